@@ -3,6 +3,13 @@
 #![cfg_attr(not(feature = "worker"), forbid(unsafe_code))]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+pub mod base64url;
+pub mod claims;
 pub mod error;
+mod json;
+pub mod jws;
+pub mod keys;
 pub mod secret;
+mod signature;
 pub mod time;
+pub mod verifier;

@@ -1,0 +1,366 @@
+//! Claims and the rules they have to meet (RFC 7519 §4, §7.2; RFC 8725 §3).
+//!
+//! All of this happens after the signature held. [`Claims::parse`] fixes types once; [`ClaimRules::check`]
+//! decides, in the order presence, values, time.
+
+use core::fmt;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Number, Value};
+
+use crate::error::{Error, Part};
+use crate::json;
+use crate::jws::{Header, in_part};
+use crate::time::UnixTime;
+
+/// The claims of a token: a JSON object without repeated names whose registered claims have the types
+/// they must have.
+#[derive(Clone, PartialEq)]
+pub struct Claims {
+    members: Map<String, Value>,
+}
+
+impl Claims {
+    /// Parses a payload (RFC 7519 §7.2 step 10).
+    ///
+    /// `iss`, `sub`, `jti` and `sid` must be strings, `aud` a string or a list of strings, `exp`, `nbf` and
+    /// `iat` numbers, wherever they are present; `null` is none of these.
+    ///
+    /// # Errors
+    /// [`Error::MalformedToken`], [`Error::DuplicateMember`], [`Error::WrongClaimType`].
+    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+        let members = json::parse_object(payload).map_err(|fault| in_part(fault, Part::Payload))?;
+        for claim in ["iss", "sub", "jti", "sid"] {
+            check_type(&members, claim, "a string", Value::is_string)?;
+        }
+        for claim in ["exp", "nbf", "iat"] {
+            check_type(&members, claim, "a number", Value::is_number)?;
+        }
+        check_type(&members, "aud", "a string or a list of strings", |value| match value {
+            Value::String(_) => true,
+            Value::Array(values) => values.iter().all(Value::is_string),
+            _ => false,
+        })?;
+        Ok(Self { members })
+    }
+
+    /// Any claim, as JSON.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn as_object(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
+    /// `iss`: who issued the token (RFC 7519 §4.1.1).
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.string("iss")
+    }
+
+    /// `sub`: who it is about (§4.1.2).
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.string("sub")
+    }
+
+    /// `jti`: the token's own name (§4.1.7).
+    #[must_use]
+    pub fn jwt_id(&self) -> Option<&str> {
+        self.string("jti")
+    }
+
+    /// `sid`: the session it belongs to (OpenID Connect Front-Channel Logout 1.0 §3).
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.string("sid")
+    }
+
+    /// `aud`: whom it is for (§4.1.3); empty if absent.
+    pub fn audience(&self) -> impl Iterator<Item = &str> {
+        let values = match self.members.get("aud") {
+            Some(Value::Array(values)) => values.as_slice(),
+            Some(value) => core::slice::from_ref(value),
+            None => &[],
+        };
+        values.iter().filter_map(Value::as_str)
+    }
+
+    /// `exp` (§4.1.4). A fraction is cut off: the token ends a little early rather than late.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        self.time("exp", f64::floor)
+    }
+
+    /// `nbf` (§4.1.5). A fraction is rounded up: the token begins a little late rather than early.
+    #[must_use]
+    pub fn not_before(&self) -> Option<UnixTime> {
+        self.time("nbf", f64::ceil)
+    }
+
+    /// `iat` (§4.1.6). A fraction is cut off: the token counts as a little older than it is, and one used in
+    /// the very second of its making is not from the future.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.time("iat", f64::floor)
+    }
+
+    fn string(&self, name: &str) -> Option<&str> {
+        self.members.get(name).and_then(Value::as_str)
+    }
+
+    fn time(&self, name: &str, round: fn(f64) -> f64) -> Option<UnixTime> {
+        match self.members.get(name) {
+            Some(Value::Number(number)) => Some(UnixTime::from_secs(seconds(number, round))),
+            _ => None,
+        }
+    }
+}
+
+/// Shows how many there are: claims are about a person.
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claims({} members)", self.members.len())
+    }
+}
+
+fn check_type(
+    members: &Map<String, Value>,
+    claim: &str,
+    expected: &'static str,
+    holds: fn(&Value) -> bool,
+) -> Result<(), Error> {
+    match members.get(claim) {
+        Some(value) if !holds(value) => {
+            Err(Error::WrongClaimType { claim: claim.to_owned(), expected })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A `NumericDate` as whole seconds; what lies beyond 64 bits saturates.
+fn seconds(number: &Number, round: fn(f64) -> f64) -> i64 {
+    if let Some(whole) = number.as_i64() {
+        return whole;
+    }
+    if number.is_u64() {
+        return i64::MAX;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, which is what is wanted")]
+    number.as_f64().map_or(i64::MIN, |fractional| round(fractional) as i64)
+}
+
+/// What the claims of one issuer's tokens have to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRules {
+    /// `iss` must be exactly this: no normalising, as RFC 7519 §4.1.1 and RFC 8725 §3.8 want.
+    pub issuer: String,
+    /// `aud` must be or include one of these (RFC 8725 §3.9). Empty: `aud` is not looked at.
+    pub audience: Vec<String>,
+    /// Whether `exp` must be there. Default: yes.
+    pub require_exp: bool,
+    /// How far the issuer's clock may be from ours, in seconds, for `exp`, `nbf`, `iat` and the age.
+    /// Default: 0.
+    pub clock_tolerance_secs: u64,
+    /// The oldest a token may be by `iat`, in seconds, whatever `exp` says; then `iat` must be there.
+    /// Default: any age.
+    pub max_token_age_secs: Option<u64>,
+    /// Claims that must be there; `null` is not there. Default: none.
+    pub required_claims: Vec<String>,
+    /// `typ` the header must have, as `at+jwt` (RFC 8725 §3.11, RFC 9068 §2.1). Compared without regard to
+    /// case and to a leading `application/` (RFC 7515 §4.1.9). Default: not looked at.
+    pub typ: Option<String>,
+    /// The claim that holds scopes. Default: `scope`, or else `scp`.
+    pub scope_claim: Option<String>,
+}
+
+impl ClaimRules {
+    /// Rules with the defaults for one issuer. Say for which `audience` too, unless the issuer issues
+    /// tokens for this service alone.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audience: Vec::new(),
+            require_exp: true,
+            clock_tolerance_secs: 0,
+            max_token_age_secs: None,
+            required_claims: Vec::new(),
+            typ: None,
+            scope_claim: None,
+        }
+    }
+
+    /// Checks a token at the time `now`: what must be there is, then `typ`, `iss` and `aud`, then time.
+    ///
+    /// With a tolerance of 0: a token is expired from `exp` on, so also at `exp` itself (RFC 7519 §4.1.4);
+    /// valid from `nbf` on; an `iat` later than `now` is not yet valid; too old if more than the greatest
+    /// age has passed since `iat`. The tolerance moves each of these in the token's favour.
+    ///
+    /// # Errors
+    /// [`Error::MissingClaim`], [`Error::UnexpectedClaim`], [`Error::TokenExpired`],
+    /// [`Error::TokenNotYetValid`], [`Error::TokenTooOld`], in this order. An error of time implies that
+    /// everything else was right.
+    pub fn check(&self, header: &Header, claims: &Claims, now: UnixTime) -> Result<(), Error> {
+        self.check_presence(header, claims)?;
+        self.check_values(header, claims)?;
+        self.check_time(claims, now)
+    }
+
+    fn check_presence(&self, header: &Header, claims: &Claims) -> Result<(), Error> {
+        let missing = |claim: &str| Err(Error::MissingClaim { claim: claim.to_owned() });
+        if self.typ.is_some() && header.typ().is_none() {
+            return missing("typ");
+        }
+        let by_rule = [
+            ("iss", true),
+            ("aud", !self.audience.is_empty()),
+            ("exp", self.require_exp),
+            ("iat", self.max_token_age_secs.is_some()),
+        ];
+        for (claim, required) in by_rule {
+            if required && claims.get(claim).is_none() {
+                return missing(claim);
+            }
+        }
+        for claim in &self.required_claims {
+            if claims.get(claim).is_none_or(Value::is_null) {
+                return missing(claim);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_values(&self, header: &Header, claims: &Claims) -> Result<(), Error> {
+        let unexpected = |claim: &str| Err(Error::UnexpectedClaim { claim: claim.to_owned() });
+        if let (Some(expected), Some(typ)) = (&self.typ, header.typ())
+            && !media_type(typ).eq_ignore_ascii_case(media_type(expected))
+        {
+            return unexpected("typ");
+        }
+        if claims.issuer() != Some(&self.issuer) {
+            return unexpected("iss");
+        }
+        if !self.audience.is_empty()
+            && !claims.audience().any(|one| self.audience.iter().any(|expected| expected == one))
+        {
+            return unexpected("aud");
+        }
+        Ok(())
+    }
+
+    fn check_time(&self, claims: &Claims, now: UnixTime) -> Result<(), Error> {
+        let tolerance = self.clock_tolerance_secs;
+        if let Some(expired_at) = claims.expires_at()
+            && expired_at.saturating_add(tolerance) <= now
+        {
+            return Err(Error::TokenExpired { expired_at, now });
+        }
+        let issued_at = claims.issued_at();
+        if let Some(valid_from) = claims.not_before().max(issued_at)
+            && valid_from > now.saturating_add(tolerance)
+        {
+            return Err(Error::TokenNotYetValid { valid_from, now });
+        }
+        if let (Some(age), Some(issued_at)) = (self.max_token_age_secs, issued_at)
+            && issued_at.saturating_add(age).saturating_add(tolerance) < now
+        {
+            return Err(Error::TokenTooOld { issued_at, now });
+        }
+        Ok(())
+    }
+}
+
+/// A media type without `application/`, which `typ` may leave out (RFC 7515 §4.1.9).
+fn media_type(typ: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match typ.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => typ,
+    }
+}
+
+/// What a caller may do, as OAuth scopes (RFC 6749 §3.3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scopes(BTreeSet<String>);
+
+impl Scopes {
+    /// From a space-separated list, as `scope` has it (RFC 8693 §4.2). Words with characters a scope
+    /// cannot have are left out.
+    #[must_use]
+    pub fn parse(list: &str) -> Self {
+        Self::from_words(list.split(' '))
+    }
+
+    /// From words, each a scope. What cannot be one is left out.
+    pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
+        Self(words.into_iter().filter(|word| is_scope(word)).map(str::to_owned).collect())
+    }
+
+    /// From a token's claims: the claim named, by default `scope`, or else `scp`. It may be a
+    /// space-separated string or a list of strings; anything else gives no scopes.
+    #[must_use]
+    pub fn from_claims(claims: &Claims, claim: Option<&str>) -> Self {
+        let value = match claim {
+            Some(claim) => claims.get(claim),
+            None => claims.get("scope").or_else(|| claims.get("scp")),
+        };
+        match value {
+            Some(Value::String(list)) => Self::parse(list),
+            Some(Value::Array(words)) => Self::from_words(words.iter().filter_map(Value::as_str)),
+            _ => Self::default(),
+        }
+    }
+
+    /// Whether this one is among them; case counts.
+    #[must_use]
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.contains(scope)
+    }
+
+    /// Whether every one of these is among them; true for none.
+    #[must_use]
+    pub fn contains_all<S: AsRef<str>>(&self, scopes: &[S]) -> bool {
+        scopes.iter().all(|scope| self.contains(scope.as_ref()))
+    }
+
+    /// Whether at least one of these is among them; false for none.
+    #[must_use]
+    pub fn contains_any<S: AsRef<str>>(&self, scopes: &[S]) -> bool {
+        scopes.iter().any(|scope| self.contains(scope.as_ref()))
+    }
+
+    /// The scopes, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Space-separated, as in `scope`.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, scope) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(scope)?;
+        }
+        Ok(())
+    }
+}
+
+/// `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`: visible ASCII without `"` and `\`.
+fn is_scope(word: &str) -> bool {
+    !word.is_empty()
+        && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+}

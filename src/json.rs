@@ -1,0 +1,304 @@
+//! JSON objects without a second reading: strict UTF-8, one value per name, a bounded depth.
+//!
+//! `serde_json::Value` keeps the last of two members of the same name, and a policy check elsewhere may
+//! keep the first. So values are built here, by a visitor that refuses a repeated name at any depth.
+//! It also has none of the special member names that `serde_json` itself gives a meaning to.
+
+use core::fmt;
+
+use serde::de::{
+    self, DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::{Deserializer, Map, Number, Value};
+
+/// Why a text is not the object that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Not UTF-8.
+    Utf8,
+    /// Not JSON: syntax, a number beyond what a double holds, nested too deeply, text after the end.
+    Syntax,
+    /// JSON, but no object.
+    NotAnObject,
+    /// The same name twice in one object.
+    Duplicate,
+    /// The one member that was looked for is not a string.
+    NotAString,
+}
+
+impl Fault {
+    /// What was expected, for messages; never text from the input.
+    pub(crate) const fn problem(self) -> &'static str {
+        match self {
+            Self::Utf8 => "not UTF-8",
+            Self::Syntax => "not JSON",
+            Self::NotAnObject => "not a JSON object",
+            Self::Duplicate => "a member name occurs twice",
+            Self::NotAString => "a member is not a string",
+        }
+    }
+}
+
+/// Parses an object.
+///
+/// Linear in the input. The depth is bounded by `serde_json` at 128 values, which a wasm stack of 1 MiB
+/// holds many times over.
+pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
+    let text = object_text(bytes)?;
+    let mut fault = Fault::Syntax;
+    let mut deserializer = Deserializer::from_str(text);
+    let value = Strict { fault: &mut fault }.deserialize(&mut deserializer);
+    match (value, deserializer.end()) {
+        (Ok(Value::Object(object)), Ok(())) => Ok(object),
+        _ => Err(fault),
+    }
+}
+
+/// Finds one string member at the top level and checks no more of the rest than its syntax.
+///
+/// `Ok(None)` if there is no such member. The name occurring twice is refused.
+pub(crate) fn find_string(bytes: &[u8], name: &str) -> Result<Option<String>, Fault> {
+    let text = object_text(bytes)?;
+    let mut fault = Fault::Syntax;
+    let mut deserializer = Deserializer::from_str(text);
+    let found = deserializer.deserialize_map(Find { name, fault: &mut fault });
+    match (found, deserializer.end()) {
+        (Ok(found), Ok(())) => Ok(found),
+        _ => Err(fault),
+    }
+}
+
+/// The text, if it can only be that of an object.
+fn object_text(bytes: &[u8]) -> Result<&str, Fault> {
+    let text = core::str::from_utf8(bytes).map_err(|_| Fault::Utf8)?;
+    let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
+    if begins { Ok(text) } else { Err(Fault::NotAnObject) }
+}
+
+/// Builds a [`Value`]; `fault` tells a repeated name from other errors.
+struct Strict<'f> {
+    fault: &'f mut Fault,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without repeated names")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = sequence.next_element_seed(Strict { fault: self.fault })? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(Strict { fault: self.fault })?;
+            if object.insert(name, value).is_some() {
+                *self.fault = Fault::Duplicate;
+                return Err(de::Error::custom("repeated name"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// Looks for one member and skips the others.
+struct Find<'f> {
+    name: &'f str,
+    fault: &'f mut Fault,
+}
+
+impl<'de> Visitor<'de> for Find<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(wanted) = members.next_key_seed(Named(self.name))? {
+            if !wanted {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            if found.is_some() {
+                *self.fault = Fault::Duplicate;
+                return Err(de::Error::custom("repeated name"));
+            }
+            let mut inner = Fault::Syntax;
+            match members.next_value_seed(Strict { fault: &mut inner }) {
+                Ok(Value::String(value)) => found = Some(value),
+                Ok(_) => {
+                    *self.fault = Fault::NotAString;
+                    return Err(de::Error::custom("not a string"));
+                }
+                Err(error) => {
+                    *self.fault = inner;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a member name is the one given, without a copy of it.
+struct Named<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for Named<'_> {
+    type Value = bool;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Named<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, fault: Fault) {
+        assert_eq!(parse_object(text.as_bytes()), Err(fault), "{text}");
+    }
+
+    #[test]
+    fn parses_every_kind_of_value() {
+        let text = r#" {"a":null,"b":[true,-1,18446744073709551615,1.5],"c":{"d":"\u00e9"}} "#;
+        let object = parse_object(text.as_bytes()).unwrap();
+        assert_eq!(Value::Object(object), serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn rejects_repeated_names_at_any_depth() {
+        refused(r#"{"a":1,"a":1}"#, Fault::Duplicate);
+        refused(r#"{"a":1,"\u0061":2}"#, Fault::Duplicate);
+        refused(r#"{"a":[{"b":1,"b":2}]}"#, Fault::Duplicate);
+        assert!(parse_object(br#"{"a":{"b":1},"c":{"b":1}}"#).is_ok());
+    }
+
+    #[test]
+    fn rejects_what_is_no_object() {
+        for text in ["", " ", "[]", "null", "\"a\"", "1", "\u{feff}{}", "\u{a0}{}"] {
+            refused(text, Fault::NotAnObject);
+        }
+    }
+
+    #[test]
+    fn rejects_bad_syntax() {
+        for text in [
+            "{",
+            "{}x",
+            "{}{}",
+            "{'a':1}",
+            "{a:1}",
+            r#"{"a":1,}"#,
+            r#"{"a":01}"#,
+            r#"{"a":NaN}"#,
+            r#"{"a":1e400}"#,
+            r#"{"a":+1}"#,
+            "{\"a\":\"\n\"}",
+            r#"{"a":"\ud800"}"#,
+            "{}\0",
+            "{/**/}",
+        ] {
+            refused(text, Fault::Syntax);
+        }
+    }
+
+    #[test]
+    fn rejects_invalid_utf8() {
+        assert_eq!(parse_object(b"{\"a\":\"\xff\"}"), Err(Fault::Utf8));
+        // An overlong slash and a surrogate in UTF-8 are none either.
+        assert_eq!(parse_object(b"{\"a\":\"\xc0\xaf\"}"), Err(Fault::Utf8));
+        assert_eq!(find_string(b"{\"a\":\"\xed\xa0\x80\"}", "iss"), Err(Fault::Utf8));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse_object(nested(126).as_bytes()).is_ok());
+        refused(&nested(128), Fault::Syntax);
+        refused(&nested(100_000), Fault::Syntax);
+        refused(&"{\"a\":".repeat(100_000), Fault::Syntax);
+    }
+
+    #[test]
+    fn names_serde_json_treats_specially_are_names_like_others() {
+        let text = br#"{"a":{"$serde_json::private::RawValue":"[1]"},"__proto__":{"b":1}}"#;
+        let object = parse_object(text).unwrap();
+        assert_eq!(object["a"]["$serde_json::private::RawValue"], "[1]");
+        assert_eq!(object["__proto__"]["b"], 1);
+    }
+
+    #[test]
+    fn finds_one_string() {
+        let find = |text: &str| find_string(text.as_bytes(), "iss");
+        assert_eq!(find(r#"{"a":{"iss":"no"},"iss":"yes"}"#), Ok(Some("yes".to_owned())));
+        assert_eq!(find(r#"{"\u0069ss":"yes"}"#), Ok(Some("yes".to_owned())));
+        assert_eq!(find(r#"{"a":1}"#), Ok(None));
+        assert_eq!(find(r#"{"iss":1}"#), Err(Fault::NotAString));
+        assert_eq!(find(r#"{"iss":null}"#), Err(Fault::NotAString));
+        assert_eq!(find(r#"{"iss":"a","iss":"a"}"#), Err(Fault::Duplicate));
+        assert_eq!(find(r#"{"iss":"a"} x"#), Err(Fault::Syntax));
+        assert_eq!(find("[]"), Err(Fault::NotAnObject));
+        // Skipped values nest without recursion, so a deep one is no danger here.
+        let deep = format!("{{\"a\":{}1{},\"iss\":\"b\"}}", "[".repeat(9000), "]".repeat(9000));
+        assert_eq!(find(&deep), Ok(Some("b".to_owned())));
+    }
+}

@@ -1,0 +1,451 @@
+//! Compact JWS (RFC 7515): the strict parser, and verification with a key that fixes the algorithm.
+//!
+//! [`UntrustedToken::parse`] → [`UntrustedToken::verify`] → [`Step`]. HMAC and Ed25519 are decided here. For
+//! RSA and ECDSA the step is a [`HostCheck`]: the key, message and signature to hand to the host's
+//! cryptography, and a place to put its verdict.
+
+use core::fmt;
+
+use crate::base64url;
+use crate::error::{Error, Part};
+use crate::json::{self, Fault};
+use crate::keys::{Candidates, Key, KeySet, Material, PublicKey};
+
+/// The longest token that is looked at unless the policy says otherwise, in bytes.
+///
+/// Servers in front of a service commonly allow 8 KiB for all headers together (nginx, Apache), so a
+/// longer token would rarely arrive anyway.
+pub const DEFAULT_MAX_TOKEN_LENGTH: usize = 8192;
+
+/// The longest `kid` that is taken, in bytes. Thumbprints have 43; the longest in use are X.509 subject
+/// key identifiers and URLs.
+pub const MAX_KEY_ID_LENGTH: usize = 256;
+
+/// A signature algorithm of JWS (RFC 7518 §3.1, RFC 8037 §3.1). `none` has no value here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256, MGF1 with the same, salt as long as the hash.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
+    /// Ed25519; Ed448 is not supported.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// Every algorithm, in the order of the documentation.
+    pub const ALL: [Self; 13] = [
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+    ];
+
+    /// The algorithm of this exact name. Case counts (RFC 7515 §4.1.1), so `hs256`, `None` and `none` name
+    /// nothing. `Ed25519` (RFC 9864) is another name of [`Algorithm::EdDsa`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == "Ed25519" {
+            return Some(Self::EdDsa);
+        }
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// The name as headers and keys write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// Whether the key that verifies can also sign (HMAC).
+    #[must_use]
+    pub const fn is_symmetric(self) -> bool {
+        self.hmac_length().is_some()
+    }
+
+    /// Whether the host has to check the signature (RSA, ECDSA).
+    #[must_use]
+    pub const fn needs_host(self) -> bool {
+        !self.is_symmetric() && !matches!(self, Self::EdDsa)
+    }
+
+    /// The bytes of an HMAC tag, which are also the least a secret must have (RFC 7518 §3.2).
+    pub(crate) const fn hmac_length(self) -> Option<usize> {
+        match self {
+            Self::Hs256 => Some(32),
+            Self::Hs384 => Some(48),
+            Self::Hs512 => Some(64),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The members of a JOSE header that are used. All others are ignored; those that name or carry a key
+/// (`jku`, `jwk`, `x5u`, `x5c`) are never followed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    algorithm: Algorithm,
+    key_id: Option<String>,
+    typ: Option<String>,
+}
+
+impl Header {
+    /// `alg`: what the token says, to compare with what the key permits.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `kid`, at most [`MAX_KEY_ID_LENGTH`] bytes.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// `typ` as written.
+    #[must_use]
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let mut members =
+            json::parse_object(bytes).map_err(|fault| in_part(fault, Part::Header))?;
+        if members.contains_key("crit") || members.contains_key("b64") {
+            return Err(Error::UnsupportedCritical);
+        }
+        let mut string = |name: &str, problem: &'static str| match members.remove(name) {
+            None => Ok(None),
+            Some(serde_json::Value::String(value)) => Ok(Some(value)),
+            Some(_) => Err(malformed(Part::Header, problem)),
+        };
+        let algorithm = string("alg", "alg is not a string")?
+            .ok_or_else(|| malformed(Part::Header, "alg is missing"))?;
+        let key_id = string("kid", "kid is not a string")?;
+        let typ = string("typ", "typ is not a string")?;
+        if key_id.as_ref().is_some_and(|kid| kid.len() > MAX_KEY_ID_LENGTH) {
+            return Err(malformed(Part::Header, "kid is longer than 256 bytes"));
+        }
+        let algorithm = Algorithm::from_name(&algorithm).ok_or(Error::AlgorithmNotAllowed)?;
+        Ok(Self { algorithm, key_id, typ })
+    }
+}
+
+/// Shows the algorithm only: the rest is text of the token.
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+/// A token that is well formed and nothing more: no word of it is to be believed.
+pub struct UntrustedToken<'a> {
+    header: Header,
+    /// The first two segments with the dot between them: what was signed.
+    message: &'a str,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'a> UntrustedToken<'a> {
+    /// Takes a compact JWS apart (RFC 7515 §5.2, RFC 7519 §7.2), in this order: length; three segments, none
+    /// empty; base64url of each in its one spelling; the header a JSON object without repeated names,
+    /// `crit` and `b64` absent, `alg` the name of a known algorithm, `kid` and `typ` strings if present.
+    ///
+    /// `max_length` counts bytes; see [`DEFAULT_MAX_TOKEN_LENGTH`]. Time and memory are linear in the
+    /// length. The payload is not looked at yet.
+    ///
+    /// # Errors
+    /// [`Error::TokenTooLong`], [`Error::MalformedToken`], [`Error::DuplicateMember`],
+    /// [`Error::UnsupportedCritical`], [`Error::AlgorithmNotAllowed`].
+    pub fn parse(token: &'a str, max_length: usize) -> Result<Self, Error> {
+        if token.len() > max_length {
+            return Err(Error::TokenTooLong { length: token.len(), limit: max_length });
+        }
+        let not_three = || malformed(Part::Token, "expected three segments, none empty");
+        let (message, signature) = token.rsplit_once('.').ok_or_else(not_three)?;
+        let (header, payload) = message.split_once('.').ok_or_else(not_three)?;
+        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains('.')
+        {
+            return Err(not_three());
+        }
+        let decode = |segment, part| {
+            base64url::decode(segment)
+                .ok_or_else(|| malformed(part, "not base64url without padding"))
+        };
+        let header = decode(header, Part::Header)?;
+        let payload = decode(payload, Part::Payload)?;
+        let signature = decode(signature, Part::Signature)?;
+        Ok(Self { header: Header::parse(&header)?, message, payload, signature })
+    }
+
+    /// The header: good for choosing a key, and for nothing else yet.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// `iss` as the token claims it, only to choose whose keys to try. `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::MalformedToken`] if the payload is no JSON object or `iss` is not a string,
+    /// [`Error::DuplicateMember`] if `iss` occurs twice.
+    pub fn unverified_issuer(&self) -> Result<Option<String>, Error> {
+        json::find_string(&self.payload, "iss").map_err(|fault| match fault {
+            Fault::NotAString => malformed(Part::Payload, "iss is not a string"),
+            fault => in_part(fault, Part::Payload),
+        })
+    }
+
+    /// Verifies with one key. The key says which algorithms it serves; `alg` is only compared with them.
+    ///
+    /// # Errors
+    /// [`Error::AlgorithmNotAllowed`] if the key does not serve `alg`, [`Error::BadSignature`].
+    pub fn verify(self, key: &'a Key) -> Result<Step<'a>, Error> {
+        let algorithm = self.header.algorithm;
+        if !key.permits(algorithm) {
+            return Err(Error::AlgorithmNotAllowed);
+        }
+        self.advance(Candidates::one(key, algorithm))
+    }
+
+    /// Verifies with whichever keys of the set the header selects ([`KeySet::select`]), in turn.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`], [`Error::AlgorithmNotAllowed`], [`Error::BadSignature`].
+    pub fn verify_with_set(self, keys: &'a KeySet) -> Result<Step<'a>, Error> {
+        let candidates = keys.select(&self.header)?;
+        self.advance(candidates)
+    }
+
+    /// Tries keys until one holds or the host has to be asked.
+    fn advance(self, mut candidates: Candidates<'a>) -> Result<Step<'a>, Error> {
+        while let Some(key) = candidates.next() {
+            let verdict = match key.material() {
+                Material::Hmac(mac) => {
+                    mac.verify(self.header.algorithm, self.message.as_bytes(), &self.signature)
+                }
+                Material::Ed25519(public) => {
+                    public.verify(self.message.as_bytes(), &self.signature)
+                }
+                Material::Public(public) => {
+                    if public.could_have_made(&self.signature) {
+                        return Ok(Step::NeedsHost(HostCheck {
+                            token: self,
+                            key,
+                            public,
+                            rest: candidates,
+                        }));
+                    }
+                    Err(Error::BadSignature)
+                }
+            };
+            match verdict {
+                Ok(()) => return Ok(Step::Verified(self.into_verified(key))),
+                Err(Error::BadSignature) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::BadSignature)
+    }
+
+    fn into_verified(self, key: &Key) -> VerifiedJws {
+        VerifiedJws {
+            header: self.header,
+            payload: self.payload,
+            key_id: key.id().map(str::to_owned),
+        }
+    }
+}
+
+/// Shows lengths only: a token is a credential.
+impl fmt::Debug for UntrustedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntrustedToken")
+            .field("header", &self.header)
+            .field("payload_bytes", &self.payload.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What verification has come to.
+#[derive(Debug)]
+#[must_use]
+pub enum Step<'a> {
+    /// The signature holds.
+    Verified(VerifiedJws),
+    /// The host has to check a signature; nothing is verified yet.
+    NeedsHost(HostCheck<'a>),
+}
+
+/// A signature for the host's cryptography (WebCrypto, `node:crypto`) to check.
+///
+/// Already checked: the key serves the algorithm, and the signature has the one length it can have. Left
+/// to the host: that an EC key is a point of its curve, which every `importKey` checks.
+#[must_use]
+pub struct HostCheck<'a> {
+    token: UntrustedToken<'a>,
+    key: &'a Key,
+    public: &'a PublicKey,
+    rest: Candidates<'a>,
+}
+
+impl<'a> HostCheck<'a> {
+    /// The algorithm to verify with.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.token.header.algorithm
+    }
+
+    /// The key to verify with; [`PublicKey::to_jwk`] is what `importKey` takes.
+    #[must_use]
+    pub const fn key(&self) -> &'a PublicKey {
+        self.public
+    }
+
+    /// The key's RFC 7638 thumbprint: with the algorithm, the name under which to keep an imported key.
+    #[must_use]
+    pub fn thumbprint(&self) -> &'a str {
+        self.key.thumbprint().unwrap_or_default()
+    }
+
+    /// The bytes that were signed.
+    #[must_use]
+    pub const fn message(&self) -> &'a [u8] {
+        self.token.message.as_bytes()
+    }
+
+    /// The signature as JWS carries it; for ECDSA `r ‖ s` (RFC 7518 §3.4), as WebCrypto takes it.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.token.signature
+    }
+
+    /// Takes the host's verdict. If the signature does not hold and other keys are candidates, the next
+    /// step tries them.
+    ///
+    /// # Errors
+    /// [`Error::BadSignature`] if no candidate is left.
+    pub fn conclude(self, holds: bool) -> Result<Step<'a>, Error> {
+        if holds {
+            Ok(Step::Verified(self.token.into_verified(self.key)))
+        } else {
+            self.token.advance(self.rest)
+        }
+    }
+}
+
+/// Shows which key is asked for, not what is to be verified with it.
+impl fmt::Debug for HostCheck<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostCheck").field("token", &self.token).field("key", self.key).finish()
+    }
+}
+
+/// A JWS whose signature held. Only this module makes one.
+///
+/// What the payload says is true in so far as the key's owner says so; the claims are yet to be checked
+/// ([`crate::claims`]).
+pub struct VerifiedJws {
+    header: Header,
+    payload: Vec<u8>,
+    key_id: Option<String>,
+}
+
+impl VerifiedJws {
+    /// The header, now authentic.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload's bytes.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Which key it was: its `kid`, or else its RFC 7638 thumbprint. `None` for a secret without `kid`: the
+    /// hash of a secret is no public name for it (RFC 7638 §7).
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// Header, payload, key id.
+    pub(crate) fn into_parts(self) -> (Header, Vec<u8>, Option<String>) {
+        (self.header, self.payload, self.key_id)
+    }
+}
+
+/// Shows no payload: it is about a person.
+impl fmt::Debug for VerifiedJws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedJws")
+            .field("header", &self.header)
+            .field("payload_bytes", &self.payload.len())
+            .field("key_id", &self.key_id)
+            .finish()
+    }
+}
+
+/// A JSON fault in a part of a token.
+pub(crate) fn in_part(fault: Fault, part: Part) -> Error {
+    match fault {
+        Fault::Duplicate => Error::DuplicateMember(part),
+        fault => malformed(part, fault.problem()),
+    }
+}
+
+const fn malformed(part: Part, problem: &'static str) -> Error {
+    Error::MalformedToken { part, problem }
+}

@@ -1,0 +1,145 @@
+//! Public keys as PEM (RFC 7468) around DER: SPKI (RFC 5280 §4.1.2.7, RFC 5480, RFC 8410), PKCS#1 (RFC 8017
+//! §A.1.1), X.509 certificates (RFC 5280 §4.1).
+
+use base64ct::{Base64, Encoding as _};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
+use der::{Decode as _, Reader as _, SliceReader};
+use spki::SubjectPublicKeyInfoRef;
+
+use super::{Curve, Material, refused};
+use crate::error::Error;
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+
+/// The longest PEM that is read, in bytes: certificates have one to four thousand.
+const MAX_LENGTH: usize = 64 * 1024;
+
+pub(super) fn parse(text: &str) -> Result<Material, Error> {
+    if text.len() > MAX_LENGTH {
+        return Err(refused(format!(
+            "PEM has {} bytes, expected at most {MAX_LENGTH}",
+            text.len()
+        )));
+    }
+    let not_pem = |_| refused("not one PEM block, expected -----BEGIN PUBLIC KEY-----");
+    let mut decoder =
+        pem_rfc7468::Decoder::new_detect_wrap(text.trim().as_bytes()).map_err(not_pem)?;
+    let label = decoder.type_label();
+    if label.ends_with("PRIVATE KEY") {
+        return Err(refused("PEM holds a private key, expected the public key"));
+    }
+    let mut der = Vec::new();
+    decoder.decode_to_end(&mut der).map_err(not_pem)?;
+    match label {
+        "PUBLIC KEY" => SubjectPublicKeyInfoRef::from_der(&der)
+            .map_err(|_| refused("PUBLIC KEY is not a SubjectPublicKeyInfo in DER"))
+            .and_then(|spki| from_spki(&spki)),
+        "RSA PUBLIC KEY" => from_pkcs1(&der),
+        "CERTIFICATE" => certificate_key(&der)
+            .map_err(|_| refused("CERTIFICATE is not an X.509 certificate in DER"))
+            .and_then(|spki| from_spki(&spki)),
+        _ => Err(refused("PEM label is not PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")),
+    }
+}
+
+/// Whether these bytes are a public key or certificate in DER.
+pub(super) fn is_public_der(bytes: &[u8]) -> bool {
+    SubjectPublicKeyInfoRef::from_der(bytes).is_ok() || certificate_key(bytes).is_ok()
+}
+
+/// Whether this text is one, base64 without the armour.
+pub(super) fn is_public_base64(text: &[u8]) -> bool {
+    let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    core::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| Base64::decode_vec(text).ok())
+        .is_some_and(|bytes| is_public_der(&bytes))
+}
+
+fn from_spki(spki: &SubjectPublicKeyInfoRef<'_>) -> Result<Material, Error> {
+    let key = spki
+        .subject_public_key
+        .as_bytes()
+        .ok_or_else(|| refused("public key is not a whole number of bytes"))?;
+    let parameters: Option<AnyRef<'_>> = spki.algorithm.parameters;
+    let algorithm = spki.algorithm.oid;
+    if algorithm == RSA {
+        if parameters.is_some_and(|parameters| !parameters.is_null()) {
+            return Err(refused("RSA public key has parameters, expected none"));
+        }
+        from_pkcs1(key)
+    } else if algorithm == EC {
+        let curve = parameters.and_then(|parameters| parameters.decode_as().ok()).and_then(curve);
+        let curve = curve
+            .ok_or_else(|| refused("EC curve is not supported, expected P-256, P-384 or P-521"))?;
+        // SEC 1 §2.3.3: 4, then both coordinates. Compressed points (2, 3) would need curve arithmetic.
+        let point = key
+            .strip_prefix(&[4])
+            .ok_or_else(|| refused("EC public key is not an uncompressed point"))?;
+        let (x, y) = point
+            .split_at_checked(curve.coordinate_length())
+            .ok_or_else(|| refused("EC public key is too short for its curve"))?;
+        Material::ec(curve, x, y)
+    } else if algorithm == ED25519 {
+        if parameters.is_some() {
+            return Err(refused("Ed25519 public key has parameters, expected none"));
+        }
+        Material::ed25519(key)
+    } else {
+        Err(refused("public key is not RSA, EC or Ed25519"))
+    }
+}
+
+fn curve(oid: ObjectIdentifier) -> Option<Curve> {
+    [(P256, Curve::P256), (P384, Curve::P384), (P521, Curve::P521)]
+        .into_iter()
+        .find_map(|(known, curve)| (known == oid).then_some(curve))
+}
+
+/// `RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }`
+fn from_pkcs1(der: &[u8]) -> Result<Material, Error> {
+    let read = || -> der::Result<(UintRef<'_>, UintRef<'_>)> {
+        let mut reader = SliceReader::new(der)?;
+        let numbers =
+            reader.sequence(|body| Ok::<_, der::Error>((body.decode()?, body.decode()?)))?;
+        reader.finish()?;
+        Ok(numbers)
+    };
+    let (n, e) = read().map_err(|_| refused("RSA public key is not an RSAPublicKey in DER"))?;
+    Material::rsa(n.as_bytes(), e.as_bytes())
+}
+
+/// The public key of a certificate; everything else in it is stepped over.
+///
+/// ```text
+/// Certificate    ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
+/// TBSCertificate ::= SEQUENCE { version [0] OPTIONAL, serialNumber, signature, issuer, validity,
+///                               subject, subjectPublicKeyInfo, … }
+/// ```
+fn certificate_key(der: &[u8]) -> der::Result<SubjectPublicKeyInfoRef<'_>> {
+    const VERSION: u8 = 0xa0;
+    let mut reader = SliceReader::new(der)?;
+    let key = reader.sequence(|certificate| {
+        let key = certificate.sequence(|body| {
+            if body.peek_byte() == Some(VERSION) {
+                body.tlv_bytes()?;
+            }
+            for _ in ["serialNumber", "signature", "issuer", "validity", "subject"] {
+                body.tlv_bytes()?;
+            }
+            let key = SubjectPublicKeyInfoRef::decode(body)?;
+            body.drain(body.remaining_len())?;
+            Ok::<_, der::Error>(key)
+        })?;
+        certificate.tlv_bytes()?;
+        BitStringRef::decode(certificate)?;
+        Ok::<_, der::Error>(key)
+    })?;
+    reader.finish()?;
+    Ok(key)
+}

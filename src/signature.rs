@@ -1,0 +1,7 @@
+//! Signatures that are checked here, in wasm: HMAC and Ed25519.
+//!
+//! RSA and ECDSA are left to the host: its native code is ten to thirty times as fast, and a big-number
+//! implementation would triple the size of the module. See [`crate::jws::HostCheck`].
+
+pub(crate) mod ed25519;
+pub(crate) mod hmac;

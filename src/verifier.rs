@@ -1,0 +1,338 @@
+//! Several issuers behind one gate: choosing the issuer, trying its keys, checking its rules.
+//!
+//! ```text
+//! let pending = verifier.begin(token)?;                 // parsed, issuer chosen, nothing believed
+//! let mut step = pending.verify(keys)?;
+//! let signed = loop {
+//!     match step {
+//!         Step::Verified(signed) => break signed,
+//!         Step::NeedsHost(check) => {
+//!             let holds = host.verify(check.task()).await?;
+//!             step = check.conclude(holds)?;
+//!         }
+//!     }
+//! };
+//! let token = signed.claims(now)?;                      // the only way to a VerifiedToken
+//! ```
+
+use core::fmt;
+
+use crate::claims::{ClaimRules, Claims, Scopes};
+use crate::error::Error;
+use crate::jws::{self, Algorithm, Header, UntrustedToken, VerifiedJws};
+use crate::keys::KeySet;
+use crate::time::UnixTime;
+
+/// Where an issuer's keys come from.
+#[derive(Debug)]
+pub enum KeySource {
+    /// Known from the start.
+    Fixed(KeySet),
+    /// Published by the issuer; the edge fetches them and hands them in.
+    Remote {
+        /// Where the JWKS is.
+        uri: String,
+    },
+}
+
+/// One issuer whose tokens are taken.
+#[derive(Debug)]
+pub struct Issuer {
+    /// What its tokens have to say.
+    pub rules: ClaimRules,
+    /// The algorithms it signs with; others are refused even if a key would serve them.
+    pub algorithms: Vec<Algorithm>,
+    /// Its keys.
+    pub keys: KeySource,
+}
+
+/// Decides about the tokens of a fixed list of issuers.
+#[derive(Debug)]
+pub struct Verifier {
+    issuers: Vec<Issuer>,
+    max_token_length: usize,
+}
+
+impl Verifier {
+    /// Takes the issuers; `max_token_length` is in bytes ([`jws::DEFAULT_MAX_TOKEN_LENGTH`]).
+    ///
+    /// # Errors
+    /// [`Error::Config`], with the path of the fault: no issuer; an empty or repeated `issuer`; an empty
+    /// list of algorithms, HMAC beside others in it, or one that no key serves; HMAC with remote keys (a
+    /// published secret is none); a length of 0.
+    pub fn new(issuers: Vec<Issuer>, max_token_length: usize) -> Result<Self, Error> {
+        if issuers.is_empty() {
+            return Err(config("issuers", "expected at least one issuer"));
+        }
+        if max_token_length == 0 {
+            return Err(config("max_token_length", "expected at least 1"));
+        }
+        for (index, issuer) in issuers.iter().enumerate() {
+            let name = &issuer.rules.issuer;
+            let path = format!("issuers[{index}].issuer");
+            if name.is_empty() {
+                return Err(config(&path, "expected a non-empty string"));
+            }
+            if issuers.iter().take(index).any(|earlier| earlier.rules.issuer == *name) {
+                return Err(config(&path, "the same issuer twice"));
+            }
+            check_algorithms(issuer)
+                .map_err(|problem| config(&format!("issuers[{index}].algorithms"), &problem))?;
+        }
+        Ok(Self { issuers, max_token_length })
+    }
+
+    /// The issuers, in the order given.
+    #[must_use]
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// Parses a token and finds its issuer by the exact `iss`, which is not believed yet. Then `alg` has to
+    /// be in that issuer's list.
+    ///
+    /// # Errors
+    /// As [`UntrustedToken::parse`] and [`UntrustedToken::unverified_issuer`]; [`Error::UnknownIssuer`], also
+    /// if there is no `iss`; [`Error::AlgorithmNotAllowed`].
+    pub fn begin<'a>(&'a self, token: &'a str) -> Result<Pending<'a>, Error> {
+        let token = UntrustedToken::parse(token, self.max_token_length)?;
+        let name = token.unverified_issuer()?.ok_or(Error::UnknownIssuer)?;
+        let issuer = self
+            .issuers
+            .iter()
+            .find(|issuer| issuer.rules.issuer == name)
+            .ok_or(Error::UnknownIssuer)?;
+        if !issuer.algorithms.contains(&token.header().algorithm()) {
+            return Err(Error::AlgorithmNotAllowed);
+        }
+        Ok(Pending { token, issuer })
+    }
+}
+
+/// A token whose issuer has been chosen and whose signature is still to be checked.
+#[derive(Debug)]
+#[must_use]
+pub struct Pending<'a> {
+    token: UntrustedToken<'a>,
+    issuer: &'a Issuer,
+}
+
+impl<'a> Pending<'a> {
+    /// Whose keys are wanted.
+    #[must_use]
+    pub const fn issuer(&self) -> &'a Issuer {
+        self.issuer
+    }
+
+    /// The `kid` the token asks for: whether a remote set has it says whether it is worth fetching anew.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.token.header().key_id()
+    }
+
+    /// The `alg` of the token, which is in the issuer's list.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.token.header().algorithm()
+    }
+
+    /// Tries the keys: the issuer's own if they are fixed (`keys` is then not looked at), or else `keys`.
+    ///
+    /// # Errors
+    /// [`Error::KeysUnavailable`] if the issuer's keys are remote and none are given, or if those are
+    /// secrets; [`Error::UnknownKey`], [`Error::AlgorithmNotAllowed`], [`Error::BadSignature`].
+    pub fn verify(self, keys: Option<&'a KeySet>) -> Result<Step<'a>, Error> {
+        let unavailable = |problem: &str| Error::KeysUnavailable {
+            issuer: self.issuer.rules.issuer.clone(),
+            problem: problem.to_owned(),
+        };
+        let keys = match (&self.issuer.keys, keys) {
+            (KeySource::Fixed(keys), _) => keys,
+            (KeySource::Remote { .. }, None) => return Err(unavailable("not fetched")),
+            (KeySource::Remote { .. }, Some(keys)) if keys.is_symmetric() => {
+                return Err(unavailable("the published set holds secrets"));
+            }
+            (KeySource::Remote { .. }, Some(keys)) => keys,
+        };
+        self.token.verify_with_set(keys).map(|step| Step::new(step, self.issuer))
+    }
+}
+
+/// What verification has come to.
+#[derive(Debug)]
+#[must_use]
+pub enum Step<'a> {
+    /// The signature holds; the claims are still to be checked.
+    Verified(Signed<'a>),
+    /// The host has to check a signature; nothing is verified yet.
+    NeedsHost(HostCheck<'a>),
+}
+
+impl<'a> Step<'a> {
+    fn new(step: jws::Step<'a>, issuer: &'a Issuer) -> Self {
+        match step {
+            jws::Step::Verified(jws) => Self::Verified(Signed { jws, issuer }),
+            jws::Step::NeedsHost(check) => Self::NeedsHost(HostCheck { check, issuer }),
+        }
+    }
+}
+
+/// A signature for the host to check, bound to the issuer whose key it is.
+#[derive(Debug)]
+#[must_use]
+pub struct HostCheck<'a> {
+    check: jws::HostCheck<'a>,
+    issuer: &'a Issuer,
+}
+
+impl<'a> HostCheck<'a> {
+    /// What to check.
+    pub const fn task(&self) -> &jws::HostCheck<'a> {
+        &self.check
+    }
+
+    /// Takes the host's verdict; see [`jws::HostCheck::conclude`].
+    ///
+    /// # Errors
+    /// [`Error::BadSignature`] if it does not hold and no other key is left to try.
+    pub fn conclude(self, holds: bool) -> Result<Step<'a>, Error> {
+        self.check.conclude(holds).map(|step| Step::new(step, self.issuer))
+    }
+}
+
+/// A token whose signature held for a key of its issuer.
+#[derive(Debug)]
+#[must_use]
+pub struct Signed<'a> {
+    jws: VerifiedJws,
+    issuer: &'a Issuer,
+}
+
+impl<'a> Signed<'a> {
+    /// Whose key it was.
+    #[must_use]
+    pub const fn issuer(&self) -> &'a Issuer {
+        self.issuer
+    }
+
+    /// The signed bytes.
+    #[must_use]
+    pub const fn jws(&self) -> &VerifiedJws {
+        &self.jws
+    }
+
+    /// Parses the claims and checks them against the issuer's rules at the time `now`.
+    ///
+    /// # Errors
+    /// As [`Claims::parse`] and [`ClaimRules::check`].
+    pub fn claims(self, now: UnixTime) -> Result<VerifiedToken, Error> {
+        let claims = Claims::parse(self.jws.payload())?;
+        let rules = &self.issuer.rules;
+        rules.check(self.jws.header(), &claims, now)?;
+        let (header, payload, key_id) = self.jws.into_parts();
+        Ok(VerifiedToken {
+            header,
+            payload,
+            key_id,
+            claims,
+            scope_claim: rules.scope_claim.clone(),
+        })
+    }
+}
+
+/// A token that was signed by a key of its issuer and meets the issuer's rules. Only [`Signed::claims`]
+/// makes one.
+///
+/// It was so at the time it was checked: who keeps one must check the time again
+/// ([`ClaimRules::check`]), and whether it was revoked.
+#[derive(Clone)]
+pub struct VerifiedToken {
+    header: Header,
+    payload: Vec<u8>,
+    key_id: Option<String>,
+    claims: Claims,
+    scope_claim: Option<String>,
+}
+
+impl VerifiedToken {
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The claims as the issuer wrote them: UTF-8 JSON, an object without repeated names.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// `iss`, equal to the rule's issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.claims.issuer().unwrap_or_default()
+    }
+
+    /// `sub`, if there is one.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.claims.subject()
+    }
+
+    /// Which key signed it; see [`VerifiedJws::key_id`].
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// What the token permits ([`Scopes::from_claims`]); put together on each call.
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        Scopes::from_claims(&self.claims, self.scope_claim.as_deref())
+    }
+}
+
+/// Shows no claims: they are about a person.
+impl fmt::Debug for VerifiedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedToken")
+            .field("header", &self.header)
+            .field("key_id", &self.key_id)
+            .field("claims", &self.claims)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_algorithms(issuer: &Issuer) -> Result<(), String> {
+    let algorithms = &issuer.algorithms;
+    let symmetric = algorithms.iter().filter(|algorithm| algorithm.is_symmetric()).count();
+    if algorithms.is_empty() {
+        return Err("expected a non-empty list".to_owned());
+    }
+    if symmetric != 0 && symmetric != algorithms.len() {
+        return Err("HMAC beside public-key algorithms, expected one or the other".to_owned());
+    }
+    match &issuer.keys {
+        KeySource::Remote { .. } if symmetric != 0 => {
+            Err("HMAC with published keys, expected a public-key algorithm".to_owned())
+        }
+        KeySource::Remote { .. } => Ok(()),
+        KeySource::Fixed(keys) => {
+            let served = |algorithm| keys.keys().iter().any(|key| key.permits(algorithm));
+            match algorithms.iter().find(|algorithm| !served(**algorithm)) {
+                Some(algorithm) => Err(format!("no key serves {algorithm}")),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn config(path: &str, problem: &str) -> Error {
+    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
+}
