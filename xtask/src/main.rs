@@ -1,0 +1,130 @@
+//! `cargo xtask <command>`: everything one does with this repository, from a fresh clone.
+//!
+//! | to change | look in |
+//! |---|---|
+//! | a version of a tool | [`versions`] |
+//! | how the wasm32 library is obtained | [`toolchain`] |
+//! | what is installed for which command | [`setup`] |
+//! | how the Worker is built | [`worker`] |
+//! | what `dev` starts and prints | [`dev`] |
+//! | what `test` runs | [`test`] |
+
+mod cache;
+mod cargo_tools;
+mod dev;
+mod interrupt;
+mod npm;
+mod prerequisites;
+mod process;
+mod project;
+mod report;
+mod setup;
+mod system_packages;
+mod test;
+mod toolchain;
+mod versions;
+mod worker;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use lexopt::prelude::*;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+Commands:
+  dev [--port N] [--ip A]  build the Worker, run it on local KV and Durable Objects, and print
+                           a demo token, a demo API key and curl lines (default: 127.0.0.1:8787)
+  test [--only PART]...    run every test, or only these parts
+  build                    build the Worker into build/
+  setup                    install all that `dev` and `test` need
+  ci                       the same as test
+
+Each command installs what it needs first. What it installs is kept by version in the user's
+cache folder, so that a second clone is quick.";
+
+/// 128 + SIGINT: what a shell reports for a program ended by Ctrl-C.
+const EXIT_INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    match interrupt::listen().and_then(|()| run()) {
+        Ok(code) => code,
+        Err(_) if interrupt::requested() => ExitCode::from(EXIT_INTERRUPTED),
+        Err(error) => {
+            report::error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut args = lexopt::Parser::from_env();
+    let Some(first) = args.next()? else {
+        eprintln!("{USAGE}");
+        return Ok(ExitCode::FAILURE);
+    };
+    let command = match first {
+        Short('h') | Long("help") => "help".to_owned(),
+        Value(value) => value.string()?,
+        other => return Err(other.unexpected().into()),
+    };
+    match command.as_str() {
+        "help" => {
+            eprintln!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        "dev" => dev::run(&dev_options(&mut args)?).map(|()| ExitCode::SUCCESS),
+        "test" | "ci" => test::run(&test_parts(&mut args)?),
+        "build" => {
+            no_arguments(&mut args)?;
+            setup::require(setup::WORKER)?;
+            worker::build().map(|()| ExitCode::SUCCESS)
+        }
+        "setup" => {
+            no_arguments(&mut args)?;
+            setup::require(setup::ALL)?;
+            report::done("everything is installed: cargo xtask dev, cargo xtask test");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => bail!("no command `{other}`\n\n{USAGE}"),
+    }
+}
+
+fn no_arguments(args: &mut lexopt::Parser) -> Result<()> {
+    match args.next()? {
+        None => Ok(()),
+        Some(argument) => Err(argument.unexpected().into()),
+    }
+}
+
+fn dev_options(args: &mut lexopt::Parser) -> Result<dev::Options> {
+    let mut options = dev::Options { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 8787 };
+    while let Some(argument) = args.next()? {
+        match argument {
+            Long("port") => {
+                options.port = args.value()?.parse().context("--port: expected 1 to 65535")?;
+            }
+            Long("ip") => {
+                options.ip = args.value()?.parse().context("--ip: expected an IP address")?;
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if options.port == 0 {
+        bail!("--port: expected 1 to 65535");
+    }
+    Ok(options)
+}
+
+fn test_parts(args: &mut lexopt::Parser) -> Result<Vec<String>> {
+    let mut only = Vec::new();
+    while let Some(argument) = args.next()? {
+        match argument {
+            Long("only") => only.push(args.value()?.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(only)
+}

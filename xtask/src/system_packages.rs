@@ -1,0 +1,102 @@
+//! Programs for tests that come from the system's package manager: a browser with its driver, and
+//! nginx. `dev` and `build` need none of them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::prerequisites::find_program;
+use crate::process;
+
+const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
+const MIRROR_TIMEOUT_SECS: &str = "30";
+
+/// Something a test runs, under any of the names it is installed by.
+#[derive(Clone, Copy, Debug)]
+struct Program {
+    names: &'static [&'static str],
+    debian_package: &'static str,
+}
+
+const CHROMIUM: Program = Program {
+    names: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+    debian_package: "chromium",
+};
+const CHROMEDRIVER: Program =
+    Program { names: &["chromedriver"], debian_package: "chromium-driver" };
+const NGINX: Program = Program { names: &["nginx"], debian_package: "nginx" };
+
+/// A browser for `wasm-pack test`.
+pub(crate) fn ensure_browser() -> Result<()> {
+    // An application on macOS, which chromedriver finds by itself.
+    let mac_chrome = Path::new("/Applications/Google Chrome.app").exists();
+    if mac_chrome { ensure(&[CHROMEDRIVER]) } else { ensure(&[CHROMIUM, CHROMEDRIVER]) }
+}
+
+pub(crate) fn ensure_nginx() -> Result<()> {
+    ensure(&[NGINX])
+}
+
+/// Where the browser's driver is.
+pub(crate) fn chromedriver() -> Result<PathBuf> {
+    CHROMEDRIVER.find().context("chromedriver is missing")
+}
+
+/// The folder of nginx, which may lie outside an ordinary user's `PATH`.
+pub(crate) fn nginx_folder() -> Option<PathBuf> {
+    NGINX.find().and_then(|program| program.parent().map(Path::to_path_buf))
+}
+
+impl Program {
+    fn find(&self) -> Option<PathBuf> {
+        self.names.iter().find_map(|name| find_program(name))
+    }
+}
+
+fn ensure(programs: &[Program]) -> Result<()> {
+    let missing: Vec<&Program> = programs.iter().filter(|p| p.find().is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|program| program.debian_package).collect();
+    let install = format!(
+        "apt-get update && apt-get install -y --no-install-recommends {}",
+        packages.join(" ")
+    );
+    if find_program("apt-get").is_none() {
+        let names: Vec<&str> = missing.iter().filter_map(|p| p.names.first()).copied().collect();
+        bail!("{}: missing; install with your package manager", names.join(", "));
+    }
+    let Some(prefix) = root_prefix() else {
+        bail!("{}: missing; run: sudo sh -c '{install}'", packages.join(", "));
+    };
+    apt_get(&prefix, &["update"], "reading the list of system packages")?;
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(&packages);
+    apt_get(&prefix, &arguments, &format!("installing {}", packages.join(", ")))?;
+    match missing.iter().find(|program| program.find().is_none()) {
+        None => Ok(()),
+        Some(program) => bail!("{} was installed, but is not found", program.debian_package),
+    }
+}
+
+/// What to put before a command so that root runs it; `None` if nobody here may.
+fn root_prefix() -> Option<Vec<&'static str>> {
+    let user = process::answer(process::command("id").arg("-u")).ok()?;
+    if user.trim() == "0" {
+        return Some(Vec::new());
+    }
+    process::answer(process::command("sudo").args(["-n", "true"])).ok()?;
+    Some(vec!["sudo", "-n"])
+}
+
+fn apt_get(prefix: &[&str], arguments: &[&str], step: &str) -> Result<()> {
+    let timeout = format!("Acquire::http::Timeout={MIRROR_TIMEOUT_SECS}");
+    let words = [prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", &timeout]];
+    let mut words = words.concat().into_iter();
+    let mut command: Command = process::command(words.next().context("an empty command")?);
+    command.args(words).args(arguments);
+    process::quiet(step, &mut command, INSTALL_LIMIT)
+}
