@@ -3,13 +3,17 @@
 #![cfg_attr(not(feature = "worker"), forbid(unsafe_code))]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+pub mod api_key;
 pub mod base64url;
 pub mod claims;
 pub mod error;
 mod json;
 pub mod jws;
 pub mod keys;
+pub mod rate;
+pub mod revocation;
 pub mod secret;
 mod signature;
+mod strict_json;
 pub mod time;
 pub mod verifier;

@@ -1,0 +1,613 @@
+//! API keys that prove themselves: minted and verified without a store.
+//!
+//! A key is `<prefix>_<environment>_<body><checksum>`, for instance `sk_live_` and 58 more
+//! characters:
+//!
+//! - **prefix**: says what kind of key it is. Lower-case letters and digits in groups joined by single
+//!   `_`, beginning with a letter, at most 32 bytes (`sk`, `github_pat`).
+//! - **environment**: `[a-z][a-z0-9]{0,15}`, so never with `_`.
+//! - **body**: 38 bytes as 52 base62 digits (`0-9A-Za-z`, big-endian, padded with `0`): version `1` (1
+//!   byte), signing-key id (1), key id (16, random), expiry in unix minutes (4, big-endian, 0 = none),
+//!   tag (16).
+//! - **tag**: the first 16 bytes of `HMAC-SHA-256(secret, "edgegate-api-key-v1" ‖ 0x00 ‖ prefix ‖ "_" ‖
+//!   environment ‖ 0x00 ‖ the first 22 bytes of the body)`.
+//! - **checksum**: CRC-32 (IEEE) of all characters before it, as 6 base62 digits.
+//!
+//! Parsing is unambiguous from both ends: the environment and the last part hold no `_`, and no
+//! configured prefix may begin with another one and `_`.
+
+mod base62;
+mod hex;
+pub mod record;
+
+use core::fmt;
+use core::str::FromStr;
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use self::base62::{BODY_BYTES, BODY_DIGITS, CHECKSUM_DIGITS};
+use crate::error::Error;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+
+/// Longest prefix in bytes. Kinds of keys need no more, and it bounds what is read of a stranger.
+pub const MAX_PREFIX_BYTES: usize = 32;
+/// Longest environment in bytes.
+pub const MAX_ENVIRONMENT_BYTES: usize = 16;
+/// Shortest signing secret: an HMAC key is at least as long as its hash (RFC 7518 §3.2, RFC 2104 §3).
+pub const MIN_SECRET_BYTES: usize = 32;
+/// Shortest possible key: one letter each for prefix and environment.
+pub const MIN_KEY_BYTES: usize = 4 + BODY_DIGITS + CHECKSUM_DIGITS;
+/// Longest possible key.
+pub const MAX_KEY_BYTES: usize =
+    MAX_PREFIX_BYTES + MAX_ENVIRONMENT_BYTES + 2 + BODY_DIGITS + CHECKSUM_DIGITS;
+
+/// Separates these tags from every other use of the same secret.
+const TAG_LABEL: &[u8] = b"edgegate-api-key-v1";
+const VERSION: u8 = 1;
+/// Bytes of the body that the tag covers.
+const SIGNED_BYTES: usize = 22;
+/// 128 bits: a forger needs 2^127 tries on average, and RFC 2104 §5 allows half the hash.
+const TAG_BYTES: usize = BODY_BYTES - SIGNED_BYTES;
+const SECS_PER_MINUTE: i64 = 60;
+
+/// The public name of a key: what records, logs and revocations use. It opens nothing.
+///
+/// Written as 32 lower-case hexadecimal digits, and read in no other spelling.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; 16]);
+
+impl KeyId {
+    /// An id from 16 bytes of a cryptographic random source. Two keys of one id would share a record.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Where a store keeps the record: `key/v1/<id>`.
+    #[must_use]
+    pub fn storage_name(&self) -> String {
+        format!("key/v1/{self}")
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex::write(f, &self.0)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::InvalidField`] with the path `id`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        hex::read(text).map(Self).ok_or_else(|| Error::InvalidField {
+            path: "id".to_owned(),
+            problem: "expected 32 lower-case hexadecimal digits".to_owned(),
+        })
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        hex::read(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("expected 32 lower-case hexadecimal digits"))
+    }
+}
+
+/// SHA-256 of a key that another system issued, by which it is imported.
+///
+/// A plain, fast hash is right only where the key cannot be guessed: import keys with **at least 128
+/// bits of entropy**, never passwords or chosen words. Written as 64 lower-case hexadecimal digits,
+/// which is what most systems already store.
+#[derive(Clone, Copy)]
+pub struct ImportedHash([u8; 32]);
+
+impl ImportedHash {
+    /// The hash of the whole key, as its bytes stand.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// A hash that the other system stored.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The id under which the key's record is kept: the first 16 bytes, so that it is found without an
+    /// index. [`record::KeyRecord::is_import_of`] then compares the whole hash.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        let mut id = [0; 16];
+        for (to, from) in id.iter_mut().zip(self.0) {
+            *to = from;
+        }
+        KeyId(id)
+    }
+}
+
+/// In constant time.
+impl PartialEq for ImportedHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for ImportedHash {}
+
+impl fmt::Debug for ImportedHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ImportedHash(_)")
+    }
+}
+
+impl Serialize for ImportedHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::with_capacity(64);
+        hex::write(&mut text, &self.0).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for ImportedHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        hex::read(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("expected 64 lower-case hexadecimal digits"))
+    }
+}
+
+/// The secrets that sign keys. Several of them make rotation possible: the highest id signs, all verify.
+///
+/// The HMAC key schedule is computed once, here.
+pub struct SigningKeys {
+    /// Ascending by id, never empty.
+    keys: Vec<(u8, Hmac<Sha256>)>,
+    /// The last of `keys`.
+    newest: (u8, Hmac<Sha256>),
+}
+
+impl SigningKeys {
+    /// Takes the secrets over, with the ids that keys carry.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with a path below `signing_keys`: none at all, one id twice, or a secret of fewer than
+    /// [`MIN_SECRET_BYTES`] bytes.
+    pub fn new(secrets: Vec<(u8, Secret)>) -> Result<Self, Error> {
+        let mut keys: Vec<(u8, Hmac<Sha256>)> = Vec::with_capacity(secrets.len());
+        for (position, (id, secret)) in secrets.iter().enumerate() {
+            let at = |field: &str| format!("signing_keys[{position}].{field}");
+            if keys.iter().any(|(other, _)| other == id) {
+                return Err(config(at("id"), format!("id {id} is given twice")));
+            }
+            secret
+                .require_length(MIN_SECRET_BYTES)
+                .map_err(|error| config(at("secret"), error.to_string()))?;
+            let schedule = Hmac::<Sha256>::new_from_slice(secret.expose_secret())
+                .map_err(|_| config(at("secret"), "is no HMAC key".to_owned()))?;
+            keys.push((*id, schedule));
+        }
+        keys.sort_by_key(|(id, _)| *id);
+        let Some(newest) = keys.last().cloned() else {
+            return Err(config("signing_keys".to_owned(), "expected a non-empty list".to_owned()));
+        };
+        Ok(Self { keys, newest })
+    }
+
+    /// The id of the key that signs.
+    #[must_use]
+    pub const fn newest_id(&self) -> u8 {
+        self.newest.0
+    }
+
+    fn by_id(&self, id: u8) -> Option<&Hmac<Sha256>> {
+        self.keys.iter().find(|(other, _)| *other == id).map(|(_, schedule)| schedule)
+    }
+}
+
+impl fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<u8> = self.keys.iter().map(|(id, _)| *id).collect();
+        f.debug_struct("SigningKeys").field("ids", &ids).finish_non_exhaustive()
+    }
+}
+
+/// Mints and verifies the keys of one environment.
+#[derive(Debug)]
+pub struct ApiKeys {
+    environment: String,
+    prefixes: Vec<Arc<str>>,
+    signing_keys: SigningKeys,
+}
+
+impl ApiKeys {
+    /// Keys of `environment` that begin with one of `prefixes`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the path `environment`, `prefixes` or `prefixes[n]`: a name outside its grammar (see the
+    /// [module](self)), no prefix at all, one prefix twice, or one that begins with another one and `_`.
+    pub fn new<P: AsRef<str>>(
+        environment: &str,
+        prefixes: &[P],
+        signing_keys: SigningKeys,
+    ) -> Result<Self, Error> {
+        if !is_environment(environment) {
+            return Err(config(
+                "environment".to_owned(),
+                "expected 1 to 16 lower-case letters and digits, a letter first".to_owned(),
+            ));
+        }
+        if prefixes.is_empty() {
+            return Err(config("prefixes".to_owned(), "expected a non-empty list".to_owned()));
+        }
+        let mut known: Vec<Arc<str>> = Vec::with_capacity(prefixes.len());
+        for (position, prefix) in prefixes.iter().map(AsRef::as_ref).enumerate() {
+            let at = || format!("prefixes[{position}]");
+            if !is_prefix(prefix) {
+                let problem = "expected 1 to 32 lower-case letters and digits, a letter first, \
+                               in groups joined by single underscores";
+                return Err(config(at(), problem.to_owned()));
+            }
+            for other in &known {
+                if **other == *prefix {
+                    return Err(config(at(), format!("{prefix} is given twice")));
+                }
+                if begins_with(prefix, other) || begins_with(other, prefix) {
+                    let problem = format!("{prefix} and {other} cannot be told apart");
+                    return Err(config(at(), problem));
+                }
+            }
+            known.push(prefix.into());
+        }
+        Ok(Self { environment: environment.to_owned(), prefixes: known, signing_keys })
+    }
+
+    /// The environment whose keys are minted and accepted.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// The prefixes, in the order given. The first is the one to mint with where none is asked for.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether the text claims to be one of these keys: a configured prefix and `_`. A JWT never does: the
+    /// third of its characters is upper case (`{"` in base64url), and prefixes have none.
+    #[must_use]
+    pub fn looks_like(&self, text: &str) -> bool {
+        self.prefix_of(text).is_some()
+    }
+
+    /// Makes a key. `id` must be 16 fresh random bytes.
+    ///
+    /// The expiry is rounded **up** to a whole minute, so a key never ends before it was promised to; the
+    /// record keeps the exact second, and both are checked. [`MintedKey::expires_at`] is the rounded one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`]: `prefix` is not configured, or `expires_at` is not after 1970 or beyond the year 10000.
+    pub fn mint(
+        &self,
+        prefix: &str,
+        id: KeyId,
+        expires_at: Option<UnixTime>,
+    ) -> Result<MintedKey, Error> {
+        let Some(prefix) = self.prefixes.iter().find(|known| ***known == *prefix) else {
+            let known: Vec<&str> = self.prefixes().collect();
+            return Err(Error::InvalidField {
+                path: "prefix".to_owned(),
+                problem: format!("expected one of {}", known.join(", ")),
+            });
+        };
+        let minutes = expires_at.map_or(Ok(0), to_minutes)?;
+        let (signing_key_id, schedule) = &self.signing_keys.newest;
+        let signed = Signed { version: VERSION, signing_key_id: *signing_key_id, id, minutes };
+        let signed_bytes = signed.to_bytes();
+        let tag = tag_input(schedule, prefix, &self.environment, &signed_bytes).finalize();
+        let mut body = [0; BODY_BYTES];
+        let tag_bytes = tag.into_bytes();
+        for (to, from) in body.iter_mut().zip(signed_bytes.iter().chain(&tag_bytes)) {
+            *to = *from;
+        }
+        let mut text = Zeroizing::new(String::with_capacity(MAX_KEY_BYTES));
+        text.push_str(prefix);
+        text.push('_');
+        text.push_str(&self.environment);
+        text.push('_');
+        let mut digits = base62::encode_body(&body);
+        text.extend(digits.iter().copied().map(char::from));
+        let checksum = base62::encode_checksum(crc32fast::hash(text.as_bytes()));
+        text.extend(checksum.iter().copied().map(char::from));
+        body.zeroize();
+        digits.zeroize();
+        Ok(MintedKey { text, id, prefix: Arc::clone(prefix), expires_at: signed.expires_at() })
+    }
+
+    /// Decides whether a key is genuine and not expired, without any store.
+    ///
+    /// In this order: length, prefix, characters and structure, checksum, environment, spelling of the body,
+    /// version, signing key, tag (in constant time), expiry. So [`Error::WrongEnvironment`] means that the
+    /// key is not mistyped, and [`Error::ApiKeyExpired`] that it is genuine. A key whose expiry equals
+    /// `now` is expired.
+    ///
+    /// # Errors
+    /// [`Error::MalformedApiKey`], [`Error::UnknownApiKeyPrefix`], [`Error::ApiKeyChecksum`], [`Error::WrongEnvironment`],
+    /// [`Error::UnknownSigningKey`], [`Error::ApiKeyTag`], [`Error::ApiKeyExpired`].
+    pub fn verify(&self, key: &str, now: UnixTime) -> Result<VerifiedApiKey, Error> {
+        if !(MIN_KEY_BYTES..=MAX_KEY_BYTES).contains(&key.len()) {
+            return Err(malformed("expected 62 to 108 characters"));
+        }
+        let prefix = self.prefix_of(key).ok_or(Error::UnknownApiKeyPrefix)?;
+        let Parts { environment, body, checked, checksum } = split(key, prefix)?;
+        if base62::encode_checksum(crc32fast::hash(checked)) != *checksum {
+            return Err(Error::ApiKeyChecksum);
+        }
+        if environment != self.environment {
+            return Err(Error::WrongEnvironment);
+        }
+        let body = base62::decode_body(body)
+            .ok_or(malformed("body: expected a number below 2 to the power of 304"))?;
+        let (signed_bytes, tag) =
+            body.split_first_chunk().ok_or(malformed("body: expected 38 bytes"))?;
+        let signed = Signed::from_bytes(signed_bytes);
+        if signed.version != VERSION {
+            return Err(malformed("body: expected version 1"));
+        }
+        let schedule = self
+            .signing_keys
+            .by_id(signed.signing_key_id)
+            .ok_or(Error::UnknownSigningKey { id: signed.signing_key_id })?;
+        let tag: &[u8; TAG_BYTES] =
+            tag.first_chunk().ok_or(malformed("body: expected 38 bytes"))?;
+        tag_input(schedule, prefix, environment, signed_bytes)
+            .verify_truncated_left(tag)
+            .map_err(|_| Error::ApiKeyTag)?;
+        let expires_at = signed.expires_at();
+        if let Some(expired_at) = expires_at.filter(|expiry| *expiry <= now) {
+            return Err(Error::ApiKeyExpired { expired_at, now });
+        }
+        Ok(VerifiedApiKey {
+            id: signed.id,
+            prefix: Arc::clone(prefix),
+            expires_at,
+            signing_key_id: signed.signing_key_id,
+        })
+    }
+
+    fn prefix_of(&self, text: &str) -> Option<&Arc<str>> {
+        self.prefixes.iter().find(|prefix| begins_with(text, prefix))
+    }
+}
+
+/// A new key. Its text exists only here: it is shown once and stored nowhere.
+pub struct MintedKey {
+    text: Zeroizing<String>,
+    id: KeyId,
+    prefix: Arc<str>,
+    expires_at: Option<UnixTime>,
+}
+
+impl MintedKey {
+    /// The key itself, for the one answer that shows it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Its prefix.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The expiry inside the key: what was asked for, rounded up to a whole minute.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<UnixTime> {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for MintedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MintedKey")
+            .field("id", &self.id)
+            .field("prefix", &self.prefix)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key that was signed by one of ours for this environment and was not expired when it was verified.
+/// Whether it was revoked or changed since is in its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedApiKey {
+    id: KeyId,
+    prefix: Arc<str>,
+    expires_at: Option<UnixTime>,
+    signing_key_id: u8,
+}
+
+impl VerifiedApiKey {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Its prefix, one of the configured.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The expiry inside the key, on a whole minute.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<UnixTime> {
+        self.expires_at
+    }
+
+    /// Which secret signed it: shows when an old one is out of use.
+    #[must_use]
+    pub const fn signing_key_id(&self) -> u8 {
+        self.signing_key_id
+    }
+}
+
+/// The part of the body under the tag.
+struct Signed {
+    version: u8,
+    signing_key_id: u8,
+    id: KeyId,
+    minutes: u32,
+}
+
+impl Signed {
+    fn to_bytes(&self) -> [u8; SIGNED_BYTES] {
+        let mut bytes = [0; SIGNED_BYTES];
+        let fields = [self.version, self.signing_key_id]
+            .into_iter()
+            .chain(self.id.0)
+            .chain(self.minutes.to_be_bytes());
+        for (to, from) in bytes.iter_mut().zip(fields) {
+            *to = from;
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; SIGNED_BYTES]) -> Self {
+        let [version, signing_key_id, id @ .., m3, m2, m1, m0] = *bytes;
+        Self {
+            version,
+            signing_key_id,
+            id: KeyId(id),
+            minutes: u32::from_be_bytes([m3, m2, m1, m0]),
+        }
+    }
+
+    fn expires_at(&self) -> Option<UnixTime> {
+        (self.minutes != 0)
+            .then(|| UnixTime::from_secs(i64::from(self.minutes).saturating_mul(SECS_PER_MINUTE)))
+    }
+}
+
+/// A key taken apart, by form alone.
+struct Parts<'a> {
+    environment: &'a str,
+    body: &'a [u8; BODY_DIGITS],
+    /// What the checksum is of.
+    checked: &'a [u8],
+    checksum: &'a [u8; CHECKSUM_DIGITS],
+}
+
+/// `key` begins with `prefix` and `_`.
+fn split<'a>(key: &'a str, prefix: &str) -> Result<Parts<'a>, Error> {
+    const SHAPE: &str = "expected <prefix>_<environment>_<body><checksum>";
+    let (environment, last) = key
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .and_then(|rest| rest.split_once('_'))
+        .ok_or(malformed(SHAPE))?;
+    if !is_environment(environment) {
+        return Err(malformed("environment: expected 1 to 16 lower-case letters and digits"));
+    }
+    if last.len() != BODY_DIGITS + CHECKSUM_DIGITS || !last.bytes().all(base62::is_digit) {
+        return Err(malformed("expected 58 letters and digits after the environment"));
+    }
+    let (checked, checksum) = key.as_bytes().split_last_chunk().ok_or(malformed(SHAPE))?;
+    let (_, body) = checked.split_last_chunk().ok_or(malformed(SHAPE))?;
+    Ok(Parts { environment, body, checked, checksum })
+}
+
+fn tag_input(
+    schedule: &Hmac<Sha256>,
+    prefix: &str,
+    environment: &str,
+    signed: &[u8; SIGNED_BYTES],
+) -> Hmac<Sha256> {
+    let mut mac = schedule.clone();
+    mac.update(TAG_LABEL);
+    mac.update(&[0]);
+    mac.update(prefix.as_bytes());
+    mac.update(b"_");
+    mac.update(environment.as_bytes());
+    mac.update(&[0]);
+    mac.update(signed);
+    mac
+}
+
+/// Up to a whole minute. 0 means "none", so the first minute of 1970 is the earliest.
+fn to_minutes(expires_at: UnixTime) -> Result<u32, Error> {
+    u64::try_from(expires_at.as_secs())
+        .ok()
+        .filter(|secs| *secs > 0)
+        .and_then(|secs| u32::try_from(secs.div_ceil(60)).ok())
+        .ok_or_else(|| Error::InvalidField {
+            path: "expires_at".to_owned(),
+            problem: "expected a time after 1970 and before the year 10000".to_owned(),
+        })
+}
+
+fn begins_with(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('_'))
+}
+
+fn is_prefix(text: &str) -> bool {
+    text.len() <= MAX_PREFIX_BYTES
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.split('_').all(|group| !group.is_empty() && group.bytes().all(is_name_byte))
+}
+
+fn is_environment(text: &str) -> bool {
+    text.len() <= MAX_ENVIRONMENT_BYTES
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(is_name_byte)
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+const fn malformed(problem: &'static str) -> Error {
+    Error::MalformedApiKey { problem }
+}
+
+const fn config(path: String, problem: String) -> Error {
+    Error::Config { path, problem }
+}

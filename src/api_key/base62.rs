@@ -1,0 +1,165 @@
+//! Base62 (`0-9A-Za-z`) of numbers of a fixed size: one spelling each, in fixed arrays.
+
+/// Bytes of a key's body.
+pub(super) const BODY_BYTES: usize = 38;
+/// Digits of a key's body: the least `n` with `62^n >= 2^304`.
+pub(super) const BODY_DIGITS: usize = 52;
+/// Digits of a checksum: the least `n` with `62^n >= 2^32`.
+pub(super) const CHECKSUM_DIGITS: usize = 6;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Digits handled at once: `62^5 < 2^30`, so a limb times it, and a carry, stays within 64 bits.
+const STEP_DIGITS: usize = 5;
+const STEP: u64 = 62 * 62 * 62 * 62 * 62;
+
+/// 32 bits each, in 64-bit words, so that nothing is ever cut off. 320 bits hold `62^52 < 2^310`.
+const LIMBS: usize = 10;
+const LIMB_BITS: u32 = 32;
+const LIMB_MASK: u64 = 0xFFFF_FFFF;
+/// Bytes of the limbs that a body does not use.
+const SPARE_BYTES: usize = 2;
+
+/// Big-endian, padded with `0` to 52 digits.
+pub(super) fn encode_body(bytes: &[u8; BODY_BYTES]) -> [u8; BODY_DIGITS] {
+    let mut limbs = [0_u64; LIMBS];
+    let padded = core::iter::repeat_n(0, SPARE_BYTES).chain(bytes.iter().copied());
+    for (position, byte) in padded.enumerate() {
+        if let Some(limb) = limbs.get_mut(position / 4) {
+            *limb = (*limb << 8) | u64::from(byte);
+        }
+    }
+    let mut digits = [b'0'; BODY_DIGITS];
+    for chunk in digits.rchunks_mut(STEP_DIGITS) {
+        let mut rest = 0_u64;
+        for limb in &mut limbs {
+            let value = (rest << LIMB_BITS) | *limb;
+            *limb = value / STEP;
+            rest = value % STEP;
+        }
+        write_digits(chunk, rest);
+    }
+    digits
+}
+
+/// The opposite of [`encode_body`]; `None` for a character that is no digit and for numbers of 2^304
+/// and above. Every body so has exactly one spelling.
+pub(super) fn decode_body(digits: &[u8; BODY_DIGITS]) -> Option<[u8; BODY_BYTES]> {
+    // Most significant limb first. The first chunk has two digits, so that the rest are full.
+    let mut limbs = [0_u64; LIMBS];
+    let (first, rest) = digits.split_at(BODY_DIGITS % STEP_DIGITS);
+    for chunk in core::iter::once(first).chain(rest.chunks(STEP_DIGITS)) {
+        let mut carry = chunk.iter().try_fold(0_u64, |number, digit| {
+            Some(number.wrapping_mul(62).wrapping_add(digit_value(*digit)?))
+        })?;
+        for limb in limbs.iter_mut().rev() {
+            let value = limb.wrapping_mul(STEP).wrapping_add(carry);
+            *limb = value & LIMB_MASK;
+            carry = value >> LIMB_BITS;
+        }
+    }
+    let mut all = limbs.iter().flat_map(|limb| limb.to_be_bytes().into_iter().skip(4));
+    if all.by_ref().take(SPARE_BYTES).any(|byte| byte != 0) {
+        return None;
+    }
+    let mut bytes = [0; BODY_BYTES];
+    for (to, from) in bytes.iter_mut().zip(all) {
+        *to = from;
+    }
+    Some(bytes)
+}
+
+/// A checksum as 6 digits, padded with `0`.
+pub(super) fn encode_checksum(checksum: u32) -> [u8; CHECKSUM_DIGITS] {
+    let mut digits = [b'0'; CHECKSUM_DIGITS];
+    write_digits(&mut digits, u64::from(checksum));
+    digits
+}
+
+/// Whether the character is one of the 62.
+pub(super) fn is_digit(character: u8) -> bool {
+    character.is_ascii_alphanumeric()
+}
+
+fn write_digits(to: &mut [u8], mut number: u64) {
+    for digit in to.iter_mut().rev() {
+        let value = usize::try_from(number % 62).unwrap_or(0);
+        *digit = ALPHABET.get(value).copied().unwrap_or(b'0');
+        number /= 62;
+    }
+}
+
+fn digit_value(digit: u8) -> Option<u64> {
+    let value = match digit {
+        b'0'..=b'9' => digit.wrapping_sub(b'0'),
+        b'A'..=b'Z' => digit.wrapping_sub(b'A').wrapping_add(10),
+        b'a'..=b'z' => digit.wrapping_sub(b'a').wrapping_add(36),
+        _ => return None,
+    };
+    Some(u64::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_the_range_have_these_spellings() {
+        assert_eq!(encode_body(&[0; 38]), [b'0'; 52]);
+        let mut one = [0; 38];
+        one[37] = 1;
+        let mut spelled = [b'0'; 52];
+        spelled[51] = b'1';
+        assert_eq!(encode_body(&one), spelled);
+        // Computed with Python's integers.
+        assert_eq!(
+            &encode_body(&[255; 38]),
+            b"1GG3XCo8d4OHBvhbFH1AAehp8zhVuNOby9i2P8uqFxWYp65uiJkF"
+        );
+        assert_eq!(decode_body(&encode_body(&[255; 38])), Some([255; 38]));
+    }
+
+    #[test]
+    fn numbers_of_two_to_the_304_and_above_are_refused() {
+        let mut digits = encode_body(&[255; 38]);
+        assert!(decode_body(&digits).is_some());
+        // One more than the largest body.
+        for digit in digits.iter_mut().rev() {
+            let value = digit_value(*digit).unwrap();
+            if value < 61 {
+                *digit = ALPHABET[usize::try_from(value).unwrap() + 1];
+                break;
+            }
+            *digit = b'0';
+        }
+        assert_eq!(decode_body(&digits), None);
+        assert_eq!(decode_body(&[b'z'; 52]), None);
+    }
+
+    #[test]
+    fn every_other_character_is_refused_at_every_place() {
+        for place in 0..BODY_DIGITS {
+            for character in 0..=255_u8 {
+                let mut digits = [b'0'; BODY_DIGITS];
+                digits[place] = character;
+                let decoded = decode_body(&digits);
+                if character.is_ascii_alphanumeric() {
+                    // The highest digits leave the range; below, the spelling is the only one.
+                    if let Some(bytes) = decoded {
+                        assert_eq!(encode_body(&bytes), digits);
+                    }
+                } else {
+                    assert_eq!(decoded, None);
+                }
+                assert_eq!(is_digit(character), digit_value(character).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn checksums_have_six_digits() {
+        assert_eq!(&encode_checksum(0), b"000000");
+        assert_eq!(&encode_checksum(61), b"00000z");
+        assert_eq!(&encode_checksum(u32::MAX), b"4gfFC3");
+    }
+}

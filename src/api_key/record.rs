@@ -1,0 +1,504 @@
+//! What is known about a key beside the key: the record a store keeps under `key/v1/<id>`, and the
+//! administrator's requests that make and change it.
+//!
+//! Nothing here opens anything: a record holds no secret. Every change is a pure function from record to
+//! record; whoever calls it stores the result.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{ImportedHash, KeyId, MintedKey};
+use crate::error::Error;
+use crate::strict_json;
+use crate::time::UnixTime;
+
+/// The version of the stored form that is written and understood.
+pub const RECORD_VERSION: u8 = 1;
+/// Longest name and owner, in characters: they are for people and for a list on a screen.
+pub const MAX_NAME_CHARS: usize = 100;
+/// Most scopes of one key. A decision looks at each of them.
+pub const MAX_SCOPES: usize = 50;
+/// Longest scope in bytes.
+pub const MAX_SCOPE_BYTES: usize = 100;
+/// Most limits one key overrides; a route has a handful.
+pub const MAX_LIMIT_OVERRIDES: usize = 20;
+/// Shortest lifetime in seconds: below it KV cannot expire anything and the key's own minute is coarser.
+pub const MIN_LIFETIME_SECS: u64 = 60;
+/// Longest lifetime: 10 years of 365 days. A key that is to live longer says so by having no expiry.
+pub const MAX_LIFETIME_SECS: u64 = 10 * 365 * 86_400;
+/// How long the old key lives on after a rotation where nothing is said: a day, enough to roll a new
+/// key out without a night shift.
+pub const DEFAULT_OVERLAP_SECS: u64 = 86_400;
+/// Longest overlap: 30 days. Longer ones are two keys, not a rotation.
+pub const MAX_OVERLAP_SECS: u64 = 30 * 86_400;
+
+/// A key's record.
+///
+/// Unknown fields are ignored when it is read, so that an older gate can read what a newer one wrote; a
+/// change of meaning raises [`RECORD_VERSION`], and such a record is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// Version of this form.
+    pub v: u8,
+    /// The key's id.
+    pub id: KeyId,
+    /// What people call it.
+    pub name: String,
+    /// Whom it belongs to.
+    pub owner: String,
+    /// Its prefix; none for a key of another system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// Requests per window, by the name of the limit, in place of the policy's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, u32>,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// From when on it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<UnixTime>,
+    /// The expiry under the key's own tag. Nothing can move it, so `expires_at` is never later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_expires_at: Option<UnixTime>,
+    /// Refused while this is set; can be undone.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Refused for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<UnixTime>,
+    /// The key that this one replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<KeyId>,
+    /// The key that replaced this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<KeyId>,
+    /// The hash of a key of another system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported_sha256: Option<ImportedHash>,
+}
+
+impl KeyRecord {
+    /// Reads what a store keeps for `id`.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`] of `keys`: not a record, a version that is not understood (it may hold a restriction
+    /// that is not seen), or the record of another key.
+    pub fn parse(id: KeyId, json: &[u8]) -> Result<Self, Error> {
+        let record: Self = strict_json::parse(json).map_err(|fault| {
+            let at =
+                if fault.path.is_empty() { String::new() } else { format!(" at {}", fault.path) };
+            damaged(format!("record is not ours{at}: {}", fault.problem))
+        })?;
+        if record.v != RECORD_VERSION {
+            return Err(damaged(format!("record has version {}, expected 1", record.v)));
+        }
+        if record.id != id {
+            return Err(damaged("record belongs to another key".to_owned()));
+        }
+        Ok(record)
+    }
+
+    /// Whether the key may be used now: not revoked, not disabled, not expired; in this order. An expiry equal
+    /// to `now` is expired. A `revoked_at` counts whatever its time.
+    ///
+    /// # Errors
+    /// [`Error::ApiKeyRevoked`] and [`Error::ApiKeyExpired`].
+    pub fn check(&self, now: UnixTime) -> Result<(), Error> {
+        if self.disabled || self.revoked_at.is_some() {
+            return Err(Error::ApiKeyRevoked);
+        }
+        match self.expires_at {
+            Some(expired_at) if expired_at <= now => Err(Error::ApiKeyExpired { expired_at, now }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this is the record of an imported key, and of this one. In constant time.
+    #[must_use]
+    pub fn is_import_of(&self, hash: &ImportedHash) -> bool {
+        self.imported_sha256.as_ref() == Some(hash)
+    }
+
+    /// The expiry of a key that replaces this one now: the same lifetime again, counted from now; none where
+    /// this one has none. At least [`MIN_LIFETIME_SECS`].
+    #[must_use]
+    pub fn replacement_expiry(&self, now: UnixTime) -> Option<UnixTime> {
+        self.expires_at
+            .map(|end| now.saturating_add(end.secs_since(self.created_at).max(MIN_LIFETIME_SECS)))
+    }
+
+    /// The record after a revocation. The first one counts: its time is kept.
+    #[must_use]
+    pub fn revoke(mut self, now: UnixTime) -> Self {
+        self.revoked_at.get_or_insert(now);
+        self
+    }
+
+    /// Replaces this key by `minted` (made with [`replacement_expiry`](Self::replacement_expiry)).
+    ///
+    /// The new key has the same name, owner, scopes and limits. The old one ends `overlap_secs` from now, or
+    /// earlier if it would have anyway; 0 ends it at once.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for a key that was revoked, disabled or already replaced: a replacement would
+    /// bring back what was taken away.
+    pub fn rotate(
+        self,
+        minted: &MintedKey,
+        rotate: Rotate,
+        now: UnixTime,
+    ) -> Result<Rotated, Error> {
+        if self.revoked_at.is_some() {
+            return Err(Error::InvalidRequest("a revoked key cannot be rotated"));
+        }
+        if self.disabled {
+            return Err(Error::InvalidRequest("a disabled key cannot be rotated"));
+        }
+        if self.replaced_by.is_some() {
+            return Err(Error::InvalidRequest(
+                "the key was already replaced, rotate its successor",
+            ));
+        }
+        let end = now.saturating_add(rotate.overlap_secs);
+        let new = Self {
+            v: RECORD_VERSION,
+            id: minted.id(),
+            name: self.name.clone(),
+            owner: self.owner.clone(),
+            prefix: Some(minted.prefix().to_owned()),
+            scopes: self.scopes.clone(),
+            limits: self.limits.clone(),
+            created_at: now,
+            expires_at: self.replacement_expiry(now),
+            sealed_expires_at: minted.expires_at(),
+            disabled: false,
+            revoked_at: None,
+            replaces: Some(self.id),
+            replaced_by: None,
+            imported_sha256: None,
+        };
+        let old = Self {
+            expires_at: Some(self.expires_at.map_or(end, |expiry| expiry.min(end))),
+            replaced_by: Some(new.id),
+            ..self
+        };
+        Ok(Rotated { new, old })
+    }
+}
+
+/// Both records after a rotation. Store the new one first: a fault in between then leaves two keys that
+/// work, not none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// The record of the new key.
+    pub new: KeyRecord,
+    /// The record of the old key, with its end.
+    pub old: KeyRecord,
+}
+
+/// The body of a request for a new key: `{name, owner, scopes, limits?, expires_in_secs?, prefix?}`, or with
+/// `imported_sha256` in place of `prefix` for a key of another system.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    name: String,
+    owner: String,
+    scopes: Vec<String>,
+    #[serde(default)]
+    limits: Option<BTreeMap<String, u32>>,
+    #[serde(default)]
+    expires_in_secs: Option<u64>,
+    #[serde(default)]
+    prefix: Option<String>,
+    #[serde(default)]
+    imported_sha256: Option<ImportedHash>,
+}
+
+impl NewKey {
+    /// Reads and checks the body.
+    ///
+    /// Name and owner: 1 to [`MAX_NAME_CHARS`] characters, none of them a control character. Scopes: at most
+    /// [`MAX_SCOPES`] different ones of 1 to [`MAX_SCOPE_BYTES`] characters of RFC 6749 §3.3. Limits: at most
+    /// [`MAX_LIMIT_OVERRIDES`], each at least 1. Lifetime: [`MIN_LIFETIME_SECS`] to [`MAX_LIFETIME_SECS`]. Whether the prefix
+    /// and the limits exist is the policy's to say.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] with the path of the first fault; unknown fields are faults.
+    pub fn parse(json: &[u8]) -> Result<Self, Error> {
+        let new: Self = strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        check_name("name", &new.name)?;
+        check_name("owner", &new.owner)?;
+        check_scopes(&new.scopes)?;
+        new.limits.as_ref().map_or(Ok(()), check_limits)?;
+        new.expires_in_secs.map_or(Ok(()), check_lifetime)?;
+        if new.prefix.is_some() && new.imported_sha256.is_some() {
+            return Err(invalid("prefix", "expected none for an imported key"));
+        }
+        Ok(new)
+    }
+
+    /// The prefix asked for.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        self.prefix.as_deref()
+    }
+
+    /// The limits it overrides, by name.
+    #[must_use]
+    pub const fn limits(&self) -> Option<&BTreeMap<String, u32>> {
+        self.limits.as_ref()
+    }
+
+    /// The hash, if this is a key of another system: then nothing is minted.
+    #[must_use]
+    pub const fn imported(&self) -> Option<ImportedHash> {
+        self.imported_sha256
+    }
+
+    /// When the key is to expire.
+    #[must_use]
+    pub fn expires_at(&self, now: UnixTime) -> Option<UnixTime> {
+        self.expires_in_secs.map(|secs| now.saturating_add(secs))
+    }
+
+    /// The record of the key that was minted for this request.
+    #[must_use]
+    pub fn record(self, minted: &MintedKey, now: UnixTime) -> KeyRecord {
+        let record = self.bare_record(minted.id(), now);
+        KeyRecord {
+            prefix: Some(minted.prefix().to_owned()),
+            sealed_expires_at: minted.expires_at(),
+            imported_sha256: None,
+            ..record
+        }
+    }
+
+    /// The record of the key of another system that this request names by its hash; its id is
+    /// [`ImportedHash::key_id`]. `None` if the request names none.
+    #[must_use]
+    pub fn imported_record(self, now: UnixTime) -> Option<KeyRecord> {
+        let id = self.imported_sha256?.key_id();
+        Some(self.bare_record(id, now))
+    }
+
+    fn bare_record(self, id: KeyId, now: UnixTime) -> KeyRecord {
+        KeyRecord {
+            v: RECORD_VERSION,
+            id,
+            expires_at: self.expires_at(now),
+            name: self.name,
+            owner: self.owner,
+            prefix: None,
+            scopes: self.scopes,
+            limits: self.limits.unwrap_or_default(),
+            created_at: now,
+            sealed_expires_at: None,
+            disabled: false,
+            revoked_at: None,
+            replaces: None,
+            replaced_by: None,
+            imported_sha256: self.imported_sha256,
+        }
+    }
+}
+
+/// The body of a request to change a key: any of `{name, owner, scopes, limits, expires_in_secs, disabled}`. What is left
+/// out stays; `null` for `limits` or `expires_in_secs` takes them away (RFC 7396).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyChange {
+    #[serde(default, deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    owner: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    scopes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    limits: Option<Option<BTreeMap<String, u32>>>,
+    #[serde(default, deserialize_with = "present")]
+    expires_in_secs: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "present")]
+    disabled: Option<bool>,
+}
+
+impl KeyChange {
+    /// Reads and checks the body, by the rules of [`NewKey::parse`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and a change of nothing, are faults.
+    pub fn parse(json: &[u8]) -> Result<Self, Error> {
+        let change: Self =
+            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        let Self { name, owner, scopes, limits, expires_in_secs, disabled } = &change;
+        name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
+        owner.as_ref().map_or(Ok(()), |owner| check_name("owner", owner))?;
+        scopes.as_ref().map_or(Ok(()), |scopes| check_scopes(scopes))?;
+        limits.as_ref().and_then(Option::as_ref).map_or(Ok(()), check_limits)?;
+        expires_in_secs.flatten().map_or(Ok(()), check_lifetime)?;
+        let nothing = name.is_none()
+            && owner.is_none()
+            && scopes.is_none()
+            && limits.is_none()
+            && expires_in_secs.is_none()
+            && disabled.is_none();
+        if nothing {
+            return Err(invalid("", "expected at least one field to change"));
+        }
+        Ok(change)
+    }
+
+    /// The limits it overrides, by name, if it changes them.
+    #[must_use]
+    pub fn limits(&self) -> Option<&BTreeMap<String, u32>> {
+        self.limits.as_ref().and_then(Option::as_ref)
+    }
+
+    /// The record after the change. `expires_in_secs` counts from `now`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] if the key would have to outlive the expiry under its own tag: that takes a
+    /// rotation. [`Error::InvalidRequest`] if it was revoked, which is for good.
+    pub fn apply(self, record: KeyRecord, now: UnixTime) -> Result<KeyRecord, Error> {
+        if record.revoked_at.is_some() {
+            return Err(Error::InvalidRequest("a revoked key cannot be changed"));
+        }
+        let expires_at = match self.expires_in_secs {
+            None => record.expires_at,
+            Some(change) => {
+                let asked = change.map(|secs| now.saturating_add(secs));
+                let sealed = record.sealed_expires_at;
+                if sealed.is_some_and(|sealed| asked.is_none_or(|asked| asked > sealed)) {
+                    return Err(invalid(
+                        "expires_in_secs",
+                        "the key itself expires earlier, rotate it instead",
+                    ));
+                }
+                asked
+            }
+        };
+        Ok(KeyRecord {
+            name: self.name.unwrap_or(record.name),
+            owner: self.owner.unwrap_or(record.owner),
+            scopes: self.scopes.unwrap_or(record.scopes),
+            limits: self.limits.map_or(record.limits, Option::unwrap_or_default),
+            disabled: self.disabled.unwrap_or(record.disabled),
+            expires_at,
+            ..record
+        })
+    }
+}
+
+/// The body of a request to rotate a key: `{overlap_secs?}`, or nothing at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    /// How long the old key lives on: [`DEFAULT_OVERLAP_SECS`] where nothing is said, at most [`MAX_OVERLAP_SECS`].
+    #[serde(default = "default_overlap_secs")]
+    overlap_secs: u64,
+}
+
+impl Rotate {
+    /// Reads and checks the body; an empty one means the default.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] with the path of the first fault.
+    pub fn parse(json: &[u8]) -> Result<Self, Error> {
+        if json.is_empty() {
+            return Ok(Self { overlap_secs: DEFAULT_OVERLAP_SECS });
+        }
+        let rotate: Self =
+            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        if rotate.overlap_secs > MAX_OVERLAP_SECS {
+            let problem = format!("expected at most {MAX_OVERLAP_SECS} (30 days)");
+            return Err(Error::InvalidField { path: "overlap_secs".to_owned(), problem });
+        }
+        Ok(rotate)
+    }
+
+    /// Seconds the old key lives on.
+    #[must_use]
+    pub const fn overlap_secs(self) -> u64 {
+        self.overlap_secs
+    }
+}
+
+const fn default_overlap_secs() -> u64 {
+    DEFAULT_OVERLAP_SECS
+}
+
+/// Tells a field that is there (`null` included) from one that is not.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn check_name(path: &str, text: &str) -> Result<(), Error> {
+    let length = text.chars().take(MAX_NAME_CHARS.saturating_add(1)).count();
+    if length == 0 || length > MAX_NAME_CHARS {
+        return Err(invalid(path, "expected 1 to 100 characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(invalid(path, "expected no control characters"));
+    }
+    Ok(())
+}
+
+fn check_scopes(scopes: &[String]) -> Result<(), Error> {
+    if scopes.len() > MAX_SCOPES {
+        return Err(invalid("scopes", "expected at most 50"));
+    }
+    for (position, scope) in scopes.iter().enumerate() {
+        let path = format!("scopes[{position}]");
+        if scope.is_empty() || scope.len() > MAX_SCOPE_BYTES {
+            return Err(invalid(&path, "expected 1 to 100 characters"));
+        }
+        if !scope.bytes().all(is_scope_byte) {
+            let problem = "expected visible ASCII without space, quote and backslash";
+            return Err(invalid(&path, problem));
+        }
+        if scopes.iter().take(position).any(|earlier| earlier == scope) {
+            return Err(invalid(&path, "is given twice"));
+        }
+    }
+    Ok(())
+}
+
+/// `scope-token` of RFC 6749 §3.3: `%x21 / %x23-5B / %x5D-7E`.
+const fn is_scope_byte(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)
+}
+
+fn check_limits(limits: &BTreeMap<String, u32>) -> Result<(), Error> {
+    if limits.len() > MAX_LIMIT_OVERRIDES {
+        return Err(invalid("limits", "expected at most 20"));
+    }
+    for (name, requests) in limits {
+        if !crate::rate::is_limit_name(name) {
+            return Err(invalid("limits", "expected names of limits of the policy"));
+        }
+        if *requests == 0 {
+            return Err(invalid(&format!("limits.{name}"), "expected at least 1"));
+        }
+    }
+    Ok(())
+}
+
+fn check_lifetime(secs: u64) -> Result<(), Error> {
+    if (MIN_LIFETIME_SECS..=MAX_LIFETIME_SECS).contains(&secs) {
+        return Ok(());
+    }
+    let problem = format!("expected {MIN_LIFETIME_SECS} to {MAX_LIFETIME_SECS} (10 years)");
+    Err(invalid("expires_in_secs", &problem))
+}
+
+fn invalid(path: &str, problem: &str) -> Error {
+    Error::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+const fn damaged(problem: String) -> Error {
+    Error::StoreUnavailable { store: "keys", problem }
+}

@@ -1,0 +1,448 @@
+//! Whether a caller has called too often: pure steps over a small cell per caller and limit.
+//!
+//! A store keeps one [`Cell`] per limit and caller and does nothing but load it, call [`step`], and save what
+//! comes back; in one go, since two steps from one cell would count once. Costs are in requests; a
+//! request may cost more than one.
+//!
+//! | algorithm | never more than | cell |
+//! |---|---|---|
+//! | fixed-window | `requests` in each window aligned to the epoch, so up to twice that around a boundary | a counter |
+//! | sliding-window | `requests` in **any** window, the strongest promise; a place is free again after at most 5 % more than the window | up to 21 counters |
+//! | token-bucket | `burst + requests · t / window` in any time `t` | two numbers |
+//!
+//! **Clocks.** The time of a limit is the latest it has seen: a clock that runs back (another machine's, say)
+//! makes nothing fall due twice. A cell more than [`MAX_CLOCK_STEP_BACK_MILLIS`] ahead is not from such a clock: it is
+//! taken as if written now, counts included, so that no caller is shut out longer than a window by it.
+//!
+//! **Changed limits.** A cell written under another limit, or another algorithm, is carried over: what was
+//! used counts on, as if used late rather than early. Nobody gains more than one allowance by a change.
+
+mod fixed_window;
+mod sliding_window;
+mod token_bucket;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::strict_json;
+use crate::time::UnixMillis;
+
+/// Longest window: 31 days, a month. The cells of longer ones would have to outlive most stores.
+pub const MAX_WINDOW_SECS: u32 = 31 * 86_400;
+/// Longest name of a limit in bytes: it is part of storage keys (512 bytes in KV) and of headers.
+pub const MAX_NAME_BYTES: usize = 64;
+/// How far a clock may run back and still be believed to be a clock: an hour, which covers every skew
+/// between machines that NTP keeps, and a wrong time zone in none.
+pub const MAX_CLOCK_STEP_BACK_MILLIS: u64 = 3_600_000;
+
+const MILLIS_PER_SEC: u64 = 1000;
+
+/// How a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// A counter per window, aligned to the epoch. Cheap; two windows' worth may meet at a boundary.
+    FixedWindow,
+    /// Counters of twentieths of the window. The part of the oldest that is still within the window counts in
+    /// full, so the limit holds in any window.
+    SlidingWindow,
+    /// A bucket that fills evenly at `requests` per window (GCRA, ITU-T I.371), exact to the unit.
+    TokenBucket {
+        /// What it holds when full: the most that is admitted at once.
+        burst: u32,
+    },
+}
+
+impl Algorithm {
+    /// The name in the policy.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FixedWindow => "fixed-window",
+            Self::SlidingWindow => "sliding-window",
+            Self::TokenBucket { .. } => "token-bucket",
+        }
+    }
+}
+
+/// A limit: so many requests in so much time.
+///
+/// In JSON and TOML: `{name, requests, window_secs, algorithm?, burst?}` with `algorithm` one of `fixed-window`,
+/// `sliding-window` (the default) and `token-bucket`, and `burst`, with the latter only, `requests` by default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Limit {
+    name: String,
+    requests: u32,
+    window_secs: u32,
+    algorithm: Algorithm,
+}
+
+impl Limit {
+    /// A limit of `requests` in `window_secs`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the path `name` (`[a-z][a-z0-9_-]*`, at most [`MAX_NAME_BYTES`]), `requests` (at least 1),
+    /// `window_secs` (1 to [`MAX_WINDOW_SECS`]) or `burst` (at least 1).
+    pub fn new(
+        name: impl Into<String>,
+        requests: u32,
+        window_secs: u32,
+        algorithm: Algorithm,
+    ) -> Result<Self, Error> {
+        let name = name.into();
+        if !is_limit_name(&name) {
+            let problem = "expected 1 to 64 of a-z, 0-9, - and _, a letter first";
+            return Err(config("name", problem));
+        }
+        if requests == 0 {
+            return Err(config("requests", "expected at least 1"));
+        }
+        if !(1..=MAX_WINDOW_SECS).contains(&window_secs) {
+            return Err(config("window_secs", "expected 1 to 2678400 (31 days)"));
+        }
+        if matches!(algorithm, Algorithm::TokenBucket { burst: 0 }) {
+            return Err(config("burst", "expected at least 1"));
+        }
+        Ok(Self { name, requests, window_secs, algorithm })
+    }
+
+    /// The same limit with another number of requests, as a key's record may ask for. A bucket's burst
+    /// changes in proportion, rounded up.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the path `requests` if it is 0.
+    pub fn with_requests(&self, requests: u32) -> Result<Self, Error> {
+        let algorithm = match self.algorithm {
+            Algorithm::TokenBucket { burst } => {
+                let scaled = u64::from(burst).saturating_mul(u64::from(requests));
+                let scaled = scaled.div_ceil(u64::from(self.requests.max(1)));
+                Algorithm::TokenBucket { burst: saturate(scaled).max(1) }
+            }
+            other => other,
+        };
+        Self::new(self.name.clone(), requests, self.window_secs, algorithm)
+    }
+
+    /// Its name, unique within a policy.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How much may be admitted per window; for a bucket, how much flows in per window.
+    #[must_use]
+    pub const fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// The window in seconds.
+    #[must_use]
+    pub const fn window_secs(&self) -> u32 {
+        self.window_secs
+    }
+
+    /// How it counts.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The most that can be admitted at once: `requests`, or a bucket's `burst`.
+    #[must_use]
+    pub const fn capacity(&self) -> u32 {
+        match self.algorithm {
+            Algorithm::TokenBucket { burst } => burst,
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests,
+        }
+    }
+
+    fn window_millis(&self) -> u64 {
+        u64::from(self.window_secs).saturating_mul(MILLIS_PER_SEC)
+    }
+}
+
+/// What a store keeps for one limit and one caller.
+///
+/// Its serde form is compact, with one-letter names. Store it as JSON text: some numbers need more than
+/// the 53 bits of a JavaScript number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cell(Kept);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Kept {
+    #[serde(rename = "f")]
+    FixedWindow(fixed_window::Kept),
+    #[serde(rename = "s")]
+    SlidingWindow(sliding_window::Kept),
+    #[serde(rename = "b")]
+    TokenBucket(token_bucket::Kept),
+}
+
+impl Cell {
+    /// Reads a stored cell. Numbers that no step would write are no error: every step copes with them.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`] of `counters` if it is no cell. Whether to go on then is the policy's
+    /// `on_error` to say; starting afresh would make damage a way around the limit.
+    pub fn parse(json: &[u8]) -> Result<Self, Error> {
+        strict_json::parse(json).map_err(|fault| Error::StoreUnavailable {
+            store: "counters",
+            problem: format!("cell is not ours: {}", fault.problem),
+        })
+    }
+}
+
+/// What a limit says to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the request may go on.
+    pub admitted: bool,
+    /// The most that can be admitted at once ([`Limit::capacity`]).
+    pub limit: u32,
+    /// What would still be admitted at this moment, after this request.
+    pub remaining: u32,
+    /// Seconds, rounded up, until all of `limit` is free again if nothing else comes; 0 if it is.
+    pub reset_after_secs: u32,
+    /// 0 when admitted. When refused, the least number of whole seconds after which the same request is admitted if
+    /// nothing else comes, at least 1. A cost above `limit` is never admitted: then it is the window.
+    pub retry_after_secs: u32,
+}
+
+/// Decides on a request and takes its cost if it is admitted.
+///
+/// `None` is a caller that was not seen lately. A cost of 0 is always admitted and takes nothing. A refused
+/// request takes nothing.
+#[must_use]
+pub fn step(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> (Cell, Verdict) {
+    with_meter(cell, limit, now, |meter| {
+        let verdict = judge(meter, limit, cost, Take::IfAdmitted);
+        (Cell(meter.kept()), verdict)
+    })
+}
+
+/// What [`step`] would decide, but nothing is taken: `remaining` and `reset_after_secs` are as they stand.
+#[must_use]
+pub fn peek(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> Verdict {
+    with_meter(cell, limit, now, |meter| judge(meter, limit, cost, Take::Nothing))
+}
+
+/// Several limits on one request, all or nothing: the cost is taken from every cell, or, if one limit refuses,
+/// from none.
+///
+/// The request is admitted if all verdicts are. If not, each verdict says what its limit alone decides, with
+/// nothing taken. No two of the cells may be the same counter.
+#[must_use]
+pub fn step_all(meters: &mut [(&Limit, Option<Cell>)], cost: u32, now: UnixMillis) -> Vec<Verdict> {
+    let seen: Vec<Verdict> =
+        meters.iter().map(|(limit, cell)| peek(cell.as_ref(), limit, cost, now)).collect();
+    if !seen.iter().all(|verdict| verdict.admitted) {
+        return seen;
+    }
+    meters
+        .iter_mut()
+        .map(|(limit, cell)| {
+            let (next, verdict) = step(cell.as_ref(), limit, cost, now);
+            *cell = Some(next);
+            verdict
+        })
+        .collect()
+}
+
+/// Gives back what a step took at `taken_at`, because the request was refused elsewhere after all.
+///
+/// Exact if it comes at once. Later it gives back only what is still owed: nothing once the window has passed, nor
+/// what flowed back into a bucket meanwhile. Never more than was taken, never below zero.
+#[must_use]
+pub fn refund(cell: &Cell, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Cell {
+    Cell(match (&cell.0, limit.algorithm) {
+        (Kept::FixedWindow(kept), Algorithm::FixedWindow) => {
+            Kept::FixedWindow(kept.refund(limit, cost, taken_at))
+        }
+        (Kept::SlidingWindow(kept), Algorithm::SlidingWindow) => {
+            Kept::SlidingWindow(kept.refund(limit, cost, taken_at))
+        }
+        (Kept::TokenBucket(kept), Algorithm::TokenBucket { .. }) => {
+            Kept::TokenBucket(kept.refund(limit, cost, taken_at))
+        }
+        // The limit became another between the two. What was taken stays taken.
+        (other, _) => other.clone(),
+    })
+}
+
+/// When the cell may be forgotten: from then on, no cell gives the same answers.
+#[must_use]
+pub fn expires_at(cell: &Cell, limit: &Limit) -> UnixMillis {
+    match &cell.0 {
+        Kept::FixedWindow(kept) => kept.expires_at(limit),
+        Kept::SlidingWindow(kept) => kept.expires_at(limit),
+        Kept::TokenBucket(kept) => kept.expires_at(limit),
+    }
+}
+
+/// Whether the text can be the name of a limit.
+pub(crate) fn is_limit_name(name: &str) -> bool {
+    name.len() <= MAX_NAME_BYTES
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
+/// One algorithm's view of a cell at one moment. Times are in milliseconds from that moment.
+trait Meter {
+    /// What is used up, as a cost.
+    fn used(&self) -> u32;
+    /// What may still be taken.
+    fn available(&self) -> u32;
+    /// Takes it; at most [`available`](Self::available).
+    fn take(&mut self, cost: u32);
+    /// Until `cost` is available. It is more than is available now and at most the capacity.
+    fn wait_millis(&self, cost: u32) -> u64;
+    /// Until nothing is used.
+    fn full_after_millis(&self) -> u64;
+    /// What to store.
+    fn kept(&self) -> Kept;
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Take {
+    IfAdmitted,
+    Nothing,
+}
+
+fn judge(meter: &mut dyn Meter, limit: &Limit, cost: u32, take: Take) -> Verdict {
+    let admitted = cost <= meter.available();
+    if admitted && take == Take::IfAdmitted {
+        meter.take(cost);
+    }
+    let retry_after_secs = if admitted {
+        0
+    } else if cost > limit.capacity() {
+        limit.window_secs
+    } else {
+        whole_secs(meter.wait_millis(cost)).max(1)
+    };
+    Verdict {
+        admitted,
+        limit: limit.capacity(),
+        remaining: meter.available(),
+        reset_after_secs: whole_secs(meter.full_after_millis()),
+        retry_after_secs,
+    }
+}
+
+fn with_meter<R>(
+    cell: Option<&Cell>,
+    limit: &Limit,
+    now: UnixMillis,
+    then: impl FnOnce(&mut dyn Meter) -> R,
+) -> R {
+    match (limit.algorithm, cell.map(|cell| &cell.0)) {
+        (Algorithm::FixedWindow, Some(Kept::FixedWindow(kept))) => then(&mut kept.at(limit, now)),
+        (Algorithm::SlidingWindow, Some(Kept::SlidingWindow(kept))) => {
+            then(&mut kept.at(limit, now))
+        }
+        (Algorithm::TokenBucket { .. }, Some(Kept::TokenBucket(kept))) => {
+            then(&mut kept.at(limit, now))
+        }
+        (Algorithm::FixedWindow, other) => {
+            then(carry(&mut fixed_window::Meter::unused(limit, now), other, limit, now))
+        }
+        (Algorithm::SlidingWindow, other) => {
+            then(carry(&mut sliding_window::Meter::unused(limit, now), other, limit, now))
+        }
+        (Algorithm::TokenBucket { .. }, other) => {
+            then(carry(&mut token_bucket::Meter::unused(limit, now), other, limit, now))
+        }
+    }
+}
+
+/// Counts what another algorithm counted, as if it was all used now.
+fn carry<'a>(
+    meter: &'a mut dyn Meter,
+    other: Option<&Kept>,
+    limit: &Limit,
+    now: UnixMillis,
+) -> &'a mut dyn Meter {
+    let used = match other {
+        None => 0,
+        Some(Kept::FixedWindow(kept)) => kept.at(limit, now).used(),
+        Some(Kept::SlidingWindow(kept)) => kept.at(limit, now).used(),
+        Some(Kept::TokenBucket(kept)) => kept.at(limit, now).used(),
+    };
+    meter.take(used.min(meter.available()));
+    meter
+}
+
+/// The start of the aligned stretch of `length` that `moment` lies in.
+fn align(moment: u64, length: u64) -> u64 {
+    moment.saturating_sub(moment.checked_rem(length).unwrap_or(0))
+}
+
+/// Whether a cell's time is so far ahead of the clock that the clock cannot just have run back.
+fn is_too_far_ahead(cell_time: u64, now: UnixMillis) -> bool {
+    cell_time > now.as_millis().saturating_add(MAX_CLOCK_STEP_BACK_MILLIS)
+}
+
+fn whole_secs(millis: u64) -> u32 {
+    saturate(millis.div_ceil(MILLIS_PER_SEC))
+}
+
+fn saturate(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn config(path: &str, problem: &str) -> Error {
+    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+/// A limit as it is written in JSON and TOML.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    requests: u32,
+    window_secs: u32,
+    #[serde(default)]
+    algorithm: AlgorithmName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    burst: Option<u32>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AlgorithmName {
+    FixedWindow,
+    #[default]
+    SlidingWindow,
+    TokenBucket,
+}
+
+impl TryFrom<Written> for Limit {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self, Error> {
+        let Written { name, requests, window_secs, algorithm, burst } = written;
+        let algorithm = match (algorithm, burst) {
+            (AlgorithmName::TokenBucket, burst) => {
+                Algorithm::TokenBucket { burst: burst.unwrap_or(requests) }
+            }
+            (_, Some(_)) => return Err(config("burst", "expected with token-bucket only")),
+            (AlgorithmName::FixedWindow, None) => Algorithm::FixedWindow,
+            (AlgorithmName::SlidingWindow, None) => Algorithm::SlidingWindow,
+        };
+        Self::new(name, requests, window_secs, algorithm)
+    }
+}
+
+impl From<Limit> for Written {
+    fn from(limit: Limit) -> Self {
+        let (algorithm, burst) = match limit.algorithm {
+            Algorithm::FixedWindow => (AlgorithmName::FixedWindow, None),
+            Algorithm::SlidingWindow => (AlgorithmName::SlidingWindow, None),
+            Algorithm::TokenBucket { burst } => (AlgorithmName::TokenBucket, Some(burst)),
+        };
+        let Limit { name, requests, window_secs, .. } = limit;
+        Self { name, requests, window_secs, algorithm, burst }
+    }
+}

@@ -1,0 +1,400 @@
+//! The entry a store keeps for a revocation, and the administrator's request that makes one.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::deny_key::{DenyKey, Target};
+use crate::api_key::KeyId;
+use crate::error::Error;
+use crate::strict_json;
+use crate::time::UnixTime;
+
+/// The version of the stored form that is written and understood.
+pub const ENTRY_VERSION: u8 = 1;
+/// How long an entry about tokens is kept where nothing tells when the last of them expires: 400 days.
+///
+/// It has to outlive every token it is about. Long-lived access tokens are issued for up to a year (366 days);
+/// a month more covers clocks and renewals. Where tokens live longer, say so with `expires_in_secs`.
+pub const DEFAULT_LIFETIME_SECS: u64 = 400 * 86_400;
+/// How much longer than the token's `exp` an entry is kept: a verifier with a tolerance, or a clock that
+/// is behind, still accepts the token then.
+pub const CLOCK_MARGIN_SECS: u64 = 3600;
+/// Shortest lifetime that can be asked for: what KV can expire.
+const MIN_LIFETIME_SECS: u64 = 60;
+/// Longest lifetime that can be asked for, and how far ahead a time may lie: 10 years of 365 days.
+const MAX_LIFETIME_SECS: u64 = 10 * 365 * 86_400;
+/// KV refuses an expiry of less than 60 seconds.
+const MIN_KV_TTL_SECS: u64 = 60;
+/// Longest issuer, token id, subject and session: nothing longer fits into a token of 8 KiB.
+const MAX_NAME_BYTES: usize = 8192;
+/// Longest reason, in characters.
+const MAX_REASON_CHARS: usize = 200;
+
+/// A revocation as it is stored, with what a list of revocations shows.
+///
+/// Unknown fields are ignored when it is read; a change of meaning raises [`ENTRY_VERSION`], and such an
+/// entry is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    v: u8,
+    target: Target,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<UnixTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<UnixTime>,
+    created_at: UnixTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Entry {
+    /// Reads what a store keeps under `key`.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`] of `revocation`: not an entry, a version that is not understood, or the entry of another
+    /// key. Something was revoked there; what to do if it cannot be read is the policy's `on_error` to say.
+    pub fn parse(key: &DenyKey, json: &[u8]) -> Result<Self, Error> {
+        let entry: Self = strict_json::parse(json)
+            .map_err(|fault| damaged(format!("entry is not ours: {}", fault.problem)))?;
+        if entry.v != ENTRY_VERSION {
+            return Err(damaged(format!("entry has version {}, expected 1", entry.v)));
+        }
+        if entry.target.deny_key() != *key {
+            return Err(damaged("entry belongs to another key".to_owned()));
+        }
+        Ok(entry)
+    }
+
+    /// What is revoked.
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The cut-off: only tokens issued before it are revoked. None: all are.
+    #[must_use]
+    pub const fn before(&self) -> Option<UnixTime> {
+        self.before
+    }
+
+    /// From when on the entry is not in force and may be forgotten. None: never.
+    #[must_use]
+    pub const fn until(&self) -> Option<UnixTime> {
+        self.until
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub const fn created_at(&self) -> UnixTime {
+        self.created_at
+    }
+
+    /// Why, in the words of whoever made it.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The key it is stored under.
+    #[must_use]
+    pub fn deny_key(&self) -> DenyKey {
+        self.target.deny_key()
+    }
+
+    /// Whether its end has not come.
+    #[must_use]
+    pub fn is_in_force(&self, now: UnixTime) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether it concerns a credential that was issued then.
+    ///
+    /// Without a cut-off it always does. With one it does for tokens with `iat < before`, and for tokens without
+    /// `iat`: nothing shows that they are newer.
+    #[must_use]
+    pub fn applies_to(&self, issued_at: Option<UnixTime>) -> bool {
+        match (self.before, issued_at) {
+            (None, _) | (_, None) => true,
+            (Some(before), Some(issued_at)) => issued_at < before,
+        }
+    }
+
+    /// Seconds after which KV may drop it: at least 60, which KV asks for. None: never.
+    #[must_use]
+    pub fn kv_ttl_secs(&self, now: UnixTime) -> Option<u64> {
+        self.until.map(|until| until.secs_since(now).max(MIN_KV_TTL_SECS))
+    }
+
+    /// This entry in place of an older one about the same: never weaker than either.
+    ///
+    /// The later cut-off counts (none is the latest of all), and the later end. So "log out everywhere" with
+    /// an early cut-off does not undo one with a later. An older one that is about something else, or not in force, is
+    /// ignored.
+    #[must_use]
+    pub fn merge(self, older: Option<&Self>, now: UnixTime) -> Self {
+        let Some(older) = older.filter(|it| it.target == self.target && it.is_in_force(now)) else {
+            return self;
+        };
+        Self {
+            before: self.before.zip(older.before).map(|(new, old)| new.max(old)),
+            until: self.until.zip(older.until).map(|(new, old)| new.max(old)),
+            ..self
+        }
+    }
+}
+
+/// An administrator's request to revoke, read and checked.
+///
+/// The body has exactly one of these forms, and in each `reason?` and `expires_in_secs?` beside it:
+///
+/// | form | revokes | kept, where `expires_in_secs` does not say |
+/// |---|---|---|
+/// | `{token}` | this token, by its verified `iss` and `jti` | as the next |
+/// | `{iss, jti, exp?}` | this token | until `exp` and [`CLOCK_MARGIN_SECS`]; without `exp` [`DEFAULT_LIFETIME_SECS`] |
+/// | `{iss, sub, before?}` | the subject's tokens issued before `before` | [`DEFAULT_LIFETIME_SECS`] after it |
+/// | `{iss, sid}` | the session's tokens | [`DEFAULT_LIFETIME_SECS`] |
+/// | `{key_id}` | this API key | for good |
+/// | `{iss, all: true, before?}` | the issuer's tokens; with `before`, those issued before it | for good; with `before` [`DEFAULT_LIFETIME_SECS`] after it |
+///
+/// A subject's `before` is by default the **end** of the current second: `iat` counts whole seconds, and a
+/// token made in the very second of the log-out, but before it, must not survive. So a token made later in that
+/// second is denied too. Who logs a user out and hands out a new token at once passes the new token's
+/// `iat` as `before`: that is taken literally.
+///
+/// `all` has to be said because `{iss}` alone is what is left of `{iss, sub}` when a client's `sub` is undefined.
+#[derive(Debug)]
+pub enum NewRevocation {
+    /// `{token}`: verify it, then ask [`TokenRevocation::entry`].
+    Token(TokenRevocation),
+    /// Every other form: ask [`EntryRequest::entry`].
+    Entry(EntryRequest),
+}
+
+impl NewRevocation {
+    /// Reads and checks the body.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and more or fewer than one form, are
+    /// faults.
+    pub fn parse(json: &[u8]) -> Result<Self, Error> {
+        let Body { token, iss, jti, exp, sub, before, sid, key_id, all, reason, expires_in_secs } =
+            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        let named = [("iss", &iss), ("jti", &jti), ("sub", &sub), ("sid", &sid), ("token", &token)];
+        for (path, text) in named {
+            text.as_ref().map_or(Ok(()), |text| check_name(path, text))?;
+        }
+        reason.as_ref().map_or(Ok(()), |reason| check_reason(reason))?;
+        expires_in_secs.map_or(Ok(()), check_lifetime)?;
+        let only = |path: &str, given: bool, with: &str| {
+            if given { Err(invalid(path, &format!("expected with {with} only"))) } else { Ok(()) }
+        };
+        let forms = [
+            token.is_some(),
+            jti.is_some(),
+            sub.is_some(),
+            sid.is_some(),
+            key_id.is_some(),
+            all == Some(true),
+        ];
+        if forms.iter().filter(|given| **given).count() != 1 {
+            return Err(invalid(
+                "",
+                "expected exactly one of token, jti, sub, sid, key_id and all",
+            ));
+        }
+        if all == Some(false) {
+            return Err(invalid("all", "expected true"));
+        }
+        only("exp", exp.is_some() && jti.is_none(), "jti")?;
+        only("before", before.is_some() && sub.is_none() && all.is_none(), "sub or all")?;
+        if exp.is_some() && expires_in_secs.is_some() {
+            return Err(invalid("expires_in_secs", "expected none beside exp"));
+        }
+        let times = Times { exp, before, expires_in_secs };
+        if let Some(token) = token {
+            only("iss", iss.is_some(), "jti, sub, sid or all")?;
+            return Ok(Self::Token(TokenRevocation {
+                token: Zeroizing::new(token),
+                expires_in_secs,
+                reason,
+            }));
+        }
+        if let Some(id) = key_id {
+            only("iss", iss.is_some(), "jti, sub, sid or all")?;
+            return Ok(Self::Entry(EntryRequest { target: Target::ApiKey { id }, times, reason }));
+        }
+        let iss = iss.ok_or_else(|| invalid("iss", "is required"))?;
+        let target = match (jti, sub, sid) {
+            (Some(jti), ..) => Target::Token { iss, jti },
+            (_, Some(sub), _) => Target::Subject { iss, sub },
+            (.., Some(sid)) => Target::Session { iss, sid },
+            _ => Target::Issuer { iss },
+        };
+        Ok(Self::Entry(EntryRequest { target, times, reason }))
+    }
+}
+
+/// A request to revoke the token it holds.
+pub struct TokenRevocation {
+    token: Zeroizing<String>,
+    expires_in_secs: Option<u64>,
+    reason: Option<String>,
+}
+
+impl TokenRevocation {
+    /// The token: untrusted, to be verified.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The entry for the token, from its verified claims.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] if the token has no `jti` or has expired (then there is nothing to revoke).
+    pub fn entry(
+        self,
+        iss: &str,
+        jti: Option<&str>,
+        exp: Option<UnixTime>,
+        now: UnixTime,
+    ) -> Result<Entry, Error> {
+        let Some(jti) = jti else {
+            return Err(invalid("token", "has no jti, revoke its session or subject"));
+        };
+        let target = Target::Token { iss: iss.to_owned(), jti: jti.to_owned() };
+        let exp = if self.expires_in_secs.is_some() { None } else { exp };
+        let times = Times { exp, before: None, expires_in_secs: self.expires_in_secs };
+        make("token", target, times, self.reason, now)
+    }
+}
+
+impl fmt::Debug for TokenRevocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRevocation")
+            .field("expires_in_secs", &self.expires_in_secs)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request to revoke what it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRequest {
+    target: Target,
+    times: Times,
+    reason: Option<String>,
+}
+
+impl EntryRequest {
+    /// What it names.
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The entry.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`]: `exp` has passed, or a time is more than 10 years ahead.
+    pub fn entry(self, now: UnixTime) -> Result<Entry, Error> {
+        make("exp", self.target, self.times, self.reason, now)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    exp: Option<UnixTime>,
+    before: Option<UnixTime>,
+    expires_in_secs: Option<u64>,
+}
+
+fn make(
+    exp_path: &str,
+    target: Target,
+    times: Times,
+    reason: Option<String>,
+    now: UnixTime,
+) -> Result<Entry, Error> {
+    let horizon = now.saturating_add(MAX_LIFETIME_SECS);
+    let before = match target {
+        Target::Subject { .. } => Some(times.before.unwrap_or(now.saturating_add(1))),
+        _ => times.before,
+    };
+    if before.is_some_and(|before| before < UnixTime::from_secs(0) || before > horizon) {
+        return Err(invalid("before", "expected a time after 1970, at most 10 years ahead"));
+    }
+    let until = if let Some(secs) = times.expires_in_secs {
+        Some(now.saturating_add(secs))
+    } else if let Some(exp) = times.exp {
+        let end = exp.saturating_add(CLOCK_MARGIN_SECS);
+        if end <= now {
+            return Err(invalid(exp_path, "has expired, there is nothing to revoke"));
+        }
+        if exp_path == "exp" && exp > horizon {
+            return Err(invalid("exp", "expected at most 10 years ahead"));
+        }
+        Some(end)
+    } else {
+        match (&target, before) {
+            (Target::ApiKey { .. }, _) | (Target::Issuer { .. }, None) => None,
+            (_, before) => {
+                let last = before.map_or(now, |before| before.max(now));
+                Some(last.saturating_add(DEFAULT_LIFETIME_SECS))
+            }
+        }
+    };
+    Ok(Entry { v: ENTRY_VERSION, target, before, until, created_at: now, reason })
+}
+
+/// The body as it is written; which fields go together is checked afterwards.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    token: Option<String>,
+    iss: Option<String>,
+    jti: Option<String>,
+    exp: Option<UnixTime>,
+    sub: Option<String>,
+    before: Option<UnixTime>,
+    sid: Option<String>,
+    key_id: Option<KeyId>,
+    all: Option<bool>,
+    reason: Option<String>,
+    expires_in_secs: Option<u64>,
+}
+
+fn check_name(path: &str, text: &str) -> Result<(), Error> {
+    if text.is_empty() || text.len() > MAX_NAME_BYTES {
+        return Err(invalid(path, "expected 1 to 8192 bytes"));
+    }
+    Ok(())
+}
+
+fn check_reason(reason: &str) -> Result<(), Error> {
+    if reason.chars().take(MAX_REASON_CHARS.saturating_add(1)).count() > MAX_REASON_CHARS {
+        return Err(invalid("reason", "expected at most 200 characters"));
+    }
+    if reason.chars().any(char::is_control) {
+        return Err(invalid("reason", "expected no control characters"));
+    }
+    Ok(())
+}
+
+fn check_lifetime(secs: u64) -> Result<(), Error> {
+    if (MIN_LIFETIME_SECS..=MAX_LIFETIME_SECS).contains(&secs) {
+        return Ok(());
+    }
+    let problem = format!("expected {MIN_LIFETIME_SECS} to {MAX_LIFETIME_SECS} (10 years)");
+    Err(invalid("expires_in_secs", &problem))
+}
+
+fn invalid(path: &str, problem: &str) -> Error {
+    Error::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+const fn damaged(problem: String) -> Error {
+    Error::StoreUnavailable { store: "revocation", problem }
+}
