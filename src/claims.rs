@@ -364,3 +364,261 @@ fn is_scope(word: &str) -> bool {
     !word.is_empty()
         && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
+
+    const NOW: UnixTime = UnixTime::from_secs(1000);
+
+    fn header(json: &str) -> Header {
+        let token = format!("{}.e30.AA", crate::base64url::encode(json.as_bytes()));
+        UntrustedToken::parse(&token, DEFAULT_MAX_TOKEN_LENGTH).unwrap().header().clone()
+    }
+
+    fn rules() -> ClaimRules {
+        ClaimRules { require_exp: false, ..ClaimRules::new("me") }
+    }
+
+    fn check_typ(rules: &ClaimRules, typ: Option<&str>, claims: &str) -> Result<(), Error> {
+        let header = match typ {
+            Some(typ) => header(&format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#)),
+            None => header(r#"{"alg":"HS256"}"#),
+        };
+        rules.check(&header, &Claims::parse(claims.as_bytes())?, NOW)
+    }
+
+    fn check(rules: &ClaimRules, claims: &str) -> Result<(), Error> {
+        check_typ(rules, None, claims)
+    }
+
+    #[track_caller]
+    fn refused(rules: &ClaimRules, claims: &str, message: &str) {
+        assert_eq!(check(rules, claims).unwrap_err().to_string(), message, "{claims}");
+    }
+
+    #[test]
+    fn registered_claims_have_their_types() {
+        for claim in ["iss", "sub", "jti", "sid"] {
+            for value in ["1", "null", "[]", "{}", "true", "[\"a\"]"] {
+                let text = format!(r#"{{"{claim}":{value}}}"#);
+                let error = Claims::parse(text.as_bytes()).unwrap_err();
+                assert_eq!(error.to_string(), format!("claim {claim}: expected a string"));
+            }
+        }
+        for claim in ["exp", "nbf", "iat"] {
+            for value in ["\"1\"", "null", "[]", "{}", "true"] {
+                let text = format!(r#"{{"{claim}":{value}}}"#);
+                let error = Claims::parse(text.as_bytes()).unwrap_err();
+                assert_eq!(error.to_string(), format!("claim {claim}: expected a number"));
+            }
+        }
+        for value in ["1", "null", "{}", "true", "[1]", "[\"a\",null]", "[[\"a\"]]"] {
+            let text = format!(r#"{{"aud":{value}}}"#);
+            let error = Claims::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), "claim aud: expected a string or a list of strings");
+        }
+    }
+
+    #[test]
+    fn claims_are_read() {
+        let claims = Claims::parse(
+            br#"{"iss":"i","sub":"s","jti":"j","sid":"d","aud":["a","b"],"exp":3.9,"nbf":1.1,"iat":2,"x":[1]}"#,
+        )
+        .unwrap();
+        assert_eq!(claims.issuer(), Some("i"));
+        assert_eq!(claims.subject(), Some("s"));
+        assert_eq!(claims.jwt_id(), Some("j"));
+        assert_eq!(claims.session_id(), Some("d"));
+        assert_eq!(claims.audience().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(claims.expires_at(), Some(UnixTime::from_secs(3)));
+        assert_eq!(claims.not_before(), Some(UnixTime::from_secs(2)));
+        assert_eq!(claims.issued_at(), Some(UnixTime::from_secs(2)));
+        assert_eq!(claims.get("x"), Some(&serde_json::json!([1])));
+        assert_eq!(claims.as_object().len(), 9);
+        let none = Claims::parse(b"{}").unwrap();
+        assert_eq!((none.issuer(), none.expires_at(), none.audience().count()), (None, None, 0));
+        let one = Claims::parse(br#"{"aud":"a"}"#).unwrap();
+        assert_eq!(one.audience().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn numeric_dates_saturate() {
+        let expires = |number: &str| {
+            let text = format!(r#"{{"exp":{number}}}"#);
+            Claims::parse(text.as_bytes()).unwrap().expires_at().unwrap().as_secs()
+        };
+        assert_eq!(expires("9223372036854775807"), i64::MAX);
+        assert_eq!(expires("9223372036854775808"), i64::MAX);
+        assert_eq!(expires("18446744073709551616"), i64::MAX);
+        assert_eq!(expires("1e300"), i64::MAX);
+        assert_eq!(expires("-9223372036854775808"), i64::MIN);
+        assert_eq!(expires("-1e300"), i64::MIN);
+        assert_eq!(expires("1.7e9"), 1_700_000_000);
+        assert_eq!(expires("-0.5"), -1);
+        assert_eq!(expires("-0"), 0);
+    }
+
+    #[test]
+    fn exp_equal_to_now_is_expired() {
+        assert_eq!(check(&rules(), r#"{"iss":"me","exp":1001}"#), Ok(()));
+        refused(&rules(), r#"{"iss":"me","exp":1000}"#, "token expired at 1000, it is 1000");
+        refused(&rules(), r#"{"iss":"me","exp":1000.9}"#, "token expired at 1000, it is 1000");
+        refused(&rules(), r#"{"iss":"me","exp":0}"#, "token expired at 0, it is 1000");
+        let tolerant = ClaimRules { clock_tolerance_secs: 5, ..rules() };
+        assert_eq!(check(&tolerant, r#"{"iss":"me","exp":996}"#), Ok(()));
+        refused(&tolerant, r#"{"iss":"me","exp":995}"#, "token expired at 995, it is 1000");
+    }
+
+    #[test]
+    fn exp_is_required_unless_the_rules_say_otherwise() {
+        refused(&ClaimRules::new("me"), r#"{"iss":"me"}"#, "claim exp is missing");
+        assert_eq!(check(&rules(), r#"{"iss":"me"}"#), Ok(()));
+    }
+
+    #[test]
+    fn nbf_and_iat_may_not_be_in_the_future() {
+        for claim in ["nbf", "iat"] {
+            let at = |time: &str| format!(r#"{{"iss":"me","{claim}":{time}}}"#);
+            assert_eq!(check(&rules(), &at("1000")), Ok(()));
+            refused(&rules(), &at("1001"), "token is valid from 1001, it is 1000");
+            let tolerant = ClaimRules { clock_tolerance_secs: 5, ..rules() };
+            assert_eq!(check(&tolerant, &at("1005")), Ok(()));
+            refused(&tolerant, &at("1006"), "token is valid from 1006, it is 1000");
+        }
+        refused(&rules(), r#"{"iss":"me","nbf":1000.1}"#, "token is valid from 1001, it is 1000");
+        // A token made in this very second is not from the future.
+        assert_eq!(check(&rules(), r#"{"iss":"me","iat":1000.9}"#), Ok(()));
+        refused(
+            &rules(),
+            r#"{"iss":"me","nbf":1002,"iat":1003}"#,
+            "token is valid from 1003, it is 1000",
+        );
+    }
+
+    #[test]
+    fn the_greatest_age_needs_iat_and_includes_its_last_second() {
+        let rules = ClaimRules { max_token_age_secs: Some(100), ..rules() };
+        refused(&rules, r#"{"iss":"me"}"#, "claim iat is missing");
+        assert_eq!(check(&rules, r#"{"iss":"me","iat":900}"#), Ok(()));
+        refused(
+            &rules,
+            r#"{"iss":"me","iat":899,"exp":9999}"#,
+            "token was issued at 899, too long before 1000",
+        );
+        let tolerant = ClaimRules { clock_tolerance_secs: 5, ..rules };
+        assert_eq!(check(&tolerant, r#"{"iss":"me","iat":895}"#), Ok(()));
+        refused(
+            &tolerant,
+            r#"{"iss":"me","iat":894}"#,
+            "token was issued at 894, too long before 1000",
+        );
+    }
+
+    #[test]
+    fn the_issuer_is_compared_exactly() {
+        refused(&rules(), "{}", "claim iss is missing");
+        for other in ["Me", "me/", " me", "me ", ""] {
+            let claims = format!(r#"{{"iss":"{other}"}}"#);
+            refused(&rules(), &claims, "iss has a value that is not allowed");
+        }
+    }
+
+    #[test]
+    fn one_audience_has_to_be_ours() {
+        let rules = ClaimRules { audience: vec!["a".into(), "b".into()], ..rules() };
+        refused(&rules, r#"{"iss":"me"}"#, "claim aud is missing");
+        for aud in ["\"a\"", "\"b\"", "[\"x\",\"b\"]"] {
+            assert_eq!(check(&rules, &format!(r#"{{"iss":"me","aud":{aud}}}"#)), Ok(()), "{aud}");
+        }
+        for aud in ["\"x\"", "[]", "[\"x\"]", "\"A\"", "\"a b\"", "\"\""] {
+            let claims = format!(r#"{{"iss":"me","aud":{aud}}}"#);
+            refused(&rules, &claims, "aud has a value that is not allowed");
+        }
+        let any = super::tests::rules();
+        assert_eq!(check(&any, r#"{"iss":"me","aud":"x"}"#), Ok(()));
+    }
+
+    #[test]
+    fn required_claims_have_to_be_there_and_not_null() {
+        let rules = ClaimRules { required_claims: vec!["tenant".into()], ..rules() };
+        refused(&rules, r#"{"iss":"me"}"#, "claim tenant is missing");
+        refused(&rules, r#"{"iss":"me","tenant":null}"#, "claim tenant is missing");
+        for value in ["0", "\"\"", "false", "[]"] {
+            assert_eq!(check(&rules, &format!(r#"{{"iss":"me","tenant":{value}}}"#)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn typ_is_compared_as_a_media_type() {
+        let claims = r#"{"iss":"me"}"#;
+        for expected in ["at+jwt", "application/at+jwt", "AT+JWT"] {
+            let rules = ClaimRules { typ: Some(expected.into()), ..rules() };
+            for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
+                assert_eq!(check_typ(&rules, Some(typ), claims), Ok(()), "{expected} {typ}");
+            }
+            for typ in ["JWT", "", "at+jwt ", "text/at+jwt", "application/", "at+jw\u{e9}t"] {
+                assert_eq!(
+                    check_typ(&rules, Some(typ), claims).unwrap_err().to_string(),
+                    "typ has a value that is not allowed",
+                    "{expected} {typ}"
+                );
+            }
+            refused(&rules, claims, "claim typ is missing");
+        }
+        assert_eq!(check_typ(&rules(), Some("anything"), claims), Ok(()));
+    }
+
+    #[test]
+    fn presence_then_values_then_time() {
+        let rules = ClaimRules { audience: vec!["a".into()], ..ClaimRules::new("me") };
+        refused(&rules, r#"{"iss":"you","aud":"x"}"#, "claim exp is missing");
+        refused(
+            &rules,
+            r#"{"iss":"you","aud":"x","exp":1}"#,
+            "iss has a value that is not allowed",
+        );
+        refused(&rules, r#"{"iss":"me","aud":"x","exp":1}"#, "aud has a value that is not allowed");
+        refused(
+            &rules,
+            r#"{"iss":"me","aud":"a","exp":1,"nbf":2000}"#,
+            "token expired at 1, it is 1000",
+        );
+    }
+
+    #[test]
+    fn scopes_come_from_the_claim_named_or_from_scope_or_scp() {
+        let scopes = |claims: &str, claim: Option<&str>| {
+            Scopes::from_claims(&Claims::parse(claims.as_bytes()).unwrap(), claim).to_string()
+        };
+        assert_eq!(scopes(r#"{"scope":"b a"}"#, None), "a b");
+        assert_eq!(scopes(r#"{"scp":"b a"}"#, None), "a b");
+        assert_eq!(scopes(r#"{"scp":["b","a","b"]}"#, None), "a b");
+        assert_eq!(scopes(r#"{"scope":"a","scp":["admin"]}"#, None), "a");
+        assert_eq!(scopes(r#"{"scope":null,"scp":["admin"]}"#, None), "");
+        assert_eq!(scopes(r#"{"scope":7}"#, None), "");
+        assert_eq!(scopes(r#"{"scope":"a","permissions":["p"]}"#, Some("permissions")), "p");
+        assert_eq!(scopes(r#"{"scope":"a"}"#, Some("permissions")), "");
+        assert_eq!(scopes(r#"{"scp":["a b","c",1,null,["d"]]}"#, None), "c");
+    }
+
+    #[test]
+    fn what_cannot_be_a_scope_is_left_out() {
+        let scopes =
+            Scopes::parse("  read:posts  wr\"ite back\\slash caf\u{e9} tab\tbed new\nline ok ");
+        assert_eq!(scopes.iter().collect::<Vec<_>>(), ["ok", "read:posts"]);
+        assert!(Scopes::parse("").is_empty());
+    }
+
+    #[test]
+    fn scopes_are_compared_exactly() {
+        let scopes = Scopes::parse("read:posts write:posts");
+        assert!(scopes.contains_all(&["read:posts", "write:posts"]));
+        assert!(!scopes.contains_all(&["read:posts", "delete:posts"]));
+        assert!(scopes.contains_any(&["delete:posts", "read:posts"]));
+        assert!(!scopes.contains_any(&["read", "READ:POSTS", "read:post"]));
+        assert!(scopes.contains_all::<&str>(&[]));
+        assert!(!scopes.contains_any::<&str>(&[]));
+    }
+}

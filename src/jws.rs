@@ -449,3 +449,208 @@ pub(crate) fn in_part(fault: Fault, part: Part) -> Error {
 const fn malformed(part: Part, problem: &'static str) -> Error {
     Error::MalformedToken { part, problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use hmac::Hmac;
+    use sha2::{Sha256, Sha384, Sha512};
+
+    use super::*;
+    use crate::secret::Secret;
+
+    const SECRET: [u8; 64] = [7; 64];
+    const PAYLOAD: &str = r#"{"iss":"me"}"#;
+
+    fn signed<M: hmac::Mac + hmac::digest::KeyInit>(header: &str, payload: &str) -> String {
+        let encode = |text: &str| base64url::encode(text.as_bytes());
+        let message = format!("{}.{}", encode(header), encode(payload));
+        let mut mac = <M as hmac::digest::KeyInit>::new_from_slice(&SECRET).unwrap();
+        mac.update(message.as_bytes());
+        format!("{message}.{}", base64url::encode(&mac.finalize().into_bytes()))
+    }
+
+    fn key(algorithm: Algorithm, kid: Option<&str>) -> Key {
+        Key::hmac(Secret::new(SECRET.to_vec()), algorithm, kid.map(str::to_owned)).unwrap()
+    }
+
+    fn parse(token: &str) -> Result<UntrustedToken<'_>, Error> {
+        UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)
+    }
+
+    #[test]
+    fn names_of_algorithms_are_exact() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.as_str()), Some(algorithm));
+            for other in [
+                algorithm.as_str().to_ascii_lowercase(),
+                format!("{algorithm} "),
+                algorithm.as_str()[1..].to_owned(),
+            ] {
+                assert_eq!(Algorithm::from_name(&other), None, "{other}");
+            }
+        }
+        assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
+        for name in ["", "none", "None", "Ed448", "ES256K", "RS1", "HS1", "ed25519", "EDDSA"] {
+            assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn who_checks_which_algorithm() {
+        let names = |pick: fn(Algorithm) -> bool| -> Vec<&str> {
+            Algorithm::ALL.into_iter().filter(|one| pick(*one)).map(Algorithm::as_str).collect()
+        };
+        assert_eq!(names(Algorithm::is_symmetric), ["HS256", "HS384", "HS512"]);
+        assert_eq!(names(|one| !one.needs_host()), ["HS256", "HS384", "HS512", "EdDSA"]);
+    }
+
+    #[test]
+    fn the_header_is_read() {
+        let token = signed::<Hmac<Sha256>>(
+            r#"{"typ":"at+jwt","alg":"HS256","kid":"k","x":[1,{"y":2}]}"#,
+            PAYLOAD,
+        );
+        let parsed = parse(&token).unwrap();
+        let header = parsed.header();
+        assert_eq!(header.algorithm(), Algorithm::Hs256);
+        assert_eq!((header.key_id(), header.typ()), (Some("k"), Some("at+jwt")));
+        assert_eq!(parsed.unverified_issuer(), Ok(Some("me".to_owned())));
+    }
+
+    #[test]
+    fn every_hmac_verifies_with_its_own_key_only() {
+        let tokens = [
+            (Algorithm::Hs256, signed::<Hmac<Sha256>>(r#"{"alg":"HS256"}"#, PAYLOAD)),
+            (Algorithm::Hs384, signed::<Hmac<Sha384>>(r#"{"alg":"HS384"}"#, PAYLOAD)),
+            (Algorithm::Hs512, signed::<Hmac<Sha512>>(r#"{"alg":"HS512"}"#, PAYLOAD)),
+        ];
+        for (algorithm, token) in &tokens {
+            for key in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
+                let key_algorithm = key;
+                let key = super::tests::key(key, Some("k"));
+                match parse(token).unwrap().verify(&key) {
+                    Ok(Step::Verified(jws)) => {
+                        assert_eq!(key_algorithm, *algorithm);
+                        assert_eq!(jws.payload(), PAYLOAD.as_bytes());
+                        assert_eq!(jws.key_id(), Some("k"));
+                    }
+                    other => {
+                        assert_ne!(key_algorithm, *algorithm);
+                        assert_eq!(other.unwrap_err(), Error::AlgorithmNotAllowed);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_without_kid_has_no_public_name() {
+        let token = signed::<Hmac<Sha256>>(r#"{"alg":"HS256","kid":"x"}"#, PAYLOAD);
+        let key = key(Algorithm::Hs256, None);
+        let Step::Verified(jws) = parse(&token).unwrap().verify(&key).unwrap() else { panic!() };
+        assert_eq!(jws.key_id(), None);
+    }
+
+    #[test]
+    fn keys_of_a_set_are_tried_in_turn() {
+        let token = signed::<Hmac<Sha256>>(r#"{"alg":"HS256"}"#, PAYLOAD);
+        let other = || Key::hmac(Secret::new(vec![8; 32]), Algorithm::Hs256, None).unwrap();
+        let set =
+            KeySet::new(vec![other(), other(), key(Algorithm::Hs256, Some("third"))]).unwrap();
+        let Step::Verified(jws) = parse(&token).unwrap().verify_with_set(&set).unwrap() else {
+            panic!()
+        };
+        assert_eq!(jws.key_id(), Some("third"));
+        let set = KeySet::new(vec![other(), other()]).unwrap();
+        assert_eq!(parse(&token).unwrap().verify_with_set(&set).unwrap_err(), Error::BadSignature);
+    }
+
+    /// An EC key for the host; these coordinates are of RFC 7515 A.3 and of no consequence.
+    fn ec(kid: &str) -> Key {
+        Key::from_jwk(&format!(
+            r#"{{"kty":"EC","crv":"P-256","kid":"{kid}",
+                "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}"#
+        ))
+        .unwrap()
+    }
+
+    fn es256(header: &str) -> String {
+        let encode = |text: &str| base64url::encode(text.as_bytes());
+        format!("{}.{}.{}", encode(header), encode(PAYLOAD), base64url::encode(&[1; 64]))
+    }
+
+    #[test]
+    fn the_host_is_asked_about_each_candidate_until_one_holds() {
+        let token = es256(r#"{"alg":"ES256"}"#);
+        let set = KeySet::new(vec![ec("one"), ec("two"), ec("three")]).unwrap();
+        let mut step = parse(&token).unwrap().verify_with_set(&set).unwrap();
+        let mut asked = Vec::new();
+        let verified = loop {
+            match step {
+                Step::Verified(jws) => break jws,
+                Step::NeedsHost(check) => {
+                    asked.push(check.key.kid().unwrap().to_owned());
+                    assert_eq!(check.signature(), [1; 64]);
+                    assert_eq!(check.thumbprint().len(), 43);
+                    let holds = asked.len() == 2;
+                    step = check.conclude(holds).unwrap();
+                }
+            }
+        };
+        assert_eq!(asked, ["one", "two"]);
+        assert_eq!(verified.key_id(), Some("two"));
+    }
+
+    #[test]
+    fn when_no_candidate_holds_the_signature_is_bad() {
+        let token = es256(r#"{"alg":"ES256"}"#);
+        let set = KeySet::new(vec![ec("one"), ec("two")]).unwrap();
+        let mut asked = 0;
+        let mut step = parse(&token).unwrap().verify_with_set(&set);
+        while let Ok(Step::NeedsHost(check)) = step {
+            asked += 1;
+            step = check.conclude(false);
+        }
+        assert_eq!((asked, step.unwrap_err()), (2, Error::BadSignature));
+    }
+
+    #[test]
+    fn a_token_that_names_its_key_asks_about_no_other() {
+        let token = es256(r#"{"alg":"ES256","kid":"two"}"#);
+        let set = KeySet::new(vec![ec("one"), ec("two")]).unwrap();
+        let Step::NeedsHost(check) = parse(&token).unwrap().verify_with_set(&set).unwrap() else {
+            panic!()
+        };
+        assert_eq!(check.key.kid(), Some("two"));
+        assert_eq!(check.conclude(false).unwrap_err(), Error::BadSignature);
+    }
+
+    #[test]
+    fn messages_say_what_was_expected() {
+        #[track_caller]
+        fn refused(header: &str, message: &str) {
+            let token = signed::<Hmac<Sha256>>(header, PAYLOAD);
+            assert_eq!(parse(&token).unwrap_err().to_string(), message);
+        }
+        refused("[]", "header: not a JSON object");
+        refused("{}", "header: alg is missing");
+        refused(r#"{"alg":1}"#, "header: alg is not a string");
+        refused(r#"{"alg":"HS256","kid":1}"#, "header: kid is not a string");
+        refused(r#"{"alg":"HS256","typ":1}"#, "header: typ is not a string");
+        let long = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(257));
+        refused(&long, "header: kid is longer than 256 bytes");
+        let longest = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(256));
+        assert!(parse(&signed::<Hmac<Sha256>>(&longest, PAYLOAD)).is_ok());
+    }
+
+    #[test]
+    fn the_limit_itself_is_allowed() {
+        let token = signed::<Hmac<Sha256>>(r#"{"alg":"HS256"}"#, PAYLOAD);
+        assert!(UntrustedToken::parse(&token, token.len()).is_ok());
+        assert_eq!(
+            UntrustedToken::parse(&token, token.len() - 1).unwrap_err(),
+            Error::TokenTooLong { length: token.len(), limit: token.len() - 1 }
+        );
+    }
+}

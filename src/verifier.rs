@@ -336,3 +336,166 @@ fn check_algorithms(issuer: &Issuer) -> Result<(), String> {
 fn config(path: &str, problem: &str) -> Error {
     Error::Config { path: path.to_owned(), problem: problem.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Key;
+    use crate::secret::Secret;
+
+    const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"ec",
+        "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+    const NOW: UnixTime = UnixTime::from_secs(1000);
+
+    fn secrets() -> KeySet {
+        KeySet::new(vec![Key::hmac(Secret::new(vec![7; 32]), Algorithm::Hs256, None).unwrap()])
+            .unwrap()
+    }
+
+    fn ec() -> KeySet {
+        KeySet::new(vec![Key::from_jwk(EC).unwrap()]).unwrap()
+    }
+
+    fn issuer(name: &str, algorithms: &[Algorithm], keys: KeySource) -> Issuer {
+        Issuer { rules: ClaimRules::new(name), algorithms: algorithms.to_vec(), keys }
+    }
+
+    fn remote() -> KeySource {
+        KeySource::Remote { uri: "https://example.com/jwks".into() }
+    }
+
+    /// A token that no key has signed but that has the form of one.
+    fn es256(header: &str, claims: &str) -> String {
+        let encode = |bytes: &[u8]| crate::base64url::encode(bytes);
+        format!("{}.{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()), encode(&[1; 64]))
+    }
+
+    #[track_caller]
+    fn refused(issuers: Vec<Issuer>, message: &str) {
+        assert_eq!(Verifier::new(issuers, 8192).unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn contradictions_are_refused_at_the_start() {
+        use Algorithm::{EdDsa, Es256, Hs256, Hs512, Rs256};
+
+        let fixed = KeySource::Fixed;
+        refused(vec![], "issuers: expected at least one issuer");
+        refused(
+            vec![issuer("", &[Es256], remote())],
+            "issuers[0].issuer: expected a non-empty string",
+        );
+        refused(
+            vec![issuer("a", &[Es256], remote()), issuer("a", &[Rs256], remote())],
+            "issuers[1].issuer: the same issuer twice",
+        );
+        refused(
+            vec![issuer("a", &[], remote())],
+            "issuers[0].algorithms: expected a non-empty list",
+        );
+        refused(
+            vec![issuer("a", &[Hs256, Es256], fixed(secrets()))],
+            "issuers[0].algorithms: HMAC beside public-key algorithms, expected one or the other",
+        );
+        refused(
+            vec![issuer("a", &[Hs256], remote())],
+            "issuers[0].algorithms: HMAC with published keys, expected a public-key algorithm",
+        );
+        refused(
+            vec![issuer("a", &[Hs256, Hs512], fixed(secrets()))],
+            "issuers[0].algorithms: no key serves HS512",
+        );
+        refused(
+            vec![issuer("a", &[Es256, EdDsa], fixed(ec()))],
+            "issuers[0].algorithms: no key serves EdDSA",
+        );
+        refused(
+            vec![issuer("a", &[Hs256], fixed(ec()))],
+            "issuers[0].algorithms: no key serves HS256",
+        );
+        assert_eq!(
+            Verifier::new(vec![issuer("a", &[Es256], remote())], 0).unwrap_err().to_string(),
+            "max_token_length: expected at least 1"
+        );
+    }
+
+    #[test]
+    fn the_host_is_asked_and_its_verdict_taken() {
+        let issuers = vec![issuer("a", &[Algorithm::Es256], KeySource::Fixed(ec()))];
+        let verifier = Verifier::new(issuers, 8192).unwrap();
+        let token = es256(r#"{"alg":"ES256"}"#, r#"{"iss":"a","sub":"s","exp":1001,"scope":"x"}"#);
+        let ask = || match verifier.begin(&token).unwrap().verify(None).unwrap() {
+            Step::NeedsHost(check) => check,
+            Step::Verified(_) => panic!("nobody has checked it"),
+        };
+        assert_eq!(ask().task().algorithm(), Algorithm::Es256);
+        assert_eq!(ask().conclude(false).unwrap_err(), Error::BadSignature);
+        let Step::Verified(signed) = ask().conclude(true).unwrap() else { panic!() };
+        assert_eq!(signed.issuer().rules.issuer, "a");
+        let token = signed.claims(NOW).unwrap();
+        assert_eq!((token.issuer(), token.subject(), token.key_id()), ("a", Some("s"), Some("ec")));
+        assert!(token.scopes().contains("x"));
+        assert_eq!(token.header().algorithm(), Algorithm::Es256);
+        let Step::Verified(signed) = ask().conclude(true).unwrap() else { panic!() };
+        assert_eq!(
+            signed.claims(UnixTime::from_secs(1001)).unwrap_err().to_string(),
+            "token expired at 1001, it is 1001"
+        );
+    }
+
+    #[test]
+    fn the_list_of_algorithms_narrows_what_the_key_serves() {
+        let rsa = format!(
+            r#"{{"kty":"RSA","e":"AQAB","n":"{}"}}"#,
+            crate::base64url::encode(&[0xff; 256])
+        );
+        let keys = KeySet::new(vec![Key::from_jwk(&rsa).unwrap()]).unwrap();
+        let issuers = vec![issuer("a", &[Algorithm::Rs256], KeySource::Fixed(keys))];
+        let verifier = Verifier::new(issuers, 8192).unwrap();
+        let token = es256(r#"{"alg":"PS256"}"#, r#"{"iss":"a"}"#);
+        assert_eq!(verifier.begin(&token).unwrap_err(), Error::AlgorithmNotAllowed);
+        let token = es256(r#"{"alg":"RS256"}"#, r#"{"iss":"a"}"#);
+        assert!(verifier.begin(&token).is_ok());
+    }
+
+    #[test]
+    fn remote_keys_are_handed_in_and_are_never_secrets() {
+        let issuers = vec![issuer("a", &[Algorithm::Es256], remote())];
+        let verifier = Verifier::new(issuers, 8192).unwrap();
+        let token = es256(r#"{"alg":"ES256","kid":"ec"}"#, r#"{"iss":"a"}"#);
+        let pending = verifier.begin(&token).unwrap();
+        assert_eq!((pending.key_id(), pending.algorithm()), (Some("ec"), Algorithm::Es256));
+        assert_eq!(pending.verify(None).unwrap_err().to_string(), "keys of a: not fetched");
+        assert_eq!(
+            verifier.begin(&token).unwrap().verify(Some(&secrets())).unwrap_err().to_string(),
+            "keys of a: the published set holds secrets"
+        );
+        let keys = ec();
+        assert!(matches!(
+            verifier.begin(&token).unwrap().verify(Some(&keys)),
+            Ok(Step::NeedsHost(_))
+        ));
+        let other = es256(r#"{"alg":"ES256","kid":"new"}"#, r#"{"iss":"a"}"#);
+        assert_eq!(
+            verifier.begin(&other).unwrap().verify(Some(&keys)).unwrap_err(),
+            Error::UnknownKey
+        );
+    }
+
+    #[test]
+    fn the_scope_claim_of_the_rules_is_used() {
+        let mut one = issuer("a", &[Algorithm::Es256], KeySource::Fixed(ec()));
+        one.rules.scope_claim = Some("permissions".into());
+        let verifier = Verifier::new(vec![one], 8192).unwrap();
+        let claims = r#"{"iss":"a","exp":1001,"scope":"x","permissions":["y"]}"#;
+        let token = es256(r#"{"alg":"ES256"}"#, claims);
+        let Step::NeedsHost(check) = verifier.begin(&token).unwrap().verify(None).unwrap() else {
+            panic!()
+        };
+        let Step::Verified(signed) = check.conclude(true).unwrap() else { panic!() };
+        let token = signed.claims(NOW).unwrap();
+        assert_eq!(token.scopes().to_string(), "y");
+        assert_eq!(token.payload(), claims.as_bytes());
+    }
+}

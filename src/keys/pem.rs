@@ -49,7 +49,9 @@ pub(super) fn parse(text: &str) -> Result<Material, Error> {
 
 /// Whether these bytes are a public key or certificate in DER.
 pub(super) fn is_public_der(bytes: &[u8]) -> bool {
-    SubjectPublicKeyInfoRef::from_der(bytes).is_ok() || certificate_key(bytes).is_ok()
+    SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
+        || certificate_key(bytes).is_ok()
+        || from_pkcs1(bytes).is_ok()
 }
 
 /// Whether this text is one, base64 without the armour.

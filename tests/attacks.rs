@@ -1,0 +1,486 @@
+//! Known attacks on JWT verifiers, by name. Each must fail for the reason it should fail for.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+#[path = "support/mint.rs"]
+mod mint;
+
+use edgegate::base64url::encode;
+use edgegate::claims::{ClaimRules, Claims};
+use edgegate::error::{Error, Part};
+use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+use edgegate::keys::Key;
+use edgegate::secret::Secret;
+use edgegate::time::UnixTime;
+use edgegate::verifier::{self, Issuer, KeySource, Verifier};
+use mint::{eddsa, eddsa_key, hmac_with, hs256, hs256_key, message, set, verify};
+
+const HS256: &str = r#"{"alg":"HS256"}"#;
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+const CLAIMS: &str = r#"{"iss":"me","sub":"you","exp":1700000060}"#;
+
+#[track_caller]
+fn refused(token: &str, error: Error) {
+    for key in [hs256_key(), eddsa_key()] {
+        let found = verify(token, &key).map(|_| ()).unwrap_err();
+        assert_eq!(found, error);
+    }
+}
+
+#[track_caller]
+fn malformed(token: &str, part: Part, problem: &'static str) {
+    refused(token, Error::MalformedToken { part, problem });
+}
+
+/// Parses claims behind a signature that holds.
+#[track_caller]
+fn claims(payload: impl AsRef<[u8]>) -> Result<Claims, Error> {
+    Claims::parse(verify(&hs256(HS256, payload), &hs256_key()).unwrap().payload())
+}
+
+#[test]
+fn the_honest_token_passes() {
+    assert_eq!(verify(&hs256(HS256, CLAIMS), &hs256_key()).unwrap().payload(), CLAIMS.as_bytes());
+    let token = eddsa(r#"{"alg":"EdDSA"}"#, CLAIMS);
+    assert_eq!(verify(&token, &eddsa_key()).unwrap().payload(), CLAIMS.as_bytes());
+}
+
+#[test]
+fn none_in_every_spelling() {
+    for name in
+        ["none", "None", "NONE", "nOnE", "none ", " none", "", "null", "hs256", "HS256 ", "HS257"]
+    {
+        let header = format!(r#"{{"alg":"{name}"}}"#);
+        refused(&hs256(&header, CLAIMS), Error::AlgorithmNotAllowed);
+        malformed(
+            &format!("{}.", message(&header, CLAIMS)),
+            Part::Token,
+            "expected three segments, none empty",
+        );
+    }
+}
+
+#[test]
+fn no_algorithm_or_one_of_another_type() {
+    malformed(&hs256("{}", CLAIMS), Part::Header, "alg is missing");
+    for value in ["null", "0", "[\"HS256\"]", "{}", "true"] {
+        let header = format!(r#"{{"alg":{value}}}"#);
+        malformed(&hs256(header, CLAIMS), Part::Header, "alg is not a string");
+    }
+}
+
+#[test]
+fn the_public_key_used_as_an_hmac_secret() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("vectors/pem.json")).unwrap();
+    for vector in vectors["accepted"].as_array().unwrap() {
+        let pem = vector["pem"].as_str().unwrap();
+        let jwk = vector["jwk"].to_string();
+        let key = Key::from_pem(pem).unwrap();
+        for secret in [pem, pem.trim(), &jwk] {
+            // The key decides: an HMAC is not even computed.
+            let token = hmac_with(secret.as_bytes(), HS256, CLAIMS);
+            let found = verify(&token, &key).map(|_| ()).unwrap_err();
+            assert_eq!(found, Error::AlgorithmNotAllowed, "{}", vector["name"]);
+            // And nobody can configure it by mistake.
+            let mistake = Key::hmac(Secret::new(secret.into()), Algorithm::Hs256, None);
+            assert!(mistake.is_err(), "{}", vector["name"]);
+        }
+    }
+}
+
+#[test]
+fn an_algorithm_of_another_kind_for_a_known_key() {
+    let all = ["HS384", "HS512", "RS256", "PS256", "ES256", "ES512"];
+    for name in all {
+        let header = format!(r#"{{"alg":"{name}"}}"#);
+        refused(&hs256(header, CLAIMS), Error::AlgorithmNotAllowed);
+    }
+    let header = r#"{"alg":"EdDSA"}"#;
+    let found = verify(&hs256(header, CLAIMS), &hs256_key()).map(|_| ()).unwrap_err();
+    assert_eq!(found, Error::AlgorithmNotAllowed);
+}
+
+#[test]
+fn a_key_brought_along_in_the_header_is_not_used() {
+    // Signed by the attacker's key, which the header offers in every way there is.
+    let attacker = b"ATTACKER-ATTACKER-ATTACKER-ATTACK";
+    let k = encode(attacker);
+    let header = format!(
+        r#"{{"alg":"HS256","jwk":{{"kty":"oct","k":"{k}"}},"jku":"https://evil.example/jwks",
+            "x5u":"https://evil.example/x5u","x5c":["MIIB"],"kid":"../../dev/null"}}"#
+    );
+    let found = verify(&hmac_with(attacker, &header, CLAIMS), &hs256_key());
+    assert_eq!(found.map(|_| ()).unwrap_err(), Error::BadSignature);
+    // The same header from the right signer does no harm.
+    assert!(verify(&hs256(&header, CLAIMS), &hs256_key()).is_ok());
+}
+
+#[test]
+fn empty_null_and_shortened_signatures() {
+    let body = message(HS256, CLAIMS);
+    malformed(&format!("{body}."), Part::Token, "expected three segments, none empty");
+    for signature in [&b"\0"[..], &[0; 16], &[0; 32], &[0; 64], b"null"] {
+        let token = format!("{body}.{}", encode(signature));
+        let found = verify(&token, &hs256_key()).map(|_| ()).unwrap_err();
+        assert_eq!(found, Error::BadSignature);
+    }
+    let token = hs256(HS256, CLAIMS);
+    let (body, signature) = token.rsplit_once('.').unwrap();
+    let tag = edgegate::base64url::decode(signature).unwrap();
+    for length in 1..tag.len() {
+        let token = format!("{body}.{}", encode(&tag[..length]));
+        assert_eq!(
+            verify(&token, &hs256_key()).map(|_| ()).unwrap_err(),
+            Error::BadSignature,
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn zero_signatures_never_reach_the_host() {
+    // CVE-2022-21449: r = s = 0 held for every message.
+    let jwk = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                  "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+    let key = Key::from_jwk(jwk).unwrap();
+    let body = message(r#"{"alg":"ES256"}"#, CLAIMS);
+    let half = |byte| [byte; 32];
+    for signature in [
+        [half(0), half(0)].concat(),
+        [half(0), half(1)].concat(),
+        [half(1), half(0)].concat(),
+        vec![1; 63],
+        vec![1; 65],
+        vec![1; 96],
+        // DER, as other protocols write ECDSA.
+        [&[0x30, 0x44, 2, 32][..], &half(1), &[2, 32], &half(1)].concat(),
+    ] {
+        let token = format!("{body}.{}", encode(&signature));
+        assert_eq!(verify(&token, &key).map(|_| ()).unwrap_err(), Error::BadSignature);
+    }
+}
+
+#[test]
+fn an_rsa_signature_shorter_or_longer_than_the_modulus_never_reaches_the_host() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let key = Key::from_jwk_value(&vectors[1]["jwk"]).unwrap();
+    let body = message(r#"{"alg":"RS256"}"#, CLAIMS);
+    for length in [1, 255, 257, 512] {
+        let token = format!("{body}.{}", encode(&vec![1; length]));
+        assert_eq!(verify(&token, &key).map(|_| ()).unwrap_err(), Error::BadSignature, "{length}");
+    }
+    let token = format!("{body}.{}", encode(&[1; 256]));
+    let token = UntrustedToken::parse(&token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+    assert!(matches!(token.verify(&key), Ok(Step::NeedsHost(_))));
+}
+
+#[test]
+fn second_spellings_of_a_segment() {
+    let token = hs256(HS256, CLAIMS);
+    let segments: Vec<&str> = token.split('.').collect();
+    let parts = [Part::Header, Part::Payload, Part::Signature];
+    for (index, part) in parts.into_iter().enumerate() {
+        let segment = segments[index];
+        let mut spellings = vec![
+            format!("{segment}="),
+            format!("{segment}=="),
+            format!("{segment}\n"),
+            format!(" {segment}"),
+            format!("{segment}\0"),
+            format!("{segment}%3D"),
+        ];
+        // The last character of a tag of 32 bytes has two spare bits.
+        if part == Part::Signature {
+            let last = segment.as_bytes()[segment.len() - 1];
+            for other in [b'B', b'C', b'D'] {
+                let mut changed = segment.as_bytes().to_vec();
+                *changed.last_mut().unwrap() = last - (last - b'A') % 4 + (other - b'A');
+                let changed = String::from_utf8(changed).unwrap();
+                if changed != segment && changed.as_bytes()[segment.len() - 1].is_ascii_uppercase()
+                {
+                    spellings.push(changed);
+                }
+            }
+        }
+        for spelling in spellings {
+            let mut changed = segments.clone();
+            changed[index] = &spelling;
+            malformed(&changed.join("."), part, "not base64url without padding");
+        }
+    }
+    // The alphabet of plain base64.
+    let payload = r#"{"iss":"me","n":"~~~???"}"#;
+    let token = hs256(HS256, payload);
+    assert!(token.contains('-') || token.contains('_'));
+    let plain = token.replace('-', "+").replace('_', "/");
+    assert!(verify(&plain, &hs256_key()).is_err());
+}
+
+#[test]
+fn the_wrong_number_of_segments() {
+    let token = hs256(HS256, CLAIMS);
+    let problem = "expected three segments, none empty";
+    for token in [
+        "",
+        ".",
+        "..",
+        "...",
+        "a",
+        "a.b",
+        "a..b",
+        ".a.b",
+        "a.b.",
+        &format!("{token}."),
+        &format!(".{token}"),
+        &format!("{token}.a"),
+        // A JWE has five.
+        "a.b.c.d.e",
+    ] {
+        malformed(token, Part::Token, problem);
+    }
+}
+
+#[test]
+fn whitespace_around_the_token() {
+    let token = hs256(HS256, CLAIMS);
+    for changed in [format!(" {token}"), format!("\t{token}"), format!("Bearer {token}")] {
+        malformed(&changed, Part::Header, "not base64url without padding");
+    }
+    for changed in [format!("{token} "), format!("{token}\r\n"), format!("{token},")] {
+        malformed(&changed, Part::Signature, "not base64url without padding");
+    }
+}
+
+#[test]
+fn names_that_occur_twice() {
+    for header in [
+        r#"{"alg":"none","alg":"HS256"}"#,
+        r#"{"alg":"HS256","alg":"HS256"}"#,
+        r#"{"alg":"HS256","\u0061lg":"none"}"#,
+        r#"{"alg":"HS256","kid":"a","kid":"b"}"#,
+        r#"{"alg":"HS256","x":1,"x":1}"#,
+    ] {
+        refused(&hs256(header, CLAIMS), Error::DuplicateMember(Part::Header));
+    }
+    for payload in [
+        r#"{"sub":"me","sub":"admin"}"#,
+        r#"{"sub":"me","\u0073ub":"admin"}"#,
+        r#"{"exp":1,"exp":9999999999}"#,
+        r#"{"a":{"roles":[],"roles":["admin"]}}"#,
+    ] {
+        assert_eq!(claims(payload).unwrap_err(), Error::DuplicateMember(Part::Payload));
+    }
+}
+
+#[test]
+fn extensions_nobody_understands() {
+    for header in [
+        r#"{"alg":"HS256","crit":["exp"],"exp":1}"#,
+        r#"{"alg":"HS256","crit":[]}"#,
+        r#"{"alg":"HS256","crit":null}"#,
+        r#"{"alg":"HS256","crit":"b64"}"#,
+        r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
+        r#"{"alg":"HS256","b64":false}"#,
+        r#"{"alg":"HS256","b64":true}"#,
+    ] {
+        refused(&hs256(header, CLAIMS), Error::UnsupportedCritical);
+    }
+}
+
+#[test]
+fn headers_that_are_no_object() {
+    for header in ["", "null", "[]", "\"HS256\"", "HS256"] {
+        let token = hs256(header, CLAIMS);
+        if header.is_empty() {
+            malformed(&token, Part::Token, "expected three segments, none empty");
+        } else {
+            malformed(&token, Part::Header, "not a JSON object");
+        }
+    }
+    for header in [r#"{"alg":"HS256"}{}"#, r#"{"alg":"HS256",}"#, r#"{"alg":"HS256"}\0"#] {
+        malformed(&hs256(header, CLAIMS), Part::Header, "not JSON");
+    }
+}
+
+#[test]
+fn members_of_the_header_of_another_type() {
+    for value in ["1", "null", "[]", "{}", "true"] {
+        let kid = format!(r#"{{"alg":"HS256","kid":{value}}}"#);
+        malformed(&hs256(kid, CLAIMS), Part::Header, "kid is not a string");
+        let typ = format!(r#"{{"alg":"HS256","typ":{value}}}"#);
+        malformed(&hs256(typ, CLAIMS), Part::Header, "typ is not a string");
+    }
+    let long = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(257));
+    malformed(&hs256(long, CLAIMS), Part::Header, "kid is longer than 256 bytes");
+}
+
+#[test]
+fn invalid_utf8() {
+    malformed(&hs256(b"{\"alg\":\"HS256\",\"a\":\"\xff\"}", CLAIMS), Part::Header, "not UTF-8");
+    for payload in [&b"{\"sub\":\"\xff\"}"[..], b"{\"sub\":\"\xc0\xaf\"}", b"\xff\xfe{\0}\0"] {
+        assert_eq!(
+            claims(payload).unwrap_err(),
+            Error::MalformedToken { part: Part::Payload, problem: "not UTF-8" }
+        );
+    }
+    // Characters outside ASCII in the token itself.
+    malformed("é.b.c", Part::Header, "not base64url without padding");
+}
+
+#[test]
+fn nesting_as_deep_as_the_token_is_long() {
+    let deep = |open: &str, close: &str| {
+        format!(r#"{{"alg":"HS256","a":{}1{}}}"#, open.repeat(1000), close.repeat(1000))
+    };
+    for bomb in [deep("[", "]"), deep("{\"a\":", "}"), "{\"alg\":".repeat(700)] {
+        malformed(&hs256(&bomb, CLAIMS), Part::Header, "not JSON");
+        assert_eq!(
+            claims(&bomb).unwrap_err(),
+            Error::MalformedToken { part: Part::Payload, problem: "not JSON" }
+        );
+        // Before the signature holds only `iss` is sought, without recursion.
+        let token = hs256(HS256, &bomb);
+        let token = UntrustedToken::parse(&token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+        let _ = token.unverified_issuer();
+    }
+}
+
+#[test]
+fn tokens_beyond_the_limit_are_not_looked_at() {
+    let token = "a".repeat(8193);
+    refused(&token, Error::TokenTooLong { length: 8193, limit: 8192 });
+    let token = hs256(HS256, format!(r#"{{"a":"{}"}}"#, "x".repeat(6000)));
+    assert!(token.len() < 8192 && verify(&token, &hs256_key()).is_ok());
+}
+
+#[test]
+fn names_javascript_gives_a_meaning_to() {
+    let payload = r#"{"iss":"me","exp":1700000060,"__proto__":{"admin":true},"constructor":1,
+                      "toString":2,"hasOwnProperty":null}"#;
+    let claims = claims(payload).unwrap();
+    assert_eq!(claims.get("admin"), None);
+    assert_eq!(claims.get("__proto__").unwrap()["admin"], true);
+    assert_eq!(ClaimRules::new("me").check(&header(), &claims, NOW), Ok(()));
+    // A required claim is not found on a prototype.
+    let rules = ClaimRules { required_claims: vec!["valueOf".into()], ..ClaimRules::new("me") };
+    assert_eq!(
+        rules.check(&header(), &claims, NOW).unwrap_err(),
+        Error::MissingClaim { claim: "valueOf".into() }
+    );
+    let odd = hs256(r#"{"alg":"HS256","__proto__":{"alg":"none"}}"#, CLAIMS);
+    assert!(verify(&odd, &hs256_key()).is_ok());
+    malformed(&hs256(r#"{"__proto__":{"alg":"HS256"}}"#, CLAIMS), Part::Header, "alg is missing");
+}
+
+#[test]
+fn extreme_numbers() {
+    let rules = ClaimRules::new("me");
+    let outcome = |payload: &str| rules.check(&header(), &claims(payload)?, NOW);
+    for exp in ["9223372036854775807", "18446744073709551615", "1e308", "9.3e18"] {
+        let payload = format!(r#"{{"iss":"me","exp":{exp}}}"#);
+        assert_eq!(outcome(&payload), Ok(()), "{exp}");
+        let payload = format!(r#"{{"iss":"me","exp":1700000060,"nbf":{exp}}}"#);
+        assert!(matches!(outcome(&payload), Err(Error::TokenNotYetValid { .. })), "{exp}");
+        let payload = format!(r#"{{"iss":"me","exp":1700000060,"iat":{exp}}}"#);
+        assert!(matches!(outcome(&payload), Err(Error::TokenNotYetValid { .. })), "{exp}");
+    }
+    for exp in ["-9223372036854775808", "-1e308", "-1", "0", "-0.0", "1e-300", "1699999999.999"] {
+        let payload = format!(r#"{{"iss":"me","exp":{exp}}}"#);
+        assert!(matches!(outcome(&payload), Err(Error::TokenExpired { .. })), "{exp}");
+        let payload = format!(r#"{{"iss":"me","exp":1700000060,"nbf":{exp},"iat":{exp}}}"#);
+        assert_eq!(outcome(&payload), Ok(()), "{exp}");
+    }
+    for exp in ["1e309", "-1e309", "NaN", "Infinity", "0x10", "1_0", "01", "1."] {
+        let payload = format!(r#"{{"iss":"me","exp":{exp}}}"#);
+        assert_eq!(
+            outcome(&payload),
+            Err(Error::MalformedToken { part: Part::Payload, problem: "not JSON" }),
+            "{exp}"
+        );
+    }
+    for exp in ["\"1700000060\"", "null", "true", "[1700000060]", "{}"] {
+        let payload = format!(r#"{{"iss":"me","exp":{exp}}}"#);
+        assert_eq!(
+            outcome(&payload),
+            Err(Error::WrongClaimType { claim: "exp".into(), expected: "a number" }),
+            "{exp}"
+        );
+    }
+}
+
+#[test]
+fn an_issuer_cannot_speak_for_another() {
+    // Both issuers are trusted; each only for its own name.
+    let issuer = |name: &str, algorithm, key| Issuer {
+        rules: ClaimRules::new(name),
+        algorithms: vec![algorithm],
+        keys: KeySource::Fixed(set(key)),
+    };
+    let verifier = Verifier::new(
+        vec![
+            issuer("one", Algorithm::Hs256, hs256_key()),
+            issuer("two", Algorithm::EdDsa, eddsa_key()),
+        ],
+        DEFAULT_MAX_TOKEN_LENGTH,
+    )
+    .unwrap();
+    let decide = |token: &str| match verifier.begin(token)?.verify(None)? {
+        verifier::Step::Verified(signed) => signed.claims(NOW),
+        verifier::Step::NeedsHost(_) => panic!("these keys need no host"),
+    };
+    let claims = |iss: &str| format!(r#"{{"iss":{iss},"exp":1700000060}}"#);
+    let eddsa_header = r#"{"alg":"EdDSA"}"#;
+    assert_eq!(decide(&hs256(HS256, claims("\"one\""))).unwrap().issuer(), "one");
+    assert_eq!(decide(&eddsa(eddsa_header, claims("\"two\""))).unwrap().issuer(), "two");
+    #[rustfmt::skip]
+    let cases = [
+        (hs256(HS256, claims("\"two\"")), Error::AlgorithmNotAllowed),
+        (eddsa(eddsa_header, claims("\"one\"")), Error::AlgorithmNotAllowed),
+        (hs256(HS256, claims("\"One\"")), Error::UnknownIssuer),
+        (hs256(HS256, claims("\"one/\"")), Error::UnknownIssuer),
+        (hs256(HS256, claims("\"\"")), Error::UnknownIssuer),
+        (hs256(HS256, "{}"), Error::UnknownIssuer),
+        (hs256(HS256, claims("[\"one\"]")),
+            Error::MalformedToken { part: Part::Payload, problem: "iss is not a string" }),
+        (hs256(HS256, r#"{"iss":"one","iss":"two"}"#), Error::DuplicateMember(Part::Payload)),
+        (hs256(HS256, "not json"),
+            Error::MalformedToken { part: Part::Payload, problem: "not a JSON object" }),
+    ];
+    for (token, error) in cases {
+        assert_eq!(decide(&token).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn nothing_of_a_token_is_in_an_error_or_a_debug_output() {
+    let payload = r#"{"iss":"me","sub":"alice-the-subject"}"#;
+    let token = hs256(r#"{"alg":"HS256","kid":"the-kid"}"#, payload);
+    let parsed = UntrustedToken::parse(&token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+    let shown = format!("{parsed:?}");
+    let key = hs256_key();
+    let verified = verify(&token, &key).unwrap();
+    let claims = Claims::parse(verified.payload()).unwrap();
+    let error = ClaimRules::new("you").check(verified.header(), &claims, NOW).unwrap_err();
+    for shown in [
+        shown,
+        format!("{key:?}"),
+        format!("{verified:?}"),
+        format!("{claims:?}"),
+        format!("{error:?} {error}"),
+    ] {
+        for secret in ["alice", "the-kid", "eyJ", "0123456789abcdef", "48, 49, 50"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
+}
+
+fn header() -> edgegate::jws::Header {
+    verify(&hs256(HS256, CLAIMS), &hs256_key()).unwrap().header().clone()
+}

@@ -1,0 +1,242 @@
+//! What holds for every input.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+#[path = "support/mint.rs"]
+mod mint;
+
+use std::collections::BTreeMap;
+
+use edgegate::base64url::{decode, encode};
+use edgegate::claims::{ClaimRules, Claims, Scopes};
+use edgegate::error::Error;
+use edgegate::jws::{DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
+use edgegate::keys::{Key, KeySet};
+use edgegate::time::UnixTime;
+use jwt_compact::alg::{Ed25519, Hs256, Hs256Key};
+use jwt_compact::{AlgorithmExt as _, Claims as SignerClaims, Header as SignerHeader};
+use mint::{eddsa_key, hs256, hs256_key, verify};
+use proptest::prelude::*;
+
+/// Text that is nearly a token, which gets further than noise does.
+fn nearly_token() -> impl Strategy<Value = String> {
+    let json = prop_oneof![
+        Just(r#"{"alg":"HS256"}"#.to_owned()),
+        Just(r#"{"alg":"EdDSA","kid":"a"}"#.to_owned()),
+        r#"\{"(alg|kid|typ|crit|iss|exp|aud)":("HS256"|"EdDSA"|[0-9]{1,25}|null|\[\]|\{\}|-?1e[0-9]{1,3})\}"#,
+        r#"[{}\[\]":,a-z0-9.\\]{0,40}"#,
+    ];
+    let segment = prop_oneof![
+        4 => json.prop_map(|text| encode(text.as_bytes())),
+        1 => "[A-Za-z0-9_=+/-]{0,60}",
+        1 => proptest::collection::vec(any::<u8>(), 0..70).prop_map(|bytes| encode(&bytes)),
+    ];
+    proptest::collection::vec(segment, 1..5).prop_map(|segments| segments.join("."))
+}
+
+fn header() -> Header {
+    verify(&hs256(r#"{"alg":"HS256"}"#, "{}"), &hs256_key()).unwrap().header().clone()
+}
+
+fn decide(token: &str, key: &Key) -> Result<Claims, Error> {
+    Claims::parse(verify(token, key)?.payload())
+}
+
+proptest! {
+    #[test]
+    fn base64url_round_trips(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert_eq!(decode(&encode(&bytes)), Some(bytes));
+    }
+
+    #[test]
+    fn base64url_has_one_spelling(text in "[A-Za-z0-9_=+/ -]{0,40}") {
+        if let Some(bytes) = decode(&text) {
+            prop_assert_eq!(encode(&bytes), text);
+        }
+    }
+
+    #[test]
+    fn base64url_has_one_last_character(
+        bytes in proptest::collection::vec(any::<u8>(), 1..40),
+        last in "[A-Za-z0-9_-]",
+    ) {
+        let text = encode(&bytes);
+        let mut other = text.clone();
+        other.pop();
+        other.push_str(&last);
+        if other != text {
+            prop_assert_ne!(decode(&other), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        let _ = verify(&text, &hs256_key());
+        let _ = Key::from_jwk(&text);
+        let _ = Key::from_pem(&text);
+        let _ = KeySet::from_jwks(&text);
+        let _ = Claims::parse(text.as_bytes());
+        let _ = Scopes::parse(&text);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = Claims::parse(&bytes);
+        if let Ok(token) = UntrustedToken::parse(
+            &format!("{}.{}.{}", encode(br#"{"alg":"EdDSA"}"#), encode(&bytes), encode(&bytes)),
+            DEFAULT_MAX_TOKEN_LENGTH,
+        ) {
+            let _ = token.unverified_issuer();
+            let key = eddsa_key();
+            prop_assert!(token.verify(&key).is_err());
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_nearly_a_token_passes(text in nearly_token()) {
+        let parsed = UntrustedToken::parse(&text, DEFAULT_MAX_TOKEN_LENGTH);
+        if let Ok(token) = parsed {
+            let _ = token.unverified_issuer();
+        }
+        prop_assert!(verify(&text, &hs256_key()).is_err());
+        prop_assert!(verify(&text, &eddsa_key()).is_err());
+    }
+
+    #[test]
+    fn tokens_of_another_signer_pass(
+        subject in "[a-z0-9|@. é]{1,30}",
+        extra in proptest::collection::btree_map("x_[a-z]{1,8}", any::<i64>(), 0..6),
+    ) {
+        let mut custom: BTreeMap<String, serde_json::Value> =
+            extra.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
+        custom.insert("sub".into(), subject.clone().into());
+        let claims = SignerClaims::new(custom);
+        let signed = Hs256
+            .token(&SignerHeader::empty().with_key_id("k"), &claims, &Hs256Key::new(mint::SECRET))
+            .unwrap();
+        let found = decide(&signed, &hs256_key()).unwrap();
+        prop_assert_eq!(found.subject(), Some(subject.as_str()));
+        let ed25519 = ed25519_dalek::SigningKey::from_bytes(mint::SECRET);
+        let signed = Ed25519.token(&SignerHeader::empty(), &claims, &ed25519).unwrap();
+        let found = decide(&signed, &eddsa_key()).unwrap();
+        for (name, value) in extra {
+            prop_assert_eq!(found.get(&name).and_then(|found| found.as_i64()), Some(value));
+        }
+    }
+
+    #[test]
+    fn time_only_moves_a_token_towards_its_end(
+        exp in any::<i64>(),
+        earlier in any::<i64>(),
+        later in any::<i64>(),
+        tolerance in 0u64..1000,
+    ) {
+        let (earlier, later) = (earlier.min(later), earlier.max(later));
+        let claims = Claims::parse(format!(r#"{{"iss":"me","exp":{exp}}}"#).as_bytes()).unwrap();
+        let rules = ClaimRules { clock_tolerance_secs: tolerance, ..ClaimRules::new("me") };
+        let at = |now| rules.check(&header(), &claims, UnixTime::from_secs(now)).is_ok();
+        prop_assert!(at(earlier) || !at(later));
+    }
+
+    #[test]
+    fn time_only_moves_a_token_towards_its_beginning(
+        nbf in any::<i64>(),
+        iat in any::<i64>(),
+        earlier in any::<i64>(),
+        later in any::<i64>(),
+    ) {
+        let (earlier, later) = (earlier.min(later), earlier.max(later));
+        let text = format!(r#"{{"iss":"me","nbf":{nbf},"iat":{iat}}}"#);
+        let claims = Claims::parse(text.as_bytes()).unwrap();
+        let rules = ClaimRules { require_exp: false, ..ClaimRules::new("me") };
+        let at = |now| rules.check(&header(), &claims, UnixTime::from_secs(now)).is_ok();
+        prop_assert!(at(later) || !at(earlier));
+    }
+
+    #[test]
+    fn the_moment_of_expiry_is_exact(exp in -1_000_000_000_000i64..1_000_000_000_000, tolerance in 0i64..600) {
+        let claims = Claims::parse(format!(r#"{{"iss":"me","exp":{exp}}}"#).as_bytes()).unwrap();
+        let rules = ClaimRules {
+            clock_tolerance_secs: tolerance.unsigned_abs(),
+            ..ClaimRules::new("me")
+        };
+        let at = |now| rules.check(&header(), &claims, UnixTime::from_secs(now)).is_ok();
+        prop_assert!(at(exp + tolerance - 1));
+        prop_assert!(!at(exp + tolerance));
+    }
+
+    #[test]
+    fn more_tolerance_never_refuses_more(
+        exp in any::<i64>(), nbf in any::<i64>(), iat in any::<i64>(), now in any::<i64>(),
+        age in proptest::option::of(any::<u64>()), less in any::<u64>(), more in any::<u64>(),
+    ) {
+        let (less, more) = (less.min(more), less.max(more));
+        let text = format!(r#"{{"iss":"me","exp":{exp},"nbf":{nbf},"iat":{iat}}}"#);
+        let claims = Claims::parse(text.as_bytes()).unwrap();
+        let with = |tolerance| {
+            let rules = ClaimRules {
+                clock_tolerance_secs: tolerance,
+                max_token_age_secs: age,
+                ..ClaimRules::new("me")
+            };
+            rules.check(&header(), &claims, UnixTime::from_secs(now)).is_ok()
+        };
+        prop_assert!(with(more) || !with(less));
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_never_lengthens_a_token(whole in 0i32..2_000_000_000, part in 1u32..1000) {
+        let text = format!(r#"{{"exp":{whole}.{part:03},"nbf":{whole}.{part:03},"iat":{whole}.{part:03}}}"#);
+        let claims = Claims::parse(text.as_bytes()).unwrap();
+        let whole = i64::from(whole);
+        prop_assert_eq!(claims.expires_at(), Some(UnixTime::from_secs(whole)));
+        let up = if part.is_multiple_of(1000) { whole } else { whole + 1 };
+        prop_assert_eq!(claims.not_before(), Some(UnixTime::from_secs(up)));
+        prop_assert_eq!(claims.issued_at(), Some(UnixTime::from_secs(whole)));
+    }
+
+    #[test]
+    fn scopes_survive_being_written_down(words in proptest::collection::vec("[!#-\\[\\]-~]{1,12}", 0..8)) {
+        let scopes = Scopes::parse(&words.join(" "));
+        prop_assert_eq!(&Scopes::parse(&scopes.to_string()), &scopes);
+        prop_assert!(scopes.contains_all(&words));
+        prop_assert_eq!(scopes.contains_any(&words), !words.is_empty());
+    }
+}
+
+/// Every bit of the decoded header, claims and signature, for both algorithms that are checked here.
+#[test]
+fn every_flipped_bit_fails() {
+    let claims = r#"{"iss":"me","sub":"you","aud":"them","exp":1700000060,"jti":"1"}"#;
+    for (token, key) in [
+        (hs256(r#"{"alg":"HS256","typ":"JWT"}"#, claims), hs256_key()),
+        (mint::eddsa(r#"{"alg":"EdDSA","typ":"JWT"}"#, claims), eddsa_key()),
+    ] {
+        assert!(verify(&token, &key).is_ok());
+        let segments: Vec<Vec<u8>> =
+            token.split('.').map(|segment| decode(segment).unwrap()).collect();
+        for (index, segment) in segments.iter().enumerate() {
+            for bit in 0..segment.len() * 8 {
+                let mut changed = segments.clone();
+                changed[index][bit / 8] ^= 1 << (bit % 8);
+                let changed: Vec<String> = changed.iter().map(|bytes| encode(bytes)).collect();
+                assert!(verify(&changed.join("."), &key).is_err(), "segment {index}, bit {bit}");
+            }
+        }
+        // And every character of the text.
+        for position in 0..token.len() {
+            for flip in [1, 2, 4, 8, 16, 32, 64] {
+                let mut changed = token.clone().into_bytes();
+                changed[position] ^= flip;
+                let changed = String::from_utf8(changed).unwrap();
+                assert!(verify(&changed, &key).is_err(), "position {position}, flip {flip}");
+            }
+        }
+    }
+}

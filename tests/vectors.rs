@@ -1,0 +1,203 @@
+//! What others published or computed, as data in `vectors/`. The JavaScript tests read the same files.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use edgegate::error::Error;
+use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+use edgegate::keys::{Key, KeySet};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Jws {
+    name: String,
+    source: String,
+    jwk: Value,
+    token: String,
+    algorithm: String,
+    verifies: String,
+    payload: String,
+}
+
+#[test]
+fn published_tokens_verify() {
+    let vectors: Vec<Jws> = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    for vector in &vectors {
+        let at = format!("{}, {}", vector.name, vector.source);
+        let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
+        let token = UntrustedToken::parse(&vector.token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+        assert_eq!(token.header().algorithm().as_str(), vector.algorithm, "{at}");
+        let step = token.verify(&key).unwrap();
+        let verified = match (vector.verifies.as_str(), step) {
+            ("here", Step::Verified(jws)) => jws,
+            ("at the host", Step::NeedsHost(check)) => {
+                let (message, signature) = vector.token.rsplit_once('.').unwrap();
+                assert_eq!(check.message(), message.as_bytes(), "{at}");
+                assert_eq!(edgegate::base64url::encode(check.signature()), signature, "{at}");
+                assert_eq!(check.algorithm().as_str(), vector.algorithm, "{at}");
+                for (name, value) in vector.jwk.as_object().unwrap() {
+                    assert_eq!(check.key().to_jwk(check.algorithm())[name], *value, "{at}: {name}");
+                }
+                match check.conclude(true).unwrap() {
+                    Step::Verified(jws) => jws,
+                    Step::NeedsHost(_) => panic!("{at}: asked twice"),
+                }
+            }
+            _ => panic!("{at}: not {}", vector.verifies),
+        };
+        assert_eq!(verified.payload(), vector.payload.as_bytes(), "{at}");
+    }
+    assert_eq!(vectors.len(), 6);
+}
+
+#[test]
+fn a_verdict_of_the_host_that_it_does_not_hold_is_final() {
+    let vectors: Vec<Jws> = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    for vector in vectors.iter().filter(|vector| vector.verifies == "at the host") {
+        let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
+        let token = UntrustedToken::parse(&vector.token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+        let Step::NeedsHost(check) = token.verify(&key).unwrap() else { panic!("{}", vector.name) };
+        assert_eq!(check.conclude(false).unwrap_err(), Error::BadSignature, "{}", vector.name);
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_published_token_fails() {
+    let vectors: Vec<Jws> = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    for vector in vectors.iter().filter(|vector| vector.verifies == "here") {
+        let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
+        for position in 0..vector.token.len() {
+            let mut bytes = vector.token.clone().into_bytes();
+            bytes[position] ^= 1;
+            let changed = String::from_utf8(bytes).unwrap();
+            let outcome = UntrustedToken::parse(&changed, DEFAULT_MAX_TOKEN_LENGTH)
+                .and_then(|token| token.verify(&key));
+            assert!(outcome.is_err(), "{} at {position}", vector.name);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Thumbprint {
+    name: String,
+    jwk: Value,
+    thumbprint: String,
+}
+
+#[test]
+fn published_thumbprints_are_computed() {
+    let vectors: Vec<Thumbprint> =
+        serde_json::from_str(include_str!("vectors/thumbprint.json")).unwrap();
+    for vector in vectors {
+        let key = Key::from_jwk_value(&vector.jwk).unwrap();
+        assert_eq!(key.thumbprint(), Some(vector.thumbprint.as_str()), "{}", vector.name);
+    }
+}
+
+#[derive(Deserialize)]
+struct Pem {
+    accepted: Vec<Accepted>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Deserialize)]
+struct Accepted {
+    name: String,
+    pem: String,
+    algorithms: Vec<String>,
+    jwk: Value,
+    thumbprint: String,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    name: String,
+    pem: String,
+    error: String,
+}
+
+fn pem() -> Pem {
+    serde_json::from_str(include_str!("vectors/pem.json")).unwrap()
+}
+
+#[test]
+fn keys_of_openssl_are_read_as_node_reads_them() {
+    for vector in pem().accepted {
+        let name = &vector.name;
+        let key = Key::from_pem(&vector.pem).unwrap();
+        let algorithms: Vec<&str> = key.algorithms().iter().map(|one| one.as_str()).collect();
+        assert_eq!(algorithms, vector.algorithms, "{name}");
+        assert_eq!(key.thumbprint(), Some(vector.thumbprint.as_str()), "{name}");
+        assert_eq!((key.kid(), key.id()), (None, key.thumbprint()), "{name}");
+        assert!(!key.is_symmetric(), "{name}");
+        let same = Key::from_jwk_value(&vector.jwk).unwrap();
+        assert_eq!(same.thumbprint(), key.thumbprint(), "{name}");
+        assert_eq!(same.algorithms(), key.algorithms(), "{name}");
+    }
+}
+
+#[test]
+fn whitespace_around_pem_and_line_width_do_not_matter() {
+    for vector in pem().accepted {
+        let crlf = format!("\n  {}\r\n\t", vector.pem.trim().replace('\n', "\r\n"));
+        assert!(Key::from_pem(&crlf).is_ok(), "{}", vector.name);
+        let lines: Vec<&str> = vector.pem.trim().lines().collect();
+        let [first, body @ .., last] = lines.as_slice() else { panic!("{}", vector.name) };
+        let one_line = format!("{first}\n{}\n{last}", body.concat());
+        assert!(Key::from_pem(&one_line).is_ok(), "{}", vector.name);
+    }
+}
+
+#[test]
+fn other_pem_is_refused_with_its_reason() {
+    for vector in pem().refused {
+        let refused = Key::from_pem(&vector.pem).unwrap_err();
+        assert_eq!(refused.to_string(), vector.error, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_byte_of_der_cut_off_or_changed_is_read_without_a_panic() {
+    for vector in pem().accepted {
+        let text = vector.pem.as_bytes();
+        for position in 0..text.len() {
+            let _ = Key::from_pem(&vector.pem[..position]);
+            let mut changed = text.to_vec();
+            changed[position] ^= 1;
+            let _ = Key::from_pem(&String::from_utf8(changed).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_public_key_is_no_secret_in_any_spelling() {
+    use edgegate::secret::Secret;
+
+    for vector in pem().accepted {
+        let body: String = vector.pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let spellings = [
+            vector.pem.clone().into_bytes(),
+            vector.pem.trim().as_bytes().to_vec(),
+            format!("\u{feff} {}", vector.pem).into_bytes(),
+            body.clone().into_bytes(),
+            vector.jwk.to_string().into_bytes(),
+            format!("{{\"keys\":[{}]}}", vector.jwk).into_bytes(),
+        ];
+        for (index, spelling) in spellings.into_iter().enumerate() {
+            let refused = Key::hmac(Secret::new(spelling), Algorithm::Hs256, None).err().unwrap();
+            assert_eq!(
+                refused.to_string(),
+                "secret is a PEM, JWK, SSH or DER key or certificate, expected random bytes",
+                "{} {index}",
+                vector.name
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_of_openssl_make_one_set() {
+    let keys: Vec<Key> =
+        pem().accepted.iter().map(|vector| Key::from_pem(&vector.pem).unwrap()).collect();
+    let count = keys.len();
+    assert_eq!(KeySet::new(keys).unwrap().keys().len(), count);
+}
