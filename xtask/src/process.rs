@@ -21,6 +21,9 @@ use crate::{interrupt, project};
 const POLL: Duration = Duration::from_millis(50);
 /// How long a program may take to end after SIGTERM; wrangler needs about a second.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long what it started may outlive it. In a container whose first process reaps nobody, dead
+/// processes look alive for ever.
+const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// How long the last lines of an ended program may take to arrive.
 const DRAIN: Duration = Duration::from_millis(500);
 /// For programs that only print something, like a version.
@@ -80,19 +83,27 @@ pub(crate) fn answer(command: &mut Command) -> Result<String> {
 
 /// Runs a long step quietly: its name, its last line while it runs, all of its output if it fails.
 pub(crate) fn quiet(step: &str, command: &mut Command, limit: Duration) -> Result<()> {
-    quiet_while(step, command, limit, &mut || true)
+    let mut output = Vec::new();
+    let ended = attempt(step, command, limit, &mut || true, &mut output);
+    if ended.is_err() {
+        for line in output.iter().skip(output.len().saturating_sub(SHOWN_LINES)) {
+            eprintln!("  {line}");
+        }
+    }
+    ended.with_context(|| format!("{step}: failed"))
 }
 
-/// As [`quiet`], and given up as soon as `goes_on` answers false.
-pub(crate) fn quiet_while(
+/// As [`quiet`], but the output of a failure goes to the caller, who has another way to go on; and
+/// given up as soon as `goes_on` answers false.
+pub(crate) fn attempt(
     step: &str,
     command: &mut Command,
     limit: Duration,
     goes_on: &mut dyn FnMut() -> bool,
+    output: &mut Vec<String>,
 ) -> Result<()> {
     report::step(step);
     let mut progress = Progress::start();
-    let mut output = Vec::new();
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = Group::spawn(command)?;
     let receiver = group.lines();
@@ -104,24 +115,20 @@ pub(crate) fn quiet_while(
             }
             output.push(line);
         } else if !goes_on() {
-            bail!("no progress: given up");
+            bail!("no progress");
         }
         progress.update(&last_line);
         Ok(())
     });
     let elapsed = progress.finish();
-    let failure = match ended {
+    match ended {
         Ok(status) if status.success() => {
             report::done(&report::duration(elapsed));
-            return Ok(());
+            Ok(())
         }
-        Ok(status) => anyhow::anyhow!("{} ended with {status}", describe(command)),
-        Err(error) => error,
-    };
-    for line in output.iter().skip(output.len().saturating_sub(SHOWN_LINES)) {
-        eprintln!("  {line}");
+        Ok(status) => bail!("{} ended with {status}", describe(command)),
+        Err(error) => Err(error),
     }
-    Err(failure).with_context(|| format!("{step}: failed"))
 }
 
 /// Runs a program whose output belongs to the reader.
@@ -229,12 +236,11 @@ impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::SIGTERM);
         let asked = Instant::now();
-        while asked.elapsed() < GRACE {
-            // Reaping the leader is what lets the group disappear.
-            let _ = self.child.try_wait();
-            if !self.is_alive() {
-                return;
-            }
+        while asked.elapsed() < GRACE && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(POLL);
+        }
+        let ended = Instant::now();
+        while ended.elapsed() < ORPHAN_GRACE && self.is_alive() {
             thread::sleep(POLL);
         }
         self.signal(Signal::SIGKILL);

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::prerequisites::find_program;
-use crate::{cache, process, report};
+use crate::{cache, interrupt, process, report};
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -28,7 +28,8 @@ pub(crate) fn ensure_wasm32() -> Result<()> {
         return Ok(());
     }
     let Err(rustup) = add_with_rustup() else { return Ok(()) };
-    report::warning(&format!("rustup cannot add {TARGET} ({:#})", rustup.root_cause()));
+    interrupt::check()?;
+    report::warning(&format!("rustup cannot add {TARGET}: {rustup:#}"));
     match debian::build(&toolchains_dir()?) {
         Ok(()) => Ok(()),
         Err(error) => bail!(
@@ -88,8 +89,10 @@ fn add_with_rustup() -> Result<()> {
     let downloads = Path::new(home.trim()).join("downloads");
     let mut command = process::command("rustup");
     command.args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "1");
+    command.env("RUST_BACKTRACE", "0");
     let mut progress = (Instant::now(), folder_bytes(&downloads));
-    process::quiet_while(
+    let mut output = Vec::new();
+    let added = process::attempt(
         &format!("adding {TARGET} to the Rust toolchain"),
         &mut command,
         DOWNLOAD_LIMIT,
@@ -100,7 +103,12 @@ fn add_with_rustup() -> Result<()> {
             }
             progress.0.elapsed() < STALLED_AFTER
         },
-    )
+        &mut output,
+    );
+    added.map_err(|error| match output.iter().find_map(|line| line.strip_prefix("error: ")) {
+        Some(said) => anyhow!("{said}"),
+        None => error,
+    })
 }
 
 fn folder_bytes(folder: &Path) -> u64 {

@@ -80,9 +80,8 @@ fn wrangler(options: &Options) -> Result<Command> {
         .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    if io::stdout().is_terminal() {
-        command.env("FORCE_COLOR", "1");
-    }
+    // It writes to a pipe, but what it writes is shown on our stdout.
+    command.env("FORCE_COLOR", if io::stdout().is_terminal() { "1" } else { "0" });
     toolchain::use_wasm32(&mut command)?;
     Ok(command)
 }
