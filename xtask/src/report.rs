@@ -48,7 +48,7 @@ pub(crate) fn result(word: &str, text: &str) {
         "failed" => RED,
         _ => YELLOW,
     };
-    say(&format!("{}  {text}", paint(colour, word)));
+    say(&format!("{} {text}", paint(colour, &format!("{word:<8}"))));
 }
 
 /// A result, on stdout. A reader who has gone away (`| head`) is no error.

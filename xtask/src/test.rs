@@ -28,7 +28,7 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
 
     report::heading("summary");
     for (part, outcome, elapsed) in &results {
-        let line = format!("{:<16} {:>12}", part.name, report::duration(*elapsed));
+        let line = format!("{:<13} {:>12}", part.name, report::duration(*elapsed));
         match outcome.reason() {
             None => report::result(outcome.word(), &line),
             // The first line: all of it stands with the part.

@@ -169,16 +169,21 @@ fn advisories() -> Result<()> {
     let mut fetch = deny()?;
     // git must not ask for a password.
     fetch.args(["fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
+    let mut output = Vec::new();
     let fetched = process::attempt(
         "fetching the advisory database",
         &mut fetch,
         ADVISORIES_LIMIT,
         &mut || true,
-        &mut Vec::new(),
+        &mut output,
     );
     if fetched.is_err() {
         interrupt::check()?;
-        bail!(Skip("the advisory database cannot be fetched here".to_owned()));
+        let said = output.iter().rev().find(|line| !line.trim().is_empty());
+        bail!(Skip(format!(
+            "the advisory database cannot be fetched here ({})",
+            said.map_or("no answer", |line| line.trim())
+        )));
     }
     let mut command = deny()?;
     command.args(["check", "--disable-fetch", "advisories"]);
