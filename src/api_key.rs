@@ -611,3 +611,177 @@ const fn malformed(problem: &'static str) -> Error {
 const fn config(path: String, problem: String) -> Error {
     Error::Config { path, problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+    const ID: KeyId = KeyId::from_bytes([7; 16]);
+
+    fn secret(byte: u8) -> Secret {
+        Secret::new(vec![byte; 32])
+    }
+
+    fn signing(secrets: &[(u8, u8)]) -> SigningKeys {
+        SigningKeys::new(secrets.iter().map(|(id, byte)| (*id, secret(*byte))).collect()).unwrap()
+    }
+
+    fn keys() -> ApiKeys {
+        ApiKeys::new("prod", &["sk", "acme_pat"], signing(&[(1, 1)])).unwrap()
+    }
+
+    #[track_caller]
+    fn refused<T: fmt::Debug>(result: Result<T, Error>, message: &str) {
+        assert_eq!(result.unwrap_err().to_string(), message);
+    }
+
+    #[track_caller]
+    fn refused_names(environment: &str, prefixes: &[&str], message: &str) {
+        refused(ApiKeys::new(environment, prefixes, signing(&[(1, 1)])), message);
+    }
+
+    #[test]
+    fn a_minted_key_verifies_and_says_what_it_was_minted_with() {
+        for prefix in ["sk", "acme_pat"] {
+            let minted = keys().mint(prefix, ID, Some(UnixTime::from_secs(1_700_000_100))).unwrap();
+            assert!(minted.expose().starts_with(&format!("{prefix}_prod_")));
+            assert_eq!(minted.expose().len(), prefix.len() + 64);
+            let verified = keys().verify(minted.expose(), NOW).unwrap();
+            assert_eq!((verified.id(), verified.prefix()), (ID, prefix));
+            assert_eq!(verified.expires_at(), minted.expires_at());
+            assert_eq!(verified.signing_key_id(), 1);
+        }
+    }
+
+    #[test]
+    fn expiry_is_rounded_up_to_a_minute_and_is_expired_when_it_comes() {
+        for (asked, got) in [(1, 60), (60, 60), (61, 120), (1_700_000_100, 1_700_000_100)] {
+            let minted = keys().mint("sk", ID, Some(UnixTime::from_secs(asked))).unwrap();
+            assert_eq!(minted.expires_at(), Some(UnixTime::from_secs(got)));
+            let at = |secs| keys().verify(minted.expose(), UnixTime::from_secs(secs));
+            assert!(at(got - 1).is_ok());
+            refused(at(got), &format!("API key expired at {got}, it is {got}"));
+        }
+        let minted = keys().mint("sk", ID, None).unwrap();
+        assert_eq!(minted.expires_at(), None);
+        assert!(keys().verify(minted.expose(), UnixTime::from_secs(i64::MAX)).is_ok());
+    }
+
+    #[test]
+    fn only_an_expiry_that_fits_is_minted() {
+        let largest = i64::from(u32::MAX) * 60;
+        let at = |secs| keys().mint("sk", ID, Some(UnixTime::from_secs(secs)));
+        assert_eq!(at(largest).unwrap().expires_at(), Some(UnixTime::from_secs(largest)));
+        for secs in [i64::MIN, -1, 0, largest + 1, i64::MAX] {
+            refused(at(secs), "expires_at: expected a time after 1970 and before the year 10000");
+        }
+        refused(keys().mint("pk", ID, None), "prefix: expected one of sk, acme_pat");
+    }
+
+    #[test]
+    fn the_highest_id_signs_and_all_verify() {
+        let old = ApiKeys::new("prod", &["sk"], signing(&[(1, 1)])).unwrap();
+        let both = ApiKeys::new("prod", &["sk"], signing(&[(2, 2), (1, 1)])).unwrap();
+        let new = ApiKeys::new("prod", &["sk"], signing(&[(2, 2)])).unwrap();
+        let (of_old, of_both) =
+            (old.mint("sk", ID, None).unwrap(), both.mint("sk", ID, None).unwrap());
+        assert_eq!(both.verify(of_old.expose(), NOW).unwrap().signing_key_id(), 1);
+        assert_eq!(both.verify(of_both.expose(), NOW).unwrap().signing_key_id(), 2);
+        assert_eq!(new.verify(of_both.expose(), NOW).unwrap().signing_key_id(), 2);
+        let message = "API key was signed with signing key 1, which is not configured";
+        refused(new.verify(of_old.expose(), NOW), message);
+    }
+
+    #[test]
+    fn a_key_of_another_environment_says_so_only_if_it_is_not_mistyped() {
+        let other = ApiKeys::new("dev", &["sk"], signing(&[(1, 1)])).unwrap();
+        let minted = other.mint("sk", ID, None).unwrap();
+        refused(keys().verify(minted.expose(), NOW), "API key belongs to another environment");
+        let mistyped = minted.expose().replacen("_dev_", "_dew_", 1);
+        refused(keys().verify(&mistyped, NOW), "API key checksum does not fit");
+    }
+
+    #[test]
+    fn looks_like_wants_a_configured_prefix_and_an_underscore() {
+        for text in ["sk_", "sk_prod_x", "acme_pat_x"] {
+            assert!(keys().looks_like(text), "{text}");
+        }
+        for text in ["", "sk", "skx_", "SK_", "acme_", "eyJhbGciOiJIUzI1NiJ9.e30.sk_", " sk_"] {
+            assert!(!keys().looks_like(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn signing_keys_refuse_weak_and_ambiguous_sets() {
+        refused(SigningKeys::new(vec![]), "signing_keys: expected a non-empty list");
+        refused(
+            SigningKeys::new(vec![(1, secret(1)), (1, secret(2))]),
+            "signing_keys[1].id: id 1 is given twice",
+        );
+        refused(
+            SigningKeys::new(vec![(1, secret(1)), (2, Secret::new(vec![2; 31]))]),
+            "signing_keys[1].secret: secret has 31 bytes, expected at least 32",
+        );
+        assert_eq!(signing(&[(3, 1), (9, 2), (4, 3)]).newest_id(), 9);
+    }
+
+    #[test]
+    fn names_outside_the_grammar_are_refused() {
+        let environment =
+            "environment: expected 1 to 16 lower-case letters and digits, a letter first";
+        for name in ["", "Prod", "1prod", "pro_d", "pro-d", "prodprodprodprodp", "pr\u{f6}d"] {
+            refused_names(name, &["sk"], environment);
+        }
+        refused_names("prod", &[], "prefixes: expected a non-empty list");
+        let prefix = "prefixes[0]: expected 1 to 32 lower-case letters and digits, a letter first, in \
+                      groups joined by single underscores";
+        let long = "a".repeat(33);
+        for name in ["", "SK", "1k", "s-k", "_sk", "sk_", "s__k", &long] {
+            refused_names("prod", &[name], prefix);
+        }
+        refused_names("prod", &["sk", "pk", "sk"], "prefixes[2]: sk is given twice");
+        refused_names("prod", &["sk", "sk_x"], "prefixes[1]: sk_x and sk cannot be told apart");
+        refused_names("prod", &["sk_x", "sk"], "prefixes[1]: sk and sk_x cannot be told apart");
+        assert!(ApiKeys::new("prod", &["sk", "skx", "s_k"], signing(&[(1, 1)])).is_ok());
+    }
+
+    #[test]
+    fn the_longest_and_the_shortest_names_meet_the_bounds() {
+        let (prefix, environment) = ("a".repeat(32), "b".repeat(16));
+        for (prefix, environment, length) in
+            [(prefix.as_str(), environment.as_str(), MAX_KEY_BYTES), ("a", "b", MIN_KEY_BYTES)]
+        {
+            let keys = ApiKeys::new(environment, &[prefix], signing(&[(1, 1)])).unwrap();
+            let minted = keys.mint(prefix, ID, None).unwrap();
+            assert_eq!(minted.expose().len(), length);
+            assert!(keys.verify(minted.expose(), NOW).is_ok());
+        }
+    }
+
+    #[test]
+    fn key_ids_have_one_spelling() {
+        let text = "07".repeat(16);
+        assert_eq!(ID.to_string(), text);
+        assert_eq!(text.parse::<KeyId>().unwrap(), ID);
+        assert_eq!(ID.storage_name(), format!("key/v1/{text}"));
+        assert_eq!(serde_json::to_string(&ID).unwrap(), format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<KeyId>(&format!("\"{text}\"")).unwrap(), ID);
+        for wrong in ["", "07", &"0G".repeat(16), &"0A".repeat(16), &format!("{text}0")] {
+            refused(wrong.parse::<KeyId>(), "id: expected 32 lower-case hexadecimal digits");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let minted = keys().mint("sk", ID, None).unwrap();
+        let shown = format!("{minted:?} {:?}", keys());
+        assert_eq!(
+            shown,
+            "MintedKey { id: KeyId(07070707070707070707070707070707), prefix: \"sk\", \
+             expires_at: None, .. } ApiKeys { environment: \"prod\", prefixes: [\"sk\", \"acme_pat\"], \
+             signing_keys: SigningKeys { ids: [1], .. } }"
+        );
+        assert_eq!(format!("{:?}", ImportedHash::of("key")), "ImportedHash(_)");
+    }
+}

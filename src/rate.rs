@@ -31,9 +31,9 @@ use crate::time::UnixMillis;
 pub const MAX_WINDOW_SECS: u32 = 31 * 86_400;
 /// Longest name of a limit in bytes: it is part of storage keys (512 bytes in KV) and of headers.
 pub const MAX_NAME_BYTES: usize = 64;
-/// How far a clock may run back and still be believed to be a clock: an hour, which covers every skew
-/// between machines that NTP keeps, and a wrong time zone in none.
-pub const MAX_CLOCK_STEP_BACK_MILLIS: u64 = 3_600_000;
+/// How far a clock may run back: 5 minutes, the skew that Kerberos allows between machines (RFC 4120
+/// §1.6). What lies further ahead was written by a clock that was wrong.
+pub const MAX_CLOCK_STEP_BACK_MILLIS: u64 = 300_000;
 
 const MILLIS_PER_SEC: u64 = 1000;
 
@@ -195,7 +195,7 @@ impl Cell {
 }
 
 /// What a limit says to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Whether the request may go on.
     pub admitted: bool,
@@ -253,7 +253,8 @@ pub fn step_all(meters: &mut [(&Limit, Option<Cell>)], cost: u32, now: UnixMilli
 /// Gives back what a step took at `taken_at`, because the request was refused elsewhere after all.
 ///
 /// Exact if it comes at once. Later it gives back only what is still owed: nothing once the window has passed, nor
-/// what flowed back into a bucket meanwhile. Never more than was taken, never below zero.
+/// what flowed back into a bucket meanwhile. Where the clock ran back in between, the cost may stay taken. Never
+/// gives more than was taken, never goes below zero.
 #[must_use]
 pub fn refund(cell: &Cell, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Cell {
     Cell(match (&cell.0, limit.algorithm) {
@@ -444,5 +445,289 @@ impl From<Limit> for Written {
         };
         let Limit { name, requests, window_secs, .. } = limit;
         Self { name, requests, window_secs, algorithm, burst }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUCKET: Algorithm = Algorithm::TokenBucket { burst: 5 };
+
+    fn limit(requests: u32, window_secs: u32, algorithm: Algorithm) -> Limit {
+        Limit::new("per-caller", requests, window_secs, algorithm).unwrap()
+    }
+
+    fn at(millis: u64) -> UnixMillis {
+        UnixMillis::from_millis(millis)
+    }
+
+    /// Steps through `(time, cost)`; the last verdict and the cell.
+    fn run(limit: &Limit, requests: &[(u64, u32)]) -> (Cell, Verdict) {
+        let mut last = None;
+        for (millis, cost) in requests {
+            let cell = last.as_ref().map(|(cell, _)| cell);
+            last = Some(step(cell, limit, *cost, at(*millis)));
+        }
+        last.unwrap()
+    }
+
+    #[track_caller]
+    fn assert_verdict(verdict: Verdict, expected: (bool, u32, u32, u32)) {
+        let Verdict { admitted, remaining, reset_after_secs, retry_after_secs, .. } = verdict;
+        assert_eq!((admitted, remaining, reset_after_secs, retry_after_secs), expected);
+    }
+
+    #[test]
+    fn a_fixed_window_begins_anew_at_its_boundary() {
+        let limit = limit(5, 60, Algorithm::FixedWindow);
+        assert_verdict(run(&limit, &[(59_000, 1)]).1, (true, 4, 1, 0));
+        assert_verdict(run(&limit, &[(59_000, 5), (59_999, 1)]).1, (false, 0, 1, 1));
+        assert_verdict(run(&limit, &[(59_000, 5), (60_000, 1)]).1, (true, 4, 60, 0));
+        assert_verdict(run(&limit, &[(1, 3), (2, 3)]).1, (false, 2, 60, 60));
+    }
+
+    #[test]
+    fn a_sliding_window_frees_a_place_when_its_twentieth_has_left_the_window() {
+        let limit = limit(5, 60, Algorithm::SlidingWindow);
+        // 59.0 s lies in the part from 57 to 60 s, which leaves at 57 + 63 = 120 s.
+        assert_verdict(run(&limit, &[(59_000, 5)]).1, (true, 0, 61, 0));
+        assert_verdict(run(&limit, &[(59_000, 5), (60_000, 1)]).1, (false, 0, 60, 60));
+        assert_verdict(run(&limit, &[(59_000, 5), (119_999, 1)]).1, (false, 0, 1, 1));
+        assert_verdict(run(&limit, &[(59_000, 5), (120_000, 1)]).1, (true, 4, 63, 0));
+        assert_verdict(run(&limit, &[(0, 2), (30_000, 3), (40_000, 2)]).1, (false, 0, 53, 23));
+        assert_verdict(run(&limit, &[(0, 2), (30_000, 3), (40_000, 3)]).1, (false, 0, 53, 53));
+    }
+
+    #[test]
+    fn a_token_bucket_admits_its_burst_and_then_the_rate() {
+        let limit = limit(10, 60, BUCKET);
+        assert_verdict(run(&limit, &[(0, 5)]).1, (true, 0, 30, 0));
+        assert_verdict(run(&limit, &[(0, 5), (0, 1)]).1, (false, 0, 30, 6));
+        assert_verdict(run(&limit, &[(0, 5), (5_999, 1)]).1, (false, 0, 25, 1));
+        assert_verdict(run(&limit, &[(0, 5), (6_000, 1)]).1, (true, 0, 30, 0));
+        assert_verdict(run(&limit, &[(0, 5), (1_000, 3)]).1, (false, 0, 29, 17));
+        assert_verdict(run(&limit, &[(0, 5), (3_600_000, 0)]).1, (true, 5, 0, 0));
+    }
+
+    #[test]
+    fn a_bucket_does_not_drift_in_a_thousand_windows() {
+        let limit = limit(7, 60, Algorithm::TokenBucket { burst: 7 });
+        let (mut cell, mut admitted) = (None, 0);
+        for millis in (0..=60_000_000_u64).step_by(250) {
+            let (next, verdict) = step(cell.as_ref(), &limit, 1, at(millis));
+            admitted += u32::from(verdict.admitted);
+            cell = Some(next);
+        }
+        assert_eq!(admitted, 7 + 7 * 1000);
+    }
+
+    #[test]
+    fn a_sliding_window_gives_at_least_20_of_21_parts_of_the_rate() {
+        let limit = limit(20, 1, Algorithm::SlidingWindow);
+        let (mut cell, mut admitted) = (None, 0);
+        for millis in 0..105_000_u64 {
+            let (next, verdict) = step(cell.as_ref(), &limit, 1, at(millis));
+            admitted += u32::from(verdict.admitted);
+            cell = Some(next);
+        }
+        assert_eq!(admitted, 20 * 100);
+    }
+
+    #[test]
+    fn cost_zero_is_admitted_and_takes_nothing_even_when_nothing_is_left() {
+        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET] {
+            let limit = limit(5, 60, algorithm);
+            let (full, _) = run(&limit, &[(0, 5)]);
+            let (after, verdict) = step(Some(&full), &limit, 0, at(0));
+            assert!(verdict.admitted);
+            assert_eq!((verdict.remaining, after), (0, full));
+        }
+    }
+
+    #[test]
+    fn a_cost_above_the_limit_is_never_admitted_and_says_the_window() {
+        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET] {
+            let limit = limit(5, 60, algorithm);
+            assert_verdict(peek(None, &limit, 6, at(59_000)), (false, 5, 0, 60));
+            assert_verdict(peek(None, &limit, u32::MAX, at(0)), (false, 5, 0, 60));
+        }
+    }
+
+    #[test]
+    fn several_limits_take_all_or_nothing() {
+        let (minute, hour) =
+            (limit(5, 60, Algorithm::SlidingWindow), limit(6, 3600, Algorithm::FixedWindow));
+        let mut meters = [(&minute, None), (&hour, None)];
+        let verdicts = step_all(&mut meters, 5, at(0));
+        assert_verdict(verdicts[0], (true, 0, 63, 0));
+        assert_verdict(verdicts[1], (true, 1, 3600, 0));
+        let before = meters.clone();
+        let verdicts = step_all(&mut meters, 1, at(1));
+        assert_verdict(verdicts[0], (false, 0, 63, 63));
+        assert_verdict(verdicts[1], (true, 1, 3600, 0));
+        assert_eq!(meters, before, "nothing is taken");
+        assert_eq!(step_all(&mut [], 1, at(0)), []);
+    }
+
+    #[test]
+    fn a_refund_gives_back_what_is_still_owed() {
+        let fixed = limit(5, 60, Algorithm::FixedWindow);
+        let (cell, _) = run(&fixed, &[(59_000, 3), (60_000, 2)]);
+        let late = refund(&cell, &fixed, 3, at(59_000));
+        assert_eq!(
+            peek(Some(&late), &fixed, 0, at(60_000)).remaining,
+            3,
+            "of a window that is over"
+        );
+        let now = refund(&cell, &fixed, 9, at(60_000));
+        assert_eq!(peek(Some(&now), &fixed, 0, at(60_000)).remaining, 5, "never below zero");
+
+        let bucket = limit(10, 60, BUCKET);
+        let (cell, _) = run(&bucket, &[(0, 1), (6_000, 4)]);
+        let late = refund(&cell, &bucket, 1, at(0));
+        assert_eq!(peek(Some(&late), &bucket, 0, at(6_000)).remaining, 1, "it flowed back already");
+
+        let sliding = limit(5, 60, Algorithm::SlidingWindow);
+        let other = refund(&cell, &sliding, 4, at(6_000));
+        assert_eq!(other, cell, "a cell of another algorithm stays");
+    }
+
+    #[test]
+    fn a_clock_that_runs_back_admits_nothing_twice() {
+        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+            let limit = limit(5, 60, algorithm);
+            let (cell, _) = run(&limit, &[(600_000, 5)]);
+            let back = 600_000 - MAX_CLOCK_STEP_BACK_MILLIS;
+            assert!(!peek(Some(&cell), &limit, 1, at(back)).admitted);
+            let (cell, verdict) = step(Some(&cell), &limit, 1, at(back));
+            assert_eq!(
+                verdict.retry_after_secs,
+                if algorithm == Algorithm::FixedWindow { 360 } else { 363 }
+            );
+            assert!(!peek(Some(&cell), &limit, 1, at(600_000)).admitted);
+        }
+    }
+
+    #[test]
+    fn a_cell_from_far_ahead_counts_as_of_now_and_locks_nobody_out_for_longer_than_the_window() {
+        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET] {
+            let limit = limit(5, 60, algorithm);
+            let (cell, _) = run(&limit, &[(u64::MAX / 2, 5)]);
+            let (cell, verdict) = step(Some(&cell), &limit, 1, at(600_000));
+            assert!(!verdict.admitted);
+            assert!(verdict.retry_after_secs <= 63, "{verdict:?}");
+            assert!(peek(Some(&cell), &limit, 1, at(663_000)).admitted);
+        }
+    }
+
+    #[test]
+    fn what_was_used_counts_on_after_a_change_of_the_limit() {
+        let algorithms = [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET];
+        for (before, after) in algorithms.into_iter().flat_map(|a| algorithms.map(|b| (a, b))) {
+            let (cell, _) = run(&limit(5, 60, before), &[(1, 3)]);
+            let seen = |window| peek(Some(&cell), &limit(5, window, after), 0, at(1)).remaining;
+            assert_eq!((seen(60), seen(3600), seen(1)), (2, 2, 2), "{before:?} {after:?}");
+            let lowered = peek(Some(&cell), &limit(2, 60, after), 1, at(1));
+            assert_eq!(lowered.admitted, after == BUCKET, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn cells_have_this_compact_form() {
+        let written = |algorithm| {
+            let (cell, _) =
+                run(&limit(5, 60, algorithm), &[(1_699_999_990_000, 2), (1_699_999_999_000, 1)]);
+            let json = serde_json::to_string(&cell).unwrap();
+            assert_eq!(Cell::parse(json.as_bytes()), Ok(cell));
+            json
+        };
+        assert_eq!(written(Algorithm::FixedWindow), r#"{"f":{"s":1699999980000,"n":3}}"#);
+        assert_eq!(
+            written(Algorithm::SlidingWindow),
+            r#"{"s":{"t":1699999998000,"l":3000,"c":[1,0,0,2]}}"#
+        );
+        assert_eq!(written(BUCKET), r#"{"b":{"t":1699999999000,"d":135000,"w":60000}}"#);
+    }
+
+    #[test]
+    fn what_is_no_cell_is_a_fault_of_the_store() {
+        for (json, problem) in [
+            ("", "expected JSON: EOF while parsing a value at line 1 column 0"),
+            (r#"{"f":{"s":-1,"n":3}}"#, "expected a whole number, found one out of range"),
+            (r#"{"g":{}}"#, "expected one of f, s, b"),
+        ] {
+            assert_eq!(
+                Cell::parse(json.as_bytes()).unwrap_err().to_string(),
+                format!("store counters: cell is not ours: {problem}")
+            );
+        }
+    }
+
+    #[test]
+    fn limits_are_refused_by_field() {
+        let refused = |name: &str, requests, window_secs, algorithm| {
+            Limit::new(name, requests, window_secs, algorithm).unwrap_err().to_string()
+        };
+        let name = "name: expected 1 to 64 of a-z, 0-9, - and _, a letter first";
+        let long = "a".repeat(65);
+        for wrong in ["", "A", "1a", "a b", "a\u{e9}", "a/b", &long] {
+            assert_eq!(refused(wrong, 1, 1, BUCKET), name);
+        }
+        assert_eq!(refused("a", 0, 1, BUCKET), "requests: expected at least 1");
+        for wrong in [0, MAX_WINDOW_SECS + 1] {
+            let problem = "window_secs: expected 1 to 2678400 (31 days)";
+            assert_eq!(refused("a", 1, wrong, BUCKET), problem);
+        }
+        let empty = Algorithm::TokenBucket { burst: 0 };
+        assert_eq!(refused("a", 1, 1, empty), "burst: expected at least 1");
+    }
+
+    #[test]
+    fn limits_are_written_as_in_the_policy() {
+        let read = |json: &str| serde_json::from_str::<Limit>(json);
+        for (json, algorithm) in [
+            (
+                r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"fixed-window"}"#,
+                Algorithm::FixedWindow,
+            ),
+            (
+                r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"sliding-window"}"#,
+                Algorithm::SlidingWindow,
+            ),
+            (
+                r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"token-bucket","burst":5}"#,
+                BUCKET,
+            ),
+        ] {
+            let limit = read(json).unwrap();
+            assert_eq!(limit.algorithm(), algorithm);
+            assert_eq!(serde_json::to_string(&limit).unwrap(), json);
+            assert!(json.contains(algorithm.as_str()));
+        }
+        let short = read(r#"{"name":"a","requests":5,"window_secs":60}"#).unwrap();
+        assert_eq!(short.algorithm(), Algorithm::SlidingWindow);
+        let bucket =
+            read(r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"token-bucket"}"#);
+        assert_eq!(bucket.unwrap().algorithm(), BUCKET);
+        for (json, problem) in [
+            (r#"{"name":"a","requests":0,"window_secs":60}"#, "requests: expected at least 1"),
+            (
+                r#"{"name":"a","requests":5,"window_secs":60,"burst":9}"#,
+                "burst: expected with token-bucket only",
+            ),
+        ] {
+            assert_eq!(read(json).unwrap_err().to_string(), problem);
+        }
+    }
+
+    #[test]
+    fn an_override_scales_the_burst() {
+        let bucket = limit(10, 60, BUCKET);
+        let capacity = |requests| bucket.with_requests(requests).unwrap().capacity();
+        assert_eq!((capacity(20), capacity(1), capacity(u32::MAX)), (10, 1, 2_147_483_648));
+        let sliding = limit(10, 60, Algorithm::SlidingWindow).with_requests(3).unwrap();
+        assert_eq!((sliding.requests(), sliding.capacity(), sliding.window_secs()), (3, 3, 60));
+        assert!(bucket.with_requests(0).is_err());
     }
 }

@@ -43,35 +43,47 @@ pub enum Revocable<'a> {
 }
 
 impl Revocable<'_> {
-    /// What would revoke it, in the order in which [`verdict`] names it.
-    #[must_use]
-    pub fn targets(&self) -> Vec<Target> {
-        match *self {
-            Self::Token { iss, jti, sub, sid, .. } => [
-                jti.map(|jti| Target::Token { iss: iss.to_owned(), jti: jti.to_owned() }),
-                sid.map(|sid| Target::Session { iss: iss.to_owned(), sid: sid.to_owned() }),
-                sub.map(|sub| Target::Subject { iss: iss.to_owned(), sub: sub.to_owned() }),
-                Some(Target::Issuer { iss: iss.to_owned() }),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            Self::ApiKey { id } => vec![Target::ApiKey { id }],
-        }
-    }
-
     /// The keys to look up: of the token (`jti`), the session, the subject, the issuer, in this order and as far
     /// as the token has them, so one to four; or the one of the API key.
     #[must_use]
     pub fn deny_keys(&self) -> Vec<DenyKey> {
-        self.targets().iter().map(Target::deny_key).collect()
+        match *self {
+            Self::Token { iss, jti, sub, sid, .. } => [
+                jti.map(|jti| DenyKey::of_token(iss, jti)),
+                sid.map(|sid| DenyKey::of_session(iss, sid)),
+                sub.map(|sub| DenyKey::of_subject(iss, sub)),
+                Some(DenyKey::of_issuer(iss)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            Self::ApiKey { id } => vec![DenyKey::of_api_key(id)],
+        }
     }
 
-    const fn issued_at(&self) -> Option<UnixTime> {
-        match *self {
-            Self::Token { issued_at, .. } => issued_at,
-            Self::ApiKey { .. } => None,
-        }
+    /// If the entry revokes this credential: where it stands in the order of [`deny_keys`](Self::deny_keys),
+    /// and the error.
+    fn revoked_by(&self, entry: &Entry) -> Option<(u8, Error)> {
+        let (place, issued_at) = match (*self, entry.target()) {
+            (Self::ApiKey { id }, Target::ApiKey { id: revoked }) => {
+                return (id == *revoked).then_some((0, Error::ApiKeyRevoked));
+            }
+            (Self::Token { iss, jti, issued_at, .. }, Target::Token { iss: of, jti: revoked }) => {
+                ((iss == of && jti == Some(revoked)).then_some(0), issued_at)
+            }
+            (Self::Token { iss, sid, issued_at, .. }, Target::Session { iss: of, sid: ended }) => {
+                ((iss == of && sid == Some(ended)).then_some(1), issued_at)
+            }
+            (Self::Token { iss, sub, issued_at, .. }, Target::Subject { iss: of, sub: out }) => {
+                ((iss == of && sub == Some(out)).then_some(2), issued_at)
+            }
+            (Self::Token { iss, issued_at, .. }, Target::Issuer { iss: of }) => {
+                ((iss == of).then_some(3), issued_at)
+            }
+            _ => (None, None),
+        };
+        let revoked = Error::TokenRevoked { by: entry.target().kind() };
+        place.filter(|_| entry.applies_to(issued_at)).map(|place| (place, revoked))
     }
 }
 
@@ -88,16 +100,105 @@ pub fn verdict<'e>(
     entries: impl IntoIterator<Item = &'e Entry>,
     now: UnixTime,
 ) -> Result<(), Error> {
-    let targets = credential.targets();
-    let found = entries
+    entries
         .into_iter()
-        .filter(|entry| entry.is_in_force(now) && entry.applies_to(credential.issued_at()))
-        .filter_map(|entry| targets.iter().position(|target| target == entry.target()))
-        .min()
-        .and_then(|position| targets.get(position));
-    match found {
-        None => Ok(()),
-        Some(Target::ApiKey { .. }) => Err(Error::ApiKeyRevoked),
-        Some(target) => Err(Error::TokenRevoked { by: target.kind() }),
+        .filter(|entry| entry.is_in_force(now))
+        .filter_map(|entry| credential.revoked_by(entry))
+        .min_by_key(|(place, _)| *place)
+        .map_or(Ok(()), |(_, error)| Err(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    const TOKEN: Revocable<'_> = Revocable::Token {
+        iss: "i",
+        jti: Some("j"),
+        sub: Some("s"),
+        sid: Some("d"),
+        issued_at: Some(UnixTime::from_secs(1_699_999_000)),
+    };
+
+    fn entry(json: &str) -> Entry {
+        match NewRevocation::parse(json.as_bytes()).unwrap() {
+            NewRevocation::Entry(request) => request.entry(NOW).unwrap(),
+            NewRevocation::Token(_) => panic!("a token"),
+        }
+    }
+
+    fn by(by: &'static str) -> Result<(), Error> {
+        Err(Error::TokenRevoked { by })
+    }
+
+    #[test]
+    fn keys_are_asked_for_in_this_order() {
+        assert_eq!(
+            TOKEN.deny_keys(),
+            [
+                DenyKey::of_token("i", "j"),
+                DenyKey::of_session("i", "d"),
+                DenyKey::of_subject("i", "s"),
+                DenyKey::of_issuer("i"),
+            ]
+        );
+        let bare = Revocable::Token { iss: "i", jti: None, sub: None, sid: None, issued_at: None };
+        assert_eq!(bare.deny_keys(), [DenyKey::of_issuer("i")]);
+        let id = KeyId::from_bytes([1; 16]);
+        assert_eq!(Revocable::ApiKey { id }.deny_keys(), [DenyKey::of_api_key(id)]);
+    }
+
+    #[test]
+    fn every_kind_of_entry_revokes_and_is_found_under_a_key_that_was_asked_for() {
+        for (json, kind) in [
+            (r#"{"iss": "i", "jti": "j"}"#, "jti"),
+            (r#"{"iss": "i", "sid": "d"}"#, "session"),
+            (r#"{"iss": "i", "sub": "s"}"#, "subject"),
+            (r#"{"iss": "i", "all": true}"#, "issuer"),
+        ] {
+            let entry = entry(json);
+            assert!(TOKEN.deny_keys().contains(&entry.deny_key()), "{json}");
+            assert_eq!(verdict(&TOKEN, [&entry], NOW), by(kind), "{json}");
+        }
+        let revoked = entry(r#"{"key_id": "01010101010101010101010101010101"}"#);
+        let key = |byte| Revocable::ApiKey { id: KeyId::from_bytes([byte; 16]) };
+        assert_eq!(verdict(&key(1), [&revoked], NOW), Err(Error::ApiKeyRevoked));
+        assert_eq!(verdict(&key(2), [&revoked], NOW), Ok(()));
+    }
+
+    #[test]
+    fn the_narrowest_entry_is_named_whatever_the_order() {
+        let (issuer, session) =
+            (entry(r#"{"iss": "i", "all": true}"#), entry(r#"{"iss": "i", "sid": "d"}"#));
+        assert_eq!(verdict(&TOKEN, [&issuer, &session], NOW), by("session"));
+        assert_eq!(verdict(&TOKEN, [&session, &issuer], NOW), by("session"));
+        assert_eq!(verdict(&TOKEN, [], NOW), Ok(()));
+    }
+
+    #[test]
+    fn entries_about_others_over_or_cut_off_earlier_do_not_count() {
+        for json in [
+            r#"{"iss": "other", "jti": "j"}"#,
+            r#"{"iss": "i", "jti": "other"}"#,
+            r#"{"iss": "i", "sid": "j"}"#,
+            r#"{"iss": "i", "sub": "s", "before": 1699999000}"#,
+            r#"{"iss": "i", "all": true, "before": 1699999000}"#,
+            r#"{"key_id": "01010101010101010101010101010101"}"#,
+        ] {
+            assert_eq!(verdict(&TOKEN, [&entry(json)], NOW), Ok(()), "{json}");
+        }
+        let short = entry(r#"{"iss": "i", "sub": "s", "expires_in_secs": 60}"#);
+        assert_eq!(verdict(&TOKEN, [&short], NOW.saturating_add(59)), by("subject"));
+        assert_eq!(verdict(&TOKEN, [&short], NOW.saturating_add(60)), Ok(()));
+    }
+
+    #[test]
+    fn a_token_without_iat_is_older_than_every_cut_off() {
+        let token =
+            Revocable::Token { iss: "i", jti: None, sub: Some("s"), sid: None, issued_at: None };
+        let entry = entry(r#"{"iss": "i", "sub": "s", "before": 0}"#);
+        assert_eq!(verdict(&token, [&entry], NOW), by("subject"));
     }
 }

@@ -63,6 +63,9 @@ pub struct KeyRecord {
     /// The expiry under the key's own tag. Nothing can move it, so `expires_at` is never later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_expires_at: Option<UnixTime>,
+    /// The lifetime that was last asked for, in seconds. A replacement gets the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_secs: Option<u64>,
     /// Refused while this is set; can be undone.
     #[serde(default)]
     pub disabled: bool,
@@ -122,12 +125,11 @@ impl KeyRecord {
         self.imported_sha256.as_ref() == Some(hash)
     }
 
-    /// The expiry of a key that replaces this one now: the same lifetime again, counted from now; none where
-    /// this one has none. At least [`MIN_LIFETIME_SECS`].
+    /// The expiry of a key that replaces this one now: the lifetime that was last asked for, from now on; none
+    /// where this one has none.
     #[must_use]
     pub fn replacement_expiry(&self, now: UnixTime) -> Option<UnixTime> {
-        self.expires_at
-            .map(|end| now.saturating_add(end.secs_since(self.created_at).max(MIN_LIFETIME_SECS)))
+        self.lifetime_secs.map(|secs| now.saturating_add(secs))
     }
 
     /// The record after a revocation. The first one counts: its time is kept.
@@ -174,6 +176,7 @@ impl KeyRecord {
             created_at: now,
             expires_at: self.replacement_expiry(now),
             sealed_expires_at: minted.expires_at(),
+            lifetime_secs: self.lifetime_secs,
             disabled: false,
             revoked_at: None,
             replaces: Some(self.id),
@@ -289,6 +292,7 @@ impl NewKey {
             v: RECORD_VERSION,
             id,
             expires_at: self.expires_at(now),
+            lifetime_secs: self.expires_in_secs,
             name: self.name,
             owner: self.owner,
             prefix: None,
@@ -365,8 +369,8 @@ impl KeyChange {
         if record.revoked_at.is_some() {
             return Err(Error::InvalidRequest("a revoked key cannot be changed"));
         }
-        let expires_at = match self.expires_in_secs {
-            None => record.expires_at,
+        let (expires_at, lifetime_secs) = match self.expires_in_secs {
+            None => (record.expires_at, record.lifetime_secs),
             Some(change) => {
                 let asked = change.map(|secs| now.saturating_add(secs));
                 let sealed = record.sealed_expires_at;
@@ -376,7 +380,7 @@ impl KeyChange {
                         "the key itself expires earlier, rotate it instead",
                     ));
                 }
-                asked
+                (asked, change)
             }
         };
         Ok(KeyRecord {
@@ -386,6 +390,7 @@ impl KeyChange {
             limits: self.limits.map_or(record.limits, Option::unwrap_or_default),
             disabled: self.disabled.unwrap_or(record.disabled),
             expires_at,
+            lifetime_secs,
             ..record
         })
     }
@@ -501,4 +506,332 @@ fn invalid(path: &str, problem: &str) -> Error {
 
 const fn damaged(problem: String) -> Error {
     Error::StoreUnavailable { store: "keys", problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api_key::{ApiKeys, SigningKeys};
+    use crate::secret::Secret;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+    const LATER: UnixTime = UnixTime::from_secs(1_700_001_000);
+    const ID: KeyId = KeyId::from_bytes([1; 16]);
+    const NEW_ID: KeyId = KeyId::from_bytes([2; 16]);
+
+    fn mint(id: KeyId, expires_at: Option<UnixTime>) -> MintedKey {
+        let signing = SigningKeys::new(vec![(1, Secret::new(vec![1; 32]))]).unwrap();
+        ApiKeys::new("prod", &["sk"], signing).unwrap().mint("sk", id, expires_at).unwrap()
+    }
+
+    fn record(json: &str) -> KeyRecord {
+        let new = NewKey::parse(json.as_bytes()).unwrap();
+        let minted = mint(ID, new.expires_at(NOW));
+        new.record(&minted, NOW)
+    }
+
+    fn plain() -> KeyRecord {
+        record(r#"{"name": "n", "owner": "o", "scopes": ["read:posts"]}"#)
+    }
+
+    fn expiring() -> KeyRecord {
+        record(r#"{"name": "n", "owner": "o", "scopes": [], "expires_in_secs": 3600}"#)
+    }
+
+    fn change(json: &str) -> KeyChange {
+        KeyChange::parse(json.as_bytes()).unwrap()
+    }
+
+    #[track_caller]
+    fn refused<T: core::fmt::Debug>(result: Result<T, Error>, message: &str) {
+        assert_eq!(result.unwrap_err().to_string(), message);
+    }
+
+    #[track_caller]
+    fn refused_new(json: &str, message: &str) {
+        refused(NewKey::parse(json.as_bytes()), message);
+        assert_eq!(NewKey::parse(json.as_bytes()).unwrap_err().code().as_str(), "INVALID_REQUEST");
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let full = KeyRecord {
+            limits: [("per-caller".to_owned(), 5)].into(),
+            revoked_at: Some(LATER),
+            replaces: Some(NEW_ID),
+            replaced_by: Some(NEW_ID),
+            imported_sha256: Some(ImportedHash::of("x")),
+            ..expiring()
+        };
+        for record in [plain(), full] {
+            let json = serde_json::to_vec(&record).unwrap();
+            assert_eq!(KeyRecord::parse(ID, &json), Ok(record));
+        }
+        assert_eq!(
+            serde_json::to_string(&plain()).unwrap(),
+            r#"{"v":1,"id":"01010101010101010101010101010101","name":"n","owner":"o","prefix":"sk","scopes":["read:posts"],"created_at":1700000000,"disabled":false}"#
+        );
+    }
+
+    #[test]
+    fn a_record_that_is_not_understood_is_a_fault_of_the_store() {
+        let of = |edit: &str| {
+            format!(
+                r#"{{"v": 1, "id": "{ID}", "name": "n", "owner": "o", "scopes": [], "created_at": 5{edit}}}"#
+            )
+        };
+        let read = |json: &str| KeyRecord::parse(ID, json.as_bytes());
+        assert!(read(&of(r#", "last_used_at": 7"#)).is_ok(), "a field of a newer gate");
+        refused(
+            read(&of("").replace("\"v\": 1", "\"v\": 2")),
+            "store keys: record has version 2, expected 1",
+        );
+        refused(
+            KeyRecord::parse(NEW_ID, of("").as_bytes()),
+            "store keys: record belongs to another key",
+        );
+        refused(
+            read("{"),
+            "store keys: record is not ours: expected JSON: EOF while parsing an object at line 1 column 1",
+        );
+        refused(
+            read(&of(r#", "disabled": "yes""#)),
+            "store keys: record is not ours at disabled: expected a boolean, found a string",
+        );
+        refused(
+            read(&of(r#", "replaces": "0G""#)),
+            "store keys: record is not ours at replaces: expected 32 lower-case hexadecimal digits",
+        );
+    }
+
+    #[test]
+    fn revoked_and_disabled_come_before_expired() {
+        assert_eq!(plain().check(NOW), Ok(()));
+        let expiring = expiring();
+        let end = NOW.saturating_add(3600);
+        assert_eq!(expiring.check(UnixTime::from_secs(end.as_secs() - 1)), Ok(()));
+        assert_eq!(expiring.check(end), Err(Error::ApiKeyExpired { expired_at: end, now: end }));
+        let disabled = KeyRecord { disabled: true, ..expiring.clone() };
+        assert_eq!(disabled.check(end), Err(Error::ApiKeyRevoked));
+        assert_eq!(expiring.revoke(LATER).check(NOW), Err(Error::ApiKeyRevoked));
+    }
+
+    #[test]
+    fn the_first_revocation_counts() {
+        let twice = plain().revoke(NOW).revoke(LATER);
+        assert_eq!(twice.revoked_at, Some(NOW));
+    }
+
+    #[test]
+    fn new_keys_are_checked_field_by_field() {
+        refused_new("{}", "name: is required");
+        refused_new(r#"{"name": "n"}"#, "owner: is required");
+        refused_new(r#"{"name": "n", "owner": "o"}"#, "scopes: is required");
+        let with = |edit: &str| format!(r#"{{"owner": "o", "scopes": ["a"], {edit}}}"#);
+        refused_new(&with(r#""name": """#), "name: expected 1 to 100 characters");
+        refused_new(
+            &with(&format!(r#""name": "{}""#, "\u{e9}".repeat(101))),
+            "name: expected 1 to 100 characters",
+        );
+        refused_new(&with(r#""name": "a\nb""#), "name: expected no control characters");
+        refused_new(&with(r#""name": "a\u0085b""#), "name: expected no control characters");
+        refused_new(&with(r#""name": 7"#), "name: expected a string, found a whole number");
+        let named = |edit: &str| with(&format!(r#""name": "n", {edit}"#));
+        assert!(
+            NewKey::parse(with(&format!(r#""name": "{}""#, "\u{e9}".repeat(100))).as_bytes())
+                .is_ok()
+        );
+        refused_new(
+            &named(r#""colour": "red""#),
+            "colour: is not a known field, expected one of name, owner, scopes, limits, \
+             expires_in_secs, prefix, imported_sha256",
+        );
+        for secs in ["59", "315360001"] {
+            refused_new(
+                &named(&format!(r#""expires_in_secs": {secs}"#)),
+                "expires_in_secs: expected 60 to 315360000 (10 years)",
+            );
+        }
+        refused_new(
+            &named(r#""expires_in_secs": -5"#),
+            "expires_in_secs: expected a whole number, found one out of range",
+        );
+        refused_new(
+            &named(r#""expires_in_secs": "3600""#),
+            "expires_in_secs: expected a whole number, found a string",
+        );
+        refused_new(
+            &named(r#""limits": {"per-caller": 0}"#),
+            "limits.per-caller: expected at least 1",
+        );
+        refused_new(
+            &named(r#""limits": {"Per Caller": 1}"#),
+            "limits: expected names of limits of the policy",
+        );
+        refused_new(
+            &named(r#""imported_sha256": "abc""#),
+            "imported_sha256: expected 64 lower-case hexadecimal digits",
+        );
+        refused_new(
+            &named(&format!(r#""prefix": "sk", "imported_sha256": "{}""#, "0a".repeat(32))),
+            "prefix: expected none for an imported key",
+        );
+    }
+
+    #[test]
+    fn scopes_are_scope_tokens() {
+        let with = |scopes: &[&str]| {
+            let scopes = serde_json::to_string(scopes).unwrap();
+            NewKey::parse(
+                format!(r#"{{"name": "n", "owner": "o", "scopes": {scopes}}}"#).as_bytes(),
+            )
+        };
+        let (long, longer) = ("s".repeat(100), "s".repeat(101));
+        assert!(with(&["read:posts", "!#$%&'()*+,-./[]^_`{|}~", &long]).is_ok());
+        for wrong in ["", &longer] {
+            refused(with(&["a", wrong]), "scopes[1]: expected 1 to 100 characters");
+        }
+        for wrong in ["a b", "a\"b", "a\\b", "a\tb", "\u{e9}", "\u{7f}"] {
+            refused(
+                with(&[wrong]),
+                "scopes[0]: expected visible ASCII without space, quote and backslash",
+            );
+        }
+        refused(with(&["a", "b", "a"]), "scopes[2]: is given twice");
+        let many: Vec<String> = (0..51).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        refused(with(&many), "scopes: expected at most 50");
+        assert!(with(&many[..50]).is_ok());
+    }
+
+    #[test]
+    fn a_new_record_has_the_exact_expiry_and_the_sealed_one() {
+        let record = expiring();
+        assert_eq!(record.created_at, NOW);
+        assert_eq!(record.expires_at, Some(UnixTime::from_secs(1_700_003_600)));
+        assert_eq!(record.sealed_expires_at, Some(UnixTime::from_secs(1_700_003_640)));
+        assert_eq!(record.lifetime_secs, Some(3600));
+    }
+
+    #[test]
+    fn an_imported_key_is_found_by_its_hash_and_compared_whole() {
+        let hash = ImportedHash::of("other_0123456789");
+        let body = format!(
+            r#"{{"name": "n", "owner": "o", "scopes": [], "imported_sha256": {}}}"#,
+            serde_json::to_string(&hash).unwrap()
+        );
+        let record = NewKey::parse(body.as_bytes()).unwrap().imported_record(NOW).unwrap();
+        assert_eq!(record.id, hash.key_id());
+        assert_eq!(record.prefix, None);
+        assert!(record.is_import_of(&hash));
+        let mut nearly = hash.0;
+        nearly[31] ^= 1;
+        let nearly = ImportedHash::from_bytes(nearly);
+        assert_eq!(nearly.key_id(), hash.key_id());
+        assert!(!record.is_import_of(&nearly));
+        assert!(!plain().is_import_of(&hash), "a key of our own has no hash");
+    }
+
+    #[test]
+    fn a_change_touches_what_it_names() {
+        let before = plain();
+        let after =
+            change(r#"{"name": "m", "disabled": true}"#).apply(before.clone(), LATER).unwrap();
+        assert_eq!(after, KeyRecord { name: "m".to_owned(), disabled: true, ..before.clone() });
+        let limited =
+            change(r#"{"limits": {"per-caller": 5}}"#).apply(before.clone(), LATER).unwrap();
+        assert_eq!(limited.limits, [("per-caller".to_owned(), 5)].into());
+        assert_eq!(change(r#"{"limits": null}"#).apply(limited, LATER).unwrap(), before);
+        let ending = change(r#"{"expires_in_secs": 60}"#).apply(before.clone(), LATER).unwrap();
+        assert_eq!(ending.expires_at, Some(UnixTime::from_secs(1_700_001_060)));
+        assert_eq!(change(r#"{"expires_in_secs": null}"#).apply(ending, LATER).unwrap(), before);
+    }
+
+    #[test]
+    fn no_change_makes_a_key_outlive_its_own_expiry() {
+        let problem = "expires_in_secs: the key itself expires earlier, rotate it instead";
+        for body in [r#"{"expires_in_secs": 3641}"#, r#"{"expires_in_secs": null}"#] {
+            refused(change(body).apply(expiring(), NOW), problem);
+        }
+        assert!(change(r#"{"expires_in_secs": 3640}"#).apply(expiring(), NOW).is_ok());
+    }
+
+    #[test]
+    fn a_change_of_nothing_and_of_a_revoked_key_is_refused() {
+        refused(KeyChange::parse(b"{}"), "expected at least one field to change");
+        refused(KeyChange::parse(br#"{"name": null}"#), "name: expected a string, found null");
+        refused(
+            KeyChange::parse(br#"{"id": "x"}"#),
+            "id: is not a known field, expected one of name, owner, scopes, limits, \
+             expires_in_secs, disabled",
+        );
+        refused(
+            change(r#"{"disabled": false}"#).apply(plain().revoke(NOW), LATER),
+            "a revoked key cannot be changed",
+        );
+    }
+
+    #[test]
+    fn rotation_gives_the_same_rights_and_ends_the_old_key_after_the_overlap() {
+        let old = expiring();
+        let expiry = old.replacement_expiry(LATER);
+        assert_eq!(expiry, Some(LATER.saturating_add(3600)));
+        let rotate = Rotate::parse(br#"{"overlap_secs": 100}"#).unwrap();
+        let rotated = old.clone().rotate(&mint(NEW_ID, expiry), rotate, LATER).unwrap();
+        assert_eq!(
+            rotated.new,
+            KeyRecord {
+                id: NEW_ID,
+                created_at: LATER,
+                expires_at: expiry,
+                sealed_expires_at: Some(UnixTime::from_secs(1_700_004_600)),
+                replaces: Some(ID),
+                ..old.clone()
+            }
+        );
+        let end = LATER.saturating_add(100);
+        assert_eq!(
+            rotated.old,
+            KeyRecord { expires_at: Some(end), replaced_by: Some(NEW_ID), ..old.clone() }
+        );
+        let long = Rotate::parse(br#"{"overlap_secs": 86400}"#).unwrap();
+        let rotated = old.clone().rotate(&mint(NEW_ID, expiry), long, LATER).unwrap();
+        assert_eq!(rotated.old.expires_at, old.expires_at, "never later than before");
+        let at_once = Rotate::parse(br#"{"overlap_secs": 0}"#).unwrap();
+        let rotated = plain().rotate(&mint(NEW_ID, None), at_once, LATER).unwrap();
+        assert!(rotated.old.check(LATER).is_err());
+        assert_eq!(rotated.new.expires_at, None);
+    }
+
+    #[test]
+    fn what_was_taken_away_is_not_brought_back_by_a_rotation() {
+        let rotate = |record: KeyRecord| {
+            record.rotate(&mint(NEW_ID, None), Rotate::parse(b"").unwrap(), LATER)
+        };
+        refused(rotate(plain().revoke(NOW)), "a revoked key cannot be rotated");
+        refused(
+            rotate(KeyRecord { disabled: true, ..plain() }),
+            "a disabled key cannot be rotated",
+        );
+        let replaced = rotate(plain()).unwrap().old;
+        refused(rotate(replaced), "the key was already replaced, rotate its successor");
+    }
+
+    #[test]
+    fn overlap_is_a_day_by_default_and_a_month_at_most() {
+        assert_eq!(Rotate::parse(b"").unwrap().overlap_secs(), 86_400);
+        assert_eq!(Rotate::parse(b"{}").unwrap().overlap_secs(), 86_400);
+        assert_eq!(
+            Rotate::parse(br#"{"overlap_secs": 2592000}"#).unwrap().overlap_secs(),
+            2_592_000
+        );
+        refused(
+            Rotate::parse(br#"{"overlap_secs": 2592001}"#),
+            "overlap_secs: expected at most 2592000 (30 days)",
+        );
+        refused(
+            Rotate::parse(br#"{"overlap": 1}"#),
+            "overlap: is not a known field, expected overlap_secs",
+        );
+    }
 }

@@ -61,16 +61,15 @@ impl Target {
         }
     }
 
-    /// The key it is looked up by: SHA-256 of a label, a byte for the kind, and each part with its length
-    /// (8 bytes, big-endian) before it. No two targets have the same encoding.
+    /// The key it is looked up by.
     #[must_use]
     pub fn deny_key(&self) -> DenyKey {
         match self {
-            Self::Token { iss, jti } => hash(1, &[iss.as_bytes(), jti.as_bytes()]),
-            Self::Subject { iss, sub } => hash(2, &[iss.as_bytes(), sub.as_bytes()]),
-            Self::Session { iss, sid } => hash(3, &[iss.as_bytes(), sid.as_bytes()]),
-            Self::ApiKey { id } => hash(4, &[id.as_bytes()]),
-            Self::Issuer { iss } => hash(5, &[iss.as_bytes()]),
+            Self::Token { iss, jti } => DenyKey::of_token(iss, jti),
+            Self::Subject { iss, sub } => DenyKey::of_subject(iss, sub),
+            Self::Session { iss, sid } => DenyKey::of_session(iss, sid),
+            Self::ApiKey { id } => DenyKey::of_api_key(*id),
+            Self::Issuer { iss } => DenyKey::of_issuer(iss),
         }
     }
 }
@@ -86,12 +85,45 @@ fn hash(kind: u8, parts: &[&[u8]]) -> DenyKey {
     DenyKey(digest.finalize().into())
 }
 
-/// The key a revocation is looked up by. It says nothing about whom it is about to those who cannot guess
-/// it, and its size does not depend on names that strangers choose.
+/// The key a revocation is looked up by: SHA-256 of a label, a byte for the kind, and each part with its
+/// length (8 bytes, big-endian) before it. No two targets have the same encoding.
+///
+/// It says nothing about whom it is about to those who cannot guess it, and its size does not depend on
+/// names that strangers choose.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DenyKey([u8; 32]);
 
 impl DenyKey {
+    /// Of one token: [`Target::Token`].
+    #[must_use]
+    pub fn of_token(iss: &str, jti: &str) -> Self {
+        hash(1, &[iss.as_bytes(), jti.as_bytes()])
+    }
+
+    /// Of a subject: [`Target::Subject`].
+    #[must_use]
+    pub fn of_subject(iss: &str, sub: &str) -> Self {
+        hash(2, &[iss.as_bytes(), sub.as_bytes()])
+    }
+
+    /// Of a session: [`Target::Session`].
+    #[must_use]
+    pub fn of_session(iss: &str, sid: &str) -> Self {
+        hash(3, &[iss.as_bytes(), sid.as_bytes()])
+    }
+
+    /// Of an API key: [`Target::ApiKey`].
+    #[must_use]
+    pub fn of_api_key(id: KeyId) -> Self {
+        hash(4, &[id.as_bytes()])
+    }
+
+    /// Of an issuer: [`Target::Issuer`].
+    #[must_use]
+    pub fn of_issuer(iss: &str) -> Self {
+        hash(5, &[iss.as_bytes()])
+    }
+
     /// The bytes, evenly distributed: fit for a filter.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -123,5 +155,58 @@ impl fmt::Display for DenyKey {
 impl fmt::Debug for DenyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DenyKey({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deny_keys_are_these() {
+        let id = KeyId::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        let iss = "https://i/".to_owned();
+        // Computed with Python's hashlib from the description of the encoding.
+        for (target, expected) in [
+            (
+                Target::Token { iss: iss.clone(), jti: "a".to_owned() },
+                "GbMrhZ8t2AZgWyNH2--Odu60iqRIbhHpkRT9HBAk4U4",
+            ),
+            (
+                Target::Subject { iss: iss.clone(), sub: "a".to_owned() },
+                "d16u5TsrI9WFmnVoaudALmCicntGzIDC9oB_AugQncI",
+            ),
+            (
+                Target::Session { iss: iss.clone(), sid: "a".to_owned() },
+                "S0kh3aC4ZjAXZyT7Abkk2aAKG3yDBn_nBnPnI4b095U",
+            ),
+            (Target::ApiKey { id }, "5ehXD1eoDXM4Mb00eXYerVxSjwd4I2-bdB-VU3SS-ts"),
+            (Target::Issuer { iss }, "kxtczw6ZRJqaRgUySgZCmbp7hrnKX6SVfRCSlmabe80"),
+        ] {
+            let key = target.deny_key();
+            assert_eq!(key.to_string(), expected);
+            assert_eq!(key.storage_name(), format!("deny/v1/{expected}"));
+            assert_eq!(DenyKey::parse(expected), Some(key));
+        }
+    }
+
+    #[test]
+    fn moving_a_character_between_the_parts_changes_the_key() {
+        assert_ne!(DenyKey::of_token("ab", "c"), DenyKey::of_token("a", "bc"));
+        assert_ne!(DenyKey::of_token("", "abc"), DenyKey::of_token("abc", ""));
+        assert_ne!(DenyKey::of_token("a", "b"), DenyKey::of_subject("a", "b"));
+    }
+
+    #[test]
+    fn the_text_of_a_deny_key_has_one_spelling() {
+        let text = DenyKey::of_issuer("a").to_string();
+        assert_eq!(text.len(), 43);
+        for wrong in ["", "AAAA", &format!("{text}="), &format!("{text}A")] {
+            assert_eq!(DenyKey::parse(wrong), None);
+        }
+        let mut spare_bits = text;
+        let last = spare_bits.pop().unwrap();
+        spare_bits.push(char::from(u8::try_from(last).unwrap() + 1));
+        assert_eq!(DenyKey::parse(&spare_bits), None);
     }
 }

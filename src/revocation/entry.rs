@@ -398,3 +398,266 @@ fn invalid(path: &str, problem: &str) -> Error {
 const fn damaged(problem: String) -> Error {
     Error::StoreUnavailable { store: "revocation", problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    fn secs(secs: i64) -> UnixTime {
+        UnixTime::from_secs(1_700_000_000 + secs)
+    }
+
+    fn entry(json: &str) -> Entry {
+        match NewRevocation::parse(json.as_bytes()).unwrap() {
+            NewRevocation::Entry(request) => request.entry(NOW).unwrap(),
+            NewRevocation::Token(_) => panic!("a token"),
+        }
+    }
+
+    fn token(json: &str) -> TokenRevocation {
+        match NewRevocation::parse(json.as_bytes()).unwrap() {
+            NewRevocation::Token(token) => token,
+            NewRevocation::Entry(_) => panic!("no token"),
+        }
+    }
+
+    #[track_caller]
+    fn refused(json: &str, message: &str) {
+        let result = NewRevocation::parse(json.as_bytes()).and_then(|new| match new {
+            NewRevocation::Entry(request) => request.entry(NOW),
+            NewRevocation::Token(_) => panic!("a token"),
+        });
+        let error = result.unwrap_err();
+        assert_eq!(error.to_string(), message, "{json}");
+        assert_eq!(error.code().as_str(), "INVALID_REQUEST");
+    }
+
+    #[test]
+    fn each_form_names_its_target_and_its_end() {
+        let days = |days: i64| secs(days * 86_400);
+        let iss = || "https://i/".to_owned();
+        let id = KeyId::from_bytes([10; 16]);
+        let cases = [
+            (
+                r#"{"iss": "https://i/", "jti": "a", "exp": 1700000500}"#,
+                Target::Token { iss: iss(), jti: "a".into() },
+                None,
+                Some(secs(500 + 3600)),
+            ),
+            (
+                r#"{"iss": "https://i/", "jti": "a"}"#,
+                Target::Token { iss: iss(), jti: "a".into() },
+                None,
+                Some(days(400)),
+            ),
+            (
+                r#"{"iss": "https://i/", "sub": "a", "before": 1699999999}"#,
+                Target::Subject { iss: iss(), sub: "a".into() },
+                Some(secs(-1)),
+                Some(days(400)),
+            ),
+            (
+                r#"{"iss": "https://i/", "sub": "a", "before": 1700086400}"#,
+                Target::Subject { iss: iss(), sub: "a".into() },
+                Some(days(1)),
+                Some(days(401)),
+            ),
+            (
+                r#"{"iss": "https://i/", "sid": "a", "expires_in_secs": 60}"#,
+                Target::Session { iss: iss(), sid: "a".into() },
+                None,
+                Some(secs(60)),
+            ),
+            (
+                r#"{"key_id": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}"#,
+                Target::ApiKey { id },
+                None,
+                None,
+            ),
+            (r#"{"iss": "https://i/", "all": true}"#, Target::Issuer { iss: iss() }, None, None),
+            (
+                r#"{"iss": "https://i/", "all": true, "before": 1700000000}"#,
+                Target::Issuer { iss: iss() },
+                Some(NOW),
+                Some(days(400)),
+            ),
+        ];
+        for (json, target, before, until) in cases {
+            let entry = entry(json);
+            assert_eq!(*entry.target(), target, "{json}");
+            assert_eq!((entry.before(), entry.until()), (before, until), "{json}");
+            assert_eq!((entry.created_at(), entry.reason()), (NOW, None), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_log_out_everywhere_covers_the_second_it_happens_in() {
+        let entry = entry(r#"{"iss": "i", "sub": "s"}"#);
+        assert!(entry.applies_to(Some(NOW)));
+        assert!(!entry.applies_to(Some(secs(1))));
+        assert!(entry.applies_to(None), "nothing shows that the token is newer");
+    }
+
+    #[test]
+    fn a_cut_off_that_is_given_is_taken_literally() {
+        let entry = entry(r#"{"iss": "i", "sub": "s", "before": 1700000000}"#);
+        assert!(entry.applies_to(Some(secs(-1))));
+        assert!(!entry.applies_to(Some(NOW)));
+    }
+
+    #[test]
+    fn exactly_one_form_is_taken() {
+        let forms = "expected exactly one of token, jti, sub, sid, key_id and all";
+        for json in [
+            "{}",
+            r#"{"iss": "i"}"#,
+            r#"{"iss": "i", "sub": null}"#,
+            r#"{"iss": "i", "jti": "a", "sub": "s"}"#,
+            r#"{"iss": "i", "sub": "s", "all": true}"#,
+            r#"{"token": "t", "key_id": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}"#,
+            r#"{"iss": "i", "all": false}"#,
+        ] {
+            refused(json, forms);
+        }
+        refused(r#"{"jti": "a"}"#, "iss: is required");
+        refused(r#"{"all": true}"#, "iss: is required");
+        refused(r#"{"iss": "i", "jti": "a", "all": false}"#, "all: expected true");
+        refused(r#"{"token": "t", "iss": "i"}"#, "iss: expected with jti, sub, sid or all only");
+        refused(r#"{"iss": "i", "sid": "a", "exp": 1800000000}"#, "exp: expected with jti only");
+        refused(
+            r#"{"iss": "i", "jti": "a", "before": 5}"#,
+            "before: expected with sub or all only",
+        );
+        refused(
+            r#"{"iss": "i", "jti": "a", "exp": 1800000000, "expires_in_secs": 60}"#,
+            "expires_in_secs: expected none beside exp",
+        );
+        refused(
+            r#"{"iss": "i", "subject": "s"}"#,
+            "subject: is not a known field, expected one of token, iss, jti, exp, sub, before, sid, \
+             key_id, all, reason, expires_in_secs",
+        );
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        refused(r#"{"iss": "", "jti": "a"}"#, "iss: expected 1 to 8192 bytes");
+        refused(
+            &format!(r#"{{"iss": "i", "jti": "{}"}}"#, "a".repeat(8193)),
+            "jti: expected 1 to 8192 bytes",
+        );
+        refused(r#"{"iss": "i", "jti": ["eyJ"]}"#, "jti: expected a string, found a list");
+        refused(
+            r#"{"iss": "i", "jti": "a", "exp": 1699996400}"#,
+            "exp: has expired, there is nothing to revoke",
+        );
+        refused(
+            r#"{"iss": "i", "jti": "a", "exp": 1700000000000}"#,
+            "exp: expected at most 10 years ahead",
+        );
+        refused(
+            r#"{"iss": "i", "sub": "a", "before": 1700000000000}"#,
+            "before: expected a time after 1970, at most 10 years ahead",
+        );
+        refused(
+            r#"{"iss": "i", "sub": "a", "before": -1}"#,
+            "before: expected a time after 1970, at most 10 years ahead",
+        );
+        refused(
+            r#"{"iss": "i", "jti": "a", "exp": "1700000500"}"#,
+            "exp: expected a whole number of seconds, found a string",
+        );
+        refused(
+            r#"{"iss": "i", "sid": "a", "expires_in_secs": 59}"#,
+            "expires_in_secs: expected 60 to 315360000 (10 years)",
+        );
+        refused(r#"{"key_id": "0A"}"#, "key_id: expected 32 lower-case hexadecimal digits");
+        refused(
+            &format!(r#"{{"iss": "i", "sid": "a", "reason": "{}"}}"#, "r".repeat(201)),
+            "reason: expected at most 200 characters",
+        );
+        refused(
+            r#"{"iss": "i", "sid": "a", "reason": "a\nb"}"#,
+            "reason: expected no control characters",
+        );
+        refused("", "expected JSON: EOF while parsing a value at line 1 column 0");
+    }
+
+    #[test]
+    fn a_token_is_revoked_by_its_verified_claims() {
+        let body = r#"{"token": "eyJ.e30.sig", "reason": "stolen"}"#;
+        assert_eq!(token(body).token(), "eyJ.e30.sig");
+        assert_eq!(
+            format!("{:?}", token(body)),
+            "TokenRevocation { expires_in_secs: None, reason: Some(\"stolen\"), .. }"
+        );
+        let entry = token(body).entry("i", Some("a"), Some(secs(10)), NOW).unwrap();
+        assert_eq!(entry.deny_key(), DenyKey::of_token("i", "a"));
+        assert_eq!((entry.until(), entry.reason()), (Some(secs(3610)), Some("stolen")));
+        let endless = token(body).entry("i", Some("a"), None, NOW).unwrap();
+        assert_eq!(endless.until(), Some(NOW.saturating_add(DEFAULT_LIFETIME_SECS)));
+        for (jti, exp, message) in [
+            (None, None, "token: has no jti, revoke its session or subject"),
+            (Some("a"), Some(secs(-3600)), "token: has expired, there is nothing to revoke"),
+        ] {
+            let error = token(body).entry("i", jti, exp, NOW).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let entry = entry(r#"{"iss": "i", "sub": "s", "reason": "left"}"#);
+        let json = serde_json::to_string(&entry).unwrap();
+        assert_eq!(
+            json,
+            r#"{"v":1,"target":{"kind":"subject","iss":"i","sub":"s"},"before":1700000001,"until":1734560001,"created_at":1700000000,"reason":"left"}"#
+        );
+        let read = |key: &DenyKey, json: &str| Entry::parse(key, json.as_bytes());
+        let key = DenyKey::of_subject("i", "s");
+        assert_eq!(read(&key, &json), Ok(entry));
+        assert!(read(&key, &json.replace("\"reason\"", "\"later\"")).is_ok());
+        for (key, json, problem) in [
+            (key, json.replace("\"v\":1", "\"v\":2"), "entry has version 2, expected 1"),
+            (DenyKey::of_subject("i", "t"), json.clone(), "entry belongs to another key"),
+            (key, "{}".to_owned(), "entry is not ours: is required"),
+        ] {
+            let message = format!("store revocation: {problem}");
+            assert_eq!(read(&key, &json).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn kv_keeps_an_entry_for_a_minute_at_least() {
+        let ttl = |json: &str, now| entry(json).kv_ttl_secs(now);
+        let body = r#"{"iss": "i", "sid": "a", "expires_in_secs": 100}"#;
+        assert_eq!(ttl(body, NOW), Some(100));
+        assert_eq!(ttl(body, secs(41)), Some(60));
+        assert_eq!(ttl(body, secs(500)), Some(60));
+        assert_eq!(ttl(r#"{"iss": "i", "all": true}"#, NOW), None);
+    }
+
+    #[test]
+    fn an_entry_in_place_of_another_is_never_weaker() {
+        let of = |before: i64, until: u64| {
+            entry(&format!(
+                r#"{{"iss": "i", "sub": "s", "before": {before}, "expires_in_secs": {until}}}"#
+            ))
+        };
+        let (early, late) = (of(1_600_000_000, 1000), of(1_650_000_000, 100));
+        for (new, old) in [(&early, &late), (&late, &early)] {
+            let merged = new.clone().merge(Some(old), NOW);
+            assert_eq!(merged.before(), late.before());
+            assert_eq!(merged.until(), early.until());
+        }
+        assert_eq!(early.clone().merge(Some(&late), secs(100)), early, "an end has come");
+        assert_eq!(early.clone().merge(None, NOW), early);
+        let all = entry(r#"{"iss": "i", "all": true}"#);
+        let some = entry(r#"{"iss": "i", "all": true, "before": 1700000000}"#);
+        let merged = some.clone().merge(Some(&all), NOW);
+        assert_eq!((merged.before(), merged.until()), (None, None));
+        assert_eq!(early.clone().merge(Some(&all), NOW), early, "about something else");
+    }
+}
