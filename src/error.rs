@@ -186,6 +186,9 @@ pub enum Error {
     /// This build cannot check this algorithm here.
     AlgorithmUnavailable,
 
+    /// Not the administrator's secret.
+    AdministratorSecret,
+
     // ---- tokens: claims, after the signature held ----
     /// A claim that must be there is not.
     MissingClaim {
@@ -343,6 +346,7 @@ impl Error {
             | Self::UnknownKey
             | Self::BadSignature
             | Self::AlgorithmUnavailable
+            | Self::AdministratorSecret
             | Self::MissingClaim { .. }
             | Self::WrongClaimType { .. }
             | Self::UnexpectedClaim { .. }
@@ -389,6 +393,7 @@ impl Error {
             Self::UnknownKey => "unknown_key",
             Self::BadSignature => "bad_signature",
             Self::AlgorithmUnavailable => "algorithm_unavailable",
+            Self::AdministratorSecret => "administrator_secret",
             Self::MissingClaim { .. } => "missing_claim",
             Self::WrongClaimType { .. } => "wrong_claim_type",
             Self::UnexpectedClaim { .. } => "unexpected_claim",
@@ -453,6 +458,7 @@ impl fmt::Display for Error {
             Self::UnknownKey => f.write_str("no key of the issuer fits the header"),
             Self::BadSignature => f.write_str("signature does not hold"),
             Self::AlgorithmUnavailable => f.write_str("alg cannot be verified by this build"),
+            Self::AdministratorSecret => f.write_str("not the administrator's secret"),
             Self::MissingClaim { claim } => write!(f, "claim {claim} is missing"),
             Self::WrongClaimType { claim, expected } => {
                 write!(f, "claim {claim}: expected {expected}")

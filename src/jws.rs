@@ -484,7 +484,7 @@ mod tests {
             for other in [
                 algorithm.as_str().to_ascii_lowercase(),
                 format!("{algorithm} "),
-                algorithm.as_str()[1..].to_owned(),
+                algorithm.as_str().replacen('S', "s", 1),
             ] {
                 assert_eq!(Algorithm::from_name(&other), None, "{other}");
             }

@@ -6,6 +6,7 @@
 
 mod jwk;
 mod pem;
+pub mod remote;
 
 use core::fmt;
 use std::borrow::Cow;
@@ -400,8 +401,10 @@ impl KeySet {
         if symmetric != 0 && symmetric != keys.len() {
             return Err(refused("secrets and public keys in one set"));
         }
-        if has_repeats(keys.iter().filter_map(Key::kid)) {
-            return Err(refused("two keys with the same kid"));
+        for (index, key) in keys.iter().enumerate() {
+            if key.kid.is_some() && keys.iter().take(index).any(|earlier| earlier.kid == key.kid) {
+                return Err(refused("two keys with the same kid"));
+            }
         }
         Ok(Self { keys })
     }
@@ -542,8 +545,8 @@ fn is_public_text(bytes: &[u8]) -> bool {
     let trimmed = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
     trimmed.windows(ARMOUR.len()).any(|window| window == ARMOUR)
         || [b"ssh-".as_slice(), b"ecdsa-sha2-"].iter().any(|name| trimmed.starts_with(name))
-        || serde_json::from_slice::<Value>(trimmed)
-            .is_ok_and(|value| value.get("kty").is_some() || value.get("keys").is_some())
+        || json::parse_object(trimmed)
+            .is_ok_and(|object| object.contains_key("kty") || object.contains_key("keys"))
         || pem::is_public_der(bytes)
         || pem::is_public_base64(trimmed)
 }
@@ -562,12 +565,6 @@ fn bit_length(bytes: &[u8]) -> usize {
 /// Whether a big-endian number is even; nothing at all is zero.
 fn is_even(bytes: &[u8]) -> bool {
     bytes.last().is_none_or(|last| last % 2 == 0)
-}
-
-fn has_repeats<'a>(names: impl Iterator<Item = &'a str>) -> bool {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
 }
 
 #[cfg(test)]

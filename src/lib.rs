@@ -7,13 +7,18 @@ pub mod api_key;
 pub mod base64url;
 pub mod claims;
 pub mod error;
+pub mod guard;
 mod json;
 pub mod jws;
 pub mod keys;
+pub mod policy;
 pub mod rate;
 pub mod revocation;
 pub mod secret;
 mod signature;
+pub mod store;
 mod strict_json;
 pub mod time;
 pub mod verifier;
+#[cfg(feature = "worker")]
+mod worker;

@@ -1,0 +1,394 @@
+//! The one pipeline, the same on every edge:
+//! path → route → credential → verify → revocation → scopes → limits → decision.
+//!
+//! Scopes are checked before limits, so that a caller who may not use a route cannot use up a limit
+//! that others share there.
+
+mod credential;
+mod event;
+mod failures;
+mod identity;
+mod limits;
+
+use core::net::IpAddr;
+use std::rc::Rc;
+
+use futures_util::future::join;
+
+use self::credential::Credential;
+pub use self::{
+    credential::Carrier,
+    event::Event,
+    failures::Failures,
+    identity::{ApiKeyIdentity, Identity, TokenIdentity},
+    limits::LimitReport,
+};
+use crate::{
+    api_key::{ImportedHash, record::KeyRecord},
+    error::Error,
+    jws::HostCheck,
+    keys::KeySet,
+    policy::{
+        ApiKeyPolicy, Auth, CredentialKind, KeyFormat, OnError, Policy, PrefixPolicy, Records,
+        RequestPath, Route,
+    },
+    revocation::{self, Revocable},
+    store::{CounterStore, KeyRecordStore, RevocationStore, StoreError, memory::MemoryCounters},
+    time::UnixMillis,
+    verifier::{KeySource, Pending, Step, VerifiedToken},
+};
+
+/// What the guard looks at of a request. Everything is as it came in; nothing is trusted.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The method, in capitals.
+    pub method: &'a str,
+    /// The path, with or without a query.
+    pub path: &'a str,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The `X-API-Key` header.
+    pub api_key: Option<&'a str>,
+    /// The `Cookie` header.
+    pub cookie: Option<&'a str>,
+    /// The client's address, if the edge knows it.
+    pub client_ip: Option<IpAddr>,
+    /// Whether it is a CORS preflight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
+    /// Browsers send those without credentials, so they pass.
+    pub preflight: bool,
+}
+
+/// What an edge gives the guard: stores, and the crypto of the host.
+#[allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
+pub trait Backend {
+    /// Records of API keys.
+    type Keys: KeyRecordStore;
+    /// Revocation entries.
+    type Revocations: RevocationStore;
+    /// Counters of limits.
+    type Counters: CounterStore;
+
+    /// Records of API keys.
+    fn keys(&self) -> &Self::Keys;
+    /// Revocation entries.
+    fn revocations(&self) -> &Self::Revocations;
+    /// Counters of limits.
+    fn counters(&self) -> &Self::Counters;
+    /// Counters of failed authentication, in this isolate.
+    fn failures(&self) -> &MemoryCounters;
+
+    /// Whether a signature holds, by the crypto of the host.
+    ///
+    /// # Errors
+    /// [`Error::KeysUnavailable`] if the host refuses the key, [`Error::AlgorithmUnavailable`] if it
+    /// does not know the algorithm.
+    async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error>;
+
+    /// The keys of an issuer that publishes them, fresh enough, and fetched anew if `key_id` is not
+    /// among them.
+    ///
+    /// # Errors
+    /// [`Error::KeysUnavailable`].
+    async fn remote_keys(
+        &self,
+        issuer: &str,
+        uri: &str,
+        key_id: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error>;
+}
+
+/// The answer, with everything an edge needs to carry it out.
+#[derive(Debug)]
+pub struct Decision {
+    /// Who it is, or why not.
+    pub outcome: Result<Identity, Error>,
+    /// How the credential came, if there was one.
+    pub carrier: Option<Carrier>,
+    /// The path pattern of the route; empty if the path itself was refused.
+    pub route: String,
+    /// The limits that were asked, in the order of the route.
+    pub limits: Vec<LimitReport>,
+    /// Store faults that the policy lets pass.
+    pub faults: Vec<Error>,
+}
+
+impl Decision {
+    /// A refusal that was decided without asking limits.
+    #[must_use]
+    pub fn refused(error: Error, carrier: Option<Carrier>, route: &str) -> Self {
+        Self {
+            outcome: Err(error),
+            carrier,
+            route: route.to_owned(),
+            limits: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// Decides about requests by a policy.
+#[derive(Debug)]
+pub struct Guard<'a, B> {
+    policy: &'a Policy,
+    backend: &'a B,
+}
+
+impl<'a, B: Backend> Guard<'a, B> {
+    /// A guard for this policy.
+    pub const fn new(policy: &'a Policy, backend: &'a B) -> Self {
+        Self { policy, backend }
+    }
+
+    /// Decides about one request.
+    pub async fn check(&self, request: &Request<'_>, now: UnixMillis) -> Decision {
+        let mut decision = Decision {
+            outcome: Ok(Identity::Anonymous),
+            carrier: None,
+            route: String::new(),
+            limits: Vec::new(),
+            faults: Vec::new(),
+        };
+        let route = match RequestPath::parse(request.path) {
+            Ok(path) => self.policy.route(request.method, &path),
+            Err(error) => {
+                decision.outcome = Err(error);
+                return decision;
+            }
+        };
+        route.path().clone_into(&mut decision.route);
+        if request.preflight {
+            return decision;
+        }
+        decision.outcome = self.decide(request, route, now, &mut decision).await;
+        decision
+    }
+
+    async fn decide(
+        &self,
+        request: &Request<'_>,
+        route: &Route,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<Identity, Error> {
+        let (identity, overrides) = match self.identify(request, route, now, decision).await {
+            Ok(known) => known,
+            Err(error) => return Err(self.failures().count(error, request.client_ip, now)),
+        };
+        check_scopes(route, &identity)?;
+        limits::take(
+            self.policy,
+            route,
+            &limits::Subject { identity: &identity, client_ip: request.client_ip, overrides },
+            self.backend.counters(),
+            now,
+            decision,
+        )
+        .await?;
+        Ok(identity)
+    }
+
+    /// Finds out who it is, revocation included. The record of an API key comes along for its limits.
+    async fn identify(
+        &self,
+        request: &Request<'_>,
+        route: &Route,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<(Identity, Option<KeyRecord>), Error> {
+        if route.auth == Auth::None {
+            return Ok((Identity::Anonymous, None));
+        }
+        let Some((credential, carrier)) = credential::find(self.policy, request)? else {
+            return match route.auth {
+                Auth::Required => Err(Error::MissingCredentials),
+                Auth::Optional | Auth::None => Ok((Identity::Anonymous, None)),
+            };
+        };
+        decision.carrier = Some(carrier);
+        match credential {
+            Credential::Token(token) => {
+                if !route.accept.contains(&CredentialKind::Jwt) {
+                    return Err(Error::TokenNotAccepted);
+                }
+                let verified = self.verify_token(&token, now).await?;
+                let identity = TokenIdentity::new(&verified);
+                self.check_revocation(&identity.revocable(), now, decision).await?;
+                Ok((Identity::Token(identity), None))
+            }
+            Credential::ApiKey(key) => {
+                if !route.accept.contains(&CredentialKind::ApiKey) {
+                    return Err(Error::ApiKeyNotAccepted);
+                }
+                let (identity, record) = self.verify_api_key(&key, request, now, decision).await?;
+                Ok((Identity::ApiKey(identity), record))
+            }
+        }
+    }
+
+    /// Verifies a token: its own signature checks in here, RSA and ECDSA by the host.
+    pub async fn verify_token(&self, token: &str, now: UnixMillis) -> Result<VerifiedToken, Error> {
+        let verifier = self.policy.verifier.as_ref().ok_or(Error::TokenNotAccepted)?;
+        let pending = verifier.begin(token)?;
+        let issuer = pending.issuer().rules.issuer.as_str();
+        let remote = self.keys_of(&pending, now).await?;
+        let mut step = pending.verify(remote.as_deref())?;
+        loop {
+            match step {
+                Step::Verified(signed) => return signed.claims(now.to_unix_time()),
+                Step::NeedsHost(check) => {
+                    let holds = self.backend.signature_holds(issuer, check.task()).await?;
+                    step = check.conclude(holds)?;
+                }
+            }
+        }
+    }
+
+    async fn keys_of(
+        &self,
+        pending: &Pending<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<Rc<KeySet>>, Error> {
+        let issuer = pending.issuer();
+        match &issuer.keys {
+            KeySource::Fixed(_) => Ok(None),
+            KeySource::Remote { uri } => self
+                .backend
+                .remote_keys(&issuer.rules.issuer, uri, pending.key_id(), now)
+                .await
+                .map(Some),
+        }
+    }
+
+    async fn verify_api_key(
+        &self,
+        presented: &str,
+        request: &Request<'_>,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<(ApiKeyIdentity, Option<KeyRecord>), Error> {
+        let policy = self.policy.api_keys.as_ref().ok_or(Error::ApiKeyNotAccepted)?;
+        let prefix = policy.prefix_of(presented).ok_or(Error::UnknownApiKeyPrefix)?;
+        match prefix.format {
+            KeyFormat::Edgegate => {
+                self.verify_own_key(policy, prefix, presented, now, decision).await
+            }
+            KeyFormat::Imported => {
+                self.verify_imported_key(prefix, presented, request, now, decision).await
+            }
+        }
+    }
+
+    async fn verify_own_key(
+        &self,
+        policy: &ApiKeyPolicy,
+        prefix: &PrefixPolicy,
+        presented: &str,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<(ApiKeyIdentity, Option<KeyRecord>), Error> {
+        let verified = policy.keys.verify(presented, now.to_unix_time())?;
+        let revocable = Revocable::ApiKey { id: verified.id() };
+        let record = async {
+            match policy.records {
+                Records::None => Ok(None),
+                Records::Required => self
+                    .backend
+                    .keys()
+                    .record(&verified.id())
+                    .await
+                    .map_err(keys_unavailable)?
+                    .ok_or(Error::UnknownApiKey)
+                    .map(Some),
+                Records::Optional => {
+                    self.backend.keys().record(&verified.id()).await.map_err(keys_unavailable)
+                }
+            }
+        };
+        // Both reads start at once: together they take as long as the slower one.
+        let revoked = self.check_revocation(&revocable, now, decision);
+        let (record, revoked) = join(record, revoked).await;
+        revoked?;
+        let record = record?;
+        if let Some(record) = &record {
+            record.check(now.to_unix_time())?;
+        }
+        Ok((ApiKeyIdentity::new(verified.id(), prefix, record.as_ref()), record))
+    }
+
+    async fn verify_imported_key(
+        &self,
+        prefix: &PrefixPolicy,
+        presented: &str,
+        request: &Request<'_>,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<(ApiKeyIdentity, Option<KeyRecord>), Error> {
+        // Each presented value costs a look-up, so an address that keeps failing gets none.
+        self.failures().check(request.client_ip, now)?;
+        let hash = ImportedHash::of(presented);
+        let record = self
+            .backend
+            .keys()
+            .record(&hash.key_id())
+            .await
+            .map_err(keys_unavailable)?
+            .filter(|record| record.is_import_of(&hash))
+            .ok_or(Error::UnknownApiKey)?;
+        self.check_revocation(&Revocable::ApiKey { id: record.id }, now, decision).await?;
+        record.check(now.to_unix_time())?;
+        Ok((ApiKeyIdentity::new(record.id, prefix, Some(&record)), Some(record)))
+    }
+
+    async fn check_revocation(
+        &self,
+        credential: &Revocable<'_>,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<(), Error> {
+        let Some(policy) = self.policy.revocation.as_ref() else { return Ok(()) };
+        match self.backend.revocations().entries(&credential.deny_keys()).await {
+            Ok(entries) => {
+                revocation::verdict(credential, entries.iter().flatten(), now.to_unix_time())
+            }
+            Err(fault) => {
+                let fault = unavailable("revocation", &fault);
+                match policy.on_error {
+                    OnError::Deny => Err(fault),
+                    OnError::Allow => {
+                        decision.faults.push(fault);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn failures(&self) -> Failures<'_> {
+        Failures::new(self.policy, self.backend.failures())
+    }
+}
+
+fn keys_unavailable(fault: StoreError) -> Error {
+    unavailable("keys", &fault)
+}
+
+fn unavailable(store: &'static str, fault: &StoreError) -> Error {
+    Error::StoreUnavailable { store, problem: fault.to_string() }
+}
+
+fn check_scopes(route: &Route, identity: &Identity) -> Result<(), Error> {
+    // An optional route without a credential: scopes are asked of those who say who they are.
+    if matches!(identity, Identity::Anonymous) {
+        return Ok(());
+    }
+    let has = |scope: &String| identity.scopes().iter().any(|own| own == scope);
+    let missing_all = !route.all_scopes.iter().all(has);
+    let missing_any = !route.any_scopes.is_empty() && !route.any_scopes.iter().any(has);
+    if missing_all || missing_any {
+        let required: Vec<&str> =
+            route.all_scopes.iter().chain(&route.any_scopes).map(String::as_str).collect();
+        return Err(Error::InsufficientScope { required: required.join(" ") });
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Finding the one credential of a request.
+
+use std::borrow::Cow;
+
+use base64ct::{Base64, Encoding as _};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::Request;
+use crate::{error::Error, policy::Policy};
+
+/// How a credential came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carrier {
+    /// `Authorization: Bearer` (RFC 6750 §2.1).
+    Bearer,
+    /// `Authorization: Basic` with the key as user name and an empty password.
+    Basic,
+    /// `X-API-Key`.
+    ApiKeyHeader,
+    /// The cookie that the policy names.
+    Cookie,
+}
+
+/// A credential as it was presented.
+pub(super) enum Credential<'a> {
+    Token(&'a str),
+    ApiKey(Cow<'a, str>),
+}
+
+/// Finds the credential of a request: `Authorization`, `X-API-Key`, then the cookie of the policy.
+/// Without any: `None`.
+///
+/// A bearer value is an API key only when it begins with a configured prefix and `_`; so is the value
+/// of the cookie. An authentication scheme the gate does not know is no credential.
+///
+/// # Errors
+/// [`Error::MultipleCredentials`] for more than one, wherever they are: guessing which one counts is
+/// how two servers come to disagree. [`Error::MalformedApiKey`] for a `Basic` value that holds none.
+pub(super) fn find<'a>(
+    policy: &Policy,
+    request: &Request<'a>,
+) -> Result<Option<(Credential<'a>, Carrier)>, Error> {
+    let mut found = None;
+    let mut add = |credential, carrier| match found.replace((credential, carrier)) {
+        None => Ok(()),
+        Some(_) => Err(Error::MultipleCredentials),
+    };
+    if let Some(value) = request.authorization {
+        if let Some((credential, carrier)) = from_authorization(policy, value)? {
+            add(credential, carrier)?;
+        }
+    }
+    if let Some(value) = request.api_key.map(str::trim).filter(|value| !value.is_empty()) {
+        // Two headers of one name arrive joined by a comma, which no key contains.
+        if value.contains(',') {
+            return Err(Error::MultipleCredentials);
+        }
+        add(Credential::ApiKey(Cow::Borrowed(value)), Carrier::ApiKeyHeader)?;
+    }
+    if let (Some(name), Some(header)) = (policy.cookie.as_deref(), request.cookie) {
+        for value in cookies_named(name, header) {
+            add(token_or_key(policy, value), Carrier::Cookie)?;
+        }
+    }
+    Ok(found)
+}
+
+fn from_authorization<'a>(
+    policy: &Policy,
+    value: &'a str,
+) -> Result<Option<(Credential<'a>, Carrier)>, Error> {
+    let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value, ""));
+    let rest = rest.trim();
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    if scheme.eq_ignore_ascii_case("bearer") {
+        refuse_joined_headers(rest)?;
+        return Ok(Some((token_or_key(policy, rest), Carrier::Bearer)));
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        refuse_joined_headers(rest)?;
+        let key = basic_user_name(rest)?;
+        return Ok(Some((Credential::ApiKey(Cow::Owned(key)), Carrier::Basic)));
+    }
+    Ok(None)
+}
+
+/// Two `Authorization` headers arrive as `Bearer a, Bearer b`. A lone credential has no comma; one that
+/// has, but no second scheme behind it, is simply malformed and fails later.
+fn refuse_joined_headers(rest: &str) -> Result<(), Error> {
+    let second = rest.split_once(',').and_then(|(_, after)| after.trim().split_once(' '));
+    match second {
+        Some((scheme, _))
+            if ["bearer", "basic"].contains(&scheme.to_ascii_lowercase().as_str()) =>
+        {
+            Err(Error::MultipleCredentials)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn token_or_key<'a>(policy: &Policy, value: &'a str) -> Credential<'a> {
+    let is_key = policy.api_keys.as_ref().is_some_and(|keys| keys.prefix_of(value).is_some());
+    if is_key { Credential::ApiKey(Cow::Borrowed(value)) } else { Credential::Token(value) }
+}
+
+/// `Basic` carries base64 of `user:password` (RFC 7617 §2); the key is the user, the password is empty.
+fn basic_user_name(encoded: &str) -> Result<String, Error> {
+    let malformed = || Error::MalformedApiKey {
+        problem: "expected base64 of the key, a colon and no password",
+    };
+    let decoded = Zeroizing::new(Base64::decode_vec(encoded).map_err(|_| malformed())?);
+    let text = core::str::from_utf8(&decoded).map_err(|_| malformed())?;
+    text.strip_suffix(':').filter(|user| !user.is_empty()).map(str::to_owned).ok_or_else(malformed)
+}
+
+/// The non-empty values of the cookies of that name (RFC 6265 §5.4): more than one is suspicious.
+fn cookies_named<'a>(name: &str, header: &'a str) -> impl Iterator<Item = &'a str> {
+    header.split(';').filter_map(move |pair| {
+        let (given, value) = pair.trim().split_once('=')?;
+        let value = value.trim_matches('"');
+        (given == name && !value.is_empty()).then_some(value)
+    })
+}

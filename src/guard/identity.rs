@@ -1,0 +1,145 @@
+//! Who is calling, once that has been verified.
+
+use crate::{
+    api_key::{KeyId, record::KeyRecord},
+    policy::PrefixPolicy,
+    revocation::Revocable,
+    time::UnixTime,
+    verifier::VerifiedToken,
+};
+
+/// Who is calling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody in particular, on a route that allows it.
+    Anonymous,
+    /// The bearer of a verified token.
+    Token(TokenIdentity),
+    /// The holder of a verified API key.
+    ApiKey(ApiKeyIdentity),
+}
+
+/// What a verified token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenIdentity {
+    issuer: String,
+    subject: Option<String>,
+    token_id: Option<String>,
+    session_id: Option<String>,
+    issued_at: Option<UnixTime>,
+    key_id: Option<String>,
+    scopes: Vec<String>,
+}
+
+/// What a verified API key and its record say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeyIdentity {
+    id: KeyId,
+    owner: Option<String>,
+    scopes: Vec<String>,
+}
+
+impl Identity {
+    /// `anonymous`, `jwt` or `api_key`.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Token(_) => "jwt",
+            Self::ApiKey(_) => "api_key",
+        }
+    }
+
+    /// The token's `sub`, or the owner of the API key.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::Token(token) => token.subject.as_deref(),
+            Self::ApiKey(key) => key.owner.as_deref(),
+        }
+    }
+
+    /// The token's issuer.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Token(token) => Some(&token.issuer),
+            Self::Anonymous | Self::ApiKey(_) => None,
+        }
+    }
+
+    /// What the caller may do.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        match self {
+            Self::Anonymous => &[],
+            Self::Token(token) => &token.scopes,
+            Self::ApiKey(key) => &key.scopes,
+        }
+    }
+
+    /// The identifier of the API key. It names the key, and cannot be used to call.
+    #[must_use]
+    pub const fn api_key_id(&self) -> Option<&KeyId> {
+        match self {
+            Self::ApiKey(key) => Some(&key.id),
+            Self::Anonymous | Self::Token(_) => None,
+        }
+    }
+}
+
+impl TokenIdentity {
+    pub(super) fn new(token: &VerifiedToken) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self {
+            issuer: token.issuer().to_owned(),
+            subject: owned(token.subject()),
+            token_id: owned(token.claims().jwt_id()),
+            session_id: owned(token.claims().session_id()),
+            issued_at: token.claims().issued_at(),
+            key_id: owned(token.key_id()),
+            scopes: token.scopes().iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// What revocation looks at.
+    #[must_use]
+    pub fn revocable(&self) -> Revocable<'_> {
+        Revocable::Token {
+            iss: &self.issuer,
+            jti: self.token_id.as_deref(),
+            sub: self.subject.as_deref(),
+            sid: self.session_id.as_deref(),
+            issued_at: self.issued_at,
+        }
+    }
+
+    /// The key that verified it: its `kid`, or its RFC 7638 thumbprint; `None` for a secret, of which
+    /// neither may be shown.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The token's `jti`.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.token_id.as_deref()
+    }
+}
+
+impl ApiKeyIdentity {
+    /// The scopes are the record's, cut down to what the prefix allows; without a record they are the
+    /// prefix's.
+    pub(super) fn new(id: KeyId, prefix: &PrefixPolicy, record: Option<&KeyRecord>) -> Self {
+        let scopes = match (record, &prefix.scopes) {
+            (Some(record), None) => record.scopes.clone(),
+            (Some(record), Some(cap)) => {
+                record.scopes.iter().filter(|scope| cap.contains(scope)).cloned().collect()
+            }
+            (None, cap) => cap.clone().unwrap_or_default(),
+        };
+        Self { id, owner: record.map(|record| record.owner.clone()), scopes }
+    }
+}

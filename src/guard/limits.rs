@@ -1,0 +1,217 @@
+//! Applying the limits of a route: all of them, or none.
+
+use core::net::IpAddr;
+
+use super::{Decision, Identity};
+use crate::{
+    api_key::record::KeyRecord,
+    error::Error,
+    policy::{CountBy, LimitPolicy, LimitStore, OnError, Policy, Route},
+    rate::{Limit, Verdict},
+    store::{CounterGroup, CounterStore},
+    time::UnixMillis,
+};
+
+/// What a limit said, for the `RateLimit` fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitReport {
+    /// The limit's name in the policy.
+    pub name: String,
+    /// The allowance in one window.
+    pub requests: u32,
+    /// The length of the window.
+    pub window_secs: u32,
+    /// What is left and when more comes; `None` where the store tells only yes or no.
+    pub verdict: Option<Verdict>,
+}
+
+/// Whom the limits concern.
+pub(super) struct Subject<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) client_ip: Option<IpAddr>,
+    /// The record of the API key, whose `limits` replace the policy's.
+    pub(super) overrides: Option<KeyRecord>,
+}
+
+/// Limits of one request that are taken in one step.
+struct Batch<'a> {
+    store: &'a LimitStore,
+    on_error: OnError,
+    group: CounterGroup,
+    limits: Vec<Limit>,
+}
+
+/// Takes the route's cost from all of its limits. If one refuses, what the others took is given back.
+///
+/// Batches are asked one after the other, bindings last: a binding cannot give back. Between the taking
+/// and the giving back a concurrent request may find less than there is; it never finds more.
+pub(super) async fn take(
+    policy: &Policy,
+    route: &Route,
+    subject: &Subject<'_>,
+    counters: &impl CounterStore,
+    now: UnixMillis,
+    decision: &mut Decision,
+) -> Result<(), Error> {
+    let batches = batches(policy, route, subject);
+    let mut refusal = None;
+    let mut taken: Vec<&Batch<'_>> = Vec::new();
+    for batch in &batches {
+        let result = counters.take(batch.store, &batch.group, &batch.limits, route.cost, now).await;
+        match (result, batch.on_error) {
+            (Ok(verdicts), _) => {
+                refusal = self::refusal(&batch.limits, &verdicts);
+                decision.limits.extend(reports(batch, &verdicts));
+                if refusal.is_some() {
+                    break;
+                }
+                taken.push(batch);
+            }
+            (Err(fault), OnError::Allow) => {
+                decision.faults.push(super::unavailable("counters", &fault));
+            }
+            (Err(fault), OnError::Deny) => {
+                refusal = Some(super::unavailable("counters", &fault));
+                break;
+            }
+        }
+    }
+    let Some(refusal) = refusal else { return Ok(()) };
+    for batch in taken {
+        let given_back =
+            counters.refund(batch.store, &batch.group, &batch.limits, route.cost, now).await;
+        if let Err(fault) = given_back {
+            decision.faults.push(super::unavailable("counters", &fault));
+        }
+    }
+    Err(refusal)
+}
+
+/// The refusal of the limit that has to be waited for longest, if any refused.
+pub(super) fn refusal(limits: &[Limit], verdicts: &[Verdict]) -> Option<Error> {
+    limits
+        .iter()
+        .zip(verdicts)
+        .filter(|(_, verdict)| !verdict.admitted)
+        .max_by_key(|(_, verdict)| verdict.retry_after_secs)
+        .map(|(limit, verdict)| Error::RateLimited {
+            limit: limit.name().to_owned(),
+            retry_after_secs: verdict.retry_after_secs,
+        })
+}
+
+/// The client's address as limits count it: IPv6 by its /64, the smallest block a single customer is
+/// given (RFC 6177), and an IPv4 address in IPv6 clothing (RFC 4291 §2.5.5.2) as what it is.
+///
+/// Requests without a known address are counted together.
+pub(super) fn address(client_ip: Option<IpAddr>) -> String {
+    match client_ip.map(|address| address.to_canonical()) {
+        None => "unknown".to_owned(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> Vec<Batch<'a>> {
+    let mut batches: Vec<Batch<'a>> = Vec::new();
+    for known in policy.limits_of(route) {
+        let Some(group) = group(known, route, subject) else { continue };
+        let limit = with_override(&known.limit, subject.overrides.as_ref());
+        let same = batches.iter_mut().find(|batch| {
+            batch.store == &known.store
+                && batch.on_error == known.on_error
+                && batch.group == group
+                && !matches!(known.store, LimitStore::Binding(_))
+        });
+        match same {
+            Some(batch) => batch.limits.push(limit),
+            None => batches.push(Batch {
+                store: &known.store,
+                on_error: known.on_error,
+                group,
+                limits: vec![limit],
+            }),
+        }
+    }
+    batches.sort_by_key(|batch| matches!(batch.store, LimitStore::Binding(_)));
+    batches
+}
+
+/// What a limit counts together for this request; `None` if it does not concern it.
+fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<CounterGroup> {
+    let identity = subject.identity;
+    let mut parts: Vec<String> = Vec::new();
+    for by in &known.by {
+        match by {
+            CountBy::Caller => parts.extend(caller(identity, subject.client_ip)),
+            CountBy::Subject => match identity {
+                Identity::Token(_) => {
+                    let (issuer, name) = (identity.issuer()?, identity.subject()?);
+                    parts.extend(["subject".into(), issuer.into(), name.into()]);
+                }
+                Identity::Anonymous | Identity::ApiKey(_) => return None,
+            },
+            CountBy::ApiKey => {
+                parts.extend(["api-key".into(), identity.api_key_id()?.to_string()]);
+            }
+            CountBy::Ip => parts.extend(["ip".into(), address(subject.client_ip)]),
+            CountBy::Issuer => parts.extend(["issuer".into(), identity.issuer()?.into()]),
+            CountBy::Route => parts.extend(["route".into(), route.path().into()]),
+        }
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    Some(CounterGroup::new(&parts))
+}
+
+/// A token without a subject has only its address to be told apart by.
+fn caller(identity: &Identity, client_ip: Option<IpAddr>) -> Vec<String> {
+    match (identity.api_key_id(), identity.issuer(), identity.subject()) {
+        (Some(id), _, _) => vec!["api-key".into(), id.to_string()],
+        (None, Some(issuer), Some(name)) => vec!["subject".into(), issuer.into(), name.into()],
+        (None, _, _) => vec!["ip".into(), address(client_ip)],
+    }
+}
+
+fn with_override(limit: &Limit, record: Option<&KeyRecord>) -> Limit {
+    record
+        .and_then(|record| record.limits.get(limit.name()))
+        .and_then(|requests| limit.with_requests(*requests).ok())
+        .unwrap_or_else(|| limit.clone())
+}
+
+fn reports(batch: &Batch<'_>, verdicts: &[Verdict]) -> Vec<LimitReport> {
+    let yes_or_no = matches!(batch.store, LimitStore::Binding(_));
+    batch
+        .limits
+        .iter()
+        .zip(verdicts)
+        .map(|(limit, verdict)| LimitReport {
+            name: limit.name().to_owned(),
+            requests: limit.requests(),
+            window_secs: limit.window_secs(),
+            verdict: (!yes_or_no).then_some(*verdict),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn counted_as(text: &str, expected: &str) {
+        assert_eq!(address(Some(text.parse().unwrap())), expected);
+    }
+
+    #[test]
+    fn ipv6_counts_by_its_64_and_mapped_ipv4_as_ipv4() {
+        counted_as("192.0.2.7", "192.0.2.7");
+        counted_as("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64");
+        counted_as("2001:db8:1:2::1", "2001:db8:1:2::/64");
+        counted_as("::ffff:192.0.2.7", "192.0.2.7");
+        assert_eq!(address(None), "unknown");
+    }
+}

@@ -1,0 +1,231 @@
+//! Keys that an issuer publishes: when to fetch them, and how long to believe them. No I/O, no clock.
+//!
+//! An unknown `kid` asks for fresh keys, since issuers rotate. But anybody can send one, so it asks at
+//! most once in [`COOL_DOWN_SECS`]: the issuer cannot be flooded through the gate. While the issuer
+//! does not answer, the last keys stay in use for [`MAX_STALE_SECS`]; then none are.
+
+use std::rc::Rc;
+
+use crate::{keys::KeySet, time::UnixMillis};
+
+/// Keys are believed at least that long, whatever `Cache-Control` says: an issuer that forbids caching
+/// must not cost a fetch for each request.
+pub const MIN_FRESH_SECS: u64 = 60;
+/// Keys are believed that long where the issuer does not say: ten minutes.
+pub const DEFAULT_FRESH_SECS: u64 = 600;
+/// Keys are believed at most that long: after a day a withdrawn key is out everywhere.
+pub const MAX_FRESH_SECS: u64 = 24 * 60 * 60;
+/// After that, keys are used for at most another day, while the issuer does not answer.
+pub const MAX_STALE_SECS: u64 = 24 * 60 * 60;
+/// Between two fetches that an unknown `kid` or stale keys ask for.
+pub const COOL_DOWN_SECS: u64 = 30;
+/// After a failure without any keys: short, since nobody can be served meanwhile.
+pub const RETRY_SECS: u64 = 2;
+
+/// The keys of one issuer, as far as they are known.
+#[derive(Debug, Default)]
+pub struct RemoteKeySet {
+    known: Option<Known>,
+    last_attempt: Option<UnixMillis>,
+    last_failure: Option<UnixMillis>,
+}
+
+#[derive(Debug)]
+struct Known {
+    keys: Rc<KeySet>,
+    etag: Option<String>,
+    fresh_until: UnixMillis,
+    stale_until: UnixMillis,
+}
+
+/// What to do about the keys for one token.
+#[derive(Debug, Clone)]
+pub enum Plan {
+    /// Verify with these.
+    Use(Rc<KeySet>),
+    /// Fetch first; if that fails, verify with `instead`, if there is something.
+    Fetch {
+        /// For `If-None-Match`.
+        etag: Option<String>,
+        /// The keys there are.
+        instead: Option<Rc<KeySet>>,
+    },
+    /// There are no keys, and it is too early to try again.
+    Unavailable,
+}
+
+impl RemoteKeySet {
+    /// Decides for a token with that `kid`. A [`Plan::Fetch`] counts as an attempt: requests that come
+    /// while it is under way use the keys there are, if there are any.
+    pub fn plan(&mut self, key_id: Option<&str>, now: UnixMillis) -> Plan {
+        let Some(known) = self.known.as_ref().filter(|known| now < known.stale_until) else {
+            let too_early = |last: UnixMillis| now.millis_since(last) < millis(RETRY_SECS);
+            if self.last_failure.is_some_and(too_early) {
+                return Plan::Unavailable;
+            }
+            self.last_attempt = Some(now);
+            return Plan::Fetch { etag: None, instead: None };
+        };
+        let fits = key_id.is_none_or(|kid| {
+            known.keys.keys().iter().any(|key| key.kid().is_none_or(|own| own == kid))
+        });
+        let cooling = |last: UnixMillis| now.millis_since(last) < millis(COOL_DOWN_SECS);
+        if (now < known.fresh_until && fits) || self.last_attempt.is_some_and(cooling) {
+            return Plan::Use(Rc::clone(&known.keys));
+        }
+        self.last_attempt = Some(now);
+        Plan::Fetch { etag: known.etag.clone(), instead: Some(Rc::clone(&known.keys)) }
+    }
+
+    /// Takes fetched keys. `cache_control` is the header of the answer.
+    pub fn fetched(
+        &mut self,
+        keys: KeySet,
+        etag: Option<String>,
+        cache_control: Option<&str>,
+        now: UnixMillis,
+    ) -> Rc<KeySet> {
+        let keys = Rc::new(keys);
+        self.known =
+            Some(Known { keys: Rc::clone(&keys), etag, fresh_until: now, stale_until: now });
+        self.renew(cache_control, now);
+        keys
+    }
+
+    /// Takes the answer that the keys are as they were (304). `None` if there are none, which no
+    /// well-behaved server answers.
+    pub fn not_modified(
+        &mut self,
+        cache_control: Option<&str>,
+        now: UnixMillis,
+    ) -> Option<Rc<KeySet>> {
+        self.renew(cache_control, now);
+        self.known.as_ref().map(|known| Rc::clone(&known.keys))
+    }
+
+    /// Takes note that a fetch failed.
+    pub const fn failed(&mut self, now: UnixMillis) {
+        self.last_failure = Some(now);
+    }
+
+    fn renew(&mut self, cache_control: Option<&str>, now: UnixMillis) {
+        self.last_failure = None;
+        if let Some(known) = &mut self.known {
+            known.fresh_until = now.saturating_add(millis(fresh_secs(cache_control)));
+            known.stale_until = known.fresh_until.saturating_add(millis(MAX_STALE_SECS));
+        }
+    }
+}
+
+/// Seconds of freshness by `Cache-Control` (RFC 9111 §5.2.2), within our bounds.
+fn fresh_secs(cache_control: Option<&str>) -> u64 {
+    let Some(text) = cache_control else { return DEFAULT_FRESH_SECS };
+    let text = text.to_ascii_lowercase();
+    let mut asked = None;
+    for directive in text.split(',').map(str::trim) {
+        match directive.split_once('=') {
+            None if directive == "no-store" || directive == "no-cache" => return MIN_FRESH_SECS,
+            Some(("max-age", secs)) => asked = secs.trim_matches('"').parse::<u64>().ok(),
+            _ => {}
+        }
+    }
+    asked.unwrap_or(DEFAULT_FRESH_SECS).clamp(MIN_FRESH_SECS, MAX_FRESH_SECS)
+}
+
+const fn millis(secs: u64) -> u64 {
+    secs.saturating_mul(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    fn keys() -> KeySet {
+        KeySet::from_jwks(JWKS).unwrap()
+    }
+
+    const fn at(secs: u64) -> UnixMillis {
+        UnixMillis::from_millis(secs * 1000)
+    }
+
+    fn known(now: UnixMillis) -> RemoteKeySet {
+        let mut set = RemoteKeySet::default();
+        assert!(matches!(set.plan(None, now), Plan::Fetch { instead: None, .. }));
+        set.fetched(keys(), Some("\"v1\"".into()), Some("max-age=300"), now);
+        set
+    }
+
+    #[test]
+    fn fresh_keys_are_used_without_a_fetch() {
+        let mut set = known(at(1000));
+        assert!(matches!(set.plan(Some("one"), at(1299)), Plan::Use(_)));
+    }
+
+    #[test]
+    fn stale_keys_are_fetched_once_and_used_meanwhile() {
+        let mut set = known(at(1000));
+        let Plan::Fetch { etag, instead } = set.plan(Some("one"), at(1300)) else {
+            panic!("expected a fetch");
+        };
+        assert_eq!(etag.as_deref(), Some("\"v1\""));
+        assert!(instead.is_some());
+        assert!(matches!(set.plan(Some("one"), at(1301)), Plan::Use(_)));
+    }
+
+    #[test]
+    fn an_unknown_kid_fetches_at_most_once_in_the_cool_down() {
+        let mut set = known(at(1000));
+        assert!(matches!(set.plan(Some("two"), at(1010)), Plan::Use(_)));
+        assert!(matches!(set.plan(Some("two"), at(1030)), Plan::Fetch { .. }));
+        for second in 1031..1060 {
+            assert!(matches!(set.plan(Some("three"), at(second)), Plan::Use(_)));
+        }
+        assert!(matches!(set.plan(Some("two"), at(1060)), Plan::Fetch { .. }));
+    }
+
+    #[test]
+    fn keys_of_a_silent_issuer_end_after_a_day() {
+        let mut set = known(at(1000));
+        let end = 1000 + 300 + MAX_STALE_SECS;
+        set.failed(at(end - 1));
+        assert!(matches!(set.plan(Some("one"), at(end - 1)), Plan::Fetch { instead: Some(_), .. }));
+        assert!(matches!(set.plan(Some("one"), at(end)), Plan::Unavailable));
+        assert!(matches!(set.plan(Some("one"), at(end + 2)), Plan::Fetch { instead: None, .. }));
+    }
+
+    #[test]
+    fn requests_on_a_cold_isolate_all_fetch_but_not_right_after_a_failure() {
+        let mut set = RemoteKeySet::default();
+        assert!(matches!(set.plan(None, at(1)), Plan::Fetch { .. }));
+        assert!(matches!(set.plan(None, at(1)), Plan::Fetch { .. }));
+        set.failed(at(1));
+        assert!(matches!(set.plan(None, at(2)), Plan::Unavailable));
+        assert!(matches!(set.plan(None, at(3)), Plan::Fetch { .. }));
+    }
+
+    #[test]
+    fn not_modified_renews_the_keys() {
+        let mut set = known(at(1000));
+        assert!(set.not_modified(Some("max-age=300"), at(1300)).is_some());
+        assert!(matches!(set.plan(Some("one"), at(1599)), Plan::Use(_)));
+        assert!(RemoteKeySet::default().not_modified(None, at(1)).is_none());
+    }
+
+    #[test]
+    fn cache_control_counts_within_bounds() {
+        for (header, secs) in [
+            (None, DEFAULT_FRESH_SECS),
+            (Some("public, max-age=3600"), 3600),
+            (Some("max-age=1"), MIN_FRESH_SECS),
+            (Some("max-age=99999999999999999999"), DEFAULT_FRESH_SECS),
+            (Some("max-age=31536000"), MAX_FRESH_SECS),
+            (Some("no-store, max-age=3600"), MIN_FRESH_SECS),
+            (Some("Max-Age=\"120\""), 120),
+            (Some("rubbish"), DEFAULT_FRESH_SECS),
+        ] {
+            assert_eq!(fresh_secs(header), secs, "{header:?}");
+        }
+    }
+}

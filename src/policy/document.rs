@@ -1,0 +1,216 @@
+//! The policy as its author writes it: field names, types and defaults, nothing resolved yet.
+//!
+//! Unknown fields are refused everywhere, so that a misspelt option cannot quietly turn a protection
+//! off.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{error::Error, strict_json};
+
+/// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    pub(super) upstream: Option<String>,
+    #[serde(default)]
+    pub(super) forward_credential: bool,
+    pub(super) auth_prefix: Option<String>,
+    pub(super) cookie: Option<String>,
+    pub(super) max_token_length: Option<usize>,
+    pub(super) client_ip_header: Option<String>,
+    #[serde(default)]
+    pub(super) forward_auth: ForwardAuthDocument,
+    #[serde(default)]
+    pub(super) legacy_headers: bool,
+    #[serde(default)]
+    pub(super) log: super::Log,
+    #[serde(default)]
+    pub(super) issuers: Vec<IssuerDocument>,
+    pub(super) api_keys: Option<ApiKeysDocument>,
+    pub(super) revocation: Option<super::RevocationPolicy>,
+    #[serde(default)]
+    pub(super) limits: Vec<LimitDocument>,
+    pub(super) failed_authentication: Option<FailedAuthenticationDocument>,
+    #[serde(default)]
+    pub(super) routes: Vec<RouteDocument>,
+    pub(super) admin: Option<AdminDocument>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForwardAuthDocument {
+    pub(super) client_ip_header: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssuerDocument {
+    pub(super) issuer: String,
+    pub(super) audience: Option<Vec<String>>,
+    pub(super) algorithms: Option<Vec<String>>,
+    pub(super) secret: Option<String>,
+    pub(super) jwks: Option<serde_json::Value>,
+    pub(super) pem: Option<String>,
+    pub(super) jwks_uri: Option<String>,
+    pub(super) clock_tolerance_secs: Option<u64>,
+    pub(super) max_token_age_secs: Option<u64>,
+    #[serde(default)]
+    pub(super) required_claims: Vec<String>,
+    pub(super) typ: Option<String>,
+    pub(super) scope_claim: Option<String>,
+    pub(super) require_exp: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiKeysDocument {
+    pub(super) prefixes: Vec<PrefixDocument>,
+    pub(super) environment: String,
+    pub(super) signing_keys: Vec<SigningKeyDocument>,
+    #[serde(default)]
+    pub(super) records: super::Records,
+    #[serde(default)]
+    pub(super) cache_secs: super::CacheSecs,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrefixDocument {
+    pub(super) prefix: String,
+    pub(super) scopes: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) format: super::KeyFormat,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SigningKeyDocument {
+    pub(super) id: u8,
+    pub(super) secret: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitDocument {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) by: OneOrMany<super::CountBy>,
+    pub(super) requests: u32,
+    pub(super) window_secs: u32,
+    #[serde(default)]
+    pub(super) algorithm: AlgorithmName,
+    pub(super) burst: Option<u32>,
+    #[serde(default)]
+    pub(super) store: StoreName,
+    pub(super) binding: Option<String>,
+    #[serde(default)]
+    pub(super) on_error: super::OnError,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum AlgorithmName {
+    FixedWindow,
+    #[default]
+    SlidingWindow,
+    TokenBucket,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum StoreName {
+    Memory,
+    #[default]
+    DurableObject,
+    Binding,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailedAuthenticationDocument {
+    #[serde(default = "super::FailedAuthentication::default_requests")]
+    pub(super) requests: u32,
+    #[serde(default = "super::FailedAuthentication::default_window_secs")]
+    pub(super) window_secs: u32,
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteDocument {
+    pub(super) path: String,
+    pub(super) methods: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) auth: super::Auth,
+    pub(super) accept: Option<Vec<super::CredentialKind>>,
+    #[serde(default)]
+    pub(super) scopes: ScopesDocument,
+    #[serde(default)]
+    pub(super) limits: Vec<String>,
+    #[serde(default = "one")]
+    pub(super) cost: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScopesDocument {
+    #[serde(default)]
+    pub(super) all: Vec<String>,
+    #[serde(default)]
+    pub(super) any: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdminDocument {
+    pub(super) secret: String,
+}
+
+/// A value, or a list of values.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected caller, subject, api_key, ip, issuer, route, or a list of them"
+)]
+pub(super) enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T: Default> Default for OneOrMany<T> {
+    fn default() -> Self {
+        Self::One(T::default())
+    }
+}
+
+impl<T: Copy> OneOrMany<T> {
+    pub(super) fn to_vec(&self) -> Vec<T> {
+        match self {
+            Self::One(value) => vec![*value],
+            Self::Many(values) => values.clone(),
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// Reads the document, or says where it is at fault.
+pub(super) fn read(json: &str) -> Result<Document, Error> {
+    strict_json::parse(json.as_bytes())
+        .map_err(|fault| Error::Config { path: fault.path, problem: fault.problem })
+}
+
+/// Names that are given twice, for lists whose members have to differ.
+pub(super) fn first_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let mut seen = BTreeMap::new();
+    names.enumerate().find_map(|(index, name)| seen.insert(name, index).map(|_| index))
+}

@@ -1,0 +1,174 @@
+//! Path patterns of routes: literal segments, `{name}` for one segment, a final `*` for the rest.
+
+use super::path::RequestPath;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Any,
+}
+
+/// A compiled path pattern.
+///
+/// `/v1/posts/{id}` matches exactly three segments; `/public/*` matches `/public` and everything below
+/// it. Comparison is case-sensitive, on decoded segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    segments: Vec<Segment>,
+    /// Whether a final `*` takes any further segments, or none.
+    open_ended: bool,
+}
+
+impl PathPattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected; the caller knows the place in the policy.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err("expected a path that begins with a slash");
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (rest, open_ended) = match rest {
+            "*" => ("", true),
+            _ => match rest.strip_suffix("/*") {
+                Some(before) => (before, true),
+                None => (rest, false),
+            },
+        };
+        let mut segments = Vec::new();
+        if !rest.is_empty() {
+            for segment in rest.split('/') {
+                segments.push(parse_segment(segment)?);
+            }
+        }
+        Ok(Self { text: text.to_owned(), segments, open_ended })
+    }
+
+    /// The pattern as the policy writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the path is one the pattern means.
+    #[must_use]
+    pub fn matches(&self, path: &RequestPath) -> bool {
+        let mut given = path.segments();
+        if given.len() < self.segments.len()
+            || (given.len() > self.segments.len() && !self.open_ended)
+        {
+            return false;
+        }
+        self.segments.iter().all(|wanted| match (wanted, given.next()) {
+            (Segment::Any, Some(_)) => true,
+            (Segment::Literal(literal), Some(segment)) => literal == segment,
+            (_, None) => false,
+        })
+    }
+
+    /// Whether every path that `other` matches is matched by this pattern too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        if other.segments.len() < self.segments.len()
+            || (!self.open_ended
+                && (other.open_ended || other.segments.len() > self.segments.len()))
+        {
+            return false;
+        }
+        self.segments.iter().zip(&other.segments).all(|(ours, theirs)| match (ours, theirs) {
+            (Segment::Any, _) => true,
+            (ours, theirs) => ours == theirs,
+        })
+    }
+}
+
+fn parse_segment(segment: &str) -> Result<Segment, &'static str> {
+    if let Some(name) = segment.strip_prefix('{') {
+        return match name.strip_suffix('}') {
+            Some(name)
+                if !name.is_empty()
+                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
+            {
+                Ok(Segment::Any)
+            }
+            _ => Err("expected a parameter like {id}"),
+        };
+    }
+    if segment.is_empty() {
+        return Err("expected no empty segment");
+    }
+    if segment.contains(['*', '{', '}', '?', '#', ';', '\\', '%']) || segment.starts_with("..") {
+        return Err("expected plain segments, {name}, or * at the end");
+    }
+    Ok(Segment::Literal(segment.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn matches(pattern: &str, path: &str) -> bool {
+        PathPattern::parse(pattern).unwrap().matches(&RequestPath::parse(path).unwrap())
+    }
+
+    #[test]
+    fn a_parameter_is_exactly_one_segment() {
+        assert!(matches("/v1/posts/{id}", "/v1/posts/7"));
+        assert!(!matches("/v1/posts/{id}", "/v1/posts"));
+        assert!(!matches("/v1/posts/{id}", "/v1/posts/7/comments"));
+    }
+
+    #[test]
+    fn a_star_is_everything_below_and_the_place_itself() {
+        assert!(matches("/public/*", "/public"));
+        assert!(matches("/public/*", "/public/a/b"));
+        assert!(!matches("/public/*", "/publicity"));
+        assert!(matches("/*", "/"));
+        assert!(matches("/*", "/a"));
+    }
+
+    #[test]
+    fn a_trailing_slash_makes_no_difference() {
+        assert!(matches("/v1/posts", "/v1/posts/"));
+        assert!(matches("/v1/posts/", "/v1/posts"));
+    }
+
+    #[test]
+    fn comparison_is_on_decoded_text_and_case_sensitive() {
+        assert!(matches("/v1/posts", "/v1/%70osts"));
+        assert!(!matches("/v1/posts", "/v1/Posts"));
+    }
+
+    #[test]
+    fn refuses_patterns_that_would_not_mean_what_they_look_like() {
+        for (pattern, message) in [
+            ("v1", "expected a path that begins with a slash"),
+            ("/a//b", "expected no empty segment"),
+            ("/a/*/b", "expected plain segments, {name}, or * at the end"),
+            ("/a/b*", "expected plain segments, {name}, or * at the end"),
+            ("/a/../b", "expected plain segments, {name}, or * at the end"),
+            ("/a%2fb", "expected plain segments, {name}, or * at the end"),
+            ("/a/{}", "expected a parameter like {id}"),
+            ("/a/{id", "expected a parameter like {id}"),
+        ] {
+            assert_eq!(PathPattern::parse(pattern).unwrap_err(), message, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn covering_finds_routes_that_are_never_reached() {
+        let covers = |a: &str, b: &str| {
+            PathPattern::parse(a).unwrap().covers(&PathPattern::parse(b).unwrap())
+        };
+        assert!(covers("/*", "/a/{id}"));
+        assert!(covers("/a/{x}", "/a/{y}"));
+        assert!(covers("/a/{x}", "/a/b"));
+        assert!(covers("/a/*", "/a/b/*"));
+        assert!(!covers("/a/b", "/a/{x}"));
+        assert!(!covers("/a/{x}", "/a/*"));
+        assert!(!covers("/a/b/*", "/a/*"));
+    }
+}

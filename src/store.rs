@@ -1,0 +1,149 @@
+//! What the guard asks of storage. The edges implement these traits; [`memory`] is the reference.
+//!
+//! Reads and writes are asynchronous and single-threaded: an isolate, a Durable Object and a browser
+//! tab each have one thread, so no future has to be `Send`.
+#![allow(async_fn_in_trait, reason = "single-threaded runtimes only, see above")]
+
+pub mod bounded;
+pub mod memory;
+
+use core::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    api_key::{KeyId, record::KeyRecord},
+    policy::LimitStore,
+    rate::{Limit, Verdict},
+    revocation::{DenyKey, Entry},
+    time::UnixMillis,
+};
+
+/// A store failed, timed out, or returned something that is not ours. Holds no stored data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreError(String);
+
+impl StoreError {
+    /// An error with a message for the event log.
+    #[must_use]
+    pub fn new(problem: impl Into<String>) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for StoreError {}
+
+/// Part of a listing, and where it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What was found, at most as many as asked for. A page may be short, or empty, and go on.
+    pub items: Vec<T>,
+    /// Pass it to get the next page; `None`: this was the last.
+    pub cursor: Option<String>,
+}
+
+/// Revocation entries by hashed identity.
+pub trait RevocationStore {
+    /// The entries under these keys, in their order; `None` where there is none.
+    async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError>;
+
+    /// Writes an entry. It disappears by itself once [`Entry::until`] has passed.
+    async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError>;
+
+    /// Removes an entry; removing what is not there is no error.
+    async fn remove(&self, key: &DenyKey) -> Result<(), StoreError>;
+
+    /// The entries with their keys, in no meaningful order.
+    async fn list(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<(DenyKey, Entry)>, StoreError>;
+}
+
+/// Records of API keys. They cannot be used to call.
+pub trait KeyRecordStore {
+    /// The record of a key.
+    async fn record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// Writes a record. The last write wins.
+    async fn put(&self, record: &KeyRecord, now: UnixMillis) -> Result<(), StoreError>;
+
+    /// The records, of one owner or of all, in no meaningful order.
+    async fn list(
+        &self,
+        owner: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<KeyRecord>, StoreError>;
+}
+
+/// Which counters belong together: the hash of what a limit counts by (`caller` and who it is).
+///
+/// All limits of a request with the same group and store are taken in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CounterGroup([u8; 32]);
+
+impl CounterGroup {
+    /// The group of these parts. Each is hashed with its length, so that no two lists collide.
+    #[must_use]
+    pub fn new(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new_with_prefix(b"edgegate-counter-group-v1");
+        for part in parts {
+            // A part is far shorter than 2^64 bytes on any platform.
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+/// Lower-case hexadecimal: the name of the Durable Object, and the key of a rate-limiting binding.
+impl fmt::Display for CounterGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Counters of limits.
+pub trait CounterStore {
+    /// Takes `cost` from all of the limits, or from none if one refuses. The verdicts are in the order
+    /// of the limits.
+    async fn take(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Gives back what [`CounterStore::take`] took, after another limit refused the request.
+    async fn refund(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_different_parts_differ() {
+        let joined = CounterGroup::new(&["subject", "ab", "c"]);
+        assert_ne!(joined, CounterGroup::new(&["subject", "a", "bc"]));
+        assert_ne!(joined, CounterGroup::new(&["subject", "abc"]));
+        assert_eq!(joined.to_string().len(), 64);
+    }
+}

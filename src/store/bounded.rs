@@ -1,0 +1,131 @@
+//! A map that forgets: every entry has a time after which it is gone, and there are never more than a
+//! fixed number.
+//!
+//! What callers can fill has to have an end. When the map is full, what has expired goes first, then
+//! the eighth that would expire soonest: one linear sweep pays for that many insertions.
+
+use std::{borrow::Borrow, collections::HashMap, hash::Hash};
+
+use crate::time::UnixMillis;
+
+/// A bounded map of expiring entries.
+#[derive(Debug)]
+pub struct BoundedMap<K, V> {
+    entries: HashMap<K, (V, UnixMillis)>,
+    capacity: usize,
+}
+
+impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
+    /// An empty map for at most `capacity` entries (at least one).
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { entries: HashMap::new(), capacity: capacity.max(1) }
+    }
+
+    /// The value of a key, unless it has expired.
+    pub fn get<Q>(&self, key: &Q, now: UnixMillis) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.get(key).filter(|(_, until)| now < *until).map(|(value, _)| value)
+    }
+
+    /// Sets a value that is gone from `until` on.
+    pub fn insert(&mut self, key: K, value: V, until: UnixMillis, now: UnixMillis) {
+        if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
+            self.make_room(now);
+        }
+        self.entries.insert(key, (value, until));
+    }
+
+    /// Forgets a key.
+    pub fn remove<Q>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.remove(key);
+    }
+
+    /// Entries held, expired ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The live entries, in no meaningful order.
+    pub fn iter(&self, now: UnixMillis) -> impl Iterator<Item = (&K, &V)> {
+        self.entries
+            .iter()
+            .filter(move |(_, (_, until))| now < *until)
+            .map(|(key, (value, _))| (key, value))
+    }
+
+    fn make_room(&mut self, now: UnixMillis) {
+        self.entries.retain(|_, (_, until)| now < *until);
+        if self.entries.len() < self.capacity {
+            return;
+        }
+        let mut by_expiry: Vec<(UnixMillis, K)> =
+            self.entries.iter().map(|(key, (_, until))| (*until, key.clone())).collect();
+        by_expiry.sort_unstable_by_key(|(until, _)| *until);
+        let superfluous = (self.capacity / 8).max(1);
+        for (_, key) in by_expiry.into_iter().take(superfluous) {
+            self.entries.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> UnixMillis {
+        UnixMillis::from_millis(millis)
+    }
+
+    #[test]
+    fn an_entry_is_gone_at_its_time() {
+        let mut map = BoundedMap::new(4);
+        map.insert("a", 1, at(10), at(0));
+        assert_eq!(map.get("a", at(9)), Some(&1));
+        assert_eq!(map.get("a", at(10)), None);
+    }
+
+    #[test]
+    fn a_full_map_drops_what_expired_then_what_expires_soonest() {
+        let mut map = BoundedMap::new(2);
+        map.insert("expired", 1, at(1), at(0));
+        map.insert("late", 2, at(100), at(0));
+        map.insert("soon", 3, at(50), at(5));
+        assert_eq!(map.get("late", at(5)), Some(&2));
+        map.insert("new", 4, at(60), at(5));
+        assert_eq!(map.get("soon", at(5)), None);
+        assert_eq!(map.get("late", at(5)), Some(&2));
+        assert_eq!(map.get("new", at(5)), Some(&4));
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_capacity() {
+        let mut map = BoundedMap::new(64);
+        for key in 0..10_000_u64 {
+            map.insert(key, (), at(1_000_000), at(key));
+            assert!(map.len() <= 64);
+        }
+    }
+
+    #[test]
+    fn replacing_needs_no_room() {
+        let mut map = BoundedMap::new(1);
+        map.insert("a", 1, at(10), at(0));
+        map.insert("a", 2, at(20), at(0));
+        assert_eq!(map.get("a", at(15)), Some(&2));
+    }
+}

@@ -1,0 +1,198 @@
+//! Stores that live in memory: the reference for what every store has to do, the counters of
+//! `store = "memory"`, and the stores of tests.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use super::{
+    CounterGroup, CounterStore, KeyRecordStore, Page, RevocationStore, StoreError,
+    bounded::BoundedMap,
+};
+use crate::{
+    api_key::{KeyId, record::KeyRecord},
+    policy::LimitStore,
+    rate::{self, Cell, Limit, Verdict},
+    revocation::{DenyKey, Entry},
+    time::UnixMillis,
+};
+
+/// Counters that are kept in one isolate. At about 200 bytes each, the most take 4 MB of the 128 MB
+/// that an isolate has.
+const MAX_CELLS: usize = 20_000;
+
+/// Counters in memory.
+#[derive(Debug)]
+pub struct MemoryCounters {
+    cells: RefCell<BoundedMap<(CounterGroup, String), Cell>>,
+}
+
+impl Default for MemoryCounters {
+    fn default() -> Self {
+        Self { cells: RefCell::new(BoundedMap::new(MAX_CELLS)) }
+    }
+}
+
+impl MemoryCounters {
+    /// [`CounterStore::take`], which needs no waiting here.
+    pub fn take_now(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Vec<Verdict> {
+        let mut meters = self.load(group, limits, now);
+        let verdicts = rate::step_all(&mut meters, cost, now);
+        self.save(group, meters, now);
+        verdicts
+    }
+
+    /// What [`MemoryCounters::take_now`] would answer for one limit; nothing is taken.
+    pub fn peek_now(
+        &self,
+        group: &CounterGroup,
+        limit: &Limit,
+        cost: u32,
+        now: UnixMillis,
+    ) -> Verdict {
+        let cells = self.cells.borrow();
+        rate::peek(cells.get(&cell_name(group, limit), now), limit, cost, now)
+    }
+
+    fn load<'l>(
+        &self,
+        group: &CounterGroup,
+        limits: &'l [Limit],
+        now: UnixMillis,
+    ) -> Vec<(&'l Limit, Option<Cell>)> {
+        let cells = self.cells.borrow();
+        limits
+            .iter()
+            .map(|limit| (limit, cells.get(&cell_name(group, limit), now).cloned()))
+            .collect()
+    }
+
+    fn save(&self, group: &CounterGroup, meters: Vec<(&Limit, Option<Cell>)>, now: UnixMillis) {
+        let mut cells = self.cells.borrow_mut();
+        for (limit, cell) in meters {
+            if let Some(cell) = cell {
+                let until = rate::expires_at(&cell, limit);
+                cells.insert(cell_name(group, limit), cell, until, now);
+            }
+        }
+    }
+}
+
+fn cell_name(group: &CounterGroup, limit: &Limit) -> (CounterGroup, String) {
+    (*group, limit.name().to_owned())
+}
+
+impl CounterStore for MemoryCounters {
+    async fn take(
+        &self,
+        _store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        Ok(self.take_now(group, limits, cost, now))
+    }
+
+    async fn refund(
+        &self,
+        _store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut meters = self.load(group, limits, now);
+        for (limit, cell) in &mut meters {
+            *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
+        }
+        self.save(group, meters, now);
+        Ok(())
+    }
+}
+
+/// Revocation entries in memory.
+#[derive(Debug, Default)]
+pub struct MemoryRevocations {
+    entries: RefCell<BTreeMap<String, (DenyKey, Entry)>>,
+}
+
+impl RevocationStore for MemoryRevocations {
+    async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let entries = self.entries.borrow();
+        Ok(keys
+            .iter()
+            .map(|key| entries.get(&key.storage_name()).map(|(_, entry)| entry.clone()))
+            .collect())
+    }
+
+    async fn put(&self, key: &DenyKey, entry: &Entry, _now: UnixMillis) -> Result<(), StoreError> {
+        self.entries.borrow_mut().insert(key.storage_name(), (*key, entry.clone()));
+        Ok(())
+    }
+
+    async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {
+        self.entries.borrow_mut().remove(&key.storage_name());
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<(DenyKey, Entry)>, StoreError> {
+        let entries = self.entries.borrow();
+        Ok(page(entries.iter(), cursor, limit))
+    }
+}
+
+/// Records of API keys in memory.
+#[derive(Debug, Default)]
+pub struct MemoryKeyRecords {
+    records: RefCell<BTreeMap<String, KeyRecord>>,
+}
+
+impl KeyRecordStore for MemoryKeyRecords {
+    async fn record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        Ok(self.records.borrow().get(&id.to_string()).cloned())
+    }
+
+    async fn put(&self, record: &KeyRecord, _now: UnixMillis) -> Result<(), StoreError> {
+        self.records.borrow_mut().insert(record.id.to_string(), record.clone());
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        owner: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<KeyRecord>, StoreError> {
+        let records = self.records.borrow();
+        let wanted =
+            records.iter().filter(|(_, record)| owner.is_none_or(|owner| record.owner == owner));
+        Ok(page(wanted, cursor, limit))
+    }
+}
+
+/// The items after `cursor`, which is the last name of the page before.
+fn page<'a, T: Clone + 'a>(
+    sorted: impl Iterator<Item = (&'a String, &'a T)>,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Page<T> {
+    let mut rest =
+        sorted.skip_while(|(name, _)| cursor.is_some_and(|cursor| name.as_str() <= cursor));
+    let mut items = Vec::new();
+    let mut last = None;
+    for (name, item) in rest.by_ref().take(limit) {
+        items.push(item.clone());
+        last = Some(name.clone());
+    }
+    let cursor = if rest.next().is_some() { last } else { None };
+    Page { items, cursor }
+}

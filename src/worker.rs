@@ -1,0 +1,176 @@
+//! The Cloudflare Worker: the only place that knows HTTP statuses, KV, Durable Objects and the clock.
+//!
+//! `fetch` sends a request to the gate's own endpoints or through the guard to what is behind it.
+
+mod admin;
+mod body;
+mod clock;
+mod counter_object;
+mod deadline;
+mod facts;
+mod forward_auth;
+mod gate;
+mod headers;
+mod health;
+mod jwks;
+mod kv;
+mod proxy;
+mod rate_limit_binding;
+mod reply;
+mod web_crypto;
+
+use web_sys::Response;
+use worker::{Context, Env, event};
+
+use self::{
+    facts::Facts,
+    gate::{Gate, RequestBackend},
+    reply::Style,
+};
+use crate::{
+    error::Error,
+    guard::{Decision, Event, Guard},
+    policy::Policy,
+};
+
+/// Where public signing keys are published. The gate signs nothing, so the set is empty.
+const JWKS_PATH: &str = "/.well-known/jwks.json";
+
+#[event(fetch)]
+async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::Result<Response> {
+    let request = request.inner();
+    let accept = facts::header(&request.headers(), "Accept");
+    let style = Style { problem: reply::prefers_problem(accept.as_deref()), carrier: None };
+    let gate = Gate::of(&env);
+    let target = facts::target_of(&request.url());
+    let path = facts::path_of(&target);
+    let prefix = gate.as_ref().map_or("/auth", |gate| gate.policy.auth_prefix.as_str());
+    let endpoint =
+        path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    if endpoint == Some("/health") {
+        return match request.method().as_str() {
+            "GET" | "HEAD" => health::answer(&gate, &env).await,
+            _ => reply::refusal(&Error::MethodNotAllowed { allow: "GET, HEAD" }, style),
+        };
+    }
+    let gate = match &gate {
+        Ok(gate) => gate,
+        Err(fault) => return reply::refusal(fault, style),
+    };
+    match endpoint {
+        Some("/verify") => verify(gate, request, &env, &context, style).await,
+        Some(rest) => match rest.strip_prefix("/admin") {
+            Some(below) if below.is_empty() || below.starts_with('/') => {
+                administrate(gate, request, &env, below, style).await
+            }
+            _ => reply::refusal(&Error::NotFound, style),
+        },
+        None if path == JWKS_PATH => jwks_document(request, style),
+        None => pass(gate, request, &env, &context, style).await,
+    }
+}
+
+/// Decides about a request and passes it on.
+async fn pass(
+    gate: &Gate,
+    request: &web_sys::Request,
+    env: &Env,
+    context: &Context,
+    style: Style,
+) -> worker::Result<Response> {
+    let facts = Facts::of(request, &gate.policy);
+    let mut decision = decide(gate, &facts, env, context).await;
+    let forwarded = match &decision.outcome {
+        Ok(identity) => {
+            proxy::forward(request, &facts, identity, &decision, &gate.policy, env).await
+        }
+        Err(_) => return refuse(&decision, &gate.policy, style),
+    };
+    forwarded.or_else(|fault| {
+        decision.outcome = Err(fault);
+        log(&gate.policy, &facts, &decision);
+        refuse(&decision, &gate.policy, style)
+    })
+}
+
+/// Decides about the request that another proxy asks about.
+async fn verify(
+    gate: &Gate,
+    request: &web_sys::Request,
+    env: &Env,
+    context: &Context,
+    style: Style,
+) -> worker::Result<Response> {
+    let facts = match Facts::of_forwarded(request, &gate.policy) {
+        Ok(facts) => facts,
+        Err(error) => return reply::refusal(&error, style),
+    };
+    let decision = decide(gate, &facts, env, context).await;
+    match &decision.outcome {
+        Ok(identity) => forward_auth::admitted(identity, &decision, &gate.policy),
+        Err(_) => refuse(&decision, &gate.policy, style),
+    }
+}
+
+async fn decide(gate: &Gate, facts: &Facts, env: &Env, context: &Context) -> Decision {
+    let backend = RequestBackend::new(gate, env);
+    let guard = Guard::new(&gate.policy, &backend);
+    let decision = guard.check(&facts.as_request(), clock::now()).await;
+    log(&gate.policy, facts, &decision);
+    if let Ok(identity) = &decision.outcome {
+        gate.note_use(identity, env, context);
+    }
+    decision
+}
+
+async fn administrate(
+    gate: &Gate,
+    request: &web_sys::Request,
+    env: &Env,
+    below: &str,
+    style: Style,
+) -> worker::Result<Response> {
+    let facts = Facts::of(request, &gate.policy);
+    let refused = match admin::authenticate(gate, &facts.as_request(), clock::now()) {
+        Ok(_) => match admin::answer(gate, env, request, below).await? {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        },
+        Err(error) => error,
+    };
+    let carrier = facts.as_request().authorization.map(|_| crate::guard::Carrier::Bearer);
+    let decision = Decision::refused(refused, carrier, "/auth/admin");
+    log(&gate.policy, &facts, &decision);
+    refuse(&decision, &gate.policy, style)
+}
+
+/// The answer to a refused decision, with the limits it asked.
+fn refuse(decision: &Decision, policy: &Policy, style: Style) -> worker::Result<Response> {
+    let Err(error) = &decision.outcome else {
+        return reply::refusal(&Error::NotFound, style);
+    };
+    let answer = reply::refusal(error, Style { carrier: decision.carrier, ..style })?;
+    headers::set_limits(&answer.headers(), &decision.limits, policy.legacy_headers)?;
+    Ok(answer)
+}
+
+fn log(policy: &Policy, facts: &Facts, decision: &Decision) {
+    let request = facts.as_request();
+    if let Some(event) = Event::of(policy.log, &request, decision, clock::now()) {
+        match serde_json::to_string(&event) {
+            Ok(line) => worker::console_log!("{line}"),
+            Err(fault) => worker::console_error!("event not written: {fault}"),
+        }
+    }
+}
+
+fn jwks_document(request: &web_sys::Request, style: Style) -> worker::Result<Response> {
+    #[derive(serde::Serialize)]
+    struct KeySet {
+        keys: [(); 0],
+    }
+    match request.method().as_str() {
+        "GET" | "HEAD" => reply::json(200, &KeySet { keys: [] }),
+        _ => reply::refusal(&Error::MethodNotAllowed { allow: "GET, HEAD" }, style),
+    }
+}

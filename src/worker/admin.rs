@@ -1,0 +1,178 @@
+//! The administration endpoints: API keys and revocations, for the bearer of the administrator's secret.
+
+mod keys;
+mod revocations;
+
+use serde::Serialize;
+use web_sys::{Request, Response};
+use worker::Env;
+
+use super::{clock, gate::Gate, kv::Kv};
+use crate::{error::Error, guard::Carrier, store::StoreError, time::UnixMillis};
+
+/// The largest request body. The largest that makes sense, a token of 8 KiB to revoke, is far smaller.
+const MAX_BODY: usize = 64 * 1024;
+
+/// How many items a page holds, at most and by default. One bulk read of KV serves that many.
+const MAX_PAGE: usize = super::kv::MAX_BULK;
+
+/// What the endpoints work with.
+struct Admin<'a> {
+    gate: &'a Gate,
+    env: &'a Env,
+    kv: Kv<'a>,
+    now: UnixMillis,
+}
+
+/// Answers a request below `/auth/admin`; `path` is what follows that, with its leading slash.
+pub(super) async fn answer(
+    gate: &Gate,
+    env: &Env,
+    request: &Request,
+    path: &str,
+) -> worker::Result<Result<Response, Error>> {
+    let admin = Admin { gate, env, kv: gate.kv(env), now: clock::now() };
+    let method = request.method();
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let query = Query::of(&request.url());
+    let done = async {
+        match (method.as_str(), segments.as_slice()) {
+            ("POST", ["keys"]) => keys::mint(&admin, &body(request).await?).await,
+            ("GET", ["keys"]) => keys::list(&admin, &query).await,
+            (_, ["keys"]) => Err(Error::MethodNotAllowed { allow: "GET, POST" }.into()),
+            ("GET", ["keys", id]) => keys::read(&admin, id).await,
+            ("PATCH", ["keys", id]) => keys::change(&admin, id, &body(request).await?).await,
+            ("DELETE", ["keys", id]) => keys::revoke(&admin, id).await,
+            (_, ["keys", _]) => Err(Error::MethodNotAllowed { allow: "GET, PATCH, DELETE" }.into()),
+            ("POST", ["keys", id, "rotate"]) => {
+                keys::rotate(&admin, id, &body(request).await?).await
+            }
+            (_, ["keys", _, "rotate"]) => Err(Error::MethodNotAllowed { allow: "POST" }.into()),
+            ("POST", ["revocations"]) => revocations::add(&admin, &body(request).await?).await,
+            ("GET", ["revocations"]) => revocations::list(&admin, &query).await,
+            (_, ["revocations"]) => Err(Error::MethodNotAllowed { allow: "GET, POST" }.into()),
+            ("GET", ["revocations", id]) => revocations::read(&admin, id).await,
+            ("DELETE", ["revocations", id]) => revocations::undo(&admin, id).await,
+            (_, ["revocations", _]) => Err(Error::MethodNotAllowed { allow: "GET, DELETE" }.into()),
+            _ => Err(Error::NotFound.into()),
+        }
+    };
+    match done.await {
+        Ok(response) => Ok(Ok(response)),
+        Err(Failure::Refused(error)) => Ok(Err(error)),
+        Err(Failure::Runtime(fault)) => Err(fault),
+    }
+}
+
+/// Whether the request carries the administrator's secret, and is not one guess too many.
+///
+/// # Errors
+/// [`Error::NotFound`] where the policy has no administrator, then as for any credential.
+pub(super) fn authenticate(
+    gate: &Gate,
+    request: &crate::guard::Request<'_>,
+    now: UnixMillis,
+) -> Result<Carrier, Error> {
+    let secret = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
+    let Some(authorization) = request.authorization else { return Err(Error::MissingCredentials) };
+    let presented = match authorization.trim().split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+        _ => return Err(Error::MissingCredentials),
+    };
+    if secret.matches(presented.as_bytes()) {
+        return Ok(Carrier::Bearer);
+    }
+    Err(gate.failures().count(Error::AdministratorSecret, request.client_ip, now))
+}
+
+/// Why an endpoint did not do what it was asked.
+enum Failure {
+    Refused(Error),
+    Runtime(worker::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<worker::Error> for Failure {
+    fn from(fault: worker::Error) -> Self {
+        Self::Runtime(fault)
+    }
+}
+
+type Answer = Result<Response, Failure>;
+
+/// A fault of the store that a request wrote to or read from.
+fn unavailable(store: &'static str) -> impl Fn(StoreError) -> Error {
+    move |fault| Error::StoreUnavailable { store, problem: fault.to_string() }
+}
+
+/// A page of a listing.
+#[derive(Serialize)]
+struct Listing<T: Serialize> {
+    #[serde(flatten)]
+    items: T,
+    /// `null` on the last page.
+    cursor: Option<String>,
+}
+
+async fn body(request: &Request) -> Result<Vec<u8>, Failure> {
+    let Some(stream) = request.body() else { return Ok(Vec::new()) };
+    match super::body::read_at_most(&stream, MAX_BODY).await? {
+        Some(body) => Ok(body),
+        None => {
+            let problem = format!("expected a body of at most {MAX_BODY} bytes");
+            Err(Error::InvalidField { path: String::new(), problem }.into())
+        }
+    }
+}
+
+/// The parameters of a listing.
+struct Query {
+    owner: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+impl Query {
+    fn of(url: &str) -> Self {
+        let url = worker::Url::parse(url).ok();
+        let get = |name: &str| {
+            url.as_ref()?
+                .query_pairs()
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| value.into_owned())
+        };
+        Self { owner: get("owner"), cursor: get("cursor"), limit: get("limit") }
+    }
+
+    fn limit(&self) -> Result<usize, Error> {
+        let Some(text) = &self.limit else { return Ok(MAX_PAGE) };
+        match text.parse() {
+            Ok(limit) if (1..=MAX_PAGE).contains(&limit) => Ok(limit),
+            _ => Err(Error::InvalidField {
+                path: "limit".to_owned(),
+                problem: format!("expected 1 to {MAX_PAGE}"),
+            }),
+        }
+    }
+
+    /// The cursor, which is what KV gave out: printable and short. KV answers an unknown one with an
+    /// error, and that is the caller's mistake.
+    fn cursor(&self) -> Result<Option<&str>, Error> {
+        match self.cursor.as_deref() {
+            Some(cursor)
+                if cursor.len() > 1024 || !cursor.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
+                Err(Error::InvalidField {
+                    path: "cursor".to_owned(),
+                    problem: "expected the cursor of the page before".to_owned(),
+                })
+            }
+            cursor => Ok(cursor),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Exact counters: one Durable Object for each counted thing. An object has one thread and the only copy
+//! of its counts, so a limit holds however many requests arrive at once.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use serde::{Deserialize, Serialize};
+use worker::{
+    DurableObject, Env, Request, RequestInit, Response, Result, SqlStorageValue, State,
+    durable_object,
+};
+
+use super::{clock, deadline};
+use crate::{
+    rate::{self, Cell, Limit, Verdict},
+    store::{CounterGroup, StoreError},
+    time::UnixMillis,
+};
+
+/// The Durable Object namespace of counters.
+pub(super) const BINDING: &str = "EDGEGATE_COUNTERS";
+
+/// What the gate asks of an object. Limits travel along: the policy is the gate's, and may change.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ask {
+    op: Operation,
+    limits: Vec<Limit>,
+    cost: u32,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Operation {
+    Take,
+    Refund,
+}
+
+/// The counters of one counted thing: its cells by the name of the limit.
+///
+/// A row is written with every change, and an answer leaves only once its rows are safe (the
+/// platform's output gate), so no crash forgets what was admitted. Once nothing it holds could change
+/// an answer any more, the object deletes itself.
+#[durable_object]
+pub struct CounterObject {
+    state: State,
+    cells: RefCell<BTreeMap<String, Stored>>,
+    alarm_at: RefCell<Option<UnixMillis>>,
+}
+
+#[derive(Debug, Clone)]
+struct Stored {
+    cell: Cell,
+    expires_at: UnixMillis,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    cell: String,
+    expires_at: f64,
+}
+
+impl DurableObject for CounterObject {
+    fn new(state: State, _env: Env) -> Self {
+        Self { cells: RefCell::new(load(&state)), state, alarm_at: RefCell::new(None) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let ask: Ask = request.json().await?;
+        let now = clock::now();
+        let verdicts = match ask.op {
+            Operation::Take => self.take(&ask.limits, ask.cost, now)?,
+            Operation::Refund => {
+                self.refund(&ask.limits, ask.cost, now)?;
+                Vec::new()
+            }
+        };
+        self.wake_for_cleaning(now).await?;
+        Response::from_json(&verdicts)
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm_at.replace(None);
+        let now = clock::now();
+        self.cells.borrow_mut().retain(|_, stored| now < stored.expires_at);
+        if self.cells.borrow().is_empty() {
+            self.state.storage().delete_all().await?;
+        } else {
+            self.wake_for_cleaning(now).await?;
+        }
+        Response::empty()
+    }
+}
+
+impl CounterObject {
+    // Both steps run without waiting for anything, so no other request can come between the reading and
+    // the writing of a cell.
+
+    fn take(&self, limits: &[Limit], cost: u32, now: UnixMillis) -> Result<Vec<Verdict>> {
+        let mut meters = self.load(limits, now);
+        let verdicts = rate::step_all(&mut meters, cost, now);
+        if verdicts.iter().all(|verdict| verdict.admitted) {
+            self.save(meters)?;
+        }
+        Ok(verdicts)
+    }
+
+    fn refund(&self, limits: &[Limit], cost: u32, now: UnixMillis) -> Result<()> {
+        let mut meters = self.load(limits, now);
+        for (limit, cell) in &mut meters {
+            *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
+        }
+        self.save(meters)
+    }
+
+    fn load<'l>(&self, limits: &'l [Limit], now: UnixMillis) -> Vec<(&'l Limit, Option<Cell>)> {
+        let cells = self.cells.borrow();
+        limits
+            .iter()
+            .map(|limit| {
+                let cell = cells
+                    .get(limit.name())
+                    .filter(|stored| now < stored.expires_at)
+                    .map(|stored| stored.cell.clone());
+                (limit, cell)
+            })
+            .collect()
+    }
+
+    fn save(&self, meters: Vec<(&Limit, Option<Cell>)>) -> Result<()> {
+        let sql = self.state.storage().sql();
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS cells \
+             (name TEXT PRIMARY KEY, cell TEXT NOT NULL, expires_at REAL NOT NULL)",
+            None,
+        )?;
+        for (limit, cell) in meters {
+            let Some(cell) = cell else { continue };
+            let expires_at = rate::expires_at(&cell, limit);
+            sql.exec(
+                "INSERT OR REPLACE INTO cells (name, cell, expires_at) VALUES (?, ?, ?)",
+                vec![
+                    SqlStorageValue::String(limit.name().to_owned()),
+                    SqlStorageValue::String(serde_json::to_string(&cell)?),
+                    SqlStorageValue::Float(millis_as_f64(expires_at)),
+                ],
+            )?;
+            self.cells.borrow_mut().insert(limit.name().to_owned(), Stored { cell, expires_at });
+        }
+        Ok(())
+    }
+
+    /// Sets the alarm for when everything held now has expired, unless one is set already.
+    async fn wake_for_cleaning(&self, now: UnixMillis) -> Result<()> {
+        let last = self.cells.borrow().values().map(|stored| stored.expires_at).max();
+        let (Some(last), None) = (last, *self.alarm_at.borrow()) else { return Ok(()) };
+        self.alarm_at.replace(Some(last));
+        let wait = i64::try_from(last.millis_since(now)).unwrap_or(i64::MAX);
+        self.state.storage().set_alarm(wait.max(1)).await
+    }
+}
+
+/// What is stored. A table that cannot be read means counting afresh, as a new object does.
+fn load(state: &State) -> BTreeMap<String, Stored> {
+    let sql = state.storage().sql();
+    let rows: Vec<Row> = sql
+        .exec("SELECT name, cell, expires_at FROM cells", None)
+        .and_then(|cursor| cursor.to_array())
+        .unwrap_or_default();
+    rows.into_iter()
+        .filter_map(|row| {
+            let cell = Cell::parse(row.cell.as_bytes()).ok()?;
+            Some((row.name, Stored { cell, expires_at: f64_as_millis(row.expires_at) }))
+        })
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium fit into 53 bits")]
+fn millis_as_f64(time: UnixMillis) -> f64 {
+    time.as_millis() as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates; it was written by millis_as_f64"
+)]
+fn f64_as_millis(millis: f64) -> UnixMillis {
+    UnixMillis::from_millis(millis as u64)
+}
+
+/// Asks the object of a group to take from its limits.
+pub(super) async fn take(
+    env: &Env,
+    group: &CounterGroup,
+    limits: &[Limit],
+    cost: u32,
+) -> core::result::Result<Vec<Verdict>, StoreError> {
+    let verdicts = ask(env, group, Operation::Take, limits, cost).await?;
+    if verdicts.len() != limits.len() {
+        return Err(StoreError::new("the counter object answered for other limits"));
+    }
+    Ok(verdicts)
+}
+
+/// Asks the object of a group to give back.
+pub(super) async fn refund(
+    env: &Env,
+    group: &CounterGroup,
+    limits: &[Limit],
+    cost: u32,
+) -> core::result::Result<(), StoreError> {
+    ask(env, group, Operation::Refund, limits, cost).await.map(|_| ())
+}
+
+async fn ask(
+    env: &Env,
+    group: &CounterGroup,
+    op: Operation,
+    limits: &[Limit],
+    cost: u32,
+) -> core::result::Result<Vec<Verdict>, StoreError> {
+    let answer = async {
+        let stub = env.durable_object(BINDING)?.id_from_name(&group.to_string())?.get_stub()?;
+        let body = serde_json::to_string(&Ask { op, limits: limits.to_vec(), cost })?;
+        let mut init = RequestInit::new();
+        init.with_method(worker::Method::Post).with_body(Some(body.into()));
+        let request = Request::new_with_init("https://counter.invalid/", &init)?;
+        let mut response = stub.fetch_with_request(request).await?;
+        if response.status_code() != 200 {
+            return Err(worker::Error::RustError(format!("status {}", response.status_code())));
+        }
+        response.json().await
+    };
+    match deadline::within(deadline::STORE, answer).await {
+        Some(Ok(verdicts)) => Ok(verdicts),
+        Some(Err(fault)) => Err(StoreError::new(format!("counter object: {fault}"))),
+        None => Err(StoreError::new("counter object: no answer in time")),
+    }
+}

@@ -1,0 +1,119 @@
+//! `GET /auth/health`: is the gate set up, and do its stores answer. Needs no credential.
+
+use std::cell::RefCell;
+
+use serde::Serialize;
+use web_sys::Response;
+use worker::Env;
+
+use super::{clock, counter_object, gate::Gate, kv, reply};
+use crate::{error::Error, store::CounterGroup, time::UnixMillis};
+
+/// How long a report is given again. Anybody may ask, and each asking would cost two operations.
+const REPEAT_MILLIS: u64 = 5_000;
+
+/// The last report of this isolate.
+#[derive(Debug, Default)]
+pub(super) struct LastReport(RefCell<Option<(UnixMillis, Report)>>);
+
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    status: Status,
+    version: &'static str,
+    bindings: Bindings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    /// Everything that the policy uses answers.
+    Ok,
+    /// A store does not answer.
+    Degraded,
+    /// The policy is refused; the log says why.
+    Misconfigured,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Binding {
+    /// It answers.
+    Ok,
+    /// It is there and does not answer.
+    Failing,
+    /// It is not bound.
+    Missing,
+    /// It is bound, and the policy does not use it.
+    Unused,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Bindings {
+    kv: Binding,
+    counters: Binding,
+}
+
+/// The health of the gate: always 200, the body says how it is.
+pub(super) async fn answer(
+    gate: &Result<std::rc::Rc<Gate>, Error>,
+    env: &Env,
+) -> worker::Result<Response> {
+    let Ok(gate) = gate else {
+        let bound = |there: bool| if there { Binding::Unused } else { Binding::Missing };
+        return reply::json(
+            200,
+            &Report {
+                status: Status::Misconfigured,
+                version: env!("CARGO_PKG_VERSION"),
+                bindings: Bindings {
+                    kv: bound(env.kv(kv::BINDING).is_ok()),
+                    counters: bound(env.durable_object(counter_object::BINDING).is_ok()),
+                },
+            },
+        );
+    };
+    let now = clock::now();
+    let recent = gate
+        .health
+        .0
+        .borrow()
+        .as_ref()
+        .filter(|(at, _)| now.millis_since(*at) < REPEAT_MILLIS)
+        .map(|(_, report)| report.clone());
+    let report = match recent {
+        Some(report) => report,
+        None => {
+            let report = report(gate, env).await;
+            gate.health.0.replace(Some((now, report.clone())));
+            report
+        }
+    };
+    reply::json(200, &report)
+}
+
+async fn report(gate: &Gate, env: &Env) -> Report {
+    let kv = match (env.kv(kv::BINDING).is_ok(), gate.policy.needs_kv()) {
+        (false, _) => Binding::Missing,
+        (true, false) => Binding::Unused,
+        (true, true) => answers(gate.kv(env).answers().await.is_ok()),
+    };
+    let bound = env.durable_object(counter_object::BINDING).is_ok();
+    let counters = match (bound, gate.policy.needs_durable_objects()) {
+        (false, _) => Binding::Missing,
+        (true, false) => Binding::Unused,
+        (true, true) => {
+            let group = CounterGroup::new(&["health"]);
+            answers(counter_object::take(env, &group, &[], 0).await.is_ok())
+        }
+    };
+    let failing = kv == Binding::Failing || counters == Binding::Failing;
+    Report {
+        status: if failing { Status::Degraded } else { Status::Ok },
+        version: env!("CARGO_PKG_VERSION"),
+        bindings: Bindings { kv, counters },
+    }
+}
+
+const fn answers(it_does: bool) -> Binding {
+    if it_does { Binding::Ok } else { Binding::Failing }
+}

@@ -1,0 +1,135 @@
+//! Passing an admitted request on. Bodies stream both ways; redirects are the caller's to follow.
+
+use wasm_bindgen::JsCast as _;
+use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit};
+use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
+
+use super::{facts::Facts, headers, reply};
+use crate::{
+    error::Error,
+    guard::{Decision, Identity},
+    policy::Policy,
+};
+
+/// The service binding that takes the place of `upstream`.
+pub(super) const UPSTREAM_BINDING: &str = "UPSTREAM";
+
+/// Passes the request on and the answer back, or answers with the identity where there is nothing
+/// behind the gate.
+pub(super) async fn forward(
+    request: &Request,
+    facts: &Facts,
+    identity: &Identity,
+    decision: &Decision,
+    policy: &Policy,
+    env: &Env,
+) -> Result<Response, Error> {
+    let service = env.service(UPSTREAM_BINDING).ok();
+    let base = match (&policy.upstream, &service) {
+        (Some(base), _) => base.clone(),
+        (None, Some(_)) => origin_of(&request.url()),
+        (None, None) => {
+            return demo(facts, identity, decision, policy).map_err(|fault| upstream(&fault));
+        }
+    };
+    let outgoing =
+        outgoing(request, facts, identity, policy, &base).map_err(|fault| upstream(&fault))?;
+    let answer = match (&policy.upstream, service) {
+        (None, Some(service)) => {
+            let answer = service
+                .fetch_request(worker::Request::from(outgoing))
+                .await
+                .map_err(|fault| upstream(&fault))?;
+            Response::from(answer)
+        }
+        _ => fetch(&outgoing).await.map_err(|fault| upstream(&fault))?,
+    };
+    with_limits(answer, decision, policy).map_err(|fault| upstream(&fault))
+}
+
+fn upstream(fault: &worker::Error) -> Error {
+    Error::Upstream { problem: fault.to_string() }
+}
+
+/// The request as the upstream gets it.
+fn outgoing(
+    request: &Request,
+    facts: &Facts,
+    identity: &Identity,
+    policy: &Policy,
+    base: &str,
+) -> worker::Result<Request> {
+    let own = Headers::new_with_headers(&request.headers())?;
+    headers::strip_inbound(&own, policy)?;
+    headers::set_identity(&own, identity)?;
+    let init = RequestInit::new();
+    init.set_method(&facts.method);
+    init.set_headers(&own);
+    init.set_redirect(RequestRedirect::Manual);
+    if let Some(body) = request.body() {
+        init.set_body(&body);
+    }
+    Ok(Request::new_with_str_and_init(&format!("{base}{}", facts.target), &init)?)
+}
+
+async fn fetch(request: &Request) -> worker::Result<Response> {
+    let global: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
+    let answer = JsFuture::from(global.fetch_with_request(request)).await?;
+    Ok(answer.dyn_into()?)
+}
+
+/// Adds the limits to an answer. Without limits it goes back exactly as it came, and so does a switch
+/// of protocols, which cannot be rebuilt.
+fn with_limits(answer: Response, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
+    if decision.limits.is_empty() || answer.status() == 101 {
+        return Ok(answer);
+    }
+    let own = Headers::new_with_headers(&answer.headers())?;
+    headers::set_limits(&own, &decision.limits, policy.legacy_headers)?;
+    let init = ResponseInit::new();
+    init.set_status(answer.status());
+    init.set_status_text(&answer.status_text());
+    init.set_headers(&own);
+    Ok(Response::new_with_opt_readable_stream_and_init(answer.body().as_ref(), &init)?)
+}
+
+#[derive(serde::Serialize)]
+struct DemoAnswer<'a> {
+    method: &'a str,
+    subject: Option<&'a str>,
+    issuer: Option<&'a str>,
+    scopes: &'a [String],
+    key_id: Option<String>,
+}
+
+/// Without anything behind the gate, the answer is who it saw.
+fn demo(
+    facts: &Facts,
+    identity: &Identity,
+    decision: &Decision,
+    policy: &Policy,
+) -> worker::Result<Response> {
+    let answer = if facts.as_request().preflight {
+        reply::empty(204)?
+    } else {
+        reply::json(
+            200,
+            &DemoAnswer {
+                method: identity.method(),
+                subject: identity.subject(),
+                issuer: identity.issuer(),
+                scopes: identity.scopes(),
+                key_id: identity.api_key_id().map(ToString::to_string),
+            },
+        )?
+    };
+    headers::set_identity(&answer.headers(), identity)?;
+    headers::set_limits(&answer.headers(), &decision.limits, policy.legacy_headers)?;
+    Ok(answer)
+}
+
+/// Scheme and host of an absolute URL.
+fn origin_of(url: &str) -> String {
+    let target = super::facts::target_of(url);
+    url.strip_suffix(&target).unwrap_or(url).to_owned()
+}
