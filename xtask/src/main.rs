@@ -7,7 +7,7 @@
 //! | what is installed for which command | [`setup`] |
 //! | how the Worker is built | [`worker`] |
 //! | what `dev` starts and prints | [`dev`] |
-//! | what `test` runs | [`test`] |
+//! | what `test` runs | [`mod@test`] |
 
 mod cache;
 mod cargo_tools;

@@ -1,27 +1,85 @@
 //! The npm packages of the root `package.json`: wrangler, esbuild, binaryen, peers for tests.
 
+use std::env;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
 
 use crate::{process, project};
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(10 * 60);
-/// Holds the digest of the lock file that `node_modules` was installed from.
-const STAMP: &str = "node_modules/.edgegate-lock";
+const LOCK: &str = "package-lock.json";
+/// What npm itself notes down about the packages that it installed.
+const INSTALLED: &str = "node_modules/.package-lock.json";
+/// Set by wrangler for its build command.
+const RUN_BY_WRANGLER: &str = "WRANGLER_COMMAND";
 
-/// `npm ci`, unless `node_modules` came from this very lock file.
+/// `npm ci`, unless `node_modules` has what the lock file asks for, whoever installed it.
 pub(crate) fn ensure() -> Result<()> {
-    let lock = fs::read(project::path("package-lock.json")).context("package-lock.json")?;
-    let digest: String = Sha256::digest(lock).iter().map(|byte| format!("{byte:02x}")).collect();
-    let stamp = project::path(STAMP);
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == digest) {
+    let lock = fs::read_to_string(project::path(LOCK)).context(LOCK)?;
+    let installed = fs::read_to_string(project::path(INSTALLED)).unwrap_or_default();
+    if is_installed(&lock, &installed) {
         return Ok(());
+    }
+    if env::var_os(RUN_BY_WRANGLER).is_some() {
+        // `npm ci` begins by removing node_modules, and with it the wrangler that waits for us.
+        bail!("node_modules is older than {LOCK}: stop wrangler and run npm ci");
     }
     let mut command = process::command("npm");
     command.args(["ci", "--no-audit", "--no-fund", "--prefer-offline"]);
-    process::quiet("installing npm packages", &mut command, INSTALL_LIMIT)?;
-    fs::write(&stamp, digest).with_context(|| format!("cannot write {}", stamp.display()))
+    process::quiet("installing npm packages", &mut command, INSTALL_LIMIT)
+}
+
+/// Whether every package of the lock file is there as it asks, apart from optional ones: those for
+/// other platforms are never installed.
+fn is_installed(lock: &str, installed: &str) -> bool {
+    let (Some(wanted), Some(installed)) = (packages(lock), packages(installed)) else {
+        return false;
+    };
+    // The package without a path is the project itself.
+    wanted.iter().filter(|(path, _)| !path.is_empty()).all(|(path, package)| {
+        installed.get(path).map_or_else(
+            || package.get("optional") == Some(&Value::Bool(true)),
+            |found| {
+                ["version", "integrity"].iter().all(|field| found.get(field) == package.get(field))
+            },
+        )
+    })
+}
+
+fn packages(lock: &str) -> Option<Map<String, Value>> {
+    let lock: Value = serde_json::from_str(lock).ok()?;
+    lock.get("packages")?.as_object().cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCK_TEXT: &str = r#"{"packages": {
+        "": {"name": "edgegate-dev"},
+        "node_modules/a": {"version": "1.0.0", "integrity": "sha512-a"},
+        "node_modules/b-for-elsewhere": {"version": "1.0.0", "optional": true}}}"#;
+
+    #[test]
+    fn installed_is_what_the_lock_file_asks_for() {
+        let installed =
+            r#"{"packages": {"node_modules/a": {"version": "1.0.0", "integrity": "sha512-a"}}}"#;
+        assert!(is_installed(LOCK_TEXT, installed));
+    }
+
+    #[test]
+    fn another_version_another_content_or_nothing_is_not() {
+        for installed in [
+            "",
+            "{}",
+            r#"{"packages": {}}"#,
+            r#"{"packages": {"node_modules/a": {"version": "1.0.1", "integrity": "sha512-a"}}}"#,
+            r#"{"packages": {"node_modules/a": {"version": "1.0.0", "integrity": "sha512-b"}}}"#,
+        ] {
+            assert!(!is_installed(LOCK_TEXT, installed), "{installed}");
+        }
+    }
 }
