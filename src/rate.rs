@@ -634,6 +634,16 @@ mod tests {
     }
 
     #[test]
+    fn a_shorter_sliding_window_takes_what_was_used_as_used_late() {
+        let (cell, _) = run(&limit(5, 3600, Algorithm::SlidingWindow), &[(170_000, 3)]);
+        let shorter = limit(5, 60, Algorithm::SlidingWindow);
+        // The old part reaches from 0 to 180 s; nothing says that it was not used just now.
+        assert_eq!(peek(Some(&cell), &shorter, 0, at(171_000)).remaining, 2);
+        assert_eq!(peek(Some(&cell), &shorter, 0, at(239_999)).remaining, 2);
+        assert_eq!(peek(Some(&cell), &shorter, 0, at(240_000)).remaining, 5);
+    }
+
+    #[test]
     fn cells_have_this_compact_form() {
         let written = |algorithm| {
             let (cell, _) =
