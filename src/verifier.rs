@@ -1,18 +1,48 @@
 //! Several issuers behind one gate: choosing the issuer, trying its keys, checking its rules.
 //!
-//! ```text
-//! let pending = verifier.begin(token)?;                 // parsed, issuer chosen, nothing believed
-//! let mut step = pending.verify(keys)?;
-//! let signed = loop {
-//!     match step {
-//!         Step::Verified(signed) => break signed,
-//!         Step::NeedsHost(check) => {
-//!             let holds = host.verify(check.task()).await?;
-//!             step = check.conclude(holds)?;
+//! ```
+//! use edgegate::claims::ClaimRules;
+//! use edgegate::error::Error;
+//! use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck};
+//! use edgegate::keys::{Key, KeySet};
+//! use edgegate::time::UnixTime;
+//! use edgegate::verifier::{Issuer, KeySource, Step, VerifiedToken, Verifier};
+//!
+//! # fn host_says(_: &HostCheck<'_>) -> bool { false }
+//! fn decide(verifier: &Verifier, token: &str, now: UnixTime) -> Result<VerifiedToken, Error> {
+//!     let pending = verifier.begin(token)?; // parsed, issuer chosen, nothing believed
+//!     let mut step = pending.verify(None)?;
+//!     loop {
+//!         match step {
+//!             Step::Verified(signed) => return signed.claims(now),
+//!             // RSA and ECDSA: `crypto.subtle.verify` answers; an edge awaits it here.
+//!             Step::NeedsHost(check) => {
+//!                 let holds = host_says(check.task());
+//!                 step = check.conclude(holds)?;
+//!             }
 //!         }
 //!     }
+//! }
+//!
+//! // The key and token of RFC 7515 A.1.
+//! let key = Key::from_jwk(
+//!     r#"{"kty":"oct","alg":"HS256","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#,
+//! )?;
+//! let issuer = Issuer {
+//!     rules: ClaimRules::new("joe"),
+//!     algorithms: vec![Algorithm::Hs256],
+//!     keys: KeySource::Fixed(KeySet::new(vec![key])?),
 //! };
-//! let token = signed.claims(now)?;                      // the only way to a VerifiedToken
+//! let verifier = Verifier::new(vec![issuer], DEFAULT_MAX_TOKEN_LENGTH)?;
+//! let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+//!
+//! let exp = UnixTime::from_secs(1_300_819_380);
+//! assert_eq!(decide(&verifier, token, exp.saturating_sub(1))?.issuer(), "joe");
+//! assert_eq!(
+//!     decide(&verifier, token, exp).unwrap_err(),
+//!     Error::TokenExpired { expired_at: exp, now: exp }
+//! );
+//! # Ok::<(), Error>(())
 //! ```
 
 use core::fmt;
