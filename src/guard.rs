@@ -211,7 +211,7 @@ impl<'a, B: Backend> Guard<'a, B> {
                 if !route.accept.contains(&CredentialKind::Jwt) {
                     return Err(Error::TokenNotAccepted);
                 }
-                let verified = self.verify_token(&token, now).await?;
+                let verified = self.verify_token(token, now).await?;
                 let identity = TokenIdentity::new(&verified);
                 self.check_revocation(&identity.revocable(), now, decision).await?;
                 Ok((Identity::Token(identity), None))

@@ -47,10 +47,10 @@ pub(super) fn find<'a>(
         None => Ok(()),
         Some(_) => Err(Error::MultipleCredentials),
     };
-    if let Some(value) = request.authorization {
-        if let Some((credential, carrier)) = from_authorization(policy, value)? {
-            add(credential, carrier)?;
-        }
+    if let Some(value) = request.authorization
+        && let Some((credential, carrier)) = from_authorization(policy, value)?
+    {
+        add(credential, carrier)?;
     }
     if let Some(value) = request.api_key.map(str::trim).filter(|value| !value.is_empty()) {
         // Two headers of one name arrive joined by a comma, which no key contains.

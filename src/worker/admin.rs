@@ -139,10 +139,10 @@ struct Query {
 
 impl Query {
     fn of(url: &str) -> Self {
-        let url = worker::Url::parse(url).ok();
+        let query = url.split_once('?').map_or("", |(_, rest)| rest);
+        let query = query.split('#').next().unwrap_or_default();
         let get = |name: &str| {
-            url.as_ref()?
-                .query_pairs()
+            form_urlencoded::parse(query.as_bytes())
                 .find(|(key, value)| key == name && !value.is_empty())
                 .map(|(_, value)| value.into_owned())
         };
