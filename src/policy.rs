@@ -7,6 +7,7 @@
 mod document;
 mod path;
 mod pattern;
+mod shape;
 
 use serde::Deserialize;
 
@@ -157,10 +158,10 @@ impl Default for CacheSecs {
 #[serde(deny_unknown_fields)]
 pub struct RevocationPolicy {
     /// Where the truth is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "shape::word")]
     pub mode: RevocationMode,
     /// What happens when it cannot be asked.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "shape::word")]
     pub on_error: OnError,
     /// How long an isolate may believe an answer, misses included.
     #[serde(default)]
@@ -868,5 +869,58 @@ fn at(path: &str, fault: &Error) -> Error {
             config(format!("{path}.{inner}"), problem)
         }
         other => config(path, &other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named;
+
+    impl Secrets for Named {
+        fn secret(&self, name: &str) -> Option<Secret> {
+            (name == "SECRET").then(|| Secret::new(vec![7; 32]))
+        }
+    }
+
+    #[track_caller]
+    fn refused(json: &str, message: &str) {
+        assert_eq!(Policy::from_json(json, &Named).unwrap_err().to_string(), message, "{json}");
+    }
+
+    #[test]
+    fn lists_are_no_objects() {
+        refused(r#"{"admin": ["SECRET"]}"#, "admin: expected an object, found a list");
+        refused(r#"{"forward_auth": []}"#, "forward_auth: expected an object, found a list");
+        refused(r#"{"revocation": []}"#, "revocation: expected an object, found a list");
+        refused(
+            r#"{"failed_authentication": [9, 9]}"#,
+            "failed_authentication: expected an object, found a list",
+        );
+        refused(r#"{"issuers": [["i", ["a"]]]}"#, "issuers[0]: expected an object, found a list");
+        refused(
+            r#"{"routes": [{"path": "/a", "scopes": [["a"]]}]}"#,
+            "routes[0].scopes: expected an object, found a list",
+        );
+        refused(
+            r#"{"api_keys": {"prefixes": [["sk"]]}}"#,
+            "api_keys.prefixes[0]: expected an object, found a list",
+        );
+    }
+
+    #[test]
+    fn words_are_strings_and_faults_of_others_have_a_place() {
+        refused(r#"{"log": true}"#, "log: expected a string, found a boolean");
+        refused(r#"{"log": {"all": null}}"#, "log: expected a string, found an object");
+        refused(
+            r#"{"revocation": {"on_error": ["allow"]}}"#,
+            "revocation.on_error: expected a string, found a list",
+        );
+        refused(
+            r#"{"routes": [{"path": "/a", "accept": [5]}]}"#,
+            "routes[0].accept[0]: expected a string, found a whole number",
+        );
+        refused(r#"{"log": "some"}"#, "log: expected one of refusals, all, none");
     }
 }

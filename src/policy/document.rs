@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::shape::{object, objects, optional_object, optional_words, word};
 use crate::{error::Error, strict_json};
 
 /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
@@ -20,21 +21,25 @@ pub(super) struct Document {
     pub(super) cookie: Option<String>,
     pub(super) max_token_length: Option<usize>,
     pub(super) client_ip_header: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) forward_auth: ForwardAuthDocument,
     #[serde(default)]
     pub(super) legacy_headers: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub(super) log: super::Log,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub(super) issuers: Vec<IssuerDocument>,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(super) api_keys: Option<ApiKeysDocument>,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(super) revocation: Option<super::RevocationPolicy>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub(super) limits: Vec<LimitDocument>,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(super) failed_authentication: Option<FailedAuthenticationDocument>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub(super) routes: Vec<RouteDocument>,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(super) admin: Option<AdminDocument>,
 }
 
@@ -66,10 +71,12 @@ pub(super) struct IssuerDocument {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiKeysDocument {
+    #[serde(deserialize_with = "objects")]
     pub(super) prefixes: Vec<PrefixDocument>,
     pub(super) environment: String,
+    #[serde(deserialize_with = "objects")]
     pub(super) signing_keys: Vec<SigningKeyDocument>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub(super) records: super::Records,
     #[serde(default)]
     pub(super) cache_secs: super::CacheSecs,
@@ -80,7 +87,7 @@ pub(super) struct ApiKeysDocument {
 pub(super) struct PrefixDocument {
     pub(super) prefix: String,
     pub(super) scopes: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub(super) format: super::KeyFormat,
 }
 
@@ -99,13 +106,13 @@ pub(super) struct LimitDocument {
     pub(super) by: OneOrMany<super::CountBy>,
     pub(super) requests: u32,
     pub(super) window_secs: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub(super) algorithm: AlgorithmName,
     pub(super) burst: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub(super) store: StoreName,
     pub(super) binding: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub(super) on_error: super::OnError,
 }
 
@@ -143,10 +150,11 @@ pub(super) struct FailedAuthenticationDocument {
 pub(super) struct RouteDocument {
     pub(super) path: String,
     pub(super) methods: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub(super) auth: super::Auth,
+    #[serde(default, deserialize_with = "optional_words")]
     pub(super) accept: Option<Vec<super::CredentialKind>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) scopes: ScopesDocument,
     #[serde(default)]
     pub(super) limits: Vec<String>,
