@@ -1,0 +1,1113 @@
+//! Every fault of a policy, with its whole message; the example of `wrangler.toml`; the defaults.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+#[path = "support/gate.rs"]
+mod gate;
+#[path = "support/mint.rs"]
+mod mint;
+
+use edgegate::api_key::KeyId;
+use edgegate::error::{Code, Error};
+use edgegate::jws::Algorithm;
+use edgegate::policy::{
+    Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy, Records,
+    RequestPath, RevocationMode, Route,
+};
+use edgegate::rate;
+use edgegate::verifier::KeySource;
+use gate::{NOW_TIME, bindings, policy, read};
+use serde_json::{Value, json};
+
+const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"ec",
+    "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
+/// A policy in which every field is given, none as its default.
+fn full() -> Value {
+    json!({
+        "upstream": "https://api.example.com/base/",
+        "forward_credential": true,
+        "auth_prefix": "/_gate/auth",
+        "cookie": "__Host-session",
+        "max_token_length": 4096,
+        "client_ip_header": "X-Real-IP",
+        "forward_auth": {"client_ip_header": "X-Forwarded-For"},
+        "legacy_headers": true,
+        "log": "all",
+        "issuers": [
+            {
+                "issuer": "https://a.example/",
+                "audience": ["https://api.example.com", "second"],
+                "algorithms": ["HS256"],
+                "secret": "JWT_SECRET",
+                "clock_tolerance_secs": 5,
+                "max_token_age_secs": 3600,
+                "required_claims": ["sub", "jti"],
+                "typ": "at+jwt",
+                "scope_claim": "permissions",
+                "require_exp": false,
+            },
+            {
+                "issuer": "https://b.example/",
+                "audience": ["https://api.example.com"],
+                "algorithms": ["ES256"],
+                "jwks": serde_json::from_str::<Value>(JWKS).unwrap(),
+            },
+            {
+                "issuer": "https://c.example/",
+                "audience": ["https://api.example.com"],
+                "algorithms": ["RS256", "ES256"],
+                "jwks_uri": "https://c.example/.well-known/jwks.json",
+            },
+        ],
+        "api_keys": {
+            "prefixes": [
+                {"prefix": "sk"},
+                {"prefix": "pk", "scopes": ["read:posts"]},
+                {"prefix": "Legacy", "format": "imported"},
+            ],
+            "environment": "live",
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}, {"id": 7, "secret": "OTHER_SECRET"}],
+            "records": "optional",
+            "cache_secs": 30,
+        },
+        "revocation": {"mode": "entries", "on_error": "allow", "cache_secs": 20},
+        "limits": [
+            {
+                "name": "per-caller",
+                "by": ["caller", "route"],
+                "requests": 100,
+                "window_secs": 60,
+                "algorithm": "token-bucket",
+                "burst": 20,
+                "store": "memory",
+                "on_error": "allow",
+            },
+            {
+                "name": "per-ip",
+                "by": "ip",
+                "requests": 10,
+                "window_secs": 10,
+                "algorithm": "fixed-window",
+                "store": "binding",
+                "binding": "LIMITER",
+            },
+        ],
+        "failed_authentication": {"requests": 3, "window_secs": 30, "enabled": true},
+        "routes": [
+            {
+                "path": "/v1/posts/{id}",
+                "methods": ["GET", "DELETE"],
+                "auth": "optional",
+                "accept": ["jwt"],
+                "scopes": {"all": ["read:posts"], "any": ["a", "b"]},
+                "limits": ["per-caller"],
+                "cost": 3,
+            },
+            {"path": "/public/*", "auth": "none", "limits": ["per-ip"]},
+        ],
+        "admin": {"secret": "ADMIN_TOKEN"},
+    })
+}
+
+/// [`full`] with one value set or, where none stood, added. The place is a JSON pointer.
+fn with(place: &str, value: Value) -> Value {
+    let mut policy = full();
+    put(&mut policy, place, value);
+    policy
+}
+
+fn put(policy: &mut Value, place: &str, value: Value) {
+    if place.is_empty() {
+        *policy = value;
+        return;
+    }
+    let (parent, name) = place.rsplit_once('/').unwrap();
+    match policy.pointer_mut(parent).unwrap() {
+        Value::Object(members) => {
+            members.insert(name.to_owned(), value);
+        }
+        Value::Array(items) if name == "-" => items.push(value),
+        Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
+        _ => panic!("nothing can be put at {place}"),
+    }
+}
+
+fn without(place: &str) -> Value {
+    let mut policy = full();
+    let (parent, name) = place.rsplit_once('/').unwrap();
+    policy.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+    policy
+}
+
+#[track_caller]
+fn refused(policy: &Value, message: &str) {
+    let fault = read(policy).expect_err(message);
+    assert_eq!(fault.to_string(), message);
+    assert_eq!(fault.code(), Code::ConfigError, "{message}");
+    assert!(matches!(fault, Error::Config { .. }), "{message}");
+}
+
+/// Each of these values makes [`full`] faulty, at this place and with this message.
+#[track_caller]
+fn all_refused<const N: usize>(faults: [(&str, Value, &str); N]) {
+    for (place, value, message) in faults {
+        refused(&with(place, value), message);
+    }
+}
+
+fn path(text: &str) -> RequestPath {
+    RequestPath::parse(text).unwrap()
+}
+
+fn route<'p>(policy: &'p Policy, method: &str, target: &str) -> &'p Route {
+    policy.route(method, &path(target))
+}
+
+// ---- what is read ----
+
+#[test]
+fn every_field_is_read_as_it_is_written() {
+    let policy = policy(&full());
+    assert_eq!(policy.upstream.as_deref(), Some("https://api.example.com/base"));
+    assert!(policy.forward_credential);
+    assert_eq!(policy.auth_prefix, "/_gate/auth");
+    assert_eq!(policy.cookie.as_deref(), Some("__Host-session"));
+    assert_eq!(policy.client_ip_header, "X-Real-IP");
+    assert_eq!(policy.forward_auth_client_ip_header, "X-Forwarded-For");
+    assert!(policy.legacy_headers);
+    assert_eq!(policy.log, Log::All);
+    assert!(policy.admin.is_some());
+
+    let verifier = policy.verifier.as_ref().unwrap();
+    let [a, b, c] = verifier.issuers() else { panic!("three issuers") };
+    assert_eq!(a.rules.issuer, "https://a.example/");
+    assert_eq!(a.rules.audience, ["https://api.example.com", "second"]);
+    assert_eq!(a.algorithms, [Algorithm::Hs256]);
+    assert_eq!(a.rules.clock_tolerance_secs, 5);
+    assert_eq!(a.rules.max_token_age_secs, Some(3600));
+    assert_eq!(a.rules.required_claims, ["sub", "jti"]);
+    assert_eq!(a.rules.typ.as_deref(), Some("at+jwt"));
+    assert_eq!(a.rules.scope_claim.as_deref(), Some("permissions"));
+    assert!(!a.rules.require_exp);
+    assert_eq!(b.algorithms, [Algorithm::Es256]);
+    assert!(matches!(&b.keys, KeySource::Fixed(keys) if keys.keys()[0].kid() == Some("ec")));
+    assert_eq!(c.algorithms, [Algorithm::Rs256, Algorithm::Es256]);
+    assert!(
+        matches!(&c.keys, KeySource::Remote { uri } if uri == "https://c.example/.well-known/jwks.json")
+    );
+    let too_long = format!("{}.e30.", "a".repeat(4092));
+    assert_eq!(
+        verifier.begin(&too_long).unwrap_err(),
+        Error::TokenTooLong { length: 4097, limit: 4096 }
+    );
+
+    let keys = policy.api_keys.as_ref().unwrap();
+    assert_eq!(keys.keys.environment(), "live");
+    assert_eq!(keys.keys.prefixes().collect::<Vec<_>>(), ["sk", "pk"]);
+    assert_eq!((keys.records, keys.cache_secs), (Records::Optional, CacheSecs(30)));
+    let minted = keys.keys.mint("sk", KeyId::from_bytes([1; 16]), None).unwrap();
+    assert_eq!(keys.keys.verify(minted.expose(), NOW_TIME).unwrap().signing_key_id(), 7);
+    assert_eq!(keys.prefix("sk").unwrap().scopes, None);
+    assert_eq!(keys.prefix("pk").unwrap().scopes, Some(vec!["read:posts".to_owned()]));
+    assert_eq!(keys.prefix("Legacy").unwrap().format, KeyFormat::Imported);
+    assert_eq!(keys.default_prefix().unwrap().prefix, "sk");
+
+    let revocation = policy.revocation.unwrap();
+    assert_eq!(revocation.mode, RevocationMode::Entries);
+    assert_eq!((revocation.on_error, revocation.cache_secs), (OnError::Allow, CacheSecs(20)));
+
+    let posts = route(&policy, "GET", "/v1/posts/7");
+    assert_eq!((posts.path(), posts.auth), ("/v1/posts/{id}", Auth::Optional));
+    assert_eq!(posts.accept, [CredentialKind::Jwt]);
+    assert_eq!((&posts.all_scopes, posts.any_scopes.len()), (&vec!["read:posts".to_owned()], 2));
+    assert_eq!(posts.cost, 3);
+    let [limit] = policy.limits_of(posts).collect::<Vec<_>>()[..] else { panic!("one limit") };
+    assert_eq!(limit.limit.name(), "per-caller");
+    assert_eq!((limit.limit.requests(), limit.limit.window_secs()), (100, 60));
+    assert_eq!(limit.limit.algorithm(), rate::Algorithm::TokenBucket { burst: 20 });
+    assert_eq!(limit.by, [CountBy::Caller, CountBy::Route]);
+    assert_eq!((&limit.store, limit.on_error), (&LimitStore::Memory, OnError::Allow));
+    let open = route(&policy, "PUT", "/public/a");
+    let [limit] = policy.limits_of(open).collect::<Vec<_>>()[..] else { panic!("one limit") };
+    assert_eq!(limit.limit.algorithm(), rate::Algorithm::FixedWindow);
+    assert_eq!(limit.store, LimitStore::Binding("LIMITER".to_owned()));
+    assert_eq!(limit.by, [CountBy::Ip]);
+    assert!(policy.has_limit("per-ip") && !policy.has_limit("other"));
+    assert_eq!(policy.rate_limit_bindings().collect::<Vec<_>>(), ["LIMITER"]);
+    assert!(policy.needs_kv() && !policy.needs_durable_objects());
+
+    let failures = &policy.failed_authentication.as_ref().unwrap().limit;
+    assert_eq!((failures.requests(), failures.window_secs()), (3, 30));
+}
+
+#[test]
+fn the_defaults_are_pinned() {
+    let policy = policy(&json!({
+        "issuers": [{"issuer": "i", "audience": ["a"], "secret": "JWT_SECRET"}],
+        "api_keys": {
+            "prefixes": [{"prefix": "sk"}],
+            "environment": "live",
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+        },
+        "revocation": {},
+        "limits": [
+            {"name": "a", "requests": 9, "window_secs": 8},
+            {"name": "b", "requests": 9, "window_secs": 8, "algorithm": "token-bucket"},
+        ],
+        "routes": [{"path": "/a", "limits": ["a", "b"]}],
+    }));
+    assert_eq!(policy.upstream, None);
+    assert!(!policy.forward_credential);
+    assert_eq!(policy.auth_prefix, "/auth");
+    assert_eq!(policy.cookie, None);
+    assert_eq!(policy.client_ip_header, "CF-Connecting-IP");
+    assert_eq!(policy.forward_auth_client_ip_header, "CF-Connecting-IP");
+    assert!(!policy.legacy_headers);
+    assert_eq!(policy.log, Log::Refusals);
+    assert!(policy.admin.is_none());
+    let failures = &policy.failed_authentication.as_ref().unwrap().limit;
+    assert_eq!((failures.requests(), failures.window_secs()), (5, 900));
+    assert_eq!(failures.algorithm(), rate::Algorithm::SlidingWindow);
+
+    let verifier = policy.verifier.as_ref().unwrap();
+    let issuer = &verifier.issuers()[0];
+    assert_eq!(issuer.algorithms, [Algorithm::Hs256]);
+    assert!(issuer.rules.require_exp);
+    assert_eq!(issuer.rules.clock_tolerance_secs, 0);
+    assert_eq!(issuer.rules.max_token_age_secs, None);
+    assert_eq!(issuer.rules.required_claims, [""; 0]);
+    assert_eq!((&issuer.rules.typ, &issuer.rules.scope_claim), (&None, &None));
+    let too_long = "a".repeat(8193);
+    assert_eq!(
+        verifier.begin(&too_long).unwrap_err(),
+        Error::TokenTooLong { length: 8193, limit: 8192 }
+    );
+
+    let keys = policy.api_keys.as_ref().unwrap();
+    assert_eq!((keys.records, keys.cache_secs), (Records::Required, CacheSecs(10)));
+    assert_eq!(keys.prefix("sk").unwrap().format, KeyFormat::Edgegate);
+    let revocation = policy.revocation.unwrap();
+    assert_eq!(revocation.mode, RevocationMode::Entries);
+    assert_eq!((revocation.on_error, revocation.cache_secs), (OnError::Deny, CacheSecs(10)));
+
+    let known = route(&policy, "PATCH", "/a");
+    assert_eq!((known.path(), known.auth, known.cost), ("/a", Auth::Required, 1));
+    assert_eq!(known.accept, [CredentialKind::Jwt, CredentialKind::ApiKey]);
+    assert!(known.all_scopes.is_empty() && known.any_scopes.is_empty());
+    let [window, bucket] = policy.limits_of(known).collect::<Vec<_>>()[..] else { panic!("two") };
+    assert_eq!(window.limit.algorithm(), rate::Algorithm::SlidingWindow);
+    assert_eq!(bucket.limit.algorithm(), rate::Algorithm::TokenBucket { burst: 9 });
+    assert_eq!(window.by, [CountBy::Caller]);
+    assert_eq!((&window.store, window.on_error), (&LimitStore::DurableObject, OnError::Deny));
+    assert!(policy.needs_durable_objects());
+
+    let other = route(&policy, "GET", "/elsewhere");
+    assert_eq!((other.path(), other.auth, other.cost), ("/*", Auth::Required, 1));
+    assert_eq!(other.accept, [CredentialKind::Jwt, CredentialKind::ApiKey]);
+    assert_eq!(policy.limits_of(other).count(), 0);
+}
+
+#[test]
+fn an_empty_policy_admits_nobody() {
+    let policy = policy(&json!({}));
+    assert!(policy.verifier.is_none() && policy.api_keys.is_none() && policy.revocation.is_none());
+    let everywhere = route(&policy, "GET", "/");
+    assert_eq!((everywhere.auth, everywhere.accept.len()), (Auth::Required, 0));
+    assert!(!policy.needs_kv() && !policy.needs_durable_objects());
+}
+
+#[test]
+fn failed_authentication_can_be_switched_off_only_by_saying_so() {
+    let off = json!({"failed_authentication": {"enabled": false}});
+    assert!(policy(&off).failed_authentication.is_none());
+    let on = policy(&json!({"failed_authentication": {"requests": 7}}));
+    let limit = on.failed_authentication.unwrap().limit;
+    assert_eq!((limit.requests(), limit.window_secs()), (7, 900));
+}
+
+#[test]
+fn forward_auth_reads_the_same_address_header_where_nothing_else_is_said() {
+    let policy = policy(&json!({"client_ip_header": "X-Real-IP"}));
+    assert_eq!(policy.forward_auth_client_ip_header, "X-Real-IP");
+}
+
+#[test]
+fn kv_is_needed_for_imported_keys_even_without_records() {
+    let keys = |format: &str| {
+        json!({"api_keys": {
+            "prefixes": [{"prefix": "sk"}, {"prefix": "old", "format": format}],
+            "environment": "live",
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+            "records": "none",
+        }})
+    };
+    assert!(policy(&keys("imported")).needs_kv());
+    assert!(!policy(&keys("edgegate")).needs_kv());
+}
+
+// ---- what is refused ----
+
+#[test]
+fn unknown_fields_are_refused_at_every_level() {
+    all_refused([
+        (
+            "/colour",
+            json!(1),
+            "colour: is not a known field, expected one of upstream, forward_credential, \
+             auth_prefix, cookie, max_token_length, client_ip_header, forward_auth, \
+             legacy_headers, log, issuers, api_keys, revocation, limits, failed_authentication, \
+             routes, admin",
+        ),
+        (
+            "/forward_auth/colour",
+            json!(1),
+            "forward_auth.colour: is not a known field, expected client_ip_header",
+        ),
+        (
+            "/issuers/1/colour",
+            json!(1),
+            "issuers[1].colour: is not a known field, expected one of issuer, audience, \
+             algorithms, secret, jwks, pem, jwks_uri, clock_tolerance_secs, max_token_age_secs, \
+             required_claims, typ, scope_claim, require_exp",
+        ),
+        (
+            "/api_keys/colour",
+            json!(1),
+            "api_keys.colour: is not a known field, expected one of prefixes, environment, \
+             signing_keys, records, cache_secs",
+        ),
+        (
+            "/api_keys/prefixes/1/colour",
+            json!(1),
+            "api_keys.prefixes[1].colour: is not a known field, expected one of prefix, scopes, \
+             format",
+        ),
+        (
+            "/api_keys/signing_keys/0/colour",
+            json!(1),
+            "api_keys.signing_keys[0].colour: is not a known field, expected id or secret",
+        ),
+        (
+            "/revocation/colour",
+            json!(1),
+            "revocation.colour: is not a known field, expected one of mode, on_error, cache_secs",
+        ),
+        (
+            "/limits/1/colour",
+            json!(1),
+            "limits[1].colour: is not a known field, expected one of name, by, requests, \
+             window_secs, algorithm, burst, store, binding, on_error",
+        ),
+        (
+            "/failed_authentication/colour",
+            json!(1),
+            "failed_authentication.colour: is not a known field, expected one of requests, \
+             window_secs, enabled",
+        ),
+        (
+            "/routes/1/colour",
+            json!(1),
+            "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
+             scopes, limits, cost",
+        ),
+        (
+            "/routes/0/scopes/colour",
+            json!(1),
+            "routes[0].scopes.colour: is not a known field, expected all or any",
+        ),
+        ("/admin/colour", json!(1), "admin.colour: is not a known field, expected secret"),
+    ]);
+}
+
+#[test]
+fn required_fields_are_named_when_missing() {
+    for (place, message) in [
+        ("/issuers/0/issuer", "issuers[0].issuer: is required"),
+        ("/issuers/0/audience", "issuers[0].audience: expected a non-empty list"),
+        ("/api_keys/prefixes", "api_keys.prefixes: is required"),
+        ("/api_keys/environment", "api_keys.environment: is required"),
+        ("/api_keys/signing_keys", "api_keys.signing_keys: is required"),
+        ("/api_keys/prefixes/2/prefix", "api_keys.prefixes[2].prefix: is required"),
+        ("/api_keys/signing_keys/1/id", "api_keys.signing_keys[1].id: is required"),
+        ("/api_keys/signing_keys/1/secret", "api_keys.signing_keys[1].secret: is required"),
+        ("/limits/1/name", "limits[1].name: is required"),
+        ("/limits/1/requests", "limits[1].requests: is required"),
+        ("/limits/1/window_secs", "limits[1].window_secs: is required"),
+        ("/limits/1/binding", "limits[1].binding: expected the name of a rate-limiting binding"),
+        ("/routes/0/path", "routes[0].path: is required"),
+        ("/admin/secret", "admin.secret: is required"),
+    ] {
+        refused(&without(place), message);
+    }
+}
+
+#[test]
+fn wrong_types_and_unknown_words_are_refused_with_what_is_expected() {
+    all_refused([
+        ("", json!([]), "expected an object, found a list"),
+        ("", json!(null), "expected an object, found null"),
+        ("", json!("eyJ"), "expected an object, found a string"),
+        ("/upstream", json!(1), "upstream: expected a string, found a whole number"),
+        (
+            "/forward_credential",
+            json!("yes"),
+            "forward_credential: expected a boolean, found a string",
+        ),
+        (
+            "/max_token_length",
+            json!(-1),
+            "max_token_length: expected a whole number, found one out of range",
+        ),
+        (
+            "/max_token_length",
+            json!(8192.5),
+            "max_token_length: expected a whole number, found a fraction",
+        ),
+        ("/log", json!("errors"), "log: expected one of refusals, all, none"),
+        ("/issuers", json!({}), "issuers: expected a list, found an object"),
+        ("/issuers/0", json!("https://a"), "issuers[0]: expected an object, found a string"),
+        (
+            "/issuers/1/audience",
+            json!("https://api.example.com"),
+            "issuers[1].audience: expected a list, found a string",
+        ),
+        (
+            "/issuers/0/audience/1",
+            json!(5),
+            "issuers[0].audience[1]: expected a string, found a whole number",
+        ),
+        (
+            "/issuers/0/require_exp",
+            json!("false"),
+            "issuers[0].require_exp: expected a boolean, found a string",
+        ),
+        (
+            "/issuers/0/clock_tolerance_secs",
+            json!(-1),
+            "issuers[0].clock_tolerance_secs: expected a whole number, found one out of range",
+        ),
+        ("/api_keys", json!("sk"), "api_keys: expected an object, found a string"),
+        (
+            "/api_keys/signing_keys/0/id",
+            json!(256),
+            "api_keys.signing_keys[0].id: expected a whole number, found one out of range",
+        ),
+        (
+            "/api_keys/records",
+            json!("maybe"),
+            "api_keys.records: expected one of required, optional, none",
+        ),
+        (
+            "/api_keys/prefixes/0",
+            json!("sk"),
+            "api_keys.prefixes[0]: expected an object, found a string",
+        ),
+        (
+            "/api_keys/prefixes/0/format",
+            json!("stripe"),
+            "api_keys.prefixes[0].format: expected edgegate or imported",
+        ),
+        ("/revocation/mode", json!("snapshots"), "revocation.mode: expected entries"),
+        ("/revocation/on_error", json!("ignore"), "revocation.on_error: expected deny or allow"),
+        (
+            "/revocation/cache_secs",
+            json!("10"),
+            "revocation.cache_secs: expected a whole number, found a string",
+        ),
+        (
+            "/limits/0/by",
+            json!("user"),
+            "limits[0].by: expected caller, subject, api_key, ip, issuer, route, or a list of them",
+        ),
+        (
+            "/limits/0/by",
+            json!(["ip", "user"]),
+            "limits[0].by: expected caller, subject, api_key, ip, issuer, route, or a list of them",
+        ),
+        (
+            "/limits/0/requests",
+            json!(4_294_967_296_u64),
+            "limits[0].requests: expected a whole number, found one out of range",
+        ),
+        (
+            "/limits/0/algorithm",
+            json!("leaky-bucket"),
+            "limits[0].algorithm: expected one of fixed-window, sliding-window, token-bucket",
+        ),
+        (
+            "/limits/0/store",
+            json!("redis"),
+            "limits[0].store: expected one of memory, durable-object, binding",
+        ),
+        ("/limits/0/on_error", json!("ignore"), "limits[0].on_error: expected deny or allow"),
+        (
+            "/routes/0/auth",
+            json!("off"),
+            "routes[0].auth: expected one of required, optional, none",
+        ),
+        ("/routes/0/accept/0", json!("basic"), "routes[0].accept[0]: expected jwt or api_key"),
+        (
+            "/routes/0/scopes",
+            json!("read:posts"),
+            "routes[0].scopes: expected an object, found a string",
+        ),
+        ("/routes/0/methods", json!("GET"), "routes[0].methods: expected a list, found a string"),
+        ("/admin", json!("ADMIN_TOKEN"), "admin: expected an object, found a string"),
+    ]);
+}
+
+#[test]
+fn no_place_takes_a_value_of_another_kind() {
+    let policy = full();
+    let mut places = Vec::new();
+    collect_places(&policy, "", &mut places);
+    assert!(places.len() > 80, "{}", places.len());
+    for place in places {
+        // What is inside `jwks` is the business of keys, whose faults are at `jwks`.
+        if place.contains("/jwks/") {
+            continue;
+        }
+        for wrong in [json!(null), json!(-1.5), json!([[]]), json!({"eyJ": "eyJ"})] {
+            let mut changed = policy.clone();
+            put(&mut changed, &place, wrong.clone());
+            match read(&changed) {
+                // Nothing said, where nothing has to be.
+                Ok(_) => assert!(wrong.is_null(), "{place}: {wrong}"),
+                Err(Error::Config { path, problem }) => {
+                    let named = path.replace('[', "/").replace(['.', ']'], "/");
+                    let named = format!("/{}", named.replace("//", "/").trim_end_matches('/'));
+                    // The fault is here or below, or in what this place is needed for.
+                    let related = named.starts_with(&place)
+                        || wrong.is_null()
+                        || (place.starts_with("/limits/0/by/") && named == "/limits/0/by");
+                    assert!(related, "{place}: {wrong}: {path}: {problem}");
+                    assert!(!format!("{path}{problem}").contains("eyJ\""), "{problem}");
+                }
+                Err(other) => panic!("{place}: {other}"),
+            }
+        }
+    }
+}
+
+fn collect_places(value: &Value, place: &str, places: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                places.push(format!("{place}/{name}"));
+                collect_places(member, &format!("{place}/{name}"), places);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                places.push(format!("{place}/{index}"));
+                collect_places(item, &format!("{place}/{index}"), places);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn secrets_have_to_be_there_and_strong() {
+    all_refused([
+        ("/issuers/0/secret", json!("NONE"), "issuers[0].secret: there is no secret named NONE"),
+        (
+            "/issuers/0/secret",
+            json!("SHORT"),
+            "issuers[0].secret: secret has 31 bytes, expected at least 32",
+        ),
+        (
+            "/issuers/0/secret",
+            json!("EMPTY"),
+            "issuers[0].secret: secret has 0 bytes, expected at least 32",
+        ),
+        (
+            "/issuers/0/secret",
+            json!("PEM"),
+            "issuers[0].secret: secret is a PEM, JWK, SSH or DER key or certificate, expected \
+             random bytes",
+        ),
+        (
+            "/issuers/0/algorithms/0",
+            json!("HS512"),
+            "issuers[0].secret: secret has 32 bytes, expected at least 64",
+        ),
+        (
+            "/api_keys/signing_keys/1/secret",
+            json!("NONE"),
+            "api_keys.signing_keys[1].secret: there is no secret named NONE",
+        ),
+        (
+            "/api_keys/signing_keys/1/secret",
+            json!("SHORT"),
+            "api_keys.signing_keys[1].secret: secret has 31 bytes, expected at least 32",
+        ),
+        ("/admin/secret", json!("NONE"), "admin.secret: there is no secret named NONE"),
+        (
+            "/admin/secret",
+            json!("SHORT"),
+            "admin.secret: secret has 31 bytes, expected at least 32",
+        ),
+    ]);
+}
+
+#[test]
+fn issuers_need_an_audience_and_exactly_one_source_of_keys() {
+    all_refused([
+        ("/issuers/1/issuer", json!(""), "issuers[1].issuer: expected a non-empty string"),
+        (
+            "/issuers/1/issuer",
+            json!("https://a.example/"),
+            "issuers[1].issuer: the same issuer twice",
+        ),
+        ("/issuers/1/audience", json!([]), "issuers[1].audience: expected a non-empty list"),
+        ("/issuers/1/audience", json!(null), "issuers[1].audience: expected a non-empty list"),
+        ("/issuers/1/audience", json!(["a", ""]), "issuers[1].audience: expected a non-empty list"),
+        ("/issuers/1/algorithms", json!([]), "issuers[1].algorithms: expected a non-empty list"),
+        (
+            "/issuers/1/algorithms",
+            json!(["ES256", "none"]),
+            "issuers[1].algorithms[1]: expected an algorithm like RS256, ES256, EdDSA or HS256",
+        ),
+        (
+            "/issuers/1/algorithms",
+            json!(["es256"]),
+            "issuers[1].algorithms[0]: expected an algorithm like RS256, ES256, EdDSA or HS256",
+        ),
+        ("/issuers/1/algorithms", json!(["RS256"]), "issuers[1].algorithms: no key serves RS256"),
+        (
+            "/issuers/1/algorithms",
+            json!(["ES256", "HS256"]),
+            "issuers[1].algorithms: HMAC beside public-key algorithms, expected one or the other",
+        ),
+        (
+            "/issuers/2/algorithms",
+            json!(["HS256"]),
+            "issuers[2].algorithms: HMAC with published keys, expected a public-key algorithm",
+        ),
+        (
+            "/issuers/0/algorithms",
+            json!(["HS256", "HS384"]),
+            "issuers[0].algorithms: expected exactly one algorithm for a secret",
+        ),
+        (
+            "/issuers/0/algorithms",
+            json!(["RS256"]),
+            "issuers[0].secret: a secret cannot serve RS256, expected HS256, HS384 or HS512",
+        ),
+        (
+            "/issuers/1/secret",
+            json!("JWT_SECRET"),
+            "issuers[1]: expected exactly one of secret, jwks, pem, jwks_uri",
+        ),
+        (
+            "/issuers/1/jwks_uri",
+            json!("https://b.example/jwks"),
+            "issuers[1]: expected exactly one of secret, jwks, pem, jwks_uri",
+        ),
+        (
+            "/issuers/1/jwks",
+            json!(null),
+            "issuers[1]: expected exactly one of secret, jwks, pem, jwks_uri",
+        ),
+        (
+            "/issuers/1/jwks",
+            json!({"keys": []}),
+            "issuers[1].jwks: no usable key, expected at least one",
+        ),
+        ("/issuers/1/jwks", json!("eyJ"), "issuers[1].jwks: JWKS: not a JSON object"),
+        (
+            "/issuers/0/clock_tolerance_secs",
+            json!(601),
+            "issuers[0].clock_tolerance_secs: expected at most 600 seconds",
+        ),
+        ("/max_token_length", json!(0), "max_token_length: expected at least 1"),
+    ]);
+    let mut pem = without("/issuers/1/jwks");
+    put(&mut pem, "/issuers/1/pem", json!("-----BEGIN PUBLIC KEY-----"));
+    refused(&pem, "issuers[1].pem: not one PEM block, expected -----BEGIN PUBLIC KEY-----");
+}
+
+#[test]
+fn addresses_have_to_be_plain_urls() {
+    for upstream in [
+        "",
+        "api.example.com",
+        "ftp://api.example.com",
+        "https://",
+        "https:///path",
+        "https://user@api.example.com",
+        "https://api.example.com?x=1",
+        "https://api.example.com#x",
+        "https://api.example.com\\x",
+        "https://api.example.com/a b",
+        "https://api.example.com/\n",
+        "https://ä.example/",
+    ] {
+        refused(
+            &with("/upstream", json!(upstream)),
+            "upstream: expected a URL like https://api.example.com",
+        );
+    }
+    for (upstream, read) in [
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://api.example.com//", "https://api.example.com"),
+        ("https://[2001:db8::1]/base", "https://[2001:db8::1]/base"),
+    ] {
+        let policy = policy(&with("/upstream", json!(upstream)));
+        assert_eq!(policy.upstream.as_deref(), Some(read));
+    }
+    for uri in [
+        "",
+        "c.example/jwks",
+        "http://c.example/jwks",
+        "http://localhost.c.example/jwks",
+        "http://127.0.0.1.c.example/jwks",
+        "http://localhost:1@c.example/jwks",
+        "https:///jwks",
+        "https://user@c.example/jwks",
+        "https://c.example/jwks#x",
+        "https://c.example\\jwks",
+        "https://c.example/j wks",
+    ] {
+        refused(
+            &with("/issuers/2/jwks_uri", json!(uri)),
+            "issuers[2].jwks_uri: expected an https URL (http only on loopback)",
+        );
+    }
+    for uri in [
+        "https://c.example/jwks?v=1",
+        "http://127.0.0.1:9/jwks",
+        "http://localhost/jwks",
+        "http://[::1]:9/jwks",
+    ] {
+        assert!(read(&with("/issuers/2/jwks_uri", json!(uri))).is_ok(), "{uri}");
+    }
+}
+
+#[test]
+fn names_have_to_be_plain() {
+    let token = "expected 1 to 64 letters, digits, '-', '_' or '.'";
+    for name in ["", "a b", "a;b", "a=b", "ä", "a\n", &"a".repeat(65)] {
+        for (place, path) in [
+            ("/cookie", "cookie"),
+            ("/client_ip_header", "client_ip_header"),
+            ("/forward_auth/client_ip_header", "forward_auth.client_ip_header"),
+            ("/limits/1/binding", "limits[1].binding"),
+        ] {
+            refused(&with(place, json!(name)), &format!("{path}: {token}"));
+        }
+    }
+    for prefix in ["", "/", "auth", "/auth/", "//auth", "/a/../b", "/a.b", "/a b", "/{x}", "/*"] {
+        refused(&with("/auth_prefix", json!(prefix)), "auth_prefix: expected a path like /auth");
+    }
+}
+
+#[test]
+fn api_keys_need_names_that_can_be_told_apart() {
+    all_refused([
+        (
+            "/api_keys/environment",
+            json!("Live"),
+            "api_keys.environment: expected 1 to 16 lower-case letters and digits, a letter first",
+        ),
+        (
+            "/api_keys/environment",
+            json!("li_ve"),
+            "api_keys.environment: expected 1 to 16 lower-case letters and digits, a letter first",
+        ),
+        (
+            "/api_keys/prefixes/1/prefix",
+            json!("sk"),
+            "api_keys.prefixes[1].prefix: this prefix is configured already",
+        ),
+        (
+            "/api_keys/prefixes/2/prefix",
+            json!("sk"),
+            "api_keys.prefixes[2].prefix: this prefix is configured already",
+        ),
+        (
+            "/api_keys/prefixes/2/prefix",
+            json!("1legacy"),
+            "api_keys.prefixes[2].prefix: expected letters and digits, like sk",
+        ),
+        (
+            "/api_keys/prefixes/1/scopes",
+            json!(["read:posts", ""]),
+            "api_keys.prefixes[1].scopes[1]: expected a scope like read:posts",
+        ),
+        (
+            "/api_keys/prefixes/1/scopes",
+            json!(["read posts"]),
+            "api_keys.prefixes[1].scopes[0]: expected a scope like read:posts",
+        ),
+        ("/api_keys/signing_keys", json!([]), "api_keys.signing_keys: expected a non-empty list"),
+        (
+            "/api_keys/signing_keys/1/id",
+            json!(1),
+            "api_keys.signing_keys[1].id: id 1 is given twice",
+        ),
+        ("/api_keys/cache_secs", json!(3601), "api_keys.cache_secs: expected at most 3600 seconds"),
+    ]);
+    assert!(read(&with("/api_keys/cache_secs", json!(3600))).is_ok());
+}
+
+#[test]
+fn limits_have_to_be_possible_and_consistent() {
+    let window = "expected 1 to 2678400 (31 days)";
+    all_refused([
+        (
+            "/limits/0/name",
+            json!("Per Caller"),
+            "limits[0].name: expected 1 to 64 of a-z, 0-9, - and _, a letter first",
+        ),
+        (
+            "/limits/0/name",
+            json!(""),
+            "limits[0].name: expected 1 to 64 of a-z, 0-9, - and _, a letter first",
+        ),
+        ("/limits/1/name", json!("per-caller"), "limits[1].name: a limit has this name already"),
+        ("/limits/0/requests", json!(0), "limits[0].requests: expected at least 1"),
+        ("/limits/0/window_secs", json!(0), &format!("limits[0].window_secs: {window}")),
+        ("/limits/0/window_secs", json!(2_678_401), &format!("limits[0].window_secs: {window}")),
+        ("/limits/0/burst", json!(0), "limits[0].burst: expected at least 1"),
+        ("/limits/1/burst", json!(5), "limits[1].burst: only a token-bucket has a burst"),
+        ("/limits/0/binding", json!("X"), "limits[0].binding: only store = binding has a binding"),
+        ("/limits/0/by", json!([]), "limits[0].by: expected a non-empty list"),
+        (
+            "/failed_authentication/requests",
+            json!(0),
+            "failed_authentication.requests: expected at least 1",
+        ),
+        (
+            "/failed_authentication/window_secs",
+            json!(0),
+            &format!("failed_authentication.window_secs: {window}"),
+        ),
+    ]);
+    let mut sliding = with("/limits/1/algorithm", json!("sliding-window"));
+    put(&mut sliding, "/limits/1/burst", json!(1));
+    refused(&sliding, "limits[1].burst: only a token-bucket has a burst");
+}
+
+#[test]
+fn routes_name_only_what_exists_and_what_makes_sense() {
+    all_refused([
+        ("/routes/0/path", json!(""), "routes[0].path: expected a path that begins with a slash"),
+        ("/routes/0/path", json!("/a//b"), "routes[0].path: expected no empty segment"),
+        (
+            "/routes/0/path",
+            json!("/a/*/b"),
+            "routes[0].path: expected plain segments, {name}, or * at the end",
+        ),
+        ("/routes/0/path", json!("/a/{"), "routes[0].path: expected a parameter like {id}"),
+        ("/routes/0/methods", json!([]), "routes[0].methods: expected a non-empty list"),
+        (
+            "/routes/0/methods",
+            json!(["GET", "post"]),
+            "routes[0].methods[1]: expected a method in capitals, like GET",
+        ),
+        (
+            "/routes/0/methods",
+            json!([""]),
+            "routes[0].methods[0]: expected a method in capitals, like GET",
+        ),
+        ("/routes/0/limits", json!(["other"]), "routes[0].limits[0]: no limit has this name"),
+        (
+            "/routes/0/limits",
+            json!(["per-caller", "per-caller"]),
+            "routes[0].limits[1]: this limit is listed already",
+        ),
+        (
+            "/routes/0/cost",
+            json!(21),
+            "routes[0].cost: costs more than one of its limits ever allows",
+        ),
+        (
+            "/routes/1/cost",
+            json!(2),
+            "routes[1].cost: a rate-limiting binding counts every request as one",
+        ),
+        (
+            "/routes/0/scopes/all",
+            json!(["read:posts", "\""]),
+            "routes[0].scopes.all[1]: expected a scope like read:posts",
+        ),
+        (
+            "/routes/0/scopes/any",
+            json!([""]),
+            "routes[0].scopes.any[0]: expected a scope like read:posts",
+        ),
+        (
+            "/routes/1/accept",
+            json!(["jwt"]),
+            "routes[1].accept: a route with auth = none accepts none",
+        ),
+        (
+            "/routes/1/scopes",
+            json!({"any": ["a"]}),
+            "routes[1].scopes: a route with auth = none has no scopes",
+        ),
+    ]);
+    refused(&without("/issuers"), "routes[0].accept[0]: there are no issuers");
+    let mut keys = without("/api_keys");
+    put(&mut keys, "/routes/0/accept", json!(["jwt", "api_key"]));
+    refused(&keys, "routes[0].accept[1]: there is no api_keys section");
+    refused(
+        &json!({"routes": [{"path": "/open", "auth": "none"}, {"path": "/a"}]}),
+        "routes[1].accept: no credential is accepted: configure issuers or api_keys",
+    );
+}
+
+#[test]
+fn routes_that_are_never_reached_are_refused() {
+    let routes = |routes: Value| json!({"routes": routes});
+    for (earlier, later) in [
+        (json!({"path": "/*"}), json!({"path": "/a"})),
+        (json!({"path": "/a/{x}"}), json!({"path": "/a/{y}", "methods": ["GET"]})),
+        (json!({"path": "/a", "methods": ["GET"]}), json!({"path": "/a/", "methods": ["HEAD"]})),
+        (
+            json!({"path": "/a/*", "methods": ["GET", "PUT"]}),
+            json!({"path": "/a/b", "methods": ["PUT", "HEAD", "GET"]}),
+        ),
+    ] {
+        let mut list = json!([{"path": "/first"}, earlier, later]);
+        for route in list.as_array_mut().unwrap() {
+            route["auth"] = json!("none");
+        }
+        refused(&routes(list), "routes[2]: is never reached, routes[1] matches first");
+    }
+    for (earlier, later) in [
+        (json!({"path": "/a", "methods": ["HEAD"]}), json!({"path": "/a", "methods": ["GET"]})),
+        (json!({"path": "/a", "methods": ["GET"]}), json!({"path": "/a"})),
+        (json!({"path": "/a/b"}), json!({"path": "/a/{x}"})),
+    ] {
+        let mut list = json!([earlier, later]);
+        for route in list.as_array_mut().unwrap() {
+            route["auth"] = json!("none");
+        }
+        assert!(read(&routes(list.clone())).is_ok(), "{list}");
+    }
+}
+
+#[test]
+fn text_that_is_no_policy_is_refused_with_its_place() {
+    for (text, message) in [
+        ("", "expected JSON: EOF while parsing a value at line 1 column 0"),
+        ("{", "expected JSON: EOF while parsing an object at line 1 column 1"),
+        ("{} {}", "expected JSON: trailing characters at line 1 column 4"),
+        (r#"{"log": "all", "log": "none"}"#, "log: is given twice"),
+        (
+            "{\"log\": \"\u{1}\"}",
+            "expected JSON: control character (\\u0000-\\u001F) found while parsing a string at line 1 column 10",
+        ),
+        ("upstream = 'x'", "expected JSON: expected value at line 1 column 1"),
+    ] {
+        let fault = Policy::from_json(text, &bindings()).unwrap_err();
+        assert_eq!(fault.to_string(), message, "{text}");
+    }
+}
+
+#[test]
+fn depth_and_size_neither_trap_nor_hang() {
+    let deep = format!(r#"{{"issuers": {}"#, "[".repeat(200_000));
+    assert_eq!(
+        Policy::from_json(&deep, &bindings()).unwrap_err().to_string(),
+        "issuers[0]: expected an object, found a list"
+    );
+    let deep = format!(r#"{{"issuers": [{{"issuer": "i", "jwks": {}"#, "[".repeat(200_000));
+    assert_eq!(
+        Policy::from_json(&deep, &bindings()).unwrap_err().to_string(),
+        "expected JSON: recursion limit exceeded at line 1 column 162"
+    );
+    let long = "x".repeat(1 << 20);
+    refused(
+        &json!({ &long: 1 }),
+        "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
+         cookie, max_token_length, client_ip_header, forward_auth, legacy_headers, log, issuers, \
+         api_keys, revocation, limits, failed_authentication, routes, admin",
+    );
+    refused(&json!({ "log": long }), "log: expected one of refusals, all, none");
+    let routes: Vec<Value> =
+        (0..1500).map(|n| json!({"path": format!("/r{n}"), "auth": "none"})).collect();
+    let many = policy(&json!({ "routes": routes }));
+    assert_eq!(route(&many, "GET", "/r1499").path(), "/r1499");
+}
+
+#[test]
+fn no_message_and_no_debug_output_holds_a_secret() {
+    let policy = policy(&full());
+    let shown = format!("{policy:?}");
+    for (name, secret) in bindings().0 {
+        if let Ok(text) = String::from_utf8(secret) {
+            assert!(text.is_empty() || !shown.contains(&text), "{name}");
+        }
+    }
+    let fault = read(&with("/issuers/0/secret", json!("SHORT"))).unwrap_err();
+    assert!(!format!("{fault:?}").contains("only-31"), "{fault:?}");
+}
+
+// ---- the example ----
+
+/// `[vars.POLICY]` of `wrangler.toml` as the Worker gets it.
+fn example() -> Value {
+    let config: toml::Table = toml::from_str(include_str!("../wrangler.toml")).unwrap();
+    serde_json::to_value(&config["vars"]["POLICY"]).unwrap()
+}
+
+#[test]
+fn the_example_policy_is_valid_and_fits_into_a_variable() {
+    assert!(example().to_string().len() < 5 * 1024);
+    let policy = policy(&example());
+    let issuer = &policy.verifier.as_ref().unwrap().issuers()[0];
+    assert_eq!(issuer.rules.issuer, "https://edgegate.local/");
+    assert_eq!(issuer.rules.audience, ["https://api.example.com"]);
+    assert_eq!(issuer.algorithms, [Algorithm::Hs256]);
+    let keys = policy.api_keys.as_ref().unwrap();
+    assert_eq!(keys.keys.environment(), "test");
+    assert_eq!(keys.keys.prefixes().collect::<Vec<_>>(), ["sk", "pk"]);
+    assert_eq!(keys.records, Records::Required);
+    assert_eq!(policy.revocation.unwrap().on_error, OnError::Deny);
+    assert_eq!(policy.auth_prefix, "/auth");
+    assert!(policy.admin.is_some() && policy.upstream.is_none());
+}
+
+#[test]
+fn the_example_policy_routes_as_documented() {
+    let policy = policy(&example());
+    let any = [CredentialKind::Jwt, CredentialKind::ApiKey];
+    for (method, target, pattern, auth, scopes) in [
+        ("GET", "/public", "/public/*", Auth::None, ""),
+        ("GET", "/public/a/b?x=1", "/public/*", Auth::None, ""),
+        ("HEAD", "/public/a", "/public/*", Auth::None, ""),
+        ("POST", "/public/a", "/*", Auth::Required, ""),
+        ("GET", "/publicity", "/*", Auth::Required, ""),
+        ("GET", "/v1/posts", "/v1/posts", Auth::Required, "read:posts"),
+        ("HEAD", "/v1/posts/", "/v1/posts", Auth::Required, "read:posts"),
+        ("POST", "/v1/posts", "/v1/posts", Auth::Required, "write:posts"),
+        ("DELETE", "/v1/posts", "/*", Auth::Required, ""),
+        ("GET", "/v1/posts/7", "/*", Auth::Required, ""),
+        ("GET", "/v1/limited", "/v1/limited", Auth::Required, ""),
+        ("GET", "/", "/*", Auth::Required, ""),
+    ] {
+        let route = route(&policy, method, target);
+        let found = (route.path(), route.auth, route.all_scopes.join(" "));
+        assert_eq!(found, (pattern, auth, scopes.to_owned()), "{method} {target}");
+        assert_eq!(route.accept, any, "{method} {target}");
+        let limits: Vec<&str> = policy.limits_of(route).map(|known| known.limit.name()).collect();
+        let limited = if pattern == "/v1/limited" { vec!["five-a-minute"] } else { vec![] };
+        assert_eq!(limits, limited, "{method} {target}");
+    }
+    let limited = route(&policy, "GET", "/v1/limited");
+    let limit = policy.limits_of(limited).next().unwrap();
+    assert_eq!((limit.limit.requests(), limit.limit.window_secs()), (5, 60));
+    assert_eq!(limit.by, [CountBy::Caller]);
+}

@@ -1,0 +1,374 @@
+//! A gate for the tests: policies from JSON, stores in memory that note what they are asked and can be
+//! broken, a clock that stands still, and an executor of ten lines.
+#![allow(dead_code, unreachable_pub)]
+
+use core::cell::{Cell, RefCell};
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use edgegate::api_key::KeyId;
+use edgegate::api_key::record::{KeyRecord, NewKey};
+use edgegate::error::Error;
+use edgegate::guard::{Backend, Decision, Guard, Request};
+use edgegate::jws::HostCheck;
+use edgegate::keys::KeySet;
+use edgegate::policy::{LimitStore, Policy, Secrets};
+use edgegate::rate::{Limit, Verdict};
+use edgegate::revocation::{DenyKey, Entry, NewRevocation};
+use edgegate::secret::Secret;
+use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryRevocations};
+use edgegate::store::{
+    CounterGroup, CounterStore, KeyRecordStore, Page, RevocationStore, StoreError,
+};
+use edgegate::time::{UnixMillis, UnixTime};
+use serde_json::Value;
+
+/// The clock, in seconds.
+pub const NOW_SECS: i64 = 1_700_000_000;
+/// The clock.
+pub const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
+/// The clock of claims and records.
+pub const NOW_TIME: UnixTime = UnixTime::from_secs(NOW_SECS);
+
+/// The clock, so much later.
+pub fn later(millis: u64) -> UnixMillis {
+    NOW.saturating_add(millis)
+}
+
+/// Runs a future that only ever waits for the stores below.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..10_000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+    panic!("a future waits for what never comes")
+}
+
+/// Pending once: what every real store is.
+async fn a_moment() {
+    let mut waited = false;
+    poll_fn(
+        |_| if core::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending },
+    )
+    .await;
+}
+
+/// Secret bindings by name.
+pub struct Bindings(pub BTreeMap<&'static str, Vec<u8>>);
+
+impl Secrets for Bindings {
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.0.get(name).cloned().map(Secret::new)
+    }
+}
+
+/// The secrets of the example policy, and some that are no good.
+pub fn bindings() -> Bindings {
+    Bindings(BTreeMap::from([
+        ("JWT_SECRET", super::mint::SECRET.to_vec()),
+        ("API_KEY_SECRET", b"api-key-secret-of-32-bytes-or-so".to_vec()),
+        ("ADMIN_TOKEN", b"admin-token-that-has-32-bytes-yes".to_vec()),
+        ("OTHER_SECRET", b"fedcba9876543210fedcba9876543210".to_vec()),
+        ("SHORT", b"only-31-bytes-are-in-this-one..".to_vec()),
+        ("EMPTY", Vec::new()),
+        ("PEM", b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----".to_vec()),
+    ]))
+}
+
+/// Reads a policy with [`bindings`].
+pub fn read(policy: &Value) -> Result<Policy, Error> {
+    Policy::from_json(&policy.to_string(), &bindings())
+}
+
+/// A policy that has to be valid.
+#[track_caller]
+pub fn policy(policy: &Value) -> Policy {
+    read(policy).unwrap()
+}
+
+/// A request without a credential, from 192.0.2.1.
+pub fn request<'a>(method: &'a str, path: &'a str) -> Request<'a> {
+    Request {
+        method,
+        path,
+        authorization: None,
+        api_key: None,
+        cookie: None,
+        client_ip: Some("192.0.2.1".parse().unwrap()),
+        preflight: false,
+    }
+}
+
+/// Decides about one request at [`NOW`].
+pub fn check(policy: &Policy, stores: &Stores, request: &Request<'_>) -> Decision {
+    check_at(policy, stores, request, NOW)
+}
+
+/// Decides about one request.
+pub fn check_at(
+    policy: &Policy,
+    stores: &Stores,
+    request: &Request<'_>,
+    now: UnixMillis,
+) -> Decision {
+    run(Guard::new(policy, stores).check(request, now))
+}
+
+/// The record that a request of an administrator makes of a key.
+pub fn record_of(id: KeyId, fields: &Value) -> KeyRecord {
+    let mut record = serde_json::json!({
+        "v": 1, "id": id, "name": "n", "owner": "owner-1", "scopes": [], "created_at": NOW_SECS,
+    });
+    for (name, value) in fields.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    KeyRecord::parse(id, record.to_string().as_bytes()).unwrap()
+}
+
+/// The record of a key of another system.
+pub fn imported(body: &Value) -> KeyRecord {
+    NewKey::parse(body.to_string().as_bytes()).unwrap().imported_record(NOW_TIME).unwrap()
+}
+
+/// The entry that a request of an administrator makes.
+pub fn entry(body: &Value) -> Entry {
+    match NewRevocation::parse(body.to_string().as_bytes()).unwrap() {
+        NewRevocation::Entry(request) => request.entry(NOW_TIME).unwrap(),
+        NewRevocation::Token(_) => panic!("a token"),
+    }
+}
+
+/// What a host or an issuer is made to answer.
+type HostAnswer = dyn Fn(&HostCheck<'_>) -> Result<bool, Error>;
+
+/// Stores in memory, one for each kind of counter, and a host.
+pub struct Stores {
+    /// What was asked, in order: `record`, `entries`, `take memory a,b`, `refund …`, `host RS256`, `remote <kid>`.
+    asked: RefCell<Vec<String>>,
+    /// The first words of calls that fail: `record`, `entries`, `take memory`, `refund durable-object`, …
+    broken: RefCell<Vec<&'static str>>,
+    records: MemoryKeyRecords,
+    revocations: MemoryRevocations,
+    counters: [(LimitStore, MemoryCounters); 3],
+    failures: MemoryCounters,
+    host: Box<HostAnswer>,
+    remote: Option<Rc<KeySet>>,
+    short_answers: Cell<bool>,
+}
+
+impl Default for Stores {
+    fn default() -> Self {
+        Self {
+            asked: RefCell::default(),
+            broken: RefCell::default(),
+            records: MemoryKeyRecords::default(),
+            revocations: MemoryRevocations::default(),
+            counters: [
+                (LimitStore::Memory, MemoryCounters::default()),
+                (LimitStore::DurableObject, MemoryCounters::default()),
+                (LimitStore::Binding("LIMITER".to_owned()), MemoryCounters::default()),
+            ],
+            failures: MemoryCounters::default(),
+            host: Box::new(|_| panic!("the host was asked")),
+            remote: None,
+            short_answers: Cell::new(false),
+        }
+    }
+}
+
+impl Stores {
+    /// With a host that answers so.
+    pub fn with_host(
+        mut self,
+        host: impl Fn(&HostCheck<'_>) -> Result<bool, Error> + 'static,
+    ) -> Self {
+        self.host = Box::new(host);
+        self
+    }
+
+    /// With an issuer that publishes these keys.
+    pub fn with_remote(mut self, keys: KeySet) -> Self {
+        self.remote = Some(Rc::new(keys));
+        self
+    }
+
+    /// Lets all calls fail that begin with these words.
+    pub fn break_down(&self, call: &'static str) {
+        self.broken.borrow_mut().push(call);
+    }
+
+    /// Everything works again.
+    pub fn repair(&self) {
+        self.broken.borrow_mut().clear();
+    }
+
+    /// Lets stores answer with nothing, whatever was asked for.
+    pub fn answer_with_nothing(&self) {
+        self.short_answers.set(true);
+    }
+
+    /// What was asked since the last time.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.take()
+    }
+
+    /// Stores a record.
+    pub fn put_record(&self, record: &KeyRecord) {
+        run(self.records.put(record, NOW)).unwrap();
+    }
+
+    /// Stores a revocation.
+    pub fn revoke(&self, body: &Value) {
+        let entry = entry(body);
+        run(self.revocations.put(&entry.deny_key(), &entry, NOW)).unwrap();
+    }
+
+    async fn note(&self, call: String) -> Result<(), StoreError> {
+        let fails = self.broken.borrow().iter().any(|broken| call.starts_with(broken));
+        self.asked.borrow_mut().push(call);
+        a_moment().await;
+        if fails { Err(StoreError::new("is on fire")) } else { Ok(()) }
+    }
+
+    fn counters_of(&self, store: &LimitStore) -> &MemoryCounters {
+        &self.counters.iter().find(|(known, _)| known == store).unwrap().1
+    }
+}
+
+fn counted(call: &str, store: &LimitStore, limits: &[Limit]) -> String {
+    let store = match store {
+        LimitStore::Memory => "memory",
+        LimitStore::DurableObject => "durable-object",
+        LimitStore::Binding(_) => "binding",
+    };
+    let names: Vec<&str> = limits.iter().map(Limit::name).collect();
+    format!("{call} {store} {}", names.join(","))
+}
+
+impl KeyRecordStore for Stores {
+    async fn record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        self.note("record".to_owned()).await?;
+        self.records.record(id).await
+    }
+
+    async fn put(&self, record: &KeyRecord, now: UnixMillis) -> Result<(), StoreError> {
+        self.records.put(record, now).await
+    }
+
+    async fn list(
+        &self,
+        owner: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<KeyRecord>, StoreError> {
+        self.records.list(owner, cursor, limit).await
+    }
+}
+
+impl RevocationStore for Stores {
+    async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.note("entries".to_owned()).await?;
+        if self.short_answers.get() {
+            return Ok(Vec::new());
+        }
+        self.revocations.entries(keys).await
+    }
+
+    async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {
+        self.revocations.put(key, entry, now).await
+    }
+
+    async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {
+        self.revocations.remove(key).await
+    }
+
+    async fn list(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<(DenyKey, Entry)>, StoreError> {
+        self.revocations.list(cursor, limit).await
+    }
+}
+
+impl CounterStore for Stores {
+    async fn take(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        self.note(counted("take", store, limits)).await?;
+        if self.short_answers.get() {
+            return Ok(Vec::new());
+        }
+        Ok(self.counters_of(store).take_now(group, limits, cost, now))
+    }
+
+    async fn refund(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        self.note(counted("refund", store, limits)).await?;
+        match store {
+            // As the platform's: it only ever counts up.
+            LimitStore::Binding(_) => Ok(()),
+            _ => self.counters_of(store).refund(store, group, limits, cost, now).await,
+        }
+    }
+}
+
+impl Backend for Stores {
+    type Keys = Self;
+    type Revocations = Self;
+    type Counters = Self;
+
+    fn keys(&self) -> &Self {
+        self
+    }
+
+    fn revocations(&self) -> &Self {
+        self
+    }
+
+    fn counters(&self) -> &Self {
+        self
+    }
+
+    fn failures(&self) -> &MemoryCounters {
+        &self.failures
+    }
+
+    async fn signature_holds(&self, _issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
+        self.asked.borrow_mut().push(format!("host {}", check.algorithm()));
+        a_moment().await;
+        (self.host)(check)
+    }
+
+    async fn remote_keys(
+        &self,
+        issuer: &str,
+        _uri: &str,
+        key_id: Option<&str>,
+        _now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        self.asked.borrow_mut().push(format!("remote {}", key_id.unwrap_or("-")));
+        a_moment().await;
+        self.remote.clone().ok_or_else(|| Error::KeysUnavailable {
+            issuer: issuer.to_owned(),
+            problem: "is on fire".to_owned(),
+        })
+    }
+}
