@@ -1,0 +1,153 @@
+// The error contract: every code, whole, as JSON and as problem+json.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import {
+  CODES, ISSUER, ROOT, admitted, apiKey, assertHint, assertNoCredential, assertRefusalHeaders, closedPort, freshIp,
+  gateWorker, policy, refused, start, token,
+} from './harness.mjs';
+import { control, faultyKv, faultyWorkers } from './stores.mjs';
+import { nowSecs } from './token.mjs';
+
+let gate;
+
+before(async () => {
+  const port = await closedPort();
+  const elsewhere = `http://127.0.0.1:${port}`;
+  const remote = { issuer: ISSUER, audience: ['https://api.example.com'], algorithms: ['RS256'], jwks_uri: `${elsewhere}/jwks.json` };
+  gate = await start([
+    gateWorker({ policy: policy() }),
+    gateWorker({ name: 'no-upstream', policy: policy({ upstream: elsewhere }) }),
+    gateWorker({ name: 'no-keys', policy: policy({ issuers: [remote] }) }),
+    gateWorker({ name: 'no-store', policy: policy(), worker: faultyKv }),
+    gateWorker({ name: 'no-policy', policy: { issuer: 'misspelt' } }),
+    ...faultyWorkers,
+  ]);
+  await (await control(gate, 'faulty-kv')).set('fail');
+});
+after(() => gate.dispose());
+
+/** For each code: requests that get it. `ask` takes options that are added to the request. */
+const CASES = {
+  MISSING_CREDENTIALS: { ask: (more) => gate.get('/v1/posts', more) },
+  INVALID_TOKEN: { ask: (more) => gate.get('/v1/posts', { token: 'invalid_token', ...more }) },
+  TOKEN_EXPIRED: { ask: (more) => gate.get('/v1/posts', { token: token({ exp: nowSecs() - 1 }), ...more }) },
+  TOKEN_NOT_YET_VALID: { ask: (more) => gate.get('/v1/posts', { token: token({ nbf: nowSecs() + 300 }), ...more }) },
+  TOKEN_REVOKED: {
+    async ask(more) {
+      const revoked = token({ jti: `errors-${freshIp()}`, scope: 'read:posts' });
+      admitted(await gate.get('/v1/posts', { token: revoked }));
+      assert.equal((await gate.admin('POST', '/revocations', { token: revoked })).status, 201);
+      return gate.get('/v1/posts', { token: revoked, ...more });
+    },
+  },
+  INVALID_API_KEY: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ secret: 'guessed'.repeat(6) }), ...more }) },
+  API_KEY_EXPIRED: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ expiryMinutes: 1 }), ...more }) },
+  API_KEY_REVOKED: {
+    async ask(more) {
+      const { id, key } = await gate.mint();
+      admitted(await gate.get('/v1/posts', { key }));
+      assert.equal((await gate.admin('DELETE', `/keys/${id}`)).status, 200);
+      return gate.get('/v1/posts', { key, ...more });
+    },
+  },
+  WRONG_ENVIRONMENT: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ environment: 'live' }), ...more }) },
+  INSUFFICIENT_SCOPE: {
+    ask: (more) => gate.post('/v1/posts', { token: token({ scope: 'read:posts' }), ...more }),
+    scope: 'write:posts',
+  },
+  RATE_LIMITED: {
+    async ask(more) {
+      const caller = token({ sub: `errors-${freshIp()}` });
+      for (let request = 0; request < 5; request += 1) admitted(await gate.get('/v1/limited', { token: caller }));
+      return gate.get('/v1/limited', { token: caller, ...more });
+    },
+  },
+  INVALID_REQUEST: { ask: (more) => gate.get('/v1//posts', { token: token(), ...more }) },
+  MULTIPLE_CREDENTIALS: { ask: (more) => gate.get('/v1/posts', { token: token(), key: apiKey(), ...more }) },
+  NOT_FOUND: { ask: (more) => gate.get('/auth/nothing-here', { ...more }) },
+  METHOD_NOT_ALLOWED: { ask: (more) => gate.post('/auth/health', { ...more }) },
+  STORE_UNAVAILABLE: { ask: (more) => gate.get('/v1/posts', { token: token({ jti: '1' }), gate: 'no-store', ...more }) },
+  KEYS_UNAVAILABLE: { ask: (more) => gate.get('/v1/posts', { token: token({}, { alg: 'RS256' }), gate: 'no-keys', ...more }) },
+  UPSTREAM_ERROR: { ask: (more) => gate.get('/v1/other', { token: token(), gate: 'no-upstream', ...more }) },
+  CONFIG_ERROR: { ask: (more) => gate.get('/v1/posts', { token: token(), gate: 'no-policy', ...more }) },
+};
+
+test('every code of the crate has a row in the contract and a case here', () => {
+  const source = readFileSync(path.join(ROOT, 'src/error.rs'), 'utf8');
+  const codes = [...source.matchAll(/=> "([A-Z][A-Z_]+)"/g)].map((match) => match[1]);
+  assert.ok(codes.length >= 17, 'no codes found in src/error.rs');
+  assert.deepEqual(Object.keys(CODES).sort(), codes.sort());
+  assert.deepEqual(Object.keys(CASES).sort(), codes.sort());
+});
+
+for (const [code, { ask, scope }] of Object.entries(CASES)) {
+  const [status, title] = CODES[code];
+
+  test(`${code} is ${status} "${title}"`, async () => {
+    refused(await ask({}), code, { scope });
+  });
+
+  test(`${code} is a problem of RFC 9457 for those who ask for one`, async () => {
+    const answer = await ask({ headers: { Accept: 'application/problem+json, application/json;q=0.5' } });
+    assert.equal(answer.status, status, answer.text);
+    assert.equal(answer.headers['content-type'], 'application/problem+json');
+    assert.equal(answer.headers['cache-control'], 'no-store');
+    const problem = answer.json();
+    assertHint(problem.detail);
+    assert.deepEqual(problem, {
+      type: `urn:edgegate:error:${code.toLowerCase().replaceAll('_', '-')}`,
+      title,
+      status,
+      detail: problem.detail,
+      code,
+    });
+    assertRefusalHeaders(answer, code, { scope });
+    assertNoCredential(answer);
+  });
+}
+
+test('a refusal of HEAD has the headers and no body', async () => {
+  const answer = await gate.request('HEAD', '/v1/posts');
+  assert.equal(answer.status, 401);
+  assert.equal(answer.text, '');
+  assert.equal(answer.headers['www-authenticate'], 'Bearer realm="edgegate"');
+  assert.equal(answer.headers['cache-control'], 'no-store');
+});
+
+test('Accept: */* and an Accept that refuses problem+json get plain JSON', async () => {
+  for (const accept of ['*/*', 'application/json', 'application/problem+json;q=0', 'text/html']) {
+    refused(await gate.get('/v1/posts', { headers: { Accept: accept } }), 'MISSING_CREDENTIALS');
+  }
+});
+
+test('a bearer API key that is refused is told so as a bearer', async () => {
+  refused(await gate.get('/v1/posts', { token: apiKey({ secret: 'guessed'.repeat(6) }) }), 'INVALID_API_KEY');
+});
+
+test('why a token is refused is in the log and not in the answer', async () => {
+  const from = gate.output.lines.length;
+  const answers = [
+    ['bad_signature', token({}, { secret: 'x'.repeat(32) })],
+    ['unknown_issuer', token({ iss: 'https://elsewhere.test/' })],
+    ['unexpected_claim', token({ aud: 'https://elsewhere.test' })],
+    ['malformed_token', 'a.b'],
+  ];
+  const bodies = new Set();
+  for (const [reason, bearer] of answers) {
+    const answer = await gate.get('/v1/posts', { token: bearer });
+    refused(answer, 'INVALID_TOKEN');
+    bodies.add(answer.text);
+    const line = await gate.output.find((one) => one.includes(reason), from);
+    const event = JSON.parse(line.slice(line.indexOf('{')));
+    assert.equal(event.event, 'refused');
+    assert.equal(event.code, 'INVALID_TOKEN');
+    assert.equal(event.reason, reason);
+    assert.equal(event.route, '/v1/posts');
+    assert.equal(event.method, 'GET');
+  }
+  assert.equal(bodies.size, 1, 'callers can tell reasons apart');
+});

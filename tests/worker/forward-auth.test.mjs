@@ -1,0 +1,370 @@
+// Forward-auth: the decision for another proxy, asked as nginx (a real one), Traefik and Envoy ask.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { CODES, ISSUER, closedPort, freshIp, gateWorker, policy, refused, start, temporaryFolder, token } from './harness.mjs';
+
+const LIMITS = [{ name: 'two', by: 'caller', requests: 2, window_secs: 3600, store: 'durable-object' }];
+const ROUTES = [
+  { path: '/public/*', methods: ['GET'], auth: 'none' },
+  { path: '/v1/posts', methods: ['GET'], scopes: { all: ['read:posts'] } },
+  { path: '/v1/posts', methods: ['POST'], scopes: { all: ['write:posts'] } },
+  { path: '/v1/limited', limits: ['two'] },
+];
+const FORWARD_AUTH = { client_ip_header: 'X-Real-IP' };
+const IDENTITY = ['x-auth-method', 'x-auth-subject', 'x-auth-issuer', 'x-auth-scopes', 'x-auth-key-id'];
+
+let gate;
+
+before(async () => {
+  const unreachable = { issuer: 'https://keys.test/', audience: ['x'], algorithms: ['RS256'], jwks_uri: `http://127.0.0.1:${await closedPort()}/` };
+  gate = await start([
+    gateWorker({ policy: policy({ limits: LIMITS, routes: ROUTES, forward_auth: FORWARD_AUTH, issuers: [...policy().issuers, unreachable] }) }),
+  ]);
+});
+after(() => gate.dispose());
+
+/** Asks as a proxy would. */
+const verify = (headers, options = {}) => gate.get('/auth/verify', { ip: '10.0.0.1', ...options, headers: { 'X-Real-IP': freshIp(), ...headers } });
+const traefik = (method, uri, options) => verify({ 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri }, options);
+const nginxStyle = (method, uri, options) => verify({ 'X-Original-Method': method, 'X-Original-URI': uri }, options);
+
+const identityOf = (answer) => Object.fromEntries(IDENTITY.map((name) => [name, answer.headers[name] ?? '']));
+const ANONYMOUS = { 'x-auth-method': 'anonymous', 'x-auth-subject': '', 'x-auth-issuer': '', 'x-auth-scopes': '', 'x-auth-key-id': '' };
+
+function letThrough(answer) {
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.text, '');
+  assert.equal(answer.headers['cache-control'], 'no-store');
+  return identityOf(answer);
+}
+
+for (const [style, ask] of [['Traefik', traefik], ['nginx', nginxStyle]]) {
+  describe(`asked as ${style} asks`, () => {
+    test('lets an open route through as nobody', async () => {
+      assert.deepEqual(letThrough(await ask('GET', '/public/a?b=c')), ANONYMOUS);
+    });
+
+    test('says who a token belongs to, with no body', async () => {
+      assert.deepEqual(letThrough(await ask('GET', '/v1/posts', { token: token({ scope: 'read:posts' }) })), {
+        ...ANONYMOUS, 'x-auth-method': 'jwt', 'x-auth-subject': 'alice', 'x-auth-issuer': ISSUER, 'x-auth-scopes': 'read:posts',
+      });
+    });
+
+    test('says who an API key belongs to', async () => {
+      const { key, id } = await gate.mint({ owner: 'bob' });
+      assert.deepEqual(letThrough(await ask('GET', '/v1/posts', { key })), {
+        ...ANONYMOUS, 'x-auth-method': 'api_key', 'x-auth-subject': 'bob', 'x-auth-scopes': 'read:posts', 'x-auth-key-id': id,
+      });
+    });
+
+    test('refuses as the gate itself would', async () => {
+      refused(await ask('GET', '/v1/posts'), 'MISSING_CREDENTIALS');
+      refused(await ask('GET', '/v1/posts', { token: 'nonsense' }), 'INVALID_TOKEN');
+      refused(await ask('GET', '/v1/posts', { token: token({ exp: 1 }) }), 'TOKEN_EXPIRED');
+      refused(await ask('POST', '/v1/posts', { token: token({ scope: 'read:posts' }) }), 'INSUFFICIENT_SCOPE', { scope: 'write:posts' });
+      refused(await ask('POST', '/public/a'), 'MISSING_CREDENTIALS');
+      refused(await ask('GET', '/public/..%2fv1/posts'), 'INVALID_REQUEST');
+      refused(await ask('GET', '/public/../v1/posts'), 'INVALID_REQUEST');
+      refused(await ask('GET', '/public//a'), 'INVALID_REQUEST');
+    });
+
+    test('counts limits and tells about them', async () => {
+      const bearer = token({ sub: randomUUID() });
+      for (const left of [1, 0]) {
+        const answer = await ask('GET', '/v1/limited', { token: bearer });
+        letThrough(answer);
+        assert.equal(answer.headers['ratelimit-policy'], '"two";q=2;w=3600');
+        assert.match(answer.headers.ratelimit, new RegExp(`^"two";r=${left};t=\\d+$`));
+      }
+      const answer = await ask('GET', '/v1/limited', { token: bearer });
+      refused(answer, 'RATE_LIMITED');
+      assert.equal(answer.headers['ratelimit-policy'], '"two";q=2;w=3600');
+    });
+
+    test('counts failed authentication by the address that the proxy names', async () => {
+      const address = { 'X-Real-IP': freshIp() };
+      const names = style === 'nginx' ? ['X-Original-Method', 'X-Original-URI'] : ['X-Forwarded-Method', 'X-Forwarded-Uri'];
+      const attempt = (headers) => verify({ [names[0]]: 'GET', [names[1]]: '/v1/posts', ...headers }, { token: 'nonsense' });
+      for (let count = 0; count < 5; count += 1) refused(await attempt(address), 'INVALID_TOKEN');
+      refused(await attempt(address), 'RATE_LIMITED');
+      refused(await attempt({ 'X-Real-IP': freshIp() }), 'INVALID_TOKEN');
+    });
+
+    test('lets a CORS preflight through', async () => {
+      const headers = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'POST' };
+      const names = style === 'nginx' ? ['X-Original-Method', 'X-Original-URI'] : ['X-Forwarded-Method', 'X-Forwarded-Uri'];
+      letThrough(await verify({ ...headers, [names[0]]: 'OPTIONS', [names[1]]: '/v1/posts' }));
+      refused(await verify({ ...headers, [names[0]]: 'POST', [names[1]]: '/v1/posts' }), 'MISSING_CREDENTIALS');
+    });
+  });
+}
+
+describe('what is asked about', () => {
+  test('may be a whole URL', async () => {
+    letThrough(await traefik('GET', 'https://api.example.com/public/a?b'));
+    refused(await traefik('GET', 'https://api.example.com/v1/posts'), 'MISSING_CREDENTIALS');
+    refused(await traefik('GET', 'https://api.example.com/public/../v1/posts'), 'INVALID_REQUEST');
+    refused(await traefik('GET', 'https://api.example.com'), 'MISSING_CREDENTIALS');
+  });
+
+  test('has to be said, and once', async () => {
+    const hint = /Forwarded|Original|method/;
+    for (const headers of [
+      {},
+      { 'X-Forwarded-Method': 'GET' },
+      { 'X-Forwarded-Uri': '/public/a' },
+      { 'X-Original-Method': 'GET' },
+      { 'X-Original-URI': '/public/a' },
+      { 'X-Forwarded-Method': 'GET', 'X-Original-URI': '/public/a' },
+      { 'X-Forwarded-Method': '', 'X-Forwarded-Uri': '' },
+      { 'X-Forwarded-Method': 'get', 'X-Forwarded-Uri': '/public/a' },
+      { 'X-Forwarded-Method': 'GET /public', 'X-Forwarded-Uri': '/public/a' },
+      { 'X-Forwarded-Method': 'G'.repeat(100), 'X-Forwarded-Uri': '/public/a' },
+    ]) {
+      refused(await verify(headers), 'INVALID_REQUEST', { hint });
+      refused(await verify(headers, { token: token() }), 'INVALID_REQUEST', { hint });
+    }
+    refused(await traefik('GET', 'public/a'), 'INVALID_REQUEST');
+  });
+
+  test('cannot be chosen by the client: two that differ are refused, whoever set which', async () => {
+    const open = { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' };
+    refused(await verify({ ...open, 'X-Original-Method': 'GET', 'X-Original-URI': '/v1/posts' }), 'INVALID_REQUEST');
+    refused(await verify({ ...open, 'X-Original-Method': 'POST', 'X-Original-URI': '/public/a' }), 'INVALID_REQUEST');
+    refused(await verify({ ...open, 'X-Original-URI': '/v1/posts' }), 'INVALID_REQUEST');
+    letThrough(await verify({ ...open, 'X-Original-Method': 'GET', 'X-Original-URI': '/public/a' }));
+  });
+
+  test('cannot be joined from two headers of one name, in whichever order', async () => {
+    const method = ['X-Forwarded-Method', 'GET'];
+    const uri = (value) => ['X-Forwarded-Uri', value];
+    for (const headers of [
+      [method, uri('/public/a'), uri('/v1/posts')],
+      [method, uri('/v1/posts'), uri('/public/a')],
+      [method, uri('/public/a'), uri('/public/a')],
+      [method, method, uri('/public/a')],
+    ]) {
+      refused(await gate.get('/auth/verify', { headers }), 'INVALID_REQUEST');
+    }
+  });
+
+  test('is not the path of the question itself', async () => {
+    refused(await gate.get('/auth/verify/public/a'), 'NOT_FOUND');
+    refused(await gate.get('/auth/verify?uri=/public/a&method=GET'), 'INVALID_REQUEST');
+  });
+
+  test('identity headers of the client are never echoed', async () => {
+    const answer = await verify({
+      'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a', 'X-Auth-Subject': 'root', 'X-Auth-Scopes': 'admin', 'X-Auth-Method': 'jwt',
+    });
+    assert.deepEqual(letThrough(answer), ANONYMOUS);
+  });
+});
+
+// ---- a real nginx ----
+
+function findNginx() {
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin'];
+  const found = folders.map((folder) => path.join(folder, 'nginx')).find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  if (!found) throw new Error('nginx is not installed: apt-get install nginx-light');
+  return found;
+}
+
+const configuration = ({ port, gatePort, backendPort }) => `
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr warn;
+events {}
+http {
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+
+  server {
+    listen 127.0.0.1:${port};
+
+    location = /_gate {
+      internal;
+      proxy_pass http://127.0.0.1:${gatePort}/auth/verify;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_set_header X-Original-Method $request_method;
+      proxy_set_header X-Original-URI $request_uri;
+      proxy_set_header X-Real-IP $remote_addr;
+    }
+
+    location / {
+      auth_request /_gate;
+      auth_request_set $gate_status $upstream_status;
+      auth_request_set $gate_retry_after $upstream_http_retry_after;
+      auth_request_set $auth_method $upstream_http_x_auth_method;
+      auth_request_set $auth_subject $upstream_http_x_auth_subject;
+      auth_request_set $auth_issuer $upstream_http_x_auth_issuer;
+      auth_request_set $auth_scopes $upstream_http_x_auth_scopes;
+      auth_request_set $auth_key_id $upstream_http_x_auth_key_id;
+      proxy_set_header X-Auth-Method $auth_method;
+      proxy_set_header X-Auth-Subject $auth_subject;
+      proxy_set_header X-Auth-Issuer $auth_issuer;
+      proxy_set_header X-Auth-Scopes $auth_scopes;
+      proxy_set_header X-Auth-Key-Id $auth_key_id;
+      proxy_set_header Authorization "";
+      proxy_set_header X-API-Key "";
+      # auth_request knows 401 and 403; every other status of the gate arrives here as 500.
+      error_page 500 = @refused;
+      proxy_pass http://127.0.0.1:${backendPort};
+    }
+
+    location @refused {
+      if ($gate_status = 400) { return 400; }
+      if ($gate_status = 429) { add_header Retry-After $gate_retry_after always; return 429; }
+      if ($gate_status = 503) { add_header Retry-After $gate_retry_after always; return 503; }
+      return 500;
+    }
+  }
+}
+`;
+
+describe('nginx with auth_request', () => {
+  let nginx;
+  let backend;
+  let port;
+  let seen = [];
+  let complaints = '';
+
+  before(async () => {
+    const executable = findNginx();
+    backend = http.createServer((request, response) => {
+      seen.push(request);
+      request.resume();
+      request.on('end', () => response.end('backend'));
+    }).listen(0, '127.0.0.1');
+    await once(backend, 'listening');
+    const prefix = temporaryFolder();
+    mkdirSync(path.join(prefix, 'logs'));
+    port = await closedPort();
+    writeFileSync(path.join(prefix, 'nginx.conf'), configuration({ port, gatePort: gate.port(), backendPort: backend.address().port }));
+    nginx = spawn(executable, ['-p', `${prefix}/`, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    nginx.stderr.on('data', (text) => { complaints += text; });
+    for (let attempt = 0; ; attempt += 1) {
+      assert.equal(nginx.exitCode, null, `nginx did not start:\n${complaints}`);
+      const answers = await gate.get('/public/ready', { port }).then(() => true, () => false);
+      if (answers) break;
+      assert.ok(attempt < 200, `nginx does not answer:\n${complaints}`);
+      await sleep(25);
+    }
+    seen = [];
+  });
+  after(() => backend?.close());
+  after(async () => {
+    if (!nginx || nginx.exitCode !== null) return;
+    nginx.kill('SIGKILL');
+    await once(nginx, 'exit');
+  });
+
+  // Linux answers on all of 127.0.0.0/8, so each test can be a client of its own.
+  let client = 1;
+  const ask = (method, target, options = {}) => {
+    client += 1;
+    return gate.request(method, target, { port, localAddress: `127.0.${client >> 8}.${client & 255}`, agent: false, ip: null, ...options });
+  };
+
+  const identitySeen = () => Object.fromEntries(Object.entries(seen.at(-1).headers).filter(([name]) => /^x[-_]auth/.test(name)));
+
+  test('passes who it is to the backend, without the credential', async () => {
+    const bearer = token({ scope: 'read:posts' });
+    const answer = await ask('GET', '/v1/posts?a=b', { token: bearer });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.text, 'backend');
+    assert.equal(seen.at(-1).url, '/v1/posts?a=b');
+    assert.deepEqual(identitySeen(), {
+      'x-auth-method': 'jwt', 'x-auth-subject': 'alice', 'x-auth-issuer': ISSUER, 'x-auth-scopes': 'read:posts',
+    });
+    assert.ok(!seen.at(-1).rawHeaders.join('\n').includes(bearer));
+    const { key, id } = await gate.mint({ owner: 'bob' });
+    assert.equal((await ask('GET', '/v1/posts', { key })).status, 200);
+    assert.deepEqual(identitySeen(), { 'x-auth-method': 'api_key', 'x-auth-subject': 'bob', 'x-auth-scopes': 'read:posts', 'x-auth-key-id': id });
+  });
+
+  test('passes bodies on after the decision', async () => {
+    const answer = await ask('POST', '/v1/posts', { token: token({ scope: 'write:posts' }), body: 'x'.repeat(100_000) });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(seen.at(-1).headers['content-length'], '100000');
+  });
+
+  test('replaces identity headers of the client, also for nobody in particular', async () => {
+    const spoofed = { 'X-Auth-Subject': 'root', 'X-Auth-Scopes': 'admin', 'X-Auth-Method': 'jwt', 'X-Auth-Key-Id': '1', 'X-Auth-Issuer': 'me' };
+    assert.equal((await ask('GET', '/public/a', { headers: spoofed })).status, 200);
+    assert.deepEqual(identitySeen(), { 'x-auth-method': 'anonymous' });
+    assert.equal((await ask('GET', '/v1/posts', { headers: spoofed, token: token({ scope: 'read:posts', sub: undefined }) })).status, 200);
+    assert.deepEqual(identitySeen(), { 'x-auth-method': 'jwt', 'x-auth-issuer': ISSUER, 'x-auth-scopes': 'read:posts' });
+  });
+
+  /** Fails unless nginx answers so and the backend is not asked. */
+  async function stopped(status, ...request) {
+    const count = seen.length;
+    const answer = await ask(...request);
+    assert.equal(answer.status, status, answer.text);
+    assert.equal(seen.length, count, 'the backend was asked');
+    return answer;
+  }
+
+  test('401 reaches the client with the challenge', async () => {
+    const missing = await stopped(401, 'GET', '/v1/posts');
+    assert.equal(missing.headers['www-authenticate'], 'Bearer realm="edgegate"');
+    const invalid = await stopped(401, 'GET', '/v1/posts', { token: 'nonsense' });
+    assert.equal(invalid.headers['www-authenticate'], `Bearer realm="edgegate", error="invalid_token", error_description="${CODES.INVALID_TOKEN[1]}"`);
+    await stopped(401, 'GET', '/v1/posts', { token: token({ exp: 1 }) });
+  });
+
+  test('403 reaches the client', async () => {
+    await stopped(403, 'POST', '/v1/posts', { token: token({ scope: 'read:posts' }), body: 'x' });
+  });
+
+  test('429 reaches the client with Retry-After, mapped from what nginx takes for 500', async () => {
+    const bearer = token({ sub: randomUUID() });
+    for (let count = 0; count < 2; count += 1) assert.equal((await ask('GET', '/v1/limited', { token: bearer })).status, 200);
+    const answer = await stopped(429, 'GET', '/v1/limited', { token: bearer });
+    assert.match(answer.headers['retry-after'], /^\d+$/);
+  });
+
+  test('429 for failed authentication counts the address of the client, not that of nginx', async () => {
+    const localAddress = '127.9.9.9';
+    for (let count = 0; count < 5; count += 1) await stopped(401, 'GET', '/v1/posts', { token: 'nonsense', localAddress });
+    await stopped(429, 'GET', '/v1/posts', { token: 'nonsense', localAddress });
+    await stopped(401, 'GET', '/v1/posts', { token: 'nonsense' });
+  });
+
+  test('503 reaches the client with Retry-After', async () => {
+    const bearer = token({ iss: 'https://keys.test/' }, { alg: 'RS256' });
+    const answer = await stopped(503, 'GET', '/v1/posts', { token: bearer });
+    assert.match(answer.headers['retry-after'], /^\d+$/);
+  });
+
+  test('a request that can be read in two ways is stopped with 400', async () => {
+    for (const target of ['/public/..%2fv1/posts', '/public//a', '/public/%2e%2e/v1/posts', '/public/../v1/posts', '/public/..;/v1/posts']) {
+      await stopped(400, 'GET', target);
+    }
+  });
+
+  test('a client cannot choose what is asked about', async () => {
+    await stopped(400, 'GET', '/v1/posts', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' } });
+    await stopped(401, 'GET', '/v1/posts', { headers: { 'X-Original-Method': 'GET', 'X-Original-URI': '/public/a' } });
+    await stopped(400, 'POST', '/public/a', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' }, body: 'x' });
+  });
+});

@@ -1,0 +1,449 @@
+// The reverse proxy: what the upstream sees, what the caller gets back, and that bodies stream.
+
+import assert from 'node:assert/strict';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { brotliCompressSync, gunzipSync, gzipSync } from 'node:zlib';
+
+import { ISSUER, SECRETS, apiKey, closedPort, gateWorker, policy, refused, start, token } from './harness.mjs';
+
+const MIB = 1024 * 1024;
+const SIZE = 50 * MIB;
+
+const LIMITS = [{ name: 'many', by: 'caller', requests: 1000, window_secs: 3600, store: 'memory' }];
+const ROUTES = [{ path: '/public/*', auth: 'none' }, { path: '/limited/*', limits: ['many'] }];
+
+/** An upstream that a test can look into: `handle` answers, `seen` are the requests it got. */
+class Upstream {
+  seen = [];
+  handle = (_, response) => response.end('ok');
+
+  async listen() {
+    this.server = http.createServer((request, response) => {
+      this.seen.push(request);
+      this.handle(request, response);
+    }).listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+  }
+
+  /** Answers the next requests with `handle` while `step` runs; gives the last request seen. */
+  async during(handle, step) {
+    const usual = this.handle;
+    this.handle = handle;
+    try {
+      const answer = await step();
+      return { answer, request: this.seen.at(-1) };
+    } finally {
+      this.handle = usual;
+    }
+  }
+}
+
+const upstream = new Upstream();
+let gate;
+
+before(async () => {
+  await upstream.listen();
+  const proxied = (more = {}) => policy({ upstream: upstream.url, routes: ROUTES, limits: LIMITS, ...more });
+  gate = await start([
+    gateWorker({ policy: proxied() }),
+    gateWorker({ name: 'forwarding', policy: proxied({ forward_credential: true, cookie: 'session' }) }),
+    gateWorker({ name: 'cookie', policy: proxied({ cookie: 'session' }) }),
+    gateWorker({ name: 'base', policy: proxied({ upstream: `${upstream.url}/base/` }) }),
+    gateWorker({ name: 'down', policy: proxied({ upstream: `http://127.0.0.1:${await closedPort()}` }) }),
+    gateWorker({ name: 'service', policy: policy({ routes: ROUTES, limits: LIMITS }), worker: { serviceBindings: { UPSTREAM: 'backend' } } }),
+    gateWorker({ name: 'broken-service', policy: policy({ routes: ROUTES, limits: LIMITS }), worker: { serviceBindings: { UPSTREAM: 'broken' } } }),
+    {
+      name: 'backend',
+      modules: true,
+      script: `export default { async fetch(request) {
+        const body = await request.text();
+        return Response.json({ url: request.url, method: request.method, headers: [...request.headers], body }, { status: 203 });
+      } }`,
+    },
+    { name: 'broken', modules: true, script: `export default { fetch() { throw new Error('no backend today'); } }` },
+  ]);
+});
+after(() => {
+  upstream.server.closeAllConnections();
+  upstream.server.close();
+});
+after(() => gate.dispose());
+
+/** The headers the upstream saw for a request. */
+async function seenBy(target, options = {}) {
+  const count = upstream.seen.length;
+  const answer = await gate.request(options.method ?? 'GET', target, options);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(upstream.seen.length, count + 1);
+  return upstream.seen.at(-1);
+}
+
+const identityOf = (request) => Object.fromEntries(Object.entries(request.headers).filter(([name]) => /^x[-_]auth/.test(name)));
+
+describe('identity headers', () => {
+  test('of a token', async () => {
+    const request = await seenBy('/a', { token: token({ scope: 'read:posts admin' }) });
+    assert.deepEqual(identityOf(request), {
+      'x-auth-method': 'jwt', 'x-auth-subject': 'alice', 'x-auth-issuer': ISSUER, 'x-auth-scopes': 'admin read:posts',
+    });
+  });
+
+  test('of an API key', async () => {
+    const { key, id } = await gate.mint({ owner: 'bob', scopes: ['read:posts', 'a'] });
+    assert.deepEqual(identityOf(await seenBy('/a', { key })), {
+      'x-auth-method': 'api_key', 'x-auth-subject': 'bob', 'x-auth-scopes': 'read:posts a', 'x-auth-key-id': id,
+    });
+  });
+
+  test('of nobody', async () => {
+    assert.deepEqual(identityOf(await seenBy('/public/a')), { 'x-auth-method': 'anonymous' });
+  });
+
+  test('that a caller sends are removed, in every spelling, on open routes too', async () => {
+    const spoofed = {
+      'X-Auth-Method': 'jwt', 'X-Auth-Subject': 'root', 'x-auth-issuer': 'me', 'X-AUTH-SCOPES': 'admin', 'X-Auth-Key-Id': '1',
+      'X_Auth_Subject': 'root', 'X-Auth_Subject': 'root', 'x_auth_scopes': 'admin', 'X-Auth-Anything': 'x', 'X-Auth-': 'x',
+    };
+    assert.deepEqual(identityOf(await seenBy('/public/a', { headers: spoofed })), { 'x-auth-method': 'anonymous' });
+    assert.deepEqual(identityOf(await seenBy('/a', { headers: spoofed, token: token({ sub: undefined }) })), {
+      'x-auth-method': 'jwt', 'x-auth-issuer': ISSUER,
+    });
+    assert.deepEqual(identityOf(await seenBy('/public/a', { headers: spoofed, gate: 'forwarding' })), { 'x-auth-method': 'anonymous' });
+  });
+
+  test('cannot be split or forged by what a token says', async () => {
+    const subjects = {
+      'eve\r\nX-Auth-Scopes: admin': 'eve%0D%0AX-Auth-Scopes: admin',
+      'zoë %0a': 'zo%C3%AB %250a',
+      ' spaced ': '%20spaced%20',
+      '\u0000\u007f': '%00%7F',
+      '😀': '%F0%9F%98%80',
+      '': '',
+    };
+    for (const [sub, expected] of Object.entries(subjects)) {
+      const request = await seenBy('/a', { token: token({ sub }) });
+      assert.equal(request.headers['x-auth-subject'] ?? '', expected);
+      assert.equal(request.headers['x-auth-scopes'], undefined);
+    }
+  });
+
+  test('are not in the answer to the caller', async () => {
+    const answer = await gate.get('/a', { token: token() });
+    assert.equal(answer.text, 'ok');
+    assert.deepEqual(Object.keys(answer.headers).filter((name) => name.startsWith('x-auth')), []);
+  });
+});
+
+describe('the credential', () => {
+  const leaked = (request, credential) => JSON.stringify([request.rawHeaders, request.url]).includes(credential);
+
+  test('stays at the gate, in whatever place it came', async () => {
+    const { key } = await gate.mint();
+    const bearer = token();
+    for (const [credential, options] of [
+      [bearer, { token: bearer }], [key, { token: key }], [key, { key }],
+      [Buffer.from(`${key}:`).toString('base64'), { basic: key }],
+    ]) {
+      const request = await seenBy('/a', options);
+      assert.ok(!leaked(request, credential));
+      assert.equal(request.headers.authorization, undefined);
+      assert.equal(request.headers['x-api-key'], undefined);
+    }
+  });
+
+  test('is not passed on from open routes either', async () => {
+    const bearer = token();
+    const request = await seenBy('/public/a', { token: bearer, key: apiKey() });
+    assert.equal(request.headers.authorization, undefined);
+    assert.equal(request.headers['x-api-key'], undefined);
+  });
+
+  test('in a cookie is taken out, and the other cookies stay', async () => {
+    const bearer = token();
+    const request = await seenBy('/a', { gate: 'cookie', headers: { Cookie: `a=1; session=${bearer}; b="2=3"; c` } });
+    assert.equal(request.headers.cookie, 'a=1; b="2=3"; c');
+    const alone = await seenBy('/a', { gate: 'cookie', headers: { Cookie: `session=${bearer}` } });
+    assert.equal(alone.headers.cookie, undefined);
+    const none = await seenBy('/public/a', { headers: { Cookie: 'session=abc; a=1' } });
+    assert.equal(none.headers.cookie, 'session=abc; a=1', 'without a cookie in the policy cookies are left alone');
+  });
+
+  test('travels on where the policy says so', async () => {
+    const bearer = token();
+    const request = await seenBy('/a', { gate: 'forwarding', token: bearer });
+    assert.equal(request.headers.authorization, `Bearer ${bearer}`);
+    assert.equal(request.headers['x-auth-subject'], 'alice');
+    const cookie = await seenBy('/a', { gate: 'forwarding', headers: { Cookie: `session=${bearer}` } });
+    assert.equal(cookie.headers.cookie, `session=${bearer}`);
+  });
+});
+
+describe('requests', () => {
+  test('keep method, path, query, other headers and body', async () => {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      let body;
+      const { request, answer } = await upstream.during((incoming, response) => {
+        body = '';
+        incoming.on('data', (chunk) => { body += chunk; });
+        incoming.on('end', () => response.end('done'));
+      }, () => gate.request(method, '/a/b%20c?d=%2F&e', {
+        token: token(), body: `{"method":"${method}"}`,
+        headers: { 'Content-Type': 'application/vnd.test+json', 'X-Request-Id': '7', 'Accept-Language': 'de' },
+      }));
+      assert.equal(answer.text, 'done');
+      assert.equal(`${request.method} ${request.url}`, `${method} /a/b%20c?d=%2F&e`);
+      assert.equal(body, `{"method":"${method}"}`);
+      assert.equal(request.headers['content-type'], 'application/vnd.test+json');
+      assert.equal(request.headers['x-request-id'], '7');
+      assert.equal(request.headers['accept-language'], 'de');
+    }
+  });
+
+  test('go below the path of the upstream', async () => {
+    const request = await seenBy('/a?b', { gate: 'base', token: token() });
+    assert.equal(request.url, '/base/a?b');
+  });
+
+  test('of HEAD stay HEAD, and those without body have none', async () => {
+    const { request, answer } = await upstream.during((_, response) => {
+      response.setHeader('Content-Length', '1234');
+      response.end();
+    }, () => gate.request('HEAD', '/a', { token: token() }));
+    assert.equal(request.method, 'HEAD');
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers['content-length'], '1234');
+    const get = await seenBy('/a', { token: token() });
+    assert.equal(get.headers['transfer-encoding'], undefined);
+    assert.ok([undefined, '0'].includes(get.headers['content-length']));
+  });
+
+  test('that are refused never reach the upstream', async () => {
+    const count = upstream.seen.length;
+    for (const options of [{}, { token: 'nonsense' }, { key: 'sk_test_x' }, { token: token({ exp: 1 }) }]) {
+      assert.equal((await gate.post('/a', { ...options, body: 'x' })).status, 401);
+    }
+    assert.equal((await gate.get('/public//a')).status, 400);
+    assert.equal(upstream.seen.length, count);
+  });
+});
+
+describe('answers', () => {
+  for (const target of ['/a', '/limited/a']) {
+    const place = target === '/a' ? 'without limits' : 'with limits';
+
+    test(`keep status, headers and body ${place}`, async () => {
+      for (const status of [200, 201, 202, 206, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503]) {
+        const { answer } = await upstream.during((_, response) => {
+          response.writeHead(status, {
+            'Content-Type': 'text/x-test', 'X-Custom': 'a', 'Set-Cookie': ['a=1', 'b=2; Path=/'], 'WWW-Authenticate': 'Upstream',
+          });
+          response.end(`status ${status}`);
+        }, () => gate.get(target, { token: token() }));
+        assert.equal(answer.status, status);
+        assert.equal(answer.text, `status ${status}`);
+        assert.equal(answer.headers['content-type'], 'text/x-test');
+        assert.equal(answer.headers['x-custom'], 'a');
+        assert.equal(answer.headers['www-authenticate'], 'Upstream');
+        assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2; Path=/']);
+        assert.equal(answer.headers.ratelimit !== undefined, target === '/limited/a');
+      }
+    });
+
+    test(`without a body stay so ${place}`, async () => {
+      for (const status of [204, 205, 304]) {
+        const { answer } = await upstream.during((_, response) => {
+          response.writeHead(status, { ETag: '"x"' });
+          response.end();
+        }, () => gate.get(target, { token: token() }));
+        assert.equal(answer.status, status, answer.text);
+        assert.equal(answer.text, '');
+        assert.equal(answer.headers.etag, '"x"');
+      }
+    });
+
+    test(`that redirect are the caller’s to follow ${place}`, async () => {
+      for (const status of [301, 302, 303, 307, 308]) {
+        const count = upstream.seen.length;
+        const { answer } = await upstream.during((_, response) => {
+          response.writeHead(status, { Location: `${upstream.url}/elsewhere?a=b` });
+          response.end('moved');
+        }, () => gate.get(target, { token: token() }));
+        assert.equal(answer.status, status);
+        assert.equal(answer.headers.location, `${upstream.url}/elsewhere?a=b`);
+        assert.equal(upstream.seen.length, count + 1, 'the redirect was followed');
+      }
+    });
+
+    test(`that are compressed arrive so ${place}`, async () => {
+      const text = 'a long text '.repeat(1000);
+      for (const [encoding, packed] of [['gzip', gzipSync(text)], ['br', brotliCompressSync(text)]]) {
+        const { answer, request } = await upstream.during((_, response) => {
+          response.writeHead(200, { 'Content-Encoding': encoding, 'Content-Type': 'text/plain' });
+          response.end(packed);
+        }, () => gate.get(target, { token: token(), headers: { 'Accept-Encoding': 'gzip, br' } }));
+        assert.match(request.headers['accept-encoding'] ?? '', /gzip/);
+        if (encoding === 'gzip' && answer.headers['content-encoding'] === 'gzip') assert.equal(gunzipSync(answer.body).toString(), text);
+        else if (answer.headers['content-encoding'] === undefined) assert.equal(answer.text, text);
+        else {
+          assert.equal(answer.headers['content-encoding'], encoding);
+          assert.ok(answer.body.length < text.length);
+        }
+      }
+    });
+  }
+
+  test('that break off break off at the caller too, and the gate goes on', async () => {
+    const { answer } = await upstream.during((_, response) => {
+      response.writeHead(200, { 'Content-Length': '1000' });
+      response.write('a');
+      setTimeout(() => response.destroy(), 20);
+    }, () => gate.get('/a', { token: token() }).then(() => 'whole', () => 'broken'));
+    assert.equal(answer, 'broken');
+    assert.equal((await gate.get('/a', { token: token() })).text, 'ok');
+  });
+});
+
+describe('an upstream that does not answer', () => {
+  test('because nothing listens is 502', async () => {
+    refused(await gate.get('/a', { token: token(), gate: 'down' }), 'UPSTREAM_ERROR');
+    refused(await gate.post('/a', { token: token(), gate: 'down', body: 'x'.repeat(1000) }), 'UPSTREAM_ERROR');
+    refused(await gate.get('/limited/a', { token: token(), gate: 'down' }), 'UPSTREAM_ERROR');
+  });
+
+  test('because it hangs up is 502', async () => {
+    const { answer } = await upstream.during((request) => request.socket.destroy(), () => gate.get('/a', { token: token() }));
+    refused(answer, 'UPSTREAM_ERROR');
+  });
+
+  test('because what it says is no HTTP is 502', async () => {
+    const { answer } = await upstream.during((request) => request.socket.end('no HTTP at all\r\n\r\n'), () => gate.get('/a', { token: token() }));
+    refused(answer, 'UPSTREAM_ERROR');
+  });
+
+  test('as a service binding that throws is 502', async () => {
+    refused(await gate.get('/a', { token: token(), gate: 'broken-service' }), 'UPSTREAM_ERROR');
+  });
+});
+
+describe('a service binding', () => {
+  test('gets the request as an upstream would', async () => {
+    const bearer = token({ scope: 'read:posts' });
+    const answer = await gate.post('/a/b%20c?d=e', {
+      gate: 'service', token: bearer, body: 'the body', headers: { 'X-Auth-Subject': 'root', 'X-Request-Id': '7', 'Content-Type': 'text/plain' },
+    });
+    assert.equal(answer.status, 203, answer.text);
+    const seen = answer.json();
+    const headers = Object.fromEntries(seen.headers);
+    assert.equal(seen.method, 'POST');
+    assert.equal(new URL(seen.url).pathname + new URL(seen.url).search, '/a/b%20c?d=e');
+    assert.equal(seen.body, 'the body');
+    assert.equal(headers['x-auth-subject'], 'alice');
+    assert.equal(headers['x-auth-scopes'], 'read:posts');
+    assert.equal(headers['x-request-id'], '7');
+    assert.equal(headers.authorization, undefined);
+    assert.ok(!answer.text.includes(bearer));
+  });
+
+  test('gets limits in its answers too', async () => {
+    const answer = await gate.get('/limited/a', { gate: 'service', token: token({ sub: randomUUID() }) });
+    assert.equal(answer.status, 203);
+    assert.equal(answer.headers['ratelimit-policy'], '"many";q=1000;w=3600');
+  });
+});
+
+describe('bodies of 50 MiB stream', () => {
+  const first = randomBytes(64 * 1024);
+  const block = randomBytes(MIB);
+  const rest = SIZE - first.length;
+
+  function expectedHash() {
+    const hash = createHash('sha256').update(first);
+    for (let sent = 0; sent < rest;) {
+      const part = block.subarray(0, Math.min(block.length, rest - sent));
+      hash.update(part);
+      sent += part.length;
+    }
+    return hash.digest('hex');
+  }
+
+  async function writeRest(stream) {
+    for (let sent = 0; sent < rest;) {
+      const part = block.subarray(0, Math.min(block.length, rest - sent));
+      if (!stream.write(part)) await once(stream, 'drain');
+      sent += part.length;
+    }
+    stream.end();
+  }
+
+  for (const target of ['/a', '/limited/a']) {
+    test(`to the upstream: it has the beginning before the caller sends the rest (${target})`, { timeout: 60_000 }, async () => {
+      let arrived;
+      const beginning = new Promise((resolve) => { arrived = resolve; });
+      const hash = createHash('sha256');
+      let size = 0;
+      const { answer } = await upstream.during((incoming, response) => {
+        incoming.on('data', (chunk) => { size += chunk.length; hash.update(chunk); arrived(size); });
+        incoming.on('end', () => response.end(hash.digest('hex')));
+      }, () => new Promise((resolve, reject) => {
+        const request = http.request({
+          host: '127.0.0.1', port: gate.port(), method: 'POST', path: target,
+          headers: { Host: 'x', Authorization: `Bearer ${token()}`, 'Content-Length': SIZE, 'Content-Type': 'application/octet-stream' },
+        }, async (response) => {
+          let text = '';
+          for await (const chunk of response) text += chunk;
+          resolve({ status: response.statusCode, text });
+        });
+        request.on('error', reject);
+        request.write(first);
+        // Only now, with the rest not even made, may the upstream see the beginning.
+        beginning.then(() => writeRest(request)).catch(reject);
+      }));
+      assert.equal(answer.status, 200);
+      assert.equal(size, SIZE);
+      assert.equal(answer.text, expectedHash());
+    });
+
+    test(`to the caller: it has the beginning before the upstream sends the rest (${target})`, { timeout: 60_000 }, async () => {
+      let arrived;
+      const beginning = new Promise((resolve) => { arrived = resolve; });
+      const { answer } = await upstream.during((_, response) => {
+        response.writeHead(200, { 'Content-Length': SIZE, 'Content-Type': 'application/octet-stream' });
+        response.write(first);
+        beginning.then(() => writeRest(response));
+      }, async () => {
+        const response = await gate.get(target, { token: token(), raw: true });
+        const hash = createHash('sha256');
+        let size = 0;
+        for await (const chunk of response) {
+          size += chunk.length;
+          hash.update(chunk);
+          arrived();
+        }
+        return { status: response.statusCode, size, hash: hash.digest('hex') };
+      });
+      assert.deepEqual(answer, { status: 200, size: SIZE, hash: expectedHash() });
+    });
+  }
+
+  test('a refused upload is answered without waiting for its end', { timeout: 10_000 }, async () => {
+    const status = await new Promise((resolve, reject) => {
+      const request = http.request({
+        host: '127.0.0.1', port: gate.port(), method: 'POST', path: '/a', headers: { Host: 'x', 'Content-Length': SIZE },
+      }, (response) => {
+        resolve(response.statusCode);
+        request.destroy();
+      });
+      request.on('error', reject);
+      request.write(first);
+    });
+    assert.equal(status, 401);
+  });
+});
+
+test('the administrator’s token opens nothing but the administration', async () => {
+  refused(await gate.get('/a', { token: SECRETS.ADMIN_TOKEN }), 'INVALID_TOKEN');
+});

@@ -1,0 +1,74 @@
+// Bindings that fail when told to: a KV namespace and a Durable Object namespace as the Worker sees them,
+// around real ones or none. They are wrapped bindings of Miniflare, so the Worker runs unchanged.
+
+/** What the test writes under `mode` in the inner namespace. */
+export const MODES = ['ok', 'fail', 'hang', 'garbage'];
+
+const KV_SCRIPT = `
+const never = () => new Promise(() => {});
+class KvNamespace {
+  #inner;
+  constructor(inner) { this.#inner = inner; }
+  async #act(name, parameters) {
+    const mode = await this.#inner.get('mode');
+    await this.#inner.put('operation/' + crypto.randomUUID(), name);
+    if (mode === 'fail') throw new Error('KV ' + name.toUpperCase() + ' failed: 500 Internal Server Error');
+    if (mode === 'hang') return never();
+    return this.#inner[name](...parameters);
+  }
+  get(...parameters) { return this.#act('get', parameters); }
+  getWithMetadata(...parameters) { return this.#act('getWithMetadata', parameters); }
+  put(...parameters) { return this.#act('put', parameters); }
+  delete(...parameters) { return this.#act('delete', parameters); }
+  list(...parameters) { return this.#act('list', parameters); }
+}
+export default (env) => new KvNamespace(env.INNER);
+`;
+
+const COUNTERS_SCRIPT = `
+class DurableObjectStub {
+  #inner;
+  constructor(inner) { this.#inner = inner; }
+  async fetch() {
+    const mode = await this.#inner.get('mode');
+    if (mode === 'hang') return new Promise(() => {});
+    if (mode === 'garbage') return new Response('<html>not yours</html>');
+    throw new Error('Durable Object is overloaded');
+  }
+}
+class DurableObjectNamespace {
+  #inner;
+  constructor(inner) { this.#inner = inner; }
+  idFromName(name) { return { toString: () => name, name, equals: () => false }; }
+  idFromString(name) { return this.idFromName(name); }
+  get() { return new DurableObjectStub(this.#inner); }
+  getByName() { return new DurableObjectStub(this.#inner); }
+}
+export default (env) => new DurableObjectNamespace(env.INNER);
+`;
+
+/** Worker options that put the faulty bindings in place of the real ones. */
+export const faultyKv = { kvNamespaces: [], wrappedBindings: { EDGEGATE_KV: 'faulty-kv' } };
+export const faultyCounters = { durableObjects: {}, wrappedBindings: { EDGEGATE_COUNTERS: 'faulty-counters' } };
+
+/** The workers behind them. */
+export const faultyWorkers = [
+  { name: 'faulty-kv', modules: true, kvNamespaces: { INNER: 'faulty-kv' }, script: KV_SCRIPT },
+  { name: 'faulty-counters', modules: true, kvNamespaces: { INNER: 'faulty-counters' }, script: COUNTERS_SCRIPT },
+];
+
+/** Control over a faulty binding: `name` is that of its worker. */
+export async function control(gate, name) {
+  const inner = await gate.mf.getKVNamespace('INNER', name);
+  const operations = async () => (await inner.list({ prefix: 'operation/' })).keys.length;
+  return {
+    inner,
+    set: (mode) => inner.put('mode', mode),
+    /** How many operations the Worker asked for while `step` ran. */
+    async operationsDuring(step) {
+      const before = await operations();
+      await step();
+      return (await operations()) - before;
+    },
+  };
+}
