@@ -234,6 +234,16 @@ pub enum CountBy {
     Route,
 }
 
+impl CountBy {
+    /// Whether an anonymous request has nothing to count by.
+    const fn needs_identity(&self) -> bool {
+        match self {
+            Self::Subject | Self::ApiKey | Self::Issuer => true,
+            Self::Caller | Self::Ip | Self::Route => false,
+        }
+    }
+}
+
 /// Where a limit is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitStore {
@@ -384,7 +394,7 @@ impl Policy {
             log: document.log,
             verifier,
             api_keys,
-            revocation: document.revocation,
+            revocation: document.revocation.map(revocation).transpose()?,
             failed_authentication: failed_authentication(document.failed_authentication)?,
             admin: document
                 .admin
@@ -441,16 +451,13 @@ impl Policy {
 // ---- the sections, in the order of the document ----
 
 fn upstream(text: &str) -> Result<String, Error> {
-    let host = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"))
-        .map(|rest| rest.split('/').next().unwrap_or_default());
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let plain =
         !text.contains(['?', '#', '@', '\\']) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    match host {
-        Some(host) if !host.is_empty() && plain => Ok(text.trim_end_matches('/').to_owned()),
-        _ => Err(config("upstream", "expected a URL like https://api.example.com")),
+    if plain && rest.is_some_and(begins_with_host) {
+        return Ok(text.trim_end_matches('/').to_owned());
     }
+    Err(config("upstream", "expected a URL like https://api.example.com"))
 }
 
 fn auth_prefix(text: Option<&str>) -> Result<String, Error> {
@@ -491,6 +498,7 @@ fn issuer(path: &str, document: &IssuerDocument, secrets: &dyn Secrets) -> Resul
         }
         _ => return Err(config(format!("{path}.audience"), "expected a non-empty list")),
     };
+    refuse_empty_rules(path, document)?;
     let (algorithms, keys) = issuer_keys(path, document, secrets)?;
     Ok(Issuer {
         rules: ClaimRules {
@@ -506,6 +514,23 @@ fn issuer(path: &str, document: &IssuerDocument, secrets: &dyn Secrets) -> Resul
         algorithms,
         keys,
     })
+}
+
+/// Rules that no token can meet, or that mean nothing.
+fn refuse_empty_rules(path: &str, document: &IssuerDocument) -> Result<(), Error> {
+    if let Some(index) = document.required_claims.iter().position(String::is_empty) {
+        let place = format!("{path}.required_claims[{index}]");
+        return Err(config(place, "expected a non-empty string"));
+    }
+    for (name, text) in [("typ", &document.typ), ("scope_claim", &document.scope_claim)] {
+        if text.as_ref().is_some_and(String::is_empty) {
+            return Err(config(format!("{path}.{name}"), "expected a non-empty string"));
+        }
+    }
+    if document.max_token_age_secs == Some(0) {
+        return Err(config(format!("{path}.max_token_age_secs"), "expected at least 1"));
+    }
+    Ok(())
 }
 
 /// More than ten minutes is no clock skew any more: it would keep every token alive that much longer.
@@ -581,12 +606,17 @@ fn issuer_keys(
     Ok((algorithms, keys))
 }
 
+/// Whether what follows the scheme of a URL names a host.
+fn begins_with_host(rest: &str) -> bool {
+    !rest.is_empty() && !rest.starts_with(['/', '?', ':'])
+}
+
 /// `https` only, but for a loopback address: whoever can change the keys on their way is the issuer.
 fn jwks_uri(path: &str, uri: &str) -> Result<String, Error> {
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
         .iter()
         .any(|start| uri.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/'])));
-    let secure = uri.strip_prefix("https://").is_some_and(|rest| !rest.starts_with('/'));
+    let secure = uri.strip_prefix("https://").is_some_and(begins_with_host);
     let plain = !uri.contains(['#', '@', '\\']) && uri.bytes().all(|byte| byte.is_ascii_graphic());
     if (secure || loopback) && plain {
         return Ok(uri.to_owned());
@@ -609,14 +639,27 @@ fn api_keys(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKeyP
             "this prefix is configured already",
         ));
     }
-    let own_format: Vec<&str> = document
+    let (places, own_format): (Vec<usize>, Vec<&str>) = document
         .prefixes
         .iter()
-        .filter(|known| known.format == KeyFormat::Edgegate)
-        .map(|known| known.prefix.as_str())
-        .collect();
-    let keys = ApiKeys::new(&document.environment, &own_format, signing_keys)
-        .map_err(|fault| at("api_keys", &fault))?;
+        .enumerate()
+        .filter(|(_, known)| known.format == KeyFormat::Edgegate)
+        .map(|(place, known)| (place, known.prefix.as_str()))
+        .unzip();
+    if own_format.is_empty() && !document.prefixes.is_empty() {
+        let problem = "expected at least one that is not imported";
+        return Err(config("api_keys.prefixes", problem));
+    }
+    let keys = ApiKeys::new(&document.environment, &own_format, signing_keys).map_err(|fault| {
+        // Its list has only the prefixes of the gate's own format: their places are others.
+        match (&fault, places.iter().enumerate().find(|(own, _)| is_at(&fault, *own))) {
+            (Error::Config { problem, .. }, Some((_, place))) => {
+                config(format!("api_keys.prefixes[{place}].prefix"), problem)
+            }
+            _ => at("api_keys", &fault),
+        }
+    })?;
+    refuse_shadowed(document, &own_format)?;
     let prefixes = each("api_keys.prefixes", document.prefixes.iter(), |path, known| {
         scope_list(&format!("{path}.scopes"), known.scopes.as_deref().unwrap_or_default())?;
         let plain = known.prefix.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -632,6 +675,35 @@ fn api_keys(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKeyP
     })?;
     cache_secs("api_keys.cache_secs", document.cache_secs)?;
     Ok(ApiKeyPolicy { keys, records: document.records, cache_secs: document.cache_secs, prefixes })
+}
+
+/// Whether a fault of [`ApiKeys::new`] is that of the prefix at this index.
+fn is_at(fault: &Error, index: usize) -> bool {
+    matches!(fault, Error::Config { path, .. } if *path == format!("prefixes[{index}]"))
+}
+
+/// With `sk` beside an imported `sk_test`, every key of `sk` in the environment `test` would be looked up
+/// as an imported one, and not found.
+fn refuse_shadowed(document: &ApiKeysDocument, own_format: &[&str]) -> Result<(), Error> {
+    for (index, known) in document.prefixes.iter().enumerate() {
+        let begins = format!("{}_", known.prefix);
+        let shadowed = own_format
+            .iter()
+            .find(|own| format!("{own}_{}_", document.environment).starts_with(&begins))
+            .filter(|own| known.format == KeyFormat::Imported && known.prefix.len() > own.len());
+        if let Some(own) = shadowed {
+            return Err(config(
+                format!("api_keys.prefixes[{index}].prefix"),
+                &format!("keys of {own} begin with it, they could not be told apart"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn revocation(policy: RevocationPolicy) -> Result<RevocationPolicy, Error> {
+    cache_secs("revocation.cache_secs", policy.cache_secs)?;
+    Ok(policy)
 }
 
 /// An hour of staleness is more than any revocation should wait for.
@@ -731,6 +803,13 @@ fn route(
             }
         },
     )?;
+    let limit_indices =
+        each(&format!("{path}.limits"), document.limits.iter(), |place, wanted| {
+            limits
+                .iter()
+                .position(|known| known.limit.name() == wanted)
+                .ok_or_else(|| config(place.to_owned(), "no limit has this name"))
+        })?;
     if document.auth == Auth::None {
         if document.accept.is_some() {
             return Err(config(format!("{path}.accept"), "a route with auth = none accepts none"));
@@ -738,6 +817,15 @@ fn route(
         if !document.scopes.all.is_empty() || !document.scopes.any.is_empty() {
             return Err(config(format!("{path}.scopes"), "a route with auth = none has no scopes"));
         }
+        let impossible = limit_indices.iter().position(|index| {
+            limits.get(*index).is_some_and(|known| known.by.iter().any(CountBy::needs_identity))
+        });
+        if let Some(index) = impossible {
+            let problem = "counts by what a route with auth = none never knows";
+            return Err(config(format!("{path}.limits[{index}]"), problem));
+        }
+    } else if document.accept.as_ref().is_some_and(Vec::is_empty) {
+        return Err(config(format!("{path}.accept"), "expected a non-empty list"));
     } else if accept.is_empty() {
         return Err(config(
             format!("{path}.accept"),
@@ -746,15 +834,11 @@ fn route(
     }
     scope_list(&format!("{path}.scopes.all"), &document.scopes.all)?;
     scope_list(&format!("{path}.scopes.any"), &document.scopes.any)?;
-    let limit_indices =
-        each(&format!("{path}.limits"), document.limits.iter(), |place, wanted| {
-            limits
-                .iter()
-                .position(|known| known.limit.name() == wanted)
-                .ok_or_else(|| config(place.to_owned(), "no limit has this name"))
-        })?;
     if let Some(index) = document::first_repeated(document.limits.iter().map(String::as_str)) {
         return Err(config(format!("{path}.limits[{index}]"), "this limit is listed already"));
+    }
+    if document.cost == 0 {
+        return Err(config(format!("{path}.cost"), "expected at least 1"));
     }
     for known in limit_indices.iter().filter_map(|index| limits.get(*index)) {
         if document.cost > known.limit.capacity() {
@@ -922,5 +1006,116 @@ mod tests {
             "routes[0].accept[0]: expected a string, found a whole number",
         );
         refused(r#"{"log": "some"}"#, "log: expected one of refusals, all, none");
+    }
+    #[test]
+    fn no_memory_of_a_store_outlives_an_hour() {
+        refused(
+            r#"{"revocation": {"cache_secs": 3601}}"#,
+            "revocation.cache_secs: expected at most 3600 seconds",
+        );
+        assert!(Policy::from_json(r#"{"revocation": {"cache_secs": 3600}}"#, &Named).is_ok());
+    }
+
+    #[test]
+    fn a_url_without_a_host_is_none() {
+        for rest in ["", "/", ":443", ":443/a"] {
+            refused(
+                &format!(r#"{{"upstream": "https://{rest}"}}"#),
+                "upstream: expected a URL like https://api.example.com",
+            );
+        }
+        for rest in ["", "?x", ":443/jwks", "/jwks"] {
+            refused(
+                &format!(
+                    r#"{{"issuers": [{{"issuer": "i", "audience": ["a"], "algorithms": ["RS256"],
+                        "jwks_uri": "https://{rest}"}}]}}"#
+                ),
+                "issuers[0].jwks_uri: expected an https URL (http only on loopback)",
+            );
+        }
+    }
+
+    #[track_caller]
+    fn prefixes(list: &str) -> String {
+        format!(
+            r#"{{"api_keys": {{"environment": "test", "prefixes": {list},
+                "signing_keys": [{{"id": 1, "secret": "SECRET"}}]}}}}"#
+        )
+    }
+
+    #[test]
+    fn faults_of_prefixes_are_at_their_place_in_the_policy() {
+        let grammar = "expected 1 to 32 lower-case letters and digits, a letter first, in groups \
+                       joined by single underscores";
+        refused(
+            &prefixes(r#"[{"prefix": "old", "format": "imported"}, {"prefix": "SK"}]"#),
+            &format!("api_keys.prefixes[1].prefix: {grammar}"),
+        );
+        refused(
+            &prefixes(
+                r#"[{"prefix": "sk"}, {"prefix": "old", "format": "imported"}, {"prefix": "sk_a"}]"#,
+            ),
+            "api_keys.prefixes[2].prefix: sk_a and sk cannot be told apart",
+        );
+        refused(
+            &prefixes(r#"[{"prefix": "old", "format": "imported"}]"#),
+            "api_keys.prefixes: expected at least one that is not imported",
+        );
+        refused(&prefixes("[]"), "api_keys.prefixes: expected a non-empty list");
+    }
+
+    #[test]
+    fn an_imported_prefix_does_not_take_the_keys_of_another() {
+        let beside = |imported: &str| {
+            prefixes(&format!(
+                r#"[{{"prefix": "sk"}}, {{"prefix": "{imported}", "format": "imported"}}]"#
+            ))
+        };
+        refused(
+            &beside("sk_test"),
+            "api_keys.prefixes[1].prefix: keys of sk begin with it, they could not be told apart",
+        );
+        for other in ["sk_live", "sk_tes", "s", "test"] {
+            assert!(Policy::from_json(&beside(other), &Named).is_ok(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_route_asks_of_its_limits_what_they_can_give() {
+        let route = |route: &str| {
+            format!(
+                r#"{{"issuers": [{{"issuer": "i", "audience": ["a"], "secret": "SECRET"}}],
+                    "limits": [{{"name": "ip", "by": "ip", "requests": 9, "window_secs": 9}},
+                        {{"name": "sub", "by": ["ip", "subject"], "requests": 9, "window_secs": 9}}],
+                    "routes": [{{"path": "/a", {route}}}]}}"#
+            )
+        };
+        refused(
+            &route(r#""auth": "none", "limits": ["ip", "sub"]"#),
+            "routes[0].limits[1]: counts by what a route with auth = none never knows",
+        );
+        refused(&route(r#""cost": 0, "limits": ["ip"]"#), "routes[0].cost: expected at least 1");
+        refused(&route(r#""accept": []"#), "routes[0].accept: expected a non-empty list");
+        assert!(Policy::from_json(&route(r#""limits": ["ip", "sub"]"#), &Named).is_ok());
+    }
+
+    #[test]
+    fn rules_that_no_token_can_meet_are_refused() {
+        for (rule, message) in [
+            (
+                r#""required_claims": ["sub", ""]"#,
+                "issuers[0].required_claims[1]: expected a non-empty string",
+            ),
+            (r#""typ": """#, "issuers[0].typ: expected a non-empty string"),
+            (r#""scope_claim": """#, "issuers[0].scope_claim: expected a non-empty string"),
+            (r#""max_token_age_secs": 0"#, "issuers[0].max_token_age_secs: expected at least 1"),
+        ] {
+            refused(
+                &format!(
+                    r#"{{"issuers": [{{"issuer": "i", "audience": ["a"], "secret": "SECRET", {rule}}}]}}"#
+                ),
+                message,
+            );
+        }
     }
 }

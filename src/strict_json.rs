@@ -5,6 +5,7 @@
 //! in a log; the messages here name the kind of value only.
 
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 
 use crate::error::Error;
 
@@ -36,8 +37,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     }
     let mut source = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
-        let path = error.path().to_string();
-        translate(if path == "." { "" } else { &path }, error.inner())
+        translate(&shown_path(error.path()), error.inner())
     })?;
     source.end().map_err(|error| translate("", &error))?;
     Ok(value)
@@ -78,17 +78,41 @@ fn translate(path: &str, error: &serde_json::Error) -> Fault {
     Fault { path: path.to_owned(), problem }
 }
 
+/// The path as messages show it: `limits[0].name`. A name that may be data is shown as `?`.
+fn shown_path(path: &serde_path_to_error::Path) -> String {
+    let mut shown = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => shown.push_str(&format!("[{index}]")),
+            Segment::Map { key } => push_name(&mut shown, key),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    shown
+}
+
+fn push_name(path: &mut String, name: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(shown_name(name));
+}
+
+fn shown_name(name: &str) -> &str {
+    let ours = name.len() <= MAX_ECHOED_NAME_BYTES
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if ours { name } else { "?" }
+}
+
 /// The path of a member, whose name serde gives in back quotes. The path may already end with it.
 fn join(path: &str, quoted: &str) -> String {
-    let name = quoted.trim_matches('`');
-    let echoed = name.len() <= MAX_ECHOED_NAME_BYTES
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let name = if echoed { name } else { "?" };
-    match path.rsplit_once('.') {
-        None if path.is_empty() || path == quoted.trim_matches('`') => name.to_owned(),
-        Some((parent, last)) if last == quoted.trim_matches('`') => format!("{parent}.{name}"),
-        _ => format!("{path}.{name}"),
+    let name = shown_name(quoted.trim_matches('`'));
+    let last = path.rsplit('.').next().unwrap_or_default();
+    let mut joined = path.to_owned();
+    if last != name {
+        push_name(&mut joined, name);
     }
+    joined
 }
 
 /// serde's name of an expected type in plain words.

@@ -58,6 +58,10 @@ fn decode_segment(raw: &str) -> Result<String, Error> {
     if raw.contains(';') {
         return Err(Error::InvalidRequest("path has parameters (a semicolon)"));
     }
+    // A space among them is also how two headers that name a path arrive as one.
+    if !raw.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::InvalidRequest("path has a character that has to be percent-encoded"));
+    }
     let mut decoded = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -83,9 +87,12 @@ fn decode_segment(raw: &str) -> Result<String, Error> {
     if decoded == "." || decoded == ".." {
         return Err(Error::InvalidRequest("path has a dot segment"));
     }
-    // A service that decodes twice would turn these into the very things refused above.
-    let lower = decoded.to_ascii_lowercase();
-    if ["%2e", "%2f", "%5c"].iter().any(|twice| lower.contains(twice)) {
+    // A service that decodes twice would see another path than was matched.
+    let twice = decoded.as_bytes().windows(3).any(|window| match window {
+        [b'%', high, low] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
+    });
+    if twice {
         return Err(Error::InvalidRequest("path is percent-encoded twice"));
     }
     Ok(decoded)
@@ -115,6 +122,7 @@ mod tests {
         assert_eq!(segments("/v1/%70osts/?a=/../b"), ["v1", "posts"]);
         assert_eq!(segments("/a%20b/%C3%BC"), ["a b", "ü"]);
         assert_eq!(segments("/a/...#x"), ["a", "..."]);
+        assert_eq!(segments("/100%25"), ["100%"]);
     }
 
     #[test]
@@ -135,6 +143,9 @@ mod tests {
         refused("/public/%252e%252e/admin", "path is percent-encoded twice");
         refused("/a%00b", "path has a control character");
         refused("/a%0d%0ab", "path has a control character");
+        refused("/%2573ecret", "path is percent-encoded twice");
+        refused("/a, /b", "path has a character that has to be percent-encoded");
+        refused("/ä", "path has a character that has to be percent-encoded");
         refused("/a%2", "path has a broken percent-encoding");
         refused("/a%zz", "path has a broken percent-encoding");
         refused("/%ff", "path is not UTF-8 after decoding");

@@ -29,20 +29,16 @@ impl PathPattern {
         let Some(rest) = text.strip_prefix('/') else {
             return Err("expected a path that begins with a slash");
         };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (rest, open_ended) = match rest {
-            "*" => ("", true),
-            _ => match rest.strip_suffix("/*") {
-                Some(before) => (before, true),
-                None => (rest, false),
-            },
-        };
-        let mut segments = Vec::new();
-        if !rest.is_empty() {
-            for segment in rest.split('/') {
-                segments.push(parse_segment(segment)?);
-            }
+        let mut parts: Vec<&str> = rest.split('/').collect();
+        // A single trailing slash makes no difference; for the root that is all there is.
+        if parts.last() == Some(&"") {
+            parts.pop();
         }
+        let open_ended = parts.last() == Some(&"*");
+        if open_ended {
+            parts.pop();
+        }
+        let segments = parts.into_iter().map(parse_segment).collect::<Result<_, _>>()?;
         Ok(Self { text: text.to_owned(), segments, open_ended })
     }
 
@@ -99,7 +95,11 @@ fn parse_segment(segment: &str) -> Result<Segment, &'static str> {
     if segment.is_empty() {
         return Err("expected no empty segment");
     }
-    if segment.contains(['*', '{', '}', '?', '#', ';', '\\', '%']) || segment.starts_with("..") {
+    if segment.contains(['*', '{', '}', '?', '#', ';', '\\', '%'])
+        || segment.chars().any(char::is_control)
+        || segment == "."
+        || segment == ".."
+    {
         return Err("expected plain segments, {name}, or * at the end");
     }
     Ok(Segment::Literal(segment.to_owned()))
@@ -134,12 +134,16 @@ mod tests {
     fn a_trailing_slash_makes_no_difference() {
         assert!(matches("/v1/posts", "/v1/posts/"));
         assert!(matches("/v1/posts/", "/v1/posts"));
+        assert!(matches("/public/*/", "/public/a"));
+        assert!(matches("/", "/"));
+        assert!(!matches("/", "/a"));
     }
 
     #[test]
     fn comparison_is_on_decoded_text_and_case_sensitive() {
         assert!(matches("/v1/posts", "/v1/%70osts"));
         assert!(!matches("/v1/posts", "/v1/Posts"));
+        assert!(matches("/ü/.../..a", "/%C3%BC/.../..a"));
     }
 
     #[test]
@@ -147,6 +151,12 @@ mod tests {
         for (pattern, message) in [
             ("v1", "expected a path that begins with a slash"),
             ("/a//b", "expected no empty segment"),
+            ("//", "expected no empty segment"),
+            ("//*", "expected no empty segment"),
+            ("/a//", "expected no empty segment"),
+            ("/a//*", "expected no empty segment"),
+            ("/./b", "expected plain segments, {name}, or * at the end"),
+            ("/a\u{7f}b", "expected plain segments, {name}, or * at the end"),
             ("/a/*/b", "expected plain segments, {name}, or * at the end"),
             ("/a/b*", "expected plain segments, {name}, or * at the end"),
             ("/a/../b", "expected plain segments, {name}, or * at the end"),
