@@ -379,6 +379,15 @@ impl fmt::Display for Curve {
     }
 }
 
+/// What a faulty key does to the set it is in.
+#[derive(Debug, Clone, Copy)]
+enum Faulty {
+    /// It is left out.
+    Skip,
+    /// The whole set is refused.
+    Refuse,
+}
+
 /// The keys of one issuer.
 pub struct KeySet {
     keys: Vec<Key>,
@@ -417,15 +426,19 @@ impl KeySet {
     /// # Errors
     /// [`Error::RefusedKey`], which names the key as in `keys[2]`; also for what [`KeySet::new`] refuses.
     pub fn from_jwks(json: &str) -> Result<Self, Error> {
-        if json.len() > MAX_JWKS_LENGTH {
-            return Err(refused(format!(
-                "JWKS has {} bytes, expected at most {MAX_JWKS_LENGTH}",
-                json.len()
-            )));
-        }
-        let object = json::parse_object(json.as_bytes())
-            .map_err(|fault| refused(format!("JWKS: {}", fault.problem())))?;
-        Self::from_members(&object)
+        Self::new(read_keys(&jwks_object(json)?, Faulty::Refuse)?)
+    }
+
+    /// The JWK set that an issuer publishes: as [`KeySet::from_jwks`], but faulty keys are skipped, as RFC
+    /// 7517 §5 recommends. Nobody here can correct them, and one that no verifier can use must not
+    /// take the others out of service. Secrets are faulty here: what is published is none.
+    ///
+    /// # Errors
+    /// [`Error::RefusedKey`] if nothing usable is left, or for what [`KeySet::new`] refuses.
+    pub fn from_published_jwks(json: &str) -> Result<Self, Error> {
+        let mut keys = read_keys(&jwks_object(json)?, Faulty::Skip)?;
+        keys.retain(|key| !key.is_symmetric());
+        Self::new(keys)
     }
 
     /// A JWK set that has been parsed already; see [`Key::from_jwk_value`].
@@ -433,27 +446,8 @@ impl KeySet {
     /// # Errors
     /// As [`KeySet::from_jwks`].
     pub fn from_jwks_value(value: &Value) -> Result<Self, Error> {
-        Self::from_members(value.as_object().ok_or_else(|| refused("JWKS: not a JSON object"))?)
-    }
-
-    fn from_members(object: &serde_json::Map<String, Value>) -> Result<Self, Error> {
-        let Some(Value::Array(values)) = object.get("keys") else {
-            return Err(refused("JWKS: expected a list in keys"));
-        };
-        if values.len() > MAX_KEYS {
-            return Err(refused(format!("{} keys, expected at most {MAX_KEYS}", values.len())));
-        }
-        let mut keys = Vec::with_capacity(values.len());
-        for (index, value) in values.iter().enumerate() {
-            let at = |problem: &str| refused(format!("keys[{index}]: {problem}"));
-            let object = value.as_object().ok_or_else(|| at("JWK: not a JSON object"))?;
-            match jwk::parse(object) {
-                Ok(key) => keys.push(key),
-                Err(jwk::Fault::NotForUs(_)) => {}
-                Err(jwk::Fault::Refused(error)) => return Err(at(&error.to_string())),
-            }
-        }
-        Self::new(keys)
+        let object = value.as_object().ok_or_else(|| refused("JWKS: not a JSON object"))?;
+        Self::new(read_keys(object, Faulty::Refuse)?)
     }
 
     /// The keys, in the order given.
@@ -466,6 +460,13 @@ impl KeySet {
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
         self.keys.iter().any(Key::is_symmetric)
+    }
+
+    /// Whether a token with this `kid` can find its key here: by name, or because no key has one.
+    #[must_use]
+    pub fn answers_to(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid() == Some(kid))
+            || self.keys.iter().all(|key| key.kid.is_none())
     }
 
     /// The keys to try for a token.
@@ -495,6 +496,43 @@ impl KeySet {
             _ => Err(Error::UnknownKey),
         }
     }
+}
+
+/// The members of a JWK set, if its text is not too long.
+fn jwks_object(json: &str) -> Result<serde_json::Map<String, Value>, Error> {
+    if json.len() > MAX_JWKS_LENGTH {
+        return Err(refused(format!(
+            "JWKS has {} bytes, expected at most {MAX_JWKS_LENGTH}",
+            json.len()
+        )));
+    }
+    json::parse_object(json.as_bytes())
+        .map_err(|fault| refused(format!("JWKS: {}", fault.problem())))
+}
+
+/// The keys of a JWK set that are for verifying JWS here.
+fn read_keys(object: &serde_json::Map<String, Value>, faulty: Faulty) -> Result<Vec<Key>, Error> {
+    let Some(Value::Array(values)) = object.get("keys") else {
+        return Err(refused("JWKS: expected a list in keys"));
+    };
+    if values.len() > MAX_KEYS {
+        return Err(refused(format!("{} keys, expected at most {MAX_KEYS}", values.len())));
+    }
+    let mut keys = Vec::with_capacity(values.len());
+    for (index, value) in values.iter().enumerate() {
+        let key = match value.as_object() {
+            Some(object) => jwk::parse(object),
+            None => Err(jwk::Fault::Refused(refused("JWK: not a JSON object"))),
+        };
+        match (key, faulty) {
+            (Ok(key), _) => keys.push(key),
+            (Err(jwk::Fault::NotForUs(_)), _) | (Err(_), Faulty::Skip) => {}
+            (Err(jwk::Fault::Refused(error)), Faulty::Refuse) => {
+                return Err(refused(format!("keys[{index}]: {error}")));
+            }
+        }
+    }
+    Ok(keys)
 }
 
 /// Shows names and algorithms, not the keys.
@@ -587,6 +625,34 @@ mod tests {
 
     fn select<'k>(set: &'k KeySet, json: &str) -> Result<Vec<Option<&'k str>>, Error> {
         Ok(set.select(&header(json))?.map(Key::kid).collect())
+    }
+
+    #[test]
+    fn a_faulty_published_key_leaves_the_others_in_use() {
+        let ed25519 = r#"{"kty":"OKP","crv":"Ed25519","kid":"good","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let faulty = [
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#,
+            r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","alg":"HS256"}"#,
+            r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#,
+            "7",
+        ];
+        for other in faulty {
+            let jwks = format!(r#"{{"keys":[{other},{ed25519}]}}"#);
+            let set = KeySet::from_published_jwks(&jwks).unwrap();
+            assert_eq!(set.keys().iter().map(Key::kid).collect::<Vec<_>>(), [Some("good")]);
+            assert!(KeySet::from_jwks(&jwks).is_err(), "{other}");
+            let alone = KeySet::from_published_jwks(&format!(r#"{{"keys":[{other}]}}"#));
+            assert_eq!(alone.unwrap_err().to_string(), "no usable key, expected at least one");
+        }
+    }
+
+    #[test]
+    fn a_set_answers_to_a_kid_it_has_and_to_any_where_no_key_has_one() {
+        let named = KeySet::new(vec![hmac(Algorithm::Hs256, Some("a"))]).unwrap();
+        assert!(named.answers_to("a"));
+        assert!(!named.answers_to("b"));
+        let nameless = KeySet::new(vec![hmac(Algorithm::Hs256, None)]).unwrap();
+        assert!(nameless.answers_to("b"));
     }
 
     /// A modulus of this many bits: first and last bit set.

@@ -66,9 +66,7 @@ impl RemoteKeySet {
             self.last_attempt = Some(now);
             return Plan::Fetch { etag: None, instead: None };
         };
-        let fits = key_id.is_none_or(|kid| {
-            known.keys.keys().iter().any(|key| key.kid().is_none_or(|own| own == kid))
-        });
+        let fits = key_id.is_none_or(|kid| known.keys.answers_to(kid));
         let cooling = |last: UnixMillis| now.millis_since(last) < millis(COOL_DOWN_SECS);
         if (now < known.fresh_until && fits) || self.last_attempt.is_some_and(cooling) {
             return Plan::Use(Rc::clone(&known.keys));
