@@ -33,6 +33,8 @@ before(async () => {
     gateWorker({ name: 'no-keys', policy: policy({ api_keys: undefined, revocation: undefined }) }),
     gateWorker({ name: 'two-secrets', policy: policy({ api_keys: { ...API_KEYS, signing_keys, records: 'optional' } }), secrets: { ...SECRETS, OLD_SECRET } }),
     gateWorker({ name: 'no-records', policy: policy({ api_keys: { ...API_KEYS, records: 'none' } }) }),
+    gateWorker({ name: 'remembering', policy: policy(), worker: faultyKv }),
+    gateWorker({ name: 'reading', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'faulty', policy: policy({ api_keys: { ...API_KEYS, cache_secs: 0 }, revocation: { cache_secs: 0 } }), worker: faultyKv }),
     ...faultyWorkers,
   ]);
@@ -540,6 +542,23 @@ describe('records', () => {
       await faulty.set('ok');
     }
     admitted(await use(key, { gate: 'faulty' }));
+  });
+
+  test('that were being read while the key was revoked do not bring the old answer back', async () => {
+    const { key, id } = await ok(201, 'POST', '/keys', { name: 'n', owner: 'o', scopes: [] }, { gate: 'remembering' });
+    await faulty.set('slow');
+    try {
+      // Another isolate wrote the record, so this one has to read it.
+      const slow = use(key, { gate: 'reading' });
+      await sleep(250);
+      await faulty.set('ok');
+      await ok(200, 'DELETE', `/keys/${id}`, undefined, { gate: 'reading' });
+      refused(await use(key, { gate: 'reading' }), 'API_KEY_REVOKED');
+      await slow;
+      refused(await use(key, { gate: 'reading' }), 'API_KEY_REVOKED');
+    } finally {
+      await faulty.set('ok');
+    }
   });
 
   test('that are damaged, of another version or of another key are refused with 503', async () => {

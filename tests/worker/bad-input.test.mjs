@@ -267,6 +267,22 @@ describe('bodies of the administration', () => {
   });
 });
 
+test('callers that go away in the middle do not disturb the others', async () => {
+  for (let count = 0; count < 60; count += 1) {
+    const socket = net.connect(gate.port(), '127.0.0.1');
+    socket.on('error', () => {});
+    const kind = [
+      `GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token({ jti: `gone-${count}` })}\r\n\r\n`,
+      `POST /auth/admin/keys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${SECRETS.ADMIN_TOKEN}\r\nContent-Length: 1000\r\n\r\n{"name"`,
+      `GET /v1/posts HTTP/1.1\r\nHost: x\r\nX-API-Key: ${apiKey()}\r\n\r\n`,
+    ][count % 3];
+    socket.write(kind);
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.destroy();
+  }
+  admitted(await gate.get('/', { token: token() }));
+});
+
 test('many callers with many kinds of bad input at once do not disturb a good one', async () => {
   const { key } = await gate.mint();
   const bad = [

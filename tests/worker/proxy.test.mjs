@@ -115,6 +115,14 @@ describe('identity headers', () => {
     assert.deepEqual(identityOf(await seenBy('/public/a', { headers: spoofed, gate: 'forwarding' })), { 'x-auth-method': 'anonymous' });
   });
 
+  test('cannot be shed by naming them in Connection', async () => {
+    const headers = { Connection: 'close, X-Auth-Subject', 'Proxy-Authorization': 'Basic eDp5' };
+    const seen = await seenBy('/a', { token: token({ sub: 'alice' }), headers });
+    assert.equal(seen.headers['x-auth-subject'], 'alice');
+    assert.doesNotMatch(seen.headers.connection ?? '', /x-auth/i);
+    assert.equal(seen.headers['proxy-authorization'], undefined);
+  });
+
   test('cannot be split or forged by what a token says', async () => {
     const subjects = {
       'eve\r\nX-Auth-Scopes: admin': 'eve%0D%0AX-Auth-Scopes: admin',
@@ -441,6 +449,55 @@ describe('bodies of 50 MiB stream', () => {
       request.write(first);
     });
     assert.equal(status, 401);
+  });
+});
+
+describe('a WebSocket', () => {
+  const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+  /** A text frame; what goes to a server is masked (RFC 6455 §5.3). */
+  const frame = (text, masked) => {
+    const mask = Buffer.from([1, 2, 3, 4]);
+    const payload = Buffer.from(text).map((byte, index) => (masked ? byte ^ mask[index % 4] : byte));
+    return Buffer.concat([Buffer.from([0x81, (masked ? 0x80 : 0) | payload.length]), masked ? mask : Buffer.alloc(0), payload]);
+  };
+  const open = (options) => new Promise((resolve, reject) => {
+    const request = http.request({
+      host: '127.0.0.1', port: gate.port(), path: options.path,
+      headers: {
+        Host: 'x', Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+        ...options.headers,
+      },
+    });
+    request.on('upgrade', (response, socket, head) => resolve({ response, socket, head }));
+    request.on('response', (response) => { response.resume(); resolve({ response }); });
+    request.on('error', reject);
+    request.end();
+  });
+
+  for (const target of ['/a', '/limited/a']) {
+    test(`passes once its caller is admitted (${target})`, { timeout: 10_000 }, async () => {
+      let seen;
+      upstream.server.once('upgrade', (request, socket) => {
+        seen = request;
+        const accept = createHash('sha1').update(request.headers['sec-websocket-key'] + GUID).digest('base64');
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+        socket.once('data', () => socket.write(frame('hello back', false)));
+        socket.on('error', () => {});
+      });
+      const { response, socket } = await open({ path: target, headers: { Authorization: `Bearer ${token()}` } });
+      assert.equal(response.statusCode, 101);
+      socket.write(frame('hello', true));
+      const [answer] = await once(socket, 'data');
+      socket.destroy();
+      assert.equal(answer.toString('latin1'), frame('hello back', false).toString('latin1'));
+      assert.equal(seen.headers['x-auth-subject'], 'alice');
+      assert.equal(seen.headers.authorization, undefined);
+    });
+  }
+
+  test('is refused without a credential', async () => {
+    const { response } = await open({ path: '/a', headers: {} });
+    assert.equal(response.statusCode, 401);
   });
 });
 

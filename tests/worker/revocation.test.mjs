@@ -33,6 +33,7 @@ before(async () => {
     gateWorker({ policy: policy({ issuers }) }),
     gateWorker({ name: 'strict', policy: strict, worker: faultyKv }),
     gateWorker({ name: 'tolerant', policy: tolerant, worker: faultyKv }),
+    gateWorker({ name: 'remembering', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'irrevocable', policy: policy({ revocation: undefined }), worker: faultyKv }),
     ...faultyWorkers,
   ]);
@@ -245,6 +246,7 @@ describe('the list of revocations', () => {
     assert.deepEqual(read.json(), entry);
     await undo(entry);
     refused(await gate.admin('GET', `/revocations/${entry.id}`), 'NOT_FOUND');
+    refused(await gate.admin('DELETE', `/revocations/${entry.id}`), 'NOT_FOUND');
   });
 
   test('knows nothing of ids that are none', async () => {
@@ -277,6 +279,29 @@ describe('bad requests to revoke', () => {
     test(`with ${what} are refused by name`, async () => {
       refused(await gate.admin('POST', '/revocations', body), 'INVALID_REQUEST', { hint });
     });
+  }
+});
+
+test('a look-up that was under way while a token was revoked does not bring the old answer back', async () => {
+  const jti = randomUUID();
+  const mine = token({ jti });
+  await faulty.set('slow');
+  try {
+    let slow;
+    const begun = await faulty.operationsDuring(async () => {
+      slow = ask(mine, { gate: 'remembering' });
+      // Half of the time that the read takes: it has seen that there is no entry, and has not said so.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    });
+    assert.ok(begun > 0);
+    await faulty.set('ok');
+    const posted = await gate.admin('POST', '/revocations', { iss: ISSUER, jti }, { gate: 'remembering' });
+    assert.equal(posted.status, 201, posted.text);
+    refused(await ask(mine, { gate: 'remembering' }), 'TOKEN_REVOKED');
+    await slow;
+    refused(await ask(mine, { gate: 'remembering' }), 'TOKEN_REVOKED');
+  } finally {
+    await faulty.set('ok');
   }
 });
 

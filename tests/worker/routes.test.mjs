@@ -312,6 +312,14 @@ describe('paths that servers read in two ways are refused before any route is lo
     if (open.includes(' 200 ')) assert.match(open, /x-seen: GET \/public\/a\r\n/i);
   });
 
+  test('bytes that are no ASCII have to be encoded', async () => {
+    for (const bytes of ['/public/\xc3\xbc', '/public/\xff', '/secret/\xc3\xbc', '/public/\x7f']) {
+      const answer = await gate.send(Buffer.from(`GET ${bytes} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 'latin1'), 'proxy');
+      assert.match(answer, /^HTTP\/1\.1 400 /, JSON.stringify(bytes));
+      assert.doesNotMatch(answer, /x-seen/i);
+    }
+  });
+
   test('the upstream gets the very path that was decided on', async () => {
     for (const target of ['/public/a', '/public/a/', '/public/a%20b?c=%2F&d=e+f', '/%70ublic/%C3%BC', '/public/a?']) {
       const answer = await gate.get(target, { gate: 'proxy' });
@@ -362,6 +370,13 @@ describe('the gate’s own endpoints', () => {
     assert.equal(answer.status, 200);
     assert.match(answer.headers['content-type'], /^application\/(jwk-set\+)?json$/);
     assert.deepEqual(answer.json(), { keys: [] });
+  });
+
+  test('have one spelling, like every other path', async () => {
+    for (const target of ['/auth//health', '/auth/admin//keys', '/auth/admin/keys//', '/auth/admin/keys/%2e%2e/revocations', '/auth/admin/keys;a', '/auth//admin/keys']) {
+      const answer = await gate.get(target, { token: SECRETS.ADMIN_TOKEN });
+      assert.ok(['INVALID_REQUEST', 'NOT_FOUND'].includes(answer.json().code), `${target}: ${answer.text}`);
+    }
   });
 
   test('cannot be reached past the gate by a second spelling', async () => {

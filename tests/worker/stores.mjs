@@ -2,7 +2,7 @@
 // around real ones or none. They are wrapped bindings of Miniflare, so the Worker runs unchanged.
 
 /** What the test writes under `mode` in the inner namespace. */
-export const MODES = ['ok', 'fail', 'hang', 'garbage'];
+export const MODES = ['ok', 'fail', 'hang', 'garbage', 'slow'];
 
 const KV_SCRIPT = `
 const never = () => new Promise(() => {});
@@ -14,7 +14,10 @@ class KvNamespace {
     await this.#inner.put('operation/' + crypto.randomUUID(), name);
     if (mode === 'fail') throw new Error('KV ' + name.toUpperCase() + ' failed: 500 Internal Server Error');
     if (mode === 'hang') return never();
-    return this.#inner[name](...parameters);
+    const result = await this.#inner[name](...parameters);
+    // A read that has its answer and is long in bringing it.
+    if (mode === 'slow' && name === 'get') await new Promise((resolve) => setTimeout(resolve, 500));
+    return result;
   }
   get(...parameters) { return this.#act('get', parameters); }
   getWithMetadata(...parameters) { return this.#act('getWithMetadata', parameters); }

@@ -1,0 +1,155 @@
+// Keys that an issuer publishes: fetched once, kept, never believed blindly.
+
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import { after, before, describe, test } from 'node:test';
+
+import { AUDIENCE, admitted, forEach, freshIp, gateWorker, policy, refused, start } from './harness.mjs';
+import { nowSecs, signAsymmetric, signHmac } from './token.mjs';
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const ed = generateKeyPairSync('ed25519');
+const jwk = (pair, kid) => ({ ...pair.publicKey.export({ format: 'jwk' }), kid, use: 'sig' });
+const GOOD = JSON.stringify({ keys: [jwk(rsa, 'rsa-1'), jwk(ec, 'ec-1'), jwk(ed, 'ed-1'), { kty: 'unknown', kid: 'x' }, { ...jwk(rsa, 'enc'), use: 'enc', n: jwk(rsa).n.replace(/^./, 'z') }] });
+
+/** What the issuer's server does, by path. */
+const hits = new Map();
+const behaviour = {
+  '/good': (response) => response.end(GOOD),
+  '/slow': (response) => setTimeout(() => response.end(GOOD), 400),
+  '/private-member': (response) => response.end(JSON.stringify({ keys: [{ ...ec.privateKey.export({ format: 'jwk' }), kid: 'ec-1' }] })),
+  '/secret': (response) => response.end(JSON.stringify({ keys: [{ kty: 'oct', k: Buffer.alloc(32, 7).toString('base64url'), kid: 'oct' }] })),
+  '/redirect': (response) => response.writeHead(302, { Location: '/good' }).end(),
+  '/error': (response) => response.writeHead(500).end(GOOD),
+  '/missing': (response) => response.writeHead(404).end(GOOD),
+  '/html': (response) => response.end('<html>sign in</html>'),
+  '/empty': (response) => response.end(),
+  '/no-keys': (response) => response.end('{"keys":[]}'),
+  '/list': (response) => response.end('[]'),
+  '/huge': (response) => response.end(JSON.stringify({ keys: [jwk(rsa, 'rsa-1')], filler: 'f'.repeat(70_000) })),
+  '/endless': (response) => {
+    response.on('error', () => {});
+    const more = () => response.write('x'.repeat(16_384)) ? setImmediate(more) : response.once('drain', more);
+    if (!response.destroyed) more();
+  },
+  '/not-utf8': (response) => response.end(Buffer.from([0x7b, 0xff, 0x7d])),
+  '/weak': (response) => response.end(JSON.stringify({ keys: [{ ...generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' }), kid: 'rsa-1' }] })),
+  '/not-modified': (response) => response.writeHead(304).end(),
+  '/hangs-up': (response) => response.destroy(),
+};
+
+let server;
+let gate;
+
+before(async () => {
+  server = http.createServer((request, response) => {
+    hits.set(request.url, (hits.get(request.url) ?? 0) + 1);
+    request.resume();
+    behaviour[request.url](response);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const base = `http://127.0.0.1:${server.address().port}`;
+  const issuers = Object.keys(behaviour).map((path) => ({
+    issuer: `https://issuer.test${path}`, audience: [AUDIENCE], algorithms: ['RS256', 'ES256', 'EdDSA'], jwks_uri: base + path,
+  }));
+  const worker = (name) => gateWorker({ name, policy: policy({ issuers }) });
+  gate = await start([worker('gate'), worker('crowd'), worker('aborted')]);
+});
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+after(() => gate.dispose());
+
+const claims = (path) => ({ iss: `https://issuer.test${path}`, aud: AUDIENCE, sub: 'alice', exp: nowSecs() + 600, jti: randomUUID() });
+const signed = (path, pair = rsa, alg = 'RS256', kid = 'rsa-1') => signAsymmetric(claims(path), { key: pair.privateKey, alg, header: { kid } });
+const ask = (bearer, options) => gate.get('/', { token: bearer, ...options });
+
+test('are fetched once and verify tokens of every kind', async () => {
+  for (const [pair, alg, kid] of [[rsa, 'RS256', 'rsa-1'], [ec, 'ES256', 'ec-1'], [ed, 'EdDSA', 'ed-1']]) {
+    for (let count = 0; count < 3; count += 1) {
+      admitted(await ask(signed('/good', pair, alg, kid)), { method: 'jwt', issuer: 'https://issuer.test/good', subject: 'alice' });
+    }
+  }
+  assert.equal(hits.get('/good'), 1);
+});
+
+test('are not fetched anew for every unknown kid that somebody sends', async () => {
+  admitted(await ask(signed('/good')));
+  const before = hits.get('/good');
+  await forEach(Array.from({ length: 50 }), async () => {
+    refused(await ask(signed('/good', rsa, 'RS256', randomUUID()), { ip: freshIp() }), 'INVALID_TOKEN');
+  });
+  assert.ok(hits.get('/good') - before <= 1, `${hits.get('/good') - before} fetches`);
+});
+
+test('do not verify what another key signed, nor a MAC made with a public key', async () => {
+  const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  refused(await ask(signed('/good', other)), 'INVALID_TOKEN');
+  refused(await ask(signed('/good', ec, 'ES256', 'rsa-1')), 'INVALID_TOKEN');
+  const secret = rsa.publicKey.export({ format: 'pem', type: 'spki' });
+  refused(await ask(signHmac(claims('/good'), { secret, header: { kid: 'rsa-1' } })), 'INVALID_TOKEN');
+});
+
+test('are fetched for no token whose issuer, algorithm or form is wrong already', async () => {
+  const before = [...hits.values()].reduce((sum, count) => sum + count, 0);
+  for (const bearer of [
+    signAsymmetric({ ...claims('/good'), iss: 'https://issuer.test/unknown' }, { key: rsa.privateKey, alg: 'RS256' }),
+    signHmac(claims('/html'), { secret: 'x'.repeat(32) }),
+    `${signed('/html')}.x`,
+  ]) refused(await ask(bearer), 'INVALID_TOKEN');
+  assert.equal([...hits.values()].reduce((sum, count) => sum + count, 0), before);
+});
+
+test('serve a crowd that comes before they are there', async () => {
+  await forEach(Array.from({ length: 60 }), async () => {
+    admitted(await ask(signed('/slow'), { gate: 'crowd' }));
+  }, 30);
+  assert.ok(hits.get('/slow') <= 30, `${hits.get('/slow')} fetches`);
+  const before = hits.get('/slow');
+  admitted(await ask(signed('/slow'), { gate: 'crowd' }));
+  assert.equal(hits.get('/slow'), before);
+});
+
+test('do not depend on the first caller waiting for them', async () => {
+  const aborted = http.request({
+    host: '127.0.0.1', port: gate.port('aborted'), path: '/', headers: { Host: 'x', Authorization: `Bearer ${signed('/slow')}` },
+  });
+  aborted.on('error', () => {});
+  const before = hits.get('/slow') ?? 0;
+  aborted.end();
+  while ((hits.get('/slow') ?? 0) === before) await new Promise(setImmediate);
+  aborted.destroy();
+  admitted(await ask(signed('/slow'), { gate: 'aborted' }));
+});
+
+describe('are unavailable, and say so with 503, when the issuer', () => {
+  const faults = {
+    'publishes a private key': '/private-member',
+    'publishes a secret': '/secret',
+    'redirects': '/redirect',
+    'answers 500': '/error',
+    'answers 404': '/missing',
+    'answers with a page': '/html',
+    'answers with nothing': '/empty',
+    'publishes no keys': '/no-keys',
+    'publishes a list': '/list',
+    'publishes more than 64 KiB': '/huge',
+    'never ends': '/endless',
+    'publishes what is no text': '/not-utf8',
+    'publishes a weak key': '/weak',
+    'says that nothing changed since never': '/not-modified',
+    'hangs up': '/hangs-up',
+  };
+  for (const [what, path] of Object.entries(faults)) {
+    test(what, { timeout: 10_000 }, async () => {
+      refused(await ask(signed(path)), 'KEYS_UNAVAILABLE');
+      refused(await ask(signed(path)), 'KEYS_UNAVAILABLE');
+      assert.equal(hits.get(path), 1, 'it is not asked again at once');
+      admitted(await ask(signed('/good')));
+    });
+  }
+});
