@@ -1,12 +1,16 @@
 //! Building the Worker.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::cargo_tools::{WASM_BINDGEN, WORKER_BUILD};
-use crate::{process, project, toolchain};
+use crate::{process, project, report, toolchain, versions};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -14,12 +18,43 @@ const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// the Worker's entry point.
 const FEATURES: [&str; 2] = ["--features", "worker"];
 
-/// Builds `build/index.js` and `build/index_bg.wasm`.
+const OUTPUTS: [&str; 2] = ["build/index.js", "build/index_bg.wasm"];
+/// Says from what, and to what, `build/` was made.
+const STAMP: &str = "build/.made-from";
+
+/// Builds `build/index.js` and `build/index_bg.wasm`, unless they are what would come out.
 ///
+/// `dev` builds before it starts wrangler, which runs the same command again: cargo finds nothing
+/// to do then, but worker-build would still optimise for twenty seconds.
+pub(crate) fn build() -> Result<()> {
+    process::quiet("compiling the Worker", &mut compile(&[])?, BUILD_LIMIT)?;
+    let compiled = compiled_wasm()?;
+    if fs::read_to_string(project::path(STAMP))
+        .is_ok_and(|made| stamp(&compiled).ok() == Some(made))
+    {
+        report::done("build/ is up to date");
+        return Ok(());
+    }
+    process::quiet("packing the Worker into build/", &mut worker_build()?, BUILD_LIMIT)?;
+    fs::write(project::path(STAMP), stamp(&compiled)?).context(STAMP)
+}
+
+/// The very command that worker-build runs, so that it then finds everything compiled.
+fn compile(more: &[&str]) -> Result<Command> {
+    let mut command = process::command("cargo");
+    command
+        .args(["build", "--lib", "--release", "--target", toolchain::TARGET])
+        .args(FEATURES)
+        .args(more)
+        .env("WASM_BINDGEN_USE_JS_SYS", "1");
+    toolchain::use_wasm32(&mut command)?;
+    Ok(command)
+}
+
 /// worker-build would download its helper programs. It is told where the installed ones are, whose
 /// versions are pinned here and in `package-lock.json`.
-pub(crate) fn build() -> Result<()> {
-    let mut command: Command = process::command(WORKER_BUILD.bin()?.join("worker-build"));
+fn worker_build() -> Result<Command> {
+    let mut command = process::command(WORKER_BUILD.bin()?.join("worker-build"));
     command
         .arg("--release")
         .args(FEATURES)
@@ -27,5 +62,45 @@ pub(crate) fn build() -> Result<()> {
         .env("WASM_OPT_BIN", project::npm_program("wasm-opt"))
         .env("ESBUILD_BIN", project::npm_program("esbuild"));
     toolchain::use_wasm32(&mut command)?;
-    process::quiet("building the Worker", &mut command, BUILD_LIMIT)
+    Ok(command)
+}
+
+/// Where cargo has put the module: its target folder may be anywhere.
+fn compiled_wasm() -> Result<PathBuf> {
+    let messages = process::answer(&mut compile(&["--message-format=json"])?)?;
+    messages.lines().filter_map(wasm_in_message).next_back().context("cargo has built no module")
+}
+
+/// The module in a message of cargo about what it has built.
+fn wasm_in_message(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let files = message.get("filenames")?.as_array()?;
+    files.iter().filter_map(Value::as_str).find(|name| name.ends_with(".wasm")).map(PathBuf::from)
+}
+
+/// Digests of the module, of the npm packages, and of what was made of them; versions of the tools.
+fn stamp(compiled: &Path) -> Result<String> {
+    let mut stamp = format!("{} {}\n", versions::WORKER_BUILD, versions::WASM_BINDGEN);
+    let inputs =
+        [compiled.to_path_buf(), project::path("package-lock.json"), project::path("Cargo.toml")];
+    for path in inputs.into_iter().chain(OUTPUTS.map(project::path)) {
+        let content = fs::read(&path).with_context(|| path.display().to_string())?;
+        let digest = Sha256::digest(content);
+        stamp.extend(digest.iter().map(|byte| format!("{byte:02x}")));
+        stamp.push('\n');
+    }
+    Ok(stamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_module_in_cargos_messages() {
+        let line = r#"{"reason":"compiler-artifact","filenames":["/t/libedgegate.rlib","/t/edgegate.wasm"]}"#;
+        assert_eq!(wasm_in_message(line), Some(PathBuf::from("/t/edgegate.wasm")));
+        assert_eq!(wasm_in_message(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(wasm_in_message("warning: not a message"), None);
+    }
 }

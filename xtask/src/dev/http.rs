@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The first request compiles the module.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// The first request compiles the module; a Worker that is still starting lets it wait. Shorter
+/// than one's patience with Ctrl-C, since nothing else is looked at meanwhile.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {

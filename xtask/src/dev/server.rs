@@ -15,7 +15,7 @@ use crate::report::{self, Progress};
 use crate::{interrupt, project, toolchain};
 
 const HEALTH: &str = "/auth/health";
-/// wrangler runs the build command of wrangler.toml again, which takes some seconds.
+/// wrangler runs the build command of wrangler.toml before it starts.
 const READY_LIMIT: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(200);
 /// Lines of wrangler's output that are shown if it fails.
