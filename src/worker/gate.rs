@@ -43,7 +43,6 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) policy: Policy,
-    pub(super) health: super::health::LastReport,
     failures: MemoryCounters,
     counters: MemoryCounters,
     imported: ImportedKeys,
@@ -77,7 +76,6 @@ impl Gate {
         check_bindings(&policy, env)?;
         Ok(Self {
             policy,
-            health: super::health::LastReport::default(),
             failures: MemoryCounters::default(),
             counters: MemoryCounters::default(),
             imported: ImportedKeys::default(),

@@ -11,8 +11,13 @@ use crate::{
 pub(super) const IDENTITY: [&str; 5] =
     ["X-Auth-Method", "X-Auth-Subject", "X-Auth-Issuer", "X-Auth-Scopes", "X-Auth-Key-Id"];
 
-/// Takes out of a request what must not reach the upstream: whatever looks like an identity header, and
-/// the credential unless the policy forwards it.
+/// Headers about one connection, not about the request (RFC 9110 §7.6.1). `Connection` can also name others
+/// that the next proxy takes out: with `Connection: X-Auth-Subject` a caller could shed an identity.
+const PER_CONNECTION: [&str; 4] =
+    ["Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization"];
+
+/// Takes out of a request what must not reach the upstream: whatever looks like an identity header, what
+/// could make another proxy drop one, and the credential unless the policy forwards it.
 ///
 /// `X_Auth_Subject` goes too: CGI-style servers hand `-` and `_` to the application as the same name.
 pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Result<()> {
@@ -22,6 +27,9 @@ pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Resul
         .collect();
     for name in identity {
         headers.delete(&name)?;
+    }
+    for name in PER_CONNECTION {
+        headers.delete(name)?;
     }
     if policy.forward_credential {
         return Ok(());

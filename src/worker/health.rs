@@ -12,9 +12,10 @@ use crate::{error::Error, store::CounterGroup, time::UnixMillis};
 /// How long a report is given again. Anybody may ask, and each asking would cost two operations.
 const REPEAT_MILLIS: u64 = 5_000;
 
-/// The last report of this isolate.
-#[derive(Debug, Default)]
-pub(super) struct LastReport(RefCell<Option<(UnixMillis, Report)>>);
+thread_local! {
+    /// The last report of this isolate, and when it was made.
+    static LAST: RefCell<Option<(UnixMillis, Report)>> = const { RefCell::new(None) };
+}
 
 #[derive(Debug, Clone, Serialize)]
 struct Report {
@@ -73,18 +74,16 @@ pub(super) async fn answer(
         );
     };
     let now = clock::now();
-    let recent = gate
-        .health
-        .0
-        .borrow()
-        .as_ref()
-        .filter(|(at, _)| now.millis_since(*at) < REPEAT_MILLIS)
-        .map(|(_, report)| report.clone());
+    let recent = LAST.with_borrow(|last| {
+        last.as_ref()
+            .filter(|(at, _)| now.millis_since(*at) < REPEAT_MILLIS)
+            .map(|(_, report)| report.clone())
+    });
     let report = match recent {
         Some(report) => report,
         None => {
             let report = report(gate, env).await;
-            gate.health.0.replace(Some((now, report.clone())));
+            LAST.set(Some((now, report.clone())));
             report
         }
     };
