@@ -1,0 +1,1452 @@
+//! The pipeline, on stores in memory: what is decided in which order, and what is asked for it.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+#[path = "support/gate.rs"]
+mod gate;
+#[path = "support/mint.rs"]
+mod mint;
+
+use std::collections::HashMap;
+
+use base64ct::{Base64, Encoding as _};
+use edgegate::api_key::{ImportedHash, KeyId};
+use edgegate::error::{Code, Error};
+use edgegate::guard::{Carrier, Decision, Event, Guard, Identity, Request};
+use edgegate::keys::{Key, KeySet};
+use edgegate::policy::{Log, Policy};
+use edgegate::time::UnixTime;
+use gate::{
+    NOW, NOW_SECS, NOW_TIME, Stores, check, check_at, imported, later, policy, record_of, request,
+    run,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const ISSUER: &str = "https://edgegate.local/";
+const JTI: &str = "the-token-id";
+const ID: KeyId = KeyId::from_bytes([7; 16]);
+/// When the tokens of RFC 7515 were fresh.
+const RFC_NOW: edgegate::time::UnixMillis =
+    edgegate::time::UnixMillis::from_millis(1_300_000_000_000);
+
+// ---- what the tests are made of ----
+
+/// The policy of most tests: an issuer with a secret, API keys, revocation, and what `more` sets.
+fn base(more: Value) -> Value {
+    let mut policy = json!({
+        "cookie": "session",
+        "issuers": [{"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET"}],
+        "api_keys": {
+            "environment": "test",
+            "prefixes": [
+                {"prefix": "sk"},
+                {"prefix": "pk", "scopes": ["read:posts"]},
+                {"prefix": "old", "format": "imported"},
+            ],
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+        },
+        "revocation": {},
+    });
+    for (name, value) in more.as_object().unwrap() {
+        policy[name] = value.clone();
+    }
+    policy
+}
+
+fn gate_with(more: Value) -> Policy {
+    policy(&base(more))
+}
+
+fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "aud": "api", "sub": "user-1", "jti": JTI, "sid": "session-1",
+        "iat": NOW_SECS - 10, "exp": NOW_SECS + 60, "scope": "read:posts",
+    })
+}
+
+fn token_of(claims: &Value) -> String {
+    mint::hs256(r#"{"alg":"HS256"}"#, claims.to_string())
+}
+
+/// [`claims`] with some of them changed; `null` takes one away.
+fn token_with(changes: Value) -> String {
+    let mut claims = claims();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    token_of(&claims)
+}
+
+fn token() -> String {
+    token_of(&claims())
+}
+
+/// The same claims under a signature of somebody else.
+fn forged() -> String {
+    mint::hmac_with(b"fedcba9876543210fedcba9876543210", r#"{"alg":"HS256"}"#, claims().to_string())
+}
+
+fn bearer(credential: &str) -> String {
+    format!("Bearer {credential}")
+}
+
+fn basic(text: &str) -> String {
+    format!("Basic {}", Base64::encode_string(text.as_bytes()))
+}
+
+fn key_of(policy: &Policy, prefix: &str, id: KeyId, expires_at: Option<UnixTime>) -> String {
+    let keys = &policy.api_keys.as_ref().unwrap().keys;
+    keys.mint(prefix, id, expires_at).unwrap().expose().to_owned()
+}
+
+fn key(policy: &Policy) -> String {
+    key_of(policy, "sk", ID, None)
+}
+
+fn get<'a>(path: &'a str, authorization: &'a str) -> Request<'a> {
+    Request { authorization: Some(authorization), ..request("GET", path) }
+}
+
+fn from<'a>(ip: &str, request: Request<'a>) -> Request<'a> {
+    Request { client_ip: Some(ip.parse().unwrap()), ..request }
+}
+
+#[track_caller]
+fn admitted(decision: Decision) -> Identity {
+    decision.outcome.unwrap()
+}
+
+#[track_caller]
+fn refusal(decision: Decision) -> Error {
+    decision.outcome.unwrap_err()
+}
+
+#[track_caller]
+fn remaining(decision: &Decision) -> Vec<(&str, u32)> {
+    decision
+        .limits
+        .iter()
+        .map(|report| (report.name.as_str(), report.verdict.unwrap().remaining))
+        .collect()
+}
+
+const BAD_TAG: &str = "API key tag does not hold";
+
+fn forged_key(policy: &Policy) -> String {
+    let other = gate::read(&base(json!({"api_keys": {
+        "environment": "test",
+        "prefixes": [{"prefix": "sk"}],
+        "signing_keys": [{"id": 1, "secret": "OTHER_SECRET"}],
+    }})))
+    .unwrap();
+    let forged = key(&other);
+    assert_ne!(forged, key(policy));
+    forged
+}
+
+// ---- the order of decisions ----
+
+#[test]
+fn each_decision_comes_before_the_next() {
+    let policy = gate_with(json!({
+        "limits": [{"name": "one", "requests": 1, "window_secs": 60, "store": "memory"}],
+        "routes": [
+            {"path": "/v1/*", "accept": ["jwt"], "scopes": {"all": ["write:posts"]}, "limits": ["one"]},
+            {"path": "/scoped", "accept": ["jwt"], "scopes": {"all": ["read:posts"]}, "limits": ["one"]},
+        ],
+    }));
+    let stores = Stores::default();
+    stores.revoke(&json!({"iss": ISSUER, "jti": JTI}));
+    let both = bearer(&forged());
+    let everything_wrong = Request { api_key: Some("sk_test_x"), ..get("/v1/../x", both.as_str()) };
+    let nothing: [&str; 0] = [];
+
+    let decision = check(&policy, &stores, &everything_wrong);
+    assert_eq!((decision.route.as_str(), decision.carrier), ("", None));
+    assert_eq!(refusal(decision), Error::InvalidRequest("path has a dot segment"));
+    assert_eq!(stores.asked(), nothing);
+
+    let decision = check(&policy, &stores, &Request { path: "/v1/x", ..everything_wrong });
+    assert_eq!((decision.route.as_str(), decision.carrier), ("/v1/*", None));
+    assert_eq!(refusal(decision), Error::MultipleCredentials);
+    assert_eq!(stores.asked(), nothing);
+
+    let decision = check(&policy, &stores, &get("/v1/x", &bearer(&key(&policy))));
+    assert_eq!(decision.carrier, Some(Carrier::Bearer));
+    assert_eq!(refusal(decision), Error::ApiKeyNotAccepted);
+    assert_eq!(stores.asked(), nothing);
+
+    let decision = check(&policy, &stores, &get("/v1/x", &both));
+    assert_eq!(refusal(decision), Error::BadSignature);
+    assert_eq!(stores.asked(), nothing);
+
+    let expired = bearer(&token_with(json!({"exp": NOW_SECS})));
+    let error = refusal(check(&policy, &stores, &get("/v1/x", &expired)));
+    assert_eq!(error, Error::TokenExpired { expired_at: NOW_TIME, now: NOW_TIME });
+    assert_eq!(stores.asked(), nothing);
+
+    let error = refusal(check(&policy, &stores, &get("/v1/x", &bearer(&token()))));
+    assert_eq!(error, Error::TokenRevoked { by: "jti" });
+    assert_eq!(stores.asked(), ["entries"]);
+
+    let other = bearer(&token_with(json!({"jti": "another"})));
+    let error = refusal(check(&policy, &stores, &get("/v1/x", &other)));
+    assert_eq!(error, Error::InsufficientScope { required: "write:posts".to_owned() });
+    assert_eq!(stores.asked(), ["entries"]);
+
+    admitted(check(&policy, &stores, &get("/scoped", &other)));
+    assert_eq!(stores.asked(), ["entries", "take memory one"]);
+    let error = refusal(check(&policy, &stores, &get("/scoped", &other)));
+    assert!(
+        matches!(&error, Error::RateLimited { limit, .. } if limit == "one"),
+        "the scope refusals took nothing, and this is the second: {error}"
+    );
+    assert_eq!(stores.asked(), ["entries", "take memory one"]);
+}
+
+#[test]
+fn an_admitted_token_says_who_it_is() {
+    let policy = gate_with(json!({}));
+    let decision = check(&policy, &Stores::default(), &get("/any", &bearer(&token())));
+    assert_eq!((decision.route.as_str(), decision.carrier), ("/*", Some(Carrier::Bearer)));
+    assert!(decision.limits.is_empty() && decision.faults.is_empty());
+    let identity = admitted(decision);
+    assert_eq!(identity.method(), "jwt");
+    assert_eq!((identity.issuer(), identity.subject()), (Some(ISSUER), Some("user-1")));
+    assert_eq!(identity.scopes(), ["read:posts"]);
+    assert_eq!(identity.api_key_id(), None);
+    let Identity::Token(token) = identity else { panic!("a token") };
+    assert_eq!((token.token_id(), token.key_id()), (Some(JTI), None));
+}
+
+#[test]
+fn claims_are_checked_by_the_rules_of_the_issuer() {
+    let policy = gate_with(json!({}));
+    for (changes, error) in [
+        (json!({"aud": "other"}), Error::UnexpectedClaim { claim: "aud".to_owned() }),
+        (json!({"exp": null}), Error::MissingClaim { claim: "exp".to_owned() }),
+        (
+            json!({"nbf": NOW_SECS + 1}),
+            Error::TokenNotYetValid {
+                valid_from: UnixTime::from_secs(NOW_SECS + 1),
+                now: NOW_TIME,
+            },
+        ),
+        (json!({"iss": "https://other/"}), Error::UnknownIssuer),
+        (json!({"iss": null}), Error::UnknownIssuer),
+    ] {
+        let credential = bearer(&token_with(changes.clone()));
+        assert_eq!(
+            refusal(check(&policy, &Stores::default(), &get("/", &credential))),
+            error,
+            "{changes}"
+        );
+    }
+}
+
+// ---- finding the credential ----
+
+#[test]
+fn credentials_are_found_wherever_they_may_be() {
+    let policy = gate_with(json!({}));
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({})));
+    let (token, key) = (token(), key(&policy));
+    let missing = Error::MissingCredentials;
+    let basic_problem = "expected base64 of the key, a colon and no password";
+    let malformed_basic = || Err(Error::MalformedApiKey { problem: basic_problem });
+    type Found = Result<(&'static str, Carrier), Error>;
+    type Row = (Option<String>, Option<String>, Option<String>, Found);
+    let jwt = |carrier| -> Found { Ok(("jwt", carrier)) };
+    let api_key = |carrier| -> Found { Ok(("api_key", carrier)) };
+    let rows: Vec<Row> = vec![
+        // Authorization: Bearer
+        (Some(bearer(&token)), None, None, jwt(Carrier::Bearer)),
+        (Some(format!("bEARER   {token}  ")), None, None, jwt(Carrier::Bearer)),
+        (Some(format!("  Bearer {token}")), None, None, jwt(Carrier::Bearer)),
+        (Some(bearer(&key)), None, None, api_key(Carrier::Bearer)),
+        (Some("Bearer".to_owned()), None, None, Err(missing.clone())),
+        (Some("Bearer  ".to_owned()), None, None, Err(missing.clone())),
+        (Some(String::new()), None, None, Err(missing.clone())),
+        (
+            Some("Bearer invalid_token".to_owned()),
+            None,
+            None,
+            Err(Error::MalformedToken {
+                part: edgegate::error::Part::Token,
+                problem: "expected three segments, none empty",
+            }),
+        ),
+        // Another scheme is no credential, and hides none.
+        (Some(format!("Digest {token}")), None, None, Err(missing.clone())),
+        (Some(format!("Bearer-{token}")), None, None, Err(missing.clone())),
+        (Some(token.clone()), None, None, Err(missing.clone())),
+        (Some("Digest x".to_owned()), Some(key.clone()), None, api_key(Carrier::ApiKeyHeader)),
+        // Authorization: Basic
+        (Some(basic(&format!("{key}:"))), None, None, api_key(Carrier::Basic)),
+        (
+            Some(basic(&format!("{key}:")).replace("Basic", "bASIC")),
+            None,
+            None,
+            api_key(Carrier::Basic),
+        ),
+        (Some(basic(&format!("{key}:password"))), None, None, malformed_basic()),
+        (Some(basic(&key)), None, None, malformed_basic()),
+        (Some(basic(":")), None, None, malformed_basic()),
+        (Some("Basic ???".to_owned()), None, None, malformed_basic()),
+        (
+            Some(format!("Basic {}", Base64::encode_string(&[0xff, b':']))),
+            None,
+            None,
+            malformed_basic(),
+        ),
+        (Some(basic("user:")), None, None, Err(Error::UnknownApiKeyPrefix)),
+        // X-API-Key
+        (None, Some(key.clone()), None, api_key(Carrier::ApiKeyHeader)),
+        (None, Some(format!("  {key} ")), None, api_key(Carrier::ApiKeyHeader)),
+        (None, Some("  ".to_owned()), None, Err(missing.clone())),
+        (None, Some(token.clone()), None, Err(Error::UnknownApiKeyPrefix)),
+        // the cookie
+        (None, None, Some(format!("session={token}")), jwt(Carrier::Cookie)),
+        (None, None, Some(format!("a=b; session=\"{token}\"; c=d")), jwt(Carrier::Cookie)),
+        (None, None, Some(format!("session={key}")), api_key(Carrier::Cookie)),
+        (None, None, Some(format!("Session={token}; xsession={token}")), Err(missing.clone())),
+        (None, None, Some("session=; session".to_owned()), Err(missing.clone())),
+        // one header with several values
+        (
+            Some(format!("Bearer {token}, Bearer {token}")),
+            None,
+            None,
+            Err(Error::MultipleCredentials),
+        ),
+        (Some(format!("Bearer {token},bASIC eA==")), None, None, Err(Error::MultipleCredentials)),
+        (
+            Some(format!("{}, Bearer {token}", basic("x:"))),
+            None,
+            None,
+            Err(Error::MultipleCredentials),
+        ),
+        (None, Some(format!("{key}, {key}")), None, Err(Error::MultipleCredentials)),
+        (
+            None,
+            None,
+            Some(format!("session={token}; session={token}")),
+            Err(Error::MultipleCredentials),
+        ),
+        // several headers, even with the same
+        (Some(bearer(&key)), Some(key.clone()), None, Err(Error::MultipleCredentials)),
+        (
+            Some(bearer(&token)),
+            None,
+            Some(format!("session={token}")),
+            Err(Error::MultipleCredentials),
+        ),
+        (None, Some(key.clone()), Some("session=x".to_owned()), Err(Error::MultipleCredentials)),
+        (
+            Some(bearer("x")),
+            Some("y".to_owned()),
+            Some("session=z".to_owned()),
+            Err(Error::MultipleCredentials),
+        ),
+        (None, None, None, Err(missing)),
+    ];
+    for (index, (authorization, api_key, cookie, expected)) in rows.into_iter().enumerate() {
+        let request = Request {
+            authorization: authorization.as_deref(),
+            api_key: api_key.as_deref(),
+            cookie: cookie.as_deref(),
+            // Each from its own address: failures are not the subject here.
+            client_ip: Some(format!("192.0.2.{index}").parse().unwrap()),
+            ..request("GET", "/")
+        };
+        let decision = check(&policy, &stores, &request);
+        let carrier = decision.carrier;
+        let found = decision.outcome.map(|identity| (identity.method(), carrier.unwrap()));
+        assert_eq!(found, expected, "row {index}: {request:?}");
+    }
+}
+
+#[test]
+fn a_cookie_counts_only_where_the_policy_names_one() {
+    let mut without = base(json!({}));
+    without.as_object_mut().unwrap().remove("cookie");
+    let cookie = format!("session={}", token());
+    let request = Request { cookie: Some(&cookie), ..request("GET", "/") };
+    let error = refusal(check(&policy(&without), &Stores::default(), &request));
+    assert_eq!(error, Error::MissingCredentials);
+    let other = gate_with(json!({"cookie": "other"}));
+    assert_eq!(refusal(check(&other, &Stores::default(), &request)), Error::MissingCredentials);
+}
+
+#[test]
+fn optional_routes_take_nobody_but_refuse_the_wrong_one() {
+    let policy = gate_with(json!({"routes": [
+        {"path": "/o", "auth": "optional", "scopes": {"all": ["read:posts"]}},
+    ]}));
+    let stores = Stores::default();
+    assert_eq!(admitted(check(&policy, &stores, &request("GET", "/o"))), Identity::Anonymous);
+    assert_eq!(stores.asked(), [""; 0]);
+    let identity = admitted(check(&policy, &stores, &get("/o", &bearer(&token()))));
+    assert_eq!(identity.method(), "jwt");
+    let error = refusal(check(&policy, &stores, &get("/o", &bearer(&forged()))));
+    assert_eq!(error, Error::BadSignature);
+    let unscoped = bearer(&token_with(json!({"scope": "other"})));
+    let error = refusal(check(&policy, &stores, &get("/o", &unscoped)));
+    assert_eq!(error, Error::InsufficientScope { required: "read:posts".to_owned() });
+}
+
+#[test]
+fn open_routes_do_not_look_at_credentials() {
+    let policy = gate_with(json!({"routes": [{"path": "/n", "auth": "none"}]}));
+    let stores = Stores::default();
+    for authorization in [bearer(&token()), bearer(&forged()), "Basic ???".to_owned()] {
+        let request = Request { api_key: Some("x"), ..get("/n", &authorization) };
+        let decision = check(&policy, &stores, &request);
+        assert_eq!(decision.carrier, None);
+        assert_eq!(admitted(decision), Identity::Anonymous);
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+#[test]
+fn a_route_takes_only_the_kinds_it_accepts() {
+    let policy = gate_with(json!({"routes": [
+        {"path": "/jwt", "accept": ["jwt"]},
+        {"path": "/key", "accept": ["api_key"]},
+    ]}));
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({})));
+    let (token, key) = (bearer(&token()), bearer(&key(&policy)));
+    assert_eq!(admitted(check(&policy, &stores, &get("/jwt", &token))).method(), "jwt");
+    assert_eq!(admitted(check(&policy, &stores, &get("/key", &key))).method(), "api_key");
+    stores.asked();
+    for _ in 0..20 {
+        let error = refusal(check(&policy, &stores, &get("/key", &token)));
+        assert_eq!((&error, error.code()), (&Error::TokenNotAccepted, Code::InvalidToken));
+        let error = refusal(check(&policy, &stores, &get("/jwt", &key)));
+        assert_eq!((&error, error.code()), (&Error::ApiKeyNotAccepted, Code::InvalidApiKey));
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+#[test]
+fn a_gate_without_issuers_or_keys_takes_neither() {
+    let policy = gate::policy(&json!({}));
+    let stores = Stores::default();
+    let check = |request: &Request<'_>| refusal(check(&policy, &stores, request));
+    assert_eq!(check(&request("GET", "/")), Error::MissingCredentials);
+    assert_eq!(check(&get("/", &bearer(&token()))), Error::TokenNotAccepted);
+    let key = Request { api_key: Some("sk_test_x"), ..request("GET", "/") };
+    assert_eq!(check(&key), Error::ApiKeyNotAccepted);
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+// ---- methods and preflight ----
+
+#[test]
+fn a_route_for_get_is_one_for_head_and_no_other_method() {
+    let policy = gate_with(json!({"routes": [
+        {"path": "/p", "methods": ["GET"], "scopes": {"all": ["admin"]}},
+    ]}));
+    let credential = bearer(&token());
+    for (method, route) in [("GET", "/p"), ("HEAD", "/p"), ("POST", "/*"), ("get", "/*")] {
+        let request = Request { authorization: Some(&credential), ..request(method, "/p") };
+        let decision = check(&policy, &Stores::default(), &request);
+        assert_eq!(decision.route, route, "{method}");
+        assert_eq!(decision.outcome.is_err(), route == "/p", "{method}");
+    }
+}
+
+#[test]
+fn a_preflight_passes_with_nothing_asked_and_nothing_taken() {
+    let policy = gate_with(json!({
+        "limits": [{"name": "one", "by": "ip", "requests": 1, "window_secs": 60, "store": "memory"}],
+        "routes": [{"path": "/p", "scopes": {"all": ["admin"]}, "limits": ["one"]}],
+    }));
+    let stores = Stores::default();
+    let forged = bearer(&forged());
+    for _ in 0..9 {
+        let preflight = Request { preflight: true, method: "OPTIONS", ..get("/p", &forged) };
+        let decision = check(&policy, &stores, &preflight);
+        assert_eq!((decision.route.as_str(), decision.carrier), ("/p", None));
+        assert_eq!(admitted(decision), Identity::Anonymous);
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+    let odd = Request { preflight: true, ..request("OPTIONS", "/p/%2e%2e") };
+    let error = refusal(check(&policy, &stores, &odd));
+    assert_eq!(error, Error::InvalidRequest("path has a dot segment"));
+    let plain = request("OPTIONS", "/p");
+    assert_eq!(refusal(check(&policy, &stores, &plain)), Error::MissingCredentials);
+}
+
+// ---- scopes ----
+
+#[test]
+fn all_scopes_and_one_of_any() {
+    let policy = gate_with(json!({"routes": [
+        {"path": "/s", "scopes": {"all": ["a", "b"], "any": ["c", "d"]}},
+        {"path": "/any", "scopes": {"any": ["c", "d"]}},
+    ]}));
+    for (scope, both, any) in [
+        ("a b c", true, true),
+        ("a b d", true, true),
+        ("d c b a", true, true),
+        ("a b", false, false),
+        ("a c d", false, true),
+        ("", false, false),
+        ("A B C", false, false),
+        ("ab cd", false, false),
+    ] {
+        let credential = bearer(&token_with(json!({"scope": scope})));
+        let of = |path| check(&policy, &Stores::default(), &get(path, &credential)).outcome;
+        assert_eq!(of("/s").is_ok(), both, "{scope}");
+        assert_eq!(of("/any").is_ok(), any, "{scope}");
+        if !both {
+            let required = "a b c d".to_owned();
+            assert_eq!(of("/s").unwrap_err(), Error::InsufficientScope { required });
+        }
+    }
+}
+
+// ---- API keys ----
+
+#[test]
+fn records_say_what_a_key_may_do_as_far_as_its_prefix_allows() {
+    let policy = gate_with(json!({}));
+    let stores = Stores::default();
+    let fields = json!({"scopes": ["read:posts", "write:posts"], "owner": "acme"});
+    stores.put_record(&record_of(ID, &fields));
+    for (prefix, scopes) in [("sk", &["read:posts", "write:posts"][..]), ("pk", &["read:posts"])] {
+        let credential = bearer(&key_of(&policy, prefix, ID, None));
+        let identity = admitted(check(&policy, &stores, &get("/", &credential)));
+        assert_eq!((identity.method(), identity.subject()), ("api_key", Some("acme")), "{prefix}");
+        assert_eq!((identity.issuer(), identity.api_key_id()), (None, Some(&ID)), "{prefix}");
+        assert_eq!(identity.scopes(), scopes, "{prefix}");
+    }
+    stores.put_record(&record_of(ID, &json!({"scopes": ["write:posts"]})));
+    let credential = bearer(&key_of(&policy, "pk", ID, None));
+    let identity = admitted(check(&policy, &stores, &get("/", &credential)));
+    assert_eq!(identity.scopes(), [""; 0], "a cap gives nothing");
+}
+
+#[test]
+fn records_are_looked_up_as_the_policy_says() {
+    let of = |records: &str| {
+        let mut json = base(json!({}));
+        json["api_keys"]["records"] = json!(records);
+        policy(&json)
+    };
+    let (required, optional, none) = (of("required"), of("optional"), of("none"));
+    let stores = Stores::default();
+    let credential = bearer(&key_of(&required, "pk", ID, None));
+    let request = get("/", &credential);
+
+    let error = refusal(check(&required, &stores, &request));
+    assert_eq!((&error, error.code()), (&Error::UnknownApiKey, Code::InvalidApiKey));
+    assert_eq!(stores.asked(), ["record", "entries"]);
+    let identity = admitted(check(&optional, &stores, &request));
+    assert_eq!((identity.scopes(), identity.subject()), (&["read:posts".to_owned()][..], None));
+    assert_eq!(stores.asked(), ["record", "entries"]);
+    let identity = admitted(check(&none, &stores, &request));
+    assert_eq!((identity.scopes(), identity.subject()), (&["read:posts".to_owned()][..], None));
+    assert_eq!(stores.asked(), ["entries"]);
+    let credential = bearer(&key(&none));
+    let identity = admitted(check(&none, &stores, &get("/", &credential)));
+    assert_eq!(identity.scopes(), [""; 0], "no record and no cap: no scope");
+
+    for (fields, error) in [
+        (json!({"disabled": true}), Error::ApiKeyRevoked),
+        (json!({"revoked_at": NOW_SECS + 99}), Error::ApiKeyRevoked),
+        (
+            json!({"expires_at": NOW_SECS}),
+            Error::ApiKeyExpired { expired_at: NOW_TIME, now: NOW_TIME },
+        ),
+    ] {
+        stores.put_record(&record_of(ID, &fields));
+        assert_eq!(refusal(check(&required, &stores, &request)), error, "{fields}");
+        assert_eq!(refusal(check(&optional, &stores, &request)), error, "{fields}");
+        assert!(check(&none, &stores, &request).outcome.is_ok(), "{fields}");
+    }
+}
+
+#[test]
+fn a_key_that_proves_itself_false_costs_no_look_up() {
+    let policy = gate_with(json!({"failed_authentication": {"enabled": false}}));
+    let live = gate_with(json!({"api_keys": {
+        "environment": "live",
+        "prefixes": [{"prefix": "sk"}],
+        "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+    }}));
+    let stores = Stores::default();
+    let good = key(&policy);
+    let mistyped = good.replacen("sk_test_0", "sk_test_1", 1);
+    assert_ne!(mistyped, good);
+    let expired = key_of(&policy, "sk", ID, Some(UnixTime::from_secs(NOW_SECS - 3600)));
+    for (presented, message, code) in [
+        (mistyped, "API key checksum does not fit", Code::InvalidApiKey),
+        (forged_key(&policy), BAD_TAG, Code::InvalidApiKey),
+        (key(&live), "API key belongs to another environment", Code::WrongEnvironment),
+        ("sk_test_".to_owned(), "API key: expected 62 to 108 characters", Code::InvalidApiKey),
+        ("other_test_x".to_owned(), "API key prefix is not configured", Code::InvalidApiKey),
+        (expired, "API key expired at 1699996440, it is 1700000000", Code::ApiKeyExpired),
+    ] {
+        let request = Request { api_key: Some(&presented), ..request("GET", "/") };
+        let error = refusal(check(&policy, &stores, &request));
+        assert_eq!((error.to_string().as_str(), error.code()), (message, code));
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+#[test]
+fn imported_keys_are_found_by_their_whole_hash() {
+    let policy = gate_with(json!({}));
+    let stores = Stores::default();
+    let presented = "old_4242424242424242424242424242";
+    let hash = serde_json::to_value(ImportedHash::of(presented)).unwrap();
+    let body =
+        json!({"name": "n", "owner": "acme", "scopes": ["read:posts"], "imported_sha256": hash});
+    let record = imported(&body);
+    stores.put_record(&record);
+    let request = Request { api_key: Some(presented), ..request("GET", "/") };
+    let identity = admitted(check(&policy, &stores, &request));
+    assert_eq!((identity.api_key_id(), identity.subject()), (Some(&record.id), Some("acme")));
+    assert_eq!(identity.scopes(), ["read:posts"]);
+    assert_eq!(stores.asked(), ["record", "entries"]);
+
+    let other = Request { api_key: Some("old_4242424242424242424242424243"), ..request };
+    assert_eq!(refusal(check(&policy, &stores, &other)), Error::UnknownApiKey);
+    assert_eq!(stores.asked(), ["record"], "what is not found is not asked about further");
+
+    // The id is only half of the hash: a record there of another key is not enough.
+    let id = record.id;
+    let mut half = serde_json::to_value(&record).unwrap();
+    let mut text = half["imported_sha256"].as_str().unwrap().to_owned();
+    let last = text.pop();
+    text.push(if last == Some('0') { '1' } else { '0' });
+    half["imported_sha256"] = json!(text);
+    stores.put_record(&record_of(id, &half));
+    assert_eq!(refusal(check(&policy, &stores, &request)), Error::UnknownApiKey);
+    let mut own = half;
+    own.as_object_mut().unwrap().remove("imported_sha256");
+    stores.put_record(&record_of(id, &own));
+    assert_eq!(refusal(check(&policy, &stores, &request)), Error::UnknownApiKey);
+
+    let mut disabled = record.clone();
+    disabled.disabled = true;
+    stores.put_record(&disabled);
+    assert_eq!(refusal(check(&policy, &stores, &request)), Error::ApiKeyRevoked);
+    stores.put_record(&record);
+    stores.revoke(&json!({"key_id": id.to_string()}));
+    assert_eq!(refusal(check(&policy, &stores, &request)), Error::ApiKeyRevoked);
+}
+
+#[test]
+fn with_nested_prefixes_the_longest_counts() {
+    let policy = gate_with(json!({"api_keys": {
+        "environment": "test",
+        "prefixes": [{"prefix": "sk"}, {"prefix": "sk_old", "format": "imported"}],
+        "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+    }}));
+    let stores = Stores::default();
+    let request = Request { api_key: Some("sk_old_1"), ..request("GET", "/") };
+    assert_eq!(refusal(check(&policy, &stores, &request)), Error::UnknownApiKey);
+    assert_eq!(stores.asked(), ["record"]);
+}
+
+// ---- revocation ----
+
+#[test]
+fn every_kind_of_revocation_is_seen_with_one_read() {
+    let policy = gate_with(json!({}));
+    for (body, by) in [
+        (json!({"iss": ISSUER, "jti": JTI}), "jti"),
+        (json!({"iss": ISSUER, "sid": "session-1"}), "session"),
+        (json!({"iss": ISSUER, "sub": "user-1"}), "subject"),
+        (json!({"iss": ISSUER, "all": true}), "issuer"),
+    ] {
+        let stores = Stores::default();
+        stores.revoke(&body);
+        let error = refusal(check(&policy, &stores, &get("/", &bearer(&token()))));
+        assert_eq!((&error, error.code()), (&Error::TokenRevoked { by }, Code::TokenRevoked));
+        assert_eq!(stores.asked(), ["entries"], "{body}");
+    }
+    for body in [
+        json!({"iss": "https://other/", "jti": JTI}),
+        json!({"iss": ISSUER, "jti": "other"}),
+        json!({"iss": ISSUER, "sub": "user-1", "before": NOW_SECS - 10}),
+    ] {
+        let stores = Stores::default();
+        stores.revoke(&body);
+        admitted(check(&policy, &stores, &get("/", &bearer(&token()))));
+    }
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({})));
+    stores.revoke(&json!({"key_id": ID.to_string()}));
+    let error = refusal(check(&policy, &stores, &get("/", &bearer(&key(&policy)))));
+    assert_eq!((&error, error.code()), (&Error::ApiKeyRevoked, Code::ApiKeyRevoked));
+}
+
+#[test]
+fn without_a_revocation_section_nothing_is_looked_up() {
+    let mut json = base(json!({}));
+    json.as_object_mut().unwrap().remove("revocation");
+    let (policy, stores) = (policy(&json), Stores::default());
+    stores.revoke(&json!({"iss": ISSUER, "jti": JTI}));
+    admitted(check(&policy, &stores, &get("/", &bearer(&token()))));
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+#[test]
+fn a_forged_token_asks_no_store_and_no_host() {
+    let policy = gate_with(json!({
+        "failed_authentication": {"enabled": false},
+        "limits": [{"name": "a", "by": "ip", "requests": 9, "window_secs": 9}],
+        "routes": [{"path": "/*", "limits": ["a"]}],
+    }));
+    let stores = Stores::default();
+    let token = token();
+    for position in 0..token.len() {
+        let mut bytes = token.clone().into_bytes();
+        bytes[position] ^= 1;
+        let changed = bearer(&String::from_utf8(bytes).unwrap());
+        let error = refusal(check(&policy, &stores, &get("/", &changed)));
+        assert_eq!(error.code(), Code::InvalidToken, "at {position}: {error}");
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+// ---- stores that fail ----
+
+#[test]
+fn a_revocation_store_that_fails_refuses_unless_the_policy_lets_pass() {
+    let fault = Error::StoreUnavailable { store: "revocation", problem: "is on fire".to_owned() };
+    let (deny, allow) = (
+        gate_with(json!({"revocation": {"on_error": "deny"}})),
+        gate_with(json!({"revocation": {"on_error": "allow"}})),
+    );
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({})));
+    stores.break_down("entries");
+    for credential in [bearer(&token()), bearer(&key(&deny))] {
+        let decision = check(&deny, &stores, &get("/", &credential));
+        assert!(decision.faults.is_empty());
+        let error = refusal(decision);
+        assert_eq!((&error, error.code()), (&fault, Code::StoreUnavailable));
+        let decision = check(&allow, &stores, &get("/", &credential));
+        assert_eq!(decision.faults, std::slice::from_ref(&fault));
+        admitted(decision);
+    }
+}
+
+#[test]
+fn a_key_store_that_fails_always_refuses() {
+    let fault = Error::StoreUnavailable { store: "keys", problem: "is on fire".to_owned() };
+    for records in ["required", "optional"] {
+        let mut json = base(json!({"revocation": {"on_error": "allow"}}));
+        json["api_keys"]["records"] = json!(records);
+        let policy = policy(&json);
+        let stores = Stores::default();
+        stores.break_down("record");
+        for presented in [key(&policy), "old_1".to_owned()] {
+            let request = Request { api_key: Some(&presented), ..request("GET", "/") };
+            assert_eq!(refusal(check(&policy, &stores, &request)), fault, "{records}");
+        }
+    }
+}
+
+#[test]
+fn what_is_known_to_be_revoked_is_said_though_the_record_cannot_be_read() {
+    let (policy, stores) = (gate_with(json!({})), Stores::default());
+    stores.break_down("record");
+    stores.revoke(&json!({"key_id": ID.to_string()}));
+    let error = refusal(check(&policy, &stores, &get("/", &bearer(&key(&policy)))));
+    assert_eq!(error, Error::ApiKeyRevoked);
+}
+
+#[test]
+fn a_counter_store_that_fails_refuses_unless_the_limit_lets_pass() {
+    let fault = Error::StoreUnavailable { store: "counters", problem: "is on fire".to_owned() };
+    let policy = gate_with(json!({
+        "limits": [
+            {"name": "strict", "by": "ip", "requests": 9, "window_secs": 60, "store": "durable-object"},
+            {"name": "lax", "by": "ip", "requests": 9, "window_secs": 60, "store": "memory", "on_error": "allow"},
+        ],
+        "routes": [
+            {"path": "/strict", "auth": "none", "limits": ["strict"]},
+            {"path": "/lax", "auth": "none", "limits": ["lax", "strict"]},
+            {"path": "/both", "auth": "none", "limits": ["lax", "strict"]},
+        ],
+    }));
+    let stores = Stores::default();
+    stores.break_down("take memory");
+    let decision = check(&policy, &stores, &request("GET", "/lax"));
+    assert_eq!(decision.faults, std::slice::from_ref(&fault));
+    assert_eq!(remaining(&decision), [("strict", 8)], "the other limit counts on");
+    admitted(decision);
+
+    stores.repair();
+    stores.break_down("take durable-object");
+    let error = refusal(check(&policy, &stores, &request("GET", "/strict")));
+    assert_eq!((&error, error.code()), (&fault, Code::StoreUnavailable));
+    stores.asked();
+    assert_eq!(refusal(check(&policy, &stores, &request("GET", "/both"))), fault);
+    assert_eq!(
+        stores.asked(),
+        ["take memory lax", "take durable-object strict", "refund memory lax"],
+        "what was taken is given back"
+    );
+    stores.repair();
+    let decision = check(&policy, &stores, &request("GET", "/both"));
+    assert_eq!(remaining(&decision), [("lax", 8), ("strict", 7)]);
+}
+
+#[test]
+fn a_refund_that_fails_is_told_and_the_refusal_stands() {
+    let policy = gate_with(json!({
+        "limits": [
+            {"name": "a", "by": "ip", "requests": 9, "window_secs": 60, "store": "durable-object"},
+            {"name": "b", "by": "ip", "requests": 1, "window_secs": 60, "store": "memory"},
+        ],
+        "routes": [{"path": "/*", "auth": "none", "limits": ["a", "b"]}],
+    }));
+    let stores = Stores::default();
+    admitted(check(&policy, &stores, &request("GET", "/")));
+    stores.break_down("refund durable-object");
+    let decision = check(&policy, &stores, &request("GET", "/"));
+    let fault = Error::StoreUnavailable { store: "counters", problem: "is on fire".to_owned() };
+    assert_eq!(decision.faults, [fault]);
+    assert_eq!(refusal(decision).code(), Code::RateLimited);
+}
+
+// ---- limits ----
+
+/// Limits over three groups and three stores.
+fn many_limits() -> Policy {
+    gate_with(json!({
+        "limits": [
+            {"name": "a", "by": "caller", "requests": 5, "window_secs": 60},
+            {"name": "b", "by": "ip", "requests": 2, "window_secs": 60},
+            {"name": "c", "by": "caller", "requests": 3, "window_secs": 60, "store": "memory"},
+            {"name": "d", "by": "caller", "requests": 4, "window_secs": 60},
+            {"name": "e", "by": "ip", "requests": 9, "window_secs": 60, "store": "binding", "binding": "LIMITER"},
+        ],
+        "routes": [
+            {"path": "/all", "limits": ["e", "a", "b", "c", "d"]},
+            {"path": "/a", "limits": ["a"]},
+            {"path": "/b", "auth": "none", "limits": ["b"]},
+            {"path": "/c", "limits": ["c"]},
+            {"path": "/d", "limits": ["d"]},
+            {"path": "/e", "auth": "none", "limits": ["e"]},
+            {"path": "/two", "limits": ["a", "c"], "cost": 2},
+        ],
+    }))
+}
+
+/// What is left of a limit, by a request from an address of its own.
+fn left(policy: &Policy, stores: &Stores, path: &str) -> u32 {
+    let credential = bearer(&token());
+    let decision = check(policy, stores, &from("192.0.2.99", get(path, &credential)));
+    decision.limits[0].verdict.unwrap().remaining
+}
+
+#[test]
+fn limits_of_one_group_and_store_are_taken_in_one_step_and_bindings_last() {
+    let (policy, stores) = (many_limits(), Stores::default());
+    let decision = check(&policy, &stores, &get("/all", &bearer(&token())));
+    assert_eq!(
+        stores.asked(),
+        [
+            "entries",
+            "take durable-object a,d",
+            "take durable-object b",
+            "take memory c",
+            "take binding e"
+        ]
+    );
+    assert!(decision.outcome.is_ok());
+}
+
+#[test]
+fn a_request_refused_by_one_limit_takes_from_none() {
+    for (path, refusing, refunds) in [
+        ("/b", "b", vec!["refund durable-object a,d"]),
+        ("/c", "c", vec!["refund durable-object a,d", "refund durable-object b"]),
+        ("/a", "a", vec![]),
+        (
+            "/e",
+            "e",
+            vec!["refund durable-object a,d", "refund durable-object b", "refund memory c"],
+        ),
+    ] {
+        let (policy, stores) = (many_limits(), Stores::default());
+        let credential = bearer(&token());
+        let mut used = 0;
+        while check(&policy, &stores, &get(path, &credential)).outcome.is_ok() {
+            used += 1;
+        }
+        assert!(used > 1, "{path}");
+        for _ in 0..10 {
+            stores.asked();
+            let error = refusal(check(&policy, &stores, &get("/all", &credential)));
+            let Error::RateLimited { limit, retry_after_secs } = error else { panic!("{path}") };
+            assert_eq!((limit.as_str(), retry_after_secs > 0), (refusing, true), "{path}");
+            let asked = stores.asked();
+            let given_back: Vec<&String> =
+                asked.iter().filter(|call| call.starts_with("refund")).collect();
+            assert_eq!(given_back, refunds, "{path}");
+        }
+        for (path, name, whole) in [("/a", "a", 5), ("/c", "c", 3), ("/d", "d", 4)] {
+            if name != refusing {
+                assert_eq!(left(&policy, &stores, path), whole - 1, "{name} after {refusing}");
+            }
+        }
+        if refusing != "b" {
+            let decision = check(&policy, &stores, &request("GET", "/b"));
+            assert_eq!(remaining(&decision), [("b", 1)], "after {refusing}");
+        }
+    }
+}
+
+#[test]
+fn a_cost_is_taken_and_given_back_whole() {
+    let (policy, stores) = (many_limits(), Stores::default());
+    let credential = bearer(&token());
+    let two = get("/two", &credential);
+    let decision = check(&policy, &stores, &two);
+    assert_eq!(remaining(&decision), [("a", 3), ("c", 1)]);
+    for _ in 0..5 {
+        let error = refusal(check(&policy, &stores, &two));
+        assert!(matches!(&error, Error::RateLimited { limit, .. } if limit == "c"), "{error}");
+    }
+    assert_eq!(left(&policy, &stores, "/a"), 2, "one more taken by looking");
+    assert_eq!(left(&policy, &stores, "/c"), 0);
+}
+
+#[test]
+fn a_limit_comes_free_again_when_it_said() {
+    let (policy, stores) = (many_limits(), Stores::default());
+    let request = request("GET", "/b");
+    admitted(check(&policy, &stores, &request));
+    admitted(check(&policy, &stores, &request));
+    let Error::RateLimited { retry_after_secs, .. } = refusal(check(&policy, &stores, &request))
+    else {
+        panic!("a limit")
+    };
+    let wait = u64::from(retry_after_secs) * 1000;
+    assert!(check_at(&policy, &stores, &request, later(wait - 1000)).outcome.is_err());
+    assert!(check_at(&policy, &stores, &request, later(wait)).outcome.is_ok());
+}
+
+#[test]
+fn a_binding_tells_only_yes_or_no() {
+    let (policy, stores) = (many_limits(), Stores::default());
+    let decision = check(&policy, &stores, &request("GET", "/e"));
+    let [report] = &decision.limits[..] else { panic!("one limit") };
+    assert_eq!((report.name.as_str(), report.requests, report.window_secs), ("e", 9, 60));
+    assert_eq!(report.verdict, None);
+}
+
+#[test]
+fn limits_count_by_what_the_policy_says() {
+    let limit = |name: &str, by: Value| json!({"name": name, "by": by, "requests": 100, "window_secs": 60, "store": "memory"});
+    let names = ["caller", "subject", "api-key", "ip", "issuer", "route", "both"];
+    let policy = gate_with(json!({
+        "limits": [
+            limit("caller", json!("caller")),
+            limit("subject", json!("subject")),
+            limit("api-key", json!("api_key")),
+            limit("ip", json!("ip")),
+            limit("issuer", json!("issuer")),
+            limit("route", json!("route")),
+            limit("both", json!(["route", "subject"])),
+        ],
+        "routes": [
+            {"path": "/x/{id}", "auth": "optional", "limits": names},
+            {"path": "/y", "auth": "optional", "limits": names},
+        ],
+    }));
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({})));
+    let user = |sub: Value| bearer(&token_with(json!({ "sub": sub })));
+    let (one, two, nobody) = (user(json!("user-1")), user(json!("user-2")), user(json!(null)));
+    let api_key = bearer(&key(&policy));
+    // What is left of each limit after this request; `None` where it does not concern it.
+    let left = |ip: &str, path: &str, authorization: Option<&str>| {
+        let request = from(ip, Request { authorization, ..request("GET", path) });
+        let decision = check(&policy, &stores, &request);
+        let found: HashMap<&str, u32> = remaining(&decision).into_iter().collect();
+        names.map(|name| found.get(name).map(|remaining| 100 - remaining))
+    };
+    let s = Some::<u32>;
+    //                                            caller subject key   ip    issuer route both
+    assert_eq!(left("1.1.1.1", "/x/1", Some(&one)), [s(1), s(1), None, s(1), s(1), s(1), s(1)]);
+    assert_eq!(left("1.1.1.2", "/x/2", Some(&one)), [s(2), s(2), None, s(1), s(2), s(2), s(2)]);
+    assert_eq!(left("1.1.1.2", "/y", Some(&one)), [s(3), s(3), None, s(2), s(3), s(1), s(1)]);
+    assert_eq!(left("1.1.1.2", "/x/1", Some(&two)), [s(1), s(1), None, s(3), s(4), s(3), s(1)]);
+    assert_eq!(left("1.1.1.3", "/x/1", Some(&api_key)), [s(1), None, s(1), s(1), None, s(4), None]);
+    assert_eq!(left("1.1.1.4", "/x/1", Some(&api_key)), [s(2), None, s(2), s(1), None, s(5), None]);
+    // Who has no name is told apart by address.
+    assert_eq!(left("1.1.1.5", "/x/1", None), [s(1), None, None, s(1), None, s(6), None]);
+    assert_eq!(left("1.1.1.5", "/x/1", None), [s(2), None, None, s(2), None, s(7), None]);
+    assert_eq!(left("1.1.1.6", "/x/1", None), [s(1), None, None, s(1), None, s(8), None]);
+    assert_eq!(left("1.1.1.7", "/x/1", Some(&nobody)), [s(1), None, None, s(1), s(5), s(9), None]);
+    // IPv6 by its /64, and IPv4 in IPv6 clothing as what it is.
+    assert_eq!(left("2001:db8::1", "/x/1", None)[3], s(1));
+    assert_eq!(left("2001:db8::ffff:1", "/x/1", None)[3], s(2));
+    assert_eq!(left("2001:db8:0:1::1", "/x/1", None)[3], s(1));
+    assert_eq!(left("::ffff:1.1.1.1", "/x/1", None)[3], s(2));
+}
+
+#[test]
+fn a_key_has_its_own_allowance_where_its_record_says_so() {
+    let policy = gate_with(json!({
+        "limits": [
+            {"name": "a", "requests": 2, "window_secs": 60, "store": "memory"},
+            {"name": "b", "requests": 9, "window_secs": 60, "store": "memory"},
+        ],
+        "routes": [{"path": "/*", "limits": ["a", "b"]}],
+    }));
+    let stores = Stores::default();
+    let other = KeyId::from_bytes([8; 16]);
+    stores.put_record(&record_of(ID, &json!({"limits": {"a": 4, "elsewhere": 1}})));
+    stores.put_record(&record_of(other, &json!({})));
+    let special = bearer(&key(&policy));
+    for left in [3, 2, 1, 0] {
+        let decision = check(&policy, &stores, &get("/", &special));
+        assert_eq!((decision.limits[0].requests, decision.limits[1].requests), (4, 9));
+        assert_eq!(decision.limits[0].verdict.unwrap().remaining, left);
+        admitted(decision);
+    }
+    assert_eq!(refusal(check(&policy, &stores, &get("/", &special))).code(), Code::RateLimited);
+    let plain = bearer(&key_of(&policy, "sk", other, None));
+    let decision = check(&policy, &stores, &get("/", &plain));
+    assert_eq!(remaining(&decision), [("a", 1), ("b", 8)]);
+}
+
+// ---- failed authentication ----
+
+#[test]
+fn guesses_are_counted_by_address_and_genuine_credentials_still_served() {
+    let (policy, stores) = (gate_with(json!({})), Stores::default());
+    stores.put_record(&record_of(ID, &json!({})));
+    let (forged, genuine) = (bearer(&forged()), bearer(&token()));
+    for _ in 0..5 {
+        assert_eq!(refusal(check(&policy, &stores, &get("/", &forged))), Error::BadSignature);
+    }
+    let error = refusal(check(&policy, &stores, &get("/", &forged)));
+    assert_eq!(error.code(), Code::RateLimited);
+    assert!(
+        matches!(&error, Error::RateLimited { limit, retry_after_secs }
+            if limit == "failed-authentication" && (900..=945).contains(retry_after_secs)),
+        "{error}"
+    );
+    assert_eq!(stores.asked(), [""; 0], "counted without a store");
+    admitted(check(&policy, &stores, &get("/", &genuine)));
+    admitted(check(&policy, &stores, &get("/", &bearer(&key(&policy)))));
+    let elsewhere = from("192.0.2.2", get("/", &forged));
+    assert_eq!(refusal(check(&policy, &stores, &elsewhere)), Error::BadSignature);
+    let much_later = check_at(&policy, &stores, &get("/", &forged), later(946_000));
+    assert_eq!(refusal(much_later), Error::BadSignature);
+}
+
+#[test]
+fn all_forgeries_count_and_nothing_else() {
+    let policy = gate_with(json!({"routes": [
+        {"path": "/jwt", "accept": ["jwt"]},
+        {"path": "/admin", "scopes": {"all": ["admin"]}},
+    ]}));
+    let stores = Stores::default();
+    let revoked = KeyId::from_bytes([9; 16]);
+    stores.put_record(&record_of(ID, &json!({})));
+    stores.put_record(&record_of(revoked, &json!({"disabled": true})));
+    stores.revoke(&json!({"iss": ISSUER, "jti": "gone"}));
+    let key_of = |id, expiry: Option<i64>| {
+        bearer(&key_of(&policy, "sk", id, expiry.map(UnixTime::from_secs)))
+    };
+    let counts = |path: &str, authorization: &str, ip: &str| {
+        let request = from(ip, get(path, authorization));
+        (0..6).any(|_| refusal(check(&policy, &stores, &request)).code() == Code::RateLimited)
+    };
+    let forgeries = [
+        bearer("no token"),
+        bearer(&forged()),
+        bearer(&token_with(json!({"iss": "https://other/"}))),
+        bearer(&token_with(json!({"aud": "other"}))),
+        bearer(&mint::hs256(r#"{"alg":"none"}"#, claims().to_string())),
+        bearer(&"a".repeat(9000)),
+        basic("sk_test_1:"),
+        basic("nobody:secret"),
+        bearer(&forged_key(&policy)),
+        bearer("old_1"),
+        key_of(KeyId::from_bytes([1; 16]), None),
+    ];
+    for (index, authorization) in forgeries.iter().enumerate() {
+        assert!(counts("/", authorization, &format!("10.0.0.{index}")), "{authorization}");
+    }
+    let honest = [
+        ("/", String::new()),
+        ("/", format!("Bearer {}, Bearer x", token())),
+        ("/", bearer(&token_with(json!({"exp": NOW_SECS})))),
+        ("/", bearer(&token_with(json!({"nbf": NOW_SECS + 1})))),
+        ("/", bearer(&token_with(json!({"jti": "gone"})))),
+        ("/", key_of(revoked, None)),
+        ("/", key_of(ID, Some(NOW_SECS - 60))),
+        ("/jwt", key_of(ID, None)),
+        ("/admin", bearer(&token())),
+        ("/%2e%2e", bearer(&forged())),
+    ];
+    for (index, (path, authorization)) in honest.iter().enumerate() {
+        assert!(!counts(path, authorization, &format!("10.0.1.{index}")), "{path} {authorization}");
+    }
+    stores.break_down("entries");
+    assert!(!counts("/", &bearer(&token()), "10.0.2.1"), "the store's fault is not the caller's");
+}
+
+#[test]
+fn ipv6_guesses_count_by_their_64_and_unknown_addresses_together() {
+    let forged = bearer(&forged());
+    for (same, other) in [
+        (["2001:db8::1", "2001:db8::2:3:4:5"], "2001:db8:0:1::1"),
+        (["192.0.2.1", "::ffff:192.0.2.1"], "192.0.2.2"),
+    ] {
+        let (policy, stores) = (gate_with(json!({})), Stores::default());
+        let code = |ip: &str| refusal(check(&policy, &stores, &from(ip, get("/", &forged)))).code();
+        for turn in 0..5 {
+            assert_eq!(code(same[turn % 2]), Code::InvalidToken);
+        }
+        assert_eq!(same.map(code), [Code::RateLimited; 2]);
+        assert_eq!(code(other), Code::InvalidToken);
+    }
+    let (policy, stores) = (gate_with(json!({})), Stores::default());
+    let unknown = Request { client_ip: None, ..get("/", &forged) };
+    for _ in 0..5 {
+        assert_eq!(refusal(check(&policy, &stores, &unknown)), Error::BadSignature);
+    }
+    assert_eq!(refusal(check(&policy, &stores, &unknown)).code(), Code::RateLimited);
+}
+
+#[test]
+fn an_address_that_keeps_guessing_gets_no_look_ups_of_imported_keys() {
+    let (policy, stores) = (gate_with(json!({})), Stores::default());
+    let guess = Request { api_key: Some("old_guess"), ..request("GET", "/") };
+    for _ in 0..5 {
+        assert_eq!(refusal(check(&policy, &stores, &guess)), Error::UnknownApiKey);
+        assert_eq!(stores.asked(), ["record"]);
+    }
+    for _ in 0..5 {
+        assert_eq!(refusal(check(&policy, &stores, &guess)).code(), Code::RateLimited);
+        assert_eq!(stores.asked(), [""; 0]);
+    }
+}
+
+#[test]
+fn switched_off_nothing_is_counted() {
+    let policy = gate_with(json!({"failed_authentication": {"enabled": false}}));
+    let stores = Stores::default();
+    let forged = bearer(&forged());
+    for _ in 0..50 {
+        assert_eq!(refusal(check(&policy, &stores, &get("/", &forged))), Error::BadSignature);
+    }
+}
+
+// ---- the host and published keys ----
+
+/// A published token, its key, and a policy that takes it: ES256 of RFC 7515 A.3, or HS256 of A.1.
+fn published(algorithm: &str) -> (String, Key) {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let found = vectors.as_array().unwrap().iter().find(|one| one["name"] == algorithm).unwrap();
+    (found["token"].as_str().unwrap().to_owned(), Key::from_jwk_value(&found["jwk"]).unwrap())
+}
+
+/// The issuer `joe` of the RFC's tokens names no audience; this one does, so that its tokens get as far as
+/// their claims.
+fn joe(source: Value) -> Policy {
+    let mut issuer =
+        json!({"issuer": "joe", "audience": ["api"], "algorithms": ["ES256"], "require_exp": true});
+    for (name, value) in source.as_object().unwrap() {
+        issuer[name] = value.clone();
+    }
+    gate_with(json!({"issuers": [issuer]}))
+}
+
+fn es256_jwks() -> Value {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let found = vectors.as_array().unwrap().iter().find(|one| one["name"] == "ES256").unwrap();
+    let mut jwk = found["jwk"].clone();
+    jwk["kid"] = json!("known");
+    json!({ "keys": [jwk] })
+}
+
+#[test]
+fn the_host_is_asked_about_a_signature_and_its_verdict_counts() {
+    let policy = joe(json!({"jwks": es256_jwks()}));
+    let (token, _) = published("ES256");
+    let credential = bearer(&token);
+    for (answer, error) in [
+        (Ok(true), Error::MissingClaim { claim: "aud".to_owned() }),
+        (Ok(false), Error::BadSignature),
+        (Err(Error::AlgorithmUnavailable), Error::AlgorithmUnavailable),
+        (
+            Err(Error::KeysUnavailable { issuer: "joe".to_owned(), problem: "x".to_owned() }),
+            Error::KeysUnavailable { issuer: "joe".to_owned(), problem: "x".to_owned() },
+        ),
+    ] {
+        let expected = token.clone();
+        let stores = Stores::default().with_host(move |check| {
+            let (message, signature) = expected.rsplit_once('.').unwrap();
+            assert_eq!(check.message(), message.as_bytes());
+            assert_eq!(edgegate::base64url::encode(check.signature()), signature);
+            answer.clone()
+        });
+        let decision = check_at(&policy, &stores, &get("/", &credential), RFC_NOW);
+        assert_eq!(refusal(decision), error);
+        assert_eq!(stores.asked(), ["host ES256"]);
+    }
+}
+
+#[test]
+fn the_host_and_the_issuer_are_asked_only_when_needed() {
+    let remote = json!({"jwks_uri": "https://joe.example/jwks"});
+    let (fixed, remote) = (joe(json!({"jwks": es256_jwks()})), joe(remote));
+    let (token, key) = published("ES256");
+    let set = || KeySet::new(vec![Key::from_jwk_value(&es256_jwks()["keys"][0]).unwrap()]).unwrap();
+    assert!(!key.is_symmetric());
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let header = |json: &str| {
+        format!(
+            "{}.{}",
+            edgegate::base64url::encode(json.as_bytes()),
+            token.split_once('.').unwrap().1
+        )
+    };
+    let long_kid = header(r#"{"alg":"ES256","kid":"other"}"#);
+    for (presented, error, of_fixed, of_remote) in [
+        // Malformed, of another algorithm, of another issuer: nobody is asked.
+        (format!("{message}."), None, vec![], vec![]),
+        ("a.b.c".to_owned(), None, vec![], vec![]),
+        (header(r#"{"alg":"RS256"}"#), Some(Error::AlgorithmNotAllowed), vec![], vec![]),
+        (header(r#"{"alg":"HS256"}"#), Some(Error::AlgorithmNotAllowed), vec![], vec![]),
+        (
+            header(r#"{"alg":"ES256","crit":["b64"]}"#),
+            Some(Error::UnsupportedCritical),
+            vec![],
+            vec![],
+        ),
+        (
+            format!(
+                "{}.{}.{signature}",
+                message.split_once('.').unwrap().0,
+                edgegate::base64url::encode(br#"{"iss":"jane"}"#)
+            ),
+            Some(Error::UnknownIssuer),
+            vec![],
+            vec![],
+        ),
+        // A key that is not there: the issuer is asked for it by name, the host not at all.
+        (long_kid, Some(Error::UnknownKey), vec![], vec!["remote other"]),
+        // Well formed: both.
+        (
+            token.clone(),
+            Some(Error::BadSignature),
+            vec!["host ES256"],
+            vec!["remote -", "host ES256"],
+        ),
+    ] {
+        for (policy, asked) in [(&fixed, of_fixed), (&remote, of_remote)] {
+            let stores = Stores::default().with_host(|_| Ok(false)).with_remote(set());
+            let found = refusal(check_at(policy, &stores, &get("/", &bearer(&presented)), RFC_NOW));
+            assert_eq!(found.code(), Code::InvalidToken, "{presented}");
+            if let Some(error) = &error {
+                assert_eq!(&found, error, "{presented}");
+            }
+            assert_eq!(stores.asked(), asked, "{presented}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_cannot_be_had_are_nobodys_failure() {
+    let policy = joe(json!({"jwks_uri": "https://joe.example/jwks"}));
+    let stores = Stores::default();
+    let credential = bearer(&published("ES256").0);
+    for _ in 0..9 {
+        let error = refusal(check_at(&policy, &stores, &get("/", &credential), RFC_NOW));
+        let expected =
+            Error::KeysUnavailable { issuer: "joe".to_owned(), problem: "is on fire".to_owned() };
+        assert_eq!((&error, error.code()), (&expected, Code::KeysUnavailable));
+    }
+}
+
+#[test]
+fn a_published_secret_is_no_key() {
+    let policy = joe(json!({"jwks_uri": "https://joe.example/jwks"}));
+    let symmetric = KeySet::new(vec![published("HS256").1]).unwrap();
+    let stores = Stores::default().with_remote(symmetric);
+    let credential = bearer(&published("ES256").0);
+    let error = refusal(check_at(&policy, &stores, &get("/", &credential), RFC_NOW));
+    let problem = "the published set holds secrets".to_owned();
+    assert_eq!(error, Error::KeysUnavailable { issuer: "joe".to_owned(), problem });
+}
+
+#[test]
+fn ed25519_needs_no_host() {
+    let x = edgegate::base64url::encode(
+        ed25519_dalek::SigningKey::from_bytes(mint::SECRET).verifying_key().as_bytes(),
+    );
+    let policy = gate_with(json!({"issuers": [{
+        "issuer": ISSUER, "audience": ["api"], "algorithms": ["EdDSA"],
+        "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x}]},
+    }]}));
+    let stores = Stores::default();
+    let credential = bearer(&mint::eddsa(r#"{"alg":"EdDSA"}"#, claims().to_string()));
+    let Identity::Token(token) = admitted(check(&policy, &stores, &get("/", &credential))) else {
+        panic!("a token")
+    };
+    assert_eq!(token.key_id(), mint::eddsa_key().thumbprint());
+    assert_eq!(stores.asked(), ["entries"]);
+}
+
+#[test]
+fn a_token_is_verified_without_a_request_too() {
+    let (policy, stores) = (gate_with(json!({})), Stores::default());
+    let guard = Guard::new(&policy, &stores);
+    assert_eq!(run(guard.verify_token(&token(), NOW)).unwrap().subject(), Some("user-1"));
+    assert_eq!(run(guard.verify_token(&forged(), NOW)).unwrap_err(), Error::BadSignature);
+    assert_eq!(stores.asked(), [""; 0]);
+    let nothing = gate::policy(&json!({}));
+    let guard = Guard::new(&nothing, &stores);
+    assert_eq!(run(guard.verify_token(&token(), NOW)).unwrap_err(), Error::TokenNotAccepted);
+}
+
+// ---- events ----
+
+#[test]
+fn an_event_says_what_was_decided() {
+    let (policy, stores) = (gate_with(json!({})), Stores::default());
+    let credential = bearer(&token());
+    let request = Request {
+        client_ip: Some("2001:db8::1".parse().unwrap()),
+        ..get("/v1/secret-path", &credential)
+    };
+    let decision = check(&policy, &stores, &request);
+    assert_eq!(Event::of(Log::Refusals, &request, &decision, NOW), None);
+    assert_eq!(Event::of(Log::None, &request, &decision, NOW), None);
+    let event = Event::of(Log::All, &request, &decision, NOW).unwrap();
+    assert_eq!(
+        serde_json::to_value(&event).unwrap(),
+        json!({
+            "event": "admitted", "at": NOW.as_millis(), "method": "GET", "route": "/*",
+            "carrier": "bearer", "identity": "jwt", "issuer": ISSUER, "subject": "user-1",
+            "client": "2001:db8:0:0::/64",
+        })
+    );
+    stores.revoke(&json!({"iss": ISSUER, "jti": JTI}));
+    let decision = check(&policy, &stores, &request);
+    let event = Event::of(Log::Refusals, &request, &decision, NOW).unwrap();
+    assert_eq!(
+        serde_json::to_value(&event).unwrap(),
+        json!({
+            "event": "refused", "at": NOW.as_millis(), "method": "GET", "route": "/*",
+            "code": "TOKEN_REVOKED", "reason": "token_revoked", "detail": "token is revoked by jti",
+            "carrier": "bearer", "client": "2001:db8:0:0::/64",
+        })
+    );
+    assert_eq!(Event::of(Log::None, &request, &decision, NOW), None);
+}
+
+#[test]
+fn faults_that_were_let_pass_are_logged() {
+    let policy = gate_with(json!({"revocation": {"on_error": "allow"}}));
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({"owner": "acme"})));
+    stores.break_down("entries");
+    let key = key(&policy);
+    let request = Request { api_key: Some(&key), ..request("GET", "/") };
+    let decision = check(&policy, &stores, &request);
+    let event = Event::of(Log::Refusals, &request, &decision, NOW).unwrap();
+    assert_eq!(
+        serde_json::to_value(&event).unwrap(),
+        json!({
+            "event": "admitted", "at": NOW.as_millis(), "method": "GET", "route": "/*",
+            "carrier": "api_key_header", "identity": "api_key", "subject": "acme",
+            "key_id": ID.to_string(), "client": "192.0.2.1",
+            "faults": ["store revocation: is on fire"],
+        })
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever is presented, wherever, however broken: no eight characters of it in a row get into the
+    /// event of the decision, or into its debug output.
+    #[test]
+    fn no_event_holds_a_credential(
+        kind in 0_usize..9,
+        place in 0_usize..4,
+        cut in any::<prop::sample::Index>(),
+        damage in 0_usize..4,
+        noise in "[ -~]{12,40}",
+    ) {
+        let (policy, stores) = (gate_with(json!({})), Stores::default());
+        stores.put_record(&record_of(ID, &json!({})));
+        let mut credential = match kind {
+            0 => token(),
+            1 => forged(),
+            2 => token_with(json!({"exp": NOW_SECS - 5, "sub": noise})),
+            3 => token_with(json!({"aud": noise})),
+            4 => token_with(json!({"iss": noise})),
+            5 => key(&policy),
+            6 => forged_key(&policy),
+            7 => format!("old_{noise}"),
+            _ => noise.clone(),
+        };
+        match damage {
+            0 => credential.truncate(cut.index(credential.len().max(1)).max(1)),
+            1 => credential.insert_str(cut.index(credential.len()), "!\"\\"),
+            _ => {}
+        }
+        let header = match place {
+            0 => bearer(&credential),
+            1 => basic(&format!("{credential}:")),
+            2 => credential.clone(),
+            _ => format!("session={credential}"),
+        };
+        let request = Request {
+            authorization: (place < 2).then_some(header.as_str()),
+            api_key: (place == 2).then_some(header.as_str()),
+            cookie: (place == 3).then_some(header.as_str()),
+            ..request("GET", "/")
+        };
+        let decision = check(&policy, &stores, &request);
+        let genuine = decision.outcome.is_ok();
+        let event = Event::of(Log::All, &request, &decision, NOW).unwrap();
+        let mut shown = serde_json::to_string(&event).unwrap();
+        if !genuine {
+            shown.push_str(&format!("{:?}", decision));
+        }
+        // What a genuine token says about its bearer is logged; the token is not.
+        for part in [&credential, &header] {
+            let bytes = part.as_bytes();
+            for window in bytes.windows(8) {
+                let window = String::from_utf8_lossy(window).into_owned();
+                prop_assert!(!shown.contains(&window), "{window} of {part} in {shown}");
+            }
+        }
+        if matches!(kind, 2..=4) && !genuine {
+            prop_assert!(!shown.contains(&noise), "{noise} in {shown}");
+        }
+    }
+}
