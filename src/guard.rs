@@ -10,7 +10,7 @@ mod failures;
 mod identity;
 mod limits;
 
-use core::net::IpAddr;
+use core::{fmt, net::IpAddr};
 use std::rc::Rc;
 
 use futures_util::future::join;
@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// What the guard looks at of a request. Everything is as it came in; nothing is trusted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The method, in capitals.
     pub method: &'a str,
@@ -56,6 +56,22 @@ pub struct Request<'a> {
     /// Whether it is a CORS preflight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
     /// Browsers send those without credentials, so they pass.
     pub preflight: bool,
+}
+
+/// Shows which headers there are, not what is in them; nor the query, which may hold anything.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.split(['?', '#']).next().unwrap_or_default();
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &path)
+            .field("authorization", &self.authorization.map(|_| "_"))
+            .field("api_key", &self.api_key.map(|_| "_"))
+            .field("cookie", &self.cookie.map(|_| "_"))
+            .field("client_ip", &self.client_ip)
+            .field("preflight", &self.preflight)
+            .finish()
+    }
 }
 
 /// What an edge gives the guard: stores, and the crypto of the host.
@@ -347,7 +363,15 @@ impl<'a, B: Backend> Guard<'a, B> {
         decision: &mut Decision,
     ) -> Result<(), Error> {
         let Some(policy) = self.policy.revocation.as_ref() else { return Ok(()) };
-        match self.backend.revocations().entries(&credential.deny_keys()).await {
+        let keys = credential.deny_keys();
+        let found = self.backend.revocations().entries(&keys).await;
+        // A store that answers for fewer keys than it was asked about has not said that nothing is
+        // under the others.
+        let found = found.and_then(|entries| {
+            let problem = || format!("{} answers, expected {}", entries.len(), keys.len());
+            if entries.len() == keys.len() { Ok(entries) } else { Err(StoreError::new(problem())) }
+        });
+        match found {
             Ok(entries) => {
                 revocation::verdict(credential, entries.iter().flatten(), now.to_unix_time())
             }

@@ -830,6 +830,31 @@ fn a_refund_that_fails_is_told_and_the_refusal_stands() {
     assert_eq!(refusal(decision).code(), Code::RateLimited);
 }
 
+#[test]
+fn a_store_that_answers_for_less_than_it_was_asked_about_has_failed() {
+    let policy = |on_error: &str| {
+        gate_with(json!({
+            "revocation": {"on_error": on_error},
+            "limits": [{"name": "a", "by": "ip", "requests": 9, "window_secs": 60, "on_error": on_error}],
+            "routes": [{"path": "/open", "auth": "none", "limits": ["a"]}],
+        }))
+    };
+    let stores = Stores::default();
+    stores.answer_with_nothing();
+    let credential = bearer(&token());
+    for (path, store, problem) in [
+        ("/", "revocation", "0 answers, expected 4"),
+        ("/open", "counters", "0 verdicts, expected 1"),
+    ] {
+        let fault = Error::StoreUnavailable { store, problem: problem.to_owned() };
+        let decision = check(&policy("deny"), &stores, &get(path, &credential));
+        assert_eq!(refusal(decision), fault);
+        let decision = check(&policy("allow"), &stores, &get(path, &credential));
+        assert_eq!(decision.faults, [fault]);
+        admitted(decision);
+    }
+}
+
 // ---- limits ----
 
 /// Limits over three groups and three stores.
@@ -865,6 +890,8 @@ fn left(policy: &Policy, stores: &Stores, path: &str) -> u32 {
 fn limits_of_one_group_and_store_are_taken_in_one_step_and_bindings_last() {
     let (policy, stores) = (many_limits(), Stores::default());
     let decision = check(&policy, &stores, &get("/all", &bearer(&token())));
+    let names: Vec<&str> = decision.limits.iter().map(|report| report.name.as_str()).collect();
+    assert_eq!(names, ["e", "a", "b", "c", "d"], "told in the order of the route");
     assert_eq!(
         stores.asked(),
         [
@@ -1033,6 +1060,64 @@ fn a_key_has_its_own_allowance_where_its_record_says_so() {
     let plain = bearer(&key_of(&policy, "sk", other, None));
     let decision = check(&policy, &stores, &get("/", &plain));
     assert_eq!(remaining(&decision), [("a", 1), ("b", 8)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    /// Against a model that only counts what was admitted.
+    #[test]
+    fn any_requests_take_all_or_nothing(
+        requests in proptest::collection::vec((0_usize..6, 0_usize..3, 0_usize..2), 1..60),
+    ) {
+        let limits: [(&str, &str, u32, &str); 5] = [
+            ("a", "caller", 5, "durable-object"),
+            ("b", "ip", 4, "durable-object"),
+            ("c", "caller", 3, "memory"),
+            ("d", "route", 7, "memory"),
+            ("e", "caller", 6, "durable-object"),
+        ];
+        let routes: [(&[usize], u32); 6] = [
+            (&[0, 1, 2, 3, 4], 1), (&[0], 2), (&[2, 1], 1), (&[3, 4, 0], 3), (&[1, 3], 2), (&[4, 2], 1),
+        ];
+        let policy = gate_with(json!({
+            "limits": limits.map(|(name, by, requests, store)| json!({
+                "name": name, "by": by, "requests": requests, "window_secs": 60,
+                "algorithm": "fixed-window", "store": store,
+            })),
+            "routes": routes.iter().enumerate().map(|(index, (used, cost))| json!({
+                "path": format!("/{index}"), "cost": cost,
+                "limits": used.iter().map(|limit| limits[*limit].0).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        }));
+        let stores = Stores::default();
+        let mut used: HashMap<(usize, String), u32> = HashMap::new();
+        for (route, user, address) in requests {
+            let credential = bearer(&token_with(json!({"sub": format!("user-{user}")})));
+            let (path, ip) = (format!("/{route}"), format!("192.0.2.{address}"));
+            let decision = check(&policy, &stores, &from(&ip, get(&path, &credential)));
+            let (names, cost) = routes[route];
+            let counted = |limit: usize| match limits[limit].1 {
+                "ip" => (limit, ip.clone()),
+                "route" => (limit, path.clone()),
+                _ => (limit, user.to_string()),
+            };
+            let fits = names.iter().all(|limit| {
+                used.get(&counted(*limit)).unwrap_or(&0) + cost <= limits[*limit].2
+            });
+            prop_assert_eq!(decision.outcome.is_ok(), fits);
+            if fits {
+                for limit in names {
+                    *used.entry(counted(*limit)).or_default() += cost;
+                }
+            }
+            for report in &decision.limits {
+                let limit = limits.iter().position(|(name, ..)| *name == report.name).unwrap();
+                let left = limits[limit].2 - used.get(&counted(limit)).unwrap_or(&0);
+                prop_assert_eq!(report.verdict.unwrap().remaining, left, "{}", report.name);
+            }
+        }
+    }
 }
 
 // ---- failed authentication ----
@@ -1384,6 +1469,17 @@ fn faults_that_were_let_pass_are_logged() {
             "key_id": ID.to_string(), "client": "192.0.2.1",
             "faults": ["store revocation: is on fire"],
         })
+    );
+}
+
+#[test]
+fn a_request_shows_none_of_its_credentials() {
+    let (one, two, three) = (bearer(&token()), "sk_test_abcdefgh", "session=abcdefgh");
+    let shown = Request { api_key: Some(two), cookie: Some(three), ..get("/a?b=eyJhbGci", &one) };
+    assert_eq!(
+        format!("{shown:?}"),
+        "Request { method: \"GET\", path: \"/a\", authorization: Some(\"_\"), api_key: Some(\"_\"), \
+         cookie: Some(\"_\"), client_ip: Some(192.0.2.1), preflight: false }"
     );
 }
 

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     policy::{CountBy, LimitPolicy, LimitStore, OnError, Policy, Route},
     rate::{Limit, Verdict},
-    store::{CounterGroup, CounterStore},
+    store::{CounterGroup, CounterStore, StoreError},
     time::UnixMillis,
 };
 
@@ -55,17 +55,20 @@ pub(super) async fn take(
 ) -> Result<(), Error> {
     let batches = batches(policy, route, subject);
     let mut refusal = None;
-    let mut taken: Vec<&Batch<'_>> = Vec::new();
+    let mut taken: Vec<(&Batch<'_>, Vec<Verdict>)> = Vec::new();
     for batch in &batches {
-        let result = counters.take(batch.store, &batch.group, &batch.limits, route.cost, now).await;
+        let result = counters
+            .take(batch.store, &batch.group, &batch.limits, route.cost, now)
+            .await
+            .and_then(|verdicts| answered_in_full(verdicts, &batch.limits));
         match (result, batch.on_error) {
             (Ok(verdicts), _) => {
                 refusal = self::refusal(&batch.limits, &verdicts);
-                decision.limits.extend(reports(batch, &verdicts));
                 if refusal.is_some() {
+                    decision.limits.extend(reports(batch, &verdicts));
                     break;
                 }
-                taken.push(batch);
+                taken.push((batch, verdicts));
             }
             (Err(fault), OnError::Allow) => {
                 decision.faults.push(super::unavailable("counters", &fault));
@@ -76,15 +79,35 @@ pub(super) async fn take(
             }
         }
     }
-    let Some(refusal) = refusal else { return Ok(()) };
-    for batch in taken {
-        let given_back =
-            counters.refund(batch.store, &batch.group, &batch.limits, route.cost, now).await;
-        if let Err(fault) = given_back {
-            decision.faults.push(super::unavailable("counters", &fault));
+    for (batch, mut verdicts) in taken {
+        if refusal.is_some() {
+            let given_back =
+                counters.refund(batch.store, &batch.group, &batch.limits, route.cost, now).await;
+            match given_back {
+                Ok(()) => verdicts.iter_mut().for_each(|verdict| give_back(verdict, route.cost)),
+                Err(fault) => decision.faults.push(super::unavailable("counters", &fault)),
+            }
         }
+        decision.limits.extend(reports(batch, &verdicts));
     }
-    Err(refusal)
+    let place = |name: &str| policy.limits_of(route).position(|known| known.limit.name() == name);
+    decision.limits.sort_by_key(|report| place(&report.name));
+    refusal.map_or(Ok(()), Err)
+}
+
+/// A store that answers for fewer limits than it was asked about has not said that the others admit.
+fn answered_in_full(verdicts: Vec<Verdict>, limits: &[Limit]) -> Result<Vec<Verdict>, StoreError> {
+    if verdicts.len() == limits.len() {
+        return Ok(verdicts);
+    }
+    let problem = format!("{} verdicts, expected {}", verdicts.len(), limits.len());
+    Err(StoreError::new(problem))
+}
+
+/// What the verdict says once its cost was given back. When all is free again may come sooner than it
+/// says.
+fn give_back(verdict: &mut Verdict, cost: u32) {
+    verdict.remaining = verdict.remaining.saturating_add(cost).min(verdict.limit);
 }
 
 /// The refusal of the limit that has to be waited for longest, if any refused.
