@@ -53,9 +53,13 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 /// Pending once: what every real store is.
 async fn a_moment() {
     let mut waited = false;
-    poll_fn(
-        |_| if core::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending },
-    )
+    poll_fn(|context| {
+        if core::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
     .await;
 }
 

@@ -1,0 +1,158 @@
+//! The contract of stores (`support/contract.rs`), over those in memory.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+#[path = "support/contract.rs"]
+mod contract;
+#[path = "support/gate.rs"]
+mod gate;
+#[path = "support/mint.rs"]
+mod mint;
+
+use edgegate::policy::LimitStore;
+use edgegate::rate::{self, Algorithm, Cell, Limit};
+use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryRevocations};
+use edgegate::store::{CounterGroup, CounterStore};
+use gate::{NOW, Stores, later, run};
+use proptest::prelude::*;
+
+const MEMORY: LimitStore = LimitStore::Memory;
+
+#[test]
+fn revocations_are_found_and_replaced() {
+    run(contract::revocations_are_found_and_replaced(&MemoryRevocations::default()));
+}
+
+#[test]
+fn revocations_are_removed_idempotently() {
+    run(contract::revocations_are_removed_idempotently(&MemoryRevocations::default()));
+}
+
+#[test]
+fn revocations_are_listed_once_each() {
+    run(contract::revocations_are_listed_once_each(MemoryRevocations::default));
+}
+
+#[test]
+fn a_listing_survives_changes() {
+    run(contract::a_listing_survives_changes(MemoryRevocations::default));
+}
+
+#[test]
+fn records_are_found_and_replaced() {
+    run(contract::records_are_found_and_replaced(&MemoryKeyRecords::default()));
+}
+
+#[test]
+fn records_are_listed_once_each() {
+    run(contract::records_are_listed_once_each(&MemoryKeyRecords::default()));
+}
+
+#[test]
+fn counters_are_kept_by_group_and_name() {
+    run(contract::counters_are_kept_by_group_and_name(&MemoryCounters::default(), &MEMORY));
+}
+
+#[test]
+fn counters_take_all_or_nothing() {
+    run(contract::counters_take_all_or_nothing(&MemoryCounters::default(), &MEMORY));
+}
+
+#[test]
+fn counters_are_refunded() {
+    run(contract::counters_are_refunded(&MemoryCounters::default(), &MEMORY));
+}
+
+#[test]
+fn counters_admit_exactly_the_limit_at_once() {
+    run(contract::counters_admit_exactly_the_limit_at_once(&MemoryCounters::default(), &MEMORY));
+}
+
+#[test]
+fn counters_follow_the_clock() {
+    run(contract::counters_follow_the_clock(&MemoryCounters::default(), &MEMORY));
+}
+
+/// The stores of the guard's tests wait in every call, so that calls really interleave there.
+#[test]
+fn the_contract_holds_where_calls_interleave() {
+    let stores = Stores::default();
+    run(contract::counters_admit_exactly_the_limit_at_once(&stores, &LimitStore::DurableObject));
+    run(contract::counters_are_refunded(&stores, &LimitStore::DurableObject));
+    run(contract::revocations_are_found_and_replaced(&stores));
+}
+
+#[test]
+fn looking_takes_nothing() {
+    let (counters, group) = (MemoryCounters::default(), CounterGroup::new(&["g"]));
+    let limit = Limit::new("a", 2, 60, Algorithm::SlidingWindow).unwrap();
+    for _ in 0..9 {
+        assert_eq!(counters.peek_now(&group, &limit, 1, NOW).remaining, 2);
+    }
+    let verdicts = counters.take_now(&group, std::slice::from_ref(&limit), 2, NOW);
+    assert_eq!(verdicts[0].remaining, 0);
+    let seen = counters.peek_now(&group, &limit, 1, NOW);
+    assert_eq!((seen.admitted, seen.remaining), (false, 0));
+}
+
+#[test]
+fn a_counter_is_forgotten_only_when_it_says_nothing_any_more() {
+    let counters = MemoryCounters::default();
+    let limit = [Limit::new("a", 1, 60, Algorithm::FixedWindow).unwrap()];
+    let group = |index: u32| CounterGroup::new(&["g", &index.to_string()]);
+    counters.take_now(&group(0), &limit, 1, NOW);
+    // As many as are kept, all of them younger.
+    let long = [Limit::new("a", 1, 3600, Algorithm::FixedWindow).unwrap()];
+    for index in 1..20_000 {
+        counters.take_now(&group(index), &long, 1, NOW);
+    }
+    assert!(!counters.take_now(&group(0), &limit, 1, NOW)[0].admitted);
+    // Once its window is over it makes room for another, which costs nobody anything.
+    counters.take_now(&group(20_000), &long, 1, later(60_000));
+    for index in 1..=20_000 {
+        assert!(!counters.take_now(&group(index), &long, 1, later(60_000))[0].admitted, "{index}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// The store adds nothing to the pure steps but memory.
+    #[test]
+    fn counters_answer_as_the_pure_steps(
+        calls in proptest::collection::vec(
+            (0_usize..3, 0_u32..4, 0_u64..40_000, any::<bool>()), 1..60),
+    ) {
+        let limits = [
+            Limit::new("a", 5, 60, Algorithm::SlidingWindow).unwrap(),
+            Limit::new("b", 9, 20, Algorithm::FixedWindow).unwrap(),
+            Limit::new("c", 6, 30, Algorithm::TokenBucket { burst: 4 }).unwrap(),
+        ];
+        let (counters, group) = (MemoryCounters::default(), CounterGroup::new(&["g"]));
+        let mut cells: [Option<Cell>; 3] = [None, None, None];
+        let mut now = NOW;
+        for (first, cost, gap, give_back) in calls {
+            now = now.saturating_add(gap);
+            let asked = &limits[first..];
+            let mut meters: Vec<_> = asked.iter().zip(cells[first..].iter().cloned()).collect();
+            let expected = rate::step_all(&mut meters, cost, now);
+            let found = run(counters.take(&MEMORY, &group, asked, cost, now)).unwrap();
+            prop_assert_eq!(&found, &expected);
+            let admitted = found.iter().all(|verdict| verdict.admitted);
+            for (cell, (limit, next)) in cells[first..].iter_mut().zip(meters) {
+                *cell = next.map(|next| {
+                    if give_back && admitted { rate::refund(&next, limit, cost, now) } else { next }
+                });
+            }
+            if give_back && admitted {
+                run(counters.refund(&MEMORY, &group, asked, cost, now)).unwrap();
+            }
+        }
+    }
+}
