@@ -18,9 +18,10 @@ mod mint;
 use edgegate::policy::LimitStore;
 use edgegate::rate::{self, Algorithm, Cell, Limit};
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryRevocations};
-use edgegate::store::{CounterGroup, CounterStore};
-use gate::{NOW, Stores, later, run};
+use edgegate::store::{CounterGroup, CounterStore, RevocationStore};
+use gate::{NOW, Stores, entry, later, run};
 use proptest::prelude::*;
+use serde_json::json;
 
 const MEMORY: LimitStore = LimitStore::Memory;
 
@@ -155,4 +156,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn entries_past_their_end_make_room_with_the_next_write() {
+    let store = MemoryRevocations::default();
+    let short = entry(&json!({"iss": "i", "jti": "short", "expires_in_secs": 60}));
+    let long = entry(&json!({"iss": "i", "jti": "long", "expires_in_secs": 120}));
+    let good = entry(&json!({"key_id": "01010101010101010101010101010101"}));
+    for entry in [&short, &long, &good] {
+        run(store.put(&entry.deny_key(), entry, NOW)).unwrap();
+    }
+    let other = entry(&json!({"iss": "i", "jti": "other"}));
+    run(store.put(&other.deny_key(), &other, later(59_999))).unwrap();
+    assert_eq!(run(store.list(None, 9)).unwrap().items.len(), 4);
+    run(store.put(&other.deny_key(), &other, later(60_000))).unwrap();
+    let keys = [&short, &long, &good, &other].map(|entry| entry.deny_key());
+    let found = run(store.entries(&keys)).unwrap();
+    let there: Vec<bool> = found.iter().map(Option::is_some).collect();
+    assert_eq!(there, [false, true, true, true]);
 }

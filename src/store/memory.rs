@@ -115,7 +115,7 @@ impl CounterStore for MemoryCounters {
     }
 }
 
-/// Revocation entries in memory.
+/// Revocation entries in memory. Those whose end has come are forgotten with the next write.
 #[derive(Debug, Default)]
 pub struct MemoryRevocations {
     entries: RefCell<BTreeMap<String, (DenyKey, Entry)>>,
@@ -130,8 +130,10 @@ impl RevocationStore for MemoryRevocations {
             .collect())
     }
 
-    async fn put(&self, key: &DenyKey, entry: &Entry, _now: UnixMillis) -> Result<(), StoreError> {
-        self.entries.borrow_mut().insert(key.storage_name(), (*key, entry.clone()));
+    async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {
+        let mut entries = self.entries.borrow_mut();
+        entries.retain(|_, (_, kept)| kept.is_in_force(now.to_unix_time()));
+        entries.insert(key.storage_name(), (*key, entry.clone()));
         Ok(())
     }
 
