@@ -81,9 +81,7 @@ async fn pass(
     let facts = Facts::of(request, &gate.policy);
     let mut decision = decide(gate, &facts, env, context).await;
     let forwarded = match &decision.outcome {
-        Ok(identity) => {
-            proxy::forward(request, &facts, identity, &decision, &gate.policy, env).await
-        }
+        Ok(identity) => proxy::forward(request, &facts, identity, &decision, gate, env).await,
         Err(_) => return refuse(&decision, &gate.policy, style),
     };
     forwarded.or_else(|fault| {

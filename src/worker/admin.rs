@@ -33,7 +33,8 @@ pub(super) async fn answer(
 ) -> worker::Result<Result<Response, Error>> {
     let admin = Admin { gate, env, kv: gate.kv(env), now: clock::now() };
     let method = request.method();
-    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     let query = Query::of(&request.url());
     let done = async {
         match (method.as_str(), segments.as_slice()) {

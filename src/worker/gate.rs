@@ -1,6 +1,9 @@
 //! What an isolate keeps between requests: the parsed policy, imported keys, memories of stores.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{Context, Env, js_sys};
@@ -9,6 +12,7 @@ use super::{
     clock, counter_object,
     jwks::RemoteKeySets,
     kv::{self, Kv, Remembered},
+    proxy::Target,
     web_crypto::ImportedKeys,
 };
 use crate::{
@@ -43,6 +47,8 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) policy: Policy,
+    /// Where admitted requests go.
+    pub(super) target: Target,
     failures: MemoryCounters,
     counters: MemoryCounters,
     imported: ImportedKeys,
@@ -75,6 +81,7 @@ impl Gate {
         let policy = Policy::from_json(&policy_json(env)?, &EnvSecrets(env))?;
         check_bindings(&policy, env)?;
         Ok(Self {
+            target: Target::of(&policy, env),
             policy,
             failures: MemoryCounters::default(),
             counters: MemoryCounters::default(),
@@ -91,10 +98,11 @@ impl Gate {
     }
 
     /// KV, seen through this isolate's memory.
-    pub(super) fn kv(&self, env: &Env) -> Kv<'_> {
+    pub(super) fn kv<'a>(&'a self, env: &'a Env) -> Kv<'a> {
         let no_cache = CacheSecs(0);
         Kv {
-            store: env.kv(kv::BINDING).ok(),
+            env,
+            store: OnceCell::new(),
             remembered: &self.remembered,
             entries_cache: self.policy.revocation.map_or(no_cache, |policy| policy.cache_secs),
             records_cache: self.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs),
@@ -105,12 +113,12 @@ impl Gate {
     pub(super) fn note_use(&self, identity: &Identity, env: &Env, context: &Context) {
         let Some(id) = identity.api_key_id() else { return };
         let kept = self.policy.api_keys.as_ref().is_some_and(|keys| keys.records != Records::None);
-        let Ok(store) = env.kv(kv::BINDING) else { return };
         let now = clock::now();
         let mut noted = self.noted.borrow_mut();
         if !kept || noted.get(id, now).is_some() {
             return;
         }
+        let Ok(store) = env.kv(kv::BINDING) else { return };
         noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
         context.wait_until(kv::note_used(store, *id, now.to_unix_time()));
     }

@@ -4,10 +4,16 @@
 //! a missing key is cached there as well. On top of that an isolate believes what it has read for
 //! `cache_secs`. The isolate that writes corrects its own memory at once.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::HashMap,
+};
 
 use sha2::{Digest as _, Sha256};
-use worker::kv::{KvError, KvStore};
+use worker::{
+    Env,
+    kv::{KvError, KvStore},
+};
 
 use super::{clock, deadline};
 use crate::{
@@ -43,6 +49,9 @@ const KEEP_EXPIRED_SECS: u64 = 30 * 24 * 60 * 60;
 pub(super) struct Remembered {
     entries: RefCell<BoundedMap<DenyKey, Option<Entry>>>,
     records: RefCell<BoundedMap<KeyId, Option<KeyRecord>>>,
+    /// Counts the writes of this isolate. A read that one of them overtook may have the old answer: it
+    /// is used, since it could as well have come first, but not remembered.
+    writes: Cell<u64>,
 }
 
 impl Default for Remembered {
@@ -50,14 +59,24 @@ impl Default for Remembered {
         Self {
             entries: RefCell::new(BoundedMap::new(MAX_REMEMBERED)),
             records: RefCell::new(BoundedMap::new(MAX_REMEMBERED)),
+            writes: Cell::new(0),
         }
+    }
+}
+
+impl Remembered {
+    /// To be called after a write and before what it wrote is remembered.
+    fn note_write(&self) {
+        self.writes.set(self.writes.get().wrapping_add(1));
     }
 }
 
 /// Revocation entries and key records in KV, seen through an isolate's memory.
 #[derive(Debug)]
 pub(super) struct Kv<'a> {
-    pub(super) store: Option<KvStore>,
+    pub(super) env: &'a Env,
+    /// The binding, looked up when it is first needed: most requests are answered from memory.
+    pub(super) store: OnceCell<KvStore>,
     pub(super) remembered: &'a Remembered,
     pub(super) entries_cache: CacheSecs,
     pub(super) records_cache: CacheSecs,
@@ -65,7 +84,12 @@ pub(super) struct Kv<'a> {
 
 impl Kv<'_> {
     fn store(&self) -> Result<&KvStore, StoreError> {
-        self.store.as_ref().ok_or_else(|| StoreError::new("there is no KV namespace"))
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store =
+            self.env.kv(BINDING).map_err(|_| StoreError::new("there is no KV namespace"))?;
+        Ok(self.store.get_or_init(|| store))
     }
 
     /// The values of keys, in one operation for each [`MAX_BULK`]; keys without a value are left out.
@@ -150,11 +174,14 @@ impl RevocationStore for Kv<'_> {
         let mut read = HashMap::new();
         if !unknown.is_empty() {
             let names: Vec<String> = unknown.iter().map(|key| key.storage_name()).collect();
+            let writes = self.remembered.writes.get();
             let found = self.read(&names).await?;
             let mut remembered = self.remembered.entries.borrow_mut();
             for (key, name) in unknown.into_iter().zip(names) {
                 let entry = found.get(&name).map(|value| read_entry(key, value)).transpose()?;
-                remembered.insert(*key, entry.clone(), until(now, self.entries_cache), now);
+                if self.remembered.writes.get() == writes {
+                    remembered.insert(*key, entry.clone(), until(now, self.entries_cache), now);
+                }
                 read.insert(*key, entry);
             }
         }
@@ -174,6 +201,7 @@ impl RevocationStore for Kv<'_> {
         let expires_at =
             entry.kv_ttl_secs(now.to_unix_time()).map(|ttl| now.to_unix_time().saturating_add(ttl));
         self.write(&key.storage_name(), &value, expires_at).await?;
+        self.remembered.note_write();
         let until = until(now, self.entries_cache);
         self.remembered.entries.borrow_mut().insert(*key, Some(entry.clone()), until, now);
         Ok(())
@@ -181,6 +209,7 @@ impl RevocationStore for Kv<'_> {
 
     async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {
         bounded(self.store()?.delete(&key.storage_name())).await?;
+        self.remembered.note_write();
         self.remembered.entries.borrow_mut().remove(key);
         Ok(())
     }
@@ -211,9 +240,12 @@ impl KeyRecordStore for Kv<'_> {
         if let Some(record) = self.remembered.records.borrow().get(id, now) {
             return Ok(record.clone());
         }
+        let writes = self.remembered.writes.get();
         let record = self.fresh_record(id).await?;
-        let until = until(now, self.records_cache);
-        self.remembered.records.borrow_mut().insert(*id, record.clone(), until, now);
+        if self.remembered.writes.get() == writes {
+            let until = until(now, self.records_cache);
+            self.remembered.records.borrow_mut().insert(*id, record.clone(), until, now);
+        }
         Ok(record)
     }
 
@@ -227,6 +259,7 @@ impl KeyRecordStore for Kv<'_> {
         let index = format!("{}{}", owner_prefix(&record.owner), record.id);
         self.write(&index, "", expires_at).await?;
         self.write(&record.id.storage_name(), &value, expires_at).await?;
+        self.remembered.note_write();
         let until = until(now, self.records_cache);
         self.remembered.records.borrow_mut().insert(record.id, Some(record.clone()), until, now);
         Ok(())

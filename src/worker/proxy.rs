@@ -4,7 +4,7 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{facts::Facts, headers, reply};
+use super::{facts::Facts, gate::Gate, headers, reply};
 use crate::{
     error::Error,
     guard::{Decision, Identity},
@@ -12,43 +12,66 @@ use crate::{
 };
 
 /// The service binding that takes the place of `upstream`.
-pub(super) const UPSTREAM_BINDING: &str = "UPSTREAM";
+const SERVICE: &str = "UPSTREAM";
 
-/// Passes the request on and the answer back, or answers with the identity where there is nothing
-/// behind the gate.
+/// Where admitted requests go.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// To this origin, with the path of the request behind it.
+    Url(String),
+    /// To the Worker that is bound as [`SERVICE`].
+    Service,
+    /// Nowhere: the gate answers with the identity.
+    Nothing,
+}
+
+impl Target {
+    /// The policy's `upstream`, or else the service binding, or else nothing.
+    pub(super) fn of(policy: &Policy, env: &Env) -> Self {
+        match &policy.upstream {
+            Some(url) => Self::Url(url.clone()),
+            None if env.service(SERVICE).is_ok() => Self::Service,
+            None => Self::Nothing,
+        }
+    }
+}
+
+/// Passes the request on and the answer back.
+///
+/// # Errors
+/// [`Error::Upstream`] if no answer comes. An answer with an error status is an answer.
 pub(super) async fn forward(
     request: &Request,
     facts: &Facts,
     identity: &Identity,
     decision: &Decision,
-    policy: &Policy,
+    gate: &Gate,
     env: &Env,
 ) -> Result<Response, Error> {
-    let service = env.service(UPSTREAM_BINDING).ok();
-    let base = match (&policy.upstream, &service) {
-        (Some(base), _) => base.clone(),
-        (None, Some(_)) => origin_of(&request.url()),
-        (None, None) => {
-            return demo(facts, identity, decision, policy).map_err(|fault| upstream(&fault));
-        }
-    };
-    let outgoing =
-        outgoing(request, facts, identity, policy, &base).map_err(|fault| upstream(&fault))?;
-    let answer = match (&policy.upstream, service) {
-        (None, Some(service)) => {
-            let answer = service
-                .fetch_request(worker::Request::from(outgoing))
-                .await
-                .map_err(|fault| upstream(&fault))?;
-            Response::from(answer)
-        }
-        _ => fetch(&outgoing).await.map_err(|fault| upstream(&fault))?,
-    };
-    with_limits(answer, decision, policy).map_err(|fault| upstream(&fault))
+    send(request, facts, identity, decision, gate, env)
+        .await
+        .map_err(|fault| Error::Upstream { problem: fault.to_string() })
 }
 
-fn upstream(fault: &worker::Error) -> Error {
-    Error::Upstream { problem: fault.to_string() }
+async fn send(
+    request: &Request,
+    facts: &Facts,
+    identity: &Identity,
+    decision: &Decision,
+    gate: &Gate,
+    env: &Env,
+) -> worker::Result<Response> {
+    let policy = &gate.policy;
+    let answer = match &gate.target {
+        Target::Nothing => return demo(facts, identity, decision, policy),
+        Target::Url(base) => fetch(&outgoing(request, facts, identity, policy, base)?).await?,
+        Target::Service => {
+            let base = origin_of(&request.url());
+            let outgoing = outgoing(request, facts, identity, policy, &base)?;
+            env.service(SERVICE)?.fetch_request(worker::Request::from(outgoing)).await?.into()
+        }
+    };
+    with_limits(answer, decision, policy)
 }
 
 /// The request as the upstream gets it.
