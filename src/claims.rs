@@ -4,6 +4,7 @@
 //! decides, in the order presence, values, time.
 
 use core::fmt;
+use core::ops::Range;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Number, Value};
@@ -209,6 +210,28 @@ impl ClaimRules {
         self.check_presence(header, claims)?;
         self.check_values(header, claims)?;
         self.check_time(claims, now)
+    }
+
+    /// When these claims pass [`ClaimRules::check`] as far as time goes: from `start` on, until before `end`.
+    /// For caches, which have to look at the time again whenever they answer. It may be empty.
+    #[must_use]
+    pub fn valid_during(&self, claims: &Claims) -> Range<UnixTime> {
+        let tolerance = self.clock_tolerance_secs;
+        let forever = UnixTime::from_secs(i64::MAX);
+        let issued_at = claims.issued_at();
+        let start = claims
+            .not_before()
+            .max(issued_at)
+            .map_or(UnixTime::from_secs(i64::MIN), |time| time.saturating_sub(tolerance));
+        let expiry = claims.expires_at().map_or(forever, |time| time.saturating_add(tolerance));
+        let old = match (self.max_token_age_secs, issued_at) {
+            // The last second of the greatest age still counts.
+            (Some(age), Some(issued_at)) => {
+                issued_at.saturating_add(age).saturating_add(tolerance).saturating_add(1)
+            }
+            _ => forever,
+        };
+        start..expiry.min(old)
     }
 
     fn check_presence(&self, header: &Header, claims: &Claims) -> Result<(), Error> {
@@ -514,6 +537,29 @@ mod tests {
             r#"{"iss":"me","iat":894}"#,
             "token was issued at 894, too long before 1000",
         );
+    }
+
+    #[test]
+    fn the_times_of_validity_are_those_at_which_the_check_passes() {
+        for (tolerance, age) in [(0, None), (0, Some(7)), (3, None), (3, Some(7))] {
+            let rules =
+                ClaimRules { clock_tolerance_secs: tolerance, max_token_age_secs: age, ..rules() };
+            for claims in [
+                r#"{"iss":"me","iat":1000}"#,
+                r#"{"iss":"me","iat":1000,"exp":1005}"#,
+                r#"{"iss":"me","iat":1000,"exp":1020}"#,
+                r#"{"iss":"me","iat":1000.5,"nbf":1002.5,"exp":1020.5}"#,
+                r#"{"iss":"me","iat":1010,"exp":1005}"#,
+                r#"{"iss":"me","iat":-1e300,"nbf":1e300,"exp":1e300}"#,
+            ] {
+                let claims = Claims::parse(claims.as_bytes()).unwrap();
+                let times = rules.valid_during(&claims);
+                for now in (990..1040).map(UnixTime::from_secs) {
+                    let passes = rules.check(&header(r#"{"alg":"HS256"}"#), &claims, now).is_ok();
+                    assert_eq!(times.contains(&now), passes, "{times:?} {now}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -101,6 +101,13 @@ impl RemoteKeySet {
         self.known.as_ref().map(|known| Rc::clone(&known.keys))
     }
 
+    /// Until when the keys are believed without asking the issuer: a verdict that is kept must not outlive
+    /// this, or a withdrawn key would go on to be trusted. `None` if there are no keys.
+    #[must_use]
+    pub fn fresh_until(&self) -> Option<UnixMillis> {
+        self.known.as_ref().map(|known| known.fresh_until)
+    }
+
     /// Takes note that a fetch failed.
     pub const fn failed(&mut self, now: UnixMillis) {
         self.last_failure = Some(now);
@@ -206,9 +213,12 @@ mod tests {
     #[test]
     fn not_modified_renews_the_keys() {
         let mut set = known(at(1000));
+        assert_eq!(set.fresh_until(), Some(at(1300)));
         assert!(set.not_modified(Some("max-age=300"), at(1300)).is_some());
+        assert_eq!(set.fresh_until(), Some(at(1600)));
         assert!(matches!(set.plan(Some("one"), at(1599)), Plan::Use(_)));
         assert!(RemoteKeySet::default().not_modified(None, at(1)).is_none());
+        assert_eq!(RemoteKeySet::default().fresh_until(), None);
     }
 
     #[test]
