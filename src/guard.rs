@@ -74,6 +74,14 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
+impl Request<'_> {
+    /// The client's address as limits and events name it: IPv6 by its /64, or `unknown`.
+    #[must_use]
+    pub fn client(&self) -> String {
+        limits::address(self.client_ip)
+    }
+}
+
 /// What an edge gives the guard: stores, and the crypto of the host.
 #[allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
 pub trait Backend {

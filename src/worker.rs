@@ -30,7 +30,7 @@ use self::{
 use crate::{
     error::Error,
     guard::{Decision, Event, Guard},
-    policy::Policy,
+    policy::{Log, Policy},
 };
 
 /// Where public signing keys are published. The gate signs nothing, so the set is empty.
@@ -131,7 +131,10 @@ async fn administrate(
     let facts = Facts::of(request, &gate.policy);
     let refused = match admin::authenticate(gate, &facts.as_request(), clock::now()) {
         Ok(_) => match admin::answer(gate, env, request, below).await? {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                log_administration(&gate.policy, &facts, response.status());
+                return Ok(response);
+            }
             Err(error) => error,
         },
         Err(error) => error,
@@ -159,6 +162,21 @@ fn log(policy: &Policy, facts: &Facts, decision: &Decision) {
             Ok(line) => worker::console_log!("{line}"),
             Err(fault) => worker::console_error!("event not written: {fault}"),
         }
+    }
+}
+
+/// What an administrator did, whatever else is logged: the path names ids, never a key or a token.
+fn log_administration(policy: &Policy, facts: &Facts, status: u16) {
+    if policy.log != Log::None {
+        let line = serde_json::json!({
+            "event": "administered",
+            "at": clock::now(),
+            "method": facts.method,
+            "path": facts::path_of(&facts.target),
+            "status": status,
+            "client": facts.as_request().client(),
+        });
+        worker::console_log!("{line}");
     }
 }
 

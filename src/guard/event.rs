@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Carrier, Decision, Request, limits};
+use super::{Carrier, Decision, Request};
 use crate::{error::Error, policy::Log, time::UnixMillis};
 
 /// A decision as it is logged. It holds no credential, and nothing of one that was not verified.
@@ -79,7 +79,7 @@ impl<'a> Event<'a> {
             issuer: identity.and_then(super::Identity::issuer),
             subject: identity.and_then(super::Identity::subject),
             key_id: identity.and_then(|known| known.api_key_id().map(ToString::to_string)),
-            client: limits::address(request.client_ip),
+            client: request.client(),
             faults: decision.faults.iter().map(ToString::to_string).collect(),
         })
     }

@@ -1,7 +1,10 @@
 //! Exact counters: one Durable Object for each counted thing. An object has one thread and the only copy
 //! of its counts, so a limit holds however many requests arrive at once.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
 
 use serde::{Deserialize, Serialize};
 use worker::{
@@ -11,7 +14,7 @@ use worker::{
 
 use super::{clock, deadline};
 use crate::{
-    rate::{self, Cell, Limit, Verdict},
+    rate::{self, Limit, Verdict},
     store::{CounterGroup, StoreError},
     time::UnixMillis,
 };
@@ -39,16 +42,19 @@ enum Operation {
 /// A row is written with every change, and an answer leaves only once its rows are safe (the
 /// platform's output gate), so no crash forgets what was admitted. Once nothing it holds could change
 /// an answer any more, the object deletes itself.
+///
+/// Cells that cannot be read make it answer nothing until they would have expired: what follows is the
+/// limit's `on_error` to say. Counting afresh would make damage a way around the limit.
 #[durable_object]
 pub struct CounterObject {
     state: State,
-    cells: RefCell<BTreeMap<String, Stored>>,
-    alarm_at: RefCell<Option<UnixMillis>>,
+    cells: RefCell<Result<BTreeMap<String, Stored>>>,
+    alarm_at: Cell<Option<UnixMillis>>,
 }
 
 #[derive(Debug, Clone)]
 struct Stored {
-    cell: Cell,
+    cell: rate::Cell,
     expires_at: UnixMillis,
 }
 
@@ -61,7 +67,7 @@ struct Row {
 
 impl DurableObject for CounterObject {
     fn new(state: State, _env: Env) -> Self {
-        Self { cells: RefCell::new(load(&state)), state, alarm_at: RefCell::new(None) }
+        Self { cells: RefCell::new(load(&state)), state, alarm_at: Cell::new(None) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -79,13 +85,20 @@ impl DurableObject for CounterObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.alarm_at.replace(None);
+        self.alarm_at.set(None);
         let now = clock::now();
-        self.cells.borrow_mut().retain(|_, stored| now < stored.expires_at);
-        if self.cells.borrow().is_empty() {
-            self.state.storage().delete_all().await?;
-        } else {
+        let live = match &mut *self.cells.borrow_mut() {
+            Ok(cells) => {
+                cells.retain(|_, stored| now < stored.expires_at);
+                !cells.is_empty()
+            }
+            Err(_) => false,
+        };
+        if live {
             self.wake_for_cleaning(now).await?;
+        } else {
+            self.state.storage().delete_all().await?;
+            *self.cells.borrow_mut() = Ok(BTreeMap::new());
         }
         Response::empty()
     }
@@ -96,7 +109,7 @@ impl CounterObject {
     // the writing of a cell.
 
     fn take(&self, limits: &[Limit], cost: u32, now: UnixMillis) -> Result<Vec<Verdict>> {
-        let mut meters = self.load(limits, now);
+        let mut meters = self.meters(limits, now)?;
         let verdicts = rate::step_all(&mut meters, cost, now);
         if verdicts.iter().all(|verdict| verdict.admitted) {
             self.save(meters)?;
@@ -105,16 +118,21 @@ impl CounterObject {
     }
 
     fn refund(&self, limits: &[Limit], cost: u32, now: UnixMillis) -> Result<()> {
-        let mut meters = self.load(limits, now);
+        let mut meters = self.meters(limits, now)?;
         for (limit, cell) in &mut meters {
             *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
         }
         self.save(meters)
     }
 
-    fn load<'l>(&self, limits: &'l [Limit], now: UnixMillis) -> Vec<(&'l Limit, Option<Cell>)> {
+    fn meters<'l>(
+        &self,
+        limits: &'l [Limit],
+        now: UnixMillis,
+    ) -> Result<Vec<(&'l Limit, Option<rate::Cell>)>> {
         let cells = self.cells.borrow();
-        limits
+        let cells = cells.as_ref().map_err(unreadable)?;
+        Ok(limits
             .iter()
             .map(|limit| {
                 let cell = cells
@@ -123,10 +141,15 @@ impl CounterObject {
                     .map(|stored| stored.cell.clone());
                 (limit, cell)
             })
-            .collect()
+            .collect())
     }
 
-    fn save(&self, meters: Vec<(&Limit, Option<Cell>)>) -> Result<()> {
+    fn save(&self, meters: Vec<(&Limit, Option<rate::Cell>)>) -> Result<()> {
+        if meters.is_empty() {
+            return Ok(());
+        }
+        let mut cells = self.cells.borrow_mut();
+        let cells = cells.as_mut().map_err(|fault| unreadable(fault))?;
         let sql = self.state.storage().sql();
         sql.exec(
             "CREATE TABLE IF NOT EXISTS cells \
@@ -144,34 +167,44 @@ impl CounterObject {
                     SqlStorageValue::Float(millis_as_f64(expires_at)),
                 ],
             )?;
-            self.cells.borrow_mut().insert(limit.name().to_owned(), Stored { cell, expires_at });
+            cells.insert(limit.name().to_owned(), Stored { cell, expires_at });
         }
         Ok(())
     }
 
     /// Sets the alarm for when everything held now has expired, unless one is set already.
     async fn wake_for_cleaning(&self, now: UnixMillis) -> Result<()> {
-        let last = self.cells.borrow().values().map(|stored| stored.expires_at).max();
-        let (Some(last), None) = (last, *self.alarm_at.borrow()) else { return Ok(()) };
-        self.alarm_at.replace(Some(last));
+        let last = match &*self.cells.borrow() {
+            Ok(cells) => cells.values().map(|stored| stored.expires_at).max(),
+            Err(_) => None,
+        };
+        let (Some(last), None) = (last, self.alarm_at.get()) else { return Ok(()) };
+        self.alarm_at.set(Some(last));
         let wait = i64::try_from(last.millis_since(now)).unwrap_or(i64::MAX);
         self.state.storage().set_alarm(wait.max(1)).await
     }
 }
 
-/// What is stored. A table that cannot be read means counting afresh, as a new object does.
-fn load(state: &State) -> BTreeMap<String, Stored> {
+/// What is stored; a new object has no table yet.
+fn load(state: &State) -> Result<BTreeMap<String, Stored>> {
     let sql = state.storage().sql();
-    let rows: Vec<Row> = sql
-        .exec("SELECT name, cell, expires_at FROM cells", None)
-        .and_then(|cursor| cursor.to_array())
-        .unwrap_or_default();
+    let tables =
+        sql.exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'cells'", None)?;
+    if tables.to_array::<serde::de::IgnoredAny>()?.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<Row> = sql.exec("SELECT name, cell, expires_at FROM cells", None)?.to_array()?;
     rows.into_iter()
-        .filter_map(|row| {
-            let cell = Cell::parse(row.cell.as_bytes()).ok()?;
-            Some((row.name, Stored { cell, expires_at: f64_as_millis(row.expires_at) }))
+        .map(|row| {
+            let cell = rate::Cell::parse(row.cell.as_bytes())
+                .map_err(|fault| worker::Error::RustError(fault.to_string()))?;
+            Ok((row.name, Stored { cell, expires_at: f64_as_millis(row.expires_at) }))
         })
         .collect()
+}
+
+fn unreadable(fault: &worker::Error) -> worker::Error {
+    worker::Error::RustError(format!("what is stored cannot be read: {fault}"))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium fit into 53 bits")]
