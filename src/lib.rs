@@ -1,5 +1,14 @@
-//! edgegate decides at the edge who is calling, whether they may, and whether they have called too
-//! often.
+#![doc = include_str!("../README.md")]
+//!
+//! # The crate
+//!
+//! Three rings; none imports from one further out.
+//!
+//! - **Core**: pure functions of input, keys, rules and time. [`jws`], [`claims`], [`keys`] and
+//!   [`verifier`] for tokens, [`api_key`], [`revocation`], [`rate`]; beneath them [`error`], [`secret`],
+//!   [`time`], [`base64url`].
+//! - **Guard**: [`policy`] says what is wanted, [`guard`] decides, [`store`] says what it needs to know.
+//! - **Edges**: the Cloudflare Worker (feature `worker`). Only edges know HTTP, storage and the clock.
 #![cfg_attr(not(feature = "worker"), forbid(unsafe_code))]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 

@@ -50,6 +50,22 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry that goes with the revocation of an API key's record. It is in force for good.
+    ///
+    /// The record alone would not do: a change of it elsewhere, made from an older copy, takes the
+    /// revocation out again. Nothing writes this entry but a revocation.
+    #[must_use]
+    pub const fn of_api_key(id: KeyId, now: UnixTime) -> Self {
+        Self {
+            v: ENTRY_VERSION,
+            target: Target::ApiKey { id },
+            before: None,
+            until: None,
+            created_at: now,
+            reason: None,
+        }
+    }
+
     /// Reads what a store keeps under `key`.
     ///
     /// # Errors

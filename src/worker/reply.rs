@@ -106,7 +106,7 @@ pub(super) fn refusal(error: &Error, style: Style) -> worker::Result<Response> {
     let wire = wire(code);
     let hint = hint(error, wire.hint);
     let body = if style.problem {
-        serde_json::to_string(&Problem {
+        json_line(&Problem {
             kind: format!("urn:edgegate:error:{}", code.as_str().to_lowercase().replace('_', "-")),
             title: wire.title,
             status: wire.status,
@@ -114,7 +114,7 @@ pub(super) fn refusal(error: &Error, style: Style) -> worker::Result<Response> {
             code: code.as_str(),
         })
     } else {
-        serde_json::to_string(&Body { error: wire.title, code: code.as_str(), hint: &hint })
+        json_line(&Body { error: wire.title, code: code.as_str(), hint: &hint })
     }?;
     let headers = Headers::new()?;
     headers.set(
@@ -169,12 +169,19 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     })
 }
 
+/// JSON that ends with a line break, as a terminal likes it.
+fn json_line<T: Serialize>(value: &T) -> serde_json::Result<String> {
+    let mut line = serde_json::to_string(value)?;
+    line.push('\n');
+    Ok(line)
+}
+
 /// A JSON answer of the gate's own endpoints.
 pub(super) fn json<T: Serialize>(status: u16, value: &T) -> worker::Result<Response> {
     let headers = Headers::new()?;
     headers.set("Content-Type", "application/json")?;
     headers.set("Cache-Control", "no-store")?;
-    response(status, Some(&serde_json::to_string(value)?), &headers)
+    response(status, Some(&json_line(value)?), &headers)
 }
 
 /// An answer without a body.

@@ -11,7 +11,8 @@ use crate::{
     },
     error::Error,
     policy::{ApiKeyPolicy, KeyFormat},
-    store::KeyRecordStore as _,
+    revocation::Entry,
+    store::{KeyRecordStore, RevocationStore},
     time::UnixTime,
     worker::reply,
 };
@@ -72,9 +73,8 @@ pub(super) async fn list(admin: &Admin<'_>, query: &Query) -> Answer {
         keys: Vec<KeyRecord>,
     }
     api_keys(admin)?;
-    let page = admin
-        .kv
-        .list(query.owner.as_deref(), query.cursor()?, query.limit()?)
+    let owner = query.owner.as_deref();
+    let page = KeyRecordStore::list(&admin.kv, owner, query.cursor()?, query.limit()?)
         .await
         .map_err(unavailable("keys"))?;
     Ok(reply::json(200, &Listing { items: Keys { keys: page.items }, cursor: page.cursor })?)
@@ -120,9 +120,17 @@ pub(super) async fn rotate(admin: &Admin<'_>, id: &str, body: &[u8]) -> Answer {
     Ok(created(&rotated.new, &minted)?)
 }
 
-/// `DELETE /keys/{id}`: the record stays, so that the key's user is told "revoked".
+/// `DELETE /keys/{id}`: the record stays, so that the key's user is told "revoked". Where the policy has
+/// revocation, an entry is written too, which no late change of the record can take out.
 pub(super) async fn revoke(admin: &Admin<'_>, id: &str) -> Answer {
-    let revoked = record(admin, id).await?.revoke(admin.now.to_unix_time());
+    let now = admin.now.to_unix_time();
+    let revoked = record(admin, id).await?.revoke(now);
+    if admin.gate.policy.revocation.is_some() {
+        let entry = Entry::of_api_key(revoked.id, now);
+        RevocationStore::put(&admin.kv, &entry.deny_key(), &entry, admin.now)
+            .await
+            .map_err(unavailable("revocation"))?;
+    }
     put(admin, &revoked).await?;
     Ok(shown(200, &revoked)?)
 }
@@ -141,7 +149,7 @@ async fn record(admin: &Admin<'_>, id: &str) -> Result<KeyRecord, Failure> {
 }
 
 async fn put(admin: &Admin<'_>, record: &KeyRecord) -> Result<(), Error> {
-    admin.kv.put(record, admin.now).await.map_err(unavailable("keys"))
+    KeyRecordStore::put(&admin.kv, record, admin.now).await.map_err(unavailable("keys"))
 }
 
 /// An override of a limit that does not exist would quietly do nothing.
