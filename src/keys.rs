@@ -7,6 +7,7 @@
 mod jwk;
 mod pem;
 pub mod remote;
+mod roca;
 
 use core::fmt;
 use std::borrow::Cow;
@@ -36,7 +37,7 @@ pub const MAX_CANDIDATES: usize = 4;
 const MIN_RSA_BITS: usize = 2048;
 
 /// OpenSSL and BoringSSL, the hosts' libraries, refuse longer moduli.
-const MAX_RSA_BITS: usize = 16_384;
+pub(crate) const MAX_RSA_BITS: usize = 16_384;
 
 /// Exponents beyond 32 bits only cost the verifier time; BoringSSL refuses more than 33.
 const MAX_RSA_EXPONENT_BYTES: usize = 4;
@@ -75,8 +76,8 @@ impl Key {
     /// # Errors
     /// [`Error::RefusedKey`]: not an object, repeated names, an unknown `kty` or `crv`, a `use` other than
     /// `sig`, `key_ops` without `verify`, an `alg` the key cannot serve, private members, RSA moduli below
-    /// 2048 or above 16384 bits or even, bad exponents, EC coordinates of the wrong length, Ed25519
-    /// points that are none or of small order, and all that [`Key::hmac`] refuses.
+    /// 2048 or above 16384 bits, even, or of the ROCA generator (CVE-2017-15361), bad exponents, EC coordinates
+    /// of the wrong length, Ed25519 points that are none or of small order, and all that [`Key::hmac`] refuses.
     pub fn from_jwk(json: &str) -> Result<Self, Error> {
         let object = json::parse_object(json.as_bytes())
             .map_err(|fault| refused(format!("JWK: {}", fault.problem())))?;
@@ -197,6 +198,9 @@ impl Material {
         }
         if is_even(n) {
             return Err(refused("RSA modulus is even"));
+        }
+        if roca::has_fingerprint(n) {
+            return Err(refused("RSA modulus can be factored (ROCA, CVE-2017-15361)"));
         }
         if is_even(e) || e == [1] {
             return Err(refused("RSA exponent is even or below 3"));
