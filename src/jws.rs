@@ -197,8 +197,8 @@ pub struct UntrustedToken<'a> {
 }
 
 impl<'a> UntrustedToken<'a> {
-    /// Takes a compact JWS apart (RFC 7515 §5.2, RFC 7519 §7.2), in this order: length; three segments, none
-    /// empty; base64url of each in its one spelling; the header a JSON object without repeated names,
+    /// Takes a compact JWS apart (RFC 7515 §5.2, RFC 7519 §7.2), in this order: length; three segments, of
+    /// which only the payload may be empty; base64url of each in its one spelling; the header a JSON object without repeated names,
     /// `crit` and `b64` absent, `alg` the name of a known algorithm, `kid` and `typ` strings if present.
     ///
     /// `max_length` counts bytes; see [`DEFAULT_MAX_TOKEN_LENGTH`]. Time and memory are linear in the
@@ -211,11 +211,12 @@ impl<'a> UntrustedToken<'a> {
         if token.len() > max_length {
             return Err(Error::TokenTooLong { length: token.len(), limit: max_length });
         }
-        let not_three = || malformed(Part::Token, "expected three segments, none empty");
+        let not_three =
+            || malformed(Part::Token, "expected three segments, header and signature not empty");
         let (message, signature) = token.rsplit_once('.').ok_or_else(not_three)?;
         let (header, payload) = message.split_once('.').ok_or_else(not_three)?;
-        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains('.')
-        {
+        // Nothing is a payload like another (RFC 7515 §3). It is no claims set: as a JWT it is refused there.
+        if header.is_empty() || signature.is_empty() || payload.contains('.') {
             return Err(not_three());
         }
         let decode = |segment, part| {

@@ -286,7 +286,7 @@ fn credentials_are_found_wherever_they_may_be() {
             None,
             Err(Error::MalformedToken {
                 part: edgegate::error::Part::Token,
-                problem: "expected three segments, none empty",
+                problem: "expected three segments, header and signature not empty",
             }),
         ),
         // Another scheme is no credential, and hides none.
