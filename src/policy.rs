@@ -4,27 +4,32 @@
 //! name that is used is defined, every route can be reached. Faults name their place
 //! (`issuers[1].audience: expected a non-empty list`).
 
+mod api_keys;
+mod check;
 mod document;
+mod issuers;
+mod limits;
 mod path;
 mod pattern;
+mod routes;
 mod shape;
 
 use serde::Deserialize;
 
-use self::document::{
-    AlgorithmName, ApiKeysDocument, Document, FailedAuthenticationDocument, IssuerDocument,
-    LimitDocument, RouteDocument, StoreName,
+#[cfg(feature = "js")]
+pub(crate) use self::issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
+use self::{
+    api_keys::api_keys,
+    check::{begins_with_host, cache_secs, config, each, secret_of, token},
+    document::Document,
+    issuers::issuer,
+    limits::{failed_authentication, limit},
+    routes::{fallback, refuse_unreachable, route},
 };
-pub use self::{path::RequestPath, pattern::PathPattern};
+pub use self::{path::RequestPath, pattern::PathPattern, routes::Route};
 use crate::{
-    api_key::{ApiKeys, SigningKeys},
-    claims::ClaimRules,
-    error::Error,
-    jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH},
-    keys::{Key, KeySet},
-    rate::{self, Limit},
-    secret::Secret,
-    verifier::{Issuer, KeySource, Verifier},
+    api_key::ApiKeys, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH, rate::Limit, secret::Secret,
+    verifier::Verifier,
 };
 
 /// Where secrets are looked up by name: secret bindings on Workers, an object in JavaScript.
@@ -278,51 +283,6 @@ pub enum CredentialKind {
     ApiKey,
 }
 
-/// One route of the policy. The first that matches a request decides.
-#[derive(Debug, Clone)]
-pub struct Route {
-    pattern: PathPattern,
-    methods: Vec<String>,
-    /// Whether a credential is asked for.
-    pub auth: Auth,
-    /// Which kinds are taken.
-    pub accept: Vec<CredentialKind>,
-    /// Scopes of which all are needed.
-    pub all_scopes: Vec<String>,
-    /// Scopes of which one is needed; empty: none.
-    pub any_scopes: Vec<String>,
-    /// What a request takes from each limit.
-    pub cost: u32,
-    limits: Vec<usize>,
-}
-
-impl Route {
-    /// The path pattern as the policy writes it; it names the route in events and limits.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.pattern.as_str()
-    }
-
-    fn matches(&self, method: &str, path: &RequestPath) -> bool {
-        self.takes_method(method) && self.pattern.matches(path)
-    }
-
-    /// A route for GET is one for HEAD too: services answer both from the same handler.
-    fn takes_method(&self, method: &str) -> bool {
-        self.methods.is_empty()
-            || self.methods.iter().any(|own| own == method || (own == "GET" && method == "HEAD"))
-    }
-
-    fn covers(&self, other: &Self) -> bool {
-        let methods_covered = if other.methods.is_empty() {
-            self.methods.is_empty()
-        } else {
-            other.methods.iter().all(|method| self.takes_method(method))
-        };
-        methods_covered && self.pattern.covers(&other.pattern)
-    }
-}
-
 impl ApiKeyPolicy {
     /// The prefix a presented value begins with. With `sk` and `sk_old` configured, `sk_old_…` is the
     /// longer one's.
@@ -448,7 +408,7 @@ impl Policy {
     }
 }
 
-// ---- the sections, in the order of the document ----
+// ---- the fields that are no section of their own ----
 
 fn upstream(text: &str) -> Result<String, Error> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
@@ -488,472 +448,9 @@ fn forward_auth_client_ip_header(document: &Document) -> Result<String, Error> {
     }
 }
 
-fn issuer(path: &str, document: &IssuerDocument, secrets: &dyn Secrets) -> Result<Issuer, Error> {
-    if document.issuer.is_empty() {
-        return Err(config(format!("{path}.issuer"), "expected a non-empty string"));
-    }
-    let audience = match document.audience.as_deref() {
-        Some(audience) if !audience.is_empty() && audience.iter().all(|one| !one.is_empty()) => {
-            audience.to_vec()
-        }
-        _ => return Err(config(format!("{path}.audience"), "expected a non-empty list")),
-    };
-    refuse_empty_rules(path, document)?;
-    let (algorithms, keys) = issuer_keys(path, document, secrets)?;
-    Ok(Issuer {
-        rules: ClaimRules {
-            audience,
-            require_exp: document.require_exp.unwrap_or(true),
-            clock_tolerance_secs: clock_tolerance(path, document)?,
-            max_token_age_secs: document.max_token_age_secs,
-            required_claims: document.required_claims.clone(),
-            typ: document.typ.clone(),
-            scope_claim: document.scope_claim.clone(),
-            ..ClaimRules::new(document.issuer.as_str())
-        },
-        algorithms,
-        keys,
-    })
-}
-
-/// Rules that no token can meet, or that mean nothing.
-fn refuse_empty_rules(path: &str, document: &IssuerDocument) -> Result<(), Error> {
-    if let Some(index) = document.required_claims.iter().position(String::is_empty) {
-        let place = format!("{path}.required_claims[{index}]");
-        return Err(config(place, "expected a non-empty string"));
-    }
-    for (name, text) in [("typ", &document.typ), ("scope_claim", &document.scope_claim)] {
-        if text.as_ref().is_some_and(String::is_empty) {
-            return Err(config(format!("{path}.{name}"), "expected a non-empty string"));
-        }
-    }
-    if document.max_token_age_secs == Some(0) {
-        return Err(config(format!("{path}.max_token_age_secs"), "expected at least 1"));
-    }
-    Ok(())
-}
-
-/// More than ten minutes is no clock skew any more: it would keep every token alive that much longer.
-const MAX_CLOCK_TOLERANCE_SECS: u64 = 600;
-
-fn clock_tolerance(path: &str, document: &IssuerDocument) -> Result<u64, Error> {
-    match document.clock_tolerance_secs.unwrap_or(0) {
-        secs if secs > MAX_CLOCK_TOLERANCE_SECS => {
-            Err(config(format!("{path}.clock_tolerance_secs"), "expected at most 600 seconds"))
-        }
-        secs => Ok(secs),
-    }
-}
-
-/// The issuer's algorithms and keys: exactly one of `secret`, `jwks`, `pem`, `jwks_uri`.
-fn issuer_keys(
-    path: &str,
-    document: &IssuerDocument,
-    secrets: &dyn Secrets,
-) -> Result<(Vec<Algorithm>, KeySource), Error> {
-    let algorithms = document.algorithms.as_deref().unwrap_or_default();
-    let algorithms = each(&format!("{path}.algorithms"), algorithms.iter(), |place, name| {
-        Algorithm::from_name(name).ok_or_else(|| {
-            config(place.to_owned(), "expected an algorithm like RS256, ES256, EdDSA or HS256")
-        })
-    })?;
-    let given = (
-        document.secret.as_deref(),
-        document.jwks.as_ref(),
-        document.pem.as_deref(),
-        document.jwks_uri.as_deref(),
-    );
-    if let (Some(name), None, None, None) = given {
-        let algorithm = match algorithms.as_slice() {
-            [] => Algorithm::Hs256,
-            [one] => *one,
-            _ => {
-                return Err(config(
-                    format!("{path}.algorithms"),
-                    "expected exactly one algorithm for a secret",
-                ));
-            }
-        };
-        let place = format!("{path}.secret");
-        let secret = secret_named(&place, name, secrets)?;
-        let key = Key::hmac(secret, algorithm, None).map_err(|fault| at(&place, &fault))?;
-        let keys = KeySet::new(vec![key]).map_err(|fault| at(&place, &fault))?;
-        return Ok((vec![algorithm], KeySource::Fixed(keys)));
-    }
-    if algorithms.is_empty() {
-        return Err(config(format!("{path}.algorithms"), "expected a non-empty list"));
-    }
-    let keys = match given {
-        (None, Some(jwks), None, None) => KeySource::Fixed(
-            KeySet::from_jwks(&jwks.to_string())
-                .map_err(|fault| at(&format!("{path}.jwks"), &fault))?,
-        ),
-        (None, None, Some(pem), None) => {
-            let place = format!("{path}.pem");
-            let key = Key::from_pem(pem).map_err(|fault| at(&place, &fault))?;
-            KeySource::Fixed(KeySet::new(vec![key]).map_err(|fault| at(&place, &fault))?)
-        }
-        (None, None, None, Some(uri)) => {
-            KeySource::Remote { uri: jwks_uri(&format!("{path}.jwks_uri"), uri)? }
-        }
-        _ => {
-            return Err(config(
-                path.to_owned(),
-                "expected exactly one of secret, jwks, pem, jwks_uri",
-            ));
-        }
-    };
-    Ok((algorithms, keys))
-}
-
-/// Whether what follows the scheme of a URL names a host.
-fn begins_with_host(rest: &str) -> bool {
-    !rest.is_empty() && !rest.starts_with(['/', '?', ':'])
-}
-
-/// `https` only, but for a loopback address: whoever can change the keys on their way is the issuer.
-fn jwks_uri(path: &str, uri: &str) -> Result<String, Error> {
-    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-        .iter()
-        .any(|start| uri.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/'])));
-    let secure = uri.strip_prefix("https://").is_some_and(begins_with_host);
-    let plain = !uri.contains(['#', '@', '\\']) && uri.bytes().all(|byte| byte.is_ascii_graphic());
-    if (secure || loopback) && plain {
-        return Ok(uri.to_owned());
-    }
-    Err(config(path.to_owned(), "expected an https URL (http only on loopback)"))
-}
-
-fn api_keys(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKeyPolicy, Error> {
-    let signing_keys =
-        each("api_keys.signing_keys", document.signing_keys.iter(), |path, signing_key| {
-            let place = format!("{path}.secret");
-            Ok((signing_key.id, secret_of(&place, &signing_key.secret, secrets)?))
-        })?;
-    let signing_keys = SigningKeys::new(signing_keys).map_err(|fault| at("api_keys", &fault))?;
-    if let Some(index) =
-        document::first_repeated(document.prefixes.iter().map(|known| known.prefix.as_str()))
-    {
-        return Err(config(
-            format!("api_keys.prefixes[{index}].prefix"),
-            "this prefix is configured already",
-        ));
-    }
-    let (places, own_format): (Vec<usize>, Vec<&str>) = document
-        .prefixes
-        .iter()
-        .enumerate()
-        .filter(|(_, known)| known.format == KeyFormat::Edgegate)
-        .map(|(place, known)| (place, known.prefix.as_str()))
-        .unzip();
-    if own_format.is_empty() && !document.prefixes.is_empty() {
-        let problem = "expected at least one that is not imported";
-        return Err(config("api_keys.prefixes", problem));
-    }
-    let keys = ApiKeys::new(&document.environment, &own_format, signing_keys).map_err(|fault| {
-        // Its list has only the prefixes of the gate's own format: their places are others.
-        match (&fault, places.iter().enumerate().find(|(own, _)| is_at(&fault, *own))) {
-            (Error::Config { problem, .. }, Some((_, place))) => {
-                config(format!("api_keys.prefixes[{place}].prefix"), problem)
-            }
-            _ => at("api_keys", &fault),
-        }
-    })?;
-    refuse_shadowed(document, &own_format)?;
-    let prefixes = each("api_keys.prefixes", document.prefixes.iter(), |path, known| {
-        scope_list(&format!("{path}.scopes"), known.scopes.as_deref().unwrap_or_default())?;
-        let plain = known.prefix.starts_with(|first: char| first.is_ascii_alphabetic())
-            && known.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !plain {
-            return Err(config(format!("{path}.prefix"), "expected letters and digits, like sk"));
-        }
-        Ok(PrefixPolicy {
-            prefix: known.prefix.clone(),
-            scopes: known.scopes.clone(),
-            format: known.format,
-        })
-    })?;
-    cache_secs("api_keys.cache_secs", document.cache_secs)?;
-    Ok(ApiKeyPolicy { keys, records: document.records, cache_secs: document.cache_secs, prefixes })
-}
-
-/// Whether a fault of [`ApiKeys::new`] is that of the prefix at this index.
-fn is_at(fault: &Error, index: usize) -> bool {
-    matches!(fault, Error::Config { path, .. } if *path == format!("prefixes[{index}]"))
-}
-
-/// With `sk` beside an imported `sk_test`, every key of `sk` in the environment `test` would be looked up
-/// as an imported one, and not found.
-fn refuse_shadowed(document: &ApiKeysDocument, own_format: &[&str]) -> Result<(), Error> {
-    for (index, known) in document.prefixes.iter().enumerate() {
-        let begins = format!("{}_", known.prefix);
-        let shadowed = own_format
-            .iter()
-            .find(|own| format!("{own}_{}_", document.environment).starts_with(&begins))
-            .filter(|own| known.format == KeyFormat::Imported && known.prefix.len() > own.len());
-        if let Some(own) = shadowed {
-            return Err(config(
-                format!("api_keys.prefixes[{index}].prefix"),
-                &format!("keys of {own} begin with it, they could not be told apart"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn revocation(policy: RevocationPolicy) -> Result<RevocationPolicy, Error> {
     cache_secs("revocation.cache_secs", policy.cache_secs)?;
     Ok(policy)
-}
-
-/// An hour of staleness is more than any revocation should wait for.
-fn cache_secs(path: &str, CacheSecs(secs): CacheSecs) -> Result<(), Error> {
-    if secs > 3600 { Err(config(path.to_owned(), "expected at most 3600 seconds")) } else { Ok(()) }
-}
-
-fn limit(path: &str, document: &LimitDocument) -> Result<LimitPolicy, Error> {
-    let algorithm = match (document.algorithm, document.burst) {
-        (AlgorithmName::FixedWindow, None) => rate::Algorithm::FixedWindow,
-        (AlgorithmName::SlidingWindow, None) => rate::Algorithm::SlidingWindow,
-        (AlgorithmName::TokenBucket, burst) => {
-            rate::Algorithm::TokenBucket { burst: burst.unwrap_or(document.requests) }
-        }
-        (_, Some(_)) => {
-            return Err(config(format!("{path}.burst"), "only a token-bucket has a burst"));
-        }
-    };
-    let store = match (document.store, document.binding.as_deref()) {
-        (StoreName::Memory, None) => LimitStore::Memory,
-        (StoreName::DurableObject, None) => LimitStore::DurableObject,
-        (StoreName::Binding, Some(name)) => {
-            LimitStore::Binding(token(&format!("{path}.binding"), name)?)
-        }
-        (StoreName::Binding, None) => {
-            return Err(config(
-                format!("{path}.binding"),
-                "expected the name of a rate-limiting binding",
-            ));
-        }
-        (_, Some(_)) => {
-            return Err(config(format!("{path}.binding"), "only store = binding has a binding"));
-        }
-    };
-    let by = document.by.to_vec();
-    if by.is_empty() {
-        return Err(config(format!("{path}.by"), "expected a non-empty list"));
-    }
-    let limit =
-        Limit::new(document.name.as_str(), document.requests, document.window_secs, algorithm)
-            .map_err(|fault| at(path, &fault))?;
-    Ok(LimitPolicy { limit, by, store, on_error: document.on_error })
-}
-
-fn failed_authentication(
-    document: Option<FailedAuthenticationDocument>,
-) -> Result<Option<FailedAuthentication>, Error> {
-    let document = document.unwrap_or(FailedAuthenticationDocument {
-        requests: FailedAuthentication::default_requests(),
-        window_secs: FailedAuthentication::default_window_secs(),
-        enabled: true,
-    });
-    if !document.enabled {
-        return Ok(None);
-    }
-    let limit = Limit::new(
-        "failed-authentication",
-        document.requests,
-        document.window_secs,
-        rate::Algorithm::SlidingWindow,
-    )
-    .map_err(|fault| at("failed_authentication", &fault))?;
-    Ok(Some(FailedAuthentication { limit }))
-}
-
-fn route(
-    path: &str,
-    document: &RouteDocument,
-    limits: &[LimitPolicy],
-    configured: &[CredentialKind],
-) -> Result<Route, Error> {
-    let pattern = PathPattern::parse(&document.path)
-        .map_err(|problem| config(format!("{path}.path"), problem))?;
-    let methods = each(
-        &format!("{path}.methods"),
-        document.methods.as_deref().unwrap_or_default().iter(),
-        |place, method| {
-            let plain = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
-            if plain {
-                Ok(method.clone())
-            } else {
-                Err(config(place.to_owned(), "expected a method in capitals, like GET"))
-            }
-        },
-    )?;
-    if document.methods.as_ref().is_some_and(Vec::is_empty) {
-        return Err(config(format!("{path}.methods"), "expected a non-empty list"));
-    }
-    let accept = each(
-        &format!("{path}.accept"),
-        document.accept.as_deref().unwrap_or(configured).iter(),
-        |place, kind| match (configured.contains(kind), kind) {
-            (true, kind) => Ok(*kind),
-            (false, CredentialKind::Jwt) => Err(config(place.to_owned(), "there are no issuers")),
-            (false, CredentialKind::ApiKey) => {
-                Err(config(place.to_owned(), "there is no api_keys section"))
-            }
-        },
-    )?;
-    let limit_indices =
-        each(&format!("{path}.limits"), document.limits.iter(), |place, wanted| {
-            limits
-                .iter()
-                .position(|known| known.limit.name() == wanted)
-                .ok_or_else(|| config(place.to_owned(), "no limit has this name"))
-        })?;
-    if document.auth == Auth::None {
-        if document.accept.is_some() {
-            return Err(config(format!("{path}.accept"), "a route with auth = none accepts none"));
-        }
-        if !document.scopes.all.is_empty() || !document.scopes.any.is_empty() {
-            return Err(config(format!("{path}.scopes"), "a route with auth = none has no scopes"));
-        }
-        let impossible = limit_indices.iter().position(|index| {
-            limits.get(*index).is_some_and(|known| known.by.iter().any(CountBy::needs_identity))
-        });
-        if let Some(index) = impossible {
-            let problem = "counts by what a route with auth = none never knows";
-            return Err(config(format!("{path}.limits[{index}]"), problem));
-        }
-    } else if document.accept.as_ref().is_some_and(Vec::is_empty) {
-        return Err(config(format!("{path}.accept"), "expected a non-empty list"));
-    } else if accept.is_empty() {
-        return Err(config(
-            format!("{path}.accept"),
-            "no credential is accepted: configure issuers or api_keys",
-        ));
-    }
-    scope_list(&format!("{path}.scopes.all"), &document.scopes.all)?;
-    scope_list(&format!("{path}.scopes.any"), &document.scopes.any)?;
-    if let Some(index) = document::first_repeated(document.limits.iter().map(String::as_str)) {
-        return Err(config(format!("{path}.limits[{index}]"), "this limit is listed already"));
-    }
-    if document.cost == 0 {
-        return Err(config(format!("{path}.cost"), "expected at least 1"));
-    }
-    for known in limit_indices.iter().filter_map(|index| limits.get(*index)) {
-        if document.cost > known.limit.capacity() {
-            let problem = "costs more than one of its limits ever allows";
-            return Err(config(format!("{path}.cost"), problem));
-        }
-        if document.cost != 1 && matches!(known.store, LimitStore::Binding(_)) {
-            let problem = "a rate-limiting binding counts every request as one";
-            return Err(config(format!("{path}.cost"), problem));
-        }
-    }
-    Ok(Route {
-        pattern,
-        methods,
-        auth: document.auth,
-        accept,
-        all_scopes: document.scopes.all.clone(),
-        any_scopes: document.scopes.any.clone(),
-        cost: document.cost,
-        limits: limit_indices,
-    })
-}
-
-/// What decides where no route matches: a credential of any configured kind is required.
-fn fallback(configured: Vec<CredentialKind>) -> Result<Route, Error> {
-    let pattern = PathPattern::parse("/*").map_err(|problem| config(String::new(), problem))?;
-    Ok(Route {
-        pattern,
-        methods: Vec::new(),
-        auth: Auth::Required,
-        accept: configured,
-        all_scopes: Vec::new(),
-        any_scopes: Vec::new(),
-        cost: 1,
-        limits: Vec::new(),
-    })
-}
-
-/// A route that an earlier one always takes the requests of is a contradiction, not a choice.
-fn refuse_unreachable(routes: &[Route]) -> Result<(), Error> {
-    for (index, later) in routes.iter().enumerate() {
-        let earlier = routes.iter().take(index).position(|earlier| earlier.covers(later));
-        if let Some(earlier) = earlier {
-            return Err(config(
-                format!("routes[{index}]"),
-                &format!("is never reached, routes[{earlier}] matches first"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-// ---- small checks shared by the sections ----
-
-/// HMAC-SHA-256 secrets and the administrator's: as long as the hash (RFC 7518 §3.2).
-const MIN_SECRET_LENGTH: usize = 32;
-
-fn secret_named(path: &str, name: &str, secrets: &dyn Secrets) -> Result<Secret, Error> {
-    secrets
-        .secret(name)
-        .ok_or_else(|| config(path.to_owned(), &format!("there is no secret named {name}")))
-}
-
-fn secret_of(path: &str, name: &str, secrets: &dyn Secrets) -> Result<Secret, Error> {
-    let secret = secret_named(path, name, secrets)?;
-    secret.require_length(MIN_SECRET_LENGTH).map_err(|fault| at(path, &fault))?;
-    Ok(secret)
-}
-
-/// A name that can stand in a header or a structured field as it is (RFC 9110 §5.6.2, `token`).
-fn token(path: &str, text: &str) -> Result<String, Error> {
-    let plain = (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    if plain {
-        Ok(text.to_owned())
-    } else {
-        Err(config(path.to_owned(), "expected 1 to 64 letters, digits, '-', '_' or '.'"))
-    }
-}
-
-/// Scopes as RFC 6749 §3.3 writes them: visible ASCII without space, quote and backslash.
-fn scope_list(path: &str, scopes: &[String]) -> Result<(), Error> {
-    for (index, scope) in scopes.iter().enumerate() {
-        let plain = !scope.is_empty()
-            && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-        if !plain {
-            return Err(config(format!("{path}[{index}]"), "expected a scope like read:posts"));
-        }
-    }
-    Ok(())
-}
-
-/// Maps a list, telling each step its place (`limits[2]`).
-fn each<T, U>(
-    path: &str,
-    items: impl Iterator<Item = T>,
-    mut step: impl FnMut(&str, T) -> Result<U, Error>,
-) -> Result<Vec<U>, Error> {
-    items.enumerate().map(|(index, item)| step(&format!("{path}[{index}]"), item)).collect()
-}
-
-fn config(path: impl Into<String>, problem: &str) -> Error {
-    Error::Config { path: path.into(), problem: problem.to_owned() }
-}
-
-/// Puts a fault of a part (a key, a limit) at its place in the policy.
-fn at(path: &str, fault: &Error) -> Error {
-    match fault {
-        Error::Config { path: inner, problem } if !inner.is_empty() => {
-            config(format!("{path}.{inner}"), problem)
-        }
-        other => config(path, &other.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,177 @@
+//! The section `routes`: what is asked of a request, by its method and path.
+
+use super::{
+    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore,
+    check::{config, each, scope_list},
+    document::{self, RouteDocument},
+    path::RequestPath,
+    pattern::PathPattern,
+};
+use crate::error::Error;
+
+/// One route of the policy. The first that matches a request decides.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pattern: PathPattern,
+    methods: Vec<String>,
+    /// Whether a credential is asked for.
+    pub auth: Auth,
+    /// Which kinds are taken.
+    pub accept: Vec<CredentialKind>,
+    /// Scopes of which all are needed.
+    pub all_scopes: Vec<String>,
+    /// Scopes of which one is needed; empty: none.
+    pub any_scopes: Vec<String>,
+    /// What a request takes from each limit.
+    pub cost: u32,
+    pub(super) limits: Vec<usize>,
+}
+
+impl Route {
+    /// The path pattern as the policy writes it; it names the route in events and limits.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.pattern.as_str()
+    }
+
+    pub(super) fn matches(&self, method: &str, path: &RequestPath) -> bool {
+        self.takes_method(method) && self.pattern.matches(path)
+    }
+
+    /// A route for GET is one for HEAD too: services answer both from the same handler.
+    fn takes_method(&self, method: &str) -> bool {
+        self.methods.is_empty()
+            || self.methods.iter().any(|own| own == method || (own == "GET" && method == "HEAD"))
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        let methods_covered = if other.methods.is_empty() {
+            self.methods.is_empty()
+        } else {
+            other.methods.iter().all(|method| self.takes_method(method))
+        };
+        methods_covered && self.pattern.covers(&other.pattern)
+    }
+}
+
+pub(super) fn route(
+    path: &str,
+    document: &RouteDocument,
+    limits: &[LimitPolicy],
+    configured: &[CredentialKind],
+) -> Result<Route, Error> {
+    let pattern = PathPattern::parse(&document.path)
+        .map_err(|problem| config(format!("{path}.path"), problem))?;
+    let methods = each(
+        &format!("{path}.methods"),
+        document.methods.as_deref().unwrap_or_default().iter(),
+        |place, method| {
+            let plain = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
+            if plain {
+                Ok(method.clone())
+            } else {
+                Err(config(place.to_owned(), "expected a method in capitals, like GET"))
+            }
+        },
+    )?;
+    if document.methods.as_ref().is_some_and(Vec::is_empty) {
+        return Err(config(format!("{path}.methods"), "expected a non-empty list"));
+    }
+    let accept = each(
+        &format!("{path}.accept"),
+        document.accept.as_deref().unwrap_or(configured).iter(),
+        |place, kind| match (configured.contains(kind), kind) {
+            (true, kind) => Ok(*kind),
+            (false, CredentialKind::Jwt) => Err(config(place.to_owned(), "there are no issuers")),
+            (false, CredentialKind::ApiKey) => {
+                Err(config(place.to_owned(), "there is no api_keys section"))
+            }
+        },
+    )?;
+    let limit_indices =
+        each(&format!("{path}.limits"), document.limits.iter(), |place, wanted| {
+            limits
+                .iter()
+                .position(|known| known.limit.name() == wanted)
+                .ok_or_else(|| config(place.to_owned(), "no limit has this name"))
+        })?;
+    if document.auth == Auth::None {
+        if document.accept.is_some() {
+            return Err(config(format!("{path}.accept"), "a route with auth = none accepts none"));
+        }
+        if !document.scopes.all.is_empty() || !document.scopes.any.is_empty() {
+            return Err(config(format!("{path}.scopes"), "a route with auth = none has no scopes"));
+        }
+        let impossible = limit_indices.iter().position(|index| {
+            limits.get(*index).is_some_and(|known| known.by.iter().any(CountBy::needs_identity))
+        });
+        if let Some(index) = impossible {
+            let problem = "counts by what a route with auth = none never knows";
+            return Err(config(format!("{path}.limits[{index}]"), problem));
+        }
+    } else if document.accept.as_ref().is_some_and(Vec::is_empty) {
+        return Err(config(format!("{path}.accept"), "expected a non-empty list"));
+    } else if accept.is_empty() {
+        return Err(config(
+            format!("{path}.accept"),
+            "no credential is accepted: configure issuers or api_keys",
+        ));
+    }
+    scope_list(&format!("{path}.scopes.all"), &document.scopes.all)?;
+    scope_list(&format!("{path}.scopes.any"), &document.scopes.any)?;
+    if let Some(index) = document::first_repeated(document.limits.iter().map(String::as_str)) {
+        return Err(config(format!("{path}.limits[{index}]"), "this limit is listed already"));
+    }
+    if document.cost == 0 {
+        return Err(config(format!("{path}.cost"), "expected at least 1"));
+    }
+    for known in limit_indices.iter().filter_map(|index| limits.get(*index)) {
+        if document.cost > known.limit.capacity() {
+            let problem = "costs more than one of its limits ever allows";
+            return Err(config(format!("{path}.cost"), problem));
+        }
+        if document.cost != 1 && matches!(known.store, LimitStore::Binding(_)) {
+            let problem = "a rate-limiting binding counts every request as one";
+            return Err(config(format!("{path}.cost"), problem));
+        }
+    }
+    Ok(Route {
+        pattern,
+        methods,
+        auth: document.auth,
+        accept,
+        all_scopes: document.scopes.all.clone(),
+        any_scopes: document.scopes.any.clone(),
+        cost: document.cost,
+        limits: limit_indices,
+    })
+}
+
+/// What decides where no route matches: a credential of any configured kind is required.
+pub(super) fn fallback(configured: Vec<CredentialKind>) -> Result<Route, Error> {
+    let pattern = PathPattern::parse("/*").map_err(|problem| config(String::new(), problem))?;
+    Ok(Route {
+        pattern,
+        methods: Vec::new(),
+        auth: Auth::Required,
+        accept: configured,
+        all_scopes: Vec::new(),
+        any_scopes: Vec::new(),
+        cost: 1,
+        limits: Vec::new(),
+    })
+}
+
+/// A route that an earlier one always takes the requests of is a contradiction, not a choice.
+pub(super) fn refuse_unreachable(routes: &[Route]) -> Result<(), Error> {
+    for (index, later) in routes.iter().enumerate() {
+        let earlier = routes.iter().take(index).position(|earlier| earlier.covers(later));
+        if let Some(earlier) = earlier {
+            return Err(config(
+                format!("routes[{index}]"),
+                &format!("is never reached, routes[{earlier}] matches first"),
+            ));
+        }
+    }
+    Ok(())
+}
