@@ -24,7 +24,7 @@ pub mod policy;
 pub mod rate;
 pub mod revocation;
 pub mod secret;
-mod signature;
+pub mod signature;
 pub mod store;
 mod strict_json;
 pub mod time;

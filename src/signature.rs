@@ -1,7 +1,13 @@
 //! Signatures that are checked here, in wasm: HMAC and Ed25519.
 //!
 //! RSA and ECDSA are left to the host: its native code is ten to thirty times as fast, and a big-number
-//! implementation would triple the size of the module. See [`crate::jws::HostCheck`].
+//! implementation would triple the size of the module. See [`crate::jws::HostCheck`]. For hosts that have
+//! no such code there is `pure`, behind the feature of that name.
 
 pub(crate) mod ed25519;
 pub(crate) mod hmac;
+#[cfg(test)]
+#[cfg(all(feature = "pure", not(target_arch = "wasm32")))]
+mod primitives;
+#[cfg(feature = "pure")]
+pub mod pure;
