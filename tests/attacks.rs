@@ -1,4 +1,5 @@
 //! Known attacks on JWT verifiers, by name. Each must fail for the reason it should fail for.
+//! Where one has a number or a rule, the test names it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -50,6 +51,7 @@ fn the_honest_token_passes() {
     assert_eq!(verify(&token, &eddsa_key()).unwrap().payload(), CLAIMS.as_bytes());
 }
 
+/// RFC 8725 §2.1; CVE-2015-9235 (jsonwebtoken), CVE-2020-28042 (ServiceStack).
 #[test]
 fn none_in_every_spelling() {
     for name in
@@ -60,7 +62,7 @@ fn none_in_every_spelling() {
         malformed(
             &format!("{}.", message(&header, CLAIMS)),
             Part::Token,
-            "expected three segments, none empty",
+            "expected three segments, header and signature not empty",
         );
     }
 }
@@ -74,6 +76,8 @@ fn no_algorithm_or_one_of_another_type() {
     }
 }
 
+/// RFC 8725 §2.1; CVE-2015-9235 (jsonwebtoken), CVE-2016-10555 (jwt-simple), CVE-2022-29217 (PyJWT: keys in
+/// forms that its list of forbidden secrets did not know).
 #[test]
 fn the_public_key_used_as_an_hmac_secret() {
     let vectors: serde_json::Value =
@@ -82,18 +86,20 @@ fn the_public_key_used_as_an_hmac_secret() {
         let pem = vector["pem"].as_str().unwrap();
         let jwk = vector["jwk"].to_string();
         let key = Key::from_pem(pem).unwrap();
-        for secret in [pem, pem.trim(), &jwk] {
+        let der = der_of(pem);
+        for secret in [pem.as_bytes(), pem.trim().as_bytes(), jwk.as_bytes(), &der] {
             // The key decides: an HMAC is not even computed.
-            let token = hmac_with(secret.as_bytes(), HS256, CLAIMS);
+            let token = hmac_with(secret, HS256, CLAIMS);
             let found = verify(&token, &key).map(|_| ()).unwrap_err();
             assert_eq!(found, Error::AlgorithmNotAllowed, "{}", vector["name"]);
             // And nobody can configure it by mistake.
-            let mistake = Key::hmac(Secret::new(secret.into()), Algorithm::Hs256, None);
+            let mistake = Key::hmac(Secret::new(secret.to_vec()), Algorithm::Hs256, None);
             assert!(mistake.is_err(), "{}", vector["name"]);
         }
     }
 }
 
+/// RFC 8725 §3.1.
 #[test]
 fn an_algorithm_of_another_kind_for_a_known_key() {
     let all = ["HS384", "HS512", "RS256", "PS256", "ES256", "ES512"];
@@ -106,6 +112,7 @@ fn an_algorithm_of_another_kind_for_a_known_key() {
     assert_eq!(found, Error::AlgorithmNotAllowed);
 }
 
+/// RFC 8725 §3.10; CVE-2018-0114 (node-jose).
 #[test]
 fn a_key_brought_along_in_the_header_is_not_used() {
     // Signed by the attacker's key, which the header offers in every way there is.
@@ -121,10 +128,15 @@ fn a_key_brought_along_in_the_header_is_not_used() {
     assert!(verify(&hs256(&header, CLAIMS), &hs256_key()).is_ok());
 }
 
+/// RFC 2104 §5; CVE-2020-28042 (ServiceStack).
 #[test]
 fn empty_null_and_shortened_signatures() {
     let body = message(HS256, CLAIMS);
-    malformed(&format!("{body}."), Part::Token, "expected three segments, none empty");
+    malformed(
+        &format!("{body}."),
+        Part::Token,
+        "expected three segments, header and signature not empty",
+    );
     for signature in [&b"\0"[..], &[0; 16], &[0; 32], &[0; 64], b"null"] {
         let token = format!("{body}.{}", encode(signature));
         let found = verify(&token, &hs256_key()).map(|_| ()).unwrap_err();
@@ -143,9 +155,10 @@ fn empty_null_and_shortened_signatures() {
     }
 }
 
+/// CVE-2022-21449 ("psychic signatures", Java): r = s = 0 held for every message. The same taken modulo the
+/// order of the curve is tested with the arithmetic, in `signature::pure`.
 #[test]
 fn zero_signatures_never_reach_the_host() {
-    // CVE-2022-21449: r = s = 0 held for every message.
     let jwk = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
                   "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
     let key = Key::from_jwk(jwk).unwrap();
@@ -181,6 +194,7 @@ fn an_rsa_signature_shorter_or_longer_than_the_modulus_never_reaches_the_host() 
     assert!(matches!(token.verify(&key), Ok(Step::NeedsHost(_))));
 }
 
+/// RFC 7515 §2, RFC 4648 §3.5.
 #[test]
 fn second_spellings_of_a_segment() {
     let token = hs256(HS256, CLAIMS);
@@ -226,7 +240,7 @@ fn second_spellings_of_a_segment() {
 #[test]
 fn the_wrong_number_of_segments() {
     let token = hs256(HS256, CLAIMS);
-    let problem = "expected three segments, none empty";
+    let problem = "expected three segments, header and signature not empty";
     for token in [
         "",
         ".",
@@ -234,7 +248,6 @@ fn the_wrong_number_of_segments() {
         "...",
         "a",
         "a.b",
-        "a..b",
         ".a.b",
         "a.b.",
         &format!("{token}."),
@@ -258,6 +271,7 @@ fn whitespace_around_the_token() {
     }
 }
 
+/// RFC 7515 §4, RFC 7519 §4, RFC 8259 §4.
 #[test]
 fn names_that_occur_twice() {
     for header in [
@@ -279,6 +293,7 @@ fn names_that_occur_twice() {
     }
 }
 
+/// RFC 7515 §4.1.11, RFC 7797 §6.
 #[test]
 fn extensions_nobody_understands() {
     for header in [
@@ -299,7 +314,11 @@ fn headers_that_are_no_object() {
     for header in ["", "null", "[]", "\"HS256\"", "HS256"] {
         let token = hs256(header, CLAIMS);
         if header.is_empty() {
-            malformed(&token, Part::Token, "expected three segments, none empty");
+            malformed(
+                &token,
+                Part::Token,
+                "expected three segments, header and signature not empty",
+            );
         } else {
             malformed(&token, Part::Header, "not a JSON object");
         }
@@ -321,6 +340,7 @@ fn members_of_the_header_of_another_type() {
     malformed(&hs256(long, CLAIMS), Part::Header, "kid is longer than 256 bytes");
 }
 
+/// RFC 7515 §5.2 step 3, RFC 8725 §3.7.
 #[test]
 fn invalid_utf8() {
     malformed(&hs256(b"{\"alg\":\"HS256\",\"a\":\"\xff\"}", CLAIMS), Part::Header, "not UTF-8");
@@ -334,6 +354,7 @@ fn invalid_utf8() {
     malformed("é.b.c", Part::Header, "not base64url without padding");
 }
 
+/// A stack that overflows ends the process (CWE-674).
 #[test]
 fn nesting_as_deep_as_the_token_is_long() {
     let deep = |open: &str, close: &str| {
@@ -360,6 +381,7 @@ fn tokens_beyond_the_limit_are_not_looked_at() {
     assert!(token.len() < 8192 && verify(&token, &hs256_key()).is_ok());
 }
 
+/// Prototype pollution (CWE-1321).
 #[test]
 fn names_javascript_gives_a_meaning_to() {
     let payload = r#"{"iss":"me","exp":1700000060,"__proto__":{"admin":true},"constructor":1,
@@ -379,6 +401,7 @@ fn names_javascript_gives_a_meaning_to() {
     malformed(&hs256(r#"{"__proto__":{"alg":"HS256"}}"#, CLAIMS), Part::Header, "alg is missing");
 }
 
+/// RFC 7519 §2: NumericDate.
 #[test]
 fn extreme_numbers() {
     let rules = ClaimRules::new("me");
@@ -415,6 +438,7 @@ fn extreme_numbers() {
     }
 }
 
+/// RFC 8725 §3.8.
 #[test]
 fn an_issuer_cannot_speak_for_another() {
     // Both issuers are trusted; each only for its own name.
@@ -479,6 +503,94 @@ fn nothing_of_a_token_is_in_an_error_or_a_debug_output() {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
     }
+}
+
+/// A `kid` is compared with the names of keys and used for nothing else: it opens no file, asks no database, and
+/// what names no key gets none (RFC 8725 §3.10; an unknown `kid` must not mean an empty secret).
+#[test]
+fn a_kid_that_is_a_path_or_a_query() {
+    let named = Key::hmac(Secret::new(mint::SECRET.to_vec()), Algorithm::Hs256, Some("a".into()));
+    let keys = set(named.unwrap());
+    let ask = |token: &str| {
+        let token = UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)?;
+        token.verify_with_set(&keys).map(|_| ())
+    };
+    assert_eq!(ask(&hs256(r#"{"alg":"HS256","kid":"a"}"#, CLAIMS)), Ok(()));
+    for kid in [
+        "/dev/null",
+        "../../../../proc/sys/kernel/randomize_va_space",
+        "a' UNION SELECT 'secret' -- ",
+        "a|whoami",
+        "https://evil.example/key",
+        "a\u{0000}",
+        "a\\u0000.pem",
+        "A",
+        " a",
+        "__proto__",
+        "constructor",
+        "",
+        "0",
+        "*",
+    ] {
+        let header = serde_json::json!({"alg": "HS256", "kid": kid}).to_string();
+        // Signed with the key, with nothing (what /dev/null holds), and with what the name says.
+        for secret in [mint::SECRET.as_slice(), b"", kid.as_bytes()] {
+            assert_eq!(ask(&hmac_with(secret, &header, CLAIMS)), Err(Error::UnknownKey), "{kid}");
+        }
+    }
+    // An empty secret is no key in the first place.
+    assert!(Key::hmac(Secret::new(Vec::new()), Algorithm::Hs256, None).is_err());
+}
+
+/// RFC 7519 §7.2 step 10: the claims are an object.
+#[test]
+fn payloads_that_are_no_object() {
+    for payload in ["null", "true", "0", "\"sub\"", "[]", r#"[{"sub":"you"}]"#, "sub=you", " "] {
+        assert_eq!(
+            claims(payload).unwrap_err(),
+            Error::MalformedToken { part: Part::Payload, problem: "not a JSON object" },
+            "{payload}"
+        );
+    }
+    for payload in ["{", "{}{}", r#"{"sub":"you"}x"#, r#"{"sub":}"#] {
+        assert_eq!(
+            claims(payload).unwrap_err(),
+            Error::MalformedToken { part: Part::Payload, problem: "not JSON" },
+            "{payload}"
+        );
+    }
+}
+
+/// A JWS may carry nothing (RFC 7515 §3), a JWT may not (RFC 7519 §7.2 step 10). Where the payload travels beside
+/// the token (RFC 7515 appendix F), what is signed is not what is in the token.
+#[test]
+fn an_empty_payload() {
+    let token = hs256(HS256, "");
+    assert_eq!(verify(&token, &hs256_key()).unwrap().payload(), b"");
+    let no_object = Error::MalformedToken { part: Part::Payload, problem: "not a JSON object" };
+    assert_eq!(claims("").unwrap_err(), no_object);
+    let issuer = Issuer {
+        rules: ClaimRules { require_exp: false, ..ClaimRules::new("me") },
+        algorithms: vec![Algorithm::Hs256],
+        keys: KeySource::Fixed(set(hs256_key())),
+    };
+    let verifier = Verifier::new(vec![issuer], DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+    assert_eq!(verifier.begin(&token).unwrap_err(), no_object);
+    let whole = hs256(HS256, CLAIMS);
+    let segments: Vec<&str> = whole.split('.').collect();
+    refused_signature(&format!("{}..{}", segments[0], segments[2]));
+}
+
+#[track_caller]
+fn refused_signature(token: &str) {
+    assert_eq!(verify(token, &hs256_key()).map(|_| ()).unwrap_err(), Error::BadSignature);
+}
+
+/// The bytes of a PEM text.
+fn der_of(pem: &str) -> Vec<u8> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let body = body.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    edgegate::base64url::decode(&body).unwrap()
 }
 
 fn header() -> edgegate::jws::Header {
