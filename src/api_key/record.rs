@@ -23,8 +23,8 @@ pub const MAX_SCOPES: usize = 50;
 pub const MAX_SCOPE_BYTES: usize = 100;
 /// Most limits one key overrides; a route has a handful.
 pub const MAX_LIMIT_OVERRIDES: usize = 20;
-/// Shortest lifetime in seconds: below it KV cannot expire anything and the key's own minute is coarser.
-pub const MIN_LIFETIME_SECS: u64 = 60;
+/// Shortest lifetime: a second. The record ends a key to the second, though its own seal counts minutes.
+pub const MIN_LIFETIME_SECS: u64 = 1;
 /// Longest lifetime: 10 years of 365 days. A key that is to live longer says so by having no expiry.
 pub const MAX_LIFETIME_SECS: u64 = 10 * 365 * 86_400;
 /// How long the old key lives on after a rotation where nothing is said: a day, enough to roll a new
@@ -646,10 +646,10 @@ mod tests {
             "colour: is not a known field, expected one of name, owner, scopes, limits, \
              expires_in_secs, prefix, imported_sha256",
         );
-        for secs in ["59", "315360001"] {
+        for secs in ["0", "315360001"] {
             refused_new(
                 &named(&format!(r#""expires_in_secs": {secs}"#)),
-                "expires_in_secs: expected 60 to 315360000 (10 years)",
+                "expires_in_secs: expected 1 to 315360000 (10 years)",
             );
         }
         refused_new(

@@ -145,6 +145,12 @@ describe('minting', () => {
     assert.ok(expected.includes(expiring.key), 'the key is not what the format says');
   });
 
+  test('gives a key that ends to the second, not at the end of its minute', async () => {
+    const { key, expires_at: end } = await gate.mint({ expires_in_secs: 1 });
+    while (nowSecs() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+    refused(await use(key), 'API_KEY_EXPIRED');
+  });
+
   test('gives another key each time', async () => {
     const minted = [];
     await forEach(Array.from({ length: 30 }), async () => { minted.push(await gate.mint()); }, 8);
@@ -196,7 +202,7 @@ describe('minting', () => {
     'a limit of 0': [{ ...good, limits: { limited: 0 } }, /^limits\.limited: /],
     'a negative limit': [{ ...good, limits: { limited: -1 } }, /^limits\.limited: /],
     'a limit with a fraction': [{ ...good, limits: { limited: 1.5 } }, /^limits\.limited: /],
-    'a lifetime of a second': [{ ...good, expires_in_secs: 1 }, /^expires_in_secs: /],
+    'a lifetime of nothing': [{ ...good, expires_in_secs: 0 }, /^expires_in_secs: /],
     'a lifetime of 11 years': [{ ...good, expires_in_secs: 11 * 365 * 86400 }, /^expires_in_secs: /],
     'a negative lifetime': [{ ...good, expires_in_secs: -60 }, /^expires_in_secs: /],
     'a lifetime beyond 64 bits': [`{"name":"n","owner":"o","scopes":[],"expires_in_secs":1e30}`, /^expires_in_secs: /],
