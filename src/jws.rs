@@ -220,7 +220,7 @@ impl<'a> UntrustedToken<'a> {
             return Err(not_three());
         }
         let decode = |segment, part| {
-            base64url::decode(segment)
+            base64url::decode_public(segment)
                 .ok_or_else(|| malformed(part, "not base64url without padding"))
         };
         let header = decode(header, Part::Header)?;
