@@ -9,7 +9,7 @@
 //!   [`time`], [`base64url`].
 //! - **Guard**: [`policy`] says what is wanted, [`guard`] decides, [`store`] says what it needs to know.
 //! - **Edges**: the Cloudflare Worker (feature `worker`). Only edges know HTTP, storage and the clock.
-#![cfg_attr(not(feature = "worker"), forbid(unsafe_code))]
+#![cfg_attr(not(any(feature = "worker", feature = "js")), forbid(unsafe_code))]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 pub mod api_key;
@@ -17,6 +17,8 @@ pub mod base64url;
 pub mod claims;
 pub mod error;
 pub mod guard;
+#[cfg(feature = "js")]
+mod js;
 mod json;
 pub mod jws;
 pub mod keys;

@@ -6,6 +6,7 @@
 //! | how the wasm32 library is obtained | [`toolchain`] |
 //! | what is installed for which command | [`setup`] |
 //! | how the Worker is built | [`worker`] |
+//! | how the npm package is built | [`package`] |
 //! | what `dev` starts and prints | [`dev`] |
 //! | what `test` runs | [`mod@test`] |
 
@@ -14,6 +15,7 @@ mod cargo_tools;
 mod dev;
 mod interrupt;
 mod npm;
+mod package;
 mod prerequisites;
 mod process;
 mod project;
@@ -38,7 +40,8 @@ Commands:
   dev [--port N] [--ip A]  build the Worker, run it on local KV and Durable Objects, and print
                            a demo token, a demo API key and curl lines (default: 127.0.0.1:8787)
   test [--only PART]...    run every test, or only these parts
-  build                    build the Worker into build/
+  build [--worker]         build the Worker into build/ and the npm package in pkg/, or only the Worker
+  package                  build the npm package in pkg/, ready for npm pack
   setup                    install all that `dev` and `test` need
   ci                       the same as test
 
@@ -78,9 +81,18 @@ fn run() -> Result<ExitCode> {
         "dev" => dev::run(&dev_options(&mut args)?).map(|()| ExitCode::SUCCESS),
         "test" | "ci" => test::run(&test_parts(&mut args)?),
         "build" => {
-            no_arguments(&mut args)?;
+            let only_worker = only_worker(&mut args)?;
             setup::require(setup::WORKER)?;
-            worker::build().map(|()| ExitCode::SUCCESS)
+            worker::build()?;
+            if !only_worker {
+                package::build()?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        "package" => {
+            no_arguments(&mut args)?;
+            setup::require(setup::PACKAGE)?;
+            package::build().map(|()| ExitCode::SUCCESS)
         }
         "setup" => {
             no_arguments(&mut args)?;
@@ -95,6 +107,15 @@ fn run() -> Result<ExitCode> {
 fn no_arguments(args: &mut lexopt::Parser) -> Result<()> {
     match args.next()? {
         None => Ok(()),
+        Some(argument) => Err(argument.unexpected().into()),
+    }
+}
+
+/// wrangler builds at every start of `dev`, and has no use for the npm package.
+fn only_worker(args: &mut lexopt::Parser) -> Result<bool> {
+    match args.next()? {
+        None => Ok(false),
+        Some(Long("worker")) => no_arguments(args).map(|()| true),
         Some(argument) => Err(argument.unexpected().into()),
     }
 }

@@ -24,6 +24,10 @@ pub(crate) enum Need {
 pub(crate) const WORKER: &[Need] =
     &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen, Need::WorkerBuild];
 
+/// To build the npm package.
+pub(crate) const PACKAGE: &[Need] =
+    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen];
+
 pub(crate) const ALL: &[Need] = &[
     Need::CCompiler,
     Need::NodePackages,

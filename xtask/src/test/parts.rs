@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::{self, Need};
-use crate::{interrupt, process, project, system_packages, toolchain, worker};
+use crate::{interrupt, package, process, project, system_packages, toolchain, worker};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -18,6 +18,8 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 
 /// The black-box tests of the built Worker.
 const WORKER_TESTS: &str = "tests/worker";
+/// The tests of the built npm package.
+const NODE_TESTS: &str = "tests/node";
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 
 /// One line of the summary.
@@ -38,7 +40,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "lint-wasm",
-        about: "clippy for wasm32, with the Worker",
+        about: "clippy for wasm32, with the Worker and with the npm package",
         needs: &[Need::CCompiler, Need::WasmLibrary],
         steps: lint_wasm,
     },
@@ -72,6 +74,12 @@ pub(super) const PARTS: &[Part] = &[
         about: "black-box tests of the built Worker in workerd",
         needs: &[Need::NodePackages, Need::Nginx],
         steps: worker_tests,
+    },
+    Part {
+        name: "node",
+        about: "the npm package, built, packed and installed",
+        needs: setup::PACKAGE,
+        steps: node_tests,
     },
     Part {
         name: "browser",
@@ -146,7 +154,8 @@ fn lint_host() -> Result<()> {
 }
 
 fn lint_wasm() -> Result<()> {
-    cargo_wasm(&["clippy", "--all-targets", "--features", "worker", "--", "-D", "warnings"])
+    cargo_wasm(&["clippy", "--all-targets", "--features", "worker", "--", "-D", "warnings"])?;
+    cargo_wasm(&["clippy", "--lib", "--features", "js", "--", "-D", "warnings"])
 }
 
 fn native() -> Result<()> {
@@ -195,7 +204,7 @@ fn deny() -> Result<Command> {
 }
 
 fn worker_tests() -> Result<()> {
-    let files = test_files(&project::path(WORKER_TESTS))?;
+    let files = test_files(WORKER_TESTS)?;
     if !project::path("build/index.js").exists() {
         bail!("build/ is missing: cargo xtask build");
     }
@@ -207,17 +216,26 @@ fn worker_tests() -> Result<()> {
     process::shown(&mut command, LIMIT)
 }
 
+fn node_tests() -> Result<()> {
+    package::build()?;
+    let mut command = process::command("node");
+    command.args(["--test", "--test-reporter=spec"]).args(test_files(NODE_TESTS)?);
+    process::shown(&mut command, LIMIT)
+}
+
 /// All test files in the folder. None at all is an error: it would pass without testing anything.
-fn test_files(folder: &Path) -> Result<Vec<PathBuf>> {
+fn test_files(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let folder = project::path("").join(folder);
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("no tests in {WORKER_TESTS}"))? {
+    let nothing = || format!("no tests in {}", folder.display());
+    for entry in fs::read_dir(&folder).with_context(nothing)? {
         let path = entry?.path();
         if TEST_FILE_ENDINGS.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
             files.push(path);
         }
     }
     if files.is_empty() {
-        bail!("no tests in {WORKER_TESTS}: expected files ending in .test.mjs or .test.js");
+        bail!("{}: expected files ending in .test.mjs or .test.js", nothing());
     }
     files.sort();
     Ok(files)
@@ -261,8 +279,12 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("xtask-parts-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("helper.mjs"), "").unwrap();
-        assert!(
-            test_files(&folder).unwrap_err().to_string().starts_with("no tests in tests/worker")
+        assert_eq!(
+            test_files(&folder).unwrap_err().to_string(),
+            format!(
+                "no tests in {}: expected files ending in .test.mjs or .test.js",
+                folder.display()
+            )
         );
         fs::write(folder.join("b.test.mjs"), "").unwrap();
         fs::write(folder.join("a.test.js"), "").unwrap();

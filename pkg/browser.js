@@ -1,0 +1,7 @@
+import { bind } from './lib/index.js';
+import { webPlatform } from './lib/web-platform.js';
+
+const loadLater = async () => WebAssembly.compile(await (await fetch(new URL('./wasm/edgegate_bg.wasm', import.meta.url))).arrayBuffer());
+const platform = webPlatform({ loadLater, sharesPromises: true });
+export const { createVerifier, verifyJws, decodeUnverified, importKey, createApiKeys, ready } = bind(platform);
+export { EdgegateError } from './lib/index.js';

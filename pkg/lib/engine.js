@@ -1,0 +1,311 @@
+import { EdgegateError, syncUnsupported } from './errors.js';
+
+// Statuses and slots, as src/js/exchange.rs numbers them.
+export const DONE = 0;
+export const REFUSED = 1;
+export const PENDING = 2;
+export const KEYS_NEEDED = 3;
+const TEXT = 0;
+const TEXT_LENGTH = 1;
+const KEY_ID = 2;
+const KEY_ID_LENGTH = 3;
+const ISSUER = 4;
+const VALID_FROM = 5;
+const VALID_UNTIL = 6;
+const FLAG = 7;
+
+// The host's answers, as src/js/host.rs numbers them.
+export const HOST_PENDING = 2;
+export const HOST_UNKNOWN_KEY = 3;
+export const HOST_REFUSES_KEY = 4;
+
+/**
+ * The wasm instance, its two buffers, and the things that live in it by handle.
+ *
+ * All that passes are numbers, so wasm-bindgen's JavaScript has nothing to do and is left out. An
+ * instance that threw is never used again: every thing remembers how it was made, and is made again
+ * in the next instance when it is next asked for.
+ */
+export class Engine {
+  #platform;
+  #module;
+  #loading;
+  #exports = null;
+  #memory = null;
+  #view = null;
+  #slots = null;
+  #generation = 0;
+  #registry;
+  /** The verdicts of an asynchronous host for the call under way. */
+  #verdicts = null;
+  #job = null;
+
+  constructor(platform) {
+    this.#platform = platform;
+    this.#registry = new FinalizationRegistry((thing) => this.#free(thing));
+  }
+
+  get platform() {
+    return this.#platform;
+  }
+
+  /** Takes the compiled module: `slim` has it from its caller. */
+  provide(module) {
+    this.#module = module;
+  }
+
+  get canRun() {
+    return this.#exports !== null || this.#module !== undefined || this.#platform.load !== undefined;
+  }
+
+  /** Resolves when calls can be made synchronously. */
+  async ready() {
+    if (this.#exports) return;
+    if (!this.#module && !this.#platform.load) {
+      if (!this.#platform.loadLater) throw syncUnsupported('edgegate/slim: call init() or initSync() first');
+      const loading = (this.#loading ??= this.#platform.loadLater());
+      try {
+        this.#module ??= await loading;
+      } catch (error) {
+        // The next call tries again: the network may be back.
+        this.#loading = undefined;
+        throw error;
+      }
+    }
+    if (this.#exports) return;
+    if (this.#platform.load) this.start();
+    else this.#adopt(await WebAssembly.instantiate(this.#module, this.#imports()));
+  }
+
+  get isRunning() {
+    return this.#exports !== null;
+  }
+
+  /** Makes an instance now. */
+  start() {
+    if (this.#exports) return;
+    if (!this.#module) {
+      if (!this.#platform.load) throw syncUnsupported('the WebAssembly module is not loaded yet: await ready() first');
+      this.#module = this.#platform.load();
+    }
+    let instance;
+    try {
+      instance = new WebAssembly.Instance(this.#module, this.#imports());
+    } catch (error) {
+      // Some browsers allow no large instance on the main thread.
+      if (error instanceof RangeError) throw syncUnsupported('the WebAssembly instance is not ready: await ready() first');
+      throw error;
+    }
+    this.#adopt(instance);
+  }
+
+  #adopt(instance) {
+    if (this.#exports) return;
+    this.#exports = instance.exports;
+    this.#memory = instance.exports.memory;
+    this.#view = null;
+    this.#generation += 1;
+  }
+
+  #imports() {
+    const calls = {
+      verify: (algorithm, name, nameLength, message, messageLength, signature, signatureLength) => {
+        try {
+          const view = this.#bytes();
+          return this.#platform.host.verify(
+            algorithm,
+            this.#platform.readAscii(view, name, name + nameLength),
+            view.subarray(message, message + messageLength),
+            view.subarray(signature, signature + signatureLength),
+            this,
+          );
+        } catch {
+          return HOST_REFUSES_KEY;
+        }
+      },
+      importKey: (name, nameLength, jwk, jwkLength) => {
+        try {
+          const view = this.#bytes();
+          const key = JSON.parse(this.#platform.read(view, jwk, jwk + jwkLength));
+          this.#platform.host.importKey(this.#platform.readAscii(view, name, name + nameLength), key);
+          return 1;
+        } catch {
+          return 0;
+        }
+      },
+    };
+    const imports = {};
+    for (const { module, name } of WebAssembly.Module.imports(this.#module)) {
+      const call = calls[/^__wbg_(\w+?)_[0-9a-f]+$/.exec(name)?.[1]];
+      // What is left initialises a table of JavaScript values, which is never used.
+      (imports[module] ??= {})[name] = call ?? (() => {});
+    }
+    return imports;
+  }
+
+  /** The memory, also after it has grown. */
+  #bytes() {
+    let view = this.#view;
+    if (view === null || view.byteLength === 0) {
+      view = this.#platform.view(this.#memory.buffer);
+      this.#view = view;
+      this.#slots = new Float64Array(this.#memory.buffer, this.#exports.output(), 8);
+    }
+    return view;
+  }
+
+  #send(text) {
+    const room = text.length * 3;
+    const address = this.#exports.input(room);
+    return this.#platform.write(this.#bytes(), text, address, room);
+  }
+
+  /**
+   * Makes a call that takes text last but for `after`. Whatever is thrown is a trap: the instance is
+   * given up.
+   */
+  call(name, before, text, after) {
+    this.start();
+    try {
+      const length = this.#send(text);
+      const call = this.#exports[name];
+      let status;
+      if (before === undefined) status = after === undefined ? call(length) : call(length, after);
+      else status = after === undefined ? call(before, length) : call(before, length, after);
+      this.#bytes();
+      return status;
+    } catch (error) {
+      throw this.#trapped(error);
+    }
+  }
+
+  /** A call about an issuer of a verifier. */
+  callIssuer(name, handle, issuer, text, now) {
+    this.start();
+    try {
+      const status = this.#exports[name](handle, issuer, this.#send(text), now);
+      this.#bytes();
+      return status;
+    } catch (error) {
+      throw this.#trapped(error);
+    }
+  }
+
+  #trapped(cause) {
+    this.#exports = null;
+    this.#memory = null;
+    this.#view = null;
+    const error = new EdgegateError({
+      code: 'INVALID_TOKEN', reason: 'trapped', message: 'the WebAssembly instance trapped and was replaced',
+    });
+    error.cause = cause;
+    return error;
+  }
+
+  /** The verdicts that an asynchronous host gives in the next call. */
+  withVerdicts(verdicts, call) {
+    this.#verdicts = verdicts;
+    this.#job = null;
+    try {
+      return call();
+    } finally {
+      this.#verdicts = null;
+    }
+  }
+
+  verdict(id) {
+    return this.#verdicts?.get(id);
+  }
+
+  ask(job) {
+    this.#job = job;
+  }
+
+  get job() {
+    return this.#job;
+  }
+
+  // ---- what the last call has left ----
+
+  text() {
+    const start = this.#slots[TEXT];
+    const end = start + this.#slots[TEXT_LENGTH];
+    return this.#slots[FLAG] === 1
+      ? this.#platform.readAscii(this.#view, start, end)
+      : this.#platform.read(this.#view, start, end);
+  }
+
+  payload() {
+    const start = this.#slots[TEXT];
+    return new Uint8Array(this.#memory.buffer, start, this.#slots[TEXT_LENGTH]).slice();
+  }
+
+  keyId() {
+    const length = this.#slots[KEY_ID_LENGTH];
+    if (length === 0) return undefined;
+    const start = this.#slots[KEY_ID];
+    return this.#platform.read(this.#view, start, start + length);
+  }
+
+  get issuer() {
+    return this.#slots[ISSUER];
+  }
+
+  get validFrom() {
+    return this.#slots[VALID_FROM];
+  }
+
+  get validUntil() {
+    return this.#slots[VALID_UNTIL];
+  }
+
+  get hasKeys() {
+    return this.#slots[FLAG] === 1;
+  }
+
+  /** The error of a call that was refused. */
+  refusal() {
+    const { TEXT: start, end } = { TEXT: this.#slots[TEXT], end: this.#slots[TEXT] + this.#slots[TEXT_LENGTH] };
+    return new EdgegateError(JSON.parse(this.#platform.read(this.#view, start, end)));
+  }
+
+  // ---- things by handle ----
+
+  /**
+   * A thing that lives as long as `owner`. `make` makes it in an instance and may throw; `restore`
+   * brings back what it had learnt.
+   */
+  hold(owner, free, make, restore) {
+    const thing = { free, make, restore, handle: 0, generation: 0, disposed: false };
+    this.#registry.register(owner, thing, thing);
+    return thing;
+  }
+
+  handle(thing) {
+    if (thing.generation === this.#generation && this.#exports !== null) return thing.handle;
+    if (thing.disposed) throw new EdgegateError({ code: 'CONFIG_ERROR', reason: 'config', message: 'it has been disposed of' });
+    this.start();
+    const status = thing.make();
+    if (status !== DONE) throw this.refusal();
+    thing.handle = this.issuer;
+    thing.generation = this.#generation;
+    thing.restore?.(thing.handle);
+    return thing.handle;
+  }
+
+  dispose(thing) {
+    this.#registry.unregister(thing);
+    this.#free(thing);
+    thing.disposed = true;
+    thing.generation = 0;
+  }
+
+  #free(thing) {
+    if (this.#exports === null || thing.generation !== this.#generation) return;
+    try {
+      this.#exports[thing.free](thing.handle);
+    } catch (error) {
+      this.#trapped(error);
+    }
+  }
+}

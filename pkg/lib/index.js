@@ -1,0 +1,21 @@
+import { ApiKeys } from './api-keys.js';
+import { Engine } from './engine.js';
+import { decodeUnverified, verifyJws } from './jws.js';
+import { importKey } from './keys.js';
+import { Verifier } from './verifier.js';
+
+export { EdgegateError } from './errors.js';
+
+/** The package's functions on a platform; each entry has its own. */
+export function bind(platform) {
+  const engine = new Engine(platform);
+  return {
+    engine,
+    ready: () => engine.ready(),
+    createVerifier: (options) => new Verifier(engine, options),
+    createApiKeys: (options) => new ApiKeys(engine, options),
+    importKey: (key, options) => importKey(engine, key, options),
+    verifyJws: (jws, key, options) => verifyJws(engine, jws, key, options),
+    decodeUnverified: (token) => decodeUnverified(engine, token),
+  };
+}

@@ -1,0 +1,53 @@
+/** As the core: room for a hundred RSA keys of 4096 bits. */
+const MAX_JWKS_BYTES = 64 * 1024;
+/** For connecting and reading together. */
+const TIMEOUT_MILLIS = 5000;
+
+/**
+ * Fetches a key set: `{answer}` for the core, or `{problem}`. Redirects are not followed, as they could lead
+ * anywhere; no more is read than is allowed.
+ */
+export async function fetchKeys(uri, etag) {
+  try {
+    const headers = { accept: 'application/jwk-set+json, application/json' };
+    if (etag) headers['if-none-match'] = etag;
+    const response = await fetch(uri, { headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MILLIS) });
+    const cacheControl = response.headers.get('cache-control') ?? undefined;
+    if (response.status === 304) return { answer: { cacheControl } };
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      return { problem: `status ${response.status}, expected 200` };
+    }
+    const bytes = await readAtMost(response.body, MAX_JWKS_BYTES);
+    if (bytes === undefined) return { problem: `more than ${MAX_JWKS_BYTES} bytes` };
+    const jwks = textOf(bytes);
+    if (jwks === undefined) return { problem: 'not UTF-8' };
+    return { answer: { jwks, etag: response.headers.get('etag') ?? undefined, cacheControl } };
+  } catch (error) {
+    return { problem: error?.name === 'TimeoutError' ? 'no answer in time' : 'cannot be reached' };
+  }
+}
+
+async function readAtMost(stream, limit) {
+  const bytes = new Uint8Array(limit);
+  let length = 0;
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return bytes.subarray(0, length);
+    if (length + value.length > limit) {
+      await reader.cancel();
+      return undefined;
+    }
+    bytes.set(value, length);
+    length += value.length;
+  }
+}
+
+function textOf(bytes) {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,205 @@
+import { Cache } from './cache.js';
+import { clone } from './clone.js';
+import { DONE, KEYS_NEEDED, PENDING } from './engine.js';
+import { EdgegateError, malformedToken, syncUnsupported } from './errors.js';
+import { verifierOptions } from './options.js';
+import { fetchKeys } from './remote.js';
+
+/** Headers repeat from token to token; parsed ones are kept, as many and as long as these. */
+const MAX_HEADERS = 64;
+const MAX_HEADER_LENGTH = 512;
+
+/** `createVerifier` of index.d.ts. */
+export class Verifier {
+  #engine;
+  #thing;
+  #issuers;
+  #clock;
+  #cache;
+  #headers = new Map();
+  /** Set while a CryptoKey is being exported. */
+  #preparing = null;
+  /** Of each issuer with published keys: what was fetched last, and the fetch under way. */
+  #published;
+
+  constructor(engine, options) {
+    const { single, issuers, maxTokenLength, entries, clock } = verifierOptions(options, engine.platform);
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#cache = entries > 0 ? new Cache(entries) : null;
+    this.#issuers = issuers.map(({ issuer }) => issuer);
+    this.#published = issuers.map(({ jwksUri }) => (jwksUri === undefined ? null : { uri: jwksUri, last: null, underWay: null }));
+    const published = this.#published;
+    let text = null;
+    const settle = () => {
+      text = JSON.stringify(single ? issuers[0] : { issuers });
+    };
+    const promised = issuers.filter(({ key }) => typeof key?.then === 'function');
+    if (promised.length === 0) {
+      settle();
+    } else {
+      this.#preparing = Promise.all(promised.map(async (issuer) => {
+        issuer.key = await issuer.key;
+      })).then(() => {
+        settle();
+        this.#preparing = null;
+      });
+      // Whoever verifies is told.
+      this.#preparing.catch(() => {});
+    }
+    this.#thing = engine.hold(
+      this,
+      'freeVerifier',
+      // A call whose second argument is a number: the greatest length.
+      () => engine.call('createVerifier', undefined, text, maxTokenLength),
+      // A fresh instance learns what was fetched before, as of the time it was.
+      (handle) => published.forEach((keys, issuer) => {
+        if (keys?.last) engine.callIssuer('keysFetched', handle, issuer, keys.last.answer, keys.last.at);
+      }),
+    );
+    if (this.#preparing === null && engine.canRun) engine.handle(this.#thing);
+  }
+
+  /** @returns {Promise<import('../index.js').VerifiedToken>} */
+  async verify(token) {
+    const now = this.#clock();
+    const hit = this.#find(token, now);
+    if (hit !== undefined) return hit;
+    if (this.#preparing !== null) await this.#preparing;
+    if (!this.#engine.isRunning) await this.#engine.ready();
+    let verdicts;
+    for (let fetches = 0; ;) {
+      const status = this.#run(token, now, verdicts);
+      if (status === DONE) return this.#take(token);
+      if (status === PENDING) {
+        const { job } = this.#engine;
+        verdicts ??= new Map();
+        verdicts.set(job.id, await this.#engine.platform.host.decide(job));
+      } else if (status === KEYS_NEEDED && fetches < 2) {
+        fetches += 1;
+        const { issuer, hasKeys } = this.#engine;
+        await this.#refresh(issuer, this.#engine.text(), now, hasKeys);
+      } else {
+        throw this.#engine.refusal();
+      }
+    }
+  }
+
+  verifySync(token) {
+    const now = this.#clock();
+    const hit = this.#find(token, now);
+    if (hit !== undefined) return hit;
+    if (this.#preparing !== null) throw syncUnsupported('a CryptoKey is being exported: await verify()');
+    let status = this.#run(token, now);
+    if (status === DONE) return this.#take(token);
+    if (status === KEYS_NEEDED) {
+      const { issuer, hasKeys } = this.#engine;
+      // Fetched for calls to come; this one goes on with the keys there are.
+      const refreshed = this.#refresh(issuer, this.#engine.text(), now, true);
+      if (!hasKeys) {
+        refreshed.catch(() => {});
+        throw syncUnsupported('the keys have to be fetched first: await verify()');
+      }
+      status = this.#run(token, now);
+      if (status === DONE) return this.#take(token);
+    }
+    if (status === PENDING) throw syncUnsupported('this runtime checks the algorithm asynchronously: await verify()');
+    throw this.#engine.refusal();
+  }
+
+  [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
+    this.#cache?.clear();
+    this.#engine.dispose(this.#thing);
+  }
+
+  #find(token, now) {
+    if (typeof token !== 'string') throw malformedToken('token: expected a string');
+    return this.#cache?.find(token, Math.floor(now / 1000));
+  }
+
+  #run(token, now, verdicts) {
+    const engine = this.#engine;
+    const handle = engine.handle(this.#thing);
+    if (verdicts === undefined) return engine.call('verify', handle, token, now);
+    return engine.withVerdicts(verdicts, () => engine.call('verify', handle, token, now));
+  }
+
+  /** The result of the call that has just been made. */
+  #take(token) {
+    const engine = this.#engine;
+    const text = engine.text();
+    const result = {
+      claims: JSON.parse(text),
+      header: this.#header(token),
+      issuer: this.#issuers[engine.issuer],
+      keyId: engine.keyId(),
+    };
+    if (this.#cache !== null) {
+      this.#cache.add(token, {
+        text, claims: undefined, header: result.header, issuer: result.issuer, keyId: result.keyId,
+        from: engine.validFrom, until: engine.validUntil,
+      });
+      result.header = clone(result.header);
+    }
+    return result;
+  }
+
+  /** A header that the core has accepted says the same whenever its text is the same. */
+  #header(token) {
+    const segment = token.slice(0, token.indexOf('.'));
+    const known = this.#headers.get(segment);
+    if (known !== undefined) return clone(known);
+    const header = JSON.parse(new TextDecoder().decode(this.#engine.platform.decodeBase64Url(segment)));
+    if (segment.length <= MAX_HEADER_LENGTH) {
+      if (this.#headers.size >= MAX_HEADERS) this.#headers.clear();
+      this.#headers.set(segment, header);
+      return clone(header);
+    }
+    return header;
+  }
+
+  /** Fetches the keys of an issuer. Without older keys to go on with, a failure is the caller's. */
+  async #refresh(issuer, etag, now, hasKeys) {
+    const keys = this.#published[issuer];
+    let fetching = keys.underWay;
+    if (fetching === null) {
+      fetching = this.#fetch(issuer, etag, now);
+      // On some runtimes one request cannot wait for what another has begun.
+      if (this.#engine.platform.sharesPromises) {
+        keys.underWay = fetching;
+        const done = () => {
+          keys.underWay = null;
+        };
+        fetching.then(done, done);
+      }
+    }
+    const failure = await fetching;
+    if (failure && !hasKeys) throw failure;
+  }
+
+  async #fetch(issuer, etag, now) {
+    const keys = this.#published[issuer];
+    const { answer, problem } = await fetchKeys(keys.uri, etag);
+    const engine = this.#engine;
+    const handle = engine.handle(this.#thing);
+    if (problem !== undefined) {
+      engine.callIssuer('keysFailed', handle, issuer, problem, now);
+      return engine.refusal();
+    }
+    const text = JSON.stringify(answer);
+    if (engine.callIssuer('keysFetched', handle, issuer, text, now) !== DONE) return engine.refusal();
+    if (answer.jwks === undefined) {
+      if (keys.last) {
+        const { jwks, etag: lastEtag } = JSON.parse(keys.last.answer);
+        keys.last = { answer: JSON.stringify({ jwks, etag: lastEtag, cacheControl: answer.cacheControl }), jwks, at: now };
+      }
+    } else {
+      // A withdrawn key must not live on in verdicts that were kept.
+      if (keys.last?.jwks !== answer.jwks) this.#cache?.clear();
+      keys.last = { answer: text, jwks: answer.jwks, at: now };
+    }
+    return undefined;
+  }
+}
+
+export { EdgegateError };

@@ -1,0 +1,167 @@
+//! The engine behind the npm package: functions of numbers, called by `pkg/lib/engine.js` alone.
+//!
+//! Text passes through two places in the instance's memory ([`exchange`]), so a call costs no
+//! allocation and no conversion that is not needed. Signatures of RSA and ECDSA are the host's to check
+//! ([`host`]): it answers at once (`node:crypto`), or says that it will (WebCrypto) and the call is made
+//! again when it has.
+//!
+//! Nothing here throws. What does throw is a trap; the shell then takes a fresh instance.
+#![expect(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
+
+#[cfg(feature = "worker")]
+compile_error!(
+    "the features js and worker exclude each other: what js exports could be called on the Worker"
+);
+
+mod api_keys;
+mod exchange;
+mod handles;
+mod host;
+mod key;
+mod options;
+mod verify;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use self::exchange::Status;
+use crate::error::Error;
+use crate::time::UnixMillis;
+
+/// Makes room for `length` bytes and returns the address at which the next call expects its text.
+#[wasm_bindgen]
+#[must_use]
+pub fn input(length: usize) -> usize {
+    exchange::input(length)
+}
+
+/// The address of the numbers that the last call has left: see [`exchange::Slot`].
+#[wasm_bindgen]
+#[must_use]
+pub fn output() -> usize {
+    exchange::output()
+}
+
+/// Takes a verifier's options, `length` bytes of JSON, and leaves its handle in `HANDLE`.
+#[wasm_bindgen(js_name = createVerifier)]
+pub fn create_verifier(length: usize, max_token_length: usize) -> u32 {
+    exchange::run(|| {
+        let verifier =
+            exchange::with_secret_text(length, |text| options::verifier(text, max_token_length))?;
+        exchange::leave_handle(verify::VERIFIERS.with_borrow_mut(|all| all.add(verifier)));
+        Ok(Status::Done)
+    })
+}
+
+/// Forgets a verifier and its keys.
+#[wasm_bindgen(js_name = freeVerifier)]
+pub fn free_verifier(handle: usize) {
+    verify::VERIFIERS.with_borrow_mut(|all| all.remove(handle));
+}
+
+/// Verifies the token of `length` bytes at `now_millis` since 1970.
+///
+/// `DONE`: the payload is the text, the key's name, issuer and times are in their slots. `PENDING`: the
+/// host was asked and has not answered; call again when it has. `KEYS_NEEDED`: the issuer's keys are to
+/// be fetched; its index is in `ISSUER`, the `ETag` is the text, and `HAS_KEYS` says whether there are
+/// older keys to go on with meanwhile.
+#[wasm_bindgen]
+pub fn verify(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        exchange::with_text(length, |token| verify::verify(handle, token, millis(now_millis)))?
+    })
+}
+
+/// Takes an answer of the issuer: JSON `{jwks?, etag?, cacheControl?}`, without `jwks` for 304.
+#[wasm_bindgen(js_name = keysFetched)]
+pub fn keys_fetched(handle: usize, issuer: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        exchange::with_text(length, |answer| {
+            verify::keys_fetched(handle, issuer, answer, millis(now_millis))
+        })?
+    })
+}
+
+/// Takes note that the keys could not be fetched; the text says why, and comes back as an error.
+#[wasm_bindgen(js_name = keysFailed)]
+pub fn keys_failed(handle: usize, issuer: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        exchange::with_text(length, |problem| {
+            verify::keys_failed(handle, issuer, problem, millis(now_millis))
+        })?
+    })
+}
+
+/// Takes keys for [`verify_jws`], `length` bytes of JSON, and leaves a handle.
+#[wasm_bindgen(js_name = createKeys)]
+pub fn create_keys(length: usize) -> u32 {
+    exchange::run(|| {
+        let keys = exchange::with_secret_text(length, options::keys)?;
+        exchange::leave_handle(verify::KEYS.with_borrow_mut(|all| all.add(keys)));
+        Ok(Status::Done)
+    })
+}
+
+/// Forgets such keys.
+#[wasm_bindgen(js_name = freeKeys)]
+pub fn free_keys(handle: usize) {
+    verify::KEYS.with_borrow_mut(|all| all.remove(handle));
+}
+
+/// Verifies a compact JWS of any payload: [`verify()`] without claims, issuers and time.
+#[wasm_bindgen(js_name = verifyJws)]
+pub fn verify_jws(handle: usize, length: usize) -> u32 {
+    exchange::run(|| exchange::with_text(length, |token| verify::verify_jws(handle, token))?)
+}
+
+/// Checks one key and leaves `{kid?, thumbprint?, algorithms, symmetric, jwk}` as text.
+#[wasm_bindgen(js_name = describeKey)]
+pub fn describe_key(length: usize) -> u32 {
+    exchange::run(|| {
+        exchange::leave_text(exchange::with_secret_text(length, key::describe)?);
+        Ok(Status::Done)
+    })
+}
+
+/// Takes the options of API keys and leaves a handle.
+#[wasm_bindgen(js_name = createApiKeys)]
+pub fn create_api_keys(length: usize) -> u32 {
+    exchange::run(|| {
+        let keys = exchange::with_secret_text(length, api_keys::create)?;
+        exchange::leave_handle(api_keys::ALL.with_borrow_mut(|all| all.add(keys)));
+        Ok(Status::Done)
+    })
+}
+
+/// Forgets them.
+#[wasm_bindgen(js_name = freeApiKeys)]
+pub fn free_api_keys(handle: usize) {
+    api_keys::ALL.with_borrow_mut(|all| all.remove(handle));
+}
+
+/// Mints: JSON `{prefix?, id, expiresAt?}` with 16 random bytes as hexadecimal digits in `id`.
+#[wasm_bindgen(js_name = mintApiKey)]
+pub fn mint_api_key(handle: usize, length: usize) -> u32 {
+    exchange::run(|| exchange::with_text(length, |request| api_keys::mint(handle, request))?)
+}
+
+/// Verifies an API key; what it is comes as JSON text.
+#[wasm_bindgen(js_name = verifyApiKey)]
+pub fn verify_api_key(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        exchange::with_text(length, |key| api_keys::verify(handle, key, millis(now_millis)))?
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and the shell has refused what is not finite"
+)]
+const fn millis(millis: f64) -> UnixMillis {
+    UnixMillis::from_millis(millis as u64)
+}
+
+/// A handle that the shell does not have: it has been freed, or belongs to another instance.
+fn no_such_handle() -> Error {
+    Error::Config { path: String::new(), problem: "this verifier has been disposed of".to_owned() }
+}

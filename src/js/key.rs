@@ -1,0 +1,112 @@
+//! Keys as the shell hands them over: one of four forms, each JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::base64url;
+use crate::error::Error;
+use crate::jws::Algorithm;
+use crate::keys::{Key, KeySet, Material};
+use crate::secret::Secret;
+
+/// One key, or a set.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Source {
+    /// A JWK, as JSON text.
+    Jwk(String),
+    /// A JWK set, as JSON text.
+    Jwks(String),
+    /// PEM text.
+    Pem(String),
+    /// The bytes of a secret in base64url.
+    Secret(SecretText),
+}
+
+/// Wiped when it is dropped, and not shown.
+pub(super) struct SecretText(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+impl core::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("SecretText(_)")
+    }
+}
+
+impl SecretText {
+    pub(super) fn decode(&self) -> Result<Secret, Error> {
+        base64url::decode(&self.0)
+            .map(Secret::new)
+            .ok_or_else(|| Error::RefusedKey { problem: "secret is not base64url".to_owned() })
+    }
+}
+
+impl Source {
+    /// The set of these keys. A secret given as bytes serves the HMACs among `algorithms`.
+    pub(super) fn keys(&self, algorithms: &[Algorithm]) -> Result<KeySet, Error> {
+        match self {
+            Self::Jwk(jwk) => KeySet::new(vec![Key::from_jwk(jwk)?]),
+            Self::Jwks(jwks) => KeySet::from_jwks(jwks),
+            Self::Pem(pem) => KeySet::new(vec![Key::from_pem(pem)?]),
+            Self::Secret(text) => {
+                let one = |algorithm| Key::hmac(text.decode()?, algorithm, None);
+                KeySet::new(algorithms.iter().copied().map(one).collect::<Result<_, _>>()?)
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Description<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbprint: Option<&'a str>,
+    algorithms: Vec<&'static str>,
+    symmetric: bool,
+    /// The public key; a secret's is the shell's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwk: Option<Value>,
+}
+
+/// Checks a single key and describes it.
+pub(super) fn describe(text: &str) -> Result<Vec<u8>, Error> {
+    let source: Source = super::options::parse(text)?;
+    let key = match &source {
+        Source::Jwk(jwk) => Key::from_jwk(jwk)?,
+        Source::Pem(pem) => Key::from_pem(pem)?,
+        Source::Jwks(_) | Source::Secret(_) => {
+            return Err(Error::RefusedKey { problem: "expected a single key".to_owned() });
+        }
+    };
+    super::host::accept(&key)?;
+    let jwk = match key.material() {
+        Material::Hmac(_) => None,
+        Material::Ed25519(public) => Some(json!({
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": base64url::encode(public.as_bytes()),
+        })),
+        Material::Public(public) => key.algorithms().first().map(|one| {
+            let mut jwk = public.to_jwk(*one);
+            if let (Some(members), true) = (jwk.as_object_mut(), key.algorithms().len() > 1) {
+                members.remove("alg");
+            }
+            jwk
+        }),
+    };
+    let description = Description {
+        kid: key.kid(),
+        thumbprint: key.thumbprint(),
+        algorithms: key.algorithms().iter().map(|one| one.as_str()).collect(),
+        symmetric: key.is_symmetric(),
+        jwk,
+    };
+    Ok(serde_json::to_vec(&description).unwrap_or_default())
+}

@@ -1,0 +1,195 @@
+//! Options of `createVerifier` and `verifyJws`, after the shell has put them into one form.
+
+use serde::Deserialize;
+
+use super::host;
+use super::key::Source;
+use super::verify::{RawKeys, RunningVerifier};
+use crate::claims::ClaimRules;
+use crate::error::Error;
+use crate::jws::Algorithm;
+use crate::keys::KeySet;
+use crate::policy::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
+use crate::verifier::{Issuer, KeySource, Verifier};
+
+/// Either one issuer, whose options stand by themselves, or several.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ManyDocument {
+    issuers: Vec<IssuerDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct IssuerDocument {
+    issuer: String,
+    audience: Option<Vec<String>>,
+    algorithms: Option<Vec<String>>,
+    key: Option<Source>,
+    jwks: Option<String>,
+    jwks_uri: Option<String>,
+    clock_tolerance: Option<u64>,
+    max_token_age: Option<u64>,
+    #[serde(default)]
+    required_claims: Vec<String>,
+    typ: Option<String>,
+    require_exp: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeysDocument {
+    key: Source,
+    algorithms: Option<Vec<String>>,
+    max_token_length: usize,
+}
+
+/// A verifier from its options; several issuers stand in `issuers`, a single one at the top.
+pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVerifier, Error> {
+    let many = text.starts_with(r#"{"issuers":"#);
+    let documents = if many {
+        parse::<ManyDocument>(text)?.issuers
+    } else {
+        vec![parse::<IssuerDocument>(text)?]
+    };
+    let mut issuers = Vec::with_capacity(documents.len());
+    for (index, document) in documents.iter().enumerate() {
+        let prefix = if many { format!("issuers[{index}].") } else { String::new() };
+        issuers.push(issuer(&prefix, document)?);
+    }
+    let verifier = Verifier::new(issuers, max_token_length).map_err(|error| match error {
+        Error::Config { path, problem } if !many => {
+            config(path.trim_start_matches("issuers[0]").trim_start_matches('.'), &problem)
+        }
+        error => error,
+    })?;
+    Ok(RunningVerifier::new(verifier))
+}
+
+/// Keys for JWS. Without `algorithms`, each key has to serve exactly one.
+pub(super) fn keys(text: &str) -> Result<RawKeys, Error> {
+    let document: KeysDocument = parse(text)?;
+    let (keys, algorithms) = key_set("", "key", &document.key, document.algorithms.as_deref())?;
+    for algorithm in &algorithms {
+        if !keys.keys().iter().any(|key| key.permits(*algorithm)) {
+            return Err(config("algorithms", &format!("no key serves {algorithm}")));
+        }
+    }
+    Ok(RawKeys { keys, algorithms, max_token_length: document.max_token_length })
+}
+
+fn issuer(prefix: &str, document: &IssuerDocument) -> Result<Issuer, Error> {
+    let place = |name: &str| format!("{prefix}{name}");
+    refuse_empty(&place, document)?;
+    let names = document.algorithms.as_deref();
+    let (keys, algorithms) = match (&document.key, &document.jwks, &document.jwks_uri) {
+        (Some(source), None, None) => {
+            let (keys, algorithms) = key_set(prefix, "key", source, names)?;
+            (KeySource::Fixed(keys), algorithms)
+        }
+        (None, Some(jwks), None) => {
+            let source = Source::Jwks(jwks.clone());
+            let (keys, algorithms) = key_set(prefix, "jwks", &source, names)?;
+            (KeySource::Fixed(keys), algorithms)
+        }
+        (None, None, Some(uri)) => {
+            let uri = jwks_uri(&place("jwksUri"), uri)?;
+            let names = names.unwrap_or_default();
+            (KeySource::Remote { uri }, algorithms(&place("algorithms"), names)?)
+        }
+        _ => {
+            let path = prefix.trim_end_matches('.');
+            return Err(config(path, "expected exactly one of key, jwks, jwksUri"));
+        }
+    };
+    let tolerance = document.clock_tolerance.unwrap_or(0);
+    if tolerance > MAX_CLOCK_TOLERANCE_SECS {
+        return Err(config(&place("clockTolerance"), "expected at most 600 seconds"));
+    }
+    let rules = ClaimRules {
+        audience: document.audience.clone().unwrap_or_default(),
+        require_exp: document.require_exp.unwrap_or(true),
+        clock_tolerance_secs: tolerance,
+        max_token_age_secs: document.max_token_age,
+        required_claims: document.required_claims.clone(),
+        typ: document.typ.clone(),
+        ..ClaimRules::new(document.issuer.as_str())
+    };
+    Ok(Issuer { rules, algorithms, keys })
+}
+
+/// Rules that no token can meet, or that mean nothing.
+fn refuse_empty(place: &dyn Fn(&str) -> String, document: &IssuerDocument) -> Result<(), Error> {
+    let audience = document.audience.as_ref();
+    if audience.is_some_and(|list| list.is_empty() || list.iter().any(String::is_empty)) {
+        return Err(config(&place("audience"), "expected a non-empty string or list of them"));
+    }
+    if document.required_claims.iter().any(String::is_empty) {
+        return Err(config(&place("requiredClaims"), "expected non-empty strings"));
+    }
+    if document.typ.as_ref().is_some_and(String::is_empty) {
+        return Err(config(&place("typ"), "expected a non-empty string"));
+    }
+    if document.max_token_age == Some(0) {
+        return Err(config(&place("maxTokenAge"), "expected at least 1"));
+    }
+    Ok(())
+}
+
+/// The keys, and the algorithms: those named, or else the one that each key serves.
+fn key_set(
+    prefix: &str,
+    name: &str,
+    source: &Source,
+    names: Option<&[String]>,
+) -> Result<(KeySet, Vec<Algorithm>), Error> {
+    let place = format!("{prefix}algorithms");
+    let named = names.map(|names| algorithms(&place, names)).transpose()?;
+    if named.is_none() && matches!(source, Source::Secret(_)) {
+        return Err(config(&place, "expected a list for a key that names no algorithm"));
+    }
+    let at_key = |error: Error| config(&format!("{prefix}{name}"), &error.to_string());
+    let keys = source.keys(named.as_deref().unwrap_or_default()).map_err(at_key)?;
+    keys.keys().iter().try_for_each(host::accept).map_err(at_key)?;
+    let served = match named {
+        Some(named) => named,
+        None => {
+            let mut served = Vec::new();
+            for key in keys.keys() {
+                let [one] = key.algorithms() else {
+                    return Err(config(
+                        &place,
+                        "expected a list for a key that names no algorithm",
+                    ));
+                };
+                if !served.contains(one) {
+                    served.push(*one);
+                }
+            }
+            served
+        }
+    };
+    Ok((keys, served))
+}
+
+fn algorithms(path: &str, names: &[String]) -> Result<Vec<Algorithm>, Error> {
+    if names.is_empty() {
+        return Err(config(path, "expected a non-empty list"));
+    }
+    let one = |(index, name): (usize, &String)| {
+        Algorithm::from_name(name).ok_or_else(|| {
+            let problem = "expected an algorithm like RS256, ES256, EdDSA or HS256";
+            config(&format!("{path}[{index}]"), problem)
+        })
+    };
+    names.iter().enumerate().map(one).collect()
+}
+
+/// The shell has checked the types and says what is wrong with them; here they are only read.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|_| config("", "options of other types than expected"))
+}
+
+fn config(path: &str, problem: &str) -> Error {
+    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
+}

@@ -1,0 +1,209 @@
+//! Verification with what a verifier keeps between calls.
+
+use core::cell::RefCell;
+
+use serde::Deserialize;
+
+use super::exchange::{self, Slot, Status};
+use super::handles::Handles;
+use super::host::{self, Verdict};
+use super::no_such_handle;
+use crate::error::Error;
+use crate::jws::{self, Algorithm, UntrustedToken};
+use crate::keys::KeySet;
+use crate::keys::remote::{Plan, RemoteKeySet};
+use crate::time::UnixMillis;
+use crate::verifier::{Issuer, KeySource, Signed, Step, Verifier};
+
+thread_local! {
+    pub(super) static VERIFIERS: RefCell<Handles<RunningVerifier>> =
+        const { RefCell::new(Handles::new()) };
+    pub(super) static KEYS: RefCell<Handles<RawKeys>> = const { RefCell::new(Handles::new()) };
+}
+
+/// A verifier and what is known of its issuers' published keys.
+#[derive(Debug)]
+pub(super) struct RunningVerifier {
+    verifier: Verifier,
+    /// One for each issuer; of use to those that publish their keys.
+    remote: Vec<RemoteKeySet>,
+}
+
+impl RunningVerifier {
+    pub(super) fn new(verifier: Verifier) -> Self {
+        let remote = verifier.issuers().iter().map(|_| RemoteKeySet::default()).collect();
+        Self { verifier, remote }
+    }
+
+    fn remote(&mut self, issuer: usize) -> Result<(&Issuer, &mut RemoteKeySet), Error> {
+        self.verifier
+            .issuers()
+            .get(issuer)
+            .zip(self.remote.get_mut(issuer))
+            .ok_or_else(no_such_handle)
+    }
+}
+
+/// Keys for JWS that are no JWT.
+#[derive(Debug)]
+pub(super) struct RawKeys {
+    pub(super) keys: KeySet,
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) max_token_length: usize,
+}
+
+fn with<T>(
+    handle: usize,
+    step: impl FnOnce(&mut RunningVerifier) -> Result<T, Error>,
+) -> Result<T, Error> {
+    VERIFIERS.with_borrow_mut(|all| step(all.get_mut(handle).ok_or_else(no_such_handle)?))
+}
+
+pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Status, Error> {
+    with(handle, |running| {
+        let issuers = running.verifier.issuers();
+        let pending = running.verifier.begin(token)?;
+        let issuer = pending.issuer();
+        let place = issuers.iter().position(|one| core::ptr::eq(one, issuer)).unwrap_or_default();
+        exchange::leave(Slot::Issuer, place);
+        let mut fresh_until = None;
+        let keys = match (&issuer.keys, running.remote.get_mut(place)) {
+            (KeySource::Remote { .. }, Some(remote)) => match remote.plan(pending.key_id(), now) {
+                Plan::Use(keys) => {
+                    fresh_until = remote.fresh_until();
+                    Some(keys)
+                }
+                Plan::Fetch { etag, instead } => {
+                    exchange::leave_text(etag.unwrap_or_default());
+                    exchange::leave(Slot::Flag, usize::from(instead.is_some()));
+                    return Ok(Status::KeysNeeded);
+                }
+                Plan::Unavailable => {
+                    return Err(unavailable(issuer, "could not be fetched a moment ago"));
+                }
+            },
+            _ => None,
+        };
+        let mut step = pending.verify(keys.as_deref())?;
+        loop {
+            match step {
+                Step::Verified(signed) => return accept(signed, now, fresh_until),
+                Step::NeedsHost(check) => {
+                    let verdict = host::ask(check.task(), &issuer.rules.issuer)?;
+                    if verdict == Verdict::Pending {
+                        return Ok(Status::Pending);
+                    }
+                    step = check.conclude(verdict == Verdict::Holds)?;
+                }
+            }
+        }
+    })
+}
+
+/// Checks the claims, and leaves what the shell needs of the token.
+fn accept(
+    signed: Signed<'_>,
+    now: UnixMillis,
+    fresh_until: Option<UnixMillis>,
+) -> Result<Status, Error> {
+    let rules = &signed.issuer().rules;
+    let verified = signed.claims(now.to_unix_time())?;
+    let mut times = rules.valid_during(verified.claims());
+    if let Some(fresh_until) = fresh_until {
+        times.end = times.end.min(fresh_until.to_unix_time());
+    }
+    exchange::leave_time(Slot::ValidFrom, times.start.as_secs());
+    exchange::leave_time(Slot::ValidUntil, times.end.as_secs());
+    exchange::leave_key_id(verified.key_id());
+    exchange::leave_text(verified.payload());
+    Ok(Status::Done)
+}
+
+/// What the issuer answered. Without `jwks` it said that nothing has changed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    jwks: Option<String>,
+    etag: Option<String>,
+    cache_control: Option<String>,
+}
+
+pub(super) fn keys_fetched(
+    handle: usize,
+    issuer: usize,
+    answer: &str,
+    now: UnixMillis,
+) -> Result<Status, Error> {
+    with(handle, |running| {
+        let (issuer, remote) = running.remote(issuer)?;
+        let fetched = read(answer).and_then(|answer| {
+            let Answer { jwks, etag, cache_control } = answer;
+            match jwks {
+                None => remote
+                    .not_modified(cache_control.as_deref(), now)
+                    .map(|_| ())
+                    .ok_or_else(|| "304 without any keys to keep".to_owned()),
+                Some(jwks) => {
+                    let keys = KeySet::from_jwks(&jwks).map_err(|fault| fault.to_string())?;
+                    if keys.is_symmetric() {
+                        return Err("a published key set holds secrets".to_owned());
+                    }
+                    remote.fetched(keys, etag, cache_control.as_deref(), now);
+                    Ok(())
+                }
+            }
+        });
+        fetched.map(|()| Status::Done).map_err(|problem| {
+            remote.failed(now);
+            unavailable(issuer, &problem)
+        })
+    })
+}
+
+pub(super) fn keys_failed(
+    handle: usize,
+    issuer: usize,
+    problem: &str,
+    now: UnixMillis,
+) -> Result<Status, Error> {
+    with(handle, |running| {
+        let (issuer, remote) = running.remote(issuer)?;
+        remote.failed(now);
+        Err(unavailable(issuer, problem))
+    })
+}
+
+pub(super) fn verify_jws(handle: usize, token: &str) -> Result<Status, Error> {
+    KEYS.with_borrow_mut(|all| {
+        let raw = all.get_mut(handle).ok_or_else(no_such_handle)?;
+        let token = UntrustedToken::parse(token, raw.max_token_length)?;
+        if !raw.algorithms.contains(&token.header().algorithm()) {
+            return Err(Error::AlgorithmNotAllowed);
+        }
+        let mut step = token.verify_with_set(&raw.keys)?;
+        loop {
+            match step {
+                jws::Step::Verified(verified) => {
+                    exchange::leave_key_id(verified.key_id());
+                    exchange::leave_text(verified.payload());
+                    return Ok(Status::Done);
+                }
+                jws::Step::NeedsHost(check) => {
+                    let verdict = host::ask(&check, "verifyJws")?;
+                    if verdict == Verdict::Pending {
+                        return Ok(Status::Pending);
+                    }
+                    step = check.conclude(verdict == Verdict::Holds)?;
+                }
+            }
+        }
+    })
+}
+
+fn read(answer: &str) -> Result<Answer, String> {
+    serde_json::from_str(answer).map_err(|_| "answer is not readable".to_owned())
+}
+
+fn unavailable(issuer: &Issuer, problem: &str) -> Error {
+    Error::KeysUnavailable { issuer: issuer.rules.issuer.clone(), problem: problem.to_owned() }
+}
