@@ -9,10 +9,12 @@
 //! | how the npm package is built | [`package`] |
 //! | what `dev` starts and prints | [`dev`] |
 //! | what `test` runs | [`mod@test`] |
+//! | how the fuzz targets are run | [`fuzz`] |
 
 mod cache;
 mod cargo_tools;
 mod dev;
+mod fuzz;
 mod interrupt;
 mod npm;
 mod package;
@@ -43,6 +45,8 @@ Commands:
   build [--worker]         build the Worker into build/ and the npm package in pkg/, or only the Worker
   package                  build the npm package in pkg/, ready for npm pack
   setup                    install all that `dev` and `test` need
+  fuzz [--seconds N] [TARGET]...
+                           give each parser what a fuzzer comes up with (default: 60 s for each)
   ci                       the same as test
 
 Each command installs what it needs first. What it installs is kept by version in the user's
@@ -80,6 +84,11 @@ fn run() -> Result<ExitCode> {
         }
         "dev" => dev::run(&dev_options(&mut args)?).map(|()| ExitCode::SUCCESS),
         "test" | "ci" => test::run(&test_parts(&mut args)?),
+        "fuzz" => {
+            let options = fuzz_options(&mut args)?;
+            setup::require(&[setup::Need::CCompiler])?;
+            fuzz::run(&options).map(|()| ExitCode::SUCCESS)
+        }
         "build" => {
             let only_worker = only_worker(&mut args)?;
             setup::require(setup::WORKER)?;
@@ -135,6 +144,24 @@ fn dev_options(args: &mut lexopt::Parser) -> Result<dev::Options> {
     }
     if options.port == 0 {
         bail!("--port: expected 1 to 65535");
+    }
+    Ok(options)
+}
+
+fn fuzz_options(args: &mut lexopt::Parser) -> Result<fuzz::Options> {
+    let mut options = fuzz::Options::default();
+    while let Some(argument) = args.next()? {
+        match argument {
+            Long("seconds") => {
+                options.seconds =
+                    args.value()?.parse().context("--seconds: expected a whole number")?;
+            }
+            Value(target) => options.targets.push(target.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if options.seconds == 0 {
+        bail!("--seconds: expected at least 1");
     }
     Ok(options)
 }

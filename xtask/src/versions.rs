@@ -9,6 +9,7 @@ pub(crate) const WASM_BINDGEN: &str = "0.2.129";
 pub(crate) const WORKER_BUILD: &str = "0.8.7";
 pub(crate) const WASM_PACK: &str = "0.15.1";
 pub(crate) const CARGO_DENY: &str = "0.20.2";
+pub(crate) const CARGO_FUZZ: &str = "0.13.2";
 
 /// The oldest Node that wrangler and `node --test` work with.
 pub(crate) const MIN_NODE_MAJOR: u32 = 20;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::{self, Need};
-use crate::{interrupt, package, process, project, system_packages, toolchain, worker};
+use crate::{fuzz, interrupt, package, process, project, system_packages, toolchain, worker};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -49,6 +49,12 @@ pub(super) const PARTS: &[Part] = &[
         about: "unit, integration and documentation tests on this machine",
         needs: &[Need::CCompiler],
         steps: native,
+    },
+    Part {
+        name: "fuzz",
+        about: "each fuzz target for five seconds (needs a nightly toolchain)",
+        needs: &[Need::CCompiler],
+        steps: fuzz,
     },
     Part {
         name: "docs",
@@ -146,7 +152,8 @@ impl Part {
 }
 
 fn format() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"])
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])
 }
 
 fn lint_host() -> Result<()> {
@@ -160,6 +167,13 @@ fn lint_wasm() -> Result<()> {
 
 fn native() -> Result<()> {
     cargo(&["test", "--workspace", "--locked"])
+}
+
+fn fuzz() -> Result<()> {
+    match fuzz::unavailable() {
+        Some(reason) => bail!(Skip(reason)),
+        None => fuzz::run(&fuzz::Options::brief()),
+    }
 }
 
 fn docs() -> Result<()> {

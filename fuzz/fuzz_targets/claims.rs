@@ -1,0 +1,39 @@
+//! Any bytes as claims: read as another JSON parser reads them, and admitted only within their time.
+#![no_main]
+
+use edgegate::claims::{ClaimRules, Claims, Scopes};
+use edgegate::jws::UntrustedToken;
+use edgegate::time::UnixTime;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(claims) = Claims::parse(bytes) else { return };
+    let other: Value = serde_json::from_slice(bytes).unwrap();
+    assert_eq!(Some(claims.as_object()), other.as_object());
+    // The same but for the last digit of a fraction, which serde_json does not keep.
+    let again = serde_json::to_vec(claims.as_object()).unwrap();
+    let again = Claims::parse(&again).unwrap();
+    assert!(again.as_object().keys().eq(claims.as_object().keys()));
+    assert_eq!((again.issuer(), again.subject()), (claims.issuer(), claims.subject()));
+
+    let token = UntrustedToken::parse("eyJhbGciOiJIUzI1NiJ9.e30.AA", 100).unwrap();
+    let rules = ClaimRules {
+        audience: vec!["https://api.example.com".to_owned()],
+        max_token_age_secs: Some(3600),
+        clock_tolerance_secs: 5,
+        ..ClaimRules::new("https://edgegate.local/")
+    };
+    if rules.check(token.header(), &claims, NOW).is_ok() {
+        assert_eq!(other["iss"], "https://edgegate.local/");
+        assert!(claims.audience().any(|one| one == "https://api.example.com"));
+        assert!(other["exp"].as_f64().unwrap() + 5.0 >= 1_700_000_000.0);
+        assert!(other["iat"].as_f64().unwrap() <= 1_700_000_006.0);
+        assert!(other["iat"].as_f64().unwrap() >= 1_700_000_000.0 - 3606.0);
+        assert!(other.get("nbf").is_none_or(|nbf| nbf.as_f64().unwrap() <= 1_700_000_005.0));
+    }
+    let scopes = Scopes::from_claims(&claims, None);
+    assert_eq!(Scopes::parse(&scopes.to_string()), scopes);
+});
