@@ -36,6 +36,7 @@
 //! no private key and no way to give one.
 
 use p256::ecdsa::signature::Verifier;
+use rsa::traits::PublicKeyParts as _;
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -82,6 +83,11 @@ fn rsa(
     let key = RsaPublicKey::new_with_max_size(n, e, MAX_RSA_BITS).map_err(|_| {
         Error::RefusedKey { problem: "RSA modulus or exponent out of range".to_owned() }
     })?;
+    if matches!(algorithm, Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512)
+        && has_bit_beyond_pss(&key, signature)
+    {
+        return Ok(false);
+    }
     match algorithm {
         Algorithm::Rs256 => check(&pkcs1v15::VerifyingKey::<Sha256>::new(key), message, signature),
         Algorithm::Rs384 => check(&pkcs1v15::VerifyingKey::<Sha384>::new(key), message, signature),
@@ -91,6 +97,14 @@ fn rsa(
         Algorithm::Ps512 => check(&pss_key::<Sha512>(key), message, signature),
         _ => Err(Error::AlgorithmNotAllowed),
     }
+}
+
+/// RFC 8017 §8.1.2 step 2c, which `rsa` 0.9 leaves out: the encoded message of PSS has a bit less than the
+/// modulus. Where that is a whole number of bytes, the byte above it has to be zero; elsewhere `rsa` looks at
+/// the spare bits. Only the owner of the key can make what is let through so: no forgery, but not strict.
+fn has_bit_beyond_pss(key: &RsaPublicKey, signature: &[u8]) -> bool {
+    key.n().bits() % 8 == 1
+        && BigUint::from_bytes_be(signature).modpow(key.e(), key.n()).bits() == key.n().bits()
 }
 
 /// The length of the salt is said, lest it be read from the signature.
@@ -210,6 +224,20 @@ mod tests {
                 assert_eq!(verify(public, *algorithm, b"message", &signature), Ok(false));
             }
         }
+    }
+
+    /// RFC 8017 §8.1.2 step 2c: with 2049 bits, the message of PSS has 2048. Computed with Python's integers.
+    #[test]
+    fn a_pss_message_has_no_bit_beyond_its_length() {
+        let n = "AacV8oOmXsMoNSlydpf1dnJLP-uVp-V0z8UkkY5wWiJtZ2CDyWY_Tz0d7iFKCHOwQFELcjSvMBvgwGBhoBKYTOEtLExVPAFef6JVH5cI_oHXlOma0ySjDyM64gjYz0lH6HuYLIcgc_S8IqF7IPWJ2a7poH6wqIyK8TzxcCPIl9hFFV97C5IR5M5oGjoUtNltQbxHn_n8oB-bUjmZH3sZE5_pbRzgLBSrIURSwA4vPkRO0qbfjoLF_-R_KOATnysD6l9GjbEu2s6Vl9QVHELTi8wZi07e3WJTWODHfZYN4ICo49dC6VcFwNd_fMylX5ejEcLlghH-28cmvNqJ7uMJH_0";
+        let message = "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJtZSJ9";
+        let holds = "AYYjizQOF59kNgBXFwCUzjpllDqKo8C5VWLY2MlLxIjAajHwiS8msgWMxJu6NrU5EDL-NGtmCKv_gDewWHbRJWz_mtG3u5eK2uFgduydYN86TRIeQb66_ahQoO5s9IxZ6nJMO2SEyX7iwt-grKsm4rwS23rpP878BiiOJwK2P-6H4DU4zHYrQ7quPN2bE1E5kVvFfIfo0u4Et5HKMjoTEl7jItlbO_82H7JsKsRhsnUI-ZdVfH-shB9PDrQE6koe3H3TfSS3hNvxJnKQEkCPWui8pR7yiVg9DTs8WS2sHfjxyh8N9FM36wNBpeUkpNufEymmj0hgeUu-fKuFLHWGQq0";
+        // The same encoded message, and the bit above it.
+        let beyond = "AQszkNS_mtENgqZJgAjdJW01D6uePWR2-imaD_OENF0MAyfWeIoDlvLarP7sHR_FfOy8jTP_tgD_2BGqXtcqYzMnccoRZw80dZTy_fu02pXKZ6SsEg9qczwHfdwJLDlbHyY2opxPreRQruHcWOJaAWF-ryppJhrX-M3VX3VsfbESuIlc7woPq9NXoqnpVHDnjBv6-qmhXpoDWcWei_zldtcHMkUjcSp1J-sdbvVtCg9AuxtyoDM_vnq7Vuvvq0OQ7uy48W7BjYdldNXPRf_R-PtPL_EtsM9_mZUBq6mUCKa5YjIy1D0AV2q3XN28hmYl8WmJHqHeJETCtJHu0NLwwyc";
+        let jwk = format!(r#"{{"kty":"RSA","n":"{n}","e":"AQAB"}}"#);
+        let key = Key::from_jwk(&jwk).unwrap();
+        assert_eq!(ask(&format!("{message}.{holds}"), &key), Ok(true));
+        assert_eq!(ask(&format!("{message}.{beyond}"), &key), Ok(false));
     }
 
     #[test]
