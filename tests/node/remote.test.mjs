@@ -1,0 +1,212 @@
+// Published keys, from a server of the test's own.
+
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import http from 'node:http';
+import { after, before, beforeEach, test } from 'node:test';
+
+import { EdgegateError, createVerifier } from '../../pkg/node.js';
+import { CLAIMS, ISSUER, NOW, options, refusalOf, refusalOfPromise, signAsymmetric } from './support.mjs';
+
+const pairs = new Map(['a', 'b', 'c'].map((kid) => [kid, generateKeyPairSync('ec', { namedCurve: 'P-256' })]));
+const jwksOf = (...kids) => JSON.stringify({ keys: kids.map((kid) => ({ ...pairs.get(kid).publicKey.export({ format: 'jwk' }), kid })) });
+const sign = (kid, claims = {}, header = { kid }) =>
+  signAsymmetric({ ...CLAIMS, exp: NOW + 10 * 86_400, ...claims }, { key: pairs.get(kid).privateKey, alg: 'ES256', header });
+
+let server;
+let origin;
+/** What the server answers with, and what it was asked. */
+let answer;
+const requests = [];
+
+before(async () => {
+  server = http.createServer((request, response) => {
+    requests.push({ path: request.url, etag: request.headers['if-none-match'], accept: request.headers.accept });
+    answer(request, response);
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  origin = `http://127.0.0.1:${server.address().port}`;
+});
+
+beforeEach(() => {
+  requests.length = 0;
+  answer = serve(jwksOf('a'));
+});
+
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const serve = (body, headers = {}, status = 200) => (_, response) => response.writeHead(status, headers).end(body);
+
+/** A verifier of the server's keys, whose clock is moved by the test. */
+function remote(rest) {
+  const clock = { now: NOW };
+  const verifier = createVerifier(options({
+    key: undefined, algorithms: ['ES256'], jwksUri: `${origin}/jwks`, now: () => clock.now, ...rest,
+  }));
+  return { clock, verifier };
+}
+
+const unavailable = (problem) => ({ code: 'KEYS_UNAVAILABLE', reason: 'keys_unavailable', message: `keys of ${ISSUER}: ${problem}` });
+const UNKNOWN_KEY = { code: 'INVALID_TOKEN', reason: 'unknown_key', message: 'no key of the issuer fits the header' };
+const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+
+test('keys are fetched once and used by everyone who waits', async () => {
+  const { verifier } = remote({ cache: false });
+  const token = sign('a');
+  const results = await Promise.all(Array.from({ length: 20 }, () => verifier.verify(token)));
+  assert.deepEqual(new Set(results.map(({ keyId }) => keyId)), new Set(['a']));
+  assert.equal(verifier.verifySync(token).keyId, 'a');
+  assert.deepEqual(requests, [{ path: '/jwks', etag: undefined, accept: 'application/jwk-set+json, application/json' }]);
+});
+
+test('an unknown kid fetches anew, at most every 30 seconds whatever is sent', async () => {
+  const { clock, verifier } = remote();
+  await verifier.verify(sign('a'));
+  answer = serve(jwksOf('a', 'b'));
+  assert.deepEqual(await refusalOfPromise(verifier.verify(sign('b')), EdgegateError), UNKNOWN_KEY);
+  assert.equal(requests.length, 1);
+  clock.now = NOW + 30;
+  assert.equal((await verifier.verify(sign('b'))).keyId, 'b');
+  assert.equal(requests.length, 2);
+  for (let index = 0; index < 200; index += 1) {
+    clock.now = NOW + 31 + index / 10;
+    assert.deepEqual(await refusalOfPromise(verifier.verify(sign('c', {}, { kid: `random-${index}` })), EdgegateError), UNKNOWN_KEY);
+  }
+  assert.equal(requests.length, 2);
+});
+
+test('a withdrawn key is out once the keys are fetched again, also for tokens that were cached', async () => {
+  const { clock, verifier } = remote();
+  answer = serve(jwksOf('a', 'b'), { 'cache-control': 'max-age=100' });
+  const token = sign('a');
+  assert.equal((await verifier.verify(token)).keyId, 'a');
+  answer = serve(jwksOf('b'), { 'cache-control': 'max-age=100' });
+  clock.now = NOW + 99;
+  assert.equal((await verifier.verify(token)).keyId, 'a');
+  assert.equal(requests.length, 1);
+  clock.now = NOW + 100;
+  assert.deepEqual(await refusalOfPromise(verifier.verify(token), EdgegateError), UNKNOWN_KEY);
+  assert.equal(requests.length, 2);
+  // And at once where another token brings the change to light.
+  const other = remote();
+  answer = serve(jwksOf('a'), { 'cache-control': 'max-age=1000' });
+  await other.verifier.verify(token);
+  answer = serve(jwksOf('b'));
+  other.clock.now = NOW + 31;
+  await other.verifier.verify(sign('b'));
+  assert.deepEqual(await refusalOfPromise(other.verifier.verify(token), EdgegateError), UNKNOWN_KEY);
+});
+
+test('the ETag is sent, and 304 keeps the keys and what was cached', async () => {
+  const { clock, verifier } = remote();
+  answer = serve(jwksOf('a'), { etag: '"v1"', 'cache-control': 'max-age=100' });
+  await verifier.verify(sign('a'));
+  answer = serve('', { 'cache-control': 'max-age=200' }, 304);
+  clock.now = NOW + 150;
+  assert.equal((await verifier.verify(sign('a'))).keyId, 'a');
+  clock.now = NOW + 349;
+  assert.equal((await verifier.verify(sign('a'))).keyId, 'a');
+  assert.deepEqual(requests.map(({ etag }) => etag), [undefined, '"v1"']);
+});
+
+test('while the issuer is down the last keys serve for a day', async () => {
+  const { clock, verifier } = remote({ cache: false });
+  answer = serve(jwksOf('a'), { 'cache-control': 'max-age=100' });
+  const token = sign('a');
+  await verifier.verify(token);
+  answer = serve('', {}, 503);
+  clock.now = NOW + 1000;
+  assert.equal((await verifier.verify(token)).keyId, 'a');
+  assert.equal(requests.length, 2);
+  assert.equal((await verifier.verify(token)).keyId, 'a');
+  assert.equal(requests.length, 2);
+  clock.now = NOW + 100 + 86_400;
+  assert.equal((await refusalOfPromise(verifier.verify(token), EdgegateError)).code, 'KEYS_UNAVAILABLE');
+});
+
+test('a redirect is not followed', async () => {
+  answer = (request, response) => {
+    if (request.url === '/jwks') response.writeHead(302, { location: `${origin}/elsewhere` }).end();
+    else response.end(jwksOf('a'));
+  };
+  const { clock, verifier } = remote();
+  assert.deepEqual(await refusalOfPromise(verifier.verify(sign('a')), EdgegateError), unavailable('status 302, expected 200'));
+  assert.deepEqual(requests.map(({ path }) => path), ['/jwks']);
+  // Not tried again within two seconds.
+  assert.deepEqual(await refusalOfPromise(verifier.verify(sign('a')), EdgegateError), unavailable('could not be fetched a moment ago'));
+  assert.equal(requests.length, 1);
+  clock.now = NOW + 2;
+  answer = serve(jwksOf('a'));
+  assert.equal((await verifier.verify(sign('a'))).keyId, 'a');
+});
+
+test('no more than 64 KiB are read', async () => {
+  const padded = (length) => jwksOf('a').padEnd(length, ' ');
+  answer = serve(padded(65_536));
+  assert.equal((await remote().verifier.verify(sign('a'))).keyId, 'a');
+  let sent = 0;
+  answer = (_, response) => {
+    const more = () => {
+      while (!response.destroyed && sent < 1e9) {
+        sent += 65_536;
+        if (!response.write(padded(65_536))) return void response.once('drain', more);
+      }
+      response.end();
+    };
+    more();
+  };
+  assert.deepEqual(await refusalOfPromise(remote().verifier.verify(sign('a')), EdgegateError), unavailable('more than 65536 bytes'));
+  assert.ok(sent < 50e6, `${sent}`);
+});
+
+test('what is no key set is refused, and so are published secrets', async () => {
+  const bodies = {
+    '{"keys":[]}': 'no usable key, expected at least one',
+    '<html>': 'JWKS: not a JSON object',
+    '{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}': 'a published key set holds secrets',
+    '{"keys":[],"keys":[]}': 'JWKS: a member name occurs twice',
+  };
+  for (const [body, problem] of Object.entries(bodies)) {
+    answer = serve(body);
+    assert.deepEqual(await refusalOfPromise(remote().verifier.verify(sign('a')), EdgegateError), unavailable(problem), body);
+  }
+  answer = serve(Buffer.from([0x7b, 0xff, 0x7d]));
+  assert.deepEqual(await refusalOfPromise(remote().verifier.verify(sign('a')), EdgegateError), unavailable('not UTF-8'));
+  answer = (request) => request.socket.destroy();
+  assert.deepEqual(await refusalOfPromise(remote().verifier.verify(sign('a')), EdgegateError), unavailable('cannot be reached'));
+  answer = serve('', {}, 304);
+  assert.deepEqual(await refusalOfPromise(remote().verifier.verify(sign('a')), EdgegateError), unavailable('304 without any keys to keep'));
+});
+
+test('verifySync says that keys are yet to come, and goes on with older ones while it has new ones fetched', async () => {
+  const { clock, verifier } = remote({ cache: false });
+  const token = sign('a');
+  assert.deepEqual(refusalOf(() => verifier.verifySync(token), EdgegateError), {
+    code: 'SYNC_UNSUPPORTED', reason: 'sync_unsupported', message: 'the keys have to be fetched first: await verify()',
+  });
+  await settled();
+  assert.equal(verifier.verifySync(token).keyId, 'a');
+  answer = serve(jwksOf('b'));
+  clock.now = NOW + 601;
+  assert.equal(verifier.verifySync(token).keyId, 'a');
+  await settled();
+  assert.deepEqual(refusalOf(() => verifier.verifySync(token), EdgegateError), UNKNOWN_KEY);
+  assert.equal(verifier.verifySync(sign('b')).keyId, 'b');
+  assert.equal(requests.length, 2);
+});
+
+test('each issuer has its own keys', async () => {
+  answer = (request, response) => response.end(jwksOf(request.url === '/one' ? 'a' : 'b'));
+  const verifier = createVerifier({
+    now: () => NOW,
+    issuers: ['one', 'two'].map((name) => ({ issuer: `https://${name}.test/`, algorithms: ['ES256'], jwksUri: `${origin}/${name}` })),
+  });
+  const token = (kid, name) => sign(kid, { iss: `https://${name}.test/` });
+  assert.equal((await verifier.verify(token('a', 'one'))).issuer, 'https://one.test/');
+  assert.equal((await verifier.verify(token('b', 'two'))).issuer, 'https://two.test/');
+  assert.deepEqual(await refusalOfPromise(verifier.verify(token('b', 'one')), EdgegateError), UNKNOWN_KEY);
+  assert.deepEqual(requests.map(({ path }) => path), ['/one', '/two']);
+});
