@@ -61,6 +61,7 @@ fn usages(names: &[&str]) -> Array {
 fn parameters(algorithm: Algorithm) -> Value {
     match algorithm {
         Algorithm::Rs256 => json!({"name": "RSASSA-PKCS1-v1_5", "hash": "SHA-256"}),
+        Algorithm::Ps384 => json!({"name": "RSA-PSS", "hash": "SHA-384", "saltLength": 48}),
         Algorithm::Es256 => json!({"name": "ECDSA", "namedCurve": "P-256", "hash": "SHA-256"}),
         Algorithm::Es512 => json!({"name": "ECDSA", "namedCurve": "P-521", "hash": "SHA-512"}),
         other => panic!("{other} is not the host's here"),
@@ -210,7 +211,7 @@ async fn published_tokens_verify_here_or_by_the_browser() {
             hosted.push(vector["algorithm"].as_str().unwrap().to_owned());
         }
     }
-    assert_eq!(hosted, ["RS256", "ES256", "ES512"]);
+    assert_eq!(hosted, ["RS256", "ES256", "ES512", "RS256", "PS384", "ES512"]);
 }
 
 #[wasm_bindgen_test]
