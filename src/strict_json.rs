@@ -36,9 +36,8 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
         return Err(Fault { path: String::new(), problem });
     }
     let mut source = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
-        translate(&shown_path(error.path()), error.inner())
-    })?;
+    let value = serde_path_to_error::deserialize(&mut source)
+        .map_err(|error| translate(&shown_path(error.path()), error.inner()))?;
     source.end().map_err(|error| translate("", &error))?;
     Ok(value)
 }
