@@ -39,6 +39,8 @@ export class Engine {
   /** The verdicts of an asynchronous host for the call under way. */
   #verdicts = null;
   #job = null;
+  /** Keys of `verifyJws` by the object that its caller gave. */
+  keysByObject = new WeakMap();
 
   constructor(platform) {
     this.#platform = platform;
@@ -265,8 +267,7 @@ export class Engine {
 
   /** The error of a call that was refused. */
   refusal() {
-    const { TEXT: start, end } = { TEXT: this.#slots[TEXT], end: this.#slots[TEXT] + this.#slots[TEXT_LENGTH] };
-    return new EdgegateError(JSON.parse(this.#platform.read(this.#view, start, end)));
+    return new EdgegateError(JSON.parse(this.text()));
   }
 
   // ---- things by handle ----

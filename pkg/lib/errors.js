@@ -23,3 +23,20 @@ export const syncUnsupported = (message) =>
 
 export const malformedToken = (message) =>
   new EdgegateError({ code: 'INVALID_TOKEN', reason: 'malformed_token', message });
+
+/** As the core says it. Checked here too, so that a long text is not copied into the engine's memory first. */
+export const tokenTooLong = (token, limit) =>
+  new EdgegateError({
+    code: 'INVALID_TOKEN', reason: 'token_too_long',
+    message: `token has ${utf8Length(token)} bytes, more than the ${limit} allowed`,
+  });
+
+function utf8Length(text) {
+  let bytes = text.length;
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    // A surrogate is half of a character of four bytes.
+    if (unit >= 0x80) bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
+  }
+  return bytes;
+}

@@ -1,10 +1,9 @@
 import { DONE, PENDING } from './engine.js';
-import { EdgegateError, configError, malformedToken } from './errors.js';
+import { malformedToken, tokenTooLong } from './errors.js';
 import { sourceOf } from './keys.js';
 import { DEFAULT_MAX_TOKEN_LENGTH, checkNames, list, tokenLength } from './options.js';
 
-/** Parsed keys of callers who pass the same object again, by its algorithms and length. */
-const known = new WeakMap();
+/** For one object its keys are kept by what was in it and the options, as many as these. */
 const MAX_KNOWN_PER_KEY = 16;
 
 /** `verifyJws` of index.d.ts. */
@@ -13,9 +12,10 @@ export async function verifyJws(engine, jws, key, options = {}) {
   const maxTokenLength = tokenLength(options.maxTokenLength ?? DEFAULT_MAX_TOKEN_LENGTH);
   const algorithms = options.algorithms === undefined ? undefined : list(options.algorithms, 'algorithms');
   if (typeof jws !== 'string') throw malformedToken('token: expected a string');
+  if (jws.length > maxTokenLength) throw tokenTooLong(jws, maxTokenLength);
   await engine.ready();
   const keys = await keysOf(engine, key, algorithms, maxTokenLength);
-  let verdicts = new Map();
+  const verdicts = new Map();
   for (;;) {
     const handle = engine.handle(keys.thing);
     const status = engine.withVerdicts(verdicts, () => engine.call('verifyJws', handle, jws));
@@ -38,6 +38,7 @@ class Keys {
 async function keysOf(engine, key, algorithms, maxTokenLength) {
   const text = JSON.stringify({ key: await sourceOf(key, engine.platform), algorithms, maxTokenLength });
   if (typeof key !== 'object') return new Keys(engine, text);
+  const known = engine.keysByObject;
   let keys = known.get(key);
   if (keys === undefined) known.set(key, (keys = new Map()));
   // By the text: an object may have been changed since.
@@ -68,5 +69,3 @@ function decode(engine, segment, part) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformedToken(`${part}: not a JSON object`);
   return value;
 }
-
-export { EdgegateError, configError };

@@ -1,5 +1,5 @@
 import { DONE } from './engine.js';
-import { EdgegateError, configError, syncUnsupported } from './errors.js';
+import { configError } from './errors.js';
 
 const HMAC_BITS = { 'SHA-256': 'HS256', 'SHA-384': 'HS384', 'SHA-512': 'HS512' };
 const EXPECTED = 'expected a JWK, PEM text, a CryptoKey, a KeyObject, or the bytes of an HMAC secret';
@@ -126,5 +126,3 @@ function describe(engine, source) {
   }
   return JSON.parse(engine.text());
 }
-
-export { EdgegateError, syncUnsupported };

@@ -1,7 +1,7 @@
 import { Cache } from './cache.js';
 import { clone } from './clone.js';
 import { DONE, KEYS_NEEDED, PENDING } from './engine.js';
-import { EdgegateError, malformedToken, syncUnsupported } from './errors.js';
+import { malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
 import { verifierOptions } from './options.js';
 import { fetchKeys } from './remote.js';
 
@@ -21,6 +21,7 @@ export class Verifier {
   #preparing = null;
   /** Of each issuer with published keys: what was fetched last, and the fetch under way. */
   #published;
+  #maxTokenLength;
 
   constructor(engine, options) {
     const { single, issuers, maxTokenLength, entries, clock } = verifierOptions(options, engine.platform);
@@ -29,11 +30,12 @@ export class Verifier {
     this.#cache = entries > 0 ? new Cache(entries) : null;
     this.#issuers = issuers.map(({ issuer }) => issuer);
     this.#published = issuers.map(({ jwksUri }) => (jwksUri === undefined ? null : { uri: jwksUri, last: null, underWay: null }));
-    const published = this.#published;
-    let text = null;
+    const document = { text: null };
     const settle = () => {
-      text = JSON.stringify(single ? issuers[0] : { issuers });
+      document.text = JSON.stringify(single ? issuers[0] : { issuers });
     };
+    this.#thing = hold(engine, this, document, maxTokenLength, this.#published);
+    this.#maxTokenLength = maxTokenLength;
     const promised = issuers.filter(({ key }) => typeof key?.then === 'function');
     if (promised.length === 0) {
       settle();
@@ -47,16 +49,6 @@ export class Verifier {
       // Whoever verifies is told.
       this.#preparing.catch(() => {});
     }
-    this.#thing = engine.hold(
-      this,
-      'freeVerifier',
-      // A call whose second argument is a number: the greatest length.
-      () => engine.call('createVerifier', undefined, text, maxTokenLength),
-      // A fresh instance learns what was fetched before, as of the time it was.
-      (handle) => published.forEach((keys, issuer) => {
-        if (keys?.last) engine.callIssuer('keysFetched', handle, issuer, keys.last.answer, keys.last.at);
-      }),
-    );
     if (this.#preparing === null && engine.canRun) engine.handle(this.#thing);
   }
 
@@ -70,7 +62,7 @@ export class Verifier {
     let verdicts;
     for (let fetches = 0; ;) {
       const status = this.#run(token, now, verdicts);
-      if (status === DONE) return this.#take(token);
+      if (status === DONE) return this.#take(token, now);
       if (status === PENDING) {
         const { job } = this.#engine;
         verdicts ??= new Map();
@@ -91,17 +83,14 @@ export class Verifier {
     if (hit !== undefined) return hit;
     if (this.#preparing !== null) throw syncUnsupported('a CryptoKey is being exported: await verify()');
     let status = this.#run(token, now);
-    if (status === DONE) return this.#take(token);
+    if (status === DONE) return this.#take(token, now);
     if (status === KEYS_NEEDED) {
       const { issuer, hasKeys } = this.#engine;
       // Fetched for calls to come; this one goes on with the keys there are.
-      const refreshed = this.#refresh(issuer, this.#engine.text(), now, true);
-      if (!hasKeys) {
-        refreshed.catch(() => {});
-        throw syncUnsupported('the keys have to be fetched first: await verify()');
-      }
+      this.#refresh(issuer, this.#engine.text(), now, true).catch(() => {});
+      if (!hasKeys) throw syncUnsupported('the keys have to be fetched first: await verify()');
       status = this.#run(token, now);
-      if (status === DONE) return this.#take(token);
+      if (status === DONE) return this.#take(token, now);
     }
     if (status === PENDING) throw syncUnsupported('this runtime checks the algorithm asynchronously: await verify()');
     throw this.#engine.refusal();
@@ -114,6 +103,7 @@ export class Verifier {
 
   #find(token, now) {
     if (typeof token !== 'string') throw malformedToken('token: expected a string');
+    if (token.length > this.#maxTokenLength) throw tokenTooLong(token, this.#maxTokenLength);
     return this.#cache?.find(token, Math.floor(now / 1000));
   }
 
@@ -125,7 +115,7 @@ export class Verifier {
   }
 
   /** The result of the call that has just been made. */
-  #take(token) {
+  #take(token, now) {
     const engine = this.#engine;
     const text = engine.text();
     const result = {
@@ -134,7 +124,8 @@ export class Verifier {
       issuer: this.#issuers[engine.issuer],
       keyId: engine.keyId(),
     };
-    if (this.#cache !== null) {
+    // With keys that are stale already it does not hold for long enough to be kept.
+    if (this.#cache !== null && engine.validUntil * 1000 > now) {
       this.#cache.add(token, {
         text, claims: undefined, header: result.header, issuer: result.issuer, keyId: result.keyId,
         from: engine.validFrom, until: engine.validUntil,
@@ -202,4 +193,18 @@ export class Verifier {
   }
 }
 
-export { EdgegateError };
+/**
+ * The verifier in the engine. By itself, so that what the engine holds does not hold the owner, which could
+ * then never be collected.
+ */
+function hold(engine, owner, document, maxTokenLength, published) {
+  return engine.hold(
+    owner,
+    'freeVerifier',
+    () => engine.call('createVerifier', undefined, document.text, maxTokenLength),
+    // A fresh instance learns what was fetched before, as of the time it was.
+    (handle) => published.forEach((keys, issuer) => {
+      if (keys?.last) engine.callIssuer('keysFetched', handle, issuer, keys.last.answer, keys.last.at);
+    }),
+  );
+}

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { bind } from '../../pkg/lib/index.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
@@ -208,23 +210,48 @@ describe('an instance that trapped', () => {
   });
 });
 
-test('verifiers that nobody holds leave no keys behind', async () => {
-  const { createVerifier, engine } = bind(nodePlatform(() => compiled));
-  const token = signHmac(CLAIMS, { secret: secretFor('HS256') });
-  const make = () => createVerifier(options()).verifySync(token);
-  make();
-  const first = engine.handle(engine.hold({}, 'freeKeys', () => engine.call('createKeys', undefined, JSON.stringify({
-    key: { secret: secretFor('HS256').toString('base64url') }, algorithms: ['HS256'], maxTokenLength: 100,
-  }))));
-  assert.equal(first, 1);
-  // Disposing frees the place, which is then used again.
+test('verifiers that nobody holds any more leave nothing in the engine', async () => {
+  const { createVerifier, createApiKeys, engine } = bind(nodePlatform(() => compiled));
+  const secret = secretFor('HS256');
+  const token = signHmac(CLAIMS, { secret });
+  const probe = () => {
+    const text = JSON.stringify({ issuer: 'x', key: { secret: secret.toString('base64url') }, algorithms: ['HS256'] });
+    const thing = engine.hold({}, 'freeVerifier', () => engine.call('createVerifier', undefined, text, 100));
+    const handle = engine.handle(thing);
+    engine.dispose(thing);
+    return handle;
+  };
+  assert.equal(probe(), 1);
+  // Disposed of: the place is used again at once.
   for (let index = 0; index < 100; index += 1) {
     const verifier = createVerifier(options());
     verifier.verifySync(token);
     verifier[Symbol.dispose ?? Symbol.for('Symbol.dispose')]();
   }
-  const thing = engine.hold({}, 'freeVerifier', () => engine.call('createVerifier', undefined, JSON.stringify({
-    issuer: 'x', key: { secret: secretFor('HS256').toString('base64url') }, algorithms: ['HS256'],
-  }), 100));
-  assert.equal(engine.handle(thing), 2);
+  assert.equal(probe(), 1);
+  // Forgotten: once the garbage is collected.
+  (() => {
+    for (let index = 0; index < 100; index += 1) {
+      createVerifier(options()).verifySync(token);
+      createApiKeys({ environment: 'live', prefixes: ['sk'], signingKeys: [{ id: 1, secret }] }).mint();
+    }
+  })();
+  assert.equal(probe(), 101);
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  for (let round = 0; round < 50 && probe() !== 1; round += 1) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal(probe(), 1);
+});
+
+test('a key that two engines see is each one\'s own', async () => {
+  const [one, two] = [web(), web()];
+  const keys = [1, 2, 3].map((byte) => ({ kty: 'oct', k: Buffer.alloc(32, byte).toString('base64url'), alg: 'HS256' }));
+  const token = signHmac('x', { secret: Buffer.alloc(32, 2) });
+  const verdicts = async ({ verifyJws }, list) => (await Promise.allSettled(list.map((key) => verifyJws(token, key)))).map(({ status }) => status);
+  assert.deepEqual(await verdicts(one, keys), ['rejected', 'fulfilled', 'rejected']);
+  assert.deepEqual(await verdicts(two, keys.toReversed()), ['rejected', 'fulfilled', 'rejected']);
+  assert.deepEqual(await verdicts(two, keys), ['rejected', 'fulfilled', 'rejected']);
 });
