@@ -177,7 +177,7 @@ fn fuzz() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
-    cargo(&["doc", "--workspace", "--no-deps", "--locked"])?;
+    cargo(&["doc", "--workspace", "--features", "edgegate/pure", "--no-deps", "--locked"])?;
     cargo_wasm(&["doc", "--no-deps", "--features", "worker"])
 }
 
