@@ -17,6 +17,7 @@
 //! configured prefix may begin with another one and `_`.
 
 mod base62;
+mod crc32;
 mod hex;
 pub mod record;
 
@@ -31,6 +32,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use self::base62::{BODY_BYTES, BODY_DIGITS, CHECKSUM_DIGITS};
+use self::crc32::crc32;
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -347,7 +349,7 @@ impl ApiKeys {
         text.push('_');
         let mut digits = base62::encode_body(&body);
         text.extend(digits.iter().copied().map(char::from));
-        let checksum = base62::encode_checksum(crc32fast::hash(text.as_bytes()));
+        let checksum = base62::encode_checksum(crc32(text.as_bytes()));
         text.extend(checksum.iter().copied().map(char::from));
         body.zeroize();
         digits.zeroize();
@@ -370,7 +372,7 @@ impl ApiKeys {
         }
         let prefix = self.prefix_of(key).ok_or(Error::UnknownApiKeyPrefix)?;
         let Parts { environment, body, checked, checksum } = split(key, prefix)?;
-        if base62::encode_checksum(crc32fast::hash(checked)) != *checksum {
+        if base62::encode_checksum(crc32(checked)) != *checksum {
             return Err(Error::ApiKeyChecksum);
         }
         if environment != self.environment {
