@@ -105,7 +105,7 @@ export async function importKey(engine, key, options = {}) {
     source = { jwk: JSON.stringify({ kty: 'oct', k: source.secret }) };
   }
   let description = describe(engine, source);
-  let jwk = description.jwk ?? JSON.parse(source.jwk);
+  let jwk = JSON.parse(description.jwk ?? source.jwk);
   if (description.kid !== undefined) jwk.kid = description.kid;
   if (alg !== undefined || kid !== undefined) {
     if (alg !== undefined && !description.algorithms.includes(alg === 'Ed25519' ? 'EdDSA' : alg) && !description.symmetric) {

@@ -24,7 +24,7 @@ const imported = new Map();
 
 /** RSA and ECDSA by WebCrypto: asked now, answered in a later call. */
 const host = {
-  importKey(name, { alg: _alg, ...jwk }) {
+  importKey(name, jwk) {
     if (jwks.size >= MAX_KEYS) {
       jwks.clear();
       imported.clear();

@@ -2,6 +2,7 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use super::key::jwk_text;
 use crate::error::Error;
 use crate::jws::{Algorithm, HostCheck};
 use crate::keys::{Key, Material};
@@ -51,8 +52,7 @@ pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error>
     };
     let answer = match ask_once(check) {
         UNKNOWN_KEY => {
-            let jwk = check.key().to_jwk(check.algorithm()).to_string();
-            if !import(check.thumbprint(), &jwk) {
+            if !import(check.thumbprint(), &jwk_text(check.key())) {
                 return Err(refused());
             }
             ask_once(check)
@@ -72,12 +72,10 @@ pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error>
 /// # Errors
 /// [`Error::RefusedKey`].
 pub(super) fn accept(key: &Key) -> Result<(), Error> {
-    let (Material::Public(public), Some(name), Some(algorithm)) =
-        (key.material(), key.thumbprint(), key.algorithms().first())
-    else {
+    let (Material::Public(public), Some(name)) = (key.material(), key.thumbprint()) else {
         return Ok(());
     };
-    if import(name, &public.to_jwk(*algorithm).to_string()) {
+    if import(name, &jwk_text(public)) {
         return Ok(());
     }
     Err(Error::RefusedKey { problem: "the host refuses the key".to_owned() })

@@ -1,13 +1,12 @@
 //! Keys as the shell hands them over: one of four forms, each JSON.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::base64url;
 use crate::error::Error;
 use crate::jws::Algorithm;
-use crate::keys::{Key, KeySet, Material};
+use crate::keys::{Key, KeySet, Material, PublicKey};
 use crate::secret::Secret;
 
 /// One key, or a set.
@@ -70,9 +69,9 @@ struct Description<'a> {
     thumbprint: Option<&'a str>,
     algorithms: Vec<&'static str>,
     symmetric: bool,
-    /// The public key; a secret's is the shell's own.
+    /// The public key as JWK text; a secret's is the shell's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    jwk: Option<Value>,
+    jwk: Option<String>,
 }
 
 /// Checks a single key and describes it.
@@ -88,18 +87,11 @@ pub(super) fn describe(text: &str) -> Result<Vec<u8>, Error> {
     super::host::accept(&key)?;
     let jwk = match key.material() {
         Material::Hmac(_) => None,
-        Material::Ed25519(public) => Some(json!({
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "x": base64url::encode(public.as_bytes()),
-        })),
-        Material::Public(public) => key.algorithms().first().map(|one| {
-            let mut jwk = public.to_jwk(*one);
-            if let (Some(members), true) = (jwk.as_object_mut(), key.algorithms().len() > 1) {
-                members.remove("alg");
-            }
-            jwk
-        }),
+        Material::Ed25519(public) => {
+            let x = base64url::encode(public.as_bytes());
+            Some(format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#))
+        }
+        Material::Public(public) => Some(jwk_text(public)),
     };
     let description = Description {
         kid: key.kid(),
@@ -109,4 +101,19 @@ pub(super) fn describe(text: &str) -> Result<Vec<u8>, Error> {
         jwk,
     };
     Ok(serde_json::to_vec(&description).unwrap_or_default())
+}
+
+/// The key as JWK text. By hand, since all of it is base64url and names of ours: serialising a
+/// `serde_json::Value` brings the printing of floating-point numbers along, a tenth of the engine.
+pub(super) fn jwk_text(public: &PublicKey) -> String {
+    match public {
+        PublicKey::Rsa { n, e } => {
+            let (n, e) = (base64url::encode(n), base64url::encode(e));
+            format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#)
+        }
+        PublicKey::Ec { curve, x, y } => {
+            let (x, y) = (base64url::encode(x), base64url::encode(y));
+            format!(r#"{{"kty":"EC","crv":"{curve}","x":"{x}","y":"{y}"}}"#)
+        }
+    }
 }
