@@ -30,6 +30,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// Lines of a failed step that are shown; the cause stands at the end.
 const SHOWN_LINES: usize = 200;
+/// Words of a command that are shown in a message about it.
+const SHOWN_WORDS: usize = 8;
 
 /// A program to be run in the repository, without the variables that `cargo run` set for xtask:
 /// they name xtask's package and toolchain, and change what other builds see.
@@ -142,9 +144,14 @@ pub(crate) fn shown(command: &mut Command, limit: Duration) -> Result<()> {
     Ok(())
 }
 
+/// The command for a message: without the end of a long list of files.
 fn describe(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
+    if words.len() > SHOWN_WORDS {
+        words.truncate(SHOWN_WORDS);
+        words.push("…".to_owned());
+    }
     format!("`{}`", words.join(" "))
 }
 
@@ -275,6 +282,14 @@ mod tests {
     fn a_failure_names_the_program() {
         let error = answer(command("sh").args(["-c", "exit 3"])).unwrap_err();
         assert_eq!(error.to_string(), "`sh -c exit 3` ended with exit status: 3");
+    }
+
+    #[test]
+    fn a_long_command_is_cut_in_messages() {
+        let mut long = command("node");
+        long.args(["--test"; 12]);
+        let words = "node --test --test --test --test --test --test --test";
+        assert_eq!(describe(&long), format!("`{words} …`"));
     }
 
     #[test]
