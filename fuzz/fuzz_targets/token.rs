@@ -12,10 +12,18 @@ fuzz_target!(|text: &str| {
             assert_eq!(encode(&bytes), segment, "one text for some bytes");
         }
     }
-    let Ok(token) = UntrustedToken::parse(text, DEFAULT_MAX_TOKEN_LENGTH) else {
-        assert!(verify(text, &hs256_key()).is_err());
-        return;
+    // The parser has a decoder of its own, which has to agree with the one for keys.
+    let decodes = text.split('.').all(|segment| decode(segment).is_some());
+    let token = match UntrustedToken::parse(text, DEFAULT_MAX_TOKEN_LENGTH) {
+        Ok(token) => token,
+        Err(error) => {
+            let blamed = error.to_string().ends_with("not base64url without padding");
+            assert!(!(blamed && decodes), "{error}");
+            assert!(verify(text, &hs256_key()).is_err());
+            return;
+        }
     };
+    assert!(decodes);
     let _ = token.unverified_issuer();
     let segments: Vec<Vec<u8>> = text.split('.').map(|part| decode(part).unwrap()).collect();
     let [header, payload, _] = segments.as_slice() else { panic!("three segments") };
