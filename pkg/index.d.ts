@@ -132,6 +132,7 @@ export interface VerifiedToken<Claims = Record<string, unknown>> {
   keyId: string | undefined;
 }
 
+/** What it holds in the engine is given back when it is garbage-collected, or at once by `[Symbol.dispose]()`. */
 export interface Verifier {
   /**
    * Verifies a token: form, issuer, signature, claims, time, in this order.
@@ -233,7 +234,7 @@ export type ErrorCode =
 /** Every error of this package. The message never holds the token or a key. */
 export class EdgegateError extends Error {
   readonly code: ErrorCode;
-  /** Such as `bad_signature` or `unknown_key`: for logs, not for callers. */
+  /** Such as `bad_signature` or `unknown_key`: for logs, not for callers. `trapped`: the engine failed and has been replaced. */
   readonly reason: string;
   /** The claim at fault. */
   readonly claim?: string;

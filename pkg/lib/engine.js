@@ -44,7 +44,8 @@ export class Engine {
 
   constructor(platform) {
     this.#platform = platform;
-    this.#registry = new FinalizationRegistry((thing) => this.#free(thing));
+    // Workers with a compatibility date before May 2025 have none: there things are kept for the isolate's life.
+    this.#registry = globalThis.FinalizationRegistry && new FinalizationRegistry((thing) => this.#free(thing));
   }
 
   get platform() {
@@ -278,7 +279,7 @@ export class Engine {
    */
   hold(owner, free, make, restore) {
     const thing = { free, make, restore, handle: 0, generation: 0, disposed: false };
-    this.#registry.register(owner, thing, thing);
+    this.#registry?.register(owner, thing, thing);
     return thing;
   }
 
@@ -295,7 +296,7 @@ export class Engine {
   }
 
   dispose(thing) {
-    this.#registry.unregister(thing);
+    this.#registry?.unregister(thing);
     this.#free(thing);
     thing.disposed = true;
     thing.generation = 0;

@@ -14,6 +14,8 @@ export async function fetchKeys(uri, etag) {
     const response = await fetch(uri, { headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MILLIS) });
     const cacheControl = response.headers.get('cache-control') ?? undefined;
     if (response.status === 304) return { answer: { cacheControl } };
+    // Browsers do not tell which.
+    if (response.type === 'opaqueredirect') return { problem: 'a redirect, expected status 200' };
     if (response.status !== 200) {
       await response.body?.cancel();
       return { problem: `status ${response.status}, expected 200` };

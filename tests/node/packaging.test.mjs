@@ -165,21 +165,24 @@ test('workerd runs it, WebCrypto and all', async () => {
     outfile: join(project, 'out/worker.mjs'), assetNames: '[name]', logLevel: 'error',
   });
   const wasm = readdirSync(join(project, 'out')).find((name) => name.endsWith('.wasm'));
-  const worker = new Miniflare({
-    modules: [
-      { type: 'ESModule', path: join(project, 'out/worker.mjs') },
-      { type: 'CompiledWasm', path: join(project, 'out', wasm) },
-    ],
-    modulesRoot: join(project, 'out'),
-    compatibilityDate: '2026-04-01',
-  });
-  try {
-    for (let round = 0; round < 2; round += 1) {
-      const response = await worker.dispatchFetch('http://x/');
-      assert.deepEqual(await response.json(), { ...EXPECTED, refusal: 'SYNC_UNSUPPORTED' });
+  // The older one is without FinalizationRegistry.
+  for (const compatibilityDate of ['2024-01-01', '2026-04-01']) {
+    const worker = new Miniflare({
+      modules: [
+        { type: 'ESModule', path: join(project, 'out/worker.mjs') },
+        { type: 'CompiledWasm', path: join(project, 'out', wasm) },
+      ],
+      modulesRoot: join(project, 'out'),
+      compatibilityDate,
+    });
+    try {
+      for (let round = 0; round < 2; round += 1) {
+        const response = await worker.dispatchFetch('http://x/');
+        assert.deepEqual(await response.json(), { ...EXPECTED, refusal: 'SYNC_UNSUPPORTED' });
+      }
+    } finally {
+      await worker.dispose();
     }
-  } finally {
-    await worker.dispose();
   }
 });
 
