@@ -11,7 +11,7 @@ import jsonwebtoken from 'jsonwebtoken';
 
 import { EdgegateError, createVerifier, importKey, verifyJws } from '../../pkg/node.js';
 import {
-  ALGORITHMS, AUDIENCE, CLAIMS, ISSUER, NOW, base64url, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor,
+  ALGORITHMS, AUDIENCE, CLAIMS, ISSUER, NOW, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor,
   signAsymmetric, signBy, signHmac,
 } from './support.mjs';
 
@@ -281,5 +281,4 @@ test('jsonwebtoken and edgegate agree on a token each finds expired', async () =
   const token = signHmac({ ...CLAIMS, exp: NOW - 1 }, { secret: secretFor('HS256') });
   assert.throws(() => jsonwebtoken.verify(token, secretFor('HS256'), { clockTimestamp: NOW }), /jwt expired/);
   assert.equal(refusalOf(() => createVerifier(options()).verifySync(token), EdgegateError).code, 'TOKEN_EXPIRED');
-  assert.equal(base64url('x'), 'eA');
 });
