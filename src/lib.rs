@@ -8,7 +8,8 @@
 //!   [`verifier`] for tokens, [`api_key`], [`revocation`], [`rate`]; beneath them [`error`], [`secret`],
 //!   [`time`], [`base64url`].
 //! - **Guard**: [`policy`] says what is wanted, [`guard`] decides, [`store`] says what it needs to know.
-//! - **Edges**: the Cloudflare Worker (feature `worker`). Only edges know HTTP, storage and the clock.
+//! - **Edges**: the Cloudflare Worker (feature `worker`) and the npm package (feature `js`). Only edges
+//!   know HTTP, storage and the clock.
 #![cfg_attr(not(any(feature = "worker", feature = "js")), forbid(unsafe_code))]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
