@@ -37,8 +37,8 @@ use crate::{
 const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 #[event(fetch)]
-async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::Result<Response> {
-    let request = request.inner();
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
+    let request = &request;
     let accept = facts::header(&request.headers(), "Accept");
     let style = Style { problem: reply::prefers_problem(accept.as_deref()), carrier: None };
     let gate = Gate::of(&env);
