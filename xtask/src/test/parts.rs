@@ -222,8 +222,8 @@ fn worker_tests() -> Result<()> {
     if !project::path("build/index.js").exists() {
         bail!("build/ is missing: cargo xtask build");
     }
-    let mut command = process::command("node");
-    command.args(["--test", "--test-reporter=spec"]).args(files);
+    let mut command = node_test();
+    command.args(files);
     if let Some(folder) = system_packages::nginx_folder() {
         process::prepend_path(&mut command, &folder)?;
     }
@@ -232,9 +232,16 @@ fn worker_tests() -> Result<()> {
 
 fn node_tests() -> Result<()> {
     package::build()?;
-    let mut command = process::command("node");
-    command.args(["--test", "--test-reporter=spec"]).args(test_files(NODE_TESTS)?);
+    let mut command = node_test();
+    command.args(test_files(NODE_TESTS)?);
     process::shown(&mut command, LIMIT)
+}
+
+/// A file that hangs is ended and named; the slowest one takes a minute on a busy machine.
+fn node_test() -> Command {
+    let mut command = process::command("node");
+    command.args(["--test", "--test-reporter=spec", "--test-timeout=300000"]);
+    command
 }
 
 /// All test files in the folder. None at all is an error: it would pass without testing anything.
