@@ -330,6 +330,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A fault of a field of an administrator's request.
+    pub(crate) fn invalid_field(path: &str, problem: &str) -> Self {
+        Self::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
+    }
+
     /// The code callers see.
     #[must_use]
     pub const fn code(&self) -> Code {

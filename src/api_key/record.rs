@@ -238,7 +238,7 @@ impl NewKey {
         new.limits.as_ref().map_or(Ok(()), check_limits)?;
         new.expires_in_secs.map_or(Ok(()), check_lifetime)?;
         if new.prefix.is_some() && new.imported_sha256.is_some() {
-            return Err(invalid("prefix", "expected none for an imported key"));
+            return Err(Error::invalid_field("prefix", "expected none for an imported key"));
         }
         Ok(new)
     }
@@ -349,7 +349,7 @@ impl KeyChange {
             && expires_in_secs.is_none()
             && disabled.is_none();
         if nothing {
-            return Err(invalid("", "expected at least one field to change"));
+            return Err(Error::invalid_field("", "expected at least one field to change"));
         }
         Ok(change)
     }
@@ -375,7 +375,7 @@ impl KeyChange {
                 let asked = change.map(|secs| now.saturating_add(secs));
                 let sealed = record.sealed_expires_at;
                 if sealed.is_some_and(|sealed| asked.is_none_or(|asked| asked > sealed)) {
-                    return Err(invalid(
+                    return Err(Error::invalid_field(
                         "expires_in_secs",
                         "the key itself expires earlier, rotate it instead",
                     ));
@@ -444,29 +444,29 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 fn check_name(path: &str, text: &str) -> Result<(), Error> {
     let length = text.chars().take(MAX_NAME_CHARS.saturating_add(1)).count();
     if length == 0 || length > MAX_NAME_CHARS {
-        return Err(invalid(path, "expected 1 to 100 characters"));
+        return Err(Error::invalid_field(path, "expected 1 to 100 characters"));
     }
     if text.chars().any(char::is_control) {
-        return Err(invalid(path, "expected no control characters"));
+        return Err(Error::invalid_field(path, "expected no control characters"));
     }
     Ok(())
 }
 
 fn check_scopes(scopes: &[String]) -> Result<(), Error> {
     if scopes.len() > MAX_SCOPES {
-        return Err(invalid("scopes", "expected at most 50"));
+        return Err(Error::invalid_field("scopes", "expected at most 50"));
     }
     for (position, scope) in scopes.iter().enumerate() {
         let path = format!("scopes[{position}]");
         if scope.is_empty() || scope.len() > MAX_SCOPE_BYTES {
-            return Err(invalid(&path, "expected 1 to 100 characters"));
+            return Err(Error::invalid_field(&path, "expected 1 to 100 characters"));
         }
         if !scope.bytes().all(is_scope_byte) {
             let problem = "expected visible ASCII without space, quote and backslash";
-            return Err(invalid(&path, problem));
+            return Err(Error::invalid_field(&path, problem));
         }
         if scopes.iter().take(position).any(|earlier| earlier == scope) {
-            return Err(invalid(&path, "is given twice"));
+            return Err(Error::invalid_field(&path, "is given twice"));
         }
     }
     Ok(())
@@ -479,14 +479,14 @@ const fn is_scope_byte(byte: u8) -> bool {
 
 fn check_limits(limits: &BTreeMap<String, u32>) -> Result<(), Error> {
     if limits.len() > MAX_LIMIT_OVERRIDES {
-        return Err(invalid("limits", "expected at most 20"));
+        return Err(Error::invalid_field("limits", "expected at most 20"));
     }
     for (name, requests) in limits {
         if !crate::rate::is_limit_name(name) {
-            return Err(invalid("limits", "expected names of limits of the policy"));
+            return Err(Error::invalid_field("limits", "expected names of limits of the policy"));
         }
         if *requests == 0 {
-            return Err(invalid(&format!("limits.{name}"), "expected at least 1"));
+            return Err(Error::invalid_field(&format!("limits.{name}"), "expected at least 1"));
         }
     }
     Ok(())
@@ -497,11 +497,7 @@ fn check_lifetime(secs: u64) -> Result<(), Error> {
         return Ok(());
     }
     let problem = format!("expected {MIN_LIFETIME_SECS} to {MAX_LIFETIME_SECS} (10 years)");
-    Err(invalid("expires_in_secs", &problem))
-}
-
-fn invalid(path: &str, problem: &str) -> Error {
-    Error::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
+    Err(Error::invalid_field("expires_in_secs", &problem))
 }
 
 const fn damaged(problem: String) -> Error {

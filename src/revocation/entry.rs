@@ -204,7 +204,11 @@ impl NewRevocation {
         reason.as_ref().map_or(Ok(()), |reason| check_reason(reason))?;
         expires_in_secs.map_or(Ok(()), check_lifetime)?;
         let only = |path: &str, given: bool, with: &str| {
-            if given { Err(invalid(path, &format!("expected with {with} only"))) } else { Ok(()) }
+            if given {
+                Err(Error::invalid_field(path, &format!("expected with {with} only")))
+            } else {
+                Ok(())
+            }
         };
         let forms = [
             token.is_some(),
@@ -215,18 +219,18 @@ impl NewRevocation {
             all == Some(true),
         ];
         if forms.iter().filter(|given| **given).count() != 1 {
-            return Err(invalid(
+            return Err(Error::invalid_field(
                 "",
                 "expected exactly one of token, jti, sub, sid, key_id and all",
             ));
         }
         if all == Some(false) {
-            return Err(invalid("all", "expected true"));
+            return Err(Error::invalid_field("all", "expected true"));
         }
         only("exp", exp.is_some() && jti.is_none(), "jti")?;
         only("before", before.is_some() && sub.is_none() && all.is_none(), "sub or all")?;
         if exp.is_some() && expires_in_secs.is_some() {
-            return Err(invalid("expires_in_secs", "expected none beside exp"));
+            return Err(Error::invalid_field("expires_in_secs", "expected none beside exp"));
         }
         let times = Times { exp, before, expires_in_secs };
         if let Some(token) = token {
@@ -241,7 +245,7 @@ impl NewRevocation {
             only("iss", iss.is_some(), "jti, sub, sid or all")?;
             return Ok(Self::Entry(EntryRequest { target: Target::ApiKey { id }, times, reason }));
         }
-        let iss = iss.ok_or_else(|| invalid("iss", "is required"))?;
+        let iss = iss.ok_or_else(|| Error::invalid_field("iss", "is required"))?;
         let target = match (jti, sub, sid) {
             (Some(jti), ..) => Target::Token { iss, jti },
             (_, Some(sub), _) => Target::Subject { iss, sub },
@@ -278,7 +282,7 @@ impl TokenRevocation {
         now: UnixTime,
     ) -> Result<Entry, Error> {
         let Some(jti) = jti else {
-            return Err(invalid("token", "has no jti, revoke its session or subject"));
+            return Err(Error::invalid_field("token", "has no jti, revoke its session or subject"));
         };
         let target = Target::Token { iss: iss.to_owned(), jti: jti.to_owned() };
         let exp = if self.expires_in_secs.is_some() { None } else { exp };
@@ -340,17 +344,20 @@ fn make(
         _ => times.before,
     };
     if before.is_some_and(|before| before < UnixTime::from_secs(0) || before > horizon) {
-        return Err(invalid("before", "expected a time after 1970, at most 10 years ahead"));
+        return Err(Error::invalid_field(
+            "before",
+            "expected a time after 1970, at most 10 years ahead",
+        ));
     }
     let until = if let Some(secs) = times.expires_in_secs {
         Some(now.saturating_add(secs))
     } else if let Some(exp) = times.exp {
         let end = exp.saturating_add(CLOCK_MARGIN_SECS);
         if end <= now {
-            return Err(invalid(exp_path, "has expired, there is nothing to revoke"));
+            return Err(Error::invalid_field(exp_path, "has expired, there is nothing to revoke"));
         }
         if exp_path == "exp" && exp > horizon {
-            return Err(invalid("exp", "expected at most 10 years ahead"));
+            return Err(Error::invalid_field("exp", "expected at most 10 years ahead"));
         }
         Some(end)
     } else {
@@ -384,17 +391,17 @@ struct Body {
 
 fn check_name(path: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() || text.len() > MAX_NAME_BYTES {
-        return Err(invalid(path, "expected 1 to 8192 bytes"));
+        return Err(Error::invalid_field(path, "expected 1 to 8192 bytes"));
     }
     Ok(())
 }
 
 fn check_reason(reason: &str) -> Result<(), Error> {
     if reason.chars().take(MAX_REASON_CHARS.saturating_add(1)).count() > MAX_REASON_CHARS {
-        return Err(invalid("reason", "expected at most 200 characters"));
+        return Err(Error::invalid_field("reason", "expected at most 200 characters"));
     }
     if reason.chars().any(char::is_control) {
-        return Err(invalid("reason", "expected no control characters"));
+        return Err(Error::invalid_field("reason", "expected no control characters"));
     }
     Ok(())
 }
@@ -404,11 +411,7 @@ fn check_lifetime(secs: u64) -> Result<(), Error> {
         return Ok(());
     }
     let problem = format!("expected {MIN_LIFETIME_SECS} to {MAX_LIFETIME_SECS} (10 years)");
-    Err(invalid("expires_in_secs", &problem))
-}
-
-fn invalid(path: &str, problem: &str) -> Error {
-    Error::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
+    Err(Error::invalid_field("expires_in_secs", &problem))
 }
 
 const fn damaged(problem: String) -> Error {

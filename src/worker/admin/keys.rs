@@ -46,7 +46,9 @@ pub(super) async fn mint(admin: &Admin<'_>, body: &[u8]) -> Answer {
     if let Some(hash) = new.imported() {
         let id = hash.key_id();
         if admin.kv.fresh_record(&id).await.map_err(unavailable("keys"))?.is_some() {
-            return Err(invalid("imported_sha256", "this key was imported already").into());
+            return Err(
+                Error::invalid_field("imported_sha256", "this key was imported already").into()
+            );
         }
         let record = new.imported_record(now).ok_or(Error::NotFound)?;
         put(admin, &record).await?;
@@ -59,7 +61,8 @@ pub(super) async fn mint(admin: &Admin<'_>, body: &[u8]) -> Answer {
             .filter(|known| known.format == KeyFormat::Edgegate)
             .map(|known| known.prefix.as_str()),
     };
-    let prefix = prefix.ok_or_else(|| invalid("prefix", "no such prefix is configured"))?;
+    let prefix =
+        prefix.ok_or_else(|| Error::invalid_field("prefix", "no such prefix is configured"))?;
     let minted = policy.keys.mint(prefix, random_id()?, new.expires_at(now))?;
     let record = new.record(&minted, now);
     put(admin, &record).await?;
@@ -112,7 +115,7 @@ pub(super) async fn rotate(admin: &Admin<'_>, id: &str, body: &[u8]) -> Answer {
         .prefix
         .as_deref()
         .or_else(|| policy.default_prefix().map(|known| known.prefix.as_str()))
-        .ok_or_else(|| invalid("prefix", "no such prefix is configured"))?;
+        .ok_or_else(|| Error::invalid_field("prefix", "no such prefix is configured"))?;
     let minted = policy.keys.mint(prefix, random_id()?, old.replacement_expiry(now))?;
     let rotated = old.rotate(&minted, rotate, now)?;
     put(admin, &rotated.new).await?;
@@ -159,7 +162,7 @@ fn check_limits<'a>(
 ) -> Result<(), Error> {
     for name in names {
         if !admin.gate.policy.has_limit(name) {
-            return Err(invalid(&format!("limits.{name}"), "no limit has this name"));
+            return Err(Error::invalid_field(&format!("limits.{name}"), "no limit has this name"));
         }
     }
     Ok(())
@@ -172,8 +175,4 @@ fn random_id() -> Result<KeyId, Error> {
         problem: "the runtime gives no random bytes".to_owned(),
     })?;
     Ok(KeyId::from_bytes(bytes))
-}
-
-fn invalid(path: &str, problem: &str) -> Error {
-    Error::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
 }

@@ -42,8 +42,13 @@ pub(super) async fn add(admin: &Admin<'_>, body: &[u8]) -> Answer {
                     match error {
                         // The request was fine; what it needs to be decided is not there.
                         Error::KeysUnavailable { .. } => error,
-                        Error::TokenExpired { .. } => invalid("token", "has expired already"),
-                        _ => invalid("token", "is not a valid token of a configured issuer"),
+                        Error::TokenExpired { .. } => {
+                            Error::invalid_field("token", "has expired already")
+                        }
+                        _ => Error::invalid_field(
+                            "token",
+                            "is not a valid token of a configured issuer",
+                        ),
                     }
                 })?;
             let claims = token.claims();
@@ -105,9 +110,5 @@ fn check_issuer(admin: &Admin<'_>, target: &Target) -> Result<(), Error> {
     let known = admin.gate.policy.verifier.as_ref().is_some_and(|verifier| {
         verifier.issuers().iter().any(|issuer| issuer.rules.issuer == *named)
     });
-    if known { Ok(()) } else { Err(invalid("iss", "is not an issuer of the policy")) }
-}
-
-fn invalid(path: &str, problem: &str) -> Error {
-    Error::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
+    if known { Ok(()) } else { Err(Error::invalid_field("iss", "is not an issuer of the policy")) }
 }
