@@ -25,7 +25,6 @@ use worker::{Context, Env, event};
 use self::{
     facts::Facts,
     gate::{Gate, RequestBackend},
-    reply::Style,
 };
 use crate::{
     error::Error,
@@ -39,8 +38,6 @@ const JWKS_PATH: &str = "/.well-known/jwks.json";
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
     let request = &request;
-    let accept = facts::header(&request.headers(), "Accept");
-    let style = Style { problem: reply::prefers_problem(accept.as_deref()), carrier: None };
     let gate = Gate::of(&env);
     let target = facts::target_of(&request.url());
     let path = facts::path_of(&target);
@@ -50,23 +47,24 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     if endpoint == Some("/health") {
         return match request.method().as_str() {
             "GET" | "HEAD" => health::answer(&gate, &env).await,
-            _ => reply::refusal(&Error::MethodNotAllowed { allow: "GET, HEAD" }, style),
+            _ => reply::refusal(request, &Error::MethodNotAllowed { allow: "GET, HEAD" }, None),
         };
     }
     let gate = match &gate {
         Ok(gate) => gate,
-        Err(fault) => return reply::refusal(fault, style),
+        Err(fault) => return reply::refusal(request, fault, None),
     };
     match endpoint {
-        Some("/verify") => verify(gate, request, &env, &context, style).await,
+        Some("/verify") => verify(gate, request, &env, &context).await,
         Some(rest) => match rest.strip_prefix("/admin") {
             Some(below) if below.is_empty() || below.starts_with('/') => {
-                administrate(gate, request, &env, below, style).await
+                let below = below.to_owned();
+                administrate(gate, request, target, &env, &below).await
             }
-            _ => reply::refusal(&Error::NotFound, style),
+            _ => reply::refusal(request, &Error::NotFound, None),
         },
-        None if path == JWKS_PATH => jwks_document(request, style),
-        None => pass(gate, request, &env, &context, style).await,
+        None if path == JWKS_PATH => jwks_document(request),
+        None => pass(gate, request, target, &env, &context).await,
     }
 }
 
@@ -74,20 +72,20 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
 async fn pass(
     gate: &Gate,
     request: &web_sys::Request,
+    target: String,
     env: &Env,
     context: &Context,
-    style: Style,
 ) -> worker::Result<Response> {
-    let facts = Facts::of(request, &gate.policy);
+    let facts = Facts::of(request, target, &gate.policy);
     let mut decision = decide(gate, &facts, env, context).await;
     let forwarded = match &decision.outcome {
         Ok(identity) => proxy::forward(request, &facts, identity, &decision, gate, env).await,
-        Err(_) => return refuse(&decision, &gate.policy, style),
+        Err(_) => return refuse(request, &decision, &gate.policy),
     };
     forwarded.or_else(|fault| {
         decision.outcome = Err(fault);
         log(&gate.policy, &facts, &decision);
-        refuse(&decision, &gate.policy, style)
+        refuse(request, &decision, &gate.policy)
     })
 }
 
@@ -97,16 +95,15 @@ async fn verify(
     request: &web_sys::Request,
     env: &Env,
     context: &Context,
-    style: Style,
 ) -> worker::Result<Response> {
     let facts = match Facts::of_forwarded(request, &gate.policy) {
         Ok(facts) => facts,
-        Err(error) => return reply::refusal(&error, style),
+        Err(error) => return reply::refusal(request, &error, None),
     };
     let decision = decide(gate, &facts, env, context).await;
     match &decision.outcome {
         Ok(identity) => forward_auth::admitted(identity, &decision, &gate.policy),
-        Err(_) => refuse(&decision, &gate.policy, style),
+        Err(_) => refuse(request, &decision, &gate.policy),
     }
 }
 
@@ -124,13 +121,13 @@ async fn decide(gate: &Gate, facts: &Facts, env: &Env, context: &Context) -> Dec
 async fn administrate(
     gate: &Gate,
     request: &web_sys::Request,
+    target: String,
     env: &Env,
     below: &str,
-    style: Style,
 ) -> worker::Result<Response> {
-    let facts = Facts::of(request, &gate.policy);
+    let facts = Facts::of(request, target, &gate.policy);
     let refused = match admin::authenticate(gate, &facts.as_request(), clock::now()) {
-        Ok(_) => match admin::answer(gate, env, request, below).await? {
+        Ok(()) => match admin::answer(gate, env, request, below).await? {
             Ok(response) => {
                 log_administration(&gate.policy, &facts, response.status());
                 return Ok(response);
@@ -142,15 +139,19 @@ async fn administrate(
     let carrier = facts.as_request().authorization.map(|_| crate::guard::Carrier::Bearer);
     let decision = Decision::refused(refused, carrier, "/auth/admin");
     log(&gate.policy, &facts, &decision);
-    refuse(&decision, &gate.policy, style)
+    refuse(request, &decision, &gate.policy)
 }
 
 /// The answer to a refused decision, with the limits it asked.
-fn refuse(decision: &Decision, policy: &Policy, style: Style) -> worker::Result<Response> {
+fn refuse(
+    request: &web_sys::Request,
+    decision: &Decision,
+    policy: &Policy,
+) -> worker::Result<Response> {
     let Err(error) = &decision.outcome else {
-        return reply::refusal(&Error::NotFound, style);
+        return reply::refusal(request, &Error::NotFound, None);
     };
-    let answer = reply::refusal(error, Style { carrier: decision.carrier, ..style })?;
+    let answer = reply::refusal(request, error, decision.carrier)?;
     headers::set_limits(&answer.headers(), &decision.limits, policy.legacy_headers)?;
     Ok(answer)
 }
@@ -180,13 +181,13 @@ fn log_administration(policy: &Policy, facts: &Facts, status: u16) {
     }
 }
 
-fn jwks_document(request: &web_sys::Request, style: Style) -> worker::Result<Response> {
+fn jwks_document(request: &web_sys::Request) -> worker::Result<Response> {
     #[derive(serde::Serialize)]
     struct KeySet {
         keys: [(); 0],
     }
     match request.method().as_str() {
         "GET" | "HEAD" => reply::json(200, &KeySet { keys: [] }),
-        _ => reply::refusal(&Error::MethodNotAllowed { allow: "GET, HEAD" }, style),
+        _ => reply::refusal(request, &Error::MethodNotAllowed { allow: "GET, HEAD" }, None),
     }
 }

@@ -8,7 +8,7 @@ use web_sys::{Request, Response};
 use worker::Env;
 
 use super::{clock, gate::Gate, kv::Kv};
-use crate::{error::Error, guard::Carrier, store::StoreError, time::UnixMillis};
+use crate::{error::Error, store::StoreError, time::UnixMillis};
 
 /// The largest request body. The largest that makes sense, a token of 8 KiB to revoke, is far smaller.
 const MAX_BODY: usize = 64 * 1024;
@@ -73,7 +73,7 @@ pub(super) fn authenticate(
     gate: &Gate,
     request: &crate::guard::Request<'_>,
     now: UnixMillis,
-) -> Result<Carrier, Error> {
+) -> Result<(), Error> {
     let secret = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
     let Some(authorization) = request.authorization else { return Err(Error::MissingCredentials) };
     let presented = match authorization.trim().split_once(' ') {
@@ -81,7 +81,7 @@ pub(super) fn authenticate(
         _ => return Err(Error::MissingCredentials),
     };
     if secret.matches(presented.as_bytes()) {
-        return Ok(Carrier::Bearer);
+        return Ok(());
     }
     Err(gate.failures().count(Error::AdministratorSecret, request.client_ip, now))
 }
@@ -120,13 +120,14 @@ struct Listing<T: Serialize> {
     cursor: Option<String>,
 }
 
+/// The body, read piece by piece and no further than [`MAX_BODY`].
 async fn body(request: &Request) -> Result<Vec<u8>, Failure> {
     let Some(stream) = request.body() else { return Ok(Vec::new()) };
     match super::body::read_at_most(&stream, MAX_BODY).await? {
         Some(body) => Ok(body),
         None => {
             let problem = format!("expected a body of at most {MAX_BODY} bytes");
-            Err(Error::InvalidField { path: String::new(), problem }.into())
+            Err(Error::invalid_field("", &problem).into())
         }
     }
 }
@@ -154,10 +155,7 @@ impl Query {
         let Some(text) = &self.limit else { return Ok(MAX_PAGE) };
         match text.parse() {
             Ok(limit) if (1..=MAX_PAGE).contains(&limit) => Ok(limit),
-            _ => Err(Error::InvalidField {
-                path: "limit".to_owned(),
-                problem: format!("expected 1 to {MAX_PAGE}"),
-            }),
+            _ => Err(Error::invalid_field("limit", &format!("expected 1 to {MAX_PAGE}"))),
         }
     }
 
@@ -168,10 +166,7 @@ impl Query {
             Some(cursor)
                 if cursor.len() > 1024 || !cursor.bytes().all(|b| b.is_ascii_graphic()) =>
             {
-                Err(Error::InvalidField {
-                    path: "cursor".to_owned(),
-                    problem: "expected the cursor of the page before".to_owned(),
-                })
+                Err(Error::invalid_field("cursor", "expected the cursor of the page before"))
             }
             cursor => Ok(cursor),
         }

@@ -20,12 +20,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// The facts of a request that is to be passed on.
-    pub(super) fn of(request: &Request, policy: &Policy) -> Self {
+    /// The facts of a request itself; `target` is its path with its query ([`target_of`]).
+    pub(super) fn of(request: &Request, target: String, policy: &Policy) -> Self {
         let headers = request.headers();
         let method = request.method();
         Self {
-            target: target_of(&request.url()),
+            target,
             client_ip: address(&headers, &policy.client_ip_header),
             preflight: is_preflight(&method, &headers),
             authorization: header(&headers, "Authorization"),

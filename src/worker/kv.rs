@@ -102,6 +102,10 @@ impl Kv<'_> {
         Ok(found)
     }
 
+    async fn read_one(&self, name: String) -> Result<Option<String>, StoreError> {
+        Ok(self.read(&[name]).await?.into_values().next())
+    }
+
     async fn write(
         &self,
         name: &str,
@@ -134,23 +138,20 @@ impl Kv<'_> {
 
     /// When a key was last used, where that is known.
     pub(super) async fn last_used(&self, id: &KeyId) -> Result<Option<UnixTime>, StoreError> {
-        let name = format!("{USED_PREFIX}{id}");
-        let found = self.read(core::slice::from_ref(&name)).await?;
-        Ok(found.get(&name).and_then(|secs| secs.parse().ok()).map(UnixTime::from_secs))
+        let found = self.read_one(format!("{USED_PREFIX}{id}")).await?;
+        Ok(found.and_then(|secs| secs.parse().ok()).map(UnixTime::from_secs))
     }
 
     /// One entry as it is in KV now, past the isolate's memory.
     pub(super) async fn entry(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
-        let name = key.storage_name();
-        let found = self.read(core::slice::from_ref(&name)).await?;
-        found.get(&name).map(|value| read_entry(key, value)).transpose()
+        let found = self.read_one(key.storage_name()).await?;
+        found.map(|value| read_entry(key, &value)).transpose()
     }
 
     /// One record as it is in KV now, past the isolate's memory.
     pub(super) async fn fresh_record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        let name = id.storage_name();
-        let found = self.read(core::slice::from_ref(&name)).await?;
-        found.get(&name).map(|value| read_record(*id, value)).transpose()
+        let found = self.read_one(id.storage_name()).await?;
+        found.map(|value| read_record(*id, &value)).transpose()
     }
 
     /// Takes a record out of the listing of an owner it no longer belongs to.
@@ -160,7 +161,7 @@ impl Kv<'_> {
 
     /// Whether KV answers.
     pub(super) async fn answers(&self) -> Result<(), StoreError> {
-        self.read(&["health/v1".to_owned()]).await.map(|_| ())
+        self.read_one("health/v1".to_owned()).await.map(|_| ())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Refusals as HTTP: the one place where a code becomes a status, a title, a hint and headers.
 
 use serde::Serialize;
-use web_sys::{Headers, Response, ResponseInit};
+use web_sys::{Headers, Request, Response, ResponseInit};
 
+use super::facts::header;
 use crate::{
     error::{Code, Error},
     guard::Carrier,
@@ -91,21 +92,17 @@ struct Problem<'a> {
     code: &'a str,
 }
 
-/// How a refusal is written.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Style {
-    /// The caller prefers `application/problem+json`.
-    pub(super) problem: bool,
-    /// How the refused credential came.
-    pub(super) carrier: Option<Carrier>,
-}
-
-/// The answer to a refused request.
-pub(super) fn refusal(error: &Error, style: Style) -> worker::Result<Response> {
+/// The answer to a refused request, in the form it asks for. `carrier` is how the refused credential came.
+pub(super) fn refusal(
+    request: &Request,
+    error: &Error,
+    carrier: Option<Carrier>,
+) -> worker::Result<Response> {
+    let problem = prefers_problem(header(&request.headers(), "Accept").as_deref());
     let code = error.code();
     let wire = wire(code);
     let hint = hint(error, wire.hint);
-    let body = if style.problem {
+    let body = if problem {
         json_line(&Problem {
             kind: format!("urn:edgegate:error:{}", code.as_str().to_lowercase().replace('_', "-")),
             title: wire.title,
@@ -119,10 +116,10 @@ pub(super) fn refusal(error: &Error, style: Style) -> worker::Result<Response> {
     let headers = Headers::new()?;
     headers.set(
         "Content-Type",
-        if style.problem { "application/problem+json" } else { "application/json" },
+        if problem { "application/problem+json" } else { "application/json" },
     )?;
     headers.set("Cache-Control", "no-store")?;
-    if let Some(challenge) = challenge(error, wire.status, style.carrier) {
+    if let Some(challenge) = challenge(error, wire.status, carrier) {
         headers.set("WWW-Authenticate", &challenge)?;
     }
     match error {
@@ -203,7 +200,7 @@ pub(super) fn response(
 }
 
 /// Whether the caller asks for `application/problem+json` (RFC 9110 §12.5.1; a weight of 0 refuses it).
-pub(super) fn prefers_problem(accept: Option<&str>) -> bool {
+fn prefers_problem(accept: Option<&str>) -> bool {
     accept.is_some_and(|accept| {
         accept.to_ascii_lowercase().split(',').any(|range| {
             let mut parts = range.split(';').map(str::trim);
