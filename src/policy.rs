@@ -11,6 +11,7 @@ mod issuers;
 mod limits;
 mod path;
 mod pattern;
+mod router;
 mod routes;
 mod shape;
 
@@ -24,7 +25,8 @@ use self::{
     document::Document,
     issuers::issuer,
     limits::{failed_authentication, limit},
-    routes::{fallback, refuse_unreachable, route},
+    router::Router,
+    routes::{fallback, route, router},
 };
 pub use self::{path::RequestPath, pattern::PathPattern, routes::Route};
 use crate::{
@@ -70,7 +72,7 @@ pub struct Policy {
     /// The administrator's secret; `None`: the administration endpoints do not exist.
     pub admin: Option<Secret>,
     limits: Vec<LimitPolicy>,
-    routes: Vec<Route>,
+    routes: Router,
     fallback: Route,
 }
 
@@ -342,7 +344,7 @@ impl Policy {
         let routes = each("routes", document.routes.iter(), |path, route_document| {
             route(path, route_document, &limits, &configured)
         })?;
-        refuse_unreachable(&routes)?;
+        let routes = router(routes)?;
         Ok(Self {
             upstream: document.upstream.as_deref().map(upstream).transpose()?,
             forward_credential: document.forward_credential,
@@ -369,7 +371,7 @@ impl Policy {
     /// The route that decides about a request. Without a match a credential of any kind is required.
     #[must_use]
     pub fn route(&self, method: &str, path: &RequestPath) -> &Route {
-        self.routes.iter().find(|route| route.matches(method, path)).unwrap_or(&self.fallback)
+        self.routes.find(method, path).unwrap_or(&self.fallback)
     }
 
     /// The limits of a route, in the order in which it names them.

@@ -18,6 +18,8 @@ use edgegate::claims::{ClaimRules, Claims, Scopes};
 use edgegate::error::Error;
 use edgegate::jws::{DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
 use edgegate::keys::{Key, KeySet};
+use edgegate::policy::{PathPattern, Policy, RequestPath, Secrets};
+use edgegate::secret::Secret;
 use edgegate::time::UnixTime;
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt as _, Claims as SignerClaims, Header as SignerHeader};
@@ -236,6 +238,104 @@ fn every_flipped_bit_fails() {
                 changed[position] ^= flip;
                 let changed = String::from_utf8(changed).unwrap();
                 assert!(verify(&changed, &key).is_err(), "position {position}, flip {flip}");
+            }
+        }
+    }
+}
+
+// ---- routes ----
+
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn secret(&self, _: &str) -> Option<Secret> {
+        None
+    }
+}
+
+/// A route's path and methods; no methods: all.
+type RouteText = (String, Vec<&'static str>);
+
+fn route_text() -> impl Strategy<Value = RouteText> {
+    let segment = prop_oneof![Just("/a"), Just("/b"), Just("/{x}")];
+    let path = (prop::collection::vec(segment, 0..4), any::<bool>());
+    let path = path.prop_map(|(segments, open_ended)| match (segments.concat(), open_ended) {
+        (path, true) => path + "/*",
+        (path, false) if path.is_empty() => "/".to_owned(),
+        (path, false) => path,
+    });
+    let methods =
+        prop::sample::select(vec![vec![], vec!["GET"], vec!["POST"], vec!["GET", "POST"]]);
+    (path, methods)
+}
+
+/// Each route costs something else, which tells them apart.
+fn policy_of(routes: &[RouteText]) -> Result<Policy, Error> {
+    let routes: Vec<serde_json::Value> = routes
+        .iter()
+        .zip(1..)
+        .map(|((path, methods), cost)| {
+            let mut route = serde_json::json!({"path": path, "auth": "none", "cost": cost});
+            if !methods.is_empty() {
+                route["methods"] = serde_json::json!(methods);
+            }
+            route
+        })
+        .collect();
+    Policy::from_json(&serde_json::json!({"routes": routes}).to_string(), &NoSecrets)
+}
+
+fn takes(methods: &[&str], method: &str) -> bool {
+    methods.is_empty()
+        || methods.iter().any(|own| *own == method || (*own == "GET" && method == "HEAD"))
+}
+
+fn takes_all(methods: &[&str], others: &[&str]) -> bool {
+    if others.is_empty() {
+        methods.is_empty()
+    } else {
+        others.iter().all(|other| takes(methods, other))
+    }
+}
+
+fn pattern_of((path, _): &RouteText) -> PathPattern {
+    PathPattern::parse(path).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// The router answers as if the list were read from the top, and refuses what is never reached.
+    #[test]
+    fn routes_are_found_as_if_read_from_the_top(
+        routes in prop::collection::vec(route_text(), 1..10),
+        method in prop::sample::select(vec!["GET", "HEAD", "POST", "PUT"]),
+        segments in prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 0..5),
+    ) {
+        let unreachable = (0..routes.len()).find_map(|later| {
+            (0..later)
+                .find(|earlier| {
+                    pattern_of(&routes[*earlier]).covers(&pattern_of(&routes[later]))
+                        && takes_all(&routes[*earlier].1, &routes[later].1)
+                })
+                .map(|earlier| format!("routes[{later}]: is never reached, routes[{earlier}] matches first"))
+        });
+        let path = RequestPath::parse(&format!("/{}", segments.join("/"))).unwrap();
+        match policy_of(&routes) {
+            Err(fault) => prop_assert_eq!(Some(fault.to_string()), unreachable),
+            Ok(policy) => {
+                prop_assert_eq!(unreachable, None);
+                let expected = routes
+                    .iter()
+                    .zip(1..)
+                    .find(|(route, _)| takes(&route.1, method) && pattern_of(route).matches(&path));
+                let found = policy.route(method, &path);
+                match expected {
+                    Some((route, cost)) => {
+                        prop_assert_eq!((found.path(), found.cost), (route.0.as_str(), cost));
+                    }
+                    None => prop_assert_eq!((found.path(), found.cost), ("/*", 1)),
+                }
             }
         }
     }

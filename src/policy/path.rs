@@ -48,6 +48,11 @@ impl RequestPath {
     pub fn segments(&self) -> impl ExactSizeIterator<Item = &str> {
         self.segments.iter().map(String::as_str)
     }
+
+    /// A decoded segment, counted from 0.
+    pub(super) fn segment(&self, index: usize) -> Option<&str> {
+        self.segments.get(index).map(String::as_str)
+    }
 }
 
 /// Decodes one segment, refusing what two servers could read differently.

@@ -3,7 +3,7 @@
 use super::path::RequestPath;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+pub(super) enum Segment {
     Literal(String),
     Any,
 }
@@ -46,6 +46,16 @@ impl PathPattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The segments, without a final `*`.
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether a final `*` takes any further segments, or none.
+    pub(super) const fn is_open_ended(&self) -> bool {
+        self.open_ended
     }
 
     /// Whether the path is one the pattern means.

@@ -4,15 +4,15 @@ use super::{
     Auth, CountBy, CredentialKind, LimitPolicy, LimitStore,
     check::{config, each, scope_list},
     document::{self, RouteDocument},
-    path::RequestPath,
     pattern::PathPattern,
+    router::{Router, Unreachable},
 };
 use crate::error::Error;
 
 /// One route of the policy. The first that matches a request decides.
 #[derive(Debug, Clone)]
 pub struct Route {
-    pattern: PathPattern,
+    pub(super) pattern: PathPattern,
     methods: Vec<String>,
     /// Whether a credential is asked for.
     pub auth: Auth,
@@ -34,23 +34,19 @@ impl Route {
         self.pattern.as_str()
     }
 
-    pub(super) fn matches(&self, method: &str, path: &RequestPath) -> bool {
-        self.takes_method(method) && self.pattern.matches(path)
-    }
-
     /// A route for GET is one for HEAD too: services answer both from the same handler.
-    fn takes_method(&self, method: &str) -> bool {
+    pub(super) fn takes_method(&self, method: &str) -> bool {
         self.methods.is_empty()
             || self.methods.iter().any(|own| own == method || (own == "GET" && method == "HEAD"))
     }
 
-    fn covers(&self, other: &Self) -> bool {
-        let methods_covered = if other.methods.is_empty() {
+    /// Whether every method that `other` takes is taken here too.
+    pub(super) fn takes_methods_of(&self, other: &Self) -> bool {
+        if other.methods.is_empty() {
             self.methods.is_empty()
         } else {
             other.methods.iter().all(|method| self.takes_method(method))
-        };
-        methods_covered && self.pattern.covers(&other.pattern)
+        }
     }
 }
 
@@ -162,16 +158,12 @@ pub(super) fn fallback(configured: Vec<CredentialKind>) -> Result<Route, Error> 
     })
 }
 
-/// A route that an earlier one always takes the requests of is a contradiction, not a choice.
-pub(super) fn refuse_unreachable(routes: &[Route]) -> Result<(), Error> {
-    for (index, later) in routes.iter().enumerate() {
-        let earlier = routes.iter().take(index).position(|earlier| earlier.covers(later));
-        if let Some(earlier) = earlier {
-            return Err(config(
-                format!("routes[{index}]"),
-                &format!("is never reached, routes[{earlier}] matches first"),
-            ));
-        }
-    }
-    Ok(())
+/// The routes, ready to be searched.
+pub(super) fn router(routes: Vec<Route>) -> Result<Router, Error> {
+    Router::new(routes).map_err(|Unreachable { index, earlier }| {
+        config(
+            format!("routes[{index}]"),
+            &format!("is never reached, routes[{earlier}] matches first"),
+        )
+    })
 }

@@ -1,0 +1,207 @@
+//! Finding the route of a request among thousands, in time that does not grow with their number.
+//!
+//! The first route of the policy that matches decides, and routes differ by method too. Routers on
+//! crates.io take the most specific pattern whatever its place, and refuse patterns that overlap, so
+//! this is a tree of our own: one level for each segment, with a branch for each literal and one for
+//! `{name}`. A path is in at most two branches of a node, so what is looked at grows with the length of
+//! the path and of its patterns, not with the number of routes.
+
+use std::collections::HashMap;
+
+use super::{
+    path::RequestPath,
+    pattern::{PathPattern, Segment},
+    routes::Route,
+};
+
+/// The routes of a policy, in its order.
+#[derive(Debug)]
+pub(super) struct Router {
+    routes: Vec<Route>,
+    nodes: Vec<Node>,
+}
+
+/// Where the routes stand whose patterns begin alike.
+#[derive(Debug)]
+struct Node {
+    literals: HashMap<String, usize>,
+    any: Option<usize>,
+    /// Routes that end here.
+    closed: Vec<usize>,
+    /// Routes that take all from here on.
+    open_ended: Vec<usize>,
+    /// The first route in this node and below: there is nothing here for who has an earlier one.
+    first: usize,
+}
+
+impl Node {
+    fn new(first: usize) -> Self {
+        Self {
+            literals: HashMap::new(),
+            any: None,
+            closed: Vec::new(),
+            open_ended: Vec::new(),
+            first,
+        }
+    }
+}
+
+/// A route that is never reached: an earlier one takes all of its requests.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreachable {
+    pub(super) index: usize,
+    pub(super) earlier: usize,
+}
+
+/// The root of the tree.
+const ROOT: usize = 0;
+
+impl Router {
+    /// Takes the routes, unless one of them is never reached: that is a contradiction, not a choice.
+    pub(super) fn new(routes: Vec<Route>) -> Result<Self, Unreachable> {
+        let mut router =
+            Self { routes: Vec::with_capacity(routes.len()), nodes: vec![Node::new(0)] };
+        for (index, route) in routes.into_iter().enumerate() {
+            if let Some(earlier) = router.covering(&route) {
+                return Err(Unreachable { index, earlier });
+            }
+            router.insert(index, &route.pattern);
+            router.routes.push(route);
+        }
+        Ok(router)
+    }
+
+    /// The first route that matches.
+    pub(super) fn find(&self, method: &str, path: &RequestPath) -> Option<&Route> {
+        let step = |depth| path.segment(depth).map(Step::Literal);
+        let fits = |route: &Route| route.takes_method(method);
+        self.routes.get(self.first(step, true, fits)?)
+    }
+
+    /// The first of the routes so far that takes every request that `later` takes.
+    fn covering(&self, later: &Route) -> Option<usize> {
+        let step = |depth| {
+            later.pattern.segments().get(depth).map(|segment| match segment {
+                Segment::Literal(literal) => Step::Literal(literal),
+                Segment::Any => Step::Any,
+            })
+        };
+        let fits = |earlier: &Route| earlier.takes_methods_of(later);
+        self.first(step, !later.pattern.is_open_ended(), fits)
+    }
+
+    /// The first route that `fits` along the branches of these steps, and past the last of them: what
+    /// ends there counts if `ends` says so, what goes on counts always.
+    fn first<'s>(
+        &self,
+        step: impl Fn(usize) -> Option<Step<'s>>,
+        ends: bool,
+        fits: impl Fn(&Route) -> bool,
+    ) -> Option<usize> {
+        let mut best = usize::MAX;
+        let mut ahead = vec![(ROOT, 0_usize)];
+        while let Some((node, depth)) = ahead.pop() {
+            let Some(node) = self.nodes.get(node).filter(|node| node.first < best) else {
+                continue;
+            };
+            let mut look = |indices: &[usize]| {
+                let fitting = indices
+                    .iter()
+                    .take_while(|index| **index < best)
+                    .find(|index| self.routes.get(**index).is_some_and(&fits));
+                best = fitting.copied().unwrap_or(best);
+            };
+            look(&node.open_ended);
+            match step(depth) {
+                None if ends => look(&node.closed),
+                None => {}
+                Some(step) => {
+                    let deeper = depth.saturating_add(1);
+                    ahead.extend(node.any.map(|any| (any, deeper)));
+                    if let Step::Literal(literal) = step {
+                        ahead.extend(node.literals.get(literal).map(|child| (*child, deeper)));
+                    }
+                }
+            }
+        }
+        (best != usize::MAX).then_some(best)
+    }
+
+    fn insert(&mut self, index: usize, pattern: &PathPattern) {
+        let mut at = ROOT;
+        for segment in pattern.segments() {
+            let new = self.nodes.len();
+            let Some(node) = self.nodes.get_mut(at) else { return };
+            at = match segment {
+                Segment::Any => *node.any.get_or_insert(new),
+                Segment::Literal(literal) => *node.literals.entry(literal.clone()).or_insert(new),
+            };
+            if at == new {
+                self.nodes.push(Node::new(index));
+            }
+        }
+        let Some(node) = self.nodes.get_mut(at) else { return };
+        let list = if pattern.is_open_ended() { &mut node.open_ended } else { &mut node.closed };
+        list.push(index);
+    }
+}
+
+/// One segment of what is looked for.
+enum Step<'a> {
+    /// This text: a segment of a path, or a literal of a pattern.
+    Literal(&'a str),
+    /// Any text: a parameter of a pattern, which only another parameter covers.
+    Any,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::routes, *};
+
+    fn route(path: &str, methods: Option<&[&str]>) -> Route {
+        let document = serde_json::json!({ "path": path, "methods": methods, "auth": "none" });
+        let document = serde_json::from_value(document).unwrap();
+        routes::route("routes[0]", &document, &[], &[]).unwrap()
+    }
+
+    #[test]
+    fn the_first_route_decides_not_the_most_specific_one() {
+        let all = [
+            route("/v1/{kind}/new", Some(&["POST"])),
+            route("/v1/posts/*", Some(&["GET"])),
+            route("/v1/{kind}/{id}", None),
+            route("/v1/posts", None),
+        ];
+        let router = Router::new(all.to_vec()).unwrap();
+        for (method, path, expected) in [
+            ("POST", "/v1/posts/new", "/v1/{kind}/new"),
+            ("GET", "/v1/posts/new", "/v1/posts/*"),
+            ("HEAD", "/v1/posts", "/v1/posts/*"),
+            ("PUT", "/v1/posts/new", "/v1/{kind}/{id}"),
+            ("PUT", "/v1/posts", "/v1/posts"),
+        ] {
+            let path = RequestPath::parse(path).unwrap();
+            assert_eq!(router.find(method, &path).map(Route::path), Some(expected));
+        }
+        assert!(router.find("GET", &RequestPath::parse("/v1").unwrap()).is_none());
+    }
+
+    #[test]
+    fn what_is_looked_at_does_not_grow_with_the_number_of_routes() {
+        let many: Vec<Route> =
+            (0..5000).map(|index| route(&format!("/v1/service-{index}/{{id}}"), None)).collect();
+        let router = Router::new(many).unwrap();
+        assert_eq!(router.nodes.len(), 2 + 2 * 5000);
+        let looked_at = std::cell::Cell::new(0);
+        let path = RequestPath::parse("/v1/service-4711/7").unwrap();
+        let found = router.first(
+            |depth| path.segment(depth).map(Step::Literal),
+            true,
+            |_| {
+                looked_at.set(looked_at.get() + 1);
+                true
+            },
+        );
+        assert_eq!((found, looked_at.get()), (Some(4711), 1));
+    }
+}
