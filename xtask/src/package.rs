@@ -1,7 +1,7 @@
-//! Building the npm package: the engine for wasm32, the CommonJS bundle, its declarations.
+//! Building the npm package: the engines for wasm32, the CommonJS bundles, their declarations.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,11 +14,29 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// All that is generated, and ignored by git.
 const OUT: &str = "pkg/wasm";
-const ENGINE: &str = "pkg/wasm/edgegate_bg.wasm";
-
-/// `worker` is never on at the same time: see `src/js.rs`.
-const FEATURE: &str = "js";
 const PROFILE: &str = "npm";
+
+/// One build of the engine, `<name>_bg.wasm`. Each can do what the first one can.
+struct Module {
+    name: &'static str,
+    /// Never `worker`: see `src/js.rs`.
+    features: &'static str,
+}
+
+const MODULES: [Module; 1] = [Module { name: "edgegate", features: "js" }];
+
+/// `require('edgegate/…')`: an entry and all it imports in one file beside the engines, and what it
+/// declares.
+struct Bundle {
+    name: &'static str,
+    entry: &'static str,
+    declarations: &'static str,
+}
+
+const BUNDLES: [Bundle; 2] = [
+    Bundle { name: "node", entry: "pkg/node.js", declarations: "pkg/index.d.ts" },
+    Bundle { name: "slim", entry: "pkg/slim.js", declarations: "pkg/slim.d.ts" },
+];
 
 /// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
 const WASM_FEATURES: [&str; 6] = [
@@ -33,16 +51,21 @@ const WASM_FEATURES: [&str; 6] = [
 /// Makes `pkg/` ready for `npm pack`.
 pub(crate) fn build() -> Result<()> {
     check_version()?;
-    let compiled = compile()?;
-    let staging = project::path("target/npm");
-    bind(&compiled, &staging)?;
-    fs::create_dir_all(project::path(OUT)).context(OUT)?;
-    optimise(&staging.join("edgegate_bg.wasm"))?;
-    bundle()?;
-    fs::copy(project::path("pkg/index.d.ts"), project::path(OUT).join("index.d.cts"))
-        .context("pkg/index.d.ts")?;
-    let bytes = fs::metadata(project::path(ENGINE)).context(ENGINE)?.len();
-    report::done(&format!("pkg/ is ready for npm pack; the engine has {bytes} bytes"));
+    let out = project::path(OUT);
+    if out.exists() {
+        // All that lies in it is packed, also what nothing makes any more.
+        fs::remove_dir_all(&out).context(OUT)?;
+    }
+    fs::create_dir_all(&out).context(OUT)?;
+    let mut sizes = Vec::new();
+    for module in &MODULES {
+        let bytes = module.build()?;
+        sizes.push(format!("{} has {bytes} bytes", module.name));
+    }
+    for bundle in &BUNDLES {
+        bundle.build()?;
+    }
+    report::done(&format!("pkg/ is ready for npm pack: {}", sizes.join(", ")));
     Ok(())
 }
 
@@ -59,56 +82,86 @@ fn check_version() -> Result<()> {
     Ok(())
 }
 
-/// As a cdylib alone, which is compiled as a whole.
-fn compile() -> Result<std::path::PathBuf> {
-    let mut command = process::command("cargo");
-    command.args([
-        "rustc",
-        "--locked",
-        "--lib",
-        "--crate-type",
-        "cdylib",
-        "--message-format",
-        "short",
-    ]);
-    command.args(["--profile", PROFILE, "--features", FEATURE, "--target", toolchain::TARGET]);
-    toolchain::use_wasm32(&mut command)?;
-    process::quiet("compiling the engine of the npm package", &mut command, LIMIT)?;
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| project::path("target"), |folder| project::root().join(folder));
-    Ok(target.join(toolchain::TARGET).join(PROFILE).join("edgegate.wasm"))
+impl Module {
+    fn build(&self) -> Result<u64> {
+        let compiled = self.compile()?;
+        let bound = self.bind(&compiled)?;
+        let optimised = project::path(OUT).join(self.file());
+        optimise(&bound, &optimised)?;
+        Ok(fs::metadata(&optimised).with_context(|| self.file())?.len())
+    }
+
+    fn file(&self) -> String {
+        format!("{}_bg.wasm", self.name)
+    }
+
+    /// As a cdylib alone, which is compiled as a whole.
+    fn compile(&self) -> Result<PathBuf> {
+        let mut command = process::command("cargo");
+        command.args(["rustc", "--locked", "--lib", "--crate-type", "cdylib"]);
+        command.args(["--message-format", "short", "--profile", PROFILE]);
+        command.args(["--features", self.features, "--target", toolchain::TARGET]);
+        toolchain::use_wasm32(&mut command)?;
+        process::quiet(&format!("compiling {}", self.name), &mut command, LIMIT)?;
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| project::path("target"), |folder| project::root().join(folder));
+        Ok(target.join(toolchain::TARGET).join(PROFILE).join("edgegate.wasm"))
+    }
+
+    /// Only the wasm is used: nothing but numbers passes, so wasm-bindgen's JavaScript has nothing to
+    /// do.
+    fn bind(&self, compiled: &Path) -> Result<PathBuf> {
+        let staging = project::path("target/npm");
+        let mut command = process::command(WASM_BINDGEN.bin()?.join("wasm-bindgen"));
+        command.args(["--target", "bundler", "--no-typescript", "--out-name", self.name]);
+        command.arg("--out-dir").arg(&staging).arg(compiled);
+        process::quiet(&format!("binding {}", self.name), &mut command, LIMIT)?;
+        Ok(staging.join(self.file()))
+    }
 }
 
-/// Only the wasm is used: nothing but numbers passes, so wasm-bindgen's JavaScript has nothing to do.
-fn bind(compiled: &Path, staging: &Path) -> Result<()> {
-    let mut command = process::command(WASM_BINDGEN.bin()?.join("wasm-bindgen"));
-    command.args(["--target", "bundler", "--no-typescript", "--out-name", "edgegate", "--out-dir"]);
-    command.arg(staging).arg(compiled);
-    process::quiet("binding it", &mut command, LIMIT)
-}
-
-fn optimise(bound: &Path) -> Result<()> {
+fn optimise(bound: &Path, optimised: &Path) -> Result<()> {
     let mut command = process::command(project::npm_program("wasm-opt"));
     command.arg("-O3").args(WASM_FEATURES);
     command.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
-    command.arg(bound).arg("-o").arg(project::path(ENGINE));
+    command.arg(bound).arg("-o").arg(optimised);
     process::quiet("optimising it", &mut command, LIMIT)
 }
 
-/// `require('edgegate')`: the Node entry and all it imports in one file beside the engine.
-fn bundle() -> Result<()> {
-    let mut command = process::command(project::npm_program("esbuild"));
-    command.args([
-        "pkg/node.js",
-        "--bundle",
-        "--format=cjs",
-        "--platform=node",
-        "--target=node20",
-        "--define:import.meta.url=entryUrl",
-        // The URL of the entry, one folder up: the engine's path in it is relative to that.
-        "--banner:js=const entryUrl = require('node:url').pathToFileURL(require('node:path').join(__dirname, '../node.js'));",
-        "--outfile=pkg/wasm/node.cjs",
-        "--log-level=warning",
-    ]);
-    process::quiet("bundling for require", &mut command, LIMIT)
+impl Bundle {
+    fn build(&self) -> Result<()> {
+        let mut command = process::command(project::npm_program("esbuild"));
+        command.args([
+            self.entry,
+            "--bundle",
+            "--format=cjs",
+            "--platform=node",
+            "--target=node20",
+            "--log-level=warning",
+        ]);
+        if self.loads_engine()? {
+            // The URL of the entry: the engine's path in it is relative to that.
+            let name = self.entry.trim_start_matches("pkg/");
+            command.arg("--define:import.meta.url=entryUrl").arg(format!(
+                "--banner:js=const entryUrl = require('node:url').pathToFileURL(require('node:path').join(__dirname, '../{name}'));"
+            ));
+        }
+        command.arg(format!("--outfile={OUT}/{}.cjs", self.name));
+        process::quiet(&format!("bundling {} for require", self.name), &mut command, LIMIT)?;
+        self.declare()
+    }
+
+    fn loads_engine(&self) -> Result<bool> {
+        let text = fs::read_to_string(project::path(self.entry)).context(self.entry)?;
+        Ok(text.contains("import.meta.url"))
+    }
+
+    /// The same declarations; what they import has to be declared for `require` too.
+    fn declare(&self) -> Result<()> {
+        let text =
+            fs::read_to_string(project::path(self.declarations)).context(self.declarations)?;
+        let text = text.replace("'./index.js'", "'./node.cjs'");
+        fs::write(project::path(OUT).join(format!("{}.d.cts", self.name)), text)
+            .context(self.declarations)
+    }
 }
