@@ -1,0 +1,17 @@
+import { configError } from './errors.js';
+
+/** The engine beside the entry, where a bundler has put it too. Those that have not are told so. */
+export async function fetchEngine(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw missing(url, `status ${response.status}`);
+  try {
+    return await WebAssembly.compile(await response.arrayBuffer());
+  } catch (error) {
+    // Development servers answer with their page what they do not find.
+    if (error instanceof WebAssembly.CompileError) throw missing(url, 'no WebAssembly');
+    throw error;
+  }
+}
+
+const missing = (url, found) =>
+  configError('', `the engine is not at ${url} (${found}): see "Bundlers" in the README of edgegate, or use edgegate/slim`);
