@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +21,8 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 const WORKER_TESTS: &str = "tests/worker";
 /// The tests of the built npm package.
 const NODE_TESTS: &str = "tests/node";
+/// The same, packed and installed.
+const PACKAGING_TESTS: &str = "tests/packaging";
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 
 /// One line of the summary.
@@ -83,9 +86,21 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "node",
-        about: "the npm package, built, packed and installed",
+        about: "the npm package in Node",
         needs: setup::PACKAGE,
         steps: node_tests,
+    },
+    Part {
+        name: "packaging",
+        about: "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
+        needs: &[
+            Need::CCompiler,
+            Need::NodePackages,
+            Need::WasmLibrary,
+            Need::WasmBindgen,
+            Need::Browser,
+        ],
+        steps: packaging_tests,
     },
     Part {
         name: "browser",
@@ -231,9 +246,23 @@ fn worker_tests() -> Result<()> {
 }
 
 fn node_tests() -> Result<()> {
-    package::build()?;
+    package_tests(NODE_TESTS)
+}
+
+fn packaging_tests() -> Result<()> {
+    package_tests(PACKAGING_TESTS)
+}
+
+/// Several parts need the package; the first one builds it.
+static PACKAGE_IS_BUILT: AtomicBool = AtomicBool::new(false);
+
+fn package_tests(folder: &str) -> Result<()> {
+    if !PACKAGE_IS_BUILT.load(Ordering::Relaxed) {
+        package::build()?;
+        PACKAGE_IS_BUILT.store(true, Ordering::Relaxed);
+    }
     let mut command = node_test();
-    command.args(test_files(NODE_TESTS)?);
+    command.args(test_files(folder)?);
     process::shown(&mut command, LIMIT)
 }
 

@@ -1,0 +1,66 @@
+// What is in the tarball, and whether those who judge packages have anything to say about it.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+
+import { PKG, createProject, program, run } from './project.mjs';
+
+let project;
+before(async () => {
+  project = await createProject();
+});
+after(() => project?.dispose());
+
+const manifest = () => JSON.parse(readFileSync(project.path('node_modules/edgegate/package.json'), 'utf8'));
+
+test('the tarball holds what is needed and nothing else', () => {
+  const inFolder = (folder) => readdirSync(path.join(PKG, folder)).map((name) => `${folder}/${name}`);
+  const expected = [
+    'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'index.d.ts', 'slim.d.ts',
+    'browser.js', 'node.js', 'slim.js', 'workerd.js', ...inFolder('lib'),
+    'wasm/edgegate_bg.wasm', 'wasm/node.cjs', 'wasm/node.d.cts', 'wasm/slim.cjs', 'wasm/slim.d.cts',
+  ];
+  assert.deepEqual(project.packed.files.map((file) => file.path).sort(), expected.sort());
+});
+
+test('every file that package.json names is there, types first', () => {
+  const { exports, main, types } = manifest();
+  const missing = [];
+  const look = (value) => {
+    if (typeof value === 'string') {
+      if (!existsSync(project.path(path.join('node_modules/edgegate', value)))) missing.push(value);
+      return;
+    }
+    const names = Object.keys(value);
+    if (names.includes('types')) assert.equal(names[0], 'types');
+    Object.values(value).forEach(look);
+  };
+  [main, types, exports].forEach(look);
+  assert.deepEqual(missing, []);
+});
+
+test('it brings nothing along, and runs nothing when it is installed', () => {
+  const { dependencies, scripts } = manifest();
+  assert.deepEqual({ dependencies, scripts }, { dependencies: undefined, scripts: undefined });
+  assert.deepEqual(readdirSync(project.path('node_modules')).filter((name) => !name.startsWith('.')), ['edgegate']);
+});
+
+test('publint finds nothing', async () => {
+  const { messages, pkg } = await publint({ pkgDir: project.path('node_modules/edgegate'), pack: false, strict: true });
+  assert.deepEqual(messages.map((message) => formatMessage(message, pkg)), []);
+});
+
+test('attw finds nothing: types fit under every resolution', async () => {
+  // Types of a wasm file are its importer's matter.
+  const { stdout } = await run(program('attw'), [
+    project.packed.tarball, '--format', 'json', '--no-definitely-typed', '--exclude-entrypoints', 'edgegate.wasm',
+  ], { maxBuffer: 64 * 1024 * 1024 }).catch((error) => error);
+  const { problems, analysis } = JSON.parse(stdout);
+  assert.deepEqual(problems, {});
+  const names = Object.keys(analysis.entrypoints);
+  assert.ok(names.includes('.') && names.includes('./slim'), names.join());
+});
