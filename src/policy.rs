@@ -14,6 +14,7 @@ mod pattern;
 mod router;
 mod routes;
 mod shape;
+mod source;
 
 use serde::Deserialize;
 
@@ -28,7 +29,12 @@ use self::{
     router::Router,
     routes::{fallback, route, router},
 };
-pub use self::{path::RequestPath, pattern::PathPattern, routes::Route};
+pub use self::{
+    path::RequestPath,
+    pattern::PathPattern,
+    routes::Route,
+    source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
+};
 use crate::{
     api_key::ApiKeys, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH, rate::Limit, secret::Secret,
     verifier::Verifier,

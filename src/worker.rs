@@ -12,6 +12,7 @@ mod forward_auth;
 mod gate;
 mod headers;
 mod health;
+mod isolate;
 mod jwks;
 mod kv;
 mod proxy;
@@ -38,7 +39,7 @@ const JWKS_PATH: &str = "/.well-known/jwks.json";
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
     let request = &request;
-    let gate = Gate::of(&env);
+    let gate = isolate::gate(&env, &context).await;
     let target = facts::target_of(&request.url());
     let path = facts::path_of(&target);
     let prefix = gate.as_ref().map_or("/auth", |gate| gate.policy.auth_prefix.as_str());

@@ -1,12 +1,11 @@
-//! What an isolate keeps between requests: the parsed policy, imported keys, memories of stores.
+//! The gate of an isolate: a policy, and what is remembered between requests.
 
 use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
 };
 
-use wasm_bindgen::{JsCast as _, JsValue};
-use worker::{Context, Env, js_sys};
+use worker::{Context, Env};
 
 use super::{
     clock, counter_object,
@@ -28,9 +27,6 @@ use crate::{
     time::UnixMillis,
 };
 
-/// The variable that holds the policy.
-const POLICY: &str = "POLICY";
-
 /// How often the last use of a key is written down, for each isolate and key. KV takes one write a
 /// second for each key, and nobody needs it finer.
 const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
@@ -38,17 +34,19 @@ const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
 /// Keys whose last use this isolate remembers to have noted.
 const MAX_NOTED: usize = 10_000;
 
-thread_local! {
-    /// Set by the first request. The platform starts a new isolate when variables or secrets change.
-    static GATE: RefCell<Option<Result<Rc<Gate>, Error>>> = const { RefCell::new(None) };
-}
-
-/// The state of an isolate.
+/// The gate as one policy has it.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) policy: Policy,
     /// Where admitted requests go.
     pub(super) target: Target,
+    memory: Rc<Memory>,
+}
+
+/// What an isolate remembers, whichever policy is in force: a new one begins with no empty counters, and
+/// asks no store anew.
+#[derive(Debug)]
+pub(super) struct Memory {
     failures: MemoryCounters,
     counters: MemoryCounters,
     imported: ImportedKeys,
@@ -57,44 +55,33 @@ pub(super) struct Gate {
     noted: RefCell<BoundedMap<KeyId, ()>>,
 }
 
-impl Gate {
-    /// The gate of this isolate. The policy is read with the first request, once; a fault is logged then
-    /// and answered from then on.
-    pub(super) fn of(env: &Env) -> Result<Rc<Self>, Error> {
-        GATE.with_borrow_mut(|gate| {
-            gate.get_or_insert_with(|| {
-                Self::read(env).map(Rc::new).inspect_err(|fault| {
-                    worker::console_error!(
-                        "{}",
-                        serde_json::json!({
-                            "event": "config_error",
-                            "detail": fault.to_string(),
-                        })
-                    );
-                })
-            })
-            .clone()
-        })
-    }
-
-    fn read(env: &Env) -> Result<Self, Error> {
-        let policy = Policy::from_json(&policy_json(env)?, &EnvSecrets(env))?;
-        check_bindings(&policy, env)?;
-        Ok(Self {
-            target: Target::of(&policy, env),
-            policy,
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
             failures: MemoryCounters::default(),
             counters: MemoryCounters::default(),
             imported: ImportedKeys::default(),
             remote: RemoteKeySets::default(),
             remembered: Remembered::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
-        })
+        }
+    }
+}
+
+impl Gate {
+    /// The gate with the policy of this JSON.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the policy is faulty or something it needs is not bound.
+    pub(super) fn new(policy: &str, env: &Env, memory: &Rc<Memory>) -> Result<Self, Error> {
+        let policy = Policy::from_json(policy, &EnvSecrets(env))?;
+        check_bindings(&policy, env)?;
+        Ok(Self { target: Target::of(&policy, env), policy, memory: Rc::clone(memory) })
     }
 
     /// The limit on failed authentication.
     pub(super) fn failures(&self) -> Failures<'_> {
-        Failures::new(&self.policy, &self.failures)
+        Failures::new(&self.policy, &self.memory.failures)
     }
 
     /// KV, seen through this isolate's memory.
@@ -103,7 +90,7 @@ impl Gate {
         Kv {
             env,
             store: OnceCell::new(),
-            remembered: &self.remembered,
+            remembered: &self.memory.remembered,
             entries_cache: self.policy.revocation.map_or(no_cache, |policy| policy.cache_secs),
             records_cache: self.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs),
         }
@@ -114,7 +101,7 @@ impl Gate {
         let Some(id) = identity.api_key_id() else { return };
         let kept = self.policy.api_keys.as_ref().is_some_and(|keys| keys.records != Records::None);
         let now = clock::now();
-        let mut noted = self.noted.borrow_mut();
+        let mut noted = self.memory.noted.borrow_mut();
         if !kept || noted.get(id, now).is_some() {
             return;
         }
@@ -134,7 +121,7 @@ pub(super) struct RequestBackend<'a> {
 
 impl<'a> RequestBackend<'a> {
     pub(super) fn new(gate: &'a Gate, env: &'a Env) -> Self {
-        Self { gate, kv: gate.kv(env), counters: Counters { memory: &gate.counters, env } }
+        Self { gate, kv: gate.kv(env), counters: Counters { memory: &gate.memory.counters, env } }
     }
 }
 
@@ -156,11 +143,11 @@ impl<'a> Backend for RequestBackend<'a> {
     }
 
     fn failures(&self) -> &MemoryCounters {
-        &self.gate.failures
+        &self.gate.memory.failures
     }
 
     async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
-        self.gate.imported.signature_holds(issuer, check).await
+        self.gate.memory.imported.signature_holds(issuer, check).await
     }
 
     async fn remote_keys(
@@ -170,7 +157,7 @@ impl<'a> Backend for RequestBackend<'a> {
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
-        self.gate.remote.keys(issuer, uri, key_id, now).await
+        self.gate.memory.remote.keys(issuer, uri, key_id, now).await
     }
 }
 
@@ -225,23 +212,6 @@ impl Secrets for EnvSecrets<'_> {
         let value = self.0.secret(name).ok()?.to_string();
         Some(Secret::new(value.into_bytes()))
     }
-}
-
-/// The policy as JSON: an object in `wrangler.toml`, or a string with JSON.
-fn policy_json(env: &Env) -> Result<String, Error> {
-    let problem =
-        |problem: &str| Error::Config { path: String::new(), problem: problem.to_owned() };
-    let value = js_sys::Reflect::get(env, &POLICY.into()).unwrap_or(JsValue::UNDEFINED);
-    if let Some(text) = value.as_string() {
-        return Ok(text);
-    }
-    if !value.is_object() {
-        return Err(problem("there is no variable POLICY"));
-    }
-    let text = js_sys::JSON::stringify(&value).map_err(|_| problem("POLICY cannot be read"))?;
-    text.dyn_into::<js_sys::JsString>()
-        .map(String::from)
-        .map_err(|_| problem("POLICY cannot be read"))
 }
 
 /// What the policy uses has to be bound.

@@ -6,7 +6,12 @@ use serde::Serialize;
 use web_sys::Response;
 use worker::Env;
 
-use super::{clock, counter_object, gate::Gate, kv, reply};
+use super::{
+    clock, counter_object,
+    gate::Gate,
+    isolate::{self, State, StoredPolicy},
+    kv, reply,
+};
 use crate::{error::Error, store::CounterGroup, time::UnixMillis};
 
 /// How long a report is given again. Anybody may ask, and each asking would cost two operations.
@@ -22,6 +27,9 @@ struct Report {
     status: Status,
     version: &'static str,
     bindings: Bindings,
+    /// Where the policy is in KV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<StoredPolicy>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -29,7 +37,7 @@ struct Report {
 enum Status {
     /// Everything that the policy uses answers.
     Ok,
-    /// A store does not answer.
+    /// A store does not answer, or the newest policy in KV is refused and an older one in force.
     Degraded,
     /// The policy is refused; the log says why.
     Misconfigured,
@@ -70,6 +78,7 @@ pub(super) async fn answer(
                     kv: bound(env.kv(kv::BINDING).is_ok()),
                     counters: bound(env.durable_object(counter_object::BINDING).is_ok()),
                 },
+                policy: isolate::stored_policy(),
             },
         );
     };
@@ -105,11 +114,15 @@ async fn report(gate: &Gate, env: &Env) -> Report {
             answers(counter_object::take(env, &group, &[], 0).await.is_ok())
         }
     };
-    let failing = kv == Binding::Failing || counters == Binding::Failing;
+    let policy = isolate::stored_policy();
+    let failing = kv == Binding::Failing
+        || counters == Binding::Failing
+        || policy.is_some_and(|policy| policy.state != State::Current);
     Report {
         status: if failing { Status::Degraded } else { Status::Ok },
         version: env!("CARGO_PKG_VERSION"),
         bindings: Bindings { kv, counters },
+        policy,
     }
 }
 
