@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use edgegate::error::Error;
+#[cfg(not(target_arch = "wasm32"))]
+use edgegate::jws::VerifiedJws;
 use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
 use edgegate::keys::{Key, KeySet};
 use serde::Deserialize;
@@ -127,6 +129,57 @@ fn the_sets_of_rfc_7517() {
     let names: Vec<_> = set.keys().iter().map(Key::kid).collect();
     assert_eq!(names, [Some("HMAC key used in JWS spec Appendix A.1 example")]);
     assert!(KeySet::from_published_jwks(symmetric).is_err(), "a published secret is none");
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Deserialize)]
+struct Set {
+    name: String,
+    source: String,
+    jwks: Value,
+    tokens: Vec<SetToken>,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SetToken {
+    source: String,
+    token: String,
+    key_id: Option<String>,
+    error: Option<String>,
+}
+
+/// Of a set, the key that the token names or can only mean.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn tokens_find_their_key_in_a_set() {
+    let sets: Vec<Set> = serde_json::from_str(include_str!("vectors/jwks.json")).unwrap();
+    let verify = |token: &str, keys: &KeySet| -> Result<VerifiedJws, Error> {
+        let token = UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)?;
+        match token.verify_with_set(keys)? {
+            Step::Verified(jws) => Ok(jws),
+            Step::NeedsHost(check) => {
+                let holds = edgegate::signature::pure::holds(&check)?;
+                match check.conclude(holds)? {
+                    Step::Verified(jws) => Ok(jws),
+                    Step::NeedsHost(_) => panic!("asked twice"),
+                }
+            }
+        }
+    };
+    for set in sets {
+        let keys = KeySet::from_jwks(&set.jwks.to_string()).unwrap();
+        for one in set.tokens {
+            let at = format!("{}, {}, {}", set.name, set.source, one.source);
+            match verify(&one.token, &keys) {
+                Ok(jws) => {
+                    assert_eq!((jws.key_id(), None), (one.key_id.as_deref(), one.error), "{at}")
+                }
+                Err(error) => assert_eq!(Some(error.reason()), one.error.as_deref(), "{at}"),
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,8 @@
 //!
 //! The files are not part of this repository: where `../shared/vectors/wycheproof/` is missing, the tests say so
 //! and compare nothing. Each vector must come out as the file says, or be listed in `wycheproof/exceptions.json` with
-//! the reason and with what it comes out as. A listed one that comes out as the file says fails too.
+//! the reason and with what it comes out as. A listed one that comes out as the file says fails too. The runner of
+//! `conformance/` holds the npm package against the same files and the same list, in Node and in workerd.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects, missing_docs)]
 

@@ -21,7 +21,9 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 const WORKER_TESTS: &str = "tests/worker";
 /// The tests of the built npm package.
 const NODE_TESTS: &str = "tests/node";
-/// The same, packed and installed.
+/// What others published, and known attacks, through the package in Node and in workerd.
+const CONFORMANCE_TESTS: &str = "tests/conformance";
+/// The package, packed and installed.
 const PACKAGING_TESTS: &str = "tests/packaging";
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 
@@ -89,6 +91,12 @@ pub(super) const PARTS: &[Part] = &[
         about: "the npm package in Node",
         needs: setup::PACKAGE,
         steps: node_tests,
+    },
+    Part {
+        name: "conformance",
+        about: "Wycheproof's JOSE files, vectors and known attacks: in Rust, Node and workerd",
+        needs: setup::PACKAGE,
+        steps: conformance,
     },
     Part {
         name: "packaging",
@@ -247,6 +255,23 @@ fn worker_tests() -> Result<()> {
 
 fn node_tests() -> Result<()> {
     package_tests(NODE_TESTS)
+}
+
+/// In Rust once more, so that the counts of all three stand together.
+fn conformance() -> Result<()> {
+    cargo(&[
+        "test",
+        "--locked",
+        "--test",
+        "wycheproof",
+        "--test",
+        "vectors",
+        "--test",
+        "attacks",
+        "--",
+        "--nocapture",
+    ])?;
+    package_tests(CONFORMANCE_TESTS)
 }
 
 fn packaging_tests() -> Result<()> {
