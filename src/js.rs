@@ -3,7 +3,7 @@
 //! Text passes through two places in the instance's memory ([`exchange`]), so a call costs no
 //! allocation and no conversion that is not needed. Signatures of RSA and ECDSA are the host's to check
 //! ([`host`]): it answers at once (`node:crypto`), or says that it will (WebCrypto) and the call is made
-//! again when it has.
+//! again when it has. With the feature `pure` no host is asked.
 //!
 //! Nothing here throws. What does throw is a trap; the shell then takes a fresh instance.
 #![expect(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
@@ -16,9 +16,14 @@ compile_error!(
 mod api_keys;
 mod exchange;
 mod handles;
+#[cfg(not(feature = "pure"))]
 mod host;
 mod key;
 mod options;
+#[cfg(feature = "pure")]
+mod own;
+#[cfg(feature = "pure")]
+use own as host;
 mod verify;
 
 use wasm_bindgen::prelude::wasm_bindgen;

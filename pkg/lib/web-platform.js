@@ -76,7 +76,8 @@ export const webPlatform = (rest) => ({
   decodeBase64Url: (text) =>
     Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0)),
   randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-  isKeyObject: () => false,
+  // Of `node:crypto`, which some of these runtimes have too.
+  isKeyObject: (key) => Object.prototype.toString.call(key) === '[object KeyObject]',
   exportCryptoKey: undefined,
   ...rest,
 });

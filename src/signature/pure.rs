@@ -60,6 +60,23 @@ pub fn holds(check: &HostCheck<'_>) -> Result<bool, Error> {
     verify(check.key(), check.algorithm(), check.message(), check.signature())
 }
 
+/// Whether signatures of the key can be checked at all, for a key that is loaded before it is used.
+///
+/// # Errors
+/// As [`holds`].
+#[cfg(feature = "js")]
+pub(crate) fn accept(key: &PublicKey) -> Result<(), Error> {
+    let algorithm = match key {
+        PublicKey::Rsa { .. } => Algorithm::Rs256,
+        PublicKey::Ec { curve, .. } => match curve {
+            Curve::P256 => Algorithm::Es256,
+            Curve::P384 => Algorithm::Es384,
+            Curve::P521 => Algorithm::Es512,
+        },
+    };
+    verify(key, algorithm, &[], &[]).map(|_| ())
+}
+
 pub(super) fn verify(
     key: &PublicKey,
     algorithm: Algorithm,

@@ -17,15 +17,17 @@ const output = async (file) => {
   return stdout;
 };
 
-test('it is imported', async () => {
-  const file = project.write('esm.mjs', `import { ${NAMES} } from 'edgegate';${await sample()}console.log(JSON.stringify(await summary()));`);
-  assert.deepEqual(JSON.parse(await output(file)), EXPECTED);
-});
+for (const [entry, name] of [['edgegate', 'main'], ['edgegate/pure', 'pure']]) {
+  test(`${entry} is imported`, async () => {
+    const file = project.write(`${name}.mjs`, `import { ${NAMES} } from '${entry}';${await sample()}console.log(JSON.stringify(await summary()));`);
+    assert.deepEqual(JSON.parse(await output(file)), EXPECTED);
+  });
 
-test('it is required', async () => {
-  const file = project.write('cjs.cjs', `const { ${NAMES} } = require('edgegate');${await sample()}summary().then((all) => console.log(JSON.stringify(all)));`);
-  assert.deepEqual(JSON.parse(await output(file)), EXPECTED);
-});
+  test(`${entry} is required`, async () => {
+    const file = project.write(`${name}.cjs`, `const { ${NAMES} } = require('${entry}');${await sample()}summary().then((all) => console.log(JSON.stringify(all)));`);
+    assert.deepEqual(JSON.parse(await output(file)), EXPECTED);
+  });
+}
 
 test('slim is imported and required, and takes the engine that the package holds', async () => {
   const engine = "readFileSync(RESOLVE('edgegate/edgegate.wasm'))";
@@ -49,11 +51,14 @@ test('each entry offers the same, and by require as by import', async () => {
     import { createRequire } from 'node:module';
     const require = createRequire(import.meta.url);
     const names = {};
-    for (const entry of ['edgegate', 'edgegate/slim']) {
+    for (const entry of ['edgegate', 'edgegate/slim', 'edgegate/pure']) {
       names[entry] = [Object.keys(await import(entry)).sort(), Object.keys(require(entry)).sort()];
     }
-    const { browser } = { browser: Object.keys(await import('./node_modules/edgegate/browser.js')).sort() };
-    console.log(JSON.stringify({ ...names, browser: [browser, browser] }));`);
+    for (const file of ['browser.js', 'pure/browser.js']) {
+      const offered = Object.keys(await import('./node_modules/edgegate/' + file)).sort();
+      names[file] = [offered, offered];
+    }
+    console.log(JSON.stringify(names));`);
   const names = JSON.parse(await output(file));
   for (const [entry, [imported, required]] of Object.entries(names)) {
     assert.deepEqual(imported, required, entry);
@@ -68,6 +73,7 @@ test('importing it loads no engine and starts nothing', async () => {
     WebAssembly.Module = function (...args) { modules += 1; return new Module(...args); };
     globalThis.fetch = () => { throw new Error('fetched'); };
     await import('edgegate');
+    await import('edgegate/pure');
     const slim = await import('edgegate/slim');
     console.log(modules, typeof slim.initSync, process.getActiveResourcesInfo().includes('Timeout'));
   `);

@@ -15,6 +15,7 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
   const text = `
     import { createVerifier, createApiKeys, decodeUnverified, importKey, verifyJws, ready, EdgegateError, type ErrorCode, type VerifiedToken } from 'edgegate';
     import { init, initSync } from 'edgegate/slim';
+    import { createVerifier as createPure } from 'edgegate/pure';
 
     interface Mine { tenant: string; roles?: string[] }
     const verifier = createVerifier({
@@ -38,9 +39,10 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
       const minted: string = keys.mint({ prefix: 'sk', expiresAt: 5 }).key;
       const id: string = keys.verify(minted).id;
       const decoded: Mine = decodeUnverified<Mine>('token').payload;
+      const pure: string = createPure({ issuer: 'x', key: 'PEM', algorithms: ['ES256'] }).verifySync('token').claims.iss;
       await init(fetch('x'));
       initSync(new Uint8Array());
-      return [tenant, subject, audience, bytes, id, decoded, header.alg, keyId].join();
+      return [tenant, subject, audience, bytes, id, decoded, header.alg, keyId, pure].join();
     }
     export function codeOf(error: unknown): ErrorCode | undefined {
       if (!(error instanceof EdgegateError)) return undefined;

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Miniflare } from 'miniflare';
 
-import { signBy, CLAIMS } from '../node/support.mjs';
+import { CLAIMS, NOW, signBy } from '../node/support.mjs';
 import { EXPECTED, NAMES, createProject, program, run, sample } from './project.mjs';
 
 let project;
@@ -54,6 +54,14 @@ test('wrangler bundles it, and workerd runs it', async () => {
     const out = await bundle(`worker-${date}`, text, date);
     assert.deepEqual(await answers(out, `worker-${date}.js`, date, 2), { modules: 1, all: [expected, expected] });
   }
+});
+
+test('pure verifies RSA at once', async () => {
+  const text = `import { ${NAMES} } from 'edgegate/pure';${await sample()}
+    const rsa = createVerifier({ issuer: ${JSON.stringify(CLAIMS.iss)}, algorithms: ['RS256'], key: cases[1].pem, now: () => ${NOW} });
+    export default { fetch: async () => Response.json({ ...await summary(), rsaSync: rsa.verifySync(cases[1].token).claims.sub }) };`;
+  const out = await bundle('pure', text, '2026-04-01');
+  assert.deepEqual(await answers(out, 'pure.js', '2026-04-01', 1), { modules: 1, all: [{ ...EXPECTED, rsaSync: CLAIMS.sub }] });
 });
 
 test('slim takes the module that the Worker imports', async () => {

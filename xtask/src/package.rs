@@ -23,7 +23,10 @@ struct Module {
     features: &'static str,
 }
 
-const MODULES: [Module; 1] = [Module { name: "edgegate", features: "js" }];
+const MODULES: [Module; 2] = [
+    Module { name: "edgegate", features: "js" },
+    Module { name: "edgegate_pure", features: "js,pure" },
+];
 
 /// `require('edgegate/…')`: an entry and all it imports in one file beside the engines, and what it
 /// declares.
@@ -33,9 +36,10 @@ struct Bundle {
     declarations: &'static str,
 }
 
-const BUNDLES: [Bundle; 2] = [
+const BUNDLES: [Bundle; 3] = [
     Bundle { name: "node", entry: "pkg/node.js", declarations: "pkg/index.d.ts" },
     Bundle { name: "slim", entry: "pkg/slim.js", declarations: "pkg/slim.d.ts" },
+    Bundle { name: "pure", entry: "pkg/pure/node.js", declarations: "pkg/pure.d.ts" },
 ];
 
 /// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.

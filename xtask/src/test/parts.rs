@@ -185,7 +185,8 @@ fn lint_host() -> Result<()> {
 
 fn lint_wasm() -> Result<()> {
     cargo_wasm(&["clippy", "--all-targets", "--features", "worker", "--", "-D", "warnings"])?;
-    cargo_wasm(&["clippy", "--lib", "--features", "js", "--", "-D", "warnings"])
+    cargo_wasm(&["clippy", "--lib", "--features", "js", "--", "-D", "warnings"])?;
+    cargo_wasm(&["clippy", "--lib", "--features", "js,pure", "--", "-D", "warnings"])
 }
 
 fn native() -> Result<()> {
