@@ -8,6 +8,7 @@ mod jwk;
 mod pem;
 pub mod remote;
 mod roca;
+pub mod sealed;
 
 use core::fmt;
 use std::borrow::Cow;

@@ -36,8 +36,8 @@ pub use self::{
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
 };
 use crate::{
-    api_key::ApiKeys, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH, rate::Limit, secret::Secret,
-    verifier::Verifier,
+    api_key::ApiKeys, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH, keys::sealed::Seal, rate::Limit,
+    secret::Secret, verifier::Verifier,
 };
 
 /// Where secrets are looked up by name: secret bindings on Workers, an object in JavaScript.
@@ -69,6 +69,9 @@ pub struct Policy {
     pub log: Log,
     /// Token verification; `None` if no issuer is configured.
     pub verifier: Option<Verifier>,
+    /// Seals the keys of issuers with `jwks_uri` for KV, where all isolates find them; `None`: each
+    /// isolate fetches for itself.
+    pub jwks_cache: Option<Seal>,
     /// API keys; `None` if the gate takes none.
     pub api_keys: Option<ApiKeyPolicy>,
     /// Revocation; `None` if nothing can be revoked.
@@ -361,6 +364,11 @@ impl Policy {
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,
+            jwks_cache: document
+                .jwks_cache
+                .map(|cache| secret_of("jwks_cache.secret", &cache.secret, secrets))
+                .transpose()?
+                .and_then(|secret| Seal::new(&secret)),
             api_keys,
             revocation: document.revocation.map(revocation).transpose()?,
             failed_authentication: failed_authentication(document.failed_authentication)?,
@@ -397,10 +405,11 @@ impl Policy {
         self.limits.iter().any(|known| known.store == LimitStore::DurableObject)
     }
 
-    /// Whether anything is kept in KV: revocations or the records of API keys.
+    /// Whether anything is kept in KV: revocations, the records of API keys, or the keys of issuers.
     #[must_use]
     pub fn needs_kv(&self) -> bool {
         self.revocation.is_some()
+            || self.jwks_cache.is_some()
             || self.api_keys.as_ref().is_some_and(|keys| {
                 keys.records != Records::None
                     || keys.prefixes.iter().any(|known| known.format == KeyFormat::Imported)

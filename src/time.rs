@@ -77,6 +77,12 @@ impl UnixMillis {
         UnixTime(i64::try_from(self.0.checked_div(1000).unwrap_or(0)).unwrap_or(i64::MAX))
     }
 
+    /// The beginning of a second; times before the epoch are the epoch.
+    #[must_use]
+    pub fn from_unix_time(time: UnixTime) -> Self {
+        Self(u64::try_from(time.as_secs()).unwrap_or(0).saturating_mul(1000))
+    }
+
     /// `millis` later.
     #[must_use]
     pub const fn saturating_add(self, millis: u64) -> Self {

@@ -14,6 +14,7 @@ mod headers;
 mod health;
 mod isolate;
 mod jwks;
+mod jwks_cache;
 mod kv;
 mod proxy;
 mod rate_limit_binding;
@@ -60,7 +61,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         Some(rest) => match rest.strip_prefix("/admin") {
             Some(below) if below.is_empty() || below.starts_with('/') => {
                 let below = below.to_owned();
-                administrate(gate, request, target, &env, &below).await
+                administrate(gate, request, target, &env, &context, &below).await
             }
             _ => reply::refusal(request, &Error::NotFound, None),
         },
@@ -109,7 +110,7 @@ async fn verify(
 }
 
 async fn decide(gate: &Gate, facts: &Facts, env: &Env, context: &Context) -> Decision {
-    let backend = RequestBackend::new(gate, env);
+    let backend = RequestBackend::new(gate, env, context);
     let guard = Guard::new(&gate.policy, &backend);
     let decision = guard.check(&facts.as_request(), clock::now()).await;
     log(&gate.policy, facts, &decision);
@@ -124,11 +125,12 @@ async fn administrate(
     request: &web_sys::Request,
     target: String,
     env: &Env,
+    context: &Context,
     below: &str,
 ) -> worker::Result<Response> {
     let facts = Facts::of(request, target, &gate.policy);
     let refused = match admin::authenticate(gate, &facts.as_request(), clock::now()) {
-        Ok(()) => match admin::answer(gate, env, request, below).await? {
+        Ok(()) => match admin::answer(gate, env, context, request, below).await? {
             Ok(response) => {
                 log_administration(&gate.policy, &facts, response.status());
                 return Ok(response);

@@ -34,6 +34,8 @@ pub struct RemoteKeySet {
 struct Known {
     keys: Rc<KeySet>,
     etag: Option<String>,
+    /// When the issuer last said that these are its keys.
+    fetched_at: UnixMillis,
     fresh_until: UnixMillis,
     stale_until: UnixMillis,
 }
@@ -84,10 +86,48 @@ impl RemoteKeySet {
         now: UnixMillis,
     ) -> Rc<KeySet> {
         let keys = Rc::new(keys);
-        self.known =
-            Some(Known { keys: Rc::clone(&keys), etag, fresh_until: now, stale_until: now });
+        self.known = Some(Known {
+            keys: Rc::clone(&keys),
+            etag,
+            fetched_at: now,
+            fresh_until: now,
+            stale_until: now,
+        });
         self.renew(cache_control, now);
         keys
+    }
+
+    /// Takes keys that another isolate has fetched, as of the time it did, unless those here are as
+    /// new. What follows is [`RemoteKeySet::plan_with_cached`].
+    pub fn cached(
+        &mut self,
+        keys: KeySet,
+        etag: Option<String>,
+        cache_control: Option<&str>,
+        fetched_at: UnixMillis,
+        now: UnixMillis,
+    ) {
+        // Another clock may be ahead; ours decides how long they last.
+        let fetched_at = fetched_at.min(now);
+        if self.known.as_ref().is_none_or(|known| known.fetched_at < fetched_at) {
+            self.fetched(keys, etag, cache_control, fetched_at);
+        }
+    }
+
+    /// Decides again after [`RemoteKeySet::cached`]: whether what is known now spares the fetch. It does
+    /// if it is fresh, and has the key, or was fetched within [`COOL_DOWN_SECS`] by whomever: an unknown
+    /// `kid` then costs all isolates together one fetch in that time.
+    #[must_use]
+    pub fn plan_with_cached(&self, key_id: Option<&str>, now: UnixMillis) -> Plan {
+        let Some(known) = self.known.as_ref().filter(|known| now < known.stale_until) else {
+            return Plan::Fetch { etag: None, instead: None };
+        };
+        let fits = key_id.is_none_or(|kid| known.keys.answers_to(kid));
+        let cooling = now.millis_since(known.fetched_at) < millis(COOL_DOWN_SECS);
+        if now < known.fresh_until && (fits || cooling) {
+            return Plan::Use(Rc::clone(&known.keys));
+        }
+        Plan::Fetch { etag: known.etag.clone(), instead: Some(Rc::clone(&known.keys)) }
     }
 
     /// Takes the answer that the keys are as they were (304). `None` if there are none, which no
@@ -116,6 +156,7 @@ impl RemoteKeySet {
     fn renew(&mut self, cache_control: Option<&str>, now: UnixMillis) {
         self.last_failure = None;
         if let Some(known) = &mut self.known {
+            known.fetched_at = now;
             known.fresh_until = now.saturating_add(millis(fresh_secs(cache_control)));
             known.stale_until = known.fresh_until.saturating_add(millis(MAX_STALE_SECS));
         }
@@ -219,6 +260,49 @@ mod tests {
         assert!(matches!(set.plan(Some("one"), at(1599)), Plan::Use(_)));
         assert!(RemoteKeySet::default().not_modified(None, at(1)).is_none());
         assert_eq!(RemoteKeySet::default().fresh_until(), None);
+    }
+
+    #[test]
+    fn keys_of_another_isolate_count_from_when_they_were_fetched() {
+        let mut set = RemoteKeySet::default();
+        set.cached(keys(), Some("\"v2\"".into()), Some("max-age=300"), at(900), at(1000));
+        assert_eq!(set.fresh_until(), Some(at(1200)));
+        assert!(matches!(set.plan_with_cached(Some("one"), at(1199)), Plan::Use(_)));
+        let Plan::Fetch { etag, instead } = set.plan_with_cached(Some("one"), at(1200)) else {
+            panic!("expected a fetch");
+        };
+        assert_eq!(etag.as_deref(), Some("\"v2\""));
+        assert!(instead.is_some(), "while the issuer does not answer");
+        let end = 1200 + MAX_STALE_SECS;
+        assert!(matches!(
+            set.plan_with_cached(Some("one"), at(end)),
+            Plan::Fetch { etag: None, instead: None }
+        ));
+    }
+
+    #[test]
+    fn older_keys_of_another_isolate_replace_nothing() {
+        let mut set = known(at(1000));
+        set.cached(keys(), None, Some("max-age=3600"), at(1000), at(1001));
+        assert_eq!(set.fresh_until(), Some(at(1300)));
+        set.cached(keys(), None, Some("max-age=3600"), at(1001), at(1001));
+        assert_eq!(set.fresh_until(), Some(at(1001 + 3600)));
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_does_not_make_keys_last_longer() {
+        let mut set = RemoteKeySet::default();
+        set.cached(keys(), None, Some("max-age=300"), at(99_999), at(1000));
+        assert_eq!(set.fresh_until(), Some(at(1300)));
+    }
+
+    #[test]
+    fn an_unknown_kid_is_believed_unknown_while_another_isolate_cools_down() {
+        let mut set = RemoteKeySet::default();
+        assert!(matches!(set.plan(Some("two"), at(1000)), Plan::Fetch { .. }));
+        set.cached(keys(), None, None, at(990), at(1000));
+        assert!(matches!(set.plan_with_cached(Some("two"), at(1000)), Plan::Use(_)));
+        assert!(matches!(set.plan_with_cached(Some("two"), at(1020)), Plan::Fetch { .. }));
     }
 
     #[test]

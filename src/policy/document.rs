@@ -30,6 +30,8 @@ pub(super) struct Document {
     #[serde(default, deserialize_with = "objects")]
     pub(super) issuers: Vec<IssuerDocument>,
     #[serde(default, deserialize_with = "optional_object")]
+    pub(super) jwks_cache: Option<SecretDocument>,
+    #[serde(default, deserialize_with = "optional_object")]
     pub(super) api_keys: Option<ApiKeysDocument>,
     #[serde(default, deserialize_with = "optional_object")]
     pub(super) revocation: Option<super::RevocationPolicy>,
@@ -40,7 +42,7 @@ pub(super) struct Document {
     #[serde(default, deserialize_with = "objects")]
     pub(super) routes: Vec<RouteDocument>,
     #[serde(default, deserialize_with = "optional_object")]
-    pub(super) admin: Option<AdminDocument>,
+    pub(super) admin: Option<SecretDocument>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -171,9 +173,10 @@ pub(super) struct ScopesDocument {
     pub(super) any: Vec<String>,
 }
 
+/// A section that is a secret by name: `admin`, `jwks_cache`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AdminDocument {
+pub(super) struct SecretDocument {
     pub(super) secret: String,
 }
 

@@ -5,7 +5,7 @@ mod revocations;
 
 use serde::Serialize;
 use web_sys::{Request, Response};
-use worker::Env;
+use worker::{Context, Env};
 
 use super::{clock, gate::Gate, kv::Kv};
 use crate::{error::Error, store::StoreError, time::UnixMillis};
@@ -20,6 +20,7 @@ const MAX_PAGE: usize = super::kv::MAX_BULK;
 struct Admin<'a> {
     gate: &'a Gate,
     env: &'a Env,
+    context: &'a Context,
     kv: Kv<'a>,
     now: UnixMillis,
 }
@@ -28,10 +29,11 @@ struct Admin<'a> {
 pub(super) async fn answer(
     gate: &Gate,
     env: &Env,
+    context: &Context,
     request: &Request,
     path: &str,
 ) -> worker::Result<Result<Response, Error>> {
-    let admin = Admin { gate, env, kv: gate.kv(env), now: clock::now() };
+    let admin = Admin { gate, env, context, kv: gate.kv(env), now: clock::now() };
     let method = request.method();
     let path = path.strip_prefix('/').unwrap_or(path);
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();

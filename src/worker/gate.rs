@@ -10,6 +10,7 @@ use worker::{Context, Env};
 use super::{
     clock, counter_object,
     jwks::RemoteKeySets,
+    jwks_cache::JwksCache,
     kv::{self, Kv, Remembered},
     proxy::Target,
     web_crypto::ImportedKeys,
@@ -115,13 +116,21 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct RequestBackend<'a> {
     gate: &'a Gate,
+    env: &'a Env,
+    context: &'a Context,
     kv: Kv<'a>,
     counters: Counters<'a>,
 }
 
 impl<'a> RequestBackend<'a> {
-    pub(super) fn new(gate: &'a Gate, env: &'a Env) -> Self {
-        Self { gate, kv: gate.kv(env), counters: Counters { memory: &gate.memory.counters, env } }
+    pub(super) fn new(gate: &'a Gate, env: &'a Env, context: &'a Context) -> Self {
+        Self {
+            gate,
+            env,
+            context,
+            kv: gate.kv(env),
+            counters: Counters { memory: &gate.memory.counters, env },
+        }
     }
 }
 
@@ -157,7 +166,10 @@ impl<'a> Backend for RequestBackend<'a> {
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
-        self.gate.memory.remote.keys(issuer, uri, key_id, now).await
+        let (env, context) = (self.env, self.context);
+        let cache = self.gate.policy.jwks_cache.as_ref();
+        let cache = cache.map(|seal| JwksCache { seal, env, context });
+        self.gate.memory.remote.keys(issuer, uri, key_id, cache, now).await
     }
 }
 

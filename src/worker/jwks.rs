@@ -6,12 +6,13 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response};
 use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{body, deadline, facts::header};
+use super::{body, deadline, facts::header, jwks_cache::JwksCache};
 use crate::{
     error::Error,
     keys::{
         KeySet, MAX_JWKS_LENGTH,
         remote::{Plan, RemoteKeySet},
+        sealed::PublishedKeys,
     },
     time::UnixMillis,
 };
@@ -26,12 +27,13 @@ pub(super) struct RemoteKeySets {
 }
 
 enum Fetched {
-    Keys { keys: KeySet, etag: Option<String>, cache_control: Option<String> },
+    Keys { keys: KeySet, jwks: String, etag: Option<String>, cache_control: Option<String> },
     NotModified { cache_control: Option<String> },
 }
 
 impl RemoteKeySets {
-    /// The keys for a token of this issuer with that `kid`.
+    /// The keys for a token of this issuer with that `kid`: from memory, from what other isolates left
+    /// in KV, or from the issuer.
     ///
     /// # Errors
     /// [`Error::KeysUnavailable`] if there are none, not even old ones.
@@ -40,11 +42,29 @@ impl RemoteKeySets {
         issuer: &str,
         uri: &str,
         key_id: Option<&str>,
+        cache: Option<JwksCache<'_>>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
         let unavailable =
             |problem: String| Error::KeysUnavailable { issuer: issuer.to_owned(), problem };
-        let plan = self.with(uri, |set| set.plan(key_id, now));
+        let mut plan = self.with(uri, |set| set.plan(key_id, now));
+        let mut cached = None;
+        if let (Plan::Fetch { etag, .. }, Some(cache)) = (&mut plan, cache) {
+            match cache.read(uri).await {
+                Some((keys, found)) => {
+                    plan = self.with(uri, |set| {
+                        let fetched_at = UnixMillis::from_unix_time(found.fetched_at);
+                        let (etag, cache_control) =
+                            (found.etag.clone(), found.cache_control.as_deref());
+                        set.cached(keys, etag, cache_control, fetched_at, now);
+                        set.plan_with_cached(key_id, now)
+                    });
+                    cached = Some(found);
+                }
+                // An answer of 304 would leave nothing to put there.
+                None => *etag = None,
+            }
+        }
         let (etag, instead) = match plan {
             Plan::Use(keys) => return Ok(keys),
             Plan::Unavailable => {
@@ -54,12 +74,21 @@ impl RemoteKeySets {
         };
         let fetched = deadline::within(deadline::JWKS, fetch(uri, etag.as_deref())).await;
         let problem = match fetched {
-            Some(Ok(Fetched::Keys { keys, etag, cache_control })) => {
+            Some(Ok(Fetched::Keys { keys, jwks, etag, cache_control })) => {
+                if let Some(cache) = cache {
+                    let fetched_at = now.to_unix_time();
+                    let (etag, cache_control) = (etag.clone(), cache_control.clone());
+                    cache.write(uri, &PublishedKeys { jwks, etag, cache_control, fetched_at });
+                }
                 return Ok(
                     self.with(uri, |set| set.fetched(keys, etag, cache_control.as_deref(), now))
                 );
             }
             Some(Ok(Fetched::NotModified { cache_control })) => {
+                if let (Some(cache), Some(cached)) = (cache, cached) {
+                    let (fetched_at, cache_control) = (now.to_unix_time(), cache_control.clone());
+                    cache.write(uri, &PublishedKeys { fetched_at, cache_control, ..cached });
+                }
                 match self.with(uri, |set| set.not_modified(cache_control.as_deref(), now)) {
                     Some(keys) => return Ok(keys),
                     None => "304 without any keys to keep".to_owned(),
@@ -105,7 +134,8 @@ async fn fetch(uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
         .ok_or_else(|| format!("more than {MAX_JWKS_LENGTH} bytes"))?;
     let text = core::str::from_utf8(&body).map_err(|_| "not UTF-8")?;
     let keys = KeySet::from_published_jwks(text).map_err(|fault| fault.to_string())?;
-    Ok(Fetched::Keys { keys, etag: header(&headers, "ETag"), cache_control })
+    let etag = header(&headers, "ETag");
+    Ok(Fetched::Keys { keys, jwks: text.to_owned(), etag, cache_control })
 }
 
 async fn request(uri: &str, etag: Option<&str>) -> worker::Result<Response> {

@@ -35,7 +35,7 @@ pub(super) async fn add(admin: &Admin<'_>, body: &[u8]) -> Answer {
             request.entry(now)?
         }
         NewRevocation::Token(revocation) => {
-            let backend = RequestBackend::new(admin.gate, admin.env);
+            let backend = RequestBackend::new(admin.gate, admin.env, admin.context);
             let guard = Guard::new(&admin.gate.policy, &backend);
             let token =
                 guard.verify_token(revocation.token(), admin.now).await.map_err(|error| {
