@@ -87,6 +87,11 @@ export interface IssuerOptions {
   typ?: string | undefined;
   /** Whether `exp` has to be there. Default true. */
   requireExp?: boolean | undefined;
+  /**
+   * `access-token`: the tokens are OAuth access tokens of RFC 9068. `typ` is `at+jwt`; `iss`, `exp`, `aud`, `sub`,
+   * `client_id`, `iat` and `jti` are there; `scope`, if there is one, is a string. Wants an `audience`.
+   */
+  profile?: 'access-token' | undefined;
 }
 
 /** Options for all issuers of a verifier. */

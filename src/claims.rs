@@ -155,6 +155,41 @@ fn seconds(number: &Number, round: fn(f64) -> f64) -> i64 {
     number.as_f64().map_or(i64::MIN, |fractional| round(fractional) as i64)
 }
 
+/// Which kind of token it has to be, beyond what the other rules say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Any JWT.
+    #[default]
+    Any,
+    /// An OAuth 2.0 access token of RFC 9068: `typ` is `at+jwt`; `iss`, `exp`, `aud`, `sub`, `client_id`, `iat`
+    /// and `jti` are there (§2.2); `scope`, if there is one, is a string (§2.2.3, RFC 8693 §4.2), and `scp` is not
+    /// looked at. So an ID token of the same issuer is not taken for one (RFC 8725 §3.12).
+    AccessToken,
+}
+
+impl Profile {
+    /// The profile of this exact name: `access-token`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == "access-token").then_some(Self::AccessToken)
+    }
+
+    const fn typ(self) -> Option<&'static str> {
+        match self {
+            Self::Any => None,
+            Self::AccessToken => Some("at+jwt"),
+        }
+    }
+
+    const fn required_claims(self) -> &'static [&'static str] {
+        match self {
+            Self::Any => &[],
+            Self::AccessToken => &["iss", "exp", "aud", "sub", "client_id", "iat", "jti"],
+        }
+    }
+}
+
 /// What the claims of one issuer's tokens have to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRules {
@@ -175,8 +210,10 @@ pub struct ClaimRules {
     /// `typ` the header must have, as `at+jwt` (RFC 8725 §3.11, RFC 9068 §2.1). Compared without regard to
     /// case and to a leading `application/` (RFC 7515 §4.1.9). Default: not looked at.
     pub typ: Option<String>,
-    /// The claim that holds scopes. Default: `scope`, or else `scp`.
+    /// The claim that holds scopes. Default: `scope`, or else `scp`; of the access-token profile `scope` alone.
     pub scope_claim: Option<String>,
+    /// A profile that the tokens follow. Default: none.
+    pub profile: Profile,
 }
 
 impl ClaimRules {
@@ -193,7 +230,40 @@ impl ClaimRules {
             required_claims: Vec::new(),
             typ: None,
             scope_claim: None,
+            profile: Profile::Any,
         }
+    }
+
+    /// Refuses rules that contradict their profile, or that it cannot do without.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the name of the field.
+    pub fn check_profile(&self) -> Result<(), Error> {
+        let Some(typ) = self.profile.typ() else { return Ok(()) };
+        let contradiction = if self.audience.is_empty() {
+            ("audience", "the profile wants the audience that tokens are for".to_owned())
+        } else if !self.require_exp {
+            ("require_exp", "the profile wants exp, expected true or nothing".to_owned())
+        } else if self.typ.as_ref().is_some_and(|own| !is_same_type(own, typ)) {
+            ("typ", format!("the profile wants {typ}, expected that or nothing"))
+        } else {
+            return Ok(());
+        };
+        Err(Error::Config { path: contradiction.0.to_owned(), problem: contradiction.1 })
+    }
+
+    /// The claim that holds the scopes of these tokens, if it is a certain one.
+    #[must_use]
+    pub fn scopes_in(&self) -> Option<&str> {
+        match self.profile {
+            Profile::AccessToken => Some(self.scope_claim.as_deref().unwrap_or("scope")),
+            Profile::Any => self.scope_claim.as_deref(),
+        }
+    }
+
+    /// The `typ` that a header must have.
+    fn expected_typ(&self) -> Option<&str> {
+        self.typ.as_deref().or(self.profile.typ())
     }
 
     /// Checks a token at the time `now`: what must be there is, then `typ`, `iss` and `aud`, then time.
@@ -203,8 +273,8 @@ impl ClaimRules {
     /// age has passed since `iat`. The tolerance moves each of these in the token's favour.
     ///
     /// # Errors
-    /// [`Error::MissingClaim`], [`Error::UnexpectedClaim`], [`Error::TokenExpired`],
-    /// [`Error::TokenNotYetValid`], [`Error::TokenTooOld`], in this order. An error of time implies that
+    /// [`Error::MissingClaim`], [`Error::WrongClaimType`] (of a profile), [`Error::UnexpectedClaim`],
+    /// [`Error::TokenExpired`], [`Error::TokenNotYetValid`], [`Error::TokenTooOld`], in this order. An error of time implies that
     /// everything else was right.
     pub fn check(&self, header: &Header, claims: &Claims, now: UnixTime) -> Result<(), Error> {
         self.check_presence(header, claims)?;
@@ -236,7 +306,7 @@ impl ClaimRules {
 
     fn check_presence(&self, header: &Header, claims: &Claims) -> Result<(), Error> {
         let missing = |claim: &str| Err(Error::MissingClaim { claim: claim.to_owned() });
-        if self.typ.is_some() && header.typ().is_none() {
+        if self.expected_typ().is_some() && header.typ().is_none() {
             return missing("typ");
         }
         let by_rule = [
@@ -250,9 +320,15 @@ impl ClaimRules {
                 return missing(claim);
             }
         }
-        for claim in &self.required_claims {
+        let by_profile = self.profile.required_claims().iter().copied();
+        for claim in by_profile.chain(self.required_claims.iter().map(String::as_str)) {
             if claims.get(claim).is_none_or(Value::is_null) {
                 return missing(claim);
+            }
+        }
+        if self.profile == Profile::AccessToken {
+            for claim in ["client_id", "scope"] {
+                check_type(claims.as_object(), claim, "a string", Value::is_string)?;
             }
         }
         Ok(())
@@ -260,8 +336,8 @@ impl ClaimRules {
 
     fn check_values(&self, header: &Header, claims: &Claims) -> Result<(), Error> {
         let unexpected = |claim: &str| Err(Error::UnexpectedClaim { claim: claim.to_owned() });
-        if let (Some(expected), Some(typ)) = (&self.typ, header.typ())
-            && !media_type(typ).eq_ignore_ascii_case(media_type(expected))
+        if let (Some(expected), Some(typ)) = (self.expected_typ(), header.typ())
+            && !is_same_type(typ, expected)
         {
             return unexpected("typ");
         }
@@ -296,6 +372,10 @@ impl ClaimRules {
         }
         Ok(())
     }
+}
+
+pub(crate) fn is_same_type(one: &str, other: &str) -> bool {
+    media_type(one).eq_ignore_ascii_case(media_type(other))
 }
 
 /// A media type without `application/`, which `typ` may leave out (RFC 7515 §4.1.9).
@@ -614,6 +694,83 @@ mod tests {
             refused(&rules, claims, "claim typ is missing");
         }
         assert_eq!(check_typ(&rules(), Some("anything"), claims), Ok(()));
+    }
+
+    const ACCESS: &str =
+        r#"{"iss":"me","aud":"a","exp":1001,"sub":"s","client_id":"c","iat":999,"jti":"j""#;
+
+    fn access_rules() -> ClaimRules {
+        ClaimRules {
+            audience: vec!["a".into()],
+            profile: Profile::AccessToken,
+            ..ClaimRules::new("me")
+        }
+    }
+
+    #[test]
+    fn the_access_token_profile_wants_its_typ_and_all_of_its_claims() {
+        let rules = access_rules();
+        let whole = format!("{ACCESS}}}");
+        for typ in ["at+jwt", "application/at+jwt", "AT+JWT"] {
+            assert_eq!(check_typ(&rules, Some(typ), &whole), Ok(()));
+        }
+        for typ in ["JWT", "at+jwtx", "dpop+jwt", "application/jwt"] {
+            let error = check_typ(&rules, Some(typ), &whole).unwrap_err();
+            assert_eq!(error.to_string(), "typ has a value that is not allowed", "{typ}");
+        }
+        refused(&rules, &whole, "claim typ is missing");
+        for claim in ["iss", "aud", "exp", "sub", "client_id", "iat", "jti"] {
+            let mut members = json::parse_object(whole.as_bytes()).unwrap();
+            members.remove(claim);
+            let text = serde_json::to_string(&members).unwrap();
+            let error = check_typ(&rules, Some("at+jwt"), &text).unwrap_err();
+            assert_eq!(error, Error::MissingClaim { claim: claim.into() });
+        }
+        for value in ["null", "1", "[\"c\"]"] {
+            let text = whole.replace("\"c\"", value);
+            let error = check_typ(&rules, Some("at+jwt"), &text).unwrap_err().to_string();
+            let expected = ["claim client_id is missing", "claim client_id: expected a string"];
+            assert_eq!(error, expected[usize::from(value != "null")]);
+        }
+    }
+
+    #[test]
+    fn the_scopes_of_an_access_token_are_the_string_in_scope() {
+        let rules = access_rules();
+        let check = |rest: &str| check_typ(&rules, Some("at+jwt"), &format!("{ACCESS},{rest}}}"));
+        assert_eq!(check(r#""scope":"read write""#), Ok(()));
+        assert_eq!(check(r#""scp":["admin"]"#), Ok(()));
+        for scope in ["[\"read\"]", "null", "{}"] {
+            let error = check(&format!(r#""scope":{scope}"#)).unwrap_err().to_string();
+            assert_eq!(error, "claim scope: expected a string");
+        }
+        assert_eq!(rules.scopes_in(), Some("scope"));
+        let named = ClaimRules { scope_claim: Some("permissions".into()), ..access_rules() };
+        assert_eq!(named.scopes_in(), Some("permissions"));
+        assert_eq!(super::tests::rules().scopes_in(), None);
+    }
+
+    #[test]
+    fn rules_that_contradict_their_profile_are_refused() {
+        #[track_caller]
+        fn refused(rules: &ClaimRules, message: &str) {
+            assert_eq!(rules.check_profile().unwrap_err().to_string(), message);
+        }
+        assert_eq!(access_rules().check_profile(), Ok(()));
+        let same = ClaimRules { typ: Some("application/AT+JWT".into()), ..access_rules() };
+        assert_eq!(same.check_profile(), Ok(()));
+        refused(
+            &ClaimRules { audience: Vec::new(), ..access_rules() },
+            "audience: the profile wants the audience that tokens are for",
+        );
+        refused(
+            &ClaimRules { typ: Some("JWT".into()), ..access_rules() },
+            "typ: the profile wants at+jwt, expected that or nothing",
+        );
+        refused(
+            &ClaimRules { require_exp: false, ..access_rules() },
+            "require_exp: the profile wants exp, expected true or nothing",
+        );
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Verifier {
     /// # Errors
     /// [`Error::Config`], with the path of the fault: no issuer; an empty or repeated `issuer`; an empty
     /// list of algorithms, HMAC beside others in it, or one that no key serves; HMAC with remote keys (a
-    /// published secret is none); a length of 0.
+    /// published secret is none); rules that contradict their profile ([`ClaimRules::check_profile`]); a length
+    /// of 0.
     pub fn new(issuers: Vec<Issuer>, max_token_length: usize) -> Result<Self, Error> {
         if issuers.is_empty() {
             return Err(config("issuers", "expected at least one issuer"));
@@ -106,6 +107,12 @@ impl Verifier {
             if issuers.iter().take(index).any(|earlier| earlier.rules.issuer == *name) {
                 return Err(config(&path, "the same issuer twice"));
             }
+            issuer.rules.check_profile().map_err(|error| match error {
+                Error::Config { path, problem } => {
+                    config(&format!("issuers[{index}].{path}"), &problem)
+                }
+                error => error,
+            })?;
             check_algorithms(issuer)
                 .map_err(|problem| config(&format!("issuers[{index}].algorithms"), &problem))?;
         }
@@ -265,7 +272,7 @@ impl<'a> Signed<'a> {
             payload,
             key_id,
             claims,
-            scope_claim: rules.scope_claim.clone(),
+            scope_claim: rules.scopes_in().map(str::to_owned),
         })
     }
 }

@@ -377,7 +377,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "issuers[1].colour: is not a known field, expected one of issuer, audience, \
              algorithms, secret, jwks, pem, jwks_uri, clock_tolerance_secs, max_token_age_secs, \
-             required_claims, typ, scope_claim, require_exp",
+             required_claims, typ, scope_claim, require_exp, profile",
         ),
         (
             "/api_keys/colour",
@@ -731,7 +731,21 @@ fn issuers_need_an_audience_and_exactly_one_source_of_keys() {
             "issuers[0].clock_tolerance_secs: expected at most 600 seconds",
         ),
         ("/max_token_length", json!(0), "max_token_length: expected at least 1"),
+        ("/issuers/1/profile", json!("id-token"), "issuers[1].profile: expected access-token"),
     ]);
+    for (field, value, message) in [
+        ("typ", json!("JWT"), "typ: the profile wants at+jwt, expected that or nothing"),
+        (
+            "require_exp",
+            json!(false),
+            "require_exp: the profile wants exp, expected true or nothing",
+        ),
+    ] {
+        let mut contradiction = full();
+        put(&mut contradiction, "/issuers/1/profile", json!("access-token"));
+        put(&mut contradiction, &format!("/issuers/1/{field}"), value);
+        refused(&contradiction, &format!("issuers[1].{message}"));
+    }
     let mut pem = without("/issuers/1/jwks");
     put(&mut pem, "/issuers/1/pem", json!("-----BEGIN PUBLIC KEY-----"));
     refused(&pem, "issuers[1].pem: not one PEM block, expected -----BEGIN PUBLIC KEY-----");

@@ -7,7 +7,7 @@ export const DEFAULT_MAX_TOKEN_LENGTH = 8192;
 
 const ISSUER_OPTIONS = [
   'issuer', 'audience', 'algorithms', 'key', 'jwks', 'jwksUri', 'clockTolerance', 'requiredClaims', 'typ', 'maxTokenAge',
-  'requireExp',
+  'requireExp', 'profile',
 ];
 const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now'];
 
@@ -94,6 +94,7 @@ function issuerOptions(options, path, platform) {
     requiredClaims: optional(options.requiredClaims, list, at('requiredClaims')) ?? [],
     typ: optional(options.typ, string, at('typ')),
     requireExp: optional(options.requireExp, boolean, at('requireExp')),
+    profile: optional(options.profile, string, at('profile')),
   };
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::host;
 use super::key::Source;
 use super::verify::{RawKeys, RunningVerifier};
-use crate::claims::ClaimRules;
+use crate::claims::{ClaimRules, Profile};
 use crate::error::Error;
 use crate::jws::Algorithm;
 use crate::keys::KeySet;
@@ -34,6 +34,7 @@ struct IssuerDocument {
     required_claims: Vec<String>,
     typ: Option<String>,
     require_exp: Option<bool>,
+    profile: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,8 +59,11 @@ pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVer
         issuers.push(issuer(&prefix, document)?);
     }
     let verifier = Verifier::new(issuers, max_token_length).map_err(|error| match error {
-        Error::Config { path, problem } if !many => {
-            config(path.trim_start_matches("issuers[0]").trim_start_matches('.'), &problem)
+        Error::Config { path, problem } => {
+            // The core's words are the policy's, where names have underscores.
+            let path = path.replace("require_exp", "requireExp");
+            let single = path.strip_prefix("issuers[0]").filter(|_| !many);
+            config(single.map_or(path.as_str(), |rest| rest.trim_start_matches('.')), &problem)
         }
         error => error,
     })?;
@@ -106,6 +110,11 @@ fn issuer(prefix: &str, document: &IssuerDocument) -> Result<Issuer, Error> {
     if tolerance > MAX_CLOCK_TOLERANCE_SECS {
         return Err(config(&place("clockTolerance"), "expected at most 600 seconds"));
     }
+    let profile = match document.profile.as_deref() {
+        None => Profile::Any,
+        Some(name) => Profile::from_name(name)
+            .ok_or_else(|| config(&place("profile"), "expected access-token"))?,
+    };
     let rules = ClaimRules {
         audience: document.audience.clone().unwrap_or_default(),
         require_exp: document.require_exp.unwrap_or(true),
@@ -113,6 +122,7 @@ fn issuer(prefix: &str, document: &IssuerDocument) -> Result<Issuer, Error> {
         max_token_age_secs: document.max_token_age,
         required_claims: document.required_claims.clone(),
         typ: document.typ.clone(),
+        profile,
         ..ClaimRules::new(document.issuer.as_str())
     };
     Ok(Issuer { rules, algorithms, keys })

@@ -68,6 +68,7 @@ pub(super) struct IssuerDocument {
     pub(super) typ: Option<String>,
     pub(super) scope_claim: Option<String>,
     pub(super) require_exp: Option<bool>,
+    pub(super) profile: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

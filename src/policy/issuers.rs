@@ -6,7 +6,7 @@ use super::{
     document::IssuerDocument,
 };
 use crate::{
-    claims::ClaimRules,
+    claims::{ClaimRules, Profile},
     error::Error,
     jws::Algorithm,
     keys::{Key, KeySet},
@@ -38,6 +38,7 @@ pub(super) fn issuer(
             required_claims: document.required_claims.clone(),
             typ: document.typ.clone(),
             scope_claim: document.scope_claim.clone(),
+            profile: profile(path, document)?,
             ..ClaimRules::new(document.issuer.as_str())
         },
         algorithms,
@@ -60,6 +61,14 @@ fn refuse_empty_rules(path: &str, document: &IssuerDocument) -> Result<(), Error
         return Err(config(format!("{path}.max_token_age_secs"), "expected at least 1"));
     }
     Ok(())
+}
+
+fn profile(path: &str, document: &IssuerDocument) -> Result<Profile, Error> {
+    match document.profile.as_deref() {
+        None => Ok(Profile::Any),
+        Some(name) => Profile::from_name(name)
+            .ok_or_else(|| config(format!("{path}.profile"), "expected access-token")),
+    }
 }
 
 /// More than ten minutes is no clock skew any more: it would keep every token alive that much longer.

@@ -79,6 +79,16 @@ const CASES = {
   'a fractional age': [{ maxTokenAge: 1.5 }, 'maxTokenAge', 'expected a whole number of seconds'],
   'a required claim without a name': [{ requiredClaims: [''] }, 'requiredClaims', 'expected non-empty strings'],
   'an empty typ': [{ typ: '' }, 'typ', 'expected a non-empty string'],
+  'a profile nobody knows': [{ profile: 'id-token' }, 'profile', 'expected access-token'],
+  'an access token for anybody': [
+    { profile: 'access-token', audience: undefined }, 'audience', 'the profile wants the audience that tokens are for',
+  ],
+  'an access token of another typ': [
+    { profile: 'access-token', typ: 'JWT' }, 'typ', 'the profile wants at+jwt, expected that or nothing',
+  ],
+  'an access token without an end': [
+    { profile: 'access-token', requireExp: false }, 'requireExp', 'the profile wants exp, expected true or nothing',
+  ],
   'requireExp as a word': [{ requireExp: 'no' }, 'requireExp', 'expected true or false'],
   'no length': [{ maxTokenLength: 0 }, 'maxTokenLength', 'expected 1 to 1048576 bytes'],
   'a cache of nothing': [{ cache: { entries: 0 } }, 'cache.entries', 'expected 1 to 1000000, or cache: false'],
@@ -96,7 +106,7 @@ describe('createVerifier refuses', () => {
   }
 
   test('unknown options, and repeats only what can be a name', () => {
-    const known = 'issuer, audience, algorithms, key, jwks, jwksUri, clockTolerance, requiredClaims, typ, maxTokenAge, requireExp';
+    const known = 'issuer, audience, algorithms, key, jwks, jwksUri, clockTolerance, requiredClaims, typ, maxTokenAge, requireExp, profile';
     const refused = (rest) => refusalOf(() => createVerifier(options(rest)), EdgegateError).message;
     const tail = `is not a known option, expected one of ${known}, maxTokenLength, cache, now, issuers`;
     assert.equal(refused({ algorithm: ['HS256'] }), `algorithm: ${tail}`);
@@ -117,6 +127,10 @@ describe('createVerifier refuses', () => {
     assert.deepEqual(refused(issuer({ key: new Uint8Array(5) })), refusedAs('issuers[0].key', 'secret has 5 bytes, expected at least 32'));
     assert.equal(refused(issuer(), issuer({ colour: 1 })).path, 'issuers[1].colour');
     assert.deepEqual(refused(issuer({ key: undefined })), refusedAs('issuers[0]', 'expected exactly one of key, jwks, jwksUri'));
+    assert.deepEqual(
+      refused(issuer(), issuer({ issuer: 'b', audience: 'x', profile: 'access-token', requireExp: false })),
+      refusedAs('issuers[1].requireExp', 'the profile wants exp, expected true or nothing'),
+    );
     assert.deepEqual(refused(issuer({ algorithms: ['HS512'] })), refusedAs('issuers[0].key', 'secret has 32 bytes, expected at least 64'));
   });
 });

@@ -206,6 +206,24 @@ describe('a refusal says what is wrong, and both ways of verifying say the same'
     assert.equal(passes({ aud: undefined }, { audience: undefined }).jti, 'one');
   });
 
+  test('an access token by its profile (RFC 9068), and no other token of the issuer', () => {
+    const claims = { client_id: 'app', scope: 'read write' };
+    const header = { typ: 'at+jwt' };
+    const verifier = createVerifier(options({ profile: 'access-token' }));
+    assert.equal(verifier.verifySync(sign(claims, header)).claims.client_id, 'app');
+    const refused = (...token) => refusalOf(() => verifier.verifySync(sign(...token)), EdgegateError);
+    assert.deepEqual(refused(claims, {}), {
+      code: 'INVALID_TOKEN', reason: 'unexpected_claim', message: 'typ has a value that is not allowed', claim: 'typ',
+    });
+    for (const claim of ['exp', 'aud', 'sub', 'client_id', 'iat', 'jti']) {
+      assert.deepEqual(refused({ ...claims, [claim]: undefined }, header), {
+        code: 'INVALID_TOKEN', reason: 'missing_claim', message: `claim ${claim} is missing`, claim,
+      });
+    }
+    assert.equal(refused({ ...claims, scope: ['read'] }, header).message, 'claim scope: expected a string');
+    assert.equal(refused({ ...claims, client_id: 5 }, header).message, 'claim client_id: expected a string');
+  });
+
   test('what is no string is no token', async () => {
     const verifier = createVerifier(options());
     const expected = { code: 'INVALID_TOKEN', reason: 'malformed_token', message: 'token: expected a string' };
