@@ -1,6 +1,7 @@
 // Headless Chromium, and pages in it that must stay without complaint.
 
 import { existsSync, readFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 
@@ -19,14 +20,14 @@ function installed() {
   return { channel: 'chrome' };
 }
 
-/** A browser; `[Symbol.asyncDispose]` is its `close`. */
-export const launch = () => chromium.launch({ ...installed(), args });
+/** A browser, to be closed. */
+export const launch = (...more) => chromium.launch({ ...installed(), args: [...args, ...more] });
 
 /**
- * Opens a page and calls `use` with it. Whatever the page says on its console as a warning or an error, throws and does not
- * catch, or fails to load is an error here.
+ * Opens a page. Whatever it says on its console as a warning or an error, throws and does not catch, or fails to load is an
+ * error of `close`.
  */
-export async function withPage(browser, url, use) {
+export async function openPage(browser, url) {
   const page = await browser.newPage();
   const complaints = [];
   page.on('console', (message) => {
@@ -37,14 +38,52 @@ export async function withPage(browser, url, use) {
   page.on('response', (response) => {
     if (response.status() >= 400) complaints.push(`status ${response.status()}: ${response.url()}`);
   });
+  const close = async () => {
+    await page.close();
+    if (complaints.length > 0) throw new Error(`the page complains: ${complaints.join('\n')}`);
+  };
   try {
     await page.goto(url);
-    const result = await use(page);
-    if (complaints.length > 0) throw new Error(complaints.join('\n'));
-    return result;
   } catch (error) {
-    throw complaints.length > 0 ? new Error(`${error.message}\n${complaints.join('\n')}`) : error;
-  } finally {
     await page.close();
+    throw error;
   }
+  return { page, complaints, close };
 }
+
+/** Opens a page, calls `use` with it, and closes it. */
+export async function withPage(browser, url, use) {
+  const { page, complaints, close } = await openPage(browser, url);
+  let result;
+  try {
+    result = await use(page);
+  } catch (error) {
+    await close().catch(() => {});
+    throw complaints.length > 0 ? new Error(`${error.message}\n${complaints.join('\n')}`) : error;
+  }
+  await close();
+  return result;
+}
+
+/** Files of a folder over HTTP on loopback; the page at `/` is empty. */
+export async function serve(folder) {
+  const server = http.createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const file = path.join(folder, pathname);
+    if (pathname === '/') {
+      response.setHeader('content-type', 'text/html').end('<!doctype html><title>test</title><link rel="icon" href="data:,">');
+    } else if (TYPES[path.extname(file)] && existsSync(file)) {
+      response.setHeader('content-type', TYPES[path.extname(file)]).end(readFileSync(file));
+    } else {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const stop = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { port: server.address().port, stop };
+}
+
+const TYPES = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };

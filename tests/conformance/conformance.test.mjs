@@ -1,4 +1,4 @@
-// One runner for Node and workerd: Wycheproof's JOSE files, the project's own vectors, and the known attacks.
+// One runner for Node, workerd and Chromium, with and without the host's cryptography: Wycheproof's JOSE files, the project's own vectors, and the known attacks.
 //
 // Wycheproof's files are not part of this repository: where `../shared/vectors/wycheproof/` is missing, those tests are
 // skipped and say so. `tests/wycheproof.rs` and `tests/vectors.rs` hold the same data against the Rust crate.
@@ -10,14 +10,14 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { NOW, attackGroups } from './attacks.mjs';
-import { node, workerd } from './runtimes.mjs';
+import { RUNTIMES } from './runtimes.mjs';
 
 const read = (relative) => JSON.parse(readFileSync(new URL(relative, import.meta.url), 'utf8'));
 const shared = fileURLToPath(new URL('../../../shared/vectors/wycheproof/', import.meta.url));
 const exceptions = read('../wycheproof/exceptions.json');
 const [jws, thumbprint, pem, apiKeys, jwks] = ['jws', 'thumbprint', 'pem', 'api_keys', 'jwks'].map((name) => read(`../vectors/${name}.json`));
 
-for (const { name, start } of [node, workerd]) {
+for (const { name, start } of RUNTIMES) {
   describe(name, () => {
     let runtime;
     before(async () => {
@@ -66,7 +66,8 @@ for (const { name, start } of [node, workerd]) {
       let asked = 0;
       const lure = http.createServer((_, response) => {
         asked += 1;
-        response.end('{"keys":[]}');
+        // A page is told no more than this allows.
+        response.setHeader('access-control-allow-origin', '*').end('{"keys":[]}');
       }).listen(0, '127.0.0.1');
       t.after(() => {
         lure.closeAllConnections();

@@ -21,11 +21,15 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 const WORKER_TESTS: &str = "tests/worker";
 /// The tests of the built npm package.
 const NODE_TESTS: &str = "tests/node";
-/// What others published, and known attacks, through the package in Node and in workerd.
+/// What others published, and known attacks, through the package in Node, workerd and Chromium.
 const CONFORMANCE_TESTS: &str = "tests/conformance";
 /// The package, packed and installed.
 const PACKAGING_TESTS: &str = "tests/packaging";
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
+
+/// To build the npm package, and to open pages with it.
+const PACKAGE_AND_BROWSER: &[Need] =
+    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen, Need::Browser];
 
 /// One line of the summary.
 pub(super) struct Part {
@@ -94,20 +98,14 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "conformance",
-        about: "Wycheproof's JOSE files, vectors and known attacks: in Rust, Node and workerd",
-        needs: setup::PACKAGE,
+        about: "Wycheproof's JOSE files, vectors and known attacks: Rust, Node, workerd, Chromium",
+        needs: PACKAGE_AND_BROWSER,
         steps: conformance,
     },
     Part {
         name: "packaging",
         about: "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
-        needs: &[
-            Need::CCompiler,
-            Need::NodePackages,
-            Need::WasmLibrary,
-            Need::WasmBindgen,
-            Need::Browser,
-        ],
+        needs: PACKAGE_AND_BROWSER,
         steps: packaging_tests,
     },
     Part {
@@ -258,7 +256,7 @@ fn node_tests() -> Result<()> {
     package_tests(NODE_TESTS)
 }
 
-/// In Rust once more, so that the counts of all three stand together.
+/// In Rust once more, so that all counts stand together.
 fn conformance() -> Result<()> {
     cargo(&[
         "test",
