@@ -10,7 +10,10 @@
 //! | what `dev` starts and prints | [`dev`] |
 //! | what `test` runs | [`mod@test`] |
 //! | how the fuzz targets are run | [`fuzz`] |
+//! | what is made of measurements; how they are made | [`bench`]; `benches/` |
+//! | how sizes are guarded | [`size`] |
 
+mod bench;
 mod cache;
 mod cargo_tools;
 mod dev;
@@ -23,6 +26,7 @@ mod process;
 mod project;
 mod report;
 mod setup;
+mod size;
 mod system_packages;
 mod test;
 mod toolchain;
@@ -47,6 +51,9 @@ Commands:
   setup                    install all that `dev` and `test` need
   fuzz [--seconds N] [TARGET]...
                            give each parser what a fuzzer comes up with (default: 60 s for each)
+  bench [--quick] [--only ROW]... [--json FILE|-]
+                           measure the gate beside its peers; a whole run writes docs/benchmarks.md
+  size [--crates]          the bytes of what is shipped, held to benches/sizes.json; what it consists of
   ci                       the same as test
 
 Each command installs what it needs first. What it installs is kept by version in the user's
@@ -89,8 +96,19 @@ fn run() -> Result<ExitCode> {
             setup::require(&[setup::Need::CCompiler])?;
             fuzz::run(&options).map(|()| ExitCode::SUCCESS)
         }
+        "bench" => {
+            let options = bench_options(&mut args)?;
+            setup::require(setup::WORKER)?;
+            bench::run(&options).map(|()| ExitCode::SUCCESS)
+        }
+        "size" => {
+            let crates = flag(&mut args, "crates")?;
+            setup::require(setup::WORKER)?;
+            size::run(crates).map(|()| ExitCode::SUCCESS)
+        }
         "build" => {
-            let only_worker = only_worker(&mut args)?;
+            // wrangler builds at every start of `dev`, and has no use for the npm package.
+            let only_worker = flag(&mut args, "worker")?;
             setup::require(setup::WORKER)?;
             worker::build()?;
             if !only_worker {
@@ -120,13 +138,26 @@ fn no_arguments(args: &mut lexopt::Parser) -> Result<()> {
     }
 }
 
-/// wrangler builds at every start of `dev`, and has no use for the npm package.
-fn only_worker(args: &mut lexopt::Parser) -> Result<bool> {
+/// Whether the only argument there may be is given.
+fn flag(args: &mut lexopt::Parser, name: &str) -> Result<bool> {
     match args.next()? {
         None => Ok(false),
-        Some(Long("worker")) => no_arguments(args).map(|()| true),
+        Some(Long(given)) if given == name => no_arguments(args).map(|()| true),
         Some(argument) => Err(argument.unexpected().into()),
     }
+}
+
+fn bench_options(args: &mut lexopt::Parser) -> Result<bench::Options> {
+    let mut options = bench::Options::default();
+    while let Some(argument) = args.next()? {
+        match argument {
+            Long("quick") => options.quick = true,
+            Long("only") => options.only.push(args.value()?.string()?),
+            Long("json") => options.json = Some(args.value()?.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(options)
 }
 
 fn dev_options(args: &mut lexopt::Parser) -> Result<dev::Options> {

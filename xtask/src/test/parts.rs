@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::{self, Need};
-use crate::{fuzz, interrupt, package, process, project, system_packages, toolchain, worker};
+use crate::{fuzz, interrupt, package, process, project, size, system_packages, toolchain, worker};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -107,6 +107,12 @@ pub(super) const PARTS: &[Part] = &[
         about: "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
         needs: PACKAGE_AND_BROWSER,
         steps: packaging_tests,
+    },
+    Part {
+        name: "size",
+        about: "what is shipped is within the budgets of benches/sizes.json",
+        needs: &[Need::NodePackages],
+        steps: size::check,
     },
     Part {
         name: "browser",

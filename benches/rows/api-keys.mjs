@@ -1,0 +1,95 @@
+// API keys in Node: beside a hash of the key, which a look-up by hash would begin with; and with many keys minted.
+
+import assert from 'node:assert/strict';
+import { createHash, hash, randomBytes, webcrypto } from 'node:crypto';
+
+import { createApiKeys } from '../../pkg/node.js';
+import { atMost, compare, rounds } from '../lib/measure.mjs';
+import { fresh } from '../lib/tokens.mjs';
+
+const OURS = 'keys.verify';
+
+const newApiKeys = () => createApiKeys({
+  environment: 'live', prefixes: ['sk'], signingKeys: [{ id: 1, secret: randomBytes(32) }],
+});
+
+/** Fails unless a minted key is known by its id, and refused with any one of its characters changed. */
+function assertVerifies(keys) {
+  const { key, id } = keys.mint();
+  assert.equal(keys.verify(key).id, id);
+  for (let at = 'sk_live_'.length; at < key.length; at += 1) {
+    const changed = key.slice(0, at) + (key[at] === 'a' ? 'b' : 'a') + key.slice(at + 1);
+    assert.throws(() => keys.verify(changed), { code: 'INVALID_API_KEY' });
+  }
+}
+
+const batch = (name, call) => ({
+  name,
+  run: (keys) => {
+    let last;
+    for (let index = 0; index < keys.length; index += 1) last = call(keys[index]);
+    return last;
+  },
+});
+
+const awaitedBatch = (name, call) => ({
+  name,
+  run: async (keys) => {
+    let last;
+    for (let index = 0; index < keys.length; index += 1) last = await call(keys[index]);
+    return last;
+  },
+});
+
+async function besideHashing(context) {
+  const keys = newApiKeys();
+  assertVerifies(keys);
+  const encoder = new TextEncoder();
+  const contestants = [
+    batch(OURS, (key) => keys.verify(key)),
+    batch('createHash', (key) => createHash('sha256').update(key).digest('hex')),
+    // Of Node 20.12 and later: one call, no object.
+    ...(hash === undefined ? [] : [batch('crypto.hash', (key) => hash('sha256', key))]),
+    awaitedBatch('crypto.subtle.digest', (key) => webcrypto.subtle.digest('SHA-256', encoder.encode(key))),
+  ];
+  const count = context.scaled(2000);
+  const times = await rounds(contestants, {
+    ...context.rounds,
+    work: () => {
+      const minted = Array.from({ length: count }, () => keys.mint().key);
+      return () => fresh(minted);
+    },
+  });
+  const found = (name) => ({ name, times: times.get(name).map((time) => (time / count) * 1000) });
+  const beside = (peer, target) => compare({ subject: found(OURS), peer: found(peer), kind: 'time', target, unit: 'µs' });
+  return [
+    beside('createHash', atMost(1)),
+    ...(hash === undefined ? [] : [beside('crypto.hash', null)]),
+    beside('crypto.subtle.digest', atMost(1)),
+  ];
+}
+
+/** A tenth is what the processor's caches may cost for so many strings. */
+const FLAT = 1.1;
+
+async function flat(context) {
+  const keys = newApiKeys();
+  assertVerifies(keys);
+  const sizes = context.quick ? [1, 1000] : [1, 1000, 1_000_000];
+  const all = Array.from({ length: sizes.at(-1) }, () => keys.mint().key);
+  const name = (size) => `of ${size.toLocaleString('en')} minted`;
+  const count = context.scaled(2000);
+  const contestants = sizes.map((size) => ({ ...batch(name(size), (key) => keys.verify(key)), size }));
+  const times = await rounds(contestants, {
+    ...context.rounds,
+    work: () => ({ size }) => fresh(Array.from({ length: count }, () => all[Math.floor(Math.random() * size)])),
+  });
+  const found = (size) => ({ name: name(size), times: times.get(name(size)).map((time) => (time / count) * 1000) });
+  return sizes.slice(1).map((size) =>
+    compare({ subject: found(size), peer: found(1), kind: 'time', target: atMost(FLAT), unit: 'µs' }));
+}
+
+export const API_KEY_ROWS = [
+  { id: 'api-key-node', about: 'An API key in Node, beside SHA-256 of the key', run: besideHashing },
+  { id: 'api-key-flat', about: 'An API key of many', run: flat },
+];

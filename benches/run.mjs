@@ -1,0 +1,51 @@
+// Measures the rows of the table and writes them as JSON: `node benches/run.mjs OUT [--quick] [--only ROW]…`.
+//
+// `cargo xtask bench` builds what is measured, runs this, and makes table, chart and document of it.
+
+import { writeFileSync } from 'node:fs';
+
+import { machine } from './lib/machine.mjs';
+import { API_KEY_ROWS } from './rows/api-keys.mjs';
+import { NODE_ROWS } from './rows/node.mjs';
+import { SIZE_ROWS } from './rows/size.mjs';
+import { START_ROWS } from './rows/start.mjs';
+import { WORKER_ROWS } from './rows/worker.mjs';
+import { API_KEY_WORKERD, WORKERD_ROWS } from './rows/workerd.mjs';
+
+const ROWS = [
+  ...NODE_ROWS, ...WORKERD_ROWS, ...API_KEY_ROWS, API_KEY_WORKERD, ...START_ROWS, ...WORKER_ROWS, ...SIZE_ROWS,
+];
+
+const [out, ...options] = process.argv.slice(2);
+const quick = options.includes('--quick');
+const only = options.flatMap((option, index) => (option === '--only' ? [options[index + 1]] : []));
+const unknown = only.find((id) => !ROWS.some((row) => row.id === id));
+if (unknown !== undefined) {
+  console.error(`--only ${unknown}: expected one of ${ROWS.map(({ id }) => id).join(', ')}`);
+  process.exit(1);
+}
+
+const context = {
+  quick,
+  /** For the compilers of V8 to be done, several thousand calls have to come before. */
+  rounds: quick ? { rounds: 9, warmup: 15 } : { rounds: 51, warmup: 25 },
+  scaled: (batch) => (quick ? Math.ceil(batch / 3) : batch),
+  /** What has to be ended, whatever happens. */
+  closing: [],
+};
+
+/** Four digits: more would be noise, and make each run another text. */
+const rounded = (_, value) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
+
+const rows = [];
+try {
+  for (const { id, about, run } of ROWS.filter((row) => only.length === 0 || only.includes(row.id))) {
+    const began = performance.now();
+    const comparisons = await run(context);
+    console.error(`  ${id}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    rows.push({ id, about, comparisons });
+  }
+} finally {
+  for (const close of context.closing.reverse()) await close();
+}
+writeFileSync(out, `${JSON.stringify({ quick, machine: machine(), rows }, rounded, 2)}\n`);
