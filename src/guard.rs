@@ -30,10 +30,13 @@ use crate::{
     keys::KeySet,
     policy::{
         ApiKeyPolicy, Auth, CredentialKind, KeyFormat, OnError, Policy, PrefixPolicy, Records,
-        RequestPath, Route,
+        RequestPath, RevocationMode, Route,
     },
     revocation::{self, Revocable},
-    store::{CounterStore, KeyRecordStore, RevocationStore, StoreError, memory::MemoryCounters},
+    store::{
+        CounterStore, KeyRecordStore, RevocationStore, SnapshotState, StoreError,
+        memory::MemoryCounters,
+    },
     time::UnixMillis,
     verifier::{KeySource, Pending, Step, VerifiedToken},
 };
@@ -135,6 +138,8 @@ pub struct Decision {
     pub limits: Vec<LimitReport>,
     /// Store faults that the policy lets pass.
     pub faults: Vec<Error>,
+    /// The snapshot of revocations that was looked into, if one was.
+    pub snapshot: Option<SnapshotState>,
 }
 
 impl Decision {
@@ -147,6 +152,7 @@ impl Decision {
             route: route.to_owned(),
             limits: Vec::new(),
             faults: Vec::new(),
+            snapshot: None,
         }
     }
 }
@@ -172,6 +178,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             route: String::new(),
             limits: Vec::new(),
             faults: Vec::new(),
+            snapshot: None,
         };
         let route = match RequestPath::parse(request.path) {
             Ok(path) => self.policy.route(request.method, &path),
@@ -230,6 +237,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             };
         };
         decision.carrier = Some(carrier);
+        let mode = self.policy.revocation_of(route);
         match credential {
             Credential::Token(token) => {
                 if !route.accept.contains(&CredentialKind::Jwt) {
@@ -237,14 +245,15 @@ impl<'a, B: Backend> Guard<'a, B> {
                 }
                 let verified = self.verify_token(token, now).await?;
                 let identity = TokenIdentity::new(&verified);
-                self.check_revocation(&identity.revocable(), now, decision).await?;
+                self.check_revocation(&identity.revocable(), mode, now, decision).await?;
                 Ok((Identity::Token(identity), None))
             }
             Credential::ApiKey(key) => {
                 if !route.accept.contains(&CredentialKind::ApiKey) {
                     return Err(Error::ApiKeyNotAccepted);
                 }
-                let (identity, record) = self.verify_api_key(&key, request, now, decision).await?;
+                let (identity, record) =
+                    self.verify_api_key(&key, request, mode, now, decision).await?;
                 Ok((Identity::ApiKey(identity), record))
             }
         }
@@ -288,6 +297,7 @@ impl<'a, B: Backend> Guard<'a, B> {
         &self,
         presented: &str,
         request: &Request<'_>,
+        mode: RevocationMode,
         now: UnixMillis,
         decision: &mut Decision,
     ) -> Result<(ApiKeyIdentity, Option<KeyRecord>), Error> {
@@ -295,10 +305,10 @@ impl<'a, B: Backend> Guard<'a, B> {
         let prefix = policy.prefix_of(presented).ok_or(Error::UnknownApiKeyPrefix)?;
         match prefix.format {
             KeyFormat::Edgegate => {
-                self.verify_own_key(policy, prefix, presented, now, decision).await
+                self.verify_own_key(policy, prefix, presented, mode, now, decision).await
             }
             KeyFormat::Imported => {
-                self.verify_imported_key(prefix, presented, request, now, decision).await
+                self.verify_imported_key(prefix, presented, request, mode, now, decision).await
             }
         }
     }
@@ -308,6 +318,7 @@ impl<'a, B: Backend> Guard<'a, B> {
         policy: &ApiKeyPolicy,
         prefix: &PrefixPolicy,
         presented: &str,
+        mode: RevocationMode,
         now: UnixMillis,
         decision: &mut Decision,
     ) -> Result<(ApiKeyIdentity, Option<KeyRecord>), Error> {
@@ -330,7 +341,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             }
         };
         // Both reads start at once: together they take as long as the slower one.
-        let revoked = self.check_revocation(&revocable, now, decision);
+        let revoked = self.check_revocation(&revocable, mode, now, decision);
         let (record, revoked) = join(record, revoked).await;
         revoked?;
         let record = record?;
@@ -345,6 +356,7 @@ impl<'a, B: Backend> Guard<'a, B> {
         prefix: &PrefixPolicy,
         presented: &str,
         request: &Request<'_>,
+        mode: RevocationMode,
         now: UnixMillis,
         decision: &mut Decision,
     ) -> Result<(ApiKeyIdentity, Option<KeyRecord>), Error> {
@@ -359,7 +371,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             .map_err(keys_unavailable)?
             .filter(|record| record.is_import_of(&hash))
             .ok_or(Error::UnknownApiKey)?;
-        self.check_revocation(&Revocable::ApiKey { id: record.id }, now, decision).await?;
+        self.check_revocation(&Revocable::ApiKey { id: record.id }, mode, now, decision).await?;
         record.check(now.to_unix_time())?;
         Ok((ApiKeyIdentity::new(record.id, prefix, Some(&record)), Some(record)))
     }
@@ -367,12 +379,17 @@ impl<'a, B: Backend> Guard<'a, B> {
     async fn check_revocation(
         &self,
         credential: &Revocable<'_>,
+        mode: RevocationMode,
         now: UnixMillis,
         decision: &mut Decision,
     ) -> Result<(), Error> {
         let Some(policy) = self.policy.revocation.as_ref() else { return Ok(()) };
         let keys = credential.deny_keys();
-        let found = self.backend.revocations().entries(&keys).await;
+        let store = self.backend.revocations();
+        let found = store.entries_by(mode, &keys).await;
+        if mode == RevocationMode::Snapshot {
+            decision.snapshot = store.snapshot(now);
+        }
         // A store that answers for fewer keys than it was asked about has not said that nothing is
         // under the others.
         let found = found.and_then(|entries| {

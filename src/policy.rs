@@ -37,7 +37,7 @@ pub use self::{
 };
 use crate::{
     api_key::ApiKeys, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH, keys::sealed::Seal, rate::Limit,
-    secret::Secret, verifier::Verifier,
+    revocation::snapshot::Freshness, secret::Secret, verifier::Verifier,
 };
 
 /// Where secrets are looked up by name: secret bindings on Workers, an object in JavaScript.
@@ -179,18 +179,57 @@ pub struct RevocationPolicy {
     /// What happens when it cannot be asked.
     #[serde(default, deserialize_with = "shape::word")]
     pub on_error: OnError,
-    /// How long an isolate may believe an answer, misses included.
+    /// How long an isolate may believe an answer, misses included. Not used with
+    /// [`RevocationMode::Ledger`], which believes nothing but the ledger.
     #[serde(default)]
     pub cache_secs: CacheSecs,
+    /// How old a snapshot may be; beyond that, `on_error` decides. 120 by default.
+    max_staleness_secs: Option<u32>,
+    /// How often an isolate looks for a newer snapshot. 10 by default.
+    refresh_secs: Option<u32>,
 }
 
-/// Where revocations are kept.
+impl RevocationPolicy {
+    /// How fresh a snapshot has to be.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        Freshness {
+            max_staleness_secs: self.max_staleness_secs.unwrap_or(120),
+            refresh_secs: self.refresh_secs.unwrap_or(10),
+        }
+    }
+}
+
+/// Where revocations are kept, and how they are looked up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RevocationMode {
-    /// One KV key for each entry.
+    /// One KV key for each entry (the default).
     #[default]
     Entries,
+    /// The ledger, by the filter that it publishes; what the filter finds is confirmed.
+    Snapshot,
+    /// The ledger itself is asked for each request.
+    Ledger,
+}
+
+/// How a route looks revocations up, where the policy has a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteRevocation {
+    /// By the published filter.
+    Snapshot,
+    /// By asking the ledger.
+    Ledger,
+}
+
+impl From<RouteRevocation> for RevocationMode {
+    fn from(of_route: RouteRevocation) -> Self {
+        match of_route {
+            RouteRevocation::Snapshot => Self::Snapshot,
+            RouteRevocation::Ledger => Self::Ledger,
+        }
+    }
 }
 
 /// The limit on failed authentication: forged, mistyped and unknown credentials by client address.
@@ -351,7 +390,7 @@ impl Policy {
         .flatten()
         .collect();
         let routes = each("routes", document.routes.iter(), |path, route_document| {
-            route(path, route_document, &limits, &configured)
+            route(path, route_document, &limits, &configured, document.revocation)
         })?;
         let routes = router(routes)?;
         Ok(Self {
@@ -416,6 +455,19 @@ impl Policy {
             })
     }
 
+    /// Whether revocations are kept in the ledger.
+    #[must_use]
+    pub fn needs_ledger(&self) -> bool {
+        self.revocation.is_some_and(|policy| policy.mode != RevocationMode::Entries)
+    }
+
+    /// How a route looks revocations up: as it says, or as the policy does.
+    #[must_use]
+    pub fn revocation_of(&self, route: &Route) -> RevocationMode {
+        let mode = self.revocation.map(|policy| policy.mode).unwrap_or_default();
+        route.revocation.map_or(mode, RevocationMode::from)
+    }
+
     /// The rate-limiting bindings that limits name.
     pub fn rate_limit_bindings(&self) -> impl Iterator<Item = &str> {
         self.limits.iter().filter_map(|known| match &known.store {
@@ -467,6 +519,25 @@ fn forward_auth_client_ip_header(document: &Document) -> Result<String, Error> {
 
 fn revocation(policy: RevocationPolicy) -> Result<RevocationPolicy, Error> {
     cache_secs("revocation.cache_secs", policy.cache_secs)?;
+    if policy.mode == RevocationMode::Entries {
+        let given = [
+            ("max_staleness_secs", policy.max_staleness_secs),
+            ("refresh_secs", policy.refresh_secs),
+        ];
+        if let Some((name, _)) = given.iter().find(|(_, secs)| secs.is_some()) {
+            let problem = "only mode = snapshot and mode = ledger have it";
+            return Err(config(format!("revocation.{name}"), problem));
+        }
+    }
+    let Freshness { max_staleness_secs, refresh_secs } = policy.freshness();
+    // Less than KV needs to show a write everywhere would refuse every other request.
+    if !(60..=86_400).contains(&max_staleness_secs) {
+        return Err(config("revocation.max_staleness_secs", "expected 60 to 86400 seconds"));
+    }
+    if refresh_secs == 0 || refresh_secs > max_staleness_secs {
+        let problem = "expected 1 to max_staleness_secs seconds";
+        return Err(config("revocation.refresh_secs", problem));
+    }
     Ok(policy)
 }
 
@@ -528,6 +599,71 @@ mod tests {
             "revocation.cache_secs: expected at most 3600 seconds",
         );
         assert!(Policy::from_json(r#"{"revocation": {"cache_secs": 3600}}"#, &Named).is_ok());
+        for (section, message) in [
+            (
+                r#""mode": "entries", "refresh_secs": 5"#,
+                "revocation.refresh_secs: only mode = snapshot and mode = ledger have it",
+            ),
+            (
+                r#""max_staleness_secs": 120"#,
+                "revocation.max_staleness_secs: only mode = snapshot and mode = ledger have it",
+            ),
+            (
+                r#""mode": "snapshot", "max_staleness_secs": 59"#,
+                "revocation.max_staleness_secs: expected 60 to 86400 seconds",
+            ),
+            (
+                r#""mode": "snapshot", "max_staleness_secs": 86401"#,
+                "revocation.max_staleness_secs: expected 60 to 86400 seconds",
+            ),
+            (
+                r#""mode": "snapshot", "refresh_secs": 0"#,
+                "revocation.refresh_secs: expected 1 to max_staleness_secs seconds",
+            ),
+            (
+                r#""mode": "ledger", "refresh_secs": 121"#,
+                "revocation.refresh_secs: expected 1 to max_staleness_secs seconds",
+            ),
+            (r#""mode": "both""#, "revocation.mode: expected one of entries, snapshot, ledger"),
+        ] {
+            refused(&format!(r#"{{"revocation": {{{section}}}}}"#), message);
+        }
+    }
+
+    #[test]
+    fn a_route_may_choose_between_snapshot_and_ledger_where_there_is_a_ledger() {
+        let policy = |mode: &str, route: &str| {
+            format!(
+                r#"{{"issuers": [{{"issuer": "i", "audience": ["a"], "secret": "SECRET"}}],
+                     "revocation": {{"mode": "{mode}"}}, "routes": [{{"path": "/a", {route}}}]}}"#
+            )
+        };
+        for (mode, of_route, expected) in [
+            ("snapshot", "ledger", RevocationMode::Ledger),
+            ("ledger", "snapshot", RevocationMode::Snapshot),
+            ("ledger", "ledger", RevocationMode::Ledger),
+        ] {
+            let json = policy(mode, &format!(r#""revocation": "{of_route}""#));
+            let policy = Policy::from_json(&json, &Named).unwrap();
+            let route = policy.route("GET", &RequestPath::parse("/a").unwrap());
+            assert_eq!(policy.revocation_of(route), expected);
+            let other = policy.route("GET", &RequestPath::parse("/b").unwrap());
+            assert_eq!(Some(policy.revocation_of(other)), policy.revocation.map(|it| it.mode));
+            assert!(policy.needs_ledger());
+        }
+        let ledger = r#""revocation": "ledger""#;
+        refused(
+            &policy("entries", ledger),
+            "routes[0].revocation: expected revocation.mode = snapshot or ledger",
+        );
+        refused(
+            &policy("snapshot", r#""revocation": "entries""#),
+            "routes[0].revocation: expected snapshot or ledger",
+        );
+        refused(
+            &policy("snapshot", &format!(r#""auth": "none", {ledger}"#)),
+            "routes[0].revocation: a route with auth = none has nothing to revoke",
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What was taken back before its time: tokens, sessions, subjects, issuers, API keys.
+//! What was taken back before its time: tokens, sessions, subjects, issuers, signing keys, API keys.
 //!
 //! A revocation is an [`Entry`] under a [`DenyKey`]. Both are made from verified identity (issuer and `jti`, issuer
 //! and `sub`, …), never from the text of a token or its hash: an ECDSA signature has a second valid
@@ -8,6 +8,10 @@
 
 mod deny_key;
 mod entry;
+pub mod filter;
+pub mod ledger;
+pub mod snapshot;
+mod wire;
 
 pub use self::deny_key::{DenyKey, Target};
 pub use self::entry::{
@@ -32,6 +36,8 @@ pub enum Revocable<'a> {
         sub: Option<&'a str>,
         /// Its session (OpenID Connect Front-Channel Logout 1.0 §3).
         sid: Option<&'a str>,
+        /// The key that verified it, by its own id (never by what the token's header says).
+        kid: Option<&'a str>,
         /// Its `iat`, which cut-offs look at.
         issued_at: Option<UnixTime>,
     },
@@ -43,16 +49,17 @@ pub enum Revocable<'a> {
 }
 
 impl Revocable<'_> {
-    /// The keys to look up: of the token (`jti`), the session, the subject, the issuer, in this order and as far
-    /// as the token has them, so one to four; or the one of the API key.
+    /// The keys to look up: of the token (`jti`), the session, the subject, the issuer, the signing key, in this order
+    /// and as far as the token has them, so one to five; or the one of the API key.
     #[must_use]
     pub fn deny_keys(&self) -> Vec<DenyKey> {
         match *self {
-            Self::Token { iss, jti, sub, sid, .. } => [
+            Self::Token { iss, jti, sub, sid, kid, .. } => [
                 jti.map(|jti| DenyKey::of_token(iss, jti)),
                 sid.map(|sid| DenyKey::of_session(iss, sid)),
                 sub.map(|sub| DenyKey::of_subject(iss, sub)),
                 Some(DenyKey::of_issuer(iss)),
+                kid.map(|kid| DenyKey::of_signing_key(iss, kid)),
             ]
             .into_iter()
             .flatten()
@@ -80,6 +87,9 @@ impl Revocable<'_> {
             (Self::Token { iss, issued_at, .. }, Target::Issuer { iss: of }) => {
                 ((iss == of).then_some(3), issued_at)
             }
+            (Self::Token { iss, kid, issued_at, .. }, Target::SigningKey { iss: of, kid: out }) => {
+                ((iss == of && kid == Some(out)).then_some(4), issued_at)
+            }
             _ => (None, None),
         };
         let revoked = Error::TokenRevoked { by: entry.target().kind() };
@@ -93,8 +103,8 @@ impl Revocable<'_> {
 /// cut-off, the token was issued before it ([`Entry::applies_to`]).
 ///
 /// # Errors
-/// [`Error::TokenRevoked`] with `by` as `jti`, `session`, `subject` or `issuer` (the first of these that applies), or
-/// [`Error::ApiKeyRevoked`].
+/// [`Error::TokenRevoked`] with `by` as `jti`, `session`, `subject`, `issuer` or `signing_key` (the first of these
+/// that applies), or [`Error::ApiKeyRevoked`].
 pub fn verdict<'e>(
     credential: &Revocable<'_>,
     entries: impl IntoIterator<Item = &'e Entry>,
@@ -119,6 +129,7 @@ mod tests {
         jti: Some("j"),
         sub: Some("s"),
         sid: Some("d"),
+        kid: Some("k"),
         issued_at: Some(UnixTime::from_secs(1_699_999_000)),
     };
 
@@ -142,9 +153,17 @@ mod tests {
                 DenyKey::of_session("i", "d"),
                 DenyKey::of_subject("i", "s"),
                 DenyKey::of_issuer("i"),
+                DenyKey::of_signing_key("i", "k"),
             ]
         );
-        let bare = Revocable::Token { iss: "i", jti: None, sub: None, sid: None, issued_at: None };
+        let bare = Revocable::Token {
+            iss: "i",
+            jti: None,
+            sub: None,
+            sid: None,
+            kid: None,
+            issued_at: None,
+        };
         assert_eq!(bare.deny_keys(), [DenyKey::of_issuer("i")]);
         let id = KeyId::from_bytes([1; 16]);
         assert_eq!(Revocable::ApiKey { id }.deny_keys(), [DenyKey::of_api_key(id)]);
@@ -157,6 +176,7 @@ mod tests {
             (r#"{"iss": "i", "sid": "d"}"#, "session"),
             (r#"{"iss": "i", "sub": "s"}"#, "subject"),
             (r#"{"iss": "i", "all": true}"#, "issuer"),
+            (r#"{"iss": "i", "kid": "k"}"#, "signing_key"),
         ] {
             let entry = entry(json);
             assert!(TOKEN.deny_keys().contains(&entry.deny_key()), "{json}");
@@ -183,6 +203,8 @@ mod tests {
             r#"{"iss": "other", "jti": "j"}"#,
             r#"{"iss": "i", "jti": "other"}"#,
             r#"{"iss": "i", "sid": "j"}"#,
+            r#"{"iss": "i", "kid": "j"}"#,
+            r#"{"iss": "other", "kid": "k"}"#,
             r#"{"iss": "i", "sub": "s", "before": 1699999000}"#,
             r#"{"iss": "i", "all": true, "before": 1699999000}"#,
             r#"{"key_id": "01010101010101010101010101010101"}"#,
@@ -196,8 +218,14 @@ mod tests {
 
     #[test]
     fn a_token_without_iat_is_older_than_every_cut_off() {
-        let token =
-            Revocable::Token { iss: "i", jti: None, sub: Some("s"), sid: None, issued_at: None };
+        let token = Revocable::Token {
+            iss: "i",
+            jti: None,
+            sub: Some("s"),
+            sid: None,
+            kid: None,
+            issued_at: None,
+        };
         let entry = entry(r#"{"iss": "i", "sub": "s", "before": 0}"#);
         assert_eq!(verdict(&token, [&entry], NOW), by("subject"));
     }

@@ -6,14 +6,16 @@
 
 pub mod bounded;
 pub mod memory;
+pub mod memory_ledger;
 
 use core::fmt;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     api_key::{KeyId, record::KeyRecord},
-    policy::LimitStore,
+    policy::{LimitStore, RevocationMode},
     rate::{Limit, Verdict},
     revocation::{DenyKey, Entry},
     time::UnixMillis,
@@ -48,10 +50,33 @@ pub struct Page<T> {
     pub cursor: Option<String>,
 }
 
+/// Which snapshot of the revocations is in use, for events and health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SnapshotState {
+    /// Its number.
+    pub generation: u64,
+    /// Seconds since the ledger wrote it.
+    pub age_secs: u64,
+}
+
 /// Revocation entries by hashed identity.
 pub trait RevocationStore {
     /// The entries under these keys, in their order; `None` where there is none.
     async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError>;
+
+    /// The same, looked up as a route wants it. A store that knows one way only need not care.
+    async fn entries_by(
+        &self,
+        _mode: RevocationMode,
+        keys: &[DenyKey],
+    ) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.entries(keys).await
+    }
+
+    /// The snapshot that answers were taken from, if any.
+    fn snapshot(&self, _now: UnixMillis) -> Option<SnapshotState> {
+        None
+    }
 
     /// Writes an entry. It disappears by itself once [`Entry::until`] has passed.
     async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError>;

@@ -399,7 +399,8 @@ fn unknown_fields_are_refused_at_every_level() {
         (
             "/revocation/colour",
             json!(1),
-            "revocation.colour: is not a known field, expected one of mode, on_error, cache_secs",
+            "revocation.colour: is not a known field, expected one of mode, on_error, cache_secs, \
+             max_staleness_secs, refresh_secs",
         ),
         (
             "/limits/1/colour",
@@ -417,7 +418,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             scopes, limits, cost",
+             scopes, revocation, limits, cost",
         ),
         (
             "/routes/0/scopes/colour",
@@ -516,7 +517,11 @@ fn wrong_types_and_unknown_words_are_refused_with_what_is_expected() {
             json!("stripe"),
             "api_keys.prefixes[0].format: expected edgegate or imported",
         ),
-        ("/revocation/mode", json!("snapshots"), "revocation.mode: expected entries"),
+        (
+            "/revocation/mode",
+            json!("snapshots"),
+            "revocation.mode: expected one of entries, snapshot, ledger",
+        ),
         ("/revocation/on_error", json!("ignore"), "revocation.on_error: expected deny or allow"),
         (
             "/revocation/cache_secs",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Carrier, Decision, Request};
-use crate::{error::Error, policy::Log, time::UnixMillis};
+use crate::{error::Error, policy::Log, store::SnapshotState, time::UnixMillis};
 
 /// A decision as it is logged. It holds no credential, and nothing of one that was not verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,6 +45,9 @@ pub struct Event<'a> {
     /// Store faults that the policy lets pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+    /// The snapshot of revocations that was looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotState>,
 }
 
 impl<'a> Event<'a> {
@@ -81,6 +84,7 @@ impl<'a> Event<'a> {
             key_id: identity.and_then(|known| known.api_key_id().map(ToString::to_string)),
             client: request.client(),
             faults: decision.faults.iter().map(ToString::to_string).collect(),
+            snapshot: decision.snapshot,
         })
     }
 }

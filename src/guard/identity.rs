@@ -111,6 +111,7 @@ impl TokenIdentity {
             jti: self.token_id.as_deref(),
             sub: self.subject.as_deref(),
             sid: self.session_id.as_deref(),
+            kid: self.key_id.as_deref(),
             issued_at: self.issued_at,
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::shape::{object, objects, optional_object, optional_words, word};
+use super::shape::{object, objects, optional_object, optional_word, optional_words, word};
 use crate::{error::Error, strict_json};
 
 /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
@@ -159,6 +159,8 @@ pub(super) struct RouteDocument {
     pub(super) accept: Option<Vec<super::CredentialKind>>,
     #[serde(default, deserialize_with = "object")]
     pub(super) scopes: ScopesDocument,
+    #[serde(default, deserialize_with = "optional_word")]
+    pub(super) revocation: Option<super::RouteRevocation>,
     #[serde(default)]
     pub(super) limits: Vec<String>,
     #[serde(default = "one")]

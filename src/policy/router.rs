@@ -161,7 +161,7 @@ mod tests {
     fn route(path: &str, methods: Option<&[&str]>) -> Route {
         let document = serde_json::json!({ "path": path, "methods": methods, "auth": "none" });
         let document = serde_json::from_value(document).unwrap();
-        routes::route("routes[0]", &document, &[], &[]).unwrap()
+        routes::route("routes[0]", &document, &[], &[], None).unwrap()
     }
 
     #[test]

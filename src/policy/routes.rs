@@ -1,7 +1,8 @@
 //! The section `routes`: what is asked of a request, by its method and path.
 
 use super::{
-    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore,
+    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, RevocationMode, RevocationPolicy,
+    RouteRevocation,
     check::{config, each, scope_list},
     document::{self, RouteDocument},
     pattern::PathPattern,
@@ -22,6 +23,8 @@ pub struct Route {
     pub all_scopes: Vec<String>,
     /// Scopes of which one is needed; empty: none.
     pub any_scopes: Vec<String>,
+    /// How revocations are looked up here, if not as the policy says.
+    pub revocation: Option<RouteRevocation>,
     /// What a request takes from each limit.
     pub cost: u32,
     pub(super) limits: Vec<usize>,
@@ -55,6 +58,7 @@ pub(super) fn route(
     document: &RouteDocument,
     limits: &[LimitPolicy],
     configured: &[CredentialKind],
+    revocation: Option<RevocationPolicy>,
 ) -> Result<Route, Error> {
     let pattern = PathPattern::parse(&document.path)
         .map_err(|problem| config(format!("{path}.path"), problem))?;
@@ -118,6 +122,15 @@ pub(super) fn route(
     if let Some(index) = document::first_repeated(document.limits.iter().map(String::as_str)) {
         return Err(config(format!("{path}.limits[{index}]"), "this limit is listed already"));
     }
+    if document.revocation.is_some() {
+        let place = || format!("{path}.revocation");
+        if document.auth == Auth::None {
+            return Err(config(place(), "a route with auth = none has nothing to revoke"));
+        }
+        if revocation.is_none_or(|policy| policy.mode == RevocationMode::Entries) {
+            return Err(config(place(), "expected revocation.mode = snapshot or ledger"));
+        }
+    }
     if document.cost == 0 {
         return Err(config(format!("{path}.cost"), "expected at least 1"));
     }
@@ -138,6 +151,7 @@ pub(super) fn route(
         accept,
         all_scopes: document.scopes.all.clone(),
         any_scopes: document.scopes.any.clone(),
+        revocation: document.revocation,
         cost: document.cost,
         limits: limit_indices,
     })
@@ -153,6 +167,7 @@ pub(super) fn fallback(configured: Vec<CredentialKind>) -> Result<Route, Error> 
         accept: configured,
         all_scopes: Vec::new(),
         any_scopes: Vec::new(),
+        revocation: None,
         cost: 1,
         limits: Vec::new(),
     })

@@ -42,6 +42,13 @@ pub(super) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Word::deserialize(deserializer).map(|Word(value)| value)
 }
 
+/// The same where `null` or nothing may stand.
+pub(super) fn optional_word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::<Word<T>>::deserialize(deserializer).map(|value| value.map(|Word(value)| value))
+}
+
 /// A list of them, where `null` or nothing may stand.
 pub(super) fn optional_words<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,

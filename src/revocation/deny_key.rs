@@ -41,15 +41,23 @@ pub enum Target {
         /// Its id.
         id: KeyId,
     },
-    /// All tokens of an issuer, or those before a cut-off: its signing key leaked.
+    /// All tokens of an issuer, or those before a cut-off.
     Issuer {
         /// The issuer.
         iss: String,
     },
+    /// All tokens that one key of an issuer verifies: the key leaked, and is still published.
+    SigningKey {
+        /// The issuer.
+        iss: String,
+        /// The key: its `kid`, or its RFC 7638 thumbprint if it has none.
+        kid: String,
+    },
 }
 
 impl Target {
-    /// The word for it in errors and logs: `jti`, `subject`, `session`, `api_key` or `issuer`.
+    /// The word for it in errors and logs: `jti`, `subject`, `session`, `api_key`, `issuer` or
+    /// `signing_key`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -58,6 +66,20 @@ impl Target {
             Self::Session { .. } => "session",
             Self::ApiKey { .. } => "api_key",
             Self::Issuer { .. } => "issuer",
+            Self::SigningKey { .. } => "signing_key",
+        }
+    }
+
+    /// The issuer it is about; none for an API key.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Token { iss, .. }
+            | Self::Subject { iss, .. }
+            | Self::Session { iss, .. }
+            | Self::Issuer { iss }
+            | Self::SigningKey { iss, .. } => Some(iss),
+            Self::ApiKey { .. } => None,
         }
     }
 
@@ -70,6 +92,7 @@ impl Target {
             Self::Session { iss, sid } => DenyKey::of_session(iss, sid),
             Self::ApiKey { id } => DenyKey::of_api_key(*id),
             Self::Issuer { iss } => DenyKey::of_issuer(iss),
+            Self::SigningKey { iss, kid } => DenyKey::of_signing_key(iss, kid),
         }
     }
 }
@@ -124,7 +147,20 @@ impl DenyKey {
         hash(5, &[iss.as_bytes()])
     }
 
-    /// The bytes, evenly distributed: fit for a filter.
+    /// Of one key of an issuer: [`Target::SigningKey`].
+    #[must_use]
+    pub fn of_signing_key(iss: &str, kid: &str) -> Self {
+        hash(6, &[iss.as_bytes(), kid.as_bytes()])
+    }
+
+    /// The first 8 bytes as a number: what a [filter](crate::revocation::filter) holds of it.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The bytes, evenly distributed.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -181,7 +217,11 @@ mod tests {
                 "S0kh3aC4ZjAXZyT7Abkk2aAKG3yDBn_nBnPnI4b095U",
             ),
             (Target::ApiKey { id }, "5ehXD1eoDXM4Mb00eXYerVxSjwd4I2-bdB-VU3SS-ts"),
-            (Target::Issuer { iss }, "kxtczw6ZRJqaRgUySgZCmbp7hrnKX6SVfRCSlmabe80"),
+            (Target::Issuer { iss: iss.clone() }, "kxtczw6ZRJqaRgUySgZCmbp7hrnKX6SVfRCSlmabe80"),
+            (
+                Target::SigningKey { iss, kid: "a".to_owned() },
+                "vkpGOyUaoLEcVwhwPk2wbZ0ulIQeT6MN21cZ6kejQF4",
+            ),
         ] {
             let key = target.deny_key();
             assert_eq!(key.to_string(), expected);

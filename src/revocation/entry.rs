@@ -83,6 +83,45 @@ impl Entry {
         Ok(entry)
     }
 
+    /// Reads an entry as a listing or an export shows it, to be put back. One that is over by now
+    /// ([`is_in_force`](Self::is_in_force)) is read too.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] with the path of the first fault. Nothing passes that no request could have made.
+    pub fn restore(json: &[u8], now: UnixTime) -> Result<Self, Error> {
+        let entry: Self =
+            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        if entry.v != ENTRY_VERSION {
+            return Err(Error::invalid_field("v", "expected 1"));
+        }
+        let names = match &entry.target {
+            Target::Token { iss, jti: name }
+            | Target::Subject { iss, sub: name }
+            | Target::Session { iss, sid: name }
+            | Target::SigningKey { iss, kid: name } => [Some(iss), Some(name)],
+            Target::Issuer { iss } => [Some(iss), None],
+            Target::ApiKey { .. } => [None, None],
+        };
+        for name in names.into_iter().flatten() {
+            check_name("target", name)?;
+        }
+        entry.reason.as_ref().map_or(Ok(()), |reason| check_reason(reason))?;
+        let cuts_off = matches!(entry.target, Target::Subject { .. } | Target::Issuer { .. });
+        if entry.before.is_some() && !cuts_off {
+            return Err(Error::invalid_field("before", "expected with a subject or issuer only"));
+        }
+        check_before(entry.before, now)?;
+        // Ten years after a cut-off that is ten years ahead.
+        let last = now.saturating_add(MAX_LIFETIME_SECS.saturating_mul(2));
+        if entry.until.is_some_and(|until| until < UnixTime::from_secs(0) || until > last) {
+            return Err(Error::invalid_field("until", "expected a time, at most 20 years ahead"));
+        }
+        if entry.created_at < UnixTime::from_secs(0) || entry.created_at > last {
+            return Err(Error::invalid_field("created_at", "expected a time after 1970"));
+        }
+        Ok(entry)
+    }
+
     /// What is revoked.
     #[must_use]
     pub const fn target(&self) -> &Target {
@@ -146,18 +185,23 @@ impl Entry {
     /// This entry in place of an older one about the same: never weaker than either.
     ///
     /// The later cut-off counts (none is the latest of all), and the later end. So "log out everywhere" with
-    /// an early cut-off does not undo one with a later. An older one that is about something else, or not in force, is
-    /// ignored.
+    /// an early cut-off does not undo one with a later. The newer reason counts, if one is given. An
+    /// older one that is about something else, or not in force, is ignored. What changes nothing of the
+    /// older one **is** the older one, so that asking twice gives the same answer.
     #[must_use]
     pub fn merge(self, older: Option<&Self>, now: UnixTime) -> Self {
         let Some(older) = older.filter(|it| it.target == self.target && it.is_in_force(now)) else {
             return self;
         };
-        Self {
+        let merged = Self {
             before: self.before.zip(older.before).map(|(new, old)| new.max(old)),
             until: self.until.zip(older.until).map(|(new, old)| new.max(old)),
+            reason: self.reason.or_else(|| older.reason.clone()),
             ..self
-        }
+        };
+        let says_more = (merged.before, merged.until, &merged.reason)
+            != (older.before, older.until, &older.reason);
+        if says_more { merged } else { older.clone() }
     }
 }
 
@@ -173,6 +217,7 @@ impl Entry {
 /// | `{iss, sid}` | the session's tokens | [`DEFAULT_LIFETIME_SECS`] |
 /// | `{key_id}` | this API key | for good |
 /// | `{iss, all: true, before?}` | the issuer's tokens; with `before`, those issued before it | for good; with `before` [`DEFAULT_LIFETIME_SECS`] after it |
+/// | `{iss, kid}` | the tokens that this key of the issuer verifies | for good |
 ///
 /// A subject's `before` is by default the **end** of the current second: `iat` counts whole seconds, and a
 /// token made in the very second of the log-out, but before it, must not survive. So a token made later in that
@@ -195,9 +240,28 @@ impl NewRevocation {
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and more or fewer than one form, are
     /// faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let Body { token, iss, jti, exp, sub, before, sid, key_id, all, reason, expires_in_secs } =
-            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
-        let named = [("iss", &iss), ("jti", &jti), ("sub", &sub), ("sid", &sid), ("token", &token)];
+        let Body {
+            token,
+            iss,
+            jti,
+            exp,
+            sub,
+            before,
+            sid,
+            kid,
+            key_id,
+            all,
+            reason,
+            expires_in_secs,
+        } = strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        let named = [
+            ("iss", &iss),
+            ("jti", &jti),
+            ("sub", &sub),
+            ("sid", &sid),
+            ("kid", &kid),
+            ("token", &token),
+        ];
         for (path, text) in named {
             text.as_ref().map_or(Ok(()), |text| check_name(path, text))?;
         }
@@ -215,13 +279,14 @@ impl NewRevocation {
             jti.is_some(),
             sub.is_some(),
             sid.is_some(),
+            kid.is_some(),
             key_id.is_some(),
             all == Some(true),
         ];
         if forms.iter().filter(|given| **given).count() != 1 {
             return Err(Error::invalid_field(
                 "",
-                "expected exactly one of token, jti, sub, sid, key_id and all",
+                "expected exactly one of token, jti, sub, sid, kid, key_id and all",
             ));
         }
         if all == Some(false) {
@@ -234,7 +299,7 @@ impl NewRevocation {
         }
         let times = Times { exp, before, expires_in_secs };
         if let Some(token) = token {
-            only("iss", iss.is_some(), "jti, sub, sid or all")?;
+            only("iss", iss.is_some(), "jti, sub, sid, kid or all")?;
             return Ok(Self::Token(TokenRevocation {
                 token: Zeroizing::new(token),
                 expires_in_secs,
@@ -242,14 +307,15 @@ impl NewRevocation {
             }));
         }
         if let Some(id) = key_id {
-            only("iss", iss.is_some(), "jti, sub, sid or all")?;
+            only("iss", iss.is_some(), "jti, sub, sid, kid or all")?;
             return Ok(Self::Entry(EntryRequest { target: Target::ApiKey { id }, times, reason }));
         }
         let iss = iss.ok_or_else(|| Error::invalid_field("iss", "is required"))?;
-        let target = match (jti, sub, sid) {
+        let target = match (jti, sub, sid, kid) {
             (Some(jti), ..) => Target::Token { iss, jti },
-            (_, Some(sub), _) => Target::Subject { iss, sub },
-            (.., Some(sid)) => Target::Session { iss, sid },
+            (_, Some(sub), ..) => Target::Subject { iss, sub },
+            (_, _, Some(sid), _) => Target::Session { iss, sid },
+            (.., Some(kid)) => Target::SigningKey { iss, kid },
             _ => Target::Issuer { iss },
         };
         Ok(Self::Entry(EntryRequest { target, times, reason }))
@@ -343,12 +409,7 @@ fn make(
         Target::Subject { .. } => Some(times.before.unwrap_or(now.saturating_add(1))),
         _ => times.before,
     };
-    if before.is_some_and(|before| before < UnixTime::from_secs(0) || before > horizon) {
-        return Err(Error::invalid_field(
-            "before",
-            "expected a time after 1970, at most 10 years ahead",
-        ));
-    }
+    check_before(before, now)?;
     let until = if let Some(secs) = times.expires_in_secs {
         Some(now.saturating_add(secs))
     } else if let Some(exp) = times.exp {
@@ -362,7 +423,8 @@ fn make(
         Some(end)
     } else {
         match (&target, before) {
-            (Target::ApiKey { .. }, _) | (Target::Issuer { .. }, None) => None,
+            (Target::ApiKey { .. } | Target::SigningKey { .. }, _)
+            | (Target::Issuer { .. }, None) => None,
             (_, before) => {
                 let last = before.map_or(now, |before| before.max(now));
                 Some(last.saturating_add(DEFAULT_LIFETIME_SECS))
@@ -383,10 +445,20 @@ struct Body {
     sub: Option<String>,
     before: Option<UnixTime>,
     sid: Option<String>,
+    kid: Option<String>,
     key_id: Option<KeyId>,
     all: Option<bool>,
     reason: Option<String>,
     expires_in_secs: Option<u64>,
+}
+
+fn check_before(before: Option<UnixTime>, now: UnixTime) -> Result<(), Error> {
+    let horizon = now.saturating_add(MAX_LIFETIME_SECS);
+    if before.is_some_and(|before| before < UnixTime::from_secs(0) || before > horizon) {
+        let problem = "expected a time after 1970, at most 10 years ahead";
+        return Err(Error::invalid_field("before", problem));
+    }
+    Ok(())
 }
 
 fn check_name(path: &str, text: &str) -> Result<(), Error> {
@@ -497,6 +569,12 @@ mod tests {
             ),
             (r#"{"iss": "https://i/", "all": true}"#, Target::Issuer { iss: iss() }, None, None),
             (
+                r#"{"iss": "https://i/", "kid": "a"}"#,
+                Target::SigningKey { iss: iss(), kid: "a".into() },
+                None,
+                None,
+            ),
+            (
                 r#"{"iss": "https://i/", "all": true, "before": 1700000000}"#,
                 Target::Issuer { iss: iss() },
                 Some(NOW),
@@ -528,7 +606,7 @@ mod tests {
 
     #[test]
     fn exactly_one_form_is_taken() {
-        let forms = "expected exactly one of token, jti, sub, sid, key_id and all";
+        let forms = "expected exactly one of token, jti, sub, sid, kid, key_id and all";
         for json in [
             "{}",
             r#"{"iss": "i"}"#,
@@ -543,7 +621,10 @@ mod tests {
         refused(r#"{"jti": "a"}"#, "iss: is required");
         refused(r#"{"all": true}"#, "iss: is required");
         refused(r#"{"iss": "i", "jti": "a", "all": false}"#, "all: expected true");
-        refused(r#"{"token": "t", "iss": "i"}"#, "iss: expected with jti, sub, sid or all only");
+        refused(
+            r#"{"token": "t", "iss": "i"}"#,
+            "iss: expected with jti, sub, sid, kid or all only",
+        );
         refused(r#"{"iss": "i", "sid": "a", "exp": 1800000000}"#, "exp: expected with jti only");
         refused(
             r#"{"iss": "i", "jti": "a", "before": 5}"#,
@@ -556,7 +637,7 @@ mod tests {
         refused(
             r#"{"iss": "i", "subject": "s"}"#,
             "subject: is not a known field, expected one of token, iss, jti, exp, sub, before, sid, \
-             key_id, all, reason, expires_in_secs",
+             kid, key_id, all, reason, expires_in_secs",
         );
     }
 
@@ -678,5 +759,56 @@ mod tests {
         let merged = some.clone().merge(Some(&all), NOW);
         assert_eq!((merged.before(), merged.until()), (None, None));
         assert_eq!(early.clone().merge(Some(&all), NOW), early, "about something else");
+    }
+
+    #[test]
+    fn what_says_nothing_more_is_answered_as_it_was() {
+        let body = r#"{"iss": "i", "sub": "s", "before": 1600000000, "expires_in_secs": 1000}"#;
+        let first = entry(body);
+        let again = Entry { created_at: secs(5), ..first.clone() };
+        assert_eq!(again.clone().merge(Some(&first), secs(5)), first);
+        let weaker = Entry { until: Some(secs(10)), ..again.clone() };
+        assert_eq!(weaker.merge(Some(&first), secs(5)), first);
+        let with_reason = Entry { reason: Some("left".to_owned()), ..again.clone() };
+        let merged = with_reason.merge(Some(&first), secs(5));
+        assert_eq!((merged.reason(), merged.created_at()), (Some("left"), secs(5)));
+        assert_eq!(again.merge(Some(&merged), secs(5)).reason(), Some("left"), "a reason stays");
+    }
+
+    #[test]
+    fn an_exported_entry_can_be_put_back() {
+        for body in [
+            r#"{"iss": "i", "sub": "s", "reason": "left"}"#,
+            r#"{"iss": "i", "all": true}"#,
+            r#"{"iss": "i", "kid": "k"}"#,
+            r#"{"key_id": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}"#,
+        ] {
+            let entry = entry(body);
+            let shown = serde_json::to_string(&entry).unwrap().replacen('{', r#"{"id":"x","#, 1);
+            assert_eq!(Entry::restore(shown.as_bytes(), secs(100)), Ok(entry));
+        }
+        let json = |target: &str, more: &str| {
+            format!(r#"{{"v":1,"target":{target},"created_at":1700000000{more}}}"#)
+        };
+        let token = r#"{"kind":"token","iss":"i","jti":"j"}"#;
+        let subject = r#"{"kind":"subject","iss":"i","sub":"s"}"#;
+        for (json, message) in [
+            (json(token, "").replace("\"v\":1", "\"v\":2"), "v: expected 1"),
+            (json(&token.replace("jti", "sid"), ""), "target.jti: is required"),
+            (
+                json(&token.replace("token", "x"), ""),
+                "target.kind: expected one of token, subject,",
+            ),
+            (json(&token.replace("\"j\"", "\"\""), ""), "target: expected 1 to 8192 bytes"),
+            (json(token, r#","before":5"#), "before: expected with a subject or issuer only"),
+            (json(subject, r#","before":-5"#), "before: expected a time after 1970"),
+            (json(subject, r#","until":1700000000000"#), "until: expected a time, at most 20"),
+            (json(subject, r#","reason":"a\nb""#), "reason: expected no control characters"),
+            (json(token, "").replace("1700000000", "-1"), "created_at: expected a time after"),
+            ("[]".to_owned(), "expected an object, found a list"),
+        ] {
+            let fault = Entry::restore(json.as_bytes(), NOW).unwrap_err().to_string();
+            assert!(fault.starts_with(message), "{fault}");
+        }
     }
 }

@@ -35,6 +35,9 @@ const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
 /// Keys whose last use this isolate remembers to have noted.
 const MAX_NOTED: usize = 10_000;
 
+/// The Durable Object namespace of the ledger of revocations.
+const LEDGER: &str = "EDGEGATE_LEDGER";
+
 /// The gate as one policy has it.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -237,6 +240,9 @@ fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
     }
     if policy.needs_durable_objects() && env.durable_object(counter_object::BINDING).is_err() {
         return Err(missing(counter_object::BINDING, "Durable Object"));
+    }
+    if policy.needs_ledger() && env.durable_object(LEDGER).is_err() {
+        return Err(missing(LEDGER, "Durable Object"));
     }
     for name in policy.rate_limit_bindings() {
         if env.rate_limiter(name).is_err() {

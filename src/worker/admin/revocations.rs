@@ -100,15 +100,9 @@ fn enabled(admin: &Admin<'_>) -> Result<(), Error> {
 
 /// An issuer that is not in the policy is a typo: the revocation would never match.
 fn check_issuer(admin: &Admin<'_>, target: &Target) -> Result<(), Error> {
-    let named = match target {
-        Target::Token { iss, .. }
-        | Target::Subject { iss, .. }
-        | Target::Session { iss, .. }
-        | Target::Issuer { iss } => iss,
-        Target::ApiKey { .. } => return Ok(()),
-    };
+    let Some(named) = target.issuer() else { return Ok(()) };
     let known = admin.gate.policy.verifier.as_ref().is_some_and(|verifier| {
-        verifier.issuers().iter().any(|issuer| issuer.rules.issuer == *named)
+        verifier.issuers().iter().any(|issuer| issuer.rules.issuer == named)
     });
     if known { Ok(()) } else { Err(Error::invalid_field("iss", "is not an issuer of the policy")) }
 }
