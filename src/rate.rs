@@ -6,7 +6,7 @@
 //!
 //! | algorithm | never more than | cell |
 //! |---|---|---|
-//! | fixed-window | `requests` in each window aligned to the epoch, so up to twice that around a boundary | a counter |
+//! | fixed-window | `requests` in each window aligned to the epoch (or each calendar day or month, UTC), so up to twice that around a boundary | a counter |
 //! | sliding-window | `requests` in **any** window, the strongest promise; a place is free again after at most 5 % more than the window | up to 21 counters |
 //! | token-bucket | `burst + requests · t / window` in any time `t` | two numbers |
 //!
@@ -16,13 +16,20 @@
 //!
 //! **Changed limits.** A cell written under another limit, or another algorithm, is carried over: what was
 //! used counts on, as if used late rather than early. Nobody gains more than one allowance by a change.
+//!
+//! **Far from the counter.** [`lease`] has the steps by which an isolate borrows part of what is left and
+//! spends it without asking again; [`sum`] is what several counters of one limit, none of which sees the
+//! others, come to together.
 
+mod calendar;
 mod fixed_window;
+pub mod lease;
 mod sliding_window;
 mod token_bucket;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::calendar::Calendar;
 use crate::error::Error;
 use crate::strict_json;
 use crate::time::UnixMillis;
@@ -41,7 +48,7 @@ const MILLIS_PER_SEC: u64 = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// A counter per window, aligned to the epoch. Cheap; two windows' worth may meet at a boundary.
+    /// A counter per window, aligned to the epoch or to the calendar. Cheap; two windows' worth may meet at a boundary.
     FixedWindow,
     /// Counters of twentieths of the window. The part of the oldest that is still within the window counts in
     /// full, so the limit holds in any window.
@@ -67,15 +74,23 @@ impl Algorithm {
 
 /// A limit: so many requests in so much time.
 ///
-/// In JSON and TOML: `{name, requests, window_secs, algorithm?, burst?}` with `algorithm` one of `fixed-window`,
-/// `sliding-window` (the default) and `token-bucket`, and `burst`, with the latter only, `requests` by default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// In JSON and TOML: `{name, requests, window_secs, algorithm?, burst?, lease?}` with `algorithm` one of `fixed-window`,
+/// `sliding-window` (the default) and `token-bucket`, and `burst`, with the latter only, `requests` by default. In
+/// place of `window_secs` there may be `window`, `day` or `month`, of a fixed window. `lease` is [`lease::Terms`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Limit {
     name: String,
     requests: u32,
-    window_secs: u32,
+    window: Window,
     algorithm: Algorithm,
+    lease: Option<lease::Terms>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Window {
+    Secs(u32),
+    Calendar(Calendar),
 }
 
 impl Limit {
@@ -90,7 +105,34 @@ impl Limit {
         window_secs: u32,
         algorithm: Algorithm,
     ) -> Result<Self, Error> {
-        let name = name.into();
+        let limit = Self::named(name.into(), requests, Window::Secs(window_secs), algorithm)?;
+        if !(1..=MAX_WINDOW_SECS).contains(&window_secs) {
+            return Err(config("window_secs", "expected 1 to 2678400 (31 days)"));
+        }
+        if matches!(algorithm, Algorithm::TokenBucket { burst: 0 }) {
+            return Err(config("burst", "expected at least 1"));
+        }
+        Ok(limit)
+    }
+
+    /// A quota of `requests` in each day or month of the calendar (UTC): a fixed window.
+    ///
+    /// # Errors
+    /// As [`Limit::new`].
+    pub fn calendar(
+        name: impl Into<String>,
+        requests: u32,
+        window: Calendar,
+    ) -> Result<Self, Error> {
+        Self::named(name.into(), requests, Window::Calendar(window), Algorithm::FixedWindow)
+    }
+
+    fn named(
+        name: String,
+        requests: u32,
+        window: Window,
+        algorithm: Algorithm,
+    ) -> Result<Self, Error> {
         if !is_limit_name(&name) {
             let problem = "expected 1 to 64 of a-z, 0-9, - and _, a letter first";
             return Err(config("name", problem));
@@ -98,17 +140,22 @@ impl Limit {
         if requests == 0 {
             return Err(config("requests", "expected at least 1"));
         }
-        if !(1..=MAX_WINDOW_SECS).contains(&window_secs) {
-            return Err(config("window_secs", "expected 1 to 2678400 (31 days)"));
-        }
-        if matches!(algorithm, Algorithm::TokenBucket { burst: 0 }) {
-            return Err(config("burst", "expected at least 1"));
-        }
-        Ok(Self { name, requests, window_secs, algorithm })
+        Ok(Self { name, requests, window, algorithm, lease: None })
+    }
+
+    /// The same limit, of which an exact counter may lend a part.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the path `lease`, `lease.requests` or `lease.secs` if that makes no sense:
+    /// see [`lease::Terms`].
+    pub fn with_lease(mut self, terms: lease::Terms) -> Result<Self, Error> {
+        terms.check(&self)?;
+        self.lease = Some(terms);
+        Ok(self)
     }
 
     /// The same limit with another number of requests, as a key's record may ask for. A bucket's burst
-    /// changes in proportion, rounded up.
+    /// changes in proportion, rounded up. What is too small for a lease then has none.
     ///
     /// # Errors
     /// [`Error::Config`] with the path `requests` if it is 0.
@@ -121,7 +168,9 @@ impl Limit {
             }
             other => other,
         };
-        Self::new(self.name.clone(), requests, self.window_secs, algorithm)
+        let mut limit = Self::named(self.name.clone(), requests, self.window, algorithm)?;
+        limit.lease = self.lease.filter(|terms| terms.check(&limit).is_ok());
+        Ok(limit)
     }
 
     /// Its name, unique within a policy.
@@ -136,10 +185,32 @@ impl Limit {
         self.requests
     }
 
-    /// The window in seconds.
+    /// The window in seconds; of a month, the longest one.
     #[must_use]
     pub const fn window_secs(&self) -> u32 {
-        self.window_secs
+        match self.window {
+            Window::Secs(secs) => secs,
+            Window::Calendar(Calendar::Day) => 86_400,
+            Window::Calendar(Calendar::Month) => MAX_WINDOW_SECS,
+        }
+    }
+
+    /// The length in seconds of the window that is open at a moment: months differ.
+    #[must_use]
+    pub fn window_secs_at(&self, now: UnixMillis) -> u32 {
+        match self.window {
+            Window::Calendar(calendar) => {
+                let (start, end) = calendar.window(now.as_millis());
+                whole_secs(end.saturating_sub(start))
+            }
+            Window::Secs(secs) => secs,
+        }
+    }
+
+    /// What may be lent of it; `None`: every request asks the counter.
+    #[must_use]
+    pub const fn lease(&self) -> Option<lease::Terms> {
+        self.lease
     }
 
     /// How it counts.
@@ -148,17 +219,49 @@ impl Limit {
         self.algorithm
     }
 
-    /// The most that can be admitted at once: `requests`, or a bucket's `burst`.
+    /// The most that can be admitted at once: `requests`, or a bucket's `burst`, less what flows in during a
+    /// lease of it ([`lease`]).
     #[must_use]
-    pub const fn capacity(&self) -> u32 {
+    pub fn capacity(&self) -> u32 {
         match self.algorithm {
-            Algorithm::TokenBucket { burst } => burst,
+            Algorithm::TokenBucket { burst } => match self.lease {
+                None => burst,
+                Some(_) => saturate(
+                    self.bucket_units().checked_div(self.window_millis()).unwrap_or_default(),
+                ),
+            },
             Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests,
         }
     }
 
     fn window_millis(&self) -> u64 {
-        u64::from(self.window_secs).saturating_mul(MILLIS_PER_SEC)
+        u64::from(self.window_secs()).saturating_mul(MILLIS_PER_SEC)
+    }
+
+    /// The fixed window that a moment lies in: its first millisecond, and the first after it.
+    fn window_around(&self, moment: u64) -> (u64, u64) {
+        match self.window {
+            Window::Calendar(calendar) => calendar.window(moment),
+            Window::Secs(_) => {
+                let length = self.window_millis();
+                let start = align(moment, length);
+                (start, start.saturating_add(length))
+            }
+        }
+    }
+
+    /// What a bucket holds, in fractions of a request of which `window_millis` are one. What is lent may be spent later
+    /// than it was counted by the life of the lease, and in that time `requests` such units flow in each
+    /// millisecond: as many are left out of the bucket, so that late spending stays within the bound.
+    fn bucket_units(&self) -> u64 {
+        let burst = match self.algorithm {
+            Algorithm::TokenBucket { burst } => burst,
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests,
+        };
+        let reserve = self
+            .lease
+            .map_or(0, |terms| terms.life_millis().saturating_mul(u64::from(self.requests)));
+        u64::from(burst).saturating_mul(self.window_millis()).saturating_sub(reserve)
     }
 }
 
@@ -272,6 +375,45 @@ pub fn refund(cell: &Cell, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Ce
     })
 }
 
+/// What several cells of one limit come to, none of which sees the others' counts: a fixed window's or
+/// sliding window's are added up, part by part of the window. Cells of another algorithm, of windows that are
+/// over, and those from far ahead count for nothing. `None` if nothing is left.
+///
+/// Debts of buckets cannot be added, since each would flow off at the whole rate: the first one is all that counts.
+#[must_use]
+pub fn sum(cells: &[&Cell], limit: &Limit, now: UnixMillis) -> Option<Cell> {
+    let kept = cells.iter().map(|cell| &cell.0);
+    let sum = match limit.algorithm {
+        Algorithm::FixedWindow => {
+            let counters = kept.filter_map(|kept| match kept {
+                Kept::FixedWindow(kept) => Some(kept),
+                _ => None,
+            });
+            fixed_window::sum(counters, limit, now).map(Kept::FixedWindow)
+        }
+        Algorithm::SlidingWindow => {
+            let counters = kept.filter_map(|kept| match kept {
+                Kept::SlidingWindow(kept) => Some(kept),
+                _ => None,
+            });
+            sliding_window::sum(counters, limit, now).map(Kept::SlidingWindow)
+        }
+        Algorithm::TokenBucket { .. } => {
+            kept.into_iter().find(|kept| matches!(kept, Kept::TokenBucket(_))).cloned()
+        }
+    };
+    sum.map(Cell)
+}
+
+/// Counts a cost that was decided upon elsewhere, whether or not this cell alone would admit it.
+#[must_use]
+pub fn count(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> Cell {
+    with_meter(cell, limit, now, |meter| {
+        meter.take(cost);
+        Cell(meter.kept())
+    })
+}
+
 /// When the cell may be forgotten: from then on, no cell gives the same answers.
 #[must_use]
 pub fn expires_at(cell: &Cell, limit: &Limit) -> UnixMillis {
@@ -301,6 +443,8 @@ trait Meter {
     fn wait_millis(&self, cost: u32) -> u64;
     /// Until nothing is used.
     fn full_after_millis(&self) -> u64;
+    /// How long what is taken now may still be spent as if it was taken then.
+    fn lendable_millis(&self) -> u64;
     /// What to store.
     fn kept(&self) -> Kept;
 }
@@ -319,7 +463,7 @@ fn judge(meter: &mut dyn Meter, limit: &Limit, cost: u32, take: Take) -> Verdict
     let retry_after_secs = if admitted {
         0
     } else if cost > limit.capacity() {
-        limit.window_secs
+        limit.window_secs()
     } else {
         whole_secs(meter.wait_millis(cost)).max(1)
     };
@@ -403,18 +547,23 @@ fn config(path: &str, problem: &str) -> Error {
 struct Written {
     name: String,
     requests: u32,
-    window_secs: u32,
-    #[serde(default)]
-    algorithm: AlgorithmName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window_secs: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window: Option<Calendar>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    algorithm: Option<AlgorithmName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     burst: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<lease::Terms>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+/// The name of an algorithm as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum AlgorithmName {
+pub(crate) enum AlgorithmName {
     FixedWindow,
-    #[default]
     SlidingWindow,
     TokenBucket,
 }
@@ -423,16 +572,43 @@ impl TryFrom<Written> for Limit {
     type Error = Error;
 
     fn try_from(written: Written) -> Result<Self, Error> {
-        let Written { name, requests, window_secs, algorithm, burst } = written;
-        let algorithm = match (algorithm, burst) {
-            (AlgorithmName::TokenBucket, burst) => {
+        let Written { name, requests, window_secs, window, algorithm, burst, lease } = written;
+        let limit = Self::from_parts(name, requests, (window_secs, window), (algorithm, burst))?;
+        match lease {
+            Some(terms) => limit.with_lease(terms),
+            None => Ok(limit),
+        }
+    }
+}
+
+impl Limit {
+    /// A limit from what may stand in a document: a window in seconds or by name, and an algorithm with a
+    /// burst or without.
+    pub(crate) fn from_parts(
+        name: String,
+        requests: u32,
+        window: (Option<u32>, Option<Calendar>),
+        algorithm: (Option<AlgorithmName>, Option<u32>),
+    ) -> Result<Self, Error> {
+        let algorithm = match (algorithm, window) {
+            ((Some(AlgorithmName::TokenBucket), burst), _) => {
                 Algorithm::TokenBucket { burst: burst.unwrap_or(requests) }
             }
-            (_, Some(_)) => return Err(config("burst", "expected with token-bucket only")),
-            (AlgorithmName::FixedWindow, None) => Algorithm::FixedWindow,
-            (AlgorithmName::SlidingWindow, None) => Algorithm::SlidingWindow,
+            ((_, Some(_)), _) => return Err(config("burst", "expected with token-bucket only")),
+            ((Some(AlgorithmName::FixedWindow), None), _) | ((None, None), (_, Some(_))) => {
+                Algorithm::FixedWindow
+            }
+            ((Some(AlgorithmName::SlidingWindow) | None, None), _) => Algorithm::SlidingWindow,
         };
-        Self::new(name, requests, window_secs, algorithm)
+        match window {
+            (Some(secs), None) => Self::new(name, requests, secs, algorithm),
+            (None, Some(calendar)) if algorithm == Algorithm::FixedWindow => {
+                Self::calendar(name, requests, calendar)
+            }
+            (None, Some(_)) => Err(config("window", "expected with fixed-window only")),
+            (Some(_), Some(_)) => Err(config("window", "expected window or window_secs, not both")),
+            (None, None) => Err(config("window_secs", "expected window_secs or window")),
+        }
     }
 }
 
@@ -443,8 +619,12 @@ impl From<Limit> for Written {
             Algorithm::SlidingWindow => (AlgorithmName::SlidingWindow, None),
             Algorithm::TokenBucket { burst } => (AlgorithmName::TokenBucket, Some(burst)),
         };
-        let Limit { name, requests, window_secs, .. } = limit;
-        Self { name, requests, window_secs, algorithm, burst }
+        let Limit { name, requests, window, lease, .. } = limit;
+        let (window_secs, window) = match window {
+            Window::Secs(secs) => (Some(secs), None),
+            Window::Calendar(calendar) => (None, Some(calendar)),
+        };
+        Self { name, requests, window_secs, window, algorithm: Some(algorithm), burst, lease }
     }
 }
 

@@ -5,6 +5,7 @@
 #![allow(async_fn_in_trait, reason = "single-threaded runtimes only, see above")]
 
 pub mod bounded;
+pub mod leases;
 pub mod memory;
 pub mod memory_ledger;
 

@@ -1,8 +1,8 @@
-//! A counter per window, aligned to the epoch.
+//! A counter per window, aligned to the epoch or to the calendar.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Limit, align, is_too_far_ahead};
+use super::{Limit, is_too_far_ahead};
 use crate::time::UnixMillis;
 
 /// What is stored: the start of the window in milliseconds, and what was used in it.
@@ -20,48 +20,65 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn at(&self, limit: &Limit, now: UnixMillis) -> Meter {
         let unused = Meter::unused(limit, now);
-        let start = align(self.start, unused.window);
+        let (start, end) = limit.window_around(self.start);
         if is_too_far_ahead(start, now) {
             Meter { used: self.used, ..unused }
         } else if start >= unused.start {
-            Meter { start, used: self.used, ..unused }
+            Meter { start, end, used: self.used, ..unused }
         } else {
             unused
         }
     }
 
     pub(super) fn refund(&self, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Self {
-        let window = limit.window_millis();
-        if align(self.start, window) != align(taken_at.as_millis(), window) {
+        if limit.window_around(self.start) != limit.window_around(taken_at.as_millis()) {
             return self.clone();
         }
         Self { start: self.start, used: self.used.saturating_sub(cost) }
     }
 
     pub(super) fn expires_at(&self, limit: &Limit) -> UnixMillis {
-        let window = limit.window_millis();
-        UnixMillis::from_millis(align(self.start, window)).saturating_add(window)
+        UnixMillis::from_millis(limit.window_around(self.start).1)
     }
+}
+
+/// What the counters of the latest window come to.
+pub(super) fn sum<'k>(
+    all: impl Iterator<Item = &'k Kept>,
+    limit: &Limit,
+    now: UnixMillis,
+) -> Option<Kept> {
+    let (open, _) = limit.window_around(now.as_millis());
+    let mut sum: Option<Kept> = None;
+    for kept in all {
+        let (start, _) = limit.window_around(kept.start);
+        let latest = sum.as_ref().map_or(open, |sum| sum.start);
+        if start < latest || is_too_far_ahead(start, now) {
+            continue;
+        }
+        let before = sum.filter(|sum| sum.start == start).map_or(0, |sum| sum.used);
+        sum = Some(Kept { start, used: before.saturating_add(kept.used) });
+    }
+    sum
 }
 
 /// The window that is open now (or, if the clock ran back, the latest one seen).
 pub(super) struct Meter {
     start: u64,
+    end: u64,
     used: u32,
-    window: u64,
     requests: u32,
     now: UnixMillis,
 }
 
 impl Meter {
     pub(super) fn unused(limit: &Limit, now: UnixMillis) -> Self {
-        let window = limit.window_millis();
-        let start = align(now.as_millis(), window);
-        Self { start, used: 0, window, requests: limit.requests, now }
+        let (start, end) = limit.window_around(now.as_millis());
+        Self { start, end, used: 0, requests: limit.requests, now }
     }
 
     fn ends_in_millis(&self) -> u64 {
-        self.start.saturating_add(self.window).saturating_sub(self.now.as_millis())
+        self.end.saturating_sub(self.now.as_millis())
     }
 }
 
@@ -84,6 +101,10 @@ impl super::Meter for Meter {
 
     fn full_after_millis(&self) -> u64 {
         if self.used == 0 { 0 } else { self.ends_in_millis() }
+    }
+
+    fn lendable_millis(&self) -> u64 {
+        self.ends_in_millis()
     }
 
     fn kept(&self) -> super::Kept {

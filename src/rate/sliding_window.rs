@@ -67,6 +67,26 @@ impl Kept {
     }
 }
 
+/// What the counters come to, part by part.
+pub(super) fn sum<'k>(
+    all: impl Iterator<Item = &'k Kept> + Clone,
+    limit: &Limit,
+    now: UnixMillis,
+) -> Option<Kept> {
+    let mut meter = Meter::unused(limit, now);
+    let part = meter.part;
+    let known = all.filter(move |kept| {
+        kept.part == part
+            && align(kept.newest, kept.part) == kept.newest
+            && !is_too_far_ahead(kept.newest, now)
+    });
+    meter.newest = known.clone().map(|kept| kept.newest).fold(meter.newest, u64::max);
+    for (start, count) in known.flat_map(Kept::starts_and_counts) {
+        meter.count(start, count);
+    }
+    Some(meter.to_kept()).filter(|kept| !kept.counts.is_empty())
+}
+
 /// The counters as of now (or, if the clock ran back, as of the latest part seen).
 pub(super) struct Meter {
     newest: u64,
@@ -79,7 +99,7 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn unused(limit: &Limit, now: UnixMillis) -> Self {
-        let part = u64::from(limit.window_secs).saturating_mul(MILLIS_PER_SEC_AND_PART);
+        let part = u64::from(limit.window_secs()).saturating_mul(MILLIS_PER_SEC_AND_PART);
         let newest = align(now.as_millis(), part);
         Self { newest, part, counts: [0; COUNTERS], requests: limit.requests, now }
     }
@@ -149,6 +169,11 @@ impl super::Meter for Meter {
             .iter()
             .position(|count| *count > 0)
             .map_or(0, |newest_used| self.drops_in_millis(newest_used))
+    }
+
+    /// Until the newest part is over: whatever is spent in it is counted in it.
+    fn lendable_millis(&self) -> u64 {
+        self.newest.saturating_add(self.part).saturating_sub(self.now.as_millis())
     }
 
     fn kept(&self) -> super::Kept {

@@ -73,7 +73,7 @@ impl Meter {
             debt: 0,
             unit,
             requests: u64::from(limit.requests),
-            size: u64::from(limit.capacity()).saturating_mul(unit),
+            size: limit.bucket_units(),
             now,
         }
     }
@@ -109,6 +109,11 @@ impl super::Meter for Meter {
 
     fn full_after_millis(&self) -> u64 {
         if self.debt == 0 { 0 } else { self.inflow_millis(u128::from(self.debt)) }
+    }
+
+    /// As long as a lease may last: the bucket is smaller by what flows in meanwhile.
+    fn lendable_millis(&self) -> u64 {
+        u64::MAX
     }
 
     fn kept(&self) -> super::Kept {

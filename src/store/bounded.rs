@@ -31,6 +31,15 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         self.entries.get(key).filter(|(_, until)| now < *until).map(|(value, _)| value)
     }
 
+    /// The value of a key, to be changed in place, unless it has expired.
+    pub fn get_mut<Q>(&mut self, key: &Q, now: UnixMillis) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.get_mut(key).filter(|(_, until)| now < *until).map(|(value, _)| value)
+    }
+
     /// Sets a value that is gone from `until` on.
     pub fn insert(&mut self, key: K, value: V, until: UnixMillis, now: UnixMillis) {
         if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
@@ -46,6 +55,15 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         self.entries.remove(key);
+    }
+
+    /// Takes a value out, unless it has expired.
+    pub fn take<Q>(&mut self, key: &Q, now: UnixMillis) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.remove(key).filter(|(_, until)| now < *until).map(|(value, _)| value)
     }
 
     /// Entries held, expired ones included.
