@@ -8,6 +8,7 @@ pub mod bounded;
 pub mod leases;
 pub mod memory;
 pub mod memory_ledger;
+pub mod shared;
 
 use core::fmt;
 

@@ -1,0 +1,388 @@
+//! Counters in an eventually consistent key-value store (`store = "kv"`): advisory, cheap to ask.
+//!
+//! A store without increments, in which the last write wins, can only be counted in if nobody writes what
+//! another one writes. So each isolate keeps a **component** of its own for each limit and caller: the cell of what
+//! it admitted itself. It writes it now and then, reads those of the others now and then, and decides by the sum
+//! ([`rate::sum`]). Both happen in the background: a request waits for neither.
+//!
+//! **Error.** What others admitted counts from when it was written, has travelled, and was read:
+//! `Δ` = [`write_every_millis`] + the store's own delay (on Workers KV 60 s and sometimes more) + [`read_every_millis`].
+//! An isolate never admits more than the limit by itself; all together at most what they see of each other too late:
+//! callers at a steady rate get at most that rate times `Δ` too much in a window, and never more than the limit
+//! times the number of isolates. Nobody gets less than the limit.
+//!
+//! Nothing here waits and there is no I/O: [`SharedCounters::take`] decides, [`SharedCounters::jobs`] says what is due, and
+//! the edge reports back. Keys are those of STORAGE.md.
+
+use std::{
+    cell::{Cell as Number, RefCell},
+    collections::BTreeMap,
+};
+
+use super::{CounterGroup, StoreError, bounded::BoundedMap};
+use crate::{
+    rate::{self, Cell, Limit, Verdict},
+    time::UnixMillis,
+};
+
+/// What comes before the group, the limit and the component in a key.
+const PREFIX: &str = "count/v1/";
+/// Workers KV takes one write a second for each key.
+const MIN_WRITE_EVERY_MILLIS: u64 = 1_000;
+/// What runs after an answer has 30 seconds on Workers, so the last write of a burst must not wait longer.
+const MAX_WRITE_EVERY_MILLIS: u64 = 20_000;
+const MIN_READ_EVERY_MILLIS: u64 = 2_000;
+const MAX_READ_EVERY_MILLIS: u64 = 60_000;
+/// Workers KV takes no shorter lives.
+const MIN_TTL_SECS: u64 = 60;
+/// The longest pause after faults.
+const MAX_BACK_OFF_MILLIS: u64 = 60_000;
+/// A store that does not answer for so long is a fault; before, what was read last stands.
+const GRACE_MILLIS: u64 = 10_000;
+/// A fault that is older is no news of now.
+const FAULT_STANDS_MILLIS: u64 = 120_000;
+/// A write that was begun and did not end by then is lost.
+const WRITE_LOST_MILLIS: u64 = 10_000;
+/// Callers that an isolate counts. At about 1 KB each, 10 MB of the 128 MB that it has.
+const MAX_GROUPS: usize = 10_000;
+
+/// How often a component is written, at most: a hundredth of the window, 1 to 20 seconds.
+#[must_use]
+pub fn write_every_millis(limit: &Limit) -> u64 {
+    u64::from(limit.window_secs())
+        .saturating_mul(10)
+        .clamp(MIN_WRITE_EVERY_MILLIS, MAX_WRITE_EVERY_MILLIS)
+}
+
+/// How often the others' components are read, at most: a twentieth of the window, 2 to 60 seconds.
+#[must_use]
+pub fn read_every_millis(limit: &Limit) -> u64 {
+    u64::from(limit.window_secs())
+        .saturating_mul(50)
+        .clamp(MIN_READ_EVERY_MILLIS, MAX_READ_EVERY_MILLIS)
+}
+
+/// The counters of one isolate.
+#[derive(Debug)]
+pub struct SharedCounters {
+    isolate: String,
+    groups: RefCell<BoundedMap<CounterGroup, Group>>,
+    /// Tells the components of this isolate apart: one that it has forgotten must not be written over.
+    components: Number<u64>,
+}
+
+#[derive(Debug)]
+struct Group {
+    component: String,
+    limits: BTreeMap<String, Counted>,
+    next_read: UnixMillis,
+    reads: Health,
+}
+
+#[derive(Debug)]
+struct Counted {
+    limit: Limit,
+    own: Option<Cell>,
+    others: Option<Cell>,
+    unwritten: bool,
+    next_write: UnixMillis,
+    writing_until: UnixMillis,
+    writes: Health,
+}
+
+/// How an operation fares: how often in a row it failed, since when, and when last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Health {
+    failed: u32,
+    since: UnixMillis,
+    last: UnixMillis,
+}
+
+/// What is to be done in the background.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// List all keys that begin so, with their cells, and report to [`SharedCounters::read`].
+    Read {
+        /// The prefix.
+        prefix: String,
+    },
+    /// Wait so long, put what [`SharedCounters::to_write`] then gives, and report to [`SharedCounters::wrote`].
+    Write {
+        /// The limit.
+        limit: String,
+        /// How long.
+        after_millis: u64,
+    },
+}
+
+/// A component as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// The key.
+    pub key: String,
+    /// The cell, JSON, at most 300 bytes.
+    pub cell: String,
+    /// How long it has to live from now on: at least 60 seconds.
+    pub ttl_secs: u64,
+}
+
+impl SharedCounters {
+    /// The counters of the isolate of that name: random, at most 64 letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn new(isolate: impl Into<String>) -> Self {
+        Self {
+            isolate: isolate.into(),
+            groups: RefCell::new(BoundedMap::new(MAX_GROUPS)),
+            components: Number::new(0),
+        }
+    }
+
+    /// Decides by the sum of all components known here, all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store has not answered for [a while](GRACE_MILLIS), or holds for this group what is no
+    /// counter: going on then is the policy's to allow.
+    pub fn take(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        self.with(group, limits, now, |known| {
+            let mut writes = known.limits.values().map(|counted| counted.writes);
+            if known.reads.is_at_fault(now) || writes.any(|writes| writes.is_at_fault(now)) {
+                return Err(StoreError::new("shared counters: the store does not answer"));
+            }
+            let mut meters: Vec<(&Limit, Option<Cell>)> =
+                limits.iter().map(|limit| (limit, known.sum(limit, now))).collect();
+            let verdicts = rate::step_all(&mut meters, cost, now);
+            if cost > 0 && verdicts.iter().all(|verdict| verdict.admitted) {
+                for limit in limits {
+                    known.change(limit, |own| Some(rate::count(own, limit, cost, now)));
+                }
+            }
+            Ok(verdicts)
+        })
+    }
+
+    /// Gives back what was just taken.
+    pub fn refund(&self, group: &CounterGroup, limits: &[Limit], cost: u32, now: UnixMillis) {
+        self.with(group, limits, now, |known| {
+            for limit in limits {
+                known.change(limit, |own| Some(rate::refund(own?, limit, cost, now)));
+            }
+        });
+    }
+
+    /// What is due for these limits. Each job is given out once: whoever asks has to do it.
+    #[must_use]
+    pub fn jobs(&self, group: &CounterGroup, limits: &[Limit], now: UnixMillis) -> Vec<Job> {
+        self.with(group, limits, now, |known| {
+            let mut jobs = Vec::new();
+            if known.next_read <= now {
+                let every = limits.iter().map(read_every_millis).min();
+                known.next_read = now.saturating_add(every.unwrap_or(MAX_READ_EVERY_MILLIS));
+                jobs.push(Job::Read { prefix: format!("{PREFIX}{group}/") });
+            }
+            for counted in known.limits.values_mut() {
+                if !counted.unwritten || now < counted.writing_until {
+                    continue;
+                }
+                let after_millis = counted.next_write.millis_since(now);
+                // A pause after faults is longer than a background task lives; then a later request writes.
+                if after_millis > MAX_WRITE_EVERY_MILLIS {
+                    continue;
+                }
+                counted.writing_until =
+                    now.saturating_add(after_millis).saturating_add(WRITE_LOST_MILLIS);
+                jobs.push(Job::Write { limit: counted.limit.name().to_owned(), after_millis });
+            }
+            jobs
+        })
+    }
+
+    /// The component to write now; `None` if there is nothing new.
+    #[must_use]
+    pub fn to_write(
+        &self,
+        group: &CounterGroup,
+        limit: &str,
+        now: UnixMillis,
+    ) -> Option<Component> {
+        let mut groups = self.groups.borrow_mut();
+        let known = groups.get_mut(group, now)?;
+        let counted = known.limits.get_mut(limit).filter(|counted| counted.unwritten)?;
+        let cell = counted.own.as_ref()?;
+        let lives = rate::expires_at(cell, &counted.limit).millis_since(now).div_ceil(1000);
+        let component = Component {
+            key: format!("{PREFIX}{group}/{limit}/{}", known.component),
+            cell: serde_json::to_string(cell).ok()?,
+            ttl_secs: lives.max(MIN_TTL_SECS),
+        };
+        // What is taken from here on is for the next time.
+        counted.unwritten = false;
+        counted.next_write = now.saturating_add(write_every_millis(&counted.limit));
+        Some(component)
+    }
+
+    /// How the write went. After a fault (429 of Workers KV, say) the next one waits twice as long each time.
+    pub fn wrote(&self, group: &CounterGroup, limit: &str, went_well: bool, now: UnixMillis) {
+        let mut groups = self.groups.borrow_mut();
+        let Some(known) = groups.get_mut(group, now) else { return };
+        let Some(counted) = known.limits.get_mut(limit) else { return };
+        counted.writing_until = UnixMillis::default();
+        counted.writes.note(went_well, now);
+        if !went_well {
+            counted.unwritten = true;
+            counted.next_write = now.saturating_add(counted.writes.back_off_millis());
+        }
+    }
+
+    /// What was found under the prefix: keys with their cells. `Err` if the store did not answer.
+    pub fn read(
+        &self,
+        group: &CounterGroup,
+        found: Result<&[(String, String)], StoreError>,
+        now: UnixMillis,
+    ) {
+        let mut groups = self.groups.borrow_mut();
+        let Some(known) = groups.get_mut(group, now) else { return };
+        let others = found.ok().and_then(|found| others(group, found, &known.component));
+        known.reads.note(others.is_some(), now);
+        let Some(others) = others else {
+            known.next_read = now.saturating_add(known.reads.back_off_millis());
+            return;
+        };
+        for (name, counted) in &mut known.limits {
+            let cells: Vec<&Cell> =
+                others.iter().filter(|(limit, _)| limit == name).map(|(_, cell)| cell).collect();
+            counted.others = rate::sum(&cells, &counted.limit, now);
+        }
+    }
+
+    fn with<R>(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        now: UnixMillis,
+        then: impl FnOnce(&mut Group) -> R,
+    ) -> R {
+        let mut groups = self.groups.borrow_mut();
+        // Taken out and put in again, so that its place lasts as long as what it counts.
+        let mut known = groups.take(group, now).unwrap_or_else(|| {
+            self.components.set(self.components.get().saturating_add(1));
+            Group::new(format!("{}-{}", self.isolate, self.components.get()))
+        });
+        for limit in limits {
+            known.know(limit);
+        }
+        let result = then(&mut known);
+        let until = known.expires_at(now);
+        groups.insert(*group, known, until, now);
+        result
+    }
+}
+
+impl Group {
+    fn new(component: String) -> Self {
+        Self {
+            component,
+            limits: BTreeMap::new(),
+            next_read: UnixMillis::default(),
+            reads: Health::default(),
+        }
+    }
+
+    /// A limit that is new here has to be read, also if others of the group were read just now.
+    fn know(&mut self, limit: &Limit) {
+        match self.limits.get_mut(limit.name()) {
+            Some(counted) if counted.limit == *limit => {}
+            Some(counted) => counted.limit = limit.clone(),
+            None => {
+                let counted = Counted {
+                    limit: limit.clone(),
+                    own: None,
+                    others: None,
+                    unwritten: false,
+                    next_write: UnixMillis::default(),
+                    writing_until: UnixMillis::default(),
+                    writes: Health::default(),
+                };
+                self.limits.insert(limit.name().to_owned(), counted);
+                if self.reads.failed == 0 {
+                    self.next_read = UnixMillis::default();
+                }
+            }
+        }
+    }
+
+    fn sum(&self, limit: &Limit, now: UnixMillis) -> Option<Cell> {
+        let counted = self.limits.get(limit.name())?;
+        let both: Vec<&Cell> = counted.own.iter().chain(&counted.others).collect();
+        rate::sum(&both, limit, now)
+    }
+
+    fn change(&mut self, limit: &Limit, step: impl FnOnce(Option<&Cell>) -> Option<Cell>) {
+        if let Some(counted) = self.limits.get_mut(limit.name()) {
+            let next = step(counted.own.as_ref());
+            if next != counted.own {
+                counted.own = next;
+                counted.unwritten = true;
+            }
+        }
+    }
+
+    /// As long as it counts something, and a minute at least, for what it knows of reads and faults.
+    fn expires_at(&self, now: UnixMillis) -> UnixMillis {
+        self.limits
+            .values()
+            .filter_map(|counted| {
+                counted.own.as_ref().map(|own| rate::expires_at(own, &counted.limit))
+            })
+            .fold(now.saturating_add(FAULT_STANDS_MILLIS), UnixMillis::max)
+    }
+}
+
+impl Health {
+    fn note(&mut self, went_well: bool, now: UnixMillis) {
+        if went_well {
+            *self = Self::default();
+            return;
+        }
+        if self.failed == 0 || now.millis_since(self.last) >= FAULT_STANDS_MILLIS {
+            self.since = now;
+        }
+        self.failed = self.failed.saturating_add(1);
+        self.last = now;
+    }
+
+    /// Whether it has failed for longer than a moment, and lately.
+    const fn is_at_fault(&self, now: UnixMillis) -> bool {
+        self.failed > 0
+            && now.millis_since(self.since) >= GRACE_MILLIS
+            && now.millis_since(self.last) < FAULT_STANDS_MILLIS
+    }
+
+    /// 2, 4, 8 … seconds, at most a minute.
+    fn back_off_millis(&self) -> u64 {
+        1000_u64.checked_shl(self.failed.min(16)).unwrap_or(u64::MAX).min(MAX_BACK_OFF_MILLIS)
+    }
+}
+
+/// The cells of the other components by limit; `None` if something is no cell: a damaged counter is a fault.
+fn others(
+    group: &CounterGroup,
+    found: &[(String, String)],
+    own: &str,
+) -> Option<Vec<(String, Cell)>> {
+    let prefix = format!("{PREFIX}{group}/");
+    let mut others = Vec::new();
+    for (key, cell) in found {
+        let (limit, component) = key.strip_prefix(&prefix)?.split_once('/')?;
+        if component != own {
+            others.push((limit.to_owned(), Cell::parse(cell.as_bytes()).ok()?));
+        }
+    }
+    Some(others)
+}
