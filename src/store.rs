@@ -4,11 +4,11 @@
 //! tab each have one thread, so no future has to be `Send`.
 #![allow(async_fn_in_trait, reason = "single-threaded runtimes only, see above")]
 
+pub mod advisory;
 pub mod bounded;
 pub mod leases;
 pub mod memory;
 pub mod memory_ledger;
-pub mod shared;
 
 use core::fmt;
 

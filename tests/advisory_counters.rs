@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use edgegate::rate::{Algorithm, Calendar, Limit, Verdict};
-use edgegate::store::shared::{Job, SharedCounters, read_every_millis, write_every_millis};
+use edgegate::store::advisory::{AdvisoryCounters, Job, read_every_millis, write_every_millis};
 use edgegate::store::{CounterGroup, StoreError};
 use edgegate::time::UnixMillis;
 use proptest::collection::vec;
@@ -78,13 +78,13 @@ impl Kv {
 
 /// An isolate, and the writes that it has begun.
 struct Isolate {
-    counters: SharedCounters,
+    counters: AdvisoryCounters,
     due: Vec<(u64, String)>,
 }
 
 impl Isolate {
     fn new(name: &str) -> Self {
-        Self { counters: SharedCounters::new(name), due: Vec::new() }
+        Self { counters: AdvisoryCounters::new(name), due: Vec::new() }
     }
 
     /// What waits until now, then the request, then what it leaves to be done.
@@ -193,7 +193,7 @@ fn a_store_that_does_not_answer_is_a_fault_after_ten_seconds_and_recovers() {
     let asked = kv.reads + kv.writes;
     for second in 10..60 {
         let fault = one.take(&mut kv, &limits, 1, START + second * 1000).unwrap_err();
-        assert_eq!(fault.to_string(), "shared counters: the store does not answer");
+        assert_eq!(fault.to_string(), "advisory counters: the store does not answer");
     }
     assert!(kv.reads + kv.writes - asked <= 6, "it is asked ever less often");
     kv.failing = false;
@@ -206,7 +206,7 @@ fn a_store_that_does_not_answer_is_a_fault_after_ten_seconds_and_recovers() {
 #[test]
 fn what_is_no_counter_is_a_fault() {
     let limits = [limit(100, Algorithm::SlidingWindow)];
-    let counters = SharedCounters::new("one");
+    let counters = AdvisoryCounters::new("one");
     let key = |rest: &str| format!("count/v1/{}/{rest}", group());
     for damage in [
         vec![(key("l/other-1"), "{".to_owned())],
@@ -227,7 +227,7 @@ fn what_is_no_counter_is_a_fault() {
 #[test]
 fn a_component_that_was_forgotten_is_not_written_over() {
     let limits = [limit(3, Algorithm::FixedWindow)];
-    let counters = SharedCounters::new("one");
+    let counters = AdvisoryCounters::new("one");
     let component = |now: u64| {
         counters.take(&group(), &limits, 1, at(now)).unwrap();
         counters.to_write(&group(), "l", at(now)).unwrap().key

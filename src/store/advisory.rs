@@ -11,7 +11,7 @@
 //! callers at a steady rate get at most that rate times `Δ` too much in a window, and never more than the limit
 //! times the number of isolates. Nobody gets less than the limit.
 //!
-//! Nothing here waits and there is no I/O: [`SharedCounters::take`] decides, [`SharedCounters::jobs`] says what is due, and
+//! Nothing here waits and there is no I/O: [`AdvisoryCounters::take`] decides, [`AdvisoryCounters::jobs`] says what is due, and
 //! the edge reports back. Keys are those of STORAGE.md.
 
 use std::{
@@ -64,7 +64,7 @@ pub fn read_every_millis(limit: &Limit) -> u64 {
 
 /// The counters of one isolate.
 #[derive(Debug)]
-pub struct SharedCounters {
+pub struct AdvisoryCounters {
     isolate: String,
     groups: RefCell<BoundedMap<CounterGroup, Group>>,
     /// Tells the components of this isolate apart: one that it has forgotten must not be written over.
@@ -101,12 +101,12 @@ struct Health {
 /// What is to be done in the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
-    /// List all keys that begin so, with their cells, and report to [`SharedCounters::read`].
+    /// List all keys that begin so, with their cells, and report to [`AdvisoryCounters::read`].
     Read {
         /// The prefix.
         prefix: String,
     },
-    /// Wait so long, put what [`SharedCounters::to_write`] then gives, and report to [`SharedCounters::wrote`].
+    /// Wait so long, put what [`AdvisoryCounters::to_write`] then gives, and report to [`AdvisoryCounters::wrote`].
     Write {
         /// The limit.
         limit: String,
@@ -126,7 +126,7 @@ pub struct Component {
     pub ttl_secs: u64,
 }
 
-impl SharedCounters {
+impl AdvisoryCounters {
     /// The counters of the isolate of that name: random, at most 64 letters, digits, `-` and `_`.
     #[must_use]
     pub fn new(isolate: impl Into<String>) -> Self {
@@ -152,7 +152,7 @@ impl SharedCounters {
         self.with(group, limits, now, |known| {
             let mut writes = known.limits.values().map(|counted| counted.writes);
             if known.reads.is_at_fault(now) || writes.any(|writes| writes.is_at_fault(now)) {
-                return Err(StoreError::new("shared counters: the store does not answer"));
+                return Err(StoreError::new("advisory counters: the store does not answer"));
             }
             let mut meters: Vec<(&Limit, Option<Cell>)> =
                 limits.iter().map(|limit| (limit, known.sum(limit, now))).collect();
