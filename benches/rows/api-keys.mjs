@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash, hash, randomBytes, webcrypto } from 'node:crypto';
 
 import { createApiKeys } from '../../pkg/node.js';
-import { atMost, compare, rounds } from '../lib/measure.mjs';
+import { atMost, compare, processorClock, rounds, wallClock } from '../lib/measure.mjs';
 import { fresh } from '../lib/tokens.mjs';
 
 const OURS = 'keys.verify';
@@ -45,27 +45,27 @@ async function besideHashing(context) {
   const keys = newApiKeys();
   assertVerifies(keys);
   const encoder = new TextEncoder();
-  const contestants = [
-    batch(OURS, (key) => keys.verify(key)),
-    batch('createHash', (key) => createHash('sha256').update(key).digest('hex')),
-    // Of Node 20.12 and later: one call, no object.
-    ...(hash === undefined ? [] : [batch('crypto.hash', (key) => hash('sha256', key))]),
-    awaitedBatch('crypto.subtle.digest', (key) => webcrypto.subtle.digest('SHA-256', encoder.encode(key))),
-  ];
+  const ours = batch(OURS, (key) => keys.verify(key));
   const count = context.scaled(2000);
-  const times = await rounds(contestants, {
-    ...context.rounds,
-    work: () => {
-      const minted = Array.from({ length: count }, () => keys.mint().key);
-      return () => fresh(minted);
-    },
-  });
-  const found = (name) => ({ name, times: times.get(name).map((time) => (time / count) * 1000) });
-  const beside = (peer, target) => compare({ subject: found(OURS), peer: found(peer), kind: 'time', target, unit: 'µs' });
+  const work = () => {
+    const minted = Array.from({ length: count }, () => keys.mint().key);
+    return () => fresh(minted);
+  };
+  const beside = async (clock, lines) => {
+    const times = await rounds([ours, ...lines.map(([peer]) => peer)], { ...context.rounds, clock, work });
+    const found = (name) => ({ name, times: times.get(name).map((time) => (time / count) * 1000) });
+    return lines.map(([{ name }, target]) =>
+      compare({ subject: found(OURS), peer: found(name), kind: 'time', target, unit: 'µs' }));
+  };
   return [
-    beside('createHash', atMost(1)),
-    ...(hash === undefined ? [] : [beside('crypto.hash', null)]),
-    beside('crypto.subtle.digest', atMost(1)),
+    ...await beside(processorClock, [
+      [batch('createHash', (key) => createHash('sha256').update(key).digest('hex')), atMost(1)],
+      // Of Node 20.12 and later: one call, no object.
+      ...(hash === undefined ? [] : [[batch('crypto.hash', (key) => hash('sha256', key)), null]]),
+    ]),
+    ...await beside(wallClock, [
+      [awaitedBatch('crypto.subtle.digest', (key) => webcrypto.subtle.digest('SHA-256', encoder.encode(key))), atMost(1)],
+    ]),
   ];
 }
 
@@ -82,6 +82,7 @@ async function flat(context) {
   const contestants = sizes.map((size) => ({ ...batch(name(size), (key) => keys.verify(key)), size }));
   const times = await rounds(contestants, {
     ...context.rounds,
+    clock: processorClock,
     work: () => ({ size }) => fresh(Array.from({ length: count }, () => all[Math.floor(Math.random() * size)])),
   });
   const found = (size) => ({ name: name(size), times: times.get(name(size)).map((time) => (time / count) * 1000) });

@@ -6,11 +6,11 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { apiKey, freshIp, policy, start, startGate, token } from '../../tests/worker/harness.mjs';
 import { atLeast, compare } from '../lib/measure.mjs';
+import { withProcessorClock } from '../lib/workerd-process.mjs';
 
 const CONNECTIONS = 16;
 /** Different ones, so that it is not one token whose verdict could be kept. */
@@ -31,51 +31,14 @@ const ALONE = policy({
   routes: [{ path: '/open', auth: 'none' }, { path: '/v1/posts', methods: ['GET'] }],
 });
 
-/** Starts it and finds its workerd, whose processor time is read from /proc. */
-async function started(begin) {
-  const before = workerds();
-  const gate = await begin();
-  const pid = workerds().find((id) => !before.includes(id));
-  return { gate, pid };
-}
-
-/** The processes named workerd that this one has started; none where there is no /proc. */
-function workerds() {
-  try {
-    return readdirSync('/proc').filter((id) => {
-      if (!/^\d+$/.test(id)) return false;
-      const [, name, rest] = /^\d+ \((.*)\) (.*)$/.exec(statOf(id) ?? '') ?? [];
-      return name === 'workerd' && Number(rest.split(' ')[1]) === process.pid;
-    });
-  } catch {
-    return [];
-  }
-}
-
-function statOf(id) {
-  try {
-    return readFileSync(`/proc/${id}/stat`, 'latin1').trimEnd();
-  } catch {
-    return undefined;
-  }
-}
-
-/** In µs; the kernel counts in hundredths of a second. */
-function processorTime(pid) {
-  const stat = pid === undefined ? undefined : statOf(pid);
-  if (stat === undefined) return Number.NaN;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
-async function load({ gate, pid, requests }, seconds) {
+async function load({ started: gate, clock, requests }, seconds) {
   const program = fileURLToPath(new URL('../worker/load-generator.mjs', import.meta.url));
   const generator = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const before = processorTime(pid);
+  const before = clock?.();
   generator.stdin.end(JSON.stringify({ port: gate.port(), seconds, connections: CONNECTIONS, requests }));
   const result = JSON.parse(await new Response(generator.stdout).text());
   assert.equal(result.failed, 0, 'requests failed: nothing is compared');
-  return { ...result, cpu: (processorTime(pid) - before) / result.answered };
+  return { ...result, cpu: clock === undefined ? undefined : ((clock() - before) * 1000) / result.answered };
 }
 
 /** Fails unless the gate admits the good caller and refuses a bad one. */
@@ -90,11 +53,11 @@ async function assertDecides(gate) {
 }
 
 async function endToEnd(context) {
-  const ok = await started(() => start([OK]));
-  context.closing.push(() => ok.gate.dispose());
-  const gate = await started(() => startGate({ policy: ALONE }));
-  context.closing.push(() => gate.gate.dispose());
-  await assertDecides(gate.gate);
+  const ok = await withProcessorClock(() => start([OK]));
+  context.closing.push(() => ok.started.dispose());
+  const gate = await withProcessorClock(() => startGate({ policy: ALONE }));
+  context.closing.push(() => gate.started.dispose());
+  await assertDecides(gate.started);
 
   const claims = { iat: Math.floor(Date.now() / 1000) - 10, scope: 'read:posts write:posts' };
   const callers = (path, headers) =>
@@ -120,7 +83,7 @@ async function endToEnd(context) {
     const each = (kind, value, unit, target) =>
       compare({ subject: of(name, value), peer: of(peer, value), kind, unit, target });
     const lines = [each('throughput', ({ requests }) => requests, 'requests/s', atLeast(0.85))];
-    if (!found.get(name).some(({ cpu }) => Number.isNaN(cpu))) {
+    if (ok.clock !== undefined && gate.clock !== undefined) {
       lines.push(each('time', ({ cpu }) => cpu, 'µs of workerd', null));
     }
     return lines;

@@ -47,6 +47,7 @@ async function timed(context, workerd, who, key, count, newBatch) {
   }));
   const times = await rounds(contestants, {
     ...context.rounds,
+    clock: workerd.clock,
     work: async () => {
       brought = newBatch();
       await load(workerd, names, key, brought);

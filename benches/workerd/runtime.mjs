@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 
+import { wallClock } from '../lib/measure.mjs';
+import { withProcessorClock } from '../lib/workerd-process.mjs';
+
 const here = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
 /** Leaves wasm out of the bundle: on Workers it is a module of its own. */
@@ -24,6 +27,11 @@ function wasmModules(found) {
   };
 }
 
+async function ready(mf) {
+  await mf.ready;
+  return mf;
+}
+
 export async function startRuntime() {
   const wasm = new Map();
   const { outputFiles: [bundle] } = await build({
@@ -37,7 +45,7 @@ export async function startRuntime() {
     plugins: [wasmModules(wasm)],
     logLevel: 'warning',
   });
-  const mf = new Miniflare({
+  const { started: mf, clock } = await withProcessorClock(() => ready(new Miniflare({
     host: '127.0.0.1',
     port: 0,
     cf: false,
@@ -52,11 +60,13 @@ export async function startRuntime() {
       // Straight to workerd, not through Miniflare's own Worker in front.
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     }],
-  });
-  await mf.ready;
+  })));
   const { port } = await mf.unsafeGetDirectURL('bench');
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   return {
+    /** What it takes of the processor, or of the time where that cannot be known. */
+    clock: clock ?? wallClock,
+
     async ask(method, target, body) {
       const request = http.request({ agent, host: '127.0.0.1', port, method, path: target });
       request.end(body);
