@@ -23,6 +23,8 @@ const WORKER_TESTS: &str = "tests/worker";
 const NODE_TESTS: &str = "tests/node";
 /// What others published, and known attacks, through the package in Node, workerd and Chromium.
 const CONFORMANCE_TESTS: &str = "tests/conformance";
+/// The package beside other libraries, over generated tokens.
+const DIFFERENTIAL_TESTS: &str = "tests/differential";
 /// The package, packed and installed.
 const PACKAGING_TESTS: &str = "tests/packaging";
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
@@ -101,6 +103,12 @@ pub(super) const PARTS: &[Part] = &[
         about: "Wycheproof's JOSE files, vectors and known attacks: Rust, Node, workerd, Chromium",
         needs: PACKAGE_AND_BROWSER,
         steps: conformance,
+    },
+    Part {
+        name: "differential",
+        about: "generated tokens to the npm package, jose, fast-jwt and jsonwebtoken",
+        needs: setup::PACKAGE,
+        steps: differential_tests,
     },
     Part {
         name: "packaging",
@@ -277,6 +285,10 @@ fn conformance() -> Result<()> {
         "--nocapture",
     ])?;
     package_tests(CONFORMANCE_TESTS)
+}
+
+fn differential_tests() -> Result<()> {
+    package_tests(DIFFERENTIAL_TESTS)
 }
 
 fn packaging_tests() -> Result<()> {
