@@ -98,6 +98,19 @@ pub enum Log {
     None,
 }
 
+/// Whether routes and paths that differ in case are the same. It has to be what the service behind the gate
+/// does: one that answers `/ADMIN` as `/admin` is guarded by the route of the latter only with
+/// `insensitive`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathCase {
+    /// They differ (the default, and RFC 3986 §6.2.2.1).
+    #[default]
+    Sensitive,
+    /// They are the same, as for Express and IIS.
+    Insensitive,
+}
+
 /// What a request that needs a store gets when the store does not answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -392,7 +405,7 @@ impl Policy {
         let routes = each("routes", document.routes.iter(), |path, route_document| {
             route(path, route_document, &limits, &configured, document.revocation)
         })?;
-        let routes = router(routes)?;
+        let routes = router(routes, document.path_case)?;
         Ok(Self {
             upstream: document.upstream.as_deref().map(upstream).transpose()?,
             forward_credential: document.forward_credential,

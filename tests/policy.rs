@@ -42,6 +42,7 @@ fn full() -> Value {
         "forward_auth": {"client_ip_header": "X-Forwarded-For"},
         "legacy_headers": true,
         "log": "all",
+        "path_case": "insensitive",
         "issuers": [
             {
                 "issuer": "https://a.example/",
@@ -364,7 +365,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, max_token_length, client_ip_header, forward_auth, \
-             legacy_headers, log, issuers, api_keys, revocation, limits, failed_authentication, \
+             legacy_headers, log, path_case, issuers, jwks_cache, api_keys, revocation, limits, failed_authentication, \
              routes, admin",
         ),
         (
@@ -1052,8 +1053,8 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, max_token_length, client_ip_header, forward_auth, legacy_headers, log, issuers, \
-         api_keys, revocation, limits, failed_authentication, routes, admin",
+         cookie, max_token_length, client_ip_header, forward_auth, legacy_headers, log, path_case, \
+         issuers, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");
     let routes: Vec<Value> =

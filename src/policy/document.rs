@@ -27,6 +27,8 @@ pub(super) struct Document {
     pub(super) legacy_headers: bool,
     #[serde(default, deserialize_with = "word")]
     pub(super) log: super::Log,
+    #[serde(default, deserialize_with = "word")]
+    pub(super) path_case: super::PathCase,
     #[serde(default, deserialize_with = "objects")]
     pub(super) issuers: Vec<IssuerDocument>,
     #[serde(default, deserialize_with = "optional_object")]

@@ -49,6 +49,11 @@ impl RequestPath {
         self.segments.iter().map(String::as_str)
     }
 
+    /// The same in lower case.
+    pub(super) fn to_lowercase(&self) -> Self {
+        Self { segments: self.segments.iter().map(|segment| segment.to_lowercase()).collect() }
+    }
+
     /// A decoded segment, counted from 0.
     pub(super) fn segment(&self, index: usize) -> Option<&str> {
         self.segments.get(index).map(String::as_str)

@@ -42,6 +42,15 @@ impl PathPattern {
         Ok(Self { text: text.to_owned(), segments, open_ended })
     }
 
+    /// The same for paths in lower case.
+    pub(super) fn to_lowercase(&self) -> Self {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => Segment::Literal(literal.to_lowercase()),
+            Segment::Any => Segment::Any,
+        });
+        Self { segments: segments.collect(), ..self.clone() }
+    }
+
     /// The pattern as the policy writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {

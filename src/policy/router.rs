@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use super::{
+    PathCase,
     path::RequestPath,
     pattern::{PathPattern, Segment},
     routes::Route,
@@ -17,6 +18,7 @@ use super::{
 /// The routes of a policy, in its order.
 #[derive(Debug)]
 pub(super) struct Router {
+    case: PathCase,
     routes: Vec<Route>,
     nodes: Vec<Node>,
 }
@@ -58,14 +60,18 @@ const ROOT: usize = 0;
 
 impl Router {
     /// Takes the routes, unless one of them is never reached: that is a contradiction, not a choice.
-    pub(super) fn new(routes: Vec<Route>) -> Result<Self, Unreachable> {
+    pub(super) fn new(routes: Vec<Route>, case: PathCase) -> Result<Self, Unreachable> {
         let mut router =
-            Self { routes: Vec::with_capacity(routes.len()), nodes: vec![Node::new(0)] };
+            Self { case, routes: Vec::with_capacity(routes.len()), nodes: vec![Node::new(0)] };
         for (index, route) in routes.into_iter().enumerate() {
-            if let Some(earlier) = router.covering(&route) {
+            let pattern = match case {
+                PathCase::Sensitive => route.pattern.clone(),
+                PathCase::Insensitive => route.pattern.to_lowercase(),
+            };
+            if let Some(earlier) = router.covering(&route, &pattern) {
                 return Err(Unreachable { index, earlier });
             }
-            router.insert(index, &route.pattern);
+            router.insert(index, &pattern);
             router.routes.push(route);
         }
         Ok(router)
@@ -73,21 +79,29 @@ impl Router {
 
     /// The first route that matches.
     pub(super) fn find(&self, method: &str, path: &RequestPath) -> Option<&Route> {
+        match self.case {
+            PathCase::Sensitive => self.find_exactly(method, path),
+            PathCase::Insensitive => self.find_exactly(method, &path.to_lowercase()),
+        }
+    }
+
+    fn find_exactly(&self, method: &str, path: &RequestPath) -> Option<&Route> {
         let step = |depth| path.segment(depth).map(Step::Literal);
         let fits = |route: &Route| route.takes_method(method);
         self.routes.get(self.first(step, true, fits)?)
     }
 
-    /// The first of the routes so far that takes every request that `later` takes.
-    fn covering(&self, later: &Route) -> Option<usize> {
+    /// The first of the routes so far that takes every request that `later` takes; `pattern` is its own, as
+    /// the tree has them.
+    fn covering(&self, later: &Route, pattern: &PathPattern) -> Option<usize> {
         let step = |depth| {
-            later.pattern.segments().get(depth).map(|segment| match segment {
+            pattern.segments().get(depth).map(|segment| match segment {
                 Segment::Literal(literal) => Step::Literal(literal),
                 Segment::Any => Step::Any,
             })
         };
         let fits = |earlier: &Route| earlier.takes_methods_of(later);
-        self.first(step, !later.pattern.is_open_ended(), fits)
+        self.first(step, !pattern.is_open_ended(), fits)
     }
 
     /// The first route that `fits` along the branches of these steps, and past the last of them: what
@@ -172,7 +186,7 @@ mod tests {
             route("/v1/{kind}/{id}", None),
             route("/v1/posts", None),
         ];
-        let router = Router::new(all.to_vec()).unwrap();
+        let router = Router::new(all.to_vec(), PathCase::Sensitive).unwrap();
         for (method, path, expected) in [
             ("POST", "/v1/posts/new", "/v1/{kind}/new"),
             ("GET", "/v1/posts/new", "/v1/posts/*"),
@@ -187,10 +201,37 @@ mod tests {
     }
 
     #[test]
+    fn without_regard_to_case_a_path_has_the_route_of_its_other_spellings() {
+        let routes = || {
+            vec![route("/Admin/{id}", Some(&["GET"])), route("/straße/*", None), route("/*", None)]
+        };
+        for (path, sensitive, insensitive) in [
+            ("/Admin/7", "/Admin/{id}", "/Admin/{id}"),
+            ("/ADMIN/x", "/*", "/Admin/{id}"),
+            ("/%41dmin/x", "/Admin/{id}", "/Admin/{id}"),
+            ("/STRA%C3%9FE/x", "/*", "/straße/*"),
+        ] {
+            let path = RequestPath::parse(path).unwrap();
+            for (case, expected) in
+                [(PathCase::Sensitive, sensitive), (PathCase::Insensitive, insensitive)]
+            {
+                let router = Router::new(routes(), case).unwrap();
+                assert_eq!(router.find("GET", &path).map(Route::path), Some(expected), "{case:?}");
+            }
+        }
+        let twice = || vec![route("/a", None), route("/A", None)];
+        assert!(Router::new(twice(), PathCase::Sensitive).is_ok());
+        assert_eq!(
+            Router::new(twice(), PathCase::Insensitive).err(),
+            Some(Unreachable { index: 1, earlier: 0 })
+        );
+    }
+
+    #[test]
     fn what_is_looked_at_does_not_grow_with_the_number_of_routes() {
         let many: Vec<Route> =
             (0..5000).map(|index| route(&format!("/v1/service-{index}/{{id}}"), None)).collect();
-        let router = Router::new(many).unwrap();
+        let router = Router::new(many, PathCase::Sensitive).unwrap();
         assert_eq!(router.nodes.len(), 2 + 2 * 5000);
         let looked_at = std::cell::Cell::new(0);
         let path = RequestPath::parse("/v1/service-4711/7").unwrap();

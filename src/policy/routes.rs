@@ -1,8 +1,8 @@
 //! The section `routes`: what is asked of a request, by its method and path.
 
 use super::{
-    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, RevocationMode, RevocationPolicy,
-    RouteRevocation,
+    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, PathCase, RevocationMode,
+    RevocationPolicy, RouteRevocation,
     check::{config, each, scope_list},
     document::{self, RouteDocument},
     pattern::PathPattern,
@@ -174,8 +174,8 @@ pub(super) fn fallback(configured: Vec<CredentialKind>) -> Result<Route, Error> 
 }
 
 /// The routes, ready to be searched.
-pub(super) fn router(routes: Vec<Route>) -> Result<Router, Error> {
-    Router::new(routes).map_err(|Unreachable { index, earlier }| {
+pub(super) fn router(routes: Vec<Route>, case: PathCase) -> Result<Router, Error> {
+    Router::new(routes, case).map_err(|Unreachable { index, earlier }| {
         config(
             format!("routes[{index}]"),
             &format!("is never reached, routes[{earlier}] matches first"),
