@@ -117,10 +117,7 @@ impl Serialize for KeyId {
 
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        hex::read(&text)
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("expected 32 lower-case hexadecimal digits"))
+        deserializer.deserialize_str(hex::Digits::<16>).map(Self)
     }
 }
 
@@ -182,10 +179,7 @@ impl Serialize for ImportedHash {
 
 impl<'de> Deserialize<'de> for ImportedHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        hex::read(&text)
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("expected 64 lower-case hexadecimal digits"))
+        deserializer.deserialize_str(hex::Digits::<32>).map(Self)
     }
 }
 

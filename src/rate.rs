@@ -27,7 +27,11 @@ pub mod lease;
 mod sliding_window;
 mod token_bucket;
 
-use serde::{Deserialize, Serialize};
+use core::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::calendar::Calendar;
 use crate::error::Error;
@@ -77,8 +81,8 @@ impl Algorithm {
 /// In JSON and TOML: `{name, requests, window_secs, algorithm?, burst?, lease?}` with `algorithm` one of `fixed-window`,
 /// `sliding-window` (the default) and `token-bucket`, and `burst`, with the latter only, `requests` by default. In
 /// place of `window_secs` there may be `window`, `day` or `month`, of a fixed window. `lease` is [`lease::Terms`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(into = "Written")]
 pub struct Limit {
     name: String,
     requests: u32,
@@ -568,6 +572,28 @@ pub(crate) enum AlgorithmName {
     TokenBucket,
 }
 
+/// Of an object only.
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Limit;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Limit, A::Error> {
+                let written = Written::deserialize(MapAccessDeserializer::new(members))?;
+                Limit::try_from(written).map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
 impl TryFrom<Written> for Limit {
     type Error = Error;
 
@@ -875,7 +901,7 @@ mod tests {
 
     #[test]
     fn limits_are_written_as_in_the_policy() {
-        let read = |json: &str| serde_json::from_str::<Limit>(json);
+        let read = |json: &str| strict_json::parse::<Limit>(json.as_bytes());
         for (json, algorithm) in [
             (
                 r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"fixed-window"}"#,
@@ -907,7 +933,7 @@ mod tests {
                 "burst: expected with token-bucket only",
             ),
         ] {
-            assert_eq!(read(json).unwrap_err().to_string(), problem);
+            assert_eq!(read(json).unwrap_err().problem, problem);
         }
     }
 

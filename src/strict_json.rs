@@ -5,7 +5,6 @@
 //! in a log; the messages here name the kind of value only.
 
 use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
 
 use crate::error::Error;
 
@@ -35,33 +34,33 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
         let problem = "expected an object, found a list".to_owned();
         return Err(Fault { path: String::new(), problem });
     }
-    let mut source = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut source)
-        .map_err(|error| translate(&shown_path(error.path()), error.inner()))?;
-    source.end().map_err(|error| translate("", &error))?;
-    Ok(value)
+    serde_json::from_slice(bytes).map_err(|error| translate(bytes, &error))
 }
 
 /// Turns an error of `serde_json` into a fault that quotes nothing of the document but names of fields.
-fn translate(path: &str, error: &serde_json::Error) -> Fault {
+fn translate(document: &[u8], error: &serde_json::Error) -> Fault {
     let message = error.to_string();
     if !error.is_data() {
         // Syntax messages carry a position and no data.
         return Fault { path: String::new(), problem: format!("expected JSON: {message}") };
     }
+    let path = path_at_end_of(read_before(document, error));
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
     // What was found may itself hold these words, what was expected is ours: so from the right.
     let expected = message.rsplit_once(", expected ").map_or("another value", |(_, text)| text);
     if let Some(name) = message.strip_prefix("missing field ") {
-        return Fault { path: join(path, name), problem: "is required".to_owned() };
+        return Fault {
+            path: member(path, name.trim_matches('`')),
+            problem: "is required".to_owned(),
+        };
     }
-    if let Some(name) = message.strip_prefix("duplicate field ") {
-        return Fault { path: join(path, name), problem: "is given twice".to_owned() };
+    // Of these two the path ends with the field's name.
+    if message.starts_with("duplicate field ") {
+        return Fault { path, problem: "is given twice".to_owned() };
     }
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let name = rest.rsplit_once(", expected ").map_or(rest, |(name, _)| name);
+    if message.starts_with("unknown field ") {
         let problem = format!("is not a known field, expected {}", expected.replace('`', ""));
-        return Fault { path: join(path, name), problem };
+        return Fault { path, problem };
     }
     let problem = if let Some(found) = message.strip_prefix("invalid type: ") {
         format!("expected {}, found {}", in_words(expected), kind(found))
@@ -74,44 +73,82 @@ fn translate(path: &str, error: &serde_json::Error) -> Fault {
     } else {
         message.to_owned()
     };
-    Fault { path: path.to_owned(), problem }
+    Fault { path, problem }
 }
 
-/// The path as messages show it: `limits[0].name`. A name that may be data is shown as `?`.
-fn shown_path(path: &serde_path_to_error::Path) -> String {
-    let mut shown = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => shown.push_str(&format!("[{index}]")),
-            Segment::Map { key } => push_name(&mut shown, key),
-            Segment::Enum { .. } | Segment::Unknown => {}
+/// What `serde_json` had read of the document when it met the error: lines count from 1, columns are bytes.
+fn read_before<'d>(document: &'d [u8], error: &serde_json::Error) -> &'d [u8] {
+    let lines = document.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    document.get(..before.saturating_add(error.column())).unwrap_or(document)
+}
+
+/// One level of nesting: where in its list or object the reader stands.
+enum Level<'d> {
+    /// So many elements came before.
+    List(usize),
+    /// The name as written, once it has been read.
+    Object(Option<&'d [u8]>),
+}
+
+/// Where a reader stands that has read so much of a document, as messages show it: `limits[0].name`.
+///
+/// Of a value that has been read to its end, this is where the value is. So whoever refuses a value must
+/// do so from within its visitor: `serde_json` then notes the place before it reads on.
+fn path_at_end_of(read: &[u8]) -> String {
+    let mut levels = Vec::new();
+    let mut rest = read;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'[' => levels.push(Level::List(0)),
+            b'{' => levels.push(Level::Object(None)),
+            b']' | b'}' => {
+                levels.pop();
+            }
+            b',' => match levels.last_mut() {
+                Some(Level::List(index)) => *index = index.saturating_add(1),
+                Some(Level::Object(name)) => *name = None,
+                None => {}
+            },
+            b'"' => {
+                let length = string_length(after);
+                let (text, behind) = after.split_at_checked(length).unwrap_or((after, &[]));
+                rest = behind.get(1..).unwrap_or_default();
+                if let Some(Level::Object(name @ None)) = levels.last_mut() {
+                    *name = Some(text);
+                }
+            }
+            _ => {}
         }
     }
-    shown
+    levels.into_iter().fold(String::new(), |path, level| match level {
+        Level::List(index) => format!("{path}[{index}]"),
+        Level::Object(None) => path,
+        Level::Object(Some(name)) => member(path, core::str::from_utf8(name).unwrap_or("?")),
+    })
 }
 
-fn push_name(path: &mut String, name: &str) {
+/// How far it is to the quotation mark that ends a string.
+fn string_length(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = text.iter().position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    end.unwrap_or(text.len())
+}
+
+/// The path of a member. A name that may be data is shown as `?`.
+fn member(mut path: String, name: &str) -> String {
+    let ours = name.len() <= MAX_ECHOED_NAME_BYTES
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if !path.is_empty() {
         path.push('.');
     }
-    path.push_str(shown_name(name));
-}
-
-fn shown_name(name: &str) -> &str {
-    let ours = name.len() <= MAX_ECHOED_NAME_BYTES
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if ours { name } else { "?" }
-}
-
-/// The path of a member, whose name serde gives in back quotes. The path may already end with it.
-fn join(path: &str, quoted: &str) -> String {
-    let name = shown_name(quoted.trim_matches('`'));
-    let last = path.rsplit('.').next().unwrap_or_default();
-    let mut joined = path.to_owned();
-    if last != name {
-        push_name(&mut joined, name);
-    }
-    joined
+    path.push_str(if ours { name } else { "?" });
+    path
 }
 
 /// serde's name of an expected type in plain words.
@@ -156,6 +193,15 @@ mod tests {
         scopes: Option<Vec<String>>,
         limits: Option<BTreeMap<String, u32>>,
         before: Option<i64>,
+        inner: Option<Vec<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read by the derived code")]
+    struct Inner {
+        id: u8,
+        on: Option<bool>,
     }
 
     #[track_caller]
@@ -199,14 +245,46 @@ mod tests {
         refused(
             r#"{"name": "n", "colour": 1}"#,
             "colour",
-            "is not a known field, expected one of name, scopes, limits, before",
+            "is not a known field, expected one of name, scopes, limits, before, inner",
         );
         refused(r#"{"name": "n", "name": "m"}"#, "name", "is given twice");
         refused(
             &format!(r#"{{"{}": 1}}"#, "e".repeat(41)),
             "?",
-            "is not a known field, expected one of name, scopes, limits, before",
+            "is not a known field, expected one of name, scopes, limits, before, inner",
         );
+    }
+
+    #[test]
+    fn the_path_is_found_wherever_the_fault_stands() {
+        let inner = |text: &str| {
+            format!("{{\n \"scopes\": [\"a,]}}\\\"\"],\n \"inner\": [{{\"id\": 1}}, {text}")
+        };
+        refused(
+            &inner(r#"{"id": 1, "on": 2}], "name": "n"}"#),
+            "inner[1].on",
+            "expected a boolean, found a whole number",
+        );
+        refused(&inner(r#"{"on": true}]}"#), "inner[1].id", "is required");
+        refused(
+            &inner(r#"{"id": 256}]}"#),
+            "inner[1].id",
+            "expected a whole number, found one out of range",
+        );
+        refused(&inner("{\"id\": 1,\n\"id\" : 2}]}"), "inner[1].id", "is given twice");
+        refused(
+            &inner(r#"{"id" : {}}]}"#),
+            "inner[1].id",
+            "expected a whole number, found an object",
+        );
+        refused(&inner(r#"{"of": 1}]}"#), "inner[1].of", "is not a known field, expected id or on");
+        refused(
+            &inner(r#"{"\u0061": 1}]}"#),
+            "inner[1].?",
+            "is not a known field, expected id or on",
+        );
+        refused(&inner("7 ]}"), "inner[1]", "expected an object, found a whole number");
+        refused(&inner("{\"id\": 1}]\n}"), "name", "is required");
     }
 
     #[test]

@@ -537,7 +537,7 @@ fn wrong_types_and_unknown_words_are_refused_with_what_is_expected() {
         (
             "/limits/0/by",
             json!(["ip", "user"]),
-            "limits[0].by: expected caller, subject, api_key, ip, issuer, route, or a list of them",
+            "limits[0].by[1]: expected one of caller, subject, api_key, ip, issuer, route",
         ),
         (
             "/limits/0/requests",

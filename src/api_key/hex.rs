@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use serde::de::{Error, Visitor};
+
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Writes the bytes, two digits each.
@@ -25,6 +27,26 @@ pub(super) fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = (nibble(*high)? << 4) | nibble(*low)?;
     }
     Some(bytes)
+}
+
+/// Reads them from a string of JSON.
+pub(super) struct Digits<const N: usize>;
+
+impl<const N: usize> Visitor<'_> for Digits<N> {
+    type Value = [u8; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<[u8; N], E> {
+        read(text).ok_or_else(|| {
+            E::custom(format_args!(
+                "expected {} lower-case hexadecimal digits",
+                N.saturating_mul(2)
+            ))
+        })
+    }
 }
 
 fn nibble(digit: u8) -> Option<u8> {

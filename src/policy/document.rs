@@ -3,11 +3,15 @@
 //! Unknown fields are refused everywhere, so that a misspelt option cannot quietly turn a protection
 //! off.
 
+use core::fmt;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IntoDeserializer as _, SeqAccess, Visitor},
+};
 
-use super::shape::{object, objects, optional_object, optional_word, optional_words, word};
+use super::shape::{Word, object, objects, optional_object, optional_word, optional_words, word};
 use crate::{error::Error, strict_json};
 
 /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
@@ -185,15 +189,43 @@ pub(super) struct SecretDocument {
     pub(super) secret: String,
 }
 
-/// A value, or a list of values.
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected caller, subject, api_key, ip, issuer, route, or a list of them"
-)]
+/// A word, or a list of words.
+#[derive(Debug)]
 pub(super) enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),
+}
+
+const COUNT_BY: &str = "expected caller, subject, api_key, ip, issuer, route, or a list of them";
+
+impl<'de> Deserialize<'de> for OneOrMany<super::CountBy> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrList;
+
+        impl<'de> Visitor<'de> for WordOrList {
+            type Value = OneOrMany<super::CountBy>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(COUNT_BY.trim_start_matches("expected "))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                super::CountBy::deserialize(text.into_deserializer())
+                    .map(OneOrMany::One)
+                    .map_err(|_: E| E::custom(COUNT_BY))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(Word(value)) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(OneOrMany::Many(values))
+            }
+        }
+
+        deserializer.deserialize_any(WordOrList)
+    }
 }
 
 impl<T: Default> Default for OneOrMany<T> {

@@ -7,10 +7,7 @@ use core::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{
-        MapAccess, Visitor,
-        value::{MapAccessDeserializer, StringDeserializer},
-    },
+    de::{Error, IntoDeserializer as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 /// A struct, of an object only.
@@ -79,11 +76,25 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-struct Word<T>(T);
+/// A string that is one of the words of `T`.
+pub(super) struct Word<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        T::deserialize(StringDeserializer::<D::Error>::new(text)).map(Word)
+        struct OnlyString<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyString<T> {
+            type Value = Word<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::deserialize(text.into_deserializer()).map(Word)
+            }
+        }
+
+        deserializer.deserialize_str(OnlyString(PhantomData))
     }
 }
