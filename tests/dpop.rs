@@ -137,7 +137,9 @@ fn the_examples_of_the_rfc_verify() {
             }
         }
         let last = if example.proof.ends_with('A') { 'Q' } else { 'A' };
-        let forged = format!("{}{last}", &example.proof[..example.proof.len() - 1]);
+        let mut forged = example.proof.clone();
+        forged.pop();
+        forged.push(last);
         let error = verify_by(&forged, &rules, &confirmation, &request, issued_at).unwrap_err();
         assert_eq!(error.to_string(), "DPoP proof: signature does not hold", "{}", example.source);
     }
@@ -162,8 +164,8 @@ fn the_binding_is_read_from_the_claims() {
         json!(""),
         json!(1),
         json!([jkt]),
-        json!(&jkt[1..]),
-        json!(format!("{}=", &jkt[1..])),
+        json!(jkt.trim_start_matches('0')),
+        json!(jkt.replacen('0', "=", 1)),
     ] {
         assert_eq!(
             read(json!({"cnf": {"jkt": wrong}})),
