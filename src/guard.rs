@@ -9,6 +9,7 @@ mod event;
 mod failures;
 mod identity;
 mod limits;
+pub mod reply;
 
 use core::{fmt, net::IpAddr};
 use std::rc::Rc;
@@ -74,6 +75,19 @@ impl fmt::Debug for Request<'_> {
             .field("client_ip", &self.client_ip)
             .field("preflight", &self.preflight)
             .finish()
+    }
+}
+
+/// Path and query of a URL, as they are written there.
+#[must_use]
+pub fn target_of(url: &str) -> String {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match after_scheme.find(['/', '?', '#']) {
+        Some(at) => {
+            let target = after_scheme.get(at..).unwrap_or_default();
+            if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
+        }
+        None => "/".to_owned(),
     }
 }
 
@@ -244,7 +258,7 @@ impl<'a, B: Backend> Guard<'a, B> {
                     return Err(Error::TokenNotAccepted);
                 }
                 let verified = self.verify_token(token, now).await?;
-                let identity = TokenIdentity::new(&verified);
+                let identity = TokenIdentity::new(verified);
                 self.check_revocation(&identity.revocable(), mode, now, decision).await?;
                 Ok((Identity::Token(identity), None))
             }

@@ -460,12 +460,21 @@ impl Policy {
     /// Whether anything is kept in KV: revocations, the records of API keys, or the keys of issuers.
     #[must_use]
     pub fn needs_kv(&self) -> bool {
-        self.revocation.is_some()
-            || self.jwks_cache.is_some()
-            || self.api_keys.as_ref().is_some_and(|keys| {
-                keys.records != Records::None
-                    || keys.prefixes.iter().any(|known| known.format == KeyFormat::Imported)
-            })
+        self.revocation.is_some() || self.jwks_cache.is_some() || self.needs_key_records()
+    }
+
+    /// Whether records of API keys are looked up.
+    #[must_use]
+    pub fn needs_key_records(&self) -> bool {
+        self.api_keys.as_ref().is_some_and(|keys| {
+            keys.records != Records::None
+                || keys.prefixes.iter().any(|known| known.format == KeyFormat::Imported)
+        })
+    }
+
+    /// The limits, in the order of the policy.
+    pub fn limits(&self) -> impl Iterator<Item = &LimitPolicy> {
+        self.limits.iter()
     }
 
     /// Whether revocations are kept in the ledger.

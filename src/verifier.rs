@@ -310,6 +310,10 @@ impl VerifiedToken {
         &self.payload
     }
 
+    pub(crate) fn into_payload(self) -> Vec<u8> {
+        self.payload
+    }
+
     /// `iss`, equal to the rule's issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {

@@ -41,7 +41,7 @@ const JWKS_PATH: &str = "/.well-known/jwks.json";
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
     let request = &request;
     let gate = isolate::gate(&env, &context).await;
-    let target = facts::target_of(&request.url());
+    let target = crate::guard::target_of(&request.url());
     let path = facts::path_of(&target);
     let prefix = gate.as_ref().map_or("/auth", |gate| gate.policy.auth_prefix.as_str());
     let endpoint =

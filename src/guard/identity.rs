@@ -1,5 +1,7 @@
 //! Who is calling, once that has been verified.
 
+use core::fmt;
+
 use crate::{
     api_key::{KeyId, record::KeyRecord},
     policy::PrefixPolicy,
@@ -29,6 +31,17 @@ pub struct TokenIdentity {
     issued_at: Option<UnixTime>,
     key_id: Option<String>,
     scopes: Vec<String>,
+    payload: Payload,
+}
+
+/// The claims as the issuer wrote them. They may hold anything, so they are not shown.
+#[derive(Clone, PartialEq, Eq)]
+struct Payload(Vec<u8>);
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Payload(_)")
+    }
 }
 
 /// What a verified API key and its record say.
@@ -90,7 +103,7 @@ impl Identity {
 }
 
 impl TokenIdentity {
-    pub(super) fn new(token: &VerifiedToken) -> Self {
+    pub(super) fn new(token: VerifiedToken) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Self {
             issuer: token.issuer().to_owned(),
@@ -100,6 +113,7 @@ impl TokenIdentity {
             issued_at: token.claims().issued_at(),
             key_id: owned(token.key_id()),
             scopes: token.scopes().iter().map(str::to_owned).collect(),
+            payload: Payload(token.into_payload()),
         }
     }
 
@@ -121,6 +135,12 @@ impl TokenIdentity {
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
+    }
+
+    /// The claims as the issuer wrote them: UTF-8 JSON, an object without repeated names.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload.0
     }
 
     /// The token's `jti`.

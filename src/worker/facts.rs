@@ -20,7 +20,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// The facts of a request itself; `target` is its path with its query ([`target_of`]).
+    /// The facts of a request itself; `target` is its path with its query ([`guard::target_of`]).
     pub(super) fn of(request: &Request, target: String, policy: &Policy) -> Self {
         let headers = request.headers();
         let method = request.method();
@@ -103,18 +103,6 @@ pub(super) fn header(headers: &Headers, name: &str) -> Option<String> {
     headers.get(name).ok().flatten().filter(|value| !value.is_empty())
 }
 
-/// Path and query of an absolute URL.
-pub(super) fn target_of(url: &str) -> String {
-    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    match after_scheme.find(['/', '?', '#']) {
-        Some(at) => {
-            let target = after_scheme.get(at..).unwrap_or_default();
-            if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
-        }
-        None => "/".to_owned(),
-    }
-}
-
 /// The path without query.
 pub(super) fn path_of(target: &str) -> &str {
     target.split(['?', '#']).next().unwrap_or_default()
@@ -123,7 +111,7 @@ pub(super) fn path_of(target: &str) -> &str {
 /// `X-Forwarded-Uri` is a path with query; some proxies send the whole URL.
 fn path_of_uri(uri: &str) -> String {
     if uri.starts_with("http://") || uri.starts_with("https://") {
-        target_of(uri)
+        guard::target_of(uri)
     } else {
         uri.to_owned()
     }

@@ -4,7 +4,7 @@ use web_sys::Response;
 
 use super::{headers, reply};
 use crate::{
-    guard::{Decision, Identity},
+    guard::{Decision, Identity, reply::IDENTITY_FIELDS},
     policy::Policy,
 };
 
@@ -19,7 +19,7 @@ pub(super) fn admitted(
 ) -> worker::Result<Response> {
     let answer = reply::empty(200)?;
     let headers = answer.headers();
-    for name in headers::IDENTITY {
+    for name in IDENTITY_FIELDS {
         headers.set(name, "")?;
     }
     headers::set_identity(&headers, identity)?;

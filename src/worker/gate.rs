@@ -1,9 +1,6 @@
 //! The gate of an isolate: a policy, and what is remembered between requests.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    rc::Rc,
-};
+use std::{cell::RefCell, rc::Rc};
 
 use worker::{Context, Env};
 
@@ -11,7 +8,7 @@ use super::{
     clock, counter_object,
     jwks::RemoteKeySets,
     jwks_cache::JwksCache,
-    kv::{self, Kv, Remembered},
+    kv::{self, Kv, Namespace},
     proxy::Target,
     web_crypto::ImportedKeys,
 };
@@ -24,7 +21,12 @@ use crate::{
     policy::{CacheSecs, LimitStore, Policy, Records, Secrets},
     rate::{Limit, Verdict},
     secret::Secret,
-    store::{CounterGroup, CounterStore, StoreError, bounded::BoundedMap, memory::MemoryCounters},
+    store::{
+        CounterGroup, CounterStore, StoreError,
+        bounded::BoundedMap,
+        keyed::{Remembered, UseNote},
+        memory::MemoryCounters,
+    },
     time::UnixMillis,
 };
 
@@ -91,13 +93,12 @@ impl Gate {
     /// KV, seen through this isolate's memory.
     pub(super) fn kv<'a>(&'a self, env: &'a Env) -> Kv<'a> {
         let no_cache = CacheSecs(0);
-        Kv {
-            env,
-            store: OnceCell::new(),
-            remembered: &self.memory.remembered,
-            entries_cache: self.policy.revocation.map_or(no_cache, |policy| policy.cache_secs),
-            records_cache: self.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs),
-        }
+        Kv::new(
+            Namespace::new(env),
+            &self.memory.remembered,
+            self.policy.revocation.map_or(no_cache, |policy| policy.cache_secs),
+            self.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs),
+        )
     }
 
     /// Notes the use of an API key after the answer, at most every few minutes.
@@ -111,7 +112,7 @@ impl Gate {
         }
         let Ok(store) = env.kv(kv::BINDING) else { return };
         noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
-        context.wait_until(kv::note_used(store, *id, now.to_unix_time()));
+        context.wait_until(kv::note_used(store, UseNote::new(id, now.to_unix_time())));
     }
 }
 

@@ -3,13 +3,9 @@
 use web_sys::Headers;
 
 use crate::{
-    guard::{Identity, LimitReport},
+    guard::{Identity, LimitReport, reply},
     policy::Policy,
 };
-
-/// The identity headers.
-pub(super) const IDENTITY: [&str; 5] =
-    ["X-Auth-Method", "X-Auth-Subject", "X-Auth-Issuer", "X-Auth-Scopes", "X-Auth-Key-Id"];
 
 /// Headers about one connection, not about the request (RFC 9110 §7.6.1). `Connection` can also name others
 /// that the next proxy takes out: with `Connection: X-Auth-Subject` a caller could shed an identity.
@@ -53,70 +49,19 @@ pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Resul
 
 /// Sets the identity headers.
 pub(super) fn set_identity(headers: &Headers, identity: &Identity) -> worker::Result<()> {
-    headers.set("X-Auth-Method", identity.method())?;
-    if let Some(subject) = identity.subject() {
-        headers.set("X-Auth-Subject", &header_text(subject))?;
-    }
-    if let Some(issuer) = identity.issuer() {
-        headers.set("X-Auth-Issuer", &header_text(issuer))?;
-    }
-    if !identity.scopes().is_empty() {
-        headers.set("X-Auth-Scopes", &header_text(&identity.scopes().join(" ")))?;
-    }
-    if let Some(id) = identity.api_key_id() {
-        headers.set("X-Auth-Key-Id", &id.to_string())?;
-    }
-    Ok(())
+    set(headers, &reply::identity_fields(identity))
 }
 
-/// A text as a header value that reads back as exactly one text: `%`, controls, non-ASCII, and spaces
-/// at either end are percent-encoded, so `a%0a` and `a\n` stay apart.
-fn header_text(text: &str) -> String {
-    let last = text.len().saturating_sub(1);
-    let mut encoded = String::with_capacity(text.len());
-    for (index, byte) in text.bytes().enumerate() {
-        let edge_space = byte == b' ' && (index == 0 || index == last);
-        if (byte.is_ascii_graphic() || byte == b' ') && byte != b'%' && !edge_space {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-/// Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10), and
-/// `X-RateLimit-*` of the tightest limit where the policy wants them. The names of limits are tokens,
-/// so they need no escaping in a structured field.
+/// Sets the headers about limits.
 pub(super) fn set_limits(
     headers: &Headers,
     limits: &[LimitReport],
     legacy: bool,
 ) -> worker::Result<()> {
-    if limits.is_empty() {
-        return Ok(());
-    }
-    let policies: Vec<String> = limits
-        .iter()
-        .map(|limit| format!("\"{}\";q={};w={}", limit.name, limit.requests, limit.window_secs))
-        .collect();
-    headers.set("RateLimit-Policy", &policies.join(", "))?;
-    let known: Vec<_> =
-        limits.iter().filter_map(|limit| limit.verdict.map(|verdict| (limit, verdict))).collect();
-    let states: Vec<String> = known
-        .iter()
-        .map(|(limit, verdict)| {
-            format!("\"{}\";r={};t={}", limit.name, verdict.remaining, verdict.reset_after_secs)
-        })
-        .collect();
-    if !states.is_empty() {
-        headers.set("RateLimit", &states.join(", "))?;
-    }
-    let tightest = known.iter().min_by_key(|(_, verdict)| verdict.remaining);
-    if let (true, Some((limit, verdict))) = (legacy, tightest) {
-        headers.set("X-RateLimit-Limit", &limit.requests.to_string())?;
-        headers.set("X-RateLimit-Remaining", &verdict.remaining.to_string())?;
-        headers.set("X-RateLimit-Reset", &verdict.reset_after_secs.to_string())?;
-    }
-    Ok(())
+    set(headers, &reply::limit_fields(limits, legacy))
+}
+
+/// Sets fields in place of what is there.
+pub(super) fn set(headers: &Headers, fields: &reply::Fields) -> worker::Result<()> {
+    fields.iter().try_for_each(|(name, value)| Ok(headers.set(name, value)?))
 }

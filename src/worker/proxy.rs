@@ -153,6 +153,6 @@ fn demo(
 
 /// Scheme and host of an absolute URL.
 fn origin_of(url: &str) -> String {
-    let target = super::facts::target_of(url);
+    let target = crate::guard::target_of(url);
     url.strip_suffix(&target).unwrap_or(url).to_owned()
 }

@@ -1,0 +1,272 @@
+//! Decisions as HTTP: the one place where a code becomes a status, a title, a hint and headers, and
+//! where identity and limits become header fields. Both edges answer by it.
+
+use serde::Serialize;
+
+use super::{Carrier, Identity, LimitReport};
+use crate::error::{Code, Error};
+
+/// Seconds after which asking again makes sense when a store or an issuer did not answer.
+const RETRY_UNAVAILABLE_SECS: u32 = 5;
+
+/// Header fields, in the order in which they are set.
+pub type Fields = Vec<(&'static str, String)>;
+
+/// The names that [`identity_fields`] may set.
+pub const IDENTITY_FIELDS: [&str; 5] =
+    ["X-Auth-Method", "X-Auth-Subject", "X-Auth-Issuer", "X-Auth-Scopes", "X-Auth-Key-Id"];
+
+/// The answer to a refused request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`, `Cache-Control`, and what goes with the code: `WWW-Authenticate`, `Retry-After`,
+    /// `Allow`. Not the limits: see [`limit_fields`].
+    pub fields: Fields,
+    /// JSON that ends with a line break: `{"error", "code", "hint"}`, or RFC 9457.
+    pub body: String,
+}
+
+impl Refusal {
+    /// The answer in the form that the request's `Accept` asks for. `carrier` is how the refused
+    /// credential came.
+    #[must_use]
+    pub fn new(error: &Error, carrier: Option<Carrier>, accept: Option<&str>) -> Self {
+        let problem = prefers_problem(accept);
+        let code = error.code();
+        let wire = wire(code);
+        let hint = hint(error, wire.hint);
+        let body = if problem {
+            json_line(&Problem {
+                kind: format!(
+                    "urn:edgegate:error:{}",
+                    code.as_str().to_lowercase().replace('_', "-")
+                ),
+                title: wire.title,
+                status: wire.status,
+                detail: &hint,
+                code: code.as_str(),
+            })
+        } else {
+            json_line(&Body { error: wire.title, code: code.as_str(), hint: &hint })
+        };
+        let kind = if problem { "application/problem+json" } else { "application/json" };
+        let mut fields =
+            vec![("Content-Type", kind.to_owned()), ("Cache-Control", "no-store".to_owned())];
+        if let Some(challenge) = challenge(error, wire.status, carrier) {
+            fields.push(("WWW-Authenticate", challenge));
+        }
+        match error {
+            Error::RateLimited { retry_after_secs, .. } => {
+                fields.push(("Retry-After", retry_after_secs.to_string()));
+            }
+            Error::StoreUnavailable { .. } | Error::KeysUnavailable { .. } => {
+                fields.push(("Retry-After", RETRY_UNAVAILABLE_SECS.to_string()));
+            }
+            Error::MethodNotAllowed { allow } => fields.push(("Allow", (*allow).to_owned())),
+            _ => {}
+        }
+        Self { status: wire.status, fields, body }
+    }
+}
+
+/// The identity as the upstream gets it. Inbound copies of these have to be taken out before.
+#[must_use]
+pub fn identity_fields(identity: &Identity) -> Fields {
+    let mut fields = vec![("X-Auth-Method", identity.method().to_owned())];
+    if let Some(subject) = identity.subject() {
+        fields.push(("X-Auth-Subject", header_text(subject)));
+    }
+    if let Some(issuer) = identity.issuer() {
+        fields.push(("X-Auth-Issuer", header_text(issuer)));
+    }
+    if !identity.scopes().is_empty() {
+        fields.push(("X-Auth-Scopes", header_text(&identity.scopes().join(" "))));
+    }
+    if let Some(id) = identity.api_key_id() {
+        fields.push(("X-Auth-Key-Id", id.to_string()));
+    }
+    fields
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10), and `X-RateLimit-*` of
+/// the tightest limit where the policy wants them (`legacy`). The names of limits are tokens, so they
+/// need no escaping in a structured field.
+#[must_use]
+pub fn limit_fields(limits: &[LimitReport], legacy: bool) -> Fields {
+    let mut fields = Fields::new();
+    if limits.is_empty() {
+        return fields;
+    }
+    let policies: Vec<String> = limits
+        .iter()
+        .map(|limit| format!("\"{}\";q={};w={}", limit.name, limit.requests, limit.window_secs))
+        .collect();
+    fields.push(("RateLimit-Policy", policies.join(", ")));
+    let known: Vec<_> =
+        limits.iter().filter_map(|limit| limit.verdict.map(|verdict| (limit, verdict))).collect();
+    let states: Vec<String> = known
+        .iter()
+        .map(|(limit, verdict)| {
+            format!("\"{}\";r={};t={}", limit.name, verdict.remaining, verdict.reset_after_secs)
+        })
+        .collect();
+    if !states.is_empty() {
+        fields.push(("RateLimit", states.join(", ")));
+    }
+    let tightest = known.iter().min_by_key(|(_, verdict)| verdict.remaining);
+    if let (true, Some((limit, verdict))) = (legacy, tightest) {
+        fields.push(("X-RateLimit-Limit", limit.requests.to_string()));
+        fields.push(("X-RateLimit-Remaining", verdict.remaining.to_string()));
+        fields.push(("X-RateLimit-Reset", verdict.reset_after_secs.to_string()));
+    }
+    fields
+}
+
+/// JSON that ends with a line break, as a terminal likes it. What this is called with are structures of
+/// ours, which JSON can always hold.
+pub(crate) fn json_line<T: Serialize>(value: &T) -> String {
+    let mut line = serde_json::to_string(value).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+/// What a caller is told: status, title and hint of a code.
+struct Wire {
+    status: u16,
+    title: &'static str,
+    hint: &'static str,
+}
+
+const fn wire(code: Code) -> Wire {
+    let (status, title, hint) = match code {
+        Code::MissingCredentials => (
+            401,
+            "Authentication required",
+            "Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'",
+        ),
+        Code::InvalidToken => {
+            (401, "Invalid token", "Get a new token from the issuer and send it unchanged")
+        }
+        Code::TokenExpired => (401, "Token expired", "Get a new token or refresh the session"),
+        Code::TokenNotYetValid => {
+            (401, "Token not yet valid", "Check the clock of the system that issued the token")
+        }
+        Code::TokenRevoked => (401, "Token revoked", "Sign in again"),
+        Code::InvalidApiKey => {
+            (401, "Invalid API key", "Check that the whole key was copied, without spaces")
+        }
+        Code::ApiKeyExpired => (401, "API key expired", "Create a new API key"),
+        Code::ApiKeyRevoked => (401, "API key revoked", "Create a new API key"),
+        Code::WrongEnvironment => (
+            401,
+            "API key belongs to another environment",
+            "Use a key that was created for this environment",
+        ),
+        Code::InsufficientScope => {
+            (403, "Insufficient permissions", "Ask for a credential with the scopes of this route")
+        }
+        Code::RateLimited => {
+            (429, "Too many requests", "Wait as many seconds as Retry-After says, then try again")
+        }
+        Code::InvalidRequest => {
+            (400, "Invalid request", "Correct the request; sending it again will not help")
+        }
+        Code::MultipleCredentials => {
+            (400, "More than one credential", "Send exactly one token or API key")
+        }
+        Code::NotFound => (404, "Not found", "Check the path"),
+        Code::MethodNotAllowed => (405, "Method not allowed", "See the Allow header"),
+        Code::StoreUnavailable => {
+            (503, "Temporarily unavailable", "Try again after as many seconds as Retry-After says")
+        }
+        Code::KeysUnavailable => (
+            503,
+            "Keys of the issuer unavailable",
+            "Try again after as many seconds as Retry-After says",
+        ),
+        Code::UpstreamError => (502, "Upstream did not answer", "Try again later"),
+        Code::ConfigError => {
+            (500, "Gate is not configured", "The operator finds the reason in the log of the gate")
+        }
+    };
+    Wire { status, title, hint }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    code: &'a str,
+    hint: &'a str,
+}
+
+/// RFC 9457.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+}
+
+/// The general hint of the code, or the caller's own mistake where naming it gives nothing away.
+fn hint(error: &Error, general: &'static str) -> String {
+    match error {
+        Error::InvalidRequest(problem) => (*problem).to_owned(),
+        Error::InvalidField { .. } => error.to_string(),
+        Error::InsufficientScope { required } => format!("{general}: {required}"),
+        _ => general.to_owned(),
+    }
+}
+
+/// `WWW-Authenticate` (RFC 6750 §3). Without a credential it names only the scheme (§3.1).
+fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<String> {
+    if status != 401 && status != 403 {
+        return None;
+    }
+    let realm = "Bearer realm=\"edgegate\"";
+    let bearer = carrier == Some(Carrier::Bearer);
+    Some(match error {
+        Error::InsufficientScope { required } if bearer => {
+            // The policy takes only scopes without quote and backslash, so this needs no escaping.
+            format!("{realm}, error=\"insufficient_scope\", scope=\"{required}\"")
+        }
+        Error::MissingCredentials => realm.to_owned(),
+        _ if bearer => {
+            let title = wire(error.code()).title;
+            format!("{realm}, error=\"invalid_token\", error_description=\"{title}\"")
+        }
+        _ => realm.to_owned(),
+    })
+}
+
+/// Whether the caller asks for `application/problem+json` (RFC 9110 §12.5.1; a weight of 0 refuses it).
+fn prefers_problem(accept: Option<&str>) -> bool {
+    accept.is_some_and(|accept| {
+        accept.to_ascii_lowercase().split(',').any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            parts.next() == Some("application/problem+json")
+                && !parts
+                    .any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        })
+    })
+}
+
+/// A text as a header value that reads back as exactly one text: `%`, controls, non-ASCII, and spaces
+/// at either end are percent-encoded, so `a%0a` and `a\n` stay apart.
+fn header_text(text: &str) -> String {
+    let last = text.len().saturating_sub(1);
+    let mut encoded = String::with_capacity(text.len());
+    for (index, byte) in text.bytes().enumerate() {
+        let edge_space = byte == b' ' && (index == 0 || index == last);
+        if (byte.is_ascii_graphic() || byte == b' ') && byte != b'%' && !edge_space {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}

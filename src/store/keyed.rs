@@ -1,0 +1,348 @@
+//! Revocation entries and the records of API keys over any store of texts by name, seen through the
+//! memory of an isolate. STORAGE.md lists the names and the values.
+//!
+//! What is behind may show a write late: Workers KV takes 60 seconds or more to show it in another
+//! location, and caches missing keys there as well. On top of that an isolate believes what it has read
+//! for `cache_secs`. The isolate that writes corrects its own memory at once.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{KeyRecordStore, Page, RevocationStore, StoreError, bounded::BoundedMap};
+use crate::{
+    api_key::{KeyId, record::KeyRecord},
+    base64url,
+    policy::CacheSecs,
+    revocation::{DenyKey, Entry},
+    time::{UnixMillis, UnixTime},
+};
+
+const DENY_PREFIX: &str = "deny/v1/";
+const KEY_PREFIX: &str = "key/v1/";
+const OWNER_PREFIX: &str = "owner/v1/";
+const USED_PREFIX: &str = "used/v1/";
+const HEALTH: &str = "health/v1";
+
+/// What an isolate remembers. At some 300 bytes each, both kinds take at most about 12 MB of the 128 MB
+/// that an isolate on Workers has.
+const MAX_REMEMBERED: usize = 20_000;
+
+/// How long the record of a key outlives its expiry, so that its owner is told "expired" rather than
+/// "unknown": 30 days.
+const KEEP_EXPIRED_SECS: u64 = 30 * 24 * 60 * 60;
+
+/// How long the last use of a key is kept.
+const KEEP_USED_SECS: u64 = 400 * 24 * 60 * 60;
+
+/// What is written when a key was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UseNote {
+    /// Its own name, so that it cannot overwrite a change of the record.
+    pub name: String,
+    /// The time.
+    pub value: String,
+    /// When it may be forgotten: after 400 days, so that a key that is used once a year stays known.
+    pub expires_at: UnixTime,
+}
+
+impl UseNote {
+    /// The note that the key was used now.
+    #[must_use]
+    pub fn new(id: &KeyId, now: UnixTime) -> Self {
+        Self {
+            name: used_name(id),
+            value: now.as_secs().to_string(),
+            expires_at: now.saturating_add(KEEP_USED_SECS),
+        }
+    }
+}
+
+/// A store of texts by name: Workers KV, or what the npm package is given.
+#[allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
+pub trait KeyValue {
+    /// The time.
+    fn now(&self) -> UnixMillis;
+
+    /// The values of these names, in their order; `None` where there is none.
+    async fn read(&self, names: &[String]) -> Result<Vec<Option<String>>, StoreError>;
+
+    /// Writes a value, which is gone from `expires_at` on. A store may keep it somewhat longer: whatever
+    /// must not be believed then says so itself.
+    async fn write(
+        &self,
+        name: &str,
+        value: &str,
+        expires_at: Option<UnixTime>,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a name; removing what is not there is no error.
+    async fn delete(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Names below a prefix, in no meaningful order.
+    async fn names(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<String>, StoreError>;
+}
+
+/// What an isolate has read lately, misses included.
+#[derive(Debug)]
+pub struct Remembered {
+    entries: RefCell<BoundedMap<DenyKey, Option<Entry>>>,
+    records: RefCell<BoundedMap<KeyId, Option<KeyRecord>>>,
+    /// Counts the writes of this isolate. A read that one of them overtook may have the old answer: it
+    /// is used, since it could as well have come first, but not remembered.
+    writes: Cell<u64>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            entries: RefCell::new(BoundedMap::new(MAX_REMEMBERED)),
+            records: RefCell::new(BoundedMap::new(MAX_REMEMBERED)),
+            writes: Cell::new(0),
+        }
+    }
+}
+
+impl Remembered {
+    /// To be called after a write and before what it wrote is remembered.
+    fn note_write(&self) {
+        self.writes.set(self.writes.get().wrapping_add(1));
+    }
+}
+
+/// Revocation entries and key records in such a store.
+#[derive(Debug)]
+pub struct Keyed<'a, S> {
+    store: S,
+    remembered: &'a Remembered,
+    entries_cache: CacheSecs,
+    records_cache: CacheSecs,
+}
+
+impl<'a, S: KeyValue> Keyed<'a, S> {
+    /// What is in `store`, seen through `remembered`: entries are believed for `entries_cache`, records
+    /// for `records_cache`.
+    pub const fn new(
+        store: S,
+        remembered: &'a Remembered,
+        entries_cache: CacheSecs,
+        records_cache: CacheSecs,
+    ) -> Self {
+        Self { store, remembered, entries_cache, records_cache }
+    }
+
+    async fn read_one(&self, name: String) -> Result<Option<String>, StoreError> {
+        Ok(self.read(&[name]).await?.into_iter().next().flatten())
+    }
+
+    /// A store that answers for fewer names than it was asked about has not said that nothing is under
+    /// the others.
+    async fn read(&self, names: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        let values = self.store.read(names).await?;
+        if values.len() == names.len() {
+            return Ok(values);
+        }
+        let problem = format!("{} values, expected {}", values.len(), names.len());
+        Err(StoreError::new(problem))
+    }
+
+    /// When a key was last used, where that is known.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store does not answer.
+    pub async fn last_used(&self, id: &KeyId) -> Result<Option<UnixTime>, StoreError> {
+        let found = self.read_one(used_name(id)).await?;
+        Ok(found.and_then(|secs| secs.parse().ok()).map(UnixTime::from_secs))
+    }
+
+    /// One entry as it is in the store now, past the isolate's memory.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store does not answer, or what it holds is not ours.
+    pub async fn entry(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
+        let found = self.read_one(key.storage_name()).await?;
+        found.map(|value| read_entry(key, &value)).transpose()
+    }
+
+    /// One record as it is in the store now, past the isolate's memory.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store does not answer, or what it holds is not ours.
+    pub async fn fresh_record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        let found = self.read_one(id.storage_name()).await?;
+        found.map(|value| read_record(*id, &value)).transpose()
+    }
+
+    /// Takes a record out of the listing of an owner it no longer belongs to.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store does not answer.
+    pub async fn forget_owner(&self, owner: &str, id: &KeyId) -> Result<(), StoreError> {
+        self.store.delete(&format!("{}{id}", owner_prefix(owner))).await
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        self.read_one(HEALTH.to_owned()).await.map(|_| ())
+    }
+}
+
+impl<S: KeyValue> RevocationStore for Keyed<'_, S> {
+    async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let now = self.store.now();
+        let unknown: Vec<&DenyKey> = {
+            let remembered = self.remembered.entries.borrow();
+            keys.iter().filter(|key| remembered.get(*key, now).is_none()).collect()
+        };
+        let mut read = HashMap::new();
+        if !unknown.is_empty() {
+            let names: Vec<String> = unknown.iter().map(|key| key.storage_name()).collect();
+            let writes = self.remembered.writes.get();
+            let found = self.read(&names).await?;
+            let mut remembered = self.remembered.entries.borrow_mut();
+            for (key, value) in unknown.into_iter().zip(found) {
+                let entry = value.map(|value| read_entry(key, &value)).transpose()?;
+                if self.remembered.writes.get() == writes {
+                    remembered.insert(*key, entry.clone(), until(now, self.entries_cache), now);
+                }
+                read.insert(*key, entry);
+            }
+        }
+        let remembered = self.remembered.entries.borrow();
+        Ok(keys
+            .iter()
+            .map(|key| match read.get(key) {
+                Some(entry) => entry.clone(),
+                None => remembered.get(key, now).cloned().flatten(),
+            })
+            .collect())
+    }
+
+    async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {
+        let value = serde_json::to_string(entry)
+            .map_err(|_| StoreError::new("the entry cannot be written as JSON"))?;
+        let expires_at =
+            entry.kv_ttl_secs(now.to_unix_time()).map(|ttl| now.to_unix_time().saturating_add(ttl));
+        self.store.write(&key.storage_name(), &value, expires_at).await?;
+        self.remembered.note_write();
+        let until = until(now, self.entries_cache);
+        self.remembered.entries.borrow_mut().insert(*key, Some(entry.clone()), until, now);
+        Ok(())
+    }
+
+    async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {
+        self.store.delete(&key.storage_name()).await?;
+        self.remembered.note_write();
+        self.remembered.entries.borrow_mut().remove(key);
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<(DenyKey, Entry)>, StoreError> {
+        let names = self.store.names(DENY_PREFIX, cursor, limit).await?;
+        let found = self.read(&names.items).await?;
+        let mut items = Vec::new();
+        for (name, value) in names.items.iter().zip(found) {
+            // An entry may expire between the two operations.
+            if let (Some(key), Some(value)) =
+                (name.strip_prefix(DENY_PREFIX).and_then(DenyKey::parse), value)
+            {
+                items.push((key, read_entry(&key, &value)?));
+            }
+        }
+        Ok(Page { items, cursor: names.cursor })
+    }
+}
+
+impl<S: KeyValue> KeyRecordStore for Keyed<'_, S> {
+    async fn record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        let now = self.store.now();
+        if let Some(record) = self.remembered.records.borrow().get(id, now) {
+            return Ok(record.clone());
+        }
+        let writes = self.remembered.writes.get();
+        let record = self.fresh_record(id).await?;
+        if self.remembered.writes.get() == writes {
+            let until = until(now, self.records_cache);
+            self.remembered.records.borrow_mut().insert(*id, record.clone(), until, now);
+        }
+        Ok(record)
+    }
+
+    async fn put(&self, record: &KeyRecord, now: UnixMillis) -> Result<(), StoreError> {
+        let value = serde_json::to_string(record)
+            .map_err(|_| StoreError::new("the record cannot be written as JSON"))?;
+        let expires_at = record
+            .expires_at
+            .map(|at| at.max(now.to_unix_time()).saturating_add(KEEP_EXPIRED_SECS));
+        // The index first: a listing that names a record that is not there yet is repaired by reading.
+        let index = format!("{}{}", owner_prefix(&record.owner), record.id);
+        self.store.write(&index, "", expires_at).await?;
+        self.store.write(&record.id.storage_name(), &value, expires_at).await?;
+        self.remembered.note_write();
+        let until = until(now, self.records_cache);
+        self.remembered.records.borrow_mut().insert(record.id, Some(record.clone()), until, now);
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        owner: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<KeyRecord>, StoreError> {
+        let prefix = owner.map_or_else(|| KEY_PREFIX.to_owned(), owner_prefix);
+        let names = self.store.names(&prefix, cursor, limit).await?;
+        let ids: Vec<KeyId> = names
+            .items
+            .iter()
+            .filter_map(|name| name.strip_prefix(&prefix)?.parse().ok())
+            .collect();
+        let found = self.read(&ids.iter().map(KeyId::storage_name).collect::<Vec<_>>()).await?;
+        let mut items = Vec::new();
+        for (id, value) in ids.into_iter().zip(found) {
+            if let Some(value) = value {
+                let record = read_record(id, &value)?;
+                if owner.is_none_or(|owner| record.owner == owner) {
+                    items.push(record);
+                }
+            }
+        }
+        Ok(Page { items, cursor: names.cursor })
+    }
+}
+
+/// Owners are hashed: KV keys hold at most 512 bytes, and a `/` in a name must not look like a level.
+fn owner_prefix(owner: &str) -> String {
+    format!("{OWNER_PREFIX}{}/", base64url::encode(&Sha256::digest(owner.as_bytes())))
+}
+
+fn used_name(id: &KeyId) -> String {
+    format!("{USED_PREFIX}{id}")
+}
+
+fn read_entry(key: &DenyKey, value: &str) -> Result<Entry, StoreError> {
+    Entry::parse(key, value.as_bytes()).map_err(|fault| StoreError::new(fault.to_string()))
+}
+
+fn read_record(id: KeyId, value: &str) -> Result<KeyRecord, StoreError> {
+    KeyRecord::parse(id, value.as_bytes()).map_err(|fault| StoreError::new(fault.to_string()))
+}
+
+fn until(now: UnixMillis, CacheSecs(secs): CacheSecs) -> UnixMillis {
+    now.saturating_add(u64::from(secs).saturating_mul(1000))
+}
