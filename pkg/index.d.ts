@@ -102,52 +102,6 @@ export interface SharedOptions {
   cache?: false | { entries?: number | undefined } | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
-  /**
-   * Tokens that are bound to a key of the client (`cnf.jkt`, RFC 9449). By default such a token is taken with a proof
-   * only, and others as before. `false`: bindings are not looked at, because somebody else has done so.
-   */
-  dpop?: false | DpopOptions | undefined;
-}
-
-export interface DpopOptions {
-  /** Whether every token has to be bound. Default false. */
-  required?: boolean | undefined;
-  /** The greatest age of a proof by `iat` in seconds, 1 to 3600. Default 60. It may be 30 s ahead. */
-  maxAge?: number | undefined;
-  /** The algorithms of proofs. Default: all but HMAC. */
-  algorithms?: readonly Algorithm[] | undefined;
-  /**
-   * Where it is remembered which proofs have been used, for as long as they are taken. Default: in this process, up to
-   * 200,000 of them, beyond which it fails; other processes then do not know of them.
-   */
-  replay?: ReplayStore | undefined;
-}
-
-/** A store of opaque strings that all processes share. */
-export interface ReplayStore {
-  /** Writes `next` if the key has the value `expected` (`null`: none), in one step; `ttlSecs` later it is gone. */
-  compareAndSet(key: string, expected: string | null, next: string, options: { ttlSecs: number }): Promise<boolean>;
-}
-
-/** What came with a token. */
-export interface VerifyOptions {
-  dpop?: {
-    /** The header `DPoP`; nothing if there is none. */
-    proof: string | null | undefined;
-    /** The method of the request. */
-    method: string;
-    /** The URL of the request as the client wrote it, with scheme and host; a query is not looked at. */
-    url: string | URL;
-    /** The nonces that are taken, if the server gives any. Default: `nonce` is not looked at. */
-    nonce?: string | readonly string[] | undefined;
-  } | undefined;
-}
-
-/** Of a request as the web has it, what is looked at. */
-export interface RequestLike {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: { get(name: string): string | null };
 }
 
 export type VerifierOptions =
@@ -186,26 +140,17 @@ export interface VerifiedToken<Claims = Record<string, unknown>> {
 /** What it holds in the engine is given back when it is garbage-collected, or at once by `[Symbol.dispose]()`. */
 export interface Verifier {
   /**
-   * Verifies a token: form, issuer, signature, claims, time, then the proof of possession, in this order.
+   * Verifies a token: form, issuer, signature, claims, time, in this order.
    * @throws {EdgegateError} `INVALID_TOKEN`, `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `KEYS_UNAVAILABLE` if published keys
-   * cannot be had; `STORE_UNAVAILABLE` if it cannot be remembered that a proof was used.
+   * cannot be had.
    */
-  verify<Claims = Record<string, unknown>>(token: string, options?: VerifyOptions): Promise<VerifiedToken<Claims>>;
-  /**
-   * Verifies the token in `Authorization` of a request, `Bearer` or, with its proof in `DPoP`, `DPoP`. `url` and `method`
-   * are for a server behind a proxy that changes them.
-   * @throws {EdgegateError} also `MISSING_CREDENTIALS`, and `INVALID_REQUEST` for another scheme.
-   */
-  verifyRequest<Claims = Record<string, unknown>>(
-    request: RequestLike,
-    options?: { url?: string | URL | undefined; method?: string | undefined; nonce?: string | readonly string[] | undefined },
-  ): Promise<VerifiedToken<Claims>>;
+  verify<Claims = Record<string, unknown>>(token: string): Promise<VerifiedToken<Claims>>;
   /**
    * The same at once: HMAC and Ed25519 anywhere, every algorithm on Node.
    * @throws {EdgegateError} also `SYNC_UNSUPPORTED`: RSA and ECDSA elsewhere, keys yet to be fetched, or the engine not
-   * loaded yet, or a store of proofs.
+   * loaded yet.
    */
-  verifySync<Claims = Record<string, unknown>>(token: string, options?: VerifyOptions): VerifiedToken<Claims>;
+  verifySync<Claims = Record<string, unknown>>(token: string): VerifiedToken<Claims>;
 }
 
 /**
@@ -282,6 +227,230 @@ export interface ApiKeys {
  */
 export function createApiKeys(options: ApiKeyOptions): ApiKeys;
 
+/**
+ * A store of texts by name, for revocation entries, records of API keys, and exact counters. STORAGE.md lists the names. A call
+ * that takes more than 2 s, throws, or returns something else counts as a store that does not answer.
+ */
+export interface Store {
+  /** The values of these keys, in their order; `null` where there is none. */
+  get(keys: string[]): Promise<(string | null)[]>;
+  /** Writes a value, which is gone after `ttlSecs` seconds, if there are any. The last write wins. */
+  put(key: string, value: string, options: { ttlSecs?: number | undefined }): Promise<void>;
+  /** Removes a key; removing what is not there is no error. */
+  delete(key: string): Promise<void>;
+  /** Keys that begin with `prefix`, at most `limit`, in any order; `cursor` leads to the next page, without it this was the last. */
+  list(prefix: string, options: { cursor?: string | undefined; limit: number }): Promise<{ keys: string[]; cursor?: string | undefined }>;
+  /**
+   * Puts `next` in the place of `expected` (`null`: of nothing) in one step that no other call comes between, and says whether
+   * `expected` was there. Needed for exact counters.
+   */
+  compareAndSet?(
+    key: string, expected: string | null, next: string, options: { ttlSecs?: number | undefined },
+  ): Promise<boolean>;
+}
+
+/** A store that can hold exact counters. */
+export interface ExactStore extends Store {
+  compareAndSet(
+    key: string, expected: string | null, next: string, options: { ttlSecs?: number | undefined },
+  ): Promise<boolean>;
+}
+
+/**
+ * A store in the memory of this process: for one process, and for tests. Once it holds `maxEntries` (100,000 by default) that
+ * have not expired, it takes no more, since forgetting would undo a revocation or give a limit back.
+ */
+export function memoryStore(options?: {
+  maxEntries?: number | undefined;
+  /** The time in seconds since 1970. Default: the system's clock. */
+  now?: (() => number) | undefined;
+}): ExactStore;
+
+/** What the store needs of a KV namespace of Workers. */
+export interface KvNamespaceLike {
+  get(key: string): Promise<string | null>;
+  put(key: string, value: string, options?: { expirationTtl?: number }): Promise<void>;
+  delete(key: string): Promise<void>;
+  list(options: { prefix: string; cursor?: string; limit: number }): Promise<object>;
+}
+
+/**
+ * A store over a KV namespace: for revocation and keys. KV shows a write elsewhere after 60 s or more, keeps nothing for less than
+ * 60 s, and cannot compare and set, so it holds no exact counters.
+ * @throws {EdgegateError} `CONFIG_ERROR`
+ */
+export function kvStore(binding: KvNamespaceLike, options?: {
+  /** What keys begin with in KV. Default: nothing, so that the Worker of edgegate finds the same data. */
+  prefix?: string | undefined;
+}): Store;
+
+/** What the store needs of a client: `sendCommand` of redis (node-redis 4 or later), or `call` of ioredis. */
+export type RedisClientLike =
+  | { sendCommand(words: string[]): Promise<unknown> }
+  | { call(command: string, ...words: string[]): Promise<unknown> };
+
+/**
+ * A store over one Redis (6 or later), also behind Sentinel; no cluster. The client has to be connected; it stays the caller's to
+ * close. Counters of all processes that share it are exact, as long as Redis loses no acknowledged write: a failover to a
+ * replica that lags may forget some.
+ * @throws {EdgegateError} `CONFIG_ERROR`
+ */
+export function redisStore(client: RedisClientLike, options?: {
+  /** What keys begin with in Redis. Default `edgegate:`. */
+  prefix?: string | undefined;
+}): ExactStore;
+
+export interface GateOptions {
+  /**
+   * The values of the secrets that the policy names; it may hold others too, as `process.env` or the `env` of a Worker does. A
+   * string stands for its UTF-8 bytes.
+   */
+  secrets?: Readonly<Record<string, unknown>> | undefined;
+  stores?: {
+    /** Revocation entries: needed where the policy has `revocation`. */
+    revocation?: Store | undefined;
+    /** Counters of limits with `store = "durable-object"` (or `"shared"`), which have to be exact. */
+    counters?: Store | undefined;
+    /** Records of API keys: needed unless `api_keys.records` is `"none"`. */
+    keys?: Store | undefined;
+  } | undefined;
+  /** The time in seconds since 1970. Default: the system's clock. */
+  now?: (() => number) | undefined;
+  /**
+   * Is told of decisions as the policy's `log` wants it (refusals by default), with the detail that callers are not told, and of
+   * faults. Default: nobody is. What it throws is ignored.
+   */
+  log?: ((event: GateEvent) => void) | undefined;
+  /** Takes what may be finished after the answer, as `waitUntil` of a Worker's context does. */
+  waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+}
+
+/** What `log` is told. */
+export interface GateEvent {
+  event: 'admitted' | 'refused' | 'fault';
+  /** Milliseconds since 1970. */
+  at?: number;
+  code?: RefusalCode;
+  reason?: string;
+  /** The whole sentence. It holds no credential. */
+  detail?: string;
+  method?: string;
+  /** The path pattern of the route. */
+  route?: string;
+  carrier?: 'bearer' | 'basic' | 'api_key_header' | 'cookie';
+  identity?: 'anonymous' | 'jwt' | 'api_key';
+  issuer?: string;
+  subject?: string;
+  key_id?: string;
+  /** The client's address as limits count it: IPv6 by its /64, `unknown` without one. */
+  client?: string;
+  /** Store faults that the policy lets pass. */
+  faults?: string[];
+  [member: string]: unknown;
+}
+
+/** Who is calling. */
+export interface Identity<Claims = Record<string, unknown>> {
+  method: 'anonymous' | 'jwt' | 'api_key';
+  /** The token's `sub`, or the owner of the API key. */
+  subject?: string;
+  /** The token's issuer. */
+  issuer?: string;
+  scopes: string[];
+  /** The id of the API key; or which key signed the token. */
+  keyId?: string;
+  /** The token's `jti`. */
+  tokenId?: string;
+  /** All claims of the token. */
+  claims?: RegisteredClaims & Claims;
+}
+
+/** The request may go on. */
+export interface Admitted<Claims = Record<string, unknown>> {
+  ok: true;
+  identity: Identity<Claims>;
+  /** The path pattern of the route that decided. */
+  route: string;
+  /** For the answer: `RateLimit-Policy` and `RateLimit` where limits were asked. */
+  headers: Record<string, string>;
+  /**
+   * For the request to what is behind: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`. Whatever
+   * begins with `X-Auth-` in the request has to be taken out before, or callers could say who they are.
+   */
+  forward: Record<string, string>;
+}
+
+/** The request is refused. */
+export interface Refused {
+  ok: false;
+  code: RefusalCode;
+  /** Finer than the code, such as `bad_signature`: for logs, not for callers. */
+  reason: string;
+  /** A sentence for logs, not for callers. */
+  message: string;
+  status: number;
+  /** The path pattern of the route that decided; empty if the path itself was refused. */
+  route: string;
+  /** All that the answer needs: `Content-Type`, `Cache-Control`, `WWW-Authenticate`, `Retry-After`, and the limits. */
+  headers: Record<string, string>;
+  /** JSON as `{"error", "code", "hint"}`, or RFC 9457 for a request that accepts `application/problem+json`. */
+  body: string;
+  /** The whole answer, for those that speak in `Response`s. */
+  response(): Response;
+}
+
+export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refused;
+
+/** The codes of refused requests, the same as in the Worker's answers. */
+export type RefusalCode =
+  | 'MISSING_CREDENTIALS' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED'
+  | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INSUFFICIENT_SCOPE'
+  | 'RATE_LIMITED' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE';
+
+/**
+ * What a gate looks at of a request: a `Request` of the web; Node's `IncomingMessage`, whose `rawHeaders` then count, since its
+ * `headers` hide that there were two; or anything with these members. `url` is absolute or begins with `/`.
+ */
+export interface RequestLike {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: { get(name: string): string | null } | object;
+}
+
+export interface Gate {
+  /**
+   * Decides about a request: route, credential, revocation, scopes, limits, in this order. A refusal is no error.
+   *
+   * The client's address is `clientIp`, else the header that the policy names in `client_ip_header` (in Workers
+   * `CF-Connecting-IP` if it names none), else the address of Node's socket. Behind a proxy, say which: callers can write any
+   * header that the proxy does not set.
+   * @throws {EdgegateError} `ENGINE_FAILED` if the engine trapped meanwhile (the next call gets a new one), `STORE_UNAVAILABLE`
+   * if 10,000 checks are waiting already, `INVALID_REQUEST` for what is no request.
+   */
+  check<Claims = Record<string, unknown>>(
+    request: RequestLike,
+    options?: { clientIp?: string | undefined; waitUntil?: ((promise: Promise<unknown>) => void) | undefined },
+  ): Promise<Decision<Claims>>;
+  /**
+   * Resolves when the engine is loaded and has taken the policy. Elsewhere than in browsers that is so from the beginning.
+   * @throws {EdgegateError} `CONFIG_ERROR`
+   */
+  ready(): Promise<void>;
+}
+
+/**
+ * The gate of the Worker in this process: the same policy, the same decisions. Make one and keep it. In Workers import it from
+ * `edgegate/gate`.
+ *
+ * The policy is the object of `[vars.POLICY]`, or its JSON. What is the Worker's alone is not looked at: `upstream`,
+ * `forward_credential`, `auth_prefix`, `forward_auth`, `jwks_cache`, `admin` (whose secret has to be there all the same).
+ * Limits with `store = "memory"` and those of failed authentication are counted in this process, and begin anew when the engine
+ * had to be replaced.
+ * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault, such as `issuers[1].audience` or `stores.counters`. In
+ * browsers before {@link Gate.ready}, faults that only the engine can see come with it or with the first `check`.
+ */
+export function createGate(policy: object | string, options?: GateOptions): Gate;
+
 /** Loads the engine. Needed before synchronous calls in browsers; elsewhere it is there already. */
 export function ready(): Promise<void>;
 
@@ -289,7 +458,7 @@ export function ready(): Promise<void>;
 export type ErrorCode =
   | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID'
   | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'WRONG_ENVIRONMENT'
-  | 'MISSING_CREDENTIALS' | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED';
+  | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED' | 'ENGINE_FAILED';
 
 /** Every error of this package. The message never holds the token or a key. */
 export class EdgegateError extends Error {

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { createGateWith } from './lib/gate.js';
 import { bind } from './lib/index.js';
 import { nodePlatform } from './lib/node-platform.js';
 
-const load = () => new WebAssembly.Module(readFileSync(new URL('./wasm/edgegate_bg.wasm', import.meta.url)));
-export const { createVerifier, verifyJws, decodeUnverified, importKey, createApiKeys, ready } = bind(nodePlatform(load));
+const load = (name) => new WebAssembly.Module(readFileSync(new URL(name, import.meta.url)));
+export const { createVerifier, verifyJws, decodeUnverified, importKey, createApiKeys, ready } =
+  bind(nodePlatform(() => load('./wasm/edgegate_bg.wasm')));
+export const createGate = createGateWith(nodePlatform(() => load('./wasm/edgegate_gate_bg.wasm')));
 export { EdgegateError } from './lib/index.js';
+export { kvStore, memoryStore, redisStore } from './lib/stores.js';

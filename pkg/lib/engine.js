@@ -84,6 +84,11 @@ export class Engine {
     return this.#exports !== null;
   }
 
+  /** Counts the instances: what belongs to an earlier one is gone. */
+  get generation() {
+    return this.#generation;
+  }
+
   /** Makes an instance now. */
   start() {
     if (this.#exports) return;
@@ -187,18 +192,6 @@ export class Engine {
     this.start();
     try {
       const status = this.#exports[name](handle, issuer, this.#send(text), now);
-      this.#bytes();
-      return status;
-    } catch (error) {
-      throw this.#trapped(error);
-    }
-  }
-
-  /** A call about a proof of possession. */
-  callProof(text, now, maxAge, algorithms) {
-    this.start();
-    try {
-      const status = this.#exports.verifyProof(this.#send(text), now, maxAge, algorithms);
       this.#bytes();
       return status;
     } catch (error) {
@@ -315,9 +308,13 @@ export class Engine {
   }
 
   #free(thing) {
-    if (this.#exports === null || thing.generation !== this.#generation) return;
+    if (this.#exports !== null && thing.generation === this.#generation) this.drop(thing.free, thing.handle);
+  }
+
+  /** Calls what forgets something of the running instance. */
+  drop(name, handle) {
     try {
-      this.#exports[thing.free](thing.handle);
+      this.#exports[name](handle);
     } catch (error) {
       this.#trapped(error);
     }

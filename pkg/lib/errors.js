@@ -40,3 +40,6 @@ function utf8Length(text) {
   }
   return bytes;
 }
+
+/** What a store threw: one line of it, for the operator's log. */
+export const problemOf = (error) => String(error?.message ?? error).split('\n', 1)[0].slice(0, 200);

@@ -1,4 +1,3 @@
-import { dpopOptions } from './dpop.js';
 import { configError } from './errors.js';
 import { jsonOf, sourceOf } from './keys.js';
 
@@ -10,7 +9,7 @@ const ISSUER_OPTIONS = [
   'issuer', 'audience', 'algorithms', 'key', 'jwks', 'jwksUri', 'clockTolerance', 'requiredClaims', 'typ', 'maxTokenAge',
   'requireExp', 'profile',
 ];
-const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now', 'dpop'];
+const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now'];
 
 /** Refuses what is no plain object, and unknown names: a misspelt option must not turn a check off. */
 export function checkNames(options, known, path) {
@@ -66,7 +65,6 @@ export function verifierOptions(options, platform) {
     maxTokenLength: tokenLength(maxTokenLength),
     entries: cacheEntries(cache),
     clock: clock(now),
-    dpop: dpopOptions(options.dpop),
   };
 }
 

@@ -27,8 +27,10 @@ impl<T> Handles<T> {
     }
 
     pub(super) fn remove(&mut self, handle: usize) {
-        if let Some(place) = handle.checked_sub(1).and_then(|place| self.places.get_mut(place)) {
-            *place = None;
-        }
+        drop(self.take(handle));
+    }
+
+    pub(super) fn take(&mut self, handle: usize) -> Option<T> {
+        self.places.get_mut(handle.checked_sub(1)?)?.take()
     }
 }

@@ -19,10 +19,12 @@ const manifest = () => JSON.parse(readFileSync(project.path('node_modules/edgega
 
 test('the tarball holds what is needed and nothing else', () => {
   const inFolder = (folder) => readdirSync(path.join(PKG, folder)).map((name) => `${folder}/${name}`);
+  const filesBelow = (folder) => readdirSync(path.join(PKG, folder), { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile()).map((one) => path.relative(PKG, path.join(one.parentPath, one.name)));
   const expected = [
-    'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'index.d.ts', 'pure.d.ts', 'slim.d.ts',
-    'browser.js', 'node.js', 'slim.js', 'workerd.js', ...inFolder('lib'), ...inFolder('pure'),
-    ...['edgegate_bg.wasm', 'edgegate_pure_bg.wasm'].map((name) => `wasm/${name}`),
+    'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'gate.d.ts', 'index.d.ts', 'pure.d.ts', 'slim.d.ts',
+    'browser.js', 'node.js', 'slim.js', 'workerd.js', ...inFolder('gate'), ...filesBelow('lib'), ...inFolder('pure'),
+    ...['edgegate_bg.wasm', 'edgegate_gate_bg.wasm', 'edgegate_pure_bg.wasm'].map((name) => `wasm/${name}`),
     ...['node', 'pure', 'slim'].flatMap((name) => [`wasm/${name}.cjs`, `wasm/${name}.d.cts`]),
   ];
   assert.deepEqual(project.packed.files.map((file) => file.path).sort(), expected.sort());
@@ -58,7 +60,8 @@ test('publint finds nothing', async () => {
 test('attw finds nothing: types fit under every resolution', async () => {
   // Types of a wasm file are its importer's matter.
   const { stdout } = await run(program('attw'), [
-    project.packed.tarball, '--format', 'json', '--no-definitely-typed', '--exclude-entrypoints', 'edgegate.wasm', 'edgegate-pure.wasm',
+    project.packed.tarball, '--format', 'json', '--no-definitely-typed', '--exclude-entrypoints', 'edgegate.wasm', 'edgegate-gate.wasm',
+    'edgegate-pure.wasm',
   ], { maxBuffer: 64 * 1024 * 1024 }).catch((error) => error);
   const { problems, analysis } = JSON.parse(stdout);
   assert.deepEqual(problems, {});

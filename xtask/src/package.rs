@@ -23,8 +23,9 @@ struct Module {
     features: &'static str,
 }
 
-const MODULES: [Module; 2] = [
+const MODULES: [Module; 3] = [
     Module { name: "edgegate", features: "js" },
+    Module { name: "edgegate_gate", features: "js-gate" },
     Module { name: "edgegate_pure", features: "js,pure" },
 ];
 

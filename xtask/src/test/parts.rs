@@ -32,6 +32,9 @@ const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 /// To build the npm package, and to open pages with it.
 const PACKAGE_AND_BROWSER: &[Need] =
     &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen, Need::Browser];
+/// To build it, and to keep what its gate counts in Redis.
+const PACKAGE_AND_REDIS: &[Need] =
+    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen, Need::Redis];
 
 /// One line of the summary.
 pub(super) struct Part {
@@ -94,8 +97,8 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "node",
-        about: "the npm package in Node",
-        needs: setup::PACKAGE,
+        about: "the npm package in Node, its gate beside the Worker and over Redis",
+        needs: PACKAGE_AND_REDIS,
         steps: node_tests,
     },
     Part {
@@ -198,6 +201,7 @@ fn lint_host() -> Result<()> {
 fn lint_wasm() -> Result<()> {
     cargo_wasm(&["clippy", "--all-targets", "--features", "worker", "--", "-D", "warnings"])?;
     cargo_wasm(&["clippy", "--lib", "--features", "js", "--", "-D", "warnings"])?;
+    cargo_wasm(&["clippy", "--lib", "--features", "js-gate", "--", "-D", "warnings"])?;
     cargo_wasm(&["clippy", "--lib", "--features", "js,pure", "--", "-D", "warnings"])
 }
 

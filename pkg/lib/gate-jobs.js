@@ -1,0 +1,143 @@
+import { HOST_REFUSES_KEY } from './engine.js';
+import { problemOf } from './errors.js';
+import { fetchKeys } from './remote.js';
+import { Turns } from './turns.js';
+
+/** As the Worker: beyond two seconds the caller is better off with an answer. */
+const STORE_MILLIS = 2000;
+/** After a lost race the next attempt waits up to this long, growing with each. */
+const MAX_BACK_OFF_MILLIS = 32;
+
+/** What a check asks of the host, as src/js/gate/task.rs names it. */
+export class Jobs {
+  #platform;
+  #stores;
+  #tell;
+  #turns = new Turns();
+  #fetching = new Map();
+
+  constructor(platform, stores, tell) {
+    this.#platform = platform;
+    this.#stores = stores;
+    this.#tell = tell;
+  }
+
+  /** Does them side by side; those that are answered, in a list. `held` are the turns of this check. */
+  async all(jobs, held, signature) {
+    const answers = [];
+    await Promise.all(jobs.map(async ({ id, job }) => {
+      // A job without members is its name alone.
+      const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
+      if (name === 'release') return this.#release(held, members.name);
+      if (name === 'note') return this.#tell({ event: 'fault', detail: members.detail, stale_keys: true });
+      try {
+        const value = name === 'signature' ? await this.#signature(signature) : await this[name](members, held);
+        answers.push({ id, value });
+      } catch (error) {
+        answers.push({ id, problem: problemOf(error) });
+      }
+      return undefined;
+    }));
+    return answers;
+  }
+
+  async get({ store, names }) {
+    const values = await within(this.#stores[store].get(names));
+    if (!Array.isArray(values) || values.length !== names.length) throw new Error(`get: expected a list of ${names.length}`);
+    return values.map(textOrNull);
+  }
+
+  async put({ store, name, value, ttlSecs }) {
+    await within(this.#stores[store].put(name, value, ttlSecs === undefined ? {} : { ttlSecs }));
+    return null;
+  }
+
+  async delete({ store, name }) {
+    await within(this.#stores[store].delete(name));
+    return null;
+  }
+
+  async list({ store, prefix, cursor, limit }) {
+    const page = await within(this.#stores[store].list(prefix, { cursor, limit }));
+    if (!Array.isArray(page?.keys) || !page.keys.every((key) => typeof key === 'string')) throw new Error('list: expected { keys, cursor }');
+    return { keys: page.keys, cursor: page.cursor === undefined || page.cursor === null ? null : String(page.cursor) };
+  }
+
+  async load({ name }, held) {
+    const turn = held.get(name);
+    if (turn === undefined) {
+      const { known } = await this.#take(held, name);
+      // What the one before has just written is still there, unless another process was faster: the swap tells.
+      if (known !== undefined) return known;
+    } else {
+      turn.attempts += 1;
+      await pause(Math.random() * Math.min(MAX_BACK_OFF_MILLIS, 2 ** turn.attempts));
+    }
+    const values = await within(this.#stores.counters.get([name]));
+    if (!Array.isArray(values) || values.length !== 1) throw new Error('get: expected a list of 1');
+    return textOrNull(values[0]);
+  }
+
+  async swap({ name, expected, next, ttlSecs }, held) {
+    const done = await within(this.#stores.counters.compareAndSet(name, expected, next, { ttlSecs }));
+    if (typeof done !== 'boolean') throw new Error('compareAndSet: expected true or false');
+    if (done) this.#release(held, name, next);
+    return done;
+  }
+
+  async fetchKeys({ uri, etag }) {
+    const key = `${etag ?? ''} ${uri}`;
+    let fetching = this.#fetching.get(key);
+    if (fetching === undefined) {
+      fetching = fetchKeys(uri, etag);
+      // On some runtimes one request cannot wait for what another has begun.
+      if (this.#platform.sharesPromises) {
+        this.#fetching.set(key, fetching);
+        fetching.then(() => this.#fetching.delete(key));
+      }
+    }
+    const { answer, problem } = await fetching;
+    if (problem !== undefined) throw new Error(problem);
+    return answer;
+  }
+
+  releaseAll(held) {
+    for (const name of [...held.keys()]) this.#release(held, name);
+  }
+
+  async #signature(job) {
+    const verdict = await this.#platform.host.decide(job);
+    return verdict === HOST_REFUSES_KEY ? null : verdict === 1;
+  }
+
+  async #take(held, name) {
+    const turn = await this.#turns.take(name, STORE_MILLIS);
+    held.set(name, { attempts: 0 });
+    return turn;
+  }
+
+  #release(held, name, known) {
+    if (held.delete(name)) this.#turns.release(name, known);
+  }
+}
+
+function textOrNull(value) {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'string') throw new Error('get: expected strings and nulls');
+  return value;
+}
+
+const pause = (millis) => new Promise((resolve) => { setTimeout(resolve, millis); });
+
+/** What a store promises, if it keeps it in time. */
+async function within(promised) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer in time')), STORE_MILLIS);
+  });
+  try {
+    return await Promise.race([promised, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

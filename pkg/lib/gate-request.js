@@ -1,0 +1,55 @@
+import { EdgegateError } from './errors.js';
+
+/** Headers that the guard looks at, and how a repeated one reads (RFC 9110 §5.3; cookies RFC 6265 §5.4). */
+const HEADERS = {
+  authorization: ['authorization', ', '],
+  apiKey: ['x-api-key', ', '],
+  cookie: ['cookie', '; '],
+  accept: ['accept', ', '],
+  origin: ['origin', ', '],
+  requestedMethod: ['access-control-request-method', ', '],
+};
+
+/**
+ * What the guard looks at of a request: a `Request` of the web, Node's `IncomingMessage`, or anything with
+ * `method`, `url` and `headers`.
+ */
+export function factsOf(request, clientIp, clientIpHeader) {
+  const { method, url } = request ?? {};
+  if (typeof method !== 'string' || typeof url !== 'string') throw invalid('request', 'expected a Request, or method, url and headers');
+  if (clientIp !== undefined && typeof clientIp !== 'string') throw invalid('clientIp', 'expected a string');
+  const read = readerOf(request);
+  const facts = { method, url };
+  for (const [name, [header, separator]] of Object.entries(HEADERS)) facts[name] = read(header, separator);
+  facts.clientIp = clientIp ?? (clientIpHeader === undefined ? undefined : read(clientIpHeader.toLowerCase(), ', '))
+    ?? request.socket?.remoteAddress;
+  return facts;
+}
+
+/** Reads headers by their lower-case names. */
+function readerOf({ rawHeaders, headers }) {
+  // Node's own object keeps the first of two Authorization headers; two are to be refused.
+  if (Array.isArray(rawHeaders)) {
+    return (name, separator) => {
+      const values = [];
+      for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+        if (String(rawHeaders[index]).toLowerCase() === name) values.push(rawHeaders[index + 1]);
+      }
+      return joined(values, separator);
+    };
+  }
+  if (typeof headers?.get === 'function') return (name) => headers.get(name) ?? undefined;
+  if (typeof headers !== 'object' || headers === null) throw invalid('request.headers', 'expected Headers or an object');
+  return (name, separator) => {
+    const values = [];
+    for (const [key, value] of Object.entries(headers)) {
+      if (key.toLowerCase() === name && value !== undefined && value !== null) values.push(...[value].flat());
+    }
+    return joined(values, separator);
+  };
+}
+
+const joined = (values, separator) => (values.length === 0 ? undefined : values.map(String).join(separator));
+
+const invalid = (path, problem) =>
+  new EdgegateError({ code: 'INVALID_REQUEST', reason: 'invalid_field', message: `${path}: ${problem}`, path });

@@ -1,0 +1,211 @@
+import { DONE, Engine, PENDING } from './engine.js';
+import { EdgegateError, configError, problemOf } from './errors.js';
+import { Jobs } from './gate-jobs.js';
+import { factsOf } from './gate-request.js';
+import { bytesOf, jsonOf } from './keys.js';
+import { checkNames, clock } from './options.js';
+
+/** `createGate` of index.d.ts. */
+export class Gate {
+  #engine;
+  #thing;
+  #clock;
+  #jobs;
+  #log;
+  #waitUntil;
+  #readsAddress;
+
+  constructor(engine, policy, options = {}) {
+    checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil'], '');
+    const { secrets = {}, stores = {}, now, log, waitUntil } = options;
+    checkNames(stores, ['revocation', 'counters', 'keys'], 'stores');
+    for (const [name, store] of Object.entries(stores)) checkStore(store, name);
+    this.#engine = engine;
+    this.#clock = clock(now);
+    this.#log = callable(log, 'log');
+    this.#waitUntil = callable(waitUntil, 'waitUntil');
+    const document = documentOf(policy);
+    // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
+    this.#readsAddress = document.client_ip_header ?? engine.platform.clientIpHeader;
+    this.#jobs = new Jobs(engine.platform, stores, (event) => this.#tell(event));
+    this.#thing = hold(engine, this, JSON.stringify({
+      policy: JSON.stringify(document),
+      secrets: secretsOf(document, secrets, engine.platform),
+      stores: {
+        revocation: stores.revocation !== undefined,
+        keys: stores.keys !== undefined,
+        counters: kindOfCounters(stores.counters),
+      },
+    }));
+    if (engine.canRun) engine.handle(this.#thing);
+  }
+
+  /** Resolves when the engine is loaded and has taken the policy. */
+  async ready() {
+    await this.#engine.ready();
+    this.#engine.handle(this.#thing);
+  }
+
+  async check(request, options = {}) {
+    checkNames(options, ['clientIp', 'waitUntil'], '');
+    const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
+    const facts = factsOf(request, options.clientIp, this.#readsAddress);
+    if (!this.#engine.isRunning) await this.#engine.ready();
+    const decision = await this.#run('checkRequest', JSON.stringify(facts));
+    if (decision.event !== undefined) this.#tell(decision.event);
+    if (decision.note !== undefined) {
+      const { name, value, ttlSecs } = decision.note;
+      const writing = this.#jobs.put({ store: 'keys', name, value, ttlSecs }).catch((error) => {
+        this.#tell({ event: 'fault', at: this.#clock(), detail: `last use not noted: ${problemOf(error)}` });
+      });
+      waitUntil?.(writing);
+    }
+    return decision.body === undefined ? admitted(decision) : new Refusal(decision);
+  }
+
+  [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
+    this.#engine.dispose(this.#thing);
+  }
+
+  /** Begins a task in the engine and does its jobs until it is done. */
+  async #run(name, text) {
+    const engine = this.#engine;
+    const held = new Map();
+    let task = 0;
+    let generation;
+    try {
+      const handle = engine.handle(this.#thing);
+      generation = engine.generation;
+      let status = engine.call(name, handle, text, this.#clock());
+      while (status === PENDING) {
+        task = engine.issuer;
+        const { job: signature } = engine;
+        const answers = await this.#jobs.all(JSON.parse(engine.text()), held, signature);
+        // Another check may have trapped meanwhile, and this one's task is gone with the instance.
+        if (engine.generation !== generation || !engine.isRunning) throw trapped();
+        const waiting = task;
+        task = 0;
+        status = engine.call('resumeTask', waiting, JSON.stringify(answers), this.#clock());
+      }
+      if (status !== DONE) throw engine.refusal();
+      return answerOf(engine);
+    } catch (error) {
+      throw error.reason === 'trapped' ? trapped(error.cause) : error;
+    } finally {
+      this.#jobs.releaseAll(held);
+      if (task !== 0 && engine.generation === generation && engine.isRunning) engine.drop('dropTask', task);
+    }
+  }
+
+  /** An operator's log that throws must not change a decision. */
+  #tell(event) {
+    try {
+      this.#log?.(event);
+    } catch {
+      // Nobody else to tell.
+    }
+  }
+}
+
+/** By itself, so that what the engine holds does not hold the owner, which could then never be collected. */
+function hold(engine, owner, text) {
+  return engine.hold(owner, 'freeGate', () => engine.call('createGate', undefined, text));
+}
+
+function answerOf(engine) {
+  const decision = JSON.parse(engine.text());
+  const claims = engine.keyId();
+  if (claims !== undefined) decision.identity.claims = JSON.parse(claims);
+  return decision;
+}
+
+const trapped = (cause) => {
+  const error = new EdgegateError({
+    code: 'ENGINE_FAILED', reason: 'trapped', message: 'the WebAssembly instance trapped during the check and was replaced',
+  });
+  if (cause !== undefined) error.cause = cause;
+  return error;
+};
+
+const admitted = ({ identity, route, headers, forward }) => ({ ok: true, identity, route, headers, forward });
+
+/** A refused decision. */
+class Refusal {
+  ok = false;
+
+  constructor({ code, reason, message, status, route, headers, body }) {
+    Object.assign(this, { code, reason, message, status, route, headers, body });
+  }
+
+  response() {
+    return new Response(this.body, { status: this.status, headers: this.headers });
+  }
+}
+
+function callable(value, path) {
+  if (value !== undefined && typeof value !== 'function') throw configError(path, 'expected a function');
+  return value;
+}
+
+/** The policy as a plain object. */
+function documentOf(policy) {
+  let document = policy;
+  if (typeof policy === 'string') {
+    try {
+      document = JSON.parse(policy);
+    } catch {
+      throw configError('', 'the policy is no JSON');
+    }
+  }
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) throw configError('', 'expected an object as policy');
+  return JSON.parse(jsonOf(document, ''));
+}
+
+/** The secrets that the policy names, and no others: `secrets` may be a whole environment. */
+function secretsOf(document, secrets, platform) {
+  if (typeof secrets !== 'object' || secrets === null) throw configError('secrets', 'expected an object');
+  const found = {};
+  const visit = (value) => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, member] of Object.entries(value)) {
+      if (name === 'secret' && typeof member === 'string') find(member);
+      else visit(member);
+    }
+  };
+  const find = (name) => {
+    if (!Object.hasOwn(secrets, name)) return;
+    const secret = secrets[name];
+    let bytes;
+    if (typeof secret === 'string') bytes = new TextEncoder().encode(secret);
+    else if (ArrayBuffer.isView(secret) || secret instanceof ArrayBuffer) bytes = bytesOf(secret);
+    else throw configError(`secrets.${name}`, 'expected a string or bytes');
+    Object.defineProperty(found, name, { value: platform.encodeBase64Url(bytes), enumerable: true });
+  };
+  visit(document);
+  return found;
+}
+
+const METHODS = ['get', 'put', 'delete', 'list'];
+
+function checkStore(store, name) {
+  if (store === undefined) return;
+  const wanted = name === 'counters' ? ['get'] : METHODS;
+  const missing = typeof store === 'object' && store !== null ? wanted.filter((one) => typeof store[one] !== 'function') : wanted;
+  if (missing.length > 0) {
+    throw configError(`stores.${name}`, `expected a store like memoryStore(), ${missing.join(', ')} missing`);
+  }
+}
+
+function kindOfCounters(store) {
+  if (store === undefined) return 'none';
+  return typeof store.compareAndSet === 'function' ? 'exact' : 'plain';
+}
+
+/** `createGate` over an engine that has the guard. */
+export const createGateOf = (engine) => (policy, options) => new Gate(engine, policy, options);
+
+/** `createGate` over an engine of its own, which is loaded for the first gate. */
+export function createGateWith(platform) {
+  let engine;
+  return (policy, options) => new Gate((engine ??= new Engine(platform)), policy, options);
+}

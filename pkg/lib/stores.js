@@ -1,0 +1,3 @@
+export { kvStore } from './stores/kv.js';
+export { memoryStore } from './stores/memory.js';
+export { redisStore } from './stores/redis.js';

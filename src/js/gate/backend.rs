@@ -1,0 +1,293 @@
+//! What a gate keeps between checks, and the guard's backend over the host.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde::Deserialize;
+
+use super::remote_keys::{Fetched, RemoteKeySets};
+use super::task::{Desk, Job};
+use crate::api_key::KeyId;
+use crate::error::Error;
+use crate::guard::{Backend, Identity};
+use crate::js::host::{self, Verdict as SignatureVerdict};
+use crate::jws::HostCheck;
+use crate::keys::KeySet;
+use crate::policy::{CacheSecs, LimitStore, Policy, Records};
+use crate::rate::{Limit, Verdict};
+use crate::store::bounded::BoundedMap;
+use crate::store::keyed::{KeyValue, Keyed, Remembered, UseNote};
+use crate::store::memory::MemoryCounters;
+use crate::store::shared::{SharedCounters, SwapStore};
+use crate::store::{CounterGroup, CounterStore, Page, StoreError};
+use crate::time::{UnixMillis, UnixTime};
+
+/// How often the last use of a key is written down; nobody needs it finer.
+const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
+
+/// Keys whose last use this instance remembers to have noted.
+const MAX_NOTED: usize = 10_000;
+
+/// The state of a gate. It is gone with the instance.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) policy: Policy,
+    failures: MemoryCounters,
+    counters: MemoryCounters,
+    remote: RemoteKeySets,
+    entries: Remembered,
+    records: Remembered,
+    noted: RefCell<BoundedMap<KeyId, ()>>,
+}
+
+impl Gate {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            failures: MemoryCounters::default(),
+            counters: MemoryCounters::default(),
+            remote: RemoteKeySets::default(),
+            entries: Remembered::default(),
+            records: Remembered::default(),
+            noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
+        }
+    }
+
+    /// What to write after the answer: that the key was used, at most every few minutes.
+    pub(super) fn note_use(&self, identity: &Identity, now: UnixMillis) -> Option<UseNote> {
+        let id = identity.api_key_id()?;
+        if self.policy.api_keys.as_ref().is_none_or(|keys| keys.records == Records::None) {
+            return None;
+        }
+        let mut noted = self.noted.borrow_mut();
+        if noted.get(id, now).is_some() {
+            return None;
+        }
+        noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
+        Some(UseNote::new(id, now.to_unix_time()))
+    }
+}
+
+/// The stores and the crypto of one check.
+#[derive(Debug)]
+pub(super) struct HostBackend<'a> {
+    gate: &'a Gate,
+    desk: &'a Desk,
+    keys: Keyed<'a, HostStore<'a>>,
+    revocations: Keyed<'a, HostStore<'a>>,
+    counters: Counters<'a>,
+}
+
+impl<'a> HostBackend<'a> {
+    pub(super) fn new(gate: &'a Gate, desk: &'a Desk) -> Self {
+        let store = |name| HostStore { name, desk };
+        let no_cache = CacheSecs(0);
+        let entries_cache = gate.policy.revocation.map_or(no_cache, |policy| policy.cache_secs);
+        let records_cache = gate.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs);
+        Self {
+            gate,
+            desk,
+            keys: Keyed::new(store("keys"), &gate.records, no_cache, records_cache),
+            revocations: Keyed::new(store("revocation"), &gate.entries, entries_cache, no_cache),
+            counters: Counters {
+                memory: &gate.counters,
+                shared: SharedCounters::new(HostSwap { desk }),
+            },
+        }
+    }
+}
+
+impl<'a> Backend for HostBackend<'a> {
+    type Keys = Keyed<'a, HostStore<'a>>;
+    type Revocations = Keyed<'a, HostStore<'a>>;
+    type Counters = Counters<'a>;
+
+    fn keys(&self) -> &Self::Keys {
+        &self.keys
+    }
+
+    fn revocations(&self) -> &Self::Revocations {
+        &self.revocations
+    }
+
+    fn counters(&self) -> &Self::Counters {
+        &self.counters
+    }
+
+    fn failures(&self) -> &MemoryCounters {
+        &self.gate.failures
+    }
+
+    async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
+        match host::ask(check, issuer)? {
+            SignatureVerdict::Holds => Ok(true),
+            SignatureVerdict::Bad => Ok(false),
+            SignatureVerdict::Pending => {
+                let verdict = self.desk.ask::<Option<bool>>(Job::Signature).await;
+                verdict
+                    .and_then(|verdict| {
+                        verdict.ok_or_else(|| "the host refuses the key".to_owned())
+                    })
+                    .map_err(|problem| Error::KeysUnavailable {
+                        issuer: issuer.to_owned(),
+                        problem,
+                    })
+            }
+        }
+    }
+
+    async fn remote_keys(
+        &self,
+        issuer: &str,
+        uri: &str,
+        key_id: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        let fetch = async |uri: &str, etag: Option<&str>| {
+            let answer: Published = self.desk.ask(Job::FetchKeys { uri, etag }).await?;
+            Ok(answer.into())
+        };
+        let note = |fault: &Error| {
+            self.desk.tell(&Job::Note { detail: fault.to_string() });
+        };
+        self.gate.remote.keys(issuer, uri, key_id, now, fetch, note).await
+    }
+}
+
+/// What an issuer answered. Without `jwks` it said that nothing has changed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Published {
+    jwks: Option<String>,
+    etag: Option<String>,
+    cache_control: Option<String>,
+}
+
+impl From<Published> for Fetched {
+    fn from(Published { jwks, etag, cache_control }: Published) -> Self {
+        match jwks {
+            Some(jwks) => Self::Keys { jwks, etag, cache_control },
+            None => Self::NotModified { cache_control },
+        }
+    }
+}
+
+/// One of the host's stores.
+#[derive(Debug)]
+pub(super) struct HostStore<'a> {
+    name: &'static str,
+    desk: &'a Desk,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    keys: Vec<String>,
+    cursor: Option<String>,
+}
+
+impl KeyValue for HostStore<'_> {
+    fn now(&self) -> UnixMillis {
+        self.desk.now()
+    }
+
+    async fn read(&self, names: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.desk.ask_store(Job::Get { store: self.name, names }).await
+    }
+
+    async fn write(
+        &self,
+        name: &str,
+        value: &str,
+        expires_at: Option<UnixTime>,
+    ) -> Result<(), StoreError> {
+        let now = self.desk.now().to_unix_time();
+        let ttl_secs = expires_at.map(|at| at.secs_since(now).max(1));
+        let job = Job::Put { store: self.name, name, value, ttl_secs };
+        self.desk.ask_store::<()>(job).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        self.desk.ask_store::<()>(Job::Delete { store: self.name, name }).await
+    }
+
+    async fn names(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<String>, StoreError> {
+        let job = Job::List { store: self.name, prefix, cursor, limit };
+        let Listed { keys, cursor } = self.desk.ask_store(job).await?;
+        Ok(Page { items: keys, cursor })
+    }
+}
+
+/// The host's store of counters.
+#[derive(Debug)]
+pub(super) struct HostSwap<'a> {
+    desk: &'a Desk,
+}
+
+impl SwapStore for HostSwap<'_> {
+    async fn load(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.desk.ask_store(Job::Load { name }).await
+    }
+
+    async fn swap(
+        &self,
+        name: &str,
+        expected: Option<&str>,
+        next: &str,
+        until: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        // Rounded up: kept somewhat longer does no harm.
+        let ttl_secs = until.millis_since(self.desk.now()).div_ceil(1000).max(1);
+        self.desk.ask_store(Job::Swap { name, expected, next, ttl_secs }).await
+    }
+
+    fn release(&self, name: &str) {
+        self.desk.tell(&Job::Release { name });
+    }
+}
+
+/// Counters by the store that a limit names.
+#[derive(Debug)]
+pub(super) struct Counters<'a> {
+    memory: &'a MemoryCounters,
+    shared: SharedCounters<HostSwap<'a>>,
+}
+
+impl CounterStore for Counters<'_> {
+    async fn take(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        match store {
+            LimitStore::Memory => self.memory.take(store, group, limits, cost, now).await,
+            LimitStore::DurableObject => self.shared.take(store, group, limits, cost, now).await,
+            LimitStore::Binding(_) => Err(StoreError::new("there is no such store")),
+        }
+    }
+
+    async fn refund(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        match store {
+            LimitStore::Memory => self.memory.refund(store, group, limits, cost, now).await,
+            LimitStore::DurableObject => self.shared.refund(store, group, limits, cost, now).await,
+            LimitStore::Binding(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A check, and its decision as the shell gets it.
+
+use core::net::IpAddr;
+use std::rc::Rc;
+
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::backend::{Gate, HostBackend};
+use super::config;
+use super::task::{Desk, Outcome};
+use crate::error::Error;
+use crate::guard::reply::{self, Fields, Refusal};
+use crate::guard::{Event, Guard, Identity, Request, target_of};
+
+/// The request as the shell puts it. Absent headers are absent, or empty.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Asked {
+    method: String,
+    /// A URL, or a path with its query.
+    url: String,
+    authorization: Option<String>,
+    api_key: Option<String>,
+    cookie: Option<String>,
+    accept: Option<String>,
+    origin: Option<String>,
+    requested_method: Option<String>,
+    client_ip: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text)
+            .map_err(|_| config("", "a request of another form than expected"))
+    }
+
+    /// A CORS preflight (Fetch standard, "CORS-preflight request").
+    fn is_preflight(&self) -> bool {
+        self.method == "OPTIONS"
+            && present(&self.origin).is_some()
+            && present(&self.requested_method).is_some()
+    }
+
+    /// Without a zone (`fe80::1%eth0`), which is this machine's own name for a network.
+    fn client_ip(&self) -> Option<IpAddr> {
+        self.client_ip.as_deref()?.trim().split('%').next()?.parse().ok()
+    }
+}
+
+fn present(header: &Option<String>) -> Option<&str> {
+    header.as_deref().filter(|value| !value.is_empty())
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    route: &'a str,
+    #[serde(serialize_with = "as_object")]
+    headers: Fields,
+    #[serde(flatten)]
+    outcome: Verdict<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Event<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<Note>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Verdict<'a> {
+    Admitted {
+        identity: Caller<'a>,
+        #[serde(serialize_with = "as_object")]
+        forward: Fields,
+    },
+    Refused {
+        code: &'static str,
+        reason: &'static str,
+        message: String,
+        status: u16,
+        body: String,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Caller<'a> {
+    method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    scopes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<&'a str>,
+}
+
+impl<'a> Caller<'a> {
+    fn of(identity: &'a Identity) -> Self {
+        let token = match identity {
+            Identity::Token(token) => Some(token),
+            Identity::Anonymous | Identity::ApiKey(_) => None,
+        };
+        Self {
+            method: identity.method(),
+            subject: identity.subject(),
+            issuer: identity.issuer(),
+            scopes: identity.scopes(),
+            key_id: identity
+                .api_key_id()
+                .map(ToString::to_string)
+                .or_else(|| token?.key_id().map(str::to_owned)),
+            token_id: token.and_then(|token| token.token_id()),
+        }
+    }
+}
+
+/// What is to be written after the answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Note {
+    name: String,
+    value: String,
+    ttl_secs: u64,
+}
+
+fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(fields.len()))?;
+    for (name, value) in fields {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outcome {
+    let policy = &gate.policy;
+    let target = if asked.url.starts_with('/') { asked.url.clone() } else { target_of(&asked.url) };
+    let request = Request {
+        method: &asked.method,
+        path: &target,
+        authorization: present(&asked.authorization),
+        api_key: present(&asked.api_key),
+        cookie: present(&asked.cookie),
+        client_ip: asked.client_ip(),
+        preflight: asked.is_preflight(),
+    };
+    let backend = HostBackend::new(&gate, &desk);
+    let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;
+    let event = Event::of(policy.log, &request, &decision, desk.now());
+    let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);
+    let (headers, outcome, note) = match &decision.outcome {
+        Ok(identity) => {
+            let note = gate.note_use(identity, desk.now());
+            let forward = reply::identity_fields(identity);
+            (limits, Verdict::Admitted { identity: Caller::of(identity), forward }, note)
+        }
+        Err(error) => {
+            let accept = present(&asked.accept);
+            let Refusal { status, mut fields, body } =
+                Refusal::new(error, decision.carrier, accept);
+            fields.extend(limits);
+            let refused = Verdict::Refused {
+                code: error.code().as_str(),
+                reason: error.reason(),
+                message: error.to_string(),
+                status,
+                body,
+            };
+            (fields, refused, None)
+        }
+    };
+    let now = desk.now().to_unix_time();
+    let answer = Answer {
+        route: &decision.route,
+        headers,
+        outcome,
+        event,
+        note: note.map(|note| Note {
+            name: note.name,
+            value: note.value,
+            ttl_secs: note.expires_at.secs_since(now),
+        }),
+    };
+    let claims = match &decision.outcome {
+        Ok(Identity::Token(token)) => {
+            // It was parsed as UTF-8 before it was verified.
+            core::str::from_utf8(token.payload()).ok().map(str::to_owned)
+        }
+        _ => None,
+    };
+    Outcome { text: serde_json::to_string(&answer).unwrap_or_default(), claims }
+}

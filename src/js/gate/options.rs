@@ -1,0 +1,96 @@
+//! Options of `createGate`, after the shell has put them into one form.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::backend::Gate;
+use super::config;
+use crate::error::Error;
+use crate::js::key::SecretText;
+use crate::js::options::parse;
+use crate::policy::{LimitStore, Policy, RevocationMode, Secrets};
+use crate::secret::Secret;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    /// As JSON text.
+    policy: String,
+    /// By name, the bytes in base64url.
+    secrets: BTreeMap<String, SecretText>,
+    stores: Stores,
+}
+
+/// Which stores there are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stores {
+    revocation: bool,
+    keys: bool,
+    counters: Counters,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Counters {
+    None,
+    /// It cannot compare and swap.
+    Plain,
+    Exact,
+}
+
+impl Secrets for Document {
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets.get(name)?.decode().ok()
+    }
+}
+
+pub(super) fn gate(text: &str) -> Result<Gate, Error> {
+    let document: Document = parse(text)?;
+    let policy = Policy::from_json(&document.policy, &document)?;
+    check(&policy, &document.stores)?;
+    Ok(Gate::new(policy))
+}
+
+/// What the policy asks for has to be there, and what only the Worker can do cannot be asked for.
+fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
+    if let Some(revocation) = &policy.revocation {
+        if revocation.mode != RevocationMode::Entries {
+            return Err(config("revocation.mode", "expected entries: the Worker alone has others"));
+        }
+        if !stores.revocation {
+            return Err(config("stores.revocation", "the policy has revocation, expected a store"));
+        }
+    }
+    if policy.needs_key_records() && !stores.keys {
+        let problem = "the policy looks up records of API keys, expected a store";
+        return Err(config("stores.keys", problem));
+    }
+    for (index, limit) in policy.limits().enumerate() {
+        let path = format!("limits[{index}].store");
+        match limit.store {
+            LimitStore::Memory => {}
+            LimitStore::DurableObject => match stores.counters {
+                Counters::Exact => {}
+                Counters::None => {
+                    let problem = format!("{path} is exact and shared, expected a store");
+                    return Err(config("stores.counters", &problem));
+                }
+                Counters::Plain => {
+                    let problem = format!(
+                        "{path} is exact and shared, expected a store with compareAndSet; Workers KV has none"
+                    );
+                    return Err(config("stores.counters", &problem));
+                }
+            },
+            LimitStore::Binding(_) => {
+                return Err(config(
+                    &path,
+                    "the Worker alone has this one, expected memory or shared",
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,489 @@
+// createGate over memory: decisions, refusals, what it refuses to be made of, and engines that trap.
+
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import http from 'node:http';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+
+import { createGateOf } from '../../pkg/lib/gate.js';
+import { Engine } from '../../pkg/lib/engine.js';
+import { nodePlatform } from '../../pkg/lib/node-platform.js';
+import { webPlatform } from '../../pkg/lib/web-platform.js';
+import { EdgegateError, createGate, memoryStore } from '../../pkg/node.js';
+import { signAsymmetric } from '../worker/token.mjs';
+import { CODES, ISSUER, NOW, SECRETS, apiKey, bearer, gateOf, keyIdOf, policy, record, request, token } from './gate.mjs';
+import { refusalOf, refusalOfPromise } from './support.mjs';
+
+const wasm = new WebAssembly.Module(readFileSync(new URL('../../pkg/wasm/edgegate_gate_bg.wasm', import.meta.url)));
+
+/** The whole contract of a refusal. */
+async function assertRefused(decision, code, reason) {
+  assert.equal(decision.ok, false, JSON.stringify(decision));
+  const [status, title] = CODES[code];
+  assert.deepEqual([decision.code, decision.reason, decision.status], [code, reason, status]);
+  const response = decision.response();
+  assert.equal(response.status, status);
+  assert.equal(response.headers.get('content-type'), 'application/json');
+  assert.equal(response.headers.get('cache-control'), 'no-store');
+  const text = await response.text();
+  assert.equal(text, decision.body);
+  const { error, code: told, hint, ...rest } = JSON.parse(text);
+  assert.deepEqual([error, told, typeof hint, rest], [title, code, 'string', {}]);
+  assert.equal(status === 401 || status === 403, response.headers.has('www-authenticate'));
+  assert.equal(status === 429 || status === 503, response.headers.has('retry-after'));
+}
+
+const posts = (headers, method) => request('/v1/posts', headers, method);
+const jwt = (claims, options) => posts(bearer(token({ scope: 'read:posts', ...claims }, options)));
+
+describe('admits', () => {
+  test('a token, with all that is known of its bearer', async () => {
+    const { gate } = gateOf();
+    const claims = { jti: 't1', scope: 'read:posts write:posts', tenant: { id: 7 }, __proto__: { x: 1 } };
+    assert.deepEqual(await gate.check(jwt(claims)), {
+      ok: true,
+      identity: {
+        method: 'jwt', subject: 'alice', issuer: ISSUER, scopes: ['read:posts', 'write:posts'], tokenId: 't1',
+        claims: { iss: ISSUER, aud: 'https://api.example.com', sub: 'alice', exp: NOW + 600, ...claims },
+      },
+      route: '/v1/posts',
+      headers: {},
+      forward: {
+        'X-Auth-Method': 'jwt', 'X-Auth-Subject': 'alice', 'X-Auth-Issuer': ISSUER, 'X-Auth-Scopes': 'read:posts write:posts',
+      },
+    });
+  });
+
+  test('an API key with a record, and notes its use after the answer', async () => {
+    const { gate, stores, clock } = gateOf();
+    const key = apiKey();
+    const id = keyIdOf(key);
+    await stores.keys.put(`key/v1/${id}`, record(id), {});
+    const promises = [];
+    const decision = await gate.check(posts({ 'x-api-key': key }), { waitUntil: (promise) => promises.push(promise) });
+    assert.deepEqual(decision, {
+      ok: true,
+      identity: { method: 'api_key', subject: 'alice', scopes: ['read:posts'], keyId: id },
+      route: '/v1/posts',
+      headers: {},
+      forward: { 'X-Auth-Method': 'api_key', 'X-Auth-Subject': 'alice', 'X-Auth-Scopes': 'read:posts', 'X-Auth-Key-Id': id },
+    });
+    await Promise.all(promises);
+    assert.deepEqual(await stores.keys.get([`used/v1/${id}`]), [String(NOW)]);
+    clock.now += 299;
+    await gate.check(posts({ 'x-api-key': key }), { waitUntil: (promise) => promises.push(promise) });
+    clock.now += 1;
+    await gate.check(posts({ 'x-api-key': key }), { waitUntil: (promise) => promises.push(promise) });
+    assert.equal(promises.length, 2, 'once in five minutes');
+  });
+
+  test('anybody on an open route, and preflights', async () => {
+    const { gate } = gateOf();
+    const open = await gate.check(request('/public/a'));
+    assert.deepEqual([open.ok, open.identity], [true, { method: 'anonymous', scopes: [] }]);
+    const preflight = { origin: 'https://a.test', 'access-control-request-method': 'GET' };
+    assert.equal((await gate.check(request('/v1/posts', preflight, 'OPTIONS'))).ok, true);
+    await assertRefused(await gate.check(request('/v1/posts', { origin: 'https://a.test' }, 'OPTIONS')), 'MISSING_CREDENTIALS', 'missing_credentials');
+  });
+
+  test('requests in every form', async () => {
+    const { gate } = gateOf();
+    const authorization = `Bearer ${token({ scope: 'read:posts' })}`;
+    for (const headers of [{ Authorization: authorization }, { authorization: [authorization] }, new Headers({ authorization })]) {
+      for (const url of ['/v1/posts?a=https://b/', 'https://gate.test/v1/posts', 'http://gate.test/v1/posts#x']) {
+        const decision = await gate.check({ method: 'GET', url, headers });
+        assert.deepEqual([decision.ok, decision.route], [true, '/v1/posts'], url);
+      }
+    }
+  });
+
+  test("Node's own requests, of which two credentials are two", async () => {
+    const { gate } = gateOf();
+    const server = http.createServer(async (incoming, response) => {
+      const decision = await gate.check(incoming);
+      response.end(JSON.stringify([decision.ok, decision.code ?? decision.identity.subject]));
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => { server.once('listening', resolve); });
+    try {
+      const ask = (headers) => new Promise((resolve, reject) => {
+        http.get({ host: '127.0.0.1', port: server.address().port, path: '/v1/posts', headers, agent: false }, async (response) => {
+          resolve(JSON.parse(await text(response)));
+        }).on('error', reject);
+      });
+      const good = `Bearer ${token({ scope: 'read:posts' })}`;
+      assert.deepEqual(await ask({ Authorization: good }), [true, 'alice']);
+      assert.deepEqual(await ask(['Host', 'x', 'Authorization', good, 'Authorization', 'Bearer other']), [false, 'MULTIPLE_CREDENTIALS']);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
+
+async function text(stream) {
+  let all = '';
+  for await (const chunk of stream) all += chunk;
+  return all;
+}
+
+describe('refuses with each code', () => {
+  const cases = {
+    MISSING_CREDENTIALS: ['missing_credentials', () => posts({})],
+    INVALID_TOKEN: ['bad_signature', () => posts(bearer(token({}, { secret: 'x'.repeat(32) })))],
+    TOKEN_EXPIRED: ['token_expired', () => jwt({ exp: NOW })],
+    TOKEN_NOT_YET_VALID: ['token_not_yet_valid', () => jwt({ nbf: NOW + 1 })],
+    INVALID_API_KEY: ['unknown_api_key', () => posts({ 'x-api-key': apiKey() })],
+    API_KEY_EXPIRED: ['api_key_expired', () => posts({ 'x-api-key': apiKey({ expiryMinutes: NOW / 60 }) })],
+    WRONG_ENVIRONMENT: ['wrong_environment', () => posts({ 'x-api-key': apiKey({ environment: 'live' }) })],
+    INSUFFICIENT_SCOPE: ['insufficient_scope', () => jwt({ scope: 'write:posts' })],
+    INVALID_REQUEST: ['invalid_request', () => request('/a//b')],
+    MULTIPLE_CREDENTIALS: ['multiple_credentials', () => posts({ ...bearer('a.b.c'), 'x-api-key': apiKey() })],
+  };
+  for (const [code, [reason, make]] of Object.entries(cases)) {
+    test(code, async () => {
+      const { gate, events } = gateOf();
+      const decision = await gate.check(make());
+      await assertRefused(decision, code, reason);
+      assert.equal(events.length, 1);
+      const { event, at, code: told, reason: why, detail, method, client } = events[0];
+      assert.deepEqual([event, at, told, why, detail, method, client], ['refused', NOW * 1000, code, reason, decision.message, 'GET', 'unknown']);
+    });
+  }
+
+  test('TOKEN_REVOKED and API_KEY_REVOKED, as soon as the entry is believed', async () => {
+    const { gate, stores, clock } = gateOf();
+    const { hash } = await import('node:crypto').then(({ createHash }) => ({
+      hash: (kind, ...parts) => {
+        const digest = createHash('sha256').update('edgegate-deny-v1\0').update(Buffer.from([kind]));
+        for (const part of parts) {
+          const length = Buffer.alloc(8);
+          length.writeBigUInt64BE(BigInt(part.length));
+          digest.update(length).update(part);
+        }
+        return `deny/v1/${digest.digest('base64url')}`;
+      },
+    }));
+    assert.equal((await gate.check(jwt({ jti: 'gone' }))).ok, true);
+    const entry = (target) => JSON.stringify({ v: 1, target, created_at: NOW });
+    await stores.revocation.put(hash(1, ISSUER, 'gone'), entry({ kind: 'token', iss: ISSUER, jti: 'gone' }), {});
+    clock.now += 9;
+    assert.equal((await gate.check(jwt({ jti: 'gone' }))).ok, true, 'believed for cache_secs');
+    clock.now += 1;
+    await assertRefused(await gate.check(jwt({ jti: 'gone' })), 'TOKEN_REVOKED', 'token_revoked');
+    assert.equal((await gate.check(jwt({ jti: 'other' }))).ok, true);
+
+    const key = apiKey();
+    const id = keyIdOf(key);
+    await stores.keys.put(`key/v1/${id}`, record(id), {});
+    await stores.revocation.put(hash(4, Buffer.from(id, 'hex')), entry({ kind: 'api_key', id }), {});
+    await assertRefused(await gate.check(posts({ 'x-api-key': key })), 'API_KEY_REVOKED', 'api_key_revoked');
+  });
+
+  test('records say no, whatever the key says', async () => {
+    const { gate, stores } = gateOf();
+    for (const [rest, code, reason] of [
+      [{ disabled: true }, 'API_KEY_REVOKED', 'api_key_revoked'],
+      [{ revoked_at: NOW - 1 }, 'API_KEY_REVOKED', 'api_key_revoked'],
+      [{ expires_at: NOW }, 'API_KEY_EXPIRED', 'api_key_expired'],
+      [{ scopes: [] }, 'INSUFFICIENT_SCOPE', 'insufficient_scope'],
+    ]) {
+      const key = apiKey();
+      const id = keyIdOf(key);
+      await stores.keys.put(`key/v1/${id}`, record(id, rest), {});
+      const decision = await gate.check(posts({ 'x-api-key': key }));
+      assert.deepEqual([decision.code, decision.reason], [code, reason]);
+    }
+  });
+
+  test('RATE_LIMITED, of a limit and of failed authentication', async () => {
+    const { gate, clock } = gateOf();
+    const limited = () => gate.check(request('/v1/limited', bearer(token())));
+    const headers = [];
+    for (let index = 0; index < 5; index += 1) headers.push((await limited()).headers.RateLimit);
+    assert.deepEqual(headers.map((one) => /r=(\d)/.exec(one)[1]), ['4', '3', '2', '1', '0']);
+    const refused = await limited();
+    await assertRefused(refused, 'RATE_LIMITED', 'rate_limited');
+    assert.equal(refused.headers['RateLimit-Policy'], '"limited";q=5;w=60');
+    clock.now += Number(refused.headers['Retry-After']);
+    assert.equal((await limited()).ok, true);
+
+    const guess = (clientIp) => gate.check(posts(bearer('a.b.c')), { clientIp });
+    for (let index = 0; index < 5; index += 1) assert.equal((await guess('192.0.2.1')).code, 'INVALID_TOKEN');
+    assert.equal((await guess('192.0.2.1')).code, 'RATE_LIMITED');
+    assert.equal((await guess('::ffff:192.0.2.1%eth0')).code, 'RATE_LIMITED', 'the same address in other clothes');
+    assert.equal((await guess('192.0.2.2')).code, 'INVALID_TOKEN');
+    const good = await gate.check(jwt(), { clientIp: '192.0.2.1' });
+    assert.equal(good.ok, true, 'a genuine credential passes');
+  });
+
+  test('STORE_UNAVAILABLE when a store throws, returns something else, or holds what is not ours', async () => {
+    const throwing = () => { throw new Error('no connection\nsecret'); };
+    for (const [get, detail] of [
+      [throwing, 'no connection'],
+      [async () => throwing(), 'no connection'],
+      [async () => [], 'get: expected a list of 2'],
+      [async () => 'xx', 'get: expected a list of 2'],
+      [async () => [7, 7], 'get: expected strings and nulls'],
+      [async () => ['{}', null], undefined],
+    ]) {
+      const store = { ...methods(memoryStore()), get };
+      const { gate, events } = gateOf({ stores: { revocation: store } });
+      const decision = await gate.check(jwt());
+      await assertRefused(decision, 'STORE_UNAVAILABLE', 'store_unavailable');
+      assert.equal(decision.headers['Retry-After'], '5');
+      if (detail) assert.equal(decision.message, `store revocation: ${detail}`);
+      assert.ok(!events[0].detail.includes('secret'));
+      const allowed = gateOf({ policy: policy({ revocation: { mode: 'entries', on_error: 'allow' } }), stores: { revocation: store } });
+      assert.equal((await allowed.gate.check(jwt())).ok, true, 'where the policy says so');
+      assert.deepEqual([allowed.events[0].event, allowed.events[0].faults.length], ['admitted', 1]);
+    }
+  });
+
+  test('counters that fail, or hold what is not ours, by on_error', async () => {
+    const limits = (on_error) => policy({ limits: [{ ...policy().limits[0], on_error }] });
+    const broken = [
+      { compareAndSet: async () => { throw new Error('gone'); } },
+      { compareAndSet: async () => 'yes' },
+      { get: async () => ['{"v":1,"cells":7}'] },
+      { get: async () => ['{"v":2,"cells":{}}'] },
+    ];
+    for (const rest of broken) {
+      const counters = { ...methods(memoryStore()), ...rest };
+      const ask = (on_error) => gateOf({ policy: limits(on_error), stores: { counters } }).gate.check(request('/v1/limited', bearer(token())));
+      await assertRefused(await ask('deny'), 'STORE_UNAVAILABLE', 'store_unavailable');
+      assert.equal((await ask('allow')).ok, true);
+    }
+  });
+
+  test('KEYS_UNAVAILABLE when the issuer does not answer', async () => {
+    const issuers = [{ issuer: ISSUER, audience: ['https://api.example.com'], algorithms: ['ES256'], jwks_uri: 'http://127.0.0.1:9/jwks' }];
+    const { gate } = gateOf({ policy: policy({ issuers }) });
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const decision = await gate.check(posts(bearer(signAsymmetric({ iss: ISSUER }, { key: privateKey, alg: 'ES256' }))));
+    await assertRefused(decision, 'KEYS_UNAVAILABLE', 'keys_unavailable');
+  });
+
+  test('as RFC 9457 for those who ask for it', async () => {
+    const { gate } = gateOf();
+    const response = (await gate.check(posts({ accept: 'application/problem+json' }))).response();
+    assert.equal(response.headers.get('content-type'), 'application/problem+json');
+    assert.equal((await response.json()).type, 'urn:edgegate:error:missing-credentials');
+  });
+});
+
+const methods = (store) => Object.fromEntries(
+  ['get', 'put', 'delete', 'list', 'compareAndSet'].map((name) => [name, store[name].bind(store)]),
+);
+
+describe('published keys', () => {
+  for (const [name, platform] of [['node:crypto', nodePlatform(() => wasm)], ['WebCrypto', webPlatform({ load: () => wasm, sharesPromises: true })]]) {
+    test(`are fetched once for all who wait, and verify with ${name}`, async () => {
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      let fetches = 0;
+      const server = http.createServer((_, response) => {
+        fetches += 1;
+        response.end(JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] }));
+      }).listen(0, '127.0.0.1');
+      await new Promise((resolve) => { server.once('listening', resolve); });
+      try {
+        const jwks_uri = `http://127.0.0.1:${server.address().port}/`;
+        const issuers = [{ issuer: ISSUER, audience: ['https://api.example.com'], algorithms: ['ES256'], jwks_uri }];
+        const { gate } = gateOf({ policy: policy({ issuers }), create: createGateOf(new Engine(platform)) });
+        const claims = { iss: ISSUER, aud: 'https://api.example.com', exp: NOW + 600, scope: 'read:posts' };
+        const good = signAsymmetric(claims, { key: privateKey, alg: 'ES256', header: { kid: 'k' } });
+        const forged = signAsymmetric({ ...claims, sub: 'eve' }, { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, alg: 'ES256', header: { kid: 'k' } });
+        const all = await Promise.all([good, forged, good, forged].map((one) => gate.check(posts(bearer(one)))));
+        assert.deepEqual(all.map((one) => one.reason ?? one.identity.keyId), ['k', 'bad_signature', 'k', 'bad_signature']);
+        assert.equal(fetches, 1);
+      } finally {
+        server.closeAllConnections();
+        server.close();
+      }
+    });
+  }
+});
+
+describe('limits over stores that are slow and shared', () => {
+  /** A store whose answers come in later turns of the event loop, in a seeded disorder. */
+  function slow(store) {
+    let seed = 1;
+    const later = () => new Promise((resolve) => {
+      seed = (seed * 48_271) % 0x7fffffff;
+      let turns = seed % 4;
+      const step = () => (turns-- > 0 ? setImmediate(step) : resolve());
+      step();
+    });
+    return Object.fromEntries(Object.entries(methods(store)).map(([name, method]) => [name, async (...args) => {
+      await later();
+      const answer = await method(...args);
+      await later();
+      return answer;
+    }]));
+  }
+
+  for (const algorithm of ['fixed-window', 'sliding-window', 'token-bucket']) {
+    test(`${algorithm}: exactly the limit of 200 at once, over one gate and over four`, async () => {
+      const limits = [
+        { ...policy().limits[0], requests: 40, algorithm },
+        { ...policy().limits[0], name: 'all', by: 'route', requests: 60, algorithm },
+      ];
+      const routes = [{ path: '/v1/limited', limits: ['limited', 'all'] }];
+      for (const gates of [1, 4]) {
+        const counters = slow(memoryStore({ now: () => NOW }));
+        const all = Array.from({ length: gates }, () => gateOf({ policy: policy({ limits, routes }), stores: { counters } }).gate);
+        const decisions = await Promise.all(Array.from({ length: 200 }, (_, index) =>
+          all[index % gates].check(request('/v1/limited', bearer(token({ sub: index < 150 ? 'a' : 'b' }))))));
+        const admitted = (from, to) => decisions.slice(from, to).filter(({ ok }) => ok).length;
+        const [a, b] = [admitted(0, 150), admitted(150, 200)];
+        assert.ok(a <= 40 && b <= 40 && a + b <= 60, `${a} + ${b}`);
+        // What one limit took and another refused is given back: all that may pass do, in the end.
+        const again = [];
+        for (let index = 0; index < 40; index += 1) again.push(await all[0].check(request('/v1/limited', bearer(token({ sub: index % 2 ? 'a' : 'b' })))));
+        assert.equal(a + b + again.filter(({ ok }) => ok).length, 60, `${a} + ${b} of ${gates}`);
+        assert.ok(decisions.filter(({ ok }) => !ok).every(({ code }) => code === 'RATE_LIMITED'));
+      }
+    });
+  }
+
+  test('one limit is used up to the last, however many gates contend', async () => {
+    const counters = slow(memoryStore({ now: () => NOW }));
+    const limits = [{ ...policy().limits[0], requests: 100 }];
+    const all = Array.from({ length: 8 }, () => gateOf({ policy: policy({ limits }), stores: { counters } }).gate);
+    const decisions = await Promise.all(Array.from({ length: 200 }, (_, index) => all[index % 8].check(request('/v1/limited', bearer(token())))));
+    assert.equal(decisions.filter(({ ok }) => ok).length, 100);
+  });
+});
+
+describe('is not made of', () => {
+  const stores = { revocation: memoryStore(), keys: memoryStore(), counters: memoryStore() };
+  const options = { secrets: SECRETS, stores };
+  const config = (message, path) => ({ code: 'CONFIG_ERROR', reason: 'config', message: path ? `${path}: ${message}` : message, ...(path && { path }) });
+  const plain = Object.fromEntries(Object.entries(methods(memoryStore())).filter(([name]) => name !== 'compareAndSet'));
+  const withLimit = (rest) => policy({ limits: [{ ...policy().limits[0], ...rest }] });
+  for (const [name, given, rest, expected] of [
+    ['no policy', 7, {}, config('expected an object as policy')],
+    ['text that is no JSON', '{', {}, config('the policy is no JSON')],
+    ['an unknown option', policy(), { store: 1 }, config('is not a known option, expected one of secrets, stores, now, log, waitUntil', 'store')],
+    ['an unknown store', policy(), { stores: { counter: stores.keys } }, config('is not a known option, expected one of revocation, counters, keys', 'stores.counter')],
+    ['a store without methods', policy(), { stores: { ...stores, keys: {} } }, config('expected a store like memoryStore(), get, put, delete, list missing', 'stores.keys')],
+    ['no store of revocations', policy(), { stores: { keys: stores.keys, counters: stores.counters } }, config('the policy has revocation, expected a store', 'stores.revocation')],
+    ['no store of keys', policy(), { stores: { ...stores, keys: undefined } }, config('the policy looks up records of API keys, expected a store', 'stores.keys')],
+    ['no store of counters', policy(), { stores: { ...stores, counters: undefined } }, config('limits[0].store is exact and shared, expected a store', 'stores.counters')],
+    ['counters without compareAndSet', policy(), { stores: { ...stores, counters: plain } }, config('limits[0].store is exact and shared, expected a store with compareAndSet; Workers KV has none', 'stores.counters')],
+    ['a binding of the Worker', withLimit({ store: 'binding', binding: 'RL' }), {}, config('the Worker alone has this one, expected memory or shared', 'limits[0].store')],
+    ['a missing secret', policy(), { secrets: { ...SECRETS, JWT_SECRET: undefined } }, config('expected a string or bytes', 'secrets.JWT_SECRET')],
+    ['no secret at all', policy(), { secrets: {} }, config('there is no secret named JWT_SECRET', 'issuers[0].secret')],
+    ['a short secret', policy(), { secrets: { ...SECRETS, JWT_SECRET: 'short' } }, config('secret has 5 bytes, expected at least 32', 'issuers[0].secret')],
+    ['an unknown field', policy({ limit: [] }), {}, undefined],
+    ['a log that is no function', policy(), { log: 1 }, config('expected a function', 'log')],
+  ]) {
+    test(name, () => {
+      const refusal = refusalOf(() => createGate(given, { ...options, ...rest }), EdgegateError);
+      if (expected) assert.deepEqual(refusal, expected);
+      else assert.equal(refusal.code, 'CONFIG_ERROR');
+    });
+  }
+
+  test('secrets that the policy does not name are not looked at, and bytes are secrets', async () => {
+    const secrets = new Proxy({ ...SECRETS, JWT_SECRET: new TextEncoder().encode(SECRETS.JWT_SECRET) }, {
+      get(target, name) {
+        assert.ok(Object.hasOwn(SECRETS, name), String(name));
+        return target[name];
+      },
+    });
+    const { gate } = gateOf({ secrets });
+    assert.equal((await gate.check(jwt())).ok, true);
+  });
+
+  test('what is no request is refused as such', async () => {
+    const { gate } = gateOf();
+    for (const [given, path] of [[undefined, 'request'], [{ method: 'GET' }, 'request'], [{ method: 'GET', url: '/' }, 'request.headers']]) {
+      assert.equal((await refusalOfPromise(gate.check(given), EdgegateError)).path, path);
+    }
+    assert.equal((await refusalOfPromise(gate.check(request('/'), { clientIp: 7 }), EdgegateError)).path, 'clientIp');
+    assert.equal((await refusalOfPromise(gate.check(request('/'), { ip: '' }), EdgegateError)).path, 'ip');
+  });
+});
+
+describe('an engine that traps', () => {
+  const trap = new WebAssembly.Instance(new WebAssembly.Module(
+    // (module (func (export "trap") unreachable))
+    Buffer.from('0061736d010000000104016000000302010007080104747261700000' + '0a05010300000b', 'hex'),
+  )).exports.trap;
+
+  /** A gate in whose instances the export `state.armed` traps. */
+  function fragile(options) {
+    const state = { instances: 0, armed: undefined };
+    const { Instance } = WebAssembly;
+    const engine = new Engine(nodePlatform(() => wasm));
+    const start = engine.start.bind(engine);
+    engine.start = () => {
+      WebAssembly.Instance = function Trapping(...args) {
+        state.instances += 1;
+        const { exports } = new Instance(...args);
+        return {
+          exports: Object.fromEntries(Object.entries(exports).map(([name, value]) =>
+            [name, typeof value === 'function' ? (...rest) => (state.armed === name ? trap() : value(...rest)) : value])),
+        };
+      };
+      try {
+        start();
+      } finally {
+        WebAssembly.Instance = Instance;
+      }
+    };
+    return { state, ...gateOf({ ...options, create: createGateOf(engine) }) };
+  }
+
+  const TRAPPED = {
+    code: 'ENGINE_FAILED', reason: 'trapped', message: 'the WebAssembly instance trapped during the check and was replaced',
+  };
+
+  test('fails that check and those under way, and the next has a fresh one', async () => {
+    const answers = [];
+    const revocation = methods(memoryStore());
+    const waiting = { ...revocation, get: (keys) => new Promise((resolve) => { answers.push(() => resolve(revocation.get(keys))); }) };
+    const { gate, state } = fragile({ stores: { revocation: waiting } });
+    const underWay = refusalOfPromise(gate.check(jwt()), EdgegateError);
+    const open = await gate.check(request('/public/a'));
+    assert.deepEqual([open.ok, state.instances, answers.length], [true, 1, 1]);
+    state.armed = 'checkRequest';
+    assert.deepEqual(await refusalOfPromise(gate.check(request('/public/a')), EdgegateError), TRAPPED);
+    state.armed = undefined;
+    assert.equal((await gate.check(request('/public/a'))).ok, true);
+    assert.equal(state.instances, 2);
+    // Its task is gone; a task of the new instance that has the same number is not taken for it.
+    const later = gate.check(jwt({ sub: 'bob' }));
+    assert.equal(answers.length, 2);
+    answers[0]();
+    assert.deepEqual(await underWay, TRAPPED);
+    answers[1]();
+    assert.equal((await later).identity.subject, 'bob');
+  });
+
+  test('while it goes on with a check, leaves no turn taken', async () => {
+    const limits = [{ ...policy().limits[0], requests: 2 }];
+    const { gate, state } = fragile({ policy: policy({ limits, revocation: undefined }) });
+    const limited = () => gate.check(request('/v1/limited', bearer(token())));
+    state.armed = 'resumeTask';
+    assert.deepEqual(await refusalOfPromise(limited(), EdgegateError), TRAPPED);
+    state.armed = undefined;
+    const all = await Promise.all([limited(), limited(), limited()]);
+    assert.deepEqual(all.map(({ ok }) => ok).sort(), [false, true, true]);
+  });
+});
+
+test('a check that nobody can finish ends by itself, and so does the queue behind it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const counters = { ...methods(memoryStore()), get: () => new Promise(() => {}) };
+  const { gate } = gateOf({ policy: policy({ revocation: undefined }), stores: { counters } });
+  const limited = () => gate.check(request('/v1/limited', bearer(token())));
+  const all = Promise.all([limited(), limited(), limited()]);
+  for (let round = 0; round < 8; round += 1) {
+    await new Promise((resolve) => { setImmediate(resolve); });
+    t.mock.timers.tick(1000);
+  }
+  const messages = (await all).map(({ message }) => message);
+  assert.deepEqual(new Set(messages), new Set(['store counters: no answer in time', 'store counters: too many wait for the same counter']));
+});
