@@ -18,6 +18,7 @@ pub(crate) enum Need {
     CargoDeny,
     Browser,
     Nginx,
+    Redis,
 }
 
 /// To build the Worker, and to run it.
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Need] = &[
     Need::CargoDeny,
     Need::Browser,
     Need::Nginx,
+    Need::Redis,
 ];
 
 /// Installs what is missing of these, in this order; stops at the first that cannot be had.
@@ -58,6 +60,7 @@ impl Need {
             Self::CargoDeny => cargo_tools::CARGO_DENY.ensure(),
             Self::Browser => system_packages::ensure_browser(),
             Self::Nginx => system_packages::ensure_nginx(),
+            Self::Redis => system_packages::ensure_redis(),
         }
     }
 }

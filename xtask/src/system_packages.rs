@@ -1,5 +1,5 @@
-//! Programs for tests that come from the system's package manager: a browser with its driver, and
-//! nginx. `dev` and `build` need none of them.
+//! Programs for tests that come from the system's package manager: a browser with its driver, nginx
+//! and Redis. `dev` and `build` need none of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,6 +27,7 @@ const CHROMIUM: Program = Program {
 const CHROMEDRIVER: Program =
     Program { names: &["chromedriver"], debian_package: "chromium-driver" };
 const NGINX: Program = Program { names: &["nginx"], debian_package: "nginx" };
+const REDIS: Program = Program { names: &["redis-server"], debian_package: "redis-server" };
 
 /// A browser for `wasm-pack test`.
 pub(crate) fn ensure_browser() -> Result<()> {
@@ -37,6 +38,10 @@ pub(crate) fn ensure_browser() -> Result<()> {
 
 pub(crate) fn ensure_nginx() -> Result<()> {
     ensure(&[NGINX])
+}
+
+pub(crate) fn ensure_redis() -> Result<()> {
+    ensure(&[REDIS])
 }
 
 /// Where the browser's driver is.
