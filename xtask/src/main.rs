@@ -32,6 +32,7 @@ mod test;
 mod toolchain;
 mod versions;
 mod worker;
+mod www;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ Commands:
   test [--only PART]...    run every test, or only these parts
   build [--worker]         build the Worker into build/ and the npm package in pkg/, or only the Worker
   package                  build the npm package in pkg/, ready for npm pack
+  www [--port N]           build it and serve the page in www/ (default: 8788)
   setup                    install all that `dev` and `test` need
   fuzz [--seconds N] [TARGET]...
                            give each parser what a fuzzer comes up with (default: 60 s for each)
@@ -121,6 +123,11 @@ fn run() -> Result<ExitCode> {
             setup::require(setup::PACKAGE)?;
             package::build().map(|()| ExitCode::SUCCESS)
         }
+        "www" => {
+            let port = www_port(&mut args)?;
+            setup::require(setup::PACKAGE)?;
+            www::run(port).map(|()| ExitCode::SUCCESS)
+        }
         "setup" => {
             no_arguments(&mut args)?;
             setup::require(setup::ALL)?;
@@ -177,6 +184,19 @@ fn dev_options(args: &mut lexopt::Parser) -> Result<dev::Options> {
         bail!("--port: expected 1 to 65535");
     }
     Ok(options)
+}
+
+fn www_port(args: &mut lexopt::Parser) -> Result<u16> {
+    let mut port = 8788;
+    while let Some(argument) = args.next()? {
+        match argument {
+            Long("port") => {
+                port = args.value()?.parse().context("--port: expected 0 to 65535")?;
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(port)
 }
 
 fn fuzz_options(args: &mut lexopt::Parser) -> Result<fuzz::Options> {

@@ -27,6 +27,8 @@ const CONFORMANCE_TESTS: &str = "tests/conformance";
 const DIFFERENTIAL_TESTS: &str = "tests/differential";
 /// The package, packed and installed.
 const PACKAGING_TESTS: &str = "tests/packaging";
+/// The page in `www/`.
+const PAGE_TESTS: &str = "tests/page";
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 
 /// To build the npm package, and to open pages with it.
@@ -118,6 +120,12 @@ pub(super) const PARTS: &[Part] = &[
         about: "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
         needs: PACKAGE_AND_BROWSER,
         steps: packaging_tests,
+    },
+    Part {
+        name: "page",
+        about: "the page in www/, used in headless Chromium",
+        needs: PACKAGE_AND_BROWSER,
+        steps: page_tests,
     },
     Part {
         name: "size",
@@ -297,6 +305,10 @@ fn differential_tests() -> Result<()> {
 
 fn packaging_tests() -> Result<()> {
     package_tests(PACKAGING_TESTS)
+}
+
+fn page_tests() -> Result<()> {
+    package_tests(PAGE_TESTS)
 }
 
 /// Several parts need the package; the first one builds it.
