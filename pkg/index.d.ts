@@ -102,6 +102,52 @@ export interface SharedOptions {
   cache?: false | { entries?: number | undefined } | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
+  /**
+   * Tokens that are bound to a key of the client (`cnf.jkt`, RFC 9449). By default such a token is taken with a proof
+   * only, and others as before. `false`: bindings are not looked at, because somebody else has done so.
+   */
+  dpop?: false | DpopOptions | undefined;
+}
+
+export interface DpopOptions {
+  /** Whether every token has to be bound. Default false. */
+  required?: boolean | undefined;
+  /** The greatest age of a proof by `iat` in seconds, 1 to 3600. Default 60. It may be 30 s ahead. */
+  maxAge?: number | undefined;
+  /** The algorithms of proofs. Default: all but HMAC. */
+  algorithms?: readonly Algorithm[] | undefined;
+  /**
+   * Where it is remembered which proofs have been used, for as long as they are taken. Default: in this process, up to
+   * 200,000 of them, beyond which it fails; other processes then do not know of them.
+   */
+  replay?: ReplayStore | undefined;
+}
+
+/** A store of opaque strings that all processes share. */
+export interface ReplayStore {
+  /** Writes `next` if the key has the value `expected` (`null`: none), in one step; `ttlSecs` later it is gone. */
+  compareAndSet(key: string, expected: string | null, next: string, options: { ttlSecs: number }): Promise<boolean>;
+}
+
+/** What came with a token. */
+export interface VerifyOptions {
+  dpop?: {
+    /** The header `DPoP`; nothing if there is none. */
+    proof: string | null | undefined;
+    /** The method of the request. */
+    method: string;
+    /** The URL of the request as the client wrote it, with scheme and host; a query is not looked at. */
+    url: string | URL;
+    /** The nonces that are taken, if the server gives any. Default: `nonce` is not looked at. */
+    nonce?: string | readonly string[] | undefined;
+  } | undefined;
+}
+
+/** Of a request as the web has it, what is looked at. */
+export interface RequestLike {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: { get(name: string): string | null };
 }
 
 export type VerifierOptions =
@@ -140,17 +186,26 @@ export interface VerifiedToken<Claims = Record<string, unknown>> {
 /** What it holds in the engine is given back when it is garbage-collected, or at once by `[Symbol.dispose]()`. */
 export interface Verifier {
   /**
-   * Verifies a token: form, issuer, signature, claims, time, in this order.
+   * Verifies a token: form, issuer, signature, claims, time, then the proof of possession, in this order.
    * @throws {EdgegateError} `INVALID_TOKEN`, `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `KEYS_UNAVAILABLE` if published keys
-   * cannot be had.
+   * cannot be had; `STORE_UNAVAILABLE` if it cannot be remembered that a proof was used.
    */
-  verify<Claims = Record<string, unknown>>(token: string): Promise<VerifiedToken<Claims>>;
+  verify<Claims = Record<string, unknown>>(token: string, options?: VerifyOptions): Promise<VerifiedToken<Claims>>;
+  /**
+   * Verifies the token in `Authorization` of a request, `Bearer` or, with its proof in `DPoP`, `DPoP`. `url` and `method`
+   * are for a server behind a proxy that changes them.
+   * @throws {EdgegateError} also `MISSING_CREDENTIALS`, and `INVALID_REQUEST` for another scheme.
+   */
+  verifyRequest<Claims = Record<string, unknown>>(
+    request: RequestLike,
+    options?: { url?: string | URL | undefined; method?: string | undefined; nonce?: string | readonly string[] | undefined },
+  ): Promise<VerifiedToken<Claims>>;
   /**
    * The same at once: HMAC and Ed25519 anywhere, every algorithm on Node.
    * @throws {EdgegateError} also `SYNC_UNSUPPORTED`: RSA and ECDSA elsewhere, keys yet to be fetched, or the engine not
-   * loaded yet.
+   * loaded yet, or a store of proofs.
    */
-  verifySync<Claims = Record<string, unknown>>(token: string): VerifiedToken<Claims>;
+  verifySync<Claims = Record<string, unknown>>(token: string, options?: VerifyOptions): VerifiedToken<Claims>;
 }
 
 /**
@@ -458,7 +513,8 @@ export function ready(): Promise<void>;
 export type ErrorCode =
   | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID'
   | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'WRONG_ENVIRONMENT'
-  | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED' | 'ENGINE_FAILED';
+  | 'MISSING_CREDENTIALS' | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED'
+  | 'ENGINE_FAILED';
 
 /** Every error of this package. The message never holds the token or a key. */
 export class EdgegateError extends Error {

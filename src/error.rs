@@ -234,6 +234,23 @@ pub enum Error {
         by: &'static str,
     },
 
+    // ---- proof of possession (RFC 9449), after the token held ----
+    /// The token is bound to a key, and was presented without a proof that it is the caller's.
+    ProofRequired,
+    /// The rules want a token that is bound to a key, or a proof came with one that is not.
+    TokenNotBound,
+    /// The proof is malformed, not signed by its key, too old, or about another request.
+    InvalidProof {
+        /// What was expected.
+        problem: String,
+    },
+    /// The proof is by another key than the one the token is bound to.
+    WrongProofKey,
+    /// The proof lacks the nonce that is wanted.
+    WrongProofNonce,
+    /// The proof has been used before.
+    ProofReplayed,
+
     // ---- API keys ----
     /// Not `<prefix>_<environment>_<body><checksum>`.
     MalformedApiKey {
@@ -355,6 +372,12 @@ impl Error {
             | Self::MissingClaim { .. }
             | Self::WrongClaimType { .. }
             | Self::UnexpectedClaim { .. }
+            | Self::ProofRequired
+            | Self::TokenNotBound
+            | Self::InvalidProof { .. }
+            | Self::WrongProofKey
+            | Self::WrongProofNonce
+            | Self::ProofReplayed
             | Self::TokenNotAccepted => Code::InvalidToken,
             Self::TokenExpired { .. } | Self::TokenTooOld { .. } => Code::TokenExpired,
             Self::TokenNotYetValid { .. } => Code::TokenNotYetValid,
@@ -406,6 +429,12 @@ impl Error {
             Self::TokenNotYetValid { .. } => "token_not_yet_valid",
             Self::TokenTooOld { .. } => "token_too_old",
             Self::TokenRevoked { .. } => "token_revoked",
+            Self::ProofRequired => "dpop_required",
+            Self::TokenNotBound => "dpop_not_bound",
+            Self::InvalidProof { .. } => "dpop_proof",
+            Self::WrongProofKey => "dpop_key",
+            Self::WrongProofNonce => "dpop_nonce",
+            Self::ProofReplayed => "dpop_replayed",
             Self::MalformedApiKey { .. } => "malformed_api_key",
             Self::ApiKeyChecksum => "api_key_checksum",
             Self::UnknownApiKeyPrefix => "unknown_api_key_prefix",
@@ -431,14 +460,22 @@ impl Error {
     /// Whether the credential itself was not genuine: a guess, a forgery or a mistyped key.
     ///
     /// These are what the limit on failed authentication counts. An expired or revoked credential was
-    /// genuine once, so it is no guess and does not count.
+    /// genuine once, so it is no guess and does not count; nor does a token that only lacks a proof, or a nonce
+    /// that its holder could not know, or whose proof came twice.
     #[must_use]
     pub const fn is_failed_authentication(&self) -> bool {
-        !matches!(self, Self::TokenNotAccepted | Self::ApiKeyNotAccepted)
-            && matches!(
-                self.code(),
-                Code::InvalidToken | Code::InvalidApiKey | Code::WrongEnvironment
-            )
+        !matches!(
+            self,
+            Self::TokenNotAccepted
+                | Self::ApiKeyNotAccepted
+                | Self::ProofRequired
+                | Self::TokenNotBound
+                | Self::WrongProofNonce
+                | Self::ProofReplayed
+        ) && matches!(
+            self.code(),
+            Code::InvalidToken | Code::InvalidApiKey | Code::WrongEnvironment
+        )
     }
 }
 
@@ -479,6 +516,12 @@ impl fmt::Display for Error {
                 write!(f, "token was issued at {issued_at}, too long before {now}")
             }
             Self::TokenRevoked { by } => write!(f, "token is revoked by {by}"),
+            Self::ProofRequired => f.write_str("token is bound to a key, expected a DPoP proof"),
+            Self::TokenNotBound => f.write_str("token is not bound to a key"),
+            Self::InvalidProof { problem } => write!(f, "DPoP proof: {problem}"),
+            Self::WrongProofKey => f.write_str("DPoP proof is by another key than the token's"),
+            Self::WrongProofNonce => f.write_str("DPoP proof lacks the nonce that is wanted"),
+            Self::ProofReplayed => f.write_str("DPoP proof has been used before"),
             Self::MalformedApiKey { problem } => write!(f, "API key: {problem}"),
             Self::ApiKeyChecksum => f.write_str("API key checksum does not fit"),
             Self::UnknownApiKeyPrefix => f.write_str("API key prefix is not configured"),

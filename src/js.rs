@@ -14,6 +14,7 @@ compile_error!(
 );
 
 mod api_keys;
+mod dpop;
 mod exchange;
 #[cfg(feature = "js-gate")]
 mod gate;
@@ -118,6 +119,20 @@ pub fn free_keys(handle: usize) {
 #[wasm_bindgen(js_name = verifyJws)]
 pub fn verify_jws(handle: usize, length: usize) -> u32 {
     exchange::run(|| exchange::with_text(length, |token| verify::verify_jws(handle, token))?)
+}
+
+/// Verifies a proof of possession: lines of the key's thumbprint, the method, the URL, the access token, the proof, and
+/// any nonces that are taken. Bit `n` of `algorithms` permits the `n`th of all algorithms.
+///
+/// `DONE`: the text is the key under which to remember it, `VALID_UNTIL` the time until when. `PENDING` as with
+/// [`verify()`].
+#[wasm_bindgen(js_name = verifyProof)]
+pub fn verify_proof(length: usize, now_millis: f64, max_age: u32, algorithms: u32) -> u32 {
+    exchange::run(|| {
+        exchange::with_text(length, |text| {
+            dpop::verify(text, millis(now_millis), max_age, algorithms)
+        })?
+    })
 }
 
 /// Checks one key and leaves `{kid?, thumbprint?, algorithms, symmetric, jwk}` as text.

@@ -6,6 +6,8 @@
 
 use core::fmt;
 
+use serde_json::{Map, Value};
+
 use crate::base64url;
 use crate::error::{Error, Part};
 use crate::json::{self, Fault};
@@ -157,7 +159,8 @@ impl Header {
         self.typ.as_deref()
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Error> {
+    /// The header, and the members of it that are not used.
+    fn parse(bytes: &[u8]) -> Result<(Self, Map<String, Value>), Error> {
         let mut members =
             json::parse_object(bytes).map_err(|fault| in_part(fault, Part::Header))?;
         if members.contains_key("crit") || members.contains_key("b64") {
@@ -165,7 +168,7 @@ impl Header {
         }
         let mut string = |name: &str, problem: &'static str| match members.remove(name) {
             None => Ok(None),
-            Some(serde_json::Value::String(value)) => Ok(Some(value)),
+            Some(Value::String(value)) => Ok(Some(value)),
             Some(_) => Err(malformed(Part::Header, problem)),
         };
         let algorithm = string("alg", "alg is not a string")?
@@ -176,7 +179,7 @@ impl Header {
             return Err(malformed(Part::Header, "kid is longer than 256 bytes"));
         }
         let algorithm = Algorithm::from_name(&algorithm).ok_or(Error::AlgorithmNotAllowed)?;
-        Ok(Self { algorithm, key_id, typ })
+        Ok((Self { algorithm, key_id, typ }, members))
     }
 }
 
@@ -188,6 +191,7 @@ impl fmt::Debug for Header {
 }
 
 /// A token that is well formed and nothing more: no word of it is to be believed.
+#[derive(Clone)]
 pub struct UntrustedToken<'a> {
     header: Header,
     /// The first two segments with the dot between them: what was signed.
@@ -208,6 +212,14 @@ impl<'a> UntrustedToken<'a> {
     /// [`Error::TokenTooLong`], [`Error::MalformedToken`], [`Error::DuplicateMember`],
     /// [`Error::UnsupportedCritical`], [`Error::AlgorithmNotAllowed`].
     pub fn parse(token: &'a str, max_length: usize) -> Result<Self, Error> {
+        Self::parse_with_members(token, max_length).map(|(token, _)| token)
+    }
+
+    /// The same with the members of the header that [`Header`] has no use for.
+    pub(crate) fn parse_with_members(
+        token: &'a str,
+        max_length: usize,
+    ) -> Result<(Self, Map<String, Value>), Error> {
         if token.len() > max_length {
             return Err(Error::TokenTooLong { length: token.len(), limit: max_length });
         }
@@ -226,7 +238,8 @@ impl<'a> UntrustedToken<'a> {
         let header = decode(header, Part::Header)?;
         let payload = decode(payload, Part::Payload)?;
         let signature = decode(signature, Part::Signature)?;
-        Ok(Self { header: Header::parse(&header)?, message, payload, signature })
+        let (header, members) = Header::parse(&header)?;
+        Ok((Self { header, message, payload, signature }, members))
     }
 
     /// The header: good for choosing a key, and for nothing else yet.

@@ -5,7 +5,7 @@
 //! Three rings; none imports from one further out.
 //!
 //! - **Core**: pure functions of input, keys, rules and time. [`jws`], [`claims`], [`keys`] and
-//!   [`verifier`] for tokens, [`api_key`], [`revocation`], [`rate`]; beneath them [`error`], [`secret`],
+//!   [`verifier`] for tokens, [`dpop`] for proofs of possession, [`api_key`], [`revocation`], [`rate`]; beneath them [`error`], [`secret`],
 //!   [`time`], [`base64url`].
 //! - **Guard**: [`policy`] says what is wanted, [`guard`] decides, [`store`] says what it needs to know.
 //! - **Edges**: the Cloudflare Worker (feature `worker`) and the npm package (feature `js`). Only edges
@@ -16,6 +16,7 @@
 pub mod api_key;
 pub mod base64url;
 pub mod claims;
+pub mod dpop;
 pub mod error;
 pub mod guard;
 #[cfg(feature = "js")]

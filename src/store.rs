@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     api_key::{KeyId, record::KeyRecord},
+    dpop::ReplayKey,
     policy::{LimitStore, RevocationMode},
     rate::{Limit, Verdict},
     revocation::{DenyKey, Entry},
@@ -162,6 +163,20 @@ pub trait CounterStore {
         cost: u32,
         now: UnixMillis,
     ) -> Result<(), StoreError>;
+}
+
+/// Which proofs of possession have been used ([`crate::dpop`]).
+pub trait ReplayStore {
+    /// Whether this key is seen for the first time; from now on it is not. In one step: of several who ask at once, one
+    /// is told yes. `until` is the first moment at which it may be forgotten.
+    ///
+    /// A store that cannot remember must fail: to say yes would be to admit a proof that is used twice.
+    async fn is_first(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError>;
 }
 
 #[cfg(test)]

@@ -15,10 +15,11 @@ mod gate;
 #[path = "support/mint.rs"]
 mod mint;
 
+use edgegate::dpop::ReplayKey;
 use edgegate::policy::LimitStore;
 use edgegate::rate::{self, Algorithm, Cell, Limit};
-use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryRevocations};
-use edgegate::store::{CounterGroup, CounterStore, RevocationStore};
+use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
+use edgegate::store::{CounterGroup, CounterStore, ReplayStore, RevocationStore, StoreError};
 use gate::{NOW, Stores, entry, later, run};
 use proptest::prelude::*;
 use serde_json::json;
@@ -53,6 +54,40 @@ fn records_are_found_and_replaced() {
 #[test]
 fn records_are_listed_once_each() {
     run(contract::records_are_listed_once_each(&MemoryKeyRecords::default()));
+}
+
+#[test]
+fn proofs_are_used_once() {
+    run(contract::proofs_are_used_once(&MemoryReplays::default()));
+}
+
+#[test]
+fn proofs_are_used_once_at_once() {
+    run(contract::proofs_are_used_once_at_once(&MemoryReplays::default()));
+}
+
+#[test]
+fn proofs_are_remembered_to_their_end() {
+    run(contract::proofs_are_remembered_to_their_end(&MemoryReplays::default()));
+}
+
+#[test]
+fn full_of_proofs_it_fails_rather_than_forgets() {
+    let store = MemoryReplays::new(3);
+    let first = |name: &str, until: u64, now: u64| {
+        run(store.is_first(&ReplayKey::new(&[name]), later(until), later(now)))
+    };
+    for (name, until) in [("a", 10), ("b", 20), ("c", 30)] {
+        assert_eq!(first(name, until, 0), Ok(true));
+    }
+    let full = Err(StoreError::new("no room for more proofs of possession"));
+    assert_eq!(first("d", 40, 9), full);
+    assert_eq!(first("a", 10, 9), Ok(false), "what it has it knows");
+    assert_eq!(first("d", 40, 10), Ok(true), "the end of the first one makes room");
+    assert_eq!(first("e", 40, 19), full);
+    assert_eq!(first("b", 90, 20), Ok(true), "and so does its own");
+    assert_eq!(first("e", 40, 30), Ok(true));
+    assert_eq!(first("d", 40, 39), Ok(false));
 }
 
 #[test]

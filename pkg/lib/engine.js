@@ -199,6 +199,18 @@ export class Engine {
     }
   }
 
+  /** A call about a proof of possession. */
+  callProof(text, now, maxAge, algorithms) {
+    this.start();
+    try {
+      const status = this.#exports.verifyProof(this.#send(text), now, maxAge, algorithms);
+      this.#bytes();
+      return status;
+    } catch (error) {
+      throw this.#trapped(error);
+    }
+  }
+
   #trapped(cause) {
     this.#exports = null;
     this.#memory = null;

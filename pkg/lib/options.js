@@ -1,3 +1,4 @@
+import { dpopOptions } from './dpop.js';
 import { configError } from './errors.js';
 import { jsonOf, sourceOf } from './keys.js';
 
@@ -9,7 +10,7 @@ const ISSUER_OPTIONS = [
   'issuer', 'audience', 'algorithms', 'key', 'jwks', 'jwksUri', 'clockTolerance', 'requiredClaims', 'typ', 'maxTokenAge',
   'requireExp', 'profile',
 ];
-const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now'];
+const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now', 'dpop'];
 
 /** Refuses what is no plain object, and unknown names: a misspelt option must not turn a check off. */
 export function checkNames(options, known, path) {
@@ -65,6 +66,7 @@ export function verifierOptions(options, platform) {
     maxTokenLength: tokenLength(maxTokenLength),
     entries: cacheEntries(cache),
     clock: clock(now),
+    dpop: dpopOptions(options.dpop),
   };
 }
 

@@ -1,8 +1,9 @@
 import { Cache } from './cache.js';
 import { clone } from './clone.js';
+import { Proofs, credentialOf, presented } from './dpop.js';
 import { DONE, KEYS_NEEDED, PENDING } from './engine.js';
 import { malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
-import { verifierOptions } from './options.js';
+import { checkNames, verifierOptions } from './options.js';
 import { fetchKeys } from './remote.js';
 
 /** Headers repeat from token to token; parsed ones are kept, as many and as long as these. */
@@ -22,10 +23,12 @@ export class Verifier {
   /** Of each issuer with published keys: what was fetched last, and the fetch under way. */
   #published;
   #maxTokenLength;
+  #proofs;
 
   constructor(engine, options) {
-    const { single, issuers, maxTokenLength, entries, clock } = verifierOptions(options, engine.platform);
+    const { single, issuers, maxTokenLength, entries, clock, dpop } = verifierOptions(options, engine.platform);
     this.#engine = engine;
+    this.#proofs = new Proofs(engine, dpop);
     this.#clock = clock;
     this.#cache = entries > 0 ? new Cache(entries) : null;
     this.#issuers = issuers.map(({ issuer }) => issuer);
@@ -53,8 +56,22 @@ export class Verifier {
   }
 
   /** @returns {Promise<import('../index.js').VerifiedToken>} */
-  async verify(token) {
+  async verify(token, options) {
+    const proof = proofOf(options);
     const now = this.#clock();
+    const verified = await this.#verify(token, now);
+    const text = this.#proofs.needed(token, verified.claims, proof);
+    if (text !== undefined) await this.#proofs.check(text, now);
+    return verified;
+  }
+
+  async verifyRequest(request, options = {}) {
+    checkNames(options, ['url', 'method', 'nonce'], '');
+    const { token, dpop } = credentialOf(request, options);
+    return this.verify(token, { dpop });
+  }
+
+  async #verify(token, now) {
     const hit = this.#find(token, now);
     if (hit !== undefined) return hit;
     if (this.#preparing !== null) await this.#preparing;
@@ -77,8 +94,16 @@ export class Verifier {
     }
   }
 
-  verifySync(token) {
+  verifySync(token, options) {
+    const proof = proofOf(options);
     const now = this.#clock();
+    const verified = this.#verifySync(token, now);
+    const text = this.#proofs.needed(token, verified.claims, proof);
+    if (text !== undefined) this.#proofs.checkSync(text, now);
+    return verified;
+  }
+
+  #verifySync(token, now) {
     const hit = this.#find(token, now);
     if (hit !== undefined) return hit;
     if (this.#preparing !== null) throw syncUnsupported('a CryptoKey is being exported: await verify()');
@@ -191,6 +216,12 @@ export class Verifier {
     }
     return undefined;
   }
+}
+
+function proofOf(options) {
+  if (options === undefined) return undefined;
+  checkNames(options, ['dpop'], '');
+  return presented(options.dpop);
 }
 
 /**

@@ -95,7 +95,15 @@ const CASES = {
   'cache: true': [{ cache: true }, 'cache', 'expected an object'],
   'an unknown option of the cache': [{ cache: { ttl: 5 } }, 'cache.ttl', 'is not a known option, expected one of entries'],
   'a clock that stands still': [{ now: 5 }, 'now', 'expected a function that returns seconds since 1970'],
-  'issuers that are no list': [{ issuers: {} }, 'issuer', 'is not a known option, expected one of issuers, maxTokenLength, cache, now'],
+  'dpop: true': [{ dpop: true }, 'dpop', 'expected an object'],
+  'an unknown option of dpop': [{ dpop: { require: true } }, 'dpop.require', 'is not a known option, expected one of required, maxAge, algorithms, replay'],
+  'dpop.required as a word': [{ dpop: { required: 'yes' } }, 'dpop.required', 'expected true or false'],
+  'proofs of no age': [{ dpop: { maxAge: 0 } }, 'dpop.maxAge', 'expected 1 to 3600 seconds'],
+  'proofs of a day': [{ dpop: { maxAge: 86_400 } }, 'dpop.maxAge', 'expected 1 to 3600 seconds'],
+  'proofs by no algorithm': [{ dpop: { algorithms: [] } }, 'dpop.algorithms', 'expected a non-empty list'],
+  'proofs by a secret': [{ dpop: { algorithms: ['ES256', 'HS256'] } }, 'dpop.algorithms[1]', 'expected a public-key algorithm like ES256, EdDSA or RS256'],
+  'a store of proofs that cannot compare': [{ dpop: { replay: new Map() } }, 'dpop.replay', 'expected a store with compareAndSet'],
+  'issuers that are no list': [{ issuers: {} }, 'issuer', 'is not a known option, expected one of issuers, maxTokenLength, cache, now, dpop'],
 };
 
 describe('createVerifier refuses', () => {
@@ -108,7 +116,7 @@ describe('createVerifier refuses', () => {
   test('unknown options, and repeats only what can be a name', () => {
     const known = 'issuer, audience, algorithms, key, jwks, jwksUri, clockTolerance, requiredClaims, typ, maxTokenAge, requireExp, profile';
     const refused = (rest) => refusalOf(() => createVerifier(options(rest)), EdgegateError).message;
-    const tail = `is not a known option, expected one of ${known}, maxTokenLength, cache, now, issuers`;
+    const tail = `is not a known option, expected one of ${known}, maxTokenLength, cache, now, dpop, issuers`;
     assert.equal(refused({ algorithm: ['HS256'] }), `algorithm: ${tail}`);
     assert.equal(refused({ 'eyJ.eyJ.x': 1 }), `?: ${tail}`);
   });

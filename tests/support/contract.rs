@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::KeyRecord;
+use edgegate::dpop::ReplayKey;
 use edgegate::policy::LimitStore;
 use edgegate::rate::{Algorithm, Limit, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
-use edgegate::store::{CounterGroup, CounterStore, KeyRecordStore, Page, RevocationStore};
+use edgegate::store::{
+    CounterGroup, CounterStore, KeyRecordStore, Page, ReplayStore, RevocationStore,
+};
 use edgegate::time::{UnixMillis, UnixTime};
 use futures_util::future::join_all;
 
@@ -326,4 +329,45 @@ pub async fn counters_follow_the_clock(counters: &impl CounterStore, store: &Lim
         assert_eq!(admitted(&take(NOW.saturating_add(wait - 1000)).await), [false], "{name}");
         assert_eq!(admitted(&take(NOW.saturating_add(wait)).await), [true], "{name}");
     }
+}
+
+// ---- proofs of possession ----
+
+fn proof_key(jti: &str) -> ReplayKey {
+    ReplayKey::new(&["a thumbprint", jti, "https://api.example.com/"])
+}
+
+/// A proof is the first of its key once, and those of other keys do not matter.
+pub async fn proofs_are_used_once(store: &impl ReplayStore) {
+    let (a, b) = (proof_key("a"), proof_key("b"));
+    let until = NOW.saturating_add(60_000);
+    assert!(store.is_first(&a, until, NOW).await.unwrap());
+    for _ in 0..3 {
+        assert!(!store.is_first(&a, until, NOW).await.unwrap());
+    }
+    assert!(store.is_first(&b, until, NOW).await.unwrap());
+    assert!(!store.is_first(&b, until, NOW).await.unwrap());
+    assert!(
+        !store.is_first(&a, until.saturating_add(60_000), NOW).await.unwrap(),
+        "whatever its end is now"
+    );
+}
+
+/// Of many who ask at once, one is told yes.
+pub async fn proofs_are_used_once_at_once(store: &impl ReplayStore) {
+    for turn in 0..5 {
+        let key = proof_key(&format!("at once {turn}"));
+        let asked = (0..20).map(|_| store.is_first(&key, NOW.saturating_add(60_000), NOW));
+        let answers = join_all(asked).await;
+        assert_eq!(answers.into_iter().filter(|one| *one.as_ref().unwrap()).count(), 1);
+    }
+}
+
+/// A proof is remembered to its end, and only then forgotten. For stores that take `now` from the caller.
+pub async fn proofs_are_remembered_to_their_end(store: &impl ReplayStore) {
+    let (key, until) = (proof_key("a"), NOW.saturating_add(60_000));
+    assert!(store.is_first(&key, until, NOW).await.unwrap());
+    assert!(!store.is_first(&key, until, NOW.saturating_add(59_999)).await.unwrap());
+    assert!(store.is_first(&key, until.saturating_add(60_000), until).await.unwrap());
+    assert!(!store.is_first(&key, until, until).await.unwrap());
 }

@@ -173,8 +173,13 @@ fn build(host: &str) -> Result<()> {
 }
 
 /// Which member of a test vector is an input of which target.
-const SEEDS: [(&str, &str); 4] =
-    [("token", "token"), ("jwk", "jwk"), ("pem", "pem"), ("key", "api_key")];
+const SEEDS: [(&str, &str); 5] = [
+    ("token", "token"),
+    ("jwk", "jwk"),
+    ("pem", "pem"),
+    ("key", "api_key"),
+    ("proof", "dpop_proof"),
+];
 
 /// Writes the vectors into the corpora. Beside them, `fuzz/seeds/` has what the vectors do not.
 fn seed() -> Result<()> {
