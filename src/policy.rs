@@ -7,6 +7,7 @@
 mod api_keys;
 mod check;
 mod document;
+mod exempt;
 mod issuers;
 mod limits;
 mod path;
@@ -30,6 +31,7 @@ use self::{
     routes::{fallback, route, router},
 };
 pub use self::{
+    exempt::Exempt,
     path::RequestPath,
     pattern::PathPattern,
     routes::Route,
@@ -254,6 +256,9 @@ impl From<RouteRevocation> for RevocationMode {
 pub struct FailedAuthentication {
     /// The limit itself.
     pub limit: Limit,
+    /// For how long failing attempts are refused once the limit was exceeded: a limit of one in that time.
+    /// `None`: until the limit itself has room again.
+    pub penalty: Option<Limit>,
 }
 
 impl FailedAuthentication {
@@ -275,6 +280,8 @@ pub struct LimitPolicy {
     pub by: Vec<CountBy>,
     /// Where it is counted.
     pub store: LimitStore,
+    /// Who is not counted.
+    pub exempt: Exempt,
     /// What happens when the store does not answer.
     pub on_error: OnError,
 }
@@ -317,7 +324,10 @@ impl CountBy {
 pub enum LimitStore {
     /// In each isolate for itself: cheap, and as many times the limit as there are isolates.
     Memory,
-    /// In one Durable Object for each counted thing: exact.
+    /// In Workers KV, added up over all isolates, late: advisory ([`crate::store::advisory`]).
+    Kv,
+    /// In one Durable Object for each counted thing: exact. Outside Workers, in what else is shared and
+    /// can compare and swap; `shared` is another word for it.
     DurableObject,
     /// In a rate-limiting binding: cheap, for each location, answers only yes or no.
     Binding(String),
@@ -379,7 +389,10 @@ impl Policy {
     /// [`Error::Config`] for the first fault, with its path.
     pub fn from_json(json: &str, secrets: &dyn Secrets) -> Result<Self, Error> {
         let document = document::read(json)?;
-        let limits = each("limits", document.limits.iter(), limit)?;
+        let known: Vec<&str> = document.issuers.iter().map(|known| known.issuer.as_str()).collect();
+        let limits = each("limits", document.limits.iter(), |path, limit_document| {
+            limit(path, limit_document, &known)
+        })?;
         if let Some(index) = document::first_repeated(limits.iter().map(|known| known.limit.name()))
         {
             return Err(config(format!("limits[{index}].name"), "a limit has this name already"));
@@ -457,10 +470,13 @@ impl Policy {
         self.limits.iter().any(|known| known.store == LimitStore::DurableObject)
     }
 
-    /// Whether anything is kept in KV: revocations, the records of API keys, or the keys of issuers.
+    /// Whether anything is kept in KV: counters, revocations, the records of API keys, or the keys of issuers.
     #[must_use]
     pub fn needs_kv(&self) -> bool {
-        self.revocation.is_some() || self.jwks_cache.is_some() || self.needs_key_records()
+        self.revocation.is_some()
+            || self.jwks_cache.is_some()
+            || self.needs_key_records()
+            || self.limits.iter().any(|known| known.store == LimitStore::Kv)
     }
 
     /// Whether records of API keys are looked up.
@@ -494,7 +510,7 @@ impl Policy {
     pub fn rate_limit_bindings(&self) -> impl Iterator<Item = &str> {
         self.limits.iter().filter_map(|known| match &known.store {
             LimitStore::Binding(name) => Some(name.as_str()),
-            LimitStore::Memory | LimitStore::DurableObject => None,
+            LimitStore::Memory | LimitStore::Kv | LimitStore::DurableObject => None,
         })
     }
 }

@@ -207,7 +207,7 @@ fn a_store_that_does_not_answer_is_a_fault_after_ten_seconds_and_recovers() {
 fn what_is_no_counter_is_a_fault() {
     let limits = [limit(100, Algorithm::SlidingWindow)];
     let counters = AdvisoryCounters::new("one");
-    let key = |rest: &str| format!("count/v1/{}/{rest}", group());
+    let key = |rest: &str| format!("tally/v1/{}/{rest}", group());
     for damage in [
         vec![(key("l/other-1"), "{".to_owned())],
         vec![(key("l"), "{}".to_owned())],

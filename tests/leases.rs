@@ -552,7 +552,9 @@ fn limits_with_leases_and_calendar_windows_are_written_as_in_the_policy() {
             "window: expected with fixed-window only",
         ),
     ] {
-        assert_eq!(serde_json::from_str::<Limit>(json).unwrap_err().to_string(), problem);
+        let fault = serde_json::from_str::<Limit>(json).unwrap_err().to_string();
+        let (found, _) = fault.split_once(" at line ").unwrap_or((&fault, ""));
+        assert_eq!(found, problem);
     }
 }
 

@@ -407,13 +407,13 @@ fn unknown_fields_are_refused_at_every_level() {
             "/limits/1/colour",
             json!(1),
             "limits[1].colour: is not a known field, expected one of name, by, requests, \
-             window_secs, algorithm, burst, store, binding, on_error",
+             window_secs, window, algorithm, burst, store, binding, lease, exempt, on_error",
         ),
         (
             "/failed_authentication/colour",
             json!(1),
             "failed_authentication.colour: is not a known field, expected one of requests, \
-             window_secs, enabled",
+             window_secs, penalty_secs, enabled",
         ),
         (
             "/routes/1/colour",
@@ -443,7 +443,7 @@ fn required_fields_are_named_when_missing() {
         ("/api_keys/signing_keys/1/secret", "api_keys.signing_keys[1].secret: is required"),
         ("/limits/1/name", "limits[1].name: is required"),
         ("/limits/1/requests", "limits[1].requests: is required"),
-        ("/limits/1/window_secs", "limits[1].window_secs: is required"),
+        ("/limits/1/window_secs", "limits[1].window_secs: expected window_secs or window"),
         ("/limits/1/binding", "limits[1].binding: expected the name of a rate-limiting binding"),
         ("/routes/0/path", "routes[0].path: is required"),
         ("/admin/secret", "admin.secret: is required"),
@@ -552,7 +552,7 @@ fn wrong_types_and_unknown_words_are_refused_with_what_is_expected() {
         (
             "/limits/0/store",
             json!("redis"),
-            "limits[0].store: expected one of memory, durable-object, binding",
+            "limits[0].store: expected one of memory, kv, durable-object, shared, binding",
         ),
         ("/limits/0/on_error", json!("ignore"), "limits[0].on_error: expected deny or allow"),
         (
@@ -900,7 +900,7 @@ fn limits_have_to_be_possible_and_consistent() {
         ("/limits/0/window_secs", json!(0), &format!("limits[0].window_secs: {window}")),
         ("/limits/0/window_secs", json!(2_678_401), &format!("limits[0].window_secs: {window}")),
         ("/limits/0/burst", json!(0), "limits[0].burst: expected at least 1"),
-        ("/limits/1/burst", json!(5), "limits[1].burst: only a token-bucket has a burst"),
+        ("/limits/1/burst", json!(5), "limits[1].burst: expected with token-bucket only"),
         ("/limits/0/binding", json!("X"), "limits[0].binding: only store = binding has a binding"),
         ("/limits/0/by", json!([]), "limits[0].by: expected a non-empty list"),
         (
@@ -916,7 +916,7 @@ fn limits_have_to_be_possible_and_consistent() {
     ]);
     let mut sliding = with("/limits/1/algorithm", json!("sliding-window"));
     put(&mut sliding, "/limits/1/burst", json!(1));
-    refused(&sliding, "limits[1].burst: only a token-bucket has a burst");
+    refused(&sliding, "limits[1].burst: expected with token-bucket only");
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub struct LimitReport {
     pub name: String,
     /// The allowance in one window.
     pub requests: u32,
-    /// The length of the window.
+    /// The length of the window that is open: months differ.
     pub window_secs: u32,
     /// What is left and when more comes; `None` where the store tells only yes or no.
     pub verdict: Option<Verdict>,
@@ -65,7 +65,7 @@ pub(super) async fn take(
             (Ok(verdicts), _) => {
                 refusal = self::refusal(&batch.limits, &verdicts);
                 if refusal.is_some() {
-                    decision.limits.extend(reports(batch, &verdicts));
+                    decision.limits.extend(reports(batch, &verdicts, now));
                     break;
                 }
                 taken.push((batch, verdicts));
@@ -88,7 +88,7 @@ pub(super) async fn take(
                 Err(fault) => decision.faults.push(super::unavailable("counters", &fault)),
             }
         }
-        decision.limits.extend(reports(batch, &verdicts));
+        decision.limits.extend(reports(batch, &verdicts, now));
     }
     let place = |name: &str| policy.limits_of(route).position(|known| known.limit.name() == name);
     decision.limits.sort_by_key(|report| place(&report.name));
@@ -141,6 +141,14 @@ pub(super) fn address(client_ip: Option<IpAddr>) -> String {
 fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> Vec<Batch<'a>> {
     let mut batches: Vec<Batch<'a>> = Vec::new();
     for known in policy.limits_of(route) {
+        if known.exempt.covers(
+            subject.identity.issuer(),
+            subject.identity.subject(),
+            subject.identity.api_key_id(),
+            subject.client_ip,
+        ) {
+            continue;
+        }
         let Some(group) = group(known, route, subject) else { continue };
         let limit = with_override(&known.limit, subject.overrides.as_ref());
         let same = batches.iter_mut().find(|batch| {
@@ -205,7 +213,7 @@ fn with_override(limit: &Limit, record: Option<&KeyRecord>) -> Limit {
         .unwrap_or_else(|| limit.clone())
 }
 
-fn reports(batch: &Batch<'_>, verdicts: &[Verdict]) -> Vec<LimitReport> {
+fn reports(batch: &Batch<'_>, verdicts: &[Verdict], now: UnixMillis) -> Vec<LimitReport> {
     let yes_or_no = matches!(batch.store, LimitStore::Binding(_));
     batch
         .limits
@@ -214,7 +222,7 @@ fn reports(batch: &Batch<'_>, verdicts: &[Verdict]) -> Vec<LimitReport> {
         .map(|(limit, verdict)| LimitReport {
             name: limit.name().to_owned(),
             requests: limit.requests(),
-            window_secs: limit.window_secs(),
+            window_secs: limit.window_secs_at(now),
             verdict: (!yes_or_no).then_some(*verdict),
         })
         .collect()

@@ -12,7 +12,7 @@ use serde::{
 };
 
 use super::shape::{Word, object, objects, optional_object, optional_word, optional_words, word};
-use crate::{error::Error, strict_json};
+use crate::{error::Error, rate, strict_json};
 
 /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
 #[derive(Debug, Deserialize)]
@@ -114,31 +114,53 @@ pub(super) struct LimitDocument {
     #[serde(default)]
     pub(super) by: OneOrMany<super::CountBy>,
     pub(super) requests: u32,
-    pub(super) window_secs: u32,
-    #[serde(default, deserialize_with = "word")]
-    pub(super) algorithm: AlgorithmName,
+    pub(super) window_secs: Option<u32>,
+    #[serde(default, deserialize_with = "optional_word")]
+    pub(super) window: Option<rate::Calendar>,
+    #[serde(default, deserialize_with = "optional_word")]
+    pub(super) algorithm: Option<rate::AlgorithmName>,
     pub(super) burst: Option<u32>,
     #[serde(default, deserialize_with = "word")]
     pub(super) store: StoreName,
     pub(super) binding: Option<String>,
+    #[serde(default, deserialize_with = "optional_object")]
+    pub(super) lease: Option<rate::lease::Terms>,
+    #[serde(default, deserialize_with = "object")]
+    pub(super) exempt: ExemptDocument,
     #[serde(default, deserialize_with = "word")]
     pub(super) on_error: super::OnError,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum AlgorithmName {
-    FixedWindow,
-    #[default]
-    SlidingWindow,
-    TokenBucket,
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExemptDocument {
+    #[serde(default)]
+    pub(super) ips: Vec<String>,
+    #[serde(default)]
+    pub(super) subjects: Vec<SubjectDocument>,
+    #[serde(default)]
+    pub(super) api_keys: Vec<String>,
+}
+
+/// A subject by its name alone, or with its issuer.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected a subject, or an object with issuer and subject"
+)]
+pub(super) enum SubjectDocument {
+    Name(String),
+    Of { issuer: String, subject: String },
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum StoreName {
     Memory,
+    Kv,
     #[default]
+    #[serde(alias = "shared")]
     DurableObject,
     Binding,
 }
@@ -150,6 +172,7 @@ pub(super) struct FailedAuthenticationDocument {
     pub(super) requests: u32,
     #[serde(default = "super::FailedAuthentication::default_window_secs")]
     pub(super) window_secs: u32,
+    pub(super) penalty_secs: Option<u32>,
     #[serde(default = "yes")]
     pub(super) enabled: bool,
 }

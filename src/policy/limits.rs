@@ -3,26 +3,22 @@
 use super::{
     FailedAuthentication, LimitPolicy, LimitStore,
     check::{at, config, token},
-    document::{AlgorithmName, FailedAuthenticationDocument, LimitDocument, StoreName},
+    document::{FailedAuthenticationDocument, LimitDocument, StoreName},
+    exempt::exempt,
 };
 use crate::{
     error::Error,
     rate::{self, Limit},
 };
 
-pub(super) fn limit(path: &str, document: &LimitDocument) -> Result<LimitPolicy, Error> {
-    let algorithm = match (document.algorithm, document.burst) {
-        (AlgorithmName::FixedWindow, None) => rate::Algorithm::FixedWindow,
-        (AlgorithmName::SlidingWindow, None) => rate::Algorithm::SlidingWindow,
-        (AlgorithmName::TokenBucket, burst) => {
-            rate::Algorithm::TokenBucket { burst: burst.unwrap_or(document.requests) }
-        }
-        (_, Some(_)) => {
-            return Err(config(format!("{path}.burst"), "only a token-bucket has a burst"));
-        }
-    };
+pub(super) fn limit(
+    path: &str,
+    document: &LimitDocument,
+    issuers: &[&str],
+) -> Result<LimitPolicy, Error> {
     let store = match (document.store, document.binding.as_deref()) {
         (StoreName::Memory, None) => LimitStore::Memory,
+        (StoreName::Kv, None) => LimitStore::Kv,
         (StoreName::DurableObject, None) => LimitStore::DurableObject,
         (StoreName::Binding, Some(name)) => {
             LimitStore::Binding(token(&format!("{path}.binding"), name)?)
@@ -41,10 +37,28 @@ pub(super) fn limit(path: &str, document: &LimitDocument) -> Result<LimitPolicy,
     if by.is_empty() {
         return Err(config(format!("{path}.by"), "expected a non-empty list"));
     }
-    let limit =
-        Limit::new(document.name.as_str(), document.requests, document.window_secs, algorithm)
-            .map_err(|fault| at(path, &fault))?;
-    Ok(LimitPolicy { limit, by, store, on_error: document.on_error })
+    let limit = Limit::from_parts(
+        document.name.clone(),
+        document.requests,
+        (document.window_secs, document.window),
+        (document.algorithm, document.burst),
+    )
+    .map_err(|fault| at(path, &fault))?;
+    if store == LimitStore::Kv && matches!(limit.algorithm(), rate::Algorithm::TokenBucket { .. }) {
+        let problem = "counters in kv are added up, which a token-bucket's cannot be";
+        return Err(config(format!("{path}.algorithm"), problem));
+    }
+    let limit = match document.lease {
+        None => limit,
+        Some(terms) if store == LimitStore::DurableObject => {
+            limit.with_lease(terms).map_err(|fault| at(path, &fault))?
+        }
+        Some(_) => {
+            return Err(config(format!("{path}.lease"), "only store = durable-object lends"));
+        }
+    };
+    let exempt = exempt(&format!("{path}.exempt"), &document.exempt, issuers)?;
+    Ok(LimitPolicy { limit, by, store, exempt, on_error: document.on_error })
 }
 
 pub(super) fn failed_authentication(
@@ -53,6 +67,7 @@ pub(super) fn failed_authentication(
     let document = document.unwrap_or(FailedAuthenticationDocument {
         requests: FailedAuthentication::default_requests(),
         window_secs: FailedAuthentication::default_window_secs(),
+        penalty_secs: None,
         enabled: true,
     });
     if !document.enabled {
@@ -65,5 +80,15 @@ pub(super) fn failed_authentication(
         rate::Algorithm::SlidingWindow,
     )
     .map_err(|fault| at("failed_authentication", &fault))?;
-    Ok(Some(FailedAuthentication { limit }))
+    let penalty = document.penalty_secs.map(penalty).transpose()?;
+    Ok(Some(FailedAuthentication { limit, penalty }))
+}
+
+/// A bucket of one that fills once in the time: it is empty for exactly that long.
+fn penalty(secs: u32) -> Result<Limit, Error> {
+    let one = rate::Algorithm::TokenBucket { burst: 1 };
+    Limit::new("failed-authentication-penalty", 1, secs, one).map_err(|fault| match fault {
+        Error::Config { problem, .. } => config("failed_authentication.penalty_secs", &problem),
+        other => other,
+    })
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What comes before the group, the limit and the component in a key.
-const PREFIX: &str = "count/v1/";
+const PREFIX: &str = "tally/v1/";
 /// Workers KV takes one write a second for each key.
 const MIN_WRITE_EVERY_MILLIS: u64 = 1_000;
 /// What runs after an answer has 30 seconds on Workers, so the last write of a burst must not wait longer.

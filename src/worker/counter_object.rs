@@ -14,7 +14,10 @@ use worker::{
 
 use super::{clock, deadline};
 use crate::{
-    rate::{self, Limit, Verdict},
+    rate::{
+        self, Limit,
+        lease::{self, Borrow, Grant, Unspent},
+    },
     store::{CounterGroup, StoreError},
     time::UnixMillis,
 };
@@ -27,14 +30,13 @@ pub(super) const BINDING: &str = "EDGEGATE_COUNTERS";
 struct Ask {
     op: Operation,
     limits: Vec<Limit>,
-    cost: u32,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Operation {
-    Take,
-    Refund,
+    Take(Borrow),
+    GiveBack(Unspent),
 }
 
 /// The counters of one counted thing: its cells by the name of the limit.
@@ -73,15 +75,9 @@ impl DurableObject for CounterObject {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let ask: Ask = request.json().await?;
         let now = clock::now();
-        let verdicts = match ask.op {
-            Operation::Take => self.take(&ask.limits, ask.cost, now)?,
-            Operation::Refund => {
-                self.refund(&ask.limits, ask.cost, now)?;
-                Vec::new()
-            }
-        };
+        let grant = self.step(&ask, now)?;
         self.wake_for_cleaning(now).await?;
-        Response::from_json(&verdicts)
+        Response::from_json(&grant)
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -105,24 +101,25 @@ impl DurableObject for CounterObject {
 }
 
 impl CounterObject {
-    // Both steps run without waiting for anything, so no other request can come between the reading and
-    // the writing of a cell.
-
-    fn take(&self, limits: &[Limit], cost: u32, now: UnixMillis) -> Result<Vec<Verdict>> {
-        let mut meters = self.meters(limits, now)?;
-        let verdicts = rate::step_all(&mut meters, cost, now);
-        if verdicts.iter().all(|verdict| verdict.admitted) {
+    /// Runs without waiting for anything, so no other request can come between the reading and the
+    /// writing of a cell.
+    fn step(&self, ask: &Ask, now: UnixMillis) -> Result<Grant> {
+        let mut meters = self.meters(&ask.limits, now)?;
+        let (grant, changed) = match ask.op {
+            Operation::Take(borrow) => {
+                let grant = lease::lend(&mut meters, &borrow, now);
+                let changed = grant.admitted() || borrow.returned.is_some();
+                (grant, changed)
+            }
+            Operation::GiveBack(unspent) => {
+                lease::give_back(&mut meters, unspent);
+                (Grant { verdicts: Vec::new(), lent: 0, life_millis: 0, at: now }, true)
+            }
+        };
+        if changed {
             self.save(meters)?;
         }
-        Ok(verdicts)
-    }
-
-    fn refund(&self, limits: &[Limit], cost: u32, now: UnixMillis) -> Result<()> {
-        let mut meters = self.meters(limits, now)?;
-        for (limit, cell) in &mut meters {
-            *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
-        }
-        self.save(meters)
+        Ok(grant)
     }
 
     fn meters<'l>(
@@ -226,23 +223,19 @@ pub(super) async fn take(
     env: &Env,
     group: &CounterGroup,
     limits: &[Limit],
-    cost: u32,
-) -> core::result::Result<Vec<Verdict>, StoreError> {
-    let verdicts = ask(env, group, Operation::Take, limits, cost).await?;
-    if verdicts.len() != limits.len() {
-        return Err(StoreError::new("the counter object answered for other limits"));
-    }
-    Ok(verdicts)
+    borrow: Borrow,
+) -> core::result::Result<Grant, StoreError> {
+    ask(env, group, Operation::Take(borrow), limits).await
 }
 
-/// Asks the object of a group to give back.
-pub(super) async fn refund(
+/// Gives something back to the object of a group.
+pub(super) async fn give_back(
     env: &Env,
     group: &CounterGroup,
     limits: &[Limit],
-    cost: u32,
+    unspent: Unspent,
 ) -> core::result::Result<(), StoreError> {
-    ask(env, group, Operation::Refund, limits, cost).await.map(|_| ())
+    ask(env, group, Operation::GiveBack(unspent), limits).await.map(|_| ())
 }
 
 async fn ask(
@@ -250,11 +243,10 @@ async fn ask(
     group: &CounterGroup,
     op: Operation,
     limits: &[Limit],
-    cost: u32,
-) -> core::result::Result<Vec<Verdict>, StoreError> {
+) -> core::result::Result<Grant, StoreError> {
     let answer = async {
         let stub = env.durable_object(BINDING)?.id_from_name(&group.to_string())?.get_stub()?;
-        let body = serde_json::to_string(&Ask { op, limits: limits.to_vec(), cost })?;
+        let body = serde_json::to_string(&Ask { op, limits: limits.to_vec() })?;
         let mut init = RequestInit::new();
         init.with_method(worker::Method::Post).with_body(Some(body.into()));
         let request = Request::new_with_init("https://counter.invalid/", &init)?;
@@ -265,7 +257,7 @@ async fn ask(
         response.json().await
     };
     match deadline::within(deadline::STORE, answer).await {
-        Some(Ok(verdicts)) => Ok(verdicts),
+        Some(Ok(grant)) => Ok(grant),
         Some(Err(fault)) => Err(StoreError::new(format!("counter object: {fault}"))),
         None => Err(StoreError::new("counter object: no answer in time")),
     }

@@ -6,6 +6,7 @@ use worker::{Context, Env};
 
 use super::{
     clock, counter_object,
+    counters::{Counters, LocalCounters},
     jwks::RemoteKeySets,
     jwks_cache::JwksCache,
     kv::{self, Kv, Namespace},
@@ -18,11 +19,9 @@ use crate::{
     guard::{Backend, Failures, Identity},
     jws::HostCheck,
     keys::KeySet,
-    policy::{CacheSecs, LimitStore, Policy, Records, Secrets},
-    rate::{Limit, Verdict},
+    policy::{CacheSecs, Policy, Records, Secrets},
     secret::Secret,
     store::{
-        CounterGroup, CounterStore, StoreError,
         bounded::BoundedMap,
         keyed::{Remembered, UseNote},
         memory::MemoryCounters,
@@ -54,7 +53,7 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Memory {
     failures: MemoryCounters,
-    counters: MemoryCounters,
+    counters: LocalCounters,
     imported: ImportedKeys,
     remote: RemoteKeySets,
     remembered: Remembered,
@@ -65,7 +64,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             failures: MemoryCounters::default(),
-            counters: MemoryCounters::default(),
+            counters: LocalCounters::default(),
             imported: ImportedKeys::default(),
             remote: RemoteKeySets::default(),
             remembered: Remembered::default(),
@@ -133,7 +132,7 @@ impl<'a> RequestBackend<'a> {
             env,
             context,
             kv: gate.kv(env),
-            counters: Counters { memory: &gate.memory.counters, env },
+            counters: Counters::new(&gate.memory.counters, env, context),
         }
     }
 }
@@ -174,50 +173,6 @@ impl<'a> Backend for RequestBackend<'a> {
         let cache = self.gate.policy.jwks_cache.as_ref();
         let cache = cache.map(|seal| JwksCache { seal, env, context });
         self.gate.memory.remote.keys(issuer, uri, key_id, cache, now).await
-    }
-}
-
-/// Counters by the store that a limit names.
-#[derive(Debug)]
-pub(super) struct Counters<'a> {
-    memory: &'a MemoryCounters,
-    env: &'a Env,
-}
-
-impl CounterStore for Counters<'_> {
-    async fn take(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        match store {
-            LimitStore::Memory => self.memory.take(store, group, limits, cost, now).await,
-            LimitStore::DurableObject => counter_object::take(self.env, group, limits, cost).await,
-            LimitStore::Binding(name) => {
-                super::rate_limit_binding::take(self.env, name, group, limits).await
-            }
-        }
-    }
-
-    async fn refund(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        match store {
-            LimitStore::Memory => self.memory.refund(store, group, limits, cost, now).await,
-            LimitStore::DurableObject => {
-                counter_object::refund(self.env, group, limits, cost).await
-            }
-            // A binding cannot give back, which is why it is asked last.
-            LimitStore::Binding(_) => Ok(()),
-        }
     }
 }
 

@@ -7,12 +7,12 @@ use web_sys::Response;
 use worker::Env;
 
 use super::{
-    clock, counter_object,
+    clock, counter_object, counters,
     gate::Gate,
     isolate::{self, State, StoredPolicy},
     kv, reply,
 };
-use crate::{error::Error, store::CounterGroup, time::UnixMillis};
+use crate::{error::Error, time::UnixMillis};
 
 /// How long a report is given again. Anybody may ask, and each asking would cost two operations.
 const REPEAT_MILLIS: u64 = 5_000;
@@ -109,10 +109,7 @@ async fn report(gate: &Gate, env: &Env) -> Report {
     let counters = match (bound, gate.policy.needs_durable_objects()) {
         (false, _) => Binding::Missing,
         (true, false) => Binding::Unused,
-        (true, true) => {
-            let group = CounterGroup::new(&["health"]);
-            answers(counter_object::take(env, &group, &[], 0).await.is_ok())
-        }
+        (true, true) => answers(counters::answer(env).await.is_ok()),
     };
     let policy = isolate::stored_policy();
     let failing = kv == Binding::Failing

@@ -107,7 +107,9 @@ pub(super) async fn note_used(store: KvStore, note: UseNote) {
 }
 
 /// Waits for KV, but not for ever.
-async fn bounded<T>(operation: impl Future<Output = Result<T, KvError>>) -> Result<T, StoreError> {
+pub(super) async fn bounded<T>(
+    operation: impl Future<Output = Result<T, KvError>>,
+) -> Result<T, StoreError> {
     match deadline::within(deadline::STORE, operation).await {
         Some(result) => result.map_err(|fault| failed(&fault)),
         None => Err(StoreError::new("KV did not answer in time")),

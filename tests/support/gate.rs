@@ -159,7 +159,7 @@ pub struct Stores {
     broken: RefCell<Vec<&'static str>>,
     records: MemoryKeyRecords,
     revocations: MemoryRevocations,
-    counters: [(LimitStore, MemoryCounters); 3],
+    counters: [(LimitStore, MemoryCounters); 4],
     failures: MemoryCounters,
     host: Box<HostAnswer>,
     remote: Option<Rc<KeySet>>,
@@ -175,6 +175,7 @@ impl Default for Stores {
             revocations: MemoryRevocations::default(),
             counters: [
                 (LimitStore::Memory, MemoryCounters::default()),
+                (LimitStore::Kv, MemoryCounters::default()),
                 (LimitStore::DurableObject, MemoryCounters::default()),
                 (LimitStore::Binding("LIMITER".to_owned()), MemoryCounters::default()),
             ],
@@ -248,6 +249,7 @@ impl Stores {
 fn counted(call: &str, store: &LimitStore, limits: &[Limit]) -> String {
     let store = match store {
         LimitStore::Memory => "memory",
+        LimitStore::Kv => "kv",
         LimitStore::DurableObject => "durable-object",
         LimitStore::Binding(_) => "binding",
     };

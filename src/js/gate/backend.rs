@@ -272,7 +272,9 @@ impl CounterStore for Counters<'_> {
         match store {
             LimitStore::Memory => self.memory.take(store, group, limits, cost, now).await,
             LimitStore::DurableObject => self.shared.take(store, group, limits, cost, now).await,
-            LimitStore::Binding(_) => Err(StoreError::new("there is no such store")),
+            LimitStore::Kv | LimitStore::Binding(_) => {
+                Err(StoreError::new("there is no such store"))
+            }
         }
     }
 
@@ -287,7 +289,7 @@ impl CounterStore for Counters<'_> {
         match store {
             LimitStore::Memory => self.memory.refund(store, group, limits, cost, now).await,
             LimitStore::DurableObject => self.shared.refund(store, group, limits, cost, now).await,
-            LimitStore::Binding(_) => Ok(()),
+            LimitStore::Kv | LimitStore::Binding(_) => Ok(()),
         }
     }
 }

@@ -84,7 +84,7 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
                     return Err(config("stores.counters", &problem));
                 }
             },
-            LimitStore::Binding(_) => {
+            LimitStore::Kv | LimitStore::Binding(_) => {
                 return Err(config(
                     &path,
                     "the Worker alone has this one, expected memory or shared",
