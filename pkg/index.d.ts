@@ -244,6 +244,78 @@ export function importKey(
   options?: { alg?: Algorithm | undefined; kid?: string | undefined },
 ): Promise<ImportedKey>;
 
+/**
+ * One key that signs.
+ *
+ * - an object with `kty`: a private JWK, or a secret one (`oct`); `use`, `key_ops`, `alg` and `kid` are honoured;
+ * - a string: PEM of one PKCS#8 key (`PRIVATE KEY`), not encrypted; needs `alg`;
+ * - a `CryptoKey` with the usage `sign`, for its one algorithm; it need not be extractable;
+ * - a private or secret `KeyObject` of Node;
+ * - bytes: an HMAC secret; needs `alg`;
+ * - the result of {@link importSigningKey}.
+ *
+ * What is refused for verifying is refused here: short secrets, text of a key as a secret, RSA below 2048 bits. The two
+ * halves of a key are tried against each other before anything is signed.
+ */
+export type PrivateKey = Jwk | string | CryptoKeyLike | KeyObjectLike | ArrayBufferView | ArrayBuffer | SigningKey;
+
+/** A checked key that signs. What it holds cannot be read from it. */
+export interface SigningKey {
+  readonly alg: Algorithm;
+  readonly kid: string | undefined;
+}
+
+export interface SignOptions {
+  /** May be left out where the key serves exactly one. */
+  alg?: Algorithm | undefined;
+  /** Names the key in the header. Default: the `kid` of a JWK. */
+  kid?: string | undefined;
+  /** The header's `typ`. Default: `JWT` for {@link signJwt}, none for {@link signJws}. */
+  typ?: string | undefined;
+  /** More members of the header; not `crit` and `b64`, and no private key in `jwk`. */
+  header?: { readonly [member: string]: unknown } | undefined;
+  /** The longest result in bytes. Default 8192, which is what verifiers take by default. */
+  maxTokenLength?: number | undefined;
+}
+
+export interface SignJwtOptions extends SignOptions {
+  /** Sets `exp` so many seconds ahead; then it must not be among the claims. */
+  expiresIn?: number | undefined;
+  /** Whether `iat` is set where it is not among the claims. Default true. */
+  issuedAt?: boolean | undefined;
+  /** Whether there has to be an `exp`. Default true. */
+  requireExp?: boolean | undefined;
+  /** The time in seconds since 1970. Default: the system's clock. */
+  now?: (() => number) | undefined;
+}
+
+/**
+ * Signs claims as a JWT, by the host's cryptography. The registered claims have to have their types.
+ * @throws {EdgegateError} `INVALID_REQUEST` for the claims, with `claim`; `CONFIG_ERROR` for the key or the options.
+ */
+export function signJwt(claims: object, key: PrivateKey, options?: SignJwtOptions): Promise<string>;
+
+/** The same at once, on Node; elsewhere `SYNC_UNSUPPORTED`. */
+export function signJwtSync(claims: object, key: PrivateKey, options?: SignJwtOptions): string;
+
+/**
+ * Signs bytes, or the UTF-8 of a text, as a compact JWS.
+ * @throws {EdgegateError} as {@link signJwt}.
+ */
+export function signJws(payload: ArrayBufferView | ArrayBuffer | string, key: PrivateKey, options?: SignOptions): Promise<string>;
+
+/** The same at once, on Node; elsewhere `SYNC_UNSUPPORTED`. */
+export function signJwsSync(payload: ArrayBufferView | ArrayBuffer | string, key: PrivateKey, options?: SignOptions): string;
+
+/**
+ * Checks a key once, for signing often. A `CryptoKey` or `KeyObject` is remembered without it.
+ * @throws {EdgegateError} `CONFIG_ERROR`.
+ */
+export function importSigningKey(
+  key: PrivateKey,
+  options?: { alg?: Algorithm | undefined; kid?: string | undefined },
+): Promise<SigningKey>;
+
 export interface ApiKeyOptions {
   /** Part of every key: 1 to 16 lower-case letters and digits, a letter first. */
   environment: string;

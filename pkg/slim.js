@@ -3,6 +3,8 @@ import { slim } from './lib/slim.js';
 import { webPlatform } from './lib/web-platform.js';
 
 const bound = bind(webPlatform({}));
-export const { createVerifier, verifyJws, decodeUnverified, importKey, createApiKeys, ready } = bound;
+export const {
+  createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
+} = bound;
 export const { init, initSync } = slim(bound.engine);
 export { EdgegateError } from './lib/index.js';

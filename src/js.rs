@@ -32,6 +32,7 @@ mod verify;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use self::exchange::Status;
+use crate::claims::Claims;
 use crate::error::Error;
 use crate::time::UnixMillis;
 
@@ -132,6 +133,15 @@ pub fn verify_proof(length: usize, now_millis: f64, max_age: u32, algorithms: u3
         exchange::with_text(length, |text| {
             dpop::verify(text, millis(now_millis), max_age, algorithms)
         })?
+    })
+}
+
+/// Checks claims that are to be signed, as those of a token that is verified.
+#[wasm_bindgen(js_name = checkClaims)]
+pub fn check_claims(length: usize) -> u32 {
+    exchange::run(|| {
+        exchange::with_text(length, |claims| Claims::parse(claims.as_bytes()))??;
+        Ok(Status::Done)
     })
 }
 

@@ -5,8 +5,8 @@
 //! Three rings; none imports from one further out.
 //!
 //! - **Core**: pure functions of input, keys, rules and time. [`jws`], [`claims`], [`keys`] and
-//!   [`verifier`] for tokens, [`dpop`] for proofs of possession, [`api_key`], [`revocation`], [`rate`]; beneath them [`error`], [`secret`],
-//!   [`time`], [`base64url`].
+//!   [`verifier`] for tokens, [`dpop`] for proofs of possession, [`sign`] for making both, [`api_key`],
+//!   [`revocation`], [`rate`]; beneath them [`error`], [`secret`], [`time`], [`base64url`].
 //! - **Guard**: [`policy`] says what is wanted, [`guard`] decides, [`store`] says what it needs to know.
 //! - **Edges**: the Cloudflare Worker (feature `worker`) and the npm package (feature `js`). Only edges
 //!   know HTTP, storage and the clock.
@@ -28,6 +28,7 @@ pub mod policy;
 pub mod rate;
 pub mod revocation;
 pub mod secret;
+pub mod sign;
 pub mod signature;
 pub mod store;
 mod strict_json;

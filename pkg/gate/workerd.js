@@ -5,7 +5,9 @@ import { webPlatform } from '../lib/web-platform.js';
 
 // One engine for all: the one with the guard can do what the smaller one can. Cloudflare sets the header, callers cannot.
 const bound = bind(webPlatform({ load: () => module, clientIpHeader: 'cf-connecting-ip' }));
-export const { createVerifier, verifyJws, decodeUnverified, importKey, createApiKeys, ready } = bound;
+export const {
+  createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
+} = bound;
 export const createGate = createGateOf(bound.engine);
 export { EdgegateError } from '../lib/index.js';
 export { kvStore, memoryStore, redisStore } from '../lib/stores.js';

@@ -2,6 +2,7 @@ import { ApiKeys } from './api-keys.js';
 import { Engine } from './engine.js';
 import { decodeUnverified, verifyJws } from './jws.js';
 import { importKey } from './keys.js';
+import * as sign from './sign.js';
 import { Verifier } from './verifier.js';
 
 export { EdgegateError } from './errors.js';
@@ -16,6 +17,11 @@ export function bind(platform) {
     createApiKeys: (options) => new ApiKeys(engine, options),
     importKey: (key, options) => importKey(engine, key, options),
     verifyJws: (jws, key, options) => verifyJws(engine, jws, key, options),
+    importSigningKey: (key, options) => sign.importSigningKey(engine, key, options),
+    signJwt: (claims, key, options) => sign.signJwt(engine, claims, key, options),
+    signJwtSync: (claims, key, options) => sign.signJwtSync(engine, claims, key, options),
+    signJws: (payload, key, options) => sign.signJws(engine, payload, key, options),
+    signJwsSync: (payload, key, options) => sign.signJwsSync(engine, payload, key, options),
     decodeUnverified: (token) => decodeUnverified(engine, token),
   };
 }

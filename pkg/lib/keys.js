@@ -19,12 +19,12 @@ class ImportedKey {
   }
 }
 
-const isBytes = (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+export const isBytes = (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
 
 export const bytesOf = (value) =>
   ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value);
 
-const isCryptoKey = (value) => Object.prototype.toString.call(value) === '[object CryptoKey]';
+export const isCryptoKey = (value) => Object.prototype.toString.call(value) === '[object CryptoKey]';
 
 /**
  * A key in the form that the core reads: `{jwk}`, `{jwks}`, `{pem}` or `{secret}`, each a text; or a promise of
@@ -68,7 +68,7 @@ function exportKeyObject(key, path) {
 function exportCryptoKey(key, platform, path) {
   if (key.type === 'private') throw configError(path, 'a private key, expected the public key');
   if (!key.usages.includes('verify')) throw configError(path, 'a CryptoKey whose usages lack verify');
-  const alg = algorithmOf(key.algorithm);
+  const alg = algorithmOfCryptoKey(key.algorithm);
   const source = (jwk) => ({ jwk: JSON.stringify({ ...jwk, ...(alg && { alg }) }) });
   if (platform.exportCryptoKey) return source(platform.exportCryptoKey(key));
   if (!key.extractable) throw configError(path, 'a CryptoKey that is not extractable');
@@ -76,7 +76,7 @@ function exportCryptoKey(key, platform, path) {
 }
 
 /** The one algorithm a CryptoKey is for. */
-function algorithmOf({ name, hash, namedCurve }) {
+export function algorithmOfCryptoKey({ name, hash, namedCurve }) {
   const bits = hash?.name?.slice(4);
   switch (name) {
     case 'HMAC': return HMAC_BITS[hash.name] ?? `HMAC with ${hash.name}`;
@@ -119,7 +119,7 @@ export async function importKey(engine, key, options = {}) {
   return new ImportedKey(description, JSON.stringify(jwk));
 }
 
-function describe(engine, source) {
+export function describe(engine, source) {
   if (engine.call('describeKey', undefined, JSON.stringify(source)) !== DONE) {
     const refusal = engine.refusal();
     throw configError('key', refusal.message, refusal.reason);

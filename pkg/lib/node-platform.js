@@ -3,6 +3,7 @@ import { KeyObject, constants, createPublicKey, randomFillSync, verify } from 'n
 
 import { ALGORITHMS } from './algorithms.js';
 import { HOST_UNKNOWN_KEY } from './engine.js';
+import { nodeSigning } from './node-signing.js';
 
 /** Keys of rotated sets are forgotten by starting afresh; ten issuers may have a hundred keys each. */
 const MAX_KEYS = 1000;
@@ -42,6 +43,7 @@ const host = {
 export const nodePlatform = (load) => ({
   load,
   host,
+  signing: nodeSigning,
   sharesPromises: true,
   view: (buffer) => Buffer.from(buffer),
   write: (view, text, at) => view.write(text, at, 'utf8'),

@@ -1,4 +1,5 @@
 import { ALGORITHMS } from './algorithms.js';
+import { webSigning } from './web-signing.js';
 import { HOST_PENDING, HOST_REFUSES_KEY, HOST_UNKNOWN_KEY } from './engine.js';
 
 /** Keys of rotated sets are forgotten by starting afresh; ten issuers may have a hundred keys each. */
@@ -7,12 +8,14 @@ const MAX_KEYS = 1000;
 const CURVES = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
 
 /** What WebCrypto has to be told, for `importKey` and `verify` alike. */
-const parametersOf = (algorithm) => {
+export const parametersOf = (algorithm) => {
   const hash = `SHA-${algorithm.slice(2)}`;
   switch (algorithm.slice(0, 2)) {
     case 'RS': return { name: 'RSASSA-PKCS1-v1_5', hash };
     // RFC 7518 §3.5: the salt is as long as the hash.
     case 'PS': return { name: 'RSA-PSS', hash, saltLength: Number(algorithm.slice(2)) / 8 };
+    case 'HS': return { name: 'HMAC', hash };
+    case 'Ed': return { name: 'Ed25519' };
     default: return { name: 'ECDSA', namedCurve: CURVES[algorithm], hash };
   }
 };
@@ -63,6 +66,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 /** What every runtime of the web does for the engine. */
 export const webPlatform = (rest) => ({
   host,
+  signing: webSigning,
   sharesPromises: false,
   view: (buffer) => new Uint8Array(buffer),
   write: (view, text, at, room) => encoder.encodeInto(text, view.subarray(at, at + room)).written,
