@@ -164,18 +164,54 @@ impl RemoteKeySet {
 }
 
 /// Seconds of freshness by `Cache-Control` (RFC 9111 §5.2.2), within our bounds.
+///
+/// Of several `max-age` the first counts; one that is no number makes the keys stale at once (§4.2.1), which
+/// is the lower bound here; one beyond what a number can hold is as long as can be (§1.2.2).
 fn fresh_secs(cache_control: Option<&str>) -> u64 {
     let Some(text) = cache_control else { return DEFAULT_FRESH_SECS };
-    let text = text.to_ascii_lowercase();
     let mut asked = None;
-    for directive in text.split(',').map(str::trim) {
+    for directive in directives(text) {
         match directive.split_once('=') {
-            None if directive == "no-store" || directive == "no-cache" => return MIN_FRESH_SECS,
-            Some(("max-age", secs)) => asked = secs.trim_matches('"').parse::<u64>().ok(),
-            _ => {}
+            None => {
+                let is = |name: &str| directive.eq_ignore_ascii_case(name);
+                if is("no-store") || is("no-cache") {
+                    return MIN_FRESH_SECS;
+                }
+            }
+            Some((name, value)) => {
+                if asked.is_none() && name.trim_end().eq_ignore_ascii_case("max-age") {
+                    asked = Some(delta_seconds(value.trim_start()));
+                }
+            }
         }
     }
     asked.unwrap_or(DEFAULT_FRESH_SECS).clamp(MIN_FRESH_SECS, MAX_FRESH_SECS)
+}
+
+/// The directives of a `Cache-Control`, one pass and no copies. What stands in quotes is part of a value:
+/// `ext="a, max-age=1"` is one directive.
+fn directives(text: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = text.split(move |character| {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ',' => return !quoted,
+            _ => {}
+        }
+        false
+    });
+    parts.map(str::trim)
+}
+
+/// `delta-seconds` (RFC 9111 §1.2.2), also in quotes (§5.2). What is none of both is 0.
+fn delta_seconds(text: &str) -> u64 {
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if bare.is_empty() || !bare.bytes().all(|byte| byte.is_ascii_digit()) {
+        return 0;
+    }
+    bare.parse().unwrap_or(u64::MAX)
 }
 
 const fn millis(secs: u64) -> u64 {
@@ -311,7 +347,18 @@ mod tests {
             (None, DEFAULT_FRESH_SECS),
             (Some("public, max-age=3600"), 3600),
             (Some("max-age=1"), MIN_FRESH_SECS),
-            (Some("max-age=99999999999999999999"), DEFAULT_FRESH_SECS),
+            (Some("max-age=99999999999999999999"), MAX_FRESH_SECS),
+            (Some("max-age=3600, max-age=7200"), 3600),
+            (Some("max-age=-1"), MIN_FRESH_SECS),
+            (Some("max-age=+3600"), MIN_FRESH_SECS),
+            (Some("max-age="), MIN_FRESH_SECS),
+            (Some("max-age"), DEFAULT_FRESH_SECS),
+            (Some("s-maxage=1, max-age = 3600 "), 3600),
+            (Some("ext=\"a, max-age=3600, no-store\""), DEFAULT_FRESH_SECS),
+            (Some("ext=\"\\\", no-store\", max-age=3600"), 3600),
+            (Some("ext=\"never closed, max-age=3600"), DEFAULT_FRESH_SECS),
+            (Some("no-cache=\"Set-Cookie\", max-age=3600"), 3600),
+            (Some("NO-CACHE"), MIN_FRESH_SECS),
             (Some("max-age=31536000"), MAX_FRESH_SECS),
             (Some("no-store, max-age=3600"), MIN_FRESH_SECS),
             (Some("Max-Age=\"120\""), 120),
