@@ -438,6 +438,31 @@ fn extreme_numbers() {
     }
 }
 
+/// RFC 7519 §4.1: whoever compares `["admin"]` with `admin` as JavaScript does finds them equal.
+#[test]
+fn claims_of_another_type() {
+    let outcome = |claim: &str, value: &str| {
+        claims(format!(r#"{{"exp":1700000060,"{claim}":{value}}}"#)).map(|_| ()).unwrap_err()
+    };
+    for claim in ["iss", "sub", "jti", "sid"] {
+        for value in ["1", "null", "true", r#"["a"]"#, "{}", "0"] {
+            let expected = Error::WrongClaimType { claim: claim.into(), expected: "a string" };
+            assert_eq!(outcome(claim, value), expected, "{claim} {value}");
+        }
+    }
+    for claim in ["nbf", "iat"] {
+        for value in ["\"1700000000\"", "null", "true", "[]", "{}"] {
+            let expected = Error::WrongClaimType { claim: claim.into(), expected: "a number" };
+            assert_eq!(outcome(claim, value), expected, "{claim} {value}");
+        }
+    }
+    for value in ["1", "null", "true", "{}", r#"{"0":"a"}"#, r#"["a",1]"#, r#"[["a"]]"#] {
+        let expected = "a string or a list of strings";
+        let expected = Error::WrongClaimType { claim: "aud".into(), expected };
+        assert_eq!(outcome("aud", value), expected, "{value}");
+    }
+}
+
 /// RFC 8725 §3.8.
 #[test]
 fn an_issuer_cannot_speak_for_another() {
