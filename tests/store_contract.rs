@@ -10,6 +10,8 @@
 
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "support/counters.rs"]
+mod counters;
 #[path = "support/gate.rs"]
 mod gate;
 #[path = "support/mint.rs"]
@@ -113,6 +115,39 @@ fn counters_admit_exactly_the_limit_at_once() {
 #[test]
 fn counters_follow_the_clock() {
     run(contract::counters_follow_the_clock(&MemoryCounters::default(), &MEMORY));
+}
+
+/// An exact counter elsewhere, asked through leases. Limits without terms are as exact as ever, also with
+/// refusals from memory.
+#[test]
+fn the_contract_holds_through_leases() {
+    let fresh = counters::ExactElsewhere::default;
+    let exact = LimitStore::DurableObject;
+    run(contract::counters_are_kept_by_group_and_name(&fresh(), &exact));
+    run(contract::counters_take_all_or_nothing(&fresh(), &exact));
+    run(contract::counters_are_refunded(&fresh(), &exact));
+    run(contract::counters_admit_exactly_the_limit_at_once(&fresh(), &exact));
+    run(contract::counters_follow_the_clock(&fresh(), &exact));
+    let lending = fresh();
+    run(contract::counters_that_lend_admit_exactly_the_limit_in_the_end(&lending, &exact));
+    assert!(lending.asked.get() < 50, "of 70 requests, {} asked", lending.asked.get());
+}
+
+/// Isolates over a key-value store that shows every write at once: then components add up exactly. What comes of
+/// a store that is late is in `advisory_counters.rs`.
+#[test]
+fn the_contract_holds_over_components_that_are_seen_at_once() {
+    for isolates in [1, 3] {
+        let fresh = || counters::OverKv::new(isolates);
+        let kv = LimitStore::Kv;
+        run(contract::counters_are_kept_by_group_and_name(&fresh(), &kv));
+        run(contract::counters_take_all_or_nothing(&fresh(), &kv));
+        run(contract::counters_admit_exactly_the_limit_at_once(&fresh(), &kv));
+        let added_up = &contract::ALGORITHMS[..2];
+        run(contract::counters_of_these_follow_the_clock(&fresh(), &kv, added_up));
+    }
+    // A refund goes to the isolate that took.
+    run(contract::counters_are_refunded(&counters::OverKv::new(1), &LimitStore::Kv));
 }
 
 /// The stores of the guard's tests wait in every call, so that calls really interleave there.

@@ -51,7 +51,7 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Pending once: what every real store is.
-async fn a_moment() {
+pub async fn a_moment() {
     let mut waited = false;
     poll_fn(|context| {
         if core::mem::replace(&mut waited, true) {

@@ -50,6 +50,31 @@ class DurableObjectNamespace {
 export default (env) => new DurableObjectNamespace(env.INNER);
 `;
 
+// Around the real objects: each call is noted, and fails or hangs when told to.
+const OBJECTS_SCRIPT = `
+class DurableObjectStub {
+  #inner;
+  #stub;
+  constructor(inner, stub) { this.#inner = inner; this.#stub = stub; }
+  async fetch(request) {
+    const mode = await this.#inner.get('mode');
+    await this.#inner.put('operation/' + crypto.randomUUID(), 'fetch');
+    if (mode === 'fail') throw new Error('Durable Object is overloaded');
+    if (mode === 'hang') return new Promise(() => {});
+    return this.#stub.fetch(request);
+  }
+}
+class DurableObjectNamespace {
+  #inner;
+  #objects;
+  constructor(inner, objects) { this.#inner = inner; this.#objects = objects; }
+  idFromName(name) { return this.#objects.idFromName(name); }
+  idFromString(id) { return this.#objects.idFromString(id); }
+  get(id) { return new DurableObjectStub(this.#inner, this.#objects.get(id)); }
+}
+export default (env) => new DurableObjectNamespace(env.INNER, env.OBJECTS);
+`;
+
 /** Worker options that put the faulty bindings in place of the real ones. */
 export const faultyKv = { kvNamespaces: [], wrappedBindings: { EDGEGATE_KV: 'faulty-kv' } };
 export const faultyCounters = { durableObjects: {}, wrappedBindings: { EDGEGATE_COUNTERS: 'faulty-counters' } };
@@ -59,6 +84,18 @@ export const faultyWorkers = [
   { name: 'faulty-kv', modules: true, kvNamespaces: { INNER: 'faulty-kv' }, script: KV_SCRIPT },
   { name: 'faulty-counters', modules: true, kvNamespaces: { INNER: 'faulty-counters' }, script: COUNTERS_SCRIPT },
 ];
+
+/**
+ * A gate beside `host`, with the very same counter objects behind a binding that notes each call; and the
+ * worker of that binding. `control(gate, binding)` counts and breaks.
+ */
+export function sharedObjects(name, host) {
+  const objects = { OBJECTS: { className: 'CounterObject', scriptName: host, useSQLite: true } };
+  return {
+    worker: { durableObjects: {}, wrappedBindings: { EDGEGATE_COUNTERS: name } },
+    binding: { name, modules: true, kvNamespaces: { INNER: name }, durableObjects: objects, script: OBJECTS_SCRIPT },
+  };
+}
 
 /** Control over a faulty binding: `name` is that of its worker. */
 export async function control(gate, name) {

@@ -1,0 +1,188 @@
+//! Models of what counters in other places are made of, with the real steps: an exact counter behind an isolate's
+//! leases, and isolates over a key-value store.
+#![allow(dead_code, unreachable_pub)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use edgegate::policy::LimitStore;
+use edgegate::rate::lease::{Borrow, Grant, give_back, lend};
+use edgegate::rate::{self, Limit, Verdict};
+use edgegate::store::advisory::{AdvisoryCounters, Job};
+use edgegate::store::leases::{Leases, Step};
+use edgegate::store::{CounterGroup, CounterStore, StoreError};
+use edgegate::time::UnixMillis;
+
+/// An exact counter elsewhere, asked through what an isolate holds, as the Worker does.
+#[derive(Default)]
+pub struct ExactElsewhere {
+    leases: Leases,
+    cells: RefCell<BTreeMap<(CounterGroup, String), rate::Cell>>,
+    taken: RefCell<Vec<(CounterGroup, Vec<Limit>, UnixMillis)>>,
+    pub asked: Cell<u32>,
+}
+
+impl ExactElsewhere {
+    fn with_cells<R>(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        step: impl FnOnce(&mut [(&Limit, Option<rate::Cell>)]) -> R,
+    ) -> R {
+        self.asked.set(self.asked.get() + 1);
+        let mut cells = self.cells.borrow_mut();
+        let name = |limit: &Limit| (*group, limit.name().to_owned());
+        let mut meters: Vec<_> =
+            limits.iter().map(|limit| (limit, cells.get(&name(limit)).cloned())).collect();
+        let result = step(&mut meters);
+        for (limit, cell) in meters {
+            if let Some(cell) = cell {
+                cells.insert(name(limit), cell);
+            }
+        }
+        result
+    }
+
+    async fn ask(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        ask: &Borrow,
+        now: UnixMillis,
+    ) -> Result<Grant, StoreError> {
+        super::gate::a_moment().await;
+        let grant = self.with_cells(group, limits, |meters| lend(meters, ask, now));
+        super::gate::a_moment().await;
+        Ok(grant)
+    }
+}
+
+impl CounterStore for ExactElsewhere {
+    async fn take(
+        &self,
+        _store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let taken = match self.leases.begin(group, limits, cost, now) {
+            Step::Decided(taken) => taken,
+            Step::Ask(ask) => {
+                let answer = self.ask(group, limits, &ask, now).await;
+                self.leases.finish(group, limits, &ask, (now, now), answer)?
+            }
+        };
+        if let Some(at) = taken.at {
+            self.taken.borrow_mut().push((*group, limits.to_vec(), at));
+        }
+        Ok(taken.verdicts)
+    }
+
+    async fn refund(
+        &self,
+        _store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let at = self
+            .taken
+            .borrow()
+            .iter()
+            .rev()
+            .find_map(|(of, all, at)| (of == group && all == limits).then_some(*at))
+            .unwrap_or(now);
+        if let Some(unspent) = self.leases.refund(group, limits, cost, at, now) {
+            self.with_cells(group, limits, |meters| give_back(meters, unspent));
+        }
+        Ok(())
+    }
+}
+
+/// Isolates over a key-value store in which every write is seen at once. Each request goes to the next isolate,
+/// and finds all that is due in the background done.
+pub struct OverKv {
+    isolates: Vec<AdvisoryCounters>,
+    next: Cell<usize>,
+    written: RefCell<BTreeMap<String, String>>,
+}
+
+impl OverKv {
+    pub fn new(isolates: usize) -> Self {
+        Self {
+            isolates: (0..isolates).map(|name| AdvisoryCounters::new(name.to_string())).collect(),
+            next: Cell::new(0),
+            written: RefCell::default(),
+        }
+    }
+
+    fn isolate(&self) -> &AdvisoryCounters {
+        let next = self.next.get();
+        self.next.set(next + 1);
+        &self.isolates[next % self.isolates.len()]
+    }
+
+    /// Writes everything that is not written, and lets everybody read it: a store without any delay.
+    fn settle(&self, group: &CounterGroup, limits: &[Limit], now: UnixMillis) {
+        let mut written = self.written.borrow_mut();
+        for isolate in &self.isolates {
+            for limit in limits {
+                if let Some(component) = isolate.to_write(group, limit.name(), now) {
+                    assert!(component.key.len() <= 512 && component.ttl_secs >= 60);
+                    written.insert(component.key, component.cell);
+                    isolate.wrote(group, limit.name(), true, now);
+                }
+            }
+        }
+        for isolate in &self.isolates {
+            let prefix = isolate.jobs(group, limits, now).into_iter().find_map(|job| match job {
+                Job::Read { prefix } => Some(prefix),
+                Job::Write { .. } => None,
+            });
+            let prefix = prefix.unwrap_or_else(|| format!("tally/v1/{group}/"));
+            let found: Vec<(String, String)> = written
+                .iter()
+                .filter(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, cell)| (key.clone(), cell.clone()))
+                .collect();
+            isolate.read(group, Ok(&found), now);
+        }
+    }
+}
+
+impl CounterStore for OverKv {
+    async fn take(
+        &self,
+        _store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        // Whoever has heard of the limits reads of them.
+        for isolate in &self.isolates {
+            isolate.take(group, limits, 0, now)?;
+        }
+        self.settle(group, limits, now);
+        let verdicts = self.isolate().take(group, limits, cost, now)?;
+        self.settle(group, limits, now);
+        super::gate::a_moment().await;
+        Ok(verdicts)
+    }
+
+    /// By the isolate that took it, as in the Worker: the one before the next.
+    async fn refund(
+        &self,
+        _store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let last = self.next.get().saturating_sub(1) % self.isolates.len();
+        self.isolates[last].refund(group, limits, cost, now);
+        Ok(())
+    }
+}
