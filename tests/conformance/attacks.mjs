@@ -6,9 +6,13 @@
 
 import { createHmac, createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto';
 
-import { AUDIENCE, CLAIMS, ISSUER, NOW, base64url, pairFor, secretFor, signAsymmetric, signHmac } from '../node/support.mjs';
+import { AUDIENCE, CLAIMS as STANDARD_CLAIMS, ISSUER, NOW as STANDARD_NOW, base64url, pairFor, secretFor, signAsymmetric, signHmac } from '../node/support.mjs';
 
-export { NOW };
+export { STANDARD_NOW as NOW };
+
+/** When the attacks happen, and honest claims of that time: `attackGroups` sets them. */
+let NOW = STANDARD_NOW;
+let CLAIMS = STANDARD_CLAIMS;
 
 const secret = secretFor('HS256');
 const encoded = (bytes) => ({ secret: Buffer.from(bytes).toString('base64url') });
@@ -389,8 +393,10 @@ function secrets() {
   return [...mistakes, short('HS256', 31), short('HS384', 47), short('HS512', 63)];
 }
 
-/** All groups. `lure` is the URL of a server that must never be asked. */
-export function attackGroups(lure) {
+/** All groups. `lure` is the URL of a server that must never be asked; `now` is for a verifier whose clock cannot be set. */
+export function attackGroups(lure, now = STANDARD_NOW) {
+  NOW = now;
+  CLAIMS = { ...STANDARD_CLAIMS, exp: now + 600, iat: now - 10 };
   const one = spellings();
   const extreme = numbers();
   const big = size();
