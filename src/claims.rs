@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Number, Value};
 
+use crate::dpop::Binding;
 use crate::error::{Error, Part};
 use crate::json;
 use crate::jws::{Header, in_part};
@@ -214,6 +215,9 @@ pub struct ClaimRules {
     pub scope_claim: Option<String>,
     /// A profile that the tokens follow. Default: none.
     pub profile: Profile,
+    /// Whether the tokens are bound to a key of the client. Not for [`ClaimRules::check`], which sees no proof: it is for
+    /// who does, as the guard. Default: [`Binding::Off`].
+    pub binding: Binding,
 }
 
 impl ClaimRules {
@@ -231,6 +235,7 @@ impl ClaimRules {
             typ: None,
             scope_claim: None,
             profile: Profile::Any,
+            binding: Binding::Off,
         }
     }
 

@@ -127,6 +127,30 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 43 && base64url::decode_public(text).is_some()
 }
 
+/// Whether the tokens of an issuer are bound to a key of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// It is not looked at: somebody else does.
+    Off,
+    /// Those that are bound are taken with a proof only, others as bearer tokens.
+    Optional,
+    /// Others are refused.
+    Required,
+}
+
+impl Binding {
+    /// The word for it: `off`, `optional` or `required`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "off" => Some(Self::Off),
+            "optional" => Some(Self::Optional),
+            "required" => Some(Self::Required),
+            _ => None,
+        }
+    }
+}
+
 /// What a proof has to be about.
 #[derive(Clone, Copy)]
 pub struct ProofRequest<'a> {

@@ -26,6 +26,7 @@ pub use self::{
 };
 use crate::{
     api_key::{ImportedHash, record::KeyRecord},
+    dpop::{Binding, Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof},
     error::Error,
     jws::HostCheck,
     keys::KeySet,
@@ -35,8 +36,8 @@ use crate::{
     },
     revocation::{self, Revocable},
     store::{
-        CounterStore, KeyRecordStore, RevocationStore, SnapshotState, StoreError,
-        memory::MemoryCounters,
+        CounterStore, KeyRecordStore, ReplayStore, RevocationStore, SnapshotState, StoreError,
+        memory::{MemoryCounters, MemoryReplays},
     },
     time::UnixMillis,
     verifier::{KeySource, Pending, Step, VerifiedToken},
@@ -51,6 +52,10 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
+    /// The `DPoP` header.
+    pub dpop: Option<&'a str>,
+    /// The URL that the client asked for, if the edge knows it: what a proof of possession is about.
+    pub url: Option<&'a str>,
     /// The `X-API-Key` header.
     pub api_key: Option<&'a str>,
     /// The `Cookie` header.
@@ -70,6 +75,7 @@ impl fmt::Debug for Request<'_> {
             .field("method", &self.method)
             .field("path", &path)
             .field("authorization", &self.authorization.map(|_| "_"))
+            .field("dpop", &self.dpop.map(|_| "_"))
             .field("api_key", &self.api_key.map(|_| "_"))
             .field("cookie", &self.cookie.map(|_| "_"))
             .field("client_ip", &self.client_ip)
@@ -117,6 +123,8 @@ pub trait Backend {
     fn counters(&self) -> &Self::Counters;
     /// Counters of failed authentication, in this isolate.
     fn failures(&self) -> &MemoryCounters;
+    /// Proofs of possession that have been used, in this isolate.
+    fn replays(&self) -> &MemoryReplays;
 
     /// Whether a signature holds, by the crypto of the host.
     ///
@@ -258,6 +266,7 @@ impl<'a, B: Backend> Guard<'a, B> {
                     return Err(Error::TokenNotAccepted);
                 }
                 let verified = self.verify_token(token, now).await?;
+                self.check_binding(token, &verified, carrier, request, now).await?;
                 let identity = TokenIdentity::new(verified);
                 self.check_revocation(&identity.revocable(), mode, now, decision).await?;
                 Ok((Identity::Token(identity), None))
@@ -288,6 +297,61 @@ impl<'a, B: Backend> Guard<'a, B> {
                     step = check.conclude(holds)?;
                 }
             }
+        }
+    }
+
+    /// Whether a token that is bound to a key comes from whoever has that key (RFC 9449 §7).
+    async fn check_binding(
+        &self,
+        token: &str,
+        verified: &VerifiedToken,
+        carrier: Carrier,
+        request: &Request<'_>,
+        now: UnixMillis,
+    ) -> Result<(), Error> {
+        let binding = self.policy.binding_of(verified.issuer());
+        if binding == Binding::Off {
+            return Ok(());
+        }
+        let Some(confirmation) = Confirmation::from_claims(verified.claims())? else {
+            let wanted = binding == Binding::Required || carrier == Carrier::Dpop;
+            return if wanted { Err(Error::TokenNotBound) } else { Ok(()) };
+        };
+        // What is bound is no bearer token, wherever it stands (§7.2).
+        if carrier != Carrier::Dpop {
+            return Err(Error::ProofRequired);
+        }
+        let invalid = |problem: &str| Error::InvalidProof { problem: problem.to_owned() };
+        let proof = request.dpop.ok_or_else(|| invalid("the DPoP header is missing"))?;
+        let rules = ProofRules::default();
+        let proof = UntrustedProof::parse(proof, &rules, &confirmation)?;
+        let mut step = proof.verify()?;
+        let signed = loop {
+            match step {
+                ProofStep::Verified(signed) => break signed,
+                ProofStep::NeedsHost(check) => {
+                    let holds = self.backend.signature_holds(verified.issuer(), check.task()).await;
+                    let holds = holds.map_err(|fault| match fault {
+                        Error::KeysUnavailable { .. } => invalid("jwk is no key of its kind"),
+                        fault => fault,
+                    })?;
+                    step = check.conclude(holds)?;
+                }
+            }
+        };
+        let about = ProofRequest {
+            method: request.method,
+            url: request.url.unwrap_or_default(),
+            access_token: token,
+            nonces: &[],
+        };
+        let proof = signed.check(&rules, &about, now.to_unix_time())?;
+        let until = u64::try_from(proof.until().as_secs()).unwrap_or(u64::MAX);
+        let until = UnixMillis::from_millis(until.saturating_mul(1000));
+        match self.backend.replays().is_first(proof.replay_key(), until, now).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::ProofReplayed),
+            Err(fault) => Err(unavailable("proofs", &fault)),
         }
     }
 

@@ -38,8 +38,9 @@ pub use self::{
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
 };
 use crate::{
-    api_key::ApiKeys, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH, keys::sealed::Seal, rate::Limit,
-    revocation::snapshot::Freshness, secret::Secret, verifier::Verifier,
+    api_key::ApiKeys, dpop::Binding, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH,
+    keys::sealed::Seal, rate::Limit, revocation::snapshot::Freshness, secret::Secret,
+    verifier::Verifier,
 };
 
 /// Where secrets are looked up by name: secret bindings on Workers, an object in JavaScript.
@@ -383,6 +384,16 @@ impl ApiKeyPolicy {
 }
 
 impl Policy {
+    /// Whether the tokens of an issuer are bound to a key; [`Binding::Off`] for one that is not configured.
+    #[must_use]
+    pub fn binding_of(&self, issuer: &str) -> Binding {
+        let issuers = self.verifier.iter().flat_map(Verifier::issuers);
+        issuers
+            .map(|one| &one.rules)
+            .find(|rules| rules.issuer == issuer)
+            .map_or(Binding::Off, |rules| rules.binding)
+    }
+
     /// Reads and validates a policy.
     ///
     /// # Errors

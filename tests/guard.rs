@@ -1475,11 +1475,17 @@ fn faults_that_were_let_pass_are_logged() {
 #[test]
 fn a_request_shows_none_of_its_credentials() {
     let (one, two, three) = (bearer(&token()), "sk_test_abcdefgh", "session=abcdefgh");
-    let shown = Request { api_key: Some(two), cookie: Some(three), ..get("/a?b=eyJhbGci", &one) };
+    let shown = Request {
+        api_key: Some(two),
+        cookie: Some(three),
+        dpop: Some("eyJ0eXAi"),
+        url: Some("https://gate.example/a?b=eyJhbGci"),
+        ..get("/a?b=eyJhbGci", &one)
+    };
     assert_eq!(
         format!("{shown:?}"),
-        "Request { method: \"GET\", path: \"/a\", authorization: Some(\"_\"), api_key: Some(\"_\"), \
-         cookie: Some(\"_\"), client_ip: Some(192.0.2.1), preflight: false }"
+        "Request { method: \"GET\", path: \"/a\", authorization: Some(\"_\"), dpop: Some(\"_\"), \
+         api_key: Some(\"_\"), cookie: Some(\"_\"), client_ip: Some(192.0.2.1), preflight: false }"
     );
 }
 
@@ -1545,4 +1551,157 @@ proptest! {
             prop_assert!(!shown.contains(&noise), "{noise} in {shown}");
         }
     }
+}
+
+// ---- tokens that are bound to a key ----
+
+const POSTS: &str = "https://gate.example/v1/posts";
+
+fn bound() -> String {
+    token_with(json!({"cnf": {"jkt": mint::eddsa_key().thumbprint()}}))
+}
+
+fn proof_with(token: &str, changes: Value) -> String {
+    let x = edgegate::base64url::encode(
+        ed25519_dalek::SigningKey::from_bytes(mint::SECRET).verifying_key().as_bytes(),
+    );
+    let header =
+        json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x}});
+    let ath = edgegate::dpop::access_token_hash(token);
+    let mut claims = json!({"jti": "one", "htm": "GET", "htu": POSTS, "iat": NOW_SECS, "ath": ath});
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    mint::eddsa(header.to_string(), claims.to_string())
+}
+
+/// What comes of a token under a scheme, with a proof.
+fn presented(policy: &Policy, stores: &Stores, header: &str, proof: Option<&str>) -> Decision {
+    let request = Request {
+        authorization: Some(header),
+        dpop: proof,
+        url: Some("https://gate.example:443/v1/posts?page=2"),
+        ..request("GET", "/v1/posts?page=2")
+    };
+    check(policy, stores, &request)
+}
+
+fn binding(word: &str) -> Policy {
+    gate_with(json!({"issuers": [
+        {"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET", "dpop": word},
+    ]}))
+}
+
+#[test]
+fn a_bound_token_is_taken_with_a_proof_of_its_key_once() {
+    for policy in [gate_with(json!({})), binding("optional"), binding("required")] {
+        let stores = Stores::default();
+        let token = bound();
+        let dpop = format!("DPoP {token}");
+        let proof = proof_with(&token, json!({}));
+        let first = presented(&policy, &stores, &dpop, Some(&proof));
+        assert_eq!(first.outcome.unwrap().subject(), Some("user-1"));
+        assert_eq!(first.carrier, Some(Carrier::Dpop));
+        let again = presented(&policy, &stores, &dpop, Some(&proof));
+        assert_eq!(again.outcome.unwrap_err(), Error::ProofReplayed);
+        let next = proof_with(&token, json!({"jti": "two"}));
+        assert!(presented(&policy, &stores, &dpop, Some(&next)).outcome.is_ok());
+    }
+}
+
+#[test]
+fn a_bound_token_is_no_bearer_token() {
+    let (policy, stores) = (gate_with(json!({})), Stores::default());
+    let token = bound();
+    let proof = proof_with(&token, json!({}));
+    for proof in [None, Some(proof.as_str())] {
+        let decision = presented(&policy, &stores, &bearer(&token), proof);
+        assert_eq!(decision.outcome.unwrap_err(), Error::ProofRequired);
+    }
+    let cookie = format!("session={token}");
+    let request =
+        Request { cookie: Some(&cookie), dpop: Some(&proof), ..request("GET", "/v1/posts") };
+    assert_eq!(check(&policy, &stores, &request).outcome.unwrap_err(), Error::ProofRequired);
+    let off = binding("off");
+    for scheme in ["Bearer", "DPoP"] {
+        assert!(presented(&off, &stores, &format!("{scheme} {token}"), None).outcome.is_ok());
+    }
+}
+
+#[test]
+fn a_bearer_token_is_not_bound_by_a_proof() {
+    let stores = Stores::default();
+    let proof = proof_with(&token(), json!({}));
+    let refused = |policy: &Policy, header: &str| {
+        presented(policy, &stores, header, Some(&proof)).outcome.unwrap_err()
+    };
+    let optional = gate_with(json!({}));
+    assert!(presented(&optional, &stores, &bearer(&token()), Some(&proof)).outcome.is_ok());
+    assert_eq!(refused(&optional, &format!("DPoP {}", token())), Error::TokenNotBound);
+    assert_eq!(refused(&binding("required"), &bearer(&token())), Error::TokenNotBound);
+    // An API key is none of this, also where tokens have to be bound.
+    let policy = binding("required");
+    let key = key_of(&policy, "sk", ID, None);
+    let error = refused(&policy, &format!("DPoP {key}"));
+    assert_eq!(error.code(), Code::InvalidToken);
+}
+
+#[test]
+fn a_proof_is_about_the_request_and_is_checked_after_the_token() {
+    let policy = gate_with(json!({}));
+    let token = bound();
+    let dpop = format!("DPoP {token}");
+    // New stores each time: a faulty proof counts as failed authentication.
+    let refused = |header: &str, proof: Option<&str>| {
+        presented(&policy, &Stores::default(), header, proof).outcome.unwrap_err().to_string()
+    };
+    assert_eq!(refused(&dpop, None), "DPoP proof: the DPoP header is missing");
+    for (changes, problem) in [
+        (json!({"htm": "POST"}), "htm is not the method of the request"),
+        (json!({"htu": "https://gate.example/v1/other"}), "htu is not the URL of the request"),
+        (json!({"ath": "x"}), "ath is not the hash of the access token"),
+        (json!({"iat": NOW_SECS - 61}), "proof is too old"),
+    ] {
+        let proof = proof_with(&token, changes);
+        assert_eq!(refused(&dpop, Some(&proof)), format!("DPoP proof: {problem}"));
+    }
+    assert_eq!(refused(&dpop, Some("x, y")), "DPoP proof: more than one DPoP header");
+    assert_eq!(refused(&format!("DPoP {}", forged()), Some("x")), "signature does not hold");
+    let nameless = Request {
+        authorization: Some(&dpop),
+        dpop: Some(&proof_with(&token, json!({}))),
+        ..request("GET", "/v1/posts")
+    };
+    assert_eq!(
+        check(&policy, &Stores::default(), &nameless).outcome.unwrap_err().to_string(),
+        "DPoP proof: the URL of the request cannot be compared"
+    );
+    let two = format!("DPoP {token}, Bearer {token}");
+    let decision = presented(&policy, &Stores::default(), &two, None);
+    assert_eq!(decision.outcome.unwrap_err(), Error::MultipleCredentials);
+}
+
+#[test]
+fn refusals_of_bound_tokens_name_their_scheme() {
+    use edgegate::guard::reply::Refusal;
+    let challenge = |error: &Error, carrier| {
+        let refusal = Refusal::new(error, Some(carrier), None);
+        let field = refusal.fields.into_iter().find(|(name, _)| *name == "WWW-Authenticate");
+        (refusal.status, field.unwrap().1)
+    };
+    let algs = "algs=\"RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA\"";
+    let proof = Error::InvalidProof { problem: "x".into() };
+    for (error, carrier, name) in [
+        (&proof, Carrier::Dpop, "invalid_dpop_proof"),
+        (&Error::WrongProofKey, Carrier::Dpop, "invalid_dpop_proof"),
+        (&Error::ProofReplayed, Carrier::Dpop, "invalid_dpop_proof"),
+        (&Error::WrongProofNonce, Carrier::Dpop, "use_dpop_nonce"),
+        (&Error::BadSignature, Carrier::Dpop, "invalid_token"),
+        (&Error::ProofRequired, Carrier::Bearer, "invalid_token"),
+        (&Error::TokenNotBound, Carrier::Bearer, "invalid_token"),
+    ] {
+        let expected = format!("DPoP realm=\"edgegate\", error=\"{name}\", {algs}");
+        assert_eq!(challenge(error, carrier), (401, expected));
+    }
+    assert!(challenge(&Error::BadSignature, Carrier::Bearer).1.starts_with("Bearer "));
 }

@@ -378,7 +378,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "issuers[1].colour: is not a known field, expected one of issuer, audience, \
              algorithms, secret, jwks, pem, jwks_uri, clock_tolerance_secs, max_token_age_secs, \
-             required_claims, typ, scope_claim, require_exp, profile",
+             required_claims, typ, scope_claim, require_exp, profile, dpop",
         ),
         (
             "/api_keys/colour",
@@ -738,6 +738,7 @@ fn issuers_need_an_audience_and_exactly_one_source_of_keys() {
         ),
         ("/max_token_length", json!(0), "max_token_length: expected at least 1"),
         ("/issuers/1/profile", json!("id-token"), "issuers[1].profile: expected access-token"),
+        ("/issuers/1/dpop", json!("on"), "issuers[1].dpop: expected off, optional or required"),
     ]);
     for (field, value, message) in [
         ("typ", json!("JWT"), "typ: the profile wants at+jwt, expected that or nothing"),

@@ -29,7 +29,7 @@ use edgegate::policy::{LimitStore, Policy, RequestPath};
 use edgegate::rate::{self, Cell, Limit};
 use edgegate::revocation::NewRevocation;
 use edgegate::secret::Secret;
-use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryRevocations};
+use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
 use edgegate::time::{UnixMillis, UnixTime};
 use gate::{NOW, NOW_SECS, Stores, bindings, record_of, request};
 use js_sys::{Array, JSON, Object, Uint8Array};
@@ -151,6 +151,10 @@ impl Backend for Browser {
 
     fn failures(&self) -> &MemoryCounters {
         self.0.failures()
+    }
+
+    fn replays(&self) -> &MemoryReplays {
+        self.0.replays()
     }
 
     async fn signature_holds(&self, _issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {

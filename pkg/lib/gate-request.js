@@ -3,6 +3,7 @@ import { EdgegateError } from './errors.js';
 /** Headers that the guard looks at, and how a repeated one reads (RFC 9110 §5.3; cookies RFC 6265 §5.4). */
 const HEADERS = {
   authorization: ['authorization', ', '],
+  dpop: ['dpop', ', '],
   apiKey: ['x-api-key', ', '],
   cookie: ['cookie', '; '],
   accept: ['accept', ', '],

@@ -15,6 +15,8 @@ use crate::{error::Error, policy::Policy};
 pub enum Carrier {
     /// `Authorization: Bearer` (RFC 6750 §2.1).
     Bearer,
+    /// `Authorization: DPoP` (RFC 9449 §7.1): a token that is bound to a key.
+    Dpop,
     /// `Authorization: Basic` with the key as user name and an empty password.
     Basic,
     /// `X-API-Key`.
@@ -80,6 +82,10 @@ fn from_authorization<'a>(
         refuse_joined_headers(rest)?;
         return Ok(Some((token_or_key(policy, rest), Carrier::Bearer)));
     }
+    if scheme.eq_ignore_ascii_case("dpop") {
+        refuse_joined_headers(rest)?;
+        return Ok(Some((Credential::Token(rest), Carrier::Dpop)));
+    }
     if scheme.eq_ignore_ascii_case("basic") {
         refuse_joined_headers(rest)?;
         let key = basic_user_name(rest)?;
@@ -94,7 +100,7 @@ fn refuse_joined_headers(rest: &str) -> Result<(), Error> {
     let second = rest.split_once(',').and_then(|(_, after)| after.trim().split_once(' '));
     match second {
         Some((scheme, _))
-            if ["bearer", "basic"].contains(&scheme.to_ascii_lowercase().as_str()) =>
+            if ["bearer", "basic", "dpop"].contains(&scheme.to_ascii_lowercase().as_str()) =>
         {
             Err(Error::MultipleCredentials)
         }

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::{Carrier, Identity, LimitReport};
+use crate::dpop::ProofRules;
 use crate::error::{Code, Error};
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
@@ -227,6 +228,9 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     if status != 401 && status != 403 {
         return None;
     }
+    if let Some(challenge) = dpop_challenge(error, carrier) {
+        return Some(challenge);
+    }
     let realm = "Bearer realm=\"edgegate\"";
     let bearer = carrier == Some(Carrier::Bearer);
     Some(match error {
@@ -241,6 +245,26 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
         }
         _ => realm.to_owned(),
     })
+}
+
+/// `WWW-Authenticate` of RFC 9449 §7.1, for a token that came with that scheme or should have.
+fn dpop_challenge(error: &Error, carrier: Option<Carrier>) -> Option<String> {
+    let bound = matches!(error, Error::ProofRequired | Error::TokenNotBound);
+    if carrier != Some(Carrier::Dpop) && !bound {
+        return None;
+    }
+    let name = match error {
+        Error::InvalidProof { .. } | Error::WrongProofKey | Error::ProofReplayed => {
+            "invalid_dpop_proof"
+        }
+        Error::WrongProofNonce => "use_dpop_nonce",
+        Error::InsufficientScope { .. } => "insufficient_scope",
+        _ => "invalid_token",
+    };
+    let algorithms = ProofRules::default();
+    let algorithms: Vec<&str> = algorithms.algorithms().iter().map(|one| one.as_str()).collect();
+    let algs = algorithms.join(" ");
+    Some(format!("DPoP realm=\"edgegate\", error=\"{name}\", algs=\"{algs}\""))
 }
 
 /// Whether the caller asks for `application/problem+json` (RFC 9110 §12.5.1; a weight of 0 refuses it).

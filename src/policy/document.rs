@@ -75,6 +75,7 @@ pub(super) struct IssuerDocument {
     pub(super) scope_claim: Option<String>,
     pub(super) require_exp: Option<bool>,
     pub(super) profile: Option<String>,
+    pub(super) dpop: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

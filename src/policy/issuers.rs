@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     claims::{ClaimRules, Profile},
+    dpop::Binding,
     error::Error,
     jws::Algorithm,
     keys::{Key, KeySet},
@@ -39,6 +40,7 @@ pub(super) fn issuer(
             typ: document.typ.clone(),
             scope_claim: document.scope_claim.clone(),
             profile: profile(path, document)?,
+            binding: binding(path, document)?,
             ..ClaimRules::new(document.issuer.as_str())
         },
         algorithms,
@@ -68,6 +70,15 @@ fn profile(path: &str, document: &IssuerDocument) -> Result<Profile, Error> {
         None => Ok(Profile::Any),
         Some(name) => Profile::from_name(name)
             .ok_or_else(|| config(format!("{path}.profile"), "expected access-token")),
+    }
+}
+
+/// A token that says whose it is must not be taken from anybody else, unless the operator says so.
+fn binding(path: &str, document: &IssuerDocument) -> Result<Binding, Error> {
+    match document.dpop.as_deref() {
+        None => Ok(Binding::Optional),
+        Some(name) => Binding::from_name(name)
+            .ok_or_else(|| config(format!("{path}.dpop"), "expected off, optional or required")),
     }
 }
 

@@ -12,7 +12,10 @@ pub(super) struct Facts {
     pub(super) method: String,
     /// The path with its query.
     pub(super) target: String,
+    /// The URL that the client asked for, if it is known.
+    url: Option<String>,
     authorization: Option<String>,
+    dpop: Option<String>,
     api_key: Option<String>,
     cookie: Option<String>,
     client_ip: Option<IpAddr>,
@@ -28,7 +31,9 @@ impl Facts {
             target,
             client_ip: address(&headers, &policy.client_ip_header),
             preflight: is_preflight(&method, &headers),
+            url: Some(request.url()),
             authorization: header(&headers, "Authorization"),
+            dpop: header(&headers, "DPoP"),
             api_key: header(&headers, "X-API-Key"),
             cookie: policy.cookie.as_ref().and_then(|_| header(&headers, "Cookie")),
             method,
@@ -75,6 +80,8 @@ impl Facts {
         }
         Ok(Self {
             preflight: is_preflight(&method, &headers),
+            url: forwarded_url(&headers, &target),
+            dpop: header(&headers, "DPoP"),
             method,
             target,
             client_ip: address(&headers, &policy.forward_auth_client_ip_header),
@@ -90,6 +97,8 @@ impl Facts {
             method: &self.method,
             path: &self.target,
             authorization: self.authorization.as_deref(),
+            dpop: self.dpop.as_deref(),
+            url: self.url.as_deref(),
             api_key: self.api_key.as_deref(),
             cookie: self.cookie.as_deref(),
             client_ip: self.client_ip,
@@ -115,6 +124,13 @@ fn path_of_uri(uri: &str) -> String {
     } else {
         uri.to_owned()
     }
+}
+
+/// The URL that the client asked the other proxy for, if that says so in `X-Forwarded-Proto` and `X-Forwarded-Host`.
+fn forwarded_url(headers: &Headers, target: &str) -> Option<String> {
+    let scheme = header(headers, "X-Forwarded-Proto")?;
+    let host = header(headers, "X-Forwarded-Host")?;
+    Some(format!("{scheme}://{host}{target}"))
 }
 
 /// The first address of a header: where proxies append, the first is the client's, and the policy

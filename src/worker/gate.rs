@@ -24,7 +24,7 @@ use crate::{
     store::{
         bounded::BoundedMap,
         keyed::{Remembered, UseNote},
-        memory::MemoryCounters,
+        memory::{MemoryCounters, MemoryReplays},
     },
     time::UnixMillis,
 };
@@ -53,6 +53,7 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Memory {
     failures: MemoryCounters,
+    replays: MemoryReplays,
     counters: LocalCounters,
     imported: ImportedKeys,
     remote: RemoteKeySets,
@@ -64,6 +65,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             failures: MemoryCounters::default(),
+            replays: MemoryReplays::default(),
             counters: LocalCounters::default(),
             imported: ImportedKeys::default(),
             remote: RemoteKeySets::default(),
@@ -156,6 +158,10 @@ impl<'a> Backend for RequestBackend<'a> {
 
     fn failures(&self) -> &MemoryCounters {
         &self.gate.memory.failures
+    }
+
+    fn replays(&self) -> &MemoryReplays {
+        &self.gate.memory.replays
     }
 
     async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {

@@ -31,6 +31,7 @@ pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Resul
         return Ok(());
     }
     headers.delete("Authorization")?;
+    headers.delete("DPoP")?;
     headers.delete("X-API-Key")?;
     if let (Some(name), Some(cookies)) = (&policy.cookie, headers.get("Cookie")?) {
         let others: Vec<&str> = cookies

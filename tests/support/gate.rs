@@ -19,7 +19,7 @@ use edgegate::policy::{LimitStore, Policy, Secrets};
 use edgegate::rate::{Limit, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::secret::Secret;
-use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryRevocations};
+use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
 use edgegate::store::{
     CounterGroup, CounterStore, KeyRecordStore, Page, RevocationStore, StoreError,
 };
@@ -102,6 +102,8 @@ pub fn request<'a>(method: &'a str, path: &'a str) -> Request<'a> {
         method,
         path,
         authorization: None,
+        dpop: None,
+        url: None,
         api_key: None,
         cookie: None,
         client_ip: Some("192.0.2.1".parse().unwrap()),
@@ -161,6 +163,7 @@ pub struct Stores {
     revocations: MemoryRevocations,
     counters: [(LimitStore, MemoryCounters); 4],
     failures: MemoryCounters,
+    replays: MemoryReplays,
     host: Box<HostAnswer>,
     remote: Option<Rc<KeySet>>,
     short_answers: Cell<bool>,
@@ -180,6 +183,7 @@ impl Default for Stores {
                 (LimitStore::Binding("LIMITER".to_owned()), MemoryCounters::default()),
             ],
             failures: MemoryCounters::default(),
+            replays: MemoryReplays::default(),
             host: Box::new(|_| panic!("the host was asked")),
             remote: None,
             short_answers: Cell::new(false),
@@ -355,6 +359,10 @@ impl Backend for Stores {
 
     fn failures(&self) -> &MemoryCounters {
         &self.failures
+    }
+
+    fn replays(&self) -> &MemoryReplays {
+        &self.replays
     }
 
     async fn signature_holds(&self, _issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {

@@ -17,7 +17,7 @@ use crate::policy::{CacheSecs, LimitStore, Policy, Records};
 use crate::rate::{Limit, Verdict};
 use crate::store::bounded::BoundedMap;
 use crate::store::keyed::{KeyValue, Keyed, Remembered, UseNote};
-use crate::store::memory::MemoryCounters;
+use crate::store::memory::{MemoryCounters, MemoryReplays};
 use crate::store::shared::{SharedCounters, SwapStore};
 use crate::store::{CounterGroup, CounterStore, Page, StoreError};
 use crate::time::{UnixMillis, UnixTime};
@@ -33,6 +33,7 @@ const MAX_NOTED: usize = 10_000;
 pub(super) struct Gate {
     pub(super) policy: Policy,
     failures: MemoryCounters,
+    replays: MemoryReplays,
     counters: MemoryCounters,
     remote: RemoteKeySets,
     entries: Remembered,
@@ -45,6 +46,7 @@ impl Gate {
         Self {
             policy,
             failures: MemoryCounters::default(),
+            replays: MemoryReplays::default(),
             counters: MemoryCounters::default(),
             remote: RemoteKeySets::default(),
             entries: Remembered::default(),
@@ -116,6 +118,10 @@ impl<'a> Backend for HostBackend<'a> {
 
     fn failures(&self) -> &MemoryCounters {
         &self.gate.failures
+    }
+
+    fn replays(&self) -> &MemoryReplays {
+        &self.gate.replays
     }
 
     async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {

@@ -21,6 +21,7 @@ pub(super) struct Asked {
     /// A URL, or a path with its query.
     url: String,
     authorization: Option<String>,
+    dpop: Option<String>,
     api_key: Option<String>,
     cookie: Option<String>,
     accept: Option<String>,
@@ -141,6 +142,8 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
         method: &asked.method,
         path: &target,
         authorization: present(&asked.authorization),
+        dpop: present(&asked.dpop),
+        url: Some(&asked.url),
         api_key: present(&asked.api_key),
         cookie: present(&asked.cookie),
         client_ip: asked.client_ip(),
