@@ -26,6 +26,7 @@ mod process;
 mod project;
 mod report;
 mod setup;
+mod simulate;
 mod size;
 mod system_packages;
 mod test;
@@ -34,6 +35,7 @@ mod versions;
 mod worker;
 mod www;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
@@ -49,6 +51,8 @@ Commands:
   test [--only PART]...    run every test, or only these parts
   build [--worker]         build the Worker into build/ and the npm package in pkg/, or only the Worker
   package                  build the npm package in pkg/, ready for npm pack
+  simulate [--requests N] [--seed N]
+                           limits and revocations in virtual time: many isolates, slow and lossy stores
   www [--port N]           build it and serve the page in www/ (default: 8788)
   setup                    install all that `dev` and `test` need
   fuzz [--seconds N] [TARGET]...
@@ -123,6 +127,10 @@ fn run() -> Result<ExitCode> {
             setup::require(setup::PACKAGE)?;
             package::build().map(|()| ExitCode::SUCCESS)
         }
+        "simulate" => {
+            setup::require(&[setup::Need::CCompiler])?;
+            simulate::run(&rest(&mut args)?).map(|()| ExitCode::SUCCESS)
+        }
         "www" => {
             let port = www_port(&mut args)?;
             setup::require(setup::PACKAGE)?;
@@ -184,6 +192,11 @@ fn dev_options(args: &mut lexopt::Parser) -> Result<dev::Options> {
         bail!("--port: expected 1 to 65535");
     }
     Ok(options)
+}
+
+/// What follows belongs to another program, which reads it itself.
+fn rest(args: &mut lexopt::Parser) -> Result<Vec<OsString>> {
+    Ok(args.raw_args()?.collect())
 }
 
 fn www_port(args: &mut lexopt::Parser) -> Result<u16> {

@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::{self, Need};
-use crate::{fuzz, interrupt, package, process, project, size, system_packages, toolchain, worker};
+use crate::{
+    fuzz, interrupt, package, process, project, simulate, size, system_packages, toolchain, worker,
+};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -65,6 +67,12 @@ pub(super) const PARTS: &[Part] = &[
         about: "unit, integration and documentation tests on this machine",
         needs: &[Need::CCompiler],
         steps: native,
+    },
+    Part {
+        name: "simulation",
+        about: "a million requests a scenario: exact limits hold, revocations are in time",
+        needs: &[Need::CCompiler],
+        steps: || simulate::run(&[]),
     },
     Part {
         name: "fuzz",
