@@ -9,7 +9,7 @@ use super::results::Results;
 
 const BEGIN: &str = "<!-- results: written by `cargo xtask bench` -->\n";
 const END: &str = "<!-- end of results -->\n";
-/// Below it, each row that misses a target has a paragraph that begins with its id as code.
+/// Below it, each row that misses a target has a paragraph that begins with its id, bold and as code.
 const REASONS: &str = "\n## Not met, and why\n";
 
 /// The document with these results in place of the former ones.
@@ -35,7 +35,7 @@ pub(super) fn outdated<'a>(document: &str, results: &'a Results) -> Vec<&'a str>
 fn has_reason(document: &str, id: &str) -> bool {
     document
         .split_once(REASONS)
-        .is_some_and(|(_, reasons)| reasons.contains(&format!("\n**`{id}`**")))
+        .is_some_and(|(_, reasons)| reasons.contains(&format!("**`{id}`**")))
 }
 
 fn generated(results: &Results) -> Result<String> {
