@@ -144,7 +144,7 @@ export interface VerifyOptions {
 }
 
 /** Of a request as the web has it, what is looked at. */
-export interface RequestLike {
+export interface WebRequestLike {
   readonly method: string;
   readonly url: string;
   readonly headers: { get(name: string): string | null };
@@ -197,7 +197,7 @@ export interface Verifier {
    * @throws {EdgegateError} also `MISSING_CREDENTIALS`, and `INVALID_REQUEST` for another scheme.
    */
   verifyRequest<Claims = Record<string, unknown>>(
-    request: RequestLike,
+    request: WebRequestLike,
     options?: { url?: string | URL | undefined; method?: string | undefined; nonce?: string | readonly string[] | undefined },
   ): Promise<VerifiedToken<Claims>>;
   /**
@@ -545,6 +545,8 @@ export interface RequestLike {
 }
 
 export interface Gate {
+  /** How the policy compares paths (`path_case`), for those that route by other rules; nothing if it has no routes. */
+  readonly pathCase?: 'sensitive' | 'insensitive' | undefined;
   /**
    * Decides about a request: route, credential, revocation, scopes, limits, in this order. A refusal is no error.
    *

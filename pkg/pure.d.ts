@@ -5,4 +5,9 @@
  *
  * Minting API keys takes random bytes from `crypto.getRandomValues`.
  */
-export * from './index.js';
+export {
+  EdgegateError, createApiKeys, createVerifier, decodeUnverified, importKey, importSigningKey, ready, signJws, signJwsSync, signJwt,
+  signJwtSync, verifyJws,
+} from './index.js';
+// What needs the engine with the guard is not here.
+export type * from './index.js';

@@ -1,4 +1,9 @@
-export * from './index.js';
+export {
+  EdgegateError, createApiKeys, createVerifier, decodeUnverified, importKey, importSigningKey, ready, signJws, signJwsSync, signJwt,
+  signJwtSync, verifyJws,
+} from './index.js';
+// What needs the engine with the guard is not here.
+export type * from './index.js';
 
 /** A compiled module, or the bytes of `edgegate/edgegate.wasm`. */
 export type WasmSource = object;
