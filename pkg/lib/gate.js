@@ -14,6 +14,7 @@ export class Gate {
   #log;
   #waitUntil;
   #readsAddress;
+  #pathCase;
 
   constructor(engine, policy, options = {}) {
     checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil'], '');
@@ -27,6 +28,7 @@ export class Gate {
     const document = documentOf(policy);
     // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
     this.#readsAddress = document.client_ip_header ?? engine.platform.clientIpHeader;
+    this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
     this.#jobs = new Jobs(engine.platform, stores, (event) => this.#tell(event));
     this.#thing = hold(engine, this, JSON.stringify({
       policy: JSON.stringify(document),
@@ -38,6 +40,10 @@ export class Gate {
       },
     }));
     if (engine.canRun) engine.handle(this.#thing);
+  }
+
+  get pathCase() {
+    return this.#pathCase;
   }
 
   /** Resolves when the engine is loaded and has taken the policy. */
@@ -71,7 +77,6 @@ export class Gate {
   async #run(name, text) {
     const engine = this.#engine;
     const held = new Map();
-    const underWay = new UnderWay();
     let task = 0;
     let generation;
     try {
@@ -81,8 +86,7 @@ export class Gate {
       while (status === PENDING) {
         task = engine.issuer;
         const { job: signature } = engine;
-        underWay.add(this.#jobs.begin(JSON.parse(engine.text()), held, signature));
-        const answers = await underWay.next();
+        const answers = await this.#jobs.all(JSON.parse(engine.text()), held, signature);
         // Another check may have trapped meanwhile, and this one's task is gone with the instance.
         if (engine.generation !== generation || !engine.isRunning) throw trapped();
         const waiting = task;
@@ -106,29 +110,6 @@ export class Gate {
     } catch {
       // Nobody else to tell.
     }
-  }
-}
-
-/** Promises that never reject, and those of them that are kept, as they come. */
-class UnderWay {
-  #kept = [];
-  #tell = () => {};
-
-  add(promises) {
-    for (const promise of promises) {
-      promise.then((value) => {
-        this.#kept.push(value);
-        this.#tell();
-      });
-    }
-  }
-
-  /** What has come since the last time, at least one; with more that come in the same turn. */
-  async next() {
-    if (this.#kept.length === 0) await new Promise((resolve) => { this.#tell = resolve; });
-    const kept = this.#kept;
-    this.#kept = [];
-    return kept;
   }
 }
 

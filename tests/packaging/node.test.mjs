@@ -46,15 +46,18 @@ test('slim is imported and required, and takes the engine that the package holds
   for (const file of [esm, cjs]) assert.deepEqual(JSON.parse(await output(file)), EXPECTED, file);
 });
 
+/** With the engine that has the guard. */
+const GUARDED = ['createGate', 'kvStore', 'memoryStore', 'redisStore'];
+
 test('each entry offers the same, and by require as by import', async () => {
   const file = project.write('names.mjs', `
     import { createRequire } from 'node:module';
     const require = createRequire(import.meta.url);
     const names = {};
-    for (const entry of ['edgegate', 'edgegate/slim', 'edgegate/pure']) {
+    for (const entry of ['edgegate', 'edgegate/gate', 'edgegate/slim', 'edgegate/pure']) {
       names[entry] = [Object.keys(await import(entry)).sort(), Object.keys(require(entry)).sort()];
     }
-    for (const file of ['browser.js', 'pure/browser.js']) {
+    for (const file of ['browser.js', 'gate/browser.js', 'pure/browser.js']) {
       const offered = Object.keys(await import('./node_modules/edgegate/' + file)).sort();
       names[file] = [offered, offered];
     }
@@ -62,8 +65,26 @@ test('each entry offers the same, and by require as by import', async () => {
   const names = JSON.parse(await output(file));
   for (const [entry, [imported, required]] of Object.entries(names)) {
     assert.deepEqual(imported, required, entry);
-    assert.deepEqual(imported.filter((name) => !['init', 'initSync'].includes(name)), names.edgegate[0], entry);
+    const slimOrPure = /slim|pure/.test(entry);
+    const expected = names.edgegate[0].filter((name) => !slimOrPure || !GUARDED.includes(name));
+    assert.deepEqual(imported.filter((name) => !['init', 'initSync'].includes(name)), expected, entry);
   }
+});
+
+test('the adapters are imported and required, without their frameworks, and take what the package makes', async () => {
+  const program = (load) => `
+    const outcome = {};
+    for (const name of ['express', 'fastify', 'fetch', 'hono']) {
+      const { guard } = ${load};
+      const verifier = createVerifier({ issuer: 'https://issuer.test/', algorithms: ['HS256'], key: new Uint8Array(32) });
+      const gate = createGate({ issuers: [] });
+      outcome[name] = [verifier, gate].map((one) => typeof (name === 'fetch' ? guard(one, () => {}) : guard(one)));
+    }
+    console.log(JSON.stringify(outcome));`;
+  const expected = Object.fromEntries(['express', 'fastify', 'fetch', 'hono'].map((name) => [name, ['function', 'function']]));
+  const esm = project.write('adapters.mjs', `import { createGate, createVerifier } from 'edgegate';${program("await import('edgegate/' + name)")}`);
+  const cjs = project.write('adapters.cjs', `const { createGate, createVerifier } = require('edgegate');${program("require('edgegate/' + name)")}`);
+  for (const file of [esm, cjs]) assert.deepEqual(JSON.parse(await output(file)), expected, file);
 });
 
 test('importing it loads no engine and starts nothing', async () => {

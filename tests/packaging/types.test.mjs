@@ -1,9 +1,11 @@
 // The declarations, as TypeScript reads them from a project of its own.
 
 import assert from 'node:assert/strict';
+import { symlinkSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { createProject, program, run } from './project.mjs';
+import { ROOT, createProject, program, run } from './project.mjs';
 
 let project;
 before(async () => {
@@ -68,4 +70,76 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
     check('--module', 'node16', 'sample.mts', 'sample.cts', 'wrong.mts'),
     check('--module', 'esnext', '--moduleResolution', 'bundler', 'sample.mts'),
   ]);
+});
+
+test('each entry declares what it offers, and nothing else', async () => {
+  const entries = ['edgegate', 'edgegate/gate', 'edgegate/pure', 'edgegate/slim'];
+  const guarded = ['createGate', 'kvStore', 'memoryStore', 'redisStore'];
+  const lines = [];
+  for (const [index, entry] of entries.entries()) {
+    const text = `console.log(JSON.stringify(Object.keys(await import('${entry}'))))`;
+    const { stdout } = await run('node', ['--input-type=module', '--eval', text], { cwd: project.folder });
+    const names = JSON.parse(stdout).map((name) => `${name}: true`);
+    const all = `Record<keyof typeof entry${index}, true>`;
+    if (entry.endsWith('gate')) {
+      lines.push(`import type * as entry${index} from '${entry}';`, `({ ${names.join(', ')} }) satisfies ${all};`);
+    } else {
+      // Of these only the types are there.
+      const less = guarded.map((name) => `'${name}'`).join(' | ');
+      lines.push(`import * as entry${index} from '${entry}';`, `({ ${names.join(', ')} }) satisfies Omit<${all}, ${less}>;`);
+      lines.push(...guarded.flatMap((name) => ['// @ts-expect-error', `entry${index}.${name};`]));
+    }
+  }
+  project.write('names.mts', `${lines.join('\n')}\n`);
+  const flags = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
+  await run(program('tsc'), [...flags, 'names.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+});
+
+test('the adapters fit their frameworks', async () => {
+  for (const name of ['fastify', 'hono']) symlinkSync(path.join(ROOT, 'node_modules', name), project.path(`node_modules/${name}`), 'junction');
+  project.write('adapters.mts', `
+    import Fastify from 'fastify';
+    import { Hono } from 'hono';
+    import { createGate, createVerifier, type Identity } from 'edgegate';
+    import { guard as express } from 'edgegate/express';
+    import { guard as fastify } from 'edgegate/fastify';
+    import { guard as fetching } from 'edgegate/fetch';
+    import { guard as hono } from 'edgegate/hono';
+
+    const gate = createGate({});
+    const verifier = createVerifier({ issuer: 'x', key: 'PEM' });
+    type Middleware = (request: object, response: object, next: (error?: unknown) => void) => unknown;
+    export const middleware: Middleware[] = [express(gate), express(verifier, { clientIp: (request: { ip: string }) => request.ip, caseSensitive: true })];
+
+    const app = Fastify();
+    await app.register(fastify(gate, { clientIp: (request) => request.ip }));
+    app.get('/', async (request) => { const who: Identity = request.auth; return who.subject; });
+
+    export const honoApp = new Hono().use(hono(gate)).get('/', (c) => { const who: Identity = c.get('auth'); return c.text(c.var.auth.subject ?? who.method); });
+
+    interface Env { NAME: string }
+    interface Context { waitUntil(promise: Promise<unknown>): void }
+    export const plain: (request: Request) => Promise<Response> = fetching(verifier, (_, auth) => Response.json(auth.claims));
+    export const worker = {
+      fetch: fetching(gate, async (request: Request, auth, env: Env, ctx: Context) => {
+        ctx.waitUntil(Promise.resolve());
+        return new Response(\`\${request.url} \${auth.scopes.join()} \${env.NAME}\`);
+      }, { clientIp: (request) => request.headers.get('x-real-ip') ?? undefined }),
+    };
+  `);
+  project.write('adapters-wrong.mts', `import { createApiKeys, createGate } from 'edgegate';
+    import { guard } from 'edgegate/express';
+    import { guard as fetching } from 'edgegate/fetch';
+    // @ts-expect-error
+    guard({});
+    // @ts-expect-error
+    guard(createApiKeys({ environment: 'test', prefixes: ['sk'], signingKeys: [] }));
+    // @ts-expect-error
+    guard(createGate({}), { trustProxy: true });
+    // @ts-expect-error
+    fetching(createGate({}));
+  `);
+  // The frameworks' own declarations are theirs to check.
+  const flags = ['--strict', '--noEmit', '--skipLibCheck', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
+  await run(program('tsc'), [...flags, 'adapters.mts', 'adapters-wrong.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
 });

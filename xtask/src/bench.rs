@@ -34,8 +34,6 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Also write the results here as JSON; `-` is stdout, in place of the table.
     pub(crate) json: Option<String>,
-    /// Results of an earlier run, in place of measuring: for a chart or a table that was changed.
-    pub(crate) from: Option<String>,
 }
 
 /// Builds, measures, prints the table, and after a whole run writes the documents.
@@ -43,14 +41,9 @@ pub(crate) struct Options {
 /// # Errors
 /// If a contestant gives a wrong answer. That a target is not met is none: the table says so.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let text = match &options.from {
-        Some(path) => fs::read_to_string(path).with_context(|| path.clone())?,
-        None => {
-            worker::build()?;
-            package::build()?;
-            measure("benches/run.mjs", options)?
-        }
-    };
+    worker::build()?;
+    package::build()?;
+    let text = measure("benches/run.mjs", options)?;
     let results = Results::read(&text)?;
     match options.json.as_deref() {
         Some("-") => report::output(text.trim_end()),
@@ -61,10 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             report::output(&table::text(&results));
         }
     }
-    if let Some(load) = results.load_of_others() {
-        report::warning(&format!("the machine had other work (load average {load})"));
-    }
-    if !results.whole {
+    if options.quick || !options.only.is_empty() {
         report::done("not a whole run: the documents stay as they are");
         return Ok(());
     }

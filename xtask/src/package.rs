@@ -37,10 +37,26 @@ struct Bundle {
     declarations: &'static str,
 }
 
-const BUNDLES: [Bundle; 3] = [
+const BUNDLES: [Bundle; 7] = [
     Bundle { name: "node", entry: "pkg/node.js", declarations: "pkg/index.d.ts" },
     Bundle { name: "slim", entry: "pkg/slim.js", declarations: "pkg/slim.d.ts" },
     Bundle { name: "pure", entry: "pkg/pure/node.js", declarations: "pkg/pure.d.ts" },
+    Bundle {
+        name: "express",
+        entry: "pkg/adapters/express.js",
+        declarations: "pkg/adapters/express.d.ts",
+    },
+    Bundle {
+        name: "fastify",
+        entry: "pkg/adapters/fastify.js",
+        declarations: "pkg/adapters/fastify.d.ts",
+    },
+    Bundle { name: "hono", entry: "pkg/adapters/hono.js", declarations: "pkg/adapters/hono.d.ts" },
+    Bundle {
+        name: "fetch",
+        entry: "pkg/adapters/fetch.js",
+        declarations: "pkg/adapters/fetch.d.ts",
+    },
 ];
 
 /// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
@@ -165,7 +181,8 @@ impl Bundle {
     fn declare(&self) -> Result<()> {
         let text =
             fs::read_to_string(project::path(self.declarations)).context(self.declarations)?;
-        let text = text.replace("'./index.js'", "'./node.cjs'");
+        let text =
+            text.replace("'./index.js'", "'./node.cjs'").replace("'../index.js'", "'./node.cjs'");
         fs::write(project::path(OUT).join(format!("{}.d.cts", self.name)), text)
             .context(self.declarations)
     }

@@ -22,7 +22,7 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 /// The black-box tests of the built Worker.
 const WORKER_TESTS: &str = "tests/worker";
 /// The tests of the built npm package.
-const NODE_TESTS: &str = "tests/node";
+const NODE_TESTS: &[&str] = &["tests/node", "tests/node/adapters"];
 /// What others published, and known attacks, through the package in Node, workerd and Chromium.
 const CONFORMANCE_TESTS: &str = "tests/conformance";
 /// The package beside other libraries, over generated tokens.
@@ -304,31 +304,33 @@ fn conformance() -> Result<()> {
         "--",
         "--nocapture",
     ])?;
-    package_tests(CONFORMANCE_TESTS)
+    package_tests(&[CONFORMANCE_TESTS])
 }
 
 fn differential_tests() -> Result<()> {
-    package_tests(DIFFERENTIAL_TESTS)
+    package_tests(&[DIFFERENTIAL_TESTS])
 }
 
 fn packaging_tests() -> Result<()> {
-    package_tests(PACKAGING_TESTS)
+    package_tests(&[PACKAGING_TESTS])
 }
 
 fn page_tests() -> Result<()> {
-    package_tests(PAGE_TESTS)
+    package_tests(&[PAGE_TESTS])
 }
 
 /// Several parts need the package; the first one builds it.
 static PACKAGE_IS_BUILT: AtomicBool = AtomicBool::new(false);
 
-fn package_tests(folder: &str) -> Result<()> {
+fn package_tests(folders: &[&str]) -> Result<()> {
     if !PACKAGE_IS_BUILT.load(Ordering::Relaxed) {
         package::build()?;
         PACKAGE_IS_BUILT.store(true, Ordering::Relaxed);
     }
     let mut command = node_test();
-    command.args(test_files(folder)?);
+    for folder in folders {
+        command.args(test_files(folder)?);
+    }
     process::shown(&mut command, LIMIT)
 }
 

@@ -1,0 +1,28 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { Gate, Identity, Verifier } from '../index.js';
+
+export interface FastifyGuardOptions {
+  /**
+   * The client's address, where a proxy stands in front: for instance `(request) => request.ip` with Fastify's `trustProxy` set to
+   * that proxy. Default: what the policy says in `client_ip_header`, else the socket's address; `X-Forwarded-For` is not read.
+   */
+  clientIp?: ((request: FastifyRequest) => string | undefined) | undefined;
+}
+
+/**
+ * A plugin that asks the gate, or a verifier, about each request of the instance it is registered in, in the `onRequest` hook, before
+ * the body is read: `await app.register(guard(gate))`, before routes and other plugins that are to be guarded. A refusal is
+ * answered as the gate says; the identity of who passes is in `request.auth`. What is not the caller's fault goes to the error
+ * handler.
+ *
+ * With a verifier alone: `Authorization: Bearer` on every path, no scopes and no limits.
+ * @throws {TypeError} for options that are none; when it is registered, for a policy that tells `/a` from `/A` while Fastify does not.
+ */
+export function guard(gate: Gate | Verifier, options?: FastifyGuardOptions): FastifyPluginAsync;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is calling, once `guard` of edgegate has let the request through; `null` before. */
+    auth: Identity;
+  }
+}

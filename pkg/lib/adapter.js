@@ -1,0 +1,43 @@
+import { bearerGate } from './bearer.js';
+
+/**
+ * What all adapters share: `check(request, …what the framework gave)` by a gate, or by a verifier alone.
+ *
+ * Misuse throws a TypeError, which is the same class for those that require the adapter as for those that import it.
+ */
+export function adapter(gate, options, known = ['clientIp']) {
+  const checks = gateOf(gate);
+  if (typeof options !== 'object' || options === null) throw new TypeError('edgegate: options: expected an object');
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new TypeError(`edgegate: ${name} is not a known option, expected one of ${known.join(', ')}`);
+  }
+  const { clientIp } = options;
+  if (clientIp !== undefined && typeof clientIp !== 'function') {
+    throw new TypeError('edgegate: clientIp: expected a function that returns the address');
+  }
+  return {
+    /** `given` is what `clientIp` is called with; without such a function, `fallback` is the address that is known anyway. */
+    check: (request, given, { fallback, waitUntil } = {}) => checks.check(request, {
+      clientIp: (clientIp === undefined ? fallback : clientIp(...given)) ?? undefined, waitUntil,
+    }),
+    pathCase: checks.pathCase,
+  };
+}
+
+function gateOf(gate) {
+  if (typeof gate?.check === 'function') return gate;
+  if (typeof gate?.verifySync === 'function') return bearerGate(gate);
+  throw new TypeError('edgegate: expected a gate of createGate, or a verifier of createVerifier');
+}
+
+/**
+ * Where the framework answers `/ADMIN` by its route for `/admin` and the policy takes them for two, the policy's route for
+ * `/admin` can be walked around. `framework` says how to make it tell them apart.
+ */
+export function refuseOtherCase(pathCase, framework) {
+  if (pathCase !== 'sensitive') return;
+  throw new TypeError(`edgegate: path_case: the policy tells /a from /A: say path_case: "insensitive" in it, or ${framework}`);
+}
+
+/** The request of Node as it came: the target as it was sent, and every header, also those that Node drops. */
+export const nodeRequest = ({ method, rawHeaders, headers, socket }, url) => ({ method, url, rawHeaders, headers, socket });

@@ -1,0 +1,302 @@
+// What every adapter has to do, over real HTTP, whatever the framework.
+//
+// An application is started by `start({ gate, clientIp })` and has these routes behind the guard: `GET /v1/whoami` and
+// `GET /public/whoami` answer with the identity as JSON, `POST /v1/echo` with its body, `GET /v1/admin/secret` with a word.
+
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import net from 'node:net';
+import { after, before, test } from 'node:test';
+
+import { createApiKeys, createGate, createVerifier } from '../../../pkg/node.js';
+import { AUDIENCE, CLAIMS, ISSUER, NOW, options, pairFor, secretFor, signBy, signHmac } from '../support.mjs';
+
+const secret = secretFor('HS256');
+const KEY_SECRET = 'a secret of api keys that is long enough';
+
+/** The policy; `now` stands still, so that limits and tokens do not depend on the machine. */
+export const POLICY = {
+  path_case: 'insensitive',
+  issuers: [{ issuer: ISSUER, audience: [AUDIENCE], algorithms: ['HS256'], secret: 'JWT_SECRET' }],
+  api_keys: { environment: 'test', prefixes: [{ prefix: 'sk' }], signing_keys: [{ id: 1, secret: 'API_KEY_SECRET' }], records: 'none' },
+  failed_authentication: { enabled: false },
+  limits: [
+    { name: 'three', by: 'caller', requests: 3, window_secs: 60, algorithm: 'fixed-window', store: 'memory' },
+    { name: 'address', by: 'ip', requests: 1, window_secs: 60, algorithm: 'fixed-window', store: 'memory' },
+  ],
+  routes: [
+    { path: '/public/*', auth: 'none' },
+    { path: '/v1/admin/*', scopes: { all: ['admin'] } },
+    { path: '/v1/limited', limits: ['three'] },
+    { path: '/v1/address', auth: 'none', limits: ['address'] },
+  ],
+};
+
+export const newGate = (changes = {}) =>
+  createGate({ ...POLICY, ...changes }, { secrets: { JWT_SECRET: secret, API_KEY_SECRET: KEY_SECRET }, now: () => NOW });
+
+/** For applications in workerd: what {@link newGate} is made of. */
+export const GATE_SOURCE = `createGate(${JSON.stringify(POLICY)}, {
+  secrets: { JWT_SECRET: new Uint8Array(${JSON.stringify([...secret])}), API_KEY_SECRET: ${JSON.stringify(KEY_SECRET)} }, now: () => ${NOW},
+})`;
+
+const token = (claims = {}, header) => signHmac({ ...CLAIMS, scope: 'read:posts', ...claims }, { secret, header });
+const bearer = (text) => ['Authorization', `Bearer ${text}`];
+
+/** A request with exactly these header lines; `path` goes out as it is. */
+function ask(port, path, { method = 'GET', headers = [], body } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ port, host: '127.0.0.1', path, method, headers: ['Host', 'app.test', ...headers.flat()] }, (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject).on('end', () => resolve({
+        status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks),
+      }));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+/** The status of a request line that no client library would send. */
+function statusOf(port, target, line = '') {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1', () => socket.write(`GET ${target} HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n${line}\r\n`));
+    let text = '';
+    socket.setEncoding('latin1').on('error', reject).on('close', () => reject(new Error(`${target}: no answer`))).on('data', (chunk) => {
+      text += chunk;
+      const status = /^HTTP\/1\.1 (\d{3}) /.exec(text);
+      if (status === null) return;
+      resolve(Number(status[1]));
+      socket.destroy();
+    });
+  });
+}
+
+/** The answer is what the gate says, to the byte. */
+function sameAnswer(answer, decision) {
+  assert.equal(decision.ok, false);
+  assert.equal(answer.status, decision.status);
+  assert.equal(answer.body.toString(), decision.body);
+  for (const [name, value] of Object.entries(decision.headers)) assert.equal(answer.headers[name.toLowerCase()], value, name);
+}
+
+/** What a request is refused with, by a gate of the test's own. */
+const refusal = (path, { method = 'GET', headers = [] } = {}) => newGate().check({ method, url: path, rawHeaders: headers.flat(), headers: {} });
+
+/**
+ * @param start starts the application: `({ gate, clientIp }) → { port, stop }`; `gate` is missing where the application makes its own
+ * @param own whether it does; then what needs another gate is left out
+ * @param normalises whether the runtime resolves dot segments before anybody sees them
+ */
+export function behaves(start, { own = false, normalises = false } = {}) {
+  let app;
+  before(async () => {
+    app = await start({ gate: own ? undefined : newGate() });
+  });
+  after(() => app?.stop());
+  const get = (path, rest) => ask(app.port, path, rest);
+  const withApp = async (given, use) => {
+    const other = await start(given);
+    try {
+      return await use((path, rest) => ask(other.port, path, rest));
+    } finally {
+      await other.stop();
+    }
+  };
+
+  test('who passes is known to the handler', async () => {
+    const answer = await get('/v1/whoami?x=1', { headers: [bearer(token())] });
+    assert.equal(answer.status, 200, answer.body.toString());
+    assert.deepEqual(JSON.parse(answer.body), {
+      method: 'jwt', subject: CLAIMS.sub, issuer: ISSUER, scopes: ['read:posts'], tokenId: CLAIMS.jti, claims: { ...CLAIMS, scope: 'read:posts' },
+    });
+    assert.equal(answer.headers['ratelimit-policy'], undefined);
+  });
+
+  test('an API key passes in each of its places', async () => {
+    const keys = createApiKeys({ environment: 'test', prefixes: ['sk'], signingKeys: [{ id: 1, secret: KEY_SECRET }], now: () => NOW });
+    const { key, id } = keys.mint();
+    for (const line of [bearer(key), ['X-API-Key', key], ['Authorization', `Basic ${Buffer.from(`${key}:`).toString('base64')}`]]) {
+      const { method, keyId } = JSON.parse((await get('/v1/whoami', { headers: [line] })).body);
+      assert.deepEqual({ method, keyId }, { method: 'api_key', keyId: id });
+    }
+  });
+
+  test('an open route knows nobody', async () => {
+    assert.deepEqual(JSON.parse((await get('/public/whoami')).body), { method: 'anonymous', scopes: [] });
+  });
+
+  test('a refusal is answered as the gate says, to the byte', async () => {
+    const problem = ['Accept', 'application/problem+json'];
+    for (const [path, ...headers] of [
+      ['/v1/whoami'],
+      ['/v1/whoami', problem],
+      ['/v1/whoami', bearer('nonsense')],
+      ['/v1/whoami', bearer(token({ exp: NOW }))],
+      ['/v1/whoami', bearer(token({ nbf: NOW + 1 })), problem],
+      ['/v1/admin/secret', bearer(token())],
+      ['/v1/whoami', ['X-API-Key', 'sk_test_nonsense']],
+      ['/v1/whoami', ['X-API-Key', 'a'], bearer(token())],
+      ['/v1/nowhere'],
+    ]) {
+      sameAnswer(await get(path, { headers }), await refusal(path, { headers }));
+    }
+  });
+
+  test('a refused HEAD has the headers and no body', async () => {
+    const answer = await get('/v1/whoami', { method: 'HEAD' });
+    const expected = await refusal('/v1/whoami', { method: 'HEAD' });
+    assert.equal(answer.status, 401);
+    assert.equal(answer.body.length, 0);
+    assert.equal(answer.headers['www-authenticate'], expected.headers['WWW-Authenticate']);
+  });
+
+  test('two credentials are refused, also two headers of one name', async () => {
+    const [good, other] = [bearer(token()), bearer(token({ jti: 'two' }))];
+    for (const headers of [[good, other], [good, good], [good, ['authorization', good[1]]], [['X-API-Key', 'a'], ['X-API-Key', 'b']], [good, ['X-API-Key', 'a']]]) {
+      const answer = await get('/v1/whoami', { headers });
+      assert.equal(answer.status, 400);
+      assert.equal(JSON.parse(answer.body).code, 'MULTIPLE_CREDENTIALS');
+    }
+  });
+
+  test('limits are told to who passes, and who is over them is told when to come again', async () => {
+    const headers = [bearer(token({ sub: randomBytes(8).toString('hex') }))];
+    const left = [];
+    for (let round = 0; round < 3; round += 1) {
+      const answer = await get('/v1/limited', { headers });
+      assert.equal(answer.status, 404);
+      assert.equal(answer.headers['ratelimit-policy'], '"three";q=3;w=60');
+      left.push(/r=(\d+)/.exec(answer.headers.ratelimit)[1]);
+    }
+    assert.deepEqual(left, ['2', '1', '0']);
+    const refused = await get('/v1/limited', { headers });
+    assert.equal(refused.status, 429);
+    assert.match(refused.headers['retry-after'], /^\d+$/);
+    assert.match(refused.headers.ratelimit, /^"three";r=0;t=\d+$/);
+    assert.equal(JSON.parse(refused.body).code, 'RATE_LIMITED');
+  });
+
+  test('the path that counts is the one that was sent', async () => {
+    const low = `Authorization: Bearer ${token()}\r\n`;
+    const twoReadings = [
+      '/public/../v1/admin/secret', '/public/%2e%2e/v1/admin/secret', '/public/..%2fv1/admin/secret', '//v1/admin/secret',
+      '/public//../../v1/admin/secret', '/v1%2fadmin/secret', '/v1/./admin/secret', '/public\\..\\v1\\admin\\secret', '/v1/admin;x/secret',
+      '/%2576%31/admin/secret',
+    ];
+    for (const target of twoReadings) {
+      const statuses = [await statusOf(app.port, target), await statusOf(app.port, target, low)];
+      // Resolved, they are the path that they stand for, which this caller may not see either.
+      const expected = normalises ? [400, 401, 403] : [400];
+      for (const status of statuses) assert.ok(expected.includes(status), `${target}: ${status}`);
+    }
+    // A target in absolute form (RFC 9112 §3.2.2), other spellings of one path, and a path that is another in other case.
+    // (workerd's bare socket takes the absolute form from proxies only.)
+    const absolute = own ? [] : ['http://elsewhere.test/v1/admin/secret'];
+    for (const target of [...absolute, '/v1/%61dmin/secret', '/v1/admin/secret/', '/v1/admin/secret?x=/public/']) {
+      assert.equal(await statusOf(app.port, target), 401, target);
+      assert.equal(await statusOf(app.port, target, low), 403, target);
+    }
+    assert.equal(await statusOf(app.port, '/V1/ADMIN/secret', low), 403);
+    assert.equal(await statusOf(app.port, '/v1/admin/secret', `Authorization: Bearer ${token({ scope: 'admin' })}\r\n`), 200);
+  });
+
+  test('headers that name another path or method change nothing', async () => {
+    const names = ['X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri', 'X-Original-URI'];
+    const lines = [...names.map((name) => [name, '/public/whoami']), ['X-HTTP-Method-Override', 'OPTIONS'], ['X-Forwarded-Method', 'OPTIONS']];
+    assert.equal((await get('/v1/whoami', { headers: lines })).status, 401);
+  });
+
+  test('the body is the handler\'s', async () => {
+    const body = randomBytes(300_000);
+    const headers = [bearer(token()), ['Content-Type', 'application/octet-stream'], ['Content-Length', `${body.length}`]];
+    const answer = await get('/v1/echo', { method: 'POST', headers, body });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.body.toString(), createHash('sha256').update(body).digest('hex'));
+    assert.equal((await get('/v1/echo', { method: 'POST', headers: headers.slice(1), body })).status, 401);
+  });
+
+  if (own) return;
+
+  test('the address is the socket\'s, whatever X-Forwarded-For says', async () => {
+    await withApp({ gate: newGate() }, async (request) => {
+      const statuses = [];
+      for (const address of ['192.0.2.1', '192.0.2.2']) {
+        const headers = ['X-Forwarded-For', 'X-Real-IP', 'CF-Connecting-IP', 'Forwarded'].map((name) => [name, name === 'Forwarded' ? `for=${address}` : address]);
+        statuses.push((await request('/v1/address', { headers })).status);
+      }
+      assert.deepEqual(statuses, [404, 429]);
+    });
+  });
+
+  test('behind a proxy that is named, the address is the one it says', async () => {
+    await withApp({ gate: newGate(), clientIp: 'x-real-ip' }, async (request) => {
+      const statuses = [];
+      for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.2']) {
+        statuses.push((await request('/v1/address', { headers: [['X-Real-IP', address], ['X-Forwarded-For', '192.0.2.9']] })).status);
+      }
+      assert.deepEqual(statuses, [404, 404, 429]);
+    });
+  });
+
+  test('a gate that fails lets nobody through', async () => {
+    for (const check of [async () => { throw new Error('boom'); }, () => { throw new Error('boom'); }, async () => undefined]) {
+      await withApp({ gate: { check } }, async (request) => {
+        assert.equal((await request('/v1/whoami', { headers: [bearer(token({ scope: 'admin' }))] })).status, 500);
+      });
+    }
+  });
+
+  test('a verifier alone guards too, and answers as a gate with that issuer alone', async () => {
+    const alone = newGate({ api_keys: undefined, routes: [], limits: [] });
+    await withApp({ gate: createVerifier(options()) }, async (request) => {
+      const answer = await request('/v1/admin/secret', { headers: [bearer(token())] });
+      assert.equal(answer.status, 200);
+      const who = JSON.parse((await request('/v1/whoami', { headers: [bearer(token({ scope: 'b a b', sub: undefined }))] })).body);
+      const { identity } = await alone.check({ method: 'GET', url: '/', rawHeaders: bearer(token({ scope: 'b a b', sub: undefined })), headers: {} });
+      assert.deepEqual(who, JSON.parse(JSON.stringify(identity)));
+      const problem = ['Accept', 'text/html, application/problem+json;q=0.5'];
+      for (const headers of [
+        [bearer('nonsense')], [bearer('nonsense'), problem], [bearer(token({ exp: NOW }))], [bearer(token({ nbf: NOW + 1 }))],
+        [bearer(token()), bearer(token())], [bearer(token()), ['authorization', 'Basic YTo=']], [['Authorization', 'bearer  a.b.c']],
+        [['Accept', 'application/problem+json;q=0'], bearer('x')],
+      ]) {
+        sameAnswer(await request('/v1/whoami', { headers }), await alone.check({ method: 'GET', url: '/v1/whoami', rawHeaders: headers.flat(), headers: {} }));
+      }
+      for (const headers of [[], [['Authorization', 'Bearer']], [['Authorization', 'Bearer ']], [['Authorization', 'Digest x']], [['X-API-Key', 'sk_x']]]) {
+        const refused = await request('/v1/whoami', { headers });
+        assert.equal(refused.status, 401);
+        assert.equal(refused.headers['www-authenticate'], 'Bearer realm="edgegate"');
+        assert.deepEqual(JSON.parse(refused.body), {
+          error: 'Authentication required', code: 'MISSING_CREDENTIALS', hint: "Send a token as 'Authorization: Bearer <token>'",
+        });
+      }
+    });
+  });
+
+  test('keys that cannot be had are no fault of the caller', async () => {
+    const verifier = createVerifier({ issuer: ISSUER, algorithms: ['RS256'], jwksUri: 'http://127.0.0.1:9/jwks', now: () => NOW });
+    const signed = await signBy('jose', 'RS256');
+    await withApp({ gate: verifier }, async (request) => {
+      const answer = await request('/v1/whoami', { headers: [bearer(signed)] });
+      assert.equal(answer.status, 503);
+      assert.equal(answer.headers['retry-after'], '5');
+      assert.equal(JSON.parse(answer.body).code, 'KEYS_UNAVAILABLE');
+      assert.equal(answer.headers['www-authenticate'], undefined);
+    });
+    assert.ok(pairFor('RS256'));
+  });
+}
+
+/** What is no gate, and options that are none, are refused when the guard is made. */
+export function refusesMisuse(guard) {
+  const gate = { check: async () => ({}) };
+  const keys = createApiKeys({ environment: 'test', prefixes: ['sk'], signingKeys: [{ id: 1, secret: KEY_SECRET }] });
+  for (const none of [undefined, null, {}, () => {}, keys]) {
+    assert.throws(() => guard(none), { name: 'TypeError', message: 'edgegate: expected a gate of createGate, or a verifier of createVerifier' });
+  }
+  assert.throws(() => guard(gate, { trustProxy: true }), { name: 'TypeError', message: 'edgegate: trustProxy is not a known option, expected one of clientIp' });
+  assert.throws(() => guard(gate, { clientIp: 'x-real-ip' }), { name: 'TypeError', message: 'edgegate: clientIp: expected a function that returns the address' });
+  assert.throws(() => guard(gate, null), TypeError);
+}

@@ -1,0 +1,85 @@
+// `edgegate/fastify` in Fastify 5.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, test } from 'node:test';
+import Fastify from 'fastify';
+
+import { guard } from '../../../pkg/adapters/fastify.js';
+import { behaves, newGate, refusesMisuse } from './behaviour.mjs';
+
+const digest = (body) => createHash('sha256').update(body).digest('hex');
+
+async function routes(app) {
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+  app.get('/v1/whoami', async (request) => request.auth);
+  app.get('/public/whoami', async (request) => request.auth);
+  app.get('/v1/admin/secret', async () => 'secret');
+  app.post('/v1/echo', async (request) => digest(request.body));
+}
+
+const start = (serverOptions, arrange) => async ({ gate, clientIp }) => {
+  const app = Fastify({ forceCloseConnections: true, ...serverOptions });
+  await arrange(app, guard(gate, clientIp ? { clientIp: (request) => request.headers[clientIp] } : {}));
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  return { port: app.server.address().port, stop: () => app.close() };
+};
+
+const insensitive = { routerOptions: { caseSensitive: false, ignoreTrailingSlash: true } };
+
+describe('Fastify', () => {
+  behaves(start(insensitive, async (app, plugin) => {
+    await app.register(plugin);
+    await app.register(routes);
+  }));
+});
+
+describe('Fastify, routes of the same instance, told before the plugin is loaded', () => {
+  behaves(start(insensitive, async (app, plugin) => {
+    app.register(plugin);
+    await routes(app);
+  }));
+});
+
+test('it guards the instance it is registered in, and no other', async () => {
+  const app = Fastify();
+  await app.register(async (inner) => {
+    await inner.register(guard(newGate()));
+    inner.get('/v1/inside', async () => 'inside');
+  });
+  app.get('/v1/outside', async () => 'outside');
+  const statuses = await Promise.all(['/v1/inside', '/v1/outside'].map(async (url) => (await app.inject({ url })).statusCode));
+  assert.deepEqual(statuses, [401, 200]);
+  await app.close();
+});
+
+test('headers that others have set stay, on refusals too', async () => {
+  const app = Fastify();
+  app.addHook('onRequest', async (_, reply) => {
+    reply.header('access-control-allow-origin', '*');
+  });
+  await app.register(guard(newGate()));
+  const { statusCode, headers } = await app.inject({ url: '/v1/whoami' });
+  assert.deepEqual([statusCode, headers['access-control-allow-origin'], headers['content-type']], [401, '*', 'application/json']);
+  await app.close();
+});
+
+test('misuse is refused when the guard is made', () => refusesMisuse(guard));
+
+test('a policy that tells cases apart is for a router that does', async () => {
+  const gate = newGate({ path_case: 'sensitive' });
+  const register = async (serverOptions, one) => {
+    const app = Fastify(serverOptions);
+    try {
+      await app.register(guard(one));
+    } finally {
+      await app.close();
+    }
+  };
+  await assert.rejects(register(insensitive, gate), {
+    name: 'TypeError',
+    message: 'edgegate: path_case: the policy tells /a from /A: say path_case: "insensitive" in it, or leave caseSensitive at true',
+  });
+  await register({}, gate);
+  await register(insensitive, newGate());
+});

@@ -1,0 +1,91 @@
+// `edgegate/fetch`: a handler of Requests on Node and in workerd.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import http from 'node:http';
+import { describe, test } from 'node:test';
+import { RequestError, getRequestListener } from '@hono/node-server';
+
+import { guard } from '../../../pkg/adapters/fetch.js';
+import { GATE_SOURCE, behaves, newGate, refusesMisuse } from './behaviour.mjs';
+import { startWorker } from './workerd.mjs';
+
+const digest = (body) => createHash('sha256').update(body).digest('hex');
+
+async function handler(request, auth) {
+  const { pathname } = new URL(request.url);
+  switch (`${request.method} ${decodeURI(pathname).toLowerCase().replace(/\/$/, '')}`) {
+    case 'GET /v1/whoami':
+    case 'GET /public/whoami': return Response.json(auth);
+    case 'GET /v1/admin/secret': return new Response('secret');
+    case 'POST /v1/echo': return new Response(digest(Buffer.from(await request.arrayBuffer())));
+    default: return new Response(null, { status: 404 });
+  }
+}
+
+describe('a fetch handler on Node', () => {
+  behaves(async ({ gate, clientIp }) => {
+    // A `Request` does not say where it came from: what serves it does.
+    const address = clientIp ? (request) => request.headers.get(clientIp) : (_, { incoming }) => incoming.socket.remoteAddress;
+    const guarded = guard(gate, handler, { clientIp: address });
+    const server = http.createServer(getRequestListener(guarded, { errorHandler: (error) => new Response(null, { status: error instanceof RequestError ? 400 : 500 }) }));
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return {
+      port: server.address().port,
+      stop: () => new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+    };
+  }, { normalises: true });
+});
+
+describe('a fetch handler in workerd', () => {
+  behaves(() => startWorker(`
+    import { createGate } from 'edgegate/gate';
+    import { guard } from 'edgegate/fetch';
+    const digest = async (body) => [...new Uint8Array(await crypto.subtle.digest('SHA-256', body))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    ${handler.toString().replace('digest(Buffer.from(await request.arrayBuffer()))', 'await digest(await request.arrayBuffer())')}
+    export default { fetch: guard(${GATE_SOURCE}, handler) };
+  `), { own: true, normalises: true });
+});
+
+test('the handler gets what the platform gives, and the gate what is to be finished later', async () => {
+  const given = [];
+  const later = [];
+  const gate = {
+    check: async (_, { waitUntil, clientIp }) => {
+      waitUntil(Promise.resolve('written'));
+      return { ok: true, identity: { method: 'anonymous', scopes: [] }, headers: {}, clientIp };
+    },
+  };
+  const env = { NAME: 'value' };
+  const context = {
+    waitUntil(promise) {
+      assert.equal(this, context);
+      later.push(promise);
+    },
+  };
+  const answer = new Response('as it is');
+  const guarded = guard(gate, (...all) => {
+    given.push(...all);
+    return answer;
+  });
+  const request = new Request('http://app.test/');
+  assert.equal(await guarded(request, env, context), answer);
+  assert.deepEqual(given, [request, { method: 'anonymous', scopes: [] }, env, context]);
+  assert.deepEqual(await Promise.all(later), ['written']);
+});
+
+test('limits are told also in an answer that cannot be changed', async () => {
+  const limited = { routes: [{ path: '/*', auth: 'none', limits: ['address'] }] };
+  for (const [answer, status, body] of [[() => Response.redirect('http://app.test/x'), 302, ''], [() => new Response('x', { status: 201 }), 201, 'x']]) {
+    const response = await guard(newGate(limited), answer, { clientIp: () => '192.0.2.1' })(new Request('http://app.test/'));
+    assert.deepEqual([response.status, response.headers.get('ratelimit-policy'), await response.text()], [status, '"address";q=1;w=60', body]);
+  }
+});
+
+test('misuse is refused when the guard is made', () => {
+  refusesMisuse((gate, options) => guard(gate, handler, options));
+  assert.throws(() => guard(newGate()), { name: 'TypeError', message: 'edgegate: handler: expected a function' });
+});
