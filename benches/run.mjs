@@ -4,7 +4,7 @@
 
 import { writeFileSync } from 'node:fs';
 
-import { machine } from './lib/machine.mjs';
+import { busyness, machine } from './lib/machine.mjs';
 import { API_KEY_ROWS } from './rows/api-keys.mjs';
 import { NODE_ROWS } from './rows/node.mjs';
 import { SIZE_ROWS } from './rows/size.mjs';
@@ -38,6 +38,7 @@ const context = {
 const rounded = (_, value) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
 
 const rows = [];
+const load = [busyness()];
 try {
   for (const { id, about, run } of ROWS.filter((row) => only.length === 0 || only.includes(row.id))) {
     const began = performance.now();
@@ -48,4 +49,5 @@ try {
 } finally {
   for (const close of context.closing.reverse()) await close();
 }
-writeFileSync(out, `${JSON.stringify({ quick, machine: machine(), rows }, rounded, 2)}\n`);
+load.push(busyness());
+writeFileSync(out, `${JSON.stringify({ whole: !quick && only.length === 0, machine: { ...machine(), load }, rows }, rounded, 2)}\n`);

@@ -12,6 +12,9 @@ const COMPARED = [
   'edgegate', 'fast-jwt', 'jose', 'jsonwebtoken', 'hono', '@tsndr/cloudflare-worker-jwt', 'workerd', 'miniflare', 'autocannon',
 ];
 
+/** How many processes want a core, over the last minute: more than there are cores, and the wall's clock says little. */
+export const busyness = () => Math.round(os.loadavg()[0] * 10) / 10;
+
 export const machine = () => ({
   date: new Date().toISOString().slice(0, 10),
   cpu: os.cpus()[0]?.model.trim() ?? 'unknown',

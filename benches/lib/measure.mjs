@@ -35,18 +35,20 @@ export function quantile(list, part) {
 export const median = (list) => quantile(list, 0.5);
 
 /**
- * The time of each contestant in each round, in ms by the clock.
+ * The time of each contestant in each round, in ms by each of the clocks.
  *
  * @param {{ name: string, run: (work: unknown) => unknown }[]} contestants
  * @param {object} options
  * @param {number} options.rounds that count
  * @param {number} options.warmup rounds before them
- * @param {() => number} options.clock
+ * @param {Record<string, () => number>} options.clocks
  * @param {(round: number) => (contestant: object) => unknown} options.work what each gets in this round; not timed
- * @returns {Promise<Map<string, number[]>>}
+ * @returns {Promise<(name: string, clock?: string) => number[]>} the first clock if none is named
  */
-export async function rounds(contestants, { rounds: count, warmup, clock, work }) {
-  const times = new Map(contestants.map(({ name }) => [name, []]));
+export async function rounds(contestants, { rounds: count, warmup, clocks, work }) {
+  const names = Object.keys(clocks);
+  const times = new Map(contestants.map(({ name }) => [name, Object.fromEntries(names.map((clock) => [clock, []]))]));
+  const read = () => names.map((clock) => clocks[clock]());
   for (let round = -warmup; round < count; round += 1) {
     const of = await work(round);
     const given = contestants.map((contestant) => of(contestant));
@@ -54,13 +56,13 @@ export async function rounds(contestants, { rounds: count, warmup, clock, work }
       const index = at(round + warmup, turn, contestants.length);
       const { name, run } = contestants[index];
       emptyNursery();
-      const began = clock();
+      const began = read();
       await run(given[index]);
-      const took = clock() - began;
-      if (round >= 0) times.get(name).push(took);
+      const ended = read();
+      if (round >= 0) names.forEach((clock, which) => times.get(name)[clock].push(ended[which] - began[which]));
     }
   }
-  return times;
+  return (name, clock = names[0]) => times.get(name)[clock];
 }
 
 /** Forwards and backwards in turn, beginning with another one each time. */

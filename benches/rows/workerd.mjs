@@ -47,15 +47,15 @@ async function timed(context, workerd, who, key, count, newBatch) {
   }));
   const times = await rounds(contestants, {
     ...context.rounds,
-    clock: workerd.clock,
+    clocks: { workerd: workerd.clock },
     work: async () => {
       brought = newBatch();
       await load(workerd, names, key, brought);
       return () => undefined;
     },
   });
-  const base = median(times.get(NOTHING));
-  return (name) => ({ name, times: times.get(name).map((time) => ((time - base) / count) * 1000) });
+  const base = median(times(NOTHING));
+  return (name) => ({ name, times: times(name).map((time) => ((time - base) / count) * 1000) });
 }
 
 const tokens = (algorithm, batch, peers, lines) => async (context) => {

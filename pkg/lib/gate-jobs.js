@@ -22,23 +22,25 @@ export class Jobs {
     this.#tell = tell;
   }
 
-  /** Does them side by side; those that are answered, in a list. `held` are the turns of this check. */
-  async all(jobs, held, signature) {
+  /** Begins them, and resolves each with its answer; jobs that expect none are done at once. */
+  begin(jobs, held, signature) {
     const answers = [];
-    await Promise.all(jobs.map(async ({ id, job }) => {
+    for (const { id, job } of jobs) {
       // A job without members is its name alone.
       const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
-      if (name === 'release') return this.#release(held, members.name);
-      if (name === 'note') return this.#tell({ event: 'fault', detail: members.detail, stale_keys: true });
-      try {
-        const value = name === 'signature' ? await this.#signature(signature) : await this[name](members, held);
-        answers.push({ id, value });
-      } catch (error) {
-        answers.push({ id, problem: problemOf(error) });
-      }
-      return undefined;
-    }));
+      if (name === 'release') this.#release(held, members.name);
+      else if (name === 'note') this.#tell({ event: 'fault', detail: members.detail, stale_keys: true });
+      else answers.push(this.#answer(id, name, members, held, signature));
+    }
     return answers;
+  }
+
+  async #answer(id, name, members, held, signature) {
+    try {
+      return { id, value: name === 'signature' ? await this.#signature(signature) : await this[name](members, held) };
+    } catch (error) {
+      return { id, problem: problemOf(error) };
+    }
   }
 
   async get({ store, names }) {

@@ -77,6 +77,7 @@ export class Gate {
   async #run(name, text) {
     const engine = this.#engine;
     const held = new Map();
+    const underWay = new UnderWay();
     let task = 0;
     let generation;
     try {
@@ -86,7 +87,8 @@ export class Gate {
       while (status === PENDING) {
         task = engine.issuer;
         const { job: signature } = engine;
-        const answers = await this.#jobs.all(JSON.parse(engine.text()), held, signature);
+        underWay.add(this.#jobs.begin(JSON.parse(engine.text()), held, signature));
+        const answers = await underWay.next();
         // Another check may have trapped meanwhile, and this one's task is gone with the instance.
         if (engine.generation !== generation || !engine.isRunning) throw trapped();
         const waiting = task;
@@ -110,6 +112,29 @@ export class Gate {
     } catch {
       // Nobody else to tell.
     }
+  }
+}
+
+/** Promises that never reject, and those of them that are kept, as they come. */
+class UnderWay {
+  #kept = [];
+  #tell = () => {};
+
+  add(promises) {
+    for (const promise of promises) {
+      promise.then((value) => {
+        this.#kept.push(value);
+        this.#tell();
+      });
+    }
+  }
+
+  /** What has come since the last time, at least one; with more that come in the same turn. */
+  async next() {
+    if (this.#kept.length === 0) await new Promise((resolve) => { this.#tell = resolve; });
+    const kept = this.#kept;
+    this.#kept = [];
+    return kept;
   }
 }
 

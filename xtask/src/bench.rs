@@ -34,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Also write the results here as JSON; `-` is stdout, in place of the table.
     pub(crate) json: Option<String>,
+    /// Results of an earlier run, in place of measuring: for a chart or a table that was changed.
+    pub(crate) from: Option<String>,
 }
 
 /// Builds, measures, prints the table, and after a whole run writes the documents.
@@ -41,9 +43,14 @@ pub(crate) struct Options {
 /// # Errors
 /// If a contestant gives a wrong answer. That a target is not met is none: the table says so.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    worker::build()?;
-    package::build()?;
-    let text = measure("benches/run.mjs", options)?;
+    let text = match &options.from {
+        Some(path) => fs::read_to_string(path).with_context(|| path.clone())?,
+        None => {
+            worker::build()?;
+            package::build()?;
+            measure("benches/run.mjs", options)?
+        }
+    };
     let results = Results::read(&text)?;
     match options.json.as_deref() {
         Some("-") => report::output(text.trim_end()),
@@ -54,7 +61,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             report::output(&table::text(&results));
         }
     }
-    if options.quick || !options.only.is_empty() {
+    if let Some(load) = results.load_of_others() {
+        report::warning(&format!("the machine had other work (load average {load})"));
+    }
+    if !results.whole {
         report::done("not a whole run: the documents stay as they are");
         return Ok(());
     }

@@ -57,7 +57,7 @@ Commands:
   setup                    install all that `dev` and `test` need
   fuzz [--seconds N] [TARGET]...
                            give each parser what a fuzzer comes up with (default: 60 s for each)
-  bench [--quick] [--only ROW]... [--json FILE|-]
+  bench [--quick] [--only ROW]... [--json FILE|-] [--from FILE]
                            measure the gate beside its peers; a whole run writes docs/benchmarks.md
   size [--crates]          the bytes of what is shipped, held to benches/sizes.json; what it consists of
   ci                       the same as test
@@ -169,6 +169,7 @@ fn bench_options(args: &mut lexopt::Parser) -> Result<bench::Options> {
             Long("quick") => options.quick = true,
             Long("only") => options.only.push(args.value()?.string()?),
             Long("json") => options.json = Some(args.value()?.string()?),
+            Long("from") => options.from = Some(args.value()?.string()?),
             other => return Err(other.unexpected().into()),
         }
     }

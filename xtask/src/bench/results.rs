@@ -5,9 +5,14 @@ use serde_json::Value;
 
 use crate::report;
 
+/// A machine that does nothing else may have compiled a moment ago.
+const BUSY: f64 = 1.5;
+
 /// A whole run, or part of one.
 #[derive(Debug)]
 pub(super) struct Results {
+    /// All rows, with all rounds.
+    pub(super) whole: bool,
     pub(super) machine: Value,
     pub(super) rows: Vec<Row>,
 }
@@ -125,7 +130,15 @@ impl Results {
     pub(super) fn read(text: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(text).context("the results are not JSON")?;
         let rows = list(&value, "rows")?.iter().map(row).collect::<Result<_>>()?;
-        Ok(Self { machine: value.get("machine").cloned().unwrap_or_default(), rows })
+        let whole =
+            value.get("whole").and_then(Value::as_bool).context("whole: expected a bool")?;
+        Ok(Self { whole, machine: value.get("machine").cloned().unwrap_or_default(), rows })
+    }
+
+    /// The load average before the run, if it was more than somebody who types causes.
+    pub(super) fn load_of_others(&self) -> Option<f64> {
+        let before = self.machine.get("load")?.get(0)?.as_f64()?;
+        (before > BUSY).then_some(before)
     }
 
     /// A fact about the machine, as text.
@@ -197,13 +210,13 @@ pub(super) mod tests {
     use super::*;
 
     /// One target that is met, one that is missed, and one line without.
-    pub(crate) const EXAMPLE: &str = r#"{"quick": false, "machine": {"cpu": "Abacus <2>", "cores": 2,
+    pub(crate) const EXAMPLE: &str = r#"{"whole": true, "machine": {"cpu": "Abacus <2>", "cores": 2,
         "date": "2026-01-02", "node": "20.0.0", "versions": {"edgegate": "0.1.0", "jose": "6.0.0"}},
         "rows": [
             {"id": "hs256", "about": "HS256", "comparisons": [
-                {"subject": "verify", "peer": "jose", "kind": "speed", "ratio": 12.5, "quartiles": [12, 13.25],
+                {"subject": "verifySync", "peer": "jose", "kind": "speed", "ratio": 12.5, "quartiles": [12, 13.25],
                  "rounds": 9, "unit": "µs", "subject_value": 4, "peer_value": 50, "target": {"at_least": 12}},
-                {"subject": "verify", "peer": "hono", "kind": "speed", "ratio": 9, "quartiles": [8, 10],
+                {"subject": "verifySync", "peer": "hono", "kind": "speed", "ratio": 9, "quartiles": [8, 10],
                  "rounds": 9, "unit": "µs", "subject_value": 4, "peer_value": 36, "target": null}]},
             {"id": "size", "about": "Sizes", "comparisons": [
                 {"subject": "script", "peer": "its target", "kind": "size", "ratio": 2, "quartiles": null,
@@ -224,6 +237,17 @@ pub(super) mod tests {
         assert_eq!(met(1.15, Some(Target::AtMost(1.15)), &mut comparison), Some(true));
         assert_eq!(met(1.16, Some(Target::AtMost(1.15)), &mut comparison), Some(false));
         assert_eq!(met(1.0, None, &mut comparison), None);
+    }
+
+    #[test]
+    fn a_machine_that_does_other_work_is_told_from_one_at_rest() {
+        let with = |load: &str| {
+            let machine = format!(r#""machine": {{"load": {load}, "#);
+            Results::read(&EXAMPLE.replace(r#""machine": {"#, &machine)).unwrap().load_of_others()
+        };
+        assert_eq!(with("[8.4, 2]"), Some(8.4));
+        assert_eq!(with("[0.3, 2]"), None);
+        assert_eq!(Results::read(EXAMPLE).unwrap().load_of_others(), None);
     }
 
     #[test]

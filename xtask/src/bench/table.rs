@@ -47,10 +47,10 @@ mod tests {
         let results = Results::read(EXAMPLE).unwrap();
         let expected = "\
 HS256 [hs256]
-  verify  jose        12.50× (12.00–13.25)  4.00 : 50.0 µs           ≥ 12×    met
-  verify  hono        9.00× (8.00–10.00)    4.00 : 36.0 µs
+  verifySync  jose        12.50× (12.00–13.25)  4.00 : 50.0 µs           ≥ 12×    met
+  verifySync  hono        9.00× (8.00–10.00)    4.00 : 36.0 µs
 Sizes [size]
-  script  its target  2.00×                 400,000 : 200,000 bytes  ≤ 1×     not met
+  script      its target  2.00×                 400,000 : 200,000 bytes  ≤ 1×     not met
 1 of 2 targets met";
         assert_eq!(text(&results), expected);
     }

@@ -1,0 +1,104 @@
+// The contract that every store has to keep (tests/support/contract.rs, the suite of the Rust crate) over the package's stores:
+// in memory, in Workers KV, and in Redis by both clients. The suite runs natively and sends the jobs of a gate.
+
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { after, before, describe, test } from 'node:test';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Miniflare } from 'miniflare';
+
+import { Jobs } from '../../pkg/lib/gate-jobs.js';
+import { nodePlatform } from '../../pkg/lib/node-platform.js';
+import { kvStore, memoryStore, redisStore } from '../../pkg/node.js';
+import { CLIENTS, startRedis } from './redis-server.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const CASES = [
+  'revocations-are-found-and-replaced', 'revocations-are-removed-idempotently', 'revocations-are-listed-once-each',
+  'a-listing-survives-changes', 'records-are-found-and-replaced', 'records-are-listed-once-each',
+];
+const COUNTER_CASES = [
+  'counters-are-kept-by-group-and-name', 'counters-take-all-or-nothing', 'counters-are-refunded',
+  'counters-admit-exactly-the-limit-at-once', 'counters-follow-the-clock',
+];
+
+let program;
+let redis;
+let mf;
+before(async () => {
+  const { stdout } = await promisify(execFile)('cargo', ['build', '--locked', '--example', 'store_contract', '--message-format', 'json'], {
+    cwd: root, maxBuffer: 64 * 1024 * 1024,
+  });
+  program = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
+    .find(({ target, executable }) => target?.name === 'store_contract' && executable).executable;
+  redis = await startRedis();
+  mf = new Miniflare({ modules: true, script: 'export default {}', kvNamespaces: ['KV'], cf: false });
+  await mf.ready;
+});
+after(async () => {
+  await redis?.stop();
+  await mf?.dispose();
+});
+
+let prefixes = 0;
+const freshPrefix = () => `contract-${prefixes += 1}:`;
+
+/** Runs a case; `make` gives a store that nobody has used. */
+async function hold(name, make) {
+  const stores = new Map();
+  const named = new Proxy({}, {
+    get: (_, store) => {
+      if (!stores.has(store)) stores.set(store, make());
+      return stores.get(store);
+    },
+  });
+  const jobs = new Jobs(nodePlatform(() => {}), named, () => {});
+  const held = new Map();
+  const suite = spawn(program, [name]);
+  let errors = '';
+  suite.stderr.on('data', (chunk) => { errors += chunk; });
+  suite.stdin.on('error', () => {});
+  createInterface({ input: suite.stdout }).on('line', (line) => {
+    for (const answer of jobs.begin(JSON.parse(line), held)) {
+      answer.then((found) => suite.stdin.write(`${JSON.stringify(found)}\n`));
+    }
+  });
+  const code = await new Promise((resolve) => { suite.once('close', resolve); });
+  assert.equal(code, 0, errors);
+  assert.ok(stores.size > 0, 'no store was asked');
+}
+
+describe('in memory', () => {
+  for (const name of [...CASES, ...COUNTER_CASES]) test(name, () => hold(name, () => memoryStore()));
+});
+
+describe('in Workers KV', () => {
+  for (const name of CASES) {
+    test(name, async () => {
+      const kv = await mf.getKVNamespace('KV');
+      await hold(name, () => kvStore(kv, { prefix: freshPrefix() }));
+    });
+  }
+});
+
+for (const [kind, connect] of Object.entries(CLIENTS)) {
+  describe(`in Redis, by ${kind}`, () => {
+    let client;
+    let close;
+    before(async () => {
+      ({ client, close } = await connect(redis.port));
+    });
+    after(() => close?.());
+    for (const name of [...CASES, ...COUNTER_CASES]) {
+      test(name, () => hold(name, () => redisStore(client, { prefix: freshPrefix() })));
+    }
+  });
+}
+
+test('a case that does not hold fails', async () => {
+  const forgetful = () => Object.assign(memoryStore(), { put: async () => {} });
+  await assert.rejects(hold('records-are-found-and-replaced', forgetful), /left: None/);
+  await assert.rejects(hold('no-such-case', memoryStore), /no such case/);
+});
