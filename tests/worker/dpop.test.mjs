@@ -1,0 +1,98 @@
+// Tokens that are bound to a key (RFC 9449), with proofs by jose, at the Worker itself and in forward-auth.
+
+import assert from 'node:assert/strict';
+import { createHash, randomUUID } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import * as jose from 'jose';
+
+import { AUDIENCE, CODES, SECRETS, admitted, gateWorker, policy, start, token } from './harness.mjs';
+import { nowSecs } from './token.mjs';
+
+const HOST = 'api.example.com';
+const STRICT = 'https://bound.test/';
+const OFF = 'https://off.test/';
+const keys = {
+  ES256: await jose.generateKeyPair('ES256', { extractable: true }),
+  EdDSA: await jose.generateKeyPair('EdDSA', { extractable: true }),
+};
+
+let gate;
+before(async () => {
+  const example = policy();
+  const more = [[STRICT, 'required'], [OFF, 'off']].map(([issuer, dpop]) => ({
+    issuer, audience: [AUDIENCE], algorithms: ['HS256'], secret: 'JWT_SECRET', dpop,
+  }));
+  gate = await start([gateWorker({ policy: policy({ issuers: [...example.issuers, ...more] }), secrets: SECRETS })]);
+});
+after(() => gate.dispose());
+
+async function bound(algorithm, claims = {}) {
+  return token({ ...claims, cnf: { jkt: await jose.calculateJwkThumbprint(await jose.exportJWK(keys[algorithm].publicKey)) } });
+}
+
+async function proofBy(algorithm, accessToken, claims = {}) {
+  const jwk = await jose.exportJWK(keys[algorithm].publicKey);
+  const ath = createHash('sha256').update(accessToken).digest('base64url');
+  const whole = { jti: randomUUID(), htm: 'GET', htu: `http://${HOST}/v1/other`, iat: nowSecs(), ath, ...claims };
+  return new jose.SignJWT(whole).setProtectedHeader({ typ: 'dpop+jwt', alg: algorithm, jwk }).sign(keys[algorithm].privateKey);
+}
+
+const ask = (scheme, accessToken, proof, { path = '/v1/other?page=2', headers = [] } = {}) => gate.get(path, {
+  headers: [['Authorization', `${scheme} ${accessToken}`], ...(proof ? [['DPoP', proof]] : []), ...headers],
+});
+
+function refusedAs(answer, error) {
+  const { error: title } = answer.json();
+  assert.deepEqual({ status: answer.status, title, code: answer.json().code }, { status: 401, title: CODES.INVALID_TOKEN[1], code: 'INVALID_TOKEN' });
+  const algs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA';
+  assert.equal(answer.headers['www-authenticate'], `DPoP realm="edgegate", error="${error}", algs="${algs}"`);
+}
+
+for (const algorithm of ['ES256', 'EdDSA']) {
+  test(`a token bound to a key of ${algorithm} is taken with its proof, once`, async () => {
+    const accessToken = await bound(algorithm);
+    const proof = await proofBy(algorithm, accessToken);
+    admitted(await ask('DPoP', accessToken, proof));
+    refusedAs(await ask('DPoP', accessToken, proof), 'invalid_dpop_proof');
+    admitted(await ask('DPoP', accessToken, await proofBy(algorithm, accessToken)));
+  });
+}
+
+test('it is taken in no other way', async () => {
+  const accessToken = await bound('ES256');
+  refusedAs(await ask('Bearer', accessToken, await proofBy('ES256', accessToken)), 'invalid_token');
+  refusedAs(await ask('DPoP', accessToken), 'invalid_dpop_proof');
+  refusedAs(await ask('DPoP', accessToken, await proofBy('EdDSA', accessToken)), 'invalid_dpop_proof');
+  refusedAs(await ask('DPoP', accessToken, await proofBy('ES256', accessToken, { htm: 'POST' })), 'invalid_dpop_proof');
+  refusedAs(await ask('DPoP', accessToken, await proofBy('ES256', accessToken, { htu: `http://${HOST}/v1/posts` })), 'invalid_dpop_proof');
+  refusedAs(await ask('DPoP', accessToken, await proofBy('ES256', accessToken, { htu: 'http://other.example/v1/other' })), 'invalid_dpop_proof');
+  refusedAs(await ask('DPoP', accessToken, await proofBy('ES256', accessToken, { iat: nowSecs() - 90 })), 'invalid_dpop_proof');
+  const [one, two] = [await proofBy('ES256', accessToken), await proofBy('ES256', accessToken)];
+  refusedAs(await ask('DPoP', accessToken, one, { headers: [['DPoP', two]] }), 'invalid_dpop_proof');
+});
+
+test('an issuer may want every token bound, or leave that to the service behind', async () => {
+  admitted(await ask('Bearer', token()));
+  refusedAs(await ask('DPoP', token(), await proofBy('ES256', token())), 'invalid_token');
+  refusedAs(await ask('Bearer', token({ iss: STRICT })), 'invalid_token');
+  const strict = await bound('ES256', { iss: STRICT });
+  admitted(await ask('DPoP', strict, await proofBy('ES256', strict)));
+  const off = await bound('ES256', { iss: OFF });
+  admitted(await ask('Bearer', off));
+  admitted(await ask('DPoP', off));
+});
+
+describe('in forward-auth', () => {
+  const forwarded = (accessToken, proof, more) => ask('DPoP', accessToken, proof, {
+    path: '/auth/verify', headers: [['X-Forwarded-Method', 'GET'], ['X-Forwarded-Uri', '/v1/other?page=2'], ...more],
+  });
+
+  test('the URL is the one that the other proxy names', async () => {
+    const accessToken = await bound('ES256');
+    const htu = 'https://front.example/v1/other';
+    const named = [['X-Forwarded-Proto', 'https'], ['X-Forwarded-Host', 'front.example']];
+    assert.equal((await forwarded(accessToken, await proofBy('ES256', accessToken, { htu }), named)).status, 200);
+    refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken), named), 'invalid_dpop_proof');
+    refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken), []), 'invalid_dpop_proof');
+  });
+});
