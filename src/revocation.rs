@@ -6,6 +6,7 @@
 //!
 //! A request asks for [`Revocable::deny_keys`], the store looks them up, and [`verdict`] decides.
 
+pub mod bulk;
 mod deny_key;
 mod entry;
 pub mod filter;

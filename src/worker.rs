@@ -18,9 +18,12 @@ mod jwks;
 mod jwks_cache;
 mod kv;
 mod kv_counters;
+mod ledger;
+mod ledger_object;
 mod proxy;
 mod rate_limit_binding;
 mod reply;
+mod revocations;
 mod web_crypto;
 
 use web_sys::Response;

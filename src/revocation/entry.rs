@@ -72,15 +72,24 @@ impl Entry {
     /// [`Error::StoreUnavailable`] of `revocation`: not an entry, a version that is not understood, or the entry of another
     /// key. Something was revoked there; what to do if it cannot be read is the policy's `on_error` to say.
     pub fn parse(key: &DenyKey, json: &[u8]) -> Result<Self, Error> {
+        let (own, entry) = Self::parse_listed(json)?;
+        if own != *key {
+            return Err(damaged("entry belongs to another key".to_owned()));
+        }
+        Ok(entry)
+    }
+
+    /// The same where the store says no more than the entry: its key is that of its target.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_listed(json: &[u8]) -> Result<(DenyKey, Self), Error> {
         let entry: Self = strict_json::parse(json)
             .map_err(|fault| damaged(format!("entry is not ours: {}", fault.problem)))?;
         if entry.v != ENTRY_VERSION {
             return Err(damaged(format!("entry has version {}, expected 1", entry.v)));
         }
-        if entry.target.deny_key() != *key {
-            return Err(damaged("entry belongs to another key".to_owned()));
-        }
-        Ok(entry)
+        Ok((entry.target.deny_key(), entry))
     }
 
     /// Reads an entry as a listing or an export shows it, to be put back. One that is over by now

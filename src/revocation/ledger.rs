@@ -316,6 +316,22 @@ impl Ledger {
         (head, self.seq)
     }
 
+    /// What the head would say if it were written now, under a generation that no other head will have. `None`: it does not
+    /// fit, a filter has to be made first.
+    ///
+    /// For readers that find none in KV.
+    pub fn preview(&mut self, delta: Vec<u64>, now: UnixMillis) -> Option<Head> {
+        if delta.len() > MAX_DELTA {
+            return None;
+        }
+        let attempts = self.head_attempts;
+        let (head, _) = self.head(delta, now);
+        self.head_attempts = attempts;
+        // Another change may come before the next head, which must not look like this one.
+        self.published_seq = u64::MAX;
+        Some(head)
+    }
+
     /// The head was written; `seq` is what it covers.
     pub fn head_written(&mut self, head: &Head, seq: u64) {
         self.head_attempts.failures = 0;

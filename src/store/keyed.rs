@@ -7,9 +7,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
 };
 
+use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
 use super::{KeyRecordStore, Page, RevocationStore, StoreError, bounded::BoundedMap};
@@ -30,6 +31,9 @@ const HEALTH: &str = "health/v1";
 /// What an isolate remembers. At some 300 bytes each, both kinds take at most about 12 MB of the 128 MB
 /// that an isolate on Workers has.
 const MAX_REMEMBERED: usize = 20_000;
+
+/// Writes of many entries that are under way at once: a Worker has six connections.
+const WRITES_AT_ONCE: usize = 6;
 
 /// How long the record of a key outlives its expiry, so that its owner is told "expired" rather than
 /// "unknown": 30 days.
@@ -170,6 +174,51 @@ impl<'a, S: KeyValue> Keyed<'a, S> {
     pub async fn entry(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
         let found = self.read_one(key.storage_name()).await?;
         found.map(|value| read_entry(key, &value)).transpose()
+    }
+
+    /// Writes many entries, none weaker than what is there. Answers how many were written, and how many
+    /// were there already.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store does not answer; some may have been written then, and the same again
+    /// does the rest.
+    pub async fn put_all(
+        &self,
+        entries: Vec<Entry>,
+        now: UnixMillis,
+    ) -> Result<(u32, u32), StoreError> {
+        let names: Vec<String> =
+            entries.iter().map(|entry| entry.deny_key().storage_name()).collect();
+        let found = self.read(&names).await?;
+        // Each key once: KV takes one write a second for each.
+        let mut merged: BTreeMap<DenyKey, Entry> = BTreeMap::new();
+        let mut unchanged = 0_u32;
+        for (entry, value) in entries.into_iter().zip(found) {
+            let key = entry.deny_key();
+            let older = match merged.get(&key) {
+                Some(earlier) => Some(earlier.clone()),
+                None => value.map(|value| read_entry(&key, &value)).transpose()?,
+            };
+            let entry = entry.merge(older.as_ref(), now.to_unix_time());
+            if older.as_ref() == Some(&entry) {
+                unchanged = unchanged.saturating_add(1);
+            } else {
+                merged.insert(key, entry);
+            }
+        }
+        let written = u32::try_from(merged.len()).unwrap_or(u32::MAX);
+        let mut writes = merged.iter();
+        loop {
+            let some: Vec<_> = writes.by_ref().take(WRITES_AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok((written, unchanged));
+            }
+            let puts =
+                some.into_iter().map(|(key, entry)| RevocationStore::put(self, key, entry, now));
+            for done in join_all(puts).await {
+                done?;
+            }
+        }
     }
 
     /// One record as it is in the store now, past the isolate's memory.

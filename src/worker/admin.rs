@@ -7,7 +7,7 @@ use serde::Serialize;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use super::{clock, gate::Gate, kv::Kv};
+use super::{clock, gate::Gate, kv::Kv, revocations::Revocations};
 use crate::{error::Error, store::StoreError, time::UnixMillis};
 
 /// The largest request body. The largest that makes sense, a token of 8 KiB to revoke, is far smaller.
@@ -22,6 +22,7 @@ struct Admin<'a> {
     env: &'a Env,
     context: &'a Context,
     kv: Kv<'a>,
+    revocations: Revocations<'a>,
     now: UnixMillis,
 }
 
@@ -33,7 +34,8 @@ pub(super) async fn answer(
     request: &Request,
     path: &str,
 ) -> worker::Result<Result<Response, Error>> {
-    let admin = Admin { gate, env, context, kv: gate.kv(env), now: clock::now() };
+    let revocations = gate.revocations(env, context);
+    let admin = Admin { gate, env, context, kv: gate.kv(env), revocations, now: clock::now() };
     let method = request.method();
     let path = path.strip_prefix('/').unwrap_or(path);
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
@@ -51,9 +53,11 @@ pub(super) async fn answer(
                 keys::rotate(&admin, id, &body(request).await?).await
             }
             (_, ["keys", _, "rotate"]) => Err(Error::MethodNotAllowed { allow: "POST" }.into()),
-            ("POST", ["revocations"]) => revocations::add(&admin, &body(request).await?).await,
+            ("POST", ["revocations"]) => revocations::post(&admin, request).await,
             ("GET", ["revocations"]) => revocations::list(&admin, &query).await,
             (_, ["revocations"]) => Err(Error::MethodNotAllowed { allow: "GET, POST" }.into()),
+            ("GET", ["revocations", "export"]) => revocations::export(&admin).await,
+            (_, ["revocations", "export"]) => Err(Error::MethodNotAllowed { allow: "GET" }.into()),
             ("GET", ["revocations", id]) => revocations::read(&admin, id).await,
             ("DELETE", ["revocations", id]) => revocations::undo(&admin, id).await,
             (_, ["revocations", _]) => Err(Error::MethodNotAllowed { allow: "GET, DELETE" }.into()),
@@ -124,11 +128,15 @@ struct Listing<T: Serialize> {
 
 /// The body, read piece by piece and no further than [`MAX_BODY`].
 async fn body(request: &Request) -> Result<Vec<u8>, Failure> {
+    body_of(request, MAX_BODY).await
+}
+
+async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
     let Some(stream) = request.body() else { return Ok(Vec::new()) };
-    match super::body::read_at_most(&stream, MAX_BODY).await? {
+    match super::body::read_at_most(&stream, limit).await? {
         Some(body) => Ok(body),
         None => {
-            let problem = format!("expected a body of at most {MAX_BODY} bytes");
+            let problem = format!("expected a body of at most {limit} bytes");
             Err(Error::invalid_field("", &problem).into())
         }
     }

@@ -10,6 +10,12 @@ use worker::Delay;
 /// continent within about 300 ms. Beyond two seconds the caller is better off with an answer.
 pub(super) const STORE: Duration = Duration::from_secs(2);
 
+/// How long the ledger waits for KV to take what it publishes, up to 2.5 MB: nobody waits for that.
+pub(super) const PUBLISH: Duration = Duration::from_secs(20);
+
+/// How long a background refresh of the snapshot may take, and how long administration waits for a bulk.
+pub(super) const LONG: Duration = Duration::from_secs(15);
+
 /// How long the gate waits for the keys of an issuer.
 pub(super) const JWKS: Duration = Duration::from_secs(5);
 

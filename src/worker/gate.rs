@@ -10,7 +10,9 @@ use super::{
     jwks::RemoteKeySets,
     jwks_cache::JwksCache,
     kv::{self, Kv, Namespace},
+    ledger_object,
     proxy::Target,
+    revocations::Revocations,
     web_crypto::ImportedKeys,
 };
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     jws::HostCheck,
     keys::KeySet,
     policy::{CacheSecs, Policy, Records, Secrets},
+    revocation::snapshot::Holder,
     secret::Secret,
     store::{
         bounded::BoundedMap,
@@ -36,16 +39,13 @@ const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
 /// Keys whose last use this isolate remembers to have noted.
 const MAX_NOTED: usize = 10_000;
 
-/// The Durable Object namespace of the ledger of revocations.
-const LEDGER: &str = "EDGEGATE_LEDGER";
-
 /// The gate as one policy has it.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) policy: Policy,
     /// Where admitted requests go.
     pub(super) target: Target,
-    memory: Rc<Memory>,
+    pub(super) memory: Rc<Memory>,
 }
 
 /// What an isolate remembers, whichever policy is in force: a new one begins with no empty counters, and
@@ -57,7 +57,8 @@ pub(super) struct Memory {
     counters: LocalCounters,
     imported: ImportedKeys,
     remote: RemoteKeySets,
-    remembered: Remembered,
+    pub(super) remembered: Remembered,
+    pub(super) snapshots: RefCell<Holder>,
     noted: RefCell<BoundedMap<KeyId, ()>>,
 }
 
@@ -70,6 +71,7 @@ impl Default for Memory {
             imported: ImportedKeys::default(),
             remote: RemoteKeySets::default(),
             remembered: Remembered::default(),
+            snapshots: RefCell::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
         }
     }
@@ -102,6 +104,12 @@ impl Gate {
         )
     }
 
+    /// Revocations, as the policy looks them up.
+    pub(super) fn revocations<'a>(&'a self, env: &'a Env, context: &'a Context) -> Revocations<'a> {
+        let policy = self.policy.revocation;
+        Revocations { kv: self.kv(env), env, context, memory: &self.memory, policy }
+    }
+
     /// Notes the use of an API key after the answer, at most every few minutes.
     pub(super) fn note_use(&self, identity: &Identity, env: &Env, context: &Context) {
         let Some(id) = identity.api_key_id() else { return };
@@ -124,6 +132,7 @@ pub(super) struct RequestBackend<'a> {
     env: &'a Env,
     context: &'a Context,
     kv: Kv<'a>,
+    revocations: Revocations<'a>,
     counters: Counters<'a>,
 }
 
@@ -134,6 +143,7 @@ impl<'a> RequestBackend<'a> {
             env,
             context,
             kv: gate.kv(env),
+            revocations: gate.revocations(env, context),
             counters: Counters::new(&gate.memory.counters, env, context),
         }
     }
@@ -141,7 +151,7 @@ impl<'a> RequestBackend<'a> {
 
 impl<'a> Backend for RequestBackend<'a> {
     type Keys = Kv<'a>;
-    type Revocations = Kv<'a>;
+    type Revocations = Revocations<'a>;
     type Counters = Counters<'a>;
 
     fn keys(&self) -> &Self::Keys {
@@ -149,7 +159,7 @@ impl<'a> Backend for RequestBackend<'a> {
     }
 
     fn revocations(&self) -> &Self::Revocations {
-        &self.kv
+        &self.revocations
     }
 
     fn counters(&self) -> &Self::Counters {
@@ -203,8 +213,8 @@ fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
     if policy.needs_durable_objects() && env.durable_object(counter_object::BINDING).is_err() {
         return Err(missing(counter_object::BINDING, "Durable Object"));
     }
-    if policy.needs_ledger() && env.durable_object(LEDGER).is_err() {
-        return Err(missing(LEDGER, "Durable Object"));
+    if policy.needs_ledger() && env.durable_object(ledger_object::BINDING).is_err() {
+        return Err(missing(ledger_object::BINDING, "Durable Object"));
     }
     for name in policy.rate_limit_bindings() {
         if env.rate_limiter(name).is_err() {

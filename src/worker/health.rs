@@ -10,9 +10,15 @@ use super::{
     clock, counter_object, counters,
     gate::Gate,
     isolate::{self, State, StoredPolicy},
-    kv, reply,
+    kv,
+    ledger::Ledger,
+    reply, revocations,
 };
-use crate::{error::Error, time::UnixMillis};
+use crate::{
+    error::Error,
+    store::SnapshotState,
+    time::UnixMillis,
+};
 
 /// How long a report is given again. Anybody may ask, and each asking would cost two operations.
 const REPEAT_MILLIS: u64 = 5_000;
@@ -30,6 +36,9 @@ struct Report {
     /// Where the policy is in KV.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<StoredPolicy>,
+    /// The snapshot of revocations that this isolate holds, if it holds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<SnapshotState>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,7 +46,8 @@ struct Report {
 enum Status {
     /// Everything that the policy uses answers.
     Ok,
-    /// A store does not answer, or the newest policy in KV is refused and an older one in force.
+    /// A store does not answer, the newest policy in KV is refused and an older one in force, or the
+    /// snapshot of revocations could not be renewed.
     Degraded,
     /// The policy is refused; the log says why.
     Misconfigured,
@@ -60,6 +70,9 @@ enum Binding {
 struct Bindings {
     kv: Binding,
     counters: Binding,
+    /// Where the policy keeps revocations there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<Binding>,
 }
 
 /// The health of the gate: always 200, the body says how it is.
@@ -77,8 +90,10 @@ pub(super) async fn answer(
                 bindings: Bindings {
                     kv: bound(env.kv(kv::BINDING).is_ok()),
                     counters: bound(env.durable_object(counter_object::BINDING).is_ok()),
+                    ledger: None,
                 },
                 policy: isolate::stored_policy(),
+                snapshot: None,
             },
         );
     };
@@ -111,15 +126,23 @@ async fn report(gate: &Gate, env: &Env) -> Report {
         (true, false) => Binding::Unused,
         (true, true) => answers(counters::answer(env).await.is_ok()),
     };
+    let ledger = if gate.policy.needs_ledger() {
+        Some(answers(Ledger { env }.answers().await.is_ok()))
+    } else {
+        None
+    };
     let policy = isolate::stored_policy();
-    let failing = kv == Binding::Failing
-        || counters == Binding::Failing
+    let snapshots = gate.memory.snapshots.borrow();
+    let failing = [kv, counters].contains(&Binding::Failing)
+        || ledger == Some(Binding::Failing)
+        || snapshots.problem().is_some()
         || policy.is_some_and(|policy| policy.state != State::Current);
     Report {
         status: if failing { Status::Degraded } else { Status::Ok },
         version: env!("CARGO_PKG_VERSION"),
-        bindings: Bindings { kv, counters },
+        bindings: Bindings { kv, counters, ledger },
         policy,
+        snapshot: revocations::state(&snapshots, clock::now()),
     }
 }
 

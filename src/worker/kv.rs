@@ -1,5 +1,6 @@
 //! Workers KV: revocation entries and the records of API keys, as [`crate::store::keyed`] names them.
 
+use core::time::Duration;
 use std::cell::OnceCell;
 
 use worker::{
@@ -21,6 +22,9 @@ pub(super) const BINDING: &str = "EDGEGATE_KV";
 
 /// KV reads that many keys in one operation, at most.
 pub(super) const MAX_BULK: usize = 100;
+
+/// How long a write waits each time KV answers 429: together longer than the second that KV asks for.
+const WRITE_PAUSES_MILLIS: [u64; 3] = [250, 500, 1_000];
 
 /// Revocation entries and key records in KV.
 pub(super) type Kv<'a> = Keyed<'a, Namespace<'a>>;
@@ -73,11 +77,12 @@ impl KeyValue for Namespace<'_> {
         if let Some(at) = expires_at {
             put = put.expiration(u64::try_from(at.as_secs()).unwrap_or(0));
         }
-        bounded(put.execute()).await
+        patiently(async || put.clone().execute().await).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), StoreError> {
-        bounded(self.store()?.delete(name)).await
+        let store = self.store()?;
+        patiently(async || store.delete(name).await).await
     }
 
     async fn names(
@@ -104,6 +109,31 @@ pub(super) async fn note_used(store: KvStore, note: UseNote) {
     if let Err(fault) = bounded(put.execute()).await {
         worker::console_warn!("{{\"event\":\"fault\",\"detail\":\"last use not noted: {fault}\"}}");
     }
+}
+
+/// A value as bytes, as old as KV may have it at this location.
+pub(super) async fn read_bytes(
+    env: &Env,
+    name: &str,
+    cache_secs: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let store = env.kv(BINDING).map_err(|_| StoreError::new("there is no KV namespace"))?;
+    let get = store.get(name).cache_ttl(cache_secs).bytes();
+    get.await.map_err(|fault| failed(&fault))
+}
+
+/// Writes, and again after a pause if KV says that this key was written a moment ago (429): it takes
+/// one write a second for each key.
+async fn patiently(write: impl AsyncFn() -> Result<(), KvError>) -> Result<(), StoreError> {
+    for pause in WRITE_PAUSES_MILLIS {
+        match bounded(write()).await {
+            Err(fault) if fault.to_string().contains(" 429 ") => {
+                worker::Delay::from(Duration::from_millis(pause)).await;
+            }
+            done => return done,
+        }
+    }
+    bounded(write()).await
 }
 
 /// Waits for KV, but not for ever.

@@ -147,7 +147,10 @@ export function gateWorker({ name = 'gate', policy: given, secrets = SECRETS, wo
     ],
     bindings: { ...(given === undefined ? {} : { POLICY: given }), ...secrets, ...bindings },
     kvNamespaces: { EDGEGATE_KV: `${name}-kv` },
-    durableObjects: { EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true } },
+    durableObjects: {
+      EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true },
+      EDGEGATE_LEDGER: { className: 'RevocationLedger', useSQLite: true },
+    },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     ...rest,
   };

@@ -130,7 +130,7 @@ pub(super) async fn revoke(admin: &Admin<'_>, id: &str) -> Answer {
     let revoked = record(admin, id).await?.revoke(now);
     if admin.gate.policy.revocation.is_some() {
         let entry = Entry::of_api_key(revoked.id, now);
-        RevocationStore::put(&admin.kv, &entry.deny_key(), &entry, admin.now)
+        RevocationStore::put(&admin.revocations, &entry.deny_key(), &entry, admin.now)
             .await
             .map_err(unavailable("revocation"))?;
     }

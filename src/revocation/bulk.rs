@@ -1,0 +1,150 @@
+//! Many revocations in one request: a JSON object on each line.
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::entry::{Entry, NewRevocation};
+use crate::{error::Error, strict_json, time::UnixTime};
+
+/// Lines in one request.
+pub const MAX_BULK_LINES: usize = 10_000;
+/// Bytes of one request. A line usually has 100 to 300.
+pub const MAX_BULK_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a request names, read as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bulk {
+    /// What is to be revoked, in the order of the lines.
+    pub entries: Vec<Entry>,
+    /// Lines about what is over already: exported entries whose end has come since.
+    pub expired: usize,
+}
+
+/// Only to see whether a line is a stored entry.
+#[derive(Deserialize)]
+struct Probe {
+    target: Option<IgnoredAny>,
+}
+
+impl Bulk {
+    /// Reads a body. A line is what a single request has as its body (but no `{token}`: name its `iss` and `jti`), or an
+    /// entry as an export shows it. Empty lines are skipped.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] for the first line at fault, with its number, from 1; nothing is to be written then. `is_known`
+    /// says whether the policy has an issuer.
+    pub fn parse(
+        body: &[u8],
+        is_known: impl Fn(&str) -> bool,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
+        let mut bulk = Self { entries: Vec::new(), expired: 0 };
+        for (number, line) in (1_usize..).zip(body.split(|byte| *byte == b'\n')) {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            if bulk.entries.len().saturating_add(bulk.expired) == MAX_BULK_LINES {
+                let problem = format!("expected at most {MAX_BULK_LINES} lines");
+                return Err(Error::invalid_field("", &problem));
+            }
+            let entry = read(line, &is_known, now).map_err(|fault| at_line(number, fault))?;
+            if entry.is_in_force(now) {
+                bulk.entries.push(entry);
+            } else {
+                bulk.expired = bulk.expired.saturating_add(1);
+            }
+        }
+        if bulk.entries.is_empty() && bulk.expired == 0 {
+            return Err(Error::invalid_field("", "expected a JSON object on each line"));
+        }
+        Ok(bulk)
+    }
+}
+
+fn read(line: &[u8], is_known: &impl Fn(&str) -> bool, now: UnixTime) -> Result<Entry, Error> {
+    let stored = strict_json::parse::<Probe>(line).is_ok_and(|probe| probe.target.is_some());
+    let entry = if stored {
+        Entry::restore(line, now)?
+    } else {
+        match NewRevocation::parse(line)? {
+            NewRevocation::Entry(request) => request.entry(now)?,
+            NewRevocation::Token(_) => {
+                return Err(Error::invalid_field("token", "expected its iss and jti instead"));
+            }
+        }
+    };
+    match entry.target().issuer() {
+        Some(issuer) if !is_known(issuer) => {
+            Err(Error::invalid_field("iss", "is not an issuer of the policy"))
+        }
+        _ => Ok(entry),
+    }
+}
+
+fn at_line(number: usize, fault: Error) -> Error {
+    match fault {
+        Error::InvalidField { path, problem } if path.is_empty() => {
+            Error::InvalidField { path: format!("line {number}"), problem }
+        }
+        Error::InvalidField { path, problem } => {
+            Error::InvalidField { path: format!("line {number}, {path}"), problem }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    fn parse(body: &str) -> Result<Bulk, String> {
+        Bulk::parse(body.as_bytes(), |issuer| issuer == "i", NOW).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn lines_are_requests_or_exported_entries() {
+        let bulk = parse(concat!(
+            "{\"iss\": \"i\", \"jti\": \"a\"}\r\n",
+            "\n",
+            "{\"key_id\": \"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\"}\n",
+            "{\"id\":\"x\",\"v\":1,\"target\":{\"kind\":\"session\",\"iss\":\"i\",\"sid\":\"s\"},\"until\":1700000001,\"created_at\":1}\n",
+            "{\"v\":1,\"target\":{\"kind\":\"session\",\"iss\":\"i\",\"sid\":\"s\"},\"until\":1700000000,\"created_at\":1}",
+        ))
+        .unwrap();
+        let kinds: Vec<_> = bulk.entries.iter().map(|entry| entry.target().kind()).collect();
+        assert_eq!((kinds, bulk.expired), (vec!["jti", "api_key", "session"], 1));
+        assert_eq!(bulk.entries[2].created_at(), UnixTime::from_secs(1));
+    }
+
+    #[test]
+    fn the_first_line_at_fault_is_named() {
+        let good = r#"{"iss": "i", "jti": "a"}"#;
+        for (line, problem) in [
+            ("{", "line 3: expected JSON: EOF while parsing an object at line 1 column 1"),
+            ("[]", "line 3: expected an object, found a list"),
+            (r#"{"iss": "i", "jti": 1}"#, "line 3, jti: expected a string, found a number"),
+            (r#"{"iss": "i"}"#, "line 3: expected exactly one of token, jti, sub, sid, kid"),
+            (r#"{"token": "t"}"#, "line 3, token: expected its iss and jti instead"),
+            (r#"{"iss": "o", "jti": "a"}"#, "line 3, iss: is not an issuer of the policy"),
+            (r#"{"target": {"kind": "x"}}"#, "line 3, target.kind: expected one of token"),
+            (
+                r#"{"v":1,"target":{"kind":"issuer","iss":"o"},"created_at":1}"#,
+                "line 3, iss: is not an issuer of the policy",
+            ),
+        ] {
+            let fault = parse(&format!("{good}\n{good}\n{line}\n{{")).unwrap_err();
+            assert!(fault.starts_with(problem), "{fault}");
+        }
+        for empty in ["", "\n", " \r\n\n"] {
+            assert_eq!(parse(empty).unwrap_err(), "expected a JSON object on each line");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_lines_are_taken_and_no_more() {
+        let line = "{\"iss\": \"i\", \"jti\": \"a\"}\n";
+        assert_eq!(parse(&line.repeat(10_000)).unwrap().entries.len(), 10_000);
+        assert_eq!(parse(&line.repeat(10_001)).unwrap_err(), "expected at most 10000 lines");
+    }
+}
