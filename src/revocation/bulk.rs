@@ -123,7 +123,7 @@ mod tests {
         for (line, problem) in [
             ("{", "line 3: expected JSON: EOF while parsing an object at line 1 column 1"),
             ("[]", "line 3: expected an object, found a list"),
-            (r#"{"iss": "i", "jti": 1}"#, "line 3, jti: expected a string, found a number"),
+            (r#"{"iss": "i", "jti": 1}"#, "line 3, jti: expected a string, found a whole number"),
             (r#"{"iss": "i"}"#, "line 3: expected exactly one of token, jti, sub, sid, kid"),
             (r#"{"token": "t"}"#, "line 3, token: expected its iss and jti instead"),
             (r#"{"iss": "o", "jti": "a"}"#, "line 3, iss: is not an issuer of the policy"),

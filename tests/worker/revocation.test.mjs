@@ -354,6 +354,53 @@ describe('when the store does not answer', () => {
   });
 });
 
+describe('many at once, an entry each', () => {
+  const bulk = (lines, options) => gate.admin('POST', '/revocations', Buffer.from(lines.map((line) => JSON.stringify(line)).join('\n')), {
+    headers: { 'Content-Type': 'application/x-ndjson' }, ...options,
+  });
+
+  test('are written, exported, and given back', async () => {
+    const jtis = Array.from({ length: 150 }, () => randomUUID());
+    const lines = jtis.map((jti) => ({ iss: ISSUER, jti, exp: nowSecs() + 600 }));
+    const answer = await bulk([...lines, lines[0]]);
+    assert.equal(answer.status, 201, answer.text);
+    assert.deepEqual(answer.json(), { revoked: 150, unchanged: 1, expired: 0 });
+    assert.deepEqual((await bulk(lines)).json(), { revoked: 0, unchanged: 150, expired: 0 });
+    for (const jti of [jtis[0], jtis[149]]) refused(await ask(token({ jti })), 'TOKEN_REVOKED');
+    const exported = await gate.admin('GET', '/revocations/export');
+    assert.equal(exported.status, 200, exported.text);
+    const entries = exported.text.trimEnd().split('\n').map((line) => JSON.parse(line));
+    const mine = entries.filter((entry) => jtis.includes(entry.target.jti));
+    assert.equal(mine.length, 150);
+    assert.deepEqual((await bulk(mine)).json(), { revoked: 0, unchanged: 150, expired: 0 });
+    refused(await gate.request('POST', '/auth/admin/revocations/export', { token: SECRETS.ADMIN_TOKEN }), 'METHOD_NOT_ALLOWED');
+  });
+
+  test('are as many as one request may write, and none is written of a faulty one', async () => {
+    const jti = randomUUID();
+    const good = { iss: ISSUER, jti };
+    refused(await bulk(Array.from({ length: 401 }, () => good)), 'INVALID_REQUEST', { hint: /^expected at most 400 lines with revocation\.mode = entries/ });
+    refused(await bulk([good, { iss: ISSUER }]), 'INVALID_REQUEST', { hint: /^line 2: expected exactly one of/ });
+    admitted(await ask(token({ jti })));
+    const keyed = await gate.admin('POST', '/revocations', good, { headers: { 'Idempotency-Key': 'a' } });
+    refused(keyed, 'INVALID_REQUEST', { hint: /^Idempotency-Key: expected with revocation.mode/ });
+  });
+
+  test('wait for KV where it has enough, and not for ever', async () => {
+    const jtis = Array.from({ length: 8 }, () => randomUUID());
+    await faulty.set('busy');
+    try {
+      const answer = await bulk(jtis.map((jti) => ({ iss: ISSUER, jti })), { gate: 'strict' });
+      assert.equal(answer.status, 201, answer.text);
+      for (const jti of jtis) refused(await ask(token({ jti }), { gate: 'strict' }), 'TOKEN_REVOKED');
+      const one = await gate.admin('POST', '/revocations', { iss: ISSUER, jti: randomUUID() }, { gate: 'strict' });
+      assert.equal(one.status, 201, one.text);
+    } finally {
+      await faulty.set('ok');
+    }
+  });
+});
+
 test('an entry is stored under a hash and with an end, so it disappears by itself', async () => {
   const jti = randomUUID();
   const exp = nowSecs() + 7200;

@@ -2,7 +2,7 @@
 // around real ones or none. They are wrapped bindings of Miniflare, so the Worker runs unchanged.
 
 /** What the test writes under `mode` in the inner namespace. */
-export const MODES = ['ok', 'fail', 'hang', 'garbage', 'slow'];
+export const MODES = ['ok', 'fail', 'hang', 'garbage', 'slow', 'busy'];
 
 const KV_SCRIPT = `
 const never = () => new Promise(() => {});
@@ -14,6 +14,12 @@ class KvNamespace {
     await this.#inner.put('operation/' + crypto.randomUUID(), name);
     if (mode === 'fail') throw new Error('KV ' + name.toUpperCase() + ' failed: 500 Internal Server Error');
     if (mode === 'hang') return never();
+    // What KV says to a second write of a key within a second; to the third it says yes.
+    if (mode === 'busy' && (name === 'put' || name === 'delete')) {
+      const tries = Number((await this.#inner.get('tries/' + parameters[0])) ?? 0) + 1;
+      await this.#inner.put('tries/' + parameters[0], String(tries));
+      if (tries < 3) throw new Error('KV ' + name.toUpperCase() + ' failed: 429 Too Many Requests');
+    }
     const result = await this.#inner[name](...parameters);
     // A read that has its answer and is long in bringing it.
     if (mode === 'slow' && name === 'get') await new Promise((resolve) => setTimeout(resolve, 500));
@@ -74,6 +80,54 @@ class DurableObjectNamespace {
 }
 export default (env) => new DurableObjectNamespace(env.INNER, env.OBJECTS);
 `;
+
+const LEDGER_SCRIPT = `
+class DurableObjectStub {
+  #control; #inner;
+  constructor(control, inner) { this.#control = control; this.#inner = inner; }
+  async fetch(request) {
+    const mode = await this.#control.get('mode');
+    const body = await request.text();
+    await this.#control.put('operation/' + crypto.randomUUID(), body.split('\\n')[0]);
+    if (mode === 'fail') throw new Error('Durable Object is overloaded');
+    if (mode === 'hang') return new Promise(() => {});
+    if (mode === 'garbage') return new Response('<html>not yours</html>');
+    return this.#inner.fetch(request.url, { method: 'POST', body });
+  }
+}
+class DurableObjectNamespace {
+  #control; #inner;
+  constructor(env) { this.#control = env.INNER; this.#inner = env.LEDGER; }
+  idFromName(name) { return { toString: () => name, name, equals: () => false }; }
+  get({ name }) { return new DurableObjectStub(this.#control, this.#inner.get(this.#inner.idFromName(name))); }
+}
+export default (env) => new DurableObjectNamespace(env);
+`;
+
+/**
+ * A worker whose bindings are watched and fail when told to: KV is that of the namespace `kv`, the ledger that of the
+ * worker `host`. Gives the options of the worker, and the workers behind it; their control is at `<name>-kv` and
+ * `<name>-ledger`.
+ */
+export function watched(name, { kv, host }) {
+  return {
+    worker: {
+      kvNamespaces: [],
+      durableObjects: { EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true } },
+      wrappedBindings: { EDGEGATE_KV: `${name}-kv`, EDGEGATE_LEDGER: `${name}-ledger` },
+    },
+    behind: [
+      { name: `${name}-kv`, modules: true, kvNamespaces: { INNER: kv }, script: KV_SCRIPT },
+      {
+        name: `${name}-ledger`,
+        modules: true,
+        kvNamespaces: { INNER: `${name}-ledger-control` },
+        durableObjects: { LEDGER: { className: 'RevocationLedger', scriptName: host, useSQLite: true } },
+        script: LEDGER_SCRIPT,
+      },
+    ],
+  };
+}
 
 /** Worker options that put the faulty bindings in place of the real ones. */
 export const faultyKv = { kvNamespaces: [], wrappedBindings: { EDGEGATE_KV: 'faulty-kv' } };

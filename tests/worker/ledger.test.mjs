@@ -1,0 +1,483 @@
+// Revocation by the ledger and its snapshots: nothing lost, no I/O where none is needed, nobody denied by mistake, and what
+// happens when a part of it fails.
+
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import {
+  ISSUER, admitted, freshIp, gateWorker, policy, refused, start, startGate, temporaryFolder, token,
+} from './harness.mjs';
+import { denyKeyOfToken, emptyShard, fingerprint, head } from './snapshot.mjs';
+import { control, watched } from './stores.mjs';
+import { nowSecs } from './token.mjs';
+
+const ROUTES = [
+  { path: '/strong/*', revocation: 'ledger' },
+  { path: '/open/*', auth: 'none' },
+];
+const snapshot = (more = {}) =>
+  policy({ revocation: { mode: 'snapshot', refresh_secs: 1, ...more }, routes: ROUTES, log: 'all' });
+
+/** The gates: one that administers, one with nothing to fail, and readers whose bindings are watched. */
+let gate;
+const controls = {};
+
+before(async () => {
+  const reader = watched('reader', { kv: 'gate-kv', host: 'gate' });
+  const slow = watched('slow', { kv: 'gate-kv', host: 'gate' });
+  const strict = watched('strict', { kv: 'strict-kv', host: 'gate' });
+  const tolerant = watched('tolerant', { kv: 'strict-kv', host: 'gate' });
+  const publisher = watched('publisher', { kv: 'publisher-kv', host: 'publisher' });
+  gate = await start([
+    gateWorker({ policy: snapshot() }),
+    gateWorker({ name: 'other', policy: snapshot(), worker: {
+      kvNamespaces: { EDGEGATE_KV: 'gate-kv' },
+      durableObjects: {
+        EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true },
+        EDGEGATE_LEDGER: { className: 'RevocationLedger', scriptName: 'gate', useSQLite: true },
+      },
+    } }),
+    gateWorker({ name: 'strong', policy: policy({ revocation: { mode: 'ledger' }, routes: [{ path: '/loose/*', revocation: 'snapshot' }] }), worker: {
+      kvNamespaces: { EDGEGATE_KV: 'gate-kv' },
+      durableObjects: {
+        EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true },
+        EDGEGATE_LEDGER: { className: 'RevocationLedger', scriptName: 'gate', useSQLite: true },
+      },
+    } }),
+    gateWorker({ name: 'reader', policy: snapshot(), worker: reader.worker }),
+    gateWorker({ name: 'slow', policy: snapshot({ refresh_secs: 3600, max_staleness_secs: 3600 }), worker: slow.worker }),
+    gateWorker({ name: 'strict', policy: snapshot(), worker: strict.worker }),
+    gateWorker({ name: 'tolerant', policy: snapshot({ on_error: 'allow' }), worker: tolerant.worker }),
+    gateWorker({ name: 'publisher', policy: snapshot(), worker: {
+      kvNamespaces: [], wrappedBindings: { EDGEGATE_KV: 'publisher-kv' },
+    } }),
+    ...[reader, slow, strict, tolerant].flatMap(({ behind }) => behind),
+    publisher.behind[0],
+  ]);
+  for (const name of ['reader', 'slow', 'strict', 'tolerant']) {
+    controls[name] = { kv: await control(gate, `${name}-kv`), ledger: await control(gate, `${name}-ledger`) };
+  }
+  controls.publisher = { kv: await control(gate, 'publisher-kv') };
+});
+after(() => gate.dispose());
+
+const ask = (bearer, name = 'gate', target = '/v1/other') => gate.get(target, { token: bearer, gate: name });
+
+async function revoke(body, options = {}) {
+  const answer = await gate.admin('POST', '/revocations', body, options);
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json();
+}
+
+const bulk = (lines, options = {}) =>
+  gate.admin('POST', '/revocations', Buffer.from(lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n')), {
+    headers: { 'Content-Type': 'application/x-ndjson' }, ...options,
+  });
+
+/** Miniflare takes no view of Node's own. */
+const put = (kv, name, bytes) => kv.put(name, new Uint8Array(bytes));
+
+/** Asks again until `wanted` holds: what is published takes a second or two to arrive. */
+async function until(wanted, step, what) {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const answer = await step();
+    if (wanted(answer)) return answer;
+    assert.ok(Date.now() < end, `${what}: ${answer.status} ${answer.text}`);
+    await pause(100);
+  }
+}
+
+const untilRevoked = (bearer, name) =>
+  until((answer) => answer.status === 401, () => ask(bearer, name), 'is still admitted').then((answer) => refused(answer, 'TOKEN_REVOKED'));
+
+async function listed(options) {
+  const found = new Map();
+  let cursor;
+  do {
+    const query = cursor === undefined ? '?limit=100' : `?limit=100&cursor=${encodeURIComponent(cursor)}`;
+    const page = (await gate.admin('GET', `/revocations${query}`, undefined, options)).json();
+    for (const entry of page.revocations) {
+      assert.ok(!found.has(entry.id), 'listed twice');
+      found.set(entry.id, entry);
+    }
+    cursor = page.cursor ?? undefined;
+  } while (cursor !== undefined);
+  return found;
+}
+
+describe('the ledger', () => {
+  test('loses none of 200 revocations made at once', async () => {
+    const jtis = Array.from({ length: 200 }, () => `at-once-${randomUUID()}`);
+    const made = await Promise.all(jtis.map((jti) => revoke({ iss: ISSUER, jti })));
+    assert.equal(new Set(made.map(({ id }) => id)).size, 200);
+    const found = await listed();
+    for (const { id } of made) assert.ok(found.has(id), 'lost');
+    for (const jti of jtis.slice(0, 20)) refused(await ask(token({ jti }), 'strong'), 'TOKEN_REVOKED');
+  });
+
+  test('keeps the latest of 50 cut-offs given at once, in whatever order', async () => {
+    const sub = randomUUID();
+    const latest = nowSecs() - 10;
+    const cutoffs = Array.from({ length: 50 }, (_, index) => latest - index * 7).sort(() => Math.random() - 0.5);
+    await Promise.all(cutoffs.map((cutoff) => revoke({ iss: ISSUER, sub, before: cutoff })));
+    refused(await ask(token({ sub, iat: latest - 1 }), 'strong'), 'TOKEN_REVOKED');
+    admitted(await ask(token({ sub, iat: latest }), 'strong'));
+  });
+
+  test('answers the same when asked again', async () => {
+    const body = { iss: ISSUER, jti: randomUUID(), exp: nowSecs() + 600 };
+    const [first, ...again] = [await revoke(body), await revoke(body), await revoke(body, { gate: 'other' })];
+    for (const one of again) assert.deepEqual(one, first);
+  });
+
+  test('answers an idempotency key as before, to the same request only', async () => {
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const body = { iss: ISSUER, sub: randomUUID() };
+    const answers = await Promise.all(Array.from({ length: 10 }, () => revoke(body, { headers })));
+    for (const answer of answers) assert.deepEqual(answer, answers[0]);
+    const other = await gate.admin('POST', '/revocations', { ...body, reason: 'other' }, { headers });
+    refused(other, 'INVALID_REQUEST', { hint: 'Idempotency-Key: was used for another request' });
+    const bad = await gate.admin('POST', '/revocations', body, { headers: { 'Idempotency-Key': 'a b' } });
+    refused(bad, 'INVALID_REQUEST', { hint: /^Idempotency-Key: expected/ });
+  });
+
+  test('is what a route or a policy with mode = ledger asks, at once and everywhere', async () => {
+    const jti = randomUUID();
+    for (const [name, target] of [['strong', '/v1/other'], ['other', '/strong/a'], ['reader', '/strong/a']]) {
+      admitted(await ask(token({ jti }), name, target));
+    }
+    const entry = await revoke({ iss: ISSUER, jti });
+    for (const [name, target] of [['strong', '/v1/other'], ['other', '/strong/a'], ['reader', '/strong/a']]) {
+      refused(await ask(token({ jti }), name, target), 'TOKEN_REVOKED');
+    }
+    assert.equal((await gate.admin('DELETE', `/revocations/${entry.id}`, undefined, { gate: 'strong' })).status, 204);
+    for (const [name, target] of [['strong', '/v1/other'], ['other', '/strong/a'], ['reader', '/strong/a']]) {
+      admitted(await ask(token({ jti }), name, target));
+    }
+  });
+
+  test('shuts out what one signing key of an issuer verifies', async () => {
+    const answer = await revoke({ iss: ISSUER, kid: 'leaked' });
+    assert.deepEqual(answer.target, { kind: 'signing_key', iss: ISSUER, kid: 'leaked' });
+    assert.equal(answer.until, undefined);
+    // The secret of this issuer has no id, so none of its tokens is concerned, whatever its header says.
+    admitted(await ask(token({}, { header: { kid: 'leaked' } }), 'strong'));
+  });
+
+  test('revokes the API key whose record is deleted', async () => {
+    const { key, id } = await gate.mint();
+    admitted(await gate.get('/v1/other', { key }));
+    assert.equal((await gate.admin('DELETE', `/keys/${id}`)).status, 200);
+    refused(await gate.get('/v1/other', { key, gate: 'strong' }), 'API_KEY_REVOKED');
+  });
+});
+
+describe('a snapshot', () => {
+  test('denies where the revocation was made at once, and elsewhere as soon as it arrives', async () => {
+    const jti = randomUUID();
+    const [mine, sibling] = [token({ jti }), token({ jti: randomUUID() })];
+    for (const name of ['gate', 'other', 'reader']) admitted(await ask(mine, name));
+    await revoke({ iss: ISSUER, jti });
+    refused(await ask(mine), 'TOKEN_REVOKED');
+    for (const name of ['other', 'reader']) await untilRevoked(mine, name);
+    for (const name of ['gate', 'other', 'reader']) admitted(await ask(sibling, name));
+  });
+
+  test('passes what was undone', async () => {
+    const jti = randomUUID();
+    const { id } = await revoke({ iss: ISSUER, jti });
+    await untilRevoked(token({ jti }), 'other');
+    assert.equal((await gate.admin('DELETE', `/revocations/${id}`)).status, 204);
+    admitted(await ask(token({ jti })));
+    await until((answer) => answer.status === 200, () => ask(token({ jti }), 'other'), 'is still refused');
+  });
+
+  test('costs a request that is not in it no operation, once it is there', async () => {
+    const { kv, ledger } = controls.slow;
+    admitted(await ask(token({ jti: randomUUID() }), 'slow'));
+    let ledgers;
+    const reads = await kv.operationsDuring(async () => {
+      ledgers = await ledger.operationsDuring(async () => {
+        for (let count = 0; count < 100; count += 1) {
+          admitted(await ask(token({ jti: randomUUID(), sub: randomUUID(), sid: randomUUID() }), 'slow'));
+        }
+      });
+    });
+    assert.deepEqual([reads, ledgers], [0, 0]);
+  });
+
+  test('is loaded once by requests that come together', async () => {
+    const cold = watched('cold', { kv: 'cold-kv', host: 'cold-host' });
+    const both = await start([
+      gateWorker({ name: 'cold', policy: snapshot({ refresh_secs: 60 }), worker: cold.worker }),
+      gateWorker({ name: 'cold-host', policy: snapshot() }),
+      ...cold.behind,
+    ]);
+    try {
+      const kv = await control(both, 'cold-kv');
+      const ledger = await control(both, 'cold-ledger');
+      let ledgers;
+      const reads = await kv.operationsDuring(async () => {
+        ledgers = await ledger.operationsDuring(async () => {
+          const answers = Array.from({ length: 30 }, () => both.get('/v1/other', { token: token({ jti: randomUUID() }) }));
+          for (const answer of await Promise.all(answers)) admitted(answer);
+        });
+      });
+      // KV has none yet, so the ledger is asked for its own.
+      assert.deepEqual([reads, ledgers], [1, 1]);
+    } finally {
+      await both.dispose();
+    }
+  });
+
+  test('that finds somebody by mistake costs one question and denies nobody', async () => {
+    const jti = randomUUID();
+    const forged = head({ generation: Date.now(), delta: [fingerprint(denyKeyOfToken(ISSUER, jti))] });
+    const fooled = watched('fooled', { kv: 'fooled-kv', host: 'fooled-host' });
+    const both = await start([
+      gateWorker({ name: 'fooled', policy: snapshot({ refresh_secs: 60 }), worker: fooled.worker }),
+      gateWorker({ name: 'fooled-host', policy: snapshot() }),
+      ...fooled.behind,
+    ]);
+    try {
+      const inner = await both.mf.getKVNamespace('INNER', 'fooled-kv');
+      await put(inner, 'snapshot/v1/head', forged);
+      const asked = await control(both, 'fooled-ledger');
+      const operations = await asked.operationsDuring(async () => {
+        for (let count = 0; count < 10; count += 1) admitted(await both.get('/v1/other', { token: token({ jti }) }));
+      });
+      assert.equal(operations, 1);
+    } finally {
+      await both.dispose();
+    }
+  });
+
+  test('is told of in health and events', async () => {
+    admitted(await ask(token(), 'other'));
+    const from = gate.output.lines.length;
+    admitted(await ask(token(), 'other'));
+    const line = await gate.output.find((one) => one.includes('"snapshot"'), from);
+    const event = JSON.parse(line.slice(line.indexOf('{')));
+    assert.ok(Number.isSafeInteger(event.snapshot.generation));
+    assert.ok(event.snapshot.age_secs <= 120);
+    const health = (await gate.get('/auth/health', { gate: 'other' })).json();
+    assert.equal(health.bindings.ledger, 'ok');
+    assert.ok(health.snapshot.age_secs <= 120);
+    assert.ok(health.snapshot.generation >= event.snapshot.generation);
+  });
+});
+
+describe('many at once', () => {
+  test('are revoked together, and a filter is made of them', async () => {
+    const marks = Array.from({ length: 10_000 }, (_, index) => `bulk-${index}-${randomUUID()}`);
+    const answer = await bulk([
+      ...marks.slice(1).map((jti) => ({ iss: ISSUER, jti, exp: nowSecs() + 3600 })),
+      { iss: ISSUER, sid: marks[0] },
+    ]);
+    assert.equal(answer.status, 201, answer.text);
+    assert.deepEqual(answer.json(), { revoked: 10_000, unchanged: 0, expired: 0 });
+    for (const jti of [marks[1], marks[9_999]]) refused(await ask(token({ jti }), 'strong'), 'TOKEN_REVOKED');
+    await untilRevoked(token({ jti: marks[5_000] }), 'other');
+    await untilRevoked(token({ sid: marks[0] }), 'reader');
+    // More than the head lists: there is a filter now, and it serves.
+    const kv = await gate.mf.getKVNamespace('EDGEGATE_KV', 'gate');
+    await until((found) => found.keys.length > 1, () => kv.list({ prefix: 'snapshot/v1/' }), 'no filter is published');
+    const later = randomUUID();
+    await revoke({ iss: ISSUER, jti: later });
+    await untilRevoked(token({ jti: later }), 'other');
+    await untilRevoked(token({ jti: marks[7_777] }), 'other');
+    admitted(await ask(token({ jti: randomUUID() }), 'other'));
+  });
+
+  test('are exported as they can be given back', async () => {
+    const answer = await gate.admin('GET', '/revocations/export');
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers['content-type'], 'application/x-ndjson');
+    assert.equal(answer.headers['cache-control'], 'no-store');
+    const lines = answer.text.trimEnd().split('\n');
+    assert.ok(lines.length > 10_000);
+    const other = await startGate({ policy: snapshot() });
+    try {
+      for (let first = 0; first < lines.length; first += 10_000) {
+        const part = lines.slice(first, first + 10_000);
+        const back = await other.admin('POST', '/revocations', Buffer.from(part.join('\n')), { headers: { 'Content-Type': 'application/x-ndjson; charset=utf-8' } });
+        assert.equal(back.status, 201, back.text);
+        const { revoked, expired } = back.json();
+        assert.equal(revoked + expired, part.length);
+      }
+      const again = await other.admin('GET', '/revocations/export');
+      assert.deepEqual(again.text.trimEnd().split('\n').sort(), lines.sort());
+    } finally {
+      await other.dispose();
+    }
+  });
+
+  test('are none if one line is at fault', async () => {
+    const jti = randomUUID();
+    const good = { iss: ISSUER, jti };
+    for (const [line, hint] of [
+      ['{', /^line 3: expected JSON/],
+      [{ iss: 'https://nobody.test/', jti }, 'line 3, iss: is not an issuer of the policy'],
+      [{ iss: ISSUER, jti: 5 }, 'line 3, jti: expected a string, found a whole number'],
+      [{ token: token() }, 'line 3, token: expected its iss and jti instead'],
+    ]) {
+      refused(await bulk([good, '', line, good]), 'INVALID_REQUEST', { hint });
+      admitted(await ask(token({ jti }), 'strong'));
+    }
+    refused(await bulk(Array.from({ length: 10_001 }, () => good)), 'INVALID_REQUEST', { hint: 'expected at most 10000 lines' });
+    refused(await bulk(['']), 'INVALID_REQUEST', { hint: 'expected a JSON object on each line' });
+    const long = Array.from({ length: 9_000 }, () => ({ ...good, reason: 'r'.repeat(199), sub: undefined, jti: 'j'.repeat(900) }));
+    refused(await bulk(long), 'INVALID_REQUEST', { hint: /^expected a body of at most 8388608 bytes$/ });
+    admitted(await ask(token({ jti }), 'strong'));
+  });
+});
+
+describe('when a part fails', () => {
+  test('the ledger that does not answer refuses what only it knows, and nobody else', async () => {
+    const [hit, miss] = [randomUUID(), randomUUID()];
+    await revoke({ iss: ISSUER, jti: hit });
+    await untilRevoked(token({ jti: hit }), 'other');
+    // The reader learns of it without being asked about it.
+    const seen = (await gate.get('/auth/health', { gate: 'other' })).json().snapshot.generation;
+    await until((report) => report >= seen, async () => {
+      admitted(await ask(token({ jti: miss }), 'reader'));
+      const line = gate.output.lines.findLast((one) => one.includes('"snapshot"'));
+      return JSON.parse(line.slice(line.indexOf('{'))).snapshot.generation;
+    }, 'the reader does not get there');
+    for (const mode of ['fail', 'hang', 'garbage']) {
+      await controls.reader.ledger.set(mode);
+      try {
+        refused(await ask(token({ jti: hit }), 'reader'), 'STORE_UNAVAILABLE');
+        refused(await ask(token({ jti: miss }), 'reader', '/strong/a'), 'STORE_UNAVAILABLE');
+        admitted(await ask(token({ jti: miss }), 'reader'));
+        const answer = await gate.admin('POST', '/revocations', { iss: ISSUER, jti: randomUUID() }, { gate: 'reader' });
+        refused(answer, 'STORE_UNAVAILABLE');
+      } finally {
+        await controls.reader.ledger.set('ok');
+      }
+    }
+    refused(await ask(token({ jti: hit }), 'reader'), 'TOKEN_REVOKED');
+  });
+
+  test('a snapshot that is too old is decided about by on_error, and a fresh one is taken', async () => {
+    const { kv, ledger } = controls.strict;
+    for (const name of ['strict', 'tolerant']) await controls[name].ledger.set('fail');
+    const generation = Date.now();
+    const revoked = randomUUID();
+    const delta = [fingerprint(denyKeyOfToken(ISSUER, revoked))];
+    await put(kv.inner, 'snapshot/v1/head', head({ generation, publishedAt: Date.now() - 125_000 }));
+    refused(await ask(token(), 'strict'), 'STORE_UNAVAILABLE');
+    const from = gate.output.lines.length;
+    admitted(await ask(token(), 'tolerant'));
+    await gate.output.find((line) => line.includes('"admitted"') && line.includes('KV has one of 12'), from);
+    admitted(await gate.get('/open/a', { gate: 'strict' }));
+    await put(kv.inner, 'snapshot/v1/head', head({ generation: generation + 1, delta }));
+    await until((answer) => answer.status === 200, () => ask(token(), 'strict'), 'the fresh one is not taken');
+    refused(await ask(token({ jti: revoked }), 'strict'), 'STORE_UNAVAILABLE');
+
+    // What is damaged leaves it in use, and is reported.
+    const damaged = {
+      nothing: Buffer.alloc(0),
+      noise: randomBytes(500),
+      'a head with another byte': Buffer.from(head({ generation: generation + 2 })).fill(1, 6, 7),
+      'a head from the future': head({ generation: generation + 2, publishedAt: Date.now() + 3_600_000 }),
+      'a head without its shard': head({ generation: generation + 2, base: { generation: 7, blockBits: 0, shards: [emptyShard()] } }),
+    };
+    for (const [what, bytes] of Object.entries(damaged)) {
+      const since = gate.output.lines.length;
+      await put(kv.inner, 'snapshot/v1/head', bytes);
+      await until(() => gate.output.lines.slice(since).some((line) => line.includes('is not renewed')), async () => {
+        const answer = await ask(token(), 'strict');
+        admitted(answer);
+        return answer;
+      }, `${what} is not reported`);
+      refused(await ask(token({ jti: revoked }), 'strict'), 'STORE_UNAVAILABLE');
+      const health = await gate.get('/auth/health', { gate: 'strict' });
+      assert.equal(health.json().status, 'degraded');
+      // The same head again, a little later: the fault is over.
+      await put(kv.inner, 'snapshot/v1/head', head({ generation: generation + 1, delta }));
+      await pause(1100);
+      admitted(await ask(token(), 'strict'));
+      await pause(100);
+    }
+    await put(kv.inner, 'snapshot/v1/7/0', randomBytes(100));
+    await put(kv.inner, 'snapshot/v1/head', damaged['a head without its shard']);
+    const since = gate.output.lines.length;
+    await until(() => gate.output.lines.slice(since).some((line) => line.includes('not the one that was published')), () => ask(token(), 'strict'), 'another shard is not reported');
+    refused(await ask(token({ jti: revoked }), 'strict'), 'STORE_UNAVAILABLE');
+    // An older one is not taken either; a newer one whose shard is there is.
+    await put(kv.inner, 'snapshot/v1/head', head({ generation: generation - 5 }));
+    await pause(1100);
+    admitted(await ask(token(), 'strict'));
+    refused(await ask(token({ jti: revoked }), 'strict'), 'STORE_UNAVAILABLE');
+    await put(kv.inner, 'snapshot/v1/7/0', emptyShard());
+    await put(kv.inner, 'snapshot/v1/head', damaged['a head without its shard']);
+    await until((answer) => answer.status === 200, () => ask(token({ jti: revoked }), 'strict'), 'the newer one is not taken');
+    await ledger.set('ok');
+  });
+
+  for (const mode of ['fail', 'hang']) {
+    test(`(${mode}) KV leaves the snapshot in use, and a revocation is published once KV answers again`, async () => {
+      const { kv } = controls.publisher;
+      const jti = randomUUID();
+      admitted(await ask(token({ jti }), 'publisher'));
+      await kv.set(mode);
+      try {
+        await revoke({ iss: ISSUER, jti }, { gate: 'publisher' });
+        refused(await ask(token({ jti }), 'publisher'), 'TOKEN_REVOKED');
+        admitted(await ask(token({ jti: randomUUID() }), 'publisher'));
+        if (mode === 'fail') {
+          await gate.output.find((line) => line.includes('head of revocations is not written'), 0, 30_000);
+        }
+      } finally {
+        await kv.set('ok');
+      }
+      const key = denyKeyOfToken(ISSUER, jti);
+      const wanted = Buffer.alloc(8);
+      wanted.writeBigUInt64LE(fingerprint(key));
+      await until((found) => found.includes(wanted), async () => Buffer.from((await kv.inner.get('snapshot/v1/head', 'arrayBuffer')) ?? []), 'is not published');
+    });
+  }
+});
+
+test('what was revoked survives a restart, and is published again', async () => {
+  const folder = temporaryFolder();
+  const open = () => startGate({
+    policy: snapshot(),
+    shared: { kvPersist: `${folder}/kv`, durableObjectsPersist: `${folder}/do` },
+  });
+  const usual = gate;
+  try {
+    gate = await open();
+    const jtis = Array.from({ length: 20 }, () => randomUUID());
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const first = await revoke({ iss: ISSUER, sub: jtis[0] }, { headers });
+    await Promise.all(jtis.map((jti) => revoke({ iss: ISSUER, jti })));
+    await gate.dispose();
+
+    gate = await open();
+    assert.equal((await listed()).size, 21);
+    for (const jti of jtis) refused(await ask(token({ jti }), 'gate', '/strong/a'), 'TOKEN_REVOKED');
+    await untilRevoked(token({ jti: jtis[3] }), 'gate');
+    assert.deepEqual(await revoke({ iss: ISSUER, sub: jtis[0] }, { headers }), first);
+    await gate.dispose();
+  } finally {
+    gate = usual;
+  }
+});
+
+test('a policy with a ledger needs its binding', async () => {
+  const bare = await startGate({
+    policy: snapshot(),
+    worker: { durableObjects: { EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true } } },
+  });
+  try {
+    refused(await bare.get('/v1/other', { token: token(), ip: freshIp() }), 'CONFIG_ERROR');
+    await bare.output.find((line) => line.includes('EDGEGATE_LEDGER: the policy needs this Durable Object binding'));
+  } finally {
+    await bare.dispose();
+  }
+});
