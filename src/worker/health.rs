@@ -14,11 +14,7 @@ use super::{
     ledger::Ledger,
     reply, revocations,
 };
-use crate::{
-    error::Error,
-    store::SnapshotState,
-    time::UnixMillis,
-};
+use crate::{error::Error, store::SnapshotState, time::UnixMillis};
 
 /// How long a report is given again. Anybody may ask, and each asking would cost two operations.
 const REPEAT_MILLIS: u64 = 5_000;
