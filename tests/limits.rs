@@ -9,8 +9,8 @@
 )]
 
 use edgegate::rate::{
-    Algorithm, Cell, Limit, MAX_CLOCK_STEP_BACK_MILLIS, Verdict, expires_at, peek, refund, step,
-    step_all,
+    Algorithm, Cell, Limit, MAX_CLOCK_STEP_BACK_MILLIS, Verdict, count, expires_at, lease, peek,
+    refund, step, step_all, sum,
 };
 use edgegate::time::UnixMillis;
 use proptest::collection::vec;
@@ -283,6 +283,12 @@ proptest! {
             let (next, verdict) = step(Some(&cell), &limit, cost, at(now));
             prop_assert!(verdict.remaining <= limit.capacity());
             let _ = (expires_at(&cell, &limit), refund(&cell, &limit, cost, at(now)));
+            let added = sum(&[&cell, &next, &cell], &limit, at(now));
+            let _ = count(added.as_ref(), &limit, cost, at(now));
+            let unspent = lease::Unspent { units: cost, at: at(a) };
+            let ask = lease::Borrow { cost, lease: true, returned: Some(unspent) };
+            let grant = lease::lend(&mut [(&limit, Some(cell))], &ask, at(now));
+            prop_assert_eq!(grant.lent, 0, "nothing is lent without terms");
             // Whatever it was, it locks nobody out for long.
             let longest = u64::from(limit.window_secs()) * 1050 * 13 + MAX_CLOCK_STEP_BACK_MILLIS;
             let later = at(now.saturating_add(longest));

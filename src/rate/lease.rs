@@ -7,7 +7,7 @@
 //! **Time.** A lease has a *life*, a duration that the counter names and the isolate counts from before it
 //! asked. So it ends, in true time, no later than the counter meant, however wrong either clock is: only
 //! their rates have to agree, within the margin ([`MARGIN_MILLIS`] and a thousandth of the life). An isolate that sees
-//! its clock run back ends the lease.
+//! its clock run back by more than half of that margin ends the lease.
 //!
 //! **Never exceeded**, by algorithm:
 //! - *fixed window*: a lease ends with its window. All that is spent of it is spent in the window that it was counted in.
@@ -19,7 +19,7 @@
 //!
 //! **Under-use.** A lease is at most [`Terms::requests`], and beyond the request at hand at most a quarter of what
 //! is left: so leases shrink as the limit comes nearer, and the last requests are counted one by one. At any
-//! moment each isolate holds at most one lease of a caller, for at most [`Terms::secs`].
+//! moment each isolate holds at most one lease of a caller for each set of limits, for at most [`Terms::secs`].
 //!
 //! **What callers are told.** `remaining` is what the counter had left when it lent, the lease included, less what this
 //! isolate has spent since: exact for a caller whose requests reach one isolate, otherwise as of the last time the
@@ -34,8 +34,12 @@ use super::{
 use crate::{error::Error, time::UnixMillis};
 
 /// How much earlier than its life says an isolate ends a lease: the clock of a Worker stands still while it
-/// computes. To this comes a thousandth of the life, for clocks that run at different rates.
-pub const MARGIN_MILLIS: u64 = 100;
+/// computes, and may run back a little. To this comes a thousandth of the life, for clocks that run at
+/// different rates.
+pub const MARGIN_MILLIS: u64 = 200;
+/// How far the clock of an isolate may run back without ending its leases: each request of a Worker reads a clock
+/// of its own, set when something happened to it last. It is part of the margin.
+const STEP_BACK_MILLIS: u64 = 100;
 /// Shorter lives are not worth lending for.
 const MIN_LIFE_MILLIS: u64 = 500;
 /// Of what is left, one part in so many is lent.
@@ -236,6 +240,7 @@ impl Lease {
             self.ends_at = self.asked_at;
             return None;
         }
+        let now = now.max(self.seen);
         self.seen = now;
         self.left = self.left.checked_sub(cost)?;
         for verdict in &mut self.verdicts {
@@ -255,7 +260,7 @@ impl Lease {
     /// Whether it lasts.
     #[must_use]
     pub fn is_live(&self, now: UnixMillis) -> bool {
-        self.seen <= now && now < self.ends_at
+        self.seen.millis_since(now) <= STEP_BACK_MILLIS && now.max(self.seen) < self.ends_at
     }
 
     /// When it was counted, by the counter's clock: this tells a lease from the next one.

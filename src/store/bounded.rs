@@ -140,6 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn an_expired_entry_is_neither_changed_nor_taken() {
+        let mut map = BoundedMap::new(4);
+        map.insert("a", 1, at(10), at(0));
+        *map.get_mut("a", at(9)).unwrap() = 2;
+        assert_eq!(map.get_mut("a", at(10)), None);
+        assert_eq!(map.get("a", at(9)), Some(&2));
+        assert_eq!(map.take("a", at(9)), Some(2));
+        assert_eq!(map.get("a", at(9)), None);
+        map.insert("a", 1, at(10), at(0));
+        assert_eq!(map.take("a", at(10)), None);
+        assert!(map.is_empty());
+    }
+
+    #[test]
     fn replacing_needs_no_room() {
         let mut map = BoundedMap::new(1);
         map.insert("a", 1, at(10), at(0));
