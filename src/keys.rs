@@ -11,11 +11,9 @@ mod roca;
 pub mod sealed;
 
 use core::fmt;
-use std::borrow::Cow;
 
-use jwt_compact::jwk::JsonWebKey;
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::base64url;
 use crate::error::Error;
@@ -249,26 +247,22 @@ impl Material {
     }
 
     fn thumbprint(&self) -> Option<String> {
+        let encode = base64url::encode;
+        // The required members in the order of their names (RFC 7638 §3); none needs escaping.
         let jwk = match self {
             Self::Hmac(_) => return None,
-            Self::Ed25519(key) => JsonWebKey::KeyPair {
-                curve: Cow::Borrowed("Ed25519"),
-                x: Cow::Borrowed(key.as_bytes()),
-                secret: None,
-            },
-            Self::Public(PublicKey::Rsa { n, e }) => JsonWebKey::Rsa {
-                modulus: Cow::Borrowed(n),
-                public_exponent: Cow::Borrowed(e),
-                private_parts: None,
-            },
-            Self::Public(PublicKey::Ec { curve, x, y }) => JsonWebKey::EllipticCurve {
-                curve: Cow::Borrowed(curve.as_str()),
-                x: Cow::Borrowed(x),
-                y: Cow::Borrowed(y),
-                secret: None,
-            },
+            Self::Ed25519(key) => {
+                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(key.as_bytes()))
+            }
+            Self::Public(PublicKey::Rsa { n, e }) => {
+                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e), encode(n))
+            }
+            Self::Public(PublicKey::Ec { curve, x, y }) => {
+                let (x, y) = (encode(x), encode(y));
+                format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
         };
-        Some(base64url::encode(&jwk.thumbprint::<Sha256>()))
+        Some(encode(&Sha256::digest(jwk)))
     }
 }
 

@@ -1,13 +1,16 @@
 //! What others published or computed, as data in `vectors/`. The JavaScript tests read the same files.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use edgegate::base64url;
 use edgegate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
 use edgegate::jws::VerifiedJws;
 use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
 use edgegate::keys::{Key, KeySet};
+use jwt_compact::jwk::JsonWebKey;
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::Sha256;
 
 #[derive(Deserialize)]
 struct Jws {
@@ -196,6 +199,9 @@ fn published_thumbprints_are_computed() {
     for vector in vectors {
         let key = Key::from_jwk_value(&vector.jwk).unwrap();
         assert_eq!(key.thumbprint(), Some(vector.thumbprint.as_str()), "{}", vector.name);
+        let theirs: JsonWebKey<'_> = serde_json::from_value(vector.jwk).unwrap();
+        let theirs = base64url::encode(&theirs.thumbprint::<Sha256>());
+        assert_eq!(theirs, vector.thumbprint, "{}", vector.name);
     }
 }
 
