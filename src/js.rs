@@ -16,6 +16,7 @@ compile_error!(
 mod api_keys;
 mod dpop;
 mod exchange;
+mod fields;
 #[cfg(feature = "js-gate")]
 mod gate;
 mod handles;

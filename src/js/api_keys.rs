@@ -2,61 +2,46 @@
 
 use core::cell::RefCell;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::exchange::{self, Status};
+use super::fields::{Fields, unexpected};
 use super::handles::Handles;
 use super::key::SecretText;
 use super::no_such_handle;
-use super::options::parse;
 use crate::api_key::{ApiKeys, KeyId, SigningKeys};
 use crate::error::Error;
+use crate::secret::Secret;
 use crate::time::{UnixMillis, UnixTime};
 
 thread_local! {
     pub(super) static ALL: RefCell<Handles<ApiKeys>> = const { RefCell::new(Handles::new()) };
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
-    environment: String,
-    prefixes: Vec<String>,
-    signing_keys: Vec<SigningKeyDocument>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SigningKeyDocument {
-    id: u8,
-    /// The bytes in base64url.
-    secret: SecretText,
-}
-
 pub(super) fn create(text: &str) -> Result<ApiKeys, Error> {
-    let document: Document = parse(text)?;
-    let secrets = document
-        .signing_keys
-        .iter()
-        .map(|key| Ok((key.id, key.secret.decode()?)))
-        .collect::<Result<_, Error>>()?;
-    SigningKeys::new(secrets)
-        .and_then(|keys| ApiKeys::new(&document.environment, &document.prefixes, keys))
-        .map_err(|error| match error {
+    let mut fields = Fields::parse(text)?;
+    let environment = fields.required("environment")?;
+    let prefixes = fields.strings("prefixes")?.ok_or_else(unexpected)?;
+    let secrets = fields.objects("signingKeys")?.into_iter().map(signing_key);
+    let secrets = secrets.collect::<Result<_, _>>()?;
+    fields.end()?;
+    SigningKeys::new(secrets).and_then(|keys| ApiKeys::new(&environment, &prefixes, keys)).map_err(
+        |error| match error {
             // The core's words are the policy's, where names have underscores.
             Error::Config { path, problem } => {
                 Error::Config { path: path.replace("signing_keys", "signingKeys"), problem }
             }
             error => error,
-        })
+        },
+    )
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct MintRequest {
-    prefix: Option<String>,
-    id: KeyId,
-    expires_at: Option<i64>,
+/// `{id, secret}` with the secret's bytes in base64url.
+fn signing_key(mut fields: Fields) -> Result<(u8, Secret), Error> {
+    let secret = SecretText::new(fields.required("secret")?);
+    let id = fields.count("id")?.ok_or_else(unexpected)?;
+    fields.end()?;
+    Ok((id, secret.decode()?))
 }
 
 #[derive(Serialize)]
@@ -70,12 +55,15 @@ struct Minted<'a> {
 }
 
 pub(super) fn mint(handle: usize, request: &str) -> Result<Status, Error> {
-    let request: MintRequest = parse(request)?;
+    let mut fields = Fields::parse(request)?;
+    let prefix = fields.string("prefix")?;
+    let id: KeyId = fields.required("id")?.parse()?;
+    let expires_at = fields.number("expiresAt")?.map(UnixTime::from_secs);
+    fields.end()?;
     with(handle, |keys| {
-        let prefix = request.prefix.as_deref().or_else(|| keys.prefixes().next());
-        let expires_at = request.expires_at.map(UnixTime::from_secs);
+        let prefix = prefix.as_deref().or_else(|| keys.prefixes().next());
         let minted =
-            keys.mint(prefix.unwrap_or_default(), request.id, expires_at).map_err(in_camel_case)?;
+            keys.mint(prefix.unwrap_or_default(), id, expires_at).map_err(in_camel_case)?;
         leave(&Minted {
             key: minted.expose(),
             id: minted.id(),

@@ -1,17 +1,16 @@
 //! Keys as the shell hands them over: one of four forms, each JSON.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::fields::{Fields, unexpected};
 use crate::base64url;
 use crate::error::Error;
 use crate::jws::Algorithm;
 use crate::keys::{Key, KeySet, Material, PublicKey};
 use crate::secret::Secret;
 
-/// One key, or a set.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// One key, or a set: the one member of an object, by its name in lower case.
 pub(super) enum Source {
     /// A JWK, as JSON text.
     Jwk(String),
@@ -26,7 +25,8 @@ pub(super) enum Source {
 /// Wiped when it is dropped, and not shown.
 pub(super) struct SecretText(Zeroizing<String>);
 
-impl<'de> Deserialize<'de> for SecretText {
+#[cfg(feature = "js-gate")]
+impl<'de> serde::Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
     }
@@ -39,6 +39,10 @@ impl core::fmt::Debug for SecretText {
 }
 
 impl SecretText {
+    pub(super) fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
     pub(super) fn decode(&self) -> Result<Secret, Error> {
         base64url::decode(&self.0)
             .map(Secret::new)
@@ -47,6 +51,21 @@ impl SecretText {
 }
 
 impl Source {
+    pub(super) fn read(mut fields: Fields) -> Result<Self, Error> {
+        let secret = fields.string("secret")?.map(SecretText::new);
+        let forms = [
+            fields.string("jwk")?.map(Self::Jwk),
+            fields.string("jwks")?.map(Self::Jwks),
+            fields.string("pem")?.map(Self::Pem),
+            secret.map(Self::Secret),
+        ];
+        fields.end()?;
+        match forms.into_iter().flatten().collect::<Vec<_>>().pop() {
+            Some(form) => Ok(form),
+            None => Err(unexpected()),
+        }
+    }
+
     /// The set of these keys. A secret given as bytes serves the HMACs among `algorithms`.
     pub(super) fn keys(&self, algorithms: &[Algorithm]) -> Result<KeySet, Error> {
         match self {
@@ -76,7 +95,7 @@ struct Description<'a> {
 
 /// Checks a single key and describes it.
 pub(super) fn describe(text: &str) -> Result<Vec<u8>, Error> {
-    let source: Source = super::options::parse(text)?;
+    let source = Source::read(Fields::parse(text)?)?;
     let key = match &source {
         Source::Jwk(jwk) => Key::from_jwk(jwk)?,
         Source::Pem(pem) => Key::from_pem(pem)?,

@@ -1,7 +1,6 @@
 //! Options of `createVerifier` and `verifyJws`, after the shell has put them into one form.
 
-use serde::Deserialize;
-
+use super::fields::{Fields, unexpected};
 use super::host;
 use super::key::Source;
 use super::verify::{RawKeys, RunningVerifier};
@@ -12,15 +11,6 @@ use crate::keys::KeySet;
 use crate::policy::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
 use crate::verifier::{Issuer, KeySource, Verifier};
 
-/// Either one issuer, whose options stand by themselves, or several.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ManyDocument {
-    issuers: Vec<IssuerDocument>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct IssuerDocument {
     issuer: String,
     audience: Option<Vec<String>>,
@@ -30,28 +20,43 @@ struct IssuerDocument {
     jwks_uri: Option<String>,
     clock_tolerance: Option<u64>,
     max_token_age: Option<u64>,
-    #[serde(default)]
     required_claims: Vec<String>,
     typ: Option<String>,
     require_exp: Option<bool>,
     profile: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct KeysDocument {
-    key: Source,
-    algorithms: Option<Vec<String>>,
-    max_token_length: usize,
+impl IssuerDocument {
+    fn read(mut fields: Fields) -> Result<Self, Error> {
+        let document = Self {
+            issuer: fields.required("issuer")?,
+            audience: fields.strings("audience")?,
+            algorithms: fields.strings("algorithms")?,
+            key: fields.object("key")?.map(Source::read).transpose()?,
+            jwks: fields.string("jwks")?,
+            jwks_uri: fields.string("jwksUri")?,
+            clock_tolerance: fields.count("clockTolerance")?,
+            max_token_age: fields.count("maxTokenAge")?,
+            required_claims: fields.strings("requiredClaims")?.unwrap_or_default(),
+            typ: fields.string("typ")?,
+            require_exp: fields.boolean("requireExp")?,
+            profile: fields.string("profile")?,
+        };
+        fields.end()?;
+        Ok(document)
+    }
 }
 
 /// A verifier from its options; several issuers stand in `issuers`, a single one at the top.
 pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVerifier, Error> {
     let many = text.starts_with(r#"{"issuers":"#);
+    let mut fields = Fields::parse(text)?;
     let documents = if many {
-        parse::<ManyDocument>(text)?.issuers
+        let issuers = fields.objects("issuers")?;
+        fields.end()?;
+        issuers.into_iter().map(IssuerDocument::read).collect::<Result<_, _>>()?
     } else {
-        vec![parse::<IssuerDocument>(text)?]
+        vec![IssuerDocument::read(fields)?]
     };
     let mut issuers = Vec::with_capacity(documents.len());
     for (index, document) in documents.iter().enumerate() {
@@ -72,14 +77,18 @@ pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVer
 
 /// Keys for JWS. Without `algorithms`, each key has to serve exactly one.
 pub(super) fn keys(text: &str) -> Result<RawKeys, Error> {
-    let document: KeysDocument = parse(text)?;
-    let (keys, algorithms) = key_set("", "key", &document.key, document.algorithms.as_deref())?;
+    let mut fields = Fields::parse(text)?;
+    let source = Source::read(fields.object("key")?.ok_or_else(unexpected)?)?;
+    let names = fields.strings("algorithms")?;
+    let max_token_length = fields.count("maxTokenLength")?.ok_or_else(unexpected)?;
+    fields.end()?;
+    let (keys, algorithms) = key_set("", "key", &source, names.as_deref())?;
     for algorithm in &algorithms {
         if !keys.keys().iter().any(|key| key.permits(*algorithm)) {
             return Err(config("algorithms", &format!("no key serves {algorithm}")));
         }
     }
-    Ok(RawKeys { keys, algorithms, max_token_length: document.max_token_length })
+    Ok(RawKeys { keys, algorithms, max_token_length })
 }
 
 fn issuer(prefix: &str, document: &IssuerDocument) -> Result<Issuer, Error> {
@@ -193,11 +202,6 @@ fn algorithms(path: &str, names: &[String]) -> Result<Vec<Algorithm>, Error> {
         })
     };
     names.iter().enumerate().map(one).collect()
-}
-
-/// The shell has checked the types and says what is wrong with them; here they are only read.
-pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|_| config("", "options of other types than expected"))
 }
 
 fn config(path: &str, problem: &str) -> Error {

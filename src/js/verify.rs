@@ -2,9 +2,8 @@
 
 use core::cell::RefCell;
 
-use serde::Deserialize;
-
 use super::exchange::{self, Slot, Status};
+use super::fields::Fields;
 use super::handles::Handles;
 use super::host::{self, Verdict};
 use super::no_such_handle;
@@ -120,8 +119,6 @@ fn accept(
 }
 
 /// What the issuer answered. Without `jwks` it said that nothing has changed.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Answer {
     jwks: Option<String>,
     etag: Option<String>,
@@ -201,7 +198,15 @@ pub(super) fn verify_jws(handle: usize, token: &str) -> Result<Status, Error> {
 }
 
 fn read(answer: &str) -> Result<Answer, String> {
-    serde_json::from_str(answer).map_err(|_| "answer is not readable".to_owned())
+    let read = || -> Result<Answer, Error> {
+        let mut fields = Fields::parse(answer)?;
+        Ok(Answer {
+            jwks: fields.string("jwks")?,
+            etag: fields.string("etag")?,
+            cache_control: fields.string("cacheControl")?,
+        })
+    };
+    read().map_err(|_| "answer is not readable".to_owned())
 }
 
 fn unavailable(issuer: &Issuer, problem: &str) -> Error {

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::backend::Gate;
 use super::config;
 use crate::error::Error;
+use crate::js::fields::unexpected;
 use crate::js::key::SecretText;
-use crate::js::options::parse;
 use crate::policy::{LimitStore, Policy, RevocationMode, Secrets};
 use crate::secret::Secret;
 
@@ -47,7 +47,7 @@ impl Secrets for Document {
 }
 
 pub(super) fn gate(text: &str) -> Result<Gate, Error> {
-    let document: Document = parse(text)?;
+    let document: Document = serde_json::from_str(text).map_err(|_| unexpected())?;
     let policy = Policy::from_json(&document.policy, &document)?;
     check(&policy, &document.stores)?;
     Ok(Gate::new(policy))
