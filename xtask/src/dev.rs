@@ -26,7 +26,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     server::check_port_is_free(options)?;
     setup::require(setup::WORKER)?;
-    worker::build()?;
+    worker::build_with(worker::Names::Kept)?;
     let secrets = vars::ensure()?;
     let server = server::start(options)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_secs();

@@ -14,19 +14,24 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// All that is generated, and ignored by git.
 const OUT: &str = "pkg/wasm";
-const PROFILE: &str = "npm";
+
+/// The profiles of Cargo.toml for them.
+const FAST: &str = "npm";
+const SMALL: &str = "npm-small";
 
 /// One build of the engine, `<name>_bg.wasm`. Each can do what the first one can.
 struct Module {
     name: &'static str,
     /// Never `worker`: see `src/js.rs`.
     features: &'static str,
+    profile: &'static str,
 }
 
-const MODULES: [Module; 3] = [
-    Module { name: "edgegate", features: "js" },
-    Module { name: "edgegate_gate", features: "js-gate" },
-    Module { name: "edgegate_pure", features: "js,pure" },
+const MODULES: [Module; 4] = [
+    Module { name: "edgegate", features: "js", profile: SMALL },
+    Module { name: "edgegate_node", features: "js", profile: FAST },
+    Module { name: "edgegate_gate", features: "js-gate", profile: FAST },
+    Module { name: "edgegate_pure", features: "js,pure", profile: FAST },
 ];
 
 /// `require('edgegate/…')`: an entry and all it imports in one file beside the engines, and what it
@@ -60,7 +65,7 @@ const BUNDLES: [Bundle; 7] = [
 ];
 
 /// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
-const WASM_FEATURES: [&str; 6] = [
+pub(crate) const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
     "--enable-mutable-globals",
@@ -120,13 +125,13 @@ impl Module {
     fn compile(&self) -> Result<PathBuf> {
         let mut command = process::command("cargo");
         command.args(["rustc", "--locked", "--lib", "--crate-type", "cdylib"]);
-        command.args(["--message-format", "short", "--profile", PROFILE]);
+        command.args(["--message-format", "short", "--profile", self.profile]);
         command.args(["--features", self.features, "--target", toolchain::TARGET]);
         toolchain::use_wasm32(&mut command)?;
         process::quiet(&format!("compiling {}", self.name), &mut command, LIMIT)?;
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| project::path("target"), |folder| project::root().join(folder));
-        Ok(target.join(toolchain::TARGET).join(PROFILE).join("edgegate.wasm"))
+        Ok(target.join(toolchain::TARGET).join(self.profile).join("edgegate.wasm"))
     }
 
     /// Only the wasm is used: nothing but numbers passes, so wasm-bindgen's JavaScript has nothing to

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::{Options, http};
 use crate::process::{self, Group};
 use crate::report::{self, Progress};
-use crate::{interrupt, project, toolchain};
+use crate::{interrupt, project, toolchain, worker};
 
 const HEALTH: &str = "/auth/health";
 /// wrangler runs the build command of wrangler.toml before it starts.
@@ -74,6 +74,7 @@ fn wrangler(options: &Options) -> Result<Command> {
         .arg(options.port.to_string())
         .arg("--persist-to")
         .arg(project::path(".wrangler/state"))
+        .env(worker::KEEP_NAMES, "1")
         .env("WRANGLER_SEND_METRICS", "false")
         .env("WRANGLER_LOG_PATH", project::path(".wrangler/logs"))
         // Otherwise it is fetched at each start, and a machine without a network waits for it.
