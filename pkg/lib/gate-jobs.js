@@ -13,12 +13,14 @@ export class Jobs {
   #platform;
   #stores;
   #tell;
-  #turns = new Turns();
+  /** On some runtimes one request cannot wait for another: there they race, and the swap decides. */
+  #turns;
   #fetching = new Map();
 
   constructor(platform, stores, tell) {
     this.#platform = platform;
     this.#stores = stores;
+    this.#turns = platform.sharesPromises ? new Turns() : undefined;
     this.#tell = tell;
   }
 
@@ -113,13 +115,13 @@ export class Jobs {
   }
 
   async #take(held, name) {
-    const turn = await this.#turns.take(name, STORE_MILLIS);
+    const turn = await this.#turns?.take(name, STORE_MILLIS);
     held.set(name, { attempts: 0 });
-    return turn;
+    return { known: turn?.known };
   }
 
   #release(held, name, known) {
-    if (held.delete(name)) this.#turns.release(name, known);
+    if (held.delete(name)) this.#turns?.release(name, known);
   }
 }
 

@@ -98,6 +98,21 @@ describe('admits', () => {
     }
   });
 
+  test('the address that the caller of check names, not one that callers can write', async () => {
+    const clientOf = async (given, options, asked = {}) => {
+      const { gate, events } = gateOf({ policy: policy(asked) });
+      await gate.check(given, options);
+      return events[0].client;
+    };
+    const spoofed = { 'cf-connecting-ip': '192.0.2.9', 'x-forwarded-for': '192.0.2.9' };
+    assert.equal(await clientOf(posts(spoofed)), 'unknown');
+    assert.equal(await clientOf(posts(spoofed), { clientIp: '192.0.2.1' }), '192.0.2.1');
+    assert.equal(await clientOf(posts(spoofed), {}, { client_ip_header: 'X-Forwarded-For' }), '192.0.2.9');
+    const socket = { remoteAddress: '2001:db8:0:1::7' };
+    assert.equal(await clientOf({ method: 'GET', url: '/', headers: spoofed, socket }), '2001:db8:0:1::/64');
+    assert.equal(await clientOf(posts({}), { clientIp: 'nonsense' }), 'unknown');
+  });
+
   test("Node's own requests, of which two credentials are two", async () => {
     const { gate } = gateOf();
     const server = http.createServer(async (incoming, response) => {
