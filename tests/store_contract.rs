@@ -16,15 +16,20 @@ mod counters;
 mod gate;
 #[path = "support/mint.rs"]
 mod mint;
+#[path = "support/texts.rs"]
+mod texts;
 
 use edgegate::dpop::ReplayKey;
-use edgegate::policy::LimitStore;
+use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::rate::{self, Algorithm, Cell, Limit};
+use edgegate::store::keyed::{Keyed, Remembered};
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
+use edgegate::store::shared::SharedCounters;
 use edgegate::store::{CounterGroup, CounterStore, ReplayStore, RevocationStore, StoreError};
 use gate::{NOW, Stores, entry, later, run};
 use proptest::prelude::*;
 use serde_json::json;
+use texts::Texts;
 
 const MEMORY: LimitStore = LimitStore::Memory;
 
@@ -245,4 +250,62 @@ fn entries_past_their_end_make_room_with_the_next_write() {
     let found = run(store.entries(&keys)).unwrap();
     let there: Vec<bool> = found.iter().map(Option::is_some).collect();
     assert_eq!(there, [false, true, true, true]);
+}
+
+/// Entries and records over a store of texts, remembered for no time, or for as long as may be: an
+/// isolate that writes sees what it wrote.
+#[test]
+fn entries_and_records_over_texts() {
+    for cache in [CacheSecs(0), CacheSecs(3600)] {
+        let fresh = || {
+            let texts: &Texts = Box::leak(Box::default());
+            Keyed::new(texts, Box::leak(Box::<Remembered>::default()), cache, cache)
+        };
+        run(contract::revocations_are_found_and_replaced(&fresh()));
+        run(contract::revocations_are_removed_idempotently(&fresh()));
+        run(contract::revocations_are_listed_once_each(fresh));
+        run(contract::a_listing_survives_changes(fresh));
+        run(contract::records_are_found_and_replaced(&fresh()));
+        run(contract::records_are_listed_once_each(&fresh()));
+    }
+}
+
+#[test]
+fn counters_that_compare_and_swap() {
+    let exact = &LimitStore::DurableObject;
+    let texts = [(); 5].map(|()| Texts::default());
+    let counters = texts.each_ref().map(SharedCounters::new);
+    run(contract::counters_are_kept_by_group_and_name(&counters[0], exact));
+    run(contract::counters_take_all_or_nothing(&counters[1], exact));
+    run(contract::counters_are_refunded(&counters[2], exact));
+    run(contract::counters_admit_exactly_the_limit_at_once(&counters[3], exact));
+    run(contract::counters_follow_the_clock(&counters[4], exact));
+    assert!(texts[3].lost.get() > 0, "they raced");
+}
+
+#[test]
+fn cells_that_cannot_be_read_are_a_fault_and_stay_as_they_are() {
+    let (texts, group) = (Texts::default(), CounterGroup::new(&["g"]));
+    let counters = SharedCounters::new(&texts);
+    let limit = [Limit::new("a", 5, 60, Algorithm::FixedWindow).unwrap()];
+    let take = |now| run(counters.take(&MEMORY, &group, &limit, 1, now));
+    assert_eq!(take(NOW).unwrap()[0].remaining, 4);
+    let name = format!("count/v1/{group}");
+    let written = texts.values.borrow()[&name].clone();
+    assert_eq!(
+        written,
+        r#"{"v":1,"cells":{"a":{"cell":{"f":{"s":1699999980000,"n":1}},"until":1700000040000}}}"#
+    );
+    for (damaged, problem) in [
+        ("[]", "cells are not ours: expected an object, found a list"),
+        (r#"{"v":1}"#, "cells are not ours: is required"),
+        (r#"{"v":2,"cells":{}}"#, "cells are of a later version"),
+    ] {
+        texts.values.borrow_mut().insert(name.clone(), damaged.to_owned());
+        assert_eq!(take(NOW).unwrap_err(), StoreError::new(problem));
+        assert_eq!(texts.values.borrow()[&name], damaged);
+    }
+    texts.values.borrow_mut().insert(name, written);
+    assert_eq!(take(later(39_999)).unwrap()[0].remaining, 3);
+    assert_eq!(take(later(40_000)).unwrap()[0].remaining, 4, "another window");
 }
