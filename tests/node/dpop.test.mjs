@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import * as jose from 'jose';
 
-import { EdgegateError, createVerifier } from '../../pkg/node.js';
+import { EdgegateError, createGate, createVerifier, memoryStore } from '../../pkg/node.js';
 import { Replays } from '../../pkg/lib/replays.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
 import { bind } from '../../pkg/lib/index.js';
-import { CLAIMS, NOW, options, pairFor, refusalOf, refusalOfPromise, secretFor, signHmac } from './support.mjs';
+import { AUDIENCE, CLAIMS, ISSUER, NOW, options, pairFor, refusalOf, refusalOfPromise, secretFor, signHmac } from './support.mjs';
 
 const URL_OF_POSTS = 'https://api.test/v1/posts';
 const thumbprint = (publicKey) => jose.calculateJwkThumbprint(publicKey.export({ format: 'jwk' }));
@@ -245,6 +245,15 @@ describe('a store remembers for all processes', () => {
     assert.equal(refusalOf(() => one.verifySync(token, with_(proof)), EdgegateError).code, 'SYNC_UNSUPPORTED');
   });
 
+  test('and the stores of the package are such stores', async () => {
+    const token = await boundTo('ES256');
+    const replay = memoryStore({ now: () => NOW });
+    const [one, two] = [createVerifier(options({ dpop: { replay } })), createVerifier(options({ dpop: { replay } }))];
+    const proof = await proofBy('ES256', token);
+    assert.equal((await one.verify(token, with_(proof))).claims.sub, CLAIMS.sub);
+    assert.deepEqual(await refusalOfPromise(two.verify(token, with_(proof)), EdgegateError), REPLAYED);
+  });
+
   test('and without its answer nobody is admitted', async () => {
     const token = await boundTo('ES256');
     for (const [answer, message] of [
@@ -319,5 +328,31 @@ describe('verifyRequest', () => {
     assert.deepEqual(await refusalOfPromise(verifier.verifyRequest(inner), EdgegateError), invalid('htu is not the URL of the request'));
     assert.equal((await verifier.verifyRequest(inner, { url: URL_OF_POSTS })).claims.sub, CLAIMS.sub);
     assert.equal((await refusalOfPromise(verifier.verifyRequest(inner, { uri: 'x' }), EdgegateError)).path, 'uri');
+  });
+});
+
+describe('createGate', () => {
+  const gateWith = (dpop) => createGate({
+    issuers: [{ issuer: ISSUER, audience: [AUDIENCE], algorithms: ['HS256'], secret: 'JWT_SECRET', ...(dpop && { dpop }) }],
+  }, { secrets: { JWT_SECRET: secretFor('HS256') }, now: () => NOW });
+  const ask = (gate, headers, url = URL_OF_POSTS) => gate.check(new Request(`${url}?page=2`, { headers }), { clientIp: '192.0.2.1' });
+
+  test('takes a bound token with its proof, once', async () => {
+    const token = await boundTo('ES256');
+    for (const gate of [gateWith(undefined), gateWith('required')]) {
+      const headers = { authorization: `DPoP ${token}`, dpop: await proofBy('ES256', token) };
+      const first = await ask(gate, headers);
+      assert.ok(first.ok, JSON.stringify(first));
+      assert.equal(first.identity.subject, CLAIMS.sub);
+      const again = await ask(gate, headers);
+      assert.deepEqual({ code: again.code, reason: again.reason }, { code: 'INVALID_TOKEN', reason: 'dpop_replayed' });
+      assert.match(again.response().headers.get('www-authenticate'), /^DPoP realm="edgegate", error="invalid_dpop_proof", algs=/);
+      const plain = await ask(gate, { authorization: `Bearer ${token}` });
+      assert.deepEqual({ ok: plain.ok, reason: plain.reason }, { ok: false, reason: 'dpop_required' });
+    }
+    const other = await ask(gateWith(undefined), { authorization: `DPoP ${token}`, dpop: await proofBy('ES256', token) }, 'https://other.test/v1/posts');
+    assert.equal(other.reason, 'dpop_proof');
+    assert.equal((await ask(gateWith('off'), { authorization: `Bearer ${token}` })).ok, true);
+    assert.equal((await ask(gateWith('required'), { authorization: `Bearer ${bearer}` })).reason, 'dpop_not_bound');
   });
 });
