@@ -11,6 +11,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TARGET = path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target');
 const { artefacts } = JSON.parse(readFileSync(new URL('../sizes.json', import.meta.url), 'utf8'));
 
+const CARGO = 'target/wasm32-unknown-unknown/';
+
 const CUSTOM = 0;
 const IMPORT = 2;
 const CODE = 10;
@@ -150,7 +152,8 @@ function analyse(bytes) {
 
 export function bytesByCrate() {
   return artefacts.map(({ name, compiled, build }) => {
-    const file = path.join(TARGET, 'wasm32-unknown-unknown', compiled, 'edgegate.wasm');
+    // `target/` may be elsewhere for cargo; what is bound for npm lies in the repository's.
+    const file = compiled.startsWith(CARGO) ? path.join(TARGET, compiled.slice('target/'.length)) : path.join(ROOT, compiled);
     if (!existsSync(file)) throw new Error(`${name}: not compiled: ${build}`);
     return { name, ...analyse(readFileSync(file)) };
   });

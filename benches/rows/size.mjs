@@ -4,7 +4,7 @@ import { atMost } from '../lib/measure.mjs';
 import { sizes } from '../lib/sizes.mjs';
 
 async function size() {
-  return (await sizes()).map(({ name, gzip, target_gzip }) => ({
+  return (await sizes()).filter(({ target_gzip }) => target_gzip !== undefined).map(({ name, gzip, target_gzip }) => ({
     subject: `${name}, gzip`,
     peer: 'its target',
     kind: 'size',
