@@ -190,6 +190,23 @@ impl fmt::Debug for Header {
     }
 }
 
+/// The header that was read last, with its text. An issuer's tokens mostly begin with the same one.
+#[derive(Default)]
+pub struct LastHeader(Option<(String, Header)>);
+
+impl LastHeader {
+    fn of(&self, segment: &str) -> Option<Header> {
+        self.0.as_ref().filter(|(text, _)| text == segment).map(|(_, header)| header.clone())
+    }
+}
+
+/// Shows nothing: it is text of a token.
+impl fmt::Debug for LastHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LastHeader(_)")
+    }
+}
+
 /// A token that is well formed and nothing more: no word of it is to be believed.
 #[derive(Clone)]
 pub struct UntrustedToken<'a> {
@@ -215,31 +232,35 @@ impl<'a> UntrustedToken<'a> {
         Self::parse_with_members(token, max_length).map(|(token, _)| token)
     }
 
-    /// The same with the members of the header that [`Header`] has no use for.
+    /// The same, where the header need not be read again if its text is that of the last one.
+    ///
+    /// # Errors
+    /// As [`UntrustedToken::parse`].
+    pub fn parse_after(
+        token: &'a str,
+        max_length: usize,
+        last: &mut LastHeader,
+    ) -> Result<Self, Error> {
+        let segments = Segments::of(token, max_length)?;
+        if let Some(header) = last.of(segments.header) {
+            return segments.with_header(header);
+        }
+        let (parsed, _) = Self::parse_with_members(token, max_length)?;
+        last.0 = Some((segments.header.to_owned(), parsed.header.clone()));
+        Ok(parsed)
+    }
+
+    /// [`UntrustedToken::parse`] with the members of the header that [`Header`] has no use for.
     pub(crate) fn parse_with_members(
         token: &'a str,
         max_length: usize,
     ) -> Result<(Self, Map<String, Value>), Error> {
-        if token.len() > max_length {
-            return Err(Error::TokenTooLong { length: token.len(), limit: max_length });
-        }
-        let not_three =
-            || malformed(Part::Token, "expected three segments, header and signature not empty");
-        let (message, signature) = token.rsplit_once('.').ok_or_else(not_three)?;
-        let (header, payload) = message.split_once('.').ok_or_else(not_three)?;
-        // Nothing is a payload like another (RFC 7515 §3). It is no claims set: as a JWT it is refused there.
-        if header.is_empty() || signature.is_empty() || payload.contains('.') {
-            return Err(not_three());
-        }
-        let decode = |segment, part| {
-            base64url::decode_public(segment)
-                .ok_or_else(|| malformed(part, "not base64url without padding"))
-        };
-        let header = decode(header, Part::Header)?;
-        let payload = decode(payload, Part::Payload)?;
-        let signature = decode(signature, Part::Signature)?;
+        let segments = Segments::of(token, max_length)?;
+        let header = decode(segments.header, Part::Header)?;
+        let payload = decode(segments.payload, Part::Payload)?;
+        let signature = decode(segments.signature, Part::Signature)?;
         let (header, members) = Header::parse(&header)?;
-        Ok((Self { header, message, payload, signature }, members))
+        Ok((Self { header, message: segments.message, payload, signature }, members))
     }
 
     /// The header: good for choosing a key, and for nothing else yet.
@@ -319,6 +340,43 @@ impl<'a> UntrustedToken<'a> {
             key_id: key.id().map(str::to_owned),
         }
     }
+}
+
+/// The three segments of a token, not decoded.
+struct Segments<'a> {
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+    /// The first two with the dot between them.
+    message: &'a str,
+}
+
+impl<'a> Segments<'a> {
+    fn of(token: &'a str, max_length: usize) -> Result<Self, Error> {
+        if token.len() > max_length {
+            return Err(Error::TokenTooLong { length: token.len(), limit: max_length });
+        }
+        let not_three =
+            || malformed(Part::Token, "expected three segments, header and signature not empty");
+        let (message, signature) = token.rsplit_once('.').ok_or_else(not_three)?;
+        let (header, payload) = message.split_once('.').ok_or_else(not_three)?;
+        // Nothing is a payload like another (RFC 7515 §3). It is no claims set: as a JWT it is refused there.
+        if header.is_empty() || signature.is_empty() || payload.contains('.') {
+            return Err(not_three());
+        }
+        Ok(Self { header, payload, signature, message })
+    }
+
+    fn with_header(self, header: Header) -> Result<UntrustedToken<'a>, Error> {
+        let payload = decode(self.payload, Part::Payload)?;
+        let signature = decode(self.signature, Part::Signature)?;
+        Ok(UntrustedToken { header, message: self.message, payload, signature })
+    }
+}
+
+fn decode(segment: &str, part: Part) -> Result<Vec<u8>, Error> {
+    base64url::decode_public(segment)
+        .ok_or_else(|| malformed(part, "not base64url without padding"))
 }
 
 /// Shows lengths only: a token is a credential.
@@ -516,6 +574,33 @@ mod tests {
         };
         assert_eq!(names(Algorithm::is_symmetric), ["HS256", "HS384", "HS512"]);
         assert_eq!(names(|one| !one.needs_host()), ["HS256", "HS384", "HS512", "EdDSA"]);
+    }
+
+    #[test]
+    fn a_header_read_before_saves_work_and_changes_nothing() {
+        let encode = |text: &str| base64url::encode(text.as_bytes());
+        let (hs256, named) = (r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","kid":"k"}"#);
+        let mut last = LastHeader::default();
+        for (header, payload, signature) in [
+            (hs256, "e30", "AA"),
+            (hs256, "W10", "AQ"),
+            (hs256, "e3", "AA"),
+            (hs256, "e30", "AB"),
+            (named, "e30", "AA"),
+            (r#"{"alg":"none"}"#, "e30", "AA"),
+            (r#"{"alg":"none"}"#, "e30", "AA"),
+            (named, "", "AA"),
+        ] {
+            let token = format!("{}.{payload}.{signature}", encode(header));
+            let parts = |token: UntrustedToken<'_>| (token.header, token.payload, token.signature);
+            assert_eq!(
+                UntrustedToken::parse_after(&token, 8192, &mut last).map(parts),
+                UntrustedToken::parse(&token, 8192).map(parts),
+                "{token}"
+            );
+        }
+        assert!(last.of(&encode(named)).is_some());
+        assert!(last.of(&encode(hs256)).is_none());
     }
 
     #[test]

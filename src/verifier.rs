@@ -49,7 +49,7 @@ use core::fmt;
 
 use crate::claims::{ClaimRules, Claims, Scopes};
 use crate::error::Error;
-use crate::jws::{self, Algorithm, Header, UntrustedToken, VerifiedJws};
+use crate::jws::{self, Algorithm, Header, LastHeader, UntrustedToken, VerifiedJws};
 use crate::keys::KeySet;
 use crate::time::UnixTime;
 
@@ -132,7 +132,19 @@ impl Verifier {
     /// As [`UntrustedToken::parse`] and [`UntrustedToken::unverified_issuer`]; [`Error::UnknownIssuer`], also
     /// if there is no `iss`; [`Error::AlgorithmNotAllowed`].
     pub fn begin<'a>(&'a self, token: &'a str) -> Result<Pending<'a>, Error> {
-        let token = UntrustedToken::parse(token, self.max_token_length)?;
+        self.begin_after(token, &mut LastHeader::default())
+    }
+
+    /// The same, where the header need not be read again if its text is that of the last one.
+    ///
+    /// # Errors
+    /// As [`Verifier::begin`].
+    pub fn begin_after<'a>(
+        &'a self,
+        token: &'a str,
+        last: &mut LastHeader,
+    ) -> Result<Pending<'a>, Error> {
+        let token = UntrustedToken::parse_after(token, self.max_token_length, last)?;
         let name = token.unverified_issuer()?.ok_or(Error::UnknownIssuer)?;
         let issuer = self
             .issuers

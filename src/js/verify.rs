@@ -8,7 +8,7 @@ use super::handles::Handles;
 use super::host::{self, Verdict};
 use super::no_such_handle;
 use crate::error::Error;
-use crate::jws::{self, Algorithm, UntrustedToken};
+use crate::jws::{self, Algorithm, LastHeader, UntrustedToken};
 use crate::keys::KeySet;
 use crate::keys::remote::{Plan, RemoteKeySet};
 use crate::time::UnixMillis;
@@ -26,12 +26,13 @@ pub(super) struct RunningVerifier {
     verifier: Verifier,
     /// One for each issuer; of use to those that publish their keys.
     remote: Vec<RemoteKeySet>,
+    last_header: LastHeader,
 }
 
 impl RunningVerifier {
     pub(super) fn new(verifier: Verifier) -> Self {
         let remote = verifier.issuers().iter().map(|_| RemoteKeySet::default()).collect();
-        Self { verifier, remote }
+        Self { verifier, remote, last_header: LastHeader::default() }
     }
 
     fn remote(&mut self, issuer: usize) -> Result<(&Issuer, &mut RemoteKeySet), Error> {
@@ -61,7 +62,7 @@ fn with<T>(
 pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Status, Error> {
     with(handle, |running| {
         let issuers = running.verifier.issuers();
-        let pending = running.verifier.begin(token)?;
+        let pending = running.verifier.begin_after(token, &mut running.last_header)?;
         let issuer = pending.issuer();
         let place = issuers.iter().position(|one| core::ptr::eq(one, issuer)).unwrap_or_default();
         exchange::leave(Slot::Issuer, place);
