@@ -20,6 +20,11 @@ export interface ExpressGuardOptions<Request extends ExpressRequest = any> {
    * has to say `path_case: "insensitive"`, else its route for `/admin` would not be asked about `/ADMIN`.
    */
   caseSensitive?: boolean | undefined;
+  /**
+   * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
+   * the URL. Default: none, and such tokens are refused: what `Host` says is the caller's choice.
+   */
+  origin?: string | undefined;
 }
 
 /**

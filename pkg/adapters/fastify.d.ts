@@ -7,6 +7,11 @@ export interface FastifyGuardOptions {
    * that proxy. Default: what the policy says in `client_ip_header`, else the socket's address; `X-Forwarded-For` is not read.
    */
   clientIp?: ((request: FastifyRequest) => string | undefined) | undefined;
+  /**
+   * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
+   * the URL. Default: none, and such tokens are refused: what `Host` says is the caller's choice.
+   */
+  origin?: string | undefined;
 }
 
 /**

@@ -7,6 +7,12 @@ export interface FetchGuardOptions<Rest extends unknown[]> {
    * `(request, server) => server.requestIP(request)?.address`.
    */
   clientIp?: ((request: Request, ...rest: Rest) => string | undefined) | undefined;
+  /**
+   * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
+   * the URL. Default: none, and the URL of the request counts. Say it where the
+   * host in that is the caller's choice: on servers that take it from `Host`. Workers are asked under their own names only.
+   */
+  origin?: string | undefined;
 }
 
 /**

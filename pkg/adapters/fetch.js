@@ -3,11 +3,12 @@ import { adapter } from '../lib/adapter.js';
 /** `guard` of fetch.d.ts. */
 export function guard(gate, handler, options = {}) {
   if (typeof handler !== 'function') throw new TypeError('edgegate: handler: expected a function');
-  const { check } = adapter(gate, options);
+  const { check, origin, urlOf } = adapter(gate, options);
   return async function edgegate(request, ...rest) {
     const context = rest.find((one) => typeof one?.waitUntil === 'function');
     const waitUntil = context && ((promise) => context.waitUntil(promise));
-    const decision = await check(request, [request, ...rest], { waitUntil });
+    const { method, url, headers } = request;
+    const decision = await check({ method, url: origin ? urlOf(url) : url, headers }, [request, ...rest], { waitUntil });
     if (!decision.ok) return decision.response();
     return withHeaders(await handler(request, decision.identity, ...rest), decision.headers);
   };

@@ -8,6 +8,12 @@ export interface HonoGuardOptions {
    * `(c) => getConnInfo(c).remote.address`.
    */
   clientIp?: ((context: Context) => string | undefined) | undefined;
+  /**
+   * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
+   * the URL. Default: none, and the URL of the request counts, but on Node, where
+   * its host is the caller's choice: there such tokens are refused.
+   */
+  origin?: string | undefined;
 }
 
 /**

@@ -2,11 +2,15 @@ import { adapter } from '../lib/adapter.js';
 
 /** `guard` of hono.d.ts. */
 export function guard(gate, options = {}) {
-  const { check } = adapter(gate, options);
+  const { check, origin, urlOf } = adapter(gate, options);
   return async function edgegate(context, next) {
     // On Node there is a socket; in Workers the gate reads what the platform says.
-    const fallback = context.env?.incoming?.socket?.remoteAddress;
-    const decision = await check(context.req.raw, [context], { fallback, waitUntil: waitUntilOf(context) });
+    const incoming = context.env?.incoming;
+    const fallback = incoming?.socket?.remoteAddress;
+    const { method, url, headers } = context.req.raw;
+    // Of the URL on Node the caller has written the host.
+    const request = { method, url: origin || incoming ? urlOf(url) : url, headers };
+    const decision = await check(request, [context], { fallback, waitUntil: waitUntilOf(context) });
     if (!decision.ok) return decision.response();
     context.set('auth', decision.identity);
     await next();

@@ -1,21 +1,29 @@
 import { bearerGate } from './bearer.js';
+import { pathOf } from './gate-request.js';
 
 /**
  * What all adapters share: `check(request, …what the framework gave)` by a gate, or by a verifier alone.
  *
  * Misuse throws a TypeError, which is the same class for those that require the adapter as for those that import it.
  */
-export function adapter(gate, options, known = ['clientIp']) {
+export function adapter(gate, options, known = ['clientIp', 'origin']) {
   const checks = gateOf(gate);
   if (typeof options !== 'object' || options === null) throw new TypeError('edgegate: options: expected an object');
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw new TypeError(`edgegate: ${name} is not a known option, expected one of ${known.join(', ')}`);
   }
-  const { clientIp } = options;
+  const { clientIp, origin } = options;
   if (clientIp !== undefined && typeof clientIp !== 'function') {
     throw new TypeError('edgegate: clientIp: expected a function that returns the address');
   }
+  if (origin !== undefined && !isOrigin(origin)) throw new TypeError("edgegate: origin: expected one like 'https://api.example.com'");
   return {
+    /**
+     * The URL by which callers know the target. A caller writes the authority himself (`Host`, or a target in absolute form), so
+     * only the one that was configured counts for proofs of possession; without it the URL is but a path, and no proof holds.
+     */
+    urlOf: (target) => `${origin ?? ''}${pathOf(target)}`,
+    origin,
     /** `given` is what `clientIp` is called with; without such a function, `fallback` is the address that is known anyway. */
     check: (request, given, { fallback, waitUntil } = {}) => checks.check(request, {
       clientIp: (clientIp === undefined ? fallback : clientIp(...given)) ?? undefined, waitUntil,
@@ -37,6 +45,14 @@ function gateOf(gate) {
 export function refuseOtherCase(pathCase, framework) {
   if (pathCase !== 'sensitive') return;
   throw new TypeError(`edgegate: path_case: the policy tells /a from /A: say path_case: "insensitive" in it, or ${framework}`);
+}
+
+function isOrigin(value) {
+  try {
+    return new URL(value).origin === value && /^https?:/.test(value);
+  } catch {
+    return false;
+  }
 }
 
 /** The request of Node as it came: the target as it was sent, and every header, also those that Node drops. */

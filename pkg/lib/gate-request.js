@@ -20,11 +20,18 @@ export function factsOf(request, clientIp, clientIpHeader) {
   if (typeof method !== 'string' || typeof url !== 'string') throw invalid('request', 'expected a Request, or method, url and headers');
   if (clientIp !== undefined && typeof clientIp !== 'string') throw invalid('clientIp', 'expected a string');
   const read = readerOf(request);
-  const facts = { method, url };
+  // In Node's own request a target with an authority (RFC 9112 §3.2.2) has the one that the caller chose.
+  const facts = { method, url: typeof request.httpVersion === 'string' ? pathOf(url) : url };
   for (const [name, [header, separator]] of Object.entries(HEADERS)) facts[name] = read(header, separator);
   facts.clientIp = clientIp ?? (clientIpHeader === undefined ? undefined : read(clientIpHeader.toLowerCase(), ', '))
     ?? request.socket?.remoteAddress;
   return facts;
+}
+
+/** Path and query, character by character, of a URL or of a path. */
+export function pathOf(target) {
+  const rest = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
+  return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 /** Reads headers by their lower-case names. */

@@ -1,6 +1,6 @@
 // What every adapter has to do, over real HTTP, whatever the framework.
 //
-// An application is started by `start({ gate, clientIp })` and has these routes behind the guard: `GET /v1/whoami` and
+// An application is started by `start({ gate, clientIp, origin })` and has these routes behind the guard: `GET /v1/whoami` and
 // `GET /public/whoami` answer with the identity as JSON, `POST /v1/echo` with its body, `GET /v1/admin/secret` with a word.
 
 import assert from 'node:assert/strict';
@@ -8,6 +8,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
+import * as jose from 'jose';
 
 import { createApiKeys, createGate, createVerifier } from '../../../pkg/node.js';
 import { AUDIENCE, CLAIMS, ISSUER, NOW, options, pairFor, secretFor, signBy, signHmac } from '../support.mjs';
@@ -85,11 +86,12 @@ function sameAnswer(answer, decision) {
 const refusal = (path, { method = 'GET', headers = [] } = {}) => newGate().check({ method, url: path, rawHeaders: headers.flat(), headers: {} });
 
 /**
- * @param start starts the application: `({ gate, clientIp }) → { port, stop }`; `gate` is missing where the application makes its own
+ * @param start starts the application: `({ gate, clientIp, origin }) → { port, stop }`; `clientIp` is the name of a header; `gate` is missing where the application makes its own
  * @param own whether it does; then what needs another gate is left out
+ * @param takesHost whether the framework does not say that the URL's host is what the caller wrote
  * @param normalises whether the runtime resolves dot segments before anybody sees them
  */
-export function behaves(start, { own = false, normalises = false } = {}) {
+export function behaves(start, { own = false, normalises = false, takesHost = false } = {}) {
   let app;
   before(async () => {
     app = await start({ gate: own ? undefined : newGate() });
@@ -240,6 +242,34 @@ export function behaves(start, { own = false, normalises = false } = {}) {
     });
   });
 
+  test('a bound token passes with a proof for the origin that was said, whatever Host and the target say', async () => {
+    const { publicKey, privateKey } = pairFor('ES256');
+    const jwk = publicKey.export({ format: 'jwk' });
+    const bound = token({ cnf: { jkt: await jose.calculateJwkThumbprint(jwk) } });
+    const proof = (htu) => new jose.SignJWT({
+      jti: randomBytes(8).toString('hex'), htm: 'GET', htu, iat: NOW, ath: createHash('sha256').update(bound).digest('base64url'),
+    }).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey);
+    const present = async (request, htu, path = '/v1/whoami') => {
+      const answer = await request(path, { headers: [['Authorization', `DPoP ${bound}`], ['DPoP', await proof(htu)]] });
+      return [answer.status, answer.status === 200 ? JSON.parse(answer.body).subject : JSON.parse(answer.body).code];
+    };
+    await withApp({ gate: newGate(), origin: 'https://api.example.com' }, async (request) => {
+      assert.deepEqual(await present(request, 'https://api.example.com/v1/whoami'), [200, CLAIMS.sub]);
+      // Proofs that were made for another server, sent on by that server.
+      for (const elsewhere of ['http://app.test', 'https://app.test', 'http://elsewhere.test']) {
+        assert.deepEqual(await present(request, `${elsewhere}/v1/whoami`), [401, 'INVALID_TOKEN']);
+        assert.deepEqual(await present(request, `${elsewhere}/v1/whoami`, `${elsewhere}/v1/whoami`), [401, 'INVALID_TOKEN']);
+      }
+      assert.equal((await request('/v1/whoami', { headers: [bearer(bound)] })).status, 401);
+    });
+    if (takesHost) return;
+    await withApp({ gate: newGate() }, async (request) => {
+      for (const path of ['/v1/whoami', 'http://app.test/v1/whoami']) {
+        assert.deepEqual(await present(request, 'http://app.test/v1/whoami', path), [401, 'INVALID_TOKEN']);
+      }
+    });
+  });
+
   test('a gate that fails lets nobody through', async () => {
     for (const check of [async () => { throw new Error('boom'); }, () => { throw new Error('boom'); }, async () => undefined]) {
       await withApp({ gate: { check } }, async (request) => {
@@ -296,7 +326,10 @@ export function refusesMisuse(guard) {
   for (const none of [undefined, null, {}, () => {}, keys]) {
     assert.throws(() => guard(none), { name: 'TypeError', message: 'edgegate: expected a gate of createGate, or a verifier of createVerifier' });
   }
-  assert.throws(() => guard(gate, { trustProxy: true }), { name: 'TypeError', message: 'edgegate: trustProxy is not a known option, expected one of clientIp' });
+  assert.throws(() => guard(gate, { trustProxy: true }), { name: 'TypeError', message: 'edgegate: trustProxy is not a known option, expected one of clientIp, origin' });
+  for (const origin of ['api.example.com', 'https://api.example.com/', 'https://api.example.com/v1', 'ftp://x', '', 5]) {
+    assert.throws(() => guard(gate, { origin }), { name: 'TypeError', message: "edgegate: origin: expected one like 'https://api.example.com'" });
+  }
   assert.throws(() => guard(gate, { clientIp: 'x-real-ip' }), { name: 'TypeError', message: 'edgegate: clientIp: expected a function that returns the address' });
   assert.throws(() => guard(gate, null), TypeError);
 }

@@ -22,7 +22,7 @@ const listen = async (handler) => {
   };
 };
 
-const optionsOf = (clientIp) => (clientIp ? { clientIp: (request) => request.headers[clientIp] } : {});
+const optionsOf = ({ clientIp, origin }) => ({ origin, clientIp: clientIp && ((request) => request.headers[clientIp]) });
 const digest = (body) => createHash('sha256').update(body).digest('hex');
 
 function routes(express) {
@@ -39,22 +39,22 @@ const quiet = (error, request, response, next) => (response.headersSent ? next(e
 
 for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]) {
   describe(name, () => {
-    behaves(({ gate, clientIp }) => {
+    behaves(({ gate, ...rest }) => {
       const app = express();
-      app.use(guard(gate, optionsOf(clientIp)), routes(express), quiet);
+      app.use(guard(gate, optionsOf(rest)), routes(express), quiet);
       return listen(app);
     });
   });
 
   describe(`${name}, in a router that is mounted`, () => {
-    behaves(({ gate, clientIp }) => {
+    behaves(({ gate, ...rest }) => {
       const app = express();
       // `url` begins behind the place here, and that is not what the policy means.
-      app.use('/v1', guard(gate, optionsOf(clientIp)));
-      app.use('/public', guard(gate, optionsOf(clientIp)));
+      app.use('/v1', guard(gate, optionsOf(rest)));
+      app.use('/public', guard(gate, optionsOf(rest)));
       app.use(routes(express), quiet);
       // What is beside the guarded places is refused by itself, as the behaviour expects.
-      const beside = guard(gate, optionsOf(clientIp));
+      const beside = guard(gate, optionsOf(rest));
       return listen((request, response) => (/^\/(?:v1|public)(?:\/|$)/i.test(request.url) ? app(request, response) : beside(request, response, () => app(request, response))));
     });
   });
@@ -86,8 +86,8 @@ describe('Node without a framework', () => {
       response.end(digest(Buffer.concat(chunks)));
     },
   };
-  behaves(({ gate, clientIp }) => {
-    const middleware = guard(gate, optionsOf(clientIp));
+  behaves(({ gate, ...rest }) => {
+    const middleware = guard(gate, optionsOf(rest));
     return listen((request, response) => middleware(request, response, (error) => {
       if (error) {
         response.statusCode = 500;
@@ -97,6 +97,26 @@ describe('Node without a framework', () => {
       const handler = handlers[`${request.method} ${pathname.toLowerCase()}`];
       response.statusCode = handler ? 200 : 404;
       return handler ? handler(request, response) : response.end();
+    }));
+  });
+});
+
+describe('a gate that is asked with Node\'s own request', () => {
+  // As the documentation of `check` has it, without the adapter; a path is all that it can know.
+  behaves(({ gate, clientIp, origin }) => {
+    if (clientIp !== undefined || origin !== undefined || typeof gate.verifySync === 'function') return listen(express5().use(guard(gate, optionsOf({ clientIp, origin })), routes(express5), quiet));
+    const app = express5().use(routes(express5));
+    return listen((request, response) => Promise.resolve().then(() => gate.check(request)).then((decision) => {
+      for (const [name, value] of Object.entries(decision.headers)) response.setHeader(name, value);
+      if (!decision.ok) {
+        response.statusCode = decision.status;
+        return response.end(decision.body);
+      }
+      request.auth = decision.identity;
+      return app(request, response);
+    }).catch(() => {
+      response.statusCode = 500;
+      response.end();
     }));
   });
 });

@@ -18,9 +18,9 @@ async function routes(app) {
   app.post('/v1/echo', async (request) => digest(request.body));
 }
 
-const start = (serverOptions, arrange) => async ({ gate, clientIp }) => {
+const start = (serverOptions, arrange) => async ({ gate, clientIp, origin }) => {
   const app = Fastify({ forceCloseConnections: true, ...serverOptions });
-  await arrange(app, guard(gate, clientIp ? { clientIp: (request) => request.headers[clientIp] } : {}));
+  await arrange(app, guard(gate, { origin, clientIp: clientIp && ((request) => request.headers[clientIp]) }));
   await app.listen({ port: 0, host: '127.0.0.1' });
   return { port: app.server.address().port, stop: () => app.close() };
 };

@@ -24,10 +24,10 @@ async function handler(request, auth) {
 }
 
 describe('a fetch handler on Node', () => {
-  behaves(async ({ gate, clientIp }) => {
+  behaves(async ({ gate, clientIp, origin }) => {
     // A `Request` does not say where it came from: what serves it does.
     const address = clientIp ? (request) => request.headers.get(clientIp) : (_, { incoming }) => incoming.socket.remoteAddress;
-    const guarded = guard(gate, handler, { clientIp: address });
+    const guarded = guard(gate, handler, { clientIp: address, origin });
     const server = http.createServer(getRequestListener(guarded, { errorHandler: (error) => new Response(null, { status: error instanceof RequestError ? 400 : 500 }) }));
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     return {
@@ -37,7 +37,7 @@ describe('a fetch handler on Node', () => {
         server.closeAllConnections();
       }),
     };
-  }, { normalises: true });
+  }, { normalises: true, takesHost: true });
 });
 
 describe('a fetch handler in workerd', () => {

@@ -33,7 +33,7 @@ const listen = async (app) => {
   };
 };
 
-const guardOf = ({ gate, clientIp }) => guard(gate, clientIp ? { clientIp: (c) => c.req.header(clientIp) } : {});
+const guardOf = ({ gate, clientIp, origin }) => guard(gate, { origin, clientIp: clientIp && ((c) => c.req.header(clientIp)) });
 const quiet = (_, c) => c.body(null, 500);
 
 describe('Hono on Node', () => {
