@@ -22,6 +22,7 @@ const MEASURED: &str = "target/bench/results.json";
 
 /// What a whole run leaves in the repository.
 const RESULTS: &str = "docs/bench/results.json";
+const LOAD_RESULTS: &str = "docs/bench/load.json";
 const CHART: &str = "docs/bench/ratios.svg";
 const DOCUMENT: &str = "docs/benchmarks.md";
 
@@ -30,6 +31,8 @@ const DOCUMENT: &str = "docs/benchmarks.md";
 pub(crate) struct Options {
     /// All rows, if none is named.
     pub(crate) only: Vec<String>,
+    /// The Worker under load instead, by store and mode; `only`, `json` and `from` are not for this.
+    pub(crate) load: bool,
     /// Few rounds: to see that everything runs.
     pub(crate) quick: bool,
     /// Also write the results here as JSON; `-` is stdout, in place of the table.
@@ -43,6 +46,14 @@ pub(crate) struct Options {
 /// # Errors
 /// If a contestant gives a wrong answer. That a target is not met is none: the table says so.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.load {
+        worker::build()?;
+        let results = measure("benches/load.mjs", options)?;
+        if !options.quick {
+            fs::write(project::path(LOAD_RESULTS), results).context(LOAD_RESULTS)?;
+        }
+        return Ok(());
+    }
     let text = match &options.from {
         Some(path) => fs::read_to_string(path).with_context(|| path.clone())?,
         None => {

@@ -166,6 +166,7 @@ fn bench_options(args: &mut lexopt::Parser) -> Result<bench::Options> {
     let mut options = bench::Options::default();
     while let Some(argument) = args.next()? {
         match argument {
+            Value(what) if what == "load" => options.load = true,
             Long("quick") => options.quick = true,
             Long("only") => options.only.push(args.value()?.string()?),
             Long("json") => options.json = Some(args.value()?.string()?),
