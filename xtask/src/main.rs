@@ -59,6 +59,7 @@ Commands:
                            give each parser what a fuzzer comes up with (default: 60 s for each)
   bench [--quick] [--only ROW]... [--json FILE|-] [--from FILE]
                            measure the gate beside its peers; a whole run writes docs/benchmarks.md
+  bench load [--quick]     the Worker under load, by where it counts and how it looks up revocations
   size [--crates]          the bytes of what is shipped, held to benches/sizes.json; what it consists of
   ci                       the same as test
 
