@@ -126,7 +126,7 @@ fn counters_follow_the_clock() {
 /// refusals from memory.
 #[test]
 fn the_contract_holds_through_leases() {
-    let fresh = counters::ExactElsewhere::default;
+    let fresh = counters::ThroughLeases::<counters::Cells>::default;
     let exact = LimitStore::DurableObject;
     run(contract::counters_are_kept_by_group_and_name(&fresh(), &exact));
     run(contract::counters_take_all_or_nothing(&fresh(), &exact));

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use edgegate::policy::LimitStore;
-use edgegate::rate::lease::{Borrow, Grant, give_back, lend};
+use edgegate::rate::lease::{Borrow, Grant, Unspent, give_back, lend};
 use edgegate::rate::{self, Limit, Verdict};
 use edgegate::store::advisory::{AdvisoryCounters, Job};
 use edgegate::store::leases::{Leases, Step};
@@ -15,22 +15,43 @@ use edgegate::time::UnixMillis;
 
 /// An exact counter elsewhere, asked through what an isolate holds, as the Worker does.
 #[derive(Default)]
-pub struct ExactElsewhere {
+pub struct ThroughLeases<C> {
     leases: Leases,
-    cells: RefCell<BTreeMap<(CounterGroup, String), rate::Cell>>,
-    taken: RefCell<Vec<(CounterGroup, Vec<Limit>, UnixMillis)>>,
+    taken: RefCell<Vec<(CounterGroup, UnixMillis)>>,
     pub asked: Cell<u32>,
+    pub counter: C,
 }
 
-impl ExactElsewhere {
-    fn with_cells<R>(
+/// What is behind the leases.
+pub trait Counter {
+    fn take(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        ask: Borrow,
+        now: UnixMillis,
+    ) -> Result<Grant, StoreError>;
+
+    fn give_back(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        unspent: Unspent,
+    ) -> Result<(), StoreError>;
+}
+
+/// The steps of the counter over cells in memory, by the caller's clock.
+#[derive(Default)]
+pub struct Cells(RefCell<BTreeMap<(CounterGroup, String), rate::Cell>>);
+
+impl Cells {
+    fn with<R>(
         &self,
         group: &CounterGroup,
         limits: &[Limit],
         step: impl FnOnce(&mut [(&Limit, Option<rate::Cell>)]) -> R,
     ) -> R {
-        self.asked.set(self.asked.get() + 1);
-        let mut cells = self.cells.borrow_mut();
+        let mut cells = self.0.borrow_mut();
         let name = |limit: &Limit| (*group, limit.name().to_owned());
         let mut meters: Vec<_> =
             limits.iter().map(|limit| (limit, cells.get(&name(limit)).cloned())).collect();
@@ -42,22 +63,31 @@ impl ExactElsewhere {
         }
         result
     }
+}
 
-    async fn ask(
+impl Counter for Cells {
+    fn take(
         &self,
         group: &CounterGroup,
         limits: &[Limit],
-        ask: &Borrow,
+        ask: Borrow,
         now: UnixMillis,
     ) -> Result<Grant, StoreError> {
-        super::gate::a_moment().await;
-        let grant = self.with_cells(group, limits, |meters| lend(meters, ask, now));
-        super::gate::a_moment().await;
-        Ok(grant)
+        Ok(self.with(group, limits, |meters| lend(meters, &ask, now)))
+    }
+
+    fn give_back(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        unspent: Unspent,
+    ) -> Result<(), StoreError> {
+        self.with(group, limits, |meters| give_back(meters, unspent));
+        Ok(())
     }
 }
 
-impl CounterStore for ExactElsewhere {
+impl<C: Counter> CounterStore for ThroughLeases<C> {
     async fn take(
         &self,
         _store: &LimitStore,
@@ -69,12 +99,15 @@ impl CounterStore for ExactElsewhere {
         let taken = match self.leases.begin(group, limits, cost, now) {
             Step::Decided(taken) => taken,
             Step::Ask(ask) => {
-                let answer = self.ask(group, limits, &ask, now).await;
+                self.asked.set(self.asked.get() + 1);
+                super::gate::a_moment().await;
+                let answer = self.counter.take(group, limits, ask, now);
+                super::gate::a_moment().await;
                 self.leases.finish(group, limits, &ask, (now, now), answer)?
             }
         };
         if let Some(at) = taken.at {
-            self.taken.borrow_mut().push((*group, limits.to_vec(), at));
+            self.taken.borrow_mut().push((*group, at));
         }
         Ok(taken.verdicts)
     }
@@ -87,17 +120,12 @@ impl CounterStore for ExactElsewhere {
         cost: u32,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        let at = self
-            .taken
-            .borrow()
-            .iter()
-            .rev()
-            .find_map(|(of, all, at)| (of == group && all == limits).then_some(*at))
-            .unwrap_or(now);
-        if let Some(unspent) = self.leases.refund(group, limits, cost, at, now) {
-            self.with_cells(group, limits, |meters| give_back(meters, unspent));
+        let taken = self.taken.borrow();
+        let last = taken.iter().rev().find_map(|(of, at)| (of == group).then_some(*at));
+        match self.leases.refund(group, limits, cost, last.unwrap_or(now), now) {
+            Some(unspent) => self.counter.give_back(group, limits, unspent),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
