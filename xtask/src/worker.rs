@@ -14,9 +14,9 @@ use crate::{package, process, project, report, toolchain, versions};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// Only this feature: every function that the npm bindings (`js`) export would become callable on
-/// the Worker's entry point.
-const FEATURES: [&str; 2] = ["--features", "worker"];
+/// The crate that is deployed. It asks the library for the feature `worker` alone: every function that the npm
+/// bindings (`js`) export would become callable on the Worker's entry point.
+const CRATE: &str = "worker";
 
 const OUTPUTS: [&str; 2] = ["build/index.js", "build/index_bg.wasm"];
 /// The same module with the names of its functions, which have the same numbers: it tells what stands
@@ -84,8 +84,8 @@ fn set_names_apart(names: Names) -> Result<()> {
 fn compile(more: &[&str]) -> Result<Command> {
     let mut command = process::command("cargo");
     command
+        .current_dir(project::path(CRATE))
         .args(["build", "--lib", "--release", "--target", toolchain::TARGET])
-        .args(FEATURES)
         .args(more)
         .env("WASM_BINDGEN_USE_JS_SYS", "1");
     toolchain::use_wasm32(&mut command)?;
@@ -97,8 +97,8 @@ fn compile(more: &[&str]) -> Result<Command> {
 fn worker_build() -> Result<Command> {
     let mut command = process::command(WORKER_BUILD.bin()?.join("worker-build"));
     command
-        .arg("--release")
-        .args(FEATURES)
+        .current_dir(project::path(CRATE))
+        .args(["--release", "--out-dir", "../build"])
         .env("WASM_BINDGEN_BIN", WASM_BINDGEN.bin()?.join("wasm-bindgen"))
         .env("WASM_OPT_BIN", project::npm_program("wasm-opt"))
         .env("ESBUILD_BIN", project::npm_program("esbuild"));
