@@ -19,7 +19,7 @@ after(() => gate.dispose());
 test('wrangler.toml binds what the Worker and the tests use', () => {
   assert.equal(config.main.replaceAll('\\', '/').endsWith('build/index.js'), true, config.main);
   assert.deepEqual(config.kv_namespaces.map((one) => one.binding), ['EDGEGATE_KV']);
-  assert.deepEqual(config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]), [['EDGEGATE_COUNTERS', 'CounterObject']]);
+  assert.deepEqual(config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]), [['EDGEGATE_COUNTERS', 'CounterObject'], ['EDGEGATE_LEDGER', 'RevocationLedger']]);
   assert.ok(config.migrations.some((one) => one.new_sqlite_classes?.includes('CounterObject')));
 });
 
