@@ -17,7 +17,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     pin::pin,
     task::{Context, Poll, Waker},
 };
@@ -74,6 +74,8 @@ impl OverHttp {
             body.len(),
         )
         .unwrap();
+        // The runtime closes once it has answered what came before the end.
+        stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
