@@ -19,9 +19,9 @@
 
 use core::fmt;
 
-use ed25519_dalek::Signer as _;
+use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
+use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use crate::base64url;
 use crate::claims::Claims;
@@ -30,7 +30,6 @@ use crate::json;
 use crate::jws::{Algorithm, MAX_KEY_ID_LENGTH};
 use crate::keys::{Key, Material, PublicKey};
 use crate::secret::Secret;
-use crate::signature::hmac::HmacKey;
 
 /// A key that signs with one algorithm.
 pub struct SigningKey {
@@ -39,9 +38,11 @@ pub struct SigningKey {
     material: SigningMaterial,
 }
 
+/// Secrets are wiped when they are dropped.
 enum SigningMaterial {
-    Hmac(Box<HmacKey>),
-    /// Wiped when it is dropped.
+    Hs256(Hs256Key),
+    Hs384(Hs384Key),
+    Hs512(Hs512Key),
     Ed25519(Box<ed25519_dalek::SigningKey>),
     Host(PublicKey),
 }
@@ -52,11 +53,16 @@ impl SigningKey {
     /// # Errors
     /// As [`Key::hmac`].
     pub fn hmac(secret: Secret, algorithm: Algorithm, kid: Option<String>) -> Result<Self, Error> {
-        // The same checks, of which only the key schedule is kept.
-        let bytes = Zeroizing::new(secret.expose_secret().to_vec());
+        let bytes = secret.expose_secret();
+        let material = match algorithm {
+            Algorithm::Hs384 => SigningMaterial::Hs384(Hs384Key::new(bytes)),
+            Algorithm::Hs512 => SigningMaterial::Hs512(Hs512Key::new(bytes)),
+            // Any other algorithm is refused below.
+            _ => SigningMaterial::Hs256(Hs256Key::new(bytes)),
+        };
+        // The checks of a key that verifies.
         Key::hmac(secret, algorithm, kid.clone())?;
-        let key = HmacKey::new(&Secret::new(bytes.to_vec()), &[algorithm])?;
-        Ok(Self { algorithm, kid, material: SigningMaterial::Hmac(Box::new(key)) })
+        Ok(Self { algorithm, kid, material })
     }
 
     /// An Ed25519 key, by its seed of 32 bytes (RFC 8032 §5.1.5).
@@ -166,8 +172,12 @@ impl SigningKey {
         let done =
             |signature: &[u8]| Signing::Done(format!("{message}.{}", base64url::encode(signature)));
         match &self.material {
-            SigningMaterial::Hmac(key) => done(&key.tag(self.algorithm, message.as_bytes())),
-            SigningMaterial::Ed25519(key) => done(&key.sign(message.as_bytes()).to_bytes()),
+            SigningMaterial::Hs256(key) => done(&Hs256.sign(key, message.as_bytes()).as_bytes()),
+            SigningMaterial::Hs384(key) => done(&Hs384.sign(key, message.as_bytes()).as_bytes()),
+            SigningMaterial::Hs512(key) => done(&Hs512.sign(key, message.as_bytes()).as_bytes()),
+            SigningMaterial::Ed25519(key) => {
+                done(&Ed25519.sign(key, message.as_bytes()).as_bytes())
+            }
             SigningMaterial::Host(key) => {
                 Signing::NeedsHost(Unsigned { message, key, algorithm: self.algorithm })
             }
@@ -288,9 +298,10 @@ mod tests {
             if vector.source == "RFC 7515 A.1" {
                 // Its header has a line break and another order: the tag alone can be compared.
                 let (message, tag) = vector.signed.rsplit_once('.').unwrap();
-                let SigningMaterial::Hmac(mac) = &key.material else { panic!() };
+                let SigningMaterial::Hs256(mac) = &key.material else { panic!() };
                 assert!(vector.header.contains("\r\n"));
-                assert_eq!(base64url::encode(&mac.tag(key.algorithm, message.as_bytes())), tag);
+                let own = Hs256.sign(mac, message.as_bytes());
+                assert_eq!(base64url::encode(&own.as_bytes()), tag);
             } else {
                 assert_eq!(token, vector.signed, "{}", vector.source);
             }

@@ -55,21 +55,6 @@ impl HmacKey {
             _ => Err(Error::AlgorithmNotAllowed),
         }
     }
-
-    /// The whole MAC of `message`; empty for an algorithm that the key was not made for.
-    pub(crate) fn tag(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
-        match algorithm {
-            Algorithm::Hs256 => mac(self.sha256.as_ref(), message),
-            Algorithm::Hs384 => mac(self.sha384.as_ref(), message),
-            Algorithm::Hs512 => mac(self.sha512.as_ref(), message),
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn mac<M: hmac::Mac + Clone>(keyed: Option<&M>, message: &[u8]) -> Vec<u8> {
-    let Some(keyed) = keyed else { return Vec::new() };
-    keyed.clone().chain_update(message).finalize().into_bytes().to_vec()
 }
 
 fn check<M: hmac::Mac + Clone>(keyed: Option<&M>, message: &[u8], tag: &[u8]) -> Result<(), Error> {
