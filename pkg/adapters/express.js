@@ -3,12 +3,12 @@ import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
 /** `guard` of express.d.ts. */
 export function guard(gate, options = {}) {
   const { caseSensitive = false, ...rest } = options;
-  const { check, pathCase, urlOf } = adapter(gate, rest);
+  const { check, pathCase, urlOfTarget } = adapter(gate, rest);
   if (caseSensitive !== true) refuseOtherCase(pathCase, 'caseSensitive: true here if every router of the application is');
   return async function edgegate(request, response, next) {
     try {
       // In a router that is mounted somewhere, `url` is only what is left of it.
-      const decision = await check(nodeRequest(request, urlOf(request.originalUrl ?? request.url)), [request]);
+      const decision = await check(nodeRequest(request, urlOfTarget(request.originalUrl ?? request.url)), [request]);
       if (!decision.ok) {
         response.statusCode = decision.status;
         setHeaders(response, decision.headers);

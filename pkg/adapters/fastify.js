@@ -2,14 +2,14 @@ import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
 
 /** `guard` of fastify.d.ts. */
 export function guard(gate, options = {}) {
-  const { check, pathCase, urlOf } = adapter(gate, options);
+  const { check, pathCase, urlOfTarget } = adapter(gate, options);
 
   async function edgegate(instance) {
     const { caseSensitive, routerOptions } = instance.initialConfig;
     if ((routerOptions?.caseSensitive ?? caseSensitive) === false) refuseOtherCase(pathCase, 'leave caseSensitive at true');
     if (!instance.hasRequestDecorator('auth')) instance.decorateRequest('auth', null);
     instance.addHook('onRequest', async (request, reply) => {
-      const decision = await check(nodeRequest(request.raw, urlOf(request.originalUrl)), [request]);
+      const decision = await check(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request]);
       reply.headers(decision.headers);
       if (!decision.ok) {
         // To a text, a character set would be added.

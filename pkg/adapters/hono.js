@@ -6,11 +6,10 @@ export function guard(gate, options = {}) {
   return async function edgegate(context, next) {
     // On Node there is a socket; in Workers the gate reads what the platform says.
     const incoming = context.env?.incoming;
-    const fallback = incoming?.socket?.remoteAddress;
     const { method, url, headers } = context.req.raw;
     // Of the URL on Node the caller has written the host.
-    const request = { method, url: origin || incoming ? urlOf(url) : url, headers };
-    const decision = await check(request, [context], { fallback, waitUntil: waitUntilOf(context) });
+    const request = { method, url: origin || incoming ? urlOf(url) : url, headers, socket: incoming?.socket };
+    const decision = await check(request, [context], { waitUntil: waitUntilOf(context) });
     if (!decision.ok) return decision.response();
     context.set('auth', decision.identity);
     await next();

@@ -1,5 +1,5 @@
 import { bearerGate } from './bearer.js';
-import { pathOf } from './gate-request.js';
+import { pathOf, targetPathOf } from './gate-request.js';
 
 /**
  * What all adapters share: `check(request, …what the framework gave)` by a gate, or by a verifier alone.
@@ -22,12 +22,12 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
      * The URL by which callers know the target. A caller writes the authority himself (`Host`, or a target in absolute form), so
      * only the one that was configured counts for proofs of possession; without it the URL is but a path, and no proof holds.
      */
-    urlOf: (target) => `${origin ?? ''}${pathOf(target)}`,
+    urlOf: (url) => `${origin ?? ''}${pathOf(url)}`,
+    /** The same for the target of Node's request. */
+    urlOfTarget: (target) => `${origin ?? ''}${targetPathOf(target)}`,
     origin,
-    /** `given` is what `clientIp` is called with; without such a function, `fallback` is the address that is known anyway. */
-    check: (request, given, { fallback, waitUntil } = {}) => checks.check(request, {
-      clientIp: (clientIp === undefined ? fallback : clientIp(...given)) ?? undefined, waitUntil,
-    }),
+    /** `given` is what `clientIp` is called with. */
+    check: (request, given, { waitUntil } = {}) => checks.check(request, { clientIp: clientIp?.(...given) ?? undefined, waitUntil }),
     pathCase: checks.pathCase,
   };
 }

@@ -21,17 +21,29 @@ export function factsOf(request, clientIp, clientIpHeader) {
   if (clientIp !== undefined && typeof clientIp !== 'string') throw invalid('clientIp', 'expected a string');
   const read = readerOf(request);
   // In Node's own request a target with an authority (RFC 9112 §3.2.2) has the one that the caller chose.
-  const facts = { method, url: typeof request.httpVersion === 'string' ? pathOf(url) : url };
+  const isUrl = typeof request.httpVersion !== 'string' && /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
+  const facts = { method, url: isUrl ? url : targetPathOf(url) };
   for (const [name, [header, separator]] of Object.entries(HEADERS)) facts[name] = read(header, separator);
   facts.clientIp = clientIp ?? (clientIpHeader === undefined ? undefined : read(clientIpHeader.toLowerCase(), ', '))
     ?? request.socket?.remoteAddress;
   return facts;
 }
 
-/** Path and query, character by character, of a URL or of a path. */
-export function pathOf(target) {
-  const rest = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
+/** Path and query, character by character, of a URL that the platform has written, as that of a `Request`. */
+export function pathOf(url) {
+  const rest = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
   return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
+/**
+ * The same of a request target as it came over the wire, which may be anything. Of `http://x%61dmin` Express takes `%61dmin`
+ * for the path, of `*admin` Fastify `/admin`. So it is a path, or an authority of which nobody doubts where it ends; to all else two
+ * slashes are put, which the engine refuses.
+ */
+export function targetPathOf(target) {
+  if (target.startsWith('/')) return target;
+  const [, rest] = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?(\/.*)?$/is.exec(target) ?? [target, `//${target}`];
+  return rest ?? '/';
 }
 
 /** Reads headers by their lower-case names. */

@@ -60,7 +60,7 @@ function ask(port, path, { method = 'GET', headers = [], body } = {}) {
 }
 
 /** The status of a request line that no client library would send. */
-function statusOf(port, target, line = '') {
+export function statusOf(port, target, line = '') {
   return new Promise((resolve, reject) => {
     const socket = net.connect(port, '127.0.0.1', () => socket.write(`GET ${target} HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n${line}\r\n`));
     let text = '';
@@ -88,10 +88,11 @@ const refusal = (path, { method = 'GET', headers = [] } = {}) => newGate().check
 /**
  * @param start starts the application: `({ gate, clientIp, origin }) → { port, stop }`; `clientIp` is the name of a header; `gate` is missing where the application makes its own
  * @param own whether it does; then what needs another gate is left out
+ * @param saysAddress whether the application always gives `clientIp`, since the framework knows no address
  * @param takesHost whether the framework does not say that the URL's host is what the caller wrote
  * @param normalises whether the runtime resolves dot segments before anybody sees them
  */
-export function behaves(start, { own = false, normalises = false, takesHost = false } = {}) {
+export function behaves(start, { own = false, normalises = false, takesHost = false, saysAddress = false } = {}) {
   let app;
   before(async () => {
     app = await start({ gate: own ? undefined : newGate() });
@@ -229,6 +230,18 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
         statuses.push((await request('/v1/address', { headers })).status);
       }
       assert.deepEqual(statuses, [404, 429]);
+    });
+  });
+
+  test('a header that the policy names says the address, not the socket', async () => {
+    // Where the application itself says the address, that counts.
+    if (saysAddress) return;
+    await withApp({ gate: newGate({ client_ip_header: 'X-Real-IP' }) }, async (request) => {
+      const statuses = [];
+      for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.2']) {
+        statuses.push((await request('/v1/address', { headers: [['X-Real-IP', address]] })).status);
+      }
+      assert.deepEqual(statuses, [404, 404, 429]);
     });
   });
 

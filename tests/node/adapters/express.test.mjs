@@ -2,13 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import express5 from 'express';
 import express4 from 'express4';
 
 import { guard } from '../../../pkg/adapters/express.js';
-import { behaves, newGate, refusesMisuse } from './behaviour.mjs';
+import { behaves, newGate, refusesMisuse, statusOf } from './behaviour.mjs';
 
 const listen = async (handler) => {
   const server = http.createServer(handler);
@@ -71,6 +74,31 @@ for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]
       assert.deepEqual([response.status, response.headers.get('access-control-allow-origin'), response.headers.get('etag')], [401, '*', null]);
     } finally {
       await stop();
+    }
+  });
+}
+
+for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]) {
+  test(`${name}: what it takes for another path than the policy would is refused`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'edgegate-'));
+    await writeFile(join(folder, 'secret.txt'), 'secret');
+    const app = express();
+    const gate = newGate({ routes: [{ path: '/', auth: 'none' }] });
+    app.use(guard(gate), (request, response, next) => (request.url === '/' ? response.end('home') : next()), express.static(folder), quiet);
+    const { port, stop } = await listen(app);
+    try {
+      const answers = [];
+      for (const target of ['/', 'http://app.test', 'http://app.test:80/', 'http://[::1]/', '/secret.txt', 'http://x/secret.txt']) {
+        answers.push([target, await statusOf(port, target)]);
+      }
+      assert.deepEqual(answers, [['/', 200], ['http://app.test', 404], ['http://app.test:80/', 404], ['http://[::1]/', 404], ['/secret.txt', 401], ['http://x/secret.txt', 401]]);
+      // Of the host it takes what no host has for the path: that is `/` to the policy, and the file to `express.static`.
+      for (const target of ['http://x%73ecret.txt', 'http://x;/secret.txt', 'http://x:y/', 'http://u@x/', 'http:///', 'http://x?/', 'foo://x/', '*', '*secret.txt']) {
+        assert.equal(await statusOf(port, target), 400, target);
+      }
+    } finally {
+      await stop();
+      await rm(folder, { recursive: true });
     }
   });
 }

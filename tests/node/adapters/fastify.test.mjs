@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import Fastify from 'fastify';
 
 import { guard } from '../../../pkg/adapters/fastify.js';
-import { behaves, newGate, refusesMisuse } from './behaviour.mjs';
+import { behaves, newGate, refusesMisuse, statusOf } from './behaviour.mjs';
 
 const digest = (body) => createHash('sha256').update(body).digest('hex');
 
@@ -51,6 +51,26 @@ test('it guards the instance it is registered in, and no other', async () => {
   const statuses = await Promise.all(['/v1/inside', '/v1/outside'].map(async (url) => (await app.inject({ url })).statusCode));
   assert.deepEqual(statuses, [401, 200]);
   await app.close();
+});
+
+test('what it takes for another path than the policy would is refused', async () => {
+  const app = Fastify({ forceCloseConnections: true });
+  // Its router does not look at the first character of a target.
+  await app.register(guard(newGate({ path_case: 'sensitive', routes: [{ path: '/admin' }, { path: '/*', auth: 'none' }] })));
+  app.get('/', async () => 'home');
+  app.get('/admin', async () => 'secret');
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  try {
+    const { port } = app.server.address();
+    const statuses = [];
+    for (const target of ['/', 'http://app.test/', '/admin', 'http://app.test/admin']) statuses.push(await statusOf(port, target));
+    assert.deepEqual(statuses, [200, 200, 401, 401]);
+    for (const target of ['*admin', '*', '*%61dmin', 'http://x;/admin', 'http://u@x/admin', 'http://x?/admin', 'foo://x/admin']) {
+      assert.equal(await statusOf(port, target), 400, target);
+    }
+  } finally {
+    await app.close();
+  }
 });
 
 test('headers that others have set stay, on refusals too', async () => {

@@ -37,7 +37,7 @@ describe('a fetch handler on Node', () => {
         server.closeAllConnections();
       }),
     };
-  }, { normalises: true, takesHost: true });
+  }, { normalises: true, takesHost: true, saysAddress: true });
 });
 
 describe('a fetch handler in workerd', () => {
