@@ -7,6 +7,8 @@ const DEFAULT_MAX_ENTRIES = 100_000;
 /** `memoryStore` of index.d.ts. */
 class MemoryStore {
   #values = new Map();
+  /** The time before which there is nothing to forget. */
+  #nothingEndsBefore = Infinity;
   #maxEntries;
   #clock;
 
@@ -56,13 +58,23 @@ class MemoryStore {
 
   #set(key, value, ttlSecs, now) {
     if (this.#values.size >= this.#maxEntries && !this.#values.has(key)) this.#makeRoom(now);
-    this.#values.set(key, { value, until: ttlSecs === undefined ? Infinity : now + ttlSecs * 1000 });
+    const until = ttlSecs === undefined ? Infinity : now + ttlSecs * 1000;
+    this.#nothingEndsBefore = Math.min(this.#nothingEndsBefore, until);
+    this.#values.set(key, { value, until });
   }
 
-  /** Only what has expired: to forget more would undo a revocation, or give a limit back. */
+  /**
+   * Only what has expired: to forget more would undo a revocation, or give a limit back. A full store is not gone through again before
+   * something has expired, or whoever fills it would make every new name cost that.
+   */
   #makeRoom(now) {
-    for (const [key, { until }] of this.#values) {
-      if (now >= until) this.#values.delete(key);
+    if (now >= this.#nothingEndsBefore) {
+      let next = Infinity;
+      for (const [key, { until }] of this.#values) {
+        if (now >= until) this.#values.delete(key);
+        else next = Math.min(next, until);
+      }
+      this.#nothingEndsBefore = next;
     }
     if (this.#values.size >= this.#maxEntries) throw new Error(`the memory store is full: maxEntries is ${this.#maxEntries}`);
   }
