@@ -369,7 +369,7 @@ export interface Store {
   list(prefix: string, options: { cursor?: string | undefined; limit: number }): Promise<{ keys: string[]; cursor?: string | undefined }>;
   /**
    * Puts `next` in the place of `expected` (`null`: of nothing) in one step that no other call comes between, and says whether
-   * `expected` was there. Needed for exact counters.
+   * `expected` was there. Needed for exact counters and used proofs.
    */
   compareAndSet?(
     key: string, expected: string | null, next: string, options: { ttlSecs?: number | undefined },
@@ -436,7 +436,7 @@ export interface GateOptions {
   stores?: {
     /** Revocation entries: needed where the policy has `revocation`. */
     revocation?: Store | undefined;
-    /** Counters of limits with `store = "durable-object"` (or `"shared"`), which have to be exact. */
+    /** Counters of limits with `store = "durable-object"` (or `"shared"`), which have to be exact; and used proofs with `dpop.replays` of the same words. */
     counters?: Store | undefined;
     /** Records of API keys: needed unless `api_keys.records` is `"none"`. */
     keys?: Store | undefined;

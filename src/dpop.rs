@@ -43,6 +43,10 @@ pub const MAX_MAX_AGE_SECS: u64 = 3600;
 /// (RFC 9449 §11.1 allows for it).
 const MAX_AHEAD_SECS: u64 = 30;
 
+/// How long a proof can pass at most by the default rules, in seconds: from the first moment at which it is not from
+/// the future to the last at which it is not too old.
+pub(crate) const LONGEST_LIFE_SECS: u64 = MAX_AHEAD_SECS + DEFAULT_MAX_AGE_SECS + 1;
+
 /// What proofs have to be like, the same for all requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProofRules {

@@ -37,7 +37,7 @@ use crate::{
     revocation::{self, Revocable},
     store::{
         CounterStore, KeyRecordStore, ReplayStore, RevocationStore, SnapshotState, StoreError,
-        memory::{MemoryCounters, MemoryReplays},
+        memory::MemoryCounters,
     },
     time::UnixMillis,
     verifier::{KeySource, Pending, Step, VerifiedToken},
@@ -114,6 +114,8 @@ pub trait Backend {
     type Revocations: RevocationStore;
     /// Counters of limits.
     type Counters: CounterStore;
+    /// Proofs of possession that have been used.
+    type Replays: ReplayStore;
 
     /// Records of API keys.
     fn keys(&self) -> &Self::Keys;
@@ -123,8 +125,8 @@ pub trait Backend {
     fn counters(&self) -> &Self::Counters;
     /// Counters of failed authentication, in this isolate.
     fn failures(&self) -> &MemoryCounters;
-    /// Proofs of possession that have been used, in this isolate.
-    fn replays(&self) -> &MemoryReplays;
+    /// Proofs of possession that have been used, where the policy has them remembered.
+    fn replays(&self) -> &Self::Replays;
 
     /// Whether a signature holds, by the crypto of the host.
     ///

@@ -72,6 +72,8 @@ pub struct Policy {
     pub log: Log,
     /// Token verification; `None` if no issuer is configured.
     pub verifier: Option<Verifier>,
+    /// Where used proofs of possession are remembered.
+    pub replays: Replays,
     /// Seals the keys of issuers with `jwks_uri` for KV, where all isolates find them; `None`: each
     /// isolate fetches for itself.
     pub jwks_cache: Option<Seal>,
@@ -112,6 +114,19 @@ pub enum PathCase {
     Sensitive,
     /// They are the same, as for Express and IIS.
     Insensitive,
+}
+
+/// Where the gate remembers which proofs of possession have been used ([`crate::dpop`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replays {
+    /// In each isolate for itself (the default): a proof passes at most once in each.
+    #[default]
+    Memory,
+    /// In one Durable Object for each proof: it passes once. Outside Workers, in what else is shared and can compare
+    /// and swap; `shared` is another word for it. Without an answer the request is refused.
+    #[serde(alias = "shared")]
+    DurableObject,
 }
 
 /// What a request that needs a store gets when the store does not answer.
@@ -440,6 +455,7 @@ impl Policy {
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,
+            replays: document.dpop.replays,
             jwks_cache: document
                 .jwks_cache
                 .map(|cache| secret_of("jwks_cache.secret", &cache.secret, secrets))
@@ -475,10 +491,11 @@ impl Policy {
         self.limits.iter().any(|known| known.limit.name() == name)
     }
 
-    /// Whether any limit is counted in a Durable Object.
+    /// Whether any limit is counted in a Durable Object, or used proofs are remembered there.
     #[must_use]
     pub fn needs_durable_objects(&self) -> bool {
-        self.limits.iter().any(|known| known.store == LimitStore::DurableObject)
+        self.replays == Replays::DurableObject
+            || self.limits.iter().any(|known| known.store == LimitStore::DurableObject)
     }
 
     /// Whether anything is kept in KV: counters, revocations, the records of API keys, or the keys of issuers.

@@ -22,6 +22,7 @@ mod ledger;
 mod ledger_object;
 mod proxy;
 mod rate_limit_binding;
+mod replays;
 mod reply;
 mod revocations;
 mod web_crypto;

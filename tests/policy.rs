@@ -19,7 +19,7 @@ use edgegate::error::{Code, Error};
 use edgegate::jws::Algorithm;
 use edgegate::policy::{
     Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy, Records,
-    RequestPath, RevocationMode, Route,
+    Replays, RequestPath, RevocationMode, Route,
 };
 use edgegate::rate;
 use edgegate::verifier::KeySource;
@@ -327,6 +327,18 @@ fn an_empty_policy_admits_nobody() {
 }
 
 #[test]
+fn used_proofs_are_remembered_in_memory_unless_it_says_otherwise() {
+    let of = |json: &Value| policy(json).replays;
+    assert_eq!(of(&json!({})), Replays::Memory);
+    assert_eq!(of(&json!({"dpop": {}})), Replays::Memory);
+    assert_eq!(of(&json!({"dpop": {"replays": "memory"}})), Replays::Memory);
+    assert_eq!(of(&json!({"dpop": {"replays": "durable-object"}})), Replays::DurableObject);
+    assert_eq!(of(&json!({"dpop": {"replays": "shared"}})), Replays::DurableObject);
+    assert!(policy(&json!({"dpop": {"replays": "shared"}})).needs_durable_objects());
+    assert!(!policy(&json!({"dpop": {}})).needs_durable_objects());
+}
+
+#[test]
 fn failed_authentication_can_be_switched_off_only_by_saying_so() {
     let off = json!({"failed_authentication": {"enabled": false}});
     assert!(policy(&off).failed_authentication.is_none());
@@ -365,7 +377,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, max_token_length, client_ip_header, forward_auth, \
-             legacy_headers, log, path_case, issuers, jwks_cache, api_keys, revocation, limits, failed_authentication, \
+             legacy_headers, log, path_case, issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, \
              routes, admin",
         ),
         (
@@ -555,6 +567,17 @@ fn wrong_types_and_unknown_words_are_refused_with_what_is_expected() {
             "limits[0].store: expected one of memory, kv, durable-object, shared, binding",
         ),
         ("/limits/0/on_error", json!("ignore"), "limits[0].on_error: expected deny or allow"),
+        (
+            "/dpop",
+            json!({"replays": "kv"}),
+            "dpop.replays: expected one of memory, durable-object, shared",
+        ),
+        (
+            "/dpop",
+            json!({"replay": "shared"}),
+            "dpop.replay: is not a known field, expected replays",
+        ),
+        ("/dpop", json!("required"), "dpop: expected an object, found a string"),
         (
             "/routes/0/auth",
             json!("off"),
@@ -1055,7 +1078,7 @@ fn depth_and_size_neither_trap_nor_hang() {
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
          cookie, max_token_length, client_ip_header, forward_auth, legacy_headers, log, path_case, \
-         issuers, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
+         issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");
     let routes: Vec<Value> =

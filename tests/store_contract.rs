@@ -21,11 +21,13 @@ mod texts;
 
 use edgegate::dpop::ReplayKey;
 use edgegate::policy::{CacheSecs, LimitStore};
-use edgegate::rate::{self, Algorithm, Cell, Limit};
+use edgegate::rate::{self, Algorithm, Cell, Limit, Verdict};
 use edgegate::store::keyed::{Keyed, Remembered};
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
+use edgegate::store::replays::{SharedReplays, by_counting};
 use edgegate::store::shared::SharedCounters;
 use edgegate::store::{CounterGroup, CounterStore, ReplayStore, RevocationStore, StoreError};
+use edgegate::time::UnixMillis;
 use gate::{NOW, Stores, entry, later, run};
 use proptest::prelude::*;
 use serde_json::json;
@@ -76,6 +78,69 @@ fn proofs_are_used_once_at_once() {
 #[test]
 fn proofs_are_remembered_to_their_end() {
     run(contract::proofs_are_remembered_to_their_end(&MemoryReplays::default()));
+}
+
+#[test]
+fn proofs_in_a_store_that_swaps_are_used_once() {
+    let texts = Texts::default();
+    run(contract::proofs_are_used_once(&SharedReplays::new(&texts)));
+    run(contract::proofs_are_used_once_at_once(&SharedReplays::new(&texts)));
+    let values = texts.values.borrow();
+    assert_eq!(values.len(), 2 + 5);
+    assert!(values.iter().all(|(name, value)| name.starts_with("dpop/v1/") && value == "1"));
+}
+
+/// An exact counter as a store of proofs. What is taken from is asked with the clock of the counter.
+#[derive(Default)]
+struct Counted(MemoryCounters);
+
+impl ReplayStore for Counted {
+    async fn is_first(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let take = async |group: &CounterGroup, limits: &[Limit]| {
+            gate::a_moment().await;
+            self.0.take(&MEMORY, group, limits, 1, now).await
+        };
+        by_counting(key, until, now, take).await
+    }
+}
+
+#[test]
+fn counted_proofs_are_used_once() {
+    run(contract::proofs_are_used_once(&Counted::default()));
+    run(contract::proofs_are_used_once_at_once(&Counted::default()));
+}
+
+#[test]
+fn counted_proofs_are_remembered_beyond_their_life_whenever_they_come() {
+    let (store, key) = (Counted::default(), ReplayKey::new(&["a"]));
+    let first = |until: u64, now: u64| run(store.is_first(&key, later(until), later(now)));
+    // From 30 s ahead of its time to a minute after it, in milliseconds; and 30 s for the clocks.
+    let life = 91_000;
+    assert_eq!(first(life, 0), Ok(true));
+    for now in [0, 1, 45_000, life - 1] {
+        assert_eq!(first(life, now), Ok(false), "{now}");
+    }
+    // By a gate whose clock is behind.
+    assert_eq!(first(life + 30_000, life + 29_999), Ok(false));
+    assert_eq!(first(2 * life + 30_000, life + 30_000), Ok(true));
+    let longer = Err(StoreError::new("a proof would have to be remembered longer than it can be"));
+    assert_eq!(run(store.is_first(&ReplayKey::new(&["b"]), later(life + 1), later(0))), longer);
+}
+
+#[test]
+fn a_counter_that_fails_admits_no_proof() {
+    let ask = |answer: Result<Vec<Verdict>, StoreError>| {
+        let take = async |_: &CounterGroup, _: &[Limit]| answer;
+        run(by_counting(&ReplayKey::new(&["a"]), later(1), NOW, take))
+    };
+    let fault = StoreError::new("it failed");
+    assert_eq!(ask(Err(fault.clone())), Err(fault));
+    assert_eq!(ask(Ok(Vec::new())), Err(StoreError::new("expected one verdict")));
 }
 
 #[test]

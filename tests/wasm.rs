@@ -136,6 +136,7 @@ impl Backend for Browser {
     type Keys = Stores;
     type Revocations = Stores;
     type Counters = Stores;
+    type Replays = MemoryReplays;
 
     fn keys(&self) -> &Stores {
         &self.0

@@ -35,6 +35,8 @@ pub(super) struct Document {
     pub(super) path_case: super::PathCase,
     #[serde(default, deserialize_with = "objects")]
     pub(super) issuers: Vec<IssuerDocument>,
+    #[serde(default, deserialize_with = "object")]
+    pub(super) dpop: DpopDocument,
     #[serde(default, deserialize_with = "optional_object")]
     pub(super) jwks_cache: Option<SecretDocument>,
     #[serde(default, deserialize_with = "optional_object")]
@@ -76,6 +78,14 @@ pub(super) struct IssuerDocument {
     pub(super) require_exp: Option<bool>,
     pub(super) profile: Option<String>,
     pub(super) dpop: Option<String>,
+}
+
+/// What holds for the proofs of possession of all issuers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DpopDocument {
+    #[serde(default, deserialize_with = "word")]
+    pub(super) replays: super::Replays,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,6 +12,7 @@ use super::{
     kv::{self, Kv, Namespace},
     ledger_object,
     proxy::Target,
+    replays::Replays,
     revocations::Revocations,
     web_crypto::ImportedKeys,
 };
@@ -21,7 +22,7 @@ use crate::{
     guard::{Backend, Failures, Identity},
     jws::HostCheck,
     keys::KeySet,
-    policy::{CacheSecs, Policy, Records, Secrets},
+    policy::{self, CacheSecs, Policy, Records, Secrets},
     revocation::snapshot::Holder,
     secret::Secret,
     store::{
@@ -134,6 +135,7 @@ pub(super) struct RequestBackend<'a> {
     kv: Kv<'a>,
     revocations: Revocations<'a>,
     counters: Counters<'a>,
+    replays: Replays<'a>,
 }
 
 impl<'a> RequestBackend<'a> {
@@ -145,6 +147,10 @@ impl<'a> RequestBackend<'a> {
             kv: gate.kv(env),
             revocations: gate.revocations(env, context),
             counters: Counters::new(&gate.memory.counters, env, context),
+            replays: match gate.policy.replays {
+                policy::Replays::Memory => Replays::Memory(&gate.memory.replays),
+                policy::Replays::DurableObject => Replays::Exact(env),
+            },
         }
     }
 }
@@ -153,6 +159,7 @@ impl<'a> Backend for RequestBackend<'a> {
     type Keys = Kv<'a>;
     type Revocations = Revocations<'a>;
     type Counters = Counters<'a>;
+    type Replays = Replays<'a>;
 
     fn keys(&self) -> &Self::Keys {
         &self.kv
@@ -170,8 +177,8 @@ impl<'a> Backend for RequestBackend<'a> {
         &self.gate.memory.failures
     }
 
-    fn replays(&self) -> &MemoryReplays {
-        &self.gate.memory.replays
+    fn replays(&self) -> &Replays<'a> {
+        &self.replays
     }
 
     async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
@@ -209,6 +216,14 @@ fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
     };
     if policy.needs_kv() && env.kv(kv::BINDING).is_err() {
         return Err(missing(kv::BINDING, "KV namespace"));
+    }
+    if policy.replays == policy::Replays::DurableObject
+        && env.durable_object(counter_object::BINDING).is_err()
+    {
+        return Err(Error::Config {
+            path: "dpop.replays".to_owned(),
+            problem: format!("expected the Durable Object binding {}", counter_object::BINDING),
+        });
     }
     if policy.needs_durable_objects() && env.durable_object(counter_object::BINDING).is_err() {
         return Err(missing(counter_object::BINDING, "Durable Object"));

@@ -332,9 +332,10 @@ describe('verifyRequest', () => {
 });
 
 describe('createGate', () => {
-  const gateWith = (dpop) => createGate({
+  const gateWith = (dpop, { replays, counters, now = () => NOW } = {}) => createGate({
     issuers: [{ issuer: ISSUER, audience: [AUDIENCE], algorithms: ['HS256'], secret: 'JWT_SECRET', ...(dpop && { dpop }) }],
-  }, { secrets: { JWT_SECRET: secretFor('HS256') }, now: () => NOW });
+    ...(replays && { dpop: { replays } }),
+  }, { secrets: { JWT_SECRET: secretFor('HS256') }, stores: { ...(counters && { counters }) }, now });
   const ask = (gate, headers, url = URL_OF_POSTS) => gate.check(new Request(`${url}?page=2`, { headers }), { clientIp: '192.0.2.1' });
 
   test('takes a bound token with its proof, once', async () => {
@@ -354,5 +355,58 @@ describe('createGate', () => {
     assert.equal(other.reason, 'dpop_proof');
     assert.equal((await ask(gateWith('off'), { authorization: `Bearer ${token}` })).ok, true);
     assert.equal((await ask(gateWith('required'), { authorization: `Bearer ${bearer}` })).reason, 'dpop_not_bound');
+  });
+
+  const named = (proof, token) => {
+    const hash = createHash('sha256').update('edgegate-dpop-v1\0');
+    const { jti } = jose.decodeJwt(proof);
+    for (const part of [jose.decodeJwt(token).cnf.jkt, jti, URL_OF_POSTS]) {
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64BE(BigInt(Buffer.byteLength(part)));
+      hash.update(length).update(part);
+    }
+    return `dpop/v1/${hash.digest('base64url')}`;
+  };
+
+  for (const replays of ['shared', 'durable-object']) {
+    test(`with replays = ${replays} several gates take a proof once, and remember it for longer than any would take it`, async () => {
+      const clock = { now: NOW };
+      const now = () => clock.now;
+      const counters = memoryStore({ now });
+      const gates = [1, 2, 3].map(() => gateWith(undefined, { replays, counters, now }));
+      const token = await boundTo('ES256');
+      const proof = await proofBy('ES256', token, { claims: { iat: NOW + 30 } });
+      const headers = { authorization: `DPoP ${token}`, dpop: proof };
+      const decisions = await Promise.all(Array.from({ length: 60 }, (_, index) => ask(gates[index % 3], headers)));
+      assert.equal(decisions.filter(({ ok }) => ok).length, 1);
+      assert.ok(decisions.every(({ ok, reason }) => ok || reason === 'dpop_replayed'));
+      const name = named(proof, token);
+      assert.deepEqual(await counters.get([name]), ['1']);
+      clock.now = NOW + 90;
+      for (const gate of gates) assert.equal((await ask(gate, headers)).reason, 'dpop_replayed');
+      // By then it is too old, also for a gate whose clock is behind.
+      clock.now = NOW + 120;
+      assert.deepEqual(await counters.get([name]), ['1']);
+      clock.now = NOW + 122;
+      assert.deepEqual(await counters.get([name]), [null]);
+      assert.equal((await ask(gates[0], headers)).reason, 'dpop_proof');
+    });
+  }
+
+  test('a store of proofs that fails admits none', async () => {
+    const token = await boundTo('ES256');
+    const whole = memoryStore({ now: () => NOW });
+    const methods = Object.fromEntries(['get', 'put', 'delete', 'list'].map((name) => [name, whole[name].bind(whole)]));
+    for (const compareAndSet of [
+      () => Promise.reject(new Error('SECRETWORD')),
+      () => { throw new Error('SECRETWORD'); },
+      async () => undefined,
+      async () => 'OK',
+    ]) {
+      const gate = gateWith(undefined, { replays: 'shared', counters: { ...methods, compareAndSet } });
+      const decision = await ask(gate, { authorization: `DPoP ${token}`, dpop: await proofBy('ES256', token) });
+      assert.deepEqual({ code: decision.code, status: decision.status }, { code: 'STORE_UNAVAILABLE', status: 503 });
+      assert.equal((await ask(gate, { authorization: `Bearer ${bearer}` })).ok, true, 'nothing else asks it');
+    }
   });
 });

@@ -2,13 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import * as jose from 'jose';
 
 import { EdgegateError, redisStore } from '../../pkg/node.js';
 import { token as tokenNow } from '../worker/harness.mjs';
-import { SECRETS, apiKey, bearer, gateOf, keyIdOf, policy, record, request, token } from './gate.mjs';
+import { NOW, SECRETS, apiKey, bearer, gateOf, keyIdOf, policy, record, request, token } from './gate.mjs';
 import { CLIENTS, startRedis } from './redis-server.mjs';
 import { refusalOf } from './support.mjs';
 
@@ -97,6 +99,30 @@ for (const [kind, connect] of Object.entries(CLIENTS)) {
       const ttl = await send('TTL', `${kind}-limit:${name}`);
       assert.ok(ttl > 0 && ttl <= 64, String(ttl));
       assert.deepEqual(Object.keys(JSON.parse((await store.get([name]))[0]).cells), ['limited']);
+    });
+
+    test('a proof of possession is taken once of many at once, by two gates', async () => {
+      const store = redisStore(client, { prefix: `${kind}-proofs:` });
+      const given = policy({ dpop: { replays: 'shared' } });
+      const gates = [1, 2].map(() => gateOf({ policy: given, stores: { counters: store } }).gate);
+      const { publicKey, privateKey } = await jose.generateKeyPair('ES256', { extractable: true });
+      const jwk = await jose.exportJWK(publicKey);
+      const accessToken = token({ cnf: { jkt: await jose.calculateJwkThumbprint(jwk) } });
+      const ath = createHash('sha256').update(accessToken).digest('base64url');
+      for (const jti of ['one', 'two']) {
+        const proof = await new jose.SignJWT({ jti, htm: 'GET', htu: 'https://gate.test/v1/other', iat: NOW, ath })
+          .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey);
+        const ask = (index) => gates[index % 2].check(request('/v1/other', { authorization: `DPoP ${accessToken}`, dpop: proof }));
+        const decisions = await Promise.all(Array.from({ length: 40 }, (_, index) => ask(index)));
+        assert.equal(decisions.filter(({ ok }) => ok).length, 1, JSON.stringify(decisions[0]));
+        assert.ok(decisions.every(({ ok, reason }) => ok || reason === 'dpop_replayed'));
+      }
+      const names = await namesOf(store, 'dpop/v1/', 10);
+      assert.equal(names.length, 2);
+      for (const name of names) {
+        const ttl = await send('TTL', `${kind}-proofs:${name}`);
+        assert.ok(ttl > 60 && ttl <= 92, String(ttl));
+      }
     });
   });
 }

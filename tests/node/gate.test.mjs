@@ -375,6 +375,7 @@ describe('is not made of', () => {
   const options = { secrets: SECRETS, stores };
   const config = (message, path) => ({ code: 'CONFIG_ERROR', reason: 'config', message: path ? `${path}: ${message}` : message, ...(path && { path }) });
   const plain = Object.fromEntries(Object.entries(methods(memoryStore())).filter(([name]) => name !== 'compareAndSet'));
+  const withProofs = policy({ dpop: { replays: 'shared' }, limits: [], routes: [] });
   const withLimit = (rest) => policy({ limits: [{ ...policy().limits[0], ...rest }] });
   for (const [name, given, rest, expected] of [
     ['no policy', 7, {}, config('expected an object as policy')],
@@ -386,6 +387,9 @@ describe('is not made of', () => {
     ['no store of keys', policy(), { stores: { ...stores, keys: undefined } }, config('the policy looks up records of API keys, expected a store', 'stores.keys')],
     ['no store of counters', policy(), { stores: { ...stores, counters: undefined } }, config('limits[0].store is exact and shared, expected a store', 'stores.counters')],
     ['counters without compareAndSet', policy(), { stores: { ...stores, counters: plain } }, config('limits[0].store is exact and shared, expected a store with compareAndSet; Workers KV has none', 'stores.counters')],
+    ['no store of proofs', withProofs, { stores: { ...stores, counters: undefined } }, config('dpop.replays is exact and shared, expected a store', 'stores.counters')],
+    ['proofs without compareAndSet', withProofs, { stores: { ...stores, counters: plain } }, config('dpop.replays is exact and shared, expected a store with compareAndSet; Workers KV has none', 'stores.counters')],
+    ['an unknown store of proofs', policy({ dpop: { replays: 'kv' } }), {}, config('expected one of memory, durable-object, shared', 'dpop.replays')],
     ['a binding of the Worker', withLimit({ store: 'binding', binding: 'RL' }), {}, config('the Worker alone has this one, expected memory or shared', 'limits[0].store')],
     ['a missing secret', policy(), { secrets: { ...SECRETS, JWT_SECRET: undefined } }, config('expected a string or bytes', 'secrets.JWT_SECRET')],
     ['no secret at all', policy(), { secrets: {} }, config('there is no secret named JWT_SECRET', 'issuers[0].secret')],

@@ -344,6 +344,7 @@ impl Backend for Stores {
     type Keys = Self;
     type Revocations = Self;
     type Counters = Self;
+    type Replays = MemoryReplays;
 
     fn keys(&self) -> &Self {
         self

@@ -5,7 +5,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import * as jose from 'jose';
 
-import { AUDIENCE, CODES, SECRETS, admitted, gateWorker, policy, start, token } from './harness.mjs';
+import { AUDIENCE, CODES, SECRETS, admitted, gateWorker, policy, refused, start, token } from './harness.mjs';
+import { control, sharedObjects } from './stores.mjs';
 import { nowSecs } from './token.mjs';
 
 const HOST = 'api.example.com';
@@ -17,12 +18,23 @@ const keys = {
 };
 
 let gate;
+let second;
 before(async () => {
   const example = policy();
   const more = [[STRICT, 'required'], [OFF, 'off']].map(([issuer, dpop]) => ({
     issuer, audience: [AUDIENCE], algorithms: ['HS256'], secret: 'JWT_SECRET', dpop,
   }));
-  gate = await start([gateWorker({ policy: policy({ issuers: [...example.issuers, ...more] }), secrets: SECRETS })]);
+  const once = policy({ dpop: { replays: 'durable-object' } });
+  // Three isolates that remember proofs together: the objects are of the class of the first.
+  const shared = ['second', 'third'].map((name) => ({ name, ...sharedObjects(`objects-of-${name}`, 'first') }));
+  gate = await start([
+    gateWorker({ policy: policy({ issuers: [...example.issuers, ...more] }), secrets: SECRETS }),
+    gateWorker({ name: 'other', policy: policy() }),
+    gateWorker({ name: 'first', policy: once }),
+    ...shared.map(({ name, worker }) => gateWorker({ name, policy: policy({ dpop: { replays: 'shared' } }), worker })),
+    ...shared.map(({ binding }) => binding),
+  ]);
+  second = await control(gate, 'objects-of-second');
 });
 after(() => gate.dispose());
 
@@ -37,7 +49,8 @@ async function proofBy(algorithm, accessToken, claims = {}) {
   return new jose.SignJWT(whole).setProtectedHeader({ typ: 'dpop+jwt', alg: algorithm, jwk }).sign(keys[algorithm].privateKey);
 }
 
-const ask = (scheme, accessToken, proof, { path = '/v1/other?page=2', headers = [] } = {}) => gate.get(path, {
+const ask = (scheme, accessToken, proof, { path = '/v1/other?page=2', headers = [], ...more } = {}) => gate.get(path, {
+  ...more,
   headers: [['Authorization', `${scheme} ${accessToken}`], ...(proof ? [['DPoP', proof]] : []), ...headers],
 });
 
@@ -95,4 +108,61 @@ describe('in forward-auth', () => {
     refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken), named), 'invalid_dpop_proof');
     refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken), []), 'invalid_dpop_proof');
   });
+});
+
+describe('several isolates', () => {
+  const ISOLATES = ['first', 'second', 'third'];
+
+  test('that remember proofs each for itself take one once each', async () => {
+    const accessToken = await bound('ES256');
+    const proof = await proofBy('ES256', accessToken);
+    for (const name of ['gate', 'other']) {
+      admitted(await ask('DPoP', accessToken, proof, { gate: name }));
+      refusedAs(await ask('DPoP', accessToken, proof, { gate: name }), 'invalid_dpop_proof');
+    }
+  });
+
+  test('that share an object take a proof once of many at once', async () => {
+    const accessToken = await bound('ES256');
+    for (let turn = 0; turn < 3; turn += 1) {
+      const proof = await proofBy('ES256', accessToken);
+      const one = (_, index) => ask('DPoP', accessToken, proof, { gate: ISOLATES[index % 3] });
+      const answers = await Promise.all(Array.from({ length: 60 }, one));
+      assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+      for (const answer of answers) if (answer.status !== 200) refusedAs(answer, 'invalid_dpop_proof');
+      for (const name of ISOLATES) refusedAs(await ask('DPoP', accessToken, proof, { gate: name }), 'invalid_dpop_proof');
+    }
+  });
+
+  test('ask the object once for each proof that holds, and never for another', async () => {
+    const accessToken = await bound('EdDSA');
+    const inSecond = async (proof) => ask('DPoP', accessToken, await proof, { gate: 'second' });
+    const asked = await second.operationsDuring(async () => {
+      admitted(await inSecond(proofBy('EdDSA', accessToken)));
+      admitted(await inSecond(proofBy('EdDSA', accessToken)));
+    });
+    assert.equal(asked, 2);
+    const vain = await second.operationsDuring(async () => {
+      refusedAs(await inSecond(proofBy('ES256', accessToken)), 'invalid_dpop_proof');
+      refusedAs(await inSecond(proofBy('EdDSA', accessToken, { htm: 'POST' })), 'invalid_dpop_proof');
+      admitted(await gate.get('/v1/other', { token: token(), gate: 'second' }));
+    });
+    assert.equal(vain, 0);
+  });
+
+  for (const mode of ['fail', 'hang']) {
+    test(`admit no proof while the object does not answer (${mode})`, async () => {
+      const accessToken = await bound('ES256');
+      const proof = await proofBy('ES256', accessToken);
+      await second.set(mode);
+      try {
+        refused(await ask('DPoP', accessToken, proof, { gate: 'second' }), 'STORE_UNAVAILABLE');
+        admitted(await gate.get('/v1/other', { token: token(), gate: 'second' }));
+      } finally {
+        await second.set('ok');
+      }
+      admitted(await ask('DPoP', accessToken, proof, { gate: 'second' }));
+      refusedAs(await ask('DPoP', accessToken, proof, { gate: 'third' }), 'invalid_dpop_proof');
+    });
+  }
 });

@@ -136,6 +136,10 @@ const REFUSED = {
 const UNBOUND = {
   'no KV namespace': [{ kvNamespaces: [] }, /^EDGEGATE_KV: /],
   'no Durable Object namespace': [{ durableObjects: {} }, /^EDGEGATE_COUNTERS: /],
+  'no Durable Object namespace for proofs': [
+    { durableObjects: {} }, /^dpop\.replays: expected the Durable Object binding EDGEGATE_COUNTERS$/,
+    policy({ dpop: { replays: 'durable-object' }, limits: [], routes: [] }),
+  ],
 };
 
 let gate;
@@ -220,8 +224,8 @@ describe('a policy is refused with', () => {
       let gates;
 
       before(async () => {
-        const workers = some.map(([what, [given]], index) => (what in UNBOUND
-          ? gateWorker({ name: `gate-${index}`, policy: policy(), secrets: MORE_SECRETS, worker: given })
+        const workers = some.map(([what, [given, , needs = policy()]], index) => (what in UNBOUND
+          ? gateWorker({ name: `gate-${index}`, policy: needs, secrets: MORE_SECRETS, worker: given })
           : gateWorker({ name: `gate-${index}`, policy: given, secrets: MORE_SECRETS })));
         // What must not be in the log; EMPTY is in every line.
         gates = await start(workers, { secrets: [...Object.values(MORE_SECRETS).filter(Boolean), privatePem.split('\n')[1], publicJwk.x] });

@@ -9,7 +9,7 @@ use super::config;
 use crate::error::Error;
 use crate::js::fields::unexpected;
 use crate::js::key::SecretText;
-use crate::policy::{LimitStore, Policy, RevocationMode, Secrets};
+use crate::policy::{LimitStore, Policy, Replays, RevocationMode, Secrets};
 use crate::secret::Secret;
 
 #[derive(Deserialize)]
@@ -67,23 +67,14 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
         let problem = "the policy looks up records of API keys, expected a store";
         return Err(config("stores.keys", problem));
     }
+    if policy.replays == Replays::DurableObject {
+        stores.counters.exact_for("dpop.replays")?;
+    }
     for (index, limit) in policy.limits().enumerate() {
         let path = format!("limits[{index}].store");
         match limit.store {
             LimitStore::Memory => {}
-            LimitStore::DurableObject => match stores.counters {
-                Counters::Exact => {}
-                Counters::None => {
-                    let problem = format!("{path} is exact and shared, expected a store");
-                    return Err(config("stores.counters", &problem));
-                }
-                Counters::Plain => {
-                    let problem = format!(
-                        "{path} is exact and shared, expected a store with compareAndSet; Workers KV has none"
-                    );
-                    return Err(config("stores.counters", &problem));
-                }
-            },
+            LimitStore::DurableObject => stores.counters.exact_for(&path)?,
             LimitStore::Kv | LimitStore::Binding(_) => {
                 return Err(config(
                     &path,
@@ -93,4 +84,17 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+impl Counters {
+    /// What is at `path` of the policy needs a store that compares and swaps.
+    fn exact_for(self, path: &str) -> Result<(), Error> {
+        let rest = match self {
+            Self::Exact => return Ok(()),
+            Self::None => "",
+            Self::Plain => " with compareAndSet; Workers KV has none",
+        };
+        let problem = format!("{path} is exact and shared, expected a store{rest}");
+        Err(config("stores.counters", &problem))
+    }
 }

@@ -1,0 +1,67 @@
+//! Used proofs of possession in stores that several processes share.
+//!
+//! Each proof is a thing of its own there, so nothing contends but those who bring the same proof. All keep it
+//! [`CLOCK_DIFFERENCE_SECS`] longer than the gate that saw it first would take it.
+
+use super::{CounterGroup, ReplayStore, StoreError, shared::SwapStore};
+use crate::{
+    dpop::{LONGEST_LIFE_SECS, ReplayKey},
+    rate::{Algorithm, Limit, Verdict},
+    time::UnixMillis,
+};
+
+/// How far the clocks of two gates may be apart, in seconds: what is too old for one is then still good for the
+/// other. As much as is allowed to the clocks of clients.
+pub const CLOCK_DIFFERENCE_SECS: u64 = 30;
+
+/// Used proofs in a store of texts that can compare and swap, each under [`ReplayKey::storage_name`].
+#[derive(Debug)]
+pub struct SharedReplays<S> {
+    store: S,
+}
+
+impl<S> SharedReplays<S> {
+    /// The proofs in `store`.
+    pub const fn new(store: S) -> Self {
+        Self { store }
+    }
+}
+
+impl<S: SwapStore> ReplayStore for SharedReplays<S> {
+    async fn is_first(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        _now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let until = until.saturating_add(CLOCK_DIFFERENCE_SECS.saturating_mul(1000));
+        self.store.swap(&key.storage_name(), None, "1", until).await
+    }
+}
+
+/// The answer of [`ReplayStore::is_first`] by an exact counter: `take` takes one of the limits of a group, and the
+/// proof is used for the first time if there was one.
+///
+/// The bucket of one is empty for a fixed time that no proof outlives, by the counter's clock alone: a window that
+/// came from the proof's own end would be another one for whoever comes later.
+///
+/// # Errors
+/// Those of `take`; and for a proof that could pass longer than the window, which the default rules have none of.
+pub async fn by_counting(
+    key: &ReplayKey,
+    until: UnixMillis,
+    now: UnixMillis,
+    take: impl AsyncFnOnce(&CounterGroup, &[Limit]) -> Result<Vec<Verdict>, StoreError>,
+) -> Result<bool, StoreError> {
+    let window_secs = LONGEST_LIFE_SECS.saturating_add(CLOCK_DIFFERENCE_SECS);
+    let window_secs = u32::try_from(window_secs).unwrap_or(u32::MAX);
+    let once = Limit::new("once", 1, window_secs, Algorithm::TokenBucket { burst: 1 })
+        .map_err(|fault| StoreError::new(fault.to_string()))?;
+    let group = CounterGroup::new(&["proof", &key.storage_name()]);
+    match take(&group, &[once]).await?.as_slice() {
+        [verdict] if !verdict.admitted => Ok(false),
+        [_] if until.millis_since(now) <= LONGEST_LIFE_SECS.saturating_mul(1000) => Ok(true),
+        [_] => Err(StoreError::new("a proof would have to be remembered longer than it can be")),
+        _ => Err(StoreError::new("expected one verdict")),
+    }
+}
