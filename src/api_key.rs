@@ -77,6 +77,12 @@ impl KeyId {
         &self.0
     }
 
+    /// As it is written.
+    #[cfg(feature = "js")]
+    pub(crate) fn to_digits(self) -> [u8; 32] {
+        hex::digits(self.0)
+    }
+
     /// Where a store keeps the record: `key/v1/<id>`.
     #[must_use]
     pub fn storage_name(&self) -> String {
@@ -366,7 +372,7 @@ impl ApiKeys {
         }
         let prefix = self.prefix_of(key).ok_or(Error::UnknownApiKeyPrefix)?;
         let Parts { environment, body, checked, checksum } = split(key, prefix)?;
-        if base62::encode_checksum(crc32(checked)) != *checksum {
+        if base62::decode_checksum(*checksum) != u64::from(crc32(checked)) {
             return Err(Error::ApiKeyChecksum);
         }
         if environment != self.environment {
@@ -543,7 +549,7 @@ fn split<'a>(key: &'a str, prefix: &str) -> Result<Parts<'a>, Error> {
     if !is_environment(environment) {
         return Err(malformed("environment: expected 1 to 16 lower-case letters and digits"));
     }
-    if last.len() != BODY_DIGITS + CHECKSUM_DIGITS || !last.bytes().all(base62::is_digit) {
+    if last.len() != BODY_DIGITS + CHECKSUM_DIGITS || !base62::are_digits(last.as_bytes()) {
         return Err(malformed("expected 58 letters and digits after the environment"));
     }
     let (checked, checksum) = key.as_bytes().split_last_chunk().ok_or(malformed(SHAPE))?;

@@ -9,6 +9,7 @@ const KEY_ID_BYTES = 16;
 export class ApiKeys {
   #engine;
   #thing;
+  #prefixes;
   #clock;
 
   constructor(engine, options) {
@@ -18,9 +19,10 @@ export class ApiKeys {
     this.#clock = clock(now);
     if (typeof environment !== 'string') throw configError('environment', 'expected a string');
     if (!Array.isArray(signingKeys)) throw configError('signingKeys', 'expected a non-empty list');
+    this.#prefixes = [...list(prefixes, 'prefixes')];
     const text = JSON.stringify({
       environment,
-      prefixes: list(prefixes, 'prefixes'),
+      prefixes: this.#prefixes,
       signingKeys: signingKeys.map((key, index) => signingKey(key, `signingKeys[${index}]`, engine.platform)),
     });
     this.#thing = engine.hold(this, 'freeApiKeys', () => engine.call('createApiKeys', undefined, text));
@@ -36,7 +38,10 @@ export class ApiKeys {
     }
     const bytes = this.#engine.platform.randomBytes(KEY_ID_BYTES);
     const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-    return this.#answer('mintApiKey', JSON.stringify({ prefix, id, expiresAt }));
+    const engine = this.#engine;
+    const request = JSON.stringify({ prefix, id, expiresAt });
+    if (engine.call('mintApiKey', engine.handle(this.#thing), request) !== DONE) throw engine.refusal();
+    return JSON.parse(engine.text());
   }
 
   verify(key) {
@@ -44,17 +49,19 @@ export class ApiKeys {
       throw new EdgegateError({ code: 'INVALID_API_KEY', reason: 'malformed_api_key', message: 'API key: expected a string' });
     }
     // Longer than any key can be: not worth a copy.
-    return this.#answer('verifyApiKey', key.length > 1024 ? key.slice(0, 1024) : key, this.#clock());
+    const text = key.length > 1024 ? key.slice(0, 1024) : key;
+    const now = this.#clock();
+    const engine = this.#engine;
+    if (engine.call('verifyApiKey', engine.handle(this.#thing), text, now) !== DONE) throw engine.refusal();
+    // As src/js/api_keys.rs leaves them.
+    const { validFrom: signingKeyId, validUntil: expiresAt } = engine;
+    const id = engine.text();
+    const prefix = this.#prefixes[engine.issuer];
+    return expiresAt === 0 ? { id, prefix, signingKeyId } : { id, prefix, expiresAt, signingKeyId };
   }
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
     this.#engine.dispose(this.#thing);
-  }
-
-  #answer(name, text, now) {
-    const engine = this.#engine;
-    if (engine.call(name, engine.handle(this.#thing), text, now) !== DONE) throw engine.refusal();
-    return JSON.parse(engine.text());
   }
 }
 

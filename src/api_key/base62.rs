@@ -13,6 +13,20 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const STEP_DIGITS: usize = 5;
 const STEP: u64 = 62 * 62 * 62 * 62 * 62;
 
+/// In [`VALUES`], what is no digit. More than any value, so that a bit tells them apart.
+const NO_DIGIT: u8 = 0x80;
+/// The value of each character. Digits are as good as random: a branch on each would be guessed wrong.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0_u8;
+    #[expect(clippy::indexing_slicing, reason = "while compiling")]
+    while value < 62 {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
 /// 32 bits each, in 64-bit words, so that nothing is ever cut off. 320 bits hold `62^52 < 2^310`.
 const LIMBS: usize = 10;
 const LIMB_BITS: u32 = 32;
@@ -47,16 +61,19 @@ pub(super) fn encode_body(bytes: &[u8; BODY_BYTES]) -> [u8; BODY_DIGITS] {
 pub(super) fn decode_body(digits: &[u8; BODY_DIGITS]) -> Option<[u8; BODY_BYTES]> {
     // Most significant limb first. The first chunk has two digits, so that the rest are full.
     let mut limbs = [0_u64; LIMBS];
+    let mut seen = 0;
     let (first, rest) = digits.split_at(BODY_DIGITS % STEP_DIGITS);
-    for chunk in core::iter::once(first).chain(rest.chunks(STEP_DIGITS)) {
-        let mut carry = chunk.iter().try_fold(0_u64, |number, digit| {
-            Some(number.wrapping_mul(62).wrapping_add(digit_value(*digit)?))
-        })?;
-        for limb in limbs.iter_mut().rev() {
+    for (earlier, chunk) in core::iter::once(first).chain(rest.chunks(STEP_DIGITS)).enumerate() {
+        let mut carry = number(chunk, &mut seen);
+        // `62^5 < 2^32`: each chunk fills one limb more at most.
+        for limb in limbs.iter_mut().rev().take(earlier.saturating_add(1)) {
             let value = limb.wrapping_mul(STEP).wrapping_add(carry);
             *limb = value & LIMB_MASK;
             carry = value >> LIMB_BITS;
         }
+    }
+    if seen & NO_DIGIT != 0 {
+        return None;
     }
     let mut all = limbs.iter().flat_map(|limb| limb.to_be_bytes().into_iter().skip(4));
     if all.by_ref().take(SPARE_BYTES).any(|byte| byte != 0) {
@@ -76,9 +93,30 @@ pub(super) fn encode_checksum(checksum: u32) -> [u8; CHECKSUM_DIGITS] {
     digits
 }
 
-/// Whether the character is one of the 62.
-pub(super) fn is_digit(character: u8) -> bool {
-    character.is_ascii_alphanumeric()
+/// The opposite of [`encode_checksum`]; for what is no checksum, a number that is none.
+pub(super) fn decode_checksum(digits: [u8; CHECKSUM_DIGITS]) -> u64 {
+    let mut seen = 0;
+    let value = number(&digits, &mut seen);
+    if seen & NO_DIGIT == 0 { value } else { u64::MAX }
+}
+
+/// Whether all characters are of the 62.
+pub(super) fn are_digits(characters: &[u8]) -> bool {
+    characters.iter().fold(0, |seen, character| seen | value_of(*character)) & NO_DIGIT == 0
+}
+
+/// The number that a few digits spell. What they are is added to `seen`, which has [`NO_DIGIT`] in the end if one of
+/// them was none.
+fn number(digits: &[u8], seen: &mut u8) -> u64 {
+    digits.iter().fold(0_u64, |number, digit| {
+        let value = value_of(*digit);
+        *seen |= value;
+        number.wrapping_mul(62).wrapping_add(u64::from(value))
+    })
+}
+
+fn value_of(character: u8) -> u8 {
+    VALUES.get(usize::from(character)).copied().unwrap_or(NO_DIGIT)
 }
 
 fn write_digits(to: &mut [u8], mut number: u64) {
@@ -87,16 +125,6 @@ fn write_digits(to: &mut [u8], mut number: u64) {
         *digit = ALPHABET.get(value).copied().unwrap_or(b'0');
         number /= 62;
     }
-}
-
-fn digit_value(digit: u8) -> Option<u64> {
-    let value = match digit {
-        b'0'..=b'9' => digit.wrapping_sub(b'0'),
-        b'A'..=b'Z' => digit.wrapping_sub(b'A').wrapping_add(10),
-        b'a'..=b'z' => digit.wrapping_sub(b'a').wrapping_add(36),
-        _ => return None,
-    };
-    Some(u64::from(value))
 }
 
 #[cfg(test)]
@@ -125,9 +153,9 @@ mod tests {
         assert!(decode_body(&digits).is_some());
         // One more than the largest body.
         for digit in digits.iter_mut().rev() {
-            let value = digit_value(*digit).unwrap();
+            let value = value_of(*digit);
             if value < 61 {
-                *digit = ALPHABET[usize::try_from(value).unwrap() + 1];
+                *digit = ALPHABET[usize::from(value) + 1];
                 break;
             }
             *digit = b'0';
@@ -151,7 +179,7 @@ mod tests {
                 } else {
                     assert_eq!(decoded, None);
                 }
-                assert_eq!(is_digit(character), digit_value(character).is_some());
+                assert_eq!(are_digits(&[b'0', character]), character.is_ascii_alphanumeric());
             }
         }
     }
@@ -161,5 +189,12 @@ mod tests {
         assert_eq!(&encode_checksum(0), b"000000");
         assert_eq!(&encode_checksum(61), b"00000z");
         assert_eq!(&encode_checksum(u32::MAX), b"4gfFC3");
+        for checksum in [0, 1, 61, 62, 0xcbf4_3926, u32::MAX] {
+            assert_eq!(decode_checksum(encode_checksum(checksum)), u64::from(checksum));
+        }
+        // Beyond 32 bits, and what is no digit.
+        for none in [b"4gfFC4", b"zzzzzz", b"00000-", b"\x0000000"] {
+            assert!(decode_checksum(*none) > u64::from(u32::MAX));
+        }
     }
 }

@@ -16,6 +16,18 @@ pub(super) fn write(to: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result {
     Ok(())
 }
 
+/// The same of 16 bytes, in place.
+#[cfg(feature = "js")]
+pub(super) fn digits(bytes: [u8; 16]) -> [u8; 32] {
+    let mut text = [b'0'; 32];
+    let (pairs, _) = text.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [byte >> 4, byte & 15]
+            .map(|nibble| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+    }
+    text
+}
+
 /// Reads exactly `N` bytes; `None` for another length and anything but `0-9a-f`.
 pub(super) fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 
 use serde::Serialize;
 
-use super::exchange::{self, Status};
+use super::exchange::{self, Slot, Status};
 use super::fields::{Fields, unexpected};
 use super::handles::Handles;
 use super::key::SecretText;
@@ -64,44 +64,33 @@ pub(super) fn mint(handle: usize, request: &str) -> Result<Status, Error> {
         let prefix = prefix.as_deref().or_else(|| keys.prefixes().next());
         let minted =
             keys.mint(prefix.unwrap_or_default(), id, expires_at).map_err(in_camel_case)?;
-        leave(&Minted {
+        let answer = Minted {
             key: minted.expose(),
             id: minted.id(),
             prefix: minted.prefix(),
             expires_at: minted.expires_at(),
-        })
+        };
+        exchange::leave_text(serde_json::to_vec(&answer).unwrap_or_default());
+        Ok(Status::Done)
     })
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Verified<'a> {
-    id: KeyId,
-    prefix: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<UnixTime>,
-    signing_key_id: u8,
-}
-
+/// Leaves the id as text; in place of an issuer, where the prefix stands among the configured ones; in place of the
+/// times, the signing key's id, and the expiry, of which 0 is none.
 pub(super) fn verify(handle: usize, key: &str, now: UnixMillis) -> Result<Status, Error> {
     with(handle, |keys| {
         let verified = keys.verify(key, now.to_unix_time())?;
-        leave(&Verified {
-            id: verified.id(),
-            prefix: verified.prefix(),
-            expires_at: verified.expires_at(),
-            signing_key_id: verified.signing_key_id(),
-        })
+        let place = keys.prefixes().position(|prefix| prefix == verified.prefix());
+        exchange::leave_text(verified.id().to_digits());
+        exchange::leave(Slot::Issuer, place.unwrap_or_default());
+        exchange::leave(Slot::ValidFrom, usize::from(verified.signing_key_id()));
+        exchange::leave_time(Slot::ValidUntil, verified.expires_at().map_or(0, UnixTime::as_secs));
+        Ok(Status::Done)
     })
 }
 
 fn with<T>(handle: usize, step: impl FnOnce(&ApiKeys) -> Result<T, Error>) -> Result<T, Error> {
     ALL.with_borrow_mut(|all| step(all.get_mut(handle).ok_or_else(no_such_handle)?))
-}
-
-fn leave<T: Serialize>(answer: &T) -> Result<Status, Error> {
-    exchange::leave_text(serde_json::to_vec(answer).unwrap_or_default());
-    Ok(Status::Done)
 }
 
 fn in_camel_case(error: Error) -> Error {
