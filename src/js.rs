@@ -2,8 +2,8 @@
 //!
 //! Text passes through two places in the instance's memory ([`exchange`]), so a call costs no
 //! allocation and no conversion that is not needed. Signatures of RSA and ECDSA are the host's to check
-//! ([`host`]): it answers at once (`node:crypto`), or says that it will (WebCrypto) and the call is made
-//! again when it has. With the feature `pure` no host is asked.
+//! ([`host`]): it answers at once (`node:crypto`), or says that it will (WebCrypto) and the call is resumed
+//! or made again when it has. With the feature `pure` no host is asked.
 //!
 //! Nothing here throws. What does throw is a trap; the shell then takes a fresh instance.
 #![expect(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
@@ -71,14 +71,23 @@ pub fn free_verifier(handle: usize) {
 /// Verifies the token of `length` bytes at `now_millis` since 1970.
 ///
 /// `DONE`: the payload is the text, the key's name, issuer and times are in their slots. `PENDING`: the
-/// host was asked and has not answered; call again when it has. `KEYS_NEEDED`: the issuer's keys are to
-/// be fetched; its index is in `ISSUER`, the `ETag` is the text, and `HAS_KEYS` says whether there are
-/// older keys to go on with meanwhile.
+/// host was asked and has not answered; when it has, call [`resume`] with what is in `VALID_FROM`, or this
+/// again if that is 0. `KEYS_NEEDED`: the issuer's keys are to be fetched; its index is in `ISSUER`, the
+/// `ETag` is the text, and `HAS_KEYS` says whether there are older keys to go on with meanwhile.
 #[wasm_bindgen]
 pub fn verify(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {
         exchange::with_text(length, |token| verify::verify(handle, token, millis(now_millis)))?
     })
+}
+
+/// Goes on with a token whose signature holds by the host's verdict.
+///
+/// As [`verify()`], or `GONE`: the token is not kept any more, since keys have come or too many others wait. It
+/// has to be verified anew.
+#[wasm_bindgen]
+pub fn resume(handle: usize, ticket: u32) -> u32 {
+    exchange::run(|| verify::resume(handle, ticket))
 }
 
 /// Takes an answer of the issuer: JSON `{jwks?, etag?, cacheControl?}`, without `jwks` for 304.
@@ -177,7 +186,7 @@ pub fn mint_api_key(handle: usize, length: usize) -> u32 {
     exchange::run(|| exchange::with_text(length, |request| api_keys::mint(handle, request))?)
 }
 
-/// Verifies an API key; what it is comes as JSON text.
+/// Verifies an API key: the text is its id, the rest is in slots.
 #[wasm_bindgen(js_name = verifyApiKey)]
 pub fn verify_api_key(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {

@@ -442,6 +442,12 @@ impl<'a> HostCheck<'a> {
         &self.token.signature
     }
 
+    /// What is needed once the signature holds, without the borrowed token and keys: to be kept while the host decides.
+    #[cfg(feature = "js")]
+    pub(crate) fn suspend(self) -> Suspended {
+        Suspended(self.token.into_verified(self.key))
+    }
+
     /// Takes the host's verdict. If the signature does not hold and other keys are candidates, the next
     /// step tries them.
     ///
@@ -453,6 +459,31 @@ impl<'a> HostCheck<'a> {
         } else {
             self.token.advance(self.rest)
         }
+    }
+}
+
+/// A token whose signature the host is checking. Nothing of it is verified yet, or to be seen.
+#[cfg(feature = "js")]
+pub(crate) struct Suspended(VerifiedJws);
+
+#[cfg(feature = "js")]
+impl Suspended {
+    /// Of the payload.
+    pub(crate) const fn payload_bytes(&self) -> usize {
+        self.0.payload.len()
+    }
+
+    /// The host says that the signature holds.
+    pub(crate) fn holds(self) -> VerifiedJws {
+        self.0
+    }
+}
+
+/// Shows nothing: it is not verified.
+#[cfg(feature = "js")]
+impl fmt::Debug for Suspended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Suspended(_)")
     }
 }
 

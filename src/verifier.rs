@@ -240,6 +240,12 @@ impl<'a> HostCheck<'a> {
         &self.check
     }
 
+    /// As [`jws::HostCheck::suspend`].
+    #[cfg(feature = "js")]
+    pub(crate) fn suspend(self) -> jws::Suspended {
+        self.check.suspend()
+    }
+
     /// Takes the host's verdict; see [`jws::HostCheck::conclude`].
     ///
     /// # Errors
@@ -258,6 +264,12 @@ pub struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
+    /// A token that was suspended while a key of this issuer was asked about, once the host has said that it holds.
+    #[cfg(feature = "js")]
+    pub(crate) fn resumed(token: jws::Suspended, issuer: &'a Issuer) -> Self {
+        Self { jws: token.holds(), issuer }
+    }
+
     /// Whose key it was.
     #[must_use]
     pub const fn issuer(&self) -> &'a Issuer {

@@ -5,6 +5,7 @@ export const DONE = 0;
 export const REFUSED = 1;
 export const PENDING = 2;
 export const KEYS_NEEDED = 3;
+export const GONE = 4;
 const TEXT = 0;
 const TEXT_LENGTH = 1;
 const KEY_ID = 2;
@@ -211,6 +212,17 @@ export class Engine {
     }
   }
 
+  /** Goes on with a token that waits in this instance, by its ticket. */
+  resume(handle, ticket) {
+    try {
+      const status = this.#exports.resume(handle, ticket);
+      this.#bytes();
+      return status;
+    } catch (error) {
+      throw this.#trapped(error);
+    }
+  }
+
   #trapped(cause) {
     this.#exports = null;
     this.#memory = null;
@@ -265,6 +277,11 @@ export class Engine {
     if (length === 0) return undefined;
     const start = this.#slots[KEY_ID];
     return this.#platform.read(this.#view, start, start + length);
+  }
+
+  /** Of a token that waits for the host; 0 if it is not kept. */
+  get ticket() {
+    return this.#slots[VALID_FROM];
   }
 
   get issuer() {

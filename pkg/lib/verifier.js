@@ -1,7 +1,7 @@
 import { Cache } from './cache.js';
 import { clone } from './clone.js';
 import { Proofs, credentialOf, presented } from './dpop.js';
-import { DONE, KEYS_NEEDED, PENDING } from './engine.js';
+import { DONE, GONE, KEYS_NEEDED, PENDING } from './engine.js';
 import { malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
 import { checkNames, verifierOptions } from './options.js';
 import { fetchKeys } from './remote.js';
@@ -81,9 +81,17 @@ export class Verifier {
       const status = this.#run(token, now, verdicts);
       if (status === DONE) return this.#take(token, now);
       if (status === PENDING) {
-        const { job } = this.#engine;
+        const { job, ticket, generation } = this.#engine;
+        const verdict = await this.#engine.platform.host.decide(job);
+        if (verdict === 1 && ticket !== 0) {
+          const handle = this.#engine.handle(this.#thing);
+          // An instance that came after knows nothing of the ticket, or knows another one.
+          const resumed = this.#engine.generation === generation ? this.#engine.resume(handle, ticket) : GONE;
+          if (resumed === DONE) return this.#take(token, now);
+          if (resumed !== GONE) throw this.#engine.refusal();
+        }
         verdicts ??= new Map();
-        verdicts.set(job.id, await this.#engine.platform.host.decide(job));
+        verdicts.set(job.id, verdict);
       } else if (status === KEYS_NEEDED && fetches < 2) {
         fetches += 1;
         const { issuer, hasKeys } = this.#engine;

@@ -20,6 +20,8 @@ pub(super) enum Status {
     Pending = 2,
     /// Keys have to be fetched first.
     KeysNeeded = 3,
+    /// What was to be gone on with is not kept any more: it has to be begun anew.
+    Gone = 4,
 }
 
 /// The slots, by their place.
@@ -35,7 +37,7 @@ pub(super) enum Slot {
     KeyIdLength = 3,
     /// The issuer's index; for calls that make something, the handle.
     Issuer = 4,
-    /// The first second at which the verdict holds.
+    /// The first second at which the verdict holds; for a token that waits for the host, its ticket.
     ValidFrom = 5,
     /// The first second at which it does not hold any more.
     ValidUntil = 6,

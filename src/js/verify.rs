@@ -8,7 +8,7 @@ use super::handles::Handles;
 use super::host::{self, Verdict};
 use super::no_such_handle;
 use crate::error::Error;
-use crate::jws::{self, Algorithm, LastHeader, UntrustedToken};
+use crate::jws::{self, Algorithm, LastHeader, Suspended, UntrustedToken};
 use crate::keys::KeySet;
 use crate::keys::remote::{Plan, RemoteKeySet};
 use crate::time::UnixMillis;
@@ -27,21 +27,86 @@ pub(super) struct RunningVerifier {
     /// One for each issuer; of use to those that publish their keys.
     remote: Vec<RemoteKeySet>,
     last_header: LastHeader,
+    waiting: Waiting,
 }
 
 impl RunningVerifier {
     pub(super) fn new(verifier: Verifier) -> Self {
         let remote = verifier.issuers().iter().map(|_| RemoteKeySet::default()).collect();
-        Self { verifier, remote, last_header: LastHeader::default() }
+        Self { verifier, remote, last_header: LastHeader::default(), waiting: Waiting::default() }
     }
 
+    /// For news of an issuer's keys: what waits was begun with those before.
     fn remote(&mut self, issuer: usize) -> Result<(&Issuer, &mut RemoteKeySet), Error> {
+        self.waiting.forget_all();
         self.verifier
             .issuers()
             .get(issuer)
             .zip(self.remote.get_mut(issuer))
             .ok_or_else(no_such_handle)
     }
+}
+
+/// How many tokens of one verifier may wait for the host. Of those beyond it the earliest are verified anew in the
+/// end, which gives the same verdict; so nothing has to be freed if a caller has gone.
+const MAX_WAITING: u32 = 32;
+/// Longer payloads are verified anew too: with the number above, 256 KiB at most are kept.
+const MAX_WAITING_BYTES: usize = 8 * 1024;
+
+/// Tokens whose signatures the host is checking. Places are used in turn.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Counts the tokens; never 0 for one.
+    last_ticket: u32,
+    places: Vec<Option<WaitingToken>>,
+}
+
+#[derive(Debug)]
+struct WaitingToken {
+    ticket: u32,
+    token: Suspended,
+    issuer: usize,
+    /// When it was begun, by which it is decided.
+    now: UnixMillis,
+    fresh_until: Option<UnixMillis>,
+}
+
+impl Waiting {
+    /// Keeps a token, and gives the number by which it is asked for; 0 if it is not kept.
+    fn keep(
+        &mut self,
+        token: Suspended,
+        issuer: usize,
+        now: UnixMillis,
+        fresh_until: Option<UnixMillis>,
+    ) -> u32 {
+        if token.payload_bytes() > MAX_WAITING_BYTES {
+            return 0;
+        }
+        let ticket = self.last_ticket.checked_add(1).unwrap_or(1);
+        self.last_ticket = ticket;
+        let place = place_of(ticket);
+        if self.places.len() <= place {
+            self.places.resize_with(place.saturating_add(1), || None);
+        }
+        if let Some(entry) = self.places.get_mut(place) {
+            *entry = Some(WaitingToken { ticket, token, issuer, now, fresh_until });
+        }
+        ticket
+    }
+
+    fn take(&mut self, ticket: u32) -> Option<WaitingToken> {
+        let entry = self.places.get_mut(place_of(ticket))?;
+        entry.take_if(|waiting| waiting.ticket == ticket)
+    }
+
+    fn forget_all(&mut self) {
+        self.places.clear();
+    }
+}
+
+const fn place_of(ticket: u32) -> usize {
+    (ticket % MAX_WAITING) as usize
 }
 
 /// Keys for JWS that are no JWT.
@@ -91,12 +156,30 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
                 Step::NeedsHost(check) => {
                     let verdict = host::ask(check.task(), &issuer.rules.issuer)?;
                     if verdict == Verdict::Pending {
+                        let ticket = running.waiting.keep(check.suspend(), place, now, fresh_until);
+                        exchange::leave_time(Slot::ValidFrom, i64::from(ticket));
                         return Ok(Status::Pending);
                     }
                     step = check.conclude(verdict == Verdict::Holds)?;
                 }
             }
         }
+    })
+}
+
+/// Goes on with a token that waits, after the host has said that its signature holds.
+pub(super) fn resume(handle: usize, ticket: u32) -> Result<Status, Error> {
+    with(handle, |running| {
+        let waiting = running.waiting.take(ticket);
+        let Some((waiting, issuer)) = waiting.and_then(|waiting| {
+            let issuer = running.verifier.issuers().get(waiting.issuer)?;
+            Some((waiting, issuer))
+        }) else {
+            return Ok(Status::Gone);
+        };
+        let WaitingToken { token, issuer: place, now, fresh_until, .. } = waiting;
+        exchange::leave(Slot::Issuer, place);
+        accept(Signed::resumed(token, issuer), now, fresh_until)
     })
 }
 

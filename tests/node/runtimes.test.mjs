@@ -12,7 +12,7 @@ import { nodePlatform } from '../../pkg/lib/node-platform.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
 import * as slim from '../../pkg/slim.js';
 import {
-  ALGORITHMS, CLAIMS, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor, signAsymmetric, signBy, signHmac,
+  ALGORITHMS, CLAIMS, NOW, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor, signAsymmetric, signBy, signHmac,
 } from './support.mjs';
 
 const { EdgegateError } = slim;
@@ -139,6 +139,136 @@ test('slim takes the engine from its caller', async () => {
   await slim.init(Promise.resolve(new Response(bytes)));
   await slim.init(bytes);
   assert.equal(verifier.verifySync(token).claims.jti, 'one');
+});
+
+describe('while WebCrypto checks a signature', () => {
+  const { publicKey, privateKey } = pairFor('ES256');
+  const jwk = publicKey.export({ format: 'jwk' });
+  const sign = (jti, header) => signAsymmetric({ ...CLAIMS, jti }, { key: privateKey, alg: 'ES256', header });
+  const ec = (rest) => options({ algorithms: ['ES256'], key: jwk, cache: false, ...rest });
+  const BAD = { code: 'INVALID_TOKEN', reason: 'bad_signature', message: 'signature does not hold' };
+
+  /** `meanwhile` runs between WebCrypto's answer and what is made of it, for the first signature only. */
+  function interrupted(meanwhile) {
+    const platform = webPlatform({ load: () => compiled });
+    let first = true;
+    const decide = async (job) => {
+      const verdict = await platform.host.decide(job);
+      if (first) {
+        first = false;
+        await meanwhile();
+      }
+      return verdict;
+    };
+    return bind({ ...platform, host: { ...platform.host, decide } });
+  }
+
+  /** How often tokens are begun and gone on with. */
+  function counted(engine) {
+    const calls = { verify: 0, resume: 0 };
+    const { call, resume } = engine;
+    engine.call = function counting(name, ...rest) {
+      if (name === 'verify') calls.verify += 1;
+      return call.call(this, name, ...rest);
+    };
+    engine.resume = function counting(...rest) {
+      calls.resume += 1;
+      return resume.apply(this, rest);
+    };
+    return calls;
+  }
+
+  test('one token is read once', async () => {
+    const { createVerifier, engine } = web();
+    const verifier = createVerifier(ec());
+    const calls = counted(engine);
+    assert.equal((await verifier.verify(sign('one'))).claims.jti, 'one');
+    assert.deepEqual(calls, { verify: 1, resume: 1 });
+  });
+
+  test('the claims are still checked', async () => {
+    const { createVerifier } = web();
+    const expired = signAsymmetric({ ...CLAIMS, exp: 1 }, { key: privateKey, alg: 'ES256' });
+    const { reason } = await refusalOfPromise(createVerifier(ec()).verify(expired), EdgegateError);
+    assert.equal(reason, 'token_expired');
+  });
+
+  test('many tokens at once, of two verifiers, each get their own verdict', async () => {
+    const { createVerifier } = web();
+    const verifiers = [createVerifier(ec()), createVerifier(ec({ audience: 'other' }))];
+    const all = Array.from({ length: 200 }, async (_, index) => {
+      const jti = `token-${index}`;
+      const token = index % 3 === 1 ? `${sign('x').split('.').slice(0, 2).join('.')}.${sign(jti).split('.')[2]}` : sign(jti);
+      const verdict = verifiers[index % 2].verify(token);
+      if (index % 3 === 1) assert.deepEqual(await refusalOfPromise(verdict, EdgegateError), BAD);
+      else if (index % 2 === 1) assert.equal((await refusalOfPromise(verdict, EdgegateError)).reason, 'unexpected_claim');
+      else assert.equal((await verdict).claims.jti, jti);
+    });
+    await Promise.all(all);
+  });
+
+  test('a token that others have pushed out is verified anew', async () => {
+    let others;
+    const { createVerifier, engine } = interrupted(() => others());
+    const verifier = createVerifier(ec());
+    others = async () => {
+      for (let index = 0; index < 40; index += 1) await verifier.verify(sign(`other-${index}`));
+    };
+    const calls = counted(engine);
+    assert.equal((await verifier.verify(sign('one'))).claims.jti, 'one');
+    assert.deepEqual(calls, { verify: 42, resume: 41 });
+  });
+
+  test('long claims are verified anew', async () => {
+    const { createVerifier, engine } = web();
+    const verifier = createVerifier(ec({ maxTokenLength: 20_000 }));
+    const calls = counted(engine);
+    assert.equal((await verifier.verify(sign('a'.repeat(9000)))).claims.jti.length, 9000);
+    assert.deepEqual(calls, { verify: 2, resume: 0 });
+  });
+
+  test('an instance that came after verifies anew, whatever ticket it has given out itself', async () => {
+    let meanwhile;
+    const { createVerifier, engine } = interrupted(() => meanwhile());
+    const verifier = createVerifier(ec());
+    let later;
+    meanwhile = async () => {
+      // As any trap.
+      assert.throws(() => engine.call('no such call', undefined, ''), { reason: 'trapped' });
+      await engine.ready();
+      // Begun at once; the host is still busy with it when the first goes on.
+      later = verifier.verify(sign('later'));
+    };
+    const { generation } = engine;
+    assert.equal((await verifier.verify(sign('one'))).claims.jti, 'one');
+    assert.equal((await later).claims.jti, 'later');
+    assert.equal(engine.generation, generation + 1);
+  });
+
+  test('a verifier that is disposed of refuses', async () => {
+    let verifier;
+    const { createVerifier } = interrupted(() => verifier[Symbol.dispose ?? Symbol.for('Symbol.dispose')]());
+    verifier = createVerifier(ec());
+    assert.deepEqual(await refusalOfPromise(verifier.verify(sign('one')), EdgegateError), {
+      code: 'CONFIG_ERROR', reason: 'config', message: 'it has been disposed of',
+    });
+  });
+
+  test('a key that is withdrawn meanwhile verifies nothing any more', async (t) => {
+    let published = 'a';
+    t.mock.method(globalThis, 'fetch', async () => new Response(JSON.stringify({ keys: [{ ...jwk, kid: published }] })));
+    let verifier;
+    let now = NOW;
+    const { createVerifier } = interrupted(async () => {
+      published = 'b';
+      now += 60;
+      assert.equal((await verifier.verify(sign('two', { kid: 'b' }))).keyId, 'b');
+    });
+    verifier = createVerifier(ec({ key: undefined, jwksUri: 'https://issuer.test/jwks', now: () => now }));
+    assert.deepEqual(await refusalOfPromise(verifier.verify(sign('one', { kid: 'a' })), EdgegateError), {
+      code: 'INVALID_TOKEN', reason: 'unknown_key', message: 'no key of the issuer fits the header',
+    });
+  });
 });
 
 describe('an instance that trapped', () => {
