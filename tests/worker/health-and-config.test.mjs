@@ -96,7 +96,7 @@ const REFUSED = {
   'an unknown store': [limit({ store: 'redis' }), /^limits\[0\]\.store: /],
   'a limit by an unknown thing': [limit({ by: 'moon' }), /^limits\[0\]\.by: expected caller, subject, /],
   'a limit by nothing': [limit({ by: [] }), /^limits\[0\]\.by: expected a non-empty list$/],
-  'a burst without a bucket': [limit({ burst: 5 }), /^limits\[0\]\.burst: only a token-bucket has a burst$/],
+  'a burst without a bucket': [limit({ burst: 5 }), /^limits\[0\]\.burst: expected with token-bucket only$/],
   'a burst of 0': [limit({ algorithm: 'token-bucket', burst: 0 }), /^limits\[0\]\.?.*burst: /],
   'a binding without a name': [limit({ store: 'binding' }), /^limits\[0\]\.binding: /],
   'a binding beside another store': [limit({ binding: 'X' }), /^limits\[0\]\.binding: /],
