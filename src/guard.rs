@@ -4,6 +4,7 @@
 //! Scopes are checked before limits, so that a caller who may not use a route cannot use up a limit
 //! that others share there.
 
+pub mod administration;
 mod credential;
 mod event;
 mod failures;

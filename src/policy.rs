@@ -485,6 +485,13 @@ impl Policy {
         route.limits.iter().filter_map(|index| self.limits.get(*index))
     }
 
+    /// Whether this is an issuer of the policy.
+    #[must_use]
+    pub fn has_issuer(&self, issuer: &str) -> bool {
+        let issuers = self.verifier.as_ref().map(Verifier::issuers);
+        issuers.is_some_and(|all| all.iter().any(|known| known.rules.issuer == issuer))
+    }
+
     /// Whether a limit of that name is configured.
     #[must_use]
     pub fn has_limit(&self, name: &str) -> bool {

@@ -84,8 +84,23 @@ pub trait RevocationStore {
         None
     }
 
+    /// One entry as it is in the store now, past what an isolate remembers. A store that remembers nothing need not care.
+    async fn fresh(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
+        Ok(self.entries(&[*key]).await?.into_iter().next().flatten())
+    }
+
     /// Writes an entry. It disappears by itself once [`Entry::until`] has passed.
     async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError>;
+
+    /// Writes an entry, merged with what is there so that nothing gets weaker ([`Entry::merge`]), and returns what is there
+    /// now. Of two at once the last write wins.
+    async fn revoke(&self, entry: Entry, now: UnixMillis) -> Result<Entry, StoreError> {
+        let key = entry.deny_key();
+        let older = self.fresh(&key).await?;
+        let entry = entry.merge(older.as_ref(), now.to_unix_time());
+        self.put(&key, &entry, now).await?;
+        Ok(entry)
+    }
 
     /// Removes an entry; removing what is not there is no error.
     async fn remove(&self, key: &DenyKey) -> Result<(), StoreError>;

@@ -167,15 +167,6 @@ impl<'a, S: KeyValue> Keyed<'a, S> {
         Ok(found.and_then(|secs| secs.parse().ok()).map(UnixTime::from_secs))
     }
 
-    /// One entry as it is in the store now, past the isolate's memory.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store does not answer, or what it holds is not ours.
-    pub async fn entry(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
-        let found = self.read_one(key.storage_name()).await?;
-        found.map(|value| read_entry(key, &value)).transpose()
-    }
-
     /// Writes many entries, none weaker than what is there. Answers how many were written, and how many
     /// were there already.
     ///
@@ -276,6 +267,11 @@ impl<S: KeyValue> RevocationStore for Keyed<'_, S> {
                 None => remembered.get(key, now).cloned().flatten(),
             })
             .collect())
+    }
+
+    async fn fresh(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
+        let found = self.read_one(key.storage_name()).await?;
+        found.map(|value| read_entry(key, &value)).transpose()
     }
 
     async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {

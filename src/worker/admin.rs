@@ -3,18 +3,14 @@
 mod keys;
 mod revocations;
 
-use serde::Serialize;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use super::{clock, gate::Gate, kv::Kv, revocations::Revocations};
-use crate::{error::Error, store::StoreError, time::UnixMillis};
+use crate::{error::Error, guard::administration::Paging, store::StoreError, time::UnixMillis};
 
 /// The largest request body. The largest that makes sense, a token of 8 KiB to revoke, is far smaller.
 const MAX_BODY: usize = 64 * 1024;
-
-/// How many items a page holds, at most and by default. One bulk read of KV serves that many.
-const MAX_PAGE: usize = super::kv::MAX_BULK;
 
 /// What the endpoints work with.
 struct Admin<'a> {
@@ -117,15 +113,6 @@ fn unavailable(store: &'static str) -> impl Fn(StoreError) -> Error {
     move |fault| Error::StoreUnavailable { store, problem: fault.to_string() }
 }
 
-/// A page of a listing.
-#[derive(Serialize)]
-struct Listing<T: Serialize> {
-    #[serde(flatten)]
-    items: T,
-    /// `null` on the last page.
-    cursor: Option<String>,
-}
-
 /// The body, read piece by piece and no further than [`MAX_BODY`].
 async fn body(request: &Request) -> Result<Vec<u8>, Failure> {
     body_of(request, MAX_BODY).await
@@ -145,8 +132,7 @@ async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
 /// The parameters of a listing.
 struct Query {
     owner: Option<String>,
-    cursor: Option<String>,
-    limit: Option<String>,
+    paging: Paging,
 }
 
 impl Query {
@@ -158,27 +144,8 @@ impl Query {
                 .find(|(key, value)| key == name && !value.is_empty())
                 .map(|(_, value)| value.into_owned())
         };
-        Self { owner: get("owner"), cursor: get("cursor"), limit: get("limit") }
-    }
-
-    fn limit(&self) -> Result<usize, Error> {
-        let Some(text) = &self.limit else { return Ok(MAX_PAGE) };
-        match text.parse() {
-            Ok(limit) if (1..=MAX_PAGE).contains(&limit) => Ok(limit),
-            _ => Err(Error::invalid_field("limit", &format!("expected 1 to {MAX_PAGE}"))),
-        }
-    }
-
-    /// The cursor, which is what KV gave out: printable and short. KV answers an unknown one with an
-    /// error, and that is the caller's mistake.
-    fn cursor(&self) -> Result<Option<&str>, Error> {
-        match self.cursor.as_deref() {
-            Some(cursor)
-                if cursor.len() > 1024 || !cursor.bytes().all(|b| b.is_ascii_graphic()) =>
-            {
-                Err(Error::invalid_field("cursor", "expected the cursor of the page before"))
-            }
-            cursor => Ok(cursor),
-        }
+        // What is no number is no limit either: 0 is refused as such.
+        let limit = get("limit").map(|text| text.parse().unwrap_or(0));
+        Self { owner: get("owner"), paging: Paging { cursor: get("cursor"), limit } }
     }
 }

@@ -62,14 +62,6 @@ impl Revocations<'_> {
         (self.mode() != RevocationMode::Entries).then_some(Ledger { env: self.env })
     }
 
-    /// One entry as it is now, past the isolate's memory.
-    pub(super) async fn fresh(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
-        match self.ledger() {
-            None => self.kv.entry(key).await,
-            Some(ledger) => Ok(ledger.entries(&[*key]).await?.into_iter().next().flatten()),
-        }
-    }
-
     /// This isolate wrote it, when the last head was of that generation.
     pub(super) fn wrote(&self, entry: &Entry, generation: u64) {
         let mut holder = self.memory.snapshots.borrow_mut();
@@ -166,6 +158,13 @@ impl RevocationStore for Revocations<'_> {
 
     fn snapshot(&self, now: UnixMillis) -> Option<SnapshotState> {
         state(&self.memory.snapshots.borrow(), now)
+    }
+
+    async fn fresh(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
+        match self.ledger() {
+            None => self.kv.fresh(key).await,
+            Some(ledger) => Ok(ledger.entries(&[*key]).await?.into_iter().next().flatten()),
+        }
     }
 
     async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {

@@ -8,44 +8,26 @@ use wasm_bindgen::JsValue;
 use web_sys::{Headers, Request, Response, ResponseInit, TransformStream};
 use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{Admin, Answer, Listing, MAX_BODY, Query, body_of, unavailable};
+use super::{Admin, Answer, MAX_BODY, Query, body_of, unavailable};
 use crate::{
     base64url,
     error::Error,
-    guard::Guard,
+    guard::administration::{RevocationAdministration, ShownRevocation, requested_entry},
     policy::CacheSecs,
-    revocation::{
-        DenyKey, Entry, NewRevocation,
-        bulk::{Bulk, MAX_BULK_BYTES},
-    },
-    store::RevocationStore as _,
+    revocation::bulk::{Bulk, MAX_BULK_BYTES},
     worker::{
         facts::header,
         gate::RequestBackend,
         kv::{Kv, Namespace},
         ledger::{Ledger, Retry, Revoked},
         reply,
-        revocations::export_page,
+        revocations::{Revocations, export_page},
     },
 };
 
 /// How many lines a bulk may have where each is a KV key: a request may do 1,000 operations, and each line costs a write,
 /// which may have to be repeated.
 const MAX_KV_LINES: usize = 400;
-
-/// What an administrator sees of a revocation.
-#[derive(Serialize)]
-struct Shown {
-    id: String,
-    #[serde(flatten)]
-    entry: Entry,
-}
-
-impl Shown {
-    fn of(key: &DenyKey, entry: Entry) -> Self {
-        Self { id: key.to_string(), entry }
-    }
-}
 
 /// `POST /revocations`: one as JSON, or many as NDJSON. Revoking again what is revoked never weakens it.
 pub(super) async fn post(admin: &Admin<'_>, request: &Request) -> Answer {
@@ -64,53 +46,22 @@ pub(super) async fn post(admin: &Admin<'_>, request: &Request) -> Answer {
 }
 
 async fn add(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
-    let now = admin.now.to_unix_time();
-    let entry = match NewRevocation::parse(body)? {
-        NewRevocation::Entry(request) => {
-            let issuer = request.target().issuer();
-            if issuer.is_some_and(|issuer| !is_known(admin, issuer)) {
-                // A typo: the revocation would never match.
-                return Err(Error::invalid_field("iss", "is not an issuer of the policy").into());
-            }
-            request.entry(now)?
-        }
-        NewRevocation::Token(revocation) => {
-            let backend = RequestBackend::new(admin.gate, admin.env, admin.context);
-            let guard = Guard::new(&admin.gate.policy, &backend);
-            let token =
-                guard.verify_token(revocation.token(), admin.now).await.map_err(|error| {
-                    match error {
-                        // The request was fine; what it needs to be decided is not there.
-                        Error::KeysUnavailable { .. } => error,
-                        Error::TokenExpired { .. } => {
-                            Error::invalid_field("token", "has expired already")
-                        }
-                        _ => Error::invalid_field(
-                            "token",
-                            "is not a valid token of a configured issuer",
-                        ),
-                    }
-                })?;
-            let claims = token.claims();
-            revocation.entry(token.issuer(), claims.jwt_id(), claims.expires_at(), now)?
-        }
-    };
-    let key = entry.deny_key();
-    let entry = match admin.revocations.ledger() {
+    let backend = RequestBackend::new(admin.gate, admin.env, admin.context);
+    let entry = requested_entry(&admin.gate.policy, &backend, body, admin.now).await?;
+    let shown = match admin.revocations.ledger() {
         Some(ledger) => {
             let (generation, entry) =
                 settled(ledger.revoke(&entry, retry).await.map_err(unavailable("revocation"))?)?;
             admin.revocations.wrote(&entry, generation);
-            entry
+            ShownRevocation::of(entry)
         }
         None => {
-            let older = admin.kv.entry(&key).await.map_err(unavailable("revocation"))?;
-            let entry = entry.merge(older.as_ref(), now);
-            admin.kv.put(&key, &entry, admin.now).await.map_err(unavailable("revocation"))?;
-            entry
+            RevocationAdministration::new(&admin.gate.policy, &admin.kv)
+                .add(entry, admin.now)
+                .await?
         }
     };
-    Ok(reply::json(201, &Shown::of(&key, entry))?)
+    Ok(reply::json(201, &shown)?)
 }
 
 /// What came of many.
@@ -129,7 +80,7 @@ struct Added {
 /// way, the same request again does the rest.
 async fn add_many(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
     let now = admin.now.to_unix_time();
-    let bulk = Bulk::parse(body, |issuer| is_known(admin, issuer), now)?;
+    let bulk = Bulk::parse(body, |issuer| admin.gate.policy.has_issuer(issuer), now)?;
     let (revoked, unchanged) = match admin.revocations.ledger() {
         Some(ledger) => {
             let done = ledger.revoke_all(&bulk.entries, retry).await;
@@ -220,49 +171,24 @@ fn ndjson(stream: &TransformStream) -> Result<Response, JsValue> {
 
 /// `GET /revocations?cursor=&limit=`.
 pub(super) async fn list(admin: &Admin<'_>, query: &Query) -> Answer {
-    #[derive(Serialize)]
-    struct Revocations {
-        revocations: Vec<Shown>,
-    }
-    enabled(admin)?;
-    let page = admin
-        .revocations
-        .list(query.cursor()?, query.limit()?)
-        .await
-        .map_err(unavailable("revocation"))?;
-    let revocations = page.items.into_iter().map(|(key, entry)| Shown::of(&key, entry)).collect();
-    Ok(reply::json(200, &Listing { items: Revocations { revocations }, cursor: page.cursor })?)
+    Ok(reply::json(200, &revocations(admin).list(&query.paging).await?)?)
 }
 
 /// `GET /revocations/{id}`.
 pub(super) async fn read(admin: &Admin<'_>, id: &str) -> Answer {
-    enabled(admin)?;
-    let key = DenyKey::parse(id).ok_or(Error::NotFound)?;
-    let entry = admin.revocations.fresh(&key).await.map_err(unavailable("revocation"))?;
-    let entry = entry.ok_or(Error::NotFound)?;
-    Ok(reply::json(200, &Shown::of(&key, entry))?)
+    Ok(reply::json(200, &revocations(admin).read(id).await?)?)
 }
 
 /// `DELETE /revocations/{id}`.
 pub(super) async fn undo(admin: &Admin<'_>, id: &str) -> Answer {
-    enabled(admin)?;
-    let key = DenyKey::parse(id).ok_or(Error::NotFound)?;
-    let entry = admin.revocations.fresh(&key).await.map_err(unavailable("revocation"))?;
-    entry.ok_or(Error::NotFound)?;
-    admin.revocations.remove(&key).await.map_err(unavailable("revocation"))?;
+    revocations(admin).undo(id).await?;
     Ok(reply::empty(204)?)
+}
+
+fn revocations<'a, 'r>(admin: &'a Admin<'r>) -> RevocationAdministration<'a, Revocations<'r>> {
+    RevocationAdministration::new(&admin.gate.policy, &admin.revocations)
 }
 
 fn enabled(admin: &Admin<'_>) -> Result<(), Error> {
     admin.gate.policy.revocation.as_ref().map(|_| ()).ok_or(Error::NotFound)
-}
-
-/// Whether the policy has this issuer.
-fn is_known(admin: &Admin<'_>, issuer: &str) -> bool {
-    admin
-        .gate
-        .policy
-        .verifier
-        .as_ref()
-        .is_some_and(|verifier| verifier.issuers().iter().any(|it| it.rules.issuer == issuer))
 }

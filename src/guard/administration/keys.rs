@@ -1,0 +1,234 @@
+//! API keys: mint, import, list, read, change, rotate, revoke.
+
+use serde::{Serialize, Serializer};
+
+use super::{Listing, Paging};
+use crate::{
+    api_key::{
+        KeyId, MintedKey,
+        record::{KeyChange, KeyRecord, NewKey, Rotate},
+    },
+    error::Error,
+    guard::unavailable,
+    policy::{ApiKeyPolicy, KeyFormat, Policy},
+    revocation::Entry,
+    store::{
+        KeyRecordStore, RevocationStore, StoreError,
+        keyed::{KeyValue, Keyed},
+    },
+    time::{UnixMillis, UnixTime},
+};
+
+/// What an administrator sees of a key.
+#[derive(Debug, Serialize)]
+pub struct ShownKey {
+    #[serde(flatten)]
+    record: KeyRecord,
+    /// The key itself: only in the answer that creates it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
+    key: Option<MintedKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<UnixTime>,
+}
+
+impl ShownKey {
+    const fn of(record: KeyRecord) -> Self {
+        Self { record, key: None, last_used_at: None }
+    }
+
+    const fn created(record: KeyRecord, minted: MintedKey) -> Self {
+        Self { record, key: Some(minted), last_used_at: None }
+    }
+}
+
+fn exposed<S: Serializer>(key: &Option<MintedKey>, serializer: S) -> Result<S::Ok, S::Error> {
+    key.as_ref().map(MintedKey::expose).serialize(serializer)
+}
+
+/// Records of a listing.
+#[derive(Debug, Serialize)]
+pub struct ListedKeys {
+    keys: Vec<KeyRecord>,
+}
+
+/// Administration of API keys by a policy, over a store.
+#[derive(Debug)]
+pub struct KeyAdministration<'a, 'k, S> {
+    policy: &'a Policy,
+    keys: &'a Keyed<'k, S>,
+    now: UnixMillis,
+}
+
+/// Each fails with [`Error::NotFound`] where the policy takes no API keys or the key is unknown, with [`Error::InvalidField`]
+/// or [`Error::InvalidRequest`] for a request that is at fault, and with [`Error::StoreUnavailable`].
+impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
+    /// Administration at `now`.
+    pub const fn new(policy: &'a Policy, keys: &'a Keyed<'k, S>, now: UnixMillis) -> Self {
+        Self { policy, keys, now }
+    }
+
+    /// A new key, or the record of one that another system issued ([`NewKey`]). `random` makes the new key's id.
+    ///
+    /// # Errors
+    /// See above; and a name of a limit or prefix that the policy does not have.
+    pub async fn mint(
+        &self,
+        request: &[u8],
+        random: impl FnOnce() -> Result<KeyId, Error>,
+    ) -> Result<ShownKey, Error> {
+        let policy = self.api_keys()?;
+        let new = NewKey::parse(request)?;
+        self.check_limits(new.limits().into_iter().flat_map(|limits| limits.keys()))?;
+        let now = self.now.to_unix_time();
+        if let Some(hash) = new.imported() {
+            let id = hash.key_id();
+            if self.keys.fresh_record(&id).await.map_err(failed)?.is_some() {
+                return Err(Error::invalid_field(
+                    "imported_sha256",
+                    "this key was imported already",
+                ));
+            }
+            let record = new.imported_record(now).ok_or(Error::NotFound)?;
+            self.put(&record).await?;
+            return Ok(ShownKey::of(record));
+        }
+        let prefix = match new.prefix() {
+            None => policy.default_prefix().map(|known| known.prefix.as_str()),
+            Some(name) => policy
+                .prefix(name)
+                .filter(|known| known.format == KeyFormat::Edgegate)
+                .map(|known| known.prefix.as_str()),
+        };
+        let prefix =
+            prefix.ok_or_else(|| Error::invalid_field("prefix", "no such prefix is configured"))?;
+        let minted = policy.keys.mint(prefix, random()?, new.expires_at(now))?;
+        let record = new.record(&minted, now);
+        self.put(&record).await?;
+        Ok(ShownKey::created(record, minted))
+    }
+
+    /// A page of the records, of one owner or of all.
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn list(
+        &self,
+        owner: Option<&str>,
+        paging: &Paging,
+    ) -> Result<Listing<ListedKeys>, Error> {
+        self.api_keys()?;
+        let (cursor, limit) = paging.read()?;
+        let page = KeyRecordStore::list(self.keys, owner, cursor, limit).await.map_err(failed)?;
+        Ok(Listing { items: ListedKeys { keys: page.items }, cursor: page.cursor })
+    }
+
+    /// One record, with when the key was last used.
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn read(&self, id: &str) -> Result<ShownKey, Error> {
+        let record = self.record(id).await?;
+        let last_used_at = self.keys.last_used(&record.id).await.map_err(failed)?;
+        Ok(ShownKey { record, key: None, last_used_at })
+    }
+
+    /// Changes a record ([`KeyChange`]).
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn change(&self, id: &str, request: &[u8]) -> Result<ShownKey, Error> {
+        let change = KeyChange::parse(request)?;
+        self.check_limits(change.limits().into_iter().flat_map(|limits| limits.keys()))?;
+        let old = self.record(id).await?;
+        let owner = old.owner.clone();
+        let new = change.apply(old, self.now.to_unix_time())?;
+        self.put(&new).await?;
+        if new.owner != owner {
+            self.keys.forget_owner(&owner, &new.id).await.map_err(failed)?;
+        }
+        Ok(ShownKey::of(new))
+    }
+
+    /// Replaces a key by a new one ([`Rotate`]). `random` makes the new key's id.
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn rotate(
+        &self,
+        id: &str,
+        request: &[u8],
+        random: impl FnOnce() -> Result<KeyId, Error>,
+    ) -> Result<ShownKey, Error> {
+        let policy = self.api_keys()?;
+        let rotate = Rotate::parse(request)?;
+        let old = self.record(id).await?;
+        let now = self.now.to_unix_time();
+        // The successor of an imported key is one of our own.
+        let prefix = old
+            .prefix
+            .as_deref()
+            .or_else(|| policy.default_prefix().map(|known| known.prefix.as_str()))
+            .ok_or_else(|| Error::invalid_field("prefix", "no such prefix is configured"))?;
+        let minted = policy.keys.mint(prefix, random()?, old.replacement_expiry(now))?;
+        let rotated = old.rotate(&minted, rotate, now)?;
+        self.put(&rotated.new).await?;
+        self.put(&rotated.old).await?;
+        Ok(ShownKey::created(rotated.new, minted))
+    }
+
+    /// Revokes a key. The record stays, so that the key's user is told "revoked". Where the policy has revocation, an entry
+    /// is written to `revocations` too, which no late change of the record can take out.
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn revoke(
+        &self,
+        id: &str,
+        revocations: &impl RevocationStore,
+    ) -> Result<ShownKey, Error> {
+        let now = self.now.to_unix_time();
+        let revoked = self.record(id).await?.revoke(now);
+        if self.policy.revocation.is_some() {
+            let entry = Entry::of_api_key(revoked.id, now);
+            revocations
+                .put(&entry.deny_key(), &entry, self.now)
+                .await
+                .map_err(|fault| unavailable("revocation", &fault))?;
+        }
+        self.put(&revoked).await?;
+        Ok(ShownKey::of(revoked))
+    }
+
+    fn api_keys(&self) -> Result<&'a ApiKeyPolicy, Error> {
+        self.policy.api_keys.as_ref().ok_or(Error::NotFound)
+    }
+
+    /// The record as it is in the store now: what follows writes it back, so an old copy would undo changes.
+    async fn record(&self, id: &str) -> Result<KeyRecord, Error> {
+        self.api_keys()?;
+        // An identifier in another spelling names nothing.
+        let id: KeyId = id.parse().map_err(|_| Error::NotFound)?;
+        self.keys.fresh_record(&id).await.map_err(failed)?.ok_or(Error::NotFound)
+    }
+
+    async fn put(&self, record: &KeyRecord) -> Result<(), Error> {
+        KeyRecordStore::put(self.keys, record, self.now).await.map_err(failed)
+    }
+
+    /// An override of a limit that does not exist would quietly do nothing.
+    fn check_limits<'n>(&self, names: impl Iterator<Item = &'n String>) -> Result<(), Error> {
+        for name in names {
+            if !self.policy.has_limit(name) {
+                return Err(Error::invalid_field(
+                    &format!("limits.{name}"),
+                    "no limit has this name",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(fault: StoreError) -> Error {
+    unavailable("keys", &fault)
+}

@@ -1,0 +1,146 @@
+//! Revocations: what a request revokes; list, read, undo.
+
+use serde::Serialize;
+
+use super::{Listing, Paging};
+use crate::{
+    error::Error,
+    guard::{Backend, Guard, unavailable},
+    policy::Policy,
+    revocation::{DenyKey, Entry, NewRevocation},
+    store::{RevocationStore, StoreError},
+    time::UnixMillis,
+};
+
+/// What an administrator sees of a revocation.
+#[derive(Debug, Serialize)]
+pub struct ShownRevocation {
+    id: String,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+impl ShownRevocation {
+    /// The entry, under its id.
+    #[must_use]
+    pub fn of(entry: Entry) -> Self {
+        Self { id: entry.deny_key().to_string(), entry }
+    }
+}
+
+/// Entries of a listing.
+#[derive(Debug, Serialize)]
+pub struct ListedRevocations {
+    revocations: Vec<ShownRevocation>,
+}
+
+/// The entry that a request ([`NewRevocation`]) asks for. A token is verified first. It is not written yet.
+///
+/// # Errors
+/// [`Error::NotFound`] where the policy has no revocation; [`Error::InvalidField`] for a request that is at fault, or names
+/// an issuer that the policy does not have; [`Error::KeysUnavailable`] if the token cannot be verified now.
+pub async fn requested_entry<B: Backend>(
+    policy: &Policy,
+    backend: &B,
+    request: &[u8],
+    now: UnixMillis,
+) -> Result<Entry, Error> {
+    enabled(policy)?;
+    let secs = now.to_unix_time();
+    match NewRevocation::parse(request)? {
+        NewRevocation::Entry(request) => {
+            let issuer = request.target().issuer();
+            if issuer.is_some_and(|issuer| !policy.has_issuer(issuer)) {
+                // A typo: the revocation would never match.
+                return Err(Error::invalid_field("iss", "is not an issuer of the policy"));
+            }
+            request.entry(secs)
+        }
+        NewRevocation::Token(revocation) => {
+            let guard = Guard::new(policy, backend);
+            let token =
+                guard.verify_token(revocation.token(), now).await.map_err(|error| match error {
+                    // The request was fine; what it needs to be decided is not there.
+                    Error::KeysUnavailable { .. } => error,
+                    Error::TokenExpired { .. } => {
+                        Error::invalid_field("token", "has expired already")
+                    }
+                    _ => {
+                        Error::invalid_field("token", "is not a valid token of a configured issuer")
+                    }
+                })?;
+            let claims = token.claims();
+            revocation.entry(token.issuer(), claims.jwt_id(), claims.expires_at(), secs)
+        }
+    }
+}
+
+/// Administration of revocations by a policy, over a store.
+#[derive(Debug)]
+pub struct RevocationAdministration<'a, R> {
+    policy: &'a Policy,
+    revocations: &'a R,
+}
+
+/// Each fails with [`Error::NotFound`] where the policy has no revocation or the entry is unknown, and with
+/// [`Error::StoreUnavailable`].
+impl<'a, R: RevocationStore> RevocationAdministration<'a, R> {
+    /// Administration of what is in this store.
+    pub const fn new(policy: &'a Policy, revocations: &'a R) -> Self {
+        Self { policy, revocations }
+    }
+
+    /// Writes the entry of [`requested_entry`]. Revoking again what is revoked never weakens it.
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn add(&self, entry: Entry, now: UnixMillis) -> Result<ShownRevocation, Error> {
+        enabled(self.policy)?;
+        self.revocations.revoke(entry, now).await.map(ShownRevocation::of).map_err(failed)
+    }
+
+    /// A page of the entries.
+    ///
+    /// # Errors
+    /// See above; and [`Error::InvalidField`] for a page that cannot be.
+    pub async fn list(&self, paging: &Paging) -> Result<Listing<ListedRevocations>, Error> {
+        enabled(self.policy)?;
+        let (cursor, limit) = paging.read()?;
+        let page = self.revocations.list(cursor, limit).await.map_err(failed)?;
+        let revocations =
+            page.items.into_iter().map(|(_, entry)| ShownRevocation::of(entry)).collect();
+        Ok(Listing { items: ListedRevocations { revocations }, cursor: page.cursor })
+    }
+
+    /// One entry as it is in the store now.
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn read(&self, id: &str) -> Result<ShownRevocation, Error> {
+        self.found(id).await.map(|(_, entry)| ShownRevocation::of(entry))
+    }
+
+    /// Takes an entry back.
+    ///
+    /// # Errors
+    /// See above.
+    pub async fn undo(&self, id: &str) -> Result<(), Error> {
+        let (key, _) = self.found(id).await?;
+        self.revocations.remove(&key).await.map_err(failed)
+    }
+
+    async fn found(&self, id: &str) -> Result<(DenyKey, Entry), Error> {
+        enabled(self.policy)?;
+        let key = DenyKey::parse(id).ok_or(Error::NotFound)?;
+        let entry = self.revocations.fresh(&key).await.map_err(failed)?;
+        Ok((key, entry.ok_or(Error::NotFound)?))
+    }
+}
+
+fn enabled(policy: &Policy) -> Result<(), Error> {
+    policy.revocation.as_ref().map(|_| ()).ok_or(Error::NotFound)
+}
+
+fn failed(fault: StoreError) -> Error {
+    unavailable("revocation", &fault)
+}
