@@ -544,7 +544,163 @@ export interface RequestLike {
   readonly headers: { get(name: string): string | null } | object;
 }
 
+/** The record of an API key. It cannot be used to call. Times are in seconds since 1970. */
+export interface ApiKeyRecord {
+  /** 32 hexadecimal digits. */
+  id: string;
+  name: string;
+  owner: string;
+  /** None for a key of another system. */
+  prefix?: string;
+  scopes: string[];
+  /** Requests per window by the name of the limit, in place of the policy's. */
+  limits?: Record<string, number>;
+  createdAt: number;
+  /** From when on it is refused. */
+  expiresAt?: number;
+  /** The expiry inside the key itself, which nothing can move. */
+  sealedExpiresAt?: number;
+  /** The lifetime that was last asked for. A replacement gets the same. */
+  lifetimeSecs?: number;
+  /** Refused while this is set. */
+  disabled: boolean;
+  /** Refused for good. */
+  revokedAt?: number;
+  /** The id of the key that this one replaced. */
+  replaces?: string;
+  /** The id of the key that replaced this one. */
+  replacedBy?: string;
+  /** SHA-256 of a key of another system. */
+  importedSha256?: string;
+}
+
+/** What a new key is to be. */
+export interface NewApiKey {
+  /** What people call it: 1 to 100 characters. */
+  name: string;
+  /** Whom it belongs to: 1 to 100 characters. */
+  owner: string;
+  /** What it may do: at most 50, each of 1 to 100 characters of RFC 6749 §3.3. */
+  scopes: readonly string[];
+  /** Requests per window, at least 1, by the name of a limit of the policy, in place of the policy's; at most 20. */
+  limits?: Readonly<Record<string, number>> | undefined;
+  /** 1 to 315,360,000 (10 years). Default: it does not expire. */
+  expiresInSecs?: number | undefined;
+}
+
+/** Which page of a listing. */
+export interface PageOptions {
+  /** Of the page before; default: the first page. */
+  cursor?: string | undefined;
+  /** 1 to 100 (default). A page may hold fewer, or none, and go on. */
+  limit?: number | undefined;
+}
+
+/**
+ * API keys, as `/auth/admin/keys` of the Worker administers them: by the same rules, in the same records. Who may call this is
+ * yours to check.
+ *
+ * A change is seen by other processes when they forget what they have read (`api_keys.cache_secs`), and with Workers KV when KV
+ * shows it. Of two changes of a record at once the last write wins, but for a revocation where the policy has `revocation`.
+ *
+ * Each rejects with an {@link EdgegateError}: `INVALID_REQUEST` with the `path` of the field; `NOT_FOUND` for an id that names
+ * nothing; `STORE_UNAVAILABLE`; `CONFIG_ERROR` where the policy has no `api_keys`, or the gate no `stores.keys`.
+ */
+export interface KeyAdministration {
+  /** A new key. `key` is the key itself: it is in this answer only, and stored nowhere. `prefix`: by default the policy's first. */
+  mint(key: NewApiKey & { prefix?: string | undefined }): Promise<ApiKeyRecord & { key: string }>;
+  /** The record of a key of another system, by its SHA-256 in hexadecimal digits. It needs a prefix with `format = "imported"`. */
+  import(key: NewApiKey & { importedSha256: string }): Promise<ApiKeyRecord>;
+  /** The records of one owner, or all, in no meaningful order. Without `cursor` in the answer this was the last page. */
+  list(query?: PageOptions & { owner?: string | undefined }): Promise<{ keys: ApiKeyRecord[]; cursor?: string | undefined }>;
+  /** One record. `lastUsedAt` is written at most every five minutes. */
+  get(id: string): Promise<ApiKeyRecord & { lastUsedAt?: number }>;
+  /**
+   * Changes what is given. `expiresInSecs` counts from now and cannot outlive `sealedExpiresAt`; `null` takes it, or the limits,
+   * away. A revoked key cannot be changed.
+   */
+  update(id: string, changes: {
+    name?: string | undefined;
+    owner?: string | undefined;
+    scopes?: readonly string[] | undefined;
+    limits?: Readonly<Record<string, number>> | null | undefined;
+    expiresInSecs?: number | null | undefined;
+    disabled?: boolean | undefined;
+  }): Promise<ApiKeyRecord>;
+  /**
+   * A new key with the same name, owner, scopes, limits and lifetime. The old one goes on for `overlapSecs`: 86,400 (a day) by
+   * default, at most 2,592,000 (30 days); 0 ends it at once.
+   */
+  rotate(id: string, options?: { overlapSecs?: number | undefined }): Promise<ApiKeyRecord & { key: string }>;
+  /** Refuses the key for good. The record stays, so that its user is told `API_KEY_REVOKED`. */
+  revoke(id: string): Promise<ApiKeyRecord>;
+}
+
+/** What is revoked, with exactly one of these forms. */
+export type NewRevocation = (
+  /** This token, which has to be valid now and to have a `jti`. */
+  | { token: string }
+  /** The token of this id. Kept until an hour after `exp`; without it for 400 days. */
+  | { iss: string; jti: string; exp?: number | undefined }
+  /** The subject's tokens that were issued before `before`, by default the end of this second. */
+  | { iss: string; sub: string; before?: number | undefined }
+  /** The tokens of this session. */
+  | { iss: string; sid: string }
+  /** The tokens that this key of the issuer verifies. */
+  | { iss: string; kid: string }
+  /** All tokens of the issuer, or those issued before `before`. */
+  | { iss: string; all: true; before?: number | undefined }
+  /** This API key. */
+  | { keyId: string }
+) & {
+  /** At most 200 characters, for people. */
+  reason?: string | undefined;
+  /** How long it is kept: 60 to 315,360,000. It has to outlive every token that it is about. */
+  expiresInSecs?: number | undefined;
+};
+
+/** A revocation as it is stored. Times are in seconds since 1970. */
+export interface Revocation {
+  id: string;
+  target:
+    | { kind: 'token'; iss: string; jti: string }
+    | { kind: 'subject'; iss: string; sub: string }
+    | { kind: 'session'; iss: string; sid: string }
+    | { kind: 'signing_key'; iss: string; kid: string }
+    | { kind: 'issuer'; iss: string }
+    | { kind: 'api_key'; id: string };
+  /** Only tokens issued before it are revoked. */
+  before?: number;
+  /** From when on it is not in force. Without: never. */
+  until?: number;
+  createdAt: number;
+  reason?: string;
+}
+
+/**
+ * Revocations, as `/auth/admin/revocations` of the Worker administers them. Who may call this is yours to check.
+ *
+ * Other processes see a change when they forget what they have read (`revocation.cache_secs`), and with Workers KV when KV shows it.
+ *
+ * Each rejects with an {@link EdgegateError}: `INVALID_REQUEST` with the `path` of the field; `NOT_FOUND` for an id that names
+ * nothing; `STORE_UNAVAILABLE`; `KEYS_UNAVAILABLE` if a token cannot be verified now; `CONFIG_ERROR` where the policy has no
+ * `revocation`.
+ */
+export interface RevocationAdministration {
+  /** Revokes. To revoke again what is revoked never weakens it: the later cut-off and the later end count. */
+  add(revocation: NewRevocation): Promise<Revocation>;
+  /** All of them, in no meaningful order. Without `cursor` in the answer this was the last page. */
+  list(query?: PageOptions): Promise<{ revocations: Revocation[]; cursor?: string | undefined }>;
+  get(id: string): Promise<Revocation>;
+  /** Takes it back. The record of a revoked API key stays revoked. */
+  remove(id: string): Promise<void>;
+}
+
 export interface Gate {
+  /** Administration of API keys. */
+  readonly keys: KeyAdministration;
+  /** Administration of revocations. */
+  readonly revocations: RevocationAdministration;
   /** How the policy compares paths (`path_case`), for those that route by other rules; nothing if it has no routes. */
   readonly pathCase?: 'sensitive' | 'insensitive' | undefined;
   /**
@@ -587,7 +743,7 @@ export function ready(): Promise<void>;
 export type ErrorCode =
   | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID'
   | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'WRONG_ENVIRONMENT'
-  | 'MISSING_CREDENTIALS' | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED'
+  | 'MISSING_CREDENTIALS' | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'NOT_FOUND' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED'
   | 'ENGINE_FAILED';
 
 /** Every error of this package. The message never holds the token or a key. */

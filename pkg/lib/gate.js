@@ -1,5 +1,6 @@
 import { DONE, Engine, PENDING } from './engine.js';
 import { EdgegateError, configError, problemOf } from './errors.js';
+import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Jobs } from './gate-jobs.js';
 import { factsOf } from './gate-request.js';
 import { bytesOf, jsonOf } from './keys.js';
@@ -15,6 +16,8 @@ export class Gate {
   #waitUntil;
   #readsAddress;
   #pathCase;
+  #keys;
+  #revocations;
 
   constructor(engine, policy, options = {}) {
     checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil'], '');
@@ -39,7 +42,19 @@ export class Gate {
         counters: kindOfCounters(stores.counters),
       },
     }));
+    const ask = (what, members) => this.#administer(what, members);
+    // A policy that looks up no records makes do without the store.
+    this.#keys = new KeyAdministration(stores.keys === undefined ? noKeyStore : ask, (count) => engine.platform.randomBytes(count));
+    this.#revocations = new RevocationAdministration(ask);
     if (engine.canRun) engine.handle(this.#thing);
+  }
+
+  get keys() {
+    return this.#keys;
+  }
+
+  get revocations() {
+    return this.#revocations;
   }
 
   get pathCase() {
@@ -71,6 +86,16 @@ export class Gate {
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
     this.#engine.dispose(this.#thing);
+  }
+
+  async #administer(what, members) {
+    const text = requestOf(what, members);
+    if (!this.#engine.isRunning) await this.#engine.ready();
+    try {
+      return await this.#run('administer', text);
+    } catch (error) {
+      throw inOwnNames(error);
+    }
   }
 
   /** Begins a task in the engine and does its jobs until it is done. */
@@ -156,6 +181,10 @@ const trapped = (cause) => {
   });
   if (cause !== undefined) error.cause = cause;
   return error;
+};
+
+const noKeyStore = async () => {
+  throw configError('stores.keys', 'expected a store, in which the records of API keys are kept');
 };
 
 const admitted = ({ identity, route, headers, forward }) => ({ ok: true, identity, route, headers, forward });

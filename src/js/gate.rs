@@ -4,6 +4,7 @@
 //! issuer's keys) it leaves as jobs; the shell does them and comes back with the answers ([`task`]). Many
 //! checks are under way at once, each owning its future.
 
+mod administration;
 mod backend;
 mod decision;
 mod options;
@@ -53,7 +54,22 @@ pub fn check_request(handle: usize, length: usize, now_millis: f64) -> u32 {
             .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
             .ok_or_else(no_such_handle)?;
         let request = exchange::with_text(length, decision::Asked::parse)??;
-        task::begin(millis(now_millis), |desk| decision::check(gate, request, desk))
+        task::begin(millis(now_millis), |desk| async {
+            Ok(decision::check(gate, request, desk).await)
+        })
+    })
+}
+
+/// Begins to do what an administrator asks for, `length` bytes of JSON, as [`check_request`] does: the text of `DONE` is the
+/// answer of the Worker's endpoint.
+#[wasm_bindgen(js_name = administer)]
+pub fn administer(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        let gate = GATES
+            .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
+            .ok_or_else(no_such_handle)?;
+        let asked = exchange::with_text(length, administration::Asked::parse)??;
+        task::begin(millis(now_millis), |desk| administration::administer(gate, asked, desk))
     })
 }
 

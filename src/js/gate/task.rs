@@ -33,7 +33,7 @@ pub(super) struct Outcome {
 }
 
 struct Task {
-    future: Pin<Box<dyn Future<Output = Outcome>>>,
+    future: Pin<Box<dyn Future<Output = Result<Outcome, Error>>>>,
     desk: Rc<Desk>,
 }
 
@@ -177,7 +177,7 @@ impl Desk {
 /// Begins a task: it is done at once, or waits for the host under a handle.
 pub(super) fn begin<F>(now: UnixMillis, work: impl FnOnce(Rc<Desk>) -> F) -> Result<Status, Error>
 where
-    F: Future<Output = Outcome> + 'static,
+    F: Future<Output = Result<Outcome, Error>> + 'static,
 {
     if COUNT.get() >= MAX_TASKS {
         return Err(Error::StoreUnavailable {
@@ -215,7 +215,8 @@ fn take(handle: usize) -> Option<Task> {
 fn go_on(mut task: Task) -> Result<Status, Error> {
     // Nobody is woken: the shell comes back with the answers.
     match task.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Outcome { text, claims }) => {
+        Poll::Ready(done) => {
+            let Outcome { text, claims } = done?;
             exchange::leave_key_id(claims.as_deref());
             exchange::leave_text(text);
             Ok(Status::Done)
