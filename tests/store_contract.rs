@@ -22,6 +22,7 @@ mod texts;
 use edgegate::dpop::ReplayKey;
 use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::rate::{self, Algorithm, Cell, Limit, Verdict};
+use edgegate::revocation::DenyKey;
 use edgegate::store::keyed::{Keyed, Remembered};
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
 use edgegate::store::replays::{SharedReplays, by_counting};
@@ -333,6 +334,24 @@ fn entries_and_records_over_texts() {
         run(contract::records_are_found_and_replaced(&fresh()));
         run(contract::records_are_listed_once_each(&fresh()));
     }
+}
+
+/// What is remembered of a key when it is asked about may have to make room for what is read of the others.
+#[test]
+fn a_revocation_holds_while_the_memory_of_an_isolate_overflows() {
+    const MOST_REMEMBERED: usize = 20_000;
+    let texts = Texts::default();
+    let remembered = Remembered::default();
+    let store = Keyed::new(&texts, &remembered, CacheSecs(3600), CacheSecs(0));
+    let revoked = entry(&json!({"iss": "i", "sub": "alice"}));
+    run(store.put(&revoked.deny_key(), &revoked, NOW)).unwrap();
+    let other = entry(&json!({"iss": "i", "sub": "other"}));
+    for count in 1..MOST_REMEMBERED {
+        let key = DenyKey::of_token("i", &count.to_string());
+        run(store.put(&key, &other, later(1))).unwrap();
+    }
+    let asked = [revoked.deny_key(), DenyKey::of_token("i", "new")];
+    assert_eq!(run(store.entries(&asked)).unwrap(), [Some(revoked), None]);
 }
 
 #[test]

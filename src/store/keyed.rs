@@ -7,7 +7,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
 };
 
 use futures_util::future::join_all;
@@ -241,32 +241,27 @@ impl<'a, S: KeyValue> Keyed<'a, S> {
 impl<S: KeyValue> RevocationStore for Keyed<'_, S> {
     async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
         let now = self.store.now();
-        let unknown: Vec<&DenyKey> = {
+        // Kept from here on: what is read next may take its place in the memory.
+        let mut found: Vec<Option<Option<Entry>>> = {
             let remembered = self.remembered.entries.borrow();
-            keys.iter().filter(|key| remembered.get(*key, now).is_none()).collect()
+            keys.iter().map(|key| remembered.get(key, now).cloned()).collect()
         };
-        let mut read = HashMap::new();
-        if !unknown.is_empty() {
-            let names: Vec<String> = unknown.iter().map(|key| key.storage_name()).collect();
+        let missing = keys.iter().zip(&found).filter(|(_, known)| known.is_none());
+        let names: Vec<String> = missing.map(|(key, _)| key.storage_name()).collect();
+        if !names.is_empty() {
             let writes = self.remembered.writes.get();
-            let found = self.read(&names).await?;
-            let mut remembered = self.remembered.entries.borrow_mut();
-            for (key, value) in unknown.into_iter().zip(found) {
+            let values = self.read(&names).await?;
+            let unknown = keys.iter().zip(&mut found).filter(|(_, known)| known.is_none());
+            for ((key, known), value) in unknown.zip(values) {
                 let entry = value.map(|value| read_entry(key, &value)).transpose()?;
                 if self.remembered.writes.get() == writes {
-                    remembered.insert(*key, entry.clone(), until(now, self.entries_cache), now);
+                    let until = until(now, self.entries_cache);
+                    self.remembered.entries.borrow_mut().insert(*key, entry.clone(), until, now);
                 }
-                read.insert(*key, entry);
+                *known = Some(entry);
             }
         }
-        let remembered = self.remembered.entries.borrow();
-        Ok(keys
-            .iter()
-            .map(|key| match read.get(key) {
-                Some(entry) => entry.clone(),
-                None => remembered.get(key, now).cloned().flatten(),
-            })
-            .collect())
+        Ok(found.into_iter().map(Option::flatten).collect())
     }
 
     async fn fresh(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
