@@ -816,18 +816,35 @@ fn a_counter_store_that_fails_refuses_unless_the_limit_lets_pass() {
 fn a_refund_that_fails_is_told_and_the_refusal_stands() {
     let policy = gate_with(json!({
         "limits": [
-            {"name": "a", "by": "ip", "requests": 9, "window_secs": 60, "store": "durable-object"},
-            {"name": "b", "by": "ip", "requests": 1, "window_secs": 60, "store": "memory"},
+            {"name": "a", "by": "ip", "requests": 9, "window_secs": 60, "store": "memory"},
+            {"name": "b", "by": "ip", "requests": 1, "window_secs": 60, "store": "durable-object"},
         ],
         "routes": [{"path": "/*", "auth": "none", "limits": ["a", "b"]}],
     }));
     let stores = Stores::default();
     admitted(check(&policy, &stores, &request("GET", "/")));
-    stores.break_down("refund durable-object");
+    stores.break_down("refund memory");
     let decision = check(&policy, &stores, &request("GET", "/"));
     let fault = Error::StoreUnavailable { store: "counters", problem: "is on fire".to_owned() };
     assert_eq!(decision.faults, [fault]);
     assert_eq!(refusal(decision).code(), Code::RateLimited);
+}
+
+#[test]
+fn what_an_isolate_refuses_by_itself_costs_no_question_to_a_counter_elsewhere() {
+    let policy = gate_with(json!({
+        "limits": [
+            {"name": "far", "by": "route", "requests": 9, "window_secs": 60, "store": "durable-object"},
+            {"name": "near", "by": "ip", "requests": 1, "window_secs": 60, "store": "memory"},
+        ],
+        "routes": [{"path": "/*", "auth": "none", "limits": ["far", "near"]}],
+    }));
+    let stores = Stores::default();
+    let decision = check(&policy, &stores, &request("GET", "/"));
+    assert_eq!(remaining(&decision), [("far", 8), ("near", 0)], "named in the order of the route");
+    stores.asked();
+    assert_eq!(refusal(check(&policy, &stores, &request("GET", "/"))).code(), Code::RateLimited);
+    assert_eq!(stores.asked(), ["take memory near"]);
 }
 
 #[test]
@@ -887,7 +904,7 @@ fn left(policy: &Policy, stores: &Stores, path: &str) -> u32 {
 }
 
 #[test]
-fn limits_of_one_group_and_store_are_taken_in_one_step_and_bindings_last() {
+fn limits_of_one_group_and_store_are_taken_in_one_step_the_nearest_first() {
     let (policy, stores) = (many_limits(), Stores::default());
     let decision = check(&policy, &stores, &get("/all", &bearer(&token())));
     let names: Vec<&str> = decision.limits.iter().map(|report| report.name.as_str()).collect();
@@ -896,9 +913,9 @@ fn limits_of_one_group_and_store_are_taken_in_one_step_and_bindings_last() {
         stores.asked(),
         [
             "entries",
+            "take memory c",
             "take durable-object a,d",
             "take durable-object b",
-            "take memory c",
             "take binding e"
         ]
     );
@@ -908,13 +925,13 @@ fn limits_of_one_group_and_store_are_taken_in_one_step_and_bindings_last() {
 #[test]
 fn a_request_refused_by_one_limit_takes_from_none() {
     for (path, refusing, refunds) in [
-        ("/b", "b", vec!["refund durable-object a,d"]),
-        ("/c", "c", vec!["refund durable-object a,d", "refund durable-object b"]),
-        ("/a", "a", vec![]),
+        ("/b", "b", vec!["refund memory c", "refund durable-object a,d"]),
+        ("/c", "c", vec![]),
+        ("/a", "a", vec!["refund memory c"]),
         (
             "/e",
             "e",
-            vec!["refund durable-object a,d", "refund durable-object b", "refund memory c"],
+            vec!["refund memory c", "refund durable-object a,d", "refund durable-object b"],
         ),
     ] {
         let (policy, stores) = (many_limits(), Stores::default());

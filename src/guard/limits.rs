@@ -43,7 +43,7 @@ struct Batch<'a> {
 
 /// Takes the route's cost from all of its limits. If one refuses, what the others took is given back.
 ///
-/// Batches are asked one after the other, bindings last: a binding cannot give back. Between the taking
+/// Batches are asked one after the other, the nearest first, bindings last: a binding cannot give back. Between the taking
 /// and the giving back a concurrent request may find less than there is; it never finds more.
 pub(super) async fn take(
     policy: &Policy,
@@ -167,8 +167,18 @@ fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> V
             }),
         }
     }
-    batches.sort_by_key(|batch| matches!(batch.store, LimitStore::Binding(_)));
+    batches.sort_by_key(|batch| turn(batch.store));
     batches
+}
+
+/// What an isolate decides by itself comes first: whom that refuses costs no question to a counter elsewhere,
+/// and no giving back. A binding cannot give back, so it comes last.
+const fn turn(store: &LimitStore) -> u8 {
+    match store {
+        LimitStore::Memory | LimitStore::Kv => 0,
+        LimitStore::DurableObject => 1,
+        LimitStore::Binding(_) => 2,
+    }
 }
 
 /// What a limit counts together for this request; `None` if it does not concern it.
