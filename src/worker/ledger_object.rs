@@ -35,7 +35,7 @@ const MAX_STEPS: usize = 50;
 /// has 1 MB in hexadecimal.
 const QUESTIONS_PER_BLOCK: u64 = 4;
 
-const SCHEMA: [&str; 5] = [
+const SCHEMA: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS entries \
      (key BLOB PRIMARY KEY, entry TEXT NOT NULL, until INTEGER, seq INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS entries_by_seq ON entries (seq)",
@@ -43,6 +43,7 @@ const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), ledger BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS answers \
      (id TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, until INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS answers_by_until ON answers (until)",
 ];
 
 #[wasm_bindgen]
@@ -144,7 +145,7 @@ impl RevocationLedger {
             .collect::<core::result::Result<Vec<Entry>, String>>()?;
         self.change(|ledger| {
             if let Some((id, digest)) = retry
-                && let Some((request, answer)) = self.answered(id)?
+                && let Some((request, answer)) = self.answered(id, now_secs)?
             {
                 return Ok(if request == digest { answer } else { "conflict".to_owned() });
             }
@@ -382,8 +383,10 @@ impl RevocationLedger {
 
     /// Sets the alarm for what is due next, if it is not set for that or earlier.
     async fn schedule(&self, now: UnixMillis) -> Result<()> {
-        let first_end =
+        let entries =
             self.number("SELECT min(until) FROM entries WHERE until IS NOT NULL", None)?;
+        let answers = self.number("SELECT min(until) FROM answers", None)?;
+        let first_end = entries.into_iter().chain(answers).min();
         let first_end =
             first_end.map(|secs| UnixTime::from_secs(i64::try_from(secs).unwrap_or(i64::MAX)));
         let Some(at) = self.readable()?.wake_at(first_end, self.swept_at.get(), now) else {
@@ -394,7 +397,12 @@ impl RevocationLedger {
         }
         self.alarm_at.set(Some(at));
         let wait = i64::try_from(at.millis_since(now)).unwrap_or(i64::MAX);
-        self.state.storage().set_alarm(wait).await
+        let set = self.state.storage().set_alarm(wait).await;
+        if set.is_err() {
+            // There is none: the next request tries again.
+            self.alarm_at.set(None);
+        }
+        set
     }
 
     async fn put(&self, name: &str, bytes: &[u8], ttl_secs: u64) -> Result<()> {
@@ -483,10 +491,13 @@ impl RevocationLedger {
         )
     }
 
-    /// The request and the answer that are kept under an idempotency key.
-    fn answered(&self, id: &str) -> Result<Option<(String, String)>> {
-        let rows =
-            self.rows("SELECT request, answer FROM answers WHERE id = ?", vec![id.into()])?;
+    /// The request and the answer that are kept under an idempotency key. After its day an answer no longer stands for a
+    /// request, swept out or not: who asks again then wants it done.
+    fn answered(&self, id: &str, now: UnixTime) -> Result<Option<(String, String)>> {
+        let rows = self.rows(
+            "SELECT request, answer FROM answers WHERE id = ? AND until > ?",
+            vec![id.into(), time(now)],
+        )?;
         match rows.into_iter().next().as_deref() {
             None => Ok(None),
             Some([SqlStorageValue::String(request), SqlStorageValue::String(answer)]) => {
