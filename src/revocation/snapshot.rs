@@ -406,20 +406,19 @@ impl Holder {
         let Some(held) = &self.snapshot else { return Lookup::Ask };
         let answer = self.answers.get(key, now);
         let answer = answer.filter(|it| it.own.is_none_or(|own| held.head.generation <= own));
-        if let Some(Answer { entry: Some(entry), .. }) = answer {
-            return Lookup::Known(Some(entry.clone()));
-        }
-        if !held.may_contain(key) {
-            return Lookup::Known(None);
-        }
-        // Not revoked then: still so if nothing has changed since, or if the same filter is in use and
-        // the key is not among what was added to it.
-        let absent = answer.is_some_and(|answer| {
-            answer.generation == held.head.generation
+        // It still says all if nothing has changed since, or if the same filter is in use and the key is not
+        // among what was added to it. Otherwise it may have been revoked since, or a later cut-off set.
+        let current = answer.filter(|answer| {
+            answer.own.is_some()
+                || answer.generation == held.head.generation
                 || (answer.base == held.base_generation()
                     && held.head.delta.binary_search(&key.fingerprint()).is_err())
         });
-        if absent { Lookup::Known(None) } else { Lookup::Ask }
+        match current {
+            Some(answer) => Lookup::Known(answer.entry.clone()),
+            None if held.may_contain(key) => Lookup::Ask,
+            None => Lookup::Known(None),
+        }
     }
 
     /// A number to give back to [`remember`](Self::remember): an answer is not remembered if something was
@@ -429,8 +428,8 @@ impl Holder {
         (self.writes, self.snapshot.as_ref().map_or(0, |held| held.head.generation))
     }
 
-    /// The ledger's answer about a key that was asked for at `mark`. An entry is believed for `cache_secs`; that there is
-    /// none, until the snapshot says otherwise.
+    /// The ledger's answer about a key that was asked for at `mark`: believed until the snapshot may say otherwise,
+    /// and an entry for `cache_secs` at most.
     pub fn remember(
         &mut self,
         key: DenyKey,
@@ -696,6 +695,29 @@ mod tests {
         assert_eq!(adopt(with_base(3, 1, &["false"], &["undone"])), [known(), Lookup::Ask]);
         assert_eq!(adopt(with_base(4, 1, &["false"], &["false"])), [Lookup::Ask, known()]);
         assert_eq!(adopt(with_base(5, 5, &["false"], &[])), [Lookup::Ask, known()]);
+    }
+
+    #[test]
+    fn a_remembered_entry_is_asked_about_again_once_the_snapshot_may_have_a_stronger_one() {
+        let mut holder = holding(with_base(1, 1, &["filter"], &["list"]));
+        let mut adopt = |next, name: &str| {
+            holder.end(Ok(next), RULES, NOW);
+            let was = holder.look_up(&key(name), NOW);
+            holder.remember(key(name), Some(entry(name)), holder.mark(), 3600, NOW);
+            assert_eq!(holder.look_up(&key(name), NOW), Lookup::Known(Some(entry(name))));
+            was
+        };
+        for name in ["filter", "list"] {
+            assert_eq!(adopt(with_base(1, 1, &["filter"], &["list"]), name), Lookup::Ask);
+        }
+        let known = |name| Lookup::Known(Some(entry(name)));
+        let next = || with_base(2, 1, &["filter"], &["list"]);
+        assert_eq!(adopt(next(), "filter"), known("filter"), "the same filter, not on the list");
+        assert_eq!(adopt(next(), "list"), Lookup::Ask, "written again, or for all that is known");
+        let next = || with_base(3, 1, &["filter"], &["filter"]);
+        assert_eq!(adopt(next(), "filter"), Lookup::Ask, "written again");
+        let next = || with_base(4, 4, &["filter"], &[]);
+        assert_eq!(adopt(next(), "filter"), Lookup::Ask, "another filter");
     }
 
     #[test]
