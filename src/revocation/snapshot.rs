@@ -285,6 +285,9 @@ pub enum Plan {
 /// How long a load may take before another request takes it over: the request that began it may have been
 /// cancelled. A little more than the deadline of a store.
 const LOAD_MILLIS: u64 = 2_500;
+/// How long a load may take that no request waits for: meanwhile no other is begun, since each may hold
+/// 20 MB.
+const LONG_LOAD_MILLIS: u64 = 15_500;
 /// How long after a load that did not help the next is tried: while the store is down, most requests
 /// learn so at once.
 const RETRY_MILLIS: u64 = 1_000;
@@ -367,6 +370,11 @@ impl Holder {
     pub fn begin(&mut self, now: UnixMillis) {
         self.asked_at = Some(now);
         self.loading_until = now.saturating_add(LOAD_MILLIS);
+    }
+
+    /// The load that was begun goes on without its request, which cannot be cancelled any more then.
+    pub fn goes_on(&mut self, now: UnixMillis) {
+        self.loading_until = now.saturating_add(LONG_LOAD_MILLIS);
     }
 
     /// A load ended. An older snapshot than the one held is dropped; a fault leaves it in use.
@@ -653,6 +661,20 @@ mod tests {
         holder.end(Ok(Rc::new(Snapshot::new(fresh, Vec::new()).unwrap())), RULES, at(125));
         assert_eq!(holder.decide(RULES, at(125)), Plan::Use);
         assert_eq!(holder.problem(), None);
+    }
+
+    #[test]
+    fn a_load_that_outlives_its_request_is_waited_for() {
+        let mut holder = Holder::default();
+        holder.begin(NOW);
+        holder.goes_on(at(2));
+        assert_eq!(holder.decide(RULES, at(17)), Plan::Wait);
+        holder.end(Ok(snapshot(1, &[])), RULES, at(17));
+        assert_eq!(holder.decide(RULES, at(17)), Plan::UseAndRefresh);
+        holder.begin(at(17));
+        holder.goes_on(at(17));
+        assert_eq!(holder.decide(RULES, at(32)), Plan::Use, "one at a time");
+        assert_eq!(holder.decide(RULES, at(33)), Plan::UseAndRefresh, "it was lost");
     }
 
     #[test]

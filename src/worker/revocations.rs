@@ -1,7 +1,9 @@
 //! Revocations as the policy looks them up: in KV, by the snapshot this isolate holds, or in the ledger.
 
+use core::{pin::pin, time::Duration};
 use std::rc::Rc;
 
+use futures_util::future::{Either, select};
 use worker::{Context, Delay, Env};
 
 use super::{
@@ -23,8 +25,11 @@ use crate::{
 
 /// How old KV's answer about the head may be, in seconds: the least that KV takes.
 const HEAD_CACHE_SECS: u64 = 30;
-/// A shard never changes: a location that has it need not ask for it again (for as long as it is in use).
-const SHARD_CACHE_SECS: u64 = 86_400;
+/// The same for shards. They never change, but KV remembers for as long that there is none: a location that
+/// asks a moment before a new one arrives there must not go without it for long.
+const SHARD_CACHE_SECS: u64 = 60;
+/// How long KV is waited for where the ledger can be asked in its place: half of what a request waits.
+const HEAD_WAIT: Duration = Duration::from_secs(1);
 /// How often a request looks whether another one's load is done.
 const LOOK_MILLIS: u64 = 20;
 /// How often, at most: two seconds, as for any store.
@@ -108,22 +113,39 @@ impl Revocations<'_> {
             match plan {
                 Plan::Use => return Ok(()),
                 Plan::UseAndRefresh => {
-                    self.memory.snapshots.borrow_mut().begin(now);
-                    let (env, memory) = (self.env.clone(), Rc::clone(self.memory));
-                    self.context.wait_until(async move {
-                        load(&env, &memory, rules, deadline::LONG).await;
-                    });
+                    self.begin(now);
+                    self.memory.snapshots.borrow_mut().goes_on(now);
+                    self.context.wait_until(load(self.env.clone(), Rc::clone(self.memory), rules));
                     return Ok(());
                 }
                 Plan::MustLoad => {
-                    self.memory.snapshots.borrow_mut().begin(now);
-                    load(self.env, self.memory, rules, deadline::STORE).await;
+                    self.begin(now);
+                    self.load_and_wait(rules).await?;
                 }
-                Plan::Wait => Delay::from(core::time::Duration::from_millis(LOOK_MILLIS)).await,
+                Plan::Wait => Delay::from(Duration::from_millis(LOOK_MILLIS)).await,
                 Plan::TooOld => return Err(self.too_old(now)),
             }
         }
         Err(self.too_old(clock::now()))
+    }
+
+    fn begin(&self, now: UnixMillis) {
+        self.memory.snapshots.borrow_mut().begin(now);
+    }
+
+    /// Loads a snapshot and waits for it as for any store. Beyond that it goes on after the answer: a large
+    /// filter may take longer, and would never be there if each request began it anew.
+    async fn load_and_wait(&self, rules: Freshness) -> Result<(), StoreError> {
+        let load = Box::pin(load(self.env.clone(), Rc::clone(self.memory), rules));
+        match select(load, pin!(Delay::from(deadline::STORE))).await {
+            Either::Left(((), _)) => Ok(()),
+            Either::Right(((), load)) => {
+                let now = clock::now();
+                self.memory.snapshots.borrow_mut().goes_on(now);
+                self.context.wait_until(load);
+                Err(self.too_old(now))
+            }
+        }
     }
 
     fn too_old(&self, now: UnixMillis) -> StoreError {
@@ -241,9 +263,9 @@ pub(super) fn state(holder: &Holder, now: UnixMillis) -> Option<SnapshotState> {
 }
 
 /// Loads a snapshot and notes how it went. A fault is logged when it is new.
-async fn load(env: &Env, memory: &Memory, rules: Freshness, limit: core::time::Duration) {
+async fn load(env: Env, memory: Rc<Memory>, rules: Freshness) {
     let held = memory.snapshots.borrow().snapshot().cloned();
-    let loaded = deadline::within(limit, fetch(env, held, rules)).await;
+    let loaded = deadline::within(deadline::LONG, fetch(&env, held, rules)).await;
     let loaded = loaded.unwrap_or_else(|| Err("KV did not answer in time".to_owned()));
     let mut holder = memory.snapshots.borrow_mut();
     if let Err(problem) = &loaded
@@ -278,7 +300,8 @@ async fn fetch(
 }
 
 async fn published(env: &Env, held: Option<&Rc<Snapshot>>) -> Result<Rc<Snapshot>, String> {
-    let head = kv::read_bytes(env, HEAD_NAME, HEAD_CACHE_SECS).await;
+    let head = deadline::within(HEAD_WAIT, kv::read_bytes(env, HEAD_NAME, HEAD_CACHE_SECS)).await;
+    let head = head.ok_or("KV did not answer in time")?;
     let head = head.map_err(|fault| fault.to_string())?.ok_or("KV has none")?;
     let head = parse(&head).map_err(|fault| fault.to_string())?;
     match held {

@@ -233,6 +233,25 @@ describe('a snapshot', () => {
     }
   });
 
+  test('is the ledger\'s own where KV never answers', async () => {
+    const stalled = watched('stalled', { kv: 'stalled-kv', host: 'stalled-host' });
+    const both = await start([
+      gateWorker({ name: 'stalled', policy: snapshot({ refresh_secs: 60 }), worker: stalled.worker }),
+      gateWorker({ name: 'stalled-host', policy: snapshot() }),
+      ...stalled.behind,
+    ]);
+    try {
+      await (await control(both, 'stalled-kv')).set('hang');
+      const jti = randomUUID();
+      const answer = await both.admin('POST', '/revocations', { iss: ISSUER, jti }, { gate: 'stalled-host' });
+      assert.equal(answer.status, 201, answer.text);
+      admitted(await both.get('/v1/other', { token: token() }));
+      refused(await both.get('/v1/other', { token: token({ jti }) }), 'TOKEN_REVOKED');
+    } finally {
+      await both.dispose();
+    }
+  });
+
   test('that finds somebody by mistake costs one question and denies nobody', async () => {
     const jti = randomUUID();
     const forged = head({ generation: Date.now(), delta: [fingerprint(denyKeyOfToken(ISSUER, jti))] });
