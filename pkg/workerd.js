@@ -1,4 +1,4 @@
-import module from './wasm/edgegate_bg.wasm';
+import module from './wasm/edgegate_fast_bg.wasm';
 import { configError } from './lib/errors.js';
 import { bind } from './lib/index.js';
 import { webPlatform } from './lib/web-platform.js';

@@ -50,6 +50,7 @@ export async function inspect({ createVerifier, decodeUnverified }, token, sourc
     issuer: expected.issuer ?? text(payload.iss) ?? 'https://issuer.invalid/',
     audience: expected.audience,
     cache: false,
+    dpop: false,
     now,
   };
   let reached = -1;
@@ -72,6 +73,10 @@ export async function inspect({ createVerifier, decodeUnverified }, token, sourc
   states.forEach((state, index) => {
     if (state.state === 'open' && index < reached) Object.assign(state, describe(state.name, result, expected, now()));
   });
+  if (typeof payload.cnf?.jkt === 'string') {
+    const detail = 'bound to a key: each request needs a proof of it (DPoP), which is not looked at here';
+    states.push({ name: 'Possession', state: 'open', detail });
+  }
   result.genuine = reached > CHECKS.findIndex(({ name }) => name === 'Signature');
   result.admitted = result.genuine && states.every(({ state }) => state !== 'bad');
   return result;

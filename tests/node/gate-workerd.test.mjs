@@ -42,7 +42,7 @@ before(async () => {
   });
   const wasm = (name) => ({ type: 'CompiledWasm', path: path.join(pkg, 'wasm', name) });
   const modules = [
-    { type: 'ESModule', path: path.join(pkg, 'wasm/main.mjs'), contents: bundle.text }, wasm('edgegate_bg.wasm'), wasm('edgegate_gate_bg.wasm'),
+    { type: 'ESModule', path: path.join(pkg, 'wasm/main.mjs'), contents: bundle.text }, wasm('edgegate_fast_bg.wasm'), wasm('edgegate_gate_bg.wasm'),
   ];
   const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'RS256' }] };
   const issuers = [{ issuer: ISSUER, audience: ['https://api.example.com'], algorithms: ['RS256'], jwks }];

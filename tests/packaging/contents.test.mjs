@@ -24,7 +24,7 @@ test('the tarball holds what is needed and nothing else', () => {
   const expected = [
     'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'gate.d.ts', 'index.d.ts', 'pure.d.ts', 'slim.d.ts',
     'browser.js', 'node.js', 'slim.js', 'workerd.js', ...inFolder('adapters'), ...inFolder('gate'), ...filesBelow('lib'), ...inFolder('pure'),
-    ...['edgegate_bg.wasm', 'edgegate_node_bg.wasm', 'edgegate_gate_bg.wasm', 'edgegate_pure_bg.wasm'].map((name) => `wasm/${name}`),
+    ...['edgegate_bg.wasm', 'edgegate_fast_bg.wasm', 'edgegate_gate_bg.wasm', 'edgegate_pure_bg.wasm'].map((name) => `wasm/${name}`),
     ...['express', 'fastify', 'fetch', 'hono', 'node', 'pure', 'slim'].flatMap((name) => [`wasm/${name}.cjs`, `wasm/${name}.d.cts`]),
   ];
   assert.deepEqual(project.packed.files.map((file) => file.path).sort(), expected.sort());

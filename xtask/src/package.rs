@@ -29,7 +29,7 @@ struct Module {
 
 const MODULES: [Module; 4] = [
     Module { name: "edgegate", features: "js", profile: SMALL },
-    Module { name: "edgegate_node", features: "js", profile: FAST },
+    Module { name: "edgegate_fast", features: "js", profile: FAST },
     Module { name: "edgegate_gate", features: "js-gate", profile: FAST },
     Module { name: "edgegate_pure", features: "js,pure", profile: FAST },
 ];
