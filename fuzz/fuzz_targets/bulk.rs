@@ -1,8 +1,8 @@
 //! Any bytes as many revocations in one request.
 #![no_main]
 
-use edgegate::revocation::bulk::Bulk;
 use edgegate::revocation::Entry;
+use edgegate::revocation::bulk::Bulk;
 use edgegate::time::UnixTime;
 use libfuzzer_sys::fuzz_target;
 
