@@ -15,10 +15,10 @@ pub fn normalize(uri: &str) -> Option<String> {
     }
     let uri = uri.split(['?', '#']).next()?;
     let (scheme, rest) = uri.split_once("://")?;
-    let (scheme, port) = if scheme.eq_ignore_ascii_case("https") {
-        ("https", ":443")
+    let (scheme, own_port) = if scheme.eq_ignore_ascii_case("https") {
+        ("https", 443)
     } else if scheme.eq_ignore_ascii_case("http") {
-        ("http", ":80")
+        ("http", 80)
     } else {
         return None;
     };
@@ -26,13 +26,11 @@ pub fn normalize(uri: &str) -> Option<String> {
         Some(at) => rest.split_at_checked(at)?,
         None => (rest, ""),
     };
-    // An empty port stands for none (§3.2.3).
-    let host =
-        authority.strip_suffix(port).or_else(|| authority.strip_suffix(':')).unwrap_or(authority);
-    if host.is_empty() || host.starts_with(':') || host.contains('@') {
-        return None;
-    }
+    let (host, port) = split_authority(authority)?;
     let mut normal = format!("{scheme}://{}", decode_unreserved(host)?.to_ascii_lowercase());
+    if let Some(port) = port.filter(|port| *port != own_port) {
+        write!(normal, ":{port}").ok()?;
+    }
     let path = decode_unreserved(path)?;
     let mut segments: Vec<&str> = Vec::new();
     let mut parts = path.split('/').skip(1).peekable();
@@ -61,6 +59,31 @@ pub fn normalize(uri: &str) -> Option<String> {
         normal.push_str(segment);
     }
     Some(normal)
+}
+
+/// Host and port; an empty port stands for none (§3.2.3). `None`: there is no host, or user information, or what follows
+/// the host is no port.
+fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
+    // The colons of an IPv6 address stand in brackets.
+    let (host, after) = match authority.find(']') {
+        Some(end) if authority.starts_with('[') => {
+            authority.split_at_checked(end.checked_add(1)?)?
+        }
+        _ => authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?,
+    };
+    let inner = host.strip_prefix('[').map_or(host, |rest| rest.trim_end_matches(']'));
+    if inner.is_empty() || inner.contains(['@', '[', ']']) {
+        return None;
+    }
+    let port = match after.strip_prefix(':') {
+        Some("") => None,
+        Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            Some(digits.parse().ok()?)
+        }
+        None if after.is_empty() => None,
+        _ => return None,
+    };
+    Some((host, port))
 }
 
 /// Decodes the percent-encodings of letters, digits, `-`, `.`, `_` and `~`, and writes the others in capitals.
@@ -93,6 +116,28 @@ mod tests {
         let normal: Vec<_> = uris.iter().map(|uri| normalize(uri)).collect();
         assert!(normal[0].is_some(), "{uris:?}");
         assert!(normal.iter().all(|one| *one == normal[0]), "{uris:?} {normal:?}");
+    }
+
+    #[test]
+    fn an_authority_is_a_host_and_a_port() {
+        for uri in [
+            "https://a:443:/",
+            "https://a:443:443/",
+            "https://a:b/",
+            "https://a:65536/",
+            "https://a:+1/",
+            "https://:443/",
+            "https://[::1/",
+            "https://[]/",
+            "https://[::1]a/",
+            "https://a]/",
+            "https://a@b/",
+        ] {
+            assert_eq!(normalize(uri), None, "{uri}");
+        }
+        assert_eq!(normalize("https://a:0443/").as_deref(), Some("https://a/"));
+        assert_eq!(normalize("http://a:443/").as_deref(), Some("http://a:443/"));
+        assert_eq!(normalize("https://[::1]:8443").as_deref(), Some("https://[::1]:8443/"));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! | what `dev` starts and prints | [`dev`] |
 //! | what `test` runs | [`mod@test`] |
 //! | how the fuzz targets are run | [`fuzz`] |
-//! | what is made of measurements; how they are made | [`bench`]; `benches/` |
+//! | what is made of measurements; how they are made | [`mod@bench`]; `benches/` |
 //! | how sizes are guarded | [`size`] |
 
 mod bench;
