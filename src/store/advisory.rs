@@ -140,7 +140,7 @@ impl AdvisoryCounters {
     /// Decides by the sum of all components known here, all or nothing.
     ///
     /// # Errors
-    /// [`StoreError`] if the store has not answered for [a while](GRACE_MILLIS), or holds for this group what is no
+    /// [`StoreError`] if the store has not answered for ten seconds, or holds for this group what is no
     /// counter: going on then is the policy's to allow.
     pub fn take(
         &self,
