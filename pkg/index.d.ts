@@ -440,6 +440,11 @@ export interface GateOptions {
     counters?: Store | undefined;
     /** Records of API keys: needed unless `api_keys.records` is `"none"`. */
     keys?: Store | undefined;
+    /**
+     * The keys of issuers with `jwks_uri`, where the policy has `jwks_cache`: what one gate has fetched the others find there, sealed
+     * with that secret. Without this store the setting has no effect. Whatever is wrong with it, the issuer is asked.
+     */
+    jwks?: Store | undefined;
   } | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
@@ -728,7 +733,7 @@ export interface Gate {
  * `edgegate/gate`.
  *
  * The policy is the object of `[vars.POLICY]`, or its JSON. What is the Worker's alone is not looked at: `upstream`,
- * `forward_credential`, `auth_prefix`, `forward_auth`, `jwks_cache`, `admin` (whose secret has to be there all the same).
+ * `forward_credential`, `auth_prefix`, `forward_auth`, `admin` (whose secret has to be there all the same).
  * Limits with `store = "memory"` and those of failed authentication are counted in this process, and begin anew when the engine
  * had to be replaced.
  * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault, such as `issuers[1].audience` or `stores.counters`. In

@@ -10,6 +10,7 @@ pub mod keyed;
 pub mod leases;
 pub mod memory;
 pub mod memory_ledger;
+pub mod published;
 pub mod replays;
 pub mod shared;
 

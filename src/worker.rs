@@ -15,7 +15,6 @@ mod headers;
 mod health;
 mod isolate;
 mod jwks;
-mod jwks_cache;
 mod kv;
 mod kv_counters;
 mod ledger;

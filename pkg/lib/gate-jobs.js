@@ -25,13 +25,14 @@ export class Jobs {
   }
 
   /** Begins them, and resolves each with its answer; jobs that expect none are done at once. */
-  begin(jobs, held, signature) {
+  begin(jobs, held, waitUntil, signature) {
     const answers = [];
     for (const { id, job } of jobs) {
       // A job without members is its name alone.
       const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
       if (name === 'release') this.#release(held, members.name);
-      else if (name === 'note') this.#tell({ event: 'fault', detail: members.detail, stale_keys: true });
+      else if (name === 'note') this.#tell({ detail: members.detail, stale_keys: true });
+      else if (name === 'putLater') this.#putLater(members, waitUntil);
       else answers.push(this.#answer(id, name, members, held, signature));
     }
     return answers;
@@ -54,6 +55,11 @@ export class Jobs {
   async put({ store, name, value, ttlSecs }) {
     await within(this.#stores[store].put(name, value, ttlSecs === undefined ? {} : { ttlSecs }));
     return null;
+  }
+
+  #putLater({ what, ...members }, waitUntil) {
+    const writing = this.put(members).catch((error) => this.#tell({ detail: `${what}: ${problemOf(error)}` }));
+    waitUntil?.(writing);
   }
 
   async delete({ store, name }) {

@@ -1,5 +1,5 @@
 import { DONE, Engine, PENDING } from './engine.js';
-import { EdgegateError, configError, problemOf } from './errors.js';
+import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Jobs } from './gate-jobs.js';
 import { factsOf } from './gate-request.js';
@@ -22,7 +22,7 @@ export class Gate {
   constructor(engine, policy, options = {}) {
     checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil'], '');
     const { secrets = {}, stores = {}, now, log, waitUntil } = options;
-    checkNames(stores, ['revocation', 'counters', 'keys'], 'stores');
+    checkNames(stores, ['revocation', 'counters', 'keys', 'jwks'], 'stores');
     for (const [name, store] of Object.entries(stores)) checkStore(store, name);
     this.#engine = engine;
     this.#clock = clock(now);
@@ -32,13 +32,14 @@ export class Gate {
     // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
     this.#readsAddress = document.client_ip_header ?? engine.platform.clientIpHeader;
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
-    this.#jobs = new Jobs(engine.platform, stores, (event) => this.#tell(event));
+    this.#jobs = new Jobs(engine.platform, stores, (fault) => this.#tell({ event: 'fault', at: this.#clock(), ...fault }));
     this.#thing = hold(engine, this, JSON.stringify({
       policy: JSON.stringify(document),
       secrets: secretsOf(document, secrets, engine.platform),
       stores: {
         revocation: stores.revocation !== undefined,
         keys: stores.keys !== undefined,
+        jwks: stores.jwks !== undefined,
         counters: kindOfCounters(stores.counters),
       },
     }));
@@ -72,15 +73,8 @@ export class Gate {
     const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
     const facts = factsOf(request, options.clientIp, this.#readsAddress);
     if (!this.#engine.isRunning) await this.#engine.ready();
-    const decision = await this.#run('checkRequest', JSON.stringify(facts));
+    const decision = await this.#run('checkRequest', JSON.stringify(facts), waitUntil);
     if (decision.event !== undefined) this.#tell(decision.event);
-    if (decision.note !== undefined) {
-      const { name, value, ttlSecs } = decision.note;
-      const writing = this.#jobs.put({ store: 'keys', name, value, ttlSecs }).catch((error) => {
-        this.#tell({ event: 'fault', at: this.#clock(), detail: `last use not noted: ${problemOf(error)}` });
-      });
-      waitUntil?.(writing);
-    }
     return decision.body === undefined ? admitted(decision) : new Refusal(decision);
   }
 
@@ -92,14 +86,14 @@ export class Gate {
     const text = requestOf(what, members);
     if (!this.#engine.isRunning) await this.#engine.ready();
     try {
-      return await this.#run('administer', text);
+      return await this.#run('administer', text, this.#waitUntil);
     } catch (error) {
       throw inOwnNames(error);
     }
   }
 
   /** Begins a task in the engine and does its jobs until it is done. */
-  async #run(name, text) {
+  async #run(name, text, waitUntil) {
     const engine = this.#engine;
     const held = new Map();
     const underWay = new UnderWay();
@@ -112,7 +106,7 @@ export class Gate {
       while (status === PENDING) {
         task = engine.issuer;
         const { job: signature } = engine;
-        underWay.add(this.#jobs.begin(JSON.parse(engine.text()), held, signature));
+        underWay.add(this.#jobs.begin(JSON.parse(engine.text()), held, waitUntil, signature));
         const answers = await underWay.next();
         // Another check may have trapped meanwhile, and this one's task is gone with the instance.
         if (engine.generation !== generation || !engine.isRunning) throw trapped();
@@ -121,7 +115,9 @@ export class Gate {
         status = engine.call('resumeTask', waiting, JSON.stringify(answers), this.#clock());
       }
       if (status !== DONE) throw engine.refusal();
-      return answerOf(engine);
+      const { jobs, outcome } = outcomeOf(engine);
+      if (jobs !== undefined) this.#jobs.begin(jobs, held, waitUntil);
+      return outcome;
     } catch (error) {
       throw error.reason === 'trapped' ? trapped(error.cause) : error;
     } finally {
@@ -168,11 +164,12 @@ function hold(engine, owner, text) {
   return engine.hold(owner, 'freeGate', () => engine.call('createGate', undefined, text));
 }
 
-function answerOf(engine) {
-  const decision = JSON.parse(engine.text());
+function outcomeOf(engine) {
+  const left = JSON.parse(engine.text());
+  const { jobs, outcome } = left?.jobs === undefined ? { outcome: left } : left;
   const claims = engine.keyId();
-  if (claims !== undefined) decision.identity.claims = JSON.parse(claims);
-  return decision;
+  if (claims !== undefined) outcome.identity.claims = JSON.parse(claims);
+  return { jobs, outcome };
 }
 
 const trapped = (cause) => {

@@ -8,7 +8,6 @@ mod administration;
 mod backend;
 mod decision;
 mod options;
-mod remote_keys;
 mod task;
 
 use std::cell::RefCell;
@@ -44,7 +43,8 @@ pub fn free_gate(handle: usize) {
 
 /// Begins to check the request of `length` bytes of JSON at `now_millis`.
 ///
-/// `DONE`: the decision is the text, and a token's claims are where the key's name stands otherwise.
+/// `DONE`: the decision is the text, and a token's claims are where the key's name stands otherwise. Where jobs are left to which
+/// nobody waits for an answer, the text is `{jobs, outcome}`.
 /// `PENDING`: the text is a list of jobs, the handle of the task stands in its slot; [`resume_task`] takes
 /// the answers.
 #[wasm_bindgen(js_name = checkRequest)]

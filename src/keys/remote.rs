@@ -148,6 +148,12 @@ impl RemoteKeySet {
         self.known.as_ref().map(|known| known.fresh_until)
     }
 
+    /// When the issuer last said that these are its keys. `None` if there are none.
+    #[must_use]
+    pub fn fetched_at(&self) -> Option<UnixMillis> {
+        self.known.as_ref().map(|known| known.fetched_at)
+    }
+
     /// Takes note that a fetch failed.
     pub const fn failed(&mut self, now: UnixMillis) {
         self.last_failure = Some(now);

@@ -42,21 +42,22 @@ const KEEP_EXPIRED_SECS: u64 = 30 * 24 * 60 * 60;
 /// How long the last use of a key is kept.
 const KEEP_USED_SECS: u64 = 400 * 24 * 60 * 60;
 
-/// What is written when a key was used.
+/// What is written after the answer to a request. Nothing is lost if it is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UseNote {
-    /// Its own name, so that it cannot overwrite a change of the record.
+pub struct LateWrite {
+    /// Where.
     pub name: String,
-    /// The time.
+    /// What.
     pub value: String,
-    /// When it may be forgotten: after 400 days, so that a key that is used once a year stays known.
+    /// When it may be forgotten.
     pub expires_at: UnixTime,
 }
 
-impl UseNote {
-    /// The note that the key was used now.
+impl LateWrite {
+    /// That a key was used now: under a name of its own, so that it cannot overwrite a change of the record.
+    /// It may be forgotten after 400 days, so that a key that is used once a year stays known.
     #[must_use]
-    pub fn new(id: &KeyId, now: UnixTime) -> Self {
+    pub fn of_use(id: &KeyId, now: UnixTime) -> Self {
         Self {
             name: used_name(id),
             value: now.as_secs().to_string(),

@@ -2,13 +2,13 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use serde_json::json;
 use worker::{Context, Env};
 
 use super::{
     clock, counter_object,
     counters::{Counters, LocalCounters},
-    jwks::RemoteKeySets,
-    jwks_cache::JwksCache,
+    jwks,
     kv::{self, Kv, Namespace},
     ledger_object,
     proxy::Target,
@@ -27,8 +27,9 @@ use crate::{
     secret::Secret,
     store::{
         bounded::BoundedMap,
-        keyed::{Remembered, UseNote},
+        keyed::{LateWrite, Remembered},
         memory::{MemoryCounters, MemoryReplays},
+        published::{Fetched, Issuers, PublishedKeySets, SealedKeys},
     },
     time::UnixMillis,
 };
@@ -57,7 +58,7 @@ pub(super) struct Memory {
     replays: MemoryReplays,
     counters: LocalCounters,
     imported: ImportedKeys,
-    remote: RemoteKeySets,
+    published: PublishedKeySets,
     pub(super) remembered: Remembered,
     pub(super) snapshots: RefCell<Holder>,
     noted: RefCell<BoundedMap<KeyId, ()>>,
@@ -70,7 +71,7 @@ impl Default for Memory {
             replays: MemoryReplays::default(),
             counters: LocalCounters::default(),
             imported: ImportedKeys::default(),
-            remote: RemoteKeySets::default(),
+            published: PublishedKeySets::default(),
             remembered: Remembered::default(),
             snapshots: RefCell::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
@@ -120,9 +121,9 @@ impl Gate {
         if !kept || noted.get(id, now).is_some() {
             return;
         }
-        let Ok(store) = env.kv(kv::BINDING) else { return };
         noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
-        context.wait_until(kv::note_used(store, UseNote::new(id, now.to_unix_time())));
+        let write = LateWrite::of_use(id, now.to_unix_time());
+        kv::write_later(env, context, write, "last use not noted");
     }
 }
 
@@ -192,10 +193,29 @@ impl<'a> Backend for RequestBackend<'a> {
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
-        let (env, context) = (self.env, self.context);
-        let cache = self.gate.policy.jwks_cache.as_ref();
-        let cache = cache.map(|seal| JwksCache { seal, env, context });
-        self.gate.memory.remote.keys(issuer, uri, key_id, cache, now).await
+        self.gate.memory.published.keys(self, issuer, uri, key_id, now).await
+    }
+}
+
+impl<'a> Issuers for RequestBackend<'a> {
+    type Cache = Namespace<'a>;
+
+    async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
+        jwks::fetch(uri, etag).await
+    }
+
+    fn cache(&self) -> Option<SealedKeys<'_, Namespace<'a>>> {
+        let seal = self.gate.policy.jwks_cache.as_ref()?;
+        Some(SealedKeys::new(Namespace::new(self.env), seal))
+    }
+
+    fn write_later(&self, write: LateWrite) {
+        kv::write_later(self.env, self.context, write, "keys not cached");
+    }
+
+    fn note_stale(&self, fault: &Error) {
+        let event = json!({"event": "fault", "detail": fault.to_string(), "stale_keys": true});
+        worker::console_warn!("{event}");
     }
 }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::cell::OnceCell;
 
 use worker::{
-    Env,
+    Context, Env,
     kv::{KvError, KvStore},
 };
 
@@ -12,7 +12,7 @@ use super::{clock, deadline};
 use crate::{
     store::{
         Page, StoreError,
-        keyed::{KeyValue, Keyed, UseNote},
+        keyed::{KeyValue, Keyed, LateWrite},
     },
     time::{UnixMillis, UnixTime},
 };
@@ -102,13 +102,18 @@ impl KeyValue for Namespace<'_> {
     }
 }
 
-/// Notes that a key was used.
-pub(super) async fn note_used(store: KvStore, note: UseNote) {
-    let Ok(put) = store.put(&note.name, note.value) else { return };
-    let put = put.expiration(u64::try_from(note.expires_at.as_secs()).unwrap_or(0));
-    if let Err(fault) = bounded(put.execute()).await {
-        worker::console_warn!("{{\"event\":\"fault\",\"detail\":\"last use not noted: {fault}\"}}");
-    }
+/// Writes after the answer to a request; `what` says what was not done if that fails. Not again after a 429: somebody
+/// was first with the like.
+pub(super) fn write_later(env: &Env, context: &Context, write: LateWrite, what: &'static str) {
+    let LateWrite { name, value, expires_at } = write;
+    let Ok(put) = env.kv(BINDING).and_then(|store| Ok(store.put(&name, value)?)) else { return };
+    let put = put.expiration(u64::try_from(expires_at.as_secs()).unwrap_or(0));
+    context.wait_until(async move {
+        if let Err(fault) = bounded(put.execute()).await {
+            let fault = serde_json::json!({"event": "fault", "detail": format!("{what}: {fault}")});
+            worker::console_warn!("{fault}");
+        }
+    });
 }
 
 /// A value as bytes, as old as KV may have it at this location.

@@ -381,7 +381,7 @@ describe('is not made of', () => {
     ['no policy', 7, {}, config('expected an object as policy')],
     ['text that is no JSON', '{', {}, config('the policy is no JSON')],
     ['an unknown option', policy(), { store: 1 }, config('is not a known option, expected one of secrets, stores, now, log, waitUntil', 'store')],
-    ['an unknown store', policy(), { stores: { counter: stores.keys } }, config('is not a known option, expected one of revocation, counters, keys', 'stores.counter')],
+    ['an unknown store', policy(), { stores: { counter: stores.keys } }, config('is not a known option, expected one of revocation, counters, keys, jwks', 'stores.counter')],
     ['a store without methods', policy(), { stores: { ...stores, keys: {} } }, config('expected a store like memoryStore(), get, put, delete, list missing', 'stores.keys')],
     ['no store of revocations', policy(), { stores: { keys: stores.keys, counters: stores.counters } }, config('the policy has revocation, expected a store', 'stores.revocation')],
     ['no store of keys', policy(), { stores: { ...stores, keys: undefined } }, config('the policy looks up records of API keys, expected a store', 'stores.keys')],

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 
-use super::remote_keys::{Fetched, RemoteKeySets};
 use super::task::{Desk, Job};
 use crate::api_key::KeyId;
 use crate::dpop::ReplayKey;
@@ -17,8 +16,9 @@ use crate::keys::KeySet;
 use crate::policy::{CacheSecs, LimitStore, Policy, Records, Replays as Place};
 use crate::rate::{Limit, Verdict};
 use crate::store::bounded::BoundedMap;
-use crate::store::keyed::{KeyValue, Keyed, Remembered, UseNote};
+use crate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
 use crate::store::memory::{MemoryCounters, MemoryReplays};
+use crate::store::published::{Fetched, Issuers, PublishedKeySets, SealedKeys};
 use crate::store::replays::SharedReplays;
 use crate::store::shared::{SharedCounters, SwapStore};
 use crate::store::{CounterGroup, CounterStore, Page, ReplayStore, StoreError};
@@ -27,6 +27,9 @@ use crate::time::{UnixMillis, UnixTime};
 /// How often the last use of a key is written down; nobody needs it finer.
 const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
 
+/// The store of issuers' keys.
+const JWKS: &str = "jwks";
+
 /// Keys whose last use this instance remembers to have noted.
 const MAX_NOTED: usize = 10_000;
 
@@ -34,41 +37,45 @@ const MAX_NOTED: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) policy: Policy,
+    /// Whether there is a store for the keys of issuers.
+    shares_keys: bool,
     failures: MemoryCounters,
     replays: MemoryReplays,
     counters: MemoryCounters,
-    remote: RemoteKeySets,
+    published: PublishedKeySets,
     entries: Remembered,
     records: Remembered,
     noted: RefCell<BoundedMap<KeyId, ()>>,
 }
 
 impl Gate {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(super) fn new(policy: Policy, shares_keys: bool) -> Self {
         Self {
             policy,
+            shares_keys,
             failures: MemoryCounters::default(),
             replays: MemoryReplays::default(),
             counters: MemoryCounters::default(),
-            remote: RemoteKeySets::default(),
+            published: PublishedKeySets::default(),
             entries: Remembered::default(),
             records: Remembered::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
         }
     }
 
-    /// What to write after the answer: that the key was used, at most every few minutes.
-    pub(super) fn note_use(&self, identity: &Identity, now: UnixMillis) -> Option<UseNote> {
-        let id = identity.api_key_id()?;
+    /// Notes the use of an API key after the answer, at most every few minutes.
+    pub(super) fn note_use(&self, identity: &Identity, desk: &Desk) {
+        let Some(id) = identity.api_key_id() else { return };
         if self.policy.api_keys.as_ref().is_none_or(|keys| keys.records == Records::None) {
-            return None;
+            return;
         }
+        let now = desk.now();
         let mut noted = self.noted.borrow_mut();
         if noted.get(id, now).is_some() {
-            return None;
+            return;
         }
         noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
-        Some(UseNote::new(id, now.to_unix_time()))
+        desk.write_later("keys", "last use not noted", &LateWrite::of_use(id, now.to_unix_time()));
     }
 }
 
@@ -157,14 +164,29 @@ impl<'a> Backend for HostBackend<'a> {
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
-        let fetch = async |uri: &str, etag: Option<&str>| {
-            let answer: Published = self.desk.ask(Job::FetchKeys { uri, etag }).await?;
-            Ok(answer.into())
-        };
-        let note = |fault: &Error| {
-            self.desk.tell(&Job::Note { detail: fault.to_string() });
-        };
-        self.gate.remote.keys(issuer, uri, key_id, now, fetch, note).await
+        self.gate.published.keys(self, issuer, uri, key_id, now).await
+    }
+}
+
+impl<'a> Issuers for HostBackend<'a> {
+    type Cache = HostStore<'a>;
+
+    async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
+        let answer: Published = self.desk.ask(Job::FetchKeys { uri, etag }).await?;
+        Ok(answer.into())
+    }
+
+    fn cache(&self) -> Option<SealedKeys<'_, HostStore<'a>>> {
+        let seal = self.gate.policy.jwks_cache.as_ref().filter(|_| self.gate.shares_keys)?;
+        Some(SealedKeys::new(HostStore { name: JWKS, desk: self.desk }, seal))
+    }
+
+    fn write_later(&self, write: LateWrite) {
+        self.desk.write_later(JWKS, "keys not cached", &write);
+    }
+
+    fn note_stale(&self, fault: &Error) {
+        self.desk.tell(&Job::Note { detail: fault.to_string() });
     }
 }
 

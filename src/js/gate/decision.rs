@@ -62,8 +62,6 @@ struct Answer<'a> {
     outcome: Verdict<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<Note>,
 }
 
 #[derive(Serialize)]
@@ -118,15 +116,6 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// What is to be written after the answer.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Note {
-    name: String,
-    value: String,
-    ttl_secs: u64,
-}
-
 fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(fields.len()))?;
     for (name, value) in fields {
@@ -153,11 +142,11 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
     let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;
     let event = Event::of(policy.log, &request, &decision, desk.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);
-    let (headers, outcome, note) = match &decision.outcome {
+    let (headers, outcome) = match &decision.outcome {
         Ok(identity) => {
-            let note = gate.note_use(identity, desk.now());
+            gate.note_use(identity, &desk);
             let forward = reply::identity_fields(identity);
-            (limits, Verdict::Admitted { identity: Caller::of(identity), forward }, note)
+            (limits, Verdict::Admitted { identity: Caller::of(identity), forward })
         }
         Err(error) => {
             let accept = present(&asked.accept);
@@ -171,21 +160,10 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
                 status,
                 body,
             };
-            (fields, refused, None)
+            (fields, refused)
         }
     };
-    let now = desk.now().to_unix_time();
-    let answer = Answer {
-        route: &decision.route,
-        headers,
-        outcome,
-        event,
-        note: note.map(|note| Note {
-            name: note.name,
-            value: note.value,
-            ttl_secs: note.expires_at.secs_since(now),
-        }),
-    };
+    let answer = Answer { route: &decision.route, headers, outcome, event };
     let claims = match &decision.outcome {
         Ok(Identity::Token(token)) => {
             // It was parsed as UTF-8 before it was verified.

@@ -28,6 +28,7 @@ struct Document {
 struct Stores {
     revocation: bool,
     keys: bool,
+    jwks: bool,
     counters: Counters,
 }
 
@@ -50,7 +51,7 @@ pub(super) fn gate(text: &str) -> Result<Gate, Error> {
     let document: Document = serde_json::from_str(text).map_err(|_| unexpected())?;
     let policy = Policy::from_json(&document.policy, &document)?;
     check(&policy, &document.stores)?;
-    Ok(Gate::new(policy))
+    Ok(Gate::new(policy, document.stores.jwks))
 }
 
 /// What the policy asks for has to be there, and what only the Worker can do cannot be asked for.

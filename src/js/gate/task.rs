@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::js::exchange::{self, Status};
 use crate::js::handles::Handles;
 use crate::store::StoreError;
+use crate::store::keyed::LateWrite;
 use crate::time::UnixMillis;
 
 /// Checks under way at once. Beyond it the host has stopped answering, or is flooded; at about 2 KB each
@@ -50,6 +51,15 @@ pub(super) enum Job<'a> {
         value: &'a str,
         #[serde(rename = "ttlSecs", skip_serializing_if = "Option::is_none")]
         ttl_secs: Option<u64>,
+    },
+    /// Write a value after the answer; `what` is not done if that fails. No answer is expected.
+    PutLater {
+        store: &'a str,
+        what: &'a str,
+        name: &'a str,
+        value: &'a str,
+        #[serde(rename = "ttlSecs")]
+        ttl_secs: u64,
     },
     /// Remove a name.
     Delete { store: &'a str, name: &'a str },
@@ -137,6 +147,12 @@ impl Desk {
         self.now.get()
     }
 
+    /// The jobs that were left since the last time, as JSON.
+    fn take_jobs(&self) -> String {
+        let jobs = core::mem::take(&mut *self.asked.borrow_mut());
+        serde_json::to_string(&jobs).unwrap_or_default()
+    }
+
     /// Leaves a job that is not answered.
     pub(super) fn tell(&self, job: &Job<'_>) -> u32 {
         let id = self.next.get();
@@ -146,6 +162,13 @@ impl Desk {
             self.asked.borrow_mut().push(raw);
         }
         id
+    }
+
+    /// Has a value written after the answer; `what` is not done if that fails.
+    pub(super) fn write_later(&self, store: &str, what: &str, write: &LateWrite) {
+        let LateWrite { name, value, expires_at } = write;
+        let ttl_secs = expires_at.secs_since(self.now().to_unix_time()).max(1);
+        self.tell(&Job::PutLater { store, what, name, value, ttl_secs });
     }
 
     /// Has the host do a job.
@@ -218,12 +241,16 @@ fn go_on(mut task: Task) -> Result<Status, Error> {
         Poll::Ready(done) => {
             let Outcome { text, claims } = done?;
             exchange::leave_key_id(claims.as_deref());
-            exchange::leave_text(text);
+            if task.desk.asked.borrow().is_empty() {
+                exchange::leave_text(text);
+            } else {
+                let jobs = task.desk.take_jobs();
+                exchange::leave_text(format!(r#"{{"jobs":{jobs},"outcome":{text}}}"#));
+            }
             Ok(Status::Done)
         }
         Poll::Pending => {
-            let jobs = core::mem::take(&mut *task.desk.asked.borrow_mut());
-            exchange::leave_text(serde_json::to_vec(&jobs).unwrap_or_default());
+            exchange::leave_text(task.desk.take_jobs());
             COUNT.set(COUNT.get().saturating_add(1));
             exchange::leave_handle(TASKS.with_borrow_mut(|all| all.add(task)));
             Ok(Status::Pending)

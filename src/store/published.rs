@@ -1,0 +1,215 @@
+//! The keys that issuers publish: from memory, from a store that isolates share, or from the issuer. When and
+//! how long is [`crate::keys::remote`]'s to say; fetching is the edge's.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use sha2::{Digest as _, Sha256};
+
+use super::keyed::{KeyValue, LateWrite};
+use crate::{
+    base64url,
+    error::Error,
+    keys::{
+        KeySet,
+        remote::{MAX_FRESH_SECS, MAX_STALE_SECS, Plan, RemoteKeySet},
+        sealed::{PublishedKeys, Seal},
+    },
+    time::UnixMillis,
+};
+
+const PREFIX: &str = "jwks/v1/";
+
+/// What is left of an issuer that nobody has asked for since is of no use after that.
+const LIVES_SECS: u64 = MAX_FRESH_SECS + MAX_STALE_SECS;
+
+/// Requests that find no keys fetch each for itself; of what they bring one is written. KV takes one write a
+/// second for each name.
+const WRITE_EVERY_MILLIS: u64 = 1000;
+
+/// What an issuer answered.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The keys, with the `ETag` and `Cache-Control` of the answer.
+    Keys {
+        /// A JWK set.
+        jwks: String,
+        /// For `If-None-Match`.
+        etag: Option<String>,
+        /// How long to believe them.
+        cache_control: Option<String>,
+    },
+    /// They are as they were (304).
+    NotModified {
+        /// How long to believe them.
+        cache_control: Option<String>,
+    },
+}
+
+/// What an edge does for the keys of issuers, for one request.
+#[allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
+pub trait Issuers {
+    /// Where isolates leave keys to each other.
+    type Cache: KeyValue;
+
+    /// Asks the issuer, with the `ETag` of its last answer. It is given up after some seconds, redirects are
+    /// not followed, and no more than [`crate::keys::MAX_JWKS_LENGTH`] bytes are read.
+    ///
+    /// # Errors
+    /// Why there are none, for the event log.
+    async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String>;
+
+    /// The store and the seal, where the policy has the one and the edge the other.
+    fn cache(&self) -> Option<SealedKeys<'_, Self::Cache>>;
+
+    /// Writes to that store after the answer to the request.
+    fn write_later(&self, write: LateWrite);
+
+    /// Takes note that old keys take the place of fresh ones.
+    fn note_stale(&self, fault: &Error);
+}
+
+/// The keys of issuers in a store, where one isolate finds what another has fetched.
+#[derive(Debug)]
+pub struct SealedKeys<'a, S> {
+    store: S,
+    seal: &'a Seal,
+}
+
+impl<'a, S: KeyValue> SealedKeys<'a, S> {
+    /// What is in `store` under this seal.
+    pub const fn new(store: S, seal: &'a Seal) -> Self {
+        Self { store, seal }
+    }
+
+    /// The keys that an isolate left there. Whatever is wrong with them, or with the store, they are not
+    /// there: the issuer is asked then.
+    async fn read(&self, uri: &str) -> Option<(KeySet, PublishedKeys)> {
+        let value = self.store.read(&[name(uri)]).await.ok()?.into_iter().next()??;
+        let found = self.seal.open(uri, &value)?;
+        Some((KeySet::from_published_jwks(&found.jwks).ok()?, found))
+    }
+
+    fn write(&self, uri: &str, keys: &PublishedKeys) -> Option<LateWrite> {
+        let value = self.seal.close(uri, keys)?;
+        let expires_at = keys.fetched_at.saturating_add(LIVES_SECS);
+        Some(LateWrite { name: name(uri), value, expires_at })
+    }
+}
+
+fn name(uri: &str) -> String {
+    format!("{PREFIX}{}", base64url::encode(&Sha256::digest(uri.as_bytes())))
+}
+
+/// The key sets of an isolate, by URI: as many as the policy names.
+///
+/// Only data is shared between requests. A fetch belongs to the request that started it: on Workers
+/// another request could not wait for it.
+#[derive(Debug, Default)]
+pub struct PublishedKeySets {
+    sets: RefCell<BTreeMap<String, RemoteKeySet>>,
+}
+
+impl PublishedKeySets {
+    /// The keys for a token of this issuer with that `kid`: from memory, from what other isolates left in
+    /// the store, or from the issuer.
+    ///
+    /// # Errors
+    /// [`Error::KeysUnavailable`] if there are none, not even old ones.
+    pub async fn keys(
+        &self,
+        edge: &impl Issuers,
+        issuer: &str,
+        uri: &str,
+        key_id: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        let unavailable =
+            |problem: String| Error::KeysUnavailable { issuer: issuer.to_owned(), problem };
+        let mut plan = self.with(uri, |set| set.plan(key_id, now));
+        let cache = if matches!(plan, Plan::Fetch { .. }) { edge.cache() } else { None };
+        let mut cached = None;
+        if let (Plan::Fetch { etag, .. }, Some(cache)) = (&mut plan, &cache) {
+            match cache.read(uri).await {
+                Some((keys, found)) => {
+                    plan = self.with(uri, |set| {
+                        let fetched_at = UnixMillis::from_unix_time(found.fetched_at);
+                        let (etag, cache_control) =
+                            (found.etag.clone(), found.cache_control.as_deref());
+                        set.cached(keys, etag, cache_control, fetched_at, now);
+                        set.plan_with_cached(key_id, now)
+                    });
+                    cached = Some(found);
+                }
+                // An answer of 304 would leave nothing to put there.
+                None => *etag = None,
+            }
+        }
+        let (etag, instead) = match plan {
+            Plan::Use(keys) => return Ok(keys),
+            Plan::Unavailable => {
+                return Err(unavailable("could not be fetched a moment ago".into()));
+            }
+            Plan::Fetch { etag, instead } => (etag, instead),
+        };
+        let fetched = edge.fetch(uri, etag.as_deref()).await;
+        let problem = match fetched.and_then(|fetched| self.learn(uri, fetched, cached, now)) {
+            Ok(Learnt { keys, news }) => {
+                let write = cache.zip(news).and_then(|(cache, news)| cache.write(uri, &news));
+                if let Some(write) = write {
+                    edge.write_later(write);
+                }
+                return Ok(keys);
+            }
+            Err(problem) => problem,
+        };
+        self.with(uri, |set| set.failed(now));
+        let error = unavailable(problem);
+        match instead {
+            Some(keys) => {
+                edge.note_stale(&error);
+                Ok(keys)
+            }
+            None => Err(error),
+        }
+    }
+
+    fn learn(
+        &self,
+        uri: &str,
+        fetched: Fetched,
+        cached: Option<PublishedKeys>,
+        now: UnixMillis,
+    ) -> Result<Learnt, String> {
+        let known_since = self.with(uri, |set| set.fetched_at());
+        let fetched_at = now.to_unix_time();
+        let (keys, news) = match fetched {
+            Fetched::Keys { jwks, etag, cache_control } => {
+                let keys = KeySet::from_published_jwks(&jwks).map_err(|fault| fault.to_string())?;
+                let keys = self.with(uri, |set| {
+                    set.fetched(keys, etag.clone(), cache_control.as_deref(), now)
+                });
+                (keys, Some(PublishedKeys { jwks, etag, cache_control, fetched_at }))
+            }
+            Fetched::NotModified { cache_control } => {
+                let keys = self
+                    .with(uri, |set| set.not_modified(cache_control.as_deref(), now))
+                    .ok_or("304 without any keys to keep")?;
+                let renew = |cached| PublishedKeys { fetched_at, cache_control, ..cached };
+                (keys, cached.map(renew))
+            }
+        };
+        let another_wrote = |at| now.millis_since(at) < WRITE_EVERY_MILLIS;
+        let news = news.filter(|_| !known_since.is_some_and(another_wrote));
+        Ok(Learnt { keys, news })
+    }
+
+    fn with<T>(&self, uri: &str, step: impl FnOnce(&mut RemoteKeySet) -> T) -> T {
+        step(self.sets.borrow_mut().entry(uri.to_owned()).or_default())
+    }
+}
+
+struct Learnt {
+    keys: Rc<KeySet>,
+    /// What other isolates do not know yet.
+    news: Option<PublishedKeys>,
+}
