@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash, hash, randomBytes, webcrypto } from 'node:crypto';
 
-import { createApiKeys } from '../../pkg/node.js';
+import { createApiKeys } from '../../pkg/wasm/node.js';
 import { atMost, compare, processorClock, rounds, wallClock } from '../lib/measure.mjs';
 import { fresh } from '../lib/tokens.mjs';
 

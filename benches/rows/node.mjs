@@ -2,7 +2,7 @@
 
 import { verify as cryptoVerify } from 'node:crypto';
 
-import { createVerifier } from '../../pkg/node.js';
+import { createVerifier } from '../../pkg/wasm/node.js';
 import { assertRefuses, assertVerifies } from '../lib/agree.mjs';
 import { atLeast, atMost, compare, processorClock, rounds, wallClock } from '../lib/measure.mjs';
 import { AUDIENCE, ISSUER } from '../lib/names.mjs';

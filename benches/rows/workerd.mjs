@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { createApiKeys } from '../../pkg/node.js';
+import { createApiKeys } from '../../pkg/wasm/node.js';
 import { assertRefuses, assertVerifies } from '../lib/agree.mjs';
 import { atLeast, atMost, compare, median, rounds } from '../lib/measure.mjs';
 import { newKey, newTokens } from '../lib/tokens.mjs';

@@ -1,6 +1,6 @@
 // Imports the package and verifies one token; prints the milliseconds that took.
 const began = performance.now();
-const { createVerifier } = await import('../../pkg/node.js');
+const { createVerifier } = await import('../../pkg/wasm/node.js');
 const [token, secret, issuer, audience] = process.argv.slice(2);
 const verifier = createVerifier({ issuer, audience, algorithms: ['HS256'], key: new TextEncoder().encode(secret), cache: false });
 const { claims } = verifier.verifySync(token);

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 
-import * as edgegate from '../../pkg/node.js';
-import * as pure from '../../pkg/pure/node.js';
+import * as edgegate from '../../pkg/wasm/node.js';
+import * as pure from '../../pkg/wasm/pure.js';
 import { launch, openPage, serve } from '../browser/chromium.mjs';
 import { SUITES } from './suites.mjs';
 

@@ -10,7 +10,7 @@ import { createSigner } from 'fast-jwt';
 import * as jose from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 
-import { signJwt, signJwtSync } from '../../pkg/node.js';
+import { signJwt, signJwtSync } from '../../pkg/wasm/node.js';
 import { HOLDS, disagreements, explain } from './classes.mjs';
 import { AUDIENCE, ISSUER, MUTATION_NAMES, NOW, generate, signature } from './generate.mjs';
 import { ALGORITHMS, isHmac, keyOf } from './keys.mjs';

@@ -5,7 +5,7 @@ import { createVerifier as createFastVerifier } from 'fast-jwt';
 import { jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 
-import { createVerifier } from '../../pkg/node.js';
+import { createVerifier } from '../../pkg/wasm/node.js';
 import { AUDIENCE, ISSUER, NOW } from './generate.mjs';
 import { isHmac, keyOf } from './keys.mjs';
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { EdgegateError, createApiKeys } from '../../pkg/node.js';
+import { EdgegateError, createApiKeys } from '../../pkg/wasm/node.js';
 import { mintKey } from '../worker/api-key.mjs';
 import { refusalOf } from './support.mjs';
 

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 
 import { bind } from '../../pkg/lib/index.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
-import { EdgegateError, createVerifier, decodeUnverified } from '../../pkg/node.js';
+import { EdgegateError, createVerifier, decodeUnverified } from '../../pkg/wasm/node.js';
 import { CLAIMS, base64url, options, refusalOf, secretFor, signHmac } from './support.mjs';
 
 const secret = secretFor('HS256');

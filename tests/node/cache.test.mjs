@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 
 import { Cache } from '../../pkg/lib/cache.js';
 import { clone } from '../../pkg/lib/clone.js';
-import { EdgegateError, createVerifier } from '../../pkg/node.js';
+import { EdgegateError, createVerifier } from '../../pkg/wasm/node.js';
 import { CLAIMS, NOW, options, refusalOf, refusalOfPromise, secretFor, signHmac } from './support.mjs';
 
 const secret = secretFor('HS256');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 
-import { EdgegateError, createApiKeys, createVerifier, importKey, verifyJws } from '../../pkg/node.js';
+import { EdgegateError, createApiKeys, createVerifier, importKey, verifyJws } from '../../pkg/wasm/node.js';
 import { ISSUER, options, pairFor, refusalOf, refusalOfPromise, secretFor } from './support.mjs';
 
 const refusedAs = (path, problem) => ({

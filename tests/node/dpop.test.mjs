@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import * as jose from 'jose';
 
-import { EdgegateError, createGate, createVerifier, memoryStore } from '../../pkg/node.js';
+import { EdgegateError, createGate, createVerifier, memoryStore } from '../../pkg/wasm/node.js';
 import { Replays } from '../../pkg/lib/replays.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
 import { bind } from '../../pkg/lib/index.js';

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { Miniflare } from 'miniflare';
 
-import { EdgegateError, kvStore, memoryStore, redisStore } from '../../pkg/node.js';
+import { EdgegateError, kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { ISSUER, NOW, bearer, gateOf, policy, request, token } from './gate.mjs';
 import { CLIENTS, startRedis } from './redis-server.mjs';
 import { refusalOfPromise } from './support.mjs';

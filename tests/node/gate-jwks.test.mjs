@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
-import { memoryStore } from '../../pkg/node.js';
+import { memoryStore } from '../../pkg/wasm/node.js';
 import { signAsymmetric } from '../worker/token.mjs';
 import { ISSUER, NOW, SECRETS, bearer, gateOf, policy, request } from './gate.mjs';
 

@@ -1,6 +1,6 @@
 // One of several processes that count together: asks as often as it is told, all at once, and says how often it was let through.
 
-import { createGate, memoryStore, redisStore } from '../../pkg/node.js';
+import { createGate, memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { CLIENTS } from './redis-server.mjs';
 
 process.once('message', async ({ port, kind, policy, secrets, authorization, times }) => {

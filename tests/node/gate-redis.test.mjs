@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as jose from 'jose';
 
-import { EdgegateError, redisStore } from '../../pkg/node.js';
+import { EdgegateError, redisStore } from '../../pkg/wasm/node.js';
 import { token as tokenNow } from '../worker/harness.mjs';
 import { NOW, SECRETS, apiKey, bearer, gateOf, keyIdOf, policy, record, request, token } from './gate.mjs';
 import { CLIENTS, startRedis } from './redis-server.mjs';

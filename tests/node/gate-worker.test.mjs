@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 
-import { EdgegateError, createGate, kvStore, memoryStore } from '../../pkg/node.js';
+import { EdgegateError, createGate, kvStore, memoryStore } from '../../pkg/wasm/node.js';
 import { SECRETS, apiKey, freshIp, policy, startGate, token } from '../worker/harness.mjs';
 import { nowSecs } from '../worker/token.mjs';
 import { refusalOf } from './support.mjs';

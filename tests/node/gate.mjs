@@ -1,6 +1,6 @@
 // What the tests of the gate share: the policy, secrets and credentials of the tests of the Worker, at a time that stands still.
 
-import { createGate, memoryStore } from '../../pkg/node.js';
+import { createGate, memoryStore } from '../../pkg/wasm/node.js';
 import { AUDIENCE, ISSUER, SECRETS, policy } from '../worker/harness.mjs';
 import { signHmac } from '../worker/token.mjs';
 

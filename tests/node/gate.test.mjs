@@ -10,7 +10,7 @@ import { createGateOf } from '../../pkg/lib/gate.js';
 import { Engine } from '../../pkg/lib/engine.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
-import { EdgegateError, createGate, memoryStore } from '../../pkg/node.js';
+import { EdgegateError, createGate, memoryStore } from '../../pkg/wasm/node.js';
 import { signAsymmetric } from '../worker/token.mjs';
 import { CODES, ISSUER, NOW, SECRETS, apiKey, bearer, gateOf, keyIdOf, policy, record, request, token } from './gate.mjs';
 import { refusalOf, refusalOfPromise } from './support.mjs';

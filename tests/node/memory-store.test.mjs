@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { memoryStore } from '../../pkg/node.js';
+import { memoryStore } from '../../pkg/wasm/node.js';
 
 const FULL = { message: /^the memory store is full: maxEntries is \d+$/ };
 

@@ -6,7 +6,7 @@ import { constants, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { EdgegateError, createVerifier, importKey, verifyJws } from '../../pkg/pure/node.js';
+import { EdgegateError, createVerifier, importKey, verifyJws } from '../../pkg/wasm/pure.js';
 import {
   ALGORITHMS, CLAIMS, base64url, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor, signBy,
 } from './support.mjs';
@@ -40,7 +40,7 @@ test('every algorithm verifies at once in a host without any cryptography', asyn
     delete globalThis.crypto;
     delete globalThis.SubtleCrypto;
     if (typeof crypto !== 'undefined') throw new Error('there is still some');
-    const { createVerifier } = await import(${JSON.stringify(new URL('../../pkg/pure/node.js', import.meta.url).href)});
+    const { createVerifier } = await import(${JSON.stringify(new URL('../../pkg/wasm/pure.js', import.meta.url).href)});
     const reasonOf = (call) => { try { return call(); } catch (error) { return error.reason ?? String(error); } };
     console.log(JSON.stringify(${JSON.stringify(cases)}.map(({ token, forged, options }) => {
       const verifier = createVerifier({ ...options, now: () => ${options().now()} });

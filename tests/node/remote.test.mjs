@@ -5,7 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import http from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { EdgegateError, createVerifier } from '../../pkg/node.js';
+import { EdgegateError, createVerifier } from '../../pkg/wasm/node.js';
 import { CLAIMS, ISSUER, NOW, options, refusalOf, refusalOfPromise, signAsymmetric } from './support.mjs';
 
 const pairs = new Map(['a', 'b', 'c'].map((kid) => [kid, generateKeyPairSync('ec', { namedCurve: 'P-256' })]));

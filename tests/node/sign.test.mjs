@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import * as jose from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 
-import { EdgegateError, createVerifier, importKey, importSigningKey, signJws, signJwsSync, signJwt, signJwtSync, verifyJws } from '../../pkg/node.js';
+import { EdgegateError, createVerifier, importKey, importSigningKey, signJws, signJwsSync, signJwt, signJwtSync, verifyJws } from '../../pkg/wasm/node.js';
 import { bind } from '../../pkg/lib/index.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
 import { ALGORITHMS, AUDIENCE, CLAIMS, ISSUER, NOW, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor } from './support.mjs';

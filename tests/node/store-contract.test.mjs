@@ -11,7 +11,7 @@ import { Miniflare } from 'miniflare';
 
 import { Jobs } from '../../pkg/lib/gate-jobs.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
-import { kvStore, memoryStore, redisStore } from '../../pkg/node.js';
+import { kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { CLIENTS, startRedis } from './redis-server.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

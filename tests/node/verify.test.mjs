@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import jsonwebtoken from 'jsonwebtoken';
 
-import { EdgegateError, createVerifier, importKey, verifyJws } from '../../pkg/node.js';
+import { EdgegateError, createVerifier, importKey, verifyJws } from '../../pkg/wasm/node.js';
 import {
   ALGORITHMS, AUDIENCE, CLAIMS, ISSUER, NOW, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor,
   signAsymmetric, signBy, signHmac,

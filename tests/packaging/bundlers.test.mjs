@@ -94,8 +94,7 @@ test('esbuild bundles it for Node, and Node runs it', async () => {
   await esbuild.build({
     entryPoints: [project.path('main.js')], bundle: true, format: 'esm', platform: 'node', outfile: project.path('node-out/main.mjs'), logLevel: 'error',
   });
-  project.write('node-out/wasm/.keep', '');
-  copyFileSync(project.path('node_modules/edgegate/wasm/edgegate_fast_bg.wasm'), project.path('node-out/wasm/edgegate_fast_bg.wasm'));
+  copyFileSync(project.path('node_modules/edgegate/wasm/edgegate_fast_bg.wasm'), project.path('node-out/edgegate_fast_bg.wasm'));
   const { stdout } = await run('node', ['node-out/main.mjs'], { cwd: project.folder });
   assert.deepEqual(JSON.parse(stdout), EXPECTED);
 });

@@ -87,6 +87,18 @@ test('the adapters are imported and required, without their frameworks, and take
   for (const file of [esm, cjs]) assert.deepEqual(JSON.parse(await output(file)), expected, file);
 });
 
+test('imported entries share what is one thing: the class of refusals, and keys', async () => {
+  const file = project.write('shared.mjs', `
+    import { EdgegateError, importKey } from 'edgegate';
+    import * as pure from 'edgegate/pure';
+    import * as slim from 'edgegate/slim';
+    const key = await importKey(new Uint8Array(32), { alg: 'HS256' });
+    pure.createVerifier({ issuer: 'https://issuer.test/', algorithms: ['HS256'], key });
+    console.log([pure, slim].every((entry) => entry.EdgegateError === EdgegateError));
+  `);
+  assert.equal(await output(file), 'true\n');
+});
+
 test('importing it loads no engine and starts nothing', async () => {
   const file = project.write('idle.mjs', `
     const { Module } = WebAssembly;

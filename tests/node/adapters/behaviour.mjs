@@ -10,7 +10,7 @@ import net from 'node:net';
 import { after, before, test } from 'node:test';
 import * as jose from 'jose';
 
-import { createApiKeys, createGate, createVerifier } from '../../../pkg/node.js';
+import { createApiKeys, createGate, createVerifier } from '../../../pkg/wasm/node.js';
 import { AUDIENCE, CLAIMS, ISSUER, NOW, options, pairFor, secretFor, signBy, signHmac } from '../support.mjs';
 
 const secret = secretFor('HS256');

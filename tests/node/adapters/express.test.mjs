@@ -10,7 +10,7 @@ import { describe, test } from 'node:test';
 import express5 from 'express';
 import express4 from 'express4';
 
-import { guard } from '../../../pkg/adapters/express.js';
+import { guard } from '../../../pkg/wasm/express.js';
 import { behaves, newGate, refusesMisuse, statusOf } from './behaviour.mjs';
 
 const listen = async (handler) => {

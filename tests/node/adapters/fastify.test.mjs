@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import Fastify from 'fastify';
 
-import { guard } from '../../../pkg/adapters/fastify.js';
+import { guard } from '../../../pkg/wasm/fastify.js';
 import { behaves, newGate, refusesMisuse, statusOf } from './behaviour.mjs';
 
 const digest = (body) => createHash('sha256').update(body).digest('hex');

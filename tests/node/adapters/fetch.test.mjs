@@ -6,7 +6,7 @@ import http from 'node:http';
 import { describe, test } from 'node:test';
 import { RequestError, getRequestListener } from '@hono/node-server';
 
-import { guard } from '../../../pkg/adapters/fetch.js';
+import { guard } from '../../../pkg/wasm/fetch.js';
 import { GATE_SOURCE, behaves, newGate, refusesMisuse } from './behaviour.mjs';
 import { startWorker } from './workerd.mjs';
 

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 
-import { guard } from '../../../pkg/adapters/hono.js';
+import { guard } from '../../../pkg/wasm/hono.js';
 import { GATE_SOURCE, behaves, newGate, refusesMisuse } from './behaviour.mjs';
 import { startWorker } from './workerd.mjs';
 
