@@ -17,7 +17,7 @@ import { mintKey } from './api-key.mjs';
 import { nowSecs, signHmac } from './token.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const BUILD = process.env.EDGEGATE_BUILD ?? path.join(ROOT, 'build');
+export const BUILD = process.env.EDGEGATE_BUILD ?? path.join(ROOT, 'build');
 
 export const ISSUER = 'https://edgegate.local/';
 export const AUDIENCE = 'https://api.example.com';

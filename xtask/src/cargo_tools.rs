@@ -31,14 +31,12 @@ pub(crate) struct Tool {
 
 pub(crate) const WASM_BINDGEN: Tool =
     Tool { name: "wasm-bindgen-cli", version: versions::WASM_BINDGEN };
-pub(crate) const WORKER_BUILD: Tool =
-    Tool { name: "worker-build", version: versions::WORKER_BUILD };
 pub(crate) const WASM_PACK: Tool = Tool { name: "wasm-pack", version: versions::WASM_PACK };
 pub(crate) const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: versions::CARGO_DENY };
 /// Not among [`ALL`]: only who has a nightly toolchain needs it.
 pub(crate) const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: versions::CARGO_FUZZ };
 
-const ALL: [Tool; 4] = [WASM_BINDGEN, WORKER_BUILD, WASM_PACK, CARGO_DENY];
+const ALL: [Tool; 3] = [WASM_BINDGEN, WASM_PACK, CARGO_DENY];
 
 impl Tool {
     /// The folder with its programs.

@@ -13,7 +13,6 @@ pub(crate) enum Need {
     /// The standard library for wasm32, with a matching compiler and clippy.
     WasmLibrary,
     WasmBindgen,
-    WorkerBuild,
     WasmPack,
     CargoDeny,
     Browser,
@@ -23,7 +22,7 @@ pub(crate) enum Need {
 
 /// To build the Worker, and to run it.
 pub(crate) const WORKER: &[Need] =
-    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen, Need::WorkerBuild];
+    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen];
 
 /// To build the npm package.
 pub(crate) const PACKAGE: &[Need] =
@@ -34,7 +33,6 @@ pub(crate) const ALL: &[Need] = &[
     Need::NodePackages,
     Need::WasmLibrary,
     Need::WasmBindgen,
-    Need::WorkerBuild,
     Need::WasmPack,
     Need::CargoDeny,
     Need::Browser,
@@ -55,7 +53,6 @@ impl Need {
             Self::NodePackages => prerequisites::node().and_then(|()| npm::ensure()),
             Self::WasmLibrary => toolchain::ensure_wasm32(),
             Self::WasmBindgen => cargo_tools::WASM_BINDGEN.ensure(),
-            Self::WorkerBuild => cargo_tools::WORKER_BUILD.ensure(),
             Self::WasmPack => cargo_tools::WASM_PACK.ensure(),
             Self::CargoDeny => cargo_tools::CARGO_DENY.ensure(),
             Self::Browser => system_packages::ensure_browser(),

@@ -51,7 +51,7 @@ pub(crate) fn use_wasm32(command: &mut Command) -> Result<()> {
 }
 
 /// rustup takes a folder for a toolchain's name; cargo, rustc, rustdoc and clippy then all come
-/// from there, also when started by wasm-pack or worker-build.
+/// from there, also when started by wasm-pack.
 fn use_toolchain(command: &mut Command, toolchain: &Path) {
     command.env("RUSTUP_TOOLCHAIN", toolchain);
 }

@@ -1,0 +1,102 @@
+// The Worker after a trap: the request that met it fails, what comes after it does not notice.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { BUILD, admitted, apiKey, gateWorker, policy, start, token } from './harness.mjs';
+
+/** (module (func (export "trap") unreachable)) */
+const TRAP = Buffer.from('AGFzbQEAAAABBAFgAAADAgEABwgBBHRyYXAAAAoFAQMAAAs=', 'base64');
+
+/** Wraps the module's exports: the first one called whose name begins with what `X-Trap` says traps. */
+const ARMED = `
+import trapModule from './trap.wasm';
+const { trap } = new WebAssembly.Instance(trapModule).exports;
+const { Instance } = WebAssembly;
+const state = { armed: undefined, instances: 0 };
+WebAssembly.Instance = function (module, imports) {
+  const { exports } = new Instance(module, imports);
+  state.instances += 1;
+  const wrap = ([name, value]) => {
+    if (typeof value !== 'function') return [name, value];
+    return [name, (...rest) => {
+      if (state.armed !== undefined && name.startsWith(state.armed)) {
+        state.armed = undefined;
+        trap();
+      }
+      return value(...rest);
+    }];
+  };
+  return { exports: Object.fromEntries(Object.entries(exports).map(wrap)) };
+};
+export default state;
+`;
+
+const MAIN = `
+import state from './armed.js';
+import gate from './index.js';
+export * from './index.js';
+export default {
+  fetch(request, env, context) {
+    if (new URL(request.url).pathname === '/instances') return new Response(String(state.instances));
+    state.armed = request.headers.get('X-Trap') ?? undefined;
+    return gate.fetch(request, env, context);
+  },
+};
+`;
+
+describe('after a trap', () => {
+  let gate;
+  before(async () => {
+    gate = await start([gateWorker({
+      policy: policy(),
+      worker: {
+        modules: [
+          { type: 'ESModule', path: path.join(BUILD, 'main.js'), contents: MAIN },
+          { type: 'ESModule', path: path.join(BUILD, 'armed.js'), contents: ARMED },
+          { type: 'CompiledWasm', path: path.join(BUILD, 'trap.wasm'), contents: TRAP },
+          { type: 'ESModule', path: path.join(BUILD, 'index.js') },
+          { type: 'CompiledWasm', path: path.join(BUILD, 'index_bg.wasm'), contents: readFileSync(path.join(BUILD, 'index_bg.wasm')) },
+        ],
+      },
+    })]);
+  });
+  // Not the gate's own `dispose`: this log is full of traps.
+  after(() => gate.mf.dispose());
+
+  const instances = async () => Number((await gate.get('/instances')).text);
+  const trapped = async (name, target, options = {}) => {
+    const before = await instances();
+    const answer = await gate.get(target, { ...options, headers: { 'X-Trap': name } });
+    assert.ok(answer.status >= 500, `${answer.status} ${answer.text}`);
+    assert.doesNotMatch(answer.text, /"subject"/);
+    assert.ok(await instances() > before);
+  };
+  const stillDecides = async () => {
+    admitted(await gate.get('/v1/posts', { token: token({ scope: 'read:posts' }) }), { subject: 'alice' });
+    assert.equal((await gate.get('/v1/posts', { token: 'invalid' })).status, 401);
+    assert.equal((await gate.get('/v1/posts', { key: apiKey() })).status, 401);
+  };
+
+  test('at once: a new instance decides', async () => {
+    await trapped('fetch', '/v1/posts', { token: token({ scope: 'read:posts' }) });
+    await stillDecides();
+  });
+
+  test('while it waits for KV: a new instance decides', async () => {
+    await trapped('wasm_bindgen__convert__closures', '/v1/posts', { token: token({ scope: 'read:posts', jti: 'x' }) });
+    await stillDecides();
+  });
+
+  test('in a Durable Object: it is made anew, and counts on', async () => {
+    const caller = token({ sub: 'counted' });
+    const limited = () => gate.get('/v1/limited', { token: caller });
+    for (let i = 0; i < 4; i += 1) assert.equal((await limited()).status, 200);
+    await trapped('counterobject_fetch', '/v1/limited', { token: caller });
+    assert.equal((await limited()).status, 200);
+    assert.equal((await limited()).status, 429);
+    await stillDecides();
+  });
+});
