@@ -13,12 +13,14 @@ mod forward_auth;
 mod gate;
 mod headers;
 mod health;
+mod host;
 mod isolate;
 mod jwks;
 mod kv;
 mod kv_counters;
 mod ledger;
 mod ledger_object;
+mod prompt;
 mod proxy;
 mod rate_limit_binding;
 mod replays;
@@ -26,34 +28,59 @@ mod reply;
 mod revocations;
 mod web_crypto;
 
-use web_sys::Response;
-use worker::{Context, Env, event};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use web_sys::{Request, Response};
+use worker::{Context, Env, worker_sys};
 
 use self::{
     facts::Facts,
     gate::{Gate, RequestBackend},
+    host::{Names, Seen},
 };
 use crate::{
     error::Error,
-    guard::{Decision, Event, Guard},
+    guard::{Decision, Event, Guard, reply::limit_fields},
     policy::{Log, Policy},
 };
 
 /// Where public signing keys are published. The gate signs nothing, so the set is empty.
 const JWKS_PATH: &str = "/.well-known/jwks.json";
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
-    let request = &request;
-    let gate = isolate::gate(&env, &context).await;
-    let target = crate::guard::target_of(&request.url());
+/// What the platform calls for each request: answers, or promises an answer.
+#[wasm_bindgen]
+#[expect(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
+pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> JsValue {
+    prompt::run(async move {
+        let context = Context::new(context);
+        answer(&request, &env, &context).await.unwrap_or_else(|fault| {
+            worker::console_error!("{fault}");
+            failed()
+        })
+    })
+}
+
+/// The answer where the platform refuses what an answer is made of.
+fn failed() -> Response {
+    let init = web_sys::ResponseInit::new();
+    init.set_status(500);
+    let text = Some("INTERNAL SERVER ERROR");
+    Response::new_with_opt_str_and_init(text, &init).unwrap_or_else(|_| Response::error())
+}
+
+async fn answer(request: &Request, env: &Env, context: &Context) -> worker::Result<Response> {
+    let gate = isolate::gate(env, context).await;
+    let seen = match &gate {
+        Ok(gate) => Seen::of(request, &gate.names.own)?,
+        Err(_) => Seen::of(request, &Names::default())?,
+    };
+    let target = crate::guard::target_of(seen.url());
     let path = facts::path_of(&target);
     let prefix = gate.as_ref().map_or("/auth", |gate| gate.policy.auth_prefix.as_str());
     let endpoint =
         path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     if endpoint == Some("/health") {
-        return match request.method().as_str() {
-            "GET" | "HEAD" => health::answer(&gate, &env).await,
+        return match seen.method() {
+            "GET" | "HEAD" => health::answer(&gate, env).await,
             _ => reply::refusal(request, &Error::MethodNotAllowed { allow: "GET, HEAD" }, None),
         };
     }
@@ -62,36 +89,38 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         Err(fault) => return reply::refusal(request, fault, None),
     };
     match endpoint {
-        Some("/verify") => verify(gate, request, &env, &context).await,
+        Some("/verify") => verify(gate, request, env, context).await,
         Some(rest) => match rest.strip_prefix("/admin") {
             Some(below) if below.is_empty() || below.starts_with('/') => {
-                let below = below.to_owned();
-                administrate(gate, request, target, &env, &context, &below).await
+                let facts = Facts::of(request, &seen, &target, &gate.policy);
+                administrate(gate, request, &facts, env, context, below).await
             }
             _ => reply::refusal(request, &Error::NotFound, None),
         },
-        None if path == JWKS_PATH => jwks_document(request),
-        None => pass(gate, request, target, &env, &context).await,
+        None if path == JWKS_PATH => jwks_document(request, seen.method()),
+        None => {
+            let facts = Facts::of(request, &seen, &target, &gate.policy);
+            pass(gate, request, &facts, env, context).await
+        }
     }
 }
 
 /// Decides about a request and passes it on.
 async fn pass(
     gate: &Gate,
-    request: &web_sys::Request,
-    target: String,
+    request: &Request,
+    facts: &Facts<'_>,
     env: &Env,
     context: &Context,
 ) -> worker::Result<Response> {
-    let facts = Facts::of(request, target, &gate.policy);
-    let mut decision = decide(gate, &facts, env, context).await;
+    let mut decision = decide(gate, facts, env, context).await;
     let forwarded = match &decision.outcome {
-        Ok(identity) => proxy::forward(request, &facts, identity, &decision, gate, env).await,
+        Ok(identity) => proxy::forward(request, facts, identity, &decision, gate, env).await,
         Err(_) => return refuse(request, &decision, &gate.policy),
     };
     forwarded.or_else(|fault| {
         decision.outcome = Err(fault);
-        log(&gate.policy, &facts, &decision);
+        log(&gate.policy, facts, &decision);
         refuse(request, &decision, &gate.policy)
     })
 }
@@ -99,11 +128,12 @@ async fn pass(
 /// Decides about the request that another proxy asks about.
 async fn verify(
     gate: &Gate,
-    request: &web_sys::Request,
+    request: &Request,
     env: &Env,
     context: &Context,
 ) -> worker::Result<Response> {
-    let facts = match Facts::of_forwarded(request, &gate.policy) {
+    let seen = Seen::of(request, &gate.names.forwarded)?;
+    let facts = match Facts::of_forwarded(request, &seen, &gate.policy) {
         Ok(facts) => facts,
         Err(error) => return reply::refusal(request, &error, None),
     };
@@ -114,7 +144,7 @@ async fn verify(
     }
 }
 
-async fn decide(gate: &Gate, facts: &Facts, env: &Env, context: &Context) -> Decision {
+async fn decide(gate: &Gate, facts: &Facts<'_>, env: &Env, context: &Context) -> Decision {
     let backend = RequestBackend::new(gate, env, context);
     let guard = Guard::new(&gate.policy, &backend);
     let decision = guard.check(&facts.as_request(), clock::now()).await;
@@ -127,17 +157,16 @@ async fn decide(gate: &Gate, facts: &Facts, env: &Env, context: &Context) -> Dec
 
 async fn administrate(
     gate: &Gate,
-    request: &web_sys::Request,
-    target: String,
+    request: &Request,
+    facts: &Facts<'_>,
     env: &Env,
     context: &Context,
     below: &str,
 ) -> worker::Result<Response> {
-    let facts = Facts::of(request, target, &gate.policy);
     let refused = match admin::authenticate(gate, &facts.as_request(), clock::now()) {
         Ok(()) => match admin::answer(gate, env, context, request, below).await? {
             Ok(response) => {
-                log_administration(&gate.policy, &facts, response.status());
+                log_administration(&gate.policy, facts, response.status());
                 return Ok(response);
             }
             Err(error) => error,
@@ -146,25 +175,20 @@ async fn administrate(
     };
     let carrier = facts.as_request().authorization.map(|_| crate::guard::Carrier::Bearer);
     let decision = Decision::refused(refused, carrier, "/auth/admin");
-    log(&gate.policy, &facts, &decision);
+    log(&gate.policy, facts, &decision);
     refuse(request, &decision, &gate.policy)
 }
 
 /// The answer to a refused decision, with the limits it asked.
-fn refuse(
-    request: &web_sys::Request,
-    decision: &Decision,
-    policy: &Policy,
-) -> worker::Result<Response> {
+fn refuse(request: &Request, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
     let Err(error) = &decision.outcome else {
         return reply::refusal(request, &Error::NotFound, None);
     };
-    let answer = reply::refusal(request, error, decision.carrier)?;
-    headers::set_limits(&answer.headers(), &decision.limits, policy.legacy_headers)?;
-    Ok(answer)
+    let limits = limit_fields(&decision.limits, policy.legacy_headers);
+    reply::refusal_with(request, error, decision.carrier, &limits)
 }
 
-fn log(policy: &Policy, facts: &Facts, decision: &Decision) {
+fn log(policy: &Policy, facts: &Facts<'_>, decision: &Decision) {
     let request = facts.as_request();
     if let Some(event) = Event::of(policy.log, &request, decision, clock::now()) {
         match serde_json::to_string(&event) {
@@ -175,7 +199,7 @@ fn log(policy: &Policy, facts: &Facts, decision: &Decision) {
 }
 
 /// What an administrator did, whatever else is logged: the path names ids, never a key or a token.
-fn log_administration(policy: &Policy, facts: &Facts, status: u16) {
+fn log_administration(policy: &Policy, facts: &Facts<'_>, status: u16) {
     if policy.log != Log::None {
         let line = serde_json::json!({
             "event": "administered",
@@ -189,12 +213,12 @@ fn log_administration(policy: &Policy, facts: &Facts, status: u16) {
     }
 }
 
-fn jwks_document(request: &web_sys::Request) -> worker::Result<Response> {
+fn jwks_document(request: &Request, method: &str) -> worker::Result<Response> {
     #[derive(serde::Serialize)]
     struct KeySet {
         keys: [(); 0],
     }
-    match request.method().as_str() {
+    match method {
         "GET" | "HEAD" => reply::json(200, &KeySet { keys: [] }),
         _ => reply::refusal(request, &Error::MethodNotAllowed { allow: "GET, HEAD" }, None),
     }

@@ -1,42 +1,88 @@
 //! What the guard looks at, taken from a request of the runtime.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
-use web_sys::{Headers, Request};
+use web_sys::Request;
 
+use super::host::{Names, Seen};
 use crate::{error::Error, guard, policy::Policy};
 
-/// A request as the guard sees it. It owns its strings; [`Facts::as_request`] lends them.
+/// Which headers are read, in the order in which [`Facts`] takes them.
 #[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) method: String,
+pub(super) struct Headers {
+    /// Of a request itself.
+    pub(super) own: Names,
+    /// Of one that asks about another.
+    pub(super) forwarded: Names,
+}
+
+impl Headers {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let credentials = |client_ip| {
+            let cookie = policy.cookie.as_ref().map(|_| "Cookie");
+            ["Authorization", "DPoP", "X-API-Key", client_ip].into_iter().chain(cookie)
+        };
+        let asked_about = [
+            "X-Forwarded-Method",
+            "X-Forwarded-Uri",
+            "X-Original-Method",
+            "X-Original-URI",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Host",
+        ];
+        let by_proxy = credentials(policy.forward_auth_client_ip_header.as_str());
+        Self {
+            own: Names::new(credentials(&policy.client_ip_header)),
+            forwarded: Names::new(asked_about.into_iter().chain(by_proxy)),
+        }
+    }
+}
+
+/// A request as the guard sees it; [`Facts::as_request`] lends it.
+pub(super) struct Facts<'a> {
+    pub(super) method: &'a str,
     /// The path with its query.
-    pub(super) target: String,
+    pub(super) target: Cow<'a, str>,
     /// The URL that the client asked for, if it is known.
-    url: Option<String>,
-    authorization: Option<String>,
-    dpop: Option<String>,
-    api_key: Option<String>,
-    cookie: Option<String>,
-    client_ip: Option<IpAddr>,
+    url: Option<Cow<'a, str>>,
+    credentials: Credentials<'a>,
     preflight: bool,
 }
 
-impl Facts {
-    /// The facts of a request itself; `target` is its path with its query ([`guard::target_of`]).
-    pub(super) fn of(request: &Request, target: String, policy: &Policy) -> Self {
-        let headers = request.headers();
-        let method = request.method();
+/// The headers that say who it is.
+struct Credentials<'a> {
+    authorization: Option<&'a str>,
+    dpop: Option<&'a str>,
+    api_key: Option<&'a str>,
+    client_ip: Option<IpAddr>,
+    cookie: Option<&'a str>,
+}
+
+impl<'a> Credentials<'a> {
+    fn of(headers: &mut impl Iterator<Item = Option<&'a str>>, with_cookie: bool) -> Self {
+        let mut next = || headers.next().flatten();
         Self {
-            target,
-            client_ip: address(&headers, &policy.client_ip_header),
-            preflight: is_preflight(&method, &headers),
-            url: Some(request.url()),
-            authorization: header(&headers, "Authorization"),
-            dpop: header(&headers, "DPoP"),
-            api_key: header(&headers, "X-API-Key"),
-            cookie: policy.cookie.as_ref().and_then(|_| header(&headers, "Cookie")),
+            authorization: next(),
+            dpop: next(),
+            api_key: next(),
+            client_ip: next().and_then(address),
+            cookie: if with_cookie { next() } else { None },
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a request itself, of which [`Headers::own`] were read; `target` is its path with its
+    /// query ([`guard::target_of`]).
+    pub(super) fn of(request: &Request, seen: &'a Seen, target: &'a str, policy: &Policy) -> Self {
+        let method = seen.method();
+        Self {
             method,
+            target: Cow::Borrowed(target),
+            url: Some(Cow::Borrowed(seen.url())),
+            credentials: Credentials::of(&mut seen.headers(), policy.cookie.is_some()),
+            preflight: is_preflight(method, request),
         }
     }
 
@@ -48,18 +94,20 @@ impl Facts {
     /// # Errors
     /// [`Error::InvalidRequest`] without them, or with both and different: a proxy sets only its own
     /// pair, so the other one came from the client, who must not choose what is asked about.
-    pub(super) fn of_forwarded(request: &Request, policy: &Policy) -> Result<Self, Error> {
-        let headers = request.headers();
-        let pair = |method: &str, uri: &str| {
-            let (method, uri) = (header(&headers, method), header(&headers, uri));
-            match (method, uri) {
-                (Some(method), Some(uri)) => Ok(Some((method, path_of_uri(&uri)))),
-                (None, None) => Ok(None),
-                _ => Err(Error::InvalidRequest("one of the forwarded method and URI is missing")),
-            }
+    pub(super) fn of_forwarded(
+        request: &Request,
+        seen: &'a Seen,
+        policy: &Policy,
+    ) -> Result<Self, Error> {
+        let mut headers = seen.headers();
+        let mut next = || headers.next().flatten();
+        let mut pair = || match (next(), next()) {
+            (Some(method), Some(uri)) => Ok(Some((method, path_of_uri(uri)))),
+            (None, None) => Ok(None),
+            _ => Err(Error::InvalidRequest("one of the forwarded method and URI is missing")),
         };
-        let forwarded = pair("X-Forwarded-Method", "X-Forwarded-Uri")?;
-        let original = pair("X-Original-Method", "X-Original-URI")?;
+        let (forwarded, original) = (pair()?, pair()?);
+        let (scheme, host) = (next(), next());
         let (method, target) = match (forwarded, original) {
             (Some(forwarded), Some(original)) if forwarded != original => {
                 return Err(Error::InvalidRequest(
@@ -79,36 +127,32 @@ impl Facts {
             return Err(Error::InvalidRequest("expected a method in capitals"));
         }
         Ok(Self {
-            preflight: is_preflight(&method, &headers),
-            url: forwarded_url(&headers, &target),
-            dpop: header(&headers, "DPoP"),
+            url: scheme.zip(host).map(|(scheme, host)| format!("{scheme}://{host}{target}").into()),
             method,
             target,
-            client_ip: address(&headers, &policy.forward_auth_client_ip_header),
-            authorization: header(&headers, "Authorization"),
-            api_key: header(&headers, "X-API-Key"),
-            cookie: policy.cookie.as_ref().and_then(|_| header(&headers, "Cookie")),
+            credentials: Credentials::of(&mut headers, policy.cookie.is_some()),
+            preflight: is_preflight(method, request),
         })
     }
 
     /// The same, lent to the guard.
     pub(super) fn as_request(&self) -> guard::Request<'_> {
         guard::Request {
-            method: &self.method,
+            method: self.method,
             path: &self.target,
-            authorization: self.authorization.as_deref(),
-            dpop: self.dpop.as_deref(),
+            authorization: self.credentials.authorization,
+            dpop: self.credentials.dpop,
             url: self.url.as_deref(),
-            api_key: self.api_key.as_deref(),
-            cookie: self.cookie.as_deref(),
-            client_ip: self.client_ip,
+            api_key: self.credentials.api_key,
+            cookie: self.credentials.cookie,
+            client_ip: self.credentials.client_ip,
             preflight: self.preflight,
         }
     }
 }
 
 /// A header's value, if it is there and not empty.
-pub(super) fn header(headers: &Headers, name: &str) -> Option<String> {
+pub(super) fn header(headers: &web_sys::Headers, name: &str) -> Option<String> {
     headers.get(name).ok().flatten().filter(|value| !value.is_empty())
 }
 
@@ -118,32 +162,23 @@ pub(super) fn path_of(target: &str) -> &str {
 }
 
 /// `X-Forwarded-Uri` is a path with query; some proxies send the whole URL.
-fn path_of_uri(uri: &str) -> String {
+fn path_of_uri(uri: &str) -> Cow<'_, str> {
     if uri.starts_with("http://") || uri.starts_with("https://") {
-        guard::target_of(uri)
+        guard::target_of(uri).into()
     } else {
-        uri.to_owned()
+        uri.into()
     }
-}
-
-/// The URL that the client asked the other proxy for, if that says so in `X-Forwarded-Proto` and `X-Forwarded-Host`.
-fn forwarded_url(headers: &Headers, target: &str) -> Option<String> {
-    let scheme = header(headers, "X-Forwarded-Proto")?;
-    let host = header(headers, "X-Forwarded-Host")?;
-    Some(format!("{scheme}://{host}{target}"))
 }
 
 /// The first address of a header: where proxies append, the first is the client's, and the policy
 /// names only headers that callers cannot set.
-fn address(headers: &Headers, name: &str) -> Option<IpAddr> {
-    let value = header(headers, name)?;
+fn address(value: &str) -> Option<IpAddr> {
     let first = value.split(',').next()?.trim();
     first.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// A CORS preflight (Fetch standard, "CORS-preflight request").
-fn is_preflight(method: &str, headers: &Headers) -> bool {
-    method == "OPTIONS"
-        && header(headers, "Origin").is_some()
-        && header(headers, "Access-Control-Request-Method").is_some()
+fn is_preflight(method: &str, request: &Request) -> bool {
+    let has = |name: &str| header(&request.headers(), name).is_some();
+    method == "OPTIONS" && has("Origin") && has("Access-Control-Request-Method")
 }

@@ -2,9 +2,12 @@
 
 use web_sys::Response;
 
-use super::{headers, reply};
+use super::reply;
 use crate::{
-    guard::{Decision, Identity, reply::IDENTITY_FIELDS},
+    guard::{
+        Decision, Identity,
+        reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
+    },
     policy::Policy,
 };
 
@@ -17,12 +20,8 @@ pub(super) fn admitted(
     decision: &Decision,
     policy: &Policy,
 ) -> worker::Result<Response> {
-    let answer = reply::empty(200)?;
-    let headers = answer.headers();
-    for name in IDENTITY_FIELDS {
-        headers.set(name, "")?;
-    }
-    headers::set_identity(&headers, identity)?;
-    headers::set_limits(&headers, &decision.limits, policy.legacy_headers)?;
-    Ok(answer)
+    let mut fields: Fields = IDENTITY_FIELDS.map(|name| (name, String::new())).into();
+    fields.extend(identity_fields(identity));
+    fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
+    reply::empty_with(200, &fields)
 }

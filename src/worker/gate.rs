@@ -8,7 +8,7 @@ use worker::{Context, Env};
 use super::{
     clock, counter_object,
     counters::{Counters, LocalCounters},
-    jwks,
+    facts, jwks,
     kv::{self, Kv, Namespace},
     ledger_object,
     proxy::Target,
@@ -47,6 +47,7 @@ pub(super) struct Gate {
     pub(super) policy: Policy,
     /// Where admitted requests go.
     pub(super) target: Target,
+    pub(super) names: facts::Headers,
     pub(super) memory: Rc<Memory>,
 }
 
@@ -87,7 +88,8 @@ impl Gate {
     pub(super) fn new(policy: &str, env: &Env, memory: &Rc<Memory>) -> Result<Self, Error> {
         let policy = Policy::from_json(policy, &EnvSecrets(env))?;
         check_bindings(&policy, env)?;
-        Ok(Self { target: Target::of(&policy, env), policy, memory: Rc::clone(memory) })
+        let (target, names) = (Target::of(&policy, env), facts::Headers::of(&policy));
+        Ok(Self { target, names, policy, memory: Rc::clone(memory) })
     }
 
     /// The limit on failed authentication.

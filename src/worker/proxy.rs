@@ -7,7 +7,10 @@ use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 use super::{facts::Facts, gate::Gate, headers, reply};
 use crate::{
     error::Error,
-    guard::{Decision, Identity},
+    guard::{
+        Decision, Identity,
+        reply::{identity_fields, limit_fields},
+    },
     policy::Policy,
 };
 
@@ -42,7 +45,7 @@ impl Target {
 /// [`Error::Upstream`] if no answer comes. An answer with an error status is an answer.
 pub(super) async fn forward(
     request: &Request,
-    facts: &Facts,
+    facts: &Facts<'_>,
     identity: &Identity,
     decision: &Decision,
     gate: &Gate,
@@ -55,7 +58,7 @@ pub(super) async fn forward(
 
 async fn send(
     request: &Request,
-    facts: &Facts,
+    facts: &Facts<'_>,
     identity: &Identity,
     decision: &Decision,
     gate: &Gate,
@@ -77,7 +80,7 @@ async fn send(
 /// The request as the upstream gets it.
 fn outgoing(
     request: &Request,
-    facts: &Facts,
+    facts: &Facts<'_>,
     identity: &Identity,
     policy: &Policy,
     base: &str,
@@ -86,7 +89,7 @@ fn outgoing(
     headers::strip_inbound(&own, policy)?;
     headers::set_identity(&own, identity)?;
     let init = RequestInit::new();
-    init.set_method(&facts.method);
+    init.set_method(facts.method);
     init.set_headers(&own);
     init.set_redirect(RequestRedirect::Manual);
     if let Some(body) = request.body() {
@@ -127,28 +130,24 @@ struct DemoAnswer<'a> {
 
 /// Without anything behind the gate, the answer is who it saw.
 fn demo(
-    facts: &Facts,
+    facts: &Facts<'_>,
     identity: &Identity,
     decision: &Decision,
     policy: &Policy,
 ) -> worker::Result<Response> {
-    let answer = if facts.as_request().preflight {
-        reply::empty(204)?
-    } else {
-        reply::json(
-            200,
-            &DemoAnswer {
-                method: identity.method(),
-                subject: identity.subject(),
-                issuer: identity.issuer(),
-                scopes: identity.scopes(),
-                key_id: identity.api_key_id().map(ToString::to_string),
-            },
-        )?
+    let mut fields = identity_fields(identity);
+    fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
+    if facts.as_request().preflight {
+        return reply::empty_with(204, &fields);
+    }
+    let seen = DemoAnswer {
+        method: identity.method(),
+        subject: identity.subject(),
+        issuer: identity.issuer(),
+        scopes: identity.scopes(),
+        key_id: identity.api_key_id().map(ToString::to_string),
     };
-    headers::set_identity(&answer.headers(), identity)?;
-    headers::set_limits(&answer.headers(), &decision.limits, policy.legacy_headers)?;
-    Ok(answer)
+    reply::json_with(200, &seen, &fields)
 }
 
 /// Scheme and host of an absolute URL.

@@ -1,13 +1,18 @@
 //! Answers of the gate's own. What a refusal says is [`crate::guard::reply`]'s to say.
 
 use serde::Serialize;
-use web_sys::{Headers, Request, Response, ResponseInit};
+use web_sys::{Request, Response};
 
-use super::{facts::header, headers};
+use super::{facts::header, host};
 use crate::{
     error::Error,
-    guard::{Carrier, reply},
+    guard::{
+        Carrier,
+        reply::{self, Fields},
+    },
 };
+
+const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
 
 /// The answer to a refused request, in the form it asks for. `carrier` is how the refused credential came.
 pub(super) fn refusal(
@@ -15,35 +20,48 @@ pub(super) fn refusal(
     error: &Error,
     carrier: Option<Carrier>,
 ) -> worker::Result<Response> {
+    refusal_with(request, error, carrier, &Fields::new())
+}
+
+/// The same with more fields.
+pub(super) fn refusal_with(
+    request: &Request,
+    error: &Error,
+    carrier: Option<Carrier>,
+    more: &Fields,
+) -> worker::Result<Response> {
     let accept = header(&request.headers(), "Accept");
     let refusal = reply::Refusal::new(error, carrier, accept.as_deref());
-    let headers = Headers::new()?;
-    headers::set(&headers, &refusal.fields)?;
-    response(refusal.status, Some(&refusal.body), &headers)
+    let fields = lent(&refusal.fields).chain(lent(more));
+    host::respond(refusal.status, fields, Some(&refusal.body))
 }
 
 /// A JSON answer of the gate's own endpoints.
 pub(super) fn json<T: Serialize>(status: u16, value: &T) -> worker::Result<Response> {
-    let headers = Headers::new()?;
-    headers.set("Content-Type", "application/json")?;
-    headers.set("Cache-Control", "no-store")?;
-    response(status, Some(&reply::json_line(value)), &headers)
+    json_with(status, value, &Fields::new())
+}
+
+/// The same with more fields.
+pub(super) fn json_with<T: Serialize>(
+    status: u16,
+    value: &T,
+    more: &Fields,
+) -> worker::Result<Response> {
+    let own = [("Content-Type", "application/json"), NOT_STORED];
+    let body = reply::json_line(value);
+    host::respond(status, own.into_iter().chain(lent(more)), Some(&body))
 }
 
 /// An answer without a body.
 pub(super) fn empty(status: u16) -> worker::Result<Response> {
-    let headers = Headers::new()?;
-    headers.set("Cache-Control", "no-store")?;
-    response(status, None, &headers)
+    empty_with(status, &Fields::new())
 }
 
-pub(super) fn response(
-    status: u16,
-    body: Option<&str>,
-    headers: &Headers,
-) -> worker::Result<Response> {
-    let init = ResponseInit::new();
-    init.set_status(status);
-    init.set_headers(headers);
-    Ok(Response::new_with_opt_str_and_init(body, &init)?)
+/// The same with more fields.
+pub(super) fn empty_with(status: u16, more: &Fields) -> worker::Result<Response> {
+    host::respond(status, [NOT_STORED].into_iter().chain(lent(more)), None)
+}
+
+fn lent(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
+    fields.iter().map(|(name, value)| (*name, value.as_str()))
 }
