@@ -5,7 +5,7 @@ import { webPlatform } from './lib/web-platform.js';
 
 export const {
   createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
-} = bind(webPlatform({ load: () => module }));
+} = bind(webPlatform({ load: () => module, ed25519: 'later' }));
 /** A Worker carries every module that it imports, so the larger engine has an entry of its own. */
 export const createGate = () => {
   throw configError('', "in Workers createGate comes from 'edgegate/gate', which brings the engine with the guard");

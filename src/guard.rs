@@ -129,6 +129,11 @@ pub trait Backend {
     /// Proofs of possession that have been used, where the policy has them remembered.
     fn replays(&self) -> &Self::Replays;
 
+    /// Whether the host is to be asked about Ed25519 too. Otherwise it is decided here.
+    fn takes_ed25519(&self) -> bool {
+        false
+    }
+
     /// Whether a signature holds, by the crypto of the host.
     ///
     /// # Errors
@@ -285,10 +290,13 @@ impl<'a, B: Backend> Guard<'a, B> {
         }
     }
 
-    /// Verifies a token: its own signature checks in here, RSA and ECDSA by the host.
+    /// Verifies a token: its own signature checks in here, RSA and ECDSA by the host, Ed25519 where the host takes it.
     pub async fn verify_token(&self, token: &str, now: UnixMillis) -> Result<VerifiedToken, Error> {
         let verifier = self.policy.verifier.as_ref().ok_or(Error::TokenNotAccepted)?;
-        let pending = verifier.begin(token)?;
+        let mut pending = verifier.begin(token)?;
+        if self.backend.takes_ed25519() {
+            pending = pending.offering_ed25519();
+        }
         let issuer = pending.issuer().rules.issuer.as_str();
         let remote = self.keys_of(&pending, now).await?;
         let mut step = pending.verify(remote.as_deref())?;

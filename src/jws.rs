@@ -2,7 +2,8 @@
 //!
 //! [`UntrustedToken::parse`] → [`UntrustedToken::verify`] → [`Step`]. HMAC and Ed25519 are decided here. For
 //! RSA and ECDSA the step is a [`HostCheck`]: the key, message and signature to hand to the host's
-//! cryptography, and a place to put its verdict.
+//! cryptography, and a place to put its verdict. Ed25519 goes the same way where
+//! [`UntrustedToken::offering_ed25519`] says so.
 
 use core::fmt;
 
@@ -215,6 +216,7 @@ pub struct UntrustedToken<'a> {
     message: &'a str,
     payload: Vec<u8>,
     signature: Vec<u8>,
+    offers_ed25519: bool,
 }
 
 impl<'a> UntrustedToken<'a> {
@@ -260,7 +262,15 @@ impl<'a> UntrustedToken<'a> {
         let payload = decode(segments.payload, Part::Payload)?;
         let signature = decode(segments.signature, Part::Signature)?;
         let (header, members) = Header::parse(&header)?;
-        Ok((Self { header, message: segments.message, payload, signature }, members))
+        let message = segments.message;
+        Ok((Self { header, message, payload, signature, offers_ed25519: false }, members))
+    }
+
+    /// With Ed25519, asks the host too, whose native code may be faster. It need not take it: there is
+    /// [`HostCheck::decide_here`].
+    #[must_use]
+    pub fn offering_ed25519(self) -> Self {
+        Self { offers_ed25519: true, ..self }
     }
 
     /// The header: good for choosing a key, and for nothing else yet.
@@ -309,7 +319,7 @@ impl<'a> UntrustedToken<'a> {
                 Material::Hmac(mac) => {
                     mac.verify(self.header.algorithm, self.message.as_bytes(), &self.signature)
                 }
-                Material::Ed25519(public) => {
+                Material::Public(PublicKey::Ed25519(public)) if !self.offers_ed25519 => {
                     public.verify(self.message.as_bytes(), &self.signature)
                 }
                 Material::Public(public) => {
@@ -370,7 +380,8 @@ impl<'a> Segments<'a> {
     fn with_header(self, header: Header) -> Result<UntrustedToken<'a>, Error> {
         let payload = decode(self.payload, Part::Payload)?;
         let signature = decode(self.signature, Part::Signature)?;
-        Ok(UntrustedToken { header, message: self.message, payload, signature })
+        let message = self.message;
+        Ok(UntrustedToken { header, message, payload, signature, offers_ed25519: false })
     }
 }
 
@@ -401,8 +412,8 @@ pub enum Step<'a> {
 
 /// A signature for the host's cryptography (WebCrypto, `node:crypto`) to check.
 ///
-/// Already checked: the key serves the algorithm, and the signature has the one length it can have. Left
-/// to the host: that an EC key is a point of its curve, which every `importKey` checks.
+/// Already checked: the key serves the algorithm, the signature has the one length it can have, and, for Ed25519, no
+/// point is of small order. Left to the host: that an EC key is a point of its curve, which every `importKey` checks.
 #[must_use]
 pub struct HostCheck<'a> {
     token: UntrustedToken<'a>,
@@ -428,6 +439,16 @@ impl<'a> HostCheck<'a> {
     #[must_use]
     pub fn thumbprint(&self) -> &'a str {
         self.key.thumbprint().unwrap_or_default()
+    }
+
+    /// The verdict without the host, for one that does not have the algorithm: `Some` for Ed25519, whether the signature
+    /// holds. The host's is the same.
+    #[must_use]
+    pub fn decide_here(&self) -> Option<bool> {
+        match self.public {
+            PublicKey::Ed25519(key) => Some(key.verify(self.message(), self.signature()).is_ok()),
+            PublicKey::Rsa { .. } | PublicKey::Ec { .. } => None,
+        }
     }
 
     /// The bytes that were signed.

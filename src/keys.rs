@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::json;
 use crate::jws::{Algorithm, Header};
 use crate::secret::Secret;
-use crate::signature::ed25519::Ed25519Key;
+pub use crate::signature::ed25519::Ed25519Key;
 use crate::signature::hmac::HmacKey;
 
 /// The longest JWKS that is read, in bytes: room for [`MAX_KEYS`] RSA keys of 4096 bits without certificates.
@@ -52,7 +52,6 @@ pub struct Key {
 /// What verifies.
 pub(crate) enum Material {
     Hmac(Box<HmacKey>),
-    Ed25519(Ed25519Key),
     Public(PublicKey),
 }
 
@@ -76,7 +75,7 @@ impl Key {
     /// [`Error::RefusedKey`]: not an object, repeated names, an unknown `kty` or `crv`, a `use` other than
     /// `sig`, `key_ops` without `verify`, an `alg` the key cannot serve, private members, RSA moduli below
     /// 2048 or above 16384 bits, even, or of the ROCA generator (CVE-2017-15361), bad exponents, EC coordinates
-    /// of the wrong length, Ed25519 points that are none or of small order, and all that [`Key::hmac`] refuses.
+    /// of the wrong length, Ed25519 points that are none, of small order or not in their one encoding, and all that [`Key::hmac`] refuses.
     pub fn from_jwk(json: &str) -> Result<Self, Error> {
         let object = json::parse_object(json.as_bytes())
             .map_err(|fault| refused(format!("JWK: {}", fault.problem())))?;
@@ -224,14 +223,14 @@ impl Material {
     }
 
     fn ed25519(x: &[u8]) -> Result<Self, Error> {
-        Ed25519Key::new(x).map(Self::Ed25519)
+        Ed25519Key::new(x).map(|key| Self::Public(PublicKey::Ed25519(key)))
     }
 
     /// What the key's type and curve permit. Empty for secrets, whose length decides.
     const fn algorithms(&self) -> &'static [Algorithm] {
         match self {
             Self::Hmac(_) => &[],
-            Self::Ed25519(_) => &[Algorithm::EdDsa],
+            Self::Public(PublicKey::Ed25519(_)) => &[Algorithm::EdDsa],
             Self::Public(PublicKey::Rsa { .. }) => &[
                 Algorithm::Rs256,
                 Algorithm::Rs384,
@@ -251,7 +250,7 @@ impl Material {
         // The required members in the order of their names (RFC 7638 §3); none needs escaping.
         let jwk = match self {
             Self::Hmac(_) => return None,
-            Self::Ed25519(key) => {
+            Self::Public(PublicKey::Ed25519(key)) => {
                 format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(key.as_bytes()))
             }
             Self::Public(PublicKey::Rsa { n, e }) => {
@@ -266,7 +265,7 @@ impl Material {
     }
 }
 
-/// A public key whose signatures the host checks.
+/// A public key. The host checks signatures of RSA and EC; of Ed25519 if it is asked to.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PublicKey {
     /// RSA: modulus and exponent, big-endian, without leading zeros.
@@ -285,6 +284,8 @@ pub enum PublicKey {
         /// The second coordinate.
         y: Vec<u8>,
     },
+    /// Ed25519.
+    Ed25519(Ed25519Key),
 }
 
 impl PublicKey {
@@ -309,18 +310,28 @@ impl PublicKey {
                 "key_ops": ["verify"],
                 "ext": true,
             }),
+            // Without `alg`: WebCrypto knows it as EdDSA, or as Ed25519, or does not look.
+            Self::Ed25519(key) => json!({
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": base64url::encode(key.as_bytes()),
+                "key_ops": ["verify"],
+                "ext": true,
+            }),
         }
     }
 
     /// Whether the signature has the form this key gives: for RSA as long as the modulus (RFC 8017
     /// §8.1.2), for ECDSA `r ‖ s` of full length with neither zero (RFC 7518 §3.4). Verifiers have been
-    /// known to take zeros for a valid signature (CVE-2022-21449).
+    /// known to take zeros for a valid signature (CVE-2022-21449). For Ed25519 see
+    /// [`crate::signature::ed25519`].
     pub(crate) fn could_have_made(&self, signature: &[u8]) -> bool {
         match self {
             Self::Rsa { n, .. } => signature.len() == n.len(),
             Self::Ec { x, .. } => signature.split_at_checked(x.len()).is_some_and(|(r, s)| {
                 s.len() == x.len() && !without_zeros(r).is_empty() && !without_zeros(s).is_empty()
             }),
+            Self::Ed25519(_) => Ed25519Key::could_have_made(signature),
         }
     }
 }
@@ -331,6 +342,7 @@ impl fmt::Debug for PublicKey {
         match self {
             Self::Rsa { n, .. } => write!(f, "Rsa({} bits)", bit_length(n)),
             Self::Ec { curve, .. } => write!(f, "Ec({curve})"),
+            Self::Ed25519(_) => f.write_str("Ed25519"),
         }
     }
 }

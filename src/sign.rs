@@ -108,7 +108,7 @@ impl SigningKey {
                 [one] => Self::hmac(secret, *one, kid),
                 _ => Err(refused("JWK: alg is missing")),
             },
-            (Material::Ed25519(public), None, Some(seed)) => {
+            (Material::Public(PublicKey::Ed25519(public)), None, Some(seed)) => {
                 let signer = Self::ed25519(&seed, kid)?;
                 let own = match &signer.material {
                     SigningMaterial::Ed25519(own) => own.verifying_key().to_bytes(),
@@ -119,7 +119,7 @@ impl SigningKey {
                 }
                 Ok(signer)
             }
-            (Material::Public(_), ..) => {
+            (Material::Public(PublicKey::Rsa { .. } | PublicKey::Ec { .. }), ..) => {
                 Err(refused("JWK: RSA and EC keys sign at the host, expected oct or OKP"))
             }
             _ => Err(refused("JWK: a public key, expected the private key")),
@@ -131,7 +131,9 @@ impl SigningKey {
     /// # Errors
     /// [`Error::RefusedKey`] if the key does not serve `algorithm`, or signs here.
     pub fn host(key: &Key, algorithm: Algorithm) -> Result<Self, Error> {
-        let Material::Public(public) = key.material() else {
+        let Material::Public(public @ (PublicKey::Rsa { .. } | PublicKey::Ec { .. })) =
+            key.material()
+        else {
             return Err(refused("expected an RSA or EC key, others need no host"));
         };
         if !key.permits(algorithm) {

@@ -185,6 +185,11 @@ impl<'a> Pending<'a> {
         self.token.header().algorithm()
     }
 
+    /// As [`UntrustedToken::offering_ed25519`].
+    pub fn offering_ed25519(self) -> Self {
+        Self { token: self.token.offering_ed25519(), issuer: self.issuer }
+    }
+
     /// Tries the keys: the issuer's own if they are fixed (`keys` is then not looked at), or else `keys`.
     ///
     /// # Errors

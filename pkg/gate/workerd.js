@@ -4,7 +4,7 @@ import { bind } from '../lib/index.js';
 import { webPlatform } from '../lib/web-platform.js';
 
 // One engine for all: the one with the guard can do what the smaller one can. Cloudflare sets the header, callers cannot.
-const bound = bind(webPlatform({ load: () => module, clientIpHeader: 'cf-connecting-ip' }));
+const bound = bind(webPlatform({ load: () => module, ed25519: 'later', clientIpHeader: 'cf-connecting-ip' }));
 export const {
   createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
 } = bound;

@@ -1,3 +1,4 @@
+import { ALGORITHMS } from './algorithms.js';
 import { EdgegateError, syncUnsupported } from './errors.js';
 
 // Statuses and slots, as src/js/exchange.rs numbers them.
@@ -19,6 +20,10 @@ const FLAG = 7;
 export const HOST_PENDING = 2;
 export const HOST_UNKNOWN_KEY = 3;
 export const HOST_REFUSES_KEY = 4;
+
+const ED25519 = ALGORITHMS.indexOf('EdDSA');
+/** For {@link Engine.withVerdicts}: there are none yet, and the caller can wait for some. */
+export const NONE_YET = new Map();
 
 /**
  * The wasm instance, its two buffers, and the things that live in it by handle.
@@ -120,6 +125,7 @@ export class Engine {
     const calls = {
       verify: (algorithm, name, nameLength, message, messageLength, signature, signatureLength) => {
         try {
+          if (algorithm === ED25519 && !this.#takesEd25519()) return HOST_REFUSES_KEY;
           const view = this.#bytes();
           return this.#platform.host.verify(
             algorithm,
@@ -150,6 +156,12 @@ export class Engine {
       (imports[module] ??= {})[name] = call ?? (() => {});
     }
     return imports;
+  }
+
+  /** Else it is decided in wasm: a synchronous caller cannot wait for WebCrypto. */
+  #takesEd25519() {
+    const { ed25519 } = this.#platform;
+    return ed25519 === 'at once' || (ed25519 === 'later' && this.#verdicts !== null);
   }
 
   /** The memory, also after it has grown. */

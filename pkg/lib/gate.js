@@ -1,4 +1,4 @@
-import { DONE, Engine, PENDING } from './engine.js';
+import { DONE, Engine, NONE_YET, PENDING } from './engine.js';
 import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Jobs } from './gate-jobs.js';
@@ -102,7 +102,7 @@ export class Gate {
     try {
       const handle = engine.handle(this.#thing);
       generation = engine.generation;
-      let status = engine.call(name, handle, text, this.#clock());
+      let status = engine.withVerdicts(NONE_YET, () => engine.call(name, handle, text, this.#clock()));
       while (status === PENDING) {
         task = engine.issuer;
         const { job: signature } = engine;
@@ -112,7 +112,7 @@ export class Gate {
         if (engine.generation !== generation || !engine.isRunning) throw trapped();
         const waiting = task;
         task = 0;
-        status = engine.call('resumeTask', waiting, JSON.stringify(answers), this.#clock());
+        status = engine.withVerdicts(NONE_YET, () => engine.call('resumeTask', waiting, JSON.stringify(answers), this.#clock()));
       }
       if (status !== DONE) throw engine.refusal();
       const { jobs, outcome } = outcomeOf(engine);

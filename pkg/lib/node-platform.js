@@ -19,11 +19,12 @@ const PARAMETERS = ALGORITHMS.map((algorithm) => {
       hash, options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
     };
     case 'ES': return { hash, options: { dsaEncoding: 'ieee-p1363' } };
+    case 'Ed': return { hash: null, options: undefined };
     default: return undefined;
   }
 });
 
-/** RSA and ECDSA by `node:crypto`, at once. */
+/** RSA, ECDSA and Ed25519 by `node:crypto`, at once. */
 const host = {
   importKey(name, jwk) {
     if (keys.size >= MAX_KEYS) keys.clear();
@@ -39,10 +40,14 @@ const host = {
   },
 };
 
+/** Of OpenSSL it is known what it checks of an Ed25519 signature (src/signature/ed25519.rs); others have `node:crypto` of their own. */
+const isNode = globalThis.process?.versions?.openssl !== undefined && !('bun' in process.versions || 'deno' in process.versions);
+
 /** What Node does for the engine: text, signatures, keys of its own kinds. */
 export const nodePlatform = (load) => ({
   load,
   host,
+  ed25519: isNode ? 'at once' : undefined,
   signing: nodeSigning,
   sharesPromises: true,
   view: (buffer) => Buffer.from(buffer),

@@ -1,7 +1,7 @@
 import { Cache } from './cache.js';
 import { clone } from './clone.js';
 import { Proofs, credentialOf, presented } from './dpop.js';
-import { DONE, GONE, KEYS_NEEDED, PENDING } from './engine.js';
+import { DONE, GONE, KEYS_NEEDED, NONE_YET, PENDING } from './engine.js';
 import { malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
 import { checkNames, verifierOptions } from './options.js';
 import { fetchKeys } from './remote.js';
@@ -76,7 +76,7 @@ export class Verifier {
     if (hit !== undefined) return hit;
     if (this.#preparing !== null) await this.#preparing;
     if (!this.#engine.isRunning) await this.#engine.ready();
-    let verdicts;
+    let verdicts = this.#engine.platform.ed25519 === 'later' ? NONE_YET : undefined;
     for (let fetches = 0; ;) {
       const status = this.#run(token, now, verdicts);
       if (status === DONE) return this.#take(token, now);
@@ -90,7 +90,7 @@ export class Verifier {
           if (resumed === DONE) return this.#take(token, now);
           if (resumed !== GONE) throw this.#engine.refusal();
         }
-        verdicts ??= new Map();
+        if (verdicts === undefined || verdicts === NONE_YET) verdicts = new Map();
         verdicts.set(job.id, verdict);
       } else if (status === KEYS_NEEDED && fetches < 2) {
         fetches += 1;

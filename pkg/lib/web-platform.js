@@ -25,7 +25,7 @@ const PARAMETERS = ALGORITHMS.map(parametersOf);
 const jwks = new Map();
 const imported = new Map();
 
-/** RSA and ECDSA by WebCrypto: asked now, answered in a later call. */
+/** RSA and ECDSA by WebCrypto, and Ed25519 on runtimes whose WebCrypto is known: asked now, answered in a later call. */
 const host = {
   importKey(name, jwk) {
     if (jwks.size >= MAX_KEYS) {

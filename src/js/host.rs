@@ -1,11 +1,12 @@
-//! The host's cryptography: `pkg/lib/host.js`, which asks `node:crypto` or WebCrypto.
+//! The host's cryptography: `pkg/lib/host.js`, which asks `node:crypto` or WebCrypto. It has the last word on RSA and
+//! ECDSA, and may take Ed25519.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::key::jwk_text;
 use crate::error::Error;
 use crate::jws::{Algorithm, HostCheck};
-use crate::keys::{Key, Material};
+use crate::keys::{Key, Material, PublicKey};
 
 #[wasm_bindgen(raw_module = "../lib/host.js")]
 unsafe extern "C" {
@@ -41,7 +42,8 @@ pub(super) enum Verdict {
     Pending,
 }
 
-/// Asks about a signature; the key is handed over first if the host does not have it.
+/// Asks about a signature; the key is handed over first if the host does not have it. An Ed25519 signature that the host
+/// does not take is decided here.
 ///
 /// # Errors
 /// [`Error::KeysUnavailable`] if the host refuses the key, such as a point off its curve.
@@ -51,19 +53,18 @@ pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error>
         problem: "the host refuses the key".to_owned(),
     };
     let answer = match ask_once(check) {
-        UNKNOWN_KEY => {
-            if !import(check.thumbprint(), &jwk_text(check.key())) {
-                return Err(refused());
-            }
-            ask_once(check)
-        }
+        UNKNOWN_KEY if import(check.thumbprint(), &jwk_text(check.key())) => ask_once(check),
         answer => answer,
     };
     match answer {
         HOLDS => Ok(Verdict::Holds),
         BAD => Ok(Verdict::Bad),
         PENDING => Ok(Verdict::Pending),
-        _ => Err(refused()),
+        _ => match check.decide_here() {
+            Some(true) => Ok(Verdict::Holds),
+            Some(false) => Ok(Verdict::Bad),
+            None => Err(refused()),
+        },
     }
 }
 
@@ -75,7 +76,8 @@ pub(super) fn accept(key: &Key) -> Result<(), Error> {
     let (Material::Public(public), Some(name)) = (key.material(), key.thumbprint()) else {
         return Ok(());
     };
-    if import(name, &jwk_text(public)) {
+    // What the host does not take of Ed25519 is decided here.
+    if matches!(public, PublicKey::Ed25519(_)) || import(name, &jwk_text(public)) {
         return Ok(());
     }
     Err(Error::RefusedKey { problem: "the host refuses the key".to_owned() })

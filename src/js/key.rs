@@ -106,10 +106,6 @@ pub(super) fn describe(text: &str) -> Result<Vec<u8>, Error> {
     super::host::accept(&key)?;
     let jwk = match key.material() {
         Material::Hmac(_) => None,
-        Material::Ed25519(public) => {
-            let x = base64url::encode(public.as_bytes());
-            Some(format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#))
-        }
         Material::Public(public) => Some(jwk_text(public)),
     };
     let description = Description {
@@ -133,6 +129,10 @@ pub(super) fn jwk_text(public: &PublicKey) -> String {
         PublicKey::Ec { curve, x, y } => {
             let (x, y) = (base64url::encode(x), base64url::encode(y));
             format!(r#"{{"kty":"EC","crv":"{curve}","x":"{x}","y":"{y}"}}"#)
+        }
+        PublicKey::Ed25519(key) => {
+            let x = base64url::encode(key.as_bytes());
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#)
         }
     }
 }

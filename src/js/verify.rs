@@ -127,7 +127,8 @@ fn with<T>(
 pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Status, Error> {
     with(handle, |running| {
         let issuers = running.verifier.issuers();
-        let pending = running.verifier.begin_after(token, &mut running.last_header)?;
+        let pending =
+            running.verifier.begin_after(token, &mut running.last_header)?.offering_ed25519();
         let issuer = pending.issuer();
         let place = issuers.iter().position(|one| core::ptr::eq(one, issuer)).unwrap_or_default();
         exchange::leave(Slot::Issuer, place);
@@ -257,7 +258,7 @@ pub(super) fn keys_failed(
 pub(super) fn verify_jws(handle: usize, token: &str) -> Result<Status, Error> {
     KEYS.with_borrow_mut(|all| {
         let raw = all.get_mut(handle).ok_or_else(no_such_handle)?;
-        let token = UntrustedToken::parse(token, raw.max_token_length)?;
+        let token = UntrustedToken::parse(token, raw.max_token_length)?.offering_ed25519();
         if !raw.algorithms.contains(&token.header().algorithm()) {
             return Err(Error::AlgorithmNotAllowed);
         }

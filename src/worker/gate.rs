@@ -184,6 +184,10 @@ impl<'a> Backend for RequestBackend<'a> {
         &self.replays
     }
 
+    fn takes_ed25519(&self) -> bool {
+        self.gate.memory.imported.takes_ed25519()
+    }
+
     async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
         self.gate.memory.imported.signature_holds(issuer, check).await
     }

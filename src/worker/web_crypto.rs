@@ -1,6 +1,9 @@
-//! RSA and ECDSA signatures, checked by the runtime's WebCrypto.
+//! RSA, ECDSA and Ed25519 signatures, checked by the runtime's WebCrypto.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
 
 use serde::Serialize as _;
 use serde_json::{Value, json};
@@ -20,13 +23,20 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct ImportedKeys {
     keys: RefCell<HashMap<(String, Algorithm), CryptoKey>>,
+    /// Seen once, where a compatibility flag or date leaves it out.
+    lacks_ed25519: Cell<bool>,
 }
 
 /// Ten issuers with as many keys as a key set may have.
 const MAX_IMPORTED_KEYS: usize = 1000;
 
 impl ImportedKeys {
-    /// Whether the signature holds.
+    /// Whether the runtime has Ed25519, as far as is known.
+    pub(super) const fn takes_ed25519(&self) -> bool {
+        !self.lacks_ed25519.get()
+    }
+
+    /// Whether the signature holds. Ed25519 that the runtime does not take is decided here.
     ///
     /// # Errors
     /// [`Error::KeysUnavailable`] if the runtime refuses the key (a point off its curve, say) or fails.
@@ -35,6 +45,19 @@ impl ImportedKeys {
         issuer: &str,
         check: &HostCheck<'_>,
     ) -> Result<bool, Error> {
+        match self.runtime_says(issuer, check).await {
+            Ok(holds) => Ok(holds),
+            Err(fault) => {
+                let Some(holds) = check.decide_here() else { return Err(fault) };
+                self.lacks_ed25519.set(true);
+                let detail = format!("Ed25519 is checked in wasm from now on: {fault}");
+                worker::console_warn!("{}", json!({"event": "fault", "detail": detail}));
+                Ok(holds)
+            }
+        }
+    }
+
+    async fn runtime_says(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
         let unavailable = |fault: JsValue| Error::KeysUnavailable {
             issuer: issuer.to_owned(),
             problem: format!("the runtime refuses the key: {}", describe(&fault)),
@@ -100,7 +123,8 @@ fn parameters(algorithm: Algorithm) -> Option<Value> {
         Algorithm::Es256 => Some(ecdsa("P-256", "SHA-256")),
         Algorithm::Es384 => Some(ecdsa("P-384", "SHA-384")),
         Algorithm::Es512 => Some(ecdsa("P-521", "SHA-512")),
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::EdDsa => None,
+        Algorithm::EdDsa => Some(json!({"name": "Ed25519"})),
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => None,
     }
 }
 

@@ -15,7 +15,7 @@ import { RUNTIMES } from './runtimes.mjs';
 const read = (relative) => JSON.parse(readFileSync(new URL(relative, import.meta.url), 'utf8'));
 const shared = fileURLToPath(new URL('../../../shared/vectors/wycheproof/', import.meta.url));
 const exceptions = read('../wycheproof/exceptions.json');
-const [jws, thumbprint, pem, apiKeys, jwks] = ['jws', 'thumbprint', 'pem', 'api_keys', 'jwks'].map((name) => read(`../vectors/${name}.json`));
+const [jws, thumbprint, pem, apiKeys, jwks, ed25519] = ['jws', 'thumbprint', 'pem', 'api_keys', 'jwks', 'ed25519'].map((name) => read(`../vectors/${name}.json`));
 
 for (const { name, start } of RUNTIMES) {
   describe(name, () => {
@@ -61,6 +61,14 @@ for (const { name, start } of RUNTIMES) {
     test('the vectors of the project', (t) => run(t, 'tests/vectors', 'vectors', { jws, thumbprint, pem, apiKeys }));
 
     test('the key sets of the project', (t) => run(t, 'tests/vectors/jwks.json', 'keySets', jwks));
+
+    test('odd Ed25519 signatures', async (t) => {
+      const counts = await run(t, 'tests/vectors/ed25519.json', 'ed25519', ed25519);
+      const tokens = ed25519.filter(({ jws: isToken }) => isToken).length;
+      assert.deepEqual([counts.tokens, counts.JWTs, counts['JWTs at once']], [tokens, tokens, tokens]);
+      // Who is asked about Ed25519 has to say the same.
+      if (name === 'Node' || name === 'workerd') assert.equal(counts['by WebCrypto'], ed25519.filter(({ asked }) => asked).length);
+    });
 
     test('the known attacks', async (t) => {
       let asked = 0;

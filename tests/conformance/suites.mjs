@@ -124,6 +124,42 @@ export async function vectors(edgegate, { jws, thumbprint, pem, apiKeys }) {
   return { counts, faults };
 }
 
+/**
+ * Ed25519, strictly: each signature is decided as the Rust crate decides it, whoever does it here. And so does WebCrypto decide, where
+ * there is one that has Ed25519, about those that a host is asked about.
+ */
+export async function ed25519({ createVerifier, verifyJws, EdgegateError }, list) {
+  const faults = [];
+  const counts = { tokens: 0, JWTs: 0, 'JWTs at once': 0, 'by WebCrypto': 0 };
+  const count = (what, { name, source }, holds, found) => {
+    if (holds) counts[what] += 1;
+    else faults.push(`${name}, ${source}, ${what}: ${found}`);
+  };
+  const subtle = globalThis.crypto?.subtle;
+  const imported = (x) => subtle?.importKey('raw', bytesOf(x), { name: 'Ed25519' }, false, ['verify']).catch(() => undefined);
+  for (const vector of list) {
+    const { x, message, signature, jws, asked, holds } = vector;
+    if (jws) {
+      const key = { kty: 'OKP', crv: 'Ed25519', x };
+      const token = `${decoder.decode(bytesOf(message))}.${signature}`;
+      const verifier = createVerifier({ issuer: 'https://odd.test/', audience: 'https://api.example.com', algorithms: ['EdDSA'], key, cache: false });
+      for (const [what, call] of [
+        ['tokens', () => verifyJws(token, key)], ['JWTs', () => verifier.verify(token)], ['JWTs at once', () => verifier.verifySync(token)],
+      ]) {
+        const { refusal } = await outcome(EdgegateError, call);
+        const found = refusal === undefined ? 'verifies' : refusal.reason;
+        count(what, vector, found === (holds ? 'verifies' : 'bad_signature'), canonical(refusal ?? found));
+      }
+    }
+    const key = asked ? await imported(x) : undefined;
+    if (key !== undefined) {
+      const verdict = await subtle.verify({ name: 'Ed25519' }, key, bytesOf(signature), bytesOf(message));
+      count('by WebCrypto', vector, verdict === holds, verdict);
+    }
+  }
+  return { counts, faults };
+}
+
 /** RFC 7517 appendix A.3: of a set, the key that the token names or can only mean. */
 export async function keySets({ verifyJws, EdgegateError }, list) {
   const faults = [];
@@ -193,4 +229,4 @@ export async function attacks({ createVerifier, EdgegateError }, { groups, now }
   return { counts, faults };
 }
 
-export const SUITES = { wycheproof, vectors, keySets, attacks };
+export const SUITES = { wycheproof, vectors, keySets, ed25519, attacks };

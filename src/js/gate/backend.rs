@@ -139,20 +139,25 @@ impl<'a> Backend for HostBackend<'a> {
         &self.replays
     }
 
+    fn takes_ed25519(&self) -> bool {
+        true
+    }
+
     async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
         match host::ask(check, issuer)? {
             SignatureVerdict::Holds => Ok(true),
             SignatureVerdict::Bad => Ok(false),
             SignatureVerdict::Pending => {
                 let verdict = self.desk.ask::<Option<bool>>(Job::Signature).await;
-                verdict
-                    .and_then(|verdict| {
-                        verdict.ok_or_else(|| "the host refuses the key".to_owned())
-                    })
-                    .map_err(|problem| Error::KeysUnavailable {
+                let verdict = verdict.and_then(|verdict| {
+                    verdict.ok_or_else(|| "the host refuses the key".to_owned())
+                });
+                verdict.or_else(|problem| {
+                    check.decide_here().ok_or_else(|| Error::KeysUnavailable {
                         issuer: issuer.to_owned(),
                         problem,
                     })
+                })
             }
         }
     }
