@@ -629,6 +629,35 @@ mod tests {
     }
 
     #[test]
+    fn ed25519_is_the_hosts_where_it_is_offered() {
+        use ed25519_dalek::{Signer as _, SigningKey};
+        let signer = SigningKey::from_bytes(&[7; 32]);
+        let x = base64url::encode(signer.verifying_key().as_bytes());
+        let key = Key::from_jwk(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#)).unwrap();
+        let message = format!("{}.e30", base64url::encode(br#"{"alg":"EdDSA"}"#));
+        let genuine = signer.sign(message.as_bytes()).to_bytes();
+        let token = |signature: &[u8]| format!("{message}.{}", base64url::encode(signature));
+        let good = token(&genuine);
+        assert!(matches!(parse(&good).unwrap().verify(&key), Ok(Step::Verified(_))));
+        let offered = |text| parse(text).unwrap().offering_ed25519().verify(&key);
+        let Ok(Step::NeedsHost(check)) = offered(&good) else { panic!("expected the host") };
+        assert_eq!(check.algorithm(), Algorithm::EdDsa);
+        assert_eq!(check.decide_here(), Some(true));
+        assert_eq!(check.key().to_jwk(Algorithm::EdDsa)["x"].as_str(), Some(x.as_str()));
+        assert!(matches!(check.conclude(true), Ok(Step::Verified(_))));
+        let mut forged = genuine;
+        forged[0] ^= 1;
+        let forged = token(&forged);
+        let Ok(Step::NeedsHost(check)) = offered(&forged) else { panic!("expected the host") };
+        assert_eq!(check.decide_here(), Some(false));
+        assert_eq!(check.conclude(false).unwrap_err(), Error::BadSignature);
+        // A point of small order: a host might let it pass.
+        let mut small = genuine;
+        small[..32].fill(0);
+        assert_eq!(offered(&token(&small)).unwrap_err(), Error::BadSignature);
+    }
+
+    #[test]
     fn a_header_read_before_saves_work_and_changes_nothing() {
         let encode = |text: &str| base64url::encode(text.as_bytes());
         let (hs256, named) = (r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","kid":"k"}"#);

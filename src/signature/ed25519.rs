@@ -98,7 +98,8 @@ fn is_reduced(bytes: &[u8; 32]) -> bool {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod odd;
 
 #[cfg(test)]
