@@ -217,9 +217,9 @@ impl SigningKeys {
                 .map_err(|error| config(at("secret"), error.to_string()))?;
             let schedule = Hmac::<Sha256>::new_from_slice(secret.expose_secret())
                 .map_err(|_| config(at("secret"), "is no HMAC key".to_owned()))?;
-            keys.push((*id, schedule));
+            let place = keys.partition_point(|(other, _)| other < id);
+            keys.insert(place, (*id, schedule));
         }
-        keys.sort_by_key(|(id, _)| *id);
         let Some(newest) = keys.last().cloned() else {
             return Err(config("signing_keys".to_owned(), "expected a non-empty list".to_owned()));
         };

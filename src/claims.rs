@@ -406,7 +406,12 @@ impl Scopes {
 
     /// From words, each a scope. What cannot be one is left out.
     pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
-        Self(words.into_iter().filter(|word| is_scope(word)).map(str::to_owned).collect())
+        let mut scopes = BTreeSet::new();
+        // One by one: a set made of an iterator brings a sort along.
+        for word in words.into_iter().filter(|word| is_scope(word)) {
+            scopes.insert(word.to_owned());
+        }
+        Self(scopes)
     }
 
     /// From a token's claims: the claim named, by default `scope`, or else `scp`. It may be a

@@ -90,9 +90,19 @@ pub(super) async fn take(
         }
         decision.limits.extend(reports(batch, &verdicts, now));
     }
-    let place = |name: &str| policy.limits_of(route).position(|known| known.limit.name() == name);
-    decision.limits.sort_by_key(|report| place(&report.name));
+    in_order_of_the_route(&mut decision.limits, policy, route);
     refusal.map_or(Ok(()), Err)
+}
+
+/// Each limit has one report. What the route does not name stays in front.
+fn in_order_of_the_route(reports: &mut Vec<LimitReport>, policy: &Policy, route: &Route) {
+    let mut ordered = Vec::with_capacity(reports.len());
+    for known in policy.limits_of(route) {
+        if let Some(at) = reports.iter().position(|report| report.name == known.limit.name()) {
+            ordered.push(reports.swap_remove(at));
+        }
+    }
+    reports.append(&mut ordered);
 }
 
 /// A store that answers for fewer limits than it was asked about has not said that the others admit.
@@ -159,15 +169,14 @@ fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> V
         });
         match same {
             Some(batch) => batch.limits.push(limit),
-            None => batches.push(Batch {
-                store: &known.store,
-                on_error: known.on_error,
-                group,
-                limits: vec![limit],
-            }),
+            None => {
+                let turn_of = turn(&known.store);
+                let place = batches.partition_point(|batch| turn(batch.store) <= turn_of);
+                let (store, on_error) = (&known.store, known.on_error);
+                batches.insert(place, Batch { store, on_error, group, limits: vec![limit] });
+            }
         }
     }
-    batches.sort_by_key(|batch| turn(batch.store));
     batches
 }
 

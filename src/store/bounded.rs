@@ -91,13 +91,25 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         if self.entries.len() < self.capacity {
             return;
         }
-        let mut by_expiry: Vec<(UnixMillis, K)> =
-            self.entries.iter().map(|(key, (_, until))| (*until, key.clone())).collect();
-        by_expiry.sort_unstable_by_key(|(until, _)| *until);
+        // Numbers alone are sorted: one sort for the maps of all types.
+        let mut ends: Vec<u64> =
+            self.entries.values().map(|(_, until)| until.as_millis()).collect();
+        ends.sort_unstable();
         let superfluous = (self.capacity / 8).max(1);
-        for (_, key) in by_expiry.into_iter().take(superfluous) {
-            self.entries.remove(&key);
-        }
+        let Some(&last) = ends.get(superfluous.saturating_sub(1)) else {
+            self.entries.clear();
+            return;
+        };
+        let sooner = ends.partition_point(|end| *end < last);
+        let mut with_the_last = superfluous.saturating_sub(sooner);
+        self.entries.retain(|_, (_, until)| {
+            let goes = until.as_millis() < last
+                || (until.as_millis() == last && with_the_last > 0 && {
+                    with_the_last = with_the_last.saturating_sub(1);
+                    true
+                });
+            !goes
+        });
     }
 }
 

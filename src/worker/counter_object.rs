@@ -191,13 +191,13 @@ fn load(state: &State) -> Result<BTreeMap<String, Stored>> {
         return Ok(BTreeMap::new());
     }
     let rows: Vec<Row> = sql.exec("SELECT name, cell, expires_at FROM cells", None)?.to_array()?;
-    rows.into_iter()
-        .map(|row| {
-            let cell = rate::Cell::parse(row.cell.as_bytes())
-                .map_err(|fault| worker::Error::RustError(fault.to_string()))?;
-            Ok((row.name, Stored { cell, expires_at: f64_as_millis(row.expires_at) }))
-        })
-        .collect()
+    let mut cells = BTreeMap::new();
+    for row in rows {
+        let cell = rate::Cell::parse(row.cell.as_bytes())
+            .map_err(|fault| worker::Error::RustError(fault.to_string()))?;
+        cells.insert(row.name, Stored { cell, expires_at: f64_as_millis(row.expires_at) });
+    }
+    Ok(cells)
 }
 
 fn unreadable(fault: &worker::Error) -> worker::Error {
