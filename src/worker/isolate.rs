@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{Context, Env, js_sys};
 
 use super::{
-    clock, deadline,
+    background, clock, deadline,
     gate::{Gate, Memory},
     kv,
 };
@@ -98,7 +98,7 @@ pub(super) async fn gate(env: &Env, context: &Context) -> Result<Rc<Gate>, Error
         Turn::Load => reload(env).await,
         Turn::UseAndReload => {
             let env = env.clone();
-            context.wait_until(async move { reload(&env).await });
+            background::run(context, async move { reload(&env).await });
         }
     }
     with(env, |isolate| isolate.gate.clone())

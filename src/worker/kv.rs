@@ -8,7 +8,7 @@ use worker::{
     kv::{KvError, KvStore},
 };
 
-use super::{clock, deadline};
+use super::{background, clock, deadline};
 use crate::{
     store::{
         Page, StoreError,
@@ -108,7 +108,7 @@ pub(super) fn write_later(env: &Env, context: &Context, write: LateWrite, what: 
     let LateWrite { name, value, expires_at } = write;
     let Ok(put) = env.kv(BINDING).and_then(|store| Ok(store.put(&name, value)?)) else { return };
     let put = put.expiration(u64::try_from(expires_at.as_secs()).unwrap_or(0));
-    context.wait_until(async move {
+    background::run(context, async move {
         if let Err(fault) = bounded(put.execute()).await {
             let fault = serde_json::json!({"event": "fault", "detail": format!("{what}: {fault}")});
             worker::console_warn!("{fault}");

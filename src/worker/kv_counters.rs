@@ -9,7 +9,7 @@ use core::time::Duration;
 use worker::{Context, Delay, Env, kv::KvStore};
 
 use super::{
-    clock,
+    background, clock,
     kv::{self, bounded},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(super) fn work(
         // The policy is taken only where KV is bound.
         let Ok(store) = env.kv(kv::BINDING) else { return };
         let (counters, group) = (Rc::clone(counters), *group);
-        context.wait_until(async move {
+        background::run(context, async move {
             match job {
                 Job::Read { prefix } => {
                     let found = list(&store, prefix).await.inspect_err(report);

@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 use worker::{Context, Delay, Env};
 
 use super::{
-    clock, deadline,
+    background, clock, deadline,
     gate::Memory,
     kv::{self, Kv},
     ledger::{Ledger, Revoked, listed},
@@ -115,7 +115,8 @@ impl Revocations<'_> {
                 Plan::UseAndRefresh => {
                     self.begin(now);
                     self.memory.snapshots.borrow_mut().goes_on(now);
-                    self.context.wait_until(load(self.env.clone(), Rc::clone(self.memory), rules));
+                    let load = load(self.env.clone(), Rc::clone(self.memory), rules);
+                    background::run(self.context, load);
                     return Ok(());
                 }
                 Plan::MustLoad => {
@@ -142,7 +143,7 @@ impl Revocations<'_> {
             Either::Right(((), load)) => {
                 let now = clock::now();
                 self.memory.snapshots.borrow_mut().goes_on(now);
-                self.context.wait_until(load);
+                background::run(self.context, load);
                 Err(self.too_old(now))
             }
         }

@@ -16,6 +16,7 @@ use crate::{
     policy::CacheSecs,
     revocation::bulk::{Bulk, MAX_BULK_BYTES},
     worker::{
+        background,
         facts::header,
         gate::RequestBackend,
         kv::{Kv, Namespace},
@@ -135,7 +136,7 @@ pub(super) async fn export(admin: &Admin<'_>) -> Answer {
         .map_err(unavailable("revocation"))?;
     let stream = TransformStream::new().map_err(worker::Error::from)?;
     let writer = stream.writable().get_writer().map_err(worker::Error::from)?;
-    admin.context.wait_until(async move {
+    background::run(admin.context, async move {
         let none = CacheSecs(0);
         let kv = Kv::new(Namespace::new(&env), &memory.remembered, none, none);
         let ledger = in_ledger.then_some(Ledger { env: &env });
