@@ -23,16 +23,16 @@ const SMALL: &str = "npm-small";
 /// One build of the engine, `<name>_bg.wasm`. Each can do what the first one can.
 struct Module {
     name: &'static str,
-    /// Never `worker`: see `src/js.rs`.
+    /// Never `worker`: see `src/js.rs`. No others come by default.
     features: &'static str,
     profile: &'static str,
 }
 
 const MODULES: [Module; 4] = [
     Module { name: "edgegate", features: "js", profile: SMALL },
-    Module { name: "edgegate_fast", features: "js", profile: FAST },
-    Module { name: "edgegate_gate", features: "js-gate", profile: FAST },
-    Module { name: "edgegate_pure", features: "js,pure", profile: FAST },
+    Module { name: "edgegate_fast", features: "js,ed25519-tables", profile: FAST },
+    Module { name: "edgegate_gate", features: "js-gate,ed25519-tables", profile: FAST },
+    Module { name: "edgegate_pure", features: "js,pure,ed25519-tables", profile: FAST },
 ];
 
 /// What Node gets for `edgegate/…`: an entry and all it imports, beside the engines. Node takes half a
@@ -131,7 +131,8 @@ impl Module {
         let mut command = process::command("cargo");
         command.args(["rustc", "--locked", "--lib", "--crate-type", "cdylib"]);
         command.args(["--message-format", "short", "--profile", self.profile]);
-        command.args(["--features", self.features, "--target", toolchain::TARGET]);
+        command.args(["--no-default-features", "--features", self.features]);
+        command.args(["--target", toolchain::TARGET]);
         toolchain::use_wasm32(&mut command)?;
         process::quiet(&format!("compiling {}", self.name), &mut command, LIMIT)?;
         let target = std::env::var_os("CARGO_TARGET_DIR")
