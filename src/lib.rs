@@ -18,6 +18,7 @@ pub mod base64url;
 pub mod claims;
 pub mod dpop;
 pub mod error;
+mod fields;
 pub mod guard;
 #[cfg(feature = "js")]
 mod js;

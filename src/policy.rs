@@ -14,7 +14,6 @@ mod path;
 mod pattern;
 mod router;
 mod routes;
-mod shape;
 mod source;
 
 use serde::Deserialize;
@@ -38,8 +37,15 @@ pub use self::{
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
 };
 use crate::{
-    api_key::ApiKeys, dpop::Binding, error::Error, jws::DEFAULT_MAX_TOKEN_LENGTH,
-    keys::sealed::Seal, rate::Limit, revocation::snapshot::Freshness, secret::Secret,
+    api_key::ApiKeys,
+    dpop::Binding,
+    error::Error,
+    fields::{object, words},
+    jws::DEFAULT_MAX_TOKEN_LENGTH,
+    keys::sealed::Seal,
+    rate::Limit,
+    revocation::snapshot::Freshness,
+    secret::Secret,
     verifier::Verifier,
 };
 
@@ -91,8 +97,7 @@ pub struct Policy {
 }
 
 /// Which decisions are written to the event log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Log {
     /// Refusals, and faults of stores (the default).
     #[default]
@@ -103,11 +108,16 @@ pub enum Log {
     None,
 }
 
+words!(Log {
+    "refusals" => Log::Refusals,
+    "all" => Log::All,
+    "none" => Log::None,
+});
+
 /// Whether routes and paths that differ in case are the same. It has to be what the service behind the gate
 /// does: one that answers `/ADMIN` as `/admin` is guarded by the route of the latter only with
 /// `insensitive`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PathCase {
     /// They differ (the default, and RFC 3986 §6.2.2.1).
     #[default]
@@ -116,22 +126,30 @@ pub enum PathCase {
     Insensitive,
 }
 
+words!(PathCase {
+    "sensitive" => PathCase::Sensitive,
+    "insensitive" => PathCase::Insensitive,
+});
+
 /// Where the gate remembers which proofs of possession have been used ([`crate::dpop`]).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Replays {
     /// In each isolate for itself (the default): a proof passes at most once in each.
     #[default]
     Memory,
     /// In one Durable Object for each proof: it passes once. Outside Workers, in what else is shared and can compare
     /// and swap; `shared` is another word for it. Without an answer the request is refused.
-    #[serde(alias = "shared")]
     DurableObject,
 }
 
+words!(Replays {
+    "memory" => Replays::Memory,
+    "durable-object" => Replays::DurableObject,
+    "shared" => Replays::DurableObject,
+});
+
 /// What a request that needs a store gets when the store does not answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnError {
     /// It is refused with `STORE_UNAVAILABLE` (the default).
     #[default]
@@ -139,6 +157,11 @@ pub enum OnError {
     /// It goes on as if the store held nothing; the event log says so.
     Allow,
 }
+
+words!(OnError {
+    "deny" => OnError::Deny,
+    "allow" => OnError::Allow,
+});
 
 /// API keys of the policy.
 #[derive(Debug)]
@@ -164,8 +187,7 @@ pub struct PrefixPolicy {
 }
 
 /// How the keys of a prefix are verified.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyFormat {
     /// The gate's own format: checksum and tag are checked without I/O (the default).
     #[default]
@@ -174,9 +196,13 @@ pub enum KeyFormat {
     Imported,
 }
 
+words!(KeyFormat {
+    "edgegate" => KeyFormat::Edgegate,
+    "imported" => KeyFormat::Imported,
+});
+
 /// Whether the record of an API key is looked up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Records {
     /// A key without a record is refused (the default).
     #[default]
@@ -186,6 +212,12 @@ pub enum Records {
     /// Nothing is looked up: the tag alone decides, and scopes are the prefix's.
     None,
 }
+
+words!(Records {
+    "required" => Records::Required,
+    "optional" => Records::Optional,
+    "none" => Records::None,
+});
 
 /// Seconds an isolate may believe what it read from a store: the staleness it adds to the store's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -201,24 +233,28 @@ impl Default for CacheSecs {
 }
 
 /// How revocation is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevocationPolicy {
     /// Where the truth is.
-    #[serde(default, deserialize_with = "shape::word")]
     pub mode: RevocationMode,
     /// What happens when it cannot be asked.
-    #[serde(default, deserialize_with = "shape::word")]
     pub on_error: OnError,
     /// How long an isolate may believe an answer, misses included. Not used with
     /// [`RevocationMode::Ledger`], which believes nothing but the ledger.
-    #[serde(default)]
     pub cache_secs: CacheSecs,
     /// How old a snapshot may be; beyond that, `on_error` decides. 120 by default.
     max_staleness_secs: Option<u32>,
     /// How often an isolate looks for a newer snapshot. 10 by default.
     refresh_secs: Option<u32>,
 }
+
+object!(RevocationPolicy, refused {
+    mode = RevocationMode::default(),
+    on_error = OnError::default(),
+    cache_secs = CacheSecs::default(),
+    max_staleness_secs = None,
+    refresh_secs = None,
+});
 
 impl RevocationPolicy {
     /// How fresh a snapshot has to be.
@@ -232,8 +268,7 @@ impl RevocationPolicy {
 }
 
 /// Where revocations are kept, and how they are looked up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RevocationMode {
     /// One KV key for each entry (the default).
     #[default]
@@ -244,15 +279,25 @@ pub enum RevocationMode {
     Ledger,
 }
 
+words!(RevocationMode {
+    "entries" => RevocationMode::Entries,
+    "snapshot" => RevocationMode::Snapshot,
+    "ledger" => RevocationMode::Ledger,
+});
+
 /// How a route looks revocations up, where the policy has a ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteRevocation {
     /// By the published filter.
     Snapshot,
     /// By asking the ledger.
     Ledger,
 }
+
+words!(RouteRevocation {
+    "snapshot" => RouteRevocation::Snapshot,
+    "ledger" => RouteRevocation::Ledger,
+});
 
 impl From<RouteRevocation> for RevocationMode {
     fn from(of_route: RouteRevocation) -> Self {
@@ -306,8 +351,7 @@ pub struct LimitPolicy {
 ///
 /// A limit by something the request does not have (`api_key` for a caller with a token) does not
 /// concern that request. `caller` and `ip` always concern it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CountBy {
     /// Whoever it is: the token's subject, the API key, or the address of an anonymous caller (the
     /// default).
@@ -324,6 +368,15 @@ pub enum CountBy {
     /// The route of the policy.
     Route,
 }
+
+words!(CountBy {
+    "caller" => CountBy::Caller,
+    "subject" => CountBy::Subject,
+    "api_key" => CountBy::ApiKey,
+    "ip" => CountBy::Ip,
+    "issuer" => CountBy::Issuer,
+    "route" => CountBy::Route,
+});
 
 impl CountBy {
     /// Whether an anonymous request has nothing to count by.
@@ -350,8 +403,7 @@ pub enum LimitStore {
 }
 
 /// Whether a route asks for a credential.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Auth {
     /// Yes (the default).
     #[default]
@@ -362,15 +414,25 @@ pub enum Auth {
     None,
 }
 
+words!(Auth {
+    "required" => Auth::Required,
+    "optional" => Auth::Optional,
+    "none" => Auth::None,
+});
+
 /// The kinds of credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
     /// A JSON Web Token.
     Jwt,
     /// An API key.
     ApiKey,
 }
+
+words!(CredentialKind {
+    "jwt" => CredentialKind::Jwt,
+    "api_key" => CredentialKind::ApiKey,
+});
 
 impl ApiKeyPolicy {
     /// The prefix a presented value begins with. With `sk` and `sk_old` configured, `sk_old_…` is the

@@ -35,6 +35,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::calendar::Calendar;
 use crate::error::Error;
+use crate::fields::{object, words};
 use crate::strict_json;
 use crate::time::UnixMillis;
 
@@ -302,7 +303,7 @@ impl Cell {
 }
 
 /// What a limit says to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// Whether the request may go on.
     pub admitted: bool,
@@ -316,6 +317,8 @@ pub struct Verdict {
     /// nothing else comes, at least 1. A cost above `limit` is never admitted: then it is the window.
     pub retry_after_secs: u32,
 }
+
+object!(Verdict, ignored { admitted, limit, remaining, reset_after_secs, retry_after_secs });
 
 /// Decides on a request and takes its cost if it is admitted.
 ///
@@ -546,31 +549,46 @@ fn config(path: &str, problem: &str) -> Error {
 }
 
 /// A limit as it is written in JSON and TOML.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct Written {
     name: String,
     requests: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     window_secs: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Calendar>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     algorithm: Option<AlgorithmName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     burst: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     lease: Option<lease::Terms>,
 }
 
+object!(Written, refused {
+    name,
+    requests,
+    window_secs = None,
+    window = None,
+    algorithm = None,
+    burst = None,
+    lease = None,
+});
+
 /// The name of an algorithm as it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum AlgorithmName {
     FixedWindow,
     SlidingWindow,
     TokenBucket,
 }
+
+words!(AlgorithmName {
+    "fixed-window" => AlgorithmName::FixedWindow,
+    "sliding-window" => AlgorithmName::SlidingWindow,
+    "token-bucket" => AlgorithmName::TokenBucket,
+});
 
 /// Of an object only.
 impl<'de> Deserialize<'de> for Limit {

@@ -34,7 +34,12 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
         let problem = "expected an object, found a list".to_owned();
         return Err(Fault { path: String::new(), problem });
     }
-    serde_json::from_slice(bytes).map_err(|error| translate(bytes, &error))
+    let Ok(text) = core::str::from_utf8(bytes) else {
+        let problem = "expected JSON: it is not UTF-8".to_owned();
+        return Err(Fault { path: String::new(), problem });
+    };
+    // All JSON is read from text, so that there is one reader in the module.
+    serde_json::from_str(text).map_err(|error| translate(bytes, &error))
 }
 
 /// Turns an error of `serde_json` into a fault that quotes nothing of the document but names of fields.

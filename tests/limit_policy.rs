@@ -232,7 +232,7 @@ fn what_cannot_be_exempt_is_refused_by_place() {
         ),
         (
             json!({"subjects": [1]}),
-            "subjects: expected a subject, or an object with issuer and subject".to_owned(),
+            "subjects[0]: expected a subject, or an object with issuer and subject, found a whole number".to_owned(),
         ),
         (
             json!({"people": []}),

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
 use super::{ImportedHash, KeyId, MintedKey};
 use crate::error::Error;
+use crate::fields::object;
 use crate::strict_json;
 use crate::time::UnixTime;
 
@@ -37,7 +38,7 @@ pub const MAX_OVERLAP_SECS: u64 = 30 * 86_400;
 ///
 /// Unknown fields are ignored when it is read, so that an older gate can read what a newer one wrote; a
 /// change of meaning raises [`RECORD_VERSION`], and such a record is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyRecord {
     /// Version of this form.
     pub v: u8,
@@ -48,40 +49,58 @@ pub struct KeyRecord {
     /// Whom it belongs to.
     pub owner: String,
     /// Its prefix; none for a key of another system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
     /// What it may do.
     pub scopes: Vec<String>,
     /// Requests per window, by the name of the limit, in place of the policy's.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, u32>,
     /// When it was made.
     pub created_at: UnixTime,
     /// From when on it is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixTime>,
     /// The expiry under the key's own tag. Nothing can move it, so `expires_at` is never later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed_expires_at: Option<UnixTime>,
     /// The lifetime that was last asked for, in seconds. A replacement gets the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime_secs: Option<u64>,
     /// Refused while this is set; can be undone.
-    #[serde(default)]
     pub disabled: bool,
     /// Refused for good.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<UnixTime>,
     /// The key that this one replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<KeyId>,
     /// The key that replaced this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<KeyId>,
     /// The hash of a key of another system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub imported_sha256: Option<ImportedHash>,
 }
+
+object!(KeyRecord, ignored {
+    v,
+    id,
+    name,
+    owner,
+    prefix = None,
+    scopes,
+    limits = BTreeMap::new(),
+    created_at,
+    expires_at = None,
+    sealed_expires_at = None,
+    lifetime_secs = None,
+    disabled = false,
+    revoked_at = None,
+    replaces = None,
+    replaced_by = None,
+    imported_sha256 = None,
+});
 
 impl KeyRecord {
     /// Reads what a store keeps for `id`.
@@ -204,21 +223,26 @@ pub struct Rotated {
 
 /// The body of a request for a new key: `{name, owner, scopes, limits?, expires_in_secs?, prefix?}`, or with
 /// `imported_sha256` in place of `prefix` for a key of another system.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
     name: String,
     owner: String,
     scopes: Vec<String>,
-    #[serde(default)]
     limits: Option<BTreeMap<String, u32>>,
-    #[serde(default)]
     expires_in_secs: Option<u64>,
-    #[serde(default)]
     prefix: Option<String>,
-    #[serde(default)]
     imported_sha256: Option<ImportedHash>,
 }
+
+object!(NewKey, refused {
+    name,
+    owner,
+    scopes,
+    limits = None,
+    expires_in_secs = None,
+    prefix = None,
+    imported_sha256 = None,
+});
 
 impl NewKey {
     /// Reads and checks the body.
@@ -311,22 +335,24 @@ impl NewKey {
 
 /// The body of a request to change a key: any of `{name, owner, scopes, limits, expires_in_secs, disabled}`. What is left
 /// out stays; `null` for `limits` or `expires_in_secs` takes them away (RFC 7396).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyChange {
-    #[serde(default, deserialize_with = "present")]
     name: Option<String>,
-    #[serde(default, deserialize_with = "present")]
     owner: Option<String>,
-    #[serde(default, deserialize_with = "present")]
     scopes: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
     limits: Option<Option<BTreeMap<String, u32>>>,
-    #[serde(default, deserialize_with = "present")]
     expires_in_secs: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "present")]
     disabled: Option<bool>,
 }
+
+object!(KeyChange, refused {
+    name; given,
+    owner; given,
+    scopes; given,
+    limits; given,
+    expires_in_secs; given,
+    disabled; given,
+});
 
 impl KeyChange {
     /// Reads and checks the body, by the rules of [`NewKey::parse`].
@@ -397,13 +423,13 @@ impl KeyChange {
 }
 
 /// The body of a request to rotate a key: `{overlap_secs?}`, or nothing at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotate {
     /// How long the old key lives on: [`DEFAULT_OVERLAP_SECS`] where nothing is said, at most [`MAX_OVERLAP_SECS`].
-    #[serde(default = "default_overlap_secs")]
     overlap_secs: u64,
 }
+
+object!(Rotate, refused { overlap_secs = DEFAULT_OVERLAP_SECS });
 
 impl Rotate {
     /// Reads and checks the body; an empty one means the default.
@@ -428,17 +454,6 @@ impl Rotate {
     pub const fn overlap_secs(self) -> u64 {
         self.overlap_secs
     }
-}
-
-const fn default_overlap_secs() -> u64 {
-    DEFAULT_OVERLAP_SECS
-}
-
-/// Tells a field that is there (`null` included) from one that is not.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 fn check_name(path: &str, text: &str) -> Result<(), Error> {

@@ -9,10 +9,10 @@
 use core::fmt;
 
 use hmac::{Hmac, Mac as _};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::Sha256;
 
-use crate::{base64url, keys::MAX_JWKS_LENGTH, secret::Secret, time::UnixTime};
+use crate::{base64url, fields::object, keys::MAX_JWKS_LENGTH, secret::Secret, time::UnixTime};
 
 const LABEL: &[u8] = b"edgegate-jwks-v1\0";
 
@@ -20,19 +20,21 @@ const LABEL: &[u8] = b"edgegate-jwks-v1\0";
 const MAX_SEALED_LENGTH: usize = 2 * MAX_JWKS_LENGTH + 4096;
 
 /// An issuer's answer, as it was fetched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PublishedKeys {
     /// The JWK set, as text.
     pub jwks: String,
     /// The `ETag` of the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// The `Cache-Control` of the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<String>,
     /// When the issuer last said so.
     pub fetched_at: UnixTime,
 }
+
+object!(PublishedKeys, ignored { jwks, etag = None, cache_control = None, fetched_at });
 
 /// Seals and opens.
 pub struct Seal(Hmac<Sha256>);

@@ -8,59 +8,71 @@ use std::collections::BTreeMap;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, IntoDeserializer as _, SeqAccess, Visitor},
+    de::{
+        self, IntoDeserializer as _, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+    },
 };
 
-use super::shape::{Word, object, objects, optional_object, optional_word, optional_words, word};
-use crate::{error::Error, rate, strict_json};
+use crate::{
+    error::Error,
+    fields::{object, words},
+    rate, strict_json,
+};
 
 /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub(super) struct Document {
     pub(super) upstream: Option<String>,
-    #[serde(default)]
     pub(super) forward_credential: bool,
     pub(super) auth_prefix: Option<String>,
     pub(super) cookie: Option<String>,
     pub(super) max_token_length: Option<usize>,
     pub(super) client_ip_header: Option<String>,
-    #[serde(default, deserialize_with = "object")]
     pub(super) forward_auth: ForwardAuthDocument,
-    #[serde(default)]
     pub(super) legacy_headers: bool,
-    #[serde(default, deserialize_with = "word")]
     pub(super) log: super::Log,
-    #[serde(default, deserialize_with = "word")]
     pub(super) path_case: super::PathCase,
-    #[serde(default, deserialize_with = "objects")]
     pub(super) issuers: Vec<IssuerDocument>,
-    #[serde(default, deserialize_with = "object")]
     pub(super) dpop: DpopDocument,
-    #[serde(default, deserialize_with = "optional_object")]
     pub(super) jwks_cache: Option<SecretDocument>,
-    #[serde(default, deserialize_with = "optional_object")]
     pub(super) api_keys: Option<ApiKeysDocument>,
-    #[serde(default, deserialize_with = "optional_object")]
     pub(super) revocation: Option<super::RevocationPolicy>,
-    #[serde(default, deserialize_with = "objects")]
     pub(super) limits: Vec<LimitDocument>,
-    #[serde(default, deserialize_with = "optional_object")]
     pub(super) failed_authentication: Option<FailedAuthenticationDocument>,
-    #[serde(default, deserialize_with = "objects")]
     pub(super) routes: Vec<RouteDocument>,
-    #[serde(default, deserialize_with = "optional_object")]
     pub(super) admin: Option<SecretDocument>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(Document, refused {
+    upstream = None,
+    forward_credential = false,
+    auth_prefix = None,
+    cookie = None,
+    max_token_length = None,
+    client_ip_header = None,
+    forward_auth = ForwardAuthDocument::default(),
+    legacy_headers = false,
+    log = super::Log::default(),
+    path_case = super::PathCase::default(),
+    issuers = Vec::new(),
+    dpop = DpopDocument::default(),
+    jwks_cache = None,
+    api_keys = None,
+    revocation = None,
+    limits = Vec::new(),
+    failed_authentication = None,
+    routes = Vec::new(),
+    admin = None,
+});
+
+#[derive(Debug, Default)]
 pub(super) struct ForwardAuthDocument {
     pub(super) client_ip_header: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(ForwardAuthDocument, refused { client_ip_header = None });
+
+#[derive(Debug)]
 pub(super) struct IssuerDocument {
     pub(super) issuer: String,
     pub(super) audience: Option<Vec<String>>,
@@ -71,7 +83,6 @@ pub(super) struct IssuerDocument {
     pub(super) jwks_uri: Option<String>,
     pub(super) clock_tolerance_secs: Option<u64>,
     pub(super) max_token_age_secs: Option<u64>,
-    #[serde(default)]
     pub(super) required_claims: Vec<String>,
     pub(super) typ: Option<String>,
     pub(super) scope_claim: Option<String>,
@@ -80,148 +91,215 @@ pub(super) struct IssuerDocument {
     pub(super) dpop: Option<String>,
 }
 
+object!(IssuerDocument, refused {
+    issuer,
+    audience = None,
+    algorithms = None,
+    secret = None,
+    jwks = None,
+    pem = None,
+    jwks_uri = None,
+    clock_tolerance_secs = None,
+    max_token_age_secs = None,
+    required_claims = Vec::new(),
+    typ = None,
+    scope_claim = None,
+    require_exp = None,
+    profile = None,
+    dpop = None,
+});
+
 /// What holds for the proofs of possession of all issuers.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub(super) struct DpopDocument {
-    #[serde(default, deserialize_with = "word")]
     pub(super) replays: super::Replays,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(DpopDocument, refused { replays = super::Replays::default() });
+
+#[derive(Debug)]
 pub(super) struct ApiKeysDocument {
-    #[serde(deserialize_with = "objects")]
     pub(super) prefixes: Vec<PrefixDocument>,
     pub(super) environment: String,
-    #[serde(deserialize_with = "objects")]
     pub(super) signing_keys: Vec<SigningKeyDocument>,
-    #[serde(default, deserialize_with = "word")]
     pub(super) records: super::Records,
-    #[serde(default)]
     pub(super) cache_secs: super::CacheSecs,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(ApiKeysDocument, refused {
+    prefixes,
+    environment,
+    signing_keys,
+    records = super::Records::default(),
+    cache_secs = super::CacheSecs::default(),
+});
+
+#[derive(Debug)]
 pub(super) struct PrefixDocument {
     pub(super) prefix: String,
     pub(super) scopes: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "word")]
     pub(super) format: super::KeyFormat,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(PrefixDocument, refused { prefix, scopes = None, format = super::KeyFormat::default() });
+
+#[derive(Debug)]
 pub(super) struct SigningKeyDocument {
     pub(super) id: u8,
     pub(super) secret: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(SigningKeyDocument, refused { id, secret });
+
+#[derive(Debug)]
 pub(super) struct LimitDocument {
     pub(super) name: String,
-    #[serde(default)]
     pub(super) by: OneOrMany<super::CountBy>,
     pub(super) requests: u32,
     pub(super) window_secs: Option<u32>,
-    #[serde(default, deserialize_with = "optional_word")]
     pub(super) window: Option<rate::Calendar>,
-    #[serde(default, deserialize_with = "optional_word")]
     pub(super) algorithm: Option<rate::AlgorithmName>,
     pub(super) burst: Option<u32>,
-    #[serde(default, deserialize_with = "word")]
     pub(super) store: StoreName,
     pub(super) binding: Option<String>,
-    #[serde(default, deserialize_with = "optional_object")]
     pub(super) lease: Option<rate::lease::Terms>,
-    #[serde(default, deserialize_with = "object")]
     pub(super) exempt: ExemptDocument,
-    #[serde(default, deserialize_with = "word")]
     pub(super) on_error: super::OnError,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(LimitDocument, refused {
+    name,
+    by = OneOrMany::default(),
+    requests,
+    window_secs = None,
+    window = None,
+    algorithm = None,
+    burst = None,
+    store = StoreName::default(),
+    binding = None,
+    lease = None,
+    exempt = ExemptDocument::default(),
+    on_error = super::OnError::default(),
+});
+
+#[derive(Debug, Default)]
 pub(super) struct ExemptDocument {
-    #[serde(default)]
     pub(super) ips: Vec<String>,
-    #[serde(default)]
     pub(super) subjects: Vec<SubjectDocument>,
-    #[serde(default)]
     pub(super) api_keys: Vec<String>,
 }
 
+object!(ExemptDocument, refused { ips = Vec::new(), subjects = Vec::new(), api_keys = Vec::new() });
+
 /// A subject by its name alone, or with its issuer.
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    deny_unknown_fields,
-    expecting = "expected a subject, or an object with issuer and subject"
-)]
+#[derive(Debug)]
 pub(super) enum SubjectDocument {
     Name(String),
     Of { issuer: String, subject: String },
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+impl<'de> Deserialize<'de> for SubjectDocument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrObject;
+
+        impl<'de> Visitor<'de> for NameOrObject {
+            type Value = SubjectDocument;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a subject, or an object with issuer and subject")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(SubjectDocument::Name(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let Of { issuer, subject } = Of::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(SubjectDocument::Of { issuer, subject })
+            }
+        }
+
+        deserializer.deserialize_any(NameOrObject)
+    }
+}
+
+struct Of {
+    issuer: String,
+    subject: String,
+}
+
+object!(Of, refused { issuer, subject });
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum StoreName {
     Memory,
     Kv,
     #[default]
-    #[serde(alias = "shared")]
     DurableObject,
     Binding,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+words!(StoreName {
+    "memory" => StoreName::Memory,
+    "kv" => StoreName::Kv,
+    "durable-object" => StoreName::DurableObject,
+    "shared" => StoreName::DurableObject,
+    "binding" => StoreName::Binding,
+});
+
+#[derive(Debug)]
 pub(super) struct FailedAuthenticationDocument {
-    #[serde(default = "super::FailedAuthentication::default_requests")]
     pub(super) requests: u32,
-    #[serde(default = "super::FailedAuthentication::default_window_secs")]
     pub(super) window_secs: u32,
     pub(super) penalty_secs: Option<u32>,
-    #[serde(default = "yes")]
     pub(super) enabled: bool,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(FailedAuthenticationDocument, refused {
+    requests = super::FailedAuthentication::default_requests(),
+    window_secs = super::FailedAuthentication::default_window_secs(),
+    penalty_secs = None,
+    enabled = true,
+});
+
+#[derive(Debug)]
 pub(super) struct RouteDocument {
     pub(super) path: String,
     pub(super) methods: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "word")]
     pub(super) auth: super::Auth,
-    #[serde(default, deserialize_with = "optional_words")]
     pub(super) accept: Option<Vec<super::CredentialKind>>,
-    #[serde(default, deserialize_with = "object")]
     pub(super) scopes: ScopesDocument,
-    #[serde(default, deserialize_with = "optional_word")]
     pub(super) revocation: Option<super::RouteRevocation>,
-    #[serde(default)]
     pub(super) limits: Vec<String>,
-    #[serde(default = "one")]
     pub(super) cost: u32,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+object!(RouteDocument, refused {
+    path,
+    methods = None,
+    auth = super::Auth::default(),
+    accept = None,
+    scopes = ScopesDocument::default(),
+    revocation = None,
+    limits = Vec::new(),
+    cost = 1,
+});
+
+#[derive(Debug, Default)]
 pub(super) struct ScopesDocument {
-    #[serde(default)]
     pub(super) all: Vec<String>,
-    #[serde(default)]
     pub(super) any: Vec<String>,
 }
 
+object!(ScopesDocument, refused { all = Vec::new(), any = Vec::new() });
+
 /// A section that is a secret by name: `admin`, `jwks_cache`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub(super) struct SecretDocument {
     pub(super) secret: String,
 }
+
+object!(SecretDocument, refused { secret });
 
 /// A word, or a list of words.
 #[derive(Debug)]
@@ -251,7 +329,7 @@ impl<'de> Deserialize<'de> for OneOrMany<super::CountBy> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
                 let mut values = Vec::new();
-                while let Some(Word(value)) = list.next_element()? {
+                while let Some(value) = list.next_element()? {
                     values.push(value);
                 }
                 Ok(OneOrMany::Many(values))
@@ -275,14 +353,6 @@ impl<T: Copy> OneOrMany<T> {
             Self::Many(values) => values.clone(),
         }
     }
-}
-
-const fn yes() -> bool {
-    true
-}
-
-const fn one() -> u32 {
-    1
 }
 
 /// Reads the document, or says where it is at fault.

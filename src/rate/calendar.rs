@@ -2,9 +2,10 @@
 //!
 //! Unix time has no leap seconds, so a day is 86,400 seconds.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::align;
+use crate::fields::words;
 
 const DAY_MILLIS: u64 = 86_400_000;
 /// Days of 400 years: after these the calendar begins anew.
@@ -15,7 +16,7 @@ const EPOCH_FROM_MARCH_OF_YEAR_0: u64 = 719_468;
 const MONTH_DAYS: [u64; 12] = [31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29];
 
 /// A window of the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Calendar {
     /// From midnight to midnight, UTC.
@@ -23,6 +24,8 @@ pub enum Calendar {
     /// From the first of a month to the first of the next, UTC.
     Month,
 }
+
+words!(Calendar { "day" => Calendar::Day, "month" => Calendar::Month });
 
 impl Calendar {
     /// The window that a moment lies in: its first millisecond, and the first after it.

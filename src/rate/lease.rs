@@ -25,13 +25,13 @@
 //! isolate has spent since: exact for a caller whose requests reach one isolate, otherwise as of the last time the
 //! counter was asked. `reset_after_secs` and `retry_after_secs` are the counter's, less the time since.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     Algorithm, Cell, Limit, MILLIS_PER_SEC, Verdict, config, peek, refund, saturate, step_all,
     with_meter,
 };
-use crate::{error::Error, time::UnixMillis};
+use crate::{error::Error, fields::object, time::UnixMillis};
 
 /// How much earlier than its life says an isolate ends a lease: the clock of a Worker stands still while it
 /// computes, and may run back a little. To this comes a thousandth of the life, for clocks that run at
@@ -50,16 +50,16 @@ const MIN_WINDOW_SECS: u32 = 20;
 const MAX_LIFE_SECS: u32 = 60;
 
 /// What may be lent of a limit: in a policy `lease = { requests = 50, secs = 10 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Terms {
     /// The most that is lent at once, with what the request at hand costs; at least 2.
     pub requests: u32,
     /// The longest life of a lease in seconds, 1 to 60; 10 if nothing is said. A sliding window's end sooner: with
     /// the twentieth of the window.
-    #[serde(default = "Terms::default_secs")]
     pub secs: u32,
 }
+
+object!(Terms, refused { requests, secs = Terms::default_secs() });
 
 impl Terms {
     const fn default_secs() -> u32 {
@@ -96,17 +96,19 @@ impl Terms {
 }
 
 /// What an isolate asks the counter of one or several limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Borrow {
     /// What the request at hand takes from each limit.
     pub cost: u32,
     /// Whether the counter may lend more than that.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub lease: bool,
     /// What is left of the lease before, given back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub returned: Option<Unspent>,
 }
+
+object!(Borrow, ignored { cost, lease = false, returned = None });
 
 impl Borrow {
     /// Only what the request at hand takes.
@@ -117,7 +119,7 @@ impl Borrow {
 }
 
 /// What was not spent of a lease, or taken for a request that was refused elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Unspent {
     /// How much.
     pub units: u32,
@@ -125,20 +127,22 @@ pub struct Unspent {
     pub at: UnixMillis,
 }
 
+object!(Unspent, ignored { units, at });
+
 /// What the counter answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Grant {
     /// In the order of the limits. What is lent counts as left in [`Verdict::remaining`].
     pub verdicts: Vec<Verdict>,
     /// What is lent beyond the cost of the request at hand; 0 if it was refused.
-    #[serde(default)]
     pub lent: u32,
     /// For how many milliseconds from the moment of asking.
-    #[serde(default)]
     pub life_millis: u64,
     /// When it was counted, by the counter's clock. Nothing is decided by it but what is given back later.
     pub at: UnixMillis,
 }
+
+object!(Grant, ignored { verdicts, lent = 0, life_millis = 0, at });
 
 impl Grant {
     /// Whether the request at hand was admitted.

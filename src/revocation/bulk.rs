@@ -1,9 +1,9 @@
 //! Many revocations in one request: a JSON object on each line.
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 
 use super::entry::{Entry, NewRevocation};
-use crate::{error::Error, strict_json, time::UnixTime};
+use crate::{error::Error, fields::object, strict_json, time::UnixTime};
 
 /// Lines in one request.
 pub const MAX_BULK_LINES: usize = 10_000;
@@ -20,10 +20,11 @@ pub struct Bulk {
 }
 
 /// Only to see whether a line is a stored entry.
-#[derive(Deserialize)]
 struct Probe {
     target: Option<IgnoredAny>,
 }
+
+object!(Probe, ignored { target = None });
 
 impl Bulk {
     /// Reads a body. A line is what a single request has as its body (but no `{token}`: name its `iss` and `jti`), or an

@@ -3,16 +3,19 @@
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::api_key::KeyId;
+use crate::{
+    api_key::KeyId,
+    fields::{object, required, words},
+};
 
 /// Separates these hashes from every other SHA-256 of the same bytes.
 const LABEL: &[u8] = b"edgegate-deny-v1\0";
 
 /// What a revocation is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
     /// One token.
@@ -94,6 +97,64 @@ impl Target {
             Self::Issuer { iss } => DenyKey::of_issuer(iss),
             Self::SigningKey { iss, kid } => DenyKey::of_signing_key(iss, kid),
         }
+    }
+}
+
+/// A target as it is written, whatever its kind: what serde derives for an enum with a tag is a second
+/// reader of JSON, of a tree that is built first.
+struct Written {
+    kind: Kind,
+    iss: Option<String>,
+    jti: Option<String>,
+    sub: Option<String>,
+    sid: Option<String>,
+    id: Option<KeyId>,
+    kid: Option<String>,
+}
+
+object!(Written, ignored {
+    kind,
+    iss = None,
+    jti = None,
+    sub = None,
+    sid = None,
+    id = None,
+    kid = None,
+});
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Token,
+    Subject,
+    Session,
+    ApiKey,
+    Issuer,
+    SigningKey,
+}
+
+words!(Kind {
+    "token" => Kind::Token,
+    "subject" => Kind::Subject,
+    "session" => Kind::Session,
+    "api_key" => Kind::ApiKey,
+    "issuer" => Kind::Issuer,
+    "signing_key" => Kind::SigningKey,
+});
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { kind, iss, jti, sub, sid, id, kid } = Written::deserialize(deserializer)?;
+        if matches!(kind, Kind::ApiKey) {
+            return Ok(Self::ApiKey { id: required(id, "id")? });
+        }
+        let iss = required(iss, "iss")?;
+        Ok(match kind {
+            Kind::Token => Self::Token { iss, jti: required(jti, "jti")? },
+            Kind::Subject => Self::Subject { iss, sub: required(sub, "sub")? },
+            Kind::Session => Self::Session { iss, sid: required(sid, "sid")? },
+            Kind::SigningKey => Self::SigningKey { iss, kid: required(kid, "kid")? },
+            Kind::Issuer | Kind::ApiKey => Self::Issuer { iss },
+        })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::deny_key::{DenyKey, Target};
 use crate::api_key::KeyId;
 use crate::error::Error;
+use crate::fields::object;
 use crate::strict_json;
 use crate::time::UnixTime;
 
@@ -36,18 +37,20 @@ const MAX_REASON_CHARS: usize = 200;
 ///
 /// Unknown fields are ignored when it is read; a change of meaning raises [`ENTRY_VERSION`], and such an
 /// entry is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     v: u8,
     target: Target,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<UnixTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<UnixTime>,
     created_at: UnixTime,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
+
+object!(Entry, ignored { v, target, before = None, until = None, created_at, reason = None });
 
 impl Entry {
     /// The entry that goes with the revocation of an API key's record. It is in force for good.
@@ -444,8 +447,6 @@ fn make(
 }
 
 /// The body as it is written; which fields go together is checked afterwards.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Body {
     token: Option<String>,
     iss: Option<String>,
@@ -460,6 +461,21 @@ struct Body {
     reason: Option<String>,
     expires_in_secs: Option<u64>,
 }
+
+object!(Body, refused {
+    token = None,
+    iss = None,
+    jti = None,
+    exp = None,
+    sub = None,
+    before = None,
+    sid = None,
+    kid = None,
+    key_id = None,
+    all = None,
+    reason = None,
+    expires_in_secs = None,
+});
 
 fn check_before(before: Option<UnixTime>, now: UnixTime) -> Result<(), Error> {
     let horizon = now.saturating_add(MAX_LIFETIME_SECS);
