@@ -178,7 +178,12 @@ impl CounterObject {
         let (Some(last), None) = (last, self.alarm_at.get()) else { return Ok(()) };
         self.alarm_at.set(Some(last));
         let wait = i64::try_from(last.millis_since(now)).unwrap_or(i64::MAX);
-        self.state.storage().set_alarm(wait.max(1)).await
+        let set = self.state.storage().set_alarm(wait.max(1)).await;
+        if set.is_err() {
+            // Else nothing would set it again.
+            self.alarm_at.set(None);
+        }
+        set
     }
 }
 
