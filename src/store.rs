@@ -171,6 +171,18 @@ pub trait CounterStore {
         now: UnixMillis,
     ) -> Result<Vec<Verdict>, StoreError>;
 
+    /// Whether [`CounterStore::take`] would refuse, as far as is known here without asking anybody. The guard then begins
+    /// with these limits, and no other has to be taken from and given back. By default nothing is known.
+    fn refuses_unasked(
+        &self,
+        _store: &LimitStore,
+        _group: &CounterGroup,
+        _limits: &[Limit],
+        _cost: u32,
+    ) -> bool {
+        false
+    }
+
     /// Gives back what [`CounterStore::take`] took, after another limit refused the request.
     async fn refund(
         &self,

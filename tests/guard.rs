@@ -964,6 +964,22 @@ fn a_request_refused_by_one_limit_takes_from_none() {
 }
 
 #[test]
+fn a_limit_that_is_known_to_refuse_is_asked_before_the_others() {
+    let (policy, stores) = (many_limits(), Stores::default());
+    let credential = bearer(&token());
+    while check(&policy, &stores, &get("/b", &credential)).outcome.is_ok() {}
+    stores.know_to_refuse("b");
+    stores.asked();
+    let error = refusal(check(&policy, &stores, &get("/all", &credential)));
+    assert!(matches!(&error, Error::RateLimited { limit, .. } if limit == "b"), "{error}");
+    assert_eq!(stores.asked(), ["entries", "take durable-object b"]);
+    // What was known may be wrong: then it is the order that differs, and nothing else.
+    stores.know_to_refuse("d");
+    let d = check(&policy, &stores, &get("/d", &credential));
+    assert_eq!(remaining(&d), [("d", 3)]);
+}
+
+#[test]
 fn a_cost_is_taken_and_given_back_whole() {
     let (policy, stores) = (many_limits(), Stores::default());
     let credential = bearer(&token());

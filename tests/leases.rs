@@ -453,13 +453,20 @@ fn those_who_come_while_one_borrows_ask_for_themselves() {
 #[test]
 fn a_refused_caller_is_refused_without_asking() {
     let limit = Limit::new("l", 1, 3600, Algorithm::FixedWindow).unwrap();
-    let mut alone = Alone::new(&[limit]);
+    let mut alone = Alone::new(core::slice::from_ref(&limit));
+    let known = |alone: &Alone, limit: &Limit, cost, time| {
+        alone.leases.refuses(&group(), core::slice::from_ref(limit), cost, at(time))
+    };
+    assert!(!known(&alone, &limit, 1, START));
     let ends = 3_600_000 - START % 3_600_000;
     assert!(alone.left(1, START).is_some());
     for _ in 0..100 {
         assert!(alone.left(1, START).is_none());
     }
     assert_eq!(alone.counter.asked, 2);
+    assert!(known(&alone, &limit, 1, START + 30_000));
+    assert!(!known(&alone, &limit, 2, START + 30_000), "another cost");
+    assert!(!known(&alone, &limit, 1, START + REFUSE_UNASKED_MILLIS));
     let refused = alone.take(1, START + 30_000).verdicts[0];
     assert_eq!(u64::from(refused.retry_after_secs), ends.div_ceil(1000) - 30);
     assert_eq!(u64::from(refused.reset_after_secs), ends.div_ceil(1000) - 30);
@@ -469,6 +476,7 @@ fn a_refused_caller_is_refused_without_asking() {
     assert_eq!(alone.counter.asked, 3);
     assert!(alone.left(1, START + ends).is_some());
     let other = Limit::new("l", 2, 3600, Algorithm::FixedWindow).unwrap();
+    assert!(!known(&alone, &other, 1, START + 30_000));
     let step = alone.leases.begin(&group(), &[other], 1, at(START + ends));
     assert_eq!(step, Step::Ask(Borrow::only(1)), "another limit, another answer");
 }

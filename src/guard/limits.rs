@@ -43,8 +43,9 @@ struct Batch<'a> {
 
 /// Takes the route's cost from all of its limits. If one refuses, what the others took is given back.
 ///
-/// Batches are asked one after the other, the nearest first, bindings last: a binding cannot give back. Between the taking
-/// and the giving back a concurrent request may find less than there is; it never finds more.
+/// Batches are asked one after the other: those that are known to refuse, then the nearest, bindings last, since a binding
+/// cannot give back. Between the taking and the giving back a concurrent request may find less than there is; it never
+/// finds more.
 pub(super) async fn take(
     policy: &Policy,
     route: &Route,
@@ -53,7 +54,10 @@ pub(super) async fn take(
     now: UnixMillis,
     decision: &mut Decision,
 ) -> Result<(), Error> {
-    let batches = batches(policy, route, subject);
+    let mut batches = batches(policy, route, subject);
+    batches.sort_by_key(|Batch { store, group, limits, .. }| {
+        (!counters.refuses_unasked(store, group, limits, route.cost), turn(store))
+    });
     let mut refusal = None;
     let mut taken: Vec<(&Batch<'_>, Vec<Verdict>)> = Vec::new();
     for batch in &batches {

@@ -107,6 +107,18 @@ impl Leases {
         Step::Ask(if leased { self.borrow(key, limits, cost, now) } else { Borrow::only(cost) })
     }
 
+    /// Whether [`Leases::begin`] would refuse, unless a lease is held that still has enough.
+    #[must_use]
+    pub fn refuses(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> bool {
+        self.refusal(&key(group, limits), limits, cost, now).is_some()
+    }
+
     /// Takes the counter's answer to what [`Leases::begin`] told to ask. `asked_at` is the isolate's time then.
     ///
     /// # Errors

@@ -127,6 +127,17 @@ impl CounterStore for Counters<'_> {
         }
     }
 
+    fn refuses_unasked(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+    ) -> bool {
+        matches!(store, LimitStore::DurableObject)
+            && self.local.leases.refuses(group, limits, cost, clock::now())
+    }
+
     async fn refund(
         &self,
         store: &LimitStore,

@@ -167,6 +167,7 @@ pub struct Stores {
     host: Box<HostAnswer>,
     remote: Option<Rc<KeySet>>,
     short_answers: Cell<bool>,
+    known_to_refuse: Cell<Option<&'static str>>,
 }
 
 impl Default for Stores {
@@ -187,6 +188,7 @@ impl Default for Stores {
             host: Box::new(|_| panic!("the host was asked")),
             remote: None,
             short_answers: Cell::new(false),
+            known_to_refuse: Cell::new(None),
         }
     }
 }
@@ -220,6 +222,11 @@ impl Stores {
     /// Lets stores answer with nothing, whatever was asked for.
     pub fn answer_with_nothing(&self) {
         self.short_answers.set(true);
+    }
+
+    /// It is known without asking that this limit refuses.
+    pub fn know_to_refuse(&self, limit: &'static str) {
+        self.known_to_refuse.set(Some(limit));
     }
 
     /// What was asked since the last time.
@@ -321,6 +328,17 @@ impl CounterStore for Stores {
             return Ok(Vec::new());
         }
         Ok(self.counters_of(store).take_now(group, limits, cost, now))
+    }
+
+    fn refuses_unasked(
+        &self,
+        _store: &LimitStore,
+        _group: &CounterGroup,
+        limits: &[Limit],
+        _cost: u32,
+    ) -> bool {
+        let known = self.known_to_refuse.get();
+        limits.iter().any(|limit| Some(limit.name()) == known)
     }
 
     async fn refund(
