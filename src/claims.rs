@@ -6,20 +6,41 @@
 use core::fmt;
 use core::ops::Range;
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Number, Value};
 
 use crate::dpop::Binding;
 use crate::error::{Error, Part};
-use crate::json;
+use crate::json::{self, Fault, Kind, Outline, Place, strings_of};
 use crate::jws::{Header, in_part};
 use crate::time::UnixTime;
 
 /// The claims of a token: a JSON object without repeated names whose registered claims have the types
 /// they must have.
-#[derive(Clone, PartialEq)]
+///
+/// They are read where they stand in the payload. A tree of values is made of them when [`Claims::get`] or
+/// [`Claims::as_object`] asks for one, or at once if the payload is more than an ordinary object: one with escapes,
+/// for instance, or with very many members.
+#[derive(Clone)]
 pub struct Claims {
-    members: Map<String, Value>,
+    text: String,
+    /// Where they stand; `None` if it is the tree that was read.
+    places: Option<Places>,
+    expires_at: Option<UnixTime>,
+    not_before: Option<UnixTime>,
+    issued_at: Option<UnixTime>,
+    tree: OnceLock<Map<String, Value>>,
+}
+
+#[derive(Clone)]
+struct Places {
+    all: Outline,
+    issuer: Option<Place>,
+    subject: Option<Place>,
+    jwt_id: Option<Place>,
+    session_id: Option<Place>,
+    audience: Option<Place>,
 }
 
 impl Claims {
@@ -31,113 +52,259 @@ impl Claims {
     /// # Errors
     /// [`Error::MalformedToken`], [`Error::DuplicateMember`], [`Error::WrongClaimType`].
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        let members = json::parse_object(payload).map_err(|fault| in_part(fault, Part::Payload))?;
-        for claim in ["iss", "sub", "jti", "sid"] {
-            check_type(&members, claim, "a string", Value::is_string)?;
+        let outline = core::str::from_utf8(payload).ok().and_then(Outline::of);
+        Self::from_payload(payload.to_vec(), outline)
+    }
+
+    /// The same, where the payload's outline is known already, if it has one.
+    pub(crate) fn from_payload(payload: Vec<u8>, outline: Option<Outline>) -> Result<Self, Error> {
+        let text = String::from_utf8(payload).map_err(|_| in_part(Fault::Utf8, Part::Payload))?;
+        match outline {
+            Some(outline) => Self::in_place(text, outline),
+            None => Self::as_tree(text),
         }
-        for claim in ["exp", "nbf", "iat"] {
-            check_type(&members, claim, "a number", Value::is_number)?;
+    }
+
+    fn in_place(text: String, all: Outline) -> Result<Self, Error> {
+        let [mut issuer, mut subject, mut jwt_id, mut session_id] = [None; 4];
+        let [mut expires_at, mut not_before, mut issued_at, mut audience] = [None; 4];
+        for (name, place) in all.members(&text) {
+            let claim = match name {
+                "iss" => &mut issuer,
+                "sub" => &mut subject,
+                "jti" => &mut jwt_id,
+                "sid" => &mut session_id,
+                "exp" => &mut expires_at,
+                "nbf" => &mut not_before,
+                "iat" => &mut issued_at,
+                "aud" => &mut audience,
+                _ => continue,
+            };
+            *claim = Some(place);
         }
-        check_type(&members, "aud", "a string or a list of strings", |value| match value {
-            Value::String(_) => true,
-            Value::Array(values) => values.iter().all(Value::is_string),
-            _ => false,
-        })?;
-        Ok(Self { members })
+        let times = [expires_at, not_before, issued_at];
+        let [exp, nbf, iat] = times;
+        let registered = [issuer, subject, jwt_id, session_id, exp, nbf, iat, audience];
+        check_kinds(registered.map(|place: Option<Place>| place.map(|place| place.kind)))?;
+        let whole = times.map(|place| place.map(|place| place.span.of(&text).parse::<i64>()));
+        if whole.iter().flatten().any(Result::is_err) {
+            // A fraction, or a time beyond all others.
+            return Self::as_tree(text);
+        }
+        let [expires_at, not_before, issued_at] =
+            whole.map(|time| time.and_then(Result::ok).map(UnixTime::from_secs));
+        let places = Places { all, issuer, subject, jwt_id, session_id, audience };
+        let tree = OnceLock::new();
+        Ok(Self { text, places: Some(places), expires_at, not_before, issued_at, tree })
+    }
+
+    fn as_tree(text: String) -> Result<Self, Error> {
+        let tree =
+            json::parse_object(text.as_bytes()).map_err(|fault| in_part(fault, Part::Payload))?;
+        check_kinds(REGISTERED.map(|name| tree.get(name).map(Kind::of)))?;
+        let time = |name: &str, round: fn(f64) -> f64| match tree.get(name) {
+            Some(Value::Number(number)) => Some(UnixTime::from_secs(seconds(number, round))),
+            _ => None,
+        };
+        Ok(Self {
+            text,
+            places: None,
+            expires_at: time("exp", f64::floor),
+            not_before: time("nbf", f64::ceil),
+            issued_at: time("iat", f64::floor),
+            tree: tree.into(),
+        })
     }
 
     /// Any claim, as JSON.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.members.get(name)
+        self.as_object().get(name)
     }
 
     /// All of them.
     #[must_use]
-    pub const fn as_object(&self) -> &Map<String, Value> {
-        &self.members
+    pub fn as_object(&self) -> &Map<String, Value> {
+        // What has an outline is an object.
+        self.tree.get_or_init(|| json::parse_object(self.text.as_bytes()).unwrap_or_default())
+    }
+
+    /// The payload.
+    pub(crate) fn as_text(&self) -> &str {
+        &self.text
+    }
+
+    /// The payload.
+    pub(crate) fn into_text(self) -> String {
+        self.text
     }
 
     /// `iss`: who issued the token (RFC 7519 §4.1.1).
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.string("iss")
+        self.string("iss", |places| places.issuer)
     }
 
     /// `sub`: who it is about (§4.1.2).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.string("sub")
+        self.string("sub", |places| places.subject)
     }
 
     /// `jti`: the token's own name (§4.1.7).
     #[must_use]
     pub fn jwt_id(&self) -> Option<&str> {
-        self.string("jti")
+        self.string("jti", |places| places.jwt_id)
     }
 
     /// `sid`: the session it belongs to (OpenID Connect Front-Channel Logout 1.0 §3).
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.string("sid")
+        self.string("sid", |places| places.session_id)
     }
 
     /// `aud`: whom it is for (§4.1.3); empty if absent.
     pub fn audience(&self) -> impl Iterator<Item = &str> {
-        let values = match self.members.get("aud") {
-            Some(Value::Array(values)) => values.as_slice(),
-            Some(value) => core::slice::from_ref(value),
-            None => &[],
+        let words = match &self.places {
+            Some(places) => self.words_at("aud", places.audience),
+            None => Words::of(self.get("aud")),
         };
-        values.iter().filter_map(Value::as_str)
+        words.iter()
+    }
+
+    fn has_audience(&self) -> bool {
+        self.places.as_ref().map_or_else(
+            || self.as_object().contains_key("aud"),
+            |places| places.audience.is_some(),
+        )
     }
 
     /// `exp` (§4.1.4). A fraction is cut off: the token ends a little early rather than late.
     #[must_use]
-    pub fn expires_at(&self) -> Option<UnixTime> {
-        self.time("exp", f64::floor)
+    pub const fn expires_at(&self) -> Option<UnixTime> {
+        self.expires_at
     }
 
     /// `nbf` (§4.1.5). A fraction is rounded up: the token begins a little late rather than early.
     #[must_use]
-    pub fn not_before(&self) -> Option<UnixTime> {
-        self.time("nbf", f64::ceil)
+    pub const fn not_before(&self) -> Option<UnixTime> {
+        self.not_before
     }
 
     /// `iat` (§4.1.6). A fraction is cut off: the token counts as a little older than it is, and one used in
     /// the very second of its making is not from the future.
     #[must_use]
-    pub fn issued_at(&self) -> Option<UnixTime> {
-        self.time("iat", f64::floor)
+    pub const fn issued_at(&self) -> Option<UnixTime> {
+        self.issued_at
     }
 
-    fn string(&self, name: &str) -> Option<&str> {
-        self.members.get(name).and_then(Value::as_str)
-    }
-
-    fn time(&self, name: &str, round: fn(f64) -> f64) -> Option<UnixTime> {
-        match self.members.get(name) {
-            Some(Value::Number(number)) => Some(UnixTime::from_secs(seconds(number, round))),
-            _ => None,
+    fn string(&self, name: &str, place: fn(&Places) -> Option<Place>) -> Option<&str> {
+        match &self.places {
+            Some(places) => place(places).map(|place| place.span.of(&self.text)),
+            None => self.get(name).and_then(Value::as_str),
         }
+    }
+
+    fn kind(&self, name: &str) -> Option<Kind> {
+        match &self.places {
+            Some(places) => places.all.get(&self.text, name).map(|place| place.kind),
+            None => self.get(name).map(Kind::of),
+        }
+    }
+
+    /// The strings that a claim consists of.
+    fn words(&self, name: &str) -> Words<'_> {
+        match &self.places {
+            Some(places) => self.words_at(name, places.all.get(&self.text, name)),
+            None => Words::of(self.get(name)),
+        }
+    }
+
+    fn words_at(&self, name: &str, place: Option<Place>) -> Words<'_> {
+        match place {
+            Some(Place { kind: Kind::String, span }) => Words::One(span.of(&self.text)),
+            Some(Place { kind: Kind::Strings, span }) => Words::Spelled(span.of(&self.text)),
+            Some(Place { kind: Kind::Nested, .. }) => Words::of(self.get(name)),
+            _ => Words::None,
+        }
+    }
+}
+
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_object() == other.as_object()
     }
 }
 
 /// Shows how many there are: claims are about a person.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Claims({} members)", self.members.len())
+        let members = self.places.as_ref().map_or_else(
+            || self.as_object().len(),
+            |places| places.all.members(&self.text).count(),
+        );
+        write!(f, "Claims({members} members)")
     }
 }
 
-fn check_type(
-    members: &Map<String, Value>,
+/// A claim as strings.
+#[derive(Clone, Copy)]
+enum Words<'c> {
+    /// It is no string and no list, or is not there.
+    None,
+    One(&'c str),
+    /// A list of strings, as it is written.
+    Spelled(&'c str),
+    /// A list; what is no string in it is left out.
+    Listed(&'c [Value]),
+}
+
+impl<'c> Words<'c> {
+    fn of(value: Option<&'c Value>) -> Self {
+        match value {
+            Some(Value::String(word)) => Self::One(word),
+            Some(Value::Array(values)) => Self::Listed(values),
+            _ => Self::None,
+        }
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'c str> {
+        let (one, spelled, listed): (_, _, &[Value]) = match self {
+            Self::None => (None, "", &[]),
+            Self::One(word) => (Some(word), "", &[]),
+            Self::Spelled(list) => (None, list, &[]),
+            Self::Listed(values) => (None, "", values),
+        };
+        one.into_iter().chain(strings_of(spelled)).chain(listed.iter().filter_map(Value::as_str))
+    }
+}
+
+/// The claims whose kinds are fixed, in the order in which they are looked at: first strings, then numbers.
+const REGISTERED: [&str; 8] = ["iss", "sub", "jti", "sid", "exp", "nbf", "iat", "aud"];
+
+/// Whether the registered claims are of their kinds, where they are there.
+fn check_kinds(registered: [Option<Kind>; 8]) -> Result<(), Error> {
+    for (claim, kind) in REGISTERED.into_iter().zip(registered) {
+        match claim {
+            "exp" | "nbf" | "iat" => check_kind(claim, kind, "a number", &[Kind::Number])?,
+            "aud" => {
+                let kinds = [Kind::String, Kind::Strings];
+                check_kind(claim, kind, "a string or a list of strings", &kinds)?;
+            }
+            _ => check_kind(claim, kind, "a string", &[Kind::String])?,
+        }
+    }
+    Ok(())
+}
+
+fn check_kind(
     claim: &str,
+    kind: Option<Kind>,
     expected: &'static str,
-    holds: fn(&Value) -> bool,
+    kinds: &[Kind],
 ) -> Result<(), Error> {
-    match members.get(claim) {
-        Some(value) if !holds(value) => {
+    match kind {
+        Some(kind) if !kinds.contains(&kind) => {
             Err(Error::WrongClaimType { claim: claim.to_owned(), expected })
         }
         _ => Ok(()),
@@ -315,25 +482,25 @@ impl ClaimRules {
             return missing("typ");
         }
         let by_rule = [
-            ("iss", true),
-            ("aud", !self.audience.is_empty()),
-            ("exp", self.require_exp),
-            ("iat", self.max_token_age_secs.is_some()),
+            ("iss", true, claims.issuer().is_some()),
+            ("aud", !self.audience.is_empty(), claims.has_audience()),
+            ("exp", self.require_exp, claims.expires_at().is_some()),
+            ("iat", self.max_token_age_secs.is_some(), claims.issued_at().is_some()),
         ];
-        for (claim, required) in by_rule {
-            if required && claims.get(claim).is_none() {
+        for (claim, required, present) in by_rule {
+            if required && !present {
                 return missing(claim);
             }
         }
         let by_profile = self.profile.required_claims().iter().copied();
         for claim in by_profile.chain(self.required_claims.iter().map(String::as_str)) {
-            if claims.get(claim).is_none_or(Value::is_null) {
+            if matches!(claims.kind(claim), None | Some(Kind::Null)) {
                 return missing(claim);
             }
         }
         if self.profile == Profile::AccessToken {
             for claim in ["client_id", "scope"] {
-                check_type(claims.as_object(), claim, "a string", Value::is_string)?;
+                check_kind(claim, claims.kind(claim), "a string", &[Kind::String])?;
             }
         }
         Ok(())
@@ -418,14 +585,10 @@ impl Scopes {
     /// space-separated string or a list of strings; anything else gives no scopes.
     #[must_use]
     pub fn from_claims(claims: &Claims, claim: Option<&str>) -> Self {
-        let value = match claim {
-            Some(claim) => claims.get(claim),
-            None => claims.get("scope").or_else(|| claims.get("scp")),
-        };
-        match value {
-            Some(Value::String(list)) => Self::parse(list),
-            Some(Value::Array(words)) => Self::from_words(words.iter().filter_map(Value::as_str)),
-            _ => Self::default(),
+        let claim = claim.unwrap_or(if claims.kind("scope").is_some() { "scope" } else { "scp" });
+        match claims.words(claim) {
+            Words::One(list) => Self::parse(list),
+            words => Self::from_words(words.iter()),
         }
     }
 

@@ -4,12 +4,16 @@
 //! keep the first. So values are built here, by a visitor that refuses a repeated name at any depth.
 //! It also has none of the special member names that `serde_json` itself gives a meaning to.
 
+mod outline;
+
 use core::fmt;
 
 use serde::de::{
     self, DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::{Deserializer, Map, Number, Value};
+
+pub(crate) use self::outline::{Kind, Outline, Place, strings_of};
 
 /// Why a text is not the object that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,13 @@
 //! [`UntrustedToken::offering_ed25519`] says so.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use crate::base64url;
 use crate::error::{Error, Part};
-use crate::json::{self, Fault};
+use crate::json::{self, Fault, Kind, Outline, Place};
 use crate::keys::{Candidates, Key, KeySet, Material, PublicKey};
 
 /// The longest token that is looked at unless the policy says otherwise, in bytes.
@@ -289,6 +290,26 @@ impl<'a> UntrustedToken<'a> {
             Fault::NotAString => malformed(Part::Payload, "iss is not a string"),
             fault => in_part(fault, Part::Payload),
         })
+    }
+
+    /// The payload's outline, if it is an ordinary object. No more of it is to be believed than of the token.
+    pub(crate) fn outline(&self) -> Option<Outline> {
+        core::str::from_utf8(&self.payload).ok().and_then(Outline::of)
+    }
+
+    /// [`UntrustedToken::unverified_issuer`] for who has the outline.
+    pub(crate) fn unverified_issuer_at(
+        &self,
+        outline: Option<&Outline>,
+    ) -> Result<Option<Cow<'_, str>>, Error> {
+        let Some((outline, text)) = outline.zip(core::str::from_utf8(&self.payload).ok()) else {
+            return self.unverified_issuer().map(|issuer| issuer.map(Cow::Owned));
+        };
+        match outline.get(text, "iss") {
+            None => Ok(None),
+            Some(Place { kind: Kind::String, span }) => Ok(Some(Cow::Borrowed(span.of(text)))),
+            Some(_) => Err(malformed(Part::Payload, "iss is not a string")),
+        }
     }
 
     /// Verifies with one key. The key says which algorithms it serves; `alg` is only compared with them.

@@ -49,6 +49,7 @@ use core::fmt;
 
 use crate::claims::{ClaimRules, Claims, Scopes};
 use crate::error::Error;
+use crate::json::Outline;
 use crate::jws::{self, Algorithm, Header, LastHeader, UntrustedToken, VerifiedJws};
 use crate::keys::KeySet;
 use crate::time::UnixTime;
@@ -145,7 +146,8 @@ impl Verifier {
         last: &mut LastHeader,
     ) -> Result<Pending<'a>, Error> {
         let token = UntrustedToken::parse_after(token, self.max_token_length, last)?;
-        let name = token.unverified_issuer()?.ok_or(Error::UnknownIssuer)?;
+        let outline = token.outline();
+        let name = token.unverified_issuer_at(outline.as_ref())?.ok_or(Error::UnknownIssuer)?;
         let issuer = self
             .issuers
             .iter()
@@ -154,7 +156,8 @@ impl Verifier {
         if !issuer.algorithms.contains(&token.header().algorithm()) {
             return Err(Error::AlgorithmNotAllowed);
         }
-        Ok(Pending { token, issuer })
+        drop(name);
+        Ok(Pending { token, outline, issuer })
     }
 }
 
@@ -163,6 +166,7 @@ impl Verifier {
 #[must_use]
 pub struct Pending<'a> {
     token: UntrustedToken<'a>,
+    outline: Option<Outline>,
     issuer: &'a Issuer,
 }
 
@@ -187,7 +191,7 @@ impl<'a> Pending<'a> {
 
     /// As [`UntrustedToken::offering_ed25519`].
     pub fn offering_ed25519(self) -> Self {
-        Self { token: self.token.offering_ed25519(), issuer: self.issuer }
+        Self { token: self.token.offering_ed25519(), ..self }
     }
 
     /// Tries the keys: the issuer's own if they are fixed (`keys` is then not looked at), or else `keys`.
@@ -208,7 +212,8 @@ impl<'a> Pending<'a> {
             }
             (KeySource::Remote { .. }, Some(keys)) => keys,
         };
-        self.token.verify_with_set(keys).map(|step| Step::new(step, self.issuer))
+        let Self { token, outline, issuer } = self;
+        token.verify_with_set(keys).map(|step| Step::new(step, outline, issuer))
     }
 }
 
@@ -223,10 +228,10 @@ pub enum Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn new(step: jws::Step<'a>, issuer: &'a Issuer) -> Self {
+    fn new(step: jws::Step<'a>, outline: Option<Outline>, issuer: &'a Issuer) -> Self {
         match step {
-            jws::Step::Verified(jws) => Self::Verified(Signed { jws, issuer }),
-            jws::Step::NeedsHost(check) => Self::NeedsHost(HostCheck { check, issuer }),
+            jws::Step::Verified(jws) => Self::Verified(Signed { jws, outline, issuer }),
+            jws::Step::NeedsHost(check) => Self::NeedsHost(HostCheck { check, outline, issuer }),
         }
     }
 }
@@ -236,6 +241,7 @@ impl<'a> Step<'a> {
 #[must_use]
 pub struct HostCheck<'a> {
     check: jws::HostCheck<'a>,
+    outline: Option<Outline>,
     issuer: &'a Issuer,
 }
 
@@ -247,8 +253,8 @@ impl<'a> HostCheck<'a> {
 
     /// As [`jws::HostCheck::suspend`].
     #[cfg(feature = "js")]
-    pub(crate) fn suspend(self) -> jws::Suspended {
-        self.check.suspend()
+    pub(crate) fn suspend(self) -> Suspended {
+        Suspended { jws: self.check.suspend(), outline: self.outline }
     }
 
     /// Takes the host's verdict; see [`jws::HostCheck::conclude`].
@@ -256,7 +262,24 @@ impl<'a> HostCheck<'a> {
     /// # Errors
     /// [`Error::BadSignature`] if it does not hold and no other key is left to try.
     pub fn conclude(self, holds: bool) -> Result<Step<'a>, Error> {
-        self.check.conclude(holds).map(|step| Step::new(step, self.issuer))
+        let Self { check, outline, issuer } = self;
+        check.conclude(holds).map(|step| Step::new(step, outline, issuer))
+    }
+}
+
+/// A token whose signature the host is checking: [`jws::Suspended`].
+#[cfg(feature = "js")]
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    jws: jws::Suspended,
+    outline: Option<Outline>,
+}
+
+#[cfg(feature = "js")]
+impl Suspended {
+    /// Of the payload.
+    pub(crate) const fn payload_bytes(&self) -> usize {
+        self.jws.payload_bytes()
     }
 }
 
@@ -265,14 +288,15 @@ impl<'a> HostCheck<'a> {
 #[must_use]
 pub struct Signed<'a> {
     jws: VerifiedJws,
+    outline: Option<Outline>,
     issuer: &'a Issuer,
 }
 
 impl<'a> Signed<'a> {
     /// A token that was suspended while a key of this issuer was asked about, once the host has said that it holds.
     #[cfg(feature = "js")]
-    pub(crate) fn resumed(token: jws::Suspended, issuer: &'a Issuer) -> Self {
-        Self { jws: token.holds(), issuer }
+    pub(crate) fn resumed(token: Suspended, issuer: &'a Issuer) -> Self {
+        Self { jws: token.jws.holds(), outline: token.outline, issuer }
     }
 
     /// Whose key it was.
@@ -292,13 +316,12 @@ impl<'a> Signed<'a> {
     /// # Errors
     /// As [`Claims::parse`] and [`ClaimRules::check`].
     pub fn claims(self, now: UnixTime) -> Result<VerifiedToken, Error> {
-        let claims = Claims::parse(self.jws.payload())?;
-        let rules = &self.issuer.rules;
-        rules.check(self.jws.header(), &claims, now)?;
         let (header, payload, key_id) = self.jws.into_parts();
+        let claims = Claims::from_payload(payload, self.outline)?;
+        let rules = &self.issuer.rules;
+        rules.check(&header, &claims, now)?;
         Ok(VerifiedToken {
             header,
-            payload,
             key_id,
             claims,
             scope_claim: rules.scopes_in().map(str::to_owned),
@@ -314,7 +337,6 @@ impl<'a> Signed<'a> {
 #[derive(Clone)]
 pub struct VerifiedToken {
     header: Header,
-    payload: Vec<u8>,
     key_id: Option<String>,
     claims: Claims,
     scope_claim: Option<String>,
@@ -336,11 +358,11 @@ impl VerifiedToken {
     /// The claims as the issuer wrote them: UTF-8 JSON, an object without repeated names.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.payload
+        self.claims.as_text().as_bytes()
     }
 
     pub(crate) fn into_payload(self) -> Vec<u8> {
-        self.payload
+        self.claims.into_text().into_bytes()
     }
 
     /// `iss`, equal to the rule's issuer.

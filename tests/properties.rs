@@ -14,13 +14,14 @@ mod mint;
 use std::collections::BTreeMap;
 
 use edgegate::base64url::{decode, encode};
-use edgegate::claims::{ClaimRules, Claims, Scopes};
+use edgegate::claims::{ClaimRules, Claims, Profile, Scopes};
 use edgegate::error::Error;
-use edgegate::jws::{DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
+use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
 use edgegate::keys::{Key, KeySet};
 use edgegate::policy::{PathPattern, Policy, RequestPath, Secrets};
 use edgegate::secret::Secret;
 use edgegate::time::UnixTime;
+use edgegate::verifier::{Issuer, KeySource, Step, Verifier};
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt as _, Claims as SignerClaims, Header as SignerHeader};
 use mint::{eddsa_key, hs256, hs256_key, verify};
@@ -40,6 +41,55 @@ fn nearly_token() -> impl Strategy<Value = String> {
         1 => proptest::collection::vec(any::<u8>(), 0..70).prop_map(|bytes| encode(&bytes)),
     ];
     proptest::collection::vec(segment, 1..5).prop_map(|segments| segments.join("."))
+}
+
+/// Text of an object that claims might be: ordinary ones, and what is nearly one.
+fn object() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        4 => r#""(me|a|b|é|[ -!#-\[\]-~]{0,20})""#,
+        2 => "-?(0|[1-9][0-9]{0,21})(\\.[0-9]{1,8})?",
+        1 => prop_oneof!["null", "true", "false", r"1e[0-9]{1,3}", r#""(\\n|\\u00e9|\\ud800)""#, "0[0-9]"],
+    ];
+    let value = value.prop_recursive(10, 20, 4, |inner| {
+        let list = proptest::collection::vec(inner.clone(), 0..4)
+            .prop_map(|list| format!("[{}]", list.join(", ")));
+        let member = ("[ab]", inner).prop_map(|(name, value)| format!(r#""{name}":{value}"#));
+        let object = proptest::collection::vec(member, 0..4)
+            .prop_map(|list| format!("{{{}}}", list.join(",")));
+        prop_oneof![list, object]
+    });
+    let name = prop_oneof![
+        6 => "(iss|sub|aud|exp|nbf|iat|jti|sid|scope|scp)",
+        3 => "[a-z]{0,12}",
+        1 => r"(i\\u0073s|é|\\/)",
+    ];
+    let member = (name, "[ \n]?", value)
+        .prop_map(|(name, space, value)| format!(r#""{name}":{space}{value}"#));
+    let members = proptest::collection::vec(member, 0..9)
+        .prop_map(|members| format!("{{{}}}", members.join(",")));
+    // Now and then with a byte too many, or one too few.
+    (
+        members,
+        proptest::option::weighted(0.2, (any::<prop::sample::Index>(), r#"[{}\[\]",:0. \\]?"#)),
+    )
+        .prop_map(|(mut text, edit)| {
+            if let Some((place, other)) = edit {
+                let place = place.index(text.len());
+                if text.is_char_boundary(place) && text.is_char_boundary(place + 1) {
+                    text.replace_range(place..=place, &other);
+                }
+            }
+            text
+        })
+}
+
+/// The same object with one more member, whose escapes make it no ordinary one: it is read as a tree at once.
+fn with_escapes(object: &str) -> Option<String> {
+    // Else the last character may be something else than the object's end.
+    serde_json::from_str::<serde_json::Value>(object).ok()?;
+    let members = object.trim_end().strip_suffix('}')?;
+    let comma = if members.trim().len() > 1 { "," } else { "" };
+    Some(format!(r#"{members}{comma}"\u0000":"\n"}}"#))
 }
 
 fn header() -> Header {
@@ -129,6 +179,73 @@ proptest! {
         let found = decide(&signed, &eddsa_key()).unwrap();
         for (name, value) in extra {
             prop_assert_eq!(found.get(&name).and_then(|found| found.as_i64()), Some(value));
+        }
+    }
+
+    #[test]
+    fn claims_read_in_place_are_those_of_the_tree(text in object()) {
+        let read = Claims::parse(text.as_bytes());
+        if let Some(text) = with_escapes(&text) {
+            let tree = Claims::parse(text.as_bytes());
+            prop_assert_eq!(read.as_ref().err(), tree.as_ref().err());
+            if let (Ok(read), Ok(tree)) = (&read, &tree) {
+                let strings = |claims: &Claims| {
+                    let all = [claims.issuer(), claims.subject(), claims.jwt_id(), claims.session_id()];
+                    let all = all.into_iter().flatten().chain(claims.audience());
+                    all.map(str::to_owned).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(strings(read), strings(tree));
+                let times = |claims: &Claims| (claims.expires_at(), claims.not_before(), claims.issued_at());
+                prop_assert_eq!(times(read), times(tree));
+                for claim in [None, Some("aud"), Some("scp"), Some("x")] {
+                    prop_assert_eq!(Scopes::from_claims(read, claim), Scopes::from_claims(tree, claim));
+                }
+                let rules = ClaimRules {
+                    audience: vec!["a".to_owned()],
+                    required_claims: vec!["sub".to_owned()],
+                    profile: Profile::AccessToken,
+                    ..ClaimRules::new("me")
+                };
+                let now = UnixTime::from_secs(1_000_000);
+                prop_assert_eq!(rules.check(&header(), read, now), rules.check(&header(), tree, now));
+                let other: serde_json::Value = serde_json::from_str(&text).unwrap();
+                let mut other = other.as_object().unwrap().clone();
+                prop_assert_eq!(tree.as_object(), &other);
+                other.remove("\0");
+                prop_assert_eq!(read.as_object(), &other);
+            }
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_the_same_before_and_after_the_signature(text in object()) {
+        let issuer = Issuer {
+            rules: ClaimRules::new("me"),
+            algorithms: vec![Algorithm::Hs256],
+            keys: KeySource::Fixed(mint::set(hs256_key())),
+        };
+        let verifier = Verifier::new(vec![issuer], DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+        let token = hs256(r#"{"alg":"HS256"}"#, &text);
+        let parsed = UntrustedToken::parse(&token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
+        let expected = match parsed.unverified_issuer() {
+            Ok(Some(issuer)) if issuer == "me" => Ok(()),
+            Ok(_) => Err(Error::UnknownIssuer),
+            Err(error) => Err(error),
+        };
+        let pending = verifier.begin(&token);
+        prop_assert_eq!(pending.as_ref().map(|_| ()).map_err(Clone::clone), expected);
+        if let Ok(pending) = pending {
+            let Ok(Step::Verified(signed)) = pending.verify(None) else { panic!("it is signed") };
+            match (signed.claims(UnixTime::from_secs(0)), Claims::parse(text.as_bytes())) {
+                (Ok(verified), Ok(claims)) => {
+                    prop_assert_eq!(verified.issuer(), "me");
+                    prop_assert_eq!(verified.claims(), &claims);
+                    prop_assert_eq!(verified.payload(), text.as_bytes());
+                }
+                (Err(error), Err(other)) => prop_assert_eq!(error, other),
+                // The rules are not met.
+                (verified, claims) => prop_assert!(verified.is_err() && claims.is_ok()),
+            }
         }
     }
 

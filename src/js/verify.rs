@@ -8,11 +8,11 @@ use super::handles::Handles;
 use super::host::{self, Verdict};
 use super::no_such_handle;
 use crate::error::Error;
-use crate::jws::{self, Algorithm, LastHeader, Suspended, UntrustedToken};
+use crate::jws::{self, Algorithm, LastHeader, UntrustedToken};
 use crate::keys::KeySet;
 use crate::keys::remote::{Plan, RemoteKeySet};
 use crate::time::UnixMillis;
-use crate::verifier::{Issuer, KeySource, Signed, Step, Verifier};
+use crate::verifier::{Issuer, KeySource, Signed, Step, Suspended, Verifier};
 
 thread_local! {
     pub(super) static VERIFIERS: RefCell<Handles<RunningVerifier>> =
