@@ -160,7 +160,7 @@ export class Verifier {
     // With keys that are stale already it does not hold for long enough to be kept.
     if (this.#cache !== null && engine.validUntil * 1000 > now) {
       this.#cache.add(token, {
-        text, claims: undefined, header: result.header, issuer: result.issuer, keyId: result.keyId,
+        text, header: result.header, issuer: result.issuer, keyId: result.keyId,
         from: engine.validFrom, until: engine.validUntil,
       });
       result.header = clone(result.header);

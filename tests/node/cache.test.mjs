@@ -106,7 +106,7 @@ test('verifiers do not share what they have seen', () => {
 });
 
 test('the number of entries is bounded, and what is asked for often stays', () => {
-  const entry = () => ({ claims: {}, header: {}, from: 0, until: 10 });
+  const entry = () => ({ text: '{}', header: {}, from: 0, until: 10 });
   for (const bound of [1, 2, 3, 10, 1000]) {
     const cache = new Cache(bound);
     for (let index = 0; index < 5 * bound + 5; index += 1) {
@@ -129,14 +129,30 @@ test('the number of entries is bounded, and what is asked for often stays', () =
 
 test('long tokens are bounded by their characters', () => {
   const cache = new Cache(1_000_000);
-  const entry = () => ({ claims: {}, header: {}, from: 0, until: 10 });
-  for (let index = 0; index < 40; index += 1) cache.add(`${index}${'x'.repeat(1024 * 1024)}`, entry());
+  const entry = () => ({ text: '{}', header: {}, from: 0, until: 10 });
+  for (let index = 0; index < 40; index += 1) cache.add(`${'x'.repeat(1024 * 1024)}${index}`, entry());
   assert.ok(cache.size <= 8, `${cache.size}`);
+});
+
+test('tokens that end alike are told apart', () => {
+  const cache = new Cache(10);
+  const entry = (name) => ({ text: JSON.stringify({ name }), header: {}, from: 0, until: 10 });
+  const [one, other] = ['one.', 'two.'].map((begin) => begin + 'x'.repeat(43));
+  cache.add(one, entry('one'));
+  assert.equal(cache.find(other, 5), undefined);
+  assert.equal(cache.find(one, 5).claims.name, 'one');
+  cache.add(other, entry('other'));
+  assert.equal(cache.find(one, 5), undefined);
+  assert.equal(cache.find(other, 5).claims.name, 'other');
+  // Also when it has become one of the older generation.
+  for (let index = 0; index < 5; index += 1) cache.add(`token-${index}`, entry(''));
+  assert.equal(cache.find(one, 5), undefined);
+  assert.equal(cache.find(other, 5).claims.name, 'other');
 });
 
 test('an expired entry is gone', () => {
   const cache = new Cache(10);
-  cache.add('a', { claims: {}, header: {}, from: 0, until: 10 });
+  cache.add('a', { text: '{}', header: {}, from: 0, until: 10 });
   assert.equal(cache.find('a', 10), undefined);
   assert.equal(cache.size, 0);
 });
