@@ -10,6 +10,7 @@ mod counter_object;
 mod counters;
 mod deadline;
 mod facts;
+mod fault;
 mod forward_auth;
 mod gate;
 mod headers;
@@ -21,6 +22,7 @@ mod kv;
 mod kv_counters;
 mod ledger;
 mod ledger_object;
+mod object;
 mod prompt;
 mod proxy;
 mod rate_limit_binding;
@@ -29,6 +31,7 @@ mod reply;
 mod revocations;
 mod web_crypto;
 
+use serde::Serialize;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::{Request, Response};
 use worker::{Context, Env, worker_sys};
@@ -42,6 +45,7 @@ use crate::{
     error::Error,
     guard::{Decision, Event, Guard, reply::limit_fields},
     policy::{Log, Policy},
+    time::UnixMillis,
 };
 
 /// Where public signing keys are published. The gate signs nothing, so the set is empty.
@@ -199,23 +203,34 @@ fn log(policy: &Policy, facts: &Facts<'_>, decision: &Decision) {
     }
 }
 
+/// A line of the event log.
+#[derive(Serialize)]
+struct Administered<'a> {
+    event: &'a str,
+    at: UnixMillis,
+    method: &'a str,
+    path: &'a str,
+    status: u16,
+    client: String,
+}
+
 /// What an administrator did, whatever else is logged: the path names ids, never a key or a token.
 fn log_administration(policy: &Policy, facts: &Facts<'_>, status: u16) {
     if policy.log != Log::None {
-        let line = serde_json::json!({
-            "event": "administered",
-            "at": clock::now(),
-            "method": facts.method,
-            "path": facts::path_of(&facts.target),
-            "status": status,
-            "client": facts.as_request().client(),
-        });
-        worker::console_log!("{line}");
+        let line = Administered {
+            event: "administered",
+            at: clock::now(),
+            method: facts.method,
+            path: facts::path_of(&facts.target),
+            status,
+            client: facts.as_request().client(),
+        };
+        worker::console_log!("{}", serde_json::to_string(&line).unwrap_or_default());
     }
 }
 
 fn jwks_document(request: &Request, method: &str) -> worker::Result<Response> {
-    #[derive(serde::Serialize)]
+    #[derive(Serialize)]
     struct KeySet {
         keys: [(); 0],
     }

@@ -1,18 +1,14 @@
 //! Exact counters: one Durable Object for each counted thing. An object has one thread and the only copy
 //! of its counts, so a limit holds however many requests arrive at once.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-};
+use std::cell::{Cell, RefCell};
 
 use serde::{Deserialize, Serialize};
 use worker::{
-    DurableObject, Env, Request, RequestInit, Response, Result, SqlStorageValue, State,
-    durable_object,
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{clock, deadline};
+use super::{clock, deadline, object};
 use crate::{
     rate::{
         self, Limit,
@@ -50,12 +46,14 @@ enum Operation {
 #[durable_object]
 pub struct CounterObject {
     state: State,
-    cells: RefCell<Result<BTreeMap<String, Stored>>>,
+    cells: RefCell<Result<Vec<Stored>>>,
     alarm_at: Cell<Option<UnixMillis>>,
 }
 
+/// A cell and the name of its limit. There are few: they are looked through.
 #[derive(Debug, Clone)]
 struct Stored {
+    name: String,
     cell: rate::Cell,
     expires_at: UnixMillis,
 }
@@ -85,7 +83,7 @@ impl DurableObject for CounterObject {
         let now = clock::now();
         let live = match &mut *self.cells.borrow_mut() {
             Ok(cells) => {
-                cells.retain(|_, stored| now < stored.expires_at);
+                cells.retain(|stored| now < stored.expires_at);
                 !cells.is_empty()
             }
             Err(_) => false,
@@ -94,7 +92,7 @@ impl DurableObject for CounterObject {
             self.wake_for_cleaning(now).await?;
         } else {
             self.state.storage().delete_all().await?;
-            *self.cells.borrow_mut() = Ok(BTreeMap::new());
+            *self.cells.borrow_mut() = Ok(Vec::new());
         }
         Response::empty()
     }
@@ -133,8 +131,8 @@ impl CounterObject {
             .iter()
             .map(|limit| {
                 let cell = cells
-                    .get(limit.name())
-                    .filter(|stored| now < stored.expires_at)
+                    .iter()
+                    .find(|stored| stored.name == limit.name() && now < stored.expires_at)
                     .map(|stored| stored.cell.clone());
                 (limit, cell)
             })
@@ -164,7 +162,8 @@ impl CounterObject {
                     SqlStorageValue::Float(millis_as_f64(expires_at)),
                 ],
             )?;
-            cells.insert(limit.name().to_owned(), Stored { cell, expires_at });
+            cells.retain(|stored| stored.name != limit.name());
+            cells.push(Stored { name: limit.name().to_owned(), cell, expires_at });
         }
         Ok(())
     }
@@ -172,7 +171,7 @@ impl CounterObject {
     /// Sets the alarm for when everything held now has expired, unless one is set already.
     async fn wake_for_cleaning(&self, now: UnixMillis) -> Result<()> {
         let last = match &*self.cells.borrow() {
-            Ok(cells) => cells.values().map(|stored| stored.expires_at).max(),
+            Ok(cells) => cells.iter().map(|stored| stored.expires_at).max(),
             Err(_) => None,
         };
         let (Some(last), None) = (last, self.alarm_at.get()) else { return Ok(()) };
@@ -188,19 +187,19 @@ impl CounterObject {
 }
 
 /// What is stored; a new object has no table yet.
-fn load(state: &State) -> Result<BTreeMap<String, Stored>> {
+fn load(state: &State) -> Result<Vec<Stored>> {
     let sql = state.storage().sql();
     let tables =
         sql.exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'cells'", None)?;
     if tables.to_array::<serde::de::IgnoredAny>()?.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     }
     let rows: Vec<Row> = sql.exec("SELECT name, cell, expires_at FROM cells", None)?.to_array()?;
-    let mut cells = BTreeMap::new();
+    let mut cells = Vec::new();
     for row in rows {
         let cell = rate::Cell::parse(row.cell.as_bytes())
             .map_err(|fault| worker::Error::RustError(fault.to_string()))?;
-        cells.insert(row.name, Stored { cell, expires_at: f64_as_millis(row.expires_at) });
+        cells.push(Stored { name: row.name, cell, expires_at: f64_as_millis(row.expires_at) });
     }
     Ok(cells)
 }
@@ -250,16 +249,9 @@ async fn ask(
     limits: &[Limit],
 ) -> core::result::Result<Grant, StoreError> {
     let answer = async {
-        let stub = env.durable_object(BINDING)?.id_from_name(&group.to_string())?.get_stub()?;
-        let body = serde_json::to_string(&Ask { op, limits: limits.to_vec() })?;
-        let mut init = RequestInit::new();
-        init.with_method(worker::Method::Post).with_body(Some(body.into()));
-        let request = Request::new_with_init("https://counter.invalid/", &init)?;
-        let mut response = stub.fetch_with_request(request).await?;
-        if response.status_code() != 200 {
-            return Err(worker::Error::RustError(format!("status {}", response.status_code())));
-        }
-        response.json().await
+        let question = serde_json::to_string(&Ask { op, limits: limits.to_vec() })?;
+        let mut answer = object::ask(env, BINDING, &group.to_string(), &question).await?;
+        answer.json().await
     };
     match deadline::within(deadline::STORE, answer).await {
         Some(Ok(grant)) => Ok(grant),

@@ -2,7 +2,6 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use serde_json::json;
 use worker::{Context, Env};
 
 use super::{
@@ -220,8 +219,7 @@ impl<'a> Issuers for RequestBackend<'a> {
     }
 
     fn note_stale(&self, fault: &Error) {
-        let event = json!({"event": "fault", "detail": fault.to_string(), "stale_keys": true});
-        worker::console_warn!("{event}");
+        super::fault::report_stale_keys(&fault.to_string());
     }
 }
 

@@ -12,6 +12,7 @@ use worker::{Context, Env, js_sys};
 
 use super::{
     background, clock, deadline,
+    fault::Fault,
     gate::{Gate, Memory},
     kv,
 };
@@ -221,10 +222,9 @@ fn stored_fault(problem: &str) -> Error {
 /// Says what is wrong; `kept`: whether an older policy stays in force.
 fn log(fault: &Error, kept: bool) {
     let event = if matches!(fault, Error::Config { .. }) { "config_error" } else { "fault" };
-    worker::console_error!(
-        "{}",
-        serde_json::json!({ "event": event, "detail": fault.to_string(), "policy_kept": kept })
-    );
+    let detail = fault.to_string();
+    let line = Fault { event, detail: &detail, stale_keys: None, policy_kept: Some(kept) };
+    worker::console_error!("{}", line.line());
 }
 
 /// The variable as JSON: an object in `wrangler.toml`, or a string with JSON.

@@ -8,7 +8,7 @@ use worker::{
     kv::{KvError, KvStore},
 };
 
-use super::{background, clock, deadline};
+use super::{background, clock, deadline, fault};
 use crate::{
     store::{
         Page, StoreError,
@@ -109,9 +109,8 @@ pub(super) fn write_later(env: &Env, context: &Context, write: LateWrite, what: 
     let Ok(put) = env.kv(BINDING).and_then(|store| Ok(store.put(&name, value)?)) else { return };
     let put = put.expiration(u64::try_from(expires_at.as_secs()).unwrap_or(0));
     background::run(context, async move {
-        if let Err(fault) = bounded(put.execute()).await {
-            let fault = serde_json::json!({"event": "fault", "detail": format!("{what}: {fault}")});
-            worker::console_warn!("{fault}");
+        if let Err(problem) = bounded(put.execute()).await {
+            fault::report(&format!("{what}: {problem}"));
         }
     });
 }

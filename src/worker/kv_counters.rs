@@ -100,8 +100,5 @@ async fn list(store: &KvStore, prefix: String) -> Result<Vec<(String, String)>, 
 }
 
 fn report(fault: &StoreError) {
-    worker::console_warn!(
-        "{}",
-        serde_json::json!({"event": "fault", "detail": format!("counters: {fault}")})
-    );
+    super::fault::report(&format!("counters: {fault}"));
 }

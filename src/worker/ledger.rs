@@ -1,8 +1,8 @@
 //! Asking the ledger of revocations.
 
-use worker::{Env, Method, Request, RequestInit};
+use worker::Env;
 
-use super::{deadline, ledger_object};
+use super::{deadline, ledger_object, object};
 use crate::{
     revocation::{DenyKey, Entry},
     store::{Page, StoreError},
@@ -157,16 +157,7 @@ impl Ledger<'_> {
         limit: core::time::Duration,
     ) -> Result<Vec<u8>, StoreError> {
         let answer = async {
-            let namespace = self.env.durable_object(ledger_object::BINDING)?;
-            let stub = namespace.id_from_name(NAME)?.get_stub()?;
-            let mut init = RequestInit::new();
-            init.with_method(Method::Post).with_body(Some(question.into()));
-            let request = Request::new_with_init("https://ledger.invalid/", &init)?;
-            let mut response = stub.fetch_with_request(request).await?;
-            if response.status_code() != 200 {
-                return Err(format!("status {}", response.status_code()).into());
-            }
-            response.bytes().await
+            object::ask(self.env, ledger_object::BINDING, NAME, &question).await?.bytes().await
         };
         match deadline::within(limit, answer).await {
             Some(Ok(answer)) => Ok(answer),

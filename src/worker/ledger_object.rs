@@ -8,7 +8,7 @@ use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{clock, deadline, kv};
+use super::{clock, deadline, fault::report, kv};
 use crate::{
     base64url,
     revocation::{
@@ -581,9 +581,4 @@ fn as_u64(value: &SqlStorageValue) -> Option<u64> {
 /// Lets requests that came meanwhile be answered.
 async fn pause() {
     worker::Delay::from(core::time::Duration::ZERO).await;
-}
-
-fn report(problem: &str) {
-    let line = serde_json::json!({"event": "fault", "detail": problem});
-    worker::console_warn!("{line}");
 }

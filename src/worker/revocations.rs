@@ -273,7 +273,7 @@ async fn load(env: Env, memory: Rc<Memory>, rules: Freshness) {
         && holder.problem() != Some(problem)
     {
         let detail = format!("the snapshot of revocations is not renewed: {problem}");
-        worker::console_warn!("{}", serde_json::json!({"event": "fault", "detail": detail}));
+        super::fault::report(&detail);
     }
     holder.end(loaded, rules, clock::now());
 }

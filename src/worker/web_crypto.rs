@@ -51,7 +51,7 @@ impl ImportedKeys {
                 let Some(holds) = check.decide_here() else { return Err(fault) };
                 self.lacks_ed25519.set(true);
                 let detail = format!("Ed25519 is checked in wasm from now on: {fault}");
-                worker::console_warn!("{}", json!({"event": "fault", "detail": detail}));
+                super::fault::report(&detail);
                 Ok(holds)
             }
         }
