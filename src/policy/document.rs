@@ -4,7 +4,7 @@
 //! off.
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::{
     Deserialize, Deserializer,
@@ -363,6 +363,7 @@ pub(super) fn read(json: &str) -> Result<Document, Error> {
 
 /// Names that are given twice, for lists whose members have to differ.
 pub(super) fn first_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
-    let mut seen = BTreeMap::new();
-    names.enumerate().find_map(|(index, name)| seen.insert(name, index).map(|_| index))
+    // Of strings, as scopes are: a set of another type is as much code again.
+    let mut seen = BTreeSet::new();
+    names.enumerate().find_map(|(index, name)| (!seen.insert(name.to_owned())).then_some(index))
 }
