@@ -59,7 +59,9 @@ export class Verifier {
   async verify(token, options) {
     const proof = proofOf(options);
     const now = this.#clock();
-    const verified = await this.#verify(token, now);
+    const answer = this.#verify(token, now);
+    // What is there at once is not waited for: even that takes time.
+    const verified = answer instanceof Promise ? await answer : answer;
     const text = this.#proofs.needed(token, verified.claims, proof);
     if (text !== undefined) await this.#proofs.check(text, now);
     return verified;
@@ -71,14 +73,26 @@ export class Verifier {
     return this.verify(token, { dpop });
   }
 
-  async #verify(token, now) {
+  /** The result, or the promise of one if something has to be waited for. */
+  #verify(token, now) {
     const hit = this.#find(token, now);
     if (hit !== undefined) return hit;
+    if (this.#preparing !== null || !this.#engine.isRunning) return this.#whenReady(token, now);
+    const verdicts = this.#engine.platform.ed25519 === 'later' ? NONE_YET : undefined;
+    const status = this.#run(token, now, verdicts);
+    return status === DONE ? this.#take(token, now) : this.#goOn(status, token, now, verdicts);
+  }
+
+  async #whenReady(token, now) {
     if (this.#preparing !== null) await this.#preparing;
     if (!this.#engine.isRunning) await this.#engine.ready();
-    let verdicts = this.#engine.platform.ed25519 === 'later' ? NONE_YET : undefined;
-    for (let fetches = 0; ;) {
-      const status = this.#run(token, now, verdicts);
+    return this.#verify(token, now);
+  }
+
+  async #goOn(first, token, now, given) {
+    let verdicts = given;
+    let fetches = 0;
+    for (let status = first; ; status = this.#run(token, now, verdicts)) {
       if (status === DONE) return this.#take(token, now);
       if (status === PENDING) {
         const { job, ticket, generation } = this.#engine;
