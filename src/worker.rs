@@ -3,6 +3,7 @@
 //! `fetch` sends a request to the gate's own endpoints or through the guard to what is behind it.
 
 mod admin;
+mod alarm;
 mod background;
 mod body;
 mod clock;

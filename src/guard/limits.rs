@@ -43,7 +43,7 @@ struct Batch<'a> {
 
 /// Takes the route's cost from all of its limits. If one refuses, what the others took is given back.
 ///
-/// Batches are asked one after the other: those that are known to refuse, then the nearest, bindings last, since a binding
+/// Batches are asked one after the other: one that is known to refuse, then the nearest, bindings last, since a binding
 /// cannot give back. Between the taking and the giving back a concurrent request may find less than there is; it never
 /// finds more.
 pub(super) async fn take(
@@ -55,9 +55,15 @@ pub(super) async fn take(
     decision: &mut Decision,
 ) -> Result<(), Error> {
     let mut batches = batches(policy, route, subject);
-    batches.sort_by_key(|Batch { store, group, limits, .. }| {
-        (!counters.refuses_unasked(store, group, limits, route.cost), turn(store))
-    });
+    let refuses = |Batch { store, group, limits, .. }: &Batch<'_>| {
+        counters.refuses_unasked(store, group, limits, route.cost)
+    };
+    // Of the first one nothing need be known, it is asked first anyway; one that refuses is enough.
+    if let Some(earlier) = batches.iter().skip(1).position(refuses)
+        && let Some(front) = batches.get_mut(..earlier.saturating_add(2))
+    {
+        front.rotate_right(1);
+    }
     let mut refusal = None;
     let mut taken: Vec<(&Batch<'_>, Vec<Verdict>)> = Vec::new();
     for batch in &batches {

@@ -3,9 +3,10 @@
 //! Each proof is a thing of its own there, so nothing contends but those who bring the same proof. All keep it
 //! [`CLOCK_DIFFERENCE_SECS`] longer than the gate that saw it first would take it.
 
-use super::{CounterGroup, ReplayStore, StoreError, shared::SwapStore};
+use super::{CounterGroup, ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
 use crate::{
     dpop::{LONGEST_LIFE_SECS, ReplayKey},
+    policy::Replays as Place,
     rate::{Algorithm, Limit, Verdict},
     time::UnixMillis,
 };
@@ -13,6 +14,39 @@ use crate::{
 /// How far the clocks of two gates may be apart, in seconds: what is too old for one is then still good for the
 /// other. As much as is allowed to the clocks of clients.
 pub const CLOCK_DIFFERENCE_SECS: u64 = 30;
+
+/// Used proofs where a policy has them remembered ([`policy::Replays`](crate::policy::Replays)).
+#[derive(Debug)]
+pub enum Placed<'a, S> {
+    /// In this isolate.
+    Memory(&'a MemoryReplays),
+    /// In what all isolates share.
+    Shared(S),
+}
+
+impl<'a, S> Placed<'a, S> {
+    /// The place that the policy names; `shared` is what stands there for a Durable Object.
+    pub fn new(place: Place, memory: &'a MemoryReplays, shared: S) -> Self {
+        match place {
+            Place::Memory => Self::Memory(memory),
+            Place::DurableObject => Self::Shared(shared),
+        }
+    }
+}
+
+impl<S: ReplayStore> ReplayStore for Placed<'_, S> {
+    async fn is_first(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => memory.is_first(key, until, now).await,
+            Self::Shared(shared) => shared.is_first(key, until, now).await,
+        }
+    }
+}
 
 /// Used proofs in a store of texts that can compare and swap, each under [`ReplayKey::storage_name`].
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! Exact counters: one Durable Object for each counted thing. An object has one thread and the only copy
 //! of its counts, so a limit holds however many requests arrive at once.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{clock, deadline, object};
+use super::{alarm::Alarm, clock, deadline, object};
 use crate::{
     rate::{
         self, Limit,
@@ -47,7 +47,7 @@ enum Operation {
 pub struct CounterObject {
     state: State,
     cells: RefCell<Result<Vec<Stored>>>,
-    alarm_at: Cell<Option<UnixMillis>>,
+    alarm: Alarm,
 }
 
 /// A cell and the name of its limit. There are few: they are looked through.
@@ -67,7 +67,7 @@ struct Row {
 
 impl DurableObject for CounterObject {
     fn new(state: State, _env: Env) -> Self {
-        Self { cells: RefCell::new(load(&state)), state, alarm_at: Cell::new(None) }
+        Self { cells: RefCell::new(load(&state)), state, alarm: Alarm::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -79,7 +79,7 @@ impl DurableObject for CounterObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.alarm_at.set(None);
+        self.alarm.went_off();
         let now = clock::now();
         let live = match &mut *self.cells.borrow_mut() {
             Ok(cells) => {
@@ -174,15 +174,10 @@ impl CounterObject {
             Ok(cells) => cells.iter().map(|stored| stored.expires_at).max(),
             Err(_) => None,
         };
-        let (Some(last), None) = (last, self.alarm_at.get()) else { return Ok(()) };
-        self.alarm_at.set(Some(last));
-        let wait = i64::try_from(last.millis_since(now)).unwrap_or(i64::MAX);
-        let set = self.state.storage().set_alarm(wait.max(1)).await;
-        if set.is_err() {
-            // Else nothing would set it again.
-            self.alarm_at.set(None);
+        match (last, self.alarm.time()) {
+            (Some(last), None) => self.alarm.set(&self.state, last, now).await,
+            _ => Ok(()),
         }
-        set
     }
 }
 

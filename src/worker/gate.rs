@@ -11,7 +11,7 @@ use super::{
     kv::{self, Kv, Namespace},
     ledger_object,
     proxy::Target,
-    replays::Replays,
+    replays::CountedReplays,
     revocations::Revocations,
     web_crypto::ImportedKeys,
 };
@@ -29,6 +29,7 @@ use crate::{
         keyed::{LateWrite, Remembered},
         memory::{MemoryCounters, MemoryReplays},
         published::{Fetched, Issuers, PublishedKeySets, SealedKeys},
+        replays::Placed,
     },
     time::UnixMillis,
 };
@@ -137,7 +138,7 @@ pub(super) struct RequestBackend<'a> {
     kv: Kv<'a>,
     revocations: Revocations<'a>,
     counters: Counters<'a>,
-    replays: Replays<'a>,
+    replays: Placed<'a, CountedReplays<'a>>,
 }
 
 impl<'a> RequestBackend<'a> {
@@ -149,10 +150,7 @@ impl<'a> RequestBackend<'a> {
             kv: gate.kv(env),
             revocations: gate.revocations(env, context),
             counters: Counters::new(&gate.memory.counters, env, context),
-            replays: match gate.policy.replays {
-                policy::Replays::Memory => Replays::Memory(&gate.memory.replays),
-                policy::Replays::DurableObject => Replays::Exact(env),
-            },
+            replays: Placed::new(gate.policy.replays, &gate.memory.replays, CountedReplays(env)),
         }
     }
 }
@@ -161,7 +159,7 @@ impl<'a> Backend for RequestBackend<'a> {
     type Keys = Kv<'a>;
     type Revocations = Revocations<'a>;
     type Counters = Counters<'a>;
-    type Replays = Replays<'a>;
+    type Replays = Placed<'a, CountedReplays<'a>>;
 
     fn keys(&self) -> &Self::Keys {
         &self.kv
@@ -179,7 +177,7 @@ impl<'a> Backend for RequestBackend<'a> {
         &self.gate.memory.failures
     }
 
-    fn replays(&self) -> &Replays<'a> {
+    fn replays(&self) -> &Self::Replays {
         &self.replays
     }
 

@@ -8,7 +8,7 @@ use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{clock, deadline, fault::report, kv};
+use super::{alarm::Alarm, clock, deadline, fault::report, kv};
 use crate::{
     base64url,
     revocation::{
@@ -70,7 +70,7 @@ pub struct RevocationLedger {
     state: State,
     env: Env,
     ledger: RefCell<Result<Ledger>>,
-    alarm_at: Cell<Option<UnixMillis>>,
+    alarm: Alarm,
     swept_at: Cell<UnixMillis>,
 }
 
@@ -78,7 +78,7 @@ impl DurableObject for RevocationLedger {
     fn new(state: State, env: Env) -> Self {
         let ledger = RefCell::new(load(&state));
         let swept_at = Cell::new(UnixMillis::from_millis(0));
-        Self { state, env, ledger, alarm_at: Cell::new(None), swept_at }
+        Self { state, env, ledger, alarm: Alarm::default(), swept_at }
     }
 
     /// The first line of the body is what is asked, the rest what about.
@@ -101,7 +101,7 @@ impl DurableObject for RevocationLedger {
 
     /// Never fails: the platform would give up after some tries, and there would be no next alarm.
     async fn alarm(&self) -> Result<Response> {
-        self.alarm_at.set(None);
+        self.alarm.went_off();
         if let Err(fault) = self.work().await {
             report(&fault.to_string());
         }
@@ -392,17 +392,10 @@ impl RevocationLedger {
         let Some(at) = self.readable()?.wake_at(first_end, self.swept_at.get(), now) else {
             return Ok(());
         };
-        if self.alarm_at.get().is_some_and(|set| set <= at) {
+        if self.alarm.time().is_some_and(|set| set <= at) {
             return Ok(());
         }
-        self.alarm_at.set(Some(at));
-        let wait = i64::try_from(at.millis_since(now)).unwrap_or(i64::MAX);
-        let set = self.state.storage().set_alarm(wait).await;
-        if set.is_err() {
-            // There is none: the next request tries again.
-            self.alarm_at.set(None);
-        }
-        set
+        self.alarm.set(&self.state, at, now).await
     }
 
     async fn put(&self, name: &str, bytes: &[u8], ttl_secs: u64) -> Result<()> {

@@ -7,21 +7,20 @@ use serde::Deserialize;
 
 use super::task::{Desk, Job};
 use crate::api_key::KeyId;
-use crate::dpop::ReplayKey;
 use crate::error::Error;
 use crate::guard::{Backend, Identity};
 use crate::js::host::{self, Verdict as SignatureVerdict};
 use crate::jws::HostCheck;
 use crate::keys::KeySet;
-use crate::policy::{CacheSecs, LimitStore, Policy, Records, Replays as Place};
+use crate::policy::{CacheSecs, LimitStore, Policy, Records};
 use crate::rate::{Limit, Verdict};
 use crate::store::bounded::BoundedMap;
 use crate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
 use crate::store::memory::{MemoryCounters, MemoryReplays};
 use crate::store::published::{Fetched, Issuers, PublishedKeySets, SealedKeys};
-use crate::store::replays::SharedReplays;
+use crate::store::replays::{Placed, SharedReplays};
 use crate::store::shared::{SharedCounters, SwapStore};
-use crate::store::{CounterGroup, CounterStore, Page, ReplayStore, StoreError};
+use crate::store::{CounterGroup, CounterStore, Page, StoreError};
 use crate::time::{UnixMillis, UnixTime};
 
 /// How often the last use of a key is written down; nobody needs it finer.
@@ -87,7 +86,7 @@ pub(super) struct HostBackend<'a> {
     keys: Keyed<'a, HostStore<'a>>,
     revocations: Keyed<'a, HostStore<'a>>,
     counters: Counters<'a>,
-    replays: Replays<'a>,
+    replays: Placed<'a, SharedReplays<HostSwap<'a>>>,
 }
 
 impl<'a> HostBackend<'a> {
@@ -105,10 +104,11 @@ impl<'a> HostBackend<'a> {
                 memory: &gate.counters,
                 shared: SharedCounters::new(HostSwap { desk }),
             },
-            replays: match gate.policy.replays {
-                Place::Memory => Replays::Memory(&gate.replays),
-                Place::DurableObject => Replays::Shared(SharedReplays::new(HostSwap { desk })),
-            },
+            replays: Placed::new(
+                gate.policy.replays,
+                &gate.replays,
+                SharedReplays::new(HostSwap { desk }),
+            ),
         }
     }
 }
@@ -117,7 +117,7 @@ impl<'a> Backend for HostBackend<'a> {
     type Keys = Keyed<'a, HostStore<'a>>;
     type Revocations = Keyed<'a, HostStore<'a>>;
     type Counters = Counters<'a>;
-    type Replays = Replays<'a>;
+    type Replays = Placed<'a, SharedReplays<HostSwap<'a>>>;
 
     fn keys(&self) -> &Self::Keys {
         &self.keys
@@ -135,7 +135,7 @@ impl<'a> Backend for HostBackend<'a> {
         &self.gate.failures
     }
 
-    fn replays(&self) -> &Replays<'a> {
+    fn replays(&self) -> &Self::Replays {
         &self.replays
     }
 
@@ -331,27 +331,6 @@ impl CounterStore for Counters<'_> {
             LimitStore::Memory => self.memory.refund(store, group, limits, cost, now).await,
             LimitStore::DurableObject => self.shared.refund(store, group, limits, cost, now).await,
             LimitStore::Kv | LimitStore::Binding(_) => Ok(()),
-        }
-    }
-}
-
-/// Used proofs of possession, where the policy has them remembered.
-#[derive(Debug)]
-pub(super) enum Replays<'a> {
-    Memory(&'a MemoryReplays),
-    Shared(SharedReplays<HostSwap<'a>>),
-}
-
-impl ReplayStore for Replays<'_> {
-    async fn is_first(
-        &self,
-        key: &ReplayKey,
-        until: UnixMillis,
-        now: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        match self {
-            Self::Memory(memory) => memory.is_first(key, until, now).await,
-            Self::Shared(shared) => shared.is_first(key, until, now).await,
         }
     }
 }
