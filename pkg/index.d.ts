@@ -403,7 +403,8 @@ export interface KvNamespaceLike {
 
 /**
  * A store over a KV namespace: for revocation and keys. KV shows a write elsewhere after 60 s or more, keeps nothing for less than
- * 60 s, and cannot compare and set, so it holds no exact counters.
+ * 60 s, and cannot compare and set, so it holds no exact counters. What lives longer than 2³¹ - 1 s (68 years), KV keeps until it is
+ * removed; an entry or record is ignored from its own end on all the same.
  * @throws {EdgegateError} `CONFIG_ERROR`
  */
 export function kvStore(binding: KvNamespaceLike, options?: {

@@ -5,6 +5,8 @@ import { checkNames, string } from '../options.js';
 const MAX_BULK = 100;
 /** KV takes no shorter time to live. What must not be believed after its own end says so itself. */
 const MIN_TTL_SECS = 60;
+/** Its `expirationTtl` is an integer of 32 bits. What ends later says so itself, and stays in KV. */
+const MAX_TTL_SECS = 2 ** 31 - 1;
 /** KV takes no longer key. The gate's own have at most 85 bytes. */
 const MAX_PREFIX_BYTES = 400;
 
@@ -35,8 +37,7 @@ class KvStore {
   }
 
   async put(key, value, { ttlSecs } = {}) {
-    const options = ttlSecs === undefined ? {} : { expirationTtl: Math.max(MIN_TTL_SECS, Math.ceil(ttlSecs)) };
-    await this.#binding.put(this.#prefix + key, value, options);
+    await this.#binding.put(this.#prefix + key, value, expiry(ttlSecs));
   }
 
   async delete(key) {
@@ -60,6 +61,11 @@ class KvStore {
     }
     return Promise.all(names.map((name) => this.#binding.get(name)));
   }
+}
+
+function expiry(ttlSecs) {
+  if (ttlSecs === undefined || ttlSecs > MAX_TTL_SECS) return {};
+  return { expirationTtl: Math.max(MIN_TTL_SECS, Math.ceil(ttlSecs)) };
 }
 
 function checkPrefix(prefix) {
