@@ -384,8 +384,9 @@ export interface ExactStore extends Store {
 }
 
 /**
- * A store in the memory of this process: for one process, and for tests. Once it holds `maxEntries` (100,000 by default) that
- * have not expired, it takes no more, since forgetting would undo a revocation or give a limit back.
+ * A store in the memory of this process: for one process, and for tests. It takes `maxEntries` (100,000 by default) counters, as many
+ * used proofs, and as many of everything else, so that callers cannot fill the room of revocations and keys. Once it holds as many of
+ * a kind that have not expired, it takes no more of that kind, since forgetting would undo a revocation or give a limit back.
  */
 export function memoryStore(options?: {
   maxEntries?: number | undefined;

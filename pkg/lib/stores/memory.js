@@ -1,66 +1,91 @@
 import { configError } from '../errors.js';
 import { checkNames, clock } from '../options.js';
+import { REQUEST_SPACES } from './spaces.js';
 
-/** At some 500 bytes each, 50 MB. */
+/** At some 500 bytes each, 50 MB; counters and used proofs are shorter. */
 const DEFAULT_MAX_ENTRIES = 100_000;
 
 /** `memoryStore` of index.d.ts. */
 class MemoryStore {
-  #values = new Map();
-  /** The time before which there is nothing to forget. */
-  #nothingEndsBefore = Infinity;
-  #maxEntries;
+  /** By what names begin with; the last one takes all others. */
+  #spaces;
   #clock;
 
   constructor(options = {}) {
     checkNames(options, ['maxEntries', 'now'], '');
     const { maxEntries = DEFAULT_MAX_ENTRIES, now } = options;
     if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) throw configError('maxEntries', 'expected at least 1');
-    this.#maxEntries = maxEntries;
+    this.#spaces = [...REQUEST_SPACES, ''].map((prefix) => ({ prefix, entries: new Entries(maxEntries) }));
     this.#clock = clock(now);
   }
 
   async get(keys) {
     const now = this.#clock();
-    return keys.map((key) => this.#find(key, now));
+    return keys.map((key) => this.#of(key).find(key, now));
   }
 
   async put(key, value, { ttlSecs } = {}) {
-    this.#set(key, value, ttlSecs, this.#clock());
+    this.#of(key).set(key, value, ttlSecs, this.#clock());
   }
 
   async delete(key) {
-    this.#values.delete(key);
+    this.#of(key).delete(key);
   }
 
   /** In the order of the names; the cursor is the last one of the page before. */
   async list(prefix, { cursor, limit }) {
     const now = this.#clock();
-    const keys = [];
-    for (const [key, { until }] of this.#values) {
-      if (now < until && key.startsWith(prefix) && (cursor === undefined || key > cursor)) keys.push(key);
-    }
+    const keys = this.#spaces.flatMap(({ entries }) => entries.names(prefix, now)).filter((key) => cursor === undefined || key > cursor);
     keys.sort((a, b) => (a < b ? -1 : 1));
     return { keys: keys.slice(0, limit), cursor: keys.length > limit ? keys[limit - 1] : undefined };
   }
 
   async compareAndSet(key, expected, next, { ttlSecs } = {}) {
     const now = this.#clock();
-    if (this.#find(key, now) !== expected) return false;
-    this.#set(key, next, ttlSecs, now);
+    const entries = this.#of(key);
+    if (entries.find(key, now) !== expected) return false;
+    entries.set(key, next, ttlSecs, now);
     return true;
   }
 
-  #find(key, now) {
+  #of(key) {
+    return this.#spaces.find(({ prefix }) => key.startsWith(prefix)).entries;
+  }
+}
+
+/** The entries of a space, which has its own room. */
+class Entries {
+  #values = new Map();
+  /** The time before which there is nothing to forget. */
+  #nothingEndsBefore = Infinity;
+  #max;
+
+  constructor(max) {
+    this.#max = max;
+  }
+
+  find(key, now) {
     const found = this.#values.get(key);
     return found !== undefined && now < found.until ? found.value : null;
   }
 
-  #set(key, value, ttlSecs, now) {
-    if (this.#values.size >= this.#maxEntries && !this.#values.has(key)) this.#makeRoom(now);
+  names(prefix, now) {
+    const names = [];
+    for (const [key, { until }] of this.#values) {
+      if (now < until && key.startsWith(prefix)) names.push(key);
+    }
+    return names;
+  }
+
+  set(key, value, ttlSecs, now) {
+    if (this.#values.size >= this.#max && !this.#values.has(key)) this.#makeRoom(now);
     const until = ttlSecs === undefined ? Infinity : now + ttlSecs * 1000;
     this.#nothingEndsBefore = Math.min(this.#nothingEndsBefore, until);
     this.#values.set(key, { value, until });
+  }
+
+  delete(key) {
+    this.#values.delete(key);
   }
 
   /**
@@ -76,7 +101,7 @@ class MemoryStore {
       }
       this.#nothingEndsBefore = next;
     }
-    if (this.#values.size >= this.#maxEntries) throw new Error(`the memory store is full: maxEntries is ${this.#maxEntries}`);
+    if (this.#values.size >= this.#max) throw new Error(`the memory store is full: maxEntries is ${this.#max}`);
   }
 }
 
