@@ -413,19 +413,30 @@ export function kvStore(binding: KvNamespaceLike, options?: {
   prefix?: string | undefined;
 }): Store;
 
-/** What the store needs of a client: `sendCommand` of redis (node-redis 4 or later), or `call` of ioredis. */
+/**
+ * What the store needs of a client, which it tells by what it can do: `sendCommand` of redis (node-redis 4 or later), which has other
+ * parameters in what `createSentinel` and `createCluster` return, or `call` of ioredis.
+ */
 export type RedisClientLike =
   | { sendCommand(words: string[]): Promise<unknown> }
+  | { sendCommand(isReadonly: boolean | undefined, words: string[]): Promise<unknown>; getMasterNode(): unknown }
+  | {
+    sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, words: string[]): Promise<unknown>;
+    masters: { host: string; port: number }[];
+    nodeClient(node: never): unknown;
+  }
   | { call(command: string, ...words: string[]): Promise<unknown> };
 
 /**
- * A store over one Redis (6 or later), also behind Sentinel; no cluster. The client has to be connected; it stays the caller's to
- * close. Counters of all processes that share it are exact, as long as Redis loses no acknowledged write: a failover to a
- * replica that lags may forget some.
+ * A store over Redis (6 or later): a client or pool of one server, behind Sentinel, or of a cluster. The client has to be connected; it
+ * stays the caller's to close, and its `keyPrefix` counts. Counters of all processes that share it are exact, as long as Redis loses no
+ * acknowledged write: a failover to a replica that lags may forget some, and revocations too. Replicas are not read.
+ *
+ * Redis has to permit GET, SET, DEL, SCAN and EVAL; in a cluster CLUSTER NODES too, for listings, which need all of its servers.
  * @throws {EdgegateError} `CONFIG_ERROR`
  */
 export function redisStore(client: RedisClientLike, options?: {
-  /** What keys begin with in Redis. Default `edgegate:`. */
+  /** What keys begin with in Redis, after the client's own `keyPrefix`. Default `edgegate:`. */
   prefix?: string | undefined;
 }): ExactStore;
 

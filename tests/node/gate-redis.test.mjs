@@ -1,4 +1,4 @@
-// createGate over a real redis-server, by both clients.
+// createGate over real Redis servers, by every kind of client.
 
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
@@ -10,38 +10,27 @@ import * as jose from 'jose';
 
 import { EdgegateError, redisStore } from '../../pkg/wasm/node.js';
 import { token as tokenNow } from '../worker/harness.mjs';
-import { NOW, SECRETS, apiKey, bearer, gateOf, keyIdOf, policy, record, request, token } from './gate.mjs';
-import { CLIENTS, startRedis } from './redis-server.mjs';
+import { ISSUER, NOW, SECRETS, apiKey, bearer, gateOf, keyIdOf, policy, record, request, token } from './gate.mjs';
+import { CLIENTS, KINDS, namesOf, startAll } from './redis-server.mjs';
 import { refusalOf } from './support.mjs';
 
 let redis;
 before(async () => {
-  redis = await startRedis();
+  redis = await startAll();
 });
 after(() => redis?.stop());
 
-/** All pages together. */
-async function namesOf(store, prefix, limit) {
-  const found = [];
-  let cursor;
-  do {
-    const page = await store.list(prefix, { cursor, limit });
-    assert.ok(page.keys.length <= limit);
-    found.push(...page.keys);
-    cursor = page.cursor;
-  } while (cursor !== undefined);
-  return found;
-}
-
-for (const [kind, connect] of Object.entries(CLIENTS)) {
+for (const [kind, { on, outer = '', connect }] of Object.entries(KINDS)) {
   describe(`by ${kind}`, () => {
     let client;
     let close;
+    let inspector;
     before(async () => {
-      ({ client, close } = await connect(redis.port));
+      ({ client, close } = await connect(redis[on]));
+      inspector = redis[on].inspect();
     });
-    after(() => close?.());
-    const send = (...words) => (kind === 'redis' ? client.sendCommand(words) : client.call(...words));
+    after(() => Promise.all([close?.(), inspector?.close()]));
+    const send = (command, key, ...words) => inspector.send(command, outer + key, ...words);
 
     test('values, times to live and names are as Redis has them', async () => {
       const store = redisStore(client, { prefix: `${kind}-a*b:` });
@@ -51,7 +40,8 @@ for (const [kind, connect] of Object.entries(CLIENTS)) {
       assert.equal(await send('TTL', `${kind}-a*b:x/1`), -1);
       assert.ok([61, 62].includes(await send('TTL', `${kind}-a*b:x/2`)));
       await send('SET', `${kind}-aXb:x/9`, 'not ours');
-      assert.deepEqual((await namesOf(store, 'x/', 10)).sort(), ['x/1', 'x/2']);
+      await inspector.send('SET', `${kind}-a*b:x/8`, 'not ours, unless nothing comes before');
+      assert.deepEqual((await namesOf(store, 'x/', 10)).sort(), outer === '' ? ['x/1', 'x/2', 'x/8'] : ['x/1', 'x/2']);
       await store.delete('x/1');
       await store.delete('x/1');
       assert.deepEqual(await store.get(['x/1']), [null]);
@@ -73,6 +63,28 @@ for (const [kind, connect] of Object.entries(CLIENTS)) {
       const names = Array.from({ length: 2500 }, (_, index) => `n/${index}`);
       await Promise.all(names.map((name) => store.put(name, '', {})));
       assert.deepEqual((await namesOf(store, 'n/', 100)).sort(), names.sort());
+      await assert.rejects(store.list('n/', { cursor: '0:', limit: 10 }), { message: 'not a cursor of this store' });
+    });
+
+    test('a time to live beyond what Redis can count is none', async () => {
+      const store = redisStore(client, { prefix: `${kind}-long:` });
+      for (const ttlSecs of [8e9, Number.MAX_SAFE_INTEGER, 2 ** 63, 1e30, Infinity]) {
+        await store.put('put', 'a', { ttlSecs });
+        assert.equal(await store.compareAndSet(`swapped ${ttlSecs}`, null, 'b', { ttlSecs }), true);
+        assert.deepEqual(await store.get(['put', `swapped ${ttlSecs}`]), ['a', 'b']);
+      }
+      assert.equal(await send('TTL', `${kind}-long:put`), -1);
+    });
+
+    test('what the gate revokes and mints is listed', async () => {
+      const store = redisStore(client, { prefix: `${kind}-listed:` });
+      const { gate } = gateOf({ stores: { revocation: store, keys: store, counters: store } });
+      const { id } = await gate.keys.mint({ name: 'n', owner: 'alice', scopes: ['read:posts'] });
+      await gate.revocations.add({ iss: ISSUER, jti: 'gone' });
+      assert.deepEqual((await gate.keys.list({ owner: 'alice' })).keys.map((key) => key.id), [id]);
+      assert.deepEqual((await gate.revocations.list()).revocations.map(({ target }) => target.jti), ['gone']);
+      const ask = () => gate.check(request('/v1/posts', bearer(token({ scope: 'read:posts', jti: 'gone' }))));
+      assert.equal((await ask()).code, 'TOKEN_REVOKED');
     });
 
     test('the gate finds records and revocations there', async () => {
@@ -133,7 +145,7 @@ test('exactly the limit of 200 at once, by two processes with a client each', as
   const children = Object.keys(CLIENTS).map((kind) => ({ kind, child: fork(file) }));
   try {
     const given = {
-      port: redis.port, policy: policy({ limits }), secrets: SECRETS, authorization: `Bearer ${tokenNow()}`, times: 100,
+      port: redis.one.port, policy: policy({ limits }), secrets: SECRETS, authorization: `Bearer ${tokenNow()}`, times: 100,
     };
     await Promise.all(children.map(async ({ kind, child }) => {
       child.send({ ...given, kind });
@@ -149,28 +161,43 @@ test('exactly the limit of 200 at once, by two processes with a client each', as
   }
 });
 
-test('a Redis that is gone is a store that does not answer', async () => {
-  for (const connect of Object.values(CLIENTS)) {
-    const own = await startRedis();
-    const { client, close } = await connect(own.port);
-    try {
-      const { gate } = gateOf({ stores: { revocation: redisStore(client) } });
-      const ask = () => gate.check(request('/v1/posts', bearer(token({ scope: 'read:posts', jti: 'x' }))));
-      await own.stop();
-      assert.equal((await ask()).code, 'STORE_UNAVAILABLE');
-    } finally {
-      await close();
-    }
+test('what is no client, or not one that can be asked, is refused', () => {
+  const path = (message) => ({ code: 'CONFIG_ERROR', reason: 'config', message: `client: ${message}`, path: 'client' });
+  const refused = (client) => refusalOf(() => redisStore(client), EdgegateError);
+  for (const client of [undefined, {}, 'redis://x']) {
+    assert.deepEqual(refused(client), path('expected a client of redis (node-redis) or ioredis'));
   }
+  const call = () => {};
+  const sendCommand = () => {};
+  assert.deepEqual(refused({ sendCommand, options: { legacyMode: true } }), path('in legacy mode, expected a client that returns promises'));
+  assert.deepEqual(refused({ sendCommand, release() {}, watch() {} }), path('a lease of createSentinel, expected what createSentinel returned'));
+  for (const client of [{ call, options: { keyPrefix: Buffer.from('x') } }, { sendCommand, _keyPrefix: Buffer.from('x') }]) {
+    assert.deepEqual(refused(client), path('keyPrefix: expected a string'));
+  }
+  for (const scaleReads of ['slave', 'all', () => {}]) {
+    assert.deepEqual(
+      refused({ call, isCluster: true, options: { scaleReads } }),
+      path('scaleReads: expected "master", since a replica may not know a revocation yet'),
+    );
+  }
+  const fault = (problem, message) => ({ code: 'CONFIG_ERROR', reason: 'config', message: `${problem}: ${message}`, path: problem });
+  assert.deepEqual(refusalOf(() => redisStore({ call }, { prefix: 1 }), EdgegateError), fault('prefix', 'expected a string'));
 });
 
-test('what is no client is refused', () => {
-  const path = (message) => ({ code: 'CONFIG_ERROR', reason: 'config', message: `client: ${message}`, path: 'client' });
-  const cluster = { sendCommand() {}, nodeClient() {} };
-  for (const client of [undefined, {}, 'redis://x']) {
-    assert.deepEqual(refusalOf(() => redisStore(client), EdgegateError), path('expected a client of redis (node-redis) or ioredis'));
-  }
-  for (const client of [cluster, { call() {}, isCluster: true }]) {
-    assert.deepEqual(refusalOf(() => redisStore(client), EdgegateError), path('a cluster, expected a client of one Redis'));
+test('a client that gives no answers is no empty store', async () => {
+  const { client, close } = await CLIENTS.redis(redis.one.port);
+  try {
+    const store = redisStore(client.legacy());
+    const wrong = (command) => ({ message: `${command}: the client gave undefined, not what Redis answers` });
+    await assert.rejects(store.get(['x']), wrong('GET'));
+    await assert.rejects(store.put('x', '', {}), wrong('SET'));
+    await assert.rejects(store.delete('x'), wrong('DEL'));
+    await assert.rejects(store.list('x', { limit: 1 }), wrong('SCAN'));
+    await assert.rejects(store.compareAndSet('x', null, '', {}), wrong('EVAL'));
+    const { gate, events } = gateOf({ stores: { revocation: redisStore(client.legacy()) } });
+    assert.equal((await gate.check(request('/v1/posts', bearer(token({ scope: 'read:posts', jti: 'x' }))))).code, 'STORE_UNAVAILABLE');
+    assert.match(events[0].detail, /GET: the client gave undefined/);
+  } finally {
+    await close();
   }
 });

@@ -1,51 +1,217 @@
-// A redis-server of the test's own, on loopback, that keeps nothing.
+// Redis servers of the test's own, on loopback: one, several behind Sentinel, and a cluster; and each kind of client for them.
 
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import Redis from 'ioredis';
-import { createClient } from 'redis';
+import { RESP_TYPES, createClient, createClientPool, createCluster, createSentinel } from 'redis';
 
 import { closedPort } from '../worker/harness.mjs';
 
-/** Starts it, and resolves when it takes connections. */
-export async function startRedis() {
-  const folder = mkdtempSync(path.join(tmpdir(), 'edgegate-redis-'));
-  const port = await closedPort();
-  const server = spawn('redis-server', [
-    '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--daemonize', 'no',
+const HOST = '127.0.0.1';
+const MASTER_NAME = 'gate';
+/** A node of a cluster also listens that much above its port. */
+const BUS_OFFSET = 10_000;
+const READY_MILLIS = 30_000;
+
+/**
+ * Starts one that keeps nothing, and resolves when it takes connections. `settings` are more of its command line; `port` that of one
+ * that was there before.
+ */
+export async function startRedis(settings = [], port = undefined) {
+  const own = port ?? await closedPort();
+  const { stop } = await start(own, 'Ready to accept connections', [
+    '--port', String(own), '--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', ...settings,
   ]);
+  return { port: own, inspect: () => inspector(new Redis({ ...QUIET, host: HOST, port: own })), stop };
+}
+
+/** A master, a replica, and one Sentinel, which alone decides that the master is down. */
+export async function startSentinel() {
+  const started = [];
+  const stop = () => Promise.all(started.map((server) => server.stop()));
+  try {
+    const begin = async (server) => started.push(await server);
+    await begin(startRedis());
+    const [master] = started;
+    await begin(startRedis(['--replicaof', HOST, String(master.port)]));
+    const [, replica] = started;
+    await until(async () => (await askOnce(replica.port, 'INFO', 'replication')).includes('master_link_status:up'));
+    const port = await closedPort();
+    await begin(start(port, '+monitor', ['--sentinel'], [
+      `port ${port}`, `sentinel monitor ${MASTER_NAME} ${HOST} ${master.port} 1`,
+      `sentinel down-after-milliseconds ${MASTER_NAME} 500`, `sentinel failover-timeout ${MASTER_NAME} 5000`,
+    ]));
+    await until(async () => (await askOnce(port, 'SENTINEL', 'REPLICAS', MASTER_NAME)).length === 1);
+    return { port, master, replica, inspect: master.inspect, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Three masters, without replicas. */
+export async function startCluster() {
+  const started = [];
+  const stop = () => Promise.all(started.map((server) => server.stop()));
+  try {
+    for (let place = 0; place < 3; place += 1) {
+      started.push(await startRedis(['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000'], await portWithBus()));
+    }
+    const ports = started.map(({ port }) => port);
+    const nodes = ports.map((port) => `${HOST}:${port}`);
+    await promisify(execFile)('redis-cli', ['--cluster', 'create', ...nodes, '--cluster-yes']);
+    for (const port of ports) await until(async () => (await askOnce(port, 'CLUSTER', 'INFO')).includes('cluster_state:ok'));
+    return { ports, nodes: started, inspect: () => inspector(new Redis.Cluster(ports.map(nodeAt), { redisOptions: QUIET })), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** One of each, by the names that [`KINDS`] use. */
+export async function startAll() {
+  const [one, sentinel, cluster] = await Promise.all([startRedis(), startSentinel(), startCluster()]);
+  return { one, sentinel, cluster, stop: () => Promise.all([one, sentinel, cluster].map((started) => started.stop())) };
+}
+
+/** Clients that do not wait for a server that is gone. */
+const QUIET = { retryStrategy: null, maxRetriesPerRequest: 0, lazyConnect: true };
+const nodeAt = (port) => ({ host: HOST, port });
+
+const nodeRedis = async (client) => {
+  client.on('error', () => {});
+  await client.connect();
+  return { client, close: async () => client.destroy() };
+};
+const ioredis = async (client) => {
+  client.on('error', () => {});
+  await client.connect();
+  return { client, close: async () => client.disconnect() };
+};
+const socket = (port) => ({ ...nodeAt(port), reconnectStrategy: false });
+
+/** Both clients of one server, connected; `close` has to be called. */
+export const CLIENTS = {
+  redis: (port, options = {}) => nodeRedis(createClient({ socket: socket(port), ...options })),
+  ioredis: (port, options = {}) => ioredis(new Redis({ ...QUIET, ...nodeAt(port), ...options })),
+};
+
+/** Every kind of client, for what [`startAll`] started; `outer` is what the client itself puts before keys. */
+export const KINDS = {
+  redis: { on: 'one', connect: ({ port }) => CLIENTS.redis(port) },
+  'a pool of redis, by RESP 2': {
+    on: 'one', connect: ({ port }) => nodeRedis(createClientPool({ socket: socket(port), RESP: 2 }, { minimum: 2, maximum: 4 })),
+  },
+  'redis with a prefix and other types': {
+    on: 'one',
+    outer: 'a[*]:',
+    connect: async ({ port }) => {
+      const { client, close } = await CLIENTS.redis(port, { keyPrefix: 'a[*]:' });
+      const types = { [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.SIMPLE_STRING]: Buffer, [RESP_TYPES.NUMBER]: String };
+      return { client: client.withTypeMapping(types), close };
+    },
+  },
+  'createSentinel of redis': {
+    on: 'sentinel',
+    connect: ({ port }) => nodeRedis(createSentinel({ name: MASTER_NAME, sentinelRootNodes: [nodeAt(port)], replicaPoolSize: 1 })),
+  },
+  'createCluster of redis': {
+    on: 'cluster', connect: ({ ports }) => nodeRedis(createCluster({ rootNodes: ports.slice(0, 1).map((port) => ({ socket: nodeAt(port) })) })),
+  },
+  ioredis: { on: 'one', connect: ({ port }) => CLIENTS.ioredis(port) },
+  'ioredis with a prefix, automatic pipelines and numbers as texts': {
+    on: 'one',
+    outer: 'b?:',
+    connect: ({ port }) => CLIENTS.ioredis(port, { keyPrefix: 'b?:', enableAutoPipelining: true, stringNumbers: true }),
+  },
+  'ioredis behind Sentinel': {
+    on: 'sentinel',
+    connect: ({ port }) => ioredis(new Redis({ sentinels: [nodeAt(port)], name: MASTER_NAME, lazyConnect: true })),
+  },
+  'a cluster of ioredis': {
+    on: 'cluster', connect: ({ ports }) => ioredis(new Redis.Cluster(ports.slice(0, 1).map(nodeAt), { lazyConnect: true })),
+  },
+  'a cluster of ioredis with a prefix and automatic pipelines': {
+    on: 'cluster',
+    outer: 'c:',
+    connect: ({ ports }) => ioredis(new Redis.Cluster(ports.map(nodeAt), { lazyConnect: true, keyPrefix: 'c:', enableAutoPipelining: true })),
+  },
+};
+
+/** The keys of all pages of a store together. */
+export async function namesOf(store, prefix, limit) {
+  const found = [];
+  let cursor;
+  do {
+    const page = await store.list(prefix, { cursor, limit });
+    assert.ok(page.keys.length <= limit);
+    found.push(...page.keys);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return found;
+}
+
+/** Polls, since servers agree with each other when they do. */
+export async function until(holds) {
+  const end = Date.now() + READY_MILLIS;
+  for (;;) {
+    const found = await holds();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`not within ${READY_MILLIS} ms: ${holds}`);
+    await pause(50);
+  }
+}
+
+/** Sends one command to the server at the port. */
+export async function askOnce(port, ...words) {
+  const { client, close } = await CLIENTS.ioredis(port);
+  try {
+    return await client.call(...words);
+  } finally {
+    await close();
+  }
+}
+
+/** Looks at what is in the servers, past the client that is tested. */
+function inspector(client) {
+  client.on('error', () => {});
+  return { send: (...words) => client.call(...words), close: () => client.disconnect() };
+}
+
+async function portWithBus() {
+  for (;;) {
+    const port = await closedPort();
+    if (port + BUS_OFFSET <= 0xffff) return port;
+  }
+}
+
+/** Starts `redis-server` in a folder of its own, with the lines of a configuration file if there are any. */
+async function start(port, ready, settings, lines = []) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'edgegate-redis-'));
+  const file = path.join(folder, 'redis.conf');
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  const server = spawn('redis-server', [file, '--bind', HOST, '--dir', folder, '--daemonize', 'no', ...settings]);
   const stop = async () => {
     const ended = new Promise((resolve) => { server.once('exit', resolve); });
-    server.kill('SIGKILL');
-    await ended;
+    if (server.exitCode === null && server.signalCode === null) {
+      server.kill('SIGKILL');
+      await ended;
+    }
     rmSync(folder, { recursive: true, force: true });
   };
   let output = '';
   await new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.once('exit', (code) => reject(new Error(`redis-server ended with ${code}: ${output}`)));
+    server.once('exit', (code) => reject(new Error(`redis-server on ${port} ended with ${code}: ${output}`)));
     server.stdout.on('data', (chunk) => {
       output += chunk;
-      if (output.includes('Ready to accept connections')) resolve();
+      if (output.includes(ready)) resolve();
     });
   });
-  return { port, stop };
+  return { stop };
 }
-
-/** Each kind of client, connected; `close` has to be called. */
-export const CLIENTS = {
-  redis: async (port) => {
-    const client = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: false } });
-    client.on('error', () => {});
-    await client.connect();
-    return { client, close: async () => client.destroy() };
-  },
-  ioredis: async (port) => {
-    const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
-    client.on('error', () => {});
-    await client.connect();
-    return { client, close: async () => client.disconnect() };
-  },
-};

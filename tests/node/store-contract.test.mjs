@@ -1,5 +1,5 @@
 // The contract that every store has to keep (tests/support/contract.rs, the suite of the Rust crate) over the package's stores:
-// in memory, in Workers KV, and in Redis by both clients. The suite runs natively and sends the jobs of a gate.
+// in memory, in Workers KV, and in Redis by every kind of client. The suite runs natively and sends the jobs of a gate.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -12,7 +12,7 @@ import { Miniflare } from 'miniflare';
 import { Jobs } from '../../pkg/lib/gate-jobs.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
 import { kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
-import { CLIENTS, startRedis } from './redis-server.mjs';
+import { KINDS, startAll } from './redis-server.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const CASES = [
@@ -33,7 +33,7 @@ before(async () => {
   });
   program = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
     .find(({ target, executable }) => target?.name === 'store_contract' && executable).executable;
-  redis = await startRedis();
+  redis = await startAll();
   mf = new Miniflare({ modules: true, script: 'export default {}', kvNamespaces: ['KV'], cf: false });
   await mf.ready;
 });
@@ -83,12 +83,12 @@ describe('in Workers KV', () => {
   }
 });
 
-for (const [kind, connect] of Object.entries(CLIENTS)) {
+for (const [kind, { on, connect }] of Object.entries(KINDS)) {
   describe(`in Redis, by ${kind}`, () => {
     let client;
     let close;
     before(async () => {
-      ({ client, close } = await connect(redis.port));
+      ({ client, close } = await connect(redis[on]));
     });
     after(() => close?.());
     for (const name of [...CASES, ...COUNTER_CASES]) {

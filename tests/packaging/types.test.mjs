@@ -143,3 +143,30 @@ test('the adapters fit their frameworks', async () => {
   const flags = ['--strict', '--noEmit', '--skipLibCheck', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
   await run(program('tsc'), [...flags, 'adapters.mts', 'adapters-wrong.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
 });
+
+test('every kind of client of Redis fits its store', async () => {
+  for (const name of ['ioredis', 'redis']) symlinkSync(path.join(ROOT, 'node_modules', name), project.path(`node_modules/${name}`), 'junction');
+  project.write('redis.mts', `
+    import { Redis, Cluster } from 'ioredis';
+    import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
+    import { redisStore, type ExactStore } from 'edgegate';
+
+    export const stores: ExactStore[] = [
+      redisStore(createClient({ keyPrefix: 'x' })),
+      redisStore(createClient().withTypeMapping({ 36: String })),
+      redisStore(createClientPool()),
+      redisStore(createSentinel({ name: 'a', sentinelRootNodes: [{ host: 'a', port: 1 }] })),
+      redisStore(createCluster({ rootNodes: [] }), { prefix: 'x' }),
+      redisStore(new Redis()),
+      redisStore(new Cluster([])),
+      redisStore({ call: async (command: string, ...words: string[]) => [command, ...words] }),
+      redisStore({ sendCommand: async (words: string[]) => words }),
+    ];
+    // @ts-expect-error
+    redisStore({});
+    // @ts-expect-error
+    redisStore('redis://x');
+  `);
+  const flags = ['--strict', '--noEmit', '--skipLibCheck', '--exactOptionalPropertyTypes', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
+  await run(program('tsc'), [...flags, 'redis.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+});

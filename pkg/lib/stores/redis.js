@@ -1,11 +1,14 @@
 import { configError } from '../errors.js';
 import { checkNames } from '../options.js';
+import { connectionTo } from './redis-client.js';
 
 const DEFAULT_PREFIX = 'edgegate:';
 /** How many names Redis looks at in one step of a listing. */
 const SCAN_COUNT = 1000;
 /** Steps of one page: a page may be empty and go on, so that no call scans a large database in one go. */
 const MAX_SCANS = 20;
+/** Redis counts the milliseconds to an end in 63 bits, and this many seconds are written without an exponent. */
+const MAX_TTL_SECS = Number.MAX_SAFE_INTEGER;
 
 /** In one step, which nothing comes between. `ARGV`: whether there is a value, which, the next one, its time to live. */
 const COMPARE_AND_SET = `local found = redis.call('GET', KEYS[1])
@@ -23,71 +26,113 @@ return 1`;
 
 /** `redisStore` of index.d.ts. */
 class RedisStore {
-  #send;
+  #connection;
+  /** What keys begin with in commands, and in Redis. */
   #prefix;
+  #wholePrefix;
 
   constructor(client, options = {}) {
     checkNames(options, ['prefix'], '');
     const { prefix = DEFAULT_PREFIX } = options;
     if (typeof prefix !== 'string') throw configError('prefix', 'expected a string');
-    this.#send = senderOf(client);
-    this.#prefix = prefix;
+    this.#connection = connectionTo(client);
+    const { keyPrefix, addsPrefix } = this.#connection;
+    this.#wholePrefix = keyPrefix + prefix;
+    this.#prefix = addsPrefix ? prefix : this.#wholePrefix;
   }
 
   /** Sent together: both clients put what is asked in one go into one packet. */
   async get(keys) {
-    return Promise.all(keys.map((key) => this.#send('GET', this.#prefix + key)));
+    return Promise.all(keys.map(async (key) => textOrNull(await this.#ask('GET', key))));
   }
 
   async put(key, value, { ttlSecs } = {}) {
-    const ending = ttlSecs === undefined ? [] : ['EX', seconds(ttlSecs)];
-    await this.#send('SET', this.#prefix + key, value, ...ending);
+    checkDone(await this.#ask('SET', key, value, ...endingOf(ttlSecs)));
   }
 
   async delete(key) {
-    await this.#send('DEL', this.#prefix + key);
+    const removed = await this.#ask('DEL', key);
+    if (!isNumber(removed)) throw unexpected('DEL', removed);
   }
 
   /**
-   * The cursor is that of `SCAN` and the last name that was given of its step. Redis may name one twice while its
-   * table grows; it leaves none out that was there all the time.
+   * The cursor is that of `SCAN`, the server that gave it, and the last name that was given of its step. Redis may name one twice
+   * while its table grows; it leaves none out that was there all the time.
    */
   async list(prefix, { cursor, limit }) {
-    const pattern = `${(this.#prefix + prefix).replace(/[\\*?[\]]/g, '\\$&')}*`;
-    let [at, after] = positionOf(cursor);
+    const pattern = `${(this.#wholePrefix + prefix).replace(/[\\*?[\]]/g, '\\$&')}*`;
+    const servers = await this.#servers();
+    let [server, at, after] = placeOf(cursor, servers);
     for (let scans = 1; ; scans += 1) {
-      const [next, names] = await this.#send('SCAN', at, 'MATCH', pattern, 'COUNT', String(SCAN_COUNT));
-      const keys = [...new Set(names.map((name) => name.slice(this.#prefix.length)))].filter((key) => key > after).sort();
-      if (keys.length > limit) return { keys: keys.slice(0, limit), cursor: `${at}:${keys[limit - 1]}` };
-      const following = String(next) === '0' ? undefined : `${next}:`;
-      if (keys.length > 0 || following === undefined || scans === MAX_SCANS) return { keys, cursor: following };
-      [at, after] = [String(next), ''];
+      const [next, names] = scanned(await server.send(['SCAN', at, 'MATCH', pattern, 'COUNT', String(SCAN_COUNT)]));
+      const keys = [...new Set(names.map((name) => name.slice(this.#wholePrefix.length)))].filter((key) => key > after).sort();
+      if (keys.length > limit) return { keys: keys.slice(0, limit), cursor: cursorOf(server, at, keys[limit - 1]) };
+      const following = next === '0' ? servers[servers.indexOf(server) + 1] : server;
+      if (following === undefined) return { keys };
+      if (keys.length > 0 || scans === MAX_SCANS) return { keys, cursor: cursorOf(following, next, '') };
+      [server, at, after] = [following, next, ''];
     }
   }
 
   async compareAndSet(key, expected, next, { ttlSecs } = {}) {
     const is = expected === null ? ['0', ''] : ['1', expected];
-    const ending = ttlSecs === undefined ? '' : seconds(ttlSecs);
-    return (await this.#send('EVAL', COMPARE_AND_SET, '1', this.#prefix + key, ...is, next, ending)) === 1;
+    const [, ending = ''] = endingOf(ttlSecs);
+    const swapped = await this.#evaluate(COMPARE_AND_SET, key, [...is, next, ending]);
+    if (!isNumber(swapped)) throw unexpected('EVAL', swapped);
+    return Number(swapped) === 1;
+  }
+
+  #ask(command, key, ...words) {
+    const name = this.#prefix + key;
+    return this.#connection.send(name, [command, name, ...words]);
+  }
+
+  #evaluate(script, key, words) {
+    const name = this.#prefix + key;
+    return this.#connection.send(name, ['EVAL', script, '1', name, ...words]);
+  }
+
+  /** Of all servers, in the order in which a listing goes through them. */
+  async #servers() {
+    const servers = await this.#connection.servers();
+    return servers.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 }
 
-const seconds = (ttlSecs) => String(Math.max(1, Math.ceil(ttlSecs)));
+const endingOf = (ttlSecs) => (ttlSecs === undefined || ttlSecs > MAX_TTL_SECS ? [] : ['EX', String(Math.max(1, Math.ceil(ttlSecs)))]);
 
-function positionOf(cursor) {
-  if (cursor === undefined) return ['0', ''];
-  const [, at, after] = /^(\d{1,20}):(.*)$/s.exec(cursor) ?? [];
-  if (at === undefined) throw new Error('not a cursor of this store');
-  return [at, after];
+// A client that answers otherwise (by a callback, or with what it makes of a reply) must not look like an empty store.
+
+const unexpected = (command, reply) => new Error(`${command}: the client gave ${reply === null ? 'null' : typeof reply}, not what Redis answers`);
+
+const isNumber = (reply) => /^\d+$/.test(String(reply));
+
+function textOrNull(reply) {
+  if (reply !== null && typeof reply !== 'string') throw unexpected('GET', reply);
+  return reply;
 }
 
-/** Sends a command as a list of words: `call` of ioredis, `sendCommand` of redis (node-redis). */
-function senderOf(client) {
-  if (typeof client?.nodeClient === 'function') throw configError('client', 'a cluster, expected a client of one Redis');
-  if (client?.isCluster === true) throw configError('client', 'a cluster, expected a client of one Redis');
-  if (typeof client?.call === 'function') return (...words) => client.call(...words);
-  if (typeof client?.sendCommand === 'function') return (...words) => client.sendCommand(words);
-  throw configError('client', 'expected a client of redis (node-redis) or ioredis');
+function checkDone(reply) {
+  if (reply !== 'OK') throw unexpected('SET', reply);
+}
+
+function scanned(reply) {
+  if (!Array.isArray(reply) || !isNumber(reply[0]) || !Array.isArray(reply[1]) || !reply[1].every((name) => typeof name === 'string')) {
+    throw unexpected('SCAN', reply);
+  }
+  return [String(reply[0]), reply[1]];
+}
+
+const cursorOf = (server, at, after) => `${at}:${server.name}|${after}`;
+
+/** The server, the cursor for it, and the name after which to go on. */
+function placeOf(cursor, servers) {
+  if (cursor === undefined) return [servers[0], '0', ''];
+  const [, at, name, after] = /^(\d{1,20}):([^|]*)\|(.*)$/s.exec(cursor) ?? [];
+  if (at === undefined) throw new Error('not a cursor of this store');
+  const server = servers.find((one) => one.name === name);
+  if (server === undefined) throw new Error('the cluster has changed since the listing began: list again');
+  return [server, at, after];
 }
 
 export const redisStore = (client, options) => new RedisStore(client, options);
