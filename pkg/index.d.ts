@@ -432,12 +432,19 @@ export type RedisClientLike =
  * stays the caller's to close, and its `keyPrefix` counts. Counters of all processes that share it are exact, as long as Redis loses no
  * acknowledged write: a failover to a replica that lags may forget some, and revocations too. Replicas are not read.
  *
- * Redis has to permit GET, SET, DEL, SCAN and EVAL; in a cluster CLUSTER NODES too, for listings, which need all of its servers.
+ * Before the first use it asks each server for `maxmemory-policy`, and fails with `CONFIG_ERROR` as long as that is not `noeviction`: a
+ * Redis that evicts undoes revocations and gives limits back when somebody fills it. It has to permit GET, SET, DEL, SCAN, EVAL and
+ * INFO; in a cluster CLUSTER NODES too, for listings and the first use need all of its servers.
  * @throws {EdgegateError} `CONFIG_ERROR`
  */
 export function redisStore(client: RedisClientLike, options?: {
   /** What keys begin with in Redis, after the client's own `keyPrefix`. Default `edgegate:`. */
   prefix?: string | undefined;
+  /**
+   * What is in this store may be lost, for instance as it is for `stores.jwks` only; or INFO is not permitted, and the operator knows
+   * that the policy is `noeviction`. It is not asked then. Default `false`.
+   */
+  evictionAllowed?: boolean | undefined;
 }): ExactStore;
 
 export interface GateOptions {

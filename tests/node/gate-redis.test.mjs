@@ -182,12 +182,14 @@ test('what is no client, or not one that can be asked, is refused', () => {
   }
   const fault = (problem, message) => ({ code: 'CONFIG_ERROR', reason: 'config', message: `${problem}: ${message}`, path: problem });
   assert.deepEqual(refusalOf(() => redisStore({ call }, { prefix: 1 }), EdgegateError), fault('prefix', 'expected a string'));
+  const evictionAllowed = 'yes';
+  assert.deepEqual(refusalOf(() => redisStore({ call }, { evictionAllowed }), EdgegateError), fault('evictionAllowed', 'expected true or false'));
 });
 
 test('a client that gives no answers is no empty store', async () => {
   const { client, close } = await CLIENTS.redis(redis.one.port);
   try {
-    const store = redisStore(client.legacy());
+    const store = redisStore(client.legacy(), { evictionAllowed: true });
     const wrong = (command) => ({ message: `${command}: the client gave undefined, not what Redis answers` });
     await assert.rejects(store.get(['x']), wrong('GET'));
     await assert.rejects(store.put('x', '', {}), wrong('SET'));
@@ -196,7 +198,7 @@ test('a client that gives no answers is no empty store', async () => {
     await assert.rejects(store.compareAndSet('x', null, '', {}), wrong('EVAL'));
     const { gate, events } = gateOf({ stores: { revocation: redisStore(client.legacy()) } });
     assert.equal((await gate.check(request('/v1/posts', bearer(token({ scope: 'read:posts', jti: 'x' }))))).code, 'STORE_UNAVAILABLE');
-    assert.match(events[0].detail, /GET: the client gave undefined/);
+    assert.match(events[0].detail, /maxmemory-policy/);
   } finally {
     await close();
   }

@@ -1,6 +1,7 @@
 import { configError } from '../errors.js';
 import { checkNames } from '../options.js';
 import { connectionTo } from './redis-client.js';
+import { REQUEST_SPACES } from './spaces.js';
 
 const DEFAULT_PREFIX = 'edgegate:';
 /** How many names Redis looks at in one step of a listing. */
@@ -24,21 +25,30 @@ else
 end
 return 1`;
 
+/** Also where the memory is full. */
+const SET_THOUGH_FULL = `#!lua flags=allow-oom
+return redis.call('SET', KEYS[1], unpack(ARGV))`;
+
 /** `redisStore` of index.d.ts. */
 class RedisStore {
   #connection;
   /** What keys begin with in commands, and in Redis. */
   #prefix;
   #wholePrefix;
+  /** Whether it is known that Redis drops nothing, or said that it may. */
+  #mayUse;
+  #checking;
 
   constructor(client, options = {}) {
-    checkNames(options, ['prefix'], '');
-    const { prefix = DEFAULT_PREFIX } = options;
+    checkNames(options, ['prefix', 'evictionAllowed'], '');
+    const { prefix = DEFAULT_PREFIX, evictionAllowed = false } = options;
     if (typeof prefix !== 'string') throw configError('prefix', 'expected a string');
+    if (typeof evictionAllowed !== 'boolean') throw configError('evictionAllowed', 'expected true or false');
     this.#connection = connectionTo(client);
     const { keyPrefix, addsPrefix } = this.#connection;
     this.#wholePrefix = keyPrefix + prefix;
     this.#prefix = addsPrefix ? prefix : this.#wholePrefix;
+    this.#mayUse = evictionAllowed;
   }
 
   /** Sent together: both clients put what is asked in one go into one packet. */
@@ -47,7 +57,13 @@ class RedisStore {
   }
 
   async put(key, value, { ttlSecs } = {}) {
-    checkDone(await this.#ask('SET', key, value, ...endingOf(ttlSecs)));
+    const words = [value, ...endingOf(ttlSecs)];
+    try {
+      checkDone(await this.#ask('SET', key, ...words));
+    } catch (fault) {
+      if (!isFull(fault) || REQUEST_SPACES.some((space) => key.startsWith(space))) throw fault;
+      await this.#putThoughFull(key, words, fault);
+    }
   }
 
   async delete(key) {
@@ -60,6 +76,7 @@ class RedisStore {
    * while its table grows; it leaves none out that was there all the time.
    */
   async list(prefix, { cursor, limit }) {
+    if (!this.#mayUse) await this.#check();
     const pattern = `${(this.#wholePrefix + prefix).replace(/[\\*?[\]]/g, '\\$&')}*`;
     const servers = await this.#servers();
     let [server, at, after] = placeOf(cursor, servers);
@@ -82,14 +99,30 @@ class RedisStore {
     return Number(swapped) === 1;
   }
 
+  /** What callers have filled must not keep a revocation out. Redis before 7 cannot do this, and stays full. */
+  async #putThoughFull(key, words, full) {
+    let reply;
+    try {
+      reply = await this.#evaluate(SET_THOUGH_FULL, key, words);
+    } catch {
+      throw full;
+    }
+    checkDone(reply);
+  }
+
   #ask(command, key, ...words) {
     const name = this.#prefix + key;
-    return this.#connection.send(name, [command, name, ...words]);
+    return this.#send(name, [command, name, ...words]);
   }
 
   #evaluate(script, key, words) {
     const name = this.#prefix + key;
-    return this.#connection.send(name, ['EVAL', script, '1', name, ...words]);
+    return this.#send(name, ['EVAL', script, '1', name, ...words]);
+  }
+
+  async #send(name, words) {
+    if (!this.#mayUse) await this.#check();
+    return this.#connection.send(name, words);
   }
 
   /** Of all servers, in the order in which a listing goes through them. */
@@ -97,9 +130,40 @@ class RedisStore {
     const servers = await this.#connection.servers();
     return servers.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
+
+  /** Once, before the first use; again as long as the answer is no. Whoever comes meanwhile waits for the same answer. */
+  async #check() {
+    const checking = (this.#checking ??= this.#servers().then((servers) => Promise.all(servers.map(checkEviction))));
+    try {
+      await checking;
+      this.#mayUse = true;
+    } finally {
+      if (this.#checking === checking) this.#checking = undefined;
+    }
+  }
+}
+
+/**
+ * A Redis that evicts drops a revocation as soon as others have filled it, and nobody is told. `INFO` says the policy also where a
+ * managed Redis permits no `CONFIG`.
+ */
+async function checkEviction({ send }) {
+  const hint = 'or say evictionAllowed: true, if what is in this store may be lost';
+  let text;
+  try {
+    text = await send(['INFO', 'memory']);
+  } catch (fault) {
+    if (!/^(NOPERM|ERR)\b/.test(fault?.message)) throw fault;
+    throw configError('maxmemory-policy', `cannot be read, expected INFO to be permitted (${fault.message}), ${hint}`);
+  }
+  const [, found] = /^maxmemory_policy:(\S+)/m.exec(text) ?? [];
+  if (found === 'noeviction') return;
+  throw configError('maxmemory-policy', `expected noeviction, found ${found ?? 'none in INFO'}, ${hint}`);
 }
 
 const endingOf = (ttlSecs) => (ttlSecs === undefined || ttlSecs > MAX_TTL_SECS ? [] : ['EX', String(Math.max(1, Math.ceil(ttlSecs)))]);
+
+const isFull = (fault) => /^OOM\b/.test(fault?.message);
 
 // A client that answers otherwise (by a callback, or with what it makes of a reply) must not look like an empty store.
 
