@@ -430,7 +430,8 @@ export type RedisClientLike =
 /**
  * A store over Redis (6 or later): a client or pool of one server, behind Sentinel, or of a cluster. The client has to be connected; it
  * stays the caller's to close, and its `keyPrefix` counts. Counters of all processes that share it are exact, as long as Redis loses no
- * acknowledged write: a failover to a replica that lags may forget some, and revocations too. Replicas are not read.
+ * acknowledged write: a failover to a replica that lags may forget some, and revocations too. Options by which a client reads from
+ * replicas do not apply, or are refused.
  *
  * Before the first use it asks each server for `maxmemory-policy`, and fails with `CONFIG_ERROR` as long as that is not `noeviction`: a
  * Redis that evicts undoes revocations and gives limits back when somebody fills it. It has to permit GET, SET, DEL, SCAN, EVAL and

@@ -174,12 +174,11 @@ test('what is no client, or not one that can be asked, is refused', () => {
   for (const client of [{ call, options: { keyPrefix: Buffer.from('x') } }, { sendCommand, _keyPrefix: Buffer.from('x') }]) {
     assert.deepEqual(refused(client), path('keyPrefix: expected a string'));
   }
+  const replica = (option) => path(`${option}: expected "master", since a replica may not know a revocation yet`);
   for (const scaleReads of ['slave', 'all', () => {}]) {
-    assert.deepEqual(
-      refused({ call, isCluster: true, options: { scaleReads } }),
-      path('scaleReads: expected "master", since a replica may not know a revocation yet'),
-    );
+    assert.deepEqual(refused({ call, isCluster: true, options: { scaleReads } }), replica('scaleReads'));
   }
+  assert.deepEqual(refused({ call, options: { role: 'slave' } }), replica('role'));
   const fault = (problem, message) => ({ code: 'CONFIG_ERROR', reason: 'config', message: `${problem}: ${message}`, path: problem });
   assert.deepEqual(refusalOf(() => redisStore({ call }, { prefix: 1 }), EdgegateError), fault('prefix', 'expected a string'));
   const evictionAllowed = 'yes';

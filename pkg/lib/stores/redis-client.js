@@ -10,7 +10,7 @@ const SLOTS = 16_384;
  * How to speak to a client of node-redis or ioredis. Told by what the client can do: `sendCommand` has other parameters in a client,
  * behind Sentinel and in a cluster.
  *
- * - `send(key, words)` sends a command about this one key to the server that holds it, never to a replica that may lag.
+ * - `send(key, words)` sends a command about this one key to the server that holds it, not to a replica, which may lag.
  * - `servers()` resolves with all that hold keys, each with a `name` and a `send(words)`, or fails.
  * - `keyPrefix` is what the client's own option puts before each key; `addsPrefix` says that it does so itself, in commands that name a
  *   key. No client does it in `SCAN`, and node-redis does it in none that is sent as words.
@@ -27,18 +27,16 @@ export function connectionTo(client) {
 
 const has = (client, ...names) => names.every((name) => typeof client?.[name] === 'function');
 
-const ioredis = (client) => ({
-  send: (_, words) => client.call(...words),
-  servers: async () => [{ name: '', send: (words) => client.call(...words) }],
-  keyPrefix: prefixOf(client.options?.keyPrefix),
-  addsPrefix: true,
-});
+function ioredis(client) {
+  const { keyPrefix, role } = client.options ?? {};
+  expectMaster('role', role);
+  const send = (words) => client.call(...words);
+  return { send: (_, words) => send(words), servers: async () => [{ name: '', send }], keyPrefix: prefixOf(keyPrefix), addsPrefix: true };
+}
 
 function ioredisCluster(client) {
-  const { keyPrefix, scaleReads = 'master' } = client.options ?? {};
-  if (scaleReads !== 'master') {
-    throw configError('client', 'scaleReads: expected "master", since a replica may not know a revocation yet');
-  }
+  const { keyPrefix, scaleReads } = client.options ?? {};
+  expectMaster('scaleReads', scaleReads);
   return {
     // By the method of the command: for `call`, automatic pipelines take the first word for the key.
     send: (_, [command, ...words]) => client[command.toLowerCase()](...words),
@@ -92,6 +90,10 @@ function slotsOf(nodes) {
   const [own = ''] = String(nodes).split('\n').filter((line) => /^\S+ \S+ (?:\S+,)?myself,/.test(line));
   const ranges = own.split(' ').slice(8).map((range) => /^(\d+)(?:-(\d+))?$/.exec(range)).filter(Boolean);
   return ranges.reduce((sum, [, first, last = first]) => sum + Number(last) - Number(first) + 1, 0);
+}
+
+function expectMaster(option, value = 'master') {
+  if (value !== 'master') throw configError('client', `${option}: expected "master", since a replica may not know a revocation yet`);
 }
 
 function prefixOf(keyPrefix) {
