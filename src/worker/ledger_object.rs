@@ -35,7 +35,7 @@ const MAX_STEPS: usize = 50;
 /// has 1 MB in hexadecimal.
 const QUESTIONS_PER_BLOCK: u64 = 4;
 
-const SCHEMA: [&str; 6] = [
+const SCHEMA: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS entries \
      (key BLOB PRIMARY KEY, entry TEXT NOT NULL, until INTEGER, seq INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS entries_by_seq ON entries (seq)",
@@ -44,6 +44,9 @@ const SCHEMA: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS answers \
      (id TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, until INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS answers_by_until ON answers (until)",
+    // The deny keys that an answer is about, one after the other: 32 bytes each. A row for each key would double what a bulk
+    // writes.
+    "CREATE TABLE IF NOT EXISTS answered (id TEXT PRIMARY KEY, keys BLOB NOT NULL)",
 ];
 
 #[wasm_bindgen]
@@ -180,17 +183,28 @@ impl RevocationLedger {
                 let until = now_secs.saturating_add(KEEP_ANSWERS_SECS);
                 let values = vec![id.into(), digest.into(), answer.as_str().into(), time(until)];
                 self.exec("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", values)?;
+                let about = entries.iter().flat_map(|entry| *entry.deny_key().as_bytes());
+                let about = SqlStorageValue::Blob(about.collect());
+                self.exec("INSERT OR REPLACE INTO answered VALUES (?, ?)", vec![id.into(), about])?;
             }
             Ok(answer)
         })
     }
 
     /// `1` if there was something to undo, else `0`.
+    ///
+    /// What was answered about it to requests with an `Idempotency-Key` is forgotten: who sends one of them again wants it
+    /// revoked, and must not be told that it is while it is not.
     fn undo(&self, key: &str) -> Result<String> {
         let key = parse_key(key)?;
         self.change(|ledger| {
             let Some((_, seq)) = self.row(&key)? else { return Ok("0".to_owned()) };
             self.exec("DELETE FROM entries WHERE key = ?", vec![blob(key.as_bytes())])?;
+            self.exec(
+                "DELETE FROM answers WHERE id IN \
+                 (SELECT id FROM answered WHERE instr(keys, ?) > 0)",
+                vec![blob(key.as_bytes())],
+            )?;
             ledger.removed(seq, true);
             Ok("1".to_owned())
         })
@@ -365,6 +379,7 @@ impl RevocationLedger {
         let now_secs = time(now.to_unix_time());
         let more = self.change(|ledger| {
             self.exec("DELETE FROM answers WHERE until <= ?", vec![now_secs.clone()])?;
+            self.exec("DELETE FROM answered WHERE id NOT IN (SELECT id FROM answers)", None)?;
             let rows = self.rows(
                 "DELETE FROM entries WHERE key IN \
                  (SELECT key FROM entries WHERE until <= ? LIMIT ?) RETURNING seq",
@@ -442,7 +457,7 @@ impl RevocationLedger {
         Ok(answer)
     }
 
-    fn exec(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<()> {
+    fn exec(&self, query: &str, values: impl Into<Option<Vec<SqlStorageValue>>>) -> Result<()> {
         self.state.storage().sql().exec(query, values).map(|_| ())
     }
 
