@@ -169,20 +169,25 @@ async fn administrate(
     context: &Context,
     below: &str,
 ) -> worker::Result<Response> {
-    let refused = match admin::authenticate(gate, &facts.as_request(), clock::now()) {
-        Ok(()) => match admin::answer(gate, env, context, request, below).await? {
-            Ok(response) => {
-                log_administration(&gate.policy, facts, response.status());
-                return Ok(response);
-            }
-            Err(error) => error,
-        },
-        Err(error) => error,
-    };
     let carrier = facts.as_request().authorization.map(|_| crate::guard::Carrier::Bearer);
-    let decision = Decision::refused(refused, carrier, "/auth/admin");
-    log(&gate.policy, facts, &decision);
-    refuse(request, &decision, &gate.policy)
+    if let Err(error) = admin::authenticate(gate, &facts.as_request(), clock::now()) {
+        let decision = Decision::refused(error, carrier, "/auth/admin");
+        log(&gate.policy, facts, &decision);
+        return refuse(request, &decision, &gate.policy);
+    }
+    let answered = admin::answer(gate, env, context, request, below).await;
+    let (answer, fault) = match answered {
+        Ok(Ok(response)) => (Ok(response), None),
+        Ok(Err(error)) => {
+            let decision = Decision::refused(error.clone(), carrier, "/auth/admin");
+            (refuse(request, &decision, &gate.policy), Some(error))
+        }
+        Err(fault) => (Err(fault), None),
+    };
+    // An answer that cannot be made is one of 500.
+    let status = answer.as_ref().map_or(500, Response::status);
+    log_administration(&gate.policy, facts, status, fault.as_ref());
+    answer
 }
 
 /// The answer to a refused decision, with the limits it asked.
@@ -212,11 +217,17 @@ struct Administered<'a> {
     method: &'a str,
     path: &'a str,
     status: u16,
+    /// Of a request that was not done, or not wholly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     client: String,
 }
 
-/// What an administrator did, whatever else is logged: the path names ids, never a key or a token.
-fn log_administration(policy: &Policy, facts: &Facts<'_>, status: u16) {
+/// What an administrator did, or tried in vain, whatever else is logged: the path names ids, never a key or a token, and a
+/// fault in the middle says what was done before it.
+fn log_administration(policy: &Policy, facts: &Facts<'_>, status: u16, fault: Option<&Error>) {
     if policy.log != Log::None {
         let line = Administered {
             event: "administered",
@@ -224,6 +235,8 @@ fn log_administration(policy: &Policy, facts: &Facts<'_>, status: u16) {
             method: facts.method,
             path: facts::path_of(&facts.target),
             status,
+            code: fault.map(|error| error.code().as_str()),
+            detail: fault.map(ToString::to_string),
             client: facts.as_request().client(),
         };
         worker::console_log!("{}", serde_json::to_string(&line).unwrap_or_default());
