@@ -74,8 +74,8 @@ impl KeyValue for Namespace<'_> {
         expires_at: Option<UnixTime>,
     ) -> Result<(), StoreError> {
         let mut put = self.store()?.put(name, value).map_err(|fault| failed(&fault))?;
-        if let Some(at) = expires_at {
-            put = put.expiration(u64::try_from(at.as_secs()).unwrap_or(0));
+        if let Some(secs) = expires_at.and_then(expiration) {
+            put = put.expiration(secs);
         }
         patiently(async || put.clone().execute().await).await
     }
@@ -106,13 +106,23 @@ impl KeyValue for Namespace<'_> {
 /// was first with the like.
 pub(super) fn write_later(env: &Env, context: &Context, write: LateWrite, what: &'static str) {
     let LateWrite { name, value, expires_at } = write;
-    let Ok(put) = env.kv(BINDING).and_then(|store| Ok(store.put(&name, value)?)) else { return };
-    let put = put.expiration(u64::try_from(expires_at.as_secs()).unwrap_or(0));
+    let Ok(mut put) = env.kv(BINDING).and_then(|store| Ok(store.put(&name, value)?)) else {
+        return;
+    };
+    if let Some(secs) = expiration(expires_at) {
+        put = put.expiration(secs);
+    }
     background::run(context, async move {
         if let Err(problem) = bounded(put.execute()).await {
             fault::report(&format!("{what}: {problem}"));
         }
     });
+}
+
+/// When KV is to forget a value, as KV takes it: in 32 bits, which end in January 2038. What is to be kept longer is kept
+/// for ever; each value says itself until when it is to be believed.
+fn expiration(at: UnixTime) -> Option<u64> {
+    i32::try_from(at.as_secs()).ok().and_then(|secs| u64::try_from(secs).ok())
 }
 
 /// A value as bytes, as old as KV may have it at this location.
