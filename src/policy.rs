@@ -46,7 +46,7 @@ use crate::{
     rate::Limit,
     revocation::snapshot::Freshness,
     secret::Secret,
-    verifier::Verifier,
+    verifier::{Issuer, Verifier},
 };
 
 /// Where secrets are looked up by name: secret bindings on Workers, an object in JavaScript.
@@ -550,14 +550,32 @@ impl Policy {
     /// Whether this is an issuer of the policy.
     #[must_use]
     pub fn has_issuer(&self, issuer: &str) -> bool {
-        let issuers = self.verifier.as_ref().map(Verifier::issuers);
-        issuers.is_some_and(|all| all.iter().any(|known| known.rules.issuer == issuer))
+        self.issuer(issuer).is_some()
+    }
+
+    /// How far the clock of an issuer may differ, in seconds; `None` for one that the policy does not have.
+    #[must_use]
+    pub fn clock_tolerance_of(&self, issuer: &str) -> Option<u64> {
+        self.issuer(issuer).map(|known| known.rules.clock_tolerance_secs)
+    }
+
+    /// The issuer of that name.
+    #[must_use]
+    pub fn issuer(&self, issuer: &str) -> Option<&Issuer> {
+        let mut issuers = self.verifier.iter().flat_map(Verifier::issuers);
+        issuers.find(|known| known.rules.issuer == issuer)
     }
 
     /// Whether a limit of that name is configured.
     #[must_use]
     pub fn has_limit(&self, name: &str) -> bool {
-        self.limits.iter().any(|known| known.limit.name() == name)
+        self.limit(name).is_some()
+    }
+
+    /// The limit of that name.
+    #[must_use]
+    pub fn limit(&self, name: &str) -> Option<&LimitPolicy> {
+        self.limits.iter().find(|known| known.limit.name() == name)
     }
 
     /// Whether any limit is counted in a Durable Object, or used proofs are remembered there.

@@ -2,7 +2,10 @@
 
 use serde::de::IgnoredAny;
 
-use super::entry::{Entry, NewRevocation};
+use super::{
+    deny_key::Target,
+    entry::{Entry, NewRevocation},
+};
 use crate::{error::Error, fields::object, strict_json, time::UnixTime};
 
 /// Lines in one request.
@@ -27,15 +30,16 @@ struct Probe {
 object!(Probe, ignored { target = None });
 
 impl Bulk {
-    /// Reads a body. A line is what a single request has as its body (but no `{token}`: name its `iss` and `jti`), or an
-    /// entry as an export shows it. Empty lines are skipped.
+    /// Reads a body. A line is what a single request has as its body, or an entry as an export shows it. Empty lines are
+    /// skipped. Two forms have to be looked into and are for single requests: `{token}` (name its `iss` and `jti` here), and
+    /// `{iss, kid}` of a key that was not withdrawn.
     ///
     /// # Errors
-    /// [`Error::InvalidField`] for the first line at fault, with its number, from 1; nothing is to be written then. `is_known`
-    /// says whether the policy has an issuer.
+    /// [`Error::InvalidField`] for the first line at fault, with its number, from 1; nothing is to be written then.
+    /// `clock_tolerance_of` gives the tolerance of an issuer in seconds, or `None` for one that the policy does not have.
     pub fn parse(
         body: &[u8],
-        is_known: impl Fn(&str) -> bool,
+        clock_tolerance_of: impl Fn(&str) -> Option<u64>,
         now: UnixTime,
     ) -> Result<Self, Error> {
         let mut bulk = Self { entries: Vec::new(), expired: 0 };
@@ -47,7 +51,8 @@ impl Bulk {
                 let problem = format!("expected at most {MAX_BULK_LINES} lines");
                 return Err(Error::invalid_field("", &problem));
             }
-            let entry = read(line, &is_known, now).map_err(|fault| at_line(number, fault))?;
+            let entry =
+                read(line, &clock_tolerance_of, now).map_err(|fault| at_line(number, fault))?;
             if entry.is_in_force(now) {
                 bulk.entries.push(entry);
             } else {
@@ -61,23 +66,34 @@ impl Bulk {
     }
 }
 
-fn read(line: &[u8], is_known: &impl Fn(&str) -> bool, now: UnixTime) -> Result<Entry, Error> {
-    let stored = strict_json::parse::<Probe>(line).is_ok_and(|probe| probe.target.is_some());
-    let entry = if stored {
-        Entry::restore(line, now)?
-    } else {
-        match NewRevocation::parse(line)? {
-            NewRevocation::Entry(request) => request.entry(now)?,
-            NewRevocation::Token(_) => {
-                return Err(Error::invalid_field("token", "expected its iss and jti instead"));
-            }
-        }
+fn read(
+    line: &[u8],
+    clock_tolerance_of: &impl Fn(&str) -> Option<u64>,
+    now: UnixTime,
+) -> Result<Entry, Error> {
+    let tolerance = |target: &Target| match target.issuer() {
+        None => Ok(0),
+        Some(issuer) => clock_tolerance_of(issuer)
+            .ok_or_else(|| Error::invalid_field("iss", "is not an issuer of the policy")),
     };
-    match entry.target().issuer() {
-        Some(issuer) if !is_known(issuer) => {
-            Err(Error::invalid_field("iss", "is not an issuer of the policy"))
+    let stored = strict_json::parse::<Probe>(line).is_ok_and(|probe| probe.target.is_some());
+    if stored {
+        let entry = Entry::restore(line, now)?;
+        return tolerance(entry.target()).map(|_| entry);
+    }
+    match NewRevocation::parse(line)? {
+        NewRevocation::Entry(request) => {
+            let secs = tolerance(request.target())?;
+            if matches!(request.target(), Target::SigningKey { .. }) && !request.is_withdrawn() {
+                let problem = "expected in a request of its own, where it is compared with the \
+                               issuer's keys";
+                return Err(Error::invalid_field("kid", problem));
+            }
+            request.with_clock_tolerance(secs).entry(now)
         }
-        _ => Ok(entry),
+        NewRevocation::Token(_) => {
+            Err(Error::invalid_field("token", "expected its iss and jti instead"))
+        }
     }
 }
 
@@ -100,7 +116,8 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
     fn parse(body: &str) -> Result<Bulk, String> {
-        Bulk::parse(body.as_bytes(), |issuer| issuer == "i", NOW).map_err(|fault| fault.to_string())
+        let tolerance_of = |issuer: &str| (issuer == "i").then_some(30);
+        Bulk::parse(body.as_bytes(), tolerance_of, NOW).map_err(|fault| fault.to_string())
     }
 
     #[test]
@@ -128,6 +145,7 @@ mod tests {
             (r#"{"iss": "i"}"#, "line 3: expected exactly one of token, jti, sub, sid, kid"),
             (r#"{"token": "t"}"#, "line 3, token: expected its iss and jti instead"),
             (r#"{"iss": "o", "jti": "a"}"#, "line 3, iss: is not an issuer of the policy"),
+            (r#"{"iss": "i", "kid": "k"}"#, "line 3, kid: expected in a request of its own"),
             (r#"{"target": {"kind": "x"}}"#, "line 3, target.kind: expected one of token"),
             (
                 r#"{"v":1,"target":{"kind":"issuer","iss":"o"},"created_at":1}"#,
@@ -140,6 +158,20 @@ mod tests {
         for empty in ["", "\n", " \r\n\n"] {
             assert_eq!(parse(empty).unwrap_err(), "expected a JSON object on each line");
         }
+    }
+
+    #[test]
+    fn lines_are_read_as_single_requests_are() {
+        let bulk = parse(concat!(
+            "{\"iss\": \"i\", \"sub\": \"s\"}\n",
+            "{\"iss\": \"i\", \"kid\": \"k\", \"withdrawn\": true}\n",
+            "{\"iss\": \"i\", \"jti\": \"a\", \"exp\": 9999999999}\n",
+        ))
+        .unwrap();
+        let [subject, key, token] = bulk.entries.as_slice() else { panic!("{bulk:?}") };
+        assert_eq!(subject.before(), Some(NOW.saturating_add(31)), "with the clock tolerance");
+        assert_eq!((key.target().kind(), key.until()), ("signing_key", None));
+        assert_eq!(token.until(), Some(UnixTime::from_secs(10_000_003_599)));
     }
 
     #[test]

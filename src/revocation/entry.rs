@@ -26,6 +26,10 @@ pub const CLOCK_MARGIN_SECS: u64 = 3600;
 const MIN_LIFETIME_SECS: u64 = 60;
 /// Longest lifetime that can be asked for, and how far ahead a time may lie: 10 years of 365 days.
 const MAX_LIFETIME_SECS: u64 = 10 * 365 * 86_400;
+/// The farthest end that an entry names: the last second of the year 9999. Beyond it there is no end.
+///
+/// `exp` is the issuer's to choose, so any time has to be taken; what is farther than this is no date that anybody means.
+const FARTHEST: UnixTime = UnixTime::from_secs(253_402_300_799);
 /// KV refuses an expiry of less than 60 seconds.
 const MIN_KV_TTL_SECS: u64 = 60;
 /// Longest issuer, token id, subject and session: nothing longer fits into a token of 8 KiB.
@@ -122,13 +126,18 @@ impl Entry {
         if entry.before.is_some() && !cuts_off {
             return Err(Error::invalid_field("before", "expected with a subject or issuer only"));
         }
-        check_before(entry.before, now)?;
-        // Ten years after a cut-off that is ten years ahead.
+        // Another clock made it: what that one took has to be taken here too. So the bound is not the one of a request, but
+        // twice as far.
         let last = now.saturating_add(MAX_LIFETIME_SECS.saturating_mul(2));
-        if entry.until.is_some_and(|until| until < UnixTime::from_secs(0) || until > last) {
-            return Err(Error::invalid_field("until", "expected a time, at most 20 years ahead"));
+        let is_time = |time: UnixTime, last| (UnixTime::from_secs(0)..=last).contains(&time);
+        if entry.before.is_some_and(|before| !is_time(before, last)) {
+            let problem = "expected a time after 1970, at most 20 years ahead";
+            return Err(Error::invalid_field("before", problem));
         }
-        if entry.created_at < UnixTime::from_secs(0) || entry.created_at > last {
+        if entry.until.is_some_and(|until| !is_time(until, FARTHEST)) {
+            return Err(Error::invalid_field("until", "expected a time, at most in the year 9999"));
+        }
+        if !is_time(entry.created_at, last) {
             return Err(Error::invalid_field("created_at", "expected a time after 1970"));
         }
         Ok(entry)
@@ -223,20 +232,24 @@ impl Entry {
 ///
 /// | form | revokes | kept, where `expires_in_secs` does not say |
 /// |---|---|---|
-/// | `{token}` | this token, by its verified `iss` and `jti` | as the next |
-/// | `{iss, jti, exp?}` | this token | until `exp` and [`CLOCK_MARGIN_SECS`]; without `exp` [`DEFAULT_LIFETIME_SECS`] |
+/// | `{token}` | this token, by its verified `iss` and `jti` | until its `exp` and [`CLOCK_MARGIN_SECS`]; if it has none, for good |
+/// | `{iss, jti, exp?}` | this token | the same; where `exp` is not said, [`DEFAULT_LIFETIME_SECS`] |
 /// | `{iss, sub, before?}` | the subject's tokens issued before `before` | [`DEFAULT_LIFETIME_SECS`] after it |
 /// | `{iss, sid}` | the session's tokens | [`DEFAULT_LIFETIME_SECS`] |
 /// | `{key_id}` | this API key | for good |
 /// | `{iss, all: true, before?}` | the issuer's tokens; with `before`, those issued before it | for good; with `before` [`DEFAULT_LIFETIME_SECS`] after it |
 /// | `{iss, kid}` | the tokens that this key of the issuer verifies | for good |
 ///
-/// A subject's `before` is by default the **end** of the current second: `iat` counts whole seconds, and a
-/// token made in the very second of the log-out, but before it, must not survive. So a token made later in that
-/// second is denied too. Who logs a user out and hands out a new token at once passes the new token's
-/// `iat` as `before`: that is taken literally.
+/// A subject's `before` is by default the **end** of the current second, and the issuer's clock tolerance after it
+/// ([`EntryRequest::with_clock_tolerance`]): `iat` counts whole seconds, and a token made in the very second of the log-out,
+/// but before it, must not survive; nor must one whose issuer's clock is ahead by what is tolerated. So a token made
+/// within that time after the log-out is denied too. Who logs a user out and hands out a new token at once passes the
+/// new token's `iat` as `before`: that is taken literally.
 ///
 /// `all` has to be said because `{iss}` alone is what is left of `{iss, sub}` when a client's `sub` is undefined.
+///
+/// A `kid` is compared with the issuer's keys by whoever has them. `withdrawn: true` beside it says that the key is not
+/// among them any more, and that it is to be revoked all the same.
 #[derive(Debug)]
 pub enum NewRevocation {
     /// `{token}`: verify it, then ask [`TokenRevocation::entry`].
@@ -263,6 +276,7 @@ impl NewRevocation {
             kid,
             key_id,
             all,
+            withdrawn,
             reason,
             expires_in_secs,
         } = strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
@@ -306,6 +320,7 @@ impl NewRevocation {
         }
         only("exp", exp.is_some() && jti.is_none(), "jti")?;
         only("before", before.is_some() && sub.is_none() && all.is_none(), "sub or all")?;
+        only("withdrawn", withdrawn.is_some() && kid.is_none(), "kid")?;
         if exp.is_some() && expires_in_secs.is_some() {
             return Err(Error::invalid_field("expires_in_secs", "expected none beside exp"));
         }
@@ -320,7 +335,8 @@ impl NewRevocation {
         }
         if let Some(id) = key_id {
             only("iss", iss.is_some(), "jti, sub, sid, kid or all")?;
-            return Ok(Self::Entry(EntryRequest { target: Target::ApiKey { id }, times, reason }));
+            let target = Target::ApiKey { id };
+            return Ok(Self::Entry(EntryRequest::new(target, times, reason)));
         }
         let iss = iss.ok_or_else(|| Error::invalid_field("iss", "is required"))?;
         let target = match (jti, sub, sid, kid) {
@@ -330,7 +346,8 @@ impl NewRevocation {
             (.., Some(kid)) => Target::SigningKey { iss, kid },
             _ => Target::Issuer { iss },
         };
-        Ok(Self::Entry(EntryRequest { target, times, reason }))
+        let withdrawn = withdrawn.unwrap_or_default();
+        Ok(Self::Entry(EntryRequest { withdrawn, ..EntryRequest::new(target, times, reason) }))
     }
 }
 
@@ -363,9 +380,14 @@ impl TokenRevocation {
             return Err(Error::invalid_field("token", "has no jti, revoke its session or subject"));
         };
         let target = Target::Token { iss: iss.to_owned(), jti: jti.to_owned() };
-        let exp = if self.expires_in_secs.is_some() { None } else { exp };
-        let times = Times { exp, before: None, expires_in_secs: self.expires_in_secs };
-        make("token", target, times, self.reason, now)
+        // A token without `exp` lives for ever, so an entry that ends would give it back.
+        let end = exp.map_or(Ok(None), |exp| end_of_token("token", exp, now));
+        let until = match self.expires_in_secs {
+            Some(secs) => Some(now.saturating_add(secs)),
+            None => end?,
+        };
+        let reason = self.reason;
+        Ok(Entry { v: ENTRY_VERSION, target, before: None, until, created_at: now, reason })
     }
 }
 
@@ -383,22 +405,70 @@ impl fmt::Debug for TokenRevocation {
 pub struct EntryRequest {
     target: Target,
     times: Times,
+    /// How far the issuer's clock may be ahead, in seconds.
+    clock_tolerance_secs: u64,
+    withdrawn: bool,
     reason: Option<String>,
 }
 
 impl EntryRequest {
+    const fn new(target: Target, times: Times, reason: Option<String>) -> Self {
+        Self { target, times, clock_tolerance_secs: 0, withdrawn: false, reason }
+    }
+
     /// What it names.
     #[must_use]
     pub const fn target(&self) -> &Target {
         &self.target
     }
 
+    /// Whether it is said that the signing key it names is not published any more.
+    #[must_use]
+    pub const fn is_withdrawn(&self) -> bool {
+        self.withdrawn
+    }
+
+    /// The request where tokens of the issuer are taken whose `iat` is so far ahead: a cut-off that is not given covers them
+    /// too.
+    #[must_use]
+    pub const fn with_clock_tolerance(mut self, secs: u64) -> Self {
+        self.clock_tolerance_secs = secs;
+        self
+    }
+
+    /// The request about the same signing key by the name that tokens are looked up by. Nothing else is renamed.
+    #[must_use]
+    pub fn with_kid(mut self, name: &str) -> Self {
+        if let Target::SigningKey { kid, .. } = &mut self.target {
+            name.clone_into(kid);
+        }
+        self
+    }
+
     /// The entry.
     ///
     /// # Errors
-    /// [`Error::InvalidField`]: `exp` has passed, or a time is more than 10 years ahead.
+    /// [`Error::InvalidField`]: `exp` has passed or is no date, or `before` is more than 10 years ahead.
     pub fn entry(self, now: UnixTime) -> Result<Entry, Error> {
-        make("exp", self.target, self.times, self.reason, now)
+        let Self { target, times, clock_tolerance_secs, reason, .. } = self;
+        let before = match target {
+            Target::Subject { .. } => {
+                let last_second = now.saturating_add(clock_tolerance_secs);
+                Some(times.before.unwrap_or(last_second.saturating_add(1)))
+            }
+            _ => times.before,
+        };
+        check_before(before, now)?;
+        if times.exp.is_some_and(|exp| exp > FARTHEST) {
+            let problem = "expected seconds since 1970, at most in the year 9999";
+            return Err(Error::invalid_field("exp", problem));
+        }
+        let until = match (times.expires_in_secs, times.exp) {
+            (Some(secs), _) => Some(now.saturating_add(secs)),
+            (None, Some(exp)) => end_of_token("exp", exp, now)?,
+            (None, None) => default_end(&target, before, now),
+        };
+        Ok(Entry { v: ENTRY_VERSION, target, before, until, created_at: now, reason })
     }
 }
 
@@ -409,41 +479,26 @@ struct Times {
     expires_in_secs: Option<u64>,
 }
 
-fn make(
-    exp_path: &str,
-    target: Target,
-    times: Times,
-    reason: Option<String>,
-    now: UnixTime,
-) -> Result<Entry, Error> {
-    let horizon = now.saturating_add(MAX_LIFETIME_SECS);
-    let before = match target {
-        Target::Subject { .. } => Some(times.before.unwrap_or(now.saturating_add(1))),
-        _ => times.before,
-    };
-    check_before(before, now)?;
-    let until = if let Some(secs) = times.expires_in_secs {
-        Some(now.saturating_add(secs))
-    } else if let Some(exp) = times.exp {
-        let end = exp.saturating_add(CLOCK_MARGIN_SECS);
-        if end <= now {
-            return Err(Error::invalid_field(exp_path, "has expired, there is nothing to revoke"));
+/// The end of an entry about a token with that `exp`: never earlier than the token is refused everywhere. None: never.
+fn end_of_token(path: &str, exp: UnixTime, now: UnixTime) -> Result<Option<UnixTime>, Error> {
+    let end = exp.saturating_add(CLOCK_MARGIN_SECS);
+    if end <= now {
+        return Err(Error::invalid_field(path, "has expired, there is nothing to revoke"));
+    }
+    Ok(Some(end).filter(|end| *end <= FARTHEST))
+}
+
+/// The end of an entry where the request says nothing of one. None: never.
+fn default_end(target: &Target, before: Option<UnixTime>, now: UnixTime) -> Option<UnixTime> {
+    match (target, before) {
+        (Target::ApiKey { .. } | Target::SigningKey { .. }, _) | (Target::Issuer { .. }, None) => {
+            None
         }
-        if exp_path == "exp" && exp > horizon {
-            return Err(Error::invalid_field("exp", "expected at most 10 years ahead"));
+        (_, before) => {
+            let last = before.map_or(now, |before| before.max(now));
+            Some(last.saturating_add(DEFAULT_LIFETIME_SECS))
         }
-        Some(end)
-    } else {
-        match (&target, before) {
-            (Target::ApiKey { .. } | Target::SigningKey { .. }, _)
-            | (Target::Issuer { .. }, None) => None,
-            (_, before) => {
-                let last = before.map_or(now, |before| before.max(now));
-                Some(last.saturating_add(DEFAULT_LIFETIME_SECS))
-            }
-        }
-    };
-    Ok(Entry { v: ENTRY_VERSION, target, before, until, created_at: now, reason })
+    }
 }
 
 /// The body as it is written; which fields go together is checked afterwards.
@@ -458,6 +513,7 @@ struct Body {
     kid: Option<String>,
     key_id: Option<KeyId>,
     all: Option<bool>,
+    withdrawn: Option<bool>,
     reason: Option<String>,
     expires_in_secs: Option<u64>,
 }
@@ -473,6 +529,7 @@ object!(Body, refused {
     kid = None,
     key_id = None,
     all = None,
+    withdrawn = None,
     reason = None,
     expires_in_secs = None,
 });
@@ -623,6 +680,58 @@ mod tests {
     }
 
     #[test]
+    fn a_log_out_everywhere_covers_an_issuer_whose_clock_is_ahead() {
+        let of = |json: &str| match NewRevocation::parse(json.as_bytes()).unwrap() {
+            NewRevocation::Entry(request) => request.with_clock_tolerance(60).entry(NOW).unwrap(),
+            NewRevocation::Token(_) => panic!("a token"),
+        };
+        let entry = of(r#"{"iss": "i", "sub": "s"}"#);
+        assert!(entry.applies_to(Some(secs(60))));
+        assert!(!entry.applies_to(Some(secs(61))));
+        let given = of(r#"{"iss": "i", "sub": "s", "before": 1700000000}"#);
+        assert_eq!(given.before(), Some(NOW), "what is given is taken literally");
+        assert_eq!(of(r#"{"iss": "i", "all": true}"#).before(), None);
+    }
+
+    #[test]
+    fn no_token_outlives_the_entry_about_it() {
+        let margin = |exp: i64| UnixTime::from_secs(exp + 3600);
+        let last = 253_402_300_799;
+        for (exp, until) in [
+            (4_102_444_800, Some(margin(4_102_444_800))),
+            (9_999_999_999, Some(margin(9_999_999_999))),
+            (last - 3600, Some(UnixTime::from_secs(last))),
+            (last - 3599, None),
+            (last, None),
+            (last + 1, None),
+            (1_700_000_000_000, None),
+            (i64::MAX, None),
+        ] {
+            let exp = UnixTime::from_secs(exp);
+            let whole = token(r#"{"token": "eyJ.e30.sig"}"#);
+            let entry = whole.entry("i", Some("a"), Some(exp), NOW).unwrap();
+            assert_eq!(entry.until(), until, "{exp}");
+            let json = serde_json::to_string(&entry).unwrap();
+            // Both by the clock that made it and by one that is an hour behind.
+            for now in [NOW, secs(-3600)] {
+                assert_eq!(Entry::restore(json.as_bytes(), now), Ok(entry.clone()), "{exp}");
+            }
+            if exp.as_secs() <= last {
+                let named = format!(r#"{{"iss": "i", "jti": "a", "exp": {exp}}}"#);
+                assert_eq!(super::tests::entry(&named).until(), until, "{exp}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_one_clock_takes_another_takes_too() {
+        let horizon = NOW.saturating_add(MAX_LIFETIME_SECS);
+        let made = entry(&format!(r#"{{"iss": "i", "sub": "s", "before": {horizon}}}"#));
+        let json = serde_json::to_string(&made).unwrap();
+        assert_eq!(Entry::restore(json.as_bytes(), secs(-60)), Ok(made));
+    }
+
+    #[test]
     fn a_cut_off_that_is_given_is_taken_literally() {
         let entry = entry(r#"{"iss": "i", "sub": "s", "before": 1700000000}"#);
         assert!(entry.applies_to(Some(secs(-1))));
@@ -652,6 +761,10 @@ mod tests {
         );
         refused(r#"{"iss": "i", "sid": "a", "exp": 1800000000}"#, "exp: expected with jti only");
         refused(
+            r#"{"iss": "i", "sid": "a", "withdrawn": true}"#,
+            "withdrawn: expected with kid only",
+        );
+        refused(
             r#"{"iss": "i", "jti": "a", "before": 5}"#,
             "before: expected with sub or all only",
         );
@@ -662,7 +775,7 @@ mod tests {
         refused(
             r#"{"iss": "i", "subject": "s"}"#,
             "subject: is not a known field, expected one of token, iss, jti, exp, sub, before, sid, \
-             kid, key_id, all, reason, expires_in_secs",
+             kid, key_id, all, withdrawn, reason, expires_in_secs",
         );
     }
 
@@ -680,7 +793,7 @@ mod tests {
         );
         refused(
             r#"{"iss": "i", "jti": "a", "exp": 1700000000000}"#,
-            "exp: expected at most 10 years ahead",
+            "exp: expected seconds since 1970, at most in the year 9999",
         );
         refused(
             r#"{"iss": "i", "sub": "a", "before": 1700000000000}"#,
@@ -722,7 +835,7 @@ mod tests {
         assert_eq!(entry.deny_key(), DenyKey::of_token("i", "a"));
         assert_eq!((entry.until(), entry.reason()), (Some(secs(3610)), Some("stolen")));
         let endless = token(body).entry("i", Some("a"), None, NOW).unwrap();
-        assert_eq!(endless.until(), Some(NOW.saturating_add(DEFAULT_LIFETIME_SECS)));
+        assert_eq!(endless.until(), None, "it lives for ever");
         for (jti, exp, message) in [
             (None, None, "token: has no jti, revoke its session or subject"),
             (Some("a"), Some(secs(-3600)), "token: has expired, there is nothing to revoke"),
@@ -827,7 +940,7 @@ mod tests {
             (json(&token.replace("\"j\"", "\"\""), ""), "target: expected 1 to 8192 bytes"),
             (json(token, r#","before":5"#), "before: expected with a subject or issuer only"),
             (json(subject, r#","before":-5"#), "before: expected a time after 1970"),
-            (json(subject, r#","until":1700000000000"#), "until: expected a time, at most 20"),
+            (json(subject, r#","until":1700000000000"#), "until: expected a time, at most in"),
             (json(subject, r#","reason":"a\nb""#), "reason: expected no control characters"),
             (json(token, "").replace("1700000000", "-1"), "created_at: expected a time after"),
             ("[]".to_owned(), "expected an object, found a list"),

@@ -6,10 +6,12 @@ use super::{Listing, Paging};
 use crate::{
     error::Error,
     guard::{Backend, Guard, unavailable},
+    keys::{Key, KeySet},
     policy::Policy,
-    revocation::{DenyKey, Entry, NewRevocation},
+    revocation::{DenyKey, Entry, NewRevocation, Target},
     store::{RevocationStore, StoreError},
     time::UnixMillis,
+    verifier::{Issuer, KeySource},
 };
 
 /// What an administrator sees of a revocation.
@@ -49,11 +51,19 @@ pub async fn requested_entry<B: Backend>(
     let secs = now.to_unix_time();
     match NewRevocation::parse(request)? {
         NewRevocation::Entry(request) => {
-            let issuer = request.target().issuer();
-            if issuer.is_some_and(|issuer| !policy.has_issuer(issuer)) {
+            let Some(issuer) = request.target().issuer() else { return request.entry(secs) };
+            let Some(issuer) = policy.issuer(issuer) else {
                 // A typo: the revocation would never match.
                 return Err(Error::invalid_field("iss", "is not an issuer of the policy"));
-            }
+            };
+            let request = request.with_clock_tolerance(issuer.rules.clock_tolerance_secs);
+            let request = match request.target() {
+                Target::SigningKey { kid, .. } if !request.is_withdrawn() => {
+                    let name = looked_up_kid(issuer, backend, kid, now).await?;
+                    request.with_kid(&name)
+                }
+                _ => request,
+            };
             request.entry(secs)
         }
         NewRevocation::Token(revocation) => {
@@ -73,6 +83,50 @@ pub async fn requested_entry<B: Backend>(
             revocation.entry(token.issuer(), claims.jwt_id(), claims.expires_at(), secs)
         }
     }
+}
+
+/// The name under which tokens of this key are looked up: its `kid`, also where the request has its thumbprint.
+///
+/// Where the issuer's keys cannot be had now, what the request says is taken as it is: a key has to be shut out also while
+/// its issuer is down.
+///
+/// # Errors
+/// [`Error::InvalidField`] if no key of the issuer has that name: no token would ever match.
+async fn looked_up_kid<B: Backend>(
+    issuer: &Issuer,
+    backend: &B,
+    kid: &str,
+    now: UnixMillis,
+) -> Result<String, Error> {
+    let find = |keys: &KeySet| {
+        let is_meant = |name: Option<&str>| name == Some(kid);
+        let by_kid = keys.keys().iter().find(|key| is_meant(key.id()));
+        let key = by_kid.or_else(|| keys.keys().iter().find(|key| is_meant(key.thumbprint())));
+        key.and_then(Key::id).map(str::to_owned).ok_or_else(|| no_such_key(issuer))
+    };
+    match &issuer.keys {
+        KeySource::Fixed(keys) => find(keys),
+        KeySource::Remote { uri } => {
+            match backend.remote_keys(&issuer.rules.issuer, uri, Some(kid), now).await {
+                Ok(keys) => find(&keys),
+                Err(_) => Ok(kid.to_owned()),
+            }
+        }
+    }
+}
+
+fn no_such_key(issuer: &Issuer) -> Error {
+    let problem = match &issuer.keys {
+        KeySource::Fixed(keys) if keys.is_symmetric() => {
+            "no secret of this issuer has it as its kid: revoke the issuer's tokens, and change \
+             the secret"
+        }
+        KeySource::Fixed(_) | KeySource::Remote { .. } => {
+            "no key of this issuer has it as its kid or thumbprint; say withdrawn: true too if the \
+             key was taken out already"
+        }
+    };
+    Error::invalid_field("kid", problem)
 }
 
 /// Administration of revocations by a policy, over a store.

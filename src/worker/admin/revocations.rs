@@ -81,7 +81,8 @@ struct Added {
 /// way, the same request again does the rest.
 async fn add_many(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
     let now = admin.now.to_unix_time();
-    let bulk = Bulk::parse(body, |issuer| admin.gate.policy.has_issuer(issuer), now)?;
+    let policy = &admin.gate.policy;
+    let bulk = Bulk::parse(body, |issuer| policy.clock_tolerance_of(issuer), now)?;
     let (revoked, unchanged) = match admin.revocations.ledger() {
         Some(ledger) => {
             let done = ledger.revoke_all(&bulk.entries, retry).await;
