@@ -397,7 +397,8 @@ impl<'a, B: Backend> Guard<'a, B> {
                 self.verify_own_key(policy, prefix, presented, mode, now, decision).await
             }
             KeyFormat::Imported => {
-                self.verify_imported_key(prefix, presented, request, mode, now, decision).await
+                self.verify_imported_key(policy, prefix, presented, request, mode, now, decision)
+                    .await
             }
         }
     }
@@ -437,11 +438,12 @@ impl<'a, B: Backend> Guard<'a, B> {
         if let Some(record) = &record {
             record.check(now.to_unix_time())?;
         }
-        Ok((ApiKeyIdentity::new(verified.id(), prefix, record.as_ref()), record))
+        Ok((ApiKeyIdentity::new(verified.id(), policy, prefix, record.as_ref()), record))
     }
 
     async fn verify_imported_key(
         &self,
+        policy: &ApiKeyPolicy,
         prefix: &PrefixPolicy,
         presented: &str,
         request: &Request<'_>,
@@ -462,7 +464,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             .ok_or(Error::UnknownApiKey)?;
         self.check_revocation(&Revocable::ApiKey { id: record.id }, mode, now, decision).await?;
         record.check(now.to_unix_time())?;
-        Ok((ApiKeyIdentity::new(record.id, prefix, Some(&record)), Some(record)))
+        Ok((ApiKeyIdentity::new(record.id, policy, prefix, Some(&record)), Some(record)))
     }
 
     async fn check_revocation(

@@ -37,7 +37,7 @@ pub use self::{
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
 };
 use crate::{
-    api_key::ApiKeys,
+    api_key::{ApiKeys, record::KeyRecord},
     dpop::Binding,
     error::Error,
     fields::{object, words},
@@ -182,8 +182,21 @@ pub struct PrefixPolicy {
     pub prefix: String,
     /// The most a key of this prefix may do: a record's scopes are cut down to these. `None`: no cap.
     pub scopes: Option<Vec<String>>,
+    /// What a key of this prefix may do where no record says it: none of [`Records::Required`], these of [`Records::Optional`].
+    scopes_without_record: Vec<String>,
     /// How keys of this prefix are verified.
     pub format: KeyFormat,
+}
+
+impl PrefixPolicy {
+    /// What a key of this prefix may do whose record names these scopes: no more than the cap.
+    #[must_use]
+    pub fn cut(&self, scopes: &[String]) -> Vec<String> {
+        match &self.scopes {
+            None => scopes.to_vec(),
+            Some(cap) => scopes.iter().filter(|scope| cap.contains(scope)).cloned().collect(),
+        }
+    }
 }
 
 /// How the keys of a prefix are verified.
@@ -207,9 +220,12 @@ pub enum Records {
     /// A key without a record is refused (the default).
     #[default]
     Required,
-    /// A record adds to what the key says; a key without one is taken, with its prefix's scopes.
+    /// A record restricts a key, and says whose it is. A key without one is taken too, but gets no more than its prefix's
+    /// `scopes_without_record`: that a record is missing, late or forgotten must not widen a key. Revocations have to be kept
+    /// beside the records.
     Optional,
-    /// Nothing is looked up: the tag alone decides, and scopes are the prefix's.
+    /// Nothing is looked up: the tag alone decides, and scopes are the prefix's. No record can narrow or end such a key; only
+    /// its own expiry and a revocation entry do.
     None,
 }
 
@@ -347,6 +363,15 @@ pub struct LimitPolicy {
     pub on_error: OnError,
 }
 
+impl LimitPolicy {
+    /// Whether the record of an API key may set another allowance: only where nobody else is counted with the key. Of a
+    /// counter that others share, a greater allowance would be taken from theirs.
+    #[must_use]
+    pub fn counts_each_key_alone(&self) -> bool {
+        self.by.iter().any(|by| matches!(by, CountBy::Caller | CountBy::ApiKey))
+    }
+}
+
 /// What a limit counts together; a list counts each combination.
 ///
 /// A limit by something the request does not have (`api_key` for a caller with a token) does not
@@ -359,7 +384,7 @@ pub enum CountBy {
     Caller,
     /// The token's issuer and subject.
     Subject,
-    /// The API key.
+    /// The API key, counted together with those that it replaced ([`KeyRecord::family`]).
     ApiKey,
     /// The client's address; IPv6 by its /64.
     Ip,
@@ -453,6 +478,28 @@ impl ApiKeyPolicy {
         self.prefixes.iter().find(|known| known.prefix == name)
     }
 
+    /// What a key of this prefix may do for which no record is there.
+    #[must_use]
+    pub fn scopes_without_record<'a>(&self, prefix: &'a PrefixPolicy) -> &'a [String] {
+        match self.records {
+            Records::Required => &[],
+            Records::Optional => &prefix.scopes_without_record,
+            Records::None => prefix.scopes.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The prefix whose cap holds for a key with this record, and what it leaves of the record's scopes. The record of an
+    /// imported key does not say its prefix: of several it is cut by each.
+    #[must_use]
+    pub fn scopes_of(&self, record: &KeyRecord) -> Vec<String> {
+        let own = |known: &&PrefixPolicy| match record.prefix.as_deref() {
+            Some(prefix) => known.prefix == prefix,
+            None => known.format == KeyFormat::Imported,
+        };
+        let prefixes = self.prefixes.iter().filter(own);
+        prefixes.fold(record.scopes.clone(), |scopes, prefix| prefix.cut(&scopes))
+    }
+
     /// The prefix new keys get when none is asked for: the first in the gate's own format.
     #[must_use]
     pub fn default_prefix(&self) -> Option<&PrefixPolicy> {
@@ -496,6 +543,13 @@ impl Policy {
         };
         let api_keys =
             document.api_keys.as_ref().map(|keys| api_keys(keys, secrets)).transpose()?;
+        let records = api_keys.as_ref().map(|keys| keys.records);
+        if records == Some(Records::Optional) && document.revocation.is_none() {
+            // A key that is taken without a record is not stopped by deleting one.
+            let problem = "optional needs the section revocation: where keys are taken without a \
+                           record, only an entry there ends one for good";
+            return Err(config("api_keys.records", problem));
+        }
         let configured: Vec<CredentialKind> = [
             verifier.as_ref().map(|_| CredentialKind::Jwt),
             api_keys.as_ref().map(|_| CredentialKind::ApiKey),

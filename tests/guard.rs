@@ -546,9 +546,12 @@ fn records_are_looked_up_as_the_policy_says() {
     let of = |records: &str| {
         let mut json = base(json!({}));
         json["api_keys"]["records"] = json!(records);
-        policy(&json)
+        json
     };
-    let (required, optional, none) = (of("required"), of("optional"), of("none"));
+    let mut narrow = of("optional");
+    narrow["api_keys"]["prefixes"][1] = json!({"prefix": "pk", "scopes": ["read:posts", "admin"], "scopes_without_record": ["read:posts"]});
+    let [required, optional, narrow, none] =
+        [of("required"), of("optional"), narrow, of("none")].map(|json| policy(&json));
     let stores = Stores::default();
     let credential = bearer(&key_of(&required, "pk", ID, None));
     let request = get("/", &credential);
@@ -557,6 +560,9 @@ fn records_are_looked_up_as_the_policy_says() {
     assert_eq!((&error, error.code()), (&Error::UnknownApiKey, Code::InvalidApiKey));
     assert_eq!(stores.asked(), ["record", "entries"]);
     let identity = admitted(check(&optional, &stores, &request));
+    assert_eq!((identity.scopes(), identity.subject()), (&[][..], None), "no more than a record's");
+    assert_eq!(stores.asked(), ["record", "entries"]);
+    let identity = admitted(check(&narrow, &stores, &request));
     assert_eq!((identity.scopes(), identity.subject()), (&["read:posts".to_owned()][..], None));
     assert_eq!(stores.asked(), ["record", "entries"]);
     let identity = admitted(check(&none, &stores, &request));
@@ -1067,6 +1073,49 @@ fn limits_count_by_what_the_policy_says() {
     assert_eq!(left("2001:db8::ffff:1", "/x/1", None)[3], s(2));
     assert_eq!(left("2001:db8:0:1::1", "/x/1", None)[3], s(1));
     assert_eq!(left("::ffff:1.1.1.1", "/x/1", None)[3], s(2));
+}
+
+#[test]
+fn a_key_cannot_enlarge_what_is_counted_with_others() {
+    let limit = |name: &str, by: Value| json!({"name": name, "by": by, "requests": 2, "window_secs": 60, "store": "memory"});
+    let policy = gate_with(json!({
+        "limits": [
+            limit("ip", json!("ip")),
+            limit("route", json!("route")),
+            limit("alone", json!(["api_key", "ip"])),
+        ],
+        "routes": [{"path": "/*", "limits": ["ip", "route", "alone"]}],
+    }));
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({"limits": {"ip": 9, "route": 9, "alone": 9}})));
+    let decision = check(&policy, &stores, &get("/", &bearer(&key(&policy))));
+    let requests: Vec<u32> = decision.limits.iter().map(|report| report.requests).collect();
+    assert_eq!(requests, [2, 2, 9]);
+}
+
+#[test]
+fn keys_that_replace_each_other_are_counted_as_one() {
+    let policy = gate_with(json!({
+        "limits": [
+            {"name": "a", "requests": 3, "window": "month", "algorithm": "fixed-window", "store": "memory"},
+            {"name": "b", "by": "api_key", "requests": 9, "window_secs": 60, "store": "memory"},
+        ],
+        "routes": [{"path": "/*", "limits": ["a", "b"]}],
+    }));
+    let stores = Stores::default();
+    let others = [8, 9].map(|byte| KeyId::from_bytes([byte; 16]));
+    stores.put_record(&record_of(ID, &json!({})));
+    for id in others {
+        stores.put_record(&record_of(id, &json!({"family": ID.to_string()})));
+    }
+    for (id, left) in [(ID, 2), (others[0], 1), (others[1], 0)] {
+        let presented = bearer(&key_of(&policy, "sk", id, None));
+        let decision = check(&policy, &stores, &get("/", &presented));
+        assert_eq!(remaining(&decision), [("a", left), ("b", 6 + left)]);
+        assert_eq!(admitted(decision).api_key_id(), Some(&id), "to everybody else it is itself");
+    }
+    let again = check(&policy, &stores, &get("/", &bearer(&key(&policy))));
+    assert_eq!(refusal(again).code(), Code::RateLimited);
 }
 
 #[test]

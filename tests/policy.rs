@@ -402,7 +402,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/api_keys/prefixes/1/colour",
             json!(1),
             "api_keys.prefixes[1].colour: is not a known field, expected one of prefix, scopes, \
-             format",
+             scopes_without_record, format",
         ),
         (
             "/api_keys/signing_keys/0/colour",
@@ -524,6 +524,26 @@ fn wrong_types_and_unknown_words_are_refused_with_what_is_expected() {
             "/api_keys/prefixes/0",
             json!("sk"),
             "api_keys.prefixes[0]: expected an object, found a string",
+        ),
+        (
+            "/api_keys/prefixes/0/scopes_without_record",
+            json!("admin"),
+            "api_keys.prefixes[0].scopes_without_record: expected a list, found a string",
+        ),
+        (
+            "/api_keys/prefixes/0/scopes_without_record",
+            json!(["admin", "a b"]),
+            "api_keys.prefixes[0].scopes_without_record[1]: expected a scope like read:posts",
+        ),
+        (
+            "/api_keys/prefixes/1/scopes_without_record",
+            json!(["read:posts", "admin"]),
+            "api_keys.prefixes[1].scopes_without_record[1]: is not among the prefix's scopes",
+        ),
+        (
+            "/api_keys/prefixes/2/scopes_without_record",
+            json!([]),
+            "api_keys.prefixes[2].scopes_without_record: an imported key is known by its record alone",
         ),
         (
             "/api_keys/prefixes/0/format",
@@ -1155,4 +1175,32 @@ fn the_example_policy_routes_as_documented() {
     let limit = policy.limits_of(limited).next().unwrap();
     assert_eq!((limit.limit.requests(), limit.limit.window_secs()), (5, 60));
     assert_eq!(limit.by, [CountBy::Caller]);
+}
+
+#[test]
+fn keys_without_a_record_get_what_the_policy_says_and_where_it_may_say_it() {
+    for records in ["required", "none"] {
+        let mut policy = with("/api_keys/prefixes/0/scopes_without_record", json!(["read:posts"]));
+        put(&mut policy, "/api_keys/records", json!(records));
+        refused(
+            &policy,
+            "api_keys.prefixes[0].scopes_without_record: only with records = optional are keys \
+             taken without a record",
+        );
+    }
+    refused(
+        &without("/revocation"),
+        "api_keys.records: optional needs the section revocation: where keys are taken without a \
+         record, only an entry there ends one for good",
+    );
+    let mut narrow = with("/api_keys/prefixes/1/scopes_without_record", json!(["read:posts"]));
+    put(&mut narrow, "/api_keys/prefixes/0/scopes_without_record", json!(["anything"]));
+    let policy = read(&narrow).unwrap();
+    let keys = policy.api_keys.as_ref().unwrap();
+    let scopes = |prefix| keys.scopes_without_record(keys.prefix(prefix).unwrap());
+    assert_eq!(
+        (scopes("sk"), scopes("pk")),
+        (&["anything".to_owned()][..], &["read:posts".to_owned()][..])
+    );
+    assert_eq!(scopes("Legacy"), [""; 0]);
 }

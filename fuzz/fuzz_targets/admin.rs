@@ -55,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Some(rotate) = keep(Rotate::parse(bytes)) {
         let minted = keys.mint("sk", KeyId::from_bytes([9; 16]), None).unwrap();
-        let rotated = record.rotate(&minted, rotate, NOW).unwrap();
+        let rotated = record.rotate(&minted, Vec::new(), rotate, NOW).unwrap();
         stored(&rotated.new);
         stored(&rotated.old);
     }

@@ -33,6 +33,9 @@ pub const MAX_LIFETIME_SECS: u64 = 10 * 365 * 86_400;
 pub const DEFAULT_OVERLAP_SECS: u64 = 86_400;
 /// Longest overlap: 30 days. Longer ones are two keys, not a rotation.
 pub const MAX_OVERLAP_SECS: u64 = 30 * 86_400;
+/// How long the record of a key outlives the key, so that its owner is told "expired" rather than
+/// "unknown": 30 days.
+pub const KEEP_ENDED_SECS: u64 = 30 * 86_400;
 
 /// A key's record.
 ///
@@ -78,6 +81,10 @@ pub struct KeyRecord {
     /// The key that replaced this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<KeyId>,
+    /// The first of the keys that replaced each other up to this one: limits count all of them as that. None for a key that
+    /// replaced no other, and for records that were written before this field was: such a key is counted as itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<KeyId>,
     /// The hash of a key of another system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported_sha256: Option<ImportedHash>,
@@ -99,6 +106,7 @@ object!(KeyRecord, ignored {
     revoked_at = None,
     replaces = None,
     replaced_by = None,
+    family = None,
     imported_sha256 = None,
 });
 
@@ -138,6 +146,24 @@ impl KeyRecord {
         }
     }
 
+    /// What limits count this key as: the first of the keys that replaced each other up to this one.
+    #[must_use]
+    pub fn family(&self) -> KeyId {
+        self.family.unwrap_or(self.id)
+    }
+
+    /// From when on a store may forget this record; `None`: never.
+    ///
+    /// Only an expiry under the key's own tag ends a key without its record. Whatever else ends it (`expires_at` of a change or a
+    /// rotation, `disabled`, `revoked_at`) is known from the record alone, and where a policy takes keys without a record,
+    /// forgetting it would bring the key back.
+    #[must_use]
+    pub fn forgettable_from(&self) -> Option<UnixTime> {
+        let sealed = self.sealed_expires_at?;
+        let end = self.expires_at.map_or(sealed, |expiry| expiry.max(sealed));
+        Some(end.saturating_add(KEEP_ENDED_SECS))
+    }
+
     /// Whether this is the record of an imported key, and of this one. In constant time.
     #[must_use]
     pub fn is_import_of(&self, hash: &ImportedHash) -> bool {
@@ -160,7 +186,7 @@ impl KeyRecord {
 
     /// Replaces this key by `minted` (made with [`replacement_expiry`](Self::replacement_expiry)).
     ///
-    /// The new key has the same name, owner, scopes and limits. The old one ends `overlap_secs` from now, or
+    /// The new key has the same name, owner, limits and family, and `scopes`: what the old one may do. The old one ends `overlap_secs` from now, or
     /// earlier if it would have anyway; 0 ends it at once.
     ///
     /// # Errors
@@ -169,6 +195,7 @@ impl KeyRecord {
     pub fn rotate(
         self,
         minted: &MintedKey,
+        scopes: Vec<String>,
         rotate: Rotate,
         now: UnixTime,
     ) -> Result<Rotated, Error> {
@@ -190,7 +217,7 @@ impl KeyRecord {
             name: self.name.clone(),
             owner: self.owner.clone(),
             prefix: Some(minted.prefix().to_owned()),
-            scopes: self.scopes.clone(),
+            scopes,
             limits: self.limits.clone(),
             created_at: now,
             expires_at: self.replacement_expiry(now),
@@ -200,6 +227,7 @@ impl KeyRecord {
             revoked_at: None,
             replaces: Some(self.id),
             replaced_by: None,
+            family: Some(self.family()),
             imported_sha256: None,
         };
         let old = Self {
@@ -328,6 +356,7 @@ impl NewKey {
             revoked_at: None,
             replaces: None,
             replaced_by: None,
+            family: None,
             imported_sha256: self.imported_sha256,
         }
     }
@@ -378,6 +407,15 @@ impl KeyChange {
             return Err(Error::invalid_field("", "expected at least one field to change"));
         }
         Ok(change)
+    }
+
+    /// Whether it changes what is decided about the key, and not only what people call it and whose it is.
+    #[must_use]
+    pub const fn decides(&self) -> bool {
+        self.scopes.is_some()
+            || self.limits.is_some()
+            || self.expires_in_secs.is_some()
+            || self.disabled.is_some()
     }
 
     /// The limits it overrides, by name, if it changes them.
@@ -571,6 +609,7 @@ mod tests {
             revoked_at: Some(LATER),
             replaces: Some(NEW_ID),
             replaced_by: Some(NEW_ID),
+            family: Some(NEW_ID),
             imported_sha256: Some(ImportedHash::of("x")),
             ..expiring()
         };
@@ -788,7 +827,8 @@ mod tests {
         let expiry = old.replacement_expiry(LATER);
         assert_eq!(expiry, Some(LATER.saturating_add(3600)));
         let rotate = Rotate::parse(br#"{"overlap_secs": 100}"#).unwrap();
-        let rotated = old.clone().rotate(&mint(NEW_ID, expiry), rotate, LATER).unwrap();
+        let rotated =
+            old.clone().rotate(&mint(NEW_ID, expiry), old.scopes.clone(), rotate, LATER).unwrap();
         assert_eq!(
             rotated.new,
             KeyRecord {
@@ -797,6 +837,7 @@ mod tests {
                 expires_at: expiry,
                 sealed_expires_at: Some(UnixTime::from_secs(1_700_004_600)),
                 replaces: Some(ID),
+                family: Some(ID),
                 ..old.clone()
             }
         );
@@ -806,10 +847,11 @@ mod tests {
             KeyRecord { expires_at: Some(end), replaced_by: Some(NEW_ID), ..old.clone() }
         );
         let long = Rotate::parse(br#"{"overlap_secs": 86400}"#).unwrap();
-        let rotated = old.clone().rotate(&mint(NEW_ID, expiry), long, LATER).unwrap();
+        let rotated =
+            old.clone().rotate(&mint(NEW_ID, expiry), old.scopes.clone(), long, LATER).unwrap();
         assert_eq!(rotated.old.expires_at, old.expires_at, "never later than before");
         let at_once = Rotate::parse(br#"{"overlap_secs": 0}"#).unwrap();
-        let rotated = plain().rotate(&mint(NEW_ID, None), at_once, LATER).unwrap();
+        let rotated = plain().rotate(&mint(NEW_ID, None), Vec::new(), at_once, LATER).unwrap();
         assert!(rotated.old.check(LATER).is_err());
         assert_eq!(rotated.new.expires_at, None);
     }
@@ -817,7 +859,7 @@ mod tests {
     #[test]
     fn what_was_taken_away_is_not_brought_back_by_a_rotation() {
         let rotate = |record: KeyRecord| {
-            record.rotate(&mint(NEW_ID, None), Rotate::parse(b"").unwrap(), LATER)
+            record.rotate(&mint(NEW_ID, None), Vec::new(), Rotate::parse(b"").unwrap(), LATER)
         };
         refused(rotate(plain().revoke(NOW)), "a revoked key cannot be rotated");
         refused(
@@ -826,6 +868,36 @@ mod tests {
         );
         let replaced = rotate(plain()).unwrap().old;
         refused(rotate(replaced), "the key was already replaced, rotate its successor");
+    }
+
+    #[test]
+    fn a_record_is_forgotten_only_where_the_key_ends_without_it() {
+        let rotate = |record: KeyRecord| {
+            let now = Rotate::parse(br#"{"overlap_secs": 0}"#).unwrap();
+            record.rotate(&mint(NEW_ID, None), Vec::new(), now, LATER).unwrap().old
+        };
+        let ended = change(r#"{"expires_in_secs": 60}"#).apply(plain(), LATER).unwrap();
+        let disabled = change(r#"{"disabled": true}"#).apply(ended.clone(), LATER).unwrap();
+        for record in [plain(), rotate(plain()), ended.clone(), disabled, ended.revoke(LATER)] {
+            assert_eq!(record.forgettable_from(), None, "the key itself never ends");
+        }
+        let after_the_seal = Some(UnixTime::from_secs(1_700_003_640 + 30 * 86_400));
+        let sooner = change(r#"{"expires_in_secs": 60}"#).apply(expiring(), NOW).unwrap();
+        for record in [expiring(), rotate(expiring()), sooner, expiring().revoke(NOW)] {
+            assert_eq!(record.forgettable_from(), after_the_seal);
+        }
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_family() {
+        let rotate = |record: &KeyRecord, id| {
+            let default = Rotate::parse(b"").unwrap();
+            record.clone().rotate(&mint(id, None), Vec::new(), default, LATER).unwrap()
+        };
+        let first = rotate(&plain(), NEW_ID);
+        assert_eq!((plain().family(), first.old.family(), first.new.family()), (ID, ID, ID));
+        let second = rotate(&first.new, KeyId::from_bytes([3; 16]));
+        assert_eq!((second.new.family(), second.new.replaces), (ID, Some(NEW_ID)));
     }
 
     #[test]

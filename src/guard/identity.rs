@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::{
     api_key::{KeyId, record::KeyRecord},
-    policy::PrefixPolicy,
+    policy::{ApiKeyPolicy, PrefixPolicy},
     revocation::Revocable,
     time::UnixTime,
     verifier::VerifiedToken,
@@ -48,6 +48,8 @@ impl fmt::Debug for Payload {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyIdentity {
     id: KeyId,
+    /// What limits count it as: itself, or the first of the keys that it replaces.
+    family: KeyId,
     owner: Option<String>,
     scopes: Vec<String>,
 }
@@ -97,6 +99,16 @@ impl Identity {
     pub const fn api_key_id(&self) -> Option<&KeyId> {
         match self {
             Self::ApiKey(key) => Some(&key.id),
+            Self::Anonymous | Self::Token(_) => None,
+        }
+    }
+
+    /// What limits count the API key as: the first of the keys that were replaced one by the other, so that a rotation gives no
+    /// fresh allowance.
+    #[must_use]
+    pub const fn api_key_family(&self) -> Option<&KeyId> {
+        match self {
+            Self::ApiKey(key) => Some(&key.family),
             Self::Anonymous | Self::Token(_) => None,
         }
     }
@@ -151,16 +163,25 @@ impl TokenIdentity {
 }
 
 impl ApiKeyIdentity {
-    /// The scopes are the record's, cut down to what the prefix allows; without a record they are the
-    /// prefix's.
-    pub(super) fn new(id: KeyId, prefix: &PrefixPolicy, record: Option<&KeyRecord>) -> Self {
-        let scopes = match (record, &prefix.scopes) {
-            (Some(record), None) => record.scopes.clone(),
-            (Some(record), Some(cap)) => {
-                record.scopes.iter().filter(|scope| cap.contains(scope)).cloned().collect()
+    /// The scopes are the record's, cut down to what the prefix allows; without a record they are those that the policy
+    /// gives such keys ([`ApiKeyPolicy::scopes_without_record`]).
+    pub(super) fn new(
+        id: KeyId,
+        policy: &ApiKeyPolicy,
+        prefix: &PrefixPolicy,
+        record: Option<&KeyRecord>,
+    ) -> Self {
+        match record {
+            Some(record) => Self {
+                id,
+                family: record.family(),
+                owner: Some(record.owner.clone()),
+                scopes: prefix.cut(&record.scopes),
+            },
+            None => {
+                let scopes = policy.scopes_without_record(prefix).to_vec();
+                Self { id, family: id, owner: None, scopes }
             }
-            (None, cap) => cap.clone().unwrap_or_default(),
-        };
-        Self { id, owner: record.map(|record| record.owner.clone()), scopes }
+        }
     }
 }

@@ -170,7 +170,7 @@ fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> V
             continue;
         }
         let Some(group) = group(known, route, subject) else { continue };
-        let limit = with_override(&known.limit, subject.overrides.as_ref());
+        let limit = with_override(known, subject.overrides.as_ref());
         let same = batches.iter_mut().find(|batch| {
             batch.store == &known.store
                 && batch.on_error == known.on_error
@@ -215,7 +215,7 @@ fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<Co
                 Identity::Anonymous | Identity::ApiKey(_) => return None,
             },
             CountBy::ApiKey => {
-                parts.extend(["api-key".into(), identity.api_key_id()?.to_string()]);
+                parts.extend(["api-key".into(), identity.api_key_family()?.to_string()]);
             }
             CountBy::Ip => parts.extend(["ip".into(), address(subject.client_ip)]),
             CountBy::Issuer => parts.extend(["issuer".into(), identity.issuer()?.into()]),
@@ -228,15 +228,19 @@ fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<Co
 
 /// A token without a subject has only its address to be told apart by.
 fn caller(identity: &Identity, client_ip: Option<IpAddr>) -> Vec<String> {
-    match (identity.api_key_id(), identity.issuer(), identity.subject()) {
-        (Some(id), _, _) => vec!["api-key".into(), id.to_string()],
+    match (identity.api_key_family(), identity.issuer(), identity.subject()) {
+        (Some(family), _, _) => vec!["api-key".into(), family.to_string()],
         (None, Some(issuer), Some(name)) => vec!["subject".into(), issuer.into(), name.into()],
         (None, _, _) => vec!["ip".into(), address(client_ip)],
     }
 }
 
-fn with_override(limit: &Limit, record: Option<&KeyRecord>) -> Limit {
+/// The limit as the record of the key has it. What others are counted by too is the policy's alone to say, whatever a
+/// record that was made under another policy holds.
+fn with_override(known: &LimitPolicy, record: Option<&KeyRecord>) -> Limit {
+    let limit = &known.limit;
     record
+        .filter(|_| known.counts_each_key_alone())
         .and_then(|record| record.limits.get(limit.name()))
         .and_then(|requests| limit.with_requests(*requests).ok())
         .unwrap_or_else(|| limit.clone())

@@ -1,9 +1,9 @@
 //! The section `api_keys`: prefixes, environment, signing keys.
 
 use super::{
-    ApiKeyPolicy, KeyFormat, PrefixPolicy, Secrets,
+    ApiKeyPolicy, KeyFormat, PrefixPolicy, Records, Secrets,
     check::{at, cache_secs, config, each, scope_list, secret_of},
-    document::{self, ApiKeysDocument},
+    document::{self, ApiKeysDocument, PrefixDocument},
 };
 use crate::{
     api_key::{ApiKeys, SigningKeys},
@@ -51,6 +51,7 @@ pub(super) fn api_keys(
     refuse_shadowed(document, &own_format)?;
     let prefixes = each("api_keys.prefixes", document.prefixes.iter(), |path, known| {
         scope_list(&format!("{path}.scopes"), known.scopes.as_deref().unwrap_or_default())?;
+        let without_record = scopes_without_record(path, known, document.records)?;
         let plain = known.prefix.starts_with(|first: char| first.is_ascii_alphabetic())
             && known.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !plain {
@@ -59,11 +60,34 @@ pub(super) fn api_keys(
         Ok(PrefixPolicy {
             prefix: known.prefix.clone(),
             scopes: known.scopes.clone(),
+            scopes_without_record: without_record,
             format: known.format,
         })
     })?;
     cache_secs("api_keys.cache_secs", document.cache_secs)?;
     Ok(ApiKeyPolicy { keys, records: document.records, cache_secs: document.cache_secs, prefixes })
+}
+
+/// What a key may do without a record: nothing, unless the policy says so, and never more than with one.
+fn scopes_without_record(
+    path: &str,
+    known: &PrefixDocument,
+    records: Records,
+) -> Result<Vec<String>, Error> {
+    let Some(scopes) = &known.scopes_without_record else { return Ok(Vec::new()) };
+    let place = format!("{path}.scopes_without_record");
+    if records != Records::Optional {
+        return Err(config(place, "only with records = optional are keys taken without a record"));
+    }
+    if known.format == KeyFormat::Imported {
+        return Err(config(place, "an imported key is known by its record alone"));
+    }
+    scope_list(&place, scopes)?;
+    let beyond = |scope: &String| known.scopes.as_ref().is_some_and(|cap| !cap.contains(scope));
+    match scopes.iter().position(beyond) {
+        Some(index) => Err(config(format!("{place}[{index}]"), "is not among the prefix's scopes")),
+        None => Ok(scopes.clone()),
+    }
 }
 
 /// Whether a fault of [`ApiKeys::new`] is that of the prefix at this index.

@@ -138,10 +138,16 @@ object!(ApiKeysDocument, refused {
 pub(super) struct PrefixDocument {
     pub(super) prefix: String,
     pub(super) scopes: Option<Vec<String>>,
+    pub(super) scopes_without_record: Option<Vec<String>>,
     pub(super) format: super::KeyFormat,
 }
 
-object!(PrefixDocument, refused { prefix, scopes = None, format = super::KeyFormat::default() });
+object!(PrefixDocument, refused {
+    prefix,
+    scopes = None,
+    scopes_without_record = None,
+    format = super::KeyFormat::default(),
+});
 
 #[derive(Debug)]
 pub(super) struct SigningKeyDocument {

@@ -15,7 +15,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{KeyRecordStore, Page, RevocationStore, StoreError, bounded::BoundedMap};
 use crate::{
-    api_key::{KeyId, record::KeyRecord},
+    api_key::{
+        KeyId,
+        record::{KEEP_ENDED_SECS, KeyRecord},
+    },
     base64url,
     policy::CacheSecs,
     revocation::{DenyKey, Entry},
@@ -34,10 +37,6 @@ const MAX_REMEMBERED: usize = 20_000;
 
 /// Writes of many entries that are under way at once: a Worker has six connections.
 const WRITES_AT_ONCE: usize = 6;
-
-/// How long the record of a key outlives its expiry, so that its owner is told "expired" rather than
-/// "unknown": 30 days.
-const KEEP_EXPIRED_SECS: u64 = 30 * 24 * 60 * 60;
 
 /// How long the last use of a key is kept.
 const KEEP_USED_SECS: u64 = 400 * 24 * 60 * 60;
@@ -327,9 +326,8 @@ impl<S: KeyValue> KeyRecordStore for Keyed<'_, S> {
     async fn put(&self, record: &KeyRecord, now: UnixMillis) -> Result<(), StoreError> {
         let value = serde_json::to_string(record)
             .map_err(|_| StoreError::new("the record cannot be written as JSON"))?;
-        let expires_at = record
-            .expires_at
-            .map(|at| at.max(now.to_unix_time()).saturating_add(KEEP_EXPIRED_SECS));
+        let soonest = now.to_unix_time().saturating_add(KEEP_ENDED_SECS);
+        let expires_at = record.forgettable_from().map(|at| at.max(soonest));
         // The index first: a listing that names a record that is not there yet is repaired by reading.
         let index = format!("{}{}", owner_prefix(&record.owner), record.id);
         self.store.write(&index, "", expires_at).await?;

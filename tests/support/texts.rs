@@ -14,6 +14,10 @@ use super::gate::{NOW, a_moment};
 #[derive(Default)]
 pub struct Texts {
     pub values: RefCell<BTreeMap<String, String>>,
+    /// When what was written may be forgotten.
+    pub ends: RefCell<BTreeMap<String, Option<UnixTime>>>,
+    /// Writes to names that begin so fail.
+    pub broken: RefCell<Option<String>>,
     /// Swaps that came too late.
     pub lost: Cell<u32>,
 }
@@ -33,9 +37,13 @@ impl KeyValue for &Texts {
         &self,
         name: &str,
         value: &str,
-        _expires_at: Option<UnixTime>,
+        expires_at: Option<UnixTime>,
     ) -> Result<(), StoreError> {
         a_moment().await;
+        if self.broken.borrow().as_ref().is_some_and(|broken| name.starts_with(broken)) {
+            return Err(StoreError::new("is on fire"));
+        }
+        self.ends.borrow_mut().insert(name.to_owned(), expires_at);
         self.values.borrow_mut().insert(name.to_owned(), value.to_owned());
         Ok(())
     }

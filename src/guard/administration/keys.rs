@@ -10,8 +10,8 @@ use crate::{
     },
     error::Error,
     guard::unavailable,
-    policy::{ApiKeyPolicy, KeyFormat, Policy},
-    revocation::Entry,
+    policy::{ApiKeyPolicy, KeyFormat, Policy, Records},
+    revocation::{DenyKey, Entry},
     store::{
         KeyRecordStore, RevocationStore, StoreError,
         keyed::{KeyValue, Keyed},
@@ -75,10 +75,11 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         &self,
         request: &[u8],
         random: impl FnOnce() -> Result<KeyId, Error>,
+        revocations: &impl RevocationStore,
     ) -> Result<ShownKey, Error> {
         let policy = self.api_keys()?;
         let new = NewKey::parse(request)?;
-        self.check_limits(new.limits().into_iter().flat_map(|limits| limits.keys()))?;
+        self.check_overrides(new.limits().into_iter().flat_map(|limits| limits.keys()))?;
         let now = self.now.to_unix_time();
         if let Some(hash) = new.imported() {
             let id = hash.key_id();
@@ -87,6 +88,9 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
                     "imported_sha256",
                     "this key was imported already",
                 ));
+            }
+            if self.is_revoked(id, revocations).await? {
+                return Err(Error::invalid_field("imported_sha256", "this key is revoked"));
             }
             let record = new.imported_record(now).ok_or(Error::NotFound)?;
             self.put(&record).await?;
@@ -132,24 +136,41 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         Ok(ShownKey { record, key: None, last_used_at })
     }
 
-    /// Changes a record ([`KeyChange`]).
+    /// Changes a record ([`KeyChange`]). A key that is revoked stays so: by its record or by an entry in `revocations`.
     ///
     /// # Errors
     /// See above.
-    pub async fn change(&self, id: &str, request: &[u8]) -> Result<ShownKey, Error> {
+    pub async fn change(
+        &self,
+        id: &str,
+        request: &[u8],
+        revocations: &impl RevocationStore,
+    ) -> Result<ShownKey, Error> {
         let change = KeyChange::parse(request)?;
-        self.check_limits(change.limits().into_iter().flat_map(|limits| limits.keys()))?;
+        self.check_overrides(change.limits().into_iter().flat_map(|limits| limits.keys()))?;
         let old = self.record(id).await?;
+        if self.is_revoked(old.id, revocations).await? {
+            return Err(Error::InvalidRequest("a revoked key cannot be changed"));
+        }
+        if change.decides() {
+            self.check_that_records_decide(&old)?;
+        }
         let owner = old.owner.clone();
         let new = change.apply(old, self.now.to_unix_time())?;
         self.put(&new).await?;
         if new.owner != owner {
-            self.keys.forget_owner(&owner, &new.id).await.map_err(failed)?;
+            self.keys.forget_owner(&owner, &new.id).await.map_err(|fault| {
+                half_done(
+                    &fault,
+                    &format!("key {} is changed, and still listed under its former owner", new.id),
+                )
+            })?;
         }
         Ok(ShownKey::of(new))
     }
 
-    /// Replaces a key by a new one ([`Rotate`]). `random` makes the new key's id.
+    /// Replaces a key by a new one ([`Rotate`]), which may do what the old one may, and no more. `random` makes the new
+    /// key's id. One that is revoked, by its record or by an entry in `revocations`, is not replaced.
     ///
     /// # Errors
     /// See above.
@@ -158,10 +179,15 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         id: &str,
         request: &[u8],
         random: impl FnOnce() -> Result<KeyId, Error>,
+        revocations: &impl RevocationStore,
     ) -> Result<ShownKey, Error> {
         let policy = self.api_keys()?;
         let rotate = Rotate::parse(request)?;
         let old = self.record(id).await?;
+        if self.is_revoked(old.id, revocations).await? {
+            return Err(Error::InvalidRequest("a revoked key cannot be rotated"));
+        }
+        self.check_that_records_decide(&old)?;
         let now = self.now.to_unix_time();
         // The successor of an imported key is one of our own.
         let prefix = old
@@ -170,9 +196,16 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
             .or_else(|| policy.default_prefix().map(|known| known.prefix.as_str()))
             .ok_or_else(|| Error::invalid_field("prefix", "no such prefix is configured"))?;
         let minted = policy.keys.mint(prefix, random()?, old.replacement_expiry(now))?;
-        let rotated = old.rotate(&minted, rotate, now)?;
+        let scopes = policy.scopes_of(&old);
+        let rotated = old.rotate(&minted, scopes, rotate, now)?;
         self.put(&rotated.new).await?;
-        self.put(&rotated.old).await?;
+        KeyRecordStore::put(self.keys, &rotated.old, self.now).await.map_err(|fault| {
+            let (new, old) = (rotated.new.id, rotated.old.id);
+            half_done(
+                &fault,
+                &format!("key {new} is made to replace {old}, which goes on as before"),
+            )
+        })?;
         Ok(ShownKey::created(rotated.new, minted))
     }
 
@@ -188,15 +221,38 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     ) -> Result<ShownKey, Error> {
         let now = self.now.to_unix_time();
         let revoked = self.record(id).await?.revoke(now);
-        if self.policy.revocation.is_some() {
-            let entry = Entry::of_api_key(revoked.id, now);
-            revocations
-                .put(&entry.deny_key(), &entry, self.now)
-                .await
-                .map_err(|fault| unavailable("revocation", &fault))?;
+        if self.policy.revocation.is_none() {
+            self.check_that_records_decide(&revoked)?;
+            self.put(&revoked).await?;
+            return Ok(ShownKey::of(revoked));
         }
-        self.put(&revoked).await?;
+        let entry = Entry::of_api_key(revoked.id, now);
+        revocations
+            .put(&entry.deny_key(), &entry, self.now)
+            .await
+            .map_err(|fault| unavailable("revocation", &fault))?;
+        KeyRecordStore::put(self.keys, &revoked, self.now).await.map_err(|fault| {
+            let id = revoked.id;
+            half_done(
+                &fault,
+                &format!("key {id} is revoked by an entry, its record does not say so"),
+            )
+        })?;
         Ok(ShownKey::of(revoked))
+    }
+
+    /// Whether an entry that is in force now revokes this key, past what is remembered of it.
+    async fn is_revoked(
+        &self,
+        id: KeyId,
+        revocations: &impl RevocationStore,
+    ) -> Result<bool, Error> {
+        if self.policy.revocation.is_none() {
+            return Ok(false);
+        }
+        let found = revocations.fresh(&DenyKey::of_api_key(id)).await;
+        let found = found.map_err(|fault| unavailable("revocation", &fault))?;
+        Ok(found.is_some_and(|entry| entry.is_in_force(self.now.to_unix_time())))
     }
 
     fn api_keys(&self) -> Result<&'a ApiKeyPolicy, Error> {
@@ -215,15 +271,28 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         KeyRecordStore::put(self.keys, record, self.now).await.map_err(failed)
     }
 
-    /// An override of a limit that does not exist would quietly do nothing.
-    fn check_limits<'n>(&self, names: impl Iterator<Item = &'n String>) -> Result<(), Error> {
+    /// With `records = "none"` nobody looks at the record of a key of the gate's own format: what it says would not be done.
+    fn check_that_records_decide(&self, record: &KeyRecord) -> Result<(), Error> {
+        if self.api_keys()?.records == Records::None && record.imported_sha256.is_none() {
+            return Err(Error::InvalidRequest(
+                "with records = none no record decides about this key, only a revocation entry \
+                 and its own expiry do",
+            ));
+        }
+        Ok(())
+    }
+
+    /// An override would quietly do nothing of a limit that does not exist, or that counts others with the key.
+    fn check_overrides<'n>(&self, names: impl Iterator<Item = &'n String>) -> Result<(), Error> {
         for name in names {
-            if !self.policy.has_limit(name) {
-                return Err(Error::invalid_field(
-                    &format!("limits.{name}"),
-                    "no limit has this name",
-                ));
-            }
+            let problem = match self.policy.limit(name) {
+                None => "no limit has this name",
+                Some(limit) if !limit.counts_each_key_alone() => {
+                    "this limit counts others too, only limits by caller or api_key can differ"
+                }
+                Some(_) => continue,
+            };
+            return Err(Error::invalid_field(&format!("limits.{name}"), problem));
         }
         Ok(())
     }
@@ -231,4 +300,9 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
 
 fn failed(fault: StoreError) -> Error {
     unavailable("keys", &fault)
+}
+
+/// A fault after which something was done all the same. The operator's log says what, with the ids.
+fn half_done(fault: &StoreError, done: &str) -> Error {
+    unavailable("keys", &StoreError::new(format!("{fault}; {done}")))
 }

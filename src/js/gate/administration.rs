@@ -94,21 +94,24 @@ pub(super) async fn administer(
     let backend = HostBackend::new(&gate, &desk);
     let now = desk.now();
     let keys = KeyAdministration::new(policy, backend.keys(), now);
-    let revocations = RevocationAdministration::new(policy, backend.revocations());
+    let entries = backend.revocations();
+    let revocations = RevocationAdministration::new(policy, entries);
     match asked {
         Asked::MintKey { body, random } => {
-            answer(&keys.mint(body.get().as_bytes(), || Ok(random)).await?)
+            answer(&keys.mint(body.get().as_bytes(), || Ok(random), entries).await?)
         }
         Asked::ListKeys { body } => {
             let (owner, paging) = ListedBy::parse(&body)?;
             answer(&keys.list(owner.as_deref(), &paging).await?)
         }
         Asked::GetKey { id } => answer(&keys.read(&id).await?),
-        Asked::UpdateKey { id, body } => answer(&keys.change(&id, body.get().as_bytes()).await?),
-        Asked::RotateKey { id, body, random } => {
-            answer(&keys.rotate(&id, body.get().as_bytes(), || Ok(random)).await?)
+        Asked::UpdateKey { id, body } => {
+            answer(&keys.change(&id, body.get().as_bytes(), entries).await?)
         }
-        Asked::RevokeKey { id } => answer(&keys.revoke(&id, backend.revocations()).await?),
+        Asked::RotateKey { id, body, random } => {
+            answer(&keys.rotate(&id, body.get().as_bytes(), || Ok(random), entries).await?)
+        }
+        Asked::RevokeKey { id } => answer(&keys.revoke(&id, entries).await?),
         Asked::AddRevocation { body } => {
             let entry = requested_entry(policy, &backend, body.get().as_bytes(), now).await?;
             answer(&revocations.add(entry, now).await?)

@@ -10,7 +10,7 @@ use crate::{
 
 /// `POST /keys`: a new key, or the record of one that another system issued.
 pub(super) async fn mint(admin: &Admin<'_>, body: &[u8]) -> Answer {
-    Ok(reply::json(201, &keys(admin).mint(body, random_id).await?)?)
+    Ok(reply::json(201, &keys(admin).mint(body, random_id, &admin.revocations).await?)?)
 }
 
 /// `GET /keys?owner=&cursor=&limit=`.
@@ -26,12 +26,12 @@ pub(super) async fn read(admin: &Admin<'_>, id: &str) -> Answer {
 
 /// `PATCH /keys/{id}`.
 pub(super) async fn change(admin: &Admin<'_>, id: &str, body: &[u8]) -> Answer {
-    Ok(reply::json(200, &keys(admin).change(id, body).await?)?)
+    Ok(reply::json(200, &keys(admin).change(id, body, &admin.revocations).await?)?)
 }
 
 /// `POST /keys/{id}/rotate`.
 pub(super) async fn rotate(admin: &Admin<'_>, id: &str, body: &[u8]) -> Answer {
-    Ok(reply::json(201, &keys(admin).rotate(id, body, random_id).await?)?)
+    Ok(reply::json(201, &keys(admin).rotate(id, body, random_id, &admin.revocations).await?)?)
 }
 
 /// `DELETE /keys/{id}`.
