@@ -2,13 +2,15 @@
 // (tests/worker/admin.test.mjs, revocation.test.mjs); here it is the way there and back, and the names.
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { Miniflare } from 'miniflare';
 
 import { EdgegateError, kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { ISSUER, NOW, bearer, gateOf, policy, request, token } from './gate.mjs';
 import { CLIENTS, startRedis } from './redis-server.mjs';
+import { AUDIENCE } from '../worker/harness.mjs';
+import { signAsymmetric } from '../worker/token.mjs';
 import { refusalOfPromise } from './support.mjs';
 
 const API_KEYS = {
@@ -76,6 +78,61 @@ describe('keys', () => {
     });
   });
 
+  test('what ended a key is in force for as long as the key, where records are optional', async () => {
+    const prefixes = [{ prefix: 'sk', scopes_without_record: ['read:posts'] }];
+    const { gate, clock, stores } = gateOf({ policy: policy({ api_keys: { ...API_KEYS, prefixes, records: 'optional' } }) });
+    const keys = {};
+    for (const how of ['rotated', 'changed', 'disabled', 'revoked', 'fine']) keys[how] = await gate.keys.mint({ ...ALICE, scopes: [] });
+    await gate.keys.rotate(keys.rotated.id, { overlapSecs: 0 });
+    await gate.keys.update(keys.changed.id, { expiresInSecs: 1 });
+    await gate.keys.update(keys.disabled.id, { expiresInSecs: 3600, disabled: true });
+    await gate.keys.update(keys.revoked.id, { expiresInSecs: 3600 });
+    await gate.keys.revoke(keys.revoked.id);
+    for (const days of [1, 32, 3650]) {
+      clock.now = NOW + days * 86_400;
+      const codes = {};
+      for (const [how, { key }] of Object.entries(keys)) codes[how] = codeOf(await use(gate, key));
+      assert.deepEqual(codes, {
+        rotated: 'API_KEY_EXPIRED', changed: 'API_KEY_EXPIRED', disabled: 'API_KEY_REVOKED', revoked: 'API_KEY_REVOKED', fine: 'INSUFFICIENT_SCOPE',
+      }, `after ${days} days`);
+    }
+    // Lost by the store, against its word: no more than the policy gives, and what was revoked stays so.
+    for (const { id } of Object.values(keys)) await stores.keys.delete(`key/v1/${id}`);
+    clock.now += 60;
+    const decision = await use(gate, keys.fine.key);
+    assert.deepEqual(decision.identity.scopes, ['read:posts']);
+    assert.equal(codeOf(await use(gate, keys.revoked.key)), 'API_KEY_REVOKED');
+  });
+
+  test('an entry that revokes a key is not walked around by a rotation, a change or an import', async () => {
+    const { gate } = gateOf({ policy: POLICY });
+    const { key, id } = await gate.keys.mint(ALICE);
+    await gate.revocations.add({ keyId: id });
+    const message = (text) => ({ code: 'INVALID_REQUEST', reason: 'invalid_request', message: text });
+    assert.deepEqual(await refused(gate.keys.rotate(id)), message('a revoked key cannot be rotated'));
+    assert.deepEqual(await refused(gate.keys.update(id, { disabled: false })), message('a revoked key cannot be changed'));
+    assert.equal(codeOf(await use(gate, key)), 'API_KEY_REVOKED');
+    const importedSha256 = createHash('sha256').update('legacy_revoked_before').digest('hex');
+    await gate.revocations.add({ keyId: importedSha256.slice(0, 32) });
+    assert.deepEqual(await refused(gate.keys.import({ ...ALICE, importedSha256 })), invalid('importedSha256', 'this key is revoked'));
+  });
+
+  test('a rotation gives no fresh allowance and no wider scopes', async () => {
+    const { gate } = gateOf({ policy: policy({ api_keys: { ...API_KEYS, prefixes: [{ prefix: 'sk' }, { prefix: 'legacy', format: 'imported', scopes: ['read:posts'] }] } }) });
+    const first = 'legacy_capped_to_read';
+    const record = await gate.keys.import({
+      ...ALICE, scopes: ['read:posts', 'write:posts'], limits: { limited: 3 }, importedSha256: createHash('sha256').update(first).digest('hex'),
+    });
+    let known = { key: first, id: record.id };
+    const codes = [];
+    for (let turn = 0; turn < 4; turn += 1) {
+      codes.push(codeOf(await use(gate, known.key, '/v1/limited')));
+      known = await gate.keys.rotate(known.id, { overlapSecs: 0 });
+      assert.deepEqual([known.scopes, known.family], [['read:posts'], record.id]);
+    }
+    assert.deepEqual(codes, ['admitted', 'admitted', 'admitted', 'RATE_LIMITED']);
+  });
+
   test('a late write of an older record does not bring a revoked key back', async () => {
     const { gate, stores } = gateOf({ policy: POLICY });
     const { key, id } = await gate.keys.mint(ALICE);
@@ -92,7 +149,7 @@ describe('keys', () => {
     clock.now += 100;
     const { key: newKey, ...successor } = await gate.keys.rotate(old.id, { overlapSecs: 60 });
     assert.deepEqual(successor, {
-      ...old, id: successor.id, replaces: old.id, createdAt: NOW + 100, expiresAt: NOW + 100 + 86_400,
+      ...old, id: successor.id, replaces: old.id, family: old.id, createdAt: NOW + 100, expiresAt: NOW + 100 + 86_400,
       sealedExpiresAt: Math.ceil((NOW + 100 + 86_400) / 60) * 60,
     });
     assert.deepEqual(await gate.keys.get(old.id), { ...old, expiresAt: NOW + 160, replacedBy: successor.id });
@@ -217,7 +274,40 @@ describe('revocations', () => {
     const { key, id } = await gate.keys.mint(ALICE);
     assert.deepEqual((await gate.revocations.add({ keyId: id })).target, { kind: 'api_key', id });
     assert.equal(codeOf(await use(gate, key)), 'API_KEY_REVOKED');
-    assert.deepEqual((await gate.revocations.add({ iss: ISSUER, kid: 'k' })).target, { kind: 'signing_key', iss: ISSUER, kid: 'k' });
+    assert.deepEqual(
+      await refused(gate.revocations.add({ iss: ISSUER, kid: 'k' })),
+      invalid('kid', "no secret of this issuer has it as its kid: revoke the issuer's tokens, and change the secret"),
+    );
+    const added = await gate.revocations.add({ iss: ISSUER, kid: 'k', withdrawn: true });
+    assert.deepEqual(added.target, { kind: 'signing_key', iss: ISSUER, kid: 'k' });
+  });
+
+  test('by the thumbprint of a key that has a kid, too', async () => {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'named' };
+    const { crv, kty, x, y } = jwk;
+    const thumbprint = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
+    const issuers = [{ issuer: ISSUER, audience: [AUDIENCE], algorithms: ['ES256'], jwks: { keys: [jwk] } }];
+    const { gate } = gateOf({ policy: policy({ issuers, api_keys: undefined }) });
+    const claims = { iss: ISSUER, aud: AUDIENCE, sub: 'alice', exp: NOW + 600, scope: 'read:posts' };
+    const signed = signAsymmetric(claims, { key: pair.privateKey, alg: 'ES256', header: { kid: 'named' } });
+    assert.equal(codeOf(await gate.check(request('/v1/posts', bearer(signed)))), 'admitted');
+    const added = await gate.revocations.add({ iss: ISSUER, kid: thumbprint });
+    assert.deepEqual(added.target, { kind: 'signing_key', iss: ISSUER, kid: 'named' });
+    assert.equal(codeOf(await gate.check(request('/v1/posts', bearer(signed)))), 'TOKEN_REVOKED');
+  });
+
+  test('for as long as the token lives, however long that is', async () => {
+    const { gate, clock } = gateOf({ policy: POLICY });
+    for (const exp of [4_102_444_800, 9_999_999_999]) {
+      const credential = jwt({ jti: `until-${exp}`, exp });
+      await gate.revocations.add({ token: token({ jti: `until-${exp}`, exp }) });
+      for (const now of [NOW, NOW + 401 * 86_400, exp - 1]) {
+        clock.now = now;
+        assert.equal(codeOf(await gate.check(credential.clone())), 'TOKEN_REVOKED', `${exp} at ${now}`);
+      }
+      clock.now = NOW;
+    }
   });
 
   test('what is revoked already is never weakened', async () => {
@@ -238,7 +328,7 @@ describe('revocations', () => {
       [{ iss: 'https://other.test/', jti: 'a' }, 'iss', 'is not an issuer of the policy'],
       [{ iss: ISSUER, jti: 'a', exp: NOW + 60, expiresInSecs: 60 }, 'expiresInSecs', 'expected none beside exp'],
       [{ iss: ISSUER, jti: 'a', key_id: UNKNOWN }, 'key_id',
-        'is not a known field, expected one of token, iss, jti, exp, sub, before, sid, kid, keyId, all, reason, expiresInSecs'],
+        'is not a known field, expected one of token, iss, jti, exp, sub, before, sid, kid, keyId, all, withdrawn, reason, expiresInSecs'],
       [{ token: token({ exp: NOW }) }, 'token', 'has expired already'],
       [{ token: token({ iss: 'https://other.test/' }) }, 'token', 'is not a valid token of a configured issuer'],
       [{ token: token() }, 'token', 'has no jti, revoke its session or subject'],

@@ -20,6 +20,7 @@ const API_KEYS = {
   environment: 'test',
   signing_keys: [{ id: 1, secret: 'API_KEY_SECRET' }],
 };
+const OPTIONAL = API_KEYS.prefixes.map((known) => (known.prefix === 'sk' ? { ...known, scopes_without_record: ['read:posts'] } : known));
 const OLD_SECRET = 'an older secret, still good for keys that were signed with it';
 
 let gate;
@@ -31,7 +32,7 @@ before(async () => {
     gateWorker({ policy: policy({ api_keys: API_KEYS }) }),
     gateWorker({ name: 'no-admin', policy: policy({ admin: undefined }) }),
     gateWorker({ name: 'no-keys', policy: policy({ api_keys: undefined, revocation: undefined }) }),
-    gateWorker({ name: 'two-secrets', policy: policy({ api_keys: { ...API_KEYS, signing_keys, records: 'optional' } }), secrets: { ...SECRETS, OLD_SECRET } }),
+    gateWorker({ name: 'two-secrets', policy: policy({ api_keys: { ...API_KEYS, signing_keys, prefixes: OPTIONAL, records: 'optional' } }), secrets: { ...SECRETS, OLD_SECRET } }),
     gateWorker({ name: 'no-records', policy: policy({ api_keys: { ...API_KEYS, records: 'none' } }) }),
     gateWorker({ name: 'remembering', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'reading', policy: policy(), worker: faultyKv }),
@@ -363,7 +364,49 @@ describe('changing', () => {
   }
 });
 
+describe('what an administrator does is in the log', () => {
+  const lineOf = (method, path, status) => gate.output.find((line) => {
+    const at = line.indexOf('{"event":"administered"');
+    if (at < 0) return false;
+    const event = JSON.parse(line.slice(at));
+    return event.method === method && event.path === `/auth/admin${path}` && event.status === status;
+  });
+
+  test('with method, path and status, done or not', async () => {
+    const { id } = await gate.mint();
+    await ok(200, 'DELETE', `/keys/${id}`);
+    await lineOf('DELETE', `/keys/${id}`, 200);
+    const unknown = 'f'.repeat(32);
+    refused(await gate.admin('DELETE', `/keys/${unknown}`), 'NOT_FOUND');
+    assert.match(await lineOf('DELETE', `/keys/${unknown}`, 404), /"code":"NOT_FOUND"/);
+    refused(await gate.admin('PATCH', `/keys/${id}`, { name: 'x' }), 'INVALID_REQUEST');
+    assert.match(await lineOf('PATCH', `/keys/${id}`, 400), /"detail":"a revoked key cannot be changed"/);
+    refused(await gate.admin('PUT', '/keys'), 'METHOD_NOT_ALLOWED');
+    await lineOf('PUT', '/keys', 405);
+  });
+});
+
 describe('rotating', () => {
+  test('does not bring back what an entry has taken away', async () => {
+    const { id, key } = await gate.mint();
+    const revoked = (await gate.admin('POST', '/revocations', { key_id: id })).json();
+    refused(await use(key), 'API_KEY_REVOKED');
+    refused(await gate.admin('POST', `/keys/${id}/rotate`, {}), 'INVALID_REQUEST', { hint: 'a revoked key cannot be rotated' });
+    refused(await gate.admin('PATCH', `/keys/${id}`, { disabled: false }), 'INVALID_REQUEST', { hint: 'a revoked key cannot be changed' });
+    assert.equal((await gate.admin('DELETE', `/revocations/${revoked.id}`)).status, 204);
+    await ok(201, 'POST', `/keys/${id}/rotate`, {});
+  });
+
+  test('gives no fresh allowance', async () => {
+    let known = await gate.mint({ limits: { limited: 3 } });
+    const statuses = [];
+    for (let turn = 0; turn < 4; turn += 1) {
+      statuses.push((await gate.get('/v1/limited', { key: known.key })).status);
+      known = await ok(201, 'POST', `/keys/${known.id}/rotate`, { overlap_secs: 0 });
+    }
+    assert.deepEqual(statuses, [200, 200, 200, 429]);
+  });
+
   test('gives a new key of the same kind, and the old one works until the overlap ends', async () => {
     const old = await gate.mint({ prefix: 'pk', owner: 'bob', scopes: ['read:posts'], limits: { limited: 3 }, expires_in_secs: 7200 });
     const rotated = await ok(201, 'POST', `/keys/${old.id}/rotate`, { overlap_secs: 3600 });
@@ -528,8 +571,28 @@ describe('records', () => {
     admitted(await use(apiKey({ prefix: 'pk' }), { gate: 'no-records' }), { subject: null, scopes: ['read:posts'] });
   });
 
-  test('that are optional add to what the key says', async () => {
-    admitted(await use(apiKey({ prefix: 'pk', signingKey: 2 }), { gate: 'two-secrets' }), { subject: null, scopes: ['read:posts'] });
+  test('that are optional restrict the key: without one it may do what the policy says of such keys', async () => {
+    admitted(await use(apiKey({ prefix: 'pk', signingKey: 2 }), { gate: 'two-secrets' }), { subject: null, scopes: [] });
+    admitted(await use(apiKey({ prefix: 'sk', signingKey: 2 }), { gate: 'two-secrets' }), { subject: null, scopes: ['read:posts'] });
+  });
+
+  test('that end a key are kept as long as the key', async () => {
+    const kv = await gate.mf.getKVNamespace('EDGEGATE_KV', 'two-secrets');
+    const ends = async (id) => (await kv.list({ prefix: 'key/v1/' })).keys.find(({ name }) => name === `key/v1/${id}`).expiration;
+    const to = { gate: 'two-secrets' };
+    const make = (more = {}) => ok(201, 'POST', '/keys', { name: 'n', owner: randomUUID(), scopes: ['read:posts'], ...more }, to);
+    const [rotated, changed, disabled, deleted] = await Promise.all([make(), make(), make(), make()]);
+    await ok(201, 'POST', `/keys/${rotated.id}/rotate`, { overlap_secs: 0 }, to);
+    await ok(200, 'PATCH', `/keys/${changed.id}`, { expires_in_secs: 1 }, to);
+    await ok(200, 'PATCH', `/keys/${disabled.id}`, { expires_in_secs: 600, disabled: true }, to);
+    await ok(200, 'PATCH', `/keys/${deleted.id}`, { expires_in_secs: 600 }, to);
+    await ok(200, 'DELETE', `/keys/${deleted.id}`, undefined, to);
+    for (const { id } of [rotated, changed, disabled, deleted]) assert.equal(await ends(id), undefined, id);
+    const sealed = await make({ expires_in_secs: 600 });
+    assert.equal(await ends(sealed.id), sealed.sealed_expires_at + 30 * 86_400);
+    const endless = await make({ expires_in_secs: 315_360_000 });
+    const kept = await ends(endless.id);
+    assert.ok(kept === undefined || kept <= 2 ** 31 - 1, 'KV counts in 32 bits');
   });
 
   test('that cannot be read refuse the key and the administrator with 503, and then it goes on', async () => {

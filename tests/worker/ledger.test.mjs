@@ -159,12 +159,51 @@ describe('the ledger', () => {
     }
   });
 
-  test('shuts out what one signing key of an issuer verifies', async () => {
-    const answer = await revoke({ iss: ISSUER, kid: 'leaked' });
-    assert.deepEqual(answer.target, { kind: 'signing_key', iss: ISSUER, kid: 'leaked' });
-    assert.equal(answer.until, undefined);
+  test('refuses a signing key that no token could be verified by', async () => {
     // The secret of this issuer has no id, so none of its tokens is concerned, whatever its header says.
+    const answer = await gate.admin('POST', '/revocations', { iss: ISSUER, kid: 'leaked' });
+    refused(answer, 'INVALID_REQUEST', { hint: /^kid: no secret of this issuer has it/ });
+    const withdrawn = await revoke({ iss: ISSUER, kid: 'leaked', withdrawn: true });
+    assert.deepEqual(withdrawn.target, { kind: 'signing_key', iss: ISSUER, kid: 'leaked' });
+    assert.equal(withdrawn.until, undefined);
     admitted(await ask(token({}, { header: { kid: 'leaked' } }), 'strong'));
+  });
+
+  for (const exp of [4_102_444_800, 9_999_999_999, 253_402_300_799]) {
+    test(`revokes a token that lives until ${exp}, one or in a bulk`, async () => {
+      const jtis = [randomUUID(), randomUUID(), randomUUID()];
+      const tokens = jtis.map((jti) => token({ jti, exp }));
+      const first = await revoke({ token: tokens[0] });
+      await revoke({ iss: ISSUER, jti: jtis[1], exp });
+      assert.ok(first.until === undefined || first.until > exp);
+      const answer = await bulk([{ iss: ISSUER, jti: jtis[2], exp }, { iss: ISSUER, jti: randomUUID() }]);
+      assert.deepEqual([answer.status, answer.json().revoked], [201, 2], answer.text);
+      for (const one of tokens) refused(await ask(one, 'strong'), 'TOKEN_REVOKED');
+      for (const one of tokens) await untilRevoked(one);
+    });
+  }
+
+  test('forgets what it answered about a revocation that is undone', async () => {
+    const [jti, other] = [randomUUID(), randomUUID()];
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const [one, many, apart] = [{ headers }, { headers: { 'Idempotency-Key': randomUUID() } }, { headers: { 'Idempotency-Key': randomUUID() } }];
+    const first = await revoke({ iss: ISSUER, jti }, one);
+    const lines = [{ iss: ISSUER, jti: randomUUID() }, { iss: ISSUER, jti }];
+    await bulk(lines, { headers: { 'Content-Type': 'application/x-ndjson', ...many.headers } });
+    const kept = await revoke({ iss: ISSUER, jti: other }, apart);
+    assert.equal((await gate.admin('DELETE', `/revocations/${first.id}`)).status, 204);
+    admitted(await ask(token({ jti }), 'strong'));
+
+    await revoke({ iss: ISSUER, jti }, one);
+    refused(await ask(token({ jti }), 'strong'), 'TOKEN_REVOKED');
+    assert.equal((await gate.admin('DELETE', `/revocations/${first.id}`)).status, 204);
+    admitted(await ask(token({ jti }), 'strong'));
+    const again = await bulk(lines, { headers: { 'Content-Type': 'application/x-ndjson', ...many.headers } });
+    assert.deepEqual(again.json(), { revoked: 1, unchanged: 1, expired: 0 }, 'done again, not only answered');
+    refused(await ask(token({ jti }), 'strong'), 'TOKEN_REVOKED');
+    // What was answered about others stands.
+    assert.deepEqual(await revoke({ iss: ISSUER, jti: other }, apart), kept);
+    refused(await gate.admin('POST', '/revocations', { iss: ISSUER, jti: randomUUID() }, apart), 'INVALID_REQUEST', { hint: /was used for another/ });
   });
 
   test('revokes the API key whose record is deleted', async () => {

@@ -120,6 +120,27 @@ describe('one token', () => {
   });
 });
 
+describe('a token that lives beyond what KV can count', () => {
+  for (const exp of [4_102_444_800, 9_999_999_999]) {
+    test(`is refused by itself, by its name and in a bulk: ${exp}`, async () => {
+      const jtis = [randomUUID(), randomUUID(), randomUUID()];
+      const { until } = await revoke({ token: token({ jti: jtis[0], exp }) });
+      assert.ok(until > exp, 'the entry outlives the token');
+      await revoke({ iss: ISSUER, jti: jtis[1], exp });
+      const lines = [{ iss: ISSUER, jti: jtis[2], exp }, { iss: ISSUER, jti: randomUUID() }].map((line) => JSON.stringify(line)).join('\n');
+      const answer = await gate.admin('POST', '/revocations', Buffer.from(lines), { headers: { 'Content-Type': 'application/x-ndjson' } });
+      assert.deepEqual([answer.status, answer.json().revoked], [201, 2], answer.text);
+      for (const jti of jtis) refused(await ask(token({ jti, exp })), 'TOKEN_REVOKED');
+    });
+  }
+
+  test('or to which a cut-off of long from now applies', async () => {
+    const sub = randomUUID();
+    await revoke({ iss: ISSUER, sub, before: nowSecs() + 315_000_000 });
+    refused(await ask(token({ sub, iat: nowSecs() })), 'TOKEN_REVOKED');
+  });
+});
+
 describe('a session', () => {
   test('ends for all its tokens and for no others', async () => {
     const sid = randomUUID();
@@ -265,6 +286,7 @@ describe('bad requests to revoke', () => {
     'an empty jti': [{ iss: ISSUER, jti: '' }, /^jti: /],
     'jti as a number': [{ iss: ISSUER, jti: 1 }, /^jti: /],
     'exp as text': [{ iss: ISSUER, jti: 'a', exp: 'tomorrow' }, /^exp: /],
+    'exp in milliseconds': [{ iss: ISSUER, jti: 'a', exp: Date.now() }, /^exp: /],
     'exp long ago': [{ iss: ISSUER, jti: 'a', exp: 1 }, /^exp: /],
     'before with a session': [{ iss: ISSUER, sid: 'a', before: 1 }, /^before: /],
     'a negative cut-off': [{ iss: ISSUER, sub: 'a', before: -1 }, /^before: /],
