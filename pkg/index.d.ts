@@ -596,6 +596,8 @@ export interface ApiKeyRecord {
   replaces?: string;
   /** The id of the key that replaced this one. */
   replacedBy?: string;
+  /** The id of the first of the keys that replaced each other up to this one: limits count all of them as that. */
+  family?: string;
   /** SHA-256 of a key of another system. */
   importedSha256?: string;
 }
@@ -608,7 +610,10 @@ export interface NewApiKey {
   owner: string;
   /** What it may do: at most 50, each of 1 to 100 characters of RFC 6749 §3.3. */
   scopes: readonly string[];
-  /** Requests per window, at least 1, by the name of a limit of the policy, in place of the policy's; at most 20. */
+  /**
+   * Requests per window, at least 1, by the name of a limit of the policy, in place of the policy's; at most 20. Only of limits
+   * that count the key alone: by `caller` or `api_key`.
+   */
   limits?: Readonly<Record<string, number>> | undefined;
   /** 1 to 315,360,000 (10 years). Default: it does not expire. */
   expiresInSecs?: number | undefined;
@@ -643,7 +648,8 @@ export interface KeyAdministration {
   get(id: string): Promise<ApiKeyRecord & { lastUsedAt?: number }>;
   /**
    * Changes what is given. `expiresInSecs` counts from now and cannot outlive `sealedExpiresAt`; `null` takes it, or the limits,
-   * away. A revoked key cannot be changed.
+   * away. A revoked key cannot be changed, nor one that an entry of `gate.revocations` revokes. With `records = "none"` only
+   * `name` and `owner` can be changed: nothing else of a record would be looked at.
    */
   update(id: string, changes: {
     name?: string | undefined;
@@ -654,8 +660,10 @@ export interface KeyAdministration {
     disabled?: boolean | undefined;
   }): Promise<ApiKeyRecord>;
   /**
-   * A new key with the same name, owner, scopes, limits and lifetime. The old one goes on for `overlapSecs`: 86,400 (a day) by
-   * default, at most 2,592,000 (30 days); 0 ends it at once.
+   * A new key with the same name, owner, limits and lifetime, and the scopes that the old one has, cut by its prefix. Limits count
+   * both as one (`family`). The old one goes on for `overlapSecs`: 86,400 (a day) by default, at most 2,592,000 (30 days); 0 ends it
+   * at once. A revoked key cannot be rotated, whether its record or an entry of `gate.revocations` revokes it; nor can one be
+   * with `records = "none"`, where nothing would end the old one.
    */
   rotate(id: string, options?: { overlapSecs?: number | undefined }): Promise<ApiKeyRecord & { key: string }>;
   /** Refuses the key for good. The record stays, so that its user is told `API_KEY_REVOKED`. */
@@ -664,16 +672,19 @@ export interface KeyAdministration {
 
 /** What is revoked, with exactly one of these forms. */
 export type NewRevocation = (
-  /** This token, which has to be valid now and to have a `jti`. */
+  /** This token, which has to be valid now and to have a `jti`. Kept until an hour after its `exp`; without one for ever. */
   | { token: string }
   /** The token of this id. Kept until an hour after `exp`; without it for 400 days. */
   | { iss: string; jti: string; exp?: number | undefined }
-  /** The subject's tokens that were issued before `before`, by default the end of this second. */
+  /** The subject's tokens that were issued before `before`, by default the end of this second and the issuer's clock tolerance after it. */
   | { iss: string; sub: string; before?: number | undefined }
   /** The tokens of this session. */
   | { iss: string; sid: string }
-  /** The tokens that this key of the issuer verifies. */
-  | { iss: string; kid: string }
+  /**
+   * The tokens that this key of the issuer verifies: its `kid`, or its RFC 7638 thumbprint. Refused if no key of the issuer has it,
+   * unless `withdrawn` says that the key was taken out already.
+   */
+  | { iss: string; kid: string; withdrawn?: boolean | undefined }
   /** All tokens of the issuer, or those issued before `before`. */
   | { iss: string; all: true; before?: number | undefined }
   /** This API key. */
