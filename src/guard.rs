@@ -397,8 +397,7 @@ impl<'a, B: Backend> Guard<'a, B> {
                 self.verify_own_key(policy, prefix, presented, mode, now, decision).await
             }
             KeyFormat::Imported => {
-                self.verify_imported_key(policy, prefix, presented, request, mode, now, decision)
-                    .await
+                self.verify_imported_key(prefix, presented, request, mode, now, decision).await
             }
         }
     }
@@ -435,15 +434,21 @@ impl<'a, B: Backend> Guard<'a, B> {
         let (record, revoked) = join(record, revoked).await;
         revoked?;
         let record = record?;
-        if let Some(record) = &record {
-            record.check(now.to_unix_time())?;
-        }
-        Ok((ApiKeyIdentity::new(verified.id(), policy, prefix, record.as_ref()), record))
+        let identity = match &record {
+            Some(record) => {
+                record.check(now.to_unix_time())?;
+                ApiKeyIdentity::new(prefix, record)
+            }
+            None => {
+                let scopes = policy.scopes_without_record(prefix);
+                ApiKeyIdentity::without_record(verified.id(), scopes)
+            }
+        };
+        Ok((identity, record))
     }
 
     async fn verify_imported_key(
         &self,
-        policy: &ApiKeyPolicy,
         prefix: &PrefixPolicy,
         presented: &str,
         request: &Request<'_>,
@@ -464,7 +469,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             .ok_or(Error::UnknownApiKey)?;
         self.check_revocation(&Revocable::ApiKey { id: record.id }, mode, now, decision).await?;
         record.check(now.to_unix_time())?;
-        Ok((ApiKeyIdentity::new(record.id, policy, prefix, Some(&record)), Some(record)))
+        Ok((ApiKeyIdentity::new(prefix, &record), Some(record)))
     }
 
     async fn check_revocation(

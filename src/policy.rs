@@ -488,8 +488,8 @@ impl ApiKeyPolicy {
         }
     }
 
-    /// The prefix whose cap holds for a key with this record, and what it leaves of the record's scopes. The record of an
-    /// imported key does not say its prefix: of several it is cut by each.
+    /// What a key with this record may do: the record's scopes, cut by the cap of its prefix. The record of an imported key does
+    /// not say its prefix; where several could be it, each cuts.
     #[must_use]
     pub fn scopes_of(&self, record: &KeyRecord) -> Vec<String> {
         let own = |known: &&PrefixPolicy| match record.prefix.as_deref() {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::{
     api_key::{KeyId, record::KeyRecord},
-    policy::{ApiKeyPolicy, PrefixPolicy},
+    policy::PrefixPolicy,
     revocation::Revocable,
     time::UnixTime,
     verifier::VerifiedToken,
@@ -163,25 +163,18 @@ impl TokenIdentity {
 }
 
 impl ApiKeyIdentity {
-    /// The scopes are the record's, cut down to what the prefix allows; without a record they are those that the policy
-    /// gives such keys ([`ApiKeyPolicy::scopes_without_record`]).
-    pub(super) fn new(
-        id: KeyId,
-        policy: &ApiKeyPolicy,
-        prefix: &PrefixPolicy,
-        record: Option<&KeyRecord>,
-    ) -> Self {
-        match record {
-            Some(record) => Self {
-                id,
-                family: record.family(),
-                owner: Some(record.owner.clone()),
-                scopes: prefix.cut(&record.scopes),
-            },
-            None => {
-                let scopes = policy.scopes_without_record(prefix).to_vec();
-                Self { id, family: id, owner: None, scopes }
-            }
+    /// The scopes are the record's, cut down to what the prefix allows.
+    pub(super) fn new(prefix: &PrefixPolicy, record: &KeyRecord) -> Self {
+        Self {
+            id: record.id,
+            family: record.family(),
+            owner: Some(record.owner.clone()),
+            scopes: prefix.cut(&record.scopes),
         }
+    }
+
+    /// A key of which no record is there: nobody's, with the scopes that the policy gives such keys.
+    pub(super) fn without_record(id: KeyId, scopes: &[String]) -> Self {
+        Self { id, family: id, owner: None, scopes: scopes.to_vec() }
     }
 }
