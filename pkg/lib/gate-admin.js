@@ -65,7 +65,7 @@ export class KeyAdministration {
 }
 
 const REVOCATION = [
-  'token', 'iss', 'jti', 'exp', 'sub', 'before', 'sid', 'kid', 'keyId', 'all', 'reason', 'expiresInSecs',
+  'token', 'iss', 'jti', 'exp', 'sub', 'before', 'sid', 'kid', 'keyId', 'all', 'withdrawn', 'reason', 'expiresInSecs',
 ];
 
 /** `Gate.revocations` of index.d.ts. */
