@@ -1063,7 +1063,7 @@ fn limits_count_by_what_the_policy_says() {
     assert_eq!(left("1.1.1.2", "/x/1", Some(&two)), [s(1), s(1), None, s(3), s(4), s(3), s(1)]);
     assert_eq!(left("1.1.1.3", "/x/1", Some(&api_key)), [s(1), None, s(1), s(1), None, s(4), None]);
     assert_eq!(left("1.1.1.4", "/x/1", Some(&api_key)), [s(2), None, s(2), s(1), None, s(5), None]);
-    // Who has no name is told apart by address.
+    // Who has no name is told apart by address; a token without one, and without a client, by its issuer.
     assert_eq!(left("1.1.1.5", "/x/1", None), [s(1), None, None, s(1), None, s(6), None]);
     assert_eq!(left("1.1.1.5", "/x/1", None), [s(2), None, None, s(2), None, s(7), None]);
     assert_eq!(left("1.1.1.6", "/x/1", None), [s(1), None, None, s(1), None, s(8), None]);
@@ -1116,6 +1116,45 @@ fn keys_that_replace_each_other_are_counted_as_one() {
     }
     let again = check(&policy, &stores, &get("/", &bearer(&key(&policy))));
     assert_eq!(refusal(again).code(), Code::RateLimited);
+}
+
+#[test]
+fn a_token_without_a_subject_is_counted_by_its_client_else_by_its_issuer() {
+    let policy = gate_with(json!({
+        "limits": [
+            {"name": "caller", "by": "caller", "requests": 100, "window_secs": 60, "store": "memory"},
+            {"name": "subject", "by": "subject", "requests": 100, "window_secs": 60, "store": "memory"},
+        ],
+        "routes": [{"path": "/*", "limits": ["caller", "subject"]}],
+    }));
+    let stores = Stores::default();
+    let taken = |ip: &str, claims: Value| {
+        let decision = check(&policy, &stores, &from(ip, get("/", &bearer(&token_with(claims)))));
+        assert_eq!(decision.outcome.as_ref().unwrap().subject(), None);
+        let left = remaining(&decision);
+        assert_eq!(left.len(), 1, "an empty subject is none: {left:?}");
+        100 - left[0].1
+    };
+    let nobody = |more: Value| {
+        let mut claims = json!({"sub": ""});
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    };
+    assert_eq!(taken("1.1.1.1", nobody(json!({"client_id": "one"}))), 1);
+    assert_eq!(taken("1.1.1.1", nobody(json!({"client_id": "two"}))), 1);
+    assert_eq!(taken("1.1.1.2", nobody(json!({"client_id": "one", "azp": "other"}))), 2);
+    assert_eq!(taken("1.1.1.2", json!({"sub": null, "client_id": "one"})), 3);
+    assert_eq!(taken("1.1.1.3", nobody(json!({"azp": "three"}))), 1);
+    assert_eq!(taken("1.1.1.3", nobody(json!({"azp": "three", "client_id": ""}))), 2);
+    assert_eq!(taken("1.1.1.4", nobody(json!({"azp": "one"}))), 4, "a client is a client");
+    assert_eq!(taken("1.1.1.4", nobody(json!({"client_id": ["one"]}))), 1, "the issuer's");
+    assert_eq!(taken("1.1.1.5", json!({"sub": null})), 2, "wherever it is used from");
+    // A subject of the same name is somebody else.
+    let named = bearer(&token_with(json!({"sub": "one"})));
+    let decision = check(&policy, &stores, &get("/", &named));
+    assert_eq!(remaining(&decision), [("caller", 99), ("subject", 99)]);
 }
 
 #[test]

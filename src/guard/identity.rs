@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::{
     api_key::{KeyId, record::KeyRecord},
+    claims::Claims,
     policy::PrefixPolicy,
     revocation::Revocable,
     time::UnixTime,
@@ -26,6 +27,7 @@ pub enum Identity {
 pub struct TokenIdentity {
     issuer: String,
     subject: Option<String>,
+    client: Option<String>,
     token_id: Option<String>,
     session_id: Option<String>,
     issued_at: Option<UnixTime>,
@@ -65,7 +67,7 @@ impl Identity {
         }
     }
 
-    /// The token's `sub`, or the owner of the API key.
+    /// The token's `sub`, unless it is empty, or the owner of the API key.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         match self {
@@ -117,9 +119,13 @@ impl Identity {
 impl TokenIdentity {
     pub(super) fn new(token: VerifiedToken) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
+        // An empty one names nobody: Cloudflare Access writes it into the token of every service.
+        let subject = owned(token.subject().filter(|name| !name.is_empty()));
         Self {
             issuer: token.issuer().to_owned(),
-            subject: owned(token.subject()),
+            // Looked for only where it is needed: it is read from the tree of all claims, which few tokens need.
+            client: if subject.is_some() { None } else { client_of(token.claims()) },
+            subject,
             token_id: owned(token.claims().jwt_id()),
             session_id: owned(token.claims().session_id()),
             issued_at: token.claims().issued_at(),
@@ -155,11 +161,22 @@ impl TokenIdentity {
         &self.payload.0
     }
 
+    /// The client that a token without a subject was issued to: `client_id` (RFC 9068 §2.2), else `azp` (OpenID Connect
+    /// Core §2).
+    pub(super) fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
     /// The token's `jti`.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.token_id.as_deref()
     }
+}
+
+fn client_of(claims: &Claims) -> Option<String> {
+    let name = |claim| claims.get(claim)?.as_str().filter(|name| !name.is_empty());
+    name("client_id").or_else(|| name("azp")).map(str::to_owned)
 }
 
 impl ApiKeyIdentity {

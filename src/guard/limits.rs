@@ -226,12 +226,24 @@ fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<Co
     Some(CounterGroup::new(&parts))
 }
 
-/// A token without a subject has only its address to be told apart by.
+/// A token without a subject is told apart by the client it was issued to; those that name neither count together
+/// for their issuer. By address one token would have an allowance in each network it is used from.
 fn caller(identity: &Identity, client_ip: Option<IpAddr>) -> Vec<String> {
-    match (identity.api_key_family(), identity.issuer(), identity.subject()) {
-        (Some(family), _, _) => vec!["api-key".into(), family.to_string()],
-        (None, Some(issuer), Some(name)) => vec!["subject".into(), issuer.into(), name.into()],
-        (None, _, _) => vec!["ip".into(), address(client_ip)],
+    let parts = |parts: &[&str]| parts.iter().map(|&part| part.to_owned()).collect();
+    match identity {
+        Identity::ApiKey(_) => {
+            let family = identity.api_key_family().map(ToString::to_string).unwrap_or_default();
+            vec!["api-key".into(), family]
+        }
+        Identity::Token(token) => {
+            let issuer = identity.issuer().unwrap_or_default();
+            match (identity.subject(), token.client()) {
+                (Some(name), _) => parts(&["subject", issuer, name]),
+                (None, Some(client)) => parts(&["client", issuer, client]),
+                (None, None) => parts(&["issuer", issuer]),
+            }
+        }
+        Identity::Anonymous => vec!["ip".into(), address(client_ip)],
     }
 }
 
