@@ -21,7 +21,7 @@ use self::credential::Credential;
 pub use self::{
     credential::Carrier,
     event::Event,
-    failures::Failures,
+    failures::{Attempts, Failures, LookUp},
     identity::{ApiKeyIdentity, Identity, TokenIdentity},
     limits::LimitReport,
 };
@@ -38,7 +38,6 @@ use crate::{
     revocation::{self, Revocable},
     store::{
         CounterStore, KeyRecordStore, ReplayStore, RevocationStore, SnapshotState, StoreError,
-        memory::MemoryCounters,
     },
     time::UnixMillis,
     verifier::{KeySource, Pending, Step, VerifiedToken},
@@ -124,8 +123,8 @@ pub trait Backend {
     fn revocations(&self) -> &Self::Revocations;
     /// Counters of limits.
     fn counters(&self) -> &Self::Counters;
-    /// Counters of failed authentication, in this isolate.
-    fn failures(&self) -> &MemoryCounters;
+    /// Failed attempts, in this isolate.
+    fn failures(&self) -> &Attempts;
     /// Proofs of possession that have been used, where the policy has them remembered.
     fn replays(&self) -> &Self::Replays;
 
@@ -456,17 +455,23 @@ impl<'a, B: Backend> Guard<'a, B> {
         now: UnixMillis,
         decision: &mut Decision,
     ) -> Result<(ApiKeyIdentity, Option<KeyRecord>), Error> {
-        // Each presented value costs a look-up, so an address that keeps failing gets none.
-        self.failures().check(request.client_ip, now)?;
         let hash = ImportedHash::of(presented);
-        let record = self
-            .backend
-            .keys()
-            .record(&hash.key_id())
+        let (keys, id) = (self.backend.keys(), hash.key_id());
+        // Each value that is made up costs a look-up, so there is a bound on those.
+        let look_up = if keys.remembers(&id) {
+            None
+        } else {
+            Some(self.failures().look_up(request.client_ip, now)?)
+        };
+        let record = keys
+            .record(&id)
             .await
             .map_err(keys_unavailable)?
             .filter(|record| record.is_import_of(&hash))
             .ok_or(Error::UnknownApiKey)?;
+        if let Some(look_up) = look_up {
+            self.failures().found(look_up, now);
+        }
         self.check_revocation(&Revocable::ApiKey { id: record.id }, mode, now, decision).await?;
         record.check(now.to_unix_time())?;
         Ok((ApiKeyIdentity::new(prefix, &record), Some(record)))

@@ -326,9 +326,9 @@ impl From<RouteRevocation> for RevocationMode {
 
 /// The limit on failed authentication: forged, mistyped and unknown credentials by client address.
 ///
-/// It refuses further failing attempts with `RATE_LIMITED`, and saves the look-up that an imported key
-/// would cost. A genuine credential from the same address is served: otherwise anybody behind a shared
-/// address could lock out everybody else there.
+/// It refuses further failing attempts with `RATE_LIMITED`, and leaves few of the look-ups that imported keys cost. A
+/// genuine credential from the same address is served: otherwise anybody behind a shared address could lock out
+/// everybody else there. The administrator's secret alone is counted for itself, and refused before it is compared.
 #[derive(Debug, Clone)]
 pub struct FailedAuthentication {
     /// The limit itself.
@@ -336,6 +336,21 @@ pub struct FailedAuthentication {
     /// For how long failing attempts are refused once the limit was exceeded: a limit of one in that time.
     /// `None`: until the limit itself has room again.
     pub penalty: Option<Limit>,
+    /// How often imported keys that are not remembered are looked up.
+    pub look_ups: LookUps,
+    /// Wrong administrator's secrets of all callers whose address is not known.
+    pub secrets_in_all: Limit,
+}
+
+/// How often imported keys are looked up that are not remembered, and turn out not to exist. In each isolate.
+#[derive(Debug, Clone)]
+pub struct LookUps {
+    /// For an address that fails too often.
+    pub of_throttled: Limit,
+    /// For all such addresses together, and for all whose address is not known.
+    pub of_suspects: Limit,
+    /// For all others together. Two bounds, so that suspects cannot use up what others need.
+    pub of_all: Limit,
 }
 
 impl FailedAuthentication {

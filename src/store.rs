@@ -116,6 +116,12 @@ pub trait RevocationStore {
 
 /// Records of API keys. They cannot be used to call.
 pub trait KeyRecordStore {
+    /// Whether this isolate knows the id: [`KeyRecordStore::record`] answers from memory, or found a record not long ago. Who
+    /// asks for it is not guessing. A store that remembers nothing need not care.
+    fn remembers(&self, _id: &KeyId) -> bool {
+        false
+    }
+
     /// The record of a key.
     async fn record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError>;
 

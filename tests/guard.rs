@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use base64ct::{Base64, Encoding as _};
 use edgegate::api_key::{ImportedHash, KeyId};
 use edgegate::error::{Code, Error};
-use edgegate::guard::{Carrier, Decision, Event, Guard, Identity, Request};
+use edgegate::guard::{Attempts, Carrier, Decision, Event, Failures, Guard, Identity, Request};
 use edgegate::keys::{Key, KeySet};
 use edgegate::policy::{Log, Policy};
 use edgegate::time::UnixTime;
@@ -1343,18 +1343,131 @@ fn ipv6_guesses_count_by_their_64_and_unknown_addresses_together() {
     assert_eq!(refusal(check(&policy, &stores, &unknown)).code(), Code::RateLimited);
 }
 
+const IMPORTED: &str = "old_4242424242424242424242424242";
+
+/// Stores that have the record of [`IMPORTED`].
+fn with_imported_key() -> Stores {
+    let stores = Stores::default();
+    let hash = serde_json::to_value(ImportedHash::of(IMPORTED)).unwrap();
+    let body = json!({"name": "n", "owner": "acme", "scopes": [], "imported_sha256": hash});
+    stores.put_record(&imported(&body));
+    stores
+}
+
+fn with_key<'a>(ip: Option<&str>, api_key: &'a str) -> Request<'a> {
+    let client_ip = ip.map(|ip| ip.parse().unwrap());
+    Request { api_key: Some(api_key), client_ip, ..request("GET", "/") }
+}
+
 #[test]
-fn an_address_that_keeps_guessing_gets_no_look_ups_of_imported_keys() {
+fn an_address_that_keeps_guessing_gets_few_look_ups_of_imported_keys() {
     let (policy, stores) = (gate_with(json!({})), Stores::default());
     let guess = Request { api_key: Some("old_guess"), ..request("GET", "/") };
     for _ in 0..5 {
         assert_eq!(refusal(check(&policy, &stores, &guess)), Error::UnknownApiKey);
         assert_eq!(stores.asked(), ["record"]);
     }
-    for _ in 0..5 {
+    for _ in 0..50 {
         assert_eq!(refusal(check(&policy, &stores, &guess)).code(), Code::RateLimited);
-        assert_eq!(stores.asked(), [""; 0]);
     }
+    assert_eq!(stores.asked(), ["record"; 3]);
+    for second in 1..100 {
+        let decision = check_at(&policy, &stores, &guess, later(second * 1000));
+        assert_eq!(refusal(decision).code(), Code::RateLimited);
+    }
+    assert_eq!(stores.asked(), ["record"; 99], "one a second");
+}
+
+#[test]
+fn a_genuine_imported_key_passes_from_a_throttled_address() {
+    let (policy, stores) = (gate_with(json!({})), with_imported_key());
+    let here = Some("192.0.2.1");
+    let forged = get("/", "Bearer x.y.z");
+    for _ in 0..6 {
+        assert!(check(&policy, &stores, &forged).outcome.is_err());
+    }
+    assert_eq!(refusal(check(&policy, &stores, &forged)).code(), Code::RateLimited);
+    for _ in 0..100 {
+        admitted(check(&policy, &stores, &with_key(here, IMPORTED)));
+    }
+    // Who uses up the look-ups of the address does not shut out a key that was there not long ago.
+    for _ in 0..10 {
+        assert!(check(&policy, &stores, &with_key(here, "old_guess")).outcome.is_err());
+    }
+    let shut_out = check(&policy, &stores, &with_key(here, IMPORTED));
+    assert!(
+        matches!(refusal(shut_out), Error::RateLimited { retry_after_secs: 1, .. }),
+        "one that is not remembered waits a second"
+    );
+    stores.remember_keys();
+    admitted(check(&policy, &stores, &with_key(here, IMPORTED)));
+}
+
+#[test]
+fn strangers_without_an_address_lock_out_no_imported_key() {
+    let (policy, stores) = (gate_with(json!({})), with_imported_key());
+    let nowhere = Request { client_ip: None, ..get("/", "Bearer x.y.z") };
+    for _ in 0..20 {
+        assert!(check(&policy, &stores, &nowhere).outcome.is_err());
+    }
+    for _ in 0..300 {
+        admitted(check(&policy, &stores, &with_key(None, IMPORTED)));
+    }
+}
+
+#[test]
+fn look_ups_of_keys_that_do_not_exist_are_bounded_for_all_together() {
+    let (policy, stores) = (gate_with(json!({})), with_imported_key());
+    let guesses = (0..300).map(|count| format!("old_{count}")).collect::<Vec<_>>();
+    for guess in &guesses {
+        assert!(check(&policy, &stores, &with_key(None, guess)).outcome.is_err());
+    }
+    assert_eq!(stores.asked().len(), 100, "without an address");
+    let refused = check(&policy, &stores, &with_key(None, "old_1"));
+    assert_eq!(refusal(refused).code(), Code::StoreUnavailable);
+    admitted(check(&policy, &stores, &with_key(Some("192.0.2.9"), IMPORTED)));
+    stores.asked();
+    for address in 0..3000 {
+        let ip = format!("10.0.{}.{}", address / 250, address % 250);
+        assert!(check(&policy, &stores, &with_key(Some(&ip), &guesses[0])).outcome.is_err());
+    }
+    assert_eq!(stores.asked().len(), 1000, "from as many addresses as there are");
+    let request = with_key(Some("192.0.2.9"), IMPORTED);
+    admitted(check_at(&policy, &stores, &request, later(1000)));
+}
+
+#[test]
+fn guesses_of_the_administrators_secret_are_refused_before_they_are_compared() {
+    let policy = gate_with(json!({}));
+    let attempts = Attempts::default();
+    let failures = Failures::new(&policy, &attempts);
+    let (here, elsewhere) = (request("GET", "/").client_ip, "192.0.2.2".parse().ok());
+    for _ in 0..20 {
+        let _ = failures.count(Error::BadSignature, here, NOW);
+    }
+    failures.secret(here, NOW, || true).expect("failures of others do not count");
+    for _ in 0..5 {
+        assert_eq!(failures.secret(here, NOW, || false), Err(Error::AdministratorSecret));
+    }
+    let refused = failures.secret(here, NOW, || panic!("compared")).unwrap_err();
+    assert!(matches!(refused, Error::RateLimited { retry_after_secs: 900..=945, .. }), "{refused}");
+    failures.secret(elsewhere, NOW, || true).unwrap();
+    failures.secret(here, later(946_000), || true).unwrap();
+    assert_eq!(failures.count(Error::BadSignature, elsewhere, NOW), Error::BadSignature);
+}
+
+#[test]
+fn guesses_of_the_administrators_secret_without_an_address_are_bounded_in_all() {
+    let policy = gate_with(json!({}));
+    let attempts = Attempts::default();
+    let failures = Failures::new(&policy, &attempts);
+    for _ in 0..60 {
+        assert_eq!(failures.secret(None, NOW, || false), Err(Error::AdministratorSecret));
+    }
+    let refused = failures.secret(None, NOW, || panic!("compared")).unwrap_err();
+    assert!(matches!(refused, Error::RateLimited { retry_after_secs: 1, .. }), "{refused}");
+    failures.secret(request("GET", "/").client_ip, NOW, || true).unwrap();
+    failures.secret(None, later(1000), || true).unwrap();
 }
 
 #[test]

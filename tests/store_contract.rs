@@ -19,6 +19,7 @@ mod mint;
 #[path = "support/texts.rs"]
 mod texts;
 
+use edgegate::api_key::KeyId;
 use edgegate::dpop::ReplayKey;
 use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::rate::{self, Algorithm, Cell, Limit, Verdict};
@@ -27,9 +28,11 @@ use edgegate::store::keyed::{Keyed, Remembered};
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
 use edgegate::store::replays::{SharedReplays, by_counting};
 use edgegate::store::shared::SharedCounters;
-use edgegate::store::{CounterGroup, CounterStore, ReplayStore, RevocationStore, StoreError};
+use edgegate::store::{
+    CounterGroup, CounterStore, KeyRecordStore, ReplayStore, RevocationStore, StoreError,
+};
 use edgegate::time::UnixMillis;
-use gate::{NOW, Stores, entry, later, run};
+use gate::{NOW, Stores, entry, later, record_of, run};
 use proptest::prelude::*;
 use serde_json::json;
 use texts::Texts;
@@ -344,14 +347,31 @@ fn a_revocation_holds_while_the_memory_of_an_isolate_overflows() {
     let remembered = Remembered::default();
     let store = Keyed::new(&texts, &remembered, CacheSecs(3600), CacheSecs(0));
     let revoked = entry(&json!({"iss": "i", "sub": "alice"}));
-    run(store.put(&revoked.deny_key(), &revoked, NOW)).unwrap();
+    run(RevocationStore::put(&store, &revoked.deny_key(), &revoked, NOW)).unwrap();
     let other = entry(&json!({"iss": "i", "sub": "other"}));
     for count in 1..MOST_REMEMBERED {
         let key = DenyKey::of_token("i", &count.to_string());
-        run(store.put(&key, &other, later(1))).unwrap();
+        run(RevocationStore::put(&store, &key, &other, later(1))).unwrap();
     }
     let asked = [revoked.deny_key(), DenyKey::of_token("i", "new")];
     assert_eq!(run(store.entries(&asked)).unwrap(), [Some(revoked), None]);
+}
+
+#[test]
+fn a_key_that_was_found_is_remembered_longer_than_it_is_believed() {
+    let (texts, remembered) = (Texts::default(), Remembered::default());
+    let id = KeyId::from_bytes([7; 16]);
+    let fields = json!({});
+    let fill = Keyed::new(&texts, &remembered, CacheSecs(0), CacheSecs(0));
+    assert!(!fill.remembers(&id));
+    assert_eq!(run(fill.record(&id)).unwrap(), None);
+    assert!(!fill.remembers(&id), "a miss that is not believed any more is a guess");
+    run(KeyRecordStore::put(&fill, &record_of(id, &fields), NOW)).unwrap();
+    assert!(fill.remembers(&id), "whoever has it is not guessing");
+    let other = KeyId::from_bytes([8; 16]);
+    let believing = Keyed::new(&texts, &remembered, CacheSecs(0), CacheSecs(10));
+    assert_eq!(run(believing.record(&other)).unwrap(), None);
+    assert!(believing.remembers(&other), "answered from memory");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use edgegate::api_key::{ApiKeys, KeyId, SigningKeys};
 use edgegate::base64url::{decode, encode};
 use edgegate::claims::Claims;
 use edgegate::error::{Code, Error};
-use edgegate::guard::{Backend, Carrier, Guard, Identity, Request};
+use edgegate::guard::{Attempts, Backend, Carrier, Guard, Identity, Request};
 use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck, Step, UntrustedToken};
 use edgegate::keys::{Key, KeySet};
 use edgegate::policy::{LimitStore, Policy, RequestPath};
@@ -150,7 +150,7 @@ impl Backend for Browser {
         &self.0
     }
 
-    fn failures(&self) -> &MemoryCounters {
+    fn failures(&self) -> &Attempts {
         self.0.failures()
     }
 

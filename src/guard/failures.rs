@@ -1,4 +1,7 @@
 //! The limit on failed authentication, by client address, in the memory of one isolate.
+//!
+//! Whoever fails too often is refused what costs something: further failing attempts, look-ups of imported keys, and
+//! the comparison with the administrator's secret. What was verified without any of it is served all the same.
 
 use core::net::IpAddr;
 
@@ -11,18 +14,37 @@ use crate::{
     time::UnixMillis,
 };
 
+/// What an isolate remembers of failed attempts. Each kind has a memory of its own: a flood of one must not push out
+/// the counts of another.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    /// Credentials of callers that were not genuine, by address.
+    credentials: MemoryCounters,
+    /// Wrong secrets at the administration, by address.
+    secrets: MemoryCounters,
+    /// Look-ups of imported keys for addresses that fail too often.
+    look_ups: MemoryCounters,
+    /// What is bounded for all together.
+    in_all: MemoryCounters,
+}
+
 /// Counts failed authentication as the policy wants it.
 #[derive(Debug)]
 pub struct Failures<'a> {
     policy: Option<&'a FailedAuthentication>,
-    counters: &'a MemoryCounters,
+    attempts: &'a Attempts,
 }
 
+/// A look-up of an imported key that has been counted.
+#[derive(Debug)]
+#[must_use = "what finds a key is to be given back"]
+pub struct LookUp<'a>(Vec<Counted<'a>>);
+
 impl<'a> Failures<'a> {
-    /// The failures of a policy, counted in `counters`.
+    /// The failures of a policy, counted in `attempts`.
     #[must_use]
-    pub fn new(policy: &'a Policy, counters: &'a MemoryCounters) -> Self {
-        Self { policy: policy.failed_authentication.as_ref(), counters }
+    pub fn new(policy: &'a Policy, attempts: &'a Attempts) -> Self {
+        Self { policy: policy.failed_authentication.as_ref(), attempts }
     }
 
     /// Counts a failure, and gives the error to answer with: `error` itself, or
@@ -30,54 +52,145 @@ impl<'a> Failures<'a> {
     /// Errors that are no failed authentication are not counted, nor are those during a penalty.
     #[must_use]
     pub fn count(&self, error: Error, client_ip: Option<IpAddr>, now: UnixMillis) -> Error {
-        let Some(policy) = self.policy else { return error };
-        if !error.is_failed_authentication() {
-            return error;
+        match self.policy {
+            Some(policy) if error.is_failed_authentication() => {
+                self.credentials(policy, client_ip).count(error, now)
+            }
+            _ => error,
         }
-        if let Err(refused) = self.check_penalty(policy, client_ip, now) {
-            return refused;
-        }
-        let one = core::slice::from_ref(&policy.limit);
-        let verdicts = self.counters.take_now(&group(client_ip), one, 1, now);
-        let Some(refused) = limits::refusal(one, &verdicts) else { return error };
-        if let Some(penalty) = &policy.penalty {
-            let penalty = core::slice::from_ref(penalty);
-            let _ = self.counters.take_now(&group(client_ip), penalty, 1, now);
-        }
-        self.check(client_ip, now).err().unwrap_or(refused)
     }
 
-    /// Refuses an address that has had too many failures already.
+    /// Counts the look-up of an imported key that is not remembered. An address that fails too often gets few, and all
+    /// together get no more than the store bears. [`Failures::found`] gives back what was no guess.
+    ///
+    /// An unknown address is no address that could fail too often: it would be everybody's.
     ///
     /// # Errors
-    /// [`Error::RateLimited`], with the longer of the waits for the penalty's end and for the limit.
-    pub fn check(&self, client_ip: Option<IpAddr>, now: UnixMillis) -> Result<(), Error> {
-        let Some(policy) = self.policy else { return Ok(()) };
-        let all: Vec<Limit> =
-            core::iter::once(&policy.limit).chain(&policy.penalty).cloned().collect();
-        let verdicts: Vec<_> = all.iter().map(|limit| self.peek(limit, client_ip, now)).collect();
-        limits::refusal(&all, &verdicts).map_or(Ok(()), Err)
+    /// [`Error::RateLimited`] for the address; [`Error::StoreUnavailable`] if all together had too many.
+    pub fn look_up(&self, client_ip: Option<IpAddr>, now: UnixMillis) -> Result<LookUp<'a>, Error> {
+        let Some(policy) = self.policy else { return Ok(LookUp(Vec::new())) };
+        let fails_often = |_: &IpAddr| self.credentials(policy, client_ip).check(now).is_err();
+        let throttled = client_ip.filter(fails_often);
+        let limits = &policy.look_ups;
+        let all = match client_ip {
+            Some(_) if throttled.is_none() => ("look-ups", &limits.of_all),
+            _ => ("look-ups-of-suspects", &limits.of_suspects),
+        };
+        let all = Counted::new(&self.attempts.in_all, &[all.0], all.1);
+        let own = throttled.map(|_| {
+            let address = limits::address(client_ip);
+            Counted::new(&self.attempts.look_ups, &["look-ups", &address], &limits.of_throttled)
+        });
+        if let Some(own) = &own {
+            own.check(now)?;
+        }
+        if all.check(now).is_err() {
+            let problem = "too many look-ups of unknown keys".to_owned();
+            return Err(Error::StoreUnavailable { store: "keys", problem });
+        }
+        let counted: Vec<_> = own.into_iter().chain([all]).collect();
+        for one in &counted {
+            let _ = one.take(one.limit, now);
+        }
+        Ok(LookUp(counted))
     }
 
-    fn check_penalty(
-        &self,
-        policy: &FailedAuthentication,
-        client_ip: Option<IpAddr>,
-        now: UnixMillis,
-    ) -> Result<(), Error> {
-        match &policy.penalty {
-            Some(penalty) if !self.peek(penalty, client_ip, now).admitted => {
-                self.check(client_ip, now)
-            }
-            _ => Ok(()),
+    /// The look-up found a key, so it was no guess.
+    pub fn found(&self, look_up: LookUp<'_>, now: UnixMillis) {
+        for Counted { counters, group, limit, .. } in look_up.0 {
+            counters.refund_now(&group, core::slice::from_ref(limit), 1, now);
         }
     }
 
-    fn peek(&self, limit: &Limit, client_ip: Option<IpAddr>, now: UnixMillis) -> Verdict {
-        self.counters.peek_now(&group(client_ip), limit, 1, now)
+    /// Compares what is presented as the administrator's secret, unless the address has had too many wrong ones: then
+    /// not even the right one passes, or guessing would not be slower. Nobody else is served at an administrator's
+    /// address, and failures of other kinds do not count here, so strangers cannot lock the administrator out.
+    ///
+    /// Where addresses are not known, all together have [`FailedAuthentication::secrets_in_all`].
+    ///
+    /// # Errors
+    /// [`Error::AdministratorSecret`], [`Error::RateLimited`].
+    pub fn secret(
+        &self,
+        client_ip: Option<IpAddr>,
+        now: UnixMillis,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<(), Error> {
+        let wrong = Error::AdministratorSecret;
+        let Some(policy) = self.policy else { return is_right().then_some(()).ok_or(wrong) };
+        let counted = match client_ip {
+            Some(_) => {
+                let parts = ["administrator-secret", &limits::address(client_ip)];
+                let counted = Counted::new(&self.attempts.secrets, &parts, &policy.limit);
+                Counted { penalty: policy.penalty.as_ref(), ..counted }
+            }
+            None => {
+                let parts = ["administrator-secret"];
+                Counted::new(&self.attempts.in_all, &parts, &policy.secrets_in_all)
+            }
+        };
+        counted.check(now)?;
+        if is_right() { Ok(()) } else { Err(counted.count(wrong, now)) }
+    }
+
+    fn credentials(
+        &self,
+        policy: &'a FailedAuthentication,
+        client_ip: Option<IpAddr>,
+    ) -> Counted<'a> {
+        let parts = ["failed-authentication", &limits::address(client_ip)];
+        let counted = Counted::new(&self.attempts.credentials, &parts, &policy.limit);
+        Counted { penalty: policy.penalty.as_ref(), ..counted }
     }
 }
 
-fn group(client_ip: Option<IpAddr>) -> CounterGroup {
-    CounterGroup::new(&["failed-authentication", &limits::address(client_ip)])
+/// Who or what has so many attempts.
+#[derive(Debug)]
+struct Counted<'a> {
+    counters: &'a MemoryCounters,
+    group: CounterGroup,
+    limit: &'a Limit,
+    penalty: Option<&'a Limit>,
+}
+
+impl<'a> Counted<'a> {
+    fn new(counters: &'a MemoryCounters, parts: &[&str], limit: &'a Limit) -> Self {
+        Self { counters, group: CounterGroup::new(parts), limit, penalty: None }
+    }
+
+    /// Counts a failed attempt, and gives the error to answer with.
+    fn count(&self, error: Error, now: UnixMillis) -> Error {
+        if let Some(penalty) = self.penalty
+            && !self.peek(penalty, now).admitted
+        {
+            return self.check(now).err().unwrap_or(error);
+        }
+        let verdict = self.take(self.limit, now);
+        let Some(refused) = refusal(&[(self.limit, verdict)]) else { return error };
+        if let Some(penalty) = self.penalty {
+            let _ = self.take(penalty, now);
+        }
+        self.check(now).err().unwrap_or(refused)
+    }
+
+    /// Whether there may be another attempt; the wait is the longer of those for the penalty's end and for the limit.
+    fn check(&self, now: UnixMillis) -> Result<(), Error> {
+        let limits = core::iter::once(self.limit).chain(self.penalty);
+        let verdicts: Vec<_> = limits.map(|limit| (limit, Some(self.peek(limit, now)))).collect();
+        refusal(&verdicts).map_or(Ok(()), Err)
+    }
+
+    fn take(&self, limit: &Limit, now: UnixMillis) -> Option<Verdict> {
+        self.counters.take_now(&self.group, core::slice::from_ref(limit), 1, now).first().copied()
+    }
+
+    fn peek(&self, limit: &Limit, now: UnixMillis) -> Verdict {
+        self.counters.peek_now(&self.group, limit, 1, now)
+    }
+}
+
+fn refusal(found: &[(&Limit, Option<Verdict>)]) -> Option<Error> {
+    let (limits, verdicts): (Vec<Limit>, Vec<Verdict>) =
+        found.iter().filter_map(|(limit, verdict)| Some(((*limit).clone(), (*verdict)?))).unzip();
+    limits::refusal(&limits, &verdicts)
 }

@@ -1,7 +1,7 @@
 //! The sections `limits` and `failed_authentication`.
 
 use super::{
-    FailedAuthentication, LimitPolicy, LimitStore,
+    FailedAuthentication, LimitPolicy, LimitStore, LookUps,
     check::{at, config, token},
     document::{FailedAuthenticationDocument, LimitDocument, StoreName},
     exempt::exempt,
@@ -61,6 +61,9 @@ pub(super) fn limit(
     Ok(LimitPolicy { limit, by, store, exempt, on_error: document.on_error })
 }
 
+/// What a refusal calls the limit.
+const FAILURES: &str = "failed-authentication";
+
 pub(super) fn failed_authentication(
     document: Option<FailedAuthenticationDocument>,
 ) -> Result<Option<FailedAuthentication>, Error> {
@@ -74,14 +77,33 @@ pub(super) fn failed_authentication(
         return Ok(None);
     }
     let limit = Limit::new(
-        "failed-authentication",
+        FAILURES,
         document.requests,
         document.window_secs,
         rate::Algorithm::SlidingWindow,
     )
     .map_err(|fault| at("failed_authentication", &fault))?;
     let penalty = document.penalty_secs.map(penalty).transpose()?;
-    Ok(Some(FailedAuthentication { limit, penalty }))
+    Ok(Some(FailedAuthentication {
+        limit,
+        penalty,
+        look_ups: look_ups()?,
+        // A guess a second takes thirty years for a billion.
+        secrets_in_all: bucket("administrator-secret", 60, 60)?,
+    }))
+}
+
+/// A guesser gets one look-up a second; a store of keys bears what all get (KV bears far more).
+fn look_ups() -> Result<LookUps, Error> {
+    Ok(LookUps {
+        of_throttled: Limit::new(FAILURES, 1, 1, rate::Algorithm::TokenBucket { burst: 3 })?,
+        of_suspects: bucket(FAILURES, 100, 10)?,
+        of_all: bucket(FAILURES, 1000, 10)?,
+    })
+}
+
+fn bucket(name: &str, requests: u32, secs: u32) -> Result<Limit, Error> {
+    Limit::new(name, requests, secs, rate::Algorithm::TokenBucket { burst: requests })
 }
 
 /// A bucket of one that fills once in the time: it is empty for exactly that long.

@@ -31,6 +31,15 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         self.entries.get(key).filter(|(_, until)| now < *until).map(|(value, _)| value)
     }
 
+    /// The value of a key, though it may have expired: it is there until room is needed.
+    pub fn get_stale<Q>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.get(key).map(|(value, _)| value)
+    }
+
     /// The value of a key, to be changed in place, unless it has expired.
     pub fn get_mut<Q>(&mut self, key: &Q, now: UnixMillis) -> Option<&mut V>
     where

@@ -309,6 +309,12 @@ impl<S: KeyValue> RevocationStore for Keyed<'_, S> {
 }
 
 impl<S: KeyValue> KeyRecordStore for Keyed<'_, S> {
+    fn remembers(&self, id: &KeyId) -> bool {
+        let records = self.remembered.records.borrow();
+        records.get(id, self.store.now()).is_some()
+            || matches!(records.get_stale(id), Some(Some(_)))
+    }
+
     async fn record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
         let now = self.store.now();
         if let Some(record) = self.remembered.records.borrow().get(id, now) {

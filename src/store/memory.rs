@@ -62,6 +62,15 @@ impl MemoryCounters {
         rate::peek(cells.get(&cell_name(group, limit), now), limit, cost, now)
     }
 
+    /// [`CounterStore::refund`], which needs no waiting here.
+    pub fn refund_now(&self, group: &CounterGroup, limits: &[Limit], cost: u32, now: UnixMillis) {
+        let mut meters = self.load(group, limits, now);
+        for (limit, cell) in &mut meters {
+            *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
+        }
+        self.save(group, meters, now);
+    }
+
     fn load<'l>(
         &self,
         group: &CounterGroup,
@@ -110,11 +119,7 @@ impl CounterStore for MemoryCounters {
         cost: u32,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        let mut meters = self.load(group, limits, now);
-        for (limit, cell) in &mut meters {
-            *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
-        }
-        self.save(group, meters, now);
+        self.refund_now(group, limits, cost, now);
         Ok(())
     }
 }

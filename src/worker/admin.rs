@@ -70,7 +70,8 @@ pub(super) async fn answer(
 /// Whether the request carries the administrator's secret, and is not one guess too many.
 ///
 /// # Errors
-/// [`Error::NotFound`] where the policy has no administrator, then as for any credential.
+/// [`Error::NotFound`] where the policy has no administrator, [`Error::MissingCredentials`], then those of
+/// [`Failures::secret`](crate::guard::Failures::secret).
 pub(super) fn authenticate(
     gate: &Gate,
     request: &crate::guard::Request<'_>,
@@ -82,10 +83,7 @@ pub(super) fn authenticate(
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
         _ => return Err(Error::MissingCredentials),
     };
-    if secret.matches(presented.as_bytes()) {
-        return Ok(());
-    }
-    Err(gate.failures().count(Error::AdministratorSecret, request.client_ip, now))
+    gate.failures().secret(request.client_ip, now, || secret.matches(presented.as_bytes()))
 }
 
 /// Why an endpoint did not do what it was asked.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api_key::KeyId,
     error::Error,
-    guard::{Backend, Failures, Identity},
+    guard::{Attempts, Backend, Failures, Identity},
     jws::HostCheck,
     keys::KeySet,
     policy::{self, CacheSecs, Policy, Records, Secrets},
@@ -27,7 +27,7 @@ use crate::{
     store::{
         bounded::BoundedMap,
         keyed::{LateWrite, Remembered},
-        memory::{MemoryCounters, MemoryReplays},
+        memory::MemoryReplays,
         published::{Fetched, Issuers, PublishedKeySets, SealedKeys},
         replays::Placed,
     },
@@ -55,7 +55,7 @@ pub(super) struct Gate {
 /// asks no store anew.
 #[derive(Debug)]
 pub(super) struct Memory {
-    failures: MemoryCounters,
+    failures: Attempts,
     replays: MemoryReplays,
     counters: LocalCounters,
     imported: ImportedKeys,
@@ -68,7 +68,7 @@ pub(super) struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            failures: MemoryCounters::default(),
+            failures: Attempts::default(),
             replays: MemoryReplays::default(),
             counters: LocalCounters::default(),
             imported: ImportedKeys::default(),
@@ -173,7 +173,7 @@ impl<'a> Backend for RequestBackend<'a> {
         &self.counters
     }
 
-    fn failures(&self) -> &MemoryCounters {
+    fn failures(&self) -> &Attempts {
         &self.gate.memory.failures
     }
 

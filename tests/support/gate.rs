@@ -12,7 +12,7 @@ use std::rc::Rc;
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::{KeyRecord, NewKey};
 use edgegate::error::Error;
-use edgegate::guard::{Backend, Decision, Guard, Request};
+use edgegate::guard::{Attempts, Backend, Decision, Guard, Request};
 use edgegate::jws::HostCheck;
 use edgegate::keys::KeySet;
 use edgegate::policy::{LimitStore, Policy, Secrets};
@@ -162,12 +162,13 @@ pub struct Stores {
     records: MemoryKeyRecords,
     revocations: MemoryRevocations,
     counters: [(LimitStore, MemoryCounters); 4],
-    failures: MemoryCounters,
+    failures: Attempts,
     replays: MemoryReplays,
     host: Box<HostAnswer>,
     remote: Option<Rc<KeySet>>,
     short_answers: Cell<bool>,
     known_to_refuse: Cell<Option<&'static str>>,
+    remembers: Cell<bool>,
 }
 
 impl Default for Stores {
@@ -183,12 +184,13 @@ impl Default for Stores {
                 (LimitStore::DurableObject, MemoryCounters::default()),
                 (LimitStore::Binding("LIMITER".to_owned()), MemoryCounters::default()),
             ],
-            failures: MemoryCounters::default(),
+            failures: Attempts::default(),
             replays: MemoryReplays::default(),
             host: Box::new(|_| panic!("the host was asked")),
             remote: None,
             short_answers: Cell::new(false),
             known_to_refuse: Cell::new(None),
+            remembers: Cell::new(false),
         }
     }
 }
@@ -227,6 +229,11 @@ impl Stores {
     /// It is known without asking that this limit refuses.
     pub fn know_to_refuse(&self, limit: &'static str) {
         self.known_to_refuse.set(Some(limit));
+    }
+
+    /// Every key is known from not long ago.
+    pub fn remember_keys(&self) {
+        self.remembers.set(true);
     }
 
     /// What was asked since the last time.
@@ -269,6 +276,10 @@ fn counted(call: &str, store: &LimitStore, limits: &[Limit]) -> String {
 }
 
 impl KeyRecordStore for Stores {
+    fn remembers(&self, _id: &KeyId) -> bool {
+        self.remembers.get()
+    }
+
     async fn record(&self, id: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
         self.note("record".to_owned()).await?;
         self.records.record(id).await
@@ -376,7 +387,7 @@ impl Backend for Stores {
         self
     }
 
-    fn failures(&self) -> &MemoryCounters {
+    fn failures(&self) -> &Attempts {
         &self.failures
     }
 

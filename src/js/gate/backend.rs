@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::task::{Desk, Job};
 use crate::api_key::KeyId;
 use crate::error::Error;
-use crate::guard::{Backend, Identity};
+use crate::guard::{Attempts, Backend, Identity};
 use crate::js::host::{self, Verdict as SignatureVerdict};
 use crate::jws::HostCheck;
 use crate::keys::KeySet;
@@ -38,7 +38,7 @@ pub(super) struct Gate {
     pub(super) policy: Policy,
     /// Whether there is a store for the keys of issuers.
     shares_keys: bool,
-    failures: MemoryCounters,
+    failures: Attempts,
     replays: MemoryReplays,
     counters: MemoryCounters,
     published: PublishedKeySets,
@@ -52,7 +52,7 @@ impl Gate {
         Self {
             policy,
             shares_keys,
-            failures: MemoryCounters::default(),
+            failures: Attempts::default(),
             replays: MemoryReplays::default(),
             counters: MemoryCounters::default(),
             published: PublishedKeySets::default(),
@@ -131,7 +131,7 @@ impl<'a> Backend for HostBackend<'a> {
         &self.counters
     }
 
-    fn failures(&self) -> &MemoryCounters {
+    fn failures(&self) -> &Attempts {
         &self.gate.failures
     }
 
