@@ -3,6 +3,9 @@
 //!
 //! Scopes are checked before limits, so that a caller who may not use a route cannot use up a limit
 //! that others share there.
+//!
+//! What is shared by all and asked each time (the ledger of revocations, a store of used proofs) has its turn between
+//! scopes and limits, and only if no limit is known to refuse: what is cheap comes first.
 
 pub mod administration;
 mod credential;
@@ -27,13 +30,15 @@ pub use self::{
 };
 use crate::{
     api_key::{ImportedHash, record::KeyRecord},
-    dpop::{Binding, Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof},
+    dpop::{
+        Binding, Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof, VerifiedProof,
+    },
     error::Error,
     jws::HostCheck,
     keys::KeySet,
     policy::{
         ApiKeyPolicy, Auth, CredentialKind, KeyFormat, OnError, Policy, PrefixPolicy, Records,
-        RequestPath, RevocationMode, Route,
+        Replays, RequestPath, RevocationMode, Route,
     },
     revocation::{self, Revocable},
     store::{
@@ -186,6 +191,15 @@ impl Decision {
     }
 }
 
+/// Who it is, and what comes along.
+struct Known {
+    identity: Identity,
+    /// The record of an API key, for its limits.
+    overrides: Option<KeyRecord>,
+    /// A proof of possession that has not been used yet.
+    proof: Option<VerifiedProof>,
+}
+
 /// Decides about requests by a policy.
 #[derive(Debug)]
 pub struct Guard<'a, B> {
@@ -231,38 +245,67 @@ impl<'a, B: Backend> Guard<'a, B> {
         now: UnixMillis,
         decision: &mut Decision,
     ) -> Result<Identity, Error> {
-        let (identity, overrides) = match self.identify(request, route, now, decision).await {
+        let known = match self.identify(request, route, now, decision).await {
             Ok(known) => known,
             Err(error) => return Err(self.failures().count(error, request.client_ip, now)),
         };
+        let Known { identity, overrides, proof } = known;
         check_scopes(route, &identity)?;
-        limits::take(
-            self.policy,
-            route,
-            &limits::Subject { identity: &identity, client_ip: request.client_ip, overrides },
-            self.backend.counters(),
-            now,
-            decision,
-        )
-        .await?;
+        let subject =
+            limits::Subject { identity: &identity, client_ip: request.client_ip, overrides };
+        self.ask_shared(route, &subject, proof, now, decision).await?;
+        let counters = self.backend.counters();
+        limits::take(self.policy, route, &subject, counters, now, decision).await?;
         Ok(identity)
     }
 
-    /// Finds out who it is, revocation included. The record of an API key comes along for its limits.
+    /// Asks what all isolates share and each such request has to ask: the ledger of revocations, and the store of used
+    /// proofs. What is known to be refused is refused before: one caller must not be able to keep them busy for all.
+    async fn ask_shared(
+        &self,
+        route: &Route,
+        subject: &limits::Subject<'_>,
+        proof: Option<VerifiedProof>,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<(), Error> {
+        let mode = self.policy.revocation_of(route);
+        let late = self.policy.revocation.is_some() && mode == RevocationMode::Ledger;
+        let credential = subject.identity.revocable().filter(|_| late);
+        if let Some(credential) = &credential {
+            let recalled = self.backend.revocations().recalled(mode, &credential.deny_keys());
+            revocation::verdict(credential, &recalled, now.to_unix_time())?;
+        }
+        let shared_proofs = self.policy.replays == Replays::DurableObject;
+        if credential.is_some() || (proof.is_some() && shared_proofs) {
+            let counters = self.backend.counters();
+            limits::refuse_unasked(self.policy, route, subject, counters, now, decision)?;
+        }
+        if let Some(proof) = proof {
+            self.use_proof(&proof, now).await?;
+        }
+        match &credential {
+            Some(credential) => self.check_revocation(credential, mode, now, decision).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Finds out who it is, revocation included, unless that is the ledger's to say.
     async fn identify(
         &self,
         request: &Request<'_>,
         route: &Route,
         now: UnixMillis,
         decision: &mut Decision,
-    ) -> Result<(Identity, Option<KeyRecord>), Error> {
+    ) -> Result<Known, Error> {
+        let anonymous = Known { identity: Identity::Anonymous, overrides: None, proof: None };
         if route.auth == Auth::None {
-            return Ok((Identity::Anonymous, None));
+            return Ok(anonymous);
         }
         let Some((credential, carrier)) = credential::find(self.policy, request)? else {
             return match route.auth {
                 Auth::Required => Err(Error::MissingCredentials),
-                Auth::Optional | Auth::None => Ok((Identity::Anonymous, None)),
+                Auth::Optional | Auth::None => Ok(anonymous),
             };
         };
         decision.carrier = Some(carrier);
@@ -273,18 +316,18 @@ impl<'a, B: Backend> Guard<'a, B> {
                     return Err(Error::TokenNotAccepted);
                 }
                 let verified = self.verify_token(token, now).await?;
-                self.check_binding(token, &verified, carrier, request, now).await?;
+                let proof = self.check_binding(token, &verified, carrier, request, now).await?;
                 let identity = TokenIdentity::new(verified);
-                self.check_revocation(&identity.revocable(), mode, now, decision).await?;
-                Ok((Identity::Token(identity), None))
+                self.check_unless_ledger(&identity.revocable(), mode, now, decision).await?;
+                Ok(Known { identity: Identity::Token(identity), overrides: None, proof })
             }
             Credential::ApiKey(key) => {
                 if !route.accept.contains(&CredentialKind::ApiKey) {
                     return Err(Error::ApiKeyNotAccepted);
                 }
-                let (identity, record) =
+                let (identity, overrides) =
                     self.verify_api_key(&key, request, mode, now, decision).await?;
-                Ok((Identity::ApiKey(identity), record))
+                Ok(Known { identity: Identity::ApiKey(identity), overrides, proof: None })
             }
         }
     }
@@ -310,7 +353,8 @@ impl<'a, B: Backend> Guard<'a, B> {
         }
     }
 
-    /// Whether a token that is bound to a key comes from whoever has that key (RFC 9449 §7).
+    /// Whether a token that is bound to a key comes from whoever has that key (RFC 9449 §7). The proof, if there has to be
+    /// one, is still to be used ([`Self::use_proof`]).
     async fn check_binding(
         &self,
         token: &str,
@@ -318,14 +362,14 @@ impl<'a, B: Backend> Guard<'a, B> {
         carrier: Carrier,
         request: &Request<'_>,
         now: UnixMillis,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<VerifiedProof>, Error> {
         let binding = self.policy.binding_of(verified.issuer());
         if binding == Binding::Off {
-            return Ok(());
+            return Ok(None);
         }
         let Some(confirmation) = Confirmation::from_claims(verified.claims())? else {
             let wanted = binding == Binding::Required || carrier == Carrier::Dpop;
-            return if wanted { Err(Error::TokenNotBound) } else { Ok(()) };
+            return if wanted { Err(Error::TokenNotBound) } else { Ok(None) };
         };
         // What is bound is no bearer token, wherever it stands (§7.2).
         if carrier != Carrier::Dpop {
@@ -355,7 +399,11 @@ impl<'a, B: Backend> Guard<'a, B> {
             access_token: token,
             nonces: &[],
         };
-        let proof = signed.check(&rules, &about, now.to_unix_time())?;
+        signed.check(&rules, &about, now.to_unix_time()).map(Some)
+    }
+
+    /// Takes note that a proof is used, which it can be once.
+    async fn use_proof(&self, proof: &VerifiedProof, now: UnixMillis) -> Result<(), Error> {
         let until = u64::try_from(proof.until().as_secs()).unwrap_or(u64::MAX);
         let until = UnixMillis::from_millis(until.saturating_mul(1000));
         match self.backend.replays().is_first(proof.replay_key(), until, now).await {
@@ -429,7 +477,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             }
         };
         // Both reads start at once: together they take as long as the slower one.
-        let revoked = self.check_revocation(&revocable, mode, now, decision);
+        let revoked = self.check_unless_ledger(&revocable, mode, now, decision);
         let (record, revoked) = join(record, revoked).await;
         revoked?;
         let record = record?;
@@ -472,9 +520,25 @@ impl<'a, B: Backend> Guard<'a, B> {
         if let Some(look_up) = look_up {
             self.failures().found(look_up, now);
         }
-        self.check_revocation(&Revocable::ApiKey { id: record.id }, mode, now, decision).await?;
+        let revocable = Revocable::ApiKey { id: record.id };
+        self.check_unless_ledger(&revocable, mode, now, decision).await?;
         record.check(now.to_unix_time())?;
         Ok((ApiKeyIdentity::new(prefix, &record), Some(record)))
+    }
+
+    /// Revocation by what isolates remember. The ledger, which is asked each time, has its turn after what is cheap
+    /// ([`Self::ask_shared`]).
+    async fn check_unless_ledger(
+        &self,
+        credential: &Revocable<'_>,
+        mode: RevocationMode,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<(), Error> {
+        match mode {
+            RevocationMode::Ledger => Ok(()),
+            _ => self.check_revocation(credential, mode, now, decision).await,
+        }
     }
 
     async fn check_revocation(

@@ -11,6 +11,7 @@ pub mod leases;
 pub mod memory;
 pub mod memory_ledger;
 pub mod published;
+pub mod questions;
 pub mod replays;
 pub mod shared;
 
@@ -78,6 +79,12 @@ pub trait RevocationStore {
         keys: &[DenyKey],
     ) -> Result<Vec<Option<Entry>>, StoreError> {
         self.entries(keys).await
+    }
+
+    /// Entries under these keys that were found not long ago, where each request asks the store anew: to refuse by, never
+    /// to admit, since others may have come since. A store that need not be spared need not care.
+    fn recalled(&self, _mode: RevocationMode, _keys: &[DenyKey]) -> Vec<Entry> {
+        Vec::new()
     }
 
     /// The snapshot that answers were taken from, if any.
@@ -177,16 +184,18 @@ pub trait CounterStore {
         now: UnixMillis,
     ) -> Result<Vec<Verdict>, StoreError>;
 
-    /// Whether [`CounterStore::take`] would refuse, as far as is known here without asking anybody. The guard then begins
-    /// with these limits, and no other has to be taken from and given back. By default nothing is known.
-    fn refuses_unasked(
+    /// The verdicts by which [`CounterStore::take`] would refuse, as far as that is known here without asking anybody. The
+    /// guard asks nothing else then that is shared, and no other limit has to be taken from and given back. By default
+    /// nothing is known.
+    fn refusal_unasked(
         &self,
         _store: &LimitStore,
         _group: &CounterGroup,
         _limits: &[Limit],
         _cost: u32,
-    ) -> bool {
-        false
+        _now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        None
     }
 
     /// Gives back what [`CounterStore::take`] took, after another limit refused the request.

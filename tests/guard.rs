@@ -704,6 +704,118 @@ fn every_kind_of_revocation_is_seen_with_one_read() {
     assert_eq!((&error, error.code()), (&Error::ApiKeyRevoked, Code::ApiKeyRevoked));
 }
 
+/// A ledger, with routes that want what [`token`] has and has not, and limits of each kind.
+fn with_ledger() -> Policy {
+    let limit = |name: &str, store: &str, more: Value| {
+        let mut limit = json!({"name": name, "requests": 2, "window_secs": 60, "store": store});
+        for (name, value) in more.as_object().unwrap() {
+            limit[name] = value.clone();
+        }
+        limit
+    };
+    gate_with(json!({
+        "revocation": {"mode": "ledger"},
+        "limits": [
+            limit("memory", "memory", json!({})),
+            limit("object", "durable-object", json!({})),
+            limit("binding", "binding", json!({"binding": "LIMITER", "algorithm": "fixed-window"})),
+        ],
+        "routes": [
+            {"path": "/write", "scopes": {"all": ["write:posts"]}, "limits": ["memory"]},
+            {"path": "/memory", "limits": ["memory"]},
+            {"path": "/object", "limits": ["object"]},
+            {"path": "/both", "limits": ["binding", "memory"]},
+            {"path": "/free"},
+        ],
+    }))
+}
+
+#[test]
+fn the_ledger_is_asked_last_of_what_can_refuse() {
+    let (policy, stores) = (with_ledger(), Stores::default());
+    let bearer = bearer(&token());
+    let error = refusal(check(&policy, &stores, &get("/write", &bearer)));
+    assert_eq!(error.code(), Code::InsufficientScope);
+    assert_eq!(stores.asked(), [""; 0], "whom the scopes refuse costs no question");
+
+    for _ in 0..2 {
+        admitted(check(&policy, &stores, &get("/memory", &bearer)));
+        assert_eq!(stores.asked(), ["entries", "take memory memory"]);
+    }
+    for _ in 0..200 {
+        let decision = check(&policy, &stores, &get("/memory", &bearer));
+        assert_eq!(remaining(&decision), [("memory", 0)], "as if it had been asked");
+        assert!(matches!(refusal(decision), Error::RateLimited { limit, .. } if limit == "memory"));
+    }
+    for _ in 0..200 {
+        let error = refusal(check(&policy, &stores, &get("/both", &bearer)));
+        assert!(matches!(error, Error::RateLimited { limit, .. } if limit == "memory"));
+    }
+    assert_eq!(stores.asked(), [""; 0], "nor does whom a limit refuses that is known to");
+
+    // What refuses elsewhere is known once it has.
+    for _ in 0..2 {
+        admitted(check(&policy, &stores, &get("/object", &bearer)));
+    }
+    stores.asked();
+    assert!(check(&policy, &stores, &get("/object", &bearer)).outcome.is_err());
+    assert_eq!(stores.asked(), ["entries", "take durable-object object"]);
+    stores.know_to_refuse("object");
+    assert!(check(&policy, &stores, &get("/object", &bearer)).outcome.is_err());
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+#[test]
+fn who_is_known_to_be_revoked_costs_the_ledger_nothing() {
+    let (policy, stores) = (with_ledger(), Stores::default());
+    let bearer = bearer(&token());
+    let entry = json!({"iss": ISSUER, "jti": JTI});
+    stores.revoke(&entry);
+    assert_eq!(
+        refusal(check(&policy, &stores, &get("/memory", &bearer))),
+        Error::TokenRevoked { by: "jti" }
+    );
+    assert_eq!(stores.asked(), ["entries"], "and its limits nothing");
+    stores.recall(&entry);
+    for _ in 0..200 {
+        let error = refusal(check(&policy, &stores, &get("/memory", &bearer)));
+        assert_eq!(error, Error::TokenRevoked { by: "jti" });
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+#[test]
+fn what_is_recalled_admits_nobody() {
+    let (policy, stores) = (with_ledger(), Stores::default());
+    let bearer = bearer(&token());
+    // A cut-off before the token; a later one has come since.
+    stores.recall(&json!({"iss": ISSUER, "sub": "user-1", "before": NOW_SECS - 100}));
+    admitted(check(&policy, &stores, &get("/free", &bearer)));
+    assert_eq!(stores.asked(), ["entries"]);
+    stores.revoke(&json!({"iss": ISSUER, "sub": "user-1"}));
+    let error = refusal(check(&policy, &stores, &get("/free", &bearer)));
+    assert_eq!(error, Error::TokenRevoked { by: "subject" });
+    // Nor does a recalled entry about somebody else refuse anybody.
+    let other = Stores::default();
+    other.recall(&json!({"iss": ISSUER, "jti": "other"}));
+    admitted(check(&policy, &other, &get("/free", &bearer)));
+}
+
+#[test]
+fn a_ledger_that_fails_refuses_or_lets_pass_as_before() {
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({})));
+    stores.break_down("entries");
+    for (on_error, admits) in [("deny", false), ("allow", true)] {
+        let policy = gate_with(json!({"revocation": {"mode": "ledger", "on_error": on_error}}));
+        for credential in [bearer(&token()), bearer(&key(&policy))] {
+            let decision = check(&policy, &stores, &get("/", &credential));
+            assert_eq!(decision.outcome.is_ok(), admits);
+            assert_eq!(decision.faults.len(), usize::from(admits));
+        }
+    }
+}
+
 #[test]
 fn without_a_revocation_section_nothing_is_looked_up() {
     let mut json = base(json!({}));

@@ -455,7 +455,7 @@ fn a_refused_caller_is_refused_without_asking() {
     let limit = Limit::new("l", 1, 3600, Algorithm::FixedWindow).unwrap();
     let mut alone = Alone::new(core::slice::from_ref(&limit));
     let known = |alone: &Alone, limit: &Limit, cost, time| {
-        alone.leases.refuses(&group(), core::slice::from_ref(limit), cost, at(time))
+        alone.leases.known_refusal(&group(), core::slice::from_ref(limit), cost, at(time)).is_some()
     };
     assert!(!known(&alone, &limit, 1, START));
     let ends = 3_600_000 - START % 3_600_000;

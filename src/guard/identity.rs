@@ -86,6 +86,16 @@ impl Identity {
         }
     }
 
+    /// What revocation looks at; `None` for nobody in particular.
+    #[must_use]
+    pub fn revocable(&self) -> Option<Revocable<'_>> {
+        match self {
+            Self::Anonymous => None,
+            Self::Token(token) => Some(token.revocable()),
+            Self::ApiKey(key) => Some(Revocable::ApiKey { id: key.id }),
+        }
+    }
+
     /// What the caller may do.
     #[must_use]
     pub fn scopes(&self) -> &[String] {

@@ -55,8 +55,10 @@ pub(super) async fn take(
     decision: &mut Decision,
 ) -> Result<(), Error> {
     let mut batches = batches(policy, route, subject);
+    // Those in memory come first anyway.
     let refuses = |Batch { store, group, limits, .. }: &Batch<'_>| {
-        counters.refuses_unasked(store, group, limits, route.cost)
+        turn(store) > turn(&LimitStore::Memory)
+            && counters.refusal_unasked(store, group, limits, route.cost, now).is_some()
     };
     // Of the first one nothing need be known, it is asked first anyway; one that refuses is enough.
     if let Some(earlier) = batches.iter().skip(1).position(refuses)
@@ -102,6 +104,32 @@ pub(super) async fn take(
     }
     in_order_of_the_route(&mut decision.limits, policy, route);
     refusal.map_or(Ok(()), Err)
+}
+
+/// Refuses by a limit of the route that is known to refuse, before anything is asked that is shared. Nothing is taken.
+///
+/// # Errors
+/// [`Error::RateLimited`].
+pub(super) fn refuse_unasked(
+    policy: &Policy,
+    route: &Route,
+    subject: &Subject<'_>,
+    counters: &impl CounterStore,
+    now: UnixMillis,
+    decision: &mut Decision,
+) -> Result<(), Error> {
+    for batch in &batches(policy, route, subject) {
+        let Batch { store, group, limits, .. } = batch;
+        let known = counters.refusal_unasked(store, group, limits, route.cost, now);
+        if let Some(verdicts) = known
+            && let Some(refusal) = refusal(limits, &verdicts)
+        {
+            decision.limits.extend(reports(batch, &verdicts, now));
+            in_order_of_the_route(&mut decision.limits, policy, route);
+            return Err(refusal);
+        }
+    }
+    Ok(())
 }
 
 /// Each limit has one report. What the route does not name stays in front.

@@ -166,6 +166,22 @@ impl AdvisoryCounters {
         })
     }
 
+    /// The verdicts by which [`AdvisoryCounters::take`] would refuse.
+    #[must_use]
+    pub fn refusal(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        self.with(group, limits, now, |known| {
+            let peek = |limit| rate::peek(known.sum(limit, now).as_ref(), limit, cost, now);
+            let verdicts: Vec<Verdict> = limits.iter().map(peek).collect();
+            verdicts.iter().any(|verdict| !verdict.admitted).then_some(verdicts)
+        })
+    }
+
     /// Gives back what was just taken.
     pub fn refund(&self, group: &CounterGroup, limits: &[Limit], cost: u32, now: UnixMillis) {
         self.with(group, limits, now, |known| {

@@ -57,6 +57,17 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         self.entries.insert(key, (value, until));
     }
 
+    /// Lets a value live until `until` at least.
+    pub fn prolong<Q>(&mut self, key: &Q, until: UnixMillis)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if let Some((_, end)) = self.entries.get_mut(key) {
+            *end = until.max(*end);
+        }
+    }
+
     /// Forgets a key.
     pub fn remove<Q>(&mut self, key: &Q)
     where

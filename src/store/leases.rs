@@ -107,16 +107,22 @@ impl Leases {
         Step::Ask(if leased { self.borrow(key, limits, cost, now) } else { Borrow::only(cost) })
     }
 
-    /// Whether [`Leases::begin`] would refuse, unless a lease is held that still has enough.
+    /// The verdicts by which [`Leases::begin`] would refuse.
     #[must_use]
-    pub fn refuses(
+    pub fn known_refusal(
         &self,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
         now: UnixMillis,
-    ) -> bool {
-        self.refusal(&key(group, limits), limits, cost, now).is_some()
+    ) -> Option<Vec<Verdict>> {
+        let key = key(group, limits);
+        let verdicts = self.refusal(&key, limits, cost, now)?;
+        let held = self.held.borrow();
+        let held = held.get(&key, now).filter(|held| held.limits == limits);
+        let mut lease = held.and_then(|held| held.lease.clone());
+        let has_enough = lease.as_mut().is_some_and(|lease| lease.spend(cost, now).is_some());
+        (!has_enough).then_some(verdicts)
     }
 
     /// Takes the counter's answer to what [`Leases::begin`] told to ask. `asked_at` is the isolate's time then.

@@ -62,6 +62,19 @@ impl MemoryCounters {
         rate::peek(cells.get(&cell_name(group, limit), now), limit, cost, now)
     }
 
+    /// [`CounterStore::refusal_unasked`]: here all is known.
+    pub fn refusal_now(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        let peek = |limit| self.peek_now(group, limit, cost, now);
+        let verdicts: Vec<Verdict> = limits.iter().map(peek).collect();
+        verdicts.iter().any(|verdict| !verdict.admitted).then_some(verdicts)
+    }
+
     /// [`CounterStore::refund`], which needs no waiting here.
     pub fn refund_now(&self, group: &CounterGroup, limits: &[Limit], cost: u32, now: UnixMillis) {
         let mut meters = self.load(group, limits, now);
@@ -109,6 +122,17 @@ impl CounterStore for MemoryCounters {
         now: UnixMillis,
     ) -> Result<Vec<Verdict>, StoreError> {
         Ok(self.take_now(group, limits, cost, now))
+    }
+
+    fn refusal_unasked(
+        &self,
+        _store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        self.refusal_now(group, limits, cost, now)
     }
 
     async fn refund(

@@ -127,15 +127,29 @@ impl CounterStore for Counters<'_> {
         }
     }
 
-    fn refuses_unasked(
+    fn refusal_unasked(
         &self,
         store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
-    ) -> bool {
-        matches!(store, LimitStore::DurableObject)
-            && self.local.leases.refuses(group, limits, cost, clock::now())
+        now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        match store {
+            LimitStore::Memory => self.local.memory.refusal_now(group, limits, cost, now),
+            LimitStore::Kv => {
+                let advisory = self.advisory().ok()?;
+                let refusal = advisory.refusal(group, limits, cost, now)?;
+                // What others count has to be read though nothing is taken.
+                kv_counters::work(advisory, group, limits, self.env, self.context);
+                Some(refusal)
+            }
+            LimitStore::DurableObject => {
+                self.local.leases.known_refusal(group, limits, cost, clock::now())
+            }
+            // It counts whoever asks.
+            LimitStore::Binding(_) => None,
+        }
     }
 
     async fn refund(

@@ -22,13 +22,15 @@ use crate::{
     jws::HostCheck,
     keys::KeySet,
     policy::{self, CacheSecs, Policy, Records, Secrets},
-    revocation::snapshot::Holder,
+    revocation::{DenyKey, Entry, snapshot::Holder},
     secret::Secret,
     store::{
+        StoreError,
         bounded::BoundedMap,
         keyed::{LateWrite, Remembered},
         memory::MemoryReplays,
         published::{Fetched, Issuers, PublishedKeySets, SealedKeys},
+        questions::Questions,
         replays::Placed,
     },
     time::UnixMillis,
@@ -40,6 +42,12 @@ const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
 
 /// Keys whose last use this isolate remembers to have noted.
 const MAX_NOTED: usize = 10_000;
+
+/// Entries of the ledger that this isolate remembers, where each request asks.
+const MAX_REVOKED: usize = 10_000;
+
+/// What the ledger answers: the entries under some keys.
+type Entries = Result<Vec<Option<Entry>>, StoreError>;
 
 /// The gate as one policy has it.
 #[derive(Debug)]
@@ -62,6 +70,10 @@ pub(super) struct Memory {
     published: PublishedKeySets,
     pub(super) remembered: Remembered,
     pub(super) snapshots: RefCell<Holder>,
+    /// What the ledger was found to have, where it is asked each time.
+    pub(super) revoked: RefCell<BoundedMap<DenyKey, Entry>>,
+    /// What it is being asked.
+    pub(super) questions: RefCell<Questions<Vec<DenyKey>, Entries>>,
     noted: RefCell<BoundedMap<KeyId, ()>>,
 }
 
@@ -75,6 +87,8 @@ impl Default for Memory {
             published: PublishedKeySets::default(),
             remembered: Remembered::default(),
             snapshots: RefCell::default(),
+            revoked: RefCell::new(BoundedMap::new(MAX_REVOKED)),
+            questions: RefCell::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
         }
     }

@@ -19,7 +19,7 @@ use crate::{
         filter::FilterError,
         snapshot::{Freshness, HEAD_NAME, Head, Holder, Lookup, Plan, Snapshot},
     },
-    store::{Page, RevocationStore, SnapshotState, StoreError},
+    store::{Page, RevocationStore, SnapshotState, StoreError, questions::Turn},
     time::UnixMillis,
 };
 
@@ -58,6 +58,46 @@ pub(super) struct Revocations<'a> {
 }
 
 impl Revocations<'_> {
+    /// Asks the ledger. Of many equal questions at once few are asked ([`crate::store::questions`]).
+    async fn ask_ledger(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let questions = &self.memory.questions;
+        let question = keys.to_vec();
+        let came = questions.borrow_mut().came();
+        for _ in 0..MAX_LOOKS {
+            let turn = questions.borrow_mut().turn(&question, came, clock::now());
+            match turn {
+                Turn::Take(answer) => return answer,
+                Turn::Wait => Delay::from(Duration::from_millis(LOOK_MILLIS)).await,
+                Turn::Ask(number) => {
+                    let answer = Ledger { env: self.env }.entries(keys).await;
+                    let kept = answer.clone();
+                    questions.borrow_mut().answered(&question, number, kept, clock::now());
+                    return answer;
+                }
+            }
+        }
+        Err(StoreError::new("ledger: too many ask the same"))
+    }
+
+    /// The ledger's own answer. What is revoked is remembered: until it is forgotten again, its bearer costs nothing.
+    async fn by_ledger(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let mark = self.memory.snapshots.borrow().mark().0;
+        let answers = self.ask_ledger(keys).await?;
+        // An undoing of this isolate may have overtaken the answer.
+        if mark == self.memory.snapshots.borrow().mark().0 {
+            let now = clock::now();
+            let secs = self.policy.map_or(0, |policy| policy.cache_secs.0).max(1);
+            let until = now.saturating_add(u64::from(secs).saturating_mul(1000));
+            let mut found = self.memory.revoked.borrow_mut();
+            for (key, entry) in keys.iter().zip(&answers) {
+                if let Some(entry) = entry {
+                    found.insert(*key, entry.clone(), until, now);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
     fn mode(&self) -> RevocationMode {
         self.policy.map(|policy| policy.mode).unwrap_or_default()
     }
@@ -90,7 +130,7 @@ impl Revocations<'_> {
             .collect();
         let mut answers = Vec::new();
         if !asked.is_empty() {
-            answers = Ledger { env: self.env }.entries(&asked).await?;
+            answers = self.ask_ledger(&asked).await?;
             let mut holder = self.memory.snapshots.borrow_mut();
             let now = clock::now();
             for (key, entry) in asked.iter().zip(&answers) {
@@ -175,8 +215,16 @@ impl RevocationStore for Revocations<'_> {
         match mode {
             RevocationMode::Entries => self.kv.entries(keys).await,
             RevocationMode::Snapshot => self.by_snapshot(keys).await,
-            RevocationMode::Ledger => Ledger { env: self.env }.entries(keys).await,
+            RevocationMode::Ledger => self.by_ledger(keys).await,
         }
+    }
+
+    fn recalled(&self, mode: RevocationMode, keys: &[DenyKey]) -> Vec<Entry> {
+        if mode != RevocationMode::Ledger {
+            return Vec::new();
+        }
+        let (found, now) = (self.memory.revoked.borrow(), clock::now());
+        keys.iter().filter_map(|key| found.get(key, now).cloned()).collect()
     }
 
     fn snapshot(&self, now: UnixMillis) -> Option<SnapshotState> {
@@ -207,6 +255,7 @@ impl RevocationStore for Revocations<'_> {
         let Some(ledger) = self.ledger() else { return self.kv.remove(key).await };
         ledger.undo(key).await?;
         self.memory.snapshots.borrow_mut().removed(key);
+        self.memory.revoked.borrow_mut().remove(key);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use edgegate::error::Error;
 use edgegate::guard::{Attempts, Backend, Decision, Guard, Request};
 use edgegate::jws::HostCheck;
 use edgegate::keys::KeySet;
-use edgegate::policy::{LimitStore, Policy, Secrets};
+use edgegate::policy::{LimitStore, Policy, RevocationMode, Secrets};
 use edgegate::rate::{Limit, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::secret::Secret;
@@ -169,6 +169,7 @@ pub struct Stores {
     short_answers: Cell<bool>,
     known_to_refuse: Cell<Option<&'static str>>,
     remembers: Cell<bool>,
+    recalls: RefCell<Vec<Entry>>,
 }
 
 impl Default for Stores {
@@ -191,6 +192,7 @@ impl Default for Stores {
             short_answers: Cell::new(false),
             known_to_refuse: Cell::new(None),
             remembers: Cell::new(false),
+            recalls: RefCell::default(),
         }
     }
 }
@@ -229,6 +231,11 @@ impl Stores {
     /// It is known without asking that this limit refuses.
     pub fn know_to_refuse(&self, limit: &'static str) {
         self.known_to_refuse.set(Some(limit));
+    }
+
+    /// This isolate found the entry not long ago.
+    pub fn recall(&self, body: &Value) {
+        self.recalls.borrow_mut().push(entry(body));
     }
 
     /// Every key is known from not long ago.
@@ -308,6 +315,11 @@ impl RevocationStore for Stores {
         self.revocations.entries(keys).await
     }
 
+    fn recalled(&self, _mode: RevocationMode, keys: &[DenyKey]) -> Vec<Entry> {
+        let recalls = self.recalls.borrow();
+        recalls.iter().filter(|entry| keys.contains(&entry.deny_key())).cloned().collect()
+    }
+
     async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {
         self.revocations.put(key, entry, now).await
     }
@@ -341,15 +353,23 @@ impl CounterStore for Stores {
         Ok(self.counters_of(store).take_now(group, limits, cost, now))
     }
 
-    fn refuses_unasked(
+    fn refusal_unasked(
         &self,
-        _store: &LimitStore,
-        _group: &CounterGroup,
+        store: &LimitStore,
+        group: &CounterGroup,
         limits: &[Limit],
-        _cost: u32,
-    ) -> bool {
+        cost: u32,
+        now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        let counters = self.counters_of(store);
         let known = self.known_to_refuse.get();
-        limits.iter().any(|limit| Some(limit.name()) == known)
+        let told = limits.iter().any(|limit| Some(limit.name()) == known);
+        if *store != LimitStore::Memory && !told {
+            return None;
+        }
+        let peek = |limit| counters.peek_now(group, limit, cost, now);
+        let real = counters.refusal_now(group, limits, cost, now);
+        real.or_else(|| told.then(|| limits.iter().map(peek).collect()))
     }
 
     async fn refund(

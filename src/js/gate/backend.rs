@@ -319,6 +319,20 @@ impl CounterStore for Counters<'_> {
         }
     }
 
+    fn refusal_unasked(
+        &self,
+        store: &LimitStore,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        match store {
+            LimitStore::Memory => self.memory.refusal_now(group, limits, cost, now),
+            LimitStore::DurableObject | LimitStore::Kv | LimitStore::Binding(_) => None,
+        }
+    }
+
     async fn refund(
         &self,
         store: &LimitStore,
