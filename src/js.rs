@@ -73,7 +73,8 @@ pub fn free_verifier(handle: usize) {
 /// `DONE`: the payload is the text, the key's name, issuer and times are in their slots. `PENDING`: the
 /// host was asked and has not answered; when it has, call [`resume`] with what is in `VALID_FROM`, or this
 /// again if that is 0. `KEYS_NEEDED`: the issuer's keys are to be fetched; its index is in `ISSUER`, the
-/// `ETag` is the text, and `HAS_KEYS` says whether there are older keys to go on with meanwhile.
+/// `ETag` is the text, and `HAS_KEYS` says whether there are older keys to go on with meanwhile. `KEYS_UNDER_WAY`: enough
+/// calls of this are fetching them; to be called again, at the time it is then, after a moment.
 #[wasm_bindgen]
 pub fn verify(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {

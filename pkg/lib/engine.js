@@ -7,6 +7,7 @@ export const REFUSED = 1;
 export const PENDING = 2;
 export const KEYS_NEEDED = 3;
 export const GONE = 4;
+export const KEYS_UNDER_WAY = 5;
 const TEXT = 0;
 const TEXT_LENGTH = 1;
 const KEY_ID = 2;

@@ -24,6 +24,10 @@ export const syncUnsupported = (message) =>
 export const malformedToken = (message) =>
   new EdgegateError({ code: 'INVALID_TOKEN', reason: 'malformed_token', message });
 
+/** As the core says it. */
+export const keysUnavailable = (issuer, problem) =>
+  new EdgegateError({ code: 'KEYS_UNAVAILABLE', reason: 'keys_unavailable', message: `keys of ${issuer}: ${problem}` });
+
 /** As the core says it. Checked here too, so that a long text is not copied into the engine's memory first. */
 export const tokenTooLong = (token, limit) =>
   new EdgegateError({

@@ -95,6 +95,11 @@ export class Jobs {
     return done;
   }
 
+  async pause({ millis }) {
+    await pause(millis);
+    return null;
+  }
+
   async fetchKeys({ uri, etag }) {
     const key = `${etag ?? ''} ${uri}`;
     let fetching = this.#fetching.get(key);

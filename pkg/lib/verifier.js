@@ -1,14 +1,18 @@
 import { Cache } from './cache.js';
 import { clone } from './clone.js';
 import { Proofs, credentialOf, presented } from './dpop.js';
-import { DONE, GONE, KEYS_NEEDED, NONE_YET, PENDING } from './engine.js';
-import { malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
+import { DONE, GONE, KEYS_NEEDED, KEYS_UNDER_WAY, NONE_YET, PENDING } from './engine.js';
+import { keysUnavailable, malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
 import { checkNames, verifierOptions } from './options.js';
 import { fetchKeys } from './remote.js';
 
 /** Headers repeat from token to token; parsed ones are kept, as many and as long as these. */
 const MAX_HEADERS = 64;
 const MAX_HEADER_LENGTH = 512;
+
+/** How often a call looks whether the keys are there that others fetch, and how often at most: for a second, as the core. */
+const LOOK_MILLIS = 25;
+const MAX_LOOKS = 40;
 
 /** `createVerifier` of index.d.ts. */
 export class Verifier {
@@ -89,9 +93,11 @@ export class Verifier {
     return this.#verify(token, now);
   }
 
-  async #goOn(first, token, now, given) {
+  async #goOn(first, token, begun, given) {
+    let now = begun;
     let verdicts = given;
     let fetches = 0;
+    let looks = 0;
     for (let status = first; ; status = this.#run(token, now, verdicts)) {
       if (status === DONE) return this.#take(token, now);
       if (status === PENDING) {
@@ -110,6 +116,12 @@ export class Verifier {
         fetches += 1;
         const { issuer, hasKeys } = this.#engine;
         await this.#refresh(issuer, this.#engine.text(), now, hasKeys);
+      } else if (status === KEYS_UNDER_WAY) {
+        const { issuer } = this.#engine;
+        if (looks === MAX_LOOKS) throw keysUnavailable(this.#issuers[issuer], 'are being fetched');
+        looks += 1;
+        await (this.#published[issuer].underWay ?? new Promise((resolve) => { setTimeout(resolve, LOOK_MILLIS); }));
+        now = this.#clock();
       } else {
         throw this.#engine.refusal();
       }
@@ -139,6 +151,7 @@ export class Verifier {
       status = this.#run(token, now);
       if (status === DONE) return this.#take(token, now);
     }
+    if (status === KEYS_UNDER_WAY) throw syncUnsupported('the keys have to be fetched first: await verify()');
     if (status === PENDING) throw syncUnsupported('this runtime checks the algorithm asynchronously: await verify()');
     throw this.#engine.refusal();
   }
@@ -221,11 +234,16 @@ export class Verifier {
     const engine = this.#engine;
     const handle = engine.handle(this.#thing);
     if (problem !== undefined) {
-      engine.callIssuer('keysFailed', handle, issuer, problem, now);
+      // The time is that of the failure: a host that is long in failing would be tried again at once.
+      engine.callIssuer('keysFailed', handle, issuer, problem, this.#clock());
       return engine.refusal();
     }
     const text = JSON.stringify(answer);
-    if (engine.callIssuer('keysFetched', handle, issuer, text, now) !== DONE) return engine.refusal();
+    if (engine.callIssuer('keysFetched', handle, issuer, text, now) !== DONE) {
+      const refusal = engine.refusal();
+      engine.callIssuer('keysFailed', handle, issuer, 'cannot be used', this.#clock());
+      return refusal;
+    }
     if (answer.jwks === undefined) {
       if (keys.last) {
         const { jwks, etag: lastEtag } = JSON.parse(keys.last.answer);

@@ -22,6 +22,8 @@ pub(super) enum Status {
     KeysNeeded = 3,
     /// What was to be gone on with is not kept any more: it has to be begun anew.
     Gone = 4,
+    /// Others are fetching the keys.
+    KeysUnderWay = 5,
 }
 
 /// The slots, by their place.

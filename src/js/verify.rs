@@ -144,6 +144,7 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
                     exchange::leave(Slot::Flag, usize::from(instead.is_some()));
                     return Ok(Status::KeysNeeded);
                 }
+                Plan::Wait => return Ok(Status::KeysUnderWay),
                 Plan::Unavailable => {
                     return Err(unavailable(issuer, "could not be fetched a moment ago"));
                 }

@@ -3,6 +3,9 @@
 //! An unknown `kid` asks for fresh keys, since issuers rotate. But anybody can send one, so it asks at
 //! most once in [`COOL_DOWN_SECS`]: the issuer cannot be flooded through the gate. While the issuer
 //! does not answer, the last keys stay in use for [`MAX_STALE_SECS`]; then none are.
+//!
+//! While there are no keys at all, anybody's token would ask for them. So [`FETCHES_AT_ONCE`] are under way at once;
+//! others wait for what those bring, for [`WAIT_MILLIS`], and are refused beyond that.
 
 use std::rc::Rc;
 
@@ -22,10 +25,20 @@ pub const COOL_DOWN_SECS: u64 = 30;
 /// After a failure without any keys: short, since nobody can be served meanwhile.
 pub const RETRY_SECS: u64 = 2;
 
+/// Fetches under way at once while there are no keys: more than one, in case that one's request is cancelled.
+pub const FETCHES_AT_ONCE: usize = 3;
+/// How long a request waits for the fetches of others: what most issuers answer in, and not as long as a silent one
+/// takes, since those who wait cost something too.
+pub const WAIT_MILLIS: u64 = 1_000;
+/// After this a fetch counts as lost: a little longer than the edges wait for a store and then for the issuer.
+const LOST_MILLIS: u64 = 8_000;
+
 /// The keys of one issuer, as far as they are known.
 #[derive(Debug, Default)]
 pub struct RemoteKeySet {
     known: Option<Known>,
+    /// When the fetches began that are under way, while there are no keys.
+    under_way: Vec<UnixMillis>,
     last_attempt: Option<UnixMillis>,
     last_failure: Option<UnixMillis>,
 }
@@ -52,6 +65,8 @@ pub enum Plan {
         /// The keys there are.
         instead: Option<Rc<KeySet>>,
     },
+    /// There are no keys, and others are fetching them: decide again after a moment.
+    Wait,
     /// There are no keys, and it is too early to try again.
     Unavailable,
 }
@@ -65,6 +80,13 @@ impl RemoteKeySet {
             if self.last_failure.is_some_and(too_early) {
                 return Plan::Unavailable;
             }
+            self.under_way.retain(|begun| now.millis_since(*begun) < LOST_MILLIS);
+            if self.under_way.len() >= FETCHES_AT_ONCE {
+                let recent = |begun: &UnixMillis| now.millis_since(*begun) < WAIT_MILLIS;
+                let soon = self.under_way.iter().any(recent);
+                return if soon { Plan::Wait } else { Plan::Unavailable };
+            }
+            self.under_way.push(now);
             self.last_attempt = Some(now);
             return Plan::Fetch { etag: None, instead: None };
         };
@@ -154,13 +176,18 @@ impl RemoteKeySet {
         self.known.as_ref().map(|known| known.fetched_at)
     }
 
-    /// Takes note that a fetch failed.
-    pub const fn failed(&mut self, now: UnixMillis) {
+    /// Takes note that a fetch failed. `now` is the time at which it did, not at which it began: a host that is long in
+    /// failing would be tried again at once.
+    pub fn failed(&mut self, now: UnixMillis) {
         self.last_failure = Some(now);
+        if !self.under_way.is_empty() {
+            self.under_way.remove(0);
+        }
     }
 
     fn renew(&mut self, cache_control: Option<&str>, now: UnixMillis) {
         self.last_failure = None;
+        self.under_way.clear();
         if let Some(known) = &mut self.known {
             known.fetched_at = now;
             known.fresh_until = now.saturating_add(millis(fresh_secs(cache_control)));
@@ -284,13 +311,38 @@ mod tests {
     }
 
     #[test]
-    fn requests_on_a_cold_isolate_all_fetch_but_not_right_after_a_failure() {
+    fn of_requests_on_a_cold_isolate_few_fetch_and_none_right_after_a_failure() {
         let mut set = RemoteKeySet::default();
-        assert!(matches!(set.plan(None, at(1)), Plan::Fetch { .. }));
-        assert!(matches!(set.plan(None, at(1)), Plan::Fetch { .. }));
+        for _ in 0..FETCHES_AT_ONCE {
+            assert!(matches!(set.plan(None, at(1)), Plan::Fetch { .. }));
+        }
+        for _ in 0..200 {
+            assert!(matches!(set.plan(None, at(1)), Plan::Wait));
+        }
         set.failed(at(1));
         assert!(matches!(set.plan(None, at(2)), Plan::Unavailable));
         assert!(matches!(set.plan(None, at(3)), Plan::Fetch { .. }));
+    }
+
+    #[test]
+    fn a_silent_issuer_is_waited_for_by_few() {
+        let mut set = RemoteKeySet::default();
+        let fetches = (0..70).filter(|tenth| {
+            let now = UnixMillis::from_millis(1_000 + tenth * 100);
+            matches!(set.plan(None, now), Plan::Fetch { .. })
+        });
+        assert_eq!(fetches.count(), FETCHES_AT_ONCE);
+        assert!(matches!(set.plan(None, at(3)), Plan::Unavailable), "nobody waits for long");
+        // Requests that were cancelled bring nothing; they do not stand in the way for ever.
+        assert!(matches!(set.plan(None, at(9)), Plan::Fetch { .. }));
+    }
+
+    #[test]
+    fn keys_that_come_end_the_waiting() {
+        let mut set = RemoteKeySet::default();
+        while matches!(set.plan(None, at(1)), Plan::Fetch { .. }) {}
+        set.fetched(keys(), None, None, at(1));
+        assert!(matches!(set.plan(None, at(1)), Plan::Use(_)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     keys::{
         KeySet,
-        remote::{MAX_FRESH_SECS, MAX_STALE_SECS, Plan, RemoteKeySet},
+        remote::{MAX_FRESH_SECS, MAX_STALE_SECS, Plan, RemoteKeySet, WAIT_MILLIS},
         sealed::{PublishedKeys, Seal},
     },
     time::UnixMillis,
@@ -22,12 +22,16 @@ const PREFIX: &str = "jwks/v1/";
 /// What is left of an issuer that nobody has asked for since is of no use after that.
 const LIVES_SECS: u64 = MAX_FRESH_SECS + MAX_STALE_SECS;
 
-/// Requests that find no keys fetch each for itself; of what they bring one is written. KV takes one write a
+/// Several requests may find no keys and fetch them; of what they bring one is written. KV takes one write a
 /// second for each name.
 const WRITE_EVERY_MILLIS: u64 = 1000;
 
+/// How often a request looks whether the keys are there that others fetch, and how often at most.
+const LOOK_MILLIS: u64 = 25;
+const MAX_LOOKS: u64 = WAIT_MILLIS / LOOK_MILLIS;
+
 /// What an issuer answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Fetched {
     /// The keys, with the `ETag` and `Cache-Control` of the answer.
     Keys {
@@ -50,6 +54,12 @@ pub enum Fetched {
 pub trait Issuers {
     /// Where isolates leave keys to each other.
     type Cache: KeyValue;
+
+    /// The time, which goes on while something is waited for.
+    fn now(&self) -> UnixMillis;
+
+    /// Waits so long.
+    async fn pause(&self, millis: u64);
 
     /// Asks the issuer, with the `ETag` of its last answer. It is given up after some seconds, redirects are
     /// not followed, and no more than [`crate::keys::MAX_JWKS_LENGTH`] bytes are read.
@@ -126,6 +136,13 @@ impl PublishedKeySets {
         let unavailable =
             |problem: String| Error::KeysUnavailable { issuer: issuer.to_owned(), problem };
         let mut plan = self.with(uri, |set| set.plan(key_id, now));
+        // Only data is shared between requests, so what another one fetches is looked for.
+        let mut looks = 0_u64;
+        while matches!(plan, Plan::Wait) && looks < MAX_LOOKS {
+            looks = looks.saturating_add(1);
+            edge.pause(LOOK_MILLIS).await;
+            plan = self.with(uri, |set| set.plan(key_id, edge.now()));
+        }
         let cache = if matches!(plan, Plan::Fetch { .. }) { edge.cache() } else { None };
         let mut cached = None;
         if let (Plan::Fetch { etag, .. }, Some(cache)) = (&mut plan, &cache) {
@@ -146,6 +163,7 @@ impl PublishedKeySets {
         }
         let (etag, instead) = match plan {
             Plan::Use(keys) => return Ok(keys),
+            Plan::Wait => return Err(unavailable("are being fetched".into())),
             Plan::Unavailable => {
                 return Err(unavailable("could not be fetched a moment ago".into()));
             }
@@ -162,7 +180,7 @@ impl PublishedKeySets {
             }
             Err(problem) => problem,
         };
-        self.with(uri, |set| set.failed(now));
+        self.with(uri, |set| set.failed(edge.now()));
         let error = unavailable(problem);
         match instead {
             Some(keys) => {

@@ -1,11 +1,12 @@
 //! The gate of an isolate: a policy, and what is remembered between requests.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use worker::{Context, Env};
+use futures_util::FutureExt as _;
+use worker::{Context, Delay, Env};
 
 use super::{
-    clock, counter_object,
+    background, clock, counter_object,
     counters::{Counters, LocalCounters},
     facts, jwks,
     kv::{self, Kv, Namespace},
@@ -217,8 +218,21 @@ impl<'a> Backend for RequestBackend<'a> {
 impl<'a> Issuers for RequestBackend<'a> {
     type Cache = Namespace<'a>;
 
+    fn now(&self) -> UnixMillis {
+        clock::now()
+    }
+
+    async fn pause(&self, millis: u64) {
+        Delay::from(Duration::from_millis(millis)).await;
+    }
+
     async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
-        jwks::fetch(uri, etag).await
+        let (uri, etag) = (uri.to_owned(), etag.map(str::to_owned));
+        let fetch = async move { jwks::fetch(&uri, etag.as_deref()).await };
+        let fetch = fetch.boxed_local().shared();
+        // The request goes on with it though its client has gone: others wait for the keys.
+        background::run(self.context, fetch.clone().map(drop));
+        fetch.await
     }
 
     fn cache(&self) -> Option<SealedKeys<'_, Namespace<'a>>> {

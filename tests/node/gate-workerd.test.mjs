@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -18,11 +20,23 @@ const SOURCE = `
   import { createApiKeys, createGate, kvStore, memoryStore } from './gate/workerd.js';
   import * as main from './workerd.js';
   let gate;
+  let cold;
+  let verifier;
   let fault;
   try { main.createGate({}); } catch (error) { fault = { code: error.code, message: error.message }; }
   export default {
     async fetch(request, env, context) {
-      if (new URL(request.url).pathname === '/fault') return Response.json(fault);
+      const { pathname } = new URL(request.url);
+      if (pathname === '/fault') return Response.json(fault);
+      if (pathname === '/verifier') {
+        verifier ??= main.createVerifier({ issuer: env.ISSUER, algorithms: ['RS256'], jwksUri: env.SILENT });
+        return verifier.verify(request.headers.get('authorization').slice(7)).then(() => Response.json({}), ({ code }) => Response.json({ code }));
+      }
+      if (pathname === '/gate') {
+        cold ??= createGate(env.COLD, { secrets: env });
+        const decision = await cold.check(request);
+        return decision.ok ? Response.json({}) : decision.response();
+      }
       gate ??= createGate(env.POLICY, {
         secrets: env,
         stores: { revocation: kvStore(env.KV), keys: kvStore(env.KV), counters: memoryStore() },
@@ -35,7 +49,16 @@ const SOURCE = `
 
 let worker;
 let kv;
+/** An issuer that says nothing for a while, and how often it was asked. */
+let issuer;
+let asked = 0;
 before(async () => {
+  issuer = http.createServer((_, response) => {
+    asked += 1;
+    setTimeout(() => response.end(JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] })), silence);
+  }).listen(0, '127.0.0.1');
+  await once(issuer, 'listening');
+  const silent = `http://127.0.0.1:${issuer.address().port}/jwks`;
   const { outputFiles: [bundle] } = await build({
     stdin: { contents: SOURCE, resolveDir: pkg }, bundle: true, format: 'esm', write: false,
     plugins: [{ name: 'wasm', setup: ({ onResolve }) => onResolve({ filter: /\.wasm$/ }, ({ path: name }) => ({ path: `./${path.basename(name)}`, external: true })) }],
@@ -50,11 +73,22 @@ before(async () => {
     // What it logs.
     handleRuntimeStdio: (stdout, stderr) => [stdout, stderr].forEach((stream) => stream.resume()),
     modules, modulesRoot: path.join(pkg, 'wasm'), compatibilityDate: '2026-04-01', cf: false, kvNamespaces: ['KV'],
-    bindings: { POLICY: policy({ issuers, admin: undefined }), ...SECRETS },
+    bindings: {
+      POLICY: policy({ issuers, admin: undefined }), ISSUER, SILENT: silent, ...SECRETS,
+      COLD: {
+        issuers: [{ issuer: ISSUER, audience: ['https://api.example.com'], algorithms: ['RS256'], jwks_uri: silent }],
+        failed_authentication: { enabled: false },
+      },
+    },
   });
   kv = await worker.getKVNamespace('KV');
 });
+let silence = 60_000;
 after(() => worker?.dispose());
+after(() => {
+  issuer.closeAllConnections();
+  issuer.close();
+});
 
 const ask = async (target, headers = {}) => {
   const response = await worker.dispatchFetch(`https://gate.test${target}`, { headers: { 'CF-Connecting-IP': '192.0.2.7', ...headers } });
@@ -103,3 +137,27 @@ test('the entry without the guard says where createGate is', async () => {
     code: 'CONFIG_ERROR', message: "in Workers createGate comes from 'edgegate/gate', which brings the engine with the guard",
   });
 });
+
+for (const target of ['/verifier', '/gate']) {
+  test(`tokens that anybody can make fetch keys few times: ${target}`, async () => {
+    silence = 60_000;
+    asked = 0;
+    const forged = () => {
+      const [header, claims] = signed({ sub: Math.random().toString() }).split('.');
+      return `Bearer ${header}.${claims}.${Buffer.alloc(256, 1).toString('base64url')}`;
+    };
+    const flood = () => Promise.all(Array.from({ length: 200 }, () => ask(target, { authorization: forged() })));
+    assert.deepEqual(new Set((await flood()).map(({ body }) => body.code)), new Set(['KEYS_UNAVAILABLE']));
+    assert.ok(asked <= 3, `${asked} fetches`);
+    const before = asked;
+    await flood();
+    assert.equal(asked, before, 'a failure is remembered from when it happened');
+    // Once there is an answer, a crowd is served by few fetches.
+    silence = 300;
+    asked = 0;
+    await new Promise((resolve) => { setTimeout(resolve, 2_100); });
+    const good = await Promise.all(Array.from({ length: 50 }, () => ask(target, { authorization: `Bearer ${signed()}` })));
+    assert.deepEqual(new Set(good.map(({ body }) => body.code)), new Set([undefined]));
+    assert.ok(asked <= 3, `${asked} fetches`);
+  });
+}

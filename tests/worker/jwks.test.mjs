@@ -20,6 +20,7 @@ const hits = new Map();
 const behaviour = {
   '/good': (response) => response.end(GOOD),
   '/slow': (response) => setTimeout(() => response.end(GOOD), 400),
+  '/silent': () => {},
   '/private-member': (response) => response.end(JSON.stringify({ keys: [{ ...ec.privateKey.export({ format: 'jwk' }), kid: 'ec-1' }] })),
   '/secret': (response) => response.end(JSON.stringify({ keys: [{ kty: 'oct', k: Buffer.alloc(32, 7).toString('base64url'), kid: 'oct' }] })),
   '/redirect': (response) => response.writeHead(302, { Location: '/good' }).end(),
@@ -56,7 +57,7 @@ before(async () => {
     issuer: `https://issuer.test${path}`, audience: [AUDIENCE], algorithms: ['RS256', 'ES256', 'EdDSA'], jwks_uri: base + path,
   }));
   const worker = (name) => gateWorker({ name, policy: policy({ issuers }) });
-  gate = await start([worker('gate'), worker('crowd'), worker('aborted')]);
+  gate = await start([worker('gate'), worker('crowd'), worker('aborted'), worker('silent')]);
 });
 after(() => {
   server.closeAllConnections();
@@ -108,21 +109,37 @@ test('serve a crowd that comes before they are there', async () => {
   await forEach(Array.from({ length: 60 }), async () => {
     admitted(await ask(signed('/slow'), { gate: 'crowd' }));
   }, 30);
-  assert.ok(hits.get('/slow') <= 30, `${hits.get('/slow')} fetches`);
+  assert.ok(hits.get('/slow') <= 3, `${hits.get('/slow')} fetches`);
   const before = hits.get('/slow');
   admitted(await ask(signed('/slow'), { gate: 'crowd' }));
   assert.equal(hits.get('/slow'), before);
 });
 
-test('do not depend on the first caller waiting for them', async () => {
-  const aborted = http.request({
+test('are fetched few times for tokens that anybody can make, while the issuer is silent', async () => {
+  const forged = () => {
+    const [header, claims] = signed('/silent').split('.');
+    return `${header}.${claims}.${Buffer.alloc(256, 1).toString('base64url')}`;
+  };
+  const options = () => ({ gate: 'silent', agent: new http.Agent() });
+  await Promise.all(Array.from({ length: 200 }, async () => refused(await ask(forged(), options()), 'KEYS_UNAVAILABLE')));
+  assert.ok(hits.get('/silent') <= 3, `${hits.get('/silent')} fetches`);
+  // They failed a moment ago, however long that took.
+  const before = hits.get('/silent');
+  for (let count = 0; count < 20; count += 1) refused(await ask(forged(), options()), 'KEYS_UNAVAILABLE');
+  assert.equal(hits.get('/silent'), before);
+});
+
+test('do not depend on the first callers waiting for them', async () => {
+  const aborted = Array.from({ length: 3 }, () => http.request({
     host: '127.0.0.1', port: gate.port('aborted'), path: '/', headers: { Host: 'x', Authorization: `Bearer ${signed('/slow')}` },
-  });
-  aborted.on('error', () => {});
+  }));
   const before = hits.get('/slow') ?? 0;
-  aborted.end();
-  while ((hits.get('/slow') ?? 0) === before) await new Promise(setImmediate);
-  aborted.destroy();
+  for (const request of aborted) {
+    request.on('error', () => {});
+    request.end();
+  }
+  while ((hits.get('/slow') ?? 0) < before + 3) await new Promise(setImmediate);
+  for (const request of aborted) request.destroy();
   admitted(await ask(signed('/slow'), { gate: 'aborted' }));
 });
 

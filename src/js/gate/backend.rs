@@ -176,6 +176,15 @@ impl<'a> Backend for HostBackend<'a> {
 impl<'a> Issuers for HostBackend<'a> {
     type Cache = HostStore<'a>;
 
+    fn now(&self) -> UnixMillis {
+        self.desk.now()
+    }
+
+    async fn pause(&self, millis: u64) {
+        // A host that cannot wait is asked again at once.
+        drop(self.desk.ask::<()>(Job::Pause { millis }).await);
+    }
+
     async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
         let answer: Published = self.desk.ask(Job::FetchKeys { uri, etag }).await?;
         Ok(answer.into())

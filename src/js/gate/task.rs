@@ -89,6 +89,8 @@ pub(super) enum Job<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         etag: Option<&'a str>,
     },
+    /// Nothing, but so much later.
+    Pause { millis: u64 },
     /// The verdict on the signature that the host was asked about a moment ago.
     Signature,
     /// Old keys are used in place of fresh ones. No answer is expected.
