@@ -118,7 +118,7 @@ export interface DpopOptions {
   algorithms?: readonly Algorithm[] | undefined;
   /**
    * Where it is remembered which proofs have been used, for as long as they are taken. Default: in this process, up to
-   * 200,000 of them, beyond which it fails; other processes then do not know of them.
+   * 200,000 of them, beyond which it fails (one key beyond half of that, if it has more than its share); other processes then do not know of them.
    */
   replay?: ReplayStore | undefined;
 }

@@ -366,7 +366,11 @@ impl VerifiedProof {
 
 /// The name of a proof among all proofs: a hash of its key, its `jti` and its URI (RFC 9449 §11.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplayKey([u8; 32]);
+pub struct ReplayKey {
+    hash: [u8; 32],
+    /// Who made the proof, as far as a share of a memory is concerned.
+    holder: u64,
+}
 
 impl ReplayKey {
     /// The key of these parts: thumbprint, `jti`, normal URI. Each is hashed with its length, so that no two lists
@@ -378,14 +382,26 @@ impl ReplayKey {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Self(hash.finalize().into())
+        Self { hash: hash.finalize().into(), holder: holder(parts.first().copied()) }
+    }
+
+    /// A number for the key that made the proof: the same for each of its proofs.
+    #[must_use]
+    pub const fn holder(&self) -> u64 {
+        self.holder
     }
 
     /// The key under which stores keep it: `dpop/v1/` and the hash in base64url.
     #[must_use]
     pub fn storage_name(&self) -> String {
-        format!("dpop/v1/{}", base64url::encode(&self.0))
+        format!("dpop/v1/{}", base64url::encode(&self.hash))
     }
+}
+
+/// The thumbprint is a hash itself: a part of it tells keys apart well enough to share a memory among them.
+fn holder(thumbprint: Option<&str>) -> u64 {
+    let bytes = base64url::decode_public(thumbprint.unwrap_or_default()).unwrap_or_default();
+    bytes.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// `ath` of a token: base64url of the SHA-256 of its ASCII text (RFC 9449 §4.2).

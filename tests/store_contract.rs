@@ -150,20 +150,43 @@ fn a_counter_that_fails_admits_no_proof() {
 #[test]
 fn full_of_proofs_it_fails_rather_than_forgets() {
     let store = MemoryReplays::new(3);
+    // Each by another key.
     let first = |name: &str, until: u64, now: u64| {
-        run(store.is_first(&ReplayKey::new(&[name]), later(until), later(now)))
+        let key = ReplayKey::new(&[&format!("{}A", name.repeat(42)), name]);
+        run(store.is_first(&key, later(until), later(now)))
     };
-    for (name, until) in [("a", 10), ("b", 20), ("c", 30)] {
+    for (name, until) in [("a", 1_000), ("b", 2_000), ("c", 3_000)] {
         assert_eq!(first(name, until, 0), Ok(true));
     }
     let full = Err(StoreError::new("no room for more proofs of possession"));
-    assert_eq!(first("d", 40, 9), full);
-    assert_eq!(first("a", 10, 9), Ok(false), "what it has it knows");
-    assert_eq!(first("d", 40, 10), Ok(true), "the end of the first one makes room");
-    assert_eq!(first("e", 40, 19), full);
-    assert_eq!(first("b", 90, 20), Ok(true), "and so does its own");
-    assert_eq!(first("e", 40, 30), Ok(true));
-    assert_eq!(first("d", 40, 39), Ok(false));
+    assert_eq!(first("d", 4_000, 999), full);
+    assert_eq!(first("a", 1_000, 999), Ok(false), "what it has it knows");
+    // It is not searched through for every request.
+    assert_eq!(first("d", 4_000, 1_249), Ok(true), "the end of the first one makes room");
+    assert_eq!(first("e", 4_000, 1_999), full);
+    assert_eq!(first("b", 9_000, 2_000), Ok(true), "and so does its own");
+    assert_eq!(first("e", 4_000, 3_000), Ok(true));
+    assert_eq!(first("d", 4_000, 3_999), Ok(false));
+}
+
+#[test]
+fn one_key_cannot_fill_the_memory_of_proofs_for_all() {
+    let store = MemoryReplays::new(640);
+    let first = |thumbprint: &str, jti: usize, now: u64| {
+        let key = ReplayKey::new(&[&format!("{}A", thumbprint.repeat(42)), &jti.to_string()]);
+        run(store.is_first(&key, later(60_000), later(now)))
+    };
+    let taken = (0..10_000).filter(|jti| first("A", *jti, 0).is_ok()).count();
+    assert_eq!(taken, 320, "half of it");
+    for (index, other) in ["B", "C", "D", "E", "F"].into_iter().enumerate() {
+        let taken = (0..1_000).filter(|jti| first(other, *jti, 0).is_ok()).count();
+        assert_eq!(taken, 20, "a share of the rest: {other}");
+        assert!(first("A", 20_000 + index, 0).is_err());
+    }
+    assert_eq!(first("A", 0, 0), Ok(false), "nothing was forgotten");
+    assert_eq!(first("A", 1, 60_000), Ok(true));
+    assert_eq!(first("A", 2, 60_000), Ok(true));
+    assert_eq!(first("A", 10_001, 60_000), Ok(true), "what is too old makes room");
 }
 
 #[test]

@@ -112,7 +112,7 @@ export class Proofs {
       verdicts.set(job.id, await this.#engine.platform.host.decide(job));
     }
     const { key, until } = this.#verified();
-    if (this.#replays !== null) return this.#remember(key, until, now);
+    if (this.#replays !== null) return this.#remember(key, text, until, now);
     let first;
     try {
       const ttlSecs = Math.max(1, Math.ceil(until - now / 1000));
@@ -131,7 +131,7 @@ export class Proofs {
     if (status === PENDING) throw syncUnsupported('this runtime checks the algorithm asynchronously: await verify()');
     if (status !== DONE) throw this.#engine.refusal();
     const { key, until } = this.#verified();
-    this.#remember(key, until, now);
+    this.#remember(key, text, until, now);
   }
 
   #run(text, now, verdicts) {
@@ -144,8 +144,9 @@ export class Proofs {
     return { key: this.#engine.text(), until: this.#engine.validUntil };
   }
 
-  #remember(key, until, now) {
-    const first = this.#replays.isFirst(key, until, now / 1000);
+  #remember(key, text, until, now) {
+    const holder = text.slice(0, text.indexOf('\n'));
+    const first = this.#replays.isFirst(key, holder, until, now / 1000);
     if (first === undefined) throw storeUnavailable('no room for more proofs of possession');
     if (!first) throw invalidToken('dpop_replayed', 'DPoP proof has been used before');
   }

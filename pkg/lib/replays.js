@@ -1,38 +1,65 @@
 /** As in the core: with proofs of at most a minute it is full at 2,000 requests a second. */
 const MAX_PROOFS = 200_000;
+/** As in the core: beyond half of the capacity a key has this part of it. */
+const SHARE = 32;
+/** As in the core, in seconds. */
+const SEARCH_EVERY = 0.25;
 
 /**
  * Proofs that have been used, in this process. When it is full of what must not be forgotten yet it fails: to forget
- * would be to admit a proof twice.
+ * would be to admit a proof twice. One key cannot fill it for all: beyond half of it each has its share only.
  */
 export class Replays {
   #capacity;
-  /** The second before which there is nothing to forget. */
-  #nothingEndsBefore = 0;
-  #until = new Map();
+  /** The second before which it is not searched for what can be forgotten. */
+  #searchAt = 0;
+  /** By the name of the proof: `{until, holder}`. */
+  #seen = new Map();
+  #holders = new Map();
 
   constructor(capacity = MAX_PROOFS) {
     this.#capacity = capacity;
   }
 
-  /** Whether the key comes for the first time; `undefined` if there is no room. Times are in seconds. */
-  isFirst(key, until, now) {
-    const known = this.#until.get(key);
-    if (known !== undefined && now < known) return false;
-    if (known === undefined && this.#until.size >= this.#capacity) {
-      if (now >= this.#nothingEndsBefore) this.#forget(now);
-      if (this.#until.size >= this.#capacity) return undefined;
+  /**
+   * Whether the key comes for the first time; `undefined` if there is no room. `holder` is the thumbprint of the key that
+   * made the proof. Times are in seconds.
+   */
+  isFirst(key, holder, until, now) {
+    const known = this.#seen.get(key);
+    if (known !== undefined) {
+      if (now < known.until) return false;
+      known.until = until;
+      return true;
     }
-    this.#until.set(key, until);
+    if (!this.#hasRoom(holder) && now >= this.#searchAt) this.#forget(now);
+    if (!this.#hasRoom(holder)) return undefined;
+    this.#seen.set(key, { until, holder });
+    this.#holders.set(holder, this.#of(holder) + 1);
     return true;
+  }
+
+  #of(holder) {
+    return this.#holders.get(holder) ?? 0;
+  }
+
+  #hasRoom(holder) {
+    const all = this.#seen.size;
+    const share = Math.max(1, Math.floor(this.#capacity / SHARE));
+    return all < this.#capacity && (all < Math.ceil(this.#capacity / 2) || this.#of(holder) < share);
   }
 
   #forget(now) {
     let next = Infinity;
-    for (const [key, until] of this.#until) {
-      if (until <= now) this.#until.delete(key);
-      else next = Math.min(next, until);
+    this.#holders.clear();
+    for (const [key, { until, holder }] of this.#seen) {
+      if (until <= now) {
+        this.#seen.delete(key);
+      } else {
+        next = Math.min(next, until);
+        this.#holders.set(holder, this.#of(holder) + 1);
+      }
     }
-    this.#nothingEndsBefore = next;
+    this.#searchAt = Math.max(now + SEARCH_EVERY, next === Infinity ? now : next);
   }
 }

@@ -214,12 +214,20 @@ impl KeyRecordStore for MemoryKeyRecords {
     }
 }
 
-/// Proofs that one isolate remembers. At about 100 bytes each, the most take 20 MB of the 128 MB that an isolate
+/// Proofs that one isolate remembers. At about 110 bytes each, the most take 22 MB of the 128 MB that an isolate
 /// has; with proofs of at most a minute they are full at 2,000 requests a second.
 const MAX_PROOFS: usize = 200_000;
 
+/// Beyond half of the capacity a key has this part of it left: one client cannot fill the memory for all.
+const SHARE: usize = 32;
+/// A full memory is searched for what can be forgotten at most that often.
+const SEARCH_EVERY_MILLIS: u64 = 250;
+
 /// Proofs of possession that have been used, in memory: one isolate does not see what another has. When it is full of
 /// what must not be forgotten yet, it fails.
+///
+/// Half of it is for whoever comes. Of the other half a key has its share only, so that one who makes very many proofs
+/// is refused before the others are.
 #[derive(Debug)]
 pub struct MemoryReplays {
     capacity: usize,
@@ -229,8 +237,10 @@ pub struct MemoryReplays {
 #[derive(Debug, Default)]
 struct ReplayState {
     seen: HashMap<ReplayKey, UnixMillis>,
-    /// Before this there is nothing more to forget.
-    nothing_ends_before: UnixMillis,
+    /// How many there are of each key.
+    holders: HashMap<u64, usize>,
+    /// Before this there is nothing more to forget, or it is not searched for.
+    search_at: UnixMillis,
 }
 
 impl Default for MemoryReplays {
@@ -245,6 +255,26 @@ impl MemoryReplays {
     pub fn new(capacity: usize) -> Self {
         Self { capacity, state: RefCell::default() }
     }
+
+    fn has_room(&self, state: &ReplayState, holder: u64) -> bool {
+        let all = state.seen.len();
+        let own = state.holders.get(&holder).copied().unwrap_or(0);
+        let share = self.capacity.checked_div(SHARE).unwrap_or(0).max(1);
+        all < self.capacity && (all < self.capacity.div_ceil(2) || own < share)
+    }
+}
+
+impl ReplayState {
+    fn forget(&mut self, now: UnixMillis) {
+        self.seen.retain(|_, until| now < *until);
+        self.holders.clear();
+        for key in self.seen.keys() {
+            let count = self.holders.entry(key.holder()).or_default();
+            *count = count.saturating_add(1);
+        }
+        let next = self.seen.values().min().copied().unwrap_or(now);
+        self.search_at = next.max(now.saturating_add(SEARCH_EVERY_MILLIS));
+    }
 }
 
 impl ReplayStore for MemoryReplays {
@@ -255,18 +285,22 @@ impl ReplayStore for MemoryReplays {
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
         let mut state = self.state.borrow_mut();
-        if state.seen.get(key).is_some_and(|until| now < *until) {
-            return Ok(false);
+        if let Some(known) = state.seen.get_mut(key) {
+            if now < *known {
+                return Ok(false);
+            }
+            *known = until;
+            return Ok(true);
         }
-        if state.seen.len() >= self.capacity && state.nothing_ends_before <= now {
-            state.seen.retain(|_, until| now < *until);
-            // So that a full store is not searched through for every request.
-            state.nothing_ends_before = state.seen.values().min().copied().unwrap_or(now);
+        if !self.has_room(&state, key.holder()) && state.search_at <= now {
+            state.forget(now);
         }
-        if state.seen.len() >= self.capacity && !state.seen.contains_key(key) {
+        if !self.has_room(&state, key.holder()) {
             return Err(StoreError::new("no room for more proofs of possession"));
         }
         state.seen.insert(*key, until);
+        let count = state.holders.entry(key.holder()).or_default();
+        *count = count.saturating_add(1);
         Ok(true)
     }
 }

@@ -287,14 +287,25 @@ test('of many requests with one proof at once, one is admitted', async () => {
 
 test('the memory of proofs forgets what has ended, and fails rather than forgets more', () => {
   const replays = new Replays(3);
-  for (const [key, until] of [['a', 10], ['b', 20], ['c', 30]]) assert.equal(replays.isFirst(key, until, 0), true);
-  assert.equal(replays.isFirst('d', 40, 9), undefined);
-  assert.equal(replays.isFirst('a', 10, 9), false);
-  assert.equal(replays.isFirst('d', 40, 10), true);
-  assert.equal(replays.isFirst('e', 40, 19), undefined);
-  assert.equal(replays.isFirst('b', 90, 20), true);
-  assert.equal(replays.isFirst('e', 40, 30), true);
-  assert.equal(replays.isFirst('d', 40, 39), false);
+  // Each by another key.
+  const first = (key, until, now) => replays.isFirst(key, `key of ${key}`, until, now);
+  for (const [key, until] of [['a', 10], ['b', 20], ['c', 30]]) assert.equal(first(key, until, 0), true);
+  assert.equal(first('d', 40, 9), undefined);
+  assert.equal(first('a', 10, 9), false);
+  assert.equal(first('d', 40, 10), true);
+  assert.equal(first('e', 40, 19), undefined);
+  assert.equal(first('b', 90, 20), true);
+  assert.equal(first('e', 40, 30), true);
+  assert.equal(first('d', 40, 39), false);
+});
+
+test('one key cannot fill the memory for all', () => {
+  const replays = new Replays(640);
+  const taken = (holder, count) => Array.from({ length: count }, (_, index) => replays.isFirst(`${holder} ${index}`, holder, 60, 0)).filter(Boolean).length;
+  assert.equal(taken('greedy', 10_000), 320);
+  for (const other of ['b', 'c', 'd']) assert.equal(taken(other, 1_000), 20);
+  assert.equal(replays.isFirst('greedy 0', 'greedy', 60, 0), false);
+  assert.equal(replays.isFirst('greedy 10000', 'greedy', 90, 60), true);
 });
 
 describe('verifyRequest', () => {
