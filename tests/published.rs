@@ -30,12 +30,20 @@ struct Edge {
     now: Cell<u64>,
     takes: u64,
     answers: bool,
+    /// How long the answer is, in bytes.
+    length: usize,
     fetches: Cell<usize>,
 }
 
 impl Edge {
     fn new(takes: u64, answers: bool) -> Self {
-        Self { now: Cell::new(1_000_000), takes, answers, fetches: Cell::new(0) }
+        Self {
+            now: Cell::new(1_000_000),
+            takes,
+            answers,
+            length: JWKS.len(),
+            fetches: Cell::new(0),
+        }
     }
 
     async fn later(&self, millis: u64) {
@@ -84,7 +92,11 @@ impl Issuers for Edge {
         self.fetches.set(self.fetches.get() + 1);
         self.later(self.takes.min(DEADLINE)).await;
         match self.answers {
-            true => Ok(Fetched::Keys { jwks: JWKS.to_owned(), etag: None, cache_control: None }),
+            true => Ok(Fetched::Keys {
+                jwks: format!("{JWKS:length$}", length = self.length),
+                etag: None,
+                cache_control: None,
+            }),
             false => Err("no answer in time".to_owned()),
         }
     }
@@ -153,4 +165,26 @@ fn an_issuer_that_fails_at_once_is_asked_again_after_the_cool_down_only() {
         edge.run(&sets, 10);
     }
     assert!(edge.fetches.get() <= 3 * 11, "{} fetches in 20 s", edge.fetches.get());
+}
+
+#[test]
+fn key_sets_take_no_more_memory_than_they_may() {
+    let (mut edge, sets) = (Edge::new(0, true), PublishedKeySets::default());
+    edge.length = 64_000;
+    let ask = |index: usize| {
+        edge.now.set(edge.now.get() + 1);
+        let before = edge.fetches.get();
+        let (uri, now) = (format!("{URI}/{index}"), edge.now());
+        let mut asked = core::pin::pin!(sets.keys(&edge, ISSUER, &uri, Some("one"), now));
+        let polled = asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(_))));
+        edge.fetches.get() - before
+    };
+    // 8 MiB hold 131 of them.
+    for index in 0..200 {
+        assert_eq!(ask(index), 1);
+    }
+    assert_eq!(ask(199), 0);
+    assert_eq!(ask(70), 0);
+    assert_eq!(ask(68), 1, "what was fetched first is forgotten first");
 }

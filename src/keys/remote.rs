@@ -176,6 +176,11 @@ impl RemoteKeySet {
         self.known.as_ref().map(|known| known.fetched_at)
     }
 
+    /// Forgets the keys, and nothing else.
+    pub fn forget(&mut self) {
+        self.known = None;
+    }
+
     /// Takes note that a fetch failed. `now` is the time at which it did, not at which it began: a host that is long in
     /// failing would be tried again at once.
     pub fn failed(&mut self, now: UnixMillis) {

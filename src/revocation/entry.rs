@@ -143,6 +143,21 @@ impl Entry {
         Ok(entry)
     }
 
+    /// How many bytes of memory it takes, about.
+    #[must_use]
+    pub(crate) fn weight(&self) -> usize {
+        let names = match &self.target {
+            Target::Token { iss, jti: name }
+            | Target::Subject { iss, sub: name }
+            | Target::Session { iss, sid: name }
+            | Target::SigningKey { iss, kid: name } => iss.len().saturating_add(name.len()),
+            Target::Issuer { iss } => iss.len(),
+            Target::ApiKey { .. } => 0,
+        };
+        let reason = self.reason.as_ref().map_or(0, String::len);
+        size_of::<Self>().saturating_add(names).saturating_add(reason)
+    }
+
     /// What is revoked.
     #[must_use]
     pub const fn target(&self) -> &Target {

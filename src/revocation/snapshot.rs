@@ -291,8 +291,10 @@ const LONG_LOAD_MILLIS: u64 = 15_500;
 /// How long after a load that did not help the next is tried: while the store is down, most requests
 /// learn so at once.
 const RETRY_MILLIS: u64 = 1_000;
-/// Answers of the ledger that are remembered, at some 300 bytes each.
+/// Answers of the ledger that are remembered.
 const MAX_REMEMBERED: usize = 20_000;
+/// What they take at most: enough for so many of some 400 bytes.
+const MAX_REMEMBERED_BYTES: usize = 8_000_000;
 /// How long an isolate remembers that something is not revoked, if the snapshot shows no change.
 const REMEMBER_ABSENT_MILLIS: u64 = 3_600_000;
 /// How long an isolate remembers what it wrote itself at most; the first snapshot that has it takes over, which
@@ -338,7 +340,14 @@ impl Default for Holder {
             loading_until: UnixMillis::from_millis(0),
             retry_at: UnixMillis::from_millis(0),
             problem: None,
-            answers: BoundedMap::new(MAX_REMEMBERED),
+            answers: BoundedMap::weighing(
+                MAX_REMEMBERED,
+                MAX_REMEMBERED_BYTES,
+                |answer: &Answer| {
+                    let entry = answer.entry.as_ref().map_or(0, Entry::weight);
+                    entry.saturating_add(size_of::<Answer>())
+                },
+            ),
             writes: 0,
         }
     }

@@ -1,5 +1,5 @@
 //! A map that forgets: every entry has a time after which it is gone, and there are never more than a
-//! fixed number.
+//! fixed number, nor, where entries differ in size, more than so many bytes.
 //!
 //! What callers can fill has to have an end. When the map is full, what has expired goes first, then
 //! the eighth that would expire soonest: one linear sweep pays for that many insertions.
@@ -13,13 +13,26 @@ use crate::time::UnixMillis;
 pub struct BoundedMap<K, V> {
     entries: HashMap<K, (V, UnixMillis)>,
     capacity: usize,
+    max_bytes: usize,
+    /// How many bytes a value takes, about; 0 for all where they do not differ.
+    weigh: fn(&V) -> usize,
+    /// What the values take together.
+    bytes: usize,
 }
 
 impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
     /// An empty map for at most `capacity` entries (at least one).
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { entries: HashMap::new(), capacity: capacity.max(1) }
+        Self::weighing(capacity, usize::MAX, |_| 0)
+    }
+
+    /// The same of values that take at most `max_bytes` together. One that alone takes more is not kept. A value that is
+    /// changed in place must not become another size.
+    #[must_use]
+    pub fn weighing(capacity: usize, max_bytes: usize, weigh: fn(&V) -> usize) -> Self {
+        let (entries, bytes) = (HashMap::new(), 0);
+        Self { entries, capacity: capacity.max(1), max_bytes, weigh, bytes }
     }
 
     /// The value of a key, unless it has expired.
@@ -51,9 +64,15 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
 
     /// Sets a value that is gone from `until` on.
     pub fn insert(&mut self, key: K, value: V, until: UnixMillis, now: UnixMillis) {
-        if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
-            self.make_room(now);
+        self.remove(&key);
+        let weight = (self.weigh)(&value);
+        if weight > self.max_bytes {
+            return;
         }
+        if self.is_full(weight) {
+            self.make_room(weight, now);
+        }
+        self.bytes = self.bytes.saturating_add(weight);
         self.entries.insert(key, (value, until));
     }
 
@@ -74,7 +93,7 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.entries.remove(key);
+        self.remove_entry(key);
     }
 
     /// Takes a value out, unless it has expired.
@@ -83,7 +102,17 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.entries.remove(key).filter(|(_, until)| now < *until).map(|(value, _)| value)
+        self.remove_entry(key).filter(|(_, until)| now < *until).map(|(value, _)| value)
+    }
+
+    fn remove_entry<Q>(&mut self, key: &Q) -> Option<(V, UnixMillis)>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let removed = self.entries.remove(key)?;
+        self.bytes = self.bytes.saturating_sub((self.weigh)(&removed.0));
+        Some(removed)
     }
 
     /// Entries held, expired ones included.
@@ -106,16 +135,29 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
             .map(|(key, (value, _))| (key, value))
     }
 
-    fn make_room(&mut self, now: UnixMillis) {
+    fn is_full(&self, weight: usize) -> bool {
+        self.entries.len() >= self.capacity || self.bytes.saturating_add(weight) > self.max_bytes
+    }
+
+    fn make_room(&mut self, weight: usize, now: UnixMillis) {
         self.entries.retain(|_, (_, until)| now < *until);
-        if self.entries.len() < self.capacity {
-            return;
+        self.weigh_again();
+        while self.is_full(weight) && !self.entries.is_empty() {
+            self.drop_soonest();
+            self.weigh_again();
         }
+    }
+
+    fn weigh_again(&mut self) {
+        self.bytes = self.entries.values().map(|(value, _)| (self.weigh)(value)).sum();
+    }
+
+    fn drop_soonest(&mut self) {
         // Numbers alone are sorted: one sort for the maps of all types.
         let mut ends: Vec<u64> =
             self.entries.values().map(|(_, until)| until.as_millis()).collect();
         ends.sort_unstable();
-        let superfluous = (self.capacity / 8).max(1);
+        let superfluous = (ends.len() / 8).max(1);
         let Some(&last) = ends.get(superfluous.saturating_sub(1)) else {
             self.entries.clear();
             return;
@@ -191,5 +233,27 @@ mod tests {
         map.insert("a", 1, at(10), at(0));
         map.insert("a", 2, at(20), at(0));
         assert_eq!(map.get("a", at(15)), Some(&2));
+    }
+
+    #[test]
+    fn values_take_no_more_bytes_than_they_may() {
+        let mut map = BoundedMap::weighing(1_000, 100, String::len);
+        for key in 0..1_000_u64 {
+            map.insert(key, "x".repeat(30), at(1_000_000 + key), at(0));
+            assert!(map.len() <= 3 && map.bytes <= 100);
+        }
+        assert!(map.get(&999, at(0)).is_some(), "what comes last is kept");
+        map.insert(1, "x".repeat(101), at(1_000_000), at(0));
+        assert_eq!(map.get(&1, at(0)), None, "too large to be kept at all");
+        map.insert(999, "y".repeat(100), at(2_000_000), at(0));
+        assert_eq!((map.len(), map.bytes), (1, 100));
+        map.insert(999, "z".repeat(40), at(2_000_000), at(0));
+        assert_eq!((map.len(), map.bytes), (1, 40), "what is replaced takes nothing any more");
+        map.insert(2, "w".repeat(60), at(1), at(0));
+        map.insert(3, "v".repeat(60), at(2_000_000), at(5));
+        assert_eq!(map.len(), 2, "what has expired goes first");
+        assert!(map.take(&3, at(5)).is_some());
+        map.remove(&999);
+        assert_eq!((map.len(), map.bytes), (0, 0));
     }
 }

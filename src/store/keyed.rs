@@ -31,9 +31,13 @@ const OWNER_PREFIX: &str = "owner/v1/";
 const USED_PREFIX: &str = "used/v1/";
 const HEALTH: &str = "health/v1";
 
-/// What an isolate remembers. At some 300 bytes each, both kinds take at most about 12 MB of the 128 MB
-/// that an isolate on Workers has.
+/// What an isolate remembers of each kind.
 const MAX_REMEMBERED: usize = 20_000;
+/// What that takes at most, of the 128 MB that an isolate on Workers has: enough for so many of some 400 bytes. Names of
+/// 8 KB are possible.
+const MAX_REMEMBERED_BYTES: usize = 8_000_000;
+/// What an absent value, the name and the map take, about.
+const ABSENT_BYTES: usize = 64;
 
 /// Writes of many entries that are under way at once: a Worker has six connections.
 const WRITES_AT_ONCE: usize = 6;
@@ -108,8 +112,16 @@ pub struct Remembered {
 impl Default for Remembered {
     fn default() -> Self {
         Self {
-            entries: RefCell::new(BoundedMap::new(MAX_REMEMBERED)),
-            records: RefCell::new(BoundedMap::new(MAX_REMEMBERED)),
+            entries: RefCell::new(BoundedMap::weighing(
+                MAX_REMEMBERED,
+                MAX_REMEMBERED_BYTES,
+                |entry| entry.as_ref().map_or(0, Entry::weight).saturating_add(ABSENT_BYTES),
+            )),
+            records: RefCell::new(BoundedMap::weighing(
+                MAX_REMEMBERED,
+                MAX_REMEMBERED_BYTES,
+                |record| record.as_ref().map_or(0, KeyRecord::weight).saturating_add(ABSENT_BYTES),
+            )),
             writes: Cell::new(0),
         }
     }

@@ -110,13 +110,24 @@ fn name(uri: &str) -> String {
     format!("{PREFIX}{}", base64url::encode(&Sha256::digest(uri.as_bytes())))
 }
 
-/// The key sets of an isolate, by URI: as many as the policy names.
+/// What the key sets of an isolate take at most, as text: those of 128 issuers of 64 KiB, or thousands of usual ones. A
+/// policy may name more, and one before it may have named others.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// The key sets of an isolate, by URI: those that policies have named.
 ///
 /// Only data is shared between requests. A fetch belongs to the request that started it: on Workers
 /// another request could not wait for it.
 #[derive(Debug, Default)]
 pub struct PublishedKeySets {
-    sets: RefCell<BTreeMap<String, RemoteKeySet>>,
+    sets: RefCell<BTreeMap<String, Published>>,
+}
+
+#[derive(Debug, Default)]
+struct Published {
+    set: RemoteKeySet,
+    /// Bytes of the keys that are known, as text.
+    bytes: usize,
 }
 
 impl PublishedKeySets {
@@ -155,6 +166,7 @@ impl PublishedKeySets {
                         set.cached(keys, etag, cache_control, fetched_at, now);
                         set.plan_with_cached(key_id, now)
                     });
+                    self.weigh(uri, found.jwks.len());
                     cached = Some(found);
                 }
                 // An answer of 304 would leave nothing to put there.
@@ -206,6 +218,7 @@ impl PublishedKeySets {
                 let keys = self.with(uri, |set| {
                     set.fetched(keys, etag.clone(), cache_control.as_deref(), now)
                 });
+                self.weigh(uri, jwks.len());
                 (keys, Some(PublishedKeys { jwks, etag, cache_control, fetched_at }))
             }
             Fetched::NotModified { cache_control } => {
@@ -222,7 +235,24 @@ impl PublishedKeySets {
     }
 
     fn with<T>(&self, uri: &str, step: impl FnOnce(&mut RemoteKeySet) -> T) -> T {
-        step(self.sets.borrow_mut().entry(uri.to_owned()).or_default())
+        step(&mut self.sets.borrow_mut().entry(uri.to_owned()).or_default().set)
+    }
+
+    /// Keys of so many bytes are known now. If all take too much, those that were fetched first are forgotten; what is
+    /// known of failures stays.
+    fn weigh(&self, uri: &str, bytes: usize) {
+        let mut sets = self.sets.borrow_mut();
+        if let Some(known) = sets.get_mut(uri) {
+            known.bytes = bytes;
+        }
+        while sets.values().map(|known| known.bytes).sum::<usize>() > MAX_BYTES {
+            let others = sets.iter_mut().filter(|(name, known)| *name != uri && known.bytes > 0);
+            let Some((_, oldest)) = others.min_by_key(|(_, known)| known.set.fetched_at()) else {
+                return;
+            };
+            oldest.set.forget();
+            oldest.bytes = 0;
+        }
     }
 }
 

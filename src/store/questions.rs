@@ -15,8 +15,8 @@ const AT_ONCE: usize = 4;
 /// After this a question counts as lost: the request that asked may have been cancelled. A little more than the
 /// deadline of a store.
 const LOST_MILLIS: u64 = 2_500;
-/// Different questions that are known at once.
-const MAX_QUESTIONS: usize = 10_000;
+/// Different questions that are known at once. Their answers are kept for seconds, and only where somebody waits.
+const MAX_QUESTIONS: usize = 1_000;
 
 /// The questions of one isolate, each with what it is about.
 #[derive(Debug)]

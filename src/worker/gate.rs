@@ -46,6 +46,8 @@ const MAX_NOTED: usize = 10_000;
 
 /// Entries of the ledger that this isolate remembers, where each request asks.
 const MAX_REVOKED: usize = 10_000;
+/// What they take at most: enough for so many of some 400 bytes.
+const MAX_REVOKED_BYTES: usize = 4_000_000;
 
 /// What the ledger answers: the entries under some keys.
 type Entries = Result<Vec<Option<Entry>>, StoreError>;
@@ -88,7 +90,11 @@ impl Default for Memory {
             published: PublishedKeySets::default(),
             remembered: Remembered::default(),
             snapshots: RefCell::default(),
-            revoked: RefCell::new(BoundedMap::new(MAX_REVOKED)),
+            revoked: RefCell::new(BoundedMap::weighing(
+                MAX_REVOKED,
+                MAX_REVOKED_BYTES,
+                Entry::weight,
+            )),
             questions: RefCell::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
         }
