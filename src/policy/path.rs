@@ -20,7 +20,8 @@ pub struct RequestPath {
 }
 
 impl RequestPath {
-    /// Reads the path of a request; a query is cut off first.
+    /// Reads the path of a request. The query is not looked at, but that it has no blank: two headers of one name that
+    /// say which request is asked about arrive as one, and the second would hide in the query of the first.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for every path that could be read in two ways.
@@ -32,6 +33,10 @@ impl RequestPath {
         let Some(rest) = path.strip_prefix('/') else {
             return Err(Error::InvalidRequest("path does not begin with a slash"));
         };
+        let query = target.get(path.len()..).unwrap_or_default();
+        if query.bytes().any(|byte| byte == b' ' || byte.is_ascii_control()) {
+            return Err(Error::InvalidRequest("query has a blank or a control character"));
+        }
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.is_empty() {
             // "/" and, after the suffix is gone, nothing else: "//" is an empty segment.
@@ -154,6 +159,9 @@ mod tests {
         refused("/a%00b", "path has a control character");
         refused("/a%0d%0ab", "path has a control character");
         refused("/%2573ecret", "path is percent-encoded twice");
+        refused("/a?, /b", "query has a blank or a control character");
+        refused("/a?b\tc", "query has a blank or a control character");
+        refused("/a#b\n", "query has a blank or a control character");
         refused("/a, /b", "path has a character that has to be percent-encoded");
         refused("/ä", "path has a character that has to be percent-encoded");
         refused("/a%2", "path has a broken percent-encoding");
