@@ -11,6 +11,7 @@ pub mod administration;
 mod credential;
 mod event;
 mod failures;
+pub mod forward_auth;
 mod identity;
 mod limits;
 pub mod reply;

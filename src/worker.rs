@@ -233,7 +233,7 @@ fn log_administration(policy: &Policy, facts: &Facts<'_>, status: u16, fault: Op
             event: "administered",
             at: clock::now(),
             method: facts.method,
-            path: facts::path_of(&facts.target),
+            path: facts::path_of(facts.target),
             status,
             code: fault.map(|error| error.code().as_str()),
             detail: fault.map(ToString::to_string),

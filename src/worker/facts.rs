@@ -6,7 +6,11 @@ use std::borrow::Cow;
 use web_sys::Request;
 
 use super::host::{Names, Seen};
-use crate::{error::Error, guard, policy::Policy};
+use crate::{
+    error::Error,
+    guard::{self, forward_auth::AskedAbout},
+    policy::Policy,
+};
 
 /// Which headers are read, in the order in which [`Facts`] takes them.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ impl Headers {
             "X-Forwarded-Uri",
             "X-Original-Method",
             "X-Original-URI",
+            "X-Original-URL",
             "X-Forwarded-Proto",
             "X-Forwarded-Host",
         ];
@@ -43,7 +48,7 @@ impl Headers {
 pub(super) struct Facts<'a> {
     pub(super) method: &'a str,
     /// The path with its query.
-    pub(super) target: Cow<'a, str>,
+    pub(super) target: &'a str,
     /// The URL that the client asked for, if it is known.
     url: Option<Cow<'a, str>>,
     credentials: Credentials<'a>,
@@ -79,7 +84,7 @@ impl<'a> Facts<'a> {
         let method = seen.method();
         Self {
             method,
-            target: Cow::Borrowed(target),
+            target,
             url: Some(Cow::Borrowed(seen.url())),
             credentials: Credentials::of(&mut seen.headers(), policy.cookie.is_some()),
             preflight: is_preflight(method, request),
@@ -88,12 +93,8 @@ impl<'a> Facts<'a> {
 
     /// The facts of the request that another proxy asks about (forward-auth).
     ///
-    /// Traefik and others name it in `X-Forwarded-Method` and `X-Forwarded-Uri`, nginx by convention in
-    /// `X-Original-Method` and `X-Original-URI`.
-    ///
     /// # Errors
-    /// [`Error::InvalidRequest`] without them, or with both and different: a proxy sets only its own
-    /// pair, so the other one came from the client, who must not choose what is asked about.
+    /// [`Error::InvalidRequest`] as [`AskedAbout::request`].
     pub(super) fn of_forwarded(
         request: &Request,
         seen: &'a Seen,
@@ -101,31 +102,15 @@ impl<'a> Facts<'a> {
     ) -> Result<Self, Error> {
         let mut headers = seen.headers();
         let mut next = || headers.next().flatten();
-        let mut pair = || match (next(), next()) {
-            (Some(method), Some(uri)) => Ok(Some((method, path_of_uri(uri)))),
-            (None, None) => Ok(None),
-            _ => Err(Error::InvalidRequest("one of the forwarded method and URI is missing")),
+        let asked = AskedAbout {
+            forwarded_method: next(),
+            forwarded_uri: next(),
+            original_method: next(),
+            original_uri: next(),
+            original_url: next(),
         };
-        let (forwarded, original) = (pair()?, pair()?);
         let (scheme, host) = (next(), next());
-        let (method, target) = match (forwarded, original) {
-            (Some(forwarded), Some(original)) if forwarded != original => {
-                return Err(Error::InvalidRequest(
-                    "X-Forwarded-* and X-Original-* name different requests",
-                ));
-            }
-            (Some(one), _) | (None, Some(one)) => one,
-            (None, None) => {
-                return Err(Error::InvalidRequest(
-                    "expected X-Forwarded-Method and X-Forwarded-Uri, or X-Original-Method and X-Original-URI",
-                ));
-            }
-        };
-        let plain = (1..=32).contains(&method.len())
-            && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-        if !plain {
-            return Err(Error::InvalidRequest("expected a method in capitals"));
-        }
+        let (method, target) = asked.request()?;
         Ok(Self {
             url: scheme.zip(host).map(|(scheme, host)| format!("{scheme}://{host}{target}").into()),
             method,
@@ -139,7 +124,7 @@ impl<'a> Facts<'a> {
     pub(super) fn as_request(&self) -> guard::Request<'_> {
         guard::Request {
             method: self.method,
-            path: &self.target,
+            path: self.target,
             authorization: self.credentials.authorization,
             dpop: self.credentials.dpop,
             url: self.url.as_deref(),
@@ -159,15 +144,6 @@ pub(super) fn header(headers: &web_sys::Headers, name: &str) -> Option<String> {
 /// The path without query.
 pub(super) fn path_of(target: &str) -> &str {
     target.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// `X-Forwarded-Uri` is a path with query; some proxies send the whole URL.
-fn path_of_uri(uri: &str) -> Cow<'_, str> {
-    if uri.starts_with("http://") || uri.starts_with("https://") {
-        guard::target_of(uri).into()
-    } else {
-        uri.into()
-    }
 }
 
 /// The first address of a header: where proxies append, the first is the client's, and the policy

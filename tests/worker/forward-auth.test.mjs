@@ -33,9 +33,14 @@ before(async () => {
 after(() => gate.dispose());
 
 /** Asks as a proxy would. */
-const verify = (headers, options = {}) => gate.get('/auth/verify', { ip: '10.0.0.1', ...options, headers: { 'X-Real-IP': freshIp(), ...headers } });
+const verify = (headers, options = {}) =>
+  gate.get('/auth/verify', { ip: '10.0.0.1', ...options, headers: { 'X-Real-IP': freshIp(), ...headers, ...options.headers } });
 const traefik = (method, uri, options) => verify({ 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri }, options);
 const nginxStyle = (method, uri, options) => verify({ 'X-Original-Method': method, 'X-Original-URI': uri }, options);
+const ingressNginx = (method, uri, options) => verify({
+  'X-Original-Method': method, 'X-Original-URL': `https://api.example.com${uri}`,
+  'X-Sent-From': 'nginx-ingress-controller', 'X-Auth-Request-Redirect': uri,
+}, options);
 
 const identityOf = (answer) => Object.fromEntries(IDENTITY.map((name) => [name, answer.headers[name] ?? '']));
 const ANONYMOUS = { 'x-auth-method': 'anonymous', 'x-auth-subject': '', 'x-auth-issuer': '', 'x-auth-scopes': '', 'x-auth-key-id': '' };
@@ -47,7 +52,7 @@ function letThrough(answer) {
   return identityOf(answer);
 }
 
-for (const [style, ask] of [['Traefik', traefik], ['nginx', nginxStyle]]) {
+for (const [style, ask] of [['Traefik', traefik], ['nginx', nginxStyle], ['ingress-nginx', ingressNginx]]) {
   describe(`asked as ${style} asks`, () => {
     test('lets an open route through as nobody', async () => {
       assert.deepEqual(letThrough(await ask('GET', '/public/a?b=c')), ANONYMOUS);
@@ -92,8 +97,7 @@ for (const [style, ask] of [['Traefik', traefik], ['nginx', nginxStyle]]) {
 
     test('counts failed authentication by the address that the proxy names', async () => {
       const address = { 'X-Real-IP': freshIp() };
-      const names = style === 'nginx' ? ['X-Original-Method', 'X-Original-URI'] : ['X-Forwarded-Method', 'X-Forwarded-Uri'];
-      const attempt = (headers) => verify({ [names[0]]: 'GET', [names[1]]: '/v1/posts', ...headers }, { token: 'nonsense' });
+      const attempt = (headers) => ask('GET', '/v1/posts', { token: 'nonsense', headers });
       for (let count = 0; count < 5; count += 1) refused(await attempt(address), 'INVALID_TOKEN');
       refused(await attempt(address), 'RATE_LIMITED');
       refused(await attempt({ 'X-Real-IP': freshIp() }), 'INVALID_TOKEN');
@@ -101,9 +105,8 @@ for (const [style, ask] of [['Traefik', traefik], ['nginx', nginxStyle]]) {
 
     test('lets a CORS preflight through', async () => {
       const headers = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'POST' };
-      const names = style === 'nginx' ? ['X-Original-Method', 'X-Original-URI'] : ['X-Forwarded-Method', 'X-Forwarded-Uri'];
-      letThrough(await verify({ ...headers, [names[0]]: 'OPTIONS', [names[1]]: '/v1/posts' }));
-      refused(await verify({ ...headers, [names[0]]: 'POST', [names[1]]: '/v1/posts' }), 'MISSING_CREDENTIALS');
+      letThrough(await ask('OPTIONS', '/v1/posts', { headers }));
+      refused(await ask('POST', '/v1/posts', { headers }), 'MISSING_CREDENTIALS');
     });
   });
 }
@@ -116,6 +119,13 @@ describe('what is asked about', () => {
     refused(await traefik('GET', 'https://api.example.com'), 'MISSING_CREDENTIALS');
   });
 
+  test('is the path of a URL, whatever the client wrote as its host', async () => {
+    for (const host of ['x?', 'x#', 'x?/public/a?', 'user@x', 'x, http:', '']) {
+      refused(await traefik('GET', `http://${host}/v1/posts`), 'INVALID_REQUEST');
+      refused(await verify({ 'X-Original-Method': 'GET', 'X-Original-URL': `http://${host}/v1/posts` }), 'INVALID_REQUEST');
+    }
+  });
+
   test('has to be said, and once', async () => {
     const hint = /Forwarded|Original|method/;
     for (const headers of [
@@ -124,6 +134,8 @@ describe('what is asked about', () => {
       { 'X-Forwarded-Uri': '/public/a' },
       { 'X-Original-Method': 'GET' },
       { 'X-Original-URI': '/public/a' },
+      { 'X-Original-URL': 'https://api.example.com/public/a' },
+      { 'X-Forwarded-Method': 'GET', 'X-Original-URL': 'https://api.example.com/public/a' },
       { 'X-Forwarded-Method': 'GET', 'X-Original-URI': '/public/a' },
       { 'X-Forwarded-Method': '', 'X-Forwarded-Uri': '' },
       { 'X-Forwarded-Method': 'get', 'X-Forwarded-Uri': '/public/a' },
@@ -144,6 +156,19 @@ describe('what is asked about', () => {
     letThrough(await verify({ ...open, 'X-Original-Method': 'GET', 'X-Original-URI': '/public/a' }));
   });
 
+  test('cannot be chosen by the client beside the URL of ingress-nginx', async () => {
+    const proxy = { 'X-Original-Method': 'GET', 'X-Original-URL': 'https://api.example.com/v1/posts' };
+    for (const own of [
+      { 'X-Original-URI': '/public/a' }, { 'X-Forwarded-Uri': '/public/a' }, { 'X-Forwarded-Method': 'OPTIONS' },
+      { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' }, { 'X-Forwarded-Method': 'POST', 'X-Forwarded-Uri': '/v1/posts' },
+    ]) {
+      refused(await verify({ ...proxy, ...own }), 'INVALID_REQUEST');
+    }
+    const same = { ...proxy, 'X-Original-URI': '/v1/posts', 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/v1/posts' };
+    refused(await verify(same), 'MISSING_CREDENTIALS');
+    letThrough(await verify(same, { token: token({ scope: 'read:posts' }) }));
+  });
+
   test('cannot be joined from two headers of one name, in whichever order', async () => {
     const method = ['X-Forwarded-Method', 'GET'];
     const uri = (value) => ['X-Forwarded-Uri', value];
@@ -151,6 +176,8 @@ describe('what is asked about', () => {
       [method, uri('/public/a'), uri('/v1/posts')],
       [method, uri('/v1/posts'), uri('/public/a')],
       [method, uri('/public/a'), uri('/public/a')],
+      [method, uri('/public/a?'), uri('/v1/posts')],
+      [method, uri('https://h/public/a?b'), uri('https://h/v1/posts')],
       [method, method, uri('/public/a')],
     ]) {
       refused(await gate.get('/auth/verify', { headers }), 'INVALID_REQUEST');
@@ -168,6 +195,37 @@ describe('what is asked about', () => {
     });
     assert.deepEqual(letThrough(answer), ANONYMOUS);
   });
+});
+
+// ---- the questions of other proxies, as their documentation has them ----
+
+describe('the question of', () => {
+  const forwarded = { 'X-Forwarded-For': '192.0.2.1', 'X-Forwarded-Host': 'api.example.com', 'X-Forwarded-Proto': 'https' };
+  const QUESTIONS = {
+    // forward_auth: the method and URI of the request, and what reverse_proxy sets anyway.
+    Caddy: (method, uri) => ({ ...forwarded, 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri }),
+    // The plugin forward-auth.
+    APISIX: (method, uri) => ({ ...forwarded, 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri }),
+    // ForwardAuth with trustForwardHeader = false.
+    Traefik: (method, uri) => ({ ...forwarded, 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri, 'X-Forwarded-Port': '443', 'X-Forwarded-Server': 'traefik' }),
+    // ext_authz and header_mutation of docs/forward-auth.md; it adds to X-Forwarded-For and X-Envoy-*.
+    Envoy: (method, uri) => ({ ...forwarded, 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri, 'X-Envoy-Internal': 'true' }),
+    // The Lua script haproxy-auth-request, with headers set as docs/forward-auth.md says.
+    HAProxy: (method, uri) => ({ 'X-Original-Method': method, 'X-Original-URI': uri }),
+    // The annotation auth-method of ingress-nginx adds a third name.
+    'ingress-nginx with auth-method': (method, uri) => ({
+      ...forwarded, 'X-Original-Method': method, 'X-Original-URI': uri, 'X-Original-URL': `https://api.example.com${uri}`, 'X-Scheme': 'https',
+    }),
+  };
+  for (const [proxy, headers] of Object.entries(QUESTIONS)) {
+    test(proxy, async () => {
+      letThrough(await verify(headers('GET', '/public/a?b=c')));
+      refused(await verify(headers('GET', '/v1/posts')), 'MISSING_CREDENTIALS');
+      const bearer = { token: token({ scope: 'read:posts' }) };
+      assert.equal(letThrough(await verify(headers('GET', '/v1/posts'), bearer))['x-auth-subject'], 'alice');
+      refused(await verify(headers('POST', '/v1/posts'), bearer), 'INSUFFICIENT_SCOPE', { scope: 'write:posts' });
+    });
+  }
 });
 
 // ---- a real nginx ----
@@ -206,6 +264,9 @@ http {
       proxy_set_header Content-Length "";
       proxy_set_header X-Original-Method $request_method;
       proxy_set_header X-Original-URI $request_uri;
+      proxy_set_header X-Original-URL "";
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $host;
       proxy_set_header X-Real-IP $remote_addr;
     }
 
@@ -225,6 +286,13 @@ http {
       proxy_set_header X-Auth-Key-Id $auth_key_id;
       proxy_set_header Authorization "";
       proxy_set_header X-API-Key "";
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $host;
+      proxy_set_header Forwarded "";
+      proxy_set_header X-Original-URL "";
+      proxy_set_header X-Rewrite-URL "";
+      proxy_set_header X-HTTP-Method-Override "";
       # auth_request knows 401 and 403; every other status of the gate arrives here as 500.
       error_page 500 = @refused;
       proxy_pass http://127.0.0.1:${backendPort};
@@ -240,35 +308,36 @@ http {
 }
 `;
 
-describe('nginx with auth_request', () => {
+/** An nginx with such a configuration, and the service behind it, while the tests of a `describe` run. */
+function withNginx(configured) {
+  const running = { seen: [] };
   let nginx;
   let backend;
-  let port;
-  let seen = [];
   let complaints = '';
 
   before(async () => {
     const executable = findNginx();
     backend = http.createServer((request, response) => {
-      seen.push(request);
+      running.seen.push(request);
       request.resume();
       request.on('end', () => response.end('backend'));
     }).listen(0, '127.0.0.1');
     await once(backend, 'listening');
     const prefix = temporaryFolder();
     mkdirSync(path.join(prefix, 'logs'));
-    port = await closedPort();
-    writeFileSync(path.join(prefix, 'nginx.conf'), configuration({ port, gatePort: gate.port(), backendPort: backend.address().port }));
+    running.port = await closedPort();
+    const text = configured({ port: running.port, gatePort: gate.port(), backendPort: backend.address().port });
+    writeFileSync(path.join(prefix, 'nginx.conf'), text);
     nginx = spawn(executable, ['-p', `${prefix}/`, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    nginx.stderr.on('data', (text) => { complaints += text; });
+    nginx.stderr.on('data', (chunk) => { complaints += chunk; });
     for (let attempt = 0; ; attempt += 1) {
       assert.equal(nginx.exitCode, null, `nginx did not start:\n${complaints}`);
-      const answers = await gate.get('/public/ready', { port }).then(() => true, () => false);
+      const answers = await gate.get('/public/ready', { port: running.port }).then(() => true, () => false);
       if (answers) break;
       assert.ok(attempt < 200, `nginx does not answer:\n${complaints}`);
       await sleep(25);
     }
-    seen = [];
+    running.seen = [];
   });
   after(() => backend?.close());
   after(async () => {
@@ -279,23 +348,37 @@ describe('nginx with auth_request', () => {
 
   // Linux answers on all of 127.0.0.0/8, so each test can be a client of its own.
   let client = 1;
-  const ask = (method, target, options = {}) => {
+  running.ask = (method, target, options = {}) => {
     client += 1;
-    return gate.request(method, target, { port, localAddress: `127.0.${client >> 8}.${client & 255}`, agent: false, ip: null, ...options });
+    return gate.request(method, target, { port: running.port, localAddress: `127.0.${client >> 8}.${client & 255}`, agent: false, ip: null, ...options });
   };
+  /** Fails unless nginx answers so and the backend is not asked. */
+  running.stopped = async (status, ...request) => {
+    const count = running.seen.length;
+    const answer = await running.ask(...request);
+    assert.equal(answer.status, status, answer.text);
+    assert.equal(running.seen.length, count, 'the backend was asked');
+    return answer;
+  };
+  return running;
+}
 
-  const identitySeen = () => Object.fromEntries(Object.entries(seen.at(-1).headers).filter(([name]) => /^x[-_]auth/.test(name)));
+describe('nginx with auth_request', () => {
+  const running = withNginx(configuration);
+  const { ask, stopped } = running;
+
+  const identitySeen = () => Object.fromEntries(Object.entries(running.seen.at(-1).headers).filter(([name]) => /^x[-_]auth/.test(name)));
 
   test('passes who it is to the backend, without the credential', async () => {
     const bearer = token({ scope: 'read:posts' });
     const answer = await ask('GET', '/v1/posts?a=b', { token: bearer });
     assert.equal(answer.status, 200, answer.text);
     assert.equal(answer.text, 'backend');
-    assert.equal(seen.at(-1).url, '/v1/posts?a=b');
+    assert.equal(running.seen.at(-1).url, '/v1/posts?a=b');
     assert.deepEqual(identitySeen(), {
       'x-auth-method': 'jwt', 'x-auth-subject': 'alice', 'x-auth-issuer': ISSUER, 'x-auth-scopes': 'read:posts',
     });
-    assert.ok(!seen.at(-1).rawHeaders.join('\n').includes(bearer));
+    assert.ok(!running.seen.at(-1).rawHeaders.join('\n').includes(bearer));
     const { key, id } = await gate.mint({ owner: 'bob' });
     assert.equal((await ask('GET', '/v1/posts', { key })).status, 200);
     assert.deepEqual(identitySeen(), { 'x-auth-method': 'api_key', 'x-auth-subject': 'bob', 'x-auth-scopes': 'read:posts', 'x-auth-key-id': id });
@@ -304,7 +387,7 @@ describe('nginx with auth_request', () => {
   test('passes bodies on after the decision', async () => {
     const answer = await ask('POST', '/v1/posts', { token: token({ scope: 'write:posts' }), body: 'x'.repeat(100_000) });
     assert.equal(answer.status, 200, answer.text);
-    assert.equal(seen.at(-1).headers['content-length'], '100000');
+    assert.equal(running.seen.at(-1).headers['content-length'], '100000');
   });
 
   test('replaces identity headers of the client, also for nobody in particular', async () => {
@@ -314,15 +397,6 @@ describe('nginx with auth_request', () => {
     assert.equal((await ask('GET', '/v1/posts', { headers: spoofed, token: token({ scope: 'read:posts', sub: undefined }) })).status, 200);
     assert.deepEqual(identitySeen(), { 'x-auth-method': 'jwt', 'x-auth-issuer': ISSUER, 'x-auth-scopes': 'read:posts' });
   });
-
-  /** Fails unless nginx answers so and the backend is not asked. */
-  async function stopped(status, ...request) {
-    const count = seen.length;
-    const answer = await ask(...request);
-    assert.equal(answer.status, status, answer.text);
-    assert.equal(seen.length, count, 'the backend was asked');
-    return answer;
-  }
 
   test('401 reaches the client with the challenge', async () => {
     const missing = await stopped(401, 'GET', '/v1/posts');
@@ -364,7 +438,102 @@ describe('nginx with auth_request', () => {
 
   test('a client cannot choose what is asked about', async () => {
     await stopped(400, 'GET', '/v1/posts', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' } });
+    await stopped(400, 'GET', '/v1/posts', { headers: { 'X-Forwarded-Uri': '/public/a' } });
+    await stopped(401, 'GET', '/v1/posts', { headers: { 'X-Original-URL': 'http://h/public/a' } });
     await stopped(401, 'GET', '/v1/posts', { headers: { 'X-Original-Method': 'GET', 'X-Original-URI': '/public/a' } });
     await stopped(400, 'POST', '/public/a', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' }, body: 'x' });
+  });
+
+  test('a client says nothing of the request to the service', async () => {
+    const headers = {
+      'X-Original-URL': '/admin', 'X-Rewrite-URL': '/admin', 'X-HTTP-Method-Override': 'DELETE', 'X-Auth.Subject': 'root', X_Auth_Subject: 'root',
+      Forwarded: 'for=192.0.2.1', 'X-Forwarded-For': '192.0.2.1', 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'gopher',
+    };
+    assert.equal((await ask('GET', '/public/a', { headers, localAddress: '127.8.8.8' })).status, 200);
+    const passed = running.seen.at(-1).headers;
+    assert.deepEqual(Object.keys(passed).filter((name) => /original|rewrite|override|^forwarded/.test(name)), []);
+    assert.deepEqual(Object.entries(passed).filter(([name]) => /^x.(forwarded|auth)/.test(name)).sort(), [
+      ['x-auth-method', 'anonymous'], ['x-forwarded-for', '127.8.8.8'], ['x-forwarded-host', 'api.example.com'], ['x-forwarded-proto', 'http'],
+    ]);
+  });
+});
+
+// As the template of ingress-nginx (rootfs/etc/nginx/template/nginx.tmpl) has it for `auth-url` and `auth-response-headers`.
+const ingress = ({ port, gatePort, backendPort }) => `
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr warn;
+events {}
+http {
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+
+  server {
+    listen 127.0.0.1:${port};
+    server_name _;
+
+    location = /_external-auth {
+      internal;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_set_header Host gate.example.com;
+      proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
+      proxy_set_header X-Original-Method $request_method;
+      proxy_set_header X-Sent-From "nginx-ingress-controller";
+      proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Auth-Request-Redirect $request_uri;
+      proxy_http_version 1.1;
+      proxy_pass_request_headers on;
+      proxy_pass http://127.0.0.1:${gatePort}/auth/verify;
+    }
+
+    location / {
+      auth_request /_external-auth;
+      auth_request_set $auth_subject $upstream_http_x_auth_subject;
+      proxy_set_header X-Auth-Subject $auth_subject;
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Original-URI $request_uri;
+      proxy_http_version 1.1;
+      proxy_pass http://127.0.0.1:${backendPort};
+    }
+  }
+}
+`;
+
+describe('ingress-nginx with auth-url', () => {
+  const running = withNginx(ingress);
+  const { ask, stopped } = running;
+  const reader = () => token({ scope: 'read:posts' });
+
+  test('lets through what the gate admits, and stops the rest', async () => {
+    assert.equal((await ask('GET', '/public/a?b=c')).status, 200);
+    await stopped(401, 'GET', '/v1/posts');
+    assert.equal((await ask('GET', '/v1/posts', { token: reader() })).status, 200);
+    assert.equal(running.seen.at(-1).headers['x-auth-subject'], 'alice');
+    await stopped(403, 'POST', '/v1/posts', { token: reader(), body: 'x' });
+  });
+
+  test('a client cannot choose what is asked about', async () => {
+    await stopped(500, 'GET', '/v1/posts', { headers: { 'X-Original-URI': '/public/a' } });
+    await stopped(500, 'GET', '/v1/posts', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' } });
+    await stopped(500, 'GET', '/v1/posts', { headers: { 'X-Forwarded-Uri': '/public/a' } });
+    // What the controller sets itself replaces the client's.
+    await stopped(401, 'GET', '/v1/posts', { headers: { 'X-Original-URL': 'http://h/public/a', 'X-Original-Method': 'GET' } });
+    await stopped(401, 'POST', '/public/a', { headers: { 'X-Original-Method': 'GET' }, body: 'x' });
+  });
+
+  test('nor by its Host, which is in the URL that is asked about', async () => {
+    for (const host of ['x?', 'x#', 'x?/public/a?', 'a@x']) {
+      const count = running.seen.length;
+      const answer = await ask('GET', '/v1/posts', { host });
+      assert.ok([400, 500].includes(answer.status), `${host}: ${answer.status}`);
+      assert.equal(running.seen.length, count, 'the backend was asked');
+    }
   });
 });
