@@ -16,6 +16,7 @@
 pub mod api_key;
 pub mod base64url;
 pub mod claims;
+pub mod client_address;
 pub mod dpop;
 pub mod error;
 mod fields;

@@ -8,6 +8,7 @@ mod api_keys;
 mod check;
 mod document;
 mod exempt;
+mod forward_auth;
 mod issuers;
 mod limits;
 mod path;
@@ -23,7 +24,7 @@ pub(crate) use self::issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
 use self::{
     api_keys::api_keys,
     check::{begins_with_host, cache_secs, config, each, secret_of, token},
-    document::Document,
+    forward_auth::{client_ip_header, forward_auth},
     issuers::issuer,
     limits::{failed_authentication, limit},
     router::Router,
@@ -31,6 +32,7 @@ use self::{
 };
 pub use self::{
     exempt::Exempt,
+    forward_auth::ForwardAuth,
     path::RequestPath,
     pattern::PathPattern,
     routes::Route,
@@ -38,6 +40,7 @@ pub use self::{
 };
 use crate::{
     api_key::{ApiKeys, record::KeyRecord},
+    client_address::ClientIpHeader,
     dpop::Binding,
     error::Error,
     fields::{object, words},
@@ -68,10 +71,9 @@ pub struct Policy {
     pub cookie: Option<String>,
     /// The header that holds the caller's address, `CF-Connecting-IP` by default: the platform sets
     /// it, callers cannot.
-    pub client_ip_header: String,
-    /// The same for forward-auth, where the platform sees only the proxy that asks. Defaults to
-    /// [`Policy::client_ip_header`].
-    pub forward_auth_client_ip_header: String,
+    pub client_ip_header: ClientIpHeader,
+    /// How other proxies ask about their requests.
+    pub forward_auth: ForwardAuth,
     /// Whether `X-RateLimit-*` is sent beside the standard fields.
     pub legacy_headers: bool,
     /// Which decisions are written to the event log.
@@ -582,7 +584,7 @@ impl Policy {
             auth_prefix: auth_prefix(document.auth_prefix.as_deref())?,
             cookie: document.cookie.as_deref().map(|name| token("cookie", name)).transpose()?,
             client_ip_header: client_ip_header(&document)?,
-            forward_auth_client_ip_header: forward_auth_client_ip_header(&document)?,
+            forward_auth: forward_auth(&document)?,
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,
@@ -726,17 +728,6 @@ fn auth_prefix(text: Option<&str>) -> Result<String, Error> {
         return Err(config("auth_prefix", "expected a path like /auth"));
     }
     Ok(text.to_owned())
-}
-
-fn client_ip_header(document: &Document) -> Result<String, Error> {
-    token("client_ip_header", document.client_ip_header.as_deref().unwrap_or("CF-Connecting-IP"))
-}
-
-fn forward_auth_client_ip_header(document: &Document) -> Result<String, Error> {
-    match document.forward_auth.client_ip_header.as_deref() {
-        Some(name) => token("forward_auth.client_ip_header", name),
-        None => client_ip_header(document),
-    }
 }
 
 fn revocation(policy: RevocationPolicy) -> Result<RevocationPolicy, Error> {

@@ -151,6 +151,7 @@ async fn verify(
 }
 
 async fn decide(gate: &Gate, facts: &Facts<'_>, env: &Env, context: &Context) -> Decision {
+    gate.note_address(facts);
     let backend = RequestBackend::new(gate, env, context);
     let guard = Guard::new(&gate.policy, &backend);
     let decision = guard.check(&facts.as_request(), clock::now()).await;
@@ -169,6 +170,7 @@ async fn administrate(
     context: &Context,
     below: &str,
 ) -> worker::Result<Response> {
+    gate.note_address(facts);
     let carrier = facts.as_request().authorization.map(|_| crate::guard::Carrier::Bearer);
     if let Err(error) = admin::authenticate(gate, &facts.as_request(), clock::now()) {
         let decision = Decision::refused(error, carrier, "/auth/admin");

@@ -14,7 +14,10 @@ mod gate;
 #[path = "support/mint.rs"]
 mod mint;
 
+use std::num::NonZeroU8;
+
 use edgegate::api_key::KeyId;
+use edgegate::client_address::ClientIpHeader;
 use edgegate::error::{Code, Error};
 use edgegate::jws::Algorithm;
 use edgegate::policy::{
@@ -39,7 +42,8 @@ fn full() -> Value {
         "cookie": "__Host-session",
         "max_token_length": 4096,
         "client_ip_header": "X-Real-IP",
-        "forward_auth": {"client_ip_header": "X-Forwarded-For"},
+        "trusted_hops": 1,
+        "forward_auth": {"client_ip_header": "X-Forwarded-For", "trusted_hops": 2},
         "legacy_headers": true,
         "log": "all",
         "path_case": "insensitive",
@@ -119,6 +123,11 @@ fn full() -> Value {
     })
 }
 
+/// The header of an address, 0 for no `trusted_hops`.
+fn header(name: &str, hops: u8) -> ClientIpHeader {
+    ClientIpHeader { name: name.to_owned(), trusted_hops: NonZeroU8::new(hops) }
+}
+
 /// [`full`] with one value set or, where none stood, added. The place is a JSON pointer.
 fn with(place: &str, value: Value) -> Value {
     let mut policy = full();
@@ -182,8 +191,8 @@ fn every_field_is_read_as_it_is_written() {
     assert!(policy.forward_credential);
     assert_eq!(policy.auth_prefix, "/_gate/auth");
     assert_eq!(policy.cookie.as_deref(), Some("__Host-session"));
-    assert_eq!(policy.client_ip_header, "X-Real-IP");
-    assert_eq!(policy.forward_auth_client_ip_header, "X-Forwarded-For");
+    assert_eq!(policy.client_ip_header, header("X-Real-IP", 1));
+    assert_eq!(policy.forward_auth.client_ip_header, header("X-Forwarded-For", 2));
     assert!(policy.legacy_headers);
     assert_eq!(policy.log, Log::All);
     assert!(policy.admin.is_some());
@@ -270,8 +279,8 @@ fn the_defaults_are_pinned() {
     assert!(!policy.forward_credential);
     assert_eq!(policy.auth_prefix, "/auth");
     assert_eq!(policy.cookie, None);
-    assert_eq!(policy.client_ip_header, "CF-Connecting-IP");
-    assert_eq!(policy.forward_auth_client_ip_header, "CF-Connecting-IP");
+    assert_eq!(policy.client_ip_header, header("CF-Connecting-IP", 0));
+    assert_eq!(policy.forward_auth.client_ip_header, header("CF-Connecting-IP", 0));
     assert!(!policy.legacy_headers);
     assert_eq!(policy.log, Log::Refusals);
     assert!(policy.admin.is_none());
@@ -350,7 +359,7 @@ fn failed_authentication_can_be_switched_off_only_by_saying_so() {
 #[test]
 fn forward_auth_reads_the_same_address_header_where_nothing_else_is_said() {
     let policy = policy(&json!({"client_ip_header": "X-Real-IP"}));
-    assert_eq!(policy.forward_auth_client_ip_header, "X-Real-IP");
+    assert_eq!(policy.forward_auth.client_ip_header, header("X-Real-IP", 0));
 }
 
 #[test]
@@ -376,14 +385,15 @@ fn unknown_fields_are_refused_at_every_level() {
             "/colour",
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
-             auth_prefix, cookie, max_token_length, client_ip_header, forward_auth, \
+             auth_prefix, cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, \
              legacy_headers, log, path_case, issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, \
              routes, admin",
         ),
         (
             "/forward_auth/colour",
             json!(1),
-            "forward_auth.colour: is not a known field, expected client_ip_header",
+            "forward_auth.colour: is not a known field, expected client_ip_header or \
+             trusted_hops",
         ),
         (
             "/issuers/1/colour",
@@ -1097,8 +1107,8 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, max_token_length, client_ip_header, forward_auth, legacy_headers, log, path_case, \
-         issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
+         cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, legacy_headers, log, \
+         path_case, issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");
     let routes: Vec<Value> =

@@ -24,8 +24,10 @@ export function factsOf(request, clientIp, clientIpHeader) {
   const isUrl = typeof request.httpVersion !== 'string' && /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
   const facts = { method, url: isUrl ? url : targetPathOf(url) };
   for (const [name, [header, separator]] of Object.entries(HEADERS)) facts[name] = read(header, separator);
-  facts.clientIp = clientIp ?? (clientIpHeader === undefined ? undefined : read(clientIpHeader.toLowerCase(), ', '))
-    ?? request.socket?.remoteAddress;
+  const named = clientIp === undefined && clientIpHeader !== undefined ? read(clientIpHeader.toLowerCase(), ', ') : undefined;
+  // A header may hold a list, and the engine knows how many of it to trust; the others are one address.
+  if (named === undefined) facts.clientIp = clientIp ?? request.socket?.remoteAddress;
+  else facts.clientIpHeader = named;
   return facts;
 }
 

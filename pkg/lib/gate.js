@@ -75,6 +75,7 @@ export class Gate {
     if (!this.#engine.isRunning) await this.#engine.ready();
     const decision = await this.#run('checkRequest', JSON.stringify(facts), waitUntil);
     if (decision.event !== undefined) this.#tell(decision.event);
+    if (decision.fault !== undefined) this.#tell({ event: 'fault', at: this.#clock(), detail: decision.fault });
     return decision.body === undefined ? admitted(decision) : new Refusal(decision);
   }
 

@@ -28,6 +28,7 @@ pub(super) struct Document {
     pub(super) cookie: Option<String>,
     pub(super) max_token_length: Option<usize>,
     pub(super) client_ip_header: Option<String>,
+    pub(super) trusted_hops: Option<u8>,
     pub(super) forward_auth: ForwardAuthDocument,
     pub(super) legacy_headers: bool,
     pub(super) log: super::Log,
@@ -50,6 +51,7 @@ object!(Document, refused {
     cookie = None,
     max_token_length = None,
     client_ip_header = None,
+    trusted_hops = None,
     forward_auth = ForwardAuthDocument::default(),
     legacy_headers = false,
     log = super::Log::default(),
@@ -68,9 +70,10 @@ object!(Document, refused {
 #[derive(Debug, Default)]
 pub(super) struct ForwardAuthDocument {
     pub(super) client_ip_header: Option<String>,
+    pub(super) trusted_hops: Option<u8>,
 }
 
-object!(ForwardAuthDocument, refused { client_ip_header = None });
+object!(ForwardAuthDocument, refused { client_ip_header = None, trusted_hops = None });
 
 #[derive(Debug)]
 pub(super) struct IssuerDocument {

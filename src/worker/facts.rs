@@ -1,12 +1,12 @@
 //! What the guard looks at, taken from a request of the runtime.
 
-use core::net::IpAddr;
 use std::borrow::Cow;
 
 use web_sys::Request;
 
 use super::host::{Names, Seen};
 use crate::{
+    client_address::{ClientAddress, ClientIpHeader},
     error::Error,
     guard::{self, forward_auth::AskedAbout},
     policy::Policy,
@@ -36,9 +36,9 @@ impl Headers {
             "X-Forwarded-Proto",
             "X-Forwarded-Host",
         ];
-        let by_proxy = credentials(policy.forward_auth_client_ip_header.as_str());
+        let by_proxy = credentials(policy.forward_auth.client_ip_header.name.as_str());
         Self {
-            own: Names::new(credentials(&policy.client_ip_header)),
+            own: Names::new(credentials(&policy.client_ip_header.name)),
             forwarded: Names::new(asked_about.into_iter().chain(by_proxy)),
         }
     }
@@ -52,6 +52,8 @@ pub(super) struct Facts<'a> {
     /// The URL that the client asked for, if it is known.
     url: Option<Cow<'a, str>>,
     credentials: Credentials<'a>,
+    /// Which field of the policy says where the address stands.
+    address_from: &'static str,
     preflight: bool,
 }
 
@@ -60,18 +62,22 @@ struct Credentials<'a> {
     authorization: Option<&'a str>,
     dpop: Option<&'a str>,
     api_key: Option<&'a str>,
-    client_ip: Option<IpAddr>,
+    address: ClientAddress,
     cookie: Option<&'a str>,
 }
 
 impl<'a> Credentials<'a> {
-    fn of(headers: &mut impl Iterator<Item = Option<&'a str>>, with_cookie: bool) -> Self {
+    fn of(
+        headers: &mut impl Iterator<Item = Option<&'a str>>,
+        client_ip_header: &ClientIpHeader,
+        with_cookie: bool,
+    ) -> Self {
         let mut next = || headers.next().flatten();
         Self {
             authorization: next(),
             dpop: next(),
             api_key: next(),
-            client_ip: next().and_then(address),
+            address: client_ip_header.read(next()),
             cookie: if with_cookie { next() } else { None },
         }
     }
@@ -86,7 +92,12 @@ impl<'a> Facts<'a> {
             method,
             target,
             url: Some(Cow::Borrowed(seen.url())),
-            credentials: Credentials::of(&mut seen.headers(), policy.cookie.is_some()),
+            credentials: Credentials::of(
+                &mut seen.headers(),
+                &policy.client_ip_header,
+                policy.cookie.is_some(),
+            ),
+            address_from: "client_ip_header",
             preflight: is_preflight(method, request),
         }
     }
@@ -112,10 +123,15 @@ impl<'a> Facts<'a> {
         let (scheme, host) = (next(), next());
         let (method, target) = asked.request()?;
         Ok(Self {
-            url: scheme.zip(host).map(|(scheme, host)| format!("{scheme}://{host}{target}").into()),
             method,
             target,
-            credentials: Credentials::of(&mut headers, policy.cookie.is_some()),
+            url: scheme.zip(host).map(|(scheme, host)| format!("{scheme}://{host}{target}").into()),
+            credentials: Credentials::of(
+                &mut headers,
+                &policy.forward_auth.client_ip_header,
+                policy.cookie.is_some(),
+            ),
+            address_from: "forward_auth.client_ip_header",
             preflight: is_preflight(method, request),
         })
     }
@@ -130,9 +146,14 @@ impl<'a> Facts<'a> {
             url: self.url.as_deref(),
             api_key: self.credentials.api_key,
             cookie: self.credentials.cookie,
-            client_ip: self.credentials.client_ip,
+            client_ip: self.credentials.address.known(),
             preflight: self.preflight,
         }
+    }
+
+    /// What is known of the client's address, and which field of the policy says where it stands.
+    pub(super) const fn address(&self) -> (ClientAddress, &'static str) {
+        (self.credentials.address, self.address_from)
     }
 }
 
@@ -144,13 +165,6 @@ pub(super) fn header(headers: &web_sys::Headers, name: &str) -> Option<String> {
 /// The path without query.
 pub(super) fn path_of(target: &str) -> &str {
     target.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// The first address of a header: where proxies append, the first is the client's, and the policy
-/// names only headers that callers cannot set.
-fn address(value: &str) -> Option<IpAddr> {
-    let first = value.split(',').next()?.trim();
-    first.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// A CORS preflight (Fetch standard, "CORS-preflight request").

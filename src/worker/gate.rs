@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     api_key::KeyId,
+    client_address::UnreadableAddresses,
     error::Error,
     guard::{Attempts, Backend, Failures, Identity},
     jws::HostCheck,
@@ -78,6 +79,7 @@ pub(super) struct Memory {
     /// What it is being asked.
     pub(super) questions: RefCell<Questions<Vec<DenyKey>, Entries>>,
     noted: RefCell<BoundedMap<KeyId, ()>>,
+    unreadable_addresses: UnreadableAddresses,
 }
 
 impl Default for Memory {
@@ -97,6 +99,7 @@ impl Default for Memory {
             )),
             questions: RefCell::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
+            unreadable_addresses: UnreadableAddresses::default(),
         }
     }
 }
@@ -116,6 +119,14 @@ impl Gate {
     /// The limit on failed authentication.
     pub(super) fn failures(&self) -> Failures<'_> {
         Failures::new(&self.policy, &self.memory.failures)
+    }
+
+    /// Tells the log, once in a while, that addresses cannot be read.
+    pub(super) fn note_address(&self, facts: &facts::Facts<'_>) {
+        let (address, named) = facts.address();
+        if let Some(fault) = self.memory.unreadable_addresses.fault(address, named, clock::now()) {
+            super::fault::report(&fault);
+        }
     }
 
     /// KV, seen through this isolate's memory.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::task::{Desk, Job};
 use crate::api_key::KeyId;
+use crate::client_address::UnreadableAddresses;
 use crate::error::Error;
 use crate::guard::{Attempts, Backend, Identity};
 use crate::js::host::{self, Verdict as SignatureVerdict};
@@ -45,6 +46,7 @@ pub(super) struct Gate {
     entries: Remembered,
     records: Remembered,
     noted: RefCell<BoundedMap<KeyId, ()>>,
+    pub(super) unreadable_addresses: UnreadableAddresses,
 }
 
 impl Gate {
@@ -59,6 +61,7 @@ impl Gate {
             entries: Remembered::default(),
             records: Remembered::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
+            unreadable_addresses: UnreadableAddresses::default(),
         }
     }
 

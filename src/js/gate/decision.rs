@@ -1,6 +1,5 @@
 //! A check, and its decision as the shell gets it.
 
-use core::net::IpAddr;
 use std::rc::Rc;
 
 use serde::ser::SerializeMap as _;
@@ -9,9 +8,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::backend::{Gate, HostBackend};
 use super::config;
 use super::task::{Desk, Outcome};
+use crate::client_address::ClientAddress;
 use crate::error::Error;
 use crate::guard::reply::{self, Fields, Refusal};
 use crate::guard::{Event, Guard, Identity, Request, target_of};
+use crate::policy::Policy;
 
 /// The request as the shell puts it. Absent headers are absent, or empty.
 #[derive(Deserialize)]
@@ -27,7 +28,10 @@ pub(super) struct Asked {
     accept: Option<String>,
     origin: Option<String>,
     requested_method: Option<String>,
+    /// The address, as the application or the socket says it.
     client_ip: Option<String>,
+    /// In place of it, the value of the header that the policy names.
+    client_ip_header: Option<String>,
 }
 
 impl Asked {
@@ -43,9 +47,12 @@ impl Asked {
             && present(&self.requested_method).is_some()
     }
 
-    /// Without a zone (`fe80::1%eth0`), which is this machine's own name for a network.
-    fn client_ip(&self) -> Option<IpAddr> {
-        self.client_ip.as_deref()?.trim().split('%').next()?.parse().ok()
+    /// What is known of the client's address, and which option says it.
+    fn address(&self, policy: &Policy) -> (ClientAddress, &'static str) {
+        match self.client_ip_header.as_deref() {
+            Some(value) => (policy.client_ip_header.read(Some(value)), "client_ip_header"),
+            None => (ClientAddress::of_one(self.client_ip.as_deref()), "clientIp"),
+        }
     }
 }
 
@@ -62,6 +69,9 @@ struct Answer<'a> {
     outcome: Verdict<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event<'a>>,
+    /// What else the log is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -127,6 +137,8 @@ fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::
 pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outcome {
     let policy = &gate.policy;
     let target = if asked.url.starts_with('/') { asked.url.clone() } else { target_of(&asked.url) };
+    let (address, named) = asked.address(policy);
+    let fault = gate.unreadable_addresses.fault(address, named, desk.now());
     let request = Request {
         method: &asked.method,
         path: &target,
@@ -135,7 +147,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
         url: Some(&asked.url),
         api_key: present(&asked.api_key),
         cookie: present(&asked.cookie),
-        client_ip: asked.client_ip(),
+        client_ip: address.known(),
         preflight: asked.is_preflight(),
     };
     let backend = HostBackend::new(&gate, &desk);
@@ -163,7 +175,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
             (fields, refused)
         }
     };
-    let answer = Answer { route: &decision.route, headers, outcome, event };
+    let answer = Answer { route: &decision.route, headers, outcome, event, fault };
     let claims = match &decision.outcome {
         Ok(Identity::Token(token)) => {
             // It was parsed as UTF-8 before it was verified.

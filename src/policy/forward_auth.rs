@@ -1,0 +1,134 @@
+//! Where addresses are read, and how other proxies ask: `client_ip_header`, `trusted_hops`, `forward_auth`.
+
+use core::num::NonZeroU8;
+
+use super::{
+    check::{config, token},
+    document::Document,
+};
+use crate::{client_address::ClientIpHeader, error::Error};
+
+/// How other proxies ask about their requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardAuth {
+    /// The header that holds the caller's address, since the platform sees only the proxy that asks. Defaults to that
+    /// of the policy.
+    pub client_ip_header: ClientIpHeader,
+}
+
+/// The header, as set for the requests that come to the gate itself.
+pub(super) fn client_ip_header(document: &Document) -> Result<ClientIpHeader, Error> {
+    let named = document.client_ip_header.as_deref();
+    let name = token("client_ip_header", named.unwrap_or("CF-Connecting-IP"))?;
+    if named.is_none() && document.trusted_hops.is_some() {
+        return Err(config("trusted_hops", "expected client_ip_header beside it"));
+    }
+    Ok(ClientIpHeader { name, trusted_hops: hops("trusted_hops", document.trusted_hops)? })
+}
+
+/// The section.
+pub(super) fn forward_auth(document: &Document) -> Result<ForwardAuth, Error> {
+    let section = &document.forward_auth;
+    let own = client_ip_header(document)?;
+    let given = hops("forward_auth.trusted_hops", section.trusted_hops)?;
+    let client_ip_header = match section.client_ip_header.as_deref() {
+        Some(name) => ClientIpHeader {
+            name: token("forward_auth.client_ip_header", name)?,
+            trusted_hops: given,
+        },
+        None if given.is_some() && document.client_ip_header.is_none() => {
+            return Err(config("forward_auth.trusted_hops", "expected client_ip_header beside it"));
+        }
+        None => ClientIpHeader { trusted_hops: given.or(own.trusted_hops), ..own },
+    };
+    Ok(ForwardAuth { client_ip_header })
+}
+
+/// A list is never longer than the proxies that a request goes through; 32 is more than anybody has.
+fn hops(path: &str, given: Option<u8>) -> Result<Option<NonZeroU8>, Error> {
+    match given {
+        None => Ok(None),
+        Some(count @ 1..=32) => Ok(NonZeroU8::new(count)),
+        Some(_) => Err(config(path, "expected 1 to 32")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Policy, Secrets};
+    use super::*;
+    use crate::secret::Secret;
+
+    struct Named;
+
+    impl Secrets for Named {
+        fn secret(&self, name: &str) -> Option<Secret> {
+            (name == "SECRET").then(|| Secret::new(vec![7; 32]))
+        }
+    }
+
+    fn read(json: &str) -> Result<Policy, Error> {
+        Policy::from_json(json, &Named)
+    }
+
+    #[track_caller]
+    fn refused(json: &str, message: &str) {
+        assert_eq!(read(json).unwrap_err().to_string(), message, "{json}");
+    }
+
+    fn header(name: &str, hops: Option<u8>) -> ClientIpHeader {
+        ClientIpHeader { name: name.to_owned(), trusted_hops: hops.and_then(NonZeroU8::new) }
+    }
+
+    #[test]
+    fn hops_count_in_the_header_that_they_stand_beside() {
+        for (json, own, of_proxies) in [
+            (r"{}", header("CF-Connecting-IP", None), header("CF-Connecting-IP", None)),
+            (
+                r#"{"client_ip_header": "X-A", "trusted_hops": 2}"#,
+                header("X-A", Some(2)),
+                header("X-A", Some(2)),
+            ),
+            (
+                r#"{"client_ip_header": "X-A", "trusted_hops": 2, "forward_auth": {"trusted_hops": 3}}"#,
+                header("X-A", Some(2)),
+                header("X-A", Some(3)),
+            ),
+            (
+                r#"{"client_ip_header": "X-A", "trusted_hops": 2, "forward_auth": {"client_ip_header": "X-B"}}"#,
+                header("X-A", Some(2)),
+                header("X-B", None),
+            ),
+            (
+                r#"{"forward_auth": {"client_ip_header": "X-B", "trusted_hops": 1}}"#,
+                header("CF-Connecting-IP", None),
+                header("X-B", Some(1)),
+            ),
+        ] {
+            let policy = read(json).unwrap();
+            assert_eq!(policy.client_ip_header, own, "{json}");
+            assert_eq!(policy.forward_auth.client_ip_header, of_proxies, "{json}");
+        }
+    }
+
+    #[test]
+    fn hops_that_count_nothing_are_refused() {
+        for hops in [0, 33, 255] {
+            refused(
+                &format!(r#"{{"client_ip_header": "X-A", "trusted_hops": {hops}}}"#),
+                "trusted_hops: expected 1 to 32",
+            );
+            refused(
+                &format!(
+                    r#"{{"forward_auth": {{"client_ip_header": "X-A", "trusted_hops": {hops}}}}}"#
+                ),
+                "forward_auth.trusted_hops: expected 1 to 32",
+            );
+        }
+        refused(r#"{"trusted_hops": 1}"#, "trusted_hops: expected client_ip_header beside it");
+        refused(
+            r#"{"forward_auth": {"trusted_hops": 1}}"#,
+            "forward_auth.trusted_hops: expected client_ip_header beside it",
+        );
+    }
+}
