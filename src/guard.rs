@@ -378,6 +378,12 @@ impl<'a, B: Backend> Guard<'a, B> {
         }
         let invalid = |problem: &str| Error::InvalidProof { problem: problem.to_owned() };
         let proof = request.dpop.ok_or_else(|| invalid("the DPoP header is missing"))?;
+        // Otherwise the refusal would say that the proof is about another URL.
+        let url = request.url.ok_or_else(|| {
+            invalid(
+                "the URL of the request is not known; in forward-auth, forward_auth.origin says it",
+            )
+        })?;
         let rules = ProofRules::default();
         let proof = UntrustedProof::parse(proof, &rules, &confirmation)?;
         let mut step = proof.verify()?;
@@ -394,12 +400,7 @@ impl<'a, B: Backend> Guard<'a, B> {
                 }
             }
         };
-        let about = ProofRequest {
-            method: request.method,
-            url: request.url.unwrap_or_default(),
-            access_token: token,
-            nonces: &[],
-        };
+        let about = ProofRequest { method: request.method, url, access_token: token, nonces: &[] };
         signed.check(&rules, &about, now.to_unix_time()).map(Some)
     }
 

@@ -584,7 +584,7 @@ impl Policy {
             auth_prefix: auth_prefix(document.auth_prefix.as_deref())?,
             cookie: document.cookie.as_deref().map(|name| token("cookie", name)).transpose()?,
             client_ip_header: client_ip_header(&document)?,
-            forward_auth: forward_auth(&document)?,
+            forward_auth: forward_auth(&document, verifier.as_ref())?,
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,

@@ -2020,6 +2020,11 @@ fn a_proof_is_about_the_request_and_is_checked_after_the_token() {
     };
     assert_eq!(
         check(&policy, &Stores::default(), &nameless).outcome.unwrap_err().to_string(),
+        "DPoP proof: the URL of the request is not known; in forward-auth, forward_auth.origin says it"
+    );
+    let pathlike = Request { url: Some("/v1/posts"), ..nameless };
+    assert_eq!(
+        check(&policy, &Stores::default(), &pathlike).outcome.unwrap_err().to_string(),
         "DPoP proof: the URL of the request cannot be compared"
     );
     let two = format!("DPoP {token}, Bearer {token}");

@@ -43,7 +43,11 @@ fn full() -> Value {
         "max_token_length": 4096,
         "client_ip_header": "X-Real-IP",
         "trusted_hops": 1,
-        "forward_auth": {"client_ip_header": "X-Forwarded-For", "trusted_hops": 2},
+        "forward_auth": {
+            "client_ip_header": "X-Forwarded-For",
+            "trusted_hops": 2,
+            "origin": "https://api.example.com",
+        },
         "legacy_headers": true,
         "log": "all",
         "path_case": "insensitive",
@@ -193,6 +197,7 @@ fn every_field_is_read_as_it_is_written() {
     assert_eq!(policy.cookie.as_deref(), Some("__Host-session"));
     assert_eq!(policy.client_ip_header, header("X-Real-IP", 1));
     assert_eq!(policy.forward_auth.client_ip_header, header("X-Forwarded-For", 2));
+    assert_eq!(policy.forward_auth.origin.as_deref(), Some("https://api.example.com"));
     assert!(policy.legacy_headers);
     assert_eq!(policy.log, Log::All);
     assert!(policy.admin.is_some());
@@ -281,6 +286,7 @@ fn the_defaults_are_pinned() {
     assert_eq!(policy.cookie, None);
     assert_eq!(policy.client_ip_header, header("CF-Connecting-IP", 0));
     assert_eq!(policy.forward_auth.client_ip_header, header("CF-Connecting-IP", 0));
+    assert_eq!(policy.forward_auth.origin, None);
     assert!(!policy.legacy_headers);
     assert_eq!(policy.log, Log::Refusals);
     assert!(policy.admin.is_none());
@@ -392,8 +398,8 @@ fn unknown_fields_are_refused_at_every_level() {
         (
             "/forward_auth/colour",
             json!(1),
-            "forward_auth.colour: is not a known field, expected client_ip_header or \
-             trusted_hops",
+            "forward_auth.colour: is not a known field, expected one of client_ip_header, \
+             trusted_hops, origin",
         ),
         (
             "/issuers/1/colour",

@@ -71,9 +71,17 @@ object!(Document, refused {
 pub(super) struct ForwardAuthDocument {
     pub(super) client_ip_header: Option<String>,
     pub(super) trusted_hops: Option<u8>,
+    pub(super) origin: Option<String>,
 }
 
-object!(ForwardAuthDocument, refused { client_ip_header = None, trusted_hops = None });
+object!(ForwardAuthDocument, refused { client_ip_header = None, trusted_hops = None, origin = None });
+
+impl ForwardAuthDocument {
+    /// Whether the policy says anything of it, so that it is in use.
+    pub(super) const fn is_given(&self) -> bool {
+        self.client_ip_header.is_some() || self.trusted_hops.is_some() || self.origin.is_some()
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct IssuerDocument {

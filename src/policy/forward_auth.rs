@@ -6,7 +6,12 @@ use super::{
     check::{config, token},
     document::Document,
 };
-use crate::{client_address::ClientIpHeader, error::Error};
+use crate::{
+    client_address::ClientIpHeader,
+    dpop::{self, Binding},
+    error::Error,
+    verifier::Verifier,
+};
 
 /// How other proxies ask about their requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,9 @@ pub struct ForwardAuth {
     /// The header that holds the caller's address, since the platform sees only the proxy that asks. Defaults to that
     /// of the policy.
     pub client_ip_header: ClientIpHeader,
+    /// Scheme and host by which callers know the API, such as `https://api.example.com`: what a proof of possession has
+    /// to be about. `None`: no proof holds, since all that a header says of it may be the caller's own word.
+    pub origin: Option<String>,
 }
 
 /// The header, as set for the requests that come to the gate itself.
@@ -26,9 +34,16 @@ pub(super) fn client_ip_header(document: &Document) -> Result<ClientIpHeader, Er
     Ok(ClientIpHeader { name, trusted_hops: hops("trusted_hops", document.trusted_hops)? })
 }
 
-/// The section.
-pub(super) fn forward_auth(document: &Document) -> Result<ForwardAuth, Error> {
+/// The section, of a policy whose verifier is this one.
+pub(super) fn forward_auth(
+    document: &Document,
+    verifier: Option<&Verifier>,
+) -> Result<ForwardAuth, Error> {
     let section = &document.forward_auth;
+    let origin = section.origin.as_deref().map(origin).transpose()?;
+    if section.is_given() && origin.is_none() {
+        no_issuer_wants_proofs(verifier)?;
+    }
     let own = client_ip_header(document)?;
     let given = hops("forward_auth.trusted_hops", section.trusted_hops)?;
     let client_ip_header = match section.client_ip_header.as_deref() {
@@ -41,7 +56,7 @@ pub(super) fn forward_auth(document: &Document) -> Result<ForwardAuth, Error> {
         }
         None => ClientIpHeader { trusted_hops: given.or(own.trusted_hops), ..own },
     };
-    Ok(ForwardAuth { client_ip_header })
+    Ok(ForwardAuth { client_ip_header, origin })
 }
 
 /// A list is never longer than the proxies that a request goes through; 32 is more than anybody has.
@@ -50,6 +65,26 @@ fn hops(path: &str, given: Option<u8>) -> Result<Option<NonZeroU8>, Error> {
         None => Ok(None),
         Some(count @ 1..=32) => Ok(NonZeroU8::new(count)),
         Some(_) => Err(config(path, "expected 1 to 32")),
+    }
+}
+
+/// One spelling, as browsers write it: lower case, no path, no port that the scheme has anyway.
+fn origin(text: &str) -> Result<String, Error> {
+    if dpop::normalize(text) == Some(format!("{text}/")) {
+        return Ok(text.to_owned());
+    }
+    Err(config("forward_auth.origin", "expected an origin like https://api.example.com"))
+}
+
+/// Without an origin every token of such an issuer would be refused, for a reason that is known already.
+fn no_issuer_wants_proofs(verifier: Option<&Verifier>) -> Result<(), Error> {
+    let issuers = verifier.iter().flat_map(|known| known.issuers());
+    match issuers.enumerate().find(|(_, known)| known.rules.binding == Binding::Required) {
+        Some((index, _)) => Err(config(
+            "forward_auth.origin",
+            &format!("expected an origin, for issuers[{index}].dpop is required"),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -130,5 +165,51 @@ mod tests {
             r#"{"forward_auth": {"trusted_hops": 1}}"#,
             "forward_auth.trusted_hops: expected client_ip_header beside it",
         );
+    }
+
+    #[test]
+    fn an_origin_has_one_spelling() {
+        for origin in ["https://api.example.com", "http://10.0.0.1:8080", "https://[2001:db8::1]"] {
+            let policy = read(&format!(r#"{{"forward_auth": {{"origin": "{origin}"}}}}"#)).unwrap();
+            assert_eq!(policy.forward_auth.origin.as_deref(), Some(origin));
+        }
+        for origin in [
+            "",
+            "api.example.com",
+            "https://",
+            "https://api.example.com/",
+            "https://api.example.com/v1",
+            "https://api.example.com?a",
+            "https://API.example.com",
+            "https://api.example.com:443",
+            "https://user@api.example.com",
+            "ftp://api.example.com",
+            "https://a, https://b",
+        ] {
+            refused(
+                &format!(r#"{{"forward_auth": {{"origin": "{origin}"}}}}"#),
+                "forward_auth.origin: expected an origin like https://api.example.com",
+            );
+        }
+    }
+
+    #[test]
+    fn forward_auth_for_bound_tokens_needs_an_origin() {
+        let policy = |dpop: &str, section: &str| {
+            format!(
+                r#"{{"issuers": [{{"issuer": "i", "audience": ["a"], "secret": "SECRET", "dpop": "{dpop}"}}],
+                     "forward_auth": {{{section}}}}}"#
+            )
+        };
+        let header = r#""client_ip_header": "X-A""#;
+        refused(
+            &policy("required", header),
+            "forward_auth.origin: expected an origin, for issuers[0].dpop is required",
+        );
+        let both = format!(r#"{header}, "origin": "https://api.example.com""#);
+        for json in [policy("required", &both), policy("optional", header), policy("required", "")]
+        {
+            assert!(read(&json).is_ok(), "{json}");
+        }
     }
 }

@@ -33,8 +33,6 @@ impl Headers {
             "X-Original-Method",
             "X-Original-URI",
             "X-Original-URL",
-            "X-Forwarded-Proto",
-            "X-Forwarded-Host",
         ];
         let by_proxy = credentials(policy.forward_auth.client_ip_header.name.as_str());
         Self {
@@ -104,6 +102,8 @@ impl<'a> Facts<'a> {
 
     /// The facts of the request that another proxy asks about (forward-auth).
     ///
+    /// The URL is the policy's word: what a header says of scheme and host may be the client's own.
+    ///
     /// # Errors
     /// [`Error::InvalidRequest`] as [`AskedAbout::request`].
     pub(super) fn of_forwarded(
@@ -120,15 +120,15 @@ impl<'a> Facts<'a> {
             original_uri: next(),
             original_url: next(),
         };
-        let (scheme, host) = (next(), next());
         let (method, target) = asked.request()?;
+        let forward_auth = &policy.forward_auth;
         Ok(Self {
             method,
             target,
-            url: scheme.zip(host).map(|(scheme, host)| format!("{scheme}://{host}{target}").into()),
+            url: forward_auth.origin.as_ref().map(|origin| format!("{origin}{target}").into()),
             credentials: Credentials::of(
                 &mut headers,
-                &policy.forward_auth.client_ip_header,
+                &forward_auth.client_ip_header,
                 policy.cookie.is_some(),
             ),
             address_from: "forward_auth.client_ip_header",

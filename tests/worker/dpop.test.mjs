@@ -30,6 +30,7 @@ before(async () => {
   gate = await start([
     gateWorker({ policy: policy({ issuers: [...example.issuers, ...more] }), secrets: SECRETS }),
     gateWorker({ name: 'other', policy: policy() }),
+    gateWorker({ name: 'front', policy: policy({ forward_auth: { origin: 'https://front.example' } }) }),
     gateWorker({ name: 'first', policy: once }),
     ...shared.map(({ name, worker }) => gateWorker({ name, policy: policy({ dpop: { replays: 'shared' } }), worker })),
     ...shared.map(({ binding }) => binding),
@@ -96,17 +97,38 @@ test('an issuer may want every token bound, or leave that to the service behind'
 });
 
 describe('in forward-auth', () => {
-  const forwarded = (accessToken, proof, more) => ask('DPoP', accessToken, proof, {
-    path: '/auth/verify', headers: [['X-Forwarded-Method', 'GET'], ['X-Forwarded-Uri', '/v1/other?page=2'], ...more],
+  const forwarded = (accessToken, proof, more = [], name = 'front') => ask('DPoP', accessToken, proof, {
+    gate: name, path: '/auth/verify', headers: [['X-Forwarded-Method', 'GET'], ['X-Forwarded-Uri', '/v1/other?page=2'], ...more],
   });
 
-  test('the URL is the one that the other proxy names', async () => {
+  test('the URL is that of the policy\'s origin', async () => {
     const accessToken = await bound('ES256');
     const htu = 'https://front.example/v1/other';
-    const named = [['X-Forwarded-Proto', 'https'], ['X-Forwarded-Host', 'front.example']];
-    assert.equal((await forwarded(accessToken, await proofBy('ES256', accessToken, { htu }), named)).status, 200);
-    refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken), named), 'invalid_dpop_proof');
-    refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken), []), 'invalid_dpop_proof');
+    assert.equal((await forwarded(accessToken, await proofBy('ES256', accessToken, { htu }))).status, 200);
+    refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken)), 'invalid_dpop_proof');
+  });
+
+  test('a client does not choose it', async () => {
+    const accessToken = await bound('ES256');
+    const htu = 'https://evil.example/v1/other';
+    const said = [
+      ['X-Forwarded-Proto', 'https'], ['X-Forwarded-Host', 'evil.example'], ['Forwarded', 'host=evil.example;proto=https'],
+      ['X-Original-Method', 'GET'], ['X-Original-URL', 'https://evil.example/v1/other?page=2'],
+    ];
+    refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken, { htu }), said), 'invalid_dpop_proof');
+    const own = await proofBy('ES256', accessToken, { htu: 'https://front.example/v1/other' });
+    assert.equal((await forwarded(accessToken, own, said)).status, 200);
+  });
+
+  test('without an origin no proof holds, whatever headers say, and the log says why', async () => {
+    const accessToken = await bound('ES256');
+    const from = gate.output.lines.length;
+    for (const htu of ['https://front.example/v1/other', `http://${HOST}/v1/other`]) {
+      const said = [['X-Forwarded-Proto', new URL(htu).protocol.slice(0, -1)], ['X-Forwarded-Host', new URL(htu).host]];
+      refusedAs(await forwarded(accessToken, await proofBy('ES256', accessToken, { htu }), said, 'other'), 'invalid_dpop_proof');
+    }
+    const line = await gate.output.find((one) => one.includes('dpop_proof'), from);
+    assert.match(line, /the URL of the request is not known; in forward-auth, forward_auth\.origin says it/);
   });
 });
 
