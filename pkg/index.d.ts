@@ -528,7 +528,8 @@ export interface Admitted<Claims = Record<string, unknown>> {
   headers: Record<string, string>;
   /**
    * For the request to what is behind: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`. Whatever
-   * begins with `X-Auth-` in the request has to be taken out before, or callers could say who they are.
+   * begins with `X-Auth-` in the request has to be taken out before, or callers could say who they are; so have `X_Auth_…` and
+   * `X.Auth.…`, of which servers make the same name.
    */
   forward: Record<string, string>;
 }
@@ -745,7 +746,9 @@ export interface Gate {
    *
    * The client's address is `clientIp`, else the header that the policy names in `client_ip_header` (in Workers
    * `CF-Connecting-IP` if it names none), else the address of Node's socket. Behind a proxy, say which: callers can write any
-   * header that the proxy does not set.
+   * header that the proxy does not set. Of a list in the header the first address counts, or with the policy's `trusted_hops` the
+   * one so far from the right; `clientIp` is one address. Ports, brackets and zones are read. What cannot be read is no
+   * address, of which the log is told once a minute at most (`event: 'fault'`).
    * @throws {EdgegateError} `ENGINE_FAILED` if the engine trapped meanwhile (the next call gets a new one), `STORE_UNAVAILABLE`
    * if 10,000 checks are waiting already, `INVALID_REQUEST` for what is no request.
    */

@@ -13,6 +13,7 @@ mod event;
 mod failures;
 pub mod forward_auth;
 mod identity;
+pub mod inbound;
 mod limits;
 pub mod reply;
 

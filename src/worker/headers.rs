@@ -3,7 +3,7 @@
 use web_sys::Headers;
 
 use crate::{
-    guard::{Identity, LimitReport, reply},
+    guard::{self, Identity, LimitReport, inbound, reply},
     policy::Policy,
 };
 
@@ -12,16 +12,15 @@ use crate::{
 const PER_CONNECTION: [&str; 4] =
     ["Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization"];
 
-/// Takes out of a request what must not reach the upstream: whatever looks like an identity header, what
-/// could make another proxy drop one, and the credential unless the policy forwards it.
-///
-/// `X_Auth_Subject` goes too: CGI-style servers hand `-` and `_` to the application as the same name.
+/// Takes out of a request what must not reach the upstream: whatever looks like an identity header or says another path,
+/// method, host, scheme or address than was decided on ([`inbound`]), what could make another proxy drop a header, and the
+/// credential unless the policy forwards it.
 pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Result<()> {
-    let identity: Vec<String> = worker::Headers(headers.clone())
+    let kept_back: Vec<String> = worker::Headers(headers.clone())
         .keys()
-        .filter(|name| name.to_ascii_lowercase().replace('_', "-").starts_with("x-auth-"))
+        .filter(|name| inbound::is_kept_back(name, &policy.client_ip_header.name))
         .collect();
-    for name in identity {
+    for name in kept_back {
         headers.delete(&name)?;
     }
     for name in PER_CONNECTION {
@@ -46,6 +45,12 @@ pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Resul
         }
     }
     Ok(())
+}
+
+/// Says by which scheme and host the gate was asked, and by whom.
+pub(super) fn set_forwarded(headers: &Headers, request: &guard::Request<'_>) -> worker::Result<()> {
+    let url = request.url.unwrap_or_default();
+    set(headers, &inbound::forwarded_fields(url, request.client_ip))
 }
 
 /// Sets the identity headers.

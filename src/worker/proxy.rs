@@ -87,6 +87,7 @@ fn outgoing(
 ) -> worker::Result<Request> {
     let own = Headers::new_with_headers(&request.headers())?;
     headers::strip_inbound(&own, policy)?;
+    headers::set_forwarded(&own, &facts.as_request())?;
     headers::set_identity(&own, identity)?;
     let init = RequestInit::new();
     init.set_method(facts.method);
