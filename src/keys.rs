@@ -145,6 +145,13 @@ impl Key {
         &self.material
     }
 
+    /// Whether a token that names both could be meant for either: one `kid`, and an algorithm that both serve.
+    fn is_ambiguous_beside(&self, other: &Self) -> bool {
+        self.kid.is_some()
+            && self.kid == other.kid
+            && self.algorithms.iter().any(|algorithm| other.permits(*algorithm))
+    }
+
     fn symmetric(
         secret: &Secret,
         algorithms: Vec<Algorithm>,
@@ -402,15 +409,28 @@ enum Faulty {
 /// The keys of one issuer.
 pub struct KeySet {
     keys: Vec<Key>,
+    /// Whether some key has a `kid`, or had one before it was left out.
+    named: bool,
 }
 
 impl KeySet {
     /// Takes keys as a set.
     ///
     /// # Errors
-    /// [`Error::RefusedKey`]: no key, more than [`MAX_KEYS`], the same `kid` twice, or secrets beside public
-    /// keys (RFC 8725 §3.1: what verifies one kind must not verify the other).
+    /// [`Error::RefusedKey`]: no key, more than [`MAX_KEYS`], two keys of one `kid` that serve the same algorithm
+    /// (RFC 7517 §4.5: a `kid` may be that of several keys if `kty` or `alg` tells them apart), or secrets beside
+    /// public keys (RFC 8725 §3.1: what verifies one kind must not verify the other).
     pub fn new(keys: Vec<Key>) -> Result<Self, Error> {
+        for (index, key) in keys.iter().enumerate() {
+            if keys.iter().take(index).any(|earlier| key.is_ambiguous_beside(earlier)) {
+                return Err(refused("two keys with the same kid"));
+            }
+        }
+        let named = keys.iter().any(|key| key.kid.is_some());
+        Self::checked(keys, named)
+    }
+
+    fn checked(keys: Vec<Key>, named: bool) -> Result<Self, Error> {
         if keys.is_empty() {
             return Err(refused("no usable key, expected at least one"));
         }
@@ -421,12 +441,7 @@ impl KeySet {
         if symmetric != 0 && symmetric != keys.len() {
             return Err(refused("secrets and public keys in one set"));
         }
-        for (index, key) in keys.iter().enumerate() {
-            if key.kid.is_some() && keys.iter().take(index).any(|earlier| earlier.kid == key.kid) {
-                return Err(refused("two keys with the same kid"));
-            }
-        }
-        Ok(Self { keys })
+        Ok(Self { keys, named })
     }
 
     /// A JWK set (RFC 7517 §5), as JSON text of at most [`MAX_JWKS_LENGTH`] bytes.
@@ -442,14 +457,16 @@ impl KeySet {
 
     /// The JWK set that an issuer publishes: as [`KeySet::from_jwks`], but faulty keys are skipped, as RFC
     /// 7517 §5 recommends. Nobody here can correct them, and one that no verifier can use must not
-    /// take the others out of service. Secrets are faulty here: what is published is none.
+    /// take the others out of service. Secrets are faulty here: what is published is none. So are two different
+    /// keys of one `kid` for the same algorithm; the same key listed twice is one key.
     ///
     /// # Errors
-    /// [`Error::RefusedKey`] if nothing usable is left, or for what [`KeySet::new`] refuses.
+    /// [`Error::RefusedKey`] if nothing usable is left, or for more than [`MAX_KEYS`].
     pub fn from_published_jwks(json: &str) -> Result<Self, Error> {
         let mut keys = read_keys(&jwks_object(json)?, Faulty::Skip)?;
         keys.retain(|key| !key.is_symmetric());
-        Self::new(keys)
+        let named = keys.iter().any(|key| key.kid.is_some());
+        Self::checked(without_ambiguous(keys), named)
     }
 
     /// A JWK set that has been parsed already; see [`Key::from_jwk_value`].
@@ -476,31 +493,28 @@ impl KeySet {
     /// Whether a token with this `kid` can find its key here: by name, or because no key has one.
     #[must_use]
     pub fn answers_to(&self, kid: &str) -> bool {
-        self.keys.iter().any(|key| key.kid() == Some(kid))
-            || self.keys.iter().all(|key| key.kid.is_none())
+        !self.named || self.keys.iter().any(|key| key.kid() == Some(kid))
     }
 
     /// The keys to try for a token.
     ///
-    /// If the token has a `kid`, only the key of that `kid`; but where no key of the set has one (PEM has no
-    /// place for it), any will do. Then, as for a token without `kid`: the keys that serve its `alg`, at
-    /// most [`MAX_CANDIDATES`].
+    /// If the token has a `kid`, only the key of that `kid` that serves its `alg`; but where no key of the set has
+    /// one (PEM has no place for it), any will do. Then, as for a token without `kid`: the keys that serve its
+    /// `alg`, at most [`MAX_CANDIDATES`].
     ///
     /// # Errors
-    /// [`Error::UnknownKey`] if none fits or too many do; [`Error::AlgorithmNotAllowed`] if the key the token
-    /// names does not serve its `alg`.
+    /// [`Error::UnknownKey`] if none fits or too many do; [`Error::AlgorithmNotAllowed`] if no key that the token
+    /// names serves its `alg`.
     pub fn select(&self, header: &Header) -> Result<Candidates<'_>, Error> {
         let algorithm = header.algorithm();
         if let Some(kid) = header.key_id()
-            && self.keys.iter().any(|key| key.kid.is_some())
+            && self.named
         {
+            let mut of_kid = self.keys.iter().filter(|key| key.kid() == Some(kid)).peekable();
+            of_kid.peek().ok_or(Error::UnknownKey)?;
             let key =
-                self.keys.iter().find(|key| key.kid() == Some(kid)).ok_or(Error::UnknownKey)?;
-            return if key.permits(algorithm) {
-                Ok(Candidates::one(key, algorithm))
-            } else {
-                Err(Error::AlgorithmNotAllowed)
-            };
+                of_kid.find(|key| key.permits(algorithm)).ok_or(Error::AlgorithmNotAllowed)?;
+            return Ok(Candidates::one(key, algorithm));
         }
         match self.keys.iter().filter(|key| key.permits(algorithm)).count() {
             1..=MAX_CANDIDATES => Ok(Candidates { keys: self.keys.iter(), algorithm }),
@@ -544,6 +558,19 @@ fn read_keys(object: &serde_json::Map<String, Value>, faulty: Faulty) -> Result<
         }
     }
     Ok(keys)
+}
+
+/// Without the keys that a `kid` does not tell from others: a token that names it could mean either.
+fn without_ambiguous(keys: Vec<Key>) -> Vec<Key> {
+    let clear: Vec<bool> = keys
+        .iter()
+        .map(|key| {
+            !keys
+                .iter()
+                .any(|other| key.thumbprint != other.thumbprint && key.is_ambiguous_beside(other))
+        })
+        .collect();
+    keys.into_iter().zip(clear).filter_map(|(key, clear)| clear.then_some(key)).collect()
 }
 
 /// Shows names and algorithms, not the keys.
@@ -654,6 +681,76 @@ mod tests {
             assert!(KeySet::from_jwks(&jwks).is_err(), "{other}");
             let alone = KeySet::from_published_jwks(&format!(r#"{{"keys":[{other}]}}"#));
             assert_eq!(alone.unwrap_err().to_string(), "no usable key, expected at least one");
+        }
+    }
+
+    /// Another Ed25519 key than [`ED25519`], of the same `kid`.
+    const OTHER_ED25519: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"ed",
+        "x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}"#;
+
+    fn kids(set: &KeySet) -> Vec<Option<&str>> {
+        set.keys().iter().map(Key::kid).collect()
+    }
+
+    /// As PingAM publishes it (keycloak#15616), and RFC 7517 §4.5 permits.
+    #[test]
+    fn keys_of_one_kid_are_told_apart_by_alg_and_kty() {
+        let [rs256, rs384, rs512] =
+            ["RS256", "RS384", "RS512"].map(|alg| rsa(&format!(r#","kid":"ec","alg":"{alg}""#)));
+        let jwks = format!(r#"{{"keys":[{rs256},{EC},{rs384},{rs512},{ED25519}]}}"#);
+        for set in [KeySet::from_jwks(&jwks), KeySet::from_published_jwks(&jwks)] {
+            let set = set.unwrap();
+            assert_eq!(set.keys().len(), 5);
+            for alg in ["RS256", "RS384", "RS512", "ES256"] {
+                let header = header(&format!(r#"{{"alg":"{alg}","kid":"ec"}}"#));
+                let chosen: Vec<_> = set.select(&header).unwrap().collect();
+                let [key] = chosen.as_slice() else { panic!("{alg}: {chosen:?}") };
+                assert!(key.permits(header.algorithm()), "{alg}");
+            }
+            for (alg, kid, error) in [
+                ("PS256", "ec", Error::AlgorithmNotAllowed),
+                ("RS256", "ed", Error::AlgorithmNotAllowed),
+                ("RS256", "x", Error::UnknownKey),
+            ] {
+                let header = format!(r#"{{"alg":"{alg}","kid":"{kid}"}}"#);
+                assert_eq!(select(&set, &header), Err(error), "{header}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kid_that_two_published_keys_have_for_one_alg_costs_only_those_keys() {
+        let rs256 = rsa(r#","kid":"ed","alg":"RS256""#);
+        let jwks = format!(r#"{{"keys":[{ED25519},{EC},{OTHER_ED25519},{rs256}]}}"#);
+        refused_set(&jwks, "two keys with the same kid");
+        let set = KeySet::from_published_jwks(&jwks).unwrap();
+        assert_eq!(kids(&set), [Some("ec"), Some("ed")]);
+        assert_eq!(select(&set, r#"{"alg":"ES256","kid":"ec"}"#), Ok(vec![Some("ec")]));
+        assert_eq!(select(&set, r#"{"alg":"RS256","kid":"ed"}"#), Ok(vec![Some("ed")]));
+        assert_eq!(select(&set, r#"{"alg":"EdDSA","kid":"ed"}"#), Err(Error::AlgorithmNotAllowed));
+        let alone =
+            KeySet::from_published_jwks(&format!(r#"{{"keys":[{ED25519},{OTHER_ED25519}]}}"#));
+        assert_eq!(alone.unwrap_err().to_string(), "no usable key, expected at least one");
+    }
+
+    #[test]
+    fn a_token_that_names_an_ambiguous_kid_is_not_tried_with_keys_that_have_none() {
+        let nameless = EC.replace(r#""kid":"ec","#, "");
+        let jwks = format!(r#"{{"keys":[{ED25519},{OTHER_ED25519},{nameless}]}}"#);
+        let set = KeySet::from_published_jwks(&jwks).unwrap();
+        assert_eq!(kids(&set), [None]);
+        assert!(!set.answers_to("ed"));
+        assert_eq!(select(&set, r#"{"alg":"ES256","kid":"ed"}"#), Err(Error::UnknownKey));
+        assert_eq!(select(&set, r#"{"alg":"ES256"}"#), Ok(vec![None]));
+    }
+
+    #[test]
+    fn a_published_key_that_is_listed_twice_is_one_key() {
+        let any = rsa(r#","kid":"a""#);
+        let rs256 = rsa(r#","kid":"a","alg":"RS256""#);
+        for jwks in [format!("{EC},{EC}"), format!("{any},{rs256},{EC}")] {
+            let set = KeySet::from_published_jwks(&format!(r#"{{"keys":[{jwks}]}}"#)).unwrap();
+            assert_eq!(select(&set, r#"{"alg":"ES256","kid":"ec"}"#), Ok(vec![Some("ec")]));
         }
     }
 
