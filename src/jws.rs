@@ -502,6 +502,18 @@ impl<'a> HostCheck<'a> {
             self.token.advance(self.rest)
         }
     }
+
+    /// Takes note that the host cannot use the key. If other keys are candidates, the next step tries them: one
+    /// odd key of a set must not take the others out of use.
+    ///
+    /// # Errors
+    /// `fault` if no candidate is left.
+    pub fn pass_over(self, fault: Error) -> Result<Step<'a>, Error> {
+        match self.rest.clone().next() {
+            Some(_) => self.token.advance(self.rest),
+            None => Err(fault),
+        }
+    }
 }
 
 /// A token whose signature the host is checking. Nothing of it is verified yet, or to be seen.
@@ -814,6 +826,25 @@ mod tests {
             step = check.conclude(false);
         }
         assert_eq!((asked, step.unwrap_err()), (2, Error::BadSignature));
+    }
+
+    #[test]
+    fn a_key_that_the_host_cannot_use_costs_only_that_key() {
+        let token = es256(r#"{"alg":"ES256"}"#);
+        let set = KeySet::new(vec![ec("odd"), ec("good")]).unwrap();
+        let fault = || Error::UnknownKey;
+        let ask = || match parse(&token).unwrap().verify_with_set(&set).unwrap() {
+            Step::NeedsHost(check) => check,
+            Step::Verified(_) => panic!("nobody has checked it"),
+        };
+        let next = || match ask().pass_over(fault()).unwrap() {
+            Step::NeedsHost(check) => check,
+            Step::Verified(_) => panic!("nobody has checked it"),
+        };
+        let Step::Verified(jws) = next().conclude(true).unwrap() else { panic!() };
+        assert_eq!(jws.key_id(), Some("good"));
+        assert_eq!(next().conclude(false).unwrap_err(), Error::BadSignature);
+        assert_eq!(next().pass_over(fault()).unwrap_err(), fault());
     }
 
     #[test]

@@ -265,6 +265,15 @@ impl<'a> HostCheck<'a> {
         let Self { check, outline, issuer } = self;
         check.conclude(holds).map(|step| Step::new(step, outline, issuer))
     }
+
+    /// Takes note that the host cannot use the key; see [`jws::HostCheck::pass_over`].
+    ///
+    /// # Errors
+    /// `fault` if no other key is left to try.
+    pub fn pass_over(self, fault: Error) -> Result<Step<'a>, Error> {
+        let Self { check, outline, issuer } = self;
+        check.pass_over(fault).map(|step| Step::new(step, outline, issuer))
+    }
 }
 
 /// A token whose signature the host is checking: [`jws::Suspended`].

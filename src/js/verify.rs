@@ -156,13 +156,16 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
             match step {
                 Step::Verified(signed) => return accept(signed, now, fresh_until),
                 Step::NeedsHost(check) => {
-                    let verdict = host::ask(check.task(), &issuer.rules.issuer)?;
-                    if verdict == Verdict::Pending {
-                        let ticket = running.waiting.keep(check.suspend(), place, now, fresh_until);
-                        exchange::leave_time(Slot::ValidFrom, i64::from(ticket));
-                        return Ok(Status::Pending);
-                    }
-                    step = check.conclude(verdict == Verdict::Holds)?;
+                    step = match host::ask(check.task(), &issuer.rules.issuer) {
+                        Ok(Verdict::Pending) => {
+                            let token = check.suspend();
+                            let ticket = running.waiting.keep(token, place, now, fresh_until);
+                            exchange::leave_time(Slot::ValidFrom, i64::from(ticket));
+                            return Ok(Status::Pending);
+                        }
+                        Ok(verdict) => check.conclude(verdict == Verdict::Holds)?,
+                        Err(fault) => check.pass_over(fault)?,
+                    };
                 }
             }
         }
@@ -227,10 +230,8 @@ pub(super) fn keys_fetched(
                     .map(|_| ())
                     .ok_or_else(|| "304 without any keys to keep".to_owned()),
                 Some(jwks) => {
-                    let keys = KeySet::from_jwks(&jwks).map_err(|fault| fault.to_string())?;
-                    if keys.is_symmetric() {
-                        return Err("a published key set holds secrets".to_owned());
-                    }
+                    let keys =
+                        KeySet::from_published_jwks(&jwks).map_err(|fault| fault.to_string())?;
                     remote.fetched(keys, etag, cache_control.as_deref(), now);
                     Ok(())
                 }
@@ -272,11 +273,11 @@ pub(super) fn verify_jws(handle: usize, token: &str) -> Result<Status, Error> {
                     return Ok(Status::Done);
                 }
                 jws::Step::NeedsHost(check) => {
-                    let verdict = host::ask(&check, "verifyJws")?;
-                    if verdict == Verdict::Pending {
-                        return Ok(Status::Pending);
-                    }
-                    step = check.conclude(verdict == Verdict::Holds)?;
+                    step = match host::ask(&check, "verifyJws") {
+                        Ok(Verdict::Pending) => return Ok(Status::Pending),
+                        Ok(verdict) => check.conclude(verdict == Verdict::Holds)?,
+                        Err(fault) => check.pass_over(fault)?,
+                    };
                 }
             }
         }

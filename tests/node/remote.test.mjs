@@ -2,11 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { EdgegateError, createVerifier } from '../../pkg/wasm/node.js';
-import { CLAIMS, ISSUER, NOW, options, refusalOf, refusalOfPromise, signAsymmetric } from './support.mjs';
+import { bind } from '../../pkg/lib/index.js';
+import { webPlatform } from '../../pkg/lib/web-platform.js';
+import { EdgegateError, createGate, createVerifier } from '../../pkg/wasm/node.js';
+import { AUDIENCE, CLAIMS, ISSUER, NOW, options, refusalOf, refusalOfPromise, signAsymmetric, signHmac } from './support.mjs';
+
+const module = new WebAssembly.Module(readFileSync(new URL('../../pkg/wasm/edgegate_bg.wasm', import.meta.url)));
+const web = bind(webPlatform({ load: () => module }));
 
 const pairs = new Map(['a', 'b', 'c'].map((kid) => [kid, generateKeyPairSync('ec', { namedCurve: 'P-256' })]));
 const jwksOf = (...kids) => JSON.stringify({ keys: kids.map((kid) => ({ ...pairs.get(kid).publicKey.export({ format: 'jwk' }), kid })) });
@@ -166,7 +172,7 @@ test('what is no key set is refused, and so are published secrets', async () => 
   const bodies = {
     '{"keys":[]}': 'no usable key, expected at least one',
     '<html>': 'JWKS: not a JSON object',
-    '{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}': 'a published key set holds secrets',
+    '{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}': 'no usable key, expected at least one',
     '{"keys":[],"keys":[]}': 'JWKS: a member name occurs twice',
   };
   for (const [body, problem] of Object.entries(bodies)) {
@@ -180,6 +186,79 @@ test('what is no key set is refused, and so are published secrets', async () => 
   answer = serve('', {}, 304);
   assert.deepEqual(await refusalOfPromise(remote().verifier.verify(sign('a')), EdgegateError), unavailable('304 without any keys to keep'));
 });
+
+/** What issuers have published beside the keys that they sign with. */
+const ODD_KEYS = {
+  'RSA of 1024 bits': generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' }),
+  'a coordinate that is cut short': { ...pairs.get('b').publicKey.export({ format: 'jwk' }), kid: 'b', x: 'AA' },
+  'a point off its curve': { ...pairs.get('b').publicKey.export({ format: 'jwk' }), kid: 'b', x: pairs.get('c').publicKey.export({ format: 'jwk' }).x },
+  'such a point without a name': { ...pairs.get('b').publicKey.export({ format: 'jwk' }), x: pairs.get('c').publicKey.export({ format: 'jwk' }).x },
+  'a padded exponent': { kty: 'RSA', kid: 'b', n: 'AQAB', e: 'AQAB=' },
+  'alg that is null': { ...pairs.get('b').publicKey.export({ format: 'jwk' }), alg: null },
+  'kid that is a number': { ...pairs.get('b').publicKey.export({ format: 'jwk' }), kid: 7 },
+  'a private key': { ...pairs.get('b').privateKey.export({ format: 'jwk' }), kid: 'b' },
+  'a secret': { kty: 'oct', kid: 'b', alg: 'HS256', k: 'A'.repeat(43) },
+  'nothing': null,
+};
+
+/** Verifiers and gates of the server's keys, for which one rule holds. */
+const READERS = {
+  createVerifier: (algorithms = ['ES256']) => {
+    const { verifier } = remote({ algorithms, cache: false });
+    return (token) => verifier.verify(token).then(({ keyId }) => keyId, ({ code }) => code);
+  },
+  createGate: (algorithms = ['ES256']) => {
+    const gate = createGate({ issuers: [{ issuer: ISSUER, audience: [AUDIENCE], algorithms, jwks_uri: `${origin}/jwks` }] }, { now: () => NOW });
+    return async (token) => {
+      const decision = await gate.check({ method: 'GET', url: '/', headers: { authorization: `Bearer ${token}` } });
+      return decision.ok ? decision.identity.keyId : decision.code;
+    };
+  },
+  'createVerifier on the web': (algorithms = ['ES256']) => {
+    const verifier = web.createVerifier(options({ key: undefined, algorithms, jwksUri: `${origin}/jwks`, now: () => NOW, cache: false }));
+    return (token) => verifier.verify(token).then(({ keyId }) => keyId, ({ code }) => code);
+  },
+};
+
+for (const [reader, make] of Object.entries(READERS)) {
+  for (const [what, odd] of Object.entries(ODD_KEYS)) {
+    test(`${reader}: ${what} beside a healthy key costs that key only`, async () => {
+      const healthy = { ...pairs.get('a').publicKey.export({ format: 'jwk' }), kid: 'a' };
+      answer = serve(JSON.stringify({ keys: [odd, healthy] }));
+      const read = make();
+      assert.equal(await read(sign('a')), 'a');
+      // A token without a name for its key is tried with those that can be used.
+      assert.equal(await read(sign('a', {}, {})), 'a');
+      assert.notEqual(await read(sign('b')), 'b');
+    });
+  }
+
+  test(`${reader}: a published secret verifies nothing`, async () => {
+    const secret = Buffer.alloc(32, 7);
+    const jwk = { kty: 'oct', kid: 's', alg: 'HS256', k: secret.toString('base64url') };
+    answer = serve(JSON.stringify({ keys: [jwk, { ...pairs.get('a').publicKey.export({ format: 'jwk' }), kid: 'a' }] }));
+    const token = signHmac({ ...CLAIMS }, { secret, header: { kid: 's' } });
+    assert.equal(await make()(token), 'INVALID_TOKEN');
+  });
+
+  test(`${reader}: one kid for several algorithms is one key for each`, async () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const jwk = (pair, rest) => ({ ...pair.publicKey.export({ format: 'jwk' }), ...rest });
+    answer = serve(JSON.stringify({ keys: [
+      ...['RS256', 'RS384', 'RS512'].map((alg) => jwk(rsa, { kid: 'a', alg })),
+      jwk(pairs.get('a'), { kid: 'a' }),
+      jwk(other, { kid: 'twice', alg: 'RS256' }), jwk(rsa, { kid: 'twice', alg: 'RS256' }),
+    ] }));
+    const read = make(['RS256', 'RS384', 'RS512', 'ES256']);
+    const signed = (pair, alg, kid) => signAsymmetric({ ...CLAIMS }, { key: pair.privateKey, alg, header: { kid } });
+    for (const alg of ['RS256', 'RS384', 'RS512']) assert.equal(await read(signed(rsa, alg, 'a')), 'a', alg);
+    assert.equal(await read(signed(pairs.get('a'), 'ES256', 'a')), 'a');
+    assert.equal(await read(signed(other, 'RS256', 'a')), 'INVALID_TOKEN');
+    // Which of two keys is meant nobody can say, and neither is taken.
+    for (const pair of [rsa, other]) assert.equal(await read(signed(pair, 'RS256', 'twice')), 'INVALID_TOKEN');
+  });
+}
 
 test('verifySync says that keys are yet to come, and goes on with older ones while it has new ones fetched', async () => {
   const { clock, verifier } = remote({ cache: false });
