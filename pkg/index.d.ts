@@ -767,8 +767,8 @@ export interface Gate {
  * The gate of the Worker in this process: the same policy, the same decisions. Make one and keep it. In Workers import it from
  * `edgegate/gate`.
  *
- * The policy is the object of `[vars.POLICY]`, or its JSON. What is the Worker's alone is not looked at: `upstream`,
- * `forward_credential`, `auth_prefix`, `forward_auth`, `admin` (whose secret has to be there all the same).
+ * The policy is the object of `[vars.POLICY]`, or its JSON, in which no name may stand twice. What is the Worker's alone is not looked
+ * at: `upstream`, `forward_credential`, `auth_prefix`, `forward_auth`, `admin` (whose secret has to be there all the same).
  * Limits with `store = "memory"` and those of failed authentication are counted in this process, and begin anew when the engine
  * had to be replaced.
  * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault, such as `issuers[1].audience` or `stores.counters`. In

@@ -5,7 +5,8 @@
 //! of names and one for each type of field. An object is an object (derived code also takes a list, its
 //! elements for the fields in their order), and a word a string (not `{"deny": null}`).
 
-use core::fmt;
+use core::{fmt, marker::PhantomData};
+use std::collections::BTreeMap;
 
 use serde::{
     Deserialize, Deserializer,
@@ -72,6 +73,41 @@ pub(crate) fn fill<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     *slot = Some(map.next_value()?);
     Ok(())
 }
+
+/// Values by names that their author chose, each name once: serde's own maps keep the last of two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ByName<T>(pub(crate) BTreeMap<String, T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Values<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Values<T> {
+            type Value = ByName<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut values = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    // Before the value is read: the path of the fault then ends with the name.
+                    if values.contains_key(&name) {
+                        return Err(A::Error::custom(REPEATED_NAME));
+                    }
+                    values.insert(name, map.next_value()?);
+                }
+                Ok(ByName(values))
+            }
+        }
+
+        deserializer.deserialize_map(Values(PhantomData))
+    }
+}
+
+/// What a reader of names that are not known beforehand says of one that comes again; the name is in the path.
+pub(crate) const REPEATED_NAME: &str = "duplicate field of an object";
 
 /// What has to be there.
 pub(crate) fn required<T, E: Error>(slot: Option<T>, name: &'static str) -> Result<T, E> {

@@ -13,6 +13,8 @@ use serde::de::{
 };
 use serde_json::{Deserializer, Map, Number, Value};
 
+use crate::fields::REPEATED_NAME;
+
 pub(crate) use self::outline::{Kind, Outline, Place, strings_of};
 
 /// Why a text is not the object that is wanted.
@@ -138,13 +140,24 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Strict { fault: self.fault })?;
-            if object.insert(name, value).is_some() {
+            // Before the value is read: the path of the fault then ends with the name.
+            if object.contains_key(&name) {
                 *self.fault = Fault::Duplicate;
-                return Err(de::Error::custom("repeated name"));
+                return Err(de::Error::custom(REPEATED_NAME));
             }
+            object.insert(name, members.next_value_seed(Strict { fault: self.fault })?);
         }
         Ok(Value::Object(object))
+    }
+}
+
+/// A value within another document, without repeated names at any depth.
+#[derive(Debug)]
+pub(crate) struct StrictValue(pub(crate) Value);
+
+impl<'de> de::Deserialize<'de> for StrictValue {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Strict { fault: &mut Fault::Syntax }.deserialize(deserializer).map(Self)
     }
 }
 

@@ -1087,6 +1087,14 @@ fn text_that_is_no_policy_is_refused_with_its_place() {
         ("{} {}", "expected JSON: trailing characters at line 1 column 4"),
         (r#"{"log": "all", "log": "none"}"#, "log: is given twice"),
         (
+            r#"{"issuers": [{"issuer": "a", "jwks": {"keys": [{"kid": "a", "kid": "b"}]}}]}"#,
+            "issuers[0].jwks.keys[0].kid: is given twice",
+        ),
+        (
+            r#"{"failed_authentication": {"enabled": true, "enabled": false}}"#,
+            "failed_authentication.enabled: is given twice",
+        ),
+        (
             "{\"log\": \"\u{1}\"}",
             "expected JSON: control character (\\u0000-\\u001F) found while parsing a string at line 1 column 10",
         ),

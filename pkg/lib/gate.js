@@ -28,13 +28,13 @@ export class Gate {
     this.#clock = clock(now);
     this.#log = callable(log, 'log');
     this.#waitUntil = callable(waitUntil, 'waitUntil');
-    const document = documentOf(policy);
+    const { text, document } = documentOf(policy);
     // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
     this.#readsAddress = document.client_ip_header ?? engine.platform.clientIpHeader;
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
     this.#jobs = new Jobs(engine.platform, stores, (fault) => this.#tell({ event: 'fault', at: this.#clock(), ...fault }));
     this.#thing = hold(engine, this, JSON.stringify({
-      policy: JSON.stringify(document),
+      policy: text,
       secrets: secretsOf(document, secrets, engine.platform),
       stores: {
         revocation: stores.revocation !== undefined,
@@ -205,18 +205,17 @@ function callable(value, path) {
   return value;
 }
 
-/** The policy as a plain object. */
+/** The policy as a plain object, and as text for the core: its author's own, so that it is the core that reads it. */
 function documentOf(policy) {
-  let document = policy;
-  if (typeof policy === 'string') {
-    try {
-      document = JSON.parse(policy);
-    } catch {
-      throw configError('', 'the policy is no JSON');
-    }
+  const text = typeof policy === 'string' ? policy : jsonOf(policy, '');
+  let document;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw configError('', 'the policy is no JSON');
   }
   if (typeof document !== 'object' || document === null || Array.isArray(document)) throw configError('', 'expected an object as policy');
-  return JSON.parse(jsonOf(document, ''));
+  return { text, document };
 }
 
 /** The secrets that the policy names, and no others: `secrets` may be a whole environment. */

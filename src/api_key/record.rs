@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{ImportedHash, KeyId, MintedKey};
 use crate::error::Error;
-use crate::fields::object;
+use crate::fields::{ByName, object};
 use crate::strict_json;
 use crate::time::UnixTime;
 
@@ -267,7 +267,7 @@ pub struct NewKey {
     name: String,
     owner: String,
     scopes: Vec<String>,
-    limits: Option<BTreeMap<String, u32>>,
+    limits: Option<ByName<u32>>,
     expires_in_secs: Option<u64>,
     prefix: Option<String>,
     imported_sha256: Option<ImportedHash>,
@@ -298,7 +298,7 @@ impl NewKey {
         check_name("name", &new.name)?;
         check_name("owner", &new.owner)?;
         check_scopes(&new.scopes)?;
-        new.limits.as_ref().map_or(Ok(()), check_limits)?;
+        new.limits().map_or(Ok(()), check_limits)?;
         new.expires_in_secs.map_or(Ok(()), check_lifetime)?;
         if new.prefix.is_some() && new.imported_sha256.is_some() {
             return Err(Error::invalid_field("prefix", "expected none for an imported key"));
@@ -314,8 +314,8 @@ impl NewKey {
 
     /// The limits it overrides, by name.
     #[must_use]
-    pub const fn limits(&self) -> Option<&BTreeMap<String, u32>> {
-        self.limits.as_ref()
+    pub fn limits(&self) -> Option<&BTreeMap<String, u32>> {
+        self.limits.as_ref().map(|limits| &limits.0)
     }
 
     /// The hash, if this is a key of another system: then nothing is minted.
@@ -360,7 +360,7 @@ impl NewKey {
             owner: self.owner,
             prefix: None,
             scopes: self.scopes,
-            limits: self.limits.unwrap_or_default(),
+            limits: self.limits.map(|limits| limits.0).unwrap_or_default(),
             created_at: now,
             sealed_expires_at: None,
             disabled: false,
@@ -380,7 +380,7 @@ pub struct KeyChange {
     name: Option<String>,
     owner: Option<String>,
     scopes: Option<Vec<String>>,
-    limits: Option<Option<BTreeMap<String, u32>>>,
+    limits: Option<Option<ByName<u32>>>,
     expires_in_secs: Option<Option<u64>>,
     disabled: Option<bool>,
 }
@@ -406,7 +406,7 @@ impl KeyChange {
         name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
         owner.as_ref().map_or(Ok(()), |owner| check_name("owner", owner))?;
         scopes.as_ref().map_or(Ok(()), |scopes| check_scopes(scopes))?;
-        limits.as_ref().and_then(Option::as_ref).map_or(Ok(()), check_limits)?;
+        change.limits().map_or(Ok(()), check_limits)?;
         expires_in_secs.flatten().map_or(Ok(()), check_lifetime)?;
         let nothing = name.is_none()
             && owner.is_none()
@@ -432,7 +432,7 @@ impl KeyChange {
     /// The limits it overrides, by name, if it changes them.
     #[must_use]
     pub fn limits(&self) -> Option<&BTreeMap<String, u32>> {
-        self.limits.as_ref().and_then(Option::as_ref)
+        self.limits.as_ref().and_then(Option::as_ref).map(|limits| &limits.0)
     }
 
     /// The record after the change. `expires_in_secs` counts from `now`.
@@ -462,7 +462,10 @@ impl KeyChange {
             name: self.name.unwrap_or(record.name),
             owner: self.owner.unwrap_or(record.owner),
             scopes: self.scopes.unwrap_or(record.scopes),
-            limits: self.limits.map_or(record.limits, Option::unwrap_or_default),
+            limits: match self.limits {
+                None => record.limits,
+                Some(change) => change.map(|limits| limits.0).unwrap_or_default(),
+            },
             disabled: self.disabled.unwrap_or(record.disabled),
             expires_at,
             lifetime_secs,
@@ -724,6 +727,10 @@ mod tests {
         refused_new(
             &named(r#""limits": {"per-caller": 0}"#),
             "limits.per-caller: expected at least 1",
+        );
+        refused_new(
+            &named(r#""limits": {"per-caller": 1, "per-caller": 1000}"#),
+            "limits.per-caller: is given twice",
         );
         refused_new(
             &named(r#""limits": {"Per Caller": 1}"#),

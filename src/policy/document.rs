@@ -16,6 +16,7 @@ use serde::{
 use crate::{
     error::Error,
     fields::{object, words},
+    json::StrictValue,
     rate, strict_json,
 };
 
@@ -89,7 +90,7 @@ pub(super) struct IssuerDocument {
     pub(super) audience: Option<Vec<String>>,
     pub(super) algorithms: Option<Vec<String>>,
     pub(super) secret: Option<String>,
-    pub(super) jwks: Option<serde_json::Value>,
+    pub(super) jwks: Option<StrictValue>,
     pub(super) pem: Option<String>,
     pub(super) jwks_uri: Option<String>,
     pub(super) clock_tolerance_secs: Option<u64>,

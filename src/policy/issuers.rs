@@ -134,7 +134,7 @@ fn issuer_keys(
     }
     let keys = match given {
         (None, Some(jwks), None, None) => KeySource::Fixed(
-            KeySet::from_jwks(&jwks.to_string())
+            KeySet::from_jwks(&jwks.0.to_string())
                 .map_err(|fault| at(&format!("{path}.jwks"), &fault))?,
         ),
         (None, None, Some(pem), None) => {

@@ -380,6 +380,9 @@ describe('is not made of', () => {
   for (const [name, given, rest, expected] of [
     ['no policy', 7, {}, config('expected an object as policy')],
     ['text that is no JSON', '{', {}, config('the policy is no JSON')],
+    ['text that names a member twice', JSON.stringify(policy()).replace(/^\{/, '{"failed_authentication":{"enabled":true,"enabled":false},'), {}, config('is given twice', 'failed_authentication.enabled')],
+    ['text that names a section twice', JSON.stringify(policy()).replace(/^\{/, '{"log":"all","log":"none",'), {}, config('is given twice', 'log')],
+    ['text that names a member of a key twice', JSON.stringify({ issuers: [{ issuer: 'a', algorithms: ['HS256'] }] }).replace('"HS256"]', '"HS256"],"jwks":{"keys":[{"kid":"a","kid":"b"}]}'), {}, config('is given twice', 'issuers[0].jwks.keys[0].kid')],
     ['an unknown option', policy(), { store: 1 }, config('is not a known option, expected one of secrets, stores, now, log, waitUntil', 'store')],
     ['an unknown store', policy(), { stores: { counter: stores.keys } }, config('is not a known option, expected one of revocation, counters, keys, jwks', 'stores.counter')],
     ['a store without methods', policy(), { stores: { ...stores, keys: {} } }, config('expected a store like memoryStore(), get, put, delete, list missing', 'stores.keys')],

@@ -212,6 +212,7 @@ describe('minting', () => {
     'an unknown field': [{ ...good, admin: true }, /^admin: /],
     'an id': [{ ...good, id: '0'.repeat(32) }, /^id: /],
     'a name twice': ['{"name":"a","name":"b","owner":"o","scopes":[]}', /^name: /],
+    'a limit twice': ['{"name":"n","owner":"o","scopes":[],"limits":{"limited":1,"limited":1000}}', /^limits\.limited: is given twice/],
     'a hash that is none': [{ ...good, imported_sha256: 'abc' }, /^imported_sha256: /],
   };
   for (const [what, [body, hint]] of Object.entries(bodies)) {
