@@ -117,8 +117,9 @@ export interface DpopOptions {
   /** The algorithms of proofs. Default: all but HMAC. */
   algorithms?: readonly Algorithm[] | undefined;
   /**
-   * Where it is remembered which proofs have been used, for as long as they are taken. Default: in this process, up to
-   * 200,000 of them, beyond which it fails (one key beyond half of that, if it has more than its share); other processes then do not know of them.
+   * Where it is remembered which proofs have been used, for as long as they are taken, and 30 s longer for other processes whose
+   * clocks are behind. Default: in this process, up to 200,000 of them, beyond which it fails (one key beyond half of that, if it
+   * has more than its share); other processes then do not know of them.
    */
   replay?: ReplayStore | undefined;
 }

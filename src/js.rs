@@ -136,8 +136,8 @@ pub fn verify_jws(handle: usize, length: usize) -> u32 {
 /// Verifies a proof of possession: lines of the key's thumbprint, the method, the URL, the access token, the proof, and
 /// any nonces that are taken. Bit `n` of `algorithms` permits the `n`th of all algorithms.
 ///
-/// `DONE`: the text is the key under which to remember it, `VALID_UNTIL` the time until when. `PENDING` as with
-/// [`verify()`].
+/// `DONE`: the text is the key under which to remember it, `VALID_UNTIL` the time until when; `VALID_FROM` the time until
+/// when a store keeps it that others share, whose clocks may be behind. `PENDING` as with [`verify()`].
 #[wasm_bindgen(js_name = verifyProof)]
 pub fn verify_proof(length: usize, now_millis: f64, max_age: u32, algorithms: u32) -> u32 {
     exchange::run(|| {

@@ -111,11 +111,11 @@ export class Proofs {
       verdicts ??= new Map();
       verdicts.set(job.id, await this.#engine.platform.host.decide(job));
     }
-    const { key, until } = this.#verified();
+    const { key, until, sharedUntil } = this.#verified();
     if (this.#replays !== null) return this.#remember(key, text, until, now);
     let first;
     try {
-      const ttlSecs = Math.max(1, Math.ceil(until - now / 1000));
+      const ttlSecs = Math.max(1, Math.ceil(sharedUntil - now / 1000));
       first = await this.#options.replay.compareAndSet(key, null, '1', { ttlSecs });
     } catch (error) {
       throw storeUnavailable('it failed', error);
@@ -141,7 +141,7 @@ export class Proofs {
   }
 
   #verified() {
-    return { key: this.#engine.text(), until: this.#engine.validUntil };
+    return { key: this.#engine.text(), until: this.#engine.validUntil, sharedUntil: this.#engine.validFrom };
   }
 
   #remember(key, text, until, now) {

@@ -5,6 +5,7 @@ use super::host::{self, Verdict};
 use crate::dpop::{Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof};
 use crate::error::Error;
 use crate::jws::Algorithm;
+use crate::store::replays::CLOCK_DIFFERENCE_SECS;
 use crate::time::UnixMillis;
 
 pub(super) fn verify(
@@ -41,7 +42,9 @@ pub(super) fn verify(
         }
     };
     let verified = signed.check(&rules, &request, now.to_unix_time())?;
-    exchange::leave_time(Slot::ValidUntil, verified.until().as_secs());
+    let until = verified.until();
+    exchange::leave_time(Slot::ValidUntil, until.as_secs());
+    exchange::leave_time(Slot::ValidFrom, until.saturating_add(CLOCK_DIFFERENCE_SECS).as_secs());
     exchange::leave_text(verified.replay_key().storage_name());
     Ok(Status::Done)
 }

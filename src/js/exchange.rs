@@ -39,7 +39,8 @@ pub(super) enum Slot {
     KeyIdLength = 3,
     /// The issuer's index; for calls that make something, the handle.
     Issuer = 4,
-    /// The first second at which the verdict holds; for a token that waits for the host, its ticket.
+    /// The first second at which the verdict holds; for a token that waits for the host, its ticket; for a proof,
+    /// the first second at which a shared store may forget it.
     ValidFrom = 5,
     /// The first second at which it does not hold any more.
     ValidUntil = 6,

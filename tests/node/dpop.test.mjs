@@ -225,7 +225,7 @@ test('what the caller gives wrongly is its own fault', async () => {
 describe('a store remembers for all processes', () => {
   const storeOf = (compareAndSet) => createVerifier(options({ dpop: { replay: { compareAndSet } } }));
 
-  test('with a key that tells nothing and for as long as the proof is taken', async () => {
+  test('with a key that tells nothing and for 30 s longer than the proof is taken', async () => {
     const token = await boundTo('ES256');
     const values = new Map();
     const calls = [];
@@ -240,7 +240,7 @@ describe('a store remembers for all processes', () => {
     assert.equal((await one.verify(token, with_(proof))).claims.sub, CLAIMS.sub);
     assert.deepEqual(await refusalOfPromise(two.verify(token, with_(proof)), EdgegateError), REPLAYED);
     assert.match(calls[0][0], /^dpop\/v1\/[\w-]{43}$/);
-    assert.deepEqual(calls[0].slice(1), [null, '1', { ttlSecs: 41 }]);
+    assert.deepEqual(calls[0].slice(1), [null, '1', { ttlSecs: 71 }]);
     assert.deepEqual(calls[0], calls[1]);
     assert.equal(refusalOf(() => one.verifySync(token, with_(proof)), EdgegateError).code, 'SYNC_UNSUPPORTED');
   });
@@ -252,6 +252,35 @@ describe('a store remembers for all processes', () => {
     const proof = await proofBy('ES256', token);
     assert.equal((await one.verify(token, with_(proof))).claims.sub, CLAIMS.sub);
     assert.deepEqual(await refusalOfPromise(two.verify(token, with_(proof)), EdgegateError), REPLAYED);
+  });
+
+  test('also when the clock of one is behind that of the other', async () => {
+    const token = await boundTo('ES256');
+    const clock = { now: NOW };
+    const replay = memoryStore({ now: () => clock.now });
+    const verifierAt = (behind) => createVerifier(options({ dpop: { replay }, clockTolerance: 60, now: () => clock.now - behind }));
+    const [first, second] = [verifierAt(0), verifierAt(29)];
+    const proof = await proofBy('ES256', token);
+    await first.verify(token, with_(proof));
+    // The first takes it for 60 seconds (and 30 more of a clock that is ahead); the second 29 seconds longer.
+    for (const passed of [1, 88, 90, 115, 118]) {
+      clock.now = NOW + passed;
+      assert.equal((await refusalOfPromise(second.verify(token, with_(proof)), EdgegateError)).code, 'INVALID_TOKEN', `${passed}`);
+    }
+    let kept;
+    const keeping = storeOf(async (_, __, ___, { ttlSecs }) => {
+      kept = ttlSecs;
+      return true;
+    });
+    await keeping.verify(token, with_(await proofBy('ES256', token)));
+    const alone = createVerifier(options({ now: () => clock.now }));
+    clock.now = NOW;
+    const other = await proofBy('ES256', token);
+    await alone.verify(token, with_(other));
+    // So long is a proof good by one clock; a store that is shared keeps it for as much longer as clocks may be apart.
+    let good = 0;
+    while ((await refusalOfPromise(alone.verify(token, with_(other)), EdgegateError)).reason === 'dpop_replayed') clock.now = NOW + (good += 1);
+    assert.equal(kept, good + 30);
   });
 
   test('and without its answer nobody is admitted', async () => {
