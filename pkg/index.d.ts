@@ -491,7 +491,7 @@ export interface GateEvent {
   method?: string;
   /** The path pattern of the route. */
   route?: string;
-  carrier?: 'bearer' | 'basic' | 'api_key_header' | 'cookie';
+  carrier?: 'bearer' | 'dpop' | 'basic' | 'api_key_header' | 'cookie';
   identity?: 'anonymous' | 'jwt' | 'api_key';
   issuer?: string;
   subject?: string;
@@ -500,6 +500,8 @@ export interface GateEvent {
   client?: string;
   /** Store faults that the policy lets pass. */
   faults?: string[];
+  /** Of a fault: the keys of an issuer could not be fetched, and older ones are in use. */
+  stale_keys?: boolean;
   [member: string]: unknown;
 }
 
