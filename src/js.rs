@@ -35,6 +35,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use self::exchange::Status;
 use crate::claims::Claims;
 use crate::error::Error;
+use crate::guard;
 use crate::time::UnixMillis;
 
 /// Makes room for `length` bytes and returns the address at which the next call expects its text.
@@ -89,6 +90,26 @@ pub fn verify(handle: usize, length: usize, now_millis: f64) -> u32 {
 #[wasm_bindgen]
 pub fn resume(handle: usize, ticket: u32) -> u32 {
     exchange::run(|| verify::resume(handle, ticket))
+}
+
+/// The token in an `Authorization` of `length` bytes, for a verifier that stands in the place of a gate.
+///
+/// `DONE`: the token is the text.
+#[wasm_bindgen(js_name = bearerToken)]
+pub fn bearer_token(length: usize) -> u32 {
+    exchange::run(|| {
+        let token = exchange::with_text(length, |authorization| {
+            guard::bearer_token(authorization).map(str::to_owned)
+        })??;
+        exchange::leave_text(token);
+        Ok(Status::Done)
+    })
+}
+
+/// The scopes of a token of `length` bytes that [`verify()`] has taken for that issuer: the text, with spaces between them.
+#[wasm_bindgen(js_name = scopesOf)]
+pub fn scopes_of(handle: usize, issuer: usize, length: usize) -> u32 {
+    exchange::run(|| exchange::with_text(length, |token| verify::scopes_of(handle, issuer, token))?)
 }
 
 /// Takes an answer of the issuer: JSON `{jwks?, etag?, cacheControl?}`, without `jwks` for 304.

@@ -34,7 +34,7 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
 
 function gateOf(gate) {
   if (typeof gate?.check === 'function') return gate;
-  if (typeof gate?.verifySync === 'function') return bearerGate(gate);
+  if (typeof gate?.identify === 'function') return bearerGate(gate);
   throw new TypeError('edgegate: expected a gate of createGate, or a verifier of createVerifier');
 }
 

@@ -17,14 +17,8 @@ const WIRE = {
 export const bearerGate = (verifier) => ({
   async check(request) {
     const { authorization, accept } = factsOf(request);
-    const token = tokenOf(authorization);
-    if (token === undefined) return refusal({ code: 'MISSING_CREDENTIALS', reason: 'missing_credentials', message: 'no credential was given' }, accept);
-    if (token === null) {
-      return refusal({ code: 'MULTIPLE_CREDENTIALS', reason: 'multiple_credentials', message: 'more than one credential was given' }, accept);
-    }
     try {
-      const { claims, issuer, keyId } = await verifier.verify(token);
-      return { ok: true, identity: identityOf(claims, issuer, keyId), route: '', headers: {}, forward: {} };
+      return { ok: true, identity: await verifier.identify(authorization), route: '', headers: {}, forward: {} };
     } catch (error) {
       // What is not the token's fault is the operator's to see.
       if (error?.name !== 'EdgegateError' || !Object.hasOwn(WIRE, error.code) || error.reason === 'trapped') throw error;
@@ -32,27 +26,6 @@ export const bearerGate = (verifier) => ({
     }
   },
 });
-
-/** The bearer's token; `undefined` without one; `null` where two headers came as one, as the core refuses them. */
-function tokenOf(authorization = '') {
-  const [, scheme, rest] = /^(\S*)(?:\s+(.*))?$/s.exec(authorization.trim());
-  if (scheme.toLowerCase() !== 'bearer' || !rest) return undefined;
-  return /,\s*(?:bearer|basic)\s/i.test(rest) ? null : rest;
-}
-
-function identityOf(claims, issuer, keyId) {
-  const identity = { method: 'jwt', issuer, scopes: scopesOf(claims.scope ?? claims.scp), claims };
-  if (claims.sub !== undefined) identity.subject = claims.sub;
-  if (keyId !== undefined) identity.keyId = keyId;
-  if (claims.jti !== undefined) identity.tokenId = claims.jti;
-  return identity;
-}
-
-/** RFC 8693 §4.2, or a list; sorted, each once, as the core has them. */
-function scopesOf(value) {
-  const words = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
-  return [...new Set(words.filter((word) => typeof word === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(word)))].sort();
-}
 
 function refusal({ code, reason, message }, accept) {
   const [status, title, hint] = WIRE[code];

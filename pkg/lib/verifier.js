@@ -77,6 +77,32 @@ export class Verifier {
     return this.verify(token, { dpop });
   }
 
+  /**
+   * Who comes with this `Authorization`, as a gate would say it: for adapters, which take a verifier in place of a gate. What a
+   * credential is and where scopes stand is the engine's to say.
+   */
+  async identify(authorization = '') {
+    if (!this.#engine.isRunning) await this.#engine.ready();
+    if (this.#engine.call('bearerToken', undefined, authorization) !== DONE) throw this.#engine.refusal();
+    const token = this.#engine.text();
+    const { claims, issuer, keyId } = await this.verify(token);
+    const identity = { method: 'jwt', issuer, scopes: await this.#scopesOf(token, issuer), claims };
+    if (claims.sub !== undefined) identity.subject = claims.sub;
+    if (keyId !== undefined) identity.keyId = keyId;
+    if (claims.jti !== undefined) identity.tokenId = claims.jti;
+    return identity;
+  }
+
+  /** Of a token that was verified. */
+  async #scopesOf(token, issuer) {
+    if (!this.#engine.isRunning) await this.#engine.ready();
+    const handle = this.#engine.handle(this.#thing);
+    const place = this.#issuers.indexOf(issuer);
+    if (this.#engine.callIssuer('scopesOf', handle, place, token) !== DONE) throw this.#engine.refusal();
+    const scopes = this.#engine.text();
+    return scopes === '' ? [] : scopes.split(' ');
+  }
+
   /** The result, or the promise of one if something has to be waited for. */
   #verify(token, now) {
     const hit = this.#find(token, now);

@@ -73,25 +73,45 @@ fn from_authorization<'a>(
     policy: &Policy,
     value: &'a str,
 ) -> Result<Option<(Credential<'a>, Carrier)>, Error> {
-    let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value, ""));
+    let Some((carrier, rest)) = scheme_and_value(value)? else { return Ok(None) };
+    let credential = match carrier {
+        Carrier::Bearer => token_or_key(policy, rest),
+        Carrier::Basic => Credential::ApiKey(Cow::Owned(basic_user_name(rest)?)),
+        Carrier::Dpop | Carrier::ApiKeyHeader | Carrier::Cookie => Credential::Token(rest),
+    };
+    Ok(Some((credential, carrier)))
+}
+
+/// The token of `Authorization: Bearer`, for whoever takes nothing else; an empty value stands for no header.
+///
+/// # Errors
+/// [`Error::MissingCredentials`] for anything else, [`Error::MultipleCredentials`] for more than one.
+#[cfg(feature = "js")]
+pub(crate) fn bearer_token(authorization: &str) -> Result<&str, Error> {
+    match scheme_and_value(authorization)? {
+        Some((Carrier::Bearer, token)) => Ok(token),
+        _ => Err(Error::MissingCredentials),
+    }
+}
+
+/// The schemes of `Authorization` that the gate knows.
+const SCHEMES: [(&str, Carrier); 3] =
+    [("bearer", Carrier::Bearer), ("dpop", Carrier::Dpop), ("basic", Carrier::Basic)];
+
+fn known_scheme(name: &str) -> Option<Carrier> {
+    SCHEMES.iter().find(|(scheme, _)| name.eq_ignore_ascii_case(scheme)).map(|(_, known)| *known)
+}
+
+/// What comes by a scheme that the gate knows, as the scheme's carrier and what stands behind it.
+fn scheme_and_value(authorization: &str) -> Result<Option<(Carrier, &str)>, Error> {
+    let trimmed = authorization.trim();
+    let (scheme, rest) = trimmed.split_once(' ').unwrap_or((trimmed, ""));
     let rest = rest.trim();
-    if rest.is_empty() {
+    let Some(carrier) = known_scheme(scheme).filter(|_| !rest.is_empty()) else {
         return Ok(None);
-    }
-    if scheme.eq_ignore_ascii_case("bearer") {
-        refuse_joined_headers(rest)?;
-        return Ok(Some((token_or_key(policy, rest), Carrier::Bearer)));
-    }
-    if scheme.eq_ignore_ascii_case("dpop") {
-        refuse_joined_headers(rest)?;
-        return Ok(Some((Credential::Token(rest), Carrier::Dpop)));
-    }
-    if scheme.eq_ignore_ascii_case("basic") {
-        refuse_joined_headers(rest)?;
-        let key = basic_user_name(rest)?;
-        return Ok(Some((Credential::ApiKey(Cow::Owned(key)), Carrier::Basic)));
-    }
-    Ok(None)
+    };
+    refuse_joined_headers(rest)?;
+    Ok(Some((carrier, rest)))
 }
 
 /// Two `Authorization` headers arrive as `Bearer a, Bearer b`. A lone credential has no comma; one that
@@ -99,11 +119,7 @@ fn from_authorization<'a>(
 fn refuse_joined_headers(rest: &str) -> Result<(), Error> {
     let second = rest.split_once(',').and_then(|(_, after)| after.trim().split_once(' '));
     match second {
-        Some((scheme, _))
-            if ["bearer", "basic", "dpop"].contains(&scheme.to_ascii_lowercase().as_str()) =>
-        {
-            Err(Error::MultipleCredentials)
-        }
+        Some((scheme, _)) if known_scheme(scheme).is_some() => Err(Error::MultipleCredentials),
         _ => Ok(()),
     }
 }

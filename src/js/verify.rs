@@ -7,6 +7,8 @@ use super::fields::Fields;
 use super::handles::Handles;
 use super::host::{self, Verdict};
 use super::no_such_handle;
+use crate::base64url;
+use crate::claims::{Claims, Scopes};
 use crate::error::Error;
 use crate::jws::{self, Algorithm, LastHeader, UntrustedToken};
 use crate::keys::KeySet;
@@ -169,6 +171,18 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
                 }
             }
         }
+    })
+}
+
+/// The scopes of a token that [`verify`] has taken: whether it may be believed is not looked at again.
+pub(super) fn scopes_of(handle: usize, issuer: usize, token: &str) -> Result<Status, Error> {
+    with(handle, |running| {
+        let issuer = running.verifier.issuers().get(issuer).ok_or_else(no_such_handle)?;
+        let payload = token.split('.').nth(1).and_then(base64url::decode).unwrap_or_default();
+        let claims = Claims::parse(&payload)?;
+        let scopes = Scopes::from_claims(&claims, issuer.rules.scopes_in());
+        exchange::leave_text(scopes.to_string());
+        Ok(Status::Done)
     })
 }
 

@@ -303,6 +303,7 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
       for (const headers of [
         [bearer('nonsense')], [bearer('nonsense'), problem], [bearer(token({ exp: NOW }))], [bearer(token({ nbf: NOW + 1 }))],
         [bearer(token()), bearer(token())], [bearer(token()), ['authorization', 'Basic YTo=']], [['Authorization', 'bearer  a.b.c']],
+        [bearer(token()), ['authorization', 'DPoP x']], [['Authorization', 'Basic YTo='], bearer(token())],
         [['Accept', 'application/problem+json;q=0'], bearer('x')],
       ]) {
         sameAnswer(await request('/v1/whoami', { headers }), await alone.check({ method: 'GET', url: '/v1/whoami', rawHeaders: headers.flat(), headers: {} }));
@@ -316,6 +317,25 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
         });
       }
     });
+  });
+
+  test('scopes are those that a gate reads', async () => {
+    for (const profile of [undefined, 'access-token']) {
+      const issuer = { ...POLICY.issuers[0], ...(profile && { profile }) };
+      const alone = newGate({ api_keys: undefined, routes: [], limits: [], issuers: [issuer] });
+      await withApp({ gate: createVerifier(options({ ...(profile && { profile }) })) }, async (request) => {
+        for (const claims of [
+          { scope: null, scp: ['admin'] }, { scope: undefined, scp: ['admin', 'b b', 7] }, { scope: undefined, scp: 'admin' },
+          { scope: 'x', scp: ['admin'] }, { scope: 'é x "y" admin' }, { scope: ['b', 'a'] }, { scope: { admin: true } },
+        ]) {
+          const full = { client_id: 'c', iat: NOW, ...claims };
+          const headers = [bearer(token(full, { typ: 'at+jwt' }))];
+          const decision = await alone.check({ method: 'GET', url: '/', rawHeaders: headers.flat(), headers: {} });
+          const { scopes, code } = JSON.parse((await request('/v1/whoami', { headers })).body);
+          assert.deepEqual([scopes, code], [decision.identity?.scopes, decision.code], `${profile} ${JSON.stringify(claims)}`);
+        }
+      });
+    }
   });
 
   test('keys that cannot be had are no fault of the caller', async () => {
