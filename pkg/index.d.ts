@@ -752,12 +752,18 @@ export interface Gate {
    * header that the proxy does not set. Of a list in the header the first address counts, or with the policy's `trusted_hops` the
    * one so far from the right; `clientIp` is one address. Ports, brackets and zones are read. What cannot be read is no
    * address, of which the log is told once a minute at most (`event: 'fault'`).
+   *
+   * `path` is what the application routes by, where it has rewritten the URL; of Express's request in a mounted router that is known
+   * without it (`baseUrl`). The policy's routes are found by it; `url` stays what the caller asked for, which a proof of possession
+   * names. A path that is not what is served protects something else.
    * @throws {EdgegateError} `ENGINE_FAILED` if the engine trapped meanwhile (the next call gets a new one), `STORE_UNAVAILABLE`
    * if 10,000 checks are waiting already, `INVALID_REQUEST` for what is no request.
    */
   check<Claims = Record<string, unknown>>(
     request: RequestLike,
-    options?: { clientIp?: string | undefined; waitUntil?: ((promise: Promise<unknown>) => void) | undefined },
+    options?: {
+      clientIp?: string | undefined; path?: string | undefined; waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+    },
   ): Promise<Decision<Claims>>;
   /**
    * Resolves when the engine is loaded and has taken the policy. Elsewhere than in browsers that is so from the beginning.

@@ -29,8 +29,9 @@ export interface ExpressGuardOptions<Request extends ExpressRequest = any> {
 
 /**
  * Middleware that asks the gate, or a verifier, about each request: `app.use(guard(gate))`. A refusal is answered as the gate says; the
- * identity of who passes is in `request.auth`. The path that counts is that of the request line, also in a router that is mounted
- * somewhere; a target that Express and the policy could read in two ways is refused with 400. The body is not touched. What is not the caller's fault goes to `next`.
+ * identity of who passes is in `request.auth`. The path that counts is the one that Express routes by (`baseUrl` and `url`), as it is
+ * when the guard is asked; a target that Express and the policy could read in two ways is refused with 400. A route that Express finds
+ * by another path or method afterwards is not entered. The body is not touched. What is not the caller's fault goes to `next`.
  *
  * With a verifier alone: `Authorization: Bearer` on every path, no scopes and no limits.
  * @throws {TypeError} for options that are none, and see {@link ExpressGuardOptions.caseSensitive}.

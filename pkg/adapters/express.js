@@ -1,4 +1,5 @@
 import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { mountedPathOf, targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of express.d.ts. */
 export function guard(gate, options = {}) {
@@ -7,8 +8,9 @@ export function guard(gate, options = {}) {
   if (caseSensitive !== true) refuseOtherCase(pathCase, 'caseSensitive: true here if every router of the application is');
   return async function edgegate(request, response, next) {
     try {
-      // In a router that is mounted somewhere, `url` is only what is left of it.
-      const decision = await check(nodeRequest(request, urlOfTarget(request.originalUrl ?? request.url)), [request]);
+      const path = routedPath(request);
+      const asked = nodeRequest(request, urlOfTarget(request.originalUrl ?? request.url));
+      const decision = await check(asked, [request], { path });
       if (!decision.ok) {
         response.statusCode = decision.status;
         setHeaders(response, decision.headers);
@@ -18,6 +20,7 @@ export function guard(gate, options = {}) {
       }
       request.auth = decision.identity;
       setHeaders(response, decision.headers);
+      if (request.baseUrl !== undefined) holdTo(request, path);
     } catch (error) {
       next(error);
       return;
@@ -25,6 +28,43 @@ export function guard(gate, options = {}) {
     next();
   };
 }
+
+/** The path that routes are found by from here on, whatever has rewritten it before. */
+function routedPath(request) {
+  const { baseUrl, originalUrl, url } = request;
+  if (baseUrl !== undefined) return mountedPathOf(request);
+  // Connect and Polka do not say where a middleware is mounted: `/a/x` as `/x` may be that, or rewritten.
+  if (originalUrl !== undefined && originalUrl !== url) {
+    throw new Error('edgegate: the URL is not the one that was sent, and there is no baseUrl: use the guard without a path, where nothing has rewritten the URL');
+  }
+  return targetPathOf(url);
+}
+
+/**
+ * Lets Express enter no route that it has found by another path or method than the gate decided on. What is no route of Express
+ * (`use`) is not seen here.
+ */
+function holdTo(request, path) {
+  const { method } = request;
+  let { route } = request;
+  Object.defineProperty(request, 'route', {
+    configurable: true,
+    enumerable: true,
+    get: () => route,
+    set(found) {
+      // It is set when the route is found, and again when it is entered; only of the latter does Express catch what is thrown.
+      if (found === route && (request.method !== method || !isSamePath(mountedPathOf(request), path))) {
+        throw new Error('edgegate: what rewrites the URL or the method has to come before the guard');
+      }
+      route = found;
+    },
+  });
+}
+
+/** A slash at the end is Express's own where a request ends with the place of a mount; the gate ignores it. */
+const isSamePath = (one, other) => withoutSlash(one) === withoutSlash(other);
+
+const withoutSlash = (target) => target.split('?', 1)[0].replace(/\/$/, '');
 
 function setHeaders(response, headers) {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);

@@ -1,4 +1,5 @@
 import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of fastify.d.ts. */
 export function guard(gate, options = {}) {
@@ -9,7 +10,9 @@ export function guard(gate, options = {}) {
     if ((routerOptions?.caseSensitive ?? caseSensitive) === false) refuseOtherCase(pathCase, 'leave caseSensitive at true');
     if (!instance.hasRequestDecorator('auth')) instance.decorateRequest('auth', null);
     instance.addHook('onRequest', async (request, reply) => {
-      const decision = await check(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request]);
+      // `url` is what `rewriteUrl` has made of it, and what Fastify routes by.
+      const path = targetPathOf(request.url);
+      const decision = await check(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request], { path });
       reply.headers(decision.headers);
       if (!decision.ok) {
         // To a text, a character set would be added.

@@ -1,4 +1,5 @@
 import { adapter } from '../lib/adapter.js';
+import { pathOf } from '../lib/gate-request.js';
 
 /** `guard` of hono.d.ts. */
 export function guard(gate, options = {}) {
@@ -9,13 +10,26 @@ export function guard(gate, options = {}) {
     const { method, url, headers } = context.req.raw;
     // Of the URL on Node the caller has written the host.
     const request = { method, url: origin || incoming ? urlOf(url) : url, headers, socket: incoming?.socket };
-    const decision = await check(request, [context], { waitUntil: waitUntilOf(context) });
+    const decision = await check(request, [context], { path: routedPath(context.req), waitUntil: waitUntilOf(context) });
     if (!decision.ok) return decision.response();
     context.set('auth', decision.identity);
     await next();
     for (const [name, value] of Object.entries(decision.headers)) context.header(name, value);
     return undefined;
   };
+}
+
+/** The path that Hono routes by, which may be another than that of the URL (`getPath`), as a URL would have it. */
+function routedPath({ path, raw }) {
+  const [asked] = pathOf(raw.url).split(/[?#]/, 1);
+  try {
+    decodeURI(asked);
+  } catch {
+    // Hono routes by something near it; the gate refuses it.
+    return asked;
+  }
+  // Hono has decoded all but what separates, and `%` itself: what is still encoded stays as it is.
+  return encodeURI(path).replaceAll('%25', '%').replace(/[?#]/g, encodeURIComponent);
 }
 
 function waitUntilOf(context) {

@@ -26,8 +26,12 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
     /** The same for the target of Node's request. */
     urlOfTarget: (target) => `${origin ?? ''}${targetPathOf(target)}`,
     origin,
-    /** `given` is what `clientIp` is called with. */
-    check: (request, given, { waitUntil } = {}) => checks.check(request, { clientIp: clientIp?.(...given) ?? undefined, waitUntil }),
+    /**
+     * `given` is what `clientIp` is called with; `path` what the framework routes by. `request.url` stays what the caller asked
+     * for, which a proof of possession names.
+     */
+    check: (request, given, { path, waitUntil } = {}) =>
+      checks.check(request, { clientIp: clientIp?.(...given) ?? undefined, path, waitUntil }),
     pathCase: checks.pathCase,
   };
 }

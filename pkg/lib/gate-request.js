@@ -15,14 +15,18 @@ const HEADERS = {
  * What the guard looks at of a request: a `Request` of the web, Node's `IncomingMessage`, or anything with
  * `method`, `url` and `headers`.
  */
-export function factsOf(request, clientIp, clientIpHeader) {
+export function factsOf(request, { clientIp, path } = {}, clientIpHeader) {
   const { method, url } = request ?? {};
   if (typeof method !== 'string' || typeof url !== 'string') throw invalid('request', 'expected a Request, or method, url and headers');
   if (clientIp !== undefined && typeof clientIp !== 'string') throw invalid('clientIp', 'expected a string');
+  if (path !== undefined && typeof path !== 'string') throw invalid('path', 'expected a string');
   const read = readerOf(request);
+  const isNodes = typeof request.httpVersion === 'string';
   // In Node's own request a target with an authority (RFC 9112 §3.2.2) has the one that the caller chose.
-  const isUrl = typeof request.httpVersion !== 'string' && /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
+  const isUrl = !isNodes && /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
   const facts = { method, url: isUrl ? url : targetPathOf(url) };
+  if (path !== undefined) facts.path = targetPathOf(path);
+  else if (isNodes && request.baseUrl) facts.path = mountedPathOf(request);
   for (const [name, [header, separator]] of Object.entries(HEADERS)) facts[name] = read(header, separator);
   const named = clientIp === undefined && clientIpHeader !== undefined ? read(clientIpHeader.toLowerCase(), ', ') : undefined;
   // A header may hold a list, and the engine knows how many of it to trust; the others are one address.
@@ -47,6 +51,9 @@ export function targetPathOf(target) {
   const [, rest] = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?(\/.*)?$/is.exec(target) ?? [target, `//${target}`];
   return rest ?? '/';
 }
+
+/** The same of Express's request: in a router that is mounted somewhere, `url` is only what is left of it. */
+export const mountedPathOf = ({ baseUrl = '', url }) => `${baseUrl}${targetPathOf(url)}`;
 
 /** Reads headers by their lower-case names. */
 function readerOf({ rawHeaders, headers }) {

@@ -69,9 +69,9 @@ export class Gate {
   }
 
   async check(request, options = {}) {
-    checkNames(options, ['clientIp', 'waitUntil'], '');
+    checkNames(options, ['clientIp', 'path', 'waitUntil'], '');
     const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
-    const facts = factsOf(request, options.clientIp, this.#readsAddress);
+    const facts = factsOf(request, options, this.#readsAddress);
     if (!this.#engine.isRunning) await this.#engine.ready();
     const decision = await this.#run('checkRequest', JSON.stringify(facts), waitUntil);
     if (decision.event !== undefined) this.#tell(decision.event);

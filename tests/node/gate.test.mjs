@@ -370,6 +370,24 @@ describe('limits over stores that are slow and shared', () => {
   });
 });
 
+test('the path that the application routes by finds the route, whatever the URL is', async () => {
+  const { gate } = gateOf({ policy: policy({ routes: [{ path: '/public/*', auth: 'none' }, { path: '/admin', scopes: { all: ['admin'] } }] }) });
+  const asked = async (url, path, headers = {}) => {
+    const { ok, code, route } = await gate.check({ method: 'GET', url, headers }, { path });
+    return ok ? route : code;
+  };
+  assert.equal(await asked('/public/x', '/admin'), 'MISSING_CREDENTIALS');
+  assert.equal(await asked('https://gate.test/public/x', '/admin?/public/x', bearer(token())), 'INSUFFICIENT_SCOPE');
+  assert.equal(await asked('/admin', '/public/x'), '/public/*');
+  assert.equal(await asked('/public/x', undefined), '/public/*');
+  for (const path of ['', 'public/x', '//public/x', '/public/../admin', '*', 'http://u@x/public/x']) {
+    assert.equal(await asked('/public/x', path), 'INVALID_REQUEST', path);
+  }
+  assert.deepEqual(await refusalOfPromise(gate.check(request('/public/x'), { path: 5 }), EdgegateError), {
+    code: 'INVALID_REQUEST', reason: 'invalid_field', message: 'path: expected a string', path: 'path',
+  });
+});
+
 describe('is not made of', () => {
   const stores = { revocation: memoryStore(), keys: memoryStore(), counters: memoryStore() };
   const options = { secrets: SECRETS, stores };

@@ -15,7 +15,7 @@ after(() => project?.dispose());
 
 test('tsc --strict takes a sample, and refuses what is wrong in it', async () => {
   const text = `
-    import { createVerifier, createApiKeys, decodeUnverified, importKey, verifyJws, ready, EdgegateError, type ErrorCode, type VerifiedToken } from 'edgegate';
+    import { createGate, createVerifier, createApiKeys, decodeUnverified, importKey, verifyJws, ready, EdgegateError, type ErrorCode, type GateEvent, type VerifiedToken } from 'edgegate';
     import { init, initSync } from 'edgegate/slim';
     import { createVerifier as createPure } from 'edgegate/pure';
 
@@ -42,9 +42,11 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
       const id: string = keys.verify(minted).id;
       const decoded: Mine = decodeUnverified<Mine>('token').payload;
       const pure: string = createPure({ issuer: 'x', key: 'PEM', algorithms: ['ES256'] }).verifySync('token').claims.iss;
+      const carriers: GateEvent['carrier'][] = ['bearer', 'dpop', 'basic', 'api_key_header', 'cookie'];
+      const decision = await createGate('{}').check(new Request('https://x.test/api/a'), { path: '/a', clientIp: carriers[0] });
       await init(fetch('x'));
       initSync(new Uint8Array());
-      return [tenant, subject, audience, bytes, id, decoded, header.alg, keyId, pure].join();
+      return [decision.ok, tenant, subject, audience, bytes, id, decoded, header.alg, keyId, pure].join();
     }
     export function codeOf(error: unknown): ErrorCode | undefined {
       if (!(error instanceof EdgegateError)) return undefined;

@@ -19,8 +19,10 @@ use crate::policy::Policy;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Asked {
     method: String,
-    /// A URL, or a path with its query.
+    /// A URL, or a path with its query: what the caller asked for.
     url: String,
+    /// The path that the application routes by, where it has another one than that of the URL.
+    path: Option<String>,
     authorization: Option<String>,
     dpop: Option<String>,
     api_key: Option<String>,
@@ -136,7 +138,11 @@ fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::
 
 pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outcome {
     let policy = &gate.policy;
-    let target = if asked.url.starts_with('/') { asked.url.clone() } else { target_of(&asked.url) };
+    let target = match &asked.path {
+        Some(path) => path.clone(),
+        None if asked.url.starts_with('/') => asked.url.clone(),
+        None => target_of(&asked.url),
+    };
     let (address, named) = asked.address(policy);
     let fault = gate.unreadable_addresses.fault(address, named, desk.now());
     let request = Request {

@@ -352,6 +352,66 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
   });
 }
 
+/** What the applications of {@link decidesByRewritten} make of a URL before they route by it. */
+export const rewrite = (url) => url.replace(/^\/(?:api|public\/legacy)(?=\/)/, '');
+
+/** A gate for them: `/public/*` is open, `/admin/*` wants a scope. */
+export const rewritingGate = (prefix = '') => newGate({
+  limits: [],
+  routes: [{ path: `${prefix}/public/*`, auth: 'none' }, { path: `${prefix}/admin/*`, scopes: { all: ['admin'] } }],
+});
+
+/**
+ * @param start starts an application that rewrites URLs before the guard, and has `GET /public/x` and `GET /admin/x` behind it
+ * @param prefix where in the application that is
+ */
+export async function decidesByRewritten(start, prefix = '') {
+  const { port, stop } = await start({ gate: rewritingGate(prefix), origin: 'https://api.example.com' });
+  try {
+    const low = [bearer(token())];
+    const high = [bearer(token({ scope: 'admin' }))];
+    const cases = [
+      ['/admin/x', [401, 403, 200]], ['/public/x', [200, 200, 200]],
+      ['/api/admin/x', [401, 403, 200]], ['/public/legacy/admin/x', [401, 403, 200]], ['/public/legacy/admin/x?y=/public/', [401, 403, 200]],
+      ['/api/public/x', [200, 200, 200]],
+      // What is left has two readings, whatever the URL was.
+      ['/public/legacy//admin/x', [400, 400, 400]], ['/api/admin%2fx', [400, 400, 400]],
+    ];
+    for (const [path, expected] of cases) {
+      const statuses = [];
+      for (const headers of [[], low, high]) statuses.push((await ask(port, `${prefix}${path}`, { headers })).status);
+      assert.deepEqual(statuses, expected, path);
+    }
+    // Express takes it for another path; whoever does not may not be walked around by it.
+    for (const [headers, expected] of [[[], 401], [low, 403]]) {
+      assert.equal((await ask(port, `${prefix}/api/admin/%78`, { headers })).status, expected);
+    }
+    // A proof of possession names the URL that its maker knows.
+    const { publicKey, privateKey } = pairFor('ES256');
+    const jwk = publicKey.export({ format: 'jwk' });
+    const bound = token({ scope: 'admin', cnf: { jkt: await jose.calculateJwkThumbprint(jwk) } });
+    const present = async (path) => {
+      const proof = await new jose.SignJWT({
+        jti: randomBytes(8).toString('hex'), htm: 'GET', htu: `https://api.example.com${prefix}${path}`, iat: NOW,
+        ath: createHash('sha256').update(bound).digest('base64url'),
+      }).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey);
+      return (await ask(port, `${prefix}/api/admin/x`, { headers: [['Authorization', `DPoP ${bound}`], ['DPoP', proof]] })).status;
+    };
+    assert.deepEqual([await present('/api/admin/x'), await present('/admin/x')], [200, 401]);
+  } finally {
+    await stop();
+  }
+}
+
+/** The statuses of GET by nobody, by a token without the scope `admin`, and by one with it. */
+export async function statusesOf(port, path, extra = []) {
+  const statuses = [];
+  for (const headers of [[], [bearer(token())], [bearer(token({ scope: 'admin' }))]]) {
+    statuses.push((await ask(port, path, { headers: [...headers, ...extra] })).status);
+  }
+  return statuses;
+}
+
 /** What is no gate, and options that are none, are refused when the guard is made. */
 export function refusesMisuse(guard) {
   const gate = { check: async () => ({}) };

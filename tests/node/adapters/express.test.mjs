@@ -11,7 +11,9 @@ import express5 from 'express';
 import express4 from 'express4';
 
 import { guard } from '../../../pkg/wasm/express.js';
-import { behaves, newGate, refusesMisuse, statusOf } from './behaviour.mjs';
+import {
+  behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate, statusOf, statusesOf,
+} from './behaviour.mjs';
 
 const listen = async (handler) => {
   const server = http.createServer(handler);
@@ -102,6 +104,156 @@ for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]
     }
   });
 }
+
+/** Rewrites the URL, as applications do it. */
+const rewriting = (request, _, next) => {
+  request.url = rewrite(request.url);
+  next();
+};
+
+/** As the package `method-override`. */
+const overriding = (request, _, next) => {
+  request.method = request.headers['x-http-method-override'] ?? request.method;
+  next();
+};
+
+const rewrittenRoutes = (express) => {
+  const router = express.Router({ strict: true });
+  for (const place of ['/admin/x', '/public/x']) router.get(place, (_, response) => response.send('x'));
+  router.delete('/public/x', (_, response) => response.send('deleted'));
+  return router;
+};
+
+for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]) {
+  describe(`${name}, where the URL is rewritten`, () => {
+    test('before the guard, the rewritten one is decided on', () => decidesByRewritten(({ gate, origin }) => {
+      const app = express();
+      app.use(rewriting, guard(gate, { origin }), rewrittenRoutes(express), quiet);
+      return listen(app);
+    }));
+
+    test('before the guard in a router that is mounted', () => decidesByRewritten(({ gate, origin }) => {
+      const router = express.Router();
+      router.use(rewriting, guard(gate, { origin }), rewrittenRoutes(express));
+      return listen(express().use('/svc', router).use(quiet));
+    }, '/svc'));
+
+    test('before the router in which the guard is', () => decidesByRewritten(({ gate, origin }) => {
+      const router = express.Router();
+      router.use(guard(gate, { origin }), rewrittenRoutes(express));
+      const app = express();
+      app.use(rewriting, router, quiet);
+      return listen(app);
+    }));
+
+    for (const [how, after] of [
+      ['at once', rewriting],
+      ['later', (request, response, next) => void setImmediate(() => rewriting(request, response, next))],
+    ]) {
+      test(`after the guard ${how}, no route is entered`, async () => {
+        const app = express();
+        app.use(guard(rewritingGate()), after, rewrittenRoutes(express), quiet);
+        const { port, stop } = await listen(app);
+        try {
+          for (const path of ['/public/legacy/admin/x', '/api/public/x']) {
+            const statuses = await statusesOf(port, path);
+            assert.ok(statuses.every((status) => status >= 400), `${path}: ${statuses}`);
+            assert.equal(statuses[2], 500);
+          }
+          assert.deepEqual(await statusesOf(port, '/admin/x'), [401, 403, 200]);
+          assert.deepEqual(await statusesOf(port, '/public/x?y=1'), [200, 200, 200]);
+        } finally {
+          await stop();
+        }
+      });
+    }
+
+    test('a second guard decides on what a first one has not seen', async () => {
+      const app = express();
+      app.use(guard(rewritingGate()), rewriting, guard(rewritingGate()), rewrittenRoutes(express), quiet);
+      const { port, stop } = await listen(app);
+      try {
+        assert.deepEqual(await statusesOf(port, '/public/legacy/admin/x'), [401, 403, 200]);
+      } finally {
+        await stop();
+      }
+    });
+  });
+
+  test(`${name}: the method that is decided on is the one that is routed by`, async () => {
+    const gate = newGate({ limits: [], routes: [{ path: '/public/*', methods: ['GET'], auth: 'none' }] });
+    const override = [['X-HTTP-Method-Override', 'DELETE']];
+    for (const [order, expected] of [[[overriding, guard(gate)], [401, 200, 200]], [[guard(gate), overriding], [500, 500, 500]]]) {
+      const app = express();
+      app.use(...order, rewrittenRoutes(express), quiet);
+      const { port, stop } = await listen(app);
+      try {
+        assert.deepEqual(await statusesOf(port, '/public/x', override), expected);
+        assert.deepEqual(await statusesOf(port, '/public/x'), [200, 200, 200]);
+      } finally {
+        await stop();
+      }
+    }
+  });
+
+  test(`${name}: routers within routers find the routes that were decided on`, async () => {
+    const app = express();
+    const inner = express.Router();
+    inner.get('/', (_, response) => response.send('place'));
+    inner.get('/x', (request, response) => response.send(request.route.path));
+    inner.get('/y', (_, __, next) => next('route'));
+    inner.get('/y', (_, response) => response.send('second'));
+    const outer = express.Router();
+    outer.use('/inner', inner);
+    app.use(guard(rewritingGate()));
+    app.use('/public', outer, (_, response) => response.status(404).send('none'));
+    const { port, stop } = await listen(app);
+    try {
+      for (const target of ['/public/inner', '/public/inner/', '/public/inner?y=/', '/public/inner/x', '/public/inner/y', 'http://app.test/public/inner/x']) {
+        assert.equal(await statusOf(port, target), 200, target);
+      }
+      assert.equal(await statusOf(port, '/public/inner/z'), 404);
+    } finally {
+      await stop();
+    }
+  });
+}
+
+test('a gate that is asked with the request of a mounted router knows the whole path', async () => {
+  for (const express of [express5, express4]) {
+    const gate = rewritingGate();
+    const app = express();
+    app.use('/admin', (request, response, next) => {
+      gate.check(request).then(({ ok, status }) => response.status(ok ? 200 : status).end(), next);
+    });
+    const { port, stop } = await listen(app);
+    try {
+      assert.deepEqual(await statusesOf(port, '/admin/public/x'), [401, 403, 200]);
+    } finally {
+      await stop();
+    }
+  }
+});
+
+test('where nobody says what has changed the URL, nobody gets through', async () => {
+  // As Connect and Polka mount: they keep the whole in `originalUrl`, and have no `baseUrl`.
+  const middleware = guard(rewritingGate());
+  const { port, stop } = await listen((request, response) => {
+    request.originalUrl = request.url;
+    request.url = request.url.replace(/^\/mounted(?=\/)/, '');
+    return middleware(request, response, (error) => {
+      response.statusCode = error ? 500 : 200;
+      response.end(error && error.message);
+    });
+  });
+  try {
+    assert.deepEqual(await statusesOf(port, '/mounted/public/x'), [500, 500, 500]);
+    assert.deepEqual(await statusesOf(port, '/public/x'), [200, 200, 200]);
+    assert.deepEqual(await statusesOf(port, '/admin/x'), [401, 403, 200]);
+  } finally {
+    await stop();
+  }
+});
 
 describe('Node without a framework', () => {
   const handlers = {

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import Fastify from 'fastify';
 
 import { guard } from '../../../pkg/wasm/fastify.js';
-import { behaves, newGate, refusesMisuse, statusOf } from './behaviour.mjs';
+import { behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, statusOf } from './behaviour.mjs';
 
 const digest = (body) => createHash('sha256').update(body).digest('hex');
 
@@ -71,6 +71,30 @@ test('what it takes for another path than the policy would is refused', async ()
   } finally {
     await app.close();
   }
+});
+
+describe('Fastify with rewriteUrl', () => {
+  const rewritten = async (app) => {
+    for (const place of ['/admin/x', '/public/x']) app.get(place, async () => 'x');
+  };
+
+  test('the rewritten URL is decided on', () => decidesByRewritten(
+    start({ rewriteUrl: (request) => rewrite(request.url) }, async (app, plugin) => {
+      await app.register(plugin);
+      await app.register(rewritten);
+    }),
+  ));
+
+  test('also in an instance with a prefix', () => decidesByRewritten(
+    start({ rewriteUrl: (request) => request.url.replace(/^\/svc(.*)/, (_, rest) => `/svc${rewrite(rest)}`) }, async (app, plugin) => {
+      await app.register(async (inner) => {
+        await inner.register(plugin);
+        await inner.register(rewritten);
+        // Only then is what no route takes a request of this instance.
+        inner.setNotFoundHandler(async (_, reply) => reply.code(404).send());
+      }, { prefix: '/svc' });
+    }), '/svc',
+  ));
 });
 
 test('headers that others have set stay, on refusals too', async () => {

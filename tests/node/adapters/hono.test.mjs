@@ -7,7 +7,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 
 import { guard } from '../../../pkg/wasm/hono.js';
-import { GATE_SOURCE, behaves, newGate, refusesMisuse } from './behaviour.mjs';
+import { GATE_SOURCE, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate } from './behaviour.mjs';
 import { startWorker } from './workerd.mjs';
 
 const digest = (body) => createHash('sha256').update(body).digest('hex');
@@ -63,6 +63,46 @@ describe('Hono in workerd', () => {
     });
     export default app;
   `), { own: true, normalises: true });
+});
+
+describe('Hono, where the path is another than that of the URL', () => {
+  const rewritten = (app) => {
+    for (const place of ['/admin/x', '/public/x']) app.get(place, (c) => c.text('x'));
+    return app.onError(quiet);
+  };
+  const getPath = (request) => rewrite(decodeURI(new URL(request.url).pathname));
+
+  test('with getPath, what it gives is decided on', () => decidesByRewritten(
+    ({ gate, origin }) => listen(rewritten(new Hono({ getPath }).use(guard(gate, { origin })))),
+  ));
+
+  test('also with basePath', () => decidesByRewritten(({ gate, origin }) => {
+    const prefixed = (request) => getPath(request).replace(/^\/svc(.*)/, (_, rest) => `/svc${rewrite(rest)}`);
+    return listen(rewritten(new Hono({ getPath: prefixed }).basePath('/svc').use(guard(gate, { origin }))));
+  }, '/svc'));
+
+  test('in an application that is mounted, the paths are those that it routes by', async () => {
+    const inner = rewritten(new Hono().use(guard(rewritingGate())));
+    const app = new Hono();
+    app.mount('/public', inner.fetch);
+    const statuses = [];
+    for (const path of ['/public/admin/x', '/public/public/x', '/public/%61dmin/x']) statuses.push((await app.request(path)).status);
+    assert.deepEqual(statuses, [401, 200, 401]);
+  });
+
+  test('what getPath makes of a request cannot be read as another path', async () => {
+    for (const [path, status] of [['/public?/x', 401], ['/public#/x', 401], ['public/x', 400], ['', 400], ['/public/a b', 200], ['/public/\\x', 400]]) {
+      const app = new Hono({ getPath: () => path }).use(guard(rewritingGate())).all('*', (c) => c.text('x')).onError(quiet);
+      assert.equal((await app.request('/public/x')).status, status, path);
+    }
+  });
+
+  test('a path with an encoding that is none is refused, though Hono mends it', async () => {
+    const app = rewritten(new Hono().use(guard(rewritingGate())));
+    app.get('/public/*', (c) => c.text(c.req.path));
+    for (const path of ['/public/%zz', '/public/%', '/public/%ff', '/public/%61%']) assert.equal((await app.request(path)).status, 400, path);
+    for (const path of ['/public/%C3%A9', '/public/100%25', '/public/a%20b', '/public/a%3Fb']) assert.equal((await app.request(path)).status, 200, path);
+  });
 });
 
 test('limits are told on answers of every kind, and headers that others have set stay on refusals', async () => {
