@@ -8,10 +8,11 @@ export function guard(gate, options = {}) {
   async function edgegate(instance) {
     const { caseSensitive, routerOptions } = instance.initialConfig;
     if ((routerOptions?.caseSensitive ?? caseSensitive) === false) refuseOtherCase(pathCase, 'leave caseSensitive at true');
+    const rewrites = hasRewriteUrl(instance);
     if (!instance.hasRequestDecorator('auth')) instance.decorateRequest('auth', null);
     instance.addHook('onRequest', async (request, reply) => {
-      // `url` is what `rewriteUrl` has made of it, and what Fastify routes by.
-      const path = targetPathOf(request.url);
+      // What other hooks and middleware have made of the URL comes too late to be routed by.
+      const path = targetPathOf(rewrites ? request.url : request.originalUrl);
       const decision = await check(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request], { path });
       reply.headers(decision.headers);
       if (!decision.ok) {
@@ -28,4 +29,13 @@ export function guard(gate, options = {}) {
   edgegate[Symbol.for('fastify.display-name')] = 'edgegate';
   edgegate[Symbol.for('plugin-meta')] = { name: 'edgegate', fastify: '>=5' };
   return edgegate;
+}
+
+/** Whether the server has `rewriteUrl`. `initialConfig` does not tell; an instance within another inherits the options. */
+function hasRewriteUrl(instance) {
+  for (let one = instance; one !== null; one = Object.getPrototypeOf(one)) {
+    const options = Object.getOwnPropertySymbols(one).find(({ description }) => description === 'fastify.options');
+    if (options !== undefined) return typeof one[options].rewriteUrl === 'function';
+  }
+  throw new Error('edgegate: this version of Fastify does not say whether it rewrites URLs');
 }

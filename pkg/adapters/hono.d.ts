@@ -18,8 +18,8 @@ export interface HonoGuardOptions {
 
 /**
  * Middleware that asks the gate, or a verifier, about each request: `app.use(guard(gate))`. A refusal is answered as the gate says; the
- * identity of who passes is `c.get('auth')`, or `c.var.auth`. The path that counts is the one that Hono routes by, `c.req.path`. The body is not touched. What is not the caller's fault is thrown, for
- * `app.onError`.
+ * identity of who passes is `c.get('auth')`, or `c.var.auth`. The path that counts is the one that Hono routes by, `c.req.path`. The
+ * body is not touched. What is not the caller's fault is thrown, for `app.onError`.
  *
  * With a verifier alone: `Authorization: Bearer` on every path, no scopes and no limits.
  * @throws {TypeError} for options that are none.

@@ -97,6 +97,32 @@ describe('Fastify with rewriteUrl', () => {
   ));
 });
 
+test('what a middleware makes of the URL after it was routed by is not decided on', async () => {
+  for (const rewriteUrl of [undefined, (request) => request.url]) {
+    const app = Fastify({ ...(rewriteUrl && { rewriteUrl }) });
+    app.register(guard(newGate({ limits: [], routes: [{ path: '/public/*', auth: 'none' }, { path: '/admin/*' }] })));
+    // As `@fastify/middie` runs what Express would: `originalUrl` is what was routed by.
+    app.addHook('onRequest', async ({ raw }) => {
+      raw.originalUrl ??= raw.url;
+      raw.url = '/public/x';
+    });
+    app.get('/admin/x', async () => 'secret');
+    assert.equal((await app.inject({ url: '/admin/x' })).statusCode, 401);
+    await app.close();
+  }
+  const app = Fastify();
+  app.addHook('onRequest', async ({ raw }) => {
+    raw.originalUrl ??= raw.url;
+    raw.url = '/public/x';
+  });
+  await app.register(async (inner) => {
+    await inner.register(guard(newGate({ limits: [], routes: [{ path: '/public/*', auth: 'none' }, { path: '/admin/*' }] })));
+    inner.get('/admin/x', async () => 'secret');
+  });
+  assert.equal((await app.inject({ url: '/admin/x' })).statusCode, 401);
+  await app.close();
+});
+
 test('headers that others have set stay, on refusals too', async () => {
   const app = Fastify();
   app.addHook('onRequest', async (_, reply) => {
