@@ -12,6 +12,7 @@ import { nowSecs, signAsymmetric, signHmac } from './token.mjs';
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const ed = generateKeyPairSync('ed25519');
+const [otherEc, otherEd] = [generateKeyPairSync('ec', { namedCurve: 'P-256' }), generateKeyPairSync('ed25519')];
 const jwk = (pair, kid) => ({ ...pair.publicKey.export({ format: 'jwk' }), kid, use: 'sig' });
 const GOOD = JSON.stringify({ keys: [jwk(rsa, 'rsa-1'), jwk(ec, 'ec-1'), jwk(ed, 'ed-1'), { kty: 'unknown', kid: 'x' }, { ...jwk(rsa, 'enc'), use: 'enc', n: jwk(rsa).n.replace(/^./, 'z') }] });
 
@@ -19,6 +20,11 @@ const GOOD = JSON.stringify({ keys: [jwk(rsa, 'rsa-1'), jwk(ec, 'ec-1'), jwk(ed,
 const hits = new Map();
 const behaviour = {
   '/good': (response) => response.end(GOOD),
+  '/one-kid': (response) => response.end(JSON.stringify({ keys: [
+    ...['RS256', 'RS384', 'RS512'].map((alg) => ({ ...jwk(rsa, 'one'), alg })), jwk(ec, 'one'), jwk(ed, 'twice'), jwk(otherEd, 'twice'),
+  ] })),
+  // A point off its curve is for the runtime to find out.
+  '/odd-key': (response) => response.end(JSON.stringify({ keys: [{ ...ec.publicKey.export({ format: 'jwk' }), x: jwk(otherEc).x }, jwk(ec, 'ec-1')] })),
   '/slow': (response) => setTimeout(() => response.end(GOOD), 400),
   '/silent': () => {},
   '/private-member': (response) => response.end(JSON.stringify({ keys: [{ ...ec.privateKey.export({ format: 'jwk' }), kid: 'ec-1' }] })),
@@ -76,6 +82,18 @@ test('are fetched once and verify tokens of every kind', async () => {
     }
   }
   assert.equal(hits.get('/good'), 1);
+});
+
+test('of one kid are told apart by kty and alg; only those that are not, are not taken', async () => {
+  for (const [pair, alg] of [[rsa, 'RS256'], [ec, 'ES256']]) {
+    admitted(await ask(signed('/one-kid', pair, alg, 'one')), { method: 'jwt', issuer: 'https://issuer.test/one-kid', subject: 'alice' });
+  }
+  for (const pair of [ed, otherEd]) refused(await ask(signed('/one-kid', pair, 'EdDSA', 'twice')), 'INVALID_TOKEN');
+});
+
+test('that the runtime refuses are passed over for a token that names none', async () => {
+  const token = signAsymmetric(claims('/odd-key'), { key: ec.privateKey, alg: 'ES256', header: {} });
+  admitted(await ask(token), { method: 'jwt', issuer: 'https://issuer.test/odd-key', subject: 'alice' });
 });
 
 test('are not fetched anew for every unknown kid that somebody sends', async () => {
