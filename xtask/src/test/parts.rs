@@ -237,7 +237,9 @@ fn docs() -> Result<()> {
     cargo_wasm(&["doc", "--no-deps", "--features", "worker"])
 }
 
+/// Builds have downloaded what this platform needs; the graph has the crates of all.
 fn dependencies() -> Result<()> {
+    cargo(&["fetch", "--locked"])?;
     let mut command = deny()?;
     command.args(["--offline", "check", "bans", "licenses", "sources"]);
     process::shown(&mut command, LIMIT)
