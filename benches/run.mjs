@@ -1,6 +1,6 @@
 // Measures the rows of the table and writes them as JSON: `node benches/run.mjs OUT [--quick] [--only ROW]…`.
 //
-// `cargo xtask bench` builds what is measured, runs this, and makes table, chart and document of it.
+// `cargo xtask bench` builds what is measured, runs this, and then `report.mjs`, which makes table, chart and document of it.
 
 import { writeFileSync } from 'node:fs';
 

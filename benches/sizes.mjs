@@ -1,16 +1,17 @@
-// Writes the bytes of what is shipped as JSON, for `cargo xtask size`: `node benches/sizes.mjs OUT [--crates]`.
-// `--crates` adds what the modules consist of.
-
-import { writeFileSync } from 'node:fs';
+// Prints the bytes of what is shipped, for `cargo xtask size`: `node benches/sizes.mjs [--crates]`. Fails if one is over its
+// budget. `--crates` adds what the modules consist of.
 
 import { bytesByCrate } from './lib/crates.mjs';
 import { sizes } from './lib/sizes.mjs';
+import { composition, overBudget, sizeTable } from './report/sizes.mjs';
 
-const [out, option] = process.argv.slice(2);
 try {
-  const crates = option === '--crates' ? { crates: bytesByCrate() } : {};
-  writeFileSync(out, JSON.stringify({ artefacts: await sizes(), ...crates }));
+  if (process.argv.includes('--crates')) bytesByCrate().forEach((module) => console.log(composition(module)));
+  const artefacts = await sizes();
+  console.log(sizeTable(artefacts));
+  const over = overBudget(artefacts);
+  if (over.length > 0) throw new Error(`over the budget of benches/sizes.json: ${over.join('; ')}`);
 } catch (error) {
-  console.error(error.message);
+  console.error(`error: ${error.message}`);
   process.exitCode = 1;
 }

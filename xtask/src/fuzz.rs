@@ -1,78 +1,45 @@
 //! `cargo xtask fuzz`: each parser is given what a fuzzer comes up with, beginning with the test vectors.
 //!
-//! The targets are the files of `fuzz/fuzz_targets/`. What a run learns stays in `fuzz/corpus/`, what it
-//! finds in `fuzz/artifacts/`; neither is committed.
+//! The targets are the files of `fuzz/fuzz_targets/`; here they are built, and `fuzz/run.mjs` runs them.
 
-use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::Receiver;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use serde_json::Value;
+use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::CARGO_FUZZ;
 use crate::prerequisites::find_program;
-use crate::process::{self, Group};
-use crate::{interrupt, project, report};
+use crate::setup::Need;
+use crate::{process, project};
 
 /// Sanitizers and coverage are nightly's; so is cargo-fuzz.
 const TOOLCHAIN: &str = "nightly";
 const TARGETS: &str = "fuzz/fuzz_targets";
 const BUILT: &str = "fuzz/target";
 
-/// One target, where nothing else is asked for.
-const DEFAULT_SECONDS: u64 = 60;
-/// One target in `cargo xtask test`: the seeds, and some millions of small steps from there.
-const BRIEF_SECONDS: u64 = 5;
-/// An input that takes longer is a finding. The slowest honest one, an RSA key of 16384 bits, takes 0.1 s.
-const INPUT_SECONDS: u64 = 10;
-/// Memory beyond this is a finding.
-const MEMORY_MB: u64 = 1024;
-
 /// About two minutes on two cores.
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
-/// For reading the corpus before the clock of a run starts.
-const START_LIMIT: Duration = Duration::from_secs(5 * 60);
-const POLL: Duration = Duration::from_millis(100);
-/// Of what a target prints; a finding is described at the end.
-const SHOWN_LINES: usize = 60;
+/// For a day of each target.
+const LIMIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+pub(crate) const NEEDS: &[Need] = &[Need::CCompiler, Need::Node];
 
 /// What to run, and for how long.
-#[derive(Debug)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// For each target.
-    pub(crate) seconds: u64,
-    /// All, if none is named.
-    pub(crate) targets: Vec<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { seconds: DEFAULT_SECONDS, targets: Vec::new() }
-    }
+    /// For each target
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// All, if none is named
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
 }
 
 impl Options {
-    /// As a part of the tests.
-    pub(crate) fn brief() -> Self {
-        Self { seconds: BRIEF_SECONDS, ..Self::default() }
+    /// All targets, as a part of the tests.
+    pub(crate) const fn each_for(seconds: u64) -> Self {
+        Self { seconds, targets: Vec::new() }
     }
-}
-
-/// Why there can be no fuzzing here, if so.
-pub(crate) fn unavailable() -> Option<String> {
-    if let Err(error) = host() {
-        return Some(format!("{error:#}"));
-    }
-    let compilers = ["c++", "g++", "clang++"];
-    if compilers.iter().all(|name| find_program(name).is_none()) {
-        return Some("libFuzzer is C++, and there is no compiler for it (c++)".to_owned());
-    }
-    None
 }
 
 /// Builds the targets and runs each for a while.
@@ -81,61 +48,37 @@ pub(crate) fn unavailable() -> Option<String> {
 /// Also if a target finds something.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let targets = select(&options.targets)?;
-    if let Some(reason) = unavailable() {
-        bail!("{reason}");
-    }
     let host = host()?;
     CARGO_FUZZ.ensure()?;
-    seed()?;
-    build(&host)?;
-    let folder = project::path(BUILT).join(&host).join("release");
-    let together = thread::available_parallelism().map_or(1, usize::from);
-    let (mut executions, mut found) = (0_u64, Vec::new());
-    for targets in targets.chunks(together) {
-        let names = targets.join(", ");
-        report::step(&format!("{names}: {} s", options.seconds));
-        let started: Vec<Running> = targets
-            .iter()
-            .map(|target| Running::start(target, folder.join(target), options.seconds))
-            .collect::<Result<_>>()?;
-        for running in wait(started, options.seconds)? {
-            executions = executions.saturating_add(running.executions);
-            if running.is_well {
-                let Running { target, executions, .. } = running;
-                report::done(&format!("{target}: {executions} executions"));
-            } else {
-                report::error(&running.target);
-                running.tail.iter().for_each(|line| eprintln!("  {line}"));
-                found.push(running.target);
-            }
-        }
-    }
-    if !found.is_empty() {
-        bail!("found something in {}: the input is in fuzz/artifacts/", found.join(", "));
-    }
-    report::done(&format!("{} targets, {executions} executions, nothing found", targets.len()));
-    Ok(())
+    // The gate has no unsafe code, so no sanitizer: it would halve the executions to watch the dependencies.
+    let mut build = process::command("cargo");
+    build.args(["fuzz", "build", "--sanitizer", "none", "--target", &host, "--target-dir"]);
+    build.arg(project::path(BUILT));
+    // Never installs the toolchain: that is for a person to decide.
+    build.env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env("RUSTUP_AUTO_INSTALL", "0");
+    process::prepend_path(&mut build, &CARGO_FUZZ.bin()?)?;
+    process::quiet("building the fuzz targets", &mut build, BUILD_LIMIT)?;
+    let mut script = process::command("node");
+    script.args(["fuzz/run.mjs", &format!("{BUILT}/{host}/release"), &options.seconds.to_string()]);
+    process::shown(script.args(targets), LIMIT)
 }
 
 /// The platform nightly builds for.
-fn host() -> Result<String> {
+///
+/// # Errors
+/// If there can be no fuzzing here.
+pub(crate) fn host() -> Result<String> {
     let mut command = process::command("rustc");
-    command.arg("-vV");
-    use_nightly(&mut command);
-    let missing = || {
-        anyhow!("no nightly toolchain, which fuzzing needs: rustup toolchain install {TOOLCHAIN}")
-    };
-    let printed = process::answer(&mut command).map_err(|_| missing())?;
-    if !printed.contains(TOOLCHAIN) {
-        return Err(missing());
-    }
+    command.arg("-vV").env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env("RUSTUP_AUTO_INSTALL", "0");
+    let printed = process::answer(&mut command).unwrap_or_default();
     let host = printed.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or_else(missing)
-}
-
-/// Never installs it: that is for a person to decide.
-fn use_nightly(command: &mut Command) {
-    command.env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env("RUSTUP_AUTO_INSTALL", "0");
+    let Some(host) = host.filter(|_| printed.contains(TOOLCHAIN)) else {
+        bail!("no nightly toolchain, which fuzzing needs: rustup toolchain install {TOOLCHAIN}");
+    };
+    if ["c++", "g++", "clang++"].iter().all(|name| find_program(name).is_none()) {
+        bail!("libFuzzer is C++, and there is no compiler for it (c++)");
+    }
+    Ok(host.to_owned())
 }
 
 /// The targets in their order, or those named.
@@ -150,158 +93,11 @@ fn select(only: &[String]) -> Result<Vec<String>> {
 fn all_targets() -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for entry in fs::read_dir(project::path(TARGETS)).with_context(|| format!("no {TARGETS}"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs")
-            && let Some(name) = path.file_stem()
-        {
-            targets.push(name.to_string_lossy().into_owned());
-        }
+        let name = entry?.file_name();
+        targets.extend(name.to_string_lossy().strip_suffix(".rs").map(str::to_owned));
     }
     targets.sort();
     Ok(targets)
-}
-
-/// The gate has no unsafe code, so no sanitizer: it would halve the executions to watch the dependencies.
-fn build(host: &str) -> Result<()> {
-    let mut command = process::command("cargo");
-    command
-        .args(["fuzz", "build", "--sanitizer", "none", "--target", host, "--target-dir"])
-        .arg(project::path(BUILT));
-    process::prepend_path(&mut command, &CARGO_FUZZ.bin()?)?;
-    use_nightly(&mut command);
-    process::quiet("building the fuzz targets", &mut command, BUILD_LIMIT)
-}
-
-/// Which member of a test vector is an input of which target.
-const SEEDS: [(&str, &str); 5] = [
-    ("token", "token"),
-    ("jwk", "jwk"),
-    ("pem", "pem"),
-    ("key", "api_key"),
-    ("proof", "dpop_proof"),
-];
-
-/// Writes the vectors into the corpora. Beside them, `fuzz/seeds/` has what the vectors do not.
-fn seed() -> Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(project::path("tests/vectors"))? {
-        files.push(entry?.path());
-    }
-    files.sort();
-    let mut seeds = Vec::new();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|it| it == "json")) {
-        let text = fs::read_to_string(file)?;
-        let vectors = serde_json::from_str(&text)
-            .with_context(|| format!("cannot read {}", file.display()))?;
-        collect(&vectors, &mut seeds);
-    }
-    let keys: Vec<&str> =
-        seeds.iter().filter(|(target, _)| *target == "jwk").map(|(_, key)| key.as_str()).collect();
-    let set = ("jwks", format!(r#"{{"keys":[{}]}}"#, keys.join(",")));
-    for (number, (target, seed)) in seeds.iter().chain([&set]).enumerate() {
-        let folder = corpus(target);
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join(format!("vector-{number:03}")), seed)?;
-    }
-    Ok(())
-}
-
-fn collect(value: &Value, seeds: &mut Vec<(&'static str, String)>) {
-    match value {
-        Value::Array(values) => values.iter().for_each(|value| collect(value, seeds)),
-        Value::Object(members) => {
-            for (name, value) in members {
-                match (SEEDS.iter().find(|(member, _)| member == name), value) {
-                    (Some((_, target)), Value::String(text)) => seeds.push((target, text.clone())),
-                    (Some((_, target)), Value::Object(_)) => {
-                        seeds.push((target, value.to_string()));
-                    }
-                    _ => collect(value, seeds),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn corpus(target: &str) -> PathBuf {
-    project::path("fuzz/corpus").join(target)
-}
-
-/// A target under way, and then how it ended.
-struct Running {
-    target: String,
-    group: Group,
-    lines: Receiver<String>,
-    tail: VecDeque<String>,
-    executions: u64,
-    is_well: bool,
-}
-
-impl Running {
-    fn start(target: &str, program: PathBuf, seconds: u64) -> Result<Self> {
-        let artifacts = project::path("fuzz/artifacts").join(target);
-        let seeds = project::path("fuzz/seeds").join(target);
-        fs::create_dir_all(&artifacts)?;
-        fs::create_dir_all(corpus(target))?;
-        let mut command = process::command(program);
-        // The first folder is the one that is written to.
-        command.arg(corpus(target)).args(Some(seeds).filter(|folder| folder.exists()));
-        command.args([
-            format!("-max_total_time={seconds}"),
-            format!("-timeout={INPUT_SECONDS}"),
-            format!("-rss_limit_mb={MEMORY_MB}"),
-            format!("-artifact_prefix={}/", artifacts.display()),
-            "-print_final_stats=1".to_owned(),
-        ]);
-        // Otherwise the frames of libFuzzer stand where the message should be.
-        command.env("RUST_BACKTRACE", "0").stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut group = Group::spawn(&mut command)?;
-        let lines = group.lines();
-        let tail = VecDeque::with_capacity(SHOWN_LINES);
-        Ok(Self { target: target.to_owned(), group, lines, tail, executions: 0, is_well: false })
-    }
-
-    fn read(&mut self) {
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(1)) {
-            if let Some(count) = line.strip_prefix("stat::number_of_executed_units:") {
-                self.executions = count.trim().parse().unwrap_or_default();
-            }
-            if self.tail.len() == SHOWN_LINES {
-                self.tail.pop_front();
-            }
-            self.tail.push_back(line);
-        }
-    }
-}
-
-/// Waits until all have ended.
-fn wait(mut running: Vec<Running>, seconds: u64) -> Result<Vec<Running>> {
-    let limit = START_LIMIT.saturating_add(Duration::from_secs(seconds));
-    let started = Instant::now();
-    let mut ended = Vec::with_capacity(running.len());
-    while !running.is_empty() {
-        interrupt::check()?;
-        if started.elapsed() > limit {
-            let names: Vec<&str> = running.iter().map(|one| one.target.as_str()).collect();
-            bail!("{}: not finished after {}", names.join(", "), report::duration(limit));
-        }
-        let mut going = Vec::new();
-        for mut one in running {
-            let status = one.group.ended()?;
-            one.read();
-            match status {
-                None => going.push(one),
-                Some(status) => {
-                    one.is_well = status.success();
-                    ended.push(one);
-                }
-            }
-        }
-        running = going;
-        thread::sleep(POLL);
-    }
-    Ok(ended)
 }
 
 #[cfg(test)]
@@ -327,23 +123,5 @@ mod tests {
             error.starts_with("no target `tokens`: expected some of admin, api_key, "),
             "{error}"
         );
-    }
-
-    #[test]
-    fn vectors_are_seeds_of_the_targets_they_are_inputs_of() {
-        let vectors = serde_json::json!([
-            {"name": "n", "token": "a.b.c", "jwk": {"kty": "oct"}},
-            {"accepted": [{"pem": "-----"}], "valid": [{"key": "sk_test_0", "id": 1}]},
-        ]);
-        let mut seeds = Vec::new();
-        collect(&vectors, &mut seeds);
-        seeds.sort();
-        let expected = [
-            ("api_key", "sk_test_0"),
-            ("jwk", r#"{"kty":"oct"}"#),
-            ("pem", "-----"),
-            ("token", "a.b.c"),
-        ];
-        assert_eq!(seeds, expected.map(|(target, seed)| (target, seed.to_owned())));
     }
 }

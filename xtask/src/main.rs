@@ -9,9 +9,8 @@
 //! | how the npm package is built | [`package`] |
 //! | what `dev` starts and prints | [`dev`] |
 //! | what `test` runs | [`mod@test`] |
-//! | how the fuzz targets are run | [`fuzz`] |
-//! | what is made of measurements; how they are made | [`mod@bench`]; `benches/` |
-//! | how sizes are guarded | [`size`] |
+//! | how the fuzz targets are built; how they are run | [`fuzz`]; `fuzz/run.mjs` |
+//! | what is measured and weighed | [`mod@bench`]; `benches/` |
 
 mod bench;
 mod cache;
@@ -26,51 +25,72 @@ mod process;
 mod project;
 mod report;
 mod setup;
-mod simulate;
-mod size;
 mod system_packages;
 mod test;
 mod toolchain;
 mod versions;
 mod worker;
-mod www;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use lexopt::prelude::*;
+use anyhow::Result;
+use clap::Parser;
 
-const USAGE: &str = "\
-Usage: cargo xtask <command>
+use setup::Need;
 
-Commands:
-  dev [--port N] [--ip A]  build the Worker, run it on local KV and Durable Objects, and print
-                           a demo token, a demo API key and curl lines (default: 127.0.0.1:8787)
-  test [--only PART]...    run every test, or only these parts
-  build [--worker]         build the Worker into build/ and the npm package in pkg/, or only the Worker
-  package                  build the npm package in pkg/, ready for npm pack
-  simulate [--requests N] [--seed N]
-                           limits and revocations in virtual time: many isolates, slow and lossy stores
-  www [--port N]           build it and serve the page in www/ (default: 8788)
-  setup                    install all that `dev` and `test` need
-  fuzz [--seconds N] [TARGET]...
-                           give each parser what a fuzzer comes up with (default: 60 s for each)
-  bench [--quick] [--only ROW]... [--json FILE|-] [--from FILE]
-                           measure the gate beside its peers; a whole run writes docs/benchmarks.md
-  bench load [--quick]     the Worker under load, by where it counts and how it looks up revocations
-  size [--crates]          the bytes of what is shipped, held to benches/sizes.json; what it consists of
-  ci                       the same as test
-
-Each command installs what it needs first. What it installs is kept by version in the user's
-cache folder, so that a second clone is quick.";
+/// Everything one does with this repository, from a fresh clone.
+///
+/// Each command installs what it needs first. What it installs is kept by version in the user's cache folder, so
+/// that a second clone is quick.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Build the Worker, run it on local KV and Durable Objects, print a demo token, a demo API key and curl lines
+    Dev(dev::Options),
+    /// Run every test, or only some parts
+    #[command(alias = "ci")]
+    Test(test::Options),
+    /// Build the Worker into build/ and the npm package in pkg/
+    Build {
+        /// Only the Worker
+        #[arg(long)]
+        worker: bool,
+    },
+    /// Build the npm package in pkg/, ready for npm pack
+    Package,
+    /// Limits and revocations in virtual time: many isolates, slow and lossy stores ([--requests N] [--seed N])
+    Simulate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Build the npm package and serve the page in www/
+    Www {
+        #[arg(long, default_value_t = 8788)]
+        port: u16,
+    },
+    /// Install all that `dev` and `test` need
+    Setup,
+    /// Give each parser what a fuzzer comes up with
+    Fuzz(fuzz::Options),
+    /// Measure the gate beside its peers; a whole run writes docs/benchmarks.md
+    Bench(bench::Options),
+    /// Weigh what is shipped, held to benches/sizes.json
+    Size {
+        /// Also what the modules consist of
+        #[arg(long)]
+        crates: bool,
+    },
+}
 
 /// 128 + SIGINT: what a shell reports for a program ended by Ctrl-C.
 const EXIT_INTERRUPTED: u8 = 130;
+/// Nobody looks at the page, or simulates, for longer in one go.
+const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn main() -> ExitCode {
-    match interrupt::listen().and_then(|()| run()) {
+    match interrupt::listen().and_then(|()| run(Command::parse())) {
         Ok(code) => code,
         Err(_) if interrupt::requested() => ExitCode::from(EXIT_INTERRUPTED),
         Err(error) => {
@@ -80,166 +100,63 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<ExitCode> {
-    let mut args = lexopt::Parser::from_env();
-    let Some(first) = args.next()? else {
-        eprintln!("{USAGE}");
-        return Ok(ExitCode::FAILURE);
-    };
-    let command = match first {
-        Short('h') | Long("help") => "help".to_owned(),
-        Value(value) => value.string()?,
-        other => return Err(other.unexpected().into()),
-    };
-    match command.as_str() {
-        "help" => {
-            eprintln!("{USAGE}");
-            Ok(ExitCode::SUCCESS)
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Dev(options) => dev::run(&options)?,
+        Command::Test(options) => return test::run(&options),
+        // wrangler builds at every start of `dev`, and has no use for the npm package.
+        Command::Build { worker: true } => setup::require(&[Need::Worker])?,
+        Command::Build { worker: false } => setup::require(&[Need::Worker, Need::Package])?,
+        Command::Package => setup::require(&[Need::Package])?,
+        Command::Simulate { arguments } => {
+            setup::require(&[Need::CCompiler])?;
+            simulate(&arguments)?;
         }
-        "dev" => dev::run(&dev_options(&mut args)?).map(|()| ExitCode::SUCCESS),
-        "test" | "ci" => test::run(&test_parts(&mut args)?),
-        "fuzz" => {
-            let options = fuzz_options(&mut args)?;
-            setup::require(&[setup::Need::CCompiler])?;
-            fuzz::run(&options).map(|()| ExitCode::SUCCESS)
+        Command::Www { port } => {
+            setup::require(&[Need::Package])?;
+            report::step("serving the page; Ctrl-C ends it");
+            let mut command = process::command("node");
+            process::shown(command.arg("www/serve.mjs").arg(port.to_string()), LIMIT)?;
         }
-        "bench" => {
-            let options = bench_options(&mut args)?;
-            setup::require(setup::WORKER)?;
-            bench::run(&options).map(|()| ExitCode::SUCCESS)
-        }
-        "size" => {
-            let crates = flag(&mut args, "crates")?;
-            setup::require(setup::WORKER)?;
-            size::run(crates).map(|()| ExitCode::SUCCESS)
-        }
-        "build" => {
-            // wrangler builds at every start of `dev`, and has no use for the npm package.
-            let only_worker = flag(&mut args, "worker")?;
-            setup::require(setup::WORKER)?;
-            worker::build()?;
-            if !only_worker {
-                package::build()?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        "package" => {
-            no_arguments(&mut args)?;
-            setup::require(setup::PACKAGE)?;
-            package::build().map(|()| ExitCode::SUCCESS)
-        }
-        "simulate" => {
-            setup::require(&[setup::Need::CCompiler])?;
-            simulate::run(&rest(&mut args)?).map(|()| ExitCode::SUCCESS)
-        }
-        "www" => {
-            let port = www_port(&mut args)?;
-            setup::require(setup::PACKAGE)?;
-            www::run(port).map(|()| ExitCode::SUCCESS)
-        }
-        "setup" => {
-            no_arguments(&mut args)?;
-            setup::require(setup::ALL)?;
+        Command::Setup => {
+            setup::require(&[setup::BUILD, setup::TESTS].concat())?;
             report::done("everything is installed: cargo xtask dev, cargo xtask test");
-            Ok(ExitCode::SUCCESS)
         }
-        other => bail!("no command `{other}`\n\n{USAGE}"),
-    }
-}
-
-fn no_arguments(args: &mut lexopt::Parser) -> Result<()> {
-    match args.next()? {
-        None => Ok(()),
-        Some(argument) => Err(argument.unexpected().into()),
-    }
-}
-
-/// Whether the only argument there may be is given.
-fn flag(args: &mut lexopt::Parser, name: &str) -> Result<bool> {
-    match args.next()? {
-        None => Ok(false),
-        Some(Long(given)) if given == name => no_arguments(args).map(|()| true),
-        Some(argument) => Err(argument.unexpected().into()),
-    }
-}
-
-fn bench_options(args: &mut lexopt::Parser) -> Result<bench::Options> {
-    let mut options = bench::Options::default();
-    while let Some(argument) = args.next()? {
-        match argument {
-            Value(what) if what == "load" => options.load = true,
-            Long("quick") => options.quick = true,
-            Long("only") => options.only.push(args.value()?.string()?),
-            Long("json") => options.json = Some(args.value()?.string()?),
-            Long("from") => options.from = Some(args.value()?.string()?),
-            other => return Err(other.unexpected().into()),
+        Command::Fuzz(options) => {
+            setup::require(fuzz::NEEDS)?;
+            fuzz::run(&options)?;
+        }
+        Command::Bench(options) => bench::run(&options)?,
+        Command::Size { crates } => {
+            setup::require(&[Need::Worker, Need::Package])?;
+            bench::weigh(crates)?;
         }
     }
-    Ok(options)
+    Ok(ExitCode::SUCCESS)
 }
 
-fn dev_options(args: &mut lexopt::Parser) -> Result<dev::Options> {
-    let mut options = dev::Options { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 8787 };
-    while let Some(argument) = args.next()? {
-        match argument {
-            Long("port") => {
-                options.port = args.value()?.parse().context("--port: expected 1 to 65535")?;
-            }
-            Long("ip") => {
-                options.ip = args.value()?.parse().context("--ip: expected an IP address")?;
-            }
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    if options.port == 0 {
-        bail!("--port: expected 1 to 65535");
-    }
-    Ok(options)
+/// The simulator (`simulator/`), in release: a million requests a scenario. It reads its arguments itself.
+fn simulate(arguments: &[OsString]) -> Result<()> {
+    let mut command = process::command("cargo");
+    command.args(["run", "--locked", "--release", "--quiet", "--package", "edgegate-simulator"]);
+    process::shown(command.arg("--").args(arguments), LIMIT)
 }
 
-/// What follows belongs to another program, which reads it itself.
-fn rest(args: &mut lexopt::Parser) -> Result<Vec<OsString>> {
-    Ok(args.raw_args()?.collect())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn www_port(args: &mut lexopt::Parser) -> Result<u16> {
-    let mut port = 8788;
-    while let Some(argument) = args.next()? {
-        match argument {
-            Long("port") => {
-                port = args.value()?.parse().context("--port: expected 0 to 65535")?;
-            }
-            other => return Err(other.unexpected().into()),
-        }
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Command::command().debug_assert();
     }
-    Ok(port)
-}
 
-fn fuzz_options(args: &mut lexopt::Parser) -> Result<fuzz::Options> {
-    let mut options = fuzz::Options::default();
-    while let Some(argument) = args.next()? {
-        match argument {
-            Long("seconds") => {
-                options.seconds =
-                    args.value()?.parse().context("--seconds: expected a whole number")?;
-            }
-            Value(target) => options.targets.push(target.string()?),
-            other => return Err(other.unexpected().into()),
-        }
+    #[test]
+    fn the_simulator_reads_its_own_arguments() {
+        let command =
+            Command::try_parse_from(["xtask", "simulate", "--requests", "5", "--help"]).unwrap();
+        let Command::Simulate { arguments } = command else { panic!("{command:?}") };
+        assert_eq!(arguments, ["--requests", "5", "--help"]);
     }
-    if options.seconds == 0 {
-        bail!("--seconds: expected at least 1");
-    }
-    Ok(options)
-}
-
-fn test_parts(args: &mut lexopt::Parser) -> Result<Vec<String>> {
-    let mut only = Vec::new();
-    while let Some(argument) = args.next()? {
-        match argument {
-            Long("only") => only.push(args.value()?.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    Ok(only)
 }

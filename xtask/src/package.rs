@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cargo_tools::WASM_BINDGEN;
-use crate::{process, project, report, toolchain};
+use crate::{process, project, report, toolchain, worker};
 
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -46,26 +46,18 @@ struct Bundle {
     declarations: &'static str,
 }
 
+const fn bundle(name: &'static str, entry: &'static str, declarations: &'static str) -> Bundle {
+    Bundle { name, entry, declarations }
+}
+
 const BUNDLES: [Bundle; 7] = [
-    Bundle { name: "node", entry: "pkg/lib/node.js", declarations: "pkg/index.d.ts" },
-    Bundle { name: "slim", entry: "pkg/slim.js", declarations: "pkg/slim.d.ts" },
-    Bundle { name: "pure", entry: "pkg/lib/node-pure.js", declarations: "pkg/pure.d.ts" },
-    Bundle {
-        name: "express",
-        entry: "pkg/adapters/express.js",
-        declarations: "pkg/adapters/express.d.ts",
-    },
-    Bundle {
-        name: "fastify",
-        entry: "pkg/adapters/fastify.js",
-        declarations: "pkg/adapters/fastify.d.ts",
-    },
-    Bundle { name: "hono", entry: "pkg/adapters/hono.js", declarations: "pkg/adapters/hono.d.ts" },
-    Bundle {
-        name: "fetch",
-        entry: "pkg/adapters/fetch.js",
-        declarations: "pkg/adapters/fetch.d.ts",
-    },
+    bundle("node", "pkg/lib/node.js", "pkg/index.d.ts"),
+    bundle("slim", "pkg/slim.js", "pkg/slim.d.ts"),
+    bundle("pure", "pkg/lib/node-pure.js", "pkg/pure.d.ts"),
+    bundle("express", "pkg/adapters/express.js", "pkg/adapters/express.d.ts"),
+    bundle("fastify", "pkg/adapters/fastify.js", "pkg/adapters/fastify.d.ts"),
+    bundle("hono", "pkg/adapters/hono.js", "pkg/adapters/hono.d.ts"),
+    bundle("fetch", "pkg/adapters/fetch.js", "pkg/adapters/fetch.d.ts"),
 ];
 
 /// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
@@ -128,16 +120,17 @@ impl Module {
 
     /// As a cdylib alone, which is compiled as a whole.
     fn compile(&self) -> Result<PathBuf> {
-        let mut command = process::command("cargo");
-        command.args(["rustc", "--locked", "--lib", "--crate-type", "cdylib"]);
-        command.args(["--message-format", "short", "--profile", self.profile]);
-        command.args(["--no-default-features", "--features", self.features]);
-        command.args(["--target", toolchain::TARGET]);
-        toolchain::use_wasm32(&mut command)?;
-        process::quiet(&format!("compiling {}", self.name), &mut command, LIMIT)?;
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| project::path("target"), |folder| project::root().join(folder));
-        Ok(target.join(toolchain::TARGET).join(self.profile).join("edgegate.wasm"))
+        let compile = |messages: &str| -> Result<Command> {
+            let mut command = process::command("cargo");
+            command.args(["rustc", "--locked", "--lib", "--crate-type", "cdylib"]);
+            command.args(["--message-format", messages, "--profile", self.profile]);
+            command.args(["--no-default-features", "--features", self.features]);
+            command.args(["--target", toolchain::TARGET]);
+            toolchain::use_wasm32(&mut command)?;
+            Ok(command)
+        };
+        process::quiet(&format!("compiling {}", self.name), &mut compile("short")?, LIMIT)?;
+        worker::compiled_wasm(&mut compile("json")?)
     }
 
     /// Only the wasm is used: nothing but numbers passes, so wasm-bindgen's JavaScript has nothing to

@@ -74,7 +74,7 @@ pub(crate) fn answer(command: &mut Command) -> Result<String> {
     let mut group = Group::spawn(command)?;
     let receiver = group.lines();
     let status = follow(&mut group, &receiver, ANSWER_LIMIT, |line| {
-        lines.push(line);
+        lines.extend(line);
         Ok(())
     })?;
     if !status.success() {
@@ -110,7 +110,7 @@ pub(crate) fn attempt(
     let mut group = Group::spawn(command)?;
     let receiver = group.lines();
     let mut last_line = String::new();
-    let ended = follow_polling(&mut group, &receiver, limit, |event| {
+    let ended = follow(&mut group, &receiver, limit, |event| {
         if let Some(line) = event {
             if !line.trim().is_empty() {
                 last_line.clone_from(&line);
@@ -155,17 +155,8 @@ fn describe(command: &Command) -> String {
     format!("`{}`", words.join(" "))
 }
 
-fn follow(
-    group: &mut Group,
-    lines: &Receiver<String>,
-    limit: Duration,
-    mut on_line: impl FnMut(String) -> Result<()>,
-) -> Result<ExitStatus> {
-    follow_polling(group, lines, limit, |event| event.map_or(Ok(()), &mut on_line))
-}
-
 /// Waits for the end of the program and hands over each line, and `None` whenever there is none.
-fn follow_polling(
+fn follow(
     group: &mut Group,
     lines: &Receiver<String>,
     limit: Duration,

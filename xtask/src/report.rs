@@ -65,19 +65,6 @@ pub(crate) fn duration(elapsed: Duration) -> String {
     }
 }
 
-/// `1234567` as `1,234,567`.
-pub(crate) fn thousands(digits: &str) -> String {
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The line of a step under way: how long it has taken and what its program said last.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -136,11 +123,5 @@ mod tests {
     fn durations_are_readable() {
         assert_eq!(duration(Duration::from_millis(1_240)), "1.2 s");
         assert_eq!(duration(Duration::from_secs(184)), "3 min 04 s");
-    }
-
-    #[test]
-    fn large_numbers_have_commas() {
-        let numbers = ["", "5", "500", "5000", "475892", "1234567"].map(thousands);
-        assert_eq!(numbers, ["", "5", "500", "5,000", "475,892", "1,234,567"]);
     }
 }

@@ -1,13 +1,17 @@
-//! What each command needs, and installing it once.
+//! What each command needs, and installing or building it once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 
-use crate::{cargo_tools, npm, prerequisites, system_packages, toolchain};
+use crate::system_packages::{NGINX, REDIS};
+use crate::{cargo_tools, npm, package, prerequisites, system_packages, toolchain, worker};
 
-/// Something that is installed when a command needs it.
+/// Something that is installed, or built, when a command needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     CCompiler,
+    Node,
     /// Node itself and the packages of `package.json`.
     NodePackages,
     /// The standard library for wasm32, with a matching compiler and clippy.
@@ -18,27 +22,19 @@ pub(crate) enum Need {
     Browser,
     Nginx,
     Redis,
+    /// `build/`, and what builds it.
+    Worker,
+    /// `pkg/`, and what builds it.
+    Package,
 }
 
-/// To build the Worker, and to run it.
-pub(crate) const WORKER: &[Need] =
+/// To build the Worker and the npm package, and to run the Worker.
+pub(crate) const BUILD: &[Need] =
     &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen];
 
-/// To build the npm package.
-pub(crate) const PACKAGE: &[Need] =
-    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen];
-
-pub(crate) const ALL: &[Need] = &[
-    Need::CCompiler,
-    Need::NodePackages,
-    Need::WasmLibrary,
-    Need::WasmBindgen,
-    Need::WasmPack,
-    Need::CargoDeny,
-    Need::Browser,
-    Need::Nginx,
-    Need::Redis,
-];
+/// What the tests want beside.
+pub(crate) const TESTS: &[Need] =
+    &[Need::WasmPack, Need::CargoDeny, Need::Browser, Need::Nginx, Need::Redis];
 
 /// Installs what is missing of these, in this order; stops at the first that cannot be had.
 pub(crate) fn require(needs: &[Need]) -> Result<()> {
@@ -47,17 +43,32 @@ pub(crate) fn require(needs: &[Need]) -> Result<()> {
 
 impl Need {
     /// Installs it, unless it is there. Says nothing in that case.
-    pub(crate) fn ensure(self) -> Result<()> {
+    fn ensure(self) -> Result<()> {
+        static WORKER_IS_BUILT: AtomicBool = AtomicBool::new(false);
+        static PACKAGE_IS_BUILT: AtomicBool = AtomicBool::new(false);
         match self {
             Self::CCompiler => prerequisites::c_compiler(),
+            Self::Node => prerequisites::node(),
             Self::NodePackages => prerequisites::node().and_then(|()| npm::ensure()),
             Self::WasmLibrary => toolchain::ensure_wasm32(),
             Self::WasmBindgen => cargo_tools::WASM_BINDGEN.ensure(),
             Self::WasmPack => cargo_tools::WASM_PACK.ensure(),
             Self::CargoDeny => cargo_tools::CARGO_DENY.ensure(),
             Self::Browser => system_packages::ensure_browser(),
-            Self::Nginx => system_packages::ensure_nginx(),
-            Self::Redis => system_packages::ensure_redis(),
+            Self::Nginx => system_packages::ensure(&[NGINX]),
+            Self::Redis => system_packages::ensure(&[REDIS]),
+            Self::Worker => build_once(&WORKER_IS_BUILT, worker::build),
+            Self::Package => build_once(&PACKAGE_IS_BUILT, package::build),
         }
     }
+}
+
+/// Several parts of the tests need it; the first one builds it.
+fn build_once(is_built: &AtomicBool, build: fn() -> Result<()>) -> Result<()> {
+    if !is_built.load(Ordering::Relaxed) {
+        require(BUILD)?;
+        build()?;
+        is_built.store(true, Ordering::Relaxed);
+    }
+    Ok(())
 }

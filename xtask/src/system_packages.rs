@@ -15,7 +15,7 @@ const MIRROR_TIMEOUT_SECS: &str = "30";
 
 /// Something a test runs, under any of the names it is installed by.
 #[derive(Clone, Copy, Debug)]
-struct Program {
+pub(crate) struct Program {
     names: &'static [&'static str],
     debian_package: &'static str,
 }
@@ -26,22 +26,15 @@ const CHROMIUM: Program = Program {
 };
 const CHROMEDRIVER: Program =
     Program { names: &["chromedriver"], debian_package: "chromium-driver" };
-const NGINX: Program = Program { names: &["nginx"], debian_package: "nginx" };
-const REDIS: Program = Program { names: &["redis-server"], debian_package: "redis-server" };
+pub(crate) const NGINX: Program = Program { names: &["nginx"], debian_package: "nginx" };
+pub(crate) const REDIS: Program =
+    Program { names: &["redis-server"], debian_package: "redis-server" };
 
 /// A browser for `wasm-pack test`.
 pub(crate) fn ensure_browser() -> Result<()> {
     // An application on macOS, which chromedriver finds by itself.
     let mac_chrome = Path::new("/Applications/Google Chrome.app").exists();
     if mac_chrome { ensure(&[CHROMEDRIVER]) } else { ensure(&[CHROMIUM, CHROMEDRIVER]) }
-}
-
-pub(crate) fn ensure_nginx() -> Result<()> {
-    ensure(&[NGINX])
-}
-
-pub(crate) fn ensure_redis() -> Result<()> {
-    ensure(&[REDIS])
 }
 
 /// Where the browser's driver is.
@@ -60,7 +53,7 @@ impl Program {
     }
 }
 
-fn ensure(programs: &[Program]) -> Result<()> {
+pub(crate) fn ensure(programs: &[Program]) -> Result<()> {
     let missing: Vec<&Program> = programs.iter().filter(|p| p.find().is_none()).collect();
     if missing.is_empty() {
         return Ok(());

@@ -8,68 +8,60 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::{interrupt, report};
-use parts::{Outcome, PARTS, Part};
+use parts::{PARTS, Part};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only this part; may be repeated
+    #[arg(long, value_name = "PART")]
+    only: Vec<String>,
+}
 
 /// Runs all parts, or those named. Fails unless every one of them passed or was skipped.
-pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
-    let parts = select(only)?;
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    run_parts(&select(PARTS, &options.only)?)
+}
+
+fn run_parts(parts: &[&Part]) -> Result<ExitCode> {
     let mut results = Vec::new();
     for part in parts {
         interrupt::check()?;
         report::heading(&format!("{}: {}", part.name, part.about));
         let started = Instant::now();
-        let outcome = part.run();
-        if let Outcome::Failed(reason) = &outcome {
+        let (word, reason) = part.run();
+        if word == "failed" {
             report::error(&format!("{}: {reason}", part.name));
         }
-        results.push((part, outcome, started.elapsed()));
+        results.push((part, word, reason, started.elapsed()));
     }
     interrupt::check()?;
 
     report::heading("summary");
-    for (part, outcome, elapsed) in &results {
-        let line = format!("{:<13} {:>12}", part.name, report::duration(*elapsed));
-        match outcome.reason() {
-            None => report::result(outcome.word(), &line),
-            // The first line: all of it stands with the part.
-            Some(reason) => report::result(
-                outcome.word(),
-                &format!("{line}  {}", reason.lines().next().unwrap_or_default()),
-            ),
-        }
+    for (part, word, reason, elapsed) in &results {
+        let elapsed = report::duration(*elapsed);
+        // The first line of a reason: all of it stands with the part.
+        let reason = reason.lines().next().unwrap_or_default();
+        report::result(word, format!("{:<13} {elapsed:>12}  {reason}", part.name).trim_end());
     }
-    let count = |word| results.iter().filter(|(_, outcome, _)| outcome.word() == word).count();
-    let tally =
-        Tally { passed: count("passed"), failed: count("failed"), skipped: count("skipped") };
-    report::output(&tally.to_string());
-    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let count = |wanted| results.iter().filter(|(_, word, _, _)| *word == wanted).count();
+    let [passed, failed, skipped] = ["passed", "failed", "skipped"].map(count);
+    report::output(&tally(passed, failed, skipped));
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn select(only: &[String]) -> Result<Vec<&'static Part>> {
-    for name in only {
-        if !PARTS.iter().any(|part| part.name == name) {
-            let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
-            bail!("--only {name}: expected one of {}", names.join(", "));
-        }
+fn select<'p>(parts: &'p [Part], only: &[String]) -> Result<Vec<&'p Part>> {
+    if let Some(unknown) = only.iter().find(|name| parts.iter().all(|part| part.name != **name)) {
+        let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
+        bail!("no part `{unknown}`: expected one of {}", names.join(", "));
     }
     let wanted = |part: &&Part| only.is_empty() || only.iter().any(|name| part.name == name);
-    Ok(PARTS.iter().filter(wanted).collect())
+    Ok(parts.iter().filter(wanted).collect())
 }
 
-struct Tally {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-}
-
-impl std::fmt::Display for Tally {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
-        if self.skipped > 0 {
-            write!(f, ", {} skipped", self.skipped)?;
-        }
-        Ok(())
-    }
+fn tally(passed: usize, failed: usize, skipped: usize) -> String {
+    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    format!("{passed} passed, {failed} failed{skipped}")
 }
 
 #[cfg(test)]
@@ -78,17 +70,15 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_the_parts() {
-        let tally = Tally { passed: 9, failed: 0, skipped: 0 };
-        assert_eq!(tally.to_string(), "9 passed, 0 failed");
-        let tally = Tally { passed: 7, failed: 1, skipped: 1 };
-        assert_eq!(tally.to_string(), "7 passed, 1 failed, 1 skipped");
+        assert_eq!(tally(9, 0, 0), "9 passed, 0 failed");
+        assert_eq!(tally(7, 1, 1), "7 passed, 1 failed, 1 skipped");
     }
 
     #[test]
     fn parts_are_selected_by_name_and_run_in_their_order() {
         let names = |only: &[&str]| -> Vec<&str> {
             let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
-            select(&only).unwrap().iter().map(|part| part.name).collect()
+            select(PARTS, &only).unwrap().iter().map(|part| part.name).collect()
         };
         assert_eq!(names(&[]).len(), PARTS.len());
         assert_eq!(names(&["native", "format"]), ["format", "native"]);
@@ -96,7 +86,7 @@ mod tests {
 
     #[test]
     fn an_unknown_part_is_refused_with_the_known_ones() {
-        let error = select(&["all".to_owned()]).err().unwrap().to_string();
-        assert!(error.starts_with("--only all: expected one of format, "), "{error}");
+        let error = select(PARTS, &["all".to_owned()]).err().unwrap().to_string();
+        assert!(error.starts_with("no part `all`: expected one of format, "), "{error}");
     }
 }

@@ -39,15 +39,10 @@ pub(crate) enum Names {
     Apart,
 }
 
-impl Names {
-    fn wanted() -> Self {
-        if std::env::var_os(KEEP_NAMES).is_some() { Self::Kept } else { Self::Apart }
-    }
-}
-
 /// Builds `build/index.js` and `build/index_bg.wasm`, with names if [`KEEP_NAMES`] is set.
 pub(crate) fn build() -> Result<()> {
-    build_with(Names::wanted())
+    let kept = std::env::var_os(KEEP_NAMES).is_some();
+    build_with(if kept { Names::Kept } else { Names::Apart })
 }
 
 /// Builds them, unless they are what would come out.
@@ -56,7 +51,7 @@ pub(crate) fn build() -> Result<()> {
 /// to do then, but optimising would still take twenty seconds.
 pub(crate) fn build_with(names: Names) -> Result<()> {
     process::quiet("compiling the Worker", &mut compile(&[])?, BUILD_LIMIT)?;
-    let compiled = compiled_wasm()?;
+    let compiled = compiled_wasm(&mut compile(&["--message-format=json"])?)?;
     if fs::read_to_string(project::path(STAMP))
         .is_ok_and(|made| stamp(&compiled, names).ok() == Some(made))
     {
@@ -132,9 +127,9 @@ fn compile(more: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Where cargo has put the module: its target folder may be anywhere.
-fn compiled_wasm() -> Result<PathBuf> {
-    let messages = process::answer(&mut compile(&["--message-format=json"])?)?;
+/// Where cargo has put the module, asked by the command that built it: its target folder may be anywhere.
+pub(crate) fn compiled_wasm(build_again: &mut Command) -> Result<PathBuf> {
+    let messages = process::answer(build_again)?;
     messages.lines().filter_map(wasm_in_message).next_back().context("cargo has built no module")
 }
 

@@ -5,18 +5,18 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Options, http};
+use super::Options;
+use super::vars::{self, Secrets};
 use crate::process::{self, Group};
 use crate::report::{self, Progress};
 use crate::{interrupt, project, toolchain, worker};
 
-const HEALTH: &str = "/auth/health";
-/// wrangler runs the build command of wrangler.toml before it starts.
-const READY_LIMIT: Duration = Duration::from_secs(180);
+/// Waits until the Worker is well, then prints what to try.
+const DEMO: &str = "xtask/dev/demo.mjs";
 const POLL: Duration = Duration::from_millis(200);
 /// Lines of wrangler's output that are shown if it fails.
 const KEPT_LINES: usize = 40;
@@ -26,7 +26,6 @@ const KEPT_LINES: usize = 40;
 pub(super) struct Server {
     group: Group,
     lines: Receiver<String>,
-    address: SocketAddr,
 }
 
 /// Asked before anything is built: the answer is needed in any case.
@@ -42,27 +41,30 @@ pub(super) fn check_port_is_free(options: &Options) -> Result<()> {
     }
 }
 
-/// Starts wrangler and waits until the Worker says that it is well.
-pub(super) fn start(options: &Options) -> Result<Server> {
+/// Starts wrangler, waits until the Worker says that it is well, and prints how to try it.
+pub(super) fn start(options: &Options, secrets: &Secrets) -> Result<Server> {
     report::step("starting the Worker");
-    let mut command = wrangler(options)?;
-    let mut group = Group::spawn(&mut command)?;
+    let mut group = Group::spawn(&mut wrangler(options)?)?;
     let lines = group.lines();
-    let mut server = Server { group, lines, address: reachable(options) };
+    let mut demo = process::command("node");
+    demo.args([DEMO, &reachable(options).to_string()]).arg(vars::path());
+    demo.env("JWT_SECRET", &secrets.jwt_secret).env("ADMIN_TOKEN", &secrets.admin_token);
+    let mut demo = Group::spawn(demo.stdout(Stdio::piped()))?;
+    let said = demo.lines();
+    let mut server = Server { group, lines };
     let mut progress = Progress::start();
     let mut kept = VecDeque::new();
-    let ready = server.wait_until_healthy(&mut progress, &mut kept);
+    let ready = server.wait_for(&mut demo, &mut progress, &mut kept);
     let elapsed = progress.finish();
-    match ready {
-        Ok(()) => report::done(&report::duration(elapsed)),
-        Err(error) => {
-            for line in &kept {
-                eprintln!("  {line}");
-            }
-            return Err(error);
-        }
+    if ready.is_err() {
+        kept.iter().for_each(|line| eprintln!("  {line}"));
+    } else {
+        report::done(&report::duration(elapsed));
     }
-    Ok(server)
+    // Interrupted, it still runs, and what it says has no end.
+    drop(demo);
+    said.iter().for_each(|line| report::output(&line));
+    ready.map(|()| server)
 }
 
 fn wrangler(options: &Options) -> Result<Command> {
@@ -98,10 +100,6 @@ fn reachable(options: &Options) -> SocketAddr {
 }
 
 impl Server {
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Shows the log until Ctrl-C.
     pub(super) fn run(mut self) -> Result<()> {
         loop {
@@ -120,13 +118,13 @@ impl Server {
         }
     }
 
-    fn wait_until_healthy(
+    /// Waits for the end of the demo, which knows how long to wait for the Worker.
+    fn wait_for(
         &mut self,
+        demo: &mut Group,
         progress: &mut Progress,
         kept: &mut VecDeque<String>,
     ) -> Result<()> {
-        let started = Instant::now();
-        let mut last_answer = "no answer".to_owned();
         loop {
             interrupt::check()?;
             while let Ok(line) = self.lines.try_recv() {
@@ -139,21 +137,11 @@ impl Server {
             if let Some(status) = self.group.ended()? {
                 bail!("wrangler ended with {status}; its last lines are above");
             }
-            match http::request(self.address, "GET", HEALTH, &[], "") {
-                Ok(answer) if answer.status == 200 => return Ok(()),
-                Ok(answer) => {
-                    last_answer = format!("status {}, {}", answer.status, answer.body.trim());
-                }
-                Err(_) => {}
+            match demo.ended()? {
+                None => std::thread::sleep(POLL),
+                Some(status) if status.success() => return Ok(()),
+                Some(_) => bail!("the Worker is not ready; wrangler's last lines are above"),
             }
-            if started.elapsed() > READY_LIMIT {
-                bail!(
-                    "GET {HEALTH} did not answer 200 within {}: {last_answer}; \
-                     wrangler's last lines are above",
-                    report::duration(READY_LIMIT)
-                );
-            }
-            std::thread::sleep(POLL);
         }
     }
 }

@@ -21,17 +21,17 @@ const SECRET_BYTES: usize = 32;
 const OWNER_ONLY: u32 = 0o600;
 
 /// The secrets that `dev` itself uses.
-pub(crate) struct Secrets {
-    pub(crate) jwt_secret: String,
-    pub(crate) admin_token: String,
+pub(super) struct Secrets {
+    pub(super) jwt_secret: String,
+    pub(super) admin_token: String,
 }
 
-pub(crate) fn path() -> PathBuf {
+pub(super) fn path() -> PathBuf {
     project::path(".dev.vars")
 }
 
 /// Reads the file, after adding a random value for each name that it lacks.
-pub(crate) fn ensure() -> Result<Secrets> {
+pub(super) fn ensure() -> Result<Secrets> {
     let path = path();
     let before = if path.exists() {
         fs::read_to_string(&path).with_context(|| path.display().to_string())?
@@ -96,7 +96,7 @@ fn random_secret() -> Result<String> {
 }
 
 /// Writes a file that only its owner can read.
-pub(super) fn write_private(path: &Path, text: &str) -> Result<()> {
+fn write_private(path: &Path, text: &str) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut options = fs::OpenOptions::new();
         let mut file =

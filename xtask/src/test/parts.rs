@@ -3,44 +3,28 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
-use crate::setup::{self, Need};
-use crate::{
-    fuzz, interrupt, package, process, project, simulate, size, system_packages, toolchain, worker,
+use crate::setup::Need::{
+    Browser, CCompiler, CargoDeny, Nginx, Node, Package, Redis, WasmBindgen, WasmLibrary, WasmPack,
+    Worker,
 };
+use crate::setup::{self, Need};
+use crate::{bench, fuzz, interrupt, process, project, simulate, system_packages, toolchain};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 /// The advisory database is a git repository; where it cannot be reached this is noticed soon.
 const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 
-/// The black-box tests of the built Worker.
-const WORKER_TESTS: &str = "tests/worker";
-/// The tests of the built npm package.
-const NODE_TESTS: &[&str] = &["tests/node", "tests/node/adapters"];
-/// What others published, and known attacks, through the package in Node, workerd and Chromium.
-const CONFORMANCE_TESTS: &str = "tests/conformance";
-/// The package beside other libraries, over generated tokens.
-const DIFFERENTIAL_TESTS: &str = "tests/differential";
-/// The package, packed and installed.
-const PACKAGING_TESTS: &str = "tests/packaging";
-/// The page in `www/`.
-const PAGE_TESTS: &str = "tests/page";
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
+/// Tests of the scripts beside the product.
+const SCRIPTS: &[&str] = &["benches/report", "fuzz", "xtask/dev"];
 
-/// To build the npm package, and to open pages with it.
-const PACKAGE_AND_BROWSER: &[Need] =
-    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen, Need::Browser];
-/// To build it, and to keep what its gate counts in Redis.
-const PACKAGE_AND_REDIS: &[Need] =
-    &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen, Need::Redis];
-
-/// One line of the summary.
+/// One line of the summary. It can be run by itself: what it needs is installed and built before.
 pub(super) struct Part {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
@@ -48,120 +32,92 @@ pub(super) struct Part {
     steps: fn() -> Result<()>,
 }
 
+const fn part(
+    name: &'static str,
+    about: &'static str,
+    needs: &'static [Need],
+    steps: fn() -> Result<()>,
+) -> Part {
+    Part { name, about, needs, steps }
+}
+
+/// What `cargo xtask test` runs.
 pub(super) const PARTS: &[Part] = &[
-    Part { name: "format", about: "rustfmt", needs: &[], steps: format },
-    Part {
-        name: "lint",
-        about: "clippy for this machine",
-        needs: &[Need::CCompiler],
-        steps: lint_host,
-    },
-    Part {
-        name: "lint-wasm",
-        about: "clippy for wasm32, with the Worker and with the npm package",
-        needs: &[Need::CCompiler, Need::WasmLibrary],
-        steps: lint_wasm,
-    },
-    Part {
-        name: "native",
-        about: "unit, integration and documentation tests on this machine",
-        needs: &[Need::CCompiler],
-        steps: native,
-    },
-    Part {
-        name: "simulation",
-        about: "a million requests a scenario: exact limits hold, revocations are in time",
-        needs: &[Need::CCompiler],
-        steps: || simulate::run(&[]),
-    },
-    Part {
-        name: "fuzz",
-        about: "each fuzz target for five seconds (needs a nightly toolchain)",
-        needs: &[Need::CCompiler],
-        steps: fuzz,
-    },
-    Part {
-        name: "docs",
-        about: "rustdoc without warnings",
-        needs: &[Need::CCompiler, Need::WasmLibrary],
-        steps: docs,
-    },
-    Part {
-        name: "dependencies",
-        about: "licences, bans and sources (cargo deny)",
-        needs: &[Need::CCompiler, Need::CargoDeny],
-        steps: dependencies,
-    },
-    Part {
-        name: "advisories",
-        about: "known vulnerabilities (cargo deny)",
-        needs: &[Need::CCompiler, Need::CargoDeny],
-        steps: advisories,
-    },
-    Part { name: "build", about: "the Worker", needs: setup::WORKER, steps: worker::build },
-    Part {
-        name: "worker",
-        about: "black-box tests of the built Worker in workerd",
-        needs: &[Need::NodePackages, Need::Nginx],
-        steps: worker_tests,
-    },
-    Part {
-        name: "node",
-        about: "the npm package in Node, its gate beside the Worker and over Redis",
-        needs: PACKAGE_AND_REDIS,
-        steps: node_tests,
-    },
-    Part {
-        name: "conformance",
-        about: "Wycheproof's JOSE files, vectors and known attacks: Rust, Node, workerd, Chromium",
-        needs: PACKAGE_AND_BROWSER,
-        steps: conformance,
-    },
-    Part {
-        name: "differential",
-        about: "generated tokens to the npm package, jose, fast-jwt and jsonwebtoken",
-        needs: setup::PACKAGE,
-        steps: differential_tests,
-    },
-    Part {
-        name: "packaging",
-        about: "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
-        needs: PACKAGE_AND_BROWSER,
-        steps: packaging_tests,
-    },
-    Part {
-        name: "page",
-        about: "the page in www/, used in headless Chromium",
-        needs: PACKAGE_AND_BROWSER,
-        steps: page_tests,
-    },
-    Part {
-        name: "size",
-        about: "what is shipped is within the budgets of benches/sizes.json",
-        needs: &[Need::NodePackages],
-        steps: size::check,
-    },
-    Part {
-        name: "browser",
-        about: "the core's wasm build in headless Chromium",
-        needs: &[
-            Need::CCompiler,
-            Need::WasmLibrary,
-            Need::WasmBindgen,
-            Need::WasmPack,
-            Need::Browser,
-        ],
-        steps: browser,
-    },
+    part("format", "rustfmt", &[], format),
+    part("lint", "clippy for this machine", &[CCompiler], lint_host),
+    part(
+        "lint-wasm",
+        "clippy for wasm32, with the Worker and with the npm package",
+        &[CCompiler, WasmLibrary],
+        lint_wasm,
+    ),
+    part("native", "unit, integration and documentation tests here", &[CCompiler], native),
+    part(
+        "simulation",
+        "a million requests a scenario: exact limits hold, revocations are in time",
+        &[CCompiler],
+        || simulate(&[]),
+    ),
+    part("fuzz", "each target for five seconds (needs a nightly toolchain)", fuzz::NEEDS, || {
+        // The seeds, and some millions of small steps from there.
+        fuzz(&fuzz::Options::each_for(5))
+    }),
+    part("docs", "rustdoc without warnings", &[CCompiler, WasmLibrary], docs),
+    part(
+        "dependencies",
+        "licences, bans, sources (cargo deny)",
+        &[CCompiler, CargoDeny],
+        dependencies,
+    ),
+    part("advisories", "known vulnerabilities (cargo deny)", &[CCompiler, CargoDeny], advisories),
+    part("scripts", "what is made of measurements and vectors", &[Node], || node_tests(SCRIPTS)),
+    part("build", "the Worker", &[Worker], || Ok(())),
+    part("worker", "black-box tests of the Worker in workerd", &[Worker, Nginx], || {
+        node_tests(&["tests/worker"])
+    }),
+    part(
+        "node",
+        "the npm package in Node, its gate beside the Worker and over Redis",
+        &[Worker, Package, Redis],
+        || node_tests(&["tests/node", "tests/node/adapters"]),
+    ),
+    part(
+        "conformance",
+        "Wycheproof's JOSE files, vectors and known attacks: Rust, Node, workerd, Chromium",
+        &[Package, Browser],
+        conformance,
+    ),
+    part(
+        "differential",
+        "generated tokens to the npm package, jose, fast-jwt and jsonwebtoken",
+        &[Package],
+        || node_tests(&["tests/differential"]),
+    ),
+    part(
+        "packaging",
+        "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
+        &[Package, Browser],
+        || node_tests(&["tests/packaging"]),
+    ),
+    part("page", "the page in www/, used in headless Chromium", &[Package, Browser], || {
+        node_tests(&["tests/page"])
+    }),
+    part(
+        "size",
+        "what is shipped is within the budgets of benches/sizes.json",
+        &[Worker, Package],
+        || bench::weigh(false),
+    ),
+    part(
+        "browser",
+        "the core's wasm build in headless Chromium",
+        &[CCompiler, WasmLibrary, WasmBindgen, WasmPack, Browser],
+        browser,
+    ),
 ];
 
-/// How a part ended.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Passed,
-    Failed(String),
-    Skipped(String),
-}
+/// How a part ended: `passed`, or `failed` or `skipped` with the reason.
+pub(super) type Outcome = (&'static str, String);
 
 /// The error of a part that could not be tried, though nothing is wrong with the project.
 #[derive(Debug)]
@@ -175,32 +131,13 @@ impl std::fmt::Display for Skip {
 
 impl std::error::Error for Skip {}
 
-impl Outcome {
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed(_) => "failed",
-            Self::Skipped(_) => "skipped",
-        }
-    }
-
-    pub(super) fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Passed => None,
-            Self::Failed(reason) | Self::Skipped(reason) => Some(reason),
-        }
-    }
-}
-
 impl Part {
     /// Installs what the part needs, then runs it.
     pub(super) fn run(&self) -> Outcome {
         match setup::require(self.needs).and_then(|()| (self.steps)()) {
-            Ok(()) => Outcome::Passed,
-            Err(error) => match error.downcast::<Skip>() {
-                Ok(skip) => Outcome::Skipped(skip.0),
-                Err(error) => Outcome::Failed(format!("{error:#}")),
-            },
+            Ok(()) => ("passed", String::new()),
+            Err(error) if error.is::<Skip>() => ("skipped", error.to_string()),
+            Err(error) => ("failed", format!("{error:#}")),
         }
     }
 }
@@ -225,10 +162,10 @@ fn native() -> Result<()> {
     cargo(&["test", "--workspace", "--locked"])
 }
 
-fn fuzz() -> Result<()> {
-    match fuzz::unavailable() {
-        Some(reason) => bail!(Skip(reason)),
-        None => fuzz::run(&fuzz::Options::brief()),
+fn fuzz(options: &fuzz::Options) -> Result<()> {
+    match fuzz::host() {
+        Err(reason) => bail!(Skip(format!("{reason:#}"))),
+        Ok(_) => fuzz::run(options),
     }
 }
 
@@ -275,75 +212,28 @@ fn deny() -> Result<Command> {
     Ok(process::command(CARGO_DENY.bin()?.join("cargo-deny")))
 }
 
-fn worker_tests() -> Result<()> {
-    let files = test_files(WORKER_TESTS)?;
-    if !project::path("build/index.js").exists() {
-        bail!("build/ is missing: cargo xtask build");
+/// In Rust once more, so that all counts stand together.
+fn conformance() -> Result<()> {
+    let tests = ["--test", "wycheproof", "--test", "vectors", "--test", "attacks"];
+    cargo(&[&["test", "--locked"], &tests[..], &["--", "--nocapture"]].concat())?;
+    node_tests(&["tests/conformance"])
+}
+
+/// All test files of these folders, not of those below. A file that hangs is ended and named; the slowest one takes
+/// a minute on a busy machine.
+fn node_tests(folders: &[&str]) -> Result<()> {
+    let mut command = process::command("node");
+    command.args(["--test", "--test-reporter=spec", "--test-timeout=300000"]);
+    for folder in folders {
+        command.args(test_files(folder)?);
     }
-    let mut command = node_test();
-    command.args(files);
     if let Some(folder) = system_packages::nginx_folder() {
         process::prepend_path(&mut command, &folder)?;
     }
     process::shown(&mut command, LIMIT)
 }
 
-fn node_tests() -> Result<()> {
-    package_tests(NODE_TESTS)
-}
-
-/// In Rust once more, so that all counts stand together.
-fn conformance() -> Result<()> {
-    cargo(&[
-        "test",
-        "--locked",
-        "--test",
-        "wycheproof",
-        "--test",
-        "vectors",
-        "--test",
-        "attacks",
-        "--",
-        "--nocapture",
-    ])?;
-    package_tests(&[CONFORMANCE_TESTS])
-}
-
-fn differential_tests() -> Result<()> {
-    package_tests(&[DIFFERENTIAL_TESTS])
-}
-
-fn packaging_tests() -> Result<()> {
-    package_tests(&[PACKAGING_TESTS])
-}
-
-fn page_tests() -> Result<()> {
-    package_tests(&[PAGE_TESTS])
-}
-
-/// Several parts need the package; the first one builds it.
-static PACKAGE_IS_BUILT: AtomicBool = AtomicBool::new(false);
-
-fn package_tests(folders: &[&str]) -> Result<()> {
-    if !PACKAGE_IS_BUILT.load(Ordering::Relaxed) {
-        package::build()?;
-        PACKAGE_IS_BUILT.store(true, Ordering::Relaxed);
-    }
-    let mut command = node_test();
-    for folder in folders {
-        command.args(test_files(folder)?);
-    }
-    process::shown(&mut command, LIMIT)
-}
-
-/// A file that hangs is ended and named; the slowest one takes a minute on a busy machine.
-fn node_test() -> Command {
-    let mut command = process::command("node");
-    command.args(["--test", "--test-reporter=spec", "--test-timeout=300000"]);
-    command
-}
-
-/// All test files in the folder. None at all is an error: it would pass without testing anything.
+/// None at all is an error: it would pass without testing anything.
 fn test_files(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let folder = project::path("").join(folder);
     let mut files = Vec::new();
@@ -399,19 +289,12 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("xtask-parts-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("helper.mjs"), "").unwrap();
-        assert_eq!(
-            test_files(&folder).unwrap_err().to_string(),
-            format!(
-                "no tests in {}: expected files ending in .test.mjs or .test.js",
-                folder.display()
-            )
-        );
+        let error = test_files(&folder).unwrap_err().to_string();
+        assert!(error.ends_with(": expected files ending in .test.mjs or .test.js"), "{error}");
         fs::write(folder.join("b.test.mjs"), "").unwrap();
         fs::write(folder.join("a.test.js"), "").unwrap();
-        assert_eq!(
-            test_files(&folder).unwrap(),
-            [folder.join("a.test.js"), folder.join("b.test.mjs")]
-        );
+        let files = ["a.test.js", "b.test.mjs"].map(|name| folder.join(name));
+        assert_eq!(test_files(&folder).unwrap(), files);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,0 +1,89 @@
+// Runs fuzz targets, as many at a time as there are cores: `node fuzz/run.mjs FOLDER SECONDS TARGET...`.
+//
+// `cargo xtask fuzz` builds them, into FOLDER. What a run learns stays in `fuzz/corpus/`, what it finds in `fuzz/artifacts/`;
+// neither is committed.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { seeds } from './seeds.mjs';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const corpus = (target) => path.join(ROOT, 'fuzz/corpus', target);
+
+/** An input that takes longer is a finding. The slowest honest one, an RSA key of 16384 bits, takes 0.1 s. */
+const INPUT_SECONDS = 10;
+/** Memory beyond this is a finding. */
+const MEMORY_MB = 1024;
+/** For reading the corpus before the clock of a run starts. */
+const START_SECONDS = 5 * 60;
+/** Of what a target prints; a finding is described at the end. */
+const SHOWN_LINES = 60;
+
+function seed() {
+  const folder = path.join(ROOT, 'tests/vectors');
+  const files = readdirSync(folder).filter((name) => name.endsWith('.json')).sort();
+  seeds(files.map((name) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')))).forEach(([target, input], number) => {
+    mkdirSync(corpus(target), { recursive: true });
+    writeFileSync(path.join(corpus(target), `vector-${String(number).padStart(3, '0')}`), input);
+  });
+}
+
+/** Executions of the target; `undefined` if it found something. */
+async function run(folder, target, seconds) {
+  const artifacts = path.join(ROOT, 'fuzz/artifacts', target);
+  for (const needed of [artifacts, corpus(target)]) mkdirSync(needed, { recursive: true });
+  const own = path.join(ROOT, 'fuzz/seeds', target);
+  const child = spawn(path.join(ROOT, folder, target), [
+    // The first folder is the one that is written to.
+    corpus(target), ...(existsSync(own) ? [own] : []),
+    `-max_total_time=${seconds}`, `-timeout=${INPUT_SECONDS}`, `-rss_limit_mb=${MEMORY_MB}`, `-artifact_prefix=${artifacts}/`, '-print_final_stats=1',
+  ], {
+    // Otherwise the frames of libFuzzer stand where the message should be.
+    env: { ...process.env, RUST_BACKTRACE: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: (START_SECONDS + seconds) * 1000,
+  });
+  const tail = [];
+  let executions = 0;
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      executions = Number(/^stat::number_of_executed_units:\s*(\d+)/.exec(line)?.[1] ?? executions);
+      tail.push(line);
+      if (tail.length > SHOWN_LINES) tail.shift();
+    });
+  }
+  const status = await new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message));
+    child.on('close', (code, signal) => resolve(code ?? signal));
+  });
+  if (status === 0) {
+    console.error(`${target}: ${executions} executions`);
+    return executions;
+  }
+  console.error([`error: ${target}: ${status}`, ...tail.map((line) => `  ${line}`)].join('\n'));
+  return undefined;
+}
+
+const [folder, seconds, ...targets] = process.argv.slice(2);
+seed();
+const left = [...targets];
+const found = [];
+let total = 0;
+await Promise.all(Array.from({ length: os.availableParallelism() }, async () => {
+  for (let target = left.shift(); target !== undefined; target = left.shift()) {
+    const executions = await run(folder, target, Number(seconds));
+    if (executions === undefined) found.push(target);
+    total += executions ?? 0;
+  }
+}));
+if (found.length > 0) {
+  console.error(`found something in ${found.join(', ')}: the input is in fuzz/artifacts/`);
+  process.exitCode = 1;
+} else {
+  console.error(`${targets.length} targets, ${total} executions, nothing found`);
+}

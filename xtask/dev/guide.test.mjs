@@ -1,0 +1,22 @@
+// The lines that `cargo xtask dev` prints.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { guide, shellWord } from './guide.mjs';
+
+test('lines hold all they need', () => {
+  const text = guide({ url: 'http://127.0.0.1:8787', token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars' });
+  assert.ok(text.includes("curl -i -H 'Authorization: Bearer a.b.c' http://127.0.0.1:8787/v1/posts\n"));
+  assert.ok(text.includes("curl -i -H 'X-API-Key: sk_test_1' http://127.0.0.1:8787/v1/posts\n"));
+  assert.ok(text.includes("'%{http_code}\\n'"));
+  assert.ok(text.includes("$(sed -n 's/^ADMIN_TOKEN=//p' '/x/.dev.vars' | tr -d '\"')"));
+});
+
+test('without a key no line has one', () => {
+  assert.ok(!guide({ url: 'http://127.0.0.1:1', token: 't', vars: 'f' }).includes('X-API-Key'));
+});
+
+test('paths are one word for the shell', () => {
+  assert.equal(shellWord("/a b/it's"), String.raw`'/a b/it'\''s'`);
+});
