@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::{interrupt, report};
-use parts::{PARTS, Part};
+use parts::{LONG_PARTS, PARTS, Part};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -16,10 +16,36 @@ pub(crate) struct Options {
     /// Only this part; may be repeated
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
+    /// In a clone of HEAD with empty caches, as on a new machine; then `dev`, which `--only dev` names
+    #[arg(long)]
+    from_nothing: bool,
+    /// The long parts instead: all, or those named
+    #[arg(long, conflicts_with_all = ["only", "from_nothing"])]
+    full: bool,
+    /// Of the long parts
+    #[arg(value_name = "PART", requires = "full")]
+    parts: Vec<String>,
+    /// Name the parts, and run none
+    #[arg(long)]
+    list: bool,
 }
 
 /// Runs all parts, or those named. Fails unless every one of them passed or was skipped.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if options.list {
+        report::output(&list(PARTS));
+        report::output(&format!("\nWith --full:\n{}", list(LONG_PARTS)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.from_nothing {
+        return parts::from_nothing(&options.only).map(|()| ExitCode::SUCCESS);
+    }
+    if options.full {
+        let parts = select(LONG_PARTS, &options.parts)?;
+        let minutes: u32 = parts.iter().map(|part| part.minutes).sum();
+        report::step(&format!("about {minutes} min on two cores"));
+        return run_parts(&parts);
+    }
     run_parts(&select(PARTS, &options.only)?)
 }
 
@@ -57,6 +83,15 @@ fn select<'p>(parts: &'p [Part], only: &[String]) -> Result<Vec<&'p Part>> {
     }
     let wanted = |part: &&Part| only.is_empty() || only.iter().any(|name| part.name == name);
     Ok(parts.iter().filter(wanted).collect())
+}
+
+fn list(parts: &[Part]) -> String {
+    let line = |part: &Part| {
+        let minutes =
+            if part.minutes == 0 { String::new() } else { format!("{} min", part.minutes) };
+        format!("  {:<13} {minutes:>7}  {}", part.name, part.about)
+    };
+    parts.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn tally(passed: usize, failed: usize, skipped: usize) -> String {

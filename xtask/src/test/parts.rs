@@ -19,10 +19,12 @@ use crate::{bench, fuzz, interrupt, process, project, simulate, system_packages,
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 /// The advisory database is a git repository; where it cannot be reached this is noticed soon.
 const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
+/// All parts, and all that they need built before.
+const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 /// Tests of the scripts beside the product.
-const SCRIPTS: &[&str] = &["benches/report", "fuzz", "xtask/dev"];
+const SCRIPTS: &[&str] = &["benches/report", "fuzz", "tests/new-machine", "xtask/dev"];
 
 /// One line of the summary. It can be run by itself: what it needs is installed and built before.
 pub(super) struct Part {
@@ -30,6 +32,8 @@ pub(super) struct Part {
     pub(super) about: &'static str,
     needs: &'static [Need],
     steps: fn() -> Result<()>,
+    /// On two cores, where a person should know before.
+    pub(super) minutes: u32,
 }
 
 const fn part(
@@ -38,7 +42,7 @@ const fn part(
     needs: &'static [Need],
     steps: fn() -> Result<()>,
 ) -> Part {
-    Part { name, about, needs, steps }
+    Part { name, about, needs, steps, minutes: 0 }
 }
 
 /// What `cargo xtask test` runs.
@@ -116,6 +120,20 @@ pub(super) const PARTS: &[Part] = &[
     ),
 ];
 
+/// What `cargo xtask test --full` runs: matrices, whose scripts are in `tests/`, and long runs.
+pub(super) const LONG_PARTS: &[Part] = &[
+    part("fuzz", "each target for a minute (needs a nightly toolchain)", fuzz::NEEDS, || {
+        fuzz(&fuzz::Options::each_for(60))
+    })
+    .takes(15),
+    part("simulation", "ten million requests a scenario", &[CCompiler], || {
+        simulate(&["--requests".into(), "10000000".into()])
+    })
+    .takes(10),
+    part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))
+        .takes(60),
+];
+
 /// How a part ended: `passed`, or `failed` or `skipped` with the reason.
 pub(super) type Outcome = (&'static str, String);
 
@@ -132,6 +150,10 @@ impl std::fmt::Display for Skip {
 impl std::error::Error for Skip {}
 
 impl Part {
+    const fn takes(self, minutes: u32) -> Self {
+        Self { minutes, ..self }
+    }
+
     /// Installs what the part needs, then runs it.
     pub(super) fn run(&self) -> Outcome {
         match setup::require(self.needs).and_then(|()| (self.steps)()) {
@@ -260,6 +282,13 @@ fn browser() -> Result<()> {
     process::prepend_path(&mut command, &WASM_BINDGEN.bin()?)?;
     toolchain::use_wasm32(&mut command)?;
     process::shown(&mut command, LIMIT)
+}
+
+/// These parts, or all and `dev`, in a clone with empty caches.
+pub(super) fn from_nothing(only: &[String]) -> Result<()> {
+    setup::require(&[Node])?;
+    let mut command = process::command("node");
+    process::shown(command.arg("tests/new-machine/from-nothing.mjs").args(only), FROM_NOTHING_LIMIT)
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

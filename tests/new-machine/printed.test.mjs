@@ -1,0 +1,23 @@
+// That the lines which `dev` prints are all found, with what they have to give.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { guide } from '../../xtask/dev/guide.mjs';
+import { printedCommands, statuses } from './printed.mjs';
+
+const PRINTED = guide({ url: 'http://127.0.0.1:1', token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars' });
+
+test('each line to paste is found', () => {
+  const commands = printedCommands(PRINTED);
+  assert.equal(commands.length, PRINTED.split('\n').filter((line) => line.startsWith('# ')).length);
+  assert.deepEqual(commands.map(({ expected }) => expected.join(' ')), ['200', '401', '200', '200', '200 200 200 200 200 429 429', '200', '200']);
+  assert.ok(commands.every(({ command }) => command.includes('http://127.0.0.1:1/')));
+});
+
+test('statuses are read from heads and from words', () => {
+  assert.deepEqual(statuses('HTTP/1.1 401 Unauthorized\r\nRetry-After: 60\r\n\r\n{"status":401}'), ['401']);
+  assert.deepEqual(statuses('HTTP/1.1 429 Too Many Requests\r\n\r\n'), ['429']);
+  assert.deepEqual(statuses('200\n200\n429\n'), ['200', '200', '429']);
+  assert.deepEqual(statuses(''), []);
+});
