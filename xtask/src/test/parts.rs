@@ -1,4 +1,4 @@
-//! The parts of the test run, in order: what is quick and what later parts need comes first.
+//! The parts of the test run, in order: what is quick comes first. Each can be run by itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
