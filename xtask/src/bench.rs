@@ -82,11 +82,8 @@ fn measure(script: &str, options: &Options) -> Result<PathBuf> {
     Ok(out)
 }
 
-/// The bytes of what has been built, held to the budgets of `benches/sizes.json`; with `crates`, also what the
-/// modules consist of.
-///
-/// # Errors
-/// If one is over its budget.
+/// The bytes of what has been built, with `crates` also what it consists of. Fails if one is over its budget in
+/// `benches/sizes.json`.
 pub(crate) fn weigh(crates: bool) -> Result<()> {
     let mut command = process::command("node");
     command.arg("benches/sizes.mjs").args(crates.then_some("--crates"));
