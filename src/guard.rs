@@ -8,6 +8,7 @@
 //! scopes and limits, and only if no limit is known to refuse: what is cheap comes first.
 
 pub mod administration;
+pub mod cookies;
 mod credential;
 mod event;
 mod failures;

@@ -6,7 +6,7 @@ use base64ct::{Base64, Encoding as _};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::Request;
+use super::{Request, cookies};
 use crate::{error::Error, policy::Policy};
 
 /// How a credential came.
@@ -62,7 +62,8 @@ pub(super) fn find<'a>(
         add(Credential::ApiKey(Cow::Borrowed(value)), Carrier::ApiKeyHeader)?;
     }
     if let (Some(name), Some(header)) = (policy.cookie.as_deref(), request.cookie) {
-        for value in cookies_named(name, header) {
+        // More than one is suspicious (RFC 6265 §5.4).
+        for value in cookies::named(name, header) {
             add(token_or_key(policy, value), Carrier::Cookie)?;
         }
     }
@@ -137,13 +138,4 @@ fn basic_user_name(encoded: &str) -> Result<String, Error> {
     let decoded = Zeroizing::new(Base64::decode_vec(encoded).map_err(|_| malformed())?);
     let text = core::str::from_utf8(&decoded).map_err(|_| malformed())?;
     text.strip_suffix(':').filter(|user| !user.is_empty()).map(str::to_owned).ok_or_else(malformed)
-}
-
-/// The non-empty values of the cookies of that name (RFC 6265 §5.4): more than one is suspicious.
-fn cookies_named<'a>(name: &str, header: &'a str) -> impl Iterator<Item = &'a str> {
-    header.split(';').filter_map(move |pair| {
-        let (given, value) = pair.trim().split_once('=')?;
-        let value = value.trim_matches('"');
-        (given == name && !value.is_empty()).then_some(value)
-    })
 }

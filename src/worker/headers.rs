@@ -3,7 +3,7 @@
 use web_sys::Headers;
 
 use crate::{
-    guard::{self, Identity, LimitReport, inbound, reply},
+    guard::{self, Identity, LimitReport, cookies, inbound, reply},
     policy::Policy,
 };
 
@@ -32,16 +32,11 @@ pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Resul
     headers.delete("Authorization")?;
     headers.delete("DPoP")?;
     headers.delete("X-API-Key")?;
-    if let (Some(name), Some(cookies)) = (&policy.cookie, headers.get("Cookie")?) {
-        let others: Vec<&str> = cookies
-            .split(';')
-            .map(str::trim)
-            .filter(|pair| pair.split_once('=').is_none_or(|(given, _)| given != name))
-            .collect();
-        if others.is_empty() {
-            headers.delete("Cookie")?;
-        } else {
-            headers.set("Cookie", &others.join("; "))?;
+    if let (Some(name), Some(header)) = (&policy.cookie, headers.get("Cookie")?) {
+        match cookies::without(name, &header) {
+            Some(others) if others == header => {}
+            Some(others) => headers.set("Cookie", &others)?,
+            None => headers.delete("Cookie")?,
         }
     }
     Ok(())
