@@ -1,9 +1,9 @@
-//! Headers that the gate adds and removes: identity towards the upstream, limits towards the caller.
+//! Headers that the gate adds to and removes from a request on its way to the upstream.
 
 use web_sys::Headers;
 
 use crate::{
-    guard::{self, Identity, LimitReport, cookies, inbound, reply},
+    guard::{self, Carrier, Identity, LimitReport, cookies, inbound, reply},
     policy::Policy,
 };
 
@@ -13,9 +13,13 @@ const PER_CONNECTION: [&str; 4] =
     ["Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization"];
 
 /// Takes out of a request what must not reach the upstream: whatever looks like an identity header or says another path,
-/// method, host, scheme or address than was decided on ([`inbound`]), what could make another proxy drop a header, and the
-/// credential unless the policy forwards it.
-pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Result<()> {
+/// method, host, scheme or address than was decided on ([`inbound`]), what could make another proxy drop a header, and
+/// credentials, but for the `verified` one where the policy forwards it.
+pub(super) fn strip_inbound(
+    headers: &Headers,
+    policy: &Policy,
+    verified: Option<Carrier>,
+) -> worker::Result<()> {
     let kept_back: Vec<String> = worker::Headers(headers.clone())
         .keys()
         .filter(|name| inbound::is_kept_back(name, &policy.client_ip_header.name))
@@ -26,12 +30,29 @@ pub(super) fn strip_inbound(headers: &Headers, policy: &Policy) -> worker::Resul
     for name in PER_CONNECTION {
         headers.delete(name)?;
     }
-    if policy.forward_credential {
+    strip_credentials(headers, policy, verified)
+}
+
+/// Takes out every header that may carry a credential, but the one that was verified where the policy forwards it:
+/// what the gate did not look at must not look as if it had.
+fn strip_credentials(
+    headers: &Headers,
+    policy: &Policy,
+    verified: Option<Carrier>,
+) -> worker::Result<()> {
+    let kept = verified.filter(|_| policy.forward_credential);
+    if !matches!(kept, Some(Carrier::Bearer | Carrier::Basic | Carrier::Dpop)) {
+        headers.delete("Authorization")?;
+    }
+    if kept != Some(Carrier::Dpop) {
+        headers.delete("DPoP")?;
+    }
+    if kept != Some(Carrier::ApiKeyHeader) {
+        headers.delete("X-API-Key")?;
+    }
+    if kept == Some(Carrier::Cookie) {
         return Ok(());
     }
-    headers.delete("Authorization")?;
-    headers.delete("DPoP")?;
-    headers.delete("X-API-Key")?;
     if let (Some(name), Some(header)) = (&policy.cookie, headers.get("Cookie")?) {
         match cookies::without(name, &header) {
             Some(others) if others == header => {}

@@ -67,10 +67,10 @@ async fn send(
     let policy = &gate.policy;
     let answer = match &gate.target {
         Target::Nothing => return demo(facts, identity, decision, policy),
-        Target::Url(base) => fetch(&outgoing(request, facts, identity, policy, base)?).await?,
+        Target::Url(base) => fetch(&outgoing(request, facts, identity, decision, policy, base)?).await?,
         Target::Service => {
             let base = origin_of(&request.url());
-            let outgoing = outgoing(request, facts, identity, policy, &base)?;
+            let outgoing = outgoing(request, facts, identity, decision, policy, &base)?;
             env.service(SERVICE)?.fetch_request(worker::Request::from(outgoing)).await?.into()
         }
     };
@@ -82,11 +82,12 @@ fn outgoing(
     request: &Request,
     facts: &Facts<'_>,
     identity: &Identity,
+    decision: &Decision,
     policy: &Policy,
     base: &str,
 ) -> worker::Result<Request> {
     let own = Headers::new_with_headers(&request.headers())?;
-    headers::strip_inbound(&own, policy)?;
+    headers::strip_inbound(&own, policy, decision.carrier)?;
     headers::set_forwarded(&own, &facts.as_request())?;
     headers::set_identity(&own, identity)?;
     let init = RequestInit::new();
