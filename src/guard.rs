@@ -8,6 +8,7 @@
 //! scopes and limits, and only if no limit is known to refuse: what is cheap comes first.
 
 pub mod administration;
+pub mod caching;
 pub mod cookies;
 mod credential;
 mod event;
@@ -173,6 +174,8 @@ pub struct Decision {
     pub carrier: Option<Carrier>,
     /// The path pattern of the route; empty if the path itself was refused.
     pub route: String,
+    /// Whether the route takes anonymous callers beside others, who are answered under the same URLs.
+    pub shared_url: bool,
     /// The limits that were asked, in the order of the route.
     pub limits: Vec<LimitReport>,
     /// Store faults that the policy lets pass.
@@ -189,6 +192,7 @@ impl Decision {
             outcome: Err(error),
             carrier,
             route: route.to_owned(),
+            shared_url: false,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
@@ -224,6 +228,7 @@ impl<'a, B: Backend> Guard<'a, B> {
             outcome: Ok(Identity::Anonymous),
             carrier: None,
             route: String::new(),
+            shared_url: false,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
@@ -239,6 +244,7 @@ impl<'a, B: Backend> Guard<'a, B> {
         if request.preflight {
             return decision;
         }
+        decision.shared_url = route.auth == Auth::Optional;
         decision.outcome = self.decide(request, route, now, &mut decision).await;
         decision
     }

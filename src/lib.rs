@@ -15,6 +15,7 @@
 
 pub mod api_key;
 pub mod base64url;
+mod cache_control;
 pub mod claims;
 pub mod client_address;
 pub mod dpop;

@@ -74,6 +74,8 @@ pub struct Policy {
     pub client_ip_header: ClientIpHeader,
     /// How other proxies ask about their requests.
     pub forward_auth: ForwardAuth,
+    /// Whether the gate keeps answers to known callers out of shared caches.
+    pub cache: Cache,
     /// Whether `X-RateLimit-*` is sent beside the standard fields.
     pub legacy_headers: bool,
     /// Which decisions are written to the event log.
@@ -131,6 +133,22 @@ pub enum PathCase {
 words!(PathCase {
     "sensitive" => PathCase::Sensitive,
     "insensitive" => PathCase::Insensitive,
+});
+
+/// What keeps one caller's answer from another by way of a cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Cache {
+    /// The gate does (the default): requests of anybody but anonymous bypass the platform's cache, and their answers
+    /// are marked `private` where the service says nothing about it ([`crate::guard::caching`]).
+    #[default]
+    Private,
+    /// The service's own headers do. They have to: the gate takes `Authorization` off, which is what caches go by.
+    Upstream,
+}
+
+words!(Cache {
+    "private" => Cache::Private,
+    "upstream" => Cache::Upstream,
 });
 
 /// Where the gate remembers which proofs of possession have been used ([`crate::dpop`]).
@@ -585,6 +603,7 @@ impl Policy {
             cookie: document.cookie.as_deref().map(|name| token("cookie", name)).transpose()?,
             client_ip_header: client_ip_header(&document)?,
             forward_auth: forward_auth(&document, verifier.as_ref())?,
+            cache: document.cache,
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,

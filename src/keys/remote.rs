@@ -9,7 +9,7 @@
 
 use std::rc::Rc;
 
-use crate::{keys::KeySet, time::UnixMillis};
+use crate::{cache_control::directives, keys::KeySet, time::UnixMillis};
 
 /// Keys are believed at least that long, whatever `Cache-Control` says: an issuer that forbids caching
 /// must not cost a fetch for each request.
@@ -224,23 +224,6 @@ fn fresh_secs(cache_control: Option<&str>) -> u64 {
         }
     }
     asked.unwrap_or(DEFAULT_FRESH_SECS).clamp(MIN_FRESH_SECS, MAX_FRESH_SECS)
-}
-
-/// The directives of a `Cache-Control`, one pass and no copies. What stands in quotes is part of a value:
-/// `ext="a, max-age=1"` is one directive.
-fn directives(text: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    let parts = text.split(move |character| {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            ',' => return !quoted,
-            _ => {}
-        }
-        false
-    });
-    parts.map(str::trim)
 }
 
 /// `delta-seconds` (RFC 9111 §1.2.2), also in quotes (§5.2). What is none of both is 0.

@@ -8,7 +8,9 @@ use worker::{Context, Delay, Env};
 use super::{
     background, clock, counter_object,
     counters::{Counters, LocalCounters},
-    facts, jwks,
+    facts,
+    host::Names,
+    jwks,
     kv::{self, Kv, Namespace},
     ledger_object,
     proxy::Target,
@@ -20,7 +22,7 @@ use crate::{
     api_key::KeyId,
     client_address::UnreadableAddresses,
     error::Error,
-    guard::{Attempts, Backend, Failures, Identity},
+    guard::{Attempts, Backend, Failures, Identity, caching::CACHING_FIELDS},
     jws::HostCheck,
     keys::KeySet,
     policy::{self, CacheSecs, Policy, Records, Secrets},
@@ -60,6 +62,8 @@ pub(super) struct Gate {
     /// Where admitted requests go.
     pub(super) target: Target,
     pub(super) names: facts::Headers,
+    /// What is read of answers that caches have to be told about.
+    pub(super) caching: Names,
     pub(super) memory: Rc<Memory>,
 }
 
@@ -113,7 +117,8 @@ impl Gate {
         let policy = Policy::from_json(policy, &EnvSecrets(env))?;
         check_bindings(&policy, env)?;
         let (target, names) = (Target::of(&policy, env), facts::Headers::of(&policy));
-        Ok(Self { target, names, policy, memory: Rc::clone(memory) })
+        let caching = Names::new(CACHING_FIELDS);
+        Ok(Self { target, names, caching, policy, memory: Rc::clone(memory) })
     }
 
     /// The limit on failed authentication.

@@ -3,7 +3,7 @@
 use web_sys::Headers;
 
 use crate::{
-    guard::{self, Carrier, Identity, LimitReport, cookies, inbound, reply},
+    guard::{self, Carrier, Identity, cookies, inbound, reply},
     policy::Policy,
 };
 
@@ -72,15 +72,6 @@ pub(super) fn set_forwarded(headers: &Headers, request: &guard::Request<'_>) -> 
 /// Sets the identity headers.
 pub(super) fn set_identity(headers: &Headers, identity: &Identity) -> worker::Result<()> {
     set(headers, &reply::identity_fields(identity))
-}
-
-/// Sets the headers about limits.
-pub(super) fn set_limits(
-    headers: &Headers,
-    limits: &[LimitReport],
-    legacy: bool,
-) -> worker::Result<()> {
-    set(headers, &reply::limit_fields(limits, legacy))
 }
 
 /// Sets fields in place of what is there.

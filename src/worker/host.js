@@ -20,3 +20,35 @@ export function respond(status, fields, body) {
   for (let i = 0; i + 1 < lines.length; i += 2) headers.set(lines[i], lines[i + 1]);
   return answer;
 }
+
+/**
+ * The request as it goes on to this URL, with headers of its own. Made from the request itself, since what is made from
+ * its parts may have no body with GET and HEAD, and `Content-Length: 0` is a body here. `cf` of whoever called is not
+ * passed on: it could ask for caching.
+ */
+export function readdress(request, url, withBody, cache) {
+  const { method, headers } = request;
+  const given = withBody ? new Request(url, request) : new Request(url, { method, headers });
+  const outgoing = new Request(given, { redirect: 'manual', cf: {}, ...(cache && { cache }) });
+  // For caches that are not the platform's. A caller's own `max-stale` or `only-if-cached` does not count.
+  if (cache) outgoing.headers.set('Cache-Control', 'no-cache, no-store');
+  return outgoing;
+}
+
+/** Headers of an answer, in lines. */
+export function readAnswer(answer, names) {
+  const { headers } = answer;
+  return names.map((name) => headers.get(name) ?? '').join('\n');
+}
+
+/** The answer with these fields, in lines as above, in place of its own. One with an empty value is taken out. */
+export function amend(answer, fields) {
+  const amended = new Response(answer.body, answer);
+  const { headers } = amended;
+  const lines = fields.split('\n');
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    if (lines[i + 1] === '') headers.delete(lines[i]);
+    else headers.set(lines[i], lines[i + 1]);
+  }
+  return amended;
+}

@@ -12,6 +12,20 @@ unsafe extern "C" {
 
     #[wasm_bindgen(catch, js_name = respond)]
     fn js_respond(status: u16, fields: &str, body: Option<&str>) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readdress)]
+    fn js_readdress(
+        request: &Request,
+        url: &str,
+        with_body: bool,
+        cache: Option<&str>,
+    ) -> Result<Request, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readAnswer)]
+    fn js_read_answer(answer: &Response, names: &Array) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = amend)]
+    fn js_amend(answer: &Response, fields: &str) -> Result<Response, JsValue>;
 }
 
 /// The names of headers, kept as strings of JavaScript.
@@ -69,6 +83,40 @@ pub(super) fn respond<'a>(
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
     body: Option<&str>,
 ) -> worker::Result<Response> {
+    Ok(js_respond(status, &in_lines(fields)?, body)?)
+}
+
+/// The request as it goes on to this URL, with headers that can be changed; with its body, or without. `bypass_cache`:
+/// the platform neither answers it from its cache nor keeps the answer there.
+///
+/// # Errors
+/// If the platform refuses the URL.
+pub(super) fn readdress(
+    request: &Request,
+    url: &str,
+    with_body: bool,
+    bypass_cache: bool,
+) -> worker::Result<Request> {
+    Ok(js_readdress(request, url, with_body, bypass_cache.then_some("no-store"))?)
+}
+
+/// The values of these headers of an answer in lines, empty where one is absent.
+pub(super) fn read_answer(answer: &Response, names: &Names) -> worker::Result<String> {
+    Ok(js_read_answer(answer, &names.0)?)
+}
+
+/// The answer with these fields in place of its own; one with an empty value is taken out.
+///
+/// # Errors
+/// If the platform refuses a field, or the status (it makes answers of 200 to 599 only).
+pub(super) fn amend<'a>(
+    answer: &Response,
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> worker::Result<Response> {
+    Ok(js_amend(answer, &in_lines(fields)?)?)
+}
+
+fn in_lines<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> worker::Result<String> {
     let mut lines = String::with_capacity(256);
     for (name, value) in fields {
         if value.contains('\n') {
@@ -76,5 +124,5 @@ pub(super) fn respond<'a>(
         }
         lines.extend([name, "\n", value, "\n"]);
     }
-    Ok(js_respond(status, &lines, body)?)
+    Ok(lines)
 }

@@ -1,14 +1,15 @@
 //! Passing an admitted request on. Bodies stream both ways; redirects are the caller's to follow.
 
 use wasm_bindgen::JsCast as _;
-use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit};
+use web_sys::{Request, Response};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{facts::Facts, gate::Gate, headers, reply};
+use super::{facts::Facts, gate::Gate, headers, host, reply};
 use crate::{
     error::Error,
     guard::{
         Decision, Identity,
+        caching::CacheRule,
         reply::{identity_fields, limit_fields},
     },
     policy::Policy,
@@ -42,7 +43,8 @@ impl Target {
 /// Passes the request on and the answer back.
 ///
 /// # Errors
-/// [`Error::Upstream`] if no answer comes. An answer with an error status is an answer.
+/// [`Error::Upstream`] if no answer comes, or one whose status HTTP does not know. An answer with an error status is an
+/// answer.
 pub(super) async fn forward(
     request: &Request,
     facts: &Facts<'_>,
@@ -64,17 +66,17 @@ async fn send(
     gate: &Gate,
     env: &Env,
 ) -> worker::Result<Response> {
-    let policy = &gate.policy;
+    let rule = CacheRule::of(&gate.policy, identity, decision.shared_url);
+    let to = |base: &str| outgoing(request, facts, identity, decision, gate, base, &rule);
     let answer = match &gate.target {
-        Target::Nothing => return demo(facts, identity, decision, policy),
-        Target::Url(base) => fetch(&outgoing(request, facts, identity, decision, policy, base)?).await?,
+        Target::Nothing => return demo(facts, identity, decision, &gate.policy),
+        Target::Url(base) => fetch(&to(base)?).await?,
         Target::Service => {
-            let base = origin_of(&request.url());
-            let outgoing = outgoing(request, facts, identity, decision, policy, &base)?;
+            let outgoing = to(&origin_of(&request.url()))?;
             env.service(SERVICE)?.fetch_request(worker::Request::from(outgoing)).await?.into()
         }
     };
-    with_limits(answer, decision, policy)
+    passed_back(answer, decision, gate, &rule)
 }
 
 /// The request as the upstream gets it.
@@ -83,21 +85,17 @@ fn outgoing(
     facts: &Facts<'_>,
     identity: &Identity,
     decision: &Decision,
-    policy: &Policy,
+    gate: &Gate,
     base: &str,
+    rule: &CacheRule,
 ) -> worker::Result<Request> {
-    let own = Headers::new_with_headers(&request.headers())?;
-    headers::strip_inbound(&own, policy, decision.carrier)?;
+    let url = format!("{base}{}", facts.target);
+    let outgoing = host::readdress(request, &url, true, rule.private)?;
+    let own = outgoing.headers();
+    headers::strip_inbound(&own, &gate.policy, decision.carrier)?;
     headers::set_forwarded(&own, &facts.as_request())?;
     headers::set_identity(&own, identity)?;
-    let init = RequestInit::new();
-    init.set_method(facts.method);
-    init.set_headers(&own);
-    init.set_redirect(RequestRedirect::Manual);
-    if let Some(body) = request.body() {
-        init.set_body(&body);
-    }
-    Ok(Request::new_with_str_and_init(&format!("{base}{}", facts.target), &init)?)
+    Ok(outgoing)
 }
 
 async fn fetch(request: &Request) -> worker::Result<Response> {
@@ -106,19 +104,32 @@ async fn fetch(request: &Request) -> worker::Result<Response> {
     Ok(answer.dyn_into()?)
 }
 
-/// Adds the limits to an answer. Without limits it goes back exactly as it came, and so does a switch
-/// of protocols, which cannot be rebuilt.
-fn with_limits(answer: Response, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
-    if decision.limits.is_empty() || answer.status() == 101 {
+/// The answer as the caller gets it: with the limits, and with what caches have to be told. Without either it goes back
+/// exactly as it came, and so does a switch of protocols, which is no answer to store.
+fn passed_back(
+    answer: Response,
+    decision: &Decision,
+    gate: &Gate,
+    rule: &CacheRule,
+) -> worker::Result<Response> {
+    match answer.status() {
+        101 => return Ok(answer),
+        200..=599 => {}
+        // RFC 9110 §15 knows no such answer, and the platform can make none. Whether the gate has to change something
+        // of it must not decide.
+        status => {
+            return Err(worker::Error::from(format!("status {status}, expected 200 to 599")));
+        }
+    }
+    let mut fields = limit_fields(&decision.limits, gate.policy.legacy_headers);
+    if !rule.is_nothing() {
+        let own = host::read_answer(&answer, &gate.caching)?;
+        fields.extend(rule.amend(own.split('\n')));
+    }
+    if fields.is_empty() {
         return Ok(answer);
     }
-    let own = Headers::new_with_headers(&answer.headers())?;
-    headers::set_limits(&own, &decision.limits, policy.legacy_headers)?;
-    let init = ResponseInit::new();
-    init.set_status(answer.status());
-    init.set_status_text(&answer.status_text());
-    init.set_headers(&own);
-    Ok(Response::new_with_opt_readable_stream_and_init(answer.body().as_ref(), &init)?)
+    host::amend(&answer, fields.iter().map(|(name, value)| (*name, value.as_str())))
 }
 
 #[derive(serde::Serialize)]

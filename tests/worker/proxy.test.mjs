@@ -13,7 +13,7 @@ const MIB = 1024 * 1024;
 const SIZE = 50 * MIB;
 
 const LIMITS = [{ name: 'many', by: 'caller', requests: 1000, window_secs: 3600, store: 'memory' }];
-const ROUTES = [{ path: '/public/*', auth: 'none' }, { path: '/limited/*', limits: ['many'] }];
+const ROUTES = [{ path: '/public/*', auth: 'none' }, { path: '/optional/*', auth: 'optional' }, { path: '/limited/*', limits: ['many'] }];
 
 /** An upstream that a test can look into: `handle` answers, `seen` are the requests it got. */
 class Upstream {
@@ -42,11 +42,43 @@ class Upstream {
   }
 }
 
+/**
+ * A shared cache as RFC 9111 has it, in front of the upstream: what it may store (§3), who may have it (§4), and what a request says
+ * about it (§5.2.1). Its port is fixed, since the gates have to know it.
+ */
+const sharedCache = (origin, port) => ({
+  name: 'cache',
+  ...(port && { unsafeDirectSockets: [{ host: '127.0.0.1', port }] }),
+  modules: true,
+  script: `
+    const stored = new Map();
+    const words = (headers, name) => (headers.get(name) ?? '').toLowerCase().split(',').map((word) => word.trim());
+    const ageOf = (control) => control.map((word) => /^(?:s-maxage|max-age)=(\\d+)$/.exec(word)?.[1]).find(Boolean);
+    const varies = (request, { vary, sent }) => vary.some((name) => name === '*' || (request.headers.get(name) ?? '') !== sent[name]);
+    export default { async fetch(request) {
+      const { pathname } = new URL(request.url);
+      const [asked, kept] = [words(request.headers, 'cache-control'), stored.get(pathname)];
+      if (request.method === 'GET' && kept && !asked.includes('no-cache') && !varies(request, kept)) {
+        return new Response(kept.body, { headers: { ...kept.headers, 'X-Cache': 'hit' } });
+      }
+      const answer = await fetch(new Request(${JSON.stringify(origin)} + pathname, request));
+      const [control, body] = [words(answer.headers, 'cache-control'), await answer.text()];
+      const shared = ['public', 's-maxage', 'must-revalidate'].some((word) => control.some((one) => one.startsWith(word)));
+      const may = request.method === 'GET' && answer.status === 200 && !asked.includes('no-store') && ageOf(control) > 0
+        && !control.includes('no-store') && !control.includes('private') && (shared || !request.headers.has('authorization'));
+      const vary = words(answer.headers, 'vary').filter(Boolean);
+      const sent = Object.fromEntries(vary.map((name) => [name, request.headers.get(name) ?? '']));
+      if (may) stored.set(pathname, { body, headers: Object.fromEntries(answer.headers), vary, sent });
+      return new Response(body, answer);
+    } }`,
+});
+
 const upstream = new Upstream();
 let gate;
 
 before(async () => {
   await upstream.listen();
+  const cachePort = await closedPort();
   const proxied = (more = {}) => policy({ upstream: upstream.url, routes: ROUTES, limits: LIMITS, ...more });
   gate = await start([
     gateWorker({ policy: proxied() }),
@@ -54,6 +86,11 @@ before(async () => {
     gateWorker({ name: 'cookie', policy: proxied({ cookie: 'session' }) }),
     gateWorker({ name: 'base', policy: proxied({ upstream: `${upstream.url}/base/` }) }),
     gateWorker({ name: 'down', policy: proxied({ upstream: `http://127.0.0.1:${await closedPort()}` }) }),
+    gateWorker({ name: 'cached', policy: proxied({ upstream: `http://127.0.0.1:${cachePort}`, cookie: 'session' }) }),
+    gateWorker({ name: 'cached-forwarding', policy: proxied({ upstream: `http://127.0.0.1:${cachePort}`, forward_credential: true }) }),
+    gateWorker({ name: 'cached-service', policy: policy({ routes: ROUTES, limits: LIMITS }), worker: { serviceBindings: { UPSTREAM: 'cache' } } }),
+    gateWorker({ name: 'opted-out', policy: proxied({ upstream: `http://127.0.0.1:${cachePort}`, cache: 'upstream' }) }),
+    sharedCache(upstream.url, cachePort),
     gateWorker({ name: 'service', policy: policy({ routes: ROUTES, limits: LIMITS }), worker: { serviceBindings: { UPSTREAM: 'backend' } } }),
     gateWorker({ name: 'broken-service', policy: policy({ routes: ROUTES, limits: LIMITS }), worker: { serviceBindings: { UPSTREAM: 'broken' } } }),
     {
@@ -180,6 +217,49 @@ describe('the credential', () => {
     assert.equal(none.headers.cookie, 'session=abc; a=1', 'without a cookie in the policy cookies are left alone');
   });
 
+  test('in a cookie is found and taken out in every spelling', async () => {
+    const bearer = token();
+    for (const [cookie, left] of [
+      [`a=1, session=${bearer}`, 'a=1'], [`session=${bearer}, a=1; b=2`, 'a=1; b=2'], [`a=1; session = ${bearer}`, 'a=1'],
+      [`session\t=\t"${bearer}" ;a=1`, 'a=1'], [`a={"x":1,"y":2};session=${bearer}`, 'a={"x":1,"y":2}'],
+    ]) {
+      for (const target of ['/a', '/public/a']) {
+        const request = await seenBy(target, { gate: 'cookie', headers: { Cookie: cookie } });
+        assert.equal(request.headers.cookie, left);
+        assert.ok(!leaked(request, bearer), cookie);
+        assert.equal(request.headers['x-auth-subject'], target === '/a' ? 'alice' : undefined);
+      }
+    }
+    // Two lines, which HTTP/1.1 allows and a client library would not send.
+    const count = upstream.seen.length;
+    const answer = await gate.send([
+      'GET /public/a HTTP/1.1', 'Host: x', 'Connection: close', 'Cookie: a=1', `Cookie: session=${bearer}`, '', '',
+    ].join('\r\n'), 'cookie');
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    assert.equal(upstream.seen[count].headers.cookie, 'a=1');
+    const two = { Cookie: `session=${bearer}, session=${bearer}` };
+    refused(await gate.get('/a', { gate: 'cookie', headers: two }), 'MULTIPLE_CREDENTIALS');
+  });
+
+  test('that was not verified is taken off, also where the policy forwards the one that was', async () => {
+    const forged = { 'X-API-Key': 'sk_test_forged', DPoP: 'forged', Cookie: 'a=1; session=forged' };
+    const carried = ({ headers }) => [headers.authorization, headers['x-api-key'], headers.dpop, headers.cookie];
+    const send = (target, options) => seenBy(target, { gate: 'forwarding', ...options });
+    assert.deepEqual(carried(await send('/public/a', { token: 'forged.token.here', headers: forged })), [undefined, undefined, undefined, 'a=1']);
+    assert.deepEqual(carried(await send('/optional/a', { headers: { Authorization: 'Token forged', DPoP: 'x' } })), [undefined, undefined, undefined, undefined]);
+    const bearer = token();
+    assert.deepEqual(carried(await send('/a', { token: bearer, headers: { DPoP: 'forged' } })), [`Bearer ${bearer}`, undefined, undefined, undefined]);
+    const minted = await gate.request('POST', '/auth/admin/keys', {
+      gate: 'forwarding', token: SECRETS.ADMIN_TOKEN, body: { name: 'n', owner: 'bob', scopes: [] },
+    });
+    assert.equal(minted.status, 201, minted.text);
+    const own = minted.json().key;
+    const byKey = await send('/a', { key: own, headers: { Authorization: 'Digest forged', DPoP: 'x' } });
+    assert.deepEqual(carried(byKey), [undefined, own, undefined, undefined]);
+    const byCookie = await send('/a', { headers: { Cookie: `a=1; session=${bearer}`, Authorization: 'Digest forged' } });
+    assert.deepEqual(carried(byCookie), [undefined, undefined, undefined, `a=1; session=${bearer}`]);
+  });
+
   test('travels on where the policy says so', async () => {
     const bearer = token();
     const request = await seenBy('/a', { gate: 'forwarding', token: bearer });
@@ -227,6 +307,27 @@ describe('requests', () => {
     const get = await seenBy('/a', { token: token() });
     assert.equal(get.headers['transfer-encoding'], undefined);
     assert.ok([undefined, '0'].includes(get.headers['content-length']));
+  });
+
+  test('of GET and HEAD pass with whatever content they have', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      for (const [field, content, expected] of [
+        ['Content-Length: 0', '', ''], ['Content-Length: 3', 'abc', 'abc'], ['Transfer-Encoding: chunked', '3\r\nabc\r\n0\r\n\r\n', 'abc'],
+      ]) {
+        for (const target of ['/a', '/limited/a', '/public/a']) {
+          const lines = [`${method} ${target}?q HTTP/1.1`, 'Host: x', 'Connection: close', `Authorization: Bearer ${token()}`, field, '', content];
+          let body = '';
+          const { answer, request } = await upstream.during((incoming, response) => {
+            incoming.on('data', (chunk) => { body += chunk; }).on('end', () => response.end('done'));
+          }, () => gate.send(lines.join('\r\n')));
+          assert.match(answer, /^HTTP\/1\.1 200 /, `${method} ${field}`);
+          assert.deepEqual([request.method, request.url, body], [method, `${target}?q`, expected]);
+          const service = await gate.send(lines.join('\r\n'), 'service');
+          assert.match(service, /^HTTP\/1\.1 203 /, `${method} ${field}`);
+          if (method === 'GET') assert.equal(JSON.parse(/\r\n\r\n.*?(\{.*\})/s.exec(service)[1]).body, expected);
+        }
+      }
+    }
   });
 
   test('that are refused never reach the upstream', async () => {
@@ -303,6 +404,18 @@ describe('answers', () => {
       }
     });
   }
+
+  test('with a status that HTTP does not know are 502 on every route, and the log says why', async () => {
+    for (const status of [150, 600, 999]) {
+      for (const target of ['/a', '/limited/a', '/public/a', '/optional/a']) {
+        const { answer } = await upstream.during(({ socket }) => {
+          socket.end(`HTTP/1.1 ${status} Odd\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx`);
+        }, () => gate.get(target, target === '/public/a' ? {} : { token: token() }));
+        refused(answer, 'UPSTREAM_ERROR');
+      }
+      await gate.output.find((line) => line.includes(`status ${status}, expected 200 to 599`));
+    }
+  });
 
   test('that break off break off at the caller too, and the gate goes on', async () => {
     const { answer } = await upstream.during((_, response) => {
@@ -503,4 +616,120 @@ describe('a WebSocket', () => {
 
 test('the administrator’s token opens nothing but the administration', async () => {
   refused(await gate.get('/a', { token: SECRETS.ADMIN_TOKEN }), 'INVALID_TOKEN');
+});
+
+describe('a shared cache', () => {
+  const ALICE = () => ({ token: token({ sub: 'alice' }) });
+  const BOB = () => ({ token: token({ sub: 'bob' }) });
+  const byCookie = (sub) => ({ headers: { Cookie: `session=${token({ sub })}` } });
+  const MAX_AGE = { 'Cache-Control': 'max-age=60' };
+  let document = 0;
+  const fresh = (folder = '') => {
+    document += 1;
+    return `${folder}/document-${document}`;
+  };
+
+  /** The upstream answers with whom it was told is calling. */
+  const served = (headers, step) => upstream.during((request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    response.end(`for ${request.headers['x-auth-subject'] ?? 'nobody'}`);
+  }, step);
+  const texts = async (name, requests) => {
+    const all = [];
+    for (const [target, options] of requests) {
+      const { text, headers } = await gate.get(target, { gate: name, ...options });
+      all.push(headers['x-cache'] ? `${text}, stored` : text);
+    }
+    return all;
+  };
+
+  test('behind the gate never gives one caller the answer to another', async () => {
+    for (const name of ['cached', 'cached-forwarding', 'cached-service']) {
+      for (const said of [MAX_AGE, { 'Cache-Control': 's-maxage=60' }, { 'Cache-Control': 'max-age=60, must-revalidate' }]) {
+        await served(said, async () => {
+          const target = fresh();
+          const impatient = { ...BOB(), headers: { 'Cache-Control': 'max-stale=99999, only-if-cached' } };
+          assert.deepEqual(await texts(name, [[target, ALICE()], [target, BOB()], [target, impatient]]), ['for alice', 'for bob', 'for bob'], name);
+        });
+      }
+    }
+    await served(MAX_AGE, async () => {
+      const target = fresh();
+      assert.deepEqual(await texts('cached', [[target, byCookie('alice')], [target, byCookie('bob')]]), ['for alice', 'for bob']);
+    });
+  });
+
+  test('behind the gate keeps what is for everybody, and gives that to nobody who is known', async () => {
+    await served(MAX_AGE, async () => {
+      const target = fresh('/optional');
+      assert.deepEqual(await texts('cached', [[target], [target], [target, ALICE()], [target], [target, BOB()]]), [
+        'for nobody', 'for nobody, stored', 'for alice', 'for nobody, stored', 'for bob',
+      ]);
+      const open = fresh('/public');
+      assert.deepEqual(await texts('cached', [[open, ALICE()], [open, BOB()]]), ['for nobody', 'for nobody, stored']);
+    });
+  });
+
+  test('is the service’s business where the policy says so', async () => {
+    await served(MAX_AGE, async () => {
+      const target = fresh();
+      assert.deepEqual(await texts('opted-out', [[target, ALICE()], [target, BOB()]]), ['for alice', 'for alice, stored']);
+      const { headers } = await gate.get(fresh('/optional'), { gate: 'opted-out', ...ALICE() });
+      assert.deepEqual([headers['cache-control'], headers.vary], ['max-age=60', undefined]);
+    });
+  });
+
+  /** What an answer says to caches. */
+  const told = async (said, options, target = fresh()) => {
+    const { answer } = await served(said, () => gate.get(target, options));
+    const names = ['cache-control', 'cdn-cache-control', 'surrogate-control', 'vary', 'expires'];
+    return Object.fromEntries(names.map((name) => [name, answer.headers[name]]).filter(([, value]) => value !== undefined));
+  };
+
+  test('in front of the gate is told that an answer is private, unless the service decided', async () => {
+    for (const [said, expected] of [
+      [undefined, 'private'], ['max-age=60', 'private, max-age=60'], ['no-cache', 'private, no-cache'], ['public, max-age=60', 'public, max-age=60'],
+      ['max-age=60, private', 'max-age=60, private'], ['no-store', 'no-store'], ['private="Set-Cookie"', 'private, private="Set-Cookie"'],
+    ]) {
+      const headers = said === undefined ? {} : { 'Cache-Control': said };
+      for (const options of [ALICE(), { gate: 'cookie', ...byCookie('alice') }]) {
+        assert.equal((await told(headers, options))['cache-control'], expected);
+        assert.equal((await told(headers, options, '/limited/a'))['cache-control'], expected);
+      }
+      assert.equal((await told(headers, {}, '/public/a'))['cache-control'], said);
+    }
+    const addressed = { ...MAX_AGE, 'CDN-Cache-Control': 'max-age=60', 'Surrogate-Control': 'max-age=60', Expires: 'Thu, 01 Jan 2099 00:00:00 GMT' };
+    assert.deepEqual(await told(addressed, ALICE()), { 'cache-control': 'private, max-age=60', expires: addressed.Expires });
+    assert.deepEqual(await told(addressed, {}, '/public/a'), {
+      'cache-control': 'max-age=60', 'cdn-cache-control': 'max-age=60', 'surrogate-control': 'max-age=60', expires: addressed.Expires,
+    });
+  });
+
+  test('in front of the gate is told what an answer depends on where the route takes anybody', async () => {
+    const vary = 'Authorization, X-API-Key';
+    assert.deepEqual(await told({ ...MAX_AGE, Vary: 'Accept' }, {}, '/optional/a'), { 'cache-control': 'max-age=60', vary: `Accept, ${vary}` });
+    assert.deepEqual(await told(MAX_AGE, ALICE(), '/optional/a'), { 'cache-control': 'private, max-age=60', vary });
+    assert.deepEqual(await told(MAX_AGE, { gate: 'cookie' }, '/optional/a'), { 'cache-control': 'max-age=60', vary: `${vary}, Cookie` });
+    assert.deepEqual(await told(MAX_AGE, {}, '/public/a'), { 'cache-control': 'max-age=60' });
+  });
+
+  test('is told so by 304 and by errors too, and bodies, cookies and lengths stay', async () => {
+    for (const status of [200, 204, 206, 304, 404, 500]) {
+      const { answer } = await upstream.during((_, response) => {
+        response.writeHead(status, { ETag: '"x"', 'Set-Cookie': ['a=1', 'b=2'], ...MAX_AGE });
+        response.end([204, 304].includes(status) ? undefined : 'x');
+      }, () => gate.get(fresh(), ALICE()));
+      assert.deepEqual([answer.status, answer.headers['cache-control'], answer.headers.etag], [status, 'private, max-age=60', '"x"']);
+      assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
+      assert.equal(answer.text, [204, 304].includes(status) ? '' : 'x');
+    }
+  });
+
+  test('finds no answer of the gate itself', async () => {
+    const asked = [
+      ['/a', {}], ['/a', { token: 'nonsense' }], ['/auth/verify', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/a' }, ...ALICE() }],
+      ['/auth/admin/keys', { token: SECRETS.ADMIN_TOKEN }], ['/auth/health', {}], ['/auth/nowhere', {}],
+    ];
+    for (const [target, options] of asked) assert.equal((await gate.get(target, options)).headers['cache-control'], 'no-store', target);
+  });
 });

@@ -1,0 +1,158 @@
+//! What caches are told of an answer, so that nobody is given what was made for another.
+//!
+//! A shared cache keeps the answer to a request with `Authorization` to itself (RFC 9111 §3.5). Behind the gate, and for
+//! other credentials, nothing tells it to: the header is taken off, and an API key or a cookie never meant anything to a
+//! cache. So the gate says it in the answer.
+
+use super::Identity;
+use crate::{
+    cache_control::says,
+    policy::{Cache, Policy},
+};
+
+/// The header fields that [`CacheRule::amend`] reads, in this order, and changes.
+pub const CACHING_FIELDS: [&str; 7] = [
+    "Cache-Control",
+    "Vary",
+    "CDN-Cache-Control",
+    "Cloudflare-CDN-Cache-Control",
+    "Surrogate-Control",
+    "Edge-Control",
+    "X-Accel-Expires",
+];
+
+/// What an answer has to say to caches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheRule {
+    /// Whether it is for its caller alone.
+    pub private: bool,
+    /// The request headers on which it depends, where callers with and without a credential share a URL.
+    pub vary: Option<&'static str>,
+}
+
+impl CacheRule {
+    /// What the answer to this caller has to say. `shared_url`: whether the route takes anonymous callers beside
+    /// others, so that a cache may hold an answer of the one when the other asks.
+    #[must_use]
+    pub const fn of(policy: &Policy, identity: &Identity, shared_url: bool) -> Self {
+        if matches!(policy.cache, Cache::Upstream) {
+            return Self { private: false, vary: None };
+        }
+        let vary = match (shared_url, policy.cookie.is_some()) {
+            (false, _) => None,
+            (true, false) => Some("Authorization, X-API-Key"),
+            (true, true) => Some("Authorization, X-API-Key, Cookie"),
+        };
+        Self { private: !matches!(identity, Identity::Anonymous), vary }
+    }
+
+    /// Whether answers stay as they are.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        !self.private && self.vary.is_none()
+    }
+
+    /// The fields that change, given the answer's own [`CACHING_FIELDS`] (empty where there is none). An empty value
+    /// takes a field out.
+    ///
+    /// The service's own `public`, `private` or `no-store` counts. What else it says, `max-age` or `s-maxage`, it may have said
+    /// in the belief that `Authorization` protects the answer. Fields that speak to shared caches only, and over
+    /// `Cache-Control`'s head (RFC 9213), are taken out unless they say `public`.
+    #[must_use]
+    pub fn amend<'a>(&self, own: impl IntoIterator<Item = &'a str>) -> Vec<(&'static str, String)> {
+        let mut own = CACHING_FIELDS.into_iter().zip(own);
+        let (control, vary) = (own.next(), own.next());
+        let control = control.map_or("", |(_, value)| value);
+        let mut changes = Vec::new();
+        if self.private && !says(control, "public") {
+            if !says(control, "private") && !says(control, "no-store") {
+                // In front: behind a quote that is never closed it would be part of a text.
+                changes.push((CACHING_FIELDS[0], joined("private", control)));
+            }
+            let addressed = own.filter(|(_, value)| !value.is_empty() && !says(value, "public"));
+            changes.extend(addressed.map(|(name, _)| (name, String::new())));
+        }
+        if let (Some(more), Some((name, given))) = (self.vary, vary) {
+            changes.push((name, joined(given, more)));
+        }
+        changes
+    }
+}
+
+fn joined(first: &str, second: &str) -> String {
+    if first.is_empty() || second.is_empty() {
+        format!("{first}{second}")
+    } else {
+        format!("{first}, {second}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRIVATE: CacheRule = CacheRule { private: true, vary: None };
+
+    /// What becomes of a `Cache-Control`.
+    fn control(own: &str) -> String {
+        let fields = [own, "", "", "", "", "", ""];
+        PRIVATE.amend(fields).pop().map_or_else(|| own.to_owned(), |(_, value)| value)
+    }
+
+    #[test]
+    fn private_is_added_unless_the_service_decided() {
+        for own in [
+            "public",
+            "private",
+            "no-store",
+            "PUBLIC, max-age=60",
+            "max-age=60,Private",
+            "max-age=5 , no-store ",
+            "ext=\"a, b\", public",
+        ] {
+            assert_eq!(control(own), own);
+        }
+        for (own, expected) in [
+            ("", "private"),
+            ("max-age=60", "private, max-age=60"),
+            ("s-maxage=60", "private, s-maxage=60"),
+            ("no-cache", "private, no-cache"),
+            ("must-revalidate, immutable", "private, must-revalidate, immutable"),
+            // What only looks like it.
+            ("private=\"Set-Cookie\"", "private, private=\"Set-Cookie\""),
+            ("no-store=\"x\"", "private, no-store=\"x\""),
+            ("ext=\"a, public\"", "private, ext=\"a, public\""),
+            ("ext=\"a\\\", public", "private, ext=\"a\\\", public"),
+            ("max-age=60 public", "private, max-age=60 public"),
+            ("publicly", "private, publicly"),
+        ] {
+            assert_eq!(control(own), expected, "{own}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_shared_caches_alone_is_taken_out() {
+        let own = ["private", "", "max-age=60", "public, max-age=60", "max-age=9", "", "60"];
+        let gone = |names: &[&'static str]| -> Vec<(&'static str, String)> {
+            names.iter().map(|name| (*name, String::new())).collect()
+        };
+        assert_eq!(
+            PRIVATE.amend(own),
+            gone(&["CDN-Cache-Control", "Surrogate-Control", "X-Accel-Expires"])
+        );
+        let public = ["public", "", "max-age=60", "", "max-age=9", "max-age=9", "60"];
+        assert_eq!(PRIVATE.amend(public), []);
+    }
+
+    #[test]
+    fn vary_is_added_to_what_is_there() {
+        let told = CacheRule { private: false, vary: Some("Authorization, X-API-Key") };
+        let vary = |own| told.amend(["max-age=60", own, "", "", "", "", ""]);
+        assert_eq!(vary(""), [("Vary", "Authorization, X-API-Key".to_owned())]);
+        assert_eq!(vary("Accept"), [("Vary", "Accept, Authorization, X-API-Key".to_owned())]);
+        assert_eq!(
+            CacheRule { private: false, vary: None }.amend(["", "", "max-age=1", "", "", "", ""]),
+            []
+        );
+    }
+}
