@@ -33,6 +33,8 @@ pub enum Code {
     WrongEnvironment,
     /// The caller is known but lacks a scope the route asks for.
     InsufficientScope,
+    /// A rule of the policy says no, whoever asks.
+    NotAllowed,
     /// A limit is used up.
     RateLimited,
     /// The request cannot be understood.
@@ -55,7 +57,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::MissingCredentials,
         Self::InvalidToken,
         Self::TokenExpired,
@@ -66,6 +68,7 @@ impl Code {
         Self::ApiKeyRevoked,
         Self::WrongEnvironment,
         Self::InsufficientScope,
+        Self::NotAllowed,
         Self::RateLimited,
         Self::InvalidRequest,
         Self::MultipleCredentials,
@@ -91,6 +94,7 @@ impl Code {
             Self::ApiKeyRevoked => "API_KEY_REVOKED",
             Self::WrongEnvironment => "WRONG_ENVIRONMENT",
             Self::InsufficientScope => "INSUFFICIENT_SCOPE",
+            Self::NotAllowed => "NOT_ALLOWED",
             Self::RateLimited => "RATE_LIMITED",
             Self::InvalidRequest => "INVALID_REQUEST",
             Self::MultipleCredentials => "MULTIPLE_CREDENTIALS",
@@ -288,6 +292,8 @@ pub enum Error {
         /// Space-separated, as `WWW-Authenticate` wants them (RFC 6750 §3).
         required: String,
     },
+    /// A CORS preflight that is not passed on (`preflight` of the policy).
+    PreflightNotPassed,
     /// A limit is used up.
     RateLimited {
         /// The limit's name in the policy.
@@ -393,6 +399,7 @@ impl Error {
             Self::ApiKeyRevoked => Code::ApiKeyRevoked,
             Self::WrongEnvironment => Code::WrongEnvironment,
             Self::InsufficientScope { .. } => Code::InsufficientScope,
+            Self::PreflightNotPassed => Code::NotAllowed,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::NotFound => Code::NotFound,
             Self::MethodNotAllowed { .. } => Code::MethodNotAllowed,
@@ -445,6 +452,7 @@ impl Error {
             Self::ApiKeyRevoked => "api_key_revoked",
             Self::WrongEnvironment => "wrong_environment",
             Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::PreflightNotPassed => "preflight_not_passed",
             Self::RateLimited { .. } => "rate_limited",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
@@ -536,6 +544,7 @@ impl fmt::Display for Error {
             Self::ApiKeyRevoked => f.write_str("API key is revoked"),
             Self::WrongEnvironment => f.write_str("API key belongs to another environment"),
             Self::InsufficientScope { required } => write!(f, "missing scope: {required}"),
+            Self::PreflightNotPassed => f.write_str("the policy passes no CORS preflight on here"),
             Self::RateLimited { limit, retry_after_secs } => {
                 write!(f, "limit {limit} is used up, free again in {retry_after_secs} s")
             }
@@ -578,6 +587,7 @@ mod tests {
                 "API_KEY_REVOKED",
                 "WRONG_ENVIRONMENT",
                 "INSUFFICIENT_SCOPE",
+                "NOT_ALLOWED",
                 "RATE_LIMITED",
                 "INVALID_REQUEST",
                 "MULTIPLE_CREDENTIALS",

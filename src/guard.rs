@@ -43,8 +43,8 @@ use crate::{
     jws::HostCheck,
     keys::KeySet,
     policy::{
-        ApiKeyPolicy, Auth, CredentialKind, KeyFormat, OnError, Policy, PrefixPolicy, Records,
-        Replays, RequestPath, RevocationMode, Route,
+        ApiKeyPolicy, Auth, CredentialKind, KeyFormat, OnError, Policy, PrefixPolicy, Preflight,
+        Records, Replays, RequestPath, RevocationMode, Route,
     },
     revocation::{self, Revocable},
     store::{
@@ -73,9 +73,8 @@ pub struct Request<'a> {
     pub cookie: Option<&'a str>,
     /// The client's address, if the edge knows it.
     pub client_ip: Option<IpAddr>,
-    /// Whether it is a CORS preflight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`.
-    /// Browsers send those without credentials, so they pass.
-    pub preflight: bool,
+    /// The method that a CORS preflight asks for, `None` for every other request: see [`preflight_of`].
+    pub preflight: Option<&'a str>,
 }
 
 /// Shows which headers there are, not what is in them; nor the query, which may hold anything.
@@ -90,7 +89,7 @@ impl fmt::Debug for Request<'_> {
             .field("api_key", &self.api_key.map(|_| "_"))
             .field("cookie", &self.cookie.map(|_| "_"))
             .field("client_ip", &self.client_ip)
-            .field("preflight", &self.preflight)
+            .field("preflight", &self.preflight.is_some())
             .finish()
     }
 }
@@ -106,6 +105,17 @@ pub fn target_of(url: &str) -> String {
         }
         None => "/".to_owned(),
     }
+}
+
+/// What makes a request a CORS preflight (Fetch standard, "CORS-preflight request"): `OPTIONS` with `Origin` and
+/// `Access-Control-Request-Method`. Gives the latter.
+#[must_use]
+pub fn preflight_of<'a>(
+    method: &str,
+    origin: Option<&str>,
+    requested_method: Option<&'a str>,
+) -> Option<&'a str> {
+    requested_method.filter(|_| method == "OPTIONS" && origin.is_some())
 }
 
 impl Request<'_> {
@@ -176,6 +186,8 @@ pub struct Decision {
     pub route: String,
     /// Whether the route takes anonymous callers beside others, who are answered under the same URLs.
     pub shared_url: bool,
+    /// What the route does with CORS preflights, if the request is one.
+    pub preflight: Option<Preflight>,
     /// The limits that were asked, in the order of the route.
     pub limits: Vec<LimitReport>,
     /// Store faults that the policy lets pass.
@@ -185,6 +197,22 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Whether this is a CORS preflight that the gate answers itself, with 204 in place of the refusal that `outcome`
+    /// holds.
+    #[must_use]
+    pub fn answers_preflight(&self) -> bool {
+        self.preflight == Some(Preflight::Answer)
+            && matches!(self.outcome, Err(Error::PreflightNotPassed))
+    }
+
+    /// Where the edge cannot speak to the browser, as in forward-auth, a preflight that the gate would answer is
+    /// refused: any other word would have it passed on, and nobody behind the gate is to be asked.
+    pub fn refuse_preflight(&mut self) {
+        if self.answers_preflight() {
+            self.preflight = Some(Preflight::Refuse);
+        }
+    }
+
     /// A refusal that was decided without asking limits.
     #[must_use]
     pub fn refused(error: Error, carrier: Option<Carrier>, route: &str) -> Self {
@@ -193,6 +221,7 @@ impl Decision {
             carrier,
             route: route.to_owned(),
             shared_url: false,
+            preflight: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
@@ -229,24 +258,52 @@ impl<'a, B: Backend> Guard<'a, B> {
             carrier: None,
             route: String::new(),
             shared_url: false,
+            preflight: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
         };
         let route = match RequestPath::parse(request.path) {
-            Ok(path) => self.policy.route(request.method, &path),
+            Ok(path) => match request.preflight {
+                Some(requested) => self.policy.route_of_preflight(requested, &path),
+                None => self.policy.route(request.method, &path),
+            },
             Err(error) => {
                 decision.outcome = Err(error);
                 return decision;
             }
         };
         route.path().clone_into(&mut decision.route);
-        if request.preflight {
-            return decision;
-        }
         decision.shared_url = route.auth == Auth::Optional;
-        decision.outcome = self.decide(request, route, now, &mut decision).await;
+        decision.outcome = if request.preflight.is_some() {
+            self.decide_preflight(request, route, now, &mut decision).await
+        } else {
+            self.decide(request, route, now, &mut decision).await
+        };
         decision
+    }
+
+    /// A preflight is nobody's: whatever credential came with it is not looked at.
+    async fn decide_preflight(
+        &self,
+        request: &Request<'_>,
+        route: &Route,
+        now: UnixMillis,
+        decision: &mut Decision,
+    ) -> Result<Identity, Error> {
+        decision.preflight = Some(route.preflight);
+        if route.preflight != Preflight::Pass {
+            return Err(Error::PreflightNotPassed);
+        }
+        let identity = Identity::Anonymous;
+        let subject = limits::Subject {
+            identity: &identity,
+            client_ip: request.client_ip,
+            overrides: None,
+            by_address_only: true,
+        };
+        limits::take(self.policy, route, &subject, self.backend.counters(), now, decision).await?;
+        Ok(identity)
     }
 
     async fn decide(
@@ -262,8 +319,12 @@ impl<'a, B: Backend> Guard<'a, B> {
         };
         let Known { identity, overrides, proof } = known;
         check_scopes(route, &identity)?;
-        let subject =
-            limits::Subject { identity: &identity, client_ip: request.client_ip, overrides };
+        let subject = limits::Subject {
+            identity: &identity,
+            client_ip: request.client_ip,
+            overrides,
+            by_address_only: false,
+        };
         self.ask_shared(route, &subject, proof, now, decision).await?;
         let counters = self.backend.counters();
         limits::take(self.policy, route, &subject, counters, now, decision).await?;

@@ -151,6 +151,25 @@ words!(Cache {
     "upstream" => Cache::Upstream,
 });
 
+/// What becomes of a CORS preflight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which browsers send
+/// without credentials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Preflight {
+    /// The gate answers with 204, and nobody behind it is asked (the default).
+    #[default]
+    Answer,
+    /// It goes to the service, without body and credential, counted by the limits by `ip` of its route.
+    Pass,
+    /// It is refused with `NOT_ALLOWED`.
+    Refuse,
+}
+
+words!(Preflight {
+    "answer" => Preflight::Answer,
+    "pass" => Preflight::Pass,
+    "refuse" => Preflight::Refuse,
+});
+
 /// Where the gate remembers which proofs of possession have been used ([`crate::dpop`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Replays {
@@ -439,6 +458,11 @@ words!(CountBy {
 });
 
 impl CountBy {
+    /// Whether a limit by these counts requests by their address alone, as it may those of nobody.
+    pub(crate) fn is_address(by: &[Self]) -> bool {
+        by.contains(&Self::Ip) && by.iter().all(|one| matches!(one, Self::Ip | Self::Route))
+    }
+
     /// Whether an anonymous request has nothing to count by.
     const fn needs_identity(&self) -> bool {
         match self {
@@ -593,7 +617,8 @@ impl Policy {
         .flatten()
         .collect();
         let routes = each("routes", document.routes.iter(), |path, route_document| {
-            route(path, route_document, &limits, &configured, document.revocation)
+            let defaults = (document.revocation, document.preflight);
+            route(path, route_document, &limits, &configured, defaults)
         })?;
         let routes = router(routes, document.path_case)?;
         Ok(Self {
@@ -622,7 +647,7 @@ impl Policy {
                 .transpose()?,
             limits,
             routes,
-            fallback: fallback(configured)?,
+            fallback: fallback(configured, document.preflight)?,
         })
     }
 
@@ -630,6 +655,13 @@ impl Policy {
     #[must_use]
     pub fn route(&self, method: &str, path: &RequestPath) -> &Route {
         self.routes.find(method, path).unwrap_or(&self.fallback)
+    }
+
+    /// The route that decides about a CORS preflight: the first that takes `OPTIONS`, or the method that is asked for.
+    #[must_use]
+    pub fn route_of_preflight(&self, requested_method: &str, path: &RequestPath) -> &Route {
+        let methods = ["OPTIONS", requested_method];
+        self.routes.find_any(&methods, path).unwrap_or(&self.fallback)
     }
 
     /// The limits of a route, in the order in which it names them.

@@ -119,9 +119,10 @@ async fn pass(
     env: &Env,
     context: &Context,
 ) -> worker::Result<Response> {
-    let mut decision = decide(gate, facts, env, context).await;
+    let mut decision = decide(gate, facts, env, context, Edge::Proxy).await;
     let forwarded = match &decision.outcome {
         Ok(identity) => proxy::forward(request, facts, identity, &decision, gate, env).await,
+        Err(_) if decision.answers_preflight() => return reply::preflight(),
         Err(_) => return refuse(request, &decision, &gate.policy),
     };
     forwarded.or_else(|fault| {
@@ -143,18 +144,34 @@ async fn verify(
         Ok(facts) => facts,
         Err(error) => return reply::refusal(request, &error, None),
     };
-    let decision = decide(gate, &facts, env, context).await;
+    let decision = decide(gate, &facts, env, context, Edge::ForwardAuth).await;
     match &decision.outcome {
         Ok(identity) => forward_auth::admitted(identity, &decision, &gate.policy),
         Err(_) => refuse(request, &decision, &gate.policy),
     }
 }
 
-async fn decide(gate: &Gate, facts: &Facts<'_>, env: &Env, context: &Context) -> Decision {
+/// Who carries the traffic.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    Proxy,
+    ForwardAuth,
+}
+
+async fn decide(
+    gate: &Gate,
+    facts: &Facts<'_>,
+    env: &Env,
+    context: &Context,
+    edge: Edge,
+) -> Decision {
     gate.note_address(facts);
     let backend = RequestBackend::new(gate, env, context);
     let guard = Guard::new(&gate.policy, &backend);
-    let decision = guard.check(&facts.as_request(), clock::now()).await;
+    let mut decision = guard.check(&facts.as_request(), clock::now()).await;
+    if edge == Edge::ForwardAuth {
+        decision.refuse_preflight();
+    }
     log(&gate.policy, facts, &decision);
     if let Ok(identity) = &decision.outcome {
         gate.note_use(identity, env, context);

@@ -469,8 +469,12 @@ fn a_route_for_get_is_one_for_head_and_no_other_method() {
     }
 }
 
+fn preflight_for<'a>(method: &'a str, path: &'a str) -> Request<'a> {
+    Request { preflight: Some(method), ..request("OPTIONS", path) }
+}
+
 #[test]
-fn a_preflight_passes_with_nothing_asked_and_nothing_taken() {
+fn a_preflight_is_answered_with_nothing_asked_and_nothing_taken() {
     let policy = gate_with(json!({
         "limits": [{"name": "one", "by": "ip", "requests": 1, "window_secs": 60, "store": "memory"}],
         "routes": [{"path": "/p", "scopes": {"all": ["admin"]}, "limits": ["one"]}],
@@ -478,17 +482,112 @@ fn a_preflight_passes_with_nothing_asked_and_nothing_taken() {
     let stores = Stores::default();
     let forged = bearer(&forged());
     for _ in 0..9 {
-        let preflight = Request { preflight: true, method: "OPTIONS", ..get("/p", &forged) };
-        let decision = check(&policy, &stores, &preflight);
+        let preflight = Request { authorization: Some(&forged), ..preflight_for("GET", "/p") };
+        let mut decision = check(&policy, &stores, &preflight);
         assert_eq!((decision.route.as_str(), decision.carrier), ("/p", None));
-        assert_eq!(admitted(decision), Identity::Anonymous);
+        assert!(decision.answers_preflight());
+        assert!(Event::of(Log::Refusals, &preflight, &decision, NOW).is_none());
+        assert_eq!(Event::of(Log::All, &preflight, &decision, NOW).unwrap().event, "answered");
+        // Whoever looks at the outcome alone does not pass it on.
+        assert_eq!(decision.outcome, Err(Error::PreflightNotPassed));
+        decision.refuse_preflight();
+        assert!(!decision.answers_preflight());
+        assert_eq!(refusal(decision).code(), Code::NotAllowed);
     }
     assert_eq!(stores.asked(), [""; 0]);
-    let odd = Request { preflight: true, ..request("OPTIONS", "/p/%2e%2e") };
-    let error = refusal(check(&policy, &stores, &odd));
-    assert_eq!(error, Error::InvalidRequest("path has a dot segment"));
+    let odd = preflight_for("GET", "/p/%2e%2e");
+    let decision = check(&policy, &stores, &odd);
+    assert!(!decision.answers_preflight());
+    assert_eq!(refusal(decision), Error::InvalidRequest("path has a dot segment"));
     let plain = request("OPTIONS", "/p");
     assert_eq!(refusal(check(&policy, &stores, &plain)), Error::MissingCredentials);
+}
+
+#[test]
+fn a_preflight_is_what_the_fetch_standard_says() {
+    let preflight = edgegate::guard::preflight_of;
+    assert_eq!(preflight("OPTIONS", Some("https://a.test"), Some("PUT")), Some("PUT"));
+    assert_eq!(preflight("OPTIONS", None, Some("PUT")), None);
+    assert_eq!(preflight("OPTIONS", Some("https://a.test"), None), None);
+    for method in ["GET", "POST", "options", ""] {
+        assert_eq!(preflight(method, Some("https://a.test"), Some("PUT")), None);
+    }
+}
+
+#[test]
+fn what_becomes_of_a_preflight_is_the_word_of_the_policy_or_the_route() {
+    let routes = json!([
+        {"path": "/answer", "preflight": "answer"},
+        {"path": "/pass/*", "preflight": "pass", "methods": ["POST"]},
+        {"path": "/pass/*", "preflight": "refuse", "methods": ["DELETE"]},
+        {"path": "/refuse", "preflight": "refuse", "auth": "none"},
+        {"path": "/options", "preflight": "pass", "methods": ["OPTIONS"]},
+        {"path": "/plain", "auth": "none"},
+    ]);
+    for (of_policy, word) in [
+        (json!({}), "answer"),
+        (json!({"preflight": "pass"}), "pass"),
+        (json!({"preflight": "refuse"}), "refuse"),
+    ] {
+        let mut document = of_policy;
+        document["routes"] = routes.clone();
+        let policy = gate_with(document);
+        for (method, path, expected) in [
+            ("GET", "/answer", "answer"),
+            ("POST", "/pass/x", "pass"),
+            ("DELETE", "/pass/x", "refuse"),
+            ("GET", "/refuse", "refuse"),
+            ("PUT", "/options", "pass"),
+            ("GET", "/plain", word),
+            // No route of the policy: what the policy says.
+            ("PUT", "/pass/x", word),
+            ("GET", "/elsewhere", word),
+        ] {
+            let decision = check(&policy, &Stores::default(), &preflight_for(method, path));
+            let found = match (&decision.outcome, decision.answers_preflight()) {
+                (Ok(Identity::Anonymous), false) => "pass",
+                (Err(Error::PreflightNotPassed), true) => "answer",
+                (Err(Error::PreflightNotPassed), false) => "refuse",
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(found, expected, "{word}: {method} {path}");
+        }
+    }
+    let error = gate::read(&base(json!({"preflight": "maybe"}))).unwrap_err().to_string();
+    assert_eq!(error, "preflight: expected one of answer, pass, refuse");
+}
+
+#[test]
+fn a_preflight_that_passes_counts_by_its_address_and_by_nothing_else() {
+    let limit = |name: &str, by: Value| json!({"name": name, "by": by, "requests": 2, "window_secs": 60, "store": "memory"});
+    let policy = gate_with(json!({
+        "preflight": "pass",
+        "limits": [
+            limit("ip", json!("ip")), limit("ip-route", json!(["route", "ip"])), limit("route", json!("route")),
+            limit("caller", json!("caller")), limit("subject", json!(["ip", "subject"])),
+        ],
+        "routes": [
+            {"path": "/p", "limits": ["route", "caller", "subject", "ip", "ip-route"]},
+            {"path": "/free", "limits": ["route", "caller", "subject"]},
+        ],
+    }));
+    let stores = Stores::default();
+    for _ in 0..2 {
+        let decision = check(&policy, &stores, &preflight_for("GET", "/p"));
+        let names: Vec<&str> = decision.limits.iter().map(|limit| limit.name.as_str()).collect();
+        assert_eq!(names, ["ip", "ip-route"]);
+        assert_eq!(admitted(decision), Identity::Anonymous);
+    }
+    let over = refusal(check(&policy, &stores, &preflight_for("GET", "/p")));
+    assert_eq!(over.code(), Code::RateLimited);
+    // Another address, and callers with a credential, have what they had.
+    let other = from("192.0.2.9", preflight_for("GET", "/p"));
+    admitted(check(&policy, &stores, &other));
+    let credential = bearer(&token());
+    admitted(check(&policy, &stores, &from("192.0.2.8", get("/p", &credential))));
+    for _ in 0..9 {
+        admitted(check(&policy, &stores, &preflight_for("GET", "/free")));
+    }
 }
 
 // ---- scopes ----

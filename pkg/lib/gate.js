@@ -76,7 +76,7 @@ export class Gate {
     const decision = await this.#run('checkRequest', JSON.stringify(facts), waitUntil);
     if (decision.event !== undefined) this.#tell(decision.event);
     if (decision.fault !== undefined) this.#tell({ event: 'fault', at: this.#clock(), detail: decision.fault });
-    return decision.body === undefined ? admitted(decision) : new Refusal(decision);
+    return decision.body === undefined ? admitted(decision) : new Answer(decision);
   }
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
@@ -187,8 +187,8 @@ const noKeyStore = async () => {
 
 const admitted = ({ identity, route, headers, forward }) => ({ ok: true, identity, route, headers, forward });
 
-/** A refused decision. */
-class Refusal {
+/** A decision that is an answer: a refusal, or that to a CORS preflight, which has no code. */
+class Answer {
   ok = false;
 
   constructor({ code, reason, message, status, route, headers, body }) {
@@ -196,7 +196,8 @@ class Refusal {
   }
 
   response() {
-    return new Response(this.body, { status: this.status, headers: this.headers });
+    // A status without content takes no body, not even an empty one.
+    return new Response(this.body === '' ? null : this.body, { status: this.status, headers: this.headers });
   }
 }
 

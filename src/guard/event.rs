@@ -8,7 +8,7 @@ use crate::{error::Error, policy::Log, store::SnapshotState, time::UnixMillis};
 /// A decision as it is logged. It holds no credential, and nothing of one that was not verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event<'a> {
-    /// `admitted` or `refused`.
+    /// `admitted`, `refused`, or `answered`: a CORS preflight, by the gate itself.
     pub event: &'static str,
     /// Milliseconds since the epoch.
     pub at: UnixMillis,
@@ -62,15 +62,24 @@ impl<'a> Event<'a> {
         let wanted = match log {
             Log::None => false,
             Log::All => true,
-            Log::Refusals => decision.outcome.is_err() || !decision.faults.is_empty(),
+            Log::Refusals => {
+                let refused = decision.outcome.is_err() && !decision.answers_preflight();
+                refused || !decision.faults.is_empty()
+            }
         };
         if !wanted {
             return None;
         }
         let identity = decision.outcome.as_ref().ok();
-        let refusal = decision.outcome.as_ref().err();
+        let answered = decision.answers_preflight();
+        let refusal = decision.outcome.as_ref().err().filter(|_| !answered);
+        let event = match refusal {
+            Some(_) => "refused",
+            None if answered => "answered",
+            None => "admitted",
+        };
         Some(Self {
-            event: if refusal.is_some() { "refused" } else { "admitted" },
+            event,
             at,
             code: refusal.map(|error| error.code().as_str()),
             reason: refusal.map(Error::reason),

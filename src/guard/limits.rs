@@ -31,6 +31,9 @@ pub(super) struct Subject<'a> {
     pub(super) client_ip: Option<IpAddr>,
     /// The record of the API key, whose `limits` replace the policy's.
     pub(super) overrides: Option<KeyRecord>,
+    /// Whether only limits by address count. A preflight is nobody's: it must not use up what a limit by `route` alone
+    /// gives to all, and has no `caller`.
+    pub(super) by_address_only: bool,
 }
 
 /// Limits of one request that are taken in one step.
@@ -230,6 +233,9 @@ const fn turn(store: &LimitStore) -> u8 {
 
 /// What a limit counts together for this request; `None` if it does not concern it.
 fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<CounterGroup> {
+    if subject.by_address_only && !CountBy::is_address(&known.by) {
+        return None;
+    }
     let identity = subject.identity;
     let mut parts: Vec<String> = Vec::new();
     for by in &known.by {

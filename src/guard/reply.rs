@@ -72,6 +72,15 @@ impl Refusal {
     }
 }
 
+/// The answer to a CORS preflight that the gate gives itself ([`super::Decision::answers_preflight`]).
+pub const PREFLIGHT_STATUS: u16 = 204;
+
+/// Its fields. It has no body, and says nothing of who may ask from where: without these, browsers ask no further.
+#[must_use]
+pub fn preflight_fields() -> Fields {
+    vec![("Cache-Control", "no-store".to_owned())]
+}
+
 /// The identity as the upstream gets it. Inbound copies of these have to be taken out before.
 #[must_use]
 pub fn identity_fields(identity: &Identity) -> Fields {
@@ -167,6 +176,9 @@ const fn wire(code: Code) -> Wire {
         ),
         Code::InsufficientScope => {
             (403, "Insufficient permissions", "Ask for a credential with the scopes of this route")
+        }
+        Code::NotAllowed => {
+            (403, "Not allowed", "A rule of this service does not allow the request")
         }
         Code::RateLimited => {
             (429, "Too many requests", "Wait as many seconds as Retry-After says, then try again")

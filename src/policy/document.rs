@@ -32,6 +32,7 @@ pub(super) struct Document {
     pub(super) trusted_hops: Option<u8>,
     pub(super) forward_auth: ForwardAuthDocument,
     pub(super) cache: super::Cache,
+    pub(super) preflight: super::Preflight,
     pub(super) legacy_headers: bool,
     pub(super) log: super::Log,
     pub(super) path_case: super::PathCase,
@@ -56,6 +57,7 @@ object!(Document, refused {
     trusted_hops = None,
     forward_auth = ForwardAuthDocument::default(),
     cache = super::Cache::default(),
+    preflight = super::Preflight::default(),
     legacy_headers = false,
     log = super::Log::default(),
     path_case = super::PathCase::default(),
@@ -290,6 +292,7 @@ pub(super) struct RouteDocument {
     pub(super) accept: Option<Vec<super::CredentialKind>>,
     pub(super) scopes: ScopesDocument,
     pub(super) revocation: Option<super::RouteRevocation>,
+    pub(super) preflight: Option<super::Preflight>,
     pub(super) limits: Vec<String>,
     pub(super) cost: u32,
 }
@@ -301,6 +304,7 @@ object!(RouteDocument, refused {
     accept = None,
     scopes = ScopesDocument::default(),
     revocation = None,
+    preflight = None,
     limits = Vec::new(),
     cost = 1,
 });

@@ -79,15 +79,20 @@ impl Router {
 
     /// The first route that matches.
     pub(super) fn find(&self, method: &str, path: &RequestPath) -> Option<&Route> {
+        self.find_any(&[method], path)
+    }
+
+    /// The first route that matches with any of the methods.
+    pub(super) fn find_any(&self, methods: &[&str], path: &RequestPath) -> Option<&Route> {
         match self.case {
-            PathCase::Sensitive => self.find_exactly(method, path),
-            PathCase::Insensitive => self.find_exactly(method, &path.to_lowercase()),
+            PathCase::Sensitive => self.find_exactly(methods, path),
+            PathCase::Insensitive => self.find_exactly(methods, &path.to_lowercase()),
         }
     }
 
-    fn find_exactly(&self, method: &str, path: &RequestPath) -> Option<&Route> {
+    fn find_exactly(&self, methods: &[&str], path: &RequestPath) -> Option<&Route> {
         let step = |depth| path.segment(depth).map(Step::Literal);
-        let fits = |route: &Route| route.takes_method(method);
+        let fits = |route: &Route| methods.iter().any(|method| route.takes_method(method));
         self.routes.get(self.first(step, true, fits)?)
     }
 
@@ -170,12 +175,16 @@ enum Step<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::routes, *};
+    use super::{
+        super::{Preflight, routes},
+        *,
+    };
 
     fn route(path: &str, methods: Option<&[&str]>) -> Route {
         let document = serde_json::json!({ "path": path, "methods": methods, "auth": "none" });
         let document = serde_json::from_value(document).unwrap();
-        routes::route("routes[0]", &document, &[], &[], None).unwrap()
+        let defaults = (None, Preflight::default());
+        routes::route("routes[0]", &document, &[], &[], defaults).unwrap()
     }
 
     #[test]

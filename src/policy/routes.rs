@@ -1,7 +1,7 @@
 //! The section `routes`: what is asked of a request, by its method and path.
 
 use super::{
-    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, PathCase, RevocationMode,
+    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, PathCase, Preflight, RevocationMode,
     RevocationPolicy, RouteRevocation,
     check::{config, each, scope_list},
     document::{self, RouteDocument},
@@ -25,6 +25,8 @@ pub struct Route {
     pub any_scopes: Vec<String>,
     /// How revocations are looked up here, if not as the policy says.
     pub revocation: Option<RouteRevocation>,
+    /// What becomes of CORS preflights.
+    pub preflight: Preflight,
     /// What a request takes from each limit.
     pub cost: u32,
     pub(super) limits: Vec<usize>,
@@ -58,7 +60,7 @@ pub(super) fn route(
     document: &RouteDocument,
     limits: &[LimitPolicy],
     configured: &[CredentialKind],
-    revocation: Option<RevocationPolicy>,
+    (revocation, preflight): (Option<RevocationPolicy>, Preflight),
 ) -> Result<Route, Error> {
     let pattern = PathPattern::parse(&document.path)
         .map_err(|problem| config(format!("{path}.path"), problem))?;
@@ -152,13 +154,17 @@ pub(super) fn route(
         all_scopes: document.scopes.all.clone(),
         any_scopes: document.scopes.any.clone(),
         revocation: document.revocation,
+        preflight: document.preflight.unwrap_or(preflight),
         cost: document.cost,
         limits: limit_indices,
     })
 }
 
 /// What decides where no route matches: a credential of any configured kind is required.
-pub(super) fn fallback(configured: Vec<CredentialKind>) -> Result<Route, Error> {
+pub(super) fn fallback(
+    configured: Vec<CredentialKind>,
+    preflight: Preflight,
+) -> Result<Route, Error> {
     let pattern = PathPattern::parse("/*").map_err(|problem| config(String::new(), problem))?;
     Ok(Route {
         pattern,
@@ -168,6 +174,7 @@ pub(super) fn fallback(configured: Vec<CredentialKind>) -> Result<Route, Error> 
         all_scopes: Vec::new(),
         any_scopes: Vec::new(),
         revocation: None,
+        preflight,
         cost: 1,
         limits: Vec::new(),
     })

@@ -52,7 +52,8 @@ pub(super) struct Facts<'a> {
     credentials: Credentials<'a>,
     /// Which field of the policy says where the address stands.
     address_from: &'static str,
-    preflight: bool,
+    /// The method that a CORS preflight asks for.
+    preflight: Option<String>,
 }
 
 /// The headers that say who it is.
@@ -96,7 +97,7 @@ impl<'a> Facts<'a> {
                 policy.cookie.is_some(),
             ),
             address_from: "client_ip_header",
-            preflight: is_preflight(method, request),
+            preflight: preflight_of(method, request),
         }
     }
 
@@ -132,7 +133,7 @@ impl<'a> Facts<'a> {
                 policy.cookie.is_some(),
             ),
             address_from: "forward_auth.client_ip_header",
-            preflight: is_preflight(method, request),
+            preflight: preflight_of(method, request),
         })
     }
 
@@ -147,7 +148,7 @@ impl<'a> Facts<'a> {
             api_key: self.credentials.api_key,
             cookie: self.credentials.cookie,
             client_ip: self.credentials.address.known(),
-            preflight: self.preflight,
+            preflight: self.preflight.as_deref(),
         }
     }
 
@@ -167,8 +168,14 @@ pub(super) fn path_of(target: &str) -> &str {
     target.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// A CORS preflight (Fetch standard, "CORS-preflight request").
-fn is_preflight(method: &str, request: &Request) -> bool {
-    let has = |name: &str| header(&request.headers(), name).is_some();
-    method == "OPTIONS" && has("Origin") && has("Access-Control-Request-Method")
+/// The method that a CORS preflight asks for. Only `OPTIONS` is worth reading two more headers.
+fn preflight_of(method: &str, request: &Request) -> Option<String> {
+    if method != "OPTIONS" {
+        return None;
+    }
+    let headers = request.headers();
+    let requested = header(&headers, "Access-Control-Request-Method");
+    let preflight =
+        guard::preflight_of(method, header(&headers, "Origin").as_deref(), requested.as_deref());
+    preflight.map(str::to_owned)
 }

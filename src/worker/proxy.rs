@@ -69,7 +69,7 @@ async fn send(
     let rule = CacheRule::of(&gate.policy, identity, decision.shared_url);
     let to = |base: &str| outgoing(request, facts, identity, decision, gate, base, &rule);
     let answer = match &gate.target {
-        Target::Nothing => return demo(facts, identity, decision, &gate.policy),
+        Target::Nothing => return demo(identity, decision, &gate.policy),
         Target::Url(base) => fetch(&to(base)?).await?,
         Target::Service => {
             let outgoing = to(&origin_of(&request.url()))?;
@@ -79,7 +79,8 @@ async fn send(
     passed_back(answer, decision, gate, &rule)
 }
 
-/// The request as the upstream gets it.
+/// The request as the upstream gets it. A preflight has no content that anybody would need (Fetch standard), so none
+/// goes along.
 fn outgoing(
     request: &Request,
     facts: &Facts<'_>,
@@ -90,7 +91,8 @@ fn outgoing(
     rule: &CacheRule,
 ) -> worker::Result<Request> {
     let url = format!("{base}{}", facts.target);
-    let outgoing = host::readdress(request, &url, true, rule.private)?;
+    let with_body = decision.preflight.is_none();
+    let outgoing = host::readdress(request, &url, with_body, rule.private)?;
     let own = outgoing.headers();
     headers::strip_inbound(&own, &gate.policy, decision.carrier)?;
     headers::set_forwarded(&own, &facts.as_request())?;
@@ -142,15 +144,10 @@ struct DemoAnswer<'a> {
 }
 
 /// Without anything behind the gate, the answer is who it saw.
-fn demo(
-    facts: &Facts<'_>,
-    identity: &Identity,
-    decision: &Decision,
-    policy: &Policy,
-) -> worker::Result<Response> {
+fn demo(identity: &Identity, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
     let mut fields = identity_fields(identity);
     fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
-    if facts.as_request().preflight {
+    if decision.preflight.is_some() {
         return reply::empty_with(204, &fields);
     }
     let seen = DemoAnswer {

@@ -62,6 +62,11 @@ pub(super) fn empty_with(status: u16, more: &Fields) -> worker::Result<Response>
     host::respond(status, [NOT_STORED].into_iter().chain(lent(more)), None)
 }
 
+/// The answer to a CORS preflight that goes no further.
+pub(super) fn preflight() -> worker::Result<Response> {
+    host::respond(reply::PREFLIGHT_STATUS, lent(&reply::preflight_fields()), None)
+}
+
 fn lent(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
     fields.iter().map(|(name, value)| (*name, value.as_str()))
 }

@@ -48,7 +48,7 @@ async function both(path, { method = 'GET', headers = {}, ip = freshIp() } = {})
   const answer = await worker.request(method, path, { headers, ip });
   const decision = await gate.check(new Request(`https://api.example.com${path}`, { method, headers }), { clientIp: ip });
   if (decision.ok) {
-    assert.equal(answer.status, method === 'OPTIONS' ? 204 : 200, `${answer.text} ${JSON.stringify(decision)}`);
+    assert.equal(answer.status, 200, `${answer.text} ${JSON.stringify(decision)}`);
     const { 'content-type': type, 'cache-control': cache, ...told } = lower(answer.headers);
     assert.deepEqual(lower({ ...decision.headers, ...decision.forward }), told);
     if (answer.status === 200) {
@@ -62,7 +62,7 @@ async function both(path, { method = 'GET', headers = {}, ip = freshIp() } = {})
   const response = decision.response();
   assert.deepEqual([response.status, await response.text()], [answer.status, answer.text], path);
   assert.deepEqual(lower(Object.fromEntries(response.headers)), lower(answer.headers), path);
-  return decision.code;
+  return decision.code ?? `status ${decision.status}`;
 }
 
 const bearer = (value) => ({ authorization: `Bearer ${value}` });
@@ -101,7 +101,7 @@ describe('the Worker and createGate answer alike', () => {
     }
     assert.deepEqual([...seen.keys()].sort(), [
       'API_KEY_EXPIRED', 'INSUFFICIENT_SCOPE', 'INVALID_API_KEY', 'INVALID_REQUEST', 'INVALID_TOKEN', 'MISSING_CREDENTIALS',
-      'MULTIPLE_CREDENTIALS', 'TOKEN_EXPIRED', 'TOKEN_NOT_YET_VALID', 'WRONG_ENVIRONMENT', 'admitted',
+      'MULTIPLE_CREDENTIALS', 'TOKEN_EXPIRED', 'TOKEN_NOT_YET_VALID', 'WRONG_ENVIRONMENT', 'admitted', 'status 204',
     ]);
   });
 

@@ -107,7 +107,7 @@ pub fn request<'a>(method: &'a str, path: &'a str) -> Request<'a> {
         api_key: None,
         cookie: None,
         client_ip: Some("192.0.2.1".parse().unwrap()),
-        preflight: false,
+        preflight: None,
     }
 }
 

@@ -18,6 +18,8 @@ const ROUTES = [
   { path: '/v1/posts', methods: ['GET'], scopes: { all: ['read:posts'] } },
   { path: '/v1/posts', methods: ['POST'], scopes: { all: ['write:posts'] } },
   { path: '/v1/limited', limits: ['two'] },
+  { path: '/pass', preflight: 'pass' },
+  { path: '/refuse', preflight: 'refuse' },
 ];
 const FORWARD_AUTH = { client_ip_header: 'X-Real-IP' };
 const IDENTITY = ['x-auth-method', 'x-auth-subject', 'x-auth-issuer', 'x-auth-scopes', 'x-auth-key-id'];
@@ -103,9 +105,12 @@ for (const [style, ask] of [['Traefik', traefik], ['nginx', nginxStyle], ['ingre
       refused(await attempt({ 'X-Real-IP': freshIp() }), 'INVALID_TOKEN');
     });
 
-    test('lets a CORS preflight through', async () => {
+    test('lets a CORS preflight through where the policy says so, and else has the proxy refuse it', async () => {
       const headers = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'POST' };
-      letThrough(await ask('OPTIONS', '/v1/posts', { headers }));
+      // Every 2xx would have the proxy pass it on.
+      refused(await ask('OPTIONS', '/v1/posts', { headers }), 'NOT_ALLOWED');
+      refused(await ask('OPTIONS', '/refuse', { headers }), 'NOT_ALLOWED');
+      letThrough(await ask('OPTIONS', '/pass', { headers }));
       refused(await ask('POST', '/v1/posts', { headers }), 'MISSING_CREDENTIALS');
     });
   });
@@ -408,6 +413,13 @@ describe('nginx with auth_request', () => {
 
   test('403 reaches the client', async () => {
     await stopped(403, 'POST', '/v1/posts', { token: token({ scope: 'read:posts' }), body: 'x' });
+  });
+
+  test('a CORS preflight reaches the backend only where the policy says so', async () => {
+    const headers = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'POST' };
+    await stopped(403, 'OPTIONS', '/v1/posts', { headers, body: 'x'.repeat(1000) });
+    await stopped(403, 'OPTIONS', '/refuse', { headers });
+    assert.equal((await ask('OPTIONS', '/pass', { headers })).text, 'backend');
   });
 
   test('429 reaches the client with Retry-After, mapped from what nginx takes for 500', async () => {

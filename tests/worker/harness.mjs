@@ -41,6 +41,7 @@ export const CODES = Object.freeze({
   API_KEY_REVOKED: [401, 'API key revoked'],
   WRONG_ENVIRONMENT: [401, 'API key belongs to another environment'],
   INSUFFICIENT_SCOPE: [403, 'Insufficient permissions'],
+  NOT_ALLOWED: [403, 'Not allowed'],
   RATE_LIMITED: [429, 'Too many requests'],
   INVALID_REQUEST: [400, 'Invalid request'],
   MULTIPLE_CREDENTIALS: [400, 'More than one credential'],

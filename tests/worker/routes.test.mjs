@@ -22,9 +22,13 @@ const ROUTES = [
 
 let gate;
 let upstream;
+const seen = [];
 
 before(async () => {
-  upstream = http.createServer((request, response) => {
+  upstream = http.createServer(async (request, response) => {
+    seen.push(request);
+    request.text = '';
+    for await (const chunk of request) request.text += chunk;
     response.setHeader('Access-Control-Allow-Origin', '*');
     response.writeHead(request.method === 'OPTIONS' ? 204 : 200, { 'X-Seen': `${request.method} ${request.url}` });
     response.end();
@@ -35,6 +39,16 @@ before(async () => {
     gateWorker({ name: 'proxy', policy: policy({ routes: ROUTES, upstream: `http://127.0.0.1:${upstream.address().port}` }) }),
     gateWorker({ name: 'tokens-only', policy: policy({ api_keys: undefined, routes: [] }) }),
     gateWorker({ name: 'keys-only', policy: policy({ issuers: [], routes: [] }) }),
+    gateWorker({
+      name: 'passing',
+      policy: policy({
+        routes: [
+          { path: '/limited', limits: ['address'] }, { path: '/refused', preflight: 'refuse' }, { path: '/answered', auth: 'none', preflight: 'answer' },
+        ],
+        limits: [{ name: 'address', by: 'ip', requests: 2, window_secs: 3600, store: 'memory' }],
+        preflight: 'pass', cookie: 'session', forward_credential: true, upstream: `http://127.0.0.1:${upstream.address().port}`,
+      }),
+    }),
     gateWorker({ name: 'elsewhere', policy: policy({ auth_prefix: '/_gate/v1' }) }),
   ]);
 });
@@ -232,14 +246,47 @@ describe('where credentials are looked for', () => {
 describe('CORS', () => {
   const preflight = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'POST' };
 
-  test('a preflight passes without a credential, to the upstream or with 204', async () => {
-    const answer = await gate.request('OPTIONS', '/v1/posts', { headers: preflight });
+  test('a preflight is answered by the gate, whatever stands behind it', async () => {
+    for (const name of ['gate', 'proxy']) {
+      for (const path of ['/v1/posts', '/public/a', '/secret/x', '/nowhere']) {
+        const count = seen.length;
+        const answer = await gate.request('OPTIONS', path, { headers: preflight, gate: name, token: 'nonsense', body: 'x'.repeat(1000) });
+        assert.equal(answer.status, 204);
+        assert.equal(answer.text, '');
+        assert.equal(answer.headers['cache-control'], 'no-store');
+        assert.deepEqual(Object.keys(answer.headers).filter((header) => header.startsWith('access-control')), []);
+        assert.equal(seen.length, count, 'the upstream was asked');
+      }
+    }
+    refused(await gate.request('OPTIONS', '/public//a', { headers: preflight, gate: 'proxy' }), 'INVALID_REQUEST');
+  });
+
+  test('a preflight passes where the policy says so, without body and credential, by the limits by address', async () => {
+    const ip = '192.0.2.77';
+    const ask = (path, more) => gate.request('OPTIONS', path, { headers: preflight, gate: 'passing', ip, ...more });
+    const credentials = [
+      ['Origin', preflight.Origin], ['Access-Control-Request-Method', 'POST'], ['Access-Control-Request-Headers', 'x-a'],
+      ['Authorization', 'Bearer forged'], ['X-API-Key', 'sk_x'], ['DPoP', 'x'], ['Cookie', 'a=1; session=x'],
+    ];
+    const answer = await ask('/limited?a=b', { headers: credentials, body: 'x'.repeat(1000) });
     assert.equal(answer.status, 204);
-    assert.equal(answer.text, '');
-    const proxied = await gate.request('OPTIONS', '/v1/posts', { headers: preflight, gate: 'proxy' });
-    assert.equal(proxied.status, 204);
-    assert.equal(proxied.headers['access-control-allow-origin'], '*');
-    assert.equal(proxied.headers['x-seen'], 'OPTIONS /v1/posts');
+    assert.equal(answer.headers['access-control-allow-origin'], '*');
+    assert.equal(answer.headers['x-seen'], 'OPTIONS /limited?a=b');
+    assert.match(answer.headers.ratelimit, /^"address";r=1;/);
+    const { headers, text } = seen.at(-1);
+    assert.equal(text, '');
+    assert.ok([undefined, '0'].includes(headers['content-length']));
+    assert.equal(headers['transfer-encoding'], undefined);
+    assert.deepEqual([headers.authorization, headers['x-api-key'], headers.dpop, headers.cookie], [undefined, undefined, undefined, 'a=1']);
+    assert.deepEqual([headers.origin, headers['access-control-request-headers'], headers['x-auth-method']], [preflight.Origin, 'x-a', 'anonymous']);
+    assert.equal((await ask('/limited')).status, 204);
+    const count = seen.length;
+    refused(await ask('/limited'), 'RATE_LIMITED');
+    refused(await ask('/refused'), 'NOT_ALLOWED');
+    assert.equal((await ask('/answered')).status, 204);
+    assert.equal(seen.length, count, 'the upstream was asked');
+    assert.equal((await ask('/elsewhere')).status, 204);
+    assert.equal(seen.length, count + 1);
   });
 
   test('what only looks like a preflight does not', async () => {

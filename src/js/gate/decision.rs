@@ -11,7 +11,7 @@ use super::task::{Desk, Outcome};
 use crate::client_address::ClientAddress;
 use crate::error::Error;
 use crate::guard::reply::{self, Fields, Refusal};
-use crate::guard::{Event, Guard, Identity, Request, target_of};
+use crate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
 use crate::policy::Policy;
 
 /// The request as the shell puts it. Absent headers are absent, or empty.
@@ -40,13 +40,6 @@ impl Asked {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         serde_json::from_str(text)
             .map_err(|_| config("", "a request of another form than expected"))
-    }
-
-    /// A CORS preflight (Fetch standard, "CORS-preflight request").
-    fn is_preflight(&self) -> bool {
-        self.method == "OPTIONS"
-            && present(&self.origin).is_some()
-            && present(&self.requested_method).is_some()
     }
 
     /// What is known of the client's address, and which option says it.
@@ -83,6 +76,11 @@ enum Verdict<'a> {
         identity: Caller<'a>,
         #[serde(serialize_with = "as_object")]
         forward: Fields,
+    },
+    /// A CORS preflight.
+    Answered {
+        status: u16,
+        body: &'static str,
     },
     Refused {
         code: &'static str,
@@ -154,7 +152,11 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
         api_key: present(&asked.api_key),
         cookie: present(&asked.cookie),
         client_ip: address.known(),
-        preflight: asked.is_preflight(),
+        preflight: preflight_of(
+            &asked.method,
+            present(&asked.origin),
+            present(&asked.requested_method),
+        ),
     };
     let backend = HostBackend::new(&gate, &desk);
     let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;
@@ -165,6 +167,10 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
             gate.note_use(identity, &desk);
             let forward = reply::identity_fields(identity);
             (limits, Verdict::Admitted { identity: Caller::of(identity), forward })
+        }
+        Err(_) if decision.answers_preflight() => {
+            let answered = Verdict::Answered { status: reply::PREFLIGHT_STATUS, body: "" };
+            (reply::preflight_fields(), answered)
         }
         Err(error) => {
             let accept = present(&asked.accept);
