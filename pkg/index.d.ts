@@ -481,7 +481,7 @@ export interface GateOptions {
 
 /** What `log` is told. */
 export interface GateEvent {
-  event: 'admitted' | 'refused' | 'fault';
+  event: 'admitted' | 'refused' | 'answered' | 'fault';
   /** Milliseconds since 1970. */
   at?: number;
   code?: RefusalCode;
@@ -535,6 +535,27 @@ export interface Admitted<Claims = Record<string, unknown>> {
    * `X.Auth.…`, of which servers make the same name.
    */
   forward: Record<string, string>;
+  /**
+   * What the answer has to tell caches, so that nobody is given what was made for another; adapters do. `Cache-Control` (`private`) where
+   * the caller is known: to be set unless the handler has set its own. `Vary` where the route takes callers with and without
+   * a credential: to be added. Empty with `cache: "upstream"` in the policy.
+   */
+  caching: { 'Cache-Control'?: string; Vary?: string };
+}
+
+/**
+ * A CORS preflight that the gate answers itself (`preflight: "answer"`, the default): with 204 and no body. Nobody else is to answer it.
+ */
+export interface AnsweredPreflight {
+  ok: false;
+  code?: undefined;
+  status: 204;
+  /** The path pattern of the route that decided. */
+  route: string;
+  headers: Record<string, string>;
+  body: '';
+  /** The whole answer, for those that speak in `Response`s. */
+  response(): Response;
 }
 
 /** The request is refused. */
@@ -556,12 +577,12 @@ export interface Refused {
   response(): Response;
 }
 
-export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refused;
+export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refused | AnsweredPreflight;
 
 /** The codes of refused requests, the same as in the Worker's answers. */
 export type RefusalCode =
   | 'MISSING_CREDENTIALS' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED'
-  | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INSUFFICIENT_SCOPE'
+  | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED'
   | 'RATE_LIMITED' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE';
 
 /**
@@ -745,7 +766,8 @@ export interface Gate {
   /** How the policy compares paths (`path_case`), for those that route by other rules; nothing if it has no routes. */
   readonly pathCase?: 'sensitive' | 'insensitive' | undefined;
   /**
-   * Decides about a request: route, credential, revocation, scopes, limits, in this order. A refusal is no error.
+   * Decides about a request: route, credential, revocation, scopes, limits, in this order. A refusal is no error. A CORS preflight
+   * is answered, unless the policy's `preflight` says `"pass"` or `"refuse"`; one that passes carries no credential that was looked at.
    *
    * The client's address is `clientIp`, else the header that the policy names in `client_ip_header` (in Workers
    * `CF-Connecting-IP` if it names none), else the address of Node's socket. Behind a proxy, say which: callers can write any

@@ -1,4 +1,4 @@
-import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { adapter, nodeRequest, refuseOtherCase, tellCaches } from '../lib/adapter.js';
 import { mountedPathOf, targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of express.d.ts. */
@@ -21,6 +21,9 @@ export function guard(gate, options = {}) {
       request.auth = decision.identity;
       setHeaders(response, decision.headers);
       if (request.baseUrl !== undefined) holdTo(request, path);
+      beforeHeaders(response, () => {
+        tellCaches(decision.caching, (name) => response.getHeader(name), (name, value) => response.setHeader(name, value));
+      });
     } catch (error) {
       next(error);
       return;
@@ -65,6 +68,18 @@ function holdTo(request, path) {
 const isSamePath = (one, other) => withoutSlash(one) === withoutSlash(other);
 
 const withoutSlash = (target) => target.split('?', 1)[0].replace(/\/$/, '');
+
+/** Calls `step` when the handler has set its headers and they are about to go out: Node has no event for it. */
+function beforeHeaders(response, step) {
+  const { writeHead } = response;
+  response.writeHead = function writeHeadAfterStep(...given) {
+    response.writeHead = writeHead;
+    const fields = given.at(-1);
+    if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) setHeaders(response, given.pop());
+    step();
+    return writeHead.apply(this, given);
+  };
+}
 
 function setHeaders(response, headers) {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);

@@ -1,4 +1,4 @@
-import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { adapter, nodeRequest, refuseOtherCase, tellCaches } from '../lib/adapter.js';
 import { targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of fastify.d.ts. */
@@ -10,6 +10,7 @@ export function guard(gate, options = {}) {
     if ((routerOptions?.caseSensitive ?? caseSensitive) === false) refuseOtherCase(pathCase, 'leave caseSensitive at true');
     const rewrites = hasRewriteUrl(instance);
     if (!instance.hasRequestDecorator('auth')) instance.decorateRequest('auth', null);
+    const caching = new WeakMap();
     instance.addHook('onRequest', async (request, reply) => {
       // What other hooks and middleware have made of the URL comes too late to be routed by.
       const path = targetPathOf(rewrites ? request.url : request.originalUrl);
@@ -20,7 +21,12 @@ export function guard(gate, options = {}) {
         return reply.code(decision.status).send(new TextEncoder().encode(decision.body));
       }
       request.auth = decision.identity;
+      if (decision.caching) caching.set(request, decision.caching);
       return undefined;
+    });
+    instance.addHook('onSend', (request, reply, payload, done) => {
+      tellCaches(caching.get(request), (name) => reply.getHeader(name), (name, value) => reply.header(name, value));
+      done();
     });
   }
 

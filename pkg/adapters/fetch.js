@@ -1,4 +1,4 @@
-import { adapter } from '../lib/adapter.js';
+import { adapter, tellCaches } from '../lib/adapter.js';
 
 /** `guard` of fetch.d.ts. */
 export function guard(gate, handler, options = {}) {
@@ -10,21 +10,24 @@ export function guard(gate, handler, options = {}) {
     const { method, url, headers } = request;
     const decision = await check({ method, url: origin ? urlOf(url) : url, headers }, [request, ...rest], { waitUntil });
     if (!decision.ok) return decision.response();
-    return withHeaders(await handler(request, decision.identity, ...rest), decision.headers);
+    return told(await handler(request, decision.identity, ...rest), decision);
   };
 }
 
-function withHeaders(response, headers) {
-  const all = Object.entries(headers);
+/** The handler's response, with the limits and what caches have to know. */
+function told(response, { headers, caching = {} }) {
+  const nothing = Object.keys(headers).length === 0 && Object.keys(caching).length === 0;
   // A response that hands over a socket cannot be made anew.
-  if (all.length === 0 || response.status === 101) return response;
+  if (nothing || response.status === 101) return response;
+  const tell = (answer) => {
+    for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
+    tellCaches(caching, (name) => answer.headers.get(name), (name, value) => answer.headers.set(name, value));
+    return answer;
+  };
   try {
-    for (const [name, value] of all) response.headers.set(name, value);
-    return response;
+    return tell(response);
   } catch {
     // What `fetch` or `Response.redirect` gave cannot be changed.
-    const copy = new Response(response.body, response);
-    for (const [name, value] of all) copy.headers.set(name, value);
-    return copy;
+    return tell(new Response(response.body, response));
   }
 }

@@ -1,4 +1,4 @@
-import { adapter } from '../lib/adapter.js';
+import { adapter, tellCaches } from '../lib/adapter.js';
 import { pathOf } from '../lib/gate-request.js';
 
 /** `guard` of hono.d.ts. */
@@ -15,6 +15,7 @@ export function guard(gate, options = {}) {
     context.set('auth', decision.identity);
     await next();
     for (const [name, value] of Object.entries(decision.headers)) context.header(name, value);
+    tellCaches(decision.caching, (name) => context.res.headers.get(name), (name, value) => context.header(name, value));
     return undefined;
   };
 }

@@ -38,8 +38,26 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
 
 function gateOf(gate) {
   if (typeof gate?.check === 'function') return gate;
-  if (typeof gate?.identify === 'function') return bearerGate(gate);
+  if (typeof gate?.identify === 'function') return privately(bearerGate(gate));
   throw new TypeError('edgegate: expected a gate of createGate, or a verifier of createVerifier');
+}
+
+/** Whom a verifier lets pass is somebody, so what he is told is for him alone. */
+const privately = ({ check }) => ({
+  async check(request) {
+    const decision = await check(request);
+    return decision.ok ? { ...decision, caching: { 'Cache-Control': 'private' } } : decision;
+  },
+});
+
+/**
+ * Tells caches of an answer what the gate has for them, once the handler has said what it has to say: its own `Cache-Control` counts, to
+ * its `Vary` is added. `get` and `set` are those of the answer's headers.
+ */
+export function tellCaches(caching, get, set) {
+  const { 'Cache-Control': control, Vary: vary } = caching ?? {};
+  if (control !== undefined && !get('Cache-Control')) set('Cache-Control', control);
+  if (vary !== undefined) set('Vary', [get('Vary') ?? [], vary].flat().join(', '));
 }
 
 /**

@@ -185,7 +185,7 @@ const noKeyStore = async () => {
   throw configError('stores.keys', 'expected a store, in which the records of API keys are kept');
 };
 
-const admitted = ({ identity, route, headers, forward }) => ({ ok: true, identity, route, headers, forward });
+const admitted = ({ identity, route, headers, forward, caching }) => ({ ok: true, identity, route, headers, forward, caching });
 
 /** A decision that is an answer: a refusal, or that to a CORS preflight, which has no code. */
 class Answer {

@@ -68,6 +68,7 @@ describe('admits', () => {
       route: '/v1/posts',
       headers: {},
       forward: { 'X-Auth-Method': 'api_key', 'X-Auth-Subject': 'alice', 'X-Auth-Scopes': 'read:posts', 'X-Auth-Key-Id': id },
+      caching: { 'Cache-Control': 'private' },
     });
     await Promise.all(promises);
     assert.deepEqual(await stores.keys.get([`used/v1/${id}`]), [String(NOW)]);
@@ -78,13 +79,42 @@ describe('admits', () => {
     assert.equal(promises.length, 2, 'once in five minutes');
   });
 
-  test('anybody on an open route, and preflights', async () => {
+  test('anybody on an open route', async () => {
     const { gate } = gateOf();
     const open = await gate.check(request('/public/a'));
     assert.deepEqual([open.ok, open.identity], [true, { method: 'anonymous', scopes: [] }]);
-    const preflight = { origin: 'https://a.test', 'access-control-request-method': 'GET' };
-    assert.equal((await gate.check(request('/v1/posts', preflight, 'OPTIONS'))).ok, true);
-    await assertRefused(await gate.check(request('/v1/posts', { origin: 'https://a.test' }, 'OPTIONS')), 'MISSING_CREDENTIALS', 'missing_credentials');
+  });
+
+  test('a preflight: answered, passed on or refused', async () => {
+    const headers = { origin: 'https://a.test', 'access-control-request-method': 'GET' };
+    const preflight = (of, path = '/v1/posts') => of.gate.check(request(path, headers, 'OPTIONS'));
+    const events = [];
+    const answered = await preflight(gateOf({ policy: { ...policy(), log: 'all' }, log: (event) => events.push(event) }));
+    const { ok, code, status, route, body, headers: told } = answered;
+    assert.deepEqual({ ok, code, status, route, body, told }, {
+      ok: false, code: undefined, status: 204, route: '/v1/posts', body: '', told: { 'Cache-Control': 'no-store' },
+    });
+    const response = answered.response();
+    assert.deepEqual([response.status, response.body, response.headers.get('cache-control')], [204, null, 'no-store']);
+    assert.deepEqual(events.map(({ event, code: none }) => [event, none]), [['answered', undefined]]);
+    const passing = gateOf({ policy: { ...policy(), preflight: 'pass', routes: [{ path: '/refused', preflight: 'refuse' }] } });
+    const passed = await preflight(passing);
+    assert.deepEqual([passed.ok, passed.identity, passed.forward], [true, { method: 'anonymous', scopes: [] }, { 'X-Auth-Method': 'anonymous' }]);
+    await assertRefused(await preflight(passing, '/refused'), 'NOT_ALLOWED', 'preflight_not_passed');
+    await assertRefused(await passing.gate.check(request('/v1/posts', { origin: 'https://a.test' }, 'OPTIONS')), 'MISSING_CREDENTIALS', 'missing_credentials');
+  });
+
+  test('what an answer has to tell caches', async () => {
+    const routes = [{ path: '/open', auth: 'none' }, { path: '/both', auth: 'optional' }];
+    const headers = { authorization: `Bearer ${token()}` };
+    const caching = async (changes, ...args) => (await gateOf({ policy: { ...policy(), routes, ...changes } }).gate.check(request(...args))).caching;
+    const vary = { Vary: 'Authorization, X-API-Key' };
+    assert.deepEqual(await caching({}, '/a', headers), { 'Cache-Control': 'private' });
+    assert.deepEqual(await caching({}, '/open', headers), {});
+    assert.deepEqual(await caching({}, '/both'), vary);
+    assert.deepEqual(await caching({}, '/both', headers), { 'Cache-Control': 'private', ...vary });
+    assert.deepEqual(await caching({ cookie: 'session' }, '/both'), { Vary: 'Authorization, X-API-Key, Cookie' });
+    for (const path of ['/a', '/both']) assert.deepEqual(await caching({ cache: 'upstream' }, path, headers), {});
   });
 
   test('requests in every form', async () => {

@@ -10,6 +10,7 @@ use super::config;
 use super::task::{Desk, Outcome};
 use crate::client_address::ClientAddress;
 use crate::error::Error;
+use crate::guard::caching::CacheRule;
 use crate::guard::reply::{self, Fields, Refusal};
 use crate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
 use crate::policy::Policy;
@@ -76,6 +77,8 @@ enum Verdict<'a> {
         identity: Caller<'a>,
         #[serde(serialize_with = "as_object")]
         forward: Fields,
+        #[serde(serialize_with = "as_object")]
+        caching: Fields,
     },
     /// A CORS preflight.
     Answered {
@@ -134,6 +137,13 @@ fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::
     map.end()
 }
 
+/// What the application's answer tells caches, where it does not do so itself.
+fn caching(rule: CacheRule) -> Fields {
+    let control = rule.private.then_some(("Cache-Control", "private"));
+    let vary = rule.vary.map(|names| ("Vary", names));
+    control.into_iter().chain(vary).map(|(name, value)| (name, value.to_owned())).collect()
+}
+
 pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outcome {
     let policy = &gate.policy;
     let target = match &asked.path {
@@ -166,7 +176,8 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
         Ok(identity) => {
             gate.note_use(identity, &desk);
             let forward = reply::identity_fields(identity);
-            (limits, Verdict::Admitted { identity: Caller::of(identity), forward })
+            let caching = caching(CacheRule::of(policy, identity, decision.shared_url));
+            (limits, Verdict::Admitted { identity: Caller::of(identity), forward, caching })
         }
         Err(_) if decision.answers_preflight() => {
             let answered = Verdict::Answered { status: reply::PREFLIGHT_STATUS, body: "" };

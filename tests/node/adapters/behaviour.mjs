@@ -42,7 +42,7 @@ export const GATE_SOURCE = `createGate(${JSON.stringify(POLICY)}, {
   secrets: { JWT_SECRET: new Uint8Array(${JSON.stringify([...secret])}), API_KEY_SECRET: ${JSON.stringify(KEY_SECRET)} }, now: () => ${NOW},
 })`;
 
-const token = (claims = {}, header) => signHmac({ ...CLAIMS, scope: 'read:posts', ...claims }, { secret, header });
+export const token = (claims = {}, header) => signHmac({ ...CLAIMS, scope: 'read:posts', ...claims }, { secret, header });
 const bearer = (text) => ['Authorization', `Bearer ${text}`];
 
 /** A request with exactly these header lines; `path` goes out as it is. */
@@ -209,6 +209,22 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
     const names = ['X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri', 'X-Original-URI'];
     const lines = [...names.map((name) => [name, '/public/whoami']), ['X-HTTP-Method-Override', 'OPTIONS'], ['X-Forwarded-Method', 'OPTIONS']];
     assert.equal((await get('/v1/whoami', { headers: lines })).status, 401);
+  });
+
+  test('a preflight is answered, and no handler sees it', async () => {
+    for (const path of ['/v1/whoami', '/public/whoami', '/v1/admin/secret', '/v1/nowhere']) {
+      const headers = [['Origin', 'https://app.test'], ['Access-Control-Request-Method', 'GET'], bearer('nonsense')];
+      const answer = await get(path, { method: 'OPTIONS', headers });
+      assert.deepEqual([answer.status, answer.body.length, answer.headers['cache-control']], [204, 0, 'no-store'], path);
+    }
+    const plain = [['Access-Control-Request-Method', 'GET'], ['X-Origin', 'https://app.test']];
+    assert.equal((await get('/v1/whoami', { method: 'OPTIONS', headers: plain })).status, 401);
+  });
+
+  test('what is for one caller is marked as private', async () => {
+    assert.equal((await get('/v1/whoami', { headers: [bearer(token())] })).headers['cache-control'], 'private');
+    assert.equal((await get('/public/whoami')).headers['cache-control'], undefined);
+    assert.equal((await get('/v1/whoami')).headers['cache-control'], 'no-store');
   });
 
   test('the body is the handler\'s', async () => {

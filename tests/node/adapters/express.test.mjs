@@ -7,12 +7,13 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import express5 from 'express';
 import express4 from 'express4';
 
 import { guard } from '../../../pkg/wasm/express.js';
 import {
-  behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate, statusOf, statusesOf,
+  POLICY, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate, statusOf, statusesOf, token,
 } from './behaviour.mjs';
 
 const listen = async (handler) => {
@@ -299,6 +300,34 @@ describe('a gate that is asked with Node\'s own request', () => {
       response.end();
     }));
   });
+});
+
+test('caches are told unless the handler has, however it answers', async () => {
+  const app = express5();
+  app.use(guard(newGate({ routes: [{ path: '/both/*', auth: 'optional' }], issuers: POLICY.issuers })));
+  app.get('/both/own', (_, response) => response.set({ 'Cache-Control': 'max-age=5', Vary: 'Accept' }).send('x'));
+  app.get('/both/piped', (_, response) => {
+    response.write('a');
+    response.end('b');
+  });
+  app.get('/both/low', (_, response) => response.writeHead(201, { 'Cache-Control': 'public', vary: 'Accept' }).end('x'));
+  app.get('/both/list', (_, response) => response.writeHead(201, 'Made', ['Cache-Control', 'public']).end('x'));
+  app.get('/both/file', (_, response) => response.sendFile(fileURLToPath(import.meta.url)));
+  const { port, stop } = await listen(app);
+  try {
+    const seen = {};
+    for (const name of ['own', 'piped', 'low', 'list', 'file', 'none']) {
+      const { headers } = await fetch(`http://127.0.0.1:${port}/both/${name}`, { headers: { authorization: `Bearer ${token()}` } });
+      seen[name] = [headers.get('cache-control'), headers.get('vary')];
+    }
+    const added = 'Authorization, X-API-Key';
+    assert.deepEqual(seen, {
+      own: ['max-age=5', `Accept, ${added}`], piped: ['private', added], low: ['public', `Accept, ${added}`], list: ['public', added],
+      file: ['public, max-age=0', added], none: ['private', added],
+    });
+  } finally {
+    await stop();
+  }
 });
 
 test('misuse is refused when the guard is made', () => refusesMisuse(guard));

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import Fastify from 'fastify';
 
 import { guard } from '../../../pkg/wasm/fastify.js';
-import { behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, statusOf } from './behaviour.mjs';
+import { behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, statusOf, token } from './behaviour.mjs';
 
 const digest = (body) => createHash('sha256').update(body).digest('hex');
 
@@ -131,6 +131,19 @@ test('headers that others have set stay, on refusals too', async () => {
   await app.register(guard(newGate()));
   const { statusCode, headers } = await app.inject({ url: '/v1/whoami' });
   assert.deepEqual([statusCode, headers['access-control-allow-origin'], headers['content-type']], [401, '*', 'application/json']);
+  await app.close();
+});
+
+test('caches are told unless the handler has', async () => {
+  const app = Fastify();
+  await app.register(guard(newGate({ routes: [{ path: '/both/*', auth: 'optional' }] })));
+  app.get('/both/own', async (_, reply) => reply.headers({ 'cache-control': 'max-age=5', vary: 'Accept' }).send('x'));
+  app.get('/both/plain', async () => 'x');
+  const seen = await Promise.all(['/both/own', '/both/plain'].map(async (url) => {
+    const { headers } = await app.inject({ url, headers: { authorization: `Bearer ${token()}` } });
+    return [headers['cache-control'], headers.vary];
+  }));
+  assert.deepEqual(seen, [['max-age=5', 'Accept, Authorization, X-API-Key'], ['private', 'Authorization, X-API-Key']]);
   await app.close();
 });
 

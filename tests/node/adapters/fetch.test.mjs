@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { RequestError, getRequestListener } from '@hono/node-server';
 
 import { guard } from '../../../pkg/wasm/fetch.js';
-import { GATE_SOURCE, behaves, newGate, refusesMisuse } from './behaviour.mjs';
+import { GATE_SOURCE, behaves, newGate, refusesMisuse, token } from './behaviour.mjs';
 import { startWorker } from './workerd.mjs';
 
 const digest = (body) => createHash('sha256').update(body).digest('hex');
@@ -82,6 +82,35 @@ test('limits are told also in an answer that cannot be changed', async () => {
   for (const [answer, status, body] of [[() => Response.redirect('http://app.test/x'), 302, ''], [() => new Response('x', { status: 201 }), 201, 'x']]) {
     const response = await guard(newGate(limited), answer, { clientIp: () => '192.0.2.1' })(new Request('http://app.test/'));
     assert.deepEqual([response.status, response.headers.get('ratelimit-policy'), await response.text()], [status, '"address";q=1;w=60', body]);
+  }
+});
+
+test('a preflight is the handler\'s only where the policy says so', async () => {
+  const preflight = new Request('http://app.test/v1/x', {
+    method: 'OPTIONS', headers: { origin: 'https://app.test', 'access-control-request-method': 'GET' },
+  });
+  const asked = [];
+  const handle = (request, auth) => {
+    asked.push(auth.method);
+    return new Response('secret');
+  };
+  const answer = await guard(newGate(), handle)(preflight);
+  assert.deepEqual([answer.status, await answer.text(), asked], [204, '', []]);
+  const passed = await guard(newGate({ preflight: 'pass' }), handle)(preflight);
+  assert.deepEqual([passed.status, await passed.text(), asked], [200, 'secret', ['anonymous']]);
+  assert.equal((await guard(newGate({ preflight: 'refuse' }), handle)(preflight)).status, 403);
+});
+
+test('caches are told unless the handler has, also in an answer that cannot be changed', async () => {
+  const gate = newGate({ routes: [{ path: '/*', auth: 'optional' }] });
+  const [vary, headers] = ['Authorization, X-API-Key', { authorization: `Bearer ${token()}` }];
+  for (const [answer, expected] of [
+    [() => new Response('x'), ['private', vary]],
+    [() => Response.redirect('http://app.test/x'), ['private', vary]],
+    [() => new Response('x', { headers: { 'Cache-Control': 'max-age=5', Vary: 'Accept' } }), ['max-age=5', `Accept, ${vary}`]],
+  ]) {
+    const { headers: told } = await guard(gate, answer)(new Request('http://app.test/', { headers }));
+    assert.deepEqual([told.get('cache-control'), told.get('vary')], expected);
   }
 });
 
