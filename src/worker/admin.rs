@@ -6,7 +6,7 @@ mod revocations;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use super::{clock, gate::Gate, kv::Kv, revocations::Revocations};
+use super::{clock, deadline, gate::Gate, kv::Kv, revocations::Revocations};
 use crate::{error::Error, guard::administration::Paging, store::StoreError, time::UnixMillis};
 
 /// The largest request body. The largest that makes sense, a token of 8 KiB to revoke, is far smaller.
@@ -111,14 +111,19 @@ fn unavailable(store: &'static str) -> impl Fn(StoreError) -> Error {
     move |fault| Error::StoreUnavailable { store, problem: fault.to_string() }
 }
 
-/// The body, read piece by piece and no further than [`MAX_BODY`].
+/// The body, read piece by piece, no further than [`MAX_BODY`] and no longer than [`deadline::LONG`].
 async fn body(request: &Request) -> Result<Vec<u8>, Failure> {
     body_of(request, MAX_BODY).await
 }
 
 async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
     let Some(stream) = request.body() else { return Ok(Vec::new()) };
-    match super::body::read_at_most(&stream, limit).await? {
+    let reading = super::body::read_at_most(&stream, limit);
+    let Some(read) = deadline::within(deadline::LONG, reading).await else {
+        let problem = format!("expected the body within {} s", deadline::LONG.as_secs());
+        return Err(Error::invalid_field("", &problem).into());
+    };
+    match read? {
         Some(body) => Ok(body),
         None => {
             let problem = format!("expected a body of at most {limit} bytes");

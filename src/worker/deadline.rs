@@ -13,7 +13,8 @@ pub(super) const STORE: Duration = Duration::from_secs(2);
 /// How long the ledger waits for KV to take what it publishes, up to 2.5 MB: nobody waits for that.
 pub(super) const PUBLISH: Duration = Duration::from_secs(20);
 
-/// How long a background refresh of the snapshot may take, and how long administration waits for a bulk.
+/// How long a background refresh of the snapshot may take, and how long administration waits for a bulk, or for the
+/// body of a request.
 pub(super) const LONG: Duration = Duration::from_secs(15);
 
 /// How long the gate waits for the keys of an issuer.
