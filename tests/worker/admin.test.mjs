@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -234,6 +235,21 @@ describe('minting', () => {
       assert.ok(!answer.text.includes(slip.slice(0, 40)), answer.text);
     }
   });
+});
+
+test('a body that does not end is not waited for', { timeout: 60_000 }, async () => {
+  const refusal = await new Promise((resolve, reject) => {
+    const socket = net.connect(gate.port(), '127.0.0.1', () => socket.write([
+      'POST /auth/admin/keys HTTP/1.1', 'Host: x', `Authorization: Bearer ${SECRETS.ADMIN_TOKEN}`, 'Content-Length: 100', '', '{"name"',
+    ].join('\r\n')));
+    let text = '';
+    socket.setEncoding('latin1').on('error', reject).on('close', () => resolve(text)).on('data', (chunk) => {
+      text += chunk;
+      if (text.includes('}')) socket.destroy();
+    });
+  });
+  assert.match(refusal, /^HTTP\/1\.1 400 /);
+  assert.match(refusal, /"hint":"expected the body within 15 s"/);
 });
 
 describe('reading', () => {

@@ -23,6 +23,7 @@ before(async () => {
     gateWorker({ name: 'no-upstream', policy: policy({ upstream: elsewhere }) }),
     gateWorker({ name: 'no-keys', policy: policy({ issuers: [remote] }) }),
     gateWorker({ name: 'no-store', policy: policy(), worker: faultyKv }),
+    gateWorker({ name: 'no-preflights', policy: policy({ preflight: 'refuse' }) }),
     gateWorker({ name: 'no-policy', policy: { issuer: 'misspelt' } }),
     ...faultyWorkers,
   ]);
@@ -58,6 +59,11 @@ const CASES = {
   INSUFFICIENT_SCOPE: {
     ask: (more) => gate.post('/v1/posts', { token: token({ scope: 'read:posts' }), ...more }),
     scope: 'write:posts',
+  },
+  NOT_ALLOWED: {
+    ask: ({ headers, ...more }) => gate.request('OPTIONS', '/v1/posts', {
+      gate: 'no-preflights', ...more, headers: { Origin: 'https://app.test', 'Access-Control-Request-Method': 'GET', ...headers },
+    }),
   },
   RATE_LIMITED: {
     async ask(more) {
