@@ -52,6 +52,7 @@ describe('admits', () => {
       forward: {
         'X-Auth-Method': 'jwt', 'X-Auth-Subject': 'alice', 'X-Auth-Issuer': ISSUER, 'X-Auth-Scopes': 'read:posts write:posts',
       },
+      caching: { 'Cache-Control': 'private' },
     });
   });
 

@@ -288,7 +288,7 @@ describe('a gate that is asked with Node\'s own request', () => {
     if (clientIp !== undefined || origin !== undefined || typeof gate.verifySync === 'function') return listen(express5().use(guard(gate, optionsOf({ clientIp, origin })), routes(express5), quiet));
     const app = express5().use(routes(express5));
     return listen((request, response) => Promise.resolve().then(() => gate.check(request)).then((decision) => {
-      for (const [name, value] of Object.entries(decision.headers)) response.setHeader(name, value);
+      for (const [name, value] of Object.entries({ ...decision.headers, ...decision.caching })) response.setHeader(name, value);
       if (!decision.ok) {
         response.statusCode = decision.status;
         return response.end(decision.body);
