@@ -56,8 +56,8 @@ impl CacheRule {
     /// takes a field out.
     ///
     /// The service's own `public`, `private` or `no-store` counts. What else it says, `max-age` or `s-maxage`, it may have said
-    /// in the belief that `Authorization` protects the answer. Fields that speak to shared caches only, and over
-    /// `Cache-Control`'s head (RFC 9213), are taken out unless they say `public`.
+    /// in the belief that `Authorization` protects the answer. Fields for shared caches alone win over `Cache-Control` (RFC 9213),
+    /// so they are taken out unless they say `public`.
     #[must_use]
     pub fn amend<'a>(&self, own: impl IntoIterator<Item = &'a str>) -> Vec<(&'static str, String)> {
         let mut own = CACHING_FIELDS.into_iter().zip(own);

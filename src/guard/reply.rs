@@ -75,7 +75,7 @@ impl Refusal {
 /// The answer to a CORS preflight that the gate gives itself ([`super::Decision::answers_preflight`]).
 pub const PREFLIGHT_STATUS: u16 = 204;
 
-/// Its fields. It has no body, and says nothing of who may ask from where: without these, browsers ask no further.
+/// Its fields. There is no body and no CORS header, so a browser does not send the request that it asked about.
 #[must_use]
 pub fn preflight_fields() -> Fields {
     vec![("Cache-Control", "no-store".to_owned())]
