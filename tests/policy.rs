@@ -391,7 +391,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/colour",
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
-             auth_prefix, cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, \
+             auth_prefix, cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
              legacy_headers, log, path_case, issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, \
              routes, admin",
         ),
@@ -1121,7 +1121,7 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, legacy_headers, log, \
+         cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, legacy_headers, log, \
          path_case, issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");

@@ -14,8 +14,11 @@ fuzz_target!(|text: &str| {
     assert!(text.len() <= MAX_JWKS_LENGTH && (1..=MAX_KEYS).contains(&keys.len()));
     assert!(keys.iter().all(|key| key.is_symmetric() == set.is_symmetric()));
     for (index, key) in keys.iter().enumerate() {
-        let named = keys[..index].iter().filter(|other| key.kid().is_some() && other.kid() == key.kid());
-        assert!(named.flat_map(|other| other.algorithms()).all(|algorithm| !key.permits(*algorithm)));
+        let named =
+            keys[..index].iter().filter(|other| key.kid().is_some() && other.kid() == key.kid());
+        assert!(
+            named.flat_map(|other| other.algorithms()).all(|algorithm| !key.permits(*algorithm))
+        );
     }
     if set.is_symmetric() {
         assert!(published.is_err());
