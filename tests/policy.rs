@@ -447,7 +447,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             scopes, revocation, limits, cost",
+             scopes, revocation, preflight, limits, cost",
         ),
         (
             "/routes/0/scopes/colour",
