@@ -36,12 +36,16 @@ pub use self::{
 };
 use crate::{
     api_key::{ImportedHash, record::KeyRecord},
-    dpop::{
-        Binding, Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof, VerifiedProof,
-    },
     error::Error,
-    jws::HostCheck,
-    keys::KeySet,
+    jose::{
+        dpop::{
+            Binding, Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof,
+            VerifiedProof,
+        },
+        jws::HostCheck,
+        keys::KeySet,
+        verifier::{KeySource, Pending, Step, VerifiedToken},
+    },
     policy::{
         ApiKeyPolicy, Auth, CredentialKind, KeyFormat, OnError, Policy, PrefixPolicy, Preflight,
         Records, Replays, RequestPath, RevocationMode, Route,
@@ -51,7 +55,6 @@ use crate::{
         CounterStore, KeyRecordStore, ReplayStore, RevocationStore, SnapshotState, StoreError,
     },
     time::UnixMillis,
-    verifier::{KeySource, Pending, Step, VerifiedToken},
 };
 
 /// What the guard looks at of a request. Everything is as it came in; nothing is trusted.

@@ -33,9 +33,9 @@ mod verify;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use self::exchange::Status;
-use crate::claims::Claims;
 use crate::error::Error;
 use crate::guard;
+use crate::jose::claims::Claims;
 use crate::time::UnixMillis;
 
 /// Makes room for `length` bytes and returns the address at which the next call expects its text.

@@ -16,26 +16,20 @@
 pub mod api_key;
 pub mod base64url;
 mod cache_control;
-pub mod claims;
 pub mod client_address;
-pub mod dpop;
 pub mod error;
 mod fields;
 pub mod guard;
+pub mod jose;
 #[cfg(feature = "js")]
 mod js;
 mod json;
-pub mod jws;
-pub mod keys;
 pub mod policy;
 pub mod rate;
 pub mod revocation;
 pub mod secret;
-pub mod sign;
-pub mod signature;
 pub mod store;
 mod strict_json;
 pub mod time;
-pub mod verifier;
 #[cfg(feature = "worker")]
 mod worker;

@@ -41,15 +41,17 @@ pub use self::{
 use crate::{
     api_key::{ApiKeys, record::KeyRecord},
     client_address::ClientIpHeader,
-    dpop::Binding,
     error::Error,
     fields::{object, words},
-    jws::DEFAULT_MAX_TOKEN_LENGTH,
-    keys::sealed::Seal,
+    jose::{
+        dpop::Binding,
+        jws::DEFAULT_MAX_TOKEN_LENGTH,
+        keys::sealed::Seal,
+        verifier::{Issuer, Verifier},
+    },
     rate::Limit,
     revocation::snapshot::Freshness,
     secret::Secret,
-    verifier::{Issuer, Verifier},
 };
 
 /// Where secrets are looked up by name: secret bindings on Workers, an object in JavaScript.
@@ -170,7 +172,7 @@ words!(Preflight {
     "refuse" => Preflight::Refuse,
 });
 
-/// Where the gate remembers which proofs of possession have been used ([`crate::dpop`]).
+/// Where the gate remembers which proofs of possession have been used ([`crate::jose::dpop`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Replays {
     /// In each isolate for itself (the default): a proof passes at most once in each.

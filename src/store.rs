@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     api_key::{KeyId, record::KeyRecord},
-    dpop::ReplayKey,
+    jose::dpop::ReplayKey,
     policy::{LimitStore, RevocationMode},
     rate::{Limit, Verdict},
     revocation::{DenyKey, Entry},
@@ -209,7 +209,7 @@ pub trait CounterStore {
     ) -> Result<(), StoreError>;
 }
 
-/// Which proofs of possession have been used ([`crate::dpop`]).
+/// Which proofs of possession have been used ([`crate::jose::dpop`]).
 pub trait ReplayStore {
     /// Whether this key is seen for the first time; from now on it is not. In one step: of several who ask at once, one
     /// is told yes. `until` is the first moment at which it may be forgotten.

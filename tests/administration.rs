@@ -21,7 +21,7 @@ use edgegate::error::Error;
 use edgegate::guard::administration::{
     KeyAdministration, RevocationAdministration, ShownKey, requested_entry,
 };
-use edgegate::keys::KeySet;
+use edgegate::jose::keys::KeySet;
 use edgegate::policy::{CacheSecs, Policy};
 use edgegate::revocation::{Entry, Target};
 use edgegate::store::RevocationStore as _;

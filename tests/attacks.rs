@@ -12,13 +12,13 @@
 mod mint;
 
 use edgegate::base64url::encode;
-use edgegate::claims::{ClaimRules, Claims};
 use edgegate::error::{Error, Part};
-use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
-use edgegate::keys::Key;
+use edgegate::jose::claims::{ClaimRules, Claims};
+use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+use edgegate::jose::keys::Key;
+use edgegate::jose::verifier::{self, Issuer, KeySource, Verifier};
 use edgegate::secret::Secret;
 use edgegate::time::UnixTime;
-use edgegate::verifier::{self, Issuer, KeySource, Verifier};
 use mint::{eddsa, eddsa_key, hmac_with, hs256, hs256_key, message, set, verify};
 
 const HS256: &str = r#"{"alg":"HS256"}"#;
@@ -618,6 +618,6 @@ fn der_of(pem: &str) -> Vec<u8> {
     edgegate::base64url::decode(&body).unwrap()
 }
 
-fn header() -> edgegate::jws::Header {
+fn header() -> edgegate::jose::jws::Header {
     verify(&hs256(HS256, CLAIMS), &hs256_key()).unwrap().header().clone()
 }

@@ -12,15 +12,15 @@
 mod mint;
 
 use edgegate::base64url::encode;
-use edgegate::claims::Claims;
-use edgegate::dpop::{
+use edgegate::error::{Code, Error};
+use edgegate::jose::claims::Claims;
+use edgegate::jose::dpop::{
     Confirmation, MAX_PROOF_LENGTH, ProofRequest, ProofRules, ProofStep, UntrustedProof,
     VerifiedProof, access_token_hash,
 };
-use edgegate::error::{Code, Error};
-use edgegate::jws::Algorithm;
-use edgegate::keys::Key;
-use edgegate::signature::pure;
+use edgegate::jose::jws::Algorithm;
+use edgegate::jose::keys::Key;
+use edgegate::jose::signature::pure;
 use edgegate::time::UnixTime;
 use mint::{eddsa, eddsa_key, hmac_with, message};
 use serde::Deserialize;

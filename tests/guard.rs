@@ -20,7 +20,7 @@ use base64ct::{Base64, Encoding as _};
 use edgegate::api_key::{ImportedHash, KeyId};
 use edgegate::error::{Code, Error};
 use edgegate::guard::{Attempts, Carrier, Decision, Event, Failures, Guard, Identity, Request};
-use edgegate::keys::{Key, KeySet};
+use edgegate::jose::keys::{Key, KeySet};
 use edgegate::policy::{Log, Policy};
 use edgegate::time::UnixTime;
 use gate::{
@@ -2012,7 +2012,7 @@ fn proof_with(token: &str, changes: Value) -> String {
     );
     let header =
         json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x}});
-    let ath = edgegate::dpop::access_token_hash(token);
+    let ath = edgegate::jose::dpop::access_token_hash(token);
     let mut claims = json!({"jti": "one", "htm": "GET", "htu": POSTS, "iat": NOW_SECS, "ath": ath});
     for (name, value) in changes.as_object().unwrap() {
         claims[name] = value.clone();

@@ -12,9 +12,9 @@
 mod mint;
 
 use edgegate::base64url::encode;
-use edgegate::claims::Claims;
-use edgegate::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
-use edgegate::keys::{Key, KeySet, MAX_JWKS_LENGTH};
+use edgegate::jose::claims::Claims;
+use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+use edgegate::jose::keys::{Key, KeySet, MAX_JWKS_LENGTH};
 use mint::{hs256, hs256_key};
 
 const HS256: &str = r#"{"alg":"HS256"}"#;

@@ -19,13 +19,13 @@ use std::num::NonZeroU8;
 use edgegate::api_key::KeyId;
 use edgegate::client_address::ClientIpHeader;
 use edgegate::error::{Code, Error};
-use edgegate::jws::Algorithm;
+use edgegate::jose::jws::Algorithm;
+use edgegate::jose::verifier::KeySource;
 use edgegate::policy::{
     Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy, Records,
     Replays, RequestPath, RevocationMode, Route,
 };
 use edgegate::rate;
-use edgegate::verifier::KeySource;
 use gate::{NOW_TIME, bindings, policy, read};
 use serde_json::{Value, json};
 

@@ -14,14 +14,14 @@ mod mint;
 use std::collections::BTreeMap;
 
 use edgegate::base64url::{decode, encode};
-use edgegate::claims::{ClaimRules, Claims, Profile, Scopes};
 use edgegate::error::Error;
-use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
-use edgegate::keys::{Key, KeySet};
+use edgegate::jose::claims::{ClaimRules, Claims, Profile, Scopes};
+use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
+use edgegate::jose::keys::{Key, KeySet};
+use edgegate::jose::verifier::{Issuer, KeySource, Step, Verifier};
 use edgegate::policy::{PathPattern, Policy, RequestPath, Secrets};
 use edgegate::secret::Secret;
 use edgegate::time::UnixTime;
-use edgegate::verifier::{Issuer, KeySource, Step, Verifier};
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt as _, Claims as SignerClaims, Header as SignerHeader};
 use mint::{eddsa_key, hs256, hs256_key, verify};

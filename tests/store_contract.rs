@@ -20,7 +20,7 @@ mod mint;
 mod texts;
 
 use edgegate::api_key::KeyId;
-use edgegate::dpop::ReplayKey;
+use edgegate::jose::dpop::ReplayKey;
 use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::rate::{self, Algorithm, Cell, Limit, Verdict};
 use edgegate::revocation::DenyKey;

@@ -4,9 +4,9 @@
 use edgegate::base64url;
 use edgegate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
-use edgegate::jws::VerifiedJws;
-use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
-use edgegate::keys::{Key, KeySet};
+use edgegate::jose::jws::VerifiedJws;
+use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+use edgegate::jose::keys::{Key, KeySet};
 use jwt_compact::jwk::JsonWebKey;
 use serde::Deserialize;
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn published_tokens_of_the_host_hold_in_rust_too() {
         let holds = |token: &str| {
             let token = UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
             let Step::NeedsHost(check) = token.verify(&key).unwrap() else { panic!() };
-            edgegate::signature::pure::holds(&check).unwrap()
+            edgegate::jose::signature::pure::holds(&check).unwrap()
         };
         assert!(holds(&vector.token), "{}", vector.name);
         let (message, signature) = vector.token.rsplit_once('.').unwrap();
@@ -163,7 +163,7 @@ fn tokens_find_their_key_in_a_set() {
         match token.verify_with_set(keys)? {
             Step::Verified(jws) => Ok(jws),
             Step::NeedsHost(check) => {
-                let holds = edgegate::signature::pure::holds(&check)?;
+                let holds = edgegate::jose::signature::pure::holds(&check)?;
                 match check.conclude(holds)? {
                     Step::Verified(jws) => Ok(jws),
                     Step::NeedsHost(_) => panic!("asked twice"),

@@ -12,9 +12,9 @@ use std::fs;
 use std::path::Path;
 
 use edgegate::error::Error;
-use edgegate::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken, VerifiedJws};
-use edgegate::keys::{Key, KeySet};
-use edgegate::signature::pure;
+use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken, VerifiedJws};
+use edgegate::jose::keys::{Key, KeySet};
+use edgegate::jose::signature::pure;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -2,8 +2,8 @@
 //! another parser reads there, where the text is one that it knows too (a dictionary of RFC 9651).
 #![no_main]
 
-use edgegate::keys::KeySet;
-use edgegate::keys::remote::{DEFAULT_FRESH_SECS, MAX_FRESH_SECS, MIN_FRESH_SECS, RemoteKeySet};
+use edgegate::jose::keys::KeySet;
+use edgegate::jose::keys::remote::{DEFAULT_FRESH_SECS, MAX_FRESH_SECS, MIN_FRESH_SECS, RemoteKeySet};
 use edgegate::time::UnixMillis;
 use libfuzzer_sys::fuzz_target;
 use sfv::{BareItem, Dictionary, ListEntry, Parser};

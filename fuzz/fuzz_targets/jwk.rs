@@ -1,8 +1,8 @@
 //! Any text as a JWK: a key serves one kind of algorithm, and is never a secret for HMAC.
 #![no_main]
 
-use edgegate::jws::Algorithm;
-use edgegate::keys::Key;
+use edgegate::jose::jws::Algorithm;
+use edgegate::jose::keys::Key;
 use edgegate::secret::Secret;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Any text as a JWK set: a name and an algorithm choose one key, kinds do not mix, and publishing changes nothing.
 #![no_main]
 
-use edgegate::keys::{KeySet, MAX_JWKS_LENGTH, MAX_KEYS};
+use edgegate::jose::keys::{KeySet, MAX_JWKS_LENGTH, MAX_KEYS};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,8 +1,8 @@
 //! Any text as PEM: a public key, and never a secret for HMAC.
 #![no_main]
 
-use edgegate::jws::Algorithm;
-use edgegate::keys::Key;
+use edgegate::jose::jws::Algorithm;
+use edgegate::jose::keys::Key;
 use edgegate::secret::Secret;
 use libfuzzer_sys::fuzz_target;
 

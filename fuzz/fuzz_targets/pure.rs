@@ -2,9 +2,9 @@
 #![no_main]
 
 use edgegate::base64url::encode;
-use edgegate::jws::{Step, UntrustedToken};
-use edgegate::keys::Key;
-use edgegate::signature::pure;
+use edgegate::jose::jws::{Step, UntrustedToken};
+use edgegate::jose::keys::Key;
+use edgegate::jose::signature::pure;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;

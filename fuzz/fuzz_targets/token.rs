@@ -2,7 +2,7 @@
 #![no_main]
 
 use edgegate::base64url::{decode, encode};
-use edgegate::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
+use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
 use edgegate_fuzz::mint::{eddsa, eddsa_key, hs256, hs256_key, verify};
 use libfuzzer_sys::fuzz_target;
 

@@ -40,7 +40,7 @@ const host = {
   },
 };
 
-/** Of OpenSSL it is known what it checks of an Ed25519 signature (src/signature/ed25519.rs); others have `node:crypto` of their own. */
+/** Of OpenSSL it is known what it checks of an Ed25519 signature (src/jose/signature/ed25519.rs); others have `node:crypto` of their own. */
 const isNode = globalThis.process?.versions?.openssl !== undefined && !('bun' in process.versions || 'deno' in process.versions);
 
 /** What Node does for the engine: text, signatures, keys of its own kinds. */

@@ -4,11 +4,10 @@ use core::fmt;
 
 use crate::{
     api_key::{KeyId, record::KeyRecord},
-    claims::Claims,
+    jose::{claims::Claims, verifier::VerifiedToken},
     policy::PrefixPolicy,
     revocation::Revocable,
     time::UnixTime,
-    verifier::VerifiedToken,
 };
 
 /// Who is calling.

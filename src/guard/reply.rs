@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::{Carrier, Identity, LimitReport};
-use crate::dpop::ProofRules;
 use crate::error::{Code, Error};
+use crate::jose::dpop::ProofRules;
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
 const RETRY_UNAVAILABLE_SECS: u32 = 5;

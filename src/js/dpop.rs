@@ -2,9 +2,9 @@
 
 use super::exchange::{self, Slot, Status};
 use super::host::{self, Verdict};
-use crate::dpop::{Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof};
 use crate::error::Error;
-use crate::jws::Algorithm;
+use crate::jose::dpop::{Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof};
+use crate::jose::jws::Algorithm;
 use crate::store::replays::CLOCK_DIFFERENCE_SECS;
 use crate::time::UnixMillis;
 

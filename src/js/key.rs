@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 use super::fields::{Fields, unexpected};
 use crate::base64url;
 use crate::error::Error;
-use crate::jws::Algorithm;
-use crate::keys::{Key, KeySet, Material, PublicKey};
+use crate::jose::jws::Algorithm;
+use crate::jose::keys::{Key, KeySet, Material, PublicKey};
 use crate::secret::Secret;
 
 /// One key, or a set: the one member of an object, by its name in lower case.

@@ -4,12 +4,12 @@ use super::fields::{Fields, unexpected};
 use super::host;
 use super::key::Source;
 use super::verify::{RawKeys, RunningVerifier};
-use crate::claims::{ClaimRules, Profile};
 use crate::error::Error;
-use crate::jws::Algorithm;
-use crate::keys::KeySet;
+use crate::jose::claims::{ClaimRules, Profile};
+use crate::jose::jws::Algorithm;
+use crate::jose::keys::KeySet;
+use crate::jose::verifier::{Issuer, KeySource, Verifier};
 use crate::policy::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
-use crate::verifier::{Issuer, KeySource, Verifier};
 
 struct IssuerDocument {
     issuer: String,

@@ -1,9 +1,9 @@
 //! In place of [`super::host`]: RSA and ECDSA by `signature::pure`, so no host is asked.
 
 use crate::error::Error;
-use crate::jws::HostCheck;
-use crate::keys::{Key, Material};
-use crate::signature::pure;
+use crate::jose::jws::HostCheck;
+use crate::jose::keys::{Key, Material};
+use crate::jose::signature::pure;
 
 /// What the host would say; it is never to be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

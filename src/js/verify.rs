@@ -8,13 +8,13 @@ use super::handles::Handles;
 use super::host::{self, Verdict};
 use super::no_such_handle;
 use crate::base64url;
-use crate::claims::{Claims, Scopes};
 use crate::error::Error;
-use crate::jws::{self, Algorithm, LastHeader, UntrustedToken};
-use crate::keys::KeySet;
-use crate::keys::remote::{Plan, RemoteKeySet};
+use crate::jose::claims::{Claims, Scopes};
+use crate::jose::jws::{self, Algorithm, LastHeader, UntrustedToken};
+use crate::jose::keys::KeySet;
+use crate::jose::keys::remote::{Plan, RemoteKeySet};
+use crate::jose::verifier::{Issuer, KeySource, Signed, Step, Suspended, Verifier};
 use crate::time::UnixMillis;
-use crate::verifier::{Issuer, KeySource, Signed, Step, Suspended, Verifier};
 
 thread_local! {
     pub(super) static VERIFIERS: RefCell<Handles<RunningVerifier>> =

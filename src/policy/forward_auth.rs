@@ -8,9 +8,11 @@ use super::{
 };
 use crate::{
     client_address::ClientIpHeader,
-    dpop::{self, Binding},
     error::Error,
-    verifier::Verifier,
+    jose::{
+        dpop::{self, Binding},
+        verifier::Verifier,
+    },
 };
 
 /// How other proxies ask about their requests.

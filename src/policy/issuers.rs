@@ -6,12 +6,14 @@ use super::{
     document::IssuerDocument,
 };
 use crate::{
-    claims::{ClaimRules, Profile},
-    dpop::Binding,
     error::Error,
-    jws::Algorithm,
-    keys::{Key, KeySet},
-    verifier::{Issuer, KeySource},
+    jose::{
+        claims::{ClaimRules, Profile},
+        dpop::Binding,
+        jws::Algorithm,
+        keys::{Key, KeySet},
+        verifier::{Issuer, KeySource},
+    },
 };
 
 pub(super) fn issuer(

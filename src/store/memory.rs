@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api_key::{KeyId, record::KeyRecord},
-    dpop::ReplayKey,
+    jose::dpop::ReplayKey,
     policy::LimitStore,
     rate::{self, Cell, Limit, Verdict},
     revocation::{DenyKey, Entry},

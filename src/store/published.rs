@@ -1,5 +1,5 @@
 //! The keys that issuers publish: from memory, from a store that isolates share, or from the issuer. When and
-//! how long is [`crate::keys::remote`]'s to say; fetching is the edge's.
+//! how long is [`crate::jose::keys::remote`]'s to say; fetching is the edge's.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -9,7 +9,7 @@ use super::keyed::{KeyValue, LateWrite};
 use crate::{
     base64url,
     error::Error,
-    keys::{
+    jose::keys::{
         KeySet,
         remote::{MAX_FRESH_SECS, MAX_STALE_SECS, Plan, RemoteKeySet, WAIT_MILLIS},
         sealed::{PublishedKeys, Seal},
@@ -62,7 +62,7 @@ pub trait Issuers {
     async fn pause(&self, millis: u64);
 
     /// Asks the issuer, with the `ETag` of its last answer. It is given up after some seconds, redirects are
-    /// not followed, and no more than [`crate::keys::MAX_JWKS_LENGTH`] bytes are read.
+    /// not followed, and no more than [`crate::jose::keys::MAX_JWKS_LENGTH`] bytes are read.
     ///
     /// # Errors
     /// Why there are none, for the event log.

@@ -5,7 +5,7 @@
 
 use super::{CounterGroup, ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
 use crate::{
-    dpop::{LONGEST_LIFE_SECS, ReplayKey},
+    jose::dpop::{LONGEST_LIFE_SECS, ReplayKey},
     policy::Replays as Place,
     rate::{Algorithm, Limit, Verdict},
     time::UnixMillis,

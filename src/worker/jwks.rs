@@ -1,11 +1,11 @@
-//! Fetching the keys that issuers publish. When and how long is [`crate::keys::remote`]'s to say.
+//! Fetching the keys that issuers publish. When and how long is [`crate::jose::keys::remote`]'s to say.
 
 use wasm_bindgen::JsCast as _;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response};
 use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
 use super::{body, deadline, facts::header};
-use crate::{keys::MAX_JWKS_LENGTH, store::published::Fetched};
+use crate::{jose::keys::MAX_JWKS_LENGTH, store::published::Fetched};
 
 /// Asks the issuer, with the `ETag` of its last answer.
 ///

@@ -4,7 +4,7 @@ use worker::Env;
 
 use super::counter_object;
 use crate::{
-    dpop::ReplayKey,
+    jose::dpop::ReplayKey,
     rate::lease::Borrow,
     store::{ReplayStore, StoreError, replays::by_counting},
     time::UnixMillis,

@@ -13,7 +13,7 @@ use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
 use crate::{
     error::Error,
-    jws::{Algorithm, HostCheck},
+    jose::jws::{Algorithm, HostCheck},
 };
 
 /// Imported keys of this isolate, by RFC 7638 thumbprint and algorithm.

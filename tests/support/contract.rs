@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::KeyRecord;
-use edgegate::dpop::ReplayKey;
+use edgegate::jose::dpop::ReplayKey;
 use edgegate::policy::LimitStore;
 use edgegate::rate::{Algorithm, Limit, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};

@@ -6,12 +6,14 @@ use super::{Listing, Paging};
 use crate::{
     error::Error,
     guard::{Backend, Guard, unavailable},
-    keys::{Key, KeySet},
+    jose::{
+        keys::{Key, KeySet},
+        verifier::{Issuer, KeySource},
+    },
     policy::Policy,
     revocation::{DenyKey, Entry, NewRevocation, Target},
     store::{RevocationStore, StoreError},
     time::UnixMillis,
-    verifier::{Issuer, KeySource},
 };
 
 /// What an administrator sees of a revocation.

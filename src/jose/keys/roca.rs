@@ -80,7 +80,7 @@ mod tests {
         });
         let key = |n: &[u8]| {
             let n = crate::base64url::encode(n);
-            crate::keys::Key::from_jwk(&format!(r#"{{"kty":"RSA","n":"{n}","e":"AQAB"}}"#))
+            crate::jose::keys::Key::from_jwk(&format!(r#"{{"kty":"RSA","n":"{n}","e":"AQAB"}}"#))
         };
         assert_eq!(
             key(&modulus).unwrap_err().to_string(),

@@ -1,4 +1,4 @@
-//! Signing of JWS and JWT: what [`crate::jws`] and [`crate::claims`] would refuse is not signed.
+//! Signing of JWS and JWT: what [`crate::jose::jws`] and [`crate::jose::claims`] would refuse is not signed.
 //!
 //! HMAC and Ed25519 sign here, with signatures that are always the same for the same message. For RSA and ECDSA the host
 //! does: [`SigningKey::host`] takes the public half, [`Unsigned`] is what to sign, and its signature is put in its place
@@ -6,9 +6,9 @@
 //! takes leaks the private key (RUSTSEC-2023-0071).
 //!
 //! ```
-//! use edgegate::jws::Algorithm;
+//! use edgegate::jose::jws::Algorithm;
 //! use edgegate::secret::Secret;
-//! use edgegate::sign::{Signing, SigningKey};
+//! use edgegate::jose::sign::{Signing, SigningKey};
 //!
 //! let key = SigningKey::hmac(Secret::new(vec![7; 32]), Algorithm::Hs256, None)?;
 //! let claims = br#"{"iss":"me","aud":"you","exp":1300819380}"#;
@@ -24,11 +24,11 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 use serde::Serialize;
 
 use crate::base64url;
-use crate::claims::Claims;
 use crate::error::Error;
+use crate::jose::claims::Claims;
+use crate::jose::jws::{Algorithm, MAX_KEY_ID_LENGTH};
+use crate::jose::keys::{Key, Material, PublicKey};
 use crate::json;
-use crate::jws::{Algorithm, MAX_KEY_ID_LENGTH};
-use crate::keys::{Key, Material, PublicKey};
 use crate::secret::Secret;
 
 /// A key that signs with one algorithm.
@@ -274,7 +274,7 @@ fn refused(problem: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+    use crate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
 
     #[derive(serde::Deserialize)]
     struct Vector {
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn the_examples_of_the_rfcs_byte_for_byte() {
         let vectors: Vec<Vector> =
-            serde_json::from_str(include_str!("../tests/vectors/signing.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/vectors/signing.json")).unwrap();
         let mut compared = 0;
         for mut vector in vectors.into_iter().filter(|one| one.algorithm != "RS256") {
             vector.private_jwk["alg"] = vector.algorithm.into();

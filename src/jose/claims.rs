@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Number, Value};
 
-use crate::dpop::Binding;
 use crate::error::{Error, Part};
+use crate::jose::dpop::Binding;
+use crate::jose::jws::{Header, in_part};
 use crate::json::{self, Fault, Kind, Outline, Place, strings_of};
-use crate::jws::{Header, in_part};
 use crate::time::UnixTime;
 
 /// The claims of a token: a JSON object without repeated names whose registered claims have the types
@@ -644,7 +644,7 @@ fn is_scope(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
+    use crate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
 
     const NOW: UnixTime = UnixTime::from_secs(1000);
 

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::base64url;
 use crate::error::{Error, Part};
+use crate::jose::keys::{Candidates, Key, KeySet, Material, PublicKey};
 use crate::json::{self, Fault, Kind, Outline, Place};
-use crate::keys::{Candidates, Key, KeySet, Material, PublicKey};
 
 /// The longest token that is looked at unless the policy says otherwise, in bytes.
 ///
@@ -551,7 +551,7 @@ impl fmt::Debug for HostCheck<'_> {
 /// A JWS whose signature held. Only this module makes one.
 ///
 /// What the payload says is true in so far as the key's owner says so; the claims are yet to be checked
-/// ([`crate::claims`]).
+/// ([`crate::jose::claims`]).
 pub struct VerifiedJws {
     header: Header,
     payload: Vec<u8>,

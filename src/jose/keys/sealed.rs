@@ -4,7 +4,7 @@
 //! A sealed value is a tag in base64url, a dot, and JSON. The tag is HMAC-SHA-256 over a name of this
 //! use, the URI the keys come from, and the JSON, so that a value neither can be made nor moved to
 //! another issuer without the secret. An old value can be put back; it says when it was fetched, and the
-//! bounds of [`crate::keys::remote`] count from then.
+//! bounds of [`crate::jose::keys::remote`] count from then.
 
 use core::fmt;
 
@@ -12,7 +12,9 @@ use hmac::{Hmac, Mac as _};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::{base64url, fields::object, keys::MAX_JWKS_LENGTH, secret::Secret, time::UnixTime};
+use crate::{
+    base64url, fields::object, jose::keys::MAX_JWKS_LENGTH, secret::Secret, time::UnixTime,
+};
 
 const LABEL: &[u8] = b"edgegate-jwks-v1\0";
 

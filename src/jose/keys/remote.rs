@@ -9,7 +9,7 @@
 
 use std::rc::Rc;
 
-use crate::{cache_control::directives, keys::KeySet, time::UnixMillis};
+use crate::{cache_control::directives, jose::keys::KeySet, time::UnixMillis};
 
 /// Keys are believed at least that long, whatever `Cache-Control` says: an issuer that forbids caching
 /// must not cost a fetch for each request.

@@ -4,9 +4,9 @@
 //!
 //! ```
 //! use edgegate::error::Error;
-//! use edgegate::jws::{Step, UntrustedToken, VerifiedJws};
-//! use edgegate::keys::KeySet;
-//! use edgegate::signature::pure;
+//! use edgegate::jose::jws::{Step, UntrustedToken, VerifiedJws};
+//! use edgegate::jose::keys::KeySet;
+//! use edgegate::jose::signature::pure;
 //!
 //! fn verify(token: &str, keys: &KeySet) -> Result<VerifiedJws, Error> {
 //!     let mut step = UntrustedToken::parse(token, 8192)?.verify_with_set(keys)?;
@@ -20,7 +20,7 @@
 //!         }
 //!     }
 //! }
-//! # let key = edgegate::keys::Key::from_jwk(
+//! # let key = edgegate::jose::keys::Key::from_jwk(
 //! #     r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
 //! #         "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#,
 //! # )?;
@@ -41,8 +41,8 @@ use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::error::Error;
-use crate::jws::{Algorithm, HostCheck};
-use crate::keys::{Curve, MAX_RSA_BITS, PublicKey};
+use crate::jose::jws::{Algorithm, HostCheck};
+use crate::jose::keys::{Curve, MAX_RSA_BITS, PublicKey};
 
 /// Whether the signature holds.
 ///
@@ -51,7 +51,7 @@ use crate::keys::{Curve, MAX_RSA_BITS, PublicKey};
 /// the signature is as long as the modulus and, as a number, below it. ECDSA: `r` and `s` from 1 to below the
 /// order; a high `s` is as good as a low one (RFC 7518 §3.4 says nothing else), so a signature has two spellings.
 ///
-/// The time is bounded by what [`Key`](crate::keys::Key) takes: moduli of 16384 bits, exponents of 32.
+/// The time is bounded by what [`Key`](crate::jose::keys::Key) takes: moduli of 16384 bits, exponents of 32.
 ///
 /// # Errors
 /// [`Error::RefusedKey`] if an EC key is not a point of its curve. It is known only now, as with a host that
@@ -173,8 +173,8 @@ where
 mod tests {
     use super::*;
     use crate::base64url::{decode, encode};
-    use crate::jws::{Step, UntrustedToken};
-    use crate::keys::{Key, Material};
+    use crate::jose::jws::{Step, UntrustedToken};
+    use crate::jose::keys::{Key, Material};
 
     /// The key and the token of RFC 7515 A.3.
     const X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";

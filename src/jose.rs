@@ -1,0 +1,9 @@
+//! Tokens and keys (RFC 7515, 7517, 7518, 7519): how they are read, chosen, verified and signed.
+
+pub mod claims;
+pub mod dpop;
+pub mod jws;
+pub mod keys;
+pub mod sign;
+pub mod signature;
+pub mod verifier;
