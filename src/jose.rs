@@ -1,5 +1,6 @@
 //! Tokens and keys (RFC 7515, 7517, 7518, 7519): how they are read, chosen, verified and signed.
 
+pub mod algorithm;
 pub mod claims;
 pub mod dpop;
 pub mod jws;

@@ -14,9 +14,12 @@ mod mint;
 use edgegate::base64url::encode;
 use edgegate::error::{Error, Part};
 use edgegate::jose::claims::{ClaimRules, Claims};
-use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
 use edgegate::jose::keys::Key;
 use edgegate::jose::verifier::{self, Issuer, KeySource, Verifier};
+use edgegate::jose::{
+    algorithm::Algorithm,
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken},
+};
 use edgegate::secret::Secret;
 use edgegate::time::UnixTime;
 use mint::{eddsa, eddsa_key, hmac_with, hs256, hs256_key, message, set, verify};

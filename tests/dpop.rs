@@ -13,12 +13,12 @@ mod mint;
 
 use edgegate::base64url::encode;
 use edgegate::error::{Code, Error};
+use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::claims::Claims;
 use edgegate::jose::dpop::{
     Confirmation, MAX_PROOF_LENGTH, ProofRequest, ProofRules, ProofStep, UntrustedProof,
     VerifiedProof, access_token_hash,
 };
-use edgegate::jose::jws::Algorithm;
 use edgegate::jose::keys::Key;
 use edgegate::jose::signature::pure;
 use edgegate::time::UnixTime;

@@ -19,7 +19,7 @@ use std::num::NonZeroU8;
 use edgegate::api_key::KeyId;
 use edgegate::client_address::ClientIpHeader;
 use edgegate::error::{Code, Error};
-use edgegate::jose::jws::Algorithm;
+use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::verifier::KeySource;
 use edgegate::policy::{
     Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy, Records,

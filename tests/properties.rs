@@ -16,9 +16,12 @@ use std::collections::BTreeMap;
 use edgegate::base64url::{decode, encode};
 use edgegate::error::Error;
 use edgegate::jose::claims::{ClaimRules, Claims, Profile, Scopes};
-use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::verifier::{Issuer, KeySource, Step, Verifier};
+use edgegate::jose::{
+    algorithm::Algorithm,
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken},
+};
 use edgegate::policy::{PathPattern, Policy, RequestPath, Secrets};
 use edgegate::secret::Secret;
 use edgegate::time::UnixTime;

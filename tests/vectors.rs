@@ -5,8 +5,11 @@ use edgegate::base64url;
 use edgegate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
 use edgegate::jose::jws::VerifiedJws;
-use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
 use edgegate::jose::keys::{Key, KeySet};
+use edgegate::jose::{
+    algorithm::Algorithm,
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken},
+};
 use jwt_compact::jwk::JsonWebKey;
 use serde::Deserialize;
 use serde_json::Value;

@@ -23,8 +23,11 @@ use edgegate::base64url::{decode, encode};
 use edgegate::error::{Code, Error};
 use edgegate::guard::{Attempts, Backend, Carrier, Guard, Identity, Request};
 use edgegate::jose::claims::Claims;
-use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck, Step, UntrustedToken};
 use edgegate::jose::keys::{Key, KeySet};
+use edgegate::jose::{
+    algorithm::Algorithm,
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, HostCheck, Step, UntrustedToken},
+};
 use edgegate::policy::{LimitStore, Policy, RequestPath};
 use edgegate::rate::{self, Cell, Limit};
 use edgegate::revocation::NewRevocation;

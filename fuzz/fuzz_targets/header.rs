@@ -2,7 +2,7 @@
 #![no_main]
 
 use edgegate::base64url::encode;
-use edgegate::jose::jws::{MAX_KEY_ID_LENGTH, UntrustedToken};
+use edgegate::jose::{algorithm::MAX_KEY_ID_LENGTH, jws::UntrustedToken};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

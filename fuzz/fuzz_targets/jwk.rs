@@ -1,7 +1,7 @@
 //! Any text as a JWK: a key serves one kind of algorithm, and is never a secret for HMAC.
 #![no_main]
 
-use edgegate::jose::jws::Algorithm;
+use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::keys::Key;
 use edgegate::secret::Secret;
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! Any text as PEM: a public key, and never a secret for HMAC.
 #![no_main]
 
-use edgegate::jose::jws::Algorithm;
+use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::keys::Key;
 use edgegate::secret::Secret;
 use libfuzzer_sys::fuzz_target;

@@ -17,8 +17,11 @@ use sha2::{Digest as _, Sha256};
 use crate::base64url;
 use crate::error::Error;
 use crate::jose::claims::{Claims, is_same_type};
-use crate::jose::jws::{self, Algorithm, UntrustedToken};
 use crate::jose::keys::{Key, Material, PublicKey};
+use crate::jose::{
+    algorithm::Algorithm,
+    jws::{self, UntrustedToken},
+};
 use crate::time::UnixTime;
 
 pub use self::uri::normalize;

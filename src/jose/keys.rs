@@ -17,9 +17,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base64url;
 use crate::error::Error;
-use crate::jose::jws::{Algorithm, Header};
 pub use crate::jose::signature::ed25519::Ed25519Key;
 use crate::jose::signature::hmac::HmacKey;
+use crate::jose::{algorithm::Algorithm, jws::Header};
 use crate::json;
 use crate::secret::Secret;
 
@@ -608,7 +608,7 @@ fn refused(problem: impl Into<String>) -> Error {
 
 fn check_kid(kid: Option<&str>) -> Result<(), Error> {
     match kid {
-        Some(kid) if kid.is_empty() || kid.len() > crate::jose::jws::MAX_KEY_ID_LENGTH => {
+        Some(kid) if kid.is_empty() || kid.len() > crate::jose::algorithm::MAX_KEY_ID_LENGTH => {
             Err(refused(format!("kid has {} bytes, expected 1 to 256", kid.len())))
         }
         _ => Ok(()),

@@ -6,7 +6,7 @@
 //! takes leaks the private key (RUSTSEC-2023-0071).
 //!
 //! ```
-//! use edgegate::jose::jws::Algorithm;
+//! use edgegate::jose::algorithm::Algorithm;
 //! use edgegate::secret::Secret;
 //! use edgegate::jose::sign::{Signing, SigningKey};
 //!
@@ -25,8 +25,8 @@ use serde::Serialize;
 
 use crate::base64url;
 use crate::error::Error;
+use crate::jose::algorithm::{Algorithm, MAX_KEY_ID_LENGTH};
 use crate::jose::claims::Claims;
-use crate::jose::jws::{Algorithm, MAX_KEY_ID_LENGTH};
 use crate::jose::keys::{Key, Material, PublicKey};
 use crate::json;
 use crate::secret::Secret;

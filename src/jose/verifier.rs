@@ -49,8 +49,11 @@ use core::fmt;
 
 use crate::error::Error;
 use crate::jose::claims::{ClaimRules, Claims, Scopes};
-use crate::jose::jws::{self, Algorithm, Header, LastHeader, UntrustedToken, VerifiedJws};
 use crate::jose::keys::KeySet;
+use crate::jose::{
+    algorithm::Algorithm,
+    jws::{self, Header, LastHeader, UntrustedToken, VerifiedJws},
+};
 use crate::json::Outline;
 use crate::time::UnixTime;
 

@@ -3,8 +3,8 @@
 use super::exchange::{self, Slot, Status};
 use super::host::{self, Verdict};
 use crate::error::Error;
+use crate::jose::algorithm::Algorithm;
 use crate::jose::dpop::{Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof};
-use crate::jose::jws::Algorithm;
 use crate::store::replays::CLOCK_DIFFERENCE_SECS;
 use crate::time::UnixMillis;
 

@@ -5,8 +5,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::key::jwk_text;
 use crate::error::Error;
-use crate::jose::jws::{Algorithm, HostCheck};
 use crate::jose::keys::{Key, Material, PublicKey};
+use crate::jose::{algorithm::Algorithm, jws::HostCheck};
 
 #[wasm_bindgen(raw_module = "../lib/host.js")]
 unsafe extern "C" {

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::fields::{Fields, unexpected};
 use crate::base64url;
 use crate::error::Error;
-use crate::jose::jws::Algorithm;
+use crate::jose::algorithm::Algorithm;
 use crate::jose::keys::{Key, KeySet, Material, PublicKey};
 use crate::secret::Secret;
 

@@ -10,10 +10,13 @@ use super::no_such_handle;
 use crate::base64url;
 use crate::error::Error;
 use crate::jose::claims::{Claims, Scopes};
-use crate::jose::jws::{self, Algorithm, LastHeader, UntrustedToken};
 use crate::jose::keys::KeySet;
 use crate::jose::keys::remote::{Plan, RemoteKeySet};
 use crate::jose::verifier::{Issuer, KeySource, Signed, Step, Suspended, Verifier};
+use crate::jose::{
+    algorithm::Algorithm,
+    jws::{self, LastHeader, UntrustedToken},
+};
 use crate::time::UnixMillis;
 
 thread_local! {

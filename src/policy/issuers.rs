@@ -8,9 +8,9 @@ use super::{
 use crate::{
     error::Error,
     jose::{
+        algorithm::Algorithm,
         claims::{ClaimRules, Profile},
         dpop::Binding,
-        jws::Algorithm,
         keys::{Key, KeySet},
         verifier::{Issuer, KeySource},
     },

@@ -13,7 +13,7 @@ use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
 use crate::{
     error::Error,
-    jose::jws::{Algorithm, HostCheck},
+    jose::{algorithm::Algorithm, jws::HostCheck},
 };
 
 /// Imported keys of this isolate, by RFC 7638 thumbprint and algorithm.

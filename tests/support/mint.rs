@@ -4,8 +4,11 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 use edgegate::base64url::encode;
 use edgegate::error::Error;
-use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken, VerifiedJws};
 use edgegate::jose::keys::{Key, KeySet};
+use edgegate::jose::{
+    algorithm::Algorithm,
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken, VerifiedJws},
+};
 use edgegate::secret::Secret;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{Curve, Key, Material, refused};
 use crate::base64url;
 use crate::error::Error;
-use crate::jose::jws::Algorithm;
+use crate::jose::algorithm::Algorithm;
 use crate::secret::Secret;
 
 /// Why a JWK is not used.

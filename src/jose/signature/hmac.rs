@@ -4,7 +4,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::error::Error;
-use crate::jose::jws::Algorithm;
+use crate::jose::algorithm::Algorithm;
 use crate::secret::Secret;
 
 /// A keyed MAC for each algorithm that the key may be used with; usually one.

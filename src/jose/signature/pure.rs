@@ -41,8 +41,8 @@ use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::error::Error;
-use crate::jose::jws::{Algorithm, HostCheck};
 use crate::jose::keys::{Curve, MAX_RSA_BITS, PublicKey};
+use crate::jose::{algorithm::Algorithm, jws::HostCheck};
 
 /// Whether the signature holds.
 ///
