@@ -4,6 +4,8 @@
 //! keep the first. So values are built here, by a visitor that refuses a repeated name at any depth.
 //! It also has none of the special member names that `serde_json` itself gives a meaning to.
 
+pub mod document;
+pub(crate) mod object;
 mod outline;
 
 use core::fmt;
@@ -13,13 +15,13 @@ use serde::de::{
 };
 use serde_json::{Deserializer, Map, Number, Value};
 
-use crate::fields::REPEATED_NAME;
+use crate::json::object::REPEATED_NAME;
 
 pub(crate) use self::outline::{Kind, Outline, Place, strings_of};
 
 /// Why a text is not the object that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Not UTF-8.
     Utf8,
     /// Not JSON: syntax, a number beyond what a double holds, nested too deeply, text after the end.
@@ -34,7 +36,8 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// What was expected, for messages; never text from the input.
-    pub(crate) const fn problem(self) -> &'static str {
+    #[must_use]
+    pub const fn problem(self) -> &'static str {
         match self {
             Self::Utf8 => "not UTF-8",
             Self::Syntax => "not JSON",
@@ -49,7 +52,7 @@ impl Fault {
 ///
 /// Linear in the input. The depth is bounded by `serde_json` at 128 values, which a wasm stack of 1 MiB
 /// holds many times over.
-pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
+pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
     let text = object_text(bytes)?;
     let mut fault = Fault::Syntax;
     let mut deserializer = Deserializer::from_str(text);

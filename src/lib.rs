@@ -18,18 +18,16 @@ pub mod base64url;
 mod cache_control;
 pub mod client_address;
 pub mod error;
-mod fields;
 pub mod guard;
 pub mod jose;
 #[cfg(feature = "js")]
 mod js;
-mod json;
+pub mod json;
 pub mod policy;
 pub mod rate;
 pub mod revocation;
 pub mod secret;
 pub mod store;
-mod strict_json;
 pub mod time;
 #[cfg(feature = "worker")]
 mod worker;

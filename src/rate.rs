@@ -35,8 +35,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::calendar::Calendar;
 use crate::error::Error;
-use crate::fields::{object, words};
-use crate::strict_json;
+use crate::json::document;
+use crate::json::object::{object, words};
 use crate::time::UnixMillis;
 
 /// Longest window: 31 days, a month. The cells of longer ones would have to outlive most stores.
@@ -295,7 +295,7 @@ impl Cell {
     /// [`Error::StoreUnavailable`] of `counters` if it is no cell. Whether to go on then is the policy's
     /// `on_error` to say; starting afresh would make damage a way around the limit.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        strict_json::parse(json).map_err(|fault| Error::StoreUnavailable {
+        document::parse(json).map_err(|fault| Error::StoreUnavailable {
             store: "counters",
             problem: format!("cell is not ours: {}", fault.problem),
         })
@@ -919,7 +919,7 @@ mod tests {
 
     #[test]
     fn limits_are_written_as_in_the_policy() {
-        let read = |json: &str| strict_json::parse::<Limit>(json.as_bytes());
+        let read = |json: &str| document::parse::<Limit>(json.as_bytes());
         for (json, algorithm) in [
             (
                 r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"fixed-window"}"#,

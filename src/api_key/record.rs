@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{ImportedHash, KeyId, MintedKey};
 use crate::error::Error;
-use crate::fields::{ByName, object};
-use crate::strict_json;
+use crate::json::document;
+use crate::json::object::{ByName, object};
 use crate::time::UnixTime;
 
 /// The version of the stored form that is written and understood.
@@ -128,7 +128,7 @@ impl KeyRecord {
     /// [`Error::StoreUnavailable`] of `keys`: not a record, a version that is not understood (it may hold a restriction
     /// that is not seen), or the record of another key.
     pub fn parse(id: KeyId, json: &[u8]) -> Result<Self, Error> {
-        let record: Self = strict_json::parse(json).map_err(|fault| {
+        let record: Self = document::parse(json).map_err(|fault| {
             let at =
                 if fault.path.is_empty() { String::new() } else { format!(" at {}", fault.path) };
             damaged(format!("record is not ours{at}: {}", fault.problem))
@@ -294,7 +294,7 @@ impl NewKey {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields are faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let new: Self = strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        let new: Self = document::parse(json).map_err(document::Fault::into_invalid_field)?;
         check_name("name", &new.name)?;
         check_name("owner", &new.owner)?;
         check_scopes(&new.scopes)?;
@@ -400,8 +400,7 @@ impl KeyChange {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and a change of nothing, are faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let change: Self =
-            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        let change: Self = document::parse(json).map_err(document::Fault::into_invalid_field)?;
         let Self { name, owner, scopes, limits, expires_in_secs, disabled } = &change;
         name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
         owner.as_ref().map_or(Ok(()), |owner| check_name("owner", owner))?;
@@ -492,8 +491,7 @@ impl Rotate {
         if json.is_empty() {
             return Ok(Self { overlap_secs: DEFAULT_OVERLAP_SECS });
         }
-        let rotate: Self =
-            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        let rotate: Self = document::parse(json).map_err(document::Fault::into_invalid_field)?;
         if rotate.overlap_secs > MAX_OVERLAP_SECS {
             let problem = format!("expected at most {MAX_OVERLAP_SECS} (30 days)");
             return Err(Error::InvalidField { path: "overlap_secs".to_owned(), problem });

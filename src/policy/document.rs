@@ -15,9 +15,11 @@ use serde::{
 
 use crate::{
     error::Error,
-    fields::{object, words},
-    json::StrictValue,
-    rate, strict_json,
+    json::{
+        StrictValue, document,
+        object::{object, words},
+    },
+    rate,
 };
 
 /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
@@ -381,7 +383,7 @@ impl<T: Copy> OneOrMany<T> {
 
 /// Reads the document, or says where it is at fault.
 pub(super) fn read(json: &str) -> Result<Document, Error> {
-    strict_json::parse(json.as_bytes())
+    document::parse(json.as_bytes())
         .map_err(|fault| Error::Config { path: fault.path, problem: fault.problem })
 }
 

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::align;
-use crate::fields::words;
+use crate::json::object::words;
 
 const DAY_MILLIS: u64 = 86_400_000;
 /// Days of 400 years: after these the calendar begins anew.

@@ -31,7 +31,7 @@ use super::{
     Algorithm, Cell, Limit, MILLIS_PER_SEC, Verdict, config, peek, refund, saturate, step_all,
     with_meter,
 };
-use crate::{error::Error, fields::object, time::UnixMillis};
+use crate::{error::Error, json::object::object, time::UnixMillis};
 
 /// How much earlier than its life says an isolate ends a lease: the clock of a Worker stands still while it
 /// computes, and may run back a little. To this comes a thousandth of the life, for clocks that run at

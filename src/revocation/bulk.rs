@@ -6,7 +6,11 @@ use super::{
     deny_key::Target,
     entry::{Entry, NewRevocation},
 };
-use crate::{error::Error, fields::object, strict_json, time::UnixTime};
+use crate::{
+    error::Error,
+    json::{document, object::object},
+    time::UnixTime,
+};
 
 /// Lines in one request.
 pub const MAX_BULK_LINES: usize = 10_000;
@@ -76,7 +80,7 @@ fn read(
         Some(issuer) => clock_tolerance_of(issuer)
             .ok_or_else(|| Error::invalid_field("iss", "is not an issuer of the policy")),
     };
-    let stored = strict_json::parse::<Probe>(line).is_ok_and(|probe| probe.target.is_some());
+    let stored = document::parse::<Probe>(line).is_ok_and(|probe| probe.target.is_some());
     if stored {
         let entry = Entry::restore(line, now)?;
         return tolerance(entry.target()).map(|_| entry);

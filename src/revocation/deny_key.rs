@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     api_key::KeyId,
-    fields::{object, required, words},
+    json::object::{object, required, words},
 };
 
 /// Separates these hashes from every other SHA-256 of the same bytes.

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::deny_key::{DenyKey, Target};
 use crate::api_key::KeyId;
 use crate::error::Error;
-use crate::fields::object;
-use crate::strict_json;
+use crate::json::document;
+use crate::json::object::object;
 use crate::time::UnixTime;
 
 /// The version of the stored form that is written and understood.
@@ -91,7 +91,7 @@ impl Entry {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn parse_listed(json: &[u8]) -> Result<(DenyKey, Self), Error> {
-        let entry: Self = strict_json::parse(json)
+        let entry: Self = document::parse(json)
             .map_err(|fault| damaged(format!("entry is not ours: {}", fault.problem)))?;
         if entry.v != ENTRY_VERSION {
             return Err(damaged(format!("entry has version {}, expected 1", entry.v)));
@@ -105,8 +105,7 @@ impl Entry {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault. Nothing passes that no request could have made.
     pub fn restore(json: &[u8], now: UnixTime) -> Result<Self, Error> {
-        let entry: Self =
-            strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        let entry: Self = document::parse(json).map_err(document::Fault::into_invalid_field)?;
         if entry.v != ENTRY_VERSION {
             return Err(Error::invalid_field("v", "expected 1"));
         }
@@ -294,7 +293,7 @@ impl NewRevocation {
             withdrawn,
             reason,
             expires_in_secs,
-        } = strict_json::parse(json).map_err(strict_json::Fault::into_invalid_field)?;
+        } = document::parse(json).map_err(document::Fault::into_invalid_field)?;
         let named = [
             ("iss", &iss),
             ("jti", &jti),

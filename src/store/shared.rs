@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{CounterGroup, CounterStore, StoreError};
 use crate::{
+    json::document,
     policy::LimitStore,
     rate::{self, Limit, Verdict},
-    strict_json,
     time::UnixMillis,
 };
 
@@ -114,7 +114,7 @@ impl Cells {
     /// Counting afresh would make damage a way around the limit.
     fn read(text: Option<&str>, now: UnixMillis) -> Result<Self, StoreError> {
         let Some(text) = text else { return Ok(Self { v: VERSION, cells: BTreeMap::new() }) };
-        let mut cells: Self = strict_json::parse(text.as_bytes())
+        let mut cells: Self = document::parse(text.as_bytes())
             .map_err(|fault| StoreError::new(format!("cells are not ours: {}", fault.problem)))?;
         if cells.v != VERSION {
             return Err(StoreError::new("cells are of a later version"));

@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use crate::{
-    base64url, fields::object, jose::keys::MAX_JWKS_LENGTH, secret::Secret, time::UnixTime,
+    base64url, jose::keys::MAX_JWKS_LENGTH, json::object::object, secret::Secret, time::UnixTime,
 };
 
 const LABEL: &[u8] = b"edgegate-jwks-v1\0";

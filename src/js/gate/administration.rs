@@ -14,7 +14,7 @@ use crate::guard::Backend as _;
 use crate::guard::administration::{
     KeyAdministration, Paging, RevocationAdministration, requested_entry,
 };
-use crate::strict_json::{self, Fault};
+use crate::json::document::{self, Fault};
 
 /// What is asked for, as the shell puts it. A `body` is the one of the Worker's endpoint; `random` is the id of a new key.
 #[derive(Deserialize)]
@@ -69,7 +69,7 @@ struct ListedBy {
 impl ListedBy {
     fn parse(body: &RawValue) -> Result<(Option<String>, Paging), Error> {
         let Self { owner, cursor, limit } =
-            strict_json::parse(body.get().as_bytes()).map_err(Fault::into_invalid_field)?;
+            document::parse(body.get().as_bytes()).map_err(Fault::into_invalid_field)?;
         // All there is, where one owner's was meant.
         if owner.as_ref().is_some_and(String::is_empty) {
             return Err(Error::invalid_field("owner", "expected at least one character"));

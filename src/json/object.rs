@@ -139,19 +139,19 @@ macro_rules! object {
                     ) -> ::core::result::Result<$type, A::Error> {
                         $(let mut $field = None;)+
                         let names: &'static [&'static str] = &[$(stringify!($field)),+];
-                        let others = $crate::fields::object!(@others $others);
+                        let others = $crate::json::object::object!(@others $others);
                         while let Some(at) =
-                            map.next_key_seed($crate::fields::Name { names, others })?
+                            map.next_key_seed($crate::json::object::Name { names, others })?
                         {
                             let mut numbers = 0_usize..;
                             $(if numbers.next() == Some(at) {
-                                $crate::fields::fill(&mut $field, &mut map, stringify!($field))?;
+                                $crate::json::object::fill(&mut $field, &mut map, stringify!($field))?;
                                 continue;
                             })+
                             map.next_value::<::serde::de::IgnoredAny>()?;
                         }
                         Ok($type {
-                            $($field: $crate::fields::object!(@take $field $(= $default)? $(; $mark)?)),+
+                            $($field: $crate::json::object::object!(@take $field $(= $default)? $(; $mark)?)),+
                         })
                     }
                 }
@@ -162,7 +162,7 @@ macro_rules! object {
     };
     (@others refused) => { false };
     (@others ignored) => { true };
-    (@take $field:ident) => { $crate::fields::required($field, stringify!($field))? };
+    (@take $field:ident) => { $crate::json::object::required($field, stringify!($field))? };
     (@take $field:ident = $default:expr) => { $field.unwrap_or_else(|| $default) };
     (@take $field:ident; given) => { $field };
 }
@@ -174,7 +174,7 @@ macro_rules! words {
             fn deserialize<D: ::serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> ::core::result::Result<Self, D::Error> {
-                let at = deserializer.deserialize_str($crate::fields::Word(&[$($word),+]))?;
+                let at = deserializer.deserialize_str($crate::json::object::Word(&[$($word),+]))?;
                 // The position is that of a word.
                 let values = [$($value),+];
                 values.get(at).copied().ok_or_else(|| ::serde::de::Error::custom("no such word"))

@@ -10,16 +10,17 @@ use crate::error::Error;
 
 /// What is wrong with a document, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// As in `scopes[0]`; empty for the whole document.
-    pub(crate) path: String,
+    pub path: String,
     /// What was expected and what was found.
-    pub(crate) problem: String,
+    pub problem: String,
 }
 
 impl Fault {
     /// The fault as one of a request body.
-    pub(crate) fn into_invalid_field(self) -> Error {
+    #[must_use]
+    pub fn into_invalid_field(self) -> Error {
         Error::InvalidField { path: self.path, problem: self.problem }
     }
 }
@@ -28,7 +29,7 @@ impl Fault {
 const MAX_ECHOED_NAME_BYTES: usize = 40;
 
 /// Reads a whole document, which is an object: nothing but white space may follow it.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         // serde would take the elements for the fields in their order.
         let problem = "expected an object, found a list".to_owned();
