@@ -26,8 +26,8 @@ use std::io::{BufRead as _, Write as _};
 use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::store::keyed::{KeyValue, Keyed, Remembered};
 use edgegate::store::shared::{SharedCounters, SwapStore};
-use edgegate::store::{Page, StoreError};
 use edgegate::time::{UnixMillis, UnixTime};
+use edgegate::{error::StoreError, store::Page};
 use serde_json::{Value, json};
 
 const EXACT: LimitStore = LimitStore::DurableObject;

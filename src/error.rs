@@ -567,6 +567,26 @@ fn write_at(f: &mut fmt::Formatter<'_>, path: &str, problem: &str) -> fmt::Resul
     if path.is_empty() { f.write_str(problem) } else { write!(f, "{path}: {problem}") }
 }
 
+/// A store failed, timed out, or returned something that is not ours. Holds no stored data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreError(String);
+
+impl StoreError {
+    /// An error with a message for the event log.
+    #[must_use]
+    pub fn new(problem: impl Into<String>) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for StoreError {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,7 +36,7 @@ pub use self::{
 };
 use crate::{
     api_key::{ImportedHash, record::KeyRecord},
-    error::Error,
+    error::{Error, StoreError},
     jose::{
         dpop::{
             Binding, Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof,
@@ -51,9 +51,7 @@ use crate::{
         Records, Replays, RequestPath, RevocationMode, Route,
     },
     revocation::{self, Revocable},
-    store::{
-        CounterStore, KeyRecordStore, ReplayStore, RevocationStore, SnapshotState, StoreError,
-    },
+    store::{CounterStore, KeyRecordStore, ReplayStore, RevocationStore, SnapshotState},
     time::UnixMillis,
 };
 

@@ -15,6 +15,7 @@
 
 pub mod api_key;
 pub mod base64url;
+pub mod bounded;
 mod cache_control;
 pub mod client_address;
 pub mod error;
@@ -23,8 +24,8 @@ pub mod jose;
 #[cfg(feature = "js")]
 mod js;
 pub mod json;
+pub mod limit;
 pub mod policy;
-pub mod rate;
 pub mod revocation;
 pub mod secret;
 pub mod store;

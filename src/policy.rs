@@ -49,7 +49,7 @@ use crate::{
         verifier::{Issuer, Verifier},
     },
     json::object::{object, words},
-    rate::Limit,
+    limit::Limit,
     revocation::snapshot::Freshness,
     secret::Secret,
 };
@@ -479,7 +479,7 @@ impl CountBy {
 pub enum LimitStore {
     /// In each isolate for itself: cheap, and as many times the limit as there are isolates.
     Memory,
-    /// In Workers KV, added up over all isolates, late: advisory ([`crate::store::advisory`]).
+    /// In Workers KV, added up over all isolates, late: advisory ([`crate::limit::advisory`]).
     Kv,
     /// In one Durable Object for each counted thing: exact. Outside Workers, in what else is shared and
     /// can compare and swap; `shared` is another word for it.

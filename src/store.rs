@@ -4,10 +4,7 @@
 //! tab each have one thread, so no future has to be `Send`.
 #![allow(async_fn_in_trait, reason = "single-threaded runtimes only, see above")]
 
-pub mod advisory;
-pub mod bounded;
 pub mod keyed;
-pub mod leases;
 pub mod memory;
 pub mod memory_ledger;
 pub mod published;
@@ -15,39 +12,16 @@ pub mod questions;
 pub mod replays;
 pub mod shared;
 
-use core::fmt;
-
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
-
 use crate::{
     api_key::{KeyId, record::KeyRecord},
+    error::StoreError,
     jose::dpop::ReplayKey,
+    limit::{CounterGroup, Limit, Verdict},
     policy::{LimitStore, RevocationMode},
-    rate::{Limit, Verdict},
     revocation::{DenyKey, Entry},
     time::UnixMillis,
 };
-
-/// A store failed, timed out, or returned something that is not ours. Holds no stored data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreError(String);
-
-impl StoreError {
-    /// An error with a message for the event log.
-    #[must_use]
-    pub fn new(problem: impl Into<String>) -> Self {
-        Self(problem.into())
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl core::error::Error for StoreError {}
+use serde::Serialize;
 
 /// Part of a listing, and where it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,33 +118,6 @@ pub trait KeyRecordStore {
     ) -> Result<Page<KeyRecord>, StoreError>;
 }
 
-/// Which counters belong together: the hash of what a limit counts by (`caller` and who it is).
-///
-/// All limits of a request with the same group and store are taken in one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CounterGroup([u8; 32]);
-
-impl CounterGroup {
-    /// The group of these parts. Each is hashed with its length, so that no two lists collide.
-    #[must_use]
-    pub fn new(parts: &[&str]) -> Self {
-        let mut hash = Sha256::new_with_prefix(b"edgegate-counter-group-v1");
-        for part in parts {
-            // A part is far shorter than 2^64 bytes on any platform.
-            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        Self(hash.finalize().into())
-    }
-}
-
-/// Lower-case hexadecimal: the name of the Durable Object, and the key of a rate-limiting binding.
-impl fmt::Display for CounterGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
 /// Counters of limits.
 pub trait CounterStore {
     /// Takes `cost` from all of the limits, or from none if one refuses. The verdicts are in the order
@@ -221,17 +168,4 @@ pub trait ReplayStore {
         until: UnixMillis,
         now: UnixMillis,
     ) -> Result<bool, StoreError>;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_of_different_parts_differ() {
-        let joined = CounterGroup::new(&["subject", "ab", "c"]);
-        assert_ne!(joined, CounterGroup::new(&["subject", "a", "bc"]));
-        assert_ne!(joined, CounterGroup::new(&["subject", "abc"]));
-        assert_eq!(joined.to_string().len(), 64);
-    }
 }

@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use edgegate::rate::{Algorithm, Calendar, Limit, Verdict};
-use edgegate::store::advisory::{AdvisoryCounters, Job, read_every_millis, write_every_millis};
-use edgegate::store::{CounterGroup, StoreError};
+use edgegate::limit::advisory::{AdvisoryCounters, Job, read_every_millis, write_every_millis};
+use edgegate::limit::{Algorithm, Calendar, Limit, Verdict};
 use edgegate::time::UnixMillis;
+use edgegate::{error::StoreError, limit::CounterGroup};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

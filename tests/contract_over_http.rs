@@ -23,8 +23,11 @@ use std::{
 };
 
 use edgegate::revocation::{DenyKey, Entry};
-use edgegate::store::{Page, RevocationStore, StoreError};
 use edgegate::time::UnixMillis;
+use edgegate::{
+    error::StoreError,
+    store::{Page, RevocationStore},
+};
 use serde_json::{Value, json};
 
 /// The endpoints as a store.

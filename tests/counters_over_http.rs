@@ -23,11 +23,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use counters::{Counter, ThroughLeases};
+use edgegate::limit::Limit;
+use edgegate::limit::lease::{Borrow, Grant, Unspent};
 use edgegate::policy::LimitStore;
-use edgegate::rate::Limit;
-use edgegate::rate::lease::{Borrow, Grant, Unspent};
-use edgegate::store::{CounterGroup, StoreError};
 use edgegate::time::UnixMillis;
+use edgegate::{error::StoreError, limit::CounterGroup};
 use gate::run;
 use serde_json::{Value, json};
 

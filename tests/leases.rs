@@ -9,11 +9,11 @@
     missing_docs
 )]
 
-use edgegate::rate::lease::{Borrow, Grant, MARGIN_MILLIS, Terms, Unspent, give_back, lend};
-use edgegate::rate::{Algorithm, Calendar, Cell, Limit};
-use edgegate::store::leases::{Leases, REFUSE_UNASKED_MILLIS, Step, Taken};
-use edgegate::store::{CounterGroup, StoreError};
+use edgegate::limit::held_leases::{Leases, REFUSE_UNASKED_MILLIS, Step, Taken};
+use edgegate::limit::lease::{Borrow, Grant, MARGIN_MILLIS, Terms, Unspent, give_back, lend};
+use edgegate::limit::{Algorithm, Calendar, Cell, Limit};
 use edgegate::time::UnixMillis;
+use edgegate::{error::StoreError, limit::CounterGroup};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

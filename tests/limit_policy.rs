@@ -16,8 +16,8 @@ mod mint;
 
 use edgegate::error::Error;
 use edgegate::guard::{Decision, Request};
+use edgegate::limit::{Calendar, Limit};
 use edgegate::policy::{LimitStore, Policy};
-use edgegate::rate::{Calendar, Limit};
 use gate::{NOW, NOW_SECS, Stores, check_at, later, policy, read, request};
 use serde_json::{Value, json};
 

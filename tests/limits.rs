@@ -8,7 +8,7 @@
     missing_docs
 )]
 
-use edgegate::rate::{
+use edgegate::limit::{
     Algorithm, Cell, Limit, MAX_CLOCK_STEP_BACK_MILLIS, Verdict, count, expires_at, lease, peek,
     refund, step, step_all, sum,
 };

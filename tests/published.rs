@@ -16,8 +16,8 @@ use core::task::{Context, Poll, Waker};
 use edgegate::error::Code;
 use edgegate::store::keyed::{KeyValue, LateWrite};
 use edgegate::store::published::{Fetched, Issuers, PublishedKeySets, SealedKeys};
-use edgegate::store::{Page, StoreError};
 use edgegate::time::{UnixMillis, UnixTime};
+use edgegate::{error::StoreError, store::Page};
 
 const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 const ISSUER: &str = "https://issuer.test/";

@@ -21,17 +21,19 @@ mod texts;
 
 use edgegate::api_key::KeyId;
 use edgegate::jose::dpop::ReplayKey;
+use edgegate::limit::{self, Algorithm, Cell, Limit, Verdict};
 use edgegate::policy::{CacheSecs, LimitStore};
-use edgegate::rate::{self, Algorithm, Cell, Limit, Verdict};
 use edgegate::revocation::DenyKey;
 use edgegate::store::keyed::{Keyed, Remembered};
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
 use edgegate::store::replays::{SharedReplays, by_counting};
 use edgegate::store::shared::SharedCounters;
-use edgegate::store::{
-    CounterGroup, CounterStore, KeyRecordStore, ReplayStore, RevocationStore, StoreError,
-};
 use edgegate::time::UnixMillis;
+use edgegate::{
+    error::StoreError,
+    limit::CounterGroup,
+    store::{CounterStore, KeyRecordStore, ReplayStore, RevocationStore},
+};
 use gate::{NOW, Stores, entry, later, record_of, run};
 use proptest::prelude::*;
 use serde_json::json;
@@ -309,13 +311,13 @@ proptest! {
             now = now.saturating_add(gap);
             let asked = &limits[first..];
             let mut meters: Vec<_> = asked.iter().zip(cells[first..].iter().cloned()).collect();
-            let expected = rate::step_all(&mut meters, cost, now);
+            let expected = limit::step_all(&mut meters, cost, now);
             let found = run(counters.take(&MEMORY, &group, asked, cost, now)).unwrap();
             prop_assert_eq!(&found, &expected);
             let admitted = found.iter().all(|verdict| verdict.admitted);
             for (cell, (limit, next)) in cells[first..].iter_mut().zip(meters) {
                 *cell = next.map(|next| {
-                    if give_back && admitted { rate::refund(&next, limit, cost, now) } else { next }
+                    if give_back && admitted { limit::refund(&next, limit, cost, now) } else { next }
                 });
             }
             if give_back && admitted {

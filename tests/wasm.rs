@@ -28,8 +28,8 @@ use edgegate::jose::{
     algorithm::Algorithm,
     jws::{DEFAULT_MAX_TOKEN_LENGTH, HostCheck, Step, UntrustedToken},
 };
+use edgegate::limit::{self, Cell, Limit};
 use edgegate::policy::{LimitStore, Policy, RequestPath};
-use edgegate::rate::{self, Cell, Limit};
 use edgegate::revocation::NewRevocation;
 use edgegate::secret::Secret;
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
@@ -311,14 +311,14 @@ fn published_api_keys_are_minted_verified_and_refused() {
 #[wasm_bindgen_test]
 fn limits_step_as_they_do_elsewhere() {
     for (algorithm, stored) in [
-        (rate::Algorithm::FixedWindow, r#"{"f":{"s":1699999980000,"n":2}}"#),
-        (rate::Algorithm::TokenBucket { burst: 2 }, r#"{"b":{"#),
-        (rate::Algorithm::SlidingWindow, r#"{"s":{"#),
+        (limit::Algorithm::FixedWindow, r#"{"f":{"s":1699999980000,"n":2}}"#),
+        (limit::Algorithm::TokenBucket { burst: 2 }, r#"{"b":{"#),
+        (limit::Algorithm::SlidingWindow, r#"{"s":{"#),
     ] {
         let limit = Limit::new("l", 2, 60, algorithm).unwrap();
         let mut cell: Option<Cell> = None;
         for (admitted, left) in [(true, 1), (true, 0), (false, 0)] {
-            let (next, verdict) = rate::step(cell.as_ref(), &limit, 1, NOW);
+            let (next, verdict) = limit::step(cell.as_ref(), &limit, 1, NOW);
             assert_eq!((verdict.admitted, verdict.remaining), (admitted, left), "{algorithm:?}");
             cell = Some(next);
         }
@@ -327,13 +327,13 @@ fn limits_step_as_they_do_elsewhere() {
         let json = serde_json::to_string(&cell).unwrap();
         assert!(json.starts_with(stored), "{json}");
         assert_eq!(Cell::parse(json.as_bytes()).unwrap(), cell);
-        let wait = rate::peek(Some(&cell), &limit, 1, NOW).retry_after_secs;
+        let wait = limit::peek(Some(&cell), &limit, 1, NOW).retry_after_secs;
         let then = NOW.saturating_add(u64::from(wait) * 1000);
-        assert!(rate::step(Some(&cell), &limit, 1, then).1.admitted, "{algorithm:?}");
-        let back = rate::refund(&cell, &limit, 1, NOW);
-        assert_eq!(rate::peek(Some(&back), &limit, 0, NOW).remaining, 1, "{algorithm:?}");
+        assert!(limit::step(Some(&cell), &limit, 1, then).1.admitted, "{algorithm:?}");
+        let back = limit::refund(&cell, &limit, 1, NOW);
+        assert_eq!(limit::peek(Some(&back), &limit, 0, NOW).remaining, 1, "{algorithm:?}");
         let far = UnixMillis::from_millis(u64::MAX);
-        assert!(rate::step(Some(&cell), &limit, 1, far).1.admitted, "{algorithm:?}");
+        assert!(limit::step(Some(&cell), &limit, 1, far).1.admitted, "{algorithm:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Any bytes as the stored cell of a limit, and any steps from there.
 #![no_main]
 
-use edgegate::rate::{self, Algorithm, Cell, Limit};
+use edgegate::limit::{self, Algorithm, Cell, Limit};
 use edgegate::time::UnixMillis;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -32,8 +32,8 @@ fuzz_target!(|input: Input<'_>| {
         let Ok(limit) = Limit::new("l", input.requests, input.window_secs, algorithm) else {
             continue;
         };
-        let seen = rate::peek(cell.as_ref(), &limit, input.cost, now);
-        let (next, verdict) = rate::step(cell.as_ref(), &limit, input.cost, now);
+        let seen = limit::peek(cell.as_ref(), &limit, input.cost, now);
+        let (next, verdict) = limit::step(cell.as_ref(), &limit, input.cost, now);
         assert_eq!(seen.admitted, verdict.admitted, "looking and taking agree");
         assert!(verdict.remaining <= verdict.limit && verdict.limit == limit.capacity());
         assert_eq!(verdict.admitted, verdict.retry_after_secs == 0);
@@ -45,8 +45,8 @@ fuzz_target!(|input: Input<'_>| {
         }
         // Waiting never takes away.
         let later = now.saturating_add(u64::from(input.later));
-        assert!(rate::peek(Some(&next), &limit, 0, later).remaining >= verdict.remaining);
-        let _ = rate::refund(&next, &limit, input.cost, now);
-        let _ = rate::expires_at(&next, &limit);
+        assert!(limit::peek(Some(&next), &limit, 0, later).remaining >= verdict.remaining);
+        let _ = limit::refund(&next, &limit, input.cost, now);
+        let _ = limit::expires_at(&next, &limit);
     }
 });

@@ -1,16 +1,14 @@
 //! Limits: many isolates in several places admit requests of the same callers, by each kind of store.
 
 use edgegate::{
-    rate::{
-        Algorithm, Cell, Limit, Verdict,
+    error::StoreError,
+    limit::{
+        Algorithm, Cell, CounterGroup, Limit, Verdict,
+        advisory::{AdvisoryCounters, Job},
+        held_leases::{Leases, Step, Taken},
         lease::{Borrow, Grant, Terms, lend},
     },
-    store::{
-        CounterGroup, StoreError,
-        advisory::{AdvisoryCounters, Job},
-        leases::{Leases, Step, Taken},
-        memory::MemoryCounters,
-    },
+    store::memory::MemoryCounters,
 };
 
 use crate::{

@@ -3,13 +3,14 @@
 use std::{cell::RefCell, rc::Rc};
 
 use edgegate::{
+    error::StoreError,
     policy::CacheSecs,
     revocation::{
         DenyKey, Entry, NewRevocation,
         snapshot::{Freshness, HEAD_NAME, Head, Holder, Lookup, Plan, Snapshot},
     },
     store::{
-        Page, RevocationStore as _, StoreError,
+        Page, RevocationStore as _,
         keyed::{KeyValue, Keyed, Remembered},
         memory_ledger::{MemoryLedger, Publication},
     },

@@ -547,7 +547,7 @@ fn check_limits(limits: &BTreeMap<String, u32>) -> Result<(), Error> {
         return Err(Error::invalid_field("limits", "expected at most 20"));
     }
     for (name, requests) in limits {
-        if !crate::rate::is_limit_name(name) {
+        if !crate::limit::is_limit_name(name) {
             return Err(Error::invalid_field("limits", "expected names of limits of the policy"));
         }
         if *requests == 0 {

@@ -8,9 +8,9 @@ use core::net::IpAddr;
 use super::limits;
 use crate::{
     error::Error,
+    limit::{CounterGroup, Limit, Verdict},
     policy::{FailedAuthentication, Policy},
-    rate::{Limit, Verdict},
-    store::{CounterGroup, memory::MemoryCounters},
+    store::memory::MemoryCounters,
     time::UnixMillis,
 };
 

@@ -5,10 +5,10 @@ use core::net::IpAddr;
 use super::{Decision, Identity};
 use crate::{
     api_key::record::KeyRecord,
-    error::Error,
+    error::{Error, StoreError},
+    limit::{CounterGroup, Limit, Verdict},
     policy::{CountBy, LimitPolicy, LimitStore, OnError, Policy, Route},
-    rate::{Limit, Verdict},
-    store::{CounterGroup, CounterStore, StoreError},
+    store::CounterStore,
     time::UnixMillis,
 };
 

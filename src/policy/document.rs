@@ -19,7 +19,7 @@ use crate::{
         StrictValue, document,
         object::{object, words},
     },
-    rate,
+    limit,
 };
 
 /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
@@ -181,12 +181,12 @@ pub(super) struct LimitDocument {
     pub(super) by: OneOrMany<super::CountBy>,
     pub(super) requests: u32,
     pub(super) window_secs: Option<u32>,
-    pub(super) window: Option<rate::Calendar>,
-    pub(super) algorithm: Option<rate::AlgorithmName>,
+    pub(super) window: Option<limit::Calendar>,
+    pub(super) algorithm: Option<limit::AlgorithmName>,
     pub(super) burst: Option<u32>,
     pub(super) store: StoreName,
     pub(super) binding: Option<String>,
-    pub(super) lease: Option<rate::lease::Terms>,
+    pub(super) lease: Option<limit::lease::Terms>,
     pub(super) exempt: ExemptDocument,
     pub(super) on_error: super::OnError,
 }

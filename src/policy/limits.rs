@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    rate::{self, Limit},
+    limit::{self, Limit},
 };
 
 pub(super) fn limit(
@@ -44,7 +44,8 @@ pub(super) fn limit(
         (document.algorithm, document.burst),
     )
     .map_err(|fault| at(path, &fault))?;
-    if store == LimitStore::Kv && matches!(limit.algorithm(), rate::Algorithm::TokenBucket { .. }) {
+    if store == LimitStore::Kv && matches!(limit.algorithm(), limit::Algorithm::TokenBucket { .. })
+    {
         let problem = "counters in kv are added up, which a token-bucket's cannot be";
         return Err(config(format!("{path}.algorithm"), problem));
     }
@@ -80,7 +81,7 @@ pub(super) fn failed_authentication(
         FAILURES,
         document.requests,
         document.window_secs,
-        rate::Algorithm::SlidingWindow,
+        limit::Algorithm::SlidingWindow,
     )
     .map_err(|fault| at("failed_authentication", &fault))?;
     let penalty = document.penalty_secs.map(penalty).transpose()?;
@@ -96,19 +97,19 @@ pub(super) fn failed_authentication(
 /// A guesser gets one look-up a second; a store of keys bears what all get (KV bears far more).
 fn look_ups() -> Result<LookUps, Error> {
     Ok(LookUps {
-        of_throttled: Limit::new(FAILURES, 1, 1, rate::Algorithm::TokenBucket { burst: 3 })?,
+        of_throttled: Limit::new(FAILURES, 1, 1, limit::Algorithm::TokenBucket { burst: 3 })?,
         of_suspects: bucket(FAILURES, 100, 10)?,
         of_all: bucket(FAILURES, 1000, 10)?,
     })
 }
 
 fn bucket(name: &str, requests: u32, secs: u32) -> Result<Limit, Error> {
-    Limit::new(name, requests, secs, rate::Algorithm::TokenBucket { burst: requests })
+    Limit::new(name, requests, secs, limit::Algorithm::TokenBucket { burst: requests })
 }
 
 /// A bucket of one that fills once in the time: it is empty for exactly that long.
 fn penalty(secs: u32) -> Result<Limit, Error> {
-    let one = rate::Algorithm::TokenBucket { burst: 1 };
+    let one = limit::Algorithm::TokenBucket { burst: 1 };
     Limit::new("failed-authentication-penalty", 1, secs, one).map_err(|fault| match fault {
         Error::Config { problem, .. } => config("failed_authentication.penalty_secs", &problem),
         other => other,

@@ -20,7 +20,7 @@ use super::{
     filter::{Filter, FilterError, Layout, Shard},
     wire::{Reader, length},
 };
-use crate::{store::bounded::BoundedMap, time::UnixMillis};
+use crate::{bounded::BoundedMap, time::UnixMillis};
 
 /// Where the head is kept.
 pub const HEAD_NAME: &str = "snapshot/v1/head";

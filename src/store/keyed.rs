@@ -13,7 +13,8 @@ use std::{
 use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
-use super::{KeyRecordStore, Page, RevocationStore, StoreError, bounded::BoundedMap};
+use super::{KeyRecordStore, Page, RevocationStore, StoreError};
+use crate::bounded::BoundedMap;
 use crate::{
     api_key::{
         KeyId,

@@ -8,13 +8,13 @@ use std::{
 
 use super::{
     CounterGroup, CounterStore, KeyRecordStore, Page, ReplayStore, RevocationStore, StoreError,
-    bounded::BoundedMap,
 };
+use crate::bounded::BoundedMap;
 use crate::{
     api_key::{KeyId, record::KeyRecord},
     jose::dpop::ReplayKey,
+    limit::{self, Cell, Limit, Verdict},
     policy::LimitStore,
-    rate::{self, Cell, Limit, Verdict},
     revocation::{DenyKey, Entry},
     time::UnixMillis,
 };
@@ -45,7 +45,7 @@ impl MemoryCounters {
         now: UnixMillis,
     ) -> Vec<Verdict> {
         let mut meters = self.load(group, limits, now);
-        let verdicts = rate::step_all(&mut meters, cost, now);
+        let verdicts = limit::step_all(&mut meters, cost, now);
         self.save(group, meters, now);
         verdicts
     }
@@ -59,7 +59,7 @@ impl MemoryCounters {
         now: UnixMillis,
     ) -> Verdict {
         let cells = self.cells.borrow();
-        rate::peek(cells.get(&cell_name(group, limit), now), limit, cost, now)
+        limit::peek(cells.get(&cell_name(group, limit), now), limit, cost, now)
     }
 
     /// [`CounterStore::refusal_unasked`]: here all is known.
@@ -79,7 +79,7 @@ impl MemoryCounters {
     pub fn refund_now(&self, group: &CounterGroup, limits: &[Limit], cost: u32, now: UnixMillis) {
         let mut meters = self.load(group, limits, now);
         for (limit, cell) in &mut meters {
-            *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
+            *cell = cell.take().map(|cell| limit::refund(&cell, limit, cost, now));
         }
         self.save(group, meters, now);
     }
@@ -101,7 +101,7 @@ impl MemoryCounters {
         let mut cells = self.cells.borrow_mut();
         for (limit, cell) in meters {
             if let Some(cell) = cell {
-                let until = rate::expires_at(&cell, limit);
+                let until = limit::expires_at(&cell, limit);
                 cells.insert(cell_name(group, limit), cell, until, now);
             }
         }

@@ -7,7 +7,7 @@
 
 use core::hash::Hash;
 
-use super::bounded::BoundedMap;
+use crate::bounded::BoundedMap;
 use crate::time::UnixMillis;
 
 /// Equal questions under way at once. Callers with a handful of requests at once wait for nobody.

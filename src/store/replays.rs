@@ -6,8 +6,8 @@
 use super::{CounterGroup, ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
 use crate::{
     jose::dpop::{LONGEST_LIFE_SECS, ReplayKey},
+    limit::{Algorithm, Limit, Verdict},
     policy::Replays as Place,
-    rate::{Algorithm, Limit, Verdict},
     time::UnixMillis,
 };
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{CounterGroup, CounterStore, StoreError};
 use crate::{
     json::document,
+    limit::{self, Limit, Verdict},
     policy::LimitStore,
-    rate::{self, Limit, Verdict},
     time::UnixMillis,
 };
 
@@ -59,7 +59,7 @@ struct Cells {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
-    cell: rate::Cell,
+    cell: limit::Cell,
     /// Milliseconds since 1970; from then on the cell says what no cell says.
     until: UnixMillis,
 }
@@ -127,15 +127,15 @@ impl Cells {
         self.cells.values().map(|stored| stored.until).max()
     }
 
-    fn meters<'l>(&self, limits: &'l [Limit]) -> Vec<(&'l Limit, Option<rate::Cell>)> {
+    fn meters<'l>(&self, limits: &'l [Limit]) -> Vec<(&'l Limit, Option<limit::Cell>)> {
         let cell = |limit: &Limit| self.cells.get(limit.name()).map(|stored| stored.cell.clone());
         limits.iter().map(|limit| (limit, cell(limit))).collect()
     }
 
-    fn keep(&mut self, meters: Vec<(&Limit, Option<rate::Cell>)>) {
+    fn keep(&mut self, meters: Vec<(&Limit, Option<limit::Cell>)>) {
         for (limit, cell) in meters {
             if let Some(cell) = cell {
-                let until = rate::expires_at(&cell, limit);
+                let until = limit::expires_at(&cell, limit);
                 self.cells.insert(limit.name().to_owned(), Stored { cell, until });
             }
         }
@@ -153,7 +153,7 @@ impl<S: SwapStore> CounterStore for SharedCounters<S> {
     ) -> Result<Vec<Verdict>, StoreError> {
         self.change(group, now, |cells| {
             let mut meters = cells.meters(limits);
-            let verdicts = rate::step_all(&mut meters, cost, now);
+            let verdicts = limit::step_all(&mut meters, cost, now);
             if !verdicts.iter().all(|verdict| verdict.admitted) {
                 return (Write::No, verdicts);
             }
@@ -174,7 +174,7 @@ impl<S: SwapStore> CounterStore for SharedCounters<S> {
         self.change(group, now, |cells| {
             let mut meters = cells.meters(limits);
             for (limit, cell) in &mut meters {
-                *cell = cell.take().map(|cell| rate::refund(&cell, limit, cost, now));
+                *cell = cell.take().map(|cell| limit::refund(&cell, limit, cost, now));
             }
             cells.keep(meters);
             (Write::Yes, ())

@@ -7,7 +7,11 @@ use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use super::{clock, deadline, gate::Gate, kv::Kv, revocations::Revocations};
-use crate::{error::Error, guard::administration::Paging, store::StoreError, time::UnixMillis};
+use crate::{
+    error::{Error, StoreError},
+    guard::administration::Paging,
+    time::UnixMillis,
+};
 
 /// The largest request body. The largest that makes sense, a token of 8 KiB to revoke, is far smaller.
 const MAX_BODY: usize = 64 * 1024;

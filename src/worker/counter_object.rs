@@ -10,11 +10,11 @@ use worker::{
 
 use super::{alarm::Alarm, clock, deadline, object};
 use crate::{
-    rate::{
-        self, Limit,
+    error::StoreError,
+    limit::{
+        self, CounterGroup, Limit,
         lease::{self, Borrow, Grant, Unspent},
     },
-    store::{CounterGroup, StoreError},
     time::UnixMillis,
 };
 
@@ -54,7 +54,7 @@ pub struct CounterObject {
 #[derive(Debug, Clone)]
 struct Stored {
     name: String,
-    cell: rate::Cell,
+    cell: limit::Cell,
     expires_at: UnixMillis,
 }
 
@@ -124,7 +124,7 @@ impl CounterObject {
         &self,
         limits: &'l [Limit],
         now: UnixMillis,
-    ) -> Result<Vec<(&'l Limit, Option<rate::Cell>)>> {
+    ) -> Result<Vec<(&'l Limit, Option<limit::Cell>)>> {
         let cells = self.cells.borrow();
         let cells = cells.as_ref().map_err(unreadable)?;
         Ok(limits
@@ -139,7 +139,7 @@ impl CounterObject {
             .collect())
     }
 
-    fn save(&self, meters: Vec<(&Limit, Option<rate::Cell>)>) -> Result<()> {
+    fn save(&self, meters: Vec<(&Limit, Option<limit::Cell>)>) -> Result<()> {
         if meters.is_empty() {
             return Ok(());
         }
@@ -153,7 +153,7 @@ impl CounterObject {
         )?;
         for (limit, cell) in meters {
             let Some(cell) = cell else { continue };
-            let expires_at = rate::expires_at(&cell, limit);
+            let expires_at = limit::expires_at(&cell, limit);
             sql.exec(
                 "INSERT OR REPLACE INTO cells (name, cell, expires_at) VALUES (?, ?, ?)",
                 vec![
@@ -192,7 +192,7 @@ fn load(state: &State) -> Result<Vec<Stored>> {
     let rows: Vec<Row> = sql.exec("SELECT name, cell, expires_at FROM cells", None)?.to_array()?;
     let mut cells = Vec::new();
     for row in rows {
-        let cell = rate::Cell::parse(row.cell.as_bytes())
+        let cell = limit::Cell::parse(row.cell.as_bytes())
             .map_err(|fault| worker::Error::RustError(fault.to_string()))?;
         cells.push(Stored { name: row.name, cell, expires_at: f64_as_millis(row.expires_at) });
     }

@@ -9,14 +9,15 @@ use worker::{Context, Env};
 
 use super::{clock, counter_object, kv_counters, rate_limit_binding};
 use crate::{
-    policy::LimitStore,
-    rate::{Limit, Verdict, lease::Borrow},
-    store::{
-        CounterGroup, CounterStore, StoreError,
+    error::StoreError,
+    limit::{
+        CounterGroup, Limit, Verdict,
         advisory::AdvisoryCounters,
-        leases::{Leases, Step},
-        memory::MemoryCounters,
+        held_leases::{Leases, Step},
+        lease::Borrow,
     },
+    policy::LimitStore,
+    store::{CounterStore, memory::MemoryCounters},
     time::UnixMillis,
 };
 

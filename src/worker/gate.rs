@@ -20,16 +20,15 @@ use super::{
 };
 use crate::{
     api_key::KeyId,
+    bounded::BoundedMap,
     client_address::UnreadableAddresses,
-    error::Error,
+    error::{Error, StoreError},
     guard::{Attempts, Backend, Failures, Identity, caching::CACHING_FIELDS},
     jose::{jws::HostCheck, keys::KeySet},
     policy::{self, CacheSecs, Policy, Records, Secrets},
     revocation::{DenyKey, Entry, snapshot::Holder},
     secret::Secret,
     store::{
-        StoreError,
-        bounded::BoundedMap,
         keyed::{LateWrite, Remembered},
         memory::MemoryReplays,
         published::{Fetched, Issuers, PublishedKeySets, SealedKeys},

@@ -10,8 +10,9 @@ use worker::{
 
 use super::{background, clock, deadline, fault};
 use crate::{
+    error::StoreError,
     store::{
-        Page, StoreError,
+        Page,
         keyed::{KeyValue, Keyed, LateWrite},
     },
     time::{UnixMillis, UnixTime},

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     base64url,
-    rate::Limit,
-    store::{
-        CounterGroup, StoreError,
+    error::StoreError,
+    limit::{
+        CounterGroup, Limit,
         advisory::{AdvisoryCounters, Job},
     },
 };

@@ -4,8 +4,9 @@ use worker::Env;
 
 use super::{deadline, ledger_object, object};
 use crate::{
+    error::StoreError,
     revocation::{DenyKey, Entry},
-    store::{Page, StoreError},
+    store::Page,
 };
 
 /// There is one ledger for a gate.

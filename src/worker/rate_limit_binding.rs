@@ -6,8 +6,8 @@ use worker::Env;
 
 use super::deadline;
 use crate::{
-    rate::{Limit, Verdict},
-    store::{CounterGroup, StoreError},
+    error::StoreError,
+    limit::{CounterGroup, Limit, Verdict},
 };
 
 /// Asks the binding about each limit.

@@ -4,9 +4,10 @@ use worker::Env;
 
 use super::counter_object;
 use crate::{
+    error::StoreError,
     jose::dpop::ReplayKey,
-    rate::lease::Borrow,
-    store::{ReplayStore, StoreError, replays::by_counting},
+    limit::lease::Borrow,
+    store::{ReplayStore, replays::by_counting},
     time::UnixMillis,
 };
 

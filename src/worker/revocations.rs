@@ -13,13 +13,14 @@ use super::{
     ledger::{Ledger, Revoked, listed},
 };
 use crate::{
+    error::StoreError,
     policy::{RevocationMode, RevocationPolicy},
     revocation::{
         DenyKey, Entry,
         filter::FilterError,
         snapshot::{Freshness, HEAD_NAME, Head, Holder, Lookup, Plan, Snapshot},
     },
-    store::{Page, RevocationStore, SnapshotState, StoreError, questions::Turn},
+    store::{Page, RevocationStore, SnapshotState, questions::Turn},
     time::UnixMillis,
 };
 

@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::KeyRecord;
 use edgegate::jose::dpop::ReplayKey;
+use edgegate::limit::{Algorithm, Limit, Verdict};
 use edgegate::policy::LimitStore;
-use edgegate::rate::{Algorithm, Limit, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
-use edgegate::store::{
-    CounterGroup, CounterStore, KeyRecordStore, Page, ReplayStore, RevocationStore,
-};
 use edgegate::time::{UnixMillis, UnixTime};
+use edgegate::{
+    limit::CounterGroup,
+    store::{CounterStore, KeyRecordStore, Page, ReplayStore, RevocationStore},
+};
 use futures_util::future::join_all;
 
 const NOW_SECS: i64 = 1_700_000_000;

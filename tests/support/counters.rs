@@ -5,13 +5,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use edgegate::limit::advisory::{AdvisoryCounters, Job};
+use edgegate::limit::held_leases::{Leases, Step};
+use edgegate::limit::lease::{Borrow, Grant, Unspent, give_back, lend};
+use edgegate::limit::{self, Limit, Verdict};
 use edgegate::policy::LimitStore;
-use edgegate::rate::lease::{Borrow, Grant, Unspent, give_back, lend};
-use edgegate::rate::{self, Limit, Verdict};
-use edgegate::store::advisory::{AdvisoryCounters, Job};
-use edgegate::store::leases::{Leases, Step};
-use edgegate::store::{CounterGroup, CounterStore, StoreError};
 use edgegate::time::UnixMillis;
+use edgegate::{error::StoreError, limit::CounterGroup, store::CounterStore};
 
 /// An exact counter elsewhere, asked through what an isolate holds, as the Worker does.
 #[derive(Default)]
@@ -42,14 +42,14 @@ pub trait Counter {
 
 /// The steps of the counter over cells in memory, by the caller's clock.
 #[derive(Default)]
-pub struct Cells(RefCell<BTreeMap<(CounterGroup, String), rate::Cell>>);
+pub struct Cells(RefCell<BTreeMap<(CounterGroup, String), limit::Cell>>);
 
 impl Cells {
     fn with<R>(
         &self,
         group: &CounterGroup,
         limits: &[Limit],
-        step: impl FnOnce(&mut [(&Limit, Option<rate::Cell>)]) -> R,
+        step: impl FnOnce(&mut [(&Limit, Option<limit::Cell>)]) -> R,
     ) -> R {
         let mut cells = self.0.borrow_mut();
         let name = |limit: &Limit| (*group, limit.name().to_owned());

@@ -15,15 +15,17 @@ use edgegate::error::Error;
 use edgegate::guard::{Attempts, Backend, Decision, Guard, Request};
 use edgegate::jose::jws::HostCheck;
 use edgegate::jose::keys::KeySet;
+use edgegate::limit::{Limit, Verdict};
 use edgegate::policy::{LimitStore, Policy, RevocationMode, Secrets};
-use edgegate::rate::{Limit, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::secret::Secret;
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
-use edgegate::store::{
-    CounterGroup, CounterStore, KeyRecordStore, Page, RevocationStore, StoreError,
-};
 use edgegate::time::{UnixMillis, UnixTime};
+use edgegate::{
+    error::StoreError,
+    limit::CounterGroup,
+    store::{CounterStore, KeyRecordStore, Page, RevocationStore},
+};
 use serde_json::Value;
 
 /// The clock, in seconds.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use edgegate::store::keyed::KeyValue;
 use edgegate::store::shared::SwapStore;
-use edgegate::store::{Page, StoreError};
 use edgegate::time::{UnixMillis, UnixTime};
+use edgegate::{error::StoreError, store::Page};
 
 use super::gate::{NOW, a_moment};
 

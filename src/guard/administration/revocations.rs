@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Listing, Paging};
 use crate::{
-    error::Error,
+    error::{Error, StoreError},
     guard::{Backend, Guard, unavailable},
     jose::{
         keys::{Key, KeySet},
@@ -12,7 +12,7 @@ use crate::{
     },
     policy::Policy,
     revocation::{DenyKey, Entry, NewRevocation, Target},
-    store::{RevocationStore, StoreError},
+    store::RevocationStore,
     time::UnixMillis,
 };
 

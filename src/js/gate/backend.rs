@@ -7,22 +7,26 @@ use serde::Deserialize;
 
 use super::task::{Desk, Job};
 use crate::api_key::KeyId;
+use crate::bounded::BoundedMap;
 use crate::client_address::UnreadableAddresses;
 use crate::error::Error;
 use crate::guard::{Attempts, Backend, Identity};
 use crate::jose::jws::HostCheck;
 use crate::jose::keys::KeySet;
 use crate::js::host::{self, Verdict as SignatureVerdict};
+use crate::limit::{Limit, Verdict};
 use crate::policy::{CacheSecs, LimitStore, Policy, Records};
-use crate::rate::{Limit, Verdict};
-use crate::store::bounded::BoundedMap;
 use crate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
 use crate::store::memory::{MemoryCounters, MemoryReplays};
 use crate::store::published::{Fetched, Issuers, PublishedKeySets, SealedKeys};
 use crate::store::replays::{Placed, SharedReplays};
 use crate::store::shared::{SharedCounters, SwapStore};
-use crate::store::{CounterGroup, CounterStore, Page, StoreError};
 use crate::time::{UnixMillis, UnixTime};
+use crate::{
+    error::StoreError,
+    limit::CounterGroup,
+    store::{CounterStore, Page},
+};
 
 /// How often the last use of a key is written down; nobody needs it finer.
 const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;

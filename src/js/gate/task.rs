@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::Error;
+use crate::error::StoreError;
 use crate::js::exchange::{self, Status};
 use crate::js::handles::Handles;
-use crate::store::StoreError;
 use crate::store::keyed::LateWrite;
 use crate::time::UnixMillis;
 

@@ -1,7 +1,7 @@
 //! What one isolate knows of exact counters that are elsewhere: the leases it holds, and whom they refused.
 //!
 //! Nothing here waits. An edge begins each request with [`Leases::begin`]; if that cannot decide, it carries the
-//! question to the counter ([`rate::lease::lend`](crate::rate::lease::lend)) and the answer to [`Leases::finish`]. Times are
+//! question to the counter ([`limit::lease::lend`](crate::limit::lease::lend)) and the answer to [`Leases::finish`]. Times are
 //! by the isolate's own clock, read at that moment: a lease must not be spent later than it says because a
 //! request waited for something else in between.
 //!
@@ -14,10 +14,11 @@
 use core::hash::{Hash as _, Hasher as _};
 use std::{cell::RefCell, collections::hash_map::DefaultHasher};
 
-use super::{CounterGroup, StoreError, bounded::BoundedMap};
 use crate::{
-    rate::{
-        Limit, Verdict,
+    bounded::BoundedMap,
+    error::StoreError,
+    limit::{
+        CounterGroup, Limit, Verdict,
         lease::{self, Borrow, Grant, Lease, Unspent},
     },
     time::UnixMillis,

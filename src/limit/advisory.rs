@@ -3,7 +3,7 @@
 //! A store without increments, in which the last write wins, can only be counted in if nobody writes what
 //! another one writes. So each isolate keeps a **component** of its own for each limit and caller: the cell of what
 //! it admitted itself. It writes it now and then, reads those of the others now and then, and decides by the sum
-//! ([`rate::sum`]). Both happen in the background: a request waits for neither.
+//! ([`limit::sum`]). Both happen in the background: a request waits for neither.
 //!
 //! **Error.** What others admitted counts from when it was written, has travelled, and was read:
 //! `Δ` = [`write_every_millis`] + the store's own delay (on Workers KV 60 s and sometimes more) + [`read_every_millis`].
@@ -19,9 +19,10 @@ use std::{
     collections::BTreeMap,
 };
 
-use super::{CounterGroup, StoreError, bounded::BoundedMap};
 use crate::{
-    rate::{self, Cell, Limit, Verdict},
+    bounded::BoundedMap,
+    error::StoreError,
+    limit::{self, Cell, CounterGroup, Limit, Verdict},
     time::UnixMillis,
 };
 
@@ -156,10 +157,10 @@ impl AdvisoryCounters {
             }
             let mut meters: Vec<(&Limit, Option<Cell>)> =
                 limits.iter().map(|limit| (limit, known.sum(limit, now))).collect();
-            let verdicts = rate::step_all(&mut meters, cost, now);
+            let verdicts = limit::step_all(&mut meters, cost, now);
             if cost > 0 && verdicts.iter().all(|verdict| verdict.admitted) {
                 for limit in limits {
-                    known.change(limit, |own| Some(rate::count(own, limit, cost, now)));
+                    known.change(limit, |own| Some(limit::count(own, limit, cost, now)));
                 }
             }
             Ok(verdicts)
@@ -176,7 +177,7 @@ impl AdvisoryCounters {
         now: UnixMillis,
     ) -> Option<Vec<Verdict>> {
         self.with(group, limits, now, |known| {
-            let peek = |limit| rate::peek(known.sum(limit, now).as_ref(), limit, cost, now);
+            let peek = |limit| limit::peek(known.sum(limit, now).as_ref(), limit, cost, now);
             let verdicts: Vec<Verdict> = limits.iter().map(peek).collect();
             verdicts.iter().any(|verdict| !verdict.admitted).then_some(verdicts)
         })
@@ -186,7 +187,7 @@ impl AdvisoryCounters {
     pub fn refund(&self, group: &CounterGroup, limits: &[Limit], cost: u32, now: UnixMillis) {
         self.with(group, limits, now, |known| {
             for limit in limits {
-                known.change(limit, |own| Some(rate::refund(own?, limit, cost, now)));
+                known.change(limit, |own| Some(limit::refund(own?, limit, cost, now)));
             }
         });
     }
@@ -230,7 +231,7 @@ impl AdvisoryCounters {
         let known = groups.get_mut(group, now)?;
         let counted = known.limits.get_mut(limit).filter(|counted| counted.unwritten)?;
         let cell = counted.own.as_ref()?;
-        let lives = rate::expires_at(cell, &counted.limit).millis_since(now).div_ceil(1000);
+        let lives = limit::expires_at(cell, &counted.limit).millis_since(now).div_ceil(1000);
         let component = Component {
             key: format!("{PREFIX}{group}/{limit}/{}", known.component),
             cell: serde_json::to_string(cell).ok()?,
@@ -273,7 +274,7 @@ impl AdvisoryCounters {
         for (name, counted) in &mut known.limits {
             let cells: Vec<&Cell> =
                 others.iter().filter(|(limit, _)| limit == name).map(|(_, cell)| cell).collect();
-            counted.others = rate::sum(&cells, &counted.limit, now);
+            counted.others = limit::sum(&cells, &counted.limit, now);
         }
     }
 
@@ -336,7 +337,7 @@ impl Group {
     fn sum(&self, limit: &Limit, now: UnixMillis) -> Option<Cell> {
         let counted = self.limits.get(limit.name())?;
         let both: Vec<&Cell> = counted.own.iter().chain(&counted.others).collect();
-        rate::sum(&both, limit, now)
+        limit::sum(&both, limit, now)
     }
 
     fn change(&mut self, limit: &Limit, step: impl FnOnce(Option<&Cell>) -> Option<Cell>) {
@@ -354,7 +355,7 @@ impl Group {
         self.limits
             .values()
             .filter_map(|counted| {
-                counted.own.as_ref().map(|own| rate::expires_at(own, &counted.limit))
+                counted.own.as_ref().map(|own| limit::expires_at(own, &counted.limit))
             })
             .fold(now.saturating_add(FAULT_STANDS_MILLIS), UnixMillis::max)
     }

@@ -21,12 +21,16 @@
 //! spends it without asking again; [`sum`] is what several counters of one limit, none of which sees the
 //! others, come to together.
 
+pub mod advisory;
 mod calendar;
 mod fixed_window;
+mod group;
+pub mod held_leases;
 pub mod lease;
 mod sliding_window;
 mod token_bucket;
 
+pub use self::group::CounterGroup;
 use core::fmt;
 
 use serde::de::value::MapAccessDeserializer;
