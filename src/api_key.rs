@@ -77,9 +77,9 @@ impl KeyId {
         &self.0
     }
 
-    /// As it is written.
-    #[cfg(feature = "js")]
-    pub(crate) fn to_digits(self) -> [u8; 32] {
+    /// As it is written, without allocating.
+    #[must_use]
+    pub fn to_digits(self) -> [u8; 32] {
         hex::digits(self.0)
     }
 

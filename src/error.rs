@@ -354,7 +354,8 @@ pub enum Error {
 
 impl Error {
     /// A fault of a field of an administrator's request.
-    pub(crate) fn invalid_field(path: &str, problem: &str) -> Self {
+    #[must_use]
+    pub fn invalid_field(path: &str, problem: &str) -> Self {
         Self::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
     }
 

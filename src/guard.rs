@@ -25,8 +25,7 @@ use std::rc::Rc;
 use futures_util::future::join;
 
 use self::credential::Credential;
-#[cfg(feature = "js")]
-pub(crate) use self::credential::bearer_token;
+pub use self::credential::bearer_token;
 pub use self::{
     credential::Carrier,
     event::Event,

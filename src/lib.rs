@@ -2,15 +2,15 @@
 //!
 //! # The crate
 //!
-//! Three rings; none imports from one further out.
+//! The rules of the gate. Nothing here reads a clock, a network or a disk: time, keys and stores are arguments. The
+//! edges are crates of their own: `crates/worker` is the Cloudflare Worker, `crates/engine` what the npm package runs.
 //!
-//! - **Core**: pure functions of input, keys, rules and time. [`jws`], [`claims`], [`keys`] and
-//!   [`verifier`] for tokens, [`dpop`] for proofs of possession, [`sign`] for making both, [`api_key`],
-//!   [`revocation`], [`rate`]; beneath them [`error`], [`secret`], [`time`], [`base64url`].
-//! - **Guard**: [`policy`] says what is wanted, [`guard`] decides, [`store`] says what it needs to know.
-//! - **Edges**: the Cloudflare Worker (feature `worker`) and the npm package (feature `js`). Only edges
-//!   know HTTP, storage and the clock.
-#![cfg_attr(not(any(feature = "worker", feature = "js")), forbid(unsafe_code))]
+//! Each room uses only those before it (`tests/rooms.rs`):
+//!
+//! - **Ground**: [`time`], [`error`], [`base64url`], [`bounded`], [`secret`], [`client_address`], [`json`].
+//! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`].
+//! - **Gate**: [`policy`] says what is wanted, [`store`] what the gate has to remember, [`guard`] decides.
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 pub mod api_key;
@@ -21,8 +21,6 @@ pub mod client_address;
 pub mod error;
 pub mod guard;
 pub mod jose;
-#[cfg(feature = "js")]
-mod js;
 pub mod json;
 pub mod limit;
 pub mod policy;
@@ -30,5 +28,3 @@ pub mod revocation;
 pub mod secret;
 pub mod store;
 pub mod time;
-#[cfg(feature = "worker")]
-mod worker;

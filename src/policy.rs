@@ -19,8 +19,7 @@ mod source;
 
 use serde::Deserialize;
 
-#[cfg(feature = "js")]
-pub(crate) use self::issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
+pub use self::issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
 use self::{
     api_keys::api_keys,
     check::{begins_with_host, cache_secs, config, each, secret_of, token},

@@ -53,7 +53,7 @@ export class ApiKeys {
     const now = this.#clock();
     const engine = this.#engine;
     if (engine.call('verifyApiKey', engine.handle(this.#thing), text, now) !== DONE) throw engine.refusal();
-    // As src/js/api_keys.rs leaves them.
+    // As crates/engine/src/api_keys.rs leaves them.
     const { validFrom: signingKeyId, validUntil: expiresAt } = engine;
     const id = engine.text();
     const prefix = this.#prefixes[engine.issuer];

@@ -1,7 +1,7 @@
 import { ALGORITHMS } from './algorithms.js';
 import { EdgegateError, syncUnsupported } from './errors.js';
 
-// Statuses and slots, as src/js/exchange.rs numbers them.
+// Statuses and slots, as crates/engine/src/exchange.rs numbers them.
 export const DONE = 0;
 export const REFUSED = 1;
 export const PENDING = 2;
@@ -17,7 +17,7 @@ const VALID_FROM = 5;
 const VALID_UNTIL = 6;
 const FLAG = 7;
 
-// The host's answers, as src/js/host.rs numbers them.
+// The host's answers, as crates/engine/src/host.rs numbers them.
 export const HOST_PENDING = 2;
 export const HOST_UNKNOWN_KEY = 3;
 export const HOST_REFUSES_KEY = 4;

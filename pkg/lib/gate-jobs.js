@@ -8,7 +8,7 @@ const STORE_MILLIS = 2000;
 /** After a lost race the next attempt waits up to this long, growing with each. */
 const MAX_BACK_OFF_MILLIS = 32;
 
-/** What a check asks of the host, as src/js/gate/task.rs names it. */
+/** What a check asks of the host, as crates/engine/src/gate/task.rs names it. */
 export class Jobs {
   #platform;
   #stores;

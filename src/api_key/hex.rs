@@ -17,7 +17,6 @@ pub(super) fn write(to: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result {
 }
 
 /// The same of 16 bytes, in place.
-#[cfg(feature = "js")]
 pub(super) fn digits(bytes: [u8; 16]) -> [u8; 32] {
     let mut text = [b'0'; 32];
     let (pairs, _) = text.as_chunks_mut::<2>();

@@ -112,7 +112,7 @@ object!(KeyRecord, ignored {
 
 impl KeyRecord {
     /// How many bytes of memory it takes, about.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let texts = [&self.name, &self.owner].into_iter().chain(&self.prefix).chain(&self.scopes);
         let texts = texts.chain(self.limits.keys());
         // Each has a place of its own beside its bytes.

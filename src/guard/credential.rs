@@ -87,8 +87,7 @@ fn from_authorization<'a>(
 ///
 /// # Errors
 /// [`Error::MissingCredentials`] for anything else, [`Error::MultipleCredentials`] for more than one.
-#[cfg(feature = "js")]
-pub(crate) fn bearer_token(authorization: &str) -> Result<&str, Error> {
+pub fn bearer_token(authorization: &str) -> Result<&str, Error> {
     match scheme_and_value(authorization)? {
         Some((Carrier::Bearer, token)) => Ok(token),
         _ => Err(Error::MissingCredentials),

@@ -136,7 +136,8 @@ pub fn limit_fields(limits: &[LimitReport], legacy: bool) -> Fields {
 
 /// JSON that ends with a line break, as a terminal likes it. What this is called with are structures of
 /// ours, which JSON can always hold.
-pub(crate) fn json_line<T: Serialize>(value: &T) -> String {
+#[must_use]
+pub fn json_line<T: Serialize>(value: &T) -> String {
     let mut line = serde_json::to_string(value).unwrap_or_default();
     line.push('\n');
     line

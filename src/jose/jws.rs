@@ -374,8 +374,8 @@ impl<'a> HostCheck<'a> {
     }
 
     /// What is needed once the signature holds, without the borrowed token and keys: to be kept while the host decides.
-    #[cfg(feature = "js")]
-    pub(crate) fn suspend(self) -> Suspended {
+    #[must_use]
+    pub fn suspend(self) -> Suspended {
         Suspended(self.token.into_verified(self.key))
     }
 
@@ -406,13 +406,12 @@ impl<'a> HostCheck<'a> {
 }
 
 /// A token whose signature the host is checking. Nothing of it is verified yet, or to be seen.
-#[cfg(feature = "js")]
-pub(crate) struct Suspended(VerifiedJws);
+pub struct Suspended(VerifiedJws);
 
-#[cfg(feature = "js")]
 impl Suspended {
-    /// Of the payload.
-    pub(crate) const fn payload_bytes(&self) -> usize {
+    /// The length of the payload.
+    #[must_use]
+    pub const fn payload_bytes(&self) -> usize {
         self.0.payload.len()
     }
 
@@ -423,7 +422,6 @@ impl Suspended {
 }
 
 /// Shows nothing: it is not verified.
-#[cfg(feature = "js")]
 impl fmt::Debug for Suspended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Suspended(_)")

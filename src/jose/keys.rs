@@ -141,6 +141,15 @@ impl Key {
         matches!(self.material, Material::Hmac(_))
     }
 
+    /// The public key; `None` for a secret.
+    #[must_use]
+    pub const fn public(&self) -> Option<&PublicKey> {
+        match &self.material {
+            Material::Public(public) => Some(public),
+            Material::Hmac(_) => None,
+        }
+    }
+
     pub(crate) const fn material(&self) -> &Material {
         &self.material
     }
@@ -296,6 +305,27 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
+    /// The key as the text of a JWK with the members that make it, and no others. Written by hand, since all of it is
+    /// base64url and names of ours: serialising a `serde_json::Value` brings the printing of floating-point
+    /// numbers along.
+    #[must_use]
+    pub fn to_jwk_text(&self) -> String {
+        match self {
+            Self::Rsa { n, e } => {
+                let (n, e) = (base64url::encode(n), base64url::encode(e));
+                format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#)
+            }
+            Self::Ec { curve, x, y } => {
+                let (x, y) = (base64url::encode(x), base64url::encode(y));
+                format!(r#"{{"kty":"EC","crv":"{curve}","x":"{x}","y":"{y}"}}"#)
+            }
+            Self::Ed25519(key) => {
+                let x = base64url::encode(key.as_bytes());
+                format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#)
+            }
+        }
+    }
+
     /// The key as `crypto.subtle.importKey("jwk", …)` takes it, for verifying with `algorithm`.
     #[must_use]
     pub fn to_jwk(&self, algorithm: Algorithm) -> Value {

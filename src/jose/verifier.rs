@@ -255,8 +255,8 @@ impl<'a> HostCheck<'a> {
     }
 
     /// As [`jws::HostCheck::suspend`].
-    #[cfg(feature = "js")]
-    pub(crate) fn suspend(self) -> Suspended {
+    #[must_use]
+    pub fn suspend(self) -> Suspended {
         Suspended { jws: self.check.suspend(), outline: self.outline }
     }
 
@@ -280,17 +280,16 @@ impl<'a> HostCheck<'a> {
 }
 
 /// A token whose signature the host is checking: [`jws::Suspended`].
-#[cfg(feature = "js")]
 #[derive(Debug)]
-pub(crate) struct Suspended {
+pub struct Suspended {
     jws: jws::Suspended,
     outline: Option<Outline>,
 }
 
-#[cfg(feature = "js")]
 impl Suspended {
-    /// Of the payload.
-    pub(crate) const fn payload_bytes(&self) -> usize {
+    /// The length of the payload.
+    #[must_use]
+    pub const fn payload_bytes(&self) -> usize {
         self.jws.payload_bytes()
     }
 }
@@ -306,8 +305,7 @@ pub struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     /// A token that was suspended while a key of this issuer was asked about, once the host has said that it holds.
-    #[cfg(feature = "js")]
-    pub(crate) fn resumed(token: Suspended, issuer: &'a Issuer) -> Self {
+    pub fn resumed(token: Suspended, issuer: &'a Issuer) -> Self {
         Self { jws: token.jws.holds(), outline: token.outline, issuer }
     }
 

@@ -85,7 +85,7 @@ fn binding(path: &str, document: &IssuerDocument) -> Result<Binding, Error> {
 }
 
 /// More than ten minutes is no clock skew any more: it would keep every token alive that much longer.
-pub(crate) const MAX_CLOCK_TOLERANCE_SECS: u64 = 600;
+pub const MAX_CLOCK_TOLERANCE_SECS: u64 = 600;
 
 fn clock_tolerance(path: &str, document: &IssuerDocument) -> Result<u64, Error> {
     match document.clock_tolerance_secs.unwrap_or(0) {
@@ -158,7 +158,7 @@ fn issuer_keys(
 }
 
 /// `https` only, but for a loopback address: whoever can change the keys on their way is the issuer.
-pub(crate) fn jwks_uri(path: &str, uri: &str) -> Result<String, Error> {
+pub fn jwks_uri(path: &str, uri: &str) -> Result<String, Error> {
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
         .iter()
         .any(|start| uri.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/'])));

@@ -144,7 +144,7 @@ impl Entry {
 
     /// How many bytes of memory it takes, about.
     #[must_use]
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let names = match &self.target {
             Target::Token { iss, jti: name }
             | Target::Subject { iss, sub: name }

@@ -23,16 +23,16 @@ const SMALL: &str = "npm-small";
 /// One build of the engine, `<name>_bg.wasm`. Each can do what the first one can.
 struct Module {
     name: &'static str,
-    /// Never `worker`: see `src/js.rs`. No others come by default.
+    /// Of `crates/engine`; none come by default.
     features: &'static str,
     profile: &'static str,
 }
 
 const MODULES: [Module; 4] = [
-    Module { name: "edgegate", features: "js", profile: SMALL },
-    Module { name: "edgegate_fast", features: "js,ed25519-tables", profile: FAST },
-    Module { name: "edgegate_gate", features: "js-gate,ed25519-tables", profile: FAST },
-    Module { name: "edgegate_pure", features: "js,pure,ed25519-tables", profile: FAST },
+    Module { name: "edgegate", features: "", profile: SMALL },
+    Module { name: "edgegate_fast", features: "ed25519-tables", profile: FAST },
+    Module { name: "edgegate_gate", features: "gate,ed25519-tables", profile: FAST },
+    Module { name: "edgegate_pure", features: "pure,ed25519-tables", profile: FAST },
 ];
 
 /// What Node gets for `edgegate/…`: an entry and all it imports, beside the engines. Node takes half a
@@ -118,11 +118,10 @@ impl Module {
         format!("{}_bg.wasm", self.name)
     }
 
-    /// As a cdylib alone, which is compiled as a whole.
     fn compile(&self) -> Result<PathBuf> {
         let compile = |messages: &str| -> Result<Command> {
             let mut command = process::command("cargo");
-            command.args(["rustc", "--locked", "--lib", "--crate-type", "cdylib"]);
+            command.args(["build", "--locked", "--lib", "--package", "edgegate-engine"]);
             command.args(["--message-format", messages, "--profile", self.profile]);
             command.args(["--no-default-features", "--features", self.features]);
             command.args(["--target", toolchain::TARGET]);

@@ -14,12 +14,11 @@ use crate::{package, process, project, report, toolchain, versions};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// The crate that is deployed. It asks the library for the feature `worker` alone: every function that the npm
-/// bindings (`js`) export would become callable on the Worker's entry point.
-const CRATE: &str = "worker";
+/// The crate that is deployed: the Worker's library, compiled as a whole.
+const CRATE: &str = "crates/worker/deployed";
 
 /// What the platform calls.
-const ENTRY: &str = "worker/entry.js";
+const ENTRY: &str = "crates/worker/entry.js";
 
 const OUTPUTS: [&str; 2] = ["build/index.js", "build/index_bg.wasm"];
 /// The same module with the names of its functions, which have the same numbers: it tells what stands

@@ -64,8 +64,7 @@ pub fn holds(check: &HostCheck<'_>) -> Result<bool, Error> {
 ///
 /// # Errors
 /// As [`holds`].
-#[cfg(feature = "js")]
-pub(crate) fn accept(key: &PublicKey) -> Result<(), Error> {
+pub fn accept(key: &PublicKey) -> Result<(), Error> {
     let algorithm = match key {
         PublicKey::Rsa { .. } => Algorithm::Rs256,
         PublicKey::Ec { curve, .. } => match curve {

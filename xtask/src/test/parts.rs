@@ -174,10 +174,15 @@ fn lint_host() -> Result<()> {
 }
 
 fn lint_wasm() -> Result<()> {
-    cargo_wasm(&["clippy", "--all-targets", "--features", "worker", "--", "-D", "warnings"])?;
-    cargo_wasm(&["clippy", "--lib", "--features", "js", "--", "-D", "warnings"])?;
-    cargo_wasm(&["clippy", "--lib", "--features", "js-gate", "--", "-D", "warnings"])?;
-    cargo_wasm(&["clippy", "--lib", "--features", "js,pure", "--", "-D", "warnings"])
+    let clippy = |about: &[&str]| {
+        cargo_wasm(&[&["clippy", "--locked"], about, &["--", "-D", "warnings"]].concat())
+    };
+    clippy(&["--all-targets"])?;
+    clippy(&["--package", "edgegate-worker-deployed", "--package", "edgegate-worker"])?;
+    for features in ["", "gate", "pure"] {
+        clippy(&["--package", "edgegate-engine", "--features", features])?;
+    }
+    Ok(())
 }
 
 fn native() -> Result<()> {
@@ -193,7 +198,7 @@ fn fuzz(options: &fuzz::Options) -> Result<()> {
 
 fn docs() -> Result<()> {
     cargo(&["doc", "--workspace", "--features", "edgegate/pure", "--no-deps", "--locked"])?;
-    cargo_wasm(&["doc", "--no-deps", "--features", "worker"])
+    cargo_wasm(&["doc", "--no-deps", "--locked", "--package", "edgegate-worker"])
 }
 
 /// Builds have downloaded what this platform needs; the graph has the crates of all.

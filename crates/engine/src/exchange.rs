@@ -1,0 +1,189 @@
+//! Where text and numbers pass between the shell and the engine.
+//!
+//! The shell writes a call's text to the input buffer. A call leaves numbers in eight slots, and the
+//! address of its text in two of them; all of it holds until the next call.
+
+use std::cell::RefCell;
+
+use serde::Serialize;
+
+use edgegate::error::{Error, Part};
+
+/// What a call has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It is done.
+    Done = 0,
+    /// It is refused: the text is `{code, reason, message, claim?, path?}`.
+    Refused = 1,
+    /// The host has been asked about a signature.
+    Pending = 2,
+    /// Keys have to be fetched first.
+    KeysNeeded = 3,
+    /// What was to be gone on with is not kept any more: it has to be begun anew.
+    Gone = 4,
+    /// Others are fetching the keys.
+    KeysUnderWay = 5,
+}
+
+/// The slots, by their place.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Slot {
+    /// The address of the text.
+    Text = 0,
+    /// Its length in bytes.
+    TextLength = 1,
+    /// The address of the name of the key that verified.
+    KeyId = 2,
+    /// Its length; 0 if the key has no name.
+    KeyIdLength = 3,
+    /// The issuer's index; for calls that make something, the handle.
+    Issuer = 4,
+    /// The first second at which the verdict holds; for a token that waits for the host, its ticket; for a proof,
+    /// the first second at which a shared store may forget it.
+    ValidFrom = 5,
+    /// The first second at which it does not hold any more.
+    ValidUntil = 6,
+    /// 1 if the text is all ASCII; for keys to be fetched, 1 if there are older ones.
+    Flag = 7,
+}
+
+/// A longer input gives its memory back after the call.
+const KEPT_INPUT: usize = 64 * 1024;
+
+struct Output {
+    slots: Box<[f64; 8]>,
+    /// Keeps alive what the slots point to.
+    text: Vec<u8>,
+    key_id: String,
+}
+
+thread_local! {
+    static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static OUTPUT: RefCell<Output> =
+        RefCell::new(Output { slots: Box::new([0.0; 8]), text: Vec::new(), key_id: String::new() });
+}
+
+pub(super) fn input(length: usize) -> usize {
+    INPUT.with_borrow_mut(|buffer| {
+        if buffer.len() < length || buffer.len() > KEPT_INPUT.max(length) {
+            *buffer = vec![0; length];
+        }
+        buffer.as_ptr().addr()
+    })
+}
+
+pub(super) fn output() -> usize {
+    OUTPUT.with_borrow(|output| output.slots.as_ptr().addr())
+}
+
+/// Hands the call's text to `step`.
+pub(super) fn with_text<T>(length: usize, step: impl FnOnce(&str) -> T) -> Result<T, Error> {
+    INPUT.with_borrow(|buffer| {
+        let text = buffer.get(..length).and_then(|bytes| core::str::from_utf8(bytes).ok());
+        text.map(step).ok_or(Error::MalformedToken { part: Part::Token, problem: "not UTF-8" })
+    })
+}
+
+/// The same for text that may hold secrets: it is wiped afterwards.
+pub(super) fn with_secret_text<T>(
+    length: usize,
+    step: impl FnOnce(&str) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let result = with_text(length, step);
+    INPUT.with_borrow_mut(zeroize::Zeroize::zeroize);
+    result?
+}
+
+/// Makes a call's result a number, and leaves its error as text.
+pub(super) fn run(call: impl FnOnce() -> Result<Status, Error>) -> u32 {
+    let status = call().unwrap_or_else(|error| {
+        leave_text(describe(&error));
+        Status::Refused
+    });
+    status as u32
+}
+
+pub(super) fn leave_text(text: impl AsRef<[u8]>) {
+    OUTPUT.with_borrow_mut(|output| {
+        output.text.clear();
+        output.text.extend_from_slice(text.as_ref());
+        let (address, length) = (output.text.as_ptr().addr(), output.text.len());
+        let ascii = output.text.is_ascii();
+        output.set(Slot::Text, address);
+        output.set(Slot::TextLength, length);
+        output.set(Slot::Flag, usize::from(ascii));
+    });
+}
+
+pub(super) fn leave_key_id(key_id: Option<&str>) {
+    OUTPUT.with_borrow_mut(|output| {
+        output.key_id.clear();
+        output.key_id.push_str(key_id.unwrap_or_default());
+        let (address, length) = (output.key_id.as_ptr().addr(), output.key_id.len());
+        output.set(Slot::KeyId, address);
+        output.set(Slot::KeyIdLength, length);
+    });
+}
+
+pub(super) fn leave_handle(handle: usize) {
+    leave(Slot::Issuer, handle);
+}
+
+pub(super) fn leave(slot: Slot, number: usize) {
+    OUTPUT.with_borrow_mut(|output| output.set(slot, number));
+}
+
+/// Leaves a time in seconds; beyond 2^53 it is rounded, which no clock reaches.
+pub(super) fn leave_time(slot: Slot, secs: i64) {
+    OUTPUT.with_borrow_mut(|output| output.put(slot, secs as f64));
+}
+
+impl Output {
+    /// Addresses and lengths of wasm32 have 32 bits, so they are exact.
+    fn set(&mut self, slot: Slot, number: usize) {
+        self.put(slot, number as f64);
+    }
+
+    fn put(&mut self, slot: Slot, number: f64) {
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = number;
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    code: &'a str,
+    reason: &'a str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+}
+
+fn describe(error: &Error) -> String {
+    let claim = match error {
+        Error::MissingClaim { claim }
+        | Error::WrongClaimType { claim, .. }
+        | Error::UnexpectedClaim { claim } => Some(claim.as_str()),
+        Error::TokenExpired { .. } => Some("exp"),
+        Error::TokenTooOld { .. } => Some("iat"),
+        _ => None,
+    };
+    let path = match error {
+        Error::Config { path, .. } | Error::InvalidField { path, .. } if !path.is_empty() => {
+            Some(path.as_str())
+        }
+        _ => None,
+    };
+    let refusal = Refusal {
+        code: error.code().as_str(),
+        reason: error.reason(),
+        message: error.to_string(),
+        claim,
+        path,
+    };
+    serde_json::to_string(&refusal).unwrap_or_default()
+}

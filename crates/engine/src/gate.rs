@@ -1,0 +1,93 @@
+//! `createGate`: the guard over what the host can do.
+//!
+//! A check is a future that is polled by hand. What it needs of the host (stores, RSA and ECDSA, an
+//! issuer's keys) it leaves as jobs; the shell does them and comes back with the answers ([`task`]). Many
+//! checks are under way at once, each owning its future.
+
+mod administration;
+mod backend;
+mod decision;
+mod options;
+mod task;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use self::backend::Gate;
+use super::exchange::{self, Status};
+use super::handles::Handles;
+use super::{millis, no_such_handle};
+use edgegate::error::Error;
+
+thread_local! {
+    static GATES: RefCell<Handles<Rc<Gate>>> = const { RefCell::new(Handles::new()) };
+}
+
+/// Takes a gate's options, `length` bytes of JSON, and leaves its handle.
+#[wasm_bindgen(js_name = createGate)]
+pub fn create_gate(length: usize) -> u32 {
+    exchange::run(|| {
+        let gate = exchange::with_secret_text(length, options::gate)?;
+        exchange::leave_handle(GATES.with_borrow_mut(|all| all.add(Rc::new(gate))));
+        Ok(Status::Done)
+    })
+}
+
+/// Forgets a gate. Checks that are under way keep what they need of it.
+#[wasm_bindgen(js_name = freeGate)]
+pub fn free_gate(handle: usize) {
+    GATES.with_borrow_mut(|all| all.remove(handle));
+}
+
+/// Begins to check the request of `length` bytes of JSON at `now_millis`.
+///
+/// `DONE`: the decision is the text, and a token's claims are where the key's name stands otherwise. Where jobs are left to which
+/// nobody waits for an answer, the text is `{jobs, outcome}`.
+/// `PENDING`: the text is a list of jobs, the handle of the task stands in its slot; [`resume_task`] takes
+/// the answers.
+#[wasm_bindgen(js_name = checkRequest)]
+pub fn check_request(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        let gate = GATES
+            .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
+            .ok_or_else(no_such_handle)?;
+        let request = exchange::with_text(length, decision::Asked::parse)??;
+        task::begin(millis(now_millis), |desk| async {
+            Ok(decision::check(gate, request, desk).await)
+        })
+    })
+}
+
+/// Begins to do what an administrator asks for, `length` bytes of JSON, as [`check_request`] does: the text of `DONE` is the
+/// answer of the Worker's endpoint.
+#[wasm_bindgen(js_name = administer)]
+pub fn administer(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        let gate = GATES
+            .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
+            .ok_or_else(no_such_handle)?;
+        let asked = exchange::with_text(length, administration::Asked::parse)??;
+        task::begin(millis(now_millis), |desk| administration::administer(gate, asked, desk))
+    })
+}
+
+/// Takes the answers to the jobs of a task, `length` bytes of JSON: `[{id, value}` or `{id, problem}, …]`.
+#[wasm_bindgen(js_name = resumeTask)]
+pub fn resume_task(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        let answers = exchange::with_text(length, task::Answer::parse)??;
+        task::resume(handle, answers, millis(now_millis))
+    })
+}
+
+/// Forgets a task that nobody waits for any more.
+#[wasm_bindgen(js_name = dropTask)]
+pub fn drop_task(handle: usize) {
+    task::abandon(handle);
+}
+
+fn config(path: &str, problem: &str) -> Error {
+    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
+}

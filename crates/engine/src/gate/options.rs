@@ -1,0 +1,101 @@
+//! Options of `createGate`, after the shell has put them into one form.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::backend::Gate;
+use super::config;
+use crate::fields::unexpected;
+use crate::key::SecretText;
+use edgegate::error::Error;
+use edgegate::policy::{LimitStore, Policy, Replays, RevocationMode, Secrets};
+use edgegate::secret::Secret;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    /// As JSON text.
+    policy: String,
+    /// By name, the bytes in base64url.
+    secrets: BTreeMap<String, SecretText>,
+    stores: Stores,
+}
+
+/// Which stores there are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stores {
+    revocation: bool,
+    keys: bool,
+    jwks: bool,
+    counters: Counters,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Counters {
+    None,
+    /// It cannot compare and swap.
+    Plain,
+    Exact,
+}
+
+impl Secrets for Document {
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets.get(name)?.decode().ok()
+    }
+}
+
+pub(super) fn gate(text: &str) -> Result<Gate, Error> {
+    let document: Document = serde_json::from_str(text).map_err(|_| unexpected())?;
+    let policy = Policy::from_json(&document.policy, &document)?;
+    check(&policy, &document.stores)?;
+    Ok(Gate::new(policy, document.stores.jwks))
+}
+
+/// What the policy asks for has to be there, and what only the Worker can do cannot be asked for.
+fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
+    if let Some(revocation) = &policy.revocation {
+        if revocation.mode != RevocationMode::Entries {
+            return Err(config("revocation.mode", "expected entries: the Worker alone has others"));
+        }
+        if !stores.revocation {
+            return Err(config("stores.revocation", "the policy has revocation, expected a store"));
+        }
+    }
+    if policy.needs_key_records() && !stores.keys {
+        let problem = "the policy looks up records of API keys, expected a store";
+        return Err(config("stores.keys", problem));
+    }
+    if policy.replays == Replays::DurableObject {
+        stores.counters.exact_for("dpop.replays")?;
+    }
+    for (index, limit) in policy.limits().enumerate() {
+        let path = format!("limits[{index}].store");
+        match limit.store {
+            LimitStore::Memory => {}
+            LimitStore::DurableObject => stores.counters.exact_for(&path)?,
+            LimitStore::Kv | LimitStore::Binding(_) => {
+                return Err(config(
+                    &path,
+                    "the Worker alone has this one, expected memory or shared",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Counters {
+    /// What is at `path` of the policy needs a store that compares and swaps.
+    fn exact_for(self, path: &str) -> Result<(), Error> {
+        let rest = match self {
+            Self::Exact => return Ok(()),
+            Self::None => "",
+            Self::Plain => " with compareAndSet; Workers KV has none",
+        };
+        let problem = format!("{path} is exact and shared, expected a store{rest}");
+        Err(config("stores.counters", &problem))
+    }
+}

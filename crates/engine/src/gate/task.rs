@@ -1,0 +1,261 @@
+//! Work that waits for the host: a future, polled when there is something new to tell it.
+
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::exchange::{self, Status};
+use crate::handles::Handles;
+use edgegate::error::Error;
+use edgegate::error::StoreError;
+use edgegate::store::keyed::LateWrite;
+use edgegate::time::UnixMillis;
+
+/// Checks under way at once. Beyond it the host has stopped answering, or is flooded; at about 2 KB each
+/// they take 20 MB.
+const MAX_TASKS: usize = 10_000;
+
+thread_local! {
+    static TASKS: RefCell<Handles<Task>> = const { RefCell::new(Handles::new()) };
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What a task comes to: the text, and the claims of a token beside it.
+pub(super) struct Outcome {
+    pub(super) text: String,
+    pub(super) claims: Option<String>,
+}
+
+struct Task {
+    future: Pin<Box<dyn Future<Output = Result<Outcome, Error>>>>,
+    desk: Rc<Desk>,
+}
+
+/// Something the host is to do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Job<'a> {
+    /// The values of these names: a list of texts and nulls.
+    Get { store: &'a str, names: &'a [String] },
+    /// Write a value.
+    Put {
+        store: &'a str,
+        name: &'a str,
+        value: &'a str,
+        #[serde(rename = "ttlSecs", skip_serializing_if = "Option::is_none")]
+        ttl_secs: Option<u64>,
+    },
+    /// Write a value after the answer; `what` is not done if that fails. No answer is expected.
+    PutLater {
+        store: &'a str,
+        what: &'a str,
+        name: &'a str,
+        value: &'a str,
+        #[serde(rename = "ttlSecs")]
+        ttl_secs: u64,
+    },
+    /// Remove a name.
+    Delete { store: &'a str, name: &'a str },
+    /// Names below a prefix: `{keys, cursor?}`.
+    List {
+        store: &'a str,
+        prefix: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<&'a str>,
+        limit: usize,
+    },
+    /// The value of a counter, once it is this task's turn.
+    Load { name: &'a str },
+    /// Compare and swap: true or false.
+    Swap {
+        name: &'a str,
+        expected: Option<&'a str>,
+        next: &'a str,
+        #[serde(rename = "ttlSecs")]
+        ttl_secs: u64,
+    },
+    /// The turn is over. No answer is expected.
+    Release { name: &'a str },
+    /// An issuer's keys: `{jwks?, etag?, cacheControl?}`.
+    FetchKeys {
+        uri: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        etag: Option<&'a str>,
+    },
+    /// Nothing, but so much later.
+    Pause { millis: u64 },
+    /// The verdict on the signature that the host was asked about a moment ago.
+    Signature,
+    /// Old keys are used in place of fresh ones. No answer is expected.
+    Note { detail: String },
+}
+
+/// Where a task asks and is answered.
+#[derive(Debug)]
+pub(super) struct Desk {
+    now: Cell<UnixMillis>,
+    next: Cell<u32>,
+    asked: RefCell<Vec<Box<RawValue>>>,
+    answers: RefCell<BTreeMap<u32, Answer>>,
+}
+
+#[derive(Serialize)]
+struct Numbered<'a> {
+    id: u32,
+    job: &'a Job<'a>,
+}
+
+/// What the host says about a job.
+#[derive(Debug, Deserialize)]
+pub(super) struct Answer {
+    id: u32,
+    value: Option<Box<RawValue>>,
+    problem: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn parse(text: &str) -> Result<Vec<Self>, Error> {
+        serde_json::from_str(text).map_err(|_| super::config("", "answers that cannot be read"))
+    }
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, String> {
+        match (self.problem, self.value) {
+            (Some(problem), _) => Err(problem),
+            (None, value) => serde_json::from_str(value.as_ref().map_or("null", |raw| raw.get()))
+                .map_err(|_| "it returned something else than expected".to_owned()),
+        }
+    }
+}
+
+impl Desk {
+    fn new(now: UnixMillis) -> Self {
+        Self {
+            now: Cell::new(now),
+            next: Cell::new(0),
+            asked: RefCell::new(Vec::new()),
+            answers: RefCell::new(BTreeMap::new()),
+        }
+    }
+
+    /// The time when the task was last heard of.
+    pub(super) fn now(&self) -> UnixMillis {
+        self.now.get()
+    }
+
+    /// The jobs that were left since the last time, as JSON.
+    fn take_jobs(&self) -> String {
+        let jobs = core::mem::take(&mut *self.asked.borrow_mut());
+        serde_json::to_string(&jobs).unwrap_or_default()
+    }
+
+    /// Leaves a job that is not answered.
+    pub(super) fn tell(&self, job: &Job<'_>) -> u32 {
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        // Text and numbers, which JSON can always hold.
+        if let Ok(raw) = serde_json::value::to_raw_value(&Numbered { id, job }) {
+            self.asked.borrow_mut().push(raw);
+        }
+        id
+    }
+
+    /// Has a value written after the answer; `what` is not done if that fails.
+    pub(super) fn write_later(&self, store: &str, what: &str, write: &LateWrite) {
+        let LateWrite { name, value, expires_at } = write;
+        let ttl_secs = expires_at.secs_since(self.now().to_unix_time()).max(1);
+        self.tell(&Job::PutLater { store, what, name, value, ttl_secs });
+    }
+
+    /// Has the host do a job.
+    ///
+    /// # Errors
+    /// What the host says went wrong.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, job: Job<'_>) -> Result<T, String> {
+        let id = self.tell(&job);
+        drop(job);
+        let answer = poll_fn(|_| match self.answers.borrow_mut().remove(&id) {
+            Some(answer) => Poll::Ready(answer),
+            None => Poll::Pending,
+        });
+        answer.await.read()
+    }
+
+    /// The same of a store.
+    ///
+    /// # Errors
+    /// [`StoreError`] with what the host says went wrong.
+    pub(super) async fn ask_store<T: DeserializeOwned>(
+        &self,
+        job: Job<'_>,
+    ) -> Result<T, StoreError> {
+        self.ask(job).await.map_err(StoreError::new)
+    }
+}
+
+/// Begins a task: it is done at once, or waits for the host under a handle.
+pub(super) fn begin<F>(now: UnixMillis, work: impl FnOnce(Rc<Desk>) -> F) -> Result<Status, Error>
+where
+    F: Future<Output = Result<Outcome, Error>> + 'static,
+{
+    if COUNT.get() >= MAX_TASKS {
+        return Err(Error::StoreUnavailable {
+            store: "gate",
+            problem: format!("{MAX_TASKS} checks are waiting for the host already"),
+        });
+    }
+    let desk = Rc::new(Desk::new(now));
+    go_on(Task { future: Box::pin(work(Rc::clone(&desk))), desk })
+}
+
+/// Goes on with a task that has been answered.
+pub(super) fn resume(
+    handle: usize,
+    answers: Vec<Answer>,
+    now: UnixMillis,
+) -> Result<Status, Error> {
+    let task = take(handle).ok_or_else(super::no_such_handle)?;
+    task.desk.now.set(now);
+    task.desk.answers.borrow_mut().extend(answers.into_iter().map(|answer| (answer.id, answer)));
+    go_on(task)
+}
+
+/// Forgets a task.
+pub(super) fn abandon(handle: usize) {
+    drop(take(handle));
+}
+
+fn take(handle: usize) -> Option<Task> {
+    let task = TASKS.with_borrow_mut(|all| all.take(handle))?;
+    COUNT.set(COUNT.get().saturating_sub(1));
+    Some(task)
+}
+
+fn go_on(mut task: Task) -> Result<Status, Error> {
+    // Nobody is woken: the shell comes back with the answers.
+    match task.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => {
+            let Outcome { text, claims } = done?;
+            exchange::leave_key_id(claims.as_deref());
+            if task.desk.asked.borrow().is_empty() {
+                exchange::leave_text(text);
+            } else {
+                let jobs = task.desk.take_jobs();
+                exchange::leave_text(format!(r#"{{"jobs":{jobs},"outcome":{text}}}"#));
+            }
+            Ok(Status::Done)
+        }
+        Poll::Pending => {
+            exchange::leave_text(task.desk.take_jobs());
+            COUNT.set(COUNT.get().saturating_add(1));
+            exchange::leave_handle(TASKS.with_borrow_mut(|all| all.add(task)));
+            Ok(Status::Pending)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! In place of [`super::host`]: RSA and ECDSA by `signature::pure`, so no host is asked.
+
+use edgegate::error::Error;
+use edgegate::jose::jws::HostCheck;
+use edgegate::jose::keys::Key;
+use edgegate::jose::signature::pure;
+
+/// What the host would say; it is never to be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Holds,
+    Bad,
+    Pending,
+}
+
+/// Decides about a signature.
+///
+/// # Errors
+/// [`Error::KeysUnavailable`] if the key is a point off its curve.
+pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error> {
+    match pure::holds(check) {
+        Ok(true) => Ok(Verdict::Holds),
+        Ok(false) => Ok(Verdict::Bad),
+        Err(fault) => {
+            Err(Error::KeysUnavailable { issuer: issuer.to_owned(), problem: fault.to_string() })
+        }
+    }
+}
+
+/// Looks at a fixed key, so that a point off its curve is refused when it is loaded.
+///
+/// # Errors
+/// [`Error::RefusedKey`].
+pub(super) fn accept(key: &Key) -> Result<(), Error> {
+    key.public().map_or(Ok(()), pure::accept)
+}

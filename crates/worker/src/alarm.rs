@@ -1,0 +1,44 @@
+//! The alarm of a Durable Object: one, for the earliest that is due.
+
+use std::cell::Cell;
+
+use worker::{Result, State};
+
+use edgegate::time::UnixMillis;
+
+/// The longest time that an alarm is set for: 30 days. The platform counts nanoseconds in 64 bits, which end in 2262, and
+/// an entry may be in force until the year 9999.
+const MAX_WAIT_MILLIS: u64 = 30 * 86_400_000;
+
+/// When the object is woken, as far as this instance of it knows.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    at: Cell<Option<UnixMillis>>,
+}
+
+impl Alarm {
+    /// It went off: none is set now.
+    pub(super) fn went_off(&self) {
+        self.at.set(None);
+    }
+
+    /// The time that it is set for.
+    pub(super) fn time(&self) -> Option<UnixMillis> {
+        self.at.get()
+    }
+
+    /// Sets it, in place of what it was set for: for then, or for [`MAX_WAIT_MILLIS`] from now if that is sooner. Whoever is
+    /// woken finds nothing due, and sets it again.
+    ///
+    /// # Errors
+    /// Those of the platform. Then there is none, and the next request has to set it.
+    pub(super) async fn set(&self, state: &State, at: UnixMillis, now: UnixMillis) -> Result<()> {
+        let wait = at.millis_since(now).clamp(1, MAX_WAIT_MILLIS);
+        self.at.set(Some(now.saturating_add(wait)));
+        let set = state.storage().set_alarm(i64::try_from(wait).unwrap_or(1)).await;
+        if set.is_err() {
+            self.at.set(None);
+        }
+        set
+    }
+}

@@ -1,0 +1,181 @@
+//! What the guard looks at, taken from a request of the runtime.
+
+use std::borrow::Cow;
+
+use web_sys::Request;
+
+use super::host::{Names, Seen};
+use edgegate::{
+    client_address::{ClientAddress, ClientIpHeader},
+    error::Error,
+    guard::{self, forward_auth::AskedAbout},
+    policy::Policy,
+};
+
+/// Which headers are read, in the order in which [`Facts`] takes them.
+#[derive(Debug)]
+pub(super) struct Headers {
+    /// Of a request itself.
+    pub(super) own: Names,
+    /// Of one that asks about another.
+    pub(super) forwarded: Names,
+}
+
+impl Headers {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let credentials = |client_ip| {
+            let cookie = policy.cookie.as_ref().map(|_| "Cookie");
+            ["Authorization", "DPoP", "X-API-Key", client_ip].into_iter().chain(cookie)
+        };
+        let asked_about = [
+            "X-Forwarded-Method",
+            "X-Forwarded-Uri",
+            "X-Original-Method",
+            "X-Original-URI",
+            "X-Original-URL",
+        ];
+        let by_proxy = credentials(policy.forward_auth.client_ip_header.name.as_str());
+        Self {
+            own: Names::new(credentials(&policy.client_ip_header.name)),
+            forwarded: Names::new(asked_about.into_iter().chain(by_proxy)),
+        }
+    }
+}
+
+/// A request as the guard sees it; [`Facts::as_request`] lends it.
+pub(super) struct Facts<'a> {
+    pub(super) method: &'a str,
+    /// The path with its query.
+    pub(super) target: &'a str,
+    /// The URL that the client asked for, if it is known.
+    url: Option<Cow<'a, str>>,
+    credentials: Credentials<'a>,
+    /// Which field of the policy says where the address stands.
+    address_from: &'static str,
+    /// The method that a CORS preflight asks for.
+    preflight: Option<String>,
+}
+
+/// The headers that say who it is.
+struct Credentials<'a> {
+    authorization: Option<&'a str>,
+    dpop: Option<&'a str>,
+    api_key: Option<&'a str>,
+    address: ClientAddress,
+    cookie: Option<&'a str>,
+}
+
+impl<'a> Credentials<'a> {
+    fn of(
+        headers: &mut impl Iterator<Item = Option<&'a str>>,
+        client_ip_header: &ClientIpHeader,
+        with_cookie: bool,
+    ) -> Self {
+        let mut next = || headers.next().flatten();
+        Self {
+            authorization: next(),
+            dpop: next(),
+            api_key: next(),
+            address: client_ip_header.read(next()),
+            cookie: if with_cookie { next() } else { None },
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a request itself, of which [`Headers::own`] were read; `target` is its path with its
+    /// query ([`guard::target_of`]).
+    pub(super) fn of(request: &Request, seen: &'a Seen, target: &'a str, policy: &Policy) -> Self {
+        let method = seen.method();
+        Self {
+            method,
+            target,
+            url: Some(Cow::Borrowed(seen.url())),
+            credentials: Credentials::of(
+                &mut seen.headers(),
+                &policy.client_ip_header,
+                policy.cookie.is_some(),
+            ),
+            address_from: "client_ip_header",
+            preflight: preflight_of(method, request),
+        }
+    }
+
+    /// The facts of the request that another proxy asks about (forward-auth).
+    ///
+    /// The URL is the policy's word: what a header says of scheme and host may be the client's own.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] as [`AskedAbout::request`].
+    pub(super) fn of_forwarded(
+        request: &Request,
+        seen: &'a Seen,
+        policy: &Policy,
+    ) -> Result<Self, Error> {
+        let mut headers = seen.headers();
+        let mut next = || headers.next().flatten();
+        let asked = AskedAbout {
+            forwarded_method: next(),
+            forwarded_uri: next(),
+            original_method: next(),
+            original_uri: next(),
+            original_url: next(),
+        };
+        let (method, target) = asked.request()?;
+        let forward_auth = &policy.forward_auth;
+        Ok(Self {
+            method,
+            target,
+            url: forward_auth.origin.as_ref().map(|origin| format!("{origin}{target}").into()),
+            credentials: Credentials::of(
+                &mut headers,
+                &forward_auth.client_ip_header,
+                policy.cookie.is_some(),
+            ),
+            address_from: "forward_auth.client_ip_header",
+            preflight: preflight_of(method, request),
+        })
+    }
+
+    /// The same, lent to the guard.
+    pub(super) fn as_request(&self) -> guard::Request<'_> {
+        guard::Request {
+            method: self.method,
+            path: self.target,
+            authorization: self.credentials.authorization,
+            dpop: self.credentials.dpop,
+            url: self.url.as_deref(),
+            api_key: self.credentials.api_key,
+            cookie: self.credentials.cookie,
+            client_ip: self.credentials.address.known(),
+            preflight: self.preflight.as_deref(),
+        }
+    }
+
+    /// What is known of the client's address, and which field of the policy says where it stands.
+    pub(super) const fn address(&self) -> (ClientAddress, &'static str) {
+        (self.credentials.address, self.address_from)
+    }
+}
+
+/// A header's value, if it is there and not empty.
+pub(super) fn header(headers: &web_sys::Headers, name: &str) -> Option<String> {
+    headers.get(name).ok().flatten().filter(|value| !value.is_empty())
+}
+
+/// The path without query.
+pub(super) fn path_of(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// The method that a CORS preflight asks for. Only `OPTIONS` is worth reading two more headers.
+fn preflight_of(method: &str, request: &Request) -> Option<String> {
+    if method != "OPTIONS" {
+        return None;
+    }
+    let headers = request.headers();
+    let requested = header(&headers, "Access-Control-Request-Method");
+    let preflight =
+        guard::preflight_of(method, header(&headers, "Origin").as_deref(), requested.as_deref());
+    preflight.map(str::to_owned)
+}

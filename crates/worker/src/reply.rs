@@ -1,0 +1,72 @@
+//! Answers of the gate's own. What a refusal says is [`edgegate::guard::reply`]'s to say.
+
+use serde::Serialize;
+use web_sys::{Request, Response};
+
+use super::{facts::header, host};
+use edgegate::{
+    error::Error,
+    guard::{
+        Carrier,
+        reply::{self, Fields},
+    },
+};
+
+const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
+
+/// The answer to a refused request, in the form it asks for. `carrier` is how the refused credential came.
+pub(super) fn refusal(
+    request: &Request,
+    error: &Error,
+    carrier: Option<Carrier>,
+) -> worker::Result<Response> {
+    refusal_with(request, error, carrier, &Fields::new())
+}
+
+/// The same with more fields.
+pub(super) fn refusal_with(
+    request: &Request,
+    error: &Error,
+    carrier: Option<Carrier>,
+    more: &Fields,
+) -> worker::Result<Response> {
+    let accept = header(&request.headers(), "Accept");
+    let refusal = reply::Refusal::new(error, carrier, accept.as_deref());
+    let fields = lent(&refusal.fields).chain(lent(more));
+    host::respond(refusal.status, fields, Some(&refusal.body))
+}
+
+/// A JSON answer of the gate's own endpoints.
+pub(super) fn json<T: Serialize>(status: u16, value: &T) -> worker::Result<Response> {
+    json_with(status, value, &Fields::new())
+}
+
+/// The same with more fields.
+pub(super) fn json_with<T: Serialize>(
+    status: u16,
+    value: &T,
+    more: &Fields,
+) -> worker::Result<Response> {
+    let own = [("Content-Type", "application/json"), NOT_STORED];
+    let body = reply::json_line(value);
+    host::respond(status, own.into_iter().chain(lent(more)), Some(&body))
+}
+
+/// An answer without a body.
+pub(super) fn empty(status: u16) -> worker::Result<Response> {
+    empty_with(status, &Fields::new())
+}
+
+/// The same with more fields.
+pub(super) fn empty_with(status: u16, more: &Fields) -> worker::Result<Response> {
+    host::respond(status, [NOT_STORED].into_iter().chain(lent(more)), None)
+}
+
+/// The answer to a CORS preflight that goes no further.
+pub(super) fn preflight() -> worker::Result<Response> {
+    host::respond(reply::PREFLIGHT_STATUS, lent(&reply::preflight_fields()), None)
+}
+
+fn lent(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
+    fields.iter().map(|(name, value)| (*name, value.as_str()))
+}

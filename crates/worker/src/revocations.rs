@@ -1,0 +1,389 @@
+//! Revocations as the policy looks them up: in KV, by the snapshot this isolate holds, or in the ledger.
+
+use core::{pin::pin, time::Duration};
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+use worker::{Context, Delay, Env};
+
+use super::{
+    background, clock, deadline,
+    gate::Memory,
+    kv::{self, Kv},
+    ledger::{Ledger, Revoked, listed},
+};
+use edgegate::{
+    error::StoreError,
+    policy::{RevocationMode, RevocationPolicy},
+    revocation::{
+        DenyKey, Entry,
+        filter::FilterError,
+        snapshot::{Freshness, HEAD_NAME, Head, Holder, Lookup, Plan, Snapshot},
+    },
+    store::{Page, RevocationStore, SnapshotState, questions::Turn},
+    time::UnixMillis,
+};
+
+/// How old KV's answer about the head may be, in seconds: the least that KV takes.
+const HEAD_CACHE_SECS: u64 = 30;
+/// The same for shards. They never change, but KV remembers for as long that there is none: a location that
+/// asks a moment before a new one arrives there must not go without it for long.
+const SHARD_CACHE_SECS: u64 = 60;
+/// How long KV is waited for where the ledger can be asked in its place: half of what a request waits.
+const HEAD_WAIT: Duration = Duration::from_secs(1);
+/// How often a request looks whether another one's load is done.
+const LOOK_MILLIS: u64 = 20;
+/// How often, at most: two seconds, as for any store.
+const MAX_LOOKS: u32 = 100;
+
+/// Entries of the ledger in one question of an export: about a megabyte.
+const EXPORT_PAGE: usize = 4_000;
+
+/// Part of an export.
+#[derive(Debug)]
+pub(super) struct Exported {
+    /// Lines.
+    pub(super) items: String,
+    /// Where it goes on.
+    pub(super) cursor: Option<String>,
+}
+
+/// Revocations of one request.
+#[derive(Debug)]
+pub(super) struct Revocations<'a> {
+    pub(super) kv: Kv<'a>,
+    pub(super) env: &'a Env,
+    pub(super) context: &'a Context,
+    pub(super) memory: &'a Rc<Memory>,
+    pub(super) policy: Option<RevocationPolicy>,
+}
+
+impl Revocations<'_> {
+    /// Asks the ledger. Of many equal questions at once few are asked ([`edgegate::store::questions`]).
+    async fn ask_ledger(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let questions = &self.memory.questions;
+        let question = keys.to_vec();
+        let came = questions.borrow_mut().came();
+        for _ in 0..MAX_LOOKS {
+            let turn = questions.borrow_mut().turn(&question, came, clock::now());
+            match turn {
+                Turn::Take(answer) => return answer,
+                Turn::Wait => Delay::from(Duration::from_millis(LOOK_MILLIS)).await,
+                Turn::Ask(number) => {
+                    let answer = Ledger { env: self.env }.entries(keys).await;
+                    let kept = answer.clone();
+                    questions.borrow_mut().answered(&question, number, kept, clock::now());
+                    return answer;
+                }
+            }
+        }
+        Err(StoreError::new("ledger: too many ask the same"))
+    }
+
+    /// The ledger's own answer. What is revoked is remembered: until it is forgotten again, its bearer costs nothing.
+    async fn by_ledger(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let mark = self.memory.snapshots.borrow().mark().0;
+        let answers = self.ask_ledger(keys).await?;
+        // An undoing of this isolate may have overtaken the answer.
+        if mark == self.memory.snapshots.borrow().mark().0 {
+            let now = clock::now();
+            let secs = self.policy.map_or(0, |policy| policy.cache_secs.0).max(1);
+            let until = now.saturating_add(u64::from(secs).saturating_mul(1000));
+            let mut found = self.memory.revoked.borrow_mut();
+            for (key, entry) in keys.iter().zip(&answers) {
+                if let Some(entry) = entry {
+                    found.insert(*key, entry.clone(), until, now);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    fn mode(&self) -> RevocationMode {
+        self.policy.map(|policy| policy.mode).unwrap_or_default()
+    }
+
+    /// The ledger, if the policy has one.
+    pub(super) fn ledger(&self) -> Option<Ledger<'_>> {
+        (self.mode() != RevocationMode::Entries).then_some(Ledger { env: self.env })
+    }
+
+    /// This isolate wrote it, when the last head was of that generation.
+    pub(super) fn wrote(&self, entry: &Entry, generation: u64) {
+        let mut holder = self.memory.snapshots.borrow_mut();
+        holder.wrote(entry.deny_key(), entry.clone(), generation, clock::now());
+    }
+
+    async fn by_snapshot(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let Some(policy) = self.policy else { return Ok(vec![None; keys.len()]) };
+        self.have_snapshot(policy.freshness()).await?;
+        let now = clock::now();
+        let (mark, found) = {
+            let holder = self.memory.snapshots.borrow();
+            let found: Vec<Lookup> = keys.iter().map(|key| holder.look_up(key, now)).collect();
+            (holder.mark(), found)
+        };
+        let asked: Vec<DenyKey> = keys
+            .iter()
+            .zip(&found)
+            .filter(|(_, lookup)| **lookup == Lookup::Ask)
+            .map(|(key, _)| *key)
+            .collect();
+        let mut answers = Vec::new();
+        if !asked.is_empty() {
+            answers = self.ask_ledger(&asked).await?;
+            let mut holder = self.memory.snapshots.borrow_mut();
+            let now = clock::now();
+            for (key, entry) in asked.iter().zip(&answers) {
+                holder.remember(*key, entry.clone(), mark, policy.cache_secs.0, now);
+            }
+        }
+        let mut answers = answers.into_iter();
+        let entries = found.into_iter().map(|lookup| match lookup {
+            Lookup::Known(entry) => entry,
+            Lookup::Ask => answers.next().flatten(),
+        });
+        Ok(entries.collect())
+    }
+
+    /// Returns once this isolate holds a snapshot that is fresh.
+    async fn have_snapshot(&self, rules: Freshness) -> Result<(), StoreError> {
+        for _ in 0..MAX_LOOKS {
+            let now = clock::now();
+            let plan = self.memory.snapshots.borrow().decide(rules, now);
+            match plan {
+                Plan::Use => return Ok(()),
+                Plan::UseAndRefresh => {
+                    self.begin(now);
+                    self.memory.snapshots.borrow_mut().goes_on(now);
+                    let load = load(self.env.clone(), Rc::clone(self.memory), rules);
+                    background::run(self.context, load);
+                    return Ok(());
+                }
+                Plan::MustLoad => {
+                    self.begin(now);
+                    self.load_and_wait(rules).await?;
+                }
+                Plan::Wait => Delay::from(Duration::from_millis(LOOK_MILLIS)).await,
+                Plan::TooOld => return Err(self.too_old(now)),
+            }
+        }
+        Err(self.too_old(clock::now()))
+    }
+
+    fn begin(&self, now: UnixMillis) {
+        self.memory.snapshots.borrow_mut().begin(now);
+    }
+
+    /// Loads a snapshot and waits for it as for any store. Beyond that it goes on after the answer: a large
+    /// filter may take longer, and would never be there if each request began it anew.
+    async fn load_and_wait(&self, rules: Freshness) -> Result<(), StoreError> {
+        let load = Box::pin(load(self.env.clone(), Rc::clone(self.memory), rules));
+        match select(load, pin!(Delay::from(deadline::STORE))).await {
+            Either::Left(((), _)) => Ok(()),
+            Either::Right(((), load)) => {
+                let now = clock::now();
+                self.memory.snapshots.borrow_mut().goes_on(now);
+                background::run(self.context, load);
+                Err(self.too_old(now))
+            }
+        }
+    }
+
+    fn too_old(&self, now: UnixMillis) -> StoreError {
+        let holder = self.memory.snapshots.borrow();
+        let age = match holder.snapshot() {
+            Some(held) => format!("the snapshot is {} s old", held.head().age_secs(now)),
+            None => "there is no snapshot".to_owned(),
+        };
+        StoreError::new(match holder.problem() {
+            Some(problem) => format!("{age}: {problem}"),
+            None => age,
+        })
+    }
+}
+
+impl RevocationStore for Revocations<'_> {
+    async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.entries_by(self.mode(), keys).await
+    }
+
+    async fn entries_by(
+        &self,
+        mode: RevocationMode,
+        keys: &[DenyKey],
+    ) -> Result<Vec<Option<Entry>>, StoreError> {
+        match mode {
+            RevocationMode::Entries => self.kv.entries(keys).await,
+            RevocationMode::Snapshot => self.by_snapshot(keys).await,
+            RevocationMode::Ledger => self.by_ledger(keys).await,
+        }
+    }
+
+    fn recalled(&self, mode: RevocationMode, keys: &[DenyKey]) -> Vec<Entry> {
+        if mode != RevocationMode::Ledger {
+            return Vec::new();
+        }
+        let (found, now) = (self.memory.revoked.borrow(), clock::now());
+        keys.iter().filter_map(|key| found.get(key, now).cloned()).collect()
+    }
+
+    fn snapshot(&self, now: UnixMillis) -> Option<SnapshotState> {
+        state(&self.memory.snapshots.borrow(), now)
+    }
+
+    async fn fresh(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
+        match self.ledger() {
+            None => self.kv.fresh(key).await,
+            Some(ledger) => Ok(ledger.entries(&[*key]).await?.into_iter().next().flatten()),
+        }
+    }
+
+    async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {
+        let Some(ledger) = self.ledger() else {
+            return RevocationStore::put(&self.kv, key, entry, now).await;
+        };
+        match ledger.revoke(entry, None).await? {
+            Revoked::Done(generation, entry) => {
+                self.wrote(&entry, generation);
+                Ok(())
+            }
+            Revoked::Conflict => Err(StoreError::new("ledger: a conflict without a key")),
+        }
+    }
+
+    async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {
+        let Some(ledger) = self.ledger() else { return self.kv.remove(key).await };
+        ledger.undo(key).await?;
+        self.memory.snapshots.borrow_mut().removed(key);
+        self.memory.revoked.borrow_mut().remove(key);
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<(DenyKey, Entry)>, StoreError> {
+        let Some(ledger) = self.ledger() else {
+            return RevocationStore::list(&self.kv, cursor, limit).await;
+        };
+        let page = ledger.list(cursor, limit).await?;
+        let items = page.items.iter().map(|text| listed(text)).collect::<Result<_, _>>()?;
+        Ok(Page { items, cursor: page.cursor })
+    }
+}
+
+/// A page of an export: entries with their ids, one a line.
+pub(super) async fn export_page(
+    kv: &Kv<'_>,
+    ledger: Option<Ledger<'_>>,
+    cursor: Option<&str>,
+) -> Result<Exported, StoreError> {
+    let mut items = String::new();
+    let mut add = |key: &DenyKey, entry: &str| {
+        // Both are ours: an object, and base64url.
+        let members = entry.strip_prefix('{').unwrap_or(entry);
+        items.push_str(&format!("{{\"id\":\"{key}\",{members}\n"));
+    };
+    let cursor = match ledger {
+        Some(ledger) => {
+            let page = ledger.list(cursor, EXPORT_PAGE).await?;
+            for entry in &page.items {
+                add(&listed(entry)?.0, entry);
+            }
+            page.cursor
+        }
+        None => {
+            let page = RevocationStore::list(kv, cursor, kv::MAX_BULK).await?;
+            for (key, entry) in &page.items {
+                let entry = serde_json::to_string(entry)
+                    .map_err(|_| StoreError::new("the entry cannot be written as JSON"))?;
+                add(key, &entry);
+            }
+            page.cursor
+        }
+    };
+    Ok(Exported { items, cursor })
+}
+
+/// The snapshot that is held.
+pub(super) fn state(holder: &Holder, now: UnixMillis) -> Option<SnapshotState> {
+    let head = holder.snapshot()?.head();
+    Some(SnapshotState { generation: head.generation, age_secs: head.age_secs(now) })
+}
+
+/// Loads a snapshot and notes how it went. A fault is logged when it is new.
+async fn load(env: Env, memory: Rc<Memory>, rules: Freshness) {
+    let held = memory.snapshots.borrow().snapshot().cloned();
+    let loaded = deadline::within(deadline::LONG, fetch(&env, held, rules)).await;
+    let loaded = loaded.unwrap_or_else(|| Err("KV did not answer in time".to_owned()));
+    let mut holder = memory.snapshots.borrow_mut();
+    if let Err(problem) = &loaded
+        && holder.problem() != Some(problem)
+    {
+        let detail = format!("the snapshot of revocations is not renewed: {problem}");
+        super::fault::report(&detail);
+    }
+    holder.end(loaded, rules, clock::now());
+}
+
+/// The newest snapshot there is: KV's, or, where the isolate would be left without a fresh one, the ledger's own.
+async fn fetch(
+    env: &Env,
+    held: Option<Rc<Snapshot>>,
+    rules: Freshness,
+) -> Result<Rc<Snapshot>, String> {
+    let now = clock::now();
+    let fresh = |head: &Head| head.age_secs(now) <= u64::from(rules.max_staleness_secs);
+    let published = published(env, held.as_ref()).await;
+    let without = !held.as_ref().is_some_and(|held| fresh(held.head()));
+    let problem = match published {
+        Ok(snapshot) if fresh(snapshot.head()) || !without => return Ok(snapshot),
+        Ok(snapshot) => format!("KV has one of {} s", snapshot.head().age_secs(now)),
+        Err(problem) if !without => return Err(problem),
+        Err(problem) => problem,
+    };
+    let head = Ledger { env }.head().await;
+    let head =
+        head.and_then(|bytes| parse(&bytes)).map_err(|fault| format!("{problem}; {fault}"))?;
+    with_shards(env, held.as_ref(), head).await.map_err(|fault| format!("{problem}; {fault}"))
+}
+
+async fn published(env: &Env, held: Option<&Rc<Snapshot>>) -> Result<Rc<Snapshot>, String> {
+    let head = deadline::within(HEAD_WAIT, kv::read_bytes(env, HEAD_NAME, HEAD_CACHE_SECS)).await;
+    let head = head.ok_or("KV did not answer in time")?;
+    let head = head.map_err(|fault| fault.to_string())?.ok_or("KV has none")?;
+    let head = parse(&head).map_err(|fault| fault.to_string())?;
+    match held {
+        Some(held) if !head.is_newer_than(held.head()) => Ok(Rc::clone(held)),
+        held => with_shards(env, held, head).await,
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Head, StoreError> {
+    Head::parse(bytes, clock::now()).map_err(|fault| StoreError::new(fault.to_string()))
+}
+
+async fn with_shards(
+    env: &Env,
+    held: Option<&Rc<Snapshot>>,
+    head: Head,
+) -> Result<Rc<Snapshot>, String> {
+    if let Some(next) = held.and_then(|held| held.with_head(&head)) {
+        return Ok(Rc::new(next));
+    }
+    let text = |fault: FilterError| fault.to_string();
+    let mut shards = Vec::new();
+    if let Some(base) = &head.base {
+        for (index, reference) in base.shards.iter().enumerate() {
+            let name = base.shard_name(index);
+            let bytes = kv::read_bytes(env, &name, SHARD_CACHE_SECS).await;
+            let bytes = bytes
+                .map_err(|fault| fault.to_string())?
+                .ok_or_else(|| format!("KV has no {name}"))?;
+            shards.push(Rc::new(reference.read(bytes, base.layout).map_err(text)?));
+        }
+    }
+    Snapshot::new(head, shards).map(Rc::new).map_err(text)
+}
