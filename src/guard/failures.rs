@@ -5,7 +5,7 @@
 
 use core::net::IpAddr;
 
-use super::limits;
+use super::{limits, request::address};
 use crate::{
     error::Error,
     limit::{CounterGroup, Limit, Verdict},
@@ -78,7 +78,7 @@ impl<'a> Failures<'a> {
         };
         let all = Counted::new(&self.attempts.in_all, &[all.0], all.1);
         let own = throttled.map(|_| {
-            let address = limits::address(client_ip);
+            let address = address(client_ip);
             Counted::new(&self.attempts.look_ups, &["look-ups", &address], &limits.of_throttled)
         });
         if let Some(own) = &own {
@@ -120,7 +120,7 @@ impl<'a> Failures<'a> {
         let Some(policy) = self.policy else { return is_right().then_some(()).ok_or(wrong) };
         let counted = match client_ip {
             Some(_) => {
-                let parts = ["administrator-secret", &limits::address(client_ip)];
+                let parts = ["administrator-secret", &address(client_ip)];
                 let counted = Counted::new(&self.attempts.secrets, &parts, &policy.limit);
                 Counted { penalty: policy.penalty.as_ref(), ..counted }
             }
@@ -138,7 +138,7 @@ impl<'a> Failures<'a> {
         policy: &'a FailedAuthentication,
         client_ip: Option<IpAddr>,
     ) -> Counted<'a> {
-        let parts = ["failed-authentication", &limits::address(client_ip)];
+        let parts = ["failed-authentication", &address(client_ip)];
         let counted = Counted::new(&self.attempts.credentials, &parts, &policy.limit);
         Counted { penalty: policy.penalty.as_ref(), ..counted }
     }

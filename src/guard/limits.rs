@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{Decision, Identity};
+use super::{Identity, backend::unavailable, decision::StepOutcome, request::address};
 use crate::{
     api_key::record::KeyRecord,
     error::{Error, StoreError},
@@ -55,10 +55,53 @@ pub(super) async fn take(
     subject: &Subject<'_>,
     counters: &impl CounterStore,
     now: UnixMillis,
-    decision: &mut Decision,
-) -> Result<(), Error> {
+) -> StepOutcome {
     let mut batches = batches(policy, route, subject);
-    // Those in memory come first anyway.
+    known_refusal_first(&mut batches, route, counters, now);
+    let mut step = StepOutcome::default();
+    let mut taken: Vec<(&Batch<'_>, Vec<Verdict>)> = Vec::new();
+    for batch in &batches {
+        let result = counters
+            .take(batch.store, &batch.group, &batch.limits, route.cost, now)
+            .await
+            .and_then(|verdicts| answered_in_full(verdicts, &batch.limits));
+        match (result, batch.on_error) {
+            (Ok(verdicts), _) => match refusal(&batch.limits, &verdicts) {
+                Some(refused) => {
+                    step.verdict = Err(refused);
+                    step.limits.extend(reports(batch, &verdicts, now));
+                }
+                None => taken.push((batch, verdicts)),
+            },
+            (Err(fault), OnError::Allow) => step.faults.push(unavailable("counters", &fault)),
+            (Err(fault), OnError::Deny) => step.verdict = Err(unavailable("counters", &fault)),
+        }
+        if step.verdict.is_err() {
+            break;
+        }
+    }
+    for (batch, mut verdicts) in taken {
+        if step.verdict.is_err() {
+            let given_back =
+                counters.refund(batch.store, &batch.group, &batch.limits, route.cost, now).await;
+            match given_back {
+                Ok(()) => verdicts.iter_mut().for_each(|verdict| give_back(verdict, route.cost)),
+                Err(fault) => step.faults.push(unavailable("counters", &fault)),
+            }
+        }
+        step.limits.extend(reports(batch, &verdicts, now));
+    }
+    in_order_of_the_route(&mut step.limits, policy, route);
+    step
+}
+
+/// A batch that is known to refuse comes first, so that nothing has to be given back. Those in memory come first anyway.
+fn known_refusal_first(
+    batches: &mut [Batch<'_>],
+    route: &Route,
+    counters: &impl CounterStore,
+    now: UnixMillis,
+) {
     let refuses = |Batch { store, group, limits, .. }: &Batch<'_>| {
         turn(store) > turn(&LimitStore::Memory)
             && counters.refusal_unasked(store, group, limits, route.cost, now).is_some()
@@ -69,44 +112,6 @@ pub(super) async fn take(
     {
         front.rotate_right(1);
     }
-    let mut refusal = None;
-    let mut taken: Vec<(&Batch<'_>, Vec<Verdict>)> = Vec::new();
-    for batch in &batches {
-        let result = counters
-            .take(batch.store, &batch.group, &batch.limits, route.cost, now)
-            .await
-            .and_then(|verdicts| answered_in_full(verdicts, &batch.limits));
-        match (result, batch.on_error) {
-            (Ok(verdicts), _) => {
-                refusal = self::refusal(&batch.limits, &verdicts);
-                if refusal.is_some() {
-                    decision.limits.extend(reports(batch, &verdicts, now));
-                    break;
-                }
-                taken.push((batch, verdicts));
-            }
-            (Err(fault), OnError::Allow) => {
-                decision.faults.push(super::unavailable("counters", &fault));
-            }
-            (Err(fault), OnError::Deny) => {
-                refusal = Some(super::unavailable("counters", &fault));
-                break;
-            }
-        }
-    }
-    for (batch, mut verdicts) in taken {
-        if refusal.is_some() {
-            let given_back =
-                counters.refund(batch.store, &batch.group, &batch.limits, route.cost, now).await;
-            match given_back {
-                Ok(()) => verdicts.iter_mut().for_each(|verdict| give_back(verdict, route.cost)),
-                Err(fault) => decision.faults.push(super::unavailable("counters", &fault)),
-            }
-        }
-        decision.limits.extend(reports(batch, &verdicts, now));
-    }
-    in_order_of_the_route(&mut decision.limits, policy, route);
-    refusal.map_or(Ok(()), Err)
 }
 
 /// Refuses by a limit of the route that is known to refuse, before anything is asked that is shared. Nothing is taken.
@@ -119,20 +124,19 @@ pub(super) fn refuse_unasked(
     subject: &Subject<'_>,
     counters: &impl CounterStore,
     now: UnixMillis,
-    decision: &mut Decision,
-) -> Result<(), Error> {
+) -> StepOutcome {
     for batch in &batches(policy, route, subject) {
         let Batch { store, group, limits, .. } = batch;
         let known = counters.refusal_unasked(store, group, limits, route.cost, now);
         if let Some(verdicts) = known
             && let Some(refusal) = refusal(limits, &verdicts)
         {
-            decision.limits.extend(reports(batch, &verdicts, now));
-            in_order_of_the_route(&mut decision.limits, policy, route);
-            return Err(refusal);
+            let mut limits: Vec<LimitReport> = reports(batch, &verdicts, now);
+            in_order_of_the_route(&mut limits, policy, route);
+            return StepOutcome { verdict: Err(refusal), limits, ..StepOutcome::default() };
         }
     }
-    Ok(())
+    StepOutcome::default()
 }
 
 /// Each limit has one report. What the route does not name stays in front.
@@ -172,21 +176,6 @@ pub(super) fn refusal(limits: &[Limit], verdicts: &[Verdict]) -> Option<Error> {
             limit: limit.name().to_owned(),
             retry_after_secs: verdict.retry_after_secs,
         })
-}
-
-/// The client's address as limits count it: IPv6 by its /64, the smallest block a single customer is
-/// given (RFC 6177), and an IPv4 address in IPv6 clothing (RFC 4291 §2.5.5.2) as what it is.
-///
-/// Requests without a known address are counted together.
-pub(super) fn address(client_ip: Option<IpAddr>) -> String {
-    match client_ip.map(|address| address.to_canonical()) {
-        None => "unknown".to_owned(),
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
 }
 
 fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> Vec<Batch<'a>> {
@@ -305,23 +294,4 @@ fn reports(batch: &Batch<'_>, verdicts: &[Verdict], now: UnixMillis) -> Vec<Limi
             verdict: (!yes_or_no).then_some(*verdict),
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn counted_as(text: &str, expected: &str) {
-        assert_eq!(address(Some(text.parse().unwrap())), expected);
-    }
-
-    #[test]
-    fn ipv6_counts_by_its_64_and_mapped_ipv4_as_ipv4() {
-        counted_as("192.0.2.7", "192.0.2.7");
-        counted_as("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64");
-        counted_as("2001:db8:1:2::1", "2001:db8:1:2::/64");
-        counted_as("::ffff:192.0.2.7", "192.0.2.7");
-        assert_eq!(address(None), "unknown");
-    }
 }

@@ -9,7 +9,7 @@ use crate::{
         record::{KeyChange, KeyRecord, NewKey, Rotate},
     },
     error::{Error, StoreError},
-    guard::unavailable,
+    guard::backend::unavailable,
     policy::{ApiKeyPolicy, KeyFormat, Policy, Records},
     revocation::{DenyKey, Entry},
     store::{

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Listing, Paging};
 use crate::{
     error::{Error, StoreError},
-    guard::{Backend, Guard, unavailable},
+    guard::{Backend, Guard, backend::unavailable},
     jose::{
         keys::{Key, KeySet},
         verifier::{Issuer, KeySource},

@@ -1,0 +1,101 @@
+//! The answer to a request, put together from what each step came to.
+
+use super::{Carrier, Identity, LimitReport};
+use crate::{
+    error::Error,
+    policy::{Auth, Preflight, Route},
+    store::SnapshotState,
+};
+
+/// The answer, with everything an edge needs to carry it out.
+#[derive(Debug)]
+pub struct Decision {
+    /// Who it is, or why not.
+    pub outcome: Result<Identity, Error>,
+    /// How the credential came, if there was one.
+    pub carrier: Option<Carrier>,
+    /// The path pattern of the route; empty if the path itself was refused.
+    pub route: String,
+    /// Whether the route takes anonymous callers beside others, who are answered under the same URLs.
+    pub shared_url: bool,
+    /// What the route does with CORS preflights, if the request is one.
+    pub preflight: Option<Preflight>,
+    /// The limits that were asked, in the order of the route.
+    pub limits: Vec<LimitReport>,
+    /// Store faults that the policy lets pass.
+    pub faults: Vec<Error>,
+    /// The snapshot of revocations that was looked into, if one was.
+    pub snapshot: Option<SnapshotState>,
+}
+
+impl Decision {
+    /// Whether this is a CORS preflight that the gate answers itself, with 204 in place of the refusal that `outcome`
+    /// holds.
+    #[must_use]
+    pub fn answers_preflight(&self) -> bool {
+        self.preflight == Some(Preflight::Answer)
+            && matches!(self.outcome, Err(Error::PreflightNotPassed))
+    }
+
+    /// Where the edge cannot speak to the browser, as in forward-auth, a preflight that the gate would answer is
+    /// refused: any other word would have it passed on, and nobody behind the gate is to be asked.
+    pub fn refuse_preflight(&mut self) {
+        if self.answers_preflight() {
+            self.preflight = Some(Preflight::Refuse);
+        }
+    }
+
+    /// A refusal that was decided without asking limits.
+    #[must_use]
+    pub fn refused(error: Error, carrier: Option<Carrier>, route: &str) -> Self {
+        Self {
+            outcome: Err(error),
+            carrier,
+            route: route.to_owned(),
+            shared_url: false,
+            preflight: None,
+            limits: Vec::new(),
+            faults: Vec::new(),
+            snapshot: None,
+        }
+    }
+
+    /// Before the first step on this route: nobody is known, and nothing was asked.
+    pub(super) fn on(route: &Route) -> Self {
+        Self {
+            outcome: Ok(Identity::Anonymous),
+            carrier: None,
+            route: route.path().to_owned(),
+            shared_url: route.auth == Auth::Optional,
+            preflight: None,
+            limits: Vec::new(),
+            faults: Vec::new(),
+            snapshot: None,
+        }
+    }
+
+    /// Takes in what a step came to. The verdict is given back.
+    pub(super) fn take_in(&mut self, step: StepOutcome) -> Result<(), Error> {
+        self.limits.extend(step.limits);
+        self.faults.extend(step.faults);
+        self.snapshot = step.snapshot.or(self.snapshot);
+        step.verdict
+    }
+}
+
+/// What a step that asks stores came to, and what the decision tells of it, whether it refused or not.
+#[derive(Debug)]
+#[must_use = "the verdict may be a refusal"]
+pub(super) struct StepOutcome {
+    pub(super) verdict: Result<(), Error>,
+    pub(super) limits: Vec<LimitReport>,
+    pub(super) faults: Vec<Error>,
+    pub(super) snapshot: Option<SnapshotState>,
+}
+
+impl Default for StepOutcome {
+    /// Nothing was asked, and nothing refused.
+    fn default() -> Self {
+        Self { verdict: Ok(()), limits: Vec::new(), faults: Vec::new(), snapshot: None }
+    }
+}

@@ -1,0 +1,236 @@
+//! The way of a request, step after step.
+
+use futures_util::future::join;
+
+use super::{
+    Backend, Decision, Failures, Identity, Request, TokenIdentity,
+    api_key::{self, Presented},
+    credential::{self, Credential},
+    decision::StepOutcome,
+    limits::{self, Subject},
+    proof, revocation, scopes, token,
+};
+use crate::{
+    api_key::record::KeyRecord,
+    error::Error,
+    jose::{dpop::VerifiedProof, verifier::VerifiedToken},
+    policy::{
+        Auth, CredentialKind, Policy, Preflight, Replays, RequestPath, RevocationMode, Route,
+    },
+    revocation::Revocable,
+    time::UnixMillis,
+};
+
+/// Decides about requests by a policy.
+#[derive(Debug)]
+pub struct Guard<'a, B> {
+    policy: &'a Policy,
+    backend: &'a B,
+}
+
+impl<'a, B: Backend> Guard<'a, B> {
+    /// A guard for this policy.
+    pub const fn new(policy: &'a Policy, backend: &'a B) -> Self {
+        Self { policy, backend }
+    }
+
+    /// Decides about one request.
+    pub async fn check(&self, request: &Request<'_>, now: UnixMillis) -> Decision {
+        let route = match self.route_of(request) {
+            Ok(route) => route,
+            Err(error) => return Decision::refused(error, None, ""),
+        };
+        let decision = Decision::on(route);
+        let Self { policy, backend } = *self;
+        let mut passage = Passage { policy, backend, request, route, now, decision };
+        let outcome = match request.preflight {
+            Some(_) => passage.of_preflight().await,
+            None => passage.of_request().await,
+        };
+        Decision { outcome, ..passage.decision }
+    }
+
+    /// Verifies a token: its own signature checks in here, RSA and ECDSA by the host, Ed25519 where the host takes it.
+    pub async fn verify_token(&self, token: &str, now: UnixMillis) -> Result<VerifiedToken, Error> {
+        token::verify(self.policy, self.backend, token, now).await
+    }
+
+    fn route_of(&self, request: &Request<'_>) -> Result<&'a Route, Error> {
+        let path = RequestPath::parse(request.path)?;
+        Ok(match request.preflight {
+            Some(requested) => self.policy.route_of_preflight(requested, &path),
+            None => self.policy.route(request.method, &path),
+        })
+    }
+}
+
+/// Who it is, and what comes along.
+struct Known {
+    identity: Identity,
+    /// The record of an API key, for its limits.
+    overrides: Option<KeyRecord>,
+    /// A proof of possession that has not been used yet.
+    proof: Option<VerifiedProof>,
+}
+
+impl Known {
+    const ANONYMOUS: Self = Self { identity: Identity::Anonymous, overrides: None, proof: None };
+}
+
+/// One request on its way, and what is decided about it so far.
+struct Passage<'r, B> {
+    policy: &'r Policy,
+    backend: &'r B,
+    request: &'r Request<'r>,
+    route: &'r Route,
+    now: UnixMillis,
+    decision: Decision,
+}
+
+impl<B: Backend> Passage<'_, B> {
+    async fn of_request(&mut self) -> Result<Identity, Error> {
+        let known = match self.identify().await {
+            Ok(known) => known,
+            Err(error) => {
+                return Err(self.failures().count(error, self.request.client_ip, self.now));
+            }
+        };
+        let Known { identity, overrides, proof } = known;
+        scopes::check(self.route, &identity)?;
+        let client_ip = self.request.client_ip;
+        let subject = Subject { identity: &identity, client_ip, overrides, by_address_only: false };
+        self.ask_shared(&subject, proof).await?;
+        self.take_limits(&subject).await?;
+        Ok(identity)
+    }
+
+    /// A preflight is nobody's: a credential that comes with it is not looked at.
+    async fn of_preflight(&mut self) -> Result<Identity, Error> {
+        self.decision.preflight = Some(self.route.preflight);
+        if self.route.preflight != Preflight::Pass {
+            return Err(Error::PreflightNotPassed);
+        }
+        let identity = Identity::Anonymous;
+        let client_ip = self.request.client_ip;
+        let subject =
+            Subject { identity: &identity, client_ip, overrides: None, by_address_only: true };
+        self.take_limits(&subject).await?;
+        Ok(identity)
+    }
+
+    /// Finds out who it is, revocation included, unless that is the ledger's to say.
+    async fn identify(&mut self) -> Result<Known, Error> {
+        if self.route.auth == Auth::None {
+            return Ok(Known::ANONYMOUS);
+        }
+        let Some((credential, carrier)) = credential::find(self.policy, self.request)? else {
+            return match self.route.auth {
+                Auth::Required => Err(Error::MissingCredentials),
+                Auth::Optional | Auth::None => Ok(Known::ANONYMOUS),
+            };
+        };
+        self.decision.carrier = Some(carrier);
+        match credential {
+            Credential::Token(token) => {
+                self.accepts(CredentialKind::Jwt, Error::TokenNotAccepted)?;
+                let (policy, backend, now) = (self.policy, self.backend, self.now);
+                let verified = token::verify(policy, backend, token, now).await?;
+                let presented = proof::Bound { token, verified: &verified, carrier };
+                let proof = proof::check(policy, backend, &presented, self.request, now).await?;
+                let identity = TokenIdentity::new(verified);
+                let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
+                self.decision.take_in(revoked)?;
+                Ok(Known { identity: Identity::Token(identity), overrides: None, proof })
+            }
+            Credential::ApiKey(key) => {
+                self.accepts(CredentialKind::ApiKey, Error::ApiKeyNotAccepted)?;
+                self.identify_api_key(&key).await
+            }
+        }
+    }
+
+    fn accepts(&self, kind: CredentialKind, otherwise: Error) -> Result<(), Error> {
+        if self.route.accept.contains(&kind) { Ok(()) } else { Err(otherwise) }
+    }
+
+    async fn identify_api_key(&mut self, key: &str) -> Result<Known, Error> {
+        let now = self.now.to_unix_time();
+        let (identity, overrides) = match api_key::read(self.policy, key, now)? {
+            Presented::Own(key) => {
+                // Both reads start at once: together they take as long as the slower one.
+                let record = key.record(self.backend.keys());
+                let revocable = key.revocable();
+                let revoked = self.revoked_unless_ledger(&revocable);
+                let (record, revoked) = join(record, revoked).await;
+                self.decision.take_in(revoked)?;
+                key.identity(record?, now)?
+            }
+            Presented::Imported(key) => {
+                let client_ip = self.request.client_ip;
+                let keys = self.backend.keys();
+                let record = key.record(keys, &self.failures(), client_ip, self.now).await?;
+                let revocable = Revocable::ApiKey { id: record.id };
+                let revoked = self.revoked_unless_ledger(&revocable).await;
+                self.decision.take_in(revoked)?;
+                key.identity(record, now)?
+            }
+        };
+        Ok(Known { identity: Identity::ApiKey(identity), overrides, proof: None })
+    }
+
+    /// Asks what all isolates share and each such request has to ask: the ledger of revocations, and the store of used
+    /// proofs. A request that is known to be refused is refused before: one caller must not be able to keep them busy
+    /// for all.
+    async fn ask_shared(
+        &mut self,
+        subject: &Subject<'_>,
+        proof: Option<VerifiedProof>,
+    ) -> Result<(), Error> {
+        let mode = self.policy.revocation_of(self.route);
+        let late = self.policy.revocation.is_some() && mode == RevocationMode::Ledger;
+        let credential = subject.identity.revocable().filter(|_| late);
+        if let Some(credential) = &credential {
+            revocation::check_recalled(self.backend.revocations(), mode, credential, self.now)?;
+        }
+        let shared_proofs = self.policy.replays == Replays::DurableObject;
+        if credential.is_some() || (proof.is_some() && shared_proofs) {
+            let counters = self.backend.counters();
+            let known =
+                limits::refuse_unasked(self.policy, self.route, subject, counters, self.now);
+            self.decision.take_in(known)?;
+        }
+        if let Some(proof) = proof {
+            proof::spend(self.backend.replays(), &proof, self.now).await?;
+        }
+        match &credential {
+            Some(credential) => {
+                let revoked = self.revoked(credential, mode).await;
+                self.decision.take_in(revoked)
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn take_limits(&mut self, subject: &Subject<'_>) -> Result<(), Error> {
+        let counters = self.backend.counters();
+        let taken = limits::take(self.policy, self.route, subject, counters, self.now).await;
+        self.decision.take_in(taken)
+    }
+
+    /// Revocation by what isolates remember. The ledger, which is asked each time, has its turn after what is cheap
+    /// ([`Self::ask_shared`]).
+    async fn revoked_unless_ledger(&self, credential: &Revocable<'_>) -> StepOutcome {
+        match self.policy.revocation_of(self.route) {
+            RevocationMode::Ledger => StepOutcome::default(),
+            mode => self.revoked(credential, mode).await,
+        }
+    }
+
+    async fn revoked(&self, credential: &Revocable<'_>, mode: RevocationMode) -> StepOutcome {
+        revocation::check(self.policy, self.backend.revocations(), credential, mode, self.now).await
+    }
+
+    fn failures(&self) -> Failures<'_> {
+        Failures::new(self.policy, self.backend.failures())
+    }
+}

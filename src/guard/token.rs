@@ -1,0 +1,60 @@
+//! The step that verifies a token.
+
+use std::rc::Rc;
+
+use super::Backend;
+use crate::{
+    error::Error,
+    jose::{
+        keys::KeySet,
+        verifier::{KeySource, Pending, Step, VerifiedToken},
+    },
+    policy::Policy,
+    time::UnixMillis,
+};
+
+/// Verifies a token: by the keys of the policy or of the issuer, the signature in here or by the host.
+///
+/// # Errors
+/// [`Error::TokenNotAccepted`] where the policy knows no issuer, then those of the verifier and of the backend.
+pub(super) async fn verify(
+    policy: &Policy,
+    backend: &impl Backend,
+    token: &str,
+    now: UnixMillis,
+) -> Result<VerifiedToken, Error> {
+    let verifier = policy.verifier.as_ref().ok_or(Error::TokenNotAccepted)?;
+    let mut pending = verifier.begin(token)?;
+    if backend.takes_ed25519() {
+        pending = pending.offering_ed25519();
+    }
+    let issuer = pending.issuer().rules.issuer.as_str();
+    let remote = remote_keys(backend, &pending, now).await?;
+    let mut step = pending.verify(remote.as_deref())?;
+    loop {
+        match step {
+            Step::Verified(signed) => return signed.claims(now.to_unix_time()),
+            Step::NeedsHost(check) => {
+                step = match backend.signature_holds(issuer, check.task()).await {
+                    Ok(holds) => check.conclude(holds)?,
+                    Err(fault) => check.pass_over(fault)?,
+                };
+            }
+        }
+    }
+}
+
+/// The keys of an issuer that publishes them; `None` where the policy has them.
+async fn remote_keys(
+    backend: &impl Backend,
+    pending: &Pending<'_>,
+    now: UnixMillis,
+) -> Result<Option<Rc<KeySet>>, Error> {
+    let issuer = pending.issuer();
+    match &issuer.keys {
+        KeySource::Fixed(_) => Ok(None),
+        KeySource::Remote { uri } => {
+            backend.remote_keys(&issuer.rules.issuer, uri, pending.key_id(), now).await.map(Some)
+        }
+    }
+}
