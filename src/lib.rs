@@ -9,7 +9,8 @@
 //!
 //! - **Ground**: [`time`], [`error`], [`base64url`], [`bounded`], [`secret`], [`client_address`], [`json`].
 //! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`].
-//! - **Gate**: [`policy`] says what is wanted, [`store`] what the gate has to remember, [`guard`] decides.
+//! - **Gate**: [`policy`] says what is wanted, [`store`] what the gate has to remember, [`guard`] decides, [`http`] puts it into
+//!   words.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
@@ -20,6 +21,7 @@ mod cache_control;
 pub mod client_address;
 pub mod error;
 pub mod guard;
+pub mod http;
 pub mod jose;
 pub mod json;
 pub mod limit;

@@ -140,7 +140,7 @@ words!(PathCase {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Cache {
     /// The gate does (the default): requests of anybody but anonymous bypass the platform's cache, and their answers
-    /// are marked `private` where the service says nothing about it ([`crate::guard::caching`]).
+    /// are marked `private` where the service says nothing about it ([`crate::http::caching`]).
     #[default]
     Private,
     /// The service's own headers do. They have to: the gate takes `Authorization` off, which is what caches go by.

@@ -2133,7 +2133,7 @@ fn a_proof_is_about_the_request_and_is_checked_after_the_token() {
 
 #[test]
 fn refusals_of_bound_tokens_name_their_scheme() {
-    use edgegate::guard::reply::Refusal;
+    use edgegate::http::reply::Refusal;
     let challenge = |error: &Error, carrier| {
         let refusal = Refusal::new(error, Some(carrier), None);
         let field = refusal.fields.into_iter().find(|(name, _)| *name == "WWW-Authenticate");

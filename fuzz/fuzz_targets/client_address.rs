@@ -5,7 +5,7 @@
 use std::num::NonZeroU8;
 
 use edgegate::client_address::{ClientAddress, ClientIpHeader};
-use edgegate::guard::forward_auth::AskedAbout;
+use edgegate::http::forward_auth::AskedAbout;
 use libfuzzer_sys::fuzz_target;
 
 fn read(value: &str, hops: Option<u8>) -> ClientAddress {

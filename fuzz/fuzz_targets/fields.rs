@@ -3,7 +3,7 @@
 #![no_main]
 
 use edgegate::error::Error;
-use edgegate::guard::reply::{Fields, IDENTITY_FIELDS, Refusal, identity_fields, limit_fields};
+use edgegate::http::reply::{Fields, IDENTITY_FIELDS, Refusal, identity_fields, limit_fields};
 use edgegate::guard::{Identity, LimitReport};
 use edgegate::policy::Policy;
 use edgegate_fuzz::gate::{Stores, bindings, check, request};

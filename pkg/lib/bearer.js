@@ -3,7 +3,7 @@ import { factsOf } from './gate-request.js';
 const REALM = 'Bearer realm="edgegate"';
 const RETRY_UNAVAILABLE_SECS = '5';
 
-/** Status, title and hint: as src/guard/reply.rs has them, for what a verifier alone can refuse. */
+/** Status, title and hint: as src/http/reply.rs has them, for what a verifier alone can refuse. */
 const WIRE = {
   MISSING_CREDENTIALS: [401, 'Authentication required', "Send a token as 'Authorization: Bearer <token>'"],
   INVALID_TOKEN: [401, 'Invalid token', 'Get a new token from the issuer and send it unchanged'],

@@ -8,7 +8,8 @@ use super::host::{Names, Seen};
 use edgegate::{
     client_address::{ClientAddress, ClientIpHeader},
     error::Error,
-    guard::{self, forward_auth::AskedAbout},
+    guard,
+    http::forward_auth::AskedAbout,
     policy::Policy,
 };
 

@@ -4,10 +4,8 @@ use web_sys::Response;
 
 use super::reply;
 use edgegate::{
-    guard::{
-        Decision, Identity,
-        reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
-    },
+    guard::{Decision, Identity},
+    http::reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
     policy::Policy,
 };
 

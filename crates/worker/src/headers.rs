@@ -3,7 +3,8 @@
 use web_sys::Headers;
 
 use edgegate::{
-    guard::{self, Carrier, Identity, cookies, inbound, reply},
+    guard::{self, Carrier, Identity, cookies},
+    http::{inbound, reply},
     policy::Policy,
 };
 

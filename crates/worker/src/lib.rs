@@ -44,7 +44,8 @@ use self::{
 };
 use edgegate::{
     error::Error,
-    guard::{Decision, Event, Guard, reply::limit_fields},
+    guard::{Decision, Event, Guard},
+    http::reply::limit_fields,
     policy::{Log, Policy},
     time::UnixMillis,
 };

@@ -7,8 +7,8 @@ use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 use super::{facts::Facts, gate::Gate, headers, host, reply};
 use edgegate::{
     error::Error,
-    guard::{
-        Decision, Identity,
+    guard::{Decision, Identity},
+    http::{
         caching::CacheRule,
         reply::{identity_fields, limit_fields},
     },

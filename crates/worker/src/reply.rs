@@ -1,4 +1,4 @@
-//! Answers of the gate's own. What a refusal says is [`edgegate::guard::reply`]'s to say.
+//! Answers of the gate's own. What a refusal says is [`edgegate::http::reply`]'s to say.
 
 use serde::Serialize;
 use web_sys::{Request, Response};
@@ -6,10 +6,8 @@ use web_sys::{Request, Response};
 use super::{facts::header, host};
 use edgegate::{
     error::Error,
-    guard::{
-        Carrier,
-        reply::{self, Fields},
-    },
+    guard::Carrier,
+    http::reply::{self, Fields},
 };
 
 const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");

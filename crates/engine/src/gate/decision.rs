@@ -10,9 +10,9 @@ use super::config;
 use super::task::{Desk, Outcome};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
-use edgegate::guard::caching::CacheRule;
-use edgegate::guard::reply::{self, Fields, Refusal};
 use edgegate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
+use edgegate::http::caching::CacheRule;
+use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::Policy;
 
 /// The request as the shell puts it. Absent headers are absent, or empty.

@@ -4,9 +4,9 @@
 //! other credentials, nothing tells it to: the header is taken off, and an API key or a cookie never meant anything to a
 //! cache. So the gate says it in the answer.
 
-use super::Identity;
 use crate::{
     cache_control::says,
+    guard::Identity,
     policy::{Cache, Policy},
 };
 

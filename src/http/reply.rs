@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::{Carrier, Identity, LimitReport};
 use crate::error::{Code, Error};
+use crate::guard::{Carrier, Identity, LimitReport};
 use crate::jose::dpop::ProofRules;
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
@@ -72,7 +72,7 @@ impl Refusal {
     }
 }
 
-/// The answer to a CORS preflight that the gate gives itself ([`super::Decision::answers_preflight`]).
+/// The answer to a CORS preflight that the gate gives itself ([`crate::guard::Decision::answers_preflight`]).
 pub const PREFLIGHT_STATUS: u16 = 204;
 
 /// Its fields. There is no body and no CORS header, so a browser does not send the request that it asked about.

@@ -1,0 +1,9 @@
+//! Decisions as HTTP, the same on every edge: statuses, header fields and bodies of answers, and what the headers of a
+//! request mean.
+//!
+//! This room stands above the guard: it puts a decision into words and decides nothing about the caller.
+
+pub mod caching;
+pub mod forward_auth;
+pub mod inbound;
+pub mod reply;
