@@ -23,14 +23,12 @@ use core::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
 
-use edgegate::policy::{CacheSecs, LimitStore};
+use edgegate::policy::CacheSecs;
 use edgegate::store::keyed::{KeyValue, Keyed, Remembered};
 use edgegate::store::shared::{SharedCounters, SwapStore};
 use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{error::StoreError, store::Page};
 use serde_json::{Value, json};
-
-const EXACT: LimitStore = LimitStore::DurableObject;
 
 /// The other end of the line.
 #[derive(Default)]
@@ -195,17 +193,17 @@ fn main() {
                 contract::records_are_listed_once_each(&host.fresh()).await;
             }
             "counters-are-kept-by-group-and-name" => {
-                contract::counters_are_kept_by_group_and_name(&counters, &EXACT).await;
+                contract::counters_are_kept_by_group_and_name(&counters).await;
             }
             "counters-take-all-or-nothing" => {
-                contract::counters_take_all_or_nothing(&counters, &EXACT).await;
+                contract::counters_take_all_or_nothing(&counters).await;
             }
-            "counters-are-refunded" => contract::counters_are_refunded(&counters, &EXACT).await,
+            "counters-are-refunded" => contract::counters_are_refunded(&counters).await,
             "counters-admit-exactly-the-limit-at-once" => {
-                contract::counters_admit_exactly_the_limit_at_once(&counters, &EXACT).await;
+                contract::counters_admit_exactly_the_limit_at_once(&counters).await;
             }
             "counters-follow-the-clock" => {
-                contract::counters_follow_the_clock(&counters, &EXACT).await;
+                contract::counters_follow_the_clock(&counters).await;
             }
             other => panic!("no such case: {other:?}"),
         }

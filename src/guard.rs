@@ -21,6 +21,7 @@ mod event;
 mod failures;
 mod identity;
 mod limits;
+mod memory;
 mod pipeline;
 mod proof;
 mod request;
@@ -29,13 +30,14 @@ mod scopes;
 mod token;
 
 pub use self::{
-    backend::Backend,
+    backend::{Backend, Host, StoreBackend},
     credential::{Carrier, bearer_token},
     decision::Decision,
     event::Event,
     failures::{Attempts, Failures, LookUp},
     identity::{ApiKeyIdentity, Identity, TokenIdentity},
     limits::LimitReport,
+    memory::IsolateMemory,
     pipeline::Guard,
     request::{Request, preflight_of, target_of},
 };

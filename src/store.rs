@@ -5,6 +5,7 @@
 #![allow(async_fn_in_trait, reason = "single-threaded runtimes only, see above")]
 
 pub mod keyed;
+pub mod limit_stores;
 pub mod memory;
 pub mod memory_ledger;
 pub mod published;
@@ -17,7 +18,7 @@ use crate::{
     error::StoreError,
     jose::dpop::ReplayKey,
     limit::{CounterGroup, Limit, Verdict},
-    policy::{LimitStore, RevocationMode},
+    policy::RevocationMode,
     revocation::{DenyKey, Entry},
     time::UnixMillis,
 };
@@ -118,13 +119,12 @@ pub trait KeyRecordStore {
     ) -> Result<Page<KeyRecord>, StoreError>;
 }
 
-/// Counters of limits.
+/// One store of counters. Which store counts a limit is said in [`limit_stores`].
 pub trait CounterStore {
     /// Takes `cost` from all of the limits, or from none if one refuses. The verdicts are in the order
     /// of the limits.
     async fn take(
         &self,
-        store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
@@ -136,7 +136,6 @@ pub trait CounterStore {
     /// nothing is known.
     fn refusal_unasked(
         &self,
-        _store: &LimitStore,
         _group: &CounterGroup,
         _limits: &[Limit],
         _cost: u32,
@@ -148,12 +147,44 @@ pub trait CounterStore {
     /// Gives back what [`CounterStore::take`] took, after another limit refused the request.
     async fn refund(
         &self,
-        store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
         now: UnixMillis,
     ) -> Result<(), StoreError>;
+}
+
+/// A store is as good lent.
+impl<S: CounterStore> CounterStore for &S {
+    async fn take(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        (**self).take(group, limits, cost, now).await
+    }
+
+    fn refusal_unasked(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        (**self).refusal_unasked(group, limits, cost, now)
+    }
+
+    async fn refund(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        (**self).refund(group, limits, cost, now).await
+    }
 }
 
 /// Which proofs of possession have been used ([`crate::jose::dpop`]).

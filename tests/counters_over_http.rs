@@ -25,7 +25,6 @@ use std::net::TcpStream;
 use counters::{Counter, ThroughLeases};
 use edgegate::limit::Limit;
 use edgegate::limit::lease::{Borrow, Grant, Unspent};
-use edgegate::policy::LimitStore;
 use edgegate::time::UnixMillis;
 use edgegate::{error::StoreError, limit::CounterGroup};
 use gate::run;
@@ -91,10 +90,9 @@ impl Counter for Objects {
 #[ignore = "needs a running Worker: tests/worker/contract.test.mjs"]
 fn counter_objects_obey_the_contract() {
     let fresh = ThroughLeases::<Objects>::default;
-    let exact = LimitStore::DurableObject;
-    run(contract::counters_are_kept_by_group_and_name(&fresh(), &exact));
-    run(contract::counters_take_all_or_nothing(&fresh(), &exact));
-    run(contract::counters_are_refunded(&fresh(), &exact));
-    run(contract::counters_admit_exactly_the_limit_at_once(&fresh(), &exact));
-    run(contract::counters_that_lend_admit_exactly_the_limit_in_the_end(&fresh(), &exact));
+    run(contract::counters_are_kept_by_group_and_name(&fresh()));
+    run(contract::counters_take_all_or_nothing(&fresh()));
+    run(contract::counters_are_refunded(&fresh()));
+    run(contract::counters_admit_exactly_the_limit_at_once(&fresh()));
+    run(contract::counters_that_lend_admit_exactly_the_limit_in_the_end(&fresh()));
 }

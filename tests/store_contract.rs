@@ -19,6 +19,8 @@ mod mint;
 #[path = "support/texts.rs"]
 mod texts;
 
+use std::cell::RefCell;
+
 use edgegate::api_key::KeyId;
 use edgegate::jose::dpop::ReplayKey;
 use edgegate::limit::{self, Algorithm, Cell, Limit, Verdict};
@@ -32,14 +34,15 @@ use edgegate::time::UnixMillis;
 use edgegate::{
     error::StoreError,
     limit::CounterGroup,
-    store::{CounterStore, KeyRecordStore, ReplayStore, RevocationStore},
+    store::{
+        CounterStore, KeyRecordStore, ReplayStore, RevocationStore,
+        limit_stores::{BoundCounters, CountersByStore, LimitStores, NoStore},
+    },
 };
 use gate::{NOW, Stores, entry, later, record_of, run};
 use proptest::prelude::*;
 use serde_json::json;
 use texts::Texts;
-
-const MEMORY: LimitStore = LimitStore::Memory;
 
 #[test]
 fn revocations_are_found_and_replaced() {
@@ -109,7 +112,7 @@ impl ReplayStore for Counted {
     ) -> Result<bool, StoreError> {
         let take = async |group: &CounterGroup, limits: &[Limit]| {
             gate::a_moment().await;
-            self.0.take(&MEMORY, group, limits, 1, now).await
+            self.0.take(group, limits, 1, now).await
         };
         by_counting(key, until, now, take).await
     }
@@ -193,27 +196,27 @@ fn one_key_cannot_fill_the_memory_of_proofs_for_all() {
 
 #[test]
 fn counters_are_kept_by_group_and_name() {
-    run(contract::counters_are_kept_by_group_and_name(&MemoryCounters::default(), &MEMORY));
+    run(contract::counters_are_kept_by_group_and_name(&MemoryCounters::default()));
 }
 
 #[test]
 fn counters_take_all_or_nothing() {
-    run(contract::counters_take_all_or_nothing(&MemoryCounters::default(), &MEMORY));
+    run(contract::counters_take_all_or_nothing(&MemoryCounters::default()));
 }
 
 #[test]
 fn counters_are_refunded() {
-    run(contract::counters_are_refunded(&MemoryCounters::default(), &MEMORY));
+    run(contract::counters_are_refunded(&MemoryCounters::default()));
 }
 
 #[test]
 fn counters_admit_exactly_the_limit_at_once() {
-    run(contract::counters_admit_exactly_the_limit_at_once(&MemoryCounters::default(), &MEMORY));
+    run(contract::counters_admit_exactly_the_limit_at_once(&MemoryCounters::default()));
 }
 
 #[test]
 fn counters_follow_the_clock() {
-    run(contract::counters_follow_the_clock(&MemoryCounters::default(), &MEMORY));
+    run(contract::counters_follow_the_clock(&MemoryCounters::default()));
 }
 
 /// An exact counter elsewhere, asked through leases. Limits without terms are as exact as ever, also with
@@ -221,14 +224,13 @@ fn counters_follow_the_clock() {
 #[test]
 fn the_contract_holds_through_leases() {
     let fresh = counters::ThroughLeases::<counters::Cells>::default;
-    let exact = LimitStore::DurableObject;
-    run(contract::counters_are_kept_by_group_and_name(&fresh(), &exact));
-    run(contract::counters_take_all_or_nothing(&fresh(), &exact));
-    run(contract::counters_are_refunded(&fresh(), &exact));
-    run(contract::counters_admit_exactly_the_limit_at_once(&fresh(), &exact));
-    run(contract::counters_follow_the_clock(&fresh(), &exact));
+    run(contract::counters_are_kept_by_group_and_name(&fresh()));
+    run(contract::counters_take_all_or_nothing(&fresh()));
+    run(contract::counters_are_refunded(&fresh()));
+    run(contract::counters_admit_exactly_the_limit_at_once(&fresh()));
+    run(contract::counters_follow_the_clock(&fresh()));
     let lending = fresh();
-    run(contract::counters_that_lend_admit_exactly_the_limit_in_the_end(&lending, &exact));
+    run(contract::counters_that_lend_admit_exactly_the_limit_in_the_end(&lending));
     assert!(lending.asked.get() < 50, "of 70 requests, {} asked", lending.asked.get());
 }
 
@@ -238,24 +240,48 @@ fn the_contract_holds_through_leases() {
 fn the_contract_holds_over_components_that_are_seen_at_once() {
     for isolates in [1, 3] {
         let fresh = || counters::OverKv::new(isolates);
-        let kv = LimitStore::Kv;
-        run(contract::counters_are_kept_by_group_and_name(&fresh(), &kv));
-        run(contract::counters_take_all_or_nothing(&fresh(), &kv));
-        run(contract::counters_admit_exactly_the_limit_at_once(&fresh(), &kv));
+        run(contract::counters_are_kept_by_group_and_name(&fresh()));
+        run(contract::counters_take_all_or_nothing(&fresh()));
+        run(contract::counters_admit_exactly_the_limit_at_once(&fresh()));
         let added_up = &contract::ALGORITHMS[..2];
-        run(contract::counters_of_these_follow_the_clock(&fresh(), &kv, added_up));
+        run(contract::counters_of_these_follow_the_clock(&fresh(), added_up));
     }
     // A refund goes to the isolate that took.
-    run(contract::counters_are_refunded(&counters::OverKv::new(1), &LimitStore::Kv));
+    run(contract::counters_are_refunded(&counters::OverKv::new(1)));
 }
 
 /// The stores of the guard's tests wait in every call, so that calls really interleave there.
 #[test]
 fn the_contract_holds_where_calls_interleave() {
     let stores = Stores::default();
-    run(contract::counters_admit_exactly_the_limit_at_once(&stores, &LimitStore::DurableObject));
-    run(contract::counters_are_refunded(&stores, &LimitStore::DurableObject));
+    run(contract::counters_admit_exactly_the_limit_at_once(&Exact(&stores)));
+    run(contract::counters_are_refunded(&Exact(&stores)));
     run(contract::revocations_are_found_and_replaced(&stores));
+}
+
+/// One of those stores: the exact one.
+struct Exact<'a>(&'a Stores);
+
+impl CounterStore for Exact<'_> {
+    async fn take(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        self.0.take(&LimitStore::DurableObject, group, limits, cost, now).await
+    }
+
+    async fn refund(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        self.0.refund(&LimitStore::DurableObject, group, limits, cost, now).await
+    }
 }
 
 #[test]
@@ -312,7 +338,7 @@ proptest! {
             let asked = &limits[first..];
             let mut meters: Vec<_> = asked.iter().zip(cells[first..].iter().cloned()).collect();
             let expected = limit::step_all(&mut meters, cost, now);
-            let found = run(counters.take(&MEMORY, &group, asked, cost, now)).unwrap();
+            let found = run(counters.take(&group, asked, cost, now)).unwrap();
             prop_assert_eq!(&found, &expected);
             let admitted = found.iter().all(|verdict| verdict.admitted);
             for (cell, (limit, next)) in cells[first..].iter_mut().zip(meters) {
@@ -321,7 +347,7 @@ proptest! {
                 });
             }
             if give_back && admitted {
-                run(counters.refund(&MEMORY, &group, asked, cost, now)).unwrap();
+                run(counters.refund(&group, asked, cost, now)).unwrap();
             }
         }
     }
@@ -401,14 +427,13 @@ fn a_key_that_was_found_is_remembered_longer_than_it_is_believed() {
 
 #[test]
 fn counters_that_compare_and_swap() {
-    let exact = &LimitStore::DurableObject;
     let texts = [(); 5].map(|()| Texts::default());
     let counters = texts.each_ref().map(SharedCounters::new);
-    run(contract::counters_are_kept_by_group_and_name(&counters[0], exact));
-    run(contract::counters_take_all_or_nothing(&counters[1], exact));
-    run(contract::counters_are_refunded(&counters[2], exact));
-    run(contract::counters_admit_exactly_the_limit_at_once(&counters[3], exact));
-    run(contract::counters_follow_the_clock(&counters[4], exact));
+    run(contract::counters_are_kept_by_group_and_name(&counters[0]));
+    run(contract::counters_take_all_or_nothing(&counters[1]));
+    run(contract::counters_are_refunded(&counters[2]));
+    run(contract::counters_admit_exactly_the_limit_at_once(&counters[3]));
+    run(contract::counters_follow_the_clock(&counters[4]));
     assert!(texts[3].lost.get() > 0, "they raced");
 }
 
@@ -417,7 +442,7 @@ fn cells_that_cannot_be_read_are_a_fault_and_stay_as_they_are() {
     let (texts, group) = (Texts::default(), CounterGroup::new(&["g"]));
     let counters = SharedCounters::new(&texts);
     let limit = [Limit::new("a", 5, 60, Algorithm::FixedWindow).unwrap()];
-    let take = |now| run(counters.take(&MEMORY, &group, &limit, 1, now));
+    let take = |now| run(counters.take(&group, &limit, 1, now));
     assert_eq!(take(NOW).unwrap()[0].remaining, 4);
     let name = format!("count/v1/{group}");
     let written = texts.values.borrow()[&name].clone();
@@ -437,4 +462,95 @@ fn cells_that_cannot_be_read_are_a_fault_and_stay_as_they_are() {
     texts.values.borrow_mut().insert(name, written);
     assert_eq!(take(later(39_999)).unwrap()[0].remaining, 3);
     assert_eq!(take(later(40_000)).unwrap()[0].remaining, 4, "another window");
+}
+
+// ---- the dispatcher ----
+
+/// A store that writes down what it is asked.
+struct AskedStore<'a>(&'static str, &'a RefCell<Vec<String>>);
+
+impl AskedStore<'_> {
+    fn note(&self, what: &str) {
+        self.1.borrow_mut().push(format!("{what} {}", self.0));
+    }
+}
+
+impl CounterStore for AskedStore<'_> {
+    async fn take(
+        &self,
+        _group: &CounterGroup,
+        _limits: &[Limit],
+        _cost: u32,
+        _now: UnixMillis,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        self.note("take");
+        Ok(Vec::new())
+    }
+
+    fn refusal_unasked(
+        &self,
+        _group: &CounterGroup,
+        _limits: &[Limit],
+        _cost: u32,
+        _now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        self.note("know");
+        None
+    }
+
+    async fn refund(
+        &self,
+        _group: &CounterGroup,
+        _limits: &[Limit],
+        _cost: u32,
+        _now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        self.note("refund");
+        Ok(())
+    }
+}
+
+impl BoundCounters for AskedStore<'_> {
+    async fn take(
+        &self,
+        binding: &str,
+        _group: &CounterGroup,
+        _limits: &[Limit],
+    ) -> Result<Vec<Verdict>, StoreError> {
+        self.note(&format!("take {binding} of"));
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn each_limit_is_counted_in_the_store_that_it_names() {
+    let asked = RefCell::default();
+    let stores = CountersByStore {
+        memory: AskedStore("memory", &asked),
+        kv: AskedStore("kv", &asked),
+        exact: AskedStore("exact", &asked),
+        bindings: AskedStore("bindings", &asked),
+    };
+    let binding = LimitStore::Binding("LIMITER".to_owned());
+    let group = CounterGroup::new(&["g"]);
+    for (store, expected) in [
+        (LimitStore::Memory, vec!["take memory", "know memory", "refund memory"]),
+        (LimitStore::Kv, vec!["take kv", "know kv", "refund kv"]),
+        (LimitStore::DurableObject, vec!["take exact", "know exact", "refund exact"]),
+        (binding, vec!["take LIMITER of bindings"]),
+    ] {
+        run(async {
+            stores.take(&store, &group, &[], 1, NOW).await.unwrap();
+            let _ = stores.refusal_unasked(&store, &group, &[], 1, NOW);
+            stores.refund(&store, &group, &[], 1, NOW).await.unwrap();
+        });
+        assert_eq!(asked.take(), expected);
+    }
+}
+
+#[test]
+fn a_store_that_is_not_there_admits_nobody() {
+    let group = CounterGroup::new(&["g"]);
+    let taken = run(CounterStore::take(&NoStore, &group, &[], 1, NOW));
+    assert_eq!(taken.unwrap_err().to_string(), "there is no such store");
 }

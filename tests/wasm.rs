@@ -29,7 +29,7 @@ use edgegate::jose::{
     jws::{DEFAULT_MAX_TOKEN_LENGTH, HostCheck, Step, UntrustedToken},
 };
 use edgegate::limit::{self, Cell, Limit};
-use edgegate::policy::{LimitStore, Policy, RequestPath};
+use edgegate::policy::{Policy, RequestPath};
 use edgegate::revocation::NewRevocation;
 use edgegate::secret::Secret;
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
@@ -346,11 +346,11 @@ async fn the_stores_in_memory_keep_their_contract() {
     contract::records_are_found_and_replaced(&MemoryKeyRecords::default()).await;
     contract::records_are_listed_once_each(&MemoryKeyRecords::default()).await;
     let fresh = MemoryCounters::default;
-    contract::counters_are_kept_by_group_and_name(&fresh(), &LimitStore::Memory).await;
-    contract::counters_take_all_or_nothing(&fresh(), &LimitStore::Memory).await;
-    contract::counters_are_refunded(&fresh(), &LimitStore::Memory).await;
-    contract::counters_admit_exactly_the_limit_at_once(&fresh(), &LimitStore::Memory).await;
-    contract::counters_follow_the_clock(&fresh(), &LimitStore::Memory).await;
+    contract::counters_are_kept_by_group_and_name(&fresh()).await;
+    contract::counters_take_all_or_nothing(&fresh()).await;
+    contract::counters_are_refunded(&fresh()).await;
+    contract::counters_admit_exactly_the_limit_at_once(&fresh()).await;
+    contract::counters_follow_the_clock(&fresh()).await;
 }
 
 // ---- the gate ----

@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
-use super::Attempts;
+use super::{Attempts, IsolateMemory};
 use crate::{
     error::{Error, StoreError},
     jose::{jws::HostCheck, keys::KeySet},
-    store::{CounterStore, KeyRecordStore, ReplayStore, RevocationStore},
+    store::{
+        KeyRecordStore, ReplayStore, RevocationStore, limit_stores::LimitStores, published::Issuers,
+    },
     time::UnixMillis,
 };
 
@@ -18,7 +20,7 @@ pub trait Backend {
     /// Revocation entries.
     type Revocations: RevocationStore;
     /// Counters of limits.
-    type Counters: CounterStore;
+    type Counters: LimitStores;
     /// Proofs of possession that have been used.
     type Replays: ReplayStore;
 
@@ -57,6 +59,85 @@ pub trait Backend {
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error>;
+}
+
+/// The host of an edge: its crypto, and the way to issuers of keys.
+pub trait Host: Issuers {
+    /// [`Backend::takes_ed25519`].
+    fn takes_ed25519(&self) -> bool;
+
+    /// [`Backend::signature_holds`].
+    #[allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
+    async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error>;
+}
+
+/// The backend of every edge, for one request: its host, its stores, and what the isolate remembers.
+#[derive(Debug)]
+pub struct StoreBackend<'a, H, K, R, L, P> {
+    /// What the isolate remembers.
+    pub memory: &'a IsolateMemory,
+    /// Crypto, and the way to issuers.
+    pub host: H,
+    /// Records of API keys.
+    pub keys: K,
+    /// Revocation entries.
+    pub revocations: R,
+    /// Counters of limits.
+    pub counters: L,
+    /// Proofs of possession that have been used ([`IsolateMemory::replays`]).
+    pub replays: P,
+}
+
+impl<H, K, R, L, P> Backend for StoreBackend<'_, H, K, R, L, P>
+where
+    H: Host,
+    K: KeyRecordStore,
+    R: RevocationStore,
+    L: LimitStores,
+    P: ReplayStore,
+{
+    type Keys = K;
+    type Revocations = R;
+    type Counters = L;
+    type Replays = P;
+
+    fn keys(&self) -> &K {
+        &self.keys
+    }
+
+    fn revocations(&self) -> &R {
+        &self.revocations
+    }
+
+    fn counters(&self) -> &L {
+        &self.counters
+    }
+
+    fn failures(&self) -> &Attempts {
+        &self.memory.failures
+    }
+
+    fn replays(&self) -> &P {
+        &self.replays
+    }
+
+    fn takes_ed25519(&self) -> bool {
+        self.host.takes_ed25519()
+    }
+
+    async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
+        self.host.signature_holds(issuer, check).await
+    }
+
+    async fn remote_keys(
+        &self,
+        issuer: &str,
+        uri: &str,
+        key_id: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        self.memory.published.keys(&self.host, issuer, uri, key_id, now).await
+    }
 }
 
 /// A fault of a store, as the error that the request is refused with.

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, StoreError},
     limit::{CounterGroup, Limit, Verdict},
     policy::{CountBy, LimitPolicy, LimitStore, OnError, Policy, Route},
-    store::CounterStore,
+    store::limit_stores::LimitStores,
     time::UnixMillis,
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn take(
     policy: &Policy,
     route: &Route,
     subject: &Subject<'_>,
-    counters: &impl CounterStore,
+    counters: &impl LimitStores,
     now: UnixMillis,
 ) -> StepOutcome {
     let mut batches = batches(policy, route, subject);
@@ -99,7 +99,7 @@ pub(super) async fn take(
 fn known_refusal_first(
     batches: &mut [Batch<'_>],
     route: &Route,
-    counters: &impl CounterStore,
+    counters: &impl LimitStores,
     now: UnixMillis,
 ) {
     let refuses = |Batch { store, group, limits, .. }: &Batch<'_>| {
@@ -122,7 +122,7 @@ pub(super) fn refuse_unasked(
     policy: &Policy,
     route: &Route,
     subject: &Subject<'_>,
-    counters: &impl CounterStore,
+    counters: &impl LimitStores,
     now: UnixMillis,
 ) -> StepOutcome {
     for batch in &batches(policy, route, subject) {

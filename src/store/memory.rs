@@ -14,7 +14,6 @@ use crate::{
     api_key::{KeyId, record::KeyRecord},
     jose::dpop::ReplayKey,
     limit::{self, Cell, Limit, Verdict},
-    policy::LimitStore,
     revocation::{DenyKey, Entry},
     time::UnixMillis,
 };
@@ -115,7 +114,6 @@ fn cell_name(group: &CounterGroup, limit: &Limit) -> (CounterGroup, String) {
 impl CounterStore for MemoryCounters {
     async fn take(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
@@ -126,7 +124,6 @@ impl CounterStore for MemoryCounters {
 
     fn refusal_unasked(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
@@ -137,7 +134,6 @@ impl CounterStore for MemoryCounters {
 
     async fn refund(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,

@@ -11,7 +11,6 @@ use super::{CounterGroup, CounterStore, StoreError};
 use crate::{
     json::document,
     limit::{self, Limit, Verdict},
-    policy::LimitStore,
     time::UnixMillis,
 };
 
@@ -145,7 +144,6 @@ impl Cells {
 impl<S: SwapStore> CounterStore for SharedCounters<S> {
     async fn take(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
@@ -165,7 +163,6 @@ impl<S: SwapStore> CounterStore for SharedCounters<S> {
 
     async fn refund(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,

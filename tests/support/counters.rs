@@ -9,7 +9,6 @@ use edgegate::limit::advisory::{AdvisoryCounters, Job};
 use edgegate::limit::held_leases::{Leases, Step};
 use edgegate::limit::lease::{Borrow, Grant, Unspent, give_back, lend};
 use edgegate::limit::{self, Limit, Verdict};
-use edgegate::policy::LimitStore;
 use edgegate::time::UnixMillis;
 use edgegate::{error::StoreError, limit::CounterGroup, store::CounterStore};
 
@@ -90,7 +89,6 @@ impl Counter for Cells {
 impl<C: Counter> CounterStore for ThroughLeases<C> {
     async fn take(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
@@ -114,7 +112,6 @@ impl<C: Counter> CounterStore for ThroughLeases<C> {
 
     async fn refund(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
@@ -183,7 +180,6 @@ impl OverKv {
 impl CounterStore for OverKv {
     async fn take(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
@@ -203,7 +199,6 @@ impl CounterStore for OverKv {
     /// By the isolate that took it, as in the Worker: the one before the next.
     async fn refund(
         &self,
-        _store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,

@@ -24,7 +24,7 @@ use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{
     error::StoreError,
     limit::CounterGroup,
-    store::{CounterStore, KeyRecordStore, Page, RevocationStore},
+    store::{CounterStore, KeyRecordStore, Page, RevocationStore, limit_stores::LimitStores},
 };
 use serde_json::Value;
 
@@ -339,7 +339,7 @@ impl RevocationStore for Stores {
     }
 }
 
-impl CounterStore for Stores {
+impl LimitStores for Stores {
     async fn take(
         &self,
         store: &LimitStore,
@@ -386,7 +386,7 @@ impl CounterStore for Stores {
         match store {
             // As the platform's: it only ever counts up.
             LimitStore::Binding(_) => Ok(()),
-            _ => self.counters_of(store).refund(store, group, limits, cost, now).await,
+            _ => self.counters_of(store).refund(group, limits, cost, now).await,
         }
     }
 }

@@ -87,7 +87,8 @@ pub(super) fn authenticate(
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
         _ => return Err(Error::MissingCredentials),
     };
-    gate.failures().secret(request.client_ip, now, || secret.matches(presented.as_bytes()))
+    let failures = gate.memory.guard.failures(&gate.policy);
+    failures.secret(request.client_ip, now, || secret.matches(presented.as_bytes()))
 }
 
 /// Why an endpoint did not do what it was asked.

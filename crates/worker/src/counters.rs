@@ -1,4 +1,4 @@
-//! Counters by the store that a limit names, with what an isolate knows of those that are elsewhere.
+//! The stores of counters that the Worker has, with what an isolate knows of those that are elsewhere.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -7,7 +7,7 @@ use std::{
 
 use worker::{Context, Env};
 
-use super::{clock, counter_object, kv_counters, rate_limit_binding};
+use super::{clock, counter_object, kv_counters, rate_limit_binding::Bindings};
 use edgegate::{
     error::StoreError,
     limit::{
@@ -16,8 +16,7 @@ use edgegate::{
         held_leases::{Leases, Step},
         lease::Borrow,
     },
-    policy::LimitStore,
-    store::{CounterStore, memory::MemoryCounters},
+    store::{CounterStore, limit_stores::CountersByStore, memory::MemoryCounters},
     time::UnixMillis,
 };
 
@@ -31,11 +30,29 @@ pub(super) struct LocalCounters {
 }
 
 /// The counters of one request.
-#[derive(Debug)]
-pub(super) struct Counters<'a> {
+pub(super) type Counters<'a> =
+    CountersByStore<&'a MemoryCounters, KvCounters<'a>, ExactCounters<'a>, Bindings<'a>>;
+
+pub(super) const fn of_request<'a>(
     local: &'a LocalCounters,
     env: &'a Env,
     context: &'a Context,
+) -> Counters<'a> {
+    CountersByStore {
+        memory: &local.memory,
+        kv: KvCounters { local, env, context },
+        exact: ExactCounters { leases: &local.leases, env, taken: RefCell::new(Vec::new()) },
+        bindings: Bindings(env),
+    }
+}
+
+/// Exact counters: from what this isolate holds, or by asking the object.
+///
+/// Clocks are read here, not when the request came: it may have waited since, and a lease ends.
+#[derive(Debug)]
+pub(super) struct ExactCounters<'a> {
+    leases: &'a Leases,
+    env: &'a Env,
     /// When exact counters counted what this request took, by their own clocks.
     taken: RefCell<Vec<Taken>>,
 }
@@ -48,27 +65,20 @@ struct Taken {
     at: UnixMillis,
 }
 
-impl<'a> Counters<'a> {
-    pub(super) const fn new(local: &'a LocalCounters, env: &'a Env, context: &'a Context) -> Self {
-        Self { local, env, context, taken: RefCell::new(Vec::new()) }
-    }
-
-    /// Exact counters: from what this isolate holds, or by asking the object.
-    ///
-    /// The clock is read here, not when the request came: it may have waited since, and a lease ends.
-    async fn take_exact(
+impl CounterStore for ExactCounters<'_> {
+    async fn take(
         &self,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
+        _now: UnixMillis,
     ) -> Result<Vec<Verdict>, StoreError> {
-        let leases = &self.local.leases;
         let asked_at = clock::now();
-        let taken = match leases.begin(group, limits, cost, asked_at) {
+        let taken = match self.leases.begin(group, limits, cost, asked_at) {
             Step::Decided(taken) => taken,
             Step::Ask(ask) => {
                 let answer = counter_object::take(self.env, group, limits, ask).await;
-                leases.finish(group, limits, &ask, (asked_at, clock::now()), answer)?
+                self.leases.finish(group, limits, &ask, (asked_at, clock::now()), answer)?
             }
         };
         if let (Some(at), Some(first)) = (taken.at, limits.first()) {
@@ -78,23 +88,44 @@ impl<'a> Counters<'a> {
         Ok(taken.verdicts)
     }
 
-    async fn refund_exact(
+    fn refusal_unasked(
         &self,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
+        _now: UnixMillis,
+    ) -> Option<Vec<Verdict>> {
+        self.leases.known_refusal(group, limits, cost, clock::now())
+    }
+
+    async fn refund(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+        cost: u32,
+        _now: UnixMillis,
     ) -> Result<(), StoreError> {
         let first = limits.first().map(Limit::name);
         let at = self.taken.borrow().iter().rev().find_map(|taken| {
             (taken.group == *group && Some(taken.first.as_str()) == first).then_some(taken.at)
         });
         let Some(at) = at else { return Ok(()) };
-        match self.local.leases.refund(group, limits, cost, at, clock::now()) {
+        match self.leases.refund(group, limits, cost, at, clock::now()) {
             Some(unspent) => counter_object::give_back(self.env, group, limits, unspent).await,
             None => Ok(()),
         }
     }
+}
 
+/// Advisory counters in KV. What they want read and written is done after the answer.
+#[derive(Debug)]
+pub(super) struct KvCounters<'a> {
+    local: &'a LocalCounters,
+    env: &'a Env,
+    context: &'a Context,
+}
+
+impl KvCounters<'_> {
     fn advisory(&self) -> Result<&Rc<AdvisoryCounters>, StoreError> {
         if let Some(advisory) = self.local.advisory.get() {
             return Ok(advisory);
@@ -104,73 +135,43 @@ impl<'a> Counters<'a> {
     }
 }
 
-impl CounterStore for Counters<'_> {
+impl CounterStore for KvCounters<'_> {
     async fn take(
         &self,
-        store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
         now: UnixMillis,
     ) -> Result<Vec<Verdict>, StoreError> {
-        match store {
-            LimitStore::Memory => self.local.memory.take(store, group, limits, cost, now).await,
-            LimitStore::Kv => {
-                let advisory = self.advisory()?;
-                let verdicts = advisory.take(group, limits, cost, now);
-                kv_counters::work(advisory, group, limits, self.env, self.context);
-                verdicts
-            }
-            LimitStore::DurableObject => self.take_exact(group, limits, cost).await,
-            LimitStore::Binding(name) => {
-                rate_limit_binding::take(self.env, name, group, limits).await
-            }
-        }
+        let advisory = self.advisory()?;
+        let verdicts = advisory.take(group, limits, cost, now);
+        kv_counters::work(advisory, group, limits, self.env, self.context);
+        verdicts
     }
 
     fn refusal_unasked(
         &self,
-        store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
         now: UnixMillis,
     ) -> Option<Vec<Verdict>> {
-        match store {
-            LimitStore::Memory => self.local.memory.refusal_now(group, limits, cost, now),
-            LimitStore::Kv => {
-                let advisory = self.advisory().ok()?;
-                let refusal = advisory.refusal(group, limits, cost, now)?;
-                // What others count has to be read though nothing is taken.
-                kv_counters::work(advisory, group, limits, self.env, self.context);
-                Some(refusal)
-            }
-            LimitStore::DurableObject => {
-                self.local.leases.known_refusal(group, limits, cost, clock::now())
-            }
-            // It counts whoever asks.
-            LimitStore::Binding(_) => None,
-        }
+        let advisory = self.advisory().ok()?;
+        let refusal = advisory.refusal(group, limits, cost, now)?;
+        // What others count has to be read though nothing is taken.
+        kv_counters::work(advisory, group, limits, self.env, self.context);
+        Some(refusal)
     }
 
     async fn refund(
         &self,
-        store: &LimitStore,
         group: &CounterGroup,
         limits: &[Limit],
         cost: u32,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        match store {
-            LimitStore::Memory => self.local.memory.refund(store, group, limits, cost, now).await,
-            LimitStore::Kv => {
-                self.advisory()?.refund(group, limits, cost, now);
-                Ok(())
-            }
-            LimitStore::DurableObject => self.refund_exact(group, limits, cost).await,
-            // A binding cannot give back, which is why it is asked last.
-            LimitStore::Binding(_) => Ok(()),
-        }
+        self.advisory()?.refund(group, limits, cost, now);
+        Ok(())
     }
 }
 

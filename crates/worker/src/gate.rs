@@ -7,7 +7,7 @@ use worker::{Context, Delay, Env};
 
 use super::{
     background, clock, counter_object,
-    counters::{Counters, LocalCounters},
+    counters::{self, Counters, LocalCounters},
     facts,
     host::Names,
     jwks,
@@ -19,32 +19,22 @@ use super::{
     web_crypto::ImportedKeys,
 };
 use edgegate::{
-    api_key::KeyId,
     bounded::BoundedMap,
-    client_address::UnreadableAddresses,
     error::{Error, StoreError},
-    guard::{Attempts, Backend, Failures, Identity},
+    guard::{Host, Identity, IsolateMemory, StoreBackend},
     http::caching::CACHING_FIELDS,
-    jose::{jws::HostCheck, keys::KeySet},
-    policy::{self, CacheSecs, Policy, Records, Secrets},
+    jose::jws::HostCheck,
+    policy::{self, CacheSecs, Policy, Secrets},
     revocation::{DenyKey, Entry, snapshot::Holder},
     secret::Secret,
     store::{
         keyed::{LateWrite, Remembered},
-        memory::MemoryReplays,
-        published::{Fetched, Issuers, PublishedKeySets, SealedKeys},
+        published::{Fetched, Issuers, SealedKeys},
         questions::Questions,
         replays::Placed,
     },
     time::UnixMillis,
 };
-
-/// How often the last use of a key is written down, for each isolate and key. KV takes one write a
-/// second for each key, and nobody needs it finer.
-const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
-
-/// Keys whose last use this isolate remembers to have noted.
-const MAX_NOTED: usize = 10_000;
 
 /// Entries of the ledger that this isolate remembers, where each request asks.
 const MAX_REVOKED: usize = 10_000;
@@ -70,29 +60,24 @@ pub(super) struct Gate {
 /// asks no store anew.
 #[derive(Debug)]
 pub(super) struct Memory {
-    failures: Attempts,
-    replays: MemoryReplays,
+    /// What every edge remembers.
+    pub(super) guard: IsolateMemory,
     counters: LocalCounters,
     imported: ImportedKeys,
-    published: PublishedKeySets,
     pub(super) remembered: Remembered,
     pub(super) snapshots: RefCell<Holder>,
     /// What the ledger was found to have, where it is asked each time.
     pub(super) revoked: RefCell<BoundedMap<DenyKey, Entry>>,
     /// What it is being asked.
     pub(super) questions: RefCell<Questions<Vec<DenyKey>, Entries>>,
-    noted: RefCell<BoundedMap<KeyId, ()>>,
-    unreadable_addresses: UnreadableAddresses,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            failures: Attempts::default(),
-            replays: MemoryReplays::default(),
+            guard: IsolateMemory::default(),
             counters: LocalCounters::default(),
             imported: ImportedKeys::default(),
-            published: PublishedKeySets::default(),
             remembered: Remembered::default(),
             snapshots: RefCell::default(),
             revoked: RefCell::new(BoundedMap::weighing(
@@ -101,8 +86,6 @@ impl Default for Memory {
                 Entry::weight,
             )),
             questions: RefCell::default(),
-            noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
-            unreadable_addresses: UnreadableAddresses::default(),
         }
     }
 }
@@ -120,15 +103,10 @@ impl Gate {
         Ok(Self { target, names, caching, policy, memory: Rc::clone(memory) })
     }
 
-    /// The limit on failed authentication.
-    pub(super) fn failures(&self) -> Failures<'_> {
-        Failures::new(&self.policy, &self.memory.failures)
-    }
-
     /// Tells the log, once in a while, that addresses cannot be read.
     pub(super) fn note_address(&self, facts: &facts::Facts<'_>) {
         let (address, named) = facts.address();
-        if let Some(fault) = self.memory.unreadable_addresses.fault(address, named, clock::now()) {
+        if let Some(fault) = self.memory.guard.address_fault(address, named, clock::now()) {
             super::fault::report(&fault);
         }
     }
@@ -152,71 +130,44 @@ impl Gate {
 
     /// Notes the use of an API key after the answer, at most every few minutes.
     pub(super) fn note_use(&self, identity: &Identity, env: &Env, context: &Context) {
-        let Some(id) = identity.api_key_id() else { return };
-        let kept = self.policy.api_keys.as_ref().is_some_and(|keys| keys.records != Records::None);
-        let now = clock::now();
-        let mut noted = self.memory.noted.borrow_mut();
-        if !kept || noted.get(id, now).is_some() {
-            return;
+        if let Some(write) = self.memory.guard.note_use(&self.policy, identity, clock::now()) {
+            kv::write_later(env, context, write, "last use not noted");
         }
-        noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
-        let write = LateWrite::of_use(id, now.to_unix_time());
-        kv::write_later(env, context, write, "last use not noted");
+    }
+
+    /// The stores and the crypto of one request.
+    pub(super) fn backend<'a>(&'a self, env: &'a Env, context: &'a Context) -> RequestBackend<'a> {
+        let memory = &self.memory;
+        StoreBackend {
+            memory: &memory.guard,
+            host: WorkerHost { gate: self, env, context },
+            keys: self.kv(env),
+            revocations: self.revocations(env, context),
+            counters: counters::of_request(&memory.counters, env, context),
+            replays: memory.guard.replays(&self.policy, CountedReplays(env)),
+        }
     }
 }
 
 /// The stores and the crypto of one request.
+pub(super) type RequestBackend<'a> = StoreBackend<
+    'a,
+    WorkerHost<'a>,
+    Kv<'a>,
+    Revocations<'a>,
+    Counters<'a>,
+    Placed<'a, CountedReplays<'a>>,
+>;
+
+/// The platform's crypto, and its way to issuers of keys.
 #[derive(Debug)]
-pub(super) struct RequestBackend<'a> {
+pub(super) struct WorkerHost<'a> {
     gate: &'a Gate,
     env: &'a Env,
     context: &'a Context,
-    kv: Kv<'a>,
-    revocations: Revocations<'a>,
-    counters: Counters<'a>,
-    replays: Placed<'a, CountedReplays<'a>>,
 }
 
-impl<'a> RequestBackend<'a> {
-    pub(super) fn new(gate: &'a Gate, env: &'a Env, context: &'a Context) -> Self {
-        Self {
-            gate,
-            env,
-            context,
-            kv: gate.kv(env),
-            revocations: gate.revocations(env, context),
-            counters: Counters::new(&gate.memory.counters, env, context),
-            replays: Placed::new(gate.policy.replays, &gate.memory.replays, CountedReplays(env)),
-        }
-    }
-}
-
-impl<'a> Backend for RequestBackend<'a> {
-    type Keys = Kv<'a>;
-    type Revocations = Revocations<'a>;
-    type Counters = Counters<'a>;
-    type Replays = Placed<'a, CountedReplays<'a>>;
-
-    fn keys(&self) -> &Self::Keys {
-        &self.kv
-    }
-
-    fn revocations(&self) -> &Self::Revocations {
-        &self.revocations
-    }
-
-    fn counters(&self) -> &Self::Counters {
-        &self.counters
-    }
-
-    fn failures(&self) -> &Attempts {
-        &self.gate.memory.failures
-    }
-
-    fn replays(&self) -> &Self::Replays {
-        &self.replays
-    }
-
+impl Host for WorkerHost<'_> {
     fn takes_ed25519(&self) -> bool {
         self.gate.memory.imported.takes_ed25519()
     }
@@ -224,19 +175,9 @@ impl<'a> Backend for RequestBackend<'a> {
     async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
         self.gate.memory.imported.signature_holds(issuer, check).await
     }
-
-    async fn remote_keys(
-        &self,
-        issuer: &str,
-        uri: &str,
-        key_id: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<Rc<KeySet>, Error> {
-        self.gate.memory.published.keys(self, issuer, uri, key_id, now).await
-    }
 }
 
-impl<'a> Issuers for RequestBackend<'a> {
+impl<'a> Issuers for WorkerHost<'a> {
     type Cache = Namespace<'a>;
 
     fn now(&self) -> UnixMillis {

@@ -39,7 +39,7 @@ use worker::{Context, Env, worker_sys};
 
 use self::{
     facts::Facts,
-    gate::{Gate, RequestBackend},
+    gate::Gate,
     host::{Names, Seen},
 };
 use edgegate::{
@@ -166,7 +166,7 @@ async fn decide(
     edge: Edge,
 ) -> Decision {
     gate.note_address(facts);
-    let backend = RequestBackend::new(gate, env, context);
+    let backend = gate.backend(env, context);
     let guard = Guard::new(&gate.policy, &backend);
     let mut decision = guard.check(&facts.as_request(), clock::now()).await;
     if edge == Edge::ForwardAuth {

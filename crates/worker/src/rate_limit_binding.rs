@@ -8,32 +8,39 @@ use super::deadline;
 use edgegate::{
     error::StoreError,
     limit::{CounterGroup, Limit, Verdict},
+    store::limit_stores::BoundCounters,
 };
 
-/// Asks the binding about each limit.
-pub(super) async fn take(
-    env: &Env,
-    binding: &str,
-    group: &CounterGroup,
-    limits: &[Limit],
-) -> Result<Vec<Verdict>, StoreError> {
-    let failed = |fault: worker::Error| StoreError::new(format!("rate-limiting binding: {fault}"));
-    let limiter = env.rate_limiter(binding).map_err(failed)?;
-    let mut verdicts = Vec::new();
-    for limit in limits {
-        let asked = limiter.limit(format!("{}:{group}", limit.name()));
-        let outcome = deadline::within(deadline::STORE, asked)
-            .await
-            .ok_or_else(|| StoreError::new("rate-limiting binding: no answer in time"))?
-            .map_err(failed)?;
-        // Nothing is known but the answer, so a refused caller waits for a whole window at most.
-        verdicts.push(Verdict {
-            admitted: outcome.success,
-            limit: limit.capacity(),
-            remaining: 0,
-            reset_after_secs: limit.window_secs(),
-            retry_after_secs: if outcome.success { 0 } else { limit.window_secs() },
-        });
+/// The bindings of this environment.
+#[derive(Debug)]
+pub(super) struct Bindings<'a>(pub(super) &'a Env);
+
+impl BoundCounters for Bindings<'_> {
+    async fn take(
+        &self,
+        binding: &str,
+        group: &CounterGroup,
+        limits: &[Limit],
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let failed =
+            |fault: worker::Error| StoreError::new(format!("rate-limiting binding: {fault}"));
+        let limiter = self.0.rate_limiter(binding).map_err(failed)?;
+        let mut verdicts = Vec::new();
+        for limit in limits {
+            let asked = limiter.limit(format!("{}:{group}", limit.name()));
+            let outcome = deadline::within(deadline::STORE, asked)
+                .await
+                .ok_or_else(|| StoreError::new("rate-limiting binding: no answer in time"))?
+                .map_err(failed)?;
+            // Nothing is known but the answer, so a refused caller waits for a whole window at most.
+            verdicts.push(Verdict {
+                admitted: outcome.success,
+                limit: limit.capacity(),
+                remaining: 0,
+                reset_after_secs: limit.window_secs(),
+                retry_after_secs: if outcome.success { 0 } else { limit.window_secs() },
+            });
+        }
+        Ok(verdicts)
     }
-    Ok(verdicts)
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::backend::{Gate, HostBackend};
+use super::backend::Gate;
 use super::config;
 use super::task::{Desk, Outcome};
 use edgegate::api_key::KeyId;
@@ -91,7 +91,7 @@ pub(super) async fn administer(
     if !asked.is_about_keys() && policy.revocation.is_none() {
         return Err(config("revocation", "the policy has none, so there is nothing to administer"));
     }
-    let backend = HostBackend::new(&gate, &desk);
+    let backend = gate.backend(&desk);
     let now = desk.now();
     let keys = KeyAdministration::new(policy, backend.keys(), now);
     let entries = backend.revocations();

@@ -1,41 +1,24 @@
 //! What a gate keeps between checks, and the guard's backend over the host.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use serde::Deserialize;
 
 use super::task::{Desk, Job};
 use crate::host::{self, Verdict as SignatureVerdict};
-use edgegate::api_key::KeyId;
-use edgegate::bounded::BoundedMap;
-use edgegate::client_address::UnreadableAddresses;
 use edgegate::error::Error;
-use edgegate::guard::{Attempts, Backend, Identity};
+use edgegate::guard::{Host, Identity, IsolateMemory, StoreBackend};
 use edgegate::jose::jws::HostCheck;
-use edgegate::jose::keys::KeySet;
-use edgegate::limit::{Limit, Verdict};
-use edgegate::policy::{CacheSecs, LimitStore, Policy, Records};
+use edgegate::policy::{CacheSecs, Policy};
 use edgegate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
-use edgegate::store::memory::{MemoryCounters, MemoryReplays};
-use edgegate::store::published::{Fetched, Issuers, PublishedKeySets, SealedKeys};
+use edgegate::store::limit_stores::{CountersByStore, NoStore};
+use edgegate::store::memory::MemoryCounters;
+use edgegate::store::published::{Fetched, Issuers, SealedKeys};
 use edgegate::store::replays::{Placed, SharedReplays};
 use edgegate::store::shared::{SharedCounters, SwapStore};
 use edgegate::time::{UnixMillis, UnixTime};
-use edgegate::{
-    error::StoreError,
-    limit::CounterGroup,
-    store::{CounterStore, Page},
-};
-
-/// How often the last use of a key is written down; nobody needs it finer.
-const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
+use edgegate::{error::StoreError, store::Page};
 
 /// The store of issuers' keys.
 const JWKS: &str = "jwks";
-
-/// Keys whose last use this instance remembers to have noted.
-const MAX_NOTED: usize = 10_000;
 
 /// The state of a gate. It is gone with the instance.
 #[derive(Debug)]
@@ -43,14 +26,10 @@ pub(super) struct Gate {
     pub(super) policy: Policy,
     /// Whether there is a store for the keys of issuers.
     shares_keys: bool,
-    failures: Attempts,
-    replays: MemoryReplays,
+    pub(super) memory: IsolateMemory,
     counters: MemoryCounters,
-    published: PublishedKeySets,
     entries: Remembered,
     records: Remembered,
-    noted: RefCell<BoundedMap<KeyId, ()>>,
-    pub(super) unreadable_addresses: UnreadableAddresses,
 }
 
 impl Gate {
@@ -58,94 +37,60 @@ impl Gate {
         Self {
             policy,
             shares_keys,
-            failures: Attempts::default(),
-            replays: MemoryReplays::default(),
+            memory: IsolateMemory::default(),
             counters: MemoryCounters::default(),
-            published: PublishedKeySets::default(),
             entries: Remembered::default(),
             records: Remembered::default(),
-            noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
-            unreadable_addresses: UnreadableAddresses::default(),
         }
     }
 
     /// Notes the use of an API key after the answer, at most every few minutes.
     pub(super) fn note_use(&self, identity: &Identity, desk: &Desk) {
-        let Some(id) = identity.api_key_id() else { return };
-        if self.policy.api_keys.as_ref().is_none_or(|keys| keys.records == Records::None) {
-            return;
+        if let Some(write) = self.memory.note_use(&self.policy, identity, desk.now()) {
+            desk.write_later("keys", "last use not noted", &write);
         }
-        let now = desk.now();
-        let mut noted = self.noted.borrow_mut();
-        if noted.get(id, now).is_some() {
-            return;
+    }
+
+    /// The stores and the crypto of one check.
+    pub(super) fn backend<'a>(&'a self, desk: &'a Desk) -> HostBackend<'a> {
+        let store = |name| HostStore { name, desk };
+        let no_cache = CacheSecs(0);
+        let entries_cache = self.policy.revocation.map_or(no_cache, |policy| policy.cache_secs);
+        let records_cache = self.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs);
+        StoreBackend {
+            memory: &self.memory,
+            host: DeskHost { gate: self, desk },
+            keys: Keyed::new(store("keys"), &self.records, no_cache, records_cache),
+            revocations: Keyed::new(store("revocation"), &self.entries, entries_cache, no_cache),
+            counters: CountersByStore {
+                memory: &self.counters,
+                kv: NoStore,
+                exact: SharedCounters::new(HostSwap { desk }),
+                bindings: NoStore,
+            },
+            replays: self.memory.replays(&self.policy, SharedReplays::new(HostSwap { desk })),
         }
-        noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
-        desk.write_later("keys", "last use not noted", &LateWrite::of_use(id, now.to_unix_time()));
     }
 }
 
 /// The stores and the crypto of one check.
+pub(super) type HostBackend<'a> = StoreBackend<
+    'a,
+    DeskHost<'a>,
+    Keyed<'a, HostStore<'a>>,
+    Keyed<'a, HostStore<'a>>,
+    CountersByStore<&'a MemoryCounters, NoStore, SharedCounters<HostSwap<'a>>, NoStore>,
+    Placed<'a, SharedReplays<HostSwap<'a>>>,
+>;
+
+/// The host's crypto, and its way to issuers of keys.
 #[derive(Debug)]
-pub(super) struct HostBackend<'a> {
+pub(super) struct DeskHost<'a> {
     gate: &'a Gate,
     desk: &'a Desk,
-    keys: Keyed<'a, HostStore<'a>>,
-    revocations: Keyed<'a, HostStore<'a>>,
-    counters: Counters<'a>,
-    replays: Placed<'a, SharedReplays<HostSwap<'a>>>,
 }
 
-impl<'a> HostBackend<'a> {
-    pub(super) fn new(gate: &'a Gate, desk: &'a Desk) -> Self {
-        let store = |name| HostStore { name, desk };
-        let no_cache = CacheSecs(0);
-        let entries_cache = gate.policy.revocation.map_or(no_cache, |policy| policy.cache_secs);
-        let records_cache = gate.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs);
-        Self {
-            gate,
-            desk,
-            keys: Keyed::new(store("keys"), &gate.records, no_cache, records_cache),
-            revocations: Keyed::new(store("revocation"), &gate.entries, entries_cache, no_cache),
-            counters: Counters {
-                memory: &gate.counters,
-                shared: SharedCounters::new(HostSwap { desk }),
-            },
-            replays: Placed::new(
-                gate.policy.replays,
-                &gate.replays,
-                SharedReplays::new(HostSwap { desk }),
-            ),
-        }
-    }
-}
-
-impl<'a> Backend for HostBackend<'a> {
-    type Keys = Keyed<'a, HostStore<'a>>;
-    type Revocations = Keyed<'a, HostStore<'a>>;
-    type Counters = Counters<'a>;
-    type Replays = Placed<'a, SharedReplays<HostSwap<'a>>>;
-
-    fn keys(&self) -> &Self::Keys {
-        &self.keys
-    }
-
-    fn revocations(&self) -> &Self::Revocations {
-        &self.revocations
-    }
-
-    fn counters(&self) -> &Self::Counters {
-        &self.counters
-    }
-
-    fn failures(&self) -> &Attempts {
-        &self.gate.failures
-    }
-
-    fn replays(&self) -> &Self::Replays {
-        &self.replays
-    }
-
+impl Host for DeskHost<'_> {
     fn takes_ed25519(&self) -> bool {
         true
     }
@@ -168,19 +113,9 @@ impl<'a> Backend for HostBackend<'a> {
             }
         }
     }
-
-    async fn remote_keys(
-        &self,
-        issuer: &str,
-        uri: &str,
-        key_id: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<Rc<KeySet>, Error> {
-        self.gate.published.keys(self, issuer, uri, key_id, now).await
-    }
 }
 
-impl<'a> Issuers for HostBackend<'a> {
+impl<'a> Issuers for DeskHost<'a> {
     type Cache = HostStore<'a>;
 
     fn now(&self) -> UnixMillis {
@@ -307,60 +242,5 @@ impl SwapStore for HostSwap<'_> {
 
     fn release(&self, name: &str) {
         self.desk.tell(&Job::Release { name });
-    }
-}
-
-/// Counters by the store that a limit names.
-#[derive(Debug)]
-pub(super) struct Counters<'a> {
-    memory: &'a MemoryCounters,
-    shared: SharedCounters<HostSwap<'a>>,
-}
-
-impl CounterStore for Counters<'_> {
-    async fn take(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        match store {
-            LimitStore::Memory => self.memory.take(store, group, limits, cost, now).await,
-            LimitStore::DurableObject => self.shared.take(store, group, limits, cost, now).await,
-            LimitStore::Kv | LimitStore::Binding(_) => {
-                Err(StoreError::new("there is no such store"))
-            }
-        }
-    }
-
-    fn refusal_unasked(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
-        match store {
-            LimitStore::Memory => self.memory.refusal_now(group, limits, cost, now),
-            LimitStore::DurableObject | LimitStore::Kv | LimitStore::Binding(_) => None,
-        }
-    }
-
-    async fn refund(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        match store {
-            LimitStore::Memory => self.memory.refund(store, group, limits, cost, now).await,
-            LimitStore::DurableObject => self.shared.refund(store, group, limits, cost, now).await,
-            LimitStore::Kv | LimitStore::Binding(_) => Ok(()),
-        }
     }
 }

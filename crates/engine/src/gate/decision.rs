@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::backend::{Gate, HostBackend};
+use super::backend::Gate;
 use super::config;
 use super::task::{Desk, Outcome};
 use edgegate::client_address::ClientAddress;
@@ -152,7 +152,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
         None => target_of(&asked.url),
     };
     let (address, named) = asked.address(policy);
-    let fault = gate.unreadable_addresses.fault(address, named, desk.now());
+    let fault = gate.memory.address_fault(address, named, desk.now());
     let request = Request {
         method: &asked.method,
         path: &target,
@@ -168,7 +168,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
             present(&asked.requested_method),
         ),
     };
-    let backend = HostBackend::new(&gate, &desk);
+    let backend = gate.backend(&desk);
     let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;
     let event = Event::of(policy.log, &request, &decision, desk.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);

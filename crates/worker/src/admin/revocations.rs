@@ -12,7 +12,6 @@ use super::{Admin, Answer, MAX_BODY, Query, body_of, unavailable};
 use crate::{
     background,
     facts::header,
-    gate::RequestBackend,
     kv::{Kv, Namespace},
     ledger::{Ledger, Retry, Revoked},
     reply,
@@ -47,7 +46,7 @@ pub(super) async fn post(admin: &Admin<'_>, request: &Request) -> Answer {
 }
 
 async fn add(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
-    let backend = RequestBackend::new(admin.gate, admin.env, admin.context);
+    let backend = admin.gate.backend(admin.env, admin.context);
     let entry = requested_entry(&admin.gate.policy, &backend, body, admin.now).await?;
     let shown = match admin.revocations.ledger() {
         Some(ledger) => {

@@ -1,0 +1,87 @@
+//! What an isolate remembers between requests, on every edge.
+
+use std::cell::RefCell;
+
+use super::{Attempts, Failures, Identity};
+use crate::{
+    api_key::KeyId,
+    bounded::BoundedMap,
+    client_address::{ClientAddress, UnreadableAddresses},
+    policy::{Policy, Records},
+    store::{
+        keyed::LateWrite, memory::MemoryReplays, published::PublishedKeySets, replays::Placed,
+    },
+    time::UnixMillis,
+};
+
+/// How often the last use of a key is written down, for each isolate and key. Nobody needs it finer, and KV takes one
+/// write a second for each key.
+const NOTE_USE_EVERY_MILLIS: u64 = 5 * 60 * 1000;
+
+/// Keys whose last use this isolate remembers to have noted.
+const MAX_NOTED: usize = 10_000;
+
+/// What an isolate remembers. It is gone with the isolate, and outlives a change of the policy: a new one begins with no
+/// empty counters, and asks no issuer anew.
+#[derive(Debug)]
+pub struct IsolateMemory {
+    pub(super) failures: Attempts,
+    pub(super) replays: MemoryReplays,
+    pub(super) published: PublishedKeySets,
+    noted: RefCell<BoundedMap<KeyId, ()>>,
+    unreadable_addresses: UnreadableAddresses,
+}
+
+impl Default for IsolateMemory {
+    fn default() -> Self {
+        Self {
+            failures: Attempts::default(),
+            replays: MemoryReplays::default(),
+            published: PublishedKeySets::default(),
+            noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
+            unreadable_addresses: UnreadableAddresses::default(),
+        }
+    }
+}
+
+impl IsolateMemory {
+    /// The limit on failed authentication.
+    #[must_use]
+    pub fn failures<'a>(&'a self, policy: &'a Policy) -> Failures<'a> {
+        Failures::new(policy, &self.failures)
+    }
+
+    /// Used proofs where the policy has them remembered; `shared` is what all isolates share.
+    pub fn replays<S>(&self, policy: &Policy, shared: S) -> Placed<'_, S> {
+        Placed::new(policy.replays, &self.replays, shared)
+    }
+
+    /// The write by which the use of an API key is noted, after the answer; `None` for others, and if it was noted in
+    /// the last few minutes.
+    #[must_use]
+    pub fn note_use(
+        &self,
+        policy: &Policy,
+        identity: &Identity,
+        now: UnixMillis,
+    ) -> Option<LateWrite> {
+        let id = identity.api_key_id()?;
+        let kept = policy.api_keys.as_ref().is_some_and(|keys| keys.records != Records::None);
+        let mut noted = self.noted.borrow_mut();
+        if !kept || noted.get(id, now).is_some() {
+            return None;
+        }
+        noted.insert(*id, (), now.saturating_add(NOTE_USE_EVERY_MILLIS), now);
+        Some(LateWrite::of_use(id, now.to_unix_time()))
+    }
+
+    /// What the log is told, once in a while, of a client's address that cannot be read.
+    pub fn address_fault(
+        &self,
+        address: ClientAddress,
+        named: &str,
+        now: UnixMillis,
+    ) -> Option<String> {
+        self.unreadable_addresses.fault(address, named, now)
+    }
+}
