@@ -525,12 +525,10 @@ impl BoundCounters for AskedStore<'_> {
 #[test]
 fn each_limit_is_counted_in_the_store_that_it_names() {
     let asked = RefCell::default();
-    let stores = CountersByStore {
-        memory: AskedStore("memory", &asked),
-        kv: AskedStore("kv", &asked),
-        exact: AskedStore("exact", &asked),
-        bindings: AskedStore("bindings", &asked),
-    };
+    let stores = CountersByStore::in_memory(AskedStore("memory", &asked))
+        .with_kv(AskedStore("kv", &asked))
+        .with_exact(AskedStore("exact", &asked))
+        .with_bindings(AskedStore("bindings", &asked));
     let binding = LimitStore::Binding("LIMITER".to_owned());
     let group = CounterGroup::new(&["g"]);
     for (store, expected) in [

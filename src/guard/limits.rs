@@ -8,7 +8,7 @@ use crate::{
     error::{Error, StoreError},
     limit::{CounterGroup, Limit, Verdict},
     policy::{CountBy, LimitPolicy, LimitStore, OnError, Policy, Route},
-    store::limit_stores::LimitStores,
+    store::limit_stores::{LimitStores, says_only_yes_or_no, turn},
     time::UnixMillis,
 };
 
@@ -195,7 +195,7 @@ fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> V
             batch.store == &known.store
                 && batch.on_error == known.on_error
                 && batch.group == group
-                && !matches!(known.store, LimitStore::Binding(_))
+                && !says_only_yes_or_no(&known.store)
         });
         match same {
             Some(batch) => batch.limits.push(limit),
@@ -208,16 +208,6 @@ fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> V
         }
     }
     batches
-}
-
-/// What an isolate decides by itself comes first: whom that refuses costs no question to a counter elsewhere,
-/// and no giving back. A binding cannot give back, so it comes last.
-const fn turn(store: &LimitStore) -> u8 {
-    match store {
-        LimitStore::Memory | LimitStore::Kv => 0,
-        LimitStore::DurableObject => 1,
-        LimitStore::Binding(_) => 2,
-    }
 }
 
 /// What a limit counts together for this request; `None` if it does not concern it.
@@ -282,7 +272,7 @@ fn with_override(known: &LimitPolicy, record: Option<&KeyRecord>) -> Limit {
 }
 
 fn reports(batch: &Batch<'_>, verdicts: &[Verdict], now: UnixMillis) -> Vec<LimitReport> {
-    let yes_or_no = matches!(batch.store, LimitStore::Binding(_));
+    let yes_or_no = says_only_yes_or_no(batch.store);
     batch
         .limits
         .iter()

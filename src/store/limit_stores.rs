@@ -41,17 +41,57 @@ pub trait LimitStores {
     ) -> Result<(), StoreError>;
 }
 
+/// When a store is asked, before those of a higher number: what an isolate decides by itself comes first, for a refusal
+/// there costs no question to a counter elsewhere, and no giving back. A binding cannot give back, so it comes last.
+#[must_use]
+pub const fn turn(store: &LimitStore) -> u8 {
+    match store {
+        LimitStore::Memory | LimitStore::Kv => 0,
+        LimitStore::DurableObject => 1,
+        LimitStore::Binding(_) => 2,
+    }
+}
+
+/// Whether a store answers only yes or no, to one limit at a time.
+#[must_use]
+pub const fn says_only_yes_or_no(store: &LimitStore) -> bool {
+    matches!(store, LimitStore::Binding(_))
+}
+
 /// The stores that an edge has. Where it has none of a kind, [`NoStore`] stands.
 #[derive(Debug)]
-pub struct CountersByStore<M, K, E, B> {
-    /// [`LimitStore::Memory`].
-    pub memory: M,
-    /// [`LimitStore::Kv`].
-    pub kv: K,
-    /// [`LimitStore::DurableObject`], or what else is exact and shared.
-    pub exact: E,
-    /// [`LimitStore::Binding`].
-    pub bindings: B,
+pub struct CountersByStore<M, K = NoStore, E = NoStore, B = NoStore> {
+    memory: M,
+    kv: K,
+    exact: E,
+    bindings: B,
+}
+
+impl<M> CountersByStore<M> {
+    /// Counters for [`LimitStore::Memory`], and none of another kind.
+    pub const fn in_memory(memory: M) -> Self {
+        Self { memory, kv: NoStore, exact: NoStore, bindings: NoStore }
+    }
+}
+
+impl<M, K, E, B> CountersByStore<M, K, E, B> {
+    /// With counters for [`LimitStore::Kv`].
+    pub fn with_kv<S>(self, kv: S) -> CountersByStore<M, S, E, B> {
+        let Self { memory, exact, bindings, .. } = self;
+        CountersByStore { memory, kv, exact, bindings }
+    }
+
+    /// With counters for [`LimitStore::DurableObject`], or for what else is exact and shared.
+    pub fn with_exact<S>(self, exact: S) -> CountersByStore<M, K, S, B> {
+        let Self { memory, kv, bindings, .. } = self;
+        CountersByStore { memory, kv, exact, bindings }
+    }
+
+    /// With counters for [`LimitStore::Binding`].
+    pub fn with_bindings<S>(self, bindings: S) -> CountersByStore<M, K, E, S> {
+        let Self { memory, kv, exact, .. } = self;
+        CountersByStore { memory, kv, exact, bindings }
+    }
 }
 
 impl<M, K, E, B> LimitStores for CountersByStore<M, K, E, B>

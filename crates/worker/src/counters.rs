@@ -33,17 +33,16 @@ pub(super) struct LocalCounters {
 pub(super) type Counters<'a> =
     CountersByStore<&'a MemoryCounters, KvCounters<'a>, ExactCounters<'a>, Bindings<'a>>;
 
-pub(super) const fn of_request<'a>(
+pub(super) fn of_request<'a>(
     local: &'a LocalCounters,
     env: &'a Env,
     context: &'a Context,
 ) -> Counters<'a> {
-    CountersByStore {
-        memory: &local.memory,
-        kv: KvCounters { local, env, context },
-        exact: ExactCounters { leases: &local.leases, env, taken: RefCell::new(Vec::new()) },
-        bindings: Bindings(env),
-    }
+    let leases = &local.leases;
+    CountersByStore::in_memory(&local.memory)
+        .with_kv(KvCounters { local, env, context })
+        .with_exact(ExactCounters { leases, env, taken: RefCell::new(Vec::new()) })
+        .with_bindings(Bindings(env))
 }
 
 /// Exact counters: from what this isolate holds, or by asking the object.

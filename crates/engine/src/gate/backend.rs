@@ -62,12 +62,8 @@ impl Gate {
             host: DeskHost { gate: self, desk },
             keys: Keyed::new(store("keys"), &self.records, no_cache, records_cache),
             revocations: Keyed::new(store("revocation"), &self.entries, entries_cache, no_cache),
-            counters: CountersByStore {
-                memory: &self.counters,
-                kv: NoStore,
-                exact: SharedCounters::new(HostSwap { desk }),
-                bindings: NoStore,
-            },
+            counters: CountersByStore::in_memory(&self.counters)
+                .with_exact(SharedCounters::new(HostSwap { desk })),
             replays: self.memory.replays(&self.policy, SharedReplays::new(HostSwap { desk })),
         }
     }
@@ -79,7 +75,7 @@ pub(super) type HostBackend<'a> = StoreBackend<
     DeskHost<'a>,
     Keyed<'a, HostStore<'a>>,
     Keyed<'a, HostStore<'a>>,
-    CountersByStore<&'a MemoryCounters, NoStore, SharedCounters<HostSwap<'a>>, NoStore>,
+    CountersByStore<&'a MemoryCounters, NoStore, SharedCounters<HostSwap<'a>>>,
     Placed<'a, SharedReplays<HostSwap<'a>>>,
 >;
 
