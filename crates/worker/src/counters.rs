@@ -7,7 +7,10 @@ use std::{
 
 use worker::{Context, Env};
 
-use super::{clock, counter_object, kv_counters, rate_limit_binding::Bindings};
+use super::{
+    clock, kv::counters as kv_counters, objects::counter as counter_object,
+    rate_limit_binding::Bindings,
+};
 use edgegate::{
     error::StoreError,
     limit::{

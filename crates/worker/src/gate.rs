@@ -6,15 +6,15 @@ use futures_util::FutureExt as _;
 use worker::{Context, Delay, Env};
 
 use super::{
-    background, clock, counter_object,
+    background, clock,
     counters::{self, Counters, LocalCounters},
-    facts,
+    fetch_jwks,
     host::Names,
-    jwks,
     kv::{self, Kv, Namespace},
-    ledger_object,
+    objects::{counter as counter_object, ledger as ledger_object},
     proxy::Target,
     replays::CountedReplays,
+    request as facts,
     revocations::Revocations,
     web_crypto::ImportedKeys,
 };
@@ -190,7 +190,7 @@ impl<'a> Issuers for WorkerHost<'a> {
 
     async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
         let (uri, etag) = (uri.to_owned(), etag.map(str::to_owned));
-        let fetch = async move { jwks::fetch(&uri, etag.as_deref()).await };
+        let fetch = async move { fetch_jwks::fetch(&uri, etag.as_deref()).await };
         let fetch = fetch.boxed_local().shared();
         // The request goes on with it though its client has gone: others wait for the keys.
         background::run(self.context, fetch.clone().map(drop));

@@ -1,5 +1,7 @@
 //! Workers KV: revocation entries and the records of API keys, as [`edgegate::store::keyed`] names them.
 
+pub(crate) mod counters;
+
 use core::time::Duration;
 use std::cell::OnceCell;
 

@@ -2,33 +2,26 @@
 //!
 //! `fetch` sends a request to the gate's own endpoints or through the guard to what is behind it.
 
-mod admin;
-mod alarm;
 mod background;
 mod body;
 mod clock;
-mod counter_object;
 mod counters;
 mod deadline;
-mod facts;
+mod endpoints;
 mod fault;
-mod forward_auth;
+mod fetch_jwks;
 mod gate;
 mod headers;
-mod health;
 mod host;
 mod isolate;
-mod jwks;
 mod kv;
-mod kv_counters;
-mod ledger;
-mod ledger_object;
-mod object;
-mod prompt;
+mod objects;
+mod poll_once;
 mod proxy;
 mod rate_limit_binding;
 mod replays;
 mod reply;
+mod request;
 mod revocations;
 mod web_crypto;
 
@@ -38,9 +31,10 @@ use web_sys::{Request, Response};
 use worker::{Context, Env, worker_sys};
 
 use self::{
-    facts::Facts,
+    endpoints::{admin, health, verify as forward_auth},
     gate::Gate,
     host::{Names, Seen},
+    request::Facts,
 };
 use edgegate::{
     error::Error,
@@ -56,7 +50,7 @@ const JWKS_PATH: &str = "/.well-known/jwks.json";
 /// What the platform calls for each request: answers, or promises an answer.
 #[wasm_bindgen]
 pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> JsValue {
-    prompt::run(async move {
+    poll_once::run(async move {
         let context = Context::new(context);
         answer(&request, &env, &context).await.unwrap_or_else(|fault| {
             worker::console_error!("{fault}");
@@ -80,7 +74,7 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> worker::Resu
         Err(_) => Seen::of(request, &Names::default())?,
     };
     let target = edgegate::guard::target_of(seen.url());
-    let path = facts::path_of(&target);
+    let path = request::path_of(&target);
     let prefix = gate.as_ref().map_or("/auth", |gate| gate.policy.auth_prefix.as_str());
     let endpoint =
         path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -252,7 +246,7 @@ fn log_administration(policy: &Policy, facts: &Facts<'_>, status: u16, fault: Op
             event: "administered",
             at: clock::now(),
             method: facts.method,
-            path: facts::path_of(facts.target),
+            path: request::path_of(facts.target),
             status,
             code: fault.map(|error| error.code().as_str()),
             detail: fault.map(ToString::to_string),

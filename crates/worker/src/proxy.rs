@@ -4,7 +4,7 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{Request, Response};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{facts::Facts, gate::Gate, headers, host, reply};
+use super::{gate::Gate, headers, host, reply, request::Facts};
 use edgegate::{
     error::Error,
     guard::{Decision, Identity},

@@ -2,7 +2,7 @@
 
 use worker::Env;
 
-use super::counter_object;
+use super::objects::counter as counter_object;
 use edgegate::{
     error::StoreError,
     jose::dpop::ReplayKey,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use web_sys::{Request, Response};
 
-use super::{facts::header, host};
+use super::{host, request::header};
 use edgegate::{
     error::Error,
     guard::Carrier,

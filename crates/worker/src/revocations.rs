@@ -10,7 +10,7 @@ use super::{
     background, clock, deadline,
     gate::Memory,
     kv::{self, Kv},
-    ledger::{Ledger, Revoked, listed},
+    objects::ledger_stub::{Ledger, Revoked, listed},
 };
 use edgegate::{
     error::StoreError,

@@ -6,7 +6,7 @@ mod revocations;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use super::{clock, deadline, gate::Gate, kv::Kv, revocations::Revocations};
+use crate::{clock, deadline, gate::Gate, kv::Kv, revocations::Revocations};
 use edgegate::{
     error::{Error, StoreError},
     guard::administration::Paging,
@@ -27,7 +27,7 @@ struct Admin<'a> {
 }
 
 /// Answers a request below `/auth/admin`; `path` is what follows that, with its leading slash.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     gate: &Gate,
     env: &Env,
     context: &Context,
@@ -76,7 +76,7 @@ pub(super) async fn answer(
 /// # Errors
 /// [`Error::NotFound`] where the policy has no administrator, [`Error::MissingCredentials`], then those of
 /// [`Failures::secret`](edgegate::guard::Failures::secret).
-pub(super) fn authenticate(
+pub(crate) fn authenticate(
     gate: &Gate,
     request: &edgegate::guard::Request<'_>,
     now: UnixMillis,
@@ -123,7 +123,7 @@ async fn body(request: &Request) -> Result<Vec<u8>, Failure> {
 
 async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
     let Some(stream) = request.body() else { return Ok(Vec::new()) };
-    let reading = super::body::read_at_most(&stream, limit);
+    let reading = crate::body::read_at_most(&stream, limit);
     let Some(read) = deadline::within(deadline::LONG, reading).await else {
         let problem = format!("expected the body within {} s", deadline::LONG.as_secs());
         return Err(Error::invalid_field("", &problem).into());

@@ -11,10 +11,10 @@ use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 use super::{Admin, Answer, MAX_BODY, Query, body_of, unavailable};
 use crate::{
     background,
-    facts::header,
     kv::{Kv, Namespace},
-    ledger::{Ledger, Retry, Revoked},
+    objects::ledger_stub::{Ledger, Retry, Revoked},
     reply,
+    request::header,
     revocations::{Revocations, export_page},
 };
 use edgegate::{

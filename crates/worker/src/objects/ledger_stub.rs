@@ -2,7 +2,8 @@
 
 use worker::Env;
 
-use super::{deadline, ledger_object, object};
+use super::{durable_call, ledger};
+use crate::deadline;
 use edgegate::{
     error::StoreError,
     revocation::{DenyKey, Entry},
@@ -14,7 +15,7 @@ const NAME: &str = "ledger";
 
 /// What came of a request to revoke.
 #[derive(Debug)]
-pub(super) enum Revoked<T> {
+pub(crate) enum Revoked<T> {
     /// It is done; the first is the generation of the last head, which does not know of it yet.
     Done(u64, T),
     /// The idempotency key was used for another request.
@@ -23,20 +24,20 @@ pub(super) enum Revoked<T> {
 
 /// An idempotency key, hashed, and the digest of the request it stands for; both base64url.
 #[derive(Debug, Clone)]
-pub(super) struct Retry {
-    pub(super) id: String,
-    pub(super) request: String,
+pub(crate) struct Retry {
+    pub(crate) id: String,
+    pub(crate) request: String,
 }
 
 /// The ledger as the gate sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ledger<'a> {
-    pub(super) env: &'a Env,
+pub(crate) struct Ledger<'a> {
+    pub(crate) env: &'a Env,
 }
 
 impl Ledger<'_> {
     /// The entries under these keys, in their order.
-    pub(super) async fn entries(self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
+    pub(crate) async fn entries(self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
         let mut question = "entries".to_owned();
         for key in keys {
             question.push_str(&format!("\n{key}"));
@@ -53,7 +54,7 @@ impl Ledger<'_> {
     }
 
     /// Revokes, never weaker than before; answers the entry in force.
-    pub(super) async fn revoke(
+    pub(crate) async fn revoke(
         self,
         entry: &Entry,
         retry: Option<&Retry>,
@@ -69,7 +70,7 @@ impl Ledger<'_> {
     }
 
     /// Revokes all of these, or none. Answers how many were written, and how many were there already.
-    pub(super) async fn revoke_all(
+    pub(crate) async fn revoke_all(
         self,
         entries: &[Entry],
         retry: Option<&Retry>,
@@ -114,12 +115,12 @@ impl Ledger<'_> {
     }
 
     /// Undoes a revocation; whether there was one.
-    pub(super) async fn undo(self, key: &DenyKey) -> Result<bool, StoreError> {
+    pub(crate) async fn undo(self, key: &DenyKey) -> Result<bool, StoreError> {
         Ok(self.ask_text(format!("undo\n{key}"), deadline::STORE).await? == "1")
     }
 
     /// A page of the entries, as text.
-    pub(super) async fn list(
+    pub(crate) async fn list(
         self,
         cursor: Option<&str>,
         limit: usize,
@@ -135,12 +136,12 @@ impl Ledger<'_> {
     }
 
     /// The head of a snapshot, fresh.
-    pub(super) async fn head(self) -> Result<Vec<u8>, StoreError> {
+    pub(crate) async fn head(self) -> Result<Vec<u8>, StoreError> {
         self.ask("head".to_owned(), deadline::STORE).await
     }
 
     /// Whether it answers.
-    pub(super) async fn answers(self) -> Result<(), StoreError> {
+    pub(crate) async fn answers(self) -> Result<(), StoreError> {
         self.ask("status".to_owned(), deadline::STORE).await.map(|_| ())
     }
 
@@ -158,7 +159,7 @@ impl Ledger<'_> {
         limit: core::time::Duration,
     ) -> Result<Vec<u8>, StoreError> {
         let answer = async {
-            object::ask(self.env, ledger_object::BINDING, NAME, &question).await?.bytes().await
+            durable_call::ask(self.env, ledger::BINDING, NAME, &question).await?.bytes().await
         };
         match deadline::within(limit, answer).await {
             Some(Ok(answer)) => Ok(answer),
@@ -169,7 +170,7 @@ impl Ledger<'_> {
 }
 
 /// An entry of a listing, whose key is that of its target.
-pub(super) fn listed(text: &str) -> Result<(DenyKey, Entry), StoreError> {
+pub(crate) fn listed(text: &str) -> Result<(DenyKey, Entry), StoreError> {
     Entry::parse_listed(text.as_bytes()).map_err(|fault| StoreError::new(fault.to_string()))
 }
 

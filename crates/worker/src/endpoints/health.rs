@@ -6,12 +6,12 @@ use serde::Serialize;
 use web_sys::Response;
 use worker::Env;
 
-use super::{
-    clock, counter_object, counters,
+use crate::{
+    clock, counters,
     gate::Gate,
     isolate::{self, State, StoredPolicy},
     kv,
-    ledger::Ledger,
+    objects::{counter as counter_object, ledger_stub::Ledger},
     reply, revocations,
 };
 use edgegate::{error::Error, store::SnapshotState, time::UnixMillis};
@@ -72,7 +72,7 @@ struct Bindings {
 }
 
 /// The health of the gate: always 200, the body says how it is.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     gate: &Result<std::rc::Rc<Gate>, Error>,
     env: &Env,
 ) -> worker::Result<Response> {

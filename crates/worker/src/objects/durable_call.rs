@@ -3,7 +3,7 @@
 use worker::{Env, Response, Result};
 
 /// Sends a question to the object of a name; the answer has status 200.
-pub(super) async fn ask(env: &Env, binding: &str, name: &str, question: &str) -> Result<Response> {
+pub(crate) async fn ask(env: &Env, binding: &str, name: &str, question: &str) -> Result<Response> {
     let stub = env.durable_object(binding)?.id_from_name(name)?.get_stub()?;
     let init = web_sys::RequestInit::new();
     init.set_method("POST");

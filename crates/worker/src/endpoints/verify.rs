@@ -2,7 +2,7 @@
 
 use web_sys::Response;
 
-use super::reply;
+use crate::reply;
 use edgegate::{
     guard::{Decision, Identity},
     http::reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
@@ -13,7 +13,7 @@ use edgegate::{
 ///
 /// A proxy that copies these headers overwrites what the client sent under the same names only for
 /// those that are there, so an identity without a subject answers with an empty one.
-pub(super) fn admitted(
+pub(crate) fn admitted(
     identity: &Identity,
     decision: &Decision,
     policy: &Policy,

@@ -8,7 +8,8 @@ use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{alarm::Alarm, clock, deadline, fault::report, kv};
+use super::alarm::Alarm;
+use crate::{clock, deadline, fault::report, kv};
 use edgegate::{
     base64url,
     revocation::{
@@ -21,7 +22,7 @@ use edgegate::{
 };
 
 /// The Durable Object namespace of the ledger.
-pub(super) const BINDING: &str = "EDGEGATE_LEDGER";
+pub(crate) const BINDING: &str = "EDGEGATE_LEDGER";
 
 /// How long the answer to a request with an `Idempotency-Key` is kept: a day.
 const KEEP_ANSWERS_SECS: u64 = 86_400;

@@ -12,18 +12,18 @@ const MAX_WAIT_MILLIS: u64 = 30 * 86_400_000;
 
 /// When the object is woken, as far as this instance of it knows.
 #[derive(Debug, Default)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     at: Cell<Option<UnixMillis>>,
 }
 
 impl Alarm {
     /// It went off: none is set now.
-    pub(super) fn went_off(&self) {
+    pub(crate) fn went_off(&self) {
         self.at.set(None);
     }
 
     /// The time that it is set for.
-    pub(super) fn time(&self) -> Option<UnixMillis> {
+    pub(crate) fn time(&self) -> Option<UnixMillis> {
         self.at.get()
     }
 
@@ -32,7 +32,7 @@ impl Alarm {
     ///
     /// # Errors
     /// Those of the platform. Then there is none, and the next request has to set it.
-    pub(super) async fn set(&self, state: &State, at: UnixMillis, now: UnixMillis) -> Result<()> {
+    pub(crate) async fn set(&self, state: &State, at: UnixMillis, now: UnixMillis) -> Result<()> {
         let wait = at.millis_since(now).clamp(1, MAX_WAIT_MILLIS);
         self.at.set(Some(now.saturating_add(wait)));
         let set = state.storage().set_alarm(i64::try_from(wait).unwrap_or(1)).await;

@@ -4,7 +4,7 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response};
 use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{body, deadline, facts::header};
+use super::{body, deadline, request::header};
 use edgegate::{jose::keys::MAX_JWKS_LENGTH, store::published::Fetched};
 
 /// Asks the issuer, with the `ETag` of its last answer.

@@ -8,7 +8,8 @@ use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{alarm::Alarm, clock, deadline, object};
+use super::{alarm::Alarm, durable_call};
+use crate::{clock, deadline};
 use edgegate::{
     error::StoreError,
     limit::{
@@ -19,7 +20,7 @@ use edgegate::{
 };
 
 /// The Durable Object namespace of counters.
-pub(super) const BINDING: &str = "EDGEGATE_COUNTERS";
+pub(crate) const BINDING: &str = "EDGEGATE_COUNTERS";
 
 /// What the gate asks of an object. Limits travel along: the policy is the gate's, and may change.
 #[derive(Debug, Serialize, Deserialize)]
@@ -218,7 +219,7 @@ fn f64_as_millis(millis: f64) -> UnixMillis {
 }
 
 /// Asks the object of a group to take from its limits.
-pub(super) async fn take(
+pub(crate) async fn take(
     env: &Env,
     group: &CounterGroup,
     limits: &[Limit],
@@ -228,7 +229,7 @@ pub(super) async fn take(
 }
 
 /// Gives something back to the object of a group.
-pub(super) async fn give_back(
+pub(crate) async fn give_back(
     env: &Env,
     group: &CounterGroup,
     limits: &[Limit],
@@ -245,7 +246,7 @@ async fn ask(
 ) -> core::result::Result<Grant, StoreError> {
     let answer = async {
         let question = serde_json::to_string(&Ask { op, limits: limits.to_vec() })?;
-        let mut answer = object::ask(env, BINDING, &group.to_string(), &question).await?;
+        let mut answer = durable_call::ask(env, BINDING, &group.to_string(), &question).await?;
         answer.json().await
     };
     match deadline::within(deadline::STORE, answer).await {

@@ -8,10 +8,8 @@ use core::time::Duration;
 
 use worker::{Context, Delay, Env, kv::KvStore};
 
-use super::{
-    background, clock,
-    kv::{self, bounded},
-};
+use super::bounded;
+use crate::{background, clock, kv};
 use edgegate::{
     base64url,
     error::StoreError,
@@ -26,14 +24,14 @@ use edgegate::{
 const MAX_PAGES: usize = 5;
 
 /// A random name for this isolate.
-pub(super) fn isolate_name() -> Result<String, StoreError> {
+pub(crate) fn isolate_name() -> Result<String, StoreError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| StoreError::new("there is no randomness"))?;
     Ok(base64url::encode(&bytes))
 }
 
 /// Does what is due for these limits, after the answer.
-pub(super) fn work(
+pub(crate) fn work(
     counters: &Rc<AdvisoryCounters>,
     group: &CounterGroup,
     limits: &[Limit],
@@ -100,5 +98,5 @@ async fn list(store: &KvStore, prefix: String) -> Result<Vec<(String, String)>, 
 }
 
 fn report(fault: &StoreError) {
-    super::fault::report(&format!("counters: {fault}"));
+    crate::fault::report(&format!("counters: {fault}"));
 }
