@@ -1,5 +1,219 @@
-//! The gate's own endpoints, one file each.
+//! What answers a request: an endpoint of the gate, one file each, or the proxy.
+//!
+//! A new endpoint is a file here and a line in [`BELOW_PREFIX`] (or [`AT_ROOT`]).
 
-pub(crate) mod admin;
-pub(crate) mod health;
-pub(crate) mod verify;
+mod admin;
+mod health;
+mod jwks_document;
+mod proxied;
+mod verify;
+
+use std::{future::ready, rc::Rc};
+
+use futures_util::future::LocalBoxFuture;
+use web_sys::{Request, Response};
+use worker::{Context, Env};
+
+use self::admin::{Admin, keys, revocations};
+use super::{
+    call::Call,
+    gate::Gate,
+    host::{Names, RequestLines},
+    isolate, reply,
+    request::path_of,
+};
+use edgegate::{error::Error, guard::target_of};
+
+/// An endpoint of the gate's own.
+struct Endpoint {
+    /// One segment may be `{id}`: any segment stands there.
+    path: &'static str,
+    /// As `Allow` lists them; [`ANY`]: all.
+    methods: &'static str,
+    handler: Handler,
+}
+
+/// What an endpoint needs before it answers.
+#[derive(Clone, Copy)]
+enum Handler {
+    /// Nothing: it also answers while the policy is refused.
+    Always(for<'a> fn(&'a IsolateGate, &'a Env) -> LocalBoxFuture<'a, worker::Result<Response>>),
+    /// A valid policy.
+    Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
+    /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
+    Admin(&'static [AdminHandler]),
+}
+
+type AdminHandler = for<'a> fn(&'a Admin<'a>) -> LocalBoxFuture<'a, admin::Answer>;
+
+/// The gate of this isolate, or why there is none.
+type IsolateGate = Result<Rc<Gate>, Error>;
+
+/// For [`Endpoint::methods`].
+const ANY: &str = "";
+
+/// The path of an administration endpoint begins with it. Without the secret, nobody learns which of them there are.
+const ADMIN: &str = "/admin";
+
+/// The endpoints below the policy's `auth_prefix`. Of two that fit, the first one counts.
+const BELOW_PREFIX: &[Endpoint] = &[
+    Endpoint {
+        path: "/health",
+        methods: "GET, HEAD",
+        handler: Handler::Always(|gate, env| Box::pin(health::answer(gate, env))),
+    },
+    Endpoint {
+        path: "/verify",
+        methods: ANY,
+        handler: Handler::Open(|call| Box::pin(verify::answer(call))),
+    },
+    Endpoint {
+        path: "/admin/keys",
+        methods: "GET, POST",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(keys::list(admin)),
+            |admin| Box::pin(keys::mint(admin)),
+        ]),
+    },
+    Endpoint {
+        path: "/admin/keys/{id}",
+        methods: "GET, PATCH, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(keys::read(admin)),
+            |admin| Box::pin(keys::change(admin)),
+            |admin| Box::pin(keys::revoke(admin)),
+        ]),
+    },
+    Endpoint {
+        path: "/admin/keys/{id}/rotate",
+        methods: "POST",
+        handler: Handler::Admin(&[|admin| Box::pin(keys::rotate(admin))]),
+    },
+    Endpoint {
+        path: "/admin/revocations",
+        methods: "GET, POST",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(revocations::list(admin)),
+            |admin| Box::pin(revocations::post(admin)),
+        ]),
+    },
+    Endpoint {
+        path: "/admin/revocations/export",
+        methods: "GET",
+        handler: Handler::Admin(&[|admin| Box::pin(revocations::export(admin))]),
+    },
+    Endpoint {
+        path: "/admin/revocations/{id}",
+        methods: "GET, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(revocations::read(admin)),
+            |admin| Box::pin(revocations::undo(admin)),
+        ]),
+    },
+];
+
+/// The endpoints with a path of their own.
+const AT_ROOT: &[Endpoint] = &[Endpoint {
+    path: "/.well-known/jwks.json",
+    methods: "GET, HEAD",
+    handler: Handler::Open(|_| Box::pin(ready(jwks_document::answer()))),
+}];
+
+/// Answers a request.
+///
+/// # Errors
+/// If the platform refuses what an answer is made of.
+pub(crate) async fn answer(
+    request: &Request,
+    env: &Env,
+    context: &Context,
+) -> worker::Result<Response> {
+    let gate = isolate::gate(env, context).await;
+    let lines = match &gate {
+        Ok(gate) => RequestLines::of(request, &gate.names.own)?,
+        Err(_) => RequestLines::of(request, &Names::default())?,
+    };
+    let target = target_of(lines.url());
+    let path = path_of(&target);
+    let prefix = gate.as_ref().map_or("/auth", |gate| gate.policy.auth_prefix.as_str());
+    let below = path.strip_prefix(prefix).filter(|rest| is_or_is_below("", rest));
+    let found = match below {
+        Some(below) => find(BELOW_PREFIX, below),
+        None => find(AT_ROOT, path),
+    };
+    if let Some((Endpoint { methods, handler: Handler::Always(handler), .. }, _)) = found {
+        return match position(methods, lines.method()) {
+            Ok(_) => handler(&gate, env).await,
+            Err(refusal) => reply::refusal(request, &refusal, None),
+        };
+    }
+    let gate = match &gate {
+        Ok(gate) => gate,
+        Err(fault) => return reply::refusal(request, fault, None),
+    };
+    let call = Call { request, env, context, gate, lines: &lines, target: &target };
+    match (found, below) {
+        (Some((endpoint, id)), _) => own(&call, endpoint, id).await,
+        (None, Some(below)) if is_or_is_below(ADMIN, below) => {
+            admin::answer(&call, "", Err(Error::NotFound)).await
+        }
+        (None, Some(_)) => reply::refusal(request, &Error::NotFound, None),
+        (None, None) => proxied::answer(&call).await,
+    }
+}
+
+/// Answers a request for an endpoint of the gate's own.
+async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<Response> {
+    let position = position(endpoint.methods, call.lines.method());
+    match endpoint.handler {
+        Handler::Admin(handlers) => {
+            let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
+            admin::answer(call, id, handler).await
+        }
+        Handler::Open(handler) => match position {
+            Ok(_) => handler(call).await,
+            Err(refusal) => reply::refusal(call.request, &refusal, None),
+        },
+        // Answered already.
+        Handler::Always(_) => reply::refusal(call.request, &Error::NotFound, None),
+    }
+}
+
+/// The endpoint of a path, and the segment in the place of `{id}`.
+fn find<'p>(endpoints: &'static [Endpoint], path: &'p str) -> Option<(&'static Endpoint, &'p str)> {
+    // Administration does not mind a slash at the end.
+    let path =
+        if is_or_is_below(ADMIN, path) { path.strip_suffix('/').unwrap_or(path) } else { path };
+    endpoints.iter().find_map(|endpoint| Some((endpoint, matched(endpoint.path, path)?)))
+}
+
+/// The segment in the place of `{id}`, or "" if the pattern has no such place; `None` if the path does not fit.
+fn matched<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let mut id = "";
+    let mut segments = path.split('/');
+    for wanted in pattern.split('/') {
+        match segments.next()? {
+            segment if wanted == "{id}" => id = segment,
+            segment if wanted == segment => {}
+            _ => return None,
+        }
+    }
+    segments.next().is_none().then_some(id)
+}
+
+/// Where a list of methods has this one.
+///
+/// # Errors
+/// [`Error::MethodNotAllowed`].
+fn position(methods: &'static str, method: &str) -> Result<usize, Error> {
+    if methods == ANY {
+        return Ok(0);
+    }
+    let at = methods.split(", ").position(|allowed| allowed == method);
+    at.ok_or(Error::MethodNotAllowed { allow: methods })
+}
+
+/// Whether a path is this one, or below it.
+fn is_or_is_below(folder: &str, path: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

@@ -1,48 +1,37 @@
 //! The gate of an isolate: a policy, and what is remembered between requests.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use futures_util::FutureExt as _;
 use worker::{Context, Delay, Env};
 
 use super::{
     background, clock,
-    counters::{self, Counters, LocalCounters},
+    counters::{self, Counters},
     fetch_jwks,
     host::Names,
     kv::{self, Kv, Namespace},
+    memory::Memory,
     objects::{counter as counter_object, ledger as ledger_object},
     proxy::Target,
     replays::CountedReplays,
-    request as facts,
+    request::{HeaderNames, RequestParts},
     revocations::Revocations,
-    web_crypto::ImportedKeys,
 };
 use edgegate::{
-    bounded::BoundedMap,
-    error::{Error, StoreError},
-    guard::{Host, Identity, IsolateMemory, StoreBackend},
+    error::Error,
+    guard::{Host, Identity, StoreBackend},
     http::caching::CACHING_FIELDS,
     jose::jws::HostCheck,
     policy::{self, CacheSecs, Policy, Secrets},
-    revocation::{DenyKey, Entry, snapshot::Holder},
     secret::Secret,
     store::{
-        keyed::{LateWrite, Remembered},
+        keyed::LateWrite,
         published::{Fetched, Issuers, SealedKeys},
-        questions::Questions,
         replays::Placed,
     },
     time::UnixMillis,
 };
-
-/// Entries of the ledger that this isolate remembers, where each request asks.
-const MAX_REVOKED: usize = 10_000;
-/// What they take at most: enough for so many of some 400 bytes.
-const MAX_REVOKED_BYTES: usize = 4_000_000;
-
-/// What the ledger answers: the entries under some keys.
-type Entries = Result<Vec<Option<Entry>>, StoreError>;
 
 /// The gate as one policy has it.
 #[derive(Debug)]
@@ -50,44 +39,10 @@ pub(super) struct Gate {
     pub(super) policy: Policy,
     /// Where admitted requests go.
     pub(super) target: Target,
-    pub(super) names: facts::Headers,
+    pub(super) names: HeaderNames,
     /// What is read of answers that caches have to be told about.
     pub(super) caching: Names,
     pub(super) memory: Rc<Memory>,
-}
-
-/// What an isolate remembers, whichever policy is in force: a new one begins with no empty counters, and
-/// asks no store anew.
-#[derive(Debug)]
-pub(super) struct Memory {
-    /// What every edge remembers.
-    pub(super) guard: IsolateMemory,
-    counters: LocalCounters,
-    imported: ImportedKeys,
-    pub(super) remembered: Remembered,
-    pub(super) snapshots: RefCell<Holder>,
-    /// What the ledger was found to have, where it is asked each time.
-    pub(super) revoked: RefCell<BoundedMap<DenyKey, Entry>>,
-    /// What it is being asked.
-    pub(super) questions: RefCell<Questions<Vec<DenyKey>, Entries>>,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self {
-            guard: IsolateMemory::default(),
-            counters: LocalCounters::default(),
-            imported: ImportedKeys::default(),
-            remembered: Remembered::default(),
-            snapshots: RefCell::default(),
-            revoked: RefCell::new(BoundedMap::weighing(
-                MAX_REVOKED,
-                MAX_REVOKED_BYTES,
-                Entry::weight,
-            )),
-            questions: RefCell::default(),
-        }
-    }
 }
 
 impl Gate {
@@ -98,14 +53,14 @@ impl Gate {
     pub(super) fn new(policy: &str, env: &Env, memory: &Rc<Memory>) -> Result<Self, Error> {
         let policy = Policy::from_json(policy, &EnvSecrets(env))?;
         check_bindings(&policy, env)?;
-        let (target, names) = (Target::of(&policy, env), facts::Headers::of(&policy));
+        let (target, names) = (Target::of(&policy, env), HeaderNames::of(&policy));
         let caching = Names::new(CACHING_FIELDS);
         Ok(Self { target, names, caching, policy, memory: Rc::clone(memory) })
     }
 
     /// Tells the log, once in a while, that addresses cannot be read.
-    pub(super) fn note_address(&self, facts: &facts::Facts<'_>) {
-        let (address, named) = facts.address();
+    pub(super) fn note_address(&self, parts: &RequestParts<'_>) {
+        let (address, named) = parts.address();
         if let Some(fault) = self.memory.guard.address_fault(address, named, clock::now()) {
             super::fault::report(&fault);
         }

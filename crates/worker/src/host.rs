@@ -38,12 +38,12 @@ impl Names {
     }
 }
 
-/// What was read of a request.
-pub(super) struct Seen {
+/// A request as `host.js` reads it: method, headers and URL, a line each.
+pub(super) struct RequestLines {
     text: String,
 }
 
-impl Seen {
+impl RequestLines {
     /// Reads method, URL and these headers.
     ///
     /// # Errors
@@ -67,8 +67,8 @@ impl Seen {
         self.text.rsplit('\n').next().unwrap_or_default()
     }
 
-    /// The headers in the order of their names, `None` where one is absent or empty. After the last one
-    /// comes what is none.
+    /// The headers in the order of their names, `None` where one is absent or empty. The iterator does not stop by itself:
+    /// take as many as there are names.
     pub(super) fn headers(&self) -> impl Iterator<Item = Option<&str>> {
         self.text.split('\n').skip(1).map(|value| (!value.is_empty()).then_some(value))
     }

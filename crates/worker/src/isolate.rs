@@ -10,12 +10,7 @@ use sha2::{Digest as _, Sha256};
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{Context, Env, js_sys};
 
-use super::{
-    background, clock, deadline,
-    fault::Fault,
-    gate::{Gate, Memory},
-    kv,
-};
+use super::{background, clock, deadline, fault::Fault, gate::Gate, kv, memory::Memory};
 use edgegate::{
     error::Error,
     policy::{MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},

@@ -2,7 +2,9 @@
 //! happens there.
 
 mod alarm;
+#[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod counter;
 mod durable_call;
+#[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod ledger;
 pub(crate) mod ledger_stub;

@@ -4,13 +4,18 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{Request, Response};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{gate::Gate, headers, host, reply, request::Facts};
+use super::{
+    headers,
+    host::{self, Names},
+    reply,
+    request::RequestParts,
+};
 use edgegate::{
     error::Error,
     guard::{Decision, Identity},
     http::{
         caching::CacheRule,
-        reply::{identity_fields, limit_fields},
+        reply::{Fields, identity_fields, limit_fields},
     },
     policy::Policy,
 };
@@ -40,98 +45,106 @@ impl Target {
     }
 }
 
-/// Passes the request on and the answer back.
-///
-/// # Errors
-/// [`Error::Upstream`] if no answer comes, or one whose status HTTP does not know. An answer with an error status is an
-/// answer.
-pub(super) async fn forward(
-    request: &Request,
-    facts: &Facts<'_>,
-    identity: &Identity,
-    decision: &Decision,
-    gate: &Gate,
-    env: &Env,
-) -> Result<Response, Error> {
-    send(request, facts, identity, decision, gate, env)
-        .await
-        .map_err(|fault| Error::Upstream { problem: fault.to_string() })
+/// An admitted request on its way to the target.
+pub(crate) struct Forwarding<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) parts: &'a RequestParts<'a>,
+    pub(crate) identity: &'a Identity,
+    pub(crate) decision: &'a Decision,
+    pub(crate) policy: &'a Policy,
+    pub(crate) target: &'a Target,
+    /// The headers of an answer that caches look at.
+    pub(crate) caching: &'a Names,
+    pub(crate) env: &'a Env,
 }
 
-async fn send(
-    request: &Request,
-    facts: &Facts<'_>,
-    identity: &Identity,
-    decision: &Decision,
-    gate: &Gate,
-    env: &Env,
-) -> worker::Result<Response> {
-    let rule = CacheRule::of(&gate.policy, identity, decision.shared_url);
-    let to = |base: &str| outgoing(request, facts, identity, decision, gate, base, &rule);
-    let answer = match &gate.target {
-        Target::Nothing => return demo(identity, decision, &gate.policy),
-        Target::Url(base) => fetch(&to(base)?).await?,
-        Target::Service => {
-            let outgoing = to(&origin_of(&request.url()))?;
-            env.service(SERVICE)?.fetch_request(worker::Request::from(outgoing)).await?.into()
+impl Forwarding<'_> {
+    /// Passes the request on and the answer back.
+    ///
+    /// # Errors
+    /// [`Error::Upstream`] if no answer comes, or one whose status HTTP does not know. An answer with an error status is an
+    /// answer.
+    pub(crate) async fn forward(&self) -> Result<Response, Error> {
+        self.send().await.map_err(|fault| Error::Upstream { problem: fault.to_string() })
+    }
+
+    async fn send(&self) -> worker::Result<Response> {
+        let rule = CacheRule::of(self.policy, self.identity, self.decision.shared_url);
+        let answer = match self.target {
+            Target::Nothing => return self.demo(),
+            Target::Url(base) => fetch(&self.outgoing(base, &rule)?).await?,
+            Target::Service => {
+                let outgoing = self.outgoing(&origin_of(&self.request.url()), &rule)?;
+                let service = self.env.service(SERVICE)?;
+                service.fetch_request(worker::Request::from(outgoing)).await?.into()
+            }
+        };
+        self.passed_back(answer, &rule)
+    }
+
+    /// The request as the upstream gets it. A preflight has no content that anybody would need (Fetch standard), so none
+    /// goes along.
+    fn outgoing(&self, base: &str, rule: &CacheRule) -> worker::Result<Request> {
+        let url = format!("{base}{}", self.parts.target);
+        let with_body = self.decision.preflight.is_none();
+        let outgoing = host::readdress(self.request, &url, with_body, rule.private)?;
+        let own = outgoing.headers();
+        headers::strip_inbound(&own, self.policy, self.decision.carrier)?;
+        headers::set_forwarded(&own, &self.parts.as_request())?;
+        headers::set_identity(&own, self.identity)?;
+        Ok(outgoing)
+    }
+
+    /// The answer as the caller gets it: with the limits, and with what caches have to be told. Without either it goes
+    /// back exactly as it came. So does a switch of protocols, which no cache stores.
+    fn passed_back(&self, answer: Response, rule: &CacheRule) -> worker::Result<Response> {
+        match answer.status() {
+            101 => return Ok(answer),
+            200..=599 => {}
+            // RFC 9110 §15 knows no other status, and the platform can make none. Whether the gate has to change
+            // something of the answer must not decide.
+            status => {
+                return Err(worker::Error::from(format!("status {status}, expected 200 to 599")));
+            }
         }
-    };
-    passed_back(answer, decision, gate, &rule)
-}
+        let mut fields = self.limit_fields();
+        if !rule.is_nothing() {
+            let own = host::read_answer(&answer, self.caching)?;
+            fields.extend(rule.amend(own.split('\n')));
+        }
+        if fields.is_empty() {
+            return Ok(answer);
+        }
+        host::amend(&answer, fields.iter().map(|(name, value)| (*name, value.as_str())))
+    }
 
-/// The request as the upstream gets it. A preflight has no content that anybody would need (Fetch standard), so none
-/// goes along.
-fn outgoing(
-    request: &Request,
-    facts: &Facts<'_>,
-    identity: &Identity,
-    decision: &Decision,
-    gate: &Gate,
-    base: &str,
-    rule: &CacheRule,
-) -> worker::Result<Request> {
-    let url = format!("{base}{}", facts.target);
-    let with_body = decision.preflight.is_none();
-    let outgoing = host::readdress(request, &url, with_body, rule.private)?;
-    let own = outgoing.headers();
-    headers::strip_inbound(&own, &gate.policy, decision.carrier)?;
-    headers::set_forwarded(&own, &facts.as_request())?;
-    headers::set_identity(&own, identity)?;
-    Ok(outgoing)
+    /// The answer where nothing is behind the gate: the identity that it saw.
+    fn demo(&self) -> worker::Result<Response> {
+        let identity = self.identity;
+        let mut fields = identity_fields(identity);
+        fields.extend(self.limit_fields());
+        if self.decision.preflight.is_some() {
+            return reply::empty_with(204, &fields);
+        }
+        let seen = DemoAnswer {
+            method: identity.method(),
+            subject: identity.subject(),
+            issuer: identity.issuer(),
+            scopes: identity.scopes(),
+            key_id: identity.api_key_id().map(ToString::to_string),
+        };
+        reply::json_with(200, &seen, &fields)
+    }
+
+    fn limit_fields(&self) -> Fields {
+        limit_fields(&self.decision.limits, self.policy.legacy_headers)
+    }
 }
 
 async fn fetch(request: &Request) -> worker::Result<Response> {
     let global: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
     let answer = JsFuture::from(global.fetch_with_request(request)).await?;
     Ok(answer.dyn_into()?)
-}
-
-/// The answer as the caller gets it: with the limits, and with what caches have to be told. Without either it goes back
-/// exactly as it came, and so does a switch of protocols, which is no answer to store.
-fn passed_back(
-    answer: Response,
-    decision: &Decision,
-    gate: &Gate,
-    rule: &CacheRule,
-) -> worker::Result<Response> {
-    match answer.status() {
-        101 => return Ok(answer),
-        200..=599 => {}
-        // RFC 9110 §15 knows no such answer, and the platform can make none. Whether the gate has to change something
-        // of it must not decide.
-        status => {
-            return Err(worker::Error::from(format!("status {status}, expected 200 to 599")));
-        }
-    }
-    let mut fields = limit_fields(&decision.limits, gate.policy.legacy_headers);
-    if !rule.is_nothing() {
-        let own = host::read_answer(&answer, &gate.caching)?;
-        fields.extend(rule.amend(own.split('\n')));
-    }
-    if fields.is_empty() {
-        return Ok(answer);
-    }
-    host::amend(&answer, fields.iter().map(|(name, value)| (*name, value.as_str())))
 }
 
 #[derive(serde::Serialize)]
@@ -141,23 +154,6 @@ struct DemoAnswer<'a> {
     issuer: Option<&'a str>,
     scopes: &'a [String],
     key_id: Option<String>,
-}
-
-/// Without anything behind the gate, the answer is who it saw.
-fn demo(identity: &Identity, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
-    let mut fields = identity_fields(identity);
-    fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
-    if decision.preflight.is_some() {
-        return reply::empty_with(204, &fields);
-    }
-    let seen = DemoAnswer {
-        method: identity.method(),
-        subject: identity.subject(),
-        issuer: identity.issuer(),
-        scopes: identity.scopes(),
-        key_id: identity.api_key_id().map(ToString::to_string),
-    };
-    reply::json_with(200, &seen, &fields)
 }
 
 /// Scheme and host of an absolute URL.

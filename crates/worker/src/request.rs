@@ -1,10 +1,10 @@
-//! What the guard looks at, taken from a request of the runtime.
+//! The parts of a request that the guard decides on.
 
 use std::borrow::Cow;
 
 use web_sys::Request;
 
-use super::host::{Names, Seen};
+use super::host::{Names, RequestLines};
 use edgegate::{
     client_address::{ClientAddress, ClientIpHeader},
     error::Error,
@@ -13,16 +13,16 @@ use edgegate::{
     policy::Policy,
 };
 
-/// Which headers are read, in the order in which [`Facts`] takes them.
+/// Which headers are read, in the order in which [`RequestParts`] takes them.
 #[derive(Debug)]
-pub(super) struct Headers {
+pub(super) struct HeaderNames {
     /// Of a request itself.
     pub(super) own: Names,
     /// Of one that asks about another.
     pub(super) forwarded: Names,
 }
 
-impl Headers {
+impl HeaderNames {
     pub(super) fn of(policy: &Policy) -> Self {
         let credentials = |client_ip| {
             let cookie = policy.cookie.as_ref().map(|_| "Cookie");
@@ -43,8 +43,8 @@ impl Headers {
     }
 }
 
-/// A request as the guard sees it; [`Facts::as_request`] lends it.
-pub(super) struct Facts<'a> {
+/// A request as the guard sees it; [`RequestParts::as_request`] lends it.
+pub(super) struct RequestParts<'a> {
     pub(super) method: &'a str,
     /// The path with its query.
     pub(super) target: &'a str,
@@ -83,17 +83,22 @@ impl<'a> Credentials<'a> {
     }
 }
 
-impl<'a> Facts<'a> {
-    /// The facts of a request itself, of which [`Headers::own`] were read; `target` is its path with its
-    /// query ([`guard::target_of`]).
-    pub(super) fn of(request: &Request, seen: &'a Seen, target: &'a str, policy: &Policy) -> Self {
-        let method = seen.method();
+impl<'a> RequestParts<'a> {
+    /// The parts of a request itself. `lines` has the headers [`HeaderNames::own`]; `target` is the path with its query
+    /// ([`guard::target_of`]).
+    pub(super) fn of(
+        request: &Request,
+        lines: &'a RequestLines,
+        target: &'a str,
+        policy: &Policy,
+    ) -> Self {
+        let method = lines.method();
         Self {
             method,
             target,
-            url: Some(Cow::Borrowed(seen.url())),
+            url: Some(Cow::Borrowed(lines.url())),
             credentials: Credentials::of(
-                &mut seen.headers(),
+                &mut lines.headers(),
                 &policy.client_ip_header,
                 policy.cookie.is_some(),
             ),
@@ -102,18 +107,19 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The facts of the request that another proxy asks about (forward-auth).
+    /// The parts of the request that another proxy asks about (forward-auth). `lines` has the headers
+    /// [`HeaderNames::forwarded`].
     ///
-    /// The URL is the policy's word: what a header says of scheme and host may be the client's own.
+    /// Scheme and host come from the policy: in a header they may be the client's own words.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] as [`AskedAbout::request`].
     pub(super) fn of_forwarded(
         request: &Request,
-        seen: &'a Seen,
+        lines: &'a RequestLines,
         policy: &Policy,
     ) -> Result<Self, Error> {
-        let mut headers = seen.headers();
+        let mut headers = lines.headers();
         let mut next = || headers.next().flatten();
         let asked = AskedAbout {
             forwarded_method: next(),

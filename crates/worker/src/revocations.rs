@@ -8,8 +8,8 @@ use worker::{Context, Delay, Env};
 
 use super::{
     background, clock, deadline,
-    gate::Memory,
     kv::{self, Kv},
+    memory::Memory,
     objects::ledger_stub::{Ledger, Revoked, listed},
 };
 use edgegate::{

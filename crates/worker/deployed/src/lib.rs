@@ -1,4 +1,12 @@
-//! The Worker: all it exports is in `edgegate_worker`.
+//! The Worker that is deployed: the gate, and nothing else. Its Durable Objects are exported by the library.
 #![cfg(target_arch = "wasm32")]
 
-use edgegate_worker as _;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use web_sys::Request;
+use worker::{Env, worker_sys};
+
+/// What the platform calls for each request: answers, or promises an answer.
+#[wasm_bindgen]
+pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> JsValue {
+    edgegate_worker::fetch(request, env, context)
+}

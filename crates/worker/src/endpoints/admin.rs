@@ -1,86 +1,75 @@
 //! The administration endpoints: API keys and revocations, for the bearer of the administrator's secret.
 
-mod keys;
-mod revocations;
+pub(crate) mod keys;
+pub(crate) mod revocations;
 
 use web_sys::{Request, Response};
-use worker::{Context, Env};
 
-use crate::{clock, deadline, gate::Gate, kv::Kv, revocations::Revocations};
+use super::AdminHandler;
+use crate::{call::Call, clock, deadline, event_log, gate::Gate, kv::Kv, revocations::Revocations};
 use edgegate::{
     error::{Error, StoreError},
-    guard::administration::Paging,
+    guard::{self, Carrier, Decision, administration::Paging},
     time::UnixMillis,
 };
 
 /// The largest request body. The largest that makes sense, a token of 8 KiB to revoke, is far smaller.
 const MAX_BODY: usize = 64 * 1024;
 
-/// What the endpoints work with.
-struct Admin<'a> {
-    gate: &'a Gate,
-    env: &'a Env,
-    context: &'a Context,
+/// The path of administration in the event log, whatever the prefix and the endpoint.
+const LOGGED_AS: &str = "/auth/admin";
+
+/// A request of the administrator, and what the endpoints work with.
+pub(crate) struct Admin<'a> {
+    call: &'a Call<'a>,
+    /// The segment in the place of `{id}`.
+    id: &'a str,
     kv: Kv<'a>,
     revocations: Revocations<'a>,
     now: UnixMillis,
 }
 
-/// Answers a request below `/auth/admin`; `path` is what follows that, with its leading slash.
+/// Answers a request below `/admin`: asks for the secret first, then for the handler, and writes to the log what was done.
 pub(crate) async fn answer(
-    gate: &Gate,
-    env: &Env,
-    context: &Context,
-    request: &Request,
-    path: &str,
-) -> worker::Result<Result<Response, Error>> {
-    let revocations = gate.revocations(env, context);
-    let admin = Admin { gate, env, context, kv: gate.kv(env), revocations, now: clock::now() };
-    let method = request.method();
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-    let query = Query::of(&request.url());
-    let done = async {
-        match (method.as_str(), segments.as_slice()) {
-            ("POST", ["keys"]) => keys::mint(&admin, &body(request).await?).await,
-            ("GET", ["keys"]) => keys::list(&admin, &query).await,
-            (_, ["keys"]) => Err(Error::MethodNotAllowed { allow: "GET, POST" }.into()),
-            ("GET", ["keys", id]) => keys::read(&admin, id).await,
-            ("PATCH", ["keys", id]) => keys::change(&admin, id, &body(request).await?).await,
-            ("DELETE", ["keys", id]) => keys::revoke(&admin, id).await,
-            (_, ["keys", _]) => Err(Error::MethodNotAllowed { allow: "GET, PATCH, DELETE" }.into()),
-            ("POST", ["keys", id, "rotate"]) => {
-                keys::rotate(&admin, id, &body(request).await?).await
-            }
-            (_, ["keys", _, "rotate"]) => Err(Error::MethodNotAllowed { allow: "POST" }.into()),
-            ("POST", ["revocations"]) => revocations::post(&admin, request).await,
-            ("GET", ["revocations"]) => revocations::list(&admin, &query).await,
-            (_, ["revocations"]) => Err(Error::MethodNotAllowed { allow: "GET, POST" }.into()),
-            ("GET", ["revocations", "export"]) => revocations::export(&admin).await,
-            (_, ["revocations", "export"]) => Err(Error::MethodNotAllowed { allow: "GET" }.into()),
-            ("GET", ["revocations", id]) => revocations::read(&admin, id).await,
-            ("DELETE", ["revocations", id]) => revocations::undo(&admin, id).await,
-            (_, ["revocations", _]) => Err(Error::MethodNotAllowed { allow: "GET, DELETE" }.into()),
-            _ => Err(Error::NotFound.into()),
-        }
-    };
-    match done.await {
-        Ok(response) => Ok(Ok(response)),
-        Err(Failure::Refused(error)) => Ok(Err(error)),
-        Err(Failure::Runtime(fault)) => Err(fault),
+    call: &Call<'_>,
+    id: &str,
+    handler: Result<&AdminHandler, Error>,
+) -> worker::Result<Response> {
+    let (parts, policy) = (call.parts(), &call.gate.policy);
+    call.gate.note_address(&parts);
+    let carrier = parts.as_request().authorization.map(|_| Carrier::Bearer);
+    if let Err(error) = authenticate(call.gate, &parts.as_request(), clock::now()) {
+        let decision = Decision::refused(error, carrier, LOGGED_AS);
+        event_log::decision(policy, &parts, &decision);
+        return call.refuse(&decision);
     }
+    let (answer, fault) = match done(call, id, handler).await {
+        Ok(response) => (Ok(response), None),
+        Err(Failure::Refused(error)) => {
+            let decision = Decision::refused(error.clone(), carrier, LOGGED_AS);
+            (call.refuse(&decision), Some(error))
+        }
+        Err(Failure::Runtime(fault)) => (Err(fault), None),
+    };
+    // The platform answers 500 where no answer can be made.
+    let status = answer.as_ref().map_or(500, Response::status);
+    event_log::administration(policy, &parts, status, fault.as_ref());
+    answer
+}
+
+async fn done(call: &Call<'_>, id: &str, handler: Result<&AdminHandler, Error>) -> Answer {
+    let handler = handler?;
+    let (gate, env) = (call.gate, call.env);
+    let revocations = gate.revocations(env, call.context);
+    handler(&Admin { call, id, kv: gate.kv(env), revocations, now: clock::now() }).await
 }
 
 /// Whether the request carries the administrator's secret, and is not one guess too many.
 ///
 /// # Errors
 /// [`Error::NotFound`] where the policy has no administrator, [`Error::MissingCredentials`], then those of
-/// [`Failures::secret`](edgegate::guard::Failures::secret).
-pub(crate) fn authenticate(
-    gate: &Gate,
-    request: &edgegate::guard::Request<'_>,
-    now: UnixMillis,
-) -> Result<(), Error> {
+/// [`guard::Failures::secret`].
+fn authenticate(gate: &Gate, request: &guard::Request<'_>, now: UnixMillis) -> Result<(), Error> {
     let secret = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
     let Some(authorization) = request.authorization else { return Err(Error::MissingCredentials) };
     let presented = match authorization.trim().split_once(' ') {
@@ -92,7 +81,7 @@ pub(crate) fn authenticate(
 }
 
 /// Why an endpoint did not do what it was asked.
-enum Failure {
+pub(crate) enum Failure {
     Refused(Error),
     Runtime(worker::Error),
 }
@@ -109,18 +98,24 @@ impl From<worker::Error> for Failure {
     }
 }
 
-type Answer = Result<Response, Failure>;
+pub(crate) type Answer = Result<Response, Failure>;
 
 /// A fault of the store that a request wrote to or read from.
 fn unavailable(store: &'static str) -> impl Fn(StoreError) -> Error {
     move |fault| Error::StoreUnavailable { store, problem: fault.to_string() }
 }
 
-/// The body, read piece by piece, no further than [`MAX_BODY`] and no longer than [`deadline::LONG`].
-async fn body(request: &Request) -> Result<Vec<u8>, Failure> {
-    body_of(request, MAX_BODY).await
+impl Admin<'_> {
+    async fn body(&self) -> Result<Vec<u8>, Failure> {
+        body_of(self.call.request, MAX_BODY).await
+    }
+
+    fn query(&self) -> Query {
+        Query::of(self.call.lines.url())
+    }
 }
 
+/// The body, read piece by piece, no further than this limit and no longer than [`deadline::LONG`].
 async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
     let Some(stream) = request.body() else { return Ok(Vec::new()) };
     let reading = crate::body::read_at_most(&stream, limit);
@@ -152,7 +147,7 @@ impl Query {
                 .find(|(key, value)| key == name && !value.is_empty())
                 .map(|(_, value)| value.into_owned())
         };
-        // What is no number is no limit either: 0 is refused as such.
+        // 0 is refused, so anything else that is not a number is refused too.
         let limit = get("limit").map(|text| text.parse().unwrap_or(0));
         Self { owner: get("owner"), paging: Paging { cursor: get("cursor"), limit } }
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use web_sys::Response;
 use worker::Env;
 
+use super::IsolateGate;
 use crate::{
     clock, counters,
     gate::Gate,
@@ -14,7 +15,7 @@ use crate::{
     objects::{counter as counter_object, ledger_stub::Ledger},
     reply, revocations,
 };
-use edgegate::{error::Error, store::SnapshotState, time::UnixMillis};
+use edgegate::{store::SnapshotState, time::UnixMillis};
 
 /// How long a report is given again. Anybody may ask, and each asking would cost two operations.
 const REPEAT_MILLIS: u64 = 5_000;
@@ -72,10 +73,7 @@ struct Bindings {
 }
 
 /// The health of the gate: always 200, the body says how it is.
-pub(crate) async fn answer(
-    gate: &Result<std::rc::Rc<Gate>, Error>,
-    env: &Env,
-) -> worker::Result<Response> {
+pub(crate) async fn answer(gate: &IsolateGate, env: &Env) -> worker::Result<Response> {
     let Ok(gate) = gate else {
         let bound = |there: bool| if there { Binding::Unused } else { Binding::Missing };
         return reply::json(

@@ -1,23 +1,40 @@
-//! `GET /auth/verify`: another proxy asks whether it may let a request through.
+//! `/auth/verify`: another proxy asks whether it may let a request through. With any method: some proxies ask with the
+//! method of the request itself.
 
 use web_sys::Response;
 
-use crate::reply;
+use crate::{
+    call::{Call, Edge},
+    host::RequestLines,
+    reply,
+    request::RequestParts,
+};
 use edgegate::{
     guard::{Decision, Identity},
     http::reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
     policy::Policy,
 };
 
+/// Decides about the request that is asked about.
+pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
+    let policy = &call.gate.policy;
+    let lines = RequestLines::of(call.request, &call.gate.names.forwarded)?;
+    let parts = match RequestParts::of_forwarded(call.request, &lines, policy) {
+        Ok(parts) => parts,
+        Err(error) => return reply::refusal(call.request, &error, None),
+    };
+    let decision = call.decide(&parts, Edge::ForwardAuth).await;
+    match &decision.outcome {
+        Ok(identity) => admitted(identity, &decision, policy),
+        Err(_) => call.refuse(&decision),
+    }
+}
+
 /// The answer for an admitted request: 200, no body, and the identity for the proxy to pass on.
 ///
 /// A proxy that copies these headers overwrites what the client sent under the same names only for
 /// those that are there, so an identity without a subject answers with an empty one.
-pub(crate) fn admitted(
-    identity: &Identity,
-    decision: &Decision,
-    policy: &Policy,
-) -> worker::Result<Response> {
+fn admitted(identity: &Identity, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
     let mut fields: Fields = IDENTITY_FIELDS.map(|name| (name, String::new())).into();
     fields.extend(identity_fields(identity));
     fields.extend(limit_fields(&decision.limits, policy.legacy_headers));

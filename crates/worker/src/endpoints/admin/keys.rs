@@ -1,42 +1,49 @@
 //! `/auth/admin/keys`: mint, list, read, change, rotate, revoke.
 
-use super::{Admin, Answer, Query};
+use super::{Admin, Answer};
 use crate::{kv::Namespace, reply};
 use edgegate::{api_key::KeyId, error::Error, guard::administration::KeyAdministration};
 
 /// `POST /keys`: a new key, or the record of one that another system issued.
-pub(super) async fn mint(admin: &Admin<'_>, body: &[u8]) -> Answer {
-    Ok(reply::json(201, &keys(admin).mint(body, random_id, &admin.revocations).await?)?)
+pub(crate) async fn mint(admin: &Admin<'_>) -> Answer {
+    let body = admin.body().await?;
+    Ok(reply::json(201, &keys(admin).mint(&body, random_id, &admin.revocations).await?)?)
 }
 
 /// `GET /keys?owner=&cursor=&limit=`.
-pub(super) async fn list(admin: &Admin<'_>, query: &Query) -> Answer {
+pub(crate) async fn list(admin: &Admin<'_>) -> Answer {
+    let query = admin.query();
     let page = keys(admin).list(query.owner.as_deref(), &query.paging).await?;
     Ok(reply::json(200, &page)?)
 }
 
 /// `GET /keys/{id}`.
-pub(super) async fn read(admin: &Admin<'_>, id: &str) -> Answer {
-    Ok(reply::json(200, &keys(admin).read(id).await?)?)
+pub(crate) async fn read(admin: &Admin<'_>) -> Answer {
+    Ok(reply::json(200, &keys(admin).read(admin.id).await?)?)
 }
 
 /// `PATCH /keys/{id}`.
-pub(super) async fn change(admin: &Admin<'_>, id: &str, body: &[u8]) -> Answer {
-    Ok(reply::json(200, &keys(admin).change(id, body, &admin.revocations).await?)?)
+pub(crate) async fn change(admin: &Admin<'_>) -> Answer {
+    let body = admin.body().await?;
+    Ok(reply::json(200, &keys(admin).change(admin.id, &body, &admin.revocations).await?)?)
 }
 
 /// `POST /keys/{id}/rotate`.
-pub(super) async fn rotate(admin: &Admin<'_>, id: &str, body: &[u8]) -> Answer {
-    Ok(reply::json(201, &keys(admin).rotate(id, body, random_id, &admin.revocations).await?)?)
+pub(crate) async fn rotate(admin: &Admin<'_>) -> Answer {
+    let body = admin.body().await?;
+    Ok(reply::json(
+        201,
+        &keys(admin).rotate(admin.id, &body, random_id, &admin.revocations).await?,
+    )?)
 }
 
 /// `DELETE /keys/{id}`.
-pub(super) async fn revoke(admin: &Admin<'_>, id: &str) -> Answer {
-    Ok(reply::json(200, &keys(admin).revoke(id, &admin.revocations).await?)?)
+pub(crate) async fn revoke(admin: &Admin<'_>) -> Answer {
+    Ok(reply::json(200, &keys(admin).revoke(admin.id, &admin.revocations).await?)?)
 }
 
 fn keys<'a, 'k>(admin: &'a Admin<'k>) -> KeyAdministration<'a, 'k, Namespace<'k>> {
-    KeyAdministration::new(&admin.gate.policy, &admin.kv, admin.now)
+    KeyAdministration::new(&admin.call.gate.policy, &admin.kv, admin.now)
 }
 
 fn random_id() -> Result<KeyId, Error> {

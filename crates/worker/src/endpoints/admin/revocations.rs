@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Headers, Request, Response, ResponseInit, TransformStream};
 use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
-use super::{Admin, Answer, MAX_BODY, Query, body_of, unavailable};
+use super::{Admin, Answer, MAX_BODY, body_of, unavailable};
 use crate::{
     background,
     kv::{Kv, Namespace},
@@ -30,8 +30,9 @@ use edgegate::{
 const MAX_KV_LINES: usize = 400;
 
 /// `POST /revocations`: one as JSON, or many as NDJSON. Revoking again what is revoked never weakens it.
-pub(super) async fn post(admin: &Admin<'_>, request: &Request) -> Answer {
+pub(crate) async fn post(admin: &Admin<'_>) -> Answer {
     enabled(admin)?;
+    let request = admin.call.request;
     let kind = header(&request.headers(), "Content-Type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let many = kind.eq_ignore_ascii_case("application/x-ndjson");
@@ -46,8 +47,8 @@ pub(super) async fn post(admin: &Admin<'_>, request: &Request) -> Answer {
 }
 
 async fn add(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
-    let backend = admin.gate.backend(admin.env, admin.context);
-    let entry = requested_entry(&admin.gate.policy, &backend, body, admin.now).await?;
+    let backend = admin.call.gate.backend(admin.call.env, admin.call.context);
+    let entry = requested_entry(&admin.call.gate.policy, &backend, body, admin.now).await?;
     let shown = match admin.revocations.ledger() {
         Some(ledger) => {
             let (generation, entry) =
@@ -56,7 +57,7 @@ async fn add(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
             ShownRevocation::of(entry)
         }
         None => {
-            RevocationAdministration::new(&admin.gate.policy, &admin.kv)
+            RevocationAdministration::new(&admin.call.gate.policy, &admin.kv)
                 .add(entry, admin.now)
                 .await?
         }
@@ -80,7 +81,7 @@ struct Added {
 /// way, the same request again does the rest.
 async fn add_many(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
     let now = admin.now.to_unix_time();
-    let policy = &admin.gate.policy;
+    let policy = &admin.call.gate.policy;
     let bulk = Bulk::parse(body, |issuer| policy.clock_tolerance_of(issuer), now)?;
     let (revoked, unchanged) = match admin.revocations.ledger() {
         Some(ledger) => {
@@ -127,16 +128,16 @@ fn settled<T>(done: Revoked<T>) -> Result<(u64, T), Error> {
 
 /// `GET /revocations/export`: all of them, an entry a line, as `POST` takes them back. It is written as it is read; if that
 /// fails on the way the answer breaks off, so that half of it is not taken for the whole.
-pub(super) async fn export(admin: &Admin<'_>) -> Answer {
+pub(crate) async fn export(admin: &Admin<'_>) -> Answer {
     enabled(admin)?;
     let in_ledger = admin.revocations.ledger().is_some();
-    let (env, memory) = (admin.env.clone(), Rc::clone(&admin.gate.memory));
+    let (env, memory) = (admin.call.env.clone(), Rc::clone(&admin.call.gate.memory));
     let first = export_page(&admin.kv, admin.revocations.ledger(), None)
         .await
         .map_err(unavailable("revocation"))?;
     let stream = TransformStream::new().map_err(worker::Error::from)?;
     let writer = stream.writable().get_writer().map_err(worker::Error::from)?;
-    background::run(admin.context, async move {
+    background::run(admin.call.context, async move {
         let none = CacheSecs(0);
         let kv = Kv::new(Namespace::new(&env), &memory.remembered, none, none);
         let ledger = in_ledger.then_some(Ledger { env: &env });
@@ -171,25 +172,25 @@ fn ndjson(stream: &TransformStream) -> Result<Response, JsValue> {
 }
 
 /// `GET /revocations?cursor=&limit=`.
-pub(super) async fn list(admin: &Admin<'_>, query: &Query) -> Answer {
-    Ok(reply::json(200, &revocations(admin).list(&query.paging).await?)?)
+pub(crate) async fn list(admin: &Admin<'_>) -> Answer {
+    Ok(reply::json(200, &revocations(admin).list(&admin.query().paging).await?)?)
 }
 
 /// `GET /revocations/{id}`.
-pub(super) async fn read(admin: &Admin<'_>, id: &str) -> Answer {
-    Ok(reply::json(200, &revocations(admin).read(id).await?)?)
+pub(crate) async fn read(admin: &Admin<'_>) -> Answer {
+    Ok(reply::json(200, &revocations(admin).read(admin.id).await?)?)
 }
 
 /// `DELETE /revocations/{id}`.
-pub(super) async fn undo(admin: &Admin<'_>, id: &str) -> Answer {
-    revocations(admin).undo(id).await?;
+pub(crate) async fn undo(admin: &Admin<'_>) -> Answer {
+    revocations(admin).undo(admin.id).await?;
     Ok(reply::empty(204)?)
 }
 
 fn revocations<'a, 'r>(admin: &'a Admin<'r>) -> RevocationAdministration<'a, Revocations<'r>> {
-    RevocationAdministration::new(&admin.gate.policy, &admin.revocations)
+    RevocationAdministration::new(&admin.call.gate.policy, &admin.revocations)
 }
 
 fn enabled(admin: &Admin<'_>) -> Result<(), Error> {
-    admin.gate.policy.revocation.as_ref().map(|_| ()).ok_or(Error::NotFound)
+    admin.call.gate.policy.revocation.as_ref().map(|_| ()).ok_or(Error::NotFound)
 }

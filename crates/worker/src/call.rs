@@ -1,0 +1,62 @@
+//! A request under a valid policy, and the steps that endpoints have in common: decide, refuse, write to the log.
+
+use web_sys::{Request, Response};
+use worker::{Context, Env};
+
+use super::{clock, event_log, gate::Gate, host::RequestLines, reply, request::RequestParts};
+use edgegate::{
+    error::Error,
+    guard::{Decision, Guard},
+    http::reply::limit_fields,
+};
+
+/// A request that an endpoint or the proxy answers.
+pub(crate) struct Call<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) env: &'a Env,
+    pub(crate) context: &'a Context,
+    pub(crate) gate: &'a Gate,
+    /// The request as it was read, with the headers that are the caller's own.
+    pub(crate) lines: &'a RequestLines,
+    /// The path with its query, as the platform has it.
+    pub(crate) target: &'a str,
+}
+
+/// Who carries the traffic.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edge {
+    Proxy,
+    ForwardAuth,
+}
+
+impl Call<'_> {
+    /// What is decided on, of the request itself.
+    pub(crate) fn parts(&self) -> RequestParts<'_> {
+        RequestParts::of(self.request, self.lines, self.target, &self.gate.policy)
+    }
+
+    /// Asks the guard, and writes its decision to the log.
+    pub(crate) async fn decide(&self, parts: &RequestParts<'_>, edge: Edge) -> Decision {
+        self.gate.note_address(parts);
+        let backend = self.gate.backend(self.env, self.context);
+        let guard = Guard::new(&self.gate.policy, &backend);
+        let mut decision = guard.check(&parts.as_request(), clock::now()).await;
+        if edge == Edge::ForwardAuth {
+            decision.refuse_preflight();
+        }
+        event_log::decision(&self.gate.policy, parts, &decision);
+        if let Ok(identity) = &decision.outcome {
+            self.gate.note_use(identity, self.env, self.context);
+        }
+        decision
+    }
+
+    /// The answer to a refused decision, with the limits that were asked.
+    pub(crate) fn refuse(&self, decision: &Decision) -> worker::Result<Response> {
+        let Err(error) = &decision.outcome else {
+            return reply::refusal(self.request, &Error::NotFound, None);
+        };
+        let limits = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
+        reply::refusal_with(self.request, error, decision.carrier, &limits)
+    }
+}

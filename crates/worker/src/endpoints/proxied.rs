@@ -1,0 +1,38 @@
+//! Every path that is not the gate's own: decide, then pass the request on.
+
+use web_sys::Response;
+
+use crate::{
+    call::{Call, Edge},
+    event_log,
+    proxy::Forwarding,
+    reply,
+};
+
+/// Passes an admitted request on; refuses any other.
+pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
+    let (parts, policy) = (call.parts(), &call.gate.policy);
+    let mut decision = call.decide(&parts, Edge::Proxy).await;
+    let forwarded = match &decision.outcome {
+        Ok(identity) => {
+            let forwarding = Forwarding {
+                request: call.request,
+                parts: &parts,
+                identity,
+                decision: &decision,
+                policy,
+                target: &call.gate.target,
+                caching: &call.gate.caching,
+                env: call.env,
+            };
+            forwarding.forward().await
+        }
+        Err(_) if decision.answers_preflight() => return reply::preflight(),
+        Err(_) => return call.refuse(&decision),
+    };
+    forwarded.or_else(|fault| {
+        decision.outcome = Err(fault);
+        event_log::decision(policy, &parts, &decision);
+        call.refuse(&decision)
+    })
+}
