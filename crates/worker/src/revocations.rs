@@ -10,7 +10,7 @@ use super::{
     background, clock, deadline,
     kv::{self, Kv},
     memory::Memory,
-    objects::ledger_stub::{Ledger, Revoked, listed},
+    objects::ledger_stub::{Ledger, Retry, Revoked, listed},
 };
 use edgegate::{
     error::StoreError,
@@ -108,10 +108,24 @@ impl Revocations<'_> {
         (self.mode() != RevocationMode::Entries).then_some(Ledger { env: self.env })
     }
 
-    /// This isolate wrote it, when the last head was of that generation.
-    pub(super) fn wrote(&self, entry: &Entry, generation: u64) {
-        let mut holder = self.memory.snapshots.borrow_mut();
-        holder.wrote(entry.deny_key(), entry.clone(), generation, clock::now());
+    /// Revokes, never weaker than before, and returns the entry in force. The ledger gives the same answer to the same
+    /// request again; `None`: `retry` was used for another request.
+    pub(super) async fn revoke_for(
+        &self,
+        entry: Entry,
+        retry: Option<&Retry>,
+        now: UnixMillis,
+    ) -> Result<Option<Entry>, StoreError> {
+        let Some(ledger) = self.ledger() else {
+            return self.kv.revoke(entry, now).await.map(Some);
+        };
+        let revoked = ledger.revoke(&entry, retry).await?;
+        if let Revoked::Done(generation, entry) = &revoked {
+            // Snapshots up to this generation do not have it yet.
+            let mut holder = self.memory.snapshots.borrow_mut();
+            holder.wrote(entry.deny_key(), entry.clone(), *generation, clock::now());
+        }
+        Ok(revoked.answer())
     }
 
     async fn by_snapshot(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
@@ -240,16 +254,15 @@ impl RevocationStore for Revocations<'_> {
     }
 
     async fn put(&self, key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {
-        let Some(ledger) = self.ledger() else {
-            return RevocationStore::put(&self.kv, key, entry, now).await;
-        };
-        match ledger.revoke(entry, None).await? {
-            Revoked::Done(generation, entry) => {
-                self.wrote(&entry, generation);
-                Ok(())
-            }
-            Revoked::Conflict => Err(StoreError::new("ledger: a conflict without a key")),
+        match self.ledger() {
+            None => RevocationStore::put(&self.kv, key, entry, now).await,
+            Some(_) => self.revoke(entry.clone(), now).await.map(drop),
         }
+    }
+
+    async fn revoke(&self, entry: Entry, now: UnixMillis) -> Result<Entry, StoreError> {
+        let revoked = self.revoke_for(entry, None, now).await?;
+        revoked.ok_or_else(|| StoreError::new("ledger: a conflict without a key"))
     }
 
     async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {

@@ -151,8 +151,22 @@ impl<'a, R: RevocationStore> RevocationAdministration<'a, R> {
     /// # Errors
     /// See above.
     pub async fn add(&self, entry: Entry, now: UnixMillis) -> Result<ShownRevocation, Error> {
+        let revoke = async |entry| self.revocations.revoke(entry, now).await.map_err(failed);
+        self.add_by(entry, revoke).await
+    }
+
+    /// [`add`](Self::add), written by the edge: its store may know more than [`RevocationStore::revoke`] does, such as the
+    /// answer to a request that is sent again. `revoke` returns the entry in force.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the policy has no revocation; those of `revoke`.
+    pub async fn add_by(
+        &self,
+        entry: Entry,
+        revoke: impl AsyncFnOnce(Entry) -> Result<Entry, Error>,
+    ) -> Result<ShownRevocation, Error> {
         enabled(self.policy)?;
-        self.revocations.revoke(entry, now).await.map(ShownRevocation::of).map_err(failed)
+        revoke(entry).await.map(ShownRevocation::of)
     }
 
     /// A page of the entries.

@@ -22,6 +22,16 @@ pub(crate) enum Revoked<T> {
     Conflict,
 }
 
+impl<T> Revoked<T> {
+    /// The answer, unless it is a conflict.
+    pub(crate) fn answer(self) -> Option<T> {
+        match self {
+            Self::Done(_, answer) => Some(answer),
+            Self::Conflict => None,
+        }
+    }
+}
+
 /// An idempotency key, hashed, and the digest of the request it stands for; both base64url.
 #[derive(Debug, Clone)]
 pub(crate) struct Retry {

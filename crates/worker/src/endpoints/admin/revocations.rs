@@ -12,7 +12,7 @@ use super::{Admin, Answer, MAX_BODY, body_of, unavailable};
 use crate::{
     background,
     kv::{Kv, Namespace},
-    objects::ledger_stub::{Ledger, Retry, Revoked},
+    objects::ledger_stub::{Ledger, Retry},
     reply,
     request::header,
     revocations::{Revocations, export_page},
@@ -20,7 +20,7 @@ use crate::{
 use edgegate::{
     base64url,
     error::Error,
-    guard::administration::{RevocationAdministration, ShownRevocation, requested_entry},
+    guard::administration::{RevocationAdministration, requested_entry},
     policy::CacheSecs,
     revocation::bulk::{Bulk, MAX_BULK_BYTES},
 };
@@ -49,20 +49,11 @@ pub(crate) async fn post(admin: &Admin<'_>) -> Answer {
 async fn add(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
     let backend = admin.call.gate.backend(admin.call.env, admin.call.context);
     let entry = requested_entry(&admin.call.gate.policy, &backend, body, admin.now).await?;
-    let shown = match admin.revocations.ledger() {
-        Some(ledger) => {
-            let (generation, entry) =
-                settled(ledger.revoke(&entry, retry).await.map_err(unavailable("revocation"))?)?;
-            admin.revocations.wrote(&entry, generation);
-            ShownRevocation::of(entry)
-        }
-        None => {
-            RevocationAdministration::new(&admin.call.gate.policy, &admin.kv)
-                .add(entry, admin.now)
-                .await?
-        }
+    let revoke = async |entry| {
+        let revoked = admin.revocations.revoke_for(entry, retry, admin.now).await;
+        settled(revoked.map_err(unavailable("revocation"))?)
     };
-    Ok(reply::json(201, &shown)?)
+    Ok(reply::json(201, &revocations(admin).add_by(entry, revoke).await?)?)
 }
 
 /// What came of many.
@@ -76,9 +67,8 @@ struct Added {
     expired: usize,
 }
 
-/// All lines are read before anything is written. The ledger writes all or nothing, and the next snapshot has them (here, too);
-/// KV cannot, and where it fails on the
-/// way, the same request again does the rest.
+/// All lines are read before anything is written. The ledger writes all or nothing, and the next snapshot has them. KV may
+/// fail half-way; the same request again does the rest.
 async fn add_many(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
     let now = admin.now.to_unix_time();
     let policy = &admin.call.gate.policy;
@@ -86,7 +76,7 @@ async fn add_many(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answ
     let (revoked, unchanged) = match admin.revocations.ledger() {
         Some(ledger) => {
             let done = ledger.revoke_all(&bulk.entries, retry).await;
-            settled(done.map_err(unavailable("revocation"))?)?.1
+            settled(done.map_err(unavailable("revocation"))?.answer())?
         }
         None if bulk.entries.len() > MAX_KV_LINES => {
             let problem = format!(
@@ -117,13 +107,9 @@ fn retry(admin: &Admin<'_>, request: &Request, body: &[u8]) -> Result<Option<Ret
     Ok(Some(Retry { id: digest(key.as_bytes()), request: digest(body) }))
 }
 
-fn settled<T>(done: Revoked<T>) -> Result<(u64, T), Error> {
-    match done {
-        Revoked::Done(generation, answer) => Ok((generation, answer)),
-        Revoked::Conflict => {
-            Err(Error::invalid_field("Idempotency-Key", "was used for another request"))
-        }
-    }
+fn settled<T>(answer: Option<T>) -> Result<T, Error> {
+    let conflict = || Error::invalid_field("Idempotency-Key", "was used for another request");
+    answer.ok_or_else(conflict)
 }
 
 /// `GET /revocations/export`: all of them, an entry a line, as `POST` takes them back. It is written as it is read; if that
