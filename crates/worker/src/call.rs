@@ -3,7 +3,9 @@
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use super::{clock, event_log, gate::Gate, host::RequestLines, reply, request::RequestParts};
+use super::{
+    Application, clock, event_log, gate::Gate, host::RequestLines, reply, request::RequestParts,
+};
 use edgegate::{
     error::Error,
     guard::{Decision, Guard},
@@ -20,6 +22,8 @@ pub(crate) struct Call<'a> {
     pub(crate) lines: &'a RequestLines,
     /// The path with its query, as the platform has it.
     pub(crate) target: &'a str,
+    /// What answers admitted requests in this Worker.
+    pub(crate) application: Option<Application<'a>>,
 }
 
 /// Who carries the traffic.

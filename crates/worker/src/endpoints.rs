@@ -16,6 +16,7 @@ use worker::{Context, Env};
 
 use self::admin::{Admin, keys, revocations};
 use super::{
+    Application,
     call::Call,
     gate::Gate,
     host::{Names, RequestLines},
@@ -127,6 +128,7 @@ pub(crate) async fn answer(
     request: &Request,
     env: &Env,
     context: &Context,
+    application: Option<Application<'_>>,
 ) -> worker::Result<Response> {
     let gate = isolate::gate(env, context).await;
     let lines = match &gate {
@@ -151,7 +153,7 @@ pub(crate) async fn answer(
         Ok(gate) => gate,
         Err(fault) => return reply::refusal(request, fault, None),
     };
-    let call = Call { request, env, context, gate, lines: &lines, target: &target };
+    let call = Call { request, env, context, gate, lines: &lines, target: &target, application };
     match (found, below) {
         (Some((endpoint, id)), _) => own(&call, endpoint, id).await,
         (None, Some(below)) if is_or_is_below(ADMIN, below) => {

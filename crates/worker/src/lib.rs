@@ -1,7 +1,36 @@
-//! The Cloudflare Worker, as a library: it knows KV, Durable Objects, WebCrypto and the clock; what is decided is
-//! [`edgegate`]'s to say.
+//! The Cloudflare Worker as a library. It knows KV, Durable Objects, WebCrypto and the clock; [`edgegate`] decides.
 //!
 //! A request goes one way: [`answer`] → an endpoint (`endpoints/`) or the proxy → the answer.
+//!
+//! # Embedding the gate in a Worker of your own
+//!
+//! `crates/worker/deployed` is the gate alone: it admits a request and passes it on to an upstream or to another Worker. A
+//! Rust Worker can have the gate in itself instead. `examples/worker-embedded` is a whole one, and runs in the tests:
+//!
+//! ```ignore
+//! use worker::{Context, Env, Result, event, web_sys::{Request, Response}};
+//!
+//! // The platform finds the classes of the Durable Objects in the exports of the module.
+//! pub use edgegate_worker::{CounterObject, RevocationLedger};
+//!
+//! #[event(fetch)]
+//! async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+//!     let application = |request| -> edgegate_worker::Answering { Box::pin(hello(request)) };
+//!     Ok(edgegate_worker::answer_for(&request, &env, &context, &application).await)
+//! }
+//!
+//! /// Gets admitted requests only.
+//! async fn hello(request: Request) -> Result<Response> {
+//!     let subject = request.headers().get("X-Auth-Subject")?.unwrap_or_default();
+//!     Ok(worker::Response::ok(format!("hello {subject}"))?.into())
+//! }
+//! ```
+//!
+//! - The bindings, the migrations and the variable `POLICY` are those of the `wrangler.toml` of this repository.
+//! - [`answer_for`] calls the application for admitted requests, [`answer`] passes them on as the policy says.
+//! - Give the gate every request, and let routes with `auth = "none"` in the policy say what is open. If the Worker answers
+//!   some paths itself, list those exactly and give the gate all others: a path that is spelled in another way then meets
+//!   the gate, and not the other way round.
 
 mod background;
 mod body;
@@ -29,20 +58,56 @@ mod request;
 mod revocations;
 mod web_crypto;
 
+use core::pin::Pin;
+
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env, worker_sys};
 
-/// The gate's answer to a request.
+pub use self::objects::{counter::CounterObject, ledger::RevocationLedger};
+
+/// An answer that an application is working on.
+pub type Answering = Pin<Box<dyn Future<Output = worker::Result<Response>>>>;
+
+/// What answers admitted requests in this Worker.
+///
+/// It gets the request as an upstream would: with the identity headers (`X-Auth-Subject` and others, never the caller's
+/// own), and without the credential unless the policy forwards it. Its answer goes back as an upstream's would: with the
+/// limit fields, and private where a cache must not share it. An error is answered with `UPSTREAM_ERROR`.
+pub type Application<'a> = &'a (dyn Fn(Request) -> Answering + 'a);
+
+/// The gate's answer to a request. An admitted one is passed on to the policy's `upstream` or to the service binding
+/// `UPSTREAM`; without either, the answer is the identity.
+///
+/// It never fails: if the platform refuses what the answer is made of, the answer is a plain 500 and the log says why.
 pub async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
-    endpoints::answer(request, env, context).await.unwrap_or_else(|fault| {
+    answered(request, env, context, None).await
+}
+
+/// The gate's answer to a request. An admitted one is answered by this application, whatever upstream there is.
+pub async fn answer_for(
+    request: &Request,
+    env: &Env,
+    context: &Context,
+    application: Application<'_>,
+) -> Response {
+    answered(request, env, context, Some(application)).await
+}
+
+async fn answered(
+    request: &Request,
+    env: &Env,
+    context: &Context,
+    application: Option<Application<'_>>,
+) -> Response {
+    endpoints::answer(request, env, context, application).await.unwrap_or_else(|fault| {
         worker::console_error!("{fault}");
         failed()
     })
 }
 
-/// [`answer`] as the platform calls it: returns the response itself where nothing had to be waited for, else a promise of
-/// it. A promise takes turns of the event loop, which take longer than most verdicts.
+/// [`answer`] for an exported `fetch`. Returns the response itself if nothing had to be waited for, else a promise of it. A
+/// promise takes turns of the event loop, which take longer than most verdicts.
 pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> JsValue {
     poll_once::run(async move { answer(&request, &env, &Context::new(context)).await })
 }

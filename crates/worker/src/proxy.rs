@@ -5,7 +5,7 @@ use web_sys::{Request, Response};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
 use super::{
-    headers,
+    Application, headers,
     host::{self, Names},
     reply,
     request::RequestParts,
@@ -56,6 +56,8 @@ pub(crate) struct Forwarding<'a> {
     /// The headers of an answer that caches look at.
     pub(crate) caching: &'a Names,
     pub(crate) env: &'a Env,
+    /// Takes the place of the target.
+    pub(crate) application: Option<Application<'a>>,
 }
 
 impl Forwarding<'_> {
@@ -70,11 +72,13 @@ impl Forwarding<'_> {
 
     async fn send(&self) -> worker::Result<Response> {
         let rule = CacheRule::of(self.policy, self.identity, self.decision.shared_url);
-        let answer = match self.target {
-            Target::Nothing => return self.demo(),
-            Target::Url(base) => fetch(&self.outgoing(base, &rule)?).await?,
-            Target::Service => {
-                let outgoing = self.outgoing(&origin_of(&self.request.url()), &rule)?;
+        let own_origin = || origin_of(&self.request.url());
+        let answer = match (self.application, self.target) {
+            (Some(application), _) => application(self.outgoing(&own_origin(), &rule)?).await?,
+            (None, Target::Nothing) => return self.demo(),
+            (None, Target::Url(base)) => fetch(&self.outgoing(base, &rule)?).await?,
+            (None, Target::Service) => {
+                let outgoing = self.outgoing(&own_origin(), &rule)?;
                 let service = self.env.service(SERVICE)?;
                 service.fetch_request(worker::Request::from(outgoing)).await?.into()
             }

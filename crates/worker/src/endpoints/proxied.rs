@@ -24,6 +24,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
                 target: &call.gate.target,
                 caching: &call.gate.caching,
                 env: call.env,
+                application: call.application,
             };
             forwarding.forward().await
         }
