@@ -210,18 +210,18 @@ impl SigningKeys {
         for (position, (id, secret)) in secrets.iter().enumerate() {
             let at = |field: &str| format!("signing_keys[{position}].{field}");
             if keys.iter().any(|(other, _)| other == id) {
-                return Err(config(at("id"), format!("id {id} is given twice")));
+                return Err(Error::config(at("id"), format!("id {id} is given twice")));
             }
             secret
                 .require_length(MIN_SECRET_BYTES)
-                .map_err(|error| config(at("secret"), error.to_string()))?;
+                .map_err(|error| Error::config(at("secret"), error.to_string()))?;
             let schedule = Hmac::<Sha256>::new_from_slice(secret.expose_secret())
-                .map_err(|_| config(at("secret"), "is no HMAC key".to_owned()))?;
+                .map_err(|_| Error::config(at("secret"), "is no HMAC key"))?;
             let place = keys.partition_point(|(other, _)| other < id);
             keys.insert(place, (*id, schedule));
         }
         let Some(newest) = keys.last().cloned() else {
-            return Err(config("signing_keys".to_owned(), "expected a non-empty list".to_owned()));
+            return Err(Error::config("signing_keys", "expected a non-empty list"));
         };
         Ok(Self { keys, newest })
     }
@@ -264,13 +264,13 @@ impl ApiKeys {
         signing_keys: SigningKeys,
     ) -> Result<Self, Error> {
         if !is_environment(environment) {
-            return Err(config(
-                "environment".to_owned(),
-                "expected 1 to 16 lower-case letters and digits, a letter first".to_owned(),
+            return Err(Error::config(
+                "environment",
+                "expected 1 to 16 lower-case letters and digits, a letter first",
             ));
         }
         if prefixes.is_empty() {
-            return Err(config("prefixes".to_owned(), "expected a non-empty list".to_owned()));
+            return Err(Error::config("prefixes", "expected a non-empty list"));
         }
         let mut known: Vec<Arc<str>> = Vec::with_capacity(prefixes.len());
         for (position, prefix) in prefixes.iter().map(AsRef::as_ref).enumerate() {
@@ -278,15 +278,15 @@ impl ApiKeys {
             if !is_prefix(prefix) {
                 let problem = "expected 1 to 32 lower-case letters and digits, a letter first, \
                                in groups joined by single underscores";
-                return Err(config(at(), problem.to_owned()));
+                return Err(Error::config(at(), problem));
             }
             for other in &known {
                 if **other == *prefix {
-                    return Err(config(at(), format!("{prefix} is given twice")));
+                    return Err(Error::config(at(), format!("{prefix} is given twice")));
                 }
                 if begins_with(prefix, other) || begins_with(other, prefix) {
                     let problem = format!("{prefix} and {other} cannot be told apart");
-                    return Err(config(at(), problem));
+                    return Err(Error::config(at(), problem));
                 }
             }
             known.push(prefix.into());
@@ -608,10 +608,6 @@ fn is_name_byte(byte: u8) -> bool {
 
 const fn malformed(problem: &'static str) -> Error {
     Error::MalformedApiKey { problem }
-}
-
-const fn config(path: String, problem: String) -> Error {
-    Error::Config { path, problem }
 }
 
 #[cfg(test)]

@@ -353,6 +353,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A fault of the configuration, at its place.
+    #[must_use]
+    pub fn config(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Config { path: path.into(), problem: problem.into() }
+    }
+
     /// A fault of a field of an administrator's request.
     #[must_use]
     pub fn invalid_field(path: &str, problem: &str) -> Self {

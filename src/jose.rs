@@ -5,6 +5,7 @@ pub mod claims;
 pub mod dpop;
 pub mod jws;
 pub mod keys;
+pub mod scopes;
 pub mod sign;
 pub mod signature;
 pub mod verifier;

@@ -116,10 +116,10 @@ impl Limit {
     ) -> Result<Self, Error> {
         let limit = Self::named(name.into(), requests, Window::Secs(window_secs), algorithm)?;
         if !(1..=MAX_WINDOW_SECS).contains(&window_secs) {
-            return Err(config("window_secs", "expected 1 to 2678400 (31 days)"));
+            return Err(Error::config("window_secs", "expected 1 to 2678400 (31 days)"));
         }
         if matches!(algorithm, Algorithm::TokenBucket { burst: 0 }) {
-            return Err(config("burst", "expected at least 1"));
+            return Err(Error::config("burst", "expected at least 1"));
         }
         Ok(limit)
     }
@@ -144,10 +144,10 @@ impl Limit {
     ) -> Result<Self, Error> {
         if !is_limit_name(&name) {
             let problem = "expected 1 to 64 of a-z, 0-9, - and _, a letter first";
-            return Err(config("name", problem));
+            return Err(Error::config("name", problem));
         }
         if requests == 0 {
-            return Err(config("requests", "expected at least 1"));
+            return Err(Error::config("requests", "expected at least 1"));
         }
         Ok(Self { name, requests, window, algorithm, lease: None })
     }
@@ -548,10 +548,6 @@ fn saturate(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn config(path: &str, problem: &str) -> Error {
-    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
-}
-
 /// A limit as it is written in JSON and TOML.
 #[derive(Serialize)]
 struct Written {
@@ -642,7 +638,9 @@ impl Limit {
             ((Some(AlgorithmName::TokenBucket), burst), _) => {
                 Algorithm::TokenBucket { burst: burst.unwrap_or(requests) }
             }
-            ((_, Some(_)), _) => return Err(config("burst", "expected with token-bucket only")),
+            ((_, Some(_)), _) => {
+                return Err(Error::config("burst", "expected with token-bucket only"));
+            }
             ((Some(AlgorithmName::FixedWindow), None), _) | ((None, None), (_, Some(_))) => {
                 Algorithm::FixedWindow
             }
@@ -653,9 +651,11 @@ impl Limit {
             (None, Some(calendar)) if algorithm == Algorithm::FixedWindow => {
                 Self::calendar(name, requests, calendar)
             }
-            (None, Some(_)) => Err(config("window", "expected with fixed-window only")),
-            (Some(_), Some(_)) => Err(config("window", "expected window or window_secs, not both")),
-            (None, None) => Err(config("window_secs", "expected window_secs or window")),
+            (None, Some(_)) => Err(Error::config("window", "expected with fixed-window only")),
+            (Some(_), Some(_)) => {
+                Err(Error::config("window", "expected window or window_secs, not both"))
+            }
+            (None, None) => Err(Error::config("window_secs", "expected window_secs or window")),
         }
     }
 }

@@ -22,12 +22,12 @@ use serde::Deserialize;
 pub use self::issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
 use self::{
     api_keys::api_keys,
-    check::{begins_with_host, cache_secs, config, each, secret_of, token},
+    check::{begins_with_host, cache_secs, each, secret_of, token},
     forward_auth::{client_ip_header, forward_auth},
     issuers::issuer,
     limits::{failed_authentication, limit},
-    router::Router,
-    routes::{fallback, route, router},
+    router::{Router, router},
+    routes::{fallback, route},
 };
 pub use self::{
     exempt::Exempt,
@@ -571,11 +571,7 @@ impl Policy {
     /// Whether the tokens of an issuer are bound to a key; [`Binding::Off`] for one that is not configured.
     #[must_use]
     pub fn binding_of(&self, issuer: &str) -> Binding {
-        let issuers = self.verifier.iter().flat_map(Verifier::issuers);
-        issuers
-            .map(|one| &one.rules)
-            .find(|rules| rules.issuer == issuer)
-            .map_or(Binding::Off, |rules| rules.binding)
+        self.issuer(issuer).map_or(Binding::Off, |known| known.binding)
     }
 
     /// Reads and validates a policy.
@@ -590,7 +586,10 @@ impl Policy {
         })?;
         if let Some(index) = document::first_repeated(limits.iter().map(|known| known.limit.name()))
         {
-            return Err(config(format!("limits[{index}].name"), "a limit has this name already"));
+            return Err(Error::config(
+                format!("limits[{index}].name"),
+                "a limit has this name already",
+            ));
         }
         let issuers = each("issuers", document.issuers.iter(), |path, issuer_document| {
             issuer(path, issuer_document, secrets)
@@ -608,7 +607,7 @@ impl Policy {
             // A key that is taken without a record is not stopped by deleting one.
             let problem = "optional needs the section revocation: where keys are taken without a \
                            record, only an entry there ends one for good";
-            return Err(config("api_keys.records", problem));
+            return Err(Error::config("api_keys.records", problem));
         }
         let configured: Vec<CredentialKind> = [
             verifier.as_ref().map(|_| CredentialKind::Jwt),
@@ -762,7 +761,7 @@ fn upstream(text: &str) -> Result<String, Error> {
     if plain && rest.is_some_and(begins_with_host) {
         return Ok(text.trim_end_matches('/').to_owned());
     }
-    Err(config("upstream", "expected a URL like https://api.example.com"))
+    Err(Error::config("upstream", "expected a URL like https://api.example.com"))
 }
 
 fn auth_prefix(text: Option<&str>) -> Result<String, Error> {
@@ -777,7 +776,7 @@ fn auth_prefix(text: Option<&str>) -> Result<String, Error> {
             })
     });
     if !plain {
-        return Err(config("auth_prefix", "expected a path like /auth"));
+        return Err(Error::config("auth_prefix", "expected a path like /auth"));
     }
     Ok(text.to_owned())
 }
@@ -791,17 +790,17 @@ fn revocation(policy: RevocationPolicy) -> Result<RevocationPolicy, Error> {
         ];
         if let Some((name, _)) = given.iter().find(|(_, secs)| secs.is_some()) {
             let problem = "only mode = snapshot and mode = ledger have it";
-            return Err(config(format!("revocation.{name}"), problem));
+            return Err(Error::config(format!("revocation.{name}"), problem));
         }
     }
     let Freshness { max_staleness_secs, refresh_secs } = policy.freshness();
     // Less than KV needs to show a write everywhere would refuse every other request.
     if !(60..=86_400).contains(&max_staleness_secs) {
-        return Err(config("revocation.max_staleness_secs", "expected 60 to 86400 seconds"));
+        return Err(Error::config("revocation.max_staleness_secs", "expected 60 to 86400 seconds"));
     }
     if refresh_secs == 0 || refresh_secs > max_staleness_secs {
         let problem = "expected 1 to max_staleness_secs seconds";
-        return Err(config("revocation.refresh_secs", problem));
+        return Err(Error::config("revocation.refresh_secs", problem));
     }
     Ok(policy)
 }

@@ -14,6 +14,7 @@ mod mint;
 use edgegate::base64url::encode;
 use edgegate::error::{Error, Part};
 use edgegate::jose::claims::{ClaimRules, Claims};
+use edgegate::jose::dpop::Binding;
 use edgegate::jose::keys::Key;
 use edgegate::jose::verifier::{self, Issuer, KeySource, Verifier};
 use edgegate::jose::{
@@ -474,6 +475,7 @@ fn an_issuer_cannot_speak_for_another() {
         rules: ClaimRules::new(name),
         algorithms: vec![algorithm],
         keys: KeySource::Fixed(set(key)),
+        binding: Binding::Off,
     };
     let verifier = Verifier::new(
         vec![
@@ -601,6 +603,7 @@ fn an_empty_payload() {
         rules: ClaimRules { require_exp: false, ..ClaimRules::new("me") },
         algorithms: vec![Algorithm::Hs256],
         keys: KeySource::Fixed(set(hs256_key())),
+        binding: Binding::Off,
     };
     let verifier = Verifier::new(vec![issuer], DEFAULT_MAX_TOKEN_LENGTH).unwrap();
     assert_eq!(verifier.begin(&token).unwrap_err(), no_object);

@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 
 use edgegate::base64url::{decode, encode};
 use edgegate::error::Error;
-use edgegate::jose::claims::{ClaimRules, Claims, Profile, Scopes};
+use edgegate::jose::claims::{ClaimRules, Claims, Profile};
+use edgegate::jose::dpop::Binding;
 use edgegate::jose::keys::{Key, KeySet};
+use edgegate::jose::scopes::Scopes;
 use edgegate::jose::verifier::{Issuer, KeySource, Step, Verifier};
 use edgegate::jose::{
     algorithm::Algorithm,
@@ -226,6 +228,7 @@ proptest! {
             rules: ClaimRules::new("me"),
             algorithms: vec![Algorithm::Hs256],
             keys: KeySource::Fixed(mint::set(hs256_key())),
+            binding: Binding::Off,
         };
         let verifier = Verifier::new(vec![issuer], DEFAULT_MAX_TOKEN_LENGTH).unwrap();
         let token = hs256(r#"{"alg":"HS256"}"#, &text);

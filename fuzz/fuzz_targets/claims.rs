@@ -1,7 +1,8 @@
 //! Any bytes as claims: read as another JSON parser reads them, and admitted only within their time.
 #![no_main]
 
-use edgegate::jose::claims::{ClaimRules, Claims, Scopes};
+use edgegate::jose::claims::{ClaimRules, Claims};
+use edgegate::jose::scopes::Scopes;
 use edgegate::jose::jws::UntrustedToken;
 use edgegate::time::UnixTime;
 use libfuzzer_sys::fuzz_target;

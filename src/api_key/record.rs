@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{ImportedHash, KeyId, MintedKey};
 use crate::error::Error;
+use crate::jose::scopes::is_scope;
 use crate::json::document;
 use crate::json::object::{ByName, object};
 use crate::time::UnixTime;
@@ -526,7 +527,7 @@ fn check_scopes(scopes: &[String]) -> Result<(), Error> {
         if scope.is_empty() || scope.len() > MAX_SCOPE_BYTES {
             return Err(Error::invalid_field(&path, "expected 1 to 100 characters"));
         }
-        if !scope.bytes().all(is_scope_byte) {
+        if !is_scope(scope) {
             let problem = "expected visible ASCII without space, quote and backslash";
             return Err(Error::invalid_field(&path, problem));
         }
@@ -535,11 +536,6 @@ fn check_scopes(scopes: &[String]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// `scope-token` of RFC 6749 §3.3: `%x21 / %x23-5B / %x5D-7E`.
-const fn is_scope_byte(byte: u8) -> bool {
-    matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)
 }
 
 fn check_limits(limits: &BTreeMap<String, u32>) -> Result<(), Error> {

@@ -2,9 +2,21 @@
 
 use core::fmt;
 
+use crate::error::Error;
+
 /// The longest `kid` that is taken, in bytes. Thumbprints have 43; the longest in use are X.509 subject
 /// key identifiers and URLs.
 pub const MAX_KEY_ID_LENGTH: usize = 256;
+
+/// Whether a key may have this `kid`, or none.
+pub(super) fn check_key_id(key_id: Option<&str>) -> Result<(), Error> {
+    match key_id {
+        Some(kid) if kid.is_empty() || kid.len() > MAX_KEY_ID_LENGTH => Err(Error::RefusedKey {
+            problem: format!("kid has {} bytes, expected 1 to {MAX_KEY_ID_LENGTH}", kid.len()),
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// A signature algorithm of JWS (RFC 7518 §3.1, RFC 8037 §3.1). `none` has no value here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

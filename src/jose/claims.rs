@@ -5,13 +5,11 @@
 
 use core::fmt;
 use core::ops::Range;
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, Part};
-use crate::jose::dpop::Binding;
 use crate::jose::jws::{Header, in_part};
 use crate::json::{self, Fault, Kind, Outline, Place, strings_of};
 use crate::time::UnixTime;
@@ -205,7 +203,7 @@ impl Claims {
         }
     }
 
-    fn kind(&self, name: &str) -> Option<Kind> {
+    pub(super) fn kind(&self, name: &str) -> Option<Kind> {
         match &self.places {
             Some(places) => places.all.get(&self.text, name).map(|place| place.kind),
             None => self.get(name).map(Kind::of),
@@ -213,7 +211,7 @@ impl Claims {
     }
 
     /// The strings that a claim consists of.
-    fn words(&self, name: &str) -> Words<'_> {
+    pub(super) fn words(&self, name: &str) -> Words<'_> {
         match &self.places {
             Some(places) => self.words_at(name, places.all.get(&self.text, name)),
             None => Words::of(self.get(name)),
@@ -249,7 +247,7 @@ impl fmt::Debug for Claims {
 
 /// A claim as strings.
 #[derive(Clone, Copy)]
-enum Words<'c> {
+pub(super) enum Words<'c> {
     /// It is no string and no list, or is not there.
     None,
     One(&'c str),
@@ -268,7 +266,7 @@ impl<'c> Words<'c> {
         }
     }
 
-    fn iter(self) -> impl Iterator<Item = &'c str> {
+    pub(super) fn iter(self) -> impl Iterator<Item = &'c str> {
         let (one, spelled, listed): (_, _, &[Value]) = match self {
             Self::None => (None, "", &[]),
             Self::One(word) => (Some(word), "", &[]),
@@ -382,9 +380,6 @@ pub struct ClaimRules {
     pub scope_claim: Option<String>,
     /// A profile that the tokens follow. Default: none.
     pub profile: Profile,
-    /// Whether the tokens are bound to a key of the client. Not for [`ClaimRules::check`], which sees no proof: it is for
-    /// who does, as the guard. Default: [`Binding::Off`].
-    pub binding: Binding,
 }
 
 impl ClaimRules {
@@ -402,7 +397,6 @@ impl ClaimRules {
             typ: None,
             scope_claim: None,
             profile: Profile::Any,
-            binding: Binding::Off,
         }
     }
 
@@ -421,7 +415,7 @@ impl ClaimRules {
         } else {
             return Ok(());
         };
-        Err(Error::Config { path: contradiction.0.to_owned(), problem: contradiction.1 })
+        Err(Error::config(contradiction.0, contradiction.1))
     }
 
     /// The claim that holds the scopes of these tokens, if it is a certain one.
@@ -557,88 +551,6 @@ fn media_type(typ: &str) -> &str {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
         _ => typ,
     }
-}
-
-/// What a caller may do, as OAuth scopes (RFC 6749 §3.3).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Scopes(BTreeSet<String>);
-
-impl Scopes {
-    /// From a space-separated list, as `scope` has it (RFC 8693 §4.2). Words with characters a scope
-    /// cannot have are left out.
-    #[must_use]
-    pub fn parse(list: &str) -> Self {
-        Self::from_words(list.split(' '))
-    }
-
-    /// From words, each a scope. What cannot be one is left out.
-    pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
-        let mut scopes = BTreeSet::new();
-        // One by one: a set made of an iterator brings a sort along.
-        for word in words.into_iter().filter(|word| is_scope(word)) {
-            scopes.insert(word.to_owned());
-        }
-        Self(scopes)
-    }
-
-    /// From a token's claims: the claim named, by default `scope`, or else `scp`. It may be a
-    /// space-separated string or a list of strings; anything else gives no scopes.
-    #[must_use]
-    pub fn from_claims(claims: &Claims, claim: Option<&str>) -> Self {
-        let claim = claim.unwrap_or(if claims.kind("scope").is_some() { "scope" } else { "scp" });
-        match claims.words(claim) {
-            Words::One(list) => Self::parse(list),
-            words => Self::from_words(words.iter()),
-        }
-    }
-
-    /// Whether this one is among them; case counts.
-    #[must_use]
-    pub fn contains(&self, scope: &str) -> bool {
-        self.0.contains(scope)
-    }
-
-    /// Whether every one of these is among them; true for none.
-    #[must_use]
-    pub fn contains_all<S: AsRef<str>>(&self, scopes: &[S]) -> bool {
-        scopes.iter().all(|scope| self.contains(scope.as_ref()))
-    }
-
-    /// Whether at least one of these is among them; false for none.
-    #[must_use]
-    pub fn contains_any<S: AsRef<str>>(&self, scopes: &[S]) -> bool {
-        scopes.iter().any(|scope| self.contains(scope.as_ref()))
-    }
-
-    /// The scopes, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// Space-separated, as in `scope`.
-impl fmt::Display for Scopes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, scope) in self.iter().enumerate() {
-            if index > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(scope)?;
-        }
-        Ok(())
-    }
-}
-
-/// `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`: visible ASCII without `"` and `\`.
-fn is_scope(word: &str) -> bool {
-    !word.is_empty()
-        && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }
 
 #[cfg(test)]
@@ -961,40 +873,5 @@ mod tests {
             r#"{"iss":"me","aud":"a","exp":1,"nbf":2000}"#,
             "token expired at 1, it is 1000",
         );
-    }
-
-    #[test]
-    fn scopes_come_from_the_claim_named_or_from_scope_or_scp() {
-        let scopes = |claims: &str, claim: Option<&str>| {
-            Scopes::from_claims(&Claims::parse(claims.as_bytes()).unwrap(), claim).to_string()
-        };
-        assert_eq!(scopes(r#"{"scope":"b a"}"#, None), "a b");
-        assert_eq!(scopes(r#"{"scp":"b a"}"#, None), "a b");
-        assert_eq!(scopes(r#"{"scp":["b","a","b"]}"#, None), "a b");
-        assert_eq!(scopes(r#"{"scope":"a","scp":["admin"]}"#, None), "a");
-        assert_eq!(scopes(r#"{"scope":null,"scp":["admin"]}"#, None), "");
-        assert_eq!(scopes(r#"{"scope":7}"#, None), "");
-        assert_eq!(scopes(r#"{"scope":"a","permissions":["p"]}"#, Some("permissions")), "p");
-        assert_eq!(scopes(r#"{"scope":"a"}"#, Some("permissions")), "");
-        assert_eq!(scopes(r#"{"scp":["a b","c",1,null,["d"]]}"#, None), "c");
-    }
-
-    #[test]
-    fn what_cannot_be_a_scope_is_left_out() {
-        let scopes =
-            Scopes::parse("  read:posts  wr\"ite back\\slash caf\u{e9} tab\tbed new\nline ok ");
-        assert_eq!(scopes.iter().collect::<Vec<_>>(), ["ok", "read:posts"]);
-        assert!(Scopes::parse("").is_empty());
-    }
-
-    #[test]
-    fn scopes_are_compared_exactly() {
-        let scopes = Scopes::parse("read:posts write:posts");
-        assert!(scopes.contains_all(&["read:posts", "write:posts"]));
-        assert!(!scopes.contains_all(&["read:posts", "delete:posts"]));
-        assert!(scopes.contains_any(&["delete:posts", "read:posts"]));
-        assert!(!scopes.contains_any(&["read", "READ:POSTS", "read:post"]));
-        assert!(scopes.contains_all::<&str>(&[]));
-        assert!(!scopes.contains_any::<&str>(&[]));
     }
 }

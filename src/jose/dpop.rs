@@ -72,17 +72,16 @@ impl ProofRules {
     /// [`Error::Config`] at `algorithms` for an empty list or HMAC, at `max_age_secs` for one that is not from 1 to
     /// [`MAX_MAX_AGE_SECS`].
     pub fn new(algorithms: Vec<Algorithm>, max_age_secs: u64) -> Result<Self, Error> {
-        let config = |path: &str, problem: String| Error::Config { path: path.to_owned(), problem };
         if algorithms.is_empty() {
-            return Err(config("algorithms", "expected a non-empty list".to_owned()));
+            return Err(Error::config("algorithms", "expected a non-empty list"));
         }
         if let Some(hmac) = algorithms.iter().find(|one| one.is_symmetric()) {
             let problem = format!("{hmac} proves nothing, expected public-key algorithms");
-            return Err(config("algorithms", problem));
+            return Err(Error::config("algorithms", problem));
         }
         if !(1..=MAX_MAX_AGE_SECS).contains(&max_age_secs) {
             let problem = format!("expected 1 to {MAX_MAX_AGE_SECS} seconds");
-            return Err(config("max_age_secs", problem));
+            return Err(Error::config("max_age_secs", problem));
         }
         Ok(Self { algorithms, max_age_secs })
     }

@@ -218,7 +218,7 @@ impl<'a> UntrustedToken<'a> {
     /// # Errors
     /// [`Error::UnknownKey`], [`Error::AlgorithmNotAllowed`], [`Error::BadSignature`].
     pub fn verify_with_set(self, keys: &'a KeySet) -> Result<Step<'a>, Error> {
-        let candidates = keys.select(&self.header)?;
+        let candidates = keys.select(self.header.key_id(), self.header.algorithm())?;
         self.advance(candidates)
     }
 

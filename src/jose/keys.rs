@@ -12,14 +12,14 @@ pub mod sealed;
 
 use core::fmt;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::base64url;
 use crate::error::Error;
+use crate::jose::algorithm::{Algorithm, check_key_id};
 pub use crate::jose::signature::ed25519::Ed25519Key;
 use crate::jose::signature::hmac::HmacKey;
-use crate::jose::{algorithm::Algorithm, jws::Header};
 use crate::json;
 use crate::secret::Secret;
 
@@ -166,7 +166,7 @@ impl Key {
         algorithms: Vec<Algorithm>,
         kid: Option<String>,
     ) -> Result<Self, Error> {
-        check_kid(kid.as_deref())?;
+        check_key_id(kid.as_deref())?;
         if is_public_text(secret.expose_secret()) {
             return Err(refused(
                 "secret is a PEM, JWK, SSH or DER key or certificate, expected random bytes",
@@ -177,7 +177,7 @@ impl Key {
     }
 
     fn asymmetric(material: Material, kid: Option<String>) -> Result<Self, Error> {
-        check_kid(kid.as_deref())?;
+        check_key_id(kid.as_deref())?;
         let algorithms = material.algorithms().to_vec();
         let thumbprint = material.thumbprint();
         Ok(Self { kid, thumbprint, algorithms, material })
@@ -262,22 +262,10 @@ impl Material {
     }
 
     fn thumbprint(&self) -> Option<String> {
-        let encode = base64url::encode;
-        // The required members in the order of their names (RFC 7638 §3); none needs escaping.
-        let jwk = match self {
-            Self::Hmac(_) => return None,
-            Self::Public(PublicKey::Ed25519(key)) => {
-                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(key.as_bytes()))
-            }
-            Self::Public(PublicKey::Rsa { n, e }) => {
-                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e), encode(n))
-            }
-            Self::Public(PublicKey::Ec { curve, x, y }) => {
-                let (x, y) = (encode(x), encode(y));
-                format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#)
-            }
-        };
-        Some(encode(&Sha256::digest(jwk)))
+        match self {
+            Self::Hmac(_) => None,
+            Self::Public(key) => Some(base64url::encode(&Sha256::digest(key.to_jwk_text()))),
+        }
     }
 }
 
@@ -305,57 +293,56 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
-    /// The key as the text of a JWK with the members that make it, and no others. Written by hand, since all of it is
-    /// base64url and names of ours: serialising a `serde_json::Value` brings the printing of floating-point
-    /// numbers along.
+    /// The members that make the key, in the order of their names.
+    fn members(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Rsa { n, e } => vec![
+                ("e", base64url::encode(e)),
+                ("kty", "RSA".to_owned()),
+                ("n", base64url::encode(n)),
+            ],
+            Self::Ec { curve, x, y } => vec![
+                ("crv", curve.to_string()),
+                ("kty", "EC".to_owned()),
+                ("x", base64url::encode(x)),
+                ("y", base64url::encode(y)),
+            ],
+            Self::Ed25519(key) => vec![
+                ("crv", "Ed25519".to_owned()),
+                ("kty", "OKP".to_owned()),
+                ("x", base64url::encode(key.as_bytes())),
+            ],
+        }
+    }
+
+    /// The key as the text of a JWK with the members that make it, and no others, in the order of their names: what a
+    /// thumbprint is the hash of (RFC 7638 §3).
+    ///
+    /// Written by hand, since nothing in it needs escaping: serialising a `serde_json::Value` brings the printing of
+    /// floating-point numbers along.
     #[must_use]
     pub fn to_jwk_text(&self) -> String {
-        match self {
-            Self::Rsa { n, e } => {
-                let (n, e) = (base64url::encode(n), base64url::encode(e));
-                format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#)
-            }
-            Self::Ec { curve, x, y } => {
-                let (x, y) = (base64url::encode(x), base64url::encode(y));
-                format!(r#"{{"kty":"EC","crv":"{curve}","x":"{x}","y":"{y}"}}"#)
-            }
-            Self::Ed25519(key) => {
-                let x = base64url::encode(key.as_bytes());
-                format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#)
-            }
-        }
+        let members: Vec<String> = self
+            .members()
+            .into_iter()
+            .map(|(name, value)| format!(r#""{name}":"{value}""#))
+            .collect();
+        format!("{{{}}}", members.join(","))
     }
 
     /// The key as `crypto.subtle.importKey("jwk", …)` takes it, for verifying with `algorithm`.
     #[must_use]
     pub fn to_jwk(&self, algorithm: Algorithm) -> Value {
-        match self {
-            Self::Rsa { n, e } => json!({
-                "kty": "RSA",
-                "n": base64url::encode(n),
-                "e": base64url::encode(e),
-                "alg": algorithm.as_str(),
-                "key_ops": ["verify"],
-                "ext": true,
-            }),
-            Self::Ec { curve, x, y } => json!({
-                "kty": "EC",
-                "crv": curve.as_str(),
-                "x": base64url::encode(x),
-                "y": base64url::encode(y),
-                "alg": algorithm.as_str(),
-                "key_ops": ["verify"],
-                "ext": true,
-            }),
-            // Without `alg`: WebCrypto knows it as EdDSA, or as Ed25519, or does not look.
-            Self::Ed25519(key) => json!({
-                "kty": "OKP",
-                "crv": "Ed25519",
-                "x": base64url::encode(key.as_bytes()),
-                "key_ops": ["verify"],
-                "ext": true,
-            }),
+        let members = self.members().into_iter();
+        let mut jwk: Map<String, Value> =
+            members.map(|(name, value)| (name.to_owned(), value.into())).collect();
+        jwk.insert("key_ops".to_owned(), json!(["verify"]));
+        jwk.insert("ext".to_owned(), true.into());
+        // Without `alg` for Ed25519: WebCrypto knows it as EdDSA, or as Ed25519, or does not look.
+        if !matches!(self, Self::Ed25519(_)) {
+            jwk.insert("alg".to_owned(), algorithm.as_str().into());
         }
+        jwk.into()
     }
 
     /// Whether the signature has the form this key gives: for RSA as long as the modulus (RFC 8017
@@ -526,7 +513,7 @@ impl KeySet {
         !self.named || self.keys.iter().any(|key| key.kid() == Some(kid))
     }
 
-    /// The keys to try for a token.
+    /// The keys to try for a token with this `kid` and this `alg`.
     ///
     /// If the token has a `kid`, only the key of that `kid` that serves its `alg`; but where no key of the set has
     /// one (PEM has no place for it), any will do. Then, as for a token without `kid`: the keys that serve its
@@ -535,9 +522,12 @@ impl KeySet {
     /// # Errors
     /// [`Error::UnknownKey`] if none fits or too many do; [`Error::AlgorithmNotAllowed`] if no key that the token
     /// names serves its `alg`.
-    pub fn select(&self, header: &Header) -> Result<Candidates<'_>, Error> {
-        let algorithm = header.algorithm();
-        if let Some(kid) = header.key_id()
+    pub fn select(
+        &self,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Candidates<'_>, Error> {
+        if let Some(kid) = key_id
             && self.named
         {
             let mut of_kid = self.keys.iter().filter(|key| key.kid() == Some(kid)).peekable();
@@ -554,7 +544,7 @@ impl KeySet {
 }
 
 /// The members of a JWK set, if its text is not too long.
-fn jwks_object(json: &str) -> Result<serde_json::Map<String, Value>, Error> {
+fn jwks_object(json: &str) -> Result<Map<String, Value>, Error> {
     if json.len() > MAX_JWKS_LENGTH {
         return Err(refused(format!(
             "JWKS has {} bytes, expected at most {MAX_JWKS_LENGTH}",
@@ -566,7 +556,7 @@ fn jwks_object(json: &str) -> Result<serde_json::Map<String, Value>, Error> {
 }
 
 /// The keys of a JWK set that are for verifying JWS here.
-fn read_keys(object: &serde_json::Map<String, Value>, faulty: Faulty) -> Result<Vec<Key>, Error> {
+fn read_keys(object: &Map<String, Value>, faulty: Faulty) -> Result<Vec<Key>, Error> {
     let Some(Value::Array(values)) = object.get("keys") else {
         return Err(refused("JWKS: expected a list in keys"));
     };
@@ -636,15 +626,6 @@ fn refused(problem: impl Into<String>) -> Error {
     Error::RefusedKey { problem: problem.into() }
 }
 
-fn check_kid(kid: Option<&str>) -> Result<(), Error> {
-    match kid {
-        Some(kid) if kid.is_empty() || kid.len() > crate::jose::algorithm::MAX_KEY_ID_LENGTH => {
-            Err(refused(format!("kid has {} bytes, expected 1 to 256", kid.len())))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Whether bytes given as a secret are a published key in some form.
 fn is_public_text(bytes: &[u8]) -> bool {
     const ARMOUR: &[u8] = b"-----BEGIN ";
@@ -676,7 +657,7 @@ fn is_even(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, UntrustedToken};
+    use crate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken};
 
     fn secret(byte: u8) -> Secret {
         Secret::new(vec![byte; 64])
@@ -692,7 +673,8 @@ mod tests {
     }
 
     fn select<'k>(set: &'k KeySet, json: &str) -> Result<Vec<Option<&'k str>>, Error> {
-        Ok(set.select(&header(json))?.map(Key::kid).collect())
+        let header = header(json);
+        Ok(set.select(header.key_id(), header.algorithm())?.map(Key::kid).collect())
     }
 
     #[test]
@@ -733,7 +715,8 @@ mod tests {
             assert_eq!(set.keys().len(), 5);
             for alg in ["RS256", "RS384", "RS512", "ES256"] {
                 let header = header(&format!(r#"{{"alg":"{alg}","kid":"ec"}}"#));
-                let chosen: Vec<_> = set.select(&header).unwrap().collect();
+                let chosen: Vec<_> =
+                    set.select(header.key_id(), header.algorithm()).unwrap().collect();
                 let [key] = chosen.as_slice() else { panic!("{alg}: {chosen:?}") };
                 assert!(key.permits(header.algorithm()), "{alg}");
             }

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use crate::base64url;
 use crate::error::Error;
-use crate::jose::algorithm::{Algorithm, MAX_KEY_ID_LENGTH};
+use crate::jose::algorithm::{Algorithm, check_key_id};
 use crate::jose::claims::Claims;
 use crate::jose::keys::{Key, Material, PublicKey};
 use crate::json;
@@ -70,7 +70,7 @@ impl SigningKey {
     /// # Errors
     /// [`Error::RefusedKey`] for another length, or a `kid` that is empty or too long.
     pub fn ed25519(seed: &Secret, kid: Option<String>) -> Result<Self, Error> {
-        check_kid(kid.as_deref())?;
+        check_key_id(kid.as_deref())?;
         let bytes = seed.expose_secret();
         let seed = bytes.try_into().map_err(|_| {
             refused(&format!("Ed25519 seed has {} bytes, expected 32", bytes.len()))
@@ -255,15 +255,6 @@ impl Unsigned<'_> {
             return Err(Error::BadSignature);
         }
         Ok(format!("{}.{}", self.message, base64url::encode(signature)))
-    }
-}
-
-fn check_kid(kid: Option<&str>) -> Result<(), Error> {
-    match kid {
-        Some(kid) if kid.is_empty() || kid.len() > MAX_KEY_ID_LENGTH => {
-            Err(refused(&format!("kid has {} bytes, expected 1 to 256", kid.len())))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```
 //! use edgegate::jose::claims::ClaimRules;
+//! use edgegate::jose::dpop::Binding;
 //! use edgegate::error::Error;
 //! use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck};
 //! use edgegate::jose::keys::{Key, KeySet};
@@ -32,6 +33,7 @@
 //!     rules: ClaimRules::new("joe"),
 //!     algorithms: vec![Algorithm::Hs256],
 //!     keys: KeySource::Fixed(KeySet::new(vec![key])?),
+//!     binding: Binding::Off,
 //! };
 //! let verifier = Verifier::new(vec![issuer], DEFAULT_MAX_TOKEN_LENGTH)?;
 //! let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -48,8 +50,10 @@
 use core::fmt;
 
 use crate::error::Error;
-use crate::jose::claims::{ClaimRules, Claims, Scopes};
+use crate::jose::claims::{ClaimRules, Claims};
+use crate::jose::dpop::Binding;
 use crate::jose::keys::KeySet;
+use crate::jose::scopes::Scopes;
 use crate::jose::{
     algorithm::Algorithm,
     jws::{self, Header, LastHeader, UntrustedToken, VerifiedJws},
@@ -78,6 +82,9 @@ pub struct Issuer {
     pub algorithms: Vec<Algorithm>,
     /// Its keys.
     pub keys: KeySource,
+    /// Whether its tokens are bound to a key of the client. The guard checks this, since it sees the proof; the verifier
+    /// does not.
+    pub binding: Binding,
 }
 
 /// Decides about the tokens of a fixed list of issuers.
@@ -97,28 +104,29 @@ impl Verifier {
     /// of 0.
     pub fn new(issuers: Vec<Issuer>, max_token_length: usize) -> Result<Self, Error> {
         if issuers.is_empty() {
-            return Err(config("issuers", "expected at least one issuer"));
+            return Err(Error::config("issuers", "expected at least one issuer"));
         }
         if max_token_length == 0 {
-            return Err(config("max_token_length", "expected at least 1"));
+            return Err(Error::config("max_token_length", "expected at least 1"));
         }
         for (index, issuer) in issuers.iter().enumerate() {
             let name = &issuer.rules.issuer;
             let path = format!("issuers[{index}].issuer");
             if name.is_empty() {
-                return Err(config(&path, "expected a non-empty string"));
+                return Err(Error::config(&path, "expected a non-empty string"));
             }
             if issuers.iter().take(index).any(|earlier| earlier.rules.issuer == *name) {
-                return Err(config(&path, "the same issuer twice"));
+                return Err(Error::config(&path, "the same issuer twice"));
             }
             issuer.rules.check_profile().map_err(|error| match error {
                 Error::Config { path, problem } => {
-                    config(&format!("issuers[{index}].{path}"), &problem)
+                    Error::config(format!("issuers[{index}].{path}"), problem)
                 }
                 error => error,
             })?;
-            check_algorithms(issuer)
-                .map_err(|problem| config(&format!("issuers[{index}].algorithms"), &problem))?;
+            check_algorithms(issuer).map_err(|problem| {
+                Error::config(format!("issuers[{index}].algorithms"), problem)
+            })?;
         }
         Ok(Self { issuers, max_token_length })
     }
@@ -435,10 +443,6 @@ fn check_algorithms(issuer: &Issuer) -> Result<(), String> {
     }
 }
 
-fn config(path: &str, problem: &str) -> Error {
-    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,7 +464,12 @@ mod tests {
     }
 
     fn issuer(name: &str, algorithms: &[Algorithm], keys: KeySource) -> Issuer {
-        Issuer { rules: ClaimRules::new(name), algorithms: algorithms.to_vec(), keys }
+        Issuer {
+            rules: ClaimRules::new(name),
+            algorithms: algorithms.to_vec(),
+            keys,
+            binding: Binding::Off,
+        }
     }
 
     fn remote() -> KeySource {

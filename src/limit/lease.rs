@@ -28,8 +28,7 @@
 use serde::Serialize;
 
 use super::{
-    Algorithm, Cell, Limit, MILLIS_PER_SEC, Verdict, config, peek, refund, saturate, step_all,
-    with_meter,
+    Algorithm, Cell, Limit, MILLIS_PER_SEC, Verdict, peek, refund, saturate, step_all, with_meter,
 };
 use crate::{error::Error, json::object::object, time::UnixMillis};
 
@@ -70,13 +69,13 @@ impl Terms {
     /// half of its burst.
     pub(super) fn check(&self, limit: &Limit) -> Result<(), Error> {
         if self.requests < 2 {
-            return Err(config("lease.requests", "expected at least 2"));
+            return Err(Error::config("lease.requests", "expected at least 2"));
         }
         if !(1..=MAX_LIFE_SECS).contains(&self.secs) {
-            return Err(config("lease.secs", "expected 1 to 60"));
+            return Err(Error::config("lease.secs", "expected 1 to 60"));
         }
         if limit.window_secs() < MIN_WINDOW_SECS {
-            return Err(config("lease", "expected a window of at least 20 seconds"));
+            return Err(Error::config("lease", "expected a window of at least 20 seconds"));
         }
         if let Algorithm::TokenBucket { burst } = limit.algorithm() {
             let window = u64::from(limit.window_secs());
@@ -84,7 +83,7 @@ impl Terms {
             let flows_in = u64::from(limit.requests()).saturating_mul(u64::from(self.secs));
             if flows_in > all / 2 || all.saturating_sub(flows_in) < window {
                 let problem = "more than half of the burst flows in meanwhile: expected fewer secs or a larger burst";
-                return Err(config("lease.secs", problem));
+                return Err(Error::config("lease.secs", problem));
             }
         }
         Ok(())

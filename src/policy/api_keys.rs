@@ -2,7 +2,7 @@
 
 use super::{
     ApiKeyPolicy, KeyFormat, PrefixPolicy, Records, Secrets,
-    check::{at, cache_secs, config, each, scope_list, secret_of},
+    check::{at, cache_secs, each, scope_list, secret_of},
     document::{self, ApiKeysDocument, PrefixDocument},
 };
 use crate::{
@@ -23,7 +23,7 @@ pub(super) fn api_keys(
     if let Some(index) =
         document::first_repeated(document.prefixes.iter().map(|known| known.prefix.as_str()))
     {
-        return Err(config(
+        return Err(Error::config(
             format!("api_keys.prefixes[{index}].prefix"),
             "this prefix is configured already",
         ));
@@ -37,13 +37,13 @@ pub(super) fn api_keys(
         .unzip();
     if own_format.is_empty() && !document.prefixes.is_empty() {
         let problem = "expected at least one that is not imported";
-        return Err(config("api_keys.prefixes", problem));
+        return Err(Error::config("api_keys.prefixes", problem));
     }
     let keys = ApiKeys::new(&document.environment, &own_format, signing_keys).map_err(|fault| {
         // Its list has only the prefixes of the gate's own format: their places are others.
         match (&fault, places.iter().enumerate().find(|(own, _)| is_at(&fault, *own))) {
             (Error::Config { problem, .. }, Some((_, place))) => {
-                config(format!("api_keys.prefixes[{place}].prefix"), problem)
+                Error::config(format!("api_keys.prefixes[{place}].prefix"), problem)
             }
             _ => at("api_keys", &fault),
         }
@@ -55,7 +55,10 @@ pub(super) fn api_keys(
         let plain = known.prefix.starts_with(|first: char| first.is_ascii_alphabetic())
             && known.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !plain {
-            return Err(config(format!("{path}.prefix"), "expected letters and digits, like sk"));
+            return Err(Error::config(
+                format!("{path}.prefix"),
+                "expected letters and digits, like sk",
+            ));
         }
         Ok(PrefixPolicy {
             prefix: known.prefix.clone(),
@@ -77,15 +80,20 @@ fn scopes_without_record(
     let Some(scopes) = &known.scopes_without_record else { return Ok(Vec::new()) };
     let place = format!("{path}.scopes_without_record");
     if records != Records::Optional {
-        return Err(config(place, "only with records = optional are keys taken without a record"));
+        return Err(Error::config(
+            place,
+            "only with records = optional are keys taken without a record",
+        ));
     }
     if known.format == KeyFormat::Imported {
-        return Err(config(place, "an imported key is known by its record alone"));
+        return Err(Error::config(place, "an imported key is known by its record alone"));
     }
     scope_list(&place, scopes)?;
     let beyond = |scope: &String| known.scopes.as_ref().is_some_and(|cap| !cap.contains(scope));
     match scopes.iter().position(beyond) {
-        Some(index) => Err(config(format!("{place}[{index}]"), "is not among the prefix's scopes")),
+        Some(index) => {
+            Err(Error::config(format!("{place}[{index}]"), "is not among the prefix's scopes"))
+        }
         None => Ok(scopes.clone()),
     }
 }
@@ -105,9 +113,9 @@ fn refuse_shadowed(document: &ApiKeysDocument, own_format: &[&str]) -> Result<()
             .find(|own| format!("{own}_{}_", document.environment).starts_with(&begins))
             .filter(|own| known.format == KeyFormat::Imported && known.prefix.len() > own.len());
         if let Some(own) = shadowed {
-            return Err(config(
+            return Err(Error::config(
                 format!("api_keys.prefixes[{index}].prefix"),
-                &format!("keys of {own} begin with it, they could not be told apart"),
+                format!("keys of {own} begin with it, they could not be told apart"),
             ));
         }
     }

@@ -1,7 +1,7 @@
 //! Small checks that the sections share, and how a fault gets its path.
 
 use super::{CacheSecs, Secrets};
-use crate::{error::Error, secret::Secret};
+use crate::{error::Error, jose::scopes::is_scope, secret::Secret};
 
 /// HMAC-SHA-256 secrets and the administrator's: as long as the hash (RFC 7518 §3.2).
 const MIN_SECRET_LENGTH: usize = 32;
@@ -9,7 +9,7 @@ const MIN_SECRET_LENGTH: usize = 32;
 pub(super) fn secret_named(path: &str, name: &str, secrets: &dyn Secrets) -> Result<Secret, Error> {
     secrets
         .secret(name)
-        .ok_or_else(|| config(path.to_owned(), &format!("there is no secret named {name}")))
+        .ok_or_else(|| Error::config(path, format!("there is no secret named {name}")))
 }
 
 pub(super) fn secret_of(path: &str, name: &str, secrets: &dyn Secrets) -> Result<Secret, Error> {
@@ -27,17 +27,18 @@ pub(super) fn token(path: &str, text: &str) -> Result<String, Error> {
     if plain {
         Ok(text.to_owned())
     } else {
-        Err(config(path.to_owned(), "expected 1 to 64 letters, digits, '-', '_' or '.'"))
+        Err(Error::config(path, "expected 1 to 64 letters, digits, '-', '_' or '.'"))
     }
 }
 
-/// Scopes as RFC 6749 §3.3 writes them: visible ASCII without space, quote and backslash.
+/// A list of scopes.
 pub(super) fn scope_list(path: &str, scopes: &[String]) -> Result<(), Error> {
     for (index, scope) in scopes.iter().enumerate() {
-        let plain = !scope.is_empty()
-            && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-        if !plain {
-            return Err(config(format!("{path}[{index}]"), "expected a scope like read:posts"));
+        if !is_scope(scope) {
+            return Err(Error::config(
+                format!("{path}[{index}]"),
+                "expected a scope like read:posts",
+            ));
         }
     }
     Ok(())
@@ -57,21 +58,17 @@ pub(super) fn each<T, U>(
     items.enumerate().map(|(index, item)| step(&format!("{path}[{index}]"), item)).collect()
 }
 
-pub(super) fn config(path: impl Into<String>, problem: &str) -> Error {
-    Error::Config { path: path.into(), problem: problem.to_owned() }
-}
-
 /// Puts a fault of a part (a key, a limit) at its place in the policy.
 pub(super) fn at(path: &str, fault: &Error) -> Error {
     match fault {
         Error::Config { path: inner, problem } if !inner.is_empty() => {
-            config(format!("{path}.{inner}"), problem)
+            Error::config(format!("{path}.{inner}"), problem)
         }
-        other => config(path, &other.to_string()),
+        other => Error::config(path, other.to_string()),
     }
 }
 
 /// An hour of staleness is more than any revocation should wait for.
 pub(super) fn cache_secs(path: &str, CacheSecs(secs): CacheSecs) -> Result<(), Error> {
-    if secs > 3600 { Err(config(path.to_owned(), "expected at most 3600 seconds")) } else { Ok(()) }
+    if secs > 3600 { Err(Error::config(path, "expected at most 3600 seconds")) } else { Ok(()) }
 }

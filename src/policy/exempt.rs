@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::{
-    check::{config, each},
+    check::each,
     document::{ExemptDocument, SubjectDocument},
 };
 use crate::{api_key::KeyId, error::Error};
@@ -87,14 +87,14 @@ pub(super) fn exempt(
 ) -> Result<Exempt, Error> {
     let networks = each(&format!("{path}.ips"), document.ips.iter(), |place, text| {
         let problem = "expected an address or a network like 203.0.113.0/24 or 2001:db8::/32";
-        Network::parse(text).ok_or_else(|| config(place.to_owned(), problem))
+        Network::parse(text).ok_or_else(|| Error::config(place, problem))
     })?;
     let subjects = each(&format!("{path}.subjects"), document.subjects.iter(), |place, named| {
         subject(place, named, issuers)
     })?;
     let api_keys = each(&format!("{path}.api_keys"), document.api_keys.iter(), |place, id| {
         let problem = "expected the id of an API key: 32 lower-case hexadecimal digits";
-        id.parse().map_err(|_| config(place.to_owned(), problem))
+        id.parse().map_err(|_| Error::config(place, problem))
     })?;
     Ok(Exempt { networks, subjects, api_keys })
 }
@@ -110,13 +110,13 @@ fn subject(
             Ok((issuer.clone(), subject.clone()))
         }
         (SubjectDocument::Of { .. }, _) => {
-            Err(config(format!("{place}.issuer"), "no issuer has this name"))
+            Err(Error::config(format!("{place}.issuer"), "no issuer has this name"))
         }
         (SubjectDocument::Name(subject), [issuer]) => Ok(((*issuer).to_owned(), subject.clone())),
-        (SubjectDocument::Name(_), []) => Err(config(place.to_owned(), "there are no issuers")),
+        (SubjectDocument::Name(_), []) => Err(Error::config(place, "there are no issuers")),
         (SubjectDocument::Name(_), _) => {
             let problem = "there are several issuers: expected an object with issuer and subject";
-            Err(config(place.to_owned(), problem))
+            Err(Error::config(place, problem))
         }
     }
 }

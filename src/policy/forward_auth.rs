@@ -2,10 +2,7 @@
 
 use core::num::NonZeroU8;
 
-use super::{
-    check::{config, token},
-    document::Document,
-};
+use super::{check::token, document::Document};
 use crate::{
     client_address::ClientIpHeader,
     error::Error,
@@ -31,7 +28,7 @@ pub(super) fn client_ip_header(document: &Document) -> Result<ClientIpHeader, Er
     let named = document.client_ip_header.as_deref();
     let name = token("client_ip_header", named.unwrap_or("CF-Connecting-IP"))?;
     if named.is_none() && document.trusted_hops.is_some() {
-        return Err(config("trusted_hops", "expected client_ip_header beside it"));
+        return Err(Error::config("trusted_hops", "expected client_ip_header beside it"));
     }
     Ok(ClientIpHeader { name, trusted_hops: hops("trusted_hops", document.trusted_hops)? })
 }
@@ -54,7 +51,10 @@ pub(super) fn forward_auth(
             trusted_hops: given,
         },
         None if given.is_some() && document.client_ip_header.is_none() => {
-            return Err(config("forward_auth.trusted_hops", "expected client_ip_header beside it"));
+            return Err(Error::config(
+                "forward_auth.trusted_hops",
+                "expected client_ip_header beside it",
+            ));
         }
         None => ClientIpHeader { trusted_hops: given.or(own.trusted_hops), ..own },
     };
@@ -66,7 +66,7 @@ fn hops(path: &str, given: Option<u8>) -> Result<Option<NonZeroU8>, Error> {
     match given {
         None => Ok(None),
         Some(count @ 1..=32) => Ok(NonZeroU8::new(count)),
-        Some(_) => Err(config(path, "expected 1 to 32")),
+        Some(_) => Err(Error::config(path, "expected 1 to 32")),
     }
 }
 
@@ -75,16 +75,16 @@ fn origin(text: &str) -> Result<String, Error> {
     if dpop::normalize(text) == Some(format!("{text}/")) {
         return Ok(text.to_owned());
     }
-    Err(config("forward_auth.origin", "expected an origin like https://api.example.com"))
+    Err(Error::config("forward_auth.origin", "expected an origin like https://api.example.com"))
 }
 
 /// Without an origin every token of such an issuer would be refused, for a reason that is known already.
 fn no_issuer_wants_proofs(verifier: Option<&Verifier>) -> Result<(), Error> {
     let issuers = verifier.iter().flat_map(|known| known.issuers());
-    match issuers.enumerate().find(|(_, known)| known.rules.binding == Binding::Required) {
-        Some((index, _)) => Err(config(
+    match issuers.enumerate().find(|(_, known)| known.binding == Binding::Required) {
+        Some((index, _)) => Err(Error::config(
             "forward_auth.origin",
-            &format!("expected an origin, for issuers[{index}].dpop is required"),
+            format!("expected an origin, for issuers[{index}].dpop is required"),
         )),
         None => Ok(()),
     }

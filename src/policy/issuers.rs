@@ -2,7 +2,7 @@
 
 use super::{
     Secrets,
-    check::{at, begins_with_host, config, each, secret_named},
+    check::{at, begins_with_host, each, secret_named},
     document::IssuerDocument,
 };
 use crate::{
@@ -22,13 +22,13 @@ pub(super) fn issuer(
     secrets: &dyn Secrets,
 ) -> Result<Issuer, Error> {
     if document.issuer.is_empty() {
-        return Err(config(format!("{path}.issuer"), "expected a non-empty string"));
+        return Err(Error::config(format!("{path}.issuer"), "expected a non-empty string"));
     }
     let audience = match document.audience.as_deref() {
         Some(audience) if !audience.is_empty() && audience.iter().all(|one| !one.is_empty()) => {
             audience.to_vec()
         }
-        _ => return Err(config(format!("{path}.audience"), "expected a non-empty list")),
+        _ => return Err(Error::config(format!("{path}.audience"), "expected a non-empty list")),
     };
     refuse_empty_rules(path, document)?;
     let (algorithms, keys) = issuer_keys(path, document, secrets)?;
@@ -42,9 +42,9 @@ pub(super) fn issuer(
             typ: document.typ.clone(),
             scope_claim: document.scope_claim.clone(),
             profile: profile(path, document)?,
-            binding: binding(path, document)?,
             ..ClaimRules::new(document.issuer.as_str())
         },
+        binding: binding(path, document)?,
         algorithms,
         keys,
     })
@@ -54,15 +54,15 @@ pub(super) fn issuer(
 fn refuse_empty_rules(path: &str, document: &IssuerDocument) -> Result<(), Error> {
     if let Some(index) = document.required_claims.iter().position(String::is_empty) {
         let place = format!("{path}.required_claims[{index}]");
-        return Err(config(place, "expected a non-empty string"));
+        return Err(Error::config(place, "expected a non-empty string"));
     }
     for (name, text) in [("typ", &document.typ), ("scope_claim", &document.scope_claim)] {
         if text.as_ref().is_some_and(String::is_empty) {
-            return Err(config(format!("{path}.{name}"), "expected a non-empty string"));
+            return Err(Error::config(format!("{path}.{name}"), "expected a non-empty string"));
         }
     }
     if document.max_token_age_secs == Some(0) {
-        return Err(config(format!("{path}.max_token_age_secs"), "expected at least 1"));
+        return Err(Error::config(format!("{path}.max_token_age_secs"), "expected at least 1"));
     }
     Ok(())
 }
@@ -71,7 +71,7 @@ fn profile(path: &str, document: &IssuerDocument) -> Result<Profile, Error> {
     match document.profile.as_deref() {
         None => Ok(Profile::Any),
         Some(name) => Profile::from_name(name)
-            .ok_or_else(|| config(format!("{path}.profile"), "expected access-token")),
+            .ok_or_else(|| Error::config(format!("{path}.profile"), "expected access-token")),
     }
 }
 
@@ -79,8 +79,9 @@ fn profile(path: &str, document: &IssuerDocument) -> Result<Profile, Error> {
 fn binding(path: &str, document: &IssuerDocument) -> Result<Binding, Error> {
     match document.dpop.as_deref() {
         None => Ok(Binding::Optional),
-        Some(name) => Binding::from_name(name)
-            .ok_or_else(|| config(format!("{path}.dpop"), "expected off, optional or required")),
+        Some(name) => Binding::from_name(name).ok_or_else(|| {
+            Error::config(format!("{path}.dpop"), "expected off, optional or required")
+        }),
     }
 }
 
@@ -89,9 +90,10 @@ pub const MAX_CLOCK_TOLERANCE_SECS: u64 = 600;
 
 fn clock_tolerance(path: &str, document: &IssuerDocument) -> Result<u64, Error> {
     match document.clock_tolerance_secs.unwrap_or(0) {
-        secs if secs > MAX_CLOCK_TOLERANCE_SECS => {
-            Err(config(format!("{path}.clock_tolerance_secs"), "expected at most 600 seconds"))
-        }
+        secs if secs > MAX_CLOCK_TOLERANCE_SECS => Err(Error::config(
+            format!("{path}.clock_tolerance_secs"),
+            "expected at most 600 seconds",
+        )),
         secs => Ok(secs),
     }
 }
@@ -105,7 +107,7 @@ fn issuer_keys(
     let algorithms = document.algorithms.as_deref().unwrap_or_default();
     let algorithms = each(&format!("{path}.algorithms"), algorithms.iter(), |place, name| {
         Algorithm::from_name(name).ok_or_else(|| {
-            config(place.to_owned(), "expected an algorithm like RS256, ES256, EdDSA or HS256")
+            Error::config(place, "expected an algorithm like RS256, ES256, EdDSA or HS256")
         })
     })?;
     let given = (
@@ -119,7 +121,7 @@ fn issuer_keys(
             [] => Algorithm::Hs256,
             [one] => *one,
             _ => {
-                return Err(config(
+                return Err(Error::config(
                     format!("{path}.algorithms"),
                     "expected exactly one algorithm for a secret",
                 ));
@@ -132,7 +134,7 @@ fn issuer_keys(
         return Ok((vec![algorithm], KeySource::Fixed(keys)));
     }
     if algorithms.is_empty() {
-        return Err(config(format!("{path}.algorithms"), "expected a non-empty list"));
+        return Err(Error::config(format!("{path}.algorithms"), "expected a non-empty list"));
     }
     let keys = match given {
         (None, Some(jwks), None, None) => KeySource::Fixed(
@@ -148,7 +150,7 @@ fn issuer_keys(
             KeySource::Remote { uri: jwks_uri(&format!("{path}.jwks_uri"), uri)? }
         }
         _ => {
-            return Err(config(
+            return Err(Error::config(
                 path.to_owned(),
                 "expected exactly one of secret, jwks, pem, jwks_uri",
             ));
@@ -167,5 +169,5 @@ pub fn jwks_uri(path: &str, uri: &str) -> Result<String, Error> {
     if (secure || loopback) && plain {
         return Ok(uri.to_owned());
     }
-    Err(config(path.to_owned(), "expected an https URL (http only on loopback)"))
+    Err(Error::config(path, "expected an https URL (http only on loopback)"))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     FailedAuthentication, LimitPolicy, LimitStore, LookUps,
-    check::{at, config, token},
+    check::{at, token},
     document::{FailedAuthenticationDocument, LimitDocument, StoreName},
     exempt::exempt,
 };
@@ -24,18 +24,21 @@ pub(super) fn limit(
             LimitStore::Binding(token(&format!("{path}.binding"), name)?)
         }
         (StoreName::Binding, None) => {
-            return Err(config(
+            return Err(Error::config(
                 format!("{path}.binding"),
                 "expected the name of a rate-limiting binding",
             ));
         }
         (_, Some(_)) => {
-            return Err(config(format!("{path}.binding"), "only store = binding has a binding"));
+            return Err(Error::config(
+                format!("{path}.binding"),
+                "only store = binding has a binding",
+            ));
         }
     };
     let by = document.by.to_vec();
     if by.is_empty() {
-        return Err(config(format!("{path}.by"), "expected a non-empty list"));
+        return Err(Error::config(format!("{path}.by"), "expected a non-empty list"));
     }
     let limit = Limit::from_parts(
         document.name.clone(),
@@ -47,7 +50,7 @@ pub(super) fn limit(
     if store == LimitStore::Kv && matches!(limit.algorithm(), limit::Algorithm::TokenBucket { .. })
     {
         let problem = "counters in kv are added up, which a token-bucket's cannot be";
-        return Err(config(format!("{path}.algorithm"), problem));
+        return Err(Error::config(format!("{path}.algorithm"), problem));
     }
     let limit = match document.lease {
         None => limit,
@@ -55,7 +58,10 @@ pub(super) fn limit(
             limit.with_lease(terms).map_err(|fault| at(path, &fault))?
         }
         Some(_) => {
-            return Err(config(format!("{path}.lease"), "only store = durable-object lends"));
+            return Err(Error::config(
+                format!("{path}.lease"),
+                "only store = durable-object lends",
+            ));
         }
     };
     let exempt = exempt(&format!("{path}.exempt"), &document.exempt, issuers)?;
@@ -111,7 +117,9 @@ fn bucket(name: &str, requests: u32, secs: u32) -> Result<Limit, Error> {
 fn penalty(secs: u32) -> Result<Limit, Error> {
     let one = limit::Algorithm::TokenBucket { burst: 1 };
     Limit::new("failed-authentication-penalty", 1, secs, one).map_err(|fault| match fault {
-        Error::Config { problem, .. } => config("failed_authentication.penalty_secs", &problem),
+        Error::Config { problem, .. } => {
+            Error::config("failed_authentication.penalty_secs", problem)
+        }
         other => other,
     })
 }

@@ -14,6 +14,7 @@ use super::{
     pattern::{PathPattern, Segment},
     routes::Route,
 };
+use crate::error::Error;
 
 /// The routes of a policy, in its order.
 #[derive(Debug)]
@@ -48,11 +49,21 @@ impl Node {
     }
 }
 
+/// The routes, ready to be searched.
+pub(super) fn router(routes: Vec<Route>, case: PathCase) -> Result<Router, Error> {
+    Router::new(routes, case).map_err(|Unreachable { index, earlier }| {
+        Error::config(
+            format!("routes[{index}]"),
+            format!("is never reached, routes[{earlier}] matches first"),
+        )
+    })
+}
+
 /// A route that is never reached: an earlier one takes all of its requests.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreachable {
-    pub(super) index: usize,
-    pub(super) earlier: usize,
+struct Unreachable {
+    index: usize,
+    earlier: usize,
 }
 
 /// The root of the tree.
@@ -60,7 +71,7 @@ const ROOT: usize = 0;
 
 impl Router {
     /// Takes the routes, unless one of them is never reached: that is a contradiction, not a choice.
-    pub(super) fn new(routes: Vec<Route>, case: PathCase) -> Result<Self, Unreachable> {
+    fn new(routes: Vec<Route>, case: PathCase) -> Result<Self, Unreachable> {
         let mut router =
             Self { case, routes: Vec::with_capacity(routes.len()), nodes: vec![Node::new(0)] };
         for (index, route) in routes.into_iter().enumerate() {

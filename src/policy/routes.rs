@@ -1,12 +1,11 @@
 //! The section `routes`: what is asked of a request, by its method and path.
 
 use super::{
-    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, PathCase, Preflight, RevocationMode,
+    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, Preflight, RevocationMode,
     RevocationPolicy, RouteRevocation,
-    check::{config, each, scope_list},
+    check::{each, scope_list},
     document::{self, RouteDocument},
     pattern::PathPattern,
-    router::{Router, Unreachable},
 };
 use crate::error::Error;
 
@@ -63,7 +62,7 @@ pub(super) fn route(
     (revocation, preflight): (Option<RevocationPolicy>, Preflight),
 ) -> Result<Route, Error> {
     let pattern = PathPattern::parse(&document.path)
-        .map_err(|problem| config(format!("{path}.path"), problem))?;
+        .map_err(|problem| Error::config(format!("{path}.path"), problem))?;
     let methods = each(
         &format!("{path}.methods"),
         document.methods.as_deref().unwrap_or_default().iter(),
@@ -72,21 +71,21 @@ pub(super) fn route(
             if plain {
                 Ok(method.clone())
             } else {
-                Err(config(place.to_owned(), "expected a method in capitals, like GET"))
+                Err(Error::config(place, "expected a method in capitals, like GET"))
             }
         },
     )?;
     if document.methods.as_ref().is_some_and(Vec::is_empty) {
-        return Err(config(format!("{path}.methods"), "expected a non-empty list"));
+        return Err(Error::config(format!("{path}.methods"), "expected a non-empty list"));
     }
     let accept = each(
         &format!("{path}.accept"),
         document.accept.as_deref().unwrap_or(configured).iter(),
         |place, kind| match (configured.contains(kind), kind) {
             (true, kind) => Ok(*kind),
-            (false, CredentialKind::Jwt) => Err(config(place.to_owned(), "there are no issuers")),
+            (false, CredentialKind::Jwt) => Err(Error::config(place, "there are no issuers")),
             (false, CredentialKind::ApiKey) => {
-                Err(config(place.to_owned(), "there is no api_keys section"))
+                Err(Error::config(place, "there is no api_keys section"))
             }
         },
     )?;
@@ -95,26 +94,32 @@ pub(super) fn route(
             limits
                 .iter()
                 .position(|known| known.limit.name() == wanted)
-                .ok_or_else(|| config(place.to_owned(), "no limit has this name"))
+                .ok_or_else(|| Error::config(place, "no limit has this name"))
         })?;
     if document.auth == Auth::None {
         if document.accept.is_some() {
-            return Err(config(format!("{path}.accept"), "a route with auth = none accepts none"));
+            return Err(Error::config(
+                format!("{path}.accept"),
+                "a route with auth = none accepts none",
+            ));
         }
         if !document.scopes.all.is_empty() || !document.scopes.any.is_empty() {
-            return Err(config(format!("{path}.scopes"), "a route with auth = none has no scopes"));
+            return Err(Error::config(
+                format!("{path}.scopes"),
+                "a route with auth = none has no scopes",
+            ));
         }
         let impossible = limit_indices.iter().position(|index| {
             limits.get(*index).is_some_and(|known| known.by.iter().any(CountBy::needs_identity))
         });
         if let Some(index) = impossible {
             let problem = "counts by what a route with auth = none never knows";
-            return Err(config(format!("{path}.limits[{index}]"), problem));
+            return Err(Error::config(format!("{path}.limits[{index}]"), problem));
         }
     } else if document.accept.as_ref().is_some_and(Vec::is_empty) {
-        return Err(config(format!("{path}.accept"), "expected a non-empty list"));
+        return Err(Error::config(format!("{path}.accept"), "expected a non-empty list"));
     } else if accept.is_empty() {
-        return Err(config(
+        return Err(Error::config(
             format!("{path}.accept"),
             "no credential is accepted: configure issuers or api_keys",
         ));
@@ -122,28 +127,31 @@ pub(super) fn route(
     scope_list(&format!("{path}.scopes.all"), &document.scopes.all)?;
     scope_list(&format!("{path}.scopes.any"), &document.scopes.any)?;
     if let Some(index) = document::first_repeated(document.limits.iter().map(String::as_str)) {
-        return Err(config(format!("{path}.limits[{index}]"), "this limit is listed already"));
+        return Err(Error::config(
+            format!("{path}.limits[{index}]"),
+            "this limit is listed already",
+        ));
     }
     if document.revocation.is_some() {
         let place = || format!("{path}.revocation");
         if document.auth == Auth::None {
-            return Err(config(place(), "a route with auth = none has nothing to revoke"));
+            return Err(Error::config(place(), "a route with auth = none has nothing to revoke"));
         }
         if revocation.is_none_or(|policy| policy.mode == RevocationMode::Entries) {
-            return Err(config(place(), "expected revocation.mode = snapshot or ledger"));
+            return Err(Error::config(place(), "expected revocation.mode = snapshot or ledger"));
         }
     }
     if document.cost == 0 {
-        return Err(config(format!("{path}.cost"), "expected at least 1"));
+        return Err(Error::config(format!("{path}.cost"), "expected at least 1"));
     }
     for known in limit_indices.iter().filter_map(|index| limits.get(*index)) {
         if document.cost > known.limit.capacity() {
             let problem = "costs more than one of its limits ever allows";
-            return Err(config(format!("{path}.cost"), problem));
+            return Err(Error::config(format!("{path}.cost"), problem));
         }
         if document.cost != 1 && matches!(known.store, LimitStore::Binding(_)) {
             let problem = "a rate-limiting binding counts every request as one";
-            return Err(config(format!("{path}.cost"), problem));
+            return Err(Error::config(format!("{path}.cost"), problem));
         }
     }
     Ok(Route {
@@ -165,7 +173,7 @@ pub(super) fn fallback(
     configured: Vec<CredentialKind>,
     preflight: Preflight,
 ) -> Result<Route, Error> {
-    let pattern = PathPattern::parse("/*").map_err(|problem| config(String::new(), problem))?;
+    let pattern = PathPattern::parse("/*").map_err(|problem| Error::config("", problem))?;
     Ok(Route {
         pattern,
         methods: Vec::new(),
@@ -177,15 +185,5 @@ pub(super) fn fallback(
         preflight,
         cost: 1,
         limits: Vec::new(),
-    })
-}
-
-/// The routes, ready to be searched.
-pub(super) fn router(routes: Vec<Route>, case: PathCase) -> Result<Router, Error> {
-    Router::new(routes, case).map_err(|Unreachable { index, earlier }| {
-        config(
-            format!("routes[{index}]"),
-            &format!("is never reached, routes[{earlier}] matches first"),
-        )
     })
 }

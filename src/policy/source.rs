@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-use super::check::config;
 use crate::{error::Error, json, time::UnixMillis};
 
 /// The longest policy that is read from a store. Ten thousand routes take about 1 MB.
@@ -48,11 +47,11 @@ impl PolicySource {
         match fields.get("source").map(Value::as_str) {
             None => return Ok(Self::Inline),
             Some(Some("kv")) => {}
-            Some(_) => return Err(config("source", "expected kv")),
+            Some(_) => return Err(Error::config("source", "expected kv")),
         }
         let unknown = fields.keys().find(|name| !matches!(name.as_str(), "source" | "reload_secs"));
         if unknown.is_some() {
-            return Err(config("source", "with it only reload_secs may stand here"));
+            return Err(Error::config("source", "with it only reload_secs may stand here"));
         }
         let reload_secs = match fields.get("reload_secs") {
             None => DEFAULT_RELOAD_SECS,
@@ -60,7 +59,7 @@ impl PolicySource {
                 .as_u64()
                 .and_then(|secs| u32::try_from(secs).ok())
                 .filter(|secs| (1..=MAX_RELOAD_SECS).contains(secs))
-                .ok_or_else(|| config("reload_secs", "expected 1 to 3600"))?,
+                .ok_or_else(|| Error::config("reload_secs", "expected 1 to 3600"))?,
         };
         Ok(Self::Kv { reload_secs })
     }

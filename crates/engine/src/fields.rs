@@ -86,5 +86,5 @@ fn object(value: Value) -> Result<Fields, Error> {
 
 pub(super) fn unexpected() -> Error {
     let problem = "options of other types than expected".to_owned();
-    Error::Config { path: String::new(), problem }
+    Error::config("", problem)
 }

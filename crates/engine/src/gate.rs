@@ -87,7 +87,3 @@ pub fn resume_task(handle: usize, length: usize, now_millis: f64) -> u32 {
 pub fn drop_task(handle: usize) {
     task::abandon(handle);
 }
-
-fn config(path: &str, problem: &str) -> Error {
-    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
-}

@@ -221,5 +221,5 @@ const fn millis(millis: f64) -> UnixMillis {
 
 /// A handle that the shell does not have: it has been freed, or belongs to another instance.
 fn no_such_handle() -> Error {
-    Error::Config { path: String::new(), problem: "this verifier has been disposed of".to_owned() }
+    Error::config("", "this verifier has been disposed of")
 }

@@ -7,6 +7,7 @@ use super::verify::{RawKeys, RunningVerifier};
 use edgegate::error::Error;
 use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::claims::{ClaimRules, Profile};
+use edgegate::jose::dpop::Binding;
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::verifier::{Issuer, KeySource, Verifier};
 use edgegate::policy::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
@@ -68,7 +69,10 @@ pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVer
             // The core's words are the policy's, where names have underscores.
             let path = path.replace("require_exp", "requireExp");
             let single = path.strip_prefix("issuers[0]").filter(|_| !many);
-            config(single.map_or(path.as_str(), |rest| rest.trim_start_matches('.')), &problem)
+            Error::config(
+                single.map_or(path.as_str(), |rest| rest.trim_start_matches('.')),
+                problem,
+            )
         }
         error => error,
     })?;
@@ -85,7 +89,7 @@ pub(super) fn keys(text: &str) -> Result<RawKeys, Error> {
     let (keys, algorithms) = key_set("", "key", &source, names.as_deref())?;
     for algorithm in &algorithms {
         if !keys.keys().iter().any(|key| key.permits(*algorithm)) {
-            return Err(config("algorithms", &format!("no key serves {algorithm}")));
+            return Err(Error::config("algorithms", format!("no key serves {algorithm}")));
         }
     }
     Ok(RawKeys { keys, algorithms, max_token_length })
@@ -112,17 +116,17 @@ fn issuer(prefix: &str, document: &IssuerDocument) -> Result<Issuer, Error> {
         }
         _ => {
             let path = prefix.trim_end_matches('.');
-            return Err(config(path, "expected exactly one of key, jwks, jwksUri"));
+            return Err(Error::config(path, "expected exactly one of key, jwks, jwksUri"));
         }
     };
     let tolerance = document.clock_tolerance.unwrap_or(0);
     if tolerance > MAX_CLOCK_TOLERANCE_SECS {
-        return Err(config(&place("clockTolerance"), "expected at most 600 seconds"));
+        return Err(Error::config(place("clockTolerance"), "expected at most 600 seconds"));
     }
     let profile = match document.profile.as_deref() {
         None => Profile::Any,
         Some(name) => Profile::from_name(name)
-            .ok_or_else(|| config(&place("profile"), "expected access-token"))?,
+            .ok_or_else(|| Error::config(place("profile"), "expected access-token"))?,
     };
     let rules = ClaimRules {
         audience: document.audience.clone().unwrap_or_default(),
@@ -134,23 +138,27 @@ fn issuer(prefix: &str, document: &IssuerDocument) -> Result<Issuer, Error> {
         profile,
         ..ClaimRules::new(document.issuer.as_str())
     };
-    Ok(Issuer { rules, algorithms, keys })
+    // The shell looks at bindings itself.
+    Ok(Issuer { rules, algorithms, keys, binding: Binding::Off })
 }
 
 /// Rules that no token can meet, or that mean nothing.
 fn refuse_empty(place: &dyn Fn(&str) -> String, document: &IssuerDocument) -> Result<(), Error> {
     let audience = document.audience.as_ref();
     if audience.is_some_and(|list| list.is_empty() || list.iter().any(String::is_empty)) {
-        return Err(config(&place("audience"), "expected a non-empty string or list of them"));
+        return Err(Error::config(
+            place("audience"),
+            "expected a non-empty string or list of them",
+        ));
     }
     if document.required_claims.iter().any(String::is_empty) {
-        return Err(config(&place("requiredClaims"), "expected non-empty strings"));
+        return Err(Error::config(place("requiredClaims"), "expected non-empty strings"));
     }
     if document.typ.as_ref().is_some_and(String::is_empty) {
-        return Err(config(&place("typ"), "expected a non-empty string"));
+        return Err(Error::config(place("typ"), "expected a non-empty string"));
     }
     if document.max_token_age == Some(0) {
-        return Err(config(&place("maxTokenAge"), "expected at least 1"));
+        return Err(Error::config(place("maxTokenAge"), "expected at least 1"));
     }
     Ok(())
 }
@@ -165,9 +173,9 @@ fn key_set(
     let place = format!("{prefix}algorithms");
     let named = names.map(|names| algorithms(&place, names)).transpose()?;
     if named.is_none() && matches!(source, Source::Secret(_)) {
-        return Err(config(&place, "expected a list for a key that names no algorithm"));
+        return Err(Error::config(&place, "expected a list for a key that names no algorithm"));
     }
-    let at_key = |error: Error| config(&format!("{prefix}{name}"), &error.to_string());
+    let at_key = |error: Error| Error::config(format!("{prefix}{name}"), error.to_string());
     let keys = source.keys(named.as_deref().unwrap_or_default()).map_err(at_key)?;
     keys.keys().iter().try_for_each(host::accept).map_err(at_key)?;
     let served = match named {
@@ -176,7 +184,7 @@ fn key_set(
             let mut served = Vec::new();
             for key in keys.keys() {
                 let [one] = key.algorithms() else {
-                    return Err(config(
+                    return Err(Error::config(
                         &place,
                         "expected a list for a key that names no algorithm",
                     ));
@@ -193,17 +201,13 @@ fn key_set(
 
 fn algorithms(path: &str, names: &[String]) -> Result<Vec<Algorithm>, Error> {
     if names.is_empty() {
-        return Err(config(path, "expected a non-empty list"));
+        return Err(Error::config(path, "expected a non-empty list"));
     }
     let one = |(index, name): (usize, &String)| {
         Algorithm::from_name(name).ok_or_else(|| {
             let problem = "expected an algorithm like RS256, ES256, EdDSA or HS256";
-            config(&format!("{path}[{index}]"), problem)
+            Error::config(format!("{path}[{index}]"), problem)
         })
     };
     names.iter().enumerate().map(one).collect()
-}
-
-fn config(path: &str, problem: &str) -> Error {
-    Error::Config { path: path.to_owned(), problem: problem.to_owned() }
 }

@@ -9,9 +9,10 @@ use super::host::{self, Verdict};
 use super::no_such_handle;
 use edgegate::base64url;
 use edgegate::error::Error;
-use edgegate::jose::claims::{Claims, Scopes};
+use edgegate::jose::claims::Claims;
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::keys::remote::{Plan, RemoteKeySet};
+use edgegate::jose::scopes::Scopes;
 use edgegate::jose::verifier::{Issuer, KeySource, Signed, Step, Suspended, Verifier};
 use edgegate::jose::{
     algorithm::Algorithm,

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::backend::Gate;
-use super::config;
 use super::task::{Desk, Outcome};
 use edgegate::api_key::KeyId;
 use edgegate::error::Error;
@@ -35,7 +34,7 @@ pub(super) enum Asked {
 impl Asked {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         serde_json::from_str(text)
-            .map_err(|_| config("", "a request of another form than expected"))
+            .map_err(|_| Error::config("", "a request of another form than expected"))
     }
 
     const fn is_about_keys(&self) -> bool {
@@ -86,10 +85,16 @@ pub(super) async fn administer(
     let policy = &gate.policy;
     // The Worker's endpoints do not exist then; here that would look like a key that does not.
     if asked.is_about_keys() && policy.api_keys.is_none() {
-        return Err(config("api_keys", "the policy has none, so there is nothing to administer"));
+        return Err(Error::config(
+            "api_keys",
+            "the policy has none, so there is nothing to administer",
+        ));
     }
     if !asked.is_about_keys() && policy.revocation.is_none() {
-        return Err(config("revocation", "the policy has none, so there is nothing to administer"));
+        return Err(Error::config(
+            "revocation",
+            "the policy has none, so there is nothing to administer",
+        ));
     }
     let backend = gate.backend(&desk);
     let now = desk.now();
@@ -126,6 +131,6 @@ pub(super) async fn administer(
 
 fn answer<T: Serialize>(value: &T) -> Result<Outcome, Error> {
     let text = serde_json::to_string(value)
-        .map_err(|_| config("", "an answer that cannot be written as JSON"))?;
+        .map_err(|_| Error::config("", "an answer that cannot be written as JSON"))?;
     Ok(Outcome { text, claims: None })
 }

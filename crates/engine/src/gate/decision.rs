@@ -6,7 +6,6 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::backend::Gate;
-use super::config;
 use super::task::{Desk, Outcome};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
@@ -40,7 +39,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         serde_json::from_str(text)
-            .map_err(|_| config("", "a request of another form than expected"))
+            .map_err(|_| Error::config("", "a request of another form than expected"))
     }
 
     /// What is known of the client's address, and which option says it.

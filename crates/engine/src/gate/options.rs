@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::backend::Gate;
-use super::config;
 use crate::fields::unexpected;
 use crate::key::SecretText;
 use edgegate::error::Error;
@@ -58,15 +57,21 @@ pub(super) fn gate(text: &str) -> Result<Gate, Error> {
 fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
     if let Some(revocation) = &policy.revocation {
         if revocation.mode != RevocationMode::Entries {
-            return Err(config("revocation.mode", "expected entries: the Worker alone has others"));
+            return Err(Error::config(
+                "revocation.mode",
+                "expected entries: the Worker alone has others",
+            ));
         }
         if !stores.revocation {
-            return Err(config("stores.revocation", "the policy has revocation, expected a store"));
+            return Err(Error::config(
+                "stores.revocation",
+                "the policy has revocation, expected a store",
+            ));
         }
     }
     if policy.needs_key_records() && !stores.keys {
         let problem = "the policy looks up records of API keys, expected a store";
-        return Err(config("stores.keys", problem));
+        return Err(Error::config("stores.keys", problem));
     }
     if policy.replays == Replays::DurableObject {
         stores.counters.exact_for("dpop.replays")?;
@@ -77,7 +82,7 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             LimitStore::Memory => {}
             LimitStore::DurableObject => stores.counters.exact_for(&path)?,
             LimitStore::Kv | LimitStore::Binding(_) => {
-                return Err(config(
+                return Err(Error::config(
                     &path,
                     "the Worker alone has this one, expected memory or shared",
                 ));
@@ -96,6 +101,6 @@ impl Counters {
             Self::Plain => " with compareAndSet; Workers KV has none",
         };
         let problem = format!("{path} is exact and shared, expected a store{rest}");
-        Err(config("stores.counters", &problem))
+        Err(Error::config("stores.counters", problem))
     }
 }

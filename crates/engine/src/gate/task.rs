@@ -122,7 +122,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn parse(text: &str) -> Result<Vec<Self>, Error> {
-        serde_json::from_str(text).map_err(|_| super::config("", "answers that cannot be read"))
+        serde_json::from_str(text).map_err(|_| Error::config("", "answers that cannot be read"))
     }
 
     fn read<T: DeserializeOwned>(self) -> Result<T, String> {

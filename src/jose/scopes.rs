@@ -1,0 +1,128 @@
+//! What a caller may do: the scopes of OAuth, and the one place that knows how a scope is written.
+
+use core::fmt;
+use std::collections::BTreeSet;
+
+use crate::jose::claims::{Claims, Words};
+
+/// What a caller may do, as OAuth scopes (RFC 6749 §3.3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scopes(BTreeSet<String>);
+
+impl Scopes {
+    /// From a space-separated list, as `scope` has it (RFC 8693 §4.2). Words with characters a scope
+    /// cannot have are left out.
+    #[must_use]
+    pub fn parse(list: &str) -> Self {
+        Self::from_words(list.split(' '))
+    }
+
+    /// From words, each a scope. What cannot be one is left out.
+    pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
+        let mut scopes = BTreeSet::new();
+        // One by one: a set made of an iterator brings a sort along.
+        for word in words.into_iter().filter(|word| is_scope(word)) {
+            scopes.insert(word.to_owned());
+        }
+        Self(scopes)
+    }
+
+    /// From a token's claims: the claim named, by default `scope`, or else `scp`. It may be a
+    /// space-separated string or a list of strings; anything else gives no scopes.
+    #[must_use]
+    pub fn from_claims(claims: &Claims, claim: Option<&str>) -> Self {
+        let claim = claim.unwrap_or(if claims.kind("scope").is_some() { "scope" } else { "scp" });
+        match claims.words(claim) {
+            Words::One(list) => Self::parse(list),
+            words => Self::from_words(words.iter()),
+        }
+    }
+
+    /// Whether this one is among them; case counts.
+    #[must_use]
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.contains(scope)
+    }
+
+    /// Whether every one of these is among them; true for none.
+    #[must_use]
+    pub fn contains_all<S: AsRef<str>>(&self, scopes: &[S]) -> bool {
+        scopes.iter().all(|scope| self.contains(scope.as_ref()))
+    }
+
+    /// Whether at least one of these is among them; false for none.
+    #[must_use]
+    pub fn contains_any<S: AsRef<str>>(&self, scopes: &[S]) -> bool {
+        scopes.iter().any(|scope| self.contains(scope.as_ref()))
+    }
+
+    /// The scopes, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Space-separated, as in `scope`.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, scope) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(scope)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether this can be a scope: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`, visible ASCII without `"` and `\`.
+pub(crate) fn is_scope(word: &str) -> bool {
+    !word.is_empty()
+        && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_come_from_the_claim_named_or_from_scope_or_scp() {
+        let scopes = |claims: &str, claim: Option<&str>| {
+            Scopes::from_claims(&Claims::parse(claims.as_bytes()).unwrap(), claim).to_string()
+        };
+        assert_eq!(scopes(r#"{"scope":"b a"}"#, None), "a b");
+        assert_eq!(scopes(r#"{"scp":"b a"}"#, None), "a b");
+        assert_eq!(scopes(r#"{"scp":["b","a","b"]}"#, None), "a b");
+        assert_eq!(scopes(r#"{"scope":"a","scp":["admin"]}"#, None), "a");
+        assert_eq!(scopes(r#"{"scope":null,"scp":["admin"]}"#, None), "");
+        assert_eq!(scopes(r#"{"scope":7}"#, None), "");
+        assert_eq!(scopes(r#"{"scope":"a","permissions":["p"]}"#, Some("permissions")), "p");
+        assert_eq!(scopes(r#"{"scope":"a"}"#, Some("permissions")), "");
+        assert_eq!(scopes(r#"{"scp":["a b","c",1,null,["d"]]}"#, None), "c");
+    }
+
+    #[test]
+    fn what_cannot_be_a_scope_is_left_out() {
+        let scopes =
+            Scopes::parse("  read:posts  wr\"ite back\\slash caf\u{e9} tab\tbed new\nline ok ");
+        assert_eq!(scopes.iter().collect::<Vec<_>>(), ["ok", "read:posts"]);
+        assert!(Scopes::parse("").is_empty());
+    }
+
+    #[test]
+    fn scopes_are_compared_exactly() {
+        let scopes = Scopes::parse("read:posts write:posts");
+        assert!(scopes.contains_all(&["read:posts", "write:posts"]));
+        assert!(!scopes.contains_all(&["read:posts", "delete:posts"]));
+        assert!(scopes.contains_any(&["delete:posts", "read:posts"]));
+        assert!(!scopes.contains_any(&["read", "READ:POSTS", "read:post"]));
+        assert!(scopes.contains_all::<&str>(&[]));
+        assert!(!scopes.contains_any::<&str>(&[]));
+    }
+}
