@@ -697,7 +697,7 @@ mod tests {
         let minted = other.mint("sk", ID, None).unwrap();
         refused(keys().verify(minted.expose(), NOW), "API key belongs to another environment");
         let mistyped = minted.expose().replacen("_dev_", "_dew_", 1);
-        refused(keys().verify(&mistyped, NOW), "API key checksum does not fit");
+        refused(keys().verify(&mistyped, NOW), "API key checksum does not match");
     }
 
     #[test]

@@ -63,7 +63,7 @@ codes! {
     InvalidRequest => "INVALID_REQUEST",
     /// More than one credential in one request.
     MultipleCredentials => "MULTIPLE_CREDENTIALS",
-    /// Nothing is there (an endpoint of the gate itself, or a record it was asked for).
+    /// Not found (an endpoint of the gate itself, or a record it was asked for).
     NotFound => "NOT_FOUND",
     /// An endpoint of the gate itself does not have this method.
     MethodNotAllowed => "METHOD_NOT_ALLOWED",
@@ -206,8 +206,8 @@ errors! {
         "alg is not allowed for this key and issuer";
     /// No key of the issuer fits the header (`kid`, `alg`, `use`).
     UnknownKey => InvalidToken, "unknown_key", "no key of the issuer fits the header";
-    /// The signature does not hold for the chosen key.
-    BadSignature => InvalidToken, "bad_signature", "signature does not hold";
+    /// The signature does not verify for the chosen key.
+    BadSignature => InvalidToken, "bad_signature", "signature does not verify";
     /// This build cannot check this algorithm here.
     AlgorithmUnavailable => InvalidToken, "algorithm_unavailable",
         "alg cannot be verified by this build";
@@ -284,8 +284,8 @@ errors! {
         /// What was expected.
         problem: &'static str,
     } => InvalidApiKey, "malformed_api_key", "API key: {problem}";
-    /// The checksum does not fit: a typo, found without I/O.
-    ApiKeyChecksum => InvalidApiKey, "api_key_checksum", "API key checksum does not fit";
+    /// The checksum does not match: a typo, found without I/O.
+    ApiKeyChecksum => InvalidApiKey, "api_key_checksum", "API key checksum does not match";
     /// The prefix is not one of the policy's.
     UnknownApiKeyPrefix => InvalidApiKey, "unknown_api_key_prefix",
         "API key prefix is not configured";
@@ -332,7 +332,7 @@ errors! {
 
     // ---- the gate's own endpoints ----
     /// No such endpoint or record.
-    NotFound => NotFound, "not_found", "nothing is there";
+    NotFound => NotFound, "not_found", "not found";
     /// The endpoint has other methods; they are listed.
     MethodNotAllowed {
         /// Comma-separated, as `Allow` wants them.

@@ -141,7 +141,7 @@ fn the_examples_of_the_rfc_verify() {
         forged.pop();
         forged.push(last);
         let error = verify_by(&forged, &rules, &confirmation, &request, issued_at).unwrap_err();
-        assert_eq!(error.to_string(), "DPoP proof: signature does not hold", "{}", example.source);
+        assert_eq!(error.to_string(), "DPoP proof: signature does not verify", "{}", example.source);
     }
 }
 
@@ -324,7 +324,7 @@ fn the_key_of_a_proof_is_public_and_the_one_of_the_token() {
     );
     // The right key in the header, signed by another.
     let other = message(header().to_string(), claims().to_string());
-    refused(&format!("{other}.{}", encode(&[7; 64])), "DPoP proof: signature does not hold");
+    refused(&format!("{other}.{}", encode(&[7; 64])), "DPoP proof: signature does not verify");
     // A great RSA key is a way to have the host work.
     let mut modulus = vec![0xc7; 4097 / 8 + 1];
     modulus[512] |= 1;

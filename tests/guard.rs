@@ -700,7 +700,7 @@ fn a_key_that_proves_itself_false_costs_no_look_up() {
     assert_ne!(mistyped, good);
     let expired = key_of(&policy, "sk", ID, Some(UnixTime::from_secs(NOW_SECS - 3600)));
     for (presented, message, code) in [
-        (mistyped, "API key checksum does not fit", Code::InvalidApiKey),
+        (mistyped, "API key checksum does not match", Code::InvalidApiKey),
         (forged_key(&policy), BAD_TAG, Code::InvalidApiKey),
         (key(&live), "API key belongs to another environment", Code::WrongEnvironment),
         ("sk_test_".to_owned(), "API key: expected 62 to 108 characters", Code::InvalidApiKey),
@@ -2111,7 +2111,7 @@ fn a_proof_is_about_the_request_and_is_checked_after_the_token() {
         assert_eq!(refused(&dpop, Some(&proof)), format!("DPoP proof: {problem}"));
     }
     assert_eq!(refused(&dpop, Some("x, y")), "DPoP proof: more than one DPoP header");
-    assert_eq!(refused(&format!("DPoP {}", forged()), Some("x")), "signature does not hold");
+    assert_eq!(refused(&format!("DPoP {}", forged()), Some("x")), "signature does not verify");
     let nameless = Request {
         authorization: Some(&dpop),
         dpop: Some(&proof_with(&token, json!({}))),

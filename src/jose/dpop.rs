@@ -414,7 +414,7 @@ pub fn access_token_hash(token: &str) -> String {
 
 fn bad_signature(error: Error) -> Error {
     match error {
-        Error::BadSignature => invalid("signature does not hold"),
+        Error::BadSignature => invalid("signature does not verify"),
         error => error,
     }
 }

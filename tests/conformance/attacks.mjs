@@ -24,7 +24,7 @@ const segment = (bytes) => Buffer.from(bytes).toString('base64url');
 const refusal = (reason, message, rest = {}) => ({ code: 'INVALID_TOKEN', reason, message, ...rest });
 const malformed = (message) => refusal('malformed_token', message);
 const THREE = malformed('token: expected three segments, header and signature not empty');
-const BAD_SIGNATURE = refusal('bad_signature', 'signature does not hold');
+const BAD_SIGNATURE = refusal('bad_signature', 'signature does not verify');
 const NOT_ALLOWED = refusal('algorithm_not_allowed', 'alg is not allowed for this key and issuer');
 const UNKNOWN_KEY = refusal('unknown_key', 'no key of the issuer fits the header');
 const CRITICAL = refusal('unsupported_critical', 'header names critical extensions, none is supported');

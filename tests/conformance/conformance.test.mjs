@@ -50,10 +50,10 @@ for (const { name, start } of RUNTIMES) {
         { tcId: 1, comment: 'forged', jws: `${token.slice(0, -4)}AAAA`, result: 'valid' }, { tcId: 2, comment: 'genuine', jws: token, result: 'valid' },
       ] }] };
       const found = async (list) => (await runtime.run('wycheproof', { file, exceptions: list })).faults;
-      assert.deepEqual(await found([]), ['1: sample, forged: valid, but: signature does not hold']);
-      const right = { tcId: 1, outcome: 'signature does not hold' };
+      assert.deepEqual(await found([]), ['1: sample, forged: valid, but: signature does not verify']);
+      const right = { tcId: 1, outcome: 'signature does not verify' };
       assert.deepEqual(await found([right]), []);
-      assert.deepEqual(await found([{ ...right, outcome: 'verifies' }]), ['1: sample, forged: expected verifies, found signature does not hold']);
+      assert.deepEqual(await found([{ ...right, outcome: 'verifies' }]), ['1: sample, forged: expected verifies, found signature does not verify']);
       assert.deepEqual(await found([right, { tcId: 2, outcome: 'verifies' }]), ['2: sample, genuine: is no exception any more']);
       assert.deepEqual(await found([right, { tcId: 3, outcome: 'verifies' }]), ['3: listed, but not in the file']);
     });

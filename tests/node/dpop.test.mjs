@@ -115,7 +115,7 @@ describe('a proof is refused', () => {
       { code: 'INVALID_TOKEN', reason: 'dpop_key', message: "DPoP proof is by another key than the token's" },
     ],
     'by the key of somebody else': [
-      { key: stranger.privateKey }, invalid('signature does not hold'),
+      { key: stranger.privateKey }, invalid('signature does not verify'),
     ],
   };
   for (const [name, [changes, expected]] of Object.entries(cases)) {

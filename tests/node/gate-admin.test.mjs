@@ -28,7 +28,7 @@ const refused = (promise) => refusalOfPromise(promise, EdgegateError);
 const invalid = (path, problem) => ({
   code: 'INVALID_REQUEST', reason: 'invalid_field', message: path === undefined ? problem : `${path}: ${problem}`, ...(path && { path }),
 });
-const NOT_FOUND = { code: 'NOT_FOUND', reason: 'not_found', message: 'nothing is there' };
+const NOT_FOUND = { code: 'NOT_FOUND', reason: 'not_found', message: 'not found' };
 
 /** All pages together. */
 async function all(list, what, query = {}) {

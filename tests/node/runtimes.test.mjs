@@ -146,7 +146,7 @@ describe('while WebCrypto checks a signature', () => {
   const jwk = publicKey.export({ format: 'jwk' });
   const sign = (jti, header) => signAsymmetric({ ...CLAIMS, jti }, { key: privateKey, alg: 'ES256', header });
   const ec = (rest) => options({ algorithms: ['ES256'], key: jwk, cache: false, ...rest });
-  const BAD = { code: 'INVALID_TOKEN', reason: 'bad_signature', message: 'signature does not hold' };
+  const BAD = { code: 'INVALID_TOKEN', reason: 'bad_signature', message: 'signature does not verify' };
 
   /** `meanwhile` runs between WebCrypto's answer and what is made of it, for the first signature only. */
   function interrupted(meanwhile) {
