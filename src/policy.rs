@@ -13,43 +13,46 @@ mod issuers;
 mod limits;
 mod path;
 mod pattern;
+mod revocation;
 mod router;
 mod routes;
 mod source;
+mod types;
 
-use serde::Deserialize;
-
-pub use self::issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri};
 use self::{
     api_keys::api_keys,
-    check::{begins_with_host, cache_secs, each, secret_of, token},
+    check::{begins_with_host, secret_of, token},
     forward_auth::{client_ip_header, forward_auth},
-    issuers::issuer,
-    limits::{failed_authentication, limit},
+    issuers::verifier,
+    limits::{failed_authentication, limits},
+    revocation::revocation,
     router::{Router, router},
-    routes::{fallback, route},
+    routes::{fallback, routes},
 };
 pub use self::{
+    api_keys::{ApiKeyPolicy, PrefixPolicy},
     exempt::Exempt,
     forward_auth::ForwardAuth,
+    issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri},
+    limits::{FailedAuthentication, LimitPolicy, LookUps},
     path::RequestPath,
     pattern::PathPattern,
+    revocation::RevocationPolicy,
     routes::Route,
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
+    types::{
+        Auth, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError,
+        PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
+    },
 };
 use crate::{
-    api_key::{ApiKeys, record::KeyRecord},
     client_address::ClientIpHeader,
     error::Error,
     jose::{
         dpop::Binding,
-        jws::DEFAULT_MAX_TOKEN_LENGTH,
         keys::sealed::Seal,
         verifier::{Issuer, Verifier},
     },
-    json::object::{object, words},
-    limit::Limit,
-    revocation::snapshot::Freshness,
     secret::Secret,
 };
 
@@ -101,472 +104,6 @@ pub struct Policy {
     fallback: Route,
 }
 
-/// Which decisions are written to the event log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Log {
-    /// Refusals, and faults of stores (the default).
-    #[default]
-    Refusals,
-    /// Admitted requests too.
-    All,
-    /// Nothing.
-    None,
-}
-
-words!(Log {
-    "refusals" => Log::Refusals,
-    "all" => Log::All,
-    "none" => Log::None,
-});
-
-/// Whether routes and paths that differ in case are the same. It has to be what the service behind the gate
-/// does: one that answers `/ADMIN` as `/admin` is guarded by the route of the latter only with
-/// `insensitive`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum PathCase {
-    /// They differ (the default, and RFC 3986 §6.2.2.1).
-    #[default]
-    Sensitive,
-    /// They are the same, as for Express and IIS.
-    Insensitive,
-}
-
-words!(PathCase {
-    "sensitive" => PathCase::Sensitive,
-    "insensitive" => PathCase::Insensitive,
-});
-
-/// What keeps one caller's answer from another by way of a cache.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Cache {
-    /// The gate does (the default): requests of anybody but anonymous bypass the platform's cache, and their answers
-    /// are marked `private` where the service says nothing about it ([`crate::http::caching`]).
-    #[default]
-    Private,
-    /// The service's own headers do. They have to: the gate takes `Authorization` off, which is what caches go by.
-    Upstream,
-}
-
-words!(Cache {
-    "private" => Cache::Private,
-    "upstream" => Cache::Upstream,
-});
-
-/// What becomes of a CORS preflight: `OPTIONS` with `Origin` and `Access-Control-Request-Method`, which browsers send
-/// without credentials.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Preflight {
-    /// The gate answers with 204, and nobody behind it is asked (the default).
-    #[default]
-    Answer,
-    /// It goes to the service, without body and credential, counted by the limits by `ip` of its route.
-    Pass,
-    /// It is refused with `NOT_ALLOWED`.
-    Refuse,
-}
-
-words!(Preflight {
-    "answer" => Preflight::Answer,
-    "pass" => Preflight::Pass,
-    "refuse" => Preflight::Refuse,
-});
-
-/// Where the gate remembers which proofs of possession have been used ([`crate::jose::dpop`]).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Replays {
-    /// In each isolate for itself (the default): a proof passes at most once in each.
-    #[default]
-    Memory,
-    /// In one Durable Object for each proof: it passes once. Outside Workers, in what else is shared and can compare
-    /// and swap; `shared` is another word for it. Without an answer the request is refused.
-    DurableObject,
-}
-
-words!(Replays {
-    "memory" => Replays::Memory,
-    "durable-object" => Replays::DurableObject,
-    "shared" => Replays::DurableObject,
-});
-
-/// What a request that needs a store gets when the store does not answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnError {
-    /// It is refused with `STORE_UNAVAILABLE` (the default).
-    #[default]
-    Deny,
-    /// It goes on as if the store held nothing; the event log says so.
-    Allow,
-}
-
-words!(OnError {
-    "deny" => OnError::Deny,
-    "allow" => OnError::Allow,
-});
-
-/// API keys of the policy.
-#[derive(Debug)]
-pub struct ApiKeyPolicy {
-    /// Minting and verification.
-    pub keys: ApiKeys,
-    /// Whether a record is looked up.
-    pub records: Records,
-    /// How long an isolate may believe a record it has read.
-    pub cache_secs: CacheSecs,
-    prefixes: Vec<PrefixPolicy>,
-}
-
-/// What a prefix stands for.
-#[derive(Debug, Clone)]
-pub struct PrefixPolicy {
-    /// The prefix, without the underscore that follows it.
-    pub prefix: String,
-    /// The most a key of this prefix may do: a record's scopes are cut down to these. `None`: no cap.
-    pub scopes: Option<Vec<String>>,
-    /// What a key of this prefix may do where no record says it: none of [`Records::Required`], these of [`Records::Optional`].
-    scopes_without_record: Vec<String>,
-    /// How keys of this prefix are verified.
-    pub format: KeyFormat,
-}
-
-impl PrefixPolicy {
-    /// What a key of this prefix may do whose record names these scopes: no more than the cap.
-    #[must_use]
-    pub fn cut(&self, scopes: &[String]) -> Vec<String> {
-        match &self.scopes {
-            None => scopes.to_vec(),
-            Some(cap) => scopes.iter().filter(|scope| cap.contains(scope)).cloned().collect(),
-        }
-    }
-}
-
-/// How the keys of a prefix are verified.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum KeyFormat {
-    /// The gate's own format: checksum and tag are checked without I/O (the default).
-    #[default]
-    Edgegate,
-    /// Keys of another system, imported by their SHA-256: each presented one costs a look-up.
-    Imported,
-}
-
-words!(KeyFormat {
-    "edgegate" => KeyFormat::Edgegate,
-    "imported" => KeyFormat::Imported,
-});
-
-/// Whether the record of an API key is looked up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Records {
-    /// A key without a record is refused (the default).
-    #[default]
-    Required,
-    /// A record restricts a key, and says whose it is. A key without one is taken too, but gets no more than its prefix's
-    /// `scopes_without_record`: that a record is missing, late or forgotten must not widen a key. Revocations have to be kept
-    /// beside the records.
-    Optional,
-    /// Nothing is looked up: the tag alone decides, and scopes are the prefix's. No record can narrow or end such a key; only
-    /// its own expiry and a revocation entry do.
-    None,
-}
-
-words!(Records {
-    "required" => Records::Required,
-    "optional" => Records::Optional,
-    "none" => Records::None,
-});
-
-/// Seconds an isolate may believe what it read from a store: the staleness it adds to the store's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct CacheSecs(pub u32);
-
-impl Default for CacheSecs {
-    /// 10 s: saves nearly all reads of a busy caller, and is small beside the 60 s a KV write may take
-    /// to be seen elsewhere.
-    fn default() -> Self {
-        Self(10)
-    }
-}
-
-/// How revocation is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RevocationPolicy {
-    /// Where the truth is.
-    pub mode: RevocationMode,
-    /// What happens when it cannot be asked.
-    pub on_error: OnError,
-    /// How long an isolate may believe an answer, misses included. Not used with
-    /// [`RevocationMode::Ledger`], which believes nothing but the ledger.
-    pub cache_secs: CacheSecs,
-    /// How old a snapshot may be; beyond that, `on_error` decides. 120 by default.
-    max_staleness_secs: Option<u32>,
-    /// How often an isolate looks for a newer snapshot. 10 by default.
-    refresh_secs: Option<u32>,
-}
-
-object!(RevocationPolicy, refused {
-    mode = RevocationMode::default(),
-    on_error = OnError::default(),
-    cache_secs = CacheSecs::default(),
-    max_staleness_secs = None,
-    refresh_secs = None,
-});
-
-impl RevocationPolicy {
-    /// How fresh a snapshot has to be.
-    #[must_use]
-    pub fn freshness(&self) -> Freshness {
-        Freshness {
-            max_staleness_secs: self.max_staleness_secs.unwrap_or(120),
-            refresh_secs: self.refresh_secs.unwrap_or(10),
-        }
-    }
-}
-
-/// Where revocations are kept, and how they are looked up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum RevocationMode {
-    /// One KV key for each entry (the default).
-    #[default]
-    Entries,
-    /// The ledger, by the filter that it publishes; what the filter finds is confirmed.
-    Snapshot,
-    /// The ledger itself is asked for each request.
-    Ledger,
-}
-
-words!(RevocationMode {
-    "entries" => RevocationMode::Entries,
-    "snapshot" => RevocationMode::Snapshot,
-    "ledger" => RevocationMode::Ledger,
-});
-
-/// How a route looks revocations up, where the policy has a ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouteRevocation {
-    /// By the published filter.
-    Snapshot,
-    /// By asking the ledger.
-    Ledger,
-}
-
-words!(RouteRevocation {
-    "snapshot" => RouteRevocation::Snapshot,
-    "ledger" => RouteRevocation::Ledger,
-});
-
-impl From<RouteRevocation> for RevocationMode {
-    fn from(of_route: RouteRevocation) -> Self {
-        match of_route {
-            RouteRevocation::Snapshot => Self::Snapshot,
-            RouteRevocation::Ledger => Self::Ledger,
-        }
-    }
-}
-
-/// The limit on failed authentication: forged, mistyped and unknown credentials by client address.
-///
-/// It refuses further failing attempts with `RATE_LIMITED`, and leaves few of the look-ups that imported keys cost. A
-/// genuine credential from the same address is served: otherwise anybody behind a shared address could lock out
-/// everybody else there. The administrator's secret alone is counted for itself, and refused before it is compared.
-#[derive(Debug, Clone)]
-pub struct FailedAuthentication {
-    /// The limit itself.
-    pub limit: Limit,
-    /// For how long failing attempts are refused once the limit was exceeded: a limit of one in that time.
-    /// `None`: until the limit itself has room again.
-    pub penalty: Option<Limit>,
-    /// How often imported keys that are not remembered are looked up.
-    pub look_ups: LookUps,
-    /// Wrong administrator's secrets of all callers whose address is not known.
-    pub secrets_in_all: Limit,
-}
-
-/// How often imported keys are looked up that are not remembered, and turn out not to exist. In each isolate.
-#[derive(Debug, Clone)]
-pub struct LookUps {
-    /// For an address that fails too often.
-    pub of_throttled: Limit,
-    /// For all such addresses together, and for all whose address is not known.
-    pub of_suspects: Limit,
-    /// For all others together. Two bounds, so that suspects cannot use up what others need.
-    pub of_all: Limit,
-}
-
-impl FailedAuthentication {
-    const fn default_requests() -> u32 {
-        5
-    }
-
-    const fn default_window_secs() -> u32 {
-        15 * 60
-    }
-}
-
-/// One limit of the policy.
-#[derive(Debug, Clone)]
-pub struct LimitPolicy {
-    /// Name, allowance and algorithm.
-    pub limit: Limit,
-    /// What is counted together.
-    pub by: Vec<CountBy>,
-    /// Where it is counted.
-    pub store: LimitStore,
-    /// Who is not counted.
-    pub exempt: Exempt,
-    /// What happens when the store does not answer.
-    pub on_error: OnError,
-}
-
-impl LimitPolicy {
-    /// Whether the record of an API key may set another allowance: only where nobody else is counted with the key. Of a
-    /// counter that others share, a greater allowance would be taken from theirs.
-    #[must_use]
-    pub fn counts_each_key_alone(&self) -> bool {
-        self.by.iter().any(|by| matches!(by, CountBy::Caller | CountBy::ApiKey))
-    }
-}
-
-/// What a limit counts together; a list counts each combination.
-///
-/// A limit by something the request does not have (`api_key` for a caller with a token) does not
-/// concern that request. `caller` and `ip` always concern it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum CountBy {
-    /// Whoever it is: the token's subject, the API key, or the address of an anonymous caller (the
-    /// default).
-    #[default]
-    Caller,
-    /// The token's issuer and subject.
-    Subject,
-    /// The API key, counted together with those that it replaced ([`KeyRecord::family`]).
-    ApiKey,
-    /// The client's address; IPv6 by its /64.
-    Ip,
-    /// The token's issuer.
-    Issuer,
-    /// The route of the policy.
-    Route,
-}
-
-words!(CountBy {
-    "caller" => CountBy::Caller,
-    "subject" => CountBy::Subject,
-    "api_key" => CountBy::ApiKey,
-    "ip" => CountBy::Ip,
-    "issuer" => CountBy::Issuer,
-    "route" => CountBy::Route,
-});
-
-impl CountBy {
-    /// Whether a limit by these counts requests by their address alone, as it may those of nobody.
-    pub(crate) fn is_address(by: &[Self]) -> bool {
-        by.contains(&Self::Ip) && by.iter().all(|one| matches!(one, Self::Ip | Self::Route))
-    }
-
-    /// Whether an anonymous request has nothing to count by.
-    const fn needs_identity(&self) -> bool {
-        match self {
-            Self::Subject | Self::ApiKey | Self::Issuer => true,
-            Self::Caller | Self::Ip | Self::Route => false,
-        }
-    }
-}
-
-/// Where a limit is counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LimitStore {
-    /// In each isolate for itself: cheap, and as many times the limit as there are isolates.
-    Memory,
-    /// In Workers KV, added up over all isolates, late: advisory ([`crate::limit::advisory`]).
-    Kv,
-    /// In one Durable Object for each counted thing: exact. Outside Workers, in what else is shared and
-    /// can compare and swap; `shared` is another word for it.
-    DurableObject,
-    /// In a rate-limiting binding: cheap, for each location, answers only yes or no.
-    Binding(String),
-}
-
-/// Whether a route asks for a credential.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Auth {
-    /// Yes (the default).
-    #[default]
-    Required,
-    /// No, but one that is presented has to be good.
-    Optional,
-    /// No; one that is presented is not looked at, nor passed on.
-    None,
-}
-
-words!(Auth {
-    "required" => Auth::Required,
-    "optional" => Auth::Optional,
-    "none" => Auth::None,
-});
-
-/// The kinds of credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CredentialKind {
-    /// A JSON Web Token.
-    Jwt,
-    /// An API key.
-    ApiKey,
-}
-
-words!(CredentialKind {
-    "jwt" => CredentialKind::Jwt,
-    "api_key" => CredentialKind::ApiKey,
-});
-
-impl ApiKeyPolicy {
-    /// The prefix a presented value begins with. With `sk` and `sk_old` configured, `sk_old_…` is the
-    /// longer one's.
-    #[must_use]
-    pub fn prefix_of(&self, presented: &str) -> Option<&PrefixPolicy> {
-        self.prefixes
-            .iter()
-            .filter(|known| {
-                presented.strip_prefix(&known.prefix).is_some_and(|rest| rest.starts_with('_'))
-            })
-            .max_by_key(|known| known.prefix.len())
-    }
-
-    /// The configured prefix of that name.
-    #[must_use]
-    pub fn prefix(&self, name: &str) -> Option<&PrefixPolicy> {
-        self.prefixes.iter().find(|known| known.prefix == name)
-    }
-
-    /// What a key of this prefix may do for which no record is there.
-    #[must_use]
-    pub fn scopes_without_record<'a>(&self, prefix: &'a PrefixPolicy) -> &'a [String] {
-        match self.records {
-            Records::Required => &[],
-            Records::Optional => &prefix.scopes_without_record,
-            Records::None => prefix.scopes.as_deref().unwrap_or_default(),
-        }
-    }
-
-    /// What a key with this record may do: the record's scopes, cut by the cap of its prefix. The record of an imported key does
-    /// not say its prefix; where several could be it, each cuts.
-    #[must_use]
-    pub fn scopes_of(&self, record: &KeyRecord) -> Vec<String> {
-        let own = |known: &&PrefixPolicy| match record.prefix.as_deref() {
-            Some(prefix) => known.prefix == prefix,
-            None => known.format == KeyFormat::Imported,
-        };
-        let prefixes = self.prefixes.iter().filter(own);
-        prefixes.fold(record.scopes.clone(), |scopes, prefix| prefix.cut(&scopes))
-    }
-
-    /// The prefix new keys get when none is asked for: the first in the gate's own format.
-    #[must_use]
-    pub fn default_prefix(&self) -> Option<&PrefixPolicy> {
-        self.prefixes.iter().find(|known| known.format == KeyFormat::Edgegate)
-    }
-}
-
 impl Policy {
     /// Whether the tokens of an issuer are bound to a key; [`Binding::Off`] for one that is not configured.
     #[must_use]
@@ -580,47 +117,11 @@ impl Policy {
     /// [`Error::Config`] for the first fault, with its path.
     pub fn from_json(json: &str, secrets: &dyn Secrets) -> Result<Self, Error> {
         let document = document::read(json)?;
-        let known: Vec<&str> = document.issuers.iter().map(|known| known.issuer.as_str()).collect();
-        let limits = each("limits", document.limits.iter(), |path, limit_document| {
-            limit(path, limit_document, &known)
-        })?;
-        if let Some(index) = document::first_repeated(limits.iter().map(|known| known.limit.name()))
-        {
-            return Err(Error::config(
-                format!("limits[{index}].name"),
-                "a limit has this name already",
-            ));
-        }
-        let issuers = each("issuers", document.issuers.iter(), |path, issuer_document| {
-            issuer(path, issuer_document, secrets)
-        })?;
-        let verifier = if issuers.is_empty() {
-            None
-        } else {
-            let length = document.max_token_length.unwrap_or(DEFAULT_MAX_TOKEN_LENGTH);
-            Some(Verifier::new(issuers, length)?)
-        };
-        let api_keys =
-            document.api_keys.as_ref().map(|keys| api_keys(keys, secrets)).transpose()?;
-        let records = api_keys.as_ref().map(|keys| keys.records);
-        if records == Some(Records::Optional) && document.revocation.is_none() {
-            // A key that is taken without a record is not stopped by deleting one.
-            let problem = "optional needs the section revocation: where keys are taken without a \
-                           record, only an entry there ends one for good";
-            return Err(Error::config("api_keys.records", problem));
-        }
-        let configured: Vec<CredentialKind> = [
-            verifier.as_ref().map(|_| CredentialKind::Jwt),
-            api_keys.as_ref().map(|_| CredentialKind::ApiKey),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let routes = each("routes", document.routes.iter(), |path, route_document| {
-            let defaults = (document.revocation, document.preflight);
-            route(path, route_document, &limits, &configured, defaults)
-        })?;
-        let routes = router(routes, document.path_case)?;
+        let limits = limits(&document)?;
+        let verifier = verifier(&document, secrets)?;
+        let api_keys = api_keys(&document, secrets)?;
+        let configured = credential_kinds(verifier.is_some(), api_keys.is_some());
+        let routes = router(routes(&document, &limits, &configured)?, document.path_case)?;
         Ok(Self {
             upstream: document.upstream.as_deref().map(upstream).transpose()?,
             forward_credential: document.forward_credential,
@@ -752,6 +253,12 @@ impl Policy {
     }
 }
 
+/// The kinds of credential that a policy with these sections takes.
+fn credential_kinds(issuers: bool, api_keys: bool) -> Vec<CredentialKind> {
+    let jwt = issuers.then_some(CredentialKind::Jwt);
+    jwt.into_iter().chain(api_keys.then_some(CredentialKind::ApiKey)).collect()
+}
+
 // ---- the fields that are no section of their own ----
 
 fn upstream(text: &str) -> Result<String, Error> {
@@ -779,30 +286,6 @@ fn auth_prefix(text: Option<&str>) -> Result<String, Error> {
         return Err(Error::config("auth_prefix", "expected a path like /auth"));
     }
     Ok(text.to_owned())
-}
-
-fn revocation(policy: RevocationPolicy) -> Result<RevocationPolicy, Error> {
-    cache_secs("revocation.cache_secs", policy.cache_secs)?;
-    if policy.mode == RevocationMode::Entries {
-        let given = [
-            ("max_staleness_secs", policy.max_staleness_secs),
-            ("refresh_secs", policy.refresh_secs),
-        ];
-        if let Some((name, _)) = given.iter().find(|(_, secs)| secs.is_some()) {
-            let problem = "only mode = snapshot and mode = ledger have it";
-            return Err(Error::config(format!("revocation.{name}"), problem));
-        }
-    }
-    let Freshness { max_staleness_secs, refresh_secs } = policy.freshness();
-    // Less than KV needs to show a write everywhere would refuse every other request.
-    if !(60..=86_400).contains(&max_staleness_secs) {
-        return Err(Error::config("revocation.max_staleness_secs", "expected 60 to 86400 seconds"));
-    }
-    if refresh_secs == 0 || refresh_secs > max_staleness_secs {
-        let problem = "expected 1 to max_staleness_secs seconds";
-        return Err(Error::config("revocation.refresh_secs", problem));
-    }
-    Ok(policy)
 }
 
 #[cfg(test)]

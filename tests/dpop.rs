@@ -141,7 +141,12 @@ fn the_examples_of_the_rfc_verify() {
         forged.pop();
         forged.push(last);
         let error = verify_by(&forged, &rules, &confirmation, &request, issued_at).unwrap_err();
-        assert_eq!(error.to_string(), "DPoP proof: signature does not verify", "{}", example.source);
+        assert_eq!(
+            error.to_string(),
+            "DPoP proof: signature does not verify",
+            "{}",
+            example.source
+        );
     }
 }
 

@@ -1,19 +1,117 @@
 //! The section `api_keys`: prefixes, environment, signing keys.
 
 use super::{
-    ApiKeyPolicy, KeyFormat, PrefixPolicy, Records, Secrets,
+    Secrets,
     check::{at, cache_secs, each, scope_list, secret_of},
-    document::{self, ApiKeysDocument, PrefixDocument},
+    document::{self, ApiKeysDocument, Document, PrefixDocument},
+    types::{CacheSecs, KeyFormat, Records},
 };
 use crate::{
-    api_key::{ApiKeys, SigningKeys},
+    api_key::{ApiKeys, SigningKeys, record::KeyRecord},
     error::Error,
 };
 
+/// API keys of the policy.
+#[derive(Debug)]
+pub struct ApiKeyPolicy {
+    /// Minting and verification.
+    pub keys: ApiKeys,
+    /// Whether a record is looked up.
+    pub records: Records,
+    /// How long an isolate may believe a record it has read.
+    pub cache_secs: CacheSecs,
+    pub(super) prefixes: Vec<PrefixPolicy>,
+}
+
+/// What a prefix stands for.
+#[derive(Debug, Clone)]
+pub struct PrefixPolicy {
+    /// The prefix, without the underscore that follows it.
+    pub prefix: String,
+    /// The most a key of this prefix may do: a record's scopes are cut down to these. `None`: no cap.
+    pub scopes: Option<Vec<String>>,
+    /// What a key of this prefix may do where no record says it: none of [`Records::Required`], these of [`Records::Optional`].
+    scopes_without_record: Vec<String>,
+    /// How keys of this prefix are verified.
+    pub format: KeyFormat,
+}
+
+impl PrefixPolicy {
+    /// What a key of this prefix may do whose record names these scopes: no more than the cap.
+    #[must_use]
+    pub fn cut(&self, scopes: &[String]) -> Vec<String> {
+        match &self.scopes {
+            None => scopes.to_vec(),
+            Some(cap) => scopes.iter().filter(|scope| cap.contains(scope)).cloned().collect(),
+        }
+    }
+}
+
+impl ApiKeyPolicy {
+    /// The prefix a presented value begins with. With `sk` and `sk_old` configured, `sk_old_…` is the
+    /// longer one's.
+    #[must_use]
+    pub fn prefix_of(&self, presented: &str) -> Option<&PrefixPolicy> {
+        self.prefixes
+            .iter()
+            .filter(|known| {
+                presented.strip_prefix(&known.prefix).is_some_and(|rest| rest.starts_with('_'))
+            })
+            .max_by_key(|known| known.prefix.len())
+    }
+
+    /// The configured prefix of that name.
+    #[must_use]
+    pub fn prefix(&self, name: &str) -> Option<&PrefixPolicy> {
+        self.prefixes.iter().find(|known| known.prefix == name)
+    }
+
+    /// What a key of this prefix may do for which no record is there.
+    #[must_use]
+    pub fn scopes_without_record<'a>(&self, prefix: &'a PrefixPolicy) -> &'a [String] {
+        match self.records {
+            Records::Required => &[],
+            Records::Optional => &prefix.scopes_without_record,
+            Records::None => prefix.scopes.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// What a key with this record may do: the record's scopes, cut by the cap of its prefix. The record of an imported key does
+    /// not say its prefix; where several could be it, each cuts.
+    #[must_use]
+    pub fn scopes_of(&self, record: &KeyRecord) -> Vec<String> {
+        let own = |known: &&PrefixPolicy| match record.prefix.as_deref() {
+            Some(prefix) => known.prefix == prefix,
+            None => known.format == KeyFormat::Imported,
+        };
+        let prefixes = self.prefixes.iter().filter(own);
+        prefixes.fold(record.scopes.clone(), |scopes, prefix| prefix.cut(&scopes))
+    }
+
+    /// The prefix new keys get when none is asked for: the first in the gate's own format.
+    #[must_use]
+    pub fn default_prefix(&self) -> Option<&PrefixPolicy> {
+        self.prefixes.iter().find(|known| known.format == KeyFormat::Edgegate)
+    }
+}
+
+/// API keys, if the policy takes any.
 pub(super) fn api_keys(
-    document: &ApiKeysDocument,
+    document: &Document,
     secrets: &dyn Secrets,
-) -> Result<ApiKeyPolicy, Error> {
+) -> Result<Option<ApiKeyPolicy>, Error> {
+    let Some(section) = &document.api_keys else { return Ok(None) };
+    let policy = section_of(section, secrets)?;
+    if policy.records == Records::Optional && document.revocation.is_none() {
+        // A key that is taken without a record is not stopped by deleting one.
+        let problem = "optional needs the section revocation: where keys are taken without a \
+                       record, only an entry there ends one for good";
+        return Err(Error::config("api_keys.records", problem));
+    }
+    Ok(Some(policy))
+}
+
+fn section_of(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKeyPolicy, Error> {
     let signing_keys =
         each("api_keys.signing_keys", document.signing_keys.iter(), |path, signing_key| {
             let place = format!("{path}.secret");

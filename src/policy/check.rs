@@ -1,6 +1,6 @@
 //! Small checks that the sections share, and how a fault gets its path.
 
-use super::{CacheSecs, Secrets};
+use super::{Secrets, types::CacheSecs};
 use crate::{error::Error, jose::scopes::is_scope, secret::Secret};
 
 /// HMAC-SHA-256 secrets and the administrator's: as long as the hash (RFC 7518 §3.2).

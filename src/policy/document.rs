@@ -13,6 +13,13 @@ use serde::{
     },
 };
 
+use super::{
+    revocation::RevocationPolicy,
+    types::{
+        Auth, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, Log, OnError, PathCase,
+        Preflight, Records, Replays, RouteRevocation,
+    },
+};
 use crate::{
     error::Error,
     json::{
@@ -33,16 +40,16 @@ pub(super) struct Document {
     pub(super) client_ip_header: Option<String>,
     pub(super) trusted_hops: Option<u8>,
     pub(super) forward_auth: ForwardAuthDocument,
-    pub(super) cache: super::Cache,
-    pub(super) preflight: super::Preflight,
+    pub(super) cache: Cache,
+    pub(super) preflight: Preflight,
     pub(super) legacy_headers: bool,
-    pub(super) log: super::Log,
-    pub(super) path_case: super::PathCase,
+    pub(super) log: Log,
+    pub(super) path_case: PathCase,
     pub(super) issuers: Vec<IssuerDocument>,
     pub(super) dpop: DpopDocument,
     pub(super) jwks_cache: Option<SecretDocument>,
     pub(super) api_keys: Option<ApiKeysDocument>,
-    pub(super) revocation: Option<super::RevocationPolicy>,
+    pub(super) revocation: Option<RevocationPolicy>,
     pub(super) limits: Vec<LimitDocument>,
     pub(super) failed_authentication: Option<FailedAuthenticationDocument>,
     pub(super) routes: Vec<RouteDocument>,
@@ -58,11 +65,11 @@ object!(Document, refused {
     client_ip_header = None,
     trusted_hops = None,
     forward_auth = ForwardAuthDocument::default(),
-    cache = super::Cache::default(),
-    preflight = super::Preflight::default(),
+    cache = Cache::default(),
+    preflight = Preflight::default(),
     legacy_headers = false,
-    log = super::Log::default(),
-    path_case = super::PathCase::default(),
+    log = Log::default(),
+    path_case = PathCase::default(),
     issuers = Vec::new(),
     dpop = DpopDocument::default(),
     jwks_cache = None,
@@ -130,26 +137,26 @@ object!(IssuerDocument, refused {
 /// What holds for the proofs of possession of all issuers.
 #[derive(Debug, Default)]
 pub(super) struct DpopDocument {
-    pub(super) replays: super::Replays,
+    pub(super) replays: Replays,
 }
 
-object!(DpopDocument, refused { replays = super::Replays::default() });
+object!(DpopDocument, refused { replays = Replays::default() });
 
 #[derive(Debug)]
 pub(super) struct ApiKeysDocument {
     pub(super) prefixes: Vec<PrefixDocument>,
     pub(super) environment: String,
     pub(super) signing_keys: Vec<SigningKeyDocument>,
-    pub(super) records: super::Records,
-    pub(super) cache_secs: super::CacheSecs,
+    pub(super) records: Records,
+    pub(super) cache_secs: CacheSecs,
 }
 
 object!(ApiKeysDocument, refused {
     prefixes,
     environment,
     signing_keys,
-    records = super::Records::default(),
-    cache_secs = super::CacheSecs::default(),
+    records = Records::default(),
+    cache_secs = CacheSecs::default(),
 });
 
 #[derive(Debug)]
@@ -157,14 +164,14 @@ pub(super) struct PrefixDocument {
     pub(super) prefix: String,
     pub(super) scopes: Option<Vec<String>>,
     pub(super) scopes_without_record: Option<Vec<String>>,
-    pub(super) format: super::KeyFormat,
+    pub(super) format: KeyFormat,
 }
 
 object!(PrefixDocument, refused {
     prefix,
     scopes = None,
     scopes_without_record = None,
-    format = super::KeyFormat::default(),
+    format = KeyFormat::default(),
 });
 
 #[derive(Debug)]
@@ -178,7 +185,7 @@ object!(SigningKeyDocument, refused { id, secret });
 #[derive(Debug)]
 pub(super) struct LimitDocument {
     pub(super) name: String,
-    pub(super) by: OneOrMany<super::CountBy>,
+    pub(super) by: OneOrMany<CountBy>,
     pub(super) requests: u32,
     pub(super) window_secs: Option<u32>,
     pub(super) window: Option<limit::Calendar>,
@@ -188,7 +195,7 @@ pub(super) struct LimitDocument {
     pub(super) binding: Option<String>,
     pub(super) lease: Option<limit::lease::Terms>,
     pub(super) exempt: ExemptDocument,
-    pub(super) on_error: super::OnError,
+    pub(super) on_error: OnError,
 }
 
 object!(LimitDocument, refused {
@@ -203,7 +210,7 @@ object!(LimitDocument, refused {
     binding = None,
     lease = None,
     exempt = ExemptDocument::default(),
-    on_error = super::OnError::default(),
+    on_error = OnError::default(),
 });
 
 #[derive(Debug, Default)]
@@ -280,21 +287,36 @@ pub(super) struct FailedAuthenticationDocument {
 }
 
 object!(FailedAuthenticationDocument, refused {
-    requests = super::FailedAuthentication::default_requests(),
-    window_secs = super::FailedAuthentication::default_window_secs(),
+    requests = DEFAULT_FAILURES,
+    window_secs = DEFAULT_FAILURES_SECS,
     penalty_secs = None,
     enabled = true,
 });
+
+/// How many failures are taken from an address in [`DEFAULT_FAILURES_SECS`], where the policy does not say it.
+const DEFAULT_FAILURES: u32 = 5;
+const DEFAULT_FAILURES_SECS: u32 = 15 * 60;
+
+impl Default for FailedAuthenticationDocument {
+    fn default() -> Self {
+        Self {
+            requests: DEFAULT_FAILURES,
+            window_secs: DEFAULT_FAILURES_SECS,
+            penalty_secs: None,
+            enabled: true,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct RouteDocument {
     pub(super) path: String,
     pub(super) methods: Option<Vec<String>>,
-    pub(super) auth: super::Auth,
-    pub(super) accept: Option<Vec<super::CredentialKind>>,
+    pub(super) auth: Auth,
+    pub(super) accept: Option<Vec<CredentialKind>>,
     pub(super) scopes: ScopesDocument,
-    pub(super) revocation: Option<super::RouteRevocation>,
-    pub(super) preflight: Option<super::Preflight>,
+    pub(super) revocation: Option<RouteRevocation>,
+    pub(super) preflight: Option<Preflight>,
     pub(super) limits: Vec<String>,
     pub(super) cost: u32,
 }
@@ -302,7 +324,7 @@ pub(super) struct RouteDocument {
 object!(RouteDocument, refused {
     path,
     methods = None,
-    auth = super::Auth::default(),
+    auth = Auth::default(),
     accept = None,
     scopes = ScopesDocument::default(),
     revocation = None,
@@ -336,19 +358,19 @@ pub(super) enum OneOrMany<T> {
 
 const COUNT_BY: &str = "expected caller, subject, api_key, ip, issuer, route, or a list of them";
 
-impl<'de> Deserialize<'de> for OneOrMany<super::CountBy> {
+impl<'de> Deserialize<'de> for OneOrMany<CountBy> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct WordOrList;
 
         impl<'de> Visitor<'de> for WordOrList {
-            type Value = OneOrMany<super::CountBy>;
+            type Value = OneOrMany<CountBy>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(COUNT_BY.trim_start_matches("expected "))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                super::CountBy::deserialize(text.into_deserializer())
+                CountBy::deserialize(text.into_deserializer())
                     .map(OneOrMany::One)
                     .map_err(|_: E| E::custom(COUNT_BY))
             }

@@ -3,7 +3,7 @@
 use super::{
     Secrets,
     check::{at, begins_with_host, each, secret_named},
-    document::IssuerDocument,
+    document::{Document, IssuerDocument},
 };
 use crate::{
     error::Error,
@@ -11,16 +11,27 @@ use crate::{
         algorithm::Algorithm,
         claims::{ClaimRules, Profile},
         dpop::Binding,
+        jws::DEFAULT_MAX_TOKEN_LENGTH,
         keys::{Key, KeySet},
-        verifier::{Issuer, KeySource},
+        verifier::{Issuer, KeySource, Verifier},
     },
 };
 
-pub(super) fn issuer(
-    path: &str,
-    document: &IssuerDocument,
+/// What verifies tokens, if the policy takes any.
+pub(super) fn verifier(
+    document: &Document,
     secrets: &dyn Secrets,
-) -> Result<Issuer, Error> {
+) -> Result<Option<Verifier>, Error> {
+    let issuers =
+        each("issuers", document.issuers.iter(), |path, section| issuer(path, section, secrets))?;
+    if issuers.is_empty() {
+        return Ok(None);
+    }
+    let length = document.max_token_length.unwrap_or(DEFAULT_MAX_TOKEN_LENGTH);
+    Verifier::new(issuers, length).map(Some)
+}
+
+fn issuer(path: &str, document: &IssuerDocument, secrets: &dyn Secrets) -> Result<Issuer, Error> {
     if document.issuer.is_empty() {
         return Err(Error::config(format!("{path}.issuer"), "expected a non-empty string"));
     }

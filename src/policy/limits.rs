@@ -1,21 +1,83 @@
 //! The sections `limits` and `failed_authentication`.
 
 use super::{
-    FailedAuthentication, LimitPolicy, LimitStore, LookUps,
-    check::{at, token},
-    document::{FailedAuthenticationDocument, LimitDocument, StoreName},
-    exempt::exempt,
+    check::{at, each, token},
+    document::{self, Document, FailedAuthenticationDocument, LimitDocument, StoreName},
+    exempt::{Exempt, exempt},
+    types::{CountBy, LimitStore, OnError},
 };
 use crate::{
     error::Error,
     limit::{self, Limit},
 };
 
-pub(super) fn limit(
-    path: &str,
-    document: &LimitDocument,
-    issuers: &[&str],
-) -> Result<LimitPolicy, Error> {
+/// The limit on failed authentication: forged, mistyped and unknown credentials by client address.
+///
+/// It refuses further failing attempts with `RATE_LIMITED`, and leaves few of the look-ups that imported keys cost. A
+/// genuine credential from the same address is served: otherwise anybody behind a shared address could lock out
+/// everybody else there. The administrator's secret alone is counted for itself, and refused before it is compared.
+#[derive(Debug, Clone)]
+pub struct FailedAuthentication {
+    /// The limit itself.
+    pub limit: Limit,
+    /// For how long failing attempts are refused once the limit was exceeded: a limit of one in that time.
+    /// `None`: until the limit itself has room again.
+    pub penalty: Option<Limit>,
+    /// How often imported keys that are not remembered are looked up.
+    pub look_ups: LookUps,
+    /// Wrong administrator's secrets of all callers whose address is not known.
+    pub secrets_in_all: Limit,
+}
+
+/// How often imported keys are looked up that are not remembered, and turn out not to exist. In each isolate.
+#[derive(Debug, Clone)]
+pub struct LookUps {
+    /// For an address that fails too often.
+    pub of_throttled: Limit,
+    /// For all such addresses together, and for all whose address is not known.
+    pub of_suspects: Limit,
+    /// For all others together. Two bounds, so that suspects cannot use up what others need.
+    pub of_all: Limit,
+}
+
+/// One limit of the policy.
+#[derive(Debug, Clone)]
+pub struct LimitPolicy {
+    /// Name, allowance and algorithm.
+    pub limit: Limit,
+    /// What is counted together.
+    pub by: Vec<CountBy>,
+    /// Where it is counted.
+    pub store: LimitStore,
+    /// Who is not counted.
+    pub exempt: Exempt,
+    /// What happens when the store does not answer.
+    pub on_error: OnError,
+}
+
+impl LimitPolicy {
+    /// Whether the record of an API key may set another allowance: only where nobody else is counted with the key. Of a
+    /// counter that others share, a greater allowance would be taken from theirs.
+    #[must_use]
+    pub fn counts_each_key_alone(&self) -> bool {
+        self.by.iter().any(|by| matches!(by, CountBy::Caller | CountBy::ApiKey))
+    }
+}
+
+/// The limits, in the order of the policy.
+pub(super) fn limits(document: &Document) -> Result<Vec<LimitPolicy>, Error> {
+    let issuers: Vec<&str> = document.issuers.iter().map(|known| known.issuer.as_str()).collect();
+    let limits =
+        each("limits", document.limits.iter(), |path, section| limit(path, section, &issuers))?;
+    match document::first_repeated(limits.iter().map(|known| known.limit.name())) {
+        Some(index) => {
+            Err(Error::config(format!("limits[{index}].name"), "a limit has this name already"))
+        }
+        None => Ok(limits),
+    }
+}
+
+fn limit(path: &str, document: &LimitDocument, issuers: &[&str]) -> Result<LimitPolicy, Error> {
     let store = match (document.store, document.binding.as_deref()) {
         (StoreName::Memory, None) => LimitStore::Memory,
         (StoreName::Kv, None) => LimitStore::Kv,
@@ -74,12 +136,7 @@ const FAILURES: &str = "failed-authentication";
 pub(super) fn failed_authentication(
     document: Option<FailedAuthenticationDocument>,
 ) -> Result<Option<FailedAuthentication>, Error> {
-    let document = document.unwrap_or(FailedAuthenticationDocument {
-        requests: FailedAuthentication::default_requests(),
-        window_secs: FailedAuthentication::default_window_secs(),
-        penalty_secs: None,
-        enabled: true,
-    });
+    let document = document.unwrap_or_default();
     if !document.enabled {
         return Ok(None);
     }

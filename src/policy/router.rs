@@ -9,10 +9,10 @@
 use std::collections::HashMap;
 
 use super::{
-    PathCase,
     path::RequestPath,
     pattern::{PathPattern, Segment},
     routes::Route,
+    types::PathCase,
 };
 use crate::error::Error;
 
@@ -187,7 +187,7 @@ enum Step<'a> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Preflight, routes},
+        super::{routes, types::Preflight},
         *,
     };
 

@@ -1,11 +1,14 @@
 //! The section `routes`: what is asked of a request, by its method and path.
 
 use super::{
-    Auth, CountBy, CredentialKind, LimitPolicy, LimitStore, Preflight, RevocationMode,
-    RevocationPolicy, RouteRevocation,
     check::{each, scope_list},
-    document::{self, RouteDocument},
+    document::{self, Document, RouteDocument},
+    limits::LimitPolicy,
     pattern::PathPattern,
+    revocation::RevocationPolicy,
+    types::{
+        Auth, CountBy, CredentialKind, LimitStore, Preflight, RevocationMode, RouteRevocation,
+    },
 };
 use crate::error::Error;
 
@@ -54,6 +57,18 @@ impl Route {
     }
 }
 
+/// The routes, in the order of the policy.
+pub(super) fn routes(
+    document: &Document,
+    limits: &[LimitPolicy],
+    configured: &[CredentialKind],
+) -> Result<Vec<Route>, Error> {
+    each("routes", document.routes.iter(), |path, section| {
+        let defaults = (document.revocation, document.preflight);
+        route(path, section, limits, configured, defaults)
+    })
+}
+
 pub(super) fn route(
     path: &str,
     document: &RouteDocument,
@@ -63,66 +78,15 @@ pub(super) fn route(
 ) -> Result<Route, Error> {
     let pattern = PathPattern::parse(&document.path)
         .map_err(|problem| Error::config(format!("{path}.path"), problem))?;
-    let methods = each(
-        &format!("{path}.methods"),
-        document.methods.as_deref().unwrap_or_default().iter(),
-        |place, method| {
-            let plain = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
-            if plain {
-                Ok(method.clone())
-            } else {
-                Err(Error::config(place, "expected a method in capitals, like GET"))
-            }
-        },
-    )?;
-    if document.methods.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Error::config(format!("{path}.methods"), "expected a non-empty list"));
-    }
-    let accept = each(
-        &format!("{path}.accept"),
-        document.accept.as_deref().unwrap_or(configured).iter(),
-        |place, kind| match (configured.contains(kind), kind) {
-            (true, kind) => Ok(*kind),
-            (false, CredentialKind::Jwt) => Err(Error::config(place, "there are no issuers")),
-            (false, CredentialKind::ApiKey) => {
-                Err(Error::config(place, "there is no api_keys section"))
-            }
-        },
-    )?;
-    let limit_indices =
-        each(&format!("{path}.limits"), document.limits.iter(), |place, wanted| {
-            limits
-                .iter()
-                .position(|known| known.limit.name() == wanted)
-                .ok_or_else(|| Error::config(place, "no limit has this name"))
-        })?;
+    let methods = methods(path, document)?;
+    let accept = accept(path, document, configured)?;
+    let limit_indices = limit_indices(path, document, limits)?;
+    let own_limits: Vec<&LimitPolicy> =
+        limit_indices.iter().filter_map(|index| limits.get(*index)).collect();
     if document.auth == Auth::None {
-        if document.accept.is_some() {
-            return Err(Error::config(
-                format!("{path}.accept"),
-                "a route with auth = none accepts none",
-            ));
-        }
-        if !document.scopes.all.is_empty() || !document.scopes.any.is_empty() {
-            return Err(Error::config(
-                format!("{path}.scopes"),
-                "a route with auth = none has no scopes",
-            ));
-        }
-        let impossible = limit_indices.iter().position(|index| {
-            limits.get(*index).is_some_and(|known| known.by.iter().any(CountBy::needs_identity))
-        });
-        if let Some(index) = impossible {
-            let problem = "counts by what a route with auth = none never knows";
-            return Err(Error::config(format!("{path}.limits[{index}]"), problem));
-        }
-    } else if document.accept.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Error::config(format!("{path}.accept"), "expected a non-empty list"));
-    } else if accept.is_empty() {
-        return Err(Error::config(
-            format!("{path}.accept"),
-            "no credential is accepted: configure issuers or api_keys",
-        ));
+        check_open_route(path, document, &own_limits)?;
+    } else {
+        check_accept(path, document, &accept)?;
     }
     scope_list(&format!("{path}.scopes.all"), &document.scopes.all)?;
     scope_list(&format!("{path}.scopes.any"), &document.scopes.any)?;
@@ -132,28 +96,8 @@ pub(super) fn route(
             "this limit is listed already",
         ));
     }
-    if document.revocation.is_some() {
-        let place = || format!("{path}.revocation");
-        if document.auth == Auth::None {
-            return Err(Error::config(place(), "a route with auth = none has nothing to revoke"));
-        }
-        if revocation.is_none_or(|policy| policy.mode == RevocationMode::Entries) {
-            return Err(Error::config(place(), "expected revocation.mode = snapshot or ledger"));
-        }
-    }
-    if document.cost == 0 {
-        return Err(Error::config(format!("{path}.cost"), "expected at least 1"));
-    }
-    for known in limit_indices.iter().filter_map(|index| limits.get(*index)) {
-        if document.cost > known.limit.capacity() {
-            let problem = "costs more than one of its limits ever allows";
-            return Err(Error::config(format!("{path}.cost"), problem));
-        }
-        if document.cost != 1 && matches!(known.store, LimitStore::Binding(_)) {
-            let problem = "a rate-limiting binding counts every request as one";
-            return Err(Error::config(format!("{path}.cost"), problem));
-        }
-    }
+    check_revocation(path, document, revocation)?;
+    check_cost(path, document.cost, &own_limits)?;
     Ok(Route {
         pattern,
         methods,
@@ -166,6 +110,128 @@ pub(super) fn route(
         cost: document.cost,
         limits: limit_indices,
     })
+}
+
+fn methods(path: &str, document: &RouteDocument) -> Result<Vec<String>, Error> {
+    let path = format!("{path}.methods");
+    let given = document.methods.as_deref();
+    let methods = each(&path, given.unwrap_or_default().iter(), |place, method| {
+        let plain = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
+        if plain {
+            Ok(method.clone())
+        } else {
+            Err(Error::config(place, "expected a method in capitals, like GET"))
+        }
+    })?;
+    if given.is_some_and(<[String]>::is_empty) {
+        return Err(Error::config(path, "expected a non-empty list"));
+    }
+    Ok(methods)
+}
+
+/// The kinds of credential that the route takes: by default all that the policy has.
+fn accept(
+    path: &str,
+    document: &RouteDocument,
+    configured: &[CredentialKind],
+) -> Result<Vec<CredentialKind>, Error> {
+    let kinds = document.accept.as_deref().unwrap_or(configured).iter();
+    each(&format!("{path}.accept"), kinds, |place, kind| match (configured.contains(kind), kind) {
+        (true, kind) => Ok(*kind),
+        (false, CredentialKind::Jwt) => Err(Error::config(place, "there are no issuers")),
+        (false, CredentialKind::ApiKey) => {
+            Err(Error::config(place, "there is no api_keys section"))
+        }
+    })
+}
+
+/// Where the limits of the route are in the list of the policy.
+fn limit_indices(
+    path: &str,
+    document: &RouteDocument,
+    limits: &[LimitPolicy],
+) -> Result<Vec<usize>, Error> {
+    each(&format!("{path}.limits"), document.limits.iter(), |place, wanted| {
+        limits
+            .iter()
+            .position(|known| known.limit.name() == wanted)
+            .ok_or_else(|| Error::config(place, "no limit has this name"))
+    })
+}
+
+/// A route with `auth = none` asks for nothing that only a credential could give.
+fn check_open_route(
+    path: &str,
+    document: &RouteDocument,
+    limits: &[&LimitPolicy],
+) -> Result<(), Error> {
+    if document.accept.is_some() {
+        let problem = "a route with auth = none accepts none";
+        return Err(Error::config(format!("{path}.accept"), problem));
+    }
+    if !document.scopes.all.is_empty() || !document.scopes.any.is_empty() {
+        let problem = "a route with auth = none has no scopes";
+        return Err(Error::config(format!("{path}.scopes"), problem));
+    }
+    let impossible = |known: &&LimitPolicy| known.by.iter().any(CountBy::needs_identity);
+    if let Some(index) = limits.iter().position(impossible) {
+        let problem = "counts by what a route with auth = none never knows";
+        return Err(Error::config(format!("{path}.limits[{index}]"), problem));
+    }
+    Ok(())
+}
+
+/// A route that asks for a credential takes at least one kind.
+fn check_accept(
+    path: &str,
+    document: &RouteDocument,
+    accept: &[CredentialKind],
+) -> Result<(), Error> {
+    if !accept.is_empty() {
+        return Ok(());
+    }
+    let problem = if document.accept.is_some() {
+        "expected a non-empty list"
+    } else {
+        "no credential is accepted: configure issuers or api_keys"
+    };
+    Err(Error::config(format!("{path}.accept"), problem))
+}
+
+/// A route chooses how revocations are looked up only where the policy has a ledger.
+fn check_revocation(
+    path: &str,
+    document: &RouteDocument,
+    policy: Option<RevocationPolicy>,
+) -> Result<(), Error> {
+    if document.revocation.is_none() {
+        return Ok(());
+    }
+    let problem = if document.auth == Auth::None {
+        "a route with auth = none has nothing to revoke"
+    } else if policy.is_none_or(|policy| policy.mode == RevocationMode::Entries) {
+        "expected revocation.mode = snapshot or ledger"
+    } else {
+        return Ok(());
+    };
+    Err(Error::config(format!("{path}.revocation"), problem))
+}
+
+/// Each limit of the route can give what a request costs.
+fn check_cost(path: &str, cost: u32, limits: &[&LimitPolicy]) -> Result<(), Error> {
+    let refused = |problem| Err(Error::config(format!("{path}.cost"), problem));
+    if cost == 0 {
+        return refused("expected at least 1");
+    }
+    for known in limits {
+        if cost > known.limit.capacity() {
+            return refused("costs more than one of its limits ever allows");
+        }
+        if cost != 1 && matches!(known.store, LimitStore::Binding(_)) {
+            return refused("a rate-limiting binding counts every request as one");
+        }
+    }
+    Ok(())
 }
 
 /// What decides where no route matches: a credential of any configured kind is required.

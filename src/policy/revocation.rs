@@ -1,0 +1,66 @@
+//! The section `revocation`: where revocations are kept, and how late they may be seen.
+
+use super::{
+    check::cache_secs,
+    types::{CacheSecs, OnError, RevocationMode},
+};
+use crate::{error::Error, json::object::object, revocation::snapshot::Freshness};
+
+/// How revocation is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevocationPolicy {
+    /// Where the truth is.
+    pub mode: RevocationMode,
+    /// What happens when it cannot be asked.
+    pub on_error: OnError,
+    /// How long an isolate may believe an answer, misses included. Not used with
+    /// [`RevocationMode::Ledger`], which believes nothing but the ledger.
+    pub cache_secs: CacheSecs,
+    /// How old a snapshot may be; beyond that, `on_error` decides. 120 by default.
+    max_staleness_secs: Option<u32>,
+    /// How often an isolate looks for a newer snapshot. 10 by default.
+    refresh_secs: Option<u32>,
+}
+
+object!(RevocationPolicy, refused {
+    mode = RevocationMode::default(),
+    on_error = OnError::default(),
+    cache_secs = CacheSecs::default(),
+    max_staleness_secs = None,
+    refresh_secs = None,
+});
+
+impl RevocationPolicy {
+    /// How fresh a snapshot has to be.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        Freshness {
+            max_staleness_secs: self.max_staleness_secs.unwrap_or(120),
+            refresh_secs: self.refresh_secs.unwrap_or(10),
+        }
+    }
+}
+
+pub(super) fn revocation(policy: RevocationPolicy) -> Result<RevocationPolicy, Error> {
+    cache_secs("revocation.cache_secs", policy.cache_secs)?;
+    if policy.mode == RevocationMode::Entries {
+        let given = [
+            ("max_staleness_secs", policy.max_staleness_secs),
+            ("refresh_secs", policy.refresh_secs),
+        ];
+        if let Some((name, _)) = given.iter().find(|(_, secs)| secs.is_some()) {
+            let problem = "only mode = snapshot and mode = ledger have it";
+            return Err(Error::config(format!("revocation.{name}"), problem));
+        }
+    }
+    let Freshness { max_staleness_secs, refresh_secs } = policy.freshness();
+    // Less than KV needs to show a write everywhere would refuse every other request.
+    if !(60..=86_400).contains(&max_staleness_secs) {
+        return Err(Error::config("revocation.max_staleness_secs", "expected 60 to 86400 seconds"));
+    }
+    if refresh_secs == 0 || refresh_secs > max_staleness_secs {
+        let problem = "expected 1 to max_staleness_secs seconds";
+        return Err(Error::config("revocation.refresh_secs", problem));
+    }
+    Ok(policy)
+}
