@@ -279,89 +279,11 @@ impl NewRevocation {
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and more or fewer than one form, are
     /// faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let Body {
-            token,
-            iss,
-            jti,
-            exp,
-            sub,
-            before,
-            sid,
-            kid,
-            key_id,
-            all,
-            withdrawn,
-            reason,
-            expires_in_secs,
-        } = document::parse(json).map_err(document::Fault::into_invalid_field)?;
-        let named = [
-            ("iss", &iss),
-            ("jti", &jti),
-            ("sub", &sub),
-            ("sid", &sid),
-            ("kid", &kid),
-            ("token", &token),
-        ];
-        for (path, text) in named {
-            text.as_ref().map_or(Ok(()), |text| check_name(path, text))?;
-        }
-        reason.as_ref().map_or(Ok(()), |reason| check_reason(reason))?;
-        expires_in_secs.map_or(Ok(()), check_lifetime)?;
-        let only = |path: &str, given: bool, with: &str| {
-            if given {
-                Err(Error::invalid_field(path, &format!("expected with {with} only")))
-            } else {
-                Ok(())
-            }
-        };
-        let forms = [
-            token.is_some(),
-            jti.is_some(),
-            sub.is_some(),
-            sid.is_some(),
-            kid.is_some(),
-            key_id.is_some(),
-            all == Some(true),
-        ];
-        if forms.iter().filter(|given| **given).count() != 1 {
-            return Err(Error::invalid_field(
-                "",
-                "expected exactly one of token, jti, sub, sid, kid, key_id and all",
-            ));
-        }
-        if all == Some(false) {
-            return Err(Error::invalid_field("all", "expected true"));
-        }
-        only("exp", exp.is_some() && jti.is_none(), "jti")?;
-        only("before", before.is_some() && sub.is_none() && all.is_none(), "sub or all")?;
-        only("withdrawn", withdrawn.is_some() && kid.is_none(), "kid")?;
-        if exp.is_some() && expires_in_secs.is_some() {
-            return Err(Error::invalid_field("expires_in_secs", "expected none beside exp"));
-        }
-        let times = Times { exp, before, expires_in_secs };
-        if let Some(token) = token {
-            only("iss", iss.is_some(), "jti, sub, sid, kid or all")?;
-            return Ok(Self::Token(TokenRevocation {
-                token: Zeroizing::new(token),
-                expires_in_secs,
-                reason,
-            }));
-        }
-        if let Some(id) = key_id {
-            only("iss", iss.is_some(), "jti, sub, sid, kid or all")?;
-            let target = Target::ApiKey { id };
-            return Ok(Self::Entry(EntryRequest::new(target, times, reason)));
-        }
-        let iss = iss.ok_or_else(|| Error::invalid_field("iss", "is required"))?;
-        let target = match (jti, sub, sid, kid) {
-            (Some(jti), ..) => Target::Token { iss, jti },
-            (_, Some(sub), ..) => Target::Subject { iss, sub },
-            (_, _, Some(sid), _) => Target::Session { iss, sid },
-            (.., Some(kid)) => Target::SigningKey { iss, kid },
-            _ => Target::Issuer { iss },
-        };
-        let withdrawn = withdrawn.unwrap_or_default();
-        Ok(Self::Entry(EntryRequest { withdrawn, ..EntryRequest::new(target, times, reason) }))
+        let body: Body = document::parse(json).map_err(document::Fault::into_invalid_field)?;
+        body.check_values()?;
+        body.check_form()?;
+        body.check_companions()?;
+        body.into_revocation()
     }
 }
 
@@ -547,6 +469,105 @@ object!(Body, refused {
     reason = None,
     expires_in_secs = None,
 });
+
+impl Body {
+    /// Each value by itself.
+    fn check_values(&self) -> Result<(), Error> {
+        let names = [
+            ("iss", self.iss.as_deref()),
+            ("jti", self.jti.as_deref()),
+            ("sub", self.sub.as_deref()),
+            ("sid", self.sid.as_deref()),
+            ("kid", self.kid.as_deref()),
+            ("token", self.token.as_deref()),
+        ];
+        for (path, text) in names {
+            text.map_or(Ok(()), |text| check_name(path, text))?;
+        }
+        self.reason.as_deref().map_or(Ok(()), check_reason)?;
+        self.expires_in_secs.map_or(Ok(()), check_lifetime)
+    }
+
+    /// Exactly one form.
+    fn check_form(&self) -> Result<(), Error> {
+        let forms = [
+            self.token.is_some(),
+            self.jti.is_some(),
+            self.sub.is_some(),
+            self.sid.is_some(),
+            self.kid.is_some(),
+            self.key_id.is_some(),
+            self.all == Some(true),
+        ];
+        if forms.iter().filter(|given| **given).count() != 1 {
+            let problem = "expected exactly one of token, jti, sub, sid, kid, key_id and all";
+            return Err(Error::invalid_field("", problem));
+        }
+        if self.all == Some(false) {
+            return Err(Error::invalid_field("all", "expected true"));
+        }
+        Ok(())
+    }
+
+    /// Nothing beside the form that it has no use for.
+    fn check_companions(&self) -> Result<(), Error> {
+        only("exp", self.exp.is_some() && self.jti.is_none(), "jti")?;
+        let has_cut_off = self.sub.is_some() || self.all.is_some();
+        only("before", self.before.is_some() && !has_cut_off, "sub or all")?;
+        only("withdrawn", self.withdrawn.is_some() && self.kid.is_none(), "kid")?;
+        if self.exp.is_some() && self.expires_in_secs.is_some() {
+            return Err(Error::invalid_field("expires_in_secs", "expected none beside exp"));
+        }
+        let names_no_issuer = self.token.is_some() || self.key_id.is_some();
+        only("iss", self.iss.is_some() && names_no_issuer, "jti, sub, sid, kid or all")
+    }
+
+    fn into_revocation(self) -> Result<NewRevocation, Error> {
+        let Self {
+            token,
+            iss,
+            jti,
+            exp,
+            sub,
+            before,
+            sid,
+            kid,
+            key_id,
+            withdrawn,
+            reason,
+            expires_in_secs,
+            all: _,
+        } = self;
+        if let Some(token) = token {
+            let token = Zeroizing::new(token);
+            return Ok(NewRevocation::Token(TokenRevocation { token, expires_in_secs, reason }));
+        }
+        let target = match (key_id, iss) {
+            (Some(id), _) => Target::ApiKey { id },
+            (None, None) => return Err(Error::invalid_field("iss", "is required")),
+            (None, Some(iss)) => match (jti, sub, sid, kid) {
+                (Some(jti), ..) => Target::Token { iss, jti },
+                (_, Some(sub), ..) => Target::Subject { iss, sub },
+                (_, _, Some(sid), _) => Target::Session { iss, sid },
+                (.., Some(kid)) => Target::SigningKey { iss, kid },
+                _ => Target::Issuer { iss },
+            },
+        };
+        let times = Times { exp, before, expires_in_secs };
+        let withdrawn = withdrawn.unwrap_or_default();
+        Ok(NewRevocation::Entry(EntryRequest {
+            withdrawn,
+            ..EntryRequest::new(target, times, reason)
+        }))
+    }
+}
+
+fn only(path: &str, given: bool, with: &str) -> Result<(), Error> {
+    if given {
+        return Err(Error::invalid_field(path, &format!("expected with {with} only")));
+    }
+    Ok(())
+}
 
 fn check_before(before: Option<UnixTime>, now: UnixTime) -> Result<(), Error> {
     let horizon = now.saturating_add(MAX_LIFETIME_SECS);
