@@ -306,23 +306,23 @@ impl Cell {
     }
 }
 
-/// What a limit says to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// Whether the request may go on.
-    pub admitted: bool,
-    /// The most that can be admitted at once ([`Limit::capacity`]).
-    pub limit: u32,
-    /// What would still be admitted at this moment, after this request.
-    pub remaining: u32,
-    /// Seconds, rounded up, until all of `limit` is free again if nothing else comes; 0 if it is.
-    pub reset_after_secs: u32,
-    /// 0 when admitted. When refused, the least number of whole seconds after which the same request is admitted if
-    /// nothing else comes, at least 1. A cost above `limit` is never admitted: then it is the window.
-    pub retry_after_secs: u32,
+object! {
+    /// What a limit says to one request.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    pub struct Verdict, ignored {
+        /// Whether the request may go on.
+        pub admitted: bool,
+        /// The most that can be admitted at once ([`Limit::capacity`]).
+        pub limit: u32,
+        /// What would still be admitted at this moment, after this request.
+        pub remaining: u32,
+        /// Seconds, rounded up, until all of `limit` is free again if nothing else comes; 0 if it is.
+        pub reset_after_secs: u32,
+        /// 0 when admitted. When refused, the least number of whole seconds after which the same request is admitted if
+        /// nothing else comes, at least 1. A cost above `limit` is never admitted: then it is the window.
+        pub retry_after_secs: u32,
+    }
 }
-
-object!(Verdict, ignored { admitted, limit, remaining, reset_after_secs, retry_after_secs });
 
 /// Decides on a request and takes its cost if it is admitted.
 ///
@@ -548,32 +548,24 @@ fn saturate(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// A limit as it is written in JSON and TOML.
-#[derive(Serialize)]
-struct Written {
-    name: String,
-    requests: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window_secs: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<Calendar>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    algorithm: Option<AlgorithmName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    burst: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lease: Option<lease::Terms>,
+object! {
+    /// A limit as it is written in JSON and TOML.
+    #[derive(Serialize)]
+    struct Written, refused {
+        name: String,
+        requests: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window_secs: Option<u32> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<Calendar> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        algorithm: Option<AlgorithmName> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        burst: Option<u32> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lease: Option<lease::Terms> = None,
+    }
 }
-
-object!(Written, refused {
-    name,
-    requests,
-    window_secs = None,
-    window = None,
-    algorithm = None,
-    burst = None,
-    lease = None,
-});
 
 /// The name of an algorithm as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -38,78 +38,60 @@ pub const MAX_OVERLAP_SECS: u64 = 30 * 86_400;
 /// "unknown": 30 days.
 pub const KEEP_ENDED_SECS: u64 = 30 * 86_400;
 
-/// A key's record.
-///
-/// Unknown fields are ignored when it is read, so that an older gate can read what a newer one wrote; a
-/// change of meaning raises [`RECORD_VERSION`], and such a record is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyRecord {
-    /// Version of this form.
-    pub v: u8,
-    /// The key's id.
-    pub id: KeyId,
-    /// What people call it.
-    pub name: String,
-    /// Whom it belongs to.
-    pub owner: String,
-    /// Its prefix; none for a key of another system.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
-    /// What it may do.
-    pub scopes: Vec<String>,
-    /// Requests per window, by the name of the limit, in place of the policy's.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, u32>,
-    /// When it was made.
-    pub created_at: UnixTime,
-    /// From when on it is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<UnixTime>,
-    /// The expiry under the key's own tag. Nothing can move it, so `expires_at` is never later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sealed_expires_at: Option<UnixTime>,
-    /// The lifetime that was last asked for, in seconds. A replacement gets the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lifetime_secs: Option<u64>,
-    /// Refused while this is set; can be undone.
-    pub disabled: bool,
-    /// Refused for good.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<UnixTime>,
-    /// The key that this one replaced.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<KeyId>,
-    /// The key that replaced this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replaced_by: Option<KeyId>,
-    /// The first of the keys that replaced each other up to this one: limits count all of them as that. None for a key that
-    /// replaced no other, and for records that were written before this field was: such a key is counted as itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub family: Option<KeyId>,
-    /// The hash of a key of another system.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub imported_sha256: Option<ImportedHash>,
+object! {
+    /// A key's record.
+    ///
+    /// Unknown fields are ignored when it is read, so that an older gate can read what a newer one wrote; a
+    /// change of meaning raises [`RECORD_VERSION`], and such a record is refused.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    pub struct KeyRecord, ignored {
+        /// Version of this form.
+        pub v: u8,
+        /// The key's id.
+        pub id: KeyId,
+        /// What people call it.
+        pub name: String,
+        /// Whom it belongs to.
+        pub owner: String,
+        /// Its prefix; none for a key of another system.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub prefix: Option<String> = None,
+        /// What it may do.
+        pub scopes: Vec<String>,
+        /// Requests per window, by the name of the limit, in place of the policy's.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        pub limits: BTreeMap<String, u32> = BTreeMap::new(),
+        /// When it was made.
+        pub created_at: UnixTime,
+        /// From when on it is refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub expires_at: Option<UnixTime> = None,
+        /// The expiry under the key's own tag. Nothing can move it, so `expires_at` is never later.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub sealed_expires_at: Option<UnixTime> = None,
+        /// The lifetime that was last asked for, in seconds. A replacement gets the same.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub lifetime_secs: Option<u64> = None,
+        /// Refused while this is set; can be undone.
+        pub disabled: bool = false,
+        /// Refused for good.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub revoked_at: Option<UnixTime> = None,
+        /// The key that this one replaced.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub replaces: Option<KeyId> = None,
+        /// The key that replaced this one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub replaced_by: Option<KeyId> = None,
+        /// The first of the keys that replaced each other up to this one: limits count all of them as that. None for a key that
+        /// replaced no other, and for records that were written before this field was: such a key is counted as itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub family: Option<KeyId> = None,
+        /// The hash of a key of another system.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub imported_sha256: Option<ImportedHash> = None,
+    }
 }
-
-object!(KeyRecord, ignored {
-    v,
-    id,
-    name,
-    owner,
-    prefix = None,
-    scopes,
-    limits = BTreeMap::new(),
-    created_at,
-    expires_at = None,
-    sealed_expires_at = None,
-    lifetime_secs = None,
-    disabled = false,
-    revoked_at = None,
-    replaces = None,
-    replaced_by = None,
-    family = None,
-    imported_sha256 = None,
-});
 
 impl KeyRecord {
     /// How many bytes of memory it takes, about.
@@ -261,28 +243,20 @@ pub struct Rotated {
     pub old: KeyRecord,
 }
 
-/// The body of a request for a new key: `{name, owner, scopes, limits?, expires_in_secs?, prefix?}`, or with
-/// `imported_sha256` in place of `prefix` for a key of another system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewKey {
-    name: String,
-    owner: String,
-    scopes: Vec<String>,
-    limits: Option<ByName<u32>>,
-    expires_in_secs: Option<u64>,
-    prefix: Option<String>,
-    imported_sha256: Option<ImportedHash>,
+object! {
+    /// The body of a request for a new key: `{name, owner, scopes, limits?, expires_in_secs?, prefix?}`, or with
+    /// `imported_sha256` in place of `prefix` for a key of another system.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct NewKey, refused {
+        name: String,
+        owner: String,
+        scopes: Vec<String>,
+        limits: Option<ByName<u32>> = None,
+        expires_in_secs: Option<u64> = None,
+        prefix: Option<String> = None,
+        imported_sha256: Option<ImportedHash> = None,
+    }
 }
-
-object!(NewKey, refused {
-    name,
-    owner,
-    scopes,
-    limits = None,
-    expires_in_secs = None,
-    prefix = None,
-    imported_sha256 = None,
-});
 
 impl NewKey {
     /// Reads and checks the body.
@@ -374,26 +348,19 @@ impl NewKey {
     }
 }
 
-/// The body of a request to change a key: any of `{name, owner, scopes, limits, expires_in_secs, disabled}`. What is left
-/// out stays; `null` for `limits` or `expires_in_secs` takes them away (RFC 7396).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyChange {
-    name: Option<String>,
-    owner: Option<String>,
-    scopes: Option<Vec<String>>,
-    limits: Option<Option<ByName<u32>>>,
-    expires_in_secs: Option<Option<u64>>,
-    disabled: Option<bool>,
+object! {
+    /// The body of a request to change a key: any of `{name, owner, scopes, limits, expires_in_secs, disabled}`. What is left
+    /// out stays; `null` for `limits` or `expires_in_secs` takes them away (RFC 7396).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct KeyChange, refused {
+        name: Option<String>; given,
+        owner: Option<String>; given,
+        scopes: Option<Vec<String>>; given,
+        limits: Option<Option<ByName<u32>>>; given,
+        expires_in_secs: Option<Option<u64>>; given,
+        disabled: Option<bool>; given,
+    }
 }
-
-object!(KeyChange, refused {
-    name; given,
-    owner; given,
-    scopes; given,
-    limits; given,
-    expires_in_secs; given,
-    disabled; given,
-});
 
 impl KeyChange {
     /// Reads and checks the body, by the rules of [`NewKey::parse`].
@@ -474,14 +441,14 @@ impl KeyChange {
     }
 }
 
-/// The body of a request to rotate a key: `{overlap_secs?}`, or nothing at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rotate {
-    /// How long the old key lives on: [`DEFAULT_OVERLAP_SECS`] where nothing is said, at most [`MAX_OVERLAP_SECS`].
-    overlap_secs: u64,
+object! {
+    /// The body of a request to rotate a key: `{overlap_secs?}`, or nothing at all.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Rotate, refused {
+        /// How long the old key lives on: [`DEFAULT_OVERLAP_SECS`] where nothing is said, at most [`MAX_OVERLAP_SECS`].
+        overlap_secs: u64 = DEFAULT_OVERLAP_SECS,
+    }
 }
-
-object!(Rotate, refused { overlap_secs = DEFAULT_OVERLAP_SECS });
 
 impl Rotate {
     /// Reads and checks the body; an empty one means the default.

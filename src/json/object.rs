@@ -114,12 +114,31 @@ pub(crate) fn required<T, E: Error>(slot: Option<T>, name: &'static str) -> Resu
     slot.ok_or_else(|| E::missing_field(name))
 }
 
-/// `object!(Type, refused { a, b = default, c; given })`: how `Type` is read. A field without a mark has to be there;
-/// one with `=` has a default; one that may be `given` is an `Option` that says whether it was, and `null` is for the
-/// type in it to judge.
-/// Members that are not named are `refused` or `ignored`.
+/// A struct, and how it is read:
+///
+/// ```ignore
+/// object! {
+///     struct Type, refused { a: A, b: B = default, c: Option<C>; given }
+/// }
+/// ```
+///
+/// A field without a mark has to be there; one with `=` has a default; one that may be `given` is an `Option` that says
+/// whether it was, and `null` is for the type in it to judge. Members that are not named are `refused` or `ignored`.
 macro_rules! object {
-    ($type:ident, $others:ident { $($field:ident $(= $default:expr)? $(; $mark:tt)?),+ $(,)? }) => {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $type:ident, $others:ident {
+            $(
+                $(#[$field_meta:meta])*
+                $field_vis:vis $field:ident: $field_type:ty $(= $default:expr)? $(; $mark:tt)?
+            ),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        $vis struct $type {
+            $($(#[$field_meta])* $field_vis $field: $field_type,)+
+        }
+
         impl<'de> ::serde::Deserialize<'de> for $type {
             fn deserialize<D: ::serde::Deserializer<'de>>(
                 deserializer: D,

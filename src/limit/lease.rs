@@ -48,17 +48,17 @@ const MIN_WINDOW_SECS: u32 = 20;
 /// Longest life: what an isolate holds is lost with it, so it should not hold it for long.
 const MAX_LIFE_SECS: u32 = 60;
 
-/// What may be lent of a limit: in a policy `lease = { requests = 50, secs = 10 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub struct Terms {
-    /// The most that is lent at once, with what the request at hand costs; at least 2.
-    pub requests: u32,
-    /// The longest life of a lease in seconds, 1 to 60; 10 if nothing is said. A sliding window's end sooner: with
-    /// the twentieth of the window.
-    pub secs: u32,
+object! {
+    /// What may be lent of a limit: in a policy `lease = { requests = 50, secs = 10 }`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+    pub struct Terms, refused {
+        /// The most that is lent at once, with what the request at hand costs; at least 2.
+        pub requests: u32,
+        /// The longest life of a lease in seconds, 1 to 60; 10 if nothing is said. A sliding window's end sooner: with
+        /// the twentieth of the window.
+        pub secs: u32 = Terms::default_secs(),
+    }
 }
-
-object!(Terms, refused { requests, secs = Terms::default_secs() });
 
 impl Terms {
     const fn default_secs() -> u32 {
@@ -94,20 +94,20 @@ impl Terms {
     }
 }
 
-/// What an isolate asks the counter of one or several limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Borrow {
-    /// What the request at hand takes from each limit.
-    pub cost: u32,
-    /// Whether the counter may lend more than that.
-    #[serde(skip_serializing_if = "is_false")]
-    pub lease: bool,
-    /// What is left of the lease before, given back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub returned: Option<Unspent>,
+object! {
+    /// What an isolate asks the counter of one or several limits.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    pub struct Borrow, ignored {
+        /// What the request at hand takes from each limit.
+        pub cost: u32,
+        /// Whether the counter may lend more than that.
+        #[serde(skip_serializing_if = "is_false")]
+        pub lease: bool = false,
+        /// What is left of the lease before, given back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub returned: Option<Unspent> = None,
+    }
 }
-
-object!(Borrow, ignored { cost, lease = false, returned = None });
 
 impl Borrow {
     /// Only what the request at hand takes.
@@ -117,31 +117,31 @@ impl Borrow {
     }
 }
 
-/// What was not spent of a lease, or taken for a request that was refused elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Unspent {
-    /// How much.
-    pub units: u32,
-    /// When it was counted, by the counter's clock ([`Grant::at`]).
-    pub at: UnixMillis,
+object! {
+    /// What was not spent of a lease, or taken for a request that was refused elsewhere.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    pub struct Unspent, ignored {
+        /// How much.
+        pub units: u32,
+        /// When it was counted, by the counter's clock ([`Grant::at`]).
+        pub at: UnixMillis,
+    }
 }
 
-object!(Unspent, ignored { units, at });
-
-/// What the counter answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Grant {
-    /// In the order of the limits. What is lent counts as left in [`Verdict::remaining`].
-    pub verdicts: Vec<Verdict>,
-    /// What is lent beyond the cost of the request at hand; 0 if it was refused.
-    pub lent: u32,
-    /// For how many milliseconds from the moment of asking.
-    pub life_millis: u64,
-    /// When it was counted, by the counter's clock. Nothing is decided by it but what is given back later.
-    pub at: UnixMillis,
+object! {
+    /// What the counter answers.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    pub struct Grant, ignored {
+        /// In the order of the limits. What is lent counts as left in [`Verdict::remaining`].
+        pub verdicts: Vec<Verdict>,
+        /// What is lent beyond the cost of the request at hand; 0 if it was refused.
+        pub lent: u32 = 0,
+        /// For how many milliseconds from the moment of asking.
+        pub life_millis: u64 = 0,
+        /// When it was counted, by the counter's clock. Nothing is decided by it but what is given back later.
+        pub at: UnixMillis,
+    }
 }
-
-object!(Grant, ignored { verdicts, lent = 0, life_millis = 0, at });
 
 impl Grant {
     /// Whether the request at hand was admitted.

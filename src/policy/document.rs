@@ -29,66 +29,43 @@ use crate::{
     limit,
 };
 
-/// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
-#[derive(Debug)]
-pub(super) struct Document {
-    pub(super) upstream: Option<String>,
-    pub(super) forward_credential: bool,
-    pub(super) auth_prefix: Option<String>,
-    pub(super) cookie: Option<String>,
-    pub(super) max_token_length: Option<usize>,
-    pub(super) client_ip_header: Option<String>,
-    pub(super) trusted_hops: Option<u8>,
-    pub(super) forward_auth: ForwardAuthDocument,
-    pub(super) cache: Cache,
-    pub(super) preflight: Preflight,
-    pub(super) legacy_headers: bool,
-    pub(super) log: Log,
-    pub(super) path_case: PathCase,
-    pub(super) issuers: Vec<IssuerDocument>,
-    pub(super) dpop: DpopDocument,
-    pub(super) jwks_cache: Option<SecretDocument>,
-    pub(super) api_keys: Option<ApiKeysDocument>,
-    pub(super) revocation: Option<RevocationPolicy>,
-    pub(super) limits: Vec<LimitDocument>,
-    pub(super) failed_authentication: Option<FailedAuthenticationDocument>,
-    pub(super) routes: Vec<RouteDocument>,
-    pub(super) admin: Option<SecretDocument>,
+object! {
+    /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
+    #[derive(Debug)]
+    pub(super) struct Document, refused {
+        pub(super) upstream: Option<String> = None,
+        pub(super) forward_credential: bool = false,
+        pub(super) auth_prefix: Option<String> = None,
+        pub(super) cookie: Option<String> = None,
+        pub(super) max_token_length: Option<usize> = None,
+        pub(super) client_ip_header: Option<String> = None,
+        pub(super) trusted_hops: Option<u8> = None,
+        pub(super) forward_auth: ForwardAuthDocument = ForwardAuthDocument::default(),
+        pub(super) cache: Cache = Cache::default(),
+        pub(super) preflight: Preflight = Preflight::default(),
+        pub(super) legacy_headers: bool = false,
+        pub(super) log: Log = Log::default(),
+        pub(super) path_case: PathCase = PathCase::default(),
+        pub(super) issuers: Vec<IssuerDocument> = Vec::new(),
+        pub(super) dpop: DpopDocument = DpopDocument::default(),
+        pub(super) jwks_cache: Option<SecretDocument> = None,
+        pub(super) api_keys: Option<ApiKeysDocument> = None,
+        pub(super) revocation: Option<RevocationPolicy> = None,
+        pub(super) limits: Vec<LimitDocument> = Vec::new(),
+        pub(super) failed_authentication: Option<FailedAuthenticationDocument> = None,
+        pub(super) routes: Vec<RouteDocument> = Vec::new(),
+        pub(super) admin: Option<SecretDocument> = None,
+    }
 }
 
-object!(Document, refused {
-    upstream = None,
-    forward_credential = false,
-    auth_prefix = None,
-    cookie = None,
-    max_token_length = None,
-    client_ip_header = None,
-    trusted_hops = None,
-    forward_auth = ForwardAuthDocument::default(),
-    cache = Cache::default(),
-    preflight = Preflight::default(),
-    legacy_headers = false,
-    log = Log::default(),
-    path_case = PathCase::default(),
-    issuers = Vec::new(),
-    dpop = DpopDocument::default(),
-    jwks_cache = None,
-    api_keys = None,
-    revocation = None,
-    limits = Vec::new(),
-    failed_authentication = None,
-    routes = Vec::new(),
-    admin = None,
-});
-
-#[derive(Debug, Default)]
-pub(super) struct ForwardAuthDocument {
-    pub(super) client_ip_header: Option<String>,
-    pub(super) trusted_hops: Option<u8>,
-    pub(super) origin: Option<String>,
+object! {
+    #[derive(Debug, Default)]
+    pub(super) struct ForwardAuthDocument, refused {
+        pub(super) client_ip_header: Option<String> = None,
+        pub(super) trusted_hops: Option<u8> = None,
+        pub(super) origin: Option<String> = None,
+    }
 }
-
-object!(ForwardAuthDocument, refused { client_ip_header = None, trusted_hops = None, origin = None });
 
 impl ForwardAuthDocument {
     /// Whether the policy says anything of it, so that it is in use.
@@ -97,130 +74,90 @@ impl ForwardAuthDocument {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct IssuerDocument {
-    pub(super) issuer: String,
-    pub(super) audience: Option<Vec<String>>,
-    pub(super) algorithms: Option<Vec<String>>,
-    pub(super) secret: Option<String>,
-    pub(super) jwks: Option<StrictValue>,
-    pub(super) pem: Option<String>,
-    pub(super) jwks_uri: Option<String>,
-    pub(super) clock_tolerance_secs: Option<u64>,
-    pub(super) max_token_age_secs: Option<u64>,
-    pub(super) required_claims: Vec<String>,
-    pub(super) typ: Option<String>,
-    pub(super) scope_claim: Option<String>,
-    pub(super) require_exp: Option<bool>,
-    pub(super) profile: Option<String>,
-    pub(super) dpop: Option<String>,
+object! {
+    #[derive(Debug)]
+    pub(super) struct IssuerDocument, refused {
+        pub(super) issuer: String,
+        pub(super) audience: Option<Vec<String>> = None,
+        pub(super) algorithms: Option<Vec<String>> = None,
+        pub(super) secret: Option<String> = None,
+        pub(super) jwks: Option<StrictValue> = None,
+        pub(super) pem: Option<String> = None,
+        pub(super) jwks_uri: Option<String> = None,
+        pub(super) clock_tolerance_secs: Option<u64> = None,
+        pub(super) max_token_age_secs: Option<u64> = None,
+        pub(super) required_claims: Vec<String> = Vec::new(),
+        pub(super) typ: Option<String> = None,
+        pub(super) scope_claim: Option<String> = None,
+        pub(super) require_exp: Option<bool> = None,
+        pub(super) profile: Option<String> = None,
+        pub(super) dpop: Option<String> = None,
+    }
 }
 
-object!(IssuerDocument, refused {
-    issuer,
-    audience = None,
-    algorithms = None,
-    secret = None,
-    jwks = None,
-    pem = None,
-    jwks_uri = None,
-    clock_tolerance_secs = None,
-    max_token_age_secs = None,
-    required_claims = Vec::new(),
-    typ = None,
-    scope_claim = None,
-    require_exp = None,
-    profile = None,
-    dpop = None,
-});
-
-/// What holds for the proofs of possession of all issuers.
-#[derive(Debug, Default)]
-pub(super) struct DpopDocument {
-    pub(super) replays: Replays,
+object! {
+    /// What holds for the proofs of possession of all issuers.
+    #[derive(Debug, Default)]
+    pub(super) struct DpopDocument, refused {
+        pub(super) replays: Replays = Replays::default(),
+    }
 }
 
-object!(DpopDocument, refused { replays = Replays::default() });
-
-#[derive(Debug)]
-pub(super) struct ApiKeysDocument {
-    pub(super) prefixes: Vec<PrefixDocument>,
-    pub(super) environment: String,
-    pub(super) signing_keys: Vec<SigningKeyDocument>,
-    pub(super) records: Records,
-    pub(super) cache_secs: CacheSecs,
+object! {
+    #[derive(Debug)]
+    pub(super) struct ApiKeysDocument, refused {
+        pub(super) prefixes: Vec<PrefixDocument>,
+        pub(super) environment: String,
+        pub(super) signing_keys: Vec<SigningKeyDocument>,
+        pub(super) records: Records = Records::default(),
+        pub(super) cache_secs: CacheSecs = CacheSecs::default(),
+    }
 }
 
-object!(ApiKeysDocument, refused {
-    prefixes,
-    environment,
-    signing_keys,
-    records = Records::default(),
-    cache_secs = CacheSecs::default(),
-});
-
-#[derive(Debug)]
-pub(super) struct PrefixDocument {
-    pub(super) prefix: String,
-    pub(super) scopes: Option<Vec<String>>,
-    pub(super) scopes_without_record: Option<Vec<String>>,
-    pub(super) format: KeyFormat,
+object! {
+    #[derive(Debug)]
+    pub(super) struct PrefixDocument, refused {
+        pub(super) prefix: String,
+        pub(super) scopes: Option<Vec<String>> = None,
+        pub(super) scopes_without_record: Option<Vec<String>> = None,
+        pub(super) format: KeyFormat = KeyFormat::default(),
+    }
 }
 
-object!(PrefixDocument, refused {
-    prefix,
-    scopes = None,
-    scopes_without_record = None,
-    format = KeyFormat::default(),
-});
-
-#[derive(Debug)]
-pub(super) struct SigningKeyDocument {
-    pub(super) id: u8,
-    pub(super) secret: String,
+object! {
+    #[derive(Debug)]
+    pub(super) struct SigningKeyDocument, refused {
+        pub(super) id: u8,
+        pub(super) secret: String,
+    }
 }
 
-object!(SigningKeyDocument, refused { id, secret });
-
-#[derive(Debug)]
-pub(super) struct LimitDocument {
-    pub(super) name: String,
-    pub(super) by: OneOrMany<CountBy>,
-    pub(super) requests: u32,
-    pub(super) window_secs: Option<u32>,
-    pub(super) window: Option<limit::Calendar>,
-    pub(super) algorithm: Option<limit::AlgorithmName>,
-    pub(super) burst: Option<u32>,
-    pub(super) store: StoreName,
-    pub(super) binding: Option<String>,
-    pub(super) lease: Option<limit::lease::Terms>,
-    pub(super) exempt: ExemptDocument,
-    pub(super) on_error: OnError,
+object! {
+    #[derive(Debug)]
+    pub(super) struct LimitDocument, refused {
+        pub(super) name: String,
+        pub(super) by: OneOrMany<CountBy> = OneOrMany::default(),
+        pub(super) requests: u32,
+        pub(super) window_secs: Option<u32> = None,
+        pub(super) window: Option<limit::Calendar> = None,
+        pub(super) algorithm: Option<limit::AlgorithmName> = None,
+        pub(super) burst: Option<u32> = None,
+        pub(super) store: StoreName = StoreName::default(),
+        pub(super) binding: Option<String> = None,
+        pub(super) lease: Option<limit::lease::Terms> = None,
+        pub(super) exempt: ExemptDocument = ExemptDocument::default(),
+        pub(super) on_error: OnError = OnError::default(),
+    }
 }
 
-object!(LimitDocument, refused {
-    name,
-    by = OneOrMany::default(),
-    requests,
-    window_secs = None,
-    window = None,
-    algorithm = None,
-    burst = None,
-    store = StoreName::default(),
-    binding = None,
-    lease = None,
-    exempt = ExemptDocument::default(),
-    on_error = OnError::default(),
-});
-
-#[derive(Debug, Default)]
-pub(super) struct ExemptDocument {
-    pub(super) ips: Vec<String>,
-    pub(super) subjects: Vec<SubjectDocument>,
-    pub(super) api_keys: Vec<String>,
+object! {
+    #[derive(Debug, Default)]
+    pub(super) struct ExemptDocument, refused {
+        pub(super) ips: Vec<String> = Vec::new(),
+        pub(super) subjects: Vec<SubjectDocument> = Vec::new(),
+        pub(super) api_keys: Vec<String> = Vec::new(),
+    }
 }
-
-object!(ExemptDocument, refused { ips = Vec::new(), subjects = Vec::new(), api_keys = Vec::new() });
 
 /// A subject by its name alone, or with its issuer.
 #[derive(Debug)]
@@ -254,12 +191,12 @@ impl<'de> Deserialize<'de> for SubjectDocument {
     }
 }
 
-struct Of {
-    issuer: String,
-    subject: String,
+object! {
+    struct Of, refused {
+        issuer: String,
+        subject: String,
+    }
 }
-
-object!(Of, refused { issuer, subject });
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum StoreName {
@@ -278,20 +215,15 @@ words!(StoreName {
     "binding" => StoreName::Binding,
 });
 
-#[derive(Debug)]
-pub(super) struct FailedAuthenticationDocument {
-    pub(super) requests: u32,
-    pub(super) window_secs: u32,
-    pub(super) penalty_secs: Option<u32>,
-    pub(super) enabled: bool,
+object! {
+    #[derive(Debug)]
+    pub(super) struct FailedAuthenticationDocument, refused {
+        pub(super) requests: u32 = DEFAULT_FAILURES,
+        pub(super) window_secs: u32 = DEFAULT_FAILURES_SECS,
+        pub(super) penalty_secs: Option<u32> = None,
+        pub(super) enabled: bool = true,
+    }
 }
-
-object!(FailedAuthenticationDocument, refused {
-    requests = DEFAULT_FAILURES,
-    window_secs = DEFAULT_FAILURES_SECS,
-    penalty_secs = None,
-    enabled = true,
-});
 
 /// How many failures are taken from an address in [`DEFAULT_FAILURES_SECS`], where the policy does not say it.
 const DEFAULT_FAILURES: u32 = 5;
@@ -308,46 +240,36 @@ impl Default for FailedAuthenticationDocument {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct RouteDocument {
-    pub(super) path: String,
-    pub(super) methods: Option<Vec<String>>,
-    pub(super) auth: Auth,
-    pub(super) accept: Option<Vec<CredentialKind>>,
-    pub(super) scopes: ScopesDocument,
-    pub(super) revocation: Option<RouteRevocation>,
-    pub(super) preflight: Option<Preflight>,
-    pub(super) limits: Vec<String>,
-    pub(super) cost: u32,
+object! {
+    #[derive(Debug)]
+    pub(super) struct RouteDocument, refused {
+        pub(super) path: String,
+        pub(super) methods: Option<Vec<String>> = None,
+        pub(super) auth: Auth = Auth::default(),
+        pub(super) accept: Option<Vec<CredentialKind>> = None,
+        pub(super) scopes: ScopesDocument = ScopesDocument::default(),
+        pub(super) revocation: Option<RouteRevocation> = None,
+        pub(super) preflight: Option<Preflight> = None,
+        pub(super) limits: Vec<String> = Vec::new(),
+        pub(super) cost: u32 = 1,
+    }
 }
 
-object!(RouteDocument, refused {
-    path,
-    methods = None,
-    auth = Auth::default(),
-    accept = None,
-    scopes = ScopesDocument::default(),
-    revocation = None,
-    preflight = None,
-    limits = Vec::new(),
-    cost = 1,
-});
-
-#[derive(Debug, Default)]
-pub(super) struct ScopesDocument {
-    pub(super) all: Vec<String>,
-    pub(super) any: Vec<String>,
+object! {
+    #[derive(Debug, Default)]
+    pub(super) struct ScopesDocument, refused {
+        pub(super) all: Vec<String> = Vec::new(),
+        pub(super) any: Vec<String> = Vec::new(),
+    }
 }
 
-object!(ScopesDocument, refused { all = Vec::new(), any = Vec::new() });
-
-/// A section that is a secret by name: `admin`, `jwks_cache`.
-#[derive(Debug)]
-pub(super) struct SecretDocument {
-    pub(super) secret: String,
+object! {
+    /// A section that is a secret by name: `admin`, `jwks_cache`.
+    #[derive(Debug)]
+    pub(super) struct SecretDocument, refused {
+        pub(super) secret: String,
+    }
 }
-
-object!(SecretDocument, refused { secret });
 
 /// A word, or a list of words.
 #[derive(Debug)]

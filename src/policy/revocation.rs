@@ -6,29 +6,23 @@ use super::{
 };
 use crate::{error::Error, json::object::object, revocation::snapshot::Freshness};
 
-/// How revocation is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RevocationPolicy {
-    /// Where the truth is.
-    pub mode: RevocationMode,
-    /// What happens when it cannot be asked.
-    pub on_error: OnError,
-    /// How long an isolate may believe an answer, misses included. Not used with
-    /// [`RevocationMode::Ledger`], which believes nothing but the ledger.
-    pub cache_secs: CacheSecs,
-    /// How old a snapshot may be; beyond that, `on_error` decides. 120 by default.
-    max_staleness_secs: Option<u32>,
-    /// How often an isolate looks for a newer snapshot. 10 by default.
-    refresh_secs: Option<u32>,
+object! {
+    /// How revocation is looked up.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct RevocationPolicy, refused {
+        /// Where the truth is.
+        pub mode: RevocationMode = RevocationMode::default(),
+        /// What happens when it cannot be asked.
+        pub on_error: OnError = OnError::default(),
+        /// How long an isolate may believe an answer, misses included. Not used with
+        /// [`RevocationMode::Ledger`], which believes nothing but the ledger.
+        pub cache_secs: CacheSecs = CacheSecs::default(),
+        /// How old a snapshot may be; beyond that, `on_error` decides. 120 by default.
+        max_staleness_secs: Option<u32> = None,
+        /// How often an isolate looks for a newer snapshot. 10 by default.
+        refresh_secs: Option<u32> = None,
+    }
 }
-
-object!(RevocationPolicy, refused {
-    mode = RevocationMode::default(),
-    on_error = OnError::default(),
-    cache_secs = CacheSecs::default(),
-    max_staleness_secs = None,
-    refresh_secs = None,
-});
 
 impl RevocationPolicy {
     /// How fresh a snapshot has to be.

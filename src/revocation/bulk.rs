@@ -26,12 +26,12 @@ pub struct Bulk {
     pub expired: usize,
 }
 
-/// Only to see whether a line is a stored entry.
-struct Probe {
-    target: Option<IgnoredAny>,
+object! {
+    /// Only to see whether a line is a stored entry.
+    struct Probe, ignored {
+        target: Option<IgnoredAny> = None,
+    }
 }
-
-object!(Probe, ignored { target = None });
 
 impl Bulk {
     /// Reads a body. A line is what a single request has as its body, or an entry as an export shows it. Empty lines are

@@ -100,27 +100,19 @@ impl Target {
     }
 }
 
-/// A target as it is written, whatever its kind: what serde derives for an enum with a tag is a second
-/// reader of JSON, of a tree that is built first.
-struct Written {
-    kind: Kind,
-    iss: Option<String>,
-    jti: Option<String>,
-    sub: Option<String>,
-    sid: Option<String>,
-    id: Option<KeyId>,
-    kid: Option<String>,
+object! {
+    /// A target as it is written, whatever its kind: what serde derives for an enum with a tag is a second
+    /// reader of JSON, of a tree that is built first.
+    struct Written, ignored {
+        kind: Kind,
+        iss: Option<String> = None,
+        jti: Option<String> = None,
+        sub: Option<String> = None,
+        sid: Option<String> = None,
+        id: Option<KeyId> = None,
+        kid: Option<String> = None,
+    }
 }
-
-object!(Written, ignored {
-    kind,
-    iss = None,
-    jti = None,
-    sub = None,
-    sid = None,
-    id = None,
-    kid = None,
-});
 
 #[derive(Clone, Copy)]
 enum Kind {

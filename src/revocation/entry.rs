@@ -37,24 +37,24 @@ const MAX_NAME_BYTES: usize = 8192;
 /// Longest reason, in characters.
 const MAX_REASON_CHARS: usize = 200;
 
-/// A revocation as it is stored, with what a list of revocations shows.
-///
-/// Unknown fields are ignored when it is read; a change of meaning raises [`ENTRY_VERSION`], and such an
-/// entry is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    v: u8,
-    target: Target,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<UnixTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<UnixTime>,
-    created_at: UnixTime,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+object! {
+    /// A revocation as it is stored, with what a list of revocations shows.
+    ///
+    /// Unknown fields are ignored when it is read; a change of meaning raises [`ENTRY_VERSION`], and such an
+    /// entry is refused.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    pub struct Entry, ignored {
+        v: u8,
+        target: Target,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<UnixTime> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<UnixTime> = None,
+        created_at: UnixTime,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String> = None,
+    }
 }
-
-object!(Entry, ignored { v, target, before = None, until = None, created_at, reason = None });
 
 impl Entry {
     /// The entry that goes with the revocation of an API key's record. It is in force for good.
@@ -437,38 +437,24 @@ fn default_end(target: &Target, before: Option<UnixTime>, now: UnixTime) -> Opti
     }
 }
 
-/// The body as it is written; which fields go together is checked afterwards.
-struct Body {
-    token: Option<String>,
-    iss: Option<String>,
-    jti: Option<String>,
-    exp: Option<UnixTime>,
-    sub: Option<String>,
-    before: Option<UnixTime>,
-    sid: Option<String>,
-    kid: Option<String>,
-    key_id: Option<KeyId>,
-    all: Option<bool>,
-    withdrawn: Option<bool>,
-    reason: Option<String>,
-    expires_in_secs: Option<u64>,
+object! {
+    /// The body as it is written; which fields go together is checked afterwards.
+    struct Body, refused {
+        token: Option<String> = None,
+        iss: Option<String> = None,
+        jti: Option<String> = None,
+        exp: Option<UnixTime> = None,
+        sub: Option<String> = None,
+        before: Option<UnixTime> = None,
+        sid: Option<String> = None,
+        kid: Option<String> = None,
+        key_id: Option<KeyId> = None,
+        all: Option<bool> = None,
+        withdrawn: Option<bool> = None,
+        reason: Option<String> = None,
+        expires_in_secs: Option<u64> = None,
+    }
 }
-
-object!(Body, refused {
-    token = None,
-    iss = None,
-    jti = None,
-    exp = None,
-    sub = None,
-    before = None,
-    sid = None,
-    kid = None,
-    key_id = None,
-    all = None,
-    withdrawn = None,
-    reason = None,
-    expires_in_secs = None,
-});
 
 impl Body {
     /// Each value by itself.

@@ -21,22 +21,22 @@ const LABEL: &[u8] = b"edgegate-jwks-v1\0";
 /// Twice the keys themselves: JSON in JSON escapes each quote.
 const MAX_SEALED_LENGTH: usize = 2 * MAX_JWKS_LENGTH + 4096;
 
-/// An issuer's answer, as it was fetched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PublishedKeys {
-    /// The JWK set, as text.
-    pub jwks: String,
-    /// The `ETag` of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    /// The `Cache-Control` of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache_control: Option<String>,
-    /// When the issuer last said so.
-    pub fetched_at: UnixTime,
+object! {
+    /// An issuer's answer, as it was fetched.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    pub struct PublishedKeys, ignored {
+        /// The JWK set, as text.
+        pub jwks: String,
+        /// The `ETag` of the answer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub etag: Option<String> = None,
+        /// The `Cache-Control` of the answer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cache_control: Option<String> = None,
+        /// When the issuer last said so.
+        pub fetched_at: UnixTime,
+    }
 }
-
-object!(PublishedKeys, ignored { jwks, etag = None, cache_control = None, fetched_at });
 
 /// Seals and opens.
 pub struct Seal(Hmac<Sha256>);
