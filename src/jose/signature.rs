@@ -6,8 +6,9 @@
 
 pub(crate) mod ed25519;
 pub(crate) mod hmac;
-#[cfg(test)]
-#[cfg(all(feature = "pure", not(target_arch = "wasm32")))]
-mod primitives;
 #[cfg(feature = "pure")]
 pub mod pure;
+
+#[cfg(test)]
+#[cfg(all(feature = "pure", not(target_arch = "wasm32")))]
+mod tests;

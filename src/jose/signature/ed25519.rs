@@ -99,11 +99,10 @@ fn is_reduced(bytes: &[u8; 32]) -> bool {
 }
 
 #[cfg(test)]
-#[cfg(not(target_arch = "wasm32"))]
-mod odd;
-
-#[cfg(test)]
 mod tests {
+    #[cfg(not(target_arch = "wasm32"))]
+    mod odd;
+
     use ed25519_dalek::{Signer as _, SigningKey};
 
     use super::*;

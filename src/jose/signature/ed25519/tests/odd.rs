@@ -81,7 +81,7 @@ fn vector(name: String, key: &EdwardsPoint, message: &str, signature: &[u8; 64])
     let key = Ed25519Key::new(key.compress().as_bytes()).unwrap();
     Vector {
         name,
-        source: "src/jose/signature/ed25519/odd.rs".to_owned(),
+        source: "src/jose/signature/ed25519/tests/odd.rs".to_owned(),
         x: base64url::encode(key.as_bytes()),
         message: base64url::encode(message.as_bytes()),
         signature: base64url::encode(signature),
