@@ -33,7 +33,7 @@ pub use self::{
     backend::{Backend, Host, StoreBackend},
     credential::{Carrier, bearer_token},
     decision::Decision,
-    event::Event,
+    event::{Administered, Decided, Event, Fault},
     failures::{Attempts, Failures, LookUp},
     identity::{ApiKeyIdentity, Identity, TokenIdentity},
     limits::LimitReport,

@@ -31,7 +31,7 @@ export class Jobs {
       // A job without members is its name alone.
       const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
       if (name === 'release') this.#release(held, members.name);
-      else if (name === 'note') this.#tell({ detail: members.detail, stale_keys: true });
+      else if (name === 'note') this.#tell.event(members.event);
       else if (name === 'putLater') this.#putLater(members, waitUntil);
       else answers.push(this.#answer(id, name, members, held, signature));
     }
@@ -58,7 +58,7 @@ export class Jobs {
   }
 
   #putLater({ what, ...members }, waitUntil) {
-    const writing = this.put(members).catch((error) => this.#tell({ detail: `${what}: ${problemOf(error)}` }));
+    const writing = this.put(members).catch((error) => this.#tell.fault(`${what}: ${problemOf(error)}`));
     waitUntil?.(writing);
   }
 

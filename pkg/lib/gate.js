@@ -32,7 +32,10 @@ export class Gate {
     // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
     this.#readsAddress = document.client_ip_header ?? engine.platform.clientIpHeader;
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
-    this.#jobs = new Jobs(engine.platform, stores, (fault) => this.#tell({ event: 'fault', at: this.#clock(), ...fault }));
+    this.#jobs = new Jobs(engine.platform, stores, {
+      event: (event) => this.#tell(event),
+      fault: (detail) => this.#tell({ event: 'fault', at: this.#clock(), detail }),
+    });
     this.#thing = hold(engine, this, JSON.stringify({
       policy: text,
       secrets: secretsOf(document, secrets, engine.platform),
@@ -75,7 +78,7 @@ export class Gate {
     if (!this.#engine.isRunning) await this.#engine.ready();
     const decision = await this.#run('checkRequest', JSON.stringify(facts), waitUntil);
     if (decision.event !== undefined) this.#tell(decision.event);
-    if (decision.fault !== undefined) this.#tell({ event: 'fault', at: this.#clock(), detail: decision.fault });
+    if (decision.fault !== undefined) this.#tell(decision.fault);
     return decision.body === undefined ? admitted(decision) : new Answer(decision);
   }
 

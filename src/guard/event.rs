@@ -1,15 +1,34 @@
-//! One line for the operator about each decision: the detail that callers are not told.
+//! The lines of the event log, for the operator: the detail that callers are not told.
 
 use serde::Serialize;
 
-use super::{Carrier, Decision, Request};
+use super::{Carrier, Decision, Identity, Request};
 use crate::{error::Error, policy::Log, store::SnapshotState, time::UnixMillis};
 
-/// A decision as it is logged. It holds no credential, and nothing of one that was not verified.
+/// A line of the event log, on every edge. It serialises to one JSON object, whose `event` names the kind.
+///
+/// It holds no credential, and nothing of one that was not verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Event<'a> {
-    /// `admitted`, `refused`, or `answered`: a CORS preflight, by the gate itself.
-    pub event: &'static str,
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request may pass.
+    Admitted(Decided<'a>),
+    /// A request may not pass.
+    Refused(Decided<'a>),
+    /// The gate itself answered a CORS preflight.
+    Answered(Decided<'a>),
+    /// An administrator did something, or tried to.
+    Administered(Administered<'a>),
+    /// Something went wrong beside a decision.
+    Fault(Fault),
+    /// The policy cannot be used.
+    ConfigError(Fault),
+}
+
+/// What a line says of a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decided<'a> {
     /// Milliseconds since the epoch.
     pub at: UnixMillis,
     /// The stable code of a refusal.
@@ -50,6 +69,50 @@ pub struct Event<'a> {
     pub snapshot: Option<SnapshotState>,
 }
 
+/// What a line says of a request to the administration, once the administrator is known. The path names ids, never a
+/// key or a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Administered<'a> {
+    /// Milliseconds since the epoch.
+    pub at: UnixMillis,
+    /// The method of the request.
+    pub method: &'a str,
+    /// Its path.
+    pub path: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// The stable code, if the request was not done, or not wholly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// The whole sentence. A fault in the middle says what was done before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The client's address as limits count it (IPv6 by its /64).
+    pub client: String,
+}
+
+/// What a line says of a fault beside a decision: what was to be done is not done, or later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Milliseconds since the epoch, where the log does not add them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<UnixMillis>,
+    /// The whole sentence.
+    pub detail: String,
+    /// An issuer's keys are used beyond their time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_keys: Option<bool>,
+    /// Whether an older policy stays in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_kept: Option<bool>,
+}
+
+impl Fault {
+    fn new(detail: String) -> Self {
+        Self { at: None, detail, stale_keys: None, policy_kept: None }
+    }
+}
+
 impl<'a> Event<'a> {
     /// The event of a decision, if the policy wants it logged.
     #[must_use]
@@ -73,13 +136,7 @@ impl<'a> Event<'a> {
         let identity = decision.outcome.as_ref().ok();
         let answered = decision.answers_preflight();
         let refusal = decision.outcome.as_ref().err().filter(|_| !answered);
-        let event = match refusal {
-            Some(_) => "refused",
-            None if answered => "answered",
-            None => "admitted",
-        };
-        Some(Self {
-            event,
+        let decided = Decided {
             at,
             code: refusal.map(|error| error.code().as_str()),
             reason: refusal.map(Error::reason),
@@ -87,13 +144,152 @@ impl<'a> Event<'a> {
             method: request.method,
             route: &decision.route,
             carrier: decision.carrier,
-            identity: identity.map(super::Identity::method),
-            issuer: identity.and_then(super::Identity::issuer),
-            subject: identity.and_then(super::Identity::subject),
+            identity: identity.map(Identity::method),
+            issuer: identity.and_then(Identity::issuer),
+            subject: identity.and_then(Identity::subject),
             key_id: identity.and_then(|known| known.api_key_id().map(ToString::to_string)),
             client: request.client(),
             faults: decision.faults.iter().map(ToString::to_string).collect(),
             snapshot: decision.snapshot,
+        };
+        Some(match refusal {
+            Some(_) => Self::Refused(decided),
+            None if answered => Self::Answered(decided),
+            None => Self::Admitted(decided),
         })
+    }
+
+    /// The event of a request by an administrator, unless the policy wants nothing logged: whatever else is logged, this is.
+    /// `fault` is why it was not done, or not wholly.
+    #[must_use]
+    pub fn of_administration(
+        log: Log,
+        request: &Request<'a>,
+        status: u16,
+        fault: Option<&Error>,
+        at: UnixMillis,
+    ) -> Option<Self> {
+        if log == Log::None {
+            return None;
+        }
+        Some(Self::Administered(Administered {
+            at,
+            method: request.method,
+            path: request.path_alone(),
+            status,
+            code: fault.map(|error| error.code().as_str()),
+            detail: fault.map(ToString::to_string),
+            client: request.client(),
+        }))
+    }
+
+    /// Something went wrong beside a decision.
+    #[must_use]
+    pub fn fault(detail: impl Into<String>) -> Self {
+        Self::Fault(Fault::new(detail.into()))
+    }
+
+    /// The keys of an issuer could not be fetched, and older ones are in use.
+    #[must_use]
+    pub fn stale_keys(fault: &Error) -> Self {
+        Self::Fault(Fault { stale_keys: Some(true), ..Fault::new(fault.to_string()) })
+    }
+
+    /// A policy was not taken. `kept`: whether an older one stays in force.
+    #[must_use]
+    pub fn policy_not_taken(fault: &Error, kept: bool) -> Self {
+        let said = Fault { policy_kept: Some(kept), ..Fault::new(fault.to_string()) };
+        match fault {
+            Error::Config { .. } => Self::ConfigError(said),
+            _ => Self::Fault(said),
+        }
+    }
+
+    /// A fault with its time, where the log does not add it. Other events have theirs.
+    #[must_use]
+    pub fn at(self, now: UnixMillis) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(Fault { at: Some(now), ..fault }),
+            Self::ConfigError(fault) => Self::ConfigError(Fault { at: Some(now), ..fault }),
+            other => other,
+        }
+    }
+
+    /// The line: one JSON object. Structures of ours can always be written as JSON.
+    #[must_use]
+    pub fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
+
+    fn decided() -> Decided<'static> {
+        Decided {
+            at: NOW,
+            code: None,
+            reason: None,
+            detail: None,
+            method: "GET",
+            route: "/v1/*",
+            carrier: None,
+            identity: None,
+            issuer: None,
+            subject: None,
+            key_id: None,
+            client: "192.0.2.7".to_owned(),
+            faults: Vec::new(),
+            snapshot: None,
+        }
+    }
+
+    /// Logs are read by programs: names, their order, and when they are there stay as they are.
+    #[test]
+    fn the_schema_of_every_line_is_pinned() {
+        let plain = r#""at":1700000000000,"method":"GET","route":"/v1/*","client":"192.0.2.7"}"#;
+        let full = Decided {
+            code: Some("TOKEN_EXPIRED"),
+            reason: Some("token_expired"),
+            detail: Some("a sentence".to_owned()),
+            carrier: Some(Carrier::ApiKeyHeader),
+            identity: Some("jwt"),
+            issuer: Some("https://issuer.example/"),
+            subject: Some("user-1"),
+            key_id: Some("k".to_owned()),
+            faults: vec!["another sentence".to_owned()],
+            snapshot: Some(SnapshotState { generation: 7, age_secs: 3 }),
+            ..decided()
+        };
+        let full_line = r#"{"event":"refused","at":1700000000000,"code":"TOKEN_EXPIRED","reason":"token_expired","detail":"a sentence","method":"GET","route":"/v1/*","carrier":"api_key_header","identity":"jwt","issuer":"https://issuer.example/","subject":"user-1","key_id":"k","client":"192.0.2.7","faults":["another sentence"],"snapshot":{"generation":7,"age_secs":3}}"#;
+        let administered = Administered {
+            at: NOW,
+            method: "DELETE",
+            path: "/auth/admin/keys/k",
+            status: 503,
+            code: Some("STORE_UNAVAILABLE"),
+            detail: Some("a sentence".to_owned()),
+            client: "192.0.2.7".to_owned(),
+        };
+        let done = Administered { status: 200, code: None, detail: None, ..administered.clone() };
+        let config = Error::Config { path: "routes".to_owned(), problem: "is empty".to_owned() };
+        let store = Error::StoreUnavailable { store: "policy", problem: "KV".to_owned() };
+        for (event, line) in [
+            (Event::Admitted(decided()), format!(r#"{{"event":"admitted",{plain}"#)),
+            (Event::Answered(decided()), format!(r#"{{"event":"answered",{plain}"#)),
+            (Event::Refused(full), full_line.to_owned()),
+            (Event::Administered(done), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":200,"client":"192.0.2.7"}"#.to_owned()),
+            (Event::Administered(administered), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":503,"code":"STORE_UNAVAILABLE","detail":"a sentence","client":"192.0.2.7"}"#.to_owned()),
+            (Event::fault("a sentence"), r#"{"event":"fault","detail":"a sentence"}"#.to_owned()),
+            (Event::fault("a sentence").at(NOW), r#"{"event":"fault","at":1700000000000,"detail":"a sentence"}"#.to_owned()),
+            (Event::stale_keys(&store), format!(r#"{{"event":"fault","detail":"{store}","stale_keys":true}}"#)),
+            (Event::policy_not_taken(&store, true), format!(r#"{{"event":"fault","detail":"{store}","policy_kept":true}}"#)),
+            (Event::policy_not_taken(&config, false), format!(r#"{{"event":"config_error","detail":"{config}","policy_kept":false}}"#)),
+        ] {
+            assert_eq!(event.line(), line);
+        }
     }
 }

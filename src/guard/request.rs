@@ -28,10 +28,9 @@ pub struct Request<'a> {
 /// Shows which headers there are, not what is in them; nor the query, which may hold anything.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.split(['?', '#']).next().unwrap_or_default();
         f.debug_struct("Request")
             .field("method", &self.method)
-            .field("path", &path)
+            .field("path", &self.path_alone())
             .field("authorization", &self.authorization.map(|_| "_"))
             .field("dpop", &self.dpop.map(|_| "_"))
             .field("api_key", &self.api_key.map(|_| "_"))
@@ -42,7 +41,12 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The path without its query.
+    pub(super) fn path_alone(&self) -> &'a str {
+        self.path.split(['?', '#']).next().unwrap_or_default()
+    }
+
     /// The client's address as limits and events name it: IPv6 by its /64, or `unknown`.
     #[must_use]
     pub fn client(&self) -> String {

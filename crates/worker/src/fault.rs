@@ -1,37 +1,13 @@
-//! What goes wrong beside requests, as lines of the event log.
+//! Lines of the event log about what goes wrong beside requests.
 
-use serde::Serialize;
-
-/// A line. Like every line of the log it is one object.
-#[derive(Serialize)]
-pub(super) struct Fault<'a> {
-    pub(super) event: &'a str,
-    pub(super) detail: &'a str,
-    /// An issuer's keys are used beyond their time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) stale_keys: Option<bool>,
-    /// An older policy stays in force.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) policy_kept: Option<bool>,
-}
-
-impl Fault<'_> {
-    pub(super) fn line(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
+use edgegate::guard::Event;
 
 /// A warning: what was to be done is not done, or later.
 pub(super) fn report(detail: &str) {
-    warn(detail, None);
+    warn(&Event::fault(detail));
 }
 
-/// A warning; keys are used beyond their time.
-pub(super) fn report_stale_keys(detail: &str) {
-    warn(detail, Some(true));
-}
-
-fn warn(detail: &str, stale_keys: Option<bool>) {
-    let fault = Fault { event: "fault", detail, stale_keys, policy_kept: None };
-    worker::console_warn!("{}", fault.line());
+/// A warning.
+pub(super) fn warn(event: &Event<'_>) {
+    worker::console_warn!("{}", event.line());
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use edgegate::{
     error::Error,
-    guard::{Host, Identity, StoreBackend},
+    guard::{Event, Host, Identity, StoreBackend},
     http::caching::CACHING_FIELDS,
     jose::jws::HostCheck,
     policy::{self, CacheSecs, Policy, Secrets},
@@ -162,7 +162,7 @@ impl<'a> Issuers for WorkerHost<'a> {
     }
 
     fn note_stale(&self, fault: &Error) {
-        super::fault::report_stale_keys(&fault.to_string());
+        super::fault::warn(&Event::stale_keys(fault));
     }
 }
 

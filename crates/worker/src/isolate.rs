@@ -10,9 +10,10 @@ use sha2::{Digest as _, Sha256};
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{Context, Env, js_sys};
 
-use super::{background, clock, deadline, fault::Fault, gate::Gate, kv, memory::Memory};
+use super::{background, clock, deadline, gate::Gate, kv, memory::Memory};
 use edgegate::{
     error::Error,
+    guard::Event,
     policy::{MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
     time::UnixTime,
 };
@@ -216,10 +217,7 @@ fn stored_fault(problem: &str) -> Error {
 
 /// Says what is wrong; `kept`: whether an older policy stays in force.
 fn log(fault: &Error, kept: bool) {
-    let event = if matches!(fault, Error::Config { .. }) { "config_error" } else { "fault" };
-    let detail = fault.to_string();
-    let line = Fault { event, detail: &detail, stale_keys: None, policy_kept: Some(kept) };
-    worker::console_error!("{}", line.line());
+    worker::console_error!("{}", Event::policy_not_taken(fault, kept).line());
 }
 
 /// The variable as JSON: an object in `wrangler.toml`, or a string with JSON.

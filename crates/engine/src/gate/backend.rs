@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::task::{Desk, Job};
 use crate::host::{self, Verdict as SignatureVerdict};
 use edgegate::error::Error;
-use edgegate::guard::{Host, Identity, IsolateMemory, StoreBackend};
+use edgegate::guard::{Event, Host, Identity, IsolateMemory, StoreBackend};
 use edgegate::jose::jws::HostCheck;
 use edgegate::policy::{CacheSecs, Policy};
 use edgegate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
@@ -138,7 +138,8 @@ impl<'a> Issuers for DeskHost<'a> {
     }
 
     fn note_stale(&self, fault: &Error) {
-        self.desk.tell(&Job::Note { detail: fault.to_string() });
+        let event = Event::stale_keys(fault).at(self.desk.now());
+        self.desk.tell(&Job::Note { event });
     }
 }
 

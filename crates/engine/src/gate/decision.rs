@@ -66,7 +66,7 @@ struct Answer<'a> {
     event: Option<Event<'a>>,
     /// What else the log is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
+    fault: Option<Event<'a>>,
 }
 
 #[derive(Serialize)]
@@ -152,6 +152,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
     };
     let (address, named) = asked.address(policy);
     let fault = gate.memory.address_fault(address, named, desk.now());
+    let fault = fault.map(|detail| Event::fault(detail).at(desk.now()));
     let request = Request {
         method: &asked.method,
         path: &target,

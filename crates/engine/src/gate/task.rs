@@ -15,6 +15,7 @@ use crate::exchange::{self, Status};
 use crate::handles::Handles;
 use edgegate::error::Error;
 use edgegate::error::StoreError;
+use edgegate::guard::Event;
 use edgegate::store::keyed::LateWrite;
 use edgegate::time::UnixMillis;
 
@@ -93,8 +94,8 @@ pub(super) enum Job<'a> {
     Pause { millis: u64 },
     /// The verdict on the signature that the host was asked about a moment ago.
     Signature,
-    /// Old keys are used in place of fresh ones. No answer is expected.
-    Note { detail: String },
+    /// A line of the event log. No answer is expected.
+    Note { event: Event<'a> },
 }
 
 /// Where a task asks and is answered.
