@@ -21,7 +21,7 @@ pub(crate) use self::outline::{Kind, Outline, Place, strings_of};
 
 /// Why a text is not the object that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum JsonFault {
     /// Not UTF-8.
     Utf8,
     /// Not JSON: syntax, a number beyond what a double holds, nested too deeply, text after the end.
@@ -34,7 +34,7 @@ pub enum Fault {
     NotAString,
 }
 
-impl Fault {
+impl JsonFault {
     /// What was expected, for messages; never text from the input.
     #[must_use]
     pub const fn problem(self) -> &'static str {
@@ -52,9 +52,9 @@ impl Fault {
 ///
 /// Linear in the input. The depth is bounded by `serde_json` at 128 values, which a wasm stack of 1 MiB
 /// holds many times over.
-pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
+pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     let text = object_text(bytes)?;
-    let mut fault = Fault::Syntax;
+    let mut fault = JsonFault::Syntax;
     let mut deserializer = Deserializer::from_str(text);
     let value = Strict { fault: &mut fault }.deserialize(&mut deserializer);
     match (value, deserializer.end()) {
@@ -66,9 +66,9 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
 /// Finds one string member at the top level and checks no more of the rest than its syntax.
 ///
 /// `Ok(None)` if there is no such member. The name occurring twice is refused.
-pub(crate) fn find_string(bytes: &[u8], name: &str) -> Result<Option<String>, Fault> {
+pub(crate) fn find_string(bytes: &[u8], name: &str) -> Result<Option<String>, JsonFault> {
     let text = object_text(bytes)?;
-    let mut fault = Fault::Syntax;
+    let mut fault = JsonFault::Syntax;
     let mut deserializer = Deserializer::from_str(text);
     let found = deserializer.deserialize_map(Find { name, fault: &mut fault });
     match (found, deserializer.end()) {
@@ -78,15 +78,15 @@ pub(crate) fn find_string(bytes: &[u8], name: &str) -> Result<Option<String>, Fa
 }
 
 /// The text, if it can only be that of an object.
-fn object_text(bytes: &[u8]) -> Result<&str, Fault> {
-    let text = core::str::from_utf8(bytes).map_err(|_| Fault::Utf8)?;
+fn object_text(bytes: &[u8]) -> Result<&str, JsonFault> {
+    let text = core::str::from_utf8(bytes).map_err(|_| JsonFault::Utf8)?;
     let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
-    if begins { Ok(text) } else { Err(Fault::NotAnObject) }
+    if begins { Ok(text) } else { Err(JsonFault::NotAnObject) }
 }
 
 /// Builds a [`Value`]; `fault` tells a repeated name from other errors.
 struct Strict<'f> {
-    fault: &'f mut Fault,
+    fault: &'f mut JsonFault,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
@@ -145,7 +145,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(name) = members.next_key::<String>()? {
             // Before the value is read: the path of the fault then ends with the name.
             if object.contains_key(&name) {
-                *self.fault = Fault::Duplicate;
+                *self.fault = JsonFault::Duplicate;
                 return Err(de::Error::custom(REPEATED_NAME));
             }
             object.insert(name, members.next_value_seed(Strict { fault: self.fault })?);
@@ -160,14 +160,14 @@ pub(crate) struct StrictValue(pub(crate) Value);
 
 impl<'de> de::Deserialize<'de> for StrictValue {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Strict { fault: &mut Fault::Syntax }.deserialize(deserializer).map(Self)
+        Strict { fault: &mut JsonFault::Syntax }.deserialize(deserializer).map(Self)
     }
 }
 
 /// Looks for one member and skips the others.
 struct Find<'f> {
     name: &'f str,
-    fault: &'f mut Fault,
+    fault: &'f mut JsonFault,
 }
 
 impl<'de> Visitor<'de> for Find<'_> {
@@ -185,14 +185,14 @@ impl<'de> Visitor<'de> for Find<'_> {
                 continue;
             }
             if found.is_some() {
-                *self.fault = Fault::Duplicate;
+                *self.fault = JsonFault::Duplicate;
                 return Err(de::Error::custom("repeated name"));
             }
-            let mut inner = Fault::Syntax;
+            let mut inner = JsonFault::Syntax;
             match members.next_value_seed(Strict { fault: &mut inner }) {
                 Ok(Value::String(value)) => found = Some(value),
                 Ok(_) => {
-                    *self.fault = Fault::NotAString;
+                    *self.fault = JsonFault::NotAString;
                     return Err(de::Error::custom("not a string"));
                 }
                 Err(error) => {
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn refused(text: &str, fault: Fault) {
+    fn refused(text: &str, fault: JsonFault) {
         assert_eq!(parse_object(text.as_bytes()), Err(fault), "{text}");
     }
 
@@ -246,16 +246,16 @@ mod tests {
 
     #[test]
     fn rejects_repeated_names_at_any_depth() {
-        refused(r#"{"a":1,"a":1}"#, Fault::Duplicate);
-        refused(r#"{"a":1,"\u0061":2}"#, Fault::Duplicate);
-        refused(r#"{"a":[{"b":1,"b":2}]}"#, Fault::Duplicate);
+        refused(r#"{"a":1,"a":1}"#, JsonFault::Duplicate);
+        refused(r#"{"a":1,"\u0061":2}"#, JsonFault::Duplicate);
+        refused(r#"{"a":[{"b":1,"b":2}]}"#, JsonFault::Duplicate);
         assert!(parse_object(br#"{"a":{"b":1},"c":{"b":1}}"#).is_ok());
     }
 
     #[test]
     fn rejects_what_is_no_object() {
         for text in ["", " ", "[]", "null", "\"a\"", "1", "\u{feff}{}", "\u{a0}{}"] {
-            refused(text, Fault::NotAnObject);
+            refused(text, JsonFault::NotAnObject);
         }
     }
 
@@ -277,25 +277,25 @@ mod tests {
             "{}\0",
             "{/**/}",
         ] {
-            refused(text, Fault::Syntax);
+            refused(text, JsonFault::Syntax);
         }
     }
 
     #[test]
     fn rejects_invalid_utf8() {
-        assert_eq!(parse_object(b"{\"a\":\"\xff\"}"), Err(Fault::Utf8));
+        assert_eq!(parse_object(b"{\"a\":\"\xff\"}"), Err(JsonFault::Utf8));
         // An overlong slash and a surrogate in UTF-8 are none either.
-        assert_eq!(parse_object(b"{\"a\":\"\xc0\xaf\"}"), Err(Fault::Utf8));
-        assert_eq!(find_string(b"{\"a\":\"\xed\xa0\x80\"}", "iss"), Err(Fault::Utf8));
+        assert_eq!(parse_object(b"{\"a\":\"\xc0\xaf\"}"), Err(JsonFault::Utf8));
+        assert_eq!(find_string(b"{\"a\":\"\xed\xa0\x80\"}", "iss"), Err(JsonFault::Utf8));
     }
 
     #[test]
     fn depth_is_bounded() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse_object(nested(126).as_bytes()).is_ok());
-        refused(&nested(128), Fault::Syntax);
-        refused(&nested(100_000), Fault::Syntax);
-        refused(&"{\"a\":".repeat(100_000), Fault::Syntax);
+        refused(&nested(128), JsonFault::Syntax);
+        refused(&nested(100_000), JsonFault::Syntax);
+        refused(&"{\"a\":".repeat(100_000), JsonFault::Syntax);
     }
 
     #[test]
@@ -312,11 +312,11 @@ mod tests {
         assert_eq!(find(r#"{"a":{"iss":"no"},"iss":"yes"}"#), Ok(Some("yes".to_owned())));
         assert_eq!(find(r#"{"\u0069ss":"yes"}"#), Ok(Some("yes".to_owned())));
         assert_eq!(find(r#"{"a":1}"#), Ok(None));
-        assert_eq!(find(r#"{"iss":1}"#), Err(Fault::NotAString));
-        assert_eq!(find(r#"{"iss":null}"#), Err(Fault::NotAString));
-        assert_eq!(find(r#"{"iss":"a","iss":"a"}"#), Err(Fault::Duplicate));
-        assert_eq!(find(r#"{"iss":"a"} x"#), Err(Fault::Syntax));
-        assert_eq!(find("[]"), Err(Fault::NotAnObject));
+        assert_eq!(find(r#"{"iss":1}"#), Err(JsonFault::NotAString));
+        assert_eq!(find(r#"{"iss":null}"#), Err(JsonFault::NotAString));
+        assert_eq!(find(r#"{"iss":"a","iss":"a"}"#), Err(JsonFault::Duplicate));
+        assert_eq!(find(r#"{"iss":"a"} x"#), Err(JsonFault::Syntax));
+        assert_eq!(find("[]"), Err(JsonFault::NotAnObject));
         // Skipped values nest without recursion, so a deep one is no danger here.
         let deep = format!("{{\"a\":{}1{},\"iss\":\"b\"}}", "[".repeat(9000), "]".repeat(9000));
         assert_eq!(find(&deep), Ok(Some("b".to_owned())));

@@ -269,7 +269,8 @@ impl NewKey {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields are faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let new: Self = document::parse(json).map_err(document::Fault::into_invalid_field)?;
+        let new: Self =
+            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
         check_name("name", &new.name)?;
         check_name("owner", &new.owner)?;
         check_scopes(&new.scopes)?;
@@ -368,7 +369,8 @@ impl KeyChange {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and a change of nothing, are faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let change: Self = document::parse(json).map_err(document::Fault::into_invalid_field)?;
+        let change: Self =
+            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
         let Self { name, owner, scopes, limits, expires_in_secs, disabled } = &change;
         name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
         owner.as_ref().map_or(Ok(()), |owner| check_name("owner", owner))?;
@@ -459,7 +461,8 @@ impl Rotate {
         if json.is_empty() {
             return Ok(Self { overlap_secs: DEFAULT_OVERLAP_SECS });
         }
-        let rotate: Self = document::parse(json).map_err(document::Fault::into_invalid_field)?;
+        let rotate: Self =
+            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
         if rotate.overlap_secs > MAX_OVERLAP_SECS {
             let problem = format!("expected at most {MAX_OVERLAP_SECS} (30 days)");
             return Err(Error::InvalidField { path: "overlap_secs".to_owned(), problem });

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, Part};
 use crate::jose::jws::{Header, in_part};
-use crate::json::{self, Fault, Kind, Outline, Place, strings_of};
+use crate::json::{self, JsonFault, Kind, Outline, Place, strings_of};
 use crate::time::UnixTime;
 
 /// The claims of a token: a JSON object without repeated names whose registered claims have the types
@@ -56,7 +56,8 @@ impl Claims {
 
     /// The same, where the payload's outline is known already, if it has one.
     pub(crate) fn from_payload(payload: Vec<u8>, outline: Option<Outline>) -> Result<Self, Error> {
-        let text = String::from_utf8(payload).map_err(|_| in_part(Fault::Utf8, Part::Payload))?;
+        let text =
+            String::from_utf8(payload).map_err(|_| in_part(JsonFault::Utf8, Part::Payload))?;
         match outline {
             Some(outline) => Self::in_place(text, outline),
             None => Self::as_tree(text),

@@ -14,7 +14,7 @@ use crate::base64url;
 use crate::error::{Error, Part};
 use crate::jose::algorithm::{Algorithm, MAX_KEY_ID_LENGTH};
 use crate::jose::keys::{Candidates, Key, KeySet, Material, PublicKey};
-use crate::json::{self, Fault, Kind, Outline, Place};
+use crate::json::{self, JsonFault, Kind, Outline, Place};
 
 /// The longest token that is looked at unless the policy says otherwise, in bytes.
 ///
@@ -176,7 +176,7 @@ impl<'a> UntrustedToken<'a> {
     /// [`Error::DuplicateMember`] if `iss` occurs twice.
     pub fn unverified_issuer(&self) -> Result<Option<String>, Error> {
         json::find_string(&self.payload, "iss").map_err(|fault| match fault {
-            Fault::NotAString => malformed(Part::Payload, "iss is not a string"),
+            JsonFault::NotAString => malformed(Part::Payload, "iss is not a string"),
             fault => in_part(fault, Part::Payload),
         })
     }
@@ -483,9 +483,9 @@ impl fmt::Debug for VerifiedJws {
 }
 
 /// A JSON fault in a part of a token.
-pub(crate) fn in_part(fault: Fault, part: Part) -> Error {
+pub(crate) fn in_part(fault: JsonFault, part: Part) -> Error {
     match fault {
-        Fault::Duplicate => Error::DuplicateMember(part),
+        JsonFault::Duplicate => Error::DuplicateMember(part),
         fault => malformed(part, fault.problem()),
     }
 }

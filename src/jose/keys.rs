@@ -79,7 +79,7 @@ impl Key {
     pub fn from_jwk(json: &str) -> Result<Self, Error> {
         let object = json::parse_object(json.as_bytes())
             .map_err(|fault| refused(format!("JWK: {}", fault.problem())))?;
-        jwk::parse(&object).map_err(jwk::Fault::into_error)
+        jwk::parse(&object).map_err(jwk::JwkFault::into_error)
     }
 
     /// A JWK that has been parsed already, with the checks of [`Key::from_jwk`]. Whether a name was
@@ -89,7 +89,7 @@ impl Key {
     /// As [`Key::from_jwk`].
     pub fn from_jwk_value(value: &Value) -> Result<Self, Error> {
         let object = value.as_object().ok_or_else(|| refused("JWK: not a JSON object"))?;
-        jwk::parse(object).map_err(jwk::Fault::into_error)
+        jwk::parse(object).map_err(jwk::JwkFault::into_error)
     }
 
     /// One public key as PEM (RFC 7468): `PUBLIC KEY` (RSA, EC, Ed25519), `RSA PUBLIC KEY`, or `CERTIFICATE`.
@@ -567,12 +567,12 @@ fn read_keys(object: &Map<String, Value>, faulty: Faulty) -> Result<Vec<Key>, Er
     for (index, value) in values.iter().enumerate() {
         let key = match value.as_object() {
             Some(object) => jwk::parse(object),
-            None => Err(jwk::Fault::Refused(refused("JWK: not a JSON object"))),
+            None => Err(jwk::JwkFault::Refused(refused("JWK: not a JSON object"))),
         };
         match (key, faulty) {
             (Ok(key), _) => keys.push(key),
-            (Err(jwk::Fault::NotForUs(_)), _) | (Err(_), Faulty::Skip) => {}
-            (Err(jwk::Fault::Refused(error)), Faulty::Refuse) => {
+            (Err(jwk::JwkFault::NotForUs(_)), _) | (Err(_), Faulty::Skip) => {}
+            (Err(jwk::JwkFault::Refused(error)), Faulty::Refuse) => {
                 return Err(refused(format!("keys[{index}]: {error}")));
             }
         }

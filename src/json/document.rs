@@ -10,14 +10,14 @@ use crate::error::Error;
 
 /// What is wrong with a document, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct DocumentFault {
     /// As in `scopes[0]`; empty for the whole document.
     pub path: String,
     /// What was expected and what was found.
     pub problem: String,
 }
 
-impl Fault {
+impl DocumentFault {
     /// The fault as one of a request body.
     #[must_use]
     pub fn into_invalid_field(self) -> Error {
@@ -29,44 +29,44 @@ impl Fault {
 const MAX_ECHOED_NAME_BYTES: usize = 40;
 
 /// Reads a whole document, which is an object: nothing but white space may follow it.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentFault> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         // serde would take the elements for the fields in their order.
         let problem = "expected an object, found a list".to_owned();
-        return Err(Fault { path: String::new(), problem });
+        return Err(DocumentFault { path: String::new(), problem });
     }
     let Ok(text) = core::str::from_utf8(bytes) else {
         let problem = "expected JSON: it is not UTF-8".to_owned();
-        return Err(Fault { path: String::new(), problem });
+        return Err(DocumentFault { path: String::new(), problem });
     };
     // All JSON is read from text, so that there is one reader in the module.
     serde_json::from_str(text).map_err(|error| translate(bytes, &error))
 }
 
 /// Turns an error of `serde_json` into a fault that quotes nothing of the document but names of fields.
-fn translate(document: &[u8], error: &serde_json::Error) -> Fault {
+fn translate(document: &[u8], error: &serde_json::Error) -> DocumentFault {
     let message = error.to_string();
     if !error.is_data() {
         // Syntax messages carry a position and no data.
-        return Fault { path: String::new(), problem: format!("expected JSON: {message}") };
+        return DocumentFault { path: String::new(), problem: format!("expected JSON: {message}") };
     }
     let path = path_at_end_of(read_before(document, error));
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
     // What was found may itself hold these words, what was expected is ours: so from the right.
     let expected = message.rsplit_once(", expected ").map_or("another value", |(_, text)| text);
     if let Some(name) = message.strip_prefix("missing field ") {
-        return Fault {
+        return DocumentFault {
             path: member(path, name.trim_matches('`')),
             problem: "is required".to_owned(),
         };
     }
     // Of these two the path ends with the field's name.
     if message.starts_with("duplicate field ") {
-        return Fault { path, problem: "is given twice".to_owned() };
+        return DocumentFault { path, problem: "is given twice".to_owned() };
     }
     if message.starts_with("unknown field ") {
         let problem = format!("is not a known field, expected {}", expected.replace('`', ""));
-        return Fault { path, problem };
+        return DocumentFault { path, problem };
     }
     let problem = if let Some(found) = message.strip_prefix("invalid type: ") {
         format!("expected {}, found {}", in_words(expected), kind(found))
@@ -79,7 +79,7 @@ fn translate(document: &[u8], error: &serde_json::Error) -> Fault {
     } else {
         message.to_owned()
     };
-    Fault { path, problem }
+    DocumentFault { path, problem }
 }
 
 /// What `serde_json` had read of the document when it met the error: lines count from 1, columns are bytes.

@@ -472,7 +472,7 @@ mod tests {
             r#"{"a":[[{"b":1,"c":2,"b":1}]]}"#,
             r#"{"abcdefghij":1,"k":{},"abcdefghij":1}"#,
         ] {
-            assert_eq!(parse_object(text.as_bytes()), Err(super::super::Fault::Duplicate));
+            assert_eq!(parse_object(text.as_bytes()), Err(super::super::JsonFault::Duplicate));
             assert!(!has_outline(text), "{text}");
         }
         let names: Vec<_> = (0..MAX_MEMBERS).map(|name| format!("\"name {name}\":0")).collect();

@@ -10,14 +10,14 @@ use crate::jose::algorithm::Algorithm;
 use crate::secret::Secret;
 
 /// Why a JWK is not used.
-pub(super) enum Fault {
+pub(super) enum JwkFault {
     /// It is for something else; in a set it is skipped (RFC 7517 §5).
     NotForUs(Error),
     /// It is meant for verification and is faulty.
     Refused(Error),
 }
 
-impl Fault {
+impl JwkFault {
     /// For a key that stands alone the two are the same.
     pub(super) fn into_error(self) -> Error {
         match self {
@@ -26,7 +26,7 @@ impl Fault {
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for JwkFault {
     fn from(error: Error) -> Self {
         Self::Refused(error)
     }
@@ -36,7 +36,7 @@ impl From<Error> for Fault {
 const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "r"];
 
 /// Checks in this order: `kty`, `use`, `key_ops`, `alg` known, private members, the material, `alg` fits.
-pub(super) fn parse(object: &Map<String, Value>) -> Result<Key, Fault> {
+pub(super) fn parse(object: &Map<String, Value>) -> Result<Key, JwkFault> {
     let member = |name: &str| string(object, name);
     let kty = member("kty")?.ok_or_else(|| refused("JWK: kty is missing"))?;
     if !matches!(kty, "RSA" | "EC" | "OKP" | "oct") {
@@ -132,6 +132,6 @@ fn bytes(object: &Map<String, Value>, name: &str) -> Result<Zeroizing<Vec<u8>>, 
         .ok_or_else(|| refused(format!("JWK: {name} is not base64url without padding")))
 }
 
-fn not_for_us(problem: &str) -> Fault {
-    Fault::NotForUs(refused(format!("JWK: {problem}")))
+fn not_for_us(problem: &str) -> JwkFault {
+    JwkFault::NotForUs(refused(format!("JWK: {problem}")))
 }

@@ -13,7 +13,7 @@ use edgegate::guard::Backend as _;
 use edgegate::guard::administration::{
     KeyAdministration, Paging, RevocationAdministration, requested_entry,
 };
-use edgegate::json::document::{self, Fault};
+use edgegate::json::document::{self, DocumentFault};
 
 /// What is asked for, as the shell puts it. A `body` is the one of the Worker's endpoint; `random` is the id of a new key.
 #[derive(Deserialize)]
@@ -68,7 +68,7 @@ struct ListedBy {
 impl ListedBy {
     fn parse(body: &RawValue) -> Result<(Option<String>, Paging), Error> {
         let Self { owner, cursor, limit } =
-            document::parse(body.get().as_bytes()).map_err(Fault::into_invalid_field)?;
+            document::parse(body.get().as_bytes()).map_err(DocumentFault::into_invalid_field)?;
         // All there is, where one owner's was meant.
         if owner.as_ref().is_some_and(String::is_empty) {
             return Err(Error::invalid_field("owner", "expected at least one character"));
