@@ -85,7 +85,7 @@ impl fmt::Display for Code {
 
 /// A part of a compact token, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum TokenPart {
     /// The whole string.
     Token,
     /// The first segment, the JOSE header.
@@ -96,7 +96,7 @@ pub enum Part {
     Signature,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for TokenPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Token => "token",
@@ -187,12 +187,12 @@ errors! {
     /// Not a compact JWS in its one strict spelling (RFC 7515 §7.1, RFC 7519 §7.2).
     MalformedToken {
         /// Where.
-        part: Part,
+        part: TokenPart,
         /// What was expected there.
         problem: &'static str,
     } => InvalidToken, "malformed_token", "{part}: {problem}";
     /// The same member name twice at the top level (RFC 7515 §4, RFC 7519 §4).
-    DuplicateMember(part: Part) => InvalidToken, "duplicate_member",
+    DuplicateMember(part: TokenPart) => InvalidToken, "duplicate_member",
         "{part} has a member name twice";
     /// `crit` is present: no extension is understood (RFC 7515 §4.1.11), `b64` included (RFC 7797).
     UnsupportedCritical => InvalidToken, "unsupported_critical",

@@ -12,7 +12,7 @@
 mod mint;
 
 use edgegate::base64url::encode;
-use edgegate::error::{Error, Part};
+use edgegate::error::{Error, TokenPart};
 use edgegate::jose::claims::{ClaimRules, Claims};
 use edgegate::jose::dpop::Binding;
 use edgegate::jose::keys::Key;
@@ -38,7 +38,7 @@ fn refused(token: &str, error: Error) {
 }
 
 #[track_caller]
-fn malformed(token: &str, part: Part, problem: &'static str) {
+fn malformed(token: &str, part: TokenPart, problem: &'static str) {
     refused(token, Error::MalformedToken { part, problem });
 }
 
@@ -65,7 +65,7 @@ fn none_in_every_spelling() {
         refused(&hs256(&header, CLAIMS), Error::AlgorithmNotAllowed);
         malformed(
             &format!("{}.", message(&header, CLAIMS)),
-            Part::Token,
+            TokenPart::Token,
             "expected three segments, header and signature not empty",
         );
     }
@@ -73,10 +73,10 @@ fn none_in_every_spelling() {
 
 #[test]
 fn no_algorithm_or_one_of_another_type() {
-    malformed(&hs256("{}", CLAIMS), Part::Header, "alg is missing");
+    malformed(&hs256("{}", CLAIMS), TokenPart::Header, "alg is missing");
     for value in ["null", "0", "[\"HS256\"]", "{}", "true"] {
         let header = format!(r#"{{"alg":{value}}}"#);
-        malformed(&hs256(header, CLAIMS), Part::Header, "alg is not a string");
+        malformed(&hs256(header, CLAIMS), TokenPart::Header, "alg is not a string");
     }
 }
 
@@ -138,7 +138,7 @@ fn empty_null_and_shortened_signatures() {
     let body = message(HS256, CLAIMS);
     malformed(
         &format!("{body}."),
-        Part::Token,
+        TokenPart::Token,
         "expected three segments, header and signature not empty",
     );
     for signature in [&b"\0"[..], &[0; 16], &[0; 32], &[0; 64], b"null"] {
@@ -203,7 +203,7 @@ fn an_rsa_signature_shorter_or_longer_than_the_modulus_never_reaches_the_host() 
 fn second_spellings_of_a_segment() {
     let token = hs256(HS256, CLAIMS);
     let segments: Vec<&str> = token.split('.').collect();
-    let parts = [Part::Header, Part::Payload, Part::Signature];
+    let parts = [TokenPart::Header, TokenPart::Payload, TokenPart::Signature];
     for (index, part) in parts.into_iter().enumerate() {
         let segment = segments[index];
         let mut spellings = vec![
@@ -215,7 +215,7 @@ fn second_spellings_of_a_segment() {
             format!("{segment}%3D"),
         ];
         // The last character of a tag of 32 bytes has two spare bits.
-        if part == Part::Signature {
+        if part == TokenPart::Signature {
             let last = segment.as_bytes()[segment.len() - 1];
             for other in [b'B', b'C', b'D'] {
                 let mut changed = segment.as_bytes().to_vec();
@@ -260,7 +260,7 @@ fn the_wrong_number_of_segments() {
         // A JWE has five.
         "a.b.c.d.e",
     ] {
-        malformed(token, Part::Token, problem);
+        malformed(token, TokenPart::Token, problem);
     }
 }
 
@@ -268,10 +268,10 @@ fn the_wrong_number_of_segments() {
 fn whitespace_around_the_token() {
     let token = hs256(HS256, CLAIMS);
     for changed in [format!(" {token}"), format!("\t{token}"), format!("Bearer {token}")] {
-        malformed(&changed, Part::Header, "not base64url without padding");
+        malformed(&changed, TokenPart::Header, "not base64url without padding");
     }
     for changed in [format!("{token} "), format!("{token}\r\n"), format!("{token},")] {
-        malformed(&changed, Part::Signature, "not base64url without padding");
+        malformed(&changed, TokenPart::Signature, "not base64url without padding");
     }
 }
 
@@ -285,7 +285,7 @@ fn names_that_occur_twice() {
         r#"{"alg":"HS256","kid":"a","kid":"b"}"#,
         r#"{"alg":"HS256","x":1,"x":1}"#,
     ] {
-        refused(&hs256(header, CLAIMS), Error::DuplicateMember(Part::Header));
+        refused(&hs256(header, CLAIMS), Error::DuplicateMember(TokenPart::Header));
     }
     for payload in [
         r#"{"sub":"me","sub":"admin"}"#,
@@ -293,7 +293,7 @@ fn names_that_occur_twice() {
         r#"{"exp":1,"exp":9999999999}"#,
         r#"{"a":{"roles":[],"roles":["admin"]}}"#,
     ] {
-        assert_eq!(claims(payload).unwrap_err(), Error::DuplicateMember(Part::Payload));
+        assert_eq!(claims(payload).unwrap_err(), Error::DuplicateMember(TokenPart::Payload));
     }
 }
 
@@ -320,15 +320,15 @@ fn headers_that_are_no_object() {
         if header.is_empty() {
             malformed(
                 &token,
-                Part::Token,
+                TokenPart::Token,
                 "expected three segments, header and signature not empty",
             );
         } else {
-            malformed(&token, Part::Header, "not a JSON object");
+            malformed(&token, TokenPart::Header, "not a JSON object");
         }
     }
     for header in [r#"{"alg":"HS256"}{}"#, r#"{"alg":"HS256",}"#, r#"{"alg":"HS256"}\0"#] {
-        malformed(&hs256(header, CLAIMS), Part::Header, "not JSON");
+        malformed(&hs256(header, CLAIMS), TokenPart::Header, "not JSON");
     }
 }
 
@@ -336,26 +336,30 @@ fn headers_that_are_no_object() {
 fn members_of_the_header_of_another_type() {
     for value in ["1", "null", "[]", "{}", "true"] {
         let kid = format!(r#"{{"alg":"HS256","kid":{value}}}"#);
-        malformed(&hs256(kid, CLAIMS), Part::Header, "kid is not a string");
+        malformed(&hs256(kid, CLAIMS), TokenPart::Header, "kid is not a string");
         let typ = format!(r#"{{"alg":"HS256","typ":{value}}}"#);
-        malformed(&hs256(typ, CLAIMS), Part::Header, "typ is not a string");
+        malformed(&hs256(typ, CLAIMS), TokenPart::Header, "typ is not a string");
     }
     let long = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(257));
-    malformed(&hs256(long, CLAIMS), Part::Header, "kid is longer than 256 bytes");
+    malformed(&hs256(long, CLAIMS), TokenPart::Header, "kid is longer than 256 bytes");
 }
 
 /// RFC 7515 §5.2 step 3, RFC 8725 §3.7.
 #[test]
 fn invalid_utf8() {
-    malformed(&hs256(b"{\"alg\":\"HS256\",\"a\":\"\xff\"}", CLAIMS), Part::Header, "not UTF-8");
+    malformed(
+        &hs256(b"{\"alg\":\"HS256\",\"a\":\"\xff\"}", CLAIMS),
+        TokenPart::Header,
+        "not UTF-8",
+    );
     for payload in [&b"{\"sub\":\"\xff\"}"[..], b"{\"sub\":\"\xc0\xaf\"}", b"\xff\xfe{\0}\0"] {
         assert_eq!(
             claims(payload).unwrap_err(),
-            Error::MalformedToken { part: Part::Payload, problem: "not UTF-8" }
+            Error::MalformedToken { part: TokenPart::Payload, problem: "not UTF-8" }
         );
     }
     // Characters outside ASCII in the token itself.
-    malformed("é.b.c", Part::Header, "not base64url without padding");
+    malformed("é.b.c", TokenPart::Header, "not base64url without padding");
 }
 
 /// A stack that overflows ends the process (CWE-674).
@@ -365,10 +369,10 @@ fn nesting_as_deep_as_the_token_is_long() {
         format!(r#"{{"alg":"HS256","a":{}1{}}}"#, open.repeat(1000), close.repeat(1000))
     };
     for bomb in [deep("[", "]"), deep("{\"a\":", "}"), "{\"alg\":".repeat(700)] {
-        malformed(&hs256(&bomb, CLAIMS), Part::Header, "not JSON");
+        malformed(&hs256(&bomb, CLAIMS), TokenPart::Header, "not JSON");
         assert_eq!(
             claims(&bomb).unwrap_err(),
-            Error::MalformedToken { part: Part::Payload, problem: "not JSON" }
+            Error::MalformedToken { part: TokenPart::Payload, problem: "not JSON" }
         );
         // Before the signature holds only `iss` is sought, without recursion.
         let token = hs256(HS256, &bomb);
@@ -402,7 +406,11 @@ fn names_javascript_gives_a_meaning_to() {
     );
     let odd = hs256(r#"{"alg":"HS256","__proto__":{"alg":"none"}}"#, CLAIMS);
     assert!(verify(&odd, &hs256_key()).is_ok());
-    malformed(&hs256(r#"{"__proto__":{"alg":"HS256"}}"#, CLAIMS), Part::Header, "alg is missing");
+    malformed(
+        &hs256(r#"{"__proto__":{"alg":"HS256"}}"#, CLAIMS),
+        TokenPart::Header,
+        "alg is missing",
+    );
 }
 
 /// RFC 7519 §2: NumericDate.
@@ -428,7 +436,7 @@ fn extreme_numbers() {
         let payload = format!(r#"{{"iss":"me","exp":{exp}}}"#);
         assert_eq!(
             outcome(&payload),
-            Err(Error::MalformedToken { part: Part::Payload, problem: "not JSON" }),
+            Err(Error::MalformedToken { part: TokenPart::Payload, problem: "not JSON" }),
             "{exp}"
         );
     }
@@ -502,10 +510,10 @@ fn an_issuer_cannot_speak_for_another() {
         (hs256(HS256, claims("\"\"")), Error::UnknownIssuer),
         (hs256(HS256, "{}"), Error::UnknownIssuer),
         (hs256(HS256, claims("[\"one\"]")),
-            Error::MalformedToken { part: Part::Payload, problem: "iss is not a string" }),
-        (hs256(HS256, r#"{"iss":"one","iss":"two"}"#), Error::DuplicateMember(Part::Payload)),
+            Error::MalformedToken { part: TokenPart::Payload, problem: "iss is not a string" }),
+        (hs256(HS256, r#"{"iss":"one","iss":"two"}"#), Error::DuplicateMember(TokenPart::Payload)),
         (hs256(HS256, "not json"),
-            Error::MalformedToken { part: Part::Payload, problem: "not a JSON object" }),
+            Error::MalformedToken { part: TokenPart::Payload, problem: "not a JSON object" }),
     ];
     for (token, error) in cases {
         assert_eq!(decide(&token).unwrap_err(), error);
@@ -578,14 +586,14 @@ fn payloads_that_are_no_object() {
     for payload in ["null", "true", "0", "\"sub\"", "[]", r#"[{"sub":"you"}]"#, "sub=you", " "] {
         assert_eq!(
             claims(payload).unwrap_err(),
-            Error::MalformedToken { part: Part::Payload, problem: "not a JSON object" },
+            Error::MalformedToken { part: TokenPart::Payload, problem: "not a JSON object" },
             "{payload}"
         );
     }
     for payload in ["{", "{}{}", r#"{"sub":"you"}x"#, r#"{"sub":}"#] {
         assert_eq!(
             claims(payload).unwrap_err(),
-            Error::MalformedToken { part: Part::Payload, problem: "not JSON" },
+            Error::MalformedToken { part: TokenPart::Payload, problem: "not JSON" },
             "{payload}"
         );
     }
@@ -597,7 +605,8 @@ fn payloads_that_are_no_object() {
 fn an_empty_payload() {
     let token = hs256(HS256, "");
     assert_eq!(verify(&token, &hs256_key()).unwrap().payload(), b"");
-    let no_object = Error::MalformedToken { part: Part::Payload, problem: "not a JSON object" };
+    let no_object =
+        Error::MalformedToken { part: TokenPart::Payload, problem: "not a JSON object" };
     assert_eq!(claims("").unwrap_err(), no_object);
     let issuer = Issuer {
         rules: ClaimRules { require_exp: false, ..ClaimRules::new("me") },

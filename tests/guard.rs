@@ -285,7 +285,7 @@ fn credentials_are_found_wherever_they_may_be() {
             None,
             None,
             Err(Error::MalformedToken {
-                part: edgegate::error::Part::Token,
+                part: edgegate::error::TokenPart::Token,
                 problem: "expected three segments, header and signature not empty",
             }),
         ),

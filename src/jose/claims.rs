@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Number, Value};
 
-use crate::error::{Error, Part};
+use crate::error::{Error, TokenPart};
 use crate::jose::jws::{Header, in_part};
 use crate::json::{self, JsonFault, Kind, Outline, Place, strings_of};
 use crate::time::UnixTime;
@@ -57,7 +57,7 @@ impl Claims {
     /// The same, where the payload's outline is known already, if it has one.
     pub(crate) fn from_payload(payload: Vec<u8>, outline: Option<Outline>) -> Result<Self, Error> {
         let text =
-            String::from_utf8(payload).map_err(|_| in_part(JsonFault::Utf8, Part::Payload))?;
+            String::from_utf8(payload).map_err(|_| in_part(JsonFault::Utf8, TokenPart::Payload))?;
         match outline {
             Some(outline) => Self::in_place(text, outline),
             None => Self::as_tree(text),
@@ -98,8 +98,8 @@ impl Claims {
     }
 
     fn as_tree(text: String) -> Result<Self, Error> {
-        let tree =
-            json::parse_object(text.as_bytes()).map_err(|fault| in_part(fault, Part::Payload))?;
+        let tree = json::parse_object(text.as_bytes())
+            .map_err(|fault| in_part(fault, TokenPart::Payload))?;
         check_kinds(REGISTERED.map(|name| tree.get(name).map(Kind::of)))?;
         let time = |name: &str, round: fn(f64) -> f64| match tree.get(name) {
             Some(Value::Number(number)) => Some(UnixTime::from_secs(seconds(number, round))),

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::base64url;
-use crate::error::{Error, Part};
+use crate::error::{Error, TokenPart};
 use crate::jose::algorithm::{Algorithm, MAX_KEY_ID_LENGTH};
 use crate::jose::keys::{Candidates, Key, KeySet, Material, PublicKey};
 use crate::json::{self, JsonFault, Kind, Outline, Place};
@@ -53,21 +53,21 @@ impl Header {
     /// The header, and the members of it that are not used.
     fn parse(bytes: &[u8]) -> Result<(Self, Map<String, Value>), Error> {
         let mut members =
-            json::parse_object(bytes).map_err(|fault| in_part(fault, Part::Header))?;
+            json::parse_object(bytes).map_err(|fault| in_part(fault, TokenPart::Header))?;
         if members.contains_key("crit") || members.contains_key("b64") {
             return Err(Error::UnsupportedCritical);
         }
         let mut string = |name: &str, problem: &'static str| match members.remove(name) {
             None => Ok(None),
             Some(Value::String(value)) => Ok(Some(value)),
-            Some(_) => Err(malformed(Part::Header, problem)),
+            Some(_) => Err(malformed(TokenPart::Header, problem)),
         };
         let algorithm = string("alg", "alg is not a string")?
-            .ok_or_else(|| malformed(Part::Header, "alg is missing"))?;
+            .ok_or_else(|| malformed(TokenPart::Header, "alg is missing"))?;
         let key_id = string("kid", "kid is not a string")?;
         let typ = string("typ", "typ is not a string")?;
         if key_id.as_ref().is_some_and(|kid| kid.len() > MAX_KEY_ID_LENGTH) {
-            return Err(malformed(Part::Header, "kid is longer than 256 bytes"));
+            return Err(malformed(TokenPart::Header, "kid is longer than 256 bytes"));
         }
         let algorithm = Algorithm::from_name(&algorithm).ok_or(Error::AlgorithmNotAllowed)?;
         Ok((Self { algorithm, key_id, typ }, members))
@@ -148,9 +148,9 @@ impl<'a> UntrustedToken<'a> {
         max_length: usize,
     ) -> Result<(Self, Map<String, Value>), Error> {
         let segments = Segments::of(token, max_length)?;
-        let header = decode(segments.header, Part::Header)?;
-        let payload = decode(segments.payload, Part::Payload)?;
-        let signature = decode(segments.signature, Part::Signature)?;
+        let header = decode(segments.header, TokenPart::Header)?;
+        let payload = decode(segments.payload, TokenPart::Payload)?;
+        let signature = decode(segments.signature, TokenPart::Signature)?;
         let (header, members) = Header::parse(&header)?;
         let message = segments.message;
         Ok((Self { header, message, payload, signature, offers_ed25519: false }, members))
@@ -176,8 +176,8 @@ impl<'a> UntrustedToken<'a> {
     /// [`Error::DuplicateMember`] if `iss` occurs twice.
     pub fn unverified_issuer(&self) -> Result<Option<String>, Error> {
         json::find_string(&self.payload, "iss").map_err(|fault| match fault {
-            JsonFault::NotAString => malformed(Part::Payload, "iss is not a string"),
-            fault => in_part(fault, Part::Payload),
+            JsonFault::NotAString => malformed(TokenPart::Payload, "iss is not a string"),
+            fault => in_part(fault, TokenPart::Payload),
         })
     }
 
@@ -197,7 +197,7 @@ impl<'a> UntrustedToken<'a> {
         match outline.get(text, "iss") {
             None => Ok(None),
             Some(Place { kind: Kind::String, span }) => Ok(Some(Cow::Borrowed(span.of(text)))),
-            Some(_) => Err(malformed(Part::Payload, "iss is not a string")),
+            Some(_) => Err(malformed(TokenPart::Payload, "iss is not a string")),
         }
     }
 
@@ -276,8 +276,9 @@ impl<'a> Segments<'a> {
         if token.len() > max_length {
             return Err(Error::TokenTooLong { length: token.len(), limit: max_length });
         }
-        let not_three =
-            || malformed(Part::Token, "expected three segments, header and signature not empty");
+        let not_three = || {
+            malformed(TokenPart::Token, "expected three segments, header and signature not empty")
+        };
         let (message, signature) = token.rsplit_once('.').ok_or_else(not_three)?;
         let (header, payload) = message.split_once('.').ok_or_else(not_three)?;
         // Nothing is a payload like another (RFC 7515 §3). It is no claims set: as a JWT it is refused there.
@@ -288,14 +289,14 @@ impl<'a> Segments<'a> {
     }
 
     fn with_header(self, header: Header) -> Result<UntrustedToken<'a>, Error> {
-        let payload = decode(self.payload, Part::Payload)?;
-        let signature = decode(self.signature, Part::Signature)?;
+        let payload = decode(self.payload, TokenPart::Payload)?;
+        let signature = decode(self.signature, TokenPart::Signature)?;
         let message = self.message;
         Ok(UntrustedToken { header, message, payload, signature, offers_ed25519: false })
     }
 }
 
-fn decode(segment: &str, part: Part) -> Result<Vec<u8>, Error> {
+fn decode(segment: &str, part: TokenPart) -> Result<Vec<u8>, Error> {
     base64url::decode_public(segment)
         .ok_or_else(|| malformed(part, "not base64url without padding"))
 }
@@ -483,14 +484,14 @@ impl fmt::Debug for VerifiedJws {
 }
 
 /// A JSON fault in a part of a token.
-pub(crate) fn in_part(fault: JsonFault, part: Part) -> Error {
+pub(crate) fn in_part(fault: JsonFault, part: TokenPart) -> Error {
     match fault {
         JsonFault::Duplicate => Error::DuplicateMember(part),
         fault => malformed(part, fault.problem()),
     }
 }
 
-const fn malformed(part: Part, problem: &'static str) -> Error {
+const fn malformed(part: TokenPart, problem: &'static str) -> Error {
     Error::MalformedToken { part, problem }
 }
 

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use serde::Serialize;
 
-use edgegate::error::{Error, Part};
+use edgegate::error::{Error, TokenPart};
 
 /// What a call has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) fn output() -> usize {
 pub(super) fn with_text<T>(length: usize, step: impl FnOnce(&str) -> T) -> Result<T, Error> {
     INPUT.with_borrow(|buffer| {
         let text = buffer.get(..length).and_then(|bytes| core::str::from_utf8(bytes).ok());
-        text.map(step).ok_or(Error::MalformedToken { part: Part::Token, problem: "not UTF-8" })
+        text.map(step).ok_or(Error::MalformedToken { part: TokenPart::Token, problem: "not UTF-8" })
     })
 }
 
