@@ -56,7 +56,7 @@ const MILLIS_PER_SEC: u64 = 1000;
 /// How a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Algorithm {
+pub enum LimitAlgorithm {
     /// A counter per window, aligned to the epoch or to the calendar. Cheap; two windows' worth may meet at a boundary.
     FixedWindow,
     /// Counters of twentieths of the window. The part of the oldest that is still within the window counts in
@@ -69,7 +69,7 @@ pub enum Algorithm {
     },
 }
 
-impl Algorithm {
+impl LimitAlgorithm {
     /// The name in the policy.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -92,7 +92,7 @@ pub struct Limit {
     name: String,
     requests: u32,
     window: Window,
-    algorithm: Algorithm,
+    algorithm: LimitAlgorithm,
     lease: Option<lease::Terms>,
 }
 
@@ -112,13 +112,13 @@ impl Limit {
         name: impl Into<String>,
         requests: u32,
         window_secs: u32,
-        algorithm: Algorithm,
+        algorithm: LimitAlgorithm,
     ) -> Result<Self, Error> {
         let limit = Self::named(name.into(), requests, Window::Secs(window_secs), algorithm)?;
         if !(1..=MAX_WINDOW_SECS).contains(&window_secs) {
             return Err(Error::config("window_secs", "expected 1 to 2678400 (31 days)"));
         }
-        if matches!(algorithm, Algorithm::TokenBucket { burst: 0 }) {
+        if matches!(algorithm, LimitAlgorithm::TokenBucket { burst: 0 }) {
             return Err(Error::config("burst", "expected at least 1"));
         }
         Ok(limit)
@@ -133,14 +133,14 @@ impl Limit {
         requests: u32,
         window: Calendar,
     ) -> Result<Self, Error> {
-        Self::named(name.into(), requests, Window::Calendar(window), Algorithm::FixedWindow)
+        Self::named(name.into(), requests, Window::Calendar(window), LimitAlgorithm::FixedWindow)
     }
 
     fn named(
         name: String,
         requests: u32,
         window: Window,
-        algorithm: Algorithm,
+        algorithm: LimitAlgorithm,
     ) -> Result<Self, Error> {
         if !is_limit_name(&name) {
             let problem = "expected 1 to 64 of a-z, 0-9, - and _, a letter first";
@@ -170,10 +170,10 @@ impl Limit {
     /// [`Error::Config`] with the path `requests` if it is 0.
     pub fn with_requests(&self, requests: u32) -> Result<Self, Error> {
         let algorithm = match self.algorithm {
-            Algorithm::TokenBucket { burst } => {
+            LimitAlgorithm::TokenBucket { burst } => {
                 let scaled = u64::from(burst).saturating_mul(u64::from(requests));
                 let scaled = scaled.div_ceil(u64::from(self.requests.max(1)));
-                Algorithm::TokenBucket { burst: saturate(scaled).max(1) }
+                LimitAlgorithm::TokenBucket { burst: saturate(scaled).max(1) }
             }
             other => other,
         };
@@ -224,7 +224,7 @@ impl Limit {
 
     /// How it counts.
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
+    pub const fn algorithm(&self) -> LimitAlgorithm {
         self.algorithm
     }
 
@@ -233,13 +233,13 @@ impl Limit {
     #[must_use]
     pub fn capacity(&self) -> u32 {
         match self.algorithm {
-            Algorithm::TokenBucket { burst } => match self.lease {
+            LimitAlgorithm::TokenBucket { burst } => match self.lease {
                 None => burst,
                 Some(_) => saturate(
                     self.bucket_units().checked_div(self.window_millis()).unwrap_or_default(),
                 ),
             },
-            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests,
+            LimitAlgorithm::FixedWindow | LimitAlgorithm::SlidingWindow => self.requests,
         }
     }
 
@@ -264,8 +264,8 @@ impl Limit {
     /// millisecond: as many are left out of the bucket, so that late spending stays within the bound.
     fn bucket_units(&self) -> u64 {
         let burst = match self.algorithm {
-            Algorithm::TokenBucket { burst } => burst,
-            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests,
+            LimitAlgorithm::TokenBucket { burst } => burst,
+            LimitAlgorithm::FixedWindow | LimitAlgorithm::SlidingWindow => self.requests,
         };
         let reserve = self
             .lease
@@ -372,13 +372,13 @@ pub fn step_all(meters: &mut [(&Limit, Option<Cell>)], cost: u32, now: UnixMilli
 #[must_use]
 pub fn refund(cell: &Cell, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Cell {
     Cell(match (&cell.0, limit.algorithm) {
-        (Kept::FixedWindow(kept), Algorithm::FixedWindow) => {
+        (Kept::FixedWindow(kept), LimitAlgorithm::FixedWindow) => {
             Kept::FixedWindow(kept.refund(limit, cost, taken_at))
         }
-        (Kept::SlidingWindow(kept), Algorithm::SlidingWindow) => {
+        (Kept::SlidingWindow(kept), LimitAlgorithm::SlidingWindow) => {
             Kept::SlidingWindow(kept.refund(limit, cost, taken_at))
         }
-        (Kept::TokenBucket(kept), Algorithm::TokenBucket { .. }) => {
+        (Kept::TokenBucket(kept), LimitAlgorithm::TokenBucket { .. }) => {
             Kept::TokenBucket(kept.refund(limit, cost, taken_at))
         }
         // The limit became another between the two. What was taken stays taken.
@@ -395,21 +395,21 @@ pub fn refund(cell: &Cell, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Ce
 pub fn sum(cells: &[&Cell], limit: &Limit, now: UnixMillis) -> Option<Cell> {
     let kept = cells.iter().map(|cell| &cell.0);
     let sum = match limit.algorithm {
-        Algorithm::FixedWindow => {
+        LimitAlgorithm::FixedWindow => {
             let counters = kept.filter_map(|kept| match kept {
                 Kept::FixedWindow(kept) => Some(kept),
                 _ => None,
             });
             fixed_window::sum(counters, limit, now).map(Kept::FixedWindow)
         }
-        Algorithm::SlidingWindow => {
+        LimitAlgorithm::SlidingWindow => {
             let counters = kept.filter_map(|kept| match kept {
                 Kept::SlidingWindow(kept) => Some(kept),
                 _ => None,
             });
             sliding_window::sum(counters, limit, now).map(Kept::SlidingWindow)
         }
-        Algorithm::TokenBucket { .. } => {
+        LimitAlgorithm::TokenBucket { .. } => {
             kept.into_iter().find(|kept| matches!(kept, Kept::TokenBucket(_))).cloned()
         }
     };
@@ -494,20 +494,22 @@ fn with_meter<R>(
     then: impl FnOnce(&mut dyn Meter) -> R,
 ) -> R {
     match (limit.algorithm, cell.map(|cell| &cell.0)) {
-        (Algorithm::FixedWindow, Some(Kept::FixedWindow(kept))) => then(&mut kept.at(limit, now)),
-        (Algorithm::SlidingWindow, Some(Kept::SlidingWindow(kept))) => {
+        (LimitAlgorithm::FixedWindow, Some(Kept::FixedWindow(kept))) => {
             then(&mut kept.at(limit, now))
         }
-        (Algorithm::TokenBucket { .. }, Some(Kept::TokenBucket(kept))) => {
+        (LimitAlgorithm::SlidingWindow, Some(Kept::SlidingWindow(kept))) => {
             then(&mut kept.at(limit, now))
         }
-        (Algorithm::FixedWindow, other) => {
+        (LimitAlgorithm::TokenBucket { .. }, Some(Kept::TokenBucket(kept))) => {
+            then(&mut kept.at(limit, now))
+        }
+        (LimitAlgorithm::FixedWindow, other) => {
             then(carry(&mut fixed_window::Meter::unused(limit, now), other, limit, now))
         }
-        (Algorithm::SlidingWindow, other) => {
+        (LimitAlgorithm::SlidingWindow, other) => {
             then(carry(&mut sliding_window::Meter::unused(limit, now), other, limit, now))
         }
-        (Algorithm::TokenBucket { .. }, other) => {
+        (LimitAlgorithm::TokenBucket { .. }, other) => {
             then(carry(&mut token_bucket::Meter::unused(limit, now), other, limit, now))
         }
     }
@@ -628,19 +630,19 @@ impl Limit {
     ) -> Result<Self, Error> {
         let algorithm = match (algorithm, window) {
             ((Some(AlgorithmName::TokenBucket), burst), _) => {
-                Algorithm::TokenBucket { burst: burst.unwrap_or(requests) }
+                LimitAlgorithm::TokenBucket { burst: burst.unwrap_or(requests) }
             }
             ((_, Some(_)), _) => {
                 return Err(Error::config("burst", "expected with token-bucket only"));
             }
             ((Some(AlgorithmName::FixedWindow), None), _) | ((None, None), (_, Some(_))) => {
-                Algorithm::FixedWindow
+                LimitAlgorithm::FixedWindow
             }
-            ((Some(AlgorithmName::SlidingWindow) | None, None), _) => Algorithm::SlidingWindow,
+            ((Some(AlgorithmName::SlidingWindow) | None, None), _) => LimitAlgorithm::SlidingWindow,
         };
         match window {
             (Some(secs), None) => Self::new(name, requests, secs, algorithm),
-            (None, Some(calendar)) if algorithm == Algorithm::FixedWindow => {
+            (None, Some(calendar)) if algorithm == LimitAlgorithm::FixedWindow => {
                 Self::calendar(name, requests, calendar)
             }
             (None, Some(_)) => Err(Error::config("window", "expected with fixed-window only")),
@@ -655,9 +657,9 @@ impl Limit {
 impl From<Limit> for Written {
     fn from(limit: Limit) -> Self {
         let (algorithm, burst) = match limit.algorithm {
-            Algorithm::FixedWindow => (AlgorithmName::FixedWindow, None),
-            Algorithm::SlidingWindow => (AlgorithmName::SlidingWindow, None),
-            Algorithm::TokenBucket { burst } => (AlgorithmName::TokenBucket, Some(burst)),
+            LimitAlgorithm::FixedWindow => (AlgorithmName::FixedWindow, None),
+            LimitAlgorithm::SlidingWindow => (AlgorithmName::SlidingWindow, None),
+            LimitAlgorithm::TokenBucket { burst } => (AlgorithmName::TokenBucket, Some(burst)),
         };
         let Limit { name, requests, window, lease, .. } = limit;
         let (window_secs, window) = match window {
@@ -672,9 +674,9 @@ impl From<Limit> for Written {
 mod tests {
     use super::*;
 
-    const BUCKET: Algorithm = Algorithm::TokenBucket { burst: 5 };
+    const BUCKET: LimitAlgorithm = LimitAlgorithm::TokenBucket { burst: 5 };
 
-    fn limit(requests: u32, window_secs: u32, algorithm: Algorithm) -> Limit {
+    fn limit(requests: u32, window_secs: u32, algorithm: LimitAlgorithm) -> Limit {
         Limit::new("per-caller", requests, window_secs, algorithm).unwrap()
     }
 
@@ -700,7 +702,7 @@ mod tests {
 
     #[test]
     fn a_fixed_window_begins_anew_at_its_boundary() {
-        let limit = limit(5, 60, Algorithm::FixedWindow);
+        let limit = limit(5, 60, LimitAlgorithm::FixedWindow);
         assert_verdict(run(&limit, &[(59_000, 1)]).1, (true, 4, 1, 0));
         assert_verdict(run(&limit, &[(59_000, 5), (59_999, 1)]).1, (false, 0, 1, 1));
         assert_verdict(run(&limit, &[(59_000, 5), (60_000, 1)]).1, (true, 4, 60, 0));
@@ -709,7 +711,7 @@ mod tests {
 
     #[test]
     fn a_sliding_window_frees_a_place_when_its_twentieth_has_left_the_window() {
-        let limit = limit(5, 60, Algorithm::SlidingWindow);
+        let limit = limit(5, 60, LimitAlgorithm::SlidingWindow);
         // 59.0 s lies in the part from 57 to 60 s, which leaves at 57 + 63 = 120 s.
         assert_verdict(run(&limit, &[(59_000, 5)]).1, (true, 0, 61, 0));
         assert_verdict(run(&limit, &[(59_000, 5), (60_000, 1)]).1, (false, 0, 60, 60));
@@ -732,7 +734,7 @@ mod tests {
 
     #[test]
     fn a_bucket_does_not_drift_in_a_thousand_windows() {
-        let limit = limit(7, 60, Algorithm::TokenBucket { burst: 7 });
+        let limit = limit(7, 60, LimitAlgorithm::TokenBucket { burst: 7 });
         let (mut cell, mut admitted) = (None, 0);
         for millis in (0..=60_000_000_u64).step_by(250) {
             let (next, verdict) = step(cell.as_ref(), &limit, 1, at(millis));
@@ -744,7 +746,7 @@ mod tests {
 
     #[test]
     fn a_sliding_window_gives_at_least_20_of_21_parts_of_the_rate() {
-        let limit = limit(20, 1, Algorithm::SlidingWindow);
+        let limit = limit(20, 1, LimitAlgorithm::SlidingWindow);
         let (mut cell, mut admitted) = (None, 0);
         for millis in 0..105_000_u64 {
             let (next, verdict) = step(cell.as_ref(), &limit, 1, at(millis));
@@ -756,7 +758,7 @@ mod tests {
 
     #[test]
     fn cost_zero_is_admitted_and_takes_nothing_even_when_nothing_is_left() {
-        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET] {
+        for algorithm in [LimitAlgorithm::FixedWindow, LimitAlgorithm::SlidingWindow, BUCKET] {
             let limit = limit(5, 60, algorithm);
             let (full, _) = run(&limit, &[(0, 5)]);
             let (after, verdict) = step(Some(&full), &limit, 0, at(0));
@@ -767,7 +769,7 @@ mod tests {
 
     #[test]
     fn a_cost_above_the_limit_is_never_admitted_and_says_the_window() {
-        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET] {
+        for algorithm in [LimitAlgorithm::FixedWindow, LimitAlgorithm::SlidingWindow, BUCKET] {
             let limit = limit(5, 60, algorithm);
             assert_verdict(peek(None, &limit, 6, at(59_000)), (false, 5, 0, 60));
             assert_verdict(peek(None, &limit, u32::MAX, at(0)), (false, 5, 0, 60));
@@ -776,8 +778,10 @@ mod tests {
 
     #[test]
     fn several_limits_take_all_or_nothing() {
-        let (minute, hour) =
-            (limit(5, 60, Algorithm::SlidingWindow), limit(6, 3600, Algorithm::FixedWindow));
+        let (minute, hour) = (
+            limit(5, 60, LimitAlgorithm::SlidingWindow),
+            limit(6, 3600, LimitAlgorithm::FixedWindow),
+        );
         let mut meters = [(&minute, None), (&hour, None)];
         let verdicts = step_all(&mut meters, 5, at(0));
         assert_verdict(verdicts[0], (true, 0, 63, 0));
@@ -792,7 +796,7 @@ mod tests {
 
     #[test]
     fn a_refund_gives_back_what_is_still_owed() {
-        let fixed = limit(5, 60, Algorithm::FixedWindow);
+        let fixed = limit(5, 60, LimitAlgorithm::FixedWindow);
         let (cell, _) = run(&fixed, &[(59_000, 3), (60_000, 2)]);
         let late = refund(&cell, &fixed, 3, at(59_000));
         assert_eq!(
@@ -808,14 +812,14 @@ mod tests {
         let late = refund(&cell, &bucket, 1, at(0));
         assert_eq!(peek(Some(&late), &bucket, 0, at(6_000)).remaining, 1, "it flowed back already");
 
-        let sliding = limit(5, 60, Algorithm::SlidingWindow);
+        let sliding = limit(5, 60, LimitAlgorithm::SlidingWindow);
         let other = refund(&cell, &sliding, 4, at(6_000));
         assert_eq!(other, cell, "a cell of another algorithm stays");
     }
 
     #[test]
     fn a_clock_that_runs_back_admits_nothing_twice() {
-        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+        for algorithm in [LimitAlgorithm::FixedWindow, LimitAlgorithm::SlidingWindow] {
             let limit = limit(5, 60, algorithm);
             let (cell, _) = run(&limit, &[(600_000, 5)]);
             let back = 600_000 - MAX_CLOCK_STEP_BACK_MILLIS;
@@ -823,7 +827,7 @@ mod tests {
             let (cell, verdict) = step(Some(&cell), &limit, 1, at(back));
             assert_eq!(
                 verdict.retry_after_secs,
-                if algorithm == Algorithm::FixedWindow { 360 } else { 363 }
+                if algorithm == LimitAlgorithm::FixedWindow { 360 } else { 363 }
             );
             assert!(!peek(Some(&cell), &limit, 1, at(600_000)).admitted);
         }
@@ -831,7 +835,7 @@ mod tests {
 
     #[test]
     fn a_cell_from_far_ahead_counts_as_of_now_and_locks_nobody_out_for_longer_than_the_window() {
-        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET] {
+        for algorithm in [LimitAlgorithm::FixedWindow, LimitAlgorithm::SlidingWindow, BUCKET] {
             let limit = limit(5, 60, algorithm);
             let (cell, _) = run(&limit, &[(u64::MAX / 2, 5)]);
             let (cell, verdict) = step(Some(&cell), &limit, 1, at(600_000));
@@ -843,7 +847,7 @@ mod tests {
 
     #[test]
     fn what_was_used_counts_on_after_a_change_of_the_limit() {
-        let algorithms = [Algorithm::FixedWindow, Algorithm::SlidingWindow, BUCKET];
+        let algorithms = [LimitAlgorithm::FixedWindow, LimitAlgorithm::SlidingWindow, BUCKET];
         for (before, after) in algorithms.into_iter().flat_map(|a| algorithms.map(|b| (a, b))) {
             let (cell, _) = run(&limit(5, 60, before), &[(1, 3)]);
             let seen = |window| peek(Some(&cell), &limit(5, window, after), 0, at(1)).remaining;
@@ -855,8 +859,8 @@ mod tests {
 
     #[test]
     fn a_shorter_sliding_window_takes_what_was_used_as_used_late() {
-        let (cell, _) = run(&limit(5, 3600, Algorithm::SlidingWindow), &[(170_000, 3)]);
-        let shorter = limit(5, 60, Algorithm::SlidingWindow);
+        let (cell, _) = run(&limit(5, 3600, LimitAlgorithm::SlidingWindow), &[(170_000, 3)]);
+        let shorter = limit(5, 60, LimitAlgorithm::SlidingWindow);
         // The old part reaches from 0 to 180 s; nothing says that it was not used just now.
         assert_eq!(peek(Some(&cell), &shorter, 0, at(171_000)).remaining, 2);
         assert_eq!(peek(Some(&cell), &shorter, 0, at(239_999)).remaining, 2);
@@ -872,9 +876,9 @@ mod tests {
             assert_eq!(Cell::parse(json.as_bytes()), Ok(cell));
             json
         };
-        assert_eq!(written(Algorithm::FixedWindow), r#"{"f":{"s":1699999980000,"n":3}}"#);
+        assert_eq!(written(LimitAlgorithm::FixedWindow), r#"{"f":{"s":1699999980000,"n":3}}"#);
         assert_eq!(
-            written(Algorithm::SlidingWindow),
+            written(LimitAlgorithm::SlidingWindow),
             r#"{"s":{"t":1699999998000,"l":3000,"c":[1,0,0,2]}}"#
         );
         assert_eq!(written(BUCKET), r#"{"b":{"t":1699999999000,"d":135000,"w":60000}}"#);
@@ -909,7 +913,7 @@ mod tests {
             let problem = "window_secs: expected 1 to 2678400 (31 days)";
             assert_eq!(refused("a", 1, wrong, BUCKET), problem);
         }
-        let empty = Algorithm::TokenBucket { burst: 0 };
+        let empty = LimitAlgorithm::TokenBucket { burst: 0 };
         assert_eq!(refused("a", 1, 1, empty), "burst: expected at least 1");
     }
 
@@ -919,11 +923,11 @@ mod tests {
         for (json, algorithm) in [
             (
                 r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"fixed-window"}"#,
-                Algorithm::FixedWindow,
+                LimitAlgorithm::FixedWindow,
             ),
             (
                 r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"sliding-window"}"#,
-                Algorithm::SlidingWindow,
+                LimitAlgorithm::SlidingWindow,
             ),
             (
                 r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"token-bucket","burst":5}"#,
@@ -936,7 +940,7 @@ mod tests {
             assert!(json.contains(algorithm.as_str()));
         }
         let short = read(r#"{"name":"a","requests":5,"window_secs":60}"#).unwrap();
-        assert_eq!(short.algorithm(), Algorithm::SlidingWindow);
+        assert_eq!(short.algorithm(), LimitAlgorithm::SlidingWindow);
         let bucket =
             read(r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"token-bucket"}"#);
         assert_eq!(bucket.unwrap().algorithm(), BUCKET);
@@ -956,7 +960,7 @@ mod tests {
         let bucket = limit(10, 60, BUCKET);
         let capacity = |requests| bucket.with_requests(requests).unwrap().capacity();
         assert_eq!((capacity(20), capacity(1), capacity(u32::MAX)), (10, 1, 2_147_483_648));
-        let sliding = limit(10, 60, Algorithm::SlidingWindow).with_requests(3).unwrap();
+        let sliding = limit(10, 60, LimitAlgorithm::SlidingWindow).with_requests(3).unwrap();
         assert_eq!((sliding.requests(), sliding.capacity(), sliding.window_secs()), (3, 3, 60));
         assert!(bucket.with_requests(0).is_err());
     }

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use edgegate::limit::advisory::{AdvisoryCounters, Job, read_every_millis, write_every_millis};
-use edgegate::limit::{Algorithm, Calendar, Limit, Verdict};
+use edgegate::limit::{Calendar, Limit, LimitAlgorithm, Verdict};
 use edgegate::time::UnixMillis;
 use edgegate::{error::StoreError, limit::CounterGroup};
 use proptest::collection::vec;
@@ -24,7 +24,7 @@ fn at(millis: u64) -> UnixMillis {
     UnixMillis::from_millis(millis)
 }
 
-fn limit(requests: u32, algorithm: Algorithm) -> Limit {
+fn limit(requests: u32, algorithm: LimitAlgorithm) -> Limit {
     Limit::new("l", requests, 60, algorithm).unwrap()
 }
 
@@ -130,7 +130,7 @@ fn admits(verdicts: &Result<Vec<Verdict>, StoreError>) -> bool {
 
 #[test]
 fn components_are_added_up() {
-    for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+    for algorithm in [LimitAlgorithm::FixedWindow, LimitAlgorithm::SlidingWindow] {
         let limits = [limit(10, algorithm)];
         let mut kv = Kv::default();
         let (mut one, mut other) = (Isolate::new("one"), Isolate::new("other"));
@@ -158,7 +158,7 @@ fn components_are_added_up() {
 
 #[test]
 fn an_isolate_never_counts_its_own_component_twice() {
-    let limits = [limit(10, Algorithm::SlidingWindow)];
+    let limits = [limit(10, LimitAlgorithm::SlidingWindow)];
     let (mut kv, mut one) = (Kv::default(), Isolate::new("one"));
     for left in (0..10).rev() {
         let now = START + u64::from(9 - left) * 4_000;
@@ -169,8 +169,8 @@ fn an_isolate_never_counts_its_own_component_twice() {
 
 #[test]
 fn several_limits_take_all_or_nothing_and_a_refund_gives_back() {
-    let many = limit(10, Algorithm::SlidingWindow);
-    let few = Limit::new("few", 2, 60, Algorithm::FixedWindow).unwrap();
+    let many = limit(10, LimitAlgorithm::SlidingWindow);
+    let few = Limit::new("few", 2, 60, LimitAlgorithm::FixedWindow).unwrap();
     let limits = [many, few];
     let (mut kv, mut one) = (Kv::default(), Isolate::new("one"));
     let mut take = |cost| one.take(&mut kv, &limits, cost, START).unwrap();
@@ -185,7 +185,7 @@ fn several_limits_take_all_or_nothing_and_a_refund_gives_back() {
 
 #[test]
 fn a_store_that_does_not_answer_is_a_fault_after_ten_seconds_and_recovers() {
-    let limits = [limit(100, Algorithm::SlidingWindow)];
+    let limits = [limit(100, LimitAlgorithm::SlidingWindow)];
     let (mut kv, mut one) = (Kv { failing: true, ..Kv::default() }, Isolate::new("one"));
     for second in 0..10 {
         assert!(admits(&one.take(&mut kv, &limits, 1, START + second * 1000)), "{second}");
@@ -205,7 +205,7 @@ fn a_store_that_does_not_answer_is_a_fault_after_ten_seconds_and_recovers() {
 
 #[test]
 fn what_is_no_counter_is_a_fault() {
-    let limits = [limit(100, Algorithm::SlidingWindow)];
+    let limits = [limit(100, LimitAlgorithm::SlidingWindow)];
     let counters = AdvisoryCounters::new("one");
     let key = |rest: &str| format!("tally/v1/{}/{rest}", group());
     for damage in [
@@ -226,7 +226,7 @@ fn what_is_no_counter_is_a_fault() {
 
 #[test]
 fn a_component_that_was_forgotten_is_not_written_over() {
-    let limits = [limit(3, Algorithm::FixedWindow)];
+    let limits = [limit(3, LimitAlgorithm::FixedWindow)];
     let counters = AdvisoryCounters::new("one");
     let component = |now: u64| {
         counters.take(&group(), &limits, 1, at(now)).unwrap();
@@ -245,7 +245,7 @@ fn a_component_that_was_forgotten_is_not_written_over() {
 #[test]
 fn intervals_follow_the_window() {
     let every = |limit: &Limit| (write_every_millis(limit), read_every_millis(limit));
-    let secs = |secs| Limit::new("l", 1, secs, Algorithm::FixedWindow).unwrap();
+    let secs = |secs| Limit::new("l", 1, secs, LimitAlgorithm::FixedWindow).unwrap();
     assert_eq!(every(&secs(1)), (1_000, 2_000));
     assert_eq!(every(&secs(60)), (1_000, 3_000));
     assert_eq!(every(&secs(600)), (6_000, 30_000));
@@ -263,7 +263,7 @@ proptest! {
         delay in 0_u64..70_000,
         events in vec((0_u64..3_000, 0_usize..4, 1_u32..3), 1..150),
     ) {
-        let algorithm = if sliding { Algorithm::SlidingWindow } else { Algorithm::FixedWindow };
+        let algorithm = if sliding { LimitAlgorithm::SlidingWindow } else { LimitAlgorithm::FixedWindow };
         let limits = [limit(requests, algorithm)];
         let mut kv = Kv { delay, ..Kv::default() };
         let mut isolates: Vec<Isolate> = (0..4).map(|n| Isolate::new(&n.to_string())).collect();

@@ -11,7 +11,7 @@
 
 use edgegate::limit::held_leases::{Leases, REFUSE_UNASKED_MILLIS, Step, Taken};
 use edgegate::limit::lease::{Borrow, Grant, MARGIN_MILLIS, Terms, Unspent, give_back, lend};
-use edgegate::limit::{Algorithm, Calendar, Cell, Limit};
+use edgegate::limit::{Calendar, Cell, Limit, LimitAlgorithm};
 use edgegate::time::UnixMillis;
 use edgegate::{error::StoreError, limit::CounterGroup};
 use proptest::collection::vec;
@@ -125,10 +125,12 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 fn leased(requests: u32, window_secs: u32, algorithm: u8, lease: u32, secs: u32) -> Limit {
     let algorithm = match algorithm {
-        0 => Algorithm::FixedWindow,
-        1 => Algorithm::SlidingWindow,
+        0 => LimitAlgorithm::FixedWindow,
+        1 => LimitAlgorithm::SlidingWindow,
         // Half of it may flow in during the longest lease.
-        _ => Algorithm::TokenBucket { burst: (requests * secs * 2).div_ceil(window_secs).max(3) },
+        _ => LimitAlgorithm::TokenBucket {
+            burst: (requests * secs * 2).div_ceil(window_secs).max(3),
+        },
     };
     let limit = Limit::new("l", requests, window_secs, algorithm).unwrap();
     limit.with_lease(terms(lease, secs)).unwrap()
@@ -236,9 +238,11 @@ fn assert_never_exceeded(limit: &Limit, admitted: &[(u64, u64)]) -> Result<(), T
         for (to, cost) in &admitted[first..] {
             sum += cost;
             let allowed = match limit.algorithm() {
-                Algorithm::FixedWindow if from / window == to / window => limit.requests().into(),
-                Algorithm::SlidingWindow if to - from <= window => limit.requests().into(),
-                Algorithm::TokenBucket { burst } => {
+                LimitAlgorithm::FixedWindow if from / window == to / window => {
+                    limit.requests().into()
+                }
+                LimitAlgorithm::SlidingWindow if to - from <= window => limit.requests().into(),
+                LimitAlgorithm::TokenBucket { burst } => {
                     u64::from(burst) + u64::from(limit.requests()) * (to - from) / window
                 }
                 _ => u64::MAX,
@@ -386,7 +390,7 @@ fn a_clock_that_runs_back_ends_a_lease_unless_it_is_by_little() {
 #[test]
 fn several_limits_are_lent_by_the_scarcest() {
     let many = leased(1000, 3600, 0, 50, 10);
-    let few = Limit::new("few", 10, 60, Algorithm::SlidingWindow).unwrap();
+    let few = Limit::new("few", 10, 60, LimitAlgorithm::SlidingWindow).unwrap();
     let few = few.with_lease(terms(50, 10)).unwrap();
     let mut alone = Alone::new(&[many, few]);
     for left in (0..10).rev() {
@@ -400,7 +404,7 @@ fn several_limits_are_lent_by_the_scarcest() {
 
 #[test]
 fn a_limit_without_terms_is_never_lent() {
-    let plain = Limit::new("plain", 100, 3600, Algorithm::FixedWindow).unwrap();
+    let plain = Limit::new("plain", 100, 3600, LimitAlgorithm::FixedWindow).unwrap();
     for limits in [vec![plain.clone()], vec![plain, leased(100, 3600, 0, 50, 10)]] {
         let mut alone = Alone::new(&limits);
         for asked in 1..=20 {
@@ -452,7 +456,7 @@ fn those_who_come_while_one_borrows_ask_for_themselves() {
 
 #[test]
 fn a_refused_caller_is_refused_without_asking() {
-    let limit = Limit::new("l", 1, 3600, Algorithm::FixedWindow).unwrap();
+    let limit = Limit::new("l", 1, 3600, LimitAlgorithm::FixedWindow).unwrap();
     let mut alone = Alone::new(core::slice::from_ref(&limit));
     let known = |alone: &Alone, limit: &Limit, cost, time| {
         alone.leases.known_refusal(&group(), core::slice::from_ref(limit), cost, at(time)).is_some()
@@ -475,7 +479,7 @@ fn a_refused_caller_is_refused_without_asking() {
     assert!(alone.left(1, START + REFUSE_UNASKED_MILLIS).is_none());
     assert_eq!(alone.counter.asked, 3);
     assert!(alone.left(1, START + ends).is_some());
-    let other = Limit::new("l", 2, 3600, Algorithm::FixedWindow).unwrap();
+    let other = Limit::new("l", 2, 3600, LimitAlgorithm::FixedWindow).unwrap();
     assert!(!known(&alone, &other, 1, START + 30_000));
     let step = alone.leases.begin(&group(), &[other], 1, at(START + ends));
     assert_eq!(step, Step::Ask(Borrow::only(1)), "another limit, another answer");
@@ -483,7 +487,7 @@ fn a_refused_caller_is_refused_without_asking() {
 
 #[test]
 fn a_caller_who_waits_as_told_is_not_refused_from_memory() {
-    let limit = Limit::new("l", 1, 20, Algorithm::SlidingWindow).unwrap();
+    let limit = Limit::new("l", 1, 20, LimitAlgorithm::SlidingWindow).unwrap();
     let mut alone = Alone::new(&[limit]);
     alone.left(1, START);
     let refused = alone.take(1, START + 300).verdicts[0];
@@ -511,22 +515,22 @@ fn terms_that_make_no_sense_are_refused() {
         let limit = Limit::new("l", 100, window, algorithm).unwrap();
         limit.with_lease(terms(requests, secs)).unwrap_err().to_string()
     };
-    let fixed = Algorithm::FixedWindow;
+    let fixed = LimitAlgorithm::FixedWindow;
     assert_eq!(refused(60, fixed, 1, 10), "lease.requests: expected at least 2");
     assert_eq!(refused(60, fixed, 2, 0), "lease.secs: expected 1 to 60");
     assert_eq!(refused(60, fixed, 2, 61), "lease.secs: expected 1 to 60");
     assert_eq!(refused(19, fixed, 2, 1), "lease: expected a window of at least 20 seconds");
     assert_eq!(
-        refused(60, Algorithm::TokenBucket { burst: 33 }, 2, 10),
+        refused(60, LimitAlgorithm::TokenBucket { burst: 33 }, 2, 10),
         "lease.secs: more than half of the burst flows in meanwhile: expected fewer secs or a larger burst"
     );
-    let bucket = Limit::new("l", 100, 60, Algorithm::TokenBucket { burst: 34 }).unwrap();
+    let bucket = Limit::new("l", 100, 60, LimitAlgorithm::TokenBucket { burst: 34 }).unwrap();
     assert_eq!(bucket.with_lease(terms(2, 10)).unwrap().capacity(), 17, "34 less 16.7");
 }
 
 #[test]
 fn an_override_too_small_for_a_lease_has_none() {
-    let bucket = Limit::new("l", 100, 60, Algorithm::TokenBucket { burst: 40 }).unwrap();
+    let bucket = Limit::new("l", 100, 60, LimitAlgorithm::TokenBucket { burst: 40 }).unwrap();
     let bucket = bucket.with_lease(terms(9, 10)).unwrap();
     let smaller = bucket.with_requests(50).unwrap();
     assert_eq!((smaller.lease(), smaller.capacity()), (Some(terms(9, 10)), 11));

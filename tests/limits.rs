@@ -9,8 +9,8 @@
 )]
 
 use edgegate::limit::{
-    Algorithm, Cell, Limit, MAX_CLOCK_STEP_BACK_MILLIS, Verdict, count, expires_at, lease, peek,
-    refund, step, step_all, sum,
+    Cell, Limit, LimitAlgorithm, MAX_CLOCK_STEP_BACK_MILLIS, Verdict, count, expires_at, lease,
+    peek, refund, step, step_all, sum,
 };
 use edgegate::time::UnixMillis;
 use proptest::collection::vec;
@@ -23,11 +23,11 @@ fn at(millis: u64) -> UnixMillis {
     UnixMillis::from_millis(millis)
 }
 
-fn algorithms() -> impl Strategy<Value = Algorithm> {
+fn algorithms() -> impl Strategy<Value = LimitAlgorithm> {
     prop_oneof![
-        Just(Algorithm::FixedWindow),
-        Just(Algorithm::SlidingWindow),
-        (1_u32..12).prop_map(|burst| Algorithm::TokenBucket { burst }),
+        Just(LimitAlgorithm::FixedWindow),
+        Just(LimitAlgorithm::SlidingWindow),
+        (1_u32..12).prop_map(|burst| LimitAlgorithm::TokenBucket { burst }),
     ]
 }
 
@@ -100,9 +100,9 @@ proptest! {
             for (to, cost) in &admitted[first..] {
                 sum += cost;
                 let allowed = match limit.algorithm() {
-                    Algorithm::FixedWindow if from / window == to / window => limit.requests().into(),
-                    Algorithm::SlidingWindow if to - from <= window => limit.requests().into(),
-                    Algorithm::TokenBucket { burst } => {
+                    LimitAlgorithm::FixedWindow if from / window == to / window => limit.requests().into(),
+                    LimitAlgorithm::SlidingWindow if to - from <= window => limit.requests().into(),
+                    LimitAlgorithm::TokenBucket { burst } => {
                         u64::from(burst) + u64::from(limit.requests()) * (to - from) / window
                     }
                     _ => u64::MAX,
@@ -231,9 +231,9 @@ proptest! {
     ) {
         let burst = limit.requests();
         let of = |algorithm| Limit::new("l", burst, limit.window_secs(), algorithm).unwrap();
-        let all = [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::TokenBucket { burst }];
+        let all = [LimitAlgorithm::FixedWindow, LimitAlgorithm::SlidingWindow, LimitAlgorithm::TokenBucket { burst }];
         let limit = match limit.algorithm() {
-            Algorithm::TokenBucket { .. } => of(all[2]),
+            LimitAlgorithm::TokenBucket { .. } => of(all[2]),
             other => of(other),
         };
         let requests = steady(&limit, &requests);

@@ -248,12 +248,12 @@ fn every_field_is_read_as_it_is_written() {
     let [limit] = policy.limits_of(posts).collect::<Vec<_>>()[..] else { panic!("one limit") };
     assert_eq!(limit.limit.name(), "per-caller");
     assert_eq!((limit.limit.requests(), limit.limit.window_secs()), (100, 60));
-    assert_eq!(limit.limit.algorithm(), limit::Algorithm::TokenBucket { burst: 20 });
+    assert_eq!(limit.limit.algorithm(), limit::LimitAlgorithm::TokenBucket { burst: 20 });
     assert_eq!(limit.by, [CountBy::Caller, CountBy::Route]);
     assert_eq!((&limit.store, limit.on_error), (&LimitStore::Memory, OnError::Allow));
     let open = route(&policy, "PUT", "/public/a");
     let [limit] = policy.limits_of(open).collect::<Vec<_>>()[..] else { panic!("one limit") };
-    assert_eq!(limit.limit.algorithm(), limit::Algorithm::FixedWindow);
+    assert_eq!(limit.limit.algorithm(), limit::LimitAlgorithm::FixedWindow);
     assert_eq!(limit.store, LimitStore::Binding("LIMITER".to_owned()));
     assert_eq!(limit.by, [CountBy::Ip]);
     assert!(policy.has_limit("per-ip") && !policy.has_limit("other"));
@@ -292,7 +292,7 @@ fn the_defaults_are_pinned() {
     assert!(policy.admin.is_none());
     let failures = &policy.failed_authentication.as_ref().unwrap().limit;
     assert_eq!((failures.requests(), failures.window_secs()), (5, 900));
-    assert_eq!(failures.algorithm(), limit::Algorithm::SlidingWindow);
+    assert_eq!(failures.algorithm(), limit::LimitAlgorithm::SlidingWindow);
 
     let verifier = policy.verifier.as_ref().unwrap();
     let issuer = &verifier.issuers()[0];
@@ -320,8 +320,8 @@ fn the_defaults_are_pinned() {
     assert_eq!(known.accept, [CredentialKind::Jwt, CredentialKind::ApiKey]);
     assert!(known.all_scopes.is_empty() && known.any_scopes.is_empty());
     let [window, bucket] = policy.limits_of(known).collect::<Vec<_>>()[..] else { panic!("two") };
-    assert_eq!(window.limit.algorithm(), limit::Algorithm::SlidingWindow);
-    assert_eq!(bucket.limit.algorithm(), limit::Algorithm::TokenBucket { burst: 9 });
+    assert_eq!(window.limit.algorithm(), limit::LimitAlgorithm::SlidingWindow);
+    assert_eq!(bucket.limit.algorithm(), limit::LimitAlgorithm::TokenBucket { burst: 9 });
     assert_eq!(window.by, [CountBy::Caller]);
     assert_eq!((&window.store, window.on_error), (&LimitStore::DurableObject, OnError::Deny));
     assert!(policy.needs_durable_objects());

@@ -23,7 +23,7 @@ use std::cell::RefCell;
 
 use edgegate::api_key::KeyId;
 use edgegate::jose::dpop::ReplayKey;
-use edgegate::limit::{self, Algorithm, Cell, Limit, Verdict};
+use edgegate::limit::{self, Cell, Limit, LimitAlgorithm, Verdict};
 use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::revocation::DenyKey;
 use edgegate::store::keyed::{Keyed, Remembered};
@@ -287,7 +287,7 @@ impl CounterStore for Exact<'_> {
 #[test]
 fn looking_takes_nothing() {
     let (counters, group) = (MemoryCounters::default(), CounterGroup::new(&["g"]));
-    let limit = Limit::new("a", 2, 60, Algorithm::SlidingWindow).unwrap();
+    let limit = Limit::new("a", 2, 60, LimitAlgorithm::SlidingWindow).unwrap();
     for _ in 0..9 {
         assert_eq!(counters.peek_now(&group, &limit, 1, NOW).remaining, 2);
     }
@@ -300,11 +300,11 @@ fn looking_takes_nothing() {
 #[test]
 fn a_counter_is_forgotten_only_when_it_says_nothing_any_more() {
     let counters = MemoryCounters::default();
-    let limit = [Limit::new("a", 1, 60, Algorithm::FixedWindow).unwrap()];
+    let limit = [Limit::new("a", 1, 60, LimitAlgorithm::FixedWindow).unwrap()];
     let group = |index: u32| CounterGroup::new(&["g", &index.to_string()]);
     counters.take_now(&group(0), &limit, 1, NOW);
     // As many as are kept, all of them younger.
-    let long = [Limit::new("a", 1, 3600, Algorithm::FixedWindow).unwrap()];
+    let long = [Limit::new("a", 1, 3600, LimitAlgorithm::FixedWindow).unwrap()];
     for index in 1..20_000 {
         counters.take_now(&group(index), &long, 1, NOW);
     }
@@ -326,9 +326,9 @@ proptest! {
             (0_usize..3, 0_u32..4, 0_u64..40_000, any::<bool>()), 1..60),
     ) {
         let limits = [
-            Limit::new("a", 5, 60, Algorithm::SlidingWindow).unwrap(),
-            Limit::new("b", 9, 20, Algorithm::FixedWindow).unwrap(),
-            Limit::new("c", 6, 30, Algorithm::TokenBucket { burst: 4 }).unwrap(),
+            Limit::new("a", 5, 60, LimitAlgorithm::SlidingWindow).unwrap(),
+            Limit::new("b", 9, 20, LimitAlgorithm::FixedWindow).unwrap(),
+            Limit::new("c", 6, 30, LimitAlgorithm::TokenBucket { burst: 4 }).unwrap(),
         ];
         let (counters, group) = (MemoryCounters::default(), CounterGroup::new(&["g"]));
         let mut cells: [Option<Cell>; 3] = [None, None, None];
@@ -441,7 +441,7 @@ fn counters_that_compare_and_swap() {
 fn cells_that_cannot_be_read_are_a_fault_and_stay_as_they_are() {
     let (texts, group) = (Texts::default(), CounterGroup::new(&["g"]));
     let counters = SharedCounters::new(&texts);
-    let limit = [Limit::new("a", 5, 60, Algorithm::FixedWindow).unwrap()];
+    let limit = [Limit::new("a", 5, 60, LimitAlgorithm::FixedWindow).unwrap()];
     let take = |now| run(counters.take(&group, &limit, 1, now));
     assert_eq!(take(NOW).unwrap()[0].remaining, 4);
     let name = format!("count/v1/{group}");

@@ -311,9 +311,9 @@ fn published_api_keys_are_minted_verified_and_refused() {
 #[wasm_bindgen_test]
 fn limits_step_as_they_do_elsewhere() {
     for (algorithm, stored) in [
-        (limit::Algorithm::FixedWindow, r#"{"f":{"s":1699999980000,"n":2}}"#),
-        (limit::Algorithm::TokenBucket { burst: 2 }, r#"{"b":{"#),
-        (limit::Algorithm::SlidingWindow, r#"{"s":{"#),
+        (limit::LimitAlgorithm::FixedWindow, r#"{"f":{"s":1699999980000,"n":2}}"#),
+        (limit::LimitAlgorithm::TokenBucket { burst: 2 }, r#"{"b":{"#),
+        (limit::LimitAlgorithm::SlidingWindow, r#"{"s":{"#),
     ] {
         let limit = Limit::new("l", 2, 60, algorithm).unwrap();
         let mut cell: Option<Cell> = None;

@@ -1,7 +1,7 @@
 //! Any bytes as the stored cell of a limit, and any steps from there.
 #![no_main]
 
-use edgegate::limit::{self, Algorithm, Cell, Limit};
+use edgegate::limit::{self, Cell, Limit, LimitAlgorithm};
 use edgegate::time::UnixMillis;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -25,9 +25,9 @@ fuzz_target!(|input: Input<'_>| {
     }
     let now = UnixMillis::from_millis(input.now);
     for algorithm in [
-        Algorithm::FixedWindow,
-        Algorithm::SlidingWindow,
-        Algorithm::TokenBucket { burst: input.burst },
+        LimitAlgorithm::FixedWindow,
+        LimitAlgorithm::SlidingWindow,
+        LimitAlgorithm::TokenBucket { burst: input.burst },
     ] {
         let Ok(limit) = Limit::new("l", input.requests, input.window_secs, algorithm) else {
             continue;

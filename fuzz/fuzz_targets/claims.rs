@@ -2,8 +2,8 @@
 #![no_main]
 
 use edgegate::jose::claims::{ClaimRules, Claims};
-use edgegate::jose::scopes::Scopes;
 use edgegate::jose::jws::UntrustedToken;
+use edgegate::jose::scopes::Scopes;
 use edgegate::time::UnixTime;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use edgegate::{
     error::StoreError,
     limit::{
-        Algorithm, Cell, CounterGroup, Limit, Verdict,
+        Cell, CounterGroup, Limit, LimitAlgorithm, Verdict,
         advisory::{AdvisoryCounters, Job},
         held_leases::{Leases, Step, Taken},
         lease::{Borrow, Grant, Terms, lend},
@@ -45,40 +45,50 @@ enum Store {
 struct Scenario {
     name: &'static str,
     store: Store,
-    algorithm: Algorithm,
+    algorithm: LimitAlgorithm,
     lease: bool,
 }
 
-const BUCKET: Algorithm = Algorithm::TokenBucket { burst: BURST };
+const BUCKET: LimitAlgorithm = LimitAlgorithm::TokenBucket { burst: BURST };
 
-const fn scenario(name: &'static str, store: Store, algorithm: Algorithm, lease: bool) -> Scenario {
+const fn scenario(
+    name: &'static str,
+    store: Store,
+    algorithm: LimitAlgorithm,
+    lease: bool,
+) -> Scenario {
     Scenario { name, store, algorithm, lease }
 }
 
 const SCENARIOS: [Scenario; 8] = [
-    scenario("durable-object, fixed window", Store::DurableObject, Algorithm::FixedWindow, false),
+    scenario(
+        "durable-object, fixed window",
+        Store::DurableObject,
+        LimitAlgorithm::FixedWindow,
+        false,
+    ),
     scenario(
         "durable-object, fixed window, leases",
         Store::DurableObject,
-        Algorithm::FixedWindow,
+        LimitAlgorithm::FixedWindow,
         true,
     ),
     scenario(
         "durable-object, sliding window",
         Store::DurableObject,
-        Algorithm::SlidingWindow,
+        LimitAlgorithm::SlidingWindow,
         false,
     ),
     scenario(
         "durable-object, sliding window, leases",
         Store::DurableObject,
-        Algorithm::SlidingWindow,
+        LimitAlgorithm::SlidingWindow,
         true,
     ),
     scenario("durable-object, token bucket", Store::DurableObject, BUCKET, false),
     scenario("durable-object, token bucket, leases", Store::DurableObject, BUCKET, true),
-    scenario("kv, sliding window", Store::Kv, Algorithm::SlidingWindow, false),
-    scenario("memory, sliding window", Store::Memory, Algorithm::SlidingWindow, false),
+    scenario("kv, sliding window", Store::Kv, LimitAlgorithm::SlidingWindow, false),
+    scenario("memory, sliding window", Store::Memory, LimitAlgorithm::SlidingWindow, false),
 ];
 
 impl Scenario {
@@ -91,13 +101,13 @@ impl Scenario {
     fn promise(&self, counter: Clock) -> Promise {
         let (requests, window_millis) = (u64::from(REQUESTS), u64::from(WINDOW_SECS) * 1000);
         match self.algorithm {
-            Algorithm::FixedWindow => Promise::EachWindow {
+            LimitAlgorithm::FixedWindow => Promise::EachWindow {
                 requests,
                 window_millis,
                 offset_millis: counter.at(0).as_millis(),
             },
-            Algorithm::SlidingWindow => Promise::AnyWindow { requests, window_millis },
-            Algorithm::TokenBucket { burst } => {
+            LimitAlgorithm::SlidingWindow => Promise::AnyWindow { requests, window_millis },
+            LimitAlgorithm::TokenBucket { burst } => {
                 Promise::Bucket { burst: u64::from(burst), requests, window_millis }
             }
             other => panic!("nothing is known of {other:?}"),

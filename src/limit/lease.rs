@@ -28,7 +28,8 @@
 use serde::Serialize;
 
 use super::{
-    Algorithm, Cell, Limit, MILLIS_PER_SEC, Verdict, peek, refund, saturate, step_all, with_meter,
+    Cell, Limit, LimitAlgorithm, MILLIS_PER_SEC, Verdict, peek, refund, saturate, step_all,
+    with_meter,
 };
 use crate::{error::Error, json::object::object, time::UnixMillis};
 
@@ -77,7 +78,7 @@ impl Terms {
         if limit.window_secs() < MIN_WINDOW_SECS {
             return Err(Error::config("lease", "expected a window of at least 20 seconds"));
         }
-        if let Algorithm::TokenBucket { burst } = limit.algorithm() {
+        if let LimitAlgorithm::TokenBucket { burst } = limit.algorithm() {
             let window = u64::from(limit.window_secs());
             let all = u64::from(burst).saturating_mul(window);
             let flows_in = u64::from(limit.requests()).saturating_mul(u64::from(self.secs));

@@ -109,7 +109,8 @@ fn limit(path: &str, document: &LimitDocument, issuers: &[&str]) -> Result<Limit
         (document.algorithm, document.burst),
     )
     .map_err(|fault| at(path, &fault))?;
-    if store == LimitStore::Kv && matches!(limit.algorithm(), limit::Algorithm::TokenBucket { .. })
+    if store == LimitStore::Kv
+        && matches!(limit.algorithm(), limit::LimitAlgorithm::TokenBucket { .. })
     {
         let problem = "counters in kv are added up, which a token-bucket's cannot be";
         return Err(Error::config(format!("{path}.algorithm"), problem));
@@ -144,7 +145,7 @@ pub(super) fn failed_authentication(
         FAILURES,
         document.requests,
         document.window_secs,
-        limit::Algorithm::SlidingWindow,
+        limit::LimitAlgorithm::SlidingWindow,
     )
     .map_err(|fault| at("failed_authentication", &fault))?;
     let penalty = document.penalty_secs.map(penalty).transpose()?;
@@ -160,19 +161,19 @@ pub(super) fn failed_authentication(
 /// A guesser gets one look-up a second; a store of keys bears what all get (KV bears far more).
 fn look_ups() -> Result<LookUps, Error> {
     Ok(LookUps {
-        of_throttled: Limit::new(FAILURES, 1, 1, limit::Algorithm::TokenBucket { burst: 3 })?,
+        of_throttled: Limit::new(FAILURES, 1, 1, limit::LimitAlgorithm::TokenBucket { burst: 3 })?,
         of_suspects: bucket(FAILURES, 100, 10)?,
         of_all: bucket(FAILURES, 1000, 10)?,
     })
 }
 
 fn bucket(name: &str, requests: u32, secs: u32) -> Result<Limit, Error> {
-    Limit::new(name, requests, secs, limit::Algorithm::TokenBucket { burst: requests })
+    Limit::new(name, requests, secs, limit::LimitAlgorithm::TokenBucket { burst: requests })
 }
 
 /// A bucket of one that fills once in the time: it is empty for exactly that long.
 fn penalty(secs: u32) -> Result<Limit, Error> {
-    let one = limit::Algorithm::TokenBucket { burst: 1 };
+    let one = limit::LimitAlgorithm::TokenBucket { burst: 1 };
     Limit::new("failed-authentication-penalty", 1, secs, one).map_err(|fault| match fault {
         Error::Config { problem, .. } => {
             Error::config("failed_authentication.penalty_secs", problem)

@@ -6,7 +6,7 @@
 use super::{CounterGroup, ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
 use crate::{
     jose::dpop::{LONGEST_LIFE_SECS, ReplayKey},
-    limit::{Algorithm, Limit, Verdict},
+    limit::{Limit, LimitAlgorithm, Verdict},
     policy::Replays as Place,
     time::UnixMillis,
 };
@@ -89,7 +89,7 @@ pub async fn by_counting(
 ) -> Result<bool, StoreError> {
     let window_secs = LONGEST_LIFE_SECS.saturating_add(CLOCK_DIFFERENCE_SECS);
     let window_secs = u32::try_from(window_secs).unwrap_or(u32::MAX);
-    let once = Limit::new("once", 1, window_secs, Algorithm::TokenBucket { burst: 1 })
+    let once = Limit::new("once", 1, window_secs, LimitAlgorithm::TokenBucket { burst: 1 })
         .map_err(|fault| StoreError::new(fault.to_string()))?;
     let group = CounterGroup::new(&["proof", &key.storage_name()]);
     match take(&group, &[once]).await?.as_slice() {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::KeyRecord;
 use edgegate::jose::dpop::ReplayKey;
-use edgegate::limit::{Algorithm, Limit, Verdict};
+use edgegate::limit::{Limit, LimitAlgorithm, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{
@@ -221,7 +221,7 @@ async fn all_records(
 
 /// A window of an hour: the tests of stores with a clock of their own do not outlast it.
 fn limit(name: &str, requests: u32) -> Limit {
-    Limit::new(name, requests, 3600, Algorithm::SlidingWindow).unwrap()
+    Limit::new(name, requests, 3600, LimitAlgorithm::SlidingWindow).unwrap()
 }
 
 fn remaining(verdicts: &[Verdict]) -> Vec<u32> {
@@ -334,8 +334,11 @@ fn all_admit(verdicts: &[Verdict]) -> bool {
 }
 
 /// All algorithms. What counts in components has no bucket: debts cannot be added up.
-pub const ALGORITHMS: [Algorithm; 3] =
-    [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::TokenBucket { burst: 2 }];
+pub const ALGORITHMS: [LimitAlgorithm; 3] = [
+    LimitAlgorithm::FixedWindow,
+    LimitAlgorithm::SlidingWindow,
+    LimitAlgorithm::TokenBucket { burst: 2 },
+];
 
 /// What was taken comes back with the time, and only then. For stores that take `now` from the caller.
 pub async fn counters_follow_the_clock(counters: &impl CounterStore) {
@@ -345,7 +348,7 @@ pub async fn counters_follow_the_clock(counters: &impl CounterStore) {
 /// The same for some of the algorithms.
 pub async fn counters_of_these_follow_the_clock(
     counters: &impl CounterStore,
-    algorithms: &[Algorithm],
+    algorithms: &[LimitAlgorithm],
 ) {
     for algorithm in algorithms {
         let name = algorithm.as_str();
