@@ -19,7 +19,7 @@ use edgegate::jose::keys::Key;
 use edgegate::jose::verifier::{self, Issuer, KeySource, Verifier};
 use edgegate::jose::{
     algorithm::Algorithm,
-    jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken},
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, JwsStep, UntrustedToken},
 };
 use edgegate::secret::Secret;
 use edgegate::time::UnixTime;
@@ -195,7 +195,7 @@ fn an_rsa_signature_shorter_or_longer_than_the_modulus_never_reaches_the_host() 
     }
     let token = format!("{body}.{}", encode(&[1; 256]));
     let token = UntrustedToken::parse(&token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
-    assert!(matches!(token.verify(&key), Ok(Step::NeedsHost(_))));
+    assert!(matches!(token.verify(&key), Ok(JwsStep::NeedsHost(_))));
 }
 
 /// RFC 7515 §2, RFC 4648 §3.5.
@@ -494,8 +494,8 @@ fn an_issuer_cannot_speak_for_another() {
     )
     .unwrap();
     let decide = |token: &str| match verifier.begin(token)?.verify(None)? {
-        verifier::Step::Verified(signed) => signed.claims(NOW),
-        verifier::Step::NeedsHost(_) => panic!("these keys need no host"),
+        verifier::TokenStep::Verified(signed) => signed.claims(NOW),
+        verifier::TokenStep::NeedsHost(_) => panic!("these keys need no host"),
     };
     let claims = |iss: &str| format!(r#"{{"iss":{iss},"exp":1700000060}}"#);
     let eddsa_header = r#"{"alg":"EdDSA"}"#;

@@ -9,7 +9,7 @@
     missing_docs
 )]
 
-use edgegate::limit::held_leases::{Leases, REFUSE_UNASKED_MILLIS, Step, Taken};
+use edgegate::limit::held_leases::{LeaseStep, Leases, REFUSE_UNASKED_MILLIS, Taken};
 use edgegate::limit::lease::{Borrow, Grant, MARGIN_MILLIS, Terms, Unspent, give_back, lend};
 use edgegate::limit::{Calendar, Cell, Limit, LimitAlgorithm};
 use edgegate::time::UnixMillis;
@@ -172,15 +172,15 @@ impl World<'_> {
             return;
         }
         match self.isolates[isolate].begin(&group(), self.limits, cost, now) {
-            Step::Decided(taken) => self.decided(isolate, cost, &taken, self.time, kind == 1),
-            Step::Ask(ask) if kind == 2 => {
+            LeaseStep::Decided(taken) => self.decided(isolate, cost, &taken, self.time, kind == 1),
+            LeaseStep::Ask(ask) if kind == 2 => {
                 let lost = Err(StoreError::new("lost"));
                 let times = (now, now);
                 self.isolates[isolate]
                     .finish(&group(), self.limits, &ask, times, lost)
                     .unwrap_err();
             }
-            Step::Ask(ask) => {
+            LeaseStep::Ask(ask) => {
                 // The counter decides in the order of the questions, late or not: its clock only moves on.
                 self.time += delays.0;
                 let grant = self.counter.lend(&ask, self.time);
@@ -310,8 +310,8 @@ impl Alone {
     fn take(&mut self, cost: u32, now: u64) -> Taken {
         let limits = self.counter.limits.clone();
         match self.leases.begin(&group(), &limits, cost, at(now)) {
-            Step::Decided(taken) => taken,
-            Step::Ask(ask) => {
+            LeaseStep::Decided(taken) => taken,
+            LeaseStep::Ask(ask) => {
                 let grant = self.counter.lend(&ask, now);
                 let times = (at(now), at(now));
                 self.leases.finish(&group(), &limits, &ask, times, Ok(grant)).unwrap()
@@ -433,8 +433,8 @@ fn those_who_come_while_one_borrows_ask_for_themselves() {
     // 200 requests at once: all ask before any answer is there.
     let asks: Vec<Borrow> = (0..200)
         .map(|_| match leases.begin(&group(), &limits, 1, at(START)) {
-            Step::Ask(ask) => ask,
-            Step::Decided(taken) => panic!("{taken:?}"),
+            LeaseStep::Ask(ask) => ask,
+            LeaseStep::Decided(taken) => panic!("{taken:?}"),
         })
         .collect();
     assert_eq!(asks.iter().filter(|ask| ask.lease).count(), 1);
@@ -482,7 +482,7 @@ fn a_refused_caller_is_refused_without_asking() {
     let other = Limit::new("l", 2, 3600, LimitAlgorithm::FixedWindow).unwrap();
     assert!(!known(&alone, &other, 1, START + 30_000));
     let step = alone.leases.begin(&group(), &[other], 1, at(START + ends));
-    assert_eq!(step, Step::Ask(Borrow::only(1)), "another limit, another answer");
+    assert_eq!(step, LeaseStep::Ask(Borrow::only(1)), "another limit, another answer");
 }
 
 #[test]

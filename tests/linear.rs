@@ -13,7 +13,7 @@ mod mint;
 
 use edgegate::base64url::encode;
 use edgegate::jose::claims::Claims;
-use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, JwsStep, UntrustedToken};
 use edgegate::jose::keys::{Key, KeySet, MAX_JWKS_LENGTH};
 use mint::{hs256, hs256_key};
 
@@ -25,7 +25,7 @@ fn cost(token: &str, key: &Key) -> (u64, u64) {
     let spent = allocation_counter::measure(|| {
         if let Ok(token) = UntrustedToken::parse(token, usize::MAX) {
             let _ = token.unverified_issuer();
-            if let Ok(Step::Verified(jws)) = token.verify(key) {
+            if let Ok(JwsStep::Verified(jws)) = token.verify(key) {
                 let _ = Claims::parse(jws.payload());
             }
         }

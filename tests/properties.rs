@@ -19,7 +19,7 @@ use edgegate::jose::claims::{ClaimRules, Claims, Profile};
 use edgegate::jose::dpop::Binding;
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::scopes::Scopes;
-use edgegate::jose::verifier::{Issuer, KeySource, Step, Verifier};
+use edgegate::jose::verifier::{Issuer, KeySource, TokenStep, Verifier};
 use edgegate::jose::{
     algorithm::Algorithm,
     jws::{DEFAULT_MAX_TOKEN_LENGTH, Header, UntrustedToken},
@@ -241,7 +241,7 @@ proptest! {
         let pending = verifier.begin(&token);
         prop_assert_eq!(pending.as_ref().map(|_| ()).map_err(Clone::clone), expected);
         if let Ok(pending) = pending {
-            let Ok(Step::Verified(signed)) = pending.verify(None) else { panic!("it is signed") };
+            let Ok(TokenStep::Verified(signed)) = pending.verify(None) else { panic!("it is signed") };
             match (signed.claims(UnixTime::from_secs(0)), Claims::parse(text.as_bytes())) {
                 (Ok(verified), Ok(claims)) => {
                     prop_assert_eq!(verified.issuer(), "me");

@@ -8,7 +8,7 @@ use edgegate::jose::jws::VerifiedJws;
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::{
     algorithm::Algorithm,
-    jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken},
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, JwsStep, UntrustedToken},
 };
 use jwt_compact::jwk::JsonWebKey;
 use serde::Deserialize;
@@ -36,8 +36,8 @@ fn published_tokens_verify() {
         assert_eq!(token.header().algorithm().as_str(), vector.algorithm, "{at}");
         let step = token.verify(&key).unwrap();
         let verified = match (vector.verifies.as_str(), step) {
-            ("here", Step::Verified(jws)) => jws,
-            ("at the host", Step::NeedsHost(check)) => {
+            ("here", JwsStep::Verified(jws)) => jws,
+            ("at the host", JwsStep::NeedsHost(check)) => {
                 let (message, signature) = vector.token.rsplit_once('.').unwrap();
                 assert_eq!(check.message(), message.as_bytes(), "{at}");
                 assert_eq!(edgegate::base64url::encode(check.signature()), signature, "{at}");
@@ -50,8 +50,8 @@ fn published_tokens_verify() {
                     assert_eq!(check.key().to_jwk(check.algorithm())[name], *value, "{at}: {name}");
                 }
                 match check.conclude(true).unwrap() {
-                    Step::Verified(jws) => jws,
-                    Step::NeedsHost(_) => panic!("{at}: asked twice"),
+                    JwsStep::Verified(jws) => jws,
+                    JwsStep::NeedsHost(_) => panic!("{at}: asked twice"),
                 }
             }
             _ => panic!("{at}: not {}", vector.verifies),
@@ -67,7 +67,9 @@ fn a_verdict_of_the_host_that_it_does_not_hold_is_final() {
     for vector in vectors.iter().filter(|vector| vector.verifies == "at the host") {
         let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
         let token = UntrustedToken::parse(&vector.token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
-        let Step::NeedsHost(check) = token.verify(&key).unwrap() else { panic!("{}", vector.name) };
+        let JwsStep::NeedsHost(check) = token.verify(&key).unwrap() else {
+            panic!("{}", vector.name)
+        };
         assert_eq!(check.conclude(false).unwrap_err(), Error::BadSignature, "{}", vector.name);
     }
 }
@@ -81,7 +83,7 @@ fn published_tokens_of_the_host_hold_in_rust_too() {
         let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
         let holds = |token: &str| {
             let token = UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
-            let Step::NeedsHost(check) = token.verify(&key).unwrap() else { panic!() };
+            let JwsStep::NeedsHost(check) = token.verify(&key).unwrap() else { panic!() };
             edgegate::jose::signature::pure::holds(&check).unwrap()
         };
         assert!(holds(&vector.token), "{}", vector.name);
@@ -164,12 +166,12 @@ fn tokens_find_their_key_in_a_set() {
     let verify = |token: &str, keys: &KeySet| -> Result<VerifiedJws, Error> {
         let token = UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)?;
         match token.verify_with_set(keys)? {
-            Step::Verified(jws) => Ok(jws),
-            Step::NeedsHost(check) => {
+            JwsStep::Verified(jws) => Ok(jws),
+            JwsStep::NeedsHost(check) => {
                 let holds = edgegate::jose::signature::pure::holds(&check)?;
                 match check.conclude(holds)? {
-                    Step::Verified(jws) => Ok(jws),
-                    Step::NeedsHost(_) => panic!("asked twice"),
+                    JwsStep::Verified(jws) => Ok(jws),
+                    JwsStep::NeedsHost(_) => panic!("asked twice"),
                 }
             }
         }

@@ -26,7 +26,7 @@ use edgegate::jose::claims::Claims;
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::{
     algorithm::Algorithm,
-    jws::{DEFAULT_MAX_TOKEN_LENGTH, HostCheck, Step, UntrustedToken},
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, HostCheck, JwsStep, UntrustedToken},
 };
 use edgegate::limit::{self, Cell, Limit};
 use edgegate::policy::{Policy, RequestPath};
@@ -187,8 +187,8 @@ async fn verify(token: &str, key: &Key) -> Result<Vec<u8>, Error> {
     let mut step = UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)?.verify(key)?;
     loop {
         match step {
-            Step::Verified(jws) => return Ok(jws.payload().to_vec()),
-            Step::NeedsHost(check) => {
+            JwsStep::Verified(jws) => return Ok(jws.payload().to_vec()),
+            JwsStep::NeedsHost(check) => {
                 let holds = browser_says(&check).await;
                 step = check.conclude(holds)?;
             }

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use edgegate::error::Error;
-use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken, VerifiedJws};
+use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, JwsStep, UntrustedToken, VerifiedJws};
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::signature::pure;
 use serde::Deserialize;
@@ -88,8 +88,8 @@ fn verify(keys: Result<KeySet, Error>, token: &str) -> Result<VerifiedJws, Error
         UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)?.verify_with_set(&keys)?;
     loop {
         match step {
-            Step::Verified(jws) => return Ok(jws),
-            Step::NeedsHost(check) => {
+            JwsStep::Verified(jws) => return Ok(jws),
+            JwsStep::NeedsHost(check) => {
                 let holds = pure::holds(&check)?;
                 step = check.conclude(holds)?;
             }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use edgegate::base64url::encode;
-use edgegate::jose::jws::{Step, UntrustedToken};
+use edgegate::jose::jws::{JwsStep, UntrustedToken};
 use edgegate::jose::keys::Key;
 use edgegate::jose::signature::pure;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -60,8 +60,8 @@ fuzz_target!(|input: Input<'_>| {
         let token = format!("{header}.{}.{signature}", encode(payload));
         let token = UntrustedToken::parse(&token, usize::MAX).unwrap();
         match token.verify(&key) {
-            Ok(Step::NeedsHost(check)) => pure::holds(&check),
-            Ok(Step::Verified(_)) => panic!("verified by nobody"),
+            Ok(JwsStep::NeedsHost(check)) => pure::holds(&check),
+            Ok(JwsStep::Verified(_)) => panic!("verified by nobody"),
             Err(error) => Err(error),
         }
     };

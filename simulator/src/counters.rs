@@ -5,7 +5,7 @@ use edgegate::{
     limit::{
         Cell, CounterGroup, Limit, LimitAlgorithm, Verdict,
         advisory::{AdvisoryCounters, Job},
-        held_leases::{Leases, Step, Taken},
+        held_leases::{LeaseStep, Leases, Taken},
         lease::{Borrow, Grant, Terms, lend},
     },
     store::memory::MemoryCounters,
@@ -343,8 +343,8 @@ impl World {
                 self.plan_jobs(isolate, caller, jobs, time);
             }
             Store::DurableObject => match here.leases.begin(&whose.group, &self.limits, 1, now) {
-                Step::Decided(taken) => self.decided(caller, &taken.verdicts, time),
-                Step::Ask(ask) => {
+                LeaseStep::Decided(taken) => self.decided(caller, &taken.verdicts, time),
+                LeaseStep::Ask(ask) => {
                     let (life, location) = (here.life, here.location);
                     let there = time + travel(location, &mut self.chance);
                     self.agenda

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     jose::{
         keys::KeySet,
-        verifier::{KeySource, Pending, Step, VerifiedToken},
+        verifier::{KeySource, Pending, TokenStep, VerifiedToken},
     },
     policy::Policy,
     time::UnixMillis,
@@ -33,8 +33,8 @@ pub(super) async fn verify(
     let mut step = pending.verify(remote.as_deref())?;
     loop {
         match step {
-            Step::Verified(signed) => return signed.claims(now.to_unix_time()),
-            Step::NeedsHost(check) => {
+            TokenStep::Verified(signed) => return signed.claims(now.to_unix_time()),
+            TokenStep::NeedsHost(check) => {
                 step = match backend.signature_holds(issuer, check.task()).await {
                     Ok(holds) => check.conclude(holds)?,
                     Err(fault) => check.pass_over(fault)?,

@@ -240,10 +240,12 @@ impl<'a> UntrustedProof<'a> {
         self.token.clone().verify(&self.key).map(|step| self.step(step)).map_err(bad_signature)
     }
 
-    fn step<'p>(&'p self, step: jws::Step<'p>) -> ProofStep<'p> {
+    fn step<'p>(&'p self, step: jws::JwsStep<'p>) -> ProofStep<'p> {
         match step {
-            jws::Step::Verified(jws) => ProofStep::Verified(SignedProof { jws, key: &self.key }),
-            jws::Step::NeedsHost(check) => ProofStep::NeedsHost(ProofCheck { check, proof: self }),
+            jws::JwsStep::Verified(jws) => ProofStep::Verified(SignedProof { jws, key: &self.key }),
+            jws::JwsStep::NeedsHost(check) => {
+                ProofStep::NeedsHost(ProofCheck { check, proof: self })
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Compact JWS (RFC 7515): the strict parser, and verification with a key that fixes the algorithm.
 //!
-//! [`UntrustedToken::parse`] → [`UntrustedToken::verify`] → [`Step`]. HMAC and Ed25519 are decided here. For
+//! [`UntrustedToken::parse`] → [`UntrustedToken::verify`] → [`JwsStep`]. HMAC and Ed25519 are decided here. For
 //! RSA and ECDSA the step is a [`HostCheck`]: the key, message and signature to hand to the host's
 //! cryptography, and a place to put its verdict. Ed25519 goes the same way where
 //! [`UntrustedToken::offering_ed25519`] says so.
@@ -205,7 +205,7 @@ impl<'a> UntrustedToken<'a> {
     ///
     /// # Errors
     /// [`Error::AlgorithmNotAllowed`] if the key does not serve `alg`, [`Error::BadSignature`].
-    pub fn verify(self, key: &'a Key) -> Result<Step<'a>, Error> {
+    pub fn verify(self, key: &'a Key) -> Result<JwsStep<'a>, Error> {
         let algorithm = self.header.algorithm;
         if !key.permits(algorithm) {
             return Err(Error::AlgorithmNotAllowed);
@@ -217,13 +217,13 @@ impl<'a> UntrustedToken<'a> {
     ///
     /// # Errors
     /// [`Error::UnknownKey`], [`Error::AlgorithmNotAllowed`], [`Error::BadSignature`].
-    pub fn verify_with_set(self, keys: &'a KeySet) -> Result<Step<'a>, Error> {
+    pub fn verify_with_set(self, keys: &'a KeySet) -> Result<JwsStep<'a>, Error> {
         let candidates = keys.select(self.header.key_id(), self.header.algorithm())?;
         self.advance(candidates)
     }
 
     /// Tries keys until one holds or the host has to be asked.
-    fn advance(self, mut candidates: Candidates<'a>) -> Result<Step<'a>, Error> {
+    fn advance(self, mut candidates: Candidates<'a>) -> Result<JwsStep<'a>, Error> {
         while let Some(key) = candidates.next() {
             let verdict = match key.material() {
                 Material::Hmac(mac) => {
@@ -234,7 +234,7 @@ impl<'a> UntrustedToken<'a> {
                 }
                 Material::Public(public) => {
                     if public.could_have_made(&self.signature) {
-                        return Ok(Step::NeedsHost(HostCheck {
+                        return Ok(JwsStep::NeedsHost(HostCheck {
                             token: self,
                             key,
                             public,
@@ -245,7 +245,7 @@ impl<'a> UntrustedToken<'a> {
                 }
             };
             match verdict {
-                Ok(()) => return Ok(Step::Verified(self.into_verified(key))),
+                Ok(()) => return Ok(JwsStep::Verified(self.into_verified(key))),
                 Err(Error::BadSignature) => {}
                 Err(error) => return Err(error),
             }
@@ -314,7 +314,7 @@ impl fmt::Debug for UntrustedToken<'_> {
 /// What verification has come to.
 #[derive(Debug)]
 #[must_use]
-pub enum Step<'a> {
+pub enum JwsStep<'a> {
     /// The signature holds.
     Verified(VerifiedJws),
     /// The host has to check a signature; nothing is verified yet.
@@ -385,9 +385,9 @@ impl<'a> HostCheck<'a> {
     ///
     /// # Errors
     /// [`Error::BadSignature`] if no candidate is left.
-    pub fn conclude(self, holds: bool) -> Result<Step<'a>, Error> {
+    pub fn conclude(self, holds: bool) -> Result<JwsStep<'a>, Error> {
         if holds {
-            Ok(Step::Verified(self.token.into_verified(self.key)))
+            Ok(JwsStep::Verified(self.token.into_verified(self.key)))
         } else {
             self.token.advance(self.rest)
         }
@@ -398,7 +398,7 @@ impl<'a> HostCheck<'a> {
     ///
     /// # Errors
     /// `fault` if no candidate is left.
-    pub fn pass_over(self, fault: Error) -> Result<Step<'a>, Error> {
+    pub fn pass_over(self, fault: Error) -> Result<JwsStep<'a>, Error> {
         match self.rest.clone().next() {
             Some(_) => self.token.advance(self.rest),
             None => Err(fault),
@@ -559,17 +559,17 @@ mod tests {
         let genuine = signer.sign(message.as_bytes()).to_bytes();
         let token = |signature: &[u8]| format!("{message}.{}", base64url::encode(signature));
         let good = token(&genuine);
-        assert!(matches!(parse(&good).unwrap().verify(&key), Ok(Step::Verified(_))));
+        assert!(matches!(parse(&good).unwrap().verify(&key), Ok(JwsStep::Verified(_))));
         let offered = |text| parse(text).unwrap().offering_ed25519().verify(&key);
-        let Ok(Step::NeedsHost(check)) = offered(&good) else { panic!("expected the host") };
+        let Ok(JwsStep::NeedsHost(check)) = offered(&good) else { panic!("expected the host") };
         assert_eq!(check.algorithm(), Algorithm::EdDsa);
         assert_eq!(check.decide_here(), Some(true));
         assert_eq!(check.key().to_jwk(Algorithm::EdDsa)["x"].as_str(), Some(x.as_str()));
-        assert!(matches!(check.conclude(true), Ok(Step::Verified(_))));
+        assert!(matches!(check.conclude(true), Ok(JwsStep::Verified(_))));
         let mut forged = genuine;
         forged[0] ^= 1;
         let forged = token(&forged);
-        let Ok(Step::NeedsHost(check)) = offered(&forged) else { panic!("expected the host") };
+        let Ok(JwsStep::NeedsHost(check)) = offered(&forged) else { panic!("expected the host") };
         assert_eq!(check.decide_here(), Some(false));
         assert_eq!(check.conclude(false).unwrap_err(), Error::BadSignature);
         // A point of small order: a host might let it pass.
@@ -630,7 +630,7 @@ mod tests {
                 let key_algorithm = key;
                 let key = super::tests::key(key, Some("k"));
                 match parse(token).unwrap().verify(&key) {
-                    Ok(Step::Verified(jws)) => {
+                    Ok(JwsStep::Verified(jws)) => {
                         assert_eq!(key_algorithm, *algorithm);
                         assert_eq!(jws.payload(), PAYLOAD.as_bytes());
                         assert_eq!(jws.key_id(), Some("k"));
@@ -648,7 +648,7 @@ mod tests {
     fn a_secret_without_kid_has_no_public_name() {
         let token = signed::<Hmac<Sha256>>(r#"{"alg":"HS256","kid":"x"}"#, PAYLOAD);
         let key = key(Algorithm::Hs256, None);
-        let Step::Verified(jws) = parse(&token).unwrap().verify(&key).unwrap() else { panic!() };
+        let JwsStep::Verified(jws) = parse(&token).unwrap().verify(&key).unwrap() else { panic!() };
         assert_eq!(jws.key_id(), None);
     }
 
@@ -658,7 +658,7 @@ mod tests {
         let other = || Key::hmac(Secret::new(vec![8; 32]), Algorithm::Hs256, None).unwrap();
         let set =
             KeySet::new(vec![other(), other(), key(Algorithm::Hs256, Some("third"))]).unwrap();
-        let Step::Verified(jws) = parse(&token).unwrap().verify_with_set(&set).unwrap() else {
+        let JwsStep::Verified(jws) = parse(&token).unwrap().verify_with_set(&set).unwrap() else {
             panic!()
         };
         assert_eq!(jws.key_id(), Some("third"));
@@ -689,8 +689,8 @@ mod tests {
         let mut asked = Vec::new();
         let verified = loop {
             match step {
-                Step::Verified(jws) => break jws,
-                Step::NeedsHost(check) => {
+                JwsStep::Verified(jws) => break jws,
+                JwsStep::NeedsHost(check) => {
                     asked.push(check.key.kid().unwrap().to_owned());
                     assert_eq!(check.signature(), [1; 64]);
                     assert_eq!(check.thumbprint().len(), 43);
@@ -709,7 +709,7 @@ mod tests {
         let set = KeySet::new(vec![ec("one"), ec("two")]).unwrap();
         let mut asked = 0;
         let mut step = parse(&token).unwrap().verify_with_set(&set);
-        while let Ok(Step::NeedsHost(check)) = step {
+        while let Ok(JwsStep::NeedsHost(check)) = step {
             asked += 1;
             step = check.conclude(false);
         }
@@ -722,14 +722,14 @@ mod tests {
         let set = KeySet::new(vec![ec("odd"), ec("good")]).unwrap();
         let fault = || Error::UnknownKey;
         let ask = || match parse(&token).unwrap().verify_with_set(&set).unwrap() {
-            Step::NeedsHost(check) => check,
-            Step::Verified(_) => panic!("nobody has checked it"),
+            JwsStep::NeedsHost(check) => check,
+            JwsStep::Verified(_) => panic!("nobody has checked it"),
         };
         let next = || match ask().pass_over(fault()).unwrap() {
-            Step::NeedsHost(check) => check,
-            Step::Verified(_) => panic!("nobody has checked it"),
+            JwsStep::NeedsHost(check) => check,
+            JwsStep::Verified(_) => panic!("nobody has checked it"),
         };
-        let Step::Verified(jws) = next().conclude(true).unwrap() else { panic!() };
+        let JwsStep::Verified(jws) = next().conclude(true).unwrap() else { panic!() };
         assert_eq!(jws.key_id(), Some("good"));
         assert_eq!(next().conclude(false).unwrap_err(), Error::BadSignature);
         assert_eq!(next().pass_over(fault()).unwrap_err(), fault());
@@ -739,7 +739,8 @@ mod tests {
     fn a_token_that_names_its_key_asks_about_no_other() {
         let token = es256(r#"{"alg":"ES256","kid":"two"}"#);
         let set = KeySet::new(vec![ec("one"), ec("two")]).unwrap();
-        let Step::NeedsHost(check) = parse(&token).unwrap().verify_with_set(&set).unwrap() else {
+        let JwsStep::NeedsHost(check) = parse(&token).unwrap().verify_with_set(&set).unwrap()
+        else {
             panic!()
         };
         assert_eq!(check.key.kid(), Some("two"));

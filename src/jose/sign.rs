@@ -265,7 +265,7 @@ fn refused(problem: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken};
+    use crate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, JwsStep, UntrustedToken};
 
     #[derive(serde::Deserialize)]
     struct Vector {
@@ -320,7 +320,7 @@ mod tests {
                 (Some("k"), Some("at+jwt"))
             );
             let key = Key::hmac(secret(), algorithm, None).unwrap();
-            let Step::Verified(jws) = parsed.verify(&key).unwrap() else { panic!() };
+            let JwsStep::Verified(jws) = parsed.verify(&key).unwrap() else { panic!() };
             assert_eq!(jws.payload(), claims);
         }
     }

@@ -7,7 +7,7 @@
 //! use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck};
 //! use edgegate::jose::keys::{Key, KeySet};
 //! use edgegate::time::UnixTime;
-//! use edgegate::jose::verifier::{Issuer, KeySource, Step, VerifiedToken, Verifier};
+//! use edgegate::jose::verifier::{Issuer, KeySource, TokenStep, VerifiedToken, Verifier};
 //!
 //! # fn host_says(_: &HostCheck<'_>) -> bool { false }
 //! fn decide(verifier: &Verifier, token: &str, now: UnixTime) -> Result<VerifiedToken, Error> {
@@ -15,9 +15,9 @@
 //!     let mut step = pending.verify(None)?;
 //!     loop {
 //!         match step {
-//!             Step::Verified(signed) => return signed.claims(now),
+//!             TokenStep::Verified(signed) => return signed.claims(now),
 //!             // RSA and ECDSA: `crypto.subtle.verify` answers; an edge awaits it here.
-//!             Step::NeedsHost(check) => {
+//!             TokenStep::NeedsHost(check) => {
 //!                 let holds = host_says(check.task());
 //!                 step = check.conclude(holds)?;
 //!             }
@@ -210,7 +210,7 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// [`Error::KeysUnavailable`] if the issuer's keys are remote and none are given, or if those are
     /// secrets; [`Error::UnknownKey`], [`Error::AlgorithmNotAllowed`], [`Error::BadSignature`].
-    pub fn verify(self, keys: Option<&'a KeySet>) -> Result<Step<'a>, Error> {
+    pub fn verify(self, keys: Option<&'a KeySet>) -> Result<TokenStep<'a>, Error> {
         let unavailable = |problem: &str| Error::KeysUnavailable {
             issuer: self.issuer.rules.issuer.clone(),
             problem: problem.to_owned(),
@@ -224,25 +224,25 @@ impl<'a> Pending<'a> {
             (KeySource::Remote { .. }, Some(keys)) => keys,
         };
         let Self { token, outline, issuer } = self;
-        token.verify_with_set(keys).map(|step| Step::new(step, outline, issuer))
+        token.verify_with_set(keys).map(|step| TokenStep::new(step, outline, issuer))
     }
 }
 
 /// What verification has come to.
 #[derive(Debug)]
 #[must_use]
-pub enum Step<'a> {
+pub enum TokenStep<'a> {
     /// The signature holds; the claims are still to be checked.
     Verified(Signed<'a>),
     /// The host has to check a signature; nothing is verified yet.
     NeedsHost(HostCheck<'a>),
 }
 
-impl<'a> Step<'a> {
-    fn new(step: jws::Step<'a>, outline: Option<Outline>, issuer: &'a Issuer) -> Self {
+impl<'a> TokenStep<'a> {
+    fn new(step: jws::JwsStep<'a>, outline: Option<Outline>, issuer: &'a Issuer) -> Self {
         match step {
-            jws::Step::Verified(jws) => Self::Verified(Signed { jws, outline, issuer }),
-            jws::Step::NeedsHost(check) => Self::NeedsHost(HostCheck { check, outline, issuer }),
+            jws::JwsStep::Verified(jws) => Self::Verified(Signed { jws, outline, issuer }),
+            jws::JwsStep::NeedsHost(check) => Self::NeedsHost(HostCheck { check, outline, issuer }),
         }
     }
 }
@@ -272,18 +272,18 @@ impl<'a> HostCheck<'a> {
     ///
     /// # Errors
     /// [`Error::BadSignature`] if it does not hold and no other key is left to try.
-    pub fn conclude(self, holds: bool) -> Result<Step<'a>, Error> {
+    pub fn conclude(self, holds: bool) -> Result<TokenStep<'a>, Error> {
         let Self { check, outline, issuer } = self;
-        check.conclude(holds).map(|step| Step::new(step, outline, issuer))
+        check.conclude(holds).map(|step| TokenStep::new(step, outline, issuer))
     }
 
     /// Takes note that the host cannot use the key; see [`jws::HostCheck::pass_over`].
     ///
     /// # Errors
     /// `fault` if no other key is left to try.
-    pub fn pass_over(self, fault: Error) -> Result<Step<'a>, Error> {
+    pub fn pass_over(self, fault: Error) -> Result<TokenStep<'a>, Error> {
         let Self { check, outline, issuer } = self;
-        check.pass_over(fault).map(|step| Step::new(step, outline, issuer))
+        check.pass_over(fault).map(|step| TokenStep::new(step, outline, issuer))
     }
 }
 
@@ -537,18 +537,18 @@ mod tests {
         let verifier = Verifier::new(issuers, 8192).unwrap();
         let token = es256(r#"{"alg":"ES256"}"#, r#"{"iss":"a","sub":"s","exp":1001,"scope":"x"}"#);
         let ask = || match verifier.begin(&token).unwrap().verify(None).unwrap() {
-            Step::NeedsHost(check) => check,
-            Step::Verified(_) => panic!("nobody has checked it"),
+            TokenStep::NeedsHost(check) => check,
+            TokenStep::Verified(_) => panic!("nobody has checked it"),
         };
         assert_eq!(ask().task().algorithm(), Algorithm::Es256);
         assert_eq!(ask().conclude(false).unwrap_err(), Error::BadSignature);
-        let Step::Verified(signed) = ask().conclude(true).unwrap() else { panic!() };
+        let TokenStep::Verified(signed) = ask().conclude(true).unwrap() else { panic!() };
         assert_eq!(signed.issuer().rules.issuer, "a");
         let token = signed.claims(NOW).unwrap();
         assert_eq!((token.issuer(), token.subject(), token.key_id()), ("a", Some("s"), Some("ec")));
         assert!(token.scopes().contains("x"));
         assert_eq!(token.header().algorithm(), Algorithm::Es256);
-        let Step::Verified(signed) = ask().conclude(true).unwrap() else { panic!() };
+        let TokenStep::Verified(signed) = ask().conclude(true).unwrap() else { panic!() };
         assert_eq!(
             signed.claims(UnixTime::from_secs(1001)).unwrap_err().to_string(),
             "token expired at 1001, it is 1001"
@@ -585,7 +585,7 @@ mod tests {
         let keys = ec();
         assert!(matches!(
             verifier.begin(&token).unwrap().verify(Some(&keys)),
-            Ok(Step::NeedsHost(_))
+            Ok(TokenStep::NeedsHost(_))
         ));
         let other = es256(r#"{"alg":"ES256","kid":"new"}"#, r#"{"iss":"a"}"#);
         assert_eq!(
@@ -601,10 +601,11 @@ mod tests {
         let verifier = Verifier::new(vec![one], 8192).unwrap();
         let claims = r#"{"iss":"a","exp":1001,"scope":"x","permissions":["y"]}"#;
         let token = es256(r#"{"alg":"ES256"}"#, claims);
-        let Step::NeedsHost(check) = verifier.begin(&token).unwrap().verify(None).unwrap() else {
+        let TokenStep::NeedsHost(check) = verifier.begin(&token).unwrap().verify(None).unwrap()
+        else {
             panic!()
         };
-        let Step::Verified(signed) = check.conclude(true).unwrap() else { panic!() };
+        let TokenStep::Verified(signed) = check.conclude(true).unwrap() else { panic!() };
         let token = signed.claims(NOW).unwrap();
         assert_eq!(token.scopes().to_string(), "y");
         assert_eq!(token.payload(), claims.as_bytes());

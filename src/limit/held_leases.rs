@@ -62,7 +62,7 @@ struct Refused {
 
 /// What comes first.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum LeaseStep {
     /// Decided without asking.
     Decided(Taken),
     /// To be asked of the counter; then comes [`Leases::finish`].
@@ -96,16 +96,20 @@ impl Leases {
         limits: &[Limit],
         cost: u32,
         now: UnixMillis,
-    ) -> Step {
+    ) -> LeaseStep {
         let key = key(group, limits);
         let leased = !limits.is_empty() && limits.iter().all(|limit| limit.lease().is_some());
         if leased && let Some(taken) = self.spend(&key, limits, cost, now) {
-            return Step::Decided(taken);
+            return LeaseStep::Decided(taken);
         }
         if let Some(verdicts) = self.refusal(&key, limits, cost, now) {
-            return Step::Decided(Taken { verdicts, at: None });
+            return LeaseStep::Decided(Taken { verdicts, at: None });
         }
-        Step::Ask(if leased { self.borrow(key, limits, cost, now) } else { Borrow::only(cost) })
+        LeaseStep::Ask(if leased {
+            self.borrow(key, limits, cost, now)
+        } else {
+            Borrow::only(cost)
+        })
     }
 
     /// The verdicts by which [`Leases::begin`] would refuse.

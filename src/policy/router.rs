@@ -102,7 +102,7 @@ impl Router {
     }
 
     fn find_exactly(&self, methods: &[&str], path: &RequestPath) -> Option<&Route> {
-        let step = |depth| path.segment(depth).map(Step::Literal);
+        let step = |depth| path.segment(depth).map(PathStep::Literal);
         let fits = |route: &Route| methods.iter().any(|method| route.takes_method(method));
         self.routes.get(self.first(step, true, fits)?)
     }
@@ -112,8 +112,8 @@ impl Router {
     fn covering(&self, later: &Route, pattern: &PathPattern) -> Option<usize> {
         let step = |depth| {
             pattern.segments().get(depth).map(|segment| match segment {
-                Segment::Literal(literal) => Step::Literal(literal),
-                Segment::Any => Step::Any,
+                Segment::Literal(literal) => PathStep::Literal(literal),
+                Segment::Any => PathStep::Any,
             })
         };
         let fits = |earlier: &Route| earlier.takes_methods_of(later);
@@ -124,7 +124,7 @@ impl Router {
     /// ends there counts if `ends` says so, what goes on counts always.
     fn first<'s>(
         &self,
-        step: impl Fn(usize) -> Option<Step<'s>>,
+        step: impl Fn(usize) -> Option<PathStep<'s>>,
         ends: bool,
         fits: impl Fn(&Route) -> bool,
     ) -> Option<usize> {
@@ -148,7 +148,7 @@ impl Router {
                 Some(step) => {
                     let deeper = depth.saturating_add(1);
                     ahead.extend(node.any.map(|any| (any, deeper)));
-                    if let Step::Literal(literal) = step {
+                    if let PathStep::Literal(literal) = step {
                         ahead.extend(node.literals.get(literal).map(|child| (*child, deeper)));
                     }
                 }
@@ -177,7 +177,7 @@ impl Router {
 }
 
 /// One segment of what is looked for.
-enum Step<'a> {
+enum PathStep<'a> {
     /// This text: a segment of a path, or a literal of a pattern.
     Literal(&'a str),
     /// Any text: a parameter of a pattern, which only another parameter covers.
@@ -256,7 +256,7 @@ mod tests {
         let looked_at = std::cell::Cell::new(0);
         let path = RequestPath::parse("/v1/service-4711/7").unwrap();
         let found = router.first(
-            |depth| path.segment(depth).map(Step::Literal),
+            |depth| path.segment(depth).map(PathStep::Literal),
             true,
             |_| {
                 looked_at.set(looked_at.get() + 1);

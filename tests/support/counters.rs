@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use edgegate::limit::advisory::{AdvisoryCounters, Job};
-use edgegate::limit::held_leases::{Leases, Step};
+use edgegate::limit::held_leases::{LeaseStep, Leases};
 use edgegate::limit::lease::{Borrow, Grant, Unspent, give_back, lend};
 use edgegate::limit::{self, Limit, Verdict};
 use edgegate::time::UnixMillis;
@@ -95,8 +95,8 @@ impl<C: Counter> CounterStore for ThroughLeases<C> {
         now: UnixMillis,
     ) -> Result<Vec<Verdict>, StoreError> {
         let taken = match self.leases.begin(group, limits, cost, now) {
-            Step::Decided(taken) => taken,
-            Step::Ask(ask) => {
+            LeaseStep::Decided(taken) => taken,
+            LeaseStep::Ask(ask) => {
                 self.asked.set(self.asked.get() + 1);
                 super::gate::a_moment().await;
                 let answer = self.counter.take(group, limits, ask, now);

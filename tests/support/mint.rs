@@ -7,7 +7,7 @@ use edgegate::error::Error;
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::{
     algorithm::Algorithm,
-    jws::{DEFAULT_MAX_TOKEN_LENGTH, Step, UntrustedToken, VerifiedJws},
+    jws::{DEFAULT_MAX_TOKEN_LENGTH, JwsStep, UntrustedToken, VerifiedJws},
 };
 use edgegate::secret::Secret;
 use hmac::{Hmac, Mac as _};
@@ -59,7 +59,7 @@ pub fn eddsa(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
 /// Parses and verifies with one key that needs no host.
 pub fn verify(token: &str, key: &Key) -> Result<VerifiedJws, Error> {
     match UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)?.verify(key)? {
-        Step::Verified(jws) => Ok(jws),
-        Step::NeedsHost(_) => panic!("these keys need no host"),
+        JwsStep::Verified(jws) => Ok(jws),
+        JwsStep::NeedsHost(_) => panic!("these keys need no host"),
     }
 }

@@ -4,6 +4,8 @@
 //! issuer's keys) it leaves as jobs; the shell does them and comes back with the answers ([`task`]). Many
 //! checks are under way at once, each owning its future.
 
+#![expect(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
+
 mod administration;
 mod backend;
 mod decision;
@@ -19,7 +21,6 @@ use self::backend::Gate;
 use super::exchange::{self, Status};
 use super::handles::Handles;
 use super::{millis, no_such_handle};
-use edgegate::error::Error;
 
 thread_local! {
     static GATES: RefCell<Handles<Rc<Gate>>> = const { RefCell::new(Handles::new()) };

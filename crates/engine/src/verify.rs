@@ -13,7 +13,7 @@ use edgegate::jose::claims::Claims;
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::keys::remote::{Plan, RemoteKeySet};
 use edgegate::jose::scopes::Scopes;
-use edgegate::jose::verifier::{Issuer, KeySource, Signed, Step, Suspended, Verifier};
+use edgegate::jose::verifier::{Issuer, KeySource, Signed, Suspended, TokenStep, Verifier};
 use edgegate::jose::{
     algorithm::Algorithm,
     jws::{self, LastHeader, UntrustedToken},
@@ -160,8 +160,8 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
         let mut step = pending.verify(keys.as_deref())?;
         loop {
             match step {
-                Step::Verified(signed) => return accept(signed, now, fresh_until),
-                Step::NeedsHost(check) => {
+                TokenStep::Verified(signed) => return accept(signed, now, fresh_until),
+                TokenStep::NeedsHost(check) => {
                     step = match host::ask(check.task(), &issuer.rules.issuer) {
                         Ok(Verdict::Pending) => {
                             let token = check.suspend();
@@ -285,12 +285,12 @@ pub(super) fn verify_jws(handle: usize, token: &str) -> Result<Status, Error> {
         let mut step = token.verify_with_set(&raw.keys)?;
         loop {
             match step {
-                jws::Step::Verified(verified) => {
+                jws::JwsStep::Verified(verified) => {
                     exchange::leave_key_id(verified.key_id());
                     exchange::leave_text(verified.payload());
                     return Ok(Status::Done);
                 }
-                jws::Step::NeedsHost(check) => {
+                jws::JwsStep::NeedsHost(check) => {
                     step = match host::ask(&check, "verifyJws") {
                         Ok(Verdict::Pending) => return Ok(Status::Pending),
                         Ok(verdict) => check.conclude(verdict == Verdict::Holds)?,

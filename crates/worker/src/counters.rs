@@ -16,7 +16,7 @@ use edgegate::{
     limit::{
         CounterGroup, Limit, Verdict,
         advisory::AdvisoryCounters,
-        held_leases::{Leases, Step},
+        held_leases::{LeaseStep, Leases},
         lease::Borrow,
     },
     store::{CounterStore, limit_stores::CountersByStore, memory::MemoryCounters},
@@ -77,8 +77,8 @@ impl CounterStore for ExactCounters<'_> {
     ) -> Result<Vec<Verdict>, StoreError> {
         let asked_at = clock::now();
         let taken = match self.leases.begin(group, limits, cost, asked_at) {
-            Step::Decided(taken) => taken,
-            Step::Ask(ask) => {
+            LeaseStep::Decided(taken) => taken,
+            LeaseStep::Ask(ask) => {
                 let answer = counter_object::take(self.env, group, limits, ask).await;
                 self.leases.finish(group, limits, &ask, (asked_at, clock::now()), answer)?
             }

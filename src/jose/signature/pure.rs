@@ -4,7 +4,7 @@
 //!
 //! ```
 //! use edgegate::error::Error;
-//! use edgegate::jose::jws::{Step, UntrustedToken, VerifiedJws};
+//! use edgegate::jose::jws::{JwsStep, UntrustedToken, VerifiedJws};
 //! use edgegate::jose::keys::KeySet;
 //! use edgegate::jose::signature::pure;
 //!
@@ -12,8 +12,8 @@
 //!     let mut step = UntrustedToken::parse(token, 8192)?.verify_with_set(keys)?;
 //!     loop {
 //!         match step {
-//!             Step::Verified(jws) => return Ok(jws),
-//!             Step::NeedsHost(check) => {
+//!             JwsStep::Verified(jws) => return Ok(jws),
+//!             JwsStep::NeedsHost(check) => {
 //!                 let holds = pure::holds(&check)?;
 //!                 step = check.conclude(holds)?;
 //!             }
@@ -172,7 +172,7 @@ where
 mod tests {
     use super::*;
     use crate::base64url::{decode, encode};
-    use crate::jose::jws::{Step, UntrustedToken};
+    use crate::jose::jws::{JwsStep, UntrustedToken};
     use crate::jose::keys::{Key, Material};
 
     /// The key and the token of RFC 7515 A.3.
@@ -188,8 +188,8 @@ mod tests {
 
     fn ask(token: &str, key: &Key) -> Result<bool, Error> {
         match UntrustedToken::parse(token, 8192)?.verify(key)? {
-            Step::NeedsHost(check) => holds(&check),
-            Step::Verified(_) => panic!("nobody has checked it"),
+            JwsStep::NeedsHost(check) => holds(&check),
+            JwsStep::Verified(_) => panic!("nobody has checked it"),
         }
     }
 
