@@ -167,7 +167,7 @@ impl SigningKey {
     /// Signs any bytes as a compact JWS (RFC 7515 §5.1). The header has `alg`, and `kid` and `typ` if there are any, in this
     /// order.
     pub fn sign_jws(&self, payload: &[u8], typ: Option<&str>) -> Signing<'_> {
-        let header = Header { alg: self.algorithm.as_str(), kid: self.kid(), typ };
+        let header = WrittenHeader { alg: self.algorithm.as_str(), kid: self.kid(), typ };
         // Three strings: nothing in them that JSON cannot hold.
         let header = serde_json::to_vec(&header).unwrap_or_default();
         let message = format!("{}.{}", base64url::encode(&header), base64url::encode(payload));
@@ -198,7 +198,7 @@ impl fmt::Debug for SigningKey {
 }
 
 #[derive(Serialize)]
-struct Header<'a> {
+struct WrittenHeader<'a> {
     alg: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kid: Option<&'a str>,
