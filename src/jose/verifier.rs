@@ -4,7 +4,8 @@
 //! use edgegate::jose::claims::ClaimRules;
 //! use edgegate::jose::dpop::Binding;
 //! use edgegate::error::Error;
-//! use edgegate::jose::jws::{Algorithm, DEFAULT_MAX_TOKEN_LENGTH, HostCheck};
+//! use edgegate::jose::algorithm::Algorithm;
+//! use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, HostCheck};
 //! use edgegate::jose::keys::{Key, KeySet};
 //! use edgegate::time::UnixTime;
 //! use edgegate::jose::verifier::{Issuer, KeySource, TokenStep, VerifiedToken, Verifier};
