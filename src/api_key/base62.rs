@@ -93,7 +93,7 @@ pub(super) fn encode_checksum(checksum: u32) -> [u8; CHECKSUM_DIGITS] {
     digits
 }
 
-/// The opposite of [`encode_checksum`]; for what is no checksum, a number that is none.
+/// The opposite of [`encode_checksum`]; `u64::MAX`, which no checksum equals, for a text that is not one.
 pub(super) fn decode_checksum(digits: [u8; CHECKSUM_DIGITS]) -> u64 {
     let mut seen = 0;
     let value = number(&digits, &mut seen);

@@ -124,7 +124,7 @@ impl Claims {
     /// All of them.
     #[must_use]
     pub fn as_object(&self) -> &Map<String, Value> {
-        // What has an outline is an object.
+        // A text with an outline is an object.
         self.tree.get_or_init(|| json::parse_object(self.text.as_bytes()).unwrap_or_default())
     }
 
@@ -249,12 +249,12 @@ impl fmt::Debug for Claims {
 /// A claim as strings.
 #[derive(Clone, Copy)]
 pub(super) enum Words<'c> {
-    /// It is no string and no list, or is not there.
+    /// Absent, or neither a string nor a list.
     None,
     One(&'c str),
     /// A list of strings, as it is written.
     Spelled(&'c str),
-    /// A list; what is no string in it is left out.
+    /// A list. Members that are not strings are left out.
     Listed(&'c [Value]),
 }
 

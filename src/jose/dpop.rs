@@ -32,7 +32,7 @@ pub const MAX_PROOF_LENGTH: usize = jws::DEFAULT_MAX_TOKEN_LENGTH;
 /// The longest `jti`, in bytes. UUIDs have 36; RFC 9449 §4.2 wants 96 bits of randomness.
 pub const MAX_JTI_LENGTH: usize = 256;
 
-/// The longest RSA modulus of a proof's key. Whoever sends a proof chooses its key, and the host's work for one
+/// The longest RSA modulus of a proof's key. The sender of a proof chooses its key, and the host's work for one
 /// signature grows with it.
 const MAX_RSA_BYTES: usize = 4096 / 8;
 
@@ -116,7 +116,7 @@ impl Confirmation {
         }
     }
 
-    /// A thumbprint that somebody else has taken from verified claims.
+    /// A thumbprint that the caller has taken from verified claims.
     #[must_use]
     pub fn from_thumbprint(jkt: &str) -> Option<Self> {
         is_sha256(jkt).then(|| Self(jkt.to_owned()))
@@ -136,7 +136,7 @@ fn is_sha256(text: &str) -> bool {
 /// Whether the tokens of an issuer are bound to a key of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
-    /// It is not looked at: somebody else does.
+    /// Not checked here: another part of the system does it.
     Off,
     /// Those that are bound are taken with a proof only, others as bearer tokens.
     Optional,

@@ -75,7 +75,8 @@ impl Key {
     /// [`Error::RefusedKey`]: not an object, repeated names, an unknown `kty` or `crv`, a `use` other than
     /// `sig`, `key_ops` without `verify`, an `alg` the key cannot serve, private members, RSA moduli below
     /// 2048 or above 16384 bits, even, or of the ROCA generator (CVE-2017-15361), bad exponents, EC coordinates
-    /// of the wrong length, Ed25519 points that are none, of small order or not in their one encoding, and all that [`Key::hmac`] refuses.
+    /// of the wrong length, Ed25519 keys that are not on the curve, of small order or not canonical,
+    /// and all that [`Key::hmac`] refuses.
     pub fn from_jwk(json: &str) -> Result<Self, Error> {
         let object = json::parse_object(json.as_bytes())
             .map_err(|fault| refused(format!("JWK: {}", fault.problem())))?;
@@ -474,7 +475,7 @@ impl KeySet {
 
     /// The JWK set that an issuer publishes: as [`KeySet::from_jwks`], but faulty keys are skipped, as RFC
     /// 7517 §5 recommends. Nobody here can correct them, and one that no verifier can use must not
-    /// take the others out of service. Secrets are faulty here: what is published is none. So are two different
+    /// take the others out of service. Secrets are faulty here: a published secret is not secret. So are two different
     /// keys of one `kid` for the same algorithm; the same key listed twice is one key.
     ///
     /// # Errors

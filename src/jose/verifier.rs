@@ -189,7 +189,7 @@ impl<'a> Pending<'a> {
         self.issuer
     }
 
-    /// The `kid` the token asks for: whether a remote set has it says whether it is worth fetching anew.
+    /// The `kid` that the token names. If a remote set does not have it, fetching the set again may help.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.token.header().key_id()

@@ -332,7 +332,7 @@ pub(super) fn read(json: &str) -> Result<Document, Error> {
 
 /// Names that are given twice, for lists whose members have to differ.
 pub(super) fn first_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
-    // Of strings, as scopes are: a set of another type is as much code again.
+    // Owned strings, so that `BTreeSet<String>` is compiled only once.
     let mut seen = BTreeSet::new();
     names.enumerate().find_map(|(index, name)| (!seen.insert(name.to_owned())).then_some(index))
 }

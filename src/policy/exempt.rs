@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{api_key::KeyId, error::Error};
 
-/// Whom a limit does not concern. By default nobody.
+/// Callers that a limit does not count. Default: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exempt {
     networks: Vec<Network>,

@@ -33,7 +33,7 @@ struct Node {
     closed: Vec<usize>,
     /// Routes that take all from here on.
     open_ended: Vec<usize>,
-    /// The first route in this node and below: there is nothing here for who has an earlier one.
+    /// The lowest index of a route in this node and below. A search that has found a lower one skips the node.
     first: usize,
 }
 

@@ -59,7 +59,7 @@ words!(Cache {
 /// without credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Preflight {
-    /// The gate answers with 204, and nobody behind it is asked (the default).
+    /// The gate answers with 204 and does not ask the service (the default).
     #[default]
     Answer,
     /// It goes to the service, without body and credential, counted by the limits by `ip` of its route.
@@ -202,8 +202,8 @@ impl From<RouteRevocation> for RevocationMode {
 /// concern that request. `caller` and `ip` always concern it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CountBy {
-    /// Whoever it is: the token's subject, the API key, or the address of an anonymous caller (the
-    /// default).
+    /// The caller, of any kind: the token's subject, the API key, or the address of an anonymous caller
+    /// (the default).
     #[default]
     Caller,
     /// The token's issuer and subject.
@@ -228,7 +228,7 @@ words!(CountBy {
 });
 
 impl CountBy {
-    /// Whether a limit by these counts requests by their address alone, as it may those of nobody.
+    /// Whether a limit by these counts requests by their address alone.
     pub(crate) fn is_address(by: &[Self]) -> bool {
         by.contains(&Self::Ip) && by.iter().all(|one| matches!(one, Self::Ip | Self::Route))
     }

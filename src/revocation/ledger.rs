@@ -18,14 +18,14 @@ use crate::time::{UnixMillis, UnixTime};
 
 /// The least time between two writes of the head: KV takes one write a second for each key.
 pub const HEAD_EVERY_MILLIS: u64 = 1_000;
-/// The head is written anew that often though nothing changed: its time is what shows that nothing did.
+/// The head is written this often even if nothing changed: its time shows that nothing did.
 ///
 /// It has to be well below `max_staleness_secs`, and each writing costs.
 pub const HEARTBEAT_MILLIS: u64 = 20_000;
 /// As many rows as the head lists before a new filter is made. Half of what it may list, so that there is
 /// time to make one.
 pub const REBASE_AT: u64 = 8_192;
-/// A filter is made anew at least that often (a day), though nothing asks for it.
+/// A filter is rebuilt at least this often (a day), even if nothing asks for it.
 pub const BASE_MAX_AGE_MILLIS: u64 = 86_400_000;
 /// How long KV keeps a shard: a week. It is replaced long before, so old ones vanish by themselves.
 pub const SHARD_TTL_SECS: u64 = 7 * 86_400;
@@ -339,7 +339,7 @@ impl Ledger {
         self.published_at = head.published_at;
     }
 
-    /// The head was not written, or nobody knows.
+    /// The head was not written, or it is not known whether it was.
     pub fn head_failed(&mut self) {
         self.head_attempts.failed();
     }

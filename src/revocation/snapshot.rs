@@ -274,11 +274,11 @@ pub enum Plan {
     Use,
     /// It is, and a newer one is to be looked for, which this request does not wait for.
     UseAndRefresh,
-    /// There is none that is fresh: load one, then decide again.
+    /// No snapshot is fresh: load one, then decide again.
     MustLoad,
-    /// There is none that is fresh, and another request is loading it: wait a little, then decide again.
+    /// No snapshot is fresh, and another request is loading one: wait a little, then decide again.
     Wait,
-    /// There is none that is fresh, and it could not be loaded just now: the policy's `on_error` decides.
+    /// No snapshot is fresh, and loading one has just failed: the policy's `on_error` decides.
     TooOld,
 }
 

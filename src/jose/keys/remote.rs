@@ -22,7 +22,7 @@ pub const MAX_FRESH_SECS: u64 = 24 * 60 * 60;
 pub const MAX_STALE_SECS: u64 = 24 * 60 * 60;
 /// Between two fetches that an unknown `kid` or stale keys ask for.
 pub const COOL_DOWN_SECS: u64 = 30;
-/// After a failure without any keys: short, since nobody can be served meanwhile.
+/// After a failure without any keys: short, since no caller can be served meanwhile.
 pub const RETRY_SECS: u64 = 2;
 
 /// Fetches under way at once while there are no keys: more than one, in case that one's request is cancelled.
@@ -226,7 +226,7 @@ fn fresh_secs(cache_control: Option<&str>) -> u64 {
     asked.unwrap_or(DEFAULT_FRESH_SECS).clamp(MIN_FRESH_SECS, MAX_FRESH_SECS)
 }
 
-/// `delta-seconds` (RFC 9111 §1.2.2), also in quotes (§5.2). What is none of both is 0.
+/// `delta-seconds` (RFC 9111 §1.2.2), also in quotes (§5.2). Anything else counts as 0.
 fn delta_seconds(text: &str) -> u64 {
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     if bare.is_empty() || !bare.bytes().all(|byte| byte.is_ascii_digit()) {

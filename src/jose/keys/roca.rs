@@ -5,7 +5,7 @@
 //! Coppersmith's Attack", Nemec et al., CCS 2017, §2.2). No factoring, no table of keys.
 
 /// The primes below 168 modulo which not every number is a power of 65537; the others tell nothing.
-/// An honest modulus is a power modulo all of them once in 2^27.8 keys: a key to make anew.
+/// An honest modulus is a power modulo all of them once in 2^27.8 keys: make another key then.
 const PRIMES: [u32; 17] =
     [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
 
