@@ -47,7 +47,7 @@ pub trait RevocationStore {
     /// The entries under these keys, in their order; `None` where there is none.
     async fn entries(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError>;
 
-    /// The same, looked up as a route wants it. A store that knows one way only need not care.
+    /// The same, looked up as a route wants it. The default ignores the mode.
     async fn entries_by(
         &self,
         _mode: RevocationMode,
@@ -57,7 +57,7 @@ pub trait RevocationStore {
     }
 
     /// Entries under these keys that were found not long ago, where each request asks the store anew: to refuse by, never
-    /// to admit, since others may have come since. A store that need not be spared need not care.
+    /// to admit, since others may have come since. By default none is known.
     fn recalled(&self, _mode: RevocationMode, _keys: &[DenyKey]) -> Vec<Entry> {
         Vec::new()
     }
@@ -67,7 +67,7 @@ pub trait RevocationStore {
         None
     }
 
-    /// One entry as it is in the store now, past what an isolate remembers. A store that remembers nothing need not care.
+    /// One entry as it is in the store now, past what an isolate remembers. The default suits a store that remembers nothing.
     async fn fresh(&self, key: &DenyKey) -> Result<Option<Entry>, StoreError> {
         Ok(self.entries(&[*key]).await?.into_iter().next().flatten())
     }
@@ -99,7 +99,7 @@ pub trait RevocationStore {
 /// Records of API keys. They cannot be used to call.
 pub trait KeyRecordStore {
     /// Whether this isolate knows the id: [`KeyRecordStore::record`] answers from memory, or found a record not long ago. Who
-    /// asks for it is not guessing. A store that remembers nothing need not care.
+    /// asks for it is not guessing. By default no key is known.
     fn remembers(&self, _id: &KeyId) -> bool {
         false
     }
@@ -154,7 +154,7 @@ pub trait CounterStore {
     ) -> Result<(), StoreError>;
 }
 
-/// A store is as good lent.
+/// A borrowed store is a store.
 impl<S: CounterStore> CounterStore for &S {
     async fn take(
         &self,

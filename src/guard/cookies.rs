@@ -14,7 +14,7 @@ pub(super) fn named<'a>(name: &str, header: &'a str) -> impl Iterator<Item = &'a
     })
 }
 
-/// The header without the cookies of that name, `None` if no other is left. What else is in it stays as it is, but for
+/// The header without the cookies of that name, `None` if no other is left. The rest stays as it is, but for
 /// blanks between cookies.
 #[must_use]
 pub fn without(name: &str, header: &str) -> Option<String> {

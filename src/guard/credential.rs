@@ -83,7 +83,7 @@ fn from_authorization<'a>(
     Ok(Some((credential, carrier)))
 }
 
-/// The token of `Authorization: Bearer`, for whoever takes nothing else; an empty value stands for no header.
+/// The token of `Authorization: Bearer`, for callers that take nothing else. An empty value counts as no header.
 ///
 /// # Errors
 /// [`Error::MissingCredentials`] for anything else, [`Error::MultipleCredentials`] for more than one.

@@ -1,7 +1,7 @@
 //! The limit on failed authentication, by client address, in the memory of one isolate.
 //!
-//! Whoever fails too often is refused what costs something: further failing attempts, look-ups of imported keys, and
-//! the comparison with the administrator's secret. What was verified without any of it is served all the same.
+//! An address that fails too often is refused the costly things: further failing attempts, look-ups of imported keys, and
+//! the comparison with the administrator's secret. A request that was verified without any of these is still served.
 
 use core::net::IpAddr;
 
@@ -24,7 +24,7 @@ pub struct Attempts {
     secrets: MemoryCounters,
     /// Look-ups of imported keys for addresses that fail too often.
     look_ups: MemoryCounters,
-    /// What is bounded for all together.
+    /// Counts of all addresses together.
     in_all: MemoryCounters,
 }
 

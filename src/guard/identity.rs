@@ -199,7 +199,7 @@ impl ApiKeyIdentity {
         }
     }
 
-    /// A key of which no record is there: nobody's, with the scopes that the policy gives such keys.
+    /// A key without a record: it has no owner, and the scopes that the policy gives such keys.
     pub(super) fn without_record(id: KeyId, scopes: &[String]) -> Self {
         Self { id, family: id, owner: None, scopes: scopes.to_vec() }
     }

@@ -118,7 +118,7 @@ impl<B: Backend> Passage<'_, B> {
         Ok(identity)
     }
 
-    /// Finds out who it is, revocation included, unless that is the ledger's to say.
+    /// Finds out who it is. Revocation is included, unless the ledger decides about it.
     async fn identify(&mut self) -> Result<Known, Error> {
         if self.route.auth == Auth::None {
             return Ok(Known::ANONYMOUS);

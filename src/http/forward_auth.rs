@@ -3,7 +3,7 @@
 //! The names are conventions. Traefik, Caddy and others send `X-Forwarded-Method` with `X-Forwarded-Uri`; nginx
 //! configurations `X-Original-Method` with `X-Original-URI`; ingress-nginx `X-Original-Method` with
 //! `X-Original-URL`, a whole URL. A proxy sets its own names only, and hands on what the client wrote under the
-//! others. So all that is there has to name one and the same request: then whoever wrote it could not choose.
+//! others. So all headers that came have to name one and the same request: then the client cannot choose.
 
 use crate::error::Error;
 

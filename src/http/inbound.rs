@@ -57,7 +57,7 @@ pub fn is_kept_back(name: &str, client_ip_header: &str) -> bool {
     is_other_key || is_address || OVERRIDING.contains(&folded.as_str())
 }
 
-/// The name as servers that are generous hand it on: whatever is no letter and no digit is the same (RFC 9110 §5.6.2 allows
+/// The name as servers that are generous hand it on: all characters but letters and digits are the same (RFC 9110 §5.6.2 allows
 /// fifteen such characters, RFC 3875 §4.1.18 makes one of `-`).
 fn fold(name: &str) -> String {
     let fold =

@@ -1,7 +1,7 @@
 //! Revocation entries and the records of API keys over any store of texts by name, seen through the
 //! memory of an isolate. STORAGE.md lists the names and the values.
 //!
-//! What is behind may show a write late: Workers KV takes 60 seconds or more to show it in another
+//! The store behind may show a write late: Workers KV takes 60 seconds or more to show it in another
 //! location, and caches missing keys there as well. On top of that an isolate believes what it has read
 //! for `cache_secs`. The isolate that writes corrects its own memory at once.
 
@@ -46,7 +46,7 @@ const WRITES_AT_ONCE: usize = 6;
 /// How long the last use of a key is kept.
 const KEEP_USED_SECS: u64 = 400 * 24 * 60 * 60;
 
-/// What is written after the answer to a request. Nothing is lost if it is not.
+/// A write that is made after the answer to a request. Nothing is lost if it fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateWrite {
     /// Where.
@@ -145,7 +145,7 @@ pub struct Keyed<'a, S> {
 }
 
 impl<'a, S: KeyValue> Keyed<'a, S> {
-    /// What is in `store`, seen through `remembered`: entries are believed for `entries_cache`, records
+    /// The values in `store`, seen through `remembered`: entries are believed for `entries_cache`, records
     /// for `records_cache`.
     pub const fn new(
         store: S,

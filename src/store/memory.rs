@@ -222,8 +222,8 @@ const SEARCH_EVERY_MILLIS: u64 = 250;
 /// Proofs of possession that have been used, in memory: one isolate does not see what another has. When it is full of
 /// what must not be forgotten yet, it fails.
 ///
-/// Half of it is for whoever comes. Of the other half a key has its share only, so that one who makes very many proofs
-/// is refused before the others are.
+/// Any key may use the first half. Of the second half each key has only its share, so that a caller who makes very many
+/// proofs is refused before the others are.
 #[derive(Debug)]
 pub struct MemoryReplays {
     capacity: usize,

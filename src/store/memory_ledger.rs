@@ -110,7 +110,7 @@ impl MemoryLedger {
         inner.ledger.wake_at(first_end, inner.swept_at, now)
     }
 
-    /// What is to be written now, if anything. Tell [`MemoryLedger::written`] how it went.
+    /// The next publication to write, if one is due. Tell [`MemoryLedger::written`] how it went.
     ///
     /// # Errors
     /// A filter could not be built.
@@ -181,7 +181,7 @@ impl RevocationStore for MemoryLedger {
         Ok(keys.iter().map(|key| self.entry(key)).collect())
     }
 
-    /// What is there already is never weakened: [`Ledger::revoke`].
+    /// An entry that exists is never weakened: [`Ledger::revoke`].
     async fn put(&self, _key: &DenyKey, entry: &Entry, now: UnixMillis) -> Result<(), StoreError> {
         match self.revoke(entry.clone(), now.to_unix_time()) {
             Ok(_) => Ok(()),

@@ -1,5 +1,5 @@
 //! The keys that issuers publish: from memory, from a store that isolates share, or from the issuer. When and
-//! how long is [`crate::jose::keys::remote`]'s to say; fetching is the edge's.
+//! how long they are used is decided in [`crate::jose::keys::remote`]. The edge fetches them.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
@@ -19,7 +19,7 @@ use crate::{
 
 const PREFIX: &str = "jwks/v1/";
 
-/// What is left of an issuer that nobody has asked for since is of no use after that.
+/// Keys of an issuer are of no use after this, if nobody has asked for the issuer since.
 const LIVES_SECS: u64 = MAX_FRESH_SECS + MAX_STALE_SECS;
 
 /// Several requests may find no keys and fetch them; of what they bring one is written. KV takes one write a
@@ -86,7 +86,7 @@ pub struct SealedKeys<'a, S> {
 }
 
 impl<'a, S: KeyValue> SealedKeys<'a, S> {
-    /// What is in `store` under this seal.
+    /// The keys in `store` under this seal.
     pub const fn new(store: S, seal: &'a Seal) -> Self {
         Self { store, seal }
     }

@@ -144,7 +144,7 @@ mod tests {
         questions.answered(&"q", numbers[0], 1, NOW);
         let Turn::Ask(number) = questions.turn(&"q", late, NOW) else { panic!("expected to ask") };
         questions.answered(&"q", number, 2, NOW);
-        // What was asked earlier and comes later replaces nothing.
+        // An answer to an earlier question replaces nothing, however late it comes.
         questions.answered(&"q", numbers[1], 1, NOW);
         assert_eq!(questions.turn(&"q", late, NOW), Turn::Take(2));
     }

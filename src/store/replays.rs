@@ -77,7 +77,7 @@ impl<S: SwapStore> ReplayStore for SharedReplays<S> {
 /// proof is used for the first time if there was one.
 ///
 /// The bucket of one is empty for a fixed time that no proof outlives, by the counter's clock alone: a window that
-/// came from the proof's own end would be another one for whoever comes later.
+/// came from the proof's own end would be another window for later requests.
 ///
 /// # Errors
 /// Those of `take`; and for a proof that could pass longer than the window, which the default rules have none of.

@@ -25,7 +25,7 @@ const MAX_ATTEMPTS: u32 = 64;
 /// A store of texts that can compare and swap.
 #[allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
 pub trait SwapStore {
-    /// What is under the name. Until [`SwapStore::swap`] has succeeded or [`SwapStore::release`] was
+    /// The value under the name. Until [`SwapStore::swap`] has succeeded or [`SwapStore::release`] was
     /// called, others in this process who load it wait: only other processes contend.
     async fn load(&self, name: &str) -> Result<Option<String>, StoreError>;
 

@@ -119,7 +119,7 @@ impl CounterStore for ExactCounters<'_> {
     }
 }
 
-/// Advisory counters in KV. What they want read and written is done after the answer.
+/// Advisory counters in KV. Their reads and writes are done after the answer.
 #[derive(Debug)]
 pub(super) struct KvCounters<'a> {
     local: &'a LocalCounters,

@@ -40,7 +40,7 @@ pub(super) struct Gate {
     /// Where admitted requests go.
     pub(super) target: Target,
     pub(super) names: HeaderNames,
-    /// What is read of answers that caches have to be told about.
+    /// The header fields that are read of an answer, to tell caches about it.
     pub(super) caching: Names,
     pub(super) memory: Rc<Memory>,
 }

@@ -52,6 +52,9 @@ pub struct ListedKeys {
 }
 
 /// Administration of API keys by a policy, over a store.
+///
+/// Each method fails with [`Error::NotFound`] where the policy takes no API keys or the key is unknown, with [`Error::InvalidField`]
+/// or [`Error::InvalidRequest`] for a request that is at fault, and with [`Error::StoreUnavailable`].
 #[derive(Debug)]
 pub struct KeyAdministration<'a, 'k, S> {
     policy: &'a Policy,
@@ -59,8 +62,6 @@ pub struct KeyAdministration<'a, 'k, S> {
     now: UnixMillis,
 }
 
-/// Each fails with [`Error::NotFound`] where the policy takes no API keys or the key is unknown, with [`Error::InvalidField`]
-/// or [`Error::InvalidRequest`] for a request that is at fault, and with [`Error::StoreUnavailable`].
 impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     /// Administration at `now`.
     pub const fn new(policy: &'a Policy, keys: &'a Keyed<'k, S>, now: UnixMillis) -> Self {
@@ -70,7 +71,7 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     /// A new key, or the record of one that another system issued ([`NewKey`]). `random` makes the new key's id.
     ///
     /// # Errors
-    /// See above; and a name of a limit or prefix that the policy does not have.
+    /// Those of [`KeyAdministration`], and [`Error::InvalidField`] for a name of a limit or prefix that the policy does not have.
     pub async fn mint(
         &self,
         request: &[u8],
@@ -114,7 +115,7 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     /// A page of the records, of one owner or of all.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`KeyAdministration`].
     pub async fn list(
         &self,
         owner: Option<&str>,
@@ -129,7 +130,7 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     /// One record, with when the key was last used.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`KeyAdministration`].
     pub async fn read(&self, id: &str) -> Result<ShownKey, Error> {
         let record = self.record(id).await?;
         let last_used_at = self.keys.last_used(&record.id).await.map_err(failed)?;
@@ -139,7 +140,7 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     /// Changes a record ([`KeyChange`]). A key that is revoked stays so: by its record or by an entry in `revocations`.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`KeyAdministration`].
     pub async fn change(
         &self,
         id: &str,
@@ -173,7 +174,7 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     /// key's id. One that is revoked, by its record or by an entry in `revocations`, is not replaced.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`KeyAdministration`].
     pub async fn rotate(
         &self,
         id: &str,
@@ -213,7 +214,7 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     /// is written to `revocations` too, which no late change of the record can take out.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`KeyAdministration`].
     pub async fn revoke(
         &self,
         id: &str,

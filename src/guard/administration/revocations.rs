@@ -132,14 +132,15 @@ fn no_such_key(issuer: &Issuer) -> Error {
 }
 
 /// Administration of revocations by a policy, over a store.
+///
+/// Each method fails with [`Error::NotFound`] where the policy has no revocation or the entry is unknown, and with
+/// [`Error::StoreUnavailable`].
 #[derive(Debug)]
 pub struct RevocationAdministration<'a, R> {
     policy: &'a Policy,
     revocations: &'a R,
 }
 
-/// Each fails with [`Error::NotFound`] where the policy has no revocation or the entry is unknown, and with
-/// [`Error::StoreUnavailable`].
 impl<'a, R: RevocationStore> RevocationAdministration<'a, R> {
     /// Administration of what is in this store.
     pub const fn new(policy: &'a Policy, revocations: &'a R) -> Self {
@@ -149,7 +150,7 @@ impl<'a, R: RevocationStore> RevocationAdministration<'a, R> {
     /// Writes the entry of [`requested_entry`]. Revoking again what is revoked never weakens it.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`RevocationAdministration`].
     pub async fn add(&self, entry: Entry, now: UnixMillis) -> Result<ShownRevocation, Error> {
         let revoke = async |entry| self.revocations.revoke(entry, now).await.map_err(failed);
         self.add_by(entry, revoke).await
@@ -172,7 +173,7 @@ impl<'a, R: RevocationStore> RevocationAdministration<'a, R> {
     /// A page of the entries.
     ///
     /// # Errors
-    /// See above; and [`Error::InvalidField`] for a page that cannot be.
+    /// Those of [`RevocationAdministration`], and [`Error::InvalidField`] for a page that cannot be.
     pub async fn list(&self, paging: &Paging) -> Result<Listing<ListedRevocations>, Error> {
         enabled(self.policy)?;
         let (cursor, limit) = paging.read()?;
@@ -185,7 +186,7 @@ impl<'a, R: RevocationStore> RevocationAdministration<'a, R> {
     /// One entry as it is in the store now.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`RevocationAdministration`].
     pub async fn read(&self, id: &str) -> Result<ShownRevocation, Error> {
         self.found(id).await.map(|(_, entry)| ShownRevocation::of(entry))
     }
@@ -193,7 +194,7 @@ impl<'a, R: RevocationStore> RevocationAdministration<'a, R> {
     /// Takes an entry back.
     ///
     /// # Errors
-    /// See above.
+    /// Those of [`RevocationAdministration`].
     pub async fn undo(&self, id: &str) -> Result<(), Error> {
         let (key, _) = self.found(id).await?;
         self.revocations.remove(&key).await.map_err(failed)
