@@ -85,6 +85,11 @@ export interface IssuerOptions {
   requiredClaims?: readonly string[] | undefined;
   /** The header's `typ`, such as `at+jwt`; without regard to case and to `application/`. Default: not looked at. */
   typ?: string | undefined;
+  /**
+   * The claim in which the issuer puts scopes, where it is neither `scope` nor `scp`, such as `permissions`: a string with
+   * spaces or a list. What an adapter says of a token's scopes comes from it.
+   */
+  scopeClaim?: string | undefined;
   /** Whether `exp` has to be there. Default true. */
   requireExp?: boolean | undefined;
   /**

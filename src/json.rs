@@ -140,27 +140,48 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Array(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            // Before the value is read: the path of the fault then ends with the name.
-            if object.contains_key(&name) {
-                *self.fault = JsonFault::Duplicate;
-                return Err(de::Error::custom(REPEATED_NAME));
-            }
-            object.insert(name, members.next_value_seed(Strict { fault: self.fault })?);
-        }
-        Ok(Value::Object(object))
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Value, A::Error> {
+        strict_members(members, self.fault).map(Value::Object)
     }
 }
 
-/// A value within another document, without repeated names at any depth.
-#[derive(Debug)]
-pub(crate) struct StrictValue(pub(crate) Value);
+fn strict_members<'de, A: MapAccess<'de>>(
+    mut members: A,
+    fault: &mut JsonFault,
+) -> Result<Map<String, Value>, A::Error> {
+    let mut object = Map::new();
+    while let Some(name) = members.next_key::<String>()? {
+        // Before the value is read: the path of the fault then ends with the name.
+        if object.contains_key(&name) {
+            *fault = JsonFault::Duplicate;
+            return Err(de::Error::custom(REPEATED_NAME));
+        }
+        object.insert(name, members.next_value_seed(Strict { fault })?);
+    }
+    Ok(object)
+}
 
-impl<'de> de::Deserialize<'de> for StrictValue {
+/// An object within another document, without repeated names at any depth.
+#[derive(Debug)]
+pub(crate) struct StrictObject(pub(crate) Map<String, Value>);
+
+impl<'de> de::Deserialize<'de> for StrictObject {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Strict { fault: &mut JsonFault::Syntax }.deserialize(deserializer).map(Self)
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = StrictObject;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<StrictObject, A::Error> {
+                strict_members(members, &mut JsonFault::Syntax).map(StrictObject)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 

@@ -19,11 +19,14 @@ mod routes;
 mod source;
 mod types;
 
+pub use self::issuers::{
+    ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named, jwks_uri,
+};
 use self::{
     api_keys::api_keys,
     check::{begins_with_host, secret_of, token},
     forward_auth::{client_ip_header, forward_auth},
-    issuers::verifier,
+    issuers::{read_issuers, verifier},
     limits::{failed_authentication, limits},
     revocation::revocation,
     router::{Router, router},
@@ -33,7 +36,6 @@ pub use self::{
     api_keys::{ApiKeyPolicy, PrefixPolicy},
     exempt::Exempt,
     forward_auth::ForwardAuth,
-    issuers::{MAX_CLOCK_TOLERANCE_SECS, jwks_uri},
     limits::{FailedAuthentication, LimitPolicy, LookUps},
     path::RequestPath,
     pattern::PathPattern,
@@ -116,9 +118,10 @@ impl Policy {
     /// # Errors
     /// [`Error::Config`] for the first fault, with its path.
     pub fn from_json(json: &str, secrets: &dyn Secrets) -> Result<Self, Error> {
-        let document = document::read(json)?;
-        let limits = limits(&document)?;
-        let verifier = verifier(&document, secrets)?;
+        let mut document = document::read(json)?;
+        let issuers = read_issuers(core::mem::take(&mut document.issuers))?;
+        let limits = limits(&document, &issuers)?;
+        let verifier = verifier(issuers, document.max_token_length, secrets)?;
         let api_keys = api_keys(&document, secrets)?;
         let configured = credential_kinds(verifier.is_some(), api_keys.is_some());
         let routes = router(routes(&document, &limits, &configured)?, document.path_case)?;

@@ -409,6 +409,11 @@ fn unknown_fields_are_refused_at_every_level() {
              required_claims, typ, scope_claim, require_exp, profile, dpop",
         ),
         (
+            "/issuers/1/clockTolerance",
+            json!(1),
+            "issuers[1].clockTolerance: is not a known field, expected clock_tolerance_secs",
+        ),
+        (
             "/api_keys/colour",
             json!(1),
             "api_keys.colour: is not a known field, expected one of prefixes, environment, \

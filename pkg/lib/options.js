@@ -7,8 +7,8 @@ const MAX_CACHE_ENTRIES = 1_000_000;
 export const DEFAULT_MAX_TOKEN_LENGTH = 8192;
 
 const ISSUER_OPTIONS = [
-  'issuer', 'audience', 'algorithms', 'key', 'jwks', 'jwksUri', 'clockTolerance', 'requiredClaims', 'typ', 'maxTokenAge',
-  'requireExp', 'profile',
+  'issuer', 'audience', 'algorithms', 'key', 'jwks', 'jwksUri', 'clockTolerance', 'maxTokenAge', 'requiredClaims', 'typ',
+  'scopeClaim', 'requireExp', 'profile',
 ];
 const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now', 'dpop'];
 
@@ -47,8 +47,6 @@ export function whole(value, path, what) {
   return value;
 }
 
-const optional = (value, read, ...rest) => (value === undefined ? undefined : read(value, ...rest));
-
 /** What a verifier is made of; `issuers[n].key` may still be a promise. */
 export function verifierOptions(options, platform) {
   checkNames(options, options?.issuers === undefined ? [...ISSUER_OPTIONS, ...SHARED_OPTIONS, 'issuers'] : ['issuers', ...SHARED_OPTIONS], '');
@@ -77,37 +75,28 @@ export function tokenLength(value) {
   return value;
 }
 
+/** An issuer's options for the engine, which reads and judges them: keys in the form it takes, all else as it was given. */
 function issuerOptions(options, path, platform) {
-  const at = (name) => join(path, name);
-  const { key, jwks, jwksUri } = options;
-  if ([key, jwks, jwksUri].filter((one) => one !== undefined).length !== 1) {
-    throw configError(path, 'expected exactly one of key, jwks, jwksUri');
+  const document = {};
+  for (const name of ISSUER_OPTIONS) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (name === 'key') document.key = sourceOf(value, platform, join(path, name));
+    else if (name === 'jwks') document.jwks = jwksText(value, join(path, name));
+    else document[name] = plain(value);
   }
-  const audience = options.audience;
-  return {
-    issuer: string(options.issuer, at('issuer')),
-    audience: optional(typeof audience === 'string' ? [audience] : audience, list, at('audience'), 'a string or a list of strings'),
-    algorithms: optional(options.algorithms, list, at('algorithms')),
-    key: optional(key, sourceOf, platform, at('key')),
-    jwks: optional(jwks, jwksText, at('jwks')),
-    jwksUri: optional(jwksUri, string, at('jwksUri')),
-    clockTolerance: optional(options.clockTolerance, whole, at('clockTolerance'), 'seconds'),
-    maxTokenAge: optional(options.maxTokenAge, whole, at('maxTokenAge'), 'seconds'),
-    requiredClaims: optional(options.requiredClaims, list, at('requiredClaims')) ?? [],
-    typ: optional(options.typ, string, at('typ')),
-    requireExp: optional(options.requireExp, boolean, at('requireExp')),
-    profile: optional(options.profile, string, at('profile')),
-  };
+  return document;
+}
+
+/** Text, numbers, words and lists of them. Anything else becomes `null`, which no option takes, so that JSON cannot drop or change it. */
+function plain(value) {
+  if (Array.isArray(value)) return Array.from(value, plain);
+  return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value) ? value : null;
 }
 
 function jwksText(value, path) {
   if (typeof value !== 'object' || value === null) throw configError(path, 'expected an object with a list in keys');
   return jsonOf(value, path);
-}
-
-function boolean(value, path) {
-  if (typeof value !== 'boolean') throw configError(path, 'expected true or false');
-  return value;
 }
 
 function cacheEntries(cache) {

@@ -147,7 +147,7 @@ fn string_length(text: &[u8]) -> usize {
 }
 
 /// The path of a member. A name that may be data is shown as `?`.
-fn member(mut path: String, name: &str) -> String {
+pub(crate) fn member(mut path: String, name: &str) -> String {
     let ours = name.len() <= MAX_ECHOED_NAME_BYTES
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if !path.is_empty() {

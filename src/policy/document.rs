@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::Error,
     json::{
-        StrictValue, document,
+        StrictObject, document,
         object::{object, words},
     },
     limit,
@@ -46,7 +46,8 @@ object! {
         pub(super) legacy_headers: bool = false,
         pub(super) log: Log = Log::default(),
         pub(super) path_case: PathCase = PathCase::default(),
-        pub(super) issuers: Vec<IssuerDocument> = Vec::new(),
+        /// Each is read by [`super::issuers`].
+        pub(super) issuers: Vec<StrictObject> = Vec::new(),
         pub(super) dpop: DpopDocument = DpopDocument::default(),
         pub(super) jwks_cache: Option<SecretDocument> = None,
         pub(super) api_keys: Option<ApiKeysDocument> = None,
@@ -71,27 +72,6 @@ impl ForwardAuthDocument {
     /// Whether the policy says anything of it, so that it is in use.
     pub(super) const fn is_given(&self) -> bool {
         self.client_ip_header.is_some() || self.trusted_hops.is_some() || self.origin.is_some()
-    }
-}
-
-object! {
-    #[derive(Debug)]
-    pub(super) struct IssuerDocument, refused {
-        pub(super) issuer: String,
-        pub(super) audience: Option<Vec<String>> = None,
-        pub(super) algorithms: Option<Vec<String>> = None,
-        pub(super) secret: Option<String> = None,
-        pub(super) jwks: Option<StrictValue> = None,
-        pub(super) pem: Option<String> = None,
-        pub(super) jwks_uri: Option<String> = None,
-        pub(super) clock_tolerance_secs: Option<u64> = None,
-        pub(super) max_token_age_secs: Option<u64> = None,
-        pub(super) required_claims: Vec<String> = Vec::new(),
-        pub(super) typ: Option<String> = None,
-        pub(super) scope_claim: Option<String> = None,
-        pub(super) require_exp: Option<bool> = None,
-        pub(super) profile: Option<String> = None,
-        pub(super) dpop: Option<String> = None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     check::{at, each, token},
     document::{self, Document, FailedAuthenticationDocument, LimitDocument, StoreName},
     exempt::{Exempt, exempt},
+    issuers::IssuerOptions,
     types::{CountBy, LimitStore, OnError},
 };
 use crate::{
@@ -65,8 +66,11 @@ impl LimitPolicy {
 }
 
 /// The limits, in the order of the policy.
-pub(super) fn limits(document: &Document) -> Result<Vec<LimitPolicy>, Error> {
-    let issuers: Vec<&str> = document.issuers.iter().map(|known| known.issuer.as_str()).collect();
+pub(super) fn limits(
+    document: &Document,
+    issuers: &[IssuerOptions],
+) -> Result<Vec<LimitPolicy>, Error> {
+    let issuers: Vec<&str> = issuers.iter().map(|known| known.issuer.as_str()).collect();
     let limits =
         each("limits", document.limits.iter(), |path, section| limit(path, section, &issuers))?;
     match document::first_repeated(limits.iter().map(|known| known.limit.name())) {

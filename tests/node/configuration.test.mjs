@@ -89,6 +89,13 @@ const CASES = {
   'an access token without an end': [
     { profile: 'access-token', requireExp: false }, 'requireExp', 'the profile wants exp, expected true or nothing',
   ],
+  'an empty scopeClaim': [{ scopeClaim: '' }, 'scopeClaim', 'expected a non-empty string'],
+  'no number for an age': [{ maxTokenAge: Number.NaN }, 'maxTokenAge', 'expected a whole number of seconds'],
+  'null for an age': [{ maxTokenAge: null }, 'maxTokenAge', 'expected a whole number of seconds'],
+  'what JSON would drop for a typ': [{ typ: () => 'at+jwt' }, 'typ', 'expected a non-empty string'],
+  'what JSON would make text of': [{ audience: new URL('https://api.test') }, 'audience', 'expected a string or a list of strings'],
+  'a hole among the required claims': [{ requiredClaims: ['a', undefined] }, 'requiredClaims[1]', 'expected a string'],
+  'a name as policies spell it': [{ clock_tolerance_secs: 5 }, 'clock_tolerance_secs', 'is not a known option, expected clockTolerance'],
   'requireExp as a word': [{ requireExp: 'no' }, 'requireExp', 'expected true or false'],
   'no length': [{ maxTokenLength: 0 }, 'maxTokenLength', 'expected 1 to 1048576 bytes'],
   'a cache of nothing': [{ cache: { entries: 0 } }, 'cache.entries', 'expected 1 to 1000000, or cache: false'],
@@ -114,7 +121,7 @@ describe('createVerifier refuses', () => {
   }
 
   test('unknown options, and repeats only what can be a name', () => {
-    const known = 'issuer, audience, algorithms, key, jwks, jwksUri, clockTolerance, requiredClaims, typ, maxTokenAge, requireExp, profile';
+    const known = 'issuer, audience, algorithms, key, jwks, jwksUri, clockTolerance, maxTokenAge, requiredClaims, typ, scopeClaim, requireExp, profile';
     const refused = (rest) => refusalOf(() => createVerifier(options(rest)), EdgegateError).message;
     const tail = `is not a known option, expected one of ${known}, maxTokenLength, cache, now, dpop, issuers`;
     assert.equal(refused({ algorithm: ['HS256'] }), `algorithm: ${tail}`);

@@ -45,10 +45,6 @@ impl Fields {
         number.map(|number| N::try_from(number).map_err(|_| unexpected())).transpose()
     }
 
-    pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Error> {
-        self.take(name).map(|value| value.as_bool().ok_or_else(unexpected)).transpose()
-    }
-
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Error> {
         self.take(name).map(object).transpose()
     }
@@ -58,6 +54,15 @@ impl Fields {
             Some(Value::Array(list)) => list.into_iter().map(object).collect(),
             _ => Err(unexpected()),
         }
+    }
+
+    /// All that has not been read yet.
+    pub(super) fn into_members(self) -> Map<String, Value> {
+        self.0
+    }
+
+    pub(super) fn from_value(value: Value) -> Result<Self, Error> {
+        object(value)
     }
 
     /// Nothing may be left.

@@ -354,6 +354,15 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
     }
   });
 
+  test('scopes are in the claim that the verifier names', async () => {
+    await withApp({ gate: createVerifier(options({ scopeClaim: 'permissions' })) }, async (request) => {
+      for (const [claims, scopes] of [[{ permissions: ['a', 'b'], scope: 'x' }, ['a', 'b']], [{ scope: 'x', scp: ['y'] }, []]]) {
+        const answer = await request('/v1/whoami', { headers: [bearer(token(claims))] });
+        assert.deepEqual(JSON.parse(answer.body).scopes, scopes);
+      }
+    });
+  });
+
   test('keys that cannot be had are no fault of the caller', async () => {
     const verifier = createVerifier({ issuer: ISSUER, algorithms: ['RS256'], jwksUri: 'http://127.0.0.1:9/jwks', now: () => NOW });
     const signed = await signBy('jose', 'RS256');
