@@ -6,9 +6,8 @@ use serde::Serialize;
 
 use super::exchange::{self, Slot, Status};
 use super::fields::{Fields, unexpected};
-use super::handles::Handles;
+use super::handles::{Handles, no_such_handle};
 use super::key::SecretText;
-use super::no_such_handle;
 use edgegate::api_key::{ApiKeys, KeyId, SigningKeys};
 use edgegate::error::Error;
 use edgegate::secret::Secret;

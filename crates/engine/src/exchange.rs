@@ -1,6 +1,6 @@
 //! Where text and numbers pass between the shell and the engine.
 //!
-//! The shell writes a call's text to the input buffer. A call leaves numbers in eight slots, and the
+//! The shell writes a call's text to the input buffer. A call leaves numbers in slots, and the
 //! address of its text in two of them; all of it holds until the next call.
 
 use std::cell::RefCell;
@@ -8,51 +8,16 @@ use std::cell::RefCell;
 use serde::Serialize;
 
 use edgegate::error::{Error, TokenPart};
+use edgegate::time::UnixMillis;
 
-/// What a call has come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    /// It is done.
-    Done = 0,
-    /// It is refused: the text is `{code, reason, message, claim?, path?}`.
-    Refused = 1,
-    /// The host has been asked about a signature.
-    Pending = 2,
-    /// Keys have to be fetched first.
-    KeysNeeded = 3,
-    /// What was to be gone on with is not kept any more: it has to be begun anew.
-    Gone = 4,
-    /// Others are fetching the keys.
-    KeysUnderWay = 5,
-}
-
-/// The slots, by their place.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Slot {
-    /// The address of the text.
-    Text = 0,
-    /// Its length in bytes.
-    TextLength = 1,
-    /// The address of the name of the key that verified.
-    KeyId = 2,
-    /// Its length; 0 if the key has no name.
-    KeyIdLength = 3,
-    /// The issuer's index; for calls that make something, the handle.
-    Issuer = 4,
-    /// The first second at which the verdict holds; for a token that waits for the host, its ticket; for a proof,
-    /// the first second at which a shared store may forget it.
-    ValidFrom = 5,
-    /// The first second at which it does not hold any more.
-    ValidUntil = 6,
-    /// 1 if the text is all ASCII; for keys to be fetched, 1 if there are older ones.
-    Flag = 7,
-}
+use super::protocol::SLOTS;
+pub(super) use super::protocol::{Slot, Status};
 
 /// A longer input gives its memory back after the call.
 const KEPT_INPUT: usize = 64 * 1024;
 
 struct Output {
-    slots: Box<[f64; 8]>,
+    slots: Box<[f64; SLOTS]>,
     /// Keeps alive what the slots point to.
     text: Vec<u8>,
     key_id: String,
@@ -61,7 +26,7 @@ struct Output {
 thread_local! {
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static OUTPUT: RefCell<Output> =
-        RefCell::new(Output { slots: Box::new([0.0; 8]), text: Vec::new(), key_id: String::new() });
+        RefCell::new(Output { slots: Box::new([0.0; SLOTS]), text: Vec::new(), key_id: String::new() });
 }
 
 pub(super) fn input(length: usize) -> usize {
@@ -137,6 +102,16 @@ pub(super) fn leave(slot: Slot, number: usize) {
 /// Leaves a time in seconds; beyond 2^53 it is rounded, which no clock reaches.
 pub(super) fn leave_time(slot: Slot, secs: i64) {
     OUTPUT.with_borrow_mut(|output| output.put(slot, secs as f64));
+}
+
+/// The time that a call comes with.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and the shell has refused what is not finite"
+)]
+pub(super) const fn millis(millis: f64) -> UnixMillis {
+    UnixMillis::from_millis(millis as u64)
 }
 
 impl Output {

@@ -18,9 +18,8 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use self::backend::Gate;
-use super::exchange::{self, Status};
-use super::handles::Handles;
-use super::{millis, no_such_handle};
+use super::exchange::{self, Status, millis};
+use super::handles::{Handles, no_such_handle};
 
 thread_local! {
     static GATES: RefCell<Handles<Rc<Gate>>> = const { RefCell::new(Handles::new()) };

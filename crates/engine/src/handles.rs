@@ -1,5 +1,7 @@
 //! Things the shell holds on to, by number.
 
+use edgegate::error::Error;
+
 /// A list in which places are used again. Handles begin at 1.
 #[derive(Debug)]
 pub(super) struct Handles<T> {
@@ -33,4 +35,9 @@ impl<T> Handles<T> {
     pub(super) fn take(&mut self, handle: usize) -> Option<T> {
         self.places.get_mut(handle.checked_sub(1)?)?.take()
     }
+}
+
+/// The shell does not have this handle: it has been freed, or belongs to another instance.
+pub(super) fn no_such_handle() -> Error {
+    Error::Config { path: String::new(), problem: "this verifier has been disposed of".to_owned() }
 }

@@ -1,15 +1,16 @@
-//! The host's cryptography: `pkg/lib/host.js`, which asks `node:crypto` or WebCrypto. It has the last word on RSA and
-//! ECDSA, and may take Ed25519.
+//! The host's cryptography: `node:crypto` or WebCrypto, by two functions that `pkg/lib/engine.js` puts in. It decides about
+//! RSA and ECDSA, and may take Ed25519.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use super::protocol::HostAnswer;
 use edgegate::error::Error;
 use edgegate::jose::keys::{Key, PublicKey};
 use edgegate::jose::{algorithm::Algorithm, jws::HostCheck};
 
-#[wasm_bindgen(raw_module = "../lib/host.js")]
+#[wasm_bindgen(raw_module = "../lib/engine.js")]
 unsafe extern "C" {
-    /// Whether the signature holds: one of the answers below. All but the algorithm's place in
+    /// Whether the signature holds: a [`HostAnswer`]. All but the algorithm's place in
     /// [`Algorithm::ALL`] are addresses and lengths; `name` is the key's thumbprint.
     #[wasm_bindgen(js_name = verify)]
     safe fn verify_signature(
@@ -27,10 +28,10 @@ unsafe extern "C" {
     safe fn import_key(name: usize, name_length: usize, jwk: usize, jwk_length: usize) -> u32;
 }
 
-const BAD: u32 = 0;
-const HOLDS: u32 = 1;
-const PENDING: u32 = 2;
-const UNKNOWN_KEY: u32 = 3;
+const BAD: u32 = HostAnswer::Bad as u32;
+const HOLDS: u32 = HostAnswer::Holds as u32;
+const PENDING: u32 = HostAnswer::Pending as u32;
+const UNKNOWN_KEY: u32 = HostAnswer::UnknownKey as u32;
 
 /// What the host says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error>
         HOLDS => Ok(Verdict::Holds),
         BAD => Ok(Verdict::Bad),
         PENDING => Ok(Verdict::Pending),
+        // `RefusesKey`, or the key is unknown even now.
         _ => match check.decide_here() {
             Some(true) => Ok(Verdict::Holds),
             Some(false) => Ok(Verdict::Bad),

@@ -12,25 +12,24 @@ mod dpop;
 mod exchange;
 mod fields;
 #[cfg(feature = "gate")]
-mod gate;
+pub mod gate;
 mod handles;
 #[cfg(not(feature = "pure"))]
 mod host;
 mod key;
 mod options;
+mod protocol;
 #[cfg(feature = "pure")]
-mod own;
+mod pure_host;
 #[cfg(feature = "pure")]
-use own as host;
+use pure_host as host;
 mod verify;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use self::exchange::Status;
-use edgegate::error::Error;
+use self::exchange::{Status, millis};
 use edgegate::guard;
 use edgegate::jose::claims::Claims;
-use edgegate::time::UnixMillis;
 
 /// Makes room for `length` bytes and returns the address at which the next call expects its text.
 #[wasm_bindgen]
@@ -208,18 +207,4 @@ pub fn verify_api_key(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {
         exchange::with_text(length, |key| api_keys::verify(handle, key, millis(now_millis)))?
     })
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, and the shell has refused what is not finite"
-)]
-const fn millis(millis: f64) -> UnixMillis {
-    UnixMillis::from_millis(millis as u64)
-}
-
-/// A handle that the shell does not have: it has been freed, or belongs to another instance.
-fn no_such_handle() -> Error {
-    Error::config("", "this verifier has been disposed of")
 }

@@ -4,9 +4,8 @@ use core::cell::RefCell;
 
 use super::exchange::{self, Slot, Status};
 use super::fields::Fields;
-use super::handles::Handles;
+use super::handles::{Handles, no_such_handle};
 use super::host::{self, Verdict};
-use super::no_such_handle;
 use edgegate::base64url;
 use edgegate::error::Error;
 use edgegate::jose::claims::Claims;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::exchange::{self, Status};
-use crate::handles::Handles;
+use crate::handles::{Handles, no_such_handle};
 use edgegate::error::Error;
 use edgegate::error::StoreError;
 use edgegate::guard::Event;
@@ -221,7 +221,7 @@ pub(super) fn resume(
     answers: Vec<Answer>,
     now: UnixMillis,
 ) -> Result<Status, Error> {
-    let task = take(handle).ok_or_else(super::no_such_handle)?;
+    let task = take(handle).ok_or_else(no_such_handle)?;
     task.desk.now.set(now);
     task.desk.answers.borrow_mut().extend(answers.into_iter().map(|answer| (answer.id, answer)));
     go_on(task)
