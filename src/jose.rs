@@ -9,3 +9,4 @@ pub mod scopes;
 pub mod sign;
 pub mod signature;
 pub mod verifier;
+pub mod web_crypto;

@@ -1,7 +1,7 @@
-import { DONE } from './engine.js';
+import { checkNames, clock, list } from './check.js';
 import { EdgegateError, configError } from './errors.js';
 import { bytesOf } from './keys.js';
-import { checkNames, clock, list } from './options.js';
+import { DONE } from './protocol.js';
 
 const KEY_ID_BYTES = 16;
 

@@ -1,17 +1,5 @@
 import { factsOf } from './gate-request.js';
-
-const REALM = 'Bearer realm="edgegate"';
-const RETRY_UNAVAILABLE_SECS = '5';
-
-/** Status, title and hint: as src/http/reply.rs has them, for what a verifier alone can refuse. */
-const WIRE = {
-  MISSING_CREDENTIALS: [401, 'Authentication required', "Send a token as 'Authorization: Bearer <token>'"],
-  INVALID_TOKEN: [401, 'Invalid token', 'Get a new token from the issuer and send it unchanged'],
-  TOKEN_EXPIRED: [401, 'Token expired', 'Get a new token or refresh the session'],
-  TOKEN_NOT_YET_VALID: [401, 'Token not yet valid', 'Check the clock of the system that issued the token'],
-  MULTIPLE_CREDENTIALS: [400, 'More than one credential', 'Send exactly one token or API key'],
-  KEYS_UNAVAILABLE: [503, 'Keys of the issuer unavailable', 'Try again after as many seconds as Retry-After says'],
-};
+import { CHALLENGE, PROBLEM_JSON, REFUSING_WEIGHTS, RETRY_UNAVAILABLE_SECS, WIRE } from './protocol.js';
 
 /** A verifier as a gate: `Authorization: Bearer`, on every path, and nothing else. */
 export const bearerGate = (verifier) => ({
@@ -28,16 +16,16 @@ export const bearerGate = (verifier) => ({
 });
 
 function refusal({ code, reason, message }, accept) {
-  const [status, title, hint] = WIRE[code];
+  const { status, title, hint, type } = WIRE[code];
   const problem = prefersProblem(accept);
   const body = problem
-    ? { type: `urn:edgegate:error:${code.toLowerCase().replaceAll('_', '-')}`, title, status, detail: hint, code }
+    ? { type, title, status, detail: hint, code }
     : { error: title, code, hint };
-  const headers = { 'Content-Type': problem ? 'application/problem+json' : 'application/json', 'Cache-Control': 'no-store' };
+  const headers = { 'Content-Type': problem ? PROBLEM_JSON : 'application/json', 'Cache-Control': 'no-store' };
   if (status === 401) {
-    headers['WWW-Authenticate'] = code === 'MISSING_CREDENTIALS' ? REALM : `${REALM}, error="invalid_token", error_description="${title}"`;
+    headers['WWW-Authenticate'] = code === 'MISSING_CREDENTIALS' ? CHALLENGE : `${CHALLENGE}, error="invalid_token", error_description="${title}"`;
   }
-  if (status === 503) headers['Retry-After'] = RETRY_UNAVAILABLE_SECS;
+  if (status === 503) headers['Retry-After'] = `${RETRY_UNAVAILABLE_SECS}`;
   return {
     ok: false, code, reason, message, status, route: '', headers, body: `${JSON.stringify(body)}\n`,
     response() {
@@ -49,5 +37,5 @@ function refusal({ code, reason, message }, accept) {
 /** RFC 9110 §12.5.1; a weight of 0 refuses it. */
 const prefersProblem = (accept = '') => accept.toLowerCase().split(',').some((range) => {
   const [type, ...parameters] = range.split(';').map((part) => part.trim());
-  return type === 'application/problem+json' && !parameters.some((parameter) => /^q=0(?:\.0{0,3})?$/.test(parameter));
+  return type === PROBLEM_JSON && !parameters.some((parameter) => REFUSING_WEIGHTS.includes(parameter));
 });

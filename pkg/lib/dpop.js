@@ -1,13 +1,7 @@
-import { ALGORITHMS } from './algorithms.js';
-import { DONE, PENDING } from './engine.js';
+import { checkNames, list, string } from './check.js';
 import { EdgegateError, configError, syncUnsupported } from './errors.js';
-import { checkNames, list, string } from './options.js';
+import { ALGORITHMS, DEFAULT_PROOF_AGE_SECS, DONE, MAX_PROOF_AGE_SECS, MAX_PROOF_LENGTH, PENDING, PROOF_ALGORITHMS } from './protocol.js';
 import { Replays } from './replays.js';
-
-const DEFAULT_MAX_AGE = 60;
-const MAX_MAX_AGE = 3600;
-const MAX_PROOF_LENGTH = 8192;
-const PUBLIC_KEY_ALGORITHMS = ALGORITHMS.filter((name) => !name.startsWith('HS'));
 
 const invalidToken = (reason, message, claim) => new EdgegateError({ code: 'INVALID_TOKEN', reason, message, claim });
 const invalidProof = (problem) => invalidToken('dpop_proof', `DPoP proof: ${problem}`);
@@ -23,10 +17,10 @@ const storeUnavailable = (problem, cause) => {
 export function dpopOptions(options = {}) {
   if (options === false) return null;
   checkNames(options, ['required', 'maxAge', 'algorithms', 'replay'], 'dpop');
-  const { required = false, maxAge = DEFAULT_MAX_AGE, algorithms = PUBLIC_KEY_ALGORITHMS, replay } = options;
+  const { required = false, maxAge = DEFAULT_PROOF_AGE_SECS, algorithms = PROOF_ALGORITHMS, replay } = options;
   if (typeof required !== 'boolean') throw configError('dpop.required', 'expected true or false');
-  if (!Number.isSafeInteger(maxAge) || maxAge < 1 || maxAge > MAX_MAX_AGE) {
-    throw configError('dpop.maxAge', `expected 1 to ${MAX_MAX_AGE} seconds`);
+  if (!Number.isSafeInteger(maxAge) || maxAge < 1 || maxAge > MAX_PROOF_AGE_SECS) {
+    throw configError('dpop.maxAge', `expected 1 to ${MAX_PROOF_AGE_SECS} seconds`);
   }
   if (replay !== undefined && typeof replay?.compareAndSet !== 'function') {
     throw configError('dpop.replay', 'expected a store with compareAndSet');
@@ -35,7 +29,7 @@ export function dpopOptions(options = {}) {
   let permitted = 0;
   algorithms.forEach((name, index) => {
     const known = name === 'Ed25519' ? 'EdDSA' : name;
-    if (!PUBLIC_KEY_ALGORITHMS.includes(known)) {
+    if (!PROOF_ALGORITHMS.includes(known)) {
       throw configError(`dpop.algorithms[${index}]`, 'expected a public-key algorithm like ES256, EdDSA or RS256');
     }
     permitted |= 1 << ALGORITHMS.indexOf(known);

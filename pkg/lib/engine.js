@@ -1,26 +1,7 @@
-import { ALGORITHMS } from './algorithms.js';
 import { EdgegateError, syncUnsupported } from './errors.js';
-
-// Statuses and slots, as crates/engine/src/exchange.rs numbers them.
-export const DONE = 0;
-export const REFUSED = 1;
-export const PENDING = 2;
-export const KEYS_NEEDED = 3;
-export const GONE = 4;
-export const KEYS_UNDER_WAY = 5;
-const TEXT = 0;
-const TEXT_LENGTH = 1;
-const KEY_ID = 2;
-const KEY_ID_LENGTH = 3;
-const ISSUER = 4;
-const VALID_FROM = 5;
-const VALID_UNTIL = 6;
-const FLAG = 7;
-
-// The host's answers, as crates/engine/src/host.rs numbers them.
-export const HOST_PENDING = 2;
-export const HOST_UNKNOWN_KEY = 3;
-export const HOST_REFUSES_KEY = 4;
+import {
+  ALGORITHMS, FLAG, HOST_REFUSES_KEY, ISSUER, KEY_ID, KEY_ID_LENGTH, SLOTS, TEXT, TEXT_LENGTH, VALID_FROM, VALID_UNTIL,
+} from './protocol.js';
 
 const ED25519 = ALGORITHMS.indexOf('EdDSA');
 /** For {@link Engine.withVerdicts}: there are none yet, and the caller can wait for some. */
@@ -171,7 +152,7 @@ export class Engine {
     if (view === null || view.byteLength === 0) {
       view = this.#platform.view(this.#memory.buffer);
       this.#view = view;
-      this.#slots = new Float64Array(this.#memory.buffer, this.#exports.output(), 8);
+      this.#slots = new Float64Array(this.#memory.buffer, this.#exports.output(), SLOTS);
     }
     return view;
   }

@@ -1,5 +1,5 @@
-import { HOST_REFUSES_KEY } from './engine.js';
 import { problemOf } from './errors.js';
+import { HOST_HOLDS, HOST_REFUSES_KEY } from './protocol.js';
 import { fetchKeys } from './remote.js';
 import { Turns } from './turns.js';
 
@@ -122,7 +122,7 @@ export class Jobs {
 
   async #signature(job) {
     const verdict = await this.#platform.host.decide(job);
-    return verdict === HOST_REFUSES_KEY ? null : verdict === 1;
+    return verdict === HOST_REFUSES_KEY ? null : verdict === HOST_HOLDS;
   }
 
   async #take(held, name) {

@@ -1,10 +1,11 @@
-import { DONE, Engine, NONE_YET, PENDING } from './engine.js';
+import { checkNames, clock } from './check.js';
+import { Engine, NONE_YET } from './engine.js';
 import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Jobs } from './gate-jobs.js';
 import { factsOf } from './gate-request.js';
 import { bytesOf, jsonOf } from './keys.js';
-import { checkNames, clock } from './options.js';
+import { DONE, PENDING } from './protocol.js';
 
 /** `createGate` of index.d.ts. */
 export class Gate {

@@ -1,7 +1,7 @@
-import { DONE, PENDING } from './engine.js';
+import { checkNames, list, tokenLength } from './check.js';
 import { malformedToken, tokenTooLong } from './errors.js';
 import { sourceOf } from './keys.js';
-import { DEFAULT_MAX_TOKEN_LENGTH, checkNames, list, tokenLength } from './options.js';
+import { DEFAULT_MAX_TOKEN_LENGTH, DONE, PENDING } from './protocol.js';
 
 /** For one object its keys are kept by what was in it and the options, as many as these. */
 const MAX_KNOWN_PER_KEY = 16;

@@ -1,5 +1,5 @@
-import { DONE } from './engine.js';
 import { configError } from './errors.js';
+import { DONE } from './protocol.js';
 
 const HMAC_BITS = { 'SHA-256': 'HS256', 'SHA-384': 'HS384', 'SHA-512': 'HS512' };
 const EXPECTED = 'expected a JWK, PEM text, a CryptoKey, a KeyObject, or the bytes of an HMAC secret';

@@ -1,9 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { KeyObject, constants, createPublicKey, randomFillSync, verify } from 'node:crypto';
 
-import { ALGORITHMS } from './algorithms.js';
-import { HOST_UNKNOWN_KEY } from './engine.js';
 import { nodeSigning } from './node-signing.js';
+import { ALGORITHMS, HOST_BAD, HOST_HOLDS, HOST_UNKNOWN_KEY } from './protocol.js';
 
 /** Keys of rotated sets are forgotten by starting afresh; ten issuers may have a hundred keys each. */
 const MAX_KEYS = 1000;
@@ -36,7 +35,7 @@ const host = {
   verify(algorithm, name, message, signature) {
     const known = keys.get(name);
     if (known === undefined) return HOST_UNKNOWN_KEY;
-    return verify(PARAMETERS[algorithm].hash, message, known[algorithm], signature) ? 1 : 0;
+    return verify(PARAMETERS[algorithm].hash, message, known[algorithm], signature) ? HOST_HOLDS : HOST_BAD;
   },
 };
 

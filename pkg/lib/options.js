@@ -1,55 +1,18 @@
+import { checkNames, clock, join, tokenLength } from './check.js';
 import { dpopOptions } from './dpop.js';
 import { configError } from './errors.js';
 import { jsonOf, sourceOf } from './keys.js';
+import { DEFAULT_MAX_TOKEN_LENGTH, ISSUER_OPTIONS } from './protocol.js';
 
 const DEFAULT_CACHE_ENTRIES = 1000;
 const MAX_CACHE_ENTRIES = 1_000_000;
-export const DEFAULT_MAX_TOKEN_LENGTH = 8192;
-
-const ISSUER_OPTIONS = [
-  'issuer', 'audience', 'algorithms', 'key', 'jwks', 'jwksUri', 'clockTolerance', 'maxTokenAge', 'requiredClaims', 'typ',
-  'scopeClaim', 'requireExp', 'profile',
-];
+const ISSUER_NAMES = Object.keys(ISSUER_OPTIONS);
 const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now', 'dpop'];
-
-/** Refuses what is no plain object, and unknown names: a misspelt option must not turn a check off. */
-export function checkNames(options, known, path) {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw configError(path, 'expected an object');
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      const place = join(path, /^[\w-]{1,40}$/.test(name) ? name : '?');
-      throw configError(place, `is not a known option, expected one of ${known.join(', ')}`);
-    }
-  }
-}
-
-const join = (path, name) => (path ? `${path}.${name}` : name);
-
-export function string(value, path) {
-  if (typeof value !== 'string' || value === '') throw configError(path, 'expected a non-empty string');
-  return value;
-}
-
-export function list(value, path, what = 'a list of strings') {
-  if (!Array.isArray(value)) throw configError(path, `expected ${what}`);
-  value.forEach((one, index) => {
-    if (typeof one !== 'string') throw configError(`${path}[${index}]`, 'expected a string');
-  });
-  return value;
-}
-
-export function whole(value, path, what) {
-  if (!Number.isSafeInteger(value) || value < 0 || value > 0xffffffff) {
-    throw configError(path, `expected a whole number of ${what}`);
-  }
-  return value;
-}
 
 /** What a verifier is made of; `issuers[n].key` may still be a promise. */
 export function verifierOptions(options, platform) {
-  checkNames(options, options?.issuers === undefined ? [...ISSUER_OPTIONS, ...SHARED_OPTIONS, 'issuers'] : ['issuers', ...SHARED_OPTIONS], '');
+  const names = options?.issuers === undefined ? [...ISSUER_NAMES, ...SHARED_OPTIONS, 'issuers'] : ['issuers', ...SHARED_OPTIONS];
+  checkNames(options, names, '', ISSUER_OPTIONS);
   const { maxTokenLength = DEFAULT_MAX_TOKEN_LENGTH, cache = {}, now, issuers } = options;
   const single = issuers === undefined;
   if (!single && (!Array.isArray(issuers) || issuers.length === 0)) throw configError('issuers', 'expected a non-empty list');
@@ -58,7 +21,7 @@ export function verifierOptions(options, platform) {
     issuers: single
       ? [issuerOptions(options, '', platform)]
       : issuers.map((issuer, index) => {
-        checkNames(issuer, ISSUER_OPTIONS, `issuers[${index}]`);
+        checkNames(issuer, ISSUER_NAMES, `issuers[${index}]`, ISSUER_OPTIONS);
         return issuerOptions(issuer, `issuers[${index}]`, platform);
       }),
     maxTokenLength: tokenLength(maxTokenLength),
@@ -68,17 +31,10 @@ export function verifierOptions(options, platform) {
   };
 }
 
-export function tokenLength(value) {
-  if (!Number.isSafeInteger(value) || value < 1 || value > 1024 * 1024) {
-    throw configError('maxTokenLength', 'expected 1 to 1048576 bytes');
-  }
-  return value;
-}
-
 /** An issuer's options for the engine, which reads and judges them: keys in the form it takes, all else as it was given. */
 function issuerOptions(options, path, platform) {
   const document = {};
-  for (const name of ISSUER_OPTIONS) {
+  for (const name of ISSUER_NAMES) {
     const value = options[name];
     if (value === undefined) continue;
     if (name === 'key') document.key = sourceOf(value, platform, join(path, name));
@@ -107,15 +63,4 @@ function cacheEntries(cache) {
     throw configError('cache.entries', `expected 1 to ${MAX_CACHE_ENTRIES}, or cache: false`);
   }
   return entries;
-}
-
-/** The time in milliseconds. */
-export function clock(now) {
-  if (now === undefined) return Date.now;
-  if (typeof now !== 'function') throw configError('now', 'expected a function that returns seconds since 1970');
-  return () => {
-    const secs = now();
-    if (typeof secs !== 'number' || !Number.isFinite(secs)) throw configError('now', 'expected a function that returns seconds since 1970');
-    return secs * 1000;
-  };
 }

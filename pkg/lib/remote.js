@@ -1,5 +1,5 @@
-/** As the core: room for a hundred RSA keys of 4096 bits. */
-const MAX_JWKS_BYTES = 64 * 1024;
+import { MAX_JWKS_LENGTH } from './protocol.js';
+
 /** For connecting and reading together. */
 const TIMEOUT_MILLIS = 5000;
 
@@ -20,8 +20,8 @@ export async function fetchKeys(uri, etag) {
       await response.body?.cancel();
       return { problem: `status ${response.status}, expected 200` };
     }
-    const bytes = await readAtMost(response.body, MAX_JWKS_BYTES);
-    if (bytes === undefined) return { problem: `more than ${MAX_JWKS_BYTES} bytes` };
+    const bytes = await readAtMost(response.body, MAX_JWKS_LENGTH);
+    if (bytes === undefined) return { problem: `more than ${MAX_JWKS_LENGTH} bytes` };
     const jwks = textOf(bytes);
     if (jwks === undefined) return { problem: 'not UTF-8' };
     return { answer: { jwks, etag: response.headers.get('etag') ?? undefined, cacheControl } };

@@ -1,9 +1,4 @@
-/** As in the core: with proofs of at most a minute it is full at 2,000 requests a second. */
-const MAX_PROOFS = 200_000;
-/** As in the core: beyond half of the capacity a key has this part of it. */
-const SHARE = 32;
-/** As in the core, in seconds. */
-const SEARCH_EVERY = 0.25;
+import { MAX_PROOFS, PROOFS_SEARCH_EVERY_MILLIS, PROOFS_SHARE } from './protocol.js';
 
 /**
  * Proofs that have been used, in this process. When it is full of what must not be forgotten yet it fails: to forget
@@ -45,7 +40,7 @@ export class Replays {
 
   #hasRoom(holder) {
     const all = this.#seen.size;
-    const share = Math.max(1, Math.floor(this.#capacity / SHARE));
+    const share = Math.max(1, Math.floor(this.#capacity / PROOFS_SHARE));
     return all < this.#capacity && (all < Math.ceil(this.#capacity / 2) || this.#of(holder) < share);
   }
 
@@ -60,6 +55,6 @@ export class Replays {
         this.#holders.set(holder, this.#of(holder) + 1);
       }
     }
-    this.#searchAt = Math.max(now + SEARCH_EVERY, next === Infinity ? now : next);
+    this.#searchAt = Math.max(now + PROOFS_SEARCH_EVERY_MILLIS / 1000, next === Infinity ? now : next);
   }
 }

@@ -1,8 +1,7 @@
-import { ALGORITHMS } from './algorithms.js';
-import { DONE } from './engine.js';
+import { checkNames, clock, string, tokenLength, whole } from './check.js';
 import { EdgegateError, configError, syncUnsupported } from './errors.js';
 import { bytesOf, describe, isBytes, isCryptoKey } from './keys.js';
-import { DEFAULT_MAX_TOKEN_LENGTH, checkNames, clock, string, tokenLength, whole } from './options.js';
+import { ALGORITHMS, DEFAULT_MAX_TOKEN_LENGTH, DONE } from './protocol.js';
 
 const JWS_OPTIONS = ['alg', 'kid', 'typ', 'header', 'maxTokenLength'];
 const JWT_OPTIONS = [...JWS_OPTIONS, 'expiresIn', 'issuedAt', 'requireExp', 'now'];

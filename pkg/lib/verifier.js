@@ -1,9 +1,11 @@
 import { Cache } from './cache.js';
+import { checkNames } from './check.js';
 import { clone } from './clone.js';
 import { Proofs, credentialOf, presented } from './dpop.js';
-import { DONE, GONE, KEYS_NEEDED, KEYS_UNDER_WAY, NONE_YET, PENDING } from './engine.js';
+import { NONE_YET } from './engine.js';
 import { keysUnavailable, malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
-import { checkNames, verifierOptions } from './options.js';
+import { verifierOptions } from './options.js';
+import { DONE, GONE, HOST_HOLDS, KEYS_NEEDED, KEYS_UNDER_WAY, PENDING } from './protocol.js';
 import { fetchKeys } from './remote.js';
 
 /** Headers repeat from token to token; parsed ones are kept, as many and as long as these. */
@@ -129,7 +131,7 @@ export class Verifier {
       if (status === PENDING) {
         const { job, ticket, generation } = this.#engine;
         const verdict = await this.#engine.platform.host.decide(job);
-        if (verdict === 1 && ticket !== 0) {
+        if (verdict === HOST_HOLDS && ticket !== 0) {
           const handle = this.#engine.handle(this.#thing);
           // An instance that came after knows nothing of the ticket, or knows another one.
           const resumed = this.#engine.generation === generation ? this.#engine.resume(handle, ticket) : GONE;

@@ -1,26 +1,10 @@
-import { ALGORITHMS } from './algorithms.js';
+import { ALGORITHMS, HOST_BAD, HOST_HOLDS, HOST_PENDING, HOST_REFUSES_KEY, HOST_UNKNOWN_KEY, WEB_CRYPTO } from './protocol.js';
 import { webSigning } from './web-signing.js';
-import { HOST_PENDING, HOST_REFUSES_KEY, HOST_UNKNOWN_KEY } from './engine.js';
 
 /** Keys of rotated sets are forgotten by starting afresh; ten issuers may have a hundred keys each. */
 const MAX_KEYS = 1000;
 
-const CURVES = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
-
-/** What WebCrypto has to be told, for `importKey` and `verify` alike. */
-export const parametersOf = (algorithm) => {
-  const hash = `SHA-${algorithm.slice(2)}`;
-  switch (algorithm.slice(0, 2)) {
-    case 'RS': return { name: 'RSASSA-PKCS1-v1_5', hash };
-    // RFC 7518 §3.5: the salt is as long as the hash.
-    case 'PS': return { name: 'RSA-PSS', hash, saltLength: Number(algorithm.slice(2)) / 8 };
-    case 'HS': return { name: 'HMAC', hash };
-    case 'Ed': return { name: 'Ed25519' };
-    default: return { name: 'ECDSA', namedCurve: CURVES[algorithm], hash };
-  }
-};
-
-const PARAMETERS = ALGORITHMS.map(parametersOf);
+const PARAMETERS = ALGORITHMS.map((algorithm) => WEB_CRYPTO[algorithm]);
 
 const jwks = new Map();
 const imported = new Map();
@@ -56,7 +40,7 @@ const host = {
       }
       imported.set(id, key);
     }
-    return (await crypto.subtle.verify(parameters, key, signature, message)) ? 1 : 0;
+    return (await crypto.subtle.verify(parameters, key, signature, message)) ? HOST_HOLDS : HOST_BAD;
   },
 };
 

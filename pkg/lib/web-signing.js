@@ -1,6 +1,6 @@
 import { configError } from './errors.js';
 import { algorithmOfCryptoKey } from './keys.js';
-import { parametersOf } from './web-platform.js';
+import { WEB_CRYPTO } from './protocol.js';
 
 const refused = () => configError('key', 'the host refuses the key');
 
@@ -22,7 +22,7 @@ export const webSigning = {
     }
     try {
       const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
-      const key = await crypto.subtle.importKey('pkcs8', bytes, parametersOf(named), true, ['sign']);
+      const key = await crypto.subtle.importKey('pkcs8', bytes, WEB_CRYPTO[named], true, ['sign']);
       const { kty, crv, x, y, n, e } = await crypto.subtle.exportKey('jwk', key);
       return { material: { key }, publicJwk: { kty, crv, x, y, n, e } };
     } catch {
@@ -33,7 +33,7 @@ export const webSigning = {
   signSync: undefined,
 
   async sign(material, algorithm, message) {
-    const parameters = parametersOf(algorithm);
+    const parameters = WEB_CRYPTO[algorithm];
     try {
       material.key ??= material.secret === undefined
         ? await crypto.subtle.importKey('jwk', withoutNames(material.jwk), parameters, false, ['sign'])
@@ -46,9 +46,9 @@ export const webSigning = {
 
   async holds(material, algorithm, { kty, crv, x, y, n, e }, message) {
     const signature = await webSigning.sign(material, algorithm, message);
-    const key = await crypto.subtle.importKey('jwk', { kty, crv, x, y, n, e }, parametersOf(algorithm), false, ['verify'])
+    const key = await crypto.subtle.importKey('jwk', { kty, crv, x, y, n, e }, WEB_CRYPTO[algorithm], false, ['verify'])
       .catch(() => { throw refused(); });
-    return crypto.subtle.verify(parametersOf(algorithm), key, signature, message);
+    return crypto.subtle.verify(WEB_CRYPTO[algorithm], key, signature, message);
   },
 };
 

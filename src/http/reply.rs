@@ -8,7 +8,16 @@ use crate::guard::{Carrier, Identity, LimitReport};
 use crate::jose::dpop::ProofRules;
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
-const RETRY_UNAVAILABLE_SECS: u32 = 5;
+pub const RETRY_UNAVAILABLE_SECS: u32 = 5;
+
+/// The challenge of a refused token, up to its error.
+pub const CHALLENGE: &str = "Bearer realm=\"edgegate\"";
+
+/// The form of a refusal for those that ask for it (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Parameters of a range in `Accept` by which it refuses what it names (RFC 9110 §12.4.2).
+pub const REFUSING_WEIGHTS: [&str; 5] = ["q=0", "q=0.", "q=0.0", "q=0.00", "q=0.000"];
 
 /// Header fields, in the order in which they are set.
 pub type Fields = Vec<(&'static str, String)>;
@@ -40,10 +49,7 @@ impl Refusal {
         let hint = hint(error, wire.hint);
         let body = if problem {
             json_line(&Problem {
-                kind: format!(
-                    "urn:edgegate:error:{}",
-                    code.as_str().to_lowercase().replace('_', "-")
-                ),
+                kind: problem_type(code),
                 title: wire.title,
                 status: wire.status,
                 detail: &hint,
@@ -52,7 +58,7 @@ impl Refusal {
         } else {
             json_line(&Body { error: wire.title, code: code.as_str(), hint: &hint })
         };
-        let kind = if problem { "application/problem+json" } else { "application/json" };
+        let kind = if problem { PROBLEM_JSON } else { "application/json" };
         let mut fields =
             vec![("Content-Type", kind.to_owned()), ("Cache-Control", "no-store".to_owned())];
         if let Some(challenge) = challenge(error, wire.status, carrier) {
@@ -143,14 +149,26 @@ pub fn json_line<T: Serialize>(value: &T) -> String {
     line
 }
 
-/// What a caller is told: status, title and hint of a code.
-struct Wire {
-    status: u16,
-    title: &'static str,
-    hint: &'static str,
+/// The `type` of a problem (RFC 9457 §3.1.1).
+#[must_use]
+pub fn problem_type(code: Code) -> String {
+    format!("urn:edgegate:error:{}", code.as_str().to_lowercase().replace('_', "-"))
 }
 
-const fn wire(code: Code) -> Wire {
+/// What a caller is told of a code.
+#[derive(Debug, Clone, Copy)]
+pub struct Wire {
+    /// The HTTP status.
+    pub status: u16,
+    /// What has happened.
+    pub title: &'static str,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// Status, title and hint of each code.
+#[must_use]
+pub const fn wire(code: Code) -> Wire {
     let (status, title, hint) = match code {
         Code::MissingCredentials => (
             401,
@@ -244,7 +262,7 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     if let Some(challenge) = dpop_challenge(error, carrier) {
         return Some(challenge);
     }
-    let realm = "Bearer realm=\"edgegate\"";
+    let realm = CHALLENGE;
     let bearer = carrier == Some(Carrier::Bearer);
     Some(match error {
         Error::InsufficientScope { required } if bearer => {
@@ -285,9 +303,8 @@ fn prefers_problem(accept: Option<&str>) -> bool {
     accept.is_some_and(|accept| {
         accept.to_ascii_lowercase().split(',').any(|range| {
             let mut parts = range.split(';').map(str::trim);
-            parts.next() == Some("application/problem+json")
-                && !parts
-                    .any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+            parts.next() == Some(PROBLEM_JSON)
+                && !parts.any(|parameter| REFUSING_WEIGHTS.contains(&parameter))
         })
     })
 }

@@ -212,12 +212,12 @@ impl KeyRecordStore for MemoryKeyRecords {
 
 /// Proofs that one isolate remembers. At about 110 bytes each, the most take 22 MB of the 128 MB that an isolate
 /// has; with proofs of at most a minute they are full at 2,000 requests a second.
-const MAX_PROOFS: usize = 200_000;
+pub const MAX_PROOFS: usize = 200_000;
 
 /// Beyond half of the capacity a key has this part of it left: one client cannot fill the memory for all.
-const SHARE: usize = 32;
+pub const SHARE: usize = 32;
 /// A full memory is searched for what can be forgotten at most that often.
-const SEARCH_EVERY_MILLIS: u64 = 250;
+pub const SEARCH_EVERY_MILLIS: u64 = 250;
 
 /// Proofs of possession that have been used, in memory: one isolate does not see what another has. When it is full of
 /// what must not be forgotten yet, it fails.

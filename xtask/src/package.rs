@@ -1,4 +1,5 @@
-//! Building the npm package: the engines for wasm32, the bundles for Node, their declarations.
+//! Building the npm package: what JavaScript knows of the library, the engines for wasm32, the bundles for Node, their
+//! declarations.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// All that is generated, and ignored by git.
 const OUT: &str = "pkg/wasm";
+
+/// Generated too, but committed, so that the sources can be read and tested as they are.
+const PROTOCOL: &str = "pkg/lib/protocol.js";
 
 /// The profiles of Cargo.toml for them.
 const FAST: &str = "npm";
@@ -73,6 +77,7 @@ pub(crate) const WASM_FEATURES: [&str; 6] = [
 /// Makes `pkg/` ready for `npm pack`.
 pub(crate) fn build() -> Result<()> {
     check_version()?;
+    write_protocol()?;
     let out = project::path(OUT);
     if out.exists() {
         // All that lies in it is packed, also what nothing makes any more.
@@ -90,6 +95,20 @@ pub(crate) fn build() -> Result<()> {
     }
     report::done(&format!("pkg/ is ready for npm pack: {}", sizes.join(", ")));
     Ok(())
+}
+
+/// Statuses, slots, codes and names, from the Rust library. By a program of its own: xtask has to work while the library
+/// does not compile.
+fn write_protocol() -> Result<()> {
+    let cargo = |verb: &str| {
+        let mut command = process::command("cargo");
+        command.args([verb, "--quiet", "--locked", "--package", "edgegate-engine"]);
+        command.args(["--example", "protocol"]);
+        command
+    };
+    process::quiet("compiling the protocol", &mut cargo("build"), LIMIT)?;
+    let text = process::answer(&mut cargo("run"))?;
+    fs::write(project::path(PROTOCOL), format!("{text}\n")).context(PROTOCOL)
 }
 
 /// One version for the crate and the package.

@@ -4,8 +4,6 @@
 //! issuer's keys) it leaves as jobs; the shell does them and comes back with the answers ([`task`]). Many
 //! checks are under way at once, each owning its future.
 
-#![expect(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
-
 mod administration;
 mod backend;
 mod decision;

@@ -6,14 +6,14 @@ use std::{
 };
 
 use serde::Serialize as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{CryptoKey, SubtleCrypto};
 use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
 use edgegate::{
     error::Error,
-    jose::{algorithm::Algorithm, jws::HostCheck},
+    jose::{algorithm::Algorithm, jws::HostCheck, web_crypto},
 };
 
 /// Imported keys of this isolate, by RFC 7638 thumbprint and algorithm.
@@ -62,9 +62,11 @@ impl ImportedKeys {
             issuer: issuer.to_owned(),
             problem: format!("the runtime refuses the key: {}", describe(&fault)),
         };
-        let Some(parameters) = parameters(check.algorithm()) else {
+        if check.algorithm().is_symmetric() {
+            // Checked in wasm, at once.
             return Err(Error::AlgorithmUnavailable);
-        };
+        }
+        let parameters = web_crypto::parameters(check.algorithm());
         let subtle = subtle();
         let key = self.import(&subtle, check, &parameters).await.map_err(unavailable)?;
         let verdict = subtle
@@ -103,28 +105,6 @@ impl ImportedKeys {
         }
         keys.insert(name, key.clone());
         Ok(key)
-    }
-}
-
-/// What WebCrypto has to be told, for `importKey` and `verify` alike. `None`: not checked by the host.
-fn parameters(algorithm: Algorithm) -> Option<Value> {
-    let rsa = |hash: &str| json!({"name": "RSASSA-PKCS1-v1_5", "hash": hash});
-    // RFC 7518 §3.5: the salt is as long as the hash.
-    let pss = |hash: &str, salt: u32| json!({"name": "RSA-PSS", "hash": hash, "saltLength": salt});
-    let ecdsa =
-        |curve: &str, hash: &str| json!({"name": "ECDSA", "namedCurve": curve, "hash": hash});
-    match algorithm {
-        Algorithm::Rs256 => Some(rsa("SHA-256")),
-        Algorithm::Rs384 => Some(rsa("SHA-384")),
-        Algorithm::Rs512 => Some(rsa("SHA-512")),
-        Algorithm::Ps256 => Some(pss("SHA-256", 32)),
-        Algorithm::Ps384 => Some(pss("SHA-384", 48)),
-        Algorithm::Ps512 => Some(pss("SHA-512", 64)),
-        Algorithm::Es256 => Some(ecdsa("P-256", "SHA-256")),
-        Algorithm::Es384 => Some(ecdsa("P-384", "SHA-384")),
-        Algorithm::Es512 => Some(ecdsa("P-521", "SHA-512")),
-        Algorithm::EdDsa => Some(json!({"name": "Ed25519"})),
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => None,
     }
 }
 

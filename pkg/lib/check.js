@@ -1,0 +1,58 @@
+import { configError } from './errors.js';
+
+/**
+ * Refuses anything but a plain object, and unknown names: a misspelt option must not turn a check off. `elsewhere` has other names
+ * of known options, by which they are not taken.
+ */
+export function checkNames(options, known, path, elsewhere = {}) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw configError(path, 'expected an object');
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      const place = join(path, /^[\w-]{1,40}$/.test(name) ? name : '?');
+      const meant = known.find((one) => elsewhere[one] === name);
+      throw configError(place, `is not a known option, expected ${meant ?? `one of ${known.join(', ')}`}`);
+    }
+  }
+}
+
+export const join = (path, name) => (path ? `${path}.${name}` : name);
+
+export function string(value, path) {
+  if (typeof value !== 'string' || value === '') throw configError(path, 'expected a non-empty string');
+  return value;
+}
+
+export function list(value, path, what = 'a list of strings') {
+  if (!Array.isArray(value)) throw configError(path, `expected ${what}`);
+  value.forEach((one, index) => {
+    if (typeof one !== 'string') throw configError(`${path}[${index}]`, 'expected a string');
+  });
+  return value;
+}
+
+export function whole(value, path, what) {
+  if (!Number.isSafeInteger(value) || value < 0 || value > 0xffffffff) {
+    throw configError(path, `expected a whole number of ${what}`);
+  }
+  return value;
+}
+
+export function tokenLength(value) {
+  if (!Number.isSafeInteger(value) || value < 1 || value > 1024 * 1024) {
+    throw configError('maxTokenLength', 'expected 1 to 1048576 bytes');
+  }
+  return value;
+}
+
+/** The time in milliseconds. */
+export function clock(now) {
+  if (now === undefined) return Date.now;
+  if (typeof now !== 'function') throw configError('now', 'expected a function that returns seconds since 1970');
+  return () => {
+    const secs = now();
+    if (typeof secs !== 'number' || !Number.isFinite(secs)) throw configError('now', 'expected a function that returns seconds since 1970');
+    return secs * 1000;
+  };
+}
