@@ -1,5 +1,5 @@
 import { configError } from '../errors.js';
-import { checkNames, string } from '../options.js';
+import { checkNames, string } from '../check.js';
 
 /** KV reads that many keys in one operation, at most. */
 const MAX_BULK = 100;

@@ -1,5 +1,5 @@
 import { configError } from '../errors.js';
-import { checkNames, clock } from '../options.js';
+import { checkNames, clock } from '../check.js';
 import { REQUEST_SPACES } from './spaces.js';
 
 /** At some 500 bytes each, 50 MB; counters and used proofs are shorter. */

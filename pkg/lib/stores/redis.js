@@ -1,5 +1,5 @@
 import { configError } from '../errors.js';
-import { checkNames } from '../options.js';
+import { checkNames } from '../check.js';
 import { connectionTo } from './redis-client.js';
 import { REQUEST_SPACES } from './spaces.js';
 
