@@ -4,7 +4,8 @@ import { webPlatform } from './lib/web-platform.js';
 
 const bound = bind(webPlatform({}));
 export const {
-  createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  decodeUnverified,
 } = bound;
 export const { init, initSync } = slim(bound.engine);
 export { EdgegateError } from './lib/index.js';

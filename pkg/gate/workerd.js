@@ -6,8 +6,9 @@ import { webPlatform } from '../lib/web-platform.js';
 // One engine for all: the one with the guard can do what the smaller one can. Cloudflare sets the header, callers cannot.
 const bound = bind(webPlatform({ load: () => module, ed25519: 'later', clientIpHeader: 'cf-connecting-ip' }));
 export const {
-  createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  decodeUnverified,
 } = bound;
 export const createGate = createGateOf(bound.engine);
 export { EdgegateError } from '../lib/index.js';
-export { kvStore, memoryStore, redisStore } from '../lib/stores.js';
+export * from '../lib/stores.js';

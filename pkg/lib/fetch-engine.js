@@ -1,3 +1,5 @@
+import { webPlatform } from './web-platform.js';
+
 import { configError } from './errors.js';
 
 /** The engine beside the entry, where a bundler has put it too. Those that have not are told so. */
@@ -15,3 +17,6 @@ export async function fetchEngine(url) {
 
 const missing = (url, found) =>
   configError('', `the engine is not at ${url} (${found}): see "Bundlers" in the README of edgegate, or use edgegate/slim`);
+
+/** A platform that fetches its engine when it is first needed. */
+export const fetched = (url) => webPlatform({ loadLater: () => fetchEngine(url()), sharesPromises: true });

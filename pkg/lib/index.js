@@ -7,7 +7,10 @@ import { Verifier } from './verifier.js';
 
 export { EdgegateError } from './errors.js';
 
-/** The package's functions on a platform; each entry has its own. */
+/**
+ * The package's functions on a platform; each entry has its own. Entries have to name what they export: `cargo xtask package` writes
+ * these names into them, and into the declarations of the entries that have nothing else.
+ */
 export function bind(platform) {
   const engine = new Engine(platform);
   return {

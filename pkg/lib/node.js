@@ -4,8 +4,9 @@ import { fastEngine, gateEngine } from './node-engines.js';
 import { nodePlatform } from './node-platform.js';
 
 export const {
-  createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  decodeUnverified,
 } = bind(nodePlatform(fastEngine));
 export const createGate = createGateWith(nodePlatform(gateEngine));
 export { EdgegateError } from './index.js';
-export { kvStore, memoryStore, redisStore } from './stores.js';
+export * from './stores.js';

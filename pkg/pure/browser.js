@@ -1,10 +1,8 @@
-import { fetchEngine } from '../lib/fetch-engine.js';
+import { fetched } from '../lib/fetch-engine.js';
 import { bind } from '../lib/index.js';
-import { webPlatform } from '../lib/web-platform.js';
 
-const loadLater = () => fetchEngine(new URL('../wasm/edgegate_pure_bg.wasm', import.meta.url));
-const platform = webPlatform({ loadLater, sharesPromises: true });
 export const {
-  createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
-} = bind(platform);
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  decodeUnverified,
+} = bind(fetched(() => new URL('../wasm/edgegate_pure_bg.wasm', import.meta.url)));
 export { EdgegateError } from '../lib/index.js';

@@ -3,6 +3,7 @@ import { bind } from '../lib/index.js';
 import { webPlatform } from '../lib/web-platform.js';
 
 export const {
-  createVerifier, verifyJws, signJwt, signJwtSync, signJws, signJwsSync, importSigningKey, decodeUnverified, importKey, createApiKeys, ready,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  decodeUnverified,
 } = bind(webPlatform({ load: () => module }));
 export { EdgegateError } from '../lib/index.js';

@@ -6,10 +6,11 @@ import { readFileSync } from 'node:fs';
 import { verify as verifyByNode } from 'node:crypto';
 import { describe, test } from 'node:test';
 
-import { Engine, HOST_REFUSES_KEY } from '../../pkg/lib/engine.js';
+import { Engine } from '../../pkg/lib/engine.js';
 import { createGateOf } from '../../pkg/lib/gate.js';
 import { bind } from '../../pkg/lib/index.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
+import { HOST_REFUSES_KEY } from '../../pkg/lib/protocol.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
 import { ISSUER as GATE_ISSUER, NOW as GATE_NOW, bearer, gateOf, policy, request } from './gate.mjs';
 import { CLAIMS, options, pairFor, signAsymmetric, signBy } from './support.mjs';

@@ -1,6 +1,8 @@
 //! Building the npm package: what JavaScript knows of the library, the engines for wasm32, the bundles for Node, their
 //! declarations.
 
+mod entries;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,6 +80,7 @@ pub(crate) const WASM_FEATURES: [&str; 6] = [
 pub(crate) fn build() -> Result<()> {
     check_version()?;
     write_protocol()?;
+    entries::write_names()?;
     let out = project::path(OUT);
     if out.exists() {
         // All that lies in it is packed, also what nothing makes any more.
