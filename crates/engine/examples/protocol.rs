@@ -8,7 +8,7 @@
 mod protocol;
 
 use edgegate::error::Code;
-use edgegate::guard::reply;
+use edgegate::http::reply;
 use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::dpop::{DEFAULT_MAX_AGE_SECS, MAX_MAX_AGE_SECS, MAX_PROOF_LENGTH, ProofRules};
 use edgegate::jose::jws::DEFAULT_MAX_TOKEN_LENGTH;
