@@ -16,12 +16,15 @@ use edgegate::error::{Code, Error};
 use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::claims::Claims;
 use edgegate::jose::dpop::{
-    Confirmation, MAX_PROOF_LENGTH, ProofRequest, ProofRules, ProofStep, UntrustedProof,
+    Confirmation, MAX_PROOF_LENGTH, ProofRequest, ProofRules, ProofStep, ReplayKey, UntrustedProof,
     VerifiedProof, access_token_hash,
 };
 use edgegate::jose::keys::Key;
 use edgegate::jose::signature::pure;
-use edgegate::time::UnixTime;
+use edgegate::store::ReplayStore as _;
+use edgegate::store::memory::MemoryReplays;
+use edgegate::time::{UnixMillis, UnixTime};
+use futures_util::FutureExt as _;
 use mint::{eddsa, eddsa_key, hmac_with, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -176,6 +179,52 @@ fn the_binding_is_read_from_the_claims() {
             read(json!({"cnf": {"jkt": wrong}})),
             Err("claim cnf.jkt: expected a SHA-256 thumbprint in base64url".to_owned())
         );
+    }
+}
+
+#[derive(Deserialize)]
+struct Bound {
+    name: String,
+    claims: Value,
+    jkt: Option<String>,
+    problem: Option<String>,
+}
+
+/// `pkg/lib/dpop.js` reads the same vectors.
+#[test]
+fn bindings_are_those_of_the_vectors() {
+    let vectors: Vec<Bound> =
+        serde_json::from_str(include_str!("vectors/confirmations.json")).unwrap();
+    for Bound { name, claims, jkt, problem } in vectors {
+        let claims = Claims::parse(claims.to_string().as_bytes()).unwrap();
+        let found = Confirmation::from_claims(&claims)
+            .map(|found| found.map(|one| one.thumbprint().to_owned()))
+            .map_err(|error| error.to_string());
+        assert_eq!(found, problem.map_or(Ok(jkt), Err), "{name}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Memory {
+    name: String,
+    capacity: usize,
+    /// Who made the proof, its `jti`, its end and the time in seconds; whether it is the first, `null` for no room.
+    steps: Vec<(String, String, u64, u64, Option<bool>)>,
+}
+
+/// `pkg/lib/replays.js` reads the same vectors.
+#[test]
+fn proofs_are_remembered_as_the_vectors_say() {
+    let vectors: Vec<Memory> = serde_json::from_str(include_str!("vectors/replays.json")).unwrap();
+    for Memory { name, capacity, steps } in vectors {
+        let memory = MemoryReplays::new(capacity);
+        for (holder, jti, until, now, first) in steps {
+            // As long as a thumbprint.
+            let key = ReplayKey::new(&[&format!("{holder:A<43}"), &jti]);
+            let at = |secs: u64| UnixMillis::from_millis(secs * 1000);
+            let found = memory.is_first(&key, at(until), at(now)).now_or_never().unwrap();
+            assert_eq!(found.ok(), first, "{name}: {holder} {jti} at {now}");
+        }
     }
 }
 

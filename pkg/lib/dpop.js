@@ -58,14 +58,17 @@ function line(value, path) {
   return value;
 }
 
-/** The key that a token is bound to, by its thumbprint. As `Confirmation` of the core. */
+/** 32 bytes in base64url; of the last character two bits are not used, and are 0. */
+const THUMBPRINT = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
+
+/** The key that a token is bound to, by its thumbprint. As `Confirmation` of the core: tests/vectors/confirmations.json. */
 function bindingOf({ cnf }) {
   if (cnf === undefined) return undefined;
   if (typeof cnf !== 'object' || cnf === null || Array.isArray(cnf)) {
     throw invalidToken('wrong_claim_type', 'claim cnf: expected an object', 'cnf');
   }
   if (!Object.hasOwn(cnf, 'jkt')) return undefined;
-  if (typeof cnf.jkt !== 'string' || !/^[\w-]{43}$/.test(cnf.jkt)) {
+  if (typeof cnf.jkt !== 'string' || !THUMBPRINT.test(cnf.jkt)) {
     throw invalidToken('wrong_claim_type', 'claim cnf.jkt: expected a SHA-256 thumbprint in base64url', 'cnf.jkt');
   }
   return cnf.jkt;

@@ -3,6 +3,7 @@ import { MAX_PROOFS, PROOFS_SEARCH_EVERY_MILLIS, PROOFS_SHARE } from './protocol
 /**
  * Proofs that have been used, in this process. When it is full of what must not be forgotten yet it fails: to forget
  * would be to admit a proof twice. One key cannot fill it for all: beyond half of it each has its share only.
+ * As `MemoryReplays` of the core: tests/vectors/replays.json.
  */
 export class Replays {
   #capacity;

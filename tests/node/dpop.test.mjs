@@ -96,6 +96,31 @@ test('a binding that cannot be read is not taken for none', async () => {
   assert.equal((await verifier.verify(other)).claims.sub, CLAIMS.sub);
 });
 
+test('bindings are read as the core reads them', async () => {
+  const vectors = JSON.parse(readFileSync(new URL('../vectors/confirmations.json', import.meta.url), 'utf8'));
+  const verifier = createVerifier(options());
+  for (const { name, claims, jkt, problem, claim } of vectors) {
+    const token = signHmac({ ...CLAIMS, ...claims }, { secret: secretFor('HS256') });
+    if (jkt === null) {
+      assert.equal((await verifier.verify(token)).claims.sub, CLAIMS.sub, name);
+      continue;
+    }
+    const { message, claim: at } = await refusalOfPromise(verifier.verify(token), EdgegateError);
+    const expected = problem ?? 'token is bound to a key, expected a DPoP proof';
+    assert.deepEqual({ message, at }, { message: expected, at: claim }, name);
+  }
+});
+
+test('proofs are remembered as the core remembers them', () => {
+  const vectors = JSON.parse(readFileSync(new URL('../vectors/replays.json', import.meta.url), 'utf8'));
+  for (const { name, capacity, steps } of vectors) {
+    const replays = new Replays(capacity);
+    for (const [holder, proof, until, now, first] of steps) {
+      assert.equal(replays.isFirst(`${holder} ${proof}`, holder, until, now) ?? null, first, `${name}: ${holder} ${proof} at ${now}`);
+    }
+  }
+});
+
 describe('a proof is refused', () => {
   const cases = {
     'for another method': [{ claims: { htm: 'POST' } }, invalid('htm is not the method of the request')],
