@@ -217,8 +217,8 @@ export interface Verifier {
 /**
  * A verifier for one issuer, or several by `issuers`. Make one and keep it.
  * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault: unknown options, a short secret, a public key as
- * secret, RSA below 2048 bits, an algorithm no key serves. In browsers before {@link ready}, faults that only the engine
- * can see come with the first `verify`.
+ * secret, RSA below 2048 bits, an algorithm no key serves. In browsers before {@link ready}, only unknown
+ * options, the form of keys and {@link SharedOptions} are judged at once, all else with the first `verify`.
  */
 export function createVerifier(options: VerifierOptions): Verifier;
 
