@@ -34,7 +34,7 @@ pub(crate) enum Edge {
 }
 
 impl Call<'_> {
-    /// What is decided on, of the request itself.
+    /// The parts of the request itself that the guard decides on.
     pub(crate) fn parts(&self) -> RequestParts<'_> {
         RequestParts::of(self.request, self.lines, self.target, &self.gate.policy)
     }

@@ -1,4 +1,4 @@
-//! What answers a request: an endpoint of the gate, one file each, or the proxy.
+//! Finds what answers a request: an endpoint of the gate (one file each) or the proxy.
 //!
 //! A new endpoint is a file here and a line in [`BELOW_PREFIX`] (or [`AT_ROOT`]).
 
@@ -27,7 +27,7 @@ use edgegate::{error::Error, guard::target_of};
 
 /// An endpoint of the gate's own.
 struct Endpoint {
-    /// One segment may be `{id}`: any segment stands there.
+    /// `{id}` stands for any one segment.
     path: &'static str,
     /// As `Allow` lists them; [`ANY`]: all.
     methods: &'static str,
@@ -53,7 +53,8 @@ type IsolateGate = Result<Rc<Gate>, Error>;
 /// For [`Endpoint::methods`].
 const ANY: &str = "";
 
-/// The path of an administration endpoint begins with it. Without the secret, nobody learns which of them there are.
+/// The paths of administration begin with it. The secret is checked first, so that a stranger does not learn which of them
+/// exist.
 const ADMIN: &str = "/admin";
 
 /// The endpoints below the policy's `auth_prefix`. Of two that fit, the first one counts.

@@ -1,4 +1,4 @@
-//! Lines of the event log about what goes wrong beside requests.
+//! Lines of the event log about faults that belong to no request.
 
 use edgegate::guard::Event;
 

@@ -1,4 +1,4 @@
-//! Fetching the keys that issuers publish. When and how long is [`edgegate::jose::keys::remote`]'s to say.
+//! Fetches the keys that issuers publish. [`edgegate::jose::keys::remote`] decides when, and for how long they count.
 
 use wasm_bindgen::JsCast as _;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response};

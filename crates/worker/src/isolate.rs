@@ -32,27 +32,27 @@ thread_local! {
     static ISOLATE: RefCell<Option<Isolate>> = const { RefCell::new(None) };
 }
 
-/// What an isolate has between requests.
+/// The state of an isolate between requests.
 struct Isolate {
     memory: Rc<Memory>,
     /// The gate, or why there is none.
     gate: Result<Rc<Gate>, Error>,
-    /// Where the policy is not in the variable.
+    /// Only where the policy is in KV.
     stored: Option<Stored>,
 }
 
 /// A policy in KV.
 struct Stored {
     reloading: Reloading,
-    /// What was read last: it is not looked at again until it changes.
+    /// The last text that was read. It is not judged again until it changes.
     judged: Option<Judged>,
     state: State,
     /// When the policy in force was taken.
     since: Option<UnixTime>,
 }
 
-/// What was read, and what became of it. Secrets and bindings do not change in an isolate's life, so neither
-/// would the judgement.
+/// A text that was read, and the judgement of it. Secrets and bindings do not change in an isolate's life, so the
+/// judgement would be the same again.
 struct Judged {
     /// SHA-256 of the text; `None`: there was none.
     digest: Option<[u8; 32]>,
@@ -71,7 +71,7 @@ pub(super) enum State {
     Unreachable,
 }
 
-/// What health says about a policy in KV.
+/// The policy in KV, as health reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct StoredPolicy {
     pub(super) state: State,
@@ -101,7 +101,7 @@ pub(super) async fn gate(env: &Env, context: &Context) -> Result<Rc<Gate>, Error
     with(env, |isolate| isolate.gate.clone())
 }
 
-/// How it is with a policy in KV; `None` if it is in the variable.
+/// The state of the policy in KV; `None` if the policy is in the variable.
 pub(super) fn stored_policy() -> Option<StoredPolicy> {
     ISOLATE.with_borrow(|isolate| {
         let stored = isolate.as_ref()?.stored.as_ref()?;
@@ -137,7 +137,7 @@ impl Isolate {
         Self { memory, gate, stored }
     }
 
-    /// Takes what was read from KV: the policy's text, or that there is none.
+    /// Takes the policy's text from KV; `None`: KV has none.
     fn take(&mut self, text: Option<String>, env: &Env) {
         let Some(stored) = &mut self.stored else { return };
         let digest = text.as_ref().map(|text| Sha256::digest(text.as_bytes()).into());

@@ -105,8 +105,8 @@ impl KeyValue for Namespace<'_> {
     }
 }
 
-/// Writes after the answer to a request; `what` says what was not done if that fails. Not again after a 429: somebody
-/// was first with the like.
+/// Writes after the answer to a request. If that fails, the log says `what`. There is no second try after a 429: another
+/// isolate has just written the same.
 pub(super) fn write_later(env: &Env, context: &Context, write: LateWrite, what: &'static str) {
     let LateWrite { name, value, expires_at } = write;
     let Ok(mut put) = env.kv(BINDING).and_then(|store| Ok(store.put(&name, value)?)) else {
@@ -122,8 +122,8 @@ pub(super) fn write_later(env: &Env, context: &Context, write: LateWrite, what: 
     });
 }
 
-/// When KV is to forget a value, as KV takes it: in 32 bits, which end in January 2038. What is to be kept longer is kept
-/// for ever; each value says itself until when it is to be believed.
+/// When KV has to forget a value. KV takes 32 bits, which end in January 2038: a value that has to be kept longer is kept
+/// for ever. Each value says itself until when it counts.
 fn expiration(at: UnixTime) -> Option<u64> {
     i32::try_from(at.as_secs()).ok().and_then(|secs| u64::try_from(secs).ok())
 }
@@ -153,7 +153,7 @@ async fn patiently(write: impl AsyncFn() -> Result<(), KvError>) -> Result<(), S
     bounded(write()).await
 }
 
-/// Waits for KV, but not for ever.
+/// Waits for KV for [`deadline::STORE`] at most.
 pub(super) async fn bounded<T>(
     operation: impl Future<Output = Result<T, KvError>>,
 ) -> Result<T, StoreError> {

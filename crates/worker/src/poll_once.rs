@@ -1,5 +1,5 @@
-//! Runs the future of a request at once, as far as it goes. One that waits for nothing answers without a promise and
-//! its turns of the event loop, which take longer than most verdicts.
+//! Polls the future of a request at once. If it waits for nothing, the answer needs no promise, whose turns of the event
+//! loop take longer than most verdicts.
 
 use core::{
     future::poll_fn,
@@ -12,7 +12,7 @@ use wasm_bindgen::JsValue;
 use web_sys::Response;
 use worker::wasm_bindgen_futures::future_to_promise;
 
-/// Wakes whoever has the future now. Timers keep the waker that they are first polled with, so it has to be
+/// Wakes the task that polls the future now. Timers keep the waker that they are first polled with, so it has to be
 /// good for the whole life of the future.
 #[derive(Default)]
 struct Relay(AtomicWaker);
@@ -30,7 +30,7 @@ pub(super) fn run(future: impl Future<Output = Response> + 'static) -> JsValue {
     let mut future = Box::pin(future);
     match future.as_mut().poll(&mut Context::from_waker(&waker)) {
         Poll::Ready(answer) => answer.into(),
-        // What was woken meanwhile is seen by the first poll in there.
+        // The first poll in there sees what was woken meanwhile.
         Poll::Pending => future_to_promise(poll_fn(move |outer| {
             relay.0.register(outer.waker());
             future.as_mut().poll(&mut Context::from_waker(&waker)).map(|answer| Ok(answer.into()))

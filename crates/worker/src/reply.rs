@@ -1,4 +1,4 @@
-//! Answers of the gate's own. What a refusal says is [`edgegate::http::reply`]'s to say.
+//! The gate's own answers. [`edgegate::http::reply`] decides what a refusal says.
 
 use serde::Serialize;
 use web_sys::{Request, Response};

@@ -51,7 +51,7 @@ pub(super) struct RequestParts<'a> {
     /// The URL that the client asked for, if it is known.
     url: Option<Cow<'a, str>>,
     credentials: Credentials<'a>,
-    /// Which field of the policy says where the address stands.
+    /// The field of the policy that names the address header.
     address_from: &'static str,
     /// The method that a CORS preflight asks for.
     preflight: Option<String>,
@@ -159,7 +159,7 @@ impl<'a> RequestParts<'a> {
         }
     }
 
-    /// What is known of the client's address, and which field of the policy says where it stands.
+    /// The client's address as far as it is known, and the field of the policy that names its header.
     pub(super) const fn address(&self) -> (ClientAddress, &'static str) {
         (self.credentials.address, self.address_from)
     }

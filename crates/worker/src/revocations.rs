@@ -26,14 +26,14 @@ use edgegate::{
 
 /// How old KV's answer about the head may be, in seconds: the least that KV takes.
 const HEAD_CACHE_SECS: u64 = 30;
-/// The same for shards. They never change, but KV remembers for as long that there is none: a location that
+/// The same for shards. A shard never changes, but KV also remembers for this long that one is missing: a location that
 /// asks a moment before a new one arrives there must not go without it for long.
 const SHARD_CACHE_SECS: u64 = 60;
 /// How long KV is waited for where the ledger can be asked in its place: half of what a request waits.
 const HEAD_WAIT: Duration = Duration::from_secs(1);
-/// How often a request looks whether another one's load is done.
+/// The pause between two looks whether the load of another request is done.
 const LOOK_MILLIS: u64 = 20;
-/// How often, at most: two seconds, as for any store.
+/// The most such looks: two seconds in all, as for any store.
 const MAX_LOOKS: u32 = 100;
 
 /// Entries of the ledger in one question of an export: about a megabyte.
@@ -44,7 +44,7 @@ const EXPORT_PAGE: usize = 4_000;
 pub(super) struct Exported {
     /// Lines.
     pub(super) items: String,
-    /// Where it goes on.
+    /// The cursor of the next page.
     pub(super) cursor: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Revocations<'_> {
         Err(StoreError::new("ledger: too many ask the same"))
     }
 
-    /// The ledger's own answer. What is revoked is remembered: until it is forgotten again, its bearer costs nothing.
+    /// The ledger's own answer. An isolate remembers for a while what is revoked: its bearer then costs no question.
     async fn by_ledger(&self, keys: &[DenyKey]) -> Result<Vec<Option<Entry>>, StoreError> {
         let mark = self.memory.snapshots.borrow().mark().0;
         let answers = self.ask_ledger(keys).await?;
@@ -189,8 +189,8 @@ impl Revocations<'_> {
         self.memory.snapshots.borrow_mut().begin(now);
     }
 
-    /// Loads a snapshot and waits for it as for any store. Beyond that it goes on after the answer: a large
-    /// filter may take longer, and would never be there if each request began it anew.
+    /// Loads a snapshot and waits for it as long as for any store. After that the load goes on behind the answer: a large
+    /// filter may take longer, and would never arrive if each request started again.
     async fn load_and_wait(&self, rules: Freshness) -> Result<(), StoreError> {
         let load = Box::pin(load(self.env.clone(), Rc::clone(self.memory), rules));
         match select(load, pin!(Delay::from(deadline::STORE))).await {

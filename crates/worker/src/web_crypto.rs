@@ -18,12 +18,11 @@ use edgegate::{
 
 /// Imported keys of this isolate, by RFC 7638 thumbprint and algorithm.
 ///
-/// Their number is bounded by the keys of the policy and of its issuers; should key rotation ever fill
-/// it, it starts afresh.
+/// The keys of the policy and of its issuers bound their number. If key rotation ever fills the map, it is emptied.
 #[derive(Debug, Default)]
 pub(super) struct ImportedKeys {
     keys: RefCell<HashMap<(String, Algorithm), CryptoKey>>,
-    /// Seen once, where a compatibility flag or date leaves it out.
+    /// Set once the runtime has refused Ed25519: a compatibility flag or date can leave it out.
     lacks_ed25519: Cell<bool>,
 }
 
@@ -36,7 +35,7 @@ impl ImportedKeys {
         !self.lacks_ed25519.get()
     }
 
-    /// Whether the signature holds. Ed25519 that the runtime does not take is decided here.
+    /// Whether the signature verifies. If the runtime does not take Ed25519, it is checked in wasm.
     ///
     /// # Errors
     /// [`Error::KeysUnavailable`] if the runtime refuses the key (a point off its curve, say) or fails.

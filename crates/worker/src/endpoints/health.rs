@@ -12,12 +12,12 @@ use crate::{
     gate::Gate,
     isolate::{self, State, StoredPolicy},
     kv,
-    objects::{counter as counter_object, ledger_stub::Ledger},
+    objects::{counter, ledger_stub::Ledger},
     reply, revocations,
 };
 use edgegate::{store::SnapshotState, time::UnixMillis};
 
-/// How long a report is given again. Anybody may ask, and each asking would cost two operations.
+/// How long the last report is given again. Anybody may ask, and each new report costs two operations.
 const REPEAT_MILLIS: u64 = 5_000;
 
 thread_local! {
@@ -83,7 +83,7 @@ pub(crate) async fn answer(gate: &IsolateGate, env: &Env) -> worker::Result<Resp
                 version: env!("CARGO_PKG_VERSION"),
                 bindings: Bindings {
                     kv: bound(env.kv(kv::BINDING).is_ok()),
-                    counters: bound(env.durable_object(counter_object::BINDING).is_ok()),
+                    counters: bound(env.durable_object(counter::BINDING).is_ok()),
                     ledger: None,
                 },
                 policy: isolate::stored_policy(),
@@ -114,7 +114,7 @@ async fn report(gate: &Gate, env: &Env) -> Report {
         (true, false) => Binding::Unused,
         (true, true) => answers(gate.kv(env).answers().await.is_ok()),
     };
-    let bound = env.durable_object(counter_object::BINDING).is_ok();
+    let bound = env.durable_object(counter::BINDING).is_ok();
     let counters = match (bound, gate.policy.needs_durable_objects()) {
         (false, _) => Binding::Missing,
         (true, false) => Binding::Unused,

@@ -1,4 +1,4 @@
-//! Advisory counters in KV: what [`AdvisoryCounters`] wants done is done after the answer.
+//! Advisory counters in KV. The reads and writes that [`AdvisoryCounters`] asks for happen after the answer.
 //!
 //! A component's cell travels as metadata of its key, so that one listing reads all of them.
 
@@ -85,7 +85,7 @@ async fn list(store: &KvStore, prefix: String) -> Result<Vec<(String, String)>, 
         }
         let page = bounded(list.execute()).await?;
         found.extend(page.keys.into_iter().map(|key| {
-            // What is no text is no cell, and is found out by who reads it.
+            // Metadata that is not a string becomes an empty cell, which the reader rejects.
             let cell = key.metadata.as_ref().and_then(|metadata| metadata.as_str());
             (key.name, cell.unwrap_or_default().to_owned())
         }));

@@ -27,11 +27,11 @@ impl Alarm {
         self.at.get()
     }
 
-    /// Sets it, in place of what it was set for: for then, or for [`MAX_WAIT_MILLIS`] from now if that is sooner. Whoever is
-    /// woken finds nothing due, and sets it again.
+    /// Sets it in place of the one before: for `at`, or for [`MAX_WAIT_MILLIS`] from now if that is sooner. An object that is
+    /// woken too early finds nothing due and sets it again.
     ///
     /// # Errors
-    /// Those of the platform. Then there is none, and the next request has to set it.
+    /// Those of the platform. Then no alarm is set, and the next request has to set it.
     pub(crate) async fn set(&self, state: &State, at: UnixMillis, now: UnixMillis) -> Result<()> {
         let wait = at.millis_since(now).clamp(1, MAX_WAIT_MILLIS);
         self.at.set(Some(now.saturating_add(wait)));

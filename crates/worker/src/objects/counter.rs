@@ -22,7 +22,7 @@ use edgegate::{
 /// The Durable Object namespace of counters.
 pub(crate) const BINDING: &str = "EDGEGATE_COUNTERS";
 
-/// What the gate asks of an object. Limits travel along: the policy is the gate's, and may change.
+/// A question of the gate to an object. It brings the limits: the policy is the gate's, and may change.
 #[derive(Debug, Serialize, Deserialize)]
 struct Ask {
     op: Operation,
@@ -182,7 +182,7 @@ impl CounterObject {
     }
 }
 
-/// What is stored; a new object has no table yet.
+/// The stored cells. A new object has no table yet.
 fn load(state: &State) -> Result<Vec<Stored>> {
     let sql = state.storage().sql();
     let tables =

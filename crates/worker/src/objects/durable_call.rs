@@ -1,4 +1,4 @@
-//! Asking a Durable Object.
+//! One call to a Durable Object.
 
 use worker::{Env, Response, Result};
 

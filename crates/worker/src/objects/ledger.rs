@@ -26,7 +26,7 @@ pub(crate) const BINDING: &str = "EDGEGATE_LEDGER";
 
 /// How long the answer to a request with an `Idempotency-Key` is kept: a day.
 const KEEP_ANSWERS_SECS: u64 = 86_400;
-/// How long KV keeps the head: far longer than any isolate believes it. It goes when the ledger is no longer used.
+/// How long KV keeps the head: far longer than any isolate uses it. It disappears once the ledger is no longer used.
 const HEAD_TTL_SECS: u64 = 86_400;
 /// Rows that are swept out in one step; requests come in between.
 const SWEEP_AT_ONCE: i64 = 2_000;
@@ -194,8 +194,8 @@ impl RevocationLedger {
 
     /// `1` if there was something to undo, else `0`.
     ///
-    /// What was answered about it to requests with an `Idempotency-Key` is forgotten: who sends one of them again wants it
-    /// revoked, and must not be told that it is while it is not.
+    /// The kept answers about it are forgotten: a caller that sends a request with the same `Idempotency-Key` again wants
+    /// it revoked, and must not read that it is while it is not.
     fn undo(&self, key: &str) -> Result<String> {
         let key = parse_key(key)?;
         self.change(|ledger| {
@@ -239,7 +239,7 @@ impl RevocationLedger {
         Ok(answer)
     }
 
-    /// The head as it would be written now. Whoever asks wants snapshots, so they are published from now on.
+    /// The head as it would be written now. A caller that asks for it uses snapshots, so they are published from now on.
     fn head(&self, now: UnixMillis) -> Result<Vec<u8>> {
         let head = self.change(|ledger| {
             ledger.publish();
@@ -500,8 +500,8 @@ impl RevocationLedger {
         )
     }
 
-    /// The request and the answer that are kept under an idempotency key. After its day an answer no longer stands for a
-    /// request, swept out or not: who asks again then wants it done.
+    /// The request and the answer that are kept under an idempotency key. After a day an answer no longer counts, swept out
+    /// or not: the same request then is a new one.
     fn answered(&self, id: &str, now: UnixTime) -> Result<Option<(String, String)>> {
         let rows = self.rows(
             "SELECT request, answer FROM answers WHERE id = ? AND until > ?",
@@ -587,7 +587,7 @@ fn as_u64(value: &SqlStorageValue) -> Option<u64> {
     }
 }
 
-/// Lets requests that came meanwhile be answered.
+/// Lets waiting requests go first.
 async fn pause() {
     worker::Delay::from(core::time::Duration::ZERO).await;
 }

@@ -1,4 +1,4 @@
-//! Asking the ledger of revocations.
+//! Calls to the ledger of revocations, as the gate makes them.
 
 use worker::Env;
 
@@ -13,7 +13,7 @@ use edgegate::{
 /// There is one ledger for a gate.
 const NAME: &str = "ledger";
 
-/// What came of a request to revoke.
+/// The outcome of a request to revoke.
 #[derive(Debug)]
 pub(crate) enum Revoked<T> {
     /// It is done; the first is the generation of the last head, which does not know of it yet.

@@ -56,7 +56,7 @@ async fn add(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
     Ok(reply::json(201, &revocations(admin).add_by(entry, revoke).await?)?)
 }
 
-/// What came of many.
+/// The outcome of many.
 #[derive(Serialize)]
 struct Added {
     /// Written, or made stronger.
