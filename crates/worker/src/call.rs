@@ -4,7 +4,8 @@ use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use super::{
-    Application, clock, event_log, gate::Gate, host::RequestLines, reply, request::RequestParts,
+    application::Application, clock, event_log, gate::Gate, host::RequestLines, reply,
+    request::RequestParts,
 };
 use edgegate::{
     error::Error,

@@ -8,19 +8,19 @@ mod jwks_document;
 mod proxied;
 mod verify;
 
-use std::{future::ready, rc::Rc};
+use core::future::ready;
 
 use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{Admin, keys, revocations};
+use self::admin::{keys, revocations};
 use super::{
-    Application,
+    application::Application,
     call::Call,
-    gate::Gate,
     host::{Names, RequestLines},
-    isolate, reply,
+    isolate::{self, IsolateGate},
+    reply,
     request::path_of,
 };
 use edgegate::{error::Error, guard::target_of};
@@ -42,13 +42,8 @@ enum Handler {
     /// A valid policy.
     Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
-    Admin(&'static [AdminHandler]),
+    Admin(&'static [admin::Handler]),
 }
-
-type AdminHandler = for<'a> fn(&'a Admin<'a>) -> LocalBoxFuture<'a, admin::Answer>;
-
-/// The gate of this isolate, or why there is none.
-type IsolateGate = Result<Rc<Gate>, Error>;
 
 /// For [`Endpoint::methods`].
 const ANY: &str = "";

@@ -27,6 +27,9 @@ const STORED: &str = "policy/v1";
 /// How old an answer of KV may be, in seconds: the least that KV takes.
 const KV_CACHE_SECS: u64 = 30;
 
+/// The gate of an isolate, or why there is none.
+pub(super) type IsolateGate = Result<Rc<Gate>, Error>;
+
 thread_local! {
     /// Set by the first request. The platform starts a new isolate when variables or secrets change.
     static ISOLATE: RefCell<Option<Isolate>> = const { RefCell::new(None) };
@@ -35,8 +38,7 @@ thread_local! {
 /// The state of an isolate between requests.
 struct Isolate {
     memory: Rc<Memory>,
-    /// The gate, or why there is none.
-    gate: Result<Rc<Gate>, Error>,
+    gate: IsolateGate,
     /// Only where the policy is in KV.
     stored: Option<Stored>,
 }
@@ -84,7 +86,7 @@ pub(super) struct StoredPolicy {
 /// # Errors
 /// [`Error::Config`] if there is no valid policy, [`Error::StoreUnavailable`] if there is none yet because
 /// KV does not answer.
-pub(super) async fn gate(env: &Env, context: &Context) -> Result<Rc<Gate>, Error> {
+pub(super) async fn gate(env: &Env, context: &Context) -> IsolateGate {
     let turn = with(env, |isolate| {
         let in_force = isolate.gate.is_ok();
         let reloading = isolate.stored.as_mut().map(|stored| &mut stored.reloading);

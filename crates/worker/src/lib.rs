@@ -32,6 +32,7 @@
 //!   some paths itself, list those exactly and give the gate all others: a path that is spelled in another way then meets
 //!   the gate, and not the other way round.
 
+mod application;
 mod background;
 mod body;
 mod call;
@@ -58,23 +59,12 @@ mod request;
 mod revocations;
 mod web_crypto;
 
-use core::pin::Pin;
-
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env, worker_sys};
 
+pub use self::application::{Answering, Application};
 pub use self::objects::{counter::CounterObject, ledger::RevocationLedger};
-
-/// An answer that an application is working on.
-pub type Answering = Pin<Box<dyn Future<Output = worker::Result<Response>>>>;
-
-/// What answers admitted requests in this Worker.
-///
-/// It gets the request as an upstream would: with the identity headers (`X-Auth-Subject` and others, never the caller's
-/// own), and without the credential unless the policy forwards it. Its answer goes back as an upstream's would: with the
-/// limit fields, and private where a cache must not share it. An error is answered with `UPSTREAM_ERROR`.
-pub type Application<'a> = &'a (dyn Fn(Request) -> Answering + 'a);
 
 /// The gate's answer to a request. An admitted one is passed on to the policy's `upstream` or to the service binding
 /// `UPSTREAM`; without either, the answer is the identity.

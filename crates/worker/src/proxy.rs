@@ -5,7 +5,8 @@ use web_sys::{Request, Response};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
 use super::{
-    Application, headers,
+    application::Application,
+    headers,
     host::{self, Names},
     reply,
     request::RequestParts,

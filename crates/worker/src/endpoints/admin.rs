@@ -3,9 +3,9 @@
 pub(crate) mod keys;
 pub(crate) mod revocations;
 
+use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
 
-use super::AdminHandler;
 use crate::{call::Call, clock, deadline, event_log, gate::Gate, kv::Kv, revocations::Revocations};
 use edgegate::{
     error::{Error, StoreError},
@@ -29,11 +29,14 @@ pub(crate) struct Admin<'a> {
     now: UnixMillis,
 }
 
+/// What an endpoint of administration does.
+pub(crate) type Handler = for<'a> fn(&'a Admin<'a>) -> LocalBoxFuture<'a, Answer>;
+
 /// Answers a request below `/admin`: asks for the secret first, then for the handler, and writes to the log what was done.
 pub(crate) async fn answer(
     call: &Call<'_>,
     id: &str,
-    handler: Result<&AdminHandler, Error>,
+    handler: Result<&Handler, Error>,
 ) -> worker::Result<Response> {
     let (parts, policy) = (call.parts(), &call.gate.policy);
     call.gate.note_address(&parts);
@@ -57,7 +60,7 @@ pub(crate) async fn answer(
     answer
 }
 
-async fn done(call: &Call<'_>, id: &str, handler: Result<&AdminHandler, Error>) -> Answer {
+async fn done(call: &Call<'_>, id: &str, handler: Result<&Handler, Error>) -> Answer {
     let handler = handler?;
     let (gate, env) = (call.gate, call.env);
     let revocations = gate.revocations(env, call.context);

@@ -6,11 +6,10 @@ use serde::Serialize;
 use web_sys::Response;
 use worker::Env;
 
-use super::IsolateGate;
 use crate::{
     clock, counters,
     gate::Gate,
-    isolate::{self, State, StoredPolicy},
+    isolate::{self, IsolateGate, State, StoredPolicy},
     kv,
     objects::{counter, ledger_stub::Ledger},
     reply, revocations,
