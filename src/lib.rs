@@ -5,7 +5,7 @@
 //! The rules of the gate. Nothing here reads a clock, a network or a disk: time, keys and stores are arguments. The
 //! edges are crates of their own: `crates/worker` is the Cloudflare Worker, `crates/engine` what the npm package runs.
 //!
-//! Each room uses only those before it (`tests/rooms.rs`):
+//! Each room uses only those before it (`tests/suite/rooms.rs`):
 //!
 //! - **Ground**: [`time`], [`error`], [`base64url`], [`bounded`], [`secret`], [`client_address`], [`json`].
 //! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`].

@@ -1,7 +1,7 @@
 // One runner for Node, workerd and Chromium, with and without the host's cryptography: Wycheproof's JOSE files, the project's own vectors, and the known attacks.
 //
 // Wycheproof's files are not part of this repository: where `../shared/vectors/wycheproof/` is missing, those tests are
-// skipped and say so. `tests/wycheproof.rs` and `tests/vectors.rs` hold the same data against the Rust crate.
+// skipped and say so. `tests/suite/wycheproof.rs` and `tests/suite/vectors.rs` hold the same data against the Rust crate.
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';

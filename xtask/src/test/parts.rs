@@ -241,8 +241,8 @@ fn deny() -> Result<Command> {
 
 /// In Rust once more, so that all counts stand together.
 fn conformance() -> Result<()> {
-    let tests = ["--test", "wycheproof", "--test", "vectors", "--test", "attacks"];
-    cargo(&[&["test", "--locked"], &tests[..], &["--", "--nocapture"]].concat())?;
+    let tests = ["wycheproof::", "vectors::", "attacks::"];
+    cargo(&[&["test", "--locked", "--test", "suite", "--", "--nocapture"], &tests[..]].concat())?;
     node_tests(&["tests/conformance"])
 }
 

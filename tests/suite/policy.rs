@@ -1,21 +1,8 @@
 //! Every fault of a policy, with its whole message; the example of `wrangler.toml`; the defaults.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
-
-#[path = "support/gate.rs"]
-mod gate;
-#[path = "support/mint.rs"]
-mod mint;
 
 use std::num::NonZeroU8;
 
+use crate::gate::{NOW_TIME, bindings, policy, read};
 use edgegate::api_key::KeyId;
 use edgegate::client_address::ClientIpHeader;
 use edgegate::error::{Code, Error};
@@ -26,7 +13,6 @@ use edgegate::policy::{
     Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy, Records,
     Replays, RequestPath, RevocationMode, Route,
 };
-use gate::{NOW_TIME, bindings, policy, read};
 use serde_json::{Value, json};
 
 const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"ec",
@@ -1153,7 +1139,7 @@ fn no_message_and_no_debug_output_holds_a_secret() {
 
 /// `[vars.POLICY]` of `wrangler.toml` as the Worker gets it.
 fn example() -> Value {
-    let config: toml::Table = toml::from_str(include_str!("../wrangler.toml")).unwrap();
+    let config: toml::Table = toml::from_str(include_str!("../../wrangler.toml")).unwrap();
     serde_json::to_value(&config["vars"]["POLICY"]).unwrap()
 }
 

@@ -1,12 +1,4 @@
 //! What limits promise, over random callers, costs and clocks.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
 use edgegate::limit::{
     Cell, Limit, LimitAlgorithm, MAX_CLOCK_STEP_BACK_MILLIS, Verdict, count, expires_at, lease,

@@ -1,16 +1,4 @@
 //! The ledger and its snapshots, together: what is revoked is published, and readers learn of it.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    missing_docs
-)]
-
-#[path = "support/contract.rs"]
-mod contract;
 
 use std::{
     cell::Cell,
@@ -18,6 +6,7 @@ use std::{
     rc::Rc,
 };
 
+use crate::contract;
 use edgegate::revocation::{
     DenyKey, Entry, NewRevocation,
     ledger::{BASE_MAX_AGE_MILLIS, HEAD_EVERY_MILLIS, HEARTBEAT_MILLIS, Ledger, REBASE_AT, Task},

@@ -1,21 +1,10 @@
 //! What a hostile token costs: counted in allocations and bytes, since a clock in a test measures the machine.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
-#[path = "support/mint.rs"]
-mod mint;
-
+use crate::mint::{hs256, hs256_key};
 use edgegate::base64url::encode;
 use edgegate::jose::claims::Claims;
 use edgegate::jose::jws::{DEFAULT_MAX_TOKEN_LENGTH, JwsStep, UntrustedToken};
 use edgegate::jose::keys::{Key, KeySet, MAX_JWKS_LENGTH};
-use mint::{hs256, hs256_key};
 
 const HS256: &str = r#"{"alg":"HS256"}"#;
 const CLAIMS: &str = r#"{"iss":"me","sub":"you","exp":1700000060}"#;

@@ -1,13 +1,5 @@
 //! Leases in a small model of the world: one counter, many isolates with wrong clocks, messages that are slow or
 //! lost, isolates that disappear. Time is virtual; the steps are the real ones.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
 use edgegate::limit::held_leases::{LeaseStep, Leases, REFUSE_UNASKED_MILLIS, Taken};
 use edgegate::limit::lease::{Borrow, Grant, MARGIN_MILLIS, Terms, Unspent, give_back, lend};

@@ -1,9 +1,7 @@
-//! What others published or computed, as data in `vectors/`. The JavaScript tests read the same files.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+//! What others published or computed, as data in `tests/vectors/`. The JavaScript tests read the same files.
 
 use edgegate::base64url;
 use edgegate::error::Error;
-#[cfg(not(target_arch = "wasm32"))]
 use edgegate::jose::jws::VerifiedJws;
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::{
@@ -28,7 +26,7 @@ struct Jws {
 
 #[test]
 fn published_tokens_verify() {
-    let vectors: Vec<Jws> = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let vectors: Vec<Jws> = serde_json::from_str(include_str!("../vectors/jws.json")).unwrap();
     for vector in &vectors {
         let at = format!("{}, {}", vector.name, vector.source);
         let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
@@ -63,7 +61,7 @@ fn published_tokens_verify() {
 
 #[test]
 fn a_verdict_of_the_host_that_it_does_not_hold_is_final() {
-    let vectors: Vec<Jws> = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let vectors: Vec<Jws> = serde_json::from_str(include_str!("../vectors/jws.json")).unwrap();
     for vector in vectors.iter().filter(|vector| vector.verifies == "at the host") {
         let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
         let token = UntrustedToken::parse(&vector.token, DEFAULT_MAX_TOKEN_LENGTH).unwrap();
@@ -75,10 +73,9 @@ fn a_verdict_of_the_host_that_it_does_not_hold_is_final() {
 }
 
 /// What is left to the host, by the arithmetic in Rust.
-#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn published_tokens_of_the_host_hold_in_rust_too() {
-    let vectors: Vec<Jws> = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let vectors: Vec<Jws> = serde_json::from_str(include_str!("../vectors/jws.json")).unwrap();
     for vector in vectors.iter().filter(|vector| vector.verifies == "at the host") {
         let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
         let holds = |token: &str| {
@@ -100,7 +97,7 @@ fn published_tokens_of_the_host_hold_in_rust_too() {
 
 #[test]
 fn a_flipped_bit_in_a_published_token_fails() {
-    let vectors: Vec<Jws> = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let vectors: Vec<Jws> = serde_json::from_str(include_str!("../vectors/jws.json")).unwrap();
     for vector in vectors.iter().filter(|vector| vector.verifies == "here") {
         let key = Key::from_jwk(&vector.jwk.to_string()).unwrap();
         for position in 0..vector.token.len() {
@@ -117,7 +114,8 @@ fn a_flipped_bit_in_a_published_token_fails() {
 /// RFC 7517 appendix A: of each set, the key that is for verifying.
 #[test]
 fn the_sets_of_rfc_7517() {
-    let thumbprints: Value = serde_json::from_str(include_str!("vectors/thumbprint.json")).unwrap();
+    let thumbprints: Value =
+        serde_json::from_str(include_str!("../vectors/thumbprint.json")).unwrap();
     let rsa = thumbprints.as_array().unwrap().iter().find(|vector| vector["jwk"]["kty"] == "RSA");
     let n = rsa.unwrap()["jwk"]["n"].as_str().unwrap();
     let public = format!(
@@ -139,7 +137,6 @@ fn the_sets_of_rfc_7517() {
     assert!(KeySet::from_published_jwks(symmetric).is_err(), "a published secret is none");
 }
 
-#[cfg(not(target_arch = "wasm32"))]
 #[derive(Deserialize)]
 struct Set {
     name: String,
@@ -148,7 +145,6 @@ struct Set {
     tokens: Vec<SetToken>,
 }
 
-#[cfg(not(target_arch = "wasm32"))]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SetToken {
@@ -159,10 +155,9 @@ struct SetToken {
 }
 
 /// Of a set, the key that the token names or can only mean.
-#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn tokens_find_their_key_in_a_set() {
-    let sets: Vec<Set> = serde_json::from_str(include_str!("vectors/jwks.json")).unwrap();
+    let sets: Vec<Set> = serde_json::from_str(include_str!("../vectors/jwks.json")).unwrap();
     let verify = |token: &str, keys: &KeySet| -> Result<VerifiedJws, Error> {
         let token = UntrustedToken::parse(token, DEFAULT_MAX_TOKEN_LENGTH)?;
         match token.verify_with_set(keys)? {
@@ -200,7 +195,7 @@ struct Thumbprint {
 #[test]
 fn published_thumbprints_are_computed() {
     let vectors: Vec<Thumbprint> =
-        serde_json::from_str(include_str!("vectors/thumbprint.json")).unwrap();
+        serde_json::from_str(include_str!("../vectors/thumbprint.json")).unwrap();
     for vector in vectors {
         let key = Key::from_jwk_value(&vector.jwk).unwrap();
         assert_eq!(key.thumbprint(), Some(vector.thumbprint.as_str()), "{}", vector.name);
@@ -233,7 +228,7 @@ struct Refused {
 }
 
 fn pem() -> Pem {
-    serde_json::from_str(include_str!("vectors/pem.json")).unwrap()
+    serde_json::from_str(include_str!("../vectors/pem.json")).unwrap()
 }
 
 #[test]

@@ -1,12 +1,4 @@
 //! Counters in a store that sees writes late: several isolates over one model of it, in virtual time.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
 use std::collections::BTreeMap;
 

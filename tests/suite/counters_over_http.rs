@@ -1,33 +1,16 @@
-//! The contract of stores (`support/contract.rs`) for the counter objects of a running Worker, through the leases of
+//! The contract of stores (`tests/support/contract.rs`) for the counter objects of a running Worker, through the leases of
 //! an isolate. `tests/worker/contract.test.mjs` starts one and runs this against it.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
-
-#[path = "support/contract.rs"]
-mod contract;
-#[path = "support/counters.rs"]
-mod counters;
-#[path = "support/gate.rs"]
-mod gate;
-#[path = "support/mint.rs"]
-mod mint;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use counters::{Counter, ThroughLeases};
+use crate::contract;
+use crate::counters::{Counter, ThroughLeases};
+use crate::gate::run;
 use edgegate::limit::Limit;
 use edgegate::limit::lease::{Borrow, Grant, Unspent};
 use edgegate::time::UnixMillis;
 use edgegate::{error::StoreError, limit::CounterGroup};
-use gate::run;
 use serde_json::{Value, json};
 
 /// Counter objects by their own clock.

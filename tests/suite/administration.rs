@@ -1,21 +1,8 @@
 //! Administration over a store of texts: what is taken away stays away, and what is answered was done.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
-#[path = "support/gate.rs"]
-mod gate;
-#[path = "support/mint.rs"]
-mod mint;
-#[path = "support/texts.rs"]
-mod texts;
-
+use crate::gate::{NOW, NOW_SECS, NOW_TIME, Stores, entry, later, policy, run};
+use crate::mint;
+use crate::texts::Texts;
 use edgegate::api_key::{ImportedHash, KeyId};
 use edgegate::error::Error;
 use edgegate::guard::administration::{
@@ -27,9 +14,7 @@ use edgegate::revocation::{Entry, Target};
 use edgegate::store::RevocationStore as _;
 use edgegate::store::keyed::{Keyed, Remembered};
 use edgegate::time::{UnixMillis, UnixTime};
-use gate::{NOW, NOW_SECS, NOW_TIME, Stores, entry, later, policy, run};
 use serde_json::{Value, json};
-use texts::Texts;
 
 const ISSUER: &str = "https://edgegate.local/";
 const REMOTE: &str = "https://remote.example/";

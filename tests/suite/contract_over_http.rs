@@ -1,17 +1,5 @@
-//! The contract of stores (`support/contract.rs`) for revocations of a running Worker, through its administration
+//! The contract of stores (`tests/support/contract.rs`) for revocations of a running Worker, through its administration
 //! endpoints. `tests/worker/contract.test.mjs` starts one for each mode and runs this against it.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
-
-#[path = "support/contract.rs"]
-mod contract;
 
 use std::{
     cell::RefCell,
@@ -22,6 +10,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use crate::contract;
 use edgegate::revocation::{DenyKey, Entry};
 use edgegate::time::UnixMillis;
 use edgegate::{

@@ -1,12 +1,4 @@
 //! The keys that issuers publish, fetched for many requests at once by an edge whose requests cannot wait for each other.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
 use core::cell::Cell;
 use core::future::{Future, poll_fn};

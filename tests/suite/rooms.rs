@@ -1,15 +1,6 @@
 //! The library's rooms stand in an order, and each uses only those before it: no circles, and no rule that knows an edge.
 //!
 //! ARCHITECTURE.md says what belongs in each room.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
 use std::{
     fs,

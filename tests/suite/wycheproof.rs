@@ -1,11 +1,9 @@
 //! Project Wycheproof's JWS and JWK files, through the parser, the key set and all four kinds of signatures.
 //!
 //! The files are not part of this repository: where `../shared/vectors/wycheproof/` is missing, the tests say so
-//! and compare nothing. Each vector must come out as the file says, or be listed in `wycheproof/exceptions.json` with
+//! and compare nothing. Each vector must come out as the file says, or be listed in `tests/wycheproof/exceptions.json` with
 //! the reason and with what it comes out as. A listed one that comes out as the file says fails too. The runner of
-//! `conformance/` holds the npm package against the same files and the same list, in Node and in workerd.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects, missing_docs)]
+//! `tests/conformance/` holds the npm package against the same files and the same list, in Node and in workerd.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,7 +71,7 @@ fn read(name: &str) -> Option<File> {
 
 fn exceptions(name: &str) -> BTreeMap<u32, Exception> {
     let mut files: BTreeMap<String, Vec<Exception>> =
-        serde_json::from_str(include_str!("wycheproof/exceptions.json")).unwrap();
+        serde_json::from_str(include_str!("../wycheproof/exceptions.json")).unwrap();
     let list = files.remove(name).unwrap();
     let count = list.len();
     let by_id: BTreeMap<u32, Exception> = list.into_iter().map(|one| (one.id, one)).collect();

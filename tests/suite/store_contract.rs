@@ -1,26 +1,11 @@
-//! The contract of stores (`support/contract.rs`), over those in memory.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
-
-#[path = "support/contract.rs"]
-mod contract;
-#[path = "support/counters.rs"]
-mod counters;
-#[path = "support/gate.rs"]
-mod gate;
-#[path = "support/mint.rs"]
-mod mint;
-#[path = "support/texts.rs"]
-mod texts;
+//! The contract of stores (`tests/support/contract.rs`), over those in memory.
 
 use std::cell::RefCell;
 
+use crate::contract;
+use crate::counters;
+use crate::gate::{self, NOW, Stores, entry, later, record_of, run};
+use crate::texts::Texts;
 use edgegate::api_key::KeyId;
 use edgegate::jose::dpop::ReplayKey;
 use edgegate::limit::{self, Cell, Limit, LimitAlgorithm, Verdict};
@@ -39,10 +24,8 @@ use edgegate::{
         limit_stores::{BoundCounters, CountersByStore, LimitStores, NoStore},
     },
 };
-use gate::{NOW, Stores, entry, later, record_of, run};
 use proptest::prelude::*;
 use serde_json::json;
-use texts::Texts;
 
 #[test]
 fn revocations_are_found_and_replaced() {

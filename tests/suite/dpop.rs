@@ -1,16 +1,6 @@
 //! Proofs of possession (RFC 9449): the examples of the RFC, and what an attacker would send instead.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
-#[path = "support/mint.rs"]
-mod mint;
-
+use crate::mint::{self, eddsa, eddsa_key, hmac_with, message};
 use edgegate::base64url::encode;
 use edgegate::error::{Code, Error};
 use edgegate::jose::algorithm::Algorithm;
@@ -25,7 +15,6 @@ use edgegate::store::ReplayStore as _;
 use edgegate::store::memory::MemoryReplays;
 use edgegate::time::{UnixMillis, UnixTime};
 use futures_util::FutureExt as _;
-use mint::{eddsa, eddsa_key, hmac_with, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -110,7 +99,8 @@ struct Example {
 
 #[test]
 fn the_examples_of_the_rfc_verify() {
-    let examples: Vec<Example> = serde_json::from_str(include_str!("vectors/dpop.json")).unwrap();
+    let examples: Vec<Example> =
+        serde_json::from_str(include_str!("../vectors/dpop.json")).unwrap();
     assert_eq!(examples.len(), 3);
     let rules = ProofRules::default();
     for example in &examples {
@@ -194,7 +184,7 @@ struct Bound {
 #[test]
 fn bindings_are_those_of_the_vectors() {
     let vectors: Vec<Bound> =
-        serde_json::from_str(include_str!("vectors/confirmations.json")).unwrap();
+        serde_json::from_str(include_str!("../vectors/confirmations.json")).unwrap();
     for Bound { name, claims, jkt, problem } in vectors {
         let claims = Claims::parse(claims.to_string().as_bytes()).unwrap();
         let found = Confirmation::from_claims(&claims)
@@ -215,7 +205,8 @@ struct Memory {
 /// `pkg/lib/replays.js` reads the same vectors.
 #[test]
 fn proofs_are_remembered_as_the_vectors_say() {
-    let vectors: Vec<Memory> = serde_json::from_str(include_str!("vectors/replays.json")).unwrap();
+    let vectors: Vec<Memory> =
+        serde_json::from_str(include_str!("../vectors/replays.json")).unwrap();
     for Memory { name, capacity, steps } in vectors {
         let memory = MemoryReplays::new(capacity);
         for (holder, jti, until, now, first) in steps {

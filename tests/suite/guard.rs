@@ -1,21 +1,12 @@
 //! The pipeline, on stores in memory: what is decided in which order, and what is asked for it.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
-
-#[path = "support/gate.rs"]
-mod gate;
-#[path = "support/mint.rs"]
-mod mint;
 
 use std::collections::HashMap;
 
+use crate::gate::{
+    self, NOW, NOW_SECS, NOW_TIME, Stores, check, check_at, imported, later, policy, record_of,
+    request, run,
+};
+use crate::mint;
 use base64ct::{Base64, Encoding as _};
 use edgegate::api_key::{ImportedHash, KeyId};
 use edgegate::error::{Code, Error};
@@ -23,10 +14,6 @@ use edgegate::guard::{Attempts, Carrier, Decision, Event, Failures, Guard, Ident
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::policy::{Log, Policy};
 use edgegate::time::UnixTime;
-use gate::{
-    NOW, NOW_SECS, NOW_TIME, Stores, check, check_at, imported, later, policy, record_of, request,
-    run,
-};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -1696,7 +1683,7 @@ fn switched_off_nothing_is_counted() {
 
 /// A published token, its key, and a policy that takes it: ES256 of RFC 7515 A.3, or HS256 of A.1.
 fn published(algorithm: &str) -> (String, Key) {
-    let vectors: Value = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/jws.json")).unwrap();
     let found = vectors.as_array().unwrap().iter().find(|one| one["name"] == algorithm).unwrap();
     (found["token"].as_str().unwrap().to_owned(), Key::from_jwk_value(&found["jwk"]).unwrap())
 }
@@ -1713,7 +1700,7 @@ fn joe(source: Value) -> Policy {
 }
 
 fn es256_jwks() -> Value {
-    let vectors: Value = serde_json::from_str(include_str!("vectors/jws.json")).unwrap();
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/jws.json")).unwrap();
     let found = vectors.as_array().unwrap().iter().find(|one| one["name"] == "ES256").unwrap();
     let mut jwk = found["jwk"].clone();
     jwk["kid"] = json!("known");

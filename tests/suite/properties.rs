@@ -1,18 +1,8 @@
 //! What holds for every input.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
-
-#[path = "support/mint.rs"]
-mod mint;
 
 use std::collections::BTreeMap;
 
+use crate::mint::{self, eddsa_key, hs256, hs256_key, verify};
 use edgegate::base64url::{decode, encode};
 use edgegate::error::Error;
 use edgegate::jose::claims::{ClaimRules, Claims, Profile};
@@ -29,7 +19,6 @@ use edgegate::secret::Secret;
 use edgegate::time::UnixTime;
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt as _, Claims as SignerClaims, Header as SignerHeader};
-use mint::{eddsa_key, hs256, hs256_key, verify};
 use proptest::prelude::*;
 
 /// Text that is nearly a token, which gets further than noise does.

@@ -1,24 +1,12 @@
 //! What a policy can say about limits beyond numbers: leases, calendar windows, stores, who is exempt, and how
 //! long an address stays blocked after failed authentication.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
 
-#[path = "support/gate.rs"]
-mod gate;
-#[path = "support/mint.rs"]
-mod mint;
-
+use crate::gate::{NOW, NOW_SECS, Stores, check_at, later, policy, read, request};
+use crate::mint;
 use edgegate::error::Error;
 use edgegate::guard::{Decision, Request};
 use edgegate::limit::{Calendar, Limit};
 use edgegate::policy::{LimitStore, Policy};
-use gate::{NOW, NOW_SECS, Stores, check_at, later, policy, read, request};
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://edgegate.local/";

@@ -1,0 +1,47 @@
+//! The tests of the library from outside, as one program: linking one takes less time than linking twenty. One module a subject:
+//! `cargo test --test suite guard::` runs those of `guard.rs`.
+//!
+//! `tests/wasm.rs` is a program of its own, for browsers.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    missing_docs
+)]
+
+#[path = "../support/contract.rs"]
+mod contract;
+#[path = "../support/counters.rs"]
+mod counters;
+#[path = "../support/gate.rs"]
+mod gate;
+#[path = "../support/mint.rs"]
+mod mint;
+#[path = "../support/texts.rs"]
+mod texts;
+
+mod administration;
+mod advisory_counters;
+mod api_keys;
+mod attacks;
+mod contract_over_http;
+mod counters_over_http;
+mod dpop;
+mod guard;
+mod leases;
+mod ledger;
+mod limit_policy;
+mod limits;
+mod linear;
+mod policy;
+mod properties;
+mod published;
+mod rooms;
+mod store_contract;
+mod vectors;
+mod wycheproof;
