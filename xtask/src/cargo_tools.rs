@@ -35,6 +35,9 @@ pub(crate) const WASM_PACK: Tool = Tool { name: "wasm-pack", version: versions::
 pub(crate) const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: versions::CARGO_DENY };
 /// Not among [`ALL`]: only who has a nightly toolchain needs it.
 pub(crate) const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: versions::CARGO_FUZZ };
+/// Not among [`ALL`]: only a release needs it.
+pub(crate) const CARGO_SEMVER_CHECKS: Tool =
+    Tool { name: "cargo-semver-checks", version: versions::CARGO_SEMVER_CHECKS };
 
 const ALL: [Tool; 3] = [WASM_BINDGEN, WASM_PACK, CARGO_DENY];
 

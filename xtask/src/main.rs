@@ -9,12 +9,14 @@
 //! | how the npm package is built | [`package`] |
 //! | what `dev` starts and prints | [`dev`] |
 //! | what `test` runs | [`mod@test`] |
+//! | what is looked at before a release | [`check_release`] |
 //! | how the fuzz targets are built; how they are run | [`fuzz`]; `fuzz/run.mjs` |
 //! | what is measured and weighed | [`mod@bench`]; `benches/` |
 
 mod bench;
 mod cache;
 mod cargo_tools;
+mod check_release;
 mod dev;
 mod fuzz;
 mod interrupt;
@@ -82,6 +84,8 @@ enum Command {
         #[arg(long)]
         crates: bool,
     },
+    /// What a release must not get wrong: every set of features, the crate and the npm package as they are packed
+    CheckRelease(check_release::Options),
 }
 
 /// 128 + SIGINT: what a shell reports for a program ended by Ctrl-C.
@@ -131,6 +135,7 @@ fn run(command: Command) -> Result<ExitCode> {
             setup::require(&[Need::Worker, Need::Package])?;
             bench::weigh(crates)?;
         }
+        Command::CheckRelease(options) => check_release::run(&options)?,
     }
     Ok(ExitCode::SUCCESS)
 }

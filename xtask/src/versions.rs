@@ -8,6 +8,7 @@ pub(crate) const WASM_BINDGEN: &str = "0.2.129";
 pub(crate) const WASM_PACK: &str = "0.15.1";
 pub(crate) const CARGO_DENY: &str = "0.20.2";
 pub(crate) const CARGO_FUZZ: &str = "0.13.2";
+pub(crate) const CARGO_SEMVER_CHECKS: &str = "0.51.0";
 
 /// The oldest Node that wrangler and `node --test` work with.
 pub(crate) const MIN_NODE_MAJOR: u32 = 20;
@@ -70,7 +71,7 @@ mod tests {
     fn tools_match_the_crates_they_belong_to() {
         let manifest =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
-        let pin = format!("wasm-bindgen = {{ version = \"={WASM_BINDGEN}\"");
+        let pin = format!("\nwasm-bindgen = \"={WASM_BINDGEN}\"\n");
         assert!(manifest.contains(&pin), "Cargo.toml: expected `{pin}`");
     }
 }

@@ -103,6 +103,12 @@ pub(super) const PARTS: &[Part] = &[
         &[Package, Browser],
         || node_tests(&["tests/packaging"]),
     ),
+    part(
+        "examples",
+        "each of examples/, started: Node, wrangler, nginx",
+        &[Worker, Package, Nginx],
+        || node_tests(&["tests/examples"]),
+    ),
     part("page", "the page in www/, used in headless Chromium", &[Package, Browser], || {
         node_tests(&["tests/page"])
     }),

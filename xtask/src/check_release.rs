@@ -1,0 +1,179 @@
+//! `cargo xtask check-release`: what the tests of the code do not see, and a release must not get wrong.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::cargo_tools::CARGO_SEMVER_CHECKS;
+use crate::setup::{self, Need};
+use crate::{process, project, report, toolchain};
+
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Features of the library; the tests build it with all of them.
+const LIBRARY_FEATURES: &[&str] = &["ed25519-tables", "pure"];
+/// Features of the engine, which is built for wasm32 only.
+const ENGINE_FEATURES: &[&str] = &["gate", "pure", "ed25519-tables"];
+
+/// What to hold the release against.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The revision of the last release: what it promised in Rust, this one has to keep, or have a new version
+    #[arg(long, value_name = "REVISION")]
+    base: Option<String>,
+    /// The tag of this release, `v` and the version: manifests and CHANGELOG.md have to say the same
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+}
+
+/// Stops at the first that is wrong; what is quick comes first.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if let Some(tag) = &options.tag {
+        report::heading("version");
+        check_version(
+            tag,
+            &read("pkg/package.json")?,
+            &read("Cargo.toml")?,
+            &read("CHANGELOG.md")?,
+        )?;
+    }
+    setup::require(&[Need::CCompiler, Need::WasmLibrary])?;
+    report::heading("each set of features compiles");
+    for features in sets_of(LIBRARY_FEATURES) {
+        check_features("edgegate", &features, false)?;
+        check_features("edgegate", &features, true)?;
+    }
+    for features in sets_of(ENGINE_FEATURES) {
+        check_features("edgegate-engine", &features, true)?;
+    }
+    if let Some(base) = &options.base {
+        report::heading("the crate keeps what it promised");
+        check_promises(base)?;
+    }
+    report::heading("the crate, packed and built from what was packed");
+    cargo(&["package", "--locked", "--package", "edgegate"])?;
+    report::heading("the npm package, packed");
+    setup::require(&[Need::Package])?;
+    let mut contents = process::command("node");
+    contents.args(["--test", "tests/packaging/contents.test.mjs"]);
+    process::shown(&mut contents, LIMIT)?;
+    report::done("ready: RELEASING.md says what comes next");
+    Ok(())
+}
+
+fn read(file: &'static str) -> Result<String> {
+    fs::read_to_string(project::path(file)).context(file)
+}
+
+fn check_version(tag: &str, package: &str, manifest: &str, changelog: &str) -> Result<()> {
+    let Some(version) = tag.strip_prefix('v') else { bail!("tag {tag}: expected v and a version") };
+    let package: Value = serde_json::from_str(package).context("pkg/package.json")?;
+    if package.get("version").and_then(Value::as_str) != Some(version) {
+        bail!("pkg/package.json: expected version {version}, as the tag says");
+    }
+    if !manifest.contains(&format!("\nname = \"edgegate\"\nversion = \"{version}\"\n")) {
+        bail!("Cargo.toml: expected version {version}, as the tag says");
+    }
+    if !changelog.lines().any(|line| line.starts_with(&format!("## [{version}]"))) {
+        bail!("CHANGELOG.md: expected a heading `## [{version}]`");
+    }
+    Ok(())
+}
+
+fn check_features(package: &str, features: &str, wasm: bool) -> Result<()> {
+    let mut command = process::command("cargo");
+    command.args(["check", "--locked", "--lib", "--no-default-features", "--package", package]);
+    command.args(["--features", features]).env("RUSTFLAGS", "-D warnings");
+    let target = if wasm { toolchain::TARGET } else { "this machine" };
+    if wasm {
+        command.env("CARGO_BUILD_TARGET", toolchain::TARGET);
+        toolchain::use_wasm32(&mut command)?;
+    }
+    process::quiet(&format!("{package} [{features}] for {target}"), &mut command, LIMIT)
+}
+
+/// The program compares the documentation of both revisions, as rustdoc writes it for programs.
+fn check_promises(base: &str) -> Result<()> {
+    CARGO_SEMVER_CHECKS.ensure()?;
+    let mut command = process::command(CARGO_SEMVER_CHECKS.bin()?.join("cargo-semver-checks"));
+    command.args(["semver-checks", "--package", "edgegate", "--baseline-rev", base]);
+    process::shown(&mut command, LIMIT)
+}
+
+/// Every set that can be made of these, the empty one first, each as cargo takes it.
+fn sets_of(features: &[&str]) -> Vec<String> {
+    features.iter().fold(vec![String::new()], |sets, feature| {
+        let with = sets.iter().map(|set| match set.as_str() {
+            "" => (*feature).to_owned(),
+            set => format!("{set},{feature}"),
+        });
+        let with: Vec<String> = with.collect();
+        [sets, with].concat()
+    })
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    process::shown(process::command("cargo").args(arguments), LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_sets_are_checked() {
+        assert_eq!(sets_of(&["a", "b"]), ["", "a", "b", "a,b"]);
+        assert_eq!(sets_of(ENGINE_FEATURES).len(), 8);
+    }
+
+    /// A feature that is added to a manifest is checked too.
+    #[test]
+    fn the_features_are_those_of_the_manifests() {
+        for (file, features) in
+            [("Cargo.toml", LIBRARY_FEATURES), ("crates/engine/Cargo.toml", ENGINE_FEATURES)]
+        {
+            let manifest = fs::read_to_string(project::path(file)).unwrap();
+            let (_, section) = manifest.split_once("\n[features]\n").unwrap();
+            let section = section.split("\n[").next().unwrap();
+            let mut named: Vec<&str> = section
+                .lines()
+                .filter_map(|line| line.split_once(" = ["))
+                .map(|(name, _)| name)
+                .filter(|name| *name != "default")
+                .collect();
+            named.sort_unstable();
+            let mut checked = features.to_vec();
+            checked.sort_unstable();
+            assert_eq!(named, checked, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_held_against_manifests_and_changelog() {
+        let package = r#"{"version": "1.2.3"}"#;
+        let manifest = "[package]\nname = \"edgegate\"\nversion = \"1.2.3\"\n";
+        let changelog = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2027-01-01\n";
+        check_version("v1.2.3", package, manifest, changelog).unwrap();
+        let fault = |tag, package, manifest, changelog| {
+            check_version(tag, package, manifest, changelog).unwrap_err().to_string()
+        };
+        assert_eq!(
+            fault("1.2.3", package, manifest, changelog),
+            "tag 1.2.3: expected v and a version"
+        );
+        assert_eq!(
+            fault("v1.2.4", package, manifest, changelog),
+            "pkg/package.json: expected version 1.2.4, as the tag says"
+        );
+        assert_eq!(
+            fault("v1.2.3", package, "", changelog),
+            "Cargo.toml: expected version 1.2.3, as the tag says"
+        );
+        assert_eq!(
+            fault("v1.2.3", package, manifest, "## [Unreleased]\n"),
+            "CHANGELOG.md: expected a heading `## [1.2.3]`"
+        );
+    }
+}
