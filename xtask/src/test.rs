@@ -120,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn ci_runs_every_part_once() {
+        let workflow =
+            std::fs::read_to_string(crate::project::path(".github/workflows/ci.yml")).unwrap();
+        let lines = workflow.lines().filter_map(|line| line.trim().strip_prefix("parts: "));
+        let mut run: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+        let mut parts: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        run.sort_unstable();
+        parts.sort_unstable();
+        assert_eq!(run, parts);
+    }
+
+    #[test]
     fn an_unknown_part_is_refused_with_the_known_ones() {
         let error = select(PARTS, &["all".to_owned()]).err().unwrap().to_string();
         assert!(error.starts_with("no part `all`: expected one of format, "), "{error}");
