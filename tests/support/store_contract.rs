@@ -13,7 +13,7 @@
     unreachable_pub
 )]
 
-#[path = "../tests/support/contract.rs"]
+#[path = "contract.rs"]
 mod contract;
 
 use core::cell::{Cell, RefCell};
