@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { CODES, ISSUER, closedPort, freshIp, gateWorker, policy, refused, start, temporaryFolder, token } from './harness.mjs';
+import { findNginx } from './nginx.mjs';
 
 const LIMITS = [{ name: 'two', by: 'caller', requests: 2, window_secs: 3600, store: 'durable-object' }];
 const ROUTES = [
@@ -234,20 +235,6 @@ describe('the question of', () => {
 });
 
 // ---- a real nginx ----
-
-function findNginx() {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin'];
-  const found = folders.map((folder) => path.join(folder, 'nginx')).find((file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  if (!found) throw new Error('nginx is not installed: apt-get install nginx-light');
-  return found;
-}
 
 const configuration = ({ port, gatePort, backendPort }) => `
 daemon off;
