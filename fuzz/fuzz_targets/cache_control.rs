@@ -3,7 +3,9 @@
 #![no_main]
 
 use edgegate::jose::keys::KeySet;
-use edgegate::jose::keys::remote::{DEFAULT_FRESH_SECS, MAX_FRESH_SECS, MIN_FRESH_SECS, RemoteKeySet};
+use edgegate::jose::keys::remote::{
+    DEFAULT_FRESH_SECS, MAX_FRESH_SECS, MIN_FRESH_SECS, RemoteKeySet,
+};
 use edgegate::time::UnixMillis;
 use libfuzzer_sys::fuzz_target;
 use sfv::{BareItem, Dictionary, ListEntry, Parser};

@@ -3,7 +3,9 @@
 //! And any two texts as URLs: what is normal stays as it is, and has no query, fragment or user.
 #![no_main]
 
-use edgegate::jose::dpop::{Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof, access_token_hash, normalize};
+use edgegate::jose::dpop::{
+    Confirmation, ProofRequest, ProofRules, ProofStep, UntrustedProof, access_token_hash, normalize,
+};
 use edgegate::time::UnixTime;
 use edgegate_fuzz::mint::{eddsa, eddsa_key};
 use libfuzzer_sys::fuzz_target;

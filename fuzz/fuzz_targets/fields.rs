@@ -3,8 +3,8 @@
 #![no_main]
 
 use edgegate::error::Error;
-use edgegate::http::reply::{Fields, IDENTITY_FIELDS, Refusal, identity_fields, limit_fields};
 use edgegate::guard::{Identity, LimitReport};
+use edgegate::http::reply::{Fields, IDENTITY_FIELDS, Refusal, identity_fields, limit_fields};
 use edgegate::policy::Policy;
 use edgegate_fuzz::gate::{Stores, bindings, check, request};
 use edgegate_fuzz::mint::hs256;
