@@ -51,6 +51,17 @@ fn the_test_sees_what_a_file_uses() {
     assert_eq!(used, ["error", "json", "time", "jose", "secret"]);
 }
 
+/// A map that names what is gone leads astray.
+#[test]
+fn what_the_map_names_is_there() {
+    let map = fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let quoted = map.split('`').skip(1).step_by(2);
+    let roots = ["src/", "crates/", "tests/", "pkg/", "xtask/", "examples/"];
+    let paths = quoted.filter(|text| roots.iter().any(|root| text.starts_with(root)));
+    let gone: Vec<&str> = paths.filter(|path| !Path::new(path).exists()).collect();
+    assert!(gone.is_empty(), "ARCHITECTURE.md: {gone:?}");
+}
+
 fn level(room: &str) -> Option<usize> {
     ORDER.iter().position(|rooms| rooms.contains(&room))
 }
