@@ -59,6 +59,9 @@ enum Command {
         /// Only the Worker
         #[arg(long)]
         worker: bool,
+        /// Only the example of a Worker that embeds the gate
+        #[arg(long, conflicts_with = "worker")]
+        embedded: bool,
     },
     /// Build the npm package in pkg/, ready for npm pack
     Package,
@@ -109,8 +112,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Dev(options) => dev::run(&options)?,
         Command::Test(options) => return test::run(&options),
         // wrangler builds at every start of `dev`, and has no use for the npm package.
-        Command::Build { worker: true } => setup::require(&[Need::Worker])?,
-        Command::Build { worker: false } => setup::require(&[Need::Worker, Need::Package])?,
+        Command::Build { worker: true, .. } => setup::require(&[Need::Worker])?,
+        Command::Build { embedded: true, .. } => setup::require(&[Need::EmbeddedWorker])?,
+        Command::Build { .. } => setup::require(&[Need::Worker, Need::Package])?,
         Command::Package => setup::require(&[Need::Package])?,
         Command::Simulate { arguments } => {
             setup::require(&[Need::CCompiler])?;

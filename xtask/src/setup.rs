@@ -24,6 +24,8 @@ pub(crate) enum Need {
     Redis,
     /// `build/`, and what builds it.
     Worker,
+    /// The Worker in `examples/worker-embedded`.
+    EmbeddedWorker,
     /// `pkg/`, and what builds it.
     Package,
 }
@@ -45,6 +47,7 @@ impl Need {
     /// Installs it, unless it is there. Says nothing in that case.
     fn ensure(self) -> Result<()> {
         static WORKER_IS_BUILT: AtomicBool = AtomicBool::new(false);
+        static EMBEDDED_IS_BUILT: AtomicBool = AtomicBool::new(false);
         static PACKAGE_IS_BUILT: AtomicBool = AtomicBool::new(false);
         match self {
             Self::CCompiler => prerequisites::c_compiler(),
@@ -58,6 +61,7 @@ impl Need {
             Self::Nginx => system_packages::ensure(&[NGINX]),
             Self::Redis => system_packages::ensure(&[REDIS]),
             Self::Worker => build_once(&WORKER_IS_BUILT, worker::build),
+            Self::EmbeddedWorker => build_once(&EMBEDDED_IS_BUILT, worker::build_embedded),
             Self::Package => build_once(&PACKAGE_IS_BUILT, package::build),
         }
     }

@@ -1,4 +1,4 @@
-//! Building the Worker.
+//! Building Workers: the gate, and the example that embeds it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,23 +14,32 @@ use crate::{package, process, project, report, toolchain, versions};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// The crate that is deployed: the Worker's library, compiled as a whole.
-const CRATE: &str = "crates/worker/deployed";
+/// A Worker: a crate that has the gate's library in it, compiled as a whole.
+struct Worker {
+    folder: &'static str,
+    /// Where `index.js` and `index_bg.wasm` go. Beside them: `names/`, the same module with the names of its functions, which
+    /// have the same numbers: it tells what stands behind `wasm-function[123]` in a deployed Worker's trace.
+    build: &'static str,
+    /// Where the glue lies until it is bundled.
+    staging: &'static str,
+}
+
+/// The gate itself.
+const GATE: Worker =
+    Worker { folder: "crates/worker/deployed", build: "build", staging: "target/worker" };
+
+/// The example of a Worker that embeds the gate.
+const EMBEDDED: Worker = Worker {
+    folder: "examples/worker-embedded",
+    build: "examples/worker-embedded/build",
+    staging: "target/worker-embedded",
+};
 
 /// What the platform calls.
 const ENTRY: &str = "crates/worker/entry.js";
 
-const OUTPUTS: [&str; 2] = ["build/index.js", "build/index_bg.wasm"];
-/// The same module with the names of its functions, which have the same numbers: it tells what stands
-/// behind `wasm-function[123]` in a deployed Worker's trace.
-const NAMED: &str = "build/names/index_bg.wasm";
 /// Set, it leaves the names in: a tenth of what is uploaded, and traces that can be read as they are.
 pub(crate) const KEEP_NAMES: &str = "EDGEGATE_KEEP_NAMES";
-/// Where the glue lies until it is bundled.
-const STAGING: &str = "target/worker";
-/// Says from what, and to what, `build/` was made.
-const STAMP: &str = "build/.made-from";
-
 /// Whether the module that is deployed names its functions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Names {
@@ -44,86 +53,127 @@ pub(crate) fn build() -> Result<()> {
     build_with(if kept { Names::Kept } else { Names::Apart })
 }
 
+/// Builds the example of a Worker that embeds the gate.
+pub(crate) fn build_embedded() -> Result<()> {
+    EMBEDDED.build(Names::Apart)
+}
+
 /// Builds them, unless they are what would come out.
 ///
 /// `dev` builds before it starts wrangler, which runs the same command again: cargo finds nothing
 /// to do then, but optimising would still take twenty seconds.
 pub(crate) fn build_with(names: Names) -> Result<()> {
-    process::quiet("compiling the Worker", &mut compile(&[])?, BUILD_LIMIT)?;
-    let compiled = compiled_wasm(&mut compile(&["--message-format=json"])?)?;
-    if fs::read_to_string(project::path(STAMP))
-        .is_ok_and(|made| stamp(&compiled, names).ok() == Some(made))
-    {
-        report::done("build/ is up to date");
-        return Ok(());
-    }
-    let bound = bind(&compiled)?;
-    bundle(&bound)?;
-    optimise(&bound.join("index_bg.wasm"), names)?;
-    fs::write(project::path(STAMP), stamp(&compiled, names)?).context(STAMP)
+    GATE.build(names)
 }
 
-/// The module and its glue, which starts a new instance after a trap.
-fn bind(compiled: &Path) -> Result<PathBuf> {
-    let staging = project::path(STAGING);
-    if staging.exists() {
-        fs::remove_dir_all(&staging).context(STAGING)?;
+impl Worker {
+    fn build(&self, names: Names) -> Result<()> {
+        process::quiet("compiling the Worker", &mut self.compile(&[])?, BUILD_LIMIT)?;
+        let compiled = compiled_wasm(&mut self.compile(&["--message-format=json"])?)?;
+        if fs::read_to_string(self.stamp_file())
+            .is_ok_and(|made| self.stamp(&compiled, names).ok() == Some(made))
+        {
+            report::done(&format!("{}/ is up to date", self.build));
+            return Ok(());
+        }
+        let bound = self.bind(&compiled)?;
+        self.bundle(&bound)?;
+        self.optimise(&bound.join("index_bg.wasm"), names)?;
+        fs::write(self.stamp_file(), self.stamp(&compiled, names)?).context(self.build)
     }
-    let mut command = process::command(WASM_BINDGEN.bin()?.join("wasm-bindgen"));
-    command.args(["--target", "module", "--no-typescript", "--out-name", "index"]);
-    command.args(["--experimental-reset-state-function", "--force-enable-abort-handler"]);
-    command.arg("--out-dir").arg(&staging).arg(compiled);
-    process::quiet("binding the Worker", &mut command, BUILD_LIMIT)?;
-    Ok(staging)
-}
 
-/// The entry, the glue and what Rust calls by name in JavaScript, in one file.
-fn bundle(bound: &Path) -> Result<()> {
-    let entry = bound.join("entry.js");
-    fs::copy(project::path(ENTRY), &entry).context(ENTRY)?;
-    let mut command = process::command(project::npm_program("esbuild"));
-    command.arg(&entry).args(["--bundle", "--minify", "--format=esm"]);
-    command.args(["--external:./index_bg.wasm", "--log-level=warning"]);
-    let out = project::path(OUTPUTS[0]);
-    command.arg(format!("--outfile={}", out.display()));
-    process::quiet("bundling build/index.js", &mut command, BUILD_LIMIT)?;
-    // wrangler and Miniflare take a module by the plain import.
-    let text = fs::read_to_string(&out).context(OUTPUTS[0])?;
-    fs::write(&out, text.replace("import source ", "import ")).context(OUTPUTS[0])
-}
-
-fn optimise(bound: &Path, names: Names) -> Result<()> {
-    let [module, named] = [OUTPUTS[1], NAMED].map(project::path);
-    if let Some(folder) = named.parent() {
-        fs::create_dir_all(folder)?;
+    /// `index.js` and `index_bg.wasm`.
+    fn outputs(&self) -> [PathBuf; 2] {
+        ["index.js", "index_bg.wasm"].map(|name| self.built(name))
     }
-    let wasm_opt = || {
-        let mut command = process::command(project::npm_program("wasm-opt"));
-        command.args(package::WASM_FEATURES).arg("--enable-exception-handling");
+
+    /// Says from what, and to what, the folder was made.
+    fn stamp_file(&self) -> PathBuf {
+        self.built(".made-from")
+    }
+
+    fn built(&self, name: &str) -> PathBuf {
+        project::path(self.build).join(name)
+    }
+
+    /// The module and its glue, which starts a new instance after a trap.
+    fn bind(&self, compiled: &Path) -> Result<PathBuf> {
+        let staging = project::path(self.staging);
+        if staging.exists() {
+            fs::remove_dir_all(&staging).context(self.staging)?;
+        }
+        let mut command = process::command(WASM_BINDGEN.bin()?.join("wasm-bindgen"));
+        command.args(["--target", "module", "--no-typescript", "--out-name", "index"]);
+        command.args(["--experimental-reset-state-function", "--force-enable-abort-handler"]);
+        command.arg("--out-dir").arg(&staging).arg(compiled);
+        process::quiet("binding the Worker", &mut command, BUILD_LIMIT)?;
+        Ok(staging)
+    }
+
+    /// The entry, the glue and what Rust calls by name in JavaScript, in one file.
+    fn bundle(&self, bound: &Path) -> Result<()> {
+        let entry = bound.join("entry.js");
+        fs::copy(project::path(ENTRY), &entry).context(ENTRY)?;
+        let mut command = process::command(project::npm_program("esbuild"));
+        command.arg(&entry).args(["--bundle", "--minify", "--format=esm"]);
+        command.args(["--external:./index_bg.wasm", "--log-level=warning"]);
+        let [out, _] = self.outputs();
+        command.arg(format!("--outfile={}", out.display()));
+        process::quiet(&format!("bundling {}/index.js", self.build), &mut command, BUILD_LIMIT)?;
+        // wrangler and Miniflare take a module by the plain import.
+        let text = fs::read_to_string(&out).context(self.build)?;
+        fs::write(&out, text.replace("import source ", "import ")).context(self.build)
+    }
+
+    fn optimise(&self, bound: &Path, names: Names) -> Result<()> {
+        let [_, module] = self.outputs();
+        let named = self.built("names/index_bg.wasm");
+        if let Some(folder) = named.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let wasm_opt = || {
+            let mut command = process::command(project::npm_program("wasm-opt"));
+            command.args(package::WASM_FEATURES).arg("--enable-exception-handling");
+            command
+        };
+        let mut command = wasm_opt();
+        command.args(["-O", "--debuginfo"]).arg(bound).arg("-o").arg(&named);
+        process::quiet("optimising the Worker", &mut command, BUILD_LIMIT)?;
+        if names == Names::Kept {
+            fs::copy(&named, &module).context(self.build)?;
+            return Ok(());
+        }
+        let mut command = wasm_opt();
+        command.args(["--strip-debug", "--strip-producers"]).arg(&named).arg("-o").arg(&module);
+        process::quiet("setting the names apart", &mut command, BUILD_LIMIT)
+    }
+
+    /// The variable has async exports made with js-sys, which `worker` brings, in place of wasm-bindgen-futures.
+    fn compile(&self, more: &[&str]) -> Result<Command> {
+        let mut command = process::command("cargo");
         command
-    };
-    let mut command = wasm_opt();
-    command.args(["-O", "--debuginfo"]).arg(bound).arg("-o").arg(&named);
-    process::quiet("optimising the Worker", &mut command, BUILD_LIMIT)?;
-    if names == Names::Kept {
-        fs::copy(&named, &module).context(OUTPUTS[1])?;
-        return Ok(());
+            .current_dir(project::path(self.folder))
+            .args(["build", "--locked", "--lib", "--release", "--target", toolchain::TARGET])
+            .args(more)
+            .env("WASM_BINDGEN_USE_JS_SYS", "1");
+        toolchain::use_wasm32(&mut command)?;
+        Ok(command)
     }
-    let mut command = wasm_opt();
-    command.args(["--strip-debug", "--strip-producers"]).arg(&named).arg("-o").arg(&module);
-    process::quiet("setting the names apart", &mut command, BUILD_LIMIT)
-}
 
-/// The variable has async exports made with js-sys, which `worker` brings, in place of wasm-bindgen-futures.
-fn compile(more: &[&str]) -> Result<Command> {
-    let mut command = process::command("cargo");
-    command
-        .current_dir(project::path(CRATE))
-        .args(["build", "--locked", "--lib", "--release", "--target", toolchain::TARGET])
-        .args(more)
-        .env("WASM_BINDGEN_USE_JS_SYS", "1");
-    toolchain::use_wasm32(&mut command)?;
-    Ok(command)
+    /// Digests of the module, of the npm packages, and of what was made of them; versions of the tools.
+    fn stamp(&self, compiled: &Path, names: Names) -> Result<String> {
+        let names = if names == Names::Kept { "with" } else { "without" };
+        let mut stamp = format!("{} {names} names\n", versions::WASM_BINDGEN);
+        let inputs =
+            [compiled.to_path_buf(), project::path("package-lock.json"), project::path(ENTRY)];
+        for path in inputs.into_iter().chain(self.outputs()) {
+            let content = fs::read(&path).with_context(|| path.display().to_string())?;
+            let digest = Sha256::digest(content);
+            stamp.extend(digest.iter().map(|byte| format!("{byte:02x}")));
+            stamp.push('\n');
+        }
+        Ok(stamp)
+    }
 }
 
 /// Where cargo has put the module, asked by the command that built it: its target folder may be anywhere.
@@ -137,20 +187,6 @@ fn wasm_in_message(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     let files = message.get("filenames")?.as_array()?;
     files.iter().filter_map(Value::as_str).find(|name| name.ends_with(".wasm")).map(PathBuf::from)
-}
-
-/// Digests of the module, of the npm packages, and of what was made of them; versions of the tools.
-fn stamp(compiled: &Path, names: Names) -> Result<String> {
-    let names = if names == Names::Kept { "with" } else { "without" };
-    let mut stamp = format!("{} {names} names\n", versions::WASM_BINDGEN);
-    let inputs = [compiled.to_path_buf(), project::path("package-lock.json"), project::path(ENTRY)];
-    for path in inputs.into_iter().chain(OUTPUTS.map(project::path)) {
-        let content = fs::read(&path).with_context(|| path.display().to_string())?;
-        let digest = Sha256::digest(content);
-        stamp.extend(digest.iter().map(|byte| format!("{byte:02x}")));
-        stamp.push('\n');
-    }
-    Ok(stamp)
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@
 //! - The bindings, the migrations and the variable `POLICY` are those of the `wrangler.toml` of this repository.
 //! - [`answer_for`] calls the application for admitted requests, [`answer`] passes them on as the policy says.
 //! - Give the gate every request, and let routes with `auth = "none"` in the policy say what is open. If the Worker answers
-//!   some paths itself, list those exactly and give the gate all others: a path that is spelled in another way then meets
-//!   the gate, and not the other way round.
+//!   some paths itself, list those exactly ([`path_of`]) and give the gate all others: a path that is spelled in another
+//!   way then meets the gate, and not the other way round.
 
 mod application;
 mod background;
@@ -82,6 +82,13 @@ pub async fn answer_for(
     application: Application<'_>,
 ) -> Response {
     answered(request, env, context, Some(application)).await
+}
+
+/// The path that the gate decides on, without the query, for a Worker that answers some paths itself. Dots are resolved,
+/// escapes are not.
+#[must_use]
+pub fn path_of(request: &Request) -> String {
+    request::path_of(&edgegate::guard::target_of(&request.url())).to_owned()
 }
 
 async fn answered(

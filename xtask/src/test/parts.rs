@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
-    Browser, CCompiler, CargoDeny, Nginx, Node, Package, Redis, WasmBindgen, WasmLibrary, WasmPack,
-    Worker,
+    Browser, CCompiler, CargoDeny, EmbeddedWorker, Nginx, Node, Package, Redis, WasmBindgen,
+    WasmLibrary, WasmPack, Worker,
 };
 use crate::setup::{self, Need};
 use crate::{bench, fuzz, interrupt, process, project, simulate, system_packages, toolchain};
@@ -76,9 +76,12 @@ pub(super) const PARTS: &[Part] = &[
     part("advisories", "known vulnerabilities (cargo deny)", &[CCompiler, CargoDeny], advisories),
     part("scripts", "what is made of measurements and vectors", &[Node], || node_tests(SCRIPTS)),
     part("build", "the Worker", &[Worker], || Ok(())),
-    part("worker", "black-box tests of the Worker in workerd", &[Worker, Nginx], || {
-        node_tests(&["tests/worker"])
-    }),
+    part(
+        "worker",
+        "black-box tests of the Worker in workerd",
+        &[Worker, EmbeddedWorker, Nginx],
+        || node_tests(&["tests/worker"]),
+    ),
     part(
         "node",
         "the npm package in Node, its gate beside the Worker and over Redis",
