@@ -31,6 +31,7 @@ mod system_packages;
 mod test;
 mod toolchain;
 mod versions;
+mod wasm;
 mod worker;
 
 use std::ffi::OsString;

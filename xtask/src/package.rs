@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cargo_tools::WASM_BINDGEN;
-use crate::{process, project, report, toolchain, worker};
+use crate::{process, project, report, toolchain, wasm};
 
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -64,16 +64,6 @@ const BUNDLES: [Bundle; 7] = [
     bundle("fastify", "pkg/adapters/fastify.js", "pkg/adapters/fastify.d.ts"),
     bundle("hono", "pkg/adapters/hono.js", "pkg/adapters/hono.d.ts"),
     bundle("fetch", "pkg/adapters/fetch.js", "pkg/adapters/fetch.d.ts"),
-];
-
-/// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
-pub(crate) const WASM_FEATURES: [&str; 6] = [
-    "--enable-bulk-memory",
-    "--enable-multivalue",
-    "--enable-mutable-globals",
-    "--enable-nontrapping-float-to-int",
-    "--enable-reference-types",
-    "--enable-sign-ext",
 ];
 
 /// Makes `pkg/` ready for `npm pack`.
@@ -151,7 +141,7 @@ impl Module {
             Ok(command)
         };
         process::quiet(&format!("compiling {}", self.name), &mut compile("short")?, LIMIT)?;
-        worker::compiled_wasm(&mut compile("json")?)
+        wasm::compiled(&mut compile("json")?)
     }
 
     /// Only the wasm is used: nothing but numbers passes, so wasm-bindgen's JavaScript has nothing to
@@ -168,7 +158,7 @@ impl Module {
 
 fn optimise(bound: &Path, optimised: &Path) -> Result<()> {
     let mut command = process::command(project::npm_program("wasm-opt"));
-    command.arg("-O3").args(WASM_FEATURES);
+    command.arg("-O3").args(wasm::FEATURES);
     command.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
     command.arg(bound).arg("-o").arg(optimised);
     process::quiet("optimising it", &mut command, LIMIT)

@@ -6,11 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::cargo_tools::WASM_BINDGEN;
-use crate::{package, process, project, report, toolchain, versions};
+use crate::{process, project, report, toolchain, versions, wasm};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -69,7 +68,7 @@ pub(crate) fn build_with(names: Names) -> Result<()> {
 impl Worker {
     fn build(&self, names: Names) -> Result<()> {
         process::quiet("compiling the Worker", &mut self.compile(&[])?, BUILD_LIMIT)?;
-        let compiled = compiled_wasm(&mut self.compile(&["--message-format=json"])?)?;
+        let compiled = wasm::compiled(&mut self.compile(&["--message-format=json"])?)?;
         if fs::read_to_string(self.stamp_file())
             .is_ok_and(|made| self.stamp(&compiled, names).ok() == Some(made))
         {
@@ -133,7 +132,7 @@ impl Worker {
         }
         let wasm_opt = || {
             let mut command = process::command(project::npm_program("wasm-opt"));
-            command.args(package::WASM_FEATURES).arg("--enable-exception-handling");
+            command.args(wasm::FEATURES).arg("--enable-exception-handling");
             command
         };
         let mut command = wasm_opt();
@@ -173,31 +172,5 @@ impl Worker {
             stamp.push('\n');
         }
         Ok(stamp)
-    }
-}
-
-/// Where cargo has put the module, asked by the command that built it: its target folder may be anywhere.
-pub(crate) fn compiled_wasm(build_again: &mut Command) -> Result<PathBuf> {
-    let messages = process::answer(build_again)?;
-    messages.lines().filter_map(wasm_in_message).next_back().context("cargo has built no module")
-}
-
-/// The module in a message of cargo about what it has built.
-fn wasm_in_message(line: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(line).ok()?;
-    let files = message.get("filenames")?.as_array()?;
-    files.iter().filter_map(Value::as_str).find(|name| name.ends_with(".wasm")).map(PathBuf::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_module_in_cargos_messages() {
-        let line = r#"{"reason":"compiler-artifact","filenames":["/t/libedgegate.rlib","/t/edgegate.wasm"]}"#;
-        assert_eq!(wasm_in_message(line), Some(PathBuf::from("/t/edgegate.wasm")));
-        assert_eq!(wasm_in_message(r#"{"reason":"build-finished","success":true}"#), None);
-        assert_eq!(wasm_in_message("warning: not a message"), None);
     }
 }

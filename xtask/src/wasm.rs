@@ -1,0 +1,45 @@
+//! Modules as cargo builds them for wasm32, and what they may use.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process;
+
+/// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
+pub(crate) const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// Where cargo has put the module, asked by the command that built it: its target folder may be anywhere.
+pub(crate) fn compiled(build_again: &mut Command) -> Result<PathBuf> {
+    let messages = process::answer(build_again)?;
+    messages.lines().filter_map(wasm_in_message).next_back().context("cargo has built no module")
+}
+
+/// The module in a message of cargo about what it has built.
+fn wasm_in_message(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let files = message.get("filenames")?.as_array()?;
+    files.iter().filter_map(Value::as_str).find(|name| name.ends_with(".wasm")).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_module_in_cargos_messages() {
+        let line = r#"{"reason":"compiler-artifact","filenames":["/t/libedgegate.rlib","/t/edgegate.wasm"]}"#;
+        assert_eq!(wasm_in_message(line), Some(PathBuf::from("/t/edgegate.wasm")));
+        assert_eq!(wasm_in_message(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(wasm_in_message("warning: not a message"), None);
+    }
+}
