@@ -6,6 +6,7 @@
 //! or made again when it has. With the feature `pure` no host is asked.
 //!
 //! Nothing here throws. What does throw is a trap; the shell then takes a fresh instance.
+#![allow(rustdoc::private_intra_doc_links, reason = "nobody but this crate reads them")]
 
 mod api_keys;
 mod dpop;
