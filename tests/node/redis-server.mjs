@@ -22,12 +22,26 @@ const READY_MILLIS = 30_000;
  * Starts one that keeps nothing, and resolves when it takes connections. `settings` are more of its command line; `port` that of one
  * that was there before.
  */
-export async function startRedis(settings = [], port = undefined) {
-  const own = port ?? await closedPort();
-  const { stop } = await start(own, 'Ready to accept connections', [
-    '--port', String(own), '--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', ...settings,
+export const startRedis = (settings = [], port = undefined) =>
+  port === undefined ? onFreePort(closedPort, (free) => redisOn(free, settings)) : redisOn(port, settings);
+
+async function redisOn(port, settings) {
+  const { stop } = await start(port, 'Ready to accept connections', [
+    '--port', String(port), '--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', ...settings,
   ]);
-  return { port: own, inspect: () => inspector(new Redis({ ...QUIET, host: HOST, port: own })), stop };
+  return { port, inspect: () => inspector(new Redis({ ...QUIET, host: HOST, port })), stop };
+}
+
+/** Begins on a port that is free. Another process may take it before the server does: then another port is tried. */
+async function onFreePort(find, begin) {
+  for (let left = 5; ; left -= 1) {
+    const port = await find();
+    try {
+      return await begin(port);
+    } catch (error) {
+      if (left === 1 || !error.message.includes('Address already in use')) throw error;
+    }
+  }
 }
 
 /** A master, a replica, and one Sentinel, which alone decides that the master is down. */
@@ -41,11 +55,15 @@ export async function startSentinel() {
     await begin(startRedis(['--replicaof', HOST, String(master.port)]));
     const [, replica] = started;
     await until(async () => (await askOnce(replica.port, 'INFO', 'replication')).includes('master_link_status:up'));
-    const port = await closedPort();
-    await begin(start(port, '+monitor', ['--sentinel'], [
-      `port ${port}`, `sentinel monitor ${MASTER_NAME} ${HOST} ${master.port} 1`,
-      `sentinel down-after-milliseconds ${MASTER_NAME} 500`, `sentinel failover-timeout ${MASTER_NAME} 5000`,
-    ]));
+    const sentinelOn = async (port) => ({
+      port,
+      ...await start(port, '+monitor', ['--sentinel'], [
+        `port ${port}`, `sentinel monitor ${MASTER_NAME} ${HOST} ${master.port} 1`,
+        `sentinel down-after-milliseconds ${MASTER_NAME} 500`, `sentinel failover-timeout ${MASTER_NAME} 5000`,
+      ]),
+    });
+    await begin(onFreePort(closedPort, sentinelOn));
+    const { port } = started.at(-1);
     await until(async () => (await askOnce(port, 'SENTINEL', 'REPLICAS', MASTER_NAME)).length === 1);
     return { port, master, replica, inspect: master.inspect, stop };
   } catch (error) {
@@ -60,7 +78,8 @@ export async function startCluster() {
   const stop = () => Promise.all(started.map((server) => server.stop()));
   try {
     for (let place = 0; place < 3; place += 1) {
-      started.push(await startRedis(['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000'], await portWithBus()));
+      const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000'];
+      started.push(await onFreePort(portWithBus, (port) => redisOn(port, settings)));
     }
     const ports = started.map(({ port }) => port);
     const nodes = ports.map((port) => `${HOST}:${port}`);
@@ -75,8 +94,16 @@ export async function startCluster() {
 
 /** One of each, by the names that [`KINDS`] use. */
 export async function startAll() {
-  const [one, sentinel, cluster] = await Promise.all([startRedis(), startSentinel(), startCluster()]);
-  return { one, sentinel, cluster, stop: () => Promise.all([one, sentinel, cluster].map((started) => started.stop())) };
+  const begun = await Promise.allSettled([startRedis(), startSentinel(), startCluster()]);
+  const stop = () => Promise.all(begun.map(({ value }) => value?.stop()));
+  const failed = begun.find(({ status }) => status === 'rejected');
+  if (failed !== undefined) {
+    // Servers that go on would keep the test's process from ending.
+    await stop();
+    throw failed.reason;
+  }
+  const [one, sentinel, cluster] = begun.map(({ value }) => value);
+  return { one, sentinel, cluster, stop };
 }
 
 /** Clients that do not wait for a server that is gone. */
