@@ -57,13 +57,26 @@ export interface ImportedKey {
   readonly algorithms: readonly Algorithm[];
 }
 
+/** A value that a claim has to have. Numbers are whole. */
+export type ClaimValue = string | number | boolean;
+
 /** The rules for one issuer's tokens, and exactly one of `key`, `jwks`, `jwksUri`. */
 export interface IssuerOptions {
-  /** `iss` has to be exactly this. */
+  /** `iss` has to be exactly this. With `tenants` a template with one placeholder: `https://login.microsoftonline.com/{tenantid}/v2.0`. */
   issuer: string;
+  /**
+   * The tenants whose tokens are taken, 1 to 100, each put into the placeholder of `issuer`; no others are. With `{tenantid}`, that
+   * of Entra ID, the claim `tid` has to name the same tenant.
+   */
+  tenants?: readonly string[] | undefined;
   /** `aud` has to be or include one of these. Without it `aud` is not looked at: only for an issuer that issues
    * tokens for this service alone. */
   audience?: string | readonly string[] | undefined;
+  /**
+   * The claim that names the audience in place of `aud`, which is then not looked at: `client_id` (access tokens of Cognito) or
+   * `azp` (Clerk). Wants an `audience`.
+   */
+  audienceClaim?: string | undefined;
   /** The algorithms the issuer signs with; not HMAC beside others. May be left out where each key serves exactly one
    * (EC, Ed25519, a JWK with `alg`). */
   algorithms?: readonly Algorithm[] | undefined;
@@ -83,6 +96,11 @@ export interface IssuerOptions {
   maxTokenAge?: number | undefined;
   /** Claims that have to be there and not null. Default: none. */
   requiredClaims?: readonly string[] | undefined;
+  /**
+   * Claims that have to have a certain value, or one of a list: `{ token_use: 'access', email_verified: true }`. A claim that is a
+   * list has to have one of them. A name with dots that is not there names a claim inside of another. Default: none.
+   */
+  claims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>> | undefined;
   /** The header's `typ`, such as `at+jwt`; without regard to case and to `application/`. Default: not looked at. */
   typ?: string | undefined;
   /**
@@ -90,6 +108,10 @@ export interface IssuerOptions {
    * spaces or a list. What an adapter says of a token's scopes comes from it.
    */
   scopeClaim?: string | undefined;
+  /** Several such claims in place of `scopeClaim`, whose scopes are put together: `['scope', 'realm_access.roles']`. */
+  scopeClaims?: readonly string[] | undefined;
+  /** Scopes that a word in these claims gives beside itself: `{ admin: ['read:posts'] }`. */
+  scopeMap?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Whether `exp` has to be there. Default true. */
   requireExp?: boolean | undefined;
   /**

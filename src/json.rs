@@ -162,7 +162,7 @@ fn strict_members<'de, A: MapAccess<'de>>(
 }
 
 /// An object within another document, without repeated names at any depth.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct StrictObject(pub(crate) Map<String, Value>);
 
 impl<'de> de::Deserialize<'de> for StrictObject {

@@ -7,6 +7,7 @@
 mod api_keys;
 mod check;
 mod document;
+mod encoding;
 mod exempt;
 mod forward_auth;
 mod issuers;
@@ -16,6 +17,7 @@ mod pattern;
 mod revocation;
 mod router;
 mod routes;
+mod scope_includes;
 mod source;
 mod types;
 
@@ -41,6 +43,7 @@ pub use self::{
     pattern::PathPattern,
     revocation::RevocationPolicy,
     routes::Route,
+    scope_includes::ScopeIncludes,
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
     types::{
         Auth, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError,
@@ -51,7 +54,6 @@ use crate::{
     client_address::ClientIpHeader,
     error::Error,
     jose::{
-        dpop::Binding,
         keys::sealed::Seal,
         verifier::{Issuer, Verifier},
     },
@@ -88,6 +90,8 @@ pub struct Policy {
     pub log: Log,
     /// Token verification; `None` if no issuer is configured.
     pub verifier: Option<Verifier>,
+    /// Scopes that others include.
+    pub scope_includes: ScopeIncludes,
     /// Where used proofs of possession are remembered.
     pub replays: Replays,
     /// Seals the keys of issuers with `jwks_uri` for KV, where all isolates find them; `None`: each
@@ -107,12 +111,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether the tokens of an issuer are bound to a key; [`Binding::Off`] for one that is not configured.
-    #[must_use]
-    pub fn binding_of(&self, issuer: &str) -> Binding {
-        self.issuer(issuer).map_or(Binding::Off, |known| known.binding)
-    }
-
     /// Reads and validates a policy.
     ///
     /// # Errors
@@ -121,6 +119,8 @@ impl Policy {
         let mut document = document::read(json)?;
         let issuers = read_issuers(core::mem::take(&mut document.issuers))?;
         let limits = limits(&document, &issuers)?;
+        let scope_includes =
+            ScopeIncludes::read("scope_includes", core::mem::take(&mut document.scope_includes).0)?;
         let verifier = verifier(issuers, document.max_token_length, secrets)?;
         let api_keys = api_keys(&document, secrets)?;
         let configured = credential_kinds(verifier.is_some(), api_keys.is_some());
@@ -136,6 +136,7 @@ impl Policy {
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,
+            scope_includes,
             replays: document.dpop.replays,
             jwks_cache: document
                 .jwks_cache
@@ -176,20 +177,22 @@ impl Policy {
     /// Whether this is an issuer of the policy.
     #[must_use]
     pub fn has_issuer(&self, issuer: &str) -> bool {
-        self.issuer(issuer).is_some()
+        self.issuers_named(issuer).next().is_some()
     }
 
-    /// How far the clock of an issuer may differ, in seconds; `None` for one that the policy does not have.
+    /// How far the clock of an issuer may differ, in seconds: the most that one of its entries says. `None` for an issuer that
+    /// the policy does not have.
     #[must_use]
     pub fn clock_tolerance_of(&self, issuer: &str) -> Option<u64> {
-        self.issuer(issuer).map(|known| known.rules.clock_tolerance_secs)
+        self.issuers_named(issuer).map(|known| known.rules.clock_tolerance_secs).max()
     }
 
-    /// The issuer of that name.
-    #[must_use]
-    pub fn issuer(&self, issuer: &str) -> Option<&Issuer> {
-        let mut issuers = self.verifier.iter().flat_map(Verifier::issuers);
-        issuers.find(|known| known.rules.issuer == issuer)
+    /// The entries of the issuer of that name.
+    pub fn issuers_named<'n>(
+        &self,
+        issuer: &'n str,
+    ) -> impl Iterator<Item = &Issuer> + use<'_, 'n> {
+        self.verifier.iter().flat_map(move |verifier| verifier.issuers_named(issuer))
     }
 
     /// Whether a limit of that name is configured.

@@ -7,6 +7,8 @@ import { DEFAULT_MAX_TOKEN_LENGTH, ISSUER_OPTIONS } from './protocol.js';
 const DEFAULT_CACHE_ENTRIES = 1000;
 const MAX_CACHE_ENTRIES = 1_000_000;
 const ISSUER_NAMES = Object.keys(ISSUER_OPTIONS);
+/** Options are lists and objects of lists at most. */
+const MAX_DEPTH = 3;
 const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now', 'dpop'];
 
 /** What a verifier is made of; `issuers[n].key` may still be a promise. */
@@ -44,10 +46,23 @@ function issuerOptions(options, path, platform) {
   return document;
 }
 
-/** Text, numbers, words and lists of them. Anything else becomes `null`, which no option takes, so that JSON cannot drop or change it. */
-function plain(value) {
-  if (Array.isArray(value)) return Array.from(value, plain);
+/**
+ * Text, numbers, words, and lists and objects of them. Anything else becomes `null`, which no option takes, so that JSON cannot drop
+ * or change it.
+ */
+function plain(value, depth = 0) {
+  if (depth > MAX_DEPTH) return null;
+  if (Array.isArray(value)) return Array.from(value, (one) => plain(one, depth + 1));
+  if (isPlainObject(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, plain(one, depth + 1)]));
+  }
   return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value) ? value : null;
+}
+
+function isPlainObject(value) {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function jwksText(value, path) {

@@ -63,7 +63,9 @@ export const HOST_REFUSES_KEY = 4;
 // The options of an issuer, and what policies call them.
 export const ISSUER_OPTIONS = {
   issuer: "issuer",
+  tenants: "tenants",
   audience: "audience",
+  audienceClaim: "audience_claim",
   algorithms: "algorithms",
   key: null,
   jwks: "jwks",
@@ -71,8 +73,11 @@ export const ISSUER_OPTIONS = {
   clockTolerance: "clock_tolerance_secs",
   maxTokenAge: "max_token_age_secs",
   requiredClaims: "required_claims",
+  claims: "claims",
   typ: "typ",
   scopeClaim: "scope_claim",
+  scopeClaims: "scope_claims",
+  scopeMap: "scope_map",
   requireExp: "require_exp",
   profile: "profile",
 };

@@ -88,7 +88,7 @@ export class Verifier {
     if (this.#engine.call('bearerToken', undefined, authorization) !== DONE) throw this.#engine.refusal();
     const token = this.#engine.text();
     const { claims, issuer, keyId } = await this.verify(token);
-    const identity = { method: 'jwt', issuer, scopes: await this.#scopesOf(token, issuer), claims };
+    const identity = { method: 'jwt', issuer, scopes: await this.#scopesOf(token), claims };
     if (claims.sub !== undefined) identity.subject = claims.sub;
     if (keyId !== undefined) identity.keyId = keyId;
     if (claims.jti !== undefined) identity.tokenId = claims.jti;
@@ -96,11 +96,10 @@ export class Verifier {
   }
 
   /** Of a token that was verified. */
-  async #scopesOf(token, issuer) {
+  async #scopesOf(token) {
     if (!this.#engine.isRunning) await this.#engine.ready();
     const handle = this.#engine.handle(this.#thing);
-    const place = this.#issuers.indexOf(issuer);
-    if (this.#engine.callIssuer('scopesOf', handle, place, token) !== DONE) throw this.#engine.refusal();
+    if (this.#engine.call('scopesOf', handle, token) !== DONE) throw this.#engine.refusal();
     const scopes = this.#engine.text();
     return scopes === '' ? [] : scopes.split(' ');
   }
@@ -206,10 +205,11 @@ export class Verifier {
   #take(token, now) {
     const engine = this.#engine;
     const text = engine.text();
+    const claims = JSON.parse(text);
     const result = {
-      claims: JSON.parse(text),
+      claims,
       header: this.#header(token),
-      issuer: this.#issuers[engine.issuer],
+      issuer: claims.iss,
       keyId: engine.keyId(),
     };
     // With keys that are stale already it does not hold for long enough to be kept.

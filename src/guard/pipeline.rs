@@ -96,7 +96,7 @@ impl<B: Backend> Passage<'_, B> {
             }
         };
         let Known { identity, overrides, proof } = known;
-        scopes::check(self.route, &identity)?;
+        scopes::check(self.route, &self.policy.scope_includes, &identity)?;
         let client_ip = self.request.client_ip;
         let subject = Subject { identity: &identity, client_ip, overrides, by_address_only: false };
         self.ask_shared(&subject, proof).await?;
@@ -136,7 +136,7 @@ impl<B: Backend> Passage<'_, B> {
                 let (policy, backend, now) = (self.policy, self.backend, self.now);
                 let verified = token::verify(policy, backend, token, now).await?;
                 let presented = proof::Bound { token, verified: &verified, carrier };
-                let proof = proof::check(policy, backend, &presented, self.request, now).await?;
+                let proof = proof::check(backend, &presented, self.request, now).await?;
                 let identity = TokenIdentity::new(verified);
                 let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
                 self.decision.take_in(revoked)?;

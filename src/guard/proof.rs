@@ -10,7 +10,6 @@ use crate::{
         },
         verifier::VerifiedToken,
     },
-    policy::Policy,
     store::ReplayStore,
     time::UnixMillis,
 };
@@ -25,14 +24,13 @@ pub(super) struct Bound<'t> {
 /// Whether a token that is bound to a key comes from whoever has that key (RFC 9449 §7). The proof, if there has to be
 /// one, is still to be spent ([`spend`]).
 pub(super) async fn check(
-    policy: &Policy,
     backend: &impl Backend,
     presented: &Bound<'_>,
     request: &Request<'_>,
     now: UnixMillis,
 ) -> Result<Option<VerifiedProof>, Error> {
     let Bound { token, verified, carrier } = *presented;
-    let binding = policy.binding_of(verified.issuer());
+    let binding = verified.binding();
     if binding == Binding::Off {
         return Ok(None);
     }

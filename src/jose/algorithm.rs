@@ -18,6 +18,19 @@ pub(super) fn check_key_id(key_id: Option<&str>) -> Result<(), Error> {
     }
 }
 
+/// The kinds of keys that algorithms are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Secrets.
+    Hmac,
+    /// RSA keys.
+    Rsa,
+    /// Keys on P-256, P-384 or P-521.
+    Ecdsa,
+    /// Ed25519 keys.
+    EdDsa,
+}
+
 /// A signature algorithm of JWS (RFC 7518 §3.1, RFC 8037 §3.1). `none` has no value here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
@@ -75,6 +88,19 @@ impl Algorithm {
             return Some(Self::EdDsa);
         }
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// The kind of key that it is for. Algorithms of different families never share a key.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => {
+                Family::Rsa
+            }
+            Self::Es256 | Self::Es384 | Self::Es512 => Family::Ecdsa,
+            Self::EdDsa => Family::EdDsa,
+        }
     }
 
     /// The name as headers and keys write it.

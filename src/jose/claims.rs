@@ -3,16 +3,25 @@
 //! All of this happens after the signature held. [`Claims::parse`] fixes types once; [`ClaimRules::check`]
 //! decides, in the order presence, values, time.
 
+mod required;
+mod tenants;
+
 use core::fmt;
 use core::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, TokenPart};
 use crate::jose::jws::{Header, in_part};
+use crate::jose::scopes::ScopeSource;
 use crate::json::{self, JsonFault, Kind, Outline, Place, strings_of};
 use crate::time::UnixTime;
+
+pub use self::{
+    required::RequiredValue,
+    tenants::{MAX_TENANTS, Tenants},
+};
 
 /// The claims of a token: a JSON object without repeated names whose registered claims have the types
 /// they must have.
@@ -121,6 +130,26 @@ impl Claims {
         self.as_object().get(name)
     }
 
+    /// A claim by its name, or inside of others by a path with dots, as in `realm_access.roles`.
+    ///
+    /// A name with dots that exists as such is taken first; at each step the longest name that exists is. Lists have no names.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Value> {
+        let (mut members, mut rest) = (self.as_object(), name);
+        loop {
+            if let Some(value) = members.get(rest) {
+                return Some(value);
+            }
+            let mut dots = rest.rmatch_indices('.').map(|(at, _)| at);
+            let (inner, after) = dots.find_map(|at| {
+                let (outer, after) = rest.split_at_checked(at)?;
+                members.get(outer).map(|inner| (inner, after))
+            })?;
+            members = inner.as_object()?;
+            rest = after.strip_prefix('.')?;
+        }
+    }
+
     /// All of them.
     #[must_use]
     pub fn as_object(&self) -> &Map<String, Value> {
@@ -204,19 +233,29 @@ impl Claims {
         }
     }
 
+    /// The kind of a claim that [`Claims::find`] finds.
     pub(super) fn kind(&self, name: &str) -> Option<Kind> {
-        match &self.places {
-            Some(places) => places.all.get(&self.text, name).map(|place| place.kind),
-            None => self.get(name).map(Kind::of),
+        match self.place_of(name) {
+            Some(place) => Some(place.kind),
+            None => self.find_in_tree(name).map(Kind::of),
         }
     }
 
-    /// The strings that a claim consists of.
+    /// The strings that a claim consists of that [`Claims::find`] finds.
     pub(super) fn words(&self, name: &str) -> Words<'_> {
-        match &self.places {
-            Some(places) => self.words_at(name, places.all.get(&self.text, name)),
-            None => Words::of(self.get(name)),
+        match self.place_of(name) {
+            place @ Some(_) => self.words_at(name, place),
+            None => Words::of(self.find_in_tree(name)),
         }
+    }
+
+    fn place_of(&self, name: &str) -> Option<Place> {
+        self.places.as_ref().and_then(|places| places.all.get(&self.text, name))
+    }
+
+    /// A claim that has no place of its own. Without a dot in its name there is none then, and no tree is made to look for it.
+    fn find_in_tree(&self, name: &str) -> Option<&Value> {
+        if self.places.is_some() && !name.contains('.') { None } else { self.find(name) }
     }
 
     fn words_at(&self, name: &str, place: Option<Place>) -> Words<'_> {
@@ -360,10 +399,16 @@ impl Profile {
 /// What the claims of one issuer's tokens have to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRules {
-    /// `iss` must be exactly this: no normalising, as RFC 7519 §4.1.1 and RFC 8725 §3.8 want.
+    /// `iss` must be exactly this: no normalising, as RFC 7519 §4.1.1 and RFC 8725 §3.8 want. With `tenants` it is the
+    /// template that they were put into.
     pub issuer: String,
+    /// The issuers that are taken in place of `issuer`. Default: none.
+    pub tenants: Tenants,
     /// `aud` must be or include one of these (RFC 8725 §3.9). Empty: `aud` is not looked at.
     pub audience: Vec<String>,
+    /// The claim that names the audience in place of `aud`, which is then not looked at: some issuers write whom an access
+    /// token is for into `client_id` or `azp`. Default: `aud`.
+    pub audience_claim: Option<String>,
     /// Whether `exp` must be there. Default: yes.
     pub require_exp: bool,
     /// How far the issuer's clock may be from ours, in seconds, for `exp`, `nbf`, `iat` and the age.
@@ -374,11 +419,13 @@ pub struct ClaimRules {
     pub max_token_age_secs: Option<u64>,
     /// Claims that must be there; `null` is not there. Default: none.
     pub required_claims: Vec<String>,
+    /// Claims that must have one of certain values. Default: none.
+    pub required_values: Vec<RequiredValue>,
     /// `typ` the header must have, as `at+jwt` (RFC 8725 §3.11, RFC 9068 §2.1). Compared without regard to
     /// case and to a leading `application/` (RFC 7515 §4.1.9). Default: not looked at.
     pub typ: Option<String>,
-    /// The claim that holds scopes. Default: `scope`, or else `scp`; of the access-token profile `scope` alone.
-    pub scope_claim: Option<String>,
+    /// Where the scopes are, and what else they mean. Default: `scope`, or else `scp`; of the access-token profile `scope` alone.
+    pub scopes: Arc<ScopeSource>,
     /// A profile that the tokens follow. Default: none.
     pub profile: Profile,
 }
@@ -390,13 +437,16 @@ impl ClaimRules {
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
+            tenants: Tenants::default(),
             audience: Vec::new(),
+            audience_claim: None,
             require_exp: true,
             clock_tolerance_secs: 0,
             max_token_age_secs: None,
             required_claims: Vec::new(),
+            required_values: Vec::new(),
             typ: None,
-            scope_claim: None,
+            scopes: Arc::default(),
             profile: Profile::Any,
         }
     }
@@ -409,6 +459,8 @@ impl ClaimRules {
         let Some(typ) = self.profile.typ() else { return Ok(()) };
         let contradiction = if self.audience.is_empty() {
             ("audience", "the profile wants the audience that tokens are for".to_owned())
+        } else if self.audience_claim.is_some() {
+            ("audience_claim", "the profile wants the audience in aud, expected nothing".to_owned())
         } else if !self.require_exp {
             ("require_exp", "the profile wants exp, expected true or nothing".to_owned())
         } else if self.typ.as_ref().is_some_and(|own| !is_same_type(own, typ)) {
@@ -419,13 +471,16 @@ impl ClaimRules {
         Err(Error::config(contradiction.0, contradiction.1))
     }
 
-    /// The claim that holds the scopes of these tokens, if it is a certain one.
+    /// Whether tokens with this `iss` are judged by these rules.
     #[must_use]
-    pub fn scopes_in(&self) -> Option<&str> {
-        match self.profile {
-            Profile::AccessToken => Some(self.scope_claim.as_deref().unwrap_or("scope")),
-            Profile::Any => self.scope_claim.as_deref(),
-        }
+    pub fn is_for(&self, issuer: &str) -> bool {
+        self.issuers().any(|own| own == issuer)
+    }
+
+    /// The issuers that these rules are for.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        let own = self.tenants.is_empty().then_some(self.issuer.as_str());
+        own.into_iter().chain(self.tenants.issuers())
     }
 
     /// The `typ` that a header must have.
@@ -433,7 +488,7 @@ impl ClaimRules {
         self.typ.as_deref().or(self.profile.typ())
     }
 
-    /// Checks a token at the time `now`: what must be there is, then `typ`, `iss` and `aud`, then time.
+    /// Checks a token at the time `now`: what must be there is, then `typ`, `iss`, `aud` and other values, then time.
     ///
     /// With a tolerance of 0: a token is expired from `exp` on, so also at `exp` itself (RFC 7519 §4.1.4);
     /// valid from `nbf` on; an `iat` later than `now` is not yet valid; too old if more than the greatest
@@ -478,7 +533,7 @@ impl ClaimRules {
         }
         let by_rule = [
             ("iss", true, claims.issuer().is_some()),
-            ("aud", !self.audience.is_empty(), claims.has_audience()),
+            ("aud", self.looks_at_aud(), claims.has_audience()),
             ("exp", self.require_exp, claims.expires_at().is_some()),
             ("iat", self.max_token_age_secs.is_some(), claims.issued_at().is_some()),
         ];
@@ -488,7 +543,8 @@ impl ClaimRules {
             }
         }
         let by_profile = self.profile.required_claims().iter().copied();
-        for claim in by_profile.chain(self.required_claims.iter().map(String::as_str)) {
+        let by_policy = self.required_claims.iter().chain(&self.audience_claim);
+        for claim in by_profile.chain(by_policy.map(String::as_str)) {
             if matches!(claims.kind(claim), None | Some(Kind::Null)) {
                 return missing(claim);
             }
@@ -508,15 +564,25 @@ impl ClaimRules {
         {
             return unexpected("typ");
         }
-        if claims.issuer() != Some(&self.issuer) {
+        if !self.tenants.is_empty() {
+            self.tenants.check(claims)?;
+        } else if claims.issuer() != Some(&self.issuer) {
             return unexpected("iss");
         }
-        if !self.audience.is_empty()
-            && !claims.audience().any(|one| self.audience.iter().any(|expected| expected == one))
-        {
+        let is_ours = |one: &str| self.audience.iter().any(|expected| expected == one);
+        if self.looks_at_aud() && !claims.audience().any(is_ours) {
             return unexpected("aud");
         }
-        Ok(())
+        if let Some(claim) = &self.audience_claim
+            && !claims.words(claim).iter().any(is_ours)
+        {
+            return unexpected(claim);
+        }
+        self.required_values.iter().try_for_each(|required| required.check(claims))
+    }
+
+    const fn looks_at_aud(&self) -> bool {
+        !self.audience.is_empty() && self.audience_claim.is_none()
     }
 
     fn check_time(&self, claims: &Claims, now: UnixTime) -> Result<(), Error> {
@@ -753,6 +819,92 @@ mod tests {
     }
 
     #[test]
+    fn another_claim_may_name_the_audience_and_aud_is_then_not_looked_at() {
+        let rules = ClaimRules {
+            audience: vec!["app".into(), "b".into()],
+            audience_claim: Some("client_id".into()),
+            ..rules()
+        };
+        refused(&rules, r#"{"iss":"me","aud":"app"}"#, "claim client_id is missing");
+        refused(&rules, r#"{"iss":"me","client_id":null}"#, "claim client_id is missing");
+        for claims in [
+            r#"{"iss":"me","client_id":"app"}"#,
+            r#"{"iss":"me","client_id":["x","b"]}"#,
+            r#"{"iss":"me","client_id":"app","aud":"other"}"#,
+        ] {
+            assert_eq!(check(&rules, claims), Ok(()), "{claims}");
+        }
+        for value in ["\"x\"", "7", "[]", "{}", "\"app b\"", "\"APP\""] {
+            let claims = format!(r#"{{"iss":"me","aud":"app","client_id":{value}}}"#);
+            refused(&rules, &claims, "client_id has a value that is not allowed");
+        }
+        refused(
+            &ClaimRules { profile: Profile::AccessToken, require_exp: true, ..rules },
+            r#"{"iss":"me"}"#,
+            "claim typ is missing",
+        );
+    }
+
+    #[test]
+    fn required_values_are_checked_after_the_audience_and_before_the_time() {
+        let value = |claim: &str, value: Value| RequiredValue {
+            claim: claim.to_owned(),
+            values: vec![value],
+        };
+        let rules = ClaimRules {
+            audience: vec!["a".into()],
+            required_values: vec![
+                value("token_use", "access".into()),
+                value("realm_access.roles", "user".into()),
+            ],
+            ..rules()
+        };
+        let with = |aud: &str, rest: &str| format!(r#"{{"iss":"me","aud":"{aud}","exp":1{rest}}}"#);
+        refused(&rules, &with("b", ""), "aud has a value that is not allowed");
+        refused(&rules, &with("a", ""), "claim token_use is missing");
+        refused(
+            &rules,
+            &with("a", r#","token_use":"id""#),
+            "token_use has a value that is not allowed",
+        );
+        refused(
+            &rules,
+            &with("a", r#","token_use":"access","realm_access":{"roles":["guest"]}"#),
+            "realm_access.roles has a value that is not allowed",
+        );
+        refused(
+            &rules,
+            &with("a", r#","token_use":"access","realm_access":{"roles":["user"]}"#),
+            "token expired at 1, it is 1000",
+        );
+    }
+
+    #[test]
+    fn a_name_with_dots_that_exists_wins_over_a_path() {
+        let find = |claims: &str, name: &str| {
+            Claims::parse(claims.as_bytes()).unwrap().find(name).map(Value::to_string)
+        };
+        let claims = r#"{"a.b":1,"a":{"b":2,"c":{"d":3},"c.d":4,"":5},"l":[{"x":6}]}"#;
+        for (name, expected) in [
+            ("a.b", Some("1")),
+            ("a.c.d", Some("4")),
+            ("a.", Some("5")),
+            ("a.x", None),
+            ("a.b.c", None),
+            ("l.0.x", None),
+            ("l.x", None),
+            (".a", None),
+            ("", None),
+            ("a..b", None),
+        ] {
+            assert_eq!(find(claims, name).as_deref(), expected, "{name}");
+        }
+        // The name of a client with dots in it (Keycloak).
+        let claims = r#"{"resource_access":{"my.app":{"roles":["r"]}}}"#;
+        assert_eq!(find(claims, "resource_access.my.app.roles").as_deref(), Some(r#"["r"]"#));
+    }
+
+    #[test]
     fn required_claims_have_to_be_there_and_not_null() {
         let rules = ClaimRules { required_claims: vec!["tenant".into()], ..rules() };
         refused(&rules, r#"{"iss":"me"}"#, "claim tenant is missing");
@@ -830,10 +982,17 @@ mod tests {
             let error = check(&format!(r#""scope":{scope}"#)).unwrap_err().to_string();
             assert_eq!(error, "claim scope: expected a string");
         }
-        assert_eq!(rules.scopes_in(), Some("scope"));
-        let named = ClaimRules { scope_claim: Some("permissions".into()), ..access_rules() };
-        assert_eq!(named.scopes_in(), Some("permissions"));
-        assert_eq!(super::tests::rules().scopes_in(), None);
+        let claims = br#"{"scope":"a","scp":["b"],"permissions":["c"]}"#;
+        let scopes = |source: &ScopeSource, profile| {
+            source.scopes(&Claims::parse(claims).unwrap(), profile).to_string()
+        };
+        assert_eq!(scopes(&rules.scopes, rules.profile), "a");
+        let named = ScopeSource::in_claim("permissions");
+        assert_eq!(scopes(&named, Profile::AccessToken), "c");
+        let scp = Claims::parse(br#"{"scp":["b"]}"#).unwrap();
+        let none = ScopeSource::default();
+        assert_eq!(none.scopes(&scp, Profile::AccessToken).to_string(), "");
+        assert_eq!(none.scopes(&scp, Profile::Any).to_string(), "b");
     }
 
     #[test]

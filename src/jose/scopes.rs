@@ -1,9 +1,62 @@
 //! What a caller may do: the scopes of OAuth, and the one place that knows how a scope is written.
 
 use core::fmt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::jose::claims::{Claims, Words};
+use crate::jose::claims::{Claims, Profile, Words};
+
+/// Where an issuer puts scopes, and what its words mean here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScopeSource {
+    /// The claims whose scopes are put together, each as [`Claims::find`] finds it. Empty: `scope`, or else `scp`; of the
+    /// access-token profile `scope` alone.
+    pub claims: Vec<String>,
+    /// Scopes that a word in these claims gives beside itself: roles, for instance, that are no scopes.
+    pub map: BTreeMap<String, Vec<String>>,
+}
+
+impl ScopeSource {
+    /// The scopes of one claim.
+    #[must_use]
+    pub fn in_claim(name: impl Into<String>) -> Self {
+        Self { claims: vec![name.into()], map: BTreeMap::new() }
+    }
+
+    /// What a token permits.
+    #[must_use]
+    pub fn scopes(&self, claims: &Claims, profile: Profile) -> Scopes {
+        let unnamed = match profile {
+            Profile::AccessToken => "scope",
+            Profile::Any => Scopes::claim_in(claims),
+        };
+        match (self.claims.as_slice(), self.map.is_empty()) {
+            ([], true) => Scopes::from_claims(claims, Some(unnamed)),
+            ([one], true) => Scopes::from_claims(claims, Some(one)),
+            ([], false) => self.union([unnamed], claims),
+            (names, _) => self.union(names.iter().map(String::as_str), claims),
+        }
+    }
+
+    fn union<'n>(&self, names: impl IntoIterator<Item = &'n str>, claims: &Claims) -> Scopes {
+        let mut scopes = Scopes::default();
+        for name in names {
+            match claims.words(name) {
+                Words::One(list) => self.add(&mut scopes, list.split(' ')),
+                words => self.add(&mut scopes, words.iter()),
+            }
+        }
+        scopes
+    }
+
+    fn add<'w>(&self, scopes: &mut Scopes, words: impl Iterator<Item = &'w str>) {
+        for word in words {
+            scopes.add(word);
+            for given in self.map.get(word).into_iter().flatten() {
+                scopes.add(given);
+            }
+        }
+    }
+}
 
 /// What a caller may do, as OAuth scopes (RFC 6749 §3.3).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,20 +72,31 @@ impl Scopes {
 
     /// From words, each a scope. What cannot be one is left out.
     pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
-        let mut scopes = BTreeSet::new();
+        let mut scopes = Self::default();
         // One by one: a set made of an iterator brings a sort along.
-        for word in words.into_iter().filter(|word| is_scope(word)) {
-            scopes.insert(word.to_owned());
+        for word in words {
+            scopes.add(word);
         }
-        Self(scopes)
+        scopes
+    }
+
+    /// What cannot be a scope is left out.
+    fn add(&mut self, word: &str) {
+        if is_scope(word) {
+            self.0.insert(word.to_owned());
+        }
+    }
+
+    /// The claim that holds the scopes where none is named.
+    fn claim_in(claims: &Claims) -> &'static str {
+        if claims.kind("scope").is_some() { "scope" } else { "scp" }
     }
 
     /// From a token's claims: the claim named, by default `scope`, or else `scp`. It may be a
     /// space-separated string or a list of strings; anything else gives no scopes.
     #[must_use]
     pub fn from_claims(claims: &Claims, claim: Option<&str>) -> Self {
-        let claim = claim.unwrap_or(if claims.kind("scope").is_some() { "scope" } else { "scp" });
-        match claims.words(claim) {
+        match claims.words(claim.unwrap_or_else(|| Self::claim_in(claims))) {
             Words::One(list) => Self::parse(list),
             words => Self::from_words(words.iter()),
         }
@@ -105,6 +169,55 @@ mod tests {
         assert_eq!(scopes(r#"{"scope":"a","permissions":["p"]}"#, Some("permissions")), "p");
         assert_eq!(scopes(r#"{"scope":"a"}"#, Some("permissions")), "");
         assert_eq!(scopes(r#"{"scp":["a b","c",1,null,["d"]]}"#, None), "c");
+    }
+
+    fn source(names: &[&str], map: &[(&str, &[&str])]) -> ScopeSource {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        ScopeSource {
+            claims: owned(names),
+            map: map.iter().map(|(name, given)| ((*name).to_owned(), owned(given))).collect(),
+        }
+    }
+
+    #[track_caller]
+    fn scopes_are(source: &ScopeSource, profile: Profile, claims: &str, expected: &str) {
+        let claims = Claims::parse(claims.as_bytes()).unwrap();
+        assert_eq!(source.scopes(&claims, profile).to_string(), expected);
+    }
+
+    #[test]
+    fn the_scopes_of_several_claims_are_put_together() {
+        let keycloak = source(&["scope", "realm_access.roles"], &[]);
+        let claims =
+            r#"{"scope":"openid a","realm_access":{"roles":["b","a","offline access"]},"scp":"x"}"#;
+        scopes_are(&keycloak, Profile::Any, claims, "a b openid");
+        scopes_are(&keycloak, Profile::AccessToken, claims, "a b openid");
+        let entra = source(&["scp", "roles"], &[]);
+        scopes_are(&entra, Profile::Any, r#"{"scp":"a b"}"#, "a b");
+        scopes_are(&entra, Profile::Any, r#"{"roles":["c"]}"#, "c");
+        scopes_are(&entra, Profile::Any, r#"{"scope":"a","roles":{"c":1}}"#, "");
+    }
+
+    #[test]
+    fn a_name_with_a_dot_that_exists_wins() {
+        let source = source(&["realm_access.roles"], &[]);
+        let claims = r#"{"realm_access.roles":["own"],"realm_access":{"roles":["nested"]}}"#;
+        scopes_are(&source, Profile::Any, claims, "own");
+    }
+
+    #[test]
+    fn words_give_the_scopes_that_are_said_of_them() {
+        let source = source(
+            &["scope", "roles"],
+            &[("admin", &["read", "write"]), ("Content Editor", &["write"]), ("read", &["never"])],
+        );
+        scopes_are(&source, Profile::Any, r#"{"roles":["admin"]}"#, "admin read write");
+        scopes_are(&source, Profile::Any, r#"{"roles":["Content Editor"]}"#, "write");
+        scopes_are(&source, Profile::Any, r#"{"scope":"a admin"}"#, "a admin read write");
+        scopes_are(&source, Profile::Any, r#"{"roles":["Admin"]}"#, "Admin");
+        let unnamed = self::source(&[], &[("admin", &["read"])]);
+        scopes_are(&unnamed, Profile::Any, r#"{"scp":["admin"]}"#, "admin read");
+        scopes_are(&unnamed, Profile::AccessToken, r#"{"scp":["admin"]}"#, "");
     }
 
     #[test]

@@ -49,12 +49,13 @@
 //! ```
 
 use core::fmt;
+use std::sync::Arc;
 
 use crate::error::Error;
-use crate::jose::claims::{ClaimRules, Claims};
+use crate::jose::claims::{ClaimRules, Claims, Profile};
 use crate::jose::dpop::Binding;
 use crate::jose::keys::KeySet;
-use crate::jose::scopes::Scopes;
+use crate::jose::scopes::{ScopeSource, Scopes};
 use crate::jose::{
     algorithm::Algorithm,
     jws::{self, Header, LastHeader, UntrustedToken, VerifiedJws},
@@ -88,6 +89,17 @@ pub struct Issuer {
     pub binding: Binding,
 }
 
+impl Issuer {
+    /// Whether a token could be meant for either: one issuer, and algorithms of one family, whose keys might be the same.
+    fn is_ambiguous_beside(&self, other: &Self) -> bool {
+        let of_one_family = |algorithm: &Algorithm| {
+            other.algorithms.iter().any(|one| one.family() == algorithm.family())
+        };
+        self.rules.issuers().any(|name| other.rules.is_for(name))
+            && (self.algorithms.is_empty() || self.algorithms.iter().any(of_one_family))
+    }
+}
+
 /// Decides about the tokens of a fixed list of issuers.
 #[derive(Debug)]
 pub struct Verifier {
@@ -99,8 +111,8 @@ impl Verifier {
     /// Takes the issuers; `max_token_length` is in bytes ([`jws::DEFAULT_MAX_TOKEN_LENGTH`]).
     ///
     /// # Errors
-    /// [`Error::Config`], with the path of the fault: no issuer; an empty or repeated `issuer`; an empty
-    /// list of algorithms, HMAC beside others in it, or one that no key serves; HMAC with remote keys (a
+    /// [`Error::Config`], with the path of the fault: no issuer; an empty `issuer`; one that is repeated, unless the
+    /// algorithms of the two are of different families; an empty list of algorithms, HMAC beside others in it, or one that no key serves; HMAC with remote keys (a
     /// published secret is none); rules that contradict their profile ([`ClaimRules::check_profile`]); a length
     /// of 0.
     pub fn new(issuers: Vec<Issuer>, max_token_length: usize) -> Result<Self, Error> {
@@ -116,8 +128,9 @@ impl Verifier {
             if name.is_empty() {
                 return Err(Error::config(&path, "expected a non-empty string"));
             }
-            if issuers.iter().take(index).any(|earlier| earlier.rules.issuer == *name) {
-                return Err(Error::config(&path, "the same issuer twice"));
+            if issuers.iter().take(index).any(|earlier| earlier.is_ambiguous_beside(issuer)) {
+                let problem = "the same issuer twice, expected algorithms of different families";
+                return Err(Error::config(&path, problem));
             }
             issuer.rules.check_profile().map_err(|error| match error {
                 Error::Config { path, problem } => {
@@ -138,14 +151,28 @@ impl Verifier {
         &self.issuers
     }
 
+    /// The entries of this issuer: one, or several whose algorithms are of different families.
+    pub fn issuers_named<'n>(&self, name: &'n str) -> impl Iterator<Item = &Issuer> + use<'_, 'n> {
+        self.issuers.iter().filter(move |issuer| issuer.rules.is_for(name))
+    }
+
     /// Parses a token and finds its issuer by the exact `iss`, which is not believed yet. Then `alg` has to
-    /// be in that issuer's list.
+    /// be in that issuer's list; of several entries of one issuer it chooses the one whose list has it.
     ///
     /// # Errors
     /// As [`UntrustedToken::parse`] and [`UntrustedToken::unverified_issuer`]; [`Error::UnknownIssuer`], also
     /// if there is no `iss`; [`Error::AlgorithmNotAllowed`].
     pub fn begin<'a>(&'a self, token: &'a str) -> Result<Pending<'a>, Error> {
         self.begin_after(token, &mut LastHeader::default())
+    }
+
+    /// The entry that decides about tokens of this issuer with this `alg`.
+    fn entry(&self, name: &str, algorithm: Algorithm) -> Result<&Issuer, Error> {
+        let mut entries = self.issuers_named(name).peekable();
+        entries.peek().ok_or(Error::UnknownIssuer)?;
+        entries
+            .find(|issuer| issuer.algorithms.contains(&algorithm))
+            .ok_or(Error::AlgorithmNotAllowed)
     }
 
     /// The same, where the header need not be read again if its text is that of the last one.
@@ -160,14 +187,7 @@ impl Verifier {
         let token = UntrustedToken::parse_after(token, self.max_token_length, last)?;
         let outline = token.outline();
         let name = token.unverified_issuer_at(outline.as_ref())?.ok_or(Error::UnknownIssuer)?;
-        let issuer = self
-            .issuers
-            .iter()
-            .find(|issuer| issuer.rules.issuer == name)
-            .ok_or(Error::UnknownIssuer)?;
-        if !issuer.algorithms.contains(&token.header().algorithm()) {
-            return Err(Error::AlgorithmNotAllowed);
-        }
+        let issuer = self.entry(&name, token.header().algorithm())?;
         drop(name);
         Ok(Pending { token, outline, issuer })
     }
@@ -343,7 +363,9 @@ impl<'a> Signed<'a> {
             header,
             key_id,
             claims,
-            scope_claim: rules.scopes_in().map(str::to_owned),
+            scopes: Arc::clone(&rules.scopes),
+            profile: rules.profile,
+            binding: self.issuer.binding,
         })
     }
 }
@@ -358,7 +380,9 @@ pub struct VerifiedToken {
     header: Header,
     key_id: Option<String>,
     claims: Claims,
-    scope_claim: Option<String>,
+    scopes: Arc<ScopeSource>,
+    profile: Profile,
+    binding: Binding,
 }
 
 impl VerifiedToken {
@@ -402,10 +426,16 @@ impl VerifiedToken {
         self.key_id.as_deref()
     }
 
-    /// What the token permits ([`Scopes::from_claims`]); put together on each call.
+    /// What the token permits ([`ScopeSource::scopes`]); put together on each call.
     #[must_use]
     pub fn scopes(&self) -> Scopes {
-        Scopes::from_claims(&self.claims, self.scope_claim.as_deref())
+        self.scopes.scopes(&self.claims, self.profile)
+    }
+
+    /// Whether it has to be bound to a key, as the entry of its issuer says by whose keys it was verified.
+    #[must_use]
+    pub const fn binding(&self) -> Binding {
+        self.binding
     }
 }
 
@@ -490,7 +520,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused_at_the_start() {
-        use Algorithm::{EdDsa, Es256, Hs256, Hs512, Rs256};
+        use Algorithm::{EdDsa, Es256, Hs256, Hs512, Ps256, Rs256};
 
         let fixed = KeySource::Fixed;
         refused(vec![], "issuers: expected at least one issuer");
@@ -499,8 +529,8 @@ mod tests {
             "issuers[0].issuer: expected a non-empty string",
         );
         refused(
-            vec![issuer("a", &[Es256], remote()), issuer("a", &[Rs256], remote())],
-            "issuers[1].issuer: the same issuer twice",
+            vec![issuer("a", &[Rs256], remote()), issuer("a", &[Ps256], remote())],
+            "issuers[1].issuer: the same issuer twice, expected algorithms of different families",
         );
         refused(
             vec![issuer("a", &[], remote())],
@@ -598,7 +628,7 @@ mod tests {
     #[test]
     fn the_scope_claim_of_the_rules_is_used() {
         let mut one = issuer("a", &[Algorithm::Es256], KeySource::Fixed(ec()));
-        one.rules.scope_claim = Some("permissions".into());
+        one.rules.scopes = Arc::new(ScopeSource::in_claim("permissions"));
         let verifier = Verifier::new(vec![one], 8192).unwrap();
         let claims = r#"{"iss":"a","exp":1001,"scope":"x","permissions":["y"]}"#;
         let token = es256(r#"{"alg":"ES256"}"#, claims);

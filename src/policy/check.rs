@@ -6,10 +6,27 @@ use crate::{error::Error, jose::scopes::is_scope, secret::Secret};
 /// HMAC-SHA-256 secrets and the administrator's: as long as the hash (RFC 7518 §3.2).
 const MIN_SECRET_LENGTH: usize = 32;
 
+/// The secret of that name. White space at its ends is none of it: it comes of a file with a line break at its end, and no
+/// signature would verify.
 pub(super) fn secret_named(path: &str, name: &str, secrets: &dyn Secrets) -> Result<Secret, Error> {
-    secrets
+    let secret = secrets
         .secret(name)
-        .ok_or_else(|| Error::config(path, format!("there is no secret named {name}")))
+        .ok_or_else(|| Error::config(path, format!("there is no secret named {name}")))?;
+    if is_padded_text(secret.expose_secret()) {
+        let problem = format!(
+            "the secret named {name} has white space at its ends, such as the line break of a file"
+        );
+        return Err(Error::config(path, problem));
+    }
+    Ok(secret)
+}
+
+/// Whether this is text with white space at an end. Random bytes are no text: some of them look like white space too.
+fn is_padded_text(bytes: &[u8]) -> bool {
+    core::str::from_utf8(bytes).is_ok_and(|text| {
+        let inner = text.trim();
+        inner.len() != text.len() && !inner.chars().any(char::is_control)
+    })
 }
 
 pub(super) fn secret_of(path: &str, name: &str, secrets: &dyn Secrets) -> Result<Secret, Error> {
@@ -71,4 +88,21 @@ pub(super) fn at(path: &str, fault: &Error) -> Error {
 /// An hour of staleness is more than any revocation should wait for.
 pub(super) fn cache_secs(path: &str, CacheSecs(secs): CacheSecs) -> Result<(), Error> {
     if secs > 3600 { Err(Error::config(path, "expected at most 3600 seconds")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_at_the_ends_of_a_text_is_found_and_random_bytes_are_left_alone() {
+        for padded in ["secret\n", "secret\r\n", " secret", "\tsecret", "se cret "] {
+            assert!(is_padded_text(padded.as_bytes()), "{padded:?}");
+        }
+        for plain in ["secret", "se cret", "", "z\u{fc}rich"] {
+            assert!(!is_padded_text(plain.as_bytes()), "{plain:?}");
+        }
+        assert!(!is_padded_text(&[b'\n', 1, 2, 3]));
+        assert!(!is_padded_text(&[b'\n', 0xff, b'a', b' ']));
+    }
 }

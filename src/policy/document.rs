@@ -48,6 +48,7 @@ object! {
         pub(super) path_case: PathCase = PathCase::default(),
         /// Each is read by [`super::issuers`].
         pub(super) issuers: Vec<StrictObject> = Vec::new(),
+        pub(super) scope_includes: StrictObject = StrictObject::default(),
         pub(super) dpop: DpopDocument = DpopDocument::default(),
         pub(super) jwks_cache: Option<SecretDocument> = None,
         pub(super) api_keys: Option<ApiKeysDocument> = None,

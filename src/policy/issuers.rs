@@ -3,20 +3,25 @@
 //! A policy writes them in its section `issuers`, JavaScript gives them to `createVerifier`. Both are read here, and
 //! differ in their names ([`ISSUER_OPTIONS`]), in the words of some messages, and in how they name a key.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::{Map, Value};
 
 use super::{
     Secrets,
-    check::{at, begins_with_host, each, secret_named},
+    check::{at, begins_with_host, each, scope_list, secret_named},
+    document::first_repeated,
+    encoding::Encoding,
 };
 use crate::{
     error::Error,
     jose::{
         algorithm::Algorithm,
-        claims::{ClaimRules, Profile},
+        claims::{ClaimRules, Profile, RequiredValue, Tenants},
         dpop::Binding,
         jws::DEFAULT_MAX_TOKEN_LENGTH,
-        keys::{Key, KeySet},
+        keys::{Key, KeySet, MAX_CANDIDATES},
+        scopes::ScopeSource,
         verifier::{Issuer, KeySource, Verifier},
     },
     json::{StrictObject, document::member},
@@ -35,11 +40,15 @@ pub enum Spelling {
 pub type OptionNames = (Option<&'static str>, Option<&'static str>);
 
 /// All options of an issuer, in the order in which messages list them.
-pub const ISSUER_OPTIONS: [OptionNames; 16] = [
+pub const ISSUER_OPTIONS: [OptionNames; 23] = [
     (Some("issuer"), Some("issuer")),
+    (Some("tenants"), Some("tenants")),
     (Some("audience"), Some("audience")),
+    (Some("audience_claim"), Some("audienceClaim")),
     (Some("algorithms"), Some("algorithms")),
     (Some("secret"), None),
+    (Some("secrets"), None),
+    (Some("encoding"), None),
     (None, Some("key")),
     (Some("jwks"), Some("jwks")),
     (Some("pem"), None),
@@ -47,8 +56,11 @@ pub const ISSUER_OPTIONS: [OptionNames; 16] = [
     (Some("clock_tolerance_secs"), Some("clockTolerance")),
     (Some("max_token_age_secs"), Some("maxTokenAge")),
     (Some("required_claims"), Some("requiredClaims")),
+    (Some("claims"), Some("claims")),
     (Some("typ"), Some("typ")),
     (Some("scope_claim"), Some("scopeClaim")),
+    (Some("scope_claims"), Some("scopeClaims")),
+    (Some("scope_map"), Some("scopeMap")),
     (Some("require_exp"), Some("requireExp")),
     (Some("profile"), Some("profile")),
     (Some("dpop"), None),
@@ -103,6 +115,7 @@ enum Kind {
     Text,
     List,
     TextOrList,
+    Object,
     Seconds,
     Flag,
 }
@@ -125,6 +138,7 @@ impl Kind {
             Self::Text => "a non-empty string",
             Self::List => "a list of strings",
             Self::TextOrList => "a string or a list of strings",
+            Self::Object => "an object",
             Self::Seconds => "a whole number of seconds",
             Self::Flag => "true or false",
         }
@@ -134,6 +148,7 @@ impl Kind {
         match self {
             Self::Text => "a string",
             Self::List | Self::TextOrList => "a list",
+            Self::Object => "an object",
             Self::Seconds => "a whole number",
             Self::Flag => "a boolean",
         }
@@ -158,9 +173,13 @@ pub struct IssuerOptions {
     place: Place,
     /// `iss`.
     pub issuer: String,
+    tenants: Tenants,
     audience: Option<Vec<String>>,
+    audience_claim: Option<String>,
     algorithms: Option<Vec<String>>,
     secret: Option<String>,
+    secrets: Option<Vec<String>>,
+    encoding: Option<String>,
     /// In JavaScript a key of the form that the caller reads.
     pub key: Option<Value>,
     /// A JWK set; in JavaScript its text.
@@ -171,8 +190,9 @@ pub struct IssuerOptions {
     clock_tolerance_secs: Option<u64>,
     max_token_age_secs: Option<u64>,
     required_claims: Vec<String>,
+    required_values: Vec<RequiredValue>,
     typ: Option<String>,
-    scope_claim: Option<String>,
+    scopes: ScopeSource,
     require_exp: Option<bool>,
     profile: Option<String>,
     dpop: Option<String>,
@@ -255,6 +275,98 @@ impl Reader {
         }
     }
 
+    /// Names that the operator chooses, with what each stands for.
+    fn object(&mut self, name: &str) -> Result<Map<String, Value>, Error> {
+        let members = match self.take(name) {
+            None => return Ok(Map::new()),
+            Some(Value::Object(members)) => members,
+            Some(other) => return Err(self.mismatch(name, Kind::Object, &other)),
+        };
+        if members.is_empty() || members.contains_key("") {
+            return Err(self
+                .place
+                .fault(name, "expected at least one name, and none that is empty"));
+        }
+        Ok(members)
+    }
+
+    /// Strings, and not a list without any.
+    fn names(&mut self, name: &str) -> Result<Option<Vec<String>>, Error> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let names = self.list(name, Kind::List, value)?;
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            return Err(self.place.fault(name, "expected a non-empty list of non-empty strings"));
+        }
+        match first_repeated(names.iter().map(String::as_str)) {
+            Some(index) => {
+                let path = format!("{}[{index}]", self.place.of(name));
+                Err(Error::config(path, "is there already"))
+            }
+            None => Ok(Some(names)),
+        }
+    }
+
+    fn tenants(&mut self, issuer: &str) -> Result<Tenants, Error> {
+        match self.names("tenants")? {
+            Some(tenants) => Tenants::of(issuer, &tenants)
+                .map_err(|problem| self.place.fault("tenants", problem)),
+            None if Tenants::is_template(issuer) => {
+                let name = self.place.spelling.path("tenants");
+                let problem = format!(
+                    "is a template, name the tenants whose tokens are taken in {name}: any tenant \
+                     of the provider could sign in"
+                );
+                Err(self.place.fault("issuer", problem))
+            }
+            None => Ok(Tenants::default()),
+        }
+    }
+
+    /// `claims`: what claims have to say.
+    fn required_values(&mut self) -> Result<Vec<RequiredValue>, Error> {
+        let members = self.object("claims")?.into_iter();
+        let required = members.map(|(claim, value)| {
+            let values = match value {
+                Value::Array(values) => values,
+                one => vec![one],
+            };
+            let is_value = |value: &Value| match value {
+                Value::String(_) | Value::Bool(_) => true,
+                Value::Number(number) => number.is_i64() || number.is_u64(),
+                _ => false,
+            };
+            if values.is_empty() || !values.iter().all(is_value) {
+                let path = member(self.place.of("claims"), &claim);
+                let problem =
+                    "expected a string, a whole number, true, false, or a non-empty list of these";
+                return Err(Error::config(path, problem));
+            }
+            Ok(RequiredValue { claim, values })
+        });
+        required.collect()
+    }
+
+    /// `scope_claims` or `scope_claim`, and `scope_map`.
+    fn scopes(&mut self) -> Result<ScopeSource, Error> {
+        let one = self.text("scope_claim")?;
+        let several = self.names("scope_claims")?;
+        let claims = match (one, several) {
+            (Some(_), Some(_)) => {
+                let other = self.place.spelling.path("scope_claim");
+                return Err(self
+                    .place
+                    .fault("scope_claims", format!("expected it or {other}, not both")));
+            }
+            (Some(one), None) if one.is_empty() => {
+                return Err(self.place.fault("scope_claim", "expected a non-empty string"));
+            }
+            (one, several) => several.unwrap_or_else(|| one.into_iter().collect()),
+        };
+        let path = self.place.of("scope_map");
+        let members = self.object("scope_map")?;
+        Ok(ScopeSource { claims, map: scopes_of_names(&path, members, self.place.spelling)? })
+    }
+
     fn mismatch(&self, name: &str, kind: Kind, found: &Value) -> Error {
         self.place.fault(name, kind.mismatch(self.place.spelling, found))
     }
@@ -295,6 +407,7 @@ impl IssuerOptions {
             Some(Value::String(issuer)) => issuer,
             Some(other) => return Err(reader.mismatch("issuer", Kind::Text, &other)),
         };
+        let tenants = reader.tenants(&issuer)?;
         let algorithms = reader.take("algorithms");
         let required_claims = reader.take_given("required_claims");
         let list = |reader: &Reader, name, value: Option<Value>| {
@@ -302,9 +415,13 @@ impl IssuerOptions {
         };
         let options = Self {
             issuer,
+            tenants,
             audience: reader.audience()?,
+            audience_claim: reader.text("audience_claim")?,
             algorithms: list(&reader, "algorithms", algorithms)?,
             secret: reader.text("secret")?,
+            secrets: reader.names("secrets")?,
+            encoding: reader.text("encoding")?,
             key: reader.take("key"),
             jwks: reader.take("jwks"),
             pem: reader.text("pem")?,
@@ -312,8 +429,9 @@ impl IssuerOptions {
             clock_tolerance_secs: reader.seconds("clock_tolerance_secs")?,
             max_token_age_secs: reader.seconds("max_token_age_secs")?,
             required_claims: list(&reader, "required_claims", required_claims)?.unwrap_or_default(),
+            required_values: reader.required_values()?,
             typ: reader.text("typ")?,
-            scope_claim: reader.text("scope_claim")?,
+            scopes: reader.scopes()?,
             require_exp: reader.flag("require_exp")?,
             profile: reader.text("profile")?,
             dpop: reader.text("dpop")?,
@@ -350,16 +468,25 @@ impl IssuerOptions {
                 clock_tolerance_secs: self.clock_tolerance()?,
                 max_token_age_secs: self.max_token_age_secs,
                 profile: self.profile()?,
+                tenants: self.tenants,
                 audience: self.audience.unwrap_or_default(),
+                audience_claim: self.audience_claim,
                 required_claims: self.required_claims,
+                required_values: self.required_values,
                 typ: self.typ,
-                scope_claim: self.scope_claim,
+                scopes: Arc::new(self.scopes),
                 ..ClaimRules::new(self.issuer)
             },
             binding,
             algorithms,
             keys,
         })
+    }
+
+    /// The issuers whose tokens these options are for.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = &str> {
+        let own = self.tenants.is_empty().then_some(self.issuer.as_str());
+        own.into_iter().chain(self.tenants.issuers())
     }
 
     /// Refuses rules that no token can meet, or that mean nothing.
@@ -391,15 +518,57 @@ impl IssuerOptions {
                 }
             });
         }
-        for (name, text) in [("typ", &self.typ), ("scope_claim", &self.scope_claim)] {
+        for (name, text) in [("typ", &self.typ), ("audience_claim", &self.audience_claim)] {
             if text.as_ref().is_some_and(String::is_empty) {
                 return Err(place.fault(name, "expected a non-empty string"));
             }
+        }
+        match self.audience_claim.as_deref() {
+            Some("aud") => {
+                let problem = "expected another claim than aud, which is looked at without it";
+                return Err(place.fault("audience_claim", problem));
+            }
+            Some(_) if self.audience.is_none() => {
+                let problem = "expected audience beside it, which says the values that are taken";
+                return Err(place.fault("audience_claim", problem));
+            }
+            _ => {}
         }
         if self.max_token_age_secs == Some(0) {
             return Err(place.fault("max_token_age_secs", "expected at least 1"));
         }
         Ok(())
+    }
+
+    /// The names of the secrets, each with its path: that of `secret`, or those of `secrets`.
+    fn secret_names(&self) -> Result<Option<Vec<(String, &str)>>, Error> {
+        let path = self.place.of("secrets");
+        match (&self.secret, &self.secrets) {
+            (None, None) => Ok(None),
+            (Some(one), None) => Ok(Some(vec![(self.place.of("secret"), one.as_str())])),
+            (None, Some(several)) if several.len() > MAX_CANDIDATES => {
+                let problem = format!("expected at most {MAX_CANDIDATES}: each is tried");
+                Err(Error::config(path, problem))
+            }
+            (None, Some(several)) => {
+                let named = several.iter().enumerate();
+                Ok(Some(
+                    named
+                        .map(|(index, name)| (format!("{path}[{index}]"), name.as_str()))
+                        .collect(),
+                ))
+            }
+            (Some(_), Some(_)) => Err(Error::config(path, "expected it or secret, not both")),
+        }
+    }
+
+    fn encoding(&self) -> Result<Encoding, Error> {
+        match self.encoding.as_deref() {
+            None => Ok(Encoding::default()),
+            Some(name) => Encoding::from_name(name).ok_or_else(|| {
+                self.place.fault("encoding", "expected one of text, base64, base64url, hex")
+            }),
+        }
     }
 
     fn profile(&self) -> Result<Profile, Error> {
@@ -443,6 +612,31 @@ pub fn algorithms_named(path: &str, names: &[String]) -> Result<Vec<Algorithm>, 
     })
 }
 
+/// An object whose names each stand for scopes.
+pub(super) fn scopes_of_names(
+    path: &str,
+    members: Map<String, Value>,
+    spelling: Spelling,
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let mut names = BTreeMap::new();
+    for (name, value) in members {
+        let path = member(path.to_owned(), &name);
+        let expected =
+            |found: &Value| Error::config(path.as_str(), Kind::List.mismatch(spelling, found));
+        let Value::Array(list) = value else { return Err(expected(&value)) };
+        let scopes = each(&path, list.into_iter(), |place, one| match one {
+            Value::String(scope) => Ok(scope),
+            other => Err(Error::config(place, Kind::Text.mismatch(spelling, &other))),
+        })?;
+        if scopes.is_empty() {
+            return Err(Error::config(path, "expected a non-empty list"));
+        }
+        scope_list(&path, &scopes)?;
+        names.insert(name, scopes);
+    }
+    Ok(names)
+}
+
 /// The section `issuers` of a policy.
 pub(super) fn read_issuers(issuers: Vec<StrictObject>) -> Result<Vec<IssuerOptions>, Error> {
     each("issuers", issuers.into_iter(), |path, StrictObject(options)| {
@@ -475,7 +669,7 @@ fn issuer(options: IssuerOptions, secrets: &dyn Secrets) -> Result<Issuer, Error
 /// More than ten minutes is no clock skew any more: it would keep every token alive that much longer.
 const MAX_CLOCK_TOLERANCE_SECS: u64 = 600;
 
-/// The issuer's algorithms and keys: exactly one of `secret`, `jwks`, `pem`, `jwks_uri`.
+/// The issuer's algorithms and keys: exactly one of `secret`, `secrets`, `jwks`, `pem`, `jwks_uri`.
 fn issuer_keys(
     options: &IssuerOptions,
     secrets: &dyn Secrets,
@@ -483,12 +677,12 @@ fn issuer_keys(
     let place = &options.place;
     let algorithms = options.algorithms()?.unwrap_or_default();
     let given = (
-        options.secret.as_deref(),
+        options.secret_names()?,
         options.jwks.as_ref(),
         options.pem.as_deref(),
         options.jwks_uri.as_deref(),
     );
-    if let (Some(name), None, None, None) = given {
+    if let (Some(names), None, None, None) = given {
         let algorithm = match algorithms.as_slice() {
             [] => Algorithm::Hs256,
             [one] => *one,
@@ -497,11 +691,11 @@ fn issuer_keys(
                 return Err(place.fault("algorithms", problem));
             }
         };
-        let path = place.of("secret");
-        let secret = secret_named(&path, name, secrets)?;
-        let key = Key::hmac(secret, algorithm, None).map_err(|fault| at(&path, &fault))?;
-        let keys = KeySet::new(vec![key]).map_err(|fault| at(&path, &fault))?;
+        let keys = secret_keys(&names, options.encoding()?, algorithm, secrets)?;
         return Ok((vec![algorithm], KeySource::Fixed(keys)));
+    }
+    if options.encoding.is_some() {
+        return Err(place.fault("encoding", "only secret and secrets have it"));
     }
     if algorithms.is_empty() {
         return Err(place.fault("algorithms", "expected a non-empty list"));
@@ -519,11 +713,27 @@ fn issuer_keys(
             KeySource::Remote { uri: jwks_uri(&place.of("jwks_uri"), uri)? }
         }
         _ => {
-            let problem = "expected exactly one of secret, jwks, pem, jwks_uri";
+            let problem = "expected exactly one of secret, secrets, jwks, pem, jwks_uri";
             return Err(Error::config(place.path.as_str(), problem));
         }
     };
     Ok((algorithms, keys))
+}
+
+/// Secrets for one algorithm, each by its name and where that is written. A token is taken by any of them.
+fn secret_keys(
+    names: &[(String, &str)],
+    encoding: Encoding,
+    algorithm: Algorithm,
+    secrets: &dyn Secrets,
+) -> Result<KeySet, Error> {
+    let mut keys = Vec::with_capacity(names.len());
+    for (path, name) in names {
+        let secret = encoding.decode(path, name, secret_named(path, name, secrets)?)?;
+        keys.push(Key::hmac(secret, algorithm, None).map_err(|fault| at(path, &fault))?);
+    }
+    let path = names.first().map_or("", |(path, _)| path.as_str());
+    KeySet::new(keys).map_err(|fault| at(path, &fault))
 }
 
 /// `https` only, but for a loopback address: whoever can change the keys on their way is the issuer.

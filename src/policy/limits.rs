@@ -70,7 +70,7 @@ pub(super) fn limits(
     document: &Document,
     issuers: &[IssuerOptions],
 ) -> Result<Vec<LimitPolicy>, Error> {
-    let issuers: Vec<&str> = issuers.iter().map(|known| known.issuer.as_str()).collect();
+    let issuers: Vec<&str> = issuers.iter().flat_map(IssuerOptions::issuers).collect();
     let limits =
         each("limits", document.limits.iter(), |path, section| limit(path, section, &issuers))?;
     match document::first_repeated(limits.iter().map(|known| known.limit.name())) {

@@ -33,6 +33,7 @@ mod contract_over_http;
 mod counters_over_http;
 mod dpop;
 mod guard;
+mod issuers;
 mod leases;
 mod ledger;
 mod limit_policy;

@@ -197,7 +197,7 @@ fn every_field_is_read_as_it_is_written() {
     assert_eq!(a.rules.max_token_age_secs, Some(3600));
     assert_eq!(a.rules.required_claims, ["sub", "jti"]);
     assert_eq!(a.rules.typ.as_deref(), Some("at+jwt"));
-    assert_eq!(a.rules.scope_claim.as_deref(), Some("permissions"));
+    assert_eq!(a.rules.scopes.claims, ["permissions"]);
     assert!(!a.rules.require_exp);
     assert_eq!(b.algorithms, [Algorithm::Es256]);
     assert!(matches!(&b.keys, KeySource::Fixed(keys) if keys.keys()[0].kid() == Some("ec")));
@@ -287,7 +287,8 @@ fn the_defaults_are_pinned() {
     assert_eq!(issuer.rules.clock_tolerance_secs, 0);
     assert_eq!(issuer.rules.max_token_age_secs, None);
     assert_eq!(issuer.rules.required_claims, [""; 0]);
-    assert_eq!((&issuer.rules.typ, &issuer.rules.scope_claim), (&None, &None));
+    assert_eq!(issuer.rules.typ, None);
+    assert!(issuer.rules.scopes.claims.is_empty() && issuer.rules.scopes.map.is_empty());
     let too_long = "a".repeat(8193);
     assert_eq!(
         verifier.begin(&too_long).unwrap_err(),
@@ -378,8 +379,8 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
-             legacy_headers, log, path_case, issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, \
-             routes, admin",
+             legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
+             failed_authentication, routes, admin",
         ),
         (
             "/forward_auth/colour",
@@ -390,9 +391,10 @@ fn unknown_fields_are_refused_at_every_level() {
         (
             "/issuers/1/colour",
             json!(1),
-            "issuers[1].colour: is not a known field, expected one of issuer, audience, \
-             algorithms, secret, jwks, pem, jwks_uri, clock_tolerance_secs, max_token_age_secs, \
-             required_claims, typ, scope_claim, require_exp, profile, dpop",
+            "issuers[1].colour: is not a known field, expected one of issuer, tenants, audience, \
+             audience_claim, algorithms, secret, secrets, encoding, jwks, pem, jwks_uri, \
+             clock_tolerance_secs, max_token_age_secs, required_claims, claims, typ, scope_claim, \
+             scope_claims, scope_map, require_exp, profile, dpop",
         ),
         (
             "/issuers/1/clockTolerance",
@@ -722,8 +724,8 @@ fn issuers_need_an_audience_and_exactly_one_source_of_keys() {
         ("/issuers/1/issuer", json!(""), "issuers[1].issuer: expected a non-empty string"),
         (
             "/issuers/1/issuer",
-            json!("https://a.example/"),
-            "issuers[1].issuer: the same issuer twice",
+            json!("https://c.example/"),
+            "issuers[2].issuer: the same issuer twice, expected algorithms of different families",
         ),
         ("/issuers/1/audience", json!([]), "issuers[1].audience: expected a non-empty list"),
         ("/issuers/1/audience", json!(null), "issuers[1].audience: expected a non-empty list"),
@@ -763,17 +765,17 @@ fn issuers_need_an_audience_and_exactly_one_source_of_keys() {
         (
             "/issuers/1/secret",
             json!("JWT_SECRET"),
-            "issuers[1]: expected exactly one of secret, jwks, pem, jwks_uri",
+            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri",
         ),
         (
             "/issuers/1/jwks_uri",
             json!("https://b.example/jwks"),
-            "issuers[1]: expected exactly one of secret, jwks, pem, jwks_uri",
+            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri",
         ),
         (
             "/issuers/1/jwks",
             json!(null),
-            "issuers[1]: expected exactly one of secret, jwks, pem, jwks_uri",
+            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri",
         ),
         (
             "/issuers/1/jwks",
@@ -1113,7 +1115,7 @@ fn depth_and_size_neither_trap_nor_hang() {
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
          cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, legacy_headers, log, \
-         path_case, issuers, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
+         path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");
     let routes: Vec<Value> =

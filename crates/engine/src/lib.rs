@@ -100,10 +100,10 @@ pub fn bearer_token(length: usize) -> u32 {
     })
 }
 
-/// The scopes of a token of `length` bytes that [`verify()`] has taken for that issuer: the text, with spaces between them.
+/// The scopes of a token of `length` bytes that [`verify()`] has taken: the text, with spaces between them.
 #[wasm_bindgen(js_name = scopesOf)]
-pub fn scopes_of(handle: usize, issuer: usize, length: usize) -> u32 {
-    exchange::run(|| exchange::with_text(length, |token| verify::scopes_of(handle, issuer, token))?)
+pub fn scopes_of(handle: usize, length: usize) -> u32 {
+    exchange::run(|| exchange::with_text(length, |token| verify::scopes_of(handle, token))?)
 }
 
 /// Takes an answer of the issuer: JSON `{jwks?, etag?, cacheControl?}`, without `jwks` for 304.

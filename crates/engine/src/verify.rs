@@ -11,7 +11,6 @@ use edgegate::error::Error;
 use edgegate::jose::claims::Claims;
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::keys::remote::{Plan, RemoteKeySet};
-use edgegate::jose::scopes::Scopes;
 use edgegate::jose::verifier::{Issuer, KeySource, Signed, Suspended, TokenStep, Verifier};
 use edgegate::jose::{
     algorithm::Algorithm,
@@ -178,12 +177,12 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
 }
 
 /// The scopes of a token that [`verify`] has taken: whether it may be believed is not looked at again.
-pub(super) fn scopes_of(handle: usize, issuer: usize, token: &str) -> Result<Status, Error> {
+pub(super) fn scopes_of(handle: usize, token: &str) -> Result<Status, Error> {
     with(handle, |running| {
-        let issuer = running.verifier.issuers().get(issuer).ok_or_else(no_such_handle)?;
+        let pending = running.verifier.begin(token)?;
+        let rules = &pending.issuer().rules;
         let payload = token.split('.').nth(1).and_then(base64url::decode).unwrap_or_default();
-        let claims = Claims::parse(&payload)?;
-        let scopes = Scopes::from_claims(&claims, issuer.rules.scopes_in());
+        let scopes = rules.scopes.scopes(&Claims::parse(&payload)?, rules.profile);
         exchange::leave_text(scopes.to_string());
         Ok(Status::Done)
     })

@@ -8,7 +8,7 @@ use crate::{
     guard::{Backend, Guard, backend::unavailable},
     jose::{
         keys::{Key, KeySet},
-        verifier::{Issuer, KeySource},
+        verifier::KeySource,
     },
     policy::Policy,
     revocation::{DenyKey, Entry, NewRevocation, Target},
@@ -54,17 +54,20 @@ pub async fn requested_entry<B: Backend>(
     match NewRevocation::parse(request)? {
         NewRevocation::Entry(request) => {
             let Some(issuer) = request.target().issuer() else { return request.entry(secs) };
-            let Some(issuer) = policy.issuer(issuer) else {
+            let Some(tolerance) = policy.clock_tolerance_of(issuer) else {
                 // A typo: the revocation would never match.
                 return Err(Error::invalid_field("iss", "is not an issuer of the policy"));
             };
-            let request = request.with_clock_tolerance(issuer.rules.clock_tolerance_secs);
-            let request = match request.target() {
-                Target::SigningKey { kid, .. } if !request.is_withdrawn() => {
-                    let name = looked_up_kid(issuer, backend, kid, now).await?;
-                    request.with_kid(&name)
+            let kid = match request.target() {
+                Target::SigningKey { iss, kid } if !request.is_withdrawn() => {
+                    Some(looked_up_kid(policy, backend, iss, kid, now).await?)
                 }
-                _ => request,
+                _ => None,
+            };
+            let request = request.with_clock_tolerance(tolerance);
+            let request = match kid {
+                Some(kid) => request.with_kid(&kid),
+                None => request,
             };
             request.entry(secs)
         }
@@ -95,38 +98,51 @@ pub async fn requested_entry<B: Backend>(
 /// # Errors
 /// [`Error::InvalidField`] if no key of the issuer has that name: no token would ever match.
 async fn looked_up_kid<B: Backend>(
-    issuer: &Issuer,
+    policy: &Policy,
     backend: &B,
+    iss: &str,
     kid: &str,
     now: UnixMillis,
 ) -> Result<String, Error> {
-    let find = |keys: &KeySet| {
-        let is_meant = |name: Option<&str>| name == Some(kid);
-        let by_kid = keys.keys().iter().find(|key| is_meant(key.id()));
-        let key = by_kid.or_else(|| keys.keys().iter().find(|key| is_meant(key.thumbprint())));
-        key.and_then(Key::id).map(str::to_owned).ok_or_else(|| no_such_key(issuer))
-    };
-    match &issuer.keys {
-        KeySource::Fixed(keys) => find(keys),
-        KeySource::Remote { uri } => {
-            match backend.remote_keys(&issuer.rules.issuer, uri, Some(kid), now).await {
-                Ok(keys) => find(&keys),
-                Err(_) => Ok(kid.to_owned()),
+    let mut are_all_secrets = true;
+    let mut are_all_known = true;
+    for issuer in policy.issuers_named(iss) {
+        let named = match &issuer.keys {
+            KeySource::Fixed(keys) => {
+                are_all_secrets &= keys.is_symmetric();
+                name_of(keys, kid)
             }
+            KeySource::Remote { uri } => {
+                are_all_secrets = false;
+                match backend.remote_keys(&issuer.rules.issuer, uri, Some(kid), now).await {
+                    Ok(keys) => name_of(&keys, kid),
+                    Err(_) => {
+                        are_all_known = false;
+                        None
+                    }
+                }
+            }
+        };
+        if let Some(name) = named {
+            return Ok(name);
         }
     }
+    if are_all_known { Err(no_such_key(are_all_secrets)) } else { Ok(kid.to_owned()) }
 }
 
-fn no_such_key(issuer: &Issuer) -> Error {
-    let problem = match &issuer.keys {
-        KeySource::Fixed(keys) if keys.is_symmetric() => {
-            "no secret of this issuer has it as its kid: revoke the issuer's tokens, and change \
-             the secret"
-        }
-        KeySource::Fixed(_) | KeySource::Remote { .. } => {
-            "no key of this issuer has it as its kid or thumbprint; say withdrawn: true too if the \
-             key was taken out already"
-        }
+/// The name of the key that is meant by its `kid` or its thumbprint.
+fn name_of(keys: &KeySet, kid: &str) -> Option<String> {
+    let is_meant = |name: Option<&str>| name == Some(kid);
+    let by_kid = keys.keys().iter().find(|key| is_meant(key.id()));
+    let key = by_kid.or_else(|| keys.keys().iter().find(|key| is_meant(key.thumbprint())));
+    key.and_then(Key::id).map(str::to_owned)
+}
+
+fn no_such_key(are_all_secrets: bool) -> Error {
+    let problem = if are_all_secrets {
+        "no secret of this issuer has it as its kid: revoke the issuer's tokens, and change the secret"
+    } else {
+        "no key of this issuer has it as its kid or thumbprint; say withdrawn: true too if the key was taken out already"
     };
     Error::invalid_field("kid", problem)
 }
