@@ -82,14 +82,19 @@ export interface IssuerOptions {
   algorithms?: readonly Algorithm[] | undefined;
   /** The issuer's only key. */
   key?: Key | undefined;
-  /** The issuer's keys. */
-  jwks?: Jwks | undefined;
+  /** The issuer's keys: a set, or PEM texts by their `kid`. */
+  jwks?: Jwks | Readonly<Record<string, string>> | undefined;
   /**
    * Where the issuer publishes its keys: an https URL (http on loopback). Fetched with the first token, believed as
    * long as `Cache-Control` says within 1 minute and 1 day (10 minutes by default), fetched again for an unknown `kid` at
    * most every 30 s, used for a day more while the issuer does not answer. No redirects, 64 KiB, 5 s.
    */
   jwksUri?: string | undefined;
+  /**
+   * Whether `jwksUri` may be http on a host that is not on the public internet: an address of RFC 1918 or its kin, a name without
+   * dots (`keycloak`), or one in `.local` or `.internal`. Who can change what passes there is the issuer. Default false.
+   */
+  allowHttp?: boolean | undefined;
   /** Seconds, at most 600, by which the issuer's clock may differ. Default 0. */
   clockTolerance?: number | undefined;
   /** The greatest age in seconds by `iat`, which then has to be there. Default: any. */

@@ -10,6 +10,7 @@ mod document;
 mod encoding;
 mod exempt;
 mod forward_auth;
+mod http_host;
 mod issuers;
 mod limits;
 mod path;
@@ -21,9 +22,7 @@ mod scope_includes;
 mod source;
 mod types;
 
-pub use self::issuers::{
-    ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named, jwks_uri,
-};
+pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 use self::{
     api_keys::api_keys,
     check::{begins_with_host, secret_of, token},

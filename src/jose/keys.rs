@@ -462,7 +462,8 @@ impl KeySet {
         Ok(Self { keys, named })
     }
 
-    /// A JWK set (RFC 7517 §5), as JSON text of at most [`MAX_JWKS_LENGTH`] bytes.
+    /// A JWK set (RFC 7517 §5), as JSON text of at most [`MAX_JWKS_LENGTH`] bytes; or an object of PEM texts by their `kid`, as
+    /// Firebase publishes its certificates.
     ///
     /// Keys that are not for verifying JWS here (unknown `kty` or `crv`, `use` other than `sig`, `key_ops`
     /// without `verify`, an unknown `alg`) are skipped. A key that is for it and is faulty refuses the set.
@@ -559,7 +560,10 @@ fn jwks_object(json: &str) -> Result<Map<String, Value>, Error> {
 /// The keys of a JWK set that are for verifying JWS here.
 fn read_keys(object: &Map<String, Value>, faulty: Faulty) -> Result<Vec<Key>, Error> {
     let Some(Value::Array(values)) = object.get("keys") else {
-        return Err(refused("JWKS: expected a list in keys"));
+        return match is_pem_by_kid(object) {
+            true => read_pems(object, faulty),
+            false => Err(refused("JWKS: expected a list in keys")),
+        };
     };
     if values.len() > MAX_KEYS {
         return Err(refused(format!("{} keys, expected at most {MAX_KEYS}", values.len())));
@@ -575,6 +579,31 @@ fn read_keys(object: &Map<String, Value>, faulty: Faulty) -> Result<Vec<Key>, Er
             (Err(jwk::JwkFault::NotForUs(_)), _) | (Err(_), Faulty::Skip) => {}
             (Err(jwk::JwkFault::Refused(error)), Faulty::Refuse) => {
                 return Err(refused(format!("keys[{index}]: {error}")));
+            }
+        }
+    }
+    Ok(keys)
+}
+
+/// Whether this is an object of PEM texts by their `kid`, and no JWK set.
+fn is_pem_by_kid(object: &Map<String, Value>) -> bool {
+    let is_pem = |value: &Value| value.as_str().is_some_and(|text| text.contains("-----BEGIN "));
+    !object.is_empty() && object.values().all(is_pem)
+}
+
+fn read_pems(object: &Map<String, Value>, faulty: Faulty) -> Result<Vec<Key>, Error> {
+    if object.len() > MAX_KEYS {
+        return Err(refused(format!("{} keys, expected at most {MAX_KEYS}", object.len())));
+    }
+    let mut keys = Vec::with_capacity(object.len());
+    for (index, (kid, text)) in object.iter().enumerate() {
+        let material = pem::parse(text.as_str().unwrap_or_default());
+        let key = material.and_then(|material| Key::asymmetric(material, Some(kid.clone())));
+        match (key, faulty) {
+            (Ok(key), _) => keys.push(key),
+            (Err(_), Faulty::Skip) => {}
+            (Err(error), Faulty::Refuse) => {
+                return Err(refused(format!("certificate {index}: {error}")));
             }
         }
     }

@@ -12,6 +12,7 @@ use super::{
     check::{at, begins_with_host, each, scope_list, secret_named},
     document::first_repeated,
     encoding::Encoding,
+    http_host,
 };
 use crate::{
     error::Error,
@@ -40,7 +41,7 @@ pub enum Spelling {
 pub type OptionNames = (Option<&'static str>, Option<&'static str>);
 
 /// All options of an issuer, in the order in which messages list them.
-pub const ISSUER_OPTIONS: [OptionNames; 23] = [
+pub const ISSUER_OPTIONS: [OptionNames; 24] = [
     (Some("issuer"), Some("issuer")),
     (Some("tenants"), Some("tenants")),
     (Some("audience"), Some("audience")),
@@ -53,6 +54,7 @@ pub const ISSUER_OPTIONS: [OptionNames; 23] = [
     (Some("jwks"), Some("jwks")),
     (Some("pem"), None),
     (Some("jwks_uri"), Some("jwksUri")),
+    (Some("allow_http"), Some("allowHttp")),
     (Some("clock_tolerance_secs"), Some("clockTolerance")),
     (Some("max_token_age_secs"), Some("maxTokenAge")),
     (Some("required_claims"), Some("requiredClaims")),
@@ -187,6 +189,7 @@ pub struct IssuerOptions {
     pem: Option<String>,
     /// Where the issuer publishes its keys.
     pub jwks_uri: Option<String>,
+    allow_http: Option<bool>,
     clock_tolerance_secs: Option<u64>,
     max_token_age_secs: Option<u64>,
     required_claims: Vec<String>,
@@ -426,6 +429,7 @@ impl IssuerOptions {
             jwks: reader.take("jwks"),
             pem: reader.text("pem")?,
             jwks_uri: reader.text("jwks_uri")?,
+            allow_http: reader.flag("allow_http")?,
             clock_tolerance_secs: reader.seconds("clock_tolerance_secs")?,
             max_token_age_secs: reader.seconds("max_token_age_secs")?,
             required_claims: list(&reader, "required_claims", required_claims)?.unwrap_or_default(),
@@ -534,6 +538,10 @@ impl IssuerOptions {
             }
             _ => {}
         }
+        if self.allow_http.is_some() && self.jwks_uri.is_none() {
+            let name = spelling.path("jwks_uri");
+            return Err(place.fault("allow_http", format!("only {name} has it")));
+        }
         if self.max_token_age_secs == Some(0) {
             return Err(place.fault("max_token_age_secs", "expected at least 1"));
         }
@@ -571,6 +579,38 @@ impl IssuerOptions {
         }
     }
 
+    /// The `jwks_uri` of these options: `https` only, but for a loopback address, and with `allow_http` for a host that is not on the
+    /// public internet. Whoever can change the keys on their way is the issuer.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for any other URL, and for one with a user, a fragment or a backslash.
+    pub fn checked_jwks_uri(&self, uri: &str) -> Result<String, Error> {
+        let allow_http = self.allow_http.unwrap_or(false);
+        let is_secure = uri.strip_prefix("https://").is_some_and(begins_with_host);
+        let plain_host = uri.strip_prefix("http://").and_then(http_host::of);
+        let is_allowed = plain_host.is_some_and(|host| {
+            http_host::is_loopback(host) || allow_http && http_host::is_private(host)
+        });
+        let is_clean = !uri.contains(['#', '\\'])
+            && uri.bytes().all(|byte| byte.is_ascii_graphic())
+            && !authority_of(uri).contains('@');
+        if (is_secure || is_allowed) && is_clean {
+            return Ok(uri.to_owned());
+        }
+        let name = self.place.spelling.path("allow_http");
+        let problem = match (plain_host, allow_http) {
+            (Some(host), false) if http_host::is_private(host) => {
+                format!("expected an https URL (http only on loopback, or with {name} on a private host)")
+            }
+            (Some(_), true) => {
+                "expected an https URL (http only on a private host: an address of RFC 1918, a name without dots, \
+                 or one in .local or .internal)".to_owned()
+            }
+            _ => "expected an https URL (http only on loopback)".to_owned(),
+        };
+        Err(self.place.fault("jwks_uri", problem))
+    }
+
     fn profile(&self) -> Result<Profile, Error> {
         match self.profile.as_deref() {
             None => Ok(Profile::Any),
@@ -598,6 +638,12 @@ impl IssuerOptions {
             secs => Ok(secs),
         }
     }
+}
+
+/// What stands between the scheme of a URL and its path.
+fn authority_of(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    rest.split(['/', '?']).next().unwrap_or_default()
 }
 
 /// The algorithms of a list that is at `path`.
@@ -709,9 +755,7 @@ fn issuer_keys(
             let key = Key::from_pem(pem).map_err(|fault| at(&path, &fault))?;
             KeySource::Fixed(KeySet::new(vec![key]).map_err(|fault| at(&path, &fault))?)
         }
-        (None, None, None, Some(uri)) => {
-            KeySource::Remote { uri: jwks_uri(&place.of("jwks_uri"), uri)? }
-        }
+        (None, None, None, Some(uri)) => KeySource::Remote { uri: options.checked_jwks_uri(uri)? },
         _ => {
             let problem = "expected exactly one of secret, secrets, jwks, pem, jwks_uri";
             return Err(Error::config(place.path.as_str(), problem));
@@ -734,17 +778,4 @@ fn secret_keys(
     }
     let path = names.first().map_or("", |(path, _)| path.as_str());
     KeySet::new(keys).map_err(|fault| at(path, &fault))
-}
-
-/// `https` only, but for a loopback address: whoever can change the keys on their way is the issuer.
-pub fn jwks_uri(path: &str, uri: &str) -> Result<String, Error> {
-    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-        .iter()
-        .any(|start| uri.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/'])));
-    let secure = uri.strip_prefix("https://").is_some_and(begins_with_host);
-    let plain = !uri.contains(['#', '@', '\\']) && uri.bytes().all(|byte| byte.is_ascii_graphic());
-    if (secure || loopback) && plain {
-        return Ok(uri.to_owned());
-    }
-    Err(Error::config(path, "expected an https URL (http only on loopback)"))
 }

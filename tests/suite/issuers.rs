@@ -386,3 +386,64 @@ fn white_space_around_a_mounted_secret_is_named_and_the_secret_is_not() {
     bytes.push(b'\n');
     assert!(with_secret(&bytes, None).is_ok());
 }
+
+// ---- where keys are ----
+
+#[test]
+fn the_url_of_a_set_is_https_or_of_a_private_host_that_is_allowed() {
+    let remote = |uri: &str, allow_http: Value| {
+        let fields = json!({ "secret": null, "algorithms": ["RS256"], "jwks_uri": uri, "allow_http": allow_http });
+        read(&json!({ "issuers": [entry(&fields)] })).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let firebase =
+        "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
+    for uri in [
+        firebase,
+        "https://a.example/?x=a@b",
+        "http://localhost/@",
+        "http://127.0.0.1:1/jwks",
+        "http://[::1]/",
+    ] {
+        assert_eq!(remote(uri, json!(null)), Ok(()), "{uri}");
+    }
+    for uri in [
+        "http://keycloak:8080/realms/x",
+        "http://host.docker.internal/",
+        "http://10.0.0.7/",
+        "https://a.example/",
+    ] {
+        assert_eq!(remote(uri, json!(true)), Ok(()), "{uri}");
+    }
+    let only = "issuers[0].jwks_uri: expected an https URL (http only on";
+    assert_eq!(
+        remote("http://keycloak:8080/", json!(null)).unwrap_err(),
+        format!("{only} loopback, or with allow_http on a private host)")
+    );
+    assert_eq!(remote("http://keycloak/", json!(false)), remote("http://keycloak/", json!(null)));
+    assert_eq!(
+        remote("http://keys.example/", json!(true)).unwrap_err(),
+        format!(
+            "{only} a private host: an address of RFC 1918, a name without dots, or one in .local or .internal)"
+        )
+    );
+    for uri in [
+        "https://user@a.example/",
+        "https://user:x@a.example/",
+        "https://@a.example",
+        "http://localhost@a.example/",
+        "http://localhost:1@a.example/",
+        "https://a.example/#x",
+        "https://a.example\\@b/",
+        "http://127.0.0.1.a.example/",
+    ] {
+        for allow in [json!(null), json!(true)] {
+            assert!(
+                remote(uri, allow)
+                    .unwrap_err()
+                    .starts_with("issuers[0].jwks_uri: expected an https URL"),
+                "{uri}"
+            );
+        }
+    }
+    entry_refused(json!({ "allow_http": true }), ".allow_http: only jwks_uri has it");
+}

@@ -393,7 +393,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "issuers[1].colour: is not a known field, expected one of issuer, tenants, audience, \
              audience_claim, algorithms, secret, secrets, encoding, jwks, pem, jwks_uri, \
-             clock_tolerance_secs, max_token_age_secs, required_claims, claims, typ, scope_claim, \
+             allow_http, clock_tolerance_secs, max_token_age_secs, required_claims, claims, typ, scope_claim, \
              scope_claims, scope_map, require_exp, profile, dpop",
         ),
         (

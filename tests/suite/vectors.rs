@@ -259,6 +259,84 @@ fn whitespace_around_pem_and_line_width_do_not_matter() {
     }
 }
 
+/// RFC 7468 §3: blanks at the ends of lines, empty lines after BEGIN, lines of any length; §5.2: text before it.
+#[test]
+fn pem_is_read_as_its_standard_allows() {
+    for vector in pem().accepted {
+        let lines: Vec<&str> = vector.pem.trim().lines().collect();
+        let (first, last) = (lines.first().unwrap(), lines.last().unwrap());
+        let body = lines.get(1..lines.len() - 1).unwrap().concat();
+        let (start, rest) = body.split_at(7);
+        for spelling in [
+            lines.join(" \t\n"),
+            format!("{first}\n\n \n{body}\n{last}"),
+            format!("{first}\n{start}\n{rest}\n{last}\n\n"),
+            format!("\u{feff}{}", vector.pem),
+            format!("subject=CN = a\nissuer=CN = b\n{}", vector.pem),
+            format!("{first}{body}{last}"),
+            format!("{first} {body} {last}"),
+        ] {
+            let key = Key::from_pem(&spelling).unwrap();
+            assert_eq!(key.thumbprint(), Some(vector.thumbprint.as_str()), "{}", vector.name);
+        }
+    }
+}
+
+#[test]
+fn pem_that_is_written_otherwise_is_refused() {
+    let written = pem().accepted.remove(0).pem;
+    let refused = |text: &str| Key::from_pem(text).err().unwrap().to_string();
+    assert_eq!(
+        refused(&written.replace('\n', "\\n")),
+        "PEM has its line breaks written as \\n, expected line breaks"
+    );
+    for other in [
+        written.replacen('\n', "\nProc-Type: 4,ENCRYPTED\n\n", 1),
+        written.replacen('\n', "\n=", 1),
+        format!("{written}x"),
+        format!("x {written}"),
+        written.replace("-----END", "----END"),
+        written.replace("-----BEGIN", "----BEGIN"),
+        "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----".to_owned(),
+    ] {
+        assert_eq!(
+            refused(&other),
+            "not one PEM block, expected -----BEGIN PUBLIC KEY-----",
+            "{other}"
+        );
+    }
+}
+
+/// What `https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com` answers.
+#[test]
+fn certificates_by_their_kid_are_a_set() {
+    let of = |name: &str| pem().accepted.into_iter().find(|vector| vector.name == name).unwrap();
+    let (rsa, ec) = (of("RSA certificate"), of("P-256 certificate"));
+    let whole = serde_json::json!({ "one": rsa.pem, "two": ec.pem }).to_string();
+    for read in [KeySet::from_jwks, KeySet::from_published_jwks] {
+        let set = read(&whole).unwrap();
+        let names: Vec<_> = set.keys().iter().map(|key| (key.kid(), key.thumbprint())).collect();
+        let named = |kid, thumbprint| (Some(kid), Some(thumbprint));
+        assert_eq!(
+            names,
+            [named("one", rsa.thumbprint.as_str()), named("two", ec.thumbprint.as_str())]
+        );
+        assert!(read("{}").is_err() && read(r#"{"one":"x"}"#).is_err());
+    }
+    let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp\n-----END PRIVATE KEY-----";
+    let one_faulty = serde_json::json!({ "one": rsa.pem, "two": private }).to_string();
+    assert_eq!(KeySet::from_published_jwks(&one_faulty).unwrap().keys().len(), 1);
+    assert_eq!(
+        KeySet::from_jwks(&one_faulty).err().unwrap().to_string(),
+        "certificate 1: PEM holds a private key, expected the public key"
+    );
+    let mixed = serde_json::json!({ "one": rsa.pem, "keys": "x" }).to_string();
+    assert_eq!(
+        KeySet::from_published_jwks(&mixed).err().unwrap().to_string(),
+        "JWKS: expected a list in keys"
+    );
+}
+
 #[test]
 fn other_pem_is_refused_with_its_reason() {
     for vector in pem().refused {

@@ -10,7 +10,7 @@ use edgegate::error::Error;
 use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::verifier::{Issuer, KeySource, Verifier};
-use edgegate::policy::{IssuerOptions, Spelling, algorithms_named, jwks_uri};
+use edgegate::policy::{IssuerOptions, Spelling, algorithms_named};
 
 /// A verifier from its options; several issuers stand in `issuers`, a single one at the top.
 pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVerifier, Error> {
@@ -59,7 +59,7 @@ fn issuer(path: &str, options: Fields) -> Result<Issuer, Error> {
     let mut options = IssuerOptions::read(path, options.into_members(), Spelling::JavaScript)?;
     let named = options.algorithms()?;
     let at_algorithms = options.path_of("algorithms");
-    let given = (options.key.take(), options.jwks.take(), options.jwks_uri.take());
+    let given = (options.key.take(), options.jwks.take(), options.jwks_uri.clone());
     let (keys, algorithms) = match given {
         (Some(key), None, None) => {
             let source = Source::read(Fields::from_value(key)?)?;
@@ -73,7 +73,7 @@ fn issuer(path: &str, options: Fields) -> Result<Issuer, Error> {
             (KeySource::Fixed(keys), algorithms)
         }
         (None, None, Some(uri)) => {
-            let uri = jwks_uri(&options.path_of("jwks_uri"), &uri)?;
+            let uri = options.checked_jwks_uri(&uri)?;
             let algorithms = refuse_empty(&at_algorithms, named.unwrap_or_default())?;
             (KeySource::Remote { uri }, algorithms)
         }

@@ -26,15 +26,18 @@ pub(super) fn parse(text: &str) -> Result<Material, Error> {
             text.len()
         )));
     }
-    let not_pem = |_| refused("not one PEM block, expected -----BEGIN PUBLIC KEY-----");
-    let mut decoder =
-        pem_rfc7468::Decoder::new_detect_wrap(text.trim().as_bytes()).map_err(not_pem)?;
-    let label = decoder.type_label();
+    let not_pem = || {
+        if text.contains("\\n") {
+            refused("PEM has its line breaks written as \\n, expected line breaks")
+        } else {
+            refused("not one PEM block, expected -----BEGIN PUBLIC KEY-----")
+        }
+    };
+    let (label, rest) = begin(text).ok_or_else(not_pem)?;
     if label.ends_with("PRIVATE KEY") {
         return Err(refused("PEM holds a private key, expected the public key"));
     }
-    let mut der = Vec::new();
-    decoder.decode_to_end(&mut der).map_err(not_pem)?;
+    let der = body(label, rest).ok_or_else(not_pem)?;
     match label {
         "PUBLIC KEY" => SubjectPublicKeyInfoRef::from_der(&der)
             .map_err(|_| refused("PUBLIC KEY is not a SubjectPublicKeyInfo in DER"))
@@ -45,6 +48,25 @@ pub(super) fn parse(text: &str) -> Result<Material, Error> {
             .and_then(|spki| from_spki(&spki)),
         _ => Err(refused("PEM label is not PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")),
     }
+}
+
+/// The label of the first block, and what follows it. Text before it is explanatory (RFC 7468 §5.2), a byte order mark too.
+fn begin(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let starts_a_line = |at: usize| {
+        text.get(..at).is_some_and(|before| before.is_empty() || before.ends_with(['\n', '\r']))
+    };
+    let (at, _) = text.match_indices("-----BEGIN ").find(|(at, _)| starts_a_line(*at))?;
+    let (label, rest) = text.get(at..)?.strip_prefix("-----BEGIN ")?.split_once("-----")?;
+    Some((label, rest))
+}
+
+/// The bytes up to the end of the block, if nothing comes after it. Lines may be of any length, with blanks at their ends and
+/// empty lines between (RFC 7468 §3); headers within, as of RFC 1421, are not base64.
+fn body(label: &str, rest: &str) -> Option<Vec<u8>> {
+    let (body, "") = rest.split_once(&format!("-----END {label}-----"))? else { return None };
+    let base64: String = body.chars().filter(|one| !one.is_ascii_whitespace()).collect();
+    Base64::decode_vec(&base64).ok().filter(|der| !der.is_empty())
 }
 
 /// Whether these bytes are a public key or certificate in DER.
