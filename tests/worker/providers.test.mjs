@@ -42,5 +42,5 @@ describe('refuses', () => {
 test('a scope that includes the one of the route', async () => {
   const [, sign, claims] = ADMITTED.find(([, , { roles }]) => roles !== undefined);
   assert.deepEqual(admitted(await ask(signed(sign, claims), '/v1/posts/drafts')).scopes, ['posts.read']);
-  refused(await ask(signed(sign, { ...claims, roles: ['posts'] }), '/v1/posts/drafts'), 'INSUFFICIENT_SCOPE');
+  refused(await ask(signed(sign, { ...claims, roles: ['posts'] }), '/v1/posts/drafts'), 'INSUFFICIENT_SCOPE', { scope: 'drafts' });
 });
