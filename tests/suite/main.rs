@@ -41,6 +41,7 @@ mod limits;
 mod linear;
 mod policy;
 mod properties;
+mod providers;
 mod published;
 mod rooms;
 mod store_contract;
