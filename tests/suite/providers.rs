@@ -128,7 +128,7 @@ enum Change {
 
 #[derive(Debug, PartialEq)]
 enum Answer {
-    Passes { subject: Option<String>, scopes: Vec<String> },
+    Passes { subject: Option<String>, scopes: Vec<String>, headers: Vec<String> },
     Refused { status: u16, code: String, reason: String },
 }
 
@@ -215,17 +215,16 @@ impl Guide {
 }
 
 impl Answer {
-    /// ``passes as `SUBJECT` with `SCOPE`, `SCOPE` ``, with `nobody` for no subject and without `with` for no scopes; or
-    /// ``401 `CODE`, `reason` ``.
+    /// ``passes as `SUBJECT` with `SCOPE`, `SCOPE`; `Header: value` ``, with `nobody` for no subject, and without what there is
+    /// none of; or ``401 `CODE`, `reason` ``.
     fn read(text: &str) -> Option<Self> {
         let spans = spans(text);
         if let Some(rest) = text.strip_prefix("passes as ") {
             let named = rest.starts_with('`');
-            let (subject, scopes) = spans.split_at(usize::from(named));
-            return Some(Self::Passes {
-                subject: subject.first().cloned(),
-                scopes: scopes.to_vec(),
-            });
+            let (subject, others) = spans.split_at(usize::from(named));
+            let (headers, scopes) =
+                others.iter().cloned().partition(|other: &String| other.contains(": "));
+            return Some(Self::Passes { subject: subject.first().cloned(), scopes, headers });
         }
         let status = text.get(..3)?.parse().ok()?;
         let [code, reason] = spans.try_into().ok()?;
@@ -237,6 +236,7 @@ impl Answer {
             Ok(identity) => Self::Passes {
                 subject: identity.subject().map(str::to_owned),
                 scopes: identity.scopes().to_vec(),
+                headers: Vec::new(),
             },
             Err(error) => Self::Refused {
                 status: Refusal::new(error, decision.carrier, None).status,
