@@ -347,9 +347,9 @@ impl Guide {
         };
         let stores = Stores::default().with_remote(self.published()).with_host(pure::holds);
         let decision = check_at(policy, &stores, &request, NOW);
-        if let Ok(Identity::Token(identity)) = &decision.outcome {
-            let issuer: Value = serde_json::from_slice(identity.payload()).unwrap();
-            assert_eq!(decision.outcome.as_ref().unwrap().issuer(), issuer["iss"].as_str());
+        if let Ok(identity @ Identity::Token(token)) = &decision.outcome {
+            let claims: Value = serde_json::from_slice(token.payload()).unwrap();
+            assert_eq!(identity.issuer(), claims["iss"].as_str(), "{}:{}", self.name, case.line);
         }
         Answer::of(&decision)
     }
