@@ -201,6 +201,9 @@ errors! {
     // ---- tokens: key and signature ----
     /// `iss` names no issuer of the policy.
     UnknownIssuer => InvalidToken, "unknown_issuer", "iss names no configured issuer";
+    /// The token came in a header that is for other issuers (`credential_headers` of the policy).
+    IssuerNotOfHeader => InvalidToken, "issuer_not_of_header",
+        "the issuer's tokens are not taken from this header";
     /// `alg` is not what the chosen key and the issuer's list allow; `none` never is.
     AlgorithmNotAllowed => InvalidToken, "algorithm_not_allowed",
         "alg is not allowed for this key and issuer";
@@ -497,6 +500,7 @@ mod tests {
                 "duplicate_member",
                 "unsupported_critical",
                 "unknown_issuer",
+                "issuer_not_of_header",
                 "algorithm_not_allowed",
                 "unknown_key",
                 "bad_signature",

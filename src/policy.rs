@@ -6,10 +6,12 @@
 
 mod api_keys;
 mod check;
+mod credential_headers;
 mod document;
 mod encoding;
 mod exempt;
 mod forward_auth;
+mod header_names;
 mod http_host;
 mod issuers;
 mod limits;
@@ -22,11 +24,14 @@ mod scope_includes;
 mod source;
 mod types;
 
+pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 use self::{
     api_keys::api_keys,
     check::{begins_with_host, secret_of, token},
+    credential_headers::credential_headers,
     forward_auth::{client_ip_header, forward_auth},
+    header_names::Named,
     issuers::{read_issuers, verifier},
     limits::{failed_authentication, limits},
     revocation::revocation,
@@ -35,8 +40,10 @@ use self::{
 };
 pub use self::{
     api_keys::{ApiKeyPolicy, PrefixPolicy},
+    credential_headers::CredentialHeader,
     exempt::Exempt,
     forward_auth::ForwardAuth,
+    header_names::{API_KEY_HEADER, HeaderName},
     limits::{FailedAuthentication, LimitPolicy, LookUps},
     path::RequestPath,
     pattern::PathPattern,
@@ -45,8 +52,8 @@ pub use self::{
     scope_includes::ScopeIncludes,
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
     types::{
-        Auth, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError,
-        PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
+        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log,
+        OnError, PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
     },
 };
 use crate::{
@@ -76,6 +83,10 @@ pub struct Policy {
     pub auth_prefix: String,
     /// The name of a cookie that may carry a token.
     pub cookie: Option<String>,
+    /// Headers in which other proxies hand tokens on.
+    pub credential_headers: Vec<CredentialHeader>,
+    /// The header that holds API keys, `X-API-Key` by default.
+    pub api_key_header: HeaderName,
     /// The header that holds the caller's address, `CF-Connecting-IP` by default: the platform sets
     /// it, callers cannot.
     pub client_ip_header: ClientIpHeader,
@@ -122,6 +133,14 @@ impl Policy {
             ScopeIncludes::read("scope_includes", core::mem::take(&mut document.scope_includes).0)?;
         let verifier = verifier(issuers, document.max_token_length, secrets)?;
         let api_keys = api_keys(&document, secrets)?;
+        let client_ip_header = client_ip_header(&document)?;
+        let forward_auth = forward_auth(&document, verifier.as_ref())?;
+        let addresses = [&client_ip_header, &forward_auth.client_ip_header];
+        let mut named = Named::new(addresses.into_iter().map(|header| header.name.as_str()));
+        let api_key_header =
+            named.api_key(document.api_keys.as_ref().and_then(|keys| keys.header.as_deref()))?;
+        let credential_headers =
+            credential_headers(&document.credential_headers, verifier.as_ref(), &mut named)?;
         let configured = credential_kinds(verifier.is_some(), api_keys.is_some());
         let routes = router(routes(&document, &limits, &configured)?, document.path_case)?;
         Ok(Self {
@@ -129,8 +148,10 @@ impl Policy {
             forward_credential: document.forward_credential,
             auth_prefix: auth_prefix(document.auth_prefix.as_deref())?,
             cookie: document.cookie.as_deref().map(|name| token("cookie", name)).transpose()?,
-            client_ip_header: client_ip_header(&document)?,
-            forward_auth: forward_auth(&document, verifier.as_ref())?,
+            credential_headers,
+            api_key_header,
+            client_ip_header,
+            forward_auth,
             cache: document.cache,
             legacy_headers: document.legacy_headers,
             log: document.log,
@@ -171,6 +192,15 @@ impl Policy {
     /// The limits of a route, in the order in which it names them.
     pub fn limits_of<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a LimitPolicy> {
         route.limits.iter().filter_map(|index| self.limits.get(*index))
+    }
+
+    /// The headers in which credentials are read, as `Vary` lists them.
+    #[must_use]
+    pub fn credential_fields(&self) -> String {
+        let own = self.credential_headers.iter().map(|header| header.name.as_str());
+        let cookie = self.cookie.as_ref().map(|_| "Cookie");
+        let names = ["Authorization", self.api_key_header.as_str()].into_iter();
+        names.chain(own).chain(cookie).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether this is an issuer of the policy.

@@ -4,18 +4,28 @@ import { EdgegateError } from './errors.js';
 const HEADERS = {
   authorization: ['authorization', ', '],
   dpop: ['dpop', ', '],
-  apiKey: ['x-api-key', ', '],
   cookie: ['cookie', '; '],
   accept: ['accept', ', '],
   origin: ['origin', ', '],
   requestedMethod: ['access-control-request-method', ', '],
 };
 
+/** The names of the headers that a policy gives a meaning. What is faulty in it the engine says. */
+export function headersNamed(policy) {
+  const listed = Array.isArray(policy.credential_headers) ? policy.credential_headers : [];
+  return {
+    apiKey: nameOf(policy.api_keys?.header) ?? 'x-api-key',
+    credentials: listed.map((header) => nameOf(header?.name)).filter((name) => name !== undefined),
+  };
+}
+
+const nameOf = (value) => (typeof value === 'string' && /^[\w.-]+$/.test(value) ? value.toLowerCase() : undefined);
+
 /**
  * What the guard looks at of a request: a `Request` of the web, Node's `IncomingMessage`, or anything with
  * `method`, `url` and `headers`.
  */
-export function factsOf(request, { clientIp, path } = {}, clientIpHeader) {
+export function factsOf(request, { clientIp, path } = {}, clientIpHeader, named = headersNamed({})) {
   const { method, url } = request ?? {};
   if (typeof method !== 'string' || typeof url !== 'string') throw invalid('request', 'expected a Request, or method, url and headers');
   if (clientIp !== undefined && typeof clientIp !== 'string') throw invalid('clientIp', 'expected a string');
@@ -28,10 +38,12 @@ export function factsOf(request, { clientIp, path } = {}, clientIpHeader) {
   if (path !== undefined) facts.path = targetPathOf(path);
   else if (isNodes && request.baseUrl) facts.path = mountedPathOf(request);
   for (const [name, [header, separator]] of Object.entries(HEADERS)) facts[name] = read(header, separator);
-  const named = clientIp === undefined && clientIpHeader !== undefined ? read(clientIpHeader.toLowerCase(), ', ') : undefined;
+  facts.apiKey = read(named.apiKey, ', ');
+  if (named.credentials.length > 0) facts.credentialHeaders = named.credentials.map((header) => read(header, ', '));
+  const address = clientIp === undefined && clientIpHeader !== undefined ? read(clientIpHeader.toLowerCase(), ', ') : undefined;
   // A header may hold a list, and the engine knows how many of it to trust; the others are one address.
-  if (named === undefined) facts.clientIp = clientIp ?? request.socket?.remoteAddress;
-  else facts.clientIpHeader = named;
+  if (address === undefined) facts.clientIp = clientIp ?? request.socket?.remoteAddress;
+  else facts.clientIpHeader = address;
   return facts;
 }
 

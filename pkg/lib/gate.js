@@ -3,7 +3,7 @@ import { Engine, NONE_YET } from './engine.js';
 import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Jobs } from './gate-jobs.js';
-import { factsOf } from './gate-request.js';
+import { factsOf, headersNamed } from './gate-request.js';
 import { bytesOf, jsonOf } from './keys.js';
 import { DONE, PENDING } from './protocol.js';
 
@@ -16,6 +16,7 @@ export class Gate {
   #log;
   #waitUntil;
   #readsAddress;
+  #named;
   #pathCase;
   #keys;
   #revocations;
@@ -32,6 +33,7 @@ export class Gate {
     const { text, document } = documentOf(policy);
     // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
     this.#readsAddress = document.client_ip_header ?? engine.platform.clientIpHeader;
+    this.#named = headersNamed(document);
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
     this.#jobs = new Jobs(engine.platform, stores, {
       event: (event) => this.#tell(event),
@@ -75,7 +77,7 @@ export class Gate {
   async check(request, options = {}) {
     checkNames(options, ['clientIp', 'path', 'waitUntil'], '');
     const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
-    const facts = factsOf(request, options, this.#readsAddress);
+    const facts = factsOf(request, options, this.#readsAddress, this.#named);
     if (!this.#engine.isRunning) await this.#engine.ready();
     const decision = await this.#run('checkRequest', JSON.stringify(facts), waitUntil);
     if (decision.event !== undefined) this.#tell(decision.event);

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{ApiKeyIdentity, Failures, backend::unavailable};
+use super::{ApiKeyIdentity, Carrier, Failures, backend::unavailable};
 use crate::{
     api_key::{ImportedHash, KeyId, record::KeyRecord},
     error::{Error, StoreError},
@@ -31,26 +31,37 @@ pub(super) struct ImportedKey<'p> {
     hash: ImportedHash,
 }
 
+/// Longest key of another system in bytes: more than any has, so that nobody makes the gate hash long texts.
+const MAX_IMPORTED_LENGTH: usize = 4096;
+
 /// Whose key it is, and its record.
 pub(super) type Owned = (ApiKeyIdentity, Option<KeyRecord>);
 
 /// Reads a key. No store is asked.
 ///
 /// # Errors
-/// [`Error::ApiKeyNotAccepted`], [`Error::UnknownApiKeyPrefix`], and for own keys those of their verification.
+/// [`Error::ApiKeyNotAccepted`], [`Error::UnknownApiKeyPrefix`], [`Error::MalformedApiKey`], and for own keys those of their verification.
 pub(super) fn read<'p>(
     policy: &'p Policy,
-    presented: &str,
+    (presented, carrier): (&str, Carrier),
     now: UnixTime,
 ) -> Result<Presented<'p>, Error> {
     let policy = policy.api_keys.as_ref().ok_or(Error::ApiKeyNotAccepted)?;
-    let prefix = policy.prefix_of(presented).ok_or(Error::UnknownApiKeyPrefix)?;
+    let prefix = match carrier {
+        Carrier::ApiKeyHeader => policy.prefix_in_header(presented),
+        _ => policy.prefix_of(presented),
+    };
+    let prefix = prefix.ok_or(Error::UnknownApiKeyPrefix)?;
     match prefix.format {
         KeyFormat::Edgegate => {
             let id = policy.keys.verify(presented, now)?.id();
             Ok(Presented::Own(OwnKey { policy, prefix, id }))
         }
         KeyFormat::Imported => {
+            if presented.len() > MAX_IMPORTED_LENGTH {
+                let problem = "expected at most 4096 bytes";
+                return Err(Error::MalformedApiKey { problem });
+            }
             Ok(Presented::Imported(ImportedKey { prefix, hash: ImportedHash::of(presented) }))
         }
     }

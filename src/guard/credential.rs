@@ -7,7 +7,10 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{Request, cookies};
-use crate::{error::Error, policy::Policy};
+use crate::{
+    error::Error,
+    policy::{Beside, Policy},
+};
 
 /// How a credential came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -19,20 +22,35 @@ pub enum Carrier {
     Dpop,
     /// `Authorization: Basic` with the key as user name and an empty password.
     Basic,
-    /// `X-API-Key`.
+    /// The header of API keys, `X-API-Key` by default.
     ApiKeyHeader,
     /// The cookie that the policy names.
     Cookie,
+    /// A header of `credential_headers`, into which another proxy put a token.
+    CredentialHeader,
 }
 
 /// A credential as it was presented.
 pub(super) enum Credential<'a> {
-    Token(&'a str),
+    Token(PresentedToken<'a>),
     ApiKey(Cow<'a, str>),
 }
 
-/// Finds the credential of a request: `Authorization`, `X-API-Key`, then the cookie of the policy.
-/// Without any: `None`.
+/// A token as it was presented.
+pub(super) struct PresentedToken<'a> {
+    pub(super) text: &'a str,
+    /// The issuers whose tokens may come this way; `None`: all of the policy.
+    pub(super) issuers: Option<&'a [String]>,
+}
+
+impl<'a> Credential<'a> {
+    const fn token(text: &'a str) -> Self {
+        Self::Token(PresentedToken { text, issuers: None })
+    }
+}
+
+/// Finds the credential of a request: `Authorization`, the header of API keys, the cookie of the policy, then the headers of
+/// other proxies. Without any: `None`.
 ///
 /// A bearer value is an API key only when it begins with a configured prefix and `_`; so is the value
 /// of the cookie. An authentication scheme the gate does not know is no credential.
@@ -41,7 +59,7 @@ pub(super) enum Credential<'a> {
 /// [`Error::MultipleCredentials`] for more than one, wherever they are: guessing which one counts is
 /// how two servers come to disagree. [`Error::MalformedApiKey`] for a `Basic` value that holds none.
 pub(super) fn find<'a>(
-    policy: &Policy,
+    policy: &'a Policy,
     request: &Request<'a>,
 ) -> Result<Option<(Credential<'a>, Carrier)>, Error> {
     let mut found = None;
@@ -54,11 +72,7 @@ pub(super) fn find<'a>(
     {
         add(credential, carrier)?;
     }
-    if let Some(value) = request.api_key.map(str::trim).filter(|value| !value.is_empty()) {
-        // Two headers of one name arrive joined by a comma, which no key contains.
-        if value.contains(',') {
-            return Err(Error::MultipleCredentials);
-        }
+    if let Some(value) = lone_value(request.api_key)? {
         add(Credential::ApiKey(Cow::Borrowed(value)), Carrier::ApiKeyHeader)?;
     }
     if let (Some(name), Some(header)) = (policy.cookie.as_deref(), request.cookie) {
@@ -67,7 +81,34 @@ pub(super) fn find<'a>(
             add(token_or_key(policy, value), Carrier::Cookie)?;
         }
     }
+    let of_caller = found.is_some();
+    for (header, value) in policy.credential_headers.iter().zip(request.credential_headers) {
+        if of_caller && header.beside == Beside::Ignore {
+            continue;
+        }
+        if let Some(text) = lone_value(*value)? {
+            let issuers = Some(header.issuers.as_slice());
+            // Another proxy's header is never an API key, whatever it looks like.
+            let token = Credential::Token(PresentedToken { text, issuers });
+            match found.replace((token, Carrier::CredentialHeader)) {
+                None => {}
+                Some(_) => return Err(Error::MultipleCredentials),
+            }
+        }
+    }
     Ok(found)
+}
+
+/// The value of a header that holds a credential and nothing else; an empty one counts as no header.
+///
+/// # Errors
+/// [`Error::MultipleCredentials`] for two headers of one name: they arrive joined by a comma, which neither a key nor a token
+/// contains.
+fn lone_value(header: Option<&str>) -> Result<Option<&str>, Error> {
+    match header.map(str::trim).filter(|value| !value.is_empty()) {
+        Some(value) if value.contains(',') => Err(Error::MultipleCredentials),
+        value => Ok(value),
+    }
 }
 
 fn from_authorization<'a>(
@@ -78,7 +119,9 @@ fn from_authorization<'a>(
     let credential = match carrier {
         Carrier::Bearer => token_or_key(policy, rest),
         Carrier::Basic => Credential::ApiKey(Cow::Owned(basic_user_name(rest)?)),
-        Carrier::Dpop | Carrier::ApiKeyHeader | Carrier::Cookie => Credential::Token(rest),
+        Carrier::Dpop | Carrier::ApiKeyHeader | Carrier::Cookie | Carrier::CredentialHeader => {
+            Credential::token(rest)
+        }
     };
     Ok(Some((credential, carrier)))
 }
@@ -126,7 +169,7 @@ fn refuse_joined_headers(rest: &str) -> Result<(), Error> {
 
 fn token_or_key<'a>(policy: &Policy, value: &'a str) -> Credential<'a> {
     let is_key = policy.api_keys.as_ref().is_some_and(|keys| keys.prefix_of(value).is_some());
-    if is_key { Credential::ApiKey(Cow::Borrowed(value)) } else { Credential::Token(value) }
+    if is_key { Credential::ApiKey(Cow::Borrowed(value)) } else { Credential::token(value) }
 }
 
 /// `Basic` carries base64 of `user:password` (RFC 7617 §2); the key is the user, the password is empty.

@@ -3,9 +3,9 @@
 use futures_util::future::join;
 
 use super::{
-    Backend, Decision, Failures, Identity, Request, TokenIdentity,
+    Backend, Carrier, Decision, Failures, Identity, Request, TokenIdentity,
     api_key::{self, Presented},
-    credential::{self, Credential},
+    credential::{self, Credential, PresentedToken},
     decision::StepOutcome,
     limits::{self, Subject},
     proof, revocation, scopes, token,
@@ -52,7 +52,8 @@ impl<'a, B: Backend> Guard<'a, B> {
 
     /// Verifies a token: its own signature checks in here, RSA and ECDSA by the host, Ed25519 where the host takes it.
     pub async fn verify_token(&self, token: &str, now: UnixMillis) -> Result<VerifiedToken, Error> {
-        token::verify(self.policy, self.backend, token, now).await
+        let token = PresentedToken { text: token, issuers: None };
+        token::verify(self.policy, self.backend, &token, now).await
     }
 
     fn route_of(&self, request: &Request<'_>) -> Result<&'a Route, Error> {
@@ -134,8 +135,8 @@ impl<B: Backend> Passage<'_, B> {
             Credential::Token(token) => {
                 self.accepts(CredentialKind::Jwt, Error::TokenNotAccepted)?;
                 let (policy, backend, now) = (self.policy, self.backend, self.now);
-                let verified = token::verify(policy, backend, token, now).await?;
-                let presented = proof::Bound { token, verified: &verified, carrier };
+                let verified = token::verify(policy, backend, &token, now).await?;
+                let presented = proof::Bound { token: token.text, verified: &verified, carrier };
                 let proof = proof::check(backend, &presented, self.request, now).await?;
                 let identity = TokenIdentity::new(verified);
                 let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
@@ -144,7 +145,7 @@ impl<B: Backend> Passage<'_, B> {
             }
             Credential::ApiKey(key) => {
                 self.accepts(CredentialKind::ApiKey, Error::ApiKeyNotAccepted)?;
-                self.identify_api_key(&key).await
+                self.identify_api_key(&key, carrier).await
             }
         }
     }
@@ -153,9 +154,9 @@ impl<B: Backend> Passage<'_, B> {
         if self.route.accept.contains(&kind) { Ok(()) } else { Err(otherwise) }
     }
 
-    async fn identify_api_key(&mut self, key: &str) -> Result<Known, Error> {
+    async fn identify_api_key(&mut self, key: &str, carrier: Carrier) -> Result<Known, Error> {
         let now = self.now.to_unix_time();
-        let (identity, overrides) = match api_key::read(self.policy, key, now)? {
+        let (identity, overrides) = match api_key::read(self.policy, (key, carrier), now)? {
             Presented::Own(key) => {
                 // Both reads start at once: together they take as long as the slower one.
                 let record = key.record(self.backend.keys());

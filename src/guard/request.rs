@@ -15,10 +15,13 @@ pub struct Request<'a> {
     pub dpop: Option<&'a str>,
     /// The URL that the client asked for, if the edge knows it: what a proof of possession is about.
     pub url: Option<&'a str>,
-    /// The `X-API-Key` header.
+    /// The header of API keys ([`Policy::api_key_header`](crate::policy::Policy::api_key_header)).
     pub api_key: Option<&'a str>,
     /// The `Cookie` header.
     pub cookie: Option<&'a str>,
+    /// The headers of [`Policy::credential_headers`](crate::policy::Policy::credential_headers), in their order: every edge
+    /// reads all of them.
+    pub credential_headers: &'a [Option<&'a str>],
     /// The client's address, if the edge knows it.
     pub client_ip: Option<IpAddr>,
     /// The method that a CORS preflight asks for, `None` for every other request: see [`preflight_of`].
@@ -35,6 +38,7 @@ impl fmt::Debug for Request<'_> {
             .field("dpop", &self.dpop.map(|_| "_"))
             .field("api_key", &self.api_key.map(|_| "_"))
             .field("cookie", &self.cookie.map(|_| "_"))
+            .field("credential_headers", &self.credential_headers.iter().flatten().count())
             .field("client_ip", &self.client_ip)
             .field("preflight", &self.preflight.is_some())
             .finish()

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Backend;
+use super::{Backend, credential::PresentedToken};
 use crate::{
     error::Error,
     jose::{
@@ -16,19 +16,23 @@ use crate::{
 /// Verifies a token: by the keys of the policy or of the issuer, the signature in here or by the host.
 ///
 /// # Errors
-/// [`Error::TokenNotAccepted`] where the policy knows no issuer, then those of the verifier and of the backend.
+/// [`Error::TokenNotAccepted`] where the policy knows no issuer, [`Error::IssuerNotOfHeader`], and those of the verifier and of the backend.
 pub(super) async fn verify(
     policy: &Policy,
     backend: &impl Backend,
-    token: &str,
+    token: &PresentedToken<'_>,
     now: UnixMillis,
 ) -> Result<VerifiedToken, Error> {
     let verifier = policy.verifier.as_ref().ok_or(Error::TokenNotAccepted)?;
-    let mut pending = verifier.begin(token)?;
+    let mut pending = verifier.begin(token.text)?;
     if backend.takes_ed25519() {
         pending = pending.offering_ed25519();
     }
     let issuer = pending.issuer().rules.issuer.as_str();
+    // The header narrows the keys to choose from, so this is before the signature.
+    if token.issuers.is_some_and(|taken| !taken.iter().any(|known| known == issuer)) {
+        return Err(Error::IssuerNotOfHeader);
+    }
     let remote = remote_keys(backend, &pending, now).await?;
     let mut step = pending.verify(remote.as_deref())?;
     loop {

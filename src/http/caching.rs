@@ -27,22 +27,18 @@ pub struct CacheRule {
     /// Whether it is for its caller alone.
     pub private: bool,
     /// The request headers on which it depends, where callers with and without a credential share a URL.
-    pub vary: Option<&'static str>,
+    pub vary: Option<String>,
 }
 
 impl CacheRule {
     /// What the answer to this caller has to say. `shared_url`: whether the route takes anonymous callers beside
     /// others, so that a cache may hold an answer of the one when the other asks.
     #[must_use]
-    pub const fn of(policy: &Policy, identity: &Identity, shared_url: bool) -> Self {
+    pub fn of(policy: &Policy, identity: &Identity, shared_url: bool) -> Self {
         if matches!(policy.cache, Cache::Upstream) {
             return Self { private: false, vary: None };
         }
-        let vary = match (shared_url, policy.cookie.is_some()) {
-            (false, _) => None,
-            (true, false) => Some("Authorization, X-API-Key"),
-            (true, true) => Some("Authorization, X-API-Key, Cookie"),
-        };
+        let vary = shared_url.then(|| policy.credential_fields());
         Self { private: !matches!(identity, Identity::Anonymous), vary }
     }
 
@@ -72,7 +68,7 @@ impl CacheRule {
             let addressed = own.filter(|(_, value)| !value.is_empty() && !says(value, "public"));
             changes.extend(addressed.map(|(name, _)| (name, String::new())));
         }
-        if let (Some(more), Some((name, given))) = (self.vary, vary) {
+        if let (Some(more), Some((name, given))) = (&self.vary, vary) {
             changes.push((name, joined(given, more)));
         }
         changes
@@ -146,7 +142,7 @@ mod tests {
 
     #[test]
     fn vary_is_added_to_what_is_there() {
-        let told = CacheRule { private: false, vary: Some("Authorization, X-API-Key") };
+        let told = CacheRule { private: false, vary: Some("Authorization, X-API-Key".to_owned()) };
         let vary = |own| told.amend(["max-age=60", own, "", "", "", "", ""]);
         assert_eq!(vary(""), [("Vary", "Authorization, X-API-Key".to_owned())]);
         assert_eq!(vary("Accept"), [("Vary", "Accept, Authorization, X-API-Key".to_owned())]);

@@ -8,61 +8,33 @@
 use core::net::IpAddr;
 
 use super::reply::Fields;
+use crate::policy::{ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy, fold};
 
-/// Headers that servers and frameworks let stand for what the request itself says, as [`fold`]ed.
-const OVERRIDING: [&str; 17] = [
-    "forwarded",
-    "x-original-url",
-    "x-original-uri",
-    "x-original-path",
-    "x-original-host",
-    "x-original-method",
-    "x-original-forwarded-for",
-    "x-rewrite-url",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-http-host-override",
-    "x-host",
-    "x-scheme",
-    "x-url-scheme",
-    "x-script-name",
-    "front-end-https",
-];
-
-/// Headers that services take the client's address from, as [`fold`]ed.
-const ADDRESSES: [&str; 6] = [
-    "x-real-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "true-client-ip",
-    "client-ip",
-    "cf-connecting-ip",
-];
-
-/// Whether a header of a caller is kept from the service. `client_ip_header` is the one that the policy trusts: with
-/// `CF-Connecting-IP`, which the platform sets, it is the only one of addresses that stays.
+/// Whether a header of a caller is kept from the service.
+///
+/// Of addresses only the header that the policy trusts stays, with `CF-Connecting-IP`, which the platform sets. A header that
+/// holds credentials stays in the spelling in which the gate has looked at it: whether it goes on is decided by what was verified.
 #[must_use]
-pub fn is_kept_back(name: &str, client_ip_header: &str) -> bool {
+pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
     let folded = fold(name);
+    let mut credentials = policy.credential_headers.iter().map(|header| &header.name);
+    if let Some(own) = credentials
+        .find(|own| own.folds_to(&folded))
+        .or_else(|| Some(&policy.api_key_header).filter(|own| own.folds_to(&folded)))
+    {
+        // In another spelling it is no credential that the gate has looked at.
+        return !own.is(name);
+    }
     // `X-Forwarded-` has -Host, -Proto, -Prefix, -Uri, and with -User and -Email identities too.
-    if ["x-auth-", "x-forwarded"].iter().any(|prefix| folded.starts_with(prefix)) {
+    if KEPT_FAMILIES.iter().any(|family| folded.starts_with(family)) {
         return true;
     }
-    // A key in another spelling is no credential that the gate has looked at.
-    let is_other_key = folded == "x-api-key" && !name.eq_ignore_ascii_case("X-API-Key");
     let is_address = ADDRESSES.contains(&folded.as_str())
         && !name.eq_ignore_ascii_case("CF-Connecting-IP")
-        && !name.eq_ignore_ascii_case(client_ip_header);
-    is_other_key || is_address || OVERRIDING.contains(&folded.as_str())
-}
-
-/// The name as servers that are generous hand it on: all characters but letters and digits are the same (RFC 9110 §5.6.2 allows
-/// fifteen such characters, RFC 3875 §4.1.18 makes one of `-`).
-fn fold(name: &str) -> String {
-    let fold =
-        |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
-    name.bytes().map(fold).map(char::from).collect()
+        && !name.eq_ignore_ascii_case(&policy.client_ip_header.name);
+    // A service may still read keys where the gate reads them no longer.
+    let is_key = folded == fold(API_KEY_HEADER);
+    is_key || is_address || OVERRIDING.contains(&folded.as_str())
 }
 
 /// What the gate tells the service of the request: by which scheme and host it was asked, and by whom. `url` is that of the
@@ -84,11 +56,25 @@ pub fn forwarded_fields(url: &str, client_ip: Option<IpAddr>) -> Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{policy::Secrets, secret::Secret};
+
+    struct Named;
+
+    impl Secrets for Named {
+        fn secret(&self, _: &str) -> Option<Secret> {
+            Some(Secret::new(vec![7; 32]))
+        }
+    }
+
+    fn kept_back_by(policy: &str, name: &str) -> bool {
+        is_kept_back(name, &Policy::from_json(policy, &Named).unwrap())
+    }
 
     #[track_caller]
     fn kept_back(names: &[&str], expected: bool) {
         for name in names {
-            assert_eq!(is_kept_back(name, "X-Real-IP"), expected, "{name}");
+            let policy = r#"{"client_ip_header": "X-Real-IP"}"#;
+            assert_eq!(kept_back_by(policy, name), expected, "{name}");
         }
     }
 
@@ -133,14 +119,44 @@ mod tests {
     fn of_the_addresses_only_the_trusted_ones_stay() {
         kept_back(&["x-real-ip", "CF-Connecting-IP"], false);
         kept_back(&["X_Real_IP", "CF_Connecting_IP", "True-Client-IP", "X-Client-IP"], true);
-        assert!(is_kept_back("X-Real-IP", "CF-Connecting-IP"));
-        assert!(is_kept_back("X-Forwarded-For", "X-Forwarded-For"), "the gate sets it itself");
+        assert!(kept_back_by("{}", "X-Real-IP"));
+        let policy = r#"{"client_ip_header": "X-Forwarded-For"}"#;
+        assert!(kept_back_by(policy, "X-Forwarded-For"), "the gate sets it itself");
     }
 
     #[test]
     fn a_key_is_in_one_header() {
         kept_back(&["X-API-Key", "x-api-key"], false);
         kept_back(&["X.API.Key", "X_API_Key"], true);
+        let policy = r#"{"api_keys": {"header": "X-Service-Key", "environment": "test", "prefixes": [{"prefix": "sk"}],
+                         "signing_keys": [{"id": 1, "secret": "S"}]}}"#;
+        for (name, expected) in [
+            ("X-Service-Key", false),
+            ("x-service-key", false),
+            ("X_Service_Key", true),
+            ("X.Service.Key", true),
+            ("X-API-Key", true),
+            ("X_API_Key", true),
+        ] {
+            assert_eq!(kept_back_by(policy, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_another_proxy_has_one_spelling() {
+        let policy = r#"{"issuers": [{"issuer": "i", "audience": ["a"], "secret": "S"}],
+                         "credential_headers": [{"name": "Cf-Access-Jwt-Assertion", "issuers": ["i"]},
+                                                {"name": "X-Forwarded-Access-Token", "issuers": ["i"]}]}"#;
+        for (name, expected) in [
+            ("cf-access-jwt-assertion", false),
+            ("CF_ACCESS_JWT_ASSERTION", true),
+            ("Cf-Access.Jwt-Assertion", true),
+            ("X-Forwarded-Access-Token", false),
+            ("X_Forwarded_Access_Token", true),
+            ("X-Forwarded-User", true),
+        ] {
+            assert_eq!(kept_back_by(policy, name), expected, "{name}");
+        }
     }
 
     #[test]

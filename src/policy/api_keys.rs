@@ -26,7 +26,8 @@ pub struct ApiKeyPolicy {
 /// What a prefix stands for.
 #[derive(Debug, Clone)]
 pub struct PrefixPolicy {
-    /// The prefix, without the underscore that follows it.
+    /// The prefix, without the underscore that follows it. Empty: for keys that begin with no other prefix, whatever they look
+    /// like; see [`ApiKeyPolicy::prefix_in_header`].
     pub prefix: String,
     /// The most a key of this prefix may do: a record's scopes are cut down to these. `None`: no cap.
     pub scopes: Option<Vec<String>>,
@@ -54,10 +55,18 @@ impl ApiKeyPolicy {
     pub fn prefix_of(&self, presented: &str) -> Option<&PrefixPolicy> {
         self.prefixes
             .iter()
+            .filter(|known| !known.prefix.is_empty())
             .filter(|known| {
                 presented.strip_prefix(&known.prefix).is_some_and(|rest| rest.starts_with('_'))
             })
             .max_by_key(|known| known.prefix.len())
+    }
+
+    /// The prefix of a value in the header of API keys. There, and nowhere else, a value that begins with no other prefix is one
+    /// of the empty prefix, if that is configured: elsewhere a token or a password of something else would be looked up.
+    #[must_use]
+    pub fn prefix_in_header(&self, presented: &str) -> Option<&PrefixPolicy> {
+        self.prefix_of(presented).or_else(|| self.prefix(""))
     }
 
     /// The configured prefix of that name.
@@ -150,14 +159,7 @@ fn section_of(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKe
     let prefixes = each("api_keys.prefixes", document.prefixes.iter(), |path, known| {
         scope_list(&format!("{path}.scopes"), known.scopes.as_deref().unwrap_or_default())?;
         let without_record = scopes_without_record(path, known, document.records)?;
-        let plain = known.prefix.starts_with(|first: char| first.is_ascii_alphabetic())
-            && known.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !plain {
-            return Err(Error::config(
-                format!("{path}.prefix"),
-                "expected letters and digits, like sk",
-            ));
-        }
+        check_prefix(&format!("{path}.prefix"), known)?;
         Ok(PrefixPolicy {
             prefix: known.prefix.clone(),
             scopes: known.scopes.clone(),
@@ -167,6 +169,21 @@ fn section_of(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKe
     })?;
     cache_secs("api_keys.cache_secs", document.cache_secs)?;
     Ok(ApiKeyPolicy { keys, records: document.records, cache_secs: document.cache_secs, prefixes })
+}
+
+/// Keys of any form have no prefix. There is no telling whether such a value is genuine but by its record.
+fn check_prefix(place: &str, known: &PrefixDocument) -> Result<(), Error> {
+    let plain = known.prefix.starts_with(|first: char| first.is_ascii_alphabetic())
+        && known.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let problem = match (known.prefix.as_str(), known.format) {
+        ("", KeyFormat::Imported) => return Ok(()),
+        ("", KeyFormat::Edgegate) => {
+            "only with format = imported may it be empty, for keys of any form"
+        }
+        _ if plain => return Ok(()),
+        _ => "expected letters and digits, like sk",
+    };
+    Err(Error::config(place, problem))
 }
 
 /// What a key may do without a record: nothing, unless the policy says so, and never more than with one.

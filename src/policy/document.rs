@@ -16,7 +16,7 @@ use serde::{
 use super::{
     revocation::RevocationPolicy,
     types::{
-        Auth, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, Log, OnError, PathCase,
+        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, Log, OnError, PathCase,
         Preflight, Records, Replays, RouteRevocation,
     },
 };
@@ -37,6 +37,7 @@ object! {
         pub(super) forward_credential: bool = false,
         pub(super) auth_prefix: Option<String> = None,
         pub(super) cookie: Option<String> = None,
+        pub(super) credential_headers: Vec<CredentialHeaderDocument> = Vec::new(),
         pub(super) max_token_length: Option<usize> = None,
         pub(super) client_ip_header: Option<String> = None,
         pub(super) trusted_hops: Option<u8> = None,
@@ -57,6 +58,15 @@ object! {
         pub(super) failed_authentication: Option<FailedAuthenticationDocument> = None,
         pub(super) routes: Vec<RouteDocument> = Vec::new(),
         pub(super) admin: Option<SecretDocument> = None,
+    }
+}
+
+object! {
+    #[derive(Debug)]
+    pub(super) struct CredentialHeaderDocument, refused {
+        pub(super) name: String,
+        pub(super) issuers: Vec<String>,
+        pub(super) beside: Beside = Beside::default(),
     }
 }
 
@@ -87,6 +97,7 @@ object! {
 object! {
     #[derive(Debug)]
     pub(super) struct ApiKeysDocument, refused {
+        pub(super) header: Option<String> = None,
         pub(super) prefixes: Vec<PrefixDocument>,
         pub(super) environment: String,
         pub(super) signing_keys: Vec<SigningKeyDocument>,

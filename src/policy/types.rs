@@ -256,6 +256,21 @@ pub enum LimitStore {
     Binding(String),
 }
 
+/// What a token in a header of `credential_headers` means beside a credential of the caller's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Beside {
+    /// They are two credentials, and the request is refused (the default).
+    #[default]
+    Refuse,
+    /// The caller's own decides alone; the header is not looked at, nor passed on.
+    Ignore,
+}
+
+words!(Beside {
+    "refuse" => Beside::Refuse,
+    "ignore" => Beside::Ignore,
+});
+
 /// Whether a route asks for a credential.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Auth {

@@ -745,6 +745,178 @@ fn imported_keys_are_found_by_their_whole_hash() {
     assert_eq!(refusal(check(&policy, &stores, &request)), Error::ApiKeyRevoked);
 }
 
+/// A policy that takes imported keys of any form beside its own.
+fn gate_of_any_form(prefixes: Value) -> Policy {
+    gate_with(json!({
+        "failed_authentication": {"enabled": false},
+        "api_keys": {
+            "environment": "test",
+            "prefixes": prefixes,
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+        },
+    }))
+}
+
+fn import(stores: &Stores, presented: &str) {
+    let hash = serde_json::to_value(ImportedHash::of(presented)).unwrap();
+    stores.put_record(&imported(&json!({
+        "name": "n", "owner": "acme", "scopes": ["read:posts", "admin"], "imported_sha256": hash,
+    })));
+}
+
+#[test]
+fn an_imported_key_of_any_form_comes_in_the_header_alone() {
+    let policy = gate_of_any_form(json!([
+        {"prefix": "sk"},
+        {"prefix": "old", "format": "imported"},
+        {"prefix": "", "format": "imported", "scopes": ["read:posts"]},
+    ]));
+    let stores = Stores::default();
+    for presented in [
+        "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+        "AKIAIOSFODNN7EXAMPLE",
+        "sk-proj-abc",
+        "a.b.c",
+        "_",
+        "\u{e4}",
+    ] {
+        import(&stores, presented);
+        let in_header = Request { api_key: Some(presented), ..request("GET", "/") };
+        let identity = admitted(check(&policy, &stores, &in_header));
+        assert_eq!(
+            (identity.subject(), identity.scopes()),
+            (Some("acme"), &["read:posts".to_owned()][..])
+        );
+        stores.asked();
+
+        let (bearer, basic) = (bearer(presented), basic(&format!("{presented}:")));
+        let cookie = format!("session={presented}");
+        for elsewhere in [
+            get("/", &bearer),
+            get("/", &basic),
+            Request { cookie: Some(&cookie), ..request("GET", "/") },
+        ] {
+            let code = refusal(check(&policy, &stores, &elsewhere)).code();
+            assert!(
+                matches!(code, Code::InvalidToken | Code::InvalidApiKey),
+                "{presented}: {code}"
+            );
+        }
+        assert_eq!(stores.asked(), [""; 0], "{presented}");
+    }
+    let unknown = Request { api_key: Some("no-record"), ..request("GET", "/") };
+    assert_eq!(refusal(check(&policy, &stores, &unknown)), Error::UnknownApiKey);
+}
+
+#[test]
+fn what_begins_with_another_prefix_is_no_key_of_any_form() {
+    let all = json!([{"prefix": "sk"}, {"prefix": "old", "format": "imported"}, {"prefix": "", "format": "imported"}]);
+    let (policy, stores) = (gate_of_any_form(all), Stores::default());
+    let mistyped = key(&policy).replacen("sk_test_0", "sk_test_1", 1);
+    import(&stores, &mistyped);
+    let request = Request { api_key: Some(&mistyped), ..request("GET", "/") };
+    assert_eq!(refusal(check(&policy, &stores, &request)), Error::ApiKeyChecksum);
+    assert_eq!(stores.asked(), [""; 0]);
+
+    let too_long = "k".repeat(4097);
+    import(&stores, &too_long);
+    let request = Request { api_key: Some(&too_long), ..request };
+    let message = "API key: expected at most 4096 bytes";
+    assert_eq!(refusal(check(&policy, &stores, &request)).to_string(), message);
+    assert_eq!(stores.asked(), [""; 0]);
+}
+
+/// Takes tokens of [`ISSUER`] in two headers, the second of which gives way.
+fn gate_behind_proxies() -> Policy {
+    gate_with(json!({
+        "issuers": [
+            {"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET"},
+            {"issuer": "other", "audience": ["api"], "secret": "JWT_SECRET"},
+        ],
+        "credential_headers": [
+            {"name": "Cf-Access-Jwt-Assertion", "issuers": [ISSUER]},
+            {"name": "X-Goog-IAP-JWT-Assertion", "issuers": ["other"], "beside": "ignore"},
+        ],
+    }))
+}
+
+#[test]
+fn a_token_in_another_header_is_of_the_issuers_of_that_header() {
+    let (policy, stores) = (gate_behind_proxies(), Stores::default());
+    let (token, other) = (token(), token_with(json!({"iss": "other"})));
+    let decide = |first: Option<&str>, second: Option<&str>| {
+        let credential_headers = &[first, second];
+        check(&policy, &stores, &Request { credential_headers, ..request("GET", "/") })
+    };
+    for (first, second, issuer) in [
+        (Some(&token), None, ISSUER),
+        (None, Some(&other), "other"),
+        (Some(&token), Some(&String::new()), ISSUER),
+    ] {
+        let decision = decide(first.map(String::as_str), second.map(String::as_str));
+        assert_eq!(decision.carrier, Some(Carrier::CredentialHeader));
+        assert_eq!(admitted(decision).issuer(), Some(issuer));
+    }
+    // Nothing of it is looked at further: neither a forged one nor one that is genuine.
+    stores.asked();
+    for (first, second) in [(Some(&other), None), (None, Some(&token))] {
+        let decision = decide(first.map(String::as_str), second.map(String::as_str));
+        assert_eq!(refusal(decision), Error::IssuerNotOfHeader);
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+    assert_eq!(refusal(decide(Some(&forged()), None)), Error::BadSignature);
+    // A header that is for tokens takes no API key.
+    assert_eq!(refusal(decide(Some(&key(&policy)), None)).code(), Code::InvalidToken);
+    let twice = format!("{token}, {token}");
+    assert_eq!(refusal(decide(Some(&twice), None)), Error::MultipleCredentials);
+    assert_eq!(refusal(decide(Some(&token), Some(&other))), Error::MultipleCredentials);
+    assert_eq!(refusal(decide(None, None)), Error::MissingCredentials);
+}
+
+#[test]
+fn beside_the_callers_own_credential_a_header_is_another_or_is_ignored() {
+    let (policy, stores) = (gate_behind_proxies(), Stores::default());
+    let (token, key) = (token(), key(&policy));
+    stores.put_record(&record_of(ID, &json!({})));
+    let (bearer, cookie) = (bearer(&token), format!("session={token}"));
+    for (own, carrier) in [
+        (get("/", &bearer), Carrier::Bearer),
+        (Request { api_key: Some(&key), ..request("GET", "/") }, Carrier::ApiKeyHeader),
+        (Request { cookie: Some(&cookie), ..request("GET", "/") }, Carrier::Cookie),
+    ] {
+        let beside = |first, second| {
+            check(&policy, &stores, &Request { credential_headers: &[first, second], ..own })
+        };
+        assert_eq!(refusal(beside(Some(token.as_str()), None)), Error::MultipleCredentials);
+        assert_eq!(refusal(beside(Some("x"), None)), Error::MultipleCredentials);
+        for ignored in ["x", "x, y", token.as_str()] {
+            let decision = beside(None, Some(ignored));
+            assert_eq!(decision.carrier, Some(carrier));
+            admitted(decision);
+        }
+    }
+    // It is the own credential that decides, not the better one of the two.
+    let forged = get("/", "Bearer x.y.z");
+    let other = token_with(json!({"iss": "other"}));
+    let decision =
+        check(&policy, &stores, &Request { credential_headers: &[None, Some(&other)], ..forged });
+    assert_eq!(refusal(decision).code(), Code::InvalidToken);
+    // A scheme that the gate does not know is no credential.
+    let digest = Request { credential_headers: &[None, Some(&other)], ..get("/", "Digest x") };
+    assert_eq!(check(&policy, &stores, &digest).carrier, Some(Carrier::CredentialHeader));
+}
+
+#[test]
+fn a_bound_token_in_another_header_lacks_its_proof() {
+    let policy = gate_with(json!({
+        "issuers": [{"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET", "dpop": "optional"}],
+        "credential_headers": [{"name": "X-Assertion", "issuers": [ISSUER]}],
+    }));
+    let bound = token_with(json!({"cnf": {"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}}));
+    let request = Request { credential_headers: &[Some(&bound)], ..request("GET", "/") };
+    assert_eq!(refusal(check(&policy, &Stores::default(), &request)), Error::ProofRequired);
+}
+
 #[test]
 fn with_nested_prefixes_the_longest_counts() {
     let policy = gate_with(json!({"api_keys": {
@@ -1918,7 +2090,7 @@ fn a_request_shows_none_of_its_credentials() {
     assert_eq!(
         format!("{shown:?}"),
         "Request { method: \"GET\", path: \"/a\", authorization: Some(\"_\"), dpop: Some(\"_\"), \
-         api_key: Some(\"_\"), cookie: Some(\"_\"), client_ip: Some(192.0.2.1), preflight: false }"
+         api_key: Some(\"_\"), cookie: Some(\"_\"), credential_headers: 0, client_ip: Some(192.0.2.1), preflight: false }"
     );
 }
 

@@ -378,7 +378,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/colour",
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
-             auth_prefix, cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
+             auth_prefix, cookie, credential_headers, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
              legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
              failed_authentication, routes, admin",
         ),
@@ -402,9 +402,14 @@ fn unknown_fields_are_refused_at_every_level() {
             "issuers[1].clockTolerance: is not a known field, expected clock_tolerance_secs",
         ),
         (
+            "/credential_headers",
+            json!([{"name": "X-A", "issuers": ["i"], "colour": 1}]),
+            "credential_headers[0].colour: is not a known field, expected one of name, issuers, beside",
+        ),
+        (
             "/api_keys/colour",
             json!(1),
-            "api_keys.colour: is not a known field, expected one of prefixes, environment, \
+            "api_keys.colour: is not a known field, expected one of header, prefixes, environment, \
              signing_keys, records, cache_secs",
         ),
         (
@@ -449,6 +454,146 @@ fn unknown_fields_are_refused_at_every_level() {
         ),
         ("/admin/colour", json!(1), "admin.colour: is not a known field, expected secret"),
     ]);
+}
+
+#[test]
+fn a_header_gets_one_meaning() {
+    const TAKEN: &str = "this header means something already, expected another name";
+    const TWICE: &str = "the policy gives this header a meaning already";
+    let of = |name: &str| json!([{"name": name, "issuers": ["https://edgegate.local/"]}]);
+    let issuer = |fields: Value| {
+        let mut policy = json!({
+            "client_ip_header": "X-Client",
+            "issuers": [{"issuer": "https://edgegate.local/", "audience": ["a"], "secret": "JWT_SECRET"}],
+            "api_keys": {
+                "header": "X-Key", "environment": "test", "prefixes": [{"prefix": "sk"}],
+                "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+            },
+        });
+        for (name, value) in fields.as_object().unwrap() {
+            policy[name] = value.clone();
+        }
+        read(&policy)
+    };
+    for name in [
+        "Authorization",
+        "DPoP",
+        "Cookie",
+        "Host",
+        "Connection",
+        "Transfer_Encoding",
+        "Content-Length",
+        "Content-Type",
+        "Proxy-Authorization",
+        "X-Forwarded-For",
+        "x.forwarded.host",
+        "X-Auth-Subject",
+        "X_Auth_Key_Id",
+        "X-Original-URL",
+        "X-HTTP-Method-Override",
+        "X-Real-IP",
+        "CF-Connecting-IP",
+        "Sec-Fetch-Site",
+        "Origin",
+        "X-API-Key",
+        "X_API_KEY",
+        "Access-Control-Request-Method",
+        "Upgrade",
+        "TE",
+    ] {
+        let fault = issuer(json!({"credential_headers": of(name)})).unwrap_err().to_string();
+        assert_eq!(fault, format!("credential_headers[0].name: {TAKEN}"), "{name}");
+    }
+    for name in ["X-Client", "x_client", "X-Key", "X.Key"] {
+        let fault = issuer(json!({"credential_headers": of(name)})).unwrap_err().to_string();
+        assert_eq!(fault, format!("credential_headers[0].name: {TWICE}"), "{name}");
+    }
+    let both = json!([
+        {"name": "X-A", "issuers": ["https://edgegate.local/"]},
+        {"name": "x_a", "issuers": ["https://edgegate.local/"]},
+    ]);
+    let fault = issuer(json!({"credential_headers": both})).unwrap_err().to_string();
+    assert_eq!(fault, format!("credential_headers[1].name: {TWICE}"));
+    for name in ["", "X A", "X:A", "\u{e4}", &"X".repeat(65)] {
+        let fault = issuer(json!({"credential_headers": of(name)})).unwrap_err().to_string();
+        let expected = "expected 1 to 64 letters, digits, '-', '_' or '.'";
+        assert_eq!(fault, format!("credential_headers[0].name: {expected}"), "{name}");
+    }
+    for name in [
+        "Cf-Access-Jwt-Assertion",
+        "X-Forwarded-Access-Token",
+        "X-Auth-Request-Access-Token",
+        "x-amzn-oidc-data",
+    ] {
+        let policy = issuer(json!({"credential_headers": of(name)})).unwrap();
+        assert_eq!(policy.credential_headers[0].name.as_str(), name);
+        assert_eq!(policy.credential_fields(), format!("Authorization, X-Key, {name}"));
+    }
+}
+
+#[test]
+fn a_credential_header_names_issuers_of_the_policy() {
+    for (issuers, message) in [
+        (json!([]), "credential_headers[0].issuers: expected a non-empty list"),
+        (json!(["x"]), "credential_headers[0].issuers[0]: no issuer has this name"),
+        (
+            json!(["https://edgegate.local/", "https://edgegate.local/"]),
+            "credential_headers[0].issuers[1]: this issuer is listed already",
+        ),
+    ] {
+        let policy = json!({
+            "issuers": [{"issuer": "https://edgegate.local/", "audience": ["a"], "secret": "JWT_SECRET"}],
+            "credential_headers": [{"name": "X-A", "issuers": issuers}],
+        });
+        assert_eq!(read(&policy).unwrap_err().to_string(), message);
+    }
+    let without = json!({"credential_headers": [{"name": "X-A", "issuers": ["i"]}]});
+    let message = "credential_headers[0].issuers[0]: no issuer has this name";
+    assert_eq!(read(&without).unwrap_err().to_string(), message);
+    all_refused([
+        (
+            "/credential_headers",
+            json!([{"issuers": ["i"]}]),
+            "credential_headers[0].name: is required",
+        ),
+        (
+            "/credential_headers",
+            json!([{"name": "X-A"}]),
+            "credential_headers[0].issuers: is required",
+        ),
+        (
+            "/credential_headers",
+            json!([{"name": "X-A", "issuers": ["i"], "beside": "both"}]),
+            "credential_headers[0].beside: expected refuse or ignore",
+        ),
+    ]);
+}
+
+#[test]
+fn only_imported_keys_have_any_form() {
+    let keys = |prefixes: Value| {
+        read(&json!({"api_keys": {
+            "prefixes": prefixes, "environment": "test",
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+        }}))
+    };
+    let of_any_form = json!({"prefix": "", "format": "imported"});
+    assert!(keys(json!([{"prefix": "sk"}, of_any_form])).is_ok());
+    for (prefixes, message) in [
+        (
+            json!([{"prefix": "sk"}, of_any_form, of_any_form]),
+            "api_keys.prefixes[2].prefix: this prefix is configured already",
+        ),
+        (json!([of_any_form]), "api_keys.prefixes: expected at least one that is not imported"),
+        (
+            json!([{"prefix": "sk"}, {"prefix": "_", "format": "imported"}]),
+            "api_keys.prefixes[1].prefix: expected letters and digits, like sk",
+        ),
+    ] {
+        assert_eq!(keys(prefixes).unwrap_err().to_string(), message);
+    }
+    let own = keys(json!([{"prefix": "sk"}, {"prefix": ""}])).unwrap_err().to_string();
+    assert!(own.starts_with("api_keys.prefixes[1].prefix: expected"), "{own}");
 }
 
 #[test]
@@ -1114,7 +1259,7 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, legacy_headers, log, \
+         cookie, credential_headers, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, legacy_headers, log, \
          path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");

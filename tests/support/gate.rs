@@ -108,6 +108,7 @@ pub fn request<'a>(method: &'a str, path: &'a str) -> Request<'a> {
         url: None,
         api_key: None,
         cookie: None,
+        credential_headers: &[],
         client_ip: Some("192.0.2.1".parse().unwrap()),
         preflight: None,
     }

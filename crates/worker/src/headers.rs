@@ -23,7 +23,7 @@ pub(super) fn strip_inbound(
 ) -> worker::Result<()> {
     let kept_back: Vec<String> = worker::Headers(headers.clone())
         .keys()
-        .filter(|name| inbound::is_kept_back(name, &policy.client_ip_header.name))
+        .filter(|name| inbound::is_kept_back(name, policy))
         .collect();
     for name in kept_back {
         headers.delete(&name)?;
@@ -49,7 +49,12 @@ fn strip_credentials(
         headers.delete("DPoP")?;
     }
     if kept != Some(Carrier::ApiKeyHeader) {
-        headers.delete("X-API-Key")?;
+        headers.delete(policy.api_key_header.as_str())?;
+    }
+    if kept != Some(Carrier::CredentialHeader) {
+        for header in &policy.credential_headers {
+            headers.delete(header.name.as_str())?;
+        }
     }
     if kept == Some(Carrier::Cookie) {
         return Ok(());

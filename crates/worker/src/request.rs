@@ -26,7 +26,9 @@ impl HeaderNames {
     pub(super) fn of(policy: &Policy) -> Self {
         let credentials = |client_ip| {
             let cookie = policy.cookie.as_ref().map(|_| "Cookie");
-            ["Authorization", "DPoP", "X-API-Key", client_ip].into_iter().chain(cookie)
+            let own = policy.credential_headers.iter().map(|header| header.name.as_str());
+            let api_key = policy.api_key_header.as_str();
+            ["Authorization", "DPoP", api_key, client_ip].into_iter().chain(cookie).chain(own)
         };
         let asked_about = [
             "X-Forwarded-Method",
@@ -64,13 +66,15 @@ struct Credentials<'a> {
     api_key: Option<&'a str>,
     address: ClientAddress,
     cookie: Option<&'a str>,
+    /// Of other proxies, as the policy lists them.
+    of_proxies: Vec<Option<&'a str>>,
 }
 
 impl<'a> Credentials<'a> {
     fn of(
         headers: &mut impl Iterator<Item = Option<&'a str>>,
         client_ip_header: &ClientIpHeader,
-        with_cookie: bool,
+        policy: &Policy,
     ) -> Self {
         let mut next = || headers.next().flatten();
         Self {
@@ -78,7 +82,8 @@ impl<'a> Credentials<'a> {
             dpop: next(),
             api_key: next(),
             address: client_ip_header.read(next()),
-            cookie: if with_cookie { next() } else { None },
+            cookie: if policy.cookie.is_some() { next() } else { None },
+            of_proxies: policy.credential_headers.iter().map(|_| next()).collect(),
         }
     }
 }
@@ -97,11 +102,7 @@ impl<'a> RequestParts<'a> {
             method,
             target,
             url: Some(Cow::Borrowed(lines.url())),
-            credentials: Credentials::of(
-                &mut lines.headers(),
-                &policy.client_ip_header,
-                policy.cookie.is_some(),
-            ),
+            credentials: Credentials::of(&mut lines.headers(), &policy.client_ip_header, policy),
             address_from: "client_ip_header",
             preflight: preflight_of(method, request),
         }
@@ -134,11 +135,7 @@ impl<'a> RequestParts<'a> {
             method,
             target,
             url: forward_auth.origin.as_ref().map(|origin| format!("{origin}{target}").into()),
-            credentials: Credentials::of(
-                &mut headers,
-                &forward_auth.client_ip_header,
-                policy.cookie.is_some(),
-            ),
+            credentials: Credentials::of(&mut headers, &forward_auth.client_ip_header, policy),
             address_from: "forward_auth.client_ip_header",
             preflight: preflight_of(method, request),
         })
@@ -154,6 +151,7 @@ impl<'a> RequestParts<'a> {
             url: self.url.as_deref(),
             api_key: self.credentials.api_key,
             cookie: self.credentials.cookie,
+            credential_headers: &self.credentials.of_proxies,
             client_ip: self.credentials.address.known(),
             preflight: self.preflight.as_deref(),
         }

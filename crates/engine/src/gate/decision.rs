@@ -27,6 +27,8 @@ pub(super) struct Asked {
     dpop: Option<String>,
     api_key: Option<String>,
     cookie: Option<String>,
+    /// The headers of the policy's `credential_headers`, in their order.
+    credential_headers: Option<Vec<Option<String>>>,
     accept: Option<String>,
     origin: Option<String>,
     requested_method: Option<String>,
@@ -138,9 +140,9 @@ fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::
 
 /// What the application's answer tells caches, where it does not do so itself.
 fn caching(rule: CacheRule) -> Fields {
-    let control = rule.private.then_some(("Cache-Control", "private"));
+    let control = rule.private.then(|| ("Cache-Control", "private".to_owned()));
     let vary = rule.vary.map(|names| ("Vary", names));
-    control.into_iter().chain(vary).map(|(name, value)| (name, value.to_owned())).collect()
+    control.into_iter().chain(vary).collect()
 }
 
 pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outcome {
@@ -153,6 +155,8 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
     let (address, named) = asked.address(policy);
     let fault = gate.memory.address_fault(address, named, desk.now());
     let fault = fault.map(|detail| Event::fault(detail).at(desk.now()));
+    let credential_headers: Vec<_> =
+        asked.credential_headers.iter().flatten().map(present).collect();
     let request = Request {
         method: &asked.method,
         path: &target,
@@ -161,6 +165,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
         url: Some(&asked.url),
         api_key: present(&asked.api_key),
         cookie: present(&asked.cookie),
+        credential_headers: &credential_headers,
         client_ip: address.known(),
         preflight: preflight_of(
             &asked.method,
