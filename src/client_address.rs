@@ -5,8 +5,12 @@
 //! zone (`fe80::1%eth0`), or as `for=` of `Forwarded` (RFC 7239 §4, §6). What cannot be read is no address, and
 //! a fault that the operator is told of: a guess would count one caller for another.
 
+mod network;
+
 use core::{cell::Cell, net::IpAddr, num::NonZeroU8};
 
+pub(crate) use self::network::NOT_A_NETWORK;
+pub use self::network::Network;
 use crate::time::UnixMillis;
 
 /// The header in which a proxy writes the client's address.

@@ -321,6 +321,9 @@ errors! {
         /// Space-separated, as `WWW-Authenticate` wants them (RFC 6750 §3).
         required: String,
     } => InsufficientScope, "insufficient_scope", "missing scope: {required}";
+    /// The caller's address is in none of the networks that the route or the key is for, or is not known.
+    AddressNotAllowed => NotAllowed, "address_not_allowed",
+        "the client's address is not among those allowed";
     /// A CORS preflight that is not passed on (`preflight` of the policy).
     PreflightNotPassed => NotAllowed, "preflight_not_passed",
         "the policy passes no CORS preflight on here";
@@ -529,6 +532,7 @@ mod tests {
                 "api_key_revoked",
                 "wrong_environment",
                 "insufficient_scope",
+                "address_not_allowed",
                 "preflight_not_passed",
                 "rate_limited",
                 "not_found",

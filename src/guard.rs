@@ -1,7 +1,7 @@
 //! The one pipeline, the same on every edge:
-//! path → route → credential → verify → revocation → scopes → limits → decision.
+//! path → route → address → credential → verify → revocation → scopes → limits → decision.
 //!
-//! The way of a request is one file, `pipeline`, and each step is another: `credential`, `token`, `proof`, `api_key`,
+//! The way of a request is one file, `pipeline`, and each step is another: `addresses`, `credential`, `token`, `proof`, `api_key`,
 //! `revocation`, `scopes`, `limits`. A step is given what it needs and returns what it came to. The pipeline puts the
 //! [`Decision`] together.
 //!
@@ -11,6 +11,7 @@
 //! All isolates share the ledger of revocations and a store of used proofs, and each request has to ask them. So they
 //! are asked between scopes and limits, and only if no limit is known to refuse: what is cheap comes first.
 
+mod addresses;
 pub mod administration;
 mod api_key;
 mod backend;

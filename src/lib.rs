@@ -21,6 +21,7 @@ mod cache_control;
 pub mod client_address;
 pub mod error;
 pub mod guard;
+mod header_text;
 pub mod http;
 pub mod jose;
 pub mod json;

@@ -13,6 +13,7 @@ mod exempt;
 mod forward_auth;
 mod header_names;
 mod http_host;
+mod identity_headers;
 mod issuers;
 mod limits;
 mod path;
@@ -32,6 +33,7 @@ use self::{
     credential_headers::credential_headers,
     forward_auth::{client_ip_header, forward_auth},
     header_names::Named,
+    identity_headers::identity_headers,
     issuers::{read_issuers, verifier},
     limits::{failed_authentication, limits},
     revocation::revocation,
@@ -44,6 +46,7 @@ pub use self::{
     exempt::Exempt,
     forward_auth::ForwardAuth,
     header_names::{API_KEY_HEADER, HeaderName},
+    identity_headers::IdentityHeader,
     limits::{FailedAuthentication, LimitPolicy, LookUps},
     path::RequestPath,
     pattern::PathPattern,
@@ -87,6 +90,8 @@ pub struct Policy {
     pub credential_headers: Vec<CredentialHeader>,
     /// The header that holds API keys, `X-API-Key` by default.
     pub api_key_header: HeaderName,
+    /// Claims that the service is told in headers.
+    pub identity_headers: Vec<IdentityHeader>,
     /// The header that holds the caller's address, `CF-Connecting-IP` by default: the platform sets
     /// it, callers cannot.
     pub client_ip_header: ClientIpHeader,
@@ -141,6 +146,8 @@ impl Policy {
             named.api_key(document.api_keys.as_ref().and_then(|keys| keys.header.as_deref()))?;
         let credential_headers =
             credential_headers(&document.credential_headers, verifier.as_ref(), &mut named)?;
+        let identity_headers =
+            identity_headers(&document.identity_headers, verifier.is_some(), &mut named)?;
         let configured = credential_kinds(verifier.is_some(), api_keys.is_some());
         let routes = router(routes(&document, &limits, &configured)?, document.path_case)?;
         Ok(Self {
@@ -150,6 +157,7 @@ impl Policy {
             cookie: document.cookie.as_deref().map(|name| token("cookie", name)).transpose()?,
             credential_headers,
             api_key_header,
+            identity_headers,
             client_ip_header,
             forward_auth,
             cache: document.cache,

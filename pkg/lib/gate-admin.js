@@ -8,7 +8,7 @@ const OWN_NAMES = Object.fromEntries(Object.entries(CORE_NAMES).map(([own, core]
 /** Alone, or first in a path: not the name of a limit. */
 const CORE_NAME = new RegExp(`(?<![\\w.-])(?:${Object.keys(OWN_NAMES).join('|')})(?![\\w.-])`, 'g');
 
-const SHARED = ['name', 'owner', 'scopes', 'limits', 'expiresInSecs'];
+const SHARED = ['name', 'owner', 'scopes', 'limits', 'ips', 'expiresInSecs'];
 const KEY_ID_BYTES = 16;
 /** As the Worker: the largest request that makes sense, a token of 8 KiB to revoke, is far smaller. */
 const MAX_REQUEST = 64 * 1024;

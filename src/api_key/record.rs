@@ -9,14 +9,17 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{ImportedHash, KeyId, MintedKey};
+use crate::client_address::Network;
 use crate::error::Error;
 use crate::jose::scopes::is_scope;
 use crate::json::document;
 use crate::json::object::{ByName, object};
 use crate::time::UnixTime;
 
-/// The version of the stored form that is written and understood.
+/// The version of the stored form that is written of a key without networks.
 pub const RECORD_VERSION: u8 = 1;
+/// The version of one with networks. A gate that does not know them would pass them over, and refuses the version in place of that.
+pub const RECORD_VERSION_WITH_NETWORKS: u8 = 2;
 /// Longest name and owner, in characters: they are for people and for a list on a screen.
 pub const MAX_NAME_CHARS: usize = 100;
 /// Most scopes of one key. A decision looks at each of them.
@@ -25,6 +28,8 @@ pub const MAX_SCOPES: usize = 50;
 pub const MAX_SCOPE_BYTES: usize = 100;
 /// Most limits one key overrides; a route has a handful.
 pub const MAX_LIMIT_OVERRIDES: usize = 20;
+/// Most networks that one key is for. A decision looks at each of them.
+pub const MAX_NETWORKS: usize = 50;
 /// Shortest lifetime: a second. The record ends a key to the second, though its own seal counts minutes.
 pub const MIN_LIFETIME_SECS: u64 = 1;
 /// Longest lifetime: 10 years of 365 days. A key that is to live longer says so by having no expiry.
@@ -61,6 +66,9 @@ object! {
         /// Requests per window, by the name of the limit, in place of the policy's.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         pub limits: BTreeMap<String, u32> = BTreeMap::new(),
+        /// The networks that it may be used from; empty: from everywhere.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub ips: Vec<Network> = Vec::new(),
         /// When it was made.
         pub created_at: UnixTime,
         /// From when on it is refused.
@@ -102,6 +110,7 @@ impl KeyRecord {
         texts
             .map(|text| text.len().saturating_add(size_of::<String>()))
             .sum::<usize>()
+            .saturating_add(self.ips.len().saturating_mul(size_of::<Network>()))
             .saturating_add(size_of::<Self>())
     }
 
@@ -116,8 +125,8 @@ impl KeyRecord {
                 if fault.path.is_empty() { String::new() } else { format!(" at {}", fault.path) };
             damaged(format!("record is not ours{at}: {}", fault.problem))
         })?;
-        if record.v != RECORD_VERSION {
-            return Err(damaged(format!("record has version {}, expected 1", record.v)));
+        if !(RECORD_VERSION..=RECORD_VERSION_WITH_NETWORKS).contains(&record.v) {
+            return Err(damaged(format!("record has version {}, expected 1 or 2", record.v)));
         }
         if record.id != id {
             return Err(damaged("record belongs to another key".to_owned()));
@@ -180,7 +189,7 @@ impl KeyRecord {
 
     /// Replaces this key by `minted` (made with [`replacement_expiry`](Self::replacement_expiry)).
     ///
-    /// The new key has the same name, owner, limits and family, and `scopes`: what the old one may do. The old one ends `overlap_secs` from now, or
+    /// The new key has the same name, owner, limits, networks and family, and `scopes`: what the old one may do. The old one ends `overlap_secs` from now, or
     /// earlier if it would have anyway; 0 ends it at once.
     ///
     /// # Errors
@@ -206,13 +215,14 @@ impl KeyRecord {
         }
         let end = now.saturating_add(rotate.overlap_secs);
         let new = Self {
-            v: RECORD_VERSION,
+            v: version_with(&self.ips),
             id: minted.id(),
             name: self.name.clone(),
             owner: self.owner.clone(),
             prefix: Some(minted.prefix().to_owned()),
             scopes,
             limits: self.limits.clone(),
+            ips: self.ips.clone(),
             created_at: now,
             expires_at: self.replacement_expiry(now),
             sealed_expires_at: minted.expires_at(),
@@ -244,7 +254,7 @@ pub struct Rotated {
 }
 
 object! {
-    /// The body of a request for a new key: `{name, owner, scopes, limits?, expires_in_secs?, prefix?}`, or with
+    /// The body of a request for a new key: `{name, owner, scopes, limits?, ips?, expires_in_secs?, prefix?}`, or with
     /// `imported_sha256` in place of `prefix` for a key of another system.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct NewKey, refused {
@@ -252,6 +262,7 @@ object! {
         owner: String,
         scopes: Vec<String>,
         limits: Option<ByName<u32>> = None,
+        ips: Option<Vec<Network>> = None,
         expires_in_secs: Option<u64> = None,
         prefix: Option<String> = None,
         imported_sha256: Option<ImportedHash> = None,
@@ -263,7 +274,7 @@ impl NewKey {
     ///
     /// Name and owner: 1 to [`MAX_NAME_CHARS`] characters, none of them a control character. Scopes: at most
     /// [`MAX_SCOPES`] different ones of 1 to [`MAX_SCOPE_BYTES`] characters of RFC 6749 §3.3. Limits: at most
-    /// [`MAX_LIMIT_OVERRIDES`], each at least 1. Lifetime: [`MIN_LIFETIME_SECS`] to [`MAX_LIFETIME_SECS`]. Whether the prefix
+    /// [`MAX_LIMIT_OVERRIDES`], each at least 1. Networks: 1 to [`MAX_NETWORKS`]. Lifetime: [`MIN_LIFETIME_SECS`] to [`MAX_LIFETIME_SECS`]. Whether the prefix
     /// and the limits exist is the policy's to say.
     ///
     /// # Errors
@@ -275,6 +286,7 @@ impl NewKey {
         check_name("owner", &new.owner)?;
         check_scopes(&new.scopes)?;
         new.limits().map_or(Ok(()), check_limits)?;
+        new.ips.as_deref().map_or(Ok(()), check_networks)?;
         new.expires_in_secs.map_or(Ok(()), check_lifetime)?;
         if new.prefix.is_some() && new.imported_sha256.is_some() {
             return Err(Error::invalid_field("prefix", "expected none for an imported key"));
@@ -292,6 +304,12 @@ impl NewKey {
     #[must_use]
     pub fn limits(&self) -> Option<&BTreeMap<String, u32>> {
         self.limits.as_ref().map(|limits| &limits.0)
+    }
+
+    /// Whether it may be used from some networks only.
+    #[must_use]
+    pub const fn names_networks(&self) -> bool {
+        self.ips.is_some()
     }
 
     /// The hash, if this is a key of another system: then nothing is minted.
@@ -327,8 +345,9 @@ impl NewKey {
     }
 
     fn bare_record(self, id: KeyId, now: UnixTime) -> KeyRecord {
+        let ips = self.ips.clone().unwrap_or_default();
         KeyRecord {
-            v: RECORD_VERSION,
+            v: version_with(&ips),
             id,
             expires_at: self.expires_at(now),
             lifetime_secs: self.expires_in_secs,
@@ -337,6 +356,7 @@ impl NewKey {
             prefix: None,
             scopes: self.scopes,
             limits: self.limits.map(|limits| limits.0).unwrap_or_default(),
+            ips,
             created_at: now,
             sealed_expires_at: None,
             disabled: false,
@@ -350,14 +370,15 @@ impl NewKey {
 }
 
 object! {
-    /// The body of a request to change a key: any of `{name, owner, scopes, limits, expires_in_secs, disabled}`. What is left
-    /// out stays; `null` for `limits` or `expires_in_secs` takes them away (RFC 7396).
+    /// The body of a request to change a key: any of `{name, owner, scopes, limits, ips, expires_in_secs, disabled}`. What is left
+    /// out stays; `null` for `limits`, `ips` or `expires_in_secs` takes them away (RFC 7396).
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct KeyChange, refused {
         name: Option<String>; given,
         owner: Option<String>; given,
         scopes: Option<Vec<String>>; given,
         limits: Option<Option<ByName<u32>>>; given,
+        ips: Option<Option<Vec<Network>>>; given,
         expires_in_secs: Option<Option<u64>>; given,
         disabled: Option<bool>; given,
     }
@@ -371,16 +392,18 @@ impl KeyChange {
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         let change: Self =
             document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
-        let Self { name, owner, scopes, limits, expires_in_secs, disabled } = &change;
+        let Self { name, owner, scopes, limits, ips, expires_in_secs, disabled } = &change;
         name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
         owner.as_ref().map_or(Ok(()), |owner| check_name("owner", owner))?;
         scopes.as_ref().map_or(Ok(()), |scopes| check_scopes(scopes))?;
         change.limits().map_or(Ok(()), check_limits)?;
+        ips.iter().flatten().try_for_each(|ips| check_networks(ips))?;
         expires_in_secs.flatten().map_or(Ok(()), check_lifetime)?;
         let nothing = name.is_none()
             && owner.is_none()
             && scopes.is_none()
             && limits.is_none()
+            && ips.is_none()
             && expires_in_secs.is_none()
             && disabled.is_none();
         if nothing {
@@ -394,6 +417,7 @@ impl KeyChange {
     pub const fn decides(&self) -> bool {
         self.scopes.is_some()
             || self.limits.is_some()
+            || self.ips.is_some()
             || self.expires_in_secs.is_some()
             || self.disabled.is_some()
     }
@@ -402,6 +426,12 @@ impl KeyChange {
     #[must_use]
     pub fn limits(&self) -> Option<&BTreeMap<String, u32>> {
         self.limits.as_ref().and_then(Option::as_ref).map(|limits| &limits.0)
+    }
+
+    /// Whether it names networks from which the key may be used.
+    #[must_use]
+    pub const fn names_networks(&self) -> bool {
+        matches!(self.ips, Some(Some(_)))
     }
 
     /// The record after the change. `expires_in_secs` counts from `now`.
@@ -427,7 +457,10 @@ impl KeyChange {
                 (asked, change)
             }
         };
+        let ips = self.ips.map_or(record.ips, Option::unwrap_or_default);
         Ok(KeyRecord {
+            v: version_with(&ips),
+            ips,
             name: self.name.unwrap_or(record.name),
             owner: self.owner.unwrap_or(record.owner),
             scopes: self.scopes.unwrap_or(record.scopes),
@@ -523,6 +556,17 @@ fn check_limits(limits: &BTreeMap<String, u32>) -> Result<(), Error> {
     Ok(())
 }
 
+fn check_networks(networks: &[Network]) -> Result<(), Error> {
+    if (1..=MAX_NETWORKS).contains(&networks.len()) {
+        return Ok(());
+    }
+    Err(Error::invalid_field("ips", "expected 1 to 50"))
+}
+
+const fn version_with(networks: &[Network]) -> u8 {
+    if networks.is_empty() { RECORD_VERSION } else { RECORD_VERSION_WITH_NETWORKS }
+}
+
 fn check_lifetime(secs: u64) -> Result<(), Error> {
     if (MIN_LIFETIME_SECS..=MAX_LIFETIME_SECS).contains(&secs) {
         return Ok(());
@@ -611,8 +655,8 @@ mod tests {
         let read = |json: &str| KeyRecord::parse(ID, json.as_bytes());
         assert!(read(&of(r#", "last_used_at": 7"#)).is_ok(), "a field of a newer gate");
         refused(
-            read(&of("").replace("\"v\": 1", "\"v\": 2")),
-            "store keys: record has version 2, expected 1",
+            read(&of("").replace("\"v\": 1", "\"v\": 3")),
+            "store keys: record has version 3, expected 1 or 2",
         );
         refused(
             KeyRecord::parse(NEW_ID, of("").as_bytes()),

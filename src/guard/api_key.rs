@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{ApiKeyIdentity, Carrier, Failures, backend::unavailable};
+use super::{ApiKeyIdentity, Carrier, Failures, addresses, backend::unavailable};
 use crate::{
     api_key::{ImportedHash, KeyId, record::KeyRecord},
     error::{Error, StoreError},
@@ -90,11 +90,13 @@ impl OwnKey<'_> {
     pub(super) fn identity(
         &self,
         record: Option<KeyRecord>,
+        client_ip: Option<IpAddr>,
         now: UnixTime,
     ) -> Result<Owned, Error> {
         let identity = match &record {
             Some(record) => {
                 record.check(now)?;
+                addresses::check(&record.ips, client_ip)?;
                 ApiKeyIdentity::new(self.prefix, record)
             }
             None => {
@@ -130,8 +132,14 @@ impl ImportedKey<'_> {
         Ok(record)
     }
 
-    pub(super) fn identity(&self, record: KeyRecord, now: UnixTime) -> Result<Owned, Error> {
+    pub(super) fn identity(
+        &self,
+        record: KeyRecord,
+        client_ip: Option<IpAddr>,
+        now: UnixTime,
+    ) -> Result<Owned, Error> {
         record.check(now)?;
+        addresses::check(&record.ips, client_ip)?;
         Ok((ApiKeyIdentity::new(self.prefix, &record), Some(record)))
     }
 }

@@ -2,10 +2,13 @@
 
 use core::fmt;
 
+use serde_json::Value;
+
 use crate::{
     api_key::{KeyId, record::KeyRecord},
+    header_text::{KeptSpaces, percent_encoded},
     jose::{claims::Claims, verifier::VerifiedToken},
-    policy::PrefixPolicy,
+    policy::{IdentityHeader, PrefixPolicy},
     revocation::Revocable,
     time::UnixTime,
 };
@@ -32,6 +35,8 @@ pub struct TokenIdentity {
     issued_at: Option<UnixTime>,
     key_id: Option<String>,
     scopes: Vec<String>,
+    /// Names of headers, and what claims say there.
+    told: Vec<(String, String)>,
     payload: Payload,
 }
 
@@ -74,6 +79,16 @@ impl Identity {
             Self::Token(token) => token.subject.as_deref(),
             Self::ApiKey(key) => key.owner.as_deref(),
         }
+    }
+
+    /// Headers of the policy's `identity_headers`, and what the token's claims say there, percent-encoded. A header whose claim
+    /// is absent is not among them.
+    pub fn told(&self) -> impl Iterator<Item = (&str, &str)> {
+        let token = match self {
+            Self::Token(token) => Some(token),
+            Self::Anonymous | Self::ApiKey(_) => None,
+        };
+        token.into_iter().flat_map(TokenIdentity::told)
     }
 
     /// The token's issuer.
@@ -126,7 +141,8 @@ impl Identity {
 }
 
 impl TokenIdentity {
-    pub(super) fn new(token: VerifiedToken) -> Self {
+    /// `headers` are those by which the service is told of claims.
+    pub(super) fn new(token: VerifiedToken, headers: &[IdentityHeader]) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         // An empty one names nobody: Cloudflare Access writes it into the token of every service.
         let subject = owned(token.subject().filter(|name| !name.is_empty()));
@@ -140,6 +156,7 @@ impl TokenIdentity {
             issued_at: token.claims().issued_at(),
             key_id: owned(token.key_id()),
             scopes: token.scopes().iter().map(str::to_owned).collect(),
+            told: headers.iter().filter_map(|header| told(header, token.claims())).collect(),
             payload: Payload(token.into_payload()),
         }
     }
@@ -176,11 +193,45 @@ impl TokenIdentity {
         self.client.as_deref()
     }
 
+    /// Headers and what claims say there, percent-encoded ([`Policy::identity_headers`](crate::policy::Policy::identity_headers)).
+    pub fn told(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.told.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The token's `jti`.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.token_id.as_deref()
     }
+}
+
+fn told(header: &IdentityHeader, claims: &Claims) -> Option<(String, String)> {
+    let text = claim_text(claims.get(&header.claim)?)?;
+    Some((header.name.as_str().to_owned(), text))
+}
+
+/// What a claim says as the value of a header: a text, a number, a boolean, or a list of these with a space between. Spaces in
+/// members of a list are encoded, so that each member stays one. Anything else, and what is empty, says nothing.
+fn claim_text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Array(members) => {
+            let members: Option<Vec<String>> = members.iter().map(member_text).collect();
+            members?.join(" ")
+        }
+        Value::String(text) => percent_encoded(text, KeptSpaces::Within),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        Value::Null | Value::Object(_) => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+fn member_text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => percent_encoded(text, KeptSpaces::None),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        Value::Null | Value::Object(_) | Value::Array(_) => return None,
+    };
+    (!text.is_empty()).then_some(text)
 }
 
 fn client_of(claims: &Claims) -> Option<String> {

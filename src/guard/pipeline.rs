@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use super::{
-    Backend, Carrier, Decision, Failures, Identity, Request, TokenIdentity,
+    Backend, Carrier, Decision, Failures, Identity, Request, TokenIdentity, addresses,
     api_key::{self, Presented},
     credential::{self, Credential, PresentedToken},
     decision::StepOutcome,
@@ -90,6 +90,7 @@ struct Passage<'r, B> {
 
 impl<B: Backend> Passage<'_, B> {
     async fn of_request(&mut self) -> Result<Identity, Error> {
+        addresses::check(&self.route.ips, self.request.client_ip)?;
         let known = match self.identify().await {
             Ok(known) => known,
             Err(error) => {
@@ -111,6 +112,7 @@ impl<B: Backend> Passage<'_, B> {
         if self.route.preflight != Preflight::Pass {
             return Err(Error::PreflightNotPassed);
         }
+        addresses::check(&self.route.ips, self.request.client_ip)?;
         let identity = Identity::Anonymous;
         let client_ip = self.request.client_ip;
         let subject =
@@ -138,7 +140,7 @@ impl<B: Backend> Passage<'_, B> {
                 let verified = token::verify(policy, backend, &token, now).await?;
                 let presented = proof::Bound { token: token.text, verified: &verified, carrier };
                 let proof = proof::check(backend, &presented, self.request, now).await?;
-                let identity = TokenIdentity::new(verified);
+                let identity = TokenIdentity::new(verified, &policy.identity_headers);
                 let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
                 self.decision.take_in(revoked)?;
                 Ok(Known { identity: Identity::Token(identity), overrides: None, proof })
@@ -164,7 +166,7 @@ impl<B: Backend> Passage<'_, B> {
                 let revoked = self.revoked_unless_ledger(&revocable);
                 let (record, revoked) = join(record, revoked).await;
                 self.decision.take_in(revoked)?;
-                key.identity(record?, now)?
+                key.identity(record?, self.request.client_ip, now)?
             }
             Presented::Imported(key) => {
                 let client_ip = self.request.client_ip;
@@ -173,7 +175,7 @@ impl<B: Backend> Passage<'_, B> {
                 let revocable = Revocable::ApiKey { id: record.id };
                 let revoked = self.revoked_unless_ledger(&revocable).await;
                 self.decision.take_in(revoked)?;
-                key.identity(record, now)?
+                key.identity(record, client_ip, now)?
             }
         };
         Ok(Known { identity: Identity::ApiKey(identity), overrides, proof: None })

@@ -12,11 +12,14 @@ use crate::policy::{ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy
 
 /// Whether a header of a caller is kept from the service.
 ///
-/// Of addresses only the header that the policy trusts stays, with `CF-Connecting-IP`, which the platform sets. A header that
+/// What the gate tells the service, callers cannot. Of addresses only the header that the policy trusts stays, with `CF-Connecting-IP`, which the platform sets. A header that
 /// holds credentials stays in the spelling in which the gate has looked at it: whether it goes on is decided by what was verified.
 #[must_use]
 pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
     let folded = fold(name);
+    if policy.identity_headers.iter().any(|header| header.name.folds_to(&folded)) {
+        return true;
+    }
     let mut credentials = policy.credential_headers.iter().map(|header| &header.name);
     if let Some(own) = credentials
         .find(|own| own.folds_to(&folded))

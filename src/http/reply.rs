@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::error::{Code, Error};
 use crate::guard::{Carrier, Identity, LimitReport};
+use crate::header_text::{KeptSpaces, percent_encoded};
 use crate::jose::dpop::ProofRules;
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
@@ -92,13 +93,16 @@ pub fn preflight_fields() -> Fields {
 pub fn identity_fields(identity: &Identity) -> Fields {
     let mut fields = vec![("X-Auth-Method", identity.method().to_owned())];
     if let Some(subject) = identity.subject() {
-        fields.push(("X-Auth-Subject", header_text(subject)));
+        fields.push(("X-Auth-Subject", percent_encoded(subject, KeptSpaces::Within)));
     }
     if let Some(issuer) = identity.issuer() {
-        fields.push(("X-Auth-Issuer", header_text(issuer)));
+        fields.push(("X-Auth-Issuer", percent_encoded(issuer, KeptSpaces::Within)));
     }
     if !identity.scopes().is_empty() {
-        fields.push(("X-Auth-Scopes", header_text(&identity.scopes().join(" "))));
+        fields.push((
+            "X-Auth-Scopes",
+            percent_encoded(&identity.scopes().join(" "), KeptSpaces::Within),
+        ));
     }
     if let Some(id) = identity.api_key_id() {
         fields.push(("X-Auth-Key-Id", id.to_string()));
@@ -307,20 +311,4 @@ fn prefers_problem(accept: Option<&str>) -> bool {
                 && !parts.any(|parameter| REFUSING_WEIGHTS.contains(&parameter))
         })
     })
-}
-
-/// A text as a header value that reads back as exactly one text: `%`, controls, non-ASCII, and spaces
-/// at either end are percent-encoded, so `a%0a` and `a\n` stay apart.
-fn header_text(text: &str) -> String {
-    let last = text.len().saturating_sub(1);
-    let mut encoded = String::with_capacity(text.len());
-    for (index, byte) in text.bytes().enumerate() {
-        let edge_space = byte == b' ' && (index == 0 || index == last);
-        if (byte.is_ascii_graphic() || byte == b' ') && byte != b'%' && !edge_space {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

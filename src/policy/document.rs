@@ -4,7 +4,7 @@
 //! off.
 
 use core::fmt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{
     Deserialize, Deserializer,
@@ -21,10 +21,11 @@ use super::{
     },
 };
 use crate::{
+    client_address::Network,
     error::Error,
     json::{
         StrictObject, document,
-        object::{object, words},
+        object::{ByName, object, words},
     },
     limit,
 };
@@ -39,6 +40,7 @@ object! {
         pub(super) cookie: Option<String> = None,
         pub(super) credential_headers: Vec<CredentialHeaderDocument> = Vec::new(),
         pub(super) max_token_length: Option<usize> = None,
+        pub(super) identity_headers: ByName<String> = ByName(BTreeMap::new()),
         pub(super) client_ip_header: Option<String> = None,
         pub(super) trusted_hops: Option<u8> = None,
         pub(super) forward_auth: ForwardAuthDocument = ForwardAuthDocument::default(),
@@ -242,6 +244,7 @@ object! {
         pub(super) scopes: ScopesDocument = ScopesDocument::default(),
         pub(super) revocation: Option<RouteRevocation> = None,
         pub(super) preflight: Option<Preflight> = None,
+        pub(super) ips: Option<Vec<Network>> = None,
         pub(super) limits: Vec<String> = Vec::new(),
         pub(super) cost: u32 = 1,
     }

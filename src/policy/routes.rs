@@ -10,7 +10,7 @@ use super::{
         Auth, CountBy, CredentialKind, LimitStore, Preflight, RevocationMode, RouteRevocation,
     },
 };
-use crate::error::Error;
+use crate::{client_address::Network, error::Error};
 
 /// One route of the policy. The first that matches a request decides.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Route {
     pub revocation: Option<RouteRevocation>,
     /// What becomes of CORS preflights.
     pub preflight: Preflight,
+    /// The networks that it is for; empty: all.
+    pub ips: Vec<Network>,
     /// What a request takes from each limit.
     pub cost: u32,
     pub(super) limits: Vec<usize>,
@@ -98,6 +100,9 @@ pub(super) fn route(
     }
     check_revocation(path, document, revocation)?;
     check_cost(path, document.cost, &own_limits)?;
+    if document.ips.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Error::config(format!("{path}.ips"), "expected a non-empty list"));
+    }
     Ok(Route {
         pattern,
         methods,
@@ -107,6 +112,7 @@ pub(super) fn route(
         any_scopes: document.scopes.any.clone(),
         revocation: document.revocation,
         preflight: document.preflight.unwrap_or(preflight),
+        ips: document.ips.clone().unwrap_or_default(),
         cost: document.cost,
         limits: limit_indices,
     })
@@ -249,6 +255,7 @@ pub(super) fn fallback(
         any_scopes: Vec::new(),
         revocation: None,
         preflight,
+        ips: Vec::new(),
         cost: 1,
         limits: Vec::new(),
     })

@@ -287,6 +287,51 @@ fn an_allowance_of_one_key_is_for_limits_that_count_it_alone() {
 }
 
 #[test]
+fn networks_stay_with_a_key_and_with_what_replaces_it() {
+    let (policy, desk) = (gate_with(json!({})), Desk::default());
+    let key = desk.mint(&policy, 1, json!({"ips": ["203.0.113.0/24", "2001:db8::1/128"]}));
+    assert_eq!((&key["ips"], &key["v"]), (&json!(["203.0.113.0/24", "2001:db8::1"]), &json!(2)));
+    let renamed = shown(desk.change(&policy, &key, json!({"name": "m"})));
+    assert_eq!((&renamed["ips"], &renamed["v"]), (&key["ips"], &json!(2)));
+    let successor = shown(desk.rotate(&policy, &key, 2));
+    assert_eq!((&successor["ips"], &successor["v"]), (&key["ips"], &json!(2)));
+    let changed = shown(desk.change(&policy, &successor, json!({"ips": ["192.0.2.1"]})));
+    assert_eq!(changed["ips"], json!(["192.0.2.1"]));
+    let open = shown(desk.change(&policy, &successor, json!({"ips": null})));
+    assert_eq!((open.get("ips"), &open["v"]), (None, &json!(1)));
+
+    const NONE: &str = "expected an address or a network like 203.0.113.0/24 or 2001:db8::/32";
+    for (ips, message) in [
+        (json!([]), "ips: expected 1 to 50".to_owned()),
+        (json!(vec!["192.0.2.1"; 51]), "ips: expected 1 to 50".to_owned()),
+        (json!(["192.0.2.1/24"]), format!("ips[0]: {NONE}")),
+        (json!(["x"]), format!("ips[0]: {NONE}")),
+    ] {
+        refused(desk.change(&policy, &key, json!({"ips": ips})), &message);
+    }
+}
+
+#[test]
+fn networks_are_for_keys_that_are_never_taken_without_a_record() {
+    let message = "ips: expected records = required in the policy, or a key without its record would be taken from everywhere";
+    for records in ["optional", "none"] {
+        let (policy, desk) = (gate_with(json!({"records": records})), Desk::default());
+        let key = desk.mint(&policy, 1, json!({}));
+        let body =
+            json!({"name": "n", "owner": "o", "scopes": [], "ips": ["192.0.2.1"]}).to_string();
+        let minted = desk.asked(&policy, NOW, async |keys, store| {
+            keys.mint(body.as_bytes(), id(2), store).await
+        });
+        refused(minted, message);
+        if records == "optional" {
+            refused(desk.change(&policy, &key, json!({"ips": ["192.0.2.1"]})), message);
+            let taken = desk.change(&policy, &key, json!({"ips": null}));
+            assert!(taken.is_ok());
+        }
+    }
+}
+
+#[test]
 fn where_no_record_decides_none_is_said_to() {
     let (with, desk) = (gate_with(json!({"records": "none"})), Desk::default());
     let key = desk.mint(&with, 1, json!({}));

@@ -918,6 +918,113 @@ fn a_bound_token_in_another_header_lacks_its_proof() {
 }
 
 #[test]
+fn claims_are_told_in_the_headers_that_the_policy_names() {
+    let policy = gate_with(json!({"identity_headers": {
+        "X-Org": "org_id", "X-Groups": "groups", "X-Verified": "email_verified", "X-Level": "level", "X-Name": "a.b",
+        "X-Missing": "missing", "X-Null": "nothing", "X-Object": "object", "X-Empty": "empty", "X-Mixed": "mixed",
+        "X-None": "none", "X-Evil": "evil",
+    }}));
+    let token = token_with(json!({
+        "org_id": "org one", "groups": ["a b", "c%", 7, true], "email_verified": false, "level": 3.5, "a.b": "\u{e4}",
+        "nothing": null, "object": {"x": 1}, "empty": "", "mixed": ["a", {"b": 1}], "none": [],
+        "evil": " a\r\nX-Auth-Subject: root ",
+    }));
+    let authorization = bearer(&token);
+    let identity = admitted(check(&policy, &Stores::default(), &get("/", &authorization)));
+    assert_eq!(
+        identity.told().collect::<Vec<_>>(),
+        [
+            ("X-Evil", "%20a%0D%0AX-Auth-Subject: root%20"),
+            ("X-Groups", "a%20b c%25 7 true"),
+            ("X-Level", "3.5"),
+            ("X-Name", "%C3%A4"),
+            ("X-Org", "org one"),
+            ("X-Verified", "false"),
+        ]
+    );
+    let stores = Stores::default();
+    stores.put_record(&record_of(ID, &json!({})));
+    let key = key(&policy);
+    let with_key = Request { api_key: Some(&key), ..request("GET", "/") };
+    assert_eq!(admitted(check(&policy, &stores, &with_key)).told().count(), 0);
+    assert_eq!(Identity::Anonymous.told().count(), 0);
+}
+
+#[test]
+fn a_route_is_for_the_networks_that_it_names() {
+    let policy = gate_with(json!({"routes": [
+        {"path": "/open", "auth": "none", "ips": ["192.0.2.0/24", "2001:db8::/32"]},
+        {"path": "/pass", "preflight": "pass", "ips": ["192.0.2.0/24"]},
+        {"path": "/closed", "ips": ["192.0.2.1"]},
+    ]}));
+    let stores = Stores::default();
+    let authorization = bearer(&token());
+    for ip in ["192.0.2.255", "::ffff:192.0.2.1", "2001:db8:1::1"] {
+        admitted(check(&policy, &stores, &from(ip, request("GET", "/open"))));
+    }
+    for ip in ["192.0.3.1", "2001:db9::1", "::192.0.2.1"] {
+        let error = refusal(check(&policy, &stores, &from(ip, request("GET", "/open"))));
+        assert_eq!(
+            (error.clone(), error.code()),
+            (Error::AddressNotAllowed, Code::NotAllowed),
+            "{ip}"
+        );
+    }
+    let nowhere = Request { client_ip: None, ..request("GET", "/open") };
+    assert_eq!(refusal(check(&policy, &stores, &nowhere)), Error::AddressNotAllowed);
+    admitted(check(&policy, &stores, &from("192.0.2.1", get("/closed", &authorization))));
+    let preflight = Request { preflight: Some("GET"), ..request("OPTIONS", "/pass") };
+    admitted(check(&policy, &stores, &from("192.0.2.1", preflight)));
+    stores.asked();
+    // Neither a credential nor a preflight is looked at from elsewhere.
+    for elsewhere in [get("/closed", &authorization), get("/closed", "Bearer x.y.z"), preflight] {
+        let error = refusal(check(&policy, &stores, &from("198.51.100.1", elsewhere)));
+        assert_eq!(error, Error::AddressNotAllowed);
+    }
+    assert_eq!(stores.asked(), [""; 0]);
+    admitted(check(&policy, &stores, &from("198.51.100.1", get("/other", &authorization))));
+}
+
+#[test]
+fn a_key_is_for_the_networks_of_its_record() {
+    let policy = gate_with(json!({}));
+    let stores = Stores::default();
+    let networks =
+        json!({"v": 2, "ips": ["203.0.113.0/24", "2001:db8::/32"], "scopes": ["read:posts"]});
+    stores.put_record(&record_of(ID, &networks));
+    let key = key(&policy);
+    let request = Request { api_key: Some(&key), ..request("GET", "/") };
+    for ip in ["203.0.113.7", "2001:db8::7", "::ffff:203.0.113.7"] {
+        admitted(check(&policy, &stores, &from(ip, request)));
+    }
+    let elsewhere = from("203.0.114.1", request);
+    let error = refusal(check(&policy, &stores, &elsewhere));
+    assert_eq!(
+        (error.to_string().as_str(), error.code()),
+        ("the client's address is not among those allowed", Code::NotAllowed)
+    );
+    let nowhere = Request { client_ip: None, ..request };
+    assert_eq!(refusal(check(&policy, &stores, &nowhere)), Error::AddressNotAllowed);
+    // It is no failed authentication, and what ends a key is said first.
+    assert!(!error.is_failed_authentication());
+    let disabled = json!({"v": 2, "ips": ["203.0.113.0/24"], "disabled": true});
+    stores.put_record(&record_of(ID, &disabled));
+    assert_eq!(refusal(check(&policy, &stores, &elsewhere)), Error::ApiKeyRevoked);
+
+    let presented = "old_4242424242424242424242424242";
+    let hash = serde_json::to_value(ImportedHash::of(presented)).unwrap();
+    stores.put_record(&imported(&json!({
+        "name": "n", "owner": "acme", "scopes": [], "imported_sha256": hash, "ips": ["203.0.113.7"],
+    })));
+    let request = Request { api_key: Some(presented), ..request };
+    admitted(check(&policy, &stores, &from("203.0.113.7", request)));
+    assert_eq!(
+        refusal(check(&policy, &stores, &from("203.0.113.8", request))),
+        Error::AddressNotAllowed
+    );
+}
+
+#[test]
 fn with_nested_prefixes_the_longest_counts() {
     let policy = gate_with(json!({"api_keys": {
         "environment": "test",

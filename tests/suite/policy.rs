@@ -378,7 +378,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/colour",
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
-             auth_prefix, cookie, credential_headers, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
+             auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
              legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
              failed_authentication, routes, admin",
         ),
@@ -445,7 +445,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             scopes, revocation, preflight, limits, cost",
+             scopes, revocation, preflight, ips, limits, cost",
         ),
         (
             "/routes/0/scopes/colour",
@@ -529,6 +529,93 @@ fn a_header_gets_one_meaning() {
         assert_eq!(policy.credential_headers[0].name.as_str(), name);
         assert_eq!(policy.credential_fields(), format!("Authorization, X-Key, {name}"));
     }
+}
+
+#[test]
+fn an_identity_header_is_the_gates_alone() {
+    const TAKEN: &str = "this header means something already, expected another name";
+    let of = |headers: Value| {
+        read(&json!({
+            "issuers": [{"issuer": "i", "audience": ["a"], "secret": "JWT_SECRET"}],
+            "credential_headers": [{"name": "X-Assertion", "issuers": ["i"]}],
+            "identity_headers": headers,
+        }))
+    };
+    for name in [
+        "Authorization",
+        "Host",
+        "Connection",
+        "Keep-Alive",
+        "Transfer-Encoding",
+        "Content-Length",
+        "Content-Encoding",
+        "X-API-Key",
+        "X-Auth-Org",
+        "x_auth_org",
+        "X-Forwarded-User",
+        "X-Original-URL",
+        "X-Real-IP",
+        "Set-Cookie",
+        "Sec-Purpose",
+        "TE",
+        "Trailer",
+        "Proxy-Authorization",
+        "RateLimit",
+        "X-Accel-Redirect",
+        "DPoP",
+        "Cookie",
+        "Cache-Control",
+        "WWW-Authenticate",
+    ] {
+        let fault = of(json!({name: "org_id"})).unwrap_err().to_string();
+        assert_eq!(fault, format!("identity_headers.{name}: {TAKEN}"));
+    }
+    for (headers, message) in [
+        (
+            json!({"X_Assertion": "a"}),
+            "identity_headers.X_Assertion: the policy gives this header a meaning already",
+        ),
+        (
+            json!({"X-Org": "a", "X.Org": "b"}),
+            "identity_headers.X.Org: the policy gives this header a meaning already",
+        ),
+        (
+            json!({"X-Org": ""}),
+            "identity_headers.X-Org: expected the name of a claim, 1 to 200 bytes",
+        ),
+        (
+            json!({"X Org": "a"}),
+            "identity_headers.X Org: expected 1 to 64 letters, digits, '-', '_' or '.'",
+        ),
+        (json!({"X-Org": ["a"]}), "identity_headers.X-Org: expected a string, found a list"),
+    ] {
+        assert_eq!(of(headers).unwrap_err().to_string(), message);
+    }
+    let many: serde_json::Map<_, _> =
+        (0..21).map(|index| (format!("X-C{index}"), json!("a"))).collect();
+    assert_eq!(of(many.into()).unwrap_err().to_string(), "identity_headers: expected at most 20");
+    let no_tokens =
+        read(&json!({"identity_headers": {"X-Org": "org_id"}})).unwrap_err().to_string();
+    assert_eq!(no_tokens, "identity_headers: there are no issuers, and only tokens have claims");
+    assert!(of(json!({"X-Org": "org_id"})).is_ok());
+}
+
+#[test]
+fn networks_of_a_route_have_to_be_some() {
+    const NONE: &str = "expected an address or a network like 203.0.113.0/24 or 2001:db8::/32";
+    all_refused([
+        ("/routes/1/ips", json!([]), "routes[1].ips: expected a non-empty list"),
+        (
+            "/routes/1/ips",
+            json!(["192.0.2.1", "203.0.113.7/24"]),
+            format!("routes[1].ips[1]: {NONE}").as_str(),
+        ),
+        (
+            "/routes/1/ips",
+            json!(["::ffff:192.0.2.0/120"]),
+            format!("routes[1].ips[0]: {NONE}").as_str(),
+        ),
+    ]);
 }
 
 #[test]
@@ -1259,7 +1346,7 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, credential_headers, max_token_length, client_ip_header, trusted_hops, forward_auth, cache, preflight, legacy_headers, log, \
+         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, legacy_headers, log, \
          path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");

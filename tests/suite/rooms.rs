@@ -11,7 +11,7 @@ use std::{
 const ORDER: &[&[&str]] = &[
     &["time"],
     &["error"],
-    &["base64url", "bounded", "cache_control", "client_address", "secret"],
+    &["base64url", "bounded", "cache_control", "client_address", "header_text", "secret"],
     &["json"],
     &["jose", "limit"],
     &["api_key"],

@@ -77,7 +77,8 @@ pub(super) fn set_forwarded(headers: &Headers, request: &guard::Request<'_>) -> 
 
 /// Sets the identity headers.
 pub(super) fn set_identity(headers: &Headers, identity: &Identity) -> worker::Result<()> {
-    set(headers, &reply::identity_fields(identity))
+    set(headers, &reply::identity_fields(identity))?;
+    identity.told().try_for_each(|(name, value)| Ok(headers.set(name, value)?))
 }
 
 /// Sets fields in place of what is there.

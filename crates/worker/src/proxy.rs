@@ -129,7 +129,7 @@ impl Forwarding<'_> {
         let mut fields = identity_fields(identity);
         fields.extend(self.limit_fields());
         if self.decision.preflight.is_some() {
-            return reply::empty_with(204, &fields);
+            return reply::empty_with(204, reply::lent(&fields));
         }
         let seen = DemoAnswer {
             method: identity.method(),
@@ -138,7 +138,7 @@ impl Forwarding<'_> {
             scopes: identity.scopes(),
             key_id: identity.api_key_id().map(ToString::to_string),
         };
-        reply::json_with(200, &seen, &fields)
+        reply::json_with(200, &seen, reply::lent(&fields).chain(identity.told()))
     }
 
     fn limit_fields(&self) -> Fields {

@@ -36,28 +36,31 @@ pub(super) fn refusal_with(
 
 /// A JSON answer of the gate's own endpoints.
 pub(super) fn json<T: Serialize>(status: u16, value: &T) -> worker::Result<Response> {
-    json_with(status, value, &Fields::new())
+    json_with(status, value, [])
 }
 
 /// The same with more fields.
-pub(super) fn json_with<T: Serialize>(
+pub(super) fn json_with<'a, T: Serialize>(
     status: u16,
     value: &T,
-    more: &Fields,
+    more: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> worker::Result<Response> {
     let own = [("Content-Type", "application/json"), NOT_STORED];
     let body = reply::json_line(value);
-    host::respond(status, own.into_iter().chain(lent(more)), Some(&body))
+    host::respond(status, own.into_iter().chain(more), Some(&body))
 }
 
 /// An answer without a body.
 pub(super) fn empty(status: u16) -> worker::Result<Response> {
-    empty_with(status, &Fields::new())
+    empty_with(status, [])
 }
 
 /// The same with more fields.
-pub(super) fn empty_with(status: u16, more: &Fields) -> worker::Result<Response> {
-    host::respond(status, [NOT_STORED].into_iter().chain(lent(more)), None)
+pub(super) fn empty_with<'a>(
+    status: u16,
+    more: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> worker::Result<Response> {
+    host::respond(status, [NOT_STORED].into_iter().chain(more), None)
 }
 
 /// The answer to a CORS preflight that goes no further.
@@ -65,6 +68,7 @@ pub(super) fn preflight() -> worker::Result<Response> {
     host::respond(reply::PREFLIGHT_STATUS, lent(&reply::preflight_fields()), None)
 }
 
-fn lent(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
+/// Fields as an answer takes them.
+pub(super) fn lent(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
     fields.iter().map(|(name, value)| (*name, value.as_str()))
 }

@@ -81,6 +81,9 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         let policy = self.api_keys()?;
         let new = NewKey::parse(request)?;
         self.check_overrides(new.limits().into_iter().flat_map(|limits| limits.keys()))?;
+        if new.names_networks() {
+            self.check_that_networks_hold(new.imported().is_some())?;
+        }
         let now = self.now.to_unix_time();
         if let Some(hash) = new.imported() {
             let id = hash.key_id();
@@ -155,6 +158,9 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         }
         if change.decides() {
             self.check_that_records_decide(&old)?;
+        }
+        if change.names_networks() {
+            self.check_that_networks_hold(old.imported_sha256.is_some())?;
         }
         let owner = old.owner.clone();
         let new = change.apply(old, self.now.to_unix_time())?;
@@ -281,6 +287,17 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
             ));
         }
         Ok(())
+    }
+
+    /// Only the record says from where a key may be used. Where a key is taken without its record, it would be taken from
+    /// everywhere; an imported key never is.
+    fn check_that_networks_hold(&self, imported: bool) -> Result<(), Error> {
+        if imported || self.api_keys()?.records == Records::Required {
+            return Ok(());
+        }
+        let problem = "expected records = required in the policy, or a key without its record \
+                       would be taken from everywhere";
+        Err(Error::invalid_field("ips", problem))
     }
 
     /// An override would quietly do nothing of a limit that does not exist, or that counts others with the key.

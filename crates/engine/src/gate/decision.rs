@@ -76,8 +76,7 @@ struct Answer<'a> {
 enum Verdict<'a> {
     Admitted {
         identity: Caller<'a>,
-        #[serde(serialize_with = "as_object")]
-        forward: Fields,
+        forward: Forward<'a>,
         #[serde(serialize_with = "as_object")]
         caching: Fields,
     },
@@ -127,6 +126,19 @@ impl<'a> Caller<'a> {
                 .or_else(|| token?.key_id().map(str::to_owned)),
             token_id: token.and_then(|token| token.token_id()),
         }
+    }
+}
+
+/// The identity as the service gets it.
+struct Forward<'a> {
+    fields: Fields,
+    identity: &'a Identity,
+}
+
+impl Serialize for Forward<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
+        serializer.collect_map(own.chain(self.identity.told()))
     }
 }
 
@@ -180,7 +192,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
     let (headers, outcome) = match &decision.outcome {
         Ok(identity) => {
             gate.note_use(identity, &desk);
-            let forward = reply::identity_fields(identity);
+            let forward = Forward { fields: reply::identity_fields(identity), identity };
             let caching = caching(CacheRule::of(policy, identity, decision.shared_url));
             (limits, Verdict::Admitted { identity: Caller::of(identity), forward, caching })
         }

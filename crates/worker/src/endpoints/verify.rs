@@ -38,5 +38,6 @@ fn admitted(identity: &Identity, decision: &Decision, policy: &Policy) -> worker
     let mut fields: Fields = IDENTITY_FIELDS.map(|name| (name, String::new())).into();
     fields.extend(identity_fields(identity));
     fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
-    reply::empty_with(200, &fields)
+    let claims = policy.identity_headers.iter().map(|header| (header.name.as_str(), ""));
+    reply::empty_with(200, reply::lent(&fields).chain(claims).chain(identity.told()))
 }

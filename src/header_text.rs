@@ -1,0 +1,26 @@
+//! Texts as values of headers.
+
+/// Which spaces stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeptSpaces {
+    /// Those between other characters.
+    Within,
+    /// None: a space separates such values.
+    None,
+}
+
+/// A text as a header value that reads back as exactly one text: `%`, controls, non-ASCII, and spaces
+/// at either end are percent-encoded, so `a%0a` and `a\n` stay apart.
+pub(crate) fn percent_encoded(text: &str, spaces: KeptSpaces) -> String {
+    let last = text.len().saturating_sub(1);
+    let mut encoded = String::with_capacity(text.len());
+    for (index, byte) in text.bytes().enumerate() {
+        let keeps_space = spaces == KeptSpaces::Within && index != 0 && index != last;
+        if (byte.is_ascii_graphic() && byte != b'%') || (byte == b' ' && keeps_space) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
