@@ -523,7 +523,7 @@ export interface GateEvent {
   method?: string;
   /** The path pattern of the route. */
   route?: string;
-  carrier?: 'bearer' | 'dpop' | 'basic' | 'api_key_header' | 'cookie';
+  carrier?: 'bearer' | 'dpop' | 'basic' | 'api_key_header' | 'cookie' | 'credential_header';
   identity?: 'anonymous' | 'jwt' | 'api_key';
   issuer?: string;
   subject?: string;
@@ -562,9 +562,11 @@ export interface Admitted<Claims = Record<string, unknown>> {
   /** For the answer: `RateLimit-Policy` and `RateLimit` where limits were asked. */
   headers: Record<string, string>;
   /**
-   * For the request to what is behind: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`. Whatever
-   * begins with `X-Auth-` in the request has to be taken out before, or callers could say who they are; so have `X_Auth_…` and
-   * `X.Auth.…`, of which servers make the same name.
+   * For the request to what is behind: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`; and the headers
+   * of the policy's `identity_headers` whose claims the token has. Whatever begins with `X-Auth-` in the request, and the headers of
+   * `identity_headers`, have to be taken out before, or callers could say who they are; so have `X_Auth_…` and
+   * `X.Auth.…`, of which servers make the same name. So have credentials: `Authorization`, `DPoP`, the header of API keys, the cookie, and
+   * the headers of `credential_headers`.
    */
   forward: Record<string, string>;
   /**
@@ -638,6 +640,8 @@ export interface ApiKeyRecord {
   scopes: string[];
   /** Requests per window by the name of the limit, in place of the policy's. */
   limits?: Record<string, number>;
+  /** The networks from which it may be used; absent: from everywhere. */
+  ips?: string[];
   createdAt: number;
   /** From when on it is refused. */
   expiresAt?: number;
@@ -672,6 +676,11 @@ export interface NewApiKey {
    * that count the key alone: by `caller` or `api_key`.
    */
   limits?: Readonly<Record<string, number>> | undefined;
+  /**
+   * The networks from which it may be used, 1 to 50, such as `203.0.113.0/24`, `2001:db8::/32` or an address; from elsewhere, and where the
+   * address is not known, it is `NOT_ALLOWED`. Needs `records = "required"`, or a key of another system. Default: from everywhere.
+   */
+  ips?: readonly string[] | undefined;
   /** 1 to 315,360,000 (10 years). Default: it does not expire. */
   expiresInSecs?: number | undefined;
 }
@@ -697,14 +706,17 @@ export interface PageOptions {
 export interface KeyAdministration {
   /** A new key. `key` is the key itself: it is in this answer only, and stored nowhere. `prefix`: by default the policy's first. */
   mint(key: NewApiKey & { prefix?: string | undefined }): Promise<ApiKeyRecord & { key: string }>;
-  /** The record of a key of another system, by its SHA-256 in hexadecimal digits. It needs a prefix with `format = "imported"`. */
+  /**
+   * The record of a key of another system, by its SHA-256 in hexadecimal digits. It needs a prefix with `format = "imported"`: the one that the
+   * key begins with, or the empty one, for keys of any form.
+   */
   import(key: NewApiKey & { importedSha256: string }): Promise<ApiKeyRecord>;
   /** The records of one owner, or all, in no meaningful order. Without `cursor` in the answer this was the last page. */
   list(query?: PageOptions & { owner?: string | undefined }): Promise<{ keys: ApiKeyRecord[]; cursor?: string | undefined }>;
   /** One record. `lastUsedAt` is written at most every five minutes. */
   get(id: string): Promise<ApiKeyRecord & { lastUsedAt?: number }>;
   /**
-   * Changes what is given. `expiresInSecs` counts from now and cannot outlive `sealedExpiresAt`; `null` takes it, or the limits,
+   * Changes what is given. `expiresInSecs` counts from now and cannot outlive `sealedExpiresAt`; `null` takes it, the limits, or the networks
    * away. A revoked key cannot be changed, nor one that an entry of `gate.revocations` revokes. With `records = "none"` only
    * `name` and `owner` can be changed: nothing else of a record would be looked at.
    */
@@ -713,11 +725,12 @@ export interface KeyAdministration {
     owner?: string | undefined;
     scopes?: readonly string[] | undefined;
     limits?: Readonly<Record<string, number>> | null | undefined;
+    ips?: readonly string[] | null | undefined;
     expiresInSecs?: number | null | undefined;
     disabled?: boolean | undefined;
   }): Promise<ApiKeyRecord>;
   /**
-   * A new key with the same name, owner, limits and lifetime, and the scopes that the old one has, cut by its prefix. Limits count
+   * A new key with the same name, owner, limits, networks and lifetime, and the scopes that the old one has, cut by its prefix. Limits count
    * both as one (`family`). The old one goes on for `overlapSecs`: 86,400 (a day) by default, at most 2,592,000 (30 days); 0 ends it
    * at once. A revoked key cannot be rotated, whether its record or an entry of `gate.revocations` revokes it; nor can one be
    * with `records = "none"`, where nothing would end the old one.

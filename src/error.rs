@@ -165,6 +165,12 @@ errors! {
     // ---- the request ----
     /// No credential was presented and the route asks for one.
     MissingCredentials => MissingCredentials, "missing_credentials", "no credential was presented";
+    /// The same where the policy names another header for API keys, which the caller is told.
+    MissingCredentialsOr {
+        /// The name of that header.
+        api_key_header: String,
+    } => MissingCredentials, "missing_credentials",
+        "no credential was presented, nor a key in {api_key_header}";
     /// Two credentials in one request; which one counts would be a guess.
     MultipleCredentials => MultipleCredentials, "multiple_credentials",
         "more than one credential was presented";
@@ -493,6 +499,7 @@ mod tests {
         assert_eq!(
             reasons,
             [
+                "missing_credentials",
                 "missing_credentials",
                 "multiple_credentials",
                 "invalid_request",

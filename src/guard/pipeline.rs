@@ -15,7 +15,8 @@ use crate::{
     error::Error,
     jose::{dpop::VerifiedProof, verifier::VerifiedToken},
     policy::{
-        Auth, CredentialKind, Policy, Preflight, Replays, RequestPath, RevocationMode, Route,
+        API_KEY_HEADER, Auth, CredentialKind, Policy, Preflight, Replays, RequestPath,
+        RevocationMode, Route,
     },
     revocation::Revocable,
     time::UnixMillis,
@@ -128,7 +129,7 @@ impl<B: Backend> Passage<'_, B> {
         }
         let Some((credential, carrier)) = credential::find(self.policy, self.request)? else {
             return match self.route.auth {
-                Auth::Required => Err(Error::MissingCredentials),
+                Auth::Required => Err(self.missing_credentials()),
                 Auth::Optional | Auth::None => Ok(Known::ANONYMOUS),
             };
         };
@@ -149,6 +150,13 @@ impl<B: Backend> Passage<'_, B> {
                 self.accepts(CredentialKind::ApiKey, Error::ApiKeyNotAccepted)?;
                 self.identify_api_key(&key, carrier).await
             }
+        }
+    }
+
+    fn missing_credentials(&self) -> Error {
+        match self.policy.api_key_header.as_str() {
+            API_KEY_HEADER => Error::MissingCredentials,
+            named => Error::MissingCredentialsOr { api_key_header: named.to_owned() },
         }
     }
 

@@ -7,6 +7,7 @@ use crate::error::{Code, Error};
 use crate::guard::{Carrier, Identity, LimitReport};
 use crate::header_text::{KeptSpaces, percent_encoded};
 use crate::jose::dpop::ProofRules;
+use crate::policy::API_KEY_HEADER;
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
 pub const RETRY_UNAVAILABLE_SECS: u32 = 5;
@@ -254,6 +255,9 @@ fn hint(error: &Error, general: &'static str) -> String {
         Error::InvalidRequest(problem) => (*problem).to_owned(),
         Error::InvalidField { .. } => error.to_string(),
         Error::InsufficientScope { required } => format!("{general}: {required}"),
+        Error::MissingCredentialsOr { api_key_header } => {
+            general.replace(API_KEY_HEADER, api_key_header)
+        }
         _ => general.to_owned(),
     }
 }
@@ -273,7 +277,8 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
             // The policy takes only scopes without quote and backslash, so this needs no escaping.
             format!("{realm}, error=\"insufficient_scope\", scope=\"{required}\"")
         }
-        Error::MissingCredentials => realm.to_owned(),
+        // A rule, not the token: another token would change nothing.
+        Error::AddressNotAllowed | Error::MissingCredentials => realm.to_owned(),
         _ if bearer => {
             let title = wire(error.code()).title;
             format!("{realm}, error=\"invalid_token\", error_description=\"{title}\"")
