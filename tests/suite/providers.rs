@@ -236,7 +236,7 @@ impl Answer {
             Ok(identity) => Self::Passes {
                 subject: identity.subject().map(str::to_owned),
                 scopes: identity.scopes().to_vec(),
-                headers: Vec::new(),
+                headers: identity.told().map(|(name, value)| format!("{name}: {value}")).collect(),
             },
             Err(error) => Self::Refused {
                 status: Refusal::new(error, decision.carrier, None).status,
@@ -332,17 +332,28 @@ impl Guide {
     }
 
     fn decide(&self, policy: &Policy, case: &Case, token: &str) -> Answer {
-        let bearer = format!("Bearer {token}");
+        let (bearer, cookie, headers);
         let bare = request(&case.method, &case.path);
-        let cookie;
         let request = match case.carrier.as_deref() {
-            None => Request { authorization: Some(&bearer), ..bare },
+            None => {
+                bearer = format!("Bearer {token}");
+                Request { authorization: Some(&bearer), ..bare }
+            }
             Some(carrier) => match carrier.strip_prefix("Cookie: ") {
                 Some(name) => {
                     cookie = format!("{name}={token}");
                     Request { cookie: Some(&cookie), ..bare }
                 }
-                None => panic!("{}:{}: a header {carrier}", self.name, case.line),
+                None => {
+                    // What an edge does: it reads the headers that the policy names, and no others.
+                    let named = policy.credential_headers.iter();
+                    headers = named
+                        .map(|header| {
+                            header.name.as_str().eq_ignore_ascii_case(carrier).then_some(token)
+                        })
+                        .collect::<Vec<_>>();
+                    Request { credential_headers: &headers, ..bare }
+                }
             },
         };
         let stores = Stores::default().with_remote(self.published()).with_host(pure::holds);
