@@ -25,14 +25,14 @@ impl ScopeSource {
     /// What a token permits.
     #[must_use]
     pub fn scopes(&self, claims: &Claims, profile: Profile) -> Scopes {
-        let unnamed = match profile {
+        let unnamed = || match profile {
             Profile::AccessToken => "scope",
             Profile::Any => Scopes::claim_in(claims),
         };
         match (self.claims.as_slice(), self.map.is_empty()) {
-            ([], true) => Scopes::from_claims(claims, Some(unnamed)),
+            ([], true) => Scopes::from_claims(claims, Some(unnamed())),
             ([one], true) => Scopes::from_claims(claims, Some(one)),
-            ([], false) => self.union([unnamed], claims),
+            ([], false) => self.union([unnamed()], claims),
             (names, _) => self.union(names.iter().map(String::as_str), claims),
         }
     }

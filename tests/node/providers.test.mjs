@@ -1,10 +1,12 @@
 // Tokens as identity providers make them: createGate decides as the Worker does, createVerifier by the same rules of claims.
 
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 
 import { createVerifier } from '../../pkg/wasm/node.js';
 import { ADMITTED, ISSUERS, PROVIDER_SECRETS, REFUSED, ROTATED_ISSUER, VERIFIER_ISSUERS } from '../worker/providers.mjs';
+import { signAsymmetric } from '../worker/token.mjs';
 import { NOW, SECRETS, bearer, gateOf, policy, request } from './gate.mjs';
 import { refusalOf, refusalOfPromise } from './support.mjs';
 
@@ -47,6 +49,15 @@ describe('createVerifier', () => {
     });
   }
 
+  test('takes keys that are PEM by their kid', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const jwks = { k1: publicKey.export({ format: 'pem', type: 'spki' }) };
+    const of = createVerifier({ issuer: 'https://a.test/', jwks, now: () => NOW });
+    const token = (kid) => signAsymmetric({ iss: 'https://a.test/', exp: NOW + 1 }, { key: privateKey, alg: 'ES256', header: { kid } });
+    assert.equal((await of.verify(token('k1'))).keyId, 'k1');
+    assert.equal((await refusalOfPromise(of.verify(token('k2')))).reason, 'unknown_key');
+  });
+
   test('refuses options that mean nothing', () => {
     const options = { issuer: 'https://a.test/', audience: 'a', algorithms: ['HS256'], key: Buffer.alloc(32, 7) };
     for (const [more, path, problem] of [
@@ -57,6 +68,8 @@ describe('createVerifier', () => {
       [{ claims: [] }, 'claims', 'expected an object'],
       [{ scopeClaims: ['a'], scopeClaim: 'b' }, 'scopeClaims', 'expected it or scopeClaim, not both'],
       [{ scopeMap: { admin: 'a' } }, 'scopeMap.admin', 'expected a list of strings'],
+      [{ allowHttp: true }, 'allowHttp', 'only jwksUri has it'],
+      [{ key: undefined, jwksUri: 'http://keycloak/' }, 'jwksUri', 'expected an https URL (http only on loopback, or with allowHttp on a private host)'],
       [{ issuer: 'https://{a}/' }, 'issuer', 'is a template, name the tenants whose tokens are taken in tenants: any tenant of the provider could sign in'],
     ]) {
       const refusal = refusalOf(() => createVerifier({ ...options, ...more }));

@@ -23,6 +23,10 @@ const behaviour = {
   '/one-kid': (response) => response.end(JSON.stringify({ keys: [
     ...['RS256', 'RS384', 'RS512'].map((alg) => ({ ...jwk(rsa, 'one'), alg })), jwk(ec, 'one'), jwk(ed, 'twice'), jwk(otherEd, 'twice'),
   ] })),
+  // As Firebase publishes its certificates, with an `@` in the path.
+  '/x509/securetoken@system': (response) => response.end(JSON.stringify({
+    'rsa-1': rsa.publicKey.export({ format: 'pem', type: 'spki' }), 'ec-1': ec.publicKey.export({ format: 'pem', type: 'spki' }),
+  })),
   // A point off its curve is for the runtime to find out.
   '/odd-key': (response) => response.end(JSON.stringify({ keys: [{ ...ec.publicKey.export({ format: 'jwk' }), x: jwk(otherEc).x }, jwk(ec, 'ec-1')] })),
   '/slow': (response) => setTimeout(() => response.end(GOOD), 400),
@@ -89,6 +93,15 @@ test('of one kid are told apart by kty and alg; only those that are not, are not
     admitted(await ask(signed('/one-kid', pair, alg, 'one')), { method: 'jwt', issuer: 'https://issuer.test/one-kid', subject: 'alice' });
   }
   for (const pair of [ed, otherEd]) refused(await ask(signed('/one-kid', pair, 'EdDSA', 'twice')), 'INVALID_TOKEN');
+});
+
+test('may be PEM by their kid', async () => {
+  const path = '/x509/securetoken@system';
+  for (const [pair, alg, kid] of [[rsa, 'RS256', 'rsa-1'], [ec, 'ES256', 'ec-1']]) {
+    admitted(await ask(signed(path, pair, alg, kid)), { method: 'jwt', issuer: `https://issuer.test${path}`, subject: 'alice' });
+  }
+  refused(await ask(signed(path, rsa, 'RS256', 'ec-1')), 'INVALID_TOKEN');
+  refused(await ask(signed(path, rsa, 'RS256', 'rsa-2')), 'INVALID_TOKEN');
 });
 
 test('that the runtime refuses are passed over for a token that names none', async () => {
