@@ -678,7 +678,7 @@ describe('records', () => {
     const stored = await faulty.inner.get(name);
     const record = JSON.parse(stored);
     for (const damaged of [
-      '', '{', 'null', '[]', stored.slice(0, -1), JSON.stringify({ ...record, v: 2 }), JSON.stringify({ ...record, id: '0'.repeat(32) }),
+      '', '{', 'null', '[]', stored.slice(0, -1), JSON.stringify({ ...record, v: 3 }), JSON.stringify({ ...record, id: '0'.repeat(32) }),
       JSON.stringify({ ...record, scopes: 'all' }),
     ]) {
       await faulty.inner.put(name, damaged);

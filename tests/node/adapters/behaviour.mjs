@@ -249,6 +249,18 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
     });
   });
 
+  test('a token in the header of another proxy passes, and beside another credential does not', async () => {
+    const gate = newGate({ credential_headers: [{ name: 'Cf-Access-Jwt-Assertion', issuers: [ISSUER] }] });
+    await withApp({ gate }, async (request) => {
+      const line = ['Cf-Access-Jwt-Assertion', token()];
+      const answer = await request('/v1/whoami', { headers: [line] });
+      assert.equal(JSON.parse(answer.body).subject, CLAIMS.sub);
+      for (const headers of [[line, line], [line, bearer(token())], [line, ['X-API-Key', 'x']]]) {
+        assert.equal((await request('/v1/whoami', { headers })).status, 400);
+      }
+    });
+  });
+
   test('a header that the policy names says the address, not the socket', async () => {
     // Where the application itself says the address, that counts.
     if (saysAddress) return;
