@@ -441,19 +441,34 @@ impl fmt::Display for At<'_> {
 
 /// A store failed, timed out, or returned something that is not ours. Holds no stored data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreError(String);
+pub struct StoreError {
+    problem: String,
+    is_own_bound: bool,
+}
 
 impl StoreError {
     /// An error with a message for the event log.
     #[must_use]
     pub fn new(problem: impl Into<String>) -> Self {
-        Self(problem.into())
+        Self { problem: problem.into(), is_own_bound: false }
+    }
+
+    /// The gate itself asks no more: the store may be well.
+    #[must_use]
+    pub fn own_bound(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), is_own_bound: true }
+    }
+
+    /// Whether it is a bound of the gate. Callers can bring that about, so it refuses whatever `on_error` says.
+    #[must_use]
+    pub const fn is_own_bound(&self) -> bool {
+        self.is_own_bound
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.problem)
     }
 }
 

@@ -65,16 +65,18 @@ pub(super) async fn take(
             .take(batch.store, &batch.group, &batch.limits, route.cost, now)
             .await
             .and_then(|verdicts| answered_in_full(verdicts, &batch.limits));
-        match (result, batch.on_error) {
-            (Ok(verdicts), _) => match refusal(&batch.limits, &verdicts) {
+        match result {
+            Ok(verdicts) => match refusal(&batch.limits, &verdicts) {
                 Some(refused) => {
                     step.verdict = Err(refused);
                     step.limits.extend(reports(batch, &verdicts, now));
                 }
                 None => taken.push((batch, verdicts)),
             },
-            (Err(fault), OnError::Allow) => step.faults.push(unavailable("counters", &fault)),
-            (Err(fault), OnError::Deny) => step.verdict = Err(unavailable("counters", &fault)),
+            Err(fault) => match (batch.on_error.after(&fault), unavailable("counters", &fault)) {
+                (OnError::Allow, fault) => step.faults.push(fault),
+                (OnError::Deny, fault) => step.verdict = Err(fault),
+            },
         }
         if step.verdict.is_err() {
             break;

@@ -36,7 +36,7 @@ pub(super) async fn check(
             let entries = entries.iter().flatten();
             (revocation::verdict(credential, entries, now.to_unix_time()), Vec::new())
         }
-        Err(fault) => match (policy.on_error, unavailable("revocation", &fault)) {
+        Err(fault) => match (policy.on_error.after(&fault), unavailable("revocation", &fault)) {
             (OnError::Deny, fault) => (Err(fault), Vec::new()),
             (OnError::Allow, fault) => (Ok(()), vec![fault]),
         },

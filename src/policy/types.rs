@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::json::object::words;
+use crate::{error::StoreError, json::object::words};
 
 /// Which decisions are written to the event log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,8 +97,16 @@ pub enum OnError {
     /// It is refused with `STORE_UNAVAILABLE` (the default).
     #[default]
     Deny,
-    /// It goes on as if the store held nothing; the event log says so.
+    /// It goes on as if the store held nothing; the event log says so. Where it was the gate that asked no more
+    /// ([`StoreError::is_own_bound`]), it is refused all the same.
     Allow,
+}
+
+impl OnError {
+    /// What follows this fault: a bound of the gate's own lets nobody pass, since callers can bring it about.
+    pub(crate) const fn after(self, fault: &StoreError) -> Self {
+        if fault.is_own_bound() { Self::Deny } else { self }
+    }
 }
 
 words!(OnError {

@@ -282,11 +282,12 @@ pub enum Plan {
     TooOld,
 }
 
-/// How long a load may take before another request takes it over: the request that began it may have been
-/// cancelled. A little more than the deadline of a store.
-const LOAD_MILLIS: u64 = 2_500;
-/// How long a load may take that no request waits for: meanwhile no other is begun, since each may hold
-/// 20 MB.
+/// How long nothing may be heard of a load before another request takes it over: the isolate may have dropped it with
+/// its request. Well below what a request waits.
+const LOAD_MILLIS: u64 = 1_500;
+/// When a load that is still under way says so ([`Holder::goes_on`]).
+pub const GOES_ON_MILLIS: u64 = 1_000;
+/// How long a load may take that has said that it goes on: meanwhile no other is begun, since each may hold 20 MB.
 const LONG_LOAD_MILLIS: u64 = 15_500;
 /// How long after a load that did not help the next is tried: while the store is down, most requests
 /// learn so at once.
@@ -381,7 +382,7 @@ impl Holder {
         self.loading_until = now.saturating_add(LOAD_MILLIS);
     }
 
-    /// The load that was begun goes on without its request, which cannot be cancelled any more then.
+    /// The load that was begun is still under way.
     pub fn goes_on(&mut self, now: UnixMillis) {
         self.loading_until = now.saturating_add(LONG_LOAD_MILLIS);
     }

@@ -12,9 +12,11 @@ use crate::time::UnixMillis;
 
 /// Equal questions under way at once. Callers with a handful of requests at once wait for nobody.
 const AT_ONCE: usize = 4;
-/// After this a question counts as lost: the request that asked may have been cancelled. A little more than the
-/// deadline of a store.
-const LOST_MILLIS: u64 = 2_500;
+/// After this a question counts as lost: the isolate may have dropped it with its request. Well below what a request
+/// waits ([`WAIT_MILLIS`]), which then asks for itself.
+const LOST_MILLIS: u64 = 1_500;
+/// How long a request waits for the answers of others.
+pub const WAIT_MILLIS: u64 = 2_000;
 /// Different questions that are known at once. Their answers are kept for seconds, and only where somebody waits.
 const MAX_QUESTIONS: usize = 1_000;
 
@@ -80,6 +82,13 @@ impl<K: Hash + Eq + Clone, A: Clone> Questions<K, A> {
         open.under_way.push((next, until));
         self.open.prolong(question, until);
         Turn::Ask(self.came())
+    }
+
+    /// The newest answer that is known. It may be from before the request came: good for nothing but to tell one that
+    /// waited in vain whether who is asked answers at all.
+    pub fn newest(&self, question: &K, now: UnixMillis) -> Option<&A> {
+        let open = self.open.get(question, now)?;
+        open.answer.as_ref().map(|(_, answer)| answer)
     }
 
     /// The answer to the question with this number.
@@ -157,6 +166,27 @@ mod tests {
         assert_eq!(questions.turn(&"q", came, later), Turn::Wait);
         let later = NOW.saturating_add(LOST_MILLIS);
         assert!(matches!(questions.turn(&"q", came, later), Turn::Ask(_)));
+    }
+
+    #[test]
+    fn who_waits_outlasts_a_question_that_is_lost() {
+        let mut questions = Questions::<_, u8>::default();
+        ask(&mut questions, 4);
+        let came = questions.came();
+        let mut looks = (0..WAIT_MILLIS).step_by(20).map(|after| NOW.saturating_add(after));
+        assert!(looks.any(|now| matches!(questions.turn(&"q", came, now), Turn::Ask(_))));
+    }
+
+    #[test]
+    fn who_waits_in_vain_learns_the_newest_answer_to_others() {
+        let mut questions = Questions::default();
+        let turns = ask(&mut questions, 5);
+        let late = questions.came();
+        assert_eq!(questions.newest(&"q", NOW), None);
+        let (_, Turn::Ask(number)) = turns[0] else { panic!("expected to ask") };
+        questions.answered(&"q", number, 1, NOW);
+        assert_eq!(questions.newest(&"q", NOW), Some(&1));
+        assert_ne!(questions.turn(&"q", late, NOW), Turn::Take(1));
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl<S: SwapStore> SharedCounters<S> {
             }
         }
         self.store.release(&name);
-        Err(StoreError::new("too many processes count the same thing at once"))
+        Err(StoreError::own_bound("too many processes count the same thing at once"))
     }
 }
 

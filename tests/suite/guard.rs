@@ -1183,6 +1183,26 @@ fn a_ledger_that_fails_refuses_or_lets_pass_as_before() {
 }
 
 #[test]
+fn a_bound_of_the_gates_own_lets_nobody_pass() {
+    let stores = Stores::default();
+    stores.give_up();
+    stores.break_down("entries");
+    let policy = gate_with(json!({
+        "revocation": {"mode": "ledger", "on_error": "allow"},
+        "limits": [{"name": "lax", "by": "ip", "requests": 9, "window_secs": 60, "on_error": "allow"}],
+        "routes": [{"path": "/open", "auth": "none", "limits": ["lax"]}, {"path": "/*"}],
+    }));
+    let unavailable =
+        |store| Error::StoreUnavailable { store, problem: "is asked by too many".to_owned() };
+    let decision = check(&policy, &stores, &get("/", &bearer(&token())));
+    assert_eq!(refusal(decision), unavailable("revocation"));
+    admitted(check(&policy, &stores, &request("GET", "/open")));
+    stores.break_down("take");
+    let decision = check(&policy, &stores, &request("GET", "/open"));
+    assert_eq!(refusal(decision), unavailable("counters"));
+}
+
+#[test]
 fn without_a_revocation_section_nothing_is_looked_up() {
     let mut json = base(json!({}));
     json.as_object_mut().unwrap().remove("revocation");

@@ -170,6 +170,7 @@ pub struct Stores {
     host: Box<HostAnswer>,
     remote: Option<Rc<KeySet>>,
     short_answers: Cell<bool>,
+    gives_up: Cell<bool>,
     known_to_refuse: Cell<Option<&'static str>>,
     remembers: Cell<bool>,
     recalls: RefCell<Vec<Entry>>,
@@ -193,6 +194,7 @@ impl Default for Stores {
             host: Box::new(|_| panic!("the host was asked")),
             remote: None,
             short_answers: Cell::new(false),
+            gives_up: Cell::new(false),
             known_to_refuse: Cell::new(None),
             remembers: Cell::new(false),
             recalls: RefCell::default(),
@@ -219,6 +221,11 @@ impl Stores {
     /// Lets all calls fail that begin with these words.
     pub fn break_down(&self, call: &'static str) {
         self.broken.borrow_mut().push(call);
+    }
+
+    /// What fails does so by a bound of the gate's own.
+    pub fn give_up(&self) {
+        self.gives_up.set(true);
     }
 
     /// Everything works again.
@@ -266,7 +273,11 @@ impl Stores {
         let fails = self.broken.borrow().iter().any(|broken| call.starts_with(broken));
         self.asked.borrow_mut().push(call);
         a_moment().await;
-        if fails { Err(StoreError::new("is on fire")) } else { Ok(()) }
+        match (fails, self.gives_up.get()) {
+            (false, _) => Ok(()),
+            (true, false) => Err(StoreError::new("is on fire")),
+            (true, true) => Err(StoreError::own_bound("is asked by too many")),
+        }
     }
 
     fn counters_of(&self, store: &LimitStore) -> &MemoryCounters {

@@ -282,6 +282,20 @@ class Gate {
     return this.request('GET', target, options);
   }
 
+  /** Begins `count` requests, and hangs up once `wanted` holds. */
+  async hangUp(target, { count = 1, gate, token: bearer, wanted }) {
+    const headers = requestHeaders({ token: bearer });
+    const requests = Array.from({ length: count }, () => http.request({
+      host: '127.0.0.1', port: this.port(gate), path: target, setHost: false, headers: Object.fromEntries([...headers].map(([name, [value]]) => [name, value])),
+    }));
+    for (const request of requests) {
+      request.on('error', () => {});
+      request.end();
+    }
+    while (!(await wanted())) await new Promise(setImmediate);
+    for (const request of requests) request.destroy();
+  }
+
   post(target, options) {
     return this.request('POST', target, options);
   }

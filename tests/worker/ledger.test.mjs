@@ -40,6 +40,8 @@ before(async () => {
   const strict = watched('strict', { kv: 'strict-kv', host: 'gate' });
   const tolerant = watched('tolerant', { kv: 'strict-kv', host: 'gate' });
   const spared = watched('spared', { kv: 'gate-kv', host: 'gate' });
+  const asking = watched('asking', { kv: 'gate-kv', host: 'gate' });
+  const loading = watched('loading', { kv: 'gate-kv', host: 'gate' });
   const publisher = watched('publisher', { kv: 'publisher-kv', host: 'publisher' });
   gate = await start([
     gateWorker({ policy: snapshot() }),
@@ -62,13 +64,15 @@ before(async () => {
     gateWorker({ name: 'strict', policy: snapshot(), worker: strict.worker }),
     gateWorker({ name: 'tolerant', policy: snapshot({ on_error: 'allow' }), worker: tolerant.worker }),
     gateWorker({ name: 'spared', policy: SPARED, worker: spared.worker }),
+    gateWorker({ name: 'asking', policy: policy({ revocation: { mode: 'ledger', on_error: 'allow' } }), worker: asking.worker }),
+    gateWorker({ name: 'loading', policy: snapshot({ on_error: 'allow' }), worker: loading.worker }),
     gateWorker({ name: 'publisher', policy: snapshot(), worker: {
       kvNamespaces: [], wrappedBindings: { EDGEGATE_KV: 'publisher-kv' },
     } }),
-    ...[reader, slow, strict, tolerant, spared].flatMap(({ behind }) => behind),
+    ...[reader, slow, strict, tolerant, spared, asking, loading].flatMap(({ behind }) => behind),
     publisher.behind[0],
   ]);
-  for (const name of ['reader', 'slow', 'strict', 'tolerant', 'spared']) {
+  for (const name of ['reader', 'slow', 'strict', 'tolerant', 'spared', 'asking', 'loading']) {
     controls[name] = { kv: await control(gate, `${name}-kv`), ledger: await control(gate, `${name}-ledger`) };
   }
   controls.publisher = { kv: await control(gate, 'publisher-kv') };
@@ -449,6 +453,36 @@ describe('many at once', () => {
     const long = Array.from({ length: 9_000 }, () => ({ ...good, reason: 'r'.repeat(199), sub: undefined, jti: 'j'.repeat(900) }));
     refused(await bulk(long), 'INVALID_REQUEST', { hint: /^expected a body of at most 8388608 bytes$/ });
     admitted(await ask(token({ jti }), 'strong'));
+  });
+});
+
+describe('whoever hangs up does not make a healthy ledger one that does not answer', () => {
+  test('where it is asked', async () => {
+    const bearer = token({ jti: randomUUID() });
+    await revoke({ token: bearer });
+    const { ledger } = controls.asking;
+    await ledger.set('slow');
+    await gate.hangUp('/', { count: 4, gate: 'asking', token: bearer, wanted: async () => (await ledger.operations()) >= 4 });
+    refused(await ask(bearer, 'asking'), 'TOKEN_REVOKED');
+  });
+
+  test('where the snapshot is loaded', async () => {
+    const bearer = token({ jti: randomUUID() });
+    await revoke({ token: bearer });
+    await untilRevoked(bearer, 'other');
+    const { kv } = controls.loading;
+    await kv.set('slow');
+    await gate.hangUp('/', { gate: 'loading', token: bearer, wanted: async () => (await kv.operations()) >= 1 });
+    refused(await ask(bearer, 'loading'), 'TOKEN_REVOKED');
+  });
+
+  test('and one that hangs is told from it, also by those who wait for others', async () => {
+    const bearer = token({ jti: randomUUID() });
+    const { ledger } = controls.asking;
+    await ledger.set('hang');
+    const answers = await Promise.all(Array.from({ length: 30 }, () => ask(bearer, 'asking')));
+    for (const answer of answers) admitted(answer);
+    await ledger.set('ok');
   });
 });
 

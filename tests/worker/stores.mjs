@@ -92,6 +92,7 @@ class DurableObjectStub {
     if (mode === 'fail') throw new Error('Durable Object is overloaded');
     if (mode === 'hang') return new Promise(() => {});
     if (mode === 'garbage') return new Response('<html>not yours</html>');
+    if (mode === 'slow') await new Promise((resolve) => setTimeout(resolve, 600));
     return this.#inner.fetch(request.url, { method: 'POST', body });
   }
 }
@@ -157,6 +158,7 @@ export async function control(gate, name) {
   const operations = async () => (await inner.list({ prefix: 'operation/' })).keys.length;
   return {
     inner,
+    operations,
     set: (mode) => inner.put('mode', mode),
     /** How many operations the Worker asked for while `step` ran. */
     async operationsDuring(step) {

@@ -2,7 +2,6 @@
 
 use std::{rc::Rc, time::Duration};
 
-use futures_util::FutureExt as _;
 use worker::{Context, Delay, Env};
 
 use super::{
@@ -146,10 +145,7 @@ impl<'a> Issuers for WorkerHost<'a> {
     async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
         let (uri, etag) = (uri.to_owned(), etag.map(str::to_owned));
         let fetch = async move { fetch_jwks::fetch(&uri, etag.as_deref()).await };
-        let fetch = fetch.boxed_local().shared();
-        // The request goes on with it though its client has gone: others wait for the keys.
-        background::run(self.context, fetch.clone().map(drop));
-        fetch.await
+        background::outlive(self.context, fetch).await
     }
 
     fn cache(&self) -> Option<SealedKeys<'_, Namespace<'a>>> {

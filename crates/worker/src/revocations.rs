@@ -1,6 +1,6 @@
 //! Revocations as the policy looks them up: in KV, by the snapshot this isolate holds, or in the ledger.
 
-use core::{pin::pin, time::Duration};
+use core::{future::Future, pin::pin, time::Duration};
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
@@ -18,9 +18,12 @@ use edgegate::{
     revocation::{
         DenyKey, Entry,
         filter::FilterError,
-        snapshot::{Freshness, HEAD_NAME, Head, Holder, Lookup, Plan, Snapshot},
+        snapshot::{Freshness, GOES_ON_MILLIS, HEAD_NAME, Head, Holder, Lookup, Plan, Snapshot},
     },
-    store::{Page, RevocationStore, SnapshotState, questions::Turn},
+    store::{
+        Page, RevocationStore, SnapshotState,
+        questions::{Turn, WAIT_MILLIS},
+    },
     time::UnixMillis,
 };
 
@@ -33,8 +36,8 @@ const SHARD_CACHE_SECS: u64 = 60;
 const HEAD_WAIT: Duration = Duration::from_secs(1);
 /// The pause between two looks whether the load of another request is done.
 const LOOK_MILLIS: u64 = 20;
-/// The most such looks: two seconds in all, as for any store.
-const MAX_LOOKS: u32 = 100;
+/// The most such looks.
+const MAX_LOOKS: u64 = WAIT_MILLIS / LOOK_MILLIS;
 
 /// Entries of the ledger in one question of an export: about a megabyte.
 const EXPORT_PAGE: usize = 4_000;
@@ -70,14 +73,16 @@ impl Revocations<'_> {
                 Turn::Take(answer) => return answer,
                 Turn::Wait => Delay::from(Duration::from_millis(LOOK_MILLIS)).await,
                 Turn::Ask(number) => {
-                    let answer = Ledger { env: self.env }.entries(keys).await;
-                    let kept = answer.clone();
-                    questions.borrow_mut().answered(&question, number, kept, clock::now());
-                    return answer;
+                    let asked =
+                        ask_once(self.env.clone(), Rc::clone(self.memory), question, number);
+                    return background::outlive(self.context, asked).await;
                 }
             }
         }
-        Err(StoreError::new("ledger: too many ask the same"))
+        match questions.borrow().newest(&question, clock::now()) {
+            Some(Err(fault)) => Err(fault.clone()),
+            _ => Err(StoreError::own_bound("ledger: too many ask the same")),
+        }
     }
 
     /// The ledger's own answer. An isolate remembers for a while what is revoked: its bearer then costs no question.
@@ -168,40 +173,30 @@ impl Revocations<'_> {
             match plan {
                 Plan::Use => return Ok(()),
                 Plan::UseAndRefresh => {
-                    self.begin(now);
-                    self.memory.snapshots.borrow_mut().goes_on(now);
-                    let load = load(self.env.clone(), Rc::clone(self.memory), rules);
-                    background::run(self.context, load);
+                    drop(self.begin_load(rules, now));
                     return Ok(());
                 }
-                Plan::MustLoad => {
-                    self.begin(now);
-                    self.load_and_wait(rules).await?;
-                }
+                Plan::MustLoad => self.load_and_wait(rules, now).await?,
                 Plan::Wait => Delay::from(Duration::from_millis(LOOK_MILLIS)).await,
                 Plan::TooOld => return Err(self.too_old(now)),
             }
         }
+        // No caller can bring that about: a load goes on without the request that began it, so the store was slow.
         Err(self.too_old(clock::now()))
     }
 
-    fn begin(&self, now: UnixMillis) {
+    /// Begins a load, which goes on whether or not it is waited for.
+    fn begin_load(&self, rules: Freshness, now: UnixMillis) -> impl Future<Output = ()> {
         self.memory.snapshots.borrow_mut().begin(now);
+        let load = load_and_tell(self.env.clone(), Rc::clone(self.memory), rules);
+        background::outlive(self.context, load)
     }
 
     /// Loads a snapshot and waits for it as long as for any store. After that the load goes on behind the answer: a large
     /// filter may take longer, and would never arrive if each request started again.
-    async fn load_and_wait(&self, rules: Freshness) -> Result<(), StoreError> {
-        let load = Box::pin(load(self.env.clone(), Rc::clone(self.memory), rules));
-        match select(load, pin!(Delay::from(deadline::STORE))).await {
-            Either::Left(((), _)) => Ok(()),
-            Either::Right(((), load)) => {
-                let now = clock::now();
-                self.memory.snapshots.borrow_mut().goes_on(now);
-                background::run(self.context, load);
-                Err(self.too_old(now))
-            }
-        }
+    async fn load_and_wait(&self, rules: Freshness, now: UnixMillis) -> Result<(), StoreError> {
+        let loaded = deadline::within(deadline::STORE, self.begin_load(rules, now)).await;
+        loaded.ok_or_else(|| self.too_old(clock::now()))
     }
 
     fn too_old(&self, now: UnixMillis) -> StoreError {
@@ -324,6 +319,29 @@ pub(super) async fn export_page(
 pub(super) fn state(holder: &Holder, now: UnixMillis) -> Option<SnapshotState> {
     let head = holder.snapshot()?.head();
     Some(SnapshotState { generation: head.generation, age_secs: head.age_secs(now) })
+}
+
+/// Asks the ledger, and keeps the answer for those who wait.
+async fn ask_once(
+    env: Env,
+    memory: Rc<Memory>,
+    question: Vec<DenyKey>,
+    number: u64,
+) -> Result<Vec<Option<Entry>>, StoreError> {
+    let answer = Ledger { env: &env }.entries(&question).await;
+    let kept = answer.clone();
+    memory.questions.borrow_mut().answered(&question, number, kept, clock::now());
+    answer
+}
+
+/// Loads a snapshot, and says so if it takes long: who hears nothing of a load takes it for lost.
+async fn load_and_tell(env: Env, memory: Rc<Memory>, rules: Freshness) {
+    let load = pin!(load(env, Rc::clone(&memory), rules));
+    let soon = pin!(Delay::from(Duration::from_millis(GOES_ON_MILLIS)));
+    if let Either::Right(((), load)) = select(load, soon).await {
+        memory.snapshots.borrow_mut().goes_on(clock::now());
+        load.await;
+    }
 }
 
 /// Loads a snapshot and notes how it went. A fault is logged when it is new.
