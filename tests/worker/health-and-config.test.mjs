@@ -5,6 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { AUDIENCE, ISSUER, ROOT, SECRETS, admitted, freshIp, gateWorker, policy, refused, start, token } from './harness.mjs';
 import { control, faultyCounters, faultyKv, faultyWorkers } from './stores.mjs';
@@ -154,6 +155,8 @@ before(async () => {
     gateWorker({ name: 'unused', policy: unused }),
     gateWorker({ name: 'bare', policy: unused, worker: { kvNamespaces: [], durableObjects: {} } }),
     gateWorker({ name: 'faulty', policy: policy(), worker: faultyKv }),
+    gateWorker({ name: 'crowded', policy: policy(), worker: faultyKv }),
+    gateWorker({ name: 'deserted', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'faulty-too', policy: policy(), worker: faultyCounters }),
     gateWorker({ name: 'nothing', policy: {} }),
     ...faultyWorkers,
@@ -200,6 +203,30 @@ describe('health', () => {
       for (let count = 0; count < 20; count += 1) await health('faulty');
     });
     assert.ok(operations <= 1, `${operations} operations`);
+  });
+
+  test('asks them once for all who ask at once', async () => {
+    await kv.set('slow');
+    const reports = [];
+    const operations = await kv.operationsDuring(async () => {
+      reports.push(...await Promise.all(Array.from({ length: 50 }, () => health('crowded'))));
+    });
+    assert.equal(operations, 1);
+    const answered = reports.filter(({ bindings }) => bindings.kv === 'ok');
+    const unasked = reports.filter(({ bindings }) => bindings.kv === 'unasked' && bindings.counters === 'unasked');
+    assert.ok(answered.length >= 1);
+    assert.equal(answered.length + unasked.length, 50);
+    assert.deepEqual(await health('crowded'), { status: 'ok', bindings: { kv: 'ok', counters: 'ok' } });
+  });
+
+  test('knows what they answered though whoever asked has gone', async () => {
+    await kv.set('slow');
+    const before = await kv.operations();
+    await gate.hangUp('/auth/health', { gate: 'deserted', wanted: async () => (await kv.operations()) > before });
+    await pause(1000);
+    assert.deepEqual(await health('deserted'), { status: 'ok', bindings: { kv: 'ok', counters: 'ok' } });
+    assert.equal(await kv.operations(), before + 1);
+    await kv.set('ok');
   });
 });
 

@@ -38,7 +38,13 @@ struct Endpoint {
 #[derive(Clone, Copy)]
 enum Handler {
     /// Nothing: it also answers while the policy is refused.
-    Always(for<'a> fn(&'a IsolateGate, &'a Env) -> LocalBoxFuture<'a, worker::Result<Response>>),
+    Always(
+        for<'a> fn(
+            &'a IsolateGate,
+            &'a Env,
+            &'a Context,
+        ) -> LocalBoxFuture<'a, worker::Result<Response>>,
+    ),
     /// A valid policy.
     Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
@@ -57,7 +63,7 @@ const BELOW_PREFIX: &[Endpoint] = &[
     Endpoint {
         path: "/health",
         methods: "GET, HEAD",
-        handler: Handler::Always(|gate, env| Box::pin(health::answer(gate, env))),
+        handler: Handler::Always(|gate, env, context| Box::pin(health::answer(gate, env, context))),
     },
     Endpoint {
         path: "/verify",
@@ -141,7 +147,7 @@ pub(crate) async fn answer(
     };
     if let Some((Endpoint { methods, handler: Handler::Always(handler), .. }, _)) = found {
         return match position(methods, lines.method()) {
-            Ok(_) => handler(&gate, env).await,
+            Ok(_) => handler(&gate, env, context).await,
             Err(refusal) => reply::refusal(request, &refusal, None),
         };
     }

@@ -1,27 +1,71 @@
 //! `GET /auth/health`: is the gate set up, and do its stores answer. Needs no credential.
 
-use std::cell::RefCell;
+use core::future::Future;
+use std::{cell::RefCell, rc::Rc};
 
+use futures_util::future::join3;
 use serde::Serialize;
 use web_sys::Response;
-use worker::Env;
+use worker::{Context, Env};
 
 use crate::{
-    clock, counters,
+    background, clock, counters,
     gate::Gate,
     isolate::{self, IsolateGate, State, StoredPolicy},
     kv,
     objects::{counter, ledger_stub::Ledger},
     reply, revocations,
 };
-use edgegate::{store::SnapshotState, time::UnixMillis};
+use edgegate::{error::StoreError, store::SnapshotState, time::UnixMillis};
 
-/// How long the last report is given again. Anybody may ask, and each new report costs two operations.
+/// How long the last report is given again. Anybody may ask, and each new report costs three operations.
 const REPEAT_MILLIS: u64 = 5_000;
+/// How long a report may be under way before it counts as lost: a little more than the deadline of a store.
+const LOST_MILLIS: u64 = 3_000;
 
 thread_local! {
-    /// The last report of this isolate, and when it was made.
-    static LAST: RefCell<Option<(UnixMillis, Report)>> = const { RefCell::new(None) };
+    /// What this isolate has reported.
+    static REPORTS: RefCell<Reports> =
+        const { RefCell::new(Reports { last: None, under_way_since: None }) };
+}
+
+/// The reports of an isolate. One at a time is made: however many ask at once, the stores are asked once.
+#[derive(Debug)]
+struct Reports {
+    /// The last one, and when it was begun.
+    last: Option<(UnixMillis, Report)>,
+    under_way_since: Option<UnixMillis>,
+}
+
+/// What a request gets.
+enum Turn {
+    /// This report.
+    Take(Report),
+    /// One without the stores: the first is under way.
+    Unasked,
+    /// A new one, which it is to make.
+    Make,
+}
+
+impl Reports {
+    fn turn(&mut self, now: UnixMillis) -> Turn {
+        let within = |at: UnixMillis, millis| now.millis_since(at) < millis;
+        let recent = self.last.as_ref().is_some_and(|(begun, _)| within(*begun, REPEAT_MILLIS));
+        let under_way = self.under_way_since.is_some_and(|since| within(since, LOST_MILLIS));
+        match &self.last {
+            Some((_, report)) if recent || under_way => Turn::Take(report.clone()),
+            None if under_way => Turn::Unasked,
+            _ => {
+                self.under_way_since = Some(now);
+                Turn::Make
+            }
+        }
+    }
+
+    fn made(&mut self, report: Report, begun: UnixMillis) {
+        self.last = Some((begun, report));
+        self.under_way_since = None;
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -40,7 +84,7 @@ struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Status {
-    /// Everything that the policy uses answers.
+    /// Nothing that the policy uses is known not to answer.
     Ok,
     /// A store does not answer, the newest policy in KV is refused and an older one in force, or the
     /// snapshot of revocations could not be renewed.
@@ -60,6 +104,8 @@ enum Binding {
     Missing,
     /// It is bound, and the policy does not use it.
     Unused,
+    /// It is being asked for the first time, for another request.
+    Unasked,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -72,7 +118,11 @@ struct Bindings {
 }
 
 /// The health of the gate: always 200, the body says how it is.
-pub(crate) async fn answer(gate: &IsolateGate, env: &Env) -> worker::Result<Response> {
+pub(crate) async fn answer(
+    gate: &IsolateGate,
+    env: &Env,
+    context: &Context,
+) -> worker::Result<Response> {
     let Ok(gate) = gate else {
         let bound = |there: bool| if there { Binding::Unused } else { Binding::Missing };
         return reply::json(
@@ -91,54 +141,75 @@ pub(crate) async fn answer(gate: &IsolateGate, env: &Env) -> worker::Result<Resp
         );
     };
     let now = clock::now();
-    let recent = LAST.with_borrow(|last| {
-        last.as_ref()
-            .filter(|(at, _)| now.millis_since(*at) < REPEAT_MILLIS)
-            .map(|(_, report)| report.clone())
-    });
-    let report = match recent {
-        Some(report) => report,
-        None => {
-            let report = report(gate, env).await;
-            LAST.set(Some((now, report.clone())));
-            report
-        }
+    let turn = REPORTS.with_borrow_mut(|reports| reports.turn(now));
+    let report = match turn {
+        Turn::Take(report) => report,
+        Turn::Unasked => report(gate, bindings(gate, env)),
+        // For those who come meanwhile too, so it does not end with this request.
+        Turn::Make => background::outlive(context, make(Rc::clone(gate), env.clone(), now)).await,
     };
     reply::json(200, &report)
 }
 
-async fn report(gate: &Gate, env: &Env) -> Report {
-    let kv = match (env.kv(kv::BINDING).is_ok(), gate.policy.needs_kv()) {
+async fn make(gate: Rc<Gate>, env: Env, begun: UnixMillis) -> Report {
+    let report = report(&gate, ask(&gate, &env).await);
+    REPORTS.with_borrow_mut(|reports| reports.made(report.clone(), begun));
+    report
+}
+
+/// The bindings, none of them asked.
+fn bindings(gate: &Gate, env: &Env) -> Bindings {
+    let state = |bound: bool, used: bool| match (bound, used) {
         (false, _) => Binding::Missing,
         (true, false) => Binding::Unused,
-        (true, true) => answers(gate.kv(env).answers().await.is_ok()),
+        (true, true) => Binding::Unasked,
     };
-    let bound = env.durable_object(counter::BINDING).is_ok();
-    let counters = match (bound, gate.policy.needs_durable_objects()) {
-        (false, _) => Binding::Missing,
-        (true, false) => Binding::Unused,
-        (true, true) => answers(counters::answer(env).await.is_ok()),
-    };
-    let ledger = if gate.policy.needs_ledger() {
-        Some(answers(Ledger { env }.answers().await.is_ok()))
-    } else {
-        None
-    };
+    let policy = &gate.policy;
+    Bindings {
+        kv: state(env.kv(kv::BINDING).is_ok(), policy.needs_kv()),
+        counters: state(
+            env.durable_object(counter::BINDING).is_ok(),
+            policy.needs_durable_objects(),
+        ),
+        ledger: policy.needs_ledger().then_some(Binding::Unasked),
+    }
+}
+
+/// The bindings, those that are used asked all at once.
+async fn ask(gate: &Gate, env: &Env) -> Bindings {
+    let Bindings { kv, counters, ledger } = bindings(gate, env);
+    let store = gate.kv(env);
+    let (kv, counters, ledger) =
+        join3(asked(kv, store.answers()), asked(counters, counters::answer(env)), async {
+            match ledger {
+                Some(ledger) => Some(asked(ledger, Ledger { env }.answers()).await),
+                None => None,
+            }
+        })
+        .await;
+    Bindings { kv, counters, ledger }
+}
+
+async fn asked(binding: Binding, answers: impl Future<Output = Result<(), StoreError>>) -> Binding {
+    match binding {
+        Binding::Unasked if answers.await.is_ok() => Binding::Ok,
+        Binding::Unasked => Binding::Failing,
+        known => known,
+    }
+}
+
+fn report(gate: &Gate, bindings: Bindings) -> Report {
     let policy = isolate::stored_policy();
     let snapshots = gate.memory.snapshots.borrow();
-    let failing = [kv, counters].contains(&Binding::Failing)
-        || ledger == Some(Binding::Failing)
+    let failing = [bindings.kv, bindings.counters].contains(&Binding::Failing)
+        || bindings.ledger == Some(Binding::Failing)
         || snapshots.problem().is_some()
         || policy.is_some_and(|policy| policy.state != State::Current);
     Report {
         status: if failing { Status::Degraded } else { Status::Ok },
         version: env!("CARGO_PKG_VERSION"),
-        bindings: Bindings { kv, counters, ledger },
+        bindings,
         policy,
         snapshot: revocations::state(&snapshots, clock::now()),
     }
-}
-
-const fn answers(it_does: bool) -> Binding {
-    if it_does { Binding::Ok } else { Binding::Failing }
 }
