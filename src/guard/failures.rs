@@ -22,6 +22,8 @@ pub struct Attempts {
     credentials: MemoryCounters,
     /// Wrong secrets at the administration, by address.
     secrets: MemoryCounters,
+    /// Look-ups of imported keys that have found nothing, or nothing yet, by address.
+    unfounded: MemoryCounters,
     /// Look-ups of imported keys for addresses that fail too often.
     look_ups: MemoryCounters,
     /// Counts of all addresses together.
@@ -60,8 +62,9 @@ impl<'a> Failures<'a> {
         }
     }
 
-    /// Counts the look-up of an imported key that is not remembered. An address that fails too often gets few, and all
-    /// together get no more than the store bears. [`Failures::found`] gives back what was no guess.
+    /// Counts the look-up of an imported key that is not remembered. An address that fails too often gets few, also one
+    /// that may be about to: failures are known only once the store has answered. All together get no more than the store
+    /// bears. [`Failures::found`] gives back what was no guess.
     ///
     /// An unknown address is no address that could fail too often: it would be everybody's.
     ///
@@ -69,18 +72,21 @@ impl<'a> Failures<'a> {
     /// [`Error::RateLimited`] for the address; [`Error::StoreUnavailable`] if all together had too many.
     pub fn look_up(&self, client_ip: Option<IpAddr>, now: UnixMillis) -> Result<LookUp<'a>, Error> {
         let Some(policy) = self.policy else { return Ok(LookUp(Vec::new())) };
-        let fails_often = |_: &IpAddr| self.credentials(policy, client_ip).check(now).is_err();
-        let throttled = client_ip.filter(fails_often);
         let limits = &policy.look_ups;
-        let all = match client_ip {
-            Some(_) if throttled.is_none() => ("look-ups", &limits.of_all),
-            _ => ("look-ups-of-suspects", &limits.of_suspects),
+        let by_address = |counters: &'a MemoryCounters, limit: &'a Limit| {
+            Counted::new(counters, &["look-ups", &address(client_ip)], limit)
+        };
+        let each = by_address(&self.attempts.unfounded, &limits.of_each);
+        let is_suspect = client_ip.is_none()
+            || self.credentials(policy, client_ip).check(now).is_err()
+            || each.check(now).is_err();
+        let (own, all) = if is_suspect {
+            let own = by_address(&self.attempts.look_ups, &limits.of_throttled);
+            (client_ip.map(|_| own), ("look-ups-of-suspects", &limits.of_suspects))
+        } else {
+            (Some(each), ("look-ups", &limits.of_all))
         };
         let all = Counted::new(&self.attempts.in_all, &[all.0], all.1);
-        let own = throttled.map(|_| {
-            let address = address(client_ip);
-            Counted::new(&self.attempts.look_ups, &["look-ups", &address], &limits.of_throttled)
-        });
         if let Some(own) = &own {
             own.check(now)?;
         }

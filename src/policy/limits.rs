@@ -33,7 +33,9 @@ pub struct FailedAuthentication {
 /// How often imported keys are looked up that are not remembered, and turn out not to exist. In each isolate.
 #[derive(Debug, Clone)]
 pub struct LookUps {
-    /// For an address that fails too often.
+    /// For an address, until it is known that they found something: what has not failed yet may be about to.
+    pub of_each: Limit,
+    /// For an address that fails too often, or has too many of those.
     pub of_throttled: Limit,
     /// For all such addresses together, and for all whose address is not known.
     pub of_suspects: Limit,
@@ -156,15 +158,19 @@ pub(super) fn failed_authentication(
     Ok(Some(FailedAuthentication {
         limit,
         penalty,
-        look_ups: look_ups()?,
+        look_ups: look_ups(document.requests, document.window_secs)?,
         // A guess a second takes thirty years for a billion.
         secrets_in_all: bucket("administrator-secret", 60, 60)?,
     }))
 }
 
+/// How many callers behind one address may be looked up at once, at least.
+const LOOK_UPS_AT_ONCE: u32 = 20;
+
 /// A guesser gets one look-up a second; a store of keys bears what all get (KV bears far more).
-fn look_ups() -> Result<LookUps, Error> {
+fn look_ups(failures: u32, window_secs: u32) -> Result<LookUps, Error> {
     Ok(LookUps {
+        of_each: bucket(FAILURES, failures.max(LOOK_UPS_AT_ONCE), window_secs)?,
         of_throttled: Limit::new(FAILURES, 1, 1, limit::LimitAlgorithm::TokenBucket { burst: 3 })?,
         of_suspects: bucket(FAILURES, 100, 10)?,
         of_all: bucket(FAILURES, 1000, 10)?,

@@ -14,6 +14,7 @@ use edgegate::guard::{Attempts, Carrier, Decision, Event, Failures, Guard, Ident
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::policy::{Log, Policy};
 use edgegate::time::UnixTime;
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -1874,6 +1875,30 @@ fn an_address_that_keeps_guessing_gets_few_look_ups_of_imported_keys() {
         assert_eq!(refusal(decision).code(), Code::RateLimited);
     }
     assert_eq!(stores.asked(), ["record"; 99], "one a second");
+}
+
+#[test]
+fn an_address_that_guesses_many_keys_at_once_gets_few_look_ups_too() {
+    let policy = gate_with(json!({}));
+    let ask_all = |stores: &Stores, keys: &[String]| {
+        let guard = Guard::new(&policy, stores);
+        let requests: Vec<_> =
+            keys.iter().map(|key| with_key(Some("192.0.2.1"), key.as_str())).collect();
+        run(join_all(requests.iter().map(|request| guard.check(request, NOW))))
+    };
+    let (stores, guesses) =
+        (with_imported_key(), (0..300).map(|count| format!("old_{count}")).collect::<Vec<_>>());
+    for decision in ask_all(&stores, &guesses) {
+        assert!(decision.outcome.is_err());
+    }
+    assert_eq!(stores.asked().len(), 20 + 3, "at once");
+    admitted(check(&policy, &stores, &with_key(Some("192.0.2.2"), IMPORTED)));
+
+    // What is found is given back.
+    let (stores, genuine) = (with_imported_key(), vec![IMPORTED.to_owned(); 20]);
+    for _ in 0..10 {
+        ask_all(&stores, &genuine).into_iter().for_each(|decision| drop(admitted(decision)));
+    }
 }
 
 #[test]
