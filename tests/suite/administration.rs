@@ -1,5 +1,7 @@
 //! Administration over a store of texts: what is taken away stays away, and what is answered was done.
 
+use std::rc::Rc;
+
 use crate::gate::{NOW, NOW_SECS, NOW_TIME, Stores, entry, later, policy, run};
 use crate::mint;
 use crate::texts::Texts;
@@ -22,6 +24,10 @@ const PUBLISHED: &str = "https://keys.example/";
 const KEPT_SECS: i64 = 30 * 86_400;
 
 fn gate_with(api_keys: Value) -> Policy {
+    policy(&document(api_keys))
+}
+
+fn document(api_keys: Value) -> Value {
     let mut keys = json!({
         "environment": "test",
         "prefixes": [{"prefix": "sk"}, {"prefix": "pk", "scopes": ["read:posts"]}],
@@ -30,7 +36,7 @@ fn gate_with(api_keys: Value) -> Policy {
     for (name, value) in api_keys.as_object().unwrap() {
         keys[name] = value.clone();
     }
-    policy(&json!({
+    json!({
         "issuers": [
             {"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET", "clock_tolerance_secs": 60},
             {"issuer": REMOTE, "audience": ["api"], "algorithms": ["EdDSA"], "jwks_uri": "https://remote.example/jwks"},
@@ -43,7 +49,7 @@ fn gate_with(api_keys: Value) -> Policy {
             {"name": "shared", "by": "ip", "requests": 9, "window_secs": 60},
         ],
         "routes": [{"path": "/*", "limits": ["own", "shared"]}],
-    }))
+    })
 }
 
 /// A set of one key with a name.
@@ -196,6 +202,65 @@ fn a_key_that_an_entry_revokes_is_neither_changed_nor_replaced() {
     assert!(!desk.texts.values.borrow().contains_key(&format!("key/v1/{}", "02".repeat(16))));
     run(desk.store().remove(&entry.deny_key())).unwrap();
     shown(desk.rotate(&policy, &key, 2));
+}
+
+/// Rotates the key 01 to 02 while another administrator does something to 01; gives what is stored of both then.
+fn rotated_while(
+    policy: &Rc<Policy>,
+    what: impl AsyncFnOnce(KeyAdministration<'_, '_, &Texts>, &Keyed<'_, &Texts>) + 'static,
+) -> (Result<ShownKey, Error>, [Value; 2]) {
+    let desk = Desk::default();
+    let key = desk.mint(policy, 1, json!({}));
+    let beside = Rc::clone(policy);
+    let happens = move |texts: &Texts| {
+        let remembered = Remembered::default();
+        let store = Keyed::new(texts, &remembered, CacheSecs(10), CacheSecs(10));
+        run(what(KeyAdministration::new(&beside, &store, NOW), &store));
+    };
+    let new = format!("key/v1/{}", "02".repeat(16));
+    *desk.texts.overtaken.borrow_mut() = Some((new, Box::new(happens)));
+    let answer = desk.rotate(policy, &key, 2);
+    let values = desk.texts.values.borrow();
+    let record = |id: &str| serde_json::from_str(&values[&format!("key/v1/{}", id.repeat(16))]);
+    (answer, ["01", "02"].map(|id| record(id).unwrap()))
+}
+
+#[test]
+fn a_rotation_that_was_overtaken_leaves_no_living_replacement() {
+    let id_of_old = "01".repeat(16);
+    let by_records = {
+        let mut json = document(json!({}));
+        json.as_object_mut().unwrap().remove("revocation");
+        Rc::new(policy(&json))
+    };
+    let by_entries = Rc::new(gate_with(json!({})));
+    for policy in [&by_entries, &by_records] {
+        let old = id_of_old.clone();
+        let (answer, [old, new]) = rotated_while(policy, async move |keys, store| {
+            keys.revoke(&old, store).await.unwrap();
+        });
+        refused(answer, "the key was revoked or changed meanwhile");
+        assert!(old["revoked_at"].is_number() && new["revoked_at"].is_number(), "{old} {new}");
+        assert!(old.get("replaced_by").is_none_or(Value::is_null), "{old}");
+    }
+    // By an entry alone.
+    let (answer, [_, new]) = rotated_while(&by_entries, async move |_, store| {
+        let entry = entry(&json!({"key_id": "01".repeat(16)}));
+        store.put(&entry.deny_key(), &entry, NOW).await.unwrap();
+    });
+    refused(answer, "the key was revoked or changed meanwhile");
+    assert!(new["revoked_at"].is_number(), "{new}");
+    // By another rotation, which holds.
+    let (answer, [old, new]) = rotated_while(&by_entries, async move |keys, store| {
+        keys.rotate(&id_of_old, b"", id(3), store).await.unwrap();
+    });
+    refused(answer, "the key was revoked or changed meanwhile");
+    assert_eq!(old["replaced_by"], json!("03".repeat(16)));
+    assert!(new["revoked_at"].is_number(), "{new}");
+    // Nothing happens: it goes through.
+    let (answer, [old, new]) = rotated_while(&by_entries, async |_, _| {});
+    assert_eq!(old["replaced_by"], shown(answer)["id"]);
+    assert!(new.get("revoked_at").is_none_or(Value::is_null), "{new}");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Texts {
     pub ends: RefCell<BTreeMap<String, Option<UnixTime>>>,
     /// Writes to names that begin so fail.
     pub broken: RefCell<Option<String>>,
+    /// What happens once a name that begins so was written.
+    pub overtaken: RefCell<Option<(String, Box<dyn FnOnce(&Texts)>)>>,
     /// Swaps that came too late.
     pub lost: Cell<u32>,
 }
@@ -45,6 +47,11 @@ impl KeyValue for &Texts {
         }
         self.ends.borrow_mut().insert(name.to_owned(), expires_at);
         self.values.borrow_mut().insert(name.to_owned(), value.to_owned());
+        let overtaken =
+            self.overtaken.borrow_mut().take_if(|(written, _)| name.starts_with(written.as_str()));
+        if let Some((_, happens)) = overtaken {
+            happens(self);
+        }
         Ok(())
     }
 

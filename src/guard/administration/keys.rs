@@ -177,7 +177,8 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
     }
 
     /// Replaces a key by a new one ([`Rotate`]), which may do what the old one may, and no more. `random` makes the new
-    /// key's id. One that is revoked, by its record or by an entry in `revocations`, is not replaced.
+    /// key's id. One that is revoked, by its record or by an entry in `revocations`, is not replaced, also if that
+    /// happens while the new record is written. STORAGE.md says what is left: no store here changes two records in one step.
     ///
     /// # Errors
     /// Those of [`KeyAdministration`].
@@ -204,8 +205,12 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
             .ok_or_else(|| Error::invalid_field("prefix", "no such prefix is configured"))?;
         let minted = policy.keys.mint(prefix, random()?, old.replacement_expiry(now))?;
         let scopes = policy.scopes_of(&old);
-        let rotated = old.rotate(&minted, scopes, rotate, now)?;
+        let rotated = old.clone().rotate(&minted, scopes, rotate, now)?;
         self.put(&rotated.new).await?;
+        if let Err(overtaken) = self.check_unchanged(&old, revocations).await {
+            self.take_back(rotated.new, revocations).await?;
+            return Err(overtaken);
+        }
         KeyRecordStore::put(self.keys, &rotated.old, self.now).await.map_err(|fault| {
             let (new, old) = (rotated.new.id, rotated.old.id);
             half_done(
@@ -226,8 +231,16 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         id: &str,
         revocations: &impl RevocationStore,
     ) -> Result<ShownKey, Error> {
+        self.end(self.record(id).await?, revocations).await
+    }
+
+    async fn end(
+        &self,
+        record: KeyRecord,
+        revocations: &impl RevocationStore,
+    ) -> Result<ShownKey, Error> {
         let now = self.now.to_unix_time();
-        let revoked = self.record(id).await?.revoke(now);
+        let revoked = record.revoke(now);
         if self.policy.revocation.is_none() {
             self.check_that_records_decide(&revoked)?;
             self.put(&revoked).await?;
@@ -246,6 +259,32 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
             )
         })?;
         Ok(ShownKey::of(revoked))
+    }
+
+    /// What was read of a key must still be so: another administrator may have been faster.
+    async fn check_unchanged(
+        &self,
+        known: &KeyRecord,
+        revocations: &impl RevocationStore,
+    ) -> Result<(), Error> {
+        let record = self.keys.fresh_record(&known.id).await.map_err(failed)?;
+        if self.is_revoked(known.id, revocations).await? || record.as_ref() != Some(known) {
+            return Err(Error::InvalidRequest("the key was revoked or changed meanwhile"));
+        }
+        Ok(())
+    }
+
+    /// Ends a replacement that must not be. Nobody was told the key itself.
+    async fn take_back(
+        &self,
+        new: KeyRecord,
+        revocations: &impl RevocationStore,
+    ) -> Result<(), Error> {
+        let id = new.id;
+        self.end(new, revocations).await.map(drop).map_err(|fault| {
+            let fault = StoreError::new(fault.to_string());
+            half_done(&fault, &format!("key {id} replaces none, and is not revoked"))
+        })
     }
 
     /// Whether an entry that is in force now revokes this key, past what is remembered of it.
