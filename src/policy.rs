@@ -191,10 +191,19 @@ impl Policy {
     }
 
     /// The route that decides about a CORS preflight: the first that takes `OPTIONS`, or the method that is asked for.
+    ///
+    /// The caller chooses that method. So one that no route takes does not get past what the first route of that path says,
+    /// nor past its limits: of that route and of the policy, the stricter word counts.
     #[must_use]
     pub fn route_of_preflight(&self, requested_method: &str, path: &RequestPath) -> &Route {
         let methods = ["OPTIONS", requested_method];
-        self.routes.find_any(&methods, path).unwrap_or(&self.fallback)
+        self.routes.find_any(&methods, path).unwrap_or_else(|| {
+            let of_policy = self.fallback.preflight;
+            let of_path = self.routes.find_by_path(path);
+            of_path
+                .filter(|route| !of_policy.is_stricter_than(route.preflight))
+                .unwrap_or(&self.fallback)
+        })
     }
 
     /// The limits of a route, in the order in which it names them.

@@ -95,15 +95,23 @@ impl Router {
 
     /// The first route that matches with any of the methods.
     pub(super) fn find_any(&self, methods: &[&str], path: &RequestPath) -> Option<&Route> {
+        self.find_fitting(path, |route| methods.iter().any(|method| route.takes_method(method)))
+    }
+
+    /// The first route whose path matches, whatever its methods.
+    pub(super) fn find_by_path(&self, path: &RequestPath) -> Option<&Route> {
+        self.find_fitting(path, |_| true)
+    }
+
+    fn find_fitting(&self, path: &RequestPath, fits: impl Fn(&Route) -> bool) -> Option<&Route> {
         match self.case {
-            PathCase::Sensitive => self.find_exactly(methods, path),
-            PathCase::Insensitive => self.find_exactly(methods, &path.to_lowercase()),
+            PathCase::Sensitive => self.find_exactly(path, fits),
+            PathCase::Insensitive => self.find_exactly(&path.to_lowercase(), fits),
         }
     }
 
-    fn find_exactly(&self, methods: &[&str], path: &RequestPath) -> Option<&Route> {
+    fn find_exactly(&self, path: &RequestPath, fits: impl Fn(&Route) -> bool) -> Option<&Route> {
         let step = |depth| path.segment(depth).map(PathStep::Literal);
-        let fits = |route: &Route| methods.iter().any(|method| route.takes_method(method));
         self.routes.get(self.first(step, true, fits)?)
     }
 

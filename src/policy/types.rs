@@ -68,6 +68,17 @@ pub enum Preflight {
     Refuse,
 }
 
+impl Preflight {
+    /// Whether this lets less through than the other.
+    pub(super) const fn is_stricter_than(self, other: Self) -> bool {
+        match self {
+            Self::Pass => false,
+            Self::Answer => matches!(other, Self::Pass),
+            Self::Refuse => !matches!(other, Self::Refuse),
+        }
+    }
+}
+
 words!(Preflight {
     "answer" => Preflight::Answer,
     "pass" => Preflight::Pass,

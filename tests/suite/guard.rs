@@ -547,6 +547,49 @@ fn what_becomes_of_a_preflight_is_the_word_of_the_policy_or_the_route() {
 }
 
 #[test]
+fn a_preflight_for_a_method_that_no_route_takes_is_decided_by_the_first_route_of_its_path() {
+    let routes = json!([
+        {"path": "/limited", "methods": ["GET"], "limits": ["one"]},
+        {"path": "/limited", "methods": ["DELETE"], "preflight": "refuse"},
+        {"path": "/refuse/*", "methods": ["POST"], "preflight": "refuse"},
+        {"path": "/answer", "methods": ["POST"], "preflight": "answer"},
+    ]);
+    let gate = |word: &str| {
+        gate_with(json!({
+            "preflight": word,
+            "limits": [{"name": "one", "by": "ip", "requests": 1, "window_secs": 60, "store": "memory"}],
+            "routes": routes,
+        }))
+    };
+    let pass = gate("pass");
+    let stores = Stores::default();
+    let decision = check(&pass, &stores, &preflight_for("ANYTHING", "/limited"));
+    assert_eq!(decision.route, "/limited");
+    admitted(decision);
+    for method in ["ANYTHING", "get", "PUT", "GET"] {
+        let over = refusal(check(&pass, &stores, &preflight_for(method, "/limited")));
+        assert_eq!(over.code(), Code::RateLimited, "{method}");
+    }
+    for (word, path, answered) in [
+        ("pass", "/refuse/x", false),
+        ("answer", "/refuse/x", false),
+        ("refuse", "/refuse/x", false),
+        ("pass", "/answer", true),
+        ("answer", "/answer", true),
+        // What the policy refuses, no route for other methods answers.
+        ("refuse", "/answer", false),
+        ("answer", "/limited", true),
+        ("refuse", "/limited", false),
+    ] {
+        let decision = check(&gate(word), &stores, &preflight_for("PUT", path));
+        assert_eq!(decision.answers_preflight(), answered, "{word}: {path}");
+        assert_eq!(refusal(decision), Error::PreflightNotPassed, "{word}: {path}");
+    }
+    // Here no route has a word.
+    admitted(check(&pass, &stores, &preflight_for("PUT", "/elsewhere")));
+}
+
+#[test]
 fn a_preflight_that_passes_counts_by_its_address_and_by_nothing_else() {
     let limit = |name: &str, by: Value| json!({"name": name, "by": by, "requests": 2, "window_secs": 60, "store": "memory"});
     let policy = gate_with(json!({
