@@ -4,24 +4,95 @@
 //! A header is read as generously as a service behind the gate might read it. Cookies are separated by `;` (RFC 6265
 //! §4.2.1). Two header lines of HTTP/1.1 arrive joined by `, `, so a comma begins another cookie where a name and `=`
 //! follow it; elsewhere it belongs to the value. Blanks around `=` do not count.
+//!
+//! Names are read generously too: PHP makes `access_token` of `access.token`, ASP.NET ignores case. A cookie in such another
+//! spelling of the name is no credential, since two servers could take two cookies for it. So it is refused beside one, and is
+//! always taken out.
+
+use crate::policy::fold;
 
 /// The non-empty values of the cookies of that name.
 pub(super) fn named<'a>(name: &str, header: &'a str) -> impl Iterator<Item = &'a str> {
-    header.split(';').flat_map(in_segment).filter_map(move |cookie| {
+    with_values(header).filter(move |(given, _)| *given == name).map(|(_, value)| value)
+}
+
+/// Whether a cookie with a value has a name that a service might take for that name.
+pub(super) fn has_other_spelling(name: &str, header: &str) -> bool {
+    let name = Name::new(name);
+    with_values(header).any(|(given, _)| name.is_other_spelling(given))
+}
+
+/// The header without the cookies of that name, in whatever spelling; `None` if no other is left. The rest stays as it
+/// is, but for blanks between cookies.
+#[must_use]
+pub fn without(name: &str, header: &str) -> Option<String> {
+    let name = Name::new(name);
+    taken_out(header, |given| given == name.exact || name.is_other_spelling(given))
+}
+
+/// The header as [`without`] leaves it, with the cookies of exactly that name.
+#[must_use]
+pub fn without_other_spellings(name: &str, header: &str) -> Option<String> {
+    let name = Name::new(name);
+    taken_out(header, |given| name.is_other_spelling(given))
+}
+
+/// The name of the cookie.
+struct Name<'a> {
+    exact: &'a str,
+    folded: String,
+}
+
+impl<'a> Name<'a> {
+    fn new(exact: &'a str) -> Self {
+        Self { exact, folded: fold(exact.as_bytes()) }
+    }
+
+    /// Whether this is another name, and a service might take it for this one. PHP makes an array `session` of `session[x]`, Rack
+    /// and older PHP decode names.
+    fn is_other_spelling(&self, given: &str) -> bool {
+        if given == self.exact {
+            return false;
+        }
+        let decoded = percent_decoded(given);
+        let decoded = decoded.trim_ascii();
+        let before_bracket = decoded.split(|byte| *byte == b'[').next().unwrap_or_default();
+        fold(decoded) == self.folded || fold(before_bracket) == self.folded
+    }
+}
+
+/// The bytes, with `%` and two hexadecimal digits as the byte that they say.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let byte = match (first, hex(behind.first()), hex(behind.get(1))) {
+            (b'%', Some(high), Some(low)) => u8::try_from((high << 4) | low).ok(),
+            _ => None,
+        };
+        decoded.push(byte.unwrap_or(*first));
+        rest = behind.get(if byte.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    decoded
+}
+
+/// The cookies whose value is not empty, by name.
+fn with_values(header: &str) -> impl Iterator<Item = (&str, &str)> {
+    header.split(';').flat_map(in_segment).filter_map(|cookie| {
         let (given, value) = cookie.split_once('=')?;
         let value = value.trim().trim_matches('"');
-        (given.trim() == name && !value.is_empty()).then_some(value)
+        (!value.is_empty()).then_some((given.trim(), value))
     })
 }
 
-/// The header without the cookies of that name, `None` if no other is left. The rest stays as it is, but for
-/// blanks between cookies.
-#[must_use]
-pub fn without(name: &str, header: &str) -> Option<String> {
+/// The header without the cookies whose name `goes`.
+fn taken_out(header: &str, goes: impl Fn(&str) -> bool) -> Option<String> {
+    let goes = |cookie: &str| cookie.split_once('=').is_some_and(|(given, _)| goes(given.trim()));
     let mut kept = Vec::new();
     for segment in header.split(';') {
-        if in_segment(segment).any(|cookie| is_named(name, cookie)) {
-            let others = in_segment(segment).filter(|cookie| !is_named(name, cookie));
+        if in_segment(segment).any(goes) {
+            let others = in_segment(segment).filter(|cookie| !goes(cookie));
             kept.extend(others.map(str::trim));
         } else {
             kept.push(segment.trim());
@@ -29,10 +100,6 @@ pub fn without(name: &str, header: &str) -> Option<String> {
     }
     kept.retain(|cookie| !cookie.is_empty());
     (!kept.is_empty()).then(|| kept.join("; "))
-}
-
-fn is_named(name: &str, cookie: &str) -> bool {
-    cookie.split_once('=').is_some_and(|(given, _)| given.trim() == name)
 }
 
 /// The cookies between two `;`.
@@ -86,9 +153,9 @@ mod tests {
             ("a={\"x\":1,\"y\":2}; b=1,2,  3", vec![], Some("a={\"x\":1,\"y\":2}; b=1,2,  3")),
             ("a=1, b=2", vec![], Some("a=1, b=2")),
             (
-                "Session=t; sessio=t; session2=t; xsession=t; session",
+                "sessio=t; session2=t; xsession=t; session",
                 vec![],
-                Some("Session=t; sessio=t; session2=t; xsession=t; session"),
+                Some("sessio=t; session2=t; xsession=t; session"),
             ),
             ("", vec![], None),
             (";;,", vec![], Some(",")),
@@ -96,6 +163,38 @@ mod tests {
             assert_eq!(named("session", header).collect::<Vec<_>>(), values, "{header}");
             assert_eq!(without("session", header).as_deref(), left, "{header}");
         }
+    }
+
+    #[test]
+    fn other_spellings_are_no_credential_and_are_taken_out() {
+        for other in [
+            "access.token",
+            "access-token",
+            "Access_Token",
+            "access token",
+            "access%5Ftoken",
+            "%61ccess_token",
+            "%20access_token",
+            "access[token",
+            "access_token[]",
+            "access_token[x][y]",
+        ] {
+            let header = format!("a=1; {other}=evil; access_token=t; b=2");
+            assert_eq!(named("access_token", &header).collect::<Vec<_>>(), ["t"], "{other}");
+            assert!(has_other_spelling("access_token", &header), "{other}");
+            assert_eq!(without("access_token", &header).unwrap(), "a=1; b=2", "{other}");
+            assert_eq!(
+                without_other_spellings("access_token", &header).unwrap(),
+                "a=1; access_token=t; b=2",
+                "{other}"
+            );
+            let empty = format!("{other}=\"\"");
+            assert!(!has_other_spelling("access_token", &empty), "{other}");
+            assert_eq!(without_other_spellings("access_token", &empty), None, "{other}");
+        }
+        let others = "accesstoken=1; access__token=2; my_access_token=3; access=4; [access_token=5; access_%zztoken=6; %=7; access_token";
+        assert!(!has_other_spelling("access_token", others));
+        assert_eq!(without("access_token", others).as_deref(), Some(others));
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl<'a> Credential<'a> {
 /// other proxies. Without any: `None`.
 ///
 /// A bearer value is an API key only when it begins with a configured prefix and `_`; so is the value
-/// of the cookie. An authentication scheme the gate does not know is no credential.
+/// of the cookie. An authentication scheme the gate does not know is no credential. A cookie whose name is another spelling of
+/// the policy's is none either, but counts as one more beside a credential: a service might take it for the one that was verified.
 ///
 /// # Errors
 /// [`Error::MultipleCredentials`] for more than one, wherever they are: guessing which one counts is
@@ -79,6 +80,9 @@ pub(super) fn find<'a>(
         // More than one is suspicious (RFC 6265 §5.4).
         for value in cookies::named(name, header) {
             add(token_or_key(policy, value), Carrier::Cookie)?;
+        }
+        if found.is_some() && cookies::has_other_spelling(name, header) {
+            return Err(Error::MultipleCredentials);
         }
     }
     let of_caller = found.is_some();

@@ -125,11 +125,11 @@ pub(crate) const KEPT_FAMILIES: [&str; 2] = ["x-auth-", "x-forwarded"];
 pub const API_KEY_HEADER: &str = "X-API-Key";
 
 /// The name as servers that are generous hand it on: all characters but letters and digits are the same (RFC 9110 §5.6.2 allows
-/// fifteen such characters, RFC 3875 §4.1.18 makes one of `-`).
-pub(crate) fn fold(name: &str) -> String {
+/// fifteen such characters, RFC 3875 §4.1.18 makes one of `-`). PHP and others do it with the names of cookies.
+pub(crate) fn fold(name: impl AsRef<[u8]>) -> String {
     let fold =
-        |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
-    name.bytes().map(fold).map(char::from).collect()
+        |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    name.as_ref().iter().map(fold).map(char::from).collect()
 }
 
 /// A header that the policy gives a meaning.

@@ -342,6 +342,15 @@ fn credentials_are_found_wherever_they_may_be() {
             Err(Error::MultipleCredentials),
         ),
         (None, Some(key.clone()), Some("session=x".to_owned()), Err(Error::MultipleCredentials)),
+        // a service might take the other cookie for the one that was verified
+        (None, None, Some(format!("session={token}; Session=x")), Err(Error::MultipleCredentials)),
+        (
+            Some(bearer(&token)),
+            None,
+            Some("session[]=x".to_owned()),
+            Err(Error::MultipleCredentials),
+        ),
+        (Some(bearer(&token)), None, Some("Session=; sessions=x".to_owned()), jwt(Carrier::Bearer)),
         (
             Some(bearer("x")),
             Some("y".to_owned()),

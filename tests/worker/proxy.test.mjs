@@ -260,6 +260,18 @@ describe('the credential', () => {
     assert.deepEqual(carried(byCookie), [undefined, undefined, undefined, `a=1; session=${bearer}`]);
   });
 
+  test('in a cookie that a service might take for the policy\'s never goes on', async () => {
+    const send = async (target, options) => (await seenBy(target, { gate: 'forwarding', ...options })).headers.cookie;
+    const bearer = token();
+    for (const other of ['Session', 'SESSION', '%73ession', 'session[]']) {
+      const beside = { headers: { Cookie: `session=${bearer}; ${other}=forged` } };
+      refused(await gate.get('/a', { gate: 'forwarding', ...beside }), 'MULTIPLE_CREDENTIALS');
+      assert.equal(await send('/public/a', { headers: { Cookie: `a=1; ${other}=forged` } }), 'a=1', other);
+      assert.equal(await send('/optional/a', { headers: { Cookie: `${other}=forged` } }), undefined, other);
+      assert.equal(await send('/a', { headers: { Cookie: `${other}=; session=${bearer}; a=1` } }), `session=${bearer}; a=1`, other);
+    }
+  });
+
   test('travels on where the policy says so', async () => {
     const bearer = token();
     const request = await seenBy('/a', { gate: 'forwarding', token: bearer });

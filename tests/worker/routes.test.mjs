@@ -220,6 +220,7 @@ describe('where credentials are looked for', () => {
       { token: bearer, headers: { Cookie: `session=${bearer}` } },
       { key, headers: { Cookie: `session=${bearer}` } },
       { headers: { Cookie: `session=${bearer}; session=${bearer}` } },
+      { headers: { Cookie: `session=${bearer}; Session=${bearer}` } },
       { headers: { Authorization: `Bearer ${bearer}, Bearer ${bearer}` } },
       { headers: { Authorization: `Bearer ${bearer}, Basic ${Buffer.from(`${key}:`).toString('base64')}` } },
       { headers: [['Authorization', `Bearer ${bearer}`], ['Authorization', `Bearer ${bearer}`]] },

@@ -56,11 +56,13 @@ fn strip_credentials(
             headers.delete(header.name.as_str())?;
         }
     }
-    if kept == Some(Carrier::Cookie) {
-        return Ok(());
-    }
     if let (Some(name), Some(header)) = (&policy.cookie, headers.get("Cookie")?) {
-        match cookies::without(name, &header) {
+        let others = if kept == Some(Carrier::Cookie) {
+            cookies::without_other_spellings(name, &header)
+        } else {
+            cookies::without(name, &header)
+        };
+        match others {
             Some(others) if others == header => {}
             Some(others) => headers.set("Cookie", &others)?,
             None => headers.delete("Cookie")?,
