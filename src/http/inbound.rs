@@ -12,8 +12,10 @@ use crate::policy::{ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy
 
 /// Whether a header of a caller is kept from the service.
 ///
-/// What the gate tells the service, callers cannot. Of addresses only the header that the policy trusts stays, with `CF-Connecting-IP`, which the platform sets. A header that
-/// holds credentials stays in the spelling in which the gate has looked at it: whether it goes on is decided by what was verified.
+/// What the gate tells the service, callers cannot. Of addresses only the header that the policy trusts stays. `CF-Connecting-IP`
+/// is no exception: with another header in the policy, it is the caller's own word where the platform does not set it, and
+/// where it does, the address of the proxy in front. A header that holds credentials stays in the spelling in which the gate
+/// has looked at it: whether it goes on is decided by what was verified.
 #[must_use]
 pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
     let folded = fold(name);
@@ -33,7 +35,6 @@ pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
         return true;
     }
     let is_address = ADDRESSES.contains(&folded.as_str())
-        && !name.eq_ignore_ascii_case("CF-Connecting-IP")
         && !name.eq_ignore_ascii_case(&policy.client_ip_header.name);
     // A service may still read keys where the gate reads them no longer.
     let is_key = folded == fold(API_KEY_HEADER);
@@ -119,9 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn of_the_addresses_only_the_trusted_ones_stay() {
-        kept_back(&["x-real-ip", "CF-Connecting-IP"], false);
+    fn of_the_addresses_only_the_trusted_one_stays() {
+        kept_back(&["x-real-ip"], false);
         kept_back(&["X_Real_IP", "CF_Connecting_IP", "True-Client-IP", "X-Client-IP"], true);
+        kept_back(&["CF-Connecting-IP", "cf-connecting-ip"], true);
+        assert!(!kept_back_by("{}", "cf-connecting-ip"));
         assert!(kept_back_by("{}", "X-Real-IP"));
         let policy = r#"{"client_ip_header": "X-Forwarded-For"}"#;
         assert!(kept_back_by(policy, "X-Forwarded-For"), "the gate sets it itself");

@@ -34,6 +34,10 @@ before(async () => {
     gateWorker({
       name: 'service', policy: policy({ routes: ROUTES, limits: LIMITS }), worker: { serviceBindings: { UPSTREAM: 'backend' } },
     }),
+    gateWorker({
+      name: 'service-real-ip', policy: policy({ routes: ROUTES, limits: LIMITS, client_ip_header: 'X-Real-IP' }),
+      worker: { serviceBindings: { UPSTREAM: 'backend' } },
+    }),
     {
       name: 'backend', modules: true,
       script: 'export default { fetch: (request) => Response.json(Object.fromEntries(request.headers)) }',
@@ -49,7 +53,7 @@ async function passedOn(target, options) {
   seen = [];
   const answer = await gate.get(target, options);
   assert.equal(answer.status, 200, answer.text);
-  return options?.gate === 'service' ? answer.json() : seen.at(-1).headers;
+  return options?.gate?.startsWith('service') ? answer.json() : seen.at(-1).headers;
 }
 
 const OVERRIDING = [
@@ -113,6 +117,14 @@ describe('the gate says of the request', () => {
     assert.equal(passed['x-real-ip'], '192.0.2.7');
     assert.equal(passed['x-forwarded-for'], '192.0.2.7');
     assert.equal(passed['x-client-ip'], undefined);
+  });
+
+  test('and no other, not even Cloudflare\'s', async () => {
+    // Through a binding: of requests to a URL the platform takes it off itself.
+    const [ip, headers] = [freshIp(), { 'X-Real-IP': '192.0.2.7' }];
+    const passed = await passedOn('/public/x', { headers, ip, gate: 'service-real-ip' });
+    assert.deepEqual([passed['cf-connecting-ip'], passed['x-real-ip']], [undefined, '192.0.2.7']);
+    assert.equal((await passedOn('/public/x', { ip, gate: 'service' }))['cf-connecting-ip'], ip);
   });
 });
 
