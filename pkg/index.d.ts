@@ -571,7 +571,8 @@ export interface Admitted<Claims = Record<string, unknown>> {
   forward: Record<string, string>;
   /**
    * What the answer has to tell caches, so that nobody is given what was made for another; adapters do. `Cache-Control` (`private`) where
-   * the caller is known: to be set unless the handler has set its own. `Vary` where the route takes callers with and without
+   * the caller is known: to be put in front of the handler's own, unless that says `public`, `private` or `no-store`; what it says to shared
+   * caches alone (`CDN-Cache-Control` and kin) is to go, unless it says `public`. `Vary` where the route takes callers with and without
    * a credential: to be added. Empty with `cache: "upstream"` in the policy.
    */
   caching: { 'Cache-Control'?: string; Vary?: string };

@@ -1,4 +1,5 @@
-import { adapter, nodeRequest, refuseOtherCase, tellCaches } from '../lib/adapter.js';
+import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { tellCaches } from '../lib/caching.js';
 import { mountedPathOf, targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of express.d.ts. */
@@ -22,7 +23,9 @@ export function guard(gate, options = {}) {
       setHeaders(response, decision.headers);
       if (request.baseUrl !== undefined) holdTo(request, path);
       beforeHeaders(response, () => {
-        tellCaches(decision.caching, (name) => response.getHeader(name), (name, value) => response.setHeader(name, value));
+        tellCaches(
+          decision.caching, (name) => response.getHeader(name), (name, value) => response.setHeader(name, value), (name) => response.removeHeader(name),
+        );
       });
     } catch (error) {
       next(error);
@@ -75,7 +78,8 @@ function beforeHeaders(response, step) {
   response.writeHead = function writeHeadAfterStep(...given) {
     response.writeHead = writeHead;
     const fields = given.at(-1);
-    if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) setHeaders(response, given.pop());
+    if (Array.isArray(fields)) setHeaderList(response, given.pop());
+    else if (typeof fields === 'object' && fields !== null) setHeaders(response, given.pop());
     step();
     return writeHead.apply(this, given);
   };
@@ -83,4 +87,12 @@ function beforeHeaders(response, step) {
 
 function setHeaders(response, headers) {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+}
+
+/** Names and values by turns, or a list of pairs, as `writeHead` takes them: what is there of these names goes, and a name may come twice. */
+function setHeaderList(response, list) {
+  const flat = Array.isArray(list[0]) ? list.flat() : list;
+  const pairs = flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : []));
+  for (const [name] of pairs) response.removeHeader(name);
+  for (const [name, value] of pairs) response.appendHeader(name, value);
 }

@@ -1,4 +1,5 @@
-import { adapter, nodeRequest, refuseOtherCase, tellCaches } from '../lib/adapter.js';
+import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { tellCaches } from '../lib/caching.js';
 import { targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of fastify.d.ts. */
@@ -25,7 +26,9 @@ export function guard(gate, options = {}) {
       return undefined;
     });
     instance.addHook('onSend', (request, reply, payload, done) => {
-      tellCaches(caching.get(request), (name) => reply.getHeader(name), (name, value) => reply.header(name, value));
+      tellCaches(
+        caching.get(request), (name) => reply.getHeader(name), (name, value) => reply.header(name, value), (name) => reply.removeHeader(name),
+      );
       done();
     });
   }

@@ -1,4 +1,5 @@
-import { adapter, tellCaches } from '../lib/adapter.js';
+import { adapter } from '../lib/adapter.js';
+import { tellCaches } from '../lib/caching.js';
 
 /** `guard` of fetch.d.ts. */
 export function guard(gate, handler, options = {}) {
@@ -21,7 +22,8 @@ function told(response, { headers, caching = {} }) {
   if (nothing || response.status === 101) return response;
   const tell = (answer) => {
     for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
-    tellCaches(caching, (name) => answer.headers.get(name), (name, value) => answer.headers.set(name, value));
+    const own = answer.headers;
+    tellCaches(caching, (name) => own.get(name), (name, value) => own.set(name, value), (name) => own.delete(name));
     return answer;
   };
   try {

@@ -1,4 +1,5 @@
-import { adapter, tellCaches } from '../lib/adapter.js';
+import { adapter } from '../lib/adapter.js';
+import { tellCaches } from '../lib/caching.js';
 import { pathOf } from '../lib/gate-request.js';
 
 /** `guard` of hono.d.ts. */
@@ -15,7 +16,8 @@ export function guard(gate, options = {}) {
     context.set('auth', decision.identity);
     await next();
     for (const [name, value] of Object.entries(decision.headers)) context.header(name, value);
-    tellCaches(decision.caching, (name) => context.res.headers.get(name), (name, value) => context.header(name, value));
+    const set = (name, value) => context.header(name, value);
+    tellCaches(decision.caching, (name) => context.res.headers.get(name), set, (name) => set(name, undefined));
     return undefined;
   };
 }

@@ -51,16 +51,6 @@ const privately = ({ check }) => ({
 });
 
 /**
- * Tells caches of an answer what the gate has for them, once the handler has said what it has to say: its own `Cache-Control` counts, to
- * its `Vary` is added. `get` and `set` are those of the answer's headers.
- */
-export function tellCaches(caching, get, set) {
-  const { 'Cache-Control': control, Vary: vary } = caching ?? {};
-  if (control !== undefined && !get('Cache-Control')) set('Cache-Control', control);
-  if (vary !== undefined) set('Vary', [get('Vary') ?? [], vary].flat().join(', '));
-}
-
-/**
  * Where the framework answers `/ADMIN` by its route for `/admin` and the policy takes them for two, the policy's route for
  * `/admin` can be walked around. `framework` says how to make it tell them apart.
  */

@@ -107,6 +107,17 @@ export const PROOF_ALGORITHMS = [
   "EdDSA",
 ];
 
+// The fields of an answer that caches read, in the order of `amendments` in caching.js.
+export const CACHING_FIELDS = [
+  "Cache-Control",
+  "Vary",
+  "CDN-Cache-Control",
+  "Cloudflare-CDN-Cache-Control",
+  "Surrogate-Control",
+  "Edge-Control",
+  "X-Accel-Expires",
+];
+
 // What a caller is told whom a verifier alone refuses.
 export const WIRE = {
   MISSING_CREDENTIALS: {"hint":"Send a token as 'Authorization: Bearer <token>'","status":401,"title":"Authentication required","type":"urn:edgegate:error:missing-credentials"},

@@ -10,7 +10,8 @@ use crate::{
     policy::{Cache, Policy},
 };
 
-/// The header fields that [`CacheRule::amend`] reads, in this order, and changes.
+/// The header fields that [`CacheRule::amend`] reads, in this order, and changes. In the npm package `pkg/lib/caching.js` does: the
+/// answers of a framework are out of the engine's reach.
 pub const CACHING_FIELDS: [&str; 7] = [
     "Cache-Control",
     "Vary",
@@ -138,6 +139,31 @@ mod tests {
         );
         let public = ["public", "", "max-age=60", "", "max-age=9", "max-age=9", "60"];
         assert_eq!(PRIVATE.amend(public), []);
+    }
+
+    /// `pkg/lib/caching.js` is held to the same.
+    #[test]
+    fn an_answer_is_amended_as_the_vectors_say() {
+        #[derive(serde::Deserialize)]
+        struct Vector {
+            name: String,
+            private: bool,
+            vary: Option<String>,
+            own: std::collections::HashMap<String, String>,
+            changes: Vec<(String, String)>,
+        }
+        let vectors: Vec<Vector> =
+            serde_json::from_str(include_str!("../../tests/vectors/caching.json")).unwrap();
+        for Vector { name, private, vary, own, changes } in vectors {
+            let rule = CacheRule { private, vary: vary.map(|names| &*names.leak()) };
+            let own = CACHING_FIELDS.map(|field| own.get(field).map_or("", String::as_str));
+            let amended: Vec<(String, String)> = rule
+                .amend(own)
+                .into_iter()
+                .map(|(field, value)| (field.to_owned(), value))
+                .collect();
+            assert_eq!(amended, changes, "{name}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 mod protocol;
 
 use edgegate::error::Code;
-use edgegate::http::reply;
+use edgegate::http::{caching::CACHING_FIELDS, reply};
 use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::dpop::{DEFAULT_MAX_AGE_SECS, MAX_MAX_AGE_SECS, MAX_PROOF_LENGTH, ProofRules};
 use edgegate::jose::jws::DEFAULT_MAX_TOKEN_LENGTH;
@@ -60,6 +60,11 @@ fn text() -> String {
         "PROOF_ALGORITHMS",
         ProofRules::default().algorithms().iter().map(|one| one.as_str()),
     );
+
+    file.section(
+        "The fields of an answer that caches read, in the order of `amendments` in caching.js.",
+    );
+    file.list("CACHING_FIELDS", CACHING_FIELDS);
 
     file.section("What a caller is told whom a verifier alone refuses.");
     file.object("WIRE", VERIFIER_CODES.map(|code| (code.as_str(), wire(code))));

@@ -302,27 +302,34 @@ describe('a gate that is asked with Node\'s own request', () => {
   });
 });
 
-test('caches are told unless the handler has, however it answers', async () => {
+test('caches are told unless the handler decided, however it answers', async () => {
   const app = express5();
   app.use(guard(newGate({ routes: [{ path: '/both/*', auth: 'optional' }], issuers: POLICY.issuers })));
-  app.get('/both/own', (_, response) => response.set({ 'Cache-Control': 'max-age=5', Vary: 'Accept' }).send('x'));
+  app.get('/both/own', (_, response) => response.set({
+    'Cache-Control': 'max-age=5', Vary: 'Accept', 'CDN-Cache-Control': 'max-age=5',
+  }).send('x'));
   app.get('/both/piped', (_, response) => {
     response.write('a');
     response.end('b');
   });
   app.get('/both/low', (_, response) => response.writeHead(201, { 'Cache-Control': 'public', vary: 'Accept' }).end('x'));
   app.get('/both/list', (_, response) => response.writeHead(201, 'Made', ['Cache-Control', 'public']).end('x'));
+  const cookies = ['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2'];
+  app.get('/both/flat', (_, response) => response.writeHead(201, ['Cache-Control', 'max-age=5', ...cookies, 'X-Accel-Expires', '5']).end('x'));
+  app.get('/both/pairs', (_, response) => response.writeHead(201, [['Cache-Control', 'max-age=5'], ['Set-Cookie', ['a=1', 'b=2']]]).end('x'));
   app.get('/both/file', (_, response) => response.sendFile(fileURLToPath(import.meta.url)));
   const { port, stop } = await listen(app);
   try {
     const seen = {};
-    for (const name of ['own', 'piped', 'low', 'list', 'file', 'none']) {
+    for (const name of ['own', 'piped', 'low', 'list', 'flat', 'pairs', 'file', 'none']) {
       const { headers } = await fetch(`http://127.0.0.1:${port}/both/${name}`, { headers: { authorization: `Bearer ${token()}` } });
       seen[name] = [headers.get('cache-control'), headers.get('vary')];
+      assert.deepEqual([headers.get('cdn-cache-control'), headers.get('x-accel-expires')], [null, null], name);
+      assert.deepEqual(headers.getSetCookie(), ['flat', 'pairs'].includes(name) ? ['a=1', 'b=2'] : [], name);
     }
     const added = 'Authorization, X-API-Key';
     assert.deepEqual(seen, {
-      own: ['max-age=5', `Accept, ${added}`], piped: ['private', added], low: ['public', `Accept, ${added}`], list: ['public', added],
+      own: ['private, max-age=5', `Accept, ${added}`], flat: ['private, max-age=5', added], pairs: ['private, max-age=5', added], piped: ['private', added], low: ['public', `Accept, ${added}`], list: ['public', added],
       file: ['public, max-age=0', added], none: ['private', added],
     });
   } finally {

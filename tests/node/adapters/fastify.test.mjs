@@ -134,16 +134,20 @@ test('headers that others have set stay, on refusals too', async () => {
   await app.close();
 });
 
-test('caches are told unless the handler has', async () => {
+test('caches are told unless the handler decided', async () => {
   const app = Fastify();
   await app.register(guard(newGate({ routes: [{ path: '/both/*', auth: 'optional' }] })));
-  app.get('/both/own', async (_, reply) => reply.headers({ 'cache-control': 'max-age=5', vary: 'Accept' }).send('x'));
+  app.get('/both/own', async (_, reply) => reply.headers({
+    'cache-control': 'max-age=5', vary: 'Accept', 'cdn-cache-control': 'max-age=5',
+  }).send('x'));
   app.get('/both/plain', async () => 'x');
   const seen = await Promise.all(['/both/own', '/both/plain'].map(async (url) => {
     const { headers } = await app.inject({ url, headers: { authorization: `Bearer ${token()}` } });
-    return [headers['cache-control'], headers.vary];
+    return [headers['cache-control'], headers.vary, headers['cdn-cache-control']];
   }));
-  assert.deepEqual(seen, [['max-age=5', 'Accept, Authorization, X-API-Key'], ['private', 'Authorization, X-API-Key']]);
+  assert.deepEqual(seen, [
+    ['private, max-age=5', 'Accept, Authorization, X-API-Key', undefined], ['private', 'Authorization, X-API-Key', undefined],
+  ]);
   await app.close();
 });
 

@@ -101,16 +101,20 @@ test('a preflight is the handler\'s only where the policy says so', async () => 
   assert.equal((await guard(newGate({ preflight: 'refuse' }), handle)(preflight)).status, 403);
 });
 
-test('caches are told unless the handler has, also in an answer that cannot be changed', async () => {
+test('caches are told unless the handler decided, also in an answer that cannot be changed', async () => {
   const gate = newGate({ routes: [{ path: '/*', auth: 'optional' }] });
   const [vary, headers] = ['Authorization, X-API-Key', { authorization: `Bearer ${token()}` }];
   for (const [answer, expected] of [
     [() => new Response('x'), ['private', vary]],
     [() => Response.redirect('http://app.test/x'), ['private', vary]],
-    [() => new Response('x', { headers: { 'Cache-Control': 'max-age=5', Vary: 'Accept' } }), ['max-age=5', `Accept, ${vary}`]],
+    [() => new Response('x', { headers: { 'Cache-Control': 'max-age=5', Vary: 'Accept' } }), ['private, max-age=5', `Accept, ${vary}`]],
+    [() => new Response('x', { headers: { 'Cache-Control': 'public', 'CDN-Cache-Control': 'max-age=5' } }), ['public', vary, 'max-age=5']],
+    [() => new Response('x', { headers: { 'Surrogate-Control': 'max-age=5', 'CDN-Cache-Control': 'max-age=5' } }), ['private', vary]],
   ]) {
     const { headers: told } = await guard(gate, answer)(new Request('http://app.test/', { headers }));
-    assert.deepEqual([told.get('cache-control'), told.get('vary')], expected);
+    const [control, varies, cdn = null, surrogate = null] = expected;
+    const found = ['cache-control', 'vary', 'cdn-cache-control', 'surrogate-control'].map((name) => told.get(name));
+    assert.deepEqual(found, [control, varies, cdn, surrogate]);
   }
 });
 

@@ -7,7 +7,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 
 import { guard } from '../../../pkg/wasm/hono.js';
-import { GATE_SOURCE, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate } from './behaviour.mjs';
+import { GATE_SOURCE, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate, token } from './behaviour.mjs';
 import { startWorker } from './workerd.mjs';
 
 const digest = (body) => createHash('sha256').update(body).digest('hex');
@@ -122,6 +122,21 @@ test('limits are told on answers of every kind, and headers that others have set
     const response = await app.request(path);
     assert.deepEqual([response.status, response.headers.has('ratelimit-policy')], [status, status !== 401], path);
     assert.equal(response.headers.get('access-control-allow-origin'), '*', path);
+  }
+});
+
+test('caches are told unless the handler decided', async () => {
+  const app = new Hono().use(guard(newGate({ routes: [{ path: '/*', auth: 'optional' }] })));
+  const own = { 'Cache-Control': 'max-age=5', 'CDN-Cache-Control': 'max-age=5', Vary: 'Accept' };
+  app.get('/own', (c) => c.text('x', 200, own));
+  app.get('/raw', () => new Response('x', { headers: own }));
+  app.get('/public', (c) => c.text('x', 200, { 'Cache-Control': 'public' }));
+  const vary = 'Accept, Authorization, X-API-Key';
+  for (const [path, control, varies] of [
+    ['/own', 'private, max-age=5', vary], ['/raw', 'private, max-age=5', vary], ['/public', 'public', 'Authorization, X-API-Key'],
+  ]) {
+    const { headers } = await app.request(path, { headers: { authorization: `Bearer ${token()}` } });
+    assert.deepEqual(['cache-control', 'vary', 'cdn-cache-control'].map((name) => headers.get(name)), [control, varies, null], path);
   }
 });
 
