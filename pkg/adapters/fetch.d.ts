@@ -9,8 +9,8 @@ export interface FetchGuardOptions<Rest extends unknown[]> {
   clientIp?: ((request: Request, ...rest: Rest) => string | undefined) | undefined;
   /**
    * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
-   * the URL. Default: none, and the URL of the request counts. Say it where the
-   * host in that is the caller's choice: on servers that take it from `Host`. Workers are asked under their own names only.
+   * the URL. Default: in Workers the URL of the request, since Cloudflare asks them under their own names only (workerd elsewhere may not:
+   * say it there); on all other platforms none, and such tokens are refused: what `Host` says is the caller's choice.
    */
   origin?: string | undefined;
 }

@@ -4,12 +4,12 @@ import { tellCaches } from '../lib/caching.js';
 /** `guard` of fetch.d.ts. */
 export function guard(gate, handler, options = {}) {
   if (typeof handler !== 'function') throw new TypeError('edgegate: handler: expected a function');
-  const { check, origin, urlOf } = adapter(gate, options);
+  const { check, urlOfRequest } = adapter(gate, options);
   return async function edgegate(request, ...rest) {
     const context = rest.find((one) => typeof one?.waitUntil === 'function');
     const waitUntil = context && ((promise) => context.waitUntil(promise));
     const { method, url, headers } = request;
-    const decision = await check({ method, url: origin ? urlOf(url) : url, headers }, [request, ...rest], { waitUntil });
+    const decision = await check({ method, url: urlOfRequest(url), headers }, [request, ...rest], { waitUntil });
     if (!decision.ok) return decision.response();
     return told(await handler(request, decision.identity, ...rest), decision);
   };

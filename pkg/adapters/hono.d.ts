@@ -10,8 +10,8 @@ export interface HonoGuardOptions {
   clientIp?: ((context: Context) => string | undefined) | undefined;
   /**
    * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
-   * the URL. Default: none, and the URL of the request counts, but on Node, where
-   * its host is the caller's choice: there such tokens are refused.
+   * the URL. Default: in Workers the URL of the request, since Cloudflare asks them under their own names only (workerd elsewhere may not:
+   * say it there); on all other platforms none, and such tokens are refused: what `Host` says is the caller's choice.
    */
   origin?: string | undefined;
 }

@@ -4,13 +4,12 @@ import { pathOf } from '../lib/gate-request.js';
 
 /** `guard` of hono.d.ts. */
 export function guard(gate, options = {}) {
-  const { check, origin, urlOf } = adapter(gate, options);
+  const { check, urlOfRequest } = adapter(gate, options);
   return async function edgegate(context, next) {
     // On Node there is a socket; in Workers the gate reads what the platform says.
     const incoming = context.env?.incoming;
     const { method, url, headers } = context.req.raw;
-    // Of the URL on Node the caller has written the host.
-    const request = { method, url: origin || incoming ? urlOf(url) : url, headers, socket: incoming?.socket };
+    const request = { method, url: urlOfRequest(url), headers, socket: incoming?.socket };
     const decision = await check(request, [context], { path: routedPath(context.req), waitUntil: waitUntilOf(context) });
     if (!decision.ok) return decision.response();
     context.set('auth', decision.identity);

@@ -19,13 +19,12 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
   if (origin !== undefined && !isOrigin(origin)) throw new TypeError("edgegate: origin: expected one like 'https://api.example.com'");
   return {
     /**
-     * The URL by which callers know the target. A caller writes the authority himself (`Host`, or a target in absolute form), so
-     * only the one that was configured counts for proofs of possession; without it the URL is but a path, and no proof holds.
+     * The URL by which callers know the target of Node's request. A caller writes the authority himself (`Host`, or a target in absolute
+     * form), so only the one that was configured counts for proofs of possession; without it the URL is but a path, and no proof holds.
      */
-    urlOf: (url) => `${origin ?? ''}${pathOf(url)}`,
-    /** The same for the target of Node's request. */
     urlOfTarget: (target) => `${origin ?? ''}${targetPathOf(target)}`,
-    origin,
+    /** The same for a `Request`. Cloudflare asks Workers under their own names only; elsewhere servers take the host of its URL from `Host`. */
+    urlOfRequest: (url) => (origin === undefined && isInWorkers() ? url : `${origin ?? ''}${pathOf(url)}`),
     /**
      * `given` is what `clientIp` is called with; `path` what the framework routes by. `request.url` stays what the caller asked
      * for, which a proof of possession names.
@@ -58,6 +57,8 @@ export function refuseOtherCase(pathCase, framework) {
   if (pathCase !== 'sensitive') return;
   throw new TypeError(`edgegate: path_case: the policy tells /a from /A: say path_case: "insensitive" in it, or ${framework}`);
 }
+
+const isInWorkers = () => globalThis.navigator?.userAgent === 'Cloudflare-Workers';
 
 function isOrigin(value) {
   try {

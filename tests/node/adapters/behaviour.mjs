@@ -89,10 +89,9 @@ const refusal = (path, { method = 'GET', headers = [] } = {}) => newGate().check
  * @param start starts the application: `({ gate, clientIp, origin }) → { port, stop }`; `clientIp` is the name of a header; `gate` is missing where the application makes its own
  * @param own whether it does; then what needs another gate is left out
  * @param saysAddress whether the application always gives `clientIp`, since the framework knows no address
- * @param takesHost whether the framework does not say that the URL's host is what the caller wrote
  * @param normalises whether the runtime resolves dot segments before anybody sees them
  */
-export function behaves(start, { own = false, normalises = false, takesHost = false, saysAddress = false } = {}) {
+export function behaves(start, { own = false, normalises = false, saysAddress = false } = {}) {
   let app;
   before(async () => {
     app = await start({ gate: own ? undefined : newGate() });
@@ -303,7 +302,6 @@ export function behaves(start, { own = false, normalises = false, takesHost = fa
       }
       assert.equal((await request('/v1/whoami', { headers: [bearer(bound)] })).status, 401);
     });
-    if (takesHost) return;
     await withApp({ gate: newGate() }, async (request) => {
       for (const path of ['/v1/whoami', 'http://app.test/v1/whoami']) {
         assert.deepEqual(await present(request, 'http://app.test/v1/whoami', path), [401, 'INVALID_TOKEN']);

@@ -37,7 +37,7 @@ describe('a fetch handler on Node', () => {
         server.closeAllConnections();
       }),
     };
-  }, { normalises: true, takesHost: true, saysAddress: true });
+  }, { normalises: true, saysAddress: true });
 });
 
 describe('a fetch handler in workerd', () => {
@@ -48,6 +48,25 @@ describe('a fetch handler in workerd', () => {
     ${handler.toString().replace('digest(Buffer.from(await request.arrayBuffer()))', 'await digest(await request.arrayBuffer())')}
     export default { fetch: guard(${GATE_SOURCE}, handler) };
   `), { own: true, normalises: true });
+});
+
+test('without an origin the gate is told the whole URL in Workers only', async () => {
+  const stub = '{ check: async ({ url }) => ({ ok: true, identity: { url }, headers: {} }) }';
+  const shown = (_, { url }) => new Response(url);
+  const { port, stop } = await startWorker(`
+    import { guard } from 'edgegate/fetch';
+    export default { fetch: guard(${stub}, ${shown}) };
+  `);
+  try {
+    const url = `http://127.0.0.1:${port}/a?b`;
+    assert.equal(await (await fetch(url)).text(), url);
+  } finally {
+    await stop();
+  }
+  const gate = { check: async ({ url }) => ({ ok: true, identity: { url }, headers: {} }) };
+  const told = async (options) => (await guard(gate, shown, options)(new Request('http://evil.test/a?b'))).text();
+  assert.equal(await told(), '/a?b');
+  assert.equal(await told({ origin: 'https://api.example.com' }), 'https://api.example.com/a?b');
 });
 
 test('the handler gets what the platform gives, and the gate what is to be finished later', async () => {

@@ -125,6 +125,25 @@ test('limits are told on answers of every kind, and headers that others have set
   }
 });
 
+test('without an origin the gate is told the whole URL in Workers only', async () => {
+  const { port, stop } = await startWorker(`
+    import { Hono } from 'hono';
+    import { guard } from 'edgegate/hono';
+    const gate = { check: async ({ url }) => ({ ok: true, identity: { url }, headers: {} }) };
+    export default new Hono().use(guard(gate)).get('/a', (c) => c.text(c.get('auth').url));
+  `);
+  try {
+    const url = `http://127.0.0.1:${port}/a?b`;
+    assert.equal(await (await fetch(url)).text(), url);
+  } finally {
+    await stop();
+  }
+  // As on Deno and Bun: no socket of Node is there.
+  const gate = { check: async ({ url }) => ({ ok: true, identity: { url }, headers: {} }) };
+  const app = new Hono().use(guard(gate)).get('/a', (c) => c.text(c.get('auth').url));
+  assert.equal(await (await app.request('http://evil.test/a?b')).text(), '/a?b');
+});
+
 test('caches are told unless the handler decided', async () => {
   const app = new Hono().use(guard(newGate({ routes: [{ path: '/*', auth: 'optional' }] })));
   const own = { 'Cache-Control': 'max-age=5', 'CDN-Cache-Control': 'max-age=5', Vary: 'Accept' };
