@@ -19,7 +19,8 @@ export interface FastifyGuardOptions {
  * the body is read: `await app.register(guard(gate))`, before routes and other plugins that are to be guarded. A refusal is
  * answered as the gate says; the identity of who passes is in `request.auth`. The path that counts is the one that Fastify routes by,
  * with `rewriteUrl` the rewritten one; a target that Fastify and the policy could read in two ways is refused with 400. Register it
- * before hooks that write to `request.raw.url`. What is not the caller's fault goes to the error handler.
+ * before hooks that write to `request.raw.url`. Where something else calls Fastify and has changed the URL before, as Express does behind
+ * `app.use('/path', …)`, every request is an error: guard there. What is not the caller's fault goes to the error handler.
  *
  * With a verifier alone: `Authorization: Bearer` on every path, no scopes and no limits.
  * @throws {TypeError} for options that are none; when it is registered, for a policy that tells `/a` from `/A` while Fastify does not.

@@ -12,9 +12,9 @@ export function guard(gate, options = {}) {
     const rewrites = hasRewriteUrl(instance);
     if (!instance.hasRequestDecorator('auth')) instance.decorateRequest('auth', null);
     const caching = new WeakMap();
+    const routedBy = noteRouting(instance);
     instance.addHook('onRequest', async (request, reply) => {
-      // What other hooks and middleware have made of the URL comes too late to be routed by.
-      const path = targetPathOf(rewrites ? request.url : request.originalUrl);
+      const path = targetPathOf(rewrites ? request.url : routedUrl(request, routedBy));
       const decision = await check(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request], { path });
       reply.headers(decision.headers);
       if (!decision.ok) {
@@ -38,6 +38,28 @@ export function guard(gate, options = {}) {
   edgegate[Symbol.for('fastify.display-name')] = 'edgegate';
   edgegate[Symbol.for('plugin-meta')] = { name: 'edgegate', fastify: '>=5' };
   return edgegate;
+}
+
+/** The URLs that requests were routed by. Their ids are made when the route is found, before any hook or middleware. */
+function noteRouting(instance) {
+  const routedBy = new WeakMap();
+  const { genReqId } = instance;
+  instance.setGenReqId((raw) => {
+    routedBy.set(raw, raw.url);
+    return genReqId(raw);
+  });
+  return routedBy;
+}
+
+/**
+ * What the request was routed by: `originalUrl`, since what hooks and middleware make of the URL comes too late. But what calls
+ * Fastify may have changed the URL before, as Express does behind a path: then `originalUrl` is another path than the one that is served.
+ *
+ * No id is made for a request that brings its own (`requestIdHeader`). Of such a one only a URL that nobody has changed can be trusted.
+ */
+function routedUrl({ raw, originalUrl }, routedBy) {
+  if (originalUrl === (routedBy.get(raw) ?? raw.url)) return originalUrl;
+  throw new Error('edgegate: the URL is not the one that was sent: guard where Fastify is called from, or call it with the URL as it came');
 }
 
 /** Whether the server has `rewriteUrl`. `initialConfig` does not tell; an instance within another inherits the options. */

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import express from 'express';
 import Fastify from 'fastify';
 
 import { guard } from '../../../pkg/wasm/fastify.js';
@@ -121,6 +122,62 @@ test('what a middleware makes of the URL after it was routed by is not decided o
   });
   assert.equal((await app.inject({ url: '/admin/x' })).statusCode, 401);
   await app.close();
+});
+
+describe('Fastify within Express', () => {
+  const start = async (place, serverOptions) => {
+    const inner = Fastify(serverOptions);
+    await inner.register(guard(newGate({ limits: [], routes: [{ path: '/public/*', auth: 'none' }, { path: '/admin/*' }] })));
+    for (const path of ['/admin/x', '/public/x']) inner.get(path, async () => 'secret');
+    await inner.ready();
+    const app = express();
+    app.use(place, (request, response) => inner.routing(request, response));
+    const server = app.listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    return {
+      port: server.address().port,
+      stop: () => new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+    };
+  };
+
+  for (const [what, serverOptions, lines] of [
+    ['', {}, ''],
+    [', whoever brings an id', { requestIdHeader: 'x-request-id' }, 'X-Request-ID: 1\r\n'],
+  ]) {
+    test(`serves nothing by another path than it would decide by${what}`, async () => {
+      const { port, stop } = await start('/public', serverOptions);
+      try {
+        for (const path of ['/public/admin/x', '/public/public/x']) assert.equal(await statusOf(port, path, lines), 500, path);
+      } finally {
+        await stop();
+      }
+    });
+
+    test(`decides as ever where the URL stays${what}`, async () => {
+      const { port, stop } = await start('/', serverOptions);
+      try {
+        assert.deepEqual([await statusOf(port, '/admin/x', lines), await statusOf(port, '/public/x', lines)], [401, 200]);
+      } finally {
+        await stop();
+      }
+    });
+  }
+});
+
+test('the ids of requests are those of the application', async () => {
+  const ids = (raw) => `own-${raw.url}`;
+  const idOf = async (app, headers = {}) => {
+    await app.register(guard(newGate({ limits: [], routes: [{ path: '/*', auth: 'none' }] })));
+    app.get('/a', async ({ id }) => id);
+    return (await app.inject({ url: '/a', headers })).body;
+  };
+  assert.match(await idOf(Fastify()), /^req-/);
+  assert.equal(await idOf(Fastify({ genReqId: ids })), 'own-/a');
+  assert.equal(await idOf(Fastify().setGenReqId(ids)), 'own-/a');
+  assert.equal(await idOf(Fastify({ requestIdHeader: 'x-request-id' }), { 'x-request-id': '7' }), '7');
 });
 
 test('headers that others have set stay, on refusals too', async () => {
