@@ -62,7 +62,9 @@ pub enum Preflight {
     /// The gate answers with 204 and does not ask the service (the default).
     #[default]
     Answer,
-    /// It goes to the service, without body and credential, counted by the limits by `ip` of its route.
+    /// It is admitted as anonymous, counted by the limits by `ip` of its route; a credential that comes with it is not looked at.
+    /// The Worker as a proxy passes it on without body and credential. What a proxy that asks by forward-auth passes on is up to
+    /// that proxy, and in an application the handler gets the request as it came.
     Pass,
     /// It is refused with `NOT_ALLOWED`.
     Refuse,
