@@ -73,7 +73,9 @@ class RedisStore {
 
   /**
    * The cursor is that of `SCAN`, the server that gave it, and the last name that was given of its step. Redis may name one twice
-   * while its table grows; it leaves none out that was there all the time.
+   * while its table is resized. Asked for each step once, it leaves none out that is there all the time. But a step with more names than a page
+   * takes is asked for again, and if the table has shrunk in between it covers more: what it has now and sorts before the last name
+   * that was given is taken for given, and missing.
    */
   async list(prefix, { cursor, limit }) {
     if (!this.#mayUse) await this.#check();
