@@ -202,7 +202,7 @@ impl Named {
             || OVERRIDING.contains(&folded)
             || ADDRESSES.contains(&folded)
             || FAMILIES_OF_HTTP.iter().any(|family| folded.starts_with(family))
-            || folded == fold(API_KEY_HEADER)
+            || API_KEY_HEADER.eq_ignore_ascii_case(folded)
             || is_the_gates(folded);
         if known {
             let problem = "this header means something already, expected another name";

@@ -196,6 +196,9 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
             return Err(Error::InvalidRequest("a revoked key cannot be rotated"));
         }
         self.check_that_records_decide(&old)?;
+        if !old.ips.is_empty() {
+            self.check_that_networks_hold(false)?;
+        }
         let now = self.now.to_unix_time();
         // The successor of an imported key is one of our own.
         let prefix = old
