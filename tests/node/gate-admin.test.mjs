@@ -220,7 +220,7 @@ describe('keys', () => {
       [gate.keys.mint({ ...ALICE, limits: { limited: Infinity } }), 'limits', 'expected what JSON can hold'],
       [gate.keys.mint({ ...ALICE, prefix: 'legacy' }), 'prefix', 'no such prefix is configured'],
       [gate.keys.mint({ ...ALICE, expires_in_secs: 60 }), 'expires_in_secs',
-        'is not a known field, expected one of name, owner, scopes, limits, expiresInSecs, prefix'],
+        'is not a known field, expected one of name, owner, scopes, limits, ips, expiresInSecs, prefix'],
       [gate.keys.import(ALICE), 'importedSha256', 'is required'],
       [gate.keys.update(id, {}), undefined, 'expected at least one field to change'],
       [gate.keys.update(id, { expiresInSecs: null }), 'expiresInSecs', 'the key itself expires earlier, rotate it instead'],
