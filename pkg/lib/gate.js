@@ -234,6 +234,7 @@ function secretsOf(document, secrets, platform) {
     for (const [name, member] of Object.entries(value)) {
       if (name === 'secret' && typeof member === 'string') find(member);
       else visit(member);
+      if (name === 'secrets' && Array.isArray(member)) member.filter((one) => typeof one === 'string').forEach(find);
     }
   };
   const find = (name) => {

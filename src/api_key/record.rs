@@ -715,7 +715,7 @@ mod tests {
         );
         refused_new(
             &named(r#""colour": "red""#),
-            "colour: is not a known field, expected one of name, owner, scopes, limits, \
+            "colour: is not a known field, expected one of name, owner, scopes, limits, ips, \
              expires_in_secs, prefix, imported_sha256",
         );
         for secs in ["0", "315360001"] {
@@ -838,7 +838,7 @@ mod tests {
         refused(KeyChange::parse(br#"{"name": null}"#), "name: expected a string, found null");
         refused(
             KeyChange::parse(br#"{"id": "x"}"#),
-            "id: is not a known field, expected one of name, owner, scopes, limits, \
+            "id: is not a known field, expected one of name, owner, scopes, limits, ips, \
              expires_in_secs, disabled",
         );
         refused(

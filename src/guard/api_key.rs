@@ -120,16 +120,17 @@ impl ImportedKey<'_> {
         let id = self.hash.key_id();
         let look_up =
             if keys.remembers(&id) { None } else { Some(failures.look_up(client_ip, now)?) };
-        let record = keys
+        let found = keys
             .record(&id)
             .await
-            .map_err(keys_unavailable)?
-            .filter(|record| record.is_import_of(&self.hash))
-            .ok_or(Error::UnknownApiKey)?;
-        if let Some(look_up) = look_up {
-            failures.found(look_up, now);
+            .map_err(keys_unavailable)
+            .map(|record| record.filter(|record| record.is_import_of(&self.hash)));
+        match (&found, look_up) {
+            (Ok(Some(_)), Some(look_up)) => failures.found(look_up, now),
+            (Err(_), Some(look_up)) => failures.unanswered(look_up, now),
+            (Ok(None), _) | (_, None) => {}
         }
-        Ok(record)
+        found?.ok_or(Error::UnknownApiKey)
     }
 
     pub(super) fn identity(

@@ -40,7 +40,11 @@ pub struct Failures<'a> {
 /// A look-up of an imported key that has been counted.
 #[derive(Debug)]
 #[must_use = "what finds a key is to be given back"]
-pub struct LookUp<'a>(Vec<Counted<'a>>);
+pub struct LookUp<'a> {
+    /// Reserved of the address until the store has answered.
+    reserved: Option<Counted<'a>>,
+    rest: Vec<Counted<'a>>,
+}
 
 impl<'a> Failures<'a> {
     /// The failures of a policy, counted in `attempts`.
@@ -71,7 +75,9 @@ impl<'a> Failures<'a> {
     /// # Errors
     /// [`Error::RateLimited`] for the address; [`Error::StoreUnavailable`] if all together had too many.
     pub fn look_up(&self, client_ip: Option<IpAddr>, now: UnixMillis) -> Result<LookUp<'a>, Error> {
-        let Some(policy) = self.policy else { return Ok(LookUp(Vec::new())) };
+        let Some(policy) = self.policy else {
+            return Ok(LookUp { reserved: None, rest: Vec::new() });
+        };
         let limits = &policy.look_ups;
         let by_address = |counters: &'a MemoryCounters, limit: &'a Limit| {
             Counted::new(counters, &["look-ups", &address(client_ip)], limit)
@@ -80,31 +86,43 @@ impl<'a> Failures<'a> {
         let is_suspect = client_ip.is_none()
             || self.credentials(policy, client_ip).check(now).is_err()
             || each.check(now).is_err();
-        let (own, all) = if is_suspect {
-            let own = by_address(&self.attempts.look_ups, &limits.of_throttled);
-            (client_ip.map(|_| own), ("look-ups-of-suspects", &limits.of_suspects))
+        let all = if is_suspect {
+            ("look-ups-of-suspects", &limits.of_suspects)
         } else {
-            (Some(each), ("look-ups", &limits.of_all))
+            ("look-ups", &limits.of_all)
         };
         let all = Counted::new(&self.attempts.in_all, &[all.0], all.1);
-        if let Some(own) = &own {
+        let throttled = client_ip
+            .filter(|_| is_suspect)
+            .map(|_| by_address(&self.attempts.look_ups, &limits.of_throttled));
+        if let Some(own) = &throttled {
             own.check(now)?;
         }
         if all.check(now).is_err() {
             let problem = "too many look-ups of unknown keys".to_owned();
             return Err(Error::StoreUnavailable { store: "keys", problem });
         }
-        let counted: Vec<_> = own.into_iter().chain([all]).collect();
-        for one in &counted {
+        let look_up = LookUp {
+            reserved: (!is_suspect).then_some(each),
+            rest: throttled.into_iter().chain([all]).collect(),
+        };
+        for one in look_up.reserved.iter().chain(&look_up.rest) {
             let _ = one.take(one.limit, now);
         }
-        Ok(LookUp(counted))
+        Ok(look_up)
     }
 
     /// The look-up found a key, so it was no guess.
     pub fn found(&self, look_up: LookUp<'_>, now: UnixMillis) {
-        for Counted { counters, group, limit, .. } in look_up.0 {
-            counters.refund_now(&group, core::slice::from_ref(limit), 1, now);
+        for one in look_up.reserved.iter().chain(&look_up.rest) {
+            one.give_back(now);
+        }
+    }
+
+    /// The store did not answer: that does not make a suspect of the address, and was a look-up all the same.
+    pub fn unanswered(&self, look_up: LookUp<'_>, now: UnixMillis) {
+        if let Some(reserved) = look_up.reserved {
+            reserved.give_back(now);
         }
     }
 
@@ -188,6 +206,10 @@ impl<'a> Counted<'a> {
 
     fn take(&self, limit: &Limit, now: UnixMillis) -> Option<Verdict> {
         self.counters.take_now(&self.group, core::slice::from_ref(limit), 1, now).first().copied()
+    }
+
+    fn give_back(&self, now: UnixMillis) {
+        self.counters.refund_now(&self.group, core::slice::from_ref(self.limit), 1, now);
     }
 
     fn peek(&self, limit: &Limit, now: UnixMillis) -> Verdict {

@@ -139,7 +139,7 @@ describe('createVerifier refuses', () => {
     const issuer = (rest) => ({ issuer: ISSUER, algorithms: ['HS256'], key: secretFor('HS256'), ...rest });
     const refused = (...issuers) => refusalOf(() => createVerifier({ issuers }), EdgegateError);
     assert.deepEqual(refused(), refusedAs('issuers', 'expected a non-empty list'));
-    assert.deepEqual(refused(issuer(), issuer()), refusedAs('issuers[1].issuer', 'the same issuer twice'));
+    assert.deepEqual(refused(issuer(), issuer()), refusedAs('issuers[1].issuer', 'the same issuer twice, expected algorithms of different families'));
     assert.deepEqual(refused(issuer({ key: new Uint8Array(5) })), refusedAs('issuers[0].key', 'secret has 5 bytes, expected at least 32'));
     assert.equal(refused(issuer(), issuer({ colour: 1 })).path, 'issuers[1].colour');
     assert.deepEqual(refused(issuer({ key: undefined })), refusedAs('issuers[0]', 'expected exactly one of key, jwks, jwksUri'));

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 
-import { createVerifier } from '../../pkg/wasm/node.js';
+import { EdgegateError, createVerifier } from '../../pkg/wasm/node.js';
 import { ADMITTED, ISSUERS, PROVIDER_SECRETS, REFUSED, ROTATED_ISSUER, VERIFIER_ISSUERS } from '../worker/providers.mjs';
 import { signAsymmetric } from '../worker/token.mjs';
 import { NOW, SECRETS, bearer, gateOf, policy, request } from './gate.mjs';
@@ -44,7 +44,7 @@ describe('createVerifier', () => {
 
   for (const [what, sign, claims, message] of forVerifiers(REFUSED)) {
     test(`refuses ${what}`, async () => {
-      const refusal = await refusalOfPromise(verifier.verify(signed(sign, claims)));
+      const refusal = await refusalOfPromise(verifier.verify(signed(sign, claims)), EdgegateError);
       assert.deepEqual([refusal.code, refusal.message], ['INVALID_TOKEN', message]);
     });
   }
@@ -55,7 +55,7 @@ describe('createVerifier', () => {
     const of = createVerifier({ issuer: 'https://a.test/', jwks, now: () => NOW });
     const token = (kid) => signAsymmetric({ iss: 'https://a.test/', exp: NOW + 1 }, { key: privateKey, alg: 'ES256', header: { kid } });
     assert.equal((await of.verify(token('k1'))).keyId, 'k1');
-    assert.equal((await refusalOfPromise(of.verify(token('k2')))).reason, 'unknown_key');
+    assert.equal((await refusalOfPromise(of.verify(token('k2')), EdgegateError)).reason, 'unknown_key');
   });
 
   test('refuses options that mean nothing', () => {
@@ -72,7 +72,7 @@ describe('createVerifier', () => {
       [{ key: undefined, jwksUri: 'http://keycloak/' }, 'jwksUri', 'expected an https URL (http only on loopback, or with allowHttp on a private host)'],
       [{ issuer: 'https://{a}/' }, 'issuer', 'is a template, name the tenants whose tokens are taken in tenants: any tenant of the provider could sign in'],
     ]) {
-      const refusal = refusalOf(() => createVerifier({ ...options, ...more }));
+      const refusal = refusalOf(() => createVerifier({ ...options, ...more }), EdgegateError);
       assert.deepEqual([refusal.code, refusal.path, refusal.message], ['CONFIG_ERROR', path, `${path}: ${problem}`]);
     }
   });

@@ -1951,6 +1951,13 @@ fn an_address_that_guesses_many_keys_at_once_gets_few_look_ups_too() {
     for _ in 0..10 {
         ask_all(&stores, &genuine).into_iter().for_each(|decision| drop(admitted(decision)));
     }
+    // So is what the store did not answer.
+    stores.break_down("record");
+    for decision in ask_all(&stores, &guesses[..20]) {
+        assert_eq!(refusal(decision).code(), Code::StoreUnavailable);
+    }
+    stores.repair();
+    ask_all(&stores, &genuine).into_iter().for_each(|decision| drop(admitted(decision)));
 }
 
 #[test]

@@ -11,6 +11,9 @@ use edgegate::{error::StoreError, store::Page};
 
 use super::gate::{NOW, a_moment};
 
+/// What somebody else does in between.
+type Overtaking = Box<dyn FnOnce(&Texts)>;
+
 #[derive(Default)]
 pub struct Texts {
     pub values: RefCell<BTreeMap<String, String>>,
@@ -19,7 +22,7 @@ pub struct Texts {
     /// Writes to names that begin so fail.
     pub broken: RefCell<Option<String>>,
     /// What happens once a name that begins so was written.
-    pub overtaken: RefCell<Option<(String, Box<dyn FnOnce(&Texts)>)>>,
+    pub overtaken: RefCell<Option<(String, Overtaking)>>,
     /// Swaps that came too late.
     pub lost: Cell<u32>,
 }
