@@ -27,7 +27,7 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// How long the last lines of an ended program may take to arrive.
 const DRAIN: Duration = Duration::from_millis(500);
 /// For programs that only print something, like a version.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Lines of a failed step that are shown; the cause stands at the end.
 const SHOWN_LINES: usize = 200;
 /// Words of a command that are shown in a message about it.
