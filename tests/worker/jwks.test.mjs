@@ -170,7 +170,7 @@ test('do not depend on the first callers waiting for them', async () => {
     request.end();
   }
   while ((hits.get('/slow') ?? 0) < before + 3) await new Promise(setImmediate);
-  for (const request of aborted) request.destroy();
+  for (const request of aborted) request.socket.resetAndDestroy();
   admitted(await ask(signed('/slow'), { gate: 'aborted' }));
 });
 
