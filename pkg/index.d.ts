@@ -559,7 +559,7 @@ export interface Admitted<Claims = Record<string, unknown>> {
   identity: Identity<Claims>;
   /** The path pattern of the route that decided. */
   route: string;
-  /** For the answer: `RateLimit-Policy` and `RateLimit` where limits were asked. */
+  /** For the answer: `RateLimit-Policy` and `RateLimit` where limits were asked, and what `cors` of the policy says of the page that asks. */
   headers: Record<string, string>;
   /**
    * For the request to what is behind: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`; and the headers
@@ -573,7 +573,7 @@ export interface Admitted<Claims = Record<string, unknown>> {
    * What the answer has to tell caches, so that nobody is given what was made for another; adapters do. `Cache-Control` (`private`) where
    * the caller is known: to be put in front of the handler's own, unless that says `public`, `private` or `no-store`; what it says to shared
    * caches alone (`CDN-Cache-Control` and kin) is to go, unless it says `public`. `Vary` where the route takes callers with and without
-   * a credential: to be added. Empty with `cache: "upstream"` in the policy.
+   * a credential, and where `cors` lists origins: to be added. With `cache: "upstream"` in the policy, for `cors` only.
    */
   caching: { 'Cache-Control'?: string; Vary?: string };
 }

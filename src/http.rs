@@ -4,6 +4,7 @@
 //! This room stands above the guard: it puts a decision into words and decides nothing about the caller.
 
 pub mod caching;
+pub mod cors;
 pub mod forward_auth;
 pub mod inbound;
 pub mod reply;

@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod check;
+mod cors;
 mod credential_headers;
 mod document;
 mod encoding;
@@ -30,6 +31,7 @@ pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, al
 use self::{
     api_keys::api_keys,
     check::{begins_with_host, secret_of, token},
+    cors::cors,
     credential_headers::credential_headers,
     forward_auth::{client_ip_header, forward_auth},
     header_names::Named,
@@ -42,6 +44,7 @@ use self::{
 };
 pub use self::{
     api_keys::{ApiKeyPolicy, PrefixPolicy},
+    cors::Cors,
     credential_headers::CredentialHeader,
     exempt::Exempt,
     forward_auth::ForwardAuth,
@@ -59,6 +62,8 @@ pub use self::{
         OnError, PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
     },
 };
+use std::sync::Arc;
+
 use crate::{
     client_address::ClientIpHeader,
     error::Error,
@@ -99,6 +104,8 @@ pub struct Policy {
     pub forward_auth: ForwardAuth,
     /// Whether the gate keeps answers to known callers out of shared caches.
     pub cache: Cache,
+    /// Pages of which other origins may read answers, where no route says otherwise; `None`: the gate says nothing about it.
+    pub cors: Option<Arc<Cors>>,
     /// Whether `X-RateLimit-*` is sent beside the standard fields.
     pub legacy_headers: bool,
     /// Which decisions are written to the event log.
@@ -121,6 +128,8 @@ pub struct Policy {
     /// The administrator's secret; `None`: the administration endpoints do not exist.
     pub admin: Option<Secret>,
     limits: Vec<LimitPolicy>,
+    /// Whether the policy or one of its routes has `cors`.
+    has_cors: bool,
     routes: Router,
     fallback: Route,
 }
@@ -149,7 +158,12 @@ impl Policy {
         let identity_headers =
             identity_headers(&document.identity_headers, verifier.is_some(), &mut named)?;
         let configured = credential_kinds(verifier.is_some(), api_keys.is_some());
-        let routes = router(routes(&document, &limits, &configured)?, document.path_case)?;
+        let cors = document.cors.as_ref();
+        let cors =
+            cors.map(|section| self::cors("cors", section, document.legacy_headers)).transpose()?;
+        let routes = routes(&document, &limits, &configured, cors.as_ref())?;
+        let has_cors = cors.is_some() || routes.iter().any(|route| route.cors.is_some());
+        let routes = router(routes, document.path_case)?;
         Ok(Self {
             upstream: document.upstream.as_deref().map(upstream).transpose()?,
             forward_credential: document.forward_credential,
@@ -179,8 +193,10 @@ impl Policy {
                 .map(|admin| secret_of("admin.secret", &admin.secret, secrets))
                 .transpose()?,
             limits,
+            has_cors,
             routes,
-            fallback: fallback(configured, document.preflight)?,
+            fallback: fallback(configured, document.preflight, cors.clone())?,
+            cors,
         })
     }
 
@@ -218,6 +234,12 @@ impl Policy {
         let cookie = self.cookie.as_ref().map(|_| "Cookie");
         let names = ["Authorization", self.api_key_header.as_str()].into_iter();
         names.chain(own).chain(cookie).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the `Origin` of requests is looked at.
+    #[must_use]
+    pub const fn has_cors(&self) -> bool {
+        self.has_cors
     }
 
     /// Whether this is an issuer of the policy.

@@ -8,6 +8,7 @@ const HEADERS = {
   accept: ['accept', ', '],
   origin: ['origin', ', '],
   requestedMethod: ['access-control-request-method', ', '],
+  requestedHeaders: ['access-control-request-headers', ', '],
 };
 
 /** The names of the headers that a policy gives a meaning. What is faulty in it the engine says. */

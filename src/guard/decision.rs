@@ -1,9 +1,11 @@
 //! The answer to a request, put together from what each step came to.
 
+use std::sync::Arc;
+
 use super::{Carrier, Identity, LimitReport};
 use crate::{
     error::Error,
-    policy::{Auth, Preflight, Route},
+    policy::{Auth, Cors, Preflight, Route},
     store::SnapshotState,
 };
 
@@ -20,6 +22,8 @@ pub struct Decision {
     pub shared_url: bool,
     /// What the route does with CORS preflights, if the request is one.
     pub preflight: Option<Preflight>,
+    /// Pages of which other origins may read the answer.
+    pub cors: Option<Arc<Cors>>,
     /// The limits that were asked, in the order of the route.
     pub limits: Vec<LimitReport>,
     /// Store faults that the policy lets pass.
@@ -54,6 +58,7 @@ impl Decision {
             route: route.to_owned(),
             shared_url: false,
             preflight: None,
+            cors: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
@@ -68,6 +73,7 @@ impl Decision {
             route: route.path().to_owned(),
             shared_url: route.auth == Auth::Optional,
             preflight: None,
+            cors: route.cors.clone(),
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,

@@ -39,7 +39,10 @@ impl<'a, B: Backend> Guard<'a, B> {
     pub async fn check(&self, request: &Request<'_>, now: UnixMillis) -> Decision {
         let route = match self.route_of(request) {
             Ok(route) => route,
-            Err(error) => return Decision::refused(error, None, ""),
+            Err(error) => {
+                let cors = self.policy.cors.clone();
+                return Decision { cors, ..Decision::refused(error, None, "") };
+            }
         };
         let decision = Decision::on(route);
         let Self { policy, backend } = *self;

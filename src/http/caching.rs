@@ -6,8 +6,8 @@
 
 use crate::{
     cache_control::says,
-    guard::Identity,
-    policy::{Cache, Policy},
+    guard::{Decision, Identity},
+    policy::{Cache, Cors, Policy},
 };
 
 /// The header fields that [`CacheRule::amend`] reads, in this order, and changes. In the npm package `pkg/lib/caching.js` does: the
@@ -32,14 +32,18 @@ pub struct CacheRule {
 }
 
 impl CacheRule {
-    /// What the answer to this caller has to say. `shared_url`: whether the route takes anonymous callers beside
-    /// others, so that a cache may hold an answer of the one when the other asks.
+    /// What the answer to this caller has to say. Where the route takes anonymous callers beside others, a cache may hold
+    /// an answer of the one when the other asks.
     #[must_use]
-    pub fn of(policy: &Policy, identity: &Identity, shared_url: bool) -> Self {
-        if matches!(policy.cache, Cache::Upstream) {
-            return Self { private: false, vary: None };
+    pub fn of(policy: &Policy, identity: &Identity, decision: &Decision) -> Self {
+        let by_origin = decision.cors.as_deref().is_some_and(Cors::varies);
+        let origin = by_origin.then(|| "Origin".to_owned());
+        if policy.cache == Cache::Upstream {
+            return Self { private: false, vary: origin };
         }
-        let vary = shared_url.then(|| policy.credential_fields());
+        let credentials = decision.shared_url.then(|| policy.credential_fields());
+        let varying: Vec<String> = credentials.into_iter().chain(origin).collect();
+        let vary = (!varying.is_empty()).then(|| varying.join(", "));
         Self { private: !matches!(identity, Identity::Anonymous), vary }
     }
 

@@ -83,7 +83,7 @@ impl Refusal {
 /// The answer to a CORS preflight that the gate gives itself ([`crate::guard::Decision::answers_preflight`]).
 pub const PREFLIGHT_STATUS: u16 = 204;
 
-/// Its fields. There is no body and no CORS header, so a browser does not send the request that it asked about.
+/// Its fields beside those of [`super::cors`]. Without `cors` a browser does not send the request that it asked about.
 #[must_use]
 pub fn preflight_fields() -> Fields {
     vec![("Cache-Control", "no-store".to_owned())]

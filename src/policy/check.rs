@@ -48,6 +48,12 @@ pub(super) fn token(path: &str, text: &str) -> Result<String, Error> {
     }
 }
 
+/// Whether this is the name of a header field (RFC 9110 §5.1), in the characters that are in use.
+pub(super) fn is_header_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// A list of scopes.
 pub(super) fn scope_list(path: &str, scopes: &[String]) -> Result<(), Error> {
     for (index, scope) in scopes.iter().enumerate() {

@@ -46,6 +46,7 @@ object! {
         pub(super) forward_auth: ForwardAuthDocument = ForwardAuthDocument::default(),
         pub(super) cache: Cache = Cache::default(),
         pub(super) preflight: Preflight = Preflight::default(),
+        pub(super) cors: Option<CorsDocument> = None,
         pub(super) legacy_headers: bool = false,
         pub(super) log: Log = Log::default(),
         pub(super) path_case: PathCase = PathCase::default(),
@@ -244,9 +245,21 @@ object! {
         pub(super) scopes: ScopesDocument = ScopesDocument::default(),
         pub(super) revocation: Option<RouteRevocation> = None,
         pub(super) preflight: Option<Preflight> = None,
+        pub(super) cors: Option<CorsDocument> = None,
         pub(super) ips: Option<Vec<Network>> = None,
         pub(super) limits: Vec<String> = Vec::new(),
         pub(super) cost: u32 = 1,
+    }
+}
+
+object! {
+    /// Of the policy, or of a route.
+    #[derive(Debug)]
+    pub(super) struct CorsDocument, refused {
+        pub(super) origins: Vec<String>,
+        pub(super) credentials: bool = false,
+        pub(super) expose: Vec<String> = Vec::new(),
+        pub(super) max_age_secs: Option<u32> = None,
     }
 }
 

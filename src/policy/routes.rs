@@ -1,7 +1,10 @@
 //! The section `routes`: what is asked of a request, by its method and path.
 
+use std::sync::Arc;
+
 use super::{
     check::{each, scope_list},
+    cors::{Cors, cors},
     document::{self, Document, RouteDocument},
     limits::LimitPolicy,
     pattern::PathPattern,
@@ -29,6 +32,8 @@ pub struct Route {
     pub revocation: Option<RouteRevocation>,
     /// What becomes of CORS preflights.
     pub preflight: Preflight,
+    /// Pages of which other origins may read answers.
+    pub cors: Option<Arc<Cors>>,
     /// The networks that it is for; empty: all.
     pub ips: Vec<Network>,
     /// What a request takes from each limit.
@@ -64,10 +69,16 @@ pub(super) fn routes(
     document: &Document,
     limits: &[LimitPolicy],
     configured: &[CredentialKind],
+    of_policy: Option<&Arc<Cors>>,
 ) -> Result<Vec<Route>, Error> {
     each("routes", document.routes.iter(), |path, section| {
         let defaults = (document.revocation, document.preflight);
-        route(path, section, limits, configured, defaults)
+        let route = route(path, section, limits, configured, defaults)?;
+        let own = match &section.cors {
+            Some(own) => Some(cors(&format!("{path}.cors"), own, document.legacy_headers)?),
+            None => of_policy.cloned(),
+        };
+        Ok(Route { cors: own, ..route })
     })
 }
 
@@ -112,6 +123,7 @@ pub(super) fn route(
         any_scopes: document.scopes.any.clone(),
         revocation: document.revocation,
         preflight: document.preflight.unwrap_or(preflight),
+        cors: None,
         ips: document.ips.clone().unwrap_or_default(),
         cost: document.cost,
         limits: limit_indices,
@@ -244,6 +256,7 @@ fn check_cost(path: &str, cost: u32, limits: &[&LimitPolicy]) -> Result<(), Erro
 pub(super) fn fallback(
     configured: Vec<CredentialKind>,
     preflight: Preflight,
+    cors: Option<Arc<Cors>>,
 ) -> Result<Route, Error> {
     let pattern = PathPattern::parse("/*").map_err(|problem| Error::config("", problem))?;
     Ok(Route {
@@ -255,6 +268,7 @@ pub(super) fn fallback(
         any_scopes: Vec::new(),
         revocation: None,
         preflight,
+        cors,
         ips: Vec::new(),
         cost: 1,
         limits: Vec::new(),

@@ -11,6 +11,7 @@ use base64ct::{Base64, Encoding as _};
 use edgegate::api_key::{ImportedHash, KeyId};
 use edgegate::error::{Code, Error};
 use edgegate::guard::{Attempts, Carrier, Decision, Event, Failures, Guard, Identity, Request};
+use edgegate::http::{cors, reply::Fields};
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::policy::{Log, Policy};
 use edgegate::time::UnixTime;
@@ -499,6 +500,41 @@ fn a_preflight_is_answered_with_nothing_asked_and_nothing_taken() {
     assert_eq!(refusal(decision), Error::InvalidRequest("path has a dot segment"));
     let plain = request("OPTIONS", "/p");
     assert_eq!(refusal(check(&policy, &stores, &plain)), Error::MissingCredentials);
+}
+
+#[test]
+fn every_decision_says_which_origins_may_read_its_answer() {
+    let policy = gate_with(json!({
+        "cors": {"origins": ["https://app.test"]},
+        "routes": [{"path": "/open", "auth": "none", "cors": {"origins": ["*"]}}, {"path": "/p"}],
+    }));
+    let app = Some("https://app.test");
+    let names = |fields: Fields| fields.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    for (method, path, allowed) in [
+        ("GET", "/p", app),
+        ("GET", "/nowhere", app),
+        ("GET", "/p/%2e%2e", app),
+        ("OPTIONS", "/p", app),
+        ("GET", "/open", Some("*")),
+    ] {
+        for request in [request(method, path), preflight_for(method, path)] {
+            let decision = check(&policy, &Stores::default(), &request);
+            let cors = decision.cors.as_deref();
+            assert_eq!(cors.unwrap().allowed(app), allowed, "{method} {path}");
+            let other = cors::answer_fields(cors, Some("https://app.test.evil"));
+            assert_eq!(other.is_empty(), path != "/open", "{method} {path}");
+        }
+    }
+    let decision = check(&policy, &Stores::default(), &request("GET", "/p"));
+    let cors = decision.cors.as_deref();
+    assert_eq!(names(cors::refusal_fields(cors, Some("null"))), ["Vary"]);
+    assert_eq!(
+        names(cors::refusal_fields(cors, app)),
+        ["Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"]
+    );
+    let plain = gate_with(json!({}));
+    assert!(!plain.has_cors());
+    assert!(check(&plain, &Stores::default(), &request("GET", "/p")).cors.is_none());
 }
 
 #[test]

@@ -379,7 +379,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
-             legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
+             cors, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
              failed_authentication, routes, admin",
         ),
         (
@@ -445,12 +445,17 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             scopes, revocation, preflight, ips, limits, cost",
+             scopes, revocation, preflight, cors, ips, limits, cost",
         ),
         (
             "/routes/0/scopes/colour",
             json!(1),
             "routes[0].scopes.colour: is not a known field, expected all or any",
+        ),
+        (
+            "/cors",
+            json!({"origins": ["*"], "colour": 1}),
+            "cors.colour: is not a known field, expected one of origins, credentials, expose, max_age_secs",
         ),
         ("/admin/colour", json!(1), "admin.colour: is not a known field, expected secret"),
     ]);
@@ -1331,6 +1336,45 @@ fn text_that_is_no_policy_is_refused_with_its_place() {
 }
 
 #[test]
+fn cors_that_would_not_mean_what_it_looks_like_is_refused() {
+    let app = "https://app.example.com";
+    for (section, problem) in [
+        (json!({"origins": []}), "origins: expected a non-empty list"),
+        (json!({"origins": [app, app]}), "origins[1]: this origin is listed already"),
+        (
+            json!({"origins": [app, "*"]}),
+            "origins[1]: * stands for all origins, expected no others beside it",
+        ),
+        (
+            json!({"origins": ["*"], "credentials": true}),
+            "origins[0]: every page could act as its visitor, expected no * with credentials",
+        ),
+        (
+            json!({"origins": [app, "null"], "credentials": true}),
+            "origins[1]: every page can be null, expected no null with credentials",
+        ),
+        (
+            json!({"origins": ["https://app.example.com/"]}),
+            "origins[0]: expected an origin as browsers send it, like https://app.example.com, or null",
+        ),
+        (
+            json!({"origins": ["https://app.example.com:443"]}),
+            "origins[0]: browsers leave the usual port of a scheme out, expected none",
+        ),
+        (json!({"origins": [app], "expose": ["a b"]}), "expose[0]: expected the name of a header"),
+        (
+            json!({"origins": [app], "max_age_secs": 86_401}),
+            "max_age_secs: expected at most 86400 seconds: no browser keeps it longer",
+        ),
+    ] {
+        refused(&json!({"cors": section}), &format!("cors.{problem}"));
+        let of_route = json!({"routes": [{"path": "/a", "auth": "none", "cors": section}]});
+        refused(&of_route, &format!("routes[0].cors.{problem}"));
+    }
+    refused(&json!({"cors": {}}), "cors.origins: is required");
+}
+
+#[test]
 fn depth_and_size_neither_trap_nor_hang() {
     let deep = format!(r#"{{"issuers": {}"#, "[".repeat(200_000));
     assert_eq!(
@@ -1346,7 +1390,7 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, legacy_headers, log, \
+         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, cors, legacy_headers, log, \
          path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");

@@ -4,13 +4,17 @@ use web_sys::{Request, Response};
 use worker::{Context, Env};
 
 use super::{
-    application::Application, clock, event_log, gate::Gate, host::RequestLines, reply,
-    request::RequestParts,
+    application::Application,
+    clock, event_log,
+    gate::Gate,
+    host::RequestLines,
+    reply,
+    request::{RequestParts, header},
 };
 use edgegate::{
     error::Error,
     guard::{Decision, Guard},
-    http::reply::limit_fields,
+    http::{cors, reply::limit_fields},
 };
 
 /// A request that an endpoint or the proxy answers.
@@ -56,12 +60,30 @@ impl Call<'_> {
         decision
     }
 
+    /// The answer to a CORS preflight that goes no further.
+    pub(crate) fn answer_preflight(
+        &self,
+        parts: &RequestParts<'_>,
+        decision: &Decision,
+    ) -> worker::Result<Response> {
+        let cors = decision.cors.as_deref();
+        let asked =
+            cors.and_then(|_| header(&self.request.headers(), "Access-Control-Request-Headers"));
+        let method = parts.as_request().preflight;
+        reply::preflight(&cors::preflight_fields(cors, parts.origin(), method, asked.as_deref()))
+    }
+
     /// The answer to a refused decision, with the limits that were asked.
-    pub(crate) fn refuse(&self, decision: &Decision) -> worker::Result<Response> {
+    pub(crate) fn refuse(
+        &self,
+        parts: &RequestParts<'_>,
+        decision: &Decision,
+    ) -> worker::Result<Response> {
         let Err(error) = &decision.outcome else {
             return reply::refusal(self.request, &Error::NotFound, None);
         };
-        let limits = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
-        reply::refusal_with(self.request, error, decision.carrier, &limits)
+        let mut fields = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
+        fields.extend(cors::refusal_fields(decision.cors.as_deref(), parts.origin()));
+        reply::refusal_with(self.request, error, decision.carrier, &fields)
     }
 }

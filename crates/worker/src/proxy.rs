@@ -16,6 +16,7 @@ use edgegate::{
     guard::{Decision, Identity},
     http::{
         caching::CacheRule,
+        cors,
         reply::{Fields, identity_fields, limit_fields},
     },
     policy::Policy,
@@ -72,7 +73,7 @@ impl Forwarding<'_> {
     }
 
     async fn send(&self) -> worker::Result<Response> {
-        let rule = CacheRule::of(self.policy, self.identity, self.decision.shared_url);
+        let rule = CacheRule::of(self.policy, self.identity, self.decision);
         let own_origin = || origin_of(&self.request.url());
         let answer = match (self.application, self.target) {
             (Some(application), _) => application(self.outgoing(&own_origin(), &rule)?).await?,
@@ -100,7 +101,7 @@ impl Forwarding<'_> {
         Ok(outgoing)
     }
 
-    /// The answer as the caller gets it: with the limits, and with what caches have to be told. Without either it goes
+    /// The answer as the caller gets it: with the limits, and with what browsers and caches have to be told. Without these it goes
     /// back exactly as it came. So does a switch of protocols, which no cache stores.
     fn passed_back(&self, answer: Response, rule: &CacheRule) -> worker::Result<Response> {
         match answer.status() {
@@ -113,6 +114,9 @@ impl Forwarding<'_> {
             }
         }
         let mut fields = self.limit_fields();
+        let preflight = self.decision.preflight.is_some();
+        let of_cors = self.decision.cors.as_deref();
+        fields.extend(cors::amending_fields(of_cors, self.parts.origin(), preflight));
         if !rule.is_nothing() {
             let own = host::read_answer(&answer, self.caching)?;
             fields.extend(rule.amend(own.split('\n')));
@@ -128,6 +132,7 @@ impl Forwarding<'_> {
         let identity = self.identity;
         let mut fields = identity_fields(identity);
         fields.extend(self.limit_fields());
+        fields.extend(cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin()));
         if self.decision.preflight.is_some() {
             return reply::empty_with(204, reply::lent(&fields));
         }

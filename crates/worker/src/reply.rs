@@ -64,8 +64,9 @@ pub(super) fn empty_with<'a>(
 }
 
 /// The answer to a CORS preflight that goes no further.
-pub(super) fn preflight() -> worker::Result<Response> {
-    host::respond(reply::PREFLIGHT_STATUS, lent(&reply::preflight_fields()), None)
+pub(super) fn preflight(more: &Fields) -> worker::Result<Response> {
+    let fields = reply::preflight_fields();
+    host::respond(reply::PREFLIGHT_STATUS, lent(&fields).chain(lent(more)), None)
 }
 
 /// Fields as an answer takes them.

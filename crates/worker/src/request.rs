@@ -27,8 +27,9 @@ impl HeaderNames {
         let credentials = |client_ip| {
             let cookie = policy.cookie.as_ref().map(|_| "Cookie");
             let own = policy.credential_headers.iter().map(|header| header.name.as_str());
-            let api_key = policy.api_key_header.as_str();
-            ["Authorization", "DPoP", api_key, client_ip].into_iter().chain(cookie).chain(own)
+            let origin = policy.has_cors().then_some("Origin");
+            let always = ["Authorization", "DPoP", policy.api_key_header.as_str(), client_ip];
+            always.into_iter().chain(cookie).chain(own).chain(origin)
         };
         let asked_about = [
             "X-Forwarded-Method",
@@ -68,6 +69,8 @@ struct Credentials<'a> {
     cookie: Option<&'a str>,
     /// Of other proxies, as the policy lists them.
     of_proxies: Vec<Option<&'a str>>,
+    /// The page that asks, where the policy has `cors`.
+    origin: Option<&'a str>,
 }
 
 impl<'a> Credentials<'a> {
@@ -84,6 +87,7 @@ impl<'a> Credentials<'a> {
             address: client_ip_header.read(next()),
             cookie: if policy.cookie.is_some() { next() } else { None },
             of_proxies: policy.credential_headers.iter().map(|_| next()).collect(),
+            origin: if policy.has_cors() { next() } else { None },
         }
     }
 }
@@ -155,6 +159,11 @@ impl<'a> RequestParts<'a> {
             client_ip: self.credentials.address.known(),
             preflight: self.preflight.as_deref(),
         }
+    }
+
+    /// The origin of the page that asks, where the policy has `cors`.
+    pub(super) const fn origin(&self) -> Option<&'a str> {
+        self.credentials.origin
     }
 
     /// The client's address as far as it is known, and the field of the policy that names its header.

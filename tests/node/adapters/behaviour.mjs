@@ -260,6 +260,33 @@ export function behaves(start, { own = false, normalises = false, saysAddress = 
     });
   });
 
+  test('pages of the origins that the policy lists may read answers, refusals too', async () => {
+    const cors = { origins: ['https://app.test'], expose: ['X-Total'] };
+    await withApp({ gate: newGate({ cors }) }, async (request) => {
+      const exposed = 'RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Total';
+      const asked = [['Access-Control-Request-Method', 'PUT'], ['Access-Control-Request-Headers', 'authorization']];
+      for (const [origin, allowed] of [['https://app.test', 'https://app.test'], ['https://app.test.evil', undefined], ['null', undefined]]) {
+        const ofOrigin = [['Origin', origin]];
+        const answers = {
+          served: await request('/v1/whoami', { headers: [...ofOrigin, bearer(token())] }),
+          refused: await request('/v1/whoami', { headers: ofOrigin }),
+          preflight: await request('/v1/whoami', { method: 'OPTIONS', headers: [...ofOrigin, ...asked] }),
+        };
+        assert.deepEqual(Object.values(answers).map(({ status }) => status), [200, 401, 204]);
+        for (const [what, { headers }] of Object.entries(answers)) {
+          assert.equal(headers['access-control-allow-origin'], allowed, what);
+          assert.match(headers.vary, /Origin/, what);
+          if (what !== 'preflight') assert.equal(headers['access-control-expose-headers'], allowed && exposed, what);
+        }
+        const { headers } = answers.preflight;
+        assert.deepEqual(
+          [headers['access-control-allow-methods'], headers['access-control-allow-headers']],
+          allowed ? ['PUT', 'authorization'] : [undefined, undefined],
+        );
+      }
+    });
+  });
+
   test('a header that the policy names says the address, not the socket', async () => {
     // Where the application itself says the address, that counts.
     if (saysAddress) return;

@@ -11,6 +11,7 @@ use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
 use edgegate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
 use edgegate::http::caching::CacheRule;
+use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::Policy;
 
@@ -32,6 +33,7 @@ pub(super) struct Asked {
     accept: Option<String>,
     origin: Option<String>,
     requested_method: Option<String>,
+    requested_headers: Option<String>,
     /// The address, as the application or the socket says it.
     client_ip: Option<String>,
     /// In place of it, the value of the header that the policy names.
@@ -189,22 +191,29 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
     let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;
     let event = Event::of(policy.log, &request, &decision, desk.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);
+    let (of_cors, origin) = (decision.cors.as_deref(), present(&asked.origin));
     let (headers, outcome) = match &decision.outcome {
         Ok(identity) => {
             gate.note_use(identity, &desk);
             let forward = Forward { fields: reply::identity_fields(identity), identity };
-            let caching = caching(CacheRule::of(policy, identity, decision.shared_url));
-            (limits, Verdict::Admitted { identity: Caller::of(identity), forward, caching })
+            let caching = caching(CacheRule::of(policy, identity, &decision));
+            let mut fields = limits;
+            fields.extend(cors::answer_fields(of_cors, origin));
+            (fields, Verdict::Admitted { identity: Caller::of(identity), forward, caching })
         }
         Err(_) if decision.answers_preflight() => {
             let answered = Verdict::Answered { status: reply::PREFLIGHT_STATUS, body: "" };
-            (reply::preflight_fields(), answered)
+            let (method, asked_for) = (request.preflight, present(&asked.requested_headers));
+            let mut fields = reply::preflight_fields();
+            fields.extend(cors::preflight_fields(of_cors, origin, method, asked_for));
+            (fields, answered)
         }
         Err(error) => {
             let accept = present(&asked.accept);
             let Refusal { status, mut fields, body } =
                 Refusal::new(error, decision.carrier, accept);
             fields.extend(limits);
+            fields.extend(cors::refusal_fields(of_cors, origin));
             let refused = Verdict::Refused {
                 code: error.code().as_str(),
                 reason: error.reason(),

@@ -44,13 +44,13 @@ pub(crate) async fn answer(
     if let Err(error) = authenticate(call.gate, &parts.as_request(), clock::now()) {
         let decision = Decision::refused(error, carrier, LOGGED_AS);
         event_log::decision(policy, &parts, &decision);
-        return call.refuse(&decision);
+        return call.refuse(&parts, &decision);
     }
     let (answer, fault) = match done(call, id, handler).await {
         Ok(response) => (Ok(response), None),
         Err(Failure::Refused(error)) => {
             let decision = Decision::refused(error.clone(), carrier, LOGGED_AS);
-            (call.refuse(&decision), Some(error))
+            (call.refuse(&parts, &decision), Some(error))
         }
         Err(Failure::Runtime(fault)) => (Err(fault), None),
     };

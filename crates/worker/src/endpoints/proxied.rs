@@ -6,7 +6,6 @@ use crate::{
     call::{Call, Edge},
     event_log,
     proxy::Forwarding,
-    reply,
 };
 
 /// Passes an admitted request on; refuses any other.
@@ -28,12 +27,12 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
             };
             forwarding.forward().await
         }
-        Err(_) if decision.answers_preflight() => return reply::preflight(),
-        Err(_) => return call.refuse(&decision),
+        Err(_) if decision.answers_preflight() => return call.answer_preflight(&parts, &decision),
+        Err(_) => return call.refuse(&parts, &decision),
     };
     forwarded.or_else(|fault| {
         decision.outcome = Err(fault);
         event_log::decision(policy, &parts, &decision);
-        call.refuse(&decision)
+        call.refuse(&parts, &decision)
     })
 }

@@ -26,7 +26,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
     let decision = call.decide(&parts, Edge::ForwardAuth).await;
     match &decision.outcome {
         Ok(identity) => admitted(identity, &decision, policy),
-        Err(_) => call.refuse(&decision),
+        Err(_) => call.refuse(&parts, &decision),
     }
 }
 
