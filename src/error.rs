@@ -327,6 +327,14 @@ errors! {
         /// Space-separated, as `WWW-Authenticate` wants them (RFC 6750 §3).
         required: String,
     } => InsufficientScope, "insufficient_scope", "missing scope: {required}";
+    /// The route lets tokens of certain issuers through, and the caller has another's, or an API key.
+    IssuerNotAllowed => NotAllowed, "issuer_not_allowed",
+        "the route lets tokens of other issuers through";
+    /// A claim is not what the route wants.
+    ClaimNotAllowed {
+        /// Its name, as the policy writes it.
+        claim: String,
+    } => NotAllowed, "claim_not_allowed", "claim {claim} is not what the route wants";
     /// The caller's address is in none of the networks that the route or the key is for, or is not known.
     AddressNotAllowed => NotAllowed, "address_not_allowed",
         "the client's address is not among those allowed";
@@ -554,6 +562,8 @@ mod tests {
                 "api_key_revoked",
                 "wrong_environment",
                 "insufficient_scope",
+                "issuer_not_allowed",
+                "claim_not_allowed",
                 "address_not_allowed",
                 "preflight_not_passed",
                 "rate_limited",

@@ -13,6 +13,7 @@
 
 mod addresses;
 pub mod administration;
+mod allowed;
 mod api_key;
 mod backend;
 pub mod cookies;

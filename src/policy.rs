@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod check;
+mod claim_rules;
 mod cors;
 mod credential_headers;
 mod document;
@@ -40,10 +41,11 @@ use self::{
     limits::{failed_authentication, limits},
     revocation::revocation,
     router::{Router, router},
-    routes::{fallback, routes},
+    routes::{Given, fallback, routes},
 };
 pub use self::{
     api_keys::{ApiKeyPolicy, PrefixPolicy},
+    claim_rules::ClaimRule,
     cors::Cors,
     credential_headers::CredentialHeader,
     exempt::Exempt,
@@ -161,7 +163,8 @@ impl Policy {
         let cors = document.cors.as_ref();
         let cors =
             cors.map(|section| self::cors("cors", section, document.legacy_headers)).transpose()?;
-        let routes = routes(&document, &limits, &configured, cors.as_ref())?;
+        let given = Given { limits: &limits, configured: &configured, verifier: verifier.as_ref() };
+        let routes = routes(&document, &given, cors.as_ref())?;
         let has_cors = cors.is_some() || routes.iter().any(|route| route.cors.is_some());
         let routes = router(routes, document.path_case)?;
         Ok(Self {

@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use super::{
-    Backend, Carrier, Decision, Failures, Identity, Request, TokenIdentity, addresses,
+    Backend, Carrier, Decision, Failures, Identity, Request, TokenIdentity, addresses, allowed,
     api_key::{self, Presented},
     credential::{self, Credential, PresentedToken},
     decision::StepOutcome,
@@ -37,8 +37,8 @@ impl<'a, B: Backend> Guard<'a, B> {
 
     /// Decides about one request.
     pub async fn check(&self, request: &Request<'_>, now: UnixMillis) -> Decision {
-        let route = match self.route_of(request) {
-            Ok(route) => route,
+        let (route, path) = match self.route_of(request) {
+            Ok(found) => found,
             Err(error) => {
                 let cors = self.policy.cors.clone();
                 return Decision { cors, ..Decision::refused(error, None, "") };
@@ -46,7 +46,7 @@ impl<'a, B: Backend> Guard<'a, B> {
         };
         let decision = Decision::on(route);
         let Self { policy, backend } = *self;
-        let mut passage = Passage { policy, backend, request, route, now, decision };
+        let mut passage = Passage { policy, backend, request, route, path, now, decision };
         let outcome = match request.preflight {
             Some(_) => passage.of_preflight().await,
             None => passage.of_request().await,
@@ -60,12 +60,13 @@ impl<'a, B: Backend> Guard<'a, B> {
         token::verify(self.policy, self.backend, &token, now).await
     }
 
-    fn route_of(&self, request: &Request<'_>) -> Result<&'a Route, Error> {
+    fn route_of(&self, request: &Request<'_>) -> Result<(&'a Route, RequestPath), Error> {
         let path = RequestPath::parse(request.path)?;
-        Ok(match request.preflight {
+        let route = match request.preflight {
             Some(requested) => self.policy.route_of_preflight(requested, &path),
             None => self.policy.route(request.method, &path),
-        })
+        };
+        Ok((route, path))
     }
 }
 
@@ -88,6 +89,7 @@ struct Passage<'r, B> {
     backend: &'r B,
     request: &'r Request<'r>,
     route: &'r Route,
+    path: RequestPath,
     now: UnixMillis,
     decision: Decision,
 }
@@ -103,6 +105,7 @@ impl<B: Backend> Passage<'_, B> {
         };
         let Known { identity, overrides, proof } = known;
         scopes::check(self.route, &self.policy.scope_includes, &identity)?;
+        allowed::check(self.route, &self.path, &identity)?;
         let client_ip = self.request.client_ip;
         let subject = Subject { identity: &identity, client_ip, overrides, by_address_only: false };
         self.ask_shared(&subject, proof).await?;

@@ -267,6 +267,10 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     if status != 401 && status != 403 {
         return None;
     }
+    if error.code() == Code::NotAllowed {
+        // Another credential would not help, nor is anything wrong with this one.
+        return Some(CHALLENGE.to_owned());
+    }
     if let Some(challenge) = dpop_challenge(error, carrier) {
         return Some(challenge);
     }
@@ -277,8 +281,7 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
             // The policy takes only scopes without quote and backslash, so this needs no escaping.
             format!("{realm}, error=\"insufficient_scope\", scope=\"{required}\"")
         }
-        // A rule, not the token: another token would change nothing.
-        Error::AddressNotAllowed | Error::MissingCredentials => realm.to_owned(),
+        Error::MissingCredentials => realm.to_owned(),
         _ if bearer => {
             let title = wire(error.code()).title;
             format!("{realm}, error=\"invalid_token\", error_description=\"{title}\"")

@@ -242,6 +242,8 @@ object! {
         pub(super) methods: Option<Vec<String>> = None,
         pub(super) auth: Auth = Auth::default(),
         pub(super) accept: Option<Vec<CredentialKind>> = None,
+        pub(super) issuers: Option<Vec<String>> = None,
+        pub(super) claims: Option<StrictObject> = None,
         pub(super) scopes: ScopesDocument = ScopesDocument::default(),
         pub(super) revocation: Option<RouteRevocation> = None,
         pub(super) preflight: Option<Preflight> = None,

@@ -57,6 +57,23 @@ impl PathPattern {
         &self.text
     }
 
+    /// Which segment the parameter of this name is, counted from 0.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected, if there is none, or more than one.
+    pub(super) fn parameter(&self, name: &str) -> Result<usize, &'static str> {
+        let segments = self.text.trim_start_matches('/').split('/').enumerate();
+        let named = |segment: &str| {
+            segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(name)
+        };
+        let mut found = segments.filter(|(_, segment)| named(segment)).map(|(index, _)| index);
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(index),
+            (Some(_), Some(_)) => Err("the path has two parameters of this name"),
+            (None, _) => Err("the path has no parameter of this name"),
+        }
+    }
+
     /// The segments, without a final `*`.
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments

@@ -203,7 +203,8 @@ mod tests {
         let document = serde_json::json!({ "path": path, "methods": methods, "auth": "none" });
         let document = serde_json::from_value(document).unwrap();
         let defaults = (None, Preflight::default());
-        routes::route("routes[0]", &document, &[], &[], defaults).unwrap()
+        let given = routes::Given { limits: &[], configured: &[], verifier: None };
+        routes::route("routes[0]", &document, &given, defaults).unwrap()
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     check::{each, scope_list},
+    claim_rules::{ClaimRule, claim_rules},
     cors::{Cors, cors},
     document::{self, Document, RouteDocument},
     limits::LimitPolicy,
@@ -13,7 +14,7 @@ use super::{
         Auth, CountBy, CredentialKind, LimitStore, Preflight, RevocationMode, RouteRevocation,
     },
 };
-use crate::{client_address::Network, error::Error};
+use crate::{client_address::Network, error::Error, jose::verifier::Verifier, json::StrictObject};
 
 /// One route of the policy. The first that matches a request decides.
 #[derive(Debug, Clone)]
@@ -24,6 +25,10 @@ pub struct Route {
     pub auth: Auth,
     /// Which kinds are taken.
     pub accept: Vec<CredentialKind>,
+    /// The issuers whose tokens are let through; empty: those of all.
+    pub issuers: Vec<String>,
+    /// What tokens have to say.
+    pub claims: Vec<ClaimRule>,
     /// Scopes of which all are needed.
     pub all_scopes: Vec<String>,
     /// Scopes of which one is needed; empty: none.
@@ -64,16 +69,22 @@ impl Route {
     }
 }
 
+/// What of the policy routes can name.
+pub(super) struct Given<'a> {
+    pub(super) limits: &'a [LimitPolicy],
+    pub(super) configured: &'a [CredentialKind],
+    pub(super) verifier: Option<&'a Verifier>,
+}
+
 /// The routes, in the order of the policy.
 pub(super) fn routes(
     document: &Document,
-    limits: &[LimitPolicy],
-    configured: &[CredentialKind],
+    given: &Given<'_>,
     of_policy: Option<&Arc<Cors>>,
 ) -> Result<Vec<Route>, Error> {
     each("routes", document.routes.iter(), |path, section| {
         let defaults = (document.revocation, document.preflight);
-        let route = route(path, section, limits, configured, defaults)?;
+        let route = route(path, section, given, defaults)?;
         let own = match &section.cors {
             Some(own) => Some(cors(&format!("{path}.cors"), own, document.legacy_headers)?),
             None => of_policy.cloned(),
@@ -85,8 +96,7 @@ pub(super) fn routes(
 pub(super) fn route(
     path: &str,
     document: &RouteDocument,
-    limits: &[LimitPolicy],
-    configured: &[CredentialKind],
+    &Given { limits, configured, verifier }: &Given<'_>,
     (revocation, preflight): (Option<RevocationPolicy>, Preflight),
 ) -> Result<Route, Error> {
     let pattern = PathPattern::parse(&document.path)
@@ -109,16 +119,23 @@ pub(super) fn route(
             "this limit is listed already",
         ));
     }
+    check_tokens_only(path, document)?;
     check_revocation(path, document, revocation)?;
     check_cost(path, document.cost, &own_limits)?;
     if document.ips.as_ref().is_some_and(Vec::is_empty) {
         return Err(Error::config(format!("{path}.ips"), "expected a non-empty list"));
     }
+    let claims = match &document.claims {
+        Some(StrictObject(section)) => claim_rules(&format!("{path}.claims"), section, &pattern)?,
+        None => Vec::new(),
+    };
     Ok(Route {
         pattern,
         methods,
         auth: document.auth,
         accept,
+        issuers: route_issuers(path, document, verifier)?,
+        claims,
         all_scopes: document.scopes.all.clone(),
         any_scopes: document.scopes.any.clone(),
         revocation: document.revocation,
@@ -161,6 +178,52 @@ fn accept(
             Err(Error::config(place, "there is no api_keys section"))
         }
     })
+}
+
+/// The issuers of the route, which are some of the policy's, as tokens name them: a template stands for those of its tenants.
+fn route_issuers(
+    path: &str,
+    document: &RouteDocument,
+    verifier: Option<&Verifier>,
+) -> Result<Vec<String>, Error> {
+    let path = format!("{path}.issuers");
+    let Some(given) = &document.issuers else { return Ok(Vec::new()) };
+    if given.is_empty() {
+        return Err(Error::config(path, "expected a non-empty list"));
+    }
+    if let Some(index) = document::first_repeated(given.iter().map(String::as_str)) {
+        return Err(Error::config(format!("{path}[{index}]"), "this issuer is listed already"));
+    }
+    let named = each(&path, given.iter(), |place, name| {
+        let known = verifier.iter().flat_map(|verifier| verifier.issuers());
+        let of_rules = known.map(|issuer| &issuer.rules);
+        let issuers: Vec<String> = of_rules
+            .flat_map(|rules| rules.issuers().filter(|own| rules.issuer == *name || own == name))
+            .map(str::to_owned)
+            .collect();
+        if issuers.is_empty() {
+            Err(Error::config(place, "the policy has no such issuer"))
+        } else {
+            Ok(issuers)
+        }
+    })?;
+    Ok(named.concat())
+}
+
+/// A route with `issuers` or `claims` takes tokens, and nobody without one: a caller who leaves the credential out must not get
+/// further than one who shows it.
+fn check_tokens_only(path: &str, document: &RouteDocument) -> Result<(), Error> {
+    let fields = [("issuers", document.issuers.is_some()), ("claims", document.claims.is_some())];
+    let Some((field, _)) = fields.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+    let refused = |problem| Err(Error::config(format!("{path}.{field}"), problem));
+    let accept = document.accept.as_deref().unwrap_or_default();
+    let takes_keys = accept.contains(&CredentialKind::ApiKey);
+    match document.auth {
+        Auth::None => refused("a route with auth = none looks at no token"),
+        Auth::Optional => refused("who leaves the token out would pass, expected auth = required"),
+        Auth::Required if takes_keys => refused("an API key has none, expected accept = [\"jwt\"]"),
+        Auth::Required => Ok(()),
+    }
 }
 
 /// Where the limits of the route are in the list of the policy.
@@ -264,6 +327,8 @@ pub(super) fn fallback(
         methods: Vec::new(),
         auth: Auth::Required,
         accept: configured,
+        issuers: Vec::new(),
+        claims: Vec::new(),
         all_scopes: Vec::new(),
         any_scopes: Vec::new(),
         revocation: None,

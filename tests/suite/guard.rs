@@ -451,6 +451,111 @@ fn a_gate_without_issuers_or_keys_takes_neither() {
     assert_eq!(stores.asked(), [""; 0]);
 }
 
+// ---- issuers and claims of a route ----
+
+#[test]
+fn a_route_lets_through_whose_claims_and_issuer_it_wants() {
+    let other = "https://other.example/";
+    let policy = gate_with(json!({
+        "issuers": [
+            {"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET"},
+            {"issuer": other, "audience": ["api"], "secret": "JWT_SECRET"},
+        ],
+        "path_case": "insensitive",
+        "limits": [{"name": "one", "by": "ip", "requests": 1, "window_secs": 60, "store": "memory"}],
+        "routes": [
+            {"path": "/orgs/{org}/*", "claims": {"org_id": "{org}"}, "limits": ["one"]},
+            {"path": "/internal", "issuers": [other]},
+            {"path": "/verified", "claims": {"email_verified": true, "tid": ["a", "b"]}},
+        ],
+    }));
+    let claim = |name: &str| Some(Error::ClaimNotAllowed { claim: name.to_owned() });
+    for (claims, path, refusal) in [
+        (json!({"org_id": "acme"}), "/orgs/acme/x", None),
+        (json!({"org_id": "acme"}), "/ORGS/%61cme/x?org=other", None),
+        (json!({"org_id": ["x", "acme"]}), "/orgs/acme", None),
+        (json!({"org_id": "acme"}), "/orgs/ACME", claim("org_id")),
+        (json!({"org_id": "acme"}), "/orgs/other/acme", claim("org_id")),
+        (json!({"org_id": []}), "/orgs/acme", claim("org_id")),
+        (json!({}), "/orgs/acme", claim("org_id")),
+        (json!({"iss": other}), "/internal", None),
+        (json!({}), "/internal", Some(Error::IssuerNotAllowed)),
+        (json!({"email_verified": true, "tid": "b"}), "/verified", None),
+        (json!({"email_verified": "true", "tid": "b"}), "/verified", claim("email_verified")),
+        (json!({"email_verified": true, "tid": "c"}), "/verified", claim("tid")),
+    ] {
+        let stores = Stores::default();
+        let credential = bearer(&token_with(claims.clone()));
+        let asked = Request { authorization: Some(&credential), ..request("GET", path) };
+        let decision = check(&policy, &stores, &asked);
+        assert_eq!(decision.outcome.as_ref().err(), refusal.as_ref(), "{claims} {path}");
+        if let Some(error) = refusal {
+            assert_eq!(error.code(), Code::NotAllowed);
+            assert!(!error.is_failed_authentication());
+            assert!(decision.limits.is_empty(), "who is refused takes nothing of a limit");
+        }
+    }
+    // A claim counts once the signature holds, and nobody gets further with less.
+    let forged = bearer(&forged());
+    let asked = Request { authorization: Some(&forged), ..request("GET", "/orgs/acme") };
+    assert_eq!(refusal(check(&policy, &Stores::default(), &asked)), Error::BadSignature);
+    let nobody = request("GET", "/orgs/acme");
+    assert_eq!(refusal(check(&policy, &Stores::default(), &nobody)), Error::MissingCredentials);
+}
+
+#[test]
+fn a_route_names_the_issuers_of_tenants_by_their_template_or_one_by_one() {
+    let template = "https://login.example/{tenant}/";
+    let policy = gate_with(json!({
+        "issuers": [
+            {"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET"},
+            {"issuer": template, "tenants": ["a", "b"], "audience": ["api"], "secret": "JWT_SECRET"},
+        ],
+        "routes": [
+            {"path": "/all", "issuers": [template]},
+            {"path": "/a", "issuers": ["https://login.example/a/"]},
+        ],
+    }));
+    for (issuer, path, passes) in [
+        ("https://login.example/a/", "/all", true),
+        ("https://login.example/b/", "/all", true),
+        (ISSUER, "/all", false),
+        ("https://login.example/a/", "/a", true),
+        ("https://login.example/b/", "/a", false),
+    ] {
+        let credential = bearer(&token_with(json!({"iss": issuer})));
+        let asked = Request { authorization: Some(&credential), ..request("GET", path) };
+        let decision = check(&policy, &Stores::default(), &asked);
+        let expected = (!passes).then_some(&Error::IssuerNotAllowed);
+        assert_eq!(decision.outcome.as_ref().err(), expected, "{issuer} {path}");
+    }
+}
+
+#[test]
+fn an_api_key_has_no_issuer_and_no_claims() {
+    let policy = gate_with(json!({
+        "api_keys": {
+            "environment": "test", "prefixes": [{"prefix": "sk"}], "records": "none",
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+        },
+        "routes": [
+            {"path": "/issuers", "issuers": [ISSUER]},
+            {"path": "/claims", "claims": {"org_id": "acme"}},
+            {"path": "/any"},
+        ],
+    }));
+    let key = key(&policy);
+    for (path, reason) in [
+        ("/issuers", Some("issuer_not_allowed")),
+        ("/claims", Some("claim_not_allowed")),
+        ("/any", None),
+    ] {
+        let asked = Request { api_key: Some(&key), ..request("GET", path) };
+        let decision = check(&policy, &Stores::default(), &asked);
+        assert_eq!(decision.outcome.as_ref().err().map(Error::reason), reason, "{path}");
+    }
+}
+
 // ---- methods and preflight ----
 
 #[test]

@@ -445,7 +445,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             scopes, revocation, preflight, cors, ips, limits, cost",
+             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost",
         ),
         (
             "/routes/0/scopes/colour",
@@ -1372,6 +1372,43 @@ fn cors_that_would_not_mean_what_it_looks_like_is_refused() {
         refused(&of_route, &format!("routes[0].cors.{problem}"));
     }
     refused(&json!({"cors": {}}), "cors.origins: is required");
+}
+
+#[test]
+fn issuers_and_claims_of_a_route_that_could_not_hold_are_refused() {
+    let issuers = json!([{"issuer": "i", "audience": ["a"], "algorithms": ["HS256"], "secret": "JWT_SECRET"}]);
+    let expected = "expected a text, a number, true or false, a list of these, or a parameter of the path like {org}";
+    for (fields, problem) in [
+        (json!({"issuers": []}), "issuers: expected a non-empty list"),
+        (json!({"issuers": ["i", "i"]}), "issuers[1]: this issuer is listed already"),
+        (json!({"issuers": ["i", "j"]}), "issuers[1]: the policy has no such issuer"),
+        (
+            json!({"issuers": ["i"], "auth": "optional"}),
+            "issuers: who leaves the token out would pass, expected auth = required",
+        ),
+        (
+            json!({"claims": {"a": 1}, "auth": "none"}),
+            "claims: a route with auth = none looks at no token",
+        ),
+        (json!({"claims": {}}), "claims: expected at least one claim"),
+        (json!({"claims": []}), "claims: expected an object, found a list"),
+        (json!({"claims": {"": "x"}}), "claims: expected a name of a claim"),
+        (json!({"claims": {"a": "{nope}"}}), "claims.a: the path has no parameter of this name"),
+        (json!({"claims": {"a": "{x}"}}), "claims.a: the path has two parameters of this name"),
+        (json!({"claims": {"a": "org-{org}"}}), &format!("claims.a: {expected}")),
+        (json!({"claims": {"a": "{org}{x}"}}), &format!("claims.a: {expected}")),
+        (json!({"claims": {"a": ["{org}"]}}), &format!("claims.a: {expected}")),
+        (json!({"claims": {"a": []}}), &format!("claims.a: {expected}")),
+        (json!({"claims": {"a": null}}), &format!("claims.a: {expected}")),
+        (json!({"claims": {"a": {"b": 1}}}), &format!("claims.a: {expected}")),
+    ] {
+        let mut route = fields;
+        route["path"] = json!("/o/{org}/{x}/{x}");
+        refused(&json!({"issuers": issuers, "routes": [route]}), &format!("routes[0].{problem}"));
+    }
+    let mut document = full();
+    document["routes"] = json!([{"path": "/a", "accept": ["jwt", "api_key"], "claims": {"a": 1}}]);
+    refused(&document, "routes[0].claims: an API key has none, expected accept = [\"jwt\"]");
 }
 
 #[test]

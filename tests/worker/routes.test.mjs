@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
-import { ISSUER, SECRETS, admitted, apiKey, gateWorker, policy, refused, start, token } from './harness.mjs';
+import { AUDIENCE, ISSUER, SECRETS, admitted, apiKey, gateWorker, policy, refused, start, token } from './harness.mjs';
 
 const ROUTES = [
   { path: '/public/*', methods: ['GET'], auth: 'none' },
@@ -17,8 +17,12 @@ const ROUTES = [
   { path: '/only/jwt', accept: ['jwt'] },
   { path: '/only/key', accept: ['api_key'] },
   { path: '/secret/*', scopes: { all: ['secret'] } },
+  { path: '/orgs/{org}/*', claims: { org_id: '{org}' } },
+  { path: '/internal', issuers: ['https://internal.example/'] },
   { path: '/open/maybe', auth: 'optional', scopes: { all: ['read:posts'] } },
 ];
+
+const ISSUERS = [ISSUER, 'https://internal.example/'].map((issuer) => ({ issuer, audience: [AUDIENCE], algorithms: ['HS256'], secret: 'JWT_SECRET' }));
 
 let gate;
 let upstream;
@@ -35,8 +39,8 @@ before(async () => {
   }).listen(0, '127.0.0.1');
   await new Promise((resolve) => upstream.once('listening', resolve));
   gate = await start([
-    gateWorker({ policy: policy({ routes: ROUTES, cookie: 'session' }) }),
-    gateWorker({ name: 'proxy', policy: policy({ routes: ROUTES, upstream: `http://127.0.0.1:${upstream.address().port}` }) }),
+    gateWorker({ policy: policy({ routes: ROUTES, issuers: ISSUERS, cookie: 'session' }) }),
+    gateWorker({ name: 'proxy', policy: policy({ routes: ROUTES, issuers: ISSUERS, upstream: `http://127.0.0.1:${upstream.address().port}` }) }),
     gateWorker({ name: 'tokens-only', policy: policy({ api_keys: undefined, routes: [] }) }),
     gateWorker({ name: 'keys-only', policy: policy({ issuers: [], routes: [] }) }),
     gateWorker({
@@ -303,6 +307,28 @@ describe('CORS', () => {
     const headers = { 'X-HTTP-Method-Override': 'GET', 'X-Method-Override': 'GET', 'X-HTTP-Method': 'GET' };
     refused(await gate.post('/public/a', { headers }), 'MISSING_CREDENTIALS');
     refused(await gate.post('/v1/posts', { headers, ...withScope('read:posts') }), 'INSUFFICIENT_SCOPE', { scope: 'write:posts' });
+  });
+});
+
+describe('issuers and claims', () => {
+  test('a claim is the segment of the path, exactly', async () => {
+    const of = (org_id) => ({ token: token({ org_id }) });
+    for (const path of ['/orgs/acme', '/orgs/acme/x', '/orgs/%61cme/x?org=other']) {
+      admitted(await gate.get(path, of('acme')));
+      admitted(await gate.get(path, of(['other', 'acme'])));
+      for (const org of ['other', 'Acme', 'acme ', '', [], { acme: true }, undefined]) refused(await gate.get(path, of(org)), 'NOT_ALLOWED');
+    }
+    refused(await gate.get('/orgs/Acme/x', of('acme')), 'NOT_ALLOWED');
+    refused(await gate.get('/orgs/acme/x'), 'MISSING_CREDENTIALS');
+    const { key } = await gate.mint({ scopes: [] });
+    refused(await gate.get('/orgs/acme/x', { key }), 'NOT_ALLOWED');
+    const line = await gate.output.find((text) => text.includes('claim_not_allowed'));
+    assert.match(line, /claim org_id is not what the route wants/);
+  });
+
+  test('only the tokens of the issuers that a route names count there', async () => {
+    admitted(await gate.get('/internal', { token: token({ iss: 'https://internal.example/' }) }));
+    refused(await gate.get('/internal', { token: token() }), 'NOT_ALLOWED');
   });
 });
 
