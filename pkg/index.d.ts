@@ -593,6 +593,19 @@ export interface AnsweredPreflight {
   response(): Response;
 }
 
+/** What the policy itself answers (`answer` of a route) to a request that it lets through. Nobody else is to answer it. */
+export interface Answered {
+  ok: false;
+  code?: undefined;
+  status: number;
+  /** The path pattern of the route that decided. */
+  route: string;
+  headers: Record<string, string>;
+  body: string;
+  /** The whole answer, for those that speak in `Response`s. */
+  response(): Response;
+}
+
 /** The request is refused. */
 export interface Refused {
   ok: false;
@@ -612,7 +625,7 @@ export interface Refused {
   response(): Response;
 }
 
-export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refused | AnsweredPreflight;
+export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refused | AnsweredPreflight | Answered;
 
 /** The codes of refused requests, the same as in the Worker's answers. */
 export type RefusalCode =

@@ -73,6 +73,8 @@ codes! {
     KeysUnavailable => "KEYS_UNAVAILABLE",
     /// The protected service did not answer.
     UpstreamError => "UPSTREAM_ERROR",
+    /// The protected service did not answer in the time that the policy gives it.
+    UpstreamTimeout => "UPSTREAM_TIMEOUT",
     /// The gate itself is set up wrongly.
     ConfigError => "CONFIG_ERROR",
 }
@@ -386,6 +388,11 @@ errors! {
         /// What happened.
         problem: String,
     } => UpstreamError, "upstream", "upstream: {problem}";
+    /// The protected service took longer than the policy gives it.
+    UpstreamTimeout {
+        /// How long it had.
+        millis: u32,
+    } => UpstreamTimeout, "upstream_timeout", "upstream: no answer in {millis} ms";
     /// A key is refused when it is loaded: too short, of an unknown kind, contradictory.
     RefusedKey {
         /// What is wrong with it; never the key itself.
@@ -511,6 +518,7 @@ mod tests {
                 "STORE_UNAVAILABLE",
                 "KEYS_UNAVAILABLE",
                 "UPSTREAM_ERROR",
+                "UPSTREAM_TIMEOUT",
                 "CONFIG_ERROR",
             ]
         );
@@ -573,6 +581,7 @@ mod tests {
                 "store_unavailable",
                 "keys_unavailable",
                 "upstream",
+                "upstream_timeout",
                 "refused_key",
                 "config",
             ]

@@ -185,6 +185,16 @@ impl<'de> de::Deserialize<'de> for StrictObject {
     }
 }
 
+/// Any value within another document, without repeated names at any depth.
+#[derive(Debug)]
+pub(crate) struct StrictValue(pub(crate) Value);
+
+impl<'de> de::Deserialize<'de> for StrictValue {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Strict { fault: &mut JsonFault::Syntax }.deserialize(deserializer).map(StrictValue)
+    }
+}
+
 /// Looks for one member and skips the others.
 struct Find<'f> {
     name: &'f str,

@@ -26,12 +26,13 @@ mod routes;
 mod scope_includes;
 mod source;
 mod types;
+mod upstream;
 
 pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 use self::{
     api_keys::api_keys,
-    check::{begins_with_host, secret_of, token},
+    check::{secret_of, token},
     cors::cors,
     credential_headers::credential_headers,
     forward_auth::{client_ip_header, forward_auth},
@@ -42,6 +43,7 @@ use self::{
     revocation::revocation,
     router::{Router, router},
     routes::{Given, fallback, routes},
+    upstream::upstream,
 };
 pub use self::{
     api_keys::{ApiKeyPolicy, PrefixPolicy},
@@ -63,6 +65,7 @@ pub use self::{
         Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log,
         OnError, PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
     },
+    upstream::{Address, Destination, FixedAnswer, Upstream},
 };
 use std::sync::Arc;
 
@@ -85,8 +88,8 @@ pub trait Secrets {
 /// A validated policy.
 #[derive(Debug)]
 pub struct Policy {
-    /// Where admitted requests go. `None`: to the service binding, or the gate answers itself.
-    pub upstream: Option<String>,
+    /// Where admitted requests go, where their route does not say. `None`: to the service binding, or the gate answers itself.
+    pub upstream: Option<Upstream>,
     /// Whether the credential travels on to the upstream. Off by default.
     pub forward_credential: bool,
     /// Where the gate's own endpoints live, `/auth` by default.
@@ -168,7 +171,11 @@ impl Policy {
         let has_cors = cors.is_some() || routes.iter().any(|route| route.cors.is_some());
         let routes = router(routes, document.path_case)?;
         Ok(Self {
-            upstream: document.upstream.as_deref().map(upstream).transpose()?,
+            upstream: document
+                .upstream
+                .as_ref()
+                .map(|section| upstream("upstream", section, None))
+                .transpose()?,
             forward_credential: document.forward_credential,
             auth_prefix: auth_prefix(document.auth_prefix.as_deref())?,
             cookie: document.cookie.as_deref().map(|name| token("cookie", name)).transpose()?,
@@ -321,6 +328,24 @@ impl Policy {
         route.revocation.map_or(mode, RevocationMode::from)
     }
 
+    /// The service bindings that upstreams name, each with its path in the policy.
+    pub fn service_bindings(&self) -> impl Iterator<Item = (String, &str)> {
+        let of_policy = self.upstream.iter().map(|one| ("upstream.service".to_owned(), one));
+        let of_routes =
+            self.routes.all().iter().enumerate().filter_map(|(index, route)| {
+                match route.destination.as_deref()? {
+                    Destination::Upstream(one) => {
+                        Some((format!("routes[{index}].upstream.service"), one))
+                    }
+                    Destination::Answer(_) => None,
+                }
+            });
+        of_policy.chain(of_routes).filter_map(|(path, one)| match &one.address {
+            Address::Service(name) => Some((path, name.as_str())),
+            Address::Url(_) => None,
+        })
+    }
+
     /// The rate-limiting bindings that limits name.
     pub fn rate_limit_bindings(&self) -> impl Iterator<Item = &str> {
         self.limits.iter().filter_map(|known| match &known.store {
@@ -337,16 +362,6 @@ fn credential_kinds(issuers: bool, api_keys: bool) -> Vec<CredentialKind> {
 }
 
 // ---- the fields that are no section of their own ----
-
-fn upstream(text: &str) -> Result<String, Error> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let plain =
-        !text.contains(['?', '#', '@', '\\']) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if plain && rest.is_some_and(begins_with_host) {
-        return Ok(text.trim_end_matches('/').to_owned());
-    }
-    Err(Error::config("upstream", "expected a URL like https://api.example.com"))
-}
 
 fn auth_prefix(text: Option<&str>) -> Result<String, Error> {
     let text = text.unwrap_or("/auth");

@@ -193,7 +193,7 @@ const noKeyStore = async () => {
 
 const admitted = ({ identity, route, headers, forward, caching }) => ({ ok: true, identity, route, headers, forward, caching });
 
-/** A decision that is an answer: a refusal, or that to a CORS preflight, which has no code. */
+/** A decision that is an answer: a refusal, or what has no code: that to a CORS preflight, and that of a route with `answer`. */
 class Answer {
   ok = false;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Carrier, Identity, LimitReport};
 use crate::{
     error::Error,
-    policy::{Auth, Cors, Preflight, Route},
+    policy::{Auth, Cors, Destination, Preflight, Route},
     store::SnapshotState,
 };
 
@@ -24,6 +24,8 @@ pub struct Decision {
     pub preflight: Option<Preflight>,
     /// Pages of which other origins may read the answer.
     pub cors: Option<Arc<Cors>>,
+    /// What answers the request, if it is admitted and the route says so.
+    pub destination: Option<Arc<Destination>>,
     /// The limits that were asked, in the order of the route.
     pub limits: Vec<LimitReport>,
     /// Store faults that the policy lets pass.
@@ -59,6 +61,7 @@ impl Decision {
             shared_url: false,
             preflight: None,
             cors: None,
+            destination: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
@@ -74,6 +77,7 @@ impl Decision {
             shared_url: route.auth == Auth::Optional,
             preflight: None,
             cors: route.cors.clone(),
+            destination: route.destination.clone(),
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::guard::{Carrier, Identity, LimitReport};
 use crate::header_text::{KeptSpaces, percent_encoded};
 use crate::jose::dpop::ProofRules;
-use crate::policy::API_KEY_HEADER;
+use crate::policy::{API_KEY_HEADER, FixedAnswer};
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
 pub const RETRY_UNAVAILABLE_SECS: u32 = 5;
@@ -87,6 +87,14 @@ pub const PREFLIGHT_STATUS: u16 = 204;
 #[must_use]
 pub fn preflight_fields() -> Fields {
     vec![("Cache-Control", "no-store".to_owned())]
+}
+
+/// The fields of an answer that the policy itself has ([`crate::policy::FixedAnswer`]). Some callers may have been refused it, so
+/// nobody stores it.
+#[must_use]
+pub fn fixed_fields(answer: &FixedAnswer) -> Fields {
+    let kind = answer.content_type.map(|kind| ("Content-Type", kind.to_owned()));
+    kind.into_iter().chain([("Cache-Control", "no-store".to_owned())]).collect()
 }
 
 /// The identity as the upstream gets it. Inbound copies of these have to be taken out before.
@@ -224,6 +232,7 @@ pub const fn wire(code: Code) -> Wire {
             "Try again after as many seconds as Retry-After says",
         ),
         Code::UpstreamError => (502, "Upstream did not answer", "Try again later"),
+        Code::UpstreamTimeout => (504, "Upstream did not answer in time", "Try again later"),
         Code::ConfigError => {
             (500, "Gate is not configured", "The operator finds the reason in the log of the gate")
         }

@@ -24,7 +24,7 @@ use crate::{
     client_address::Network,
     error::Error,
     json::{
-        StrictObject, document,
+        StrictObject, StrictValue, document,
         object::{ByName, object, words},
     },
     limit,
@@ -34,7 +34,7 @@ object! {
     /// The whole document (`[vars.POLICY]` of `wrangler.toml`, or the same object from elsewhere).
     #[derive(Debug)]
     pub(super) struct Document, refused {
-        pub(super) upstream: Option<String> = None,
+        pub(super) upstream: Option<UpstreamDocument> = None,
         pub(super) forward_credential: bool = false,
         pub(super) auth_prefix: Option<String> = None,
         pub(super) cookie: Option<String> = None,
@@ -251,6 +251,60 @@ object! {
         pub(super) ips: Option<Vec<Network>> = None,
         pub(super) limits: Vec<String> = Vec::new(),
         pub(super) cost: u32 = 1,
+        pub(super) upstream: Option<UpstreamDocument> = None,
+        pub(super) answer: Option<AnswerDocument> = None,
+    }
+}
+
+/// A URL alone, or more about it.
+#[derive(Debug)]
+pub(super) enum UpstreamDocument {
+    Url(String),
+    Section(UpstreamSection),
+}
+
+impl<'de> Deserialize<'de> for UpstreamDocument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UrlOrObject;
+
+        impl<'de> Visitor<'de> for UrlOrObject {
+            type Value = UpstreamDocument;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a URL, or an object with url or service")
+            }
+
+            fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
+                Ok(UpstreamDocument::Url(url.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let section = UpstreamSection::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(UpstreamDocument::Section(section))
+            }
+        }
+
+        deserializer.deserialize_any(UrlOrObject)
+    }
+}
+
+object! {
+    #[derive(Debug)]
+    pub(super) struct UpstreamSection, refused {
+        pub(super) url: Option<String> = None,
+        pub(super) service: Option<String> = None,
+        pub(super) strip_prefix: Option<String> = None,
+        pub(super) add_prefix: Option<String> = None,
+        pub(super) timeout_ms: Option<u32> = None,
+        pub(super) retries: u8 = 0,
+    }
+}
+
+object! {
+    #[derive(Debug)]
+    pub(super) struct AnswerDocument, refused {
+        pub(super) status: u16 = 200,
+        pub(super) body: Option<StrictValue> = None,
     }
 }
 

@@ -88,6 +88,11 @@ impl Router {
         Ok(router)
     }
 
+    /// All routes, in the order of the policy.
+    pub(super) fn all(&self) -> &[Route] {
+        &self.routes
+    }
+
     /// The first route that matches.
     pub(super) fn find(&self, method: &str, path: &RequestPath) -> Option<&Route> {
         self.find_any(&[method], path)

@@ -13,6 +13,7 @@ use super::{
     types::{
         Auth, CountBy, CredentialKind, LimitStore, Preflight, RevocationMode, RouteRevocation,
     },
+    upstream::{Destination, fixed_answer, upstream},
 };
 use crate::{client_address::Network, error::Error, jose::verifier::Verifier, json::StrictObject};
 
@@ -41,6 +42,8 @@ pub struct Route {
     pub cors: Option<Arc<Cors>>,
     /// The networks that it is for; empty: all.
     pub ips: Vec<Network>,
+    /// What answers its admitted requests, if not what the policy says.
+    pub destination: Option<Arc<Destination>>,
     /// What a request takes from each limit.
     pub cost: u32,
     pub(super) limits: Vec<usize>,
@@ -89,7 +92,8 @@ pub(super) fn routes(
             Some(own) => Some(cors(&format!("{path}.cors"), own, document.legacy_headers)?),
             None => of_policy.cloned(),
         };
-        Ok(Route { cors: own, ..route })
+        let destination = destination(path, section, &route.pattern)?.map(Arc::new);
+        Ok(Route { cors: own, destination, ..route })
     })
 }
 
@@ -142,6 +146,7 @@ pub(super) fn route(
         preflight: document.preflight.unwrap_or(preflight),
         cors: None,
         ips: document.ips.clone().unwrap_or_default(),
+        destination: None,
         cost: document.cost,
         limits: limit_indices,
     })
@@ -176,6 +181,28 @@ fn accept(
         (false, CredentialKind::Jwt) => Err(Error::config(place, "there are no issuers")),
         (false, CredentialKind::ApiKey) => {
             Err(Error::config(place, "there is no api_keys section"))
+        }
+    })
+}
+
+/// What answers the admitted requests of the route, where it says so.
+fn destination(
+    path: &str,
+    document: &RouteDocument,
+    pattern: &PathPattern,
+) -> Result<Option<Destination>, Error> {
+    Ok(match (&document.upstream, &document.answer) {
+        (None, None) => None,
+        (Some(section), None) => {
+            let upstream = upstream(&format!("{path}.upstream"), section, Some(pattern))?;
+            Some(Destination::Upstream(upstream))
+        }
+        (None, Some(section)) => {
+            Some(Destination::Answer(fixed_answer(&format!("{path}.answer"), section)?))
+        }
+        (Some(_), Some(_)) => {
+            let problem = "no upstream is asked where the gate answers, expected one of the two";
+            return Err(Error::config(format!("{path}.answer"), problem));
         }
     })
 }
@@ -335,6 +362,7 @@ pub(super) fn fallback(
         preflight,
         cors,
         ips: Vec::new(),
+        destination: None,
         cost: 1,
         limits: Vec::new(),
     })

@@ -105,6 +105,26 @@ describe('admits', () => {
     await assertRefused(await passing.gate.check(request('/v1/posts', { origin: 'https://a.test' }, 'OPTIONS')), 'MISSING_CREDENTIALS', 'missing_credentials');
   });
 
+  test('what a route answers itself', async () => {
+    const routes = [
+      { path: '/text', auth: 'none', answer: { body: 'hello' }, limits: ['one'] }, { path: '/json', answer: { status: 410, body: { gone: true } } },
+      { path: '/empty', auth: 'none', answer: { status: 204 } },
+    ];
+    const limits = [{ name: 'one', by: 'ip', requests: 1, window_secs: 60, store: 'memory' }];
+    const { gate } = gateOf({ policy: { ...policy(), routes, limits } });
+    const told = async (...args) => {
+      const { ok, code, status, body, headers } = await gate.check(request(...args));
+      return [ok, code, status, body, headers['Content-Type'], headers['Cache-Control']];
+    };
+    assert.deepEqual(await told('/text'), [false, undefined, 200, 'hello', 'text/plain; charset=utf-8', 'no-store']);
+    assert.equal((await told('/text'))[1], 'RATE_LIMITED');
+    assert.equal((await told('/json'))[1], 'MISSING_CREDENTIALS');
+    const headers = { authorization: `Bearer ${token()}` };
+    assert.deepEqual(await told('/json', headers), [false, undefined, 410, '{"gone":true}', 'application/json', 'no-store']);
+    assert.deepEqual(await told('/empty'), [false, undefined, 204, '', undefined, 'no-store']);
+    assert.equal((await gate.check(request('/empty'))).response().status, 204);
+  });
+
   test('what an answer has to tell caches', async () => {
     const routes = [{ path: '/open', auth: 'none' }, { path: '/both', auth: 'optional' }];
     const headers = { authorization: `Bearer ${token()}` };

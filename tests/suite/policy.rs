@@ -10,8 +10,8 @@ use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::verifier::KeySource;
 use edgegate::limit;
 use edgegate::policy::{
-    Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy, Records,
-    Replays, RequestPath, RevocationMode, Route,
+    Address, Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy,
+    Records, Replays, RequestPath, RevocationMode, Route, Upstream,
 };
 use serde_json::{Value, json};
 
@@ -177,7 +177,8 @@ fn route<'p>(policy: &'p Policy, method: &str, target: &str) -> &'p Route {
 #[test]
 fn every_field_is_read_as_it_is_written() {
     let policy = policy(&full());
-    assert_eq!(policy.upstream.as_deref(), Some("https://api.example.com/base"));
+    let base = Address::Url("https://api.example.com/base".to_owned());
+    assert_eq!(policy.upstream, Some(Upstream::at(base)));
     assert!(policy.forward_credential);
     assert_eq!(policy.auth_prefix, "/_gate/auth");
     assert_eq!(policy.cookie.as_deref(), Some("__Host-session"));
@@ -445,7 +446,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost",
+             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer",
         ),
         (
             "/routes/0/scopes/colour",
@@ -716,7 +717,11 @@ fn wrong_types_and_unknown_words_are_refused_with_what_is_expected() {
         ("", json!([]), "expected an object, found a list"),
         ("", json!(null), "expected an object, found null"),
         ("", json!("eyJ"), "expected an object, found a string"),
-        ("/upstream", json!(1), "upstream: expected a string, found a whole number"),
+        (
+            "/upstream",
+            json!(1),
+            "upstream: expected a URL, or an object with url or service, found a whole number",
+        ),
         (
             "/forward_credential",
             json!("yes"),
@@ -1074,7 +1079,7 @@ fn addresses_have_to_be_plain_urls() {
         ("https://[2001:db8::1]/base", "https://[2001:db8::1]/base"),
     ] {
         let policy = policy(&with("/upstream", json!(upstream)));
-        assert_eq!(policy.upstream.as_deref(), Some(read));
+        assert_eq!(policy.upstream, Some(Upstream::at(Address::Url(read.to_owned()))));
     }
     for uri in [
         "",
@@ -1409,6 +1414,109 @@ fn issuers_and_claims_of_a_route_that_could_not_hold_are_refused() {
     let mut document = full();
     document["routes"] = json!([{"path": "/a", "accept": ["jwt", "api_key"], "claims": {"a": 1}}]);
     refused(&document, "routes[0].claims: an API key has none, expected accept = [\"jwt\"]");
+}
+
+#[test]
+fn destinations_that_could_not_work_are_refused() {
+    for (fields, problem) in [
+        (json!({"upstream": {}}), "upstream: expected either url or service"),
+        (
+            json!({"upstream": {"url": "https://a.test", "service": "A"}}),
+            "upstream: expected either url or service",
+        ),
+        (json!({"upstream": "a.test"}), "upstream: expected a URL like https://api.example.com"),
+        (
+            json!({"upstream": {"url": "https://a.test?b"}}),
+            "upstream.url: expected a URL like https://api.example.com",
+        ),
+        (
+            json!({"upstream": {"service": "a-b"}}),
+            "upstream.service: expected the name of a service binding",
+        ),
+        (
+            json!({"upstream": {"service": "A", "strip_prefix": "api"}}),
+            "upstream.strip_prefix: expected a path that begins with a slash",
+        ),
+        (
+            json!({"upstream": {"service": "A", "strip_prefix": "/"}}),
+            "upstream.strip_prefix: expected plain segments, like /api",
+        ),
+        (
+            json!({"upstream": {"service": "A", "strip_prefix": "/api/{v}"}}),
+            "upstream.strip_prefix: expected plain segments, like /api",
+        ),
+        (
+            json!({"upstream": {"service": "A", "strip_prefix": "/ap"}}),
+            "upstream.strip_prefix: expected what the path of the route begins with",
+        ),
+        (
+            json!({"upstream": {"service": "A", "strip_prefix": "/api/x/y"}}),
+            "upstream.strip_prefix: expected what the path of the route begins with",
+        ),
+        (
+            json!({"upstream": {"service": "A", "add_prefix": "/a/../b"}}),
+            "upstream.add_prefix: expected a path like /v2",
+        ),
+        (
+            json!({"upstream": {"service": "A", "add_prefix": "/v2?a"}}),
+            "upstream.add_prefix: expected a path like /v2",
+        ),
+        (
+            json!({"upstream": {"service": "A", "timeout_ms": 0}}),
+            "upstream.timeout_ms: expected 1 to 600000 milliseconds",
+        ),
+        (
+            json!({"upstream": {"service": "A", "retries": 4}}),
+            "upstream.retries: expected at most 3",
+        ),
+        (
+            json!({"upstream": {"service": "A", "colour": 4}}),
+            "upstream.colour: is not a known field, expected one of url, service, strip_prefix, add_prefix, timeout_ms, retries",
+        ),
+        (
+            json!({"upstream": "https://a.test", "answer": {}}),
+            "answer: no upstream is asked where the gate answers, expected one of the two",
+        ),
+        (
+            json!({"answer": {"status": 301}}),
+            "answer.status: expected 200 to 299 or 400 to 599: it cannot say where to go",
+        ),
+        (
+            json!({"answer": {"status": 101}}),
+            "answer.status: expected 200 to 299 or 400 to 599: it cannot say where to go",
+        ),
+        (json!({"answer": {"body": 7}}), "answer.body: expected a text, an object or a list"),
+        (
+            json!({"answer": {"status": 204, "body": "x"}}),
+            "answer.body: an answer with 204 has no body",
+        ),
+    ] {
+        let mut route = fields;
+        route["path"] = json!("/api/x/*");
+        route["auth"] = json!("none");
+        refused(&json!({ "routes": [route] }), &format!("routes[0].{problem}"));
+    }
+    refused(
+        &json!({"upstream": {"url": "https://a.test", "strip_prefix": "/api"}}),
+        "upstream.strip_prefix: expected on a route, whose path begins with it",
+    );
+    let twice =
+        r#"{"routes": [{"path": "/a", "auth": "none", "answer": {"body": {"a": 1, "a": 2}}}]}"#;
+    assert_eq!(
+        Policy::from_json(twice, &bindings()).unwrap_err().to_string(),
+        "routes[0].answer.body.a: is given twice"
+    );
+    let names: Vec<_> = policy(&json!({
+        "upstream": {"service": "A", "timeout_ms": 9},
+        "routes": [
+            {"path": "/a", "auth": "none", "upstream": "https://a.test"},
+            {"path": "/b", "auth": "none", "upstream": {"service": "B"}},
+        ],
+    }))
+    .service_bindings()
+    .map(|(path, name)| format!("{path} {name}"))
+    .collect();
+    assert_eq!(names, ["upstream.service A", "routes[1].upstream.service B"]);
 }
 
 #[test]

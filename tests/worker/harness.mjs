@@ -50,6 +50,7 @@ export const CODES = Object.freeze({
   STORE_UNAVAILABLE: [503, 'Temporarily unavailable'],
   KEYS_UNAVAILABLE: [503, 'Keys of the issuer unavailable'],
   UPSTREAM_ERROR: [502, 'Upstream did not answer'],
+  UPSTREAM_TIMEOUT: [504, 'Upstream did not answer in time'],
   CONFIG_ERROR: [500, 'Gate is not configured'],
 });
 

@@ -12,7 +12,7 @@ use super::{
     kv::{self, Kv, Namespace},
     memory::Memory,
     objects::{counter as counter_object, ledger as ledger_object},
-    proxy::Target,
+    proxy,
     replays::CountedReplays,
     request::{HeaderNames, RequestParts},
     revocations::Revocations,
@@ -22,7 +22,7 @@ use edgegate::{
     guard::{Event, Host, Identity, StoreBackend},
     http::caching::CACHING_FIELDS,
     jose::jws::HostCheck,
-    policy::{self, CacheSecs, Policy, Secrets},
+    policy::{self, CacheSecs, Policy, Secrets, Upstream},
     secret::Secret,
     store::{
         keyed::LateWrite,
@@ -36,8 +36,8 @@ use edgegate::{
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) policy: Policy,
-    /// Where admitted requests go.
-    pub(super) target: Target,
+    /// Where admitted requests go whose route does not say.
+    pub(super) upstream: Option<Upstream>,
     pub(super) names: HeaderNames,
     /// The header fields that are read of an answer, to tell caches about it.
     pub(super) caching: Names,
@@ -52,9 +52,10 @@ impl Gate {
     pub(super) fn new(policy: &str, env: &Env, memory: &Rc<Memory>) -> Result<Self, Error> {
         let policy = Policy::from_json(policy, &EnvSecrets(env))?;
         check_bindings(&policy, env)?;
-        let (target, names) = (Target::of(&policy, env), HeaderNames::of(&policy));
+        let upstream = proxy::default_upstream(&policy, env);
+        let names = HeaderNames::of(&policy);
         let caching = Names::new(CACHING_FIELDS);
-        Ok(Self { target, names, caching, policy, memory: Rc::clone(memory) })
+        Ok(Self { upstream, names, caching, policy, memory: Rc::clone(memory) })
     }
 
     /// Tells the log, once in a while, that addresses cannot be read.
@@ -193,6 +194,12 @@ fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
     }
     if policy.needs_ledger() && env.durable_object(ledger_object::BINDING).is_err() {
         return Err(missing(ledger_object::BINDING, "Durable Object"));
+    }
+    for (path, name) in policy.service_bindings() {
+        if env.service(name).is_err() {
+            let problem = format!("there is no service binding named {name}");
+            return Err(Error::Config { path, problem });
+        }
     }
     for name in policy.rate_limit_bindings() {
         if env.rate_limiter(name).is_err() {

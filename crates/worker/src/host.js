@@ -24,12 +24,12 @@ export function respond(status, fields, body) {
 /**
  * The request as it goes on to this URL, with headers of its own. Made from the request itself, since what is made from
  * its parts may have no body with GET and HEAD, and `Content-Length: 0` is a body here. `cf` of whoever called is not
- * passed on: it could ask for caching.
+ * passed on: it could ask for caching. With `signal` it can be given up.
  */
-export function readdress(request, url, withBody, cache) {
+export function readdress(request, url, withBody, cache, signal) {
   const { method, headers } = request;
   const given = withBody ? new Request(url, request) : new Request(url, { method, headers });
-  const outgoing = new Request(given, { redirect: 'manual', cf: {}, ...(cache && { cache }) });
+  const outgoing = new Request(given, { redirect: 'manual', cf: {}, ...(cache && { cache }), ...(signal && { signal }) });
   // For caches that are not the platform's. A caller's own `max-stale` or `only-if-cached` does not count.
   if (cache) outgoing.headers.set('Cache-Control', 'no-cache, no-store');
   return outgoing;

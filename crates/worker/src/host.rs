@@ -1,7 +1,7 @@
 //! JavaScript that does several things in one call: see `host.js`.
 
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use web_sys::{Request, Response};
+use web_sys::{AbortSignal, Request, Response};
 use worker::js_sys::{Array, JsString};
 
 #[wasm_bindgen(module = "/src/host.js")]
@@ -19,6 +19,7 @@ unsafe extern "C" {
         url: &str,
         with_body: bool,
         cache: Option<&str>,
+        signal: Option<AbortSignal>,
     ) -> Result<Request, JsValue>;
 
     #[wasm_bindgen(catch, js_name = readAnswer)]
@@ -87,7 +88,7 @@ pub(super) fn respond<'a>(
 }
 
 /// The request as it goes on to this URL, with headers that can be changed; with its body, or without. `bypass_cache`:
-/// the platform neither answers it from its cache nor keeps the answer there.
+/// the platform neither answers it from its cache nor keeps the answer there. `signal` gives it up.
 ///
 /// # Errors
 /// If the platform refuses the URL.
@@ -96,8 +97,9 @@ pub(super) fn readdress(
     url: &str,
     with_body: bool,
     bypass_cache: bool,
+    signal: Option<AbortSignal>,
 ) -> worker::Result<Request> {
-    Ok(js_readdress(request, url, with_body, bypass_cache.then_some("no-store"))?)
+    Ok(js_readdress(request, url, with_body, bypass_cache.then_some("no-store"), signal)?)
 }
 
 /// The values of these headers of an answer in lines, empty where one is absent.

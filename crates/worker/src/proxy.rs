@@ -1,12 +1,14 @@
 //! Passing an admitted request on. Bodies stream both ways; redirects are the caller's to follow.
 
+use core::time::Duration;
+
 use wasm_bindgen::JsCast as _;
-use web_sys::{Request, Response};
+use web_sys::{AbortController, AbortSignal, Request, Response};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
 use super::{
     application::Application,
-    headers,
+    deadline, headers,
     host::{self, Names},
     reply,
     request::RequestParts,
@@ -17,34 +19,22 @@ use edgegate::{
     http::{
         caching::CacheRule,
         cors,
-        reply::{Fields, identity_fields, limit_fields},
+        reply::{Fields, fixed_fields, identity_fields, limit_fields},
     },
-    policy::Policy,
+    policy::{Address, Destination, FixedAnswer, Policy, Upstream},
 };
 
 /// The service binding that takes the place of `upstream`.
 const SERVICE: &str = "UPSTREAM";
 
-/// Where admitted requests go.
-#[derive(Debug)]
-pub(super) enum Target {
-    /// To this origin, with the path of the request behind it.
-    Url(String),
-    /// To the Worker that is bound as [`SERVICE`].
-    Service,
-    /// Nowhere: the gate answers with the identity.
-    Nothing,
-}
-
-impl Target {
-    /// The policy's `upstream`, or else the service binding, or else nothing.
-    pub(super) fn of(policy: &Policy, env: &Env) -> Self {
-        match &policy.upstream {
-            Some(url) => Self::Url(url.clone()),
-            None if env.service(SERVICE).is_ok() => Self::Service,
-            None => Self::Nothing,
-        }
-    }
+/// Where admitted requests go whose route does not say: to the policy's `upstream`, or else the service binding, or else nowhere.
+/// Then the gate answers with the identity.
+pub(super) fn default_upstream(policy: &Policy, env: &Env) -> Option<Upstream> {
+    let bound = || env.service(SERVICE).is_ok();
+    policy
+        .upstream
+        .clone()
+        .or_else(|| bound().then(|| Upstream::at(Address::Service(SERVICE.to_owned()))))
 }
 
 /// An admitted request on its way to the target.
@@ -54,7 +44,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) decision: &'a Decision,
     pub(crate) policy: &'a Policy,
-    pub(crate) target: &'a Target,
+    /// Where it goes if its route does not say; `None`: the gate answers.
+    pub(crate) upstream: Option<&'a Upstream>,
     /// The headers of an answer that caches look at.
     pub(crate) caching: &'a Names,
     pub(crate) env: &'a Env,
@@ -66,34 +57,98 @@ impl Forwarding<'_> {
     /// Passes the request on and the answer back.
     ///
     /// # Errors
-    /// [`Error::Upstream`] if no answer comes, or one whose status HTTP does not know. An answer with an error status is an
-    /// answer.
+    /// [`Error::Upstream`] if no answer comes, or one whose status HTTP does not know; [`Error::UpstreamTimeout`] if none comes
+    /// in time. An answer with an error status is an answer.
     pub(crate) async fn forward(&self) -> Result<Response, Error> {
-        self.send().await.map_err(|fault| Error::Upstream { problem: fault.to_string() })
+        let rule = CacheRule::of(self.policy, self.identity, self.decision);
+        let of_route = match self.decision.destination.as_deref() {
+            Some(Destination::Answer(answer)) => return self.fixed(answer).map_err(failed),
+            Some(Destination::Upstream(upstream)) => Some(upstream),
+            None => None,
+        };
+        let answer = match (self.application, of_route.or(self.upstream)) {
+            (Some(application), _) => {
+                let outgoing = self.outgoing(&self.own_origin(), self.parts.target, &rule, None);
+                application(outgoing.map_err(failed)?).await.map_err(failed)?
+            }
+            (None, Some(upstream)) => self.ask(upstream, &rule).await?,
+            (None, None) => return self.demo().map_err(failed),
+        };
+        self.passed_back(answer, &rule).map_err(failed)
     }
 
-    async fn send(&self) -> worker::Result<Response> {
-        let rule = CacheRule::of(self.policy, self.identity, self.decision);
-        let own_origin = || origin_of(&self.request.url());
-        let answer = match (self.application, self.target) {
-            (Some(application), _) => application(self.outgoing(&own_origin(), &rule)?).await?,
-            (None, Target::Nothing) => return self.demo(),
-            (None, Target::Url(base)) => fetch(&self.outgoing(base, &rule)?).await?,
-            (None, Target::Service) => {
-                let outgoing = self.outgoing(&own_origin(), &rule)?;
-                let service = self.env.service(SERVICE)?;
-                service.fetch_request(worker::Request::from(outgoing)).await?.into()
+    /// Asks the upstream, again where there was no connection and asking twice changes nothing.
+    async fn ask(&self, upstream: &Upstream, rule: &CacheRule) -> Result<Response, Error> {
+        let target = upstream.target(self.parts.target)?;
+        let mut retries = if self.is_repeatable() { upstream.retries } else { 0 };
+        loop {
+            let asked = self.ask_once(upstream, &target, rule).await;
+            match (asked, retries.checked_sub(1)) {
+                (Err(Error::Upstream { .. }), Some(left)) => retries = left,
+                (asked, _) => return asked,
             }
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        upstream: &Upstream,
+        target: &str,
+        rule: &CacheRule,
+    ) -> Result<Response, Error> {
+        let Some(millis) = upstream.timeout_ms else {
+            return self.send(upstream, target, rule, None).await.map_err(failed);
         };
-        self.passed_back(answer, &rule)
+        let controller = AbortController::new().map_err(|fault| failed(fault.into()))?;
+        let sent = self.send(upstream, target, rule, Some(controller.signal()));
+        match deadline::within(Duration::from_millis(millis.into()), sent).await {
+            Some(answer) => answer.map_err(failed),
+            None => {
+                controller.abort();
+                Err(Error::UpstreamTimeout { millis })
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        upstream: &Upstream,
+        target: &str,
+        rule: &CacheRule,
+        signal: Option<AbortSignal>,
+    ) -> worker::Result<Response> {
+        match &upstream.address {
+            Address::Url(base) => fetch(&self.outgoing(base, target, rule, signal)?).await,
+            Address::Service(name) => {
+                let outgoing = self.outgoing(&self.own_origin(), target, rule, signal)?;
+                let service = self.env.service(name)?;
+                Ok(service.fetch_request(worker::Request::from(outgoing)).await?.into())
+            }
+        }
+    }
+
+    /// Whether the request can be sent again: nothing changes by it (RFC 9110 §9.2.1), and there is no body that would be
+    /// gone.
+    fn is_repeatable(&self) -> bool {
+        matches!(self.parts.method, "GET" | "HEAD" | "OPTIONS") && self.request.body().is_none()
+    }
+
+    fn own_origin(&self) -> String {
+        origin_of(&self.request.url())
     }
 
     /// The request as the upstream gets it. A preflight has no content that anybody would need (Fetch standard), so none
     /// goes along.
-    fn outgoing(&self, base: &str, rule: &CacheRule) -> worker::Result<Request> {
-        let url = format!("{base}{}", self.parts.target);
+    fn outgoing(
+        &self,
+        base: &str,
+        target: &str,
+        rule: &CacheRule,
+        signal: Option<AbortSignal>,
+    ) -> worker::Result<Request> {
+        let url = format!("{base}{target}");
         let with_body = self.decision.preflight.is_none();
-        let outgoing = host::readdress(self.request, &url, with_body, rule.private)?;
+        let outgoing = host::readdress(self.request, &url, with_body, rule.private, signal)?;
         let own = outgoing.headers();
         headers::strip_inbound(&own, self.policy, self.decision.carrier)?;
         headers::set_forwarded(&own, &self.parts.as_request())?;
@@ -127,12 +182,27 @@ impl Forwarding<'_> {
         host::amend(&answer, fields.iter().map(|(name, value)| (*name, value.as_str())))
     }
 
+    /// The answer that the route has, without asking anybody.
+    fn fixed(&self, answer: &FixedAnswer) -> worker::Result<Response> {
+        let mut fields = self.limit_fields();
+        fields.extend(self.refusal_fields());
+        if self.decision.preflight.is_some() {
+            return reply::empty_with(204, reply::lent(&fields));
+        }
+        fields.extend(fixed_fields(answer));
+        reply::whole(answer.status, &fields, &answer.body)
+    }
+
+    fn refusal_fields(&self) -> Fields {
+        cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin())
+    }
+
     /// The answer where nothing is behind the gate: the identity that it saw.
     fn demo(&self) -> worker::Result<Response> {
         let identity = self.identity;
         let mut fields = identity_fields(identity);
         fields.extend(self.limit_fields());
-        fields.extend(cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin()));
+        fields.extend(self.refusal_fields());
         if self.decision.preflight.is_some() {
             return reply::empty_with(204, reply::lent(&fields));
         }
@@ -149,6 +219,10 @@ impl Forwarding<'_> {
     fn limit_fields(&self) -> Fields {
         limit_fields(&self.decision.limits, self.policy.legacy_headers)
     }
+}
+
+fn failed(fault: worker::Error) -> Error {
+    Error::Upstream { problem: fault.to_string() }
 }
 
 async fn fetch(request: &Request) -> worker::Result<Response> {

@@ -63,6 +63,11 @@ pub(super) fn empty_with<'a>(
     host::respond(status, [NOT_STORED].into_iter().chain(more), None)
 }
 
+/// An answer of which everything is given.
+pub(super) fn whole(status: u16, fields: &Fields, body: &str) -> worker::Result<Response> {
+    host::respond(status, lent(fields), (!body.is_empty()).then_some(body))
+}
+
 /// The answer to a CORS preflight that goes no further.
 pub(super) fn preflight(more: &Fields) -> worker::Result<Response> {
     let fields = reply::preflight_fields();

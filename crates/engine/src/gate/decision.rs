@@ -13,7 +13,7 @@ use edgegate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
 use edgegate::http::caching::CacheRule;
 use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
-use edgegate::policy::Policy;
+use edgegate::policy::{Destination, Policy};
 
 /// The request as the shell puts it. Absent headers are absent, or empty.
 #[derive(Deserialize)]
@@ -82,10 +82,10 @@ enum Verdict<'a> {
         #[serde(serialize_with = "as_object")]
         caching: Fields,
     },
-    /// A CORS preflight.
+    /// A CORS preflight, or what the route answers without asking anybody.
     Answered {
         status: u16,
-        body: &'static str,
+        body: &'a str,
     },
     Refused {
         code: &'static str,
@@ -192,23 +192,37 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
     let event = Event::of(policy.log, &request, &decision, desk.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);
     let (of_cors, origin) = (decision.cors.as_deref(), present(&asked.origin));
-    let (headers, outcome) = match &decision.outcome {
-        Ok(identity) => {
-            gate.note_use(identity, &desk);
-            let forward = Forward { fields: reply::identity_fields(identity), identity };
-            let caching = caching(CacheRule::of(policy, identity, &decision));
+    if let Ok(identity) = &decision.outcome {
+        gate.note_use(identity, &desk);
+    }
+    let fixed = match decision.destination.as_deref() {
+        Some(Destination::Answer(answer)) => Some(answer),
+        Some(Destination::Upstream(_)) | None => None,
+    };
+    let (headers, outcome) = match (&decision.outcome, fixed) {
+        (Ok(_), Some(answer)) => {
+            let mut fields = limits;
+            fields.extend(cors::refusal_fields(of_cors, origin));
+            fields.extend(reply::fixed_fields(answer));
+            let body = if request.preflight.is_some() { "" } else { &answer.body };
+            let status = if request.preflight.is_some() { 204 } else { answer.status };
+            (fields, Verdict::Answered { status, body })
+        }
+        (Ok(identity), None) => {
             let mut fields = limits;
             fields.extend(cors::answer_fields(of_cors, origin));
+            let forward = Forward { fields: reply::identity_fields(identity), identity };
+            let caching = caching(CacheRule::of(policy, identity, &decision));
             (fields, Verdict::Admitted { identity: Caller::of(identity), forward, caching })
         }
-        Err(_) if decision.answers_preflight() => {
+        (Err(_), _) if decision.answers_preflight() => {
             let answered = Verdict::Answered { status: reply::PREFLIGHT_STATUS, body: "" };
             let (method, asked_for) = (request.preflight, present(&asked.requested_headers));
             let mut fields = reply::preflight_fields();
             fields.extend(cors::preflight_fields(of_cors, origin, method, asked_for));
             (fields, answered)
         }
-        Err(error) => {
+        (Err(error), _) => {
             let accept = present(&asked.accept);
             let Refusal { status, mut fields, body } =
                 Refusal::new(error, decision.carrier, accept);
@@ -226,7 +240,8 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
     };
     let answer = Answer { route: &decision.route, headers, outcome, event, fault };
     let claims = match &decision.outcome {
-        Ok(Identity::Token(token)) => {
+        // An answer has no identity to put them into.
+        Ok(Identity::Token(token)) if fixed.is_none() => {
             // It was parsed as UTF-8 before it was verified.
             core::str::from_utf8(token.payload()).ok().map(str::to_owned)
         }

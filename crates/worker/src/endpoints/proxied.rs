@@ -20,7 +20,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
                 identity,
                 decision: &decision,
                 policy,
-                target: &call.gate.target,
+                upstream: call.gate.upstream.as_ref(),
                 caching: &call.gate.caching,
                 env: call.env,
                 application: call.application,
