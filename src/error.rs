@@ -57,6 +57,8 @@ codes! {
     InsufficientScope => "INSUFFICIENT_SCOPE",
     /// A rule of the policy says no, whoever asks.
     NotAllowed => "NOT_ALLOWED",
+    /// The request came over plain http, and the policy wants https.
+    HttpsRequired => "HTTPS_REQUIRED",
     /// A limit is used up.
     RateLimited => "RATE_LIMITED",
     /// The request cannot be understood.
@@ -343,6 +345,11 @@ errors! {
     /// A CORS preflight that is not passed on (`preflight` of the policy).
     PreflightNotPassed => NotAllowed, "preflight_not_passed",
         "the policy passes no CORS preflight on here";
+    /// Plain http, where the policy wants https.
+    HttpsRequired => HttpsRequired, "https_required", "the request came over plain http";
+    /// The same with a credential, which others may have read on the way.
+    CredentialInClear => HttpsRequired, "credential_in_clear",
+        "a credential was sent over plain http, others may have read it: revoke it";
     /// A limit is used up.
     RateLimited {
         /// The limit's name in the policy.
@@ -510,6 +517,7 @@ mod tests {
                 "WRONG_ENVIRONMENT",
                 "INSUFFICIENT_SCOPE",
                 "NOT_ALLOWED",
+                "HTTPS_REQUIRED",
                 "RATE_LIMITED",
                 "INVALID_REQUEST",
                 "MULTIPLE_CREDENTIALS",
@@ -574,6 +582,8 @@ mod tests {
                 "claim_not_allowed",
                 "address_not_allowed",
                 "preflight_not_passed",
+                "https_required",
+                "credential_in_clear",
                 "rate_limited",
                 "not_found",
                 "method_not_allowed",

@@ -21,6 +21,7 @@ mod credential;
 mod decision;
 mod event;
 mod failures;
+mod https;
 mod identity;
 mod limits;
 mod memory;
@@ -37,6 +38,7 @@ pub use self::{
     decision::Decision,
     event::{Administered, Decided, Event, Fault},
     failures::{Attempts, Failures, LookUp},
+    https::{Insecure, insecure},
     identity::{ApiKeyIdentity, Identity, TokenIdentity},
     limits::LimitReport,
     memory::IsolateMemory,

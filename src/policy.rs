@@ -24,6 +24,7 @@ mod revocation;
 mod router;
 mod routes;
 mod scope_includes;
+mod security_headers;
 mod source;
 mod types;
 mod upstream;
@@ -43,6 +44,7 @@ use self::{
     revocation::revocation,
     router::{Router, router},
     routes::{Given, fallback, routes},
+    security_headers::security_headers,
     upstream::upstream,
 };
 pub use self::{
@@ -60,9 +62,10 @@ pub use self::{
     revocation::RevocationPolicy,
     routes::Route,
     scope_includes::ScopeIncludes,
+    security_headers::{SecurityHeaders, is_https},
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
     types::{
-        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log,
+        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Https, KeyFormat, LimitStore, Log,
         OnError, PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
@@ -111,6 +114,10 @@ pub struct Policy {
     pub cache: Cache,
     /// Pages of which other origins may read answers, where no route says otherwise; `None`: the gate says nothing about it.
     pub cors: Option<Arc<Cors>>,
+    /// What becomes of requests over plain http; `None`: they are as good as others.
+    pub https: Option<Https>,
+    /// What every answer gets that does not have it.
+    pub security_headers: SecurityHeaders,
     /// Whether `X-RateLimit-*` is sent beside the standard fields.
     pub legacy_headers: bool,
     /// Which decisions are written to the event log.
@@ -185,6 +192,8 @@ impl Policy {
             client_ip_header,
             forward_auth,
             cache: document.cache,
+            https: document.https,
+            security_headers: security_headers(&document)?,
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::guard::{Carrier, Identity, LimitReport};
 use crate::header_text::{KeptSpaces, percent_encoded};
 use crate::jose::dpop::ProofRules;
-use crate::policy::{API_KEY_HEADER, FixedAnswer};
+use crate::policy::{API_KEY_HEADER, FixedAnswer, SecurityHeaders};
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
 pub const RETRY_UNAVAILABLE_SECS: u32 = 5;
@@ -95,6 +95,19 @@ pub fn preflight_fields() -> Fields {
 pub fn fixed_fields(answer: &FixedAnswer) -> Fields {
     let kind = answer.content_type.map(|kind| ("Content-Type", kind.to_owned()));
     kind.into_iter().chain([("Cache-Control", "no-store".to_owned())]).collect()
+}
+
+/// The status that sends a request to https: its method and body stay (RFC 9110 §15.4.9).
+pub const TO_HTTPS_STATUS: u16 = 308;
+
+/// What every answer gets that does not have it; `https` is whether it goes out over https (RFC 6797 §7.2). One with an empty value is
+/// taken out.
+#[must_use]
+pub fn security_fields(headers: &SecurityHeaders, https: bool) -> Fields {
+    let hsts = headers.hsts.clone().filter(|_| https);
+    let powered = (!headers.fields.is_empty()).then_some(("X-Powered-By", String::new()));
+    let hsts = hsts.map(|value| ("Strict-Transport-Security", value));
+    headers.fields.iter().cloned().chain(hsts).chain(powered).collect()
 }
 
 /// The identity as the upstream gets it. Inbound copies of these have to be taken out before.
@@ -212,6 +225,11 @@ pub const fn wire(code: Code) -> Wire {
         Code::NotAllowed => {
             (403, "Not allowed", "A rule of this service does not allow the request")
         }
+        Code::HttpsRequired => (
+            403,
+            "HTTPS required",
+            "Use https. A credential that was sent over http is no secret any more: get a new one",
+        ),
         Code::RateLimited => {
             (429, "Too many requests", "Wait as many seconds as Retry-After says, then try again")
         }
@@ -276,7 +294,7 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     if status != 401 && status != 403 {
         return None;
     }
-    if error.code() == Code::NotAllowed {
+    if matches!(error.code(), Code::NotAllowed | Code::HttpsRequired) {
         // Another credential would not help, nor is anything wrong with this one.
         return Some(CHALLENGE.to_owned());
     }

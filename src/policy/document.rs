@@ -16,8 +16,8 @@ use serde::{
 use super::{
     revocation::RevocationPolicy,
     types::{
-        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, KeyFormat, Log, OnError, PathCase,
-        Preflight, Records, Replays, RouteRevocation,
+        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Https, KeyFormat, Log, OnError,
+        PathCase, Preflight, Records, Replays, RouteRevocation,
     },
 };
 use crate::{
@@ -47,6 +47,10 @@ object! {
         pub(super) cache: Cache = Cache::default(),
         pub(super) preflight: Preflight = Preflight::default(),
         pub(super) cors: Option<CorsDocument> = None,
+        pub(super) https: Option<Https> = None,
+        pub(super) hsts: Option<HstsDocument> = None,
+        /// Read by [`super::security_headers`], which has the names.
+        pub(super) security_headers: Option<StrictValue> = None,
         pub(super) legacy_headers: bool = false,
         pub(super) log: Log = Log::default(),
         pub(super) path_case: PathCase = PathCase::default(),
@@ -253,6 +257,47 @@ object! {
         pub(super) cost: u32 = 1,
         pub(super) upstream: Option<UpstreamDocument> = None,
         pub(super) answer: Option<AnswerDocument> = None,
+    }
+}
+
+/// Whether there is HSTS, or which.
+#[derive(Debug)]
+pub(super) enum HstsDocument {
+    On(bool),
+    Section(HstsSection),
+}
+
+impl<'de> Deserialize<'de> for HstsDocument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BoolOrObject;
+
+        impl<'de> Visitor<'de> for BoolOrObject {
+            type Value = HstsDocument;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, or an object")
+            }
+
+            fn visit_bool<E: de::Error>(self, on: bool) -> Result<Self::Value, E> {
+                Ok(HstsDocument::On(on))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let section = HstsSection::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(HstsDocument::Section(section))
+            }
+        }
+
+        deserializer.deserialize_any(BoolOrObject)
+    }
+}
+
+object! {
+    #[derive(Debug)]
+    pub(super) struct HstsSection, refused {
+        pub(super) max_age_secs: u32 = 31_536_000,
+        pub(super) include_subdomains: bool = true,
+        pub(super) preload: bool = false,
     }
 }
 

@@ -87,6 +87,20 @@ words!(Preflight {
     "refuse" => Preflight::Refuse,
 });
 
+/// What becomes of requests over plain http.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Https {
+    /// `GET` and `HEAD` are sent to https with 308; the rest, and whatever carries a credential, is refused with `HTTPS_REQUIRED`.
+    Redirect,
+    /// All are refused with `HTTPS_REQUIRED`.
+    Refuse,
+}
+
+words!(Https {
+    "redirect" => Https::Redirect,
+    "refuse" => Https::Refuse,
+});
+
 /// Where the gate remembers which proofs of possession have been used ([`crate::jose::dpop`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Replays {

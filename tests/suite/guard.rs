@@ -10,7 +10,9 @@ use crate::mint;
 use base64ct::{Base64, Encoding as _};
 use edgegate::api_key::{ImportedHash, KeyId};
 use edgegate::error::{Code, Error};
-use edgegate::guard::{Attempts, Carrier, Decision, Event, Failures, Guard, Identity, Request};
+use edgegate::guard::{
+    Attempts, Carrier, Decision, Event, Failures, Guard, Identity, Insecure, Request, insecure,
+};
 use edgegate::http::{cors, reply::Fields};
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::policy::{Log, Policy};
@@ -449,6 +451,44 @@ fn a_gate_without_issuers_or_keys_takes_neither() {
     let key = Request { api_key: Some("sk_test_x"), ..request("GET", "/") };
     assert_eq!(check(&key), Error::ApiKeyNotAccepted);
     assert_eq!(stores.asked(), [""; 0]);
+}
+
+// ---- plain http ----
+
+#[test]
+fn what_came_over_plain_http_goes_no_further_than_the_policy_says() {
+    let clear = Insecure::Refused(Error::CredentialInClear);
+    let refused = Insecure::Refused(Error::HttpsRequired);
+    let to = |url: &str| Insecure::Redirected(url.to_owned());
+    let (url, secure) = ("http://api.example.com/a?b=c", "https://api.example.com/a?b=c");
+    let asked = |method, url| Request { url: Some(url), ..request(method, "/a?b=c") };
+    for word in ["redirect", "refuse"] {
+        let policy = gate_with(json!({"https": word}));
+        let redirected = |method: &str| {
+            if word == "redirect" && method != "POST" { to(secure) } else { refused.clone() }
+        };
+        for method in ["GET", "HEAD", "POST"] {
+            assert_eq!(insecure(&policy, &asked(method, url)), Some(redirected(method)));
+            assert_eq!(insecure(&policy, &asked(method, secure)), None);
+        }
+        for method in ["OPTIONS", "DELETE", "get"] {
+            assert_eq!(insecure(&policy, &asked(method, url)), Some(refused.clone()));
+        }
+        for with in [
+            Request { authorization: Some("Unknown x"), ..asked("GET", url) },
+            Request { dpop: Some("x"), ..asked("GET", url) },
+            Request { api_key: Some("x"), ..asked("GET", url) },
+            Request { cookie: Some("a=1; session=x"), ..asked("GET", url) },
+            Request { credential_headers: &[None, Some("x")], ..asked("GET", url) },
+        ] {
+            assert_eq!(insecure(&policy, &with), Some(clear.clone()), "{with:?}");
+        }
+        let others = Request { cookie: Some("a=1; sessions=x"), ..asked("GET", url) };
+        assert_eq!(insecure(&policy, &others), Some(redirected("GET")));
+        // An edge that does not know the scheme.
+        assert_eq!(insecure(&policy, &request("GET", "/a")), Some(refused.clone()));
+    }
+    assert_eq!(insecure(&gate_with(json!({})), &asked("POST", url)), None);
 }
 
 // ---- issuers and claims of a route ----

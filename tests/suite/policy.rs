@@ -380,7 +380,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
-             cors, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
+             cors, https, hsts, security_headers, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
              failed_authentication, routes, admin",
         ),
         (
@@ -1520,6 +1520,62 @@ fn destinations_that_could_not_work_are_refused() {
 }
 
 #[test]
+fn what_browsers_are_told_is_checked() {
+    for (fields, problem) in [
+        (json!({"https": "upgrade"}), "https: expected redirect or refuse"),
+        (
+            json!({"hsts": false}),
+            "hsts: there is none without https or security_headers, expected no false",
+        ),
+        (
+            json!({"hsts": {"preload": true, "max_age_secs": 60}}),
+            "hsts.preload: expected max_age_secs of at least 31536000 and include_subdomains beside it",
+        ),
+        (
+            json!({"hsts": {"preload": true, "include_subdomains": false}}),
+            "hsts.preload: expected max_age_secs of at least 31536000 and include_subdomains beside it",
+        ),
+        (
+            json!({"security_headers": 1}),
+            "security_headers: expected true, false, or an object of headers",
+        ),
+        (
+            json!({"security_headers": {"x_frame_options": true}}),
+            "security_headers.x_frame_options: expected the value of the header, or false to leave it out",
+        ),
+        (
+            json!({"security_headers": {"x_frame_options": "a\nb"}}),
+            "security_headers.x_frame_options: expected the value of the header, or false to leave it out",
+        ),
+    ] {
+        refused(&fields, problem);
+    }
+    let unknown = read(&json!({"security_headers": {"x_frame": "DENY"}})).unwrap_err().to_string();
+    assert!(
+        unknown.starts_with(
+            "security_headers.x_frame: is not a known field, expected one of content_"
+        )
+    );
+    let hsts = |fields: Value| policy(&fields).security_headers.hsts;
+    let usual = Some("max-age=31536000; includeSubDomains".to_owned());
+    assert_eq!(hsts(json!({})), None);
+    assert_eq!(hsts(json!({"security_headers": false})), None);
+    assert_eq!(hsts(json!({"https": "refuse"})), usual);
+    assert_eq!(hsts(json!({"security_headers": true})), usual);
+    assert_eq!(hsts(json!({"hsts": true})), usual);
+    assert_eq!(hsts(json!({"https": "refuse", "hsts": false})), None);
+    let own = json!({"hsts": {"max_age_secs": 60, "include_subdomains": false}});
+    assert_eq!(hsts(own), Some("max-age=60".to_owned()));
+    let given = policy(&json!({
+        "security_headers": {"x_frame_options": "DENY", "content_security_policy": false},
+    }));
+    let fields = given.security_headers.fields;
+    assert_eq!(fields.len(), 10);
+    assert!(fields.contains(&("X-Frame-Options", "DENY".to_owned())));
+    assert!(fields.contains(&("X-Content-Type-Options", "nosniff".to_owned())));
+}
+
+#[test]
 fn depth_and_size_neither_trap_nor_hang() {
     let deep = format!(r#"{{"issuers": {}"#, "[".repeat(200_000));
     assert_eq!(
@@ -1535,7 +1591,7 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, cors, legacy_headers, log, \
+         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, cors, https, hsts, security_headers, legacy_headers, log, \
          path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");

@@ -42,6 +42,7 @@ export const CODES = Object.freeze({
   WRONG_ENVIRONMENT: [401, 'API key belongs to another environment'],
   INSUFFICIENT_SCOPE: [403, 'Insufficient permissions'],
   NOT_ALLOWED: [403, 'Not allowed'],
+  HTTPS_REQUIRED: [403, 'HTTPS required'],
   RATE_LIMITED: [429, 'Too many requests'],
   INVALID_REQUEST: [400, 'Invalid request'],
   MULTIPLE_CREDENTIALS: [400, 'More than one credential'],

@@ -13,8 +13,11 @@ use super::{
 };
 use edgegate::{
     error::Error,
-    guard::{Decision, Guard},
-    http::{cors, reply::limit_fields},
+    guard::{self, Decision, Guard, Insecure},
+    http::{
+        cors,
+        reply::{TO_HTTPS_STATUS, limit_fields},
+    },
 };
 
 /// A request that an endpoint or the proxy answers.
@@ -58,6 +61,25 @@ impl Call<'_> {
             self.gate.note_use(identity, self.env, self.context);
         }
         decision
+    }
+
+    /// The answer to a request over plain http, where the policy wants https. A refusal is written to the log: the credential
+    /// that came along is known to others.
+    pub(crate) fn refuse_plain_http(&self) -> worker::Result<Option<Response>> {
+        let (parts, policy) = (self.parts(), &self.gate.policy);
+        let Some(insecure) = guard::insecure(policy, &parts.as_request()) else { return Ok(None) };
+        let answer = match insecure {
+            Insecure::Redirected(url) => {
+                reply::empty_with(TO_HTTPS_STATUS, [("Location", url.as_str())])
+            }
+            Insecure::Refused(error) => {
+                let refused = Decision::refused(error, None, "");
+                let decision = Decision { cors: policy.cors.clone(), ..refused };
+                event_log::decision(policy, &parts, &decision);
+                self.refuse(&parts, &decision)
+            }
+        };
+        answer.map(Some)
     }
 
     /// The answer to a CORS preflight that goes no further.

@@ -133,7 +133,21 @@ pub(crate) async fn answer(
     application: Option<Application<'_>>,
 ) -> worker::Result<Response> {
     let gate = isolate::gate(env, context).await;
-    let lines = match &gate {
+    let answer = answered(&gate, request, env, context, application).await?;
+    match &gate {
+        Ok(gate) => reply::secured(answer, &gate.policy, request),
+        Err(_) => Ok(answer),
+    }
+}
+
+async fn answered(
+    gate: &IsolateGate,
+    request: &Request,
+    env: &Env,
+    context: &Context,
+    application: Option<Application<'_>>,
+) -> worker::Result<Response> {
+    let lines = match gate {
         Ok(gate) => RequestLines::of(request, &gate.names.own)?,
         Err(_) => RequestLines::of(request, &Names::default())?,
     };
@@ -147,15 +161,20 @@ pub(crate) async fn answer(
     };
     if let Some((Endpoint { methods, handler: Handler::Always(handler), .. }, _)) = found {
         return match position(methods, lines.method()) {
-            Ok(_) => handler(&gate, env, context).await,
+            Ok(_) => handler(gate, env, context).await,
             Err(refusal) => reply::refusal(request, &refusal, None),
         };
     }
-    let gate = match &gate {
+    let gate = match gate {
         Ok(gate) => gate,
         Err(fault) => return reply::refusal(request, fault, None),
     };
     let call = Call { request, env, context, gate, lines: &lines, target: &target, application };
+    if gate.policy.https.is_some()
+        && let Some(answer) = call.refuse_plain_http()?
+    {
+        return Ok(answer);
+    }
     match (found, below) {
         (Some((endpoint, id)), _) => own(&call, endpoint, id).await,
         (None, Some(below)) if is_or_is_below(ADMIN, below) => {

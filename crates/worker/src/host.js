@@ -52,3 +52,15 @@ export function amend(answer, fields) {
   }
   return amended;
 }
+
+/** The answer with those of these fields, in lines as above, that it does not have. One with an empty value is taken out. */
+export function complete(answer, fields) {
+  const completed = new Response(answer.body, answer);
+  const { headers } = completed;
+  const lines = fields.split('\n');
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    if (lines[i + 1] === '') headers.delete(lines[i]);
+    else if (!headers.has(lines[i])) headers.set(lines[i], lines[i + 1]);
+  }
+  return completed;
+}

@@ -27,6 +27,9 @@ unsafe extern "C" {
 
     #[wasm_bindgen(catch, js_name = amend)]
     fn js_amend(answer: &Response, fields: &str) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = complete)]
+    fn js_complete(answer: &Response, fields: &str) -> Result<Response, JsValue>;
 }
 
 /// The names of headers, kept as strings of JavaScript.
@@ -116,6 +119,17 @@ pub(super) fn amend<'a>(
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> worker::Result<Response> {
     Ok(js_amend(answer, &in_lines(fields)?)?)
+}
+
+/// The answer with those of these fields that it does not have; one with an empty value is taken out.
+///
+/// # Errors
+/// As [`amend`].
+pub(super) fn complete<'a>(
+    answer: &Response,
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> worker::Result<Response> {
+    Ok(js_complete(answer, &in_lines(fields)?)?)
 }
 
 fn in_lines<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> worker::Result<String> {

@@ -8,6 +8,7 @@ use edgegate::{
     error::Error,
     guard::Carrier,
     http::reply::{self, Fields},
+    policy::{Policy, is_https},
 };
 
 const NOT_STORED: (&str, &str) = ("Cache-Control", "no-store");
@@ -66,6 +67,20 @@ pub(super) fn empty_with<'a>(
 /// An answer of which everything is given.
 pub(super) fn whole(status: u16, fields: &Fields, body: &str) -> worker::Result<Response> {
     host::respond(status, lent(fields), (!body.is_empty()).then_some(body))
+}
+
+/// The answer with what the policy adds to every answer that does not have it.
+pub(super) fn secured(
+    answer: Response,
+    policy: &Policy,
+    request: &Request,
+) -> worker::Result<Response> {
+    // A switch of protocols is no page, and cannot be made anew.
+    if policy.security_headers.is_nothing() || answer.status() == 101 {
+        return Ok(answer);
+    }
+    let https = is_https(&request.url());
+    host::complete(&answer, lent(&reply::security_fields(&policy.security_headers, https)))
 }
 
 /// The answer to a CORS preflight that goes no further.

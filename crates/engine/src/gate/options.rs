@@ -55,6 +55,16 @@ pub(super) fn gate(text: &str) -> Result<Gate, Error> {
 
 /// What the policy asks for has to be there, and what only the Worker can do cannot be asked for.
 fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
+    if policy.https.is_some() {
+        let problem = "the Worker alone knows by which scheme it was asked";
+        return Err(Error::config("https", problem));
+    }
+    if !policy.security_headers.is_nothing() {
+        let problem = "the Worker alone sets them: an application has its own, like helmet";
+        let field =
+            if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
+        return Err(Error::config(field, problem));
+    }
     if let Some(revocation) = &policy.revocation {
         if revocation.mode != RevocationMode::Entries {
             return Err(Error::config(
