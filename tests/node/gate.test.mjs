@@ -105,6 +105,14 @@ describe('admits', () => {
     await assertRefused(await passing.gate.check(request('/v1/posts', { origin: 'https://a.test' }, 'OPTIONS')), 'MISSING_CREDENTIALS', 'missing_credentials');
   });
 
+  test('a claim is the segment of the path, as in the Worker', async () => {
+    const { gate } = gateOf({ policy: { ...policy(), routes: [{ path: '/orgs/{org}/*', claims: { org_id: '{org}' } }] } });
+    const ask = (path, org_id) => gate.check(request(path, { authorization: `Bearer ${token({ org_id })}` }));
+    assert.equal((await ask('/orgs/acme/x', 'acme')).ok, true);
+    assert.equal((await ask('/orgs/%61cme/x?org=other', ['other', 'acme'])).ok, true);
+    for (const org of ['other', 'Acme', undefined]) await assertRefused(await ask('/orgs/acme/x', org), 'NOT_ALLOWED', 'claim_not_allowed');
+  });
+
   test('what a route answers itself', async () => {
     const routes = [
       { path: '/text', auth: 'none', answer: { body: 'hello' }, limits: ['one'] }, { path: '/json', answer: { status: 410, body: { gone: true } } },

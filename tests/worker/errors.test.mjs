@@ -12,6 +12,16 @@ import {
 import { control, faultyKv, faultyWorkers } from './stores.mjs';
 import { nowSecs } from './token.mjs';
 
+/** A service that is late. */
+const STALLING = {
+  name: 'stalling',
+  modules: true,
+  script: `export default { async fetch() {
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    return new Response('late');
+  } };`,
+};
+
 let gate;
 
 before(async () => {
@@ -24,6 +34,13 @@ before(async () => {
     gateWorker({ name: 'no-keys', policy: policy({ issuers: [remote] }) }),
     gateWorker({ name: 'no-store', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'no-preflights', policy: policy({ preflight: 'refuse' }) }),
+    gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
+    gateWorker({
+      name: 'impatient',
+      policy: policy({ upstream: { service: 'STALLING', timeout_ms: 100 } }),
+      worker: { serviceBindings: { STALLING: 'stalling' } },
+    }),
+    STALLING,
     gateWorker({ name: 'no-policy', policy: { issuer: 'misspelt' } }),
     ...faultyWorkers,
   ]);
@@ -65,6 +82,7 @@ const CASES = {
       gate: 'no-preflights', ...more, headers: { Origin: 'https://app.test', 'Access-Control-Request-Method': 'GET', ...headers },
     }),
   },
+  HTTPS_REQUIRED: { ask: (more) => gate.get('/v1/posts', { gate: 'no-http', ...more }) },
   RATE_LIMITED: {
     async ask(more) {
       const caller = token({ sub: `errors-${freshIp()}` });
@@ -79,6 +97,7 @@ const CASES = {
   STORE_UNAVAILABLE: { ask: (more) => gate.get('/v1/posts', { token: token({ jti: '1' }), gate: 'no-store', ...more }) },
   KEYS_UNAVAILABLE: { ask: (more) => gate.get('/v1/posts', { token: token({}, { alg: 'RS256' }), gate: 'no-keys', ...more }) },
   UPSTREAM_ERROR: { ask: (more) => gate.get('/v1/other', { token: token(), gate: 'no-upstream', ...more }) },
+  UPSTREAM_TIMEOUT: { ask: (more) => gate.get('/v1/other', { token: token(), gate: 'impatient', ...more }) },
   CONFIG_ERROR: { ask: (more) => gate.get('/v1/posts', { token: token(), gate: 'no-policy', ...more }) },
 };
 
