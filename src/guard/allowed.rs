@@ -3,8 +3,8 @@
 use super::Identity;
 use crate::{
     error::Error,
-    json,
-    policy::{RequestPath, Route},
+    jose::claims::Claims,
+    policy::{ClaimRule, RequestPath, Route},
 };
 
 /// Whether the route lets this caller through, whose scopes are another step's. An API key has no issuer and no claims, so it
@@ -24,10 +24,11 @@ pub(super) fn check(route: &Route, path: &RequestPath, identity: &Identity) -> R
     }
     let claims = match identity {
         // It was read when it was verified.
-        Identity::Token(token) => json::parse_object(token.payload()).unwrap_or_default(),
-        Identity::Anonymous | Identity::ApiKey(_) => serde_json::Map::new(),
+        Identity::Token(token) => Claims::parse(token.payload()).ok(),
+        Identity::Anonymous | Identity::ApiKey(_) => None,
     };
-    match route.claims.iter().find(|rule| !rule.holds(&claims, path)) {
+    let holds = |rule: &ClaimRule| claims.as_ref().is_some_and(|claims| rule.holds(claims, path));
+    match route.claims.iter().find(|rule| !holds(rule)) {
         Some(rule) => Err(Error::ClaimNotAllowed { claim: rule.name().to_owned() }),
         None => Ok(()),
     }

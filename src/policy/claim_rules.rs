@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{path::RequestPath, pattern::PathPattern};
-use crate::error::Error;
+use crate::{error::Error, jose::claims::Claims};
 
 /// A claim, and what a route wants it to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,15 +21,15 @@ enum Wanted {
 }
 
 impl ClaimRule {
-    /// The name of the claim, as the policy writes it.
+    /// The name of the claim, as the policy writes it: one that [`Claims::find`] finds.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether these claims have what is wanted for this path. Of a claim that is a list, one member has to be it.
-    pub(crate) fn holds(&self, claims: &Map<String, Value>, path: &RequestPath) -> bool {
-        match find(claims, &self.name) {
+    pub(crate) fn holds(&self, claims: &Claims, path: &RequestPath) -> bool {
+        match claims.find(&self.name) {
             Some(Value::Array(members)) => members.iter().any(|one| self.fits(one, path)),
             Some(one) => self.fits(one, path),
             None => false,
@@ -48,16 +48,6 @@ impl ClaimRule {
             }),
         }
     }
-}
-
-/// A claim by its name, or by the names on the way to it with dots between them. A claim whose own name has the dot wins.
-fn find<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
-    let within = || {
-        let mut names = name.split('.');
-        let first = claims.get(names.next()?)?;
-        names.try_fold(first, |value, name| value.as_object()?.get(name))
-    };
-    claims.get(name).or_else(within)
 }
 
 /// Checks the field at `path`, of a route with this pattern.
@@ -116,7 +106,8 @@ mod tests {
         let pattern = PathPattern::parse("/orgs/{org}/*").unwrap();
         let rules = claim_rules("claims", rule.as_object().unwrap(), &pattern).unwrap();
         let path = RequestPath::parse(path).unwrap();
-        rules.iter().all(|rule| rule.holds(claims.as_object().unwrap(), &path))
+        let claims = Claims::parse(claims.to_string().as_bytes()).unwrap();
+        rules.iter().all(|rule| rule.holds(&claims, &path))
     }
 
     #[test]
@@ -169,5 +160,7 @@ mod tests {
         assert!(holds(&rule, &json!({"realm.org": "a"}), "/orgs/x"));
         assert!(!holds(&rule, &json!({"realm.org": "b", "realm": {"org": "a"}}), "/orgs/x"));
         assert!(!holds(&rule, &json!({"realm": "a"}), "/orgs/x"));
+        let rule = json!({"https://a.test/app.org": "a"});
+        assert!(holds(&rule, &json!({"https://a.test/app": {"org": "a"}}), "/orgs/x"));
     }
 }
