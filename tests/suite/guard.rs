@@ -683,6 +683,36 @@ fn every_decision_says_which_origins_may_read_its_answer() {
 }
 
 #[test]
+fn caches_are_told_of_all_headers_by_which_answers_differ() {
+    use edgegate::http::caching::CacheRule;
+    for (cache, path, expected) in [
+        (
+            "private",
+            "/either",
+            Some("Authorization, X-API-Key, Cf-Access-Jwt-Assertion, Cookie, Origin"),
+        ),
+        ("private", "/open", None),
+        ("private", "/listed", Some("Origin")),
+        ("upstream", "/either", Some("Origin")),
+        ("upstream", "/open", None),
+    ] {
+        let policy = gate_with(json!({
+            "cache": cache,
+            "credential_headers": [{"name": "Cf-Access-Jwt-Assertion", "issuers": [ISSUER]}],
+            "cors": {"origins": ["https://app.test"]},
+            "routes": [
+                {"path": "/either", "auth": "optional"},
+                {"path": "/open", "auth": "none", "cors": {"origins": ["*"]}},
+                {"path": "/listed", "auth": "none"},
+            ],
+        }));
+        let decision = check(&policy, &Stores::default(), &request("GET", path));
+        let rule = CacheRule::of(&policy, decision.outcome.as_ref().unwrap(), &decision);
+        assert_eq!(rule.vary.as_deref(), expected, "{cache} {path}");
+    }
+}
+
+#[test]
 fn a_preflight_is_what_the_fetch_standard_says() {
     let preflight = edgegate::guard::preflight_of;
     assert_eq!(preflight("OPTIONS", Some("https://a.test"), Some("PUT")), Some("PUT"));
