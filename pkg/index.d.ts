@@ -90,6 +90,8 @@ export interface IssuerOptions {
    * most every 30 s, used for a day more while the issuer does not answer. No redirects, 64 KiB, 5 s.
    */
   jwksUri?: string | undefined;
+  /** Finding `jwksUri` by the issuer alone is for policies (`createGate`): here it is refused. */
+  discovery?: false | undefined;
   /**
    * Whether `jwksUri` may be http on a host that is not on the public internet: an address of RFC 1918 or its kin, a name without
    * dots (`keycloak`), or one in `.local` or `.internal`. Who can change what passes there is the issuer. Default false.
@@ -495,7 +497,7 @@ export interface GateOptions {
     /** Records of API keys: needed unless `api_keys.records` is `"none"`. */
     keys?: Store | undefined;
     /**
-     * The keys of issuers with `jwks_uri`, where the policy has `jwks_cache`: what one gate has fetched the others find there, sealed
+     * The keys of issuers with `jwks_uri` or `discovery`, where the policy has `jwks_cache`: what one gate has fetched the others find there, sealed
      * with that secret. Without this store the setting has no effect. Whatever is wrong with it, the issuer is asked.
      */
     jwks?: Store | undefined;

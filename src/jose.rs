@@ -2,7 +2,9 @@
 
 pub mod algorithm;
 pub mod claims;
+pub mod discovery;
 pub mod dpop;
+pub(crate) mod http_host;
 pub mod jws;
 pub mod keys;
 pub mod scopes;

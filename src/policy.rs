@@ -14,7 +14,6 @@ mod encoding;
 mod exempt;
 mod forward_auth;
 mod header_names;
-mod http_host;
 mod identity_headers;
 mod issuers;
 mod limits;
@@ -76,6 +75,7 @@ use crate::{
     client_address::ClientIpHeader,
     error::Error,
     jose::{
+        http_host::begins_with_host,
         keys::sealed::Seal,
         verifier::{Issuer, Verifier},
     },

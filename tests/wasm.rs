@@ -23,6 +23,7 @@ use edgegate::base64url::{decode, encode};
 use edgegate::error::{Code, Error};
 use edgegate::guard::{Attempts, Backend, Carrier, Guard, Identity, Request};
 use edgegate::jose::claims::Claims;
+use edgegate::jose::discovery::Location;
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::{
     algorithm::Algorithm,
@@ -168,11 +169,11 @@ impl Backend for Browser {
     async fn remote_keys(
         &self,
         issuer: &str,
-        uri: &str,
+        at: Location<'_>,
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
-        self.0.remote_keys(issuer, uri, key_id, now).await
+        self.0.remote_keys(issuer, at, key_id, now).await
     }
 }
 

@@ -1,10 +1,19 @@
-//! Any text as a JWK set: a name and an algorithm choose one key, kinds do not mix, and publishing changes nothing.
+//! Any text as a JWK set: a name and an algorithm choose one key, kinds do not mix, and publishing changes nothing. And as the
+//! document that says where a set is: a place that is taken is https.
 #![no_main]
 
+use edgegate::jose::discovery::Discovery;
 use edgegate::jose::keys::{KeySet, MAX_JWKS_LENGTH, MAX_KEYS};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
+    let discovery = Discovery::of("https://issuer.example/", false).unwrap();
+    if let Ok(uri) = discovery.jwks_uri(text) {
+        let loopback = ["localhost", "127.0.0.1", "[::1]"];
+        let is_loopback = |rest: &str| loopback.iter().any(|host| rest.starts_with(host));
+        assert!(uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback));
+        assert!(text.contains("issuer") && !uri.contains(['#', '\\', ' ']));
+    }
     let published = KeySet::from_published_jwks(text);
     if let Ok(published) = &published {
         assert!(!published.is_symmetric());

@@ -111,7 +111,9 @@ export class Jobs {
         fetching.then(() => this.#fetching.delete(key));
       }
     }
-    const { answer, problem } = await fetching;
+    const { answer, problem, status } = await fetching;
+    // A document that says where keys are may be elsewhere then.
+    if (status === 404 || status === 410) return { missing: status };
     if (problem !== undefined) throw new Error(problem);
     return answer;
   }

@@ -70,6 +70,7 @@ export const ISSUER_OPTIONS = {
   key: null,
   jwks: "jwks",
   jwksUri: "jwks_uri",
+  discovery: "discovery",
   allowHttp: "allow_http",
   clockTolerance: "clock_tolerance_secs",
   maxTokenAge: "max_token_age_secs",

@@ -18,7 +18,7 @@ export async function fetchKeys(uri, etag) {
     if (response.type === 'opaqueredirect') return { problem: 'a redirect, expected status 200' };
     if (response.status !== 200) {
       await response.body?.cancel();
-      return { problem: `status ${response.status}, expected 200` };
+      return { problem: `status ${response.status}, expected 200`, status: response.status };
     }
     const bytes = await readAtMost(response.body, MAX_JWKS_LENGTH);
     if (bytes === undefined) return { problem: `more than ${MAX_JWKS_LENGTH} bytes` };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Attempts, IsolateMemory};
 use crate::{
     error::{Error, StoreError},
-    jose::{jws::HostCheck, keys::KeySet},
+    jose::{discovery::Location, jws::HostCheck, keys::KeySet},
     store::{
         KeyRecordStore, ReplayStore, RevocationStore, limit_stores::LimitStores, published::Issuers,
     },
@@ -55,7 +55,7 @@ pub trait Backend {
     async fn remote_keys(
         &self,
         issuer: &str,
-        uri: &str,
+        at: Location<'_>,
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error>;
@@ -132,11 +132,11 @@ where
     async fn remote_keys(
         &self,
         issuer: &str,
-        uri: &str,
+        at: Location<'_>,
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
-        self.memory.published.keys(&self.host, issuer, uri, key_id, now).await
+        self.memory.published.keys(&self.host, issuer, at, key_id, now).await
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     jose::{
         keys::KeySet,
-        verifier::{KeySource, Pending, TokenStep, VerifiedToken},
+        verifier::{Pending, TokenStep, VerifiedToken},
     },
     policy::Policy,
     time::UnixMillis,
@@ -55,10 +55,10 @@ async fn remote_keys(
     now: UnixMillis,
 ) -> Result<Option<Rc<KeySet>>, Error> {
     let issuer = pending.issuer();
-    match &issuer.keys {
-        KeySource::Fixed(_) => Ok(None),
-        KeySource::Remote { uri } => {
-            backend.remote_keys(&issuer.rules.issuer, uri, pending.key_id(), now).await.map(Some)
+    match issuer.keys.location() {
+        None => Ok(None),
+        Some(at) => {
+            backend.remote_keys(&issuer.rules.issuer, at, pending.key_id(), now).await.map(Some)
         }
     }
 }

@@ -58,6 +58,7 @@ use crate::jose::keys::KeySet;
 use crate::jose::scopes::{ScopeSource, Scopes};
 use crate::jose::{
     algorithm::Algorithm,
+    discovery::{Discovery, Location},
     jws::{self, Header, LastHeader, UntrustedToken, VerifiedJws},
 };
 use crate::json::Outline;
@@ -73,6 +74,20 @@ pub enum KeySource {
         /// Where the JWKS is.
         uri: String,
     },
+    /// Published by the issuer, where its own document says; the edge fetches both.
+    Discovered(Discovery),
+}
+
+impl KeySource {
+    /// Where the keys are published; `None` for those that are known.
+    #[must_use]
+    pub const fn location(&self) -> Option<Location<'_>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Remote { uri } => Some(Location::Known(uri.as_str())),
+            Self::Discovered(discovery) => Some(Location::Discovered(discovery)),
+        }
+    }
 }
 
 /// One issuer whose tokens are taken.
@@ -238,11 +253,11 @@ impl<'a> Pending<'a> {
         };
         let keys = match (&self.issuer.keys, keys) {
             (KeySource::Fixed(keys), _) => keys,
-            (KeySource::Remote { .. }, None) => return Err(unavailable("not fetched")),
-            (KeySource::Remote { .. }, Some(keys)) if keys.is_symmetric() => {
+            (_, None) => return Err(unavailable("not fetched")),
+            (_, Some(keys)) if keys.is_symmetric() => {
                 return Err(unavailable("the published set holds secrets"));
             }
-            (KeySource::Remote { .. }, Some(keys)) => keys,
+            (_, Some(keys)) => keys,
         };
         let Self { token, outline, issuer } = self;
         token.verify_with_set(keys).map(|step| TokenStep::new(step, outline, issuer))
@@ -460,10 +475,10 @@ fn check_algorithms(issuer: &Issuer) -> Result<(), String> {
         return Err("HMAC beside public-key algorithms, expected one or the other".to_owned());
     }
     match &issuer.keys {
-        KeySource::Remote { .. } if symmetric != 0 => {
+        KeySource::Remote { .. } | KeySource::Discovered(_) if symmetric != 0 => {
             Err("HMAC with published keys, expected a public-key algorithm".to_owned())
         }
-        KeySource::Remote { .. } => Ok(()),
+        KeySource::Remote { .. } | KeySource::Discovered(_) => Ok(()),
         KeySource::Fixed(keys) => {
             let served = |algorithm| keys.keys().iter().any(|key| key.permits(algorithm));
             match algorithms.iter().find(|algorithm| !served(**algorithm)) {

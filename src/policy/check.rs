@@ -67,11 +67,6 @@ pub(super) fn scope_list(path: &str, scopes: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether what follows the scheme of a URL names a host.
-pub(super) fn begins_with_host(rest: &str) -> bool {
-    !rest.is_empty() && !rest.starts_with(['/', '?', ':'])
-}
-
 /// Maps a list, telling each step its place (`limits[2]`).
 pub(super) fn each<T, U>(
     path: &str,

@@ -9,17 +9,18 @@ use serde_json::{Map, Value};
 
 use super::{
     Secrets,
-    check::{at, begins_with_host, each, scope_list, secret_named},
+    check::{at, each, scope_list, secret_named},
     document::first_repeated,
     encoding::Encoding,
-    http_host,
 };
 use crate::{
     error::Error,
     jose::{
         algorithm::Algorithm,
         claims::{ClaimRules, Profile, RequiredValue, Tenants},
+        discovery::Discovery,
         dpop::Binding,
+        http_host,
         jws::DEFAULT_MAX_TOKEN_LENGTH,
         keys::{Key, KeySet, MAX_CANDIDATES},
         scopes::ScopeSource,
@@ -41,7 +42,7 @@ pub enum Spelling {
 pub type OptionNames = (Option<&'static str>, Option<&'static str>);
 
 /// All options of an issuer, in the order in which messages list them.
-pub const ISSUER_OPTIONS: [OptionNames; 24] = [
+pub const ISSUER_OPTIONS: [OptionNames; 25] = [
     (Some("issuer"), Some("issuer")),
     (Some("tenants"), Some("tenants")),
     (Some("audience"), Some("audience")),
@@ -54,6 +55,7 @@ pub const ISSUER_OPTIONS: [OptionNames; 24] = [
     (Some("jwks"), Some("jwks")),
     (Some("pem"), None),
     (Some("jwks_uri"), Some("jwksUri")),
+    (Some("discovery"), Some("discovery")),
     (Some("allow_http"), Some("allowHttp")),
     (Some("clock_tolerance_secs"), Some("clockTolerance")),
     (Some("max_token_age_secs"), Some("maxTokenAge")),
@@ -189,6 +191,8 @@ pub struct IssuerOptions {
     pem: Option<String>,
     /// Where the issuer publishes its keys.
     pub jwks_uri: Option<String>,
+    /// Whether the issuer itself is asked where that is.
+    pub discovery: bool,
     allow_http: Option<bool>,
     clock_tolerance_secs: Option<u64>,
     max_token_age_secs: Option<u64>,
@@ -429,6 +433,7 @@ impl IssuerOptions {
             jwks: reader.take("jwks"),
             pem: reader.text("pem")?,
             jwks_uri: reader.text("jwks_uri")?,
+            discovery: reader.flag("discovery")?.unwrap_or(false),
             allow_http: reader.flag("allow_http")?,
             clock_tolerance_secs: reader.seconds("clock_tolerance_secs")?,
             max_token_age_secs: reader.seconds("max_token_age_secs")?,
@@ -538,9 +543,12 @@ impl IssuerOptions {
             }
             _ => {}
         }
-        if self.allow_http.is_some() && self.jwks_uri.is_none() {
-            let name = spelling.path("jwks_uri");
-            return Err(place.fault("allow_http", format!("only {name} has it")));
+        if self.allow_http.is_some() && self.jwks_uri.is_none() && !self.discovery {
+            let problem = match spelling {
+                Spelling::Policy => "only jwks_uri and discovery have it",
+                Spelling::JavaScript => "only jwksUri has it",
+            };
+            return Err(place.fault("allow_http", problem));
         }
         if self.max_token_age_secs == Some(0) {
             return Err(place.fault("max_token_age_secs", "expected at least 1"));
@@ -586,19 +594,35 @@ impl IssuerOptions {
     /// [`Error::Config`] for any other URL, and for one with a user, a fragment or a backslash.
     pub fn checked_jwks_uri(&self, uri: &str) -> Result<String, Error> {
         let allow_http = self.allow_http.unwrap_or(false);
-        let is_secure = uri.strip_prefix("https://").is_some_and(begins_with_host);
-        let plain_host = uri.strip_prefix("http://").and_then(http_host::of);
-        let is_allowed = plain_host.is_some_and(|host| {
-            http_host::is_loopback(host) || allow_http && http_host::is_private(host)
-        });
-        let is_clean = !uri.contains(['#', '\\'])
-            && uri.bytes().all(|byte| byte.is_ascii_graphic())
-            && !authority_of(uri).contains('@');
-        if (is_secure || is_allowed) && is_clean {
+        if http_host::may_publish_keys(uri, allow_http) {
             return Ok(uri.to_owned());
         }
+        Err(self.place.fault("jwks_uri", self.expected_url(uri)))
+    }
+
+    /// How the keys are found by the issuer alone.
+    fn discovery(&self) -> Result<Discovery, Error> {
+        if !self.tenants.is_empty() {
+            let problem =
+                "expected jwks_uri for an issuer with tenants: each has a document of its own";
+            return Err(self.place.fault("discovery", problem));
+        }
+        let allow_http = self.allow_http.unwrap_or(false);
+        Discovery::of(&self.issuer, allow_http).ok_or_else(|| {
+            let problem = if self.issuer.contains(['?', '#']) {
+                "expected a URL without a query and a fragment".to_owned()
+            } else {
+                self.expected_url(&self.issuer)
+            };
+            self.place.fault("issuer", format!("{problem}, since discovery fetches its document"))
+        })
+    }
+
+    /// What a URL should have been that keys may not be fetched from.
+    fn expected_url(&self, uri: &str) -> String {
+        let plain_host = uri.strip_prefix("http://").and_then(http_host::of);
         let name = self.place.spelling.path("allow_http");
-        let problem = match (plain_host, allow_http) {
+        match (plain_host, self.allow_http.unwrap_or(false)) {
             (Some(host), false) if http_host::is_private(host) => {
                 format!("expected an https URL (http only on loopback, or with {name} on a private host)")
             }
@@ -607,8 +631,7 @@ impl IssuerOptions {
                  or one in .local or .internal)".to_owned()
             }
             _ => "expected an https URL (http only on loopback)".to_owned(),
-        };
-        Err(self.place.fault("jwks_uri", problem))
+        }
     }
 
     fn profile(&self) -> Result<Profile, Error> {
@@ -638,12 +661,6 @@ impl IssuerOptions {
             secs => Ok(secs),
         }
     }
-}
-
-/// What stands between the scheme of a URL and its path.
-fn authority_of(uri: &str) -> &str {
-    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    rest.split(['/', '?']).next().unwrap_or_default()
 }
 
 /// The algorithms of a list that is at `path`.
@@ -715,7 +732,7 @@ fn issuer(options: IssuerOptions, secrets: &dyn Secrets) -> Result<Issuer, Error
 /// More than ten minutes is no clock skew any more: it would keep every token alive that much longer.
 const MAX_CLOCK_TOLERANCE_SECS: u64 = 600;
 
-/// The issuer's algorithms and keys: exactly one of `secret`, `secrets`, `jwks`, `pem`, `jwks_uri`.
+/// The issuer's algorithms and keys: exactly one of `secret`, `secrets`, `jwks`, `pem`, `jwks_uri`, `discovery`.
 fn issuer_keys(
     options: &IssuerOptions,
     secrets: &dyn Secrets,
@@ -727,8 +744,9 @@ fn issuer_keys(
         options.jwks.as_ref(),
         options.pem.as_deref(),
         options.jwks_uri.as_deref(),
+        options.discovery,
     );
-    if let (Some(names), None, None, None) = given {
+    if let (Some(names), None, None, None, false) = given {
         let algorithm = match algorithms.as_slice() {
             [] => Algorithm::Hs256,
             [one] => *one,
@@ -747,17 +765,20 @@ fn issuer_keys(
         return Err(place.fault("algorithms", "expected a non-empty list"));
     }
     let keys = match given {
-        (None, Some(jwks), None, None) => KeySource::Fixed(
+        (None, Some(jwks), None, None, false) => KeySource::Fixed(
             KeySet::from_jwks(&jwks.to_string()).map_err(|fault| at(&place.of("jwks"), &fault))?,
         ),
-        (None, None, Some(pem), None) => {
+        (None, None, Some(pem), None, false) => {
             let path = place.of("pem");
             let key = Key::from_pem(pem).map_err(|fault| at(&path, &fault))?;
             KeySource::Fixed(KeySet::new(vec![key]).map_err(|fault| at(&path, &fault))?)
         }
-        (None, None, None, Some(uri)) => KeySource::Remote { uri: options.checked_jwks_uri(uri)? },
+        (None, None, None, Some(uri), false) => {
+            KeySource::Remote { uri: options.checked_jwks_uri(uri)? }
+        }
+        (None, None, None, None, true) => KeySource::Discovered(options.discovery()?),
         _ => {
-            let problem = "expected exactly one of secret, secrets, jwks, pem, jwks_uri";
+            let problem = "expected exactly one of secret, secrets, jwks, pem, jwks_uri, discovery";
             return Err(Error::config(place.path.as_str(), problem));
         }
     };

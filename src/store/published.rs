@@ -9,10 +9,13 @@ use super::keyed::{KeyValue, LateWrite};
 use crate::{
     base64url,
     error::Error,
-    jose::keys::{
-        KeySet,
-        remote::{MAX_FRESH_SECS, MAX_STALE_SECS, Plan, RemoteKeySet, WAIT_MILLIS},
-        sealed::{PublishedKeys, Seal},
+    jose::{
+        discovery::{Discovery, Found, Location},
+        keys::{
+            KeySet,
+            remote::{MAX_FRESH_SECS, MAX_STALE_SECS, Plan, RemoteKeySet, WAIT_MILLIS},
+            sealed::{PublishedKeys, Seal},
+        },
     },
     time::UnixMillis,
 };
@@ -47,6 +50,11 @@ pub enum Fetched {
         /// How long to believe them.
         cache_control: Option<String>,
     },
+    /// Nothing is there (404 or 410).
+    Missing {
+        /// Which of the two.
+        status: u16,
+    },
 }
 
 /// What an edge does for the keys of issuers, for one request.
@@ -61,7 +69,7 @@ pub trait Issuers {
     /// Waits so long.
     async fn pause(&self, millis: u64);
 
-    /// Asks the issuer, with the `ETag` of its last answer. It is given up after some seconds, redirects are
+    /// Asks the issuer, for its keys or for the document that says where they are, with the `ETag` of its last answer. It is given up after some seconds, redirects are
     /// not followed, and no more than [`crate::jose::keys::MAX_JWKS_LENGTH`] bytes are read.
     ///
     /// # Errors
@@ -110,6 +118,11 @@ fn name(uri: &str) -> String {
     format!("{PREFIX}{}", base64url::encode(&Sha256::digest(uri.as_bytes())))
 }
 
+/// The `ETag` of keys that another isolate left: where it found them may not be where this one does.
+fn own_etag(at: Location<'_>, keys: &PublishedKeys) -> Option<String> {
+    matches!(at, Location::Known(_)).then(|| keys.etag.clone()).flatten()
+}
+
 /// What the key sets of an isolate take at most, as text: those of 128 issuers of 64 KiB, or thousands of usual ones. A
 /// policy may name more, and one before it may have named others.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -126,6 +139,8 @@ pub struct PublishedKeySets {
 #[derive(Debug, Default)]
 struct Published {
     set: RemoteKeySet,
+    /// Where the issuer says that they are, if it is asked.
+    found: Option<Found>,
     /// Bytes of the keys that are known, as text.
     bytes: usize,
 }
@@ -140,19 +155,22 @@ impl PublishedKeySets {
         &self,
         edge: &impl Issuers,
         issuer: &str,
-        uri: &str,
+        at: Location<'_>,
         key_id: Option<&str>,
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
+        let uri = &*at.name();
         let unavailable =
             |problem: String| Error::KeysUnavailable { issuer: issuer.to_owned(), problem };
-        let mut plan = self.with(uri, |set| set.plan(key_id, now));
+        let mut began = now;
+        let mut plan = self.with(uri, |set| set.plan(key_id, began));
         // Only data is shared between requests, so what another one fetches is looked for.
         let mut looks = 0_u64;
         while matches!(plan, Plan::Wait) && looks < MAX_LOOKS {
             looks = looks.saturating_add(1);
             edge.pause(LOOK_MILLIS).await;
-            plan = self.with(uri, |set| set.plan(key_id, edge.now()));
+            began = edge.now();
+            plan = self.with(uri, |set| set.plan(key_id, began));
         }
         let cache = if matches!(plan, Plan::Fetch { .. }) { edge.cache() } else { None };
         let mut cached = None;
@@ -162,7 +180,7 @@ impl PublishedKeySets {
                     plan = self.with(uri, |set| {
                         let fetched_at = UnixMillis::from_unix_time(found.fetched_at);
                         let (etag, cache_control) =
-                            (found.etag.clone(), found.cache_control.as_deref());
+                            (own_etag(at, &found), found.cache_control.as_deref());
                         set.cached(keys, etag, cache_control, fetched_at, now);
                         set.plan_with_cached(key_id, now)
                     });
@@ -181,7 +199,12 @@ impl PublishedKeySets {
             }
             Plan::Fetch { etag, instead } => (etag, instead),
         };
-        let fetched = edge.fetch(uri, etag.as_deref()).await;
+        let fetched = match at {
+            Location::Known(uri) => edge.fetch(uri, etag.as_deref()).await,
+            Location::Discovered(discovery) => {
+                self.discover(edge, discovery, uri, etag.as_deref(), began).await
+            }
+        };
         let problem = match fetched.and_then(|fetched| self.learn(uri, fetched, cached, now)) {
             Ok(Learnt { keys, news }) => {
                 let write = cache.zip(news).and_then(|(cache, news)| cache.write(uri, &news));
@@ -199,8 +222,59 @@ impl PublishedKeySets {
                 edge.note_stale(&error);
                 Ok(keys)
             }
-            None => Err(error),
+            None => {
+                // Where there were no keys, they may have been sought in the wrong place.
+                self.found(uri, None);
+                Err(error)
+            }
         }
+    }
+
+    /// Asks for the keys where the issuer has said that they are, or asks it first.
+    async fn discover(
+        &self,
+        edge: &impl Issuers,
+        discovery: &Discovery,
+        name: &str,
+        etag: Option<&str>,
+        mut began: UnixMillis,
+    ) -> Result<Fetched, String> {
+        let mut goes_on = || {
+            let now = edge.now();
+            self.with(name, |set| set.goes_on(began, now));
+            began = now;
+        };
+        let known = self.sets.borrow().get(name).and_then(|known| known.found.clone());
+        if let Some(uri) = known.as_ref().and_then(|found| found.uri(edge.now())) {
+            match edge.fetch(uri, etag).await? {
+                Fetched::Missing { .. } => self.found(name, None),
+                fetched => return Ok(fetched),
+            }
+            goes_on();
+        }
+        let mut document = edge.fetch(&discovery.openid_configuration(), None).await;
+        if matches!(document, Ok(Fetched::Missing { status: 404 })) {
+            goes_on();
+            document = edge.fetch(&discovery.authorization_server(), None).await;
+        }
+        let uri = match document.map_err(|problem| format!("not found: {problem}"))? {
+            Fetched::Keys { jwks: document, .. } => discovery.jwks_uri(&document)?,
+            Fetched::NotModified { .. } => return Err("not found: status 304".to_owned()),
+            Fetched::Missing { status } => {
+                return Err(format!("not found: status {status}, expected 200"));
+            }
+        };
+        goes_on();
+        // An ETag is that of one place, and this may be another.
+        let fetched = edge.fetch(&uri, None).await?;
+        if matches!(fetched, Fetched::Keys { .. }) {
+            self.found(name, Some(Found::new(uri, edge.now())));
+        }
+        Ok(fetched)
+    }
+
+    fn found(&self, name: &str, found: Option<Found>) {
+        self.sets.borrow_mut().entry(name.to_owned()).or_default().found = found;
     }
 
     fn learn(
@@ -228,6 +302,7 @@ impl PublishedKeySets {
                 let renew = |cached| PublishedKeys { fetched_at, cache_control, ..cached };
                 (keys, cached.map(renew))
             }
+            Fetched::Missing { status } => return Err(format!("status {status}, expected 200")),
         };
         let another_wrote = |at| now.millis_since(at) < WRITE_EVERY_MILLIS;
         let news = news.filter(|_| !known_since.is_some_and(another_wrote));

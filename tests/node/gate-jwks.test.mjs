@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
-import { memoryStore } from '../../pkg/wasm/node.js';
+import { createVerifier, memoryStore } from '../../pkg/wasm/node.js';
 import { signAsymmetric } from '../worker/token.mjs';
 import { ISSUER, NOW, SECRETS, bearer, gateOf, policy, request } from './gate.mjs';
 
@@ -56,19 +56,24 @@ const signed = (pair = genuine) => signAsymmetric(
 
 /** A gate that knows no keys yet, and what it has begun to write. */
 function freshGate(jwks, changes = {}) {
-  const writes = [];
   const issuers = [{ issuer: ISSUER, audience: [AUDIENCE], algorithms: ['ES256'], jwks_uri: uri }];
+  const { gate, ...rest } = gateFor(issuers, jwks, changes);
+  const ask = async (pair) => {
+    const decision = await gate.check(request('/v1/posts', bearer(signed(pair))));
+    return decision.reason ?? decision.identity.subject;
+  };
+  return { ask, ...rest };
+}
+
+function gateFor(issuers, jwks, changes = {}) {
+  const writes = [];
   const { gate, clock, events } = gateOf({
     policy: policy({ issuers, revocation: undefined, jwks_cache: { secret: 'CACHE_SECRET' }, ...changes }),
     secrets: { ...SECRETS, CACHE_SECRET },
     stores: { jwks },
     waitUntil: (promise) => writes.push(promise),
   });
-  const ask = async (pair) => {
-    const decision = await gate.check(request('/v1/posts', bearer(signed(pair))));
-    return decision.reason ?? decision.identity.subject;
-  };
-  return { ask, clock, events, written: () => Promise.all(writes) };
+  return { gate, clock, events, written: () => Promise.all(writes) };
 }
 
 test('one gate fetches, the others find it, in the form of the Worker', async () => {
@@ -182,6 +187,73 @@ test('the store is left alone where the policy has no jwks_cache, and is not nee
   await without.written();
   assert.equal(await freshGate(undefined).ask(), 'alice');
   assert.equal(hits.length, 2);
+});
+
+describe('found by the issuer alone', () => {
+  const discovering = (document) => {
+    const base = new URL(uri).origin;
+    const at = [];
+    answer = (incoming, response) => {
+      at.push(incoming.url);
+      if (incoming.url === '/jwks.json') response.end(jwksOf(genuine));
+      else document(incoming.url, response);
+    };
+    return { issuer: `${base}/a`, at };
+  };
+  const gateWith = (issuer, jwks) => {
+    const issuers = [{ issuer, audience: [AUDIENCE], algorithms: ['ES256'], discovery: true }];
+    const { clock, events, gate, written } = gateFor(issuers, jwks);
+    const ask = async (pair = genuine) => {
+      const token = signAsymmetric({ iss: issuer, aud: AUDIENCE, sub: 'alice', exp: NOW + 600, scope: 'read:posts' }, { key: pair.privateKey, alg: 'ES256', header: { kid: 'k' } });
+      const decision = await gate.check(request('/v1/posts', bearer(token)));
+      return decision.reason ?? decision.code ?? decision.identity.subject;
+    };
+    return { ask, clock, events, written };
+  };
+
+  test('at the place of OpenID Connect, or else at that of RFC 8414', async () => {
+    for (const [place, before] of [['/a/.well-known/openid-configuration', []], ['/.well-known/oauth-authorization-server/a', ['/a/.well-known/openid-configuration']]]) {
+      const { issuer, at } = discovering((url, response) => {
+        if (url === place) response.end(JSON.stringify({ issuer, jwks_uri: uri }));
+        else response.writeHead(404).end();
+      });
+      const { ask } = gateWith(issuer);
+      assert.equal(await ask(), 'alice');
+      assert.equal(await ask(planted), 'bad_signature');
+      assert.deepEqual(at, [...before, place, '/jwks.json']);
+    }
+  });
+
+  test('others find them in the store, without the document', async () => {
+    const store = memoryStore({ now: () => NOW });
+    const { issuer, at } = discovering((_, response) => response.end(JSON.stringify({ issuer, jwks_uri: uri })));
+    const first = gateWith(issuer, store);
+    assert.equal(await first.ask(), 'alice');
+    await first.written();
+    assert.equal(await gateWith(issuer, store).ask(), 'alice');
+    assert.equal(at.length, 2);
+    const hash = createHash('sha256').update(`discovery ${issuer}`).digest('base64url');
+    assert.notEqual((await store.get([`jwks/v1/${hash}`]))[0] ?? null, null);
+  });
+
+  test('not by the document of another issuer, nor by http', async () => {
+    for (const [changes, detail] of [
+      [{ issuer: 'https://other.test/' }, 'the document is about another issuer'],
+      [{ jwks_uri: 'http://keys.example/' }, 'jwks_uri of the document is no https URL'],
+    ]) {
+      const { issuer, at } = discovering((_, response) => response.end(JSON.stringify({ issuer, jwks_uri: uri, ...changes })));
+      const { ask, events } = gateWith(issuer);
+      assert.equal(await ask(), 'KEYS_UNAVAILABLE');
+      assert.equal(at.length, 1);
+      assert.equal(events.at(-1).detail, `keys of ${issuer}: ${detail}`);
+    }
+  });
+
+  test('not in createVerifier, which says so', () => {
+    assert.throws(() => createVerifier({ issuer: 'https://a.test/', algorithms: ['ES256'], discovery: true }), {
+      code: 'CONFIG_ERROR', message: 'discovery: only a policy has it (createGate), name the key set in jwksUri',
+    });
+  });
 });
 
 function methods(store) {

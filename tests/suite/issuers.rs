@@ -445,5 +445,39 @@ fn the_url_of_a_set_is_https_or_of_a_private_host_that_is_allowed() {
             );
         }
     }
-    entry_refused(json!({ "allow_http": true }), ".allow_http: only jwks_uri has it");
+    entry_refused(
+        json!({ "allow_http": true }),
+        ".allow_http: only jwks_uri and discovery have it",
+    );
+}
+
+#[test]
+fn the_keys_of_an_issuer_may_be_found_by_the_issuer_alone() {
+    let issuer = |name: &str, more: Value| {
+        let mut issuer = json!({ "issuer": name, "audience": ["a"], "algorithms": ["RS256"],
+            "discovery": true });
+        issuer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let text = json!({ "issuers": [issuer] }).to_string();
+        Policy::from_json(&text, &bindings()).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(issuer("https://accounts.google.com", json!({})), Ok(()));
+    assert_eq!(issuer("http://127.0.0.1:8080/realms/a", json!({})), Ok(()));
+    assert_eq!(issuer("http://keycloak/realms/a", json!({ "allow_http": true })), Ok(()));
+    let one = "issuers[0]: expected exactly one of secret, secrets, jwks, pem, jwks_uri, discovery";
+    let ends = "since discovery fetches its document";
+    for (name, more, problem) in [
+        ("https://a.test/", json!({ "discovery": false }), one.to_owned()),
+        ("https://a.test/", json!({ "jwks_uri": "https://a.test/" }), one.to_owned()),
+        ("https://a.test/", json!({ "discovery": "yes" }), "issuers[0].discovery: expected a boolean, found a string".to_owned()),
+        ("https://a.test/", json!({ "algorithms": ["HS256"] }), "issuers[0].algorithms: HMAC with published keys, expected a public-key algorithm".to_owned()),
+        ("https://a.test/?b", json!({}), format!("issuers[0].issuer: expected a URL without a query and a fragment, {ends}")),
+        ("accounts.google.com", json!({}), format!("issuers[0].issuer: expected an https URL (http only on loopback), {ends}")),
+        ("http://a.test/", json!({}), format!("issuers[0].issuer: expected an https URL (http only on loopback), {ends}")),
+        ("http://keycloak/", json!({}), format!("issuers[0].issuer: expected an https URL (http only on loopback, or with allow_http on a private host), {ends}")),
+        ("https://a.test/{tenantid}/v2.0", json!({ "tenants": ["a"] }),
+         "issuers[0].discovery: expected jwks_uri for an issuer with tenants: each has a document of its own".to_owned()),
+    ] {
+        let refusal = issuer(name, more).unwrap_err();
+        assert!(refusal.ends_with(&problem), "{refusal}");
+    }
 }

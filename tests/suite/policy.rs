@@ -394,7 +394,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "issuers[1].colour: is not a known field, expected one of issuer, tenants, audience, \
              audience_claim, algorithms, secret, secrets, encoding, jwks, pem, jwks_uri, \
-             allow_http, clock_tolerance_secs, max_token_age_secs, required_claims, claims, typ, scope_claim, \
+             discovery, allow_http, clock_tolerance_secs, max_token_age_secs, required_claims, claims, typ, scope_claim, \
              scope_claims, scope_map, require_exp, profile, dpop",
         ),
         (
@@ -1007,17 +1007,17 @@ fn issuers_need_an_audience_and_exactly_one_source_of_keys() {
         (
             "/issuers/1/secret",
             json!("JWT_SECRET"),
-            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri",
+            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri, discovery",
         ),
         (
             "/issuers/1/jwks_uri",
             json!("https://b.example/jwks"),
-            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri",
+            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri, discovery",
         ),
         (
             "/issuers/1/jwks",
             json!(null),
-            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri",
+            "issuers[1]: expected exactly one of secret, secrets, jwks, pem, jwks_uri, discovery",
         ),
         (
             "/issuers/1/jwks",

@@ -13,6 +13,7 @@ use edgegate::api_key::KeyId;
 use edgegate::api_key::record::{KeyRecord, NewKey};
 use edgegate::error::Error;
 use edgegate::guard::{Attempts, Backend, Decision, Guard, Request};
+use edgegate::jose::discovery::Location;
 use edgegate::jose::jws::HostCheck;
 use edgegate::jose::keys::KeySet;
 use edgegate::limit::{Limit, Verdict};
@@ -438,7 +439,7 @@ impl Backend for Stores {
     async fn remote_keys(
         &self,
         issuer: &str,
-        _uri: &str,
+        _at: Location<'_>,
         key_id: Option<&str>,
         _now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {

@@ -52,20 +52,54 @@ const behaviour = {
   '/hangs-up': (response) => response.destroy(),
 };
 
+/** Issuers with `discovery`: what they answer at the places of OpenID Connect and of RFC 8414, by their path; `{base}` is the server. */
+const document = (path, changes = {}) => JSON.stringify({ issuer: `{base}${path}`, jwks_uri: '{base}/discovered', ...changes });
+const DISCOVERED = {
+  '/openid': [document('/openid')],
+  '/oauth': [404, document('/oauth')],
+  '/other-issuer': [document('/openid'), document('/other-issuer')],
+  '/slash': [document('/slash/')],
+  '/http': [document('/http', { jwks_uri: 'http://keys.example/jwks' })],
+  '/no-uri': [document('/no-uri', { jwks_uri: undefined })],
+  '/twice': [document('/twice').replace('{', '{"issuer":"{base}/twice",')],
+  '/fails': [500, document('/fails')],
+  '/nowhere': [404, 404],
+  '/moved': [302, document('/moved')],
+  '/gone': [document('/gone', { jwks_uri: '{base}/not-there' })],
+  '/long': [document('/long', { filler: 'f'.repeat(70_000) })],
+  '/hangs': [null, document('/hangs')],
+};
+behaviour['/discovered'] = (response) => response.end(GOOD);
+behaviour['/not-there'] = (response) => response.writeHead(404).end();
+const wellKnown = {};
+for (const [path, answers] of Object.entries(DISCOVERED)) {
+  for (const [index, answer] of answers.entries()) {
+    wellKnown[[`${path}/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server${path}`][index]] = (response) => {
+      if (answer === null) return;
+      if (typeof answer === 'number') response.writeHead(answer, { Location: '/discovered' }).end();
+      else response.end(answer.replaceAll('{base}', base));
+    };
+  }
+}
+
 let server;
 let gate;
+let base;
 
 before(async () => {
   server = http.createServer((request, response) => {
     hits.set(request.url, (hits.get(request.url) ?? 0) + 1);
     request.resume();
-    behaviour[request.url](response);
+    (behaviour[request.url] ?? wellKnown[request.url])(response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const base = `http://127.0.0.1:${server.address().port}`;
+  base = `http://127.0.0.1:${server.address().port}`;
   const issuers = Object.keys(behaviour).map((path) => ({
     issuer: `https://issuer.test${path}`, audience: [AUDIENCE], algorithms: ['RS256', 'ES256', 'EdDSA'], jwks_uri: base + path,
   }));
+  issuers.push(...Object.keys(DISCOVERED).map((path) => (
+    { issuer: base + path, audience: [AUDIENCE], algorithms: ['RS256', 'ES256', 'EdDSA'], discovery: true }
+  )));
   const worker = (name) => gateWorker({ name, policy: policy({ issuers }) });
   gate = await start([worker('gate'), worker('crowd'), worker('aborted'), worker('silent')]);
 });
@@ -198,6 +232,41 @@ describe('are unavailable, and say so with 503, when the issuer', () => {
       refused(await ask(signed(path)), 'KEYS_UNAVAILABLE');
       assert.equal(hits.get(path), 1, 'it is not asked again at once');
       admitted(await ask(signed('/good')));
+    });
+  }
+});
+
+const found = (path) => signAsymmetric({ ...claims(path), iss: base + path }, { key: rsa.privateKey, alg: 'RS256', header: { kid: 'rsa-1' } });
+
+test('are found by the issuer alone, where its document says', async () => {
+  const places = ['/openid/.well-known/openid-configuration', '/oauth/.well-known/openid-configuration', '/.well-known/oauth-authorization-server/oauth'];
+  for (const path of ['/openid', '/oauth']) {
+    for (let count = 0; count < 3; count += 1) admitted(await ask(found(path)), { method: 'jwt', issuer: base + path, subject: 'alice' });
+  }
+  assert.deepEqual(places.map((place) => hits.get(place)), [1, 1, 1]);
+  assert.equal(hits.get('/discovered'), 2);
+});
+
+describe('are not found, which is 503, by a document that', () => {
+  const faults = {
+    'is of another issuer': '/other-issuer',
+    'names the issuer with a slash more': '/slash',
+    'names a set by http': '/http',
+    'names no set': '/no-uri',
+    'names the issuer twice': '/twice',
+    'cannot be had now': '/fails',
+    'is nowhere': '/nowhere',
+    'is elsewhere': '/moved',
+    'names a set that is not there': '/gone',
+    'has more than 64 KiB': '/long',
+    'never comes': '/hangs',
+  };
+  for (const [what, path] of Object.entries(faults)) {
+    test(what, { timeout: 20_000 }, async () => {
+      const [openid, oauth] = [`${path}/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server${path}`];
+      refused(await ask(found(path)), 'KEYS_UNAVAILABLE');
+      refused(await ask(found(path)), 'KEYS_UNAVAILABLE');
+      assert.deepEqual([hits.get(openid), hits.get(oauth) ?? 0], [1, path === '/nowhere' ? 1 : 0], 'it is not asked for again at once');
     });
   }
 });

@@ -59,6 +59,10 @@ fn issuer(path: &str, options: Fields) -> Result<Issuer, Error> {
     let mut options = IssuerOptions::read(path, options.into_members(), Spelling::JavaScript)?;
     let named = options.algorithms()?;
     let at_algorithms = options.path_of("algorithms");
+    if options.discovery {
+        let problem = "only a policy has it (createGate), name the key set in jwksUri";
+        return Err(Error::config(options.path_of("discovery"), problem));
+    }
     let given = (options.key.take(), options.jwks.take(), options.jwks_uri.clone());
     let (keys, algorithms) = match given {
         (Some(key), None, None) => {

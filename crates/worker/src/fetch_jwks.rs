@@ -23,6 +23,7 @@ async fn ask(uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
     let cache_control = header(&headers, "Cache-Control");
     match response.status() {
         200 => {}
+        status @ (404 | 410) => return Ok(Fetched::Missing { status }),
         304 => return Ok(Fetched::NotModified { cache_control }),
         // A redirect could lead anywhere; the policy names the place.
         status => return Err(format!("status {status}, expected 200")),

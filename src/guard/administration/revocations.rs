@@ -107,14 +107,15 @@ async fn looked_up_kid<B: Backend>(
     let mut are_all_secrets = true;
     let mut are_all_known = true;
     for issuer in policy.issuers_named(iss) {
-        let named = match &issuer.keys {
-            KeySource::Fixed(keys) => {
+        let named = match (&issuer.keys, issuer.keys.location()) {
+            (KeySource::Fixed(keys), _) => {
                 are_all_secrets &= keys.is_symmetric();
                 name_of(keys, kid)
             }
-            KeySource::Remote { uri } => {
+            (_, None) => None,
+            (_, Some(at)) => {
                 are_all_secrets = false;
-                match backend.remote_keys(&issuer.rules.issuer, uri, Some(kid), now).await {
+                match backend.remote_keys(&issuer.rules.issuer, at, Some(kid), now).await {
                     Ok(keys) => name_of(&keys, kid),
                     Err(_) => {
                         are_all_known = false;

@@ -181,6 +181,13 @@ impl RemoteKeySet {
         self.known = None;
     }
 
+    /// One of the fetches under way, begun `then`, goes on with another request to the issuer: it is lost that much later.
+    pub fn goes_on(&mut self, then: UnixMillis, now: UnixMillis) {
+        if let Some(begun) = self.under_way.iter_mut().find(|begun| **begun == then) {
+            *begun = now;
+        }
+    }
+
     /// Takes note that a fetch failed. `now` is the time at which it did, not at which it began: a host that is long in
     /// failing would be tried again at once.
     pub fn failed(&mut self, now: UnixMillis) {

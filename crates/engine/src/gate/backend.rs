@@ -143,20 +143,22 @@ impl<'a> Issuers for DeskHost<'a> {
     }
 }
 
-/// What an issuer answered. Without `jwks` it said that nothing has changed.
+/// What an issuer answered: with `missing`, that nothing is there, by 404 or 410; or else without `jwks`, that nothing has changed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Published {
+    missing: Option<u16>,
     jwks: Option<String>,
     etag: Option<String>,
     cache_control: Option<String>,
 }
 
 impl From<Published> for Fetched {
-    fn from(Published { jwks, etag, cache_control }: Published) -> Self {
-        match jwks {
-            Some(jwks) => Self::Keys { jwks, etag, cache_control },
-            None => Self::NotModified { cache_control },
+    fn from(Published { missing, jwks, etag, cache_control }: Published) -> Self {
+        match (missing, jwks) {
+            (Some(status), _) => Self::Missing { status },
+            (None, Some(jwks)) => Self::Keys { jwks, etag, cache_control },
+            (None, None) => Self::NotModified { cache_control },
         }
     }
 }

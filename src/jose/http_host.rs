@@ -1,10 +1,35 @@
-//! Hosts that plain http may lead to: those that are not on the public internet.
+//! URLs that keys may be fetched from, and the hosts that plain http may lead to: those that are not on the public internet.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+/// Whether keys may be fetched from a URL: by https only, but for a loopback address, and with `allow_http` for a host that is not on
+/// the public internet. Whoever can change the keys on their way is the issuer. A user, a fragment and a backslash are refused.
+pub(crate) fn may_publish_keys(uri: &str, allow_http: bool) -> bool {
+    let is_secure = uri.strip_prefix("https://").is_some_and(begins_with_host);
+    let is_allowed = uri
+        .strip_prefix("http://")
+        .and_then(of)
+        .is_some_and(|host| is_loopback(host) || allow_http && is_private(host));
+    let is_clean = !uri.contains(['#', '\\'])
+        && uri.bytes().all(|byte| byte.is_ascii_graphic())
+        && !authority_of(uri).contains('@');
+    (is_secure || is_allowed) && is_clean
+}
+
+/// Whether what follows the scheme of a URL names a host.
+pub(crate) fn begins_with_host(rest: &str) -> bool {
+    !rest.is_empty() && !rest.starts_with(['/', '?', ':'])
+}
+
+/// What stands between the scheme of a URL and its path.
+fn authority_of(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    rest.split(['/', '?']).next().unwrap_or_default()
+}
+
 /// The host of a URL after its `http://`, if it has one that can be judged: an address in its usual spelling, or a name. What stands
 /// before an `@` is none.
-pub(super) fn of(rest: &str) -> Option<&str> {
+pub(crate) fn of(rest: &str) -> Option<&str> {
     let authority = rest.split(['/', '?']).next()?;
     let (host, port) = match authority.find(']') {
         Some(end) => {
@@ -19,13 +44,13 @@ pub(super) fn of(rest: &str) -> Option<&str> {
     (port.is_none_or(is_port) && (ip(host).is_some() || is_name(host))).then_some(host)
 }
 
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost" || matches!(host, "127.0.0.1" | "[::1]")
 }
 
 /// Whether an address or name is not on the public internet: loopback, RFC 1918, unique local addresses (RFC 4193), a name without
 /// dots, or one in `.local` (RFC 6762) or `.internal`.
-pub(super) fn is_private(host: &str) -> bool {
+pub(crate) fn is_private(host: &str) -> bool {
     match ip(host) {
         Some(Address::V4(address)) => address.is_loopback() || address.is_private(),
         Some(Address::V6(address)) => address.is_loopback() || address.is_unique_local(),
