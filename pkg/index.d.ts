@@ -497,8 +497,8 @@ export interface GateOptions {
     /** Records of API keys: needed unless `api_keys.records` is `"none"`. */
     keys?: Store | undefined;
     /**
-     * The keys of issuers with `jwks_uri` or `discovery`, where the policy has `jwks_cache`: what one gate has fetched the others find there, sealed
-     * with that secret. Without this store the setting has no effect. Whatever is wrong with it, the issuer is asked.
+     * The keys of issuers with `jwks_uri` or `discovery`, where the policy has `jwks_cache`: what one gate has fetched the others
+     * find there, sealed with that secret. Without this store the setting has no effect. Whatever is wrong with it, the issuer is asked.
      */
     jwks?: Store | undefined;
   } | undefined;

@@ -69,8 +69,8 @@ pub trait Issuers {
     /// Waits so long.
     async fn pause(&self, millis: u64);
 
-    /// Asks the issuer, for its keys or for the document that says where they are, with the `ETag` of its last answer. It is given up after some seconds, redirects are
-    /// not followed, and no more than [`crate::jose::keys::MAX_JWKS_LENGTH`] bytes are read.
+    /// Asks the issuer, with the `ETag` of its last answer: for its keys, or for the document that says where
+    /// they are, which is then in place of the keys. It is given up after some seconds, redirects are not followed, and no more than [`crate::jose::keys::MAX_JWKS_LENGTH`] bytes are read.
     ///
     /// # Errors
     /// Why there are none, for the event log.
@@ -200,12 +200,20 @@ impl PublishedKeySets {
             Plan::Fetch { etag, instead } => (etag, instead),
         };
         let fetched = match at {
-            Location::Known(uri) => edge.fetch(uri, etag.as_deref()).await,
+            Location::Known(uri) => {
+                edge.fetch(uri, etag.as_deref()).await.map(|fetched| (fetched, None))
+            }
             Location::Discovered(discovery) => {
                 self.discover(edge, discovery, uri, etag.as_deref(), began).await
             }
         };
-        let problem = match fetched.and_then(|fetched| self.learn(uri, fetched, cached, now)) {
+        let fetched = fetched.and_then(|(fetched, found)| {
+            let learnt = self.learn(uri, fetched, cached, now)?;
+            // With the keys only: their ETag is of that place.
+            self.found(uri, found);
+            Ok(learnt)
+        });
+        let problem = match fetched {
             Ok(Learnt { keys, news }) => {
                 let write = cache.zip(news).and_then(|(cache, news)| cache.write(uri, &news));
                 if let Some(write) = write {
@@ -238,7 +246,7 @@ impl PublishedKeySets {
         name: &str,
         etag: Option<&str>,
         mut began: UnixMillis,
-    ) -> Result<Fetched, String> {
+    ) -> Result<(Fetched, Option<Found>), String> {
         let mut goes_on = || {
             let now = edge.now();
             self.with(name, |set| set.goes_on(began, now));
@@ -247,8 +255,8 @@ impl PublishedKeySets {
         let known = self.sets.borrow().get(name).and_then(|known| known.found.clone());
         if let Some(uri) = known.as_ref().and_then(|found| found.uri(edge.now())) {
             match edge.fetch(uri, etag).await? {
-                Fetched::Missing { .. } => self.found(name, None),
-                fetched => return Ok(fetched),
+                Fetched::Missing { .. } => {}
+                fetched => return Ok((fetched, known)),
             }
             goes_on();
         }
@@ -267,10 +275,7 @@ impl PublishedKeySets {
         goes_on();
         // An ETag is that of one place, and this may be another.
         let fetched = edge.fetch(&uri, None).await?;
-        if matches!(fetched, Fetched::Keys { .. }) {
-            self.found(name, Some(Found::new(uri, edge.now())));
-        }
-        Ok(fetched)
+        Ok((fetched, Some(Found::new(uri, edge.now()))))
     }
 
     fn found(&self, name: &str, found: Option<Found>) {

@@ -121,7 +121,7 @@ describe('createVerifier refuses', () => {
   }
 
   test('unknown options, and repeats only what can be a name', () => {
-    const known = 'issuer, tenants, audience, audienceClaim, algorithms, key, jwks, jwksUri, allowHttp, clockTolerance, maxTokenAge, requiredClaims, '
+    const known = 'issuer, tenants, audience, audienceClaim, algorithms, key, jwks, jwksUri, discovery, allowHttp, clockTolerance, maxTokenAge, requiredClaims, '
       + 'claims, typ, scopeClaim, scopeClaims, scopeMap, requireExp, profile';
     const refused = (rest) => refusalOf(() => createVerifier(options(rest)), EdgegateError).message;
     const tail = `is not a known option, expected one of ${known}, maxTokenLength, cache, now, dpop, issuers`;

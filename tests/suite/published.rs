@@ -284,7 +284,7 @@ fn the_issuer_says_where_its_keys_are_and_is_asked_once() {
     assert_eq!(site.ask(&sets, "one"), (Ok(()), vec![]));
     // The keys are renewed where they are, by their ETag.
     site.pass(601_000);
-    let _ = site.ask(&sets, "one").0.unwrap();
+    site.ask(&sets, "one").0.unwrap();
     site.pass(601_000);
     assert_eq!(site.ask(&sets, "one"), (Ok(()), vec![URI.to_owned()]));
 }
@@ -310,6 +310,20 @@ fn an_etag_is_sent_only_to_where_it_is_from() {
             ("https://issuer.test/new".to_owned(), None),
         ]
     );
+}
+
+#[test]
+fn a_new_place_is_believed_with_its_keys_only() {
+    let (mut site, sets) = (Site::new(), PublishedKeySets::default());
+    site.ask(&sets, "one").0.unwrap();
+    site.put(DOCUMENT, Ok(&document("https://issuer.test/new")));
+    site.put("https://issuer.test/new", Ok("{}"));
+    site.put(URI, Err(404));
+    let new = [URI, DOCUMENT, "https://issuer.test/new"].map(str::to_owned).to_vec();
+    for _ in 0..2 {
+        site.pass(601_000);
+        assert_eq!(site.ask(&sets, "one"), (Ok(()), new.clone()), "by the keys there are");
+    }
 }
 
 #[test]
