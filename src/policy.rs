@@ -75,7 +75,6 @@ use crate::{
     client_address::ClientIpHeader,
     error::Error,
     jose::{
-        http_host::begins_with_host,
         keys::sealed::Seal,
         verifier::{Issuer, Verifier},
     },

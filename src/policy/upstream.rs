@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{
-    check::begins_with_host,
     document::{AnswerDocument, UpstreamDocument},
     path::RequestPath,
     pattern::{PathPattern, Segment},
 };
-use crate::error::Error;
+use crate::{error::Error, jose::http_host::begins_with_host};
 
 /// The longest that a policy may have a caller wait for the first byte.
 const MAX_TIMEOUT_MS: u32 = 600_000;
