@@ -11,7 +11,9 @@ fuzz_target!(|text: &str| {
     if let Ok(uri) = discovery.jwks_uri(text) {
         let loopback = ["localhost", "127.0.0.1", "[::1]"];
         let is_loopback = |rest: &str| loopback.iter().any(|host| rest.starts_with(host));
-        assert!(uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback));
+        assert!(
+            uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback)
+        );
         assert!(text.contains("issuer") && !uri.contains(['#', '\\', ' ']));
     }
     let published = KeySet::from_published_jwks(text);

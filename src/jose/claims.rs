@@ -8,13 +8,13 @@ mod tenants;
 
 use core::fmt;
 use core::ops::Range;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, TokenPart};
 use crate::jose::jws::{Header, in_part};
-use crate::jose::scopes::ScopeSource;
 use crate::json::{self, JsonFault, Kind, Outline, Place, strings_of};
 use crate::time::UnixTime;
 
@@ -393,6 +393,24 @@ impl Profile {
             Self::Any => &[],
             Self::AccessToken => &["iss", "exp", "aud", "sub", "client_id", "iat", "jti"],
         }
+    }
+}
+
+/// Where an issuer puts scopes, and what its words mean here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScopeSource {
+    /// The claims whose scopes are put together, each as [`Claims::find`] finds it. Empty: `scope`, or else `scp`; of the
+    /// access-token profile `scope` alone.
+    pub claims: Vec<String>,
+    /// Scopes that a word in these claims gives beside itself: roles, for instance, that are no scopes.
+    pub map: BTreeMap<String, Vec<String>>,
+}
+
+impl ScopeSource {
+    /// The scopes of one claim.
+    #[must_use]
+    pub fn in_claim(name: impl Into<String>) -> Self {
+        Self { claims: vec![name.into()], map: BTreeMap::new() }
     }
 }
 

@@ -1,27 +1,11 @@
 //! What a caller may do: the scopes of OAuth, and the one place that knows how a scope is written.
 
 use core::fmt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::jose::claims::{Claims, Profile, Words};
-
-/// Where an issuer puts scopes, and what its words mean here.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ScopeSource {
-    /// The claims whose scopes are put together, each as [`Claims::find`] finds it. Empty: `scope`, or else `scp`; of the
-    /// access-token profile `scope` alone.
-    pub claims: Vec<String>,
-    /// Scopes that a word in these claims gives beside itself: roles, for instance, that are no scopes.
-    pub map: BTreeMap<String, Vec<String>>,
-}
+use crate::jose::claims::{Claims, Profile, ScopeSource, Words};
 
 impl ScopeSource {
-    /// The scopes of one claim.
-    #[must_use]
-    pub fn in_claim(name: impl Into<String>) -> Self {
-        Self { claims: vec![name.into()], map: BTreeMap::new() }
-    }
-
     /// What a token permits.
     #[must_use]
     pub fn scopes(&self, claims: &Claims, profile: Profile) -> Scopes {

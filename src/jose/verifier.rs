@@ -52,10 +52,10 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::jose::claims::{ClaimRules, Claims, Profile};
+use crate::jose::claims::{ClaimRules, Claims, Profile, ScopeSource};
 use crate::jose::dpop::Binding;
 use crate::jose::keys::KeySet;
-use crate::jose::scopes::{ScopeSource, Scopes};
+use crate::jose::scopes::Scopes;
 use crate::jose::{
     algorithm::Algorithm,
     discovery::{Discovery, Location},
