@@ -451,7 +451,9 @@ describe('many at once', () => {
     refused(await bulk(Array.from({ length: 10_001 }, () => good)), 'INVALID_REQUEST', { hint: 'expected at most 10000 lines' });
     refused(await bulk(['']), 'INVALID_REQUEST', { hint: 'expected a JSON object on each line' });
     const long = Array.from({ length: 9_000 }, () => ({ ...good, reason: 'r'.repeat(199), sub: undefined, jti: 'j'.repeat(900) }));
-    refused(await bulk(long), 'INVALID_REQUEST', { hint: /^expected a body of at most 8388608 bytes$/ });
+    // The runtime answers before all of it was sent, and closes. Now and then that ends the sending before the answer is read.
+    const sent = () => bulk(long).catch((fault) => (fault.code === 'ECONNRESET' ? sent() : Promise.reject(fault)));
+    refused(await sent(), 'INVALID_REQUEST', { hint: /^expected a body of at most 8388608 bytes$/ });
     admitted(await ask(token({ jti }), 'strong'));
   });
 });
@@ -494,8 +496,9 @@ describe('when a part fails', () => {
     // The reader learns of it without being asked about it.
     const seen = (await gate.get('/auth/health', { gate: 'other' })).json().snapshot.generation;
     await until((report) => report >= seen, async () => {
-      admitted(await ask(token({ jti: miss }), 'reader'));
-      const line = gate.output.lines.findLast((one) => one.includes('"snapshot"'));
+      const sub = randomUUID();
+      admitted(await ask(token({ jti: miss, sub }), 'reader'));
+      const line = await gate.output.find((one) => one.includes(sub));
       return JSON.parse(line.slice(line.indexOf('{'))).snapshot.generation;
     }, 'the reader does not get there');
     for (const mode of ['fail', 'hang', 'garbage']) {
