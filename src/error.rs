@@ -345,6 +345,9 @@ errors! {
     /// A CORS preflight that is not passed on (`preflight` of the policy).
     PreflightNotPassed => NotAllowed, "preflight_not_passed",
         "the policy passes no CORS preflight on here";
+    /// The policy answers the route itself (`answer`), and the edge can only say whether a request may be passed on.
+    AnswerNotPassed => NotAllowed, "answer_not_passed",
+        "the policy answers this route itself, nobody behind the gate is to be asked";
     /// Plain http, where the policy wants https.
     HttpsRequired => HttpsRequired, "https_required", "the request came over plain http";
     /// The same with a credential, which others may have read on the way.

@@ -43,11 +43,17 @@ impl Decision {
             && matches!(self.outcome, Err(Error::PreflightNotPassed))
     }
 
-    /// Where the edge cannot speak to the browser, as in forward-auth, a preflight that the gate would answer is
-    /// refused: any other word would have it passed on, and nobody behind the gate is to be asked.
-    pub fn refuse_preflight(&mut self) {
+    /// Where the edge cannot speak to the caller, as in forward-auth, what the gate would answer itself is refused: a
+    /// preflight, and a request for a route with `answer`. Any other word would have it passed on, and nobody behind the gate
+    /// is to be asked.
+    pub fn refuse_own_answers(&mut self) {
         if self.answers_preflight() {
             self.preflight = Some(Preflight::Refuse);
+        }
+        if self.outcome.is_ok()
+            && matches!(self.destination.as_deref(), Some(Destination::Answer(_)))
+        {
+            self.outcome = Err(Error::AnswerNotPassed);
         }
     }
 

@@ -93,7 +93,8 @@ pub(super) fn routes(
             None => of_policy.cloned(),
         };
         let destination = destination(path, section, &route.pattern)?.map(Arc::new);
-        Ok(Route { cors: own, destination, ..route })
+        let preflight = preflight_before(destination.as_deref(), route.preflight);
+        Ok(Route { cors: own, preflight, destination, ..route })
     })
 }
 
@@ -205,6 +206,14 @@ fn destination(
             return Err(Error::config(format!("{path}.answer"), problem));
         }
     })
+}
+
+/// What becomes of preflights. Where the gate answers, nobody is behind it who could say which methods and headers are taken.
+fn preflight_before(destination: Option<&Destination>, wanted: Preflight) -> Preflight {
+    match (destination, wanted) {
+        (Some(Destination::Answer(_)), Preflight::Pass) => Preflight::Answer,
+        (_, wanted) => wanted,
+    }
 }
 
 /// The issuers of the route, which are some of the policy's, as tokens name them: a template stands for those of its tenants.

@@ -63,6 +63,7 @@ pub enum Preflight {
     #[default]
     Answer,
     /// It is admitted as anonymous, counted by the limits by `ip` of its route; a credential that comes with it is not looked at.
+    /// Where the policy answers the route itself it is as [`Preflight::Answer`].
     /// The Worker as a proxy passes it on without body and credential. What a proxy that asks by forward-auth passes on is up to
     /// that proxy, and in an application the handler gets the request as it came.
     Pass,

@@ -634,7 +634,7 @@ fn a_preflight_is_answered_with_nothing_asked_and_nothing_taken() {
         assert!(matches!(event, Some(Event::Answered(_))));
         // Whoever looks at the outcome alone does not pass it on.
         assert_eq!(decision.outcome, Err(Error::PreflightNotPassed));
-        decision.refuse_preflight();
+        decision.refuse_own_answers();
         assert!(!decision.answers_preflight());
         assert_eq!(refusal(decision).code(), Code::NotAllowed);
     }
@@ -645,6 +645,46 @@ fn a_preflight_is_answered_with_nothing_asked_and_nothing_taken() {
     assert_eq!(refusal(decision), Error::InvalidRequest("path has a dot segment"));
     let plain = request("OPTIONS", "/p");
     assert_eq!(refusal(check(&policy, &stores, &plain)), Error::MissingCredentials);
+}
+
+#[test]
+fn what_the_gate_answers_itself_is_let_through_by_no_edge_that_cannot_answer() {
+    let policy = gate_with(json!({"preflight": "pass", "routes": [
+        {"path": "/closed/*", "auth": "none", "answer": {"status": 404}},
+        {"path": "/known", "answer": {"body": "x"}},
+        {"path": "/served", "auth": "none", "upstream": "https://b.example"},
+    ]}));
+    let authorization = bearer(&token());
+    for request in [request("GET", "/closed/a"), get("/known", &authorization)] {
+        let mut decision = check(&policy, &Stores::default(), &request);
+        assert!(decision.outcome.is_ok(), "an edge that can gives the answer");
+        decision.refuse_own_answers();
+        let error = refusal(decision);
+        assert_eq!((error.clone(), error.code()), (Error::AnswerNotPassed, Code::NotAllowed));
+    }
+    let mut decision = check(&policy, &Stores::default(), &request("GET", "/served"));
+    decision.refuse_own_answers();
+    admitted(decision);
+    // Why a request is refused stays what it was.
+    let mut decision = check(&policy, &Stores::default(), &request("GET", "/known"));
+    decision.refuse_own_answers();
+    assert_eq!(refusal(decision), Error::MissingCredentials);
+}
+
+#[test]
+fn a_preflight_of_a_route_with_an_answer_is_answered_by_the_gate_too() {
+    let policy = gate_with(json!({"preflight": "pass", "routes": [
+        {"path": "/by-policy", "answer": {"status": 204}},
+        {"path": "/by-route", "preflight": "pass", "answer": {"status": 204}},
+        {"path": "/refused", "preflight": "refuse", "answer": {"status": 204}},
+        {"path": "/served"},
+    ]}));
+    for (path, answers) in [("/by-policy", true), ("/by-route", true), ("/refused", false)] {
+        let decision = check(&policy, &Stores::default(), &preflight_for("PUT", path));
+        assert_eq!(decision.answers_preflight(), answers, "{path}");
+        assert_eq!(refusal(decision), Error::PreflightNotPassed, "{path}");
+    }
+    admitted(check(&policy, &Stores::default(), &preflight_for("PUT", "/served")));
 }
 
 #[test]

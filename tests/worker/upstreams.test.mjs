@@ -50,6 +50,7 @@ before(async () => {
     { path: '/robots.txt', auth: 'none', answer: { body: 'User-agent: *\nDisallow: /' } },
     { path: '/gone', auth: 'none', answer: { status: 410, body: { moved: ['no'] } } },
     { path: '/empty', auth: 'none', answer: { status: 204 } },
+    { path: '/pages', auth: 'none', preflight: 'pass', cors: { origins: ['https://app.test'] }, answer: { body: 'x' } },
     { path: '/closed', scopes: { all: ['admin'] }, limits: ['many'], preflight: 'pass', answer: { body: 'for administrators' } },
   ];
   const limits = [{ name: 'many', by: 'caller', requests: 1000, window_secs: 3600, store: 'memory' }];
@@ -166,6 +167,27 @@ describe('an answer of the policy', () => {
     const headers = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'GET' };
     const preflight = await gate.request('OPTIONS', '/closed', { headers });
     assert.deepEqual([preflight.status, preflight.text], [204, ''], 'a preflight is not told');
+    assert.equal(preflight.headers.ratelimit, undefined, 'nor counted: nobody is asked');
     assert.ok(!gate.output.lines.some((line) => line.includes(SECRETS.JWT_SECRET)));
+  });
+
+  test('may be for pages of other origins, whose preflights say what they want to send', async () => {
+    const headers = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'PUT', 'Access-Control-Request-Headers': 'authorization' };
+    const preflight = await gate.request('OPTIONS', '/pages', { headers });
+    assert.deepEqual(
+      ['access-control-allow-origin', 'access-control-allow-methods', 'access-control-allow-headers'].map((name) => preflight.headers[name]),
+      ['https://app.test', 'PUT', 'authorization'],
+    );
+    assert.deepEqual([preflight.status, preflight.headers['cache-control']], [204, 'no-store']);
+  });
+
+  test('is no leave to pass, where another proxy asks', async () => {
+    const verify = (uri, more) => gate.get('/auth/verify', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': uri }, ...more });
+    for (const path of ['/robots.txt', '/gone', '/empty']) refused(await verify(path), 'NOT_ALLOWED');
+    refused(await verify('/closed'), 'MISSING_CREDENTIALS');
+    refused(await verify('/closed', { token: token({ scope: 'admin' }) }), 'NOT_ALLOWED');
+    await gate.output.find((line) => line.includes('"answer_not_passed"'));
+    const answer = await verify('/second/x', { token: token() });
+    assert.equal(answer.status, 200, answer.text);
   });
 });

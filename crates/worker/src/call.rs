@@ -54,7 +54,7 @@ impl Call<'_> {
         let guard = Guard::new(&self.gate.policy, &backend);
         let mut decision = guard.check(&parts.as_request(), clock::now()).await;
         if edge == Edge::ForwardAuth {
-            decision.refuse_preflight();
+            decision.refuse_own_answers();
         }
         event_log::decision(&self.gate.policy, parts, &decision);
         if let Ok(identity) = &decision.outcome {

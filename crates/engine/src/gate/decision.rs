@@ -204,9 +204,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
             let mut fields = limits;
             fields.extend(cors::refusal_fields(of_cors, origin));
             fields.extend(reply::fixed_fields(answer));
-            let body = if request.preflight.is_some() { "" } else { &answer.body };
-            let status = if request.preflight.is_some() { 204 } else { answer.status };
-            (fields, Verdict::Answered { status, body })
+            (fields, Verdict::Answered { status: answer.status, body: &answer.body })
         }
         (Ok(identity), None) => {
             let mut fields = limits;
