@@ -20,6 +20,8 @@ pub struct Decision {
     pub route: String,
     /// Whether the route takes anonymous callers beside others, who are answered under the same URLs.
     pub shared_url: bool,
+    /// Whether the route is for certain networks only: who else may have the answer is not for a cache to say.
+    pub for_networks: bool,
     /// What the route does with CORS preflights, if the request is one.
     pub preflight: Option<Preflight>,
     /// Pages of which other origins may read the answer.
@@ -65,6 +67,7 @@ impl Decision {
             carrier,
             route: route.to_owned(),
             shared_url: false,
+            for_networks: false,
             preflight: None,
             cors: None,
             destination: None,
@@ -81,6 +84,7 @@ impl Decision {
             carrier: None,
             route: route.path().to_owned(),
             shared_url: route.auth == Auth::Optional,
+            for_networks: !route.ips.is_empty(),
             preflight: None,
             cors: route.cors.clone(),
             destination: route.destination.clone(),

@@ -25,7 +25,7 @@ pub const CACHING_FIELDS: [&str; 7] = [
 /// What an answer has to say to caches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheRule {
-    /// Whether it is for its caller alone.
+    /// Whether it is not for everybody: it was given to a caller who is known, or who is in a network that the route names.
     pub private: bool,
     /// The request headers on which it depends, where callers with and without a credential share a URL.
     pub vary: Option<String>,
@@ -44,7 +44,8 @@ impl CacheRule {
         let credentials = decision.shared_url.then(|| policy.credential_fields());
         let varying: Vec<String> = credentials.into_iter().chain(origin).collect();
         let vary = (!varying.is_empty()).then(|| varying.join(", "));
-        Self { private: !matches!(identity, Identity::Anonymous), vary }
+        let is_known = !matches!(identity, Identity::Anonymous);
+        Self { private: is_known || decision.for_networks, vary }
     }
 
     /// Whether answers stay as they are.

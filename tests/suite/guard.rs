@@ -753,6 +753,22 @@ fn caches_are_told_of_all_headers_by_which_answers_differ() {
 }
 
 #[test]
+fn what_is_for_certain_networks_is_for_no_shared_cache() {
+    use edgegate::http::caching::CacheRule;
+    for (cache, path, private) in
+        [("private", "/inside", true), ("private", "/open", false), ("upstream", "/inside", false)]
+    {
+        let policy = gate_with(json!({"cache": cache, "routes": [
+            {"path": "/inside", "auth": "none", "ips": ["192.0.2.0/24"]},
+            {"path": "/open", "auth": "none"},
+        ]}));
+        let decision = check(&policy, &Stores::default(), &from("192.0.2.1", request("GET", path)));
+        let rule = CacheRule::of(&policy, decision.outcome.as_ref().unwrap(), &decision);
+        assert_eq!(rule.private, private, "{cache} {path}");
+    }
+}
+
+#[test]
 fn a_preflight_is_what_the_fetch_standard_says() {
     let preflight = edgegate::guard::preflight_of;
     assert_eq!(preflight("OPTIONS", Some("https://a.test"), Some("PUT")), Some("PUT"));
