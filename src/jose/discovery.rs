@@ -71,10 +71,17 @@ impl Discovery {
             return Err("the document is about another issuer".to_owned());
         }
         match members.remove("jwks_uri") {
-            Some(Value::String(uri)) if may_publish_keys(&uri, self.allow_http) => Ok(uri),
+            Some(Value::String(uri)) if self.may_name(&uri) => Ok(uri),
             Some(_) => Err("jwks_uri of the document is no https URL".to_owned()),
             None => Err("the document has no jwks_uri".to_owned()),
         }
+    }
+
+    /// Whether the document may name this place. A policy may name a set on the gate's own host; an issuer elsewhere would
+    /// have the gate ask what only listens there.
+    fn may_name(&self, uri: &str) -> bool {
+        let is_near = self.allow_http || self.issuer.starts_with("http://");
+        may_publish_keys(uri, self.allow_http) && (is_near || uri.starts_with("https://"))
     }
 }
 
@@ -222,6 +229,9 @@ mod tests {
             (of(&own, r#"["https://a/"]"#), no_https),
             (of(&own, r#""http://keys.example/a""#), no_https),
             (of(&own, r#""http://keycloak/a""#), no_https),
+            (of(&own, r#""http://localhost:9200/a""#), no_https),
+            (of(&own, r#""http://127.0.0.1/a""#), no_https),
+            (of(&own, r#""http://[::1]:6379/a""#), no_https),
             (of(&own, r#""/keys""#), no_https),
             (of(&own, r#""file:///etc/keys""#), no_https),
             (of(&own, r#""https://user@keys.example/a""#), no_https),
@@ -246,5 +256,9 @@ mod tests {
         let discovery = Discovery::of("http://keycloak/a", true).unwrap();
         assert!(discovery.jwks_uri(&of("http://keycloak/keys")).is_ok());
         assert!(discovery.jwks_uri(&of("http://keys.example/a")).is_err());
+        // An issuer on this host is no stranger to it.
+        let of = |uri: &str| format!(r#"{{"issuer":"http://localhost:1/a","jwks_uri":"{uri}"}}"#);
+        let discovery = Discovery::of("http://localhost:1/a", false).unwrap();
+        assert!(discovery.jwks_uri(&of("http://127.0.0.1:2/keys")).is_ok());
     }
 }
