@@ -81,9 +81,6 @@ pub(super) fn find<'a>(
         for value in cookies::named(name, header) {
             add(token_or_key(policy, value), Carrier::Cookie)?;
         }
-        if found.is_some() && cookies::has_other_spelling(name, header) {
-            return Err(Error::MultipleCredentials);
-        }
     }
     let of_caller = found.is_some();
     for (header, value) in policy.credential_headers.iter().zip(request.credential_headers) {
@@ -99,6 +96,12 @@ pub(super) fn find<'a>(
                 Some(_) => return Err(Error::MultipleCredentials),
             }
         }
+    }
+    if let (Some(name), Some(header)) = (policy.cookie.as_deref(), request.cookie)
+        && found.is_some()
+        && cookies::has_other_spelling(name, header)
+    {
+        return Err(Error::MultipleCredentials);
     }
     Ok(found)
 }

@@ -1221,6 +1221,19 @@ fn beside_the_callers_own_credential_a_header_is_another_or_is_ignored() {
     let decision =
         check(&policy, &stores, &Request { credential_headers: &[None, Some(&other)], ..forged });
     assert_eq!(refusal(decision).code(), Code::InvalidToken);
+    // A service might take the cookie for what was verified.
+    for cookie in ["Session=x", "session%5Fx=1; se%73sion=x", "session[a]=x"] {
+        for first in [Some(token.as_str()), None] {
+            let headers = [first, Some(other.as_str()).filter(|_| first.is_none())];
+            let request = Request {
+                cookie: Some(cookie),
+                credential_headers: &headers,
+                ..request("GET", "/")
+            };
+            let error = refusal(check(&policy, &stores, &request));
+            assert_eq!(error, Error::MultipleCredentials, "{cookie}");
+        }
+    }
     // A scheme that the gate does not know is no credential.
     let digest = Request { credential_headers: &[None, Some(&other)], ..get("/", "Digest x") };
     assert_eq!(check(&policy, &stores, &digest).carrier, Some(Carrier::CredentialHeader));
