@@ -28,7 +28,7 @@ mod source;
 mod types;
 mod upstream;
 
-pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold};
+pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, folds_alike};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 use self::{
     api_keys::api_keys,

@@ -8,7 +8,9 @@
 use core::net::IpAddr;
 
 use super::reply::Fields;
-use crate::policy::{ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy, fold};
+use crate::policy::{
+    ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy, fold, folds_alike,
+};
 
 /// Whether a header of a caller is kept from the service.
 ///
@@ -34,8 +36,9 @@ pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
     if KEPT_FAMILIES.iter().any(|family| folded.starts_with(family)) {
         return true;
     }
-    let is_address = ADDRESSES.contains(&folded.as_str())
-        && !name.eq_ignore_ascii_case(&policy.client_ip_header.name);
+    let trusted = policy.client_ip_header.name.as_str();
+    let is_address = !name.eq_ignore_ascii_case(trusted)
+        && (ADDRESSES.contains(&folded.as_str()) || folds_alike(&folded, trusted));
     // A service may still read keys where the gate reads them no longer.
     let is_key = API_KEY_HEADER.eq_ignore_ascii_case(&folded);
     is_key || is_address || OVERRIDING.contains(&folded.as_str())
@@ -128,6 +131,17 @@ mod tests {
         assert!(kept_back_by("{}", "X-Real-IP"));
         let policy = r#"{"client_ip_header": "X-Forwarded-For"}"#;
         assert!(kept_back_by(policy, "X-Forwarded-For"), "the gate sets it itself");
+        // Whatever it is called: in another spelling it is the caller's own word.
+        let policy = r#"{"client_ip_header": "X-Gate-Client"}"#;
+        for (name, expected) in [
+            ("x-gate-client", false),
+            ("X_Gate_Client", true),
+            ("X-Gate.Client", true),
+            ("X-Gate-Clients", false),
+            ("XAGate-Client", false),
+        ] {
+            assert_eq!(kept_back_by(policy, name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -132,6 +132,15 @@ pub(crate) fn fold(name: impl AsRef<[u8]>) -> String {
     name.as_ref().iter().map(fold).map(char::from).collect()
 }
 
+/// Whether two names [`fold`] to the same. Nothing is allocated.
+pub(crate) fn folds_alike(one: &str, other: &str) -> bool {
+    let is_same = |(one, other): (u8, u8)| {
+        let separates = |byte: u8| !byte.is_ascii_alphanumeric();
+        one.eq_ignore_ascii_case(&other) || (separates(one) && separates(other))
+    };
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(is_same)
+}
+
 /// A header that the policy gives a meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderName {
