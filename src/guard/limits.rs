@@ -7,7 +7,7 @@ use crate::{
     api_key::record::KeyRecord,
     error::{Error, StoreError},
     limit::{CounterGroup, Limit, Verdict},
-    policy::{CountBy, LimitPolicy, LimitStore, OnError, Policy, Route},
+    policy::{CountBy, Exempt, LimitPolicy, LimitStore, OnError, Policy, Route},
     store::limit_stores::{LimitStores, says_only_yes_or_no, turn},
     time::UnixMillis,
 };
@@ -183,12 +183,7 @@ pub(super) fn refusal(limits: &[Limit], verdicts: &[Verdict]) -> Option<Error> {
 fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> Vec<Batch<'a>> {
     let mut batches: Vec<Batch<'a>> = Vec::new();
     for known in policy.limits_of(route) {
-        if known.exempt.covers(
-            subject.identity.issuer(),
-            subject.identity.subject(),
-            subject.identity.api_key_id(),
-            subject.client_ip,
-        ) {
+        if is_exempt(&known.exempt, subject) {
             continue;
         }
         let Some(group) = group(known, route, subject) else { continue };
@@ -210,6 +205,22 @@ fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> V
         }
     }
     batches
+}
+
+fn is_exempt(exempt: &Exempt, subject: &Subject<'_>) -> bool {
+    let identity = subject.identity;
+    let by_name = match identity {
+        Identity::Anonymous => false,
+        Identity::Token(_) => identity
+            .issuer()
+            .zip(identity.subject())
+            .is_some_and(|(issuer, subject)| exempt.covers_subject(issuer, subject)),
+        Identity::ApiKey(_) => identity
+            .api_key_id()
+            .zip(identity.api_key_family())
+            .is_some_and(|(id, family)| exempt.covers_api_key(id, family)),
+    };
+    by_name || exempt.covers_address(subject.client_ip)
 }
 
 /// What a limit counts together for this request; `None` if it does not concern it.

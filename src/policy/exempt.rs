@@ -22,20 +22,23 @@ pub struct Exempt {
 }
 
 impl Exempt {
-    /// Whether any of what is known of a request is on the list. Subjects are those of verified tokens.
+    /// Whether an address is on the list.
     #[must_use]
-    pub fn covers(
-        &self,
-        issuer: Option<&str>,
-        subject: Option<&str>,
-        api_key: Option<&KeyId>,
-        client_ip: Option<IpAddr>,
-    ) -> bool {
+    pub fn covers_address(&self, client_ip: Option<IpAddr>) -> bool {
         client_ip.is_some_and(|ip| self.networks.iter().any(|network| network.contains(ip)))
-            || api_key.is_some_and(|id| self.api_keys.contains(id))
-            || issuer.zip(subject).is_some_and(|(issuer, subject)| {
-                self.subjects.iter().any(|(by, name)| by == issuer && name == subject)
-            })
+    }
+
+    /// Whether this subject of a verified token is on the list.
+    #[must_use]
+    pub fn covers_subject(&self, issuer: &str, subject: &str) -> bool {
+        self.subjects.iter().any(|(by, name)| by == issuer && name == subject)
+    }
+
+    /// Whether an API key is on the list, itself or the first of those that replaced each other up to it (`family`): an
+    /// exemption outlives rotations.
+    #[must_use]
+    pub fn covers_api_key(&self, id: &KeyId, family: &KeyId) -> bool {
+        self.api_keys.contains(id) || self.api_keys.contains(family)
     }
 }
 

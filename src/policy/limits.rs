@@ -1,5 +1,7 @@
 //! The sections `limits` and `failed_authentication`.
 
+use std::collections::BTreeSet;
+
 use super::{
     check::{at, each, token},
     document::{self, Document, FailedAuthenticationDocument, LimitDocument, StoreName},
@@ -72,7 +74,9 @@ pub(super) fn limits(
     document: &Document,
     issuers: &[IssuerOptions],
 ) -> Result<Vec<LimitPolicy>, Error> {
-    let issuers: Vec<&str> = issuers.iter().flat_map(IssuerOptions::issuers).collect();
+    // Several entries of one issuer know the same people.
+    let issuers: BTreeSet<&str> = issuers.iter().flat_map(IssuerOptions::issuers).collect();
+    let issuers: Vec<&str> = issuers.into_iter().collect();
     let limits =
         each("limits", document.limits.iter(), |path, section| limit(path, section, &issuers))?;
     match document::first_repeated(limits.iter().map(|known| known.limit.name())) {

@@ -1,8 +1,9 @@
 //! What a policy can say about limits beyond numbers: leases, calendar windows, stores, who is exempt, and how
 //! long an address stays blocked after failed authentication.
 
-use crate::gate::{NOW, NOW_SECS, Stores, check_at, later, policy, read, request};
+use crate::gate::{NOW, NOW_SECS, Stores, check_at, later, policy, read, record_of, request};
 use crate::mint;
+use edgegate::api_key::KeyId;
 use edgegate::error::Error;
 use edgegate::guard::{Decision, Request};
 use edgegate::limit::{Calendar, Limit};
@@ -179,6 +180,48 @@ fn networks_subjects_and_keys_are_exempt() {
         let request = Request { authorization: Some(&authorization), ..request("GET", "/") };
         assert_eq!(is_exempt(&policy, &request), exempt, "{subject}");
     }
+}
+
+#[test]
+fn a_key_that_is_exempt_stays_so_when_it_is_rotated() {
+    let [first, second, other] = [1, 2, 3].map(|byte| KeyId::from_bytes([byte; 16]));
+    for (named, exempt) in [(first, [true, true, false]), (second, [false, true, false])] {
+        let mut document = with_limit(json!({"requests": 1, "exempt": {
+            "api_keys": [named.to_string()],
+        }}));
+        document["api_keys"] = json!({
+            "environment": "test", "prefixes": [{"prefix": "sk"}],
+            "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+        });
+        let policy = policy(&document);
+        let stores = Stores::default();
+        for (id, family) in [(first, None), (second, Some(first)), (other, None)] {
+            stores.put_record(&record_of(id, &json!({"family": family})));
+        }
+        for (id, exempt) in [first, second, other].into_iter().zip(exempt) {
+            let keys = &policy.api_keys.as_ref().unwrap().keys;
+            let key = keys.mint("sk", id, None).unwrap();
+            let key = key.expose();
+            let request = Request { api_key: Some(key), ..request("GET", "/") };
+            check_at(&policy, &stores, &request, NOW);
+            let second = check_at(&policy, &stores, &request, NOW);
+            assert_eq!(second.outcome.is_ok(), exempt, "{named} {id}");
+        }
+    }
+}
+
+#[test]
+fn two_entries_of_one_issuer_know_the_same_subject() {
+    let mut document = with_limit(json!({"requests": 1, "exempt": {"subjects": ["monitor"]}}));
+    let issuers = document["issuers"].as_array_mut().unwrap();
+    issuers.push(json!({
+        "issuer": issuers[0]["issuer"], "audience": ["api"], "algorithms": ["ES256"],
+        "jwks_uri": "https://keys.example/",
+    }));
+    let policy = policy(&document);
+    let authorization = token(ISSUER, "monitor");
+    let request = Request { authorization: Some(&authorization), ..request("GET", "/") };
+    assert!(is_exempt(&policy, &request));
 }
 
 #[test]
