@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::gate::{NOW, NOW_SECS, NOW_TIME, Stores, entry, later, policy, run};
 use crate::mint;
 use crate::texts::Texts;
-use edgegate::api_key::{ImportedHash, KeyId};
+use edgegate::api_key::{ImportedHash, KeyId, record::KeyRecord};
 use edgegate::error::Error;
 use edgegate::guard::administration::{
     KeyAdministration, RevocationAdministration, ShownKey, requested_entry,
@@ -13,8 +13,8 @@ use edgegate::guard::administration::{
 use edgegate::jose::keys::KeySet;
 use edgegate::policy::{CacheSecs, Policy};
 use edgegate::revocation::{Entry, Target};
-use edgegate::store::RevocationStore as _;
 use edgegate::store::keyed::{Keyed, Remembered};
+use edgegate::store::{KeyRecordStore, RevocationStore};
 use edgegate::time::{UnixMillis, UnixTime};
 use serde_json::{Value, json};
 
@@ -204,10 +204,13 @@ fn a_key_that_an_entry_revokes_is_neither_changed_nor_replaced() {
     shown(desk.rotate(&policy, &key, 2));
 }
 
-/// Rotates the key 01 to 02 while another administrator does something to 01; gives what is stored of both then.
-fn rotated_while(
+/// Does `what` to the key 01 while another administrator does something too, once a name of the store that begins so is written.
+/// Gives the answer, and what is stored then of 01 and of 02.
+fn overtaken(
     policy: &Rc<Policy>,
-    what: impl AsyncFnOnce(KeyAdministration<'_, '_, &Texts>, &Keyed<'_, &Texts>) + 'static,
+    written: &str,
+    what: impl FnOnce(&Desk, &Value) -> Result<ShownKey, Error>,
+    meanwhile: impl AsyncFnOnce(KeyAdministration<'_, '_, &Texts>, &Keyed<'_, &Texts>) + 'static,
 ) -> (Result<ShownKey, Error>, [Value; 2]) {
     let desk = Desk::default();
     let key = desk.mint(policy, 1, json!({}));
@@ -215,14 +218,22 @@ fn rotated_while(
     let happens = move |texts: &Texts| {
         let remembered = Remembered::default();
         let store = Keyed::new(texts, &remembered, CacheSecs(10), CacheSecs(10));
-        run(what(KeyAdministration::new(&beside, &store, NOW), &store));
+        run(meanwhile(KeyAdministration::new(&beside, &store, NOW), &store));
     };
-    let new = format!("key/v1/{}", "02".repeat(16));
-    *desk.texts.overtaken.borrow_mut() = Some((new, Box::new(happens)));
-    let answer = desk.rotate(policy, &key, 2);
+    *desk.texts.overtaken.borrow_mut() = Some((written.to_owned(), Box::new(happens)));
+    let answer = what(&desk, &key);
     let values = desk.texts.values.borrow();
     let record = |id: &str| serde_json::from_str(&values[&format!("key/v1/{}", id.repeat(16))]);
     (answer, ["01", "02"].map(|id| record(id).unwrap()))
+}
+
+/// Rotates the key 01 to 02 while another administrator does something to 01; gives what is stored of both then.
+fn rotated_while(
+    policy: &Rc<Policy>,
+    what: impl AsyncFnOnce(KeyAdministration<'_, '_, &Texts>, &Keyed<'_, &Texts>) + 'static,
+) -> (Result<ShownKey, Error>, [Value; 2]) {
+    let new = format!("key/v1/{}", "02".repeat(16));
+    overtaken(policy, &new, |desk, key| desk.rotate(policy, key, 2), what)
 }
 
 #[test]
@@ -246,7 +257,7 @@ fn a_rotation_that_was_overtaken_leaves_no_living_replacement() {
     // By an entry alone.
     let (answer, [_, new]) = rotated_while(&by_entries, async move |_, store| {
         let entry = entry(&json!({"key_id": "01".repeat(16)}));
-        store.put(&entry.deny_key(), &entry, NOW).await.unwrap();
+        RevocationStore::put(store, &entry.deny_key(), &entry, NOW).await.unwrap();
     });
     refused(answer, "the key was revoked or changed meanwhile");
     assert!(new["revoked_at"].is_number(), "{new}");
@@ -261,6 +272,42 @@ fn a_rotation_that_was_overtaken_leaves_no_living_replacement() {
     let (answer, [old, new]) = rotated_while(&by_entries, async |_, _| {});
     assert_eq!(old["replaced_by"], shown(answer)["id"]);
     assert!(new.get("revoked_at").is_none_or(Value::is_null), "{new}");
+}
+
+#[test]
+fn a_rotation_and_a_revocation_at_once_leave_no_key_that_nobody_finds() {
+    let policy = Rc::new(gate_with(json!({})));
+    let old_id = "01".repeat(16);
+    // The revocation comes when the rotation has looked for the last time before it writes the old record.
+    let id_of_old = old_id.clone();
+    let (answer, [old, new]) = overtaken(
+        &policy,
+        &format!("key/v1/{old_id}"),
+        |desk, key| desk.rotate(&policy, key, 2),
+        async move |keys, store| {
+            keys.revoke(&id_of_old, store).await.unwrap();
+        },
+    );
+    refused(answer, "the key was revoked or changed meanwhile");
+    assert!(new["revoked_at"].is_number(), "{old} {new}");
+    // The rotation comes when the revocation has read the record.
+    let id_of_old = old_id.clone();
+    let (answer, [old, _]) = overtaken(
+        &policy,
+        "deny/v1/",
+        |desk, key| desk.revoke(&policy, key, NOW),
+        async move |_, store| {
+            let record = store.record(&id_of_old.parse().unwrap()).await.unwrap().unwrap();
+            let rotated = KeyRecord { replaced_by: Some(KeyId::from_bytes([2; 16])), ..record };
+            KeyRecordStore::put(store, &rotated, NOW).await.unwrap();
+            let new = KeyRecord { id: KeyId::from_bytes([2; 16]), ..rotated };
+            KeyRecordStore::put(store, &new, NOW).await.unwrap();
+        },
+    );
+    let shown = shown(answer);
+    assert_eq!(shown["replaced_by"], json!("02".repeat(16)));
+    assert_eq!(old["replaced_by"], json!("02".repeat(16)));
+    assert!(old["revoked_at"].is_number() && shown["revoked_at"].is_number(), "{old}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::{
     time::{UnixMillis, UnixTime},
 };
 
+const OVERTAKEN: &str = "the key was revoked or changed meanwhile";
+
 /// What an administrator sees of a key.
 #[derive(Debug, Serialize)]
 pub struct ShownKey {
@@ -178,7 +180,7 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
 
     /// Replaces a key by a new one ([`Rotate`]), which may do what the old one may, and no more. `random` makes the new
     /// key's id. One that is revoked, by its record or by an entry in `revocations`, is not replaced, also if that
-    /// happens while the new record is written. STORAGE.md says what is left: no store here changes two records in one step.
+    /// happens while the records are written. STORAGE.md says what is left: no store here changes two records in one step.
     ///
     /// # Errors
     /// Those of [`KeyAdministration`].
@@ -221,6 +223,11 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
                 &format!("key {new} is made to replace {old}, which goes on as before"),
             )
         })?;
+        // An entry that is written after this look finds `replaced_by` in the record, and tells of it.
+        if let Err(overtaken) = self.check_not_revoked(rotated.old.id, revocations).await {
+            self.take_back(rotated.new, revocations).await?;
+            return Err(overtaken);
+        }
         Ok(ShownKey::created(rotated.new, minted))
     }
 
@@ -243,25 +250,33 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         revocations: &impl RevocationStore,
     ) -> Result<ShownKey, Error> {
         let now = self.now.to_unix_time();
-        let revoked = record.revoke(now);
         if self.policy.revocation.is_none() {
+            let revoked = record.revoke(now);
             self.check_that_records_decide(&revoked)?;
             self.put(&revoked).await?;
             return Ok(ShownKey::of(revoked));
         }
-        let entry = Entry::of_api_key(revoked.id, now);
+        let entry = Entry::of_api_key(record.id, now);
         revocations
             .put(&entry.deny_key(), &entry, self.now)
             .await
             .map_err(|fault| unavailable("revocation", &fault))?;
-        KeyRecordStore::put(self.keys, &revoked, self.now).await.map_err(|fault| {
-            let id = revoked.id;
+        let id = record.id;
+        let noted = self.note_revoked(record, now).await;
+        noted.map(ShownKey::of).map_err(|fault| {
             half_done(
                 &fault,
                 &format!("key {id} is revoked by an entry, its record does not say so"),
             )
-        })?;
-        Ok(ShownKey::of(revoked))
+        })
+    }
+
+    /// Writes into the record that its key is revoked. It is read again: a rotation may have written `replaced_by` meanwhile,
+    /// and without it nobody would find the key that goes on.
+    async fn note_revoked(&self, known: KeyRecord, now: UnixTime) -> Result<KeyRecord, StoreError> {
+        let record = self.keys.fresh_record(&known.id).await?.unwrap_or(known).revoke(now);
+        KeyRecordStore::put(self.keys, &record, self.now).await?;
+        Ok(record)
     }
 
     /// What was read of a key must still be so: another administrator may have been faster.
@@ -271,8 +286,19 @@ impl<'a, 'k, S: KeyValue> KeyAdministration<'a, 'k, S> {
         revocations: &impl RevocationStore,
     ) -> Result<(), Error> {
         let record = self.keys.fresh_record(&known.id).await.map_err(failed)?;
-        if self.is_revoked(known.id, revocations).await? || record.as_ref() != Some(known) {
-            return Err(Error::InvalidRequest("the key was revoked or changed meanwhile"));
+        if record.as_ref() != Some(known) {
+            return Err(Error::InvalidRequest(OVERTAKEN));
+        }
+        self.check_not_revoked(known.id, revocations).await
+    }
+
+    async fn check_not_revoked(
+        &self,
+        id: KeyId,
+        revocations: &impl RevocationStore,
+    ) -> Result<(), Error> {
+        if self.is_revoked(id, revocations).await? {
+            return Err(Error::InvalidRequest(OVERTAKEN));
         }
         Ok(())
     }
