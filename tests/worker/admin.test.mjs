@@ -403,6 +403,17 @@ describe('what an administrator does is in the log', () => {
   });
 });
 
+test('no answer with a new key is promised twice: Idempotency-Key is refused, and nothing is made', async () => {
+  const old = await gate.mint({ owner: 'twice' });
+  const headers = { 'Idempotency-Key': randomUUID() };
+  const body = { name: 'n', owner: 'twice', scopes: [] };
+  for (const [target, sent] of [['/keys', body], [`/keys/${old.id}/rotate`, {}]]) {
+    refused(await gate.admin('POST', target, sent, { headers }), 'INVALID_REQUEST', { hint: /^Idempotency-Key: expected none/ });
+  }
+  assert.deepEqual((await listAll('owner=twice')).found.map(({ id, replaced_by: next }) => [id, next ?? null]), [[old.id, null]]);
+  assert.equal((await gate.admin('PATCH', `/keys/${old.id}`, { name: 'm' }, { headers })).status, 200, 'a change is the same twice');
+});
+
 describe('rotating', () => {
   test('does not bring back what an entry has taken away', async () => {
     const { id, key } = await gate.mint();

@@ -1,11 +1,12 @@
 //! `/auth/admin/keys`: mint, list, read, change, rotate, revoke.
 
 use super::{Admin, Answer};
-use crate::{kv::Namespace, reply};
+use crate::{kv::Namespace, reply, request::header};
 use edgegate::{api_key::KeyId, error::Error, guard::administration::KeyAdministration};
 
 /// `POST /keys`: a new key, or the record of one that another system issued.
 pub(crate) async fn mint(admin: &Admin<'_>) -> Answer {
+    refuse_idempotency_key(admin)?;
     let body = admin.body().await?;
     Ok(reply::json(201, &keys(admin).mint(&body, random_id, &admin.revocations).await?)?)
 }
@@ -30,6 +31,7 @@ pub(crate) async fn change(admin: &Admin<'_>) -> Answer {
 
 /// `POST /keys/{id}/rotate`.
 pub(crate) async fn rotate(admin: &Admin<'_>) -> Answer {
+    refuse_idempotency_key(admin)?;
     let body = admin.body().await?;
     Ok(reply::json(
         201,
@@ -40,6 +42,17 @@ pub(crate) async fn rotate(admin: &Admin<'_>) -> Answer {
 /// `DELETE /keys/{id}`.
 pub(crate) async fn revoke(admin: &Admin<'_>) -> Answer {
     Ok(reply::json(200, &keys(admin).revoke(admin.id, &admin.revocations).await?)?)
+}
+
+/// Who sends `Idempotency-Key` relies on getting the same answer again. This one has the new key in it, which is kept nowhere, so
+/// there is nothing to give again; and KV has no step in which one of two requests would be the first.
+fn refuse_idempotency_key(admin: &Admin<'_>) -> Result<(), Error> {
+    if header(&admin.call.request.headers(), "Idempotency-Key").is_none() {
+        return Ok(());
+    }
+    let problem = "expected none: a new key is told once and kept nowhere. Without an answer, list the keys of its owner and \
+                   revoke the one that nobody was told";
+    Err(Error::invalid_field("Idempotency-Key", problem))
 }
 
 fn keys<'a, 'k>(admin: &'a Admin<'k>) -> KeyAdministration<'a, 'k, Namespace<'k>> {
