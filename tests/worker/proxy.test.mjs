@@ -15,6 +15,9 @@ const SIZE = 50 * MIB;
 const LIMITS = [{ name: 'many', by: 'caller', requests: 1000, window_secs: 3600, store: 'memory' }];
 const ROUTES = [{ path: '/public/*', auth: 'none' }, { path: '/optional/*', auth: 'optional' }, { path: '/limited/*', limits: ['many'] }];
 
+const TEXT = 'a long text '.repeat(1000);
+const PACKED = { gzip: gzipSync(TEXT), br: brotliCompressSync(TEXT) };
+
 /** An upstream that a test can look into: `handle` answers, `seen` are the requests it got. */
 class Upstream {
   seen = [];
@@ -100,6 +103,20 @@ before(async () => {
         const body = await request.text();
         return Response.json({ url: request.url, method: request.method, headers: [...request.headers], body }, { status: 203 });
       } }`,
+    },
+    gateWorker({ name: 'packed-service', policy: policy({ routes: ROUTES, limits: LIMITS }), worker: { serviceBindings: { UPSTREAM: 'packed' } } }),
+    {
+      name: 'packed',
+      modules: true,
+      // What it has packed itself, as a Worker that serves packed files does.
+      script: `
+        const PACKED = ${JSON.stringify(Object.fromEntries(Object.entries(PACKED).map(([encoding, bytes]) => [encoding, bytes.toString('base64')])))};
+        export default { fetch(request) {
+          const encoding = new URL(request.url).pathname.split('/').at(-1);
+          const bytes = Uint8Array.from(atob(PACKED[encoding]), (one) => one.charCodeAt(0));
+          const headers = { 'Content-Encoding': encoding, 'Content-Type': 'text/plain' };
+          return new Response(request.method === 'HEAD' ? null : bytes, { headers, encodeBody: 'manual' });
+        } };`,
     },
     { name: 'broken', modules: true, script: `export default { fetch() { throw new Error('no backend today'); } }` },
   ]);
@@ -479,6 +496,22 @@ describe('a service binding', () => {
     assert.equal(headers['x-request-id'], '7');
     assert.equal(headers.authorization, undefined);
     assert.ok(!answer.text.includes(bearer));
+  });
+
+  test('answers with what it has packed itself, byte for byte', async () => {
+    for (const [encoding, bytes] of Object.entries(PACKED)) {
+      const headers = { 'Accept-Encoding': 'gzip, br' };
+      // With `private` and limits, with `private`, with `Vary`, and as it came.
+      const asked = [[`/limited/${encoding}`, token({ sub: randomUUID() })], [`/a/${encoding}`, token()], [`/optional/${encoding}`], [`/public/${encoding}`]];
+      for (const [target, bearer] of asked) {
+        const answer = await gate.get(target, { gate: 'packed-service', token: bearer, headers });
+        assert.deepEqual([answer.status, answer.headers['content-encoding'], answer.headers['content-type']], [200, encoding, 'text/plain'], target);
+        assert.ok(answer.body.equals(bytes), `${target}: ${answer.body.length} bytes, expected ${bytes.length}`);
+        assert.equal(answer.headers['cache-control'], bearer && 'private', target);
+        const head = await gate.request('HEAD', target, { gate: 'packed-service', token: bearer, headers });
+        assert.deepEqual([head.status, head.headers['content-encoding'], head.body.length], [200, encoding, 0], target);
+      }
+    }
   });
 
   test('gets limits in its answers too', async () => {
