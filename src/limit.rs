@@ -23,6 +23,7 @@
 
 pub mod advisory;
 mod calendar;
+mod charge;
 mod fixed_window;
 mod group;
 pub mod held_leases;
@@ -30,6 +31,7 @@ pub mod lease;
 mod sliding_window;
 mod token_bucket;
 
+pub use self::charge::Charge;
 pub use self::group::CounterGroup;
 use core::fmt;
 

@@ -17,7 +17,7 @@ use crate::{
     api_key::{KeyId, record::KeyRecord},
     error::StoreError,
     jose::dpop::ReplayKey,
-    limit::{CounterGroup, Limit, Verdict},
+    limit::{Charge, Verdict},
     policy::RevocationMode,
     revocation::{DenyKey, Entry},
     time::UnixMillis,
@@ -121,69 +121,33 @@ pub trait KeyRecordStore {
 
 /// One store of counters. Which store counts a limit is said in [`limit_stores`].
 pub trait CounterStore {
-    /// Takes `cost` from all of the limits, or from none if one refuses. The verdicts are in the order
+    /// Takes the cost from all of the limits, or from none if one refuses. The verdicts are in the order
     /// of the limits.
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError>;
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError>;
 
     /// The verdicts by which [`CounterStore::take`] would refuse, as far as that is known here without asking anybody. The
     /// guard asks nothing else then that is shared, and no other limit has to be taken from and given back. By default
     /// nothing is known.
-    fn refusal_unasked(
-        &self,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-        _cost: u32,
-        _now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
+    fn refusal_unasked(&self, _charge: Charge<'_>) -> Option<Vec<Verdict>> {
         None
     }
 
     /// Gives back what [`CounterStore::take`] took, after another limit refused the request.
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError>;
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError>;
 }
 
 /// A borrowed store is a store.
 impl<S: CounterStore> CounterStore for &S {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        (**self).take(group, limits, cost, now).await
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        (**self).take(charge).await
     }
 
-    fn refusal_unasked(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
-        (**self).refusal_unasked(group, limits, cost, now)
+    fn refusal_unasked(&self, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        (**self).refusal_unasked(charge)
     }
 
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        (**self).refund(group, limits, cost, now).await
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        (**self).refund(charge).await
     }
 }
 

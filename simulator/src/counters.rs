@@ -3,7 +3,7 @@
 use edgegate::{
     error::StoreError,
     limit::{
-        Cell, CounterGroup, Limit, LimitAlgorithm, Verdict,
+        Cell, Charge, CounterGroup, Limit, LimitAlgorithm, Verdict,
         advisory::{AdvisoryCounters, Job},
         held_leases::{LeaseStep, Leases, Taken},
         lease::{Borrow, Grant, Terms, lend},
@@ -330,7 +330,8 @@ impl World {
         let (here, whose) = (&self.isolates[isolate], &self.callers[caller]);
         match self.scenario.store {
             Store::Memory => {
-                let verdicts = here.memory.take_now(&whose.group, &self.limits, 1, now);
+                let verdicts =
+                    here.memory.take_now(Charge::new(&whose.group, &self.limits, 1, now));
                 self.decided(caller, &verdicts, time);
             }
             Store::Kv => {

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use super::{limits, request::address};
 use crate::{
     error::Error,
-    limit::{CounterGroup, Limit, Verdict},
+    limit::{Charge, CounterGroup, Limit, Verdict},
     policy::{FailedAuthentication, Policy},
     store::memory::MemoryCounters,
     time::UnixMillis,
@@ -205,11 +205,16 @@ impl<'a> Counted<'a> {
     }
 
     fn take(&self, limit: &Limit, now: UnixMillis) -> Option<Verdict> {
-        self.counters.take_now(&self.group, core::slice::from_ref(limit), 1, now).first().copied()
+        self.counters.take_now(self.one(limit, now)).first().copied()
     }
 
     fn give_back(&self, now: UnixMillis) {
-        self.counters.refund_now(&self.group, core::slice::from_ref(self.limit), 1, now);
+        self.counters.refund_now(self.one(self.limit, now));
+    }
+
+    /// One attempt, by one limit.
+    const fn one<'c>(&'c self, limit: &'c Limit, now: UnixMillis) -> Charge<'c> {
+        Charge::new(&self.group, core::slice::from_ref(limit), 1, now)
     }
 
     fn peek(&self, limit: &Limit, now: UnixMillis) -> Verdict {

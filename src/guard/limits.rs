@@ -6,7 +6,7 @@ use super::{Identity, backend::unavailable, decision::StepOutcome, request::addr
 use crate::{
     api_key::record::KeyRecord,
     error::{Error, StoreError},
-    limit::{CounterGroup, Limit, Verdict},
+    limit::{Charge, CounterGroup, Limit, Verdict},
     policy::{CountBy, Exempt, LimitPolicy, LimitStore, OnError, Policy, Route},
     store::limit_stores::{LimitStores, says_only_yes_or_no, turn},
     time::UnixMillis,
@@ -44,6 +44,12 @@ struct Batch<'a> {
     limits: Vec<Limit>,
 }
 
+impl Batch<'_> {
+    fn charge(&self, route: &Route, now: UnixMillis) -> Charge<'_> {
+        Charge::new(&self.group, &self.limits, route.cost, now)
+    }
+}
+
 /// Takes the route's cost from all of its limits. If one refuses, what the others took is given back.
 ///
 /// Batches are asked one after the other: one that is known to refuse, then the nearest, bindings last, since a binding
@@ -62,7 +68,7 @@ pub(super) async fn take(
     let mut taken: Vec<(&Batch<'_>, Vec<Verdict>)> = Vec::new();
     for batch in &batches {
         let result = counters
-            .take(batch.store, &batch.group, &batch.limits, route.cost, now)
+            .take(batch.store, batch.charge(route, now))
             .await
             .and_then(|verdicts| answered_in_full(verdicts, &batch.limits));
         match result {
@@ -84,8 +90,7 @@ pub(super) async fn take(
     }
     for (batch, mut verdicts) in taken {
         if step.verdict.is_err() {
-            let given_back =
-                counters.refund(batch.store, &batch.group, &batch.limits, route.cost, now).await;
+            let given_back = counters.refund(batch.store, batch.charge(route, now)).await;
             match given_back {
                 Ok(()) => verdicts.iter_mut().for_each(|verdict| give_back(verdict, route.cost)),
                 Err(fault) => step.faults.push(unavailable("counters", &fault)),
@@ -104,9 +109,9 @@ fn known_refusal_first(
     counters: &impl LimitStores,
     now: UnixMillis,
 ) {
-    let refuses = |Batch { store, group, limits, .. }: &Batch<'_>| {
-        turn(store) > turn(&LimitStore::Memory)
-            && counters.refusal_unasked(store, group, limits, route.cost, now).is_some()
+    let refuses = |batch: &Batch<'_>| {
+        turn(batch.store) > turn(&LimitStore::Memory)
+            && counters.refusal_unasked(batch.store, batch.charge(route, now)).is_some()
     };
     // Of the first one nothing need be known, it is asked first anyway; one that refuses is enough.
     if let Some(earlier) = batches.iter().skip(1).position(refuses)
@@ -128,10 +133,9 @@ pub(super) fn refuse_unasked(
     now: UnixMillis,
 ) -> StepOutcome {
     for batch in &batches(policy, route, subject) {
-        let Batch { store, group, limits, .. } = batch;
-        let known = counters.refusal_unasked(store, group, limits, route.cost, now);
+        let known = counters.refusal_unasked(batch.store, batch.charge(route, now));
         if let Some(verdicts) = known
-            && let Some(refusal) = refusal(limits, &verdicts)
+            && let Some(refusal) = refusal(&batch.limits, &verdicts)
         {
             let mut limits: Vec<LimitReport> = reports(batch, &verdicts, now);
             in_order_of_the_route(&mut limits, policy, route);

@@ -3,9 +3,8 @@
 use super::CounterStore;
 use crate::{
     error::StoreError,
-    limit::{CounterGroup, Limit, Verdict},
+    limit::{Charge, Verdict},
     policy::LimitStore,
-    time::UnixMillis,
 };
 
 /// Counters of limits, in the store that is named. What the methods do is said at [`CounterStore`].
@@ -14,31 +13,14 @@ pub trait LimitStores {
     async fn take(
         &self,
         store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
+        charge: Charge<'_>,
     ) -> Result<Vec<Verdict>, StoreError>;
 
     /// [`CounterStore::refusal_unasked`] of this store.
-    fn refusal_unasked(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>>;
+    fn refusal_unasked(&self, store: &LimitStore, charge: Charge<'_>) -> Option<Vec<Verdict>>;
 
     /// [`CounterStore::refund`] in this store.
-    async fn refund(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError>;
+    async fn refund(&self, store: &LimitStore, charge: Charge<'_>) -> Result<(), StoreError>;
 }
 
 /// When a store is asked, before those of a higher number: what an isolate decides by itself comes first, for a refusal
@@ -104,48 +86,31 @@ where
     async fn take(
         &self,
         store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
+        charge: Charge<'_>,
     ) -> Result<Vec<Verdict>, StoreError> {
         match store {
-            LimitStore::Memory => self.memory.take(group, limits, cost, now).await,
-            LimitStore::Kv => self.kv.take(group, limits, cost, now).await,
-            LimitStore::DurableObject => self.exact.take(group, limits, cost, now).await,
-            LimitStore::Binding(name) => self.bindings.take(name, group, limits).await,
+            LimitStore::Memory => self.memory.take(charge).await,
+            LimitStore::Kv => self.kv.take(charge).await,
+            LimitStore::DurableObject => self.exact.take(charge).await,
+            LimitStore::Binding(name) => self.bindings.take(name, charge).await,
         }
     }
 
-    fn refusal_unasked(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
+    fn refusal_unasked(&self, store: &LimitStore, charge: Charge<'_>) -> Option<Vec<Verdict>> {
         match store {
-            LimitStore::Memory => self.memory.refusal_unasked(group, limits, cost, now),
-            LimitStore::Kv => self.kv.refusal_unasked(group, limits, cost, now),
-            LimitStore::DurableObject => self.exact.refusal_unasked(group, limits, cost, now),
+            LimitStore::Memory => self.memory.refusal_unasked(charge),
+            LimitStore::Kv => self.kv.refusal_unasked(charge),
+            LimitStore::DurableObject => self.exact.refusal_unasked(charge),
             // A binding counts each question.
             LimitStore::Binding(_) => None,
         }
     }
 
-    async fn refund(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, store: &LimitStore, charge: Charge<'_>) -> Result<(), StoreError> {
         match store {
-            LimitStore::Memory => self.memory.refund(group, limits, cost, now).await,
-            LimitStore::Kv => self.kv.refund(group, limits, cost, now).await,
-            LimitStore::DurableObject => self.exact.refund(group, limits, cost, now).await,
+            LimitStore::Memory => self.memory.refund(charge).await,
+            LimitStore::Kv => self.kv.refund(charge).await,
+            LimitStore::DurableObject => self.exact.refund(charge).await,
             // A binding cannot give back, which is why it is asked last.
             LimitStore::Binding(_) => Ok(()),
         }
@@ -155,12 +120,7 @@ where
 /// Rate-limiting bindings of the platform. They answer yes or no, count each question as one, and give nothing back.
 pub trait BoundCounters {
     /// Asks the binding of this name about each limit.
-    async fn take(
-        &self,
-        binding: &str,
-        group: &CounterGroup,
-        limits: &[Limit],
-    ) -> Result<Vec<Verdict>, StoreError>;
+    async fn take(&self, binding: &str, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError>;
 }
 
 /// A store that an edge does not have. A policy that names it is refused before, so this is a fault, not a limit that
@@ -173,35 +133,18 @@ impl NoStore {
 }
 
 impl CounterStore for NoStore {
-    async fn take(
-        &self,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-        _cost: u32,
-        _now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, _charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
         Err(StoreError::new(Self::FAULT))
     }
 
     /// Nothing was taken.
-    async fn refund(
-        &self,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-        _cost: u32,
-        _now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, _charge: Charge<'_>) -> Result<(), StoreError> {
         Ok(())
     }
 }
 
 impl BoundCounters for NoStore {
-    async fn take(
-        &self,
-        _binding: &str,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, _binding: &str, _charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
         Err(StoreError::new(Self::FAULT))
     }
 }

@@ -6,14 +6,12 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use super::{
-    CounterGroup, CounterStore, KeyRecordStore, Page, ReplayStore, RevocationStore, StoreError,
-};
+use super::{CounterStore, KeyRecordStore, Page, ReplayStore, RevocationStore, StoreError};
 use crate::bounded::BoundedMap;
 use crate::{
     api_key::{KeyId, record::KeyRecord},
     jose::dpop::ReplayKey,
-    limit::{self, Cell, Limit, Verdict},
+    limit::{self, Cell, Charge, CounterGroup, Limit, Verdict},
     revocation::{DenyKey, Entry},
     time::UnixMillis,
 };
@@ -36,13 +34,8 @@ impl Default for MemoryCounters {
 
 impl MemoryCounters {
     /// [`CounterStore::take`], which needs no waiting here.
-    pub fn take_now(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Vec<Verdict> {
+    pub fn take_now(&self, charge: Charge<'_>) -> Vec<Verdict> {
+        let Charge { group, limits, cost, now } = charge;
         let mut meters = self.load(group, limits, now);
         let verdicts = limit::step_all(&mut meters, cost, now);
         self.save(group, meters, now);
@@ -62,20 +55,16 @@ impl MemoryCounters {
     }
 
     /// [`CounterStore::refusal_unasked`]: here all is known.
-    pub fn refusal_now(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
+    pub fn refusal_now(&self, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        let Charge { group, limits, cost, now } = charge;
         let peek = |limit| self.peek_now(group, limit, cost, now);
         let verdicts: Vec<Verdict> = limits.iter().map(peek).collect();
         verdicts.iter().any(|verdict| !verdict.admitted).then_some(verdicts)
     }
 
     /// [`CounterStore::refund`], which needs no waiting here.
-    pub fn refund_now(&self, group: &CounterGroup, limits: &[Limit], cost: u32, now: UnixMillis) {
+    pub fn refund_now(&self, charge: Charge<'_>) {
+        let Charge { group, limits, cost, now } = charge;
         let mut meters = self.load(group, limits, now);
         for (limit, cell) in &mut meters {
             *cell = cell.take().map(|cell| limit::refund(&cell, limit, cost, now));
@@ -112,34 +101,16 @@ fn cell_name(group: &CounterGroup, limit: &Limit) -> (CounterGroup, String) {
 }
 
 impl CounterStore for MemoryCounters {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        Ok(self.take_now(group, limits, cost, now))
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        Ok(self.take_now(charge))
     }
 
-    fn refusal_unasked(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
-        self.refusal_now(group, limits, cost, now)
+    fn refusal_unasked(&self, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        self.refusal_now(charge)
     }
 
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        self.refund_now(group, limits, cost, now);
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        self.refund_now(charge);
         Ok(())
     }
 }

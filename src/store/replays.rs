@@ -3,10 +3,10 @@
 //! Each proof is a thing of its own there, so nothing contends but those who bring the same proof. All keep it
 //! [`CLOCK_DIFFERENCE_SECS`] longer than the gate that saw it first would take it.
 
-use super::{CounterGroup, ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
+use super::{ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
 use crate::{
     jose::dpop::{LONGEST_LIFE_SECS, ReplayKey},
-    limit::{Limit, LimitAlgorithm, Verdict},
+    limit::{CounterGroup, Limit, LimitAlgorithm, Verdict},
     policy::Replays as Place,
     time::UnixMillis,
 };

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CounterGroup, CounterStore, StoreError};
+use super::{CounterStore, StoreError};
 use crate::{
     json::document,
-    limit::{self, Limit, Verdict},
+    limit::{self, Charge, CounterGroup, Limit, Verdict},
     time::UnixMillis,
 };
 
@@ -142,13 +142,8 @@ impl Cells {
 }
 
 impl<S: SwapStore> CounterStore for SharedCounters<S> {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         self.change(group, now, |cells| {
             let mut meters = cells.meters(limits);
             let verdicts = limit::step_all(&mut meters, cost, now);
@@ -161,13 +156,8 @@ impl<S: SwapStore> CounterStore for SharedCounters<S> {
         .await
     }
 
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         self.change(group, now, |cells| {
             let mut meters = cells.meters(limits);
             for (limit, cell) in &mut meters {

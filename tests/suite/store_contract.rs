@@ -8,7 +8,7 @@ use crate::gate::{self, NOW, Stores, entry, later, record_of, run};
 use crate::texts::Texts;
 use edgegate::api_key::KeyId;
 use edgegate::jose::dpop::ReplayKey;
-use edgegate::limit::{self, Cell, Limit, LimitAlgorithm, Verdict};
+use edgegate::limit::{self, Cell, Charge, Limit, LimitAlgorithm, Verdict};
 use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::revocation::DenyKey;
 use edgegate::store::keyed::{Keyed, Remembered};
@@ -95,7 +95,7 @@ impl ReplayStore for Counted {
     ) -> Result<bool, StoreError> {
         let take = async |group: &CounterGroup, limits: &[Limit]| {
             gate::a_moment().await;
-            self.0.take(group, limits, 1, now).await
+            self.0.take(Charge::new(group, limits, 1, now)).await
         };
         by_counting(key, until, now, take).await
     }
@@ -246,24 +246,12 @@ fn the_contract_holds_where_calls_interleave() {
 struct Exact<'a>(&'a Stores);
 
 impl CounterStore for Exact<'_> {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        self.0.take(&LimitStore::DurableObject, group, limits, cost, now).await
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        self.0.take(&LimitStore::DurableObject, charge).await
     }
 
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        self.0.refund(&LimitStore::DurableObject, group, limits, cost, now).await
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        self.0.refund(&LimitStore::DurableObject, charge).await
     }
 }
 
@@ -274,7 +262,7 @@ fn looking_takes_nothing() {
     for _ in 0..9 {
         assert_eq!(counters.peek_now(&group, &limit, 1, NOW).remaining, 2);
     }
-    let verdicts = counters.take_now(&group, std::slice::from_ref(&limit), 2, NOW);
+    let verdicts = counters.take_now(Charge::new(&group, std::slice::from_ref(&limit), 2, NOW));
     assert_eq!(verdicts[0].remaining, 0);
     let seen = counters.peek_now(&group, &limit, 1, NOW);
     assert_eq!((seen.admitted, seen.remaining), (false, 0));
@@ -285,17 +273,20 @@ fn a_counter_is_forgotten_only_when_it_says_nothing_any_more() {
     let counters = MemoryCounters::default();
     let limit = [Limit::new("a", 1, 60, LimitAlgorithm::FixedWindow).unwrap()];
     let group = |index: u32| CounterGroup::new(&["g", &index.to_string()]);
-    counters.take_now(&group(0), &limit, 1, NOW);
+    counters.take_now(Charge::new(&group(0), &limit, 1, NOW));
     // As many as are kept, all of them younger.
     let long = [Limit::new("a", 1, 3600, LimitAlgorithm::FixedWindow).unwrap()];
     for index in 1..20_000 {
-        counters.take_now(&group(index), &long, 1, NOW);
+        counters.take_now(Charge::new(&group(index), &long, 1, NOW));
     }
-    assert!(!counters.take_now(&group(0), &limit, 1, NOW)[0].admitted);
+    assert!(!counters.take_now(Charge::new(&group(0), &limit, 1, NOW))[0].admitted);
     // Once its window is over it makes room for another, which costs nobody anything.
-    counters.take_now(&group(20_000), &long, 1, later(60_000));
+    counters.take_now(Charge::new(&group(20_000), &long, 1, later(60_000)));
     for index in 1..=20_000 {
-        assert!(!counters.take_now(&group(index), &long, 1, later(60_000))[0].admitted, "{index}");
+        assert!(
+            !counters.take_now(Charge::new(&group(index), &long, 1, later(60_000)))[0].admitted,
+            "{index}"
+        );
     }
 }
 
@@ -319,9 +310,10 @@ proptest! {
         for (first, cost, gap, give_back) in calls {
             now = now.saturating_add(gap);
             let asked = &limits[first..];
+            let charge = Charge::new(&group, asked, cost, now);
             let mut meters: Vec<_> = asked.iter().zip(cells[first..].iter().cloned()).collect();
             let expected = limit::step_all(&mut meters, cost, now);
-            let found = run(counters.take(&group, asked, cost, now)).unwrap();
+            let found = run(counters.take(charge)).unwrap();
             prop_assert_eq!(&found, &expected);
             let admitted = found.iter().all(|verdict| verdict.admitted);
             for (cell, (limit, next)) in cells[first..].iter_mut().zip(meters) {
@@ -330,7 +322,7 @@ proptest! {
                 });
             }
             if give_back && admitted {
-                run(counters.refund(&group, asked, cost, now)).unwrap();
+                run(counters.refund(charge)).unwrap();
             }
         }
     }
@@ -425,7 +417,7 @@ fn cells_that_cannot_be_read_are_a_fault_and_stay_as_they_are() {
     let (texts, group) = (Texts::default(), CounterGroup::new(&["g"]));
     let counters = SharedCounters::new(&texts);
     let limit = [Limit::new("a", 5, 60, LimitAlgorithm::FixedWindow).unwrap()];
-    let take = |now| run(counters.take(&group, &limit, 1, now));
+    let take = |now| run(counters.take(Charge::new(&group, &limit, 1, now)));
     assert_eq!(take(NOW).unwrap()[0].remaining, 4);
     let name = format!("count/v1/{group}");
     let written = texts.values.borrow()[&name].clone();
@@ -459,47 +451,24 @@ impl AskedStore<'_> {
 }
 
 impl CounterStore for AskedStore<'_> {
-    async fn take(
-        &self,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-        _cost: u32,
-        _now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, _charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
         self.note("take");
         Ok(Vec::new())
     }
 
-    fn refusal_unasked(
-        &self,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-        _cost: u32,
-        _now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
+    fn refusal_unasked(&self, _charge: Charge<'_>) -> Option<Vec<Verdict>> {
         self.note("know");
         None
     }
 
-    async fn refund(
-        &self,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-        _cost: u32,
-        _now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, _charge: Charge<'_>) -> Result<(), StoreError> {
         self.note("refund");
         Ok(())
     }
 }
 
 impl BoundCounters for AskedStore<'_> {
-    async fn take(
-        &self,
-        binding: &str,
-        _group: &CounterGroup,
-        _limits: &[Limit],
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, binding: &str, _charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
         self.note(&format!("take {binding} of"));
         Ok(Vec::new())
     }
@@ -514,6 +483,7 @@ fn each_limit_is_counted_in_the_store_that_it_names() {
         .with_bindings(AskedStore("bindings", &asked));
     let binding = LimitStore::Binding("LIMITER".to_owned());
     let group = CounterGroup::new(&["g"]);
+    let charge = Charge::new(&group, &[], 1, NOW);
     for (store, expected) in [
         (LimitStore::Memory, vec!["take memory", "know memory", "refund memory"]),
         (LimitStore::Kv, vec!["take kv", "know kv", "refund kv"]),
@@ -521,9 +491,9 @@ fn each_limit_is_counted_in_the_store_that_it_names() {
         (binding, vec!["take LIMITER of bindings"]),
     ] {
         run(async {
-            stores.take(&store, &group, &[], 1, NOW).await.unwrap();
-            let _ = stores.refusal_unasked(&store, &group, &[], 1, NOW);
-            stores.refund(&store, &group, &[], 1, NOW).await.unwrap();
+            stores.take(&store, charge).await.unwrap();
+            let _ = stores.refusal_unasked(&store, charge);
+            stores.refund(&store, charge).await.unwrap();
         });
         assert_eq!(asked.take(), expected);
     }
@@ -532,6 +502,6 @@ fn each_limit_is_counted_in_the_store_that_it_names() {
 #[test]
 fn a_store_that_is_not_there_admits_nobody() {
     let group = CounterGroup::new(&["g"]);
-    let taken = run(CounterStore::take(&NoStore, &group, &[], 1, NOW));
+    let taken = run(CounterStore::take(&NoStore, Charge::new(&group, &[], 1, NOW)));
     assert_eq!(taken.unwrap_err().to_string(), "there is no such store");
 }

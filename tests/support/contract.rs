@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::KeyRecord;
 use edgegate::jose::dpop::ReplayKey;
-use edgegate::limit::{Limit, LimitAlgorithm, Verdict};
+use edgegate::limit::{Charge, Limit, LimitAlgorithm, Verdict};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{
@@ -232,6 +232,10 @@ fn admitted(verdicts: &[Verdict]) -> Vec<bool> {
     verdicts.iter().map(|verdict| verdict.admitted).collect()
 }
 
+fn charge<'a>(group: &'a CounterGroup, limits: &'a [Limit], cost: u32) -> Charge<'a> {
+    Charge::new(group, limits, cost, NOW)
+}
+
 /// Counts are kept by group and name; verdicts come in the order of the limits.
 pub async fn counters_are_kept_by_group_and_name(counters: &impl CounterStore) {
     let (one, two) = (CounterGroup::new(&["one"]), CounterGroup::new(&["two"]));
@@ -239,7 +243,7 @@ pub async fn counters_are_kept_by_group_and_name(counters: &impl CounterStore) {
     let both = [a.clone(), b.clone()];
     let turned = [b.clone(), a.clone()];
     let take = |group, limits: Vec<Limit>| async move {
-        let verdicts = counters.take(&group, &limits, 1, NOW).await.unwrap();
+        let verdicts = counters.take(charge(&group, &limits, 1)).await.unwrap();
         assert_eq!(verdicts.len(), limits.len());
         for (verdict, limit) in verdicts.iter().zip(&limits) {
             assert_eq!(verdict.limit, limit.requests(), "in the order of the limits");
@@ -260,7 +264,7 @@ pub async fn counters_take_all_or_nothing(counters: &impl CounterStore) {
     let group = CounterGroup::new(&["all-or-nothing"]);
     let limits = [limit("a", 9), limit("b", 2), limit("c", 9)];
     let take = |limits: Vec<Limit>, cost| async move {
-        counters.take(&group, &limits, cost, NOW).await.unwrap()
+        counters.take(charge(&group, &limits, cost)).await.unwrap()
     };
     assert_eq!(remaining(&take(limits.to_vec(), 2).await), [7, 0, 7]);
     for _ in 0..5 {
@@ -280,19 +284,19 @@ pub async fn counters_take_all_or_nothing(counters: &impl CounterStore) {
 pub async fn counters_are_refunded(counters: &impl CounterStore) {
     let group = CounterGroup::new(&["refund"]);
     let limits = [limit("a", 5), limit("b", 3)];
-    counters.refund(&group, &limits, 2, NOW).await.unwrap();
-    let first = counters.take(&group, &limits, 1, NOW).await.unwrap();
+    counters.refund(charge(&group, &limits, 2)).await.unwrap();
+    let first = counters.take(charge(&group, &limits, 1)).await.unwrap();
     assert_eq!(remaining(&first), [4, 2], "a refund gives no more than there was");
-    counters.take(&group, &limits, 2, NOW).await.unwrap();
-    counters.refund(&group, &limits, 2, NOW).await.unwrap();
-    let again = counters.take(&group, &limits, 2, NOW).await.unwrap();
+    counters.take(charge(&group, &limits, 2)).await.unwrap();
+    counters.refund(charge(&group, &limits, 2)).await.unwrap();
+    let again = counters.take(charge(&group, &limits, 2)).await.unwrap();
     assert_eq!(remaining(&again), [2, 0]);
-    counters.refund(&group, &limits[1..], 2, NOW).await.unwrap();
-    let last = counters.take(&group, &limits, 2, NOW).await.unwrap();
+    counters.refund(charge(&group, &limits[1..], 2)).await.unwrap();
+    let last = counters.take(charge(&group, &limits, 2)).await.unwrap();
     assert_eq!(remaining(&last), [0, 0], "only the limits that are named");
     let other = CounterGroup::new(&["other"]);
-    counters.refund(&other, &limits, 3, NOW).await.unwrap();
-    let refused = counters.take(&group, &limits, 1, NOW).await.unwrap();
+    counters.refund(charge(&other, &limits, 3)).await.unwrap();
+    let refused = counters.take(charge(&group, &limits, 1)).await.unwrap();
     assert_eq!(admitted(&refused), [false, false], "only the group that is named");
 }
 
@@ -300,12 +304,12 @@ pub async fn counters_are_refunded(counters: &impl CounterStore) {
 pub async fn counters_admit_exactly_the_limit_at_once(counters: &impl CounterStore) {
     let group = CounterGroup::new(&["at-once"]);
     let limits = [limit("a", 20), limit("b", 13)];
-    let takes = (0..50).map(|_| counters.take(&group, &limits, 1, NOW));
+    let takes = (0..50).map(|_| counters.take(charge(&group, &limits, 1)));
     let verdicts = join_all(takes).await;
     let passed =
         verdicts.iter().filter(|one| one.as_ref().unwrap().iter().all(|it| it.admitted)).count();
     assert_eq!(passed, 13);
-    let left = counters.take(&group, &limits[..1], 0, NOW).await.unwrap();
+    let left = counters.take(charge(&group, &limits[..1], 0)).await.unwrap();
     assert_eq!(remaining(&left), [7]);
 }
 
@@ -317,7 +321,7 @@ pub async fn counters_that_lend_admit_exactly_the_limit_in_the_end(counters: &im
     let terms = serde_json::from_str(r#"{"requests": 5, "secs": 10}"#).unwrap();
     let lent = |name, requests| limit(name, requests).with_lease(terms).unwrap();
     let limits = [lent("a", 40), lent("b", 33)];
-    let one = || counters.take(&group, &limits, 1, NOW);
+    let one = || counters.take(charge(&group, &limits, 1));
     let verdicts = join_all((0..20).map(|_| one())).await;
     let mut passed = verdicts.into_iter().filter(|one| all_admit(one.as_ref().unwrap())).count();
     assert_eq!(passed, 20, "there is room for all of them");
@@ -325,7 +329,7 @@ pub async fn counters_that_lend_admit_exactly_the_limit_in_the_end(counters: &im
         passed += usize::from(all_admit(&one().await.unwrap()));
     }
     assert_eq!(passed, 33);
-    let left = counters.take(&group, &limits[..1], 0, NOW).await.unwrap();
+    let left = counters.take(charge(&group, &limits[..1], 0)).await.unwrap();
     assert_eq!(remaining(&left), [7]);
 }
 
@@ -354,7 +358,7 @@ pub async fn counters_of_these_follow_the_clock(
         let name = algorithm.as_str();
         let group = CounterGroup::new(&["clock"]);
         let limits = [Limit::new(name, 2, 60, *algorithm).unwrap()];
-        let take = async |now| counters.take(&group, &limits, 2, now).await.unwrap();
+        let take = async |now| counters.take(Charge::new(&group, &limits, 2, now)).await.unwrap();
         assert_eq!(admitted(&take(NOW).await), [true], "{name}");
         let refused = take(NOW).await;
         assert_eq!(admitted(&refused), [false], "{name}");

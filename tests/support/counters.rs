@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use edgegate::limit::advisory::{AdvisoryCounters, Job};
 use edgegate::limit::held_leases::{LeaseStep, Leases};
 use edgegate::limit::lease::{Borrow, Grant, Unspent, give_back, lend};
-use edgegate::limit::{self, Limit, Verdict};
+use edgegate::limit::{self, Charge, Limit, Verdict};
 use edgegate::time::UnixMillis;
 use edgegate::{error::StoreError, limit::CounterGroup, store::CounterStore};
 
@@ -87,13 +87,8 @@ impl Counter for Cells {
 }
 
 impl<C: Counter> CounterStore for ThroughLeases<C> {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         let taken = match self.leases.begin(group, limits, cost, now) {
             LeaseStep::Decided(taken) => taken,
             LeaseStep::Ask(ask) => {
@@ -110,13 +105,8 @@ impl<C: Counter> CounterStore for ThroughLeases<C> {
         Ok(taken.verdicts)
     }
 
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         let taken = self.taken.borrow();
         let last = taken.iter().rev().find_map(|(of, at)| (of == group).then_some(*at));
         match self.leases.refund(group, limits, cost, last.unwrap_or(now), now) {
@@ -178,13 +168,8 @@ impl OverKv {
 }
 
 impl CounterStore for OverKv {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         // Whoever has heard of the limits reads of them.
         for isolate in &self.isolates {
             isolate.take(group, limits, 0, now)?;
@@ -197,13 +182,8 @@ impl CounterStore for OverKv {
     }
 
     /// By the isolate that took it, as in the Worker: the one before the next.
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         let last = self.next.get().saturating_sub(1) % self.isolates.len();
         self.isolates[last].refund(group, limits, cost, now);
         Ok(())

@@ -16,7 +16,7 @@ use edgegate::guard::{Attempts, Backend, Decision, Guard, Request};
 use edgegate::jose::discovery::Location;
 use edgegate::jose::jws::HostCheck;
 use edgegate::jose::keys::KeySet;
-use edgegate::limit::{Limit, Verdict};
+use edgegate::limit::{Charge, Limit, Verdict};
 use edgegate::policy::{LimitStore, Policy, RevocationMode, Secrets};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::secret::Secret;
@@ -24,7 +24,6 @@ use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, M
 use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{
     error::StoreError,
-    limit::CounterGroup,
     store::{CounterStore, KeyRecordStore, Page, RevocationStore, limit_stores::LimitStores},
 };
 use serde_json::Value;
@@ -356,26 +355,17 @@ impl LimitStores for Stores {
     async fn take(
         &self,
         store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
+        charge: Charge<'_>,
     ) -> Result<Vec<Verdict>, StoreError> {
-        self.note(counted("take", store, limits)).await?;
+        self.note(counted("take", store, charge.limits)).await?;
         if self.short_answers.get() {
             return Ok(Vec::new());
         }
-        Ok(self.counters_of(store).take_now(group, limits, cost, now))
+        Ok(self.counters_of(store).take_now(charge))
     }
 
-    fn refusal_unasked(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
+    fn refusal_unasked(&self, store: &LimitStore, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        let Charge { group, limits, cost, now } = charge;
         let counters = self.counters_of(store);
         let known = self.known_to_refuse.get();
         let told = limits.iter().any(|limit| Some(limit.name()) == known);
@@ -383,23 +373,16 @@ impl LimitStores for Stores {
             return None;
         }
         let peek = |limit| counters.peek_now(group, limit, cost, now);
-        let real = counters.refusal_now(group, limits, cost, now);
+        let real = counters.refusal_now(charge);
         real.or_else(|| told.then(|| limits.iter().map(peek).collect()))
     }
 
-    async fn refund(
-        &self,
-        store: &LimitStore,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        self.note(counted("refund", store, limits)).await?;
+    async fn refund(&self, store: &LimitStore, charge: Charge<'_>) -> Result<(), StoreError> {
+        self.note(counted("refund", store, charge.limits)).await?;
         match store {
             // As the platform's: it only ever counts up.
             LimitStore::Binding(_) => Ok(()),
-            _ => self.counters_of(store).refund(group, limits, cost, now).await,
+            _ => self.counters_of(store).refund(charge).await,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use edgegate::{
     error::StoreError,
     limit::{
-        CounterGroup, Limit, Verdict,
+        Charge, CounterGroup, Limit, Verdict,
         advisory::AdvisoryCounters,
         held_leases::{LeaseStep, Leases},
         lease::Borrow,
@@ -68,13 +68,8 @@ struct Taken {
 }
 
 impl CounterStore for ExactCounters<'_> {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        _now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        let Charge { group, limits, cost, .. } = charge;
         let asked_at = clock::now();
         let taken = match self.leases.begin(group, limits, cost, asked_at) {
             LeaseStep::Decided(taken) => taken,
@@ -90,23 +85,13 @@ impl CounterStore for ExactCounters<'_> {
         Ok(taken.verdicts)
     }
 
-    fn refusal_unasked(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        _now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
+    fn refusal_unasked(&self, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        let Charge { group, limits, cost, .. } = charge;
         self.leases.known_refusal(group, limits, cost, clock::now())
     }
 
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        _now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        let Charge { group, limits, cost, .. } = charge;
         let first = limits.first().map(Limit::name);
         let at = self.taken.borrow().iter().rev().find_map(|taken| {
             (taken.group == *group && Some(taken.first.as_str()) == first).then_some(taken.at)
@@ -138,26 +123,16 @@ impl KvCounters<'_> {
 }
 
 impl CounterStore for KvCounters<'_> {
-    async fn take(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         let advisory = self.advisory()?;
         let verdicts = advisory.take(group, limits, cost, now);
         kv_counters::work(advisory, group, limits, self.env, self.context);
         verdicts
     }
 
-    fn refusal_unasked(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Option<Vec<Verdict>> {
+    fn refusal_unasked(&self, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        let Charge { group, limits, cost, now } = charge;
         let advisory = self.advisory().ok()?;
         let refusal = advisory.refusal(group, limits, cost, now)?;
         // What others count has to be read though nothing is taken.
@@ -165,13 +140,8 @@ impl CounterStore for KvCounters<'_> {
         Some(refusal)
     }
 
-    async fn refund(
-        &self,
-        group: &CounterGroup,
-        limits: &[Limit],
-        cost: u32,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
+        let Charge { group, limits, cost, now } = charge;
         self.advisory()?.refund(group, limits, cost, now);
         Ok(())
     }

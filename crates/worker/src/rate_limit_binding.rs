@@ -7,7 +7,7 @@ use worker::Env;
 use super::deadline;
 use edgegate::{
     error::StoreError,
-    limit::{CounterGroup, Limit, Verdict},
+    limit::{Charge, Verdict},
     store::limit_stores::BoundCounters,
 };
 
@@ -16,18 +16,13 @@ use edgegate::{
 pub(super) struct Bindings<'a>(pub(super) &'a Env);
 
 impl BoundCounters for Bindings<'_> {
-    async fn take(
-        &self,
-        binding: &str,
-        group: &CounterGroup,
-        limits: &[Limit],
-    ) -> Result<Vec<Verdict>, StoreError> {
+    async fn take(&self, binding: &str, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
         let failed =
             |fault: worker::Error| StoreError::new(format!("rate-limiting binding: {fault}"));
         let limiter = self.0.rate_limiter(binding).map_err(failed)?;
         let mut verdicts = Vec::new();
-        for limit in limits {
-            let asked = limiter.limit(format!("{}:{group}", limit.name()));
+        for limit in charge.limits {
+            let asked = limiter.limit(format!("{}:{}", limit.name(), charge.group));
             let outcome = deadline::within(deadline::STORE, asked)
                 .await
                 .ok_or_else(|| StoreError::new("rate-limiting binding: no answer in time"))?
