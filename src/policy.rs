@@ -16,6 +16,7 @@ mod forward_auth;
 mod header_names;
 mod identity_headers;
 mod issuers;
+mod limit_store;
 mod limits;
 mod path;
 mod pattern;
@@ -55,6 +56,7 @@ pub use self::{
     forward_auth::ForwardAuth,
     header_names::{API_KEY_HEADER, HeaderName},
     identity_headers::IdentityHeader,
+    limit_store::{LimitStore, StoreNeeds, StoreRules},
     limits::{FailedAuthentication, LimitPolicy, LookUps},
     path::RequestPath,
     pattern::PathPattern,
@@ -64,8 +66,8 @@ pub use self::{
     security_headers::{SecurityHeaders, is_https},
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
     types::{
-        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Https, KeyFormat, LimitStore, Log,
-        OnError, PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
+        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Https, KeyFormat, Log, OnError,
+        PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
 };
@@ -296,8 +298,7 @@ impl Policy {
     /// Whether any limit is counted in a Durable Object, or used proofs are remembered there.
     #[must_use]
     pub fn needs_durable_objects(&self) -> bool {
-        self.replays == Replays::DurableObject
-            || self.limits.iter().any(|known| known.store == LimitStore::DurableObject)
+        self.replays == Replays::DurableObject || self.a_limit_needs(StoreNeeds::DurableObjects)
     }
 
     /// Whether anything is kept in KV: counters, revocations, the records of API keys, or the keys of issuers.
@@ -306,7 +307,11 @@ impl Policy {
         self.revocation.is_some()
             || self.jwks_cache.is_some()
             || self.needs_key_records()
-            || self.limits.iter().any(|known| known.store == LimitStore::Kv)
+            || self.a_limit_needs(StoreNeeds::Kv)
+    }
+
+    fn a_limit_needs(&self, needs: StoreNeeds) -> bool {
+        self.limits.iter().any(|known| known.store.rules().needs == needs)
     }
 
     /// Whether records of API keys are looked up.
@@ -356,10 +361,7 @@ impl Policy {
 
     /// The rate-limiting bindings that limits name.
     pub fn rate_limit_bindings(&self) -> impl Iterator<Item = &str> {
-        self.limits.iter().filter_map(|known| match &known.store {
-            LimitStore::Binding(name) => Some(name.as_str()),
-            LimitStore::Memory | LimitStore::Kv | LimitStore::DurableObject => None,
-        })
+        self.limits.iter().filter_map(|known| known.store.binding())
     }
 }
 

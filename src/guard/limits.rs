@@ -8,7 +8,7 @@ use crate::{
     error::{Error, StoreError},
     limit::{Charge, CounterGroup, Limit, Verdict},
     policy::{CountBy, Exempt, LimitPolicy, LimitStore, OnError, Policy, Route},
-    store::limit_stores::{LimitStores, says_only_yes_or_no, turn},
+    store::limit_stores::LimitStores,
     time::UnixMillis,
 };
 
@@ -110,7 +110,7 @@ fn known_refusal_first(
     now: UnixMillis,
 ) {
     let refuses = |batch: &Batch<'_>| {
-        turn(batch.store) > turn(&LimitStore::Memory)
+        batch.store.rules().turn > LimitStore::Memory.rules().turn
             && counters.refusal_unasked(batch.store, batch.charge(route, now)).is_some()
     };
     // Of the first one nothing need be known, it is asked first anyway; one that refuses is enough.
@@ -196,13 +196,13 @@ fn batches<'a>(policy: &'a Policy, route: &'a Route, subject: &Subject<'_>) -> V
             batch.store == &known.store
                 && batch.on_error == known.on_error
                 && batch.group == group
-                && !says_only_yes_or_no(&known.store)
+                && !known.store.rules().says_only_yes_or_no
         });
         match same {
             Some(batch) => batch.limits.push(limit),
             None => {
-                let turn_of = turn(&known.store);
-                let place = batches.partition_point(|batch| turn(batch.store) <= turn_of);
+                let turn = known.store.rules().turn;
+                let place = batches.partition_point(|batch| batch.store.rules().turn <= turn);
                 let (store, on_error) = (&known.store, known.on_error);
                 batches.insert(place, Batch { store, on_error, group, limits: vec![limit] });
             }
@@ -289,7 +289,7 @@ fn with_override(known: &LimitPolicy, record: Option<&KeyRecord>) -> Limit {
 }
 
 fn reports(batch: &Batch<'_>, verdicts: &[Verdict], now: UnixMillis) -> Vec<LimitReport> {
-    let yes_or_no = says_only_yes_or_no(batch.store);
+    let yes_or_no = batch.store.rules().says_only_yes_or_no;
     batch
         .limits
         .iter()

@@ -14,6 +14,7 @@ use serde::{
 };
 
 use super::{
+    limit_store::StoreName,
     revocation::RevocationPolicy,
     types::{
         Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Https, KeyFormat, Log, OnError,
@@ -25,7 +26,7 @@ use crate::{
     error::Error,
     json::{
         StrictObject, StrictValue, document,
-        object::{ByName, object, words},
+        object::{ByName, object},
     },
     limit,
 };
@@ -196,23 +197,6 @@ object! {
         subject: String,
     }
 }
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum StoreName {
-    Memory,
-    Kv,
-    #[default]
-    DurableObject,
-    Binding,
-}
-
-words!(StoreName {
-    "memory" => StoreName::Memory,
-    "kv" => StoreName::Kv,
-    "durable-object" => StoreName::DurableObject,
-    "shared" => StoreName::DurableObject,
-    "binding" => StoreName::Binding,
-});
 
 object! {
     #[derive(Debug)]

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    check::{at, each, token},
-    document::{self, Document, FailedAuthenticationDocument, LimitDocument, StoreName},
+    check::{at, each},
+    document::{self, Document, FailedAuthenticationDocument, LimitDocument},
     exempt::{Exempt, exempt},
     issuers::IssuerOptions,
-    types::{CountBy, LimitStore, OnError},
+    limit_store::LimitStore,
+    types::{CountBy, OnError},
 };
 use crate::{
     error::Error,
@@ -88,26 +89,7 @@ pub(super) fn limits(
 }
 
 fn limit(path: &str, document: &LimitDocument, issuers: &[&str]) -> Result<LimitPolicy, Error> {
-    let store = match (document.store, document.binding.as_deref()) {
-        (StoreName::Memory, None) => LimitStore::Memory,
-        (StoreName::Kv, None) => LimitStore::Kv,
-        (StoreName::DurableObject, None) => LimitStore::DurableObject,
-        (StoreName::Binding, Some(name)) => {
-            LimitStore::Binding(token(&format!("{path}.binding"), name)?)
-        }
-        (StoreName::Binding, None) => {
-            return Err(Error::config(
-                format!("{path}.binding"),
-                "expected the name of a rate-limiting binding",
-            ));
-        }
-        (_, Some(_)) => {
-            return Err(Error::config(
-                format!("{path}.binding"),
-                "only store = binding has a binding",
-            ));
-        }
-    };
+    let store = LimitStore::read(path, document.store, document.binding.as_deref())?;
     let by = document.by.to_vec();
     if by.is_empty() {
         return Err(Error::config(format!("{path}.by"), "expected a non-empty list"));
@@ -119,23 +101,10 @@ fn limit(path: &str, document: &LimitDocument, issuers: &[&str]) -> Result<Limit
         (document.algorithm, document.burst),
     )
     .map_err(|fault| at(path, &fault))?;
-    if store == LimitStore::Kv
-        && matches!(limit.algorithm(), limit::LimitAlgorithm::TokenBucket { .. })
-    {
-        let problem = "counters in kv are added up, which a token-bucket's cannot be";
-        return Err(Error::config(format!("{path}.algorithm"), problem));
-    }
+    store.check(path, &limit, document.lease)?;
     let limit = match document.lease {
         None => limit,
-        Some(terms) if store == LimitStore::DurableObject => {
-            limit.with_lease(terms).map_err(|fault| at(path, &fault))?
-        }
-        Some(_) => {
-            return Err(Error::config(
-                format!("{path}.lease"),
-                "only store = durable-object lends",
-            ));
-        }
+        Some(terms) => limit.with_lease(terms).map_err(|fault| at(path, &fault))?,
     };
     let exempt = exempt(&format!("{path}.exempt"), &document.exempt, issuers)?;
     Ok(LimitPolicy { limit, by, store, exempt, on_error: document.on_error })

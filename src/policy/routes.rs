@@ -10,9 +10,7 @@ use super::{
     limits::LimitPolicy,
     pattern::PathPattern,
     revocation::RevocationPolicy,
-    types::{
-        Auth, CountBy, CredentialKind, LimitStore, Preflight, RevocationMode, RouteRevocation,
-    },
+    types::{Auth, CountBy, CredentialKind, Preflight, RevocationMode, RouteRevocation},
     upstream::{Destination, fixed_answer, upstream},
 };
 use crate::{client_address::Network, error::Error, jose::verifier::Verifier, json::StrictObject};
@@ -344,7 +342,7 @@ fn check_cost(path: &str, cost: u32, limits: &[&LimitPolicy]) -> Result<(), Erro
         if cost > known.limit.capacity() {
             return refused("costs more than one of its limits ever allows");
         }
-        if cost != 1 && matches!(known.store, LimitStore::Binding(_)) {
+        if cost != 1 && known.store.rules().says_only_yes_or_no {
             return refused("a rate-limiting binding counts every request as one");
         }
     }

@@ -278,20 +278,6 @@ impl CountBy {
     }
 }
 
-/// Where a limit is counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LimitStore {
-    /// In each isolate for itself: cheap, and as many times the limit as there are isolates.
-    Memory,
-    /// In Workers KV, added up over all isolates, late: advisory ([`crate::limit::advisory`]).
-    Kv,
-    /// In one Durable Object for each counted thing: exact. Outside Workers, in what else is shared and
-    /// can compare and swap; `shared` is another word for it.
-    DurableObject,
-    /// In a rate-limiting binding: cheap, for each location, answers only yes or no.
-    Binding(String),
-}
-
 /// What a token in a header of `credential_headers` means beside a credential of the caller's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Beside {

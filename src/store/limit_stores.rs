@@ -23,23 +23,6 @@ pub trait LimitStores {
     async fn refund(&self, store: &LimitStore, charge: Charge<'_>) -> Result<(), StoreError>;
 }
 
-/// When a store is asked, before those of a higher number: what an isolate decides by itself comes first, for a refusal
-/// there costs no question to a counter elsewhere, and no giving back. A binding cannot give back, so it comes last.
-#[must_use]
-pub const fn turn(store: &LimitStore) -> u8 {
-    match store {
-        LimitStore::Memory | LimitStore::Kv => 0,
-        LimitStore::DurableObject => 1,
-        LimitStore::Binding(_) => 2,
-    }
-}
-
-/// Whether a store answers only yes or no, to one limit at a time.
-#[must_use]
-pub const fn says_only_yes_or_no(store: &LimitStore) -> bool {
-    matches!(store, LimitStore::Binding(_))
-}
-
 /// The stores that an edge has. Where it has none of a kind, [`NoStore`] stands.
 #[derive(Debug)]
 pub struct CountersByStore<M, K = NoStore, E = NoStore, B = NoStore> {

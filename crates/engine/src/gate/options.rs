@@ -8,7 +8,7 @@ use super::backend::Gate;
 use crate::fields::unexpected;
 use crate::key::SecretText;
 use edgegate::error::Error;
-use edgegate::policy::{LimitStore, Policy, Replays, RevocationMode, Secrets};
+use edgegate::policy::{Policy, Replays, RevocationMode, Secrets, StoreNeeds};
 use edgegate::secret::Secret;
 
 #[derive(Deserialize)]
@@ -88,15 +88,13 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
     }
     for (index, limit) in policy.limits().enumerate() {
         let path = format!("limits[{index}].store");
-        match limit.store {
-            LimitStore::Memory => {}
-            LimitStore::DurableObject => stores.counters.exact_for(&path)?,
-            LimitStore::Kv | LimitStore::Binding(_) => {
-                return Err(Error::config(
-                    &path,
-                    "the Worker alone has this one, expected memory or shared",
-                ));
-            }
+        let rules = limit.store.rules();
+        if !rules.is_in_npm {
+            let problem = "the Worker alone has this one, expected memory or shared";
+            return Err(Error::config(&path, problem));
+        }
+        if rules.needs == StoreNeeds::DurableObjects {
+            stores.counters.exact_for(&path)?;
         }
     }
     Ok(())
