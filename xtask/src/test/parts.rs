@@ -24,7 +24,13 @@ const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 /// Tests of the scripts beside the product.
-const SCRIPTS: &[&str] = &["benches/report", "fuzz", "tests/new-machine", "xtask/dev"];
+const SCRIPTS: &[&str] = &[
+    "benches/report",
+    "fuzz",
+    "tests/new-machine",
+    "xtask/dev",
+    "xtask/toolchain",
+];
 
 /// One line of the summary. It can be run by itself: what it needs is installed and built before.
 pub(super) struct Part {
