@@ -1,5 +1,5 @@
 // Waits until the Worker of `cargo xtask dev` is well, then prints a token, an API key and lines to try them:
-// `node xtask/dev/demo.mjs ADDRESS VARS`, with JWT_SECRET and ADMIN_TOKEN in the environment.
+// `node xtask/dev/demo.mjs ADDRESS VARS`, where VARS is the path of `.dev.vars`.
 
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 
 import { guide } from './guide.mjs';
+import { ensure } from './vars.mjs';
 
 /** Beside wrangler's state, which holds the key's record; both are ignored by git. */
 const KEPT_KEY = fileURLToPath(new URL('../../.wrangler/demo-key', import.meta.url));
@@ -24,6 +25,7 @@ const ANSWER_MILLIS = 5_000;
 
 const [address, vars] = process.argv.slice(2);
 const url = `http://${address}`;
+const secrets = ensure(vars);
 
 /** By `node:http`, since `fetch` refuses some ports. */
 const ask = (method, target, headers = {}, body = '') => new Promise((resolve, reject) => {
@@ -49,7 +51,7 @@ async function untilHealthy() {
 const token = () => new SignJWT({ scope: 'read:posts write:posts', jti: `demo-${Date.now()}` })
   .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
   .setIssuer(ISSUER).setAudience(AUDIENCE).setSubject('demo-user').setIssuedAt().setExpirationTime('1h')
-  .sign(new TextEncoder().encode(process.env.JWT_SECRET));
+  .sign(new TextEncoder().encode(secrets.JWT_SECRET));
 
 /** A header value and a word for the shell: nothing else may come from a file or an answer. */
 const isKey = (text) => /^\w+$/.test(text);
@@ -63,7 +65,7 @@ async function apiKey() {
   // Anything but 401 comes from behind the verification.
   if (isKey(kept) && (await ask('GET', '/v1/posts', { 'X-API-Key': kept })).status !== 401) return kept;
   const target = '/auth/admin/keys';
-  const headers = { Authorization: `Bearer ${process.env.ADMIN_TOKEN}`, 'Content-Type': 'application/json' };
+  const headers = { Authorization: `Bearer ${secrets.ADMIN_TOKEN}`, 'Content-Type': 'application/json' };
   const { status, text } = await ask('POST', target, headers, JSON.stringify({ name: 'demo', owner: 'demo', scopes: ['read:posts'] }));
   if (status !== 201) throw new Error(`POST ${target}: status ${status}, ${text}`);
   const { key } = JSON.parse(text);

@@ -2,13 +2,12 @@
 //! and an API key to try it (`xtask/dev/`).
 
 mod server;
-mod vars;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 
-use crate::{setup, worker};
+use crate::{process, setup, worker};
 
 /// Where the Worker listens.
 #[derive(Debug, clap::Args)]
@@ -24,6 +23,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     server::check_port_is_free(options)?;
     setup::require(setup::BUILD)?;
     worker::build_with(worker::Names::Kept)?;
-    let secrets = vars::ensure()?;
-    server::start(options, &secrets)?.run()
+    // Before wrangler starts, which reads them.
+    process::script("import { ensure } from './xtask/dev/vars.mjs'; ensure('.dev.vars');")?;
+    server::start(options)?.run()
 }

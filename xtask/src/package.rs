@@ -1,8 +1,6 @@
 //! Building the npm package: what JavaScript knows of the library, the engines for wasm32, the bundles for Node, their
 //! declarations.
 
-mod entries;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,7 +68,7 @@ const BUNDLES: [Bundle; 7] = [
 pub(crate) fn build() -> Result<()> {
     check_version()?;
     write_protocol()?;
-    entries::write_names()?;
+    process::script("import { write } from './xtask/package/entries.mjs'; write();")?;
     let out = project::path(OUT);
     if out.exists() {
         // All that lies in it is packed, also what nothing makes any more.

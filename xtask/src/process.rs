@@ -144,6 +144,11 @@ pub(crate) fn shown(command: &mut Command, limit: Duration) -> Result<()> {
     Ok(())
 }
 
+/// Runs a line of JavaScript at the root of the repository, where it can import the scripts beside xtask.
+pub(crate) fn script(line: &str) -> Result<()> {
+    shown(command("node").args(["--input-type=module", "--eval", line]), ANSWER_LIMIT)
+}
+
 /// The command for a message: without the end of a long list of files.
 fn describe(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];

@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::Options;
-use super::vars::{self, Secrets};
 use crate::process::{self, Group};
 use crate::report::{self, Progress};
 use crate::{interrupt, project, toolchain, worker};
@@ -42,13 +41,12 @@ pub(super) fn check_port_is_free(options: &Options) -> Result<()> {
 }
 
 /// Starts wrangler, waits until the Worker says that it is well, and prints how to try it.
-pub(super) fn start(options: &Options, secrets: &Secrets) -> Result<Server> {
+pub(super) fn start(options: &Options) -> Result<Server> {
     report::step("starting the Worker");
     let mut group = Group::spawn(&mut wrangler(options)?)?;
     let lines = group.lines();
     let mut demo = process::command("node");
-    demo.args([DEMO, &reachable(options).to_string()]).arg(vars::path());
-    demo.env("JWT_SECRET", &secrets.jwt_secret).env("ADMIN_TOKEN", &secrets.admin_token);
+    demo.args([DEMO, &reachable(options).to_string()]).arg(project::path(".dev.vars"));
     let mut demo = Group::spawn(demo.stdout(Stdio::piped()))?;
     let said = demo.lines();
     let mut server = Server { group, lines };

@@ -29,6 +29,7 @@ const SCRIPTS: &[&str] = &[
     "fuzz",
     "tests/new-machine",
     "xtask/dev",
+    "xtask/package",
     "xtask/toolchain",
 ];
 
