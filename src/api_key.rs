@@ -1,4 +1,4 @@
-//! API keys that prove themselves: minted and verified without a store.
+//! API keys that are minted and verified without a store.
 //!
 //! A key is `<prefix>_<environment>_<body><checksum>`, for instance `sk_live_` and 58 more
 //! characters:
@@ -13,8 +13,8 @@
 //!   environment ‖ 0x00 ‖ the first 22 bytes of the body)`.
 //! - **checksum**: CRC-32 (IEEE) of all characters before it, as 6 base62 digits.
 //!
-//! Parsing is unambiguous from both ends: the environment and the last part hold no `_`, and no
-//! configured prefix may begin with another one and `_`.
+//! A key can be read in one way only: the environment and the last part have no `_`, and no configured prefix
+//! may begin with another prefix and `_`.
 
 mod base62;
 mod crc32;
@@ -37,7 +37,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// Longest prefix in bytes. Kinds of keys need no more, and it bounds what is read of a stranger.
+/// Longest prefix in bytes. No kind of key needs a longer one, and the gate reads no more of an unknown text.
 pub const MAX_PREFIX_BYTES: usize = 32;
 /// Longest environment in bytes.
 pub const MAX_ENVIRONMENT_BYTES: usize = 16;
@@ -49,7 +49,7 @@ pub const MIN_KEY_BYTES: usize = 4 + BODY_DIGITS + CHECKSUM_DIGITS;
 pub const MAX_KEY_BYTES: usize =
     MAX_PREFIX_BYTES + MAX_ENVIRONMENT_BYTES + 2 + BODY_DIGITS + CHECKSUM_DIGITS;
 
-/// Separates these tags from every other use of the same secret.
+/// Keeps these tags apart from every other use of the same secret.
 const TAG_LABEL: &[u8] = b"edgegate-api-key-v1";
 const VERSION: u8 = 1;
 /// Bytes of the body that the tag covers.
@@ -58,14 +58,14 @@ const SIGNED_BYTES: usize = 22;
 const TAG_BYTES: usize = BODY_BYTES - SIGNED_BYTES;
 const SECS_PER_MINUTE: i64 = 60;
 
-/// The public name of a key: what records, logs and revocations use. It opens nothing.
+/// The public name of a key, for records, logs and revocations. Nobody gets in with it.
 ///
-/// Written as 32 lower-case hexadecimal digits, and read in no other spelling.
+/// It is written as 32 lower-case hexadecimal digits, and no other spelling is accepted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 16]);
 
 impl KeyId {
-    /// An id from 16 bytes of a cryptographic random source. Two keys of one id would share a record.
+    /// An id of 16 bytes from a cryptographic random source. Two keys with the same id would share a record.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -77,7 +77,7 @@ impl KeyId {
         &self.0
     }
 
-    /// As it is written, without allocating.
+    /// The id as it is written, without allocation.
     #[must_use]
     pub fn to_digits(self) -> [u8; 32] {
         hex::digits(self.0)
@@ -127,29 +127,29 @@ impl<'de> Deserialize<'de> for KeyId {
     }
 }
 
-/// SHA-256 of a key that another system issued, by which it is imported.
+/// SHA-256 of a key of another system. With it that key is imported.
 ///
-/// A plain, fast hash is right only where the key cannot be guessed: import keys with **at least 128
-/// bits of entropy**, never passwords or chosen words. Written as 64 lower-case hexadecimal digits,
-/// which is what most systems already store.
+/// A plain, fast hash is safe only for a key that cannot be guessed. Import keys with **at least 128 bits of
+/// entropy**, never passwords or words that people have chosen. It is written as 64 lower-case hexadecimal
+/// digits, as most systems store it.
 #[derive(Clone, Copy)]
 pub struct ImportedHash([u8; 32]);
 
 impl ImportedHash {
-    /// The hash of the whole key, as its bytes stand.
+    /// The hash of all bytes of the key.
     #[must_use]
     pub fn of(key: &str) -> Self {
         Self(Sha256::digest(key.as_bytes()).into())
     }
 
-    /// A hash that the other system stored.
+    /// A hash that the other system has stored.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The id under which the key's record is kept: the first 16 bytes, so that it is found without an
-    /// index. [`record::KeyRecord::is_import_of`] then compares the whole hash.
+    /// The id of the key's record: the first 16 bytes of the hash, so that the record is found without an index.
+    /// [`record::KeyRecord::is_import_of`] then compares the whole hash.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
         let mut id = [0; 16];
@@ -189,7 +189,7 @@ impl<'de> Deserialize<'de> for ImportedHash {
     }
 }
 
-/// The secrets that sign keys. Several of them make rotation possible: the highest id signs, all verify.
+/// The secrets that sign keys. There may be several, so that they can be rotated: the one with the highest id signs, all verify.
 ///
 /// The HMAC key schedule is computed once, here.
 pub struct SigningKeys {
@@ -200,10 +200,10 @@ pub struct SigningKeys {
 }
 
 impl SigningKeys {
-    /// Takes the secrets over, with the ids that keys carry.
+    /// Takes the secrets, with the ids that stand in the keys.
     ///
     /// # Errors
-    /// [`Error::Config`] with a path below `signing_keys`: none at all, one id twice, or a secret of fewer than
+    /// [`Error::Config`] with a path below `signing_keys`: no secret, an id twice, or a secret of fewer than
     /// [`MIN_SECRET_BYTES`] bytes.
     pub fn new(secrets: Vec<(u8, Secret)>) -> Result<Self, Error> {
         let mut keys: Vec<(u8, Hmac<Sha256>)> = Vec::with_capacity(secrets.len());
@@ -257,7 +257,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// [`Error::Config`] with the path `environment`, `prefixes` or `prefixes[n]`: a name outside its grammar (see the
-    /// [module](self)), no prefix at all, one prefix twice, or one that begins with another one and `_`.
+    /// [module](self)), no prefix, a prefix twice, or a prefix that begins with another one and `_`.
     pub fn new<P: AsRef<str>>(
         environment: &str,
         prefixes: &[P],
@@ -300,13 +300,13 @@ impl ApiKeys {
         &self.environment
     }
 
-    /// The prefixes, in the order given. The first is the one to mint with where none is asked for.
+    /// The prefixes, in the order given. A key is minted with the first one if no other is asked for.
     pub fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.prefixes.iter().map(AsRef::as_ref)
     }
 
-    /// Whether the text claims to be one of these keys: a configured prefix and `_`. A JWT never does: the
-    /// third of its characters is upper case (`{"` in base64url), and prefixes have none.
+    /// Whether the text begins as one of these keys: with a configured prefix and `_`. A JWT never does: its third
+    /// character is upper case (`{"` in base64url), and prefixes have lower case only.
     #[must_use]
     pub fn looks_like(&self, text: &str) -> bool {
         self.prefix_of(text).is_some()
@@ -314,8 +314,8 @@ impl ApiKeys {
 
     /// Makes a key. `id` must be 16 fresh random bytes.
     ///
-    /// The expiry is rounded **up** to a whole minute, so a key never ends before it was promised to; the
-    /// record keeps the exact second, and both are checked. [`MintedKey::expires_at`] is the rounded one.
+    /// The expiry is rounded **up** to a whole minute, so no key ends too early. The record keeps the exact second, and
+    /// both are checked. [`MintedKey::expires_at`] is the rounded one.
     ///
     /// # Errors
     /// [`Error::InvalidField`]: `prefix` is not configured, or `expires_at` is not after 1970 or beyond the year 10000.
@@ -358,10 +358,9 @@ impl ApiKeys {
 
     /// Decides whether a key is genuine and not expired, without any store.
     ///
-    /// In this order: length, prefix, characters and structure, checksum, environment, spelling of the body,
-    /// version, signing key, tag (in constant time), expiry. So [`Error::WrongEnvironment`] means that the
-    /// key is not mistyped, and [`Error::ApiKeyExpired`] that it is genuine. A key whose expiry equals
-    /// `now` is expired.
+    /// It checks in this order: length, prefix, characters and structure, checksum, environment, spelling of the body,
+    /// version, signing key, tag (in constant time), expiry. So [`Error::WrongEnvironment`] also means that the key is
+    /// not mistyped, and [`Error::ApiKeyExpired`] that it is genuine. A key whose expiry equals `now` is expired.
     ///
     /// # Errors
     /// [`Error::MalformedApiKey`], [`Error::UnknownApiKeyPrefix`], [`Error::ApiKeyChecksum`], [`Error::WrongEnvironment`],
@@ -412,7 +411,7 @@ impl ApiKeys {
     }
 }
 
-/// A new key. Its text exists only here: it is shown once and stored nowhere.
+/// A new key. Only this value has its text: it is shown once and stored nowhere.
 pub struct MintedKey {
     text: Zeroizing<String>,
     id: KeyId,
@@ -421,7 +420,7 @@ pub struct MintedKey {
 }
 
 impl MintedKey {
-    /// The key itself, for the one answer that shows it.
+    /// The text of the key, for the one answer that shows it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
@@ -439,7 +438,7 @@ impl MintedKey {
         &self.prefix
     }
 
-    /// The expiry inside the key: what was asked for, rounded up to a whole minute.
+    /// The expiry inside the key: the one that was asked for, rounded up to a whole minute.
     #[must_use]
     pub const fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
@@ -456,8 +455,8 @@ impl fmt::Debug for MintedKey {
     }
 }
 
-/// A key that was signed by one of ours for this environment and was not expired when it was verified.
-/// Whether it was revoked or changed since is in its record.
+/// A key that one of our secrets has signed for this environment, and that was not expired when it was verified.
+/// Its record says whether it was revoked or changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedApiKey {
     id: KeyId,
@@ -473,7 +472,7 @@ impl VerifiedApiKey {
         self.id
     }
 
-    /// Its prefix, one of the configured.
+    /// Its prefix, which is one of the configured ones.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -485,7 +484,7 @@ impl VerifiedApiKey {
         self.expires_at
     }
 
-    /// Which secret signed it: shows when an old one is out of use.
+    /// The id of the secret that signed it. It shows when an old secret is no longer used.
     #[must_use]
     pub const fn signing_key_id(&self) -> u8 {
         self.signing_key_id
@@ -529,16 +528,16 @@ impl Signed {
     }
 }
 
-/// A key taken apart, by form alone.
+/// The parts of a key. Only its form has been checked.
 struct Parts<'a> {
     environment: &'a str,
     body: &'a [u8; BODY_DIGITS],
-    /// What the checksum is of.
+    /// The characters that the checksum covers.
     checked: &'a [u8],
     checksum: &'a [u8; CHECKSUM_DIGITS],
 }
 
-/// `key` begins with `prefix` and `_`.
+/// Whether `key` begins with `prefix` and `_`.
 fn split<'a>(key: &'a str, prefix: &str) -> Result<Parts<'a>, Error> {
     const SHAPE: &str = "expected <prefix>_<environment>_<body><checksum>";
     let (environment, last) = key
@@ -574,7 +573,7 @@ fn tag_input(
     mac
 }
 
-/// Up to a whole minute. 0 means "none", so the first minute of 1970 is the earliest.
+/// Rounds up to a whole minute. 0 means "no expiry", so the first minute of 1970 is the earliest.
 fn to_minutes(expires_at: UnixTime) -> Result<u32, Error> {
     u64::try_from(expires_at.as_secs())
         .ok()

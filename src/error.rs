@@ -1,13 +1,13 @@
 //! What can go wrong, in one flat list, and the stable codes that callers see.
 //!
-//! [`Error`] tells the operator exactly what happened. [`Code`] is what leaves the gate: generic on
-//! purpose, so that a caller cannot learn which check a forged credential reached.
+//! [`Error`] tells the operator exactly what happened. Callers are told the [`Code`] only. It is generic on purpose:
+//! nobody must learn from it how far a forged credential came.
 
 use core::fmt;
 
 use crate::time::UnixTime;
 
-/// The table of codes: each with the word that is written for it.
+/// The table of codes, each with its word.
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident => $word:literal,)+) => {
         /// The stable code of a refusal: the same word in Rust, JavaScript, HTTP and the documentation.
@@ -55,7 +55,7 @@ codes! {
     WrongEnvironment => "WRONG_ENVIRONMENT",
     /// The caller is known but lacks a scope the route asks for.
     InsufficientScope => "INSUFFICIENT_SCOPE",
-    /// A rule of the policy says no, whoever asks.
+    /// A rule of the policy forbids the request.
     NotAllowed => "NOT_ALLOWED",
     /// The request came over plain http, and the policy wants https.
     HttpsRequired => "HTTPS_REQUIRED",
@@ -65,19 +65,19 @@ codes! {
     InvalidRequest => "INVALID_REQUEST",
     /// More than one credential in one request.
     MultipleCredentials => "MULTIPLE_CREDENTIALS",
-    /// Not found (an endpoint of the gate itself, or a record it was asked for).
+    /// The gate has no such endpoint or record.
     NotFound => "NOT_FOUND",
     /// An endpoint of the gate itself does not have this method.
     MethodNotAllowed => "METHOD_NOT_ALLOWED",
-    /// A store did not answer and the policy says to refuse then.
+    /// A store did not answer, and the policy refuses in that case.
     StoreUnavailable => "STORE_UNAVAILABLE",
-    /// The keys of an issuer cannot be had.
+    /// The keys of an issuer are not available.
     KeysUnavailable => "KEYS_UNAVAILABLE",
     /// The protected service did not answer.
     UpstreamError => "UPSTREAM_ERROR",
     /// The protected service did not answer in the time that the policy gives it.
     UpstreamTimeout => "UPSTREAM_TIMEOUT",
-    /// The gate itself is set up wrongly.
+    /// The configuration of the gate is wrong.
     ConfigError => "CONFIG_ERROR",
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for TokenPart {
     }
 }
 
-/// The table of errors: `Variant => Code, "reason", "message";`. The fields of a variant can stand in its message.
+/// The table of errors: `Variant => Code, "reason", "message";`. A message can have the fields of its variant.
 macro_rules! errors {
     ($(
         $(#[$doc:meta])*
@@ -120,7 +120,7 @@ macro_rules! errors {
         $({ $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ })?
         => $code:ident, $reason:literal, $message:literal $(, $argument:expr)?;
     )+) => {
-        /// Why something was refused, with the facts an operator needs.
+        /// Why something was refused, with the facts that an operator needs.
         ///
         /// The message ([`fmt::Display`]) is for the event log: one lower-case sentence without a full stop.
         /// It never holds a token, a key, a MAC or text taken from an unverified token. Callers are told
@@ -169,13 +169,13 @@ errors! {
     // ---- the request ----
     /// No credential was presented and the route asks for one.
     MissingCredentials => MissingCredentials, "missing_credentials", "no credential was presented";
-    /// The same where the policy names another header for API keys, which the caller is told.
+    /// The same, if the policy has another header for API keys. The caller is told its name.
     MissingCredentialsOr {
         /// The name of that header.
         api_key_header: String,
     } => MissingCredentials, "missing_credentials",
         "no credential was presented, nor a key in {api_key_header}";
-    /// Two credentials in one request; which one counts would be a guess.
+    /// The request has two credentials. The gate does not guess which one counts.
     MultipleCredentials => MultipleCredentials, "multiple_credentials",
         "more than one credential was presented";
     /// The request breaks a rule of the gate; the text says which.
@@ -187,24 +187,24 @@ errors! {
         "the route does not accept API keys";
 
     // ---- tokens: form ----
-    /// Longer than the verifier allows (8192 bytes by default).
+    /// The token is longer than the verifier allows (8192 bytes by default).
     TokenTooLong {
         /// Bytes presented.
         length: usize,
         /// Bytes allowed.
         limit: usize,
     } => InvalidToken, "token_too_long", "token has {length} bytes, more than the {limit} allowed";
-    /// Not a compact JWS in its one strict spelling (RFC 7515 §7.1, RFC 7519 §7.2).
+    /// The token is not a compact JWS in the one strict spelling (RFC 7515 §7.1, RFC 7519 §7.2).
     MalformedToken {
         /// Where.
         part: TokenPart,
         /// What was expected there.
         problem: &'static str,
     } => InvalidToken, "malformed_token", "{part}: {problem}";
-    /// The same member name twice at the top level (RFC 7515 §4, RFC 7519 §4).
+    /// A member name comes twice at the top level (RFC 7515 §4, RFC 7519 §4).
     DuplicateMember(part: TokenPart) => InvalidToken, "duplicate_member",
         "{part} has a member name twice";
-    /// `crit` is present: no extension is understood (RFC 7515 §4.1.11), `b64` included (RFC 7797).
+    /// The header has `crit`. No extension is supported (RFC 7515 §4.1.11), `b64` (RFC 7797) neither.
     UnsupportedCritical => InvalidToken, "unsupported_critical",
         "header names critical extensions, none is supported";
 
@@ -214,7 +214,7 @@ errors! {
     /// The token came in a header that is for other issuers (`credential_headers` of the policy).
     IssuerNotOfHeader => InvalidToken, "issuer_not_of_header",
         "the issuer's tokens are not taken from this header";
-    /// `alg` is not what the chosen key and the issuer's list allow; `none` never is.
+    /// The chosen key or the issuer's list does not allow `alg`. `none` is never allowed.
     AlgorithmNotAllowed => InvalidToken, "algorithm_not_allowed",
         "alg is not allowed for this key and issuer";
     /// No key of the issuer fits the header (`kid`, `alg`, `use`).
@@ -225,7 +225,7 @@ errors! {
     AlgorithmUnavailable => InvalidToken, "algorithm_unavailable",
         "alg cannot be verified by this build";
 
-    /// Not the administrator's secret.
+    /// The secret is not the administrator's.
     AdministratorSecret => InvalidToken, "administrator_secret", "not the administrator's secret";
 
     // ---- tokens: claims, after the signature held ----
@@ -246,21 +246,21 @@ errors! {
         /// Its name.
         claim: String,
     } => InvalidToken, "unexpected_claim", "{claim} has a value that is not allowed";
-    /// `exp` has come: `exp <= now - tolerance` (`exp == now` is expired, RFC 7519 §4.1.4).
+    /// The token has expired: `exp <= now - tolerance` (`exp == now` is expired, RFC 7519 §4.1.4).
     TokenExpired {
         /// The token's `exp`.
         expired_at: UnixTime,
         /// The time it was checked at.
         now: UnixTime,
     } => TokenExpired, "token_expired", "token expired at {expired_at}, it is {now}";
-    /// `nbf` or `iat` is still to come.
+    /// `nbf` or `iat` is in the future.
     TokenNotYetValid {
         /// The later of the two.
         valid_from: UnixTime,
         /// The time it was checked at.
         now: UnixTime,
     } => TokenNotYetValid, "token_not_yet_valid", "token is valid from {valid_from}, it is {now}";
-    /// Older by `iat` than the rules allow, whatever `exp` says.
+    /// The token's `iat` is older than the rules allow, whatever `exp` says.
     TokenTooOld {
         /// When it was issued.
         issued_at: UnixTime,
@@ -274,17 +274,17 @@ errors! {
     } => TokenRevoked, "token_revoked", "token is revoked by {by}";
 
     // ---- proof of possession (RFC 9449), after the token held ----
-    /// The token is bound to a key, and was presented without a proof that it is the caller's.
+    /// The token is bound to a key, and the request has no proof that the caller has that key.
     ProofRequired => InvalidToken, "dpop_required",
         "token is bound to a key, expected a DPoP proof";
-    /// The rules want a token that is bound to a key, or a proof came with one that is not.
+    /// The token is not bound to a key, but the rules want that, or the request has a proof.
     TokenNotBound => InvalidToken, "dpop_not_bound", "token is not bound to a key";
     /// The proof is malformed, not signed by its key, too old, or about another request.
     InvalidProof {
         /// What was expected.
         problem: String,
     } => InvalidToken, "dpop_proof", "DPoP proof: {problem}";
-    /// The proof is by another key than the one the token is bound to.
+    /// The proof was signed with another key than the one that the token is bound to.
     WrongProofKey => InvalidToken, "dpop_key", "DPoP proof is by another key than the token's";
     /// The proof lacks the nonce that is wanted.
     WrongProofNonce => InvalidToken, "dpop_nonce", "DPoP proof lacks the nonce that is wanted";
@@ -297,7 +297,7 @@ errors! {
         /// What was expected.
         problem: &'static str,
     } => InvalidApiKey, "malformed_api_key", "API key: {problem}";
-    /// The checksum does not match: a typo, found without I/O.
+    /// The checksum does not match. So the key is mistyped, which is found without I/O.
     ApiKeyChecksum => InvalidApiKey, "api_key_checksum", "API key checksum does not match";
     /// The prefix is not one of the policy's.
     UnknownApiKeyPrefix => InvalidApiKey, "unknown_api_key_prefix",
@@ -308,11 +308,11 @@ errors! {
         id: u8,
     } => InvalidApiKey, "unknown_signing_key",
         "API key was signed with signing key {id}, which is not configured";
-    /// The tag is not what the signing key gives: forged, or signed with another secret.
+    /// The tag does not match the signing key: the key is forged, or was signed with another secret.
     ApiKeyTag => InvalidApiKey, "api_key_tag", "API key tag does not hold";
-    /// Genuine, but there is no record of it.
+    /// The key is genuine, but has no record.
     UnknownApiKey => InvalidApiKey, "unknown_api_key", "API key has no record";
-    /// Past the expiry inside the key or in its record.
+    /// The key has expired, by the expiry inside it or in its record.
     ApiKeyExpired {
         /// When it expired.
         expired_at: UnixTime,
@@ -326,12 +326,12 @@ errors! {
         "API key belongs to another environment";
 
     // ---- permission and limits ----
-    /// Scopes the route asks for and the caller does not have.
+    /// The caller does not have all scopes that the route asks for.
     InsufficientScope {
         /// Space-separated, as `WWW-Authenticate` wants them (RFC 6750 §3).
         required: String,
     } => InsufficientScope, "insufficient_scope", "missing scope: {required}";
-    /// The route lets tokens of certain issuers through, and the caller has another's, or an API key.
+    /// The route lets tokens of certain issuers through. The caller has a token of another issuer, or an API key.
     IssuerNotAllowed => NotAllowed, "issuer_not_allowed",
         "the route lets tokens of other issuers through";
     /// A claim is not what the route wants.
@@ -339,7 +339,7 @@ errors! {
         /// Its name, as the policy writes it.
         claim: String,
     } => NotAllowed, "claim_not_allowed", "claim {claim} is not what the route wants";
-    /// The caller's address is in none of the networks that the route or the key is for, or is not known.
+    /// The caller's address is not known, or is in none of the networks of the route or of the key.
     AddressNotAllowed => NotAllowed, "address_not_allowed",
         "the client's address is not among those allowed";
     /// A CORS preflight that is not passed on (`preflight` of the policy).
@@ -348,9 +348,9 @@ errors! {
     /// The policy answers the route itself (`answer`), and the edge can only say whether a request may be passed on.
     AnswerNotPassed => NotAllowed, "answer_not_passed",
         "the policy answers this route itself, nobody behind the gate is to be asked";
-    /// Plain http, where the policy wants https.
+    /// The request came over plain http, and the policy wants https.
     HttpsRequired => HttpsRequired, "https_required", "the request came over plain http";
-    /// The same with a credential, which others may have read on the way.
+    /// The same with a credential, which others may have read.
     CredentialInClear => HttpsRequired, "credential_in_clear",
         "a credential was sent over plain http, others may have read it: revoke it";
     /// A limit is used up.
@@ -379,14 +379,14 @@ errors! {
     } => InvalidRequest, "invalid_field", "{}", At(path, problem);
 
     // ---- things the gate depends on ----
-    /// A store failed, timed out or returned something that is not ours.
+    /// A store failed, did not answer in time, or returned something that the gate did not write.
     StoreUnavailable {
         /// Which (`revocation`, `counters`, `keys`).
         store: &'static str,
         /// What happened, without the data involved.
         problem: String,
     } => StoreUnavailable, "store_unavailable", "store {store}: {problem}";
-    /// An issuer's keys cannot be had.
+    /// The keys of an issuer are not available.
     KeysUnavailable {
         /// The issuer, as the policy writes it.
         issuer: String,
@@ -403,7 +403,7 @@ errors! {
         /// How long it had.
         millis: u32,
     } => UpstreamTimeout, "upstream_timeout", "upstream: no answer in {millis} ms";
-    /// A key is refused when it is loaded: too short, of an unknown kind, contradictory.
+    /// A key is refused when it is loaded: it is too short, of an unknown kind, or contradicts itself.
     RefusedKey {
         /// What is wrong with it; never the key itself.
         problem: String,
@@ -430,11 +430,11 @@ impl Error {
         Self::InvalidField { path: path.to_owned(), problem: problem.to_owned() }
     }
 
-    /// Whether the credential itself was not genuine: a guess, a forgery or a mistyped key.
+    /// Whether the credential was not genuine: a guess, a forgery or a mistyped key.
     ///
-    /// These are what the limit on failed authentication counts. An expired or revoked credential was
-    /// genuine once, so it is no guess and does not count; nor does a token that only lacks a proof, or a nonce
-    /// that its holder could not know, or whose proof came twice.
+    /// The limit on failed authentication counts these. An expired or revoked credential was genuine once, so it is not
+    /// a guess and does not count. A genuine token also does not count if its proof is missing, has no nonce, or came
+    /// twice.
     #[must_use]
     pub const fn is_failed_authentication(&self) -> bool {
         !matches!(
@@ -454,7 +454,7 @@ impl Error {
 
 impl core::error::Error for Error {}
 
-/// `path: problem`, or the problem alone where it concerns the whole.
+/// Writes `path: problem`, or the problem alone if the path is empty.
 struct At<'a>(&'a str, &'a str);
 
 impl fmt::Display for At<'_> {
@@ -464,7 +464,7 @@ impl fmt::Display for At<'_> {
     }
 }
 
-/// A store failed, timed out, or returned something that is not ours. Holds no stored data.
+/// A store failed, did not answer in time, or returned something that the gate did not write. It has no stored data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError {
     problem: String,
@@ -478,13 +478,13 @@ impl StoreError {
         Self { problem: problem.into(), is_own_bound: false }
     }
 
-    /// The gate itself asks no more: the store may be well.
+    /// A bound of the gate was reached, and the store was not asked. The store may be well.
     #[must_use]
     pub fn own_bound(problem: impl Into<String>) -> Self {
         Self { problem: problem.into(), is_own_bound: true }
     }
 
-    /// Whether it is a bound of the gate. Callers can bring that about, so it refuses whatever `on_error` says.
+    /// Whether it is a bound of the gate. Callers can cause that, so the request is refused, whatever `on_error` says.
     #[must_use]
     pub const fn is_own_bound(&self) -> bool {
         self.is_own_bound

@@ -1,8 +1,8 @@
-//! JSON objects without a second reading: strict UTF-8, one value per name, a bounded depth.
+//! JSON objects that can be read in one way only: strict UTF-8, one value for each name, a bounded depth.
 //!
-//! `serde_json::Value` keeps the last of two members of the same name, and a policy check elsewhere may
-//! keep the first. So values are built here, by a visitor that refuses a repeated name at any depth.
-//! It also has none of the special member names that `serde_json` itself gives a meaning to.
+//! If a name comes twice, `serde_json::Value` keeps the last value, and another program may keep the first. So the
+//! visitor here builds the values, and refuses a repeated name at any depth. It also gives no name a special
+//! meaning, as `serde_json` does with some.
 
 pub mod document;
 pub(crate) mod object;
@@ -19,23 +19,23 @@ use crate::json::object::REPEATED_NAME;
 
 pub(crate) use self::outline::{Kind, Outline, Place, strings_of};
 
-/// Why a text is not the object that is wanted.
+/// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonFault {
     /// Not UTF-8.
     Utf8,
-    /// Not JSON: syntax, a number beyond what a double holds, nested too deeply, text after the end.
+    /// Not JSON: a syntax error, a number that is too large for a double, too many levels, or text after the end.
     Syntax,
-    /// JSON, but no object.
+    /// JSON, but not an object.
     NotAnObject,
     /// The same name twice in one object.
     Duplicate,
-    /// The one member that was looked for is not a string.
+    /// The member that was looked for is not a string.
     NotAString,
 }
 
 impl JsonFault {
-    /// What was expected, for messages; never text from the input.
+    /// What was expected, for messages. It never has text of the input.
     #[must_use]
     pub const fn problem(self) -> &'static str {
         match self {
@@ -50,8 +50,8 @@ impl JsonFault {
 
 /// Parses an object.
 ///
-/// Linear in the input. The depth is bounded by `serde_json` at 128 values, which a wasm stack of 1 MiB
-/// holds many times over.
+/// The time is linear in the input. `serde_json` allows 128 levels, which fit into a wasm stack of 1 MiB many times
+/// over.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     let text = object_text(bytes)?;
     let mut fault = JsonFault::Syntax;
@@ -63,9 +63,9 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     }
 }
 
-/// Finds one string member at the top level and checks no more of the rest than its syntax.
+/// Finds one string member at the top level. Of the rest it checks only the syntax.
 ///
-/// `Ok(None)` if there is no such member. The name occurring twice is refused.
+/// `Ok(None)` if there is no such member. A text that has the name twice is refused.
 pub(crate) fn find_string(bytes: &[u8], name: &str) -> Result<Option<String>, JsonFault> {
     let text = object_text(bytes)?;
     let mut fault = JsonFault::Syntax;
@@ -77,14 +77,14 @@ pub(crate) fn find_string(bytes: &[u8], name: &str) -> Result<Option<String>, Js
     }
 }
 
-/// The text, if it can only be that of an object.
+/// The text, if it begins as an object.
 fn object_text(bytes: &[u8]) -> Result<&str, JsonFault> {
     let text = core::str::from_utf8(bytes).map_err(|_| JsonFault::Utf8)?;
     let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
     if begins { Ok(text) } else { Err(JsonFault::NotAnObject) }
 }
 
-/// Builds a [`Value`]; `fault` tells a repeated name from other errors.
+/// Builds a [`Value`]. `fault` is set if a name is repeated.
 struct Strict<'f> {
     fault: &'f mut JsonFault,
 }
@@ -151,7 +151,7 @@ fn strict_members<'de, A: MapAccess<'de>>(
 ) -> Result<Map<String, Value>, A::Error> {
     let mut object = Map::new();
     while let Some(name) = members.next_key::<String>()? {
-        // Before the value is read: the path of the fault then ends with the name.
+        // It is checked before the value is read, so that the path of the fault ends with the name.
         if object.contains_key(&name) {
             *fault = JsonFault::Duplicate;
             return Err(de::Error::custom(REPEATED_NAME));
@@ -236,7 +236,7 @@ impl<'de> Visitor<'de> for Find<'_> {
     }
 }
 
-/// Whether a member name is the one given, without a copy of it.
+/// Reads a member name without copying it, and says whether it is the one given.
 struct Named<'n>(&'n str);
 
 impl<'de> DeserializeSeed<'de> for Named<'_> {
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(find(r#"{"iss":"a","iss":"a"}"#), Err(JsonFault::Duplicate));
         assert_eq!(find(r#"{"iss":"a"} x"#), Err(JsonFault::Syntax));
         assert_eq!(find("[]"), Err(JsonFault::NotAnObject));
-        // Skipped values nest without recursion, so a deep one is no danger here.
+        // Values are skipped without recursion, so a deep one does no harm here.
         let deep = format!("{{\"a\":{}1{},\"iss\":\"b\"}}", "[".repeat(9000), "]".repeat(9000));
         assert_eq!(find(&deep), Ok(Some("b".to_owned())));
     }

@@ -1,8 +1,8 @@
 //! Whether a caller has called too often: pure steps over a small cell per caller and limit.
 //!
-//! A store keeps one [`Cell`] per limit and caller and does nothing but load it, call [`step`], and save what
-//! comes back; in one go, since two steps from one cell would count once. Costs are in requests; a
-//! request may cost more than one.
+//! A store keeps one [`Cell`] for each limit and caller. It loads the cell, calls [`step`], and saves what comes
+//! back. No other step may come in between: two steps from the same cell would count as one. Costs are in
+//! requests; a request may cost more than one.
 //!
 //! | algorithm | never more than | cell |
 //! |---|---|---|
@@ -10,16 +10,16 @@
 //! | sliding-window | `requests` in **any** window, the strongest promise; a place is free again after at most 5 % more than the window | up to 21 counters |
 //! | token-bucket | `burst + requests · t / window` in any time `t` | two numbers |
 //!
-//! **Clocks.** The time of a limit is the latest it has seen: a clock that runs back (another machine's, say)
-//! makes nothing fall due twice. A cell more than [`MAX_CLOCK_STEP_BACK_MILLIS`] ahead is not from such a clock: it is
-//! taken as if written now, counts included, so that no caller is shut out longer than a window by it.
+//! **Clocks.** The time of a limit is the latest time it has seen. So a clock that runs back (for instance, one of
+//! another machine) gives no request back twice. A cell that is more than [`MAX_CLOCK_STEP_BACK_MILLIS`] ahead was
+//! written by a wrong clock. It is read as if it was written now, with its counts, so it shuts no caller out for
+//! longer than a window.
 //!
-//! **Changed limits.** A cell written under another limit, or another algorithm, is carried over: what was
-//! used counts on, as if used late rather than early. Nobody gains more than one allowance by a change.
+//! **Changed limits.** A cell that was written under another limit or another algorithm is carried over: what was
+//! used still counts, as if it was used late rather than early. A change gives nobody more than one allowance.
 //!
-//! **Far from the counter.** [`lease`] has the steps by which an isolate borrows part of what is left and
-//! spends it without asking again; [`sum`] is what several counters of one limit, none of which sees the
-//! others, come to together.
+//! **Far from the counter.** With the steps in [`lease`], an isolate borrows part of what is left and spends it
+//! without asking again. [`sum`] adds up several counters of one limit that do not see each other.
 
 pub mod advisory;
 mod calendar;
@@ -45,12 +45,12 @@ use crate::json::document;
 use crate::json::object::{object, words};
 use crate::time::UnixMillis;
 
-/// Longest window: 31 days, a month. The cells of longer ones would have to outlive most stores.
+/// Longest window: 31 days, a month. Most stores do not keep a cell for longer.
 pub const MAX_WINDOW_SECS: u32 = 31 * 86_400;
-/// Longest name of a limit in bytes: it is part of storage keys (512 bytes in KV) and of headers.
+/// Longest name of a limit in bytes. The name is part of storage keys (512 bytes in KV) and of headers.
 pub const MAX_NAME_BYTES: usize = 64;
 /// How far a clock may run back: 5 minutes, the skew that Kerberos allows between machines (RFC 4120
-/// §1.6). What lies further ahead was written by a clock that was wrong.
+/// §1.6). A cell that lies further ahead was written by a wrong clock.
 pub const MAX_CLOCK_STEP_BACK_MILLIS: u64 = 300_000;
 
 const MILLIS_PER_SEC: u64 = 1000;
@@ -61,12 +61,12 @@ const MILLIS_PER_SEC: u64 = 1000;
 pub enum LimitAlgorithm {
     /// A counter per window, aligned to the epoch or to the calendar. Cheap; two windows' worth may meet at a boundary.
     FixedWindow,
-    /// Counters of twentieths of the window. The part of the oldest that is still within the window counts in
-    /// full, so the limit holds in any window.
+    /// A counter for each twentieth of the window. The oldest one counts in full, also if only a part of it is still
+    /// within the window, so the limit holds in any window.
     SlidingWindow,
     /// A bucket that fills evenly at `requests` per window (GCRA, ITU-T I.371), exact to the unit.
     TokenBucket {
-        /// What it holds when full: the most that is admitted at once.
+        /// The size of the bucket: the most that is admitted at once.
         burst: u32,
     },
 }
@@ -85,9 +85,9 @@ impl LimitAlgorithm {
 
 /// A limit: so many requests in so much time.
 ///
-/// In JSON and TOML: `{name, requests, window_secs, algorithm?, burst?, lease?}` with `algorithm` one of `fixed-window`,
-/// `sliding-window` (the default) and `token-bucket`, and `burst`, with the latter only, `requests` by default. In
-/// place of `window_secs` there may be `window`, `day` or `month`, of a fixed window. `lease` is [`lease::Terms`].
+/// In JSON and TOML: `{name, requests, window_secs, algorithm?, burst?, lease?}`. `algorithm` is `fixed-window`,
+/// `sliding-window` (the default) or `token-bucket`. `burst` is for `token-bucket` only, and is `requests` by default. A
+/// fixed window may have `window`, which is `day` or `month`, in place of `window_secs`. `lease` is [`lease::Terms`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(into = "Written")]
 pub struct Limit {
@@ -154,7 +154,7 @@ impl Limit {
         Ok(Self { name, requests, window, algorithm, lease: None })
     }
 
-    /// The same limit, of which an exact counter may lend a part.
+    /// The same limit with a lease: an exact counter may lend part of it.
     ///
     /// # Errors
     /// [`Error::Config`] with the path `lease`, `lease.requests` or `lease.secs` if that makes no sense:
@@ -166,7 +166,7 @@ impl Limit {
     }
 
     /// The same limit with another number of requests, as a key's record may ask for. A bucket's burst
-    /// changes in proportion, rounded up. What is too small for a lease then has none.
+    /// changes in proportion, rounded up. A limit that becomes too small for its lease loses the lease.
     ///
     /// # Errors
     /// [`Error::Config`] with the path `requests` if it is 0.
@@ -190,13 +190,13 @@ impl Limit {
         &self.name
     }
 
-    /// How much may be admitted per window; for a bucket, how much flows in per window.
+    /// How much may be admitted in a window. For a bucket: how much flows in during a window.
     #[must_use]
     pub const fn requests(&self) -> u32 {
         self.requests
     }
 
-    /// The window in seconds; of a month, the longest one.
+    /// The window in seconds. For a month: 31 days.
     #[must_use]
     pub const fn window_secs(&self) -> u32 {
         match self.window {
@@ -206,7 +206,7 @@ impl Limit {
         }
     }
 
-    /// The length in seconds of the window that is open at a moment: months differ.
+    /// The length in seconds of the window that is open at this moment. Months differ in length.
     #[must_use]
     pub fn window_secs_at(&self, now: UnixMillis) -> u32 {
         match self.window {
@@ -218,7 +218,7 @@ impl Limit {
         }
     }
 
-    /// What may be lent of it; `None`: every request asks the counter.
+    /// How much of it may be lent; `None`: every request asks the counter.
     #[must_use]
     pub const fn lease(&self) -> Option<lease::Terms> {
         self.lease
@@ -230,8 +230,8 @@ impl Limit {
         self.algorithm
     }
 
-    /// The most that can be admitted at once: `requests`, or a bucket's `burst`, less what flows in during a
-    /// lease of it ([`lease`]).
+    /// The most that can be admitted at once: `requests`. For a bucket: `burst`, less what flows in during a
+    /// [`lease`].
     #[must_use]
     pub fn capacity(&self) -> u32 {
         match self.algorithm {
@@ -261,9 +261,9 @@ impl Limit {
         }
     }
 
-    /// What a bucket holds, in fractions of a request of which `window_millis` are one. What is lent may be spent later
-    /// than it was counted by the life of the lease, and in that time `requests` such units flow in each
-    /// millisecond: as many are left out of the bucket, so that late spending stays within the bound.
+    /// The size of a bucket in units; `window_millis` units are one request. A lease may be spent as late as its life
+    /// allows, and until then `requests` units flow in each millisecond. The bucket is smaller by that much, so that
+    /// late spending stays within the bound.
     fn bucket_units(&self) -> u64 {
         let burst = match self.algorithm {
             LimitAlgorithm::TokenBucket { burst } => burst,
@@ -278,7 +278,7 @@ impl Limit {
 
 /// What a store keeps for one limit and one caller.
 ///
-/// Its serde form is compact, with one-letter names. Store it as JSON text: some numbers need more than
+/// Its serde form is short, with one-letter names. Store it as JSON text: some numbers need more than
 /// the 53 bits of a JavaScript number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -295,11 +295,11 @@ enum Kept {
 }
 
 impl Cell {
-    /// Reads a stored cell. Numbers that no step would write are no error: every step copes with them.
+    /// Reads a stored cell. Any number is accepted, also one that no step would write: every step can handle it.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`] of `counters` if it is no cell. Whether to go on then is the policy's
-    /// `on_error` to say; starting afresh would make damage a way around the limit.
+    /// [`Error::StoreUnavailable`] of `counters` if it is not a cell. The policy's `on_error` decides what happens then.
+    /// Counting from zero again would let a caller get around the limit by damaging the cell.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         document::parse(json).map_err(|fault| Error::StoreUnavailable {
             store: "counters",
@@ -316,20 +316,20 @@ object! {
         pub admitted: bool,
         /// The most that can be admitted at once ([`Limit::capacity`]).
         pub limit: u32,
-        /// What would still be admitted at this moment, after this request.
+        /// How much would still be admitted now, after this request.
         pub remaining: u32,
-        /// Seconds, rounded up, until all of `limit` is free again if nothing else comes; 0 if it is.
+        /// Seconds, rounded up, until all of `limit` is free again if no other request comes; 0 if it is free now.
         pub reset_after_secs: u32,
-        /// 0 when admitted. When refused, the least number of whole seconds after which the same request is admitted if
-        /// nothing else comes, at least 1. A cost above `limit` is never admitted: then it is the window.
+        /// 0 if the request is admitted. If it is refused: after how many whole seconds, at least 1, the same request is
+        /// admitted if no other one comes. A cost above `limit` is never admitted; then this is the window.
         pub retry_after_secs: u32,
     }
 }
 
 /// Decides on a request and takes its cost if it is admitted.
 ///
-/// `None` is a caller that was not seen lately. A cost of 0 is always admitted and takes nothing. A refused
-/// request takes nothing.
+/// A cell of `None` is for a caller that was not seen lately. A cost of 0 is always admitted and takes nothing. A
+/// refused request takes nothing.
 #[must_use]
 pub fn step(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> (Cell, Verdict) {
     with_meter(cell, limit, now, |meter| {
@@ -338,17 +338,17 @@ pub fn step(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> (
     })
 }
 
-/// What [`step`] would decide, but nothing is taken: `remaining` and `reset_after_secs` are as they stand.
+/// Says what [`step`] would decide, and takes nothing: `remaining` and `reset_after_secs` are those of now.
 #[must_use]
 pub fn peek(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> Verdict {
     with_meter(cell, limit, now, |meter| judge(meter, limit, cost, Take::Nothing))
 }
 
-/// Several limits on one request, all or nothing: the cost is taken from every cell, or, if one limit refuses,
+/// Decides on a request that has several limits. The cost is taken from every cell or, if one limit refuses,
 /// from none.
 ///
-/// The request is admitted if all verdicts are. If not, each verdict says what its limit alone decides, with
-/// nothing taken. No two of the cells may be the same counter.
+/// The request is admitted if every verdict says so. If not, nothing is taken, and each verdict says what its limit
+/// alone would decide. No two of the cells may be the same counter.
 #[must_use]
 pub fn step_all(meters: &mut [(&Limit, Option<Cell>)], cost: u32, now: UnixMillis) -> Vec<Verdict> {
     let seen: Vec<Verdict> =
@@ -368,9 +368,9 @@ pub fn step_all(meters: &mut [(&Limit, Option<Cell>)], cost: u32, now: UnixMilli
 
 /// Gives back what a step took at `taken_at`, because the request was refused elsewhere after all.
 ///
-/// Exact if it comes at once. Later it gives back only what is still owed: nothing once the window has passed, nor
-/// what flowed back into a bucket meanwhile. Where the clock ran back in between, the cost may stay taken. Never
-/// gives more than was taken, never goes below zero.
+/// At once, it gives back exactly the cost. Later it gives back only what still counts: nothing after the window has
+/// passed, and not what has flowed back into a bucket since. If the clock ran back in between, the cost may stay
+/// taken. It never gives back more than was taken, and no count goes below zero.
 #[must_use]
 pub fn refund(cell: &Cell, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Cell {
     Cell(match (&cell.0, limit.algorithm) {
@@ -383,16 +383,16 @@ pub fn refund(cell: &Cell, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Ce
         (Kept::TokenBucket(kept), LimitAlgorithm::TokenBucket { .. }) => {
             Kept::TokenBucket(kept.refund(limit, cost, taken_at))
         }
-        // The limit became another between the two. What was taken stays taken.
+        // The algorithm was changed in between. What was taken stays taken.
         (other, _) => other.clone(),
     })
 }
 
-/// What several cells of one limit come to, none of which sees the others' counts: a fixed window's or
-/// sliding window's are added up, part by part of the window. Cells of another algorithm, of windows that are
-/// over, and those from far ahead count for nothing. `None` if nothing is left.
+/// Adds up several cells of one limit that do not see each other's counts. Cells of fixed and sliding windows are
+/// added for each part of the window. Cells of another algorithm, of windows that are over, and of far ahead are left
+/// out. `None` if no cell is left.
 ///
-/// Debts of buckets cannot be added, since each would flow off at the whole rate: the first one is all that counts.
+/// Debts of buckets cannot be added, since each of them shrinks at the whole rate: only the first one counts.
 #[must_use]
 pub fn sum(cells: &[&Cell], limit: &Limit, now: UnixMillis) -> Option<Cell> {
     let kept = cells.iter().map(|cell| &cell.0);
@@ -418,7 +418,7 @@ pub fn sum(cells: &[&Cell], limit: &Limit, now: UnixMillis) -> Option<Cell> {
     sum.map(Cell)
 }
 
-/// Counts a cost that was decided upon elsewhere, whether or not this cell alone would admit it.
+/// Counts a cost that was admitted elsewhere, also if this cell alone would refuse it.
 #[must_use]
 pub fn count(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> Cell {
     with_meter(cell, limit, now, |meter| {
@@ -427,7 +427,7 @@ pub fn count(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> 
     })
 }
 
-/// When the cell may be forgotten: from then on, no cell gives the same answers.
+/// When the cell may be forgotten: from then on, the answers are the same without it.
 #[must_use]
 pub fn expires_at(cell: &Cell, limit: &Limit) -> UnixMillis {
     match &cell.0 {
@@ -446,19 +446,19 @@ pub(crate) fn is_limit_name(name: &str) -> bool {
 
 /// One algorithm's view of a cell at one moment. Times are in milliseconds from that moment.
 trait Meter {
-    /// What is used up, as a cost.
+    /// How much is used, as a cost.
     fn used(&self) -> u32;
-    /// What may still be taken.
+    /// How much may still be taken.
     fn available(&self) -> u32;
-    /// Takes it; at most [`available`](Self::available).
+    /// Takes the cost, which is at most [`available`](Self::available).
     fn take(&mut self, cost: u32);
-    /// Until `cost` is available. It is more than is available now and at most the capacity.
+    /// How long until `cost` is available. The cost is more than is available now, and at most the capacity.
     fn wait_millis(&self, cost: u32) -> u64;
-    /// Until nothing is used.
+    /// How long until nothing is used.
     fn full_after_millis(&self) -> u64;
-    /// How long what is taken now may still be spent as if it was taken then.
+    /// How long a lease may last: what is taken now may be spent until then.
     fn lendable_millis(&self) -> u64;
-    /// What to store.
+    /// The cell to store.
     fn kept(&self) -> Kept;
 }
 
@@ -517,7 +517,7 @@ fn with_meter<R>(
     }
 }
 
-/// Counts what another algorithm counted, as if it was all used now.
+/// Counts what another algorithm has counted, as if all of it was used now.
 fn carry<'a>(
     meter: &'a mut dyn Meter,
     other: Option<&Kept>,
@@ -534,12 +534,12 @@ fn carry<'a>(
     meter
 }
 
-/// The start of the aligned stretch of `length` that `moment` lies in.
+/// The start of the part that `moment` lies in, if time since the epoch is cut into parts of `length`.
 fn align(moment: u64, length: u64) -> u64 {
     moment.saturating_sub(moment.checked_rem(length).unwrap_or(0))
 }
 
-/// Whether a cell's time is so far ahead of the clock that the clock cannot just have run back.
+/// Whether a cell's time is further ahead of the clock than a clock may run back.
 fn is_too_far_ahead(cell_time: u64, now: UnixMillis) -> bool {
     cell_time > now.as_millis().saturating_add(MAX_CLOCK_STEP_BACK_MILLIS)
 }
@@ -586,7 +586,7 @@ words!(AlgorithmName {
     "token-bucket" => AlgorithmName::TokenBucket,
 });
 
-/// Of an object only.
+/// Reads an object, and nothing else.
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
@@ -622,8 +622,8 @@ impl TryFrom<Written> for Limit {
 }
 
 impl Limit {
-    /// A limit from what may stand in a document: a window in seconds or by name, and an algorithm with a
-    /// burst or without.
+    /// A limit of the parts of a document: a window in seconds or by its name, an algorithm, and a burst if there is
+    /// one.
     pub(crate) fn from_parts(
         name: String,
         requests: u32,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Seconds since 1970-01-01T00:00:00Z, without leap seconds (RFC 7519 §2, `NumericDate`).
 ///
-/// Arithmetic saturates: a token cannot overflow a comparison.
+/// Arithmetic saturates, so no time in a token overflows.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -51,7 +51,7 @@ impl fmt::Display for UnixTime {
     }
 }
 
-/// Milliseconds since the epoch: the clock of the limiters.
+/// Milliseconds since the epoch, for limits.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -77,7 +77,7 @@ impl UnixMillis {
         UnixTime(i64::try_from(self.0.checked_div(1000).unwrap_or(0)).unwrap_or(i64::MAX))
     }
 
-    /// The beginning of a second; times before the epoch are the epoch.
+    /// The first millisecond of a second. A time before the epoch becomes the epoch.
     #[must_use]
     pub fn from_unix_time(time: UnixTime) -> Self {
         Self(u64::try_from(time.as_secs()).unwrap_or(0).saturating_mul(1000))

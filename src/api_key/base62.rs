@@ -1,4 +1,4 @@
-//! Base62 (`0-9A-Za-z`) of numbers of a fixed size: one spelling each, in fixed arrays.
+//! Base62 (`0-9A-Za-z`) of numbers of a fixed size. Each number has one spelling; arrays have a fixed length.
 
 /// Bytes of a key's body.
 pub(super) const BODY_BYTES: usize = 38;
@@ -9,13 +9,13 @@ pub(super) const CHECKSUM_DIGITS: usize = 6;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Digits handled at once: `62^5 < 2^30`, so a limb times it, and a carry, stays within 64 bits.
+/// How many digits are handled at once: `62^5 < 2^30`, so a limb times that, plus a carry, fits into 64 bits.
 const STEP_DIGITS: usize = 5;
 const STEP: u64 = 62 * 62 * 62 * 62 * 62;
 
-/// In [`VALUES`], what is no digit. More than any value, so that a bit tells them apart.
+/// The entry in [`VALUES`] of a character that is not a digit. It is more than any value, so one bit tells them apart.
 const NO_DIGIT: u8 = 0x80;
-/// The value of each character. Digits are as good as random: a branch on each would be guessed wrong.
+/// The value of each character. Digits are random, so the processor would mispredict a branch on each of them.
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0_u8;
@@ -27,14 +27,14 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// 32 bits each, in 64-bit words, so that nothing is ever cut off. 320 bits hold `62^52 < 2^310`.
+/// 32 bits each, in 64-bit words, so that nothing is lost in between. 320 bits hold `62^52 < 2^310`.
 const LIMBS: usize = 10;
 const LIMB_BITS: u32 = 32;
 const LIMB_MASK: u64 = 0xFFFF_FFFF;
 /// Bytes of the limbs that a body does not use.
 const SPARE_BYTES: usize = 2;
 
-/// Big-endian, padded with `0` to 52 digits.
+/// Writes a body: big-endian, padded with `0` to 52 digits.
 pub(super) fn encode_body(bytes: &[u8; BODY_BYTES]) -> [u8; BODY_DIGITS] {
     let mut limbs = [0_u64; LIMBS];
     let padded = core::iter::repeat_n(0, SPARE_BYTES).chain(bytes.iter().copied());
@@ -56,8 +56,8 @@ pub(super) fn encode_body(bytes: &[u8; BODY_BYTES]) -> [u8; BODY_DIGITS] {
     digits
 }
 
-/// The opposite of [`encode_body`]; `None` for a character that is no digit and for numbers of 2^304
-/// and above. Every body so has exactly one spelling.
+/// Reads what [`encode_body`] writes; `None` for a character that is not a digit, and for numbers of 2^304
+/// and above. So every body has exactly one spelling.
 pub(super) fn decode_body(digits: &[u8; BODY_DIGITS]) -> Option<[u8; BODY_BYTES]> {
     // Most significant limb first. The first chunk has two digits, so that the rest are full.
     let mut limbs = [0_u64; LIMBS];
@@ -65,7 +65,7 @@ pub(super) fn decode_body(digits: &[u8; BODY_DIGITS]) -> Option<[u8; BODY_BYTES]
     let (first, rest) = digits.split_at(BODY_DIGITS % STEP_DIGITS);
     for (earlier, chunk) in core::iter::once(first).chain(rest.chunks(STEP_DIGITS)).enumerate() {
         let mut carry = number(chunk, &mut seen);
-        // `62^5 < 2^32`: each chunk fills one limb more at most.
+        // `62^5 < 2^32`: each chunk fills at most one limb more.
         for limb in limbs.iter_mut().rev().take(earlier.saturating_add(1)) {
             let value = limb.wrapping_mul(STEP).wrapping_add(carry);
             *limb = value & LIMB_MASK;
@@ -93,20 +93,20 @@ pub(super) fn encode_checksum(checksum: u32) -> [u8; CHECKSUM_DIGITS] {
     digits
 }
 
-/// The opposite of [`encode_checksum`]; `u64::MAX`, which no checksum equals, for a text that is not one.
+/// Reads what [`encode_checksum`] writes. Any other text gives `u64::MAX`, which no checksum equals.
 pub(super) fn decode_checksum(digits: [u8; CHECKSUM_DIGITS]) -> u64 {
     let mut seen = 0;
     let value = number(&digits, &mut seen);
     if seen & NO_DIGIT == 0 { value } else { u64::MAX }
 }
 
-/// Whether all characters are of the 62.
+/// Whether all characters are base62 digits.
 pub(super) fn are_digits(characters: &[u8]) -> bool {
     characters.iter().fold(0, |seen, character| seen | value_of(*character)) & NO_DIGIT == 0
 }
 
-/// The number that a few digits spell. What they are is added to `seen`, which has [`NO_DIGIT`] in the end if one of
-/// them was none.
+/// The number that a few digits spell. Their values are added to `seen` bit by bit: in the end it has the bit of
+/// [`NO_DIGIT`] if one of the characters was not a digit.
 fn number(digits: &[u8], seen: &mut u8) -> u64 {
     digits.iter().fold(0_u64, |number, digit| {
         let value = value_of(*digit);
@@ -192,7 +192,7 @@ mod tests {
         for checksum in [0, 1, 61, 62, 0xcbf4_3926, u32::MAX] {
             assert_eq!(decode_checksum(encode_checksum(checksum)), u64::from(checksum));
         }
-        // Beyond 32 bits, and what is no digit.
+        // More than 32 bits, and characters that are not digits.
         for none in [b"4gfFC4", b"zzzzzz", b"00000-", b"\x0000000"] {
             assert!(decode_checksum(*none) > u64::from(u32::MAX));
         }

@@ -1,13 +1,13 @@
 //! CRC-32 (IEEE 802.3): reflected, polynomial `0x04c11db7`.
 //!
-//! Four bytes at a time, by four tables that do not wait for each other. They are computed when they are first needed,
-//! which takes microseconds: as data they would weigh 4 KiB that no compression makes smaller.
+//! It reads four bytes at a time, with four tables whose look-ups are independent of each other. The tables are computed
+//! when they are first needed, which takes microseconds. As data they would add 4 KiB that no compression makes smaller.
 
 use std::sync::OnceLock;
 
 const REFLECTED_POLYNOMIAL: u32 = 0xedb8_8320;
 
-/// The first: what a byte makes of a checksum. Each other one: what it does when another zero follows it.
+/// The first table: how a byte changes a checksum. Each further one: the same with one more zero byte after it.
 type Tables = [[u32; 256]; 4];
 
 static TABLES: OnceLock<Box<Tables>> = OnceLock::new();

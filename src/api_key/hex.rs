@@ -1,4 +1,4 @@
-//! Lower-case hexadecimal of fixed size: one spelling.
+//! Lower-case hexadecimal of a fixed size: each value has one spelling.
 
 use core::fmt;
 
@@ -16,7 +16,7 @@ pub(super) fn write(to: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result {
     Ok(())
 }
 
-/// The same of 16 bytes, in place.
+/// The same for 16 bytes, without allocation.
 pub(super) fn digits(bytes: [u8; 16]) -> [u8; 32] {
     let mut text = [b'0'; 32];
     let (pairs, _) = text.as_chunks_mut::<2>();

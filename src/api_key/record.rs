@@ -1,8 +1,8 @@
-//! What is known about a key beside the key: the record a store keeps under `key/v1/<id>`, and the
-//! administrator's requests that make and change it.
+//! What the gate knows about a key: the record that a store keeps under `key/v1/<id>`, and the administrator's
+//! requests that make and change it.
 //!
-//! Nothing here opens anything: a record holds no secret. Every change is a pure function from record to
-//! record; whoever calls it stores the result.
+//! A record has no secret: nobody gets in with it. Every change is a pure function from record to record; the
+//! caller stores the result.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use crate::json::document;
 use crate::json::object::{ByName, object};
 use crate::time::UnixTime;
 
-/// The version of the stored form that is written of a key without networks.
+/// The version of the stored form of a key without networks.
 pub const RECORD_VERSION: u8 = 1;
-/// The version of one with networks. A gate that does not know them would pass them over, and refuses the version in place of that.
+/// The version of the stored form of a key with networks. An older gate would ignore the networks; it refuses the version instead.
 pub const RECORD_VERSION_WITH_NETWORKS: u8 = 2;
 /// Longest name and owner, in characters: they are for people and for a list on a screen.
 pub const MAX_NAME_CHARS: usize = 100;
@@ -26,28 +26,28 @@ pub const MAX_NAME_CHARS: usize = 100;
 pub const MAX_SCOPES: usize = 50;
 /// Longest scope in bytes.
 pub const MAX_SCOPE_BYTES: usize = 100;
-/// Most limits one key overrides; a route has a handful.
+/// Most limits that one key overrides. A route has only a few.
 pub const MAX_LIMIT_OVERRIDES: usize = 20;
 /// Most networks that one key is for. A decision looks at each of them.
 pub const MAX_NETWORKS: usize = 50;
-/// Shortest lifetime: a second. The record ends a key to the second, though its own seal counts minutes.
+/// Shortest lifetime: a second. The record ends a key to the second; the expiry inside the key counts minutes.
 pub const MIN_LIFETIME_SECS: u64 = 1;
-/// Longest lifetime: 10 years of 365 days. A key that is to live longer says so by having no expiry.
+/// Longest lifetime: 10 years of 365 days. A key that has to live longer has no expiry.
 pub const MAX_LIFETIME_SECS: u64 = 10 * 365 * 86_400;
-/// How long the old key lives on after a rotation where nothing is said: a day, enough to roll a new
-/// key out without a night shift.
+/// How long the old key lives on after a rotation, by default: a day, which is enough to deploy a new key within
+/// working hours.
 pub const DEFAULT_OVERLAP_SECS: u64 = 86_400;
-/// Longest overlap: 30 days. Longer ones are two keys, not a rotation.
+/// Longest overlap: 30 days. For longer, make two keys.
 pub const MAX_OVERLAP_SECS: u64 = 30 * 86_400;
-/// How long the record of a key outlives the key, so that its owner is told "expired" rather than
-/// "unknown": 30 days.
+/// How long the record of a key is kept after the key has expired: 30 days, in which its owner is told "expired"
+/// and not "unknown".
 pub const KEEP_ENDED_SECS: u64 = 30 * 86_400;
 
 object! {
     /// A key's record.
     ///
-    /// Unknown fields are ignored when it is read, so that an older gate can read what a newer one wrote; a
-    /// change of meaning raises [`RECORD_VERSION`], and such a record is refused.
+    /// Unknown fields are ignored, so that an older gate can read what a newer one wrote. A change of meaning raises
+    /// [`RECORD_VERSION`], and an older gate refuses such a record.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
     pub struct KeyRecord, ignored {
         /// Version of this form.
@@ -58,7 +58,7 @@ object! {
         pub name: String,
         /// Whom it belongs to.
         pub owner: String,
-        /// Its prefix; none for a key of another system.
+        /// Its prefix; `None` for a key of another system.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub prefix: Option<String> = None,
         /// What it may do.
@@ -71,18 +71,18 @@ object! {
         pub ips: Vec<Network> = Vec::new(),
         /// When it was made.
         pub created_at: UnixTime,
-        /// From when on it is refused.
+        /// From this time on it is refused.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub expires_at: Option<UnixTime> = None,
-        /// The expiry under the key's own tag. Nothing can move it, so `expires_at` is never later.
+        /// The expiry inside the key, which its tag covers. It cannot be changed, so `expires_at` is never later.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub sealed_expires_at: Option<UnixTime> = None,
         /// The lifetime that was last asked for, in seconds. A replacement gets the same.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub lifetime_secs: Option<u64> = None,
-        /// Refused while this is set; can be undone.
+        /// The key is refused while this is set. It can be undone.
         pub disabled: bool = false,
-        /// Refused for good.
+        /// From this time on the key is refused for good.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub revoked_at: Option<UnixTime> = None,
         /// The key that this one replaced.
@@ -91,8 +91,8 @@ object! {
         /// The key that replaced this one.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub replaced_by: Option<KeyId> = None,
-        /// The first of the keys that replaced each other up to this one: limits count all of them as that. None for a key that
-        /// replaced no other, and for records that were written before this field was: such a key is counted as itself.
+        /// The first key of the chain in which each key replaced the one before. Limits count the whole chain together. `None`
+        /// for a key that replaced no other one, and for records from before this field existed: such a key is counted alone.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub family: Option<KeyId> = None,
         /// The hash of a key of another system.
@@ -102,11 +102,11 @@ object! {
 }
 
 impl KeyRecord {
-    /// How many bytes of memory it takes, about.
+    /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
         let texts = [&self.name, &self.owner].into_iter().chain(&self.prefix).chain(&self.scopes);
         let texts = texts.chain(self.limits.keys());
-        // Each has a place of its own beside its bytes.
+        // Each has a pointer and a length beside its bytes.
         texts
             .map(|text| text.len().saturating_add(size_of::<String>()))
             .sum::<usize>()
@@ -114,7 +114,7 @@ impl KeyRecord {
             .saturating_add(size_of::<Self>())
     }
 
-    /// Reads what a store keeps for `id`.
+    /// Reads the record that a store has for `id`.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`] of `keys`: not a record, a version that is not understood (it may hold a restriction
@@ -149,17 +149,17 @@ impl KeyRecord {
         }
     }
 
-    /// What limits count this key as: the first of the keys that replaced each other up to this one.
+    /// The key that limits count: the first one of the chain in which each key replaced the one before.
     #[must_use]
     pub fn family(&self) -> KeyId {
         self.family.unwrap_or(self.id)
     }
 
-    /// From when on a store may forget this record; `None`: never.
+    /// When a store may forget this record; `None`: never.
     ///
-    /// Only an expiry under the key's own tag ends a key without its record. Whatever else ends it (`expires_at` of a change or a
-    /// rotation, `disabled`, `revoked_at`) is known from the record alone, and where a policy takes keys without a record,
-    /// forgetting it would bring the key back.
+    /// Without its record, only the expiry inside the key ends a key. Everything else that ends it (`expires_at` of a change or a
+    /// rotation, `disabled`, `revoked_at`) stands in the record alone. A policy may accept keys without a record: there, the key
+    /// would work again if the record was forgotten.
     #[must_use]
     pub fn forgettable_from(&self) -> Option<UnixTime> {
         let sealed = self.sealed_expires_at?;
@@ -167,20 +167,20 @@ impl KeyRecord {
         Some(end.saturating_add(KEEP_ENDED_SECS))
     }
 
-    /// Whether this is the record of an imported key, and of this one. In constant time.
+    /// Whether this is the record of the imported key with this hash. It compares in constant time.
     #[must_use]
     pub fn is_import_of(&self, hash: &ImportedHash) -> bool {
         self.imported_sha256.as_ref() == Some(hash)
     }
 
-    /// The expiry of a key that replaces this one now: the lifetime that was last asked for, from now on; none
-    /// where this one has none.
+    /// The expiry of a key that replaces this one now: the lifetime that was last asked for, counted from now. `None` if
+    /// this key has no expiry.
     #[must_use]
     pub fn replacement_expiry(&self, now: UnixTime) -> Option<UnixTime> {
         self.lifetime_secs.map(|secs| now.saturating_add(secs))
     }
 
-    /// The record after a revocation. The first one counts: its time is kept.
+    /// The record after a revocation. If it was revoked before, the earlier time is kept.
     #[must_use]
     pub fn revoke(mut self, now: UnixTime) -> Self {
         self.revoked_at.get_or_insert(now);
@@ -189,12 +189,11 @@ impl KeyRecord {
 
     /// Replaces this key by `minted` (made with [`replacement_expiry`](Self::replacement_expiry)).
     ///
-    /// The new key has the same name, owner, limits, networks and family, and `scopes`: what the old one may do. The old one ends `overlap_secs` from now, or
-    /// earlier if it would have anyway; 0 ends it at once.
+    /// The new key has the same name, owner, limits, networks and family. `scopes` are what the old one may do. The old one ends
+    /// `overlap_secs` from now, or at its own end if that is earlier; 0 ends it at once.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] for a key that was revoked, disabled or already replaced: a replacement would
-    /// bring back what was taken away.
+    /// [`Error::InvalidRequest`] if the key was revoked, disabled or already replaced: a replacement would undo that.
     pub fn rotate(
         self,
         minted: &MintedKey,
@@ -243,8 +242,8 @@ impl KeyRecord {
     }
 }
 
-/// Both records after a rotation. Store the new one first: a fault in between then leaves two keys that
-/// work, not none.
+/// Both records after a rotation. Store the new one first: if the second write fails, two keys work, and not
+/// none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotated {
     /// The record of the new key.
@@ -254,8 +253,8 @@ pub struct Rotated {
 }
 
 object! {
-    /// The body of a request for a new key: `{name, owner, scopes, limits?, ips?, expires_in_secs?, prefix?}`, or with
-    /// `imported_sha256` in place of `prefix` for a key of another system.
+    /// The body of a request for a new key: `{name, owner, scopes, limits?, ips?, expires_in_secs?, prefix?}`. For a key of
+    /// another system, `imported_sha256` takes the place of `prefix`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct NewKey, refused {
         name: String,
@@ -274,8 +273,8 @@ impl NewKey {
     ///
     /// Name and owner: 1 to [`MAX_NAME_CHARS`] characters, none of them a control character. Scopes: at most
     /// [`MAX_SCOPES`] different ones of 1 to [`MAX_SCOPE_BYTES`] characters of RFC 6749 §3.3. Limits: at most
-    /// [`MAX_LIMIT_OVERRIDES`], each at least 1. Networks: 1 to [`MAX_NETWORKS`]. Lifetime: [`MIN_LIFETIME_SECS`] to [`MAX_LIFETIME_SECS`]. Whether the prefix
-    /// and the limits exist is the policy's to say.
+    /// [`MAX_LIMIT_OVERRIDES`], each at least 1. Networks: 1 to [`MAX_NETWORKS`]. Lifetime: [`MIN_LIFETIME_SECS`] to
+    /// [`MAX_LIFETIME_SECS`]. The caller has to check that the policy has the prefix and the limits.
     ///
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields are faults.
@@ -312,13 +311,13 @@ impl NewKey {
         self.ips.is_some()
     }
 
-    /// The hash, if this is a key of another system: then nothing is minted.
+    /// The hash, if this is a key of another system. Then no key is minted.
     #[must_use]
     pub const fn imported(&self) -> Option<ImportedHash> {
         self.imported_sha256
     }
 
-    /// When the key is to expire.
+    /// When the key has to expire.
     #[must_use]
     pub fn expires_at(&self, now: UnixTime) -> Option<UnixTime> {
         self.expires_in_secs.map(|secs| now.saturating_add(secs))
@@ -336,8 +335,8 @@ impl NewKey {
         }
     }
 
-    /// The record of the key of another system that this request names by its hash; its id is
-    /// [`ImportedHash::key_id`]. `None` if the request names none.
+    /// The record of the key of another system whose hash this request has. Its id is [`ImportedHash::key_id`]. `None`
+    /// if the request has no hash.
     #[must_use]
     pub fn imported_record(self, now: UnixTime) -> Option<KeyRecord> {
         let id = self.imported_sha256?.key_id();
@@ -370,8 +369,8 @@ impl NewKey {
 }
 
 object! {
-    /// The body of a request to change a key: any of `{name, owner, scopes, limits, ips, expires_in_secs, disabled}`. What is left
-    /// out stays; `null` for `limits`, `ips` or `expires_in_secs` takes them away (RFC 7396).
+    /// The body of a request to change a key: any of `{name, owner, scopes, limits, ips, expires_in_secs, disabled}`. A field that
+    /// is left out stays as it is. `null` removes `limits`, `ips` or `expires_in_secs` (RFC 7396).
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct KeyChange, refused {
         name: Option<String>; given,
@@ -385,10 +384,10 @@ object! {
 }
 
 impl KeyChange {
-    /// Reads and checks the body, by the rules of [`NewKey::parse`].
+    /// Reads and checks the body, with the rules of [`NewKey::parse`].
     ///
     /// # Errors
-    /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and a change of nothing, are faults.
+    /// [`Error::InvalidField`] with the path of the first fault. Unknown fields are faults, and so is a body that changes nothing.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         let change: Self =
             document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
@@ -412,7 +411,7 @@ impl KeyChange {
         Ok(change)
     }
 
-    /// Whether it changes what is decided about the key, and not only what people call it and whose it is.
+    /// Whether it changes decisions about the key, and not its name and owner only.
     #[must_use]
     pub const fn decides(&self) -> bool {
         self.scopes.is_some()
@@ -437,8 +436,8 @@ impl KeyChange {
     /// The record after the change. `expires_in_secs` counts from `now`.
     ///
     /// # Errors
-    /// [`Error::InvalidField`] if the key would have to outlive the expiry under its own tag: that takes a
-    /// rotation. [`Error::InvalidRequest`] if it was revoked, which is for good.
+    /// [`Error::InvalidField`] if the key would live longer than the expiry inside it: that needs a rotation.
+    /// [`Error::InvalidRequest`] if it was revoked, which is for good.
     pub fn apply(self, record: KeyRecord, now: UnixTime) -> Result<KeyRecord, Error> {
         if record.revoked_at.is_some() {
             return Err(Error::InvalidRequest("a revoked key cannot be changed"));
@@ -477,10 +476,10 @@ impl KeyChange {
 }
 
 object! {
-    /// The body of a request to rotate a key: `{overlap_secs?}`, or nothing at all.
+    /// The body of a request to rotate a key: `{overlap_secs?}`, or an empty one.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Rotate, refused {
-        /// How long the old key lives on: [`DEFAULT_OVERLAP_SECS`] where nothing is said, at most [`MAX_OVERLAP_SECS`].
+        /// How long the old key lives on: [`DEFAULT_OVERLAP_SECS`] by default, at most [`MAX_OVERLAP_SECS`].
         overlap_secs: u64 = DEFAULT_OVERLAP_SECS,
     }
 }
@@ -503,7 +502,7 @@ impl Rotate {
         Ok(rotate)
     }
 
-    /// Seconds the old key lives on.
+    /// How many seconds the old key lives on.
     #[must_use]
     pub const fn overlap_secs(self) -> u64 {
         self.overlap_secs

@@ -1,8 +1,8 @@
-//! JSON from an administrator or an operator: read strictly, with the path of the fault and without
-//! its data.
+//! JSON from an administrator or an operator. It is read strictly. A message has the path of the fault, and none of
+//! the data.
 //!
-//! serde's own messages quote what they found. A token pasted into the wrong field would so end up
-//! in a log; the messages here name the kind of value only.
+//! serde's own messages quote what they found. So a token that was pasted into the wrong field would be written to a
+//! log. The messages here say only what kind of value was found.
 
 use serde::de::DeserializeOwned;
 
@@ -28,10 +28,10 @@ impl DocumentFault {
 /// Longest name of a field that a message repeats. Ours are shorter; a longer one may be data.
 const MAX_ECHOED_NAME_BYTES: usize = 40;
 
-/// Reads a whole document, which is an object: nothing but white space may follow it.
+/// Reads a whole document, which is an object. Only white space may follow it.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentFault> {
     if bytes.trim_ascii_start().starts_with(b"[") {
-        // serde would take the elements for the fields in their order.
+        // serde would read the elements of a list as the fields, in their order.
         let problem = "expected an object, found a list".to_owned();
         return Err(DocumentFault { path: String::new(), problem });
     }
@@ -39,7 +39,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentFault> {
         let problem = "expected JSON: it is not UTF-8".to_owned();
         return Err(DocumentFault { path: String::new(), problem });
     };
-    // All JSON is read from text, so that there is one reader in the module.
+    // All JSON is read from text, so that the module has one reader only.
     serde_json::from_str(text).map_err(|error| translate(bytes, &error))
 }
 
@@ -52,7 +52,7 @@ fn translate(document: &[u8], error: &serde_json::Error) -> DocumentFault {
     }
     let path = path_at_end_of(read_before(document, error));
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
-    // What was found may itself hold these words, what was expected is ours: so from the right.
+    // What was found may have these words in it, what was expected is our own text. So it searches from the right.
     let expected = message.rsplit_once(", expected ").map_or("another value", |(_, text)| text);
     if let Some(name) = message.strip_prefix("missing field ") {
         return DocumentFault {
@@ -60,7 +60,7 @@ fn translate(document: &[u8], error: &serde_json::Error) -> DocumentFault {
             problem: "is required".to_owned(),
         };
     }
-    // Of these two the path ends with the field's name.
+    // In these two cases the path ends with the field's name.
     if message.starts_with("duplicate field ") {
         return DocumentFault { path, problem: "is given twice".to_owned() };
     }
@@ -82,25 +82,25 @@ fn translate(document: &[u8], error: &serde_json::Error) -> DocumentFault {
     DocumentFault { path, problem }
 }
 
-/// What `serde_json` had read of the document when it met the error: lines count from 1, columns are bytes.
+/// What `serde_json` had read of the document at the error. Lines count from 1, columns are bytes.
 fn read_before<'d>(document: &'d [u8], error: &serde_json::Error) -> &'d [u8] {
     let lines = document.split_inclusive(|byte| *byte == b'\n');
     let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
     document.get(..before.saturating_add(error.column())).unwrap_or(document)
 }
 
-/// One level of nesting: where in its list or object the reader stands.
+/// One level of nesting: the reader's place in a list or an object.
 enum Level<'d> {
-    /// So many elements came before.
+    /// In a list, after so many elements.
     List(usize),
-    /// The name as written, once it has been read.
+    /// In an object, with the name as it is written, once it has been read.
     Object(Option<&'d [u8]>),
 }
 
-/// Where a reader stands that has read so much of a document, as messages show it: `limits[0].name`.
+/// The place of a reader that has read so much of a document, as messages show it: `limits[0].name`.
 ///
-/// Of a value that has been read to its end, this is where the value is. So whoever refuses a value must
-/// do so from within its visitor: `serde_json` then notes the place before it reads on.
+/// After the end of a value it is still the place of that value. So a value has to be refused within its visitor:
+/// `serde_json` then notes the place before it reads on.
 fn path_at_end_of(read: &[u8]) -> String {
     let mut levels = Vec::new();
     let mut rest = read;
@@ -135,7 +135,7 @@ fn path_at_end_of(read: &[u8]) -> String {
     })
 }
 
-/// How far it is to the quotation mark that ends a string.
+/// How many bytes come before the quotation mark that ends a string.
 fn string_length(text: &[u8]) -> usize {
     let mut escaped = false;
     let end = text.iter().position(|byte| {

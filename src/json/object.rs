@@ -1,9 +1,9 @@
-//! Reading objects and words: what `derive(Deserialize)` does, in a fraction of its code, and more strictly.
+//! Reading objects and words: what `derive(Deserialize)` does, with less code, and more strictly.
 //!
-//! serde's derive compiles a reader of names, of lists and of bytes for each type. In a module that is
-//! downloaded and compiled before it answers, that was a tenth of everything. Here the types share one reader
-//! of names and one for each type of field. An object is an object (derived code also takes a list, its
-//! elements for the fields in their order), and a word a string (not `{"deny": null}`).
+//! serde's derive compiles a reader of names, of lists and of bytes for each type. That was a tenth of the module, which
+//! is downloaded and compiled before it answers. Here the types share one reader of names, and one for each type of
+//! field. An object has to be an object: derived code also takes a list, and reads its elements as the fields. A word
+//! has to be a string, and not `{"deny": null}`.
 
 use core::{fmt, marker::PhantomData};
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use serde::{
     de::{DeserializeSeed, Error, MapAccess, Visitor},
 };
 
-/// Reads the name of a member: where it is in the list.
+/// Reads the name of a member, and returns its place in the list.
 pub(crate) struct Name {
     pub(crate) names: &'static [&'static str],
-    /// Whether a name that is not in the list is passed over.
+    /// Whether names that are not in the list are ignored.
     pub(crate) others: bool,
 }
 
@@ -44,7 +44,7 @@ impl Visitor<'_> for Name {
     }
 }
 
-/// Reads a string that is one of the words: where it is in the list.
+/// Reads a string that is one of the words, and returns its place in the list.
 pub(crate) struct Word(pub(crate) &'static [&'static str]);
 
 impl Visitor<'_> for Word {
@@ -60,7 +60,7 @@ impl Visitor<'_> for Word {
     }
 }
 
-/// Reads a member's value, once.
+/// Reads a member's value. A second one is an error.
 #[inline(never)]
 pub(crate) fn fill<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     slot: &mut Option<T>,
@@ -74,7 +74,7 @@ pub(crate) fn fill<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// Values by names that their author chose, each name once: serde's own maps keep the last of two.
+/// Values by names that the author of the document has chosen. Each name comes once: serde's own maps keep the last of two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ByName<T>(pub(crate) BTreeMap<String, T>);
 
@@ -92,7 +92,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut values = BTreeMap::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    // Before the value is read: the path of the fault then ends with the name.
+                    // It is checked before the value is read, so that the path of the fault ends with the name.
                     if values.contains_key(&name) {
                         return Err(A::Error::custom(REPEATED_NAME));
                     }
@@ -106,10 +106,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
     }
 }
 
-/// What a reader of names that are not known beforehand says of one that comes again; the name is in the path.
+/// The message for a repeated name, where names are not known beforehand. The path has the name.
 pub(crate) const REPEATED_NAME: &str = "duplicate field of an object";
 
-/// What has to be there.
+/// The value of a field that has to be there.
 pub(crate) fn required<T, E: Error>(slot: Option<T>, name: &'static str) -> Result<T, E> {
     slot.ok_or_else(|| E::missing_field(name))
 }
@@ -122,8 +122,8 @@ pub(crate) fn required<T, E: Error>(slot: Option<T>, name: &'static str) -> Resu
 /// }
 /// ```
 ///
-/// A field without a mark has to be there; one with `=` has a default; one that may be `given` is an `Option` that says
-/// whether it was, and `null` is for the type in it to judge. Members that are not named are `refused` or `ignored`.
+/// A plain field has to be there. A field with `=` has a default. A field with `given` is an `Option`: it says whether
+/// the field was there, and the type within decides about `null`. Other members are `refused` or `ignored`.
 macro_rules! object {
     (
         $(#[$meta:meta])*

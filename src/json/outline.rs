@@ -1,51 +1,51 @@
-//! Ordinary objects, read once and where they stand.
+//! Simple objects, read once and without copying.
 //!
-//! [`parse_object`](super::parse_object) says what is an object, and makes a tree of it. Most claims need no tree: they
-//! have few members, no escapes and little nesting, and only some of them are looked at. Of such a text an
-//! [`Outline`] says where its members stand. It takes nothing that `parse_object` would refuse, and sees the same in
-//! it; what it does not take may be right all the same, and is left to `parse_object`. Tests and a fuzz target hold
-//! the two together.
+//! [`parse_object`](super::parse_object) decides what is an object, and makes a tree of it. Most claims need no tree: they
+//! have few members, no escapes and few levels, and only some of the members are read. For such a text, an
+//! [`Outline`] has the places of the members. It accepts nothing that `parse_object` would refuse, and finds the same
+//! values. A text that it does not accept may still be valid, and is left to `parse_object`. Tests and a fuzz target
+//! compare the two.
 
 use serde_json::Value;
 
-/// As many claims have most tokens.
+/// Most tokens have no more claims than this.
 const USUAL_MEMBERS: usize = 8;
-/// More members in one object are left to the tree: each name is compared with those before it.
+/// An object with more members is left to the tree, since each name is compared with those before it.
 const MAX_MEMBERS: usize = 32;
-/// As is what nests deeper.
+/// A text with more levels is left to the tree too.
 const MAX_DEPTH: usize = 8;
-/// And longer numbers: of so many digits, without an exponent, each is within what a double holds.
+/// A longer number is left to the tree too. With so many digits and no exponent, every number fits into a double.
 const MAX_NUMBER_LENGTH: usize = 32;
 
-/// Where the members of an object stand in its text.
+/// The places of an object's members in its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Outline {
     members: Vec<Member>,
 }
 
-/// A member by its places. Its name has no escapes, so it is what it is written as.
+/// The places of a member. Its name has no escapes, so the bytes of the text are the name.
 #[derive(Debug, Clone, Copy)]
 struct Member {
     name: Span,
     value: Place,
 }
 
-/// Where a value is, and what it is.
+/// The place of a value, and its kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) span: Span,
 }
 
-/// The kinds of values, as far as they have to be told apart without a tree.
+/// The kinds of values that are told apart without a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Null,
     Boolean,
     Number,
-    /// Its span is what is between the quotation marks. There are no escapes in it.
+    /// A string without escapes. Its span is between the quotation marks.
     String,
-    /// A list of strings, or of nothing; see [`strings_of`].
+    /// A list of strings, or an empty list; see [`strings_of`].
     Strings,
     /// An object, or another list.
     Nested,
@@ -65,7 +65,7 @@ impl Kind {
     }
 }
 
-/// Bytes of the text, from character to character.
+/// A part of the text, which begins and ends between characters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
     start: usize,
@@ -73,25 +73,25 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// What stands there.
+    /// The text of this part.
     pub(crate) fn of(self, text: &str) -> &str {
         text.get(self.start..self.end).unwrap_or_default()
     }
 }
 
 impl Outline {
-    /// The outline of a text that is an ordinary object.
+    /// The outline of a text, if it is a simple object.
     pub(crate) fn of(text: &str) -> Option<Self> {
         let mut cursor = Cursor { text: text.as_bytes(), at: 0 };
         if cursor.ahead()? != b'{' {
             return None;
         }
         let members = cursor.object(MAX_DEPTH)?;
-        // Nothing but white space may follow.
+        // Only white space may follow.
         cursor.ahead().is_none().then_some(Self { members })
     }
 
-    /// The members in the order of the text, which has to be the one that the outline is of.
+    /// The members, in their order. `text` has to be the text of this outline.
     pub(crate) fn members<'t>(
         &'t self,
         text: &'t str,
@@ -105,20 +105,20 @@ impl Outline {
     }
 }
 
-/// The strings of a list that is [`Kind::Strings`]. There are no escapes: each quotation mark begins or ends one.
+/// The strings of a list of [`Kind::Strings`]. There are no escapes: each quotation mark begins or ends a string.
 pub(crate) fn strings_of(list: &str) -> impl Iterator<Item = &str> {
     list.split('"').skip(1).step_by(2)
 }
 
-/// Reads from left to right. Every method that finds something else than it reads answers with `None`, which ends
-/// the reading.
+/// Reads from left to right. A method that finds something else than it can read returns `None`, and the reading
+/// ends.
 struct Cursor<'t> {
     text: &'t [u8],
     at: usize,
 }
 
 impl Cursor<'_> {
-    /// The byte after white space, which is then the one that the cursor stands at; `None` at the end.
+    /// Moves the cursor over white space, and returns the byte there; `None` at the end.
     fn ahead(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.get(self.at)?;
@@ -129,12 +129,12 @@ impl Cursor<'_> {
         }
     }
 
-    /// The text is shorter than a `usize` counts, so nothing wraps.
+    /// Moves the cursor by one. A text is shorter than the largest `usize`, so this does not overflow.
     const fn skip(&mut self, bytes: usize) {
         self.at = self.at.wrapping_add(bytes);
     }
 
-    /// An object at whose brace the cursor stands; so many levels may be in it.
+    /// Reads an object. The cursor is at its brace; it may have so many levels.
     fn object(&mut self, levels: usize) -> Option<Vec<Member>> {
         self.skip(1);
         if self.ahead()? == b'}' {
@@ -170,7 +170,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// A list at whose bracket the cursor stands.
+    /// Reads a list. The cursor is at its bracket.
     fn list(&mut self, levels: usize) -> Option<Kind> {
         self.skip(1);
         let mut kind = Kind::Strings;
@@ -221,8 +221,7 @@ impl Cursor<'_> {
         })
     }
 
-    /// A number, if it is one without an exponent. What follows it is not looked at: after a value nothing of a number
-    /// can.
+    /// Reads a number without an exponent. It does not check what comes next: no part of a number may follow a value.
     fn number(&mut self) -> Option<Kind> {
         let start = self.at;
         if self.text.get(self.at) == Some(&b'-') {
@@ -240,7 +239,7 @@ impl Cursor<'_> {
         (self.at.wrapping_sub(start) <= MAX_NUMBER_LENGTH).then_some(Kind::Number)
     }
 
-    /// How many digits follow; at least one.
+    /// Reads digits, at least one, and returns how many there are.
     fn digits(&mut self) -> Option<usize> {
         let start = self.at;
         while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
@@ -250,7 +249,7 @@ impl Cursor<'_> {
         (digits > 0).then_some(digits)
     }
 
-    /// A string at whose quotation mark the cursor stands, if there are no escapes in it.
+    /// Reads a string without escapes. The cursor is at its quotation mark.
     fn string(&mut self) -> Option<Span> {
         self.skip(1);
         let start = self.at;
@@ -269,7 +268,7 @@ impl Cursor<'_> {
         self.bytes(one) == self.bytes(other)
     }
 
-    /// One bit of 64, the same for the same name: names of different ones need not be compared.
+    /// One of 64 bits, which depends on the name. Names with different bits are different.
     fn mark(&self, name: Span) -> u64 {
         let name = self.bytes(name);
         let ends = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
@@ -279,8 +278,8 @@ impl Cursor<'_> {
     }
 }
 
-/// How far it is to the quotation mark that ends a string; `None` if there is no such mark, or if an escape or a
-/// control character comes before it. Eight bytes at a time.
+/// How many bytes come before the quotation mark that ends a string; `None` if there is no such mark, or if an escape or
+/// a control character comes before it. It reads eight bytes at a time.
 fn length_of_string(text: &[u8]) -> Option<usize> {
     let (groups, rest) = text.as_chunks::<8>();
     let mut length = 0_usize;
@@ -296,8 +295,8 @@ fn length_of_string(text: &[u8]) -> Option<usize> {
     (rest.get(place) == Some(&b'"')).then_some(length.wrapping_add(place))
 }
 
-/// The high bit of each byte that is a quotation mark, a backslash or a control character. Of those that follow the
-/// first such byte the bits may be wrong: a subtraction borrows from the next byte.
+/// Sets the high bit of each byte that is a quotation mark, a backslash or a control character. The bits after the
+/// first such byte may be wrong, since a subtraction borrows from the next byte.
 const fn stops_in(bytes: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = ONES << 7;
@@ -318,7 +317,7 @@ mod tests {
     use super::super::parse_object;
     use super::*;
 
-    /// Whether the text has an outline. If it has, it has to be an object, and the outline that of it.
+    /// Whether the text has an outline. If so, it has to be an object, and the outline has to be right.
     #[track_caller]
     fn has_outline(text: &str) -> bool {
         let Some(outline) = Outline::of(text) else { return false };
@@ -369,7 +368,7 @@ mod tests {
         assert!(has_outline(&format!("{{{}}}", members.join(","))));
     }
 
-    /// They are right, but not ordinary.
+    /// These are valid, but not simple.
     #[test]
     fn other_objects_are_left_to_the_tree() {
         let members: Vec<_> = (0..=MAX_MEMBERS).map(|name| format!("\"{name}\":{name}")).collect();
@@ -391,7 +390,7 @@ mod tests {
         }
     }
 
-    /// Cut short or changed at every place, so that each thing that can be missing is.
+    /// The text is cut and changed at every place, so that everything is missing once.
     #[test]
     fn what_is_no_object_has_none() {
         let whole = r#" {"a" : "b", "c":[1, -2.5 ,{"d":null}],"e":{"f":true},"g":[ "h","i" ]} "#;

@@ -1,18 +1,18 @@
 //! Counters in an eventually consistent key-value store (`store = "kv"`): advisory, cheap to ask.
 //!
-//! A store without increments, in which the last write wins, can only be counted in if nobody writes what
-//! another one writes. So each isolate keeps a **component** of its own for each limit and caller: the cell of what
-//! it admitted itself. It writes it now and then, reads those of the others now and then, and decides by the sum
-//! ([`limit::sum`]). Both happen in the background: a request waits for neither.
+//! The store cannot increment a number, and the last write wins. Counting works there only if no two isolates write
+//! the same key. So each isolate keeps a **component** of its own for each limit and caller: the cell with what
+//! this isolate admitted. From time to time it writes that component and reads those of the others. It decides by
+//! the sum ([`limit::sum`]). Both happen in the background: no request waits for them.
 //!
-//! **Error.** What others admitted counts from when it was written, has travelled, and was read:
+//! **Error.** What other isolates admitted counts only after it was written, has travelled, and was read. This takes
 //! `Δ` = [`write_every_millis`] + the store's own delay (on Workers KV 60 s and sometimes more) + [`read_every_millis`].
-//! An isolate never admits more than the limit by itself; all together at most what they see of each other too late:
-//! callers at a steady rate get at most that rate times `Δ` too much in a window, and never more than the limit
-//! times the number of isolates. Nobody gets less than the limit.
+//! One isolate alone never admits more than the limit. All together may admit more, by what they see of each other too
+//! late. A caller with a steady rate gets at most that rate times `Δ` too much in a window, and never more than the
+//! limit times the number of isolates. Nobody gets less than the limit.
 //!
-//! Nothing here waits and there is no I/O: [`AdvisoryCounters::take`] decides, [`AdvisoryCounters::jobs`] says what is due, and
-//! the edge reports back. Keys are those of STORAGE.md.
+//! Nothing here waits, and there is no I/O. [`AdvisoryCounters::take`] decides, [`AdvisoryCounters::jobs`] says what
+//! to read and write, and the edge does it and reports back. STORAGE.md describes the keys.
 
 use std::{
     cell::{Cell as Number, RefCell},
@@ -26,25 +26,25 @@ use crate::{
     time::UnixMillis,
 };
 
-/// What comes before the group, the limit and the component in a key.
+/// The beginning of each key. Group, limit and component follow.
 const PREFIX: &str = "tally/v1/";
 /// Workers KV takes one write a second for each key.
 const MIN_WRITE_EVERY_MILLIS: u64 = 1_000;
-/// What runs after an answer has 30 seconds on Workers, so the last write of a burst must not wait longer.
+/// Workers give a background task 30 seconds after the answer, so the last write of a burst must not wait longer.
 const MAX_WRITE_EVERY_MILLIS: u64 = 20_000;
 const MIN_READ_EVERY_MILLIS: u64 = 2_000;
 const MAX_READ_EVERY_MILLIS: u64 = 60_000;
-/// Workers KV takes no shorter lives.
+/// The shortest time to live that Workers KV takes.
 const MIN_TTL_SECS: u64 = 60;
 /// The longest pause after faults.
 const MAX_BACK_OFF_MILLIS: u64 = 60_000;
-/// A store that does not answer for so long is a fault; before, what was read last stands.
+/// A store that does not answer for so long is a fault. Until then, what was read last counts.
 const GRACE_MILLIS: u64 = 10_000;
-/// A fault that is older is no news of now.
+/// A fault that is older says nothing about now.
 const FAULT_STANDS_MILLIS: u64 = 120_000;
-/// A write that was begun and did not end by then is lost.
+/// A write that has not ended by then is lost.
 const WRITE_LOST_MILLIS: u64 = 10_000;
-/// Callers that an isolate counts. At about 1 KB each, 10 MB of the 128 MB that it has.
+/// How many callers an isolate counts. At about 1 KB each, they take 10 MB of its 128 MB.
 const MAX_GROUPS: usize = 10_000;
 
 /// How often a component is written, at most: a hundredth of the window, 1 to 20 seconds.
@@ -68,7 +68,7 @@ pub fn read_every_millis(limit: &Limit) -> u64 {
 pub struct AdvisoryCounters {
     isolate: String,
     groups: RefCell<BoundedMap<CounterGroup, Group>>,
-    /// Tells the components of this isolate apart: one that it has forgotten must not be written over.
+    /// A number for each component of this isolate: a component that it has forgotten must not be overwritten.
     components: Number<u64>,
 }
 
@@ -91,7 +91,7 @@ struct Counted {
     writes: Health,
 }
 
-/// How an operation fares: how often in a row it failed, since when, and when last.
+/// The faults of an operation: how many in a row, since when, and when the last one was.
 #[derive(Debug, Clone, Copy, Default)]
 struct Health {
     failed: u32,
@@ -99,15 +99,15 @@ struct Health {
     last: UnixMillis,
 }
 
-/// What is to be done in the background.
+/// Something to be done in the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
-    /// List all keys that begin so, with their cells, and report to [`AdvisoryCounters::read`].
+    /// List all keys with this prefix, with their cells, and report to [`AdvisoryCounters::read`].
     Read {
         /// The prefix.
         prefix: String,
     },
-    /// Wait so long, put what [`AdvisoryCounters::to_write`] then gives, and report to [`AdvisoryCounters::wrote`].
+    /// Wait for this time, write what [`AdvisoryCounters::to_write`] then returns, and report to [`AdvisoryCounters::wrote`].
     Write {
         /// The limit.
         limit: String,
@@ -123,12 +123,12 @@ pub struct Component {
     pub key: String,
     /// The cell, JSON, at most 300 bytes.
     pub cell: String,
-    /// How long it has to live from now on: at least 60 seconds.
+    /// Its time to live in seconds: at least 60.
     pub ttl_secs: u64,
 }
 
 impl AdvisoryCounters {
-    /// The counters of the isolate of that name: random, at most 64 letters, digits, `-` and `_`.
+    /// The counters of one isolate. Its name is random: at most 64 letters, digits, `-` and `_`.
     #[must_use]
     pub fn new(isolate: impl Into<String>) -> Self {
         Self {
@@ -138,11 +138,11 @@ impl AdvisoryCounters {
         }
     }
 
-    /// Decides by the sum of all components known here, all or nothing.
+    /// Decides by the sum of all components that are known here. It takes the cost from all limits or from none.
     ///
     /// # Errors
-    /// [`StoreError`] if the store has not answered for ten seconds, or holds for this group what is no
-    /// counter: going on then is the policy's to allow.
+    /// [`StoreError`] if the store has not answered for ten seconds, or has something else than a counter for this
+    /// group. The policy's `on_error` decides what happens then.
     pub fn take(
         &self,
         group: &CounterGroup,
@@ -219,7 +219,7 @@ impl AdvisoryCounters {
         })
     }
 
-    /// The component to write now; `None` if there is nothing new.
+    /// The component to write now; `None` if nothing has changed.
     #[must_use]
     pub fn to_write(
         &self,
@@ -237,13 +237,13 @@ impl AdvisoryCounters {
             cell: serde_json::to_string(cell).ok()?,
             ttl_secs: lives.max(MIN_TTL_SECS),
         };
-        // What is taken from here on is for the next time.
+        // What is taken from now on is written the next time.
         counted.unwritten = false;
         counted.next_write = now.saturating_add(write_every_millis(&counted.limit));
         Some(component)
     }
 
-    /// How the write went. After a fault (429 of Workers KV, say) the next one waits twice as long each time.
+    /// Takes note of how the write went. After each fault (such as 429 of Workers KV) the next write waits twice as long.
     pub fn wrote(&self, group: &CounterGroup, limit: &str, went_well: bool, now: UnixMillis) {
         let mut groups = self.groups.borrow_mut();
         let Some(known) = groups.get_mut(group, now) else { return };
@@ -256,7 +256,7 @@ impl AdvisoryCounters {
         }
     }
 
-    /// What was found under the prefix: keys with their cells. `Err` if the store did not answer.
+    /// Takes what was found under the prefix: keys with their cells. `Err` if the store did not answer.
     pub fn read(
         &self,
         group: &CounterGroup,
@@ -286,7 +286,7 @@ impl AdvisoryCounters {
         then: impl FnOnce(&mut Group) -> R,
     ) -> R {
         let mut groups = self.groups.borrow_mut();
-        // Taken out and put in again, so that its place lasts as long as what it counts.
+        // It is taken out and put in again, so that it is kept for as long as its counts.
         let mut known = groups.take(group, now).unwrap_or_else(|| {
             self.components.set(self.components.get().saturating_add(1));
             Group::new(format!("{}-{}", self.isolate, self.components.get()))
@@ -311,7 +311,7 @@ impl Group {
         }
     }
 
-    /// A limit that is new here has to be read, also if others of the group were read just now.
+    /// A limit that is new here has to be read, also if other limits of the group were read just now.
     fn know(&mut self, limit: &Limit) {
         match self.limits.get_mut(limit.name()) {
             Some(counted) if counted.limit == *limit => {}
@@ -350,7 +350,7 @@ impl Group {
         }
     }
 
-    /// As long as it counts something, and a minute at least, for what it knows of reads and faults.
+    /// It is kept as long as it counts something, and for a minute at least, since it also knows about reads and faults.
     fn expires_at(&self, now: UnixMillis) -> UnixMillis {
         self.limits
             .values()
@@ -387,7 +387,7 @@ impl Health {
     }
 }
 
-/// The cells of the other components by limit; `None` if something is no cell: a damaged counter is a fault.
+/// The cells of the other components by limit; `None` if one of them is not a cell: a damaged counter is a fault.
 fn others(
     group: &CounterGroup,
     found: &[(String, String)],

@@ -8,11 +8,11 @@ use super::align;
 use crate::json::object::words;
 
 const DAY_MILLIS: u64 = 86_400_000;
-/// Days of 400 years: after these the calendar begins anew.
+/// Days in 400 years: after that the calendar repeats.
 const ERA_DAYS: u64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_FROM_MARCH_OF_YEAR_0: u64 = 719_468;
-/// The months from March on, so that the day that leap years add is the last of a year.
+/// The months from March on, so that the leap day is the last day of a year.
 const MONTH_DAYS: [u64; 12] = [31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29];
 
 /// A window of the calendar.
@@ -45,7 +45,7 @@ impl Calendar {
 /// The day of the month (the first is 0) and the days of the month that a day since 1970 lies in.
 fn month(day: u64) -> (u64, u64) {
     let day_of_era = day.saturating_add(EPOCH_FROM_MARCH_OF_YEAR_0) % ERA_DAYS;
-    // Years from March to February. Those before that have a leap day more than the plain quotient knows.
+    // Years from March to February. The leap days before `day` are taken out before it is divided.
     let leaps = (day_of_era / 1460).saturating_add(day_of_era / (ERA_DAYS - 1));
     let year = day_of_era.saturating_add(day_of_era / 36_524).saturating_sub(leaps) / 365;
     let year_start = year.saturating_mul(365).saturating_add(year / 4).saturating_sub(year / 100);
@@ -60,7 +60,7 @@ fn month(day: u64) -> (u64, u64) {
     (left, 31)
 }
 
-/// Of a year within an era, counted from 0.
+/// Whether a year of an era, counted from 0, is a leap year.
 const fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }

@@ -7,8 +7,8 @@ use crate::time::UnixMillis;
 
 /// What is stored: the start of the window in milliseconds, and what was used in it.
 ///
-/// The window's length is the limit's. If that changes, the start tells which of the new windows the count
-/// belongs to.
+/// The limit has the length of the window. If that changes, the start says to which of the new windows the count
+/// belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
     #[serde(rename = "s")]
@@ -42,7 +42,7 @@ impl Kept {
     }
 }
 
-/// What the counters of the latest window come to.
+/// The sum of the counters of the latest window.
 pub(super) fn sum<'k>(
     all: impl Iterator<Item = &'k Kept>,
     limit: &Limit,
@@ -62,7 +62,7 @@ pub(super) fn sum<'k>(
     sum
 }
 
-/// The window that is open now (or, if the clock ran back, the latest one seen).
+/// The window that is open now or, if the clock ran back, the latest one seen.
 pub(super) struct Meter {
     start: u64,
     end: u64,

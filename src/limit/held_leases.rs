@@ -1,15 +1,15 @@
-//! What one isolate knows of exact counters that are elsewhere: the leases it holds, and whom they refused.
+//! What one isolate knows about exact counters elsewhere: the leases that it holds, and the callers that were refused.
 //!
-//! Nothing here waits. An edge begins each request with [`Leases::begin`]; if that cannot decide, it carries the
+//! Nothing here waits. For each request, an edge calls [`Leases::begin`]. If that cannot decide, the edge takes the
 //! question to the counter ([`limit::lease::lend`](crate::limit::lease::lend)) and the answer to [`Leases::finish`]. Times are
-//! by the isolate's own clock, read at that moment: a lease must not be spent later than it says because a
-//! request waited for something else in between.
+//! those of the isolate's clock, read at that moment: a request may have waited, and a lease must not be spent
+//! after its end.
 //!
-//! - One request at a time borrows for a caller; those that come meanwhile ask for themselves alone. So an isolate
-//!   holds one lease of a caller, however many requests come at once.
-//! - Where a counter refuses, what another request of this isolate borrowed meanwhile is spent first.
-//! - A refused caller is refused again without asking, for the seconds that it was told to wait, but for no longer
-//!   than [`REFUSE_UNASKED_MILLIS`]: what others give back is found then.
+//! - One request at a time borrows for a caller. Requests that come in the meantime ask for their own cost only. So an
+//!   isolate holds one lease for a caller, however many requests come at once.
+//! - If the counter refuses, what another request of this isolate has borrowed in the meantime is spent first.
+//! - A refused caller is refused again without asking the counter, for the seconds that it was told to wait, but for
+//!   no longer than [`REFUSE_UNASKED_MILLIS`]: others may have given something back.
 
 use core::hash::{Hash as _, Hasher as _};
 use std::{cell::RefCell, collections::hash_map::DefaultHasher};
@@ -26,19 +26,19 @@ use crate::{
 
 /// How long a refusal is repeated without asking the counter: one question a minute for each refused caller.
 pub const REFUSE_UNASKED_MILLIS: u64 = 60_000;
-/// After this a question counts as lost, so that another may borrow.
+/// After this time a question counts as lost, and another request may borrow.
 const ASKING_MILLIS: u64 = 5_000;
-/// How long what is left of a lease is kept to be given back with the next question.
+/// How long the rest of a lease is kept, to be given back with the next question.
 const KEEP_UNSPENT_MILLIS: u64 = 3_600_000;
-/// Callers for whom leases are held. At about 500 bytes each, 5 MB of the 128 MB that an isolate has.
+/// For how many callers leases are held. At about 500 bytes each, they take 5 MB of an isolate's 128 MB.
 const MAX_HELD: usize = 10_000;
-/// Callers whose refusal is remembered, for each cost.
+/// How many refusals are remembered: one for each caller and cost.
 const MAX_REFUSED: usize = 20_000;
 
-/// The limits of one group that are asked together, as a number: names, numbers, windows, terms.
+/// A group, and a number for the limits that are asked together: a hash of their names, numbers, windows and terms.
 type Key = (CounterGroup, u64);
 
-/// The memory of an isolate about exact counters.
+/// What an isolate remembers about exact counters.
 #[derive(Debug)]
 pub struct Leases {
     held: RefCell<BoundedMap<Key, Held>>,
@@ -60,12 +60,12 @@ struct Refused {
     since: UnixMillis,
 }
 
-/// What comes first.
+/// What to do first.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeaseStep {
     /// Decided without asking.
     Decided(Taken),
-    /// To be asked of the counter; then comes [`Leases::finish`].
+    /// Ask the counter, then call [`Leases::finish`].
     Ask(Borrow),
 }
 
@@ -74,7 +74,7 @@ pub enum LeaseStep {
 pub struct Taken {
     /// In the order of the limits.
     pub verdicts: Vec<Verdict>,
-    /// When the cost was counted, by the counter's clock: [`Leases::refund`] wants it. `None` if it was refused.
+    /// When the cost was counted, by the counter's clock; [`Leases::refund`] needs it. `None` if it was refused.
     pub at: Option<UnixMillis>,
 }
 
@@ -88,7 +88,7 @@ impl Default for Leases {
 }
 
 impl Leases {
-    /// Decides about a request by what this isolate holds, or says what to ask.
+    /// Decides about a request by what this isolate holds, or says what to ask the counter.
     #[must_use]
     pub fn begin(
         &self,
@@ -130,11 +130,11 @@ impl Leases {
         (!has_enough).then_some(verdicts)
     }
 
-    /// Takes the counter's answer to what [`Leases::begin`] told to ask. `asked_at` is the isolate's time then.
+    /// Takes the counter's answer to the question of [`Leases::begin`]. `asked_at` is the isolate's time of the question.
     ///
     /// # Errors
-    /// The fault of the counter, or that it answered for other limits. What was given back with the question
-    /// is lost then.
+    /// The fault of the counter, or a fault if it answered for other limits. What was given back with the question is
+    /// then lost.
     pub fn finish(
         &self,
         group: &CounterGroup,
@@ -166,8 +166,8 @@ impl Leases {
         Ok(Taken { verdicts: grant.verdicts, at: None })
     }
 
-    /// Gives back a cost that was counted at `at`, after another limit refused the request: to the lease that
-    /// it came from, if that is still held, or by what has to be told to the counter.
+    /// Gives back a cost that was counted at `at`, after another limit refused the request. It goes to the lease that
+    /// it came from. If that is no longer held, the counter has to be told what is returned here.
     #[must_use]
     pub fn refund(
         &self,
@@ -214,7 +214,7 @@ impl Leases {
         good.then(|| lease::aged(&known.verdicts, now.millis_since(known.since)))
     }
 
-    /// What to ask where nothing is held, or no longer enough.
+    /// The question if no lease is held, or not enough is left of it.
     fn borrow(&self, key: Key, limits: &[Limit], cost: u32, now: UnixMillis) -> Borrow {
         let mut all = self.held.borrow_mut();
         let before = all.get_mut(&key, now).filter(|held| held.limits == limits);
@@ -261,7 +261,7 @@ impl Leases {
     ) {
         let wait = verdicts.iter().map(|verdict| verdict.retry_after_secs).max().unwrap_or(0);
         let wait = u64::from(wait).saturating_mul(1000).min(REFUSE_UNASKED_MILLIS);
-        // From the question on: who waits for as long as the answer says is not refused from memory.
+        // It counts from the question on: a caller that waits for as long as the answer says is not refused from memory.
         let refused =
             Refused { limits: limits.to_vec(), verdicts: verdicts.to_vec(), since: asked_at };
         let until = asked_at.saturating_add(wait);
@@ -269,7 +269,7 @@ impl Leases {
     }
 }
 
-/// Limits of the same number are compared in full before anything is believed of them.
+/// A hash of the limits. Limits with the same hash are compared in full before anything is taken to be theirs.
 fn key(group: &CounterGroup, limits: &[Limit]) -> Key {
     let mut hasher = DefaultHasher::new();
     limits.hash(&mut hasher);

@@ -1,29 +1,29 @@
 //! Leases: part of what a limit still allows is lent to an isolate, which spends it without asking again.
 //!
-//! The counter [`lend`]s; the isolate holds a [`Lease`]. What is lent is counted when it is lent, so whatever
-//! happens to the isolate, the limit is never exceeded; what it does not spend is lost to the caller until it would
-//! have been free again anyway, unless it comes back with a later request ([`Unspent`]).
+//! The counter [`lend`]s; the isolate holds a [`Lease`]. A lease is counted when it is lent. So the limit is never
+//! exceeded, whatever happens to the isolate. What the isolate does not spend is lost to the caller until it
+//! would be free again anyway, unless it comes back with a later request ([`Unspent`]).
 //!
-//! **Time.** A lease has a *life*, a duration that the counter names and the isolate counts from before it
-//! asked. So it ends, in true time, no later than the counter meant, however wrong either clock is: only
-//! their rates have to agree, within the margin ([`MARGIN_MILLIS`] and a thousandth of the life). An isolate that sees
-//! its clock run back by more than half of that margin ends the lease.
+//! **Time.** A lease has a *life*. The counter says how long it is, and the isolate counts it from the moment before it
+//! asked. So the lease ends no later than the counter meant, even if both clocks are wrong. The clocks only have
+//! to run at the same rate, within the margin ([`MARGIN_MILLIS`] and a thousandth of the life). An isolate ends the lease
+//! if its clock runs back by more than half of that margin.
 //!
-//! **Never exceeded**, by algorithm:
-//! - *fixed window*: a lease ends with its window. All that is spent of it is spent in the window that it was counted in.
-//! - *sliding window*: a lease ends with the twentieth of the window in which it was counted, so it is counted in
-//!   the part in which it is spent.
+//! **Never exceeded**, for each algorithm:
+//! - *fixed window*: a lease ends with its window. So all of it is spent in the window in which it was counted.
+//! - *sliding window*: a lease ends with the twentieth of the window in which it was counted. So all of it is spent in
+//!   the part in which it was counted.
 //! - *token bucket*: what is spent in any time `t` was counted in a time of `t` and one life, in which
 //!   `burst + rate · (t + life)` could be counted. So the bucket of a limit with leases is smaller by `rate · life`, for
 //!   every request, and `burst + rate · t` holds for what is spent.
 //!
-//! **Under-use.** A lease is at most [`Terms::requests`], and beyond the request at hand at most a quarter of what
-//! is left: so leases shrink as the limit comes nearer, and the last requests are counted one by one. At any
-//! moment each isolate holds at most one lease of a caller for each set of limits, for at most [`Terms::secs`].
+//! **Unused requests.** A lease is at most [`Terms::requests`]. Beside the cost of the request, it is at most a quarter of
+//! what is left. So leases get smaller near the limit, and the last requests are counted one by one. At any moment
+//! an isolate holds at most one lease for a caller and a set of limits, for at most [`Terms::secs`].
 //!
-//! **What callers are told.** `remaining` is what the counter had left when it lent, the lease included, less what this
-//! isolate has spent since: exact for a caller whose requests reach one isolate, otherwise as of the last time the
-//! counter was asked. `reset_after_secs` and `retry_after_secs` are the counter's, less the time since.
+//! **What callers are told.** `remaining` is what the counter had left when it lent, with the lease, less what this
+//! isolate has spent since. It is exact for a caller whose requests reach one isolate. Otherwise it is as old as the
+//! last question to the counter. `reset_after_secs` and `retry_after_secs` are the counter's, less the time since.
 
 use serde::Serialize;
 
@@ -33,30 +33,30 @@ use super::{
 };
 use crate::{error::Error, json::object::object, time::UnixMillis};
 
-/// How much earlier than its life says an isolate ends a lease: the clock of a Worker stands still while it
-/// computes, and may run back a little. To this comes a thousandth of the life, for clocks that run at
-/// different rates.
+/// How much before the end of its life an isolate ends a lease: the clock of a Worker stands still while it
+/// computes, and may run back a little. A thousandth of the life is added, for clocks that run at different
+/// rates.
 pub const MARGIN_MILLIS: u64 = 200;
-/// How far the clock of an isolate may run back without ending its leases: each request of a Worker reads a clock
-/// of its own, set when something happened to it last. It is part of the margin.
+/// How far the clock of an isolate may run back without ending its leases. Each request of a Worker has a clock of its
+/// own, which was set when the request last waited for something. This is part of the margin.
 const STEP_BACK_MILLIS: u64 = 100;
-/// Shorter lives are not worth lending for.
+/// The shortest life: for less, lending is not worth it.
 const MIN_LIFE_MILLIS: u64 = 500;
-/// Of what is left, one part in so many is lent.
+/// What is left is divided by this: so much is lent.
 const SHARE: u32 = 4;
 /// Shortest window of a limit with leases: a twentieth of it is a second.
 const MIN_WINDOW_SECS: u32 = 20;
-/// Longest life: what an isolate holds is lost with it, so it should not hold it for long.
+/// Longest life. If an isolate ends, its leases are lost, so it should not hold them for long.
 const MAX_LIFE_SECS: u32 = 60;
 
 object! {
-    /// What may be lent of a limit: in a policy `lease = { requests = 50, secs = 10 }`.
+    /// How much of a limit may be lent: in a policy `lease = { requests = 50, secs = 10 }`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
     pub struct Terms, refused {
-        /// The most that is lent at once, with what the request at hand costs; at least 2.
+        /// The most that is lent at once, including the cost of the request; at least 2.
         pub requests: u32,
-        /// The longest life of a lease in seconds, 1 to 60; 10 if nothing is said. A sliding window's end sooner: with
-        /// the twentieth of the window.
+        /// The longest life of a lease in seconds: 1 to 60, 10 by default. With a sliding window a lease may end sooner,
+        /// with the twentieth of the window.
         pub secs: u32 = Terms::default_secs(),
     }
 }
@@ -66,8 +66,8 @@ impl Terms {
         10
     }
 
-    /// Whether leases make sense for the limit: a window of at least 20 s, and a bucket that keeps at least
-    /// half of its burst.
+    /// Whether the limit can have leases: its window has to be 20 s or longer, and a bucket has to keep at least half
+    /// of its burst.
     pub(super) fn check(&self, limit: &Limit) -> Result<(), Error> {
         if self.requests < 2 {
             return Err(Error::config("lease.requests", "expected at least 2"));
@@ -99,19 +99,19 @@ object! {
     /// What an isolate asks the counter of one or several limits.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
     pub struct Borrow, ignored {
-        /// What the request at hand takes from each limit.
+        /// What the request costs, for each limit.
         pub cost: u32,
         /// Whether the counter may lend more than that.
         #[serde(skip_serializing_if = "is_false")]
         pub lease: bool = false,
-        /// What is left of the lease before, given back.
+        /// The rest of the lease before, which is given back.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub returned: Option<Unspent> = None,
     }
 }
 
 impl Borrow {
-    /// Only what the request at hand takes.
+    /// The cost of the request alone.
     #[must_use]
     pub const fn only(cost: u32) -> Self {
         Self { cost, lease: false, returned: None }
@@ -119,7 +119,7 @@ impl Borrow {
 }
 
 object! {
-    /// What was not spent of a lease, or taken for a request that was refused elsewhere.
+    /// The rest of a lease, or what was taken for a request that was refused elsewhere.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
     pub struct Unspent, ignored {
         /// How much.
@@ -133,29 +133,29 @@ object! {
     /// What the counter answers.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
     pub struct Grant, ignored {
-        /// In the order of the limits. What is lent counts as left in [`Verdict::remaining`].
+        /// In the order of the limits. [`Verdict::remaining`] includes what is lent.
         pub verdicts: Vec<Verdict>,
-        /// What is lent beyond the cost of the request at hand; 0 if it was refused.
+        /// How much is lent beside the cost of the request; 0 if the request was refused.
         pub lent: u32 = 0,
-        /// For how many milliseconds from the moment of asking.
+        /// The life of the lease: so many milliseconds from the moment of asking.
         pub life_millis: u64 = 0,
-        /// When it was counted, by the counter's clock. Nothing is decided by it but what is given back later.
+        /// When it was counted, by the counter's clock. It is used only to give something back later.
         pub at: UnixMillis,
     }
 }
 
 impl Grant {
-    /// Whether the request at hand was admitted.
+    /// Whether the request was admitted.
     #[must_use]
     pub fn admitted(&self) -> bool {
         self.verdicts.iter().all(|verdict| verdict.admitted)
     }
 }
 
-/// The counter's step: takes back what is returned, decides about the request at hand, and lends where that is
-/// asked for and every limit has terms. All or nothing, as [`step_all`].
+/// The counter's step. It takes back what is returned, decides about the request, and lends if the isolate asks for it
+/// and every limit has terms. It takes from all limits or from none, as [`step_all`] does.
 ///
-/// The cells changed if [`Borrow::returned`] is something or the request was admitted.
+/// The cells have changed if [`Borrow::returned`] was given, or if the request was admitted.
 #[must_use]
 pub fn lend(meters: &mut [(&Limit, Option<Cell>)], ask: &Borrow, now: UnixMillis) -> Grant {
     if let Some(unspent) = ask.returned {
@@ -171,7 +171,7 @@ pub fn lend(meters: &mut [(&Limit, Option<Cell>)], ask: &Borrow, now: UnixMillis
     } else {
         0
     };
-    // A share is part of what is left beyond the cost, so this refuses only what the cost alone would.
+    // The share is part of what is left after the cost, so this refuses only if the cost alone would be refused.
     let mut verdicts = step_all(meters, ask.cost.saturating_add(lent), now);
     if lent > 0 {
         for verdict in &mut verdicts {
@@ -181,21 +181,21 @@ pub fn lend(meters: &mut [(&Limit, Option<Cell>)], ask: &Borrow, now: UnixMillis
     Grant { verdicts, lent, life_millis: if lent > 0 { life_millis } else { 0 }, at: now }
 }
 
-/// The counter's step for what is given back on its own.
+/// The counter's step for something that is given back without a question.
 pub fn give_back(meters: &mut [(&Limit, Option<Cell>)], unspent: Unspent) {
     for (limit, cell) in meters {
         *cell = cell.take().map(|cell| refund(&cell, limit, unspent.units, unspent.at));
     }
 }
 
-/// What one limit would lend beyond the cost.
+/// How much one limit would lend beside the cost.
 fn share(cell: Option<&Cell>, limit: &Limit, cost: u32, now: UnixMillis) -> u32 {
     let Some(terms) = limit.lease() else { return 0 };
     let left = peek(cell, limit, cost, now).remaining.saturating_sub(cost);
     (left / SHARE).min(terms.requests.saturating_sub(cost))
 }
 
-/// How long a lease of all of them may last: the shortest decides.
+/// How long a lease of all these limits may last: the shortest life counts.
 fn life_of(meters: &[(&Limit, Option<Cell>)], now: UnixMillis) -> u64 {
     meters
         .iter()
@@ -216,13 +216,13 @@ pub struct Lease {
     /// The latest time seen.
     seen: UnixMillis,
     counted_at: UnixMillis,
-    /// What the counter said, as if nothing of the lease was spent.
+    /// The counter's verdicts, as if nothing of the lease was spent.
     verdicts: Vec<Verdict>,
 }
 
 impl Lease {
-    /// What a grant lends to the isolate that asked at `asked_at`, its time **before** it sent the
-    /// question; `None` if it lends nothing, or took too long to come.
+    /// The lease of a grant. `asked_at` is the isolate's time **before** it sent the question. `None` if nothing is lent, or
+    /// if the answer took too long.
     #[must_use]
     pub fn of(grant: &Grant, asked_at: UnixMillis, now: UnixMillis) -> Option<Self> {
         let margin = MARGIN_MILLIS.saturating_add(grant.life_millis / 1000);
@@ -237,10 +237,10 @@ impl Lease {
         (lease.left > 0 && lease.is_live(now)).then_some(lease)
     }
 
-    /// Spends the cost if so much is left and the lease lasts; gives the verdicts to answer with.
+    /// Spends the cost, if so much is left and the lease still lasts. Returns the verdicts to answer with.
     pub fn spend(&mut self, cost: u32, now: UnixMillis) -> Option<Vec<Verdict>> {
         if !self.is_live(now) {
-            // For good: a clock that ran back may run on.
+            // It ends for good: a clock that ran back may run on.
             self.ends_at = self.asked_at;
             return None;
         }
@@ -253,7 +253,7 @@ impl Lease {
         Some(aged(&self.verdicts, now.millis_since(self.asked_at)))
     }
 
-    /// Puts back what was just spent for a request that was refused elsewhere.
+    /// Puts back what was spent for a request that was refused elsewhere.
     pub fn unspend(&mut self, cost: u32) {
         self.left = self.left.saturating_add(cost);
         for verdict in &mut self.verdicts {
@@ -261,13 +261,13 @@ impl Lease {
         }
     }
 
-    /// Whether it lasts.
+    /// Whether the lease still lasts.
     #[must_use]
     pub fn is_live(&self, now: UnixMillis) -> bool {
         self.seen.millis_since(now) <= STEP_BACK_MILLIS && now.max(self.seen) < self.ends_at
     }
 
-    /// When it was counted, by the counter's clock: this tells a lease from the next one.
+    /// When it was counted, by the counter's clock. No two leases have the same time.
     #[must_use]
     pub const fn counted_at(&self) -> UnixMillis {
         self.counted_at

@@ -1,9 +1,9 @@
 //! Counters of twentieths of the window: the limit holds in any window.
 //!
-//! A window that ends now touches the current twentieth and the 20 before it. All 21 are summed, the
-//! oldest in full although only a part of it lies within, so the sum is never less than what was used in the
-//! window. The price: a place is free again between 1 and 1 + 1/20 windows after it was taken, so a
-//! caller that always waits for the limit gets at least 20/21 (95 %) of it.
+//! A window that ends now touches the current twentieth and the 20 before it. The sum is of all 21, and the oldest
+//! counts in full, though only a part of it lies within the window. So the sum is never less than what was used in
+//! the window. The price: a place is free again between 1 and 1 + 1/20 windows after it was taken. So a caller
+//! that always waits for the limit gets at least 20/21 (95 %) of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl Kept {
         }
         let latest = if trusted { u64::MAX } else { now.as_millis() };
         for (start, count) in self.starts_and_counts() {
-            // Of a part of another length only the end is sure to be late enough.
+            // If the length of parts was changed, only the end of an old part is late enough for all that it counted.
             let end = start.saturating_add(self.part.saturating_sub(1));
             meter.count(end.min(latest), count);
         }
@@ -67,7 +67,7 @@ impl Kept {
     }
 }
 
-/// What the counters come to, part by part.
+/// The sum of the counters, for each part.
 pub(super) fn sum<'k>(
     all: impl Iterator<Item = &'k Kept> + Clone,
     limit: &Limit,
@@ -87,7 +87,7 @@ pub(super) fn sum<'k>(
     Some(meter.to_kept()).filter(|kept| !kept.counts.is_empty())
 }
 
-/// The counters as of now (or, if the clock ran back, as of the latest part seen).
+/// The counters as they are now or, if the clock ran back, as they were in the latest part seen.
 pub(super) struct Meter {
     newest: u64,
     part: u64,
@@ -104,7 +104,7 @@ impl Meter {
         Self { newest, part, counts: [0; COUNTERS], requests: limit.requests, now }
     }
 
-    /// The counter that a moment belongs to; none if it is too old, or newer than the newest.
+    /// The counter of a moment; `None` if the moment is too old, or newer than the newest part.
     fn counter_mut(&mut self, moment: u64) -> Option<&mut u32> {
         let age = self.newest.checked_sub(align(moment, self.part))?;
         let index = usize::try_from(age.checked_div(self.part)?).ok()?;
@@ -171,7 +171,7 @@ impl super::Meter for Meter {
             .map_or(0, |newest_used| self.drops_in_millis(newest_used))
     }
 
-    /// Until the newest part is over: whatever is spent in it is counted in it.
+    /// Until the newest part is over: what is spent in a part has to be counted in it.
     fn lendable_millis(&self) -> u64 {
         self.newest.saturating_add(self.part).saturating_sub(self.now.as_millis())
     }

@@ -1,8 +1,8 @@
 //! A bucket that fills evenly: the generic cell rate algorithm, in whole numbers.
 //!
-//! The unit is a fraction of a request such that nothing is ever rounded: a request is as many units as the
-//! window has milliseconds, and each millisecond `requests` units flow in. So 7 in 60 s is 7 in 60 s after a
-//! year too. What is kept is the debt: how many units the bucket lacks.
+//! The unit is a fraction of a request, so that nothing is ever rounded. A request is as many units as the window
+//! has milliseconds, and `requests` units flow in each millisecond. So 7 in 60 s is 7 in 60 s after a year too. The
+//! cell keeps the debt: how many units are missing in the bucket.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl Kept {
     pub(super) fn refund(&self, limit: &Limit, cost: u32, taken_at: UnixMillis) -> Self {
         let meter = self.at(limit, UnixMillis::from_millis(self.at));
         let inflow = self.at.saturating_sub(taken_at.as_millis()).saturating_mul(meter.requests);
-        // In the worst case all that flowed in since paid this very debt.
+        // In the worst case, all that has flowed in since has paid this debt.
         let owed = u64::from(cost).saturating_mul(meter.unit).saturating_sub(inflow);
         Self { at: meter.at, debt: meter.debt.saturating_sub(owed), unit: meter.unit }
     }
@@ -52,7 +52,7 @@ impl Kept {
     }
 }
 
-/// The bucket as of now (or, if the clock ran back, as of the latest moment seen).
+/// The bucket as it is now or, if the clock ran back, as it was at the latest moment seen.
 pub(super) struct Meter {
     at: u64,
     debt: u64,
@@ -78,7 +78,7 @@ impl Meter {
         }
     }
 
-    /// Milliseconds from the clock's now until `units` have flowed in.
+    /// Milliseconds from now, by the clock, until `units` have flowed in.
     fn inflow_millis(&self, units: u128) -> u64 {
         let millis = units.div_ceil(u128::from(self.requests.max(1)));
         let ahead = self.at.saturating_sub(self.now.as_millis());
@@ -111,7 +111,7 @@ impl super::Meter for Meter {
         if self.debt == 0 { 0 } else { self.inflow_millis(u128::from(self.debt)) }
     }
 
-    /// As long as a lease may last: the bucket is smaller by what flows in meanwhile.
+    /// The longest life of a lease: the bucket is smaller by what flows in during that time.
     fn lendable_millis(&self) -> u64 {
         u64::MAX
     }
