@@ -60,16 +60,16 @@ fn jwks() -> Value {
     json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "named"}]})
 }
 
-/// A desk: the store, and what is remembered of it.
+/// An administrator: the store, and what is remembered of it.
 #[derive(Default)]
-struct Desk {
+struct Admin {
     texts: Texts,
     remembered: Remembered,
 }
 
 type Store<'a> = Keyed<'a, &'a Texts>;
 
-impl Desk {
+impl Admin {
     fn store(&self) -> Store<'_> {
         Keyed::new(&self.texts, &self.remembered, CacheSecs(10), CacheSecs(10))
     }
@@ -152,20 +152,20 @@ fn refused<T: core::fmt::Debug>(answer: Result<T, Error>, message: &str) {
 #[test]
 fn a_store_keeps_what_ends_a_key_as_long_as_the_key() {
     let policy = gate_with(json!({"records": "optional"}));
-    let desk = Desk::default();
-    let endless: Vec<Value> = (1..=4).map(|byte| desk.mint(&policy, byte, json!({}))).collect();
+    let admin = Admin::default();
+    let endless: Vec<Value> = (1..=4).map(|byte| admin.mint(&policy, byte, json!({}))).collect();
     for (index, body) in
         [json!({"expires_in_secs": 1}), json!({"disabled": true})].iter().enumerate()
     {
-        shown(desk.change(&policy, &endless[index], body.clone()));
+        shown(admin.change(&policy, &endless[index], body.clone()));
     }
-    shown(desk.rotate(&policy, &endless[2], 9));
-    shown(desk.change(&policy, &endless[3], json!({"expires_in_secs": 1})));
-    shown(desk.revoke(&policy, &endless[3], NOW));
+    shown(admin.rotate(&policy, &endless[2], 9));
+    shown(admin.change(&policy, &endless[3], json!({"expires_in_secs": 1})));
+    shown(admin.revoke(&policy, &endless[3], NOW));
     for key in &endless {
-        assert_eq!(desk.ends(key), [None, None], "{key}");
+        assert_eq!(admin.ends(key), [None, None], "{key}");
     }
-    let deny: Vec<_> = desk
+    let deny: Vec<_> = admin
         .texts
         .ends
         .borrow()
@@ -175,15 +175,15 @@ fn a_store_keeps_what_ends_a_key_as_long_as_the_key() {
         .collect();
     assert_eq!(deny, [None], "the entry of the revoked one");
 
-    let ending = desk.mint(&policy, 8, json!({"expires_in_secs": 3600}));
+    let ending = admin.mint(&policy, 8, json!({"expires_in_secs": 3600}));
     let sealed = ending["sealed_expires_at"].as_i64().unwrap();
-    assert_eq!(desk.ends(&ending), [Some(sealed + KEPT_SECS); 2]);
-    shown(desk.change(&policy, &ending, json!({"expires_in_secs": 1})));
-    assert_eq!(desk.ends(&ending), [Some(sealed + KEPT_SECS); 2], "not the record's own end");
+    assert_eq!(admin.ends(&ending), [Some(sealed + KEPT_SECS); 2]);
+    shown(admin.change(&policy, &ending, json!({"expires_in_secs": 1})));
+    assert_eq!(admin.ends(&ending), [Some(sealed + KEPT_SECS); 2], "not the record's own end");
     let much_later = 90 * 86_400;
-    shown(desk.revoke(&policy, &ending, later(much_later * 1000)));
+    shown(admin.revoke(&policy, &ending, later(much_later * 1000)));
     let much_later = i64::try_from(much_later).unwrap();
-    assert_eq!(desk.ends(&ending), [Some(NOW_SECS + much_later + KEPT_SECS); 2]);
+    assert_eq!(admin.ends(&ending), [Some(NOW_SECS + much_later + KEPT_SECS); 2]);
 }
 
 // ---- what is revoked is not brought back ----
@@ -191,17 +191,17 @@ fn a_store_keeps_what_ends_a_key_as_long_as_the_key() {
 #[test]
 fn a_key_that_an_entry_revokes_is_neither_changed_nor_replaced() {
     let policy = gate_with(json!({}));
-    let desk = Desk::default();
-    let key = desk.mint(&policy, 1, json!({}));
-    let entry = desk.deny(&policy, &json!({"key_id": key["id"]}));
-    refused(desk.rotate(&policy, &key, 2), "a revoked key cannot be rotated");
+    let admin = Admin::default();
+    let key = admin.mint(&policy, 1, json!({}));
+    let entry = admin.deny(&policy, &json!({"key_id": key["id"]}));
+    refused(admin.rotate(&policy, &key, 2), "a revoked key cannot be rotated");
     refused(
-        desk.change(&policy, &key, json!({"disabled": false})),
+        admin.change(&policy, &key, json!({"disabled": false})),
         "a revoked key cannot be changed",
     );
-    assert!(!desk.texts.values.borrow().contains_key(&format!("key/v1/{}", "02".repeat(16))));
-    run(desk.store().remove(&entry.deny_key())).unwrap();
-    shown(desk.rotate(&policy, &key, 2));
+    assert!(!admin.texts.values.borrow().contains_key(&format!("key/v1/{}", "02".repeat(16))));
+    run(admin.store().remove(&entry.deny_key())).unwrap();
+    shown(admin.rotate(&policy, &key, 2));
 }
 
 /// Does `what` to the key 01 while another administrator does something too, once a name of the store that begins so is written.
@@ -209,20 +209,20 @@ fn a_key_that_an_entry_revokes_is_neither_changed_nor_replaced() {
 fn overtaken(
     policy: &Rc<Policy>,
     written: &str,
-    what: impl FnOnce(&Desk, &Value) -> Result<ShownKey, Error>,
+    what: impl FnOnce(&Admin, &Value) -> Result<ShownKey, Error>,
     meanwhile: impl AsyncFnOnce(KeyAdministration<'_, '_, &Texts>, &Keyed<'_, &Texts>) + 'static,
 ) -> (Result<ShownKey, Error>, [Value; 2]) {
-    let desk = Desk::default();
-    let key = desk.mint(policy, 1, json!({}));
+    let admin = Admin::default();
+    let key = admin.mint(policy, 1, json!({}));
     let beside = Rc::clone(policy);
     let happens = move |texts: &Texts| {
         let remembered = Remembered::default();
         let store = Keyed::new(texts, &remembered, CacheSecs(10), CacheSecs(10));
         run(meanwhile(KeyAdministration::new(&beside, &store, NOW), &store));
     };
-    *desk.texts.overtaken.borrow_mut() = Some((written.to_owned(), Box::new(happens)));
-    let answer = what(&desk, &key);
-    let values = desk.texts.values.borrow();
+    *admin.texts.overtaken.borrow_mut() = Some((written.to_owned(), Box::new(happens)));
+    let answer = what(&admin, &key);
+    let values = admin.texts.values.borrow();
     let record = |id: &str| serde_json::from_str(&values[&format!("key/v1/{}", id.repeat(16))]);
     (answer, ["01", "02"].map(|id| record(id).unwrap()))
 }
@@ -233,7 +233,7 @@ fn rotated_while(
     what: impl AsyncFnOnce(KeyAdministration<'_, '_, &Texts>, &Keyed<'_, &Texts>) + 'static,
 ) -> (Result<ShownKey, Error>, [Value; 2]) {
     let new = format!("key/v1/{}", "02".repeat(16));
-    overtaken(policy, &new, |desk, key| desk.rotate(policy, key, 2), what)
+    overtaken(policy, &new, |admin, key| admin.rotate(policy, key, 2), what)
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_rotation_and_a_revocation_at_once_leave_no_key_that_nobody_finds() {
     let (answer, [old, new]) = overtaken(
         &policy,
         &format!("key/v1/{old_id}"),
-        |desk, key| desk.rotate(&policy, key, 2),
+        |admin, key| admin.rotate(&policy, key, 2),
         async move |keys, store| {
             keys.revoke(&id_of_old, store).await.unwrap();
         },
@@ -295,7 +295,7 @@ fn a_rotation_and_a_revocation_at_once_leave_no_key_that_nobody_finds() {
     let (answer, [old, _]) = overtaken(
         &policy,
         "deny/v1/",
-        |desk, key| desk.revoke(&policy, key, NOW),
+        |admin, key| admin.revoke(&policy, key, NOW),
         async move |_, store| {
             let record = store.record(&id_of_old.parse().unwrap()).await.unwrap().unwrap();
             let rotated = KeyRecord { replaced_by: Some(KeyId::from_bytes([2; 16])), ..record };
@@ -313,11 +313,11 @@ fn a_rotation_and_a_revocation_at_once_leave_no_key_that_nobody_finds() {
 #[test]
 fn whether_a_key_is_revoked_has_to_be_known() {
     let policy = gate_with(json!({}));
-    let desk = Desk::default();
-    let key = desk.mint(&policy, 1, json!({}));
+    let admin = Admin::default();
+    let key = admin.mint(&policy, 1, json!({}));
     let stores = Stores::default();
     stores.break_down("entries");
-    let store = desk.store();
+    let store = admin.store();
     let keys = KeyAdministration::new(&policy, &store, NOW);
     let key = key["id"].as_str().unwrap();
     refused(run(keys.rotate(key, b"", id(2), &stores)), "store revocation: is on fire");
@@ -327,11 +327,11 @@ fn whether_a_key_is_revoked_has_to_be_known() {
 #[test]
 fn a_key_that_an_entry_revokes_is_not_imported() {
     let policy = gate_with(json!({}));
-    let desk = Desk::default();
+    let admin = Admin::default();
     let hash = ImportedHash::of("other_0123456789");
-    desk.deny(&policy, &json!({"key_id": hash.key_id().to_string()}));
+    admin.deny(&policy, &json!({"key_id": hash.key_id().to_string()}));
     let body = json!({"name": "n", "owner": "o", "scopes": [], "imported_sha256": hash});
-    let imported = desk.asked(&policy, NOW, async |keys, store| {
+    let imported = admin.asked(&policy, NOW, async |keys, store| {
         keys.mint(body.to_string().as_bytes(), id(1), store).await
     });
     refused(imported, "imported_sha256: this key is revoked");
@@ -352,15 +352,15 @@ fn a_replacement_may_do_no_more_than_what_it_replaces() {
         // Which of them it begins with, the record does not say.
         (capped(&[narrow, wide]), json!(["read:posts"])),
     ] {
-        let desk = Desk::default();
-        let key = desk.mint(&policy, 1, json!({"imported_sha256": ImportedHash::of("old_1")}));
-        let replacement = shown(desk.rotate(&policy, &key, 2));
+        let admin = Admin::default();
+        let key = admin.mint(&policy, 1, json!({"imported_sha256": ImportedHash::of("old_1")}));
+        let replacement = shown(admin.rotate(&policy, &key, 2));
         assert_eq!((&replacement["prefix"], &replacement["scopes"]), (&json!("sk"), &scopes));
         assert_eq!(replacement["family"], key["id"]);
     }
-    let (policy, desk) = (gate_with(json!({})), Desk::default());
-    let key = desk.mint(&policy, 1, json!({"prefix": "pk"}));
-    assert_eq!(shown(desk.rotate(&policy, &key, 2))["scopes"], json!(["read:posts"]));
+    let (policy, admin) = (gate_with(json!({})), Admin::default());
+    let key = admin.mint(&policy, 1, json!({"prefix": "pk"}));
+    assert_eq!(shown(admin.rotate(&policy, &key, 2))["scopes"], json!(["read:posts"]));
 }
 
 // ---- what is answered was done ----
@@ -368,16 +368,16 @@ fn a_replacement_may_do_no_more_than_what_it_replaces() {
 #[test]
 fn what_was_half_done_is_named_for_the_log() {
     let policy = gate_with(json!({}));
-    let desk = Desk::default();
-    let key = desk.mint(&policy, 1, json!({}));
+    let admin = Admin::default();
+    let key = admin.mint(&policy, 1, json!({}));
     let (old, new) = ("01".repeat(16), "02".repeat(16));
-    *desk.texts.broken.borrow_mut() = Some(format!("key/v1/{old}"));
+    *admin.texts.broken.borrow_mut() = Some(format!("key/v1/{old}"));
     refused(
-        desk.rotate(&policy, &key, 2),
+        admin.rotate(&policy, &key, 2),
         &format!("store keys: is on fire; key {new} is made to replace {old}, which goes on"),
     );
     refused(
-        desk.revoke(&policy, &key, NOW),
+        admin.revoke(&policy, &key, NOW),
         &format!("store keys: is on fire; key {old} is revoked by an entry"),
     );
 }
@@ -385,31 +385,31 @@ fn what_was_half_done_is_named_for_the_log() {
 #[test]
 fn an_allowance_of_one_key_is_for_limits_that_count_it_alone() {
     let policy = gate_with(json!({}));
-    let desk = Desk::default();
-    let key = desk.mint(&policy, 1, json!({"limits": {"own": 20}}));
-    shown(desk.change(&policy, &key, json!({"limits": {"own": 30}})));
+    let admin = Admin::default();
+    let key = admin.mint(&policy, 1, json!({"limits": {"own": 20}}));
+    shown(admin.change(&policy, &key, json!({"limits": {"own": 30}})));
     refused(
-        desk.change(&policy, &key, json!({"limits": {"own": 30, "shared": 30}})),
+        admin.change(&policy, &key, json!({"limits": {"own": 30, "shared": 30}})),
         "limits.shared: this limit counts others too, only limits by caller or api_key can differ",
     );
     refused(
-        desk.change(&policy, &key, json!({"limits": {"other": 30}})),
+        admin.change(&policy, &key, json!({"limits": {"other": 30}})),
         "limits.other: no limit has this name",
     );
 }
 
 #[test]
 fn networks_stay_with_a_key_and_with_what_replaces_it() {
-    let (policy, desk) = (gate_with(json!({})), Desk::default());
-    let key = desk.mint(&policy, 1, json!({"ips": ["203.0.113.0/24", "2001:db8::1/128"]}));
+    let (policy, admin) = (gate_with(json!({})), Admin::default());
+    let key = admin.mint(&policy, 1, json!({"ips": ["203.0.113.0/24", "2001:db8::1/128"]}));
     assert_eq!((&key["ips"], &key["v"]), (&json!(["203.0.113.0/24", "2001:db8::1"]), &json!(2)));
-    let renamed = shown(desk.change(&policy, &key, json!({"name": "m"})));
+    let renamed = shown(admin.change(&policy, &key, json!({"name": "m"})));
     assert_eq!((&renamed["ips"], &renamed["v"]), (&key["ips"], &json!(2)));
-    let successor = shown(desk.rotate(&policy, &key, 2));
+    let successor = shown(admin.rotate(&policy, &key, 2));
     assert_eq!((&successor["ips"], &successor["v"]), (&key["ips"], &json!(2)));
-    let changed = shown(desk.change(&policy, &successor, json!({"ips": ["192.0.2.1"]})));
+    let changed = shown(admin.change(&policy, &successor, json!({"ips": ["192.0.2.1"]})));
     assert_eq!(changed["ips"], json!(["192.0.2.1"]));
-    let open = shown(desk.change(&policy, &successor, json!({"ips": null})));
+    let open = shown(admin.change(&policy, &successor, json!({"ips": null})));
     assert_eq!((open.get("ips"), &open["v"]), (None, &json!(1)));
 
     const NONE: &str = "expected an address or a network like 203.0.113.0/24 or 2001:db8::/32";
@@ -419,7 +419,7 @@ fn networks_stay_with_a_key_and_with_what_replaces_it() {
         (json!(["192.0.2.1/24"]), format!("ips[0]: {NONE}")),
         (json!(["x"]), format!("ips[0]: {NONE}")),
     ] {
-        refused(desk.change(&policy, &key, json!({"ips": ips})), &message);
+        refused(admin.change(&policy, &key, json!({"ips": ips})), &message);
     }
 }
 
@@ -427,30 +427,30 @@ fn networks_stay_with_a_key_and_with_what_replaces_it() {
 fn networks_are_for_keys_that_are_never_taken_without_a_record() {
     let message = "ips: expected records = required in the policy, or a key without its record would be taken from everywhere";
     for records in ["optional", "none"] {
-        let (policy, desk) = (gate_with(json!({"records": records})), Desk::default());
-        let key = desk.mint(&policy, 1, json!({}));
+        let (policy, admin) = (gate_with(json!({"records": records})), Admin::default());
+        let key = admin.mint(&policy, 1, json!({}));
         let body =
             json!({"name": "n", "owner": "o", "scopes": [], "ips": ["192.0.2.1"]}).to_string();
-        let minted = desk.asked(&policy, NOW, async |keys, store| {
+        let minted = admin.asked(&policy, NOW, async |keys, store| {
             keys.mint(body.as_bytes(), id(2), store).await
         });
         refused(minted, message);
         if records == "optional" {
-            refused(desk.change(&policy, &key, json!({"ips": ["192.0.2.1"]})), message);
-            assert!(desk.change(&policy, &key, json!({"ips": null})).is_ok());
+            refused(admin.change(&policy, &key, json!({"ips": ["192.0.2.1"]})), message);
+            assert!(admin.change(&policy, &key, json!({"ips": null})).is_ok());
             // The successor of an imported key is one of the gate's own format.
             let hash = serde_json::to_value(ImportedHash::of("of another system")).unwrap();
             let imported = json!({"imported_sha256": hash, "ips": ["192.0.2.1"]});
-            let imported = desk.mint(&policy, 3, imported);
-            refused(desk.rotate(&policy, &imported, 4), message);
+            let imported = admin.mint(&policy, 3, imported);
+            refused(admin.rotate(&policy, &imported, 4), message);
         }
     }
 }
 
 #[test]
 fn where_no_record_decides_none_is_said_to() {
-    let (with, desk) = (gate_with(json!({"records": "none"})), Desk::default());
-    let key = desk.mint(&with, 1, json!({}));
+    let (with, admin) = (gate_with(json!({"records": "none"})), Admin::default());
+    let key = admin.mint(&with, 1, json!({}));
     let problem = "with records = none no record decides about this key";
     for body in [
         json!({"disabled": true}),
@@ -458,17 +458,17 @@ fn where_no_record_decides_none_is_said_to() {
         json!({"expires_in_secs": 1}),
         json!({"limits": {"own": 1}}),
     ] {
-        refused(desk.change(&with, &key, body), problem);
+        refused(admin.change(&with, &key, body), problem);
     }
-    refused(desk.rotate(&with, &key, 2), problem);
-    assert_eq!(shown(desk.change(&with, &key, json!({"name": "m"})))["name"], "m");
-    assert_eq!(shown(desk.revoke(&with, &key, NOW))["revoked_at"], NOW_SECS, "by an entry");
+    refused(admin.rotate(&with, &key, 2), problem);
+    assert_eq!(shown(admin.change(&with, &key, json!({"name": "m"})))["name"], "m");
+    assert_eq!(shown(admin.revoke(&with, &key, NOW))["revoked_at"], NOW_SECS, "by an entry");
     let without = policy(&json!({"api_keys": {
         "environment": "test", "prefixes": [{"prefix": "sk"}], "records": "none",
         "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
     }}));
-    let key = desk.mint(&without, 3, json!({}));
-    refused(desk.revoke(&without, &key, NOW), problem);
+    let key = admin.mint(&without, 3, json!({}));
+    refused(admin.revoke(&without, &key, NOW), problem);
 }
 
 // ---- signing keys ----

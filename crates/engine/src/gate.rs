@@ -52,8 +52,8 @@ pub fn check_request(handle: usize, length: usize, now_millis: f64) -> u32 {
             .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
             .ok_or_else(no_such_handle)?;
         let request = exchange::with_text(length, decision::Asked::parse)??;
-        task::begin(millis(now_millis), |desk| async {
-            Ok(decision::check(gate, request, desk).await)
+        task::begin(millis(now_millis), |jobs| async {
+            Ok(decision::check(gate, request, jobs).await)
         })
     })
 }
@@ -67,7 +67,7 @@ pub fn administer(handle: usize, length: usize, now_millis: f64) -> u32 {
             .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
             .ok_or_else(no_such_handle)?;
         let asked = exchange::with_text(length, administration::Asked::parse)??;
-        task::begin(millis(now_millis), |desk| administration::administer(gate, asked, desk))
+        task::begin(millis(now_millis), |jobs| administration::administer(gate, asked, jobs))
     })
 }
 

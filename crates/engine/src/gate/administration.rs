@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::backend::Gate;
-use super::task::{Desk, Outcome};
+use super::task::{HostJobs, Outcome};
 use edgegate::api_key::KeyId;
 use edgegate::error::Error;
 use edgegate::guard::Backend as _;
@@ -80,7 +80,7 @@ impl ListedBy {
 pub(super) async fn administer(
     gate: Rc<Gate>,
     asked: Asked,
-    desk: Rc<Desk>,
+    jobs: Rc<HostJobs>,
 ) -> Result<Outcome, Error> {
     let policy = &gate.policy;
     // The Worker's endpoints do not exist then; here that would look like a key that does not.
@@ -96,8 +96,8 @@ pub(super) async fn administer(
             "the policy has none, so there is nothing to administer",
         ));
     }
-    let backend = gate.backend(&desk);
-    let now = desk.now();
+    let backend = gate.backend(&jobs);
+    let now = jobs.now();
     let keys = KeyAdministration::new(policy, backend.keys(), now);
     let entries = backend.revocations();
     let revocations = RevocationAdministration::new(policy, entries);

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::task::{Desk, Job};
+use super::task::{HostJobs, Job};
 use crate::host::{self, Verdict as SignatureVerdict};
 use edgegate::error::Error;
 use edgegate::guard::{Event, Host, Identity, IsolateMemory, StoreBackend};
@@ -45,26 +45,26 @@ impl Gate {
     }
 
     /// Notes the use of an API key after the answer, at most every few minutes.
-    pub(super) fn note_use(&self, identity: &Identity, desk: &Desk) {
-        if let Some(write) = self.memory.note_use(&self.policy, identity, desk.now()) {
-            desk.write_later("keys", "last use not noted", &write);
+    pub(super) fn note_use(&self, identity: &Identity, jobs: &HostJobs) {
+        if let Some(write) = self.memory.note_use(&self.policy, identity, jobs.now()) {
+            jobs.write_later("keys", "last use not noted", &write);
         }
     }
 
     /// The stores and the crypto of one check.
-    pub(super) fn backend<'a>(&'a self, desk: &'a Desk) -> HostBackend<'a> {
-        let store = |name| HostStore { name, desk };
+    pub(super) fn backend<'a>(&'a self, jobs: &'a HostJobs) -> HostBackend<'a> {
+        let store = |name| HostStore { name, jobs };
         let no_cache = CacheSecs(0);
         let entries_cache = self.policy.revocation.map_or(no_cache, |policy| policy.cache_secs);
         let records_cache = self.policy.api_keys.as_ref().map_or(no_cache, |keys| keys.cache_secs);
         StoreBackend {
             memory: &self.memory,
-            host: DeskHost { gate: self, desk },
+            host: GateHost { gate: self, jobs },
             keys: Keyed::new(store("keys"), &self.records, no_cache, records_cache),
             revocations: Keyed::new(store("revocation"), &self.entries, entries_cache, no_cache),
             counters: CountersByStore::in_memory(&self.counters)
-                .with_exact(SharedCounters::new(HostSwap { desk })),
-            replays: self.memory.replays(&self.policy, SharedReplays::new(HostSwap { desk })),
+                .with_exact(SharedCounters::new(HostSwap { jobs })),
+            replays: self.memory.replays(&self.policy, SharedReplays::new(HostSwap { jobs })),
         }
     }
 }
@@ -72,7 +72,7 @@ impl Gate {
 /// The stores and the crypto of one check.
 pub(super) type HostBackend<'a> = StoreBackend<
     'a,
-    DeskHost<'a>,
+    GateHost<'a>,
     Keyed<'a, HostStore<'a>>,
     Keyed<'a, HostStore<'a>>,
     CountersByStore<&'a MemoryCounters, NoStore, SharedCounters<HostSwap<'a>>>,
@@ -81,12 +81,12 @@ pub(super) type HostBackend<'a> = StoreBackend<
 
 /// The host's crypto, and its way to issuers of keys.
 #[derive(Debug)]
-pub(super) struct DeskHost<'a> {
+pub(super) struct GateHost<'a> {
     gate: &'a Gate,
-    desk: &'a Desk,
+    jobs: &'a HostJobs,
 }
 
-impl Host for DeskHost<'_> {
+impl Host for GateHost<'_> {
     fn takes_ed25519(&self) -> bool {
         true
     }
@@ -96,7 +96,7 @@ impl Host for DeskHost<'_> {
             SignatureVerdict::Holds => Ok(true),
             SignatureVerdict::Bad => Ok(false),
             SignatureVerdict::Pending => {
-                let verdict = self.desk.ask::<Option<bool>>(Job::Signature).await;
+                let verdict = self.jobs.ask::<Option<bool>>(Job::Signature).await;
                 let verdict = verdict.and_then(|verdict| {
                     verdict.ok_or_else(|| "the host refuses the key".to_owned())
                 });
@@ -111,35 +111,35 @@ impl Host for DeskHost<'_> {
     }
 }
 
-impl<'a> Issuers for DeskHost<'a> {
+impl<'a> Issuers for GateHost<'a> {
     type Cache = HostStore<'a>;
 
     fn now(&self) -> UnixMillis {
-        self.desk.now()
+        self.jobs.now()
     }
 
     async fn pause(&self, millis: u64) {
         // A host that cannot wait is asked again at once.
-        drop(self.desk.ask::<()>(Job::Pause { millis }).await);
+        drop(self.jobs.ask::<()>(Job::Pause { millis }).await);
     }
 
     async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
-        let answer: Published = self.desk.ask(Job::FetchKeys { uri, etag }).await?;
+        let answer: Published = self.jobs.ask(Job::FetchKeys { uri, etag }).await?;
         Ok(answer.into())
     }
 
     fn cache(&self) -> Option<SealedKeys<'_, HostStore<'a>>> {
         let seal = self.gate.policy.jwks_cache.as_ref().filter(|_| self.gate.shares_keys)?;
-        Some(SealedKeys::new(HostStore { name: JWKS, desk: self.desk }, seal))
+        Some(SealedKeys::new(HostStore { name: JWKS, jobs: self.jobs }, seal))
     }
 
     fn write_later(&self, write: LateWrite) {
-        self.desk.write_later(JWKS, "keys not cached", &write);
+        self.jobs.write_later(JWKS, "keys not cached", &write);
     }
 
     fn note_stale(&self, fault: &Error) {
-        let event = Event::stale_keys(fault).at(self.desk.now());
-        self.desk.tell(&Job::Note { event });
+        let event = Event::stale_keys(fault).at(self.jobs.now());
+        self.jobs.tell(&Job::Note { event });
     }
 }
 
@@ -167,7 +167,7 @@ impl From<Published> for Fetched {
 #[derive(Debug)]
 pub(super) struct HostStore<'a> {
     name: &'static str,
-    desk: &'a Desk,
+    jobs: &'a HostJobs,
 }
 
 #[derive(Deserialize)]
@@ -178,14 +178,14 @@ struct Listed {
 
 impl KeyValue for HostStore<'_> {
     fn now(&self) -> UnixMillis {
-        self.desk.now()
+        self.jobs.now()
     }
 
     async fn read(&self, names: &[String]) -> Result<Vec<Option<String>>, StoreError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        self.desk.ask_store(Job::Get { store: self.name, names }).await
+        self.jobs.ask_store(Job::Get { store: self.name, names }).await
     }
 
     async fn write(
@@ -194,14 +194,14 @@ impl KeyValue for HostStore<'_> {
         value: &str,
         expires_at: Option<UnixTime>,
     ) -> Result<(), StoreError> {
-        let now = self.desk.now().to_unix_time();
+        let now = self.jobs.now().to_unix_time();
         let ttl_secs = expires_at.map(|at| at.secs_since(now).max(1));
         let job = Job::Put { store: self.name, name, value, ttl_secs };
-        self.desk.ask_store::<()>(job).await
+        self.jobs.ask_store::<()>(job).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.desk.ask_store::<()>(Job::Delete { store: self.name, name }).await
+        self.jobs.ask_store::<()>(Job::Delete { store: self.name, name }).await
     }
 
     async fn names(
@@ -211,7 +211,7 @@ impl KeyValue for HostStore<'_> {
         limit: usize,
     ) -> Result<Page<String>, StoreError> {
         let job = Job::List { store: self.name, prefix, cursor, limit };
-        let Listed { keys, cursor } = self.desk.ask_store(job).await?;
+        let Listed { keys, cursor } = self.jobs.ask_store(job).await?;
         Ok(Page { items: keys, cursor })
     }
 }
@@ -219,12 +219,12 @@ impl KeyValue for HostStore<'_> {
 /// The host's store of counters.
 #[derive(Debug)]
 pub(super) struct HostSwap<'a> {
-    desk: &'a Desk,
+    jobs: &'a HostJobs,
 }
 
 impl SwapStore for HostSwap<'_> {
     async fn load(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.desk.ask_store(Job::Load { name }).await
+        self.jobs.ask_store(Job::Load { name }).await
     }
 
     async fn swap(
@@ -235,11 +235,11 @@ impl SwapStore for HostSwap<'_> {
         until: UnixMillis,
     ) -> Result<bool, StoreError> {
         // Rounded up: kept somewhat longer does no harm.
-        let ttl_secs = until.millis_since(self.desk.now()).div_ceil(1000).max(1);
-        self.desk.ask_store(Job::Swap { name, expected, next, ttl_secs }).await
+        let ttl_secs = until.millis_since(self.jobs.now()).div_ceil(1000).max(1);
+        self.jobs.ask_store(Job::Swap { name, expected, next, ttl_secs }).await
     }
 
     fn release(&self, name: &str) {
-        self.desk.tell(&Job::Release { name });
+        self.jobs.tell(&Job::Release { name });
     }
 }

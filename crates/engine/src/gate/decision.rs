@@ -6,7 +6,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::backend::Gate;
-use super::task::{Desk, Outcome};
+use super::task::{HostJobs, Outcome};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
 use edgegate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
@@ -159,7 +159,7 @@ fn caching(rule: CacheRule) -> Fields {
     control.into_iter().chain(vary).collect()
 }
 
-pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outcome {
+pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
     let policy = &gate.policy;
     let target = match &asked.path {
         Some(path) => path.clone(),
@@ -167,8 +167,8 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
         None => target_of(&asked.url),
     };
     let (address, named) = asked.address(policy);
-    let fault = gate.memory.address_fault(address, named, desk.now());
-    let fault = fault.map(|detail| Event::fault(detail).at(desk.now()));
+    let fault = gate.memory.address_fault(address, named, jobs.now());
+    let fault = fault.map(|detail| Event::fault(detail).at(jobs.now()));
     let credential_headers: Vec<_> =
         asked.credential_headers.iter().flatten().map(present).collect();
     let request = Request {
@@ -187,13 +187,13 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
             present(&asked.requested_method),
         ),
     };
-    let backend = gate.backend(&desk);
-    let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;
-    let event = Event::of(policy.log, &request, &decision, desk.now());
+    let backend = gate.backend(&jobs);
+    let decision = Guard::new(policy, &backend).check(&request, jobs.now()).await;
+    let event = Event::of(policy.log, &request, &decision, jobs.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);
     let (of_cors, origin) = (decision.cors.as_deref(), present(&asked.origin));
     if let Ok(identity) = &decision.outcome {
-        gate.note_use(identity, &desk);
+        gate.note_use(identity, &jobs);
     }
     let fixed = match decision.destination.as_deref() {
         Some(Destination::Answer(answer)) => Some(answer),

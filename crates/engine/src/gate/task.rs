@@ -36,7 +36,7 @@ pub(super) struct Outcome {
 
 struct Task {
     future: Pin<Box<dyn Future<Output = Result<Outcome, Error>>>>,
-    desk: Rc<Desk>,
+    jobs: Rc<HostJobs>,
 }
 
 /// Something the host is to do.
@@ -100,7 +100,7 @@ pub(super) enum Job<'a> {
 
 /// Where a task asks and is answered.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct HostJobs {
     now: Cell<UnixMillis>,
     next: Cell<u32>,
     asked: RefCell<Vec<Box<RawValue>>>,
@@ -135,7 +135,7 @@ impl Answer {
     }
 }
 
-impl Desk {
+impl HostJobs {
     fn new(now: UnixMillis) -> Self {
         Self {
             now: Cell::new(now),
@@ -201,7 +201,10 @@ impl Desk {
 }
 
 /// Begins a task: it is done at once, or waits for the host under a handle.
-pub(super) fn begin<F>(now: UnixMillis, work: impl FnOnce(Rc<Desk>) -> F) -> Result<Status, Error>
+pub(super) fn begin<F>(
+    now: UnixMillis,
+    work: impl FnOnce(Rc<HostJobs>) -> F,
+) -> Result<Status, Error>
 where
     F: Future<Output = Result<Outcome, Error>> + 'static,
 {
@@ -211,8 +214,8 @@ where
             problem: format!("{MAX_TASKS} checks are waiting for the host already"),
         });
     }
-    let desk = Rc::new(Desk::new(now));
-    go_on(Task { future: Box::pin(work(Rc::clone(&desk))), desk })
+    let jobs = Rc::new(HostJobs::new(now));
+    go_on(Task { future: Box::pin(work(Rc::clone(&jobs))), jobs })
 }
 
 /// Goes on with a task that has been answered.
@@ -222,8 +225,8 @@ pub(super) fn resume(
     now: UnixMillis,
 ) -> Result<Status, Error> {
     let task = take(handle).ok_or_else(no_such_handle)?;
-    task.desk.now.set(now);
-    task.desk.answers.borrow_mut().extend(answers.into_iter().map(|answer| (answer.id, answer)));
+    task.jobs.now.set(now);
+    task.jobs.answers.borrow_mut().extend(answers.into_iter().map(|answer| (answer.id, answer)));
     go_on(task)
 }
 
@@ -244,16 +247,16 @@ fn go_on(mut task: Task) -> Result<Status, Error> {
         Poll::Ready(done) => {
             let Outcome { text, claims } = done?;
             exchange::leave_key_id(claims.as_deref());
-            if task.desk.asked.borrow().is_empty() {
+            if task.jobs.asked.borrow().is_empty() {
                 exchange::leave_text(text);
             } else {
-                let jobs = task.desk.take_jobs();
+                let jobs = task.jobs.take_jobs();
                 exchange::leave_text(format!(r#"{{"jobs":{jobs},"outcome":{text}}}"#));
             }
             Ok(Status::Done)
         }
         Poll::Pending => {
-            exchange::leave_text(task.desk.take_jobs());
+            exchange::leave_text(task.jobs.take_jobs());
             COUNT.set(COUNT.get().saturating_add(1));
             exchange::leave_handle(TASKS.with_borrow_mut(|all| all.add(task)));
             Ok(Status::Pending)
