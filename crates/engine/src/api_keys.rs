@@ -26,7 +26,7 @@ pub(super) fn create(text: &str) -> Result<ApiKeys, Error> {
     fields.end()?;
     SigningKeys::new(secrets).and_then(|keys| ApiKeys::new(&environment, &prefixes, keys)).map_err(
         |error| match error {
-            // The core's words are the policy's, where names have underscores.
+            // The library names fields as the policy does, with underscores.
             Error::Config { path, problem } => {
                 Error::Config { path: path.replace("signing_keys", "signingKeys"), problem }
             }
@@ -35,7 +35,7 @@ pub(super) fn create(text: &str) -> Result<ApiKeys, Error> {
     )
 }
 
-/// `{id, secret}` with the secret's bytes in base64url.
+/// `{id, secret}`: the secret's bytes are in base64url.
 fn signing_key(mut fields: Fields) -> Result<(u8, Secret), Error> {
     let secret = SecretText::new(fields.required("secret")?);
     let id = fields.count("id")?.ok_or_else(unexpected)?;
@@ -74,8 +74,8 @@ pub(super) fn mint(handle: usize, request: &str) -> Result<Status, Error> {
     })
 }
 
-/// Leaves the id as text; in place of an issuer, where the prefix stands among the configured ones; in place of the
-/// times, the signing key's id, and the expiry, of which 0 is none.
+/// Leaves the id as text. The slot of the issuer has the index of the prefix. The slots of the times have the signing
+/// key's id and the expiry, which is 0 if there is none.
 pub(super) fn verify(handle: usize, key: &str, now: UnixMillis) -> Result<Status, Error> {
     with(handle, |keys| {
         let verified = keys.verify(key, now.to_unix_time())?;

@@ -1,4 +1,4 @@
-//! Proofs of possession for the shell, which finds the binding in the claims and remembers what was used.
+//! Proofs of possession, for the shell. The shell finds the binding in the claims, and remembers used proofs.
 
 use super::exchange::{self, Slot, Status};
 use super::host::{self, Verdict};
@@ -30,7 +30,7 @@ pub(super) fn verify(
         match step {
             ProofStep::Verified(signed) => break signed,
             ProofStep::NeedsHost(check) => {
-                // The host knows keys by their thumbprint; whom it is asked for does not matter.
+                // The host knows keys by their thumbprint. It does not use the name of the issuer.
                 let verdict = host::ask(check.task(), "").map_err(|_| Error::InvalidProof {
                     problem: "jwk is no key of its kind".to_owned(),
                 })?;

@@ -1,7 +1,7 @@
-//! Where text and numbers pass between the shell and the engine.
+//! How text and numbers pass between the shell and the engine.
 //!
-//! The shell writes a call's text to the input buffer. A call leaves numbers in slots, and the
-//! address of its text in two of them; all of it holds until the next call.
+//! The shell writes the text of a call to the input buffer. A call leaves numbers in slots; two of them have the
+//! address and the length of its text. All of this is valid until the next call.
 
 use std::cell::RefCell;
 
@@ -13,12 +13,12 @@ use edgegate::time::UnixMillis;
 use super::protocol::SLOTS;
 pub(super) use super::protocol::{Slot, Status};
 
-/// A longer input gives its memory back after the call.
+/// The memory of a longer input is freed after the call.
 const KEPT_INPUT: usize = 64 * 1024;
 
 struct Output {
     slots: Box<[f64; SLOTS]>,
-    /// Keeps alive what the slots point to.
+    /// The text that the slots point to.
     text: Vec<u8>,
     key_id: String,
 }
@@ -42,7 +42,7 @@ pub(super) fn output() -> usize {
     OUTPUT.with_borrow(|output| output.slots.as_ptr().addr())
 }
 
-/// Hands the call's text to `step`.
+/// Calls `step` with the text of the call.
 pub(super) fn with_text<T>(length: usize, step: impl FnOnce(&str) -> T) -> Result<T, Error> {
     INPUT.with_borrow(|buffer| {
         let text = buffer.get(..length).and_then(|bytes| core::str::from_utf8(bytes).ok());
@@ -60,7 +60,7 @@ pub(super) fn with_secret_text<T>(
     result?
 }
 
-/// Makes a call's result a number, and leaves its error as text.
+/// Turns the result of a call into a number, and leaves an error as text.
 pub(super) fn run(call: impl FnOnce() -> Result<Status, Error>) -> u32 {
     let status = call().unwrap_or_else(|error| {
         leave_text(describe(&error));
@@ -99,12 +99,12 @@ pub(super) fn leave(slot: Slot, number: usize) {
     OUTPUT.with_borrow_mut(|output| output.set(slot, number));
 }
 
-/// Leaves a time in seconds; beyond 2^53 it is rounded, which no clock reaches.
+/// Leaves a time in seconds. Above 2^53 it is rounded; no clock gets there.
 pub(super) fn leave_time(slot: Slot, secs: i64) {
     OUTPUT.with_borrow_mut(|output| output.put(slot, secs as f64));
 }
 
-/// The time that a call comes with.
+/// The time that a call was given.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,7 +1,7 @@
-//! What the shell hands over: objects of JSON, taken apart member by member.
+//! JSON objects from the shell, which are read member by member.
 //!
-//! The shell has checked the types and says what is wrong with them; here they are only read. By hand,
-//! since what serde derives for these few objects would be a tenth of the engine.
+//! The shell has checked the types, and has better messages. Here the members are only read. This is written by hand,
+//! since the code that serde derives for these few objects would be a tenth of the engine.
 
 use serde_json::{Map, Value};
 
@@ -65,7 +65,7 @@ impl Fields {
         object(value)
     }
 
-    /// Nothing may be left.
+    /// Checks that all members have been read.
     pub(super) fn end(self) -> Result<(), Error> {
         if self.0.is_empty() { Ok(()) } else { Err(unexpected()) }
     }

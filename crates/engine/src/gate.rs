@@ -1,8 +1,8 @@
 //! `createGate`: the guard over what the host can do.
 //!
-//! A check is a future that is polled by hand. What it needs of the host (stores, RSA and ECDSA, an
-//! issuer's keys) it leaves as jobs; the shell does them and comes back with the answers ([`task`]). Many
-//! checks are under way at once, each owning its future.
+//! A check is a future that is polled by hand. If it needs the host (stores, RSA and ECDSA, an issuer's keys), it
+//! leaves jobs. The shell does the jobs and comes back with the answers ([`task`]). Many checks run at once; each owns
+//! its future.
 
 mod administration;
 mod backend;
@@ -33,7 +33,7 @@ pub fn create_gate(length: usize) -> u32 {
     })
 }
 
-/// Forgets a gate. Checks that are under way keep what they need of it.
+/// Forgets a gate. Checks that are running keep what they need of it.
 #[wasm_bindgen(js_name = freeGate)]
 pub fn free_gate(handle: usize) {
     GATES.with_borrow_mut(|all| all.remove(handle));
@@ -41,10 +41,10 @@ pub fn free_gate(handle: usize) {
 
 /// Begins to check the request of `length` bytes of JSON at `now_millis`.
 ///
-/// `DONE`: the decision is the text, and a token's claims are where the key's name stands otherwise. Where jobs are left to which
-/// nobody waits for an answer, the text is `{jobs, outcome}`.
-/// `PENDING`: the text is a list of jobs, the handle of the task stands in its slot; [`resume_task`] takes
-/// the answers.
+/// `DONE`: the text is the decision, and a token's claims are in the slot of the key's name. If there are jobs whose answers
+/// nobody waits for, the text is `{jobs, outcome}`.
+/// `PENDING`: the text is a list of jobs, and the handle of the task is in its slot. [`resume_task`] takes the
+/// answers.
 #[wasm_bindgen(js_name = checkRequest)]
 pub fn check_request(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {
@@ -58,8 +58,8 @@ pub fn check_request(handle: usize, length: usize, now_millis: f64) -> u32 {
     })
 }
 
-/// Begins to do what an administrator asks for, `length` bytes of JSON, as [`check_request`] does: the text of `DONE` is the
-/// answer of the Worker's endpoint.
+/// Begins to do what an administrator asks for, `length` bytes of JSON. It returns what [`check_request`] does; the text
+/// of `DONE` is the answer of the Worker's endpoint.
 #[wasm_bindgen(js_name = administer)]
 pub fn administer(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {
@@ -80,7 +80,7 @@ pub fn resume_task(handle: usize, length: usize, now_millis: f64) -> u32 {
     })
 }
 
-/// Forgets a task that nobody waits for any more.
+/// Forgets a task that nobody waits for.
 #[wasm_bindgen(js_name = dropTask)]
 pub fn drop_task(handle: usize) {
     task::abandon(handle);

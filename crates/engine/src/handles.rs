@@ -1,8 +1,8 @@
-//! Things the shell holds on to, by number.
+//! Values that the shell refers to by numbers.
 
 use edgegate::error::Error;
 
-/// A list in which places are used again. Handles begin at 1.
+/// A list whose free places are used again. Handles begin at 1.
 #[derive(Debug)]
 pub(super) struct Handles<T> {
     places: Vec<Option<T>>,
@@ -37,7 +37,7 @@ impl<T> Handles<T> {
     }
 }
 
-/// The shell does not have this handle: it has been freed, or belongs to another instance.
+/// The error for a handle that was freed, or belongs to another instance.
 pub(super) fn no_such_handle() -> Error {
     Error::Config { path: String::new(), problem: "this verifier has been disposed of".to_owned() }
 }

@@ -1,5 +1,5 @@
-//! The host's cryptography: `node:crypto` or WebCrypto, by two functions that `pkg/lib/engine.js` puts in. It decides about
-//! RSA and ECDSA, and may take Ed25519.
+//! The host's cryptography: `node:crypto` or WebCrypto, through two functions that `pkg/lib/engine.js` passes in. It decides
+//! about RSA and ECDSA. Some hosts also decide about Ed25519.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -10,8 +10,8 @@ use edgegate::jose::{algorithm::Algorithm, jws::HostCheck};
 
 #[wasm_bindgen(raw_module = "../lib/engine.js")]
 unsafe extern "C" {
-    /// Whether the signature holds: a [`HostAnswer`]. All but the algorithm's place in
-    /// [`Algorithm::ALL`] are addresses and lengths; `name` is the key's thumbprint.
+    /// Whether the signature holds: a [`HostAnswer`]. The first argument is the algorithm's place in [`Algorithm::ALL`],
+    /// the others are addresses and lengths. `name` is the key's thumbprint.
     #[wasm_bindgen(js_name = verify)]
     safe fn verify_signature(
         algorithm: usize,
@@ -23,7 +23,7 @@ unsafe extern "C" {
         signature_length: usize,
     ) -> u32;
 
-    /// Takes a public key as a JWK under a name. 0 if the host refuses it.
+    /// Gives the host a public key as a JWK, with a name. 0 if the host refuses it.
     #[wasm_bindgen(js_name = importKey)]
     safe fn import_key(name: usize, name_length: usize, jwk: usize, jwk_length: usize) -> u32;
 }
@@ -33,20 +33,20 @@ const HOLDS: u32 = HostAnswer::Holds as u32;
 const PENDING: u32 = HostAnswer::Pending as u32;
 const UNKNOWN_KEY: u32 = HostAnswer::UnknownKey as u32;
 
-/// What the host says.
+/// The host's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Holds,
     Bad,
-    /// It will say later.
+    /// The host will answer later.
     Pending,
 }
 
-/// Asks about a signature; the key is handed over first if the host does not have it. An Ed25519 signature that the host
-/// does not take is decided here.
+/// Asks about a signature. If the host does not have the key, it gets the key first. If the host does not support Ed25519,
+/// such a signature is decided here.
 ///
 /// # Errors
-/// [`Error::KeysUnavailable`] if the host refuses the key, such as a point off its curve.
+/// [`Error::KeysUnavailable`] if the host refuses the key, for instance a point that is not on its curve.
 pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error> {
     let refused = || Error::KeysUnavailable {
         issuer: issuer.to_owned(),
@@ -60,7 +60,7 @@ pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error>
         HOLDS => Ok(Verdict::Holds),
         BAD => Ok(Verdict::Bad),
         PENDING => Ok(Verdict::Pending),
-        // `RefusesKey`, or the key is unknown even now.
+        // `RefusesKey`, or the host still does not know the key.
         _ => match check.decide_here() {
             Some(true) => Ok(Verdict::Holds),
             Some(false) => Ok(Verdict::Bad),
@@ -69,7 +69,7 @@ pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error>
     }
 }
 
-/// Hands a fixed key over, so that one the host refuses is refused when it is loaded.
+/// Gives the host a fixed key, so that a key that the host refuses is refused when it is loaded.
 ///
 /// # Errors
 /// [`Error::RefusedKey`].
@@ -77,7 +77,7 @@ pub(super) fn accept(key: &Key) -> Result<(), Error> {
     let (Some(public), Some(name)) = (key.public(), key.thumbprint()) else {
         return Ok(());
     };
-    // What the host does not take of Ed25519 is decided here.
+    // If the host does not support Ed25519, it is decided here.
     if matches!(public, PublicKey::Ed25519(_)) || import(name, &public.to_jwk_text()) {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Keys as the shell hands them over: one of four forms, each JSON.
+//! Keys from the shell: JSON in one of four forms.
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::keys::{Key, KeySet, PublicKey};
 use edgegate::secret::Secret;
 
-/// One key, or a set: the one member of an object, by its name in lower case.
+/// A key or a set of keys. It is an object with one member, whose name is one of these in lower case.
 pub(super) enum Source {
     /// A JWK, as JSON text.
     Jwk(String),
@@ -22,7 +22,7 @@ pub(super) enum Source {
     Secret(SecretText),
 }
 
-/// Wiped when it is dropped, and not shown.
+/// A secret. It is wiped when it is dropped, and `Debug` does not show it.
 pub(super) struct SecretText(Zeroizing<String>);
 
 #[cfg(feature = "gate")]
@@ -66,7 +66,7 @@ impl Source {
         }
     }
 
-    /// The set of these keys. A secret given as bytes serves the HMACs among `algorithms`.
+    /// The set of these keys. A secret of bytes is for those of `algorithms` that are HMACs.
     pub(super) fn keys(&self, algorithms: &[Algorithm]) -> Result<KeySet, Error> {
         match self {
             Self::Jwk(jwk) => KeySet::new(vec![Key::from_jwk(jwk)?]),
@@ -88,7 +88,7 @@ struct Description<'a> {
     thumbprint: Option<&'a str>,
     algorithms: Vec<&'static str>,
     symmetric: bool,
-    /// The public key as JWK text; a secret's is the shell's own.
+    /// The public key as JWK text. For a secret the shell makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     jwk: Option<String>,
 }

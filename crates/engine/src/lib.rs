@@ -1,11 +1,12 @@
 //! The engine behind the npm package: functions of numbers, called by `pkg/lib/engine.js` alone.
 //!
-//! Text passes through two places in the instance's memory ([`exchange`]), so a call costs no
-//! allocation and no conversion that is not needed. Signatures of RSA and ECDSA are the host's to check
-//! ([`host`]): it answers at once (`node:crypto`), or says that it will (WebCrypto) and the call is resumed
-//! or made again when it has. With the feature `pure` no host is asked.
+//! Text passes through two places in the instance's memory ([`exchange`]), so a call needs few allocations and
+//! conversions. The host checks signatures of RSA and ECDSA ([`host`]). It answers at once (`node:crypto`), or
+//! later (WebCrypto): then the call is resumed, or made again. With the feature `pure` no host is asked.
 //!
-//! Nothing here throws. What does throw is a trap; the shell then takes a fresh instance.
+//! Nothing here throws but a trap. After a trap the shell takes a new instance.
+//!
+//! The *shell* is the JavaScript around the engine, the *host* is the runtime: Node, a browser, a Worker.
 #![allow(rustdoc::private_intra_doc_links, reason = "nobody but this crate reads them")]
 
 mod api_keys;
@@ -39,7 +40,7 @@ pub fn input(length: usize) -> usize {
     exchange::input(length)
 }
 
-/// The address of the numbers that the last call has left: see [`exchange::Slot`].
+/// The address of the numbers that the last call has left ([`exchange::Slot`]).
 #[wasm_bindgen]
 #[must_use]
 pub fn output() -> usize {
@@ -65,11 +66,12 @@ pub fn free_verifier(handle: usize) {
 
 /// Verifies the token of `length` bytes at `now_millis` since 1970.
 ///
-/// `DONE`: the payload is the text, the key's name, issuer and times are in their slots. `PENDING`: the
-/// host was asked and has not answered; when it has, call [`resume`] with what is in `VALID_FROM`, or this
-/// again if that is 0. `KEYS_NEEDED`: the issuer's keys are to be fetched; its index is in `ISSUER`, the
-/// `ETag` is the text, and `HAS_KEYS` says whether there are older keys to go on with meanwhile. `KEYS_UNDER_WAY`: enough
-/// calls of this are fetching them; to be called again, at the time it is then, after a moment.
+/// `DONE`: the text is the payload; the key's name, the issuer and the times are in their slots.
+/// `PENDING`: the host was asked and has not answered. When it has, call [`resume`] with what is in `VALID_FROM`, or this
+/// function again if that is 0.
+/// `KEYS_NEEDED`: the shell has to fetch the issuer's keys. The issuer's index is in `ISSUER`, the text is the `ETag`, and
+/// `HAS_KEYS` says whether there are older keys to use in the meantime.
+/// `KEYS_UNDER_WAY`: enough other calls are fetching them. Call this again after a moment, with the time of then.
 #[wasm_bindgen]
 pub fn verify(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {
@@ -77,18 +79,18 @@ pub fn verify(handle: usize, length: usize, now_millis: f64) -> u32 {
     })
 }
 
-/// Goes on with a token whose signature holds by the host's verdict.
+/// Goes on with a token after the host has said that its signature holds.
 ///
-/// As [`verify()`], or `GONE`: the token is not kept any more, since keys have come or too many others wait. It
-/// has to be verified anew.
+/// Returns what [`verify()`] does, or `GONE`: the token is no longer kept, since new keys have come or too many other
+/// tokens wait. Verify it again.
 #[wasm_bindgen]
 pub fn resume(handle: usize, ticket: u32) -> u32 {
     exchange::run(|| verify::resume(handle, ticket))
 }
 
-/// The token in an `Authorization` of `length` bytes, for a verifier that stands in the place of a gate.
+/// Reads the token of an `Authorization` header of `length` bytes, for a verifier that is used in place of a gate.
 ///
-/// `DONE`: the token is the text.
+/// `DONE`: the text is the token.
 #[wasm_bindgen(js_name = bearerToken)]
 pub fn bearer_token(length: usize) -> u32 {
     exchange::run(|| {
@@ -100,13 +102,13 @@ pub fn bearer_token(length: usize) -> u32 {
     })
 }
 
-/// The scopes of a token of `length` bytes that [`verify()`] has taken: the text, with spaces between them.
+/// Reads the scopes of a token of `length` bytes that [`verify()`] has accepted. The text has spaces between them.
 #[wasm_bindgen(js_name = scopesOf)]
 pub fn scopes_of(handle: usize, length: usize) -> u32 {
     exchange::run(|| exchange::with_text(length, |token| verify::scopes_of(handle, token))?)
 }
 
-/// Takes an answer of the issuer: JSON `{jwks?, etag?, cacheControl?}`, without `jwks` for 304.
+/// Takes the answer of an issuer: JSON `{jwks?, etag?, cacheControl?}`, without `jwks` for 304.
 #[wasm_bindgen(js_name = keysFetched)]
 pub fn keys_fetched(handle: usize, issuer: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {
@@ -116,7 +118,7 @@ pub fn keys_fetched(handle: usize, issuer: usize, length: usize, now_millis: f64
     })
 }
 
-/// Takes note that the keys could not be fetched; the text says why, and comes back as an error.
+/// Takes note that the keys could not be fetched. The text says why, and is returned as an error.
 #[wasm_bindgen(js_name = keysFailed)]
 pub fn keys_failed(handle: usize, issuer: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {
@@ -136,23 +138,23 @@ pub fn create_keys(length: usize) -> u32 {
     })
 }
 
-/// Forgets such keys.
+/// Forgets keys for [`verify_jws`].
 #[wasm_bindgen(js_name = freeKeys)]
 pub fn free_keys(handle: usize) {
     verify::KEYS.with_borrow_mut(|all| all.remove(handle));
 }
 
-/// Verifies a compact JWS of any payload: [`verify()`] without claims, issuers and time.
+/// Verifies a compact JWS with any payload, as [`verify()`] does, but without claims, issuers and time.
 #[wasm_bindgen(js_name = verifyJws)]
 pub fn verify_jws(handle: usize, length: usize) -> u32 {
     exchange::run(|| exchange::with_text(length, |token| verify::verify_jws(handle, token))?)
 }
 
-/// Verifies a proof of possession: lines of the key's thumbprint, the method, the URL, the access token, the proof, and
-/// any nonces that are taken. Bit `n` of `algorithms` permits the `n`th of all algorithms.
+/// Verifies a proof of possession. The text has a line each for the key's thumbprint, the method, the URL, the access token
+/// and the proof, and one for each nonce that is accepted. Bit `n` of `algorithms` permits algorithm number `n`.
 ///
-/// `DONE`: the text is the key under which to remember it, `VALID_UNTIL` the time until when; `VALID_FROM` the time until
-/// when a store keeps it that others share, whose clocks may be behind. `PENDING` as with [`verify()`].
+/// `DONE`: the text is the key under which the proof is remembered, `VALID_UNTIL` says until when. A store that other
+/// processes share keeps it until `VALID_FROM`, since their clocks may be behind. `PENDING`: as with [`verify()`].
 #[wasm_bindgen(js_name = verifyProof)]
 pub fn verify_proof(length: usize, now_millis: f64, max_age: u32, algorithms: u32) -> u32 {
     exchange::run(|| {
@@ -162,7 +164,7 @@ pub fn verify_proof(length: usize, now_millis: f64, max_age: u32, algorithms: u3
     })
 }
 
-/// Checks claims that are to be signed, as those of a token that is verified.
+/// Checks claims before they are signed, with the rules for claims of a token.
 #[wasm_bindgen(js_name = checkClaims)]
 pub fn check_claims(length: usize) -> u32 {
     exchange::run(|| {
@@ -202,7 +204,7 @@ pub fn mint_api_key(handle: usize, length: usize) -> u32 {
     exchange::run(|| exchange::with_text(length, |request| api_keys::mint(handle, request))?)
 }
 
-/// Verifies an API key: the text is its id, the rest is in slots.
+/// Verifies an API key. The text is its id, the rest is in slots.
 #[wasm_bindgen(js_name = verifyApiKey)]
 pub fn verify_api_key(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {

@@ -1,4 +1,4 @@
-//! Options of `createVerifier` and `verifyJws`, after the shell has put them into one form.
+//! Options of `createVerifier` and `verifyJws`, in the one form that the shell gives them.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use edgegate::jose::keys::KeySet;
 use edgegate::jose::verifier::{Issuer, KeySource, Verifier};
 use edgegate::policy::{IssuerOptions, Spelling, algorithms_named};
 
-/// A verifier from its options; several issuers stand in `issuers`, a single one at the top.
+/// The verifier of these options. Several issuers are in `issuers`; the options of a single one stand at the top.
 pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVerifier, Error> {
     let many = text.starts_with(r#"{"issuers":"#);
     let mut fields = Fields::parse(text)?;
@@ -38,7 +38,7 @@ pub(super) fn verifier(text: &str, max_token_length: usize) -> Result<RunningVer
     Ok(RunningVerifier::new(verifier))
 }
 
-/// Keys for JWS. Without `algorithms`, each key has to serve exactly one.
+/// Keys for JWS. Without `algorithms`, each key has to be for exactly one algorithm.
 pub(super) fn keys(text: &str) -> Result<RawKeys, Error> {
     let mut fields = Fields::parse(text)?;
     let source = Source::read(fields.object("key")?.ok_or_else(unexpected)?)?;
@@ -86,7 +86,7 @@ fn issuer(path: &str, options: Fields) -> Result<Issuer, Error> {
     options.into_issuer(algorithms, keys)
 }
 
-/// The keys, and the algorithms: those named, or else the one that each key serves.
+/// The keys and the algorithms: those that are named or, if none is, the one algorithm of each key.
 fn key_set(
     at_keys: &str,
     at_algorithms: &str,
@@ -109,7 +109,7 @@ fn key_set(
 
 const NOT_NAMED: &str = "expected a list for a key that names no algorithm";
 
-/// The algorithms of keys that serve one each.
+/// The algorithms of keys, each of which is for one algorithm.
 fn served_by(keys: &KeySet) -> Option<Vec<Algorithm>> {
     let mut served = Vec::new();
     for key in keys.keys() {

@@ -1,6 +1,6 @@
-//! The numbers that pass between the shell and the engine. `examples/protocol.rs` writes them into `pkg/lib/protocol.js`.
+//! The numbers that the shell and the engine exchange. `examples/protocol.rs` writes them to `pkg/lib/protocol.js`.
 
-/// What a call has come to.
+/// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// It is done.
@@ -11,13 +11,13 @@ pub(crate) enum Status {
     Pending = 2,
     /// Keys have to be fetched first.
     KeysNeeded = 3,
-    /// The suspended call was dropped. It has to be made again from the start.
+    /// The call that waited was dropped. It has to be made again.
     Gone = 4,
-    /// Others are fetching the keys.
+    /// Other calls are fetching the keys.
     KeysUnderWay = 5,
 }
 
-/// The slots, by their place.
+/// The slots, by their index.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Slot {
     /// The address of the text.
@@ -30,33 +30,33 @@ pub(crate) enum Slot {
     KeyIdLength = 3,
     /// The issuer's index; for calls that make something, the handle.
     Issuer = 4,
-    /// The first second at which the verdict holds; for a token that waits for the host, its ticket; for a proof,
+    /// The first second at which the verdict is valid. For a token that waits for the host: its number. For a proof:
     /// the first second at which a shared store may forget it.
     ValidFrom = 5,
-    /// The first second at which it does not hold any more.
+    /// The first second at which the verdict is no longer valid.
     ValidUntil = 6,
-    /// 1 if the text is all ASCII; for keys to be fetched, 1 if there are older ones.
+    /// 1 if the text has only ASCII. If keys have to be fetched: 1 if there are older ones.
     Flag = 7,
 }
 
 /// How many slots there are.
 pub(crate) const SLOTS: usize = 8;
 
-/// What the host answers about a signature.
+/// The host's answer about a signature.
 #[allow(
     dead_code,
     reason = "the shell answers by it, and with the feature `pure` no host is asked"
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HostAnswer {
-    /// It does not hold.
+    /// The signature does not hold.
     Bad = 0,
-    /// It holds.
+    /// The signature holds.
     Holds = 1,
-    /// The host will say later.
+    /// The host will answer later.
     Pending = 2,
-    /// The host does not have the key. It is handed over, and the host asked again.
+    /// The host does not have the key. It gets the key, and is asked again.
     UnknownKey = 3,
-    /// The host does not take the key.
+    /// The host refuses the key.
     RefusesKey = 4,
 }

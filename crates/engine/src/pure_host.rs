@@ -1,11 +1,11 @@
-//! In place of [`super::host`]: RSA and ECDSA by `signature::pure`, so no host is asked.
+//! RSA and ECDSA by `signature::pure`, in place of [`super::host`]: no host is asked.
 
 use edgegate::error::Error;
 use edgegate::jose::jws::HostCheck;
 use edgegate::jose::keys::Key;
 use edgegate::jose::signature::pure;
 
-/// What the host would say; it is never to be waited for.
+/// What a host would answer. Nobody has to wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Holds,
@@ -16,7 +16,7 @@ pub(super) enum Verdict {
 /// Decides about a signature.
 ///
 /// # Errors
-/// [`Error::KeysUnavailable`] if the key is a point off its curve.
+/// [`Error::KeysUnavailable`] if the key's point is not on its curve.
 pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error> {
     match pure::holds(check) {
         Ok(true) => Ok(Verdict::Holds),
@@ -27,7 +27,7 @@ pub(super) fn ask(check: &HostCheck<'_>, issuer: &str) -> Result<Verdict, Error>
     }
 }
 
-/// Looks at a fixed key, so that a point off its curve is refused when it is loaded.
+/// Checks a fixed key, so that a point that is not on its curve is refused when the key is loaded.
 ///
 /// # Errors
 /// [`Error::RefusedKey`].

@@ -1,4 +1,4 @@
-//! Verification with what a verifier keeps between calls.
+//! Verification, and what a verifier keeps between calls.
 
 use core::cell::RefCell;
 
@@ -24,11 +24,11 @@ thread_local! {
     pub(super) static KEYS: RefCell<Handles<RawKeys>> = const { RefCell::new(Handles::new()) };
 }
 
-/// A verifier and what is known of its issuers' published keys.
+/// A verifier, and what is known about the published keys of its issuers.
 #[derive(Debug)]
 pub(super) struct RunningVerifier {
     verifier: Verifier,
-    /// One for each issuer; of use to those that publish their keys.
+    /// One for each issuer. Only issuers that publish their keys use theirs.
     remote: Vec<RemoteKeySet>,
     last_header: LastHeader,
     waiting: Waiting,
@@ -40,7 +40,7 @@ impl RunningVerifier {
         Self { verifier, remote, last_header: LastHeader::default(), waiting: Waiting::default() }
     }
 
-    /// For news of an issuer's keys: what waits was begun with those before.
+    /// The keys of an issuer, to be changed. Tokens that wait were begun with the old keys, so they are forgotten.
     fn remote(&mut self, issuer: usize) -> Result<(&Issuer, &mut RemoteKeySet), Error> {
         self.waiting.forget_all();
         self.verifier
@@ -51,16 +51,16 @@ impl RunningVerifier {
     }
 }
 
-/// How many tokens of one verifier may wait for the host. Of those beyond it the earliest are verified anew in the
-/// end, which gives the same verdict; so nothing has to be freed if a caller has gone.
+/// How many tokens of one verifier may wait for the host. If there are more, the earliest ones are verified again in the
+/// end, with the same verdict. So nothing has to be freed if a caller never comes back.
 const MAX_WAITING: u32 = 32;
-/// Longer payloads are verified anew too: with the number above, 256 KiB at most are kept.
+/// A longer payload is verified again too. So at most 256 KiB are kept.
 const MAX_WAITING_BYTES: usize = 8 * 1024;
 
-/// Tokens whose signatures the host is checking. Places are used in turn.
+/// Tokens whose signatures the host is checking. The oldest place is used next.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Counts the tokens; never 0 for one.
+    /// Counts the tokens. No token has the number 0.
     last_ticket: u32,
     places: Vec<Option<WaitingToken>>,
 }
@@ -70,13 +70,13 @@ struct WaitingToken {
     ticket: u32,
     token: Suspended,
     issuer: usize,
-    /// When it was begun, by which it is decided.
+    /// The time when the call began. It decides by this time.
     now: UnixMillis,
     fresh_until: Option<UnixMillis>,
 }
 
 impl Waiting {
-    /// Keeps a token, and gives the number by which it is asked for; 0 if it is not kept.
+    /// Keeps a token, and returns its number; 0 if it is not kept.
     fn keep(
         &mut self,
         token: Suspended,
@@ -113,7 +113,7 @@ const fn place_of(ticket: u32) -> usize {
     (ticket % MAX_WAITING) as usize
 }
 
-/// Keys for JWS that are no JWT.
+/// Keys for a JWS that is not a JWT.
 #[derive(Debug)]
 pub(super) struct RawKeys {
     pub(super) keys: KeySet,
@@ -176,7 +176,7 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
     })
 }
 
-/// The scopes of a token that [`verify`] has taken: whether it may be believed is not looked at again.
+/// The scopes of a token that [`verify`] has accepted. The token is not verified again.
 pub(super) fn scopes_of(handle: usize, token: &str) -> Result<Status, Error> {
     with(handle, |running| {
         let pending = running.verifier.begin(token)?;
@@ -223,7 +223,7 @@ fn accept(
     Ok(Status::Done)
 }
 
-/// What the issuer answered. Without `jwks` it said that nothing has changed.
+/// The answer of an issuer. Without `jwks`: nothing has changed.
 struct Answer {
     jwks: Option<String>,
     etag: Option<String>,

@@ -15,7 +15,7 @@ use edgegate::guard::administration::{
 };
 use edgegate::json::document::{self, DocumentFault};
 
-/// What is asked for, as the shell puts it. A `body` is the one of the Worker's endpoint; `random` is the id of a new key.
+/// What is asked for, as the shell writes it. `body` is the body that the Worker's endpoint takes. `random` is the id of a new key.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) enum Asked {
@@ -53,7 +53,7 @@ impl Asked {
     }
 }
 
-/// What a listing may be told.
+/// The options of a listing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListedBy {
@@ -69,7 +69,7 @@ impl ListedBy {
     fn parse(body: &RawValue) -> Result<(Option<String>, Paging), Error> {
         let Self { owner, cursor, limit } =
             document::parse(body.get().as_bytes()).map_err(DocumentFault::into_invalid_field)?;
-        // All there is, where one owner's was meant.
+        // An empty owner would list the keys of all owners.
         if owner.as_ref().is_some_and(String::is_empty) {
             return Err(Error::invalid_field("owner", "expected at least one character"));
         }
@@ -83,7 +83,7 @@ pub(super) async fn administer(
     jobs: Rc<HostJobs>,
 ) -> Result<Outcome, Error> {
     let policy = &gate.policy;
-    // The Worker's endpoints do not exist then; here that would look like a key that does not.
+    // The Worker then has no such endpoints. Here `NOT_FOUND` would mean that the key does not exist.
     if asked.is_about_keys() && policy.api_keys.is_none() {
         return Err(Error::config(
             "api_keys",

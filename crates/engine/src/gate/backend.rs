@@ -1,4 +1,4 @@
-//! What a gate keeps between checks, and the guard's backend over the host.
+//! What a gate keeps between checks, and the guard's backend, which asks the host.
 
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ use edgegate::{error::StoreError, store::Page};
 /// The store of issuers' keys.
 const JWKS: &str = "jwks";
 
-/// The state of a gate. It is gone with the instance.
+/// The state of a gate. It is lost with the instance.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) policy: Policy,
@@ -119,7 +119,7 @@ impl<'a> Issuers for GateHost<'a> {
     }
 
     async fn pause(&self, millis: u64) {
-        // A host that cannot wait is asked again at once.
+        // If the host cannot wait, it is asked again at once.
         drop(self.jobs.ask::<()>(Job::Pause { millis }).await);
     }
 
@@ -143,7 +143,7 @@ impl<'a> Issuers for GateHost<'a> {
     }
 }
 
-/// What an issuer answered: with `missing`, that nothing is there, by 404 or 410; or else without `jwks`, that nothing has changed.
+/// The answer of an issuer. `missing`: it has no keys there (404 or 410). Otherwise, without `jwks`: nothing has changed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Published {
@@ -234,7 +234,7 @@ impl SwapStore for HostSwap<'_> {
         next: &str,
         until: UnixMillis,
     ) -> Result<bool, StoreError> {
-        // Rounded up: kept somewhat longer does no harm.
+        // It is rounded up: it does no harm to keep it a little longer.
         let ttl_secs = until.millis_since(self.jobs.now()).div_ceil(1000).max(1);
         self.jobs.ask_store(Job::Swap { name, expected, next, ttl_secs }).await
     }

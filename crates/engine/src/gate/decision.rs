@@ -1,4 +1,4 @@
-//! A check, and its decision as the shell gets it.
+//! A check of a request, and the decision for the shell.
 
 use std::rc::Rc;
 
@@ -15,14 +15,14 @@ use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::{Destination, Policy};
 
-/// The request as the shell puts it. Absent headers are absent, or empty.
+/// The request, as the shell writes it. A header that the request does not have is left out, or empty.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Asked {
     method: String,
-    /// A URL, or a path with its query: what the caller asked for.
+    /// The URL that the caller asked for, or its path and query.
     url: String,
-    /// The path that the application routes by, where it has another one than that of the URL.
+    /// The path by which the application routes, if that is not the path of the URL.
     path: Option<String>,
     authorization: Option<String>,
     dpop: Option<String>,
@@ -34,9 +34,9 @@ pub(super) struct Asked {
     origin: Option<String>,
     requested_method: Option<String>,
     requested_headers: Option<String>,
-    /// The address, as the application or the socket says it.
+    /// The client's address, from the application or the socket.
     client_ip: Option<String>,
-    /// In place of it, the value of the header that the policy names.
+    /// In place of the address: the value of the header that the policy names.
     client_ip_header: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl Asked {
             .map_err(|_| Error::config("", "a request of another form than expected"))
     }
 
-    /// What is known of the client's address, and which option says it.
+    /// The client's address, as far as it is known, and the option with which the shell passed it.
     fn address(&self, policy: &Policy) -> (ClientAddress, &'static str) {
         match self.client_ip_header.as_deref() {
             Some(value) => (policy.client_ip_header.read(Some(value)), "client_ip_header"),
@@ -68,7 +68,7 @@ struct Answer<'a> {
     outcome: Verdict<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event<'a>>,
-    /// What else the log is told.
+    /// Further lines for the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<Event<'a>>,
 }
@@ -82,7 +82,7 @@ enum Verdict<'a> {
         #[serde(serialize_with = "as_object")]
         caching: Fields,
     },
-    /// A CORS preflight, or what the route answers without asking anybody.
+    /// The answer to a CORS preflight, or the fixed answer of a route.
     Answered {
         status: u16,
         body: &'a str,
@@ -131,7 +131,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// The identity as the service gets it.
+/// The identity, for the service.
 struct Forward<'a> {
     fields: Fields,
     identity: &'a Identity,
@@ -152,7 +152,7 @@ fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::
     map.end()
 }
 
-/// What the application's answer tells caches, where it does not do so itself.
+/// What the application's answer tells caches, if the application does not say it.
 fn caching(rule: CacheRule) -> Fields {
     let control = rule.private.then(|| ("Cache-Control", "private".to_owned()));
     let vary = rule.vary.map(|names| ("Vary", names));
@@ -238,7 +238,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
     };
     let answer = Answer { route: &decision.route, headers, outcome, event, fault };
     let claims = match &decision.outcome {
-        // An answer has no identity to put them into.
+        // A fixed answer has no identity that could hold them.
         Ok(Identity::Token(token)) if fixed.is_none() => {
             // It was parsed as UTF-8 before it was verified.
             core::str::from_utf8(token.payload()).ok().map(str::to_owned)

@@ -1,4 +1,4 @@
-//! Options of `createGate`, after the shell has put them into one form.
+//! Options of `createGate`, in the one form that the shell gives them.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use edgegate::secret::Secret;
 struct Document {
     /// As JSON text.
     policy: String,
-    /// By name, the bytes in base64url.
+    /// The bytes in base64url, by name.
     secrets: BTreeMap<String, SecretText>,
     stores: Stores,
 }
@@ -35,7 +35,7 @@ struct Stores {
 #[serde(rename_all = "lowercase")]
 enum Counters {
     None,
-    /// It cannot compare and swap.
+    /// A store that cannot compare and swap.
     Plain,
     Exact,
 }
@@ -53,7 +53,7 @@ pub(super) fn gate(text: &str) -> Result<Gate, Error> {
     Ok(Gate::new(policy, document.stores.jwks))
 }
 
-/// What the policy asks for has to be there, and what only the Worker can do cannot be asked for.
+/// Checks that all stores of the policy are there, and that the policy has nothing that only the Worker can do.
 fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
     if policy.https.is_some() {
         let problem = "the Worker alone knows by which scheme it was asked";
@@ -101,7 +101,7 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
 }
 
 impl Counters {
-    /// What is at `path` of the policy needs a store that compares and swaps.
+    /// Checks that there is a store that compares and swaps, since the policy needs it at `path`.
     fn exact_for(self, path: &str) -> Result<(), Error> {
         let rest = match self {
             Self::Exact => return Ok(()),

@@ -1,4 +1,4 @@
-//! Work that waits for the host: a future, polled when there is something new to tell it.
+//! Work that waits for the host: a future that is polled again when the host has answered.
 
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -19,8 +19,8 @@ use edgegate::guard::Event;
 use edgegate::store::keyed::LateWrite;
 use edgegate::time::UnixMillis;
 
-/// Checks under way at once. Beyond it the host has stopped answering, or is flooded; at about 2 KB each
-/// they take 20 MB.
+/// How many checks may run at once. With more, the host has stopped answering, or gets too many requests. At about
+/// 2 KB each, they take 20 MB.
 const MAX_TASKS: usize = 10_000;
 
 thread_local! {
@@ -28,7 +28,7 @@ thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What a task comes to: the text, and the claims of a token beside it.
+/// The result of a task: the text, and the claims of a token.
 pub(super) struct Outcome {
     pub(super) text: String,
     pub(super) claims: Option<String>,
@@ -39,11 +39,11 @@ struct Task {
     jobs: Rc<HostJobs>,
 }
 
-/// Something the host is to do.
+/// Something that the host has to do.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Job<'a> {
-    /// The values of these names: a list of texts and nulls.
+    /// Read the values of these names. The answer is a list of texts and nulls.
     Get { store: &'a str, names: &'a [String] },
     /// Write a value.
     Put {
@@ -53,7 +53,7 @@ pub(super) enum Job<'a> {
         #[serde(rename = "ttlSecs", skip_serializing_if = "Option::is_none")]
         ttl_secs: Option<u64>,
     },
-    /// Write a value after the answer; `what` is not done if that fails. No answer is expected.
+    /// Write a value after the request was answered. If that fails, the log says `what`. No answer is expected.
     PutLater {
         store: &'a str,
         what: &'a str,
@@ -64,7 +64,7 @@ pub(super) enum Job<'a> {
     },
     /// Remove a name.
     Delete { store: &'a str, name: &'a str },
-    /// Names below a prefix: `{keys, cursor?}`.
+    /// List the names with a prefix. The answer is `{keys, cursor?}`.
     List {
         store: &'a str,
         prefix: &'a str,
@@ -72,9 +72,9 @@ pub(super) enum Job<'a> {
         cursor: Option<&'a str>,
         limit: usize,
     },
-    /// The value of a counter, once it is this task's turn.
+    /// Wait for this task's turn, then read the value of a counter.
     Load { name: &'a str },
-    /// Compare and swap: true or false.
+    /// Compare and swap. The answer is true or false.
     Swap {
         name: &'a str,
         expected: Option<&'a str>,
@@ -82,23 +82,23 @@ pub(super) enum Job<'a> {
         #[serde(rename = "ttlSecs")]
         ttl_secs: u64,
     },
-    /// The turn is over. No answer is expected.
+    /// End this task's turn. No answer is expected.
     Release { name: &'a str },
-    /// An issuer's keys: `{jwks?, etag?, cacheControl?}`.
+    /// Fetch an issuer's keys. The answer is `{jwks?, etag?, cacheControl?}`.
     FetchKeys {
         uri: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         etag: Option<&'a str>,
     },
-    /// Nothing, but so much later.
+    /// Answer after this time.
     Pause { millis: u64 },
-    /// The verdict on the signature that the host was asked about a moment ago.
+    /// Give the verdict on the signature that the host was asked about just before.
     Signature,
-    /// A line of the event log. No answer is expected.
+    /// Write a line to the event log. No answer is expected.
     Note { event: Event<'a> },
 }
 
-/// Where a task asks and is answered.
+/// The jobs that a task leaves for the host, and the host's answers.
 #[derive(Debug)]
 pub(super) struct HostJobs {
     now: Cell<UnixMillis>,
@@ -113,7 +113,7 @@ struct Numbered<'a> {
     job: &'a Job<'a>,
 }
 
-/// What the host says about a job.
+/// The host's answer to a job.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
     id: u32,
@@ -145,12 +145,12 @@ impl HostJobs {
         }
     }
 
-    /// The time when the task was last heard of.
+    /// The time, as the host last said it.
     pub(super) fn now(&self) -> UnixMillis {
         self.now.get()
     }
 
-    /// The jobs that were left since the last time, as JSON.
+    /// Takes the jobs that were left since the last time, as JSON.
     fn take_jobs(&self) -> String {
         let jobs = core::mem::take(&mut *self.asked.borrow_mut());
         serde_json::to_string(&jobs).unwrap_or_default()
@@ -160,14 +160,14 @@ impl HostJobs {
     pub(super) fn tell(&self, job: &Job<'_>) -> u32 {
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
-        // Text and numbers, which JSON can always hold.
+        // A job has only text and numbers, which JSON can always hold.
         if let Ok(raw) = serde_json::value::to_raw_value(&Numbered { id, job }) {
             self.asked.borrow_mut().push(raw);
         }
         id
     }
 
-    /// Has a value written after the answer; `what` is not done if that fails.
+    /// Has a value written after the request was answered. If that fails, the log says `what`.
     pub(super) fn write_later(&self, store: &str, what: &str, write: &LateWrite) {
         let LateWrite { name, value, expires_at } = write;
         let ttl_secs = expires_at.secs_since(self.now().to_unix_time()).max(1);
@@ -177,7 +177,7 @@ impl HostJobs {
     /// Has the host do a job.
     ///
     /// # Errors
-    /// What the host says went wrong.
+    /// What went wrong, in the host's words.
     pub(super) async fn ask<T: DeserializeOwned>(&self, job: Job<'_>) -> Result<T, String> {
         let id = self.tell(&job);
         drop(job);
@@ -188,10 +188,10 @@ impl HostJobs {
         answer.await.read()
     }
 
-    /// The same of a store.
+    /// The same, for a job of a store.
     ///
     /// # Errors
-    /// [`StoreError`] with what the host says went wrong.
+    /// [`StoreError`] with the host's words.
     pub(super) async fn ask_store<T: DeserializeOwned>(
         &self,
         job: Job<'_>,
@@ -200,7 +200,7 @@ impl HostJobs {
     }
 }
 
-/// Begins a task: it is done at once, or waits for the host under a handle.
+/// Begins a task. It ends at once, or it waits for the host and gets a handle.
 pub(super) fn begin<F>(
     now: UnixMillis,
     work: impl FnOnce(Rc<HostJobs>) -> F,
@@ -218,7 +218,7 @@ where
     go_on(Task { future: Box::pin(work(Rc::clone(&jobs))), jobs })
 }
 
-/// Goes on with a task that has been answered.
+/// Goes on with a task after the host has answered.
 pub(super) fn resume(
     handle: usize,
     answers: Vec<Answer>,
@@ -242,7 +242,7 @@ fn take(handle: usize) -> Option<Task> {
 }
 
 fn go_on(mut task: Task) -> Result<Status, Error> {
-    // Nobody is woken: the shell comes back with the answers.
+    // The waker does nothing: the shell comes back with the answers.
     match task.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => {
             let Outcome { text, claims } = done?;
