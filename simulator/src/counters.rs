@@ -14,6 +14,7 @@ use edgegate::{
 use crate::{
     check::{Promise, Watch},
     kv::Kv,
+    parallel,
     world::{Agenda, Chance, Clock, LOCATIONS, Time, quantile, travel},
 };
 
@@ -479,8 +480,8 @@ pub(crate) fn report(requests: u64, seed: u64) -> Vec<String> {
     );
     let mut faults = Vec::new();
     let mut exact = 0;
-    for scenario in SCENARIOS {
-        let outcome = World::new(scenario, seed).run(requests);
+    let outcomes = parallel::each(&SCENARIOS, |scenario| World::new(*scenario, seed).run(requests));
+    for (scenario, outcome) in SCENARIOS.into_iter().zip(outcomes) {
         let part = |count: u64| 100.0 * count as f64 / outcome.requests as f64;
         println!(
             "{:40} {:>7.2} % {:>6.2} % {:>9.3} {:>12.2} {:>9.2} {:>9} {:>5.2} %",

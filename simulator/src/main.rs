@@ -7,6 +7,7 @@
 mod check;
 mod counters;
 mod kv;
+mod parallel;
 mod revocations;
 mod world;
 

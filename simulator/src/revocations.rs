@@ -20,6 +20,7 @@ use futures_util::FutureExt as _;
 
 use crate::{
     kv::Kv,
+    parallel,
     world::{Agenda, Chance, Clock, LOCATIONS, MAX_SKEW_MILLIS, Time, quantile, travel},
 };
 
@@ -514,8 +515,9 @@ pub(crate) fn report(requests: u64, seed: u64) -> Vec<String> {
         "", "median", "90 %", "99 %", "worst", "unavailable", "I/O each", "wrongly denied"
     );
     let mut faults = Vec::new();
-    for mode in [Mode::Entries, Mode::Snapshot, Mode::Ledger] {
-        let outcome = World::new(mode, seed, requests).run(requests);
+    let modes = [Mode::Entries, Mode::Snapshot, Mode::Ledger];
+    let outcomes = parallel::each(&modes, |mode| World::new(*mode, seed, requests).run(requests));
+    for (mode, outcome) in modes.into_iter().zip(outcomes) {
         let secs = |part: f64| quantile(&outcome.late, part) as f64 / 1000.0;
         println!(
             "{:10} {:>8.1} {:>8.1} {:>8.1} {:>8.1} {:>11.3} % {:>12.4} {:>15}",
