@@ -154,12 +154,29 @@ impl Module {
     }
 }
 
+/// Optimises a module. The result is kept beside it, since this takes most of a minute for all of them: it is used again for
+/// the same module, options and npm packages.
 fn optimise(bound: &Path, optimised: &Path) -> Result<()> {
-    let mut command = process::command(project::npm_program("wasm-opt"));
-    command.arg("-O3").args(wasm::FEATURES);
-    command.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
-    command.arg(bound).arg("-o").arg(optimised);
-    process::quiet("optimising it", &mut command, LIMIT)
+    let options = [
+        &["-O3"][..],
+        &wasm::FEATURES,
+        &["--strip-debug", "--strip-producers", "--strip-target-features"],
+    ]
+    .concat();
+    let (kept, stamp) = (bound.with_extension("optimised"), bound.with_extension("made-from"));
+    let made_from = |kept: &Path| -> Result<String> {
+        let files = [bound.to_path_buf(), project::path("package-lock.json"), kept.to_path_buf()];
+        Ok(format!("{}\n{}", options.join(" "), wasm::digests(&files)?))
+    };
+    let is_fresh = fs::read_to_string(&stamp)
+        .is_ok_and(|text| made_from(&kept).is_ok_and(|fresh| text == fresh));
+    if !is_fresh {
+        let mut command = process::command(project::npm_program("wasm-opt"));
+        command.args(&options).arg(bound).arg("-o").arg(&kept);
+        process::quiet("optimising it", &mut command, LIMIT)?;
+        fs::write(&stamp, made_from(&kept)?).with_context(|| stamp.display().to_string())?;
+    }
+    fs::copy(&kept, optimised).with_context(|| optimised.display().to_string()).map(drop)
 }
 
 /// esbuild, for all of these bundles.

@@ -1,10 +1,12 @@
 //! Modules as cargo builds them for wasm32, and what they may use.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::process;
 
@@ -22,6 +24,17 @@ pub(crate) const FEATURES: [&str; 6] = [
 pub(crate) fn compiled(build_again: &mut Command) -> Result<PathBuf> {
     let messages = process::answer(build_again)?;
     messages.lines().filter_map(wasm_in_message).next_back().context("cargo has built no module")
+}
+
+/// A line with the digest of each file: tells whether something was made of these very files.
+pub(crate) fn digests(files: &[PathBuf]) -> Result<String> {
+    let mut lines = String::new();
+    for file in files {
+        let content = fs::read(file).with_context(|| file.display().to_string())?;
+        lines.extend(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")));
+        lines.push('\n');
+    }
+    Ok(lines)
 }
 
 /// The module in a message of cargo about what it has built.

@@ -6,7 +6,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
 use crate::cargo_tools::WASM_BINDGEN;
 use crate::{process, project, report, toolchain, versions, wasm};
@@ -162,15 +161,9 @@ impl Worker {
     /// Digests of the module, of the npm packages, and of what was made of them; versions of the tools.
     fn stamp(&self, compiled: &Path, names: Names) -> Result<String> {
         let names = if names == Names::Kept { "with" } else { "without" };
-        let mut stamp = format!("{} {names} names\n", versions::WASM_BINDGEN);
         let inputs =
             [compiled.to_path_buf(), project::path("package-lock.json"), project::path(ENTRY)];
-        for path in inputs.into_iter().chain(self.outputs()) {
-            let content = fs::read(&path).with_context(|| path.display().to_string())?;
-            let digest = Sha256::digest(content);
-            stamp.extend(digest.iter().map(|byte| format!("{byte:02x}")));
-            stamp.push('\n');
-        }
-        Ok(stamp)
+        let digests = wasm::digests(&[&inputs[..], &self.outputs()].concat())?;
+        Ok(format!("{} {names} names\n{digests}", versions::WASM_BINDGEN))
     }
 }
