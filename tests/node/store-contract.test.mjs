@@ -28,7 +28,7 @@ let program;
 let redis;
 let mf;
 before(async () => {
-  const { stdout } = await promisify(execFile)('cargo', ['build', '--locked', '--example', 'store_contract', '--message-format', 'json'], {
+  const { stdout } = await promisify(execFile)('cargo', ['build', '--workspace', '--locked', '--example', 'store_contract', '--message-format', 'json'], {
     cwd: root, maxBuffer: 64 * 1024 * 1024,
   });
   program = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))

@@ -36,7 +36,8 @@ after(() => gate.dispose());
 /** Runs the ignored tests of `tests/suite/<subject>.rs` against a worker. */
 function suite(subject, worker) {
   const env = { ...process.env, EDGEGATE_ADDRESS: `127.0.0.1:${gate.port(worker)}`, EDGEGATE_ADMIN_TOKEN: SECRETS.ADMIN_TOKEN };
-  const parameters = ['test', '--locked', '--test', 'suite', '--', '--ignored', `${subject}::`];
+  // With the workspace's features, as `cargo xtask test` has compiled it already.
+  const parameters = ['test', '--workspace', '--locked', '--test', 'suite', '--', '--ignored', `${subject}::`];
   return new Promise((resolve, reject) => {
     execFile('cargo', parameters, { cwd: ROOT, env }, (fault, stdout, stderr) =>
       (fault ? reject(new Error(`${fault.message}\n${stdout}\n${stderr}`)) : resolve(stdout)));

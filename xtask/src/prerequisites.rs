@@ -11,19 +11,19 @@ use crate::versions::{MIN_NODE_MAJOR, Version};
 /// Folders of system programs that an ordinary user's `PATH` may leave out.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Node in a version that wrangler works with, and its npm.
-pub(crate) fn node() -> Result<()> {
+/// Node in a version that wrangler works with, and its npm. Returns Node's version.
+pub(crate) fn node() -> Result<Version> {
     let get = format!("install Node {MIN_NODE_MAJOR} or newer with npm: https://nodejs.org");
     let printed = process::answer(process::command("node").arg("--version"))
         .with_context(|| format!("Node is missing: {get}"))?;
-    match Version::find(&printed) {
-        Some(version) if version.major >= MIN_NODE_MAJOR => {}
+    let version = match Version::find(&printed) {
+        Some(version) if version.major >= MIN_NODE_MAJOR => version,
         Some(version) => bail!("Node {version} is too old: {get}"),
         None => bail!("cannot read Node's version from `{}`: {get}", printed.trim()),
-    }
+    };
     process::answer(process::command("npm").arg("--version"))
         .with_context(|| format!("npm is missing: {get}"))?;
-    Ok(())
+    Ok(version)
 }
 
 /// A C compiler: `cargo install` links with it, and some tools contain C.

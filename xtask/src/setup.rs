@@ -51,8 +51,8 @@ impl Need {
         static PACKAGE_IS_BUILT: AtomicBool = AtomicBool::new(false);
         match self {
             Self::CCompiler => prerequisites::c_compiler(),
-            Self::Node => prerequisites::node(),
-            Self::NodePackages => prerequisites::node().and_then(|()| npm::ensure()),
+            Self::Node => prerequisites::node().map(drop),
+            Self::NodePackages => prerequisites::node().and_then(|_| npm::ensure()),
             Self::WasmLibrary => toolchain::ensure_wasm32(),
             Self::WasmBindgen => cargo_tools::WASM_BINDGEN.ensure(),
             Self::WasmPack => cargo_tools::WASM_PACK.ensure(),

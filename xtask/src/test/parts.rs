@@ -1,8 +1,10 @@
 //! The parts of the test run, in order: what is quick comes first. Each can be run by itself.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +15,10 @@ use crate::setup::Need::{
     WasmLibrary, WasmPack, Worker,
 };
 use crate::setup::{self, Need};
-use crate::{bench, fuzz, interrupt, process, project, simulate, system_packages, toolchain};
+use crate::versions::Version;
+use crate::{
+    bench, fuzz, interrupt, prerequisites, process, project, simulate, system_packages, toolchain,
+};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -22,6 +27,8 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 /// All parts, and all that they need built before.
 const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
+/// The first Node that can be told how many test files to run at once.
+const HAS_TEST_CONCURRENCY: Version = Version { major: 20, minor: 10, patch: 0 };
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 /// Tests of the scripts beside the product.
 const SCRIPTS: &[&str] = &[
@@ -145,7 +152,7 @@ pub(super) const LONG_PARTS: &[Part] = &[
     part("simulation", "ten million requests a scenario", &[CCompiler], || {
         simulate(&["--requests".into(), "10000000".into()])
     })
-    .takes(10),
+    .takes(5),
     part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))
         .takes(60),
 ];
@@ -258,7 +265,9 @@ fn deny() -> Result<Command> {
 /// In Rust once more, so that all counts stand together.
 fn conformance() -> Result<()> {
     let tests = ["wycheproof::", "vectors::", "attacks::"];
-    cargo(&[&["test", "--locked", "--test", "suite", "--", "--nocapture"], &tests[..]].concat())?;
+    // With the workspace's features, as in `native`: otherwise cargo would compile all of it once more.
+    let suite = ["test", "--workspace", "--locked", "--test", "suite", "--", "--nocapture"];
+    cargo(&[&suite[..], &tests].concat())?;
     node_tests(&["tests/conformance"])
 }
 
@@ -267,6 +276,9 @@ fn conformance() -> Result<()> {
 fn node_tests(folders: &[&str]) -> Result<()> {
     let mut command = process::command("node");
     command.args(["--test", "--test-reporter=spec", "--test-timeout=300000"]);
+    if prerequisites::node()? >= HAS_TEST_CONCURRENCY {
+        command.arg(format!("--test-concurrency={}", files_at_once()));
+    }
     for folder in folders {
         command.args(test_files(folder)?);
     }
@@ -274,6 +286,13 @@ fn node_tests(folders: &[&str]) -> Result<()> {
         process::prepend_path(&mut command, &folder)?;
     }
     process::shown(&mut command, LIMIT)
+}
+
+/// As many as Node runs by itself, which is one less than there are cores, but two at least: most of the time a file waits
+/// for workerd or Redis.
+fn files_at_once() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    cores.saturating_sub(1).max(2)
 }
 
 /// None at all is an error: it would pass without testing anything.
