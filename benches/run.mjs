@@ -1,4 +1,4 @@
-// Measures the rows of the table and writes them as JSON: `node benches/run.mjs OUT [--quick] [--only ROW]…`.
+// Measures the rows of the table and writes them as JSON: `node benches/run.mjs OUT [--quick] [--full] [--only ROW]…`.
 //
 // `cargo xtask bench` builds what is measured, runs this, and then `report.mjs`, which makes table, chart and document of it.
 
@@ -6,6 +6,8 @@ import { writeFileSync } from 'node:fs';
 
 import { busyness, machine } from './lib/machine.mjs';
 import { API_KEY_ROWS } from './rows/api-keys.mjs';
+import { COLD_ROWS } from './rows/cold.mjs';
+import { GATE_ROWS } from './rows/gate.mjs';
 import { NODE_ROWS } from './rows/node.mjs';
 import { SIZE_ROWS } from './rows/size.mjs';
 import { START_ROWS } from './rows/start.mjs';
@@ -13,11 +15,12 @@ import { WORKER_ROWS } from './rows/worker.mjs';
 import { API_KEY_WORKERD, WORKERD_ROWS } from './rows/workerd.mjs';
 
 const ROWS = [
-  ...NODE_ROWS, ...WORKERD_ROWS, ...API_KEY_ROWS, API_KEY_WORKERD, ...START_ROWS, ...WORKER_ROWS, ...SIZE_ROWS,
+  ...NODE_ROWS, ...WORKERD_ROWS, ...API_KEY_ROWS, API_KEY_WORKERD, ...START_ROWS, ...WORKER_ROWS, ...GATE_ROWS, ...COLD_ROWS, ...SIZE_ROWS,
 ];
 
 const [out, ...options] = process.argv.slice(2);
 const quick = options.includes('--quick');
+const full = options.includes('--full');
 const only = options.flatMap((option, index) => (option === '--only' ? [options[index + 1]] : []));
 const unknown = only.find((id) => !ROWS.some((row) => row.id === id));
 if (unknown !== undefined) {
@@ -34,13 +37,16 @@ const context = {
   closing: [],
 };
 
+/** A row with `full` takes long, and is left out unless it is asked for. */
+const isAskedFor = (row) => (only.length === 0 ? full || !row.full : only.includes(row.id));
+
 /** Four digits: more would be noise, and make each run another text. */
 const rounded = (_, value) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value);
 
 const rows = [];
 const load = [busyness()];
 try {
-  for (const { id, about, run } of ROWS.filter((row) => only.length === 0 || only.includes(row.id))) {
+  for (const { id, about, run } of ROWS.filter(isAskedFor)) {
     const began = performance.now();
     const comparisons = await run(context);
     console.error(`  ${id}: ${((performance.now() - began) / 1000).toFixed(1)} s`);

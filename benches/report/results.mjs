@@ -5,9 +5,9 @@ const BUSY = 1.5;
 
 /**
  * What a ratio is of. `speed`: the peer's time by the subject's, times faster. `throughput`: the subject's requests per second
- * by the peer's. `time`: the subject's time by the peer's. `size`: the subject's bytes by what is wanted.
+ * by the peer's. `time`: the subject's time by the peer's. `memory`: the same of memory. `size`: the subject's bytes by what is wanted.
  */
-const KINDS = ['speed', 'throughput', 'time', 'size'];
+const KINDS = ['speed', 'throughput', 'time', 'memory', 'size'];
 
 /** Whether a greater ratio is the better one. */
 export const moreIsBetter = ({ kind }) => kind === 'speed' || kind === 'throughput';

@@ -5,23 +5,15 @@
 // cores the generator takes part of them, so that the processor time of workerd for each request is shown, too.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 
 import { apiKey, freshIp, policy, start, startGate, token } from '../../tests/worker/harness.mjs';
+import { loadRounds } from '../lib/load.mjs';
 import { atLeast, compare } from '../lib/measure.mjs';
+import { peerWorker } from '../lib/peer-workers.mjs';
 import { withProcessorClock } from '../lib/workerd-process.mjs';
 
-const CONNECTIONS = 16;
 /** Different ones, so that it is not one token whose verdict could be kept. */
 const CALLERS = 2000;
-
-const OK = {
-  name: 'ok',
-  compatibilityDate: '2026-04-01',
-  modules: [{ type: 'ESModule', path: 'ok.mjs', contents: "export default { fetch() { return new Response('ok'); } };" }],
-  unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
-};
 
 /** The example without stores. */
 const ALONE = policy({
@@ -30,16 +22,6 @@ const ALONE = policy({
   limits: undefined,
   routes: [{ path: '/open', auth: 'none' }, { path: '/v1/posts', methods: ['GET'] }],
 });
-
-async function load({ started: gate, clock, requests }, seconds) {
-  const program = fileURLToPath(new URL('../worker/load-generator.mjs', import.meta.url));
-  const generator = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const before = clock?.();
-  generator.stdin.end(JSON.stringify({ port: gate.port(), seconds, connections: CONNECTIONS, requests }));
-  const result = JSON.parse(await new Response(generator.stdout).text());
-  assert.equal(result.failed, 0, 'requests failed: nothing is compared');
-  return { ...result, cpu: clock === undefined ? undefined : ((clock() - before) * 1000) / result.answered };
-}
 
 /** Fails unless the gate admits the good caller and refuses a bad one. */
 async function assertDecides(gate) {
@@ -53,7 +35,8 @@ async function assertDecides(gate) {
 }
 
 async function endToEnd(context) {
-  const ok = await withProcessorClock(() => start([OK]));
+  const worker = await peerWorker('worker-ok.mjs');
+  const ok = await withProcessorClock(() => start([worker]));
   context.closing.push(() => ok.started.dispose());
   const gate = await withProcessorClock(() => startGate({ policy: ALONE }));
   context.closing.push(() => gate.started.dispose());
@@ -69,14 +52,8 @@ async function endToEnd(context) {
     { name: 'an API key', ...gate, requests: callers('/v1/posts', () => ({ 'X-API-Key': apiKey() })) },
   ];
   const [rounds, seconds] = context.quick ? [3, 1] : [11, 2];
-  const found = new Map(contestants.map(({ name }) => [name, []]));
-  for (let round = -1; round < rounds; round += 1) {
-    const order = round % 2 === 0 ? contestants : contestants.toReversed();
-    for (const contestant of order) {
-      const result = await load(contestant, seconds);
-      if (round >= 0) found.get(contestant.name).push(result);
-    }
-  }
+  const loaded = contestants.map(({ started, ...rest }) => ({ ...rest, port: started.port() }));
+  const found = await loadRounds(loaded, { rounds, seconds });
   const of = (name, value) => ({ name, times: found.get(name).map(value) });
   const [{ name: peer }, ...ours] = contestants;
   return ours.flatMap(({ name }) => {
