@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::setup::{self, Need};
 use crate::{process, project, report};
 
-/// A whole run takes about ten minutes on two cores.
+/// A whole run takes about twenty minutes on two cores, with `--full` forty.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 const MEASURED: &str = "target/bench/results.json";
 const LOAD_RESULTS: &str = "docs/bench/load.json";
@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// A few rounds only: to see that everything runs
     #[arg(long)]
     quick: bool,
+    /// Also the rows that take long: the Worker by caller, upstream and body (about 20 minutes more)
+    #[arg(long, conflicts_with_all = ["what", "only"])]
+    full: bool,
     /// Only this row; may be repeated
     #[arg(long, value_name = "ROW", conflicts_with = "what")]
     only: Vec<String>,
@@ -33,7 +36,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE|-", conflicts_with = "what")]
     json: Option<PathBuf>,
     /// Make table, chart and document of these results, and measure nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "only", "quick"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "only", "quick", "full"])]
     from: Option<PathBuf>,
 }
 
@@ -66,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     process::shown(&mut command, LIMIT)
 }
 
-/// Runs a script of `benches/`: `OUT [--quick] [--only ROW]…`. Gives OUT back.
+/// Runs a script of `benches/`: `OUT [--quick] [--full] [--only ROW]…`. Gives OUT back.
 fn measure(script: &str, options: &Options) -> Result<PathBuf> {
     let out = project::path(MEASURED);
     if let Some(folder) = out.parent() {
@@ -75,6 +78,7 @@ fn measure(script: &str, options: &Options) -> Result<PathBuf> {
     report::step("measuring: for ratios that mean something, leave the machine alone");
     let mut command = process::command("node");
     command.arg(script).arg(&out).args(options.quick.then_some("--quick"));
+    command.args(options.full.then_some("--full"));
     for row in &options.only {
         command.args(["--only", row]);
     }
