@@ -1,25 +1,26 @@
 // The Worker under load, by where it counts and how it looks up revocations: `node benches/load.mjs OUT [--quick]`.
 //
-// Each contestant is a workerd of its own; rounds are interleaved, so that what the machine does besides meets all of them.
-// The ratio is to a Worker that only answers "ok", in the same round. I/O is counted, not timed, in a second run: through
-// bindings that note each call.
+// Each contestant is a workerd of its own, with an upstream behind a service binding; rounds are interleaved, so that what the machine
+// does besides meets all of them. The ratio is to a Worker that only passes on, in the same round. I/O is counted, not timed, in a
+// second run: through bindings that note each call.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { freshIp, gateWorker, policy, start, token } from '../tests/worker/harness.mjs';
+import { SECRETS, freshIp, gateWorker, policy, start, token } from '../tests/worker/harness.mjs';
 import { control, sharedObjects, watched } from '../tests/worker/stores.mjs';
+import { load } from './lib/load.mjs';
 import { busyness, machine } from './lib/machine.mjs';
 import { median, quantile } from './lib/measure.mjs';
+import { peerWorker } from './lib/peer-workers.mjs';
+import { revokeOthers } from './lib/revoked.mjs';
 
 const [out, ...options] = process.argv.slice(2);
 const quick = options.includes('--quick');
 const [ROUNDS, SECONDS] = quick ? [3, 2] : [9, 4];
 /** Before each round: leases and caches of the round before are over. */
 const WARM_UP_SECONDS = 1;
-const CONNECTIONS = 16;
 /** Few enough that one isolate sees each of them again and again, as the isolates of a busy place do. */
 const CALLERS = 32;
 /** Requests whose operations are counted: fewer than a listing of KV holds. */
@@ -31,7 +32,6 @@ const REVOKED = 1000;
 const BEGIN = '<!-- measured -->';
 const END = '<!-- /measured -->';
 const DOCUMENT = fileURLToPath(new URL('../docs/load.md', import.meta.url));
-const GENERATOR = fileURLToPath(new URL('./worker/load-generator.mjs', import.meta.url));
 
 const plain = { api_keys: undefined, revocation: undefined, limits: undefined, routes: [{ path: '/v1/posts', methods: ['GET'] }] };
 
@@ -57,43 +57,23 @@ const CONTESTANTS = [
   { name: 'revocation, ledger', policy: revocable('ledger') },
 ];
 
-const OK = {
-  name: 'ok',
-  compatibilityDate: '2026-04-01',
-  modules: [{ type: 'ESModule', path: 'ok.mjs', contents: "export default { fetch() { return new Response('ok'); } };" }],
-  unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
-};
+const PASS = 'passes on';
+const BOUND = { serviceBindings: { UPSTREAM: 'upstream' } };
+const UPSTREAM = await peerWorker('worker-upstream.mjs', { name: 'upstream', unsafeDirectSockets: undefined });
 
 const tokens = Array.from({ length: CALLERS }, (_, caller) => token({ sub: `caller-${caller}`, jti: crypto.randomUUID(), sid: `session-${caller}` }));
 const requests = tokens.map((bearer) => ({ path: '/v1/posts', headers: { 'CF-Connecting-IP': freshIp(), Authorization: `Bearer ${bearer}` } }));
 
-/** Entries of other tokens, so that there is something to look through; and the first snapshot, where there is one. */
-async function prepare(gate, given) {
-  if (given.revocation === undefined) return;
-  const lines = Array.from({ length: given.revocation.mode === 'entries' ? 100 : REVOKED }, (_, index) => JSON.stringify({ iss: given.issuers[0].issuer, jti: `revoked-${index}` }));
-  const answer = await gate.request('POST', '/auth/admin/revocations', {
-    token: gate.secrets.find((_, index) => index === 2), body: `${lines.join('\n')}\n`, headers: { 'Content-Type': 'application/x-ndjson' },
-  });
-  assert.ok(answer.status < 300, answer.text);
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const { status } = await gate.get('/v1/posts', { token: tokens[0] });
-    if (status === 200) return;
-    assert.ok(Date.now() < deadline, `never ready: ${status}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-async function load(gate, seconds) {
-  const generator = spawn(process.execPath, [GENERATOR], { stdio: ['pipe', 'pipe', 'inherit'] });
-  generator.stdin.end(JSON.stringify({ port: gate.port(), seconds, connections: CONNECTIONS, requests }));
-  const result = JSON.parse(await new Response(generator.stdout).text());
-  assert.equal(result.failed, 0, 'requests failed: nothing is compared');
-  return result;
+/** Entries of other tokens; and the first snapshot, where there is one. */
+async function prepare(gate, { issuers: [{ issuer }], revocation }) {
+  if (revocation === undefined) return;
+  const entries = Array.from({ length: revocation.mode === 'entries' ? 100 : REVOKED }, (_, index) => ({ iss: issuer, jti: `revoked-${index}` }));
+  await revokeOthers(gate, { entries, admin: SECRETS.ADMIN_TOKEN, credential: { token: tokens[0] } });
 }
 
 /** Operations that the gate asks of its stores for each request, the background included. */
-async function countIo({ name, policy: given, worker = {} }) {
+async function countIo({ name, policy: given, worker: own = {} }) {
+  const worker = { ...own, ...BOUND };
   const behind = watched('counted', { kv: 'host-kv', host: 'host' });
   const objects = sharedObjects('counted-objects', 'host');
   const wrappedBindings = { ...behind.worker.wrappedBindings, ...objects.worker.wrappedBindings };
@@ -102,6 +82,7 @@ async function countIo({ name, policy: given, worker = {} }) {
     gateWorker({ name: 'counted', policy: given, worker: { ...worker, kvNamespaces: [], durableObjects: {}, wrappedBindings } }),
     ...behind.behind,
     objects.binding,
+    UPSTREAM,
   ]);
   try {
     await prepare(gate, given);
@@ -133,9 +114,9 @@ async function countIo({ name, policy: given, worker = {} }) {
 const running = [];
 const found = new Map();
 try {
-  running.push({ name: 'ok', gate: await start([OK]) });
+  running.push({ name: PASS, gate: await start([await peerWorker('worker-pass.mjs', BOUND), UPSTREAM]) });
   for (const { name, policy: given, worker } of CONTESTANTS) {
-    const gate = await start([gateWorker({ policy: given, worker })]);
+    const gate = await start([gateWorker({ policy: given, worker: { ...worker, ...BOUND } }), UPSTREAM]);
     running.push({ name, gate });
     await prepare(gate, given);
   }
@@ -143,8 +124,9 @@ try {
   const before = busyness();
   for (let round = -1; round < ROUNDS; round += 1) {
     for (const { name, gate } of round % 2 === 0 ? running : running.toReversed()) {
-      await load(gate, WARM_UP_SECONDS);
-      const result = await load(gate, SECONDS);
+      const target = { port: gate.port(), requests };
+      await load(target, WARM_UP_SECONDS);
+      const result = await load(target, SECONDS);
       if (round >= 0) found.get(name).push(result);
     }
     console.error(`  round ${round + 1} of ${ROUNDS}`);
@@ -157,7 +139,7 @@ try {
 const rows = [];
 for (const name of found.keys()) {
   const results = found.get(name);
-  const ratios = results.map(({ requests: mine }, round) => mine / found.get('ok')[round].requests);
+  const ratios = results.map(({ requests: mine }, round) => mine / found.get(PASS)[round].requests);
   const of = (field) => median(results.map((result) => result[field]));
   const contestant = CONTESTANTS.find((one) => one.name === name);
   const io = contestant === undefined ? { kv: 0, objects: 0 } : await countIo(contestant);
@@ -167,7 +149,7 @@ for (const name of found.keys()) {
 }
 
 const table = [
-  '| | requests/s | of "ok" | p50 ms | p99 ms | KV operations each | object calls each |',
+  '| | requests/s | of passing on | p50 ms | p99 ms | KV operations each | object calls each |',
   '|---|---|---|---|---|---|---|',
   ...rows.map(({ name, requests: each, ratio, quartiles, p50_ms: p50, p99_ms: p99, io }) =>
     `| ${name} | ${Math.round(each)} | ${ratio.toFixed(2)} (${quartiles.map((one) => one.toFixed(2)).join(' to ')}) | ${p50} | ${p99} | ${io.kv.toFixed(3)} | ${io.objects.toFixed(3)} |`),
