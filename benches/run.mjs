@@ -7,6 +7,8 @@ import { writeFileSync } from 'node:fs';
 import { busyness, machine } from './lib/machine.mjs';
 import { API_KEY_ROWS } from './rows/api-keys.mjs';
 import { COLD_ROWS } from './rows/cold.mjs';
+import { FRAMEWORK_ROWS } from './rows/frameworks.mjs';
+import { GATE_NODE_ROWS } from './rows/gate-node.mjs';
 import { GATE_ROWS } from './rows/gate.mjs';
 import { NODE_ROWS } from './rows/node.mjs';
 import { SIZE_ROWS } from './rows/size.mjs';
@@ -15,7 +17,8 @@ import { WORKER_ROWS } from './rows/worker.mjs';
 import { API_KEY_WORKERD, WORKERD_ROWS } from './rows/workerd.mjs';
 
 const ROWS = [
-  ...NODE_ROWS, ...WORKERD_ROWS, ...API_KEY_ROWS, API_KEY_WORKERD, ...START_ROWS, ...WORKER_ROWS, ...GATE_ROWS, ...COLD_ROWS, ...SIZE_ROWS,
+  ...NODE_ROWS, ...WORKERD_ROWS, ...API_KEY_ROWS, API_KEY_WORKERD, ...START_ROWS, ...WORKER_ROWS, ...GATE_ROWS, ...COLD_ROWS,
+  ...FRAMEWORK_ROWS, ...GATE_NODE_ROWS, ...SIZE_ROWS,
 ];
 
 const [out, ...options] = process.argv.slice(2);

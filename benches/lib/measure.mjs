@@ -96,5 +96,10 @@ export function compare({ subject, peer, kind, target = null, unit, scale = 1 })
   };
 }
 
+/** One line for what has a target by itself: at most this `value`, in the unit of the times. */
+export const compareWithTarget = ({ subject, value, unit }) => compare({
+  subject, peer: { name: 'its target', times: subject.times.map(() => value) }, kind: 'time', target: atMost(1), unit,
+});
+
 export const atLeast = (value) => ({ at_least: value });
 export const atMost = (value) => ({ at_most: value });

@@ -10,8 +10,6 @@ export function scopeOf({ method, url }) {
   return { GET: 'read:posts', POST: 'write:posts' }[method] ?? null;
 }
 
-export const hasScope = (scope, wanted) => typeof scope === 'string' && scope.split(' ').includes(wanted);
-
 export const refused = (status) => Response.json({ error: 'refused' }, { status, headers: { 'cache-control': 'no-store' } });
 
 /** The headers of the caller that must not reach the upstream: forged identities and credentials. */

@@ -4,7 +4,8 @@
 import { Hono } from 'hono';
 import { jwt } from 'hono/jwt';
 
-import { anonymous, hasScope, identityOf, passOn, refused } from './rules.mjs';
+import { anonymous, identityOf, passOn, refused } from './rules.mjs';
+import { hasScope } from './scopes.mjs';
 
 const app = new Hono();
 let verify;

@@ -2,7 +2,8 @@
 
 import { importJWK, jwtVerify } from 'jose';
 
-import { anonymous, hasScope, identityOf, passOn, refused, scopeOf, tokenOf } from './rules.mjs';
+import { anonymous, identityOf, passOn, refused, scopeOf, tokenOf } from './rules.mjs';
+import { hasScope } from './scopes.mjs';
 
 let imported;
 

@@ -1,6 +1,7 @@
 // A gate for API keys written by hand: it knows the SHA-256 of each key, as those do that keep only hashes.
 
-import { hasScope, passOn, refused, scopeOf } from './rules.mjs';
+import { passOn, refused, scopeOf } from './rules.mjs';
+import { hasScope } from './scopes.mjs';
 
 const encoder = new TextEncoder();
 let owners;

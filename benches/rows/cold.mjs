@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 
 import { gateWorker, policy, start } from '../../tests/worker/harness.mjs';
 import { assertTakesTokens } from '../lib/agree-gates.mjs';
-import { atMost, compare } from '../lib/measure.mjs';
+import { compare, compareWithTarget } from '../lib/measure.mjs';
 import { AUDIENCE, ISSUER } from '../lib/names.mjs';
 import { peerWorker } from '../lib/peer-workers.mjs';
 import { newKey, newToken } from '../lib/tokens.mjs';
@@ -72,21 +72,17 @@ async function cold(context) {
   if (found.get(OURS).some(({ first }) => Number.isNaN(first))) return [];
   const of = (name, value, label = name) => ({ name: label, times: found.get(name).map(value) });
   const lines = (what, value, unit, kind, target) => [
-    ...(target === undefined ? [] : [withTarget(what, of(OURS, value), target, unit)]),
+    ...(target === undefined ? [] : [compareWithTarget({ subject: of(OURS, value, what), value: target, unit })]),
     ...PEERS.map((peer) => compare({ subject: of(OURS, value, what), peer: of(peer, value), kind, unit })),
   ];
   const oks = found.get(OK);
-  const beyond = of(OURS, ({ start: whole }, round) => whole - oks[round].start);
+  const beyond = of(OURS, ({ start: whole }, round) => whole - oks[round].start, 'from start to the first verdict, beyond "ok"');
   return [
     ...lines('the first request', ({ first }) => first, 'ms of workerd', 'time', FIRST_MILLIS),
-    withTarget('from start to the first verdict, beyond "ok"', beyond, BEYOND_MILLIS, 'ms of workerd'),
+    compareWithTarget({ subject: beyond, value: BEYOND_MILLIS, unit: 'ms of workerd' }),
     ...lines('from start to the first verdict', ({ start: whole }) => whole, 'ms of workerd', 'time'),
     ...lines('memory after the first verdict', ({ memory }) => memory, 'MiB', 'memory'),
   ];
 }
-
-/** A line for what has a target by itself, and not beside a peer. */
-const withTarget = (name, { times }, target, unit) =>
-  compare({ subject: { name, times }, peer: { name: 'its target', times: times.map(() => target) }, kind: 'time', unit, target: atMost(1) });
 
 export const COLD_ROWS = [{ id: 'cold', about: 'A fresh isolate, HS256 and scope', run: cold }];
