@@ -21,6 +21,15 @@ export async function load({ port, clock, requests, spread }, seconds) {
   return { ...result, cpu: clock === undefined ? undefined : ((clock() - before) * 1000) / result.answered };
 }
 
+/** For the compilers of V8 to be done. On a busy machine that takes longer than a round. */
+const WARM_REQUESTS = 5000;
+const WARM_ROUNDS = 5;
+
+async function warm(target, seconds) {
+  let answered = 0;
+  for (let round = 0; round < WARM_ROUNDS && answered < WARM_REQUESTS; round += 1) answered += (await load(target, seconds)).answered;
+}
+
 /**
  * Loads each contestant in each round, in an order that turns, and gives what was found of each, by its name.
  *
@@ -30,11 +39,12 @@ export async function load({ port, clock, requests, spread }, seconds) {
  */
 export async function loadRounds(contestants, { rounds, seconds, targetOf = (contestant) => contestant, beforeRound = () => {} }) {
   const found = new Map(contestants.map(({ name }) => [name, []]));
-  for (let round = -1; round < rounds; round += 1) {
+  beforeRound();
+  for (const contestant of contestants) await warm(targetOf(contestant), seconds);
+  for (let round = 0; round < rounds; round += 1) {
     beforeRound();
     for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
-      const result = await load(targetOf(contestant), seconds);
-      if (round >= 0) found.get(contestant.name).push(result);
+      found.get(contestant.name).push(await load(targetOf(contestant), seconds));
     }
   }
   return found;
