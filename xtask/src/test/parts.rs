@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
-    Browser, CCompiler, CargoDeny, EmbeddedWorker, Nginx, Node, Package, Redis, WasmBindgen,
-    WasmLibrary, WasmPack, Worker,
+    Browser, CCompiler, CargoDeny, EmbeddedWorker, Nginx, Node, NodePackages, Package, Redis,
+    WasmBindgen, WasmLibrary, WasmPack, Worker,
 };
 use crate::setup::{self, Need};
 use crate::versions::Version;
@@ -32,6 +32,7 @@ const HAS_TEST_CONCURRENCY: Version = Version { major: 20, minor: 10, patch: 0 }
 const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 /// Tests of the scripts beside the product.
 const SCRIPTS: &[&str] = &[
+    "benches/lib",
     "benches/report",
     "fuzz",
     "tests/new-machine",
@@ -88,7 +89,9 @@ pub(super) const PARTS: &[Part] = &[
         dependencies,
     ),
     part("advisories", "known vulnerabilities (cargo deny)", &[CCompiler, CargoDeny], advisories),
-    part("scripts", "what is made of measurements and vectors", &[Node], || node_tests(SCRIPTS)),
+    part("scripts", "what is made of measurements and vectors", &[NodePackages], || {
+        node_tests(SCRIPTS)
+    }),
     part("build", "the Worker", &[Worker], || Ok(())),
     part(
         "worker",
