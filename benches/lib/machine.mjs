@@ -10,6 +10,7 @@ const version = (name) => {
 
 const COMPARED = [
   'edgegate', 'fast-jwt', 'jose', 'jsonwebtoken', 'hono', '@tsndr/cloudflare-worker-jwt', 'workerd', 'miniflare', 'autocannon',
+  'fastify', '@fastify/jwt', '@fastify/rate-limit', 'express', 'express-jwt', 'express-rate-limit',
 ];
 
 /** How many processes want a core, over the last minute: more than there are cores, and the wall's clock says little. */

@@ -76,12 +76,12 @@ async function cold(context) {
     ...PEERS.map((peer) => compare({ subject: of(OURS, value, what), peer: of(peer, value), kind, unit })),
   ];
   const oks = found.get(OK);
-  const beyond = of(OURS, ({ start: whole }, round) => whole - oks[round].start, 'from start to the first verdict, beyond "ok"');
+  const beyond = of(OURS, ({ start: whole }, round) => whole - oks[round].start, 'start to first verdict, beyond "ok"');
   return [
-    ...lines('the first request', ({ first }) => first, 'ms of workerd', 'time', FIRST_MILLIS),
+    ...lines('first request of an isolate', ({ first }) => first, 'ms of workerd', 'time', FIRST_MILLIS),
     compareWithTarget({ subject: beyond, value: BEYOND_MILLIS, unit: 'ms of workerd' }),
-    ...lines('from start to the first verdict', ({ start: whole }) => whole, 'ms of workerd', 'time'),
-    ...lines('memory after the first verdict', ({ memory }) => memory, 'MiB', 'memory'),
+    ...lines('start to first verdict', ({ start: whole }) => whole, 'ms of workerd', 'time'),
+    ...lines('memory after it', ({ memory }) => memory, 'MiB', 'memory'),
   ];
 }
 

@@ -49,7 +49,7 @@ async function assertDecides(name, wide, narrow, key) {
   assert.equal((await ask(narrow, newToken(key, { sub: 'bob' }))).status, 200, `${name}, the limit of another caller`);
 }
 
-const framework = (id, plugins, { beyondMicros, ofTheirs }) => async (context) => {
+const framework = (id, title, plugins, { beyondMicros, ofTheirs }) => async (context) => {
   const key = newKey('HS256');
   const closing = [];
   const options = { secret: key.secret, issuer: ISSUER, audience: AUDIENCE };
@@ -60,13 +60,13 @@ const framework = (id, plugins, { beyondMicros, ofTheirs }) => async (context) =
       if (name !== 'bare') await assertDecides(`${id}, ${name}`, server, await serve(closing, id, name, { ...options, limit: NARROW }), key);
       contestants.push({ name, ...server });
     }
-    return await measured(context, contestants, key, { plugins, beyondMicros, ofTheirs });
+    return await measured(context, contestants, key, { title, plugins, beyondMicros, ofTheirs });
   } finally {
     for (const close of closing) close();
   }
 };
 
-async function measured({ quick }, contestants, key, { plugins, beyondMicros, ofTheirs }) {
+async function measured({ quick }, contestants, key, { title, plugins, beyondMicros, ofTheirs }) {
   let requests;
   const found = await loadRounds(contestants, {
     ...(quick ? { rounds: 1, seconds: 1 } : { rounds: 9, seconds: 1 }),
@@ -79,18 +79,18 @@ async function measured({ quick }, contestants, key, { plugins, beyondMicros, of
   });
   const of = (who, name, value) => ({ name, times: found.get(who).map(value) });
   const lines = (kind, value, unit) => [
-    compare({ subject: of('edgegate', 'the gate', value), peer: of('peers', plugins, value), kind, unit }),
-    compare({ subject: of('edgegate', 'the gate', value), peer: of('bare', 'bare', value), kind, unit }),
+    compare({ subject: of('edgegate', 'whole', value), peer: of('peers', plugins, value), kind, unit }),
+    compare({ subject: of('edgegate', 'whole', value), peer: of('bare', 'bare', value), kind, unit }),
   ];
   const throughput = lines('throughput', ({ requests: each }) => each, 'requests/s');
   if (contestants.some(({ clock }) => clock === undefined)) return throughput;
   const bare = found.get('bare');
   const beyond = ({ cpu }, round) => cpu - bare[round].cpu;
-  const subject = of('edgegate', 'the gate, beyond bare', beyond);
+  const subject = of('edgegate', `${title}, beyond bare`, beyond);
   return [
     ...(beyondMicros === undefined ? [] : [compareWithTarget({ subject, value: beyondMicros, unit: 'µs of the server' })]),
     compare({
-      subject, peer: of('peers', `${plugins}, beyond bare`, beyond), kind: 'time', unit: 'µs of the server', target: ofTheirs === undefined ? null : atMost(ofTheirs),
+      subject, peer: of('peers', plugins, beyond), kind: 'time', unit: 'µs of the server', target: ofTheirs === undefined ? null : atMost(ofTheirs),
     }),
     ...lines('time', ({ cpu }) => cpu, 'µs of the server'),
     ...throughput,
@@ -98,6 +98,6 @@ async function measured({ quick }, contestants, key, { plugins, beyondMicros, of
 }
 
 export const FRAMEWORK_ROWS = [
-  { id: 'fastify', about: 'Fastify: HS256, scope and a limit in memory', run: framework('fastify', '@fastify/jwt and @fastify/rate-limit', { beyondMicros: 28 }) },
-  { id: 'express', about: 'Express: the same', run: framework('express', 'express-jwt and express-rate-limit', { ofTheirs: 0.7 }) },
+  { id: 'fastify', about: 'Fastify: HS256, scope and a limit in memory', run: framework('fastify', 'Fastify', '@fastify/jwt, @fastify/rate-limit', { beyondMicros: 28 }) },
+  { id: 'express', about: 'Express: HS256, scope and a limit in memory', run: framework('express', 'Express', 'express-jwt, express-rate-limit', { ofTheirs: 0.7 }) },
 ];

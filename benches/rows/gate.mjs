@@ -3,103 +3,25 @@
 //
 // The row `gate` has what there are targets for; `gate-matrix` has all kinds of callers, upstreams and bodies.
 
-import { createHash, randomBytes } from 'node:crypto';
-
-import { mintKey, keyIdOf } from '../../tests/worker/api-key.mjs';
 import { SECRETS, freshIp, gateWorker, policy, start } from '../../tests/worker/harness.mjs';
-import { assertOpens, assertTakesKeys, assertTakesTokens } from '../lib/agree-gates.mjs';
+import { assertOpens } from '../lib/agree-gates.mjs';
+import { HONO, HONO_IMPORTED, JOSE, anybody, bearers, keyHolders, numbered } from '../lib/callers.mjs';
 import { CONNECTIONS, loadRounds } from '../lib/load.mjs';
 import { atLeast, atMost, compare } from '../lib/measure.mjs';
-import { AUDIENCE, ISSUER } from '../lib/names.mjs';
 import { peerWorker } from '../lib/peer-workers.mjs';
 import { revokeOthers } from '../lib/revoked.mjs';
-import { newKey, newToken } from '../lib/tokens.mjs';
 import { withProcessorClock } from '../lib/workerd-process.mjs';
 
 const REVOKED = 1000;
-/** Of a memory limit: as many as it has to tell apart. */
-const CALLERS = 500;
-/** As many as a connection asks in a second. */
-const FRESH = { HS256: 600, RS256: 300 };
-/** Few enough that each is seen again and again. */
-const AGAIN = 32;
 const COOKIE = 'session';
-const SCOPES = 'read:posts write:posts';
+
+/** The contestants of ours and the one that decides nothing; also as they are loaded with other requests. */
 const PASS = 'a Worker that passes on';
-const JOSE = 'jose';
-const HONO = 'hono/jwt';
-const HONO_IMPORTED = 'hono/jwt, key imported once';
 const OURS = 'the gate';
 const STORED = 'the gate, with stores';
 const SEEN = 'the gate, tokens seen before';
-const OPEN = 'the gate, open';
-const OPEN_PASS = `${PASS}, the same route`;
-const HASHED = 'a look-up by hash';
-
-const numbered = (count, make) => Array.from({ length: count }, (_, index) => make(index));
-const ip = () => ({ 'CF-Connecting-IP': freshIp() });
-
-/** One kind of caller: what of the policy and of the peers it needs, what it sends, and how a contestant is proven. */
-function bearers(algorithm, { cookie } = {}) {
-  const key = newKey(algorithm);
-  const credentialOf = cookie === undefined ? (token) => ({ token }) : (token) => ({ headers: { Cookie: `theme=dark; ${cookie}=${token}` } });
-  const headersOf = (token) => (cookie === undefined ? { Authorization: `Bearer ${token}` } : credentialOf(token).headers);
-  const tokens = (count) => numbered(count, (index) => newToken(key, { sub: `caller-${index % CALLERS}` }));
-  return {
-    key,
-    policy: {
-      ...(cookie === undefined ? {} : { cookie }),
-      issuers: [{
-        issuer: ISSUER, audience: [AUDIENCE], algorithms: [algorithm],
-        ...(algorithm === 'HS256' ? { secret: 'JWT_SECRET' } : { jwks: { keys: [{ ...key.jwk, kid: 'bench' }] } }),
-      }],
-    },
-    peers: [
-      [JOSE, 'worker-jose.mjs'], [HONO, 'worker-hono.mjs'],
-      ...(algorithm === 'HS256' ? [[HONO_IMPORTED, 'worker-hono.mjs', { IMPORT: true }]] : []),
-    ],
-    bindings: {
-      JWK: key.jwk, ISSUER, AUDIENCE, ...(cookie === undefined ? {} : { COOKIE: cookie }),
-      ...(algorithm === 'HS256' ? { JWT_SECRET: key.secret } : {}),
-    },
-    secrets: algorithm === 'HS256' ? { JWT_SECRET: key.secret } : {},
-    path: '/v1/posts',
-    headers: () => tokens(FRESH[algorithm] * CONNECTIONS).map(headersOf),
-    again: () => tokens(AGAIN).map(headersOf),
-    credential: () => credentialOf(newToken(key)),
-    revoked: (index) => ({ iss: ISSUER, jti: `revoked-${index}` }),
-    assertDecides: (name, gate) => assertTakesTokens(name, gate, key, credentialOf),
-  };
-}
-
-function apiKeys() {
-  const secret = SECRETS.API_KEY_SECRET;
-  const keys = numbered(CALLERS, () => mintKey({ secret }));
-  const hashOf = (key) => createHash('sha256').update(key).digest('hex');
-  const known = { key: keys[0], id: keyIdOf(keys[0]), scopes: SCOPES };
-  const bad = [mintKey({ secret: 'another secret' }), mintKey({ secret, tag: Buffer.alloc(16) }), `${keys[1]}0`];
-  return {
-    policy: {
-      api_keys: {
-        prefixes: [{ prefix: 'sk', scopes: SCOPES.split(' ') }], environment: 'test', signing_keys: [{ id: 1, secret: 'API_KEY_SECRET' }], records: 'none',
-      },
-    },
-    peers: [[HASHED, 'worker-key.mjs']],
-    bindings: { KEYS: Object.fromEntries(keys.map((key) => [hashOf(key), { id: keyIdOf(key), scopes: SCOPES }])) },
-    secrets: { API_KEY_SECRET: secret },
-    path: '/v1/posts',
-    headers: () => keys.map((key) => ({ 'X-API-Key': key })),
-    credential: () => ({ key: keys[0] }),
-    revoked: () => ({ key_id: randomBytes(16).toString('hex') }),
-    assertDecides: (name, gate) => assertTakesKeys(name, gate, known, bad),
-  };
-}
-
-/** Callers without a credential, on an open route. */
-const anybody = () => ({
-  ...bearers('HS256'), path: '/public/a', by: 'ip', again: undefined, credential: () => ({}), assertDecides: assertOpens,
-  headers: () => numbered(FRESH.HS256 * CONNECTIONS, () => ({})),
-});
+const OPEN = 'the gate, open route';
+const OPEN_PASS = `${PASS}, open route`;
 
 const ROUTES = [
   { path: '/public/*', auth: 'none' },
@@ -108,7 +30,7 @@ const ROUTES = [
 ];
 
 /** A limit that nobody reaches, in memory, and a snapshot of revocations; or neither. */
-function policyOf({ policy: given, by = 'caller' }, { stores, upstream }) {
+function policyOf({ policy: given, limitedBy: by }, { stores, upstream }) {
   const limits = [{ name: 'wide', by, requests: 1_000_000_000, window_secs: 60, algorithm: 'fixed-window', store: 'memory' }];
   return policy({
     issuers: undefined, api_keys: undefined, upstream, ...given,
@@ -133,7 +55,7 @@ async function upstreamOf(closing, kind) {
   return { url: `http://127.0.0.1:${port}`, behind: [], bound: {} };
 }
 
-/** Each contestant for this kind of caller, proven. */
+/** All contestants for this kind of caller, proven. */
 async function contestantsOf(closing, callers, kind) {
   const { url, behind, bound } = await upstreamOf(closing, kind);
   const peer = async ([name, file, more = {}]) => {
@@ -168,13 +90,13 @@ const LARGE = 2 * CONNECTIONS;
 
 function requestsOf(path, headers, { method, body }) {
   const some = body?.length > 1024 ? headers.slice(0, LARGE) : headers;
-  return some.map((own) => ({ path, method, body, headers: { ...ip(), ...own } }));
+  return some.map((own) => ({ path, method, body, headers: { 'CF-Connecting-IP': freshIp(), ...own } }));
 }
 
 /** Lines of one subject beside one peer: processor time; requests per second unless `throughput` is `undefined`. Targets may be `null`. */
-function beside(found, subject, peer, { label = subject, time = null, throughput }) {
+function beside(found, subject, peer, { label, peerLabel = peer, time = null, throughput }) {
   const line = (kind, value, unit, target) => compare({
-    subject: { name: label, times: found.get(subject).map(value) }, peer: { name: peer, times: found.get(peer).map(value) }, kind, unit, target,
+    subject: { name: label, times: found.get(subject).map(value) }, peer: { name: peerLabel, times: found.get(peer).map(value) }, kind, unit, target,
   });
   const measured = found.get(subject).concat(found.get(peer)).every(({ cpu }) => cpu !== undefined);
   return [
@@ -205,8 +127,8 @@ const wanted = (context) => closed(async (closing) => {
     { ...plain, name: OPEN, sends: 'unsigned' },
   ];
   const work = {
-    unsigned: { requests: requestsOf('/public/a', numbered(AGAIN, () => ({})), BODIES.GET) },
-    known: { requests: requestsOf(callers.path, callers.again(), BODIES.GET) },
+    unsigned: { requests: requestsOf('/public/a', anybody().headers(), BODIES.GET) },
+    known: { requests: requestsOf(callers.path, callers.seen(), BODIES.GET) },
   };
   const found = await loadRounds(contestants, {
     ...roundsOf(context, 9),
@@ -223,7 +145,7 @@ const wanted = (context) => closed(async (closing) => {
     ...beside(found, OURS, PASS, { label: fresh, throughput: null }),
     ...beside(found, SEEN, JOSE, { label: seen, throughput: null }),
     ...beside(found, STORED, JOSE, { label: stored, time: atMost(1.05), throughput: null }),
-    ...beside(found, OPEN, OPEN_PASS, { label: open, time: atMost(1.15), throughput: null }),
+    ...beside(found, OPEN, OPEN_PASS, { label: open, peerLabel: PASS, time: atMost(1.15), throughput: null }),
   ];
 });
 
@@ -231,7 +153,7 @@ const KINDS = {
   'an open route': anybody,
   HS256: () => bearers('HS256'),
   RS256: () => bearers('RS256'),
-  'an API key': apiKeys,
+  'an API key': keyHolders,
   'a cookie': () => bearers('HS256', { cookie: COOKIE }),
 };
 const UPSTREAMS = { binding: 'service binding', url: 'URL' };
@@ -242,8 +164,7 @@ const cell = (context, kind, callers, upstream) => closed(async (closing) => {
   const contestants = [pass, ...peers, plain, stored];
   const lines = [];
   for (const [method, sent] of Object.entries(BODIES)) {
-    if (callers.path.startsWith('/public/') && sent.method === 'POST') continue;
-    let requests;
+        let requests;
     const found = await loadRounds(contestants, {
       ...roundsOf(context, 3),
       beforeRound: () => {
