@@ -74,6 +74,23 @@ pub(crate) fn fill<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     Ok(())
 }
 
+/// The same for a member that has a default. `given` has a bit for each member that was read, `at` is the number of this one.
+#[inline(never)]
+pub(crate) fn replace<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    slot: &mut T,
+    map: &mut A,
+    (given, at): (&mut u64, usize),
+    name: &'static str,
+) -> Result<(), A::Error> {
+    let bit = u32::try_from(at).ok().and_then(|at| 1_u64.checked_shl(at)).unwrap_or_default();
+    if *given & bit != 0 {
+        return Err(A::Error::duplicate_field(name));
+    }
+    *given |= bit;
+    *slot = map.next_value()?;
+    Ok(())
+}
+
 /// Values by names that the author of the document has chosen. Each name comes once: serde's own maps keep the last of two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ByName<T>(pub(crate) BTreeMap<String, T>);
@@ -156,7 +173,10 @@ macro_rules! object {
                         self,
                         mut map: A,
                     ) -> ::core::result::Result<$type, A::Error> {
-                        $(let mut $field = None;)+
+                        $(let mut $field = $crate::json::object::object!(@slot $($default)?);)+
+                        #[allow(unused_mut, unused_variables, reason = "not each object has members with defaults")]
+                        let mut given = 0_u64;
+                        const { assert!([$(stringify!($field)),+].len() <= 64, "a bit for each member") };
                         let names: &'static [&'static str] = &[$(stringify!($field)),+];
                         let others = $crate::json::object::object!(@others $others);
                         while let Some(at) =
@@ -164,7 +184,7 @@ macro_rules! object {
                         {
                             let mut numbers = 0_usize..;
                             $(if numbers.next() == Some(at) {
-                                $crate::json::object::fill(&mut $field, &mut map, stringify!($field))?;
+                                $crate::json::object::object!(@read $field, map, given, at $(= $default)?)?;
                                 continue;
                             })+
                             map.next_value::<::serde::de::IgnoredAny>()?;
@@ -179,10 +199,18 @@ macro_rules! object {
             }
         }
     };
+    (@slot) => { None };
+    (@slot $default:expr) => { $default };
+    (@read $field:ident, $map:ident, $given:ident, $at:ident) => {
+        $crate::json::object::fill(&mut $field, &mut $map, stringify!($field))
+    };
+    (@read $field:ident, $map:ident, $given:ident, $at:ident = $default:expr) => {
+        $crate::json::object::replace(&mut $field, &mut $map, (&mut $given, $at), stringify!($field))
+    };
     (@others refused) => { false };
     (@others ignored) => { true };
     (@take $field:ident) => { $crate::json::object::required($field, stringify!($field))? };
-    (@take $field:ident = $default:expr) => { $field.unwrap_or_else(|| $default) };
+    (@take $field:ident = $default:expr) => { $field };
     (@take $field:ident; given) => { $field };
 }
 
