@@ -334,9 +334,11 @@ impl PublicKey {
     /// The key as `crypto.subtle.importKey("jwk", …)` takes it, for verifying with `algorithm`.
     #[must_use]
     pub fn to_jwk(&self, algorithm: Algorithm) -> Value {
-        let members = self.members().into_iter();
-        let mut jwk: Map<String, Value> =
-            members.map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let mut jwk = Map::new();
+        // One by one: a map made of an iterator brings a sort along.
+        for (name, value) in self.members() {
+            jwk.insert(name.to_owned(), value.into());
+        }
         jwk.insert("key_ops".to_owned(), json!(["verify"]));
         jwk.insert("ext".to_owned(), true.into());
         // Without `alg` for Ed25519: WebCrypto knows it as EdDSA, or as Ed25519, or does not look.

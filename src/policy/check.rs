@@ -73,7 +73,12 @@ pub(super) fn each<T, U>(
     items: impl Iterator<Item = T>,
     mut step: impl FnMut(&str, T) -> Result<U, Error>,
 ) -> Result<Vec<U>, Error> {
-    items.enumerate().map(|(index, item)| step(&format!("{path}[{index}]"), item)).collect()
+    // A loop: to collect results takes adapters of iterators, compiled for each list.
+    let mut all = Vec::new();
+    for (index, item) in items.enumerate() {
+        all.push(step(&format!("{path}[{index}]"), item)?);
+    }
+    Ok(all)
 }
 
 /// Puts a fault of a part (a key, a limit) at its place in the policy.

@@ -176,7 +176,12 @@ pub(super) struct Named(BTreeSet<String>);
 impl Named {
     /// `names` are those that a proxy writes the client's address into.
     pub(super) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        Self(names.map(fold).collect())
+        let mut folded = BTreeSet::new();
+        // One by one: a set made of an iterator brings a sort along.
+        for name in names {
+            folded.insert(fold(name));
+        }
+        Self(folded)
     }
 
     /// The header of API keys.
