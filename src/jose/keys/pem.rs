@@ -16,6 +16,9 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
+/// The first byte of a SEQUENCE in DER (X.690 §8.9).
+const SEQUENCE: u8 = 0x30;
+
 /// The longest PEM that is read, in bytes: certificates have one to four thousand.
 const MAX_LENGTH: usize = 64 * 1024;
 
@@ -71,13 +74,18 @@ fn body(label: &str, rest: &str) -> Option<Vec<u8>> {
 
 /// Whether these bytes are a public key or certificate in DER.
 pub(super) fn is_public_der(bytes: &[u8]) -> bool {
-    SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
-        || certificate_key(bytes).is_ok()
-        || from_pkcs1(bytes).is_ok()
+    // All three are a SEQUENCE. The parsers are much code, which no other secret needs.
+    bytes.first() == Some(&SEQUENCE)
+        && (SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
+            || certificate_key(bytes).is_ok()
+            || from_pkcs1(bytes).is_ok())
 }
 
-/// Whether this text is one, base64 without the armour.
+/// Whether this text is one, base64 without the armour. What begins with [`SEQUENCE`] is written as `MA` to `MP`.
 pub(super) fn is_public_base64(text: &[u8]) -> bool {
+    if text.trim_ascii_start().first() != Some(&b'M') {
+        return false;
+    }
     let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     core::str::from_utf8(&text)
         .ok()
