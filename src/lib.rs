@@ -7,7 +7,7 @@
 //!
 //! Each room uses only those before it (`tests/suite/rooms.rs`):
 //!
-//! - **Ground**: [`time`], [`error`], [`base64url`], [`bounded`], [`secret`], [`client_address`], [`json`].
+//! - **Ground**: [`time`], [`error`], [`base64url`], [`bounded`], [`secret`], [`client_address`], [`cold_path`], [`json`].
 //! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`].
 //! - **Gate**: [`policy`] says what is wanted, [`store`] what the gate has to remember, [`guard`] decides, [`http`] puts it into
 //!   words.
@@ -19,6 +19,7 @@ pub mod base64url;
 pub mod bounded;
 mod cache_control;
 pub mod client_address;
+pub mod cold_path;
 pub mod error;
 pub mod guard;
 mod header_text;

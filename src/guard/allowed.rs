@@ -19,16 +19,18 @@ pub(super) fn check(route: &Route, path: &RequestPath, identity: &Identity) -> R
             return Err(Error::IssuerNotAllowed);
         }
     }
-    if route.claims.is_empty() {
-        return Ok(());
-    }
+    if route.claims.is_empty() { Ok(()) } else { check_claims(&route.claims, path, identity) }
+}
+
+#[inline(never)]
+fn check_claims(rules: &[ClaimRule], path: &RequestPath, identity: &Identity) -> Result<(), Error> {
     let claims = match identity {
         // It was read when it was verified.
         Identity::Token(token) => Claims::parse(token.payload()).ok(),
         Identity::Anonymous | Identity::ApiKey(_) => None,
     };
     let holds = |rule: &ClaimRule| claims.as_ref().is_some_and(|claims| rule.holds(claims, path));
-    match route.claims.iter().find(|rule| !holds(rule)) {
+    match rules.iter().find(|rule| !holds(rule)) {
         Some(rule) => Err(Error::ClaimNotAllowed { claim: rule.name().to_owned() }),
         None => Ok(()),
     }

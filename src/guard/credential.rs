@@ -180,6 +180,7 @@ fn token_or_key<'a>(policy: &Policy, value: &'a str) -> Credential<'a> {
 }
 
 /// `Basic` carries base64 of `user:password` (RFC 7617 §2); the key is the user, the password is empty.
+#[inline(never)]
 fn basic_user_name(encoded: &str) -> Result<String, Error> {
     let malformed = || Error::MalformedApiKey {
         problem: "expected base64 of the key, a colon and no password",

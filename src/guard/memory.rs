@@ -65,7 +65,11 @@ impl IsolateMemory {
         identity: &Identity,
         now: UnixMillis,
     ) -> Option<LateWrite> {
-        let id = identity.api_key_id()?;
+        identity.api_key_id().and_then(|id| self.note_use_of(policy, id, now))
+    }
+
+    #[inline(never)]
+    fn note_use_of(&self, policy: &Policy, id: &KeyId, now: UnixMillis) -> Option<LateWrite> {
         let kept = policy.api_keys.as_ref().is_some_and(|keys| keys.records != Records::None);
         let mut noted = self.noted.borrow_mut();
         if !kept || noted.get(id, now).is_some() {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     api_key::record::KeyRecord,
+    cold_path::cold,
     error::Error,
     jose::{dpop::VerifiedProof, verifier::VerifiedToken},
     policy::{
@@ -48,7 +49,7 @@ impl<'a, B: Backend> Guard<'a, B> {
         let Self { policy, backend } = *self;
         let mut passage = Passage { policy, backend, request, route, path, now, decision };
         let outcome = match request.preflight {
-            Some(_) => passage.of_preflight().await,
+            Some(_) => cold(passage.of_preflight()).await,
             None => passage.of_request().await,
         };
         Decision { outcome, ..passage.decision }
@@ -108,7 +109,9 @@ impl<B: Backend> Passage<'_, B> {
         allowed::check(self.route, &self.path, &identity)?;
         let client_ip = self.request.client_ip;
         let subject = Subject { identity: &identity, client_ip, overrides, by_address_only: false };
-        self.ask_shared(&subject, proof).await?;
+        if proof.is_some() || self.asks_ledger() {
+            cold(self.ask_shared(&subject, proof)).await?;
+        }
         self.take_limits(&subject).await?;
         Ok(identity)
     }
@@ -154,7 +157,7 @@ impl<B: Backend> Passage<'_, B> {
             }
             Credential::ApiKey(key) => {
                 self.accepts(CredentialKind::ApiKey, Error::ApiKeyNotAccepted)?;
-                self.identify_api_key(&key, carrier).await
+                cold(self.identify_api_key(&key, carrier)).await
             }
         }
     }
@@ -204,8 +207,7 @@ impl<B: Backend> Passage<'_, B> {
         proof: Option<VerifiedProof>,
     ) -> Result<(), Error> {
         let mode = self.policy.revocation_of(self.route);
-        let late = self.policy.revocation.is_some() && mode == RevocationMode::Ledger;
-        let credential = subject.identity.revocable().filter(|_| late);
+        let credential = subject.identity.revocable().filter(|_| self.asks_ledger());
         if let Some(credential) = &credential {
             revocation::check_recalled(self.backend.revocations(), mode, credential, self.now)?;
         }
@@ -228,18 +230,30 @@ impl<B: Backend> Passage<'_, B> {
         }
     }
 
+    fn asks_ledger(&self) -> bool {
+        self.policy.revocation.is_some()
+            && self.policy.revocation_of(self.route) == RevocationMode::Ledger
+    }
+
     async fn take_limits(&mut self, subject: &Subject<'_>) -> Result<(), Error> {
+        if self.policy.limits_of(self.route).next().is_none() {
+            return Ok(());
+        }
         let counters = self.backend.counters();
-        let taken = limits::take(self.policy, self.route, subject, counters, self.now).await;
+        let taken = limits::take(self.policy, self.route, subject, counters, self.now);
+        let taken = cold(taken).await;
         self.decision.take_in(taken)
     }
 
     /// Revocation by what isolates remember. The ledger, which is asked each time, has its turn after what is cheap
     /// ([`Self::ask_shared`]).
     async fn revoked_unless_ledger(&self, credential: &Revocable<'_>) -> StepOutcome {
+        if self.policy.revocation.is_none() {
+            return StepOutcome::default();
+        }
         match self.policy.revocation_of(self.route) {
             RevocationMode::Ledger => StepOutcome::default(),
-            mode => self.revoked(credential, mode).await,
+            mode => cold(self.revoked(credential, mode)).await,
         }
     }
 

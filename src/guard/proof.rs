@@ -2,6 +2,7 @@
 
 use super::{Backend, Carrier, Request, backend::unavailable};
 use crate::{
+    cold_path::cold,
     error::Error,
     jose::{
         dpop::{
@@ -29,7 +30,7 @@ pub(super) async fn check(
     request: &Request<'_>,
     now: UnixMillis,
 ) -> Result<Option<VerifiedProof>, Error> {
-    let Bound { token, verified, carrier } = *presented;
+    let Bound { verified, carrier, .. } = *presented;
     let binding = verified.binding();
     if binding == Binding::Off {
         return Ok(None);
@@ -38,6 +39,16 @@ pub(super) async fn check(
         let wanted = binding == Binding::Required || carrier == Carrier::Dpop;
         return if wanted { Err(Error::TokenNotBound) } else { Ok(None) };
     };
+    cold(check_proof(backend, presented, &confirmation, request, now)).await.map(Some)
+}
+
+async fn check_proof(
+    backend: &impl Backend,
+    &Bound { token, verified, carrier }: &Bound<'_>,
+    confirmation: &Confirmation,
+    request: &Request<'_>,
+    now: UnixMillis,
+) -> Result<VerifiedProof, Error> {
     // A bound token is no bearer token, wherever it stands (§7.2).
     if carrier != Carrier::Dpop {
         return Err(Error::ProofRequired);
@@ -48,10 +59,10 @@ pub(super) async fn check(
         invalid("the URL of the request is not known; in forward-auth, forward_auth.origin says it")
     })?;
     let rules = ProofRules::default();
-    let proof = UntrustedProof::parse(proof, &rules, &confirmation)?;
+    let proof = UntrustedProof::parse(proof, &rules, confirmation)?;
     let signed = verify_signature(backend, verified.issuer(), &proof).await?;
     let about = ProofRequest { method: request.method, url, access_token: token, nonces: &[] };
-    signed.check(&rules, &about, now.to_unix_time()).map(Some)
+    signed.check(&rules, &about, now.to_unix_time())
 }
 
 async fn verify_signature<'p>(

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Backend, credential::PresentedToken};
 use crate::{
+    cold_path::cold,
     error::Error,
     jose::{
         keys::KeySet,
@@ -39,7 +40,7 @@ pub(super) async fn verify(
         match step {
             TokenStep::Verified(signed) => return signed.claims(now.to_unix_time()),
             TokenStep::NeedsHost(check) => {
-                step = match backend.signature_holds(issuer, check.task()).await {
+                step = match cold(backend.signature_holds(issuer, check.task())).await {
                     Ok(holds) => check.conclude(holds)?,
                     Err(fault) => check.pass_over(fault)?,
                 };
@@ -58,7 +59,8 @@ async fn remote_keys(
     match issuer.keys.location() {
         None => Ok(None),
         Some(at) => {
-            backend.remote_keys(&issuer.rules.issuer, at, pending.key_id(), now).await.map(Some)
+            let keys = backend.remote_keys(&issuer.rules.issuer, at, pending.key_id(), now);
+            cold(keys).await.map(Some)
         }
     }
 }

@@ -120,6 +120,7 @@ pub(super) fn api_keys(
     Ok(Some(policy))
 }
 
+#[inline(never)]
 fn section_of(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKeyPolicy, Error> {
     let signing_keys =
         each("api_keys.signing_keys", document.signing_keys.iter(), |path, signing_key| {
@@ -220,6 +221,7 @@ fn is_at(fault: &Error, index: usize) -> bool {
 
 /// With `sk` beside an imported `sk_test`, every key of `sk` in the environment `test` would be looked up
 /// as an imported one, and not found.
+#[inline(never)]
 fn refuse_shadowed(document: &ApiKeysDocument, own_format: &[&str]) -> Result<(), Error> {
     for (index, known) in document.prefixes.iter().enumerate() {
         let begins = format!("{}_", known.prefix);

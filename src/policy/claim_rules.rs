@@ -51,6 +51,7 @@ impl ClaimRule {
 }
 
 /// Checks the field at `path`, of a route with this pattern.
+#[inline(never)]
 pub(super) fn claim_rules(
     path: &str,
     section: &Map<String, Value>,

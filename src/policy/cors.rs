@@ -61,6 +61,7 @@ impl Cors {
 }
 
 /// Checks the section at `path`.
+#[inline(never)]
 pub(super) fn cors(path: &str, document: &CorsDocument, legacy: bool) -> Result<Arc<Cors>, Error> {
     Ok(Arc::new(Cors {
         origins: origins(&format!("{path}.origins"), document)?,

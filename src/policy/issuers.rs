@@ -95,6 +95,7 @@ impl Spelling {
     }
 
     /// What a name is said to be that is not an option. For the other spelling of an option the right one is named.
+    #[inline(never)]
     fn unknown(self, name: &str) -> String {
         let what = match self {
             Self::Policy => "is not a known field",
@@ -125,6 +126,7 @@ enum Kind {
 
 impl Kind {
     /// What was expected, and in a policy also what kind of value was found.
+    #[inline(never)]
     fn mismatch(self, spelling: Spelling, found: &Value) -> String {
         let found = match (self, found) {
             (Self::Seconds, Value::Number(number)) if number.is_i64() => "one out of range",
@@ -370,7 +372,12 @@ impl Reader {
         };
         let path = self.place.of("scope_map");
         let members = self.object("scope_map")?;
-        Ok(ScopeSource { claims, map: scopes_of_names(&path, members, self.place.spelling)? })
+        let map = if members.is_empty() {
+            BTreeMap::new()
+        } else {
+            scopes_of_names(&path, members, self.place.spelling)?
+        };
+        Ok(ScopeSource { claims, map })
     }
 
     fn mismatch(&self, name: &str, kind: Kind, found: &Value) -> Error {
@@ -591,6 +598,7 @@ impl IssuerOptions {
     ///
     /// # Errors
     /// [`Error::Config`] for any other URL, and for one with a user, a fragment or a backslash.
+    #[inline(never)]
     pub fn checked_jwks_uri(&self, uri: &str) -> Result<String, Error> {
         let allow_http = self.allow_http.unwrap_or(false);
         if http_host::may_publish_keys(uri, allow_http) {
@@ -600,6 +608,7 @@ impl IssuerOptions {
     }
 
     /// How the keys are found by the issuer alone.
+    #[inline(never)]
     fn discovery(&self) -> Result<Discovery, Error> {
         if !self.tenants.is_empty() {
             let problem =
@@ -618,6 +627,7 @@ impl IssuerOptions {
     }
 
     /// What a URL should have been that keys may not be fetched from.
+    #[inline(never)]
     fn expected_url(&self, uri: &str) -> String {
         let plain_host = uri.strip_prefix("http://").and_then(http_host::of);
         let name = self.place.spelling.path("allow_http");
@@ -723,6 +733,7 @@ pub(super) fn verifier(
 }
 
 /// An issuer of a policy.
+#[inline(never)]
 fn issuer(options: IssuerOptions, secrets: &dyn Secrets) -> Result<Issuer, Error> {
     let (algorithms, keys) = issuer_keys(&options, secrets)?;
     options.into_issuer(algorithms, keys)
@@ -785,6 +796,7 @@ fn issuer_keys(
 }
 
 /// Secrets for one algorithm, each by its name and where that is written. A token is taken by any of them.
+#[inline(never)]
 fn secret_keys(
     names: &[(String, &str)],
     encoding: Encoding,

@@ -88,6 +88,7 @@ pub(super) fn limits(
     }
 }
 
+#[inline(never)]
 fn limit(path: &str, document: &LimitDocument, issuers: &[&str]) -> Result<LimitPolicy, Error> {
     let store = LimitStore::read(path, document.store, document.binding.as_deref())?;
     let by = document.by.to_vec();
@@ -155,6 +156,7 @@ fn bucket(name: &str, requests: u32, secs: u32) -> Result<Limit, Error> {
 }
 
 /// A bucket of one that fills once in the time: it is empty for exactly that long.
+#[inline(never)]
 fn penalty(secs: u32) -> Result<Limit, Error> {
     let one = limit::LimitAlgorithm::TokenBucket { burst: 1 };
     Limit::new("failed-authentication-penalty", 1, secs, one).map_err(|fault| match fault {

@@ -96,6 +96,7 @@ pub(super) fn routes(
     })
 }
 
+#[inline(never)]
 pub(super) fn route(
     path: &str,
     document: &RouteDocument,
@@ -275,6 +276,7 @@ fn limit_indices(
 }
 
 /// A route with `auth = none` asks for nothing that only a credential could give.
+#[inline(never)]
 fn check_open_route(
     path: &str,
     document: &RouteDocument,

@@ -26,6 +26,14 @@ impl ScopeIncludes {
     /// # Errors
     /// [`Error::Config`] for what is no scope, for a scope that includes itself, by whatever way, and for too many.
     pub(super) fn read(path: &str, members: Map<String, Value>) -> Result<Self, Error> {
+        if members.is_empty() {
+            return Ok(Self::default());
+        }
+        Self::of_some(path, members)
+    }
+
+    #[inline(never)]
+    fn of_some(path: &str, members: Map<String, Value>) -> Result<Self, Error> {
         let named = scopes_of_names(path, members, Spelling::Policy)?;
         if named.len() > MAX_NAMES {
             return Err(Error::config(path, format!("expected at most {MAX_NAMES} scopes")));

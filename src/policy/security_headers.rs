@@ -67,6 +67,7 @@ pub(super) fn security_headers(document: &Document) -> Result<SecurityHeaders, E
     Ok(SecurityHeaders { fields, hsts })
 }
 
+#[inline(never)]
 fn fields(section: &Map<String, Value>) -> Result<Vec<(&'static str, String)>, Error> {
     let known = |name: &str| DEFAULTS.iter().any(|(field, _, _)| *field == name);
     if let Some(name) = section.keys().find(|name| !known(name)) {

@@ -93,6 +93,7 @@ fn behind(target: &str, segments: usize) -> &str {
 }
 
 /// Checks `upstream` at `path`; `pattern` is that of its route.
+#[inline(never)]
 pub(super) fn upstream(
     path: &str,
     document: &UpstreamDocument,
@@ -182,6 +183,7 @@ fn retries(path: &str, given: u8) -> Result<u8, Error> {
 }
 
 /// Checks `answer` at `path`.
+#[inline(never)]
 pub(super) fn fixed_answer(path: &str, document: &AnswerDocument) -> Result<FixedAnswer, Error> {
     let status = document.status;
     if !(200..=599).contains(&status) || (300..=399).contains(&status) {

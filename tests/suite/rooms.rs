@@ -11,7 +11,15 @@ use std::{
 const ORDER: &[&[&str]] = &[
     &["time"],
     &["error"],
-    &["base64url", "bounded", "cache_control", "client_address", "header_text", "secret"],
+    &[
+        "base64url",
+        "bounded",
+        "cache_control",
+        "client_address",
+        "cold_path",
+        "header_text",
+        "secret",
+    ],
     &["json"],
     &["jose", "limit"],
     &["api_key"],

@@ -65,6 +65,7 @@ impl Call<'_> {
 
     /// The answer to a request over plain http, where the policy wants https. A refusal is written to the log: the credential
     /// that came along is known to others.
+    #[inline(never)]
     pub(crate) fn refuse_plain_http(&self) -> worker::Result<Option<Response>> {
         let (parts, policy) = (self.parts(), &self.gate.policy);
         let Some(insecure) = guard::insecure(policy, &parts.as_request()) else { return Ok(None) };
@@ -83,6 +84,7 @@ impl Call<'_> {
     }
 
     /// The answer to a CORS preflight that goes no further.
+    #[inline(never)]
     pub(crate) fn answer_preflight(
         &self,
         parts: &RequestParts<'_>,
@@ -96,6 +98,7 @@ impl Call<'_> {
     }
 
     /// The answer to a refused decision, with the limits that were asked.
+    #[inline(never)]
     pub(crate) fn refuse(
         &self,
         parts: &RequestParts<'_>,

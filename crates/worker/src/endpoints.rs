@@ -25,7 +25,7 @@ use super::{
     reply,
     request::path_of,
 };
-use edgegate::{error::Error, guard::target_of};
+use edgegate::{cold_path::cold, error::Error, guard::target_of};
 
 /// An endpoint of the gate's own.
 struct Endpoint {
@@ -181,9 +181,9 @@ async fn answered(
         return Ok(Answered::Own(answer));
     }
     let answer = match (found, below) {
-        (Some((endpoint, id)), _) => own(&call, endpoint, id).await,
+        (Some((endpoint, id)), _) => cold(own(&call, endpoint, id)).await,
         (None, Some(below)) if is_or_is_below(ADMIN, below) => {
-            admin::answer(&call, "", Err(Error::NotFound)).await
+            cold(admin::answer(&call, "", Err(Error::NotFound))).await
         }
         (None, Some(_)) => reply::refusal(request, &Error::NotFound, None),
         (None, None) => return proxied::answer(&call).await,

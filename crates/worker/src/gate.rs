@@ -168,6 +168,7 @@ impl Secrets for EnvSecrets<'_> {
 }
 
 /// What the policy uses has to be bound.
+#[inline(never)]
 fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
     let missing = |name: &str, what: &str| Error::Config {
         path: name.to_owned(),
