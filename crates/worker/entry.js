@@ -4,6 +4,7 @@
 // After a trap there is a new instance of the module. Nothing is kept of the old one: the requests it was serving fail,
 // later ones do not notice, and objects are made anew from what they have stored.
 
+import { env as bindings } from 'cloudflare:workers';
 import * as engine from './index.js';
 
 Error.stackTraceLimit = 100;
@@ -41,6 +42,13 @@ function guarded(call) {
     throw fault;
   }
 }
+
+// The policy is read while the isolate starts, so that no request has to wait for it. A Worker that embeds the gate may have
+// no such function, and what goes wrong in it goes wrong again in the first request, which is answered.
+const { prepare } = engine;
+try {
+  if (prepare) guarded(() => prepare(bindings));
+} catch {}
 
 export default {
   fetch: (request, env, context) => guarded(() => engine.fetch(request, env, context)),

@@ -12,6 +12,7 @@ use worker::{Context, Env, js_sys};
 
 use super::{background, clock, deadline, gate::Gate, kv, memory::Memory};
 use edgegate::{
+    cold_path::cold,
     error::Error,
     guard::Event,
     policy::{MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
@@ -31,7 +32,7 @@ const KV_CACHE_SECS: u64 = 30;
 pub(super) type IsolateGate = Result<Rc<Gate>, Error>;
 
 thread_local! {
-    /// Set by the first request. The platform starts a new isolate when variables or secrets change.
+    /// Set while the isolate starts, or by the first request. The platform starts a new isolate when variables or secrets change.
     static ISOLATE: RefCell<Option<Isolate>> = const { RefCell::new(None) };
 }
 
@@ -94,7 +95,7 @@ pub(super) async fn gate(env: &Env, context: &Context) -> IsolateGate {
     });
     match turn {
         Turn::Use => {}
-        Turn::Load => reload(env).await,
+        Turn::Load => cold(reload(env)).await,
         Turn::UseAndReload => {
             let env = env.clone();
             background::run(context, async move { reload(&env).await });
@@ -111,8 +112,28 @@ pub(super) fn stored_policy() -> Option<StoredPolicy> {
     })
 }
 
+/// Reads the policy while the isolate starts, so that its first request need not wait for that. A faulty one is left to the
+/// first request: what is logged before there is one, nobody sees.
+pub(super) fn prepare(env: &Env) {
+    let isolate = Isolate::new(env);
+    if isolate.fault().is_none() {
+        ISOLATE.with_borrow_mut(|known| {
+            known.get_or_insert(isolate);
+        });
+    }
+}
+
 fn with<T>(env: &Env, step: impl FnOnce(&mut Isolate) -> T) -> T {
-    ISOLATE.with_borrow_mut(|isolate| step(isolate.get_or_insert_with(|| Isolate::new(env))))
+    ISOLATE.with_borrow_mut(|isolate| step(isolate.get_or_insert_with(|| at_first_request(env))))
+}
+
+#[inline(never)]
+fn at_first_request(env: &Env) -> Isolate {
+    let isolate = Isolate::new(env);
+    if let Some(fault) = isolate.fault() {
+        log(fault, false);
+    }
+    isolate
 }
 
 impl Isolate {
@@ -133,10 +154,12 @@ impl Isolate {
             })
         });
         let (gate, stored) = read.unwrap_or_else(|fault| (Err(fault), None));
-        if let (Err(fault), None) = (&gate, &stored) {
-            log(fault, false);
-        }
         Self { memory, gate, stored }
+    }
+
+    /// What is wrong with the variable.
+    fn fault(&self) -> Option<&Error> {
+        self.gate.as_ref().err().filter(|_| self.stored.is_none())
     }
 
     /// Takes the policy's text from KV; `None`: KV has none.

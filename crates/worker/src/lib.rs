@@ -123,6 +123,11 @@ pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> JsValu
     poll_once::run(async move { answered(&request, &env, &Context::new(context), None).await })
 }
 
+/// Reads the policy, for a module that starts: the first request then finds it read. Without it the first request reads it.
+pub fn prepare(env: &Env) {
+    isolate::prepare(env);
+}
+
 /// The answer where the platform refuses what an answer is made of.
 fn failed() -> Response {
     let init = web_sys::ResponseInit::new();
