@@ -32,10 +32,20 @@ pub(super) fn credential_headers(
         return Err(Error::config("credential_headers", "expected at most 8"));
     }
     each("credential_headers", documents.iter(), |path, document| {
-        let name = named.of_credentials(&format!("{path}.name"), &document.name)?;
-        let issuers = issuers(&format!("{path}.issuers"), &document.issuers, verifier)?;
-        Ok(CredentialHeader { name, issuers, beside: document.beside })
+        credential_header(path, document, verifier, named)
     })
+}
+
+#[inline(never)]
+fn credential_header(
+    path: &str,
+    document: &CredentialHeaderDocument,
+    verifier: Option<&Verifier>,
+    named: &mut Named,
+) -> Result<CredentialHeader, Error> {
+    let name = named.of_credentials(&format!("{path}.name"), &document.name)?;
+    let issuers = issuers(&format!("{path}.issuers"), &document.issuers, verifier)?;
+    Ok(CredentialHeader { name, issuers, beside: document.beside })
 }
 
 fn issuers(

@@ -71,6 +71,7 @@ fn hops(path: &str, given: Option<u8>) -> Result<Option<NonZeroU8>, Error> {
 }
 
 /// One spelling, as browsers write it: lower case, no path, no port that the scheme has anyway.
+#[inline(never)]
 fn origin(text: &str) -> Result<String, Error> {
     if dpop::normalize(text) == Some(format!("{text}/")) {
         return Ok(text.to_owned());
@@ -79,6 +80,7 @@ fn origin(text: &str) -> Result<String, Error> {
 }
 
 /// Without an origin every token of such an issuer would be refused, for a reason that is known already.
+#[inline(never)]
 fn no_issuer_wants_proofs(verifier: Option<&Verifier>) -> Result<(), Error> {
     let issuers = verifier.iter().flat_map(|known| known.issuers());
     match issuers.enumerate().find(|(_, known)| known.binding == Binding::Required) {

@@ -22,11 +22,20 @@ pub(super) fn identity_headers(
     has_issuers: bool,
     named: &mut Named,
 ) -> Result<Vec<IdentityHeader>, Error> {
+    if document.0.is_empty() { Ok(Vec::new()) } else { of_some(document, has_issuers, named) }
+}
+
+#[inline(never)]
+fn of_some(
+    document: &ByName<String>,
+    has_issuers: bool,
+    named: &mut Named,
+) -> Result<Vec<IdentityHeader>, Error> {
     let section = "identity_headers";
     if document.0.len() > MAX_HEADERS {
         return Err(Error::config(section, "expected at most 20"));
     }
-    if !document.0.is_empty() && !has_issuers {
+    if !has_issuers {
         return Err(Error::config(section, "there are no issuers, and only tokens have claims"));
     }
     let read = |(name, claim): (&String, &String)| {

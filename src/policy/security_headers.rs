@@ -63,7 +63,8 @@ pub(super) fn security_headers(document: &Document) -> Result<SecurityHeaders, E
             return Err(Error::config("security_headers", problem));
         }
     };
-    let hsts = hsts(document, !fields.is_empty())?;
+    let nothing = document.hsts.is_none() && document.https.is_none() && fields.is_empty();
+    let hsts = if nothing { None } else { hsts(document, !fields.is_empty())? };
     Ok(SecurityHeaders { fields, hsts })
 }
 
@@ -98,7 +99,8 @@ fn is_value(text: &str) -> bool {
         && text.trim() == text
 }
 
-/// The policy of RFC 6797: as it is given, or by default where `https` or `security_headers` is.
+/// The policy of RFC 6797: as it is given, or by default where `https` or `security_headers` is. One of the three is.
+#[inline(never)]
 fn hsts(document: &Document, headers: bool) -> Result<Option<String>, Error> {
     let section = match &document.hsts {
         Some(HstsDocument::On(false)) if document.https.is_none() && !headers => {
@@ -106,7 +108,6 @@ fn hsts(document: &Document, headers: bool) -> Result<Option<String>, Error> {
             return Err(Error::config("hsts", problem));
         }
         Some(HstsDocument::On(false)) => return Ok(None),
-        None if document.https.is_none() && !headers => return Ok(None),
         Some(HstsDocument::On(true)) | None => {
             return Ok(Some(format!("max-age={YEAR_SECS}; includeSubDomains")));
         }
