@@ -441,6 +441,18 @@ mod tests {
         );
         refused(r#"{"log": "some"}"#, "log: expected one of refusals, all, none");
     }
+
+    #[test]
+    fn a_member_with_a_default_is_given_once() {
+        refused(r#"{"log": "all", "log": "all"}"#, "log: is given twice");
+        refused(r#"{"cookie": null, "cookie": "session"}"#, "cookie: is given twice");
+        refused(r#"{"admin": null, "log": "all", "admin": null}"#, "admin: is given twice");
+        refused(
+            r#"{"routes": [{"path": "/a", "cost": 1, "cost": 1}]}"#,
+            "routes[0].cost: is given twice",
+        );
+    }
+
     #[test]
     fn no_memory_of_a_store_outlives_an_hour() {
         refused(
