@@ -3,6 +3,7 @@
 //! Read out of the Markdown, in its order:
 //!
 //! - a block `toml policy`: the policy of all rows below it, up to the next such block;
+//! - a block `json document URL`: what counts of the document in which an issuer with `discovery` says where its keys are;
 //! - a block `json token NAME`: a token as the provider makes it, header and claims;
 //! - rows of a table whose head is [`HEAD`]: a token, what is changed in its claims (`null` takes one away; `header` before it
 //!   changes the header; `padded` adds the `=` of base64), the request, and the answer.
@@ -21,6 +22,7 @@ use edgegate::guard::{Decision, Identity, Request};
 use edgegate::http::reply::Refusal;
 use edgegate::jose::keys::{Key, KeySet};
 use edgegate::jose::signature::pure;
+use edgegate::jose::verifier::KeySource;
 use edgegate::policy::Policy;
 use p256::ecdsa::signature::{SignatureEncoding as _, Signer as _};
 use rsa::BigUint;
@@ -94,6 +96,8 @@ fn folder() -> PathBuf {
 struct Guide {
     name: &'static str,
     policies: Vec<Value>,
+    /// By their URL.
+    documents: BTreeMap<String, String>,
     tokens: BTreeMap<String, Token>,
     cases: Vec<Case>,
 }
@@ -137,8 +141,13 @@ enum Answer {
 impl Guide {
     fn read(name: &'static str) -> Self {
         let text = fs::read_to_string(folder().join(format!("{name}.md"))).unwrap();
-        let mut guide =
-            Self { name, policies: Vec::new(), tokens: BTreeMap::new(), cases: Vec::new() };
+        let mut guide = Self {
+            name,
+            policies: Vec::new(),
+            documents: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            cases: Vec::new(),
+        };
         let mut lines = text.lines().enumerate();
         let mut in_cases = false;
         while let Some((index, line)) = lines.next() {
@@ -168,6 +177,9 @@ impl Guide {
             ["toml", "policy"] => {
                 let table: toml::Table = toml::from_str(text).unwrap_or_else(|fault| at(&fault));
                 self.policies.push(serde_json::to_value(&table["vars"]["POLICY"]).unwrap());
+            }
+            ["json", "document", url] => {
+                self.documents.insert(url.to_owned(), text.to_owned());
             }
             ["json", "token", name] => {
                 let token: Value = serde_json::from_str(text).unwrap_or_else(|fault| at(&fault));
@@ -277,6 +289,7 @@ impl Guide {
             assert!(self.tokens.contains_key(token), "{}:{line}: no token {token}", self.name);
         }
         let mut faults = Vec::new();
+        let mut documents: Vec<_> = self.documents.keys().map(String::as_str).collect();
         for (index, document) in self.policies.iter().enumerate() {
             let policy = match Policy::from_json(&document.to_string(), &secrets()) {
                 Ok(policy) => policy,
@@ -285,6 +298,9 @@ impl Guide {
                     continue;
                 }
             };
+            for url in self.find_keys(&policy) {
+                documents.retain(|one| *one != url);
+            }
             let cases: Vec<_> = self.cases.iter().filter(|case| case.policy == index).collect();
             for passes in [true, false] {
                 let some = cases.iter().any(|case| passes == case.passes());
@@ -302,6 +318,27 @@ impl Guide {
             }
         }
         assert!(faults.is_empty(), "{}", faults.join("\n"));
+        assert!(documents.is_empty(), "{}: no issuer of {documents:?}", self.name);
+    }
+
+    /// Each issuer with `discovery` finds its keys by the document that the guide shows. Returns where those documents are.
+    fn find_keys(&self, policy: &Policy) -> Vec<String> {
+        let issuers = policy.verifier.iter().flat_map(|verifier| verifier.issuers());
+        let discovered = issuers.filter_map(|issuer| match &issuer.keys {
+            KeySource::Discovered(discovery) => Some(discovery),
+            _ => None,
+        });
+        discovered
+            .map(|discovery| {
+                let url = discovery.openid_configuration();
+                let document = self.documents.get(&url);
+                let document = document.unwrap_or_else(|| panic!("{}: no {url}", self.name));
+                let shown: Value = serde_json::from_str(document).unwrap();
+                let found = discovery.jwks_uri(document);
+                assert_eq!(found.as_deref().ok(), shown["jwks_uri"].as_str(), "{url}: {found:?}");
+                url
+            })
+            .collect()
     }
 
     /// A token that passes does not pass with another signature, from another issuer, or later.
