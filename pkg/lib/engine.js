@@ -266,6 +266,14 @@ export class Engine {
     return new Uint8Array(this.#memory.buffer, start, this.#slots[TEXT_LENGTH]).slice();
   }
 
+  /** The same of a secret, of which the instance keeps nothing. */
+  secret() {
+    const bytes = this.payload();
+    const start = this.#slots[TEXT];
+    this.#view.fill(0, start, start + bytes.length);
+    return bytes;
+  }
+
   keyId() {
     const length = this.#slots[KEY_ID_LENGTH];
     if (length === 0) return undefined;

@@ -19,7 +19,7 @@ function keyObject(form, value) {
     switch (form) {
       case 'secret': return createSecretKey(value);
       case 'jwk': return createPrivateKey({ key: value, format: 'jwk' });
-      case 'pkcs8': return createPrivateKey({ key: Buffer.from(value, 'base64'), format: 'der', type: 'pkcs8' });
+      case 'pkcs8': return createPrivateKey({ key: Buffer.from(value.buffer), format: 'der', type: 'pkcs8' });
       default: return value instanceof KeyObject ? value : KeyObject.from(value);
     }
   } catch {

@@ -75,10 +75,10 @@ function given(engine, key, alg) {
     if (!key.includes('-----BEGIN ')) {
       throw configError('key', 'a string that is not PEM, expected an HMAC secret as bytes (new TextEncoder().encode(secret))');
     }
-    const [, base64] = /^\s*-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----\s*$/.exec(key) ?? [];
-    if (base64 === undefined) throw configError('key', 'not one PEM block, expected -----BEGIN PRIVATE KEY----- (PKCS#8)');
+    if (engine.call('pkcs8OfPem', undefined, key) !== DONE) throw configError('key', engine.refusal().message);
+    const value = engine.secret();
     if (alg === undefined) throw configError('alg', 'expected the algorithm of a key that is PEM');
-    return { form: 'pkcs8', value: base64.replace(/\s+/g, '') };
+    return { form: 'pkcs8', value };
   }
   if (typeof key !== 'object' || key === null) throw configError('key', EXPECTED);
   if (isBytes(key)) return { form: 'secret', value: bytesOf(key).slice() };

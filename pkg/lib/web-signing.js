@@ -21,8 +21,7 @@ export const webSigning = {
       return { material: { jwk: value }, publicJwk };
     }
     try {
-      const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
-      const key = await crypto.subtle.importKey('pkcs8', bytes, WEB_CRYPTO[named], true, ['sign']);
+      const key = await crypto.subtle.importKey('pkcs8', value, WEB_CRYPTO[named], true, ['sign']);
       const { kty, crv, x, y, n, e } = await crypto.subtle.exportKey('jwk', key);
       return { material: { key }, publicJwk: { kty, crv, x, y, n, e } };
     } catch {

@@ -5,7 +5,7 @@
 //! points are checked here.
 
 mod jwk;
-mod pem;
+pub(crate) mod pem;
 pub mod remote;
 mod roca;
 pub mod sealed;

@@ -27,7 +27,7 @@ use crate::base64url;
 use crate::error::Error;
 use crate::jose::algorithm::{Algorithm, check_key_id};
 use crate::jose::claims::Claims;
-use crate::jose::keys::{Key, Material, PublicKey};
+use crate::jose::keys::{Key, Material, PublicKey, pem};
 use crate::json;
 use crate::secret::Secret;
 
@@ -36,6 +36,15 @@ pub struct SigningKey {
     algorithm: Algorithm,
     kid: Option<String>,
     material: SigningMaterial,
+}
+
+/// The private key in a PEM block `PRIVATE KEY` (RFC 7468 §10): PKCS#8 (RFC 5958) in DER, as hosts import it. What is in it is for the
+/// host to read.
+///
+/// # Errors
+/// [`Error::RefusedKey`] for another block, more than one, more than 64 KiB, and for what [`Key::from_pem`] does not read either.
+pub fn pkcs8_of_pem(pem: &str) -> Result<Secret, Error> {
+    pem::private(pem)
 }
 
 /// Secrets are wiped when they are dropped.
@@ -350,6 +359,36 @@ mod tests {
         let refused =
             |key: &Key, algorithm| SigningKey::host(key, algorithm).unwrap_err().to_string();
         assert_eq!(refused(&public, Algorithm::Es384), "the key does not serve ES384");
+    }
+
+    #[test]
+    fn a_private_key_is_read_out_of_its_block() {
+        let der = [0x30, 3, 2, 1, 0];
+        let block = |label: &str| {
+            format!("-----BEGIN {label}-----\nMAMC\r\nAQA= \n-----END {label}-----\n")
+        };
+        let private = block("PRIVATE KEY");
+        for text in [private.clone(), format!("\u{feff}key of the test\n{private}\n")] {
+            assert!(pkcs8_of_pem(&text).unwrap().matches(&der), "{text}");
+        }
+        let no_block = "not one PEM block, expected -----BEGIN PRIVATE KEY----- (PKCS#8)";
+        for (text, problem) in [
+            (block("PUBLIC KEY"), no_block),
+            (block("RSA PRIVATE KEY"), no_block),
+            (block("ENCRYPTED PRIVATE KEY"), no_block),
+            (private.repeat(2), no_block),
+            (format!("{private}more"), no_block),
+            (private.replace("MAMC", "MAM"), no_block),
+            ("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----".to_owned(), no_block),
+            (String::new(), no_block),
+            (
+                private.replace('\n', "\\n"),
+                "PEM has its line breaks written as \\n, expected line breaks",
+            ),
+            (" ".repeat(65_537), "PEM has 65537 bytes, expected at most 65536"),
+        ] {
+            assert_eq!(pkcs8_of_pem(&text).unwrap_err().to_string(), problem, "{text}");
+        }
     }
 
     #[test]

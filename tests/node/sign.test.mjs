@@ -190,6 +190,8 @@ describe('a key that would not be taken for verifying does not sign', () => {
     'a public PEM': [pairFor('ES256').publicKey.export({ type: 'spki', format: 'pem' }), 'ES256', 'key', 'not one PEM block, expected -----BEGIN PRIVATE KEY----- (PKCS#8)'],
     'PKCS#1': [pairFor('RS256').privateKey.export({ type: 'pkcs1', format: 'pem' }), 'RS256', 'key', 'not one PEM block, expected -----BEGIN PRIVATE KEY----- (PKCS#8)'],
     'an encrypted PEM': [pairFor('ES256').privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }), 'ES256', 'key', 'not one PEM block, expected -----BEGIN PRIVATE KEY----- (PKCS#8)'],
+    'two PEM blocks': [`${pem}${pem}`, 'RS256', 'key', 'not one PEM block, expected -----BEGIN PRIVATE KEY----- (PKCS#8)'],
+    'PEM with written line breaks': [pem.replaceAll('\n', '\\n'), 'RS256', 'key', 'PEM has its line breaks written as \\n, expected line breaks'],
     'a number': [5, 'HS256', 'key', 'expected a private JWK, PKCS#8 as PEM, a CryptoKey, a KeyObject, or the bytes of an HMAC secret'],
   };
   for (const [name, [key, alg, path, problem]] of Object.entries(cases)) {
@@ -201,6 +203,11 @@ describe('a key that would not be taken for verifying does not sign', () => {
       assert.equal(refusalOf(() => signJwtSync({ exp: 9 }, key, { alg }), EdgegateError).message, `${path}: ${problem}`);
     });
   }
+
+  test('but PEM is read as a public key is: with text before it, CRLF and a byte order mark', async () => {
+    const text = `\ufeffKey of the test\r\n${pem.replaceAll('\n', '\r\n')}\r\n`;
+    for (const [, { importSigningKey }] of BOTH) assert.equal((await importSigningKey(text, { alg: 'RS256' })).alg, 'RS256');
+  });
 
   test('halves that do not belong together', async () => {
     const { x, y } = other('P-256');

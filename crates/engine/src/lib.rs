@@ -31,7 +31,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use self::exchange::{Status, millis};
 use edgegate::guard;
-use edgegate::jose::claims::Claims;
+use edgegate::jose::{claims::Claims, sign};
 
 /// Makes room for `length` bytes and returns the address at which the next call expects its text.
 #[wasm_bindgen]
@@ -178,6 +178,16 @@ pub fn check_claims(length: usize) -> u32 {
 pub fn describe_key(length: usize) -> u32 {
     exchange::run(|| {
         exchange::leave_text(exchange::with_secret_text(length, key::describe)?);
+        Ok(Status::Done)
+    })
+}
+
+/// The private key in PEM of `length` bytes: the text is its PKCS#8, bytes that the shell wipes when it has them.
+#[wasm_bindgen(js_name = pkcs8OfPem)]
+pub fn pkcs8_of_pem(length: usize) -> u32 {
+    exchange::run(|| {
+        let der = exchange::with_secret_text(length, sign::pkcs8_of_pem)?;
+        exchange::leave_text(der.expose_secret());
         Ok(Status::Done)
     })
 }

@@ -1,13 +1,16 @@
 //! Public keys as PEM (RFC 7468) around DER: SPKI (RFC 5280 §4.1.2.7, RFC 5480, RFC 8410), PKCS#1 (RFC 8017
-//! §A.1.1), X.509 certificates (RFC 5280 §4.1).
+//! §A.1.1), X.509 certificates (RFC 5280 §4.1). Of a private key the block alone is read: its DER is for the host.
 
 use base64ct::{Base64, Encoding as _};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode as _, Reader as _, SliceReader};
 use spki::SubjectPublicKeyInfoRef;
 
+use zeroize::Zeroizing;
+
 use super::{Curve, Material, refused};
 use crate::error::Error;
+use crate::secret::Secret;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -23,20 +26,8 @@ const SEQUENCE: u8 = 0x30;
 const MAX_LENGTH: usize = 64 * 1024;
 
 pub(super) fn parse(text: &str) -> Result<Material, Error> {
-    if text.len() > MAX_LENGTH {
-        return Err(refused(format!(
-            "PEM has {} bytes, expected at most {MAX_LENGTH}",
-            text.len()
-        )));
-    }
-    let not_pem = || {
-        if text.contains("\\n") {
-            refused("PEM has its line breaks written as \\n, expected line breaks")
-        } else {
-            refused("not one PEM block, expected -----BEGIN PUBLIC KEY-----")
-        }
-    };
-    let (label, rest) = begin(text).ok_or_else(not_pem)?;
+    let not_pem = || not_pem(text, "-----BEGIN PUBLIC KEY-----");
+    let (label, rest) = begin(text)?.ok_or_else(not_pem)?;
     if label.ends_with("PRIVATE KEY") {
         return Err(refused("PEM holds a private key, expected the public key"));
     }
@@ -53,8 +44,36 @@ pub(super) fn parse(text: &str) -> Result<Material, Error> {
     }
 }
 
-/// The label of the first block, and what follows it. Text before it is explanatory (RFC 7468 §5.2), a byte order mark too.
-fn begin(text: &str) -> Option<(&str, &str)> {
+/// The DER in a block `PRIVATE KEY` (RFC 7468 §10). Blocks `RSA PRIVATE KEY`, `EC PRIVATE KEY` and `ENCRYPTED PRIVATE KEY` are of
+/// other forms, which hosts do not import.
+pub(crate) fn private(text: &str) -> Result<Secret, Error> {
+    let not_pem = || not_pem(text, "-----BEGIN PRIVATE KEY----- (PKCS#8)");
+    let (label, rest) =
+        begin(text)?.filter(|(label, _)| *label == "PRIVATE KEY").ok_or_else(not_pem)?;
+    body(label, rest).map(|mut der| Secret::new(core::mem::take(&mut *der))).ok_or_else(not_pem)
+}
+
+fn not_pem(text: &str, expected: &str) -> Error {
+    if text.contains("\\n") {
+        refused("PEM has its line breaks written as \\n, expected line breaks")
+    } else {
+        refused(format!("not one PEM block, expected {expected}"))
+    }
+}
+
+/// The label of the first block, and what follows it; `None` if there is none. Text before it is explanatory (RFC 7468 §5.2), a
+/// byte order mark too.
+fn begin(text: &str) -> Result<Option<(&str, &str)>, Error> {
+    if text.len() > MAX_LENGTH {
+        return Err(refused(format!(
+            "PEM has {} bytes, expected at most {MAX_LENGTH}",
+            text.len()
+        )));
+    }
+    Ok(first_block(text))
+}
+
+fn first_block(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches('\u{feff}').trim();
     let starts_a_line = |at: usize| {
         text.get(..at).is_some_and(|before| before.is_empty() || before.ends_with(['\n', '\r']))
@@ -66,10 +85,12 @@ fn begin(text: &str) -> Option<(&str, &str)> {
 
 /// The bytes up to the end of the block, if nothing comes after it. Lines may be of any length, with blanks at their ends and
 /// empty lines between (RFC 7468 §3); headers within, as of RFC 1421, are not base64.
-fn body(label: &str, rest: &str) -> Option<Vec<u8>> {
+fn body(label: &str, rest: &str) -> Option<Zeroizing<Vec<u8>>> {
     let (body, "") = rest.split_once(&format!("-----END {label}-----"))? else { return None };
-    let base64: String = body.chars().filter(|one| !one.is_ascii_whitespace()).collect();
-    Base64::decode_vec(&base64).ok().filter(|der| !der.is_empty())
+    // As long as it can become: a text that grows leaves pieces of a secret behind.
+    let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
+    base64.extend(body.chars().filter(|one| !one.is_ascii_whitespace()));
+    Base64::decode_vec(&base64).ok().filter(|der| !der.is_empty()).map(Zeroizing::new)
 }
 
 /// Whether these bytes are a public key or certificate in DER.
