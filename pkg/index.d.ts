@@ -60,7 +60,7 @@ export interface ImportedKey {
 /** A value that a claim has to have. Numbers are whole. */
 export type ClaimValue = string | number | boolean;
 
-/** The rules for one issuer's tokens, and exactly one of `key`, `jwks`, `jwksUri`. */
+/** The rules for one issuer's tokens, and exactly one of `key`, `jwks`, `jwksUri`, `discovery`. */
 export interface IssuerOptions {
   /** `iss` has to be exactly this. With `tenants` a template with one placeholder: `https://login.microsoftonline.com/{tenantid}/v2.0`. */
   issuer: string;
@@ -90,10 +90,14 @@ export interface IssuerOptions {
    * most every 30 s, used for a day more while the issuer does not answer. No redirects, 64 KiB, 5 s.
    */
   jwksUri?: string | undefined;
-  /** Finding `jwksUri` by the issuer alone is for policies (`createGate`): here it is refused. */
-  discovery?: false | undefined;
   /**
-   * Whether `jwksUri` may be http on a host that is not on the public internet: an address of RFC 1918 or its kin, a name without
+   * Whether the issuer itself says where its keys are, in place of `jwksUri`: in its document of OpenID Connect Discovery, or else of
+   * RFC 8414, which has to be about exactly this `issuer`, and is read again after a day. The keys are then fetched as by `jwksUri`.
+   * `issuer` has to be an https URL; one with `tenants` has no document. Default false.
+   */
+  discovery?: boolean | undefined;
+  /**
+   * Whether `jwksUri`, or an issuer with `discovery`, may be http on a host that is not on the public internet: an address of RFC 1918 or its kin, a name without
    * dots (`keycloak`), or one in `.local` or `.internal`. Who can change what passes there is the issuer. Default false.
    */
   allowHttp?: boolean | undefined;

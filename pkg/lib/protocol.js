@@ -53,6 +53,9 @@ export const VALID_UNTIL = 6;
 export const FLAG = 7;
 export const SLOTS = 8;
 
+// The step of `nextPlace` that asks for keys where they were found before.
+export const KNOWN_PLACE = 0;
+
 // What the host answers about a signature.
 export const HOST_BAD = 0;
 export const HOST_HOLDS = 1;

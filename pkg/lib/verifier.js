@@ -5,7 +5,7 @@ import { Proofs, credentialOf, presented } from './dpop.js';
 import { NONE_YET } from './engine.js';
 import { keysUnavailable, malformedToken, syncUnsupported, tokenTooLong } from './errors.js';
 import { verifierOptions } from './options.js';
-import { DONE, GONE, HOST_HOLDS, KEYS_NEEDED, KEYS_UNDER_WAY, PENDING } from './protocol.js';
+import { DONE, GONE, HOST_HOLDS, KEYS_NEEDED, KEYS_UNDER_WAY, KNOWN_PLACE, PENDING } from './protocol.js';
 import { fetchKeys } from './remote.js';
 
 /** Headers repeat from token to token; parsed ones are kept, as many and as long as these. */
@@ -26,7 +26,10 @@ export class Verifier {
   #headers = new Map();
   /** Set while a CryptoKey is being exported. */
   #preparing = null;
-  /** Of each issuer with published keys: what was fetched last, and the fetch under way. */
+  /**
+   * Of each issuer with published keys: where they are, or with `discovery` where they were found; what was fetched last, and the
+   * fetch under way.
+   */
   #published;
   #maxTokenLength;
   #proofs;
@@ -38,7 +41,9 @@ export class Verifier {
     this.#clock = clock;
     this.#cache = entries > 0 ? new Cache(entries) : null;
     this.#issuers = issuers.map(({ issuer }) => issuer);
-    this.#published = issuers.map(({ jwksUri }) => (jwksUri === undefined ? null : { uri: jwksUri, last: null, underWay: null }));
+    this.#published = issuers.map(({ jwksUri, discovery }) => (
+      jwksUri === undefined && discovery !== true ? null : { uri: jwksUri, found: undefined, last: null, underWay: null }
+    ));
     const document = { text: null };
     const settle = () => {
       document.text = JSON.stringify(single ? issuers[0] : { issuers });
@@ -253,12 +258,40 @@ export class Verifier {
       }
     }
     const failure = await fetching;
-    if (failure && !hasKeys) throw failure;
+    if (failure && !hasKeys) {
+      // They may have been sought in the wrong place.
+      keys.found = undefined;
+      throw failure;
+    }
+  }
+
+  /** Asks for the keys where the issuer has said that they are, or asks it first. The engine says what to ask for next. */
+  async #discover(issuer, etag, now) {
+    const engine = this.#engine;
+    const known = this.#published[issuer].found;
+    let asked = { ...known };
+    let began = now;
+    let uri;
+    let fetched;
+    for (;;) {
+      const time = Math.floor(this.#clock());
+      const status = engine.callIssuer('nextPlace', engine.handle(this.#thing), issuer, JSON.stringify(asked), time);
+      if (status === DONE) return { ...fetched, found: asked.step === KNOWN_PLACE ? known : { uri, readAt: time } };
+      if (status !== KEYS_NEEDED) return { failure: engine.refusal() };
+      const step = engine.issuer;
+      uri = engine.text();
+      fetched = await fetchKeys(uri, step === KNOWN_PLACE ? etag : undefined);
+      asked = { step, began, text: fetched.answer?.jwks, problem: fetched.problem, status: fetched.status };
+      began = time;
+    }
   }
 
   async #fetch(issuer, etag, now) {
     const keys = this.#published[issuer];
-    const { answer, problem } = await fetchKeys(keys.uri, etag);
+    const { answer, problem, found, failure } = keys.uri === undefined
+      ? await this.#discover(issuer, etag, now)
+      : await fetchKeys(keys.uri, etag);
+    if (failure !== undefined) return failure;
     const engine = this.#engine;
     const handle = engine.handle(this.#thing);
     if (problem !== undefined) {
@@ -272,6 +305,8 @@ export class Verifier {
       engine.callIssuer('keysFailed', handle, issuer, 'cannot be used', this.#clock());
       return refusal;
     }
+    // With the keys only: their ETag is of that place.
+    keys.found = found;
     if (answer.jwks === undefined) {
       if (keys.last) {
         const { jwks, etag: lastEtag } = JSON.parse(keys.last.answer);

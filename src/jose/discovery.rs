@@ -85,6 +85,77 @@ impl Discovery {
     }
 }
 
+/// What is asked for next on the way to an issuer's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The keys, where a document has named them before.
+    Known,
+    /// The document of OpenID Connect.
+    OpenId,
+    /// That of RFC 8414.
+    OAuth,
+    /// The keys, where the document has just named them.
+    Named,
+}
+
+/// What came back.
+#[derive(Debug, Clone, Copy)]
+pub enum Reply<'a> {
+    /// A text (200).
+    Text(&'a str),
+    /// As before (304).
+    NotModified,
+    /// Nothing is there (404 or 410).
+    Missing(u16),
+    /// None in time, or one that cannot be used; and why.
+    Failed(&'a str),
+}
+
+/// What a reply means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// It is that of the key set.
+    IsOfKeys,
+    /// The next question.
+    Ask(Step, String),
+}
+
+impl Discovery {
+    /// The first question. `known` is where the keys were found before, if that is still believed.
+    #[must_use]
+    pub fn first(&self, known: Option<&str>) -> (Step, String) {
+        match known {
+            Some(uri) => (Step::Known, uri.to_owned()),
+            None => (Step::OpenId, self.openid_configuration()),
+        }
+    }
+
+    /// What follows from the reply to a question.
+    ///
+    /// Keys that are not any more where they were are looked for anew. The document of RFC 8414 is asked for only where that
+    /// of OpenID Connect answers 404.
+    ///
+    /// # Errors
+    /// Why there are no keys, for the event log.
+    pub fn next(&self, step: Step, reply: Reply<'_>) -> Result<Next, String> {
+        match (step, reply) {
+            (Step::Known, Reply::Missing(_)) => {
+                Ok(Next::Ask(Step::OpenId, self.openid_configuration()))
+            }
+            (Step::Known | Step::Named, _) => Ok(Next::IsOfKeys),
+            (Step::OpenId, Reply::Missing(404)) => {
+                Ok(Next::Ask(Step::OAuth, self.authorization_server()))
+            }
+            (Step::OpenId | Step::OAuth, Reply::Text(document)) => {
+                Ok(Next::Ask(Step::Named, self.jwks_uri(document)?))
+            }
+            (_, Reply::NotModified) => Err("not found: status 304".to_owned()),
+            (_, Reply::Missing(status)) => Err(format!("not found: status {status}, expected 200")),
+            (_, Reply::Failed(problem)) => Err(format!("not found: {problem}")),
+        }
+    }
+}
+
 /// Where the keys of an issuer are.
 #[derive(Debug, Clone, Copy)]
 pub enum Location<'a> {
@@ -112,18 +183,21 @@ impl<'a> Location<'a> {
 
 /// A key set that a document named, and when.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub struct Found {
     uri: String,
     read_at: UnixMillis,
 }
 
 impl Found {
-    pub(crate) const fn new(uri: String, read_at: UnixMillis) -> Self {
+    /// A key set that was named at that time.
+    #[must_use]
+    pub const fn new(uri: String, read_at: UnixMillis) -> Self {
         Self { uri, read_at }
     }
 
     /// The key set, unless the document has to be read again.
-    pub(crate) fn uri(&self, now: UnixMillis) -> Option<&str> {
+    #[must_use]
+    pub fn uri(&self, now: UnixMillis) -> Option<&str> {
         let believed = DOCUMENT_SECS.saturating_mul(1000);
         (now.millis_since(self.read_at) < believed).then_some(self.uri.as_str())
     }

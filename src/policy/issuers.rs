@@ -552,7 +552,7 @@ impl IssuerOptions {
         if self.allow_http.is_some() && self.jwks_uri.is_none() && !self.discovery {
             let problem = match spelling {
                 Spelling::Policy => "only jwks_uri and discovery have it",
-                Spelling::JavaScript => "only jwksUri has it",
+                Spelling::JavaScript => "only jwksUri and discovery have it",
             };
             return Err(place.fault("allow_http", problem));
         }
@@ -608,11 +608,16 @@ impl IssuerOptions {
     }
 
     /// How the keys are found by the issuer alone.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an issuer with tenants, and for one by which no document can be fetched.
     #[inline(never)]
-    fn discovery(&self) -> Result<Discovery, Error> {
+    pub fn discovered(&self) -> Result<Discovery, Error> {
         if !self.tenants.is_empty() {
-            let problem =
-                "expected jwks_uri for an issuer with tenants: each has a document of its own";
+            let name = self.place.spelling.path("jwks_uri");
+            let problem = format!(
+                "expected {name} for an issuer with tenants: each has a document of its own"
+            );
             return Err(self.place.fault("discovery", problem));
         }
         let allow_http = self.allow_http.unwrap_or(false);
@@ -786,7 +791,7 @@ fn issuer_keys(
         (None, None, None, Some(uri), false) => {
             KeySource::Remote { uri: options.checked_jwks_uri(uri)? }
         }
-        (None, None, None, None, true) => KeySource::Discovered(options.discovery()?),
+        (None, None, None, None, true) => KeySource::Discovered(options.discovered()?),
         _ => {
             let problem = "expected exactly one of secret, secrets, jwks, pem, jwks_uri, discovery";
             return Err(Error::config(place.path.as_str(), problem));

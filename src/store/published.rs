@@ -10,7 +10,7 @@ use crate::{
     base64url,
     error::Error,
     jose::{
-        discovery::{Discovery, Found, Location},
+        discovery::{Discovery, Found, Location, Next, Reply, Step},
         keys::{
             KeySet,
             remote::{MAX_FRESH_SECS, MAX_STALE_SECS, Plan, RemoteKeySet, WAIT_MILLIS},
@@ -253,29 +253,18 @@ impl PublishedKeySets {
             began = now;
         };
         let known = self.sets.borrow().get(name).and_then(|known| known.found.clone());
-        if let Some(uri) = known.as_ref().and_then(|found| found.uri(edge.now())) {
-            match edge.fetch(uri, etag).await? {
-                Fetched::Missing { .. } => {}
-                fetched => return Ok((fetched, known)),
+        let (mut step, mut uri) =
+            discovery.first(known.as_ref().and_then(|found| found.uri(edge.now())));
+        loop {
+            // An ETag is that of one place, and what a document names may be another.
+            let fetched = edge.fetch(&uri, etag.filter(|_| step == Step::Known)).await;
+            match discovery.next(step, reply(&fetched))? {
+                Next::Ask(next_step, next_uri) => (step, uri) = (next_step, next_uri),
+                Next::IsOfKeys if step == Step::Known => return Ok((fetched?, known)),
+                Next::IsOfKeys => return Ok((fetched?, Some(Found::new(uri, edge.now())))),
             }
             goes_on();
         }
-        let mut document = edge.fetch(&discovery.openid_configuration(), None).await;
-        if matches!(document, Ok(Fetched::Missing { status: 404 })) {
-            goes_on();
-            document = edge.fetch(&discovery.authorization_server(), None).await;
-        }
-        let uri = match document.map_err(|problem| format!("not found: {problem}"))? {
-            Fetched::Keys { jwks: document, .. } => discovery.jwks_uri(&document)?,
-            Fetched::NotModified { .. } => return Err("not found: status 304".to_owned()),
-            Fetched::Missing { status } => {
-                return Err(format!("not found: status {status}, expected 200"));
-            }
-        };
-        goes_on();
-        // An ETag is that of one place, and this may be another.
-        let fetched = edge.fetch(&uri, None).await?;
-        Ok((fetched, Some(Found::new(uri, edge.now()))))
     }
 
     fn found(&self, name: &str, found: Option<Found>) {
@@ -333,6 +322,15 @@ impl PublishedKeySets {
             oldest.set.forget();
             oldest.bytes = 0;
         }
+    }
+}
+
+fn reply(fetched: &Result<Fetched, String>) -> Reply<'_> {
+    match fetched {
+        Ok(Fetched::Keys { jwks, .. }) => Reply::Text(jwks),
+        Ok(Fetched::NotModified { .. }) => Reply::NotModified,
+        Ok(Fetched::Missing { status }) => Reply::Missing(*status),
+        Err(problem) => Reply::Failed(problem),
     }
 }
 

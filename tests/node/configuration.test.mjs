@@ -58,8 +58,8 @@ const CASES = {
     { algorithms: ['ES256'], key: undefined, jwks: { keys: [ecJwk, { kty: 'oct', k: 'A'.repeat(43) }] } },
     'jwks', 'secrets and public keys in one set',
   ],
-  'no key': [{ key: undefined }, '', 'expected exactly one of key, jwks, jwksUri'],
-  'two sources of keys': [{ jwksUri: 'https://issuer.test/jwks' }, '', 'expected exactly one of key, jwks, jwksUri'],
+  'no key': [{ key: undefined }, '', 'expected exactly one of key, jwks, jwksUri, discovery'],
+  'two sources of keys': [{ jwksUri: 'https://issuer.test/jwks' }, '', 'expected exactly one of key, jwks, jwksUri, discovery'],
   'keys over http': [{ key: undefined, algorithms: ['RS256'], jwksUri: 'http://issuer.test/jwks' }, 'jwksUri', 'expected an https URL (http only on loopback)'],
   'keys of a host that begins as loopback': [
     { key: undefined, algorithms: ['RS256'], jwksUri: 'http://127.0.0.1.issuer.test/jwks' }, 'jwksUri', 'expected an https URL (http only on loopback)',
@@ -142,7 +142,7 @@ describe('createVerifier refuses', () => {
     assert.deepEqual(refused(issuer(), issuer()), refusedAs('issuers[1].issuer', 'the same issuer twice, expected algorithms of different families'));
     assert.deepEqual(refused(issuer({ key: new Uint8Array(5) })), refusedAs('issuers[0].key', 'secret has 5 bytes, expected at least 32'));
     assert.equal(refused(issuer(), issuer({ colour: 1 })).path, 'issuers[1].colour');
-    assert.deepEqual(refused(issuer({ key: undefined })), refusedAs('issuers[0]', 'expected exactly one of key, jwks, jwksUri'));
+    assert.deepEqual(refused(issuer({ key: undefined })), refusedAs('issuers[0]', 'expected exactly one of key, jwks, jwksUri, discovery'));
     assert.deepEqual(
       refused(issuer(), issuer({ issuer: 'b', audience: 'x', profile: 'access-token', requireExp: false })),
       refusedAs('issuers[1].requireExp', 'the profile wants exp, expected true or nothing'),

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
-import { createVerifier, memoryStore } from '../../pkg/wasm/node.js';
+import { memoryStore } from '../../pkg/wasm/node.js';
 import { signAsymmetric } from '../worker/token.mjs';
 import { ISSUER, NOW, SECRETS, bearer, gateOf, policy, request } from './gate.mjs';
 
@@ -247,12 +247,6 @@ describe('found by the issuer alone', () => {
       assert.equal(at.length, 1);
       assert.equal(events.at(-1).detail, `keys of ${issuer}: ${detail}`);
     }
-  });
-
-  test('not in createVerifier, which says so', () => {
-    assert.throws(() => createVerifier({ issuer: 'https://a.test/', algorithms: ['ES256'], discovery: true }), {
-      code: 'CONFIG_ERROR', message: 'discovery: only a policy has it (createGate), name the key set in jwksUri',
-    });
   });
 });
 

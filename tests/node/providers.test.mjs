@@ -68,7 +68,7 @@ describe('createVerifier', () => {
       [{ claims: [] }, 'claims', 'expected an object'],
       [{ scopeClaims: ['a'], scopeClaim: 'b' }, 'scopeClaims', 'expected it or scopeClaim, not both'],
       [{ scopeMap: { admin: 'a' } }, 'scopeMap.admin', 'expected a list of strings'],
-      [{ allowHttp: true }, 'allowHttp', 'only jwksUri has it'],
+      [{ allowHttp: true }, 'allowHttp', 'only jwksUri and discovery have it'],
       [{ key: undefined, jwksUri: 'http://keycloak/' }, 'jwksUri', 'expected an https URL (http only on loopback, or with allowHttp on a private host)'],
       [{ issuer: 'https://{a}/' }, 'issuer', 'is a template, name the tenants whose tokens are taken in tenants: any tenant of the provider could sign in'],
     ]) {

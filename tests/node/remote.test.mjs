@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 
 import { bind } from '../../pkg/lib/index.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
@@ -275,6 +275,125 @@ test('verifySync says that keys are yet to come, and goes on with older ones whi
   assert.deepEqual(refusalOf(() => verifier.verifySync(token), EdgegateError), UNKNOWN_KEY);
   assert.equal(verifier.verifySync(sign('b')).keyId, 'b');
   assert.equal(requests.length, 2);
+});
+
+describe('found by the issuer alone', () => {
+  const OPENID = '/a/.well-known/openid-configuration';
+  const OAUTH = '/.well-known/oauth-authorization-server/a';
+
+  /** Verifiers of an issuer at the server, on both platforms, and what is asked of it. `pages`: a body or a status by its path. */
+  async function eachVerifier(pages, use) {
+    for (const [platform, create] of [['node', createVerifier], ['web', web.createVerifier]]) {
+      requests.length = 0;
+      const clock = { now: NOW };
+      const issuer = `${origin}/a`;
+      const site = { ...pages };
+      answer = ({ url }, response) => {
+        const page = site[url] ?? 404;
+        if (typeof page === 'number') response.writeHead(page).end();
+        else response.writeHead(200, { etag: `"of ${url}"` }).end(page.replaceAll('{origin}', origin));
+      };
+      const verifier = create({ issuer, audience: AUDIENCE, algorithms: ['ES256'], discovery: true, cache: false, now: () => clock.now });
+      const ask = (kid = 'a') => verifier.verify(sign(kid, { iss: issuer })).then(({ keyId }) => keyId, ({ message }) => message);
+      const asked = () => requests.splice(0).map(({ path, etag }) => (etag === undefined ? path : `${path} ${etag}`));
+      await use({ ask, asked, clock, issuer, platform, site, verifier });
+    }
+  }
+  const document = (changes) => JSON.stringify({ issuer: '{origin}/a', jwks_uri: '{origin}/keys', ...changes });
+  const USUAL = { [OPENID]: document(), '/keys': jwksOf('a') };
+
+  test('at the place of OpenID Connect, or only where that answers 404 at that of RFC 8414', async () => {
+    await eachVerifier(USUAL, async ({ ask, asked, issuer, platform, verifier }) => {
+      assert.equal(await ask(), 'a');
+      assert.equal(await ask('b'), 'no key of the issuer fits the header');
+      assert.deepEqual(asked(), [OPENID, '/keys']);
+      if (platform === 'node') assert.equal(verifier.verifySync(sign('a', { iss: issuer })).keyId, 'a');
+    });
+    await eachVerifier({ [OAUTH]: document(), '/keys': jwksOf('a') }, async ({ ask, asked }) => {
+      assert.equal(await ask(), 'a');
+      assert.deepEqual(asked(), [OPENID, OAUTH, '/keys']);
+    });
+  });
+
+  test('renewed where they are, and looked for again where they are no more, or after a day', async () => {
+    await eachVerifier(USUAL, async ({ ask, asked, clock, site }) => {
+      await ask();
+      asked();
+      clock.now += 601;
+      assert.equal(await ask(), 'a');
+      assert.deepEqual(asked(), ['/keys "of /keys"']);
+      Object.assign(site, { '/keys': 410, [OPENID]: document({ jwks_uri: '{origin}/new' }), '/new': jwksOf('a', 'b') });
+      clock.now += 601;
+      assert.equal(await ask('b'), 'b');
+      assert.deepEqual(asked(), ['/keys "of /keys"', OPENID, '/new']);
+      clock.now += 86_400;
+      assert.equal(await ask('b'), 'b');
+      assert.deepEqual(asked(), [OPENID, '/new']);
+    });
+  });
+
+  test('a new place counts with its keys only', async () => {
+    await eachVerifier(USUAL, async ({ ask, asked, clock, site }) => {
+      await ask();
+      Object.assign(site, { '/keys': 404, [OPENID]: document({ jwks_uri: '{origin}/new' }), '/new': '{}' });
+      for (let times = 0; times < 2; times += 1) {
+        asked();
+        clock.now += 601;
+        assert.equal(await ask(), 'a', 'by the keys there are');
+        assert.deepEqual(asked(), ['/keys "of /keys"', OPENID, '/new']);
+      }
+    });
+  });
+
+  test('twenty tokens at once ask once, or three times where requests cannot wait for each other', async () => {
+    await eachVerifier(USUAL, async ({ ask, asked, platform }) => {
+      assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, () => ask()))), new Set(['a']));
+      const times = platform === 'node' ? 1 : 3;
+      assert.deepEqual(asked().sort(), [...Array(times).fill(OPENID), ...Array(times).fill('/keys')]);
+    });
+  });
+
+  for (const [what, pages, problem, asks] of [
+    ['the document of another issuer', { [OPENID]: document({ issuer: 'https://other.test/' }) }, 'the document is about another issuer', [OPENID]],
+    ['a key set over http', { [OPENID]: document({ jwks_uri: 'http://keys.example/' }) }, 'jwks_uri of the document is no https URL', [OPENID]],
+    ['a document with a name twice', { [OPENID]: `{"issuer":"x",${document().slice(1)}` }, 'the document is not taken: a member name occurs twice', [OPENID]],
+    ['a document that fails', { [OPENID]: 500, [OAUTH]: document() }, 'not found: status 500, expected 200', [OPENID]],
+    ['no document', {}, 'not found: status 404, expected 200', [OPENID, OAUTH]],
+    ['a key set that is not there', { [OPENID]: document(), '/keys': 404 }, 'status 404, expected 200', [OPENID, '/keys']],
+  ]) {
+    test(`not by ${what}, and asked again after 2 s`, async () => {
+      await eachVerifier(pages, async ({ ask, asked, clock, issuer, site }) => {
+        assert.equal(await ask(), `keys of ${issuer}: ${problem}`);
+        assert.equal(await ask(), `keys of ${issuer}: could not be fetched a moment ago`);
+        assert.deepEqual(asked(), asks);
+        Object.assign(site, USUAL);
+        clock.now += 2;
+        assert.equal(await ask(), 'a');
+        assert.deepEqual(asked(), [OPENID, '/keys']);
+      });
+    });
+  }
+
+  test('for an issuer by which a document can be fetched', () => {
+    const given = { issuer: 'https://a.test/', audience: AUDIENCE, algorithms: ['ES256'], discovery: true };
+    const jwksUri = 'https://a.test/jwks';
+    const ends = ', since discovery fetches its document';
+    for (const [changes, message] of [
+      [{ algorithms: undefined }, 'algorithms: expected a non-empty list'],
+      [{ jwksUri }, 'expected exactly one of key, jwks, jwksUri, discovery'],
+      [{ discovery: false }, 'expected exactly one of key, jwks, jwksUri, discovery'],
+      [{ discovery: 'yes' }, 'discovery: expected true or false'],
+      [{ issuer: 'accounts.google.com' }, `issuer: expected an https URL (http only on loopback)${ends}`],
+      [{ issuer: 'http://keycloak/' }, `issuer: expected an https URL (http only on loopback, or with allowHttp on a private host)${ends}`],
+      [{ issuer: 'https://a.test/?x' }, `issuer: expected a URL without a query and a fragment${ends}`],
+      [{ issuer: 'https://a.test/{tenantid}', tenants: ['b'] },
+        'discovery: expected jwksUri for an issuer with tenants: each has a document of its own'],
+    ]) {
+      const refusal = refusalOf(() => createVerifier({ ...given, ...changes }), EdgegateError);
+      assert.deepEqual([refusal.code, refusal.message], ['CONFIG_ERROR', message]);
+    }
+    createVerifier({ ...given, issuer: 'http://keycloak/', allowHttp: true });
+  });
 });
 
 test('each issuer has its own keys', async () => {

@@ -10,6 +10,7 @@ mod protocol;
 use edgegate::error::Code;
 use edgegate::http::{caching::CACHING_FIELDS, reply};
 use edgegate::jose::algorithm::Algorithm;
+use edgegate::jose::discovery::Step;
 use edgegate::jose::dpop::{DEFAULT_MAX_AGE_SECS, MAX_MAX_AGE_SECS, MAX_PROOF_LENGTH, ProofRules};
 use edgegate::jose::jws::DEFAULT_MAX_TOKEN_LENGTH;
 use edgegate::jose::keys::MAX_JWKS_LENGTH;
@@ -44,6 +45,8 @@ fn text() -> String {
         file.constant(name, &json!(slot as u32));
     }
     file.constant("SLOTS", &json!(SLOTS));
+    file.section("The step of `nextPlace` that asks for keys where they were found before.");
+    file.constant("KNOWN_PLACE", &json!(Step::Known as u32));
     file.section("What the host answers about a signature.");
     for (name, answer) in HOST_ANSWERS {
         file.constant(name, &json!(answer as u32));

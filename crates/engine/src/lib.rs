@@ -108,6 +108,20 @@ pub fn scopes_of(handle: usize, length: usize) -> u32 {
     exchange::run(|| exchange::with_text(length, |token| verify::scopes_of(handle, token))?)
 }
 
+/// Where to ask for the keys of an issuer with `discovery`: JSON `{uri?, readAt?}` at first, with the key set that was found before
+/// and when; then `{step, began, text? | problem, status?}` with what the last question has brought, and when the fetch began or last went on.
+///
+/// `KEYS_NEEDED`: the text is what to ask for, `ISSUER` its step, 0 for that key set. `DONE`: the last answer is that of the
+/// keys.
+#[wasm_bindgen(js_name = nextPlace)]
+pub fn next_place(handle: usize, issuer: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        exchange::with_text(length, |asked| {
+            verify::next_place(handle, issuer, asked, millis(now_millis))
+        })?
+    })
+}
+
 /// Takes the answer of an issuer: JSON `{jwks?, etag?, cacheControl?}`, without `jwks` for 304.
 #[wasm_bindgen(js_name = keysFetched)]
 pub fn keys_fetched(handle: usize, issuer: usize, length: usize, now_millis: f64) -> u32 {

@@ -59,29 +59,33 @@ fn issuer(path: &str, options: Fields) -> Result<Issuer, Error> {
     let mut options = IssuerOptions::read(path, options.into_members(), Spelling::JavaScript)?;
     let named = options.algorithms()?;
     let at_algorithms = options.path_of("algorithms");
-    if options.discovery {
-        let problem = "only a policy has it (createGate), name the key set in jwksUri";
-        return Err(Error::config(options.path_of("discovery"), problem));
-    }
-    let given = (options.key.take(), options.jwks.take(), options.jwks_uri.clone());
+    let published =
+        |named: Option<Vec<Algorithm>>| refuse_empty(&at_algorithms, named.unwrap_or_default());
+    let given =
+        (options.key.take(), options.jwks.take(), options.jwks_uri.clone(), options.discovery);
     let (keys, algorithms) = match given {
-        (Some(key), None, None) => {
+        (Some(key), None, None, false) => {
             let source = Source::read(Fields::from_value(key)?)?;
             let at_key = options.path_of("key");
             let (keys, algorithms) = key_set(&at_key, &at_algorithms, &source, named)?;
             (KeySource::Fixed(keys), algorithms)
         }
-        (None, Some(Value::String(jwks)), None) => {
+        (None, Some(Value::String(jwks)), None, false) => {
             let at_jwks = options.path_of("jwks");
             let (keys, algorithms) = key_set(&at_jwks, &at_algorithms, &Source::Jwks(jwks), named)?;
             (KeySource::Fixed(keys), algorithms)
         }
-        (None, None, Some(uri)) => {
+        (None, None, Some(uri), false) => {
             let uri = options.checked_jwks_uri(&uri)?;
-            let algorithms = refuse_empty(&at_algorithms, named.unwrap_or_default())?;
-            (KeySource::Remote { uri }, algorithms)
+            (KeySource::Remote { uri }, published(named)?)
         }
-        _ => return Err(Error::config(path, "expected exactly one of key, jwks, jwksUri")),
+        (None, None, None, true) => {
+            (KeySource::Discovered(options.discovered()?), published(named)?)
+        }
+        _ => {
+            let problem = "expected exactly one of key, jwks, jwksUri, discovery";
+            return Err(Error::config(path, problem));
+        }
     };
     options.into_issuer(algorithms, keys)
 }

@@ -3,12 +3,13 @@
 use core::cell::RefCell;
 
 use super::exchange::{self, Slot, Status};
-use super::fields::Fields;
+use super::fields::{Fields, unexpected};
 use super::handles::{Handles, no_such_handle};
 use super::host::{self, Verdict};
 use edgegate::base64url;
 use edgegate::error::Error;
 use edgegate::jose::claims::Claims;
+use edgegate::jose::discovery::{Discovery, Found, Next, Reply, Step};
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::keys::remote::{Plan, RemoteKeySet};
 use edgegate::jose::verifier::{Issuer, KeySource, Signed, Suspended, TokenStep, Verifier};
@@ -138,21 +139,23 @@ pub(super) fn verify(handle: usize, token: &str, now: UnixMillis) -> Result<Stat
         exchange::leave(Slot::Issuer, place);
         let mut fresh_until = None;
         let keys = match (&issuer.keys, running.remote.get_mut(place)) {
-            (KeySource::Remote { .. }, Some(remote)) => match remote.plan(pending.key_id(), now) {
-                Plan::Use(keys) => {
-                    fresh_until = remote.fresh_until();
-                    Some(keys)
+            (KeySource::Remote { .. } | KeySource::Discovered(_), Some(remote)) => {
+                match remote.plan(pending.key_id(), now) {
+                    Plan::Use(keys) => {
+                        fresh_until = remote.fresh_until();
+                        Some(keys)
+                    }
+                    Plan::Fetch { etag, instead } => {
+                        exchange::leave_text(etag.unwrap_or_default());
+                        exchange::leave(Slot::Flag, usize::from(instead.is_some()));
+                        return Ok(Status::KeysNeeded);
+                    }
+                    Plan::Wait => return Ok(Status::KeysUnderWay),
+                    Plan::Unavailable => {
+                        return Err(unavailable(issuer, "could not be fetched a moment ago"));
+                    }
                 }
-                Plan::Fetch { etag, instead } => {
-                    exchange::leave_text(etag.unwrap_or_default());
-                    exchange::leave(Slot::Flag, usize::from(instead.is_some()));
-                    return Ok(Status::KeysNeeded);
-                }
-                Plan::Wait => return Ok(Status::KeysUnderWay),
-                Plan::Unavailable => {
-                    return Err(unavailable(issuer, "could not be fetched a moment ago"));
-                }
-            },
+            }
             _ => None,
         };
         let mut step = pending.verify(keys.as_deref())?;
@@ -258,6 +261,60 @@ pub(super) fn keys_fetched(
             unavailable(issuer, &problem)
         })
     })
+}
+
+/// Where to ask for an issuer's keys, by what the last question has brought; see [`crate::next_place`].
+pub(super) fn next_place(
+    handle: usize,
+    issuer: usize,
+    asked: &str,
+    now: UnixMillis,
+) -> Result<Status, Error> {
+    with(handle, |running| {
+        let (issuer, remote) = running.remote(issuer)?;
+        let KeySource::Discovered(discovery) = &issuer.keys else { return Err(unexpected()) };
+        let mut asked = Fields::parse(asked)?;
+        match next_of(discovery, &mut asked, now)? {
+            Ok(Next::IsOfKeys) => Ok(Status::Done),
+            Ok(Next::Ask(step, uri)) => {
+                if let Some(began) = asked.count("began")? {
+                    remote.goes_on(UnixMillis::from_millis(began), now);
+                }
+                exchange::leave(Slot::Issuer, step as usize);
+                exchange::leave_text(uri);
+                Ok(Status::KeysNeeded)
+            }
+            Err(problem) => {
+                remote.failed(now);
+                Err(unavailable(issuer, &problem))
+            }
+        }
+    })
+}
+
+/// The next question, or why there is none.
+fn next_of(
+    discovery: &Discovery,
+    asked: &mut Fields,
+    now: UnixMillis,
+) -> Result<Result<Next, String>, Error> {
+    let Some(step) = asked.count::<usize>("step")? else {
+        let read_at = asked.count("readAt")?.unwrap_or_default();
+        let known =
+            asked.string("uri")?.map(|uri| Found::new(uri, UnixMillis::from_millis(read_at)));
+        let (step, uri) = discovery.first(known.as_ref().and_then(|found| found.uri(now)));
+        return Ok(Ok(Next::Ask(step, uri)));
+    };
+    let steps = [Step::Known, Step::OpenId, Step::OAuth, Step::Named];
+    let step = *steps.get(step).ok_or_else(unexpected)?;
+    let (text, problem) = (asked.string("text")?, asked.string("problem")?);
+    let reply = match (&text, asked.count("status")?, &problem) {
+        (Some(text), _, _) => Reply::Text(text),
+        (None, Some(status @ (404 | 410)), _) => Reply::Missing(status),
+        (None, _, Some(problem)) => Reply::Failed(problem),
+        (None, _, None) => Reply::NotModified,
+    };
+    Ok(discovery.next(step, reply))
 }
 
 pub(super) fn keys_failed(
