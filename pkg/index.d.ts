@@ -105,6 +105,8 @@ export interface IssuerOptions {
   clockTolerance?: number | undefined;
   /** The greatest age in seconds by `iat`, which then has to be there. Default: any. */
   maxTokenAge?: number | undefined;
+  /** How many seconds ago a person may have signed in, by `auth_time`, which then has to be there. Default: any. */
+  maxAuthAge?: number | undefined;
   /** Claims that have to be there and not null. Default: none. */
   requiredClaims?: readonly string[] | undefined;
   /**

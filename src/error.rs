@@ -267,6 +267,16 @@ errors! {
         /// The time it was checked at.
         now: UnixTime,
     } => TokenExpired, "token_too_old", "token was issued at {issued_at}, too long before {now}";
+    /// The person signed in longer ago, by `auth_time`, than the rules allow. A refreshed token does not help.
+    AuthenticationTooOld {
+        /// When the person signed in.
+        signed_in_at: UnixTime,
+        /// How long ago that may be.
+        max_age_secs: u64,
+        /// The time it was checked at.
+        now: UnixTime,
+    } => InvalidToken, "authentication_too_old",
+        "the sign-in was at {signed_in_at}, more than {max_age_secs} s before {now}";
     /// Revoked; `by` names the kind of entry (`jti`, `subject`, `session`, `issuer`).
     TokenRevoked {
         /// The kind of entry that matched.
@@ -433,7 +443,7 @@ impl Error {
     /// Whether the credential was not genuine: a guess, a forgery or a mistyped key.
     ///
     /// The limit on failed authentication counts these. An expired or revoked credential was genuine once, so it is not
-    /// a guess and does not count. A genuine token also does not count if its proof is missing, has no nonce, or came
+    /// a guess and does not count, nor is one whose sign-in is too long ago. A genuine token also does not count if its proof is missing, has no nonce, or came
     /// twice.
     #[must_use]
     pub const fn is_failed_authentication(&self) -> bool {
@@ -441,6 +451,7 @@ impl Error {
             self,
             Self::TokenNotAccepted
                 | Self::ApiKeyNotAccepted
+                | Self::AuthenticationTooOld { .. }
                 | Self::ProofRequired
                 | Self::TokenNotBound
                 | Self::WrongProofNonce
@@ -564,6 +575,7 @@ mod tests {
                 "token_expired",
                 "token_not_yet_valid",
                 "token_too_old",
+                "authentication_too_old",
                 "token_revoked",
                 "dpop_required",
                 "dpop_not_bound",

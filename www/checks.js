@@ -9,7 +9,7 @@ const CHECKS = [
   { name: 'Algorithm', reasons: ['algorithm_not_allowed'] },
   { name: 'Signature', reasons: ['bad_signature'] },
   { name: 'Audience', reasons: [], claim: 'aud' },
-  { name: 'Expiry', reasons: ['token_expired', 'token_too_old'], claim: 'exp' },
+  { name: 'Expiry', reasons: ['token_expired', 'token_too_old', 'authentication_too_old'], claim: 'exp' },
   { name: 'Start', reasons: ['token_not_yet_valid'], claim: 'nbf' },
 ];
 

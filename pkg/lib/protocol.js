@@ -77,6 +77,7 @@ export const ISSUER_OPTIONS = {
   allowHttp: "allow_http",
   clockTolerance: "clock_tolerance_secs",
   maxTokenAge: "max_token_age_secs",
+  maxAuthAge: "max_auth_age_secs",
   requiredClaims: "required_claims",
   claims: "claims",
   typ: "typ",

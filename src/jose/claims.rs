@@ -435,6 +435,9 @@ pub struct ClaimRules {
     /// The oldest a token may be by `iat`, in seconds, whatever `exp` says; then `iat` must be there.
     /// Default: any age.
     pub max_token_age_secs: Option<u64>,
+    /// How long ago a person may have signed in, by `auth_time` (OpenID Connect Core 1.0 §2), in seconds; then `auth_time` must be there.
+    /// A refreshed token keeps its `auth_time`. Default: any time ago.
+    pub max_auth_age_secs: Option<u64>,
     /// Claims that must be there; `null` is not there. Default: none.
     pub required_claims: Vec<String>,
     /// Claims that must have one of certain values. Default: none.
@@ -461,6 +464,7 @@ impl ClaimRules {
             require_exp: true,
             clock_tolerance_secs: 0,
             max_token_age_secs: None,
+            max_auth_age_secs: None,
             required_claims: Vec::new(),
             required_values: Vec::new(),
             typ: None,
@@ -510,12 +514,13 @@ impl ClaimRules {
     ///
     /// With a tolerance of 0: a token is expired from `exp` on, so also at `exp` itself (RFC 7519 §4.1.4);
     /// valid from `nbf` on; an `iat` later than `now` is not yet valid; too old if more than the greatest
-    /// age has passed since `iat`. The tolerance moves each of these in the token's favour.
+    /// age has passed since `iat`. With a greatest age of the sign-in the same holds of `auth_time`. The tolerance moves each of these
+    /// in the token's favour.
     ///
     /// # Errors
-    /// [`Error::MissingClaim`], [`Error::WrongClaimType`] (of a profile), [`Error::UnexpectedClaim`],
-    /// [`Error::TokenExpired`], [`Error::TokenNotYetValid`], [`Error::TokenTooOld`], in this order. An error of time implies that
-    /// everything else was right.
+    /// [`Error::MissingClaim`], [`Error::WrongClaimType`] (of a profile, or `auth_time`), [`Error::UnexpectedClaim`],
+    /// [`Error::TokenExpired`], [`Error::TokenNotYetValid`], [`Error::TokenTooOld`], [`Error::AuthenticationTooOld`], in this order. An
+    /// error of time implies that everything else was right.
     pub fn check(&self, header: &Header, claims: &Claims, now: UnixTime) -> Result<(), Error> {
         self.check_presence(header, claims)?;
         self.check_values(header, claims)?;
@@ -529,19 +534,32 @@ impl ClaimRules {
         let tolerance = self.clock_tolerance_secs;
         let forever = UnixTime::from_secs(i64::MAX);
         let issued_at = claims.issued_at();
+        let signed_in_at = self.signed_in_at(claims);
         let start = claims
             .not_before()
             .max(issued_at)
+            .max(signed_in_at)
             .map_or(UnixTime::from_secs(i64::MIN), |time| time.saturating_sub(tolerance));
         let expiry = claims.expires_at().map_or(forever, |time| time.saturating_add(tolerance));
-        let old = match (self.max_token_age_secs, issued_at) {
+        let old = |age: Option<u64>, since: Option<UnixTime>| match (age, since) {
             // The last second of the greatest age still counts.
-            (Some(age), Some(issued_at)) => {
-                issued_at.saturating_add(age).saturating_add(tolerance).saturating_add(1)
+            (Some(age), Some(since)) => {
+                since.saturating_add(age).saturating_add(tolerance).saturating_add(1)
             }
             _ => forever,
         };
+        let old =
+            old(self.max_token_age_secs, issued_at).min(old(self.max_auth_age_secs, signed_in_at));
         start..expiry.min(old)
+    }
+
+    /// `auth_time`, where a rule asks for it. A fraction is cut off, as with `iat`.
+    fn signed_in_at(&self, claims: &Claims) -> Option<UnixTime> {
+        self.max_auth_age_secs?;
+        match claims.get("auth_time") {
+            Some(Value::Number(number)) => Some(UnixTime::from_secs(seconds(number, f64::floor))),
+            _ => None,
+        }
     }
 
     fn check_presence(&self, header: &Header, claims: &Claims) -> Result<(), Error> {
@@ -549,11 +567,17 @@ impl ClaimRules {
         if self.expected_typ().is_some() && header.typ().is_none() {
             return missing("typ");
         }
+        let auth_time = self.max_auth_age_secs.and_then(|_| claims.get("auth_time")).map(Kind::of);
         let by_rule = [
             ("iss", true, claims.issuer().is_some()),
             ("aud", self.looks_at_aud(), claims.has_audience()),
             ("exp", self.require_exp, claims.expires_at().is_some()),
             ("iat", self.max_token_age_secs.is_some(), claims.issued_at().is_some()),
+            (
+                "auth_time",
+                self.max_auth_age_secs.is_some(),
+                auth_time.is_some_and(|it| it != Kind::Null),
+            ),
         ];
         for (claim, required, present) in by_rule {
             if required && !present {
@@ -567,6 +591,7 @@ impl ClaimRules {
                 return missing(claim);
             }
         }
+        check_kind("auth_time", auth_time, "a number", &[Kind::Number])?;
         if self.profile == Profile::AccessToken {
             for claim in ["client_id", "scope"] {
                 check_kind(claim, claims.kind(claim), "a string", &[Kind::String])?;
@@ -611,7 +636,8 @@ impl ClaimRules {
             return Err(Error::TokenExpired { expired_at, now });
         }
         let issued_at = claims.issued_at();
-        if let Some(valid_from) = claims.not_before().max(issued_at)
+        let signed_in_at = self.signed_in_at(claims);
+        if let Some(valid_from) = claims.not_before().max(issued_at).max(signed_in_at)
             && valid_from > now.saturating_add(tolerance)
         {
             return Err(Error::TokenNotYetValid { valid_from, now });
@@ -620,6 +646,11 @@ impl ClaimRules {
             && issued_at.saturating_add(age).saturating_add(tolerance) < now
         {
             return Err(Error::TokenTooOld { issued_at, now });
+        }
+        if let (Some(max_age_secs), Some(signed_in_at)) = (self.max_auth_age_secs, signed_in_at)
+            && signed_in_at.saturating_add(max_age_secs).saturating_add(tolerance) < now
+        {
+            return Err(Error::AuthenticationTooOld { signed_in_at, max_age_secs, now });
         }
         Ok(())
     }
@@ -790,11 +821,56 @@ mod tests {
     }
 
     #[test]
+    fn the_greatest_age_of_the_sign_in_needs_auth_time_and_includes_its_last_second() {
+        let rules = ClaimRules { max_auth_age_secs: Some(100), ..rules() };
+        for missing in [r#"{"iss":"me","iat":1000}"#, r#"{"iss":"me","auth_time":null}"#] {
+            refused(&rules, missing, "claim auth_time is missing");
+        }
+        for odd in ["\"1000\"", "true", "[1000]", "{}"] {
+            let claims = format!(r#"{{"iss":"me","auth_time":{odd}}}"#);
+            refused(&rules, &claims, "claim auth_time: expected a number");
+        }
+        for fine in ["900", "900.5", "1000"] {
+            assert_eq!(check(&rules, &format!(r#"{{"iss":"me","auth_time":{fine}}}"#)), Ok(()));
+        }
+        // A new token of an old sign-in is as old as the sign-in.
+        let too_old = "the sign-in was at 899, more than 100 s before 1000";
+        refused(&rules, r#"{"iss":"me","iat":1000,"auth_time":899}"#, too_old);
+        let ahead = "token is valid from 1001, it is 1000";
+        refused(&rules, r#"{"iss":"me","auth_time":1001}"#, ahead);
+        refused(
+            &rules,
+            r#"{"iss":"me","auth_time":0,"exp":1000}"#,
+            "token expired at 1000, it is 1000",
+        );
+        let tolerant = ClaimRules { clock_tolerance_secs: 5, ..rules };
+        for fine in [895, 1005] {
+            assert_eq!(check(&tolerant, &format!(r#"{{"iss":"me","auth_time":{fine}}}"#)), Ok(()));
+        }
+        refused(
+            &tolerant,
+            r#"{"iss":"me","auth_time":894}"#,
+            "the sign-in was at 894, more than 100 s before 1000",
+        );
+        let any = super::tests::rules();
+        assert_eq!(check(&any, r#"{"iss":"me","auth_time":"once"}"#), Ok(()), "not asked for");
+    }
+
+    #[test]
     fn the_times_of_validity_are_those_at_which_the_check_passes() {
-        for (tolerance, age) in [(0, None), (0, Some(7)), (3, None), (3, Some(7))] {
-            let rules =
-                ClaimRules { clock_tolerance_secs: tolerance, max_token_age_secs: age, ..rules() };
+        let ages = [None, Some(7)];
+        let each = ages.map(|age| ages.map(|auth_age| [(0, age, auth_age), (3, age, auth_age)]));
+        for (tolerance, age, auth_age) in each.into_iter().flatten().flatten() {
+            let rules = ClaimRules {
+                clock_tolerance_secs: tolerance,
+                max_token_age_secs: age,
+                max_auth_age_secs: auth_age,
+                ..rules()
+            };
             for claims in [
+                r#"{"iss":"me","iat":1000,"auth_time":998}"#,
+                r#"{"iss":"me","iat":1000,"auth_time":1002.5,"exp":1020}"#,
+                r#"{"iss":"me","iat":1000,"auth_time":1e300}"#,
                 r#"{"iss":"me","iat":1000}"#,
                 r#"{"iss":"me","iat":1000,"exp":1005}"#,
                 r#"{"iss":"me","iat":1000,"exp":1020}"#,
@@ -803,6 +879,9 @@ mod tests {
                 r#"{"iss":"me","iat":-1e300,"nbf":1e300,"exp":1e300}"#,
             ] {
                 let claims = Claims::parse(claims.as_bytes()).unwrap();
+                if auth_age.is_some() && claims.get("auth_time").is_none() {
+                    continue;
+                }
                 let times = rules.valid_during(&claims);
                 for now in (990..1040).map(UnixTime::from_secs) {
                     let passes = rules.check(&header(r#"{"alg":"HS256"}"#), &claims, now).is_ok();

@@ -41,7 +41,7 @@ pub enum Spelling {
 pub type OptionNames = (Option<&'static str>, Option<&'static str>);
 
 /// All options of an issuer, in the order in which messages list them.
-pub const ISSUER_OPTIONS: [OptionNames; 25] = [
+pub const ISSUER_OPTIONS: [OptionNames; 26] = [
     (Some("issuer"), Some("issuer")),
     (Some("tenants"), Some("tenants")),
     (Some("audience"), Some("audience")),
@@ -58,6 +58,7 @@ pub const ISSUER_OPTIONS: [OptionNames; 25] = [
     (Some("allow_http"), Some("allowHttp")),
     (Some("clock_tolerance_secs"), Some("clockTolerance")),
     (Some("max_token_age_secs"), Some("maxTokenAge")),
+    (Some("max_auth_age_secs"), Some("maxAuthAge")),
     (Some("required_claims"), Some("requiredClaims")),
     (Some("claims"), Some("claims")),
     (Some("typ"), Some("typ")),
@@ -197,6 +198,7 @@ pub struct IssuerOptions {
     allow_http: Option<bool>,
     clock_tolerance_secs: Option<u64>,
     max_token_age_secs: Option<u64>,
+    max_auth_age_secs: Option<u64>,
     required_claims: Vec<String>,
     required_values: Vec<RequiredValue>,
     typ: Option<String>,
@@ -443,6 +445,7 @@ impl IssuerOptions {
             allow_http: reader.flag("allow_http")?,
             clock_tolerance_secs: reader.seconds("clock_tolerance_secs")?,
             max_token_age_secs: reader.seconds("max_token_age_secs")?,
+            max_auth_age_secs: reader.seconds("max_auth_age_secs")?,
             required_claims: list(&reader, "required_claims", required_claims)?.unwrap_or_default(),
             required_values: reader.required_values()?,
             typ: reader.text("typ")?,
@@ -482,6 +485,7 @@ impl IssuerOptions {
                 require_exp: self.require_exp.unwrap_or(true),
                 clock_tolerance_secs: self.clock_tolerance()?,
                 max_token_age_secs: self.max_token_age_secs,
+                max_auth_age_secs: self.max_auth_age_secs,
                 profile: self.profile()?,
                 tenants: self.tenants,
                 audience: self.audience.unwrap_or_default(),
@@ -556,8 +560,13 @@ impl IssuerOptions {
             };
             return Err(place.fault("allow_http", problem));
         }
-        if self.max_token_age_secs == Some(0) {
-            return Err(place.fault("max_token_age_secs", "expected at least 1"));
+        for (name, age) in [
+            ("max_token_age_secs", self.max_token_age_secs),
+            ("max_auth_age_secs", self.max_auth_age_secs),
+        ] {
+            if age == Some(0) {
+                return Err(place.fault(name, "expected at least 1"));
+            }
         }
         Ok(())
     }

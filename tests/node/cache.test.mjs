@@ -52,6 +52,16 @@ describe('the time is looked at again at every hit', () => {
     assert.equal(refusalOf(() => verifier.verifySync(token), EdgegateError).reason, 'token_too_old');
   });
 
+  test('with the greatest age of the sign-in', () => {
+    const { clock, verifier } = clocked({ maxAuthAge: 60 });
+    const token = sign({ iat: NOW, auth_time: NOW, exp: NOW + 1000 });
+    verifier.verifySync(token);
+    clock.now = NOW + 60;
+    assert.equal(verifier.verifySync(token).claims.jti, 'one');
+    clock.now = NOW + 61;
+    assert.equal(refusalOf(() => verifier.verifySync(token), EdgegateError).reason, 'authentication_too_old');
+  });
+
   test('also when the clock goes back', () => {
     const { clock, verifier } = clocked();
     const token = sign({ nbf: NOW });

@@ -76,6 +76,7 @@ const CASES = {
   'a negative tolerance': [{ clockTolerance: -1 }, 'clockTolerance', 'expected a whole number of seconds'],
   'a tolerance of an hour': [{ clockTolerance: 3600 }, 'clockTolerance', 'expected at most 600 seconds'],
   'no age': [{ maxTokenAge: 0 }, 'maxTokenAge', 'expected at least 1'],
+  'no age of the sign-in': [{ maxAuthAge: 0 }, 'maxAuthAge', 'expected at least 1'],
   'a fractional age': [{ maxTokenAge: 1.5 }, 'maxTokenAge', 'expected a whole number of seconds'],
   'a required claim without a name': [{ requiredClaims: [''] }, 'requiredClaims', 'expected non-empty strings'],
   'an empty typ': [{ typ: '' }, 'typ', 'expected a non-empty string'],
@@ -121,7 +122,7 @@ describe('createVerifier refuses', () => {
   }
 
   test('unknown options, and repeats only what can be a name', () => {
-    const known = 'issuer, tenants, audience, audienceClaim, algorithms, key, jwks, jwksUri, discovery, allowHttp, clockTolerance, maxTokenAge, requiredClaims, '
+    const known = 'issuer, tenants, audience, audienceClaim, algorithms, key, jwks, jwksUri, discovery, allowHttp, clockTolerance, maxTokenAge, maxAuthAge, requiredClaims, '
       + 'claims, typ, scopeClaim, scopeClaims, scopeMap, requireExp, profile';
     const refused = (rest) => refusalOf(() => createVerifier(options(rest)), EdgegateError).message;
     const tail = `is not a known option, expected one of ${known}, maxTokenLength, cache, now, dpop, issuers`;

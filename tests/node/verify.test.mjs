@@ -174,6 +174,12 @@ describe('a refusal says what is wrong, and both ways of verifying say the same'
     'too old': [{ iat: NOW - 61 }, { maxTokenAge: 60 }, {
       code: 'TOKEN_EXPIRED', reason: 'token_too_old', claim: 'iat', message: `token was issued at ${NOW - 61}, too long before ${NOW}`,
     }],
+    'a sign-in too long ago': [{ auth_time: NOW - 61 }, { maxAuthAge: 60 }, {
+      code: 'INVALID_TOKEN', reason: 'authentication_too_old', claim: 'auth_time', message: `the sign-in was at ${NOW - 61}, more than 60 s before ${NOW}`,
+    }],
+    'no time of a sign-in': [{}, { maxAuthAge: 60 }, {
+      code: 'INVALID_TOKEN', reason: 'missing_claim', claim: 'auth_time', message: 'claim auth_time is missing',
+    }],
     'another audience': [{ aud: ['https://other.test'] }, {}, {
       code: 'INVALID_TOKEN', reason: 'unexpected_claim', claim: 'aud', message: 'aud has a value that is not allowed',
     }],
@@ -201,6 +207,7 @@ describe('a refusal says what is wrong, and both ways of verifying say the same'
     assert.equal(passes({ exp: NOW }, { clockTolerance: 1 }).exp, NOW);
     assert.equal(passes({ exp: undefined }, { requireExp: false }).exp, undefined);
     assert.equal(passes({ iat: NOW - 60 }, { maxTokenAge: 60 }).iat, NOW - 60);
+    assert.equal(passes({ auth_time: NOW - 60 }, { maxAuthAge: 60 }).auth_time, NOW - 60);
     assert.equal(passes({}, { typ: 'at+jwt' }, { typ: 'application/AT+JWT' }).jti, 'one');
     assert.equal(passes({ aud: ['x', AUDIENCE] }, { audience: ['y', AUDIENCE] }).jti, 'one');
     assert.equal(passes({ aud: undefined }, { audience: undefined }).jti, 'one');

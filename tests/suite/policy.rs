@@ -394,7 +394,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "issuers[1].colour: is not a known field, expected one of issuer, tenants, audience, \
              audience_claim, algorithms, secret, secrets, encoding, jwks, pem, jwks_uri, \
-             discovery, allow_http, clock_tolerance_secs, max_token_age_secs, required_claims, claims, typ, scope_claim, \
+             discovery, allow_http, clock_tolerance_secs, max_token_age_secs, max_auth_age_secs, required_claims, claims, typ, scope_claim, \
              scope_claims, scope_map, require_exp, profile, dpop",
         ),
         (

@@ -13,6 +13,7 @@ const ALGORITHMS = ['HS256', 'HS384', 'HS512', 'RS256', 'ES256', 'EdDSA'];
 const ISSUER_RULES = {
   'https://typ.test/': { typ: 'at+jwt' },
   'https://age.test/': { max_token_age_secs: 300 },
+  'https://signed-in.test/': { max_auth_age_secs: 300 },
   'https://tolerant.test/': { clock_tolerance_secs: 60 },
   'https://required.test/': { required_claims: ['sub', 'tenant'] },
   'https://eternal.test/': { require_exp: false },
@@ -395,6 +396,13 @@ describe('time', () => {
     admitted(await ask(token({ iss, iat: nowSecs() - 200 })));
     refused(await ask(token({ iss, iat: nowSecs() - 302 })), 'TOKEN_EXPIRED');
     await invalid(token({ iss, iat: undefined }));
+  });
+
+  test('a sign-in may be as long ago as the policy says, whenever the token was issued', async () => {
+    const iss = 'https://signed-in.test/';
+    admitted(await ask(token({ iss, auth_time: nowSecs() - 200 })));
+    await invalid(token({ iss, iat: nowSecs(), auth_time: nowSecs() - 302 }));
+    await invalid(token({ iss, auth_time: undefined }));
   });
 
   test('only a genuine token is told that it expired', async () => {

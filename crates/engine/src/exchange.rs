@@ -145,6 +145,7 @@ fn describe(error: &Error) -> String {
         | Error::UnexpectedClaim { claim } => Some(claim.as_str()),
         Error::TokenExpired { .. } => Some("exp"),
         Error::TokenTooOld { .. } => Some("iat"),
+        Error::AuthenticationTooOld { .. } => Some("auth_time"),
         _ => None,
     };
     let path = match error {
