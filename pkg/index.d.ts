@@ -637,7 +637,7 @@ export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refu
 
 /** The codes of refused requests, the same as in the Worker's answers. */
 export type RefusalCode =
-  | 'MISSING_CREDENTIALS' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED'
+  | 'MISSING_CREDENTIALS' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED'
   | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED'
   | 'RATE_LIMITED' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE';
 
@@ -879,7 +879,7 @@ export function ready(): Promise<void>;
 
 /** The stable codes; `reason` is finer. */
 export type ErrorCode =
-  | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID'
+  | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'STEP_UP_REQUIRED'
   | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'WRONG_ENVIRONMENT'
   | 'MISSING_CREDENTIALS' | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'NOT_FOUND' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED'
   | 'ENGINE_FAILED';

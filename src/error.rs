@@ -45,6 +45,8 @@ codes! {
     TokenNotYetValid => "TOKEN_NOT_YET_VALID",
     /// A genuine token that was revoked.
     TokenRevoked => "TOKEN_REVOKED",
+    /// A genuine token of a sign-in that is too long ago, or was not strong enough (RFC 9470).
+    StepUpRequired => "STEP_UP_REQUIRED",
     /// The API key is mistyped, forged or unknown.
     InvalidApiKey => "INVALID_API_KEY",
     /// A genuine API key past its expiry.
@@ -275,7 +277,7 @@ errors! {
         max_age_secs: u64,
         /// The time it was checked at.
         now: UnixTime,
-    } => InvalidToken, "authentication_too_old",
+    } => StepUpRequired, "authentication_too_old",
         "the sign-in was at {signed_in_at}, more than {max_age_secs} s before {now}";
     /// Revoked; `by` names the kind of entry (`jti`, `subject`, `session`, `issuer`).
     TokenRevoked {
@@ -451,7 +453,6 @@ impl Error {
             self,
             Self::TokenNotAccepted
                 | Self::ApiKeyNotAccepted
-                | Self::AuthenticationTooOld { .. }
                 | Self::ProofRequired
                 | Self::TokenNotBound
                 | Self::WrongProofNonce
@@ -525,6 +526,7 @@ mod tests {
                 "TOKEN_EXPIRED",
                 "TOKEN_NOT_YET_VALID",
                 "TOKEN_REVOKED",
+                "STEP_UP_REQUIRED",
                 "INVALID_API_KEY",
                 "API_KEY_EXPIRED",
                 "API_KEY_REVOKED",

@@ -16,14 +16,14 @@ export const bearerGate = (verifier) => ({
 });
 
 function refusal({ code, reason, message }, accept) {
-  const { status, title, hint, type } = WIRE[code];
+  const { status, title, hint, type, error } = WIRE[code];
   const problem = prefersProblem(accept);
   const body = problem
     ? { type, title, status, detail: hint, code }
     : { error: title, code, hint };
   const headers = { 'Content-Type': problem ? PROBLEM_JSON : 'application/json', 'Cache-Control': 'no-store' };
   if (status === 401) {
-    headers['WWW-Authenticate'] = code === 'MISSING_CREDENTIALS' ? CHALLENGE : `${CHALLENGE}, error="invalid_token", error_description="${title}"`;
+    headers['WWW-Authenticate'] = code === 'MISSING_CREDENTIALS' ? CHALLENGE : `${CHALLENGE}, error="${error}", error_description="${title}"`;
   }
   if (status === 503) headers['Retry-After'] = `${RETRY_UNAVAILABLE_SECS}`;
   return {

@@ -125,12 +125,13 @@ export const CACHING_FIELDS = [
 
 // What a caller is told whom a verifier alone refuses.
 export const WIRE = {
-  MISSING_CREDENTIALS: {"hint":"Send a token as 'Authorization: Bearer <token>'","status":401,"title":"Authentication required","type":"urn:edgegate:error:missing-credentials"},
-  INVALID_TOKEN: {"hint":"Get a new token from the issuer and send it unchanged","status":401,"title":"Invalid token","type":"urn:edgegate:error:invalid-token"},
-  TOKEN_EXPIRED: {"hint":"Get a new token or refresh the session","status":401,"title":"Token expired","type":"urn:edgegate:error:token-expired"},
-  TOKEN_NOT_YET_VALID: {"hint":"Check the clock of the system that issued the token","status":401,"title":"Token not yet valid","type":"urn:edgegate:error:token-not-yet-valid"},
-  MULTIPLE_CREDENTIALS: {"hint":"Send exactly one token or API key","status":400,"title":"More than one credential","type":"urn:edgegate:error:multiple-credentials"},
-  KEYS_UNAVAILABLE: {"hint":"Try again after as many seconds as Retry-After says","status":503,"title":"Keys of the issuer unavailable","type":"urn:edgegate:error:keys-unavailable"},
+  MISSING_CREDENTIALS: {"error":"invalid_token","hint":"Send a token as 'Authorization: Bearer <token>'","status":401,"title":"Authentication required","type":"urn:edgegate:error:missing-credentials"},
+  INVALID_TOKEN: {"error":"invalid_token","hint":"Get a new token from the issuer and send it unchanged","status":401,"title":"Invalid token","type":"urn:edgegate:error:invalid-token"},
+  TOKEN_EXPIRED: {"error":"invalid_token","hint":"Get a new token or refresh the session","status":401,"title":"Token expired","type":"urn:edgegate:error:token-expired"},
+  TOKEN_NOT_YET_VALID: {"error":"invalid_token","hint":"Check the clock of the system that issued the token","status":401,"title":"Token not yet valid","type":"urn:edgegate:error:token-not-yet-valid"},
+  STEP_UP_REQUIRED: {"error":"insufficient_user_authentication","hint":"Sign in again; a refreshed token of the same sign-in will not help","status":401,"title":"More recent sign-in required","type":"urn:edgegate:error:step-up-required"},
+  MULTIPLE_CREDENTIALS: {"error":"invalid_token","hint":"Send exactly one token or API key","status":400,"title":"More than one credential","type":"urn:edgegate:error:multiple-credentials"},
+  KEYS_UNAVAILABLE: {"error":"invalid_token","hint":"Try again after as many seconds as Retry-After says","status":503,"title":"Keys of the issuer unavailable","type":"urn:edgegate:error:keys-unavailable"},
 };
 export const CHALLENGE = "Bearer realm=\"edgegate\"";
 export const RETRY_UNAVAILABLE_SECS = 5;

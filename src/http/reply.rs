@@ -209,6 +209,11 @@ pub const fn wire(code: Code) -> Wire {
             (401, "Token not yet valid", "Check the clock of the system that issued the token")
         }
         Code::TokenRevoked => (401, "Token revoked", "Sign in again"),
+        Code::StepUpRequired => (
+            401,
+            "More recent sign-in required",
+            "Sign in again; a refreshed token of the same sign-in will not help",
+        ),
         Code::InvalidApiKey => {
             (401, "Invalid API key", "Check that the whole key was copied, without spaces")
         }
@@ -310,11 +315,29 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
         }
         Error::MissingCredentials => realm.to_owned(),
         _ if bearer => {
-            let title = wire(error.code()).title;
-            format!("{realm}, error=\"invalid_token\", error_description=\"{title}\"")
+            let (name, title) = (challenge_error(error.code()), wire(error.code()).title);
+            let max_age = max_age(error);
+            format!("{realm}, error=\"{name}\", error_description=\"{title}\"{max_age}")
         }
         _ => realm.to_owned(),
     })
+}
+
+/// What is wrong with a token, as challenges name it (RFC 6750 §3.1, RFC 9470 §3).
+#[must_use]
+pub const fn challenge_error(code: Code) -> &'static str {
+    match code {
+        Code::StepUpRequired => "insufficient_user_authentication",
+        _ => "invalid_token",
+    }
+}
+
+/// How long ago the sign-in may be (RFC 9470 §3), with the comma before it; or nothing.
+fn max_age(error: &Error) -> String {
+    match error {
+        Error::AuthenticationTooOld { max_age_secs, .. } => format!(", max_age=\"{max_age_secs}\""),
+        _ => String::new(),
+    }
 }
 
 /// `WWW-Authenticate` of RFC 9449 §7.1, for a token that came with that scheme or should have.
@@ -329,12 +352,13 @@ fn dpop_challenge(error: &Error, carrier: Option<Carrier>) -> Option<String> {
         }
         Error::WrongProofNonce => "use_dpop_nonce",
         Error::InsufficientScope { .. } => "insufficient_scope",
-        _ => "invalid_token",
+        _ => challenge_error(error.code()),
     };
+    let max_age = max_age(error);
     let algorithms = ProofRules::default();
     let algorithms: Vec<&str> = algorithms.algorithms().iter().map(|one| one.as_str()).collect();
     let algs = algorithms.join(" ");
-    Some(format!("DPoP realm=\"edgegate\", error=\"{name}\", algs=\"{algs}\""))
+    Some(format!("DPoP realm=\"edgegate\", error=\"{name}\", algs=\"{algs}\"{max_age}"))
 }
 
 /// Whether the caller asks for `application/problem+json` (RFC 9110 §12.5.1; a weight of 0 refuses it).

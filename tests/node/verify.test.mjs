@@ -175,7 +175,7 @@ describe('a refusal says what is wrong, and both ways of verifying say the same'
       code: 'TOKEN_EXPIRED', reason: 'token_too_old', claim: 'iat', message: `token was issued at ${NOW - 61}, too long before ${NOW}`,
     }],
     'a sign-in too long ago': [{ auth_time: NOW - 61 }, { maxAuthAge: 60 }, {
-      code: 'INVALID_TOKEN', reason: 'authentication_too_old', claim: 'auth_time', message: `the sign-in was at ${NOW - 61}, more than 60 s before ${NOW}`,
+      code: 'STEP_UP_REQUIRED', reason: 'authentication_too_old', claim: 'auth_time', message: `the sign-in was at ${NOW - 61}, more than 60 s before ${NOW}`,
     }],
     'no time of a sign-in': [{}, { maxAuthAge: 60 }, {
       code: 'INVALID_TOKEN', reason: 'missing_claim', claim: 'auth_time', message: 'claim auth_time is missing',

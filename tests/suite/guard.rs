@@ -2806,3 +2806,24 @@ fn refusals_of_bound_tokens_name_their_scheme() {
     }
     assert!(challenge(&Error::BadSignature, Carrier::Bearer).1.starts_with("Bearer "));
 }
+
+#[test]
+fn a_sign_in_too_long_ago_is_challenged_with_how_long_ago_it_may_be() {
+    use edgegate::http::reply::Refusal;
+    let (signed_in_at, now) = (UnixTime::from_secs(1), UnixTime::from_secs(1000));
+    let error = Error::AuthenticationTooOld { signed_in_at, max_age_secs: 300, now };
+    assert!(!error.is_failed_authentication());
+    let challenge = |carrier| {
+        let fields = Refusal::new(&error, Some(carrier), None).fields;
+        fields.into_iter().find(|(name, _)| *name == "WWW-Authenticate").unwrap().1
+    };
+    let name = "realm=\"edgegate\", error=\"insufficient_user_authentication\"";
+    let bearer = challenge(Carrier::Bearer);
+    let title = "error_description=\"More recent sign-in required\"";
+    assert_eq!(bearer, format!("Bearer {name}, {title}, max_age=\"300\""));
+    let dpop = challenge(Carrier::Dpop);
+    assert!(
+        dpop.starts_with(&format!("DPoP {name}, algs=")) && dpop.ends_with(", max_age=\"300\"")
+    );
+    assert_eq!(challenge(Carrier::Cookie), "Bearer realm=\"edgegate\"");
+}

@@ -34,6 +34,7 @@ before(async () => {
     gateWorker({ name: 'no-keys', policy: policy({ issuers: [remote] }) }),
     gateWorker({ name: 'no-store', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'no-preflights', policy: policy({ preflight: 'refuse' }) }),
+    gateWorker({ name: 'recent', policy: policy({ issuers: [{ ...policy().issuers[0], max_auth_age_secs: 300 }] }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
       name: 'impatient',
@@ -61,6 +62,10 @@ const CASES = {
       assert.equal((await gate.admin('POST', '/revocations', { token: revoked })).status, 201);
       return gate.get('/v1/posts', { token: revoked, ...more });
     },
+  },
+  STEP_UP_REQUIRED: {
+    ask: (more) => gate.get('/v1/posts', { token: token({ auth_time: nowSecs() - 302 }), gate: 'recent', ...more }),
+    maxAge: 300,
   },
   INVALID_API_KEY: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ secret: 'guessed'.repeat(6) }), ...more }) },
   API_KEY_EXPIRED: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ expiryMinutes: 1 }), ...more }) },
@@ -109,11 +114,11 @@ test('every code of the crate has a row in the contract and a case here', () => 
   assert.deepEqual(Object.keys(CASES).sort(), codes.sort());
 });
 
-for (const [code, { ask, scope }] of Object.entries(CASES)) {
+for (const [code, { ask, scope, maxAge }] of Object.entries(CASES)) {
   const [status, title] = CODES[code];
 
   test(`${code} is ${status} "${title}"`, async () => {
-    refused(await ask({}), code, { scope });
+    refused(await ask({}), code, { scope, maxAge });
   });
 
   test(`${code} is a problem of RFC 9457 for those who ask for one`, async () => {
@@ -130,7 +135,7 @@ for (const [code, { ask, scope }] of Object.entries(CASES)) {
       detail: problem.detail,
       code,
     });
-    assertRefusalHeaders(answer, code, { scope });
+    assertRefusalHeaders(answer, code, { scope, maxAge });
     assertNoCredential(answer);
   });
 }

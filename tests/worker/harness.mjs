@@ -36,6 +36,7 @@ export const CODES = Object.freeze({
   TOKEN_EXPIRED: [401, 'Token expired'],
   TOKEN_NOT_YET_VALID: [401, 'Token not yet valid'],
   TOKEN_REVOKED: [401, 'Token revoked'],
+  STEP_UP_REQUIRED: [401, 'More recent sign-in required'],
   INVALID_API_KEY: [401, 'Invalid API key'],
   API_KEY_EXPIRED: [401, 'API key expired'],
   API_KEY_REVOKED: [401, 'API key revoked'],
@@ -394,9 +395,9 @@ export function admitted(answer, expected = {}) {
 
 /**
  * Fails unless the answer is this refusal, whole: status, body, headers, and no trace of the credential.
- * `hint` pins the hint (a string or a pattern), `scope` the scopes of a 403.
+ * `hint` pins the hint (a string or a pattern), `scope` the scopes of a 403, `maxAge` how long ago a sign-in may be.
  */
-export function refused(answer, code, { hint, scope, scheme } = {}) {
+export function refused(answer, code, { hint, scope, scheme, maxAge } = {}) {
   const [status, title] = CODES[code];
   assert.equal(`${answer.status} ${answer.text && JSON.parse(answer.text).code}`, `${status} ${code}`, answer.text);
   assert.equal(answer.headers['content-type'], 'application/json');
@@ -405,7 +406,7 @@ export function refused(answer, code, { hint, scope, scheme } = {}) {
   assert.deepEqual(Object.keys(body), ['error', 'code', 'hint']);
   assert.equal(body.error, title);
   assertHint(body.hint, hint);
-  assertRefusalHeaders(answer, code, { scope, scheme });
+  assertRefusalHeaders(answer, code, { scope, scheme, maxAge });
   assertNoCredential(answer);
   return body;
 }
@@ -418,13 +419,15 @@ export function assertHint(found, expected) {
 }
 
 /** The headers that the code of a refusal calls for, and none of those that belong to others. */
-export function assertRefusalHeaders(answer, code, { scope, scheme } = {}) {
+export function assertRefusalHeaders(answer, code, { scope, scheme, maxAge } = {}) {
   const [status, title] = CODES[code];
   const realm = 'Bearer realm="edgegate"';
   const bearer = scheme === 'bearer' || (scheme === undefined && answer.sent.token !== undefined);
   let challenge;
   if (code === 'INSUFFICIENT_SCOPE' && bearer) challenge = `${realm}, error="insufficient_scope", scope="${scope}"`;
-  else if (status === 401 && bearer && code !== 'MISSING_CREDENTIALS') {
+  else if (code === 'STEP_UP_REQUIRED' && bearer) {
+    challenge = `${realm}, error="insufficient_user_authentication", error_description="${title}", max_age="${maxAge}"`;
+  } else if (status === 401 && bearer && code !== 'MISSING_CREDENTIALS') {
     challenge = `${realm}, error="invalid_token", error_description="${title}"`;
   } else if (status === 401 || status === 403) challenge = realm;
   assert.equal(answer.headers['www-authenticate'], challenge);

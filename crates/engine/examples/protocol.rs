@@ -107,11 +107,12 @@ const HOST_ANSWERS: [(&str, HostAnswer); 5] = [
 ];
 
 /// The codes of what a verifier refuses. All others are the operator's to see.
-const VERIFIER_CODES: [Code; 6] = [
+const VERIFIER_CODES: [Code; 7] = [
     Code::MissingCredentials,
     Code::InvalidToken,
     Code::TokenExpired,
     Code::TokenNotYetValid,
+    Code::StepUpRequired,
     Code::MultipleCredentials,
     Code::KeysUnavailable,
 ];
@@ -124,7 +125,8 @@ fn wire(code: Code) -> Value {
         _ => wire.hint,
     };
     let kind = reply::problem_type(code);
-    json!({"status": wire.status, "title": wire.title, "hint": hint, "type": kind})
+    let error = reply::challenge_error(code);
+    json!({"status": wire.status, "title": wire.title, "hint": hint, "type": kind, "error": error})
 }
 
 fn issuer_options() -> impl Iterator<Item = (&'static str, Value)> {
