@@ -77,6 +77,7 @@ use crate::{
     client_address::ClientIpHeader,
     error::Error,
     jose::{
+        http_host::may_publish_keys,
         keys::sealed::Seal,
         verifier::{Issuer, Verifier},
     },
@@ -119,6 +120,8 @@ pub struct Policy {
     pub https: Option<Https>,
     /// What every answer gets that does not have it.
     pub security_headers: SecurityHeaders,
+    /// Where the metadata of the protected resource is, which refusals of credentials name (RFC 9728 §5.1).
+    pub resource_metadata: Option<String>,
     /// Whether `X-RateLimit-*` is sent beside the standard fields.
     pub legacy_headers: bool,
     /// Which decisions are written to the event log.
@@ -195,6 +198,11 @@ impl Policy {
             cache: document.cache,
             https: document.https,
             security_headers: security_headers(&document)?,
+            resource_metadata: document
+                .resource_metadata
+                .as_deref()
+                .map(resource_metadata)
+                .transpose()?,
             legacy_headers: document.legacy_headers,
             log: document.log,
             verifier,
@@ -363,6 +371,18 @@ impl Policy {
     pub fn rate_limit_bindings(&self) -> impl Iterator<Item = &str> {
         self.limits.iter().filter_map(|known| known.store.binding())
     }
+}
+
+/// The URL of RFC 9728 §3: https, or http on loopback, without a fragment, of at most 2048 bytes.
+fn resource_metadata(url: &str) -> Result<String, Error> {
+    /// Longer ones are no use in a header.
+    const MAX_LENGTH: usize = 2048;
+    // It stands between quotes.
+    if url.len() > MAX_LENGTH || url.contains('"') || !may_publish_keys(url, false) {
+        let problem = "expected an https URL (http only on loopback) without a fragment";
+        return Err(Error::config("resource_metadata", problem));
+    }
+    Ok(url.to_owned())
 }
 
 /// The kinds of credential that a policy with these sections takes.

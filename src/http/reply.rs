@@ -78,6 +78,20 @@ impl Refusal {
         }
         Self { status: wire.status, fields, body }
     }
+
+    /// The same, where clients are told at which URL the resource describes itself (RFC 9728 §5.1): which authorization servers
+    /// and scopes there are. Challenges say it if another credential would help.
+    #[must_use]
+    pub fn naming(mut self, error: &Error, resource_metadata: Option<&str>) -> Self {
+        let helps = self.status == 401 || error.code() == Code::InsufficientScope;
+        if let (Some(url), true) = (resource_metadata, helps) {
+            let challenges = self.fields.iter_mut().filter(|(name, _)| *name == "WWW-Authenticate");
+            challenges.for_each(|(_, challenge)| {
+                challenge.push_str(&format!(", resource_metadata=\"{url}\""));
+            });
+        }
+        self
+    }
 }
 
 /// The answer to a CORS preflight that the gate gives itself ([`crate::guard::Decision::answers_preflight`]).

@@ -52,6 +52,7 @@ object! {
         pub(super) hsts: Option<HstsDocument> = None,
         /// Read by [`super::security_headers`], which has the names.
         pub(super) security_headers: Option<StrictValue> = None,
+        pub(super) resource_metadata: Option<String> = None,
         pub(super) legacy_headers: bool = false,
         pub(super) log: Log = Log::default(),
         pub(super) path_case: PathCase = PathCase::default(),

@@ -225,6 +225,13 @@ describe('refuses with each code', () => {
     });
   }
 
+  test('and says where the resource describes itself, if the policy does', async () => {
+    const url = 'https://api.example.com/.well-known/oauth-protected-resource';
+    const { gate } = gateOf({ policy: policy({ resource_metadata: url }) });
+    const { headers } = await gate.check(posts({}));
+    assert.equal(headers['WWW-Authenticate'], `Bearer realm="edgegate", resource_metadata="${url}"`);
+  });
+
   test('TOKEN_REVOKED and API_KEY_REVOKED, as soon as the entry is believed', async () => {
     const { gate, stores, clock } = gateOf();
     const { hash } = await import('node:crypto').then(({ createHash }) => ({

@@ -2808,6 +2808,26 @@ fn refusals_of_bound_tokens_name_their_scheme() {
 }
 
 #[test]
+fn refusals_name_where_the_resource_describes_itself_if_another_credential_would_help() {
+    use edgegate::http::reply::Refusal;
+    let url = "https://api.example.com/.well-known/oauth-protected-resource";
+    let challenge = |error: &Error, url| {
+        let refusal = Refusal::new(error, Some(Carrier::Bearer), None).naming(error, url);
+        let field = refusal.fields.into_iter().find(|(name, _)| *name == "WWW-Authenticate");
+        field.map(|(_, challenge)| challenge)
+    };
+    let named = format!(", resource_metadata=\"{url}\"");
+    let scope = Error::InsufficientScope { required: "a".into() };
+    for error in [Error::MissingCredentials, Error::BadSignature, Error::ApiKeyRevoked, scope] {
+        let without = challenge(&error, None).unwrap();
+        assert_eq!(challenge(&error, Some(url)), Some(format!("{without}{named}")));
+    }
+    for error in [Error::IssuerNotAllowed, Error::HttpsRequired, Error::NotFound] {
+        assert_eq!(challenge(&error, Some(url)), challenge(&error, None));
+    }
+}
+
+#[test]
 fn a_sign_in_too_long_ago_is_challenged_with_how_long_ago_it_may_be() {
     use edgegate::http::reply::Refusal;
     let (signed_in_at, now) = (UnixTime::from_secs(1), UnixTime::from_secs(1000));

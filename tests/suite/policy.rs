@@ -380,7 +380,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
-             cors, https, hsts, security_headers, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
+             cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
              failed_authentication, routes, admin",
         ),
         (
@@ -1034,6 +1034,12 @@ fn issuers_need_an_audience_and_exactly_one_source_of_keys() {
         ("/issuers/1/profile", json!("id-token"), "issuers[1].profile: expected access-token"),
         ("/issuers/1/dpop", json!("on"), "issuers[1].dpop: expected off, optional or required"),
     ]);
+    for url in ["http://api.example.com/", "https://a.test/\"x", "https://a.test/#x", "/here", ""] {
+        let problem = "expected an https URL (http only on loopback) without a fragment";
+        let mut policy = full();
+        policy["resource_metadata"] = json!(url);
+        refused(&policy, &format!("resource_metadata: {problem}"));
+    }
     for (field, value, message) in [
         ("typ", json!("JWT"), "typ: the profile wants at+jwt, expected that or nothing"),
         (
@@ -1591,7 +1597,7 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, cors, https, hsts, security_headers, legacy_headers, log, \
+         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, \
          path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");

@@ -35,6 +35,7 @@ before(async () => {
     gateWorker({ name: 'no-store', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'no-preflights', policy: policy({ preflight: 'refuse' }) }),
     gateWorker({ name: 'recent', policy: policy({ issuers: [{ ...policy().issuers[0], max_auth_age_secs: 300 }] }) }),
+    gateWorker({ name: 'described', policy: policy({ resource_metadata: METADATA, routes: [DESCRIPTION, ...policy().routes] }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
       name: 'impatient',
@@ -48,6 +49,12 @@ before(async () => {
   await (await control(gate, 'faulty-kv')).set('fail');
 });
 after(() => gate.dispose());
+
+const METADATA = 'https://api.example.com/.well-known/oauth-protected-resource';
+const DESCRIPTION = {
+  path: '/.well-known/oauth-protected-resource', auth: 'none',
+  answer: { body: { resource: 'https://api.example.com', authorization_servers: [ISSUER] } },
+};
 
 /** For each code: requests that get it. `ask` takes options that are added to the request. */
 const CASES = {
@@ -139,6 +146,16 @@ for (const [code, { ask, scope, maxAge }] of Object.entries(CASES)) {
     assertNoCredential(answer);
   });
 }
+
+test('a refusal says where the resource describes itself, and anybody may read that', async () => {
+  const challenge = async (more) => (await gate.get('/v1/posts', { gate: 'described', ...more })).headers['www-authenticate'];
+  const named = `resource_metadata="${METADATA}"`;
+  assert.equal(await challenge({}), `Bearer realm="edgegate", ${named}`);
+  assert.match(await challenge({ token: 'x' }), new RegExp(`error="invalid_token", .*, ${named}$`));
+  assert.match(await challenge({ token: token({ scope: 'other' }) }), new RegExp(`scope="read:posts", ${named}$`));
+  const description = await gate.get(DESCRIPTION.path, { gate: 'described' });
+  assert.deepEqual([description.status, description.json()], [200, DESCRIPTION.answer.body]);
+});
 
 test('a refusal of HEAD has the headers and no body', async () => {
   const answer = await gate.request('HEAD', '/v1/posts');

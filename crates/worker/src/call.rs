@@ -109,6 +109,13 @@ impl Call<'_> {
         };
         let mut fields = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
         fields.extend(cors::refusal_fields(decision.cors.as_deref(), parts.origin()));
-        reply::refusal_with(self.request, error, decision.carrier, reply::lent(&fields).collect())
+        let metadata = self.gate.policy.resource_metadata.as_deref();
+        reply::refusal_with(
+            self.request,
+            error,
+            decision.carrier,
+            metadata,
+            reply::lent(&fields).collect(),
+        )
     }
 }

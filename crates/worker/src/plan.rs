@@ -92,7 +92,7 @@ pub(super) fn refuse(
     let (passed_on, fields) = memo.split_once('\n').unwrap_or((memo, ""));
     let passed_on: PassedOn<'_> = serde_json::from_str(passed_on)?;
     event_log::failure(&passed_on, &fault, clock::now());
-    reply::refusal_with(request, &fault, passed_on.carrier(), pairs(fields).collect())
+    reply::refusal_with(request, &fault, passed_on.carrier(), None, pairs(fields).collect())
 }
 
 /// The fields that change of an answer that says something to caches itself. `own` are its lines, in the order of

@@ -19,18 +19,20 @@ pub(super) fn refusal(
     error: &Error,
     carrier: Option<Carrier>,
 ) -> worker::Result<Response> {
-    refusal_with(request, error, carrier, Vec::new())
+    refusal_with(request, error, carrier, None, Vec::new())
 }
 
-/// The same with more fields.
+/// The same with more fields, and with where the resource describes itself.
 pub(super) fn refusal_with(
     request: &Request,
     error: &Error,
     carrier: Option<Carrier>,
+    resource_metadata: Option<&str>,
     more: Vec<(&str, &str)>,
 ) -> worker::Result<Response> {
     let accept = header(&request.headers(), "Accept");
     let refusal = reply::Refusal::new(error, carrier, accept.as_deref());
+    let refusal = refusal.naming(error, resource_metadata);
     let fields = lent(&refusal.fields).chain(more);
     host::respond(refusal.status, fields, Some(&refusal.body))
 }

@@ -223,7 +223,8 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
         (Err(error), _) => {
             let accept = present(&asked.accept);
             let Refusal { status, mut fields, body } =
-                Refusal::new(error, decision.carrier, accept);
+                Refusal::new(error, decision.carrier, accept)
+                    .naming(error, policy.resource_metadata.as_deref());
             fields.extend(limits);
             fields.extend(cors::refusal_fields(of_cors, origin));
             let refused = Verdict::Refused {
