@@ -461,6 +461,28 @@ export function kvStore(binding: KvNamespaceLike, options?: {
 export type RedisClientLike =
   | { sendCommand(words: string[]): Promise<unknown> }
   | { sendCommand(isReadonly: boolean | undefined, words: string[]): Promise<unknown>; getMasterNode(): unknown }
+/** What the store needs of a D1 database of Workers. */
+export interface D1DatabaseLike {
+  prepare(query: string): object;
+  batch(statements: never[]): Promise<object[]>;
+}
+
+/**
+ * A store over a D1 database: for all that a gate keeps. Each call is one question to the database's one writer, so counters and used proofs
+ * are exact, and a revocation holds everywhere as soon as isolates forget what they remember (`cache_secs`). The store makes its table
+ * and index by itself, and deletes what has expired while it writes.
+ * @throws {EdgegateError} `CONFIG_ERROR`
+ */
+export function d1Store(database: D1DatabaseLike, options?: {
+  /** The name of the table. Default `edgegate`. */
+  table?: string | undefined;
+  /**
+   * How many counters, and as many used proofs, may be there at once, since callers decide how many come. Beyond that no new ones are taken;
+   * counted once in 1,000 in each isolate, so a few thousand more may be. Default 100,000.
+   */
+  maxEntries?: number | undefined;
+}): ExactStore;
+
   | {
     sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, words: string[]): Promise<unknown>;
     masters: { host: string; port: number }[];

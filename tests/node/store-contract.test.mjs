@@ -1,5 +1,5 @@
 // The contract that every store has to keep (tests/support/contract.rs, the suite of the Rust crate) over the package's stores:
-// in memory, in Workers KV, and in Redis by every kind of client. The suite runs natively and sends the jobs of a gate.
+// in memory, in Workers KV, in D1, and in Redis by every kind of client. The suite runs natively and sends the jobs of a gate.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -11,7 +11,7 @@ import { Miniflare } from 'miniflare';
 
 import { Jobs } from '../../pkg/lib/gate-jobs.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
-import { kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
+import { d1Store, kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { KINDS, startAll } from './redis-server.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,7 +34,7 @@ before(async () => {
   program = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line))
     .find(({ target, executable }) => target?.name === 'store_contract' && executable).executable;
   redis = await startAll();
-  mf = new Miniflare({ modules: true, script: 'export default {}', kvNamespaces: ['KV'], cf: false });
+  mf = new Miniflare({ modules: true, script: 'export default {}', kvNamespaces: ['KV'], d1Databases: ['DB'], cf: false });
   await mf.ready;
 });
 after(async () => {
@@ -79,6 +79,15 @@ describe('in Workers KV', () => {
     test(name, async () => {
       const kv = await mf.getKVNamespace('KV');
       await hold(name, () => kvStore(kv, { prefix: freshPrefix() }));
+    });
+  }
+});
+
+describe('in D1', () => {
+  for (const name of [...CASES, ...COUNTER_CASES]) {
+    test(name, async () => {
+      const database = await mf.getD1Database('DB');
+      await hold(name, () => d1Store(database, { table: `contract_${prefixes += 1}` }));
     });
   }
 });

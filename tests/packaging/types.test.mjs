@@ -76,7 +76,7 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
 
 test('each entry declares what it offers, and nothing else', async () => {
   const entries = ['edgegate', 'edgegate/gate', 'edgegate/pure', 'edgegate/slim'];
-  const guarded = ['createGate', 'kvStore', 'memoryStore', 'redisStore'];
+  const guarded = ['createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
   const lines = [];
   for (const [index, entry] of entries.entries()) {
     const text = `console.log(JSON.stringify(Object.keys(await import('${entry}'))))`;
