@@ -3,7 +3,7 @@ import { createGateWith } from './lib/gate.js';
 import { bind } from './lib/index.js';
 
 export const {
-  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
   decodeUnverified,
 } = bind(fetched(() => new URL('./wasm/edgegate_bg.wasm', import.meta.url)));
 export const createGate = createGateWith(fetched(() => new URL('./wasm/edgegate_gate_bg.wasm', import.meta.url)));

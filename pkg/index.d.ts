@@ -349,6 +349,13 @@ export function signJws(payload: ArrayBufferView | ArrayBuffer | string, key: Pr
 export function signJwsSync(payload: ArrayBufferView | ArrayBuffer | string, key: PrivateKey, options?: SignOptions): string;
 
 /**
+ * The public halves of signing keys as a JWK set, to publish where `jwks_uri` points: each with its `alg`, its `kid` and `use`. While keys
+ * change, put the next one into the set before you sign with it.
+ * @throws {EdgegateError} `CONFIG_ERROR` for a secret, a `CryptoKey` that is not extractable, and two keys of one `kid`, or without.
+ */
+export function publicJwks(keys: readonly SigningKey[]): Promise<{ keys: Jwk[] }>;
+
+/**
  * Checks a key once, for signing often. A `CryptoKey` or `KeyObject` is remembered without it.
  * @throws {EdgegateError} `CONFIG_ERROR`.
  */

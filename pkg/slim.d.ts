@@ -1,6 +1,6 @@
 export {
-  EdgegateError, createApiKeys, createVerifier, decodeUnverified, importKey, importSigningKey, ready, signJws, signJwsSync, signJwt,
-  signJwtSync, verifyJws,
+  EdgegateError, createApiKeys, createVerifier, decodeUnverified, importKey, importSigningKey, publicJwks, ready, signJws, signJwsSync,
+  signJwt, signJwtSync, verifyJws,
 } from './index.js';
 // What needs the engine with the guard is not here.
 export type * from './index.js';

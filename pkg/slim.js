@@ -4,7 +4,7 @@ import { webPlatform } from './lib/web-platform.js';
 
 const bound = bind(webPlatform({}));
 export const {
-  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
   decodeUnverified,
 } = bound;
 export const { init, initSync } = slim(bound.engine);

@@ -3,7 +3,7 @@ import { bind } from './lib/index.js';
 import { webPlatform } from './lib/web-platform.js';
 
 export const {
-  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
   decodeUnverified,
 } = bind(webPlatform({ load: () => module, ed25519: 'later' }));
 export { EdgegateError } from './lib/index.js';

@@ -6,7 +6,7 @@ import { webPlatform } from '../lib/web-platform.js';
 // One engine for all: the one with the guard can do what the smaller one can. Cloudflare sets the header, callers cannot.
 const bound = bind(webPlatform({ load: () => module, ed25519: 'later', clientIpHeader: 'cf-connecting-ip' }));
 export const {
-  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
   decodeUnverified,
 } = bound;
 export const createGate = createGateOf(bound.engine);

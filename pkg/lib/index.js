@@ -21,6 +21,7 @@ export function bind(platform) {
     importKey: (key, options) => importKey(engine, key, options),
     verifyJws: (jws, key, options) => verifyJws(engine, jws, key, options),
     importSigningKey: (key, options) => sign.importSigningKey(engine, key, options),
+    publicJwks: (keys) => sign.publicJwks(engine, keys),
     signJwt: (claims, key, options) => sign.signJwt(engine, claims, key, options),
     signJwtSync: (claims, key, options) => sign.signJwtSync(engine, claims, key, options),
     signJws: (payload, key, options) => sign.signJws(engine, payload, key, options),

@@ -3,7 +3,7 @@ import { pureEngine } from './node-engines.js';
 import { webPlatform } from './web-platform.js';
 
 export const {
-  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
   decodeUnverified,
 } = bind(webPlatform({ load: pureEngine, sharesPromises: true }));
 export { EdgegateError } from './index.js';

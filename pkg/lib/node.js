@@ -4,7 +4,7 @@ import { fastEngine, gateEngine } from './node-engines.js';
 import { nodePlatform } from './node-platform.js';
 
 export const {
-  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, signJwt, signJwtSync, signJws, signJwsSync,
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
   decodeUnverified,
 } = bind(nodePlatform(fastEngine));
 export const createGate = createGateWith(nodePlatform(gateEngine));

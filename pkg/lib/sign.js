@@ -18,10 +18,10 @@ const known = new WeakMap();
 
 /** A private key that has been checked by `importSigningKey`. */
 class SigningKey {
-  constructor(material, algorithm, alg, kid) {
+  constructor(material, algorithm, alg, kid, publicJwk) {
     this.alg = alg;
     this.kid = kid;
-    materials.set(this, { material, algorithm });
+    materials.set(this, { material, algorithm, publicJwk });
     Object.freeze(this);
   }
 }
@@ -124,7 +124,7 @@ function prepare(engine, key, alg, kid, { form, value, jwk = form === 'jwk' ? va
     // What the platform could not tell, the engine finds out, with the checks of a key that verifies.
     const permitted = algorithms ?? describe(engine, { jwk: JSON.stringify(publicJwk) }).algorithms;
     const algorithm = chosen(permitted, alg);
-    const signer = new SigningKey(material, algorithm, alg ?? algorithm, kid ?? (jwk.kid === undefined ? undefined : keyId(jwk.kid)));
+    const signer = new SigningKey(material, algorithm, alg ?? algorithm, kid ?? (jwk.kid === undefined ? undefined : keyId(jwk.kid)), publicJwk);
     const held = probe(engine, signer, publicJwk);
     const done = (holds) => {
       if (!holds) throw configError('key', 'the private and the public part do not belong together');
@@ -160,6 +160,31 @@ function probe({ platform }, signer, publicJwk) {
   const { material, algorithm } = materials.get(signer);
   if (publicJwk === undefined || publicJwk.kty === 'oct') return true;
   return platform.signing.holds(material, algorithm, publicJwk, PROBE);
+}
+
+/** `publicJwks` of index.d.ts. */
+export async function publicJwks(engine, keys) {
+  if (!Array.isArray(keys) || keys.length === 0) throw configError('keys', 'expected a non-empty list');
+  await engine.ready();
+  const names = new Set();
+  return {
+    keys: keys.map((key, index) => {
+      const path = `keys[${index}]`;
+      if (!materials.has(key)) throw configError(path, 'expected what importSigningKey returned');
+      if (names.has(key.kid)) throw configError(path, 'has the kid of another key, or none as another');
+      names.add(key.kid);
+      return publicHalf(engine, key, path);
+    }),
+  };
+}
+
+/** As the engine writes the key: its public members and no others. */
+function publicHalf(engine, key, path) {
+  const { publicJwk } = materials.get(key);
+  if (publicJwk === undefined) throw configError(path, 'a CryptoKey that is not extractable');
+  if (publicJwk.kty === 'oct') throw configError(path, 'a secret has no public half');
+  const jwk = JSON.parse(describe(engine, { jwk: JSON.stringify(publicJwk) }).jwk);
+  return { ...jwk, ...(key.kid !== undefined && { kid: key.kid }), alg: key.alg, use: 'sig' };
 }
 
 // ---- signing ----

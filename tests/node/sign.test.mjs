@@ -7,14 +7,14 @@ import { describe, test } from 'node:test';
 import * as jose from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 
-import { EdgegateError, createVerifier, importKey, importSigningKey, signJws, signJwsSync, signJwt, signJwtSync, verifyJws } from '../../pkg/wasm/node.js';
+import { EdgegateError, createVerifier, importKey, importSigningKey, publicJwks, signJws, signJwsSync, signJwt, signJwtSync, verifyJws } from '../../pkg/wasm/node.js';
 import { bind } from '../../pkg/lib/index.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
 import { ALGORITHMS, AUDIENCE, CLAIMS, ISSUER, NOW, isHmac, options, pairFor, refusalOf, refusalOfPromise, secretFor } from './support.mjs';
 
 const module = new WebAssembly.Module(readFileSync(new URL('../../pkg/wasm/edgegate_bg.wasm', import.meta.url)));
 const web = bind(webPlatform({ load: () => module }));
-const BOTH = [['node:crypto', { signJwt, signJws, importSigningKey }], ['WebCrypto', web]];
+const BOTH = [['node:crypto', { signJwt, signJws, importSigningKey, publicJwks }], ['WebCrypto', web]];
 const now = () => NOW;
 
 const PARAMETERS = {
@@ -260,6 +260,42 @@ test('options that make no sense are refused', async () => {
   assert.equal(await refused({ expires: 5 }), `expires: is not a known option, expected one of alg, kid, typ, header, maxTokenLength, expiresIn, issuedAt, requireExp, now`);
   const error = await refusalOfPromise(signJws({ a: 1 }, secret, { alg: 'HS256' }), EdgegateError);
   assert.equal(error.message, 'payload: expected bytes or a string');
+});
+
+describe('the public halves of signing keys are a set', () => {
+  test('by which what they sign verifies, here and with jose', async () => {
+    const algorithms = ALGORITHMS.filter((algorithm) => !isHmac(algorithm));
+    for (const [platform, { importSigningKey: load, publicJwks: set, signJwt: sign }] of BOTH) {
+      const keys = await Promise.all(algorithms.map((algorithm) => load(pairFor(algorithm).privateKey.export({ format: 'jwk' }), { alg: algorithm, kid: algorithm })));
+      const jwks = await set(keys);
+      const members = new Set(jwks.keys.flatMap(Object.keys));
+      assert.deepEqual([...members].sort(), ['alg', 'crv', 'e', 'kid', 'kty', 'n', 'use', 'x', 'y'], platform);
+      const verifier = createVerifier(options({ key: undefined, jwks, algorithms }));
+      for (const key of keys) {
+        const token = await sign({ ...CLAIMS }, key, { now });
+        assert.equal((await verifier.verify(token)).keyId, key.kid);
+        await jose.jwtVerify(token, jose.createLocalJWKSet(jwks), { currentDate: new Date(NOW * 1000) });
+      }
+    }
+  });
+
+  test('but no secret, nothing that is not let out, and no two keys of one name', async () => {
+    const load = (form, more) => importSigningKey(form, { alg: 'ES256', ...more });
+    const one = await load(pairFor('ES256').privateKey, { kid: 'a' });
+    const secret = await importSigningKey(secretFor('HS256'), { alg: 'HS256', kid: 'b' });
+    for (const [keys, message] of [
+      [[], 'keys: expected a non-empty list'],
+      [one, 'keys: expected a non-empty list'],
+      [[one, {}], 'keys[1]: expected what importSigningKey returned'],
+      [[one, one], 'keys[1]: has the kid of another key, or none as another'],
+      [[secret], 'keys[0]: a secret has no public half'],
+    ]) {
+      const { code, message: found } = await refusalOfPromise(publicJwks(keys), EdgegateError);
+      assert.deepEqual([code, found], ['CONFIG_ERROR', message]);
+    }
+    const kept = await web.importSigningKey(await cryptoKey('ES256', false));
+    assert.equal((await refusalOfPromise(web.publicJwks([kept]), EdgegateError)).message, 'keys[0]: a CryptoKey that is not extractable');
+  });
 });
 
 test('an imported key signs without being checked again, for its algorithm only, and shows nothing', async () => {
