@@ -6,7 +6,7 @@ export type Algorithm =
   | 'ES256' | 'ES384' | 'ES512'
   | 'EdDSA' | 'Ed25519';
 
-/** A JSON Web Key (RFC 7517). Private members are refused; `use`, `key_ops`, `alg` and `kid` are honoured. */
+/** A JSON Web Key (RFC 7517). Private members are refused; `use`, `key_ops`, `alg` and `kid` count. */
 export interface Jwk {
   kty: string;
   kid?: string | undefined;
@@ -16,7 +16,7 @@ export interface Jwk {
   [member: string]: unknown;
 }
 
-/** A JWK set: at most 100 keys and 64 KiB. Keys that are for something else are skipped, faulty ones refused. */
+/** A JWK set: at most 100 keys and 64 KiB. Keys for other purposes are skipped. A faulty key is refused. */
 export interface Jwks {
   keys: readonly object[];
 }
@@ -74,7 +74,7 @@ export interface IssuerOptions {
   audience?: string | readonly string[] | undefined;
   /**
    * The claim that names the audience in place of `aud`, which is then not looked at: `client_id` (access tokens of Cognito) or
-   * `azp` (Clerk). Wants an `audience`.
+   * `azp` (Clerk). Needs an `audience`.
    */
   audienceClaim?: string | undefined;
   /** The algorithms the issuer signs with; not HMAC beside others. May be left out where each key serves exactly one
@@ -97,8 +97,8 @@ export interface IssuerOptions {
    */
   discovery?: boolean | undefined;
   /**
-   * Whether `jwksUri`, or an issuer with `discovery`, may be http on a host that is not on the public internet: an address of RFC 1918 or its kin, a name without
-   * dots (`keycloak`), or one in `.local` or `.internal`. Who can change what passes there is the issuer. Default false.
+   * Whether `jwksUri`, or an issuer with `discovery`, may be http on a host that is not on the public internet: a private address (RFC 1918, RFC 4193), a name
+   * without dots (`keycloak`), or one in `.local` or `.internal`. Anybody who can change the keys on their way can sign tokens. Default false.
    */
   allowHttp?: boolean | undefined;
   /** Seconds, at most 600, by which the issuer's clock may differ. Default 0. */
@@ -117,19 +117,19 @@ export interface IssuerOptions {
   /** The header's `typ`, such as `at+jwt`; without regard to case and to `application/`. Default: not looked at. */
   typ?: string | undefined;
   /**
-   * The claim in which the issuer puts scopes, where it is neither `scope` nor `scp`, such as `permissions`: a string with
-   * spaces or a list. What an adapter says of a token's scopes comes from it.
+   * The claim with the scopes, if it is neither `scope` nor `scp`, such as `permissions`: a string with
+   * spaces or a list. Adapters take a token's scopes from it.
    */
   scopeClaim?: string | undefined;
-  /** Several such claims in place of `scopeClaim`, whose scopes are put together: `['scope', 'realm_access.roles']`. */
+  /** Several such claims in place of `scopeClaim`. Their scopes are put together: `['scope', 'realm_access.roles']`. */
   scopeClaims?: readonly string[] | undefined;
-  /** Scopes that a word in these claims gives beside itself: `{ admin: ['read:posts'] }`. */
+  /** More scopes for a word in these claims, which stays a scope itself: `{ admin: ['read:posts'] }`. */
   scopeMap?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Whether `exp` has to be there. Default true. */
   requireExp?: boolean | undefined;
   /**
    * `access-token`: the tokens are OAuth access tokens of RFC 9068. `typ` is `at+jwt`; `iss`, `exp`, `aud`, `sub`,
-   * `client_id`, `iat` and `jti` are there; `scope`, if there is one, is a string. Wants an `audience`.
+   * `client_id`, `iat` and `jti` are there; `scope`, if there is one, is a string. Needs an `audience`.
    */
   profile?: 'access-token' | undefined;
 }
@@ -138,13 +138,13 @@ export interface IssuerOptions {
 export interface SharedOptions {
   /** The longest token in bytes. Default 8192. */
   maxTokenLength?: number | undefined;
-  /** Verified tokens that are kept, by the whole token; `false` for none. Default 1000. */
+  /** How many verified tokens are cached; `false` for none. Default 1000. */
   cache?: false | { entries?: number | undefined } | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
   /**
-   * Tokens that are bound to a key of the client (`cnf.jkt`, RFC 9449). By default such a token is taken with a proof
-   * only, and others as before. `false`: bindings are not looked at, because somebody else has done so.
+   * Tokens that are bound to a key of the client (`cnf.jkt`, RFC 9449). By default such a token needs a proof, and
+   * other tokens need none. `false`: bindings are not checked, because another server has done so.
    */
   dpop?: false | DpopOptions | undefined;
 }
@@ -157,9 +157,9 @@ export interface DpopOptions {
   /** The algorithms of proofs. Default: all but HMAC. */
   algorithms?: readonly Algorithm[] | undefined;
   /**
-   * Where it is remembered which proofs have been used, for as long as they are taken, and 30 s longer for other processes whose
-   * clocks are behind. Default: in this process, up to 200,000 of them, beyond which it fails (one key beyond half of that, if it
-   * has more than its share); other processes then do not know of them.
+   * Where used proofs are remembered: as long as they would be taken, and 30 s longer for other processes whose
+   * clocks are behind. Default: in this process, which other processes do not see. It remembers up to 200,000, and then fails. Beyond half of that
+   * it fails for a key that has more than its share.
    */
   replay?: ReplayStore | undefined;
 }
@@ -184,7 +184,7 @@ export interface VerifyOptions {
   } | undefined;
 }
 
-/** Of a request as the web has it, what is looked at. */
+/** The parts of a `Request` that are read. */
 export interface WebRequestLike {
   readonly method: string;
   readonly url: string;
@@ -224,12 +224,12 @@ export interface VerifiedToken<Claims = Record<string, unknown>> {
   keyId: string | undefined;
 }
 
-/** What it holds in the engine is given back when it is garbage-collected, or at once by `[Symbol.dispose]()`. */
+/** Its memory in the engine is freed when it is garbage-collected, or at once by `[Symbol.dispose]()`. */
 export interface Verifier {
   /**
    * Verifies a token: form, issuer, signature, claims, time, then the proof of possession, in this order.
    * @throws {EdgegateError} `INVALID_TOKEN`, `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `KEYS_UNAVAILABLE` if published keys
-   * cannot be had; `STORE_UNAVAILABLE` if it cannot be remembered that a proof was used.
+   * cannot be fetched; `STORE_UNAVAILABLE` if the store cannot remember a used proof; `STEP_UP_REQUIRED` by `maxAuthAge`.
    */
   verify<Claims = Record<string, unknown>>(token: string, options?: VerifyOptions): Promise<VerifiedToken<Claims>>;
   /**
@@ -242,7 +242,7 @@ export interface Verifier {
     options?: { url?: string | URL | undefined; method?: string | undefined; nonce?: string | readonly string[] | undefined },
   ): Promise<VerifiedToken<Claims>>;
   /**
-   * The same at once: HMAC and Ed25519 anywhere, every algorithm on Node.
+   * The same without a promise: HMAC and Ed25519 everywhere, every algorithm on Node.
    * @throws {EdgegateError} also `SYNC_UNSUPPORTED`: RSA and ECDSA elsewhere, keys yet to be fetched, or the engine not
    * loaded yet, or a store of proofs.
    */
@@ -253,7 +253,7 @@ export interface Verifier {
  * A verifier for one issuer, or several by `issuers`. Make one and keep it.
  * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault: unknown options, a short secret, a public key as
  * secret, RSA below 2048 bits, an algorithm no key serves. In browsers before {@link ready}, only unknown
- * options, the form of keys and {@link SharedOptions} are judged at once, all else with the first `verify`.
+ * options, the form of keys and {@link SharedOptions} are checked at once, everything else with the first `verify`.
  */
 export function createVerifier(options: VerifierOptions): Verifier;
 
@@ -288,14 +288,14 @@ export function importKey(
 /**
  * One key that signs.
  *
- * - an object with `kty`: a private JWK, or a secret one (`oct`); `use`, `key_ops`, `alg` and `kid` are honoured;
+ * - an object with `kty`: a private JWK, or a secret one (`oct`); `use`, `key_ops`, `alg` and `kid` count;
  * - a string: PEM of one PKCS#8 key (`PRIVATE KEY`), not encrypted; needs `alg`;
  * - a `CryptoKey` with the usage `sign`, for its one algorithm; it need not be extractable;
  * - a private or secret `KeyObject` of Node;
  * - bytes: an HMAC secret; needs `alg`;
  * - the result of {@link importSigningKey}.
  *
- * What is refused for verifying is refused here: short secrets, text of a key as a secret, RSA below 2048 bits. The two
+ * A key that could not verify cannot sign: short secrets, the text of a key as a secret and RSA below 2048 bits are refused. The two
  * halves of a key are tried against each other before anything is signed.
  */
 export type PrivateKey = Jwk | string | CryptoKeyLike | KeyObjectLike | ArrayBufferView | ArrayBuffer | SigningKey;
@@ -453,7 +453,7 @@ export interface KvNamespaceLike {
 /**
  * A store over a KV namespace: for revocation and keys. KV shows a write elsewhere after 60 s or more, keeps nothing for less than
  * 60 s, and cannot compare and set, so it holds no exact counters. What lives longer than 2³¹ - 1 s (68 years), KV keeps until it is
- * removed; an entry or record is ignored from its own end on all the same.
+ * removed; but an entry or record is ignored after its own end.
  * @throws {EdgegateError} `CONFIG_ERROR`
  */
 export function kvStore(binding: KvNamespaceLike, options?: {
@@ -461,13 +461,6 @@ export function kvStore(binding: KvNamespaceLike, options?: {
   prefix?: string | undefined;
 }): Store;
 
-/**
- * What the store needs of a client, which it tells by what it can do: `sendCommand` of redis (node-redis 4 or later), which has other
- * parameters in what `createSentinel` and `createCluster` return, or `call` of ioredis.
- */
-export type RedisClientLike =
-  | { sendCommand(words: string[]): Promise<unknown> }
-  | { sendCommand(isReadonly: boolean | undefined, words: string[]): Promise<unknown>; getMasterNode(): unknown }
 /** What the store needs of a D1 database of Workers. */
 export interface D1DatabaseLike {
   prepare(query: string): object;
@@ -490,6 +483,13 @@ export function d1Store(database: D1DatabaseLike, options?: {
   maxEntries?: number | undefined;
 }): ExactStore;
 
+/**
+ * What the store needs of a client, which it tells by what it can do: `sendCommand` of redis (node-redis 4 or later), which has other
+ * parameters in what `createSentinel` and `createCluster` return, or `call` of ioredis.
+ */
+export type RedisClientLike =
+  | { sendCommand(words: string[]): Promise<unknown> }
+  | { sendCommand(isReadonly: boolean | undefined, words: string[]): Promise<unknown>; getMasterNode(): unknown }
   | {
     sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, words: string[]): Promise<unknown>;
     masters: { host: string; port: number }[];
@@ -512,8 +512,8 @@ export function redisStore(client: RedisClientLike, options?: {
   /** What keys begin with in Redis, after the client's own `keyPrefix`. Default `edgegate:`. */
   prefix?: string | undefined;
   /**
-   * What is in this store may be lost, for instance as it is for `stores.jwks` only; or INFO is not permitted, and the operator knows
-   * that the policy is `noeviction`. It is not asked then. Default `false`.
+   * Set it if the content of this store may be lost (a store for `stores.jwks` only), or if INFO is not permitted and you know
+   * that the policy is `noeviction`. Redis is then not asked for its policy. Default `false`.
    */
   evictionAllowed?: boolean | undefined;
 }): ExactStore;
@@ -532,23 +532,23 @@ export interface GateOptions {
     /** Records of API keys: needed unless `api_keys.records` is `"none"`. */
     keys?: Store | undefined;
     /**
-     * The keys of issuers with `jwks_uri` or `discovery`, where the policy has `jwks_cache`: what one gate has fetched the others
-     * find there, sealed with that secret. Without this store the setting has no effect. Whatever is wrong with it, the issuer is asked.
+     * The keys of issuers with `jwks_uri` or `discovery`, if the policy has `jwks_cache`: one gate fetches them, and the others
+     * find them here, sealed with that secret. Without this store the setting has no effect. If anything is wrong with the store, the issuer is asked.
      */
     jwks?: Store | undefined;
   } | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
   /**
-   * Is told of decisions as the policy's `log` wants it (refusals by default), with the detail that callers are not told, and of
-   * faults. Default: nobody is. What it throws is ignored.
+   * Gets an event for each decision that the policy's `log` names (refusals by default), with details that callers do not get, and for
+   * faults. Default: none. Errors that it throws are ignored.
    */
   log?: ((event: GateEvent) => void) | undefined;
-  /** Takes what may be finished after the answer, as `waitUntil` of a Worker's context does. */
+  /** Takes promises that may be finished after the answer, as `waitUntil` of a Worker's context does. */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
 }
 
-/** What `log` is told. */
+/** What `log` gets. */
 export interface GateEvent {
   event: 'admitted' | 'refused' | 'answered' | 'fault';
   /** Milliseconds since 1970. */
@@ -596,27 +596,29 @@ export interface Admitted<Claims = Record<string, unknown>> {
   identity: Identity<Claims>;
   /** The path pattern of the route that decided. */
   route: string;
-  /** For the answer: `RateLimit-Policy` and `RateLimit` where limits were asked, and what `cors` of the policy says of the page that asks. */
+  /** Headers for the answer: `RateLimit-Policy` and `RateLimit` if limits were asked, and those of the policy's `cors` for the page that asks. */
   headers: Record<string, string>;
   /**
-   * For the request to what is behind: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`; and the headers
-   * of the policy's `identity_headers` whose claims the token has. Whatever begins with `X-Auth-` in the request, and the headers of
-   * `identity_headers`, have to be taken out before, or callers could say who they are; so have `X_Auth_…` and
-   * `X.Auth.…`, of which servers make the same name. So have credentials: `Authorization`, `DPoP`, the header of API keys, the cookie, and
+   * Headers for the request that you pass on: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`; and the headers
+   * of the policy's `identity_headers` whose claims the token has.
+   *
+   * First remove from the request all headers that begin with `X-Auth-`, and those of `identity_headers`, or callers could say who they are; also `X_Auth_…` and
+   * `X.Auth.…`, since servers make the same name of them. And remove credentials: `Authorization`, `DPoP`, the header of API keys, the cookie, and
    * the headers of `credential_headers`.
    */
   forward: Record<string, string>;
   /**
-   * What the answer has to tell caches, so that nobody is given what was made for another; adapters do. `Cache-Control` (`private`) where
-   * the caller is known: to be put in front of the handler's own, unless that says `public`, `private` or `no-store`; what it says to shared
-   * caches alone (`CDN-Cache-Control` and kin) is to go, unless it says `public`. `Vary` where the route takes callers with and without
-   * a credential, and where `cors` lists origins: to be added. With `cache: "upstream"` in the policy, for `cors` only.
+   * What the answer has to tell caches, so that no caller gets the answer to another. Adapters do this.
+   *
+   * `Cache-Control` (`private`) is there if the caller is known. Put it before the handler's own value, unless that says `public`, `private` or `no-store`. Remove
+   * fields for shared caches alone (`CDN-Cache-Control` and similar ones), unless the handler says `public`. `Vary` is there if the route takes callers with and without
+   * a credential, and if `cors` lists origins. Add it to the handler's own. With `cache: "upstream"` in the policy there is only the `Vary` of `cors`.
    */
   caching: { 'Cache-Control'?: string; Vary?: string };
 }
 
 /**
- * A CORS preflight that the gate answers itself (`preflight: "answer"`, the default): with 204 and no body. Nobody else is to answer it.
+ * A CORS preflight that the gate answers itself (`preflight: "answer"`, the default): with 204 and no body. Send this answer, and ask no handler.
  */
 export interface AnsweredPreflight {
   ok: false;
@@ -630,7 +632,7 @@ export interface AnsweredPreflight {
   response(): Response;
 }
 
-/** What the policy itself answers (`answer` of a route) to a request that it lets through. Nobody else is to answer it. */
+/** The answer that the policy itself has (`answer` of a route), to a request that it admits. Send this answer, and ask no handler. */
 export interface Answered {
   ok: false;
   code?: undefined;
@@ -718,7 +720,7 @@ export interface ApiKeyRecord {
 export interface NewApiKey {
   /** What people call it: 1 to 100 characters. */
   name: string;
-  /** Whom it belongs to: 1 to 100 characters. */
+  /** The person or service that it belongs to: 1 to 100 characters. */
   owner: string;
   /** What it may do: at most 50, each of 1 to 100 characters of RFC 6749 §3.3. */
   scopes: readonly string[];
@@ -745,8 +747,8 @@ export interface PageOptions {
 }
 
 /**
- * API keys, as `/auth/admin/keys` of the Worker administers them: by the same rules, in the same records. Who may call this is
- * yours to check.
+ * API keys, as `/auth/admin/keys` of the Worker administers them: by the same rules, in the same records. It asks for no secret: check
+ * yourself who may call it.
  *
  * A change is seen by other processes when they forget what they have read (`api_keys.cache_secs`), and with Workers KV when KV
  * shows it. Of two changes of a record at once the last write wins, but for a revocation where the policy has `revocation`.
@@ -791,7 +793,7 @@ export interface KeyAdministration {
   revoke(id: string): Promise<ApiKeyRecord>;
 }
 
-/** What is revoked, with exactly one of these forms. */
+/** What to revoke: exactly one of these forms. */
 export type NewRevocation = (
   /** This token, which has to be valid now and to have a `jti`. Kept until an hour after its `exp`; without one for ever. */
   | { token: string }
@@ -829,14 +831,14 @@ export interface Revocation {
     | { kind: 'api_key'; id: string };
   /** Only tokens issued before it are revoked. */
   before?: number;
-  /** From when on it is not in force. Without: never. */
+  /** When it ends. Without `until` it does not end. */
   until?: number;
   createdAt: number;
   reason?: string;
 }
 
 /**
- * Revocations, as `/auth/admin/revocations` of the Worker administers them. Who may call this is yours to check.
+ * Revocations, as `/auth/admin/revocations` of the Worker administers them. It asks for no secret: check yourself who may call it.
  *
  * Other processes see a change when they forget what they have read (`revocation.cache_secs`), and with Workers KV when KV shows it.
  *
@@ -845,7 +847,7 @@ export interface Revocation {
  * `revocation`.
  */
 export interface RevocationAdministration {
-  /** Revokes. To revoke again what is revoked never weakens it: the later cut-off and the later end count. */
+  /** Revokes. A second revocation of the same thing never weakens the first: the later cut-off and the later end count. */
   add(revocation: NewRevocation): Promise<Revocation>;
   /** All of them, in no meaningful order. Without `cursor` in the answer this was the last page. */
   list(query?: PageOptions): Promise<{ revocations: Revocation[]; cursor?: string | undefined }>;
@@ -867,13 +869,13 @@ export interface Gate {
    *
    * The client's address is `clientIp`, else the header that the policy names in `client_ip_header` (in Workers
    * `CF-Connecting-IP` if it names none), else the address of Node's socket. Behind a proxy, say which: callers can write any
-   * header that the proxy does not set. Of a list in the header the first address counts, or with the policy's `trusted_hops` the
-   * one so far from the right; `clientIp` is one address. Ports, brackets and zones are read. What cannot be read is no
-   * address, of which the log is told once a minute at most (`event: 'fault'`).
+   * header that the proxy does not set. If the header is a list, the first address counts, or with `trusted_hops = n` in the policy the
+   * `n`th from the right. `clientIp` is one address. Ports, brackets and zones are read. An address that cannot be read counts as none,
+   * and the log says so, once a minute at most (`event: 'fault'`).
    *
-   * `path` is what the application routes by, where it has rewritten the URL; of Express's request in a mounted router that is known
-   * without it (`baseUrl`). The policy's routes are found by it; `url` stays what the caller asked for, which a proof of possession
-   * names. A path that is not what is served protects something else.
+   * `path` is the path that the application routes by, if it has rewritten the URL. (In a mounted router of Express the gate knows it by `baseUrl`.)
+   * The policy's routes are found by this path. `url` stays the URL that the caller asked for, which a proof of possession
+   * names. If `path` is not the path that is served, the gate protects the wrong one.
    * @throws {EdgegateError} `ENGINE_FAILED` if the engine trapped meanwhile (the next call gets a new one), `STORE_UNAVAILABLE`
    * if 10,000 checks are waiting already, `INVALID_REQUEST` for what is no request.
    */
@@ -894,9 +896,9 @@ export interface Gate {
  * The gate of the Worker in this process: the same policy, the same decisions. Make one and keep it. In Workers import it from
  * `edgegate/gate`.
  *
- * The policy is the object of `[vars.POLICY]`, or its JSON, in which no name may stand twice. What is the Worker's alone is not looked
- * at: `upstream`, `forward_credential`, `auth_prefix`, `forward_auth`, `admin` (whose secret has to be there all the same).
- * Limits with `store = "memory"` and those of failed authentication are counted in this process, and begin anew when the engine
+ * The policy is the object of `[vars.POLICY]`, or its JSON, in which no name may occur twice. Fields for the Worker alone are
+ * ignored: `upstream`, `forward_credential`, `auth_prefix`, `forward_auth`, `admin` (but its secret has to be there).
+ * Limits with `store = "memory"`, and failed authentication, are counted in this process. They begin again at zero when the engine
  * had to be replaced.
  * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault, such as `issuers[1].audience` or `stores.counters`. In
  * browsers before {@link Gate.ready}, faults that only the engine can see come with it or with the first `check`.

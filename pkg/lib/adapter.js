@@ -41,7 +41,7 @@ function gateOf(gate) {
   throw new TypeError('edgegate: expected a gate of createGate, or a verifier of createVerifier');
 }
 
-/** Whom a verifier lets pass is somebody, so what he is told is for him alone. */
+/** A verifier admits only known callers, so each answer is for one caller alone. */
 const privately = ({ check }) => ({
   async check(request) {
     const decision = await check(request);

@@ -8,7 +8,7 @@ export const bearerGate = (verifier) => ({
     try {
       return { ok: true, identity: await verifier.identify(authorization), route: '', headers: {}, forward: {} };
     } catch (error) {
-      // What is not the token's fault is the operator's to see.
+      // Other errors are not about the token. They are for the operator.
       if (error?.name !== 'EdgegateError' || !Object.hasOwn(WIRE, error.code) || error.reason === 'trapped') throw error;
       return refusal(error, accept);
     }

@@ -134,7 +134,7 @@ export class Engine {
     const imports = {};
     for (const { module, name } of WebAssembly.Module.imports(this.#module)) {
       const call = calls[/^__wbg_(\w+?)_[0-9a-f]+$/.exec(name)?.[1]];
-      // What is left initialises a table of JavaScript values, which is never used.
+      // The other imports set up a table of JavaScript values, which is never used.
       (imports[module] ??= {})[name] = call ?? (() => {});
     }
     return imports;

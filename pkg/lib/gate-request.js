@@ -11,7 +11,7 @@ const HEADERS = {
   requestedHeaders: ['access-control-request-headers', ', '],
 };
 
-/** The names of the headers that a policy gives a meaning. What is faulty in it the engine says. */
+/** The names of the headers that a policy gives a meaning. If it is faulty, the engine says so. */
 export function headersNamed(policy) {
   const listed = Array.isArray(policy.credential_headers) ? policy.credential_headers : [];
   return {
@@ -23,7 +23,7 @@ export function headersNamed(policy) {
 const nameOf = (value) => (typeof value === 'string' && /^[\w.-]+$/.test(value) ? value.toLowerCase() : undefined);
 
 /**
- * What the guard looks at of a request: a `Request` of the web, Node's `IncomingMessage`, or anything with
+ * The parts of a request that the guard reads: a `Request` of the web, Node's `IncomingMessage`, or anything with
  * `method`, `url` and `headers`.
  */
 export function factsOf(request, { clientIp, path } = {}, clientIpHeader, named = headersNamed({})) {

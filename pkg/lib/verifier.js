@@ -60,7 +60,7 @@ export class Verifier {
         settle();
         this.#preparing = null;
       });
-      // Whoever verifies is told.
+      // The next call of verify gets the error.
       this.#preparing.catch(() => {});
     }
     if (this.#preparing === null && engine.canRun) engine.handle(this.#thing);
@@ -71,7 +71,7 @@ export class Verifier {
     const proof = proofOf(options);
     const now = this.#clock();
     const answer = this.#verify(token, now);
-    // What is there at once is not waited for: even that takes time.
+    // A result that is there already is not awaited: that alone takes time.
     const verified = answer instanceof Promise ? await answer : answer;
     const text = this.#proofs.needed(token, verified.claims, proof);
     if (text !== undefined) await this.#proofs.check(text, now);

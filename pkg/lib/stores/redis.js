@@ -133,7 +133,7 @@ class RedisStore {
     return servers.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Once, before the first use; again as long as the answer is no. Whoever comes meanwhile waits for the same answer. */
+  /** Once, before the first use; again as long as the answer is no. Calls that come meanwhile wait for the same answer. */
   async #check() {
     const checking = (this.#checking ??= this.#servers().then((servers) => Promise.all(servers.map(checkEviction))));
     try {
