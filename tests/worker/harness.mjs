@@ -271,7 +271,7 @@ class Gate {
           response.on('end', () => resolve(new Answer(response, Buffer.concat(chunks), options)));
         },
       );
-      request.on('error', reject);
+      request.on('error', (fault) => reject(this.#explained(fault, options)));
       for (const [name, values] of headers) request.setHeader(name, values.length === 1 ? values[0] : values);
       if (body?.pipe) return body.pipe(request);
       const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
@@ -279,6 +279,16 @@ class Gate {
       if (bytes !== undefined) request.setHeader('Content-Length', bytes.length);
       request.end(bytes);
     });
+  }
+
+  /**
+   * What ends workerd from outside looks like a fault of the gate: on SIGTERM it listens no longer, and answers what is under way. So the
+   * request that waits gets its answer, and the next one is refused.
+   */
+  #explained(fault, { port }) {
+    if (fault.code !== 'ECONNREFUSED' || port !== undefined) return fault;
+    const last = this.output.lines.slice(-5).join('\n');
+    return new Error(`workerd listens no longer: somebody has ended it (SIGTERM), or it has crashed. Its last lines:\n${last}`, { cause: fault });
   }
 
   get(target, options) {
@@ -295,7 +305,7 @@ class Gate {
       request.on('error', () => {});
       request.end();
     }
-    while (!(await wanted())) await new Promise(setImmediate);
+    await until(wanted);
     for (const request of requests) request.socket.resetAndDestroy();
   }
 
@@ -447,6 +457,15 @@ export function assertNoCredential(answer) {
     .flatMap((credential) => [credential, ...credential.split(/[._]/)])
     .filter((part) => part.length >= 16);
   for (const part of parts) assert.ok(!all.includes(part), 'the answer contains the credential');
+}
+
+/** Waits until `wanted` holds, which a gate that is gone never brings about. */
+export async function until(wanted, millis = 30_000) {
+  const end = Date.now() + millis;
+  while (!(await wanted())) {
+    assert.ok(Date.now() < end, `not within ${millis} ms: ${wanted}`);
+    await new Promise(setImmediate);
+  }
 }
 
 /** Runs `step` on each item, a few at a time, and stops at the first fault. */

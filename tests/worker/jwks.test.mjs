@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
-import { AUDIENCE, admitted, forEach, freshIp, gateWorker, policy, refused, start } from './harness.mjs';
+import { AUDIENCE, admitted, forEach, freshIp, gateWorker, policy, refused, start, until } from './harness.mjs';
 import { nowSecs, signAsymmetric, signHmac } from './token.mjs';
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -203,7 +203,7 @@ test('do not depend on the first callers waiting for them', async () => {
     request.on('error', () => {});
     request.end();
   }
-  while ((hits.get('/slow') ?? 0) < before + 3) await new Promise(setImmediate);
+  await until(() => (hits.get('/slow') ?? 0) >= before + 3);
   for (const request of aborted) request.socket.resetAndDestroy();
   admitted(await ask(signed('/slow'), { gate: 'aborted' }));
 });
