@@ -133,6 +133,15 @@ describe('admits', () => {
     assert.equal((await gate.check(request('/empty'))).response().status, 204);
   });
 
+  test('to a preflight of such a route what the page may send, also where preflights pass', async () => {
+    const routes = [{ path: '/text', answer: { body: 'hello' }, cors: { origins: ['https://app.test'] } }];
+    const { gate } = gateOf({ policy: { ...policy(), routes, preflight: 'pass' } });
+    const asked = { origin: 'https://app.test', 'access-control-request-method': 'PUT', 'access-control-request-headers': 'authorization' };
+    const { ok, code, status, body, headers } = await gate.check({ method: 'OPTIONS', url: '/text', headers: asked });
+    assert.deepEqual([ok, code, status, body], [false, undefined, 204, '']);
+    assert.deepEqual([headers['Access-Control-Allow-Methods'], headers['Access-Control-Allow-Headers']], ['PUT', 'authorization']);
+  });
+
   test('what an answer has to tell caches', async () => {
     const routes = [{ path: '/open', auth: 'none' }, { path: '/both', auth: 'optional' }];
     const headers = { authorization: `Bearer ${token()}` };
@@ -144,6 +153,9 @@ describe('admits', () => {
     assert.deepEqual(await caching({}, '/both', headers), { 'Cache-Control': 'private', ...vary });
     assert.deepEqual(await caching({ cookie: 'session' }, '/both'), { Vary: 'Authorization, X-API-Key, Cookie' });
     for (const path of ['/a', '/both']) assert.deepEqual(await caching({ cache: 'upstream' }, path, headers), {});
+    const inside = { routes: [{ path: '/open', auth: 'none', ips: ['192.0.2.0/24'] }] };
+    const { gate } = gateOf({ policy: { ...policy(), ...inside } });
+    assert.deepEqual((await gate.check(request('/open'), { clientIp: '192.0.2.7' })).caching, { 'Cache-Control': 'private' });
   });
 
   test('requests in every form', async () => {
