@@ -75,32 +75,41 @@ impl LimitStore {
     /// What this store can do.
     #[must_use]
     pub const fn rules(&self) -> StoreRules {
-        const IN_MEMORY: StoreRules = StoreRules {
-            needs: StoreNeeds::Nothing,
-            turn: 0,
-            says_only_yes_or_no: false,
-            has_buckets: true,
-            lends: false,
-            is_in_npm: true,
-        };
+        // Each row is whole, so that a new store takes nothing over from another one.
         match self {
-            Self::Memory => IN_MEMORY,
+            Self::Memory => StoreRules {
+                needs: StoreNeeds::Nothing,
+                turn: 0,
+                says_only_yes_or_no: false,
+                has_buckets: true,
+                lends: false,
+                is_in_npm: true,
+            },
             // It adds counts up, and the levels of buckets have no sum.
             Self::Kv => StoreRules {
                 needs: StoreNeeds::Kv,
+                turn: 0,
+                says_only_yes_or_no: false,
                 has_buckets: false,
+                lends: false,
                 is_in_npm: false,
-                ..IN_MEMORY
             },
-            Self::DurableObject => {
-                StoreRules { needs: StoreNeeds::DurableObjects, turn: 1, lends: true, ..IN_MEMORY }
-            }
+            Self::DurableObject => StoreRules {
+                needs: StoreNeeds::DurableObjects,
+                turn: 1,
+                says_only_yes_or_no: false,
+                has_buckets: true,
+                lends: true,
+                is_in_npm: true,
+            },
+            // It has an algorithm of its own: the policy's numbers are what callers are told.
             Self::Binding(_) => StoreRules {
                 needs: StoreNeeds::RateLimitBinding,
                 turn: 2,
                 says_only_yes_or_no: true,
+                has_buckets: true,
+                lends: false,
                 is_in_npm: false,
-                ..IN_MEMORY
             },
         }
     }
