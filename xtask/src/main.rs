@@ -3,11 +3,11 @@
 //! | to change | look in |
 //! |---|---|
 //! | a version of a tool | [`versions`] |
-//! | how the wasm32 library is obtained | [`toolchain`] |
+//! | how the wasm32 library is obtained | [`toolchain`]; `xtask/toolchain/` |
 //! | what is installed for which command | [`setup`] |
 //! | how the Worker is built | [`worker`] |
-//! | how the npm package is built | [`package`] |
-//! | what `dev` starts and prints | [`dev`] |
+//! | how the npm package is built | [`package`]; `xtask/package/` |
+//! | what `dev` starts and prints | [`dev`]; `xtask/dev/` |
 //! | what `test` runs | [`mod@test`] |
 //! | what is looked at before a release | [`check_release`] |
 //! | how the fuzz targets are built; how they are run | [`fuzz`]; `fuzz/run.mjs` |

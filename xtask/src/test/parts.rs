@@ -89,7 +89,7 @@ pub(super) const PARTS: &[Part] = &[
         dependencies,
     ),
     part("advisories", "known vulnerabilities (cargo deny)", &[CCompiler, CargoDeny], advisories),
-    part("scripts", "what is made of measurements and vectors", &[NodePackages], || {
+    part("scripts", "the scripts of benches, fuzz and xtask", &[NodePackages], || {
         node_tests(SCRIPTS)
     }),
     part("build", "the Worker", &[Worker], || Ok(())),
