@@ -127,6 +127,10 @@ impl Claims {
     /// Any claim, as JSON.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
+        // Most tokens lack most claims. A claim without a place is not there, and no tree is made to look for it.
+        if self.places.is_some() && self.place_of(name).is_none() {
+            return None;
+        }
         self.as_object().get(name)
     }
 
@@ -679,6 +683,17 @@ mod tests {
     fn header(json: &str) -> Header {
         let token = format!("{}.e30.AA", crate::base64url::encode(json.as_bytes()));
         UntrustedToken::parse(&token, DEFAULT_MAX_TOKEN_LENGTH).unwrap().header().clone()
+    }
+
+    #[test]
+    fn no_tree_is_made_to_find_out_that_a_claim_is_not_there() {
+        let claims = Claims::parse(br#"{"iss":"a","nested":{"cnf":1},"list":["cnf"]}"#).unwrap();
+        assert_eq!(claims.get("cnf"), None);
+        assert!(claims.tree.get().is_none());
+        assert_eq!(claims.get("list"), Some(&serde_json::json!(["cnf"])));
+        // A name that is written with an escape has no place in an outline.
+        let escaped = Claims::parse(br#"{"c\u006ef":{"jkt":"x"}}"#).unwrap();
+        assert_eq!(escaped.get("cnf"), Some(&serde_json::json!({"jkt": "x"})));
     }
 
     fn rules() -> ClaimRules {
