@@ -1,11 +1,15 @@
 //! What an edge gives the guard.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use super::{Attempts, IsolateMemory};
 use crate::{
     error::{Error, StoreError},
-    jose::{discovery::Location, jws::HostCheck, keys::KeySet},
+    jose::{
+        discovery::Location,
+        jws::{HostCheck, LastHeader},
+        keys::KeySet,
+    },
     store::{
         KeyRecordStore, ReplayStore, RevocationStore, limit_stores::LimitStores, published::Issuers,
     },
@@ -34,6 +38,11 @@ pub trait Backend {
     fn failures(&self) -> &Attempts;
     /// Proofs of possession that have been used, where the policy has them remembered.
     fn replays(&self) -> &Self::Replays;
+
+    /// Where the header of the last token is kept, so that the same one is not read again; `None`: each is read.
+    fn last_header(&self) -> Option<&RefCell<LastHeader>> {
+        None
+    }
 
     /// Whether the host is to be asked about Ed25519 too. Otherwise it is decided here.
     fn takes_ed25519(&self) -> bool {
@@ -119,6 +128,10 @@ where
 
     fn replays(&self) -> &P {
         &self.replays
+    }
+
+    fn last_header(&self) -> Option<&RefCell<LastHeader>> {
+        Some(&self.memory.last_header)
     }
 
     fn takes_ed25519(&self) -> bool {

@@ -7,6 +7,7 @@ use crate::{
     api_key::KeyId,
     bounded::BoundedMap,
     client_address::{ClientAddress, UnreadableAddresses},
+    jose::jws::LastHeader,
     policy::{Policy, Records},
     store::{
         keyed::LateWrite, memory::MemoryReplays, published::PublishedKeySets, replays::Placed,
@@ -28,6 +29,7 @@ pub struct IsolateMemory {
     pub(super) failures: Attempts,
     pub(super) replays: MemoryReplays,
     pub(super) published: PublishedKeySets,
+    pub(super) last_header: RefCell<LastHeader>,
     noted: RefCell<BoundedMap<KeyId, ()>>,
     unreadable_addresses: UnreadableAddresses,
 }
@@ -38,6 +40,7 @@ impl Default for IsolateMemory {
             failures: Attempts::default(),
             replays: MemoryReplays::default(),
             published: PublishedKeySets::default(),
+            last_header: RefCell::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
             unreadable_addresses: UnreadableAddresses::default(),
         }

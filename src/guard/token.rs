@@ -25,7 +25,10 @@ pub(super) async fn verify(
     now: UnixMillis,
 ) -> Result<VerifiedToken, Error> {
     let verifier = policy.verifier.as_ref().ok_or(Error::TokenNotAccepted)?;
-    let mut pending = verifier.begin(token.text)?;
+    let mut pending = match backend.last_header() {
+        Some(last) => verifier.begin_after(token.text, &mut last.borrow_mut())?,
+        None => verifier.begin(token.text)?,
+    };
     if backend.takes_ed25519() {
         pending = pending.offering_ed25519();
     }
