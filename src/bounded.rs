@@ -64,8 +64,15 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
 
     /// Sets a value that is gone from `until` on.
     pub fn insert(&mut self, key: K, value: V, until: UnixMillis, now: UnixMillis) {
-        self.remove(&key);
         let weight = (self.weigh)(&value);
+        // What takes the place of one of its size needs no room: the key is looked for once.
+        if let Some(place) = self.entries.get_mut(&key)
+            && (self.weigh)(&place.0) == weight
+        {
+            *place = (value, until);
+            return;
+        }
+        self.remove(&key);
         if weight > self.max_bytes {
             return;
         }

@@ -42,7 +42,7 @@ pub struct TokenIdentity {
 
 /// The claims as the issuer wrote them. They may hold anything, so they are not shown.
 #[derive(Clone, PartialEq, Eq)]
-struct Payload(Vec<u8>);
+struct Payload(String);
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,7 +155,7 @@ impl TokenIdentity {
             session_id: owned(token.claims().session_id()),
             issued_at: token.claims().issued_at(),
             key_id: owned(token.key_id()),
-            scopes: token.scopes().iter().map(str::to_owned).collect(),
+            scopes: token.scopes().into_sorted(),
             told: headers.iter().filter_map(|header| told(header, token.claims())).collect(),
             payload: Payload(token.into_payload()),
         }
@@ -184,7 +184,13 @@ impl TokenIdentity {
     /// The claims as the issuer wrote them: UTF-8 JSON, an object without repeated names.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.payload.0
+        self.payload.0.as_bytes()
+    }
+
+    /// The same, for who has no further use for the identity.
+    #[must_use]
+    pub fn into_payload(self) -> String {
+        self.payload.0
     }
 
     /// The client that a token without a subject was issued to: `client_id` (RFC 9068 §2.2), else `azp` (OpenID Connect

@@ -1,6 +1,7 @@
 //! Applying the limits of a route: all of them, or none.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 use super::{Identity, backend::unavailable, decision::StepOutcome, request::address};
 use crate::{
@@ -227,13 +228,16 @@ fn is_exempt(exempt: &Exempt, subject: &Subject<'_>) -> bool {
     by_name || exempt.covers_address(subject.client_ip)
 }
 
+/// A caller is told by three, and more than one `by` is rare.
+const USUAL_PARTS: usize = 4;
+
 /// What a limit counts together for this request; `None` if it does not concern it.
 fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<CounterGroup> {
     if subject.by_address_only && !CountBy::is_address(&known.by) {
         return None;
     }
     let identity = subject.identity;
-    let mut parts: Vec<String> = Vec::new();
+    let mut parts: Vec<Cow<'_, str>> = Vec::with_capacity(USUAL_PARTS);
     for by in &known.by {
         match by {
             CountBy::Caller => parts.extend(caller(identity, subject.client_ip)),
@@ -245,35 +249,34 @@ fn group(known: &LimitPolicy, route: &Route, subject: &Subject<'_>) -> Option<Co
                 Identity::Anonymous | Identity::ApiKey(_) => return None,
             },
             CountBy::ApiKey => {
-                parts.extend(["api-key".into(), identity.api_key_family()?.to_string()]);
+                parts.extend(["api-key".into(), identity.api_key_family()?.to_string().into()]);
             }
-            CountBy::Ip => parts.extend(["ip".into(), address(subject.client_ip)]),
+            CountBy::Ip => parts.extend(["ip".into(), address(subject.client_ip).into()]),
             CountBy::Issuer => parts.extend(["issuer".into(), identity.issuer()?.into()]),
             CountBy::Route => parts.extend(["route".into(), route.path().into()]),
         }
     }
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
     Some(CounterGroup::new(&parts))
 }
 
 /// A token without a subject is told apart by the client it was issued to; those that name neither count together
 /// for their issuer. By address one token would have an allowance in each network it is used from.
-fn caller(identity: &Identity, client_ip: Option<IpAddr>) -> Vec<String> {
-    let parts = |parts: &[&str]| parts.iter().map(|&part| part.to_owned()).collect();
+fn caller(identity: &Identity, client_ip: Option<IpAddr>) -> Vec<Cow<'_, str>> {
     match identity {
         Identity::ApiKey(_) => {
             let family = identity.api_key_family().map(ToString::to_string).unwrap_or_default();
-            vec!["api-key".into(), family]
+            vec!["api-key".into(), family.into()]
         }
         Identity::Token(token) => {
             let issuer = identity.issuer().unwrap_or_default();
             match (identity.subject(), token.client()) {
-                (Some(name), _) => parts(&["subject", issuer, name]),
-                (None, Some(client)) => parts(&["client", issuer, client]),
-                (None, None) => parts(&["issuer", issuer]),
+                (Some(name), _) => vec!["subject".into(), issuer.into(), name.into()],
+                (None, Some(client)) => vec!["client".into(), issuer.into(), client.into()],
+                (None, None) => vec!["issuer".into(), issuer.into()],
             }
         }
-        Identity::Anonymous => vec!["ip".into(), address(client_ip)],
+        Identity::Anonymous => vec!["ip".into(), address(client_ip).into()],
     }
 }
 

@@ -155,29 +155,46 @@ pub fn limit_fields(limits: &[LimitReport], legacy: bool) -> Fields {
     if limits.is_empty() {
         return fields;
     }
-    let policies: Vec<String> = limits
-        .iter()
-        .map(|limit| format!("\"{}\";q={};w={}", limit.name, limit.requests, limit.window_secs))
-        .collect();
-    fields.push(("RateLimit-Policy", policies.join(", ")));
-    let known: Vec<_> =
-        limits.iter().filter_map(|limit| limit.verdict.map(|verdict| (limit, verdict))).collect();
-    let states: Vec<String> = known
-        .iter()
-        .map(|(limit, verdict)| {
-            format!("\"{}\";r={};t={}", limit.name, verdict.remaining, verdict.reset_after_secs)
-        })
-        .collect();
+    let known = || limits.iter().filter_map(|limit| limit.verdict.map(|verdict| (limit, verdict)));
+    let policies = limits.iter().map(|limit| {
+        let (requests, window_secs) = (limit.requests.into(), limit.window_secs.into());
+        (limit.name.as_str(), [("q", requests), ("w", window_secs)])
+    });
+    fields.push(("RateLimit-Policy", items(policies)));
+    let states = items(known().map(|(limit, verdict)| {
+        let (remaining, reset_secs) = (verdict.remaining.into(), verdict.reset_after_secs.into());
+        (limit.name.as_str(), [("r", remaining), ("t", reset_secs)])
+    }));
     if !states.is_empty() {
-        fields.push(("RateLimit", states.join(", ")));
+        fields.push(("RateLimit", states));
     }
-    let tightest = known.iter().min_by_key(|(_, verdict)| verdict.remaining);
+    let tightest = known().min_by_key(|(_, verdict)| verdict.remaining);
     if let (true, Some((limit, verdict))) = (legacy, tightest) {
         fields.push(("X-RateLimit-Limit", limit.requests.to_string()));
         fields.push(("X-RateLimit-Remaining", verdict.remaining.to_string()));
         fields.push(("X-RateLimit-Reset", verdict.reset_after_secs.to_string()));
     }
     fields
+}
+
+/// A list of strings with parameters (RFC 9651 §3.1). Each answer of a limited route has two of them.
+fn items<'l>(list: impl Iterator<Item = (&'l str, [(&'static str, u64); 2])>) -> String {
+    let mut text = String::new();
+    for (name, parameters) in list {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push('"');
+        text.push_str(name);
+        text.push('"');
+        for (parameter, number) in parameters {
+            text.push(';');
+            text.push_str(parameter);
+            text.push('=');
+            text.push_str(&number.to_string());
+        }
+    }
+    text
 }
 
 /// JSON that ends with a line break, as a terminal likes it. What this is called with are structures of

@@ -109,6 +109,11 @@ impl Scopes {
         self.0.iter().map(String::as_str)
     }
 
+    /// The same, for who has no further use for the set.
+    pub(crate) fn into_sorted(self) -> Vec<String> {
+        self.0.into_iter().collect()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -419,8 +419,8 @@ impl VerifiedToken {
         self.claims.as_text().as_bytes()
     }
 
-    pub(crate) fn into_payload(self) -> Vec<u8> {
-        self.claims.into_text().into_bytes()
+    pub(crate) fn into_payload(self) -> String {
+        self.claims.into_text()
     }
 
     /// `iss`, equal to the rule's issuer.
