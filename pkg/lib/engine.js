@@ -1,11 +1,19 @@
 import { EdgegateError, syncUnsupported } from './errors.js';
 import {
-  ALGORITHMS, DONE, FLAG, HOST_REFUSES_KEY, ISSUER, KEY_ID, KEY_ID_LENGTH, SLOTS, TEXT, TEXT_LENGTH, VALID_FROM, VALID_UNTIL,
+  ALGORITHMS, DONE, FLAG, HOST_REFUSES_KEY, ISSUER, KEPT_INPUT, KEY_ID, KEY_ID_LENGTH, SLOTS, TEXT, TEXT_LENGTH, VALID_FROM, VALID_UNTIL,
 } from './protocol.js';
 
 const ED25519 = ALGORITHMS.indexOf('EdDSA');
+/** Most texts find room in that, so that the engine need not be asked for it. */
+const USUAL_ROOM = 4096;
 /** For {@link Engine.withVerdicts}: there are none yet, and the caller can wait for some. */
 export const NONE_YET = new Map();
+
+/** Part of the memory. Tokens of one issuer are mostly as long as the last one and in its place: then its view serves again. */
+function part(last, memory, start, length) {
+  const isSame = last.byteOffset === start && last.byteLength === length && last.buffer === memory.buffer;
+  return isSame ? last : memory.subarray(start, start + length);
+}
 
 /**
  * The wasm instance, its two buffers, and the things that live in it by handle.
@@ -23,7 +31,13 @@ export class Engine {
   #view = null;
   #slots = null;
   #generation = 0;
+  /** Where texts are written to, and how long they may be. */
+  #input = 0;
+  #room = 0;
   #registry;
+  /** What the host was asked about last. */
+  #message = new Uint8Array();
+  #signature = this.#message;
   /** The verdicts of an asynchronous host for the call under way. */
   #verdicts = null;
   #job = null;
@@ -100,6 +114,7 @@ export class Engine {
     this.#exports = instance.exports;
     this.#memory = instance.exports.memory;
     this.#view = null;
+    this.#room = 0;
     this.#generation += 1;
   }
 
@@ -109,13 +124,10 @@ export class Engine {
         try {
           if (algorithm === ED25519 && !this.#takesEd25519()) return HOST_REFUSES_KEY;
           const view = this.#bytes();
-          return this.#platform.host.verify(
-            algorithm,
-            this.#platform.readAscii(view, name, name + nameLength),
-            view.subarray(message, message + messageLength),
-            view.subarray(signature, signature + signatureLength),
-            this,
-          );
+          this.#message = part(this.#message, view, message, messageLength);
+          this.#signature = part(this.#signature, view, signature, signatureLength);
+          const key = this.#platform.readAscii(view, name, name + nameLength);
+          return this.#platform.host.verify(algorithm, key, this.#message, this.#signature, this);
         } catch {
           return HOST_REFUSES_KEY;
         }
@@ -159,8 +171,11 @@ export class Engine {
 
   #send(text) {
     const room = text.length * 3;
-    const address = this.#exports.input(room);
-    return this.#platform.write(this.#bytes(), text, address, room);
+    if (room > this.#room) {
+      this.#input = this.#exports.input(Math.max(room, USUAL_ROOM));
+      this.#room = room > KEPT_INPUT ? 0 : Math.max(room, USUAL_ROOM);
+    }
+    return this.#platform.write(this.#bytes(), text, this.#input, room);
   }
 
   /**
@@ -179,6 +194,17 @@ export class Engine {
       return status;
     } catch (error) {
       throw this.#trapped(error);
+    }
+  }
+
+  /** A call of the gate, whose host may be asked and give its verdict later. */
+  callLater(name, before, text, now) {
+    this.#verdicts = NONE_YET;
+    this.#job = null;
+    try {
+      return this.call(name, before, text, now);
+    } finally {
+      this.#verdicts = null;
     }
   }
 

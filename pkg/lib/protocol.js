@@ -56,6 +56,28 @@ export const SLOTS = 8;
 // The step of `nextPlace` that asks for keys where they were found before.
 export const KNOWN_PLACE = 0;
 
+// How many bytes of a call's text have a place that stays.
+export const KEPT_INPUT = 65536;
+
+// Where the lines of a request stand; behind them are the headers of `credential_headers`.
+export const METHOD = 0;
+export const URL_LINE = 1;
+export const PATH = 2;
+export const AUTHORIZATION = 3;
+export const DPOP = 4;
+export const API_KEY = 5;
+export const COOKIE = 6;
+export const ACCEPT = 7;
+export const ORIGIN = 8;
+export const REQUESTED_METHOD = 9;
+export const REQUESTED_HEADERS = 10;
+export const CLIENT_IP = 11;
+export const CLIENT_IP_HEADER = 12;
+export const FIELDS = 13;
+
+// The first line of an admission. Other decisions are objects of JSON.
+export const ADMITTED = "admitted";
+
 // What the host answers about a signature.
 export const HOST_BAD = 0;
 export const HOST_HOLDS = 1;

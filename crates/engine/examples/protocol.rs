@@ -19,7 +19,7 @@ use edgegate::policy::{ISSUER_OPTIONS, Spelling};
 use edgegate::store::memory;
 use serde_json::{Value, json};
 
-use self::protocol::{HostAnswer, SLOTS, Slot, Status};
+use self::protocol::{ADMITTED, FIELDS, Field, HostAnswer, KEPT_INPUT, SLOTS, Slot, Status};
 
 fn main() {
     print!("{}", text());
@@ -47,6 +47,17 @@ fn text() -> String {
     file.constant("SLOTS", &json!(SLOTS));
     file.section("The step of `nextPlace` that asks for keys where they were found before.");
     file.constant("KNOWN_PLACE", &json!(Step::Known as u32));
+    file.section("How many bytes of a call's text have a place that stays.");
+    file.constant("KEPT_INPUT", &json!(KEPT_INPUT));
+    file.section(
+        "Where the lines of a request stand; behind them are the headers of `credential_headers`.",
+    );
+    for (name, field) in FIELD_NAMES {
+        file.constant(name, &json!(field as u32));
+    }
+    file.constant("FIELDS", &json!(FIELDS));
+    file.section("The first line of an admission. Other decisions are objects of JSON.");
+    file.constant("ADMITTED", &json!(ADMITTED));
     file.section("What the host answers about a signature.");
     for (name, answer) in HOST_ANSWERS {
         file.constant(name, &json!(answer as u32));
@@ -96,6 +107,22 @@ const SLOT_NAMES: [(&str, Slot); SLOTS] = [
     ("VALID_FROM", Slot::ValidFrom),
     ("VALID_UNTIL", Slot::ValidUntil),
     ("FLAG", Slot::Flag),
+];
+
+const FIELD_NAMES: [(&str, Field); FIELDS] = [
+    ("METHOD", Field::Method),
+    ("URL_LINE", Field::Url),
+    ("PATH", Field::Path),
+    ("AUTHORIZATION", Field::Authorization),
+    ("DPOP", Field::Dpop),
+    ("API_KEY", Field::ApiKey),
+    ("COOKIE", Field::Cookie),
+    ("ACCEPT", Field::Accept),
+    ("ORIGIN", Field::Origin),
+    ("REQUESTED_METHOD", Field::RequestedMethod),
+    ("REQUESTED_HEADERS", Field::RequestedHeaders),
+    ("CLIENT_IP", Field::ClientIp),
+    ("CLIENT_IP_HEADER", Field::ClientIpHeader),
 ];
 
 const HOST_ANSWERS: [(&str, HostAnswer); 5] = [
@@ -192,5 +219,7 @@ mod tests {
         assert_eq!(statuses, [0, 1, 2, 3, 4, 5]);
         let slots = super::SLOT_NAMES.map(|(_, slot)| slot as usize);
         assert_eq!(slots, [0, 1, 2, 3, 4, 5, 6, 7]);
+        let fields = super::FIELD_NAMES.map(|(_, field)| field as usize);
+        assert_eq!(fields, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     }
 }

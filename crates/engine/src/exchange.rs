@@ -10,11 +10,8 @@ use serde::Serialize;
 use edgegate::error::{Error, TokenPart};
 use edgegate::time::UnixMillis;
 
-use super::protocol::SLOTS;
+use super::protocol::{KEPT_INPUT, SLOTS};
 pub(super) use super::protocol::{Slot, Status};
-
-/// The memory of a longer input is freed after the call.
-const KEPT_INPUT: usize = 64 * 1024;
 
 struct Output {
     slots: Box<[f64; SLOTS]>,
@@ -29,6 +26,7 @@ thread_local! {
         RefCell::new(Output { slots: Box::new([0.0; SLOTS]), text: Vec::new(), key_id: String::new() });
 }
 
+/// The address of a buffer of this length at least. It stays there until it is asked for again.
 pub(super) fn input(length: usize) -> usize {
     INPUT.with_borrow_mut(|buffer| {
         if buffer.len() < length || buffer.len() > KEPT_INPUT.max(length) {
@@ -56,7 +54,8 @@ pub(super) fn with_secret_text<T>(
     step: impl FnOnce(&str) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let result = with_text(length, step);
-    INPUT.with_borrow_mut(zeroize::Zeroize::zeroize);
+    // Not the vector, which would become empty: the shell writes the next text to the same place.
+    INPUT.with_borrow_mut(|buffer| zeroize::Zeroize::zeroize(buffer.as_mut_slice()));
     result?
 }
 
@@ -73,11 +72,16 @@ pub(super) fn leave_text(text: impl AsRef<[u8]>) {
     OUTPUT.with_borrow_mut(|output| {
         output.text.clear();
         output.text.extend_from_slice(text.as_ref());
-        let (address, length) = (output.text.as_ptr().addr(), output.text.len());
-        let ascii = output.text.is_ascii();
-        output.set(Slot::Text, address);
-        output.set(Slot::TextLength, length);
-        output.set(Slot::Flag, usize::from(ascii));
+        output.point_to_text();
+    });
+}
+
+/// The same for a text that need not be copied.
+#[cfg(feature = "gate")]
+pub(super) fn leave_own_text(text: String) {
+    OUTPUT.with_borrow_mut(|output| {
+        output.text = text.into_bytes();
+        output.point_to_text();
     });
 }
 
@@ -85,9 +89,16 @@ pub(super) fn leave_key_id(key_id: Option<&str>) {
     OUTPUT.with_borrow_mut(|output| {
         output.key_id.clear();
         output.key_id.push_str(key_id.unwrap_or_default());
-        let (address, length) = (output.key_id.as_ptr().addr(), output.key_id.len());
-        output.set(Slot::KeyId, address);
-        output.set(Slot::KeyIdLength, length);
+        output.point_to_key_id();
+    });
+}
+
+/// The claims of a token, where the key's name stands otherwise.
+#[cfg(feature = "gate")]
+pub(super) fn leave_claims(claims: Option<String>) {
+    OUTPUT.with_borrow_mut(|output| {
+        output.key_id = claims.unwrap_or_default();
+        output.point_to_key_id();
     });
 }
 
@@ -115,6 +126,20 @@ pub(super) const fn millis(millis: f64) -> UnixMillis {
 }
 
 impl Output {
+    fn point_to_text(&mut self) {
+        let (address, length) = (self.text.as_ptr().addr(), self.text.len());
+        let ascii = self.text.is_ascii();
+        self.set(Slot::Text, address);
+        self.set(Slot::TextLength, length);
+        self.set(Slot::Flag, usize::from(ascii));
+    }
+
+    fn point_to_key_id(&mut self) {
+        let (address, length) = (self.key_id.as_ptr().addr(), self.key_id.len());
+        self.set(Slot::KeyId, address);
+        self.set(Slot::KeyIdLength, length);
+    }
+
     /// Addresses and lengths of wasm32 have 32 bits, so they are exact.
     fn set(&mut self, slot: Slot, number: usize) {
         self.put(slot, number as f64);

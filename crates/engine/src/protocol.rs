@@ -42,6 +42,9 @@ pub(crate) enum Slot {
 /// How many slots there are.
 pub(crate) const SLOTS: usize = 8;
 
+/// So many bytes of the input are kept for the next text. A longer one gives its memory back when the next is asked for.
+pub(crate) const KEPT_INPUT: usize = 64 * 1024;
+
 /// The host's answer about a signature.
 #[allow(
     dead_code,
@@ -60,3 +63,34 @@ pub(crate) enum HostAnswer {
     /// The host refuses the key.
     RefusesKey = 4,
 }
+
+/// The lines of a request, by their place. All but the first two may be empty.
+#[allow(dead_code, reason = "only with the feature `gate` is there a request")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Field {
+    Method = 0,
+    /// A URL, or a path with its query: what the caller asked for.
+    Url = 1,
+    /// The path that the application routes by, where it has another one than that of the URL.
+    Path = 2,
+    Authorization = 3,
+    Dpop = 4,
+    ApiKey = 5,
+    Cookie = 6,
+    Accept = 7,
+    Origin = 8,
+    RequestedMethod = 9,
+    RequestedHeaders = 10,
+    /// The address, as the application or the socket says it.
+    ClientIp = 11,
+    /// In place of it, the value of the header that the policy names.
+    ClientIpHeader = 12,
+}
+
+/// How many there are.
+#[allow(dead_code, reason = "only with the feature `gate` is there a request")]
+pub(crate) const FIELDS: usize = 13;
+
+/// The first line of an admission. Other decisions are objects of JSON.
+#[allow(dead_code, reason = "only with the feature `gate` is there a decision")]
+pub(crate) const ADMITTED: &str = "admitted";
