@@ -1,38 +1,58 @@
-import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { adapter, isPromise, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
 import { mountedPathOf, targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of express.d.ts. */
 export function guard(gate, options = {}) {
   const { caseSensitive = false, ...rest } = options;
-  const { check, pathCase, urlOfTarget } = adapter(gate, rest);
+  const { decide, pathCase, urlOfTarget } = adapter(gate, rest);
   if (caseSensitive !== true) refuseOtherCase(pathCase, 'caseSensitive: true here if every router of the application is');
-  return async function edgegate(request, response, next) {
+  return function edgegate(request, response, next) {
+    let passes;
     try {
       const path = routedPath(request);
-      const asked = nodeRequest(request, urlOfTarget(request.originalUrl ?? request.url));
-      const decision = await check(asked, [request], { path });
-      if (!decision.ok) {
-        response.statusCode = decision.status;
-        setHeaders(response, decision.headers);
-        // `send` would add to the content type, and an ETag.
-        response.end(decision.body);
-        return;
-      }
-      request.auth = decision.identity;
-      setHeaders(response, decision.headers);
-      if (request.baseUrl !== undefined) holdTo(request, path);
-      beforeHeaders(response, () => {
-        tellCaches(
-          decision.caching, (name) => response.getHeader(name), (name, value) => response.setHeader(name, value), (name) => response.removeHeader(name),
-        );
-      });
+      const decided = decide(nodeRequest(request, urlOfTarget(request.originalUrl ?? request.url)), [request], path);
+      if (isPromise(decided)) return later(decided, path, request, response, next);
+      passes = carryOut(decided, path, request, response);
     } catch (error) {
       next(error);
-      return;
+      return NOTHING_LEFT;
     }
-    next();
+    if (passes) next();
+    return NOTHING_LEFT;
   };
+}
+
+const NOTHING_LEFT = Promise.resolve();
+
+async function later(decided, path, request, response, next) {
+  try {
+    if (!carryOut(await decided, path, request, response)) return;
+  } catch (error) {
+    next(error);
+    return;
+  }
+  next();
+}
+
+/** Whether the request may go on; else it is answered. */
+function carryOut(decision, path, request, response) {
+  if (!decision.ok) {
+    response.statusCode = decision.status;
+    setHeaders(response, decision.headers);
+    // `send` would add to the content type, and an ETag.
+    response.end(decision.body);
+    return false;
+  }
+  request.auth = decision.identity;
+  setHeaders(response, decision.headers);
+  if (request.baseUrl !== undefined) holdTo(request, path);
+  beforeHeaders(response, () => {
+    tellCaches(
+      decision.caching, (name) => response.getHeader(name), (name, value) => response.setHeader(name, value), (name) => response.removeHeader(name),
+    );
+  });
+  return true;
 }
 
 /** The path that routes are found by from here on, whatever has rewritten it before. */
@@ -51,21 +71,28 @@ function routedPath(request) {
  * (`use`) is not seen here.
  */
 function holdTo(request, path) {
-  const { method } = request;
-  let { route } = request;
-  Object.defineProperty(request, 'route', {
-    configurable: true,
-    enumerable: true,
-    get: () => route,
-    set(found) {
-      // It is set when the route is found, and again when it is entered; only of the latter does Express catch what is thrown.
-      if (found === route && (request.method !== method || !isSamePath(mountedPathOf(request), path))) {
-        throw new Error('edgegate: what rewrites the URL or the method has to come before the guard');
-      }
-      route = found;
-    },
-  });
+  request[DECIDED] = { path, method: request.method, route: request.route };
+  Object.defineProperty(request, 'route', ROUTE);
 }
+
+const DECIDED = Symbol('edgegate.decided');
+
+/** The same for each request: with functions of their own all requests would be of different shapes, which makes them slow. */
+const ROUTE = {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return this[DECIDED].route;
+  },
+  set(found) {
+    const decided = this[DECIDED];
+    // It is set when the route is found, and again when it is entered; only of the latter does Express catch what is thrown.
+    if (found === decided.route && (this.method !== decided.method || !isSamePath(mountedPathOf(this), decided.path))) {
+      throw new Error('edgegate: what rewrites the URL or the method has to come before the guard');
+    }
+    decided.route = found;
+  },
+};
 
 /** A slash at the end is Express's own where a request ends with the place of a mount; the gate ignores it. */
 const isSamePath = (one, other) => withoutSlash(one) === withoutSlash(other);

@@ -1,33 +1,51 @@
-import { adapter, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { adapter, isPromise, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
 import { targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of fastify.d.ts. */
 export function guard(gate, options = {}) {
-  const { check, pathCase, urlOfTarget } = adapter(gate, options);
+  const { decide, pathCase, urlOfTarget } = adapter(gate, options);
 
   async function edgegate(instance) {
     const { caseSensitive, routerOptions } = instance.initialConfig;
     if ((routerOptions?.caseSensitive ?? caseSensitive) === false) refuseOtherCase(pathCase, 'leave caseSensitive at true');
     const rewrites = hasRewriteUrl(instance);
     if (!instance.hasRequestDecorator('auth')) instance.decorateRequest('auth', null);
-    const caching = new WeakMap();
+    const caching = Symbol('edgegate.caching');
     const routedBy = noteRouting(instance);
-    instance.addHook('onRequest', async (request, reply) => {
-      const path = targetPathOf(rewrites ? request.url : routedUrl(request, routedBy));
-      const decision = await check(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request], { path });
+
+    /** Whether the request may go on; else it is answered. */
+    function carryOut(decision, request, reply) {
       reply.headers(decision.headers);
       if (!decision.ok) {
         // To a text, a character set would be added.
-        return reply.code(decision.status).send(new TextEncoder().encode(decision.body));
+        reply.code(decision.status).send(new TextEncoder().encode(decision.body));
+        return false;
       }
       request.auth = decision.identity;
-      if (decision.caching) caching.set(request, decision.caching);
-      return undefined;
+      request[caching] = decision.caching;
+      return true;
+    }
+
+    instance.addHook('onRequest', (request, reply, done) => {
+      let passes;
+      try {
+        const path = targetPathOf(rewrites ? request.url : routedUrl(request, routedBy));
+        const decided = decide(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request], path);
+        if (isPromise(decided)) {
+          decided.then((decision) => carryOut(decision, request, reply)).then((mayPass) => mayPass && done(), done);
+          return;
+        }
+        passes = carryOut(decided, request, reply);
+      } catch (error) {
+        done(error);
+        return;
+      }
+      if (passes) done();
     });
     instance.addHook('onSend', (request, reply, payload, done) => {
       tellCaches(
-        caching.get(request), (name) => reply.getHeader(name), (name, value) => reply.header(name, value), (name) => reply.removeHeader(name),
+        request[caching], (name) => reply.getHeader(name), (name, value) => reply.header(name, value), (name) => reply.removeHeader(name),
       );
       done();
     });
@@ -40,12 +58,12 @@ export function guard(gate, options = {}) {
   return edgegate;
 }
 
-/** The URLs that requests were routed by. Their ids are made when the route is found, before any hook or middleware. */
+/** Where a request holds the URL that it was routed by. Their ids are made when the route is found, before any hook or middleware. */
 function noteRouting(instance) {
-  const routedBy = new WeakMap();
+  const routedBy = Symbol('edgegate.routedBy');
   const { genReqId } = instance;
   instance.setGenReqId((raw) => {
-    routedBy.set(raw, raw.url);
+    raw[routedBy] = raw.url;
     return genReqId(raw);
   });
   return routedBy;
@@ -58,7 +76,7 @@ function noteRouting(instance) {
  * No id is made for a request that brings its own (`requestIdHeader`). Of such a one only a URL that nobody has changed can be trusted.
  */
 function routedUrl({ raw, originalUrl }, routedBy) {
-  if (originalUrl === (routedBy.get(raw) ?? raw.url)) return originalUrl;
+  if (originalUrl === (raw[routedBy] ?? raw.url)) return originalUrl;
   throw new Error('edgegate: the URL is not the one that was sent: guard where Fastify is called from, or call it with the URL as it came');
 }
 

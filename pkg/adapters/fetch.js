@@ -1,15 +1,16 @@
-import { adapter } from '../lib/adapter.js';
+import { adapter, isPromise } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
 
 /** `guard` of fetch.d.ts. */
 export function guard(gate, handler, options = {}) {
   if (typeof handler !== 'function') throw new TypeError('edgegate: handler: expected a function');
-  const { check, urlOfRequest } = adapter(gate, options);
+  const { decide, urlOfRequest } = adapter(gate, options);
   return async function edgegate(request, ...rest) {
     const context = rest.find((one) => typeof one?.waitUntil === 'function');
     const waitUntil = context && ((promise) => context.waitUntil(promise));
     const { method, url, headers } = request;
-    const decision = await check({ method, url: urlOfRequest(url), headers }, [request, ...rest], { waitUntil });
+    const decided = decide({ method, url: urlOfRequest(url), headers }, [request, ...rest], undefined, waitUntil);
+    const decision = isPromise(decided) ? await decided : decided;
     if (!decision.ok) return decision.response();
     return told(await handler(request, decision.identity, ...rest), decision);
   };

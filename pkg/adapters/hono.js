@@ -1,16 +1,17 @@
-import { adapter } from '../lib/adapter.js';
+import { adapter, isPromise } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
 import { pathOf } from '../lib/gate-request.js';
 
 /** `guard` of hono.d.ts. */
 export function guard(gate, options = {}) {
-  const { check, urlOfRequest } = adapter(gate, options);
+  const { decide, urlOfRequest } = adapter(gate, options);
   return async function edgegate(context, next) {
     // On Node there is a socket; in Workers the gate reads what the platform says.
     const incoming = context.env?.incoming;
     const { method, url, headers } = context.req.raw;
     const request = { method, url: urlOfRequest(url), headers, socket: incoming?.socket };
-    const decision = await check(request, [context], { path: routedPath(context.req), waitUntil: waitUntilOf(context) });
+    const decided = decide(request, [context], routedPath(context.req), waitUntilOf(context));
+    const decision = isPromise(decided) ? await decided : decided;
     if (!decision.ok) return decision.response();
     context.set('auth', decision.identity);
     await next();

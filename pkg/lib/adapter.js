@@ -1,8 +1,14 @@
 import { bearerGate } from './bearer.js';
 import { pathOf, targetPathOf } from './gate-request.js';
 
+/** As gate.js has it. */
+const AT_ONCE = Symbol.for('edgegate.atOnce');
+
+/** Whether what `decide` gave has to be waited for. */
+export const isPromise = (decided) => typeof decided.then === 'function';
+
 /**
- * What all adapters share: `check(request, …what the framework gave)` by a gate, or by a verifier alone.
+ * What all adapters share: `decide(request, …what the framework gave)` by a gate, or by a verifier alone.
  *
  * Misuse throws a TypeError, which is the same class for those that require the adapter as for those that import it.
  */
@@ -27,10 +33,13 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
     urlOfRequest: (url) => (origin === undefined && isInWorkers() ? url : `${origin ?? ''}${pathOf(url)}`),
     /**
      * `given` is what `clientIp` is called with; `path` what the framework routes by. `request.url` stays what the caller asked
-     * for, which a proof of possession names.
+     * for, which a proof of possession names. Returns the decision, or the promise of one if something has to be waited for.
      */
-    check: (request, given, { path, waitUntil } = {}) =>
-      checks.check(request, { clientIp: clientIp?.(...given) ?? undefined, path, waitUntil }),
+    decide: (request, given, path, waitUntil) => {
+      const asked = { clientIp: clientIp?.(...given) ?? undefined, path, waitUntil };
+      const atOnce = checks.check[AT_ONCE];
+      return atOnce === undefined ? checks.check(request, asked) : atOnce(checks, request, asked);
+    },
     pathCase: checks.pathCase,
   };
 }

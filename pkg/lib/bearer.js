@@ -1,10 +1,12 @@
-import { factsOf } from './gate-request.js';
-import { CHALLENGE, PROBLEM_JSON, REFUSING_WEIGHTS, RETRY_UNAVAILABLE_SECS, WIRE } from './protocol.js';
+import { HeadersRead, textsOf } from './gate-request.js';
+import { ACCEPT, AUTHORIZATION, CHALLENGE, PROBLEM_JSON, REFUSING_WEIGHTS, RETRY_UNAVAILABLE_SECS, WIRE } from './protocol.js';
+
+const HEADERS = new HeadersRead();
 
 /** A verifier as a gate: `Authorization: Bearer`, on every path, and nothing else. */
 export const bearerGate = (verifier) => ({
   async check(request) {
-    const { authorization, accept } = factsOf(request);
+    const { [AUTHORIZATION]: authorization, [ACCEPT]: accept } = textsOf(request, {}, HEADERS);
     try {
       return { ok: true, identity: await verifier.identify(authorization), route: '', headers: {}, forward: {} };
     } catch (error) {

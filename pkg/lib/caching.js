@@ -5,9 +5,13 @@ import { CACHING_FIELDS } from './protocol.js';
  * of the answer's headers.
  */
 export function tellCaches(caching, get, set, remove) {
-  // Node has numbers and lists too.
-  const own = (name) => [get(name) ?? []].flat().join(', ');
-  for (const [name, value] of amendments(caching ?? {}, own)) {
+  if (caching === undefined) return;
+  const own = (name) => {
+    const value = get(name) ?? '';
+    // Node has numbers and lists too.
+    return typeof value === 'string' ? value : [value].flat().join(', ');
+  };
+  for (const [name, value] of amendments(caching, own)) {
     if (value === '') remove(name);
     else set(name, value);
   }
@@ -35,6 +39,7 @@ export function amendments({ 'Cache-Control': control, Vary: vary }, own) {
 
 /** Whether a directive is there without an argument. What stands in quotes is part of a value (src/cache_control.rs). */
 function says(text, directive) {
+  if (text === '') return false;
   const unquoted = text.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)/gs, '""');
   return unquoted.split(',').some((given) => given.trim().toLowerCase() === directive);
 }

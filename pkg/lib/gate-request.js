@@ -1,51 +1,83 @@
 import { EdgegateError } from './errors.js';
+import {
+  ACCEPT, API_KEY, AUTHORIZATION, CLIENT_IP, CLIENT_IP_HEADER, COOKIE, DPOP, FIELDS, METHOD, ORIGIN, PATH, REQUESTED_HEADERS,
+  REQUESTED_METHOD, URL_LINE,
+} from './protocol.js';
 
-/** Headers that the guard looks at, and how a repeated one reads (RFC 9110 §5.3; cookies RFC 6265 §5.4). */
-const HEADERS = {
-  authorization: ['authorization', ', '],
-  dpop: ['dpop', ', '],
-  cookie: ['cookie', '; '],
-  accept: ['accept', ', '],
-  origin: ['origin', ', '],
-  requestedMethod: ['access-control-request-method', ', '],
-  requestedHeaders: ['access-control-request-headers', ', '],
-};
+/** Headers that the guard looks at: where each stands, and how a repeated one reads (RFC 9110 §5.3; cookies RFC 6265 §5.4). */
+const HEADERS = [
+  [AUTHORIZATION, 'authorization', ', '],
+  [DPOP, 'dpop', ', '],
+  [COOKIE, 'cookie', '; '],
+  [ACCEPT, 'accept', ', '],
+  [ORIGIN, 'origin', ', '],
+];
+const OF_PREFLIGHTS = [
+  [REQUESTED_METHOD, 'access-control-request-method', ', '],
+  [REQUESTED_HEADERS, 'access-control-request-headers', ', '],
+];
 
-/** The names of the headers that a policy gives a meaning. If it is faulty, the engine says so. */
-export function headersNamed(policy) {
-  const listed = Array.isArray(policy.credential_headers) ? policy.credential_headers : [];
-  return {
-    apiKey: nameOf(policy.api_keys?.header) ?? 'x-api-key',
-    credentials: listed.map((header) => nameOf(header?.name)).filter((name) => name !== undefined),
-  };
+/** The headers that are read for one policy. It is made once, so that a request costs no more than its own headers. */
+export class HeadersRead {
+  #places = new Map();
+  /** Whether one that is read has a name of this length: most have not, and need not be compared. */
+  #lengths = [];
+
+  /** What is faulty in the policy the engine says. `clientIpHeader` is the one that holds the client's address, if any does. */
+  constructor(policy = {}, clientIpHeader = undefined) {
+    const listed = Array.isArray(policy.credential_headers) ? policy.credential_headers : [];
+    const credentials = listed.map((header) => nameOf(header?.name)).filter((name) => name !== undefined);
+    /** How many lines there are. */
+    this.size = FIELDS + credentials.length;
+    this.always = [
+      ...HEADERS,
+      [API_KEY, nameOf(policy.api_keys?.header) ?? 'x-api-key', ', '],
+      ...credentials.map((name, index) => [FIELDS + index, name, ', ']),
+    ];
+    if (clientIpHeader !== undefined) this.always.push([CLIENT_IP_HEADER, clientIpHeader.toLowerCase(), ', ']);
+    for (const [place, name, separator] of [...this.always, ...OF_PREFLIGHTS]) {
+      this.#places.set(name, [...(this.#places.get(name) ?? []), [place, separator]]);
+      this.#lengths[name.length] = true;
+    }
+  }
+
+  /** Takes one header of a request, which may not be one that is read. */
+  take(texts, name, value) {
+    if (this.#lengths[name.length] !== true) return;
+    const places = this.#places.get(name.toLowerCase());
+    if (places === undefined) return;
+    for (const [place, separator] of places) {
+      texts[place] = texts[place] === undefined ? `${value}` : `${texts[place]}${separator}${value}`;
+    }
+  }
 }
 
 const nameOf = (value) => (typeof value === 'string' && /^[\w.-]+$/.test(value) ? value.toLowerCase() : undefined);
 
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+
 /**
- * The parts of a request that the guard reads: a `Request` of the web, Node's `IncomingMessage`, or anything with
- * `method`, `url` and `headers`.
+ * The parts of a request that the guard reads, as texts for the lines that the engine takes: a `Request` of the web, Node's
+ * `IncomingMessage`, or anything with `method`, `url` and `headers`.
  */
-export function factsOf(request, { clientIp, path } = {}, clientIpHeader, named = headersNamed({})) {
+export function textsOf(request, { clientIp, path }, read) {
   const { method, url } = request ?? {};
   if (typeof method !== 'string' || typeof url !== 'string') throw invalid('request', 'expected a Request, or method, url and headers');
   if (clientIp !== undefined && typeof clientIp !== 'string') throw invalid('clientIp', 'expected a string');
   if (path !== undefined && typeof path !== 'string') throw invalid('path', 'expected a string');
-  const read = readerOf(request);
+  const texts = new Array(read.size).fill(undefined);
+  takeHeaders(request, texts, read);
   const isNodes = typeof request.httpVersion === 'string';
   // In Node's own request a target with an authority (RFC 9112 §3.2.2) has the one that the caller chose.
-  const isUrl = !isNodes && /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
-  const facts = { method, url: isUrl ? url : targetPathOf(url) };
-  if (path !== undefined) facts.path = targetPathOf(path);
-  else if (isNodes && request.baseUrl) facts.path = mountedPathOf(request);
-  for (const [name, [header, separator]] of Object.entries(HEADERS)) facts[name] = read(header, separator);
-  facts.apiKey = read(named.apiKey, ', ');
-  if (named.credentials.length > 0) facts.credentialHeaders = named.credentials.map((header) => read(header, ', '));
-  const address = clientIp === undefined && clientIpHeader !== undefined ? read(clientIpHeader.toLowerCase(), ', ') : undefined;
+  const isUrl = !isNodes && !url.startsWith('/') && SCHEME.test(url);
+  texts[METHOD] = method;
+  texts[URL_LINE] = isUrl ? url : targetPathOf(url);
+  if (path !== undefined) texts[PATH] = targetPathOf(path);
+  else if (isNodes && request.baseUrl) texts[PATH] = mountedPathOf(request);
   // A header may hold a list, and the engine knows how many of it to trust; the others are one address.
-  if (address === undefined) facts.clientIp = clientIp ?? request.socket?.remoteAddress;
-  else facts.clientIpHeader = address;
-  return facts;
+  if (clientIp !== undefined) texts[CLIENT_IP_HEADER] = undefined;
+  if (texts[CLIENT_IP_HEADER] === undefined) texts[CLIENT_IP] = clientIp ?? request.socket?.remoteAddress;
+  return texts;
 }
 
 /** Path and query, character by character, of a URL that the platform has written, as that of a `Request`. */
@@ -68,30 +100,26 @@ export function targetPathOf(target) {
 /** The same of Express's request: in a router that is mounted somewhere, `url` is only what is left of it. */
 export const mountedPathOf = ({ baseUrl = '', url }) => `${baseUrl}${targetPathOf(url)}`;
 
-/** Reads headers by their lower-case names. */
-function readerOf({ rawHeaders, headers }) {
+function takeHeaders({ method, rawHeaders, headers }, texts, read) {
   // Node's own object keeps the first of two Authorization headers; two are to be refused.
   if (Array.isArray(rawHeaders)) {
-    return (name, separator) => {
-      const values = [];
-      for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-        if (String(rawHeaders[index]).toLowerCase() === name) values.push(rawHeaders[index + 1]);
-      }
-      return joined(values, separator);
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) read.take(texts, String(rawHeaders[index]), rawHeaders[index + 1]);
+  } else if (typeof headers?.get === 'function') {
+    const get = ([place, name]) => {
+      texts[place] = headers.get(name) ?? undefined;
     };
-  }
-  if (typeof headers?.get === 'function') return (name) => headers.get(name) ?? undefined;
-  if (typeof headers !== 'object' || headers === null) throw invalid('request.headers', 'expected Headers or an object');
-  return (name, separator) => {
-    const values = [];
-    for (const [key, value] of Object.entries(headers)) {
-      if (key.toLowerCase() === name && value !== undefined && value !== null) values.push(...[value].flat());
+    read.always.forEach(get);
+    if (method === 'OPTIONS') OF_PREFLIGHTS.forEach(get);
+  } else if (typeof headers !== 'object' || headers === null) {
+    throw invalid('request.headers', 'expected Headers or an object');
+  } else {
+    for (const name of Object.keys(headers)) {
+      for (const value of [headers[name]].flat()) {
+        if (value !== undefined && value !== null) read.take(texts, name, value);
+      }
     }
-    return joined(values, separator);
-  };
+  }
 }
-
-const joined = (values, separator) => (values.length === 0 ? undefined : values.map(String).join(separator));
 
 const invalid = (path, problem) =>
   new EdgegateError({ code: 'INVALID_REQUEST', reason: 'invalid_field', message: `${path}: ${problem}`, path });

@@ -1,11 +1,17 @@
 import { checkNames, clock } from './check.js';
-import { Engine, NONE_YET } from './engine.js';
+import { Engine } from './engine.js';
 import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Jobs } from './gate-jobs.js';
-import { factsOf, headersNamed } from './gate-request.js';
+import { HeadersRead, textsOf } from './gate-request.js';
 import { bytesOf, jsonOf } from './keys.js';
-import { DONE, PENDING } from './protocol.js';
+import { fromLines, toLines } from './lines.js';
+import { ADMITTED, DONE, PENDING } from './protocol.js';
+
+const CHECK_OPTIONS = ['clientIp', 'path', 'waitUntil'];
+
+/** Names the way of the adapters to a decision that is there at once. They may be bundled apart from the gate. */
+const AT_ONCE = Symbol.for('edgegate.atOnce');
 
 /** `createGate` of index.d.ts. */
 export class Gate {
@@ -15,8 +21,7 @@ export class Gate {
   #jobs;
   #log;
   #waitUntil;
-  #readsAddress;
-  #named;
+  #headers;
   #pathCase;
   #keys;
   #revocations;
@@ -32,8 +37,8 @@ export class Gate {
     this.#waitUntil = callable(waitUntil, 'waitUntil');
     const { text, document } = documentOf(policy);
     // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
-    this.#readsAddress = document.client_ip_header ?? engine.platform.clientIpHeader;
-    this.#named = headersNamed(document);
+    const clientIpHeader = document.client_ip_header ?? engine.platform.clientIpHeader;
+    this.#headers = new HeadersRead(document, clientIpHeader);
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
     this.#jobs = new Jobs(engine.platform, stores, {
       event: (event) => this.#tell(event),
@@ -75,14 +80,34 @@ export class Gate {
   }
 
   async check(request, options = {}) {
-    checkNames(options, ['clientIp', 'path', 'waitUntil'], '');
+    checkNames(options, CHECK_OPTIONS, '');
+    return this.#decide(request, options);
+  }
+
+  static {
+    // At the function, so that who puts another in its place is asked.
+    this.prototype.check[AT_ONCE] = (gate, request, options) => gate.#decide(request, options);
+  }
+
+  /** The decision, or the promise of one if something has to be waited for. */
+  #decide(request, options) {
     const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
-    const facts = factsOf(request, options, this.#readsAddress, this.#named);
-    if (!this.#engine.isRunning) await this.#engine.ready();
-    const decision = await this.#run('checkRequest', JSON.stringify(facts), waitUntil);
-    if (decision.event !== undefined) this.#tell(decision.event);
-    if (decision.fault !== undefined) this.#tell(decision.fault);
-    return decision.body === undefined ? admitted(decision) : new Answer(decision);
+    const text = toLines(textsOf(request, options, this.#headers));
+    const run = () => this.#run('checkRequest', text, waitUntil, (left) => this.#decision(left));
+    return this.#engine.isRunning ? run() : this.#engine.ready().then(run);
+  }
+
+  /** The decision that the engine has left. */
+  #decision(left) {
+    if (!left.startsWith(ADMITTED)) {
+      const { event, fault, ...answer } = JSON.parse(left);
+      if (event !== undefined) this.#tell(event);
+      if (fault !== undefined) this.#tell(fault);
+      return new Answer(answer);
+    }
+    const lines = fromLines(left);
+    if (lines[EVENTS] !== '') JSON.parse(lines[EVENTS]).forEach((event) => this.#tell(event));
+    return admitted(lines, this.#engine.keyId());
   }
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
@@ -93,23 +118,48 @@ export class Gate {
     const text = requestOf(what, members);
     if (!this.#engine.isRunning) await this.#engine.ready();
     try {
-      return await this.#run('administer', text, this.#waitUntil);
+      return await this.#run('administer', text, this.#waitUntil, JSON.parse);
     } catch (error) {
       throw inOwnNames(error);
     }
   }
 
-  /** Begins a task in the engine and does its jobs until it is done. */
-  async #run(name, text, waitUntil) {
+  /** Begins a task in the engine. Returns what `read` makes of what it leaves, or, if the host has jobs first, the promise of that. */
+  #run(name, text, waitUntil, read) {
     const engine = this.#engine;
+    let status;
+    try {
+      status = engine.callLater(name, engine.handle(this.#thing), text, this.#clock());
+      if (status === DONE) return this.#done(waitUntil, read);
+      if (status !== PENDING) throw engine.refusal();
+    } catch (error) {
+      throw notTrapped(error);
+    }
+    return this.#goOn(waitUntil, read);
+  }
+
+  /** Reads what a task has left. */
+  #done(waitUntil, read, held) {
+    const engine = this.#engine;
+    let text = engine.text();
+    // As crates/engine/src/gate/task.rs leaves it.
+    if (engine.issuer === 1) {
+      const end = text.indexOf('\n');
+      this.#jobs.begin(JSON.parse(text.slice(0, end)), held ?? new Map(), waitUntil);
+      text = text.slice(end + 1);
+    }
+    return read(text);
+  }
+
+  /** Does the jobs of a task that has just been begun, until it is done. */
+  async #goOn(waitUntil, read) {
+    const engine = this.#engine;
+    const { generation } = engine;
     const held = new Map();
     const underWay = new UnderWay();
     let task = 0;
-    let generation;
     try {
-      const handle = engine.handle(this.#thing);
-      generation = engine.generation;
-      let status = engine.withVerdicts(NONE_YET, () => engine.call(name, handle, text, this.#clock()));
+      let status = PENDING;
       while (status === PENDING) {
         task = engine.issuer;
         const { job: signature } = engine;
@@ -119,14 +169,12 @@ export class Gate {
         if (engine.generation !== generation || !engine.isRunning) throw trapped();
         const waiting = task;
         task = 0;
-        status = engine.withVerdicts(NONE_YET, () => engine.call('resumeTask', waiting, JSON.stringify(answers), this.#clock()));
+        status = engine.callLater('resumeTask', waiting, JSON.stringify(answers), this.#clock());
       }
       if (status !== DONE) throw engine.refusal();
-      const { jobs, outcome } = outcomeOf(engine);
-      if (jobs !== undefined) this.#jobs.begin(jobs, held, waitUntil);
-      return outcome;
+      return this.#done(waitUntil, read, held);
     } catch (error) {
-      throw error.reason === 'trapped' ? trapped(error.cause) : error;
+      throw notTrapped(error);
     } finally {
       this.#jobs.releaseAll(held);
       if (task !== 0 && engine.generation === generation && engine.isRunning) engine.drop('dropTask', task);
@@ -171,13 +219,8 @@ function hold(engine, owner, text) {
   return engine.hold(owner, 'freeGate', () => engine.call('createGate', undefined, text));
 }
 
-function outcomeOf(engine) {
-  const left = JSON.parse(engine.text());
-  const { jobs, outcome } = left?.jobs === undefined ? { outcome: left } : left;
-  const claims = engine.keyId();
-  if (claims !== undefined) outcome.identity.claims = JSON.parse(claims);
-  return { jobs, outcome };
-}
+/** A trap as it is told of a gate. */
+const notTrapped = (error) => (error.reason === 'trapped' ? trapped(error.cause) : error);
 
 const trapped = (cause) => {
   const error = new EdgegateError({
@@ -191,7 +234,27 @@ const noKeyStore = async () => {
   throw configError('stores.keys', 'expected a store, in which the records of API keys are kept');
 };
 
-const admitted = ({ identity, route, headers, forward, caching }) => ({ ok: true, identity, route, headers, forward, caching });
+/** Where the lines of an admission stand; `Admission` in crates/engine/src/gate/decision.rs has their order. */
+const ROUTE = 1;
+const EVENTS = 2;
+const FIRST_PAIR = 3;
+
+function admitted(lines, claims) {
+  let at = FIRST_PAIR;
+  const pairs = () => {
+    const object = {};
+    for (; lines[at] !== ''; at += 2) object[lines[at]] = lines[at + 1];
+    at += 1;
+    return object;
+  };
+  const headers = pairs();
+  const caching = pairs();
+  const forward = pairs();
+  const identity = pairs();
+  identity.scopes = identity.scopes === '' ? [] : identity.scopes.split(' ');
+  if (claims !== undefined) identity.claims = JSON.parse(claims);
+  return { ok: true, identity, route: lines[ROUTE], headers, forward, caching };
+}
 
 /** A decision that is an answer: a refusal, or what has no code: that to a CORS preflight, and that of a route with `answer`. */
 class Answer {

@@ -169,6 +169,62 @@ describe('admits', () => {
     }
   });
 
+  test('texts of any characters reach the engine and come back as they are', async () => {
+    const { gate } = gateOf();
+    for (const sub of ['a\nb', '\n', '\\', '\\n', 'a\\\n\\\\nb', 'Zoë 🐘', '\u0000', '__proto__', 'admitted']) {
+      const { ok, identity, forward } = await gate.check(jwt({ sub, jti: sub }));
+      assert.deepEqual([ok, identity.subject, identity.tokenId, identity.claims.sub], [true, sub, sub, sub]);
+      assert.equal(decodeURIComponent(forward['X-Auth-Subject']), sub);
+    }
+    const { gate: strict } = gateOf({ policy: { ...policy(), cookie: 'session' } });
+    const cookie = (value) => ({ method: 'GET', url: '/v1/posts', headers: { cookie: value } });
+    const value = token({ scope: 'read:posts' });
+    for (const other of ['a=\\', 'a=Zoë', 'a=\n', 'a=\\n']) {
+      assert.equal((await strict.check(cookie(`${other}; session=${value}`))).ok, true, other);
+    }
+  });
+
+  test('each token is judged by its own header, whichever came before', async () => {
+    const { gate } = gateOf();
+    const header = async (own) => (await gate.check(jwt({}, { header: own }))).reason ?? 'admitted';
+    for (const [own, expected] of [
+      [{}, 'admitted'], [{ crit: ['x'], x: 1 }, 'unsupported_critical'], [{}, 'admitted'], [{ alg: 'none' }, 'algorithm_not_allowed'],
+      [{ alg: 'HS512' }, 'algorithm_not_allowed'], [{}, 'admitted'],
+    ]) assert.equal(await header(own), expected, JSON.stringify(own));
+  });
+
+  test('no text of a request is taken for another one', async () => {
+    const { gate } = gateOf();
+    const authorization = `Bearer ${token({ scope: 'read:posts' })}`;
+    const smuggled = ['\n', '\n\n', '\\n', '\\', '\n\n\n\n'].map((lines) => `${lines}${authorization}${lines}${authorization}`);
+    for (const text of smuggled) {
+      const asked = { method: 'GET', url: '/v1/posts', headers: {} };
+      for (const request of [
+        { ...asked, method: `GET${text}` }, { ...asked, url: `/v1/posts${text}` }, { ...asked, url: `/v1/posts?${text}` },
+        { ...asked, headers: { accept: text, origin: text, dpop: text } },
+      ]) {
+        const { ok, code } = await gate.check(request);
+        assert.equal(ok, false);
+        assert.match(code, /^(MISSING_CREDENTIALS|INVALID_REQUEST|NOT_FOUND|METHOD_NOT_ALLOWED)$/);
+      }
+      for (const options of [{ clientIp: text }, { path: `/v1/posts${text}` }]) {
+        assert.equal((await gate.check(asked, options)).ok, false);
+      }
+    }
+  });
+
+  test('a header that comes twice, in every form', async () => {
+    const { gate } = gateOf();
+    const one = `Bearer ${token({ scope: 'read:posts' })}`;
+    const check = async (rest) => (await gate.check({ method: 'GET', url: '/v1/posts', ...rest })).code;
+    const twice = new Headers({ authorization: one });
+    twice.append('authorization', one);
+    for (const rest of [
+      { headers: { authorization: [one, one] } }, { headers: { authorization: one, Authorization: one } }, { headers: twice },
+      { headers: {}, rawHeaders: ['Authorization', one, 'Host', 'a', 'AUTHORIZATION', one] },
+    ]) assert.equal(await check(rest), 'MULTIPLE_CREDENTIALS');
+  });
+
   test('the address that the caller of check names, not one that callers can write', async () => {
     const clientOf = async (given, options, asked = {}) => {
       const { gate, events } = gateOf({ policy: policy(asked) });

@@ -7,6 +7,7 @@
 mod administration;
 mod backend;
 mod decision;
+mod lines;
 mod options;
 mod task;
 
@@ -39,10 +40,10 @@ pub fn free_gate(handle: usize) {
     GATES.with_borrow_mut(|all| all.remove(handle));
 }
 
-/// Begins to check the request of `length` bytes of JSON at `now_millis`.
+/// Begins to check the request of `length` bytes, in the lines of [`decision::Asked`], at `now_millis`.
 ///
 /// `DONE`: the text is the decision, and a token's claims are in the slot of the key's name. If there are jobs whose answers
-/// nobody waits for, the text is `{jobs, outcome}`.
+/// nobody waits for, `ISSUER` is 1, and they are the first line of the text.
 /// `PENDING`: the text is a list of jobs, and the handle of the task is in its slot. [`resume_task`] takes the
 /// answers.
 #[wasm_bindgen(js_name = checkRequest)]

@@ -65,6 +65,22 @@ for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]
     });
   });
 
+  test(`${name}: what is decided at once is not waited for, and a check that took the place of the gate's own is asked`, async () => {
+    const gate = newGate();
+    const edgegate = guard(gate);
+    const asked = () => ({ method: 'GET', url: '/public/whoami', rawHeaders: [], headers: {} });
+    const response = () => Object.assign(Object.create(express.response), { setHeader() {}, end() {}, writeHead() {} });
+    let went = 0;
+    await gate.ready();
+    const left = edgegate(asked(), response(), () => { went += 1; });
+    assert.equal(went, 1);
+    await left;
+    gate.check = async () => ({ ok: false, status: 403, headers: {}, body: '' });
+    const refused = response();
+    await edgegate(asked(), refused, () => { went += 1; });
+    assert.deepEqual([went, refused.statusCode], [1, 403]);
+  });
+
   test(`${name}: headers that others have set stay, on refusals too`, async () => {
     const app = express();
     app.use((_, response, next) => {

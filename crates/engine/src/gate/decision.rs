@@ -1,12 +1,15 @@
 //! A check of a request, and the decision for the shell.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::backend::Gate;
+use super::lines::{Lines, Texts, unreadable};
 use super::task::{HostJobs, Outcome};
+use crate::protocol::{ADMITTED, FIELDS, Field};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
 use edgegate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
@@ -15,48 +18,41 @@ use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::{Destination, Policy};
 
-/// The request, as the shell writes it. A header that the request does not have is left out, or empty.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Asked {
-    method: String,
-    /// The URL that the caller asked for, or its path and query.
-    url: String,
-    /// The path by which the application routes, if that is not the path of the URL.
-    path: Option<String>,
-    authorization: Option<String>,
-    dpop: Option<String>,
-    api_key: Option<String>,
-    cookie: Option<String>,
-    /// The headers of the policy's `credential_headers`, in their order.
-    credential_headers: Option<Vec<Option<String>>>,
-    accept: Option<String>,
-    origin: Option<String>,
-    requested_method: Option<String>,
-    requested_headers: Option<String>,
-    /// The client's address, from the application or the socket.
-    client_ip: Option<String>,
-    /// In place of the address: the value of the header that the policy names.
-    client_ip_header: Option<String>,
-}
+/// The request as the shell puts it: a line for each [`Field`], then one for each header of the policy's
+/// `credential_headers`, in their order. A line is empty where there is nothing.
+#[derive(Debug)]
+pub(super) struct Asked(Texts);
 
 impl Asked {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text)
-            .map_err(|_| Error::config("", "a request of another form than expected"))
+        let texts = Texts::parse(text)?;
+        if texts.len() < FIELDS { Err(unreadable()) } else { Ok(Self(texts)) }
+    }
+
+    fn get(&self, field: Field) -> Option<&str> {
+        self.0.get(field as usize)
+    }
+
+    fn credential_headers(&self) -> Vec<Option<&str>> {
+        (FIELDS..self.0.len()).map(|place| self.0.get(place)).collect()
+    }
+
+    /// The path that the application routes by, with its query.
+    fn target(&self) -> Cow<'_, str> {
+        match (self.get(Field::Path), self.get(Field::Url).unwrap_or_default()) {
+            (Some(path), _) => Cow::Borrowed(path),
+            (None, url) if url.starts_with('/') => Cow::Borrowed(url),
+            (None, url) => Cow::Owned(target_of(url)),
+        }
     }
 
     /// The client's address, as far as it is known, and the option with which the shell passed it.
     fn address(&self, policy: &Policy) -> (ClientAddress, &'static str) {
-        match self.client_ip_header.as_deref() {
+        match self.get(Field::ClientIpHeader) {
             Some(value) => (policy.client_ip_header.read(Some(value)), "client_ip_header"),
-            None => (ClientAddress::of_one(self.client_ip.as_deref()), "clientIp"),
+            None => (ClientAddress::of_one(self.get(Field::ClientIp)), "clientIp"),
         }
     }
-}
-
-fn present(header: &Option<String>) -> Option<&str> {
-    header.as_deref().filter(|value| !value.is_empty())
 }
 
 #[derive(Serialize)]
@@ -76,12 +72,6 @@ struct Answer<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Verdict<'a> {
-    Admitted {
-        identity: Caller<'a>,
-        forward: Forward<'a>,
-        #[serde(serialize_with = "as_object")]
-        caching: Fields,
-    },
     /// The answer to a CORS preflight, or the fixed answer of a route.
     Answered {
         status: u16,
@@ -96,52 +86,56 @@ enum Verdict<'a> {
     },
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Caller<'a> {
-    method: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<&'a str>,
-    scopes: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_id: Option<&'a str>,
+/// An admission as the shell gets it: lines. `pkg/lib/gate.js` reads them in this order.
+struct Admission<'a> {
+    identity: &'a Identity,
+    route: &'a str,
+    headers: Fields,
+    caching: Fields,
+    /// What the log is told.
+    events: Vec<Event<'a>>,
 }
 
-impl<'a> Caller<'a> {
-    fn of(identity: &'a Identity) -> Self {
+impl Admission<'_> {
+    fn lines(&self) -> String {
+        let mut lines = Lines::new();
+        lines.push(ADMITTED);
+        lines.push(self.route);
+        // JSON, for most policies log refusals alone.
+        let events = (!self.events.is_empty()).then(|| serde_json::to_string(&self.events));
+        lines.push(&events.and_then(Result::ok).unwrap_or_default());
+        lines.pairs(pairs_of(&self.headers));
+        lines.pairs(pairs_of(&self.caching));
+        let forward = reply::identity_fields(self.identity);
+        lines.pairs(pairs_of(&forward).chain(self.identity.told()));
+        self.caller(&mut lines);
+        lines.into_text()
+    }
+
+    /// What is known of the caller, by name. The scopes have spaces between them, which none of them has.
+    fn caller(&self, lines: &mut Lines) {
+        let identity = self.identity;
         let token = match identity {
             Identity::Token(token) => Some(token),
             Identity::Anonymous | Identity::ApiKey(_) => None,
         };
-        Self {
-            method: identity.method(),
-            subject: identity.subject(),
-            issuer: identity.issuer(),
-            scopes: identity.scopes(),
-            key_id: identity
-                .api_key_id()
-                .map(ToString::to_string)
-                .or_else(|| token?.key_id().map(str::to_owned)),
-            token_id: token.and_then(|token| token.token_id()),
-        }
+        let api_key_id = identity.api_key_id().map(ToString::to_string);
+        let key_id = api_key_id.as_deref().or_else(|| token?.key_id());
+        let scopes = identity.scopes().join(" ");
+        let known = [
+            ("method", Some(identity.method())),
+            ("subject", identity.subject()),
+            ("issuer", identity.issuer()),
+            ("scopes", Some(scopes.as_str())),
+            ("keyId", key_id),
+            ("tokenId", token.and_then(|token| token.token_id())),
+        ];
+        lines.pairs(known.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
     }
 }
 
-/// The identity, for the service.
-struct Forward<'a> {
-    fields: Fields,
-    identity: &'a Identity,
-}
-
-impl Serialize for Forward<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
-        serializer.collect_map(own.chain(self.identity.told()))
-    }
+fn pairs_of(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
+    fields.iter().map(|(name, value)| (*name, value.as_str()))
 }
 
 fn as_object<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::Error> {
@@ -161,37 +155,30 @@ fn caching(rule: CacheRule) -> Fields {
 
 pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
     let policy = &gate.policy;
-    let target = match &asked.path {
-        Some(path) => path.clone(),
-        None if asked.url.starts_with('/') => asked.url.clone(),
-        None => target_of(&asked.url),
-    };
+    let target = asked.target();
+    let method = asked.get(Field::Method).unwrap_or_default();
+    let origin = asked.get(Field::Origin);
     let (address, named) = asked.address(policy);
     let fault = gate.memory.address_fault(address, named, jobs.now());
     let fault = fault.map(|detail| Event::fault(detail).at(jobs.now()));
-    let credential_headers: Vec<_> =
-        asked.credential_headers.iter().flatten().map(present).collect();
+    let credential_headers = asked.credential_headers();
     let request = Request {
-        method: &asked.method,
+        method,
         path: &target,
-        authorization: present(&asked.authorization),
-        dpop: present(&asked.dpop),
-        url: Some(&asked.url),
-        api_key: present(&asked.api_key),
-        cookie: present(&asked.cookie),
+        authorization: asked.get(Field::Authorization),
+        dpop: asked.get(Field::Dpop),
+        url: asked.get(Field::Url),
+        api_key: asked.get(Field::ApiKey),
+        cookie: asked.get(Field::Cookie),
         credential_headers: &credential_headers,
         client_ip: address.known(),
-        preflight: preflight_of(
-            &asked.method,
-            present(&asked.origin),
-            present(&asked.requested_method),
-        ),
+        preflight: preflight_of(method, origin, asked.get(Field::RequestedMethod)),
     };
     let backend = gate.backend(&jobs);
     let decision = Guard::new(policy, &backend).check(&request, jobs.now()).await;
     let event = Event::of(policy.log, &request, &decision, jobs.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);
-    let (of_cors, origin) = (decision.cors.as_deref(), present(&asked.origin));
+    let of_cors = decision.cors.as_deref();
     if let Ok(identity) = &decision.outcome {
         gate.note_use(identity, &jobs);
     }
@@ -200,30 +187,35 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
         Some(Destination::Upstream(_)) | None => None,
     };
     let (headers, outcome) = match (&decision.outcome, fixed) {
+        (Ok(identity), None) => {
+            let mut headers = limits;
+            headers.extend(cors::answer_fields(of_cors, origin));
+            let caching = caching(CacheRule::of(policy, identity, &decision));
+            let events = event.into_iter().chain(fault).collect();
+            let route = &decision.route;
+            let text = Admission { identity, route, headers, caching, events }.lines();
+            let claims = match decision.outcome {
+                Ok(Identity::Token(token)) => Some(token.into_payload()),
+                _ => None,
+            };
+            return Outcome { text, claims };
+        }
         (Ok(_), Some(answer)) => {
             let mut fields = limits;
             fields.extend(cors::refusal_fields(of_cors, origin));
             fields.extend(reply::fixed_fields(answer));
             (fields, Verdict::Answered { status: answer.status, body: &answer.body })
         }
-        (Ok(identity), None) => {
-            let mut fields = limits;
-            fields.extend(cors::answer_fields(of_cors, origin));
-            let forward = Forward { fields: reply::identity_fields(identity), identity };
-            let caching = caching(CacheRule::of(policy, identity, &decision));
-            (fields, Verdict::Admitted { identity: Caller::of(identity), forward, caching })
-        }
         (Err(_), _) if decision.answers_preflight() => {
             let answered = Verdict::Answered { status: reply::PREFLIGHT_STATUS, body: "" };
-            let (method, asked_for) = (request.preflight, present(&asked.requested_headers));
+            let asked_for = asked.get(Field::RequestedHeaders);
             let mut fields = reply::preflight_fields();
-            fields.extend(cors::preflight_fields(of_cors, origin, method, asked_for));
+            fields.extend(cors::preflight_fields(of_cors, origin, request.preflight, asked_for));
             (fields, answered)
         }
         (Err(error), _) => {
-            let accept = present(&asked.accept);
             let Refusal { status, mut fields, body } =
-                Refusal::new(error, decision.carrier, accept)
+                Refusal::new(error, decision.carrier, asked.get(Field::Accept))
                     .naming(error, policy.resource_metadata.as_deref());
             fields.extend(limits);
             fields.extend(cors::refusal_fields(of_cors, origin));
@@ -238,13 +230,5 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
         }
     };
     let answer = Answer { route: &decision.route, headers, outcome, event, fault };
-    let claims = match &decision.outcome {
-        // A fixed answer has no identity that could hold them.
-        Ok(Identity::Token(token)) if fixed.is_none() => {
-            // It was parsed as UTF-8 before it was verified.
-            core::str::from_utf8(token.payload()).ok().map(str::to_owned)
-        }
-        _ => None,
-    };
-    Outcome { text: serde_json::to_string(&answer).unwrap_or_default(), claims }
+    Outcome { text: serde_json::to_string(&answer).unwrap_or_default(), claims: None }
 }

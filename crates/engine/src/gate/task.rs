@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::exchange::{self, Status};
+use crate::exchange::{self, Slot, Status};
 use crate::handles::{Handles, no_such_handle};
 use edgegate::error::Error;
 use edgegate::error::StoreError;
@@ -246,13 +246,15 @@ fn go_on(mut task: Task) -> Result<Status, Error> {
     match task.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => {
             let Outcome { text, claims } = done?;
-            exchange::leave_key_id(claims.as_deref());
-            if task.jobs.asked.borrow().is_empty() {
-                exchange::leave_text(text);
+            exchange::leave_claims(claims);
+            let leaves_jobs = !task.jobs.asked.borrow().is_empty();
+            exchange::leave(Slot::Issuer, usize::from(leaves_jobs));
+            exchange::leave_own_text(if leaves_jobs {
+                // JSON without white space, so it is one line.
+                format!("{}\n{text}", task.jobs.take_jobs())
             } else {
-                let jobs = task.jobs.take_jobs();
-                exchange::leave_text(format!(r#"{{"jobs":{jobs},"outcome":{text}}}"#));
-            }
+                text
+            });
             Ok(Status::Done)
         }
         Poll::Pending => {
