@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for ImportedHash {
 
 /// The secrets that sign keys. There may be several, so that they can be rotated: the one with the highest id signs, all verify.
 ///
-/// The HMAC key schedule is computed once, here.
+/// The HMAC key schedule is computed once, here, and has taken in the label with which all tags begin.
 pub struct SigningKeys {
     /// Ascending by id, never empty.
     keys: Vec<(u8, Hmac<Sha256>)>,
@@ -215,8 +215,10 @@ impl SigningKeys {
             secret
                 .require_length(MIN_SECRET_BYTES)
                 .map_err(|error| Error::config(at("secret"), error.to_string()))?;
-            let schedule = Hmac::<Sha256>::new_from_slice(secret.expose_secret())
+            let mut schedule = Hmac::<Sha256>::new_from_slice(secret.expose_secret())
                 .map_err(|_| Error::config(at("secret"), "is no HMAC key"))?;
+            schedule.update(TAG_LABEL);
+            schedule.update(&[0]);
             let place = keys.partition_point(|(other, _)| other < id);
             keys.insert(place, (*id, schedule));
         }
@@ -378,9 +380,9 @@ impl ApiKeys {
             return Err(Error::WrongEnvironment);
         }
         let body = base62::decode_body(body)
-            .ok_or(malformed("body: expected a number below 2 to the power of 304"))?;
+            .ok_or_else(|| malformed("body: expected a number below 2 to the power of 304"))?;
         let (signed_bytes, tag) =
-            body.split_first_chunk().ok_or(malformed("body: expected 38 bytes"))?;
+            body.split_first_chunk().ok_or_else(|| malformed("body: expected 38 bytes"))?;
         let signed = Signed::from_bytes(signed_bytes);
         if signed.version != VERSION {
             return Err(malformed("body: expected version 1"));
@@ -390,7 +392,7 @@ impl ApiKeys {
             .by_id(signed.signing_key_id)
             .ok_or(Error::UnknownSigningKey { id: signed.signing_key_id })?;
         let tag: &[u8; TAG_BYTES] =
-            tag.first_chunk().ok_or(malformed("body: expected 38 bytes"))?;
+            tag.first_chunk().ok_or_else(|| malformed("body: expected 38 bytes"))?;
         tag_input(schedule, prefix, environment, signed_bytes)
             .verify_truncated_left(tag)
             .map_err(|_| Error::ApiKeyTag)?;
@@ -544,15 +546,15 @@ fn split<'a>(key: &'a str, prefix: &str) -> Result<Parts<'a>, Error> {
         .strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('_'))
         .and_then(|rest| rest.split_once('_'))
-        .ok_or(malformed(SHAPE))?;
+        .ok_or_else(|| malformed(SHAPE))?;
     if !is_environment(environment) {
         return Err(malformed("environment: expected 1 to 16 lower-case letters and digits"));
     }
     if last.len() != BODY_DIGITS + CHECKSUM_DIGITS || !base62::are_digits(last.as_bytes()) {
         return Err(malformed("expected 58 letters and digits after the environment"));
     }
-    let (checked, checksum) = key.as_bytes().split_last_chunk().ok_or(malformed(SHAPE))?;
-    let (_, body) = checked.split_last_chunk().ok_or(malformed(SHAPE))?;
+    let (checked, checksum) = key.as_bytes().split_last_chunk().ok_or_else(|| malformed(SHAPE))?;
+    let (_, body) = checked.split_last_chunk().ok_or_else(|| malformed(SHAPE))?;
     Ok(Parts { environment, body, checked, checksum })
 }
 
@@ -563,8 +565,6 @@ fn tag_input(
     signed: &[u8; SIGNED_BYTES],
 ) -> Hmac<Sha256> {
     let mut mac = schedule.clone();
-    mac.update(TAG_LABEL);
-    mac.update(&[0]);
     mac.update(prefix.as_bytes());
     mac.update(b"_");
     mac.update(environment.as_bytes());
