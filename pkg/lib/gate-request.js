@@ -34,7 +34,7 @@ export class HeadersRead {
       [API_KEY, nameOf(policy.api_keys?.header) ?? 'x-api-key', ', '],
       ...credentials.map((name, index) => [FIELDS + index, name, ', ']),
     ];
-    if (clientIpHeader !== undefined) this.always.push([CLIENT_IP_HEADER, clientIpHeader.toLowerCase(), ', ']);
+    if (typeof clientIpHeader === 'string') this.always.push([CLIENT_IP_HEADER, clientIpHeader.toLowerCase(), ', ']);
     for (const [place, name, separator] of [...this.always, ...OF_PREFLIGHTS]) {
       this.#places.set(name, [...(this.#places.get(name) ?? []), [place, separator]]);
       this.#lengths[name.length] = true;

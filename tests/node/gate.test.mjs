@@ -549,6 +549,7 @@ describe('is not made of', () => {
     ['headers of the Worker', { ...policy(), security_headers: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'security_headers')],
     ['HSTS', { ...policy(), hsts: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'hsts')],
     ['a binding of the Worker', withLimit({ store: 'binding', binding: 'RL' }), {}, config('the Worker alone has this one, expected memory or shared', 'limits[0].store')],
+    ['a header of addresses that is no text', { ...policy(), client_ip_header: 7 }, {}, config('expected a string, found a whole number', 'client_ip_header')],
     ['a missing secret', policy(), { secrets: { ...SECRETS, JWT_SECRET: undefined } }, config('expected a string or bytes', 'secrets.JWT_SECRET')],
     ['no secret at all', policy(), { secrets: {} }, config('there is no secret named JWT_SECRET', 'issuers[0].secret')],
     ['a short secret', policy(), { secrets: { ...SECRETS, JWT_SECRET: 'short' } }, config('secret has 5 bytes, expected at least 32', 'issuers[0].secret')],
