@@ -152,10 +152,13 @@ pub(super) fn tell(answer: &Response, plan: &Plan) -> worker::Result<Response> {
 pub(super) fn in_lines<'a>(
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> worker::Result<String> {
-    let mut lines = String::with_capacity(256);
+    let mut lines = String::new();
     for (name, value) in fields {
-        if value.bytes().any(|byte| matches!(byte, b'\n' | b'\0')) {
+        if value.contains('\n') || value.contains('\0') {
             return Err(worker::Error::from(format!("{name} has a line break")));
+        }
+        if lines.is_empty() {
+            lines.reserve(256);
         }
         lines.extend([name, "\n", value, "\n"]);
     }

@@ -30,7 +30,7 @@ pub(super) struct Way<'a> {
 }
 
 /// What is decided about an admitted request and its answer. Fields are lines of [`in_lines`].
-pub(super) struct Decided<'a> {
+pub(super) struct Prepared<'a> {
     pub(super) way: Way<'a>,
     /// How its headers change.
     pub(super) changes: String,
@@ -48,14 +48,17 @@ pub(super) struct Plan(String);
 impl Plan {
     /// # Errors
     /// If something has a character that separates parts or lines.
-    pub(super) fn new(decided: &Decided<'_>) -> worker::Result<Self> {
-        let Decided { way, changes, fields, added, rule, memo } = decided;
+    pub(super) fn new(prepared: &Prepared<'_>) -> worker::Result<Self> {
+        let Prepared { way, changes, fields, added, rule, memo } = prepared;
         let timeout = way.timeout_ms.map(|millis| millis.to_string()).unwrap_or_default();
         // The platform neither answers such a request from its cache nor keeps the answer there.
         let cache = if rule.private { "no-store" } else { "" };
         let body = if way.with_body { "body" } else { "" };
         let service = way.service.unwrap_or_default();
         let retries = way.retries.to_string();
+        if [way.url, service].iter().any(|line| line.contains('\n') || line.contains('\0')) {
+            return Err(worker::Error::from("the URL or the service binding has a line break"));
+        }
         let way = [way.url, service, &timeout, &retries, body, cache].join("\n");
         let (rule, unless_told) = if rule.is_nothing() {
             (String::new(), String::new())

@@ -8,7 +8,7 @@ use super::{
     application::Application,
     headers,
     host::{self, RequestLines, in_lines},
-    plan::{self, Decided, Plan, Way},
+    plan::{self, Plan, Prepared, Way},
     reply,
     request::RequestParts,
 };
@@ -145,7 +145,7 @@ impl Forwarding<'_> {
         let of_browsers = cors::amending_fields(of_cors, self.parts.origin(), preflight);
         let passed_on = PassedOn::new(self.policy.log, &self.parts.as_request(), self.decision);
         let refusal: Fields = limits.iter().cloned().chain(self.refusal_fields()).collect();
-        Plan::new(&Decided {
+        Plan::new(&Prepared {
             way,
             changes: in_lines(changes)?,
             fields: in_lines(reply::lent(&limits).chain(reply::lent(&of_browsers)))?,
