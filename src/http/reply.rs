@@ -219,12 +219,18 @@ pub const fn wire(code: Code) -> Wire {
             "API key belongs to another environment",
             "Use a key that was created for this environment",
         ),
+        Code::InvalidRefreshToken => (401, "Invalid refresh token", "Please log in again"),
         Code::InsufficientScope => {
             (403, "Insufficient permissions", "Ask for a credential with the scopes of this route")
         }
         Code::NotAllowed => {
             (403, "Not allowed", "A rule of this service does not allow the request")
         }
+        Code::CsrfRefused => (
+            403,
+            "Request from another site refused",
+            "Send the request from a page of this site, or with a credential that is no cookie",
+        ),
         Code::HttpsRequired => (
             403,
             "HTTPS required",
@@ -294,7 +300,7 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     if status != 401 && status != 403 {
         return None;
     }
-    if matches!(error.code(), Code::NotAllowed | Code::HttpsRequired) {
+    if matches!(error.code(), Code::NotAllowed | Code::CsrfRefused | Code::HttpsRequired) {
         // Another credential would not help, nor is anything wrong with this one.
         return Some(CHALLENGE.to_owned());
     }
