@@ -349,6 +349,8 @@ errors! {
     /// The session is bound to a key, and the request does not prove it.
     SessionKeyNotProven => InvalidRefreshToken, "session_key_not_proven",
         "the session is bound to a key that the request does not prove";
+    /// A client has not proven that it is the one that it names.
+    ClientNotProven => InvalidToken, "client_not_proven", "the client has not proven itself";
     /// The subject was disabled by an administrator.
     SubjectDisabled => NotAllowed, "subject_disabled", "the subject is disabled";
     /// A cookie would decide, and the browser says, or does not say, which page sends the request.
