@@ -11,6 +11,7 @@ pub mod memory_ledger;
 pub mod published;
 pub mod questions;
 pub mod replays;
+pub mod sessions;
 pub mod shared;
 
 use crate::{

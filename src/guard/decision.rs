@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Carrier, Identity, LimitReport};
+use super::{Carrier, Identity, LimitReport, SessionNote};
 use crate::{
     error::Error,
     policy::{Auth, Cors, Destination, Preflight, Route},
@@ -32,6 +32,8 @@ pub struct Decision {
     pub faults: Vec<Error>,
     /// The snapshot of revocations that was looked into, if one was.
     pub snapshot: Option<SnapshotState>,
+    /// What the edge is to do about the gate's own sessions.
+    pub session: SessionNote,
 }
 
 impl Decision {
@@ -65,6 +67,7 @@ impl Decision {
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
+            session: SessionNote::default(),
         }
     }
 
@@ -81,6 +84,7 @@ impl Decision {
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
+            session: SessionNote::default(),
         }
     }
 

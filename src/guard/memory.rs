@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Attempts, Failures, Identity};
+use super::{Attempts, Failures, Identity, SessionMemory};
 use crate::{
     api_key::KeyId,
     bounded::BoundedMap,
@@ -30,6 +30,8 @@ pub struct IsolateMemory {
     pub(super) published: PublishedKeySets,
     noted: RefCell<BoundedMap<KeyId, ()>>,
     unreadable_addresses: UnreadableAddresses,
+    /// What is remembered of the gate's own sessions.
+    pub sessions: SessionMemory,
 }
 
 impl Default for IsolateMemory {
@@ -40,6 +42,7 @@ impl Default for IsolateMemory {
             published: PublishedKeySets::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
             unreadable_addresses: UnreadableAddresses::default(),
+            sessions: SessionMemory::default(),
         }
     }
 }

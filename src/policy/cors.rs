@@ -102,7 +102,7 @@ fn origins(path: &str, document: &CorsDocument) -> Result<Origins, Error> {
 }
 
 /// An origin as browsers write it (Fetch standard, "serializing a request origin"): another spelling would never be met.
-fn check_origin(origin: &str) -> Result<(), &'static str> {
+pub(super) fn check_origin(origin: &str) -> Result<(), &'static str> {
     const EXPECTED: &str =
         "expected an origin as browsers send it, like https://app.example.com, or null";
     if origin == "null" {

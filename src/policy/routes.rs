@@ -11,7 +11,8 @@ use super::{
     pattern::PathPattern,
     revocation::RevocationPolicy,
     types::{
-        Auth, CountBy, CredentialKind, LimitStore, Preflight, RevocationMode, RouteRevocation,
+        Auth, CountBy, CredentialKind, IdentityForm, LimitStore, Preflight, RevocationMode,
+        RouteRevocation,
     },
     upstream::{Destination, fixed_answer, upstream},
 };
@@ -46,6 +47,10 @@ pub struct Route {
     pub destination: Option<Arc<Destination>>,
     /// What a request takes from each limit.
     pub cost: u32,
+    /// How the service is told who is calling, if not as the policy says.
+    pub identity: Option<IdentityForm>,
+    /// For which audience, if not the policy's.
+    pub identity_audience: Option<String>,
     pub(super) limits: Vec<usize>,
 }
 
@@ -148,6 +153,8 @@ pub(super) fn route(
         ips: document.ips.clone().unwrap_or_default(),
         destination: None,
         cost: document.cost,
+        identity: document.identity,
+        identity_audience: document.identity_audience.clone(),
         limits: limit_indices,
     })
 }
@@ -364,6 +371,8 @@ pub(super) fn fallback(
         ips: Vec::new(),
         destination: None,
         cost: 1,
+        identity: None,
+        identity_audience: None,
         limits: Vec::new(),
     })
 }

@@ -173,6 +173,12 @@ impl SubjectState {
         self.changed
     }
 
+    /// Whether the subject is refused.
+    #[must_use]
+    pub const fn is_disabled(&self) -> bool {
+        self.subject.disabled_at.is_some()
+    }
+
     /// What is not known yet where revocations are kept.
     #[must_use]
     pub fn notices(&self) -> &[Notice] {

@@ -19,7 +19,7 @@ use super::{
 };
 use edgegate::{
     error::Error,
-    guard::{Event, Host, Identity, StoreBackend},
+    guard::{Event, Host, Identity, NoSessions, StoreBackend},
     http::caching::CACHING_FIELDS,
     jose::jws::HostCheck,
     policy::{self, CacheSecs, Policy, Secrets, Upstream},
@@ -100,6 +100,7 @@ impl Gate {
             revocations: self.revocations(env, context),
             counters: counters::of_request(&memory.counters, env, context),
             replays: memory.guard.replays(&self.policy, CountedReplays(env)),
+            sessions: NoSessions::default(),
         }
     }
 }
@@ -112,6 +113,7 @@ pub(super) type RequestBackend<'a> = StoreBackend<
     Revocations<'a>,
     Counters<'a>,
     Placed<'a, CountedReplays<'a>>,
+    NoSessions,
 >;
 
 /// The platform's crypto, and its way to issuers of keys.

@@ -11,6 +11,7 @@ use edgegate::{
     guard,
     http::forward_auth::AskedAbout,
     policy::Policy,
+    session::csrf::Provenance,
 };
 
 /// Which headers are read, in the order in which [`RequestParts`] takes them.
@@ -158,6 +159,7 @@ impl<'a> RequestParts<'a> {
             credential_headers: &self.credentials.of_proxies,
             client_ip: self.credentials.address.known(),
             preflight: self.preflight.as_deref(),
+            provenance: Provenance { method: self.method, ..Provenance::default() },
         }
     }
 

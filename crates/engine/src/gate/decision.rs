@@ -14,6 +14,7 @@ use edgegate::http::caching::CacheRule;
 use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::{Destination, Policy};
+use edgegate::session::csrf::Provenance;
 
 /// The request as the shell puts it. Absent headers are absent, or empty.
 #[derive(Deserialize)]
@@ -186,6 +187,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
             present(&asked.origin),
             present(&asked.requested_method),
         ),
+        provenance: Provenance { method: &asked.method, ..Provenance::default() },
     };
     let backend = gate.backend(&desk);
     let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;
