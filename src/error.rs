@@ -349,6 +349,16 @@ errors! {
     /// The session is bound to a key, and the request does not prove it.
     SessionKeyNotProven => InvalidRefreshToken, "session_key_not_proven",
         "the session is bound to a key that the request does not prove";
+    /// The body has no refresh token, and there is no cookie with one.
+    RefreshTokenRequired => InvalidRequest, "refresh_token_required",
+        "neither the body nor a cookie has a refresh token";
+    /// A request of OAuth that is refused with one of its own words.
+    OAuth {
+        /// A word of RFC 6749 §5.2 or of what extends it.
+        error: &'static str,
+        /// What was expected.
+        problem: &'static str,
+    } => InvalidRequest, "oauth", "{error}: {problem}";
     /// A client has not proven that it is the one that it names.
     ClientNotProven => InvalidToken, "client_not_proven", "the client has not proven itself";
     /// The subject was disabled by an administrator.

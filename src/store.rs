@@ -86,6 +86,14 @@ pub trait RevocationStore {
         Ok(entry)
     }
 
+    /// The same of several, in one go where the store can do that.
+    async fn revoke_all(&self, entries: Vec<Entry>, now: UnixMillis) -> Result<(), StoreError> {
+        for entry in entries {
+            self.revoke(entry, now).await?;
+        }
+        Ok(())
+    }
+
     /// Removes an entry; removing what is not there is no error.
     async fn remove(&self, key: &DenyKey) -> Result<(), StoreError>;
 

@@ -3,10 +3,16 @@
 //! It is asked where no other credential was presented: one in a header or a body decides alone, and these cookies are then neither read
 //! nor renewed.
 
+mod clients;
+pub mod endpoints;
+pub mod notices;
+
 use core::cell::RefCell;
 use std::rc::Rc;
 
-use super::{Backend, Request, backend::unavailable, cookies, credential::PresentedToken, token};
+use super::{
+    Backend, Identity, Request, backend::unavailable, cookies, credential::PresentedToken, token,
+};
 use crate::{
     bounded::BoundedMap,
     error::{Error, StoreError},
@@ -16,7 +22,7 @@ use crate::{
         ObjectName, Place, SessionId,
         access::{self, Issued},
         cookie::{self, SessionCookies},
-        csrf,
+        csrf, identity_token,
         record::Notice,
         refresh::{CONFIRM_SECS, MAX_REPEATS},
         renewal::{self, PATIENCE_MILLIS, Renewal},
@@ -437,6 +443,29 @@ pub async fn tokens<S: Sessions>(
         RefreshToken { key_id: own.secrets.newest_id(), ..refresh }.seal(&own.secrets)
     })?;
     Ok((access, sealed))
+}
+
+/// The signed identity of a caller for a service ([`Policy::identity_audience`]), to be sent as
+/// [`FIELD`](identity_token::FIELD).
+///
+/// # Errors
+/// Those of signing.
+pub async fn identity_token<S: Sessions>(
+    sessions: &S,
+    own: &SessionPolicy,
+    (caller, audience): (&Identity, &str),
+    now: UnixMillis,
+) -> Result<String, Error> {
+    let key_id = caller.api_key_id().map(ToString::to_string);
+    let caller = identity_token::Caller {
+        method: caller.method(),
+        subject: caller.subject(),
+        issuer: caller.issuer(),
+        scopes: caller.scopes(),
+        key_id: key_id.as_deref(),
+    };
+    let claims = identity_token::claims(caller, (&own.issuer, audience), now.to_unix_time())?;
+    sessions.sign(&claims, identity_token::TYP, now).await
 }
 
 /// 128 random bits as text.

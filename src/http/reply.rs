@@ -8,6 +8,7 @@ use crate::guard::{Carrier, Identity, LimitReport};
 use crate::header_text::{KeptSpaces, percent_encoded};
 use crate::jose::dpop::ProofRules;
 use crate::policy::{API_KEY_HEADER, FixedAnswer, SecurityHeaders};
+use crate::session::oauth::OAuthError;
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
 pub const RETRY_UNAVAILABLE_SECS: u32 = 5;
@@ -47,7 +48,7 @@ impl Refusal {
     pub fn new(error: &Error, carrier: Option<Carrier>, accept: Option<&str>) -> Self {
         let problem = prefers_problem(accept);
         let code = error.code();
-        let wire = wire(code);
+        let wire = Wire { title: title(error), ..wire(code) };
         let hint = hint(error, wire.hint);
         let body = if problem {
             json_line(&Problem {
@@ -77,6 +78,28 @@ impl Refusal {
             _ => {}
         }
         Self { status: wire.status, fields, body }
+    }
+}
+
+impl Refusal {
+    /// The answer of `/token`, `/revoke` and `/introspect` (RFC 6749 §5.2), with the gate's own code and hint beside it. `by_header`:
+    /// whether the client was named in `Authorization`.
+    #[must_use]
+    pub fn oauth(error: &Error, by_header: bool) -> Self {
+        let own = Self::new(error, None, None);
+        let word = OAuthError::of(error);
+        let status = if own.status == 429 { own.status } else { word.status() };
+        let body = json_line(&OAuthBody {
+            error: word.as_str(),
+            code: error.code().as_str(),
+            hint: &hint(error, wire(error.code()).hint),
+        });
+        let mut fields = own.fields;
+        fields.retain(|(name, _)| *name != "WWW-Authenticate");
+        if word == OAuthError::InvalidClient && by_header {
+            fields.push(("WWW-Authenticate", "Basic realm=\"edgegate\"".to_owned()));
+        }
+        Self { status, fields, body }
     }
 }
 
@@ -271,6 +294,21 @@ struct Body<'a> {
     hint: &'a str,
 }
 
+#[derive(Serialize)]
+struct OAuthBody<'a> {
+    error: &'a str,
+    code: &'a str,
+    hint: &'a str,
+}
+
+/// What has happened: the general title of the code, but for one that says more.
+fn title(error: &Error) -> &'static str {
+    match error {
+        Error::RefreshTokenRequired => "Refresh token required",
+        _ => wire(error.code()).title,
+    }
+}
+
 /// RFC 9457.
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -285,7 +323,7 @@ struct Problem<'a> {
 /// The general hint of the code, or the caller's own mistake where naming it gives nothing away.
 fn hint(error: &Error, general: &'static str) -> String {
     match error {
-        Error::InvalidRequest(problem) => (*problem).to_owned(),
+        Error::InvalidRequest(problem) | Error::OAuth { problem, .. } => (*problem).to_owned(),
         Error::InvalidField { .. } => error.to_string(),
         Error::InsufficientScope { required } => format!("{general}: {required}"),
         Error::MissingCredentialsOr { api_key_header } => {

@@ -213,7 +213,10 @@ fn session_secrets(
             Ok((one.id, secret_of(&format!("{path}.secret"), &one.secret, secrets)?))
         })?,
         _ => {
-            return Err(Error::config("sessions.secret", "expected exactly one of secret, secrets"));
+            return Err(Error::config(
+                "sessions.secret",
+                "expected exactly one of secret, secrets",
+            ));
         }
     };
     SessionSecrets::new(named).map_err(|fault| at("sessions", &fault))

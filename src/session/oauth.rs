@@ -52,6 +52,20 @@ pub enum OAuthError {
 }
 
 impl OAuthError {
+    const ALL: [Self; 11] = [
+        Self::InvalidRequest,
+        Self::InvalidClient,
+        Self::InvalidGrant,
+        Self::UnauthorizedClient,
+        Self::UnsupportedGrantType,
+        Self::InvalidScope,
+        Self::InvalidTarget,
+        Self::UnsupportedTokenType,
+        Self::InvalidDpopProof,
+        Self::TemporarilyUnavailable,
+        Self::ServerError,
+    ];
+
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -81,10 +95,20 @@ impl OAuthError {
         }
     }
 
+    /// The error that is answered with this word.
+    #[must_use]
+    pub const fn because(self, problem: &'static str) -> Error {
+        Error::OAuth { error: self.as_str(), problem }
+    }
+
     /// The word for an error of the gate, where `/token` and its like meet it.
     #[must_use]
-    pub const fn of(error: &Error) -> Self {
+    pub fn of(error: &Error) -> Self {
         match error {
+            Error::OAuth { error, .. } => Self::ALL
+                .into_iter()
+                .find(|known| known.as_str() == *error)
+                .unwrap_or(Self::InvalidRequest),
             Error::InvalidField { .. } | Error::InvalidRequest(_) => Self::InvalidRequest,
             Error::InvalidProof { .. }
             | Error::ProofReplayed

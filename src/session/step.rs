@@ -244,12 +244,30 @@ words!(Which {
 
 object! {
     /// Ends sessions.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
     pub struct End, ignored {
         /// Which.
         pub which: Which,
         /// The session that is meant; of [`Which::All`] none.
         pub id: Option<SessionId> = None,
+        /// Whether [`End::client`] has to be the session's, if that has one.
+        pub by_client: bool = false,
+        /// The client that has proven itself, if one has.
+        pub client: Option<String> = None,
+    }
+}
+
+impl End {
+    /// One session, or all but one.
+    #[must_use]
+    pub const fn of(which: Which, id: SessionId) -> Self {
+        Self { which, id: Some(id), by_client: false, client: None }
+    }
+
+    /// All sessions.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { which: Which::All, id: None, by_client: false, client: None }
     }
 }
 
@@ -638,7 +656,7 @@ impl SubjectState {
             Step::Confirm(step) => self.confirm(step, time),
             Step::StepUp(step) => self.step_up(step, time),
             Step::Narrow(step) => self.narrow(step),
-            Step::End(step) => self.end(*step, time),
+            Step::End(step) => self.end(step, time),
             Step::Disable(step) => self.disable(step, time),
             Step::Enable => self.enable(),
             Step::Forget => self.forget(time),
@@ -800,17 +818,24 @@ impl SubjectState {
         Outcome::default()
     }
 
-    fn end(&mut self, End { which, id }: End, now: UnixTime) -> Outcome {
+    fn end(&mut self, step: &End, now: UnixTime) -> Outcome {
         let mut outcome = Outcome::default();
-        let ids: Vec<SessionId> = match (which, id) {
-            (Which::One, Some(id)) if self.sessions.contains_key(&id) => vec![id],
-            (Which::One, _) => return Outcome::refused(Refused::Ended),
-            (Which::Others, keep) => {
-                self.sessions.keys().copied().filter(|id| Some(*id) != keep).collect()
+        let row = step.id.and_then(|id| self.sessions.get(&id));
+        let ids: Vec<SessionId> = match (step.which, row) {
+            (Which::One, None) => return Outcome::refused(Refused::Ended),
+            (Which::One, Some(row)) => {
+                let owner = &row.opening.client;
+                if step.by_client && owner.is_some() && *owner != step.client {
+                    return Outcome::refused(Refused::OtherClient);
+                }
+                vec![row.id]
+            }
+            (Which::Others, _) => {
+                self.sessions.keys().copied().filter(|id| Some(*id) != step.id).collect()
             }
             (Which::All, _) => self.sessions.keys().copied().collect(),
         };
-        if which != Which::One && !self.tickets.is_empty() {
+        if step.which != Which::One && !self.tickets.is_empty() {
             self.tickets.clear();
             self.changed = true;
         }
@@ -830,7 +855,7 @@ impl SubjectState {
     }
 
     fn disable(&mut self, Disable { sub, terms }: &Disable, now: UnixTime) -> Outcome {
-        let outcome = self.end(End { which: Which::All, id: None }, now);
+        let outcome = self.end(&End::all(), now);
         // `iat` counts whole seconds: a token of this very second must not survive.
         let before = now.saturating_add(1);
         let longest = u64::from(self.subject.longest_secs.max(terms.access_secs));
@@ -858,7 +883,7 @@ impl SubjectState {
     }
 
     fn forget(&mut self, now: UnixTime) -> Outcome {
-        let outcome = self.end(End { which: Which::All, id: None }, now);
+        let outcome = self.end(&End::all(), now);
         self.subject.sub = None;
         self.changed = true;
         outcome
