@@ -45,6 +45,12 @@ pub trait Sessions {
     /// What this isolate remembers.
     fn memory(&self) -> &SessionMemory;
 
+    /// Whether a subject's writer makes known by itself, later, what it could not ([`Step::Sweep`]). Where it does not, a process that
+    /// dies in between would leave a token alive: there revocations are written before the row goes, and asked at each refresh.
+    fn has_alarm(&self) -> bool {
+        true
+    }
+
     /// Random bytes of the host, good for keys.
     ///
     /// # Errors
@@ -400,6 +406,7 @@ async fn renew<B: Backend>(
         place: Some(place),
         terms: own.terms,
     });
+    notices::ask_first(policy, own, backend, refresh.session, now).await?;
     let outcome = sessions.store().apply(&refresh.object, &step, patience).await;
     let outcome = outcome.map_err(|fault| unavailable("sessions", &fault))?;
     note.take_in(refresh.object, &outcome);

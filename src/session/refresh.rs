@@ -3,10 +3,11 @@
 //!
 //! | the token is | its successor | then |
 //! |---|---|---|
-//! | of this generation, which is older than 30 s, or the first | – | the next generation |
+//! | of this generation, made and last given again more than 30 s ago, or the first | – | the next generation |
 //! | of this generation, younger | – | the same refresh token, a fresh access token |
 //! | one behind | not seen in use | the byte-identical successor, a fresh access token |
 //! | one behind, in a cookie, replaced less than 120 s ago | seen in use | refused; nothing ends |
+//! | two behind, in a cookie, replaced less than 120 s ago | – | the same |
 //! | one behind, or older | seen in use | the session ends |
 //! | ahead | – | the store was put back: the row moves up, and goes on |
 //!
@@ -78,7 +79,7 @@ impl SubjectState {
             return Outcome::refused(Refused::TooFast);
         }
         let mut outcome = Outcome::default();
-        let changed = match find(row, step, time) {
+        let changed = match find(row, step, (paces.given_again_at(step.id), time)) {
             Finding::Theft => {
                 self.end_one(step.id, time, &mut outcome);
                 outcome.events.push(SessionEvent::RefreshReused);
@@ -100,6 +101,7 @@ impl SubjectState {
                 if row.place.is_some() && step.place.is_some() && row.place != step.place {
                     outcome.events.push(SessionEvent::RefreshShared);
                 }
+                paces.note_given_again(step.id, time);
                 let counted = count_repeat(row, time);
                 see(row, step, time) || counted
             }
@@ -153,19 +155,33 @@ fn refused_before_all(row: &SessionRow, step: &Refresh) -> Option<Refused> {
     (!are_held(&row.opening.scopes, scopes) || !within).then_some(Refused::Scope)
 }
 
-fn find(row: &SessionRow, step: &Refresh, now: UnixTime) -> Finding {
+fn find(
+    row: &SessionRow,
+    step: &Refresh,
+    (given_again_at, now): (Option<UnixTime>, UnixTime),
+) -> Finding {
     let age = now.secs_since(row.rotated_at);
+    // Who got it by a repeat has had it for no longer. That counts as well, else a tab that is still on its way could be two behind. A
+    // thief who repeats does not keep it from being rotated: repeats are counted.
+    let given_at =
+        row.repeated_at.max(given_again_at).unwrap_or(row.rotated_at).max(row.rotated_at);
+    let is_young = row.generation > 0 && now.secs_since(given_at) < MIN_AGE_SECS;
+    let is_straggler = |replaced_at: Option<UnixTime>| {
+        step.carried == Carried::Cookie
+            && replaced_at.is_some_and(|at| now.secs_since(at) < STRAGGLER_SECS)
+    };
     // The same key as ever is no thief's, and of many holders each may be behind.
     let is_no_theft = row.opening.jkt.is_some() || step.reuse == Reuse::Many;
     let is_confirmed =
         row.confirmed || (step.reuse == Reuse::Grace && age >= u64::from(step.grace_secs));
     match row.generation.checked_sub(step.generation) {
         None => Finding::Ahead,
-        Some(0) if row.generation > 0 && age < MIN_AGE_SECS => Finding::Same,
+        Some(0) if is_young => Finding::Same,
         Some(0) => Finding::Rotate,
         Some(_) if is_no_theft => Finding::Repeat,
         Some(1) if !is_confirmed => Finding::Repeat,
-        Some(1) if step.carried == Carried::Cookie && age < STRAGGLER_SECS => Finding::Superseded,
+        Some(1) if is_straggler(Some(row.rotated_at)) => Finding::Superseded,
+        Some(2) if is_straggler(row.rotated_before_at) => Finding::Superseded,
         Some(_) => Finding::Theft,
     }
 }
@@ -176,6 +192,7 @@ fn rotate(row: &mut SessionRow, step: &Refresh, now: UnixTime) {
         row.opening.jkt.clone_from(&step.jkt);
     }
     row.generation = row.generation.saturating_add(1);
+    row.rotated_before_at = Some(row.rotated_at).filter(|_| row.generation > 1);
     row.rotated_at = now;
     row.sealed_by = step.key_id;
     row.confirmed = false;

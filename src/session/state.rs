@@ -230,7 +230,11 @@ fn not_ours() -> StoreError {
 
 /// How fast sessions of a subject are refreshed. It is kept in memory only: it bounds work, not rights.
 #[derive(Debug, Default)]
-pub struct Paces(BTreeMap<SessionId, UnixMillis>);
+pub struct Paces {
+    full_at: BTreeMap<SessionId, UnixMillis>,
+    /// When a generation was last given again.
+    given_again_at: BTreeMap<SessionId, UnixTime>,
+}
 
 impl Paces {
     /// Takes one; `false`: too fast. A session has `burst` at once, and one each `gap_millis`.
@@ -241,7 +245,7 @@ impl Paces {
         now: UnixMillis,
     ) -> bool {
         // A bucket is described by when it will be full.
-        let full_at = self.0.get(&id).copied().unwrap_or(now);
+        let full_at = self.full_at.get(&id).copied().unwrap_or(now);
         // A clock that ran back, or a forgotten entry, is a full bucket.
         let room = burst.saturating_mul(gap_millis);
         let full_at = if full_at.millis_since(now) > room { now } else { full_at };
@@ -249,10 +253,22 @@ impl Paces {
         if owed > room {
             return false;
         }
-        if self.0.len() >= MAX_SESSIONS.saturating_mul(2) {
-            self.0.retain(|_, full_at| full_at.millis_since(now) > 0);
+        if self.full_at.len() >= MAX_SESSIONS.saturating_mul(2) {
+            self.full_at.retain(|_, full_at| full_at.millis_since(now) > 0);
         }
-        self.0.insert(id, now.saturating_add(owed));
+        self.full_at.insert(id, now.saturating_add(owed));
         true
+    }
+
+    /// When this session's generation was last given again, as far as this writer remembers.
+    pub(super) fn given_again_at(&self, id: SessionId) -> Option<UnixTime> {
+        self.given_again_at.get(&id).copied()
+    }
+
+    pub(super) fn note_given_again(&mut self, id: SessionId, now: UnixTime) {
+        if self.given_again_at.len() >= MAX_SESSIONS.saturating_mul(2) {
+            self.given_again_at.clear();
+        }
+        self.given_again_at.insert(id, now);
     }
 }

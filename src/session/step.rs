@@ -725,6 +725,7 @@ impl SubjectState {
             idle_secs: new.terms.idle_secs,
             generation: 0,
             rotated_at: now,
+            rotated_before_at: None,
             sealed_by: new.key_id,
             confirmed: false,
             repeats: 0,

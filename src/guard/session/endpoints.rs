@@ -487,6 +487,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         if sessions.memory().has_ended(token.session, self.now) {
             return Err(Error::SessionEnded);
         }
+        notices::ask_first(self.policy, self.own, self.backend, token.session, self.now).await?;
         let jkt = proven_key(self.backend, self.request, self.now).await?;
         let (reuse, grace_secs) = self.own.reuse(client);
         let step = Step::Refresh(Refresh {
@@ -876,6 +877,16 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     }
 
     async fn end(&self, (object, end): (ObjectName, End)) -> Result<(Vec<SessionId>, bool), Error> {
+        if !self.backend.sessions().has_alarm() {
+            let listed = self.step(&object, &Step::List).await?;
+            let ids = listed.sessions.iter().map(|listed| listed.id);
+            let ids = ids.filter(|id| match end.which {
+                Which::One => Some(*id) == end.id,
+                Which::Others => Some(*id) != end.id,
+                Which::All => true,
+            });
+            notices::revoke_first(self.own, self.backend, ids, self.now).await?;
+        }
         let (outcome, known) = self.apply(object, &Step::End(end)).await?;
         match outcome.check() {
             Ok(()) => Ok((outcome.ended, known)),

@@ -2,12 +2,12 @@
 
 use crate::{
     error::Error,
-    guard::{Backend, Sessions, backend::unavailable},
-    policy::SessionPolicy,
-    revocation::{Entry, Target},
+    guard::{Backend, Sessions, backend::unavailable, revocation},
+    policy::{Policy, SessionPolicy},
+    revocation::{Entry, Revocable, Target},
     session::{
-        ObjectName,
-        record::Notice,
+        ObjectName, SessionId,
+        record::{NOTICE_MARGIN_SECS, Notice},
         step::{Acknowledge, Outcome, Step},
     },
     store::{
@@ -49,6 +49,51 @@ pub async fn deliver<B: Backend>(
     let step = Step::Acknowledge(Acknowledge { notices });
     let store = backend.sessions().store();
     store.apply(&object, &step, Patience::Usual).await.map(drop).or(Ok(()))
+}
+
+/// Where no alarm makes it up: the revocations of sessions that are about to end.
+pub(super) async fn revoke_first<B: Backend>(
+    own: &SessionPolicy,
+    backend: &B,
+    sessions: impl Iterator<Item = SessionId>,
+    now: UnixMillis,
+) -> Result<(), Error> {
+    let time = now.to_unix_time();
+    let secs = u64::from(own.terms.access_secs).saturating_add(NOTICE_MARGIN_SECS);
+    let entries = sessions.map(|sid| {
+        let target = Target::Session { iss: own.issuer.clone(), sid: sid.to_string() };
+        Entry::of_gate(target, None, time.saturating_add(secs), time)
+    });
+    let written = backend.revocations().revoke_all(entries.collect(), now).await;
+    written.map_err(|fault| unavailable("revocation", &fault))
+}
+
+/// Where no alarm makes it up: whether a session was revoked, and its row is still there since the process died in between.
+pub(super) async fn ask_first<B: Backend>(
+    policy: &Policy,
+    own: &SessionPolicy,
+    backend: &B,
+    session: SessionId,
+    now: UnixMillis,
+) -> Result<(), Error> {
+    if backend.sessions().has_alarm() {
+        return Ok(());
+    }
+    let sid = session.to_string();
+    let credential = Revocable::Token {
+        iss: &own.issuer,
+        jti: None,
+        sub: None,
+        sid: Some(&sid),
+        kid: None,
+        issued_at: None,
+    };
+    let mode = policy.revocation.map(|policy| policy.mode).unwrap_or_default();
+    let found = revocation::check(policy, backend.revocations(), &credential, mode, now).await;
+    found.verdict.map_err(|error| match error {
+        Error::TokenRevoked { .. } => Error::SessionEnded,
+        fault => fault,
+    })
 }
 
 /// Takes a step that may end something, and makes it known; whether it is known.
