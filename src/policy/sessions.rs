@@ -24,7 +24,7 @@ use crate::{
         key_ring::KeyRing,
         metadata::Server,
         secrets::SessionSecrets,
-        step::{Reuse, Terms},
+        step::{LONGEST_SECS, Reuse, Terms},
     },
 };
 
@@ -35,7 +35,7 @@ const ASYMMETRIC: [Algorithm; 3] = [Algorithm::Es256, Algorithm::EdDsa, Algorith
 const MAX_ABSOLUTE_SECS: u32 = 400 * 86_400;
 
 /// A day: what ends by a revocation entry alone should not live longer.
-const MAX_ACCESS_SECS: u32 = 86_400;
+const MAX_ACCESS_SECS: u32 = LONGEST_SECS;
 
 /// A renewal every few minutes, and idle at least twice as long as a token (`session::refresh`).
 const MIN_ACCESS_SECS: u32 = 300;

@@ -36,8 +36,6 @@ object! {
         /// When sessions were opened in the last hour.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub openings: Vec<UnixTime> = Vec::new(),
-        /// The longest that an access token was given, in seconds.
-        pub longest_secs: u32 = 0,
     }
 }
 

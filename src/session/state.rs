@@ -260,6 +260,12 @@ impl Paces {
         true
     }
 
+    /// Whether every session may go at full pace, so that nothing has to be remembered.
+    #[must_use]
+    pub fn is_idle(&self, now: UnixMillis) -> bool {
+        self.full_at.values().all(|full_at| full_at.millis_since(now) == 0)
+    }
+
     /// When this session's generation was last given again, as far as this writer remembers.
     pub(super) fn given_again_at(&self, id: SessionId) -> Option<UnixTime> {
         self.given_again_at.get(&id).copied()

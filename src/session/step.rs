@@ -36,6 +36,9 @@ pub(super) const REFRESH_PACE: (u64, u64) = (200, 1000);
 /// How many tokens a machine is given: 60 at once, and one a second.
 const MACHINE_PACE: (u64, u64) = (60, 1000);
 
+/// The longest that a policy may let an access token live: a cut-off holds as long, since nobody has noted which machine has which.
+pub const LONGEST_SECS: u32 = 86_400;
+
 /// A session's place in [`Paces`] for the tokens of a machine, whose object has no sessions.
 const MACHINE: SessionId = SessionId::from_bytes([0; 12]);
 
@@ -859,7 +862,7 @@ impl SubjectState {
         let outcome = self.end(&End::all(), now);
         // `iat` counts whole seconds: a token of this very second must not survive.
         let before = now.saturating_add(1);
-        let longest = u64::from(self.subject.longest_secs.max(terms.access_secs));
+        let longest = u64::from(LONGEST_SECS.max(terms.access_secs));
         let until = now.saturating_add(longest.saturating_add(NOTICE_MARGIN_SECS));
         self.subject.disabled_at = self.subject.disabled_at.or(Some(now));
         self.subject.before = self.subject.before.max(Some(before));
@@ -912,10 +915,6 @@ impl SubjectState {
         }
         let time = now.to_unix_time();
         let iat = time.max(self.subject.before.unwrap_or(time));
-        if self.subject.longest_secs < terms.access_secs {
-            self.subject.longest_secs = terms.access_secs;
-            self.changed = true;
-        }
         let exp = iat.saturating_add(terms.access_secs.into());
         Outcome { times: Some(Times { iat, exp }), ..Outcome::default() }
     }
@@ -989,10 +988,6 @@ impl SubjectState {
             absolute_until: row.absolute_until,
             ends_at: row.ends_at(terms),
         };
-        if self.subject.longest_secs < longest {
-            self.subject.longest_secs = longest;
-            self.changed = true;
-        }
         Some(grant)
     }
 }

@@ -73,7 +73,7 @@ impl MemorySessions {
             let time = now.to_unix_time();
             subjects.retain(|_, (state, paces)| {
                 state.apply(&Step::Sweep, paces, now);
-                !state.is_empty(time)
+                !state.is_empty(time) || !paces.is_idle(now)
             });
             if subjects.len() >= MAX_SUBJECTS {
                 return Err(StoreError::own_bound("there are too many sessions in this process"));
@@ -81,7 +81,7 @@ impl MemorySessions {
         }
         let (state, paces) = subjects.entry(*object).or_default();
         let outcome = state.apply(step, paces, now);
-        if state.is_empty(now.to_unix_time()) {
+        if state.is_empty(now.to_unix_time()) && paces.is_idle(now) {
             subjects.remove(object);
         }
         Ok(outcome)
