@@ -26,6 +26,8 @@ pub struct Decision {
     pub cors: Option<Arc<Cors>>,
     /// What answers the request, if it is admitted and the route says so.
     pub destination: Option<Arc<Destination>>,
+    /// For which audience the service is told by a signed token who is calling; `None`: it is not.
+    pub identity_audience: Option<String>,
     /// The limits that were asked, in the order of the route.
     pub limits: Vec<LimitReport>,
     /// Store faults that the policy lets pass.
@@ -64,6 +66,7 @@ impl Decision {
             preflight: None,
             cors: None,
             destination: None,
+            identity_audience: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
@@ -81,6 +84,7 @@ impl Decision {
             preflight: None,
             cors: route.cors.clone(),
             destination: route.destination.clone(),
+            identity_audience: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,

@@ -45,8 +45,9 @@ impl<'a, B: Backend> Guard<'a, B> {
                 return Decision { cors, ..Decision::refused(error, None, "") };
             }
         };
-        let decision = Decision::on(route);
         let Self { policy, backend } = *self;
+        let identity_audience = policy.identity_audience(route).map(str::to_owned);
+        let decision = Decision { identity_audience, ..Decision::on(route) };
         let mut passage = Passage { policy, backend, request, route, path, now, decision };
         let outcome = match request.preflight {
             Some(_) => passage.of_preflight().await,
