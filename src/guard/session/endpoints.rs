@@ -1,5 +1,7 @@
 //! What each endpoint of sessions does, the same on every edge. An edge reads the request, and writes the [`Answer`].
 
+use core::cell::RefCell;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -69,6 +71,8 @@ pub struct Endpoints<'a, B> {
     backend: &'a B,
     request: &'a Request<'a>,
     now: UnixMillis,
+    /// What a refusal leaves to be done.
+    left: RefCell<SessionNote>,
 }
 
 object! {
@@ -212,7 +216,12 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         now: UnixMillis,
     ) -> Result<Self, Error> {
         let own = policy.sessions.as_ref().ok_or(Error::NotFound)?;
-        Ok(Self { policy, own, backend, request, now })
+        Ok(Self { policy, own, backend, request, now, left: RefCell::default() })
+    }
+
+    /// What is left to be done after a refusal: cookies to take out, a session that was ended, events.
+    pub fn take_note(&self) -> SessionNote {
+        self.left.take()
     }
 
     // ---- for clients ----
@@ -466,7 +475,8 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let of_policy = (self.policy, self.backend);
         let token =
             identify(of_policy, (self.own, browser), (found, self.request), self.now, &mut note)
-                .await?;
+                .await;
+        let token = self.or_leave(token, &mut note)?;
         let exp = token.claims().expires_at().unwrap_or_default();
         let body = RefreshedBody {
             access_token: None,
@@ -744,9 +754,19 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let found = found.ok_or(Error::MissingCredentials)?;
         let of_policy = (self.policy, self.backend);
         let token =
-            identify(of_policy, (self.own, browser), (found, self.request), self.now, note).await?;
-        self.not_revoked(&token).await?;
+            identify(of_policy, (self.own, browser), (found, self.request), self.now, note).await;
+        let token = self.or_leave(token, note)?;
+        let verdict = self.not_revoked(&token).await;
+        self.or_leave(verdict, note)?;
         Ok(token)
+    }
+
+    /// The outcome; the note of a refusal is left for the edge.
+    fn or_leave<T>(&self, outcome: Result<T, Error>, note: &mut SessionNote) -> Result<T, Error> {
+        if outcome.is_err() {
+            self.left.replace(core::mem::take(note));
+        }
+        outcome
     }
 
     async fn of_header(&self, note: &mut SessionNote) -> Result<Option<VerifiedToken>, Error> {
