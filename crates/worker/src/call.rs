@@ -1,5 +1,7 @@
 //! A request under a valid policy, and the steps that endpoints have in common: decide, refuse, write to the log.
 
+use std::rc::Rc;
+
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
@@ -10,6 +12,7 @@ use super::{
     host::RequestLines,
     reply,
     request::{RequestParts, header},
+    sessions::{self, GateSessions},
 };
 use edgegate::{
     error::Error,
@@ -25,7 +28,7 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     pub(crate) env: &'a Env,
     pub(crate) context: &'a Context,
-    pub(crate) gate: &'a Gate,
+    pub(crate) gate: &'a Rc<Gate>,
     /// The request as it was read, with the headers that are the caller's own.
     pub(crate) lines: &'a RequestLines,
     /// The path with its query, as the platform has it.
@@ -57,10 +60,30 @@ impl Call<'_> {
             decision.refuse_preflight();
         }
         event_log::decision(&self.gate.policy, parts, &decision);
+        sessions::work_off(self.gate, (self.env, self.context), &decision.session);
         if let Ok(identity) = &decision.outcome {
             self.gate.note_use(identity, self.env, self.context);
         }
         decision
+    }
+
+    /// Who the caller is, signed for the service, where the policy says so. Of a preflight nobody is known.
+    ///
+    /// # Errors
+    /// Those of signing.
+    pub(crate) async fn identity_token(
+        &self,
+        decision: &Decision,
+    ) -> Result<Option<String>, Error> {
+        let wanted = decision.identity_audience.as_deref().filter(|_| decision.preflight.is_none());
+        let (Some(audience), Ok(identity), Some(own)) =
+            (wanted, &decision.outcome, &self.gate.policy.sessions)
+        else {
+            return Ok(None);
+        };
+        let sessions = GateSessions { gate: self.gate, env: self.env, context: self.context };
+        let caller = (identity, audience);
+        guard::session::identity_token(&sessions, own, caller, clock::now()).await.map(Some)
     }
 
     /// The answer to a request over plain http, where the policy wants https. A refusal is written to the log: the credential
@@ -106,6 +129,7 @@ impl Call<'_> {
         };
         let mut fields = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
         fields.extend(cors::refusal_fields(decision.cors.as_deref(), parts.origin()));
+        fields.extend(sessions::cookie_fields(&decision.session, self.gate));
         reply::refusal_with(self.request, error, decision.carrier, &fields)
     }
 }

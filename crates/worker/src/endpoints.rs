@@ -3,9 +3,10 @@
 //! A new endpoint is a file here and a line in [`BELOW_PREFIX`] (or [`AT_ROOT`]).
 
 mod admin;
+mod authorization_server;
 mod health;
-mod jwks_document;
 mod proxied;
+pub(crate) mod session;
 mod verify;
 
 use core::future::ready;
@@ -14,7 +15,10 @@ use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{keys, revocations};
+use self::{
+    admin::{keys, revocations, sessions},
+    session::Form,
+};
 use super::{
     application::Application,
     call::Call,
@@ -47,6 +51,8 @@ enum Handler {
     ),
     /// A valid policy.
     Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
+    /// A valid policy with sessions. A handler for each method, in the order of [`Endpoint::methods`].
+    Session(Form, &'static [session::Handler]),
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
@@ -113,14 +119,69 @@ const BELOW_PREFIX: &[Endpoint] = &[
             |admin| Box::pin(revocations::undo(admin)),
         ]),
     },
+    Endpoint {
+        path: "/admin/sessions",
+        methods: "GET, POST, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(sessions::list(admin)),
+            |admin| Box::pin(sessions::open(admin)),
+            |admin| Box::pin(sessions::end_all(admin)),
+        ]),
+    },
+    Endpoint {
+        path: "/admin/sessions/{id}",
+        methods: "PATCH",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::narrow(admin))]),
+    },
+    Endpoint {
+        path: "/admin/subjects",
+        methods: "DELETE",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::forget(admin))]),
+    },
+    Endpoint {
+        path: "/admin/subjects/disable",
+        methods: "POST",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::disable(admin))]),
+    },
+    Endpoint {
+        path: "/admin/subjects/enable",
+        methods: "POST",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::enable(admin))]),
+    },
+    of_sessions("/token", "POST", Form::OAuth, session::TOKEN),
+    of_sessions("/revoke", "POST", Form::OAuth, session::REVOKE),
+    of_sessions("/introspect", "POST", Form::OAuth, session::INTROSPECT),
+    of_sessions("/refresh", "POST", Form::Own, session::REFRESH),
+    of_sessions("/session", "GET", Form::Own, session::ME),
+    of_sessions("/session/start", "POST", Form::Own, session::START),
+    of_sessions("/sessions", "GET, DELETE", Form::Own, session::MINE),
+    of_sessions("/sessions/others", "DELETE", Form::Own, session::OTHERS),
+    of_sessions("/sessions/{id}", "DELETE", Form::Own, session::ONE),
+    of_sessions("/logout", "POST", Form::Own, session::LOGOUT),
 ];
 
+const fn of_sessions(
+    path: &'static str,
+    methods: &'static str,
+    form: Form,
+    handlers: &'static [session::Handler],
+) -> Endpoint {
+    Endpoint { path, methods, handler: Handler::Session(form, handlers) }
+}
+
 /// The endpoints with a path of their own.
-const AT_ROOT: &[Endpoint] = &[Endpoint {
-    path: "/.well-known/jwks.json",
-    methods: "GET, HEAD",
-    handler: Handler::Open(|_| Box::pin(ready(jwks_document::answer()))),
-}];
+const AT_ROOT: &[Endpoint] = &[
+    Endpoint {
+        path: "/.well-known/jwks.json",
+        methods: "GET, HEAD",
+        handler: Handler::Open(|call| Box::pin(authorization_server::jwks(call))),
+    },
+    Endpoint {
+        path: "/.well-known/oauth-authorization-server",
+        methods: "GET, HEAD",
+        handler: Handler::Open(|call| Box::pin(ready(authorization_server::metadata(call)))),
+    },
+];
 
 /// Answers a request.
 ///
@@ -192,6 +253,10 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
         Handler::Admin(handlers) => {
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
             admin::answer(call, id, handler).await
+        }
+        Handler::Session(form, handlers) => {
+            let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
+            session::answer(call, (form, endpoint.path, id), handler).await
         }
         Handler::Open(handler) => match position {
             Ok(_) => handler(call).await,

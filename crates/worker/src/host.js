@@ -17,7 +17,7 @@ export function respond(status, fields, body) {
   // One by one is quicker than an object of them, which the platform takes apart again.
   const { headers } = answer;
   const lines = fields.split('\n');
-  for (let i = 0; i + 1 < lines.length; i += 2) headers.set(lines[i], lines[i + 1]);
+  for (let i = 0; i + 1 < lines.length; i += 2) set(headers, lines[i], lines[i + 1]);
   return answer;
 }
 
@@ -48,7 +48,7 @@ export function amend(answer, fields) {
   const lines = fields.split('\n');
   for (let i = 0; i + 1 < lines.length; i += 2) {
     if (lines[i + 1] === '') headers.delete(lines[i]);
-    else headers.set(lines[i], lines[i + 1]);
+    else set(headers, lines[i], lines[i + 1]);
   }
   return amended;
 }
@@ -63,4 +63,10 @@ export function complete(answer, fields) {
     else if (!headers.has(lines[i])) headers.set(lines[i], lines[i + 1]);
   }
   return completed;
+}
+
+/** Sets a field in place of what is there. A cookie is set beside others, the only field that cannot be one (RFC 6265 §3). */
+function set(headers, name, value) {
+  if (name === 'Set-Cookie') headers.append(name, value);
+  else headers.set(name, value);
 }

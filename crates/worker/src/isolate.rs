@@ -87,12 +87,7 @@ pub(super) struct StoredPolicy {
 /// [`Error::Config`] if there is no valid policy, [`Error::StoreUnavailable`] if there is none yet because
 /// KV does not answer.
 pub(super) async fn gate(env: &Env, context: &Context) -> IsolateGate {
-    let turn = with(env, |isolate| {
-        let in_force = isolate.gate.is_ok();
-        let reloading = isolate.stored.as_mut().map(|stored| &mut stored.reloading);
-        reloading.map_or(Turn::Use, |reloading| reloading.turn(in_force, clock::now()))
-    });
-    match turn {
+    match turn(env) {
         Turn::Use => {}
         Turn::Load => reload(env).await,
         Turn::UseAndReload => {
@@ -103,11 +98,31 @@ pub(super) async fn gate(env: &Env, context: &Context) -> IsolateGate {
     with(env, |isolate| isolate.gate.clone())
 }
 
+/// The gate of this isolate for a Durable Object, which has no request behind whose answer the policy could be read again.
+///
+/// # Errors
+/// As [`gate`].
+pub(super) async fn gate_of_object(env: &Env) -> IsolateGate {
+    match turn(env) {
+        Turn::Use => {}
+        Turn::Load | Turn::UseAndReload => reload(env).await,
+    }
+    with(env, |isolate| isolate.gate.clone())
+}
+
 /// The state of the policy in KV; `None` if the policy is in the variable.
 pub(super) fn stored_policy() -> Option<StoredPolicy> {
     ISOLATE.with_borrow(|isolate| {
         let stored = isolate.as_ref()?.stored.as_ref()?;
         Some(StoredPolicy { state: stored.state, since: stored.since })
+    })
+}
+
+fn turn(env: &Env) -> Turn {
+    with(env, |isolate| {
+        let in_force = isolate.gate.is_ok();
+        let reloading = isolate.stored.as_mut().map(|stored| &mut stored.reloading);
+        reloading.map_or(Turn::Use, |reloading| reloading.turn(in_force, clock::now()))
     })
 }
 

@@ -8,10 +8,13 @@ use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
 use super::{
     application::Application,
-    deadline, headers,
+    deadline,
+    gate::Gate,
+    headers,
     host::{self, Names},
     reply,
     request::RequestParts,
+    sessions,
 };
 use edgegate::{
     error::Error,
@@ -22,6 +25,7 @@ use edgegate::{
         reply::{Fields, fixed_fields, identity_fields, limit_fields},
     },
     policy::{Address, Destination, FixedAnswer, Policy, Upstream},
+    session::identity_token,
 };
 
 /// The service binding that takes the place of `upstream`.
@@ -44,6 +48,9 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) decision: &'a Decision,
     pub(crate) policy: &'a Policy,
+    pub(crate) gate: &'a Gate,
+    /// Who it is, signed for the service, where the policy says so.
+    pub(crate) identity_token: Option<String>,
     /// Where it goes if its route does not say; `None`: the gate answers.
     pub(crate) upstream: Option<&'a Upstream>,
     /// The headers of an answer that caches look at.
@@ -153,6 +160,9 @@ impl Forwarding<'_> {
         headers::strip_inbound(&own, self.policy, self.decision.carrier)?;
         headers::set_forwarded(&own, &self.parts.as_request())?;
         headers::set_identity(&own, self.identity)?;
+        if let Some(token) = &self.identity_token {
+            own.set(identity_token::FIELD, token)?;
+        }
         Ok(outgoing)
     }
 
@@ -176,6 +186,7 @@ impl Forwarding<'_> {
             let own = host::read_answer(&answer, self.caching)?;
             fields.extend(rule.amend(own.split('\n')));
         }
+        fields.extend(self.cookie_fields());
         if fields.is_empty() {
             return Ok(answer);
         }
@@ -193,8 +204,15 @@ impl Forwarding<'_> {
         reply::whole(answer.status, &fields, &answer.body)
     }
 
+    /// What the gate's own answer says to the browser.
     fn refusal_fields(&self) -> Fields {
-        cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin())
+        let mut fields = cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin());
+        fields.extend(self.cookie_fields());
+        fields
+    }
+
+    fn cookie_fields(&self) -> Fields {
+        sessions::cookie_fields(&self.decision.session, self.gate)
     }
 
     /// The answer where nothing is behind the gate: the identity that it saw.

@@ -14,6 +14,9 @@ use edgegate::{
     session::csrf::Provenance,
 };
 
+/// Cookies, and what says which page sends them; read where a cookie may decide.
+const PROVENANCE: [&str; 4] = ["Cookie", "Sec-Fetch-Site", "Origin", "Upgrade"];
+
 /// Which headers are read, in the order in which [`RequestParts`] takes them.
 #[derive(Debug)]
 pub(super) struct HeaderNames {
@@ -26,11 +29,11 @@ pub(super) struct HeaderNames {
 impl HeaderNames {
     pub(super) fn of(policy: &Policy) -> Self {
         let credentials = |client_ip| {
-            let cookie = policy.cookie.as_ref().map(|_| "Cookie");
+            let cookies = policy.reads_cookies().then_some(PROVENANCE);
             let own = policy.credential_headers.iter().map(|header| header.name.as_str());
             let origin = policy.has_cors().then_some("Origin");
             let always = ["Authorization", "DPoP", policy.api_key_header.as_str(), client_ip];
-            always.into_iter().chain(cookie).chain(own).chain(origin)
+            always.into_iter().chain(cookies.into_iter().flatten()).chain(own).chain(origin)
         };
         let asked_about = [
             "X-Forwarded-Method",
@@ -68,6 +71,8 @@ struct Credentials<'a> {
     api_key: Option<&'a str>,
     address: ClientAddress,
     cookie: Option<&'a str>,
+    /// The page that sends the request, where a cookie may decide. Its method is set by [`RequestParts::as_request`].
+    provenance: Provenance<'a>,
     /// Of other proxies, as the policy lists them.
     of_proxies: Vec<Option<&'a str>>,
     /// The page that asks, where the policy has `cors`.
@@ -81,12 +86,18 @@ impl<'a> Credentials<'a> {
         policy: &Policy,
     ) -> Self {
         let mut next = || headers.next().flatten();
+        let (authorization, dpop, api_key) = (next(), next(), next());
+        let address = client_ip_header.read(next());
+        let [cookie, fetch_site, origin, upgrade] =
+            PROVENANCE.map(|_| if policy.reads_cookies() { next() } else { None });
+        let upgrades = upgrade.is_some();
         Self {
-            authorization: next(),
-            dpop: next(),
-            api_key: next(),
-            address: client_ip_header.read(next()),
-            cookie: if policy.cookie.is_some() { next() } else { None },
+            authorization,
+            dpop,
+            api_key,
+            address,
+            cookie,
+            provenance: Provenance { method: "", fetch_site, origin, upgrades },
             of_proxies: policy.credential_headers.iter().map(|_| next()).collect(),
             origin: if policy.has_cors() { next() } else { None },
         }
@@ -159,7 +170,7 @@ impl<'a> RequestParts<'a> {
             credential_headers: &self.credentials.of_proxies,
             client_ip: self.credentials.address.known(),
             preflight: self.preflight.as_deref(),
-            provenance: Provenance { method: self.method, ..Provenance::default() },
+            provenance: Provenance { method: self.method, ..self.credentials.provenance },
         }
     }
 

@@ -5,14 +5,17 @@ use web_sys::Response;
 
 use crate::{
     call::{Call, Edge},
+    event_log,
     host::RequestLines,
     reply,
     request::RequestParts,
+    sessions,
 };
 use edgegate::{
     guard::{Decision, Identity},
     http::reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
     policy::Policy,
+    session::identity_token,
 };
 
 /// Decides about the request that is asked about.
@@ -23,9 +26,21 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
         Ok(parts) => parts,
         Err(error) => return reply::refusal(call.request, &error, None),
     };
-    let decision = call.decide(&parts, Edge::ForwardAuth).await;
+    let mut decision = call.decide(&parts, Edge::ForwardAuth).await;
+    let token = match call.identity_token(&decision).await {
+        Ok(token) => token,
+        Err(fault) => {
+            decision.outcome = Err(fault);
+            event_log::decision(policy, &parts, &decision);
+            None
+        }
+    };
     match &decision.outcome {
-        Ok(identity) => admitted(identity, &decision, policy),
+        Ok(identity) => {
+            let mut fields = sessions::cookie_fields(&decision.session, call.gate);
+            fields.extend(token.map(|token| (identity_token::FIELD, token)));
+            admitted(identity, &decision, policy, fields)
+        }
         Err(_) => call.refuse(&parts, &decision),
     }
 }
@@ -34,8 +49,18 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
 ///
 /// A proxy that copies these headers overwrites what the client sent under the same names only for
 /// those that are there, so an identity without a subject answers with an empty one.
-fn admitted(identity: &Identity, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
+fn admitted(
+    identity: &Identity,
+    decision: &Decision,
+    policy: &Policy,
+    more: Fields,
+) -> worker::Result<Response> {
     let mut fields: Fields = IDENTITY_FIELDS.map(|name| (name, String::new())).into();
+    // nginx passes one `Set-Cookie` on, and there are two.
+    let cookies = more.iter().filter(|(name, _)| *name == "Set-Cookie");
+    let each = cookies.zip(["X-Auth-Set-Cookie-1", "X-Auth-Set-Cookie-2"]);
+    fields.extend(each.map(|((_, value), name)| (name, value.clone())));
+    fields.extend(more.iter().cloned());
     fields.extend(identity_fields(identity));
     fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
     let claims = policy.identity_headers.iter().map(|header| (header.name.as_str(), ""));
