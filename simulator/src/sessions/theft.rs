@@ -117,6 +117,10 @@ fn theft(mut session: Box<dyn Session>, kind: Thief, chance: &mut Chance) -> (Op
     if kind == Thief::FreshOnly {
         victim.next = began + 5 * 24 * 3_600_000;
     }
+    if kind == Thief::Rhythm {
+        // Behind the victim's next refresh, in whose place it comes to be seen.
+        thief.next = victim.next + 30_000;
+    }
     let copied = thief.tokens;
     while victim.next.min(thief.next) < began + WEEK {
         let is_victim = victim.next <= thief.next;
@@ -170,7 +174,12 @@ pub(super) fn report(thefts: u64, seed: u64) -> Vec<String> {
             Reuse::Confirmed,
             true,
         ),
-        ("fresh tokens only, in the victim's rhythm", Thief::FreshRhythm, Reuse::Confirmed, false),
+        (
+            "weaker: fresh tokens only, in the victim's rhythm",
+            Thief::FreshRhythm,
+            Reuse::Confirmed,
+            false,
+        ),
         ("weaker: the thief's tokens are never seen here", Thief::Unseen, Reuse::Confirmed, false),
         ("weaker: nobody's tokens are seen here", Thief::BothUnseen, Reuse::Confirmed, false),
         ("nobody's, with reuse = grace", Thief::BothUnseen, Reuse::Grace, true),

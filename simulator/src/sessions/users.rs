@@ -63,10 +63,11 @@ enum Event {
     Leave {
         tab: u64,
     },
+    /// An application refreshes, whatever its access token says.
+    Again,
     Arrive {
         token: u32,
         tab: u64,
-        tries: u64,
     },
     Answer {
         tokens: Tokens,
@@ -89,6 +90,8 @@ struct User<'r> {
     /// The jar, or the file, and what has been seen of access tokens last.
     refresh: u32,
     access: Tokens,
+    /// Whether an application waits for an answer.
+    busy: bool,
     refreshes: u64,
     not_now: u64,
     log: Option<&'r mut Vec<String>>,
@@ -111,13 +114,17 @@ impl User<'_> {
             let goes_on = match event {
                 Event::Round => self.round(time),
                 Event::Leave { tab } => self.leave(time, tab),
-                Event::Arrive { token, tab, tries } => self.arrive(time, token, (tab, tries)),
+                Event::Again => self.again(time),
+                Event::Arrive { token, tab } => self.arrive(time, token, tab),
                 Event::Answer { tokens, tab, given_at } => {
                     self.answer(time, tokens, (tab, given_at))
                 }
                 Event::Use { tokens } => {
                     let isolate = self.chance.below(ISOLATES as u64) as usize;
-                    self.session.used(time, isolate, tokens.access);
+                    // In a browser only both cookies of one generation count.
+                    if self.kind == Kind::Application || self.refresh == tokens.refresh {
+                        self.session.used(time, isolate, tokens.access);
+                    }
                     true
                 }
             };
@@ -152,16 +159,31 @@ impl User<'_> {
                 .plan(time + self.chance.between(20, 300), Event::Use { tokens: self.access });
             return true;
         }
+        // An application does not refresh while it waits for an answer.
+        if self.kind == Kind::Application && core::mem::replace(&mut self.busy, true) {
+            self.agenda.plan(time + 5_000, Event::Leave { tab });
+            return true;
+        }
         let way = if self.chance.happens(STALLED) {
             self.chance.between(31_000, 110_000)
         } else {
             self.chance.between(20, 300)
         };
-        self.agenda.plan(time + way, Event::Arrive { token: self.refresh, tab, tries: 0 });
+        self.agenda.plan(time + way, Event::Arrive { token: self.refresh, tab });
         true
     }
 
-    fn arrive(&mut self, time: Time, token: u32, (tab, tries): (u64, u64)) -> bool {
+    fn again(&mut self, time: Time) -> bool {
+        if core::mem::replace(&mut self.busy, true) {
+            self.agenda.plan(time + 5_000, Event::Again);
+            return true;
+        }
+        let token = self.refresh;
+        self.agenda.plan(time + 100, Event::Arrive { token, tab: 0 });
+        true
+    }
+
+    fn arrive(&mut self, time: Time, token: u32, tab: u64) -> bool {
         self.refreshes += 1;
         if self.chance.happens(RESTARTS) {
             self.session.restart(&mut self.chance);
@@ -178,6 +200,7 @@ impl User<'_> {
             Refreshed::NotNow => {
                 // The page asks again with what is in the jar by then.
                 self.not_now += 1;
+                self.busy = false;
                 self.agenda.plan(time + 1_000, Event::Leave { tab });
                 return true;
             }
@@ -190,14 +213,11 @@ impl User<'_> {
                 5..8 => self.chance.between(60_000, 600_000),
                 _ => self.chance.between(3_600_000, 8 * 3_600_000),
             };
-            match self.kind {
-                // A browser sends whatever is in its jar by then.
-                Kind::Browser => self.agenda.plan(time + later, Event::Leave { tab }),
-                Kind::Application => {
-                    let again = Event::Arrive { token, tab, tries: tries + 1 };
-                    self.agenda.plan(time + later, again);
-                }
-            }
+            self.busy = false;
+            // Each sends what it has by then.
+            let again =
+                if self.kind == Kind::Browser { Event::Leave { tab } } else { Event::Again };
+            self.agenda.plan(time + later, again);
             return true;
         }
         let way = if self.kind == Kind::Browser && self.chance.happens(UPLOADS) {
@@ -210,40 +230,37 @@ impl User<'_> {
     }
 
     fn answer(&mut self, time: Time, tokens: Tokens, (tab, given_at): (u64, Time)) -> bool {
+        self.busy = false;
         // The gate leaves the cookies out of an answer that begins later than 30 s.
         if self.kind == Kind::Browser && time - given_at >= 30_000 {
             return true;
         }
+        let half = self.kind == Kind::Browser && self.chance.happens(HALF_SAVED);
         self.use_at(time, tokens, 50);
         if self.kind == Kind::Application && self.chance.happens(self.killed) {
             self.note(time, "killed before it has saved");
-            let token = self.refresh;
             let later = self.chance.between(60_000, 8 * 3_600_000);
-            self.agenda.plan(time + later, Event::Arrive { token, tab, tries: 1 });
+            self.agenda.plan(time + later, Event::Again);
             return true;
         }
-        let half = self.kind == Kind::Browser && self.chance.happens(HALF_SAVED);
         // What a server answered last may arrive first.
         self.access = tokens;
         if !half {
             self.refresh = tokens.refresh;
         }
-        // With one of the two cookies saved, its use confirms nothing.
-        if !half || self.kind == Kind::Application {
-            for later in [40_000, 200_000, 600_000] {
-                if self.chance.happens(700_000) {
-                    self.use_at(time, tokens, later);
-                }
+        for later in [40_000, 200_000, 600_000] {
+            if self.chance.happens(700_000) {
+                self.use_at(time, tokens, later);
             }
         }
         if self.chance.happens(TWICE) {
             let token = tokens.refresh;
-            self.agenda.plan(time + 310, Event::Arrive { token, tab, tries: 0 });
+            self.busy = true;
+            self.agenda.plan(time + 310, Event::Arrive { token, tab });
         }
         true
     }
 
-    /// In a browser only both cookies of one generation count: at this moment the jar may have others.
     fn use_at(&mut self, time: Time, tokens: Tokens, later: Time) {
         self.agenda.plan(time + later, Event::Use { tokens });
     }
@@ -267,6 +284,7 @@ fn user<'r>(
         killed,
         refresh: first.refresh,
         access: first,
+        busy: false,
         refreshes: 0,
         not_now: 0,
         log,
