@@ -160,7 +160,8 @@ impl SessionMemory {
     }
 
     /// Whether a use is worth telling the object: by this clock it is old enough, and it was not told before.
-    fn tells(&self, seen: &Confirm, now: UnixMillis) -> bool {
+    #[must_use]
+    pub fn tells(&self, seen: &Confirm, now: UnixMillis) -> bool {
         let old_enough = now.to_unix_time().secs_since(seen.iat) >= CONFIRM_SECS;
         if !old_enough && seen.repeats < MAX_REPEATS {
             return false;

@@ -125,6 +125,12 @@ impl RingRecord {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The key that signs now.
+    #[must_use]
+    pub fn signing_key(&self, now: UnixTime) -> Option<&StoredKey> {
+        active(&self.keys, |key| Some(key.active_from), now)
+    }
+
     /// What is due. The first key of a ring signs at once: nobody has asked for keys before. Another algorithm is a next key too.
     #[must_use]
     pub fn plan(&self, algorithm: Algorithm, newest_secret: u8, now: UnixTime) -> RingPlan {
@@ -375,18 +381,10 @@ impl KeyRing {
     /// # Errors
     /// [`Error::KeysUnavailable`] if none is active yet.
     pub fn signing_key(&self, now: UnixTime) -> Result<&RingKey, Error> {
-        let active = self.keys.iter().filter(|key| key.active_from.is_some_and(|from| from <= now));
-        // Where none is, a clock is behind: the earliest signs, which verifiers know as well.
-        active
-            .max_by_key(|key| key.active_from)
-            .or_else(|| {
-                let ready = self.keys.iter().filter(|key| key.active_from.is_some());
-                ready.min_by_key(|key| key.active_from)
-            })
-            .ok_or_else(|| Error::KeysUnavailable {
-                issuer: "sessions".to_owned(),
-                problem: "no key of the ring is active".to_owned(),
-            })
+        active(&self.keys, |key| key.active_from, now).ok_or_else(|| Error::KeysUnavailable {
+            issuer: "sessions".to_owned(),
+            problem: "no key of the ring is active".to_owned(),
+        })
     }
 
     /// The keys that verify the gate's own tokens.
@@ -402,6 +400,13 @@ impl KeyRing {
             self.keys.iter().filter_map(|key| key.public_jwk.as_deref()).collect();
         format!(r#"{{"keys":[{}]}}"#, keys.join(","))
     }
+}
+
+/// The key that became active last. Where none has yet, a clock is behind: the earliest signs, which verifiers know as well.
+fn active<K>(keys: &[K], from: impl Fn(&K) -> Option<UnixTime>, now: UnixTime) -> Option<&K> {
+    let ready = || keys.iter().filter(|key| from(key).is_some());
+    let active = ready().filter(|key| from(key) <= Some(now)).max_by_key(|key| from(key));
+    active.or_else(|| ready().min_by_key(|key| from(key)))
 }
 
 /// The private JWK under the name that it has in the ring.

@@ -119,9 +119,9 @@ object! {
         pub generation: u32 = 0,
         /// When this generation was made.
         pub rotated_at: UnixTime,
-        /// When the generation before it was made.
+        /// When the generation before it was made, or last given again.
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub rotated_before_at: Option<UnixTime> = None,
+        pub replaced_at: Option<UnixTime> = None,
         /// Which secret sealed its refresh token, so that who repeats gets the same bytes.
         pub sealed_by: u8,
         /// Whether this generation was seen in use.

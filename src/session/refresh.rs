@@ -6,8 +6,8 @@
 //! | of this generation, made and last given again more than 30 s ago, or the first | – | the next generation |
 //! | of this generation, younger | – | the same refresh token, a fresh access token |
 //! | one behind | not seen in use | the byte-identical successor, a fresh access token |
-//! | one behind, in a cookie, replaced less than 120 s ago | seen in use | refused; nothing ends |
-//! | two behind, in a cookie, replaced less than 120 s ago | – | the same |
+//! | one behind, in a cookie, its successor made or given again less than 120 s ago | seen in use | refused; nothing ends |
+//! | two behind, in a cookie, the one behind made or given again less than 120 s ago | – | the same |
 //! | one behind, or older | seen in use | the session ends |
 //! | ahead | – | the store was put back: the row moves up, and goes on |
 //!
@@ -70,16 +70,16 @@ impl SubjectState {
             return Outcome::refused(refused);
         }
         if row.ends_at(&step.terms) <= time {
-            // Its tokens have ended before: idle is at least twice as long as an access token.
-            self.sessions.remove(&step.id);
-            self.changed = true;
-            return Outcome::refused(Refused::Ended);
+            let mut outcome = Outcome::refused(Refused::Ended);
+            self.expire(step.id, time, &mut outcome);
+            return outcome;
         }
         if !paces.take(step.id, REFRESH_PACE, now) {
             return Outcome::refused(Refused::TooFast);
         }
         let mut outcome = Outcome::default();
-        let changed = match find(row, step, (paces.given_again_at(step.id), time)) {
+        let given_at = given_at(row, paces);
+        let changed = match find(row, step, (given_at, time)) {
             Finding::Theft => {
                 self.end_one(step.id, time, &mut outcome);
                 outcome.events.push(SessionEvent::RefreshReused);
@@ -87,12 +87,12 @@ impl SubjectState {
             }
             Finding::Superseded => return Outcome::refused(Refused::Superseded),
             Finding::Rotate => {
-                rotate(row, step, time);
+                rotate(row, step, (given_at, time));
                 true
             }
             Finding::Ahead => {
                 row.generation = step.generation;
-                rotate(row, step, time);
+                rotate(row, step, (given_at, time));
                 outcome.events.push(SessionEvent::StoreBehind);
                 true
             }
@@ -155,16 +155,15 @@ fn refused_before_all(row: &SessionRow, step: &Refresh) -> Option<Refused> {
     (!are_held(&row.opening.scopes, scopes) || !within).then_some(Refused::Scope)
 }
 
-fn find(
-    row: &SessionRow,
-    step: &Refresh,
-    (given_again_at, now): (Option<UnixTime>, UnixTime),
-) -> Finding {
+/// When the generation was made, or last given again. Who got it by a repeat has had it for no longer: a tab that has left before
+/// that is still on its way. A thief who repeats moves this too, but not for long: repeats are counted, and then they end.
+fn given_at(row: &SessionRow, paces: &Paces) -> UnixTime {
+    let again = row.repeated_at.max(paces.given_again_at(row.id));
+    again.map_or(row.rotated_at, |again| again.max(row.rotated_at))
+}
+
+fn find(row: &SessionRow, step: &Refresh, (given_at, now): (UnixTime, UnixTime)) -> Finding {
     let age = now.secs_since(row.rotated_at);
-    // Who got it by a repeat has had it for no longer. That counts as well, else a tab that is still on its way could be two behind. A
-    // thief who repeats does not keep it from being rotated: repeats are counted.
-    let given_at =
-        row.repeated_at.max(given_again_at).unwrap_or(row.rotated_at).max(row.rotated_at);
     let is_young = row.generation > 0 && now.secs_since(given_at) < MIN_AGE_SECS;
     let is_straggler = |replaced_at: Option<UnixTime>| {
         step.carried == Carried::Cookie
@@ -180,19 +179,19 @@ fn find(
         Some(0) => Finding::Rotate,
         Some(_) if is_no_theft => Finding::Repeat,
         Some(1) if !is_confirmed => Finding::Repeat,
-        Some(1) if is_straggler(Some(row.rotated_at)) => Finding::Superseded,
-        Some(2) if is_straggler(row.rotated_before_at) => Finding::Superseded,
+        Some(1) if is_straggler(Some(given_at)) => Finding::Superseded,
+        Some(2) if is_straggler(row.replaced_at) => Finding::Superseded,
         Some(_) => Finding::Theft,
     }
 }
 
-fn rotate(row: &mut SessionRow, step: &Refresh, now: UnixTime) {
+fn rotate(row: &mut SessionRow, step: &Refresh, (given_at, now): (UnixTime, UnixTime)) {
     if row.generation == 0 && row.opening.jkt.is_none() && step.carried == Carried::Body {
         // The first proof binds the session, while nobody but its opener can have used it.
         row.opening.jkt.clone_from(&step.jkt);
     }
     row.generation = row.generation.saturating_add(1);
-    row.rotated_before_at = Some(row.rotated_at).filter(|_| row.generation > 1);
+    row.replaced_at = Some(given_at).filter(|_| row.generation > 1);
     row.rotated_at = now;
     row.sealed_by = step.key_id;
     row.confirmed = false;

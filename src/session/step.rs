@@ -704,7 +704,7 @@ impl SubjectState {
     /// A new session, whatever the bounds say; the subject is not disabled.
     fn insert(&mut self, opening: &Opening, new: &NewSession, now: UnixTime) -> Outcome {
         let mut outcome = Outcome::default();
-        self.take_out_expired(&new.terms, now);
+        self.take_out_expired(&new.terms, now, &mut outcome);
         while self.sessions.len() >= MAX_SESSIONS {
             let Some(id) = self.longest_unused() else { break };
             self.end_one(id, now, &mut outcome);
@@ -728,7 +728,7 @@ impl SubjectState {
             idle_secs: new.terms.idle_secs,
             generation: 0,
             rotated_at: now,
-            rotated_before_at: None,
+            replaced_at: None,
             sealed_by: new.key_id,
             confirmed: false,
             repeats: 0,
@@ -941,7 +941,8 @@ impl SubjectState {
 
     fn sweep(&mut self, now: UnixTime) -> Outcome {
         let no_terms = Terms { access_secs: 0, idle_secs: u32::MAX, absolute_secs: u32::MAX };
-        self.take_out_expired(&no_terms, now);
+        let mut outcome = Outcome::default();
+        self.take_out_expired(&no_terms, now, &mut outcome);
         let tickets = self.tickets.len();
         self.tickets.retain(|_, row| now < row.until);
         self.changed |= self.tickets.len() != tickets;
@@ -949,14 +950,29 @@ impl SubjectState {
             (self.subject.before, self.subject.before_until) = (None, None);
             self.changed = true;
         }
-        Outcome::default()
+        outcome
     }
 
-    /// Takes out sessions that have ended by themselves. Their tokens have ended before, so nobody has to be told.
-    fn take_out_expired(&mut self, terms: &Terms, now: UnixTime) {
-        let before = self.sessions.len();
-        self.sessions.retain(|_, row| now < row.ends_at(terms));
-        self.changed |= self.sessions.len() != before;
+    /// Takes out sessions that have ended by themselves.
+    fn take_out_expired(&mut self, terms: &Terms, now: UnixTime, outcome: &mut Outcome) {
+        let over = self.sessions.values().filter(|row| row.ends_at(terms) <= now);
+        let over: Vec<SessionId> = over.map(|row| row.id).collect();
+        for id in over {
+            self.expire(id, now, outcome);
+        }
+    }
+
+    /// Takes out a session that has ended by itself. Its tokens have ended before, so nobody has to be told; but after a policy was
+    /// tightened one may still live.
+    pub(super) fn expire(&mut self, id: SessionId, now: UnixTime, outcome: &mut Outcome) {
+        let Some(row) = self.sessions.get(&id) else { return };
+        // Repeats are noted only once in the life of a token, so the last may have been issued that much later.
+        let last = row.last_seen_at.saturating_add(u64::from(row.longest_secs).saturating_mul(2));
+        if now < last.min(row.absolute_until) {
+            return self.end_one(id, now, outcome);
+        }
+        self.sessions.remove(&id);
+        self.changed = true;
     }
 
     /// A session that has not ended by itself.

@@ -313,6 +313,19 @@ fn race_6_a_cookie_that_was_on_its_way_is_refused_and_nothing_ends() {
     assert_eq!(world.after(89).refresh_by_cookie(&first).unwrap_err(), Refused::Reused);
 }
 
+/// 6, found by the simulator: the first answer was lost, and who repeats later gets the generation only then.
+#[test]
+fn race_6_the_time_on_the_way_counts_from_when_it_was_last_given() {
+    let (mut world, first) = World::with_session();
+    world.after(900).refresh_by_cookie(&first).unwrap();
+    let second = world.after(900).refresh_by_cookie(&first).unwrap();
+    assert!(world.after(40).use_token(&second));
+    // It left together with the one that repeated, 55 s ago.
+    assert_eq!(world.after(15).refresh_by_cookie(&first).unwrap_err(), Refused::Superseded);
+    assert_eq!(world.after(64).refresh_by_cookie(&first).unwrap_err(), Refused::Superseded);
+    assert_eq!(world.after(1).refresh_by_cookie(&first).unwrap_err(), Refused::Reused);
+}
+
 /// 6: in a body there are no stragglers.
 #[test]
 fn race_6_in_a_body_it_is_theft_at_once() {
@@ -377,6 +390,14 @@ fn terms_of_today_can_only_shorten() {
     let tighter = Terms { idle_secs: 1800, ..TERMS };
     world.after(1800);
     assert_eq!(world.refresh_with(&with(&first, tighter)).unwrap_err(), Refused::Ended);
+    assert!(world.state.notices().is_empty());
+    // Where tokens lived longer before, one of them may still be about.
+    let (mut world, first) = World::with_session();
+    let long = Terms { access_secs: 3600, ..TERMS };
+    let second = world.after(60).refresh_with(&with(&first, long)).unwrap();
+    world.after(1800);
+    assert_eq!(world.refresh_with(&with(&second, tighter)).unwrap_err(), Refused::Ended);
+    assert_eq!(world.state.notices().len(), 1);
 }
 
 #[test]
