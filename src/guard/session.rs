@@ -16,7 +16,11 @@ use super::{
 use crate::{
     bounded::BoundedMap,
     error::{Error, StoreError},
-    jose::{dpop::Confirmation, keys::KeySet, verifier::VerifiedToken},
+    jose::{
+        dpop::{Confirmation, ReplayKey},
+        keys::KeySet,
+        verifier::VerifiedToken,
+    },
     policy::{BrowserSessions, Policy, SessionPolicy},
     session::{
         ObjectName, Place, SessionId,
@@ -57,6 +61,18 @@ pub trait Sessions {
     /// The host has none.
     fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError>;
 
+    /// Whether a client's assertion is used for the first time, at all isolates or processes together; from `until` on it cannot be used
+    /// anyway.
+    ///
+    /// # Errors
+    /// Who remembers them did not answer.
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError>;
+
     /// The keys that verify the gate's own tokens: those of the ring, asked anew if `kid` is not among them, but at most once in
     /// [`ASK_AGAIN_SECS`](crate::session::key_ring::ASK_AGAIN_SECS).
     ///
@@ -94,6 +110,15 @@ impl Sessions for NoSessions {
     }
 
     fn random(&self, _: &mut [u8]) -> Result<(), StoreError> {
+        Err(none())
+    }
+
+    async fn first_use(
+        &self,
+        _: &ReplayKey,
+        _: UnixMillis,
+        _: UnixMillis,
+    ) -> Result<bool, StoreError> {
         Err(none())
     }
 

@@ -27,6 +27,9 @@ const MAX_ASSERTION_SECS: u64 = 300;
 /// How far a client's clock may be off.
 const CLOCK_TOLERANCE_SECS: u64 = 60;
 
+/// How long an assertion has to be remembered at most: as far ahead as its `exp` may lie, and as long as it is taken after that.
+pub const LONGEST_ASSERTION_SECS: u64 = MAX_ASSERTION_SECS + 2 * CLOCK_TOLERANCE_SECS;
+
 /// What a client may ask for at `/token`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantType {

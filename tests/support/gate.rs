@@ -15,6 +15,7 @@ use edgegate::error::Error;
 use edgegate::guard::{Attempts, Backend, Decision, Guard, Request, SessionMemory, Sessions};
 use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::discovery::Location;
+use edgegate::jose::dpop::ReplayKey;
 use edgegate::jose::jws::HostCheck;
 use edgegate::jose::keys::KeySet;
 use edgegate::jose::sign::Signing;
@@ -26,6 +27,7 @@ use edgegate::session::ObjectName;
 use edgegate::session::csrf::Provenance;
 use edgegate::session::key_ring::KeyRing;
 use edgegate::session::step::{Outcome, Step};
+use edgegate::store::ReplayStore;
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
 use edgegate::store::sessions::{MemorySessions, Patience, SessionStore};
 use edgegate::time::{UnixMillis, UnixTime};
@@ -198,6 +200,7 @@ pub struct TestSessions {
     /// Whether the store answers.
     pub broken: Cell<bool>,
     random: Cell<u8>,
+    assertions: MemoryReplays,
 }
 
 /// The key pair of RFC 8037 A.1.
@@ -214,6 +217,7 @@ impl Default for TestSessions {
             steps: RefCell::default(),
             broken: Cell::new(false),
             random: Cell::new(0),
+            assertions: MemoryReplays::default(),
         }
     }
 }
@@ -253,6 +257,15 @@ impl Sessions for TestSessions {
         self.random.set(self.random.get().wrapping_add(1));
         bytes.fill(self.random.get());
         Ok(())
+    }
+
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.assertions.is_first(key, until, now).await
     }
 
     async fn verifying_keys(&self, _: Option<&str>, _: UnixMillis) -> Result<Rc<KeySet>, Error> {

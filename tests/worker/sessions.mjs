@@ -39,6 +39,7 @@ Date.now = () => now.call(Date) + ahead;
 
 const counts = { sessions: 0, keys: 0, rows: 0, alarms: 0, stored: [] };
 let broken = false;
+let flaky = false;
 
 const counting = (context) => {
   const { storage } = context;
@@ -87,6 +88,12 @@ const counted = (Class, name) => class extends Class {
   }
 };
 export const SessionObject = counted(engine.SessionObject, 'sessions');
+export class FlakyLedger extends engine.RevocationLedger {
+  fetch(request) {
+    if (flaky) throw new Error('the ledger is broken');
+    return super.fetch(request);
+  }
+}
 export const KeyRingObject = counted(engine.KeyRingObject, 'keys');
 
 export default {
@@ -96,6 +103,11 @@ export default {
     const value = url.searchParams.get('value');
     switch (url.pathname) {
       case '/__test/ahead': ahead = Number(value); break;
+      case '/__test/flaky': flaky = value === 'true'; break;
+      case '/__test/ring': {
+        const ring = env.EDGEGATE_KEYS.get(env.EDGEGATE_KEYS.idFromName('ring'));
+        return ring.fetch('https://object.invalid/', { method: 'POST', body: value });
+      }
       case '/__test/broken': broken = value === 'true'; break;
       case '/__test/counts': return Response.json(counts);
       case '/__test/object': {

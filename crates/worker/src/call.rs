@@ -21,6 +21,7 @@ use edgegate::{
         cors,
         reply::{TO_HTTPS_STATUS, limit_fields},
     },
+    policy::Cors,
 };
 
 /// A request that an endpoint or the proxy answers.
@@ -111,11 +112,20 @@ impl Call<'_> {
         parts: &RequestParts<'_>,
         decision: &Decision,
     ) -> worker::Result<Response> {
-        let cors = decision.cors.as_deref();
+        self.answer_preflight_by(parts, decision.cors.as_deref(), parts.origin())
+    }
+
+    /// The same by a rule of the gate's own.
+    pub(crate) fn answer_preflight_by(
+        &self,
+        parts: &RequestParts<'_>,
+        cors: Option<&Cors>,
+        origin: Option<&str>,
+    ) -> worker::Result<Response> {
         let asked =
             cors.and_then(|_| header(&self.request.headers(), "Access-Control-Request-Headers"));
         let method = parts.as_request().preflight;
-        reply::preflight(&cors::preflight_fields(cors, parts.origin(), method, asked.as_deref()))
+        reply::preflight(&cors::preflight_fields(cors, origin, method, asked.as_deref()))
     }
 
     /// The answer to a refused decision, with the limits that were asked.

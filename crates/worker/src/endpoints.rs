@@ -17,7 +17,7 @@ use worker::{Context, Env};
 
 use self::{
     admin::{keys, revocations, sessions},
-    session::Form,
+    session::{Form, Kind, Pages},
 };
 use super::{
     application::Application,
@@ -52,7 +52,7 @@ enum Handler {
     /// A valid policy.
     Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
     /// A valid policy with sessions. A handler for each method, in the order of [`Endpoint::methods`].
-    Session(Form, &'static [session::Handler]),
+    Session(Kind, &'static [session::Handler]),
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
@@ -148,25 +148,29 @@ const BELOW_PREFIX: &[Endpoint] = &[
         methods: "POST",
         handler: Handler::Admin(&[|admin| Box::pin(sessions::enable(admin))]),
     },
-    of_sessions("/token", "POST", Form::OAuth, session::TOKEN),
-    of_sessions("/revoke", "POST", Form::OAuth, session::REVOKE),
-    of_sessions("/introspect", "POST", Form::OAuth, session::INTROSPECT),
-    of_sessions("/refresh", "POST", Form::Own, session::REFRESH),
-    of_sessions("/session", "GET", Form::Own, session::ME),
-    of_sessions("/session/start", "POST", Form::Own, session::START),
-    of_sessions("/sessions", "GET, DELETE", Form::Own, session::MINE),
-    of_sessions("/sessions/others", "DELETE", Form::Own, session::OTHERS),
-    of_sessions("/sessions/{id}", "DELETE", Form::Own, session::ONE),
-    of_sessions("/logout", "POST", Form::Own, session::LOGOUT),
+    of_sessions("/token", "POST", OAUTH_OF_ALL, session::TOKEN),
+    of_sessions("/revoke", "POST", OAUTH_OF_ALL, session::REVOKE),
+    of_sessions("/introspect", "POST", OAUTH_OF_SERVERS, session::INTROSPECT),
+    of_sessions("/refresh", "POST", OF_VISITORS, session::REFRESH),
+    of_sessions("/session", "GET", OF_VISITORS, session::ME),
+    of_sessions("/session/start", "POST", OF_VISITORS, session::START),
+    of_sessions("/sessions", "GET, DELETE", OF_VISITORS, session::MINE),
+    of_sessions("/sessions/others", "DELETE", OF_VISITORS, session::OTHERS),
+    of_sessions("/sessions/{id}", "DELETE", OF_VISITORS, session::ONE),
+    of_sessions("/logout", "POST", OF_VISITORS, session::LOGOUT),
 ];
+
+const OAUTH_OF_ALL: Kind = Kind { form: Form::OAuth, pages: Pages::All };
+const OAUTH_OF_SERVERS: Kind = Kind { form: Form::OAuth, pages: Pages::None };
+const OF_VISITORS: Kind = Kind { form: Form::Own, pages: Pages::OfVisitors };
 
 const fn of_sessions(
     path: &'static str,
     methods: &'static str,
-    form: Form,
+    kind: Kind,
     handlers: &'static [session::Handler],
 ) -> Endpoint {
-    Endpoint { path, methods, handler: Handler::Session(form, handlers) }
+    Endpoint { path, methods, handler: Handler::Session(kind, handlers) }
 }
 
 /// The endpoints with a path of their own.
@@ -254,9 +258,9 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
             admin::answer(call, id, handler).await
         }
-        Handler::Session(form, handlers) => {
+        Handler::Session(kind, handlers) => {
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
-            session::answer(call, (form, endpoint.path, id), handler).await
+            session::answer(call, (&kind, endpoint.path, id), handler).await
         }
         Handler::Open(handler) => match position {
             Ok(_) => handler(call).await,

@@ -28,6 +28,7 @@ use edgegate::{
     jose::jws::HostCheck,
     policy::{self, CacheSecs, Policy, Secrets, Upstream},
     secret::Secret,
+    session::client::ClientProof,
     store::{
         keyed::LateWrite,
         published::{Fetched, Issuers, SealedKeys},
@@ -206,6 +207,12 @@ fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
         return Err(missing(ledger_object::BINDING, "Durable Object"));
     }
     if let Some(own) = &policy.sessions {
+        // An assertion counts once, at all isolates together.
+        let by_assertion =
+            own.clients().iter().any(|client| matches!(client.proof, ClientProof::Jwks { .. }));
+        if by_assertion && env.durable_object(counter_object::BINDING).is_err() {
+            return Err(missing(counter_object::BINDING, "Durable Object"));
+        }
         let ring = own.keys.is_none().then_some(key_ring_object::BINDING);
         for name in ring.into_iter().chain([session_object::BINDING]) {
             if env.durable_object(name).is_err() {

@@ -179,6 +179,11 @@ impl<'a> RequestParts<'a> {
         self.credentials.origin
     }
 
+    /// The origin of the page that asks, where the policy has cookies or `cors`.
+    pub(super) fn page(&self) -> Option<&'a str> {
+        self.credentials.provenance.origin.or(self.credentials.origin)
+    }
+
     /// The client's address as far as it is known, and the field of the policy that names its header.
     pub(super) const fn address(&self) -> (ClientAddress, &'static str) {
         (self.credentials.address, self.address_from)

@@ -13,13 +13,14 @@ use super::{
     background, clock, deadline, fault,
     gate::Gate,
     objects::{key_ring as key_ring_object, session as session_object},
+    replays::CountedReplays,
     revocations, web_crypto,
 };
 use edgegate::{
     error::{Error, StoreError},
     guard::{SessionMemory, SessionNote, Sessions, session::notices::entry_of},
     http::reply::Fields,
-    jose::{keys::KeySet, sign::Signing},
+    jose::{dpop::ReplayKey, keys::KeySet, sign::Signing},
     policy::SessionPolicy,
     session::{
         ObjectName,
@@ -119,6 +120,15 @@ impl Sessions for GateSessions<'_> {
 
     fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
         getrandom::fill(bytes).map_err(|_| StoreError::new("the runtime gives no random bytes"))
+    }
+
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        CountedReplays(self.env).is_first_assertion(key, until, now).await
     }
 
     async fn verifying_keys(

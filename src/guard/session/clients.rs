@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    guard::{Backend, Failures, Request, backend::unavailable},
+    guard::{Backend, Failures, Request, Sessions as _, backend::unavailable},
     jose::{
         claims::Claims,
         discovery::Location,
@@ -15,7 +15,6 @@ use crate::{
         client::{Client, ClientProof, Presented, check_assertion, presented},
         oauth::{Form, OAuthError},
     },
-    store::ReplayStore as _,
     time::UnixMillis,
 };
 
@@ -86,7 +85,7 @@ async fn by_assertion<'p, B: Backend>(
     let Ok((key, until)) = checked else { return Ok(None) };
     let until = UnixMillis::from_unix_time(until);
     // After the signature, so that nobody can fill the store with names.
-    let first = backend.replays().is_first(&key, until, now).await;
+    let first = backend.sessions().first_use(&key, until, now).await;
     match first.map_err(|fault| unavailable("proofs", &fault))? {
         true => Ok(Some(client)),
         false => Ok(None),

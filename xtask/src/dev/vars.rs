@@ -14,7 +14,10 @@ use crate::{project, report};
 const JWT_SECRET: &str = "JWT_SECRET";
 const API_KEY_SECRET: &str = "API_KEY_SECRET";
 const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
-const NAMES: [&str; 3] = [JWT_SECRET, API_KEY_SECRET, ADMIN_TOKEN];
+const SESSION_SECRET: &str = "SESSION_SECRET";
+const BATCH_CLIENT_SECRET: &str = "BATCH_CLIENT_SECRET";
+const NAMES: [&str; 5] =
+    [JWT_SECRET, API_KEY_SECRET, ADMIN_TOKEN, SESSION_SECRET, BATCH_CLIENT_SECRET];
 
 /// As long as the output of SHA-256 (RFC 7518 §3.2).
 const SECRET_BYTES: usize = 32;
@@ -118,16 +121,18 @@ mod tests {
     #[test]
     fn an_empty_file_gets_every_name() {
         let (text, added) = complete("", &fixed).unwrap();
-        assert_eq!(text, "JWT_SECRET=new\nAPI_KEY_SECRET=new\nADMIN_TOKEN=new\n");
+        let all = NAMES.map(|name| format!("{name}=new\n")).concat();
+        assert_eq!(text, all);
         assert_eq!(added, NAMES);
     }
 
     #[test]
     fn what_is_there_stays_as_it_is() {
-        let before = "# mine\nOTHER=1\nJWT_SECRET=\"old one\"\nADMIN_TOKEN=t";
+        // As `dev` wrote it before there were sessions.
+        let before = "# mine\nOTHER=1\nJWT_SECRET=\"old one\"\nADMIN_TOKEN=t\nAPI_KEY_SECRET=k";
         let (text, added) = complete(before, &fixed).unwrap();
-        assert_eq!(text, format!("{before}\nAPI_KEY_SECRET=new\n"));
-        assert_eq!(added, [API_KEY_SECRET]);
+        assert_eq!(text, format!("{before}\nSESSION_SECRET=new\nBATCH_CLIENT_SECRET=new\n"));
+        assert_eq!(added, [SESSION_SECRET, BATCH_CLIENT_SECRET]);
         let (again, added) = complete(&text, &fixed).unwrap();
         assert_eq!((again, added), (text, vec![]));
     }

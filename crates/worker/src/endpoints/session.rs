@@ -10,10 +10,14 @@ use crate::{
 use edgegate::{
     error::Error,
     guard::{
-        Decision,
+        Carrier, Decision, SessionNote,
         session::endpoints::{Answer, Endpoints},
     },
-    http::reply::Refusal,
+    http::{
+        cors,
+        reply::{Fields, Refusal},
+    },
+    policy::Cors,
     session::{oauth::MAX_FORM_LENGTH, record::Device, step::Which},
 };
 
@@ -60,60 +64,107 @@ pub(crate) const OTHERS: &[Handler] =
 pub(crate) const ONE: &[Handler] =
     &[|asked| Box::pin(asked.endpoints.end_mine(Which::One, Some(asked.id)))];
 
+/// Which pages of other origins may read the answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// None: it is for servers.
+    None,
+    /// All: the answer depends on what the request has in it, and on no cookie.
+    All,
+    /// Those that may act for their visitors (`sessions.origins`).
+    OfVisitors,
+}
+
+/// An endpoint of sessions.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    pub(crate) form: Form,
+    pub(crate) pages: Pages,
+}
+
 /// Answers a request for such an endpoint: 404 where the policy has no sessions.
 pub(crate) async fn answer(
     call: &Call<'_>,
-    (form, name, id): (Form, &'static str, &str),
+    (kind, name, id): (&Kind, &'static str, &str),
     handler: Result<&Handler, Error>,
 ) -> worker::Result<Response> {
     let parts = call.parts();
     call.gate.note_address(&parts);
     let request = parts.as_request();
     let backend = call.gate.backend(call.env, call.context);
-    let asked = Endpoints::new(&call.gate.policy, &backend, &request, clock::now());
-    let endpoints = match asked.and_then(|endpoints| handler.map(|handler| (endpoints, handler))) {
-        Ok(found) => found,
+    let endpoints = match Endpoints::new(&call.gate.policy, &backend, &request, clock::now()) {
+        Ok(endpoints) => endpoints,
         Err(error) => return reply::refusal(call.request, &error, None),
     };
-    let (endpoints, handler) = endpoints;
+    let cors = cors_of(call, kind.pages);
+    if request.preflight.is_some() {
+        return call.answer_preflight_by(&parts, cors.as_ref(), parts.page());
+    }
+    let mut fields = cors::refusal_fields(cors.as_ref(), parts.page());
     let body = match body_of(call.request, MAX_FORM_LENGTH).await {
         Ok(body) => Ok(body),
         Err(Failure::Refused(error)) => Err(error),
         Err(Failure::Runtime(fault)) => return Err(fault),
     };
-    let (body, fault) = body.map_or_else(|error| (Vec::new(), Some(error)), |body| (body, None));
-    let question = Question { call, endpoints, body, id };
-    let answered = match fault {
-        Some(error) => Err(error),
-        None => handler(&question).await,
+    let question = match body {
+        Ok(body) => Ok(Question { call, endpoints, body, id }),
+        Err(error) => Err(error),
+    };
+    let (answered, note) = match (&question, handler) {
+        (Ok(question), Ok(handler)) => (handler(question).await, question.endpoints.take_note()),
+        (Err(error), _) => (Err(error.clone()), SessionNote::default()),
+        (_, Err(error)) => (Err(error), SessionNote::default()),
     };
     let error = match answered {
-        Ok(answer) => return written(call, &answer),
+        Ok(answer) => return written(call, &answer, &fields),
         Err(error) => error,
     };
-    let note = question.endpoints.take_note();
     sessions::work_off(call.gate, (call.env, call.context), &note);
-    let mut fields = sessions::cookie_fields(&note, call.gate);
+    fields.extend(sessions::cookie_fields(&note, call.gate));
     let by_header = request.authorization.is_some();
-    let refused = Decision { session: note, ..Decision::refused(error, None, name) };
+    let carrier = request.authorization.map(|value| match value.get(..5) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("dpop ") => Carrier::Dpop,
+        _ => Carrier::Bearer,
+    });
+    let error = match kind.form {
+        // Guesses of tokens; those of clients' secrets have been counted.
+        Form::Own => call.gate.memory.guard.failures(&call.gate.policy).count(
+            error,
+            request.client_ip,
+            clock::now(),
+        ),
+        Form::OAuth => error,
+    };
+    let refused = Decision { session: note, ..Decision::refused(error.clone(), carrier, name) };
     event_log::decision(&call.gate.policy, &parts, &refused);
-    let Err(error) = &refused.outcome else { return reply::empty(500) };
-    if form == Form::Own {
-        return reply::refusal_with(call.request, error, None, &fields);
+    if kind.form == Form::Own {
+        return reply::refusal_with(call.request, &error, carrier, &fields);
     }
-    let Refusal { status, fields: own, body } = Refusal::oauth(error, by_header);
+    let Refusal { status, fields: own, body } = Refusal::oauth(&error, by_header);
     fields.extend(own);
     reply::whole(status, &fields, &body)
 }
 
+fn cors_of(call: &Call<'_>, pages: Pages) -> Option<Cors> {
+    match pages {
+        Pages::None => None,
+        Pages::All => Some(Cors::any()),
+        Pages::OfVisitors => {
+            let browser = call.gate.policy.browser_sessions()?;
+            Some(Cors::of_visitors(&browser.origins))
+        }
+    }
+}
+
 /// The answer as it is sent, and what it leaves to be done.
-pub(crate) fn written(call: &Call<'_>, answer: &Answer) -> worker::Result<Response> {
+pub(crate) fn written(call: &Call<'_>, answer: &Answer, more: &Fields) -> worker::Result<Response> {
     sessions::work_off(call.gate, (call.env, call.context), &answer.note);
     let cookies = sessions::cookie_fields(&answer.note, call.gate);
     let cleared = answer.clears_cache.then_some(("Clear-Site-Data", "\"cache\""));
     let kind = (!answer.body.is_empty()).then_some(("Content-Type", "application/json"));
     let own = [("Cache-Control", "no-store"), ("Pragma", "no-cache")];
-    let fields = own.into_iter().chain(kind).chain(cleared).chain(reply::lent(&cookies));
+    let fields = own.into_iter().chain(kind).chain(cleared);
+    let fields = fields.chain(reply::lent(more)).chain(reply::lent(&cookies));
     host::respond(answer.status, fields, (!answer.body.is_empty()).then_some(&answer.body))
 }
 

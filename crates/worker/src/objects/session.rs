@@ -15,6 +15,7 @@ use edgegate::{
     guard::session::notices::entry_of,
     session::{
         ObjectName,
+        record::Notice,
         state::{Paces, RowChange, SubjectState},
         step::{Acknowledge, Outcome, Step},
     },
@@ -148,10 +149,13 @@ impl SessionObject {
     async fn work(&self) -> Result<()> {
         let notices = self.step(&Step::Sweep)?.notices;
         if !notices.is_empty() {
-            let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
-            let own = gate.policy.sessions.as_ref().ok_or("the policy has no sessions")?;
-            let entries = notices.iter().filter_map(|notice| entry_of(own, notice)).collect();
-            revocations::write_all(&gate, &self.env, entries, clock::now()).await.map_err(text)?;
+            // Of what is over nobody has to know any more, whatever the policy has become.
+            let now = clock::now().to_unix_time();
+            let live: Vec<Notice> =
+                notices.iter().filter(|notice| now < notice.until).cloned().collect();
+            if !live.is_empty() {
+                self.make_known(&live).await?;
+            }
             self.step(&Step::Acknowledge(Acknowledge { notices }))?;
         }
         self.failures.set(0);
@@ -161,6 +165,13 @@ impl SessionObject {
             self.state.storage().delete_all().await?;
         }
         Ok(())
+    }
+
+    async fn make_known(&self, notices: &[Notice]) -> Result<()> {
+        let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
+        let own = gate.policy.sessions.as_ref().ok_or("the policy has no sessions")?;
+        let entries = notices.iter().filter_map(|notice| entry_of(own, notice)).collect();
+        revocations::write_all(&gate, &self.env, entries, clock::now()).await.map_err(text)
     }
 
     /// Sets the alarm for what is due next, if it is not set for that or earlier. A refresh moves nothing of it.

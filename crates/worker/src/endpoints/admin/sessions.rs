@@ -9,6 +9,7 @@ use crate::{
 use edgegate::{
     error::Error,
     guard::session::endpoints::{Answer as Done, Endpoints},
+    http::reply::Fields,
     session::record::Device,
 };
 
@@ -68,7 +69,7 @@ async fn with(
     let request = parts.as_request();
     let backend = call.gate.backend(call.env, call.context);
     let endpoints = Endpoints::new(&call.gate.policy, &backend, &request, admin.now)?;
-    Ok(written(call, &step(&endpoints).await?)?)
+    Ok(written(call, &step(&endpoints).await?, &Fields::new())?)
 }
 
 fn subject(admin: &Admin<'_>) -> Result<String, Error> {
