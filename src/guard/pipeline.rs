@@ -144,6 +144,9 @@ impl<B: Backend> Passage<'_, B> {
             };
         };
         self.decision.carrier = Some(carrier);
+        if carrier == Carrier::Cookie {
+            session::check_operators_cookie(self.policy, self.request)?;
+        }
         match credential {
             Credential::Token(token) => {
                 self.accepts(CredentialKind::Jwt, Error::TokenNotAccepted)?;

@@ -17,7 +17,7 @@ use crate::{
     bounded::BoundedMap,
     error::{Error, StoreError},
     jose::{dpop::Confirmation, keys::KeySet, verifier::VerifiedToken},
-    policy::{BrowserSessions, Policy, SessionPolicy},
+    policy::{BrowserSessions, Csrf, Policy, SessionPolicy},
     session::{
         ObjectName, Place, SessionId,
         access::{self, Issued},
@@ -280,6 +280,16 @@ pub(super) fn cookies_that_decide<'a>(
     let own = csrf::own_origin(policy.origin.as_deref(), request.url);
     csrf::check(&request.provenance, own, &browser.origins)?;
     Ok(Some(found))
+}
+
+/// The CSRF rule for the cookie that the policy names, unless the policy leaves it to the service.
+pub(super) fn check_operators_cookie(policy: &Policy, request: &Request<'_>) -> Result<(), Error> {
+    if policy.csrf == Csrf::Off {
+        return Ok(());
+    }
+    let own = csrf::own_origin(policy.origin.as_deref(), request.url);
+    let origins = policy.browser_sessions().map_or(&[][..], |browser| &browser.origins);
+    csrf::check(&request.provenance, own, origins)
 }
 
 /// Who it is by the cookies, renewed where that is due. The note says what has to be done, also if it is an error.

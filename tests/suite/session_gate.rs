@@ -505,6 +505,49 @@ fn race_33_csrf_is_asked_before_scopes_and_io() {
     assert!(decision.outcome.is_ok() && set(&world, &decision).len() == 2, "a link from a mail");
 }
 
+/// 33: the cookie that an operator names has the rule too, unless the policy says that the service sees to it.
+#[test]
+fn race_33_an_operators_own_cookie_has_the_rule_too() {
+    let document = |csrf: Value| {
+        json!({
+            "cookie": "session", "csrf": csrf, "origin": "https://api.example.com",
+            "issuers": [{"issuer": "me", "audience": ["a"], "secret": "JWT_SECRET"}],
+        })
+    };
+    let token = crate::mint::hs256(
+        r#"{"alg":"HS256"}"#,
+        r#"{"iss":"me","aud":"a","sub":"alice","exp":9999999999}"#,
+    );
+    let cookie = format!("session={token}");
+    let stores = Stores::default();
+    let decide = |csrf: &str, method, fetch_site| {
+        let policy = gate::policy(&document(json!(csrf)));
+        let provenance = Provenance { method, fetch_site, ..Provenance::default() };
+        let request = Request { cookie: Some(&cookie), provenance, ..request(method, "/") };
+        code(&check_at(&policy, &stores, &request, NOW))
+    };
+    assert_eq!(decide("on", "GET", None), None);
+    assert_eq!(decide("on", "POST", Some("same-origin")), None);
+    assert_eq!(decide("on", "POST", Some("cross-site")), Some(Code::CsrfRefused));
+    assert_eq!(decide("on", "POST", None), Some(Code::CsrfRefused));
+    assert_eq!(decide("off", "POST", None), None);
+    let without = gate::read(&json!({"csrf": "off"})).unwrap_err().to_string();
+    assert_eq!(without, "csrf: only with cookie is it used; sessions always have the rule");
+}
+
+/// Cookies of sessions are credentials: over plain http somebody may have read them.
+#[test]
+fn cookies_of_sessions_over_plain_http_are_refused() {
+    let mut document = document(&sessions());
+    document["https"] = json!("redirect");
+    let policy = gate::policy(&document);
+    let plain = Request { url: Some("http://api.example.com/"), ..request("GET", "/") };
+    let with = Request { cookie: Some("__Host-edgegate-rt=x"), ..plain };
+    use edgegate::guard::{Insecure, insecure};
+    assert!(matches!(insecure(&policy, &plain), Some(Insecure::Redirected(_))));
+    assert!(matches!(insecure(&policy, &with), Some(Insecure::Refused(Error::CredentialInClear))));
+}
+
 /// 32: cookie in, cookies out; and 31: a native app with a stray cookie needs no `Origin`.
 #[test]
 fn race_32_a_refresh_by_cookie_shows_no_token() {

@@ -465,7 +465,7 @@ fn race_12_a_notice_stays_until_it_is_acknowledged() {
     world.step(&step);
     assert!(world.state.notices().is_empty());
     world.step(&step);
-    world.after(OPENINGS_SECS as i64);
+    world.after(OPENINGS_SECS.cast_signed());
     assert!(world.state.is_empty(world.time()));
 }
 

@@ -3,7 +3,7 @@
 use web_sys::Headers;
 
 use edgegate::{
-    guard::{self, Carrier, Identity, cookies},
+    guard::{self, Carrier, Identity, cookies, session},
     http::{inbound, reply},
     policy::Policy,
 };
@@ -62,13 +62,23 @@ fn strip_credentials(
         } else {
             cookies::without(name, &header)
         };
-        match others {
-            Some(others) if others == header => {}
-            Some(others) => headers.set("Cookie", &others)?,
-            None => headers.delete("Cookie")?,
-        }
+        set_cookies(headers, &header, others)?;
+    }
+    // Those of the gate's own sessions never travel on, whatever the policy forwards.
+    if policy.browser_sessions().is_some()
+        && let Some(header) = headers.get("Cookie")?
+    {
+        set_cookies(headers, &header, session::without_cookies(&header))?;
     }
     Ok(())
+}
+
+fn set_cookies(headers: &Headers, header: &str, others: Option<String>) -> worker::Result<()> {
+    match others {
+        Some(others) if others == header => Ok(()),
+        Some(others) => headers.set("Cookie", &others),
+        None => headers.delete("Cookie"),
+    }
 }
 
 /// Says by which scheme and host the gate was asked, and by whom.
