@@ -446,7 +446,8 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer",
+             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer, \
+             identity, identity_audience",
         ),
         (
             "/routes/0/scopes/colour",

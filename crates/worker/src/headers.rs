@@ -76,8 +76,8 @@ fn strip_credentials(
 fn set_cookies(headers: &Headers, header: &str, others: Option<String>) -> worker::Result<()> {
     match others {
         Some(others) if others == header => Ok(()),
-        Some(others) => headers.set("Cookie", &others),
-        None => headers.delete("Cookie"),
+        Some(others) => Ok(headers.set("Cookie", &others)?),
+        None => Ok(headers.delete("Cookie")?),
     }
 }
 
