@@ -317,6 +317,11 @@ pub(super) async fn identify<B: Backend>(
     let refresh = opened.as_ref().and_then(|opened| opened.as_ref().ok());
     let held = access.as_ref().and_then(|access| access.as_ref().ok());
     let seen = held.and_then(|token| access::session_of(token.claims()));
+    let ended = seen.is_some_and(|seen| backend.sessions().memory().has_ended(seen.id, now));
+    if ended {
+        note.change = Some(CookieChange::Expire(cookie::expire(browser.same_site)));
+        return Err(Error::SessionEnded);
+    }
     // Of two users in one browser the access token decides while it holds.
     let refresh = refresh.filter(|refresh| seen.is_none_or(|seen| seen.id == refresh.session));
     let exp = held.and_then(|token| token.claims().expires_at());
@@ -366,6 +371,20 @@ async fn own_token<B: Backend>(
         None => Ok(verified),
         Some(_) => Err(Error::ProofRequired),
     }
+}
+
+/// Refuses tokens of a session that this isolate knows to have ended, before revocations say so.
+pub(super) fn check_ended(
+    token: &VerifiedToken,
+    (own, memory): (&SessionPolicy, &SessionMemory),
+    now: UnixMillis,
+) -> Result<(), Error> {
+    let session = token.claims().session_id().and_then(SessionId::parse);
+    let ended = session.is_some_and(|session| memory.has_ended(session, now));
+    if ended && token.issuer() == own.issuer {
+        return Err(Error::TokenRevoked { by: "session" });
+    }
+    Ok(())
 }
 
 /// Notes that an access token of the gate's own is in use, for the object, if that is news.

@@ -827,7 +827,8 @@ fn a_token_with_another_salt_is_refused_and_ends_nothing() {
     let (mut world, first) = World::with_session();
     let forged = Refresh { salt: Salt::from_bytes([0; 8]), ..refresh_of(&first) };
     let outcome = world.after(900).step(&Step::Refresh(forged));
-    assert_eq!(outcome.refused, Some(Refused::Ended));
+    assert_eq!(outcome.refused, Some(Refused::NeverIssued));
+    assert!(!Refused::NeverIssued.is_end(), "no isolate remembers an end by it, no cookie goes");
     assert_eq!(outcome.events, [SessionEvent::SaltDiffers]);
     assert!(world.refresh(&first).is_ok());
 }
