@@ -1,5 +1,6 @@
 //! What happens to a subject, step by step: the races of sessions, each named for what has to hold.
 
+use crate::{gate::run, texts::Texts};
 use edgegate::{
     error::Error,
     secret::Secret,
@@ -15,6 +16,7 @@ use edgegate::{
         },
         token::{RefreshToken, Ticket},
     },
+    store::sessions::SharedSessions,
     time::{UnixMillis, UnixTime},
 };
 use proptest::prelude::*;
@@ -910,6 +912,27 @@ fn the_stored_form_is_fixed() {
         )
     );
     assert_eq!(row("subject"), ("subject", r#"{"v":1,"sub":"alice","openings":[1700000000]}"#));
+}
+
+/// Several processes over one store that compares and swaps: the swap alone decides.
+#[test]
+fn cve_2026_1035_a_hundred_refreshes_over_a_shared_store_are_one_generation() {
+    let texts = Texts::default();
+    let processes = [SharedSessions::new(&texts), SharedSessions::new(&texts)];
+    let object = ObjectName::of("https://gate/", "alice");
+    let now = |secs: u64| UnixMillis::from_millis((START.unsigned_abs() + secs) * 1000);
+    let open = Step::Open(Open { opening: opening("alice"), new: new_session(1) });
+    let opened = run(processes[0].apply_at(&object, &open, now(0))).unwrap();
+    let first = opened.granted().unwrap();
+    let step = Step::Refresh(refresh_of(first));
+    let all = (0..100).map(|number| processes[number % 2].apply_at(&object, &step, now(900)));
+    for outcome in run(futures_util::future::join_all(all)) {
+        assert_eq!(outcome.unwrap().granted().unwrap().generation, 1);
+    }
+    assert!(texts.lost.get() > 0, "they did meet");
+    // What is damaged is a fault, and never a log-out.
+    texts.values.borrow_mut().values_mut().for_each(|value| value.push('x'));
+    assert!(run(processes[0].apply_at(&object, &step, now(901))).is_err());
 }
 
 fn disable() -> Step {
