@@ -632,7 +632,8 @@ export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refu
 /** The codes of refused requests, the same as in the Worker's answers. */
 export type RefusalCode =
   | 'MISSING_CREDENTIALS' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED'
-  | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED'
+  | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN'
+  | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CSRF_REFUSED'
   | 'RATE_LIMITED' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE';
 
 /**

@@ -7,6 +7,8 @@ const HEADERS = {
   cookie: ['cookie', '; '],
   accept: ['accept', ', '],
   origin: ['origin', ', '],
+  fetchSite: ['sec-fetch-site', ', '],
+  upgrade: ['upgrade', ', '],
   requestedMethod: ['access-control-request-method', ', '],
   requestedHeaders: ['access-control-request-headers', ', '],
 };

@@ -145,6 +145,9 @@ impl<B: Backend> Passage<'_, B> {
             };
         };
         self.decision.carrier = Some(carrier);
+        if carrier == Carrier::Cookie {
+            session::check_operators_cookie(self.policy, self.request)?;
+        }
         match credential {
             Credential::Token(token) => {
                 self.accepts(CredentialKind::Jwt, Error::TokenNotAccepted)?;
@@ -154,6 +157,7 @@ impl<B: Backend> Passage<'_, B> {
                 let proof = proof::check(backend, &presented, self.request, now).await?;
                 if let Some(own) = &policy.sessions {
                     let memory = backend.sessions().memory();
+                    session::check_ended(&verified, (own, memory), now)?;
                     session::note_use(&verified, (own, memory), &mut self.decision.session, now);
                 }
                 let identity = TokenIdentity::new(verified, &policy.identity_headers);

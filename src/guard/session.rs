@@ -21,7 +21,7 @@ use crate::{
         keys::KeySet,
         verifier::VerifiedToken,
     },
-    policy::{BrowserSessions, Policy, SessionPolicy},
+    policy::{BrowserSessions, Csrf, Policy, SessionPolicy},
     session::{
         ObjectName, Place, SessionId,
         access::{self, Issued},
@@ -307,6 +307,16 @@ pub(super) fn cookies_that_decide<'a>(
     Ok(Some(found))
 }
 
+/// The CSRF rule for the cookie that the policy names, unless the policy leaves it to the service.
+pub(super) fn check_operators_cookie(policy: &Policy, request: &Request<'_>) -> Result<(), Error> {
+    if policy.csrf == Csrf::Off {
+        return Ok(());
+    }
+    let own = csrf::own_origin(policy.origin.as_deref(), request.url);
+    let origins = policy.browser_sessions().map_or(&[][..], |browser| &browser.origins);
+    csrf::check(&request.provenance, own, origins)
+}
+
 /// Who it is by the cookies, renewed where that is due. The note says what has to be done, also if it is an error.
 pub(super) async fn identify<B: Backend>(
     (policy, backend): (&Policy, &B),
@@ -332,6 +342,11 @@ pub(super) async fn identify<B: Backend>(
     let refresh = opened.as_ref().and_then(|opened| opened.as_ref().ok());
     let held = access.as_ref().and_then(|access| access.as_ref().ok());
     let seen = held.and_then(|token| access::session_of(token.claims()));
+    let ended = seen.is_some_and(|seen| backend.sessions().memory().has_ended(seen.id, now));
+    if ended {
+        note.change = Some(CookieChange::Expire(cookie::expire(browser.same_site)));
+        return Err(Error::SessionEnded);
+    }
     // Of two users in one browser the access token decides while it holds.
     let refresh = refresh.filter(|refresh| seen.is_none_or(|seen| seen.id == refresh.session));
     let exp = held.and_then(|token| token.claims().expires_at());
@@ -381,6 +396,20 @@ async fn own_token<B: Backend>(
         None => Ok(verified),
         Some(_) => Err(Error::ProofRequired),
     }
+}
+
+/// Refuses tokens of a session that this isolate knows to have ended, before revocations say so.
+pub(super) fn check_ended(
+    token: &VerifiedToken,
+    (own, memory): (&SessionPolicy, &SessionMemory),
+    now: UnixMillis,
+) -> Result<(), Error> {
+    let session = token.claims().session_id().and_then(SessionId::parse);
+    let ended = session.is_some_and(|session| memory.has_ended(session, now));
+    if ended && token.issuer() == own.issuer {
+        return Err(Error::TokenRevoked { by: "session" });
+    }
+    Ok(())
 }
 
 /// Notes that an access token of the gate's own is in use, for the object, if that is news.

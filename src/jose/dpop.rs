@@ -197,11 +197,7 @@ impl<'a> UntrustedProof<'a> {
         rules: &ProofRules,
         confirmation: &Confirmation,
     ) -> Result<Self, Error> {
-        let proof = Self::parse_of_any_key(proof, rules)?;
-        if proof.key.thumbprint() != Some(confirmation.thumbprint()) {
-            return Err(Error::WrongProofKey);
-        }
-        Ok(proof)
+        Self::parse_of(proof, rules, Some(confirmation))
     }
 
     /// The same where no token says yet whose key it has to be: at a token endpoint (RFC 9449 §5). What it proves is that its sender
@@ -210,6 +206,14 @@ impl<'a> UntrustedProof<'a> {
     /// # Errors
     /// [`Error::InvalidProof`].
     pub fn parse_of_any_key(proof: &'a str, rules: &ProofRules) -> Result<Self, Error> {
+        Self::parse_of(proof, rules, None)
+    }
+
+    fn parse_of(
+        proof: &'a str,
+        rules: &ProofRules,
+        confirmation: Option<&Confirmation>,
+    ) -> Result<Self, Error> {
         // Two headers of one name arrive joined by a comma, which no proof has.
         if proof.contains(',') {
             return Err(invalid("more than one DPoP header"));
@@ -235,6 +239,9 @@ impl<'a> UntrustedProof<'a> {
         if matches!(key.material(), Material::Public(PublicKey::Rsa { n, .. }) if n.len() > MAX_RSA_BYTES)
         {
             return Err(invalid("jwk is an RSA key of more than 4096 bits"));
+        }
+        if confirmation.is_some_and(|own| key.thumbprint() != Some(own.thumbprint())) {
+            return Err(Error::WrongProofKey);
         }
         if !key.permits(algorithm) {
             return Err(invalid("jwk does not serve alg"));

@@ -176,6 +176,22 @@ object! {
     }
 }
 
+/// The longest text of a device, in characters.
+const MAX_DEVICE_CHARS: usize = 200;
+
+impl Device {
+    /// With its texts cut to length: they are the caller's own words.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        let cut = |text: Option<String>| {
+            text.map(|text| {
+                text.chars().filter(|c| !c.is_control()).take(MAX_DEVICE_CHARS).collect()
+            })
+        };
+        Self { agent: cut(self.agent), country: cut(self.country), network: cut(self.network) }
+    }
+}
+
 impl SessionRow {
     /// From when on it has ended by itself, by what it was opened with and by the policy of now: the earlier counts.
     #[must_use]

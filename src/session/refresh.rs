@@ -64,10 +64,13 @@ impl SubjectState {
         if row.salt != step.salt {
             // Genuine by its tag, and never issued: it must not end anything.
             let events = vec![SessionEvent::SaltDiffers];
-            return Outcome { events, ..Outcome::refused(Refused::Ended) };
+            return Outcome { events, ..Outcome::refused(Refused::NeverIssued) };
         }
         if let Some(refused) = refused_before_all(row, step) {
-            return Outcome::refused(refused);
+            // Without the key of a bound session, somebody else has its token.
+            let shared = (refused == Refused::Key).then_some(SessionEvent::RefreshShared);
+            let events = shared.into_iter().collect();
+            return Outcome { events, ..Outcome::refused(refused) };
         }
         if row.ends_at(&step.terms) <= time {
             let mut outcome = Outcome::refused(Refused::Ended);

@@ -350,6 +350,8 @@ pub enum Refused {
     Reused,
     /// The same of a cookie that was on its way: nothing has been ended.
     Superseded,
+    /// The token was never issued, whatever its tag says. Nothing has been ended.
+    NeverIssued,
     /// The session belongs to another client.
     OtherClient,
     /// The session is bound to a key that was not proven.
@@ -366,6 +368,7 @@ words!(Refused {
     "ended" => Refused::Ended,
     "reused" => Refused::Reused,
     "superseded" => Refused::Superseded,
+    "never_issued" => Refused::NeverIssued,
     "other_client" => Refused::OtherClient,
     "key" => Refused::Key,
     "scope" => Refused::Scope,
@@ -555,6 +558,7 @@ impl Outcome {
             Refused::Ended => Error::SessionEnded,
             Refused::Reused => Error::RefreshTokenReused,
             Refused::Superseded => Error::RefreshTokenSuperseded,
+            Refused::NeverIssued => Error::RefreshTokenTag,
             Refused::OtherClient => Error::RefreshTokenOfOtherClient,
             Refused::Key => Error::SessionKeyNotProven,
             Refused::Scope => Error::invalid_field("scope", "expected what the session has"),

@@ -127,9 +127,7 @@ impl<S: SwapStore> SharedSessions<S> {
         now: UnixMillis,
     ) -> Result<Outcome, StoreError> {
         let name = format!("{PREFIX}{object}");
-        // Taken out while it is awaited: a borrow must not live that long. Tries count once.
-        let mut paces = self.paces.borrow_mut().take(object, now).unwrap_or_default();
-        let mut first = true;
+        let mut paces = None;
         for _ in 0..MAX_ATTEMPTS {
             let found = self.store.load(&name).await?;
             let read = found
@@ -142,12 +140,16 @@ impl<S: SwapStore> SharedSessions<S> {
                     return Err(fault);
                 }
             };
+            // Others of this process wait at `load`, so nobody else has them meanwhile. Only the first try takes of them.
+            let again = paces.is_some();
+            let known: &mut Paces = paces.get_or_insert_with(|| {
+                self.paces.borrow_mut().take(object, now).unwrap_or_default()
+            });
             let mut unpaced = Paces::default();
-            let outcome = state.apply(step, if first { &mut paces } else { &mut unpaced }, now);
-            first = false;
+            let outcome = state.apply(step, if again { &mut unpaced } else { known }, now);
             if !state.has_changed() {
+                self.put_paces(object, &mut paces, now);
                 self.store.release(&name);
-                self.put_paces(object, paces, now);
                 return Ok(outcome);
             }
             let next = state.to_text()?;
@@ -161,15 +163,17 @@ impl<S: SwapStore> SharedSessions<S> {
                     now.saturating_add(kept)
                 };
             if self.store.swap(&name, found.as_deref(), &next, until).await? {
-                self.put_paces(object, paces, now);
+                self.put_paces(object, &mut paces, now);
                 return Ok(outcome);
             }
         }
+        self.put_paces(object, &mut paces, now);
         self.store.release(&name);
         Err(StoreError::own_bound("too many processes change the same subject at once"))
     }
 
-    fn put_paces(&self, object: &ObjectName, paces: Paces, now: UnixMillis) {
+    fn put_paces(&self, object: &ObjectName, paces: &mut Option<Paces>, now: UnixMillis) {
+        let Some(paces) = paces.take() else { return };
         let until = now.saturating_add(PACES_MILLIS);
         self.paces.borrow_mut().insert(*object, paces, until, now);
     }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use crate::gate::{self, NOW, NOW_SECS, RING, Stores, check_at, request, run};
+use crate::mint;
 use edgegate::{
     error::{Code, Error},
     guard::{
@@ -505,6 +506,49 @@ fn race_33_csrf_is_asked_before_scopes_and_io() {
     assert!(decision.outcome.is_ok() && set(&world, &decision).len() == 2, "a link from a mail");
 }
 
+/// 33: the cookie that an operator names has the rule too, unless the policy says that the service sees to it.
+#[test]
+fn race_33_an_operators_own_cookie_has_the_rule_too() {
+    let document = |csrf: Value| {
+        json!({
+            "cookie": "session", "csrf": csrf, "origin": "https://api.example.com",
+            "issuers": [{"issuer": "me", "audience": ["a"], "secret": "JWT_SECRET"}],
+        })
+    };
+    let token = mint::hs256(
+        r#"{"alg":"HS256"}"#,
+        r#"{"iss":"me","aud":"a","sub":"alice","exp":9999999999}"#,
+    );
+    let cookie = format!("session={token}");
+    let stores = Stores::default();
+    let decide = |csrf: &str, method, fetch_site| {
+        let policy = gate::policy(&document(json!(csrf)));
+        let provenance = Provenance { method, fetch_site, ..Provenance::default() };
+        let request = Request { cookie: Some(&cookie), provenance, ..request(method, "/") };
+        code(&check_at(&policy, &stores, &request, NOW))
+    };
+    assert_eq!(decide("on", "GET", None), None);
+    assert_eq!(decide("on", "POST", Some("same-origin")), None);
+    assert_eq!(decide("on", "POST", Some("cross-site")), Some(Code::CsrfRefused));
+    assert_eq!(decide("on", "POST", None), Some(Code::CsrfRefused));
+    assert_eq!(decide("off", "POST", None), None);
+    let without = gate::read(&json!({"csrf": "off"})).unwrap_err().to_string();
+    assert_eq!(without, "csrf: only with cookie is it used; sessions always have the rule");
+}
+
+/// Cookies of sessions are credentials: over plain http somebody may have read them.
+#[test]
+fn cookies_of_sessions_over_plain_http_are_refused() {
+    let mut document = document(&sessions());
+    document["https"] = json!("redirect");
+    let policy = gate::policy(&document);
+    let plain = Request { url: Some("http://api.example.com/"), ..request("GET", "/") };
+    let with = Request { cookie: Some("__Host-edgegate-rt=x"), ..plain };
+    use edgegate::guard::{Insecure, insecure};
+    assert!(matches!(insecure(&policy, &plain), Some(Insecure::Redirected(_))));
+    assert!(matches!(insecure(&policy, &with), Some(Insecure::Refused(Error::CredentialInClear))));
+}
+
 /// 32: cookie in, cookies out; and 31: a native app with a stray cookie needs no `Origin`.
 #[test]
 fn race_32_a_refresh_by_cookie_shows_no_token() {
@@ -593,6 +637,8 @@ fn race_12_done_is_said_when_it_is_true() {
         world.refresh(opened["refresh_token"].as_str().unwrap()).unwrap_err(),
         Error::SessionEnded
     );
+    let here = code(&world.bearer(access, "/v1/posts"));
+    assert_eq!(here, Some(Code::TokenRevoked), "by what this isolate remembers");
     world.stores.repair();
     let answer = end();
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"ended":0}"#));
@@ -646,7 +692,7 @@ fn foreign_tokens_are_not_allowed_at_the_endpoints_of_sessions() {
     let mut document = document(&sessions());
     document["issuers"] = json!([{"issuer": "me", "audience": ["a"], "secret": "JWT_SECRET"}]);
     let world = World { policy: gate::policy(&document), ..World::new() };
-    let foreign = crate::mint::hs256(
+    let foreign = mint::hs256(
         r#"{"alg":"HS256"}"#,
         r#"{"iss":"me","aud":"a","sub":"alice","exp":9999999999}"#,
     );
@@ -896,6 +942,103 @@ fn race_25_the_longest_token_fits_into_a_cookie() {
     });
     let opened = world.admin(&body).unwrap();
     assert!(opened["access_token"].as_str().unwrap().len() <= 4000);
+}
+
+/// GHSA-3p3g-vpw6-4w66 (hydra): an assertion counts once, and only for this gate.
+#[test]
+fn ghsa_3p3g_vpw6_4w66_a_client_assertion_counts_once() {
+    let mut sessions = sessions();
+    sessions["clients"][0] = json!({
+        "id": "batch", "jwks_uri": "https://batch.example/jwks.json", "grants": ["client_credentials"], "scopes": ["read:posts"],
+    });
+    let world = World {
+        policy: gate::policy(&document(&sessions)),
+        stores: Stores::default().with_remote(mint::set(mint::eddsa_key())),
+        ..World::new()
+    };
+    let assertion = |changes: Value| {
+        let mut claims = json!({
+            "iss": "batch", "sub": "batch", "aud": "https://gate.edgegate.local/auth/token", "exp": NOW_SECS + 60, "jti": "1",
+        });
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        mint::eddsa(r#"{"alg":"EdDSA"}"#, claims.to_string())
+    };
+    let ask = |assertion: &str, rest: &str| {
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        world.token(None, &format!("grant_type=client_credentials&client_assertion_type={kind}&client_assertion={assertion}{rest}"))
+    };
+    let first = assertion(json!({}));
+    assert_eq!(ask(&first, "&client_id=other").unwrap_err(), Error::ClientNotProven);
+    let second = assertion(json!({"jti": "2"}));
+    assert!(ask(&second, "").is_ok());
+    assert_eq!(ask(&second, "").unwrap_err(), Error::ClientNotProven);
+    for changes in [
+        json!({"jti": "3", "aud": ["https://gate.edgegate.local/"]}),
+        json!({"jti": "4", "aud": "https://other.example/"}),
+        json!({"jti": "5", "exp": NOW_SECS}),
+        json!({"jti": "6", "exp": NOW_SECS + 1000}),
+        json!({"jti": "7", "sub": "app"}),
+    ] {
+        assert_eq!(
+            ask(&assertion(changes.clone()), "").unwrap_err(),
+            Error::ClientNotProven,
+            "{changes}"
+        );
+    }
+    let forged = mint::hs256(r#"{"alg":"HS256"}"#, r#"{"iss":"batch"}"#);
+    assert_eq!(ask(&forged, "").unwrap_err().code(), Code::InvalidToken);
+    // A client that has a secret is not proven by an assertion.
+    assert_eq!(
+        ask(&assertion(json!({"iss": "app", "sub": "app", "jti": "8"})), "").unwrap_err(),
+        Error::ClientNotProven
+    );
+}
+
+/// 28: a session that is bound to a key is refreshed with a fresh proof by it, and never lives in a cookie.
+#[test]
+fn race_28_a_bound_session_is_refreshed_with_proofs() {
+    let world = World::new();
+    let key = mint::eddsa_key();
+    let body = json!({"subject": "alice", "scopes": ["read:posts"], "dpop_jkt": key.thumbprint()});
+    let opened = world.admin(&body).unwrap();
+    assert_eq!(opened["token_type"], "DPoP");
+    let access = opened["access_token"].as_str().unwrap();
+    assert_eq!(code(&world.bearer(access, "/v1/posts")), Some(Code::InvalidToken), "no bearer");
+    let jar =
+        Jar { at: access.to_owned(), rt: opened["refresh_token"].as_str().unwrap().to_owned() };
+    assert_eq!(
+        code(&world.get(&jar, "/v1/posts")),
+        Some(Code::InvalidRefreshToken),
+        "nor in a cookie"
+    );
+    assert_eq!(world.refresh(&jar.rt).unwrap_err(), Error::SessionKeyNotProven);
+    let url = "https://gate.edgegate.local/auth/token";
+    let jwk = key.public().unwrap().to_jwk_text();
+    let proof = |jti: &str| {
+        let header = format!(r#"{{"typ":"dpop+jwt","alg":"EdDSA","jwk":{jwk}}}"#);
+        let claims = json!({"jti": jti, "htm": "POST", "htu": url, "iat": world.now.get()});
+        mint::eddsa(header, claims.to_string())
+    };
+    let ask = |proof: &str, refresh: &str| {
+        let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+        let request =
+            Request { dpop: Some(proof), url: Some(url), ..request("POST", "/auth/token") };
+        let answer =
+            world.ask(&request, |endpoints| async move { endpoints.token(form.as_bytes()).await });
+        answer.map(|answer| serde_json::from_str::<Value>(&answer.body).unwrap())
+    };
+    let first = proof("1");
+    let token = ask(&first, &jar.rt).unwrap();
+    assert_eq!(token["token_type"], "DPoP");
+    assert_eq!(ask(&first, &jar.rt).unwrap_err(), Error::ProofReplayed);
+    // The same key proves that whoever repeats is no thief.
+    world.after(2000);
+    assert!(ask(&proof("2"), token["refresh_token"].as_str().unwrap()).is_ok());
+    world.after(2000);
+    assert!(ask(&proof("3"), &jar.rt).is_ok());
+    let ticket =
+        world.admin(&json!({"subject": "alice", "dpop_jkt": key.thumbprint(), "ticket": true}));
+    assert!(matches!(ticket, Err(Error::InvalidField { path, .. }) if path == "dpop_jkt"));
 }
 
 // ---- the policy ----

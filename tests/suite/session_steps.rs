@@ -1,5 +1,6 @@
 //! What happens to a subject, step by step: the races of sessions, each named for what has to hold.
 
+use crate::{gate::run, texts::Texts};
 use edgegate::{
     error::Error,
     secret::Secret,
@@ -15,6 +16,7 @@ use edgegate::{
         },
         token::{RefreshToken, Ticket},
     },
+    store::sessions::SharedSessions,
     time::{UnixMillis, UnixTime},
 };
 use proptest::prelude::*;
@@ -465,7 +467,7 @@ fn race_12_a_notice_stays_until_it_is_acknowledged() {
     world.step(&step);
     assert!(world.state.notices().is_empty());
     world.step(&step);
-    world.after(OPENINGS_SECS as i64);
+    world.after(OPENINGS_SECS.cast_signed());
     assert!(world.state.is_empty(world.time()));
 }
 
@@ -827,7 +829,8 @@ fn a_token_with_another_salt_is_refused_and_ends_nothing() {
     let (mut world, first) = World::with_session();
     let forged = Refresh { salt: Salt::from_bytes([0; 8]), ..refresh_of(&first) };
     let outcome = world.after(900).step(&Step::Refresh(forged));
-    assert_eq!(outcome.refused, Some(Refused::Ended));
+    assert_eq!(outcome.refused, Some(Refused::NeverIssued));
+    assert!(!Refused::NeverIssued.is_end(), "no isolate remembers an end by it, no cookie goes");
     assert_eq!(outcome.events, [SessionEvent::SaltDiffers]);
     assert!(world.refresh(&first).is_ok());
 }
@@ -909,6 +912,27 @@ fn the_stored_form_is_fixed() {
         )
     );
     assert_eq!(row("subject"), ("subject", r#"{"v":1,"sub":"alice","openings":[1700000000]}"#));
+}
+
+/// Several processes over one store that compares and swaps: the swap alone decides.
+#[test]
+fn cve_2026_1035_a_hundred_refreshes_over_a_shared_store_are_one_generation() {
+    let texts = Texts::default();
+    let processes = [SharedSessions::new(&texts), SharedSessions::new(&texts)];
+    let object = ObjectName::of("https://gate/", "alice");
+    let now = |secs: u64| UnixMillis::from_millis((START.unsigned_abs() + secs) * 1000);
+    let open = Step::Open(Open { opening: opening("alice"), new: new_session(1) });
+    let opened = run(processes[0].apply_at(&object, &open, now(0))).unwrap();
+    let first = opened.granted().unwrap();
+    let step = Step::Refresh(refresh_of(first));
+    let all = (0..100).map(|number| processes[number % 2].apply_at(&object, &step, now(900)));
+    for outcome in run(futures_util::future::join_all(all)) {
+        assert_eq!(outcome.unwrap().granted().unwrap().generation, 1);
+    }
+    assert!(texts.lost.get() > 0, "they did meet");
+    // What is damaged is a fault, and never a log-out.
+    texts.values.borrow_mut().values_mut().for_each(|value| value.push('x'));
+    assert!(run(processes[0].apply_at(&object, &step, now(901))).is_err());
 }
 
 fn disable() -> Step {

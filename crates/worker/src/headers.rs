@@ -3,7 +3,7 @@
 use web_sys::Headers;
 
 use edgegate::{
-    guard::{self, Carrier, Identity, cookies, session::without_cookies},
+    guard::{self, Carrier, Identity, cookies, session},
     http::{inbound, reply},
     policy::Policy,
 };
@@ -56,25 +56,29 @@ fn strip_credentials(
             headers.delete(header.name.as_str())?;
         }
     }
-    if let Some(header) = headers.get("Cookie")? {
-        let mut others = Some(header.clone());
-        if let Some(name) = &policy.cookie {
-            others = match kept {
-                Some(Carrier::Cookie) => cookies::without_other_spellings(name, &header),
-                _ => cookies::without(name, &header),
-            };
-        }
-        // Those of sessions never go on: what they are good for, no service needs.
-        if policy.sessions.is_some() {
-            others = others.and_then(|others| without_cookies(&others));
-        }
-        match others {
-            Some(others) if others == header => {}
-            Some(others) => headers.set("Cookie", &others)?,
-            None => headers.delete("Cookie")?,
-        }
+    if let (Some(name), Some(header)) = (&policy.cookie, headers.get("Cookie")?) {
+        let others = if kept == Some(Carrier::Cookie) {
+            cookies::without_other_spellings(name, &header)
+        } else {
+            cookies::without(name, &header)
+        };
+        set_cookies(headers, &header, others)?;
+    }
+    // Those of the gate's own sessions never travel on, whatever the policy forwards.
+    if policy.sessions.is_some()
+        && let Some(header) = headers.get("Cookie")?
+    {
+        set_cookies(headers, &header, session::without_cookies(&header))?;
     }
     Ok(())
+}
+
+fn set_cookies(headers: &Headers, header: &str, others: Option<String>) -> worker::Result<()> {
+    match others {
+        Some(others) if others == header => Ok(()),
+        Some(others) => Ok(headers.set("Cookie", &others)?),
+        None => Ok(headers.delete("Cookie")?),
+    }
 }
 
 /// Says by which scheme and host the gate was asked, and by whom.

@@ -14,9 +14,6 @@ use edgegate::{
     session::csrf::Provenance,
 };
 
-/// Cookies, and what says which page sends them; read where a cookie may decide.
-const PROVENANCE: [&str; 4] = ["Cookie", "Sec-Fetch-Site", "Origin", "Upgrade"];
-
 /// Which headers are read, in the order in which [`RequestParts`] takes them.
 #[derive(Debug)]
 pub(super) struct HeaderNames {
@@ -29,11 +26,13 @@ pub(super) struct HeaderNames {
 impl HeaderNames {
     pub(super) fn of(policy: &Policy) -> Self {
         let credentials = |client_ip| {
-            let cookies = policy.reads_cookies().then_some(PROVENANCE);
+            let reads_cookies = policy.reads_cookies();
+            let cookie = reads_cookies.then_some("Cookie");
             let own = policy.credential_headers.iter().map(|header| header.name.as_str());
-            let origin = policy.has_cors().then_some("Origin");
+            let origin = (policy.has_cors() || reads_cookies).then_some("Origin");
+            let page = ["Sec-Fetch-Site", "Upgrade"].into_iter().filter(move |_| reads_cookies);
             let always = ["Authorization", "DPoP", policy.api_key_header.as_str(), client_ip];
-            always.into_iter().chain(cookies.into_iter().flatten()).chain(own).chain(origin)
+            always.into_iter().chain(cookie).chain(own).chain(origin).chain(page)
         };
         let asked_about = [
             "X-Forwarded-Method",
@@ -71,12 +70,13 @@ struct Credentials<'a> {
     api_key: Option<&'a str>,
     address: ClientAddress,
     cookie: Option<&'a str>,
-    /// The page that sends the request, where a cookie may decide. Its method is set by [`RequestParts::as_request`].
-    provenance: Provenance<'a>,
     /// Of other proxies, as the policy lists them.
     of_proxies: Vec<Option<&'a str>>,
-    /// The page that asks, where the policy has `cors`.
+    /// The page that asks, where the policy has `cors` or reads cookies.
     origin: Option<&'a str>,
+    /// `Sec-Fetch-Site` and `Upgrade`, where it reads cookies.
+    fetch_site: Option<&'a str>,
+    upgrade: Option<&'a str>,
 }
 
 impl<'a> Credentials<'a> {
@@ -86,20 +86,17 @@ impl<'a> Credentials<'a> {
         policy: &Policy,
     ) -> Self {
         let mut next = || headers.next().flatten();
-        let (authorization, dpop, api_key) = (next(), next(), next());
-        let address = client_ip_header.read(next());
-        let [cookie, fetch_site, origin, upgrade] =
-            PROVENANCE.map(|_| if policy.reads_cookies() { next() } else { None });
-        let upgrades = upgrade.is_some();
+        let reads_cookies = policy.reads_cookies();
         Self {
-            authorization,
-            dpop,
-            api_key,
-            address,
-            cookie,
-            provenance: Provenance { method: "", fetch_site, origin, upgrades },
+            authorization: next(),
+            dpop: next(),
+            api_key: next(),
+            address: client_ip_header.read(next()),
+            cookie: if reads_cookies { next() } else { None },
             of_proxies: policy.credential_headers.iter().map(|_| next()).collect(),
-            origin: if policy.has_cors() { next() } else { None },
+            origin: if policy.has_cors() || reads_cookies { next() } else { None },
+            fetch_site: if reads_cookies { next() } else { None },
+            upgrade: if reads_cookies { next() } else { None },
         }
     }
 }
@@ -170,18 +167,18 @@ impl<'a> RequestParts<'a> {
             credential_headers: &self.credentials.of_proxies,
             client_ip: self.credentials.address.known(),
             preflight: self.preflight.as_deref(),
-            provenance: Provenance { method: self.method, ..self.credentials.provenance },
+            provenance: Provenance {
+                method: self.method,
+                fetch_site: self.credentials.fetch_site,
+                origin: self.credentials.origin,
+                upgrades: self.credentials.upgrade.is_some(),
+            },
         }
     }
 
-    /// The origin of the page that asks, where the policy has `cors`.
+    /// The origin of the page that asks, where the policy has `cors` or reads cookies.
     pub(super) const fn origin(&self) -> Option<&'a str> {
         self.credentials.origin
-    }
-
-    /// The origin of the page that asks, where the policy has cookies or `cors`.
-    pub(super) fn page(&self) -> Option<&'a str> {
-        self.credentials.provenance.origin.or(self.credentials.origin)
     }
 
     /// The client's address as far as it is known, and the field of the policy that names its header.

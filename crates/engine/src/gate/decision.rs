@@ -33,6 +33,8 @@ pub(super) struct Asked {
     credential_headers: Option<Vec<Option<String>>>,
     accept: Option<String>,
     origin: Option<String>,
+    fetch_site: Option<String>,
+    upgrade: Option<String>,
     requested_method: Option<String>,
     requested_headers: Option<String>,
     /// The address, as the application or the socket says it.
@@ -187,7 +189,12 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, desk: Rc<Desk>) -> Outco
             present(&asked.origin),
             present(&asked.requested_method),
         ),
-        provenance: Provenance { method: &asked.method, ..Provenance::default() },
+        provenance: Provenance {
+            method: &asked.method,
+            fetch_site: present(&asked.fetch_site),
+            origin: present(&asked.origin),
+            upgrades: present(&asked.upgrade).is_some(),
+        },
     };
     let backend = gate.backend(&desk);
     let decision = Guard::new(policy, &backend).check(&request, desk.now()).await;

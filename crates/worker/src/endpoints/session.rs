@@ -98,9 +98,9 @@ pub(crate) async fn answer(
     };
     let cors = cors_of(call, kind.pages);
     if request.preflight.is_some() {
-        return call.answer_preflight_by(&parts, cors.as_ref(), parts.page());
+        return call.answer_preflight_by(&parts, cors.as_ref(), parts.origin());
     }
-    let mut fields = cors::refusal_fields(cors.as_ref(), parts.page());
+    let mut fields = cors::refusal_fields(cors.as_ref(), parts.origin());
     let body = match body_of(call.request, MAX_FORM_LENGTH).await {
         Ok(body) => Ok(body),
         Err(Failure::Refused(error)) => Err(error),
