@@ -37,7 +37,7 @@ pub use self::{
     backend::{Backend, Host, StoreBackend},
     credential::{Carrier, bearer_token},
     decision::Decision,
-    event::{Administered, Decided, Event, Fault},
+    event::{Administered, Decided, Event, Fault, PassedOn},
     failures::{Attempts, Failures, LookUp},
     https::{Insecure, insecure},
     identity::{ApiKeyIdentity, Identity, TokenIdentity},

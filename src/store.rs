@@ -23,7 +23,7 @@ use crate::{
     revocation::{DenyKey, Entry},
     time::UnixMillis,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Part of a listing, and where it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Page<T> {
 }
 
 /// Which snapshot of the revocations is in use, for events and health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotState {
     /// Its number.
     pub generation: u64,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use base64ct::{Base64, Encoding as _};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Request, cookies};
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How a credential came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Carrier {
     /// `Authorization: Bearer` (RFC 6750 §2.1).

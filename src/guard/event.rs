@@ -1,6 +1,8 @@
 //! The lines of the event log, for the operator: the detail that callers are not told.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Carrier, Decision, Identity, Request};
 use crate::{error::Error, policy::Log, store::SnapshotState, time::UnixMillis};
@@ -67,6 +69,65 @@ pub struct Decided<'a> {
     /// The snapshot of revocations that was looked into.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotState>,
+}
+
+/// What a line says of an admitted request if its upstream fails: the decision is gone by then. It can be written down, and
+/// read where the fault is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOn<'a> {
+    /// Whether the policy wants a line.
+    logged: bool,
+    method: Cow<'a, str>,
+    route: Cow<'a, str>,
+    carrier: Option<Carrier>,
+    client: String,
+    faults: Vec<String>,
+    snapshot: Option<SnapshotState>,
+}
+
+impl<'a> PassedOn<'a> {
+    /// What is kept of a request and of the decision to admit it.
+    #[must_use]
+    pub fn new(log: Log, request: &Request<'a>, decision: &'a Decision) -> Self {
+        Self {
+            logged: log != Log::None,
+            method: Cow::Borrowed(request.method),
+            route: Cow::Borrowed(&decision.route),
+            carrier: decision.carrier,
+            client: request.client(),
+            faults: decision.faults.iter().map(ToString::to_string).collect(),
+            snapshot: decision.snapshot,
+        }
+    }
+
+    /// How the credential came, if there was one.
+    #[must_use]
+    pub const fn carrier(&self) -> Option<Carrier> {
+        self.carrier
+    }
+
+    /// The event of the refusal that the request ends with, if the policy wants it logged: the same as [`Event::of`] this fault.
+    #[must_use]
+    pub fn failed(&self, fault: &Error, at: UnixMillis) -> Option<Event<'_>> {
+        self.logged.then(|| {
+            Event::Refused(Decided {
+                at,
+                code: Some(fault.code().as_str()),
+                reason: Some(fault.reason()),
+                detail: Some(fault.to_string()),
+                method: &self.method,
+                route: &self.route,
+                carrier: self.carrier,
+                identity: None,
+                issuer: None,
+                subject: None,
+                key_id: None,
+                client: self.client.clone(),
+                faults: self.faults.clone(),
+                snapshot: self.snapshot,
+            })
+        })
+    }
 }
 
 /// What a line says of a request to the administration, once the administrator is known. The path names ids, never a
@@ -244,6 +305,45 @@ mod tests {
             client: "192.0.2.7".to_owned(),
             faults: Vec::new(),
             snapshot: None,
+        }
+    }
+
+    #[test]
+    fn the_line_of_an_upstream_that_failed_is_that_of_any_refusal() {
+        let request = Request {
+            method: "GET",
+            path: "/v1/a?b",
+            authorization: None,
+            dpop: None,
+            url: None,
+            api_key: None,
+            cookie: None,
+            credential_headers: &[],
+            client_ip: Some("2001:db8::1".parse().unwrap()),
+            preflight: None,
+        };
+        let fault = Error::Upstream { problem: "\"no\"\nconnection".to_owned() };
+        let store = Error::StoreUnavailable { store: "counters", problem: "KV".to_owned() };
+        let snapshot = Some(SnapshotState { generation: 7, age_secs: 3 });
+        let admitted = Decision {
+            faults: vec![store.clone()],
+            snapshot,
+            outcome: Ok(Identity::Anonymous),
+            ..Decision::refused(fault.clone(), Some(Carrier::Cookie), "/v1/\u{e9}\"*")
+        };
+        let refused = Decision {
+            faults: vec![store],
+            snapshot,
+            ..Decision::refused(fault.clone(), Some(Carrier::Cookie), "/v1/\u{e9}\"*")
+        };
+        for log in [Log::Refusals, Log::All, Log::None] {
+            let kept = serde_json::to_string(&PassedOn::new(log, &request, &admitted)).unwrap();
+            assert!(!kept.contains('\n'));
+            let kept: PassedOn<'_> = serde_json::from_str(&kept).unwrap();
+            assert_eq!(
+                kept.failed(&fault, NOW).map(|event| event.line()),
+                Event::of(log, &request, &refused, NOW).map(|event| event.line()),
+            );
         }
     }
 

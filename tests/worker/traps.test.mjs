@@ -1,11 +1,13 @@
 // The Worker after a trap: the request that met it fails, what comes after it does not notice.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { BUILD, admitted, apiKey, gateWorker, policy, start, token } from './harness.mjs';
+import { BUILD, admitted, apiKey, gateWorker, policy, refused, start, token } from './harness.mjs';
 
 /** (module (func (export "trap") unreachable)) */
 const TRAP = Buffer.from('AGFzbQEAAAABBAFgAAADAgEABwgBBHRyYXAAAAoFAQMAAAs=', 'base64');
@@ -47,21 +49,18 @@ export default {
 };
 `;
 
+const MODULES = () => [
+  { type: 'ESModule', path: path.join(BUILD, 'main.js'), contents: MAIN },
+  { type: 'ESModule', path: path.join(BUILD, 'armed.js'), contents: ARMED },
+  { type: 'CompiledWasm', path: path.join(BUILD, 'trap.wasm'), contents: TRAP },
+  { type: 'ESModule', path: path.join(BUILD, 'index.js') },
+  { type: 'CompiledWasm', path: path.join(BUILD, 'index_bg.wasm'), contents: readFileSync(path.join(BUILD, 'index_bg.wasm')) },
+];
+
 describe('after a trap', () => {
   let gate;
   before(async () => {
-    gate = await start([gateWorker({
-      policy: policy(),
-      worker: {
-        modules: [
-          { type: 'ESModule', path: path.join(BUILD, 'main.js'), contents: MAIN },
-          { type: 'ESModule', path: path.join(BUILD, 'armed.js'), contents: ARMED },
-          { type: 'CompiledWasm', path: path.join(BUILD, 'trap.wasm'), contents: TRAP },
-          { type: 'ESModule', path: path.join(BUILD, 'index.js') },
-          { type: 'CompiledWasm', path: path.join(BUILD, 'index_bg.wasm'), contents: readFileSync(path.join(BUILD, 'index_bg.wasm')) },
-        ],
-      },
-    })]);
+    gate = await start([gateWorker({ policy: policy(), worker: { modules: MODULES() } })]);
   });
   // Not the gate's own `dispose`: this log is full of traps.
   after(() => gate.mf.dispose());
@@ -98,5 +97,75 @@ describe('after a trap', () => {
     assert.equal((await limited()).status, 200);
     assert.equal((await limited()).status, 429);
     await stillDecides();
+  });
+});
+
+describe('a trap while a request is with its upstream', () => {
+  const asked = [];
+  const upstream = http.createServer((request, response) => {
+    asked.push(response);
+    upstream.emit('asked');
+  });
+  const caller = () => ({ token: token({ scope: 'read:posts' }) });
+  let gate;
+  before(async () => {
+    await once(upstream.listen(0, '127.0.0.1'), 'listening');
+    const given = policy({ upstream: `http://127.0.0.1:${upstream.address().port}`, revocation: undefined, log: 'all' });
+    gate = await start([gateWorker({ policy: given, worker: { modules: MODULES() } })]);
+  });
+  after(() => {
+    upstream.closeAllConnections();
+    upstream.close();
+  });
+  after(() => gate.mf.dispose());
+
+  /** A request that the upstream has got; `answer` lets it answer. */
+  const passedOn = async (options = {}) => {
+    const arrived = once(upstream, 'asked');
+    const answered = gate.get('/v1/posts', { ...caller(), ...options }).catch(() => ({ status: 500, headers: {}, text: '' }));
+    await arrived;
+    return { answered, response: asked.at(-1) };
+  };
+  const trap = async () => assert.ok((await gate.get('/v1/posts', { ...caller(), headers: { 'X-Trap': 'fetch' } })).status >= 500);
+
+  test('by another: it gets its answer, which is private', async () => {
+    const { answered, response } = await passedOn();
+    await trap();
+    response.end('for alice');
+    const answer = await answered;
+    assert.deepEqual([answer.status, answer.text, answer.headers['cache-control']], [200, 'for alice', 'private']);
+  });
+
+  test('by another: what would have to be decided anew is not passed on as it is', async () => {
+    const { answered, response } = await passedOn();
+    await trap();
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end('for alice');
+    const answer = await answered;
+    assert.equal(answer.status, 500);
+    assert.doesNotMatch(answer.text, /for alice/);
+  });
+
+  test('by its own answer: it fails, and what comes after it does not notice', async () => {
+    const { answered, response } = await passedOn({ headers: { 'X-Trap': 'wasm_bindgen__convert__closures' } });
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end('for alice');
+    const answer = await answered;
+    assert.equal(answer.status, 500);
+    assert.doesNotMatch(answer.text, /for alice/);
+    const next = await passedOn();
+    next.response.setHeader('Cache-Control', 'max-age=60');
+    next.response.end('for alice');
+    assert.equal((await next.answered).headers['cache-control'], 'private, max-age=60');
+  });
+
+  test('by another, and then the upstream fails: it fails too, and a later one is told why', async () => {
+    const first = await passedOn();
+    await trap();
+    first.response.destroy();
+    assert.ok((await first.answered).status >= 500);
+    const second = await passedOn();
+    second.response.destroy();
+    refused(await second.answered, 'UPSTREAM_ERROR');
   });
 });

@@ -140,6 +140,6 @@ impl Call<'_> {
         let mut fields = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
         fields.extend(cors::refusal_fields(decision.cors.as_deref(), parts.origin()));
         fields.extend(sessions::cookie_fields(&decision.session, self.gate));
-        reply::refusal_with(self.request, error, decision.carrier, &fields)
+        reply::refusal_with(self.request, error, decision.carrier, reply::lent(&fields).collect())
     }
 }

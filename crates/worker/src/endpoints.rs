@@ -12,6 +12,7 @@ mod verify;
 use core::future::ready;
 
 use futures_util::future::LocalBoxFuture;
+use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
@@ -20,6 +21,7 @@ use self::{
     session::{Form, Kind, Pages},
 };
 use super::{
+    answered::Answered,
     application::Application,
     call::Call,
     host::{Names, RequestLines},
@@ -187,7 +189,7 @@ const AT_ROOT: &[Endpoint] = &[
     },
 ];
 
-/// Answers a request.
+/// Answers a request: with a response, or with the promise of one.
 ///
 /// # Errors
 /// If the platform refuses what an answer is made of.
@@ -196,12 +198,14 @@ pub(crate) async fn answer(
     env: &Env,
     context: &Context,
     application: Option<Application<'_>>,
-) -> worker::Result<Response> {
+) -> worker::Result<JsValue> {
     let gate = isolate::gate(env, context).await;
-    let answer = answered(&gate, request, env, context, application).await?;
-    match &gate {
-        Ok(gate) => reply::secured(answer, &gate.policy, request),
-        Err(_) => Ok(answer),
+    match (answered(&gate, request, env, context, application).await?, &gate) {
+        (Answered::Own(answer), Ok(gate)) => {
+            reply::secured(answer, &gate.policy, request).map(JsValue::from)
+        }
+        (Answered::Own(answer), Err(_)) => Ok(answer.into()),
+        (Answered::Finished(answer), _) => Ok(answer),
     }
 }
 
@@ -211,7 +215,7 @@ async fn answered(
     env: &Env,
     context: &Context,
     application: Option<Application<'_>>,
-) -> worker::Result<Response> {
+) -> worker::Result<Answered> {
     let lines = match gate {
         Ok(gate) => RequestLines::of(request, &gate.names.own)?,
         Err(_) => RequestLines::of(request, &Names::default())?,
@@ -225,29 +229,31 @@ async fn answered(
         None => find(AT_ROOT, path),
     };
     if let Some((Endpoint { methods, handler: Handler::Always(handler), .. }, _)) = found {
-        return match position(methods, lines.method()) {
+        let answer = match position(methods, lines.method()) {
             Ok(_) => handler(gate, env, context).await,
             Err(refusal) => reply::refusal(request, &refusal, None),
         };
+        return answer.map(Answered::Own);
     }
     let gate = match gate {
         Ok(gate) => gate,
-        Err(fault) => return reply::refusal(request, fault, None),
+        Err(fault) => return reply::refusal(request, fault, None).map(Answered::Own),
     };
     let call = Call { request, env, context, gate, lines: &lines, target: &target, application };
     if gate.policy.https.is_some()
         && let Some(answer) = call.refuse_plain_http()?
     {
-        return Ok(answer);
+        return Ok(Answered::Own(answer));
     }
-    match (found, below) {
+    let answer = match (found, below) {
         (Some((endpoint, id)), _) => own(&call, endpoint, id).await,
         (None, Some(below)) if is_or_is_below(ADMIN, below) => {
             admin::answer(&call, "", Err(Error::NotFound)).await
         }
         (None, Some(_)) => reply::refusal(request, &Error::NotFound, None),
-        (None, None) => proxied::answer(&call).await,
-    }
+        (None, None) => return proxied::answer(&call).await,
+    };
+    answer.map(Answered::Own)
 }
 
 /// Answers a request for an endpoint of the gate's own.

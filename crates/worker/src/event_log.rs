@@ -3,13 +3,19 @@
 use super::{clock, request::RequestParts};
 use edgegate::{
     error::Error,
-    guard::{Decision, Event},
+    guard::{Decision, Event, PassedOn},
     policy::Policy,
+    time::UnixMillis,
 };
 
 /// Writes a decision, if the policy wants it logged.
 pub(crate) fn decision(policy: &Policy, parts: &RequestParts<'_>, decision: &Decision) {
     write(Event::of(policy.log, &parts.as_request(), decision, clock::now()));
+}
+
+/// Writes the refusal of an admitted request whose upstream failed, if the policy wants it logged.
+pub(crate) fn failure(request: &PassedOn<'_>, fault: &Error, now: UnixMillis) {
+    write(request.failed(fault, now));
 }
 
 /// Writes what an administrator did or failed to do, unless nothing is logged at all. The path names ids, never a key or a

@@ -8,7 +8,6 @@ use super::{
     background, clock,
     counters::{self, Counters},
     fetch_jwks,
-    host::Names,
     kv::{self, Kv, Namespace},
     memory::Memory,
     objects::{
@@ -24,7 +23,6 @@ use super::{
 use edgegate::{
     error::Error,
     guard::{Event, Host, Identity, StoreBackend},
-    http::caching::CACHING_FIELDS,
     jose::jws::HostCheck,
     policy::{self, CacheSecs, Policy, Secrets, Upstream},
     secret::Secret,
@@ -44,8 +42,6 @@ pub(super) struct Gate {
     /// Where admitted requests go whose route does not say.
     pub(super) upstream: Option<Upstream>,
     pub(super) names: HeaderNames,
-    /// The header fields that are read of an answer, to tell caches about it.
-    pub(super) caching: Names,
     pub(super) memory: Rc<Memory>,
 }
 
@@ -59,8 +55,7 @@ impl Gate {
         check_bindings(&policy, env)?;
         let upstream = proxy::default_upstream(&policy, env);
         let names = HeaderNames::of(&policy);
-        let caching = Names::new(CACHING_FIELDS);
-        Ok(Self { upstream, names, caching, policy, memory: Rc::clone(memory) })
+        Ok(Self { upstream, names, policy, memory: Rc::clone(memory) })
     }
 
     /// Tells the log, once in a while, that addresses cannot be read.

@@ -1,99 +1,95 @@
 //! Headers that the gate adds to and removes from a request on its way to the upstream.
 
-use web_sys::Headers;
+use std::borrow::Cow;
 
 use edgegate::{
-    guard::{self, Carrier, Identity, cookies, session},
+    guard::{Carrier, Identity, cookies, session},
     http::{inbound, reply},
     policy::Policy,
 };
 
+use super::request::RequestParts;
+
 /// Headers about one connection, not about the request (RFC 9110 §7.6.1). `Connection` can also name others
 /// that the next proxy takes out: with `Connection: X-Auth-Subject` a caller could shed an identity.
 const PER_CONNECTION: [&str; 4] =
-    ["Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization"];
+    ["connection", "keep-alive", "proxy-connection", "proxy-authorization"];
 
-/// Takes out of a request what must not reach the upstream: whatever looks like an identity header or says another path,
-/// method, host, scheme or address than was decided on ([`inbound`]), what could make another proxy drop a header, and
-/// credentials, but for the `verified` one where the policy forwards it.
-pub(super) fn strip_inbound(
-    headers: &Headers,
+/// A header and its new value; an empty one takes it out.
+pub(super) type Change<'a> = (&'a str, Cow<'a, str>);
+
+/// Takes out of a request with headers of these `names` what must not reach the upstream: whatever looks like an identity header
+/// or says another path, method, host, scheme or address than was decided on ([`inbound`]), what could make another proxy
+/// drop a header, and credentials, but for the `verified` one where the policy forwards it.
+pub(super) fn strip_inbound<'a>(
+    names: impl Iterator<Item = &'a str>,
+    parts: &RequestParts<'a>,
     policy: &Policy,
     verified: Option<Carrier>,
-) -> worker::Result<()> {
-    let kept_back: Vec<String> = worker::Headers(headers.clone())
-        .keys()
-        .filter(|name| inbound::is_kept_back(name, policy))
-        .collect();
-    for name in kept_back {
-        headers.delete(&name)?;
-    }
-    for name in PER_CONNECTION {
-        headers.delete(name)?;
-    }
-    strip_credentials(headers, policy, verified)
-}
-
-/// Takes out every header that may carry a credential, but the one that was verified where the policy forwards it:
-/// what the gate did not look at must not look as if it had.
-fn strip_credentials(
-    headers: &Headers,
-    policy: &Policy,
-    verified: Option<Carrier>,
-) -> worker::Result<()> {
+) -> Vec<Change<'a>> {
     let kept = verified.filter(|_| policy.forward_credential);
-    if !matches!(kept, Some(Carrier::Bearer | Carrier::Basic | Carrier::Dpop)) {
-        headers.delete("Authorization")?;
-    }
-    if kept != Some(Carrier::Dpop) {
-        headers.delete("DPoP")?;
-    }
-    if kept != Some(Carrier::ApiKeyHeader) {
-        headers.delete(policy.api_key_header.as_str())?;
-    }
-    if kept != Some(Carrier::CredentialHeader) {
-        for header in &policy.credential_headers {
-            headers.delete(header.name.as_str())?;
+    let mut changes = Vec::new();
+    for name in names {
+        if is_taken_out(name, policy, kept) {
+            changes.push((name, Cow::Borrowed("")));
+        } else if name == "cookie" {
+            let stripped = stripped_cookies(policy, parts.cookie(), kept);
+            changes.extend(stripped.map(|others| (name, others)));
         }
     }
-    if let (Some(name), Some(header)) = (&policy.cookie, headers.get("Cookie")?) {
-        let others = if kept == Some(Carrier::Cookie) {
-            cookies::without_other_spellings(name, &header)
-        } else {
-            cookies::without(name, &header)
-        };
-        set_cookies(headers, &header, others)?;
-    }
-    // Those of the gate's own sessions never travel on, whatever the policy forwards.
-    if policy.sessions.is_some()
-        && let Some(header) = headers.get("Cookie")?
-    {
-        set_cookies(headers, &header, session::without_cookies(&header))?;
-    }
-    Ok(())
+    changes
 }
 
-fn set_cookies(headers: &Headers, header: &str, others: Option<String>) -> worker::Result<()> {
+fn is_taken_out(name: &str, policy: &Policy, kept: Option<Carrier>) -> bool {
+    PER_CONNECTION.contains(&name)
+        || is_other_credential(name, policy, kept)
+        || inbound::is_kept_back(name, policy)
+}
+
+/// Whether a header may carry a credential, and not the one that was verified where the policy forwards it: what the gate did not
+/// look at must not look as if it had.
+fn is_other_credential(name: &str, policy: &Policy, kept: Option<Carrier>) -> bool {
+    let goes = |own: &str, carriers: &[Carrier]| {
+        own.eq_ignore_ascii_case(name) && !kept.is_some_and(|carrier| carriers.contains(&carrier))
+    };
+    goes("Authorization", &[Carrier::Bearer, Carrier::Basic, Carrier::Dpop])
+        || goes("DPoP", &[Carrier::Dpop])
+        || goes(policy.api_key_header.as_str(), &[Carrier::ApiKeyHeader])
+        || (policy.credential_headers.iter())
+            .any(|header| goes(header.name.as_str(), &[Carrier::CredentialHeader]))
+}
+
+/// The `Cookie` header without the policy's own, if that changes it; empty if no other is left. Those of the gate's sessions never
+/// travel on, whatever the policy forwards.
+fn stripped_cookies<'a>(
+    policy: &Policy,
+    header: Option<&'a str>,
+    kept: Option<Carrier>,
+) -> Option<Cow<'a, str>> {
+    let header = header?;
+    let others = match (policy.cookie.as_deref(), kept) {
+        (None, _) => Some(Cow::Borrowed(header)),
+        (Some(own), Some(Carrier::Cookie)) => {
+            cookies::without_other_spellings(own, header).map(Cow::Owned)
+        }
+        (Some(own), _) => cookies::without(own, header).map(Cow::Owned),
+    };
+    let others = match policy.browser_sessions() {
+        Some(_) => others.and_then(|others| session::without_cookies(&others)).map(Cow::Owned),
+        None => others,
+    };
     match others {
-        Some(others) if others == header => Ok(()),
-        Some(others) => Ok(headers.set("Cookie", &others)?),
-        None => Ok(headers.delete("Cookie")?),
+        Some(others) if others == header => None,
+        others => Some(others.unwrap_or_default()),
     }
 }
 
-/// Says by which scheme and host the gate was asked, and by whom.
-pub(super) fn set_forwarded(headers: &Headers, request: &guard::Request<'_>) -> worker::Result<()> {
-    let url = request.url.unwrap_or_default();
-    set(headers, &inbound::forwarded_fields(url, request.client_ip))
-}
-
-/// Sets the identity headers.
-pub(super) fn set_identity(headers: &Headers, identity: &Identity) -> worker::Result<()> {
-    set(headers, &reply::identity_fields(identity))?;
-    identity.told().try_for_each(|(name, value)| Ok(headers.set(name, value)?))
-}
-
-/// Sets fields in place of what is there.
-pub(super) fn set(headers: &Headers, fields: &reply::Fields) -> worker::Result<()> {
-    fields.iter().try_for_each(|(name, value)| Ok(headers.set(name, value)?))
+/// By which scheme and host the gate was asked, by whom, and who that is.
+pub(super) fn told<'a>(parts: &RequestParts<'_>, identity: &'a Identity) -> Vec<Change<'a>> {
+    let request = parts.as_request();
+    let forwarded =
+        inbound::forwarded_fields(request.url.unwrap_or_default(), request.client_ip).into_iter();
+    let fields = forwarded.chain(reply::identity_fields(identity));
+    let claims = identity.told().map(|(name, value)| (name, Cow::Borrowed(value)));
+    fields.map(|(name, value)| (name, Cow::Owned(value))).chain(claims).collect()
 }

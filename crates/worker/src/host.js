@@ -1,72 +1,176 @@
 // What the Worker asks of JavaScript in one call, where calls and strings one by one would cost more than the deciding.
 
 /**
- * The request in lines: its method, these headers in their order (an absent one is an empty line), and its URL. A
- * header cannot contain a line break, and repeated ones come joined with ", ".
+ * The request in lines: its method, these headers in their order (an absent one is an empty line), and its URL. Behind
+ * NUL the names of all its headers, in lines. A header cannot contain a line break, and repeated ones come joined with ", ".
  */
 export function read(request, names) {
   const { headers } = request;
   let text = request.method;
   for (const name of names) text += `\n${headers.get(name) ?? ''}`;
-  return `${text}\n${request.url}`;
+  return `${text}\n${request.url}\0${[...headers.keys()].join('\n')}`;
 }
 
 /** An answer. `fields` are lines, a name and its value in turn. */
 export function respond(status, fields, body) {
   const answer = new Response(body, { status });
-  // One by one is quicker than an object of them, which the platform takes apart again.
-  const { headers } = answer;
-  const lines = fields.split('\n');
-  for (let i = 0; i + 1 < lines.length; i += 2) set(headers, lines[i], lines[i + 1]);
+  each(fields, (name, value) => put(answer.headers, name, value));
   return answer;
 }
 
-/**
- * The request as it goes on to this URL, with headers of its own. Made from the request itself, since what is made from
- * its parts may have no body with GET and HEAD, and `Content-Length: 0` is a body here. `cf` of whoever called is not
- * passed on: it could ask for caching. With `signal` it can be given up.
- */
-export function readdress(request, url, withBody, cache, signal) {
-  const { method, headers } = request;
-  const given = withBody ? new Request(url, request) : new Request(url, { method, headers });
-  const outgoing = new Request(given, { redirect: 'manual', cf: {}, ...(cache && { cache }), ...(signal && { signal }) });
-  // For caches that are not the platform's. A caller's own `max-stale` or `only-if-cached` does not count.
-  if (cache) outgoing.headers.set('Cache-Control', 'no-cache, no-store');
-  return outgoing;
-}
-
-/** Headers of an answer, in lines. */
-export function readAnswer(answer, names) {
-  const { headers } = answer;
-  return names.map((name) => headers.get(name) ?? '').join('\n');
-}
-
-/** The answer with these fields, in lines as above, in place of its own. One with an empty value is taken out. */
-export function amend(answer, fields) {
-  const amended = new Response(answer.body, answer);
-  const { headers } = amended;
-  const lines = fields.split('\n');
-  for (let i = 0; i + 1 < lines.length; i += 2) {
-    if (lines[i + 1] === '') headers.delete(lines[i]);
-    else set(headers, lines[i], lines[i + 1]);
-  }
-  return amended;
-}
-
-/** The answer with those of these fields, in lines as above, that it does not have. One with an empty value is taken out. */
+/** Gives an answer of the gate's own those of these fields, in lines as above, that it does not have. */
 export function complete(answer, fields) {
-  const completed = new Response(answer.body, answer);
-  const { headers } = completed;
-  const lines = fields.split('\n');
-  for (let i = 0; i + 1 < lines.length; i += 2) {
-    if (lines[i + 1] === '') headers.delete(lines[i]);
-    else if (!headers.has(lines[i])) headers.set(lines[i], lines[i + 1]);
-  }
-  return completed;
+  add(answer.headers, fields);
 }
 
-/** Sets a field in place of what is there. A cookie is set beside others, the only field that cannot be one (RFC 6265 §3). */
-function set(headers, name, value) {
+/** The request as an application gets it that answers in place of an upstream. */
+export function outgoing(request, text) {
+  return new Request(...sent(request, planOf(text)));
+}
+
+/**
+ * Passes a request on by its plan (`plan.rs`), and promises the answer as its caller gets it. Nothing is awaited in Rust, which
+ * would take longer than the deciding. `asked` is what Rust has to say once an answer or a fault has come.
+ */
+export async function passOn(request, env, text, asked) {
+  const plan = planOf(text);
+  let answer;
+  try {
+    answer = valid(await fetched(request, env, plan));
+  } catch (fault) {
+    const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : String(fault), plan.timeout);
+    set(refusal.headers, cookiesOf(plan, asked));
+    add(refusal.headers, plan.added);
+    return refusal;
+  }
+  return told(answer, plan, asked);
+}
+
+/** The answer of an application as its caller gets it. */
+export function tell(answer, text, asked) {
+  return told(valid(answer), planOf(text), asked);
+}
+
+/** What is asked in Rust once an answer or a fault has come, and the headers by which caches are told something. */
+export function asking(names, amend, refuse, cookies) {
+  return { names, amend, refuse, cookies };
+}
+
+/** A plan is written by `plan.rs`: parts with NUL between them, of lines. */
+function planOf(text) {
+  const [way, changes, fields, added, rule, unlessTold, memo, cookies] = text.split('\0');
+  const [url, service, timeout, retries, withBody, cache] = way.split('\n');
+  return { url, service, timeout: Number(timeout), retries: Number(retries), withBody, cache, changes, fields, added, rule, unlessTold, memo, cookies };
+}
+
+/**
+ * What `fetch` is called with. A request with content is made from the request itself, since what is made from its parts may have none
+ * with GET and HEAD, and `Content-Length: 0` is content here. `cf` of whoever called is not passed on: it could ask for caching.
+ */
+function sent(request, { url, withBody, cache, changes }, signal) {
+  const headers = new Headers(request.headers);
+  set(headers, changes);
+  const init = { headers, redirect: 'manual', ...(cache && { cache }), ...(signal && { signal }) };
+  if (withBody && request.body !== null) return [new Request(url, request), { ...init, cf: {} }];
+  return [url, { ...init, method: request.method }];
+}
+
+const LATE = Symbol('no answer in time');
+
+/** Asks the upstream, again where there was no connection and the plan says so. */
+async function fetched(request, env, plan) {
+  for (let { retries } = plan; ; retries -= 1) {
+    try {
+      return await fetchedOnce(request, env, plan);
+    } catch (fault) {
+      if (fault === LATE || retries === 0) throw fault;
+    }
+  }
+}
+
+function fetchedOnce(request, env, plan) {
+  const ask = (signal) => {
+    const [input, init] = sent(request, plan, signal);
+    return plan.service ? env[plan.service].fetch(input, init) : fetch(input, init);
+  };
+  return plan.timeout ? within(plan.timeout, ask) : ask();
+}
+
+/** What is asked for, or `LATE`; then it is given up. */
+async function within(millis, ask) {
+  const controller = new AbortController();
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(LATE);
+      controller.abort();
+    }, millis);
+  });
+  try {
+    return await Promise.race([ask(controller.signal), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** RFC 9110 §15 knows no other status, and the platform can make none. */
+function valid(answer) {
+  const { status } = answer;
+  if (status === 101 || (status >= 200 && status <= 599)) return answer;
+  throw `status ${status}, expected 200 to 599`;
+}
+
+/**
+ * An answer as its caller gets it. Where nothing is to be set, it goes back exactly as it came. So does a switch of protocols, which
+ * no cache stores and which cannot be made anew.
+ */
+function told(answer, plan, asked) {
+  if (answer.status === 101) return answer;
+  const caching = plan.rule && ofCaches(answer.headers, plan, asked);
+  const cookies = cookiesOf(plan, asked);
+  if (!caching && !plan.fields && !plan.added && !cookies) return answer;
+  // The headers of an answer that was fetched cannot be changed.
+  const own = new Response(answer.body, answer);
+  set(own.headers, plan.fields);
+  set(own.headers, caching);
+  set(own.headers, cookies);
+  add(own.headers, plan.added);
+  return own;
+}
+
+/** Cookies for an answer that begins now: one that begins late does not set them, which Rust says. */
+const cookiesOf = ({ cookies }, asked) => cookies && asked.cookies(cookies);
+
+/** What caches are to be told: as the plan has it, or as Rust decides where the answer itself tells them something. */
+function ofCaches(headers, { rule, unlessTold }, asked) {
+  const own = asked.names.map((name) => headers.get(name) ?? '');
+  return own.every((value) => value === '') ? unlessTold : asked.amend(rule, own.join('\n'));
+}
+
+/** Sets fields. One with an empty value is taken out. */
+function set(headers, fields) {
+  each(fields, (name, value) => {
+    if (value === '') headers.delete(name);
+    else put(headers, name, value);
+  });
+}
+
+/** Sets a field in place of what is there; a cookie beside others, which no other field can be (RFC 6265 §3). */
+function put(headers, name, value) {
   if (name === 'Set-Cookie') headers.append(name, value);
   else headers.set(name, value);
+}
+
+/** Sets those that are not there. One with an empty value is taken out. */
+function add(headers, fields) {
+  each(fields, (name, value) => {
+    if (value === '') headers.delete(name);
+    else if (!headers.has(name)) headers.set(name, value);
+  });
+}
+
+/** Fields one by one, which is quicker than an object of them that the platform takes apart again. */
+function each(fields, step) {
+  const lines = fields.split('\n');
+  for (let i = 0; i + 1 < lines.length; i += 2) step(lines[i], lines[i + 1]);
 }

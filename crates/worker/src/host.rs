@@ -1,8 +1,14 @@
 //! JavaScript that does several things in one call: see `host.js`.
 
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use web_sys::{AbortSignal, Request, Response};
-use worker::js_sys::{Array, JsString};
+use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
+use web_sys::{Request, Response};
+use worker::{
+    Env,
+    js_sys::{Array, JsString, Promise},
+};
+
+use super::plan::{self, Plan};
+use edgegate::http::caching::CACHING_FIELDS;
 
 #[wasm_bindgen(module = "/src/host.js")]
 #[expect(unsafe_code, reason = "so wasm-bindgen has it; what it calls is JavaScript")]
@@ -13,23 +19,25 @@ unsafe extern "C" {
     #[wasm_bindgen(catch, js_name = respond)]
     fn js_respond(status: u16, fields: &str, body: Option<&str>) -> Result<Response, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = readdress)]
-    fn js_readdress(
-        request: &Request,
-        url: &str,
-        with_body: bool,
-        cache: Option<&str>,
-        signal: Option<AbortSignal>,
-    ) -> Result<Request, JsValue>;
+    #[wasm_bindgen(js_name = complete)]
+    fn js_complete(answer: &Response, fields: &str);
 
-    #[wasm_bindgen(catch, js_name = readAnswer)]
-    fn js_read_answer(answer: &Response, names: &Array) -> Result<String, JsValue>;
+    #[wasm_bindgen(catch, js_name = outgoing)]
+    fn js_outgoing(request: &Request, plan: &str) -> Result<Request, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = amend)]
-    fn js_amend(answer: &Response, fields: &str) -> Result<Response, JsValue>;
+    #[wasm_bindgen(js_name = passOn)]
+    fn js_pass_on(request: &Request, env: &Env, plan: &str, asked: &JsValue) -> Promise;
 
-    #[wasm_bindgen(catch, js_name = complete)]
-    fn js_complete(answer: &Response, fields: &str) -> Result<Response, JsValue>;
+    #[wasm_bindgen(catch, js_name = tell)]
+    fn js_tell(answer: &Response, plan: &str, asked: &JsValue) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(js_name = asking)]
+    fn js_asking(names: &Array, amend: &JsValue, refuse: &JsValue, cookies: &JsValue) -> JsValue;
+}
+
+thread_local! {
+    /// What `host.js` asks, in this instance of the module.
+    static ASKED: JsValue = asked();
 }
 
 /// The names of headers, kept as strings of JavaScript.
@@ -42,9 +50,11 @@ impl Names {
     }
 }
 
-/// A request as `host.js` reads it: method, headers and URL, a line each.
+/// A request as `host.js` reads it: method, headers and URL, a line each, and the names of all headers.
 pub(super) struct RequestLines {
     text: String,
+    /// Where the names begin.
+    names_at: usize,
 }
 
 impl RequestLines {
@@ -54,27 +64,39 @@ impl RequestLines {
     /// If a line is broken, which would shift the others: the platform lets no such header in.
     pub(super) fn of(request: &Request, names: &Names) -> worker::Result<Self> {
         let text = js_read(request, &names.0)?;
-        let breaks = text.bytes().filter(|byte| *byte == b'\n').count();
+        let names_at = text.find('\0').unwrap_or(text.len());
+        let lines = Self { text, names_at };
+        let breaks = lines.parts().bytes().filter(|byte| *byte == b'\n').count();
         if u32::try_from(breaks).ok() != names.0.length().checked_add(1) {
             return Err(worker::Error::from("a header of the request has a line break"));
         }
-        Ok(Self { text })
+        Ok(lines)
+    }
+
+    fn parts(&self) -> &str {
+        self.text.get(..self.names_at).unwrap_or_default()
+    }
+
+    /// The names of all headers, in small letters.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.text.get(self.names_at..).unwrap_or_default();
+        names.split(['\0', '\n']).filter(|name| !name.is_empty())
     }
 
     /// The method.
     pub(super) fn method(&self) -> &str {
-        self.text.split('\n').next().unwrap_or_default()
+        self.parts().split('\n').next().unwrap_or_default()
     }
 
     /// The URL, as `Request.url` has it.
     pub(super) fn url(&self) -> &str {
-        self.text.rsplit('\n').next().unwrap_or_default()
+        self.parts().rsplit('\n').next().unwrap_or_default()
     }
 
     /// The headers in the order of their names, `None` where one is absent or empty. The iterator does not stop by itself:
     /// take as many as there are names.
     pub(super) fn headers(&self) -> impl Iterator<Item = Option<&str>> {
-        self.text.split('\n').skip(1).map(|value| (!value.is_empty()).then_some(value))
+        self.parts().split('\n').skip(1).map(|value| (!value.is_empty()).then_some(value))
     }
 }
 
@@ -90,55 +112,72 @@ pub(super) fn respond<'a>(
     Ok(js_respond(status, &in_lines(fields)?, body)?)
 }
 
-/// The request as it goes on to this URL, with headers that can be changed; with its body, or without. `bypass_cache`:
-/// the platform neither answers it from its cache nor keeps the answer there. `signal` gives it up.
+/// Gives an answer of the gate's own those of these fields that it does not have; one with an empty value is taken out.
 ///
 /// # Errors
-/// If the platform refuses the URL.
-pub(super) fn readdress(
-    request: &Request,
-    url: &str,
-    with_body: bool,
-    bypass_cache: bool,
-    signal: Option<AbortSignal>,
-) -> worker::Result<Request> {
-    Ok(js_readdress(request, url, with_body, bypass_cache.then_some("no-store"), signal)?)
-}
-
-/// The values of these headers of an answer in lines, empty where one is absent.
-pub(super) fn read_answer(answer: &Response, names: &Names) -> worker::Result<String> {
-    Ok(js_read_answer(answer, &names.0)?)
-}
-
-/// The answer with these fields in place of its own; one with an empty value is taken out.
-///
-/// # Errors
-/// If the platform refuses a field, or the status (it makes answers of 200 to 599 only).
-pub(super) fn amend<'a>(
-    answer: &Response,
-    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> worker::Result<Response> {
-    Ok(js_amend(answer, &in_lines(fields)?)?)
-}
-
-/// The answer with those of these fields that it does not have; one with an empty value is taken out.
-///
-/// # Errors
-/// As [`amend`].
+/// If a field has a line break.
 pub(super) fn complete<'a>(
     answer: &Response,
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> worker::Result<Response> {
-    Ok(js_complete(answer, &in_lines(fields)?)?)
+) -> worker::Result<()> {
+    js_complete(answer, &in_lines(fields)?);
+    Ok(())
 }
 
-fn in_lines<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> worker::Result<String> {
-    let mut lines = String::with_capacity(256);
+/// The request as an application gets it in place of an upstream.
+///
+/// # Errors
+/// If the platform refuses the URL or a field.
+pub(super) fn outgoing(request: &Request, plan: &Plan) -> worker::Result<Request> {
+    Ok(js_outgoing(request, plan.as_str())?)
+}
+
+/// Passes the request on. JavaScript keeps the promise: an answer as its caller gets it, whatever the upstream does.
+pub(super) fn pass_on(request: &Request, env: &Env, plan: &Plan) -> Promise {
+    ASKED.with(|asked| js_pass_on(request, env, plan.as_str(), asked))
+}
+
+/// The answer of an application as its caller gets it.
+///
+/// # Errors
+/// If the platform refuses a field, or the status (it makes answers of 200 to 599 only).
+pub(super) fn tell(answer: &Response, plan: &Plan) -> worker::Result<Response> {
+    Ok(ASKED.with(|asked| js_tell(answer, plan.as_str(), asked))?)
+}
+
+/// Fields in lines, a name and its value in turn.
+///
+/// # Errors
+/// If a value would end its line, or the part of a plan that it stands in.
+pub(super) fn in_lines<'a>(
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> worker::Result<String> {
+    let mut lines = String::new();
     for (name, value) in fields {
-        if value.contains('\n') {
+        if value.contains('\n') || value.contains('\0') {
             return Err(worker::Error::from(format!("{name} has a line break")));
+        }
+        if lines.is_empty() {
+            lines.reserve(256);
         }
         lines.extend([name, "\n", value, "\n"]);
     }
     Ok(lines)
+}
+
+type Amend = dyn Fn(String, String) -> Result<String, JsValue>;
+type Refuse = dyn Fn(Request, String, Option<String>, u32) -> Result<Response, JsValue>;
+
+/// Made once in each instance: a call of these is a call of the instance that they belong to.
+fn asked() -> JsValue {
+    let amend: Closure<Amend> =
+        Closure::new(|rule: String, own: String| Ok(plan::amend(&rule, &own)?));
+    let refuse: Closure<Refuse> = Closure::new(|request, memo: String, problem, timeout_ms| {
+        Ok(plan::refuse(&request, &memo, problem, timeout_ms)?)
+    });
+    let cookies: Closure<dyn Fn(String) -> String> =
+        Closure::new(|given: String| plan::cookies(&given).to_owned());
+    let names = Names::new(CACHING_FIELDS);
+    let (amend, refuse) = (amend.into_js_value(), refuse.into_js_value());
+    js_asking(&names.0, &amend, &refuse, &cookies.into_js_value())
 }

@@ -15,7 +15,8 @@ use edgegate::{
     error::Error,
     guard::Event,
     policy::{MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
-    time::UnixTime,
+    session::SessionId,
+    time::{UnixMillis, UnixTime},
 };
 
 /// The variable that holds the policy, or says where it is.
@@ -108,6 +109,14 @@ pub(super) async fn gate_of_object(env: &Env) -> IsolateGate {
         Turn::Load | Turn::UseAndReload => reload(env).await,
     }
     with(env, |isolate| isolate.gate.clone())
+}
+
+/// Whether this isolate knows that a session has ended.
+pub(super) fn has_ended(session: SessionId, now: UnixMillis) -> bool {
+    ISOLATE.with_borrow(|isolate| {
+        let memory = isolate.as_ref().map(|isolate| &isolate.memory);
+        memory.is_some_and(|memory| memory.sessions.known.has_ended(session, now))
+    })
 }
 
 /// The state of the policy in KV; `None` if the policy is in the variable.

@@ -32,6 +32,7 @@
 //!   some paths itself, list those exactly ([`path_of`]) and give the gate all others: a path that is spelled in another
 //!   way then meets the gate, and not the other way round.
 
+mod answered;
 mod application;
 mod background;
 mod body;
@@ -50,6 +51,7 @@ mod isolate;
 mod kv;
 mod memory;
 mod objects;
+mod plan;
 mod poll_once;
 mod proxy;
 mod rate_limit_binding;
@@ -60,9 +62,9 @@ mod revocations;
 mod sessions;
 mod web_crypto;
 
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Request, Response};
-use worker::{Context, Env, worker_sys};
+use worker::{Context, Env, js_sys::Promise, wasm_bindgen_futures::JsFuture, worker_sys};
 
 pub use self::application::{Answering, Application};
 pub use self::objects::{
@@ -75,7 +77,7 @@ pub use self::objects::{
 ///
 /// It never fails: if the platform refuses what the answer is made of, the answer is a plain 500 and the log says why.
 pub async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
-    answered(request, env, context, None).await
+    settled(answered(request, env, context, None).await).await
 }
 
 /// The gate's answer to a request. An admitted one is answered by this application, whatever upstream there is.
@@ -85,7 +87,7 @@ pub async fn answer_for(
     context: &Context,
     application: Application<'_>,
 ) -> Response {
-    answered(request, env, context, Some(application)).await
+    settled(answered(request, env, context, Some(application)).await).await
 }
 
 /// The path that the gate decides on, without the query, for a Worker that answers some paths itself. Dots are resolved,
@@ -100,9 +102,21 @@ async fn answered(
     env: &Env,
     context: &Context,
     application: Option<Application<'_>>,
-) -> Response {
+) -> JsValue {
     endpoints::answer(request, env, context, application).await.unwrap_or_else(|fault| {
         worker::console_error!("{fault}");
+        failed().into()
+    })
+}
+
+/// The response itself, where JavaScript may have promised it.
+async fn settled(answer: JsValue) -> Response {
+    let answer = match answer.dyn_into::<Promise>() {
+        Ok(promise) => JsFuture::from(promise).await,
+        Err(answer) => Ok(answer),
+    };
+    answer.and_then(JsCast::dyn_into).unwrap_or_else(|fault| {
+        worker::console_error!("{}", web_crypto::describe(&fault));
         failed()
     })
 }
@@ -110,7 +124,7 @@ async fn answered(
 /// [`answer`] for an exported `fetch`. Returns the response itself if nothing had to be waited for, else a promise of it. A
 /// promise takes turns of the event loop, which take longer than most verdicts.
 pub fn fetch(request: Request, env: Env, context: worker_sys::Context) -> JsValue {
-    poll_once::run(async move { answer(&request, &env, &Context::new(context)).await })
+    poll_once::run(async move { answered(&request, &env, &Context::new(context), None).await })
 }
 
 /// The answer where the platform refuses what an answer is made of.

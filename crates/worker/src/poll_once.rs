@@ -9,7 +9,6 @@ use std::{sync::Arc, task::Wake};
 
 use futures_util::task::AtomicWaker;
 use wasm_bindgen::JsValue;
-use web_sys::Response;
 use worker::wasm_bindgen_futures::future_to_promise;
 
 /// Wakes the task that polls the future now. Timers keep the waker that they are first polled with, so it has to be
@@ -24,16 +23,16 @@ impl Wake for Relay {
 }
 
 /// The answer, or a promise of it.
-pub(super) fn run(future: impl Future<Output = Response> + 'static) -> JsValue {
+pub(super) fn run(future: impl Future<Output = JsValue> + 'static) -> JsValue {
     let relay = Arc::new(Relay::default());
     let waker = Waker::from(Arc::clone(&relay));
     let mut future = Box::pin(future);
     match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-        Poll::Ready(answer) => answer.into(),
+        Poll::Ready(answer) => answer,
         // The first poll in there sees what was woken meanwhile.
         Poll::Pending => future_to_promise(poll_fn(move |outer| {
             relay.0.register(outer.waker());
-            future.as_mut().poll(&mut Context::from_waker(&waker)).map(|answer| Ok(answer.into()))
+            future.as_mut().poll(&mut Context::from_waker(&waker)).map(Ok)
         }))
         .into(),
     }

@@ -1,24 +1,22 @@
 //! Passing an admitted request on. Bodies stream both ways; redirects are the caller's to follow.
 
-use core::time::Duration;
-
-use wasm_bindgen::JsCast as _;
-use web_sys::{AbortController, AbortSignal, Request, Response};
-use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
+use web_sys::{Request, Response};
+use worker::Env;
 
 use super::{
+    answered::Answered,
     application::Application,
-    deadline,
     gate::Gate,
     headers,
-    host::{self, Names},
+    host::{self, RequestLines, in_lines},
+    plan::{self, Plan, Prepared, Way},
     reply,
     request::RequestParts,
     sessions,
 };
 use edgegate::{
     error::Error,
-    guard::{Decision, Identity},
+    guard::{Decision, Identity, PassedOn},
     http::{
         caching::CacheRule,
         cors,
@@ -30,6 +28,10 @@ use edgegate::{
 
 /// The service binding that takes the place of `upstream`.
 const SERVICE: &str = "UPSTREAM";
+
+/// Sent where an answer is for its caller alone, for caches that are not the platform's. A caller's own `max-stale` or `only-if-cached`
+/// does not count.
+const PAST_CACHES: (&str, &str) = ("Cache-Control", "no-cache, no-store");
 
 /// Where admitted requests go whose route does not say: to the policy's `upstream`, or else the service binding, or else nowhere.
 /// Then the gate answers with the identity.
@@ -44,6 +46,8 @@ pub(super) fn default_upstream(policy: &Policy, env: &Env) -> Option<Upstream> {
 /// An admitted request on its way to the target.
 pub(crate) struct Forwarding<'a> {
     pub(crate) request: &'a Request,
+    /// The request as it was read.
+    pub(crate) lines: &'a RequestLines,
     pub(crate) parts: &'a RequestParts<'a>,
     pub(crate) identity: &'a Identity,
     pub(crate) decision: &'a Decision,
@@ -53,8 +57,6 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) identity_token: Option<String>,
     /// Where it goes if its route does not say; `None`: the gate answers.
     pub(crate) upstream: Option<&'a Upstream>,
-    /// The headers of an answer that caches look at.
-    pub(crate) caching: &'a Names,
     pub(crate) env: &'a Env,
     /// Takes the place of the target.
     pub(crate) application: Option<Application<'a>>,
@@ -64,74 +66,55 @@ impl Forwarding<'_> {
     /// Passes the request on and the answer back.
     ///
     /// # Errors
-    /// [`Error::Upstream`] if no answer comes, or one whose status HTTP does not know; [`Error::UpstreamTimeout`] if none comes
-    /// in time. An answer with an error status is an answer.
-    pub(crate) async fn forward(&self) -> Result<Response, Error> {
-        let rule = CacheRule::of(self.policy, self.identity, self.decision);
+    /// [`Error::Upstream`] if an application gives no answer, or one whose status HTTP does not know. An upstream that does so is
+    /// answered for in JavaScript.
+    pub(crate) async fn forward(&self) -> Result<Answered, Error> {
         let of_route = match self.decision.destination.as_deref() {
-            Some(Destination::Answer(answer)) => return self.fixed(answer).map_err(failed),
+            Some(Destination::Answer(answer)) => {
+                return self.fixed(answer).map(Answered::Own).map_err(failed);
+            }
             Some(Destination::Upstream(upstream)) => Some(upstream),
             None => None,
         };
-        let answer = match (self.application, of_route.or(self.upstream)) {
-            (Some(application), _) => {
-                let outgoing = self.outgoing(&self.own_origin(), self.parts.target, &rule, None);
-                application(outgoing.map_err(failed)?).await.map_err(failed)?
-            }
-            (None, Some(upstream)) => self.ask(upstream, &rule).await?,
-            (None, None) => return self.demo().map_err(failed),
-        };
-        self.passed_back(answer, &rule).map_err(failed)
+        match (self.application, of_route.or(self.upstream)) {
+            (Some(application), _) => self.ask(application).await.map_err(failed),
+            (None, Some(upstream)) => self.pass_on(upstream),
+            (None, None) => self.demo().map(Answered::Own).map_err(failed),
+        }
     }
 
-    /// Asks the upstream, again where there was no connection and asking twice changes nothing.
-    async fn ask(&self, upstream: &Upstream, rule: &CacheRule) -> Result<Response, Error> {
+    async fn ask(&self, application: Application<'_>) -> worker::Result<Answered> {
+        let url = format!("{}{}", self.own_origin(), self.parts.target);
+        let plan = self.plan(Way {
+            url: &url,
+            service: None,
+            timeout_ms: None,
+            retries: 0,
+            with_body: self.passes_body(),
+        })?;
+        let answer = application(host::outgoing(self.request, &plan)?).await?;
+        Ok(Answered::Finished(host::tell(&answer, &plan)?.into()))
+    }
+
+    fn pass_on(&self, upstream: &Upstream) -> Result<Answered, Error> {
         let target = upstream.target(self.parts.target)?;
-        let mut retries = if self.is_repeatable() { upstream.retries } else { 0 };
-        loop {
-            let asked = self.ask_once(upstream, &target, rule).await;
-            match (asked, retries.checked_sub(1)) {
-                (Err(Error::Upstream { .. }), Some(left)) => retries = left,
-                (asked, _) => return asked,
-            }
-        }
-    }
-
-    async fn ask_once(
-        &self,
-        upstream: &Upstream,
-        target: &str,
-        rule: &CacheRule,
-    ) -> Result<Response, Error> {
-        let Some(millis) = upstream.timeout_ms else {
-            return self.send(upstream, target, rule, None).await.map_err(failed);
+        let (base, service) = match &upstream.address {
+            Address::Url(base) => (base.as_str(), None),
+            Address::Service(name) => (self.own_origin(), Some(name.as_str())),
         };
-        let controller = AbortController::new().map_err(|fault| failed(fault.into()))?;
-        let sent = self.send(upstream, target, rule, Some(controller.signal()));
-        match deadline::within(Duration::from_millis(millis.into()), sent).await {
-            Some(answer) => answer.map_err(failed),
-            None => {
-                controller.abort();
-                Err(Error::UpstreamTimeout { millis })
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        upstream: &Upstream,
-        target: &str,
-        rule: &CacheRule,
-        signal: Option<AbortSignal>,
-    ) -> worker::Result<Response> {
-        match &upstream.address {
-            Address::Url(base) => fetch(&self.outgoing(base, target, rule, signal)?).await,
-            Address::Service(name) => {
-                let outgoing = self.outgoing(&self.own_origin(), target, rule, signal)?;
-                let service = self.env.service(name)?;
-                Ok(service.fetch_request(worker::Request::from(outgoing)).await?.into())
-            }
-        }
+        let plan = self.plan(Way {
+            url: &format!("{base}{target}"),
+            service,
+            timeout_ms: upstream.timeout_ms,
+            retries: if upstream.retries > 0 && self.is_repeatable() {
+                upstream.retries
+            } else {
+                0
+            },
+            with_body: self.passes_body(),
+        });
+        let promise = host::pass_on(self.request, self.env, &plan.map_err(failed)?);
+        Ok(Answered::Finished(promise.into()))
     }
 
     /// Whether the request can be sent again: nothing changes by it (RFC 9110 §9.2.1), and there is no body that would be
@@ -140,63 +123,51 @@ impl Forwarding<'_> {
         matches!(self.parts.method, "GET" | "HEAD" | "OPTIONS") && self.request.body().is_none()
     }
 
-    fn own_origin(&self) -> String {
-        origin_of(&self.request.url())
+    /// A preflight has no content that anybody would need (Fetch standard), so none goes along.
+    const fn passes_body(&self) -> bool {
+        self.decision.preflight.is_none()
     }
 
-    /// The request as the upstream gets it. A preflight has no content that anybody would need (Fetch standard), so none
-    /// goes along.
-    fn outgoing(
-        &self,
-        base: &str,
-        target: &str,
-        rule: &CacheRule,
-        signal: Option<AbortSignal>,
-    ) -> worker::Result<Request> {
-        let url = format!("{base}{target}");
-        let with_body = self.decision.preflight.is_none();
-        let outgoing = host::readdress(self.request, &url, with_body, rule.private, signal)?;
-        let own = outgoing.headers();
-        headers::strip_inbound(&own, self.policy, self.decision.carrier)?;
-        headers::set_forwarded(&own, &self.parts.as_request())?;
-        headers::set_identity(&own, self.identity)?;
-        if let Some(token) = &self.identity_token {
-            own.set(identity_token::FIELD, token)?;
-        }
-        Ok(outgoing)
+    fn own_origin(&self) -> &str {
+        origin_of(self.lines.url(), self.parts.target)
     }
 
-    /// The answer as the caller gets it: with the limits, and with what browsers and caches have to be told. Without these it goes
-    /// back exactly as it came. So does a switch of protocols, which no cache stores.
-    fn passed_back(&self, answer: Response, rule: &CacheRule) -> worker::Result<Response> {
-        match answer.status() {
-            101 => return Ok(answer),
-            200..=599 => {}
-            // RFC 9110 §15 knows no other status, and the platform can make none. Whether the gate has to change
-            // something of the answer must not decide.
-            status => {
-                return Err(worker::Error::from(format!("status {status}, expected 200 to 599")));
-            }
-        }
-        let mut fields = self.limit_fields();
-        let preflight = self.decision.preflight.is_some();
+    /// The request as the upstream gets it and the answer as the caller does: with the limits, and with what browsers and caches
+    /// have to be told. Without these it goes back exactly as it came.
+    fn plan(&self, way: Way<'_>) -> worker::Result<Plan> {
+        let rule = CacheRule::of(self.policy, self.identity, self.decision);
+        let stripped = headers::strip_inbound(
+            self.lines.names(),
+            self.parts,
+            self.policy,
+            self.decision.carrier,
+        );
+        let told = headers::told(self.parts, self.identity);
+        let changes = stripped.iter().chain(&told).map(|(name, value)| (*name, value.as_ref()));
+        let identity_token = self.identity_token.as_deref();
+        let changes = changes.chain(identity_token.map(|token| (identity_token::FIELD, token)));
+        let changes = changes.chain(rule.private.then_some(PAST_CACHES));
+        let limits = self.limit_fields();
         let of_cors = self.decision.cors.as_deref();
-        fields.extend(cors::amending_fields(of_cors, self.parts.origin(), preflight));
-        if !rule.is_nothing() {
-            let own = host::read_answer(&answer, self.caching)?;
-            fields.extend(rule.amend(own.split('\n')));
-        }
-        fields.extend(self.cookie_fields());
-        if fields.is_empty() {
-            return Ok(answer);
-        }
-        host::amend(&answer, fields.iter().map(|(name, value)| (*name, value.as_str())))
+        let preflight = self.decision.preflight.is_some();
+        let of_browsers = cors::amending_fields(of_cors, self.parts.origin(), preflight);
+        let passed_on = PassedOn::new(self.policy.log, &self.parts.as_request(), self.decision);
+        let refusal: Fields = limits.iter().cloned().chain(self.refusal_fields()).collect();
+        Plan::new(&Prepared {
+            way,
+            changes: in_lines(changes)?,
+            fields: in_lines(reply::lent(&limits).chain(reply::lent(&of_browsers)))?,
+            added: in_lines(reply::lent(&reply::security_fields(self.policy, self.lines.url())))?,
+            rule: &rule,
+            memo: plan::memo(&passed_on, &refusal)?,
+            cookies: plan::cookie_memo(&self.decision.session)?,
+        })
     }
 
     /// The answer that the route has, without asking anybody.
     fn fixed(&self, answer: &FixedAnswer) -> worker::Result<Response> {
         let mut fields = self.limit_fields();
-        fields.extend(self.refusal_fields());
+        fields.extend(self.browser_fields());
         if self.decision.preflight.is_some() {
             return reply::empty_with(204, reply::lent(&fields));
         }
@@ -204,15 +175,14 @@ impl Forwarding<'_> {
         reply::whole(answer.status, &fields, &answer.body)
     }
 
-    /// What the gate's own answer says to the browser.
     fn refusal_fields(&self) -> Fields {
-        let mut fields = cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin());
-        fields.extend(self.cookie_fields());
-        fields
+        cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin())
     }
 
-    fn cookie_fields(&self) -> Fields {
-        sessions::cookie_fields(&self.decision.session, self.gate)
+    /// What an answer of the gate's own says to the browser.
+    fn browser_fields(&self) -> Fields {
+        let cookies = sessions::cookie_fields(&self.decision.session, self.gate);
+        self.refusal_fields().into_iter().chain(cookies).collect()
     }
 
     /// The answer where nothing is behind the gate: the identity that it saw.
@@ -220,7 +190,7 @@ impl Forwarding<'_> {
         let identity = self.identity;
         let mut fields = identity_fields(identity);
         fields.extend(self.limit_fields());
-        fields.extend(self.refusal_fields());
+        fields.extend(self.browser_fields());
         if self.decision.preflight.is_some() {
             return reply::empty_with(204, reply::lent(&fields));
         }
@@ -243,12 +213,6 @@ fn failed(fault: worker::Error) -> Error {
     Error::Upstream { problem: fault.to_string() }
 }
 
-async fn fetch(request: &Request) -> worker::Result<Response> {
-    let global: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
-    let answer = JsFuture::from(global.fetch_with_request(request)).await?;
-    Ok(answer.dyn_into()?)
-}
-
 #[derive(serde::Serialize)]
 struct DemoAnswer<'a> {
     method: &'a str,
@@ -258,8 +222,7 @@ struct DemoAnswer<'a> {
     key_id: Option<String>,
 }
 
-/// Scheme and host of an absolute URL.
-fn origin_of(url: &str) -> String {
-    let target = edgegate::guard::target_of(url);
-    url.strip_suffix(&target).unwrap_or(url).to_owned()
+/// Scheme and host of the URL with this path and query.
+fn origin_of<'u>(url: &'u str, target: &str) -> &'u str {
+    url.strip_suffix(target).unwrap_or(url)
 }

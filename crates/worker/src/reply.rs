@@ -19,7 +19,7 @@ pub(super) fn refusal(
     error: &Error,
     carrier: Option<Carrier>,
 ) -> worker::Result<Response> {
-    refusal_with(request, error, carrier, &Fields::new())
+    refusal_with(request, error, carrier, Vec::new())
 }
 
 /// The same with more fields.
@@ -27,11 +27,11 @@ pub(super) fn refusal_with(
     request: &Request,
     error: &Error,
     carrier: Option<Carrier>,
-    more: &Fields,
+    more: Vec<(&str, &str)>,
 ) -> worker::Result<Response> {
     let accept = header(&request.headers(), "Accept");
     let refusal = reply::Refusal::new(error, carrier, accept.as_deref());
-    let fields = lent(&refusal.fields).chain(lent(more));
+    let fields = lent(&refusal.fields).chain(more);
     host::respond(refusal.status, fields, Some(&refusal.body))
 }
 
@@ -69,18 +69,21 @@ pub(super) fn whole(status: u16, fields: &Fields, body: &str) -> worker::Result<
     host::respond(status, lent(fields), (!body.is_empty()).then_some(body))
 }
 
-/// The answer with what the policy adds to every answer that does not have it.
+/// What the policy adds to the answer to every request, this one with that URL.
+pub(super) fn security_fields(policy: &Policy, url: &str) -> Fields {
+    reply::security_fields(&policy.security_headers, is_https(url))
+}
+
+/// The gate's own answer with those of them that it does not have.
 pub(super) fn secured(
     answer: Response,
     policy: &Policy,
     request: &Request,
 ) -> worker::Result<Response> {
-    // A switch of protocols is no page, and cannot be made anew.
-    if policy.security_headers.is_nothing() || answer.status() == 101 {
-        return Ok(answer);
+    if !policy.security_headers.is_nothing() {
+        host::complete(&answer, lent(&security_fields(policy, &request.url())))?;
     }
-    let https = is_https(&request.url());
-    host::complete(&answer, lent(&reply::security_fields(&policy.security_headers, https)))
+    Ok(answer)
 }
 
 /// The answer to a CORS preflight that goes no further.

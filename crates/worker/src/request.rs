@@ -176,6 +176,11 @@ impl<'a> RequestParts<'a> {
         }
     }
 
+    /// The `Cookie` header, where the policy has a cookie.
+    pub(super) const fn cookie(&self) -> Option<&'a str> {
+        self.credentials.cookie
+    }
+
     /// The origin of the page that asks, where the policy has `cors` or reads cookies.
     pub(super) const fn origin(&self) -> Option<&'a str> {
         self.credentials.origin

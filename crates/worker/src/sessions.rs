@@ -324,7 +324,11 @@ const fn told(event: SessionEvent) -> &'static str {
 
 /// The fields of an answer that begins now: both cookies, where the note has them.
 pub(super) fn cookie_fields(note: &SessionNote, gate: &Gate) -> Fields {
-    let values = note.set_cookies(&gate.memory.sessions.known, clock::now());
+    set_cookies(note.set_cookies(&gate.memory.sessions.known, clock::now()))
+}
+
+/// The fields that set these cookies, or take them out. Nobody stores the answer.
+pub(super) fn set_cookies(values: &[String]) -> Fields {
     let cookies = values.iter().map(|value| ("Set-Cookie", value.clone()));
     let not_stored =
         (!values.is_empty()).then(|| ("Cache-Control", "private, no-store".to_owned()));

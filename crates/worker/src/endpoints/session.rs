@@ -138,7 +138,7 @@ pub(crate) async fn answer(
     let refused = Decision { session: note, ..Decision::refused(error.clone(), carrier, name) };
     event_log::decision(&call.gate.policy, &parts, &refused);
     if kind.form == Form::Own {
-        return reply::refusal_with(call.request, &error, carrier, &fields);
+        return reply::refusal_with(call.request, &error, carrier, reply::lent(&fields).collect());
     }
     let Refusal { status, fields: own, body } = Refusal::oauth(&error, by_header);
     fields.extend(own);
