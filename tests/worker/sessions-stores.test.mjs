@@ -6,7 +6,7 @@ import http from 'node:http';
 import { after, before, test } from 'node:test';
 import * as jose from 'jose';
 
-import { SECRETS, admitted, gateWorker, refused, start } from './harness.mjs';
+import { SECRETS, admitted, gateWorker, refused, start, temporaryFolder, token } from './harness.mjs';
 import { GATE, Sessions, sessionPolicy, sessionWorker } from './sessions.mjs';
 import { claimsOf } from './token.mjs';
 
@@ -187,6 +187,36 @@ test('pages: any may ask for tokens, those of sessions.origins may act for visit
   assert.equal((await preflight('/auth/introspect', 'https://anywhere.example')).headers['access-control-allow-origin'], undefined);
   const answer = await sessions.form('/auth/token', {}, { headers: { Origin: 'https://anywhere.example' } });
   assert.equal(answer.headers['access-control-allow-origin'], '*');
+});
+
+// ---- upgrade ----
+
+test('a gate of migration v2 goes on with the new module as it is, and keeps all it holds when v3 adds sessions', async () => {
+  const folder = temporaryFolder();
+  const shared = { durableObjectsPersist: `${folder}/objects`, kvPersist: `${folder}/kv` };
+  const revocation = { mode: 'ledger' };
+  const { EDGEGATE_COUNTERS, EDGEGATE_LEDGER } = gateWorker().durableObjects;
+  const before = await start([
+    sessionWorker({ policy: sessionPolicy({ revocation, sessions: undefined }), worker: { durableObjects: { EDGEGATE_COUNTERS, EDGEGATE_LEDGER } } }),
+  ], { shared });
+  const bearer = token({ jti: 'before' });
+  const limited = token({ sub: 'limited' });
+  try {
+    admitted(await before.get('/v1/posts', { token: token({ scope: 'read:posts' }) }));
+    assert.equal((await before.admin('POST', '/revocations', { token: bearer })).status, 201);
+    for (let i = 0; i < 5; i += 1) admitted(await before.get('/v1/limited', { token: limited }));
+  } finally {
+    await before.dispose();
+  }
+  const upgraded = await start([sessionWorker({ policy: sessionPolicy({ revocation }) })], { shared });
+  try {
+    refused(await upgraded.get('/anything', { token: bearer }), 'TOKEN_REVOKED');
+    refused(await upgraded.get('/v1/limited', { token: limited }), 'RATE_LIMITED');
+    const { access_token: access } = await new Sessions(upgraded).open();
+    admitted(await upgraded.get('/v1/posts', { token: access }));
+  } finally {
+    await upgraded.dispose();
+  }
 });
 
 // ---- between object and store ----
