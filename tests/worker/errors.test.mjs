@@ -22,6 +22,8 @@ const STALLING = {
   } };`,
 };
 
+const SESSIONS = { issuer: 'https://gate.edgegate.local/', audience: ['https://api.example.com'], secret: 'JWT_SECRET', cookies: true };
+
 let gate;
 
 before(async () => {
@@ -34,6 +36,7 @@ before(async () => {
     gateWorker({ name: 'no-keys', policy: policy({ issuers: [remote] }) }),
     gateWorker({ name: 'no-store', policy: policy(), worker: faultyKv }),
     gateWorker({ name: 'no-preflights', policy: policy({ preflight: 'refuse' }) }),
+    gateWorker({ name: 'sessions', policy: policy({ sessions: SESSIONS }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
       name: 'impatient',
@@ -73,6 +76,9 @@ const CASES = {
     },
   },
   WRONG_ENVIRONMENT: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ environment: 'live' }), ...more }) },
+  INVALID_REFRESH_TOKEN: {
+    ask: ({ headers, ...more }) => gate.get('/v1/posts', { gate: 'sessions', ...more, headers: { Cookie: '__Host-edgegate-rt=edgegate_rt_x', ...headers } }),
+  },
   INSUFFICIENT_SCOPE: {
     ask: (more) => gate.post('/v1/posts', { token: token({ scope: 'read:posts' }), ...more }),
     scope: 'write:posts',
@@ -80,6 +86,11 @@ const CASES = {
   NOT_ALLOWED: {
     ask: ({ headers, ...more }) => gate.request('OPTIONS', '/v1/posts', {
       gate: 'no-preflights', ...more, headers: { Origin: 'https://app.test', 'Access-Control-Request-Method': 'GET', ...headers },
+    }),
+  },
+  CSRF_REFUSED: {
+    ask: ({ headers, ...more }) => gate.post('/v1/posts', {
+      gate: 'sessions', ...more, headers: { Cookie: '__Host-edgegate-rt=edgegate_rt_x', Origin: 'https://evil.test', ...headers },
     }),
   },
   HTTPS_REQUIRED: { ask: (more) => gate.get('/v1/posts', { gate: 'no-http', ...more }) },
