@@ -19,7 +19,7 @@ use edgegate::{
     guard::{self, Decision, Guard, Insecure},
     http::{
         cors,
-        reply::{TO_HTTPS_STATUS, limit_fields},
+        reply::{Fields, TO_HTTPS_STATUS, limit_fields},
     },
     policy::Cors,
 };
@@ -134,12 +134,23 @@ impl Call<'_> {
         parts: &RequestParts<'_>,
         decision: &Decision,
     ) -> worker::Result<Response> {
+        self.refuse_with(parts, decision, Fields::new())
+    }
+
+    /// The same with more fields.
+    pub(crate) fn refuse_with(
+        &self,
+        parts: &RequestParts<'_>,
+        decision: &Decision,
+        more: Fields,
+    ) -> worker::Result<Response> {
         let Err(error) = &decision.outcome else {
             return reply::refusal(self.request, &Error::NotFound, None);
         };
         let mut fields = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
         fields.extend(cors::refusal_fields(decision.cors.as_deref(), parts.origin()));
         fields.extend(sessions::cookie_fields(&decision.session, self.gate));
+        fields.extend(more);
         reply::refusal_with(self.request, error, decision.carrier, reply::lent(&fields).collect())
     }
 }

@@ -327,6 +327,13 @@ pub(super) fn cookie_fields(note: &SessionNote, gate: &Gate) -> Fields {
     set_cookies(note.set_cookies(&gate.memory.sessions.known, clock::now()))
 }
 
+/// Each of these cookies in a field of its own, for proxies that pass one `Set-Cookie` of forward-auth on.
+pub(super) fn numbered(fields: &Fields) -> Fields {
+    let cookies = fields.iter().filter(|(name, _)| *name == "Set-Cookie");
+    let names = ["X-Auth-Set-Cookie-1", "X-Auth-Set-Cookie-2"].into_iter();
+    names.zip(cookies).map(|(name, (_, value))| (name, value.clone())).collect()
+}
+
 /// The fields that set these cookies, or take them out. Nobody stores the answer.
 pub(super) fn set_cookies(values: &[String]) -> Fields {
     let cookies = values.iter().map(|value| ("Set-Cookie", value.clone()));

@@ -35,13 +35,15 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
             None
         }
     };
+    let cookies = sessions::cookie_fields(&decision.session, call.gate);
+    let mut more = sessions::numbered(&cookies);
     match &decision.outcome {
         Ok(identity) => {
-            let mut fields = sessions::cookie_fields(&decision.session, call.gate);
-            fields.extend(token.map(|token| (identity_token::FIELD, token)));
-            admitted(identity, &decision, policy, fields)
+            more.extend(cookies);
+            more.extend(token.map(|token| (identity_token::FIELD, token)));
+            admitted(identity, &decision, policy, more)
         }
-        Err(_) => call.refuse(&parts, &decision),
+        Err(_) => call.refuse_with(&parts, &decision, more),
     }
 }
 
@@ -56,11 +58,7 @@ fn admitted(
     more: Fields,
 ) -> worker::Result<Response> {
     let mut fields: Fields = IDENTITY_FIELDS.map(|name| (name, String::new())).into();
-    // nginx passes one `Set-Cookie` on, and there are two.
-    let cookies = more.iter().filter(|(name, _)| *name == "Set-Cookie");
-    let each = cookies.zip(["X-Auth-Set-Cookie-1", "X-Auth-Set-Cookie-2"]);
-    fields.extend(each.map(|((_, value), name)| (name, value.clone())));
-    fields.extend(more.iter().cloned());
+    fields.extend(more);
     fields.extend(identity_fields(identity));
     fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
     let claims = policy.identity_headers.iter().map(|header| (header.name.as_str(), ""));

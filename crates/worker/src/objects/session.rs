@@ -219,3 +219,12 @@ pub(crate) async fn apply(
         None => Err(StoreError::new("session object: no answer in time")),
     }
 }
+
+/// Whether objects answer: one that is nobody's, and holds nothing.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) async fn answers(env: &Env) -> core::result::Result<(), StoreError> {
+    let nobody = ObjectName::hash("edgegate-health-v1", &[]);
+    apply(env, &nobody, &Step::List, deadline::STORE).await.map(drop)
+}
