@@ -55,10 +55,14 @@ codes! {
     ApiKeyRevoked => "API_KEY_REVOKED",
     /// An API key of another environment (a `test` key at a `live` gate).
     WrongEnvironment => "WRONG_ENVIRONMENT",
+    /// The refresh token, or the ticket, is mistyped, forged, used up, or of a session that has ended.
+    InvalidRefreshToken => "INVALID_REFRESH_TOKEN",
     /// The caller is known but lacks a scope the route asks for.
     InsufficientScope => "INSUFFICIENT_SCOPE",
     /// A rule of the policy forbids the request.
     NotAllowed => "NOT_ALLOWED",
+    /// Another site made a browser send the request, or it cannot be told who did.
+    CsrfRefused => "CSRF_REFUSED",
     /// The request came over plain http, and the policy wants https.
     HttpsRequired => "HTTPS_REQUIRED",
     /// A limit is used up.
@@ -337,6 +341,46 @@ errors! {
     WrongEnvironment => WrongEnvironment, "wrong_environment",
         "API key belongs to another environment";
 
+    // ---- sessions ----
+    /// Not a refresh token, or ticket, in its one spelling.
+    MalformedRefreshToken => InvalidRefreshToken, "malformed_refresh_token",
+        "refresh token: not one of this gate";
+    /// Mistyped, forged, or sealed with another secret.
+    RefreshTokenTag => InvalidRefreshToken, "refresh_token_tag", "refresh token tag does not hold";
+    /// The session has ended: logged out, too old, or never was.
+    SessionEnded => InvalidRefreshToken, "session_ended", "the session has ended";
+    /// Presented again after its successor was seen in use: somebody has a copy, so the session has been ended.
+    RefreshTokenReused => InvalidRefreshToken, "refresh_token_reused",
+        "a refresh token was used again after its successor was seen in use, the session is ended";
+    /// A cookie that was on its way while its successor came into use. Nothing has been ended.
+    RefreshTokenSuperseded => InvalidRefreshToken, "refresh_token_superseded",
+        "the refresh token was replaced while the request was on its way";
+    /// A refresh token of a client, presented by another or by nobody.
+    RefreshTokenOfOtherClient => InvalidRefreshToken, "refresh_token_of_other_client",
+        "the refresh token belongs to another client";
+    /// The session is bound to a key, and the request does not prove it.
+    SessionKeyNotProven => InvalidRefreshToken, "session_key_not_proven",
+        "the session is bound to a key that the request does not prove";
+    /// The body has no refresh token, and there is no cookie with one.
+    RefreshTokenRequired => InvalidRequest, "refresh_token_required",
+        "neither the body nor a cookie has a refresh token";
+    /// A request of OAuth that is refused with one of its own words.
+    OAuth {
+        /// A word of RFC 6749 §5.2 or of what extends it.
+        error: &'static str,
+        /// What was expected.
+        problem: &'static str,
+    } => InvalidRequest, "oauth", "{error}: {problem}";
+    /// A client has not proven that it is the one that it names.
+    ClientNotProven => InvalidToken, "client_not_proven", "the client has not proven itself";
+    /// The subject was disabled by an administrator.
+    SubjectDisabled => NotAllowed, "subject_disabled", "the subject is disabled";
+    /// A cookie would decide, and the browser says, or does not say, which page sends the request.
+    CrossSite {
+        /// What was found.
+        problem: &'static str,
+    } => CsrfRefused, "cross_site", "a cookie would decide: {problem}";
+
     // ---- permission and limits ----
     /// The caller does not have all scopes that the route asks for.
     InsufficientScope {
@@ -446,7 +490,8 @@ impl Error {
     ///
     /// The limit on failed authentication counts these. An expired or revoked credential was genuine once, so it is not
     /// a guess and does not count, nor is one whose sign-in is too long ago. A genuine token also does not count if its proof is missing, has no nonce, or came
-    /// twice.
+    /// twice. Refresh tokens do not count either: they cannot be guessed, and a browser with one of an old secret would
+    /// shut its address out.
     #[must_use]
     pub const fn is_failed_authentication(&self) -> bool {
         !matches!(
@@ -531,8 +576,10 @@ mod tests {
                 "API_KEY_EXPIRED",
                 "API_KEY_REVOKED",
                 "WRONG_ENVIRONMENT",
+                "INVALID_REFRESH_TOKEN",
                 "INSUFFICIENT_SCOPE",
                 "NOT_ALLOWED",
+                "CSRF_REFUSED",
                 "HTTPS_REQUIRED",
                 "RATE_LIMITED",
                 "INVALID_REQUEST",
@@ -594,11 +641,24 @@ mod tests {
                 "api_key_expired",
                 "api_key_revoked",
                 "wrong_environment",
+                "malformed_refresh_token",
+                "refresh_token_tag",
+                "session_ended",
+                "refresh_token_reused",
+                "refresh_token_superseded",
+                "refresh_token_of_other_client",
+                "session_key_not_proven",
+                "refresh_token_required",
+                "oauth",
+                "client_not_proven",
+                "subject_disabled",
+                "cross_site",
                 "insufficient_scope",
                 "issuer_not_allowed",
                 "claim_not_allowed",
                 "address_not_allowed",
                 "preflight_not_passed",
+                "answer_not_passed",
                 "https_required",
                 "credential_in_clear",
                 "rate_limited",

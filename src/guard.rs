@@ -30,6 +30,7 @@ mod proof;
 mod request;
 mod revocation;
 mod scopes;
+pub mod session;
 mod token;
 
 pub use self::{
@@ -44,4 +45,5 @@ pub use self::{
     memory::IsolateMemory,
     pipeline::Guard,
     request::{Request, preflight_of, target_of},
+    session::{NoSessions, SessionMemory, SessionNote, Sessions},
 };

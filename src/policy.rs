@@ -25,6 +25,7 @@ mod router;
 mod routes;
 mod scope_includes;
 mod security_headers;
+mod sessions;
 mod source;
 mod types;
 mod upstream;
@@ -64,10 +65,12 @@ pub use self::{
     routes::Route,
     scope_includes::ScopeIncludes,
     security_headers::{SecurityHeaders, is_https},
+    sessions::{BrowserSessions, SessionPolicy},
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
     types::{
-        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Https, KeyFormat, Log, OnError,
-        PathCase, Preflight, Records, Replays, RevocationMode, RouteRevocation,
+        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Csrf, Https, IdentityForm,
+        KeyFormat, Log, OnError, PathCase, Preflight, Records, Replays, RevocationMode,
+        RouteRevocation,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
 };
@@ -143,6 +146,16 @@ pub struct Policy {
     pub failed_authentication: Option<FailedAuthentication>,
     /// The administrator's secret; `None`: the administration endpoints do not exist.
     pub admin: Option<Secret>,
+    /// The gate's own origin, as browsers write it. `None`: only a loopback host counts as its own.
+    pub origin: Option<Arc<str>>,
+    /// Whether the CSRF rule holds for [`Policy::cookie`].
+    pub csrf: Csrf,
+    /// How services are told who is calling, where their route does not say.
+    pub identity: IdentityForm,
+    /// For which audience, where it is not the upstream's origin.
+    pub identity_audience: Option<String>,
+    /// The gate's own sessions; `None`: it has none.
+    pub sessions: Option<SessionPolicy>,
     limits: Vec<LimitPolicy>,
     /// Whether the policy or one of its routes has `cors`.
     has_cors: bool,
@@ -161,7 +174,8 @@ impl Policy {
         let limits = limits(&document, &issuers)?;
         let scope_includes =
             ScopeIncludes::read("scope_includes", core::mem::take(&mut document.scope_includes).0)?;
-        let verifier = verifier(issuers, document.max_token_length, secrets)?;
+        let sessions = sessions::sessions(&document, secrets)?;
+        let verifier = verifier(issuers, document.max_token_length, secrets, sessions.as_ref())?;
         let api_keys = api_keys(&document, secrets)?;
         let client_ip_header = client_ip_header(&document)?;
         let forward_auth = forward_auth(&document, verifier.as_ref())?;
@@ -179,14 +193,17 @@ impl Policy {
             cors.map(|section| self::cors("cors", section, document.legacy_headers)).transpose()?;
         let given = Given { limits: &limits, configured: &configured, verifier: verifier.as_ref() };
         let routes = routes(&document, &given, cors.as_ref())?;
+        let own_upstream = document
+            .upstream
+            .as_ref()
+            .map(|section| upstream("upstream", section, None))
+            .transpose()?;
+        let csrf = csrf(&document)?;
+        check_identity(&document, &routes, own_upstream.as_ref(), sessions.as_ref())?;
         let has_cors = cors.is_some() || routes.iter().any(|route| route.cors.is_some());
         let routes = router(routes, document.path_case)?;
         Ok(Self {
-            upstream: document
-                .upstream
-                .as_ref()
-                .map(|section| upstream("upstream", section, None))
-                .transpose()?,
+            upstream: own_upstream,
             forward_credential: document.forward_credential,
             auth_prefix: auth_prefix(document.auth_prefix.as_deref())?,
             cookie: document.cookie.as_deref().map(|name| token("cookie", name)).transpose()?,
@@ -220,6 +237,11 @@ impl Policy {
                 .admin
                 .map(|admin| secret_of("admin.secret", &admin.secret, secrets))
                 .transpose()?,
+            origin: sessions::own_origin(document.origin.as_deref())?,
+            csrf,
+            identity: document.identity,
+            identity_audience: document.identity_audience.take(),
+            sessions,
             limits,
             has_cors,
             routes,
@@ -259,9 +281,37 @@ impl Policy {
     #[must_use]
     pub fn credential_fields(&self) -> String {
         let own = self.credential_headers.iter().map(|header| header.name.as_str());
-        let cookie = self.cookie.as_ref().map(|_| "Cookie");
+        let cookie = self.reads_cookies().then_some("Cookie");
         let names = ["Authorization", self.api_key_header.as_str()].into_iter();
         names.chain(own).chain(cookie).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a cookie may decide.
+    #[must_use]
+    pub fn reads_cookies(&self) -> bool {
+        self.cookie.is_some() || self.browser_sessions().is_some()
+    }
+
+    /// What browsers get of sessions.
+    #[must_use]
+    pub fn browser_sessions(&self) -> Option<&BrowserSessions> {
+        self.sessions.as_ref().and_then(|sessions| sessions.browser.as_ref())
+    }
+
+    /// Whether the service of this route is told by a signed token who is calling, and for which audience: what the policy says, or
+    /// the origin of the upstream. `None`: it is not.
+    #[must_use]
+    pub fn identity_audience<'a>(&'a self, route: &'a Route) -> Option<&'a str> {
+        if route.identity.unwrap_or(self.identity) != IdentityForm::Jwt {
+            return None;
+        }
+        let of_route = match route.destination.as_deref() {
+            Some(Destination::Upstream(upstream)) => Some(upstream),
+            Some(Destination::Answer(_)) => return None,
+            None => None,
+        };
+        let given = route.identity_audience.as_deref().or(self.identity_audience.as_deref());
+        given.or_else(|| of_route.or(self.upstream.as_ref()).and_then(Upstream::origin))
     }
 
     /// Whether the `Origin` of requests is looked at.
@@ -392,6 +442,52 @@ fn credential_kinds(issuers: bool, api_keys: bool) -> Vec<CredentialKind> {
 }
 
 // ---- the fields that are no section of their own ----
+
+/// A signed identity needs keys that services can have, and an audience.
+fn check_identity(
+    document: &document::Document,
+    routes: &[Route],
+    upstream: Option<&Upstream>,
+    sessions: Option<&SessionPolicy>,
+) -> Result<(), Error> {
+    let of_policy = document.identity_audience.as_deref();
+    let of_routes = routes.iter().enumerate().filter_map(|(index, route)| {
+        let own = match route.destination.as_deref() {
+            Some(Destination::Answer(_)) => return None,
+            Some(Destination::Upstream(own)) => Some(own),
+            None => upstream,
+        };
+        let form = route.identity.unwrap_or(document.identity);
+        let audience = route.identity_audience.as_deref().or(of_policy);
+        let path =
+            route.identity.map_or("identity".to_owned(), |_| format!("routes[{index}].identity"));
+        Some((form, path, audience.or_else(|| own.and_then(Upstream::origin))))
+    });
+    let fallback = of_policy.or_else(|| upstream.and_then(Upstream::origin));
+    let of_policy = (document.identity, "identity".to_owned(), fallback);
+    for (form, path, audience) in of_routes.chain([of_policy]) {
+        let problem = match (form, sessions, audience) {
+            (IdentityForm::Headers, ..) => continue,
+            (_, None, _) => "jwt needs the section sessions, whose keys sign it",
+            (_, Some(own), _) if own.algorithm.is_symmetric() => {
+                "jwt needs keys that services can have, expected another sessions.algorithm than HS256"
+            }
+            (_, _, None | Some("")) => "jwt needs identity_audience, or an upstream with a URL",
+            _ => continue,
+        };
+        return Err(Error::config(path, problem));
+    }
+    Ok(())
+}
+
+fn csrf(document: &document::Document) -> Result<Csrf, Error> {
+    match document.csrf {
+        Some(_) if document.cookie.is_none() => {
+            Err(Error::config("csrf", "only with cookie is it used; sessions always have the rule"))
+        }
+        given => Ok(given.unwrap_or_default()),
+    }
+}
 
 fn auth_prefix(text: Option<&str>) -> Result<String, Error> {
     let text = text.unwrap_or("/auth");

@@ -11,6 +11,7 @@ pub mod memory_ledger;
 pub mod published;
 pub mod questions;
 pub mod replays;
+pub mod sessions;
 pub mod shared;
 
 use crate::{
@@ -83,6 +84,14 @@ pub trait RevocationStore {
         let entry = entry.merge(older.as_ref(), now.to_unix_time());
         self.put(&key, &entry, now).await?;
         Ok(entry)
+    }
+
+    /// The same of several, in one go where the store can do that.
+    async fn revoke_all(&self, entries: Vec<Entry>, now: UnixMillis) -> Result<(), StoreError> {
+        for entry in entries {
+            self.revoke(entry, now).await?;
+        }
+        Ok(())
     }
 
     /// Removes an entry; removing what is not there is no error.

@@ -35,7 +35,7 @@ use edgegate::revocation::NewRevocation;
 use edgegate::secret::Secret;
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
 use edgegate::time::{UnixMillis, UnixTime};
-use gate::{NOW, NOW_SECS, Stores, bindings, record_of, request};
+use gate::{NOW, NOW_SECS, Stores, TestSessions, bindings, record_of, request};
 use js_sys::{Array, JSON, Object, Uint8Array};
 use serde_json::{Value, json};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -141,6 +141,11 @@ impl Backend for Browser {
     type Revocations = Stores;
     type Counters = Stores;
     type Replays = MemoryReplays;
+    type Sessions = TestSessions;
+
+    fn sessions(&self) -> &TestSessions {
+        self.0.sessions()
+    }
 
     fn keys(&self) -> &Stores {
         &self.0

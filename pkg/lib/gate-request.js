@@ -1,7 +1,7 @@
 import { EdgegateError } from './errors.js';
 import {
-  ACCEPT, API_KEY, AUTHORIZATION, CLIENT_IP, CLIENT_IP_HEADER, COOKIE, DPOP, FIELDS, METHOD, ORIGIN, PATH, REQUESTED_HEADERS,
-  REQUESTED_METHOD, URL_LINE,
+  ACCEPT, API_KEY, AUTHORIZATION, CLIENT_IP, CLIENT_IP_HEADER, COOKIE, DPOP, FETCH_SITE, FIELDS, METHOD, ORIGIN, PATH,
+  REQUESTED_HEADERS, REQUESTED_METHOD, UPGRADE, URL_LINE,
 } from './protocol.js';
 
 /** Headers that the guard looks at: where each stands, and how a repeated one reads (RFC 9110 §5.3; cookies RFC 6265 §5.4). */
@@ -11,6 +11,11 @@ const HEADERS = [
   [COOKIE, 'cookie', '; '],
   [ACCEPT, 'accept', ', '],
   [ORIGIN, 'origin', ', '],
+];
+/** Which page sends a request, and whether it opens a WebSocket: that counts only where a cookie can decide. */
+const OF_PAGES = [
+  [FETCH_SITE, 'sec-fetch-site', ', '],
+  [UPGRADE, 'upgrade', ', '],
 ];
 const OF_PREFLIGHTS = [
   [REQUESTED_METHOD, 'access-control-request-method', ', '],
@@ -31,6 +36,7 @@ export class HeadersRead {
     this.size = FIELDS + credentials.length;
     this.always = [
       ...HEADERS,
+      ...(policy.cookie === undefined && policy.sessions === undefined ? [] : OF_PAGES),
       [API_KEY, nameOf(policy.api_keys?.header) ?? 'x-api-key', ', '],
       ...credentials.map((name, index) => [FIELDS + index, name, ', ']),
     ];

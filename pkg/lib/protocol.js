@@ -73,7 +73,9 @@ export const REQUESTED_METHOD = 9;
 export const REQUESTED_HEADERS = 10;
 export const CLIENT_IP = 11;
 export const CLIENT_IP_HEADER = 12;
-export const FIELDS = 13;
+export const FETCH_SITE = 13;
+export const UPGRADE = 14;
+export const FIELDS = 15;
 
 // The first line of an admission. Other decisions are objects of JSON.
 export const ADMITTED = "admitted";

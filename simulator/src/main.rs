@@ -1,21 +1,24 @@
-//! Drives the gate's own steps (limits, leases, shared counters, snapshots of revocations) in virtual time, through what a
+//! Drives the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions) in virtual time, through what a
 //! network does to them: delay, loss, restarts, evictions, wrong clocks.
 //!
-//! `cargo xtask simulate [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an
-//! exact limit was exceeded in any window, or a revocation was late by more than the policy allows.
+//! `cargo xtask simulate [--sessions] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an
+//! exact limit was exceeded in any window, a revocation was late by more than the policy allows, a user was logged out by the network, or a
+//! theft was not found that has to be. `--user N` shows what happened to one user.
 
 mod check;
 mod counters;
 mod kv;
 mod parallel;
 mod revocations;
+mod sessions;
 mod world;
 
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
-const USAGE: &str = "Usage: cargo xtask simulate [--requests N] [--seed N]";
+const USAGE: &str =
+    "Usage: cargo xtask simulate [--sessions] [--requests N] [--seed N], or --user N";
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +27,10 @@ struct Options {
     requests: u64,
     /// Where all chance comes from.
     seed: u64,
+    /// A user of the sessions to look at, and nothing else.
+    user: Option<u64>,
+    /// Whether sessions alone are simulated.
+    sessions: bool,
 }
 
 fn main() -> ExitCode {
@@ -34,9 +41,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some(user) = options.user {
+        sessions::replay(user);
+        return ExitCode::SUCCESS;
+    }
     println!("{} requests a scenario, seed {}", options.requests, options.seed);
-    let mut faults = counters::report(options.requests, options.seed);
-    faults.extend(revocations::report(options.requests, options.seed));
+    let mut faults = Vec::new();
+    if !options.sessions {
+        faults.extend(counters::report(options.requests, options.seed));
+        faults.extend(revocations::report(options.requests, options.seed));
+    }
+    faults.extend(sessions::report(options.requests, options.seed));
     if faults.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -44,18 +59,20 @@ fn main() -> ExitCode {
     for fault in &faults {
         eprintln!("FAILED: {fault}");
     }
-    let Options { requests, seed } = options;
+    let Options { requests, seed, .. } = options;
     eprintln!("to see it again: cargo xtask simulate --requests {requests} --seed {seed}");
     ExitCode::FAILURE
 }
 
 fn options() -> Result<Options, lexopt::Error> {
-    let mut options = Options { requests: 1_000_000, seed: 1 };
+    let mut options = Options { requests: 1_000_000, seed: 1, user: None, sessions: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("requests") => options.requests = arguments.value()?.parse()?,
             Long("seed") => options.seed = arguments.value()?.parse()?,
+            Long("user") => options.user = Some(arguments.value()?.parse()?),
+            Long("sessions") => options.sessions = true,
             other => return Err(other.unexpected()),
         }
     }

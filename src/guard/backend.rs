@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Attempts, IsolateMemory};
+use super::{Attempts, IsolateMemory, Sessions};
 use crate::{
     error::{Error, StoreError},
     jose::{
@@ -27,6 +27,8 @@ pub trait Backend {
     type Counters: LimitStores;
     /// Proofs of possession that have been used.
     type Replays: ReplayStore;
+    /// The gate's own sessions.
+    type Sessions: Sessions;
 
     /// Records of API keys.
     fn keys(&self) -> &Self::Keys;
@@ -43,6 +45,9 @@ pub trait Backend {
     fn last_header(&self) -> Option<&RefCell<LastHeader>> {
         None
     }
+
+    /// The gate's own sessions: the key ring, and who keeps the subjects.
+    fn sessions(&self) -> &Self::Sessions;
 
     /// Whether the host is to be asked about Ed25519 too. Otherwise it is decided here.
     fn takes_ed25519(&self) -> bool {
@@ -82,7 +87,7 @@ pub trait Host: Issuers {
 
 /// The backend of every edge, for one request: its host, its stores, and what the isolate remembers.
 #[derive(Debug)]
-pub struct StoreBackend<'a, H, K, R, L, P> {
+pub struct StoreBackend<'a, H, K, R, L, P, S> {
     /// What the isolate remembers.
     pub memory: &'a IsolateMemory,
     /// Crypto, and the way to issuers.
@@ -95,20 +100,24 @@ pub struct StoreBackend<'a, H, K, R, L, P> {
     pub counters: L,
     /// Proofs of possession that have been used ([`IsolateMemory::replays`]).
     pub replays: P,
+    /// The gate's own sessions; [`NoSessions`](super::NoSessions) where there are none.
+    pub sessions: S,
 }
 
-impl<H, K, R, L, P> Backend for StoreBackend<'_, H, K, R, L, P>
+impl<H, K, R, L, P, S> Backend for StoreBackend<'_, H, K, R, L, P, S>
 where
     H: Host,
     K: KeyRecordStore,
     R: RevocationStore,
     L: LimitStores,
     P: ReplayStore,
+    S: Sessions,
 {
     type Keys = K;
     type Revocations = R;
     type Counters = L;
     type Replays = P;
+    type Sessions = S;
 
     fn keys(&self) -> &K {
         &self.keys
@@ -132,6 +141,10 @@ where
 
     fn last_header(&self) -> Option<&RefCell<LastHeader>> {
         Some(&self.memory.last_header)
+    }
+
+    fn sessions(&self) -> &S {
+        &self.sessions
     }
 
     fn takes_ed25519(&self) -> bool {

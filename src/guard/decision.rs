@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Carrier, Identity, LimitReport};
+use super::{Carrier, Identity, LimitReport, SessionNote};
 use crate::{
     error::Error,
     policy::{Auth, Cors, Destination, Preflight, Route},
@@ -28,12 +28,16 @@ pub struct Decision {
     pub cors: Option<Arc<Cors>>,
     /// What answers the request, if it is admitted and the route says so.
     pub destination: Option<Arc<Destination>>,
+    /// For which audience the service is told by a signed token who is calling; `None`: it is not.
+    pub identity_audience: Option<String>,
     /// The limits that were asked, in the order of the route.
     pub limits: Vec<LimitReport>,
     /// Store faults that the policy lets pass.
     pub faults: Vec<Error>,
     /// The snapshot of revocations that was looked into, if one was.
     pub snapshot: Option<SnapshotState>,
+    /// What the edge is to do about the gate's own sessions.
+    pub session: SessionNote,
 }
 
 impl Decision {
@@ -71,9 +75,11 @@ impl Decision {
             preflight: None,
             cors: None,
             destination: None,
+            identity_audience: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
+            session: SessionNote::default(),
         }
     }
 
@@ -88,9 +94,11 @@ impl Decision {
             preflight: None,
             cors: route.cors.clone(),
             destination: route.destination.clone(),
+            identity_audience: None,
             limits: Vec::new(),
             faults: Vec::new(),
             snapshot: None,
+            session: SessionNote::default(),
         }
     }
 

@@ -286,6 +286,7 @@ impl<'a> Event<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::csrf::Provenance;
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
 
@@ -321,6 +322,7 @@ mod tests {
             credential_headers: &[],
             client_ip: Some("2001:db8::1".parse().unwrap()),
             preflight: None,
+            provenance: Provenance::default(),
         };
         let fault = Error::Upstream { problem: "\"no\"\nconnection".to_owned() };
         let store = Error::StoreUnavailable { store: "counters", problem: "KV".to_owned() };

@@ -4,6 +4,7 @@ use super::{Request, cookies};
 use crate::{
     error::Error,
     policy::{Policy, is_https},
+    session::cookie,
 };
 
 /// What becomes of a request that did not come over https.
@@ -40,10 +41,11 @@ pub fn insecure(policy: &Policy, request: &Request<'_>) -> Option<Insecure> {
 
 fn carries_credential(policy: &Policy, request: &Request<'_>) -> bool {
     let header = request.authorization.or(request.dpop).or(request.api_key).is_some();
-    let cookie = match (policy.cookie.as_deref(), request.cookie) {
-        (Some(name), Some(cookies)) => cookies::named(name, cookies).next().is_some(),
-        _ => false,
-    };
+    let own = policy.browser_sessions().map(|_| [cookie::ACCESS, cookie::REFRESH]);
+    let mut names = policy.cookie.as_deref().into_iter().chain(own.into_iter().flatten());
+    let cookie = request
+        .cookie
+        .is_some_and(|header| names.any(|name| cookies::named(name, header).next().is_some()));
     let of_proxies = request.credential_headers.iter().any(Option::is_some);
     header || of_proxies || cookie
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Attempts, Failures, Identity};
+use super::{Attempts, Failures, Identity, SessionMemory};
 use crate::{
     api_key::KeyId,
     bounded::BoundedMap,
@@ -32,6 +32,8 @@ pub struct IsolateMemory {
     pub(super) last_header: RefCell<LastHeader>,
     noted: RefCell<BoundedMap<KeyId, ()>>,
     unreadable_addresses: UnreadableAddresses,
+    /// What is remembered of the gate's own sessions.
+    pub sessions: SessionMemory,
 }
 
 impl Default for IsolateMemory {
@@ -43,6 +45,7 @@ impl Default for IsolateMemory {
             last_header: RefCell::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
             unreadable_addresses: UnreadableAddresses::default(),
+            sessions: SessionMemory::default(),
         }
     }
 }

@@ -3,12 +3,13 @@
 use futures_util::future::join;
 
 use super::{
-    Backend, Carrier, Decision, Failures, Identity, Request, TokenIdentity, addresses, allowed,
+    Backend, Carrier, Decision, Failures, Identity, Request, Sessions as _, TokenIdentity,
+    addresses, allowed,
     api_key::{self, Presented},
     credential::{self, Credential, PresentedToken},
     decision::StepOutcome,
     limits::{self, Subject},
-    proof, revocation, scopes, token,
+    proof, revocation, scopes, session, token,
 };
 use crate::{
     api_key::record::KeyRecord,
@@ -45,8 +46,9 @@ impl<'a, B: Backend> Guard<'a, B> {
                 return Decision { cors, ..Decision::refused(error, None, "") };
             }
         };
-        let decision = Decision::on(route);
         let Self { policy, backend } = *self;
+        let identity_audience = policy.identity_audience(route).map(str::to_owned);
+        let decision = Decision { identity_audience, ..Decision::on(route) };
         let mut passage = Passage { policy, backend, request, route, path, now, decision };
         let outcome = match request.preflight {
             Some(_) => cold(passage.of_preflight()).await,
@@ -137,12 +139,18 @@ impl<B: Backend> Passage<'_, B> {
             return Ok(Known::ANONYMOUS);
         }
         let Some((credential, carrier)) = credential::find(self.policy, self.request)? else {
+            if let Some(known) = self.identify_by_cookies().await? {
+                return Ok(known);
+            }
             return match self.route.auth {
                 Auth::Required => Err(self.missing_credentials()),
                 Auth::Optional | Auth::None => Ok(Known::ANONYMOUS),
             };
         };
         self.decision.carrier = Some(carrier);
+        if carrier == Carrier::Cookie {
+            session::check_operators_cookie(self.policy, self.request)?;
+        }
         match credential {
             Credential::Token(token) => {
                 self.accepts(CredentialKind::Jwt, Error::TokenNotAccepted)?;
@@ -150,6 +158,11 @@ impl<B: Backend> Passage<'_, B> {
                 let verified = token::verify(policy, backend, &token, now).await?;
                 let presented = proof::Bound { token: token.text, verified: &verified, carrier };
                 let proof = proof::check(backend, &presented, self.request, now).await?;
+                if let Some(own) = &policy.sessions {
+                    let memory = backend.sessions().memory();
+                    session::check_ended(&verified, (own, memory), now)?;
+                    session::note_use(&verified, (own, memory), &mut self.decision.session, now);
+                }
                 let identity = TokenIdentity::new(verified, &policy.identity_headers);
                 let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
                 self.decision.take_in(revoked)?;
@@ -160,6 +173,27 @@ impl<B: Backend> Passage<'_, B> {
                 cold(self.identify_api_key(&key, carrier)).await
             }
         }
+    }
+
+    /// Who it is by the gate's own cookies. `None`: there are none.
+    async fn identify_by_cookies(&mut self) -> Result<Option<Known>, Error> {
+        let (policy, backend, now) = (self.policy, self.backend, self.now);
+        let Some((own, browser)) = policy.sessions.as_ref().zip(policy.browser_sessions()) else {
+            return Ok(None);
+        };
+        let Some(found) = session::cookies_that_decide(policy, browser, self.request)? else {
+            return Ok(None);
+        };
+        self.decision.carrier = Some(Carrier::Cookie);
+        self.accepts(CredentialKind::Jwt, Error::TokenNotAccepted)?;
+        let note = &mut self.decision.session;
+        let of_request = (found, self.request);
+        let verified =
+            session::identify((policy, backend), (own, browser), of_request, now, note).await?;
+        let identity = TokenIdentity::new(verified, &policy.identity_headers);
+        let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
+        self.decision.take_in(revoked)?;
+        Ok(Some(Known { identity: Identity::Token(identity), overrides: None, proof: None }))
     }
 
     fn missing_credentials(&self) -> Error {

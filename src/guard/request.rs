@@ -2,6 +2,8 @@
 
 use core::{fmt, net::IpAddr};
 
+use crate::session::csrf::Provenance;
+
 /// What the guard looks at of a request. Everything is as it came in; nothing is trusted.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -26,6 +28,8 @@ pub struct Request<'a> {
     pub client_ip: Option<IpAddr>,
     /// The method that a CORS preflight asks for, `None` for every other request: see [`preflight_of`].
     pub preflight: Option<&'a str>,
+    /// What it says of the page that sends it: asked where a cookie decides. Its method is that of the request.
+    pub provenance: Provenance<'a>,
 }
 
 /// Shows which headers there are, not what is in them; nor the query, which may hold anything.

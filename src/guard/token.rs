@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::{Backend, credential::PresentedToken};
+use super::{Backend, Sessions as _, credential::PresentedToken};
 use crate::{
     cold_path::cold,
     error::Error,
     jose::{
         keys::KeySet,
-        verifier::{Pending, TokenStep, VerifiedToken},
+        verifier::{KeySource, Pending, TokenStep, VerifiedToken},
     },
     policy::Policy,
     time::UnixMillis,
@@ -60,6 +60,9 @@ async fn remote_keys(
 ) -> Result<Option<Rc<KeySet>>, Error> {
     let issuer = pending.issuer();
     match issuer.keys.location() {
+        None if matches!(issuer.keys, KeySource::Ring) => {
+            backend.sessions().verifying_keys(pending.key_id(), now).await.map(Some)
+        }
         None => Ok(None),
         Some(at) => {
             let keys = backend.remote_keys(&issuer.rules.issuer, at, pending.key_id(), now);

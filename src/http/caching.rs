@@ -29,6 +29,9 @@ pub struct CacheRule {
     pub private: bool,
     /// The request headers on which it depends, where callers with and without a credential share a URL.
     pub vary: Option<String>,
+    /// Whether a cookie of the gate's own decided. Then `public` does not count: the service never saw that cookie, and cannot have
+    /// meant that everybody may have what was made for its owner.
+    pub by_cookie: bool,
 }
 
 impl CacheRule {
@@ -38,14 +41,19 @@ impl CacheRule {
     pub fn of(policy: &Policy, identity: &Identity, decision: &Decision) -> Self {
         let by_origin = decision.cors.as_deref().is_some_and(Cors::varies);
         let origin = by_origin.then(|| "Origin".to_owned());
-        if policy.cache == Cache::Upstream {
-            return Self { private: false, vary: origin };
+        let by_cookie = decision.session.by_cookie;
+        if policy.cache == Cache::Upstream && !by_cookie {
+            return Self { private: false, vary: origin, by_cookie };
         }
-        let credentials = decision.shared_url.then(|| policy.credential_fields());
+        let credentials = match (decision.shared_url, by_cookie) {
+            (true, _) => Some(policy.credential_fields()),
+            (false, true) => Some("Cookie".to_owned()),
+            (false, false) => None,
+        };
         let varying: Vec<String> = credentials.into_iter().chain(origin).collect();
         let vary = (!varying.is_empty()).then(|| varying.join(", "));
         let is_known = !matches!(identity, Identity::Anonymous);
-        Self { private: is_known || decision.for_networks, vary }
+        Self { private: is_known || decision.for_networks, vary, by_cookie }
     }
 
     /// Whether answers stay as they are.
@@ -66,12 +74,15 @@ impl CacheRule {
         let (control, vary) = (own.next(), own.next());
         let control = control.map_or("", |(_, value)| value);
         let mut changes = Vec::new();
-        if self.private && !says(control, "public") {
-            if !says(control, "private") && !says(control, "no-store") {
+        let is_meant = |value| !self.by_cookie && says(value, "public");
+        if self.private && !is_meant(control) {
+            if says(control, "public") {
+                changes.push((CACHING_FIELDS[0], "private".to_owned()));
+            } else if !says(control, "private") && !says(control, "no-store") {
                 // In front: behind a quote that is never closed it would be part of a text.
                 changes.push((CACHING_FIELDS[0], joined("private", control)));
             }
-            let addressed = own.filter(|(_, value)| !value.is_empty() && !says(value, "public"));
+            let addressed = own.filter(|(_, value)| !value.is_empty() && !is_meant(value));
             changes.extend(addressed.map(|(name, _)| (name, String::new())));
         }
         if let (Some(more), Some((name, given))) = (&self.vary, vary) {
@@ -93,7 +104,7 @@ fn joined(first: &str, second: &str) -> String {
 mod tests {
     use super::*;
 
-    const PRIVATE: CacheRule = CacheRule { private: true, vary: None };
+    const PRIVATE: CacheRule = CacheRule { private: true, vary: None, by_cookie: false };
 
     /// What becomes of a `Cache-Control`.
     fn control(own: &str) -> String {
@@ -146,6 +157,21 @@ mod tests {
         assert_eq!(PRIVATE.amend(public), []);
     }
 
+    /// Race 35.
+    #[test]
+    fn what_a_cookie_of_the_gate_admitted_is_private_whatever_the_service_says() {
+        let rule = CacheRule { private: true, vary: Some("Cookie".to_owned()), by_cookie: true };
+        let own = ["public, s-maxage=60", "Accept", "public, max-age=60", "", "", "", ""];
+        assert_eq!(
+            rule.amend(own),
+            [
+                ("Cache-Control", "private".to_owned()),
+                ("CDN-Cache-Control", String::new()),
+                ("Vary", "Accept, Cookie".to_owned())
+            ]
+        );
+    }
+
     /// `pkg/lib/caching.js` is held to the same.
     #[test]
     fn an_answer_is_amended_as_the_vectors_say() {
@@ -160,7 +186,7 @@ mod tests {
         let vectors: Vec<Vector> =
             serde_json::from_str(include_str!("../../tests/vectors/caching.json")).unwrap();
         for Vector { name, private, vary, own, changes } in vectors {
-            let rule = CacheRule { private, vary };
+            let rule = CacheRule { private, vary, by_cookie: false };
             let own = CACHING_FIELDS.map(|field| own.get(field).map_or("", String::as_str));
             let amended: Vec<(String, String)> = rule
                 .amend(own)
@@ -173,12 +199,21 @@ mod tests {
 
     #[test]
     fn vary_is_added_to_what_is_there() {
-        let told = CacheRule { private: false, vary: Some("Authorization, X-API-Key".to_owned()) };
+        let vary = Some("Authorization, X-API-Key".to_owned());
+        let told = CacheRule { private: false, vary, by_cookie: false };
         let vary = |own| told.amend(["max-age=60", own, "", "", "", "", ""]);
         assert_eq!(vary(""), [("Vary", "Authorization, X-API-Key".to_owned())]);
         assert_eq!(vary("Accept"), [("Vary", "Accept, Authorization, X-API-Key".to_owned())]);
         assert_eq!(
-            CacheRule { private: false, vary: None }.amend(["", "", "max-age=1", "", "", "", ""]),
+            CacheRule { private: false, vary: None, by_cookie: false }.amend([
+                "",
+                "",
+                "max-age=1",
+                "",
+                "",
+                "",
+                ""
+            ]),
             []
         );
     }

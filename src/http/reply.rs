@@ -8,6 +8,7 @@ use crate::guard::{Carrier, Identity, LimitReport};
 use crate::header_text::{KeptSpaces, percent_encoded};
 use crate::jose::dpop::ProofRules;
 use crate::policy::{API_KEY_HEADER, FixedAnswer, SecurityHeaders};
+use crate::session::oauth::OAuthError;
 
 /// Seconds after which asking again makes sense when a store or an issuer did not answer.
 pub const RETRY_UNAVAILABLE_SECS: u32 = 5;
@@ -47,7 +48,7 @@ impl Refusal {
     pub fn new(error: &Error, carrier: Option<Carrier>, accept: Option<&str>) -> Self {
         let problem = prefers_problem(accept);
         let code = error.code();
-        let wire = wire(code);
+        let wire = Wire { title: title(error), ..wire(code) };
         let hint = hint(error, wire.hint);
         let body = if problem {
             json_line(&Problem {
@@ -91,6 +92,28 @@ impl Refusal {
             });
         }
         self
+    }
+}
+
+impl Refusal {
+    /// The answer of `/token`, `/revoke` and `/introspect` (RFC 6749 §5.2), with the gate's own code and hint beside it. `by_header`:
+    /// whether the client was named in `Authorization`.
+    #[must_use]
+    pub fn oauth(error: &Error, by_header: bool) -> Self {
+        let own = Self::new(error, None, None);
+        let word = OAuthError::of(error);
+        let status = if own.status == 429 { own.status } else { word.status() };
+        let body = json_line(&OAuthBody {
+            error: word.as_str(),
+            code: error.code().as_str(),
+            hint: &hint(error, wire(error.code()).hint),
+        });
+        let mut fields = own.fields;
+        fields.retain(|(name, _)| *name != "WWW-Authenticate");
+        if word == OAuthError::InvalidClient && by_header {
+            fields.push(("WWW-Authenticate", "Basic realm=\"edgegate\"".to_owned()));
+        }
+        Self { status, fields, body }
     }
 }
 
@@ -255,12 +278,18 @@ pub const fn wire(code: Code) -> Wire {
             "API key belongs to another environment",
             "Use a key that was created for this environment",
         ),
+        Code::InvalidRefreshToken => (401, "Invalid refresh token", "Please log in again"),
         Code::InsufficientScope => {
             (403, "Insufficient permissions", "Ask for a credential with the scopes of this route")
         }
         Code::NotAllowed => {
             (403, "Not allowed", "A rule of this service does not allow the request")
         }
+        Code::CsrfRefused => (
+            403,
+            "Request from another site refused",
+            "Send the request from a page of this site, or with a credential that is no cookie",
+        ),
         Code::HttpsRequired => (
             403,
             "HTTPS required",
@@ -301,6 +330,21 @@ struct Body<'a> {
     hint: &'a str,
 }
 
+#[derive(Serialize)]
+struct OAuthBody<'a> {
+    error: &'a str,
+    code: &'a str,
+    hint: &'a str,
+}
+
+/// What has happened: the general title of the code, but for one that says more.
+fn title(error: &Error) -> &'static str {
+    match error {
+        Error::RefreshTokenRequired => "Refresh token required",
+        _ => wire(error.code()).title,
+    }
+}
+
 /// RFC 9457.
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -315,7 +359,7 @@ struct Problem<'a> {
 /// The general hint of the code, or the caller's own mistake where naming it gives nothing away.
 fn hint(error: &Error, general: &'static str) -> String {
     match error {
-        Error::InvalidRequest(problem) => (*problem).to_owned(),
+        Error::InvalidRequest(problem) | Error::OAuth { problem, .. } => (*problem).to_owned(),
         Error::InvalidField { .. } => error.to_string(),
         Error::InsufficientScope { required } => format!("{general}: {required}"),
         Error::MissingCredentialsOr { api_key_header } => {
@@ -330,7 +374,7 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     if status != 401 && status != 403 {
         return None;
     }
-    if matches!(error.code(), Code::NotAllowed | Code::HttpsRequired) {
+    if matches!(error.code(), Code::NotAllowed | Code::CsrfRefused | Code::HttpsRequired) {
         // Another credential would not help, nor is anything wrong with this one.
         return Some(CHALLENGE.to_owned());
     }

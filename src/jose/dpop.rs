@@ -197,6 +197,23 @@ impl<'a> UntrustedProof<'a> {
         rules: &ProofRules,
         confirmation: &Confirmation,
     ) -> Result<Self, Error> {
+        Self::parse_of(proof, rules, Some(confirmation))
+    }
+
+    /// The same where no token says yet whose key it has to be: at a token endpoint (RFC 9449 §5). What it proves is that its sender
+    /// has the key of [`UntrustedProof::thumbprint`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidProof`].
+    pub fn parse_of_any_key(proof: &'a str, rules: &ProofRules) -> Result<Self, Error> {
+        Self::parse_of(proof, rules, None)
+    }
+
+    fn parse_of(
+        proof: &'a str,
+        rules: &ProofRules,
+        confirmation: Option<&Confirmation>,
+    ) -> Result<Self, Error> {
         // Two headers of one name arrive joined by a comma, which no proof has.
         if proof.contains(',') {
             return Err(invalid("more than one DPoP header"));
@@ -223,13 +240,19 @@ impl<'a> UntrustedProof<'a> {
         {
             return Err(invalid("jwk is an RSA key of more than 4096 bits"));
         }
-        if key.thumbprint() != Some(confirmation.thumbprint()) {
+        if confirmation.is_some_and(|own| key.thumbprint() != Some(own.thumbprint())) {
             return Err(Error::WrongProofKey);
         }
         if !key.permits(algorithm) {
             return Err(invalid("jwk does not serve alg"));
         }
         Ok(Self { token, key })
+    }
+
+    /// The RFC 7638 thumbprint of the key that it brings along.
+    #[must_use]
+    pub fn thumbprint(&self) -> &str {
+        self.key.thumbprint().unwrap_or_default()
     }
 
     /// Verifies the signature by the key that the proof brings along; for RSA and ECDSA the host has to be asked.
@@ -305,6 +328,30 @@ impl SignedProof<'_> {
         request: &ProofRequest<'_>,
         now: UnixTime,
     ) -> Result<VerifiedProof, Error> {
+        self.check_with(rules, request, Some(request.access_token), now)
+    }
+
+    /// The same at a token endpoint, where there is no access token yet: `ath` is not looked at, nor the request's token.
+    ///
+    /// # Errors
+    /// As [`SignedProof::check`].
+    pub fn check_without_token(
+        &self,
+        rules: &ProofRules,
+        (method, url): (&str, &str),
+        now: UnixTime,
+    ) -> Result<VerifiedProof, Error> {
+        let request = ProofRequest { method, url, access_token: "", nonces: &[] };
+        self.check_with(rules, &request, None, now)
+    }
+
+    fn check_with(
+        &self,
+        rules: &ProofRules,
+        request: &ProofRequest<'_>,
+        access_token: Option<&str>,
+        now: UnixTime,
+    ) -> Result<VerifiedProof, Error> {
         let claims =
             Claims::parse(self.jws.payload()).map_err(|fault| invalid(fault.to_string()))?;
         let string = |name: &str| match claims.get(name) {
@@ -312,7 +359,8 @@ impl SignedProof<'_> {
             Some(_) => Err(invalid(format!("{name} is not a string"))),
             None => Err(invalid(format!("{name} is missing"))),
         };
-        let (jti, htm, htu, ath) = (string("jti")?, string("htm")?, string("htu")?, string("ath")?);
+        let (jti, htm, htu) = (string("jti")?, string("htm")?, string("htu")?);
+        let ath = access_token.map(|_| string("ath")).transpose()?;
         let issued_at = claims.issued_at().ok_or_else(|| invalid("iat is missing"))?;
         if jti.is_empty() || jti.len() > MAX_JTI_LENGTH {
             return Err(invalid("jti has not 1 to 256 bytes"));
@@ -325,7 +373,7 @@ impl SignedProof<'_> {
         if normalize(htu).as_ref() != Some(&url) {
             return Err(invalid("htu is not the URL of the request"));
         }
-        if ath != access_token_hash(request.access_token) {
+        if ath != access_token.map(access_token_hash).as_deref() {
             return Err(invalid("ath is not the hash of the access token"));
         }
         if !request.nonces.is_empty()

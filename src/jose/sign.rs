@@ -152,6 +152,22 @@ impl SigningKey {
         Ok(Self { algorithm, kid, material: SigningMaterial::Host(public.clone()) })
     }
 
+    /// The key that verifies what this secret signs.
+    ///
+    /// # Errors
+    /// [`Error::RefusedKey`] if it is no secret.
+    pub(crate) fn to_verifying_hmac(&self) -> Result<Key, Error> {
+        let bytes = match &self.material {
+            SigningMaterial::Hs256(key) => key.as_ref().to_vec(),
+            SigningMaterial::Hs384(key) => key.as_ref().to_vec(),
+            SigningMaterial::Hs512(key) => key.as_ref().to_vec(),
+            SigningMaterial::Ed25519(_) | SigningMaterial::Host(_) => {
+                return Err(refused("expected a secret"));
+            }
+        };
+        Key::hmac(Secret::new(bytes), self.algorithm, self.kid.clone())
+    }
+
     /// The algorithm it signs with.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {

@@ -76,6 +76,8 @@ pub enum KeySource {
     },
     /// Published by the issuer, where its own document says; the edge fetches both.
     Discovered(Discovery),
+    /// The gate's own key ring ([`crate::jose::verifier`] is handed them as remote ones; a secret may be among them).
+    Ring,
 }
 
 impl KeySource {
@@ -83,7 +85,7 @@ impl KeySource {
     #[must_use]
     pub const fn location(&self) -> Option<Location<'_>> {
         match self {
-            Self::Fixed(_) => None,
+            Self::Fixed(_) | Self::Ring => None,
             Self::Remote { uri } => Some(Location::Known(uri.as_str())),
             Self::Discovered(discovery) => Some(Location::Discovered(discovery)),
         }
@@ -254,6 +256,7 @@ impl<'a> Pending<'a> {
         let keys = match (&self.issuer.keys, keys) {
             (KeySource::Fixed(keys), _) => keys,
             (_, None) => return Err(unavailable("not fetched")),
+            (KeySource::Ring, Some(keys)) => keys,
             (_, Some(keys)) if keys.is_symmetric() => {
                 return Err(unavailable("the published set holds secrets"));
             }
@@ -478,7 +481,7 @@ fn check_algorithms(issuer: &Issuer) -> Result<(), String> {
         KeySource::Remote { .. } | KeySource::Discovered(_) if symmetric != 0 => {
             Err("HMAC with published keys, expected a public-key algorithm".to_owned())
         }
-        KeySource::Remote { .. } | KeySource::Discovered(_) => Ok(()),
+        KeySource::Remote { .. } | KeySource::Discovered(_) | KeySource::Ring => Ok(()),
         KeySource::Fixed(keys) => {
             let served = |algorithm| keys.keys().iter().any(|key| key.permits(algorithm));
             match algorithms.iter().find(|algorithm| !served(**algorithm)) {

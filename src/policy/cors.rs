@@ -40,6 +40,22 @@ enum Origins {
 }
 
 impl Cors {
+    /// Every page, without credentials: for what does not depend on who asks.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::of(Origins::Any, false)
+    }
+
+    /// Pages that act for their visitors.
+    #[must_use]
+    pub fn of_visitors(origins: &[String]) -> Self {
+        Self::of(Origins::Listed(origins.to_vec()), true)
+    }
+
+    fn of(origins: Origins, credentials: bool) -> Self {
+        Self { origins, credentials, exposed: EXPOSED.join(", "), max_age_secs: None }
+    }
+
     /// What `Access-Control-Allow-Origin` says to a page of this origin; `None`: nothing. An origin is compared as it is
     /// written, character by character.
     #[must_use]
@@ -103,7 +119,7 @@ fn origins(path: &str, document: &CorsDocument) -> Result<Origins, Error> {
 }
 
 /// An origin as browsers write it (Fetch standard, "serializing a request origin"): another spelling would never be met.
-fn check_origin(origin: &str) -> Result<(), &'static str> {
+pub(super) fn check_origin(origin: &str) -> Result<(), &'static str> {
     const EXPECTED: &str =
         "expected an origin as browsers send it, like https://app.example.com, or null";
     if origin == "null" {

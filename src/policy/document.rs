@@ -17,8 +17,8 @@ use super::{
     limit_store::StoreName,
     revocation::RevocationPolicy,
     types::{
-        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Https, KeyFormat, Log, OnError,
-        PathCase, Preflight, Records, Replays, RouteRevocation,
+        Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Csrf, Https, IdentityForm,
+        KeyFormat, Log, OnError, PathCase, Preflight, Records, Replays, RouteRevocation,
     },
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
         object::{ByName, object},
     },
     limit,
+    session::{client::GrantType, cookie::SameSite, step::Reuse},
 };
 
 object! {
@@ -67,6 +68,48 @@ object! {
         pub(super) failed_authentication: Option<FailedAuthenticationDocument> = None,
         pub(super) routes: Vec<RouteDocument> = Vec::new(),
         pub(super) admin: Option<SecretDocument> = None,
+        pub(super) origin: Option<String> = None,
+        pub(super) csrf: Option<Csrf> = None,
+        pub(super) identity: IdentityForm = IdentityForm::default(),
+        pub(super) identity_audience: Option<String> = None,
+        pub(super) sessions: Option<SessionsDocument> = None,
+    }
+}
+
+object! {
+    #[derive(Debug)]
+    pub(super) struct SessionsDocument, refused {
+        pub(super) issuer: String,
+        pub(super) audience: Vec<String>,
+        pub(super) secret: Option<String> = None,
+        pub(super) secrets: Vec<SigningKeyDocument> = Vec::new(),
+        pub(super) algorithm: Option<String> = None,
+        pub(super) keys: Option<String> = None,
+        pub(super) access_secs: u32 = 900,
+        pub(super) idle_secs: u32 = 604_800,
+        pub(super) absolute_secs: u32 = 2_592_000,
+        pub(super) recheck_secs: u32 = 86_400,
+        pub(super) cookies: bool = false,
+        pub(super) same_site: Option<SameSite> = None,
+        pub(super) renew_before_secs: Option<u32> = None,
+        pub(super) origins: Vec<String> = Vec::new(),
+        pub(super) clients: Vec<SessionClientDocument> = Vec::new(),
+    }
+}
+
+object! {
+    #[derive(Debug)]
+    pub(super) struct SessionClientDocument, refused {
+        pub(super) id: String,
+        pub(super) secret: Option<String> = None,
+        pub(super) secret_sha256: Option<String> = None,
+        pub(super) jwks_uri: Option<String> = None,
+        pub(super) allow_http: bool = false,
+        pub(super) grants: Vec<GrantType>,
+        pub(super) scopes: Vec<String> = Vec::new(),
+        pub(super) reuse: Reuse = Reuse::default(),
+        pub(super) grace_secs: Option<u32> = None,
+        pub(super) introspect: bool = false,
     }
 }
 
@@ -242,6 +285,8 @@ object! {
         pub(super) cost: u32 = 1,
         pub(super) upstream: Option<UpstreamDocument> = None,
         pub(super) answer: Option<AnswerDocument> = None,
+        pub(super) identity: Option<IdentityForm> = None,
+        pub(super) identity_audience: Option<String> = None,
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     check::{at, each, scope_list, secret_named},
     document::first_repeated,
     encoding::Encoding,
+    sessions::SessionPolicy,
 };
 use crate::{
     error::Error,
@@ -735,14 +736,19 @@ pub(super) fn verifier(
     issuers: Vec<IssuerOptions>,
     max_token_length: Option<usize>,
     secrets: &dyn Secrets,
+    sessions: Option<&SessionPolicy>,
 ) -> Result<Option<Verifier>, Error> {
-    if issuers.is_empty() {
-        return Ok(None);
-    }
-    let issuers = issuers
+    let mut issuers = issuers
         .into_iter()
         .map(|options| issuer(options, secrets))
         .collect::<Result<Vec<_>, _>>()?;
+    if let Some(sessions) = sessions {
+        sessions.check_issuers(&issuers)?;
+        issuers.push(sessions.own_issuer());
+    }
+    if issuers.is_empty() {
+        return Ok(None);
+    }
     Verifier::new(issuers, max_token_length.unwrap_or(DEFAULT_MAX_TOKEN_LENGTH)).map(Some)
 }
 

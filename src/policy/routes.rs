@@ -10,7 +10,9 @@ use super::{
     limits::LimitPolicy,
     pattern::PathPattern,
     revocation::RevocationPolicy,
-    types::{Auth, CountBy, CredentialKind, Preflight, RevocationMode, RouteRevocation},
+    types::{
+        Auth, CountBy, CredentialKind, IdentityForm, Preflight, RevocationMode, RouteRevocation,
+    },
     upstream::{Destination, fixed_answer, upstream},
 };
 use crate::{client_address::Network, error::Error, jose::verifier::Verifier, json::StrictObject};
@@ -44,6 +46,10 @@ pub struct Route {
     pub destination: Option<Arc<Destination>>,
     /// What a request takes from each limit.
     pub cost: u32,
+    /// How the service is told who is calling, if not as the policy says.
+    pub identity: Option<IdentityForm>,
+    /// For which audience, if not the policy's.
+    pub identity_audience: Option<String>,
     pub(super) limits: Vec<usize>,
 }
 
@@ -148,6 +154,8 @@ pub(super) fn route(
         ips: document.ips.clone().unwrap_or_default(),
         destination: None,
         cost: document.cost,
+        identity: document.identity,
+        identity_audience: document.identity_audience.clone(),
         limits: limit_indices,
     })
 }
@@ -373,6 +381,8 @@ pub(super) fn fallback(
         ips: Vec::new(),
         destination: None,
         cost: 1,
+        identity: None,
+        identity_audience: None,
         limits: Vec::new(),
     })
 }

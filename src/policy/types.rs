@@ -311,6 +311,36 @@ words!(Auth {
     "none" => Auth::None,
 });
 
+/// Whether requests with the cookie of the policy have to come from a page of this origin ([`crate::session::csrf`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Csrf {
+    /// Unsafe ones do (the default).
+    #[default]
+    On,
+    /// The service sees to it.
+    Off,
+}
+
+words!(Csrf {
+    "on" => Csrf::On,
+    "off" => Csrf::Off,
+});
+
+/// How the service is told who is calling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IdentityForm {
+    /// By the headers `X-Auth-…` (the default).
+    #[default]
+    Headers,
+    /// By these, and by a signed token in `X-Auth-Token` ([`crate::session::identity_token`]).
+    Jwt,
+}
+
+words!(IdentityForm {
+    "headers" => IdentityForm::Headers,
+    "jwt" => IdentityForm::Jwt,
+});
+
 /// The kinds of credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {

@@ -68,6 +68,15 @@ impl Upstream {
         Self { address, stripped: 0, prefix: String::new(), timeout_ms: None, retries: 0 }
     }
 
+    /// Scheme and host of its URL; `None` for a binding.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        let Address::Url(url) = &self.address else { return None };
+        let host_at = url.find("://")?.checked_add(3)?;
+        let rest = url.get(host_at..)?;
+        url.get(..host_at.checked_add(rest.find('/').unwrap_or(rest.len()))?)
+    }
+
     /// The path and query that the service is asked for, of those of the request.
     ///
     /// # Errors

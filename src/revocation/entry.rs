@@ -73,6 +73,17 @@ impl Entry {
         }
     }
 
+    /// An entry that the gate makes by itself: a session that ended, a subject that was disabled, a token that its holder gave back.
+    #[must_use]
+    pub const fn of_gate(
+        target: Target,
+        before: Option<UnixTime>,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Self {
+        Self { v: ENTRY_VERSION, target, before, until: Some(until), created_at: now, reason: None }
+    }
+
     /// Reads what a store keeps under `key`.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::{
     jose::dpop::{LONGEST_LIFE_SECS, ReplayKey},
     limit::{CounterGroup, Limit, LimitAlgorithm, Verdict},
     policy::Replays as Place,
+    session::client::LONGEST_ASSERTION_SECS,
     time::UnixMillis,
 };
 
@@ -87,14 +88,37 @@ pub async fn by_counting(
     now: UnixMillis,
     take: impl AsyncFnOnce(&CounterGroup, &[Limit]) -> Result<Vec<Verdict>, StoreError>,
 ) -> Result<bool, StoreError> {
-    let window_secs = LONGEST_LIFE_SECS.saturating_add(CLOCK_DIFFERENCE_SECS);
+    counted(("proof", LONGEST_LIFE_SECS), key, until, now, take).await
+}
+
+/// The same of the assertions of clients ([`crate::session::client`]), which live longer.
+///
+/// # Errors
+/// As [`by_counting`].
+pub async fn assertion_by_counting(
+    key: &ReplayKey,
+    until: UnixMillis,
+    now: UnixMillis,
+    take: impl AsyncFnOnce(&CounterGroup, &[Limit]) -> Result<Vec<Verdict>, StoreError>,
+) -> Result<bool, StoreError> {
+    counted(("assertion", LONGEST_ASSERTION_SECS), key, until, now, take).await
+}
+
+async fn counted(
+    (kind, longest_secs): (&str, u64),
+    key: &ReplayKey,
+    until: UnixMillis,
+    now: UnixMillis,
+    take: impl AsyncFnOnce(&CounterGroup, &[Limit]) -> Result<Vec<Verdict>, StoreError>,
+) -> Result<bool, StoreError> {
+    let window_secs = longest_secs.saturating_add(CLOCK_DIFFERENCE_SECS);
     let window_secs = u32::try_from(window_secs).unwrap_or(u32::MAX);
     let once = Limit::new("once", 1, window_secs, LimitAlgorithm::TokenBucket { burst: 1 })
         .map_err(|fault| StoreError::new(fault.to_string()))?;
-    let group = CounterGroup::new(&["proof", &key.storage_name()]);
+    let group = CounterGroup::new(&[kind, &key.storage_name()]);
     match take(&group, &[once]).await?.as_slice() {
         [verdict] if !verdict.admitted => Ok(false),
-        [_] if until.millis_since(now) <= LONGEST_LIFE_SECS.saturating_mul(1000) => Ok(true),
+        [_] if until.millis_since(now) <= longest_secs.saturating_mul(1000) => Ok(true),
         [_] => Err(StoreError::new("a proof would have to be remembered longer than it can be")),
         _ => Err(StoreError::new("expected one verdict")),
     }

@@ -44,6 +44,8 @@ mod properties;
 mod providers;
 mod published;
 mod rooms;
+mod session_gate;
+mod session_steps;
 mod store_contract;
 mod vectors;
 mod wycheproof;

@@ -381,7 +381,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
              cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
-             failed_authentication, routes, admin",
+             failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions",
         ),
         (
             "/forward_auth/colour",
@@ -446,7 +446,8 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer",
+             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer, \
+             identity, identity_audience",
         ),
         (
             "/routes/0/scopes/colour",
@@ -1598,7 +1599,7 @@ fn depth_and_size_neither_trap_nor_hang() {
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
          cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, \
-         path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin",
+         path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");
     let routes: Vec<Value> =

@@ -24,6 +24,7 @@ const ORDER: &[&[&str]] = &[
     &["jose", "limit"],
     &["api_key"],
     &["revocation"],
+    &["session"],
     &["policy"],
     &["store"],
     &["guard"],

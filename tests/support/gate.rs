@@ -12,15 +12,24 @@ use std::rc::Rc;
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::{KeyRecord, NewKey};
 use edgegate::error::Error;
-use edgegate::guard::{Attempts, Backend, Decision, Guard, Request};
+use edgegate::guard::{Attempts, Backend, Decision, Guard, Request, SessionMemory, Sessions};
+use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::discovery::Location;
+use edgegate::jose::dpop::ReplayKey;
 use edgegate::jose::jws::HostCheck;
 use edgegate::jose::keys::KeySet;
+use edgegate::jose::sign::Signing;
 use edgegate::limit::{Charge, Limit, Verdict};
 use edgegate::policy::{LimitStore, Policy, RevocationMode, Secrets};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::secret::Secret;
+use edgegate::session::ObjectName;
+use edgegate::session::csrf::Provenance;
+use edgegate::session::key_ring::KeyRing;
+use edgegate::session::step::{Outcome, Step};
+use edgegate::store::ReplayStore;
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
+use edgegate::store::sessions::{MemorySessions, Patience, SessionStore};
 use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{
     error::StoreError,
@@ -111,6 +120,7 @@ pub fn request<'a>(method: &'a str, path: &'a str) -> Request<'a> {
         credential_headers: &[],
         client_ip: Some("192.0.2.1".parse().unwrap()),
         preflight: None,
+        provenance: Provenance { method, ..Provenance::default() },
     }
 }
 
@@ -174,6 +184,99 @@ pub struct Stores {
     known_to_refuse: Cell<Option<&'static str>>,
     remembers: Cell<bool>,
     recalls: RefCell<Vec<Entry>>,
+    sessions: TestSessions,
+}
+
+/// The gate's own sessions in memory, with a key ring of one fixed Ed25519 key: no host is needed.
+pub struct TestSessions {
+    memory: SessionMemory,
+    subjects: MemorySessions,
+    ring: KeyRing,
+    /// What the writer's clock shows: isolates' clocks may be wrong, this one decides.
+    pub clock: Cell<UnixMillis>,
+    /// The steps that were asked for, by their first words.
+    pub steps: RefCell<Vec<String>>,
+    /// Whether the store answers.
+    pub broken: Cell<bool>,
+    random: Cell<u8>,
+    assertions: MemoryReplays,
+}
+
+/// The key pair of RFC 8037 A.1.
+pub const RING: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}"#;
+
+impl Default for TestSessions {
+    fn default() -> Self {
+        let jwks = Secret::new(RING.as_bytes().to_vec());
+        Self {
+            memory: SessionMemory::default(),
+            subjects: MemorySessions::default(),
+            ring: KeyRing::from_secret(&jwks, Algorithm::EdDsa).unwrap(),
+            clock: Cell::new(NOW),
+            steps: RefCell::default(),
+            broken: Cell::new(false),
+            random: Cell::new(0),
+            assertions: MemoryReplays::default(),
+        }
+    }
+}
+
+impl SessionStore for TestSessions {
+    async fn apply(
+        &self,
+        object: &ObjectName,
+        step: &Step,
+        _: Patience,
+    ) -> Result<Outcome, StoreError> {
+        a_moment().await;
+        let text = step.to_text();
+        self.steps.borrow_mut().push(text.split(' ').next().unwrap().to_owned());
+        if self.broken.get() {
+            return Err(StoreError::new("does not answer"));
+        }
+        // As between an object and an isolate.
+        let step = Step::from_text(&text)?;
+        let outcome = self.subjects.apply_now(object, &step, self.clock.get())?;
+        Outcome::from_text(&outcome.to_text())
+    }
+}
+
+impl Sessions for TestSessions {
+    type Store = Self;
+
+    fn store(&self) -> &Self {
+        self
+    }
+
+    fn memory(&self) -> &SessionMemory {
+        &self.memory
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
+        self.random.set(self.random.get().wrapping_add(1));
+        bytes.fill(self.random.get());
+        Ok(())
+    }
+
+    async fn first_use(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        self.assertions.is_first(key, until, now).await
+    }
+
+    async fn verifying_keys(&self, _: Option<&str>, _: UnixMillis) -> Result<Rc<KeySet>, Error> {
+        Ok(self.ring.verifying())
+    }
+
+    async fn sign(&self, claims: &str, typ: &str, now: UnixMillis) -> Result<String, Error> {
+        match self.ring.signing_key(now.to_unix_time())?.sign(claims, typ)? {
+            Signing::Done(token) => Ok(token),
+            Signing::NeedsHost(_) => panic!("Ed25519 needs no host"),
+        }
+    }
 }
 
 impl Default for Stores {
@@ -198,6 +301,7 @@ impl Default for Stores {
             known_to_refuse: Cell::new(None),
             remembers: Cell::new(false),
             recalls: RefCell::default(),
+            sessions: TestSessions::default(),
         }
     }
 }
@@ -392,6 +496,11 @@ impl Backend for Stores {
     type Revocations = Self;
     type Counters = Self;
     type Replays = MemoryReplays;
+    type Sessions = TestSessions;
+
+    fn sessions(&self) -> &TestSessions {
+        &self.sessions
+    }
 
     fn keys(&self) -> &Self {
         self

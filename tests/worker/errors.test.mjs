@@ -22,6 +22,8 @@ const STALLING = {
   } };`,
 };
 
+const SESSIONS = { issuer: 'https://gate.edgegate.local/', audience: ['https://api.example.com'], secret: 'JWT_SECRET', cookies: true };
+
 let gate;
 
 before(async () => {
@@ -36,6 +38,7 @@ before(async () => {
     gateWorker({ name: 'no-preflights', policy: policy({ preflight: 'refuse' }) }),
     gateWorker({ name: 'recent', policy: policy({ issuers: [{ ...policy().issuers[0], max_auth_age_secs: 300 }] }) }),
     gateWorker({ name: 'described', policy: policy({ resource_metadata: METADATA, routes: [DESCRIPTION, ...policy().routes] }) }),
+    gateWorker({ name: 'sessions', policy: policy({ sessions: SESSIONS }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
       name: 'impatient',
@@ -85,6 +88,9 @@ const CASES = {
     },
   },
   WRONG_ENVIRONMENT: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ environment: 'live' }), ...more }) },
+  INVALID_REFRESH_TOKEN: {
+    ask: ({ headers, ...more }) => gate.get('/v1/posts', { gate: 'sessions', ...more, headers: { Cookie: '__Host-edgegate-rt=edgegate_rt_x', ...headers } }),
+  },
   INSUFFICIENT_SCOPE: {
     ask: (more) => gate.post('/v1/posts', { token: token({ scope: 'read:posts' }), ...more }),
     scope: 'write:posts',
@@ -92,6 +98,11 @@ const CASES = {
   NOT_ALLOWED: {
     ask: ({ headers, ...more }) => gate.request('OPTIONS', '/v1/posts', {
       gate: 'no-preflights', ...more, headers: { Origin: 'https://app.test', 'Access-Control-Request-Method': 'GET', ...headers },
+    }),
+  },
+  CSRF_REFUSED: {
+    ask: ({ headers, ...more }) => gate.post('/v1/posts', {
+      gate: 'sessions', ...more, headers: { Cookie: '__Host-edgegate-rt=edgegate_rt_x', Origin: 'https://evil.test', ...headers },
     }),
   },
   HTTPS_REQUIRED: { ask: (more) => gate.get('/v1/posts', { gate: 'no-http', ...more }) },

@@ -19,8 +19,13 @@ after(() => gate.dispose());
 test('wrangler.toml binds what the Worker and the tests use', () => {
   assert.equal(config.main.replaceAll('\\', '/').endsWith('build/index.js'), true, config.main);
   assert.deepEqual(config.kv_namespaces.map((one) => one.binding), ['EDGEGATE_KV']);
-  assert.deepEqual(config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]), [['EDGEGATE_COUNTERS', 'CounterObject'], ['EDGEGATE_LEDGER', 'RevocationLedger']]);
-  assert.ok(config.migrations.some((one) => one.new_sqlite_classes?.includes('CounterObject')));
+  assert.deepEqual(config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]), [['EDGEGATE_COUNTERS', 'CounterObject'], ['EDGEGATE_LEDGER', 'RevocationLedger'], ['EDGEGATE_SESSIONS', 'SessionObject'], ['EDGEGATE_KEYS', 'KeyRingObject']]);
+  // What has been deployed is upgraded: no migration changes, new ones follow.
+  assert.deepEqual(config.migrations.map(({ tag, new_sqlite_classes }) => [tag, new_sqlite_classes]), [
+    ['v1', ['CounterObject']],
+    ['v2', ['RevocationLedger']],
+    ['v3', ['SessionObject', 'KeyRingObject']],
+  ]);
 });
 
 test('the names that outside checks rely on are in it', () => {
@@ -88,6 +93,26 @@ test('a token is revoked by itself', async () => {
   admitted(await gate.get('/anything', { token: bearer }));
   assert.equal((await gate.admin('POST', '/revocations', { token: bearer })).status, 201);
   refused(await gate.get('/anything', { token: bearer }), 'TOKEN_REVOKED');
+});
+
+test('a session is opened, refreshed and ended; the gate takes its tokens', async () => {
+  const opened = await gate.admin('POST', '/sessions', { subject: 'alice', scopes: ['read:posts'] });
+  assert.equal(opened.status, 201, opened.text);
+  const { access_token: access, refresh_token: refreshToken } = opened.json();
+  admitted(await gate.get('/v1/posts', { token: access }), { subject: 'alice', issuer: 'https://gate.edgegate.local/' });
+  const refreshed = await gate.post('/auth/refresh', { body: { refreshToken } });
+  assert.equal(refreshed.status, 200, refreshed.text);
+  const bearer = refreshed.json().accessToken;
+  assert.equal((await gate.post('/auth/logout', { token: bearer })).status, 200);
+  refused(await gate.get('/v1/posts', { token: bearer }), 'TOKEN_REVOKED');
+});
+
+test('a machine is given a token for its secret', async () => {
+  const basic = Buffer.from(`batch:${SECRETS.BATCH_CLIENT_SECRET}`).toString('base64');
+  const headers = { Authorization: `Basic ${basic}`, 'Content-Type': 'application/x-www-form-urlencoded' };
+  const answer = await gate.post('/auth/token', { headers, body: 'grant_type=client_credentials' });
+  assert.equal(answer.status, 200, answer.text);
+  admitted(await gate.get('/v1/posts', { token: answer.json().access_token }), { subject: 'client|batch' });
 });
 
 test('a wrong administrator is no administrator', async () => {

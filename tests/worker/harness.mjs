@@ -27,6 +27,8 @@ export const SECRETS = Object.freeze({
   JWT_SECRET: randomBytes(32).toString('hex'),
   API_KEY_SECRET: randomBytes(32).toString('hex'),
   ADMIN_TOKEN: randomBytes(32).toString('hex'),
+  SESSION_SECRET: randomBytes(32).toString('hex'),
+  BATCH_CLIENT_SECRET: randomBytes(32).toString('hex'),
 });
 
 /** The contract: status and title of every code. */
@@ -40,9 +42,13 @@ export const CODES = Object.freeze({
   INVALID_API_KEY: [401, 'Invalid API key'],
   API_KEY_EXPIRED: [401, 'API key expired'],
   API_KEY_REVOKED: [401, 'API key revoked'],
+  INVALID_REFRESH_TOKEN: [401, 'Invalid refresh token'],
+  CSRF_REFUSED: [403, 'Request from another site refused'],
   WRONG_ENVIRONMENT: [401, 'API key belongs to another environment'],
+  INVALID_REFRESH_TOKEN: [401, 'Invalid refresh token'],
   INSUFFICIENT_SCOPE: [403, 'Insufficient permissions'],
   NOT_ALLOWED: [403, 'Not allowed'],
+  CSRF_REFUSED: [403, 'Request from another site refused'],
   HTTPS_REQUIRED: [403, 'HTTPS required'],
   RATE_LIMITED: [429, 'Too many requests'],
   INVALID_REQUEST: [400, 'Invalid request'],
@@ -154,6 +160,8 @@ export function gateWorker({ name = 'gate', policy: given, secrets = SECRETS, wo
     durableObjects: {
       EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true },
       EDGEGATE_LEDGER: { className: 'RevocationLedger', useSQLite: true },
+      EDGEGATE_SESSIONS: { className: 'SessionObject', useSQLite: true },
+      EDGEGATE_KEYS: { className: 'KeyRingObject', useSQLite: true },
     },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     ...rest,
@@ -236,7 +244,7 @@ class Output {
 /** Signs of a trap or an exception that nobody caught. The words are those of workerd and of Rust. */
 const FAULTS = /panicked at|RuntimeError|unreachable executed|Uncaught|hung|wasm trap/;
 /** Something that could be used to call: three segments of a token, or a key. */
-const CREDENTIALS = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]{5,}|[a-z]+_[a-z0-9]+_[0-9A-Za-z]{58}/;
+const CREDENTIALS = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]{5,}|[a-z]+_[a-z0-9]+_[0-9A-Za-z]{58}|edgegate_[rs]t_[\w-]{8}/;
 
 class Gate {
   ports = new Map();

@@ -13,6 +13,8 @@ import { ensure } from './vars.mjs';
 
 /** Beside wrangler's state, which holds the key's record; both are ignored by git. */
 const KEPT_KEY = fileURLToPath(new URL('../../.wrangler/demo-key', import.meta.url));
+/** For the lines that log in. */
+const JAR = fileURLToPath(new URL('../../.wrangler/demo-cookies', import.meta.url));
 /** Issuer and audience of the example policy in wrangler.toml. */
 const ISSUER = 'https://edgegate.local/';
 const AUDIENCE = 'https://api.example.com';
@@ -81,7 +83,7 @@ try {
   const key = await apiKey().catch((error) => {
     console.error(`warning: no demo API key: ${error.message}`);
   });
-  console.log(guide({ url, token: await token(), key, vars }));
+  console.log(guide({ url, token: await token(), key, vars, jar: JAR }));
 } catch (error) {
   console.error(`error: ${error.message}`);
   process.exitCode = 1;

@@ -1,9 +1,15 @@
 // What `cargo xtask dev` prints once the Worker answers: each line can be pasted into a shell as it stands.
 
-/** `key` may be missing; `vars` is the path of `.dev.vars`. */
-export function guide({ url, token, key, vars }) {
+/** `key` may be missing; `vars` is the path of `.dev.vars`, `jar` of a file for cookies. */
+export function guide({ url, token, key, vars, jar }) {
   const bearer = `-H 'Authorization: Bearer ${token}'`;
-  const admin = `$(sed -n 's/^ADMIN_TOKEN=//p' ${shellWord(vars)} | tr -d '"')`;
+  const secret = (name) => `$(sed -n 's/^${name}=//p' ${shellWord(vars)} | tr -d '"')`;
+  const admin = secret('ADMIN_TOKEN');
+  const json = "-H 'Content-Type: application/json'";
+  // As a page of this origin asks.
+  const page = `-b ${shellWord(jar)} -c ${shellWord(jar)} -H 'Sec-Fetch-Site: same-origin'`;
+  const wanted = `'{"subject":"demo-user","scopes":["read:posts"],"ticket":true}'`;
+  const ticket = `curl -s -H "Authorization: Bearer ${admin}" ${json} -d ${wanted} ${url}/auth/admin/sessions | sed 's/,"expires_in".*/}/'`;
   const sections = [
     `edgegate answers on ${url}`,
     `Demo token (read:posts write:posts, one hour):\n  ${token}`,
@@ -15,6 +21,10 @@ export function guide({ url, token, key, vars }) {
     `# a limit of 5 a minute: 200 five times, then 429\nfor i in 1 2 3 4 5 6 7; do curl -s -o /dev/null -w '%{http_code}\\n' ${bearer} ${url}/v1/limited; done`,
     `# health\ncurl -i ${url}/auth/health`,
     `# list the API keys, as admin\ncurl -i -H "Authorization: Bearer ${admin}" ${url}/auth/admin/keys`,
+    `# log in: a back end asks for a ticket, a page gives it back for cookies\n${ticket} | curl -i ${page} ${json} -d @- ${url}/auth/session/start`,
+    `# the cookies; near their end the answer brings new ones\ncurl -i ${page} ${url}/v1/posts`,
+    `# refresh by hand, then log out\ncurl -i ${page} -X POST ${url}/auth/refresh\ncurl -i ${page} -X POST ${url}/auth/logout`,
+    `# a token for a machine\ncurl -i -u "batch:${secret('BATCH_CLIENT_SECRET')}" -d grant_type=client_credentials ${url}/auth/token`,
     'Ctrl-C stops it. Requests and events follow.',
   ];
   return `\n${sections.join('\n\n')}\n`;

@@ -6,15 +6,17 @@ import test from 'node:test';
 import { guide, shellWord } from './guide.mjs';
 
 test('lines hold all they need', () => {
-  const text = guide({ url: 'http://127.0.0.1:8787', token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars' });
+  const text = guide({ url: 'http://127.0.0.1:8787', token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars', jar: '/x/jar' });
   assert.ok(text.includes("curl -i -H 'Authorization: Bearer a.b.c' http://127.0.0.1:8787/v1/posts\n"));
   assert.ok(text.includes("curl -i -H 'X-API-Key: sk_test_1' http://127.0.0.1:8787/v1/posts\n"));
   assert.ok(text.includes("'%{http_code}\\n'"));
   assert.ok(text.includes("$(sed -n 's/^ADMIN_TOKEN=//p' '/x/.dev.vars' | tr -d '\"')"));
+  assert.ok(text.includes("-b '/x/jar' -c '/x/jar' -H 'Sec-Fetch-Site: same-origin' -X POST http://127.0.0.1:8787/auth/logout\n"));
+  assert.ok(text.includes("-u \"batch:$(sed -n 's/^BATCH_CLIENT_SECRET=//p'"));
 });
 
 test('without a key no line has one', () => {
-  assert.ok(!guide({ url: 'http://127.0.0.1:1', token: 't', vars: 'f' }).includes('X-API-Key'));
+  assert.ok(!guide({ url: 'http://127.0.0.1:1', token: 't', vars: 'f', jar: 'j' }).includes('X-API-Key'));
 });
 
 test('paths are one word for the shell', () => {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** The names of the example policy in wrangler.toml. */
-export const NAMES = ['JWT_SECRET', 'API_KEY_SECRET', 'ADMIN_TOKEN'];
+export const NAMES = ['JWT_SECRET', 'API_KEY_SECRET', 'ADMIN_TOKEN', 'SESSION_SECRET', 'BATCH_CLIENT_SECRET'];
 
 /** As long as the output of SHA-256 (RFC 7518 §3.2). */
 const SECRET_BYTES = 32;

@@ -10,15 +10,16 @@ import { NAMES, complete, ensure, randomSecret, value } from './vars.mjs';
 
 test('an empty file gets every name', () => {
   const { text, added } = complete('', () => 'new');
-  assert.equal(text, 'JWT_SECRET=new\nAPI_KEY_SECRET=new\nADMIN_TOKEN=new\n');
+  assert.equal(text, NAMES.map((name) => `${name}=new\n`).join(''));
   assert.deepEqual(added, NAMES);
 });
 
 test('what is there stays as it is', () => {
-  const before = '# mine\nOTHER=1\nJWT_SECRET="old one"\nADMIN_TOKEN=t';
+  // As `dev` wrote it before there were sessions.
+  const before = '# mine\nOTHER=1\nJWT_SECRET="old one"\nADMIN_TOKEN=t\nAPI_KEY_SECRET=k';
   const { text, added } = complete(before, () => 'new');
-  assert.equal(text, `${before}\nAPI_KEY_SECRET=new\n`);
-  assert.deepEqual(added, ['API_KEY_SECRET']);
+  assert.equal(text, `${before}\nSESSION_SECRET=new\nBATCH_CLIENT_SECRET=new\n`);
+  assert.deepEqual(added, ['SESSION_SECRET', 'BATCH_CLIENT_SECRET']);
   assert.deepEqual(complete(text, () => 'newer'), { text, added: [] });
 });
 

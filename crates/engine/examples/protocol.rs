@@ -123,6 +123,8 @@ const FIELD_NAMES: [(&str, Field); FIELDS] = [
     ("REQUESTED_HEADERS", Field::RequestedHeaders),
     ("CLIENT_IP", Field::ClientIp),
     ("CLIENT_IP_HEADER", Field::ClientIpHeader),
+    ("FETCH_SITE", Field::FetchSite),
+    ("UPGRADE", Field::Upgrade),
 ];
 
 const HOST_ANSWERS: [(&str, HostAnswer); 5] = [
@@ -220,6 +222,6 @@ mod tests {
         let slots = super::SLOT_NAMES.map(|(_, slot)| slot as usize);
         assert_eq!(slots, [0, 1, 2, 3, 4, 5, 6, 7]);
         let fields = super::FIELD_NAMES.map(|(_, field)| field as usize);
-        assert_eq!(fields, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(fields, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
     }
 }

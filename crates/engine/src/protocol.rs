@@ -85,11 +85,15 @@ pub(crate) enum Field {
     ClientIp = 11,
     /// In place of it, the value of the header that the policy names.
     ClientIpHeader = 12,
+    /// Which page sends the request, as the browser says: `Sec-Fetch-Site`.
+    FetchSite = 13,
+    /// The protocol that the caller wants instead of HTTP, such as `websocket`.
+    Upgrade = 14,
 }
 
 /// How many there are.
 #[allow(dead_code, reason = "only with the feature `gate` is there a request")]
-pub(crate) const FIELDS: usize = 13;
+pub(crate) const FIELDS: usize = 15;
 
 /// The first line of an admission. Other decisions are objects of JSON.
 #[allow(dead_code, reason = "only with the feature `gate` is there a decision")]

@@ -1,5 +1,7 @@
 //! A request under a valid policy, and the steps that endpoints have in common: decide, refuse, write to the log.
 
+use std::rc::Rc;
+
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
@@ -10,14 +12,16 @@ use super::{
     host::RequestLines,
     reply,
     request::{RequestParts, header},
+    sessions::{self, GateSessions},
 };
 use edgegate::{
     error::Error,
     guard::{self, Decision, Guard, Insecure},
     http::{
         cors,
-        reply::{TO_HTTPS_STATUS, limit_fields},
+        reply::{Fields, TO_HTTPS_STATUS, limit_fields},
     },
+    policy::Cors,
 };
 
 /// A request that an endpoint or the proxy answers.
@@ -25,7 +29,7 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     pub(crate) env: &'a Env,
     pub(crate) context: &'a Context,
-    pub(crate) gate: &'a Gate,
+    pub(crate) gate: &'a Rc<Gate>,
     /// The request as it was read, with the headers that are the caller's own.
     pub(crate) lines: &'a RequestLines,
     /// The path with its query, as the platform has it.
@@ -57,10 +61,30 @@ impl Call<'_> {
             decision.refuse_own_answers();
         }
         event_log::decision(&self.gate.policy, parts, &decision);
+        sessions::work_off(self.gate, (self.env, self.context), &decision.session);
         if let Ok(identity) = &decision.outcome {
             self.gate.note_use(identity, self.env, self.context);
         }
         decision
+    }
+
+    /// Who the caller is, signed for the service, where the policy says so. Of a preflight nobody is known.
+    ///
+    /// # Errors
+    /// Those of signing.
+    pub(crate) async fn identity_token(
+        &self,
+        decision: &Decision,
+    ) -> Result<Option<String>, Error> {
+        let wanted = decision.identity_audience.as_deref().filter(|_| decision.preflight.is_none());
+        let (Some(audience), Ok(identity), Some(own)) =
+            (wanted, &decision.outcome, &self.gate.policy.sessions)
+        else {
+            return Ok(None);
+        };
+        let sessions = GateSessions { gate: self.gate, env: self.env, context: self.context };
+        let caller = (identity, audience);
+        guard::session::identity_token(&sessions, own, caller, clock::now()).await.map(Some)
     }
 
     /// The answer to a request over plain http, where the policy wants https. A refusal is written to the log: the credential
@@ -90,11 +114,20 @@ impl Call<'_> {
         parts: &RequestParts<'_>,
         decision: &Decision,
     ) -> worker::Result<Response> {
-        let cors = decision.cors.as_deref();
+        self.answer_preflight_by(parts, decision.cors.as_deref(), parts.origin())
+    }
+
+    /// The same by a rule of the gate's own.
+    pub(crate) fn answer_preflight_by(
+        &self,
+        parts: &RequestParts<'_>,
+        cors: Option<&Cors>,
+        origin: Option<&str>,
+    ) -> worker::Result<Response> {
         let asked =
             cors.and_then(|_| header(&self.request.headers(), "Access-Control-Request-Headers"));
         let method = parts.as_request().preflight;
-        reply::preflight(&cors::preflight_fields(cors, parts.origin(), method, asked.as_deref()))
+        reply::preflight(&cors::preflight_fields(cors, origin, method, asked.as_deref()))
     }
 
     /// The answer to a refused decision, with the limits that were asked.
@@ -104,11 +137,23 @@ impl Call<'_> {
         parts: &RequestParts<'_>,
         decision: &Decision,
     ) -> worker::Result<Response> {
+        self.refuse_with(parts, decision, Fields::new())
+    }
+
+    /// The same with more fields.
+    pub(crate) fn refuse_with(
+        &self,
+        parts: &RequestParts<'_>,
+        decision: &Decision,
+        more: Fields,
+    ) -> worker::Result<Response> {
         let Err(error) = &decision.outcome else {
             return reply::refusal(self.request, &Error::NotFound, None);
         };
         let mut fields = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
         fields.extend(cors::refusal_fields(decision.cors.as_deref(), parts.origin()));
+        fields.extend(sessions::cookie_fields(&decision.session, self.gate));
+        fields.extend(more);
         let metadata = self.gate.policy.resource_metadata.as_deref();
         reply::refusal_with(
             self.request,

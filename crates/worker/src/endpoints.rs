@@ -3,9 +3,10 @@
 //! A new endpoint is a file here and a line in [`BELOW_PREFIX`] (or [`AT_ROOT`]).
 
 mod admin;
+mod authorization_server;
 mod health;
-mod jwks_document;
 mod proxied;
+pub(crate) mod session;
 mod verify;
 
 use core::future::ready;
@@ -15,7 +16,10 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{keys, revocations};
+use self::{
+    admin::{keys, revocations, sessions},
+    session::{Form, Kind, Pages},
+};
 use super::{
     answered::Answered,
     application::Application,
@@ -49,6 +53,8 @@ enum Handler {
     ),
     /// A valid policy.
     Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
+    /// A valid policy with sessions. A handler for each method, in the order of [`Endpoint::methods`].
+    Session(Kind, &'static [session::Handler]),
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
@@ -115,14 +121,73 @@ const BELOW_PREFIX: &[Endpoint] = &[
             |admin| Box::pin(revocations::undo(admin)),
         ]),
     },
+    Endpoint {
+        path: "/admin/sessions",
+        methods: "GET, POST, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(sessions::list(admin)),
+            |admin| Box::pin(sessions::open(admin)),
+            |admin| Box::pin(sessions::end_all(admin)),
+        ]),
+    },
+    Endpoint {
+        path: "/admin/sessions/{id}",
+        methods: "PATCH",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::narrow(admin))]),
+    },
+    Endpoint {
+        path: "/admin/subjects",
+        methods: "DELETE",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::forget(admin))]),
+    },
+    Endpoint {
+        path: "/admin/subjects/disable",
+        methods: "POST",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::disable(admin))]),
+    },
+    Endpoint {
+        path: "/admin/subjects/enable",
+        methods: "POST",
+        handler: Handler::Admin(&[|admin| Box::pin(sessions::enable(admin))]),
+    },
+    of_sessions("/token", "POST", OAUTH_OF_ALL, session::TOKEN),
+    of_sessions("/revoke", "POST", OAUTH_OF_ALL, session::REVOKE),
+    of_sessions("/introspect", "POST", OAUTH_OF_SERVERS, session::INTROSPECT),
+    of_sessions("/refresh", "POST", OF_VISITORS, session::REFRESH),
+    of_sessions("/session", "GET", OF_VISITORS, session::ME),
+    of_sessions("/session/start", "POST", OF_VISITORS, session::START),
+    of_sessions("/sessions", "GET, DELETE", OF_VISITORS, session::MINE),
+    of_sessions("/sessions/others", "DELETE", OF_VISITORS, session::OTHERS),
+    of_sessions("/sessions/{id}", "DELETE", OF_VISITORS, session::ONE),
+    of_sessions("/logout", "POST", OF_VISITORS, session::LOGOUT),
 ];
 
+const OAUTH_OF_ALL: Kind = Kind { form: Form::OAuth, pages: Pages::All };
+const OAUTH_OF_SERVERS: Kind = Kind { form: Form::OAuth, pages: Pages::None };
+const OF_VISITORS: Kind = Kind { form: Form::Own, pages: Pages::OfVisitors };
+
+const fn of_sessions(
+    path: &'static str,
+    methods: &'static str,
+    kind: Kind,
+    handlers: &'static [session::Handler],
+) -> Endpoint {
+    Endpoint { path, methods, handler: Handler::Session(kind, handlers) }
+}
+
 /// The endpoints with a path of their own.
-const AT_ROOT: &[Endpoint] = &[Endpoint {
-    path: "/.well-known/jwks.json",
-    methods: "GET, HEAD",
-    handler: Handler::Open(|_| Box::pin(ready(jwks_document::answer()))),
-}];
+const AT_ROOT: &[Endpoint] = &[
+    Endpoint {
+        path: "/.well-known/jwks.json",
+        methods: "GET, HEAD",
+        handler: Handler::Open(|call| Box::pin(authorization_server::jwks(call))),
+    },
+    Endpoint {
+        path: "/.well-known/oauth-authorization-server",
+        methods: "GET, HEAD",
+        handler: Handler::Open(|call| Box::pin(ready(authorization_server::metadata(call)))),
+    },
+];
 
 /// Answers a request: with a response, or with the promise of one.
 ///
@@ -198,6 +263,10 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
         Handler::Admin(handlers) => {
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
             admin::answer(call, id, handler).await
+        }
+        Handler::Session(kind, handlers) => {
+            let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
+            session::answer(call, (&kind, endpoint.path, id), handler).await
         }
         Handler::Open(handler) => match position {
             Ok(_) => handler(call).await,

@@ -10,11 +10,15 @@ use super::{
     fetch_jwks,
     kv::{self, Kv, Namespace},
     memory::Memory,
-    objects::{counter as counter_object, ledger as ledger_object},
+    objects::{
+        counter as counter_object, key_ring as key_ring_object, ledger as ledger_object,
+        session as session_object,
+    },
     proxy,
     replays::CountedReplays,
     request::{HeaderNames, RequestParts},
     revocations::Revocations,
+    sessions::GateSessions,
 };
 use edgegate::{
     error::Error,
@@ -22,6 +26,7 @@ use edgegate::{
     jose::jws::HostCheck,
     policy::{self, CacheSecs, Policy, Secrets, Upstream},
     secret::Secret,
+    session::client::ClientProof,
     store::{
         keyed::LateWrite,
         published::{Fetched, Issuers, SealedKeys},
@@ -86,7 +91,11 @@ impl Gate {
     }
 
     /// The stores and the crypto of one request.
-    pub(super) fn backend<'a>(&'a self, env: &'a Env, context: &'a Context) -> RequestBackend<'a> {
+    pub(super) fn backend<'a>(
+        self: &'a Rc<Self>,
+        env: &'a Env,
+        context: &'a Context,
+    ) -> RequestBackend<'a> {
         let memory = &self.memory;
         StoreBackend {
             memory: &memory.guard,
@@ -95,6 +104,7 @@ impl Gate {
             revocations: self.revocations(env, context),
             counters: counters::of_request(&memory.counters, env, context),
             replays: memory.guard.replays(&self.policy, CountedReplays(env)),
+            sessions: GateSessions { gate: self, env, context },
         }
     }
 }
@@ -107,6 +117,7 @@ pub(super) type RequestBackend<'a> = StoreBackend<
     Revocations<'a>,
     Counters<'a>,
     Placed<'a, CountedReplays<'a>>,
+    GateSessions<'a>,
 >;
 
 /// The platform's crypto, and its way to issuers of keys.
@@ -190,6 +201,20 @@ fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
     }
     if policy.needs_ledger() && env.durable_object(ledger_object::BINDING).is_err() {
         return Err(missing(ledger_object::BINDING, "Durable Object"));
+    }
+    if let Some(own) = &policy.sessions {
+        // An assertion counts once, at all isolates together.
+        let by_assertion =
+            own.clients().iter().any(|client| matches!(client.proof, ClientProof::Jwks { .. }));
+        if by_assertion && env.durable_object(counter_object::BINDING).is_err() {
+            return Err(missing(counter_object::BINDING, "Durable Object"));
+        }
+        let ring = own.keys.is_none().then_some(key_ring_object::BINDING);
+        for name in ring.into_iter().chain([session_object::BINDING]) {
+            if env.durable_object(name).is_err() {
+                return Err(missing(name, "Durable Object"));
+            }
+        }
     }
     for (path, name) in policy.service_bindings() {
         if env.service(name).is_err() {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use edgegate::{
-    guard::{Carrier, Identity, cookies},
+    guard::{Carrier, Identity, cookies, session},
     http::{inbound, reply},
     policy::Policy,
 };
@@ -32,9 +32,9 @@ pub(super) fn strip_inbound<'a>(
     for name in names {
         if is_taken_out(name, policy, kept) {
             changes.push((name, Cow::Borrowed("")));
-        } else if let Some(own) = policy.cookie.as_deref().filter(|_| name == "cookie") {
-            changes
-                .extend(stripped_cookies(own, parts.cookie(), kept).map(|others| (name, others)));
+        } else if name == "cookie" {
+            let stripped = stripped_cookies(policy, parts.cookie(), kept);
+            changes.extend(stripped.map(|others| (name, others)));
         }
     }
     changes
@@ -59,21 +59,28 @@ fn is_other_credential(name: &str, policy: &Policy, kept: Option<Carrier>) -> bo
             .any(|header| goes(header.name.as_str(), &[Carrier::CredentialHeader]))
 }
 
-/// The `Cookie` header without the policy's `own`, if that changes it; empty if no other is left.
+/// The `Cookie` header without the policy's own, if that changes it; empty if no other is left. Those of the gate's sessions never
+/// travel on, whatever the policy forwards.
 fn stripped_cookies<'a>(
-    own: &str,
+    policy: &Policy,
     header: Option<&'a str>,
     kept: Option<Carrier>,
 ) -> Option<Cow<'a, str>> {
-    let header = header.unwrap_or_default();
-    let others = if kept == Some(Carrier::Cookie) {
-        cookies::without_other_spellings(own, header)
-    } else {
-        cookies::without(own, header)
+    let header = header?;
+    let others = match (policy.cookie.as_deref(), kept) {
+        (None, _) => Some(Cow::Borrowed(header)),
+        (Some(own), Some(Carrier::Cookie)) => {
+            cookies::without_other_spellings(own, header).map(Cow::Owned)
+        }
+        (Some(own), _) => cookies::without(own, header).map(Cow::Owned),
+    };
+    let others = match policy.browser_sessions() {
+        Some(_) => others.and_then(|others| session::without_cookies(&others)).map(Cow::Owned),
+        None => others,
     };
     match others {
         Some(others) if others == header => None,
-        others => Some(others.unwrap_or_default().into()),
+        others => Some(others.unwrap_or_default()),
     }
 }
 

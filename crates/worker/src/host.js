@@ -14,7 +14,7 @@ export function read(request, names) {
 /** An answer. `fields` are lines, a name and its value in turn. */
 export function respond(status, fields, body) {
   const answer = new Response(body, { status });
-  each(fields, (name, value) => answer.headers.set(name, value));
+  each(fields, (name, value) => put(answer.headers, name, value));
   return answer;
 }
 
@@ -39,6 +39,7 @@ export async function passOn(request, env, text, asked) {
     answer = valid(await fetched(request, env, plan));
   } catch (fault) {
     const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : String(fault), plan.timeout);
+    set(refusal.headers, cookiesOf(plan, asked));
     add(refusal.headers, plan.added);
     return refusal;
   }
@@ -51,15 +52,15 @@ export function tell(answer, text, asked) {
 }
 
 /** What is asked in Rust once an answer or a fault has come, and the headers by which caches are told something. */
-export function asking(names, amend, refuse) {
-  return { names, amend, refuse };
+export function asking(names, amend, refuse, cookies) {
+  return { names, amend, refuse, cookies };
 }
 
 /** A plan is written by `plan.rs`: parts with NUL between them, of lines. */
 function planOf(text) {
-  const [way, changes, fields, added, rule, unlessTold, memo] = text.split('\0');
+  const [way, changes, fields, added, rule, unlessTold, memo, cookies] = text.split('\0');
   const [url, service, timeout, retries, withBody, cache] = way.split('\n');
-  return { url, service, timeout: Number(timeout), retries: Number(retries), withBody, cache, changes, fields, added, rule, unlessTold, memo };
+  return { url, service, timeout: Number(timeout), retries: Number(retries), withBody, cache, changes, fields, added, rule, unlessTold, memo, cookies };
 }
 
 /**
@@ -126,14 +127,19 @@ function valid(answer) {
 function told(answer, plan, asked) {
   if (answer.status === 101) return answer;
   const caching = plan.rule && ofCaches(answer.headers, plan, asked);
-  if (!caching && !plan.fields && !plan.added) return answer;
+  const cookies = cookiesOf(plan, asked);
+  if (!caching && !plan.fields && !plan.added && !cookies) return answer;
   // The headers of an answer that was fetched cannot be changed.
   const own = new Response(answer.body, answer);
   set(own.headers, plan.fields);
   set(own.headers, caching);
+  set(own.headers, cookies);
   add(own.headers, plan.added);
   return own;
 }
+
+/** Cookies for an answer that begins now: one that begins late does not set them, which Rust says. */
+const cookiesOf = ({ cookies }, asked) => cookies && asked.cookies(cookies);
 
 /** What caches are to be told: as the plan has it, or as Rust decides where the answer itself tells them something. */
 function ofCaches(headers, { rule, unlessTold }, asked) {
@@ -145,8 +151,14 @@ function ofCaches(headers, { rule, unlessTold }, asked) {
 function set(headers, fields) {
   each(fields, (name, value) => {
     if (value === '') headers.delete(name);
-    else headers.set(name, value);
+    else put(headers, name, value);
   });
+}
+
+/** Sets a field in place of what is there; a cookie beside others, which no other field can be (RFC 6265 §3). */
+function put(headers, name, value) {
+  if (name === 'Set-Cookie') headers.append(name, value);
+  else headers.set(name, value);
 }
 
 /** Sets those that are not there. One with an empty value is taken out. */

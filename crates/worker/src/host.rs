@@ -32,7 +32,7 @@ unsafe extern "C" {
     fn js_tell(answer: &Response, plan: &str, asked: &JsValue) -> Result<Response, JsValue>;
 
     #[wasm_bindgen(js_name = asking)]
-    fn js_asking(names: &Array, amend: &JsValue, refuse: &JsValue) -> JsValue;
+    fn js_asking(names: &Array, amend: &JsValue, refuse: &JsValue, cookies: &JsValue) -> JsValue;
 }
 
 thread_local! {
@@ -175,6 +175,9 @@ fn asked() -> JsValue {
     let refuse: Closure<Refuse> = Closure::new(|request, memo: String, problem, timeout_ms| {
         Ok(plan::refuse(&request, &memo, problem, timeout_ms)?)
     });
+    let cookies: Closure<dyn Fn(String) -> String> =
+        Closure::new(|given: String| plan::cookies(&given).to_owned());
     let names = Names::new(CACHING_FIELDS);
-    js_asking(&names.0, &amend.into_js_value(), &refuse.into_js_value())
+    let (amend, refuse) = (amend.into_js_value(), refuse.into_js_value());
+    js_asking(&names.0, &amend, &refuse, &cookies.into_js_value())
 }

@@ -16,7 +16,8 @@ use edgegate::{
     error::Error,
     guard::Event,
     policy::{MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
-    time::UnixTime,
+    session::SessionId,
+    time::{UnixMillis, UnixTime},
 };
 
 /// The variable that holds the policy, or says where it is.
@@ -88,12 +89,7 @@ pub(super) struct StoredPolicy {
 /// [`Error::Config`] if there is no valid policy, [`Error::StoreUnavailable`] if there is none yet because
 /// KV does not answer.
 pub(super) async fn gate(env: &Env, context: &Context) -> IsolateGate {
-    let turn = with(env, |isolate| {
-        let in_force = isolate.gate.is_ok();
-        let reloading = isolate.stored.as_mut().map(|stored| &mut stored.reloading);
-        reloading.map_or(Turn::Use, |reloading| reloading.turn(in_force, clock::now()))
-    });
-    match turn {
+    match turn(env) {
         Turn::Use => {}
         Turn::Load => cold(reload(env)).await,
         Turn::UseAndReload => {
@@ -102,6 +98,26 @@ pub(super) async fn gate(env: &Env, context: &Context) -> IsolateGate {
         }
     }
     with(env, |isolate| isolate.gate.clone())
+}
+
+/// The gate of this isolate for a Durable Object, which has no request behind whose answer the policy could be read again.
+///
+/// # Errors
+/// As [`gate`].
+pub(super) async fn gate_of_object(env: &Env) -> IsolateGate {
+    match turn(env) {
+        Turn::Use => {}
+        Turn::Load | Turn::UseAndReload => reload(env).await,
+    }
+    with(env, |isolate| isolate.gate.clone())
+}
+
+/// Whether this isolate knows that a session has ended.
+pub(super) fn has_ended(session: SessionId, now: UnixMillis) -> bool {
+    ISOLATE.with_borrow(|isolate| {
+        let memory = isolate.as_ref().map(|isolate| &isolate.memory);
+        memory.is_some_and(|memory| memory.sessions.known.has_ended(session, now))
+    })
 }
 
 /// The state of the policy in KV; `None` if the policy is in the variable.
@@ -121,6 +137,14 @@ pub(super) fn prepare(env: &Env) {
             known.get_or_insert(isolate);
         });
     }
+}
+
+fn turn(env: &Env) -> Turn {
+    with(env, |isolate| {
+        let in_force = isolate.gate.is_ok();
+        let reloading = isolate.stored.as_mut().map(|stored| &mut stored.reloading);
+        reloading.map_or(Turn::Use, |reloading| reloading.turn(in_force, clock::now()))
+    })
 }
 
 fn with<T>(env: &Env, step: impl FnOnce(&mut Isolate) -> T) -> T {

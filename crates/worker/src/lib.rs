@@ -11,7 +11,7 @@
 //! use worker::{Context, Env, Result, event, web_sys::{Request, Response}};
 //!
 //! // The platform finds the classes of the Durable Objects in the exports of the module.
-//! pub use edgegate_worker::{CounterObject, RevocationLedger};
+//! pub use edgegate_worker::{CounterObject, KeyRingObject, RevocationLedger, SessionObject};
 //!
 //! #[event(fetch)]
 //! async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
@@ -59,6 +59,7 @@ mod replays;
 mod reply;
 mod request;
 mod revocations;
+mod sessions;
 mod web_crypto;
 
 use wasm_bindgen::{JsCast, JsValue};
@@ -66,7 +67,10 @@ use web_sys::{Request, Response};
 use worker::{Context, Env, js_sys::Promise, wasm_bindgen_futures::JsFuture, worker_sys};
 
 pub use self::application::{Answering, Application};
-pub use self::objects::{counter::CounterObject, ledger::RevocationLedger};
+pub use self::objects::{
+    counter::CounterObject, key_ring::KeyRingObject, ledger::RevocationLedger,
+    session::SessionObject,
+};
 
 /// The gate's answer to a request. An admitted one is passed on to the policy's `upstream` or to the service binding
 /// `UPSTREAM`; without either, the answer is the identity.

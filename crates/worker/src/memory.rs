@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{counters::LocalCounters, web_crypto::ImportedKeys};
+use super::{counters::LocalCounters, sessions::LocalSessions, web_crypto::ImportedKeys};
 use edgegate::{
     bounded::BoundedMap,
     error::StoreError,
@@ -27,6 +27,7 @@ pub(crate) struct Memory {
     pub(crate) guard: IsolateMemory,
     pub(crate) counters: LocalCounters,
     pub(crate) imported: ImportedKeys,
+    pub(crate) sessions: LocalSessions,
     pub(crate) remembered: Remembered,
     pub(crate) snapshots: RefCell<Holder>,
     /// Entries found in the ledger, where each request asks it.
@@ -41,6 +42,7 @@ impl Default for Memory {
             guard: IsolateMemory::default(),
             counters: LocalCounters::default(),
             imported: ImportedKeys::default(),
+            sessions: LocalSessions::default(),
             remembered: Remembered::default(),
             snapshots: RefCell::default(),
             revoked: RefCell::new(BoundedMap::weighing(

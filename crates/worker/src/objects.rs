@@ -6,5 +6,10 @@ mod alarm;
 pub(crate) mod counter;
 mod durable_call;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
+pub(crate) mod key_ring;
+#[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod ledger;
 pub(crate) mod ledger_stub;
+#[expect(missing_docs, reason = "of what `durable_object` writes")]
+pub(crate) mod session;
+mod transaction;

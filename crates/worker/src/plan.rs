@@ -1,19 +1,22 @@
 //! What JavaScript does with an admitted request and with its answer (`passOn` in `host.js`), and what it asks here meanwhile.
 //!
 //! All is decided before the request goes out. JavaScript waits for the answer and sets what the plan says: to wait in
-//! Rust takes longer than to decide. Two questions are left for later. What caches are told depends on what the
-//! answer itself tells them ([`amend`]); and a fault of the upstream is answered and logged as any refusal ([`refuse`]).
+//! Rust takes longer than to decide. Three questions are left for later. What caches are told depends on what the
+//! answer itself tells them ([`amend`]); and a fault of the upstream is answered and logged as any refusal ([`refuse`]). And whether
+//! an answer comes early enough to set cookies is known when it comes ([`cookies`]).
 
 use web_sys::{Request, Response};
 
-use super::{clock, event_log, host::in_lines, reply};
+use super::{clock, event_log, host::in_lines, isolate, reply, sessions};
 use edgegate::{
     error::Error,
-    guard::PassedOn,
+    guard::{PassedOn, SessionNote, session::CookieChange},
     http::{
         caching::{CACHING_FIELDS, CacheRule},
         reply::Fields,
     },
+    session::SessionId,
+    time::UnixMillis,
 };
 
 /// Where a request goes, and how.
@@ -40,6 +43,8 @@ pub(super) struct Prepared<'a> {
     pub(super) added: String,
     pub(super) rule: &'a CacheRule,
     pub(super) memo: String,
+    /// Of [`cookies`].
+    pub(super) cookies: String,
 }
 
 /// The same, written down for JavaScript.
@@ -49,7 +54,7 @@ impl Plan {
     /// # Errors
     /// If something has a character that separates parts or lines.
     pub(super) fn new(prepared: &Prepared<'_>) -> worker::Result<Self> {
-        let Prepared { way, changes, fields, added, rule, memo } = prepared;
+        let Prepared { way, changes, fields, added, rule, memo, cookies } = prepared;
         let timeout = way.timeout_ms.map(|millis| millis.to_string()).unwrap_or_default();
         // The platform neither answers such a request from its cache nor keeps the answer there.
         let cache = if rule.private { "no-store" } else { "" };
@@ -65,7 +70,7 @@ impl Plan {
         } else {
             (rule_text(rule), amended(rule, [""; CACHING_FIELDS.len()])?)
         };
-        let parts = [way.as_str(), changes, fields, added, &rule, &unless_told, memo];
+        let parts = [way.as_str(), changes, fields, added, &rule, &unless_told, memo, cookies];
         Ok(Self(parts.join("\0")))
     }
 
@@ -78,6 +83,30 @@ impl Plan {
 pub(super) fn memo(request: &PassedOn<'_>, fields: &Fields) -> worker::Result<String> {
     let request = serde_json::to_string(request)?;
     Ok(format!("{request}\n{}", in_lines(reply::lent(fields))?))
+}
+
+/// What is kept in the plan for [`cookies`]; empty: no cookies change.
+pub(super) fn cookie_memo(note: &SessionNote) -> worker::Result<String> {
+    match &note.change {
+        Some(CookieChange::Set { values, session, until }) => {
+            let fields = in_lines(reply::lent(&sessions::set_cookies(values)))?;
+            Ok(format!("{session} {}\n{fields}", until.as_millis()))
+        }
+        // Whoever is told that a session has ended is not admitted.
+        Some(CookieChange::Expire(_)) | None => Ok(String::new()),
+    }
+}
+
+/// The fields that set cookies on an answer that begins now: none if it is late, or the session has ended meanwhile.
+pub(super) fn cookies(memo: &str) -> &str {
+    let (known, fields) = memo.split_once('\n').unwrap_or_default();
+    let (session, until) = known.split_once(' ').unwrap_or_default();
+    let until = until.parse().map(UnixMillis::from_millis);
+    let now = clock::now();
+    match (SessionId::parse(session), until) {
+        (Some(session), Ok(until)) if now < until && !isolate::has_ended(session, now) => fields,
+        _ => "",
+    }
 }
 
 /// The answer where the upstream failed. It is written to the log. `problem` is why there is no answer; `None`: it did not come
@@ -103,13 +132,20 @@ pub(super) fn refuse(
 pub(super) fn amend(rule: &str, own: &str) -> worker::Result<String> {
     let (private, vary) = rule.split_once('\n').unwrap_or((rule, ""));
     let vary = (!vary.is_empty()).then(|| vary.to_owned());
-    amended(&CacheRule { private: private == PRIVATE, vary }, own.split('\n'))
+    let by_cookie = private == BY_COOKIE;
+    let private = by_cookie || private == PRIVATE;
+    amended(&CacheRule { private, vary, by_cookie }, own.split('\n'))
 }
 
 const PRIVATE: &str = "private";
+const BY_COOKIE: &str = "by cookie";
 
 fn rule_text(rule: &CacheRule) -> String {
-    let private = if rule.private { PRIVATE } else { "" };
+    let private = match (rule.by_cookie, rule.private) {
+        (true, _) => BY_COOKIE,
+        (false, true) => PRIVATE,
+        (false, false) => "",
+    };
     format!("{private}\n{}", rule.vary.as_deref().unwrap_or_default())
 }
 

@@ -6,11 +6,13 @@ use worker::Env;
 use super::{
     answered::Answered,
     application::Application,
+    gate::Gate,
     headers,
     host::{self, RequestLines, in_lines},
     plan::{self, Plan, Prepared, Way},
     reply,
     request::RequestParts,
+    sessions,
 };
 use edgegate::{
     error::Error,
@@ -21,6 +23,7 @@ use edgegate::{
         reply::{Fields, fixed_fields, identity_fields, limit_fields},
     },
     policy::{Address, Destination, FixedAnswer, Policy, Upstream},
+    session::identity_token,
 };
 
 /// The service binding that takes the place of `upstream`.
@@ -49,6 +52,9 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) decision: &'a Decision,
     pub(crate) policy: &'a Policy,
+    pub(crate) gate: &'a Gate,
+    /// Who it is, signed for the service, where the policy says so.
+    pub(crate) identity_token: Option<String>,
     /// Where it goes if its route does not say; `None`: the gate answers.
     pub(crate) upstream: Option<&'a Upstream>,
     pub(crate) env: &'a Env,
@@ -138,6 +144,8 @@ impl Forwarding<'_> {
         );
         let told = headers::told(self.parts, self.identity);
         let changes = stripped.iter().chain(&told).map(|(name, value)| (*name, value.as_ref()));
+        let identity_token = self.identity_token.as_deref();
+        let changes = changes.chain(identity_token.map(|token| (identity_token::FIELD, token)));
         let changes = changes.chain(rule.private.then_some(PAST_CACHES));
         let limits = self.limit_fields();
         let of_cors = self.decision.cors.as_deref();
@@ -152,13 +160,14 @@ impl Forwarding<'_> {
             added: in_lines(reply::lent(&reply::security_fields(self.policy, self.lines.url())))?,
             rule: &rule,
             memo: plan::memo(&passed_on, &refusal)?,
+            cookies: plan::cookie_memo(&self.decision.session)?,
         })
     }
 
     /// The answer that the route has, without asking anybody.
     fn fixed(&self, answer: &FixedAnswer) -> worker::Result<Response> {
         let mut fields = self.limit_fields();
-        fields.extend(self.refusal_fields());
+        fields.extend(self.browser_fields());
         if self.decision.preflight.is_some() {
             return reply::empty_with(204, reply::lent(&fields));
         }
@@ -170,12 +179,18 @@ impl Forwarding<'_> {
         cors::refusal_fields(self.decision.cors.as_deref(), self.parts.origin())
     }
 
+    /// What an answer of the gate's own says to the browser.
+    fn browser_fields(&self) -> Fields {
+        let cookies = sessions::cookie_fields(&self.decision.session, self.gate);
+        self.refusal_fields().into_iter().chain(cookies).collect()
+    }
+
     /// The answer where nothing is behind the gate: the identity that it saw.
     fn demo(&self) -> worker::Result<Response> {
         let identity = self.identity;
         let mut fields = identity_fields(identity);
         fields.extend(self.limit_fields());
-        fields.extend(self.refusal_fields());
+        fields.extend(self.browser_fields());
         if self.decision.preflight.is_some() {
             return reply::empty_with(204, reply::lent(&fields));
         }

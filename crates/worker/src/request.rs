@@ -11,6 +11,7 @@ use edgegate::{
     guard,
     http::forward_auth::AskedAbout,
     policy::Policy,
+    session::csrf::Provenance,
 };
 
 /// Which headers are read, in the order in which [`RequestParts`] takes them.
@@ -25,11 +26,13 @@ pub(super) struct HeaderNames {
 impl HeaderNames {
     pub(super) fn of(policy: &Policy) -> Self {
         let credentials = |client_ip| {
-            let cookie = policy.cookie.as_ref().map(|_| "Cookie");
+            let reads_cookies = policy.reads_cookies();
+            let cookie = reads_cookies.then_some("Cookie");
             let own = policy.credential_headers.iter().map(|header| header.name.as_str());
-            let origin = policy.has_cors().then_some("Origin");
+            let origin = (policy.has_cors() || reads_cookies).then_some("Origin");
+            let page = ["Sec-Fetch-Site", "Upgrade"].into_iter().filter(move |_| reads_cookies);
             let always = ["Authorization", "DPoP", policy.api_key_header.as_str(), client_ip];
-            always.into_iter().chain(cookie).chain(own).chain(origin)
+            always.into_iter().chain(cookie).chain(own).chain(origin).chain(page)
         };
         let asked_about = [
             "X-Forwarded-Method",
@@ -69,8 +72,11 @@ struct Credentials<'a> {
     cookie: Option<&'a str>,
     /// Of other proxies, as the policy lists them.
     of_proxies: Vec<Option<&'a str>>,
-    /// The page that asks, where the policy has `cors`.
+    /// The page that asks, where the policy has `cors` or reads cookies.
     origin: Option<&'a str>,
+    /// `Sec-Fetch-Site` and `Upgrade`, where it reads cookies.
+    fetch_site: Option<&'a str>,
+    upgrade: Option<&'a str>,
 }
 
 impl<'a> Credentials<'a> {
@@ -80,14 +86,17 @@ impl<'a> Credentials<'a> {
         policy: &Policy,
     ) -> Self {
         let mut next = || headers.next().flatten();
+        let reads_cookies = policy.reads_cookies();
         Self {
             authorization: next(),
             dpop: next(),
             api_key: next(),
             address: client_ip_header.read(next()),
-            cookie: if policy.cookie.is_some() { next() } else { None },
+            cookie: if reads_cookies { next() } else { None },
             of_proxies: policy.credential_headers.iter().map(|_| next()).collect(),
-            origin: if policy.has_cors() { next() } else { None },
+            origin: if policy.has_cors() || reads_cookies { next() } else { None },
+            fetch_site: if reads_cookies { next() } else { None },
+            upgrade: if reads_cookies { next() } else { None },
         }
     }
 }
@@ -158,6 +167,12 @@ impl<'a> RequestParts<'a> {
             credential_headers: &self.credentials.of_proxies,
             client_ip: self.credentials.address.known(),
             preflight: self.preflight.as_deref(),
+            provenance: Provenance {
+                method: self.method,
+                fetch_site: self.credentials.fetch_site,
+                origin: self.credentials.origin,
+                upgrades: self.credentials.upgrade.is_some(),
+            },
         }
     }
 
@@ -166,7 +181,7 @@ impl<'a> RequestParts<'a> {
         self.credentials.cookie
     }
 
-    /// The origin of the page that asks, where the policy has `cors`.
+    /// The origin of the page that asks, where the policy has `cors` or reads cookies.
     pub(super) const fn origin(&self) -> Option<&'a str> {
         self.credentials.origin
     }

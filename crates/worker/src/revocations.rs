@@ -8,6 +8,7 @@ use worker::{Context, Delay, Env};
 
 use super::{
     background, clock, deadline,
+    gate::Gate,
     kv::{self, Kv},
     memory::Memory,
     objects::ledger_stub::{Ledger, Retry, Revoked, listed},
@@ -260,6 +261,10 @@ impl RevocationStore for Revocations<'_> {
         revoked.ok_or_else(|| StoreError::new("ledger: a conflict without a key"))
     }
 
+    async fn revoke_all(&self, entries: Vec<Entry>, now: UnixMillis) -> Result<(), StoreError> {
+        write(&self.kv, self.ledger(), self.memory, entries, now).await
+    }
+
     async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {
         let Some(ledger) = self.ledger() else { return self.kv.remove(key).await };
         ledger.undo(key).await?;
@@ -280,6 +285,35 @@ impl RevocationStore for Revocations<'_> {
         let items = page.items.iter().map(|text| listed(text)).collect::<Result<_, _>>()?;
         Ok(Page { items, cursor: page.cursor })
     }
+}
+
+/// Writes entries, never weaker than before, where this gate keeps revocations: all, or the store says that it does not answer. The same
+/// again does no harm.
+pub(super) async fn write_all(
+    gate: &Gate,
+    env: &Env,
+    entries: Vec<Entry>,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let has_ledger = gate.policy.needs_ledger();
+    write(&gate.kv(env), has_ledger.then_some(Ledger { env }), &gate.memory, entries, now).await
+}
+
+async fn write(
+    kv: &Kv<'_>,
+    ledger: Option<Ledger<'_>>,
+    memory: &Memory,
+    entries: Vec<Entry>,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let Some(ledger) = ledger else { return kv.put_all(entries, now).await.map(drop) };
+    let (generation, stored) = ledger.revoke_several(&entries).await?;
+    // Snapshots up to this generation do not have them yet.
+    let mut holder = memory.snapshots.borrow_mut();
+    for entry in stored {
+        holder.wrote(entry.deny_key(), entry, generation, clock::now());
+    }
+    Ok(())
 }
 
 /// A page of an export: entries with their ids, one a line.

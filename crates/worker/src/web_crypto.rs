@@ -1,4 +1,4 @@
-//! RSA, ECDSA and Ed25519 signatures, checked by the runtime's WebCrypto.
+//! The runtime's WebCrypto: signatures by RSA, ECDSA and Ed25519, and what the gate's own keys need.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,8 +12,11 @@ use web_sys::{CryptoKey, SubtleCrypto};
 use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
 use edgegate::{
+    base64url,
     error::Error,
     jose::{algorithm::Algorithm, jws::HostCheck, web_crypto},
+    secret::Secret,
+    session::key_ring::RingKey,
 };
 
 /// Imported keys of this isolate, by RFC 7638 thumbprint and algorithm.
@@ -22,9 +25,14 @@ use edgegate::{
 #[derive(Debug, Default)]
 pub(super) struct ImportedKeys {
     keys: RefCell<HashMap<(String, Algorithm), CryptoKey>>,
+    /// Private keys of the gate's own ring, by `kid`.
+    signing: RefCell<HashMap<String, CryptoKey>>,
     /// Set once the runtime has refused Ed25519: a compatibility flag or date can leave it out.
     lacks_ed25519: Cell<bool>,
 }
+
+/// As many as a ring may have, and as many that it had before.
+const MAX_SIGNING_KEYS: usize = 32;
 
 /// Ten issuers with as many keys as a key set may have.
 const MAX_IMPORTED_KEYS: usize = 1000;
@@ -54,6 +62,37 @@ impl ImportedKeys {
                 Ok(holds)
             }
         }
+    }
+
+    /// The signature of a key of the gate's own ring; for ECDSA `r ‖ s`.
+    ///
+    /// # Errors
+    /// The runtime refuses the key, or fails.
+    pub(super) async fn sign(
+        &self,
+        key: &RingKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, JsValue> {
+        let parameters = object(&web_crypto::parameters(algorithm))?;
+        let known = self.signing.borrow().get(key.kid()).cloned();
+        let crypto_key = match known {
+            Some(known) => known,
+            None => {
+                let private = key.private_jwk().ok_or("the key signs without the runtime")?;
+                let imported = import_private(private, &parameters).await?;
+                let mut signing = self.signing.borrow_mut();
+                if signing.len() >= MAX_SIGNING_KEYS {
+                    signing.clear();
+                }
+                signing.insert(key.kid().to_owned(), imported.clone());
+                imported
+            }
+        };
+        let message = js_sys::Uint8Array::from(message);
+        let signed =
+            subtle().sign_with_object_and_js_u8_array(&parameters, &crypto_key, &message)?;
+        Ok(js_sys::Uint8Array::new(&JsFuture::from(signed).await?).to_vec())
     }
 
     async fn runtime_says(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
@@ -105,6 +144,83 @@ impl ImportedKeys {
         keys.insert(name, key.clone());
         Ok(key)
     }
+}
+
+async fn import_private(jwk: &Secret, parameters: &js_sys::Object) -> Result<CryptoKey, JsValue> {
+    let text = core::str::from_utf8(jwk.expose_secret()).unwrap_or_default();
+    let jwk: js_sys::Object = js_sys::JSON::parse(text)?.dyn_into()?;
+    let uses = js_sys::Array::of1(&"sign".into());
+    let promise = subtle().import_key_with_object("jwk", &jwk, parameters, false, &uses)?;
+    JsFuture::from(promise).await?.dyn_into()
+}
+
+/// A new private key, as a JWK.
+///
+/// # Errors
+/// The runtime does not make such keys.
+pub(super) async fn generate(algorithm: Algorithm) -> Result<Secret, JsValue> {
+    let parameters = object(&web_crypto::parameters(algorithm))?;
+    if algorithm == Algorithm::Rs256 {
+        // 65537 (RFC 8017 §3.1 has no other that everybody takes).
+        let exponent = js_sys::Uint8Array::from(&[1, 0, 1][..]);
+        js_sys::Reflect::set(&parameters, &"modulusLength".into(), &2048.into())?;
+        js_sys::Reflect::set(&parameters, &"publicExponent".into(), &exponent)?;
+    }
+    let uses = js_sys::Array::of2(&"sign".into(), &"verify".into());
+    let pair = subtle().generate_key_with_object(&parameters, true, &uses)?;
+    let pair = JsFuture::from(pair).await?;
+    let private: CryptoKey = js_sys::Reflect::get(&pair, &"privateKey".into())?.dyn_into()?;
+    let jwk = JsFuture::from(subtle().export_key("jwk", &private)?).await?;
+    let text = String::from(js_sys::JSON::stringify(&jwk)?);
+    Ok(Secret::new(text.into_bytes()))
+}
+
+/// The length of a nonce of AES-GCM (NIST SP 800-38D §8.2.2: random ones serve 2^32 times).
+const NONCE_BYTES: usize = 12;
+
+/// Seals by AES-256-GCM: base64url of a random nonce and the ciphertext.
+///
+/// # Errors
+/// The runtime fails.
+pub(super) async fn seal(key: &Secret, plain: &Secret, beside: &[u8]) -> Result<String, JsValue> {
+    let mut nonce = [0; NONCE_BYTES];
+    getrandom::fill(&mut nonce).map_err(|_| "the runtime gives no random bytes")?;
+    let key = import_aes(key, "encrypt").await?;
+    let plain = js_sys::Uint8Array::from(plain.expose_secret());
+    let parameters = aes_gcm(&nonce, beside)?;
+    let sealed = subtle().encrypt_with_object_and_js_u8_array(&parameters, &key, &plain)?;
+    let sealed = js_sys::Uint8Array::new(&JsFuture::from(sealed).await?).to_vec();
+    Ok(base64url::encode(&[nonce.as_slice(), &sealed].concat()))
+}
+
+/// Opens what [`seal`] has sealed.
+///
+/// # Errors
+/// It was sealed by another key, or is damaged.
+pub(super) async fn open(key: &Secret, sealed: &str, beside: &[u8]) -> Result<Secret, JsValue> {
+    let bytes = base64url::decode(sealed).ok_or("is not base64url")?;
+    let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or("is too short")?;
+    let key = import_aes(key, "decrypt").await?;
+    let sealed = js_sys::Uint8Array::from(sealed);
+    let parameters = aes_gcm(nonce, beside)?;
+    let plain = subtle().decrypt_with_object_and_js_u8_array(&parameters, &key, &sealed)?;
+    Ok(Secret::new(js_sys::Uint8Array::new(&JsFuture::from(plain).await?).to_vec()))
+}
+
+async fn import_aes(key: &Secret, usage: &str) -> Result<CryptoKey, JsValue> {
+    let raw = js_sys::Uint8Array::from(key.expose_secret());
+    let uses = js_sys::Array::of1(&usage.into());
+    let promise = subtle().import_key_with_str("raw", &raw, "AES-GCM", false, &uses)?;
+    JsFuture::from(promise).await?.dyn_into()
+}
+
+fn aes_gcm(nonce: &[u8], beside: &[u8]) -> Result<js_sys::Object, JsValue> {
+    let parameters = js_sys::Object::new();
+    let set = |name: &str, value: &JsValue| js_sys::Reflect::set(&parameters, &name.into(), value);
+    set("name", &"AES-GCM".into())?;
+    set("iv", &js_sys::Uint8Array::from(nonce))?;
+    set("additionalData", &js_sys::Uint8Array::from(beside))?;
+    Ok(parameters)
 }
 
 fn subtle() -> SubtleCrypto {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Listing, Paging};
 use crate::{
     error::{Error, StoreError},
-    guard::{Backend, Guard, backend::unavailable},
+    guard::{Backend, Guard, Sessions as _, backend::unavailable},
     jose::{
         keys::{Key, KeySet},
         verifier::KeySource,
@@ -112,6 +112,16 @@ async fn looked_up_kid<B: Backend>(
                 are_all_secrets &= keys.is_symmetric();
                 name_of(keys, kid)
             }
+            (KeySource::Ring, _) => match backend.sessions().verifying_keys(Some(kid), now).await {
+                Ok(keys) => {
+                    are_all_secrets &= keys.is_symmetric();
+                    name_of(&keys, kid)
+                }
+                Err(_) => {
+                    are_all_known = false;
+                    None
+                }
+            },
             (_, None) => None,
             (_, Some(at)) => {
                 are_all_secrets = false;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::task::{HostJobs, Job};
 use crate::host::{self, Verdict as SignatureVerdict};
 use edgegate::error::Error;
-use edgegate::guard::{Event, Host, Identity, IsolateMemory, StoreBackend};
+use edgegate::guard::{Event, Host, Identity, IsolateMemory, NoSessions, StoreBackend};
 use edgegate::jose::jws::HostCheck;
 use edgegate::policy::{CacheSecs, Policy};
 use edgegate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
@@ -65,6 +65,7 @@ impl Gate {
             counters: CountersByStore::in_memory(&self.counters)
                 .with_exact(SharedCounters::new(HostSwap { jobs })),
             replays: self.memory.replays(&self.policy, SharedReplays::new(HostSwap { jobs })),
+            sessions: NoSessions::default(),
         }
     }
 }
@@ -77,6 +78,7 @@ pub(super) type HostBackend<'a> = StoreBackend<
     Keyed<'a, HostStore<'a>>,
     CountersByStore<&'a MemoryCounters, NoStore, SharedCounters<HostSwap<'a>>>,
     Placed<'a, SharedReplays<HostSwap<'a>>>,
+    NoSessions,
 >;
 
 /// The host's crypto, and its way to issuers of keys.

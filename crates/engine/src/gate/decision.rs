@@ -17,6 +17,7 @@ use edgegate::http::caching::CacheRule;
 use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::{Destination, Policy};
+use edgegate::session::csrf::Provenance;
 
 /// The request as the shell puts it: a line for each [`Field`], then one for each header of the policy's
 /// `credential_headers`, in their order. A line is empty where there is nothing.
@@ -173,6 +174,12 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
         credential_headers: &credential_headers,
         client_ip: address.known(),
         preflight: preflight_of(method, origin, asked.get(Field::RequestedMethod)),
+        provenance: Provenance {
+            method,
+            fetch_site: asked.get(Field::FetchSite),
+            origin,
+            upgrades: asked.get(Field::Upgrade).is_some(),
+        },
     };
     let backend = gate.backend(&jobs);
     let decision = Guard::new(policy, &backend).check(&request, jobs.now()).await;

@@ -65,6 +65,9 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
+    if policy.sessions.is_some() {
+        return Err(Error::config("sessions", "the Worker alone keeps sessions so far"));
+    }
     if let Some(revocation) = &policy.revocation {
         if revocation.mode != RevocationMode::Entries {
             return Err(Error::config(

@@ -1,7 +1,8 @@
-//! The administration endpoints: API keys and revocations, for the bearer of the administrator's secret.
+//! The administration endpoints: API keys, revocations and sessions, for the bearer of the administrator's secret.
 
 pub(crate) mod keys;
 pub(crate) mod revocations;
+pub(crate) mod sessions;
 
 use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
@@ -119,7 +120,7 @@ impl Admin<'_> {
 }
 
 /// The body, read piece by piece, no further than this limit and no longer than [`deadline::LONG`].
-async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
     let Some(stream) = request.body() else { return Ok(Vec::new()) };
     let reading = crate::body::read_at_most(&stream, limit);
     let Some(read) = deadline::within(deadline::LONG, reading).await else {
@@ -138,6 +139,7 @@ async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, Failure> {
 /// The parameters of a listing.
 struct Query {
     owner: Option<String>,
+    subject: Option<String>,
     paging: Paging,
 }
 
@@ -152,6 +154,10 @@ impl Query {
         };
         // 0 is refused, so anything else that is not a number is refused too.
         let limit = get("limit").map(|text| text.parse().unwrap_or(0));
-        Self { owner: get("owner"), paging: Paging { cursor: get("cursor"), limit } }
+        Self {
+            owner: get("owner"),
+            subject: get("subject"),
+            paging: Paging { cursor: get("cursor"), limit },
+        }
     }
 }

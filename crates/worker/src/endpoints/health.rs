@@ -3,7 +3,7 @@
 use core::future::Future;
 use std::{cell::RefCell, rc::Rc};
 
-use futures_util::future::join3;
+use futures_util::future::join5;
 use serde::Serialize;
 use web_sys::Response;
 use worker::{Context, Env};
@@ -13,10 +13,15 @@ use crate::{
     gate::Gate,
     isolate::{self, IsolateGate, State, StoredPolicy},
     kv,
-    objects::{counter, ledger_stub::Ledger},
+    objects::{counter, key_ring, ledger_stub::Ledger, session},
     reply, revocations,
 };
-use edgegate::{error::StoreError, store::SnapshotState, time::UnixMillis};
+use edgegate::{
+    error::StoreError,
+    policy::{Policy, SessionPolicy},
+    store::SnapshotState,
+    time::UnixMillis,
+};
 
 /// How long the last report is given again. Anybody may ask, and each new report costs three operations.
 const REPEAT_MILLIS: u64 = 5_000;
@@ -115,6 +120,12 @@ struct Bindings {
     /// Where the policy keeps revocations there.
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<Binding>,
+    /// Where the policy has sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<Binding>,
+    /// Where the gate makes the keys of its sessions itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Binding>,
 }
 
 /// The health of the gate: always 200, the body says how it is.
@@ -134,6 +145,8 @@ pub(crate) async fn answer(
                     kv: bound(env.kv(kv::BINDING).is_ok()),
                     counters: bound(env.durable_object(counter::BINDING).is_ok()),
                     ledger: None,
+                    sessions: None,
+                    keys: None,
                 },
                 policy: isolate::stored_policy(),
                 snapshot: None,
@@ -172,22 +185,40 @@ fn bindings(gate: &Gate, env: &Env) -> Bindings {
             policy.needs_durable_objects(),
         ),
         ledger: policy.needs_ledger().then_some(Binding::Unasked),
+        sessions: policy.sessions.as_ref().map(|_| Binding::Unasked),
+        keys: managed(policy).map(|_| Binding::Unasked),
     }
+}
+
+/// The sessions of a policy whose keys the gate makes itself.
+fn managed(policy: &Policy) -> Option<&SessionPolicy> {
+    policy.sessions.as_ref().filter(|own| own.keys.is_none())
 }
 
 /// The bindings, those that are used asked all at once.
 async fn ask(gate: &Gate, env: &Env) -> Bindings {
-    let Bindings { kv, counters, ledger } = bindings(gate, env);
+    let Bindings { kv, counters, ledger, sessions, keys } = bindings(gate, env);
     let store = gate.kv(env);
-    let (kv, counters, ledger) =
-        join3(asked(kv, store.answers()), asked(counters, counters::answer(env)), async {
-            match ledger {
-                Some(ledger) => Some(asked(ledger, Ledger { env }.answers()).await),
-                None => None,
-            }
-        })
-        .await;
-    Bindings { kv, counters, ledger }
+    let access_secs = managed(&gate.policy).map_or(0, |own| own.terms.access_secs);
+    let (kv, counters, ledger, sessions, keys) = join5(
+        asked(kv, store.answers()),
+        asked(counters, counters::answer(env)),
+        asked_if(ledger, Ledger { env }.answers()),
+        asked_if(sessions, session::answers(env)),
+        asked_if(keys, async { key_ring::read(env, access_secs).await.map(drop) }),
+    )
+    .await;
+    Bindings { kv, counters, ledger, sessions, keys }
+}
+
+async fn asked_if(
+    binding: Option<Binding>,
+    answers: impl Future<Output = Result<(), StoreError>>,
+) -> Option<Binding> {
+    match binding {
+        Some(binding) => Some(asked(binding, answers).await),
+        None => None,
+    }
 }
 
 async fn asked(binding: Binding, answers: impl Future<Output = Result<(), StoreError>>) -> Binding {
@@ -202,7 +233,7 @@ fn report(gate: &Gate, bindings: Bindings) -> Report {
     let policy = isolate::stored_policy();
     let snapshots = gate.memory.snapshots.borrow();
     let failing = [bindings.kv, bindings.counters].contains(&Binding::Failing)
-        || bindings.ledger == Some(Binding::Failing)
+        || [bindings.ledger, bindings.sessions, bindings.keys].contains(&Some(Binding::Failing))
         || snapshots.problem().is_some()
         || policy.is_some_and(|policy| policy.state != State::Current);
     Report {

@@ -11,6 +11,14 @@ use crate::{
 pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
     let (parts, policy) = (call.parts(), &call.gate.policy);
     let mut decision = call.decide(&parts, Edge::Proxy).await;
+    let identity_token = match call.identity_token(&decision).await {
+        Ok(token) => token,
+        Err(fault) => {
+            decision.outcome = Err(fault);
+            event_log::decision(policy, &parts, &decision);
+            None
+        }
+    };
     let forwarded = match &decision.outcome {
         Ok(identity) => {
             let forwarding = Forwarding {
@@ -20,6 +28,8 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
                 identity,
                 decision: &decision,
                 policy,
+                gate: call.gate,
+                identity_token,
                 upstream: call.gate.upstream.as_ref(),
                 env: call.env,
                 application: call.application,

@@ -5,14 +5,17 @@ use web_sys::Response;
 
 use crate::{
     call::{Call, Edge},
+    event_log,
     host::RequestLines,
     reply,
     request::RequestParts,
+    sessions,
 };
 use edgegate::{
     guard::{Decision, Identity},
     http::reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
     policy::Policy,
+    session::identity_token,
 };
 
 /// Decides about the request that is asked about.
@@ -23,10 +26,24 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
         Ok(parts) => parts,
         Err(error) => return reply::refusal(call.request, &error, None),
     };
-    let decision = call.decide(&parts, Edge::ForwardAuth).await;
+    let mut decision = call.decide(&parts, Edge::ForwardAuth).await;
+    let token = match call.identity_token(&decision).await {
+        Ok(token) => token,
+        Err(fault) => {
+            decision.outcome = Err(fault);
+            event_log::decision(policy, &parts, &decision);
+            None
+        }
+    };
+    let cookies = sessions::cookie_fields(&decision.session, call.gate);
+    let mut more = sessions::numbered(&cookies);
     match &decision.outcome {
-        Ok(identity) => admitted(identity, &decision, policy),
-        Err(_) => call.refuse(&parts, &decision),
+        Ok(identity) => {
+            more.extend(cookies);
+            more.extend(token.map(|token| (identity_token::FIELD, token)));
+            admitted(identity, &decision, policy, more)
+        }
+        Err(_) => call.refuse_with(&parts, &decision, more),
     }
 }
 
@@ -34,8 +51,14 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
 ///
 /// A proxy that copies these headers overwrites what the client sent under the same names only for
 /// those that are there, so an identity without a subject answers with an empty one.
-fn admitted(identity: &Identity, decision: &Decision, policy: &Policy) -> worker::Result<Response> {
+fn admitted(
+    identity: &Identity,
+    decision: &Decision,
+    policy: &Policy,
+    more: Fields,
+) -> worker::Result<Response> {
     let mut fields: Fields = IDENTITY_FIELDS.map(|name| (name, String::new())).into();
+    fields.extend(more);
     fields.extend(identity_fields(identity));
     fields.extend(limit_fields(&decision.limits, policy.legacy_headers));
     let claims = policy.identity_headers.iter().map(|header| (header.name.as_str(), ""));

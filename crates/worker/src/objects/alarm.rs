@@ -14,12 +14,29 @@ const MAX_WAIT_MILLIS: u64 = 30 * 86_400_000;
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     at: Cell<Option<UnixMillis>>,
+    /// Whether the platform was asked.
+    is_known: Cell<bool>,
 }
 
 impl Alarm {
     /// It went off: none is set now.
     pub(crate) fn went_off(&self) {
         self.at.set(None);
+        self.is_known.set(true);
+    }
+
+    /// Asks the platform once whether one is set: reading costs less than to set it anew each time the object is woken.
+    ///
+    /// # Errors
+    /// Those of the platform.
+    pub(crate) async fn recall(&self, state: &State) -> Result<()> {
+        if !self.is_known.get() {
+            let at = state.storage().get_alarm().await?;
+            let at = at.and_then(|millis| u64::try_from(millis).ok());
+            self.at.set(at.map(UnixMillis::from_millis));
+            self.is_known.set(true);
+        }
+        Ok(())
     }
 
     /// The time that it is set for.

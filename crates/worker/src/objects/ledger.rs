@@ -3,12 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::alarm::Alarm;
+use super::{alarm::Alarm, transaction};
 use crate::{clock, deadline, fault::report, kv};
 use edgegate::{
     base64url,
@@ -49,18 +48,6 @@ const SCHEMA: [&str; 7] = [
     // writes.
     "CREATE TABLE IF NOT EXISTS answered (id TEXT PRIMARY KEY, keys BLOB NOT NULL)",
 ];
-
-#[wasm_bindgen]
-extern "C" {
-    /// The storage of the object. `worker` has no name for its synchronous transactions.
-    type SyncStorage;
-
-    #[wasm_bindgen(method, catch, js_name = transactionSync)]
-    fn transaction_sync(
-        this: &SyncStorage,
-        step: &mut dyn FnMut() -> core::result::Result<JsValue, JsValue>,
-    ) -> core::result::Result<JsValue, JsValue>;
-}
 
 /// All revocations of a gate.
 ///
@@ -439,21 +426,15 @@ impl RevocationLedger {
     /// A transaction over rows and state. If it fails, neither has changed.
     fn change<T>(&self, step: impl Fn(&mut Ledger) -> Result<T>) -> Result<T> {
         let old = self.readable()?;
-        let mut done = None;
-        let storage = self.state.storage();
-        let storage: &SyncStorage = storage.as_raw().unchecked_ref();
-        storage.transaction_sync(&mut || {
+        let (ledger, answer) = transaction::run(&self.state, || {
             let mut ledger = old.clone();
-            let answer = step(&mut ledger).map_err(JsValue::from)?;
+            let answer = step(&mut ledger)?;
             if ledger != old {
                 let state = vec![SqlStorageValue::Blob(ledger.encode())];
-                self.exec("INSERT OR REPLACE INTO state (id, ledger) VALUES (1, ?)", state)
-                    .map_err(JsValue::from)?;
+                self.exec("INSERT OR REPLACE INTO state (id, ledger) VALUES (1, ?)", state)?;
             }
-            done = Some((ledger, answer));
-            Ok(JsValue::UNDEFINED)
+            Ok((ledger, answer))
         })?;
-        let (ledger, answer) = done.ok_or("the transaction did not run")?;
         *self.ledger.borrow_mut() = Ok(ledger);
         Ok(answer)
     }

@@ -79,6 +79,24 @@ impl Ledger<'_> {
         })
     }
 
+    /// Revokes all of these, or none, never weaker than before. Answers the generation of the last head, which does not know of it yet, and
+    /// the entries in force.
+    pub(crate) async fn revoke_several(
+        self,
+        entries: &[Entry],
+    ) -> Result<(u64, Vec<Entry>), StoreError> {
+        let Revoked::Done(generation, rest) = self.send(entries, None, "whole").await? else {
+            return Err(not_ours());
+        };
+        let stored: Vec<&str> = rest.lines().collect();
+        if stored.len() != entries.len() {
+            return Err(not_ours());
+        }
+        let stored = entries.iter().zip(stored);
+        let stored = stored.map(|(entry, stored)| read(&entry.deny_key(), stored));
+        Ok((generation, stored.collect::<Result<_, _>>()?))
+    }
+
     /// Revokes all of these, or none. Answers how many were written, and how many were there already.
     pub(crate) async fn revoke_all(
         self,

@@ -1,0 +1,202 @@
+//! The keys that the gate signs by: one Durable Object, which makes them and seals them. When one is due is
+//! [`edgegate::session::key_ring`]'s to say.
+
+use std::cell::RefCell;
+
+use wasm_bindgen::JsValue;
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
+};
+
+use super::durable_call;
+use crate::{clock, deadline, gate::Gate, isolate, web_crypto};
+use edgegate::{
+    base64url,
+    error::StoreError,
+    jose::algorithm::Algorithm,
+    policy::SessionPolicy,
+    secret::Secret,
+    session::key_ring::{RingKey, RingPlan, RingRecord, StoredKey, associated_data},
+    time::UnixTime,
+};
+
+/// The Durable Object namespace of the key ring.
+pub(crate) const BINDING: &str = "EDGEGATE_KEYS";
+
+/// There is one ring for a gate.
+const NAME: &str = "ring";
+
+/// What is due is done before an answer: a key is made, and each key of a full ring is sealed anew.
+const MAX_STEPS: usize = 20;
+
+/// The ring. It leaves this object sealed only.
+///
+/// A ring that cannot be read or opened is a fault: nothing is answered, and it is never made anew, since that would refuse
+/// every token there is.
+#[durable_object]
+pub struct KeyRingObject {
+    state: State,
+    env: Env,
+    /// `None`: to be read.
+    record: RefCell<Option<RingRecord>>,
+}
+
+impl DurableObject for KeyRingObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, record: RefCell::default() }
+    }
+
+    /// The body says for how many seconds tokens are going to live, the answer is the record.
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let access_secs: u32 = request.text().await?.parse().map_err(|_| "expected seconds")?;
+        let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
+        let own = own(&gate)?;
+        for _ in 0..MAX_STEPS {
+            let plan = self.plan(own, access_secs)?;
+            match plan {
+                RingPlan::Keep => break,
+                RingPlan::Create { active_from } => self.create(own, active_from).await?,
+                RingPlan::Reseal { kid } => self.reseal(own, &kid).await?,
+            }
+        }
+        Response::ok(self.change(|record| Ok(record.to_text()))?)
+    }
+}
+
+impl KeyRingObject {
+    fn plan(&self, own: &SessionPolicy, access_secs: u32) -> Result<RingPlan> {
+        let now = clock::now().to_unix_time();
+        self.change(|record| {
+            record.note_life(access_secs);
+            record.drop_ended(now);
+            Ok(record.plan(own.algorithm, own.secrets.newest_id(), now))
+        })
+    }
+
+    /// Makes a key. That takes a while: the first of several that are made at once counts.
+    async fn create(&self, own: &SessionPolicy, active_from: UnixTime) -> Result<()> {
+        let algorithm = own.algorithm;
+        let private = match algorithm.is_symmetric() {
+            true => new_secret()?,
+            false => web_crypto::generate(algorithm).await.map_err(described)?,
+        };
+        let key = RingKey::from_private_jwk(&private, algorithm, None).map_err(text)?;
+        let kid = key.kid().to_owned();
+        let (sealed, sealed_by) = seal(own, &kid, &private).await?;
+        let now = clock::now().to_unix_time();
+        let alg = algorithm.as_str().to_owned();
+        let key = StoredKey { kid, alg, sealed, sealed_by, published_at: now, active_from };
+        self.change(|record| Ok(record.add(key.clone(), (algorithm, now)))).map(drop)
+    }
+
+    async fn reseal(&self, own: &SessionPolicy, kid: &str) -> Result<()> {
+        let stored = self.change(|record| {
+            let key = record.keys.iter().find(|key| key.kid == kid);
+            key.cloned().ok_or_else(|| "there is no such key".into())
+        })?;
+        let private = open(own, &stored).await.map_err(text)?;
+        let (sealed, sealed_by) = seal(own, kid, &private).await?;
+        self.change(|record| Ok(record.reseal(kid, &sealed, sealed_by))).map(drop)
+    }
+
+    /// A step without waiting. What has changed is stored.
+    fn change<T>(&self, step: impl FnOnce(&mut RingRecord) -> Result<T>) -> Result<T> {
+        let mut held = self.record.borrow_mut();
+        let old = match held.take() {
+            Some(record) => record,
+            None => self.load()?,
+        };
+        let mut record = old.clone();
+        let done = step(&mut record);
+        // Without a key it is none that could be read again.
+        if done.is_ok() && record != old && !record.keys.is_empty() {
+            let sql = self.state.storage().sql();
+            sql.exec(
+                "INSERT INTO ring (id, record) VALUES (1, ?) \
+                 ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                vec![record.to_text().into()],
+            )?;
+        }
+        *held = Some(if done.is_ok() { record } else { old });
+        done
+    }
+
+    fn load(&self) -> Result<RingRecord> {
+        let sql = self.state.storage().sql();
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS ring \
+             (id INTEGER PRIMARY KEY CHECK (id = 1), record TEXT NOT NULL)",
+            None,
+        )?;
+        match sql.exec("SELECT record FROM ring", None)?.raw().next().transpose()?.as_deref() {
+            None => Ok(RingRecord::default()),
+            Some([SqlStorageValue::String(record)]) => RingRecord::from_text(record).map_err(text),
+            Some(_) => Err("the key ring is not ours".into()),
+        }
+    }
+}
+
+fn own(gate: &Gate) -> Result<&SessionPolicy> {
+    gate.policy.sessions.as_ref().ok_or_else(|| "the policy has no sessions".into())
+}
+
+/// A secret for HS256, under a random name: a hash of it would help whoever guesses.
+fn new_secret() -> Result<Secret> {
+    let mut bytes = [0; 48];
+    getrandom::fill(&mut bytes).map_err(|_| "the runtime gives no random bytes")?;
+    let (secret, kid) = bytes.split_at(32);
+    let (secret, kid) = (base64url::encode(secret), base64url::encode(kid));
+    let alg = Algorithm::Hs256;
+    let jwk = format!(r#"{{"kty":"oct","alg":"{alg}","kid":"{kid}","k":"{secret}"}}"#);
+    Ok(Secret::new(jwk.into_bytes()))
+}
+
+async fn seal(own: &SessionPolicy, kid: &str, private: &Secret) -> Result<(String, u8)> {
+    let id = own.secrets.newest_id();
+    let key = own.secrets.key_ring(id).ok_or("there is no secret")?;
+    let sealed = web_crypto::seal(key, private, &associated_data(kid, id)).await;
+    sealed.map(|sealed| (sealed, id)).map_err(described)
+}
+
+/// The private JWK of a stored key.
+///
+/// # Errors
+/// Its secret is not in the policy any more, or is another.
+pub(crate) async fn open(
+    own: &SessionPolicy,
+    stored: &StoredKey,
+) -> core::result::Result<Secret, StoreError> {
+    let StoredKey { kid, sealed, sealed_by, .. } = stored;
+    let fault = |why: &str| {
+        StoreError::new(format!("a key of the ring is sealed by secret {sealed_by}, {why}"))
+    };
+    let key = own.secrets.key_ring(*sealed_by).ok_or_else(|| fault("which is gone"))?;
+    let opened = web_crypto::open(key, sealed, &associated_data(kid, *sealed_by)).await;
+    opened.map_err(|_| fault("and does not open"))
+}
+
+fn text(fault: impl core::fmt::Display) -> worker::Error {
+    worker::Error::RustError(fault.to_string())
+}
+
+fn described(fault: JsValue) -> worker::Error {
+    worker::Error::RustError(web_crypto::describe(&fault))
+}
+
+/// Asks the object for the ring, for tokens that live so long.
+///
+/// # Errors
+/// It does not answer, or cannot open the ring.
+pub(crate) async fn read(
+    env: &Env,
+    access_secs: u32,
+) -> core::result::Result<RingRecord, StoreError> {
+    let answer = async {
+        durable_call::ask(env, BINDING, NAME, &access_secs.to_string()).await?.text().await
+    };
+    match deadline::within(deadline::STORE, answer).await {
+        Some(Ok(answer)) => RingRecord::from_text(&answer),
+        Some(Err(fault)) => Err(StoreError::new(format!("key ring: {fault}"))),
+        None => Err(StoreError::new("key ring: no answer in time")),
+    }
+}

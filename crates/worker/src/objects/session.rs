@@ -1,0 +1,230 @@
+//! The sessions of a subject: one Durable Object for each, the only writer. The rules are [`edgegate::session`]'s; here are the
+//! rows, and the alarm that makes known what has ended until it is known.
+
+use core::time::Duration;
+use std::cell::{Cell, RefCell};
+
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
+};
+
+use super::{alarm::Alarm, durable_call, transaction};
+use crate::{clock, deadline, fault::report, isolate, revocations};
+use edgegate::{
+    error::StoreError,
+    guard::session::notices::entry_of,
+    session::{
+        ObjectName,
+        record::Notice,
+        state::{Paces, RowChange, SubjectState},
+        step::{Acknowledge, Outcome, Step},
+    },
+    time::UnixMillis,
+};
+
+/// The Durable Object namespace of sessions.
+pub(crate) const BINDING: &str = "EDGEGATE_SESSIONS";
+
+/// How long the object leaves it to the isolate to make known what has ended. Its own tries follow, each after twice the time.
+const RETRY_MILLIS: u64 = 10_000;
+
+/// The most that this is doubled: 10, 20, … 640 seconds.
+const MAX_DOUBLINGS: u32 = 6;
+
+/// All of a subject.
+///
+/// Each step is one transaction without waiting, so none comes between the reading and the writing of another. An answer leaves
+/// only once what was written is safe (the platform's output gate). Rows that cannot be read make the object answer nothing: that is a
+/// fault of the store, and nobody is logged out by it.
+#[durable_object]
+pub struct SessionObject {
+    state: State,
+    env: Env,
+    /// `None`: to be read.
+    subject: RefCell<Option<SubjectState>>,
+    paces: RefCell<Paces>,
+    alarm: Alarm,
+    /// How often in a row what has ended could not be made known.
+    failures: Cell<u32>,
+}
+
+impl DurableObject for SessionObject {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            subject: RefCell::default(),
+            paces: RefCell::default(),
+            alarm: Alarm::default(),
+            failures: Cell::new(0),
+        }
+    }
+
+    /// The body is a step, the answer its outcome.
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let step = Step::from_text(&request.text().await?).map_err(text)?;
+        let outcome = self.step(&step)?;
+        self.schedule().await?;
+        Response::ok(outcome.to_text())
+    }
+
+    /// Never fails: the platform would give up after some tries, and there would be no next alarm.
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.went_off();
+        if let Err(fault) = self.work().await {
+            self.failures.set(self.failures.get().saturating_add(1));
+            report(&format!("sessions: {fault}"));
+        }
+        if let Err(fault) = self.schedule().await {
+            report(&format!("sessions: {fault}"));
+        }
+        Response::empty()
+    }
+}
+
+impl SessionObject {
+    /// Runs without waiting for anything.
+    fn step(&self, step: &Step) -> Result<Outcome> {
+        let mut held = self.subject.borrow_mut();
+        // What is stored is read again after a fault.
+        let mut subject = match held.take() {
+            Some(subject) => subject,
+            None => self.load()?,
+        };
+        let outcome = subject.apply(step, &mut self.paces.borrow_mut(), clock::now());
+        self.save(&subject.take_changes().map_err(text)?)?;
+        *held = Some(subject);
+        Ok(outcome)
+    }
+
+    /// The rows. A new object has no table, and gets none by being asked.
+    fn load(&self) -> Result<SubjectState> {
+        let rows = |query| -> Result<Vec<Vec<SqlStorageValue>>> {
+            self.state.storage().sql().exec(query, None)?.raw().collect()
+        };
+        if rows("SELECT name FROM sqlite_master WHERE name = 'subject'")?.is_empty() {
+            return Ok(SubjectState::default());
+        }
+        let rows = rows("SELECT name, value FROM subject")?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let [SqlStorageValue::String(name), SqlStorageValue::String(value)] = row.as_slice()
+            else {
+                return Err("a row is not ours".into());
+            };
+            texts.push((name.as_str(), value.as_str()));
+        }
+        SubjectState::from_rows(texts).map_err(text)
+    }
+
+    fn save(&self, changes: &[RowChange]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let sql = self.state.storage().sql();
+        transaction::run(&self.state, || {
+            // Without the numbers of rows, so that a row that is written counts once.
+            sql.exec(
+                "CREATE TABLE IF NOT EXISTS subject \
+                 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+                None,
+            )?;
+            for RowChange { name, value } in changes {
+                match value {
+                    Some(value) => sql.exec(
+                        "INSERT INTO subject (name, value) VALUES (?, ?) \
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                        vec![name.as_str().into(), value.as_str().into()],
+                    )?,
+                    None => {
+                        sql.exec("DELETE FROM subject WHERE name = ?", vec![name.as_str().into()])?
+                    }
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// What an alarm does: takes out what is over, makes known what has ended, and forgets a subject of whom nothing is left.
+    async fn work(&self) -> Result<()> {
+        let notices = self.step(&Step::Sweep)?.notices;
+        if !notices.is_empty() {
+            // Of what is over nobody has to know any more, whatever the policy has become.
+            let now = clock::now().to_unix_time();
+            let live: Vec<Notice> =
+                notices.iter().filter(|notice| now < notice.until).cloned().collect();
+            if !live.is_empty() {
+                self.make_known(&live).await?;
+            }
+            self.step(&Step::Acknowledge(Acknowledge { notices }))?;
+        }
+        self.failures.set(0);
+        let now = clock::now().to_unix_time();
+        if self.subject.borrow().as_ref().is_some_and(|subject| subject.is_empty(now)) {
+            self.subject.replace(None);
+            self.state.storage().delete_all().await?;
+        }
+        Ok(())
+    }
+
+    async fn make_known(&self, notices: &[Notice]) -> Result<()> {
+        let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
+        let own = gate.policy.sessions.as_ref().ok_or("the policy has no sessions")?;
+        let entries = notices.iter().filter_map(|notice| entry_of(own, notice)).collect();
+        revocations::write_all(&gate, &self.env, entries, clock::now()).await.map_err(text)
+    }
+
+    /// Sets the alarm for what is due next, if it is not set for that or earlier. A refresh moves nothing of it.
+    async fn schedule(&self) -> Result<()> {
+        self.alarm.recall(&self.state).await?;
+        let now = clock::now();
+        let Some(at) = self.due_at(now) else { return Ok(()) };
+        match self.alarm.time() {
+            Some(set) if set <= at => Ok(()),
+            _ => self.alarm.set(&self.state, at, now).await,
+        }
+    }
+
+    fn due_at(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let subject = self.subject.borrow();
+        let subject = subject.as_ref()?;
+        if subject.notices().is_empty() {
+            return subject.wakes_at().map(UnixMillis::from_unix_time);
+        }
+        let wait = RETRY_MILLIS << self.failures.get().min(MAX_DOUBLINGS);
+        Some(now.saturating_add(wait))
+    }
+}
+
+fn text(fault: impl core::fmt::Display) -> worker::Error {
+    worker::Error::RustError(fault.to_string())
+}
+
+/// Has the object of a subject take a step.
+///
+/// # Errors
+/// It did not answer in time, or not at all. The step may have been taken.
+pub(crate) async fn apply(
+    env: &Env,
+    object: &ObjectName,
+    step: &Step,
+    limit: Duration,
+) -> core::result::Result<Outcome, StoreError> {
+    let answer = async {
+        durable_call::ask(env, BINDING, &object.to_string(), &step.to_text()).await?.text().await
+    };
+    match deadline::within(limit, answer).await {
+        Some(Ok(answer)) => Outcome::from_text(&answer),
+        Some(Err(fault)) => Err(StoreError::new(format!("session object: {fault}"))),
+        None => Err(StoreError::new("session object: no answer in time")),
+    }
+}
+
+/// Whether objects answer: one that is nobody's, and holds nothing.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) async fn answers(env: &Env) -> core::result::Result<(), StoreError> {
+    let nobody = ObjectName::hash("edgegate-health-v1", &[]);
+    apply(env, &nobody, &Step::List, deadline::STORE).await.map(drop)
+}
