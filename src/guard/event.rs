@@ -321,6 +321,7 @@ mod tests {
             credential_headers: &[],
             client_ip: Some("2001:db8::1".parse().unwrap()),
             preflight: None,
+            provenance: crate::session::csrf::Provenance::default(),
         };
         let fault = Error::Upstream { problem: "\"no\"\nconnection".to_owned() };
         let store = Error::StoreUnavailable { store: "counters", problem: "KV".to_owned() };
