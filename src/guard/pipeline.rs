@@ -139,7 +139,10 @@ impl<B: Backend> Passage<'_, B> {
             return Ok(Known::ANONYMOUS);
         }
         let Some((credential, carrier)) = credential::find(self.policy, self.request)? else {
-            if let Some(known) = self.identify_by_cookies().await? {
+            if self.request.cookie.is_some()
+                && self.policy.browser_sessions().is_some()
+                && let Some(known) = cold(self.identify_by_cookies()).await?
+            {
                 return Ok(known);
             }
             return match self.route.auth {

@@ -245,6 +245,12 @@ pub struct SessionNote {
 }
 
 impl SessionNote {
+    /// Whether there is nothing to do behind the answer.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.confirm.is_none() && self.notices.is_none() && self.events.is_empty()
+    }
+
     /// The values of `Set-Cookie` for an answer that begins now.
     #[must_use]
     pub fn set_cookies(&self, memory: &SessionMemory, now: UnixMillis) -> &[String] {
@@ -308,6 +314,7 @@ pub(super) fn cookies_that_decide<'a>(
 }
 
 /// The CSRF rule for the cookie that the policy names, unless the policy leaves it to the service.
+#[inline(never)]
 pub(super) fn check_operators_cookie(policy: &Policy, request: &Request<'_>) -> Result<(), Error> {
     if policy.csrf == Csrf::Off {
         return Ok(());
@@ -399,30 +406,38 @@ async fn own_token<B: Backend>(
 }
 
 /// Refuses tokens of a session that this isolate knows to have ended, before revocations say so.
+#[inline(never)]
 pub(super) fn check_ended(
     token: &VerifiedToken,
     (own, memory): (&SessionPolicy, &SessionMemory),
     now: UnixMillis,
 ) -> Result<(), Error> {
-    let session = token.claims().session_id().and_then(SessionId::parse);
-    let ended = session.is_some_and(|session| memory.has_ended(session, now));
-    if ended && token.issuer() == own.issuer {
-        return Err(Error::TokenRevoked { by: "session" });
+    if token.issuer() != own.issuer {
+        return Ok(());
     }
-    Ok(())
+    match token.claims().session_id().and_then(SessionId::parse) {
+        Some(session) if memory.has_ended(session, now) => {
+            Err(Error::TokenRevoked { by: "session" })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Notes that an access token of the gate's own is in use, for the object, if that is news.
+#[inline(never)]
 pub(super) fn note_use(
     token: &VerifiedToken,
     (own, memory): (&SessionPolicy, &SessionMemory),
     note: &mut SessionNote,
     now: UnixMillis,
 ) {
+    if token.issuer() != own.issuer {
+        return;
+    }
     let (Some(seen), Some(subject)) = (access::session_of(token.claims()), token.subject()) else {
         return;
     };
-    if token.issuer() == own.issuer && memory.tells(&seen, now) {
+    if memory.tells(&seen, now) {
         note.confirm = Some((ObjectName::of(&own.issuer, subject), seen));
     }
 }

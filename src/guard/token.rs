@@ -61,7 +61,7 @@ async fn remote_keys(
     let issuer = pending.issuer();
     match issuer.keys.location() {
         None if matches!(issuer.keys, KeySource::Ring) => {
-            backend.sessions().verifying_keys(pending.key_id(), now).await.map(Some)
+            cold(backend.sessions().verifying_keys(pending.key_id(), now)).await.map(Some)
         }
         None => Ok(None),
         Some(at) => {

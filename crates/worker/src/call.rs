@@ -15,6 +15,7 @@ use super::{
     sessions::{self, GateSessions},
 };
 use edgegate::{
+    cold_path::cold,
     error::Error,
     guard::{self, Decision, Guard, Insecure},
     http::{
@@ -61,7 +62,9 @@ impl Call<'_> {
             decision.refuse_own_answers();
         }
         event_log::decision(&self.gate.policy, parts, &decision);
-        sessions::work_off(self.gate, (self.env, self.context), &decision.session);
+        if !decision.session.is_done() {
+            sessions::work_off(self.gate, (self.env, self.context), &decision.session);
+        }
         if let Ok(identity) = &decision.outcome {
             self.gate.note_use(identity, self.env, self.context);
         }
@@ -84,7 +87,8 @@ impl Call<'_> {
         };
         let sessions = GateSessions { gate: self.gate, env: self.env, context: self.context };
         let caller = (identity, audience);
-        guard::session::identity_token(&sessions, own, caller, clock::now()).await.map(Some)
+        let token = guard::session::identity_token(&sessions, own, caller, clock::now());
+        cold(token).await.map(Some)
     }
 
     /// The answer to a request over plain http, where the policy wants https. A refusal is written to the log: the credential

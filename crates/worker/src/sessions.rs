@@ -273,6 +273,7 @@ fn unavailable(problem: &str) -> Error {
 }
 
 /// Does what a decision leaves to be done behind the answer: tells the log and the object, and makes known what has ended.
+#[inline(never)]
 pub(super) fn work_off(gate: &Rc<Gate>, (env, context): (&Env, &Context), note: &SessionNote) {
     note.events.iter().for_each(|event| fault::report(told(*event)));
     if let Some((object, seen)) = note.confirm {
