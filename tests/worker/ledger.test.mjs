@@ -250,7 +250,8 @@ describe('the ledger', () => {
     const headers = { 'Idempotency-Key': randomUUID() };
     const [one, many, apart] = [{ headers }, { headers: { 'Idempotency-Key': randomUUID() } }, { headers: { 'Idempotency-Key': randomUUID() } }];
     const first = await revoke({ iss: ISSUER, jti }, one);
-    const lines = [{ iss: ISSUER, jti: randomUUID() }, { iss: ISSUER, jti }];
+    // With an end of its own: one that is counted from now would be later when the same is asked again.
+    const lines = [{ iss: ISSUER, jti: randomUUID(), exp: nowSecs() + 3600 }, { iss: ISSUER, jti }];
     await bulk(lines, { headers: { 'Content-Type': 'application/x-ndjson', ...many.headers } });
     const kept = await revoke({ iss: ISSUER, jti: other }, apart);
     assert.equal((await gate.admin('DELETE', `/revocations/${first.id}`)).status, 204);
