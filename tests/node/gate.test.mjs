@@ -652,6 +652,26 @@ describe('an engine that traps', () => {
   });
 });
 
+test('who waits in vain for a counter that serves others is refused, even with on_error = "allow"; a store that fails is not', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const memory = memoryStore();
+  let swaps = 0;
+  const compareAndSet = (...all) => {
+    swaps += 1;
+    return swaps === 1 ? memory.compareAndSet(...all) : new Promise(() => {});
+  };
+  const limits = [{ ...policy().limits[0], on_error: 'allow' }];
+  const { gate } = gateOf({ policy: policy({ limits, revocation: undefined }), stores: { counters: { ...methods(memory), compareAndSet } } });
+  const all = Promise.all(['first', 'second', 'third'].map(() => gate.check(request('/v1/limited', bearer(token())))));
+  for (let round = 0; round < 8; round += 1) {
+    await new Promise((resolve) => { setImmediate(resolve); });
+    if (swaps === 2) t.mock.timers.tick(2000);
+  }
+  const [counted, uncounted, waited] = await all;
+  assert.deepEqual([counted.ok, uncounted.ok, waited.ok], [true, true, false]);
+  assert.deepEqual([waited.code, waited.message], ['STORE_UNAVAILABLE', 'store counters: too many wait for the same counter']);
+});
+
 test('a check that nobody can finish ends by itself, and so does the queue behind it', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const counters = { ...methods(memoryStore()), get: () => new Promise(() => {}) };
