@@ -193,6 +193,24 @@ describe('admits', () => {
     ]) assert.equal(await header(own), expected, JSON.stringify(own));
   });
 
+  test('a log that asks the gate in turn changes nothing of the decision it is told of', async () => {
+    let gate;
+    let other;
+    let asks = true;
+    const log = () => {
+      if (!asks) return;
+      asks = false;
+      other = gate.check(jwt({ sub: 'mallory', role: 'admin' }));
+    };
+    // Without stores, so that all is decided in the call.
+    const { issuers } = policy();
+    ({ gate } = gateOf({ policy: { issuers, routes: [{ path: '/v1/posts' }], log: 'all' }, log }));
+    const { identity } = await gate.check(jwt({ sub: 'alice' }));
+    assert.deepEqual([identity.subject, identity.claims.sub, identity.claims.role], ['alice', 'alice', undefined]);
+    const { identity: mallory } = await other;
+    assert.deepEqual([mallory.subject, mallory.claims.sub], ['mallory', 'mallory']);
+  });
+
   test('no text of a request is taken for another one', async () => {
     const { gate } = gateOf();
     const authorization = `Bearer ${token({ scope: 'read:posts' })}`;
