@@ -599,6 +599,7 @@ mod tests {
                 "claim_not_allowed",
                 "address_not_allowed",
                 "preflight_not_passed",
+                "answer_not_passed",
                 "https_required",
                 "credential_in_clear",
                 "rate_limited",
