@@ -471,6 +471,9 @@ export interface D1DatabaseLike {
  * A store over a D1 database: for all that a gate keeps. Each call is one question to the database's one writer, so counters and used proofs
  * are exact, and a revocation holds everywhere as soon as isolates forget what they remember (`cache_secs`). The store makes its table
  * and index by itself, and deletes what has expired while it writes.
+ *
+ * Requests of one caller at once are counted one after the other, each with a question or two to the database. For bursts of one caller
+ * {@link redisStore} is faster.
  * @throws {EdgegateError} `CONFIG_ERROR`
  */
 export function d1Store(database: D1DatabaseLike, options?: {

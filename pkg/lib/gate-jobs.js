@@ -30,7 +30,7 @@ export class Jobs {
     for (const { id, job } of jobs) {
       // A job without members is its name alone.
       const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
-      if (name === 'release') this.#release(held, members.name);
+      if (name === 'release') this.#release(held, members.name, undefined, true);
       else if (name === 'note') this.#tell.event(members.event);
       else if (name === 'putLater') this.#putLater(members, waitUntil);
       else answers.push(this.#answer(id, name, members, held, signature));
@@ -42,7 +42,7 @@ export class Jobs {
     try {
       return { id, value: name === 'signature' ? await this.#signature(signature) : await this[name](members, held) };
     } catch (error) {
-      return { id, problem: problemOf(error) };
+      return { id, problem: problemOf(error), ...(error?.ownBound === true && { ownBound: true }) };
     }
   }
 
@@ -91,7 +91,7 @@ export class Jobs {
   async swap({ name, expected, next, ttlSecs }, held) {
     const done = await within(this.#stores.counters.compareAndSet(name, expected, next, { ttlSecs }));
     if (typeof done !== 'boolean') throw new Error('compareAndSet: expected true or false');
-    if (done) this.#release(held, name, next);
+    if (done) this.#release(held, name, next, true);
     return done;
   }
 
@@ -133,8 +133,8 @@ export class Jobs {
     return { known: turn?.known };
   }
 
-  #release(held, name, known) {
-    if (held.delete(name)) this.#turns?.release(name, known);
+  #release(held, name, known, served = false) {
+    if (held.delete(name)) this.#turns?.release(name, known, served);
   }
 }
 

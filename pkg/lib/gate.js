@@ -93,12 +93,12 @@ export class Gate {
   #decide(request, options) {
     const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
     const text = toLines(textsOf(request, options, this.#headers));
-    const run = () => this.#run('checkRequest', text, waitUntil, (left) => this.#decision(left));
+    const run = () => this.#run('checkRequest', text, waitUntil, (left, claims) => this.#decision(left, claims));
     return this.#engine.isRunning ? run() : this.#engine.ready().then(run);
   }
 
-  /** The decision that the engine has left. */
-  #decision(left) {
+  /** The decision that the engine has left, and the claims of a token beside it. */
+  #decision(left, claims) {
     if (!left.startsWith(ADMITTED)) {
       const { event, fault, ...answer } = JSON.parse(left);
       if (event !== undefined) this.#tell(event);
@@ -107,7 +107,7 @@ export class Gate {
     }
     const lines = fromLines(left);
     if (lines[EVENTS] !== '') JSON.parse(lines[EVENTS]).forEach((event) => this.#tell(event));
-    return admitted(lines, this.#engine.keyId());
+    return admitted(lines, claims);
   }
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
@@ -118,7 +118,7 @@ export class Gate {
     const text = requestOf(what, members);
     if (!this.#engine.isRunning) await this.#engine.ready();
     try {
-      return await this.#run('administer', text, this.#waitUntil, JSON.parse);
+      return await this.#run('administer', text, this.#waitUntil, (left) => JSON.parse(left));
     } catch (error) {
       throw inOwnNames(error);
     }
@@ -141,14 +141,16 @@ export class Gate {
   /** Reads what a task has left. */
   #done(waitUntil, read, held) {
     const engine = this.#engine;
+    // All that is left is read first: stores and the log may ask a gate in turn, which leaves something else there.
     let text = engine.text();
+    const claims = engine.keyId();
     // As crates/engine/src/gate/task.rs leaves it.
     if (engine.issuer === 1) {
       const end = text.indexOf('\n');
       this.#jobs.begin(JSON.parse(text.slice(0, end)), held ?? new Map(), waitUntil);
       text = text.slice(end + 1);
     }
-    return read(text);
+    return read(text, claims);
   }
 
   /** Does the jobs of a task that has just been begun, until it is done. */

@@ -2,23 +2,22 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Miniflare } from 'miniflare';
 
 import { EdgegateError, d1Store } from '../../pkg/wasm/node.js';
+import { startD1 } from './d1-database.mjs';
 import { bearer, gateOf, policy, request, token } from './gate.mjs';
 import { refusalOf } from './support.mjs';
 
-let mf;
 let database;
+let stop;
 before(async () => {
-  mf = new Miniflare({ modules: true, script: 'export default {}', d1Databases: ['DB'], cf: false });
-  database = await mf.getD1Database('DB');
+  ({ database, stop } = await startD1());
 });
-after(() => mf?.dispose());
+after(() => stop?.());
 
 let tables = 0;
 const fresh = (options) => d1Store(database, { table: `t${tables += 1}`, ...options });
-const rowsOf = async () => (await database.prepare(`SELECT count(*) AS rows FROM t${tables}`).first()).rows;
+const rowsOf = async () => (await database.prepare(`SELECT count(*) AS rows FROM t${tables}`).all()).results[0].rows;
 
 test('what has expired is not there, and its row goes while others are written', async () => {
   const store = fresh();

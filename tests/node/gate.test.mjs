@@ -193,6 +193,24 @@ describe('admits', () => {
     ]) assert.equal(await header(own), expected, JSON.stringify(own));
   });
 
+  test('a log that asks the gate in turn changes nothing of the decision it is told of', async () => {
+    let gate;
+    let other;
+    let asks = true;
+    const log = () => {
+      if (!asks) return;
+      asks = false;
+      other = gate.check(jwt({ sub: 'mallory', role: 'admin' }));
+    };
+    // Without stores, so that all is decided in the call.
+    const { issuers } = policy();
+    ({ gate } = gateOf({ policy: { issuers, routes: [{ path: '/v1/posts' }], log: 'all' }, log }));
+    const { identity } = await gate.check(jwt({ sub: 'alice' }));
+    assert.deepEqual([identity.subject, identity.claims.sub, identity.claims.role], ['alice', 'alice', undefined]);
+    const { identity: mallory } = await other;
+    assert.deepEqual([mallory.subject, mallory.claims.sub], ['mallory', 'mallory']);
+  });
+
   test('no text of a request is taken for another one', async () => {
     const { gate } = gateOf();
     const authorization = `Bearer ${token({ scope: 'read:posts' })}`;
@@ -650,6 +668,26 @@ describe('an engine that traps', () => {
     const all = await Promise.all([limited(), limited(), limited()]);
     assert.deepEqual(all.map(({ ok }) => ok).sort(), [false, true, true]);
   });
+});
+
+test('who waits in vain for a counter that serves others is refused, even with on_error = "allow"; a store that fails is not', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const memory = memoryStore();
+  let swaps = 0;
+  const compareAndSet = (...all) => {
+    swaps += 1;
+    return swaps === 1 ? memory.compareAndSet(...all) : new Promise(() => {});
+  };
+  const limits = [{ ...policy().limits[0], on_error: 'allow' }];
+  const { gate } = gateOf({ policy: policy({ limits, revocation: undefined }), stores: { counters: { ...methods(memory), compareAndSet } } });
+  const all = Promise.all(['first', 'second', 'third'].map(() => gate.check(request('/v1/limited', bearer(token())))));
+  for (let round = 0; round < 8; round += 1) {
+    await new Promise((resolve) => { setImmediate(resolve); });
+    if (swaps === 2) t.mock.timers.tick(2000);
+  }
+  const [counted, uncounted, waited] = await all;
+  assert.deepEqual([counted.ok, uncounted.ok, waited.ok], [true, true, false]);
+  assert.deepEqual([waited.code, waited.message], ['STORE_UNAVAILABLE', 'store counters: too many wait for the same counter']);
 });
 
 test('a check that nobody can finish ends by itself, and so does the queue behind it', async (t) => {

@@ -119,6 +119,9 @@ pub(super) struct Answer {
     id: u32,
     value: Option<Box<RawValue>>,
     problem: Option<String>,
+    /// Of a problem: it is a bound of the gate, and the store may be well.
+    #[serde(default, rename = "ownBound")]
+    own_bound: bool,
 }
 
 impl Answer {
@@ -179,13 +182,17 @@ impl HostJobs {
     /// # Errors
     /// What went wrong, in the host's words.
     pub(super) async fn ask<T: DeserializeOwned>(&self, job: Job<'_>) -> Result<T, String> {
+        self.answer_to(job).await.read()
+    }
+
+    async fn answer_to(&self, job: Job<'_>) -> Answer {
         let id = self.tell(&job);
         drop(job);
         let answer = poll_fn(|_| match self.answers.borrow_mut().remove(&id) {
             Some(answer) => Poll::Ready(answer),
             None => Poll::Pending,
         });
-        answer.await.read()
+        answer.await
     }
 
     /// The same, for a job of a store.
@@ -196,7 +203,9 @@ impl HostJobs {
         &self,
         job: Job<'_>,
     ) -> Result<T, StoreError> {
-        self.ask(job).await.map_err(StoreError::new)
+        let answer = self.answer_to(job).await;
+        let fault = if answer.own_bound { StoreError::own_bound } else { StoreError::new };
+        answer.read().map_err(fault)
     }
 }
 
