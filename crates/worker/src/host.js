@@ -33,14 +33,27 @@ export function outgoing(request, text) {
  * would take longer than the deciding. `asked` is what Rust has to say once an answer or a fault has come.
  */
 export async function passOn(request, env, text, asked) {
-  const plan = planOf(text);
   try {
-    return told(valid(await fetched(request, env, plan)), plan, asked);
+    return await passedOn(request, env, planOf(text), asked);
+  } catch (fault) {
+    // The runtime would tell this caller alone. Others ask later, and must find the instance gone: asked with the addresses of the
+    // old one, a new one would read and free what is not theirs. `entry.js` listens.
+    if (fault instanceof WebAssembly.RuntimeError) reportError(fault);
+    throw fault;
+  }
+}
+
+async function passedOn(request, env, plan, asked) {
+  let answer;
+  try {
+    answer = valid(await fetched(request, env, plan));
   } catch (fault) {
     const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : problemOf(fault), plan.timeout);
     add(refusal.headers, plan.added);
     return refusal;
   }
+  // Not within: after a trap nothing more is asked of the instance.
+  return told(answer, plan, asked);
 }
 
 /** One line of it: a service that is bound may throw whatever it likes, and the log has to hold it. */
