@@ -33,18 +33,36 @@ export function outgoing(request, text) {
  * would take longer than the deciding. `asked` is what Rust has to say once an answer or a fault has come.
  */
 export async function passOn(request, env, text, asked) {
-  const plan = planOf(text);
+  try {
+    return await passedOn(request, env, planOf(text), asked);
+  } catch (fault) {
+    // The runtime would tell this caller alone. Others ask later, and must find the instance gone: asked with the addresses of the
+    // old one, a new one would read and free what is not theirs. `entry.js` listens.
+    if (fault instanceof WebAssembly.RuntimeError) reportError(fault);
+    throw fault;
+  }
+}
+
+async function passedOn(request, env, plan, asked) {
   let answer;
   try {
     answer = valid(await fetched(request, env, plan));
   } catch (fault) {
-    const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : String(fault), plan.timeout);
+    const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : problemOf(fault), plan.timeout);
     set(refusal.headers, cookiesOf(plan, asked));
     add(refusal.headers, plan.added);
     return refusal;
   }
+  // Not within: after a trap nothing more is asked of the instance.
   return told(answer, plan, asked);
 }
+
+/** One line of it: a service that is bound may throw whatever it likes, and the log has to hold it. */
+function problemOf(fault) {
+  return String(fault).split('\n', 1)[0].slice(0, MAX_PROBLEM);
+}
+
+const MAX_PROBLEM = 200;
 
 /** The answer of an application as its caller gets it. */
 export function tell(answer, text, asked) {
@@ -129,8 +147,7 @@ function told(answer, plan, asked) {
   const caching = plan.rule && ofCaches(answer.headers, plan, asked);
   const cookies = cookiesOf(plan, asked);
   if (!caching && !plan.fields && !plan.added && !cookies) return answer;
-  // The headers of an answer that was fetched cannot be changed.
-  const own = new Response(answer.body, answer);
+  const own = changeable(answer);
   set(own.headers, plan.fields);
   set(own.headers, caching);
   set(own.headers, cookies);
@@ -140,6 +157,16 @@ function told(answer, plan, asked) {
 
 /** Cookies for an answer that begins now: one that begins late does not set them, which Rust says. */
 const cookiesOf = ({ cookies }, asked) => cookies && asked.cookies(cookies);
+
+/** The headers of an answer that was fetched cannot be changed. */
+function changeable(answer) {
+  try {
+    return new Response(answer.body, answer);
+  } catch {
+    // The status text has characters that the platform makes none with. Nobody acts on it (RFC 9110 §15), and HTTP/2 has none.
+    return new Response(answer.body, { status: answer.status, headers: answer.headers });
+  }
+}
 
 /** What caches are to be told: as the plan has it, or as Rust decides where the answer itself tells them something. */
 function ofCaches(headers, { rule, unlessTold }, asked) {
