@@ -45,5 +45,11 @@ function utf8Length(text) {
   return bytes;
 }
 
-/** What a store threw: one line of it, for the operator's log. */
-export const problemOf = (error) => String(error?.message ?? error).split('\n', 1)[0].slice(0, 200);
+/** What a store threw, which may be anything: one line of it, for the operator's log. */
+export function problemOf(error) {
+  try {
+    return String(error?.message ?? error).split('\n', 1)[0].slice(0, 200);
+  } catch {
+    return 'it failed with what is no text';
+  }
+}

@@ -106,7 +106,9 @@ function takeHeaders({ method, rawHeaders, headers }, texts, read) {
     for (let index = 0; index + 1 < rawHeaders.length; index += 2) read.take(texts, String(rawHeaders[index]), rawHeaders[index + 1]);
   } else if (typeof headers?.get === 'function') {
     const get = ([place, name]) => {
-      texts[place] = headers.get(name) ?? undefined;
+      const value = headers.get(name) ?? undefined;
+      // Others than `Headers` have lists, which would go by the engine's lines as they are.
+      texts[place] = value === undefined ? undefined : `${value}`;
     };
     read.always.forEach(get);
     if (method === 'OPTIONS') OF_PREFLIGHTS.forEach(get);

@@ -183,10 +183,11 @@ export class Gate {
     }
   }
 
-  /** An operator's log that throws must not change a decision. */
+  /** An operator's log that throws must not change a decision, and one that fails later must not end the process. */
   #tell(event) {
     try {
-      this.#log?.(event);
+      const told = this.#log?.(event);
+      if (typeof told?.then === 'function') told.then(undefined, () => {});
     } catch {
       // Nobody else to tell.
     }
