@@ -446,6 +446,22 @@ describe('answers', () => {
     }
   });
 
+  test('whose status is said in another language, or by no text at all, are answers', async () => {
+    const body = PACKED.gzip;
+    for (const text of ['Opération réussie', '\x01', '']) {
+      for (const target of ['/a', '/limited/a', '/public/a']) {
+        const { answer } = await upstream.during(({ socket }) => {
+          socket.write(Buffer.from(`HTTP/1.1 200 ${text}\r\nContent-Encoding: gzip\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`, 'latin1'));
+          socket.end(body);
+        }, () => gate.get(target, { token: token(), headers: { 'Accept-Encoding': 'gzip' } }));
+        assert.equal(answer.status, 200, answer.text);
+        assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
+        assert.equal(gunzipSync(answer.body).toString(), TEXT);
+        assert.equal(answer.headers['cache-control'], target === '/public/a' ? undefined : 'private');
+      }
+    }
+  });
+
   test('that break off break off at the caller too, and the gate goes on', async () => {
     const { answer } = await upstream.during((_, response) => {
       response.writeHead(200, { 'Content-Length': '1000' });

@@ -17,6 +17,7 @@ const SERVICE = {
       case 'error': return Response.error();
       case 'nothing': return undefined;
       case 'text': throw 'a text, not an error';
+      case 'long': throw new Error('a line that is long '.repeat(50_000) + '\\nand another');
       case 'stall': return new Promise((resolve) => setTimeout(resolve, 5000));
       default: return new Response('ok', { headers: { 'X-Powered-By': 'a framework', 'X-Frame-Options': 'SAMEORIGIN' } });
     }
@@ -68,6 +69,7 @@ describe('an upstream that fails', () => {
     ['/service/text', 'UPSTREAM_ERROR', /^upstream: ./],
     ['/service/nothing', 'UPSTREAM_ERROR', /^upstream: ./],
     ['/service/error', 'UPSTREAM_ERROR', /^upstream: ./],
+    ['/service/long', 'UPSTREAM_ERROR', /^upstream: Error: a line that is long .{1,180}$/],
   ]) {
     test(`is answered and logged as any refusal: ${target}`, { timeout: 20_000 }, async () => {
       handle = () => {};

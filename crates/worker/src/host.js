@@ -38,12 +38,19 @@ export async function passOn(request, env, text, asked) {
   try {
     answer = valid(await fetched(request, env, plan));
   } catch (fault) {
-    const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : String(fault), plan.timeout);
+    const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : problemOf(fault), plan.timeout);
     add(refusal.headers, plan.added);
     return refusal;
   }
   return told(answer, plan, asked);
 }
+
+/** One line of it: a service that is bound may throw whatever it likes, and the log has to hold it. */
+function problemOf(fault) {
+  return String(fault).split('\n', 1)[0].slice(0, MAX_PROBLEM);
+}
+
+const MAX_PROBLEM = 200;
 
 /** The answer of an application as its caller gets it. */
 export function tell(answer, text, asked) {
@@ -127,12 +134,21 @@ function told(answer, plan, asked) {
   if (answer.status === 101) return answer;
   const caching = plan.rule && ofCaches(answer.headers, plan, asked);
   if (!caching && !plan.fields && !plan.added) return answer;
-  // The headers of an answer that was fetched cannot be changed.
-  const own = new Response(answer.body, answer);
+  const own = changeable(answer);
   set(own.headers, plan.fields);
   set(own.headers, caching);
   add(own.headers, plan.added);
   return own;
+}
+
+/** The headers of an answer that was fetched cannot be changed. */
+function changeable(answer) {
+  try {
+    return new Response(answer.body, answer);
+  } catch {
+    // The status text has characters that the platform makes none with. Nobody acts on it (RFC 9110 §15), and HTTP/2 has none.
+    return new Response(answer.body, { status: answer.status, headers: answer.headers });
+  }
 }
 
 /** What caches are to be told: as the plan has it, or as Rust decides where the answer itself tells them something. */
