@@ -544,7 +544,7 @@ export interface GateOptions {
   now?: (() => number) | undefined;
   /**
    * Gets an event for each decision that the policy's `log` names (refusals by default), with details that callers do not get, and for
-   * faults. Default: none. Errors that it throws are ignored.
+   * faults. Default: none. Errors that it throws are ignored, and so is what it promises.
    */
   log?: ((event: GateEvent) => void) | undefined;
   /** Takes promises that may be finished after the answer, as `waitUntil` of a Worker's context does. */

@@ -159,6 +159,30 @@ describe('a trap while a request is with its upstream', () => {
     assert.equal((await next.answered).headers['cache-control'], 'private, max-age=60');
   });
 
+  test('by what is said of another: nothing of it is asked of the new instance', async () => {
+    for (const spoil of [
+      (response) => response.setHeader('Cache-Control', 'max-age=60').end('for alice'),
+      (response) => response.destroy(),
+    ]) {
+      const from = gate.output.lines.length;
+      const others = [await passedOn(), await passedOn()];
+      const first = await passedOn({ headers: { 'X-Trap': 'wasm_bindgen__convert__closures' } });
+      spoil(first.response);
+      assert.ok((await first.answered).status >= 500);
+      for (const { answered, response } of others) {
+        response.setHeader('Cache-Control', 'max-age=60').end('for alice');
+        const { status, text } = await answered;
+        assert.equal(status, 500);
+        assert.doesNotMatch(text, /for alice/);
+      }
+      await gate.output.find((line) => line.startsWith('Critical RuntimeError'), from);
+      const next = await passedOn();
+      next.response.setHeader('Cache-Control', 'max-age=60').end('for alice');
+      assert.equal((await next.answered).headers['cache-control'], 'private, max-age=60');
+      for (const line of gate.output.lines.slice(from)) assert.doesNotMatch(line, /panicked|assertion failed/);
+    }
+  });
+
   test('by another, and then the upstream fails: it fails too, and a later one is told why', async () => {
     const first = await passedOn();
     await trap();

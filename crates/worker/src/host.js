@@ -33,7 +33,17 @@ export function outgoing(request, text) {
  * would take longer than the deciding. `asked` is what Rust has to say once an answer or a fault has come.
  */
 export async function passOn(request, env, text, asked) {
-  const plan = planOf(text);
+  try {
+    return await passedOn(request, env, planOf(text), asked);
+  } catch (fault) {
+    // The runtime would tell this caller alone. Others ask later, and must find the instance gone: asked with the addresses of the
+    // old one, a new one would read and free what is not theirs. `entry.js` listens.
+    if (fault instanceof WebAssembly.RuntimeError) reportError(fault);
+    throw fault;
+  }
+}
+
+async function passedOn(request, env, plan, asked) {
   let answer;
   try {
     answer = valid(await fetched(request, env, plan));
@@ -42,6 +52,7 @@ export async function passOn(request, env, text, asked) {
     add(refusal.headers, plan.added);
     return refusal;
   }
+  // Not within: after a trap nothing more is asked of the instance.
   return told(answer, plan, asked);
 }
 
