@@ -739,6 +739,7 @@ impl SubjectState {
             repeated_at: None,
             place: new.place,
             longest_secs: new.terms.access_secs,
+            bound_by_proof: false,
         };
         self.subject.sub = Some(opening.sub.clone());
         self.sessions.insert(new.id, row);
