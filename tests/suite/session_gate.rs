@@ -16,7 +16,11 @@ use edgegate::{
     http::reply::Refusal,
     policy::Policy,
     secret::Secret,
-    session::{csrf::Provenance, record::Device, step::Which},
+    session::{
+        csrf::Provenance,
+        record::Device,
+        step::{SessionEvent, Which},
+    },
     time::UnixMillis,
 };
 use serde_json::{Value, json};
@@ -729,6 +733,79 @@ fn log_out_ends_this_session_or_all_and_clears_the_cookies() {
         endpoints.logout(br#"{"everywhere":true}"#).await
     });
     assert_eq!(all.unwrap().body, r#"{"ended":2}"#);
+}
+
+/// 1: that a copy was used is told the log wherever it comes; so is that a secret has leaked.
+#[test]
+fn a_refusal_that_an_operator_should_know_of_is_an_event() {
+    use edgegate::session::{ObjectName, Salt, secrets::SessionSecrets, token::RefreshToken};
+    let world = World::new();
+    let asked = |path, body: String| {
+        let request = request("POST", path);
+        let endpoints =
+            Endpoints::new(&world.policy, &world.stores, &request, world.now()).unwrap();
+        let answered = match path {
+            "/auth/refresh" => run(endpoints.refresh(body.as_bytes())),
+            "/auth/token" => run(endpoints.token(body.as_bytes())),
+            _ => run(endpoints.revoke(body.as_bytes())),
+        };
+        match answered {
+            Ok(answer) => answer.note.events,
+            Err(_) => endpoints.take_note().events,
+        }
+    };
+    for path in ["/auth/refresh", "/auth/token"] {
+        let opened = world.open();
+        let first = opened["refresh_token"].as_str().unwrap();
+        let second = world.after(900).refresh(first).unwrap();
+        world.after(60).tell(&world.bearer(second["accessToken"].as_str().unwrap(), "/v1/posts"));
+        let body = match path {
+            "/auth/refresh" => json!({"refreshToken": first}).to_string(),
+            _ => format!("grant_type=refresh_token&refresh_token={first}"),
+        };
+        assert_eq!(asked(path, body), [SessionEvent::RefreshReused], "{path}");
+    }
+    let opened = world.open();
+    let own = world.policy.sessions.as_ref().unwrap();
+    let secrets: &SessionSecrets = &own.secrets;
+    let genuine = RefreshToken::open(
+        opened["refresh_token"].as_str().unwrap(),
+        secrets,
+        world.now().to_unix_time(),
+    )
+    .unwrap();
+    assert_eq!(genuine.object, ObjectName::of(ISSUER, "alice"));
+    let forged = RefreshToken { salt: Salt::from_bytes([0; 8]), ..genuine };
+    let forged = forged.seal(secrets).unwrap();
+    let body = format!("token={forged}");
+    assert_eq!(asked("/auth/revoke", body), [SessionEvent::SaltDiffers]);
+    assert!(world.refresh(opened["refresh_token"].as_str().unwrap()).is_ok());
+}
+
+/// What has ended, or is a client's, is no reason to end all the others.
+#[test]
+fn log_out_everywhere_wants_a_session_that_goes_on() {
+    let world = World::new();
+    let jar = world.browser();
+    let other = world.open();
+    let client = world.admin(&json!({"subject": "alice", "client_id": "app"})).unwrap();
+    let log_out = |header: &str, body: &'static str| {
+        let asked = from_page(Request { cookie: Some(header), ..request("POST", "/auth/logout") });
+        let endpoints = Endpoints::new(&world.policy, &world.stores, &asked, world.now()).unwrap();
+        let answered = run(endpoints.logout(body.as_bytes()));
+        let expires = matches!(endpoints.take_note().change, Some(CookieChange::Expire(_)));
+        (answered.map(|answer| answer.status), expires)
+    };
+    let everywhere = r#"{"everywhere":true}"#;
+    assert_eq!(log_out(&jar.header(), ""), (Ok(200), false));
+    let ended = (Err(Error::SessionEnded), true);
+    assert_eq!(log_out(&jar.header(), everywhere), ended);
+    assert_eq!(log_out("__Host-edgegate-rt=edgegate_rt_x", everywhere), ended);
+    let of_client = format!("__Host-edgegate-rt={}", client["refresh_token"].as_str().unwrap());
+    for body in ["", everywhere] {
+        assert_eq!(log_out(&of_client, body).0, Err(Error::RefreshTokenOfOtherClient));
+    }
+    assert!(world.refresh(other["refresh_token"].as_str().unwrap()).is_ok());
 }
 
 /// 21: a log-in ends the session that this browser had.

@@ -868,6 +868,18 @@ fn a_token_with_another_salt_is_refused_and_ends_nothing() {
     assert_eq!(outcome.refused, Some(Refused::NeverIssued));
     assert!(!Refused::NeverIssued.is_end(), "no isolate remembers an end by it, no cookie goes");
     assert_eq!(outcome.events, [SessionEvent::SaltDiffers]);
+    // Nor by a log-out, of this session or of all.
+    let object = ObjectName::of("https://gate.edgegate.local/", "alice");
+    let genuine = first.refresh_token(object);
+    let forged = RefreshToken { salt: Salt::from_bytes([0; 8]), ..genuine };
+    let unknown = RefreshToken { session: SessionId::from_bytes([9; 12]), ..genuine };
+    for which in [Which::One, Which::Others, Which::All] {
+        let mut end = |token| world.step(&Step::End(End { which, ..End::by_token(token, None) }));
+        assert_eq!(end(&unknown).refused, Some(Refused::Ended));
+        let outcome = end(&forged);
+        assert_eq!(outcome.refused, Some(Refused::NeverIssued), "{which:?}");
+        assert_eq!((outcome.ended, outcome.events), (vec![], vec![SessionEvent::SaltDiffers]));
+    }
     assert!(world.refresh(&first).is_ok());
 }
 
