@@ -690,6 +690,40 @@ fn my_sessions_are_listed_and_ended() {
     assert_eq!(refused.unwrap_err(), Error::NotFound);
 }
 
+/// A client that acts for a user neither sees nor ends what the user has elsewhere.
+#[test]
+fn a_clients_token_has_a_say_over_its_own_session_alone() {
+    let world = World::new();
+    let first_party = world.open();
+    let opened = world.admin(&json!({"subject": "alice", "client_id": "app"})).unwrap();
+    let access = opened["access_token"].as_str().unwrap();
+    let header = format!("Bearer {access}");
+    let asked = Request { authorization: Some(&header), ..request("POST", "/auth/sessions") };
+    let refused = Error::ClientNotAllowed;
+    let listed = world.ask(&asked, |endpoints| async move { endpoints.sessions().await });
+    assert_eq!(listed.unwrap_err(), refused);
+    let id: &'static str = first_party["session_id"].as_str().unwrap().to_owned().leak();
+    for (which, id) in [(Which::One, Some(id)), (Which::Others, None), (Which::All, None)] {
+        let ended =
+            world.ask(&asked, move |endpoints| async move { endpoints.end_mine(which, id).await });
+        assert_eq!(ended.unwrap_err(), refused, "{which:?}");
+    }
+    let everywhere = world
+        .ask(&asked, |endpoints| async move { endpoints.logout(br#"{"everywhere":true}"#).await });
+    assert_eq!(everywhere.unwrap_err(), refused);
+    // Nor does its token as a cookie.
+    let cookie = format!("__Host-edgegate-at={access}");
+    let by_cookie = from_page(Request { cookie: Some(&cookie), ..request("POST", "/auth/logout") });
+    for body in [&b""[..], br#"{"everywhere":true}"#] {
+        let ended = world.ask(&by_cookie, |endpoints| async move { endpoints.logout(body).await });
+        assert_eq!(ended.unwrap_err(), refused);
+    }
+    assert!(world.refresh(first_party["refresh_token"].as_str().unwrap()).is_ok());
+    assert!(world.ask(&asked, |endpoints| async move { endpoints.session().await }).is_ok());
+    let own = world.ask(&asked, |endpoints| async move { endpoints.logout(b"").await });
+    assert_eq!(own.unwrap().body, r#"{"ended":1}"#);
+}
+
 /// Tokens of others, and API keys, have no business at these endpoints.
 #[test]
 fn foreign_tokens_are_not_allowed_at_the_endpoints_of_sessions() {
@@ -895,6 +929,47 @@ fn a_machine_gets_sixty_tokens_a_minute_and_none_when_it_is_disabled() {
         code(&world.bearer(token["access_token"].as_str().unwrap(), "/v1/posts")),
         Some(Code::TokenRevoked)
     );
+}
+
+/// RFC 8707: who asks for a token for one service gets none for the others.
+#[test]
+fn a_machines_token_is_for_what_it_was_asked_for() {
+    let mut sessions = sessions();
+    sessions["audience"] = json!(["https://api.example.com", "https://other.example.com"]);
+    let world = World { policy: gate::policy(&document(&sessions)), ..World::new() };
+    for (asked, audience) in [
+        ("", json!(["https://api.example.com", "https://other.example.com"])),
+        ("&resource=https://other.example.com", json!(["https://other.example.com"])),
+    ] {
+        let form = format!("grant_type=client_credentials{asked}");
+        let token = world.token(Some(BATCH), &form).unwrap();
+        let payload = token["access_token"].as_str().unwrap().split('.').nth(1).unwrap();
+        let claims = edgegate::base64url::decode(payload).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["aud"], audience);
+    }
+}
+
+/// What this isolate knows to have ended it does not call active, whatever the store of revocations has yet.
+#[test]
+fn introspection_knows_what_the_isolate_knows_to_have_ended() {
+    use edgegate::session::SessionId;
+    let world = World::new();
+    let opened = world.open();
+    let form = format!("token={}", opened["access_token"].as_str().unwrap());
+    let form = format!("{form}&client_id=app&client_secret=admin-token-that-has-32-bytes-yes");
+    let asked = request("POST", "/auth/introspect");
+    let active = || {
+        let form = form.clone();
+        let told = world
+            .ask(&asked, |endpoints| async move { endpoints.introspect(form.as_bytes()).await })
+            .unwrap();
+        serde_json::from_str::<Value>(&told.body).unwrap()["active"].clone()
+    };
+    assert_eq!(active(), true);
+    let id = SessionId::parse(opened["session_id"].as_str().unwrap()).unwrap();
+    world.stores.sessions().memory().note_ended(&[id], world.now());
+    assert_eq!(active(), false);
 }
 
 /// 26; CVE-2026-53512: a client's session is refreshed at `/token` by that client alone.

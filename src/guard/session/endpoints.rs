@@ -276,13 +276,18 @@ impl<'a, B: Backend> Endpoints<'a, B> {
                         return Err(OAuthError::InvalidScope.because("more than the client has"));
                     }
                 };
-                self.asked_audience(&form)?;
-                self.machine_token(&client.id, &scopes).await
+                let audience = self.asked_audience(&form)?;
+                let audience = audience.as_deref().unwrap_or(&self.own.audience);
+                self.machine_token((&client.id, audience), &scopes).await
             }
         }
     }
 
-    async fn machine_token(&self, client: &str, scopes: &[String]) -> Result<Answer, Error> {
+    async fn machine_token(
+        &self,
+        (client, audience): (&str, &[String]),
+        scopes: &[String],
+    ) -> Result<Answer, Error> {
         let jkt = proven_key(self.backend, self.request, self.now).await?;
         let object = self.object_of(&format!("{MACHINE_PREFIX}{client}"));
         let step = Step::Machine(Machine { terms: self.own.terms });
@@ -292,7 +297,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let sessions = self.backend.sessions();
         let token_id = random_id(sessions)?;
         let own = self.own;
-        let issued = Issued { issuer: &own.issuer, audience: &own.audience, token_id: &token_id };
+        let issued = Issued { issuer: &own.issuer, audience, token_id: &token_id };
         let claims = access::claims_of_machine((client, scopes, jkt.as_deref()), times, issued)?;
         let access = sessions.sign(&claims, access::TYP, self.now).await?;
         let body = TokenBody {
@@ -422,6 +427,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             true => RevocationMode::Ledger,
             false => RevocationMode::Entries,
         };
+        super::check_ended(&token, (self.own, self.backend.sessions().memory()), self.now)?;
         self.not_revoked_by(mode, &token).await?;
         Ok(token)
     }
@@ -664,10 +670,11 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// `GET /sessions`: those of the caller.
     ///
     /// # Errors
-    /// As [`Endpoints::session`].
+    /// As [`Endpoints::session`]; [`Error::ClientNotAllowed`] for a client's token.
     pub async fn sessions(&self) -> Result<Answer, Error> {
         let mut note = SessionNote::default();
         let token = self.mine(&mut note).await?;
+        may_manage(&token)?;
         let object = self.object_of(token.subject().unwrap_or_default());
         let listed = self.step(&object, &Step::List).await?;
         let current = token.claims().session_id().and_then(SessionId::parse);
@@ -677,10 +684,11 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// `DELETE /sessions/{id}` (`one`), `/sessions/others` or `/sessions`.
     ///
     /// # Errors
-    /// As [`Endpoints::session`]; [`Error::NotFound`] for a session that is not the caller's.
+    /// As [`Endpoints::sessions`]; [`Error::NotFound`] for a session that is not the caller's.
     pub async fn end_mine(&self, which: Which, id: Option<&str>) -> Result<Answer, Error> {
         let mut note = SessionNote::default();
         let token = self.mine(&mut note).await?;
+        may_manage(&token)?;
         let object = self.object_of(token.subject().unwrap_or_default());
         let current = token.claims().session_id().and_then(SessionId::parse);
         let id = match which {
@@ -695,14 +703,20 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// `POST /logout`: ends the session of this cookie or token, or all. Cookies are taken out also if they are worth nothing any more.
     ///
     /// # Errors
-    /// [`Error::CrossSite`]; [`Error::MissingCredentials`] without any; those of tokens in headers.
+    /// [`Error::CrossSite`]; [`Error::MissingCredentials`] without any; those of tokens in headers;
+    /// [`Error::ClientNotAllowed`] for all sessions by a client's token.
     pub async fn logout(&self, body: &[u8]) -> Result<Answer, Error> {
         let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
         let LogoutBody { everywhere } =
             document::parse(body).map_err(document::DocumentFault::into_invalid_field)?;
         let mut note = SessionNote::default();
         let (object, end) = match self.of_header(&mut note).await? {
-            Some(token) => self.end_of(&token).ok_or(Error::NotFound)?,
+            Some(token) => {
+                if everywhere {
+                    may_manage(&token)?;
+                }
+                self.end_of(&token).ok_or(Error::NotFound)?
+            }
             None => match self.of_cookies(&mut note).await? {
                 Some(found) => found,
                 // It would be done for this browser only.
@@ -744,7 +758,10 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         }
         let Some(text) = found.access else { return Ok(None) };
         match self.verified(text).await {
-            Ok(token) => Ok(self.end_of(&token)),
+            Ok(token) => {
+                may_manage(&token)?;
+                Ok(self.end_of(&token))
+            }
             Err(fault @ (Error::KeysUnavailable { .. } | Error::StoreUnavailable { .. })) => {
                 Err(fault)
             }
@@ -1015,6 +1032,15 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             remember: body.remember,
         })
     }
+}
+
+/// Whether this token has a say over all sessions of its user. One that a client was given has not: it is for what its scopes say. (A
+/// machine's is its own user, without a session.)
+fn may_manage(token: &VerifiedToken) -> Result<(), Error> {
+    let claims = token.claims();
+    let client = claims.get("client_id").and_then(Value::as_str);
+    let is_first_party = client == Some(FIRST_PARTY) || claims.session_id().is_none();
+    if is_first_party { Ok(()) } else { Err(Error::ClientNotAllowed) }
 }
 
 fn further(claims: Map<String, Value>) -> Result<String, Error> {
