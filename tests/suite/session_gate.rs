@@ -972,6 +972,34 @@ fn introspection_knows_what_the_isolate_knows_to_have_ended() {
     assert_eq!(active(), false);
 }
 
+/// Not even the right secret passes after too many wrong ones, or guessing would not be slower.
+#[test]
+fn a_clients_secret_is_guessed_a_bounded_number_of_times() {
+    let mut document = document(&sessions());
+    document["failed_authentication"] = json!({"requests": 3, "window_secs": 60});
+    let world = World { policy: gate::policy(&document), ..World::new() };
+    let ask = |ip: [u8; 4], client: &str, secret: &str| {
+        let form = format!("token=x&client_id={client}&client_secret={secret}");
+        let asked = Request { client_ip: Some(ip.into()), ..request("POST", "/auth/introspect") };
+        let told = world
+            .ask(&asked, |endpoints| async move { endpoints.introspect(form.as_bytes()).await });
+        told.map_err(|error| error.code()).err()
+    };
+    let right = "admin-token-that-has-32-bytes-yes";
+    for _ in 0..5 {
+        assert!(ask([192, 0, 2, 1], "app", "wrong").is_some());
+    }
+    assert_eq!(ask([192, 0, 2, 1], "app", right), Some(Code::RateLimited));
+    assert_eq!(ask([192, 0, 2, 2], "app", right), None, "another address");
+    // Guesses of another client's secret shut this one out of nothing.
+    for _ in 0..5 {
+        assert!(ask([192, 0, 2, 3], "batch", "wrong").is_some());
+    }
+    assert_eq!(ask([192, 0, 2, 3], "app", right), None);
+    world.after(61);
+    assert_eq!(ask([192, 0, 2, 1], "app", right), None);
+}
+
 /// 26; CVE-2026-53512: a client's session is refreshed at `/token` by that client alone.
 #[test]
 fn cve_2026_53512_a_clients_session_needs_its_client() {
