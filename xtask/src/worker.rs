@@ -162,6 +162,7 @@ impl Worker {
             .args(["build", "--locked", "--lib", "--release", "--target", toolchain::TARGET])
             .args(more)
             .env("WASM_BINDGEN_USE_JS_SYS", "1");
+        wasm::leave_out_folders(&mut command)?;
         toolchain::use_wasm32(&mut command)?;
         Ok(command)
     }
