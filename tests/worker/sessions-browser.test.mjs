@@ -178,7 +178,7 @@ test('better-auth PR 9991: logout is a POST of this origin; it takes the cookies
   assert.equal((await sessions.counts()).sessions, before.sessions);
 });
 
-test('a log-in ends the session that the browser had', async () => {
+test('CVE-2025-12390: a log-in ends the session that the browser had', async () => {
   const browser = await sessions.browser();
   const old = browser.jar[AT];
   const answer = await sessions.admin('POST', '/sessions', { subject: 'other', scopes: ['read:posts'], ticket: true });
@@ -201,6 +201,31 @@ test('a store that does not answer takes no cookies, and a renewal in time is gi
   assert.equal(late.headers['set-cookie'], undefined);
   await sessions.test('broken?value=false');
   admitted(await browser.get('/v1/posts'));
+});
+
+test('a cookie that was on its way is refused, ends nothing and takes nothing; later it is a copy', async () => {
+  const browser = await sessions.browser();
+  const stale = browser.cookie;
+  await sessions.wait(901);
+  await browser.get('/v1/posts');
+  await sessions.wait(40);
+  admitted(await browser.get('/v1/posts'));
+  const straggle = () => sessions.post('/auth/refresh', { headers: { ...SAME_ORIGIN, Cookie: stale } });
+  let straggler;
+  for (let tries = 0; tries < 50; tries += 1) {
+    straggler = await straggle();
+    if (straggler.status === 401) break;
+    // Its use is told behind the answer.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(straggler.json().code, 'INVALID_REFRESH_TOKEN', straggler.text);
+  assert.equal(straggler.headers['set-cookie'], undefined);
+  admitted(await browser.get('/v1/posts'));
+  await sessions.wait(160);
+  const copy = await straggle();
+  assert.deepEqual(cookiesOf(copy), { [AT]: '', [RT]: '' });
+  const owner = await browser.get('/v1/posts');
+  assert.equal(owner.status, 401);
 });
 
 test('half a pair confirms nothing: the page with an older rt is renewed, not shut out', async () => {

@@ -11,6 +11,7 @@ import { GATE, Sessions, sessionPolicy, sessionWorker } from './sessions.mjs';
 import { claimsOf } from './token.mjs';
 
 const MODES = ['entries', 'snapshot', 'ledger'];
+const OF_LEDGER = Object.fromEntries(Object.entries(gateWorker().durableObjects).map(([name, object]) => [name, { ...object, scriptName: 'ledger' }]));
 const signer = await jose.generateKeyPair('ES256', { extractable: true });
 const bound = await jose.generateKeyPair('ES256', { extractable: true });
 
@@ -29,6 +30,8 @@ before(async () => {
   const withRing = (algorithm) => sessionPolicy({}, { algorithm });
   const workers = [
     ...MODES.map((mode) => sessionWorker({ name: mode, policy: sessionPolicy({ revocation: { mode } }) })),
+    // Another isolate of the same gate.
+    sessionWorker({ name: 'elsewhere', policy: sessionPolicy({ revocation: { mode: 'ledger' } }), worker: { kvNamespaces: { EDGEGATE_KV: 'ledger-kv' }, durableObjects: OF_LEDGER } }),
     sessionWorker({ name: 'clients', policy: sessionPolicy({}, { clients }) }),
     ...['EdDSA', 'RS256', 'HS256'].map((algorithm) => sessionWorker({ name: algorithm, policy: withRing(algorithm) })),
     sessionWorker({ name: 'given', policy: sessionPolicy({}, { algorithm: 'EdDSA', keys: 'SESSION_KEYS' }), secrets: { ...SECRETS, SESSION_KEYS: GIVEN } }),
@@ -39,6 +42,17 @@ before(async () => {
 after(async () => {
   await gate.dispose();
   keys.close();
+});
+
+test('isolates of a gate share keys and sessions, and learn of a log-out at once where they ask the ledger', async () => {
+  const [here, there] = [of.ledger, of.elsewhere];
+  const opened = await here.open();
+  admitted(await there.get('/v1/posts', { token: opened.access_token }));
+  const refreshed = (await there.refresh(opened.refresh_token)).json();
+  admitted(await here.get('/v1/posts', { token: refreshed.accessToken }));
+  assert.equal((await here.post('/auth/logout', { token: opened.access_token })).status, 200);
+  for (const bearer of [opened.access_token, refreshed.accessToken]) refused(await there.get('/v1/posts', { token: bearer }), 'TOKEN_REVOKED');
+  assert.equal((await there.refresh(refreshed.refreshToken)).json().code, 'INVALID_REFRESH_TOKEN');
 });
 
 /** RFC 8037 A.1. */
@@ -187,6 +201,34 @@ test('pages: any may ask for tokens, those of sessions.origins may act for visit
   assert.equal((await preflight('/auth/introspect', 'https://anywhere.example')).headers['access-control-allow-origin'], undefined);
   const answer = await sessions.form('/auth/token', {}, { headers: { Origin: 'https://anywhere.example' } });
   assert.equal(answer.headers['access-control-allow-origin'], '*');
+});
+
+test('an object deletes all it holds once nothing is left that anybody has to know, and not before', async () => {
+  const sessions = of.given;
+  const subject = 'long-gone';
+  const name = createHash('sha256');
+  for (const part of ['edgegate-subject-v1', GATE, subject]) {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(Buffer.byteLength(part)));
+    name.update(length).update(part);
+  }
+  const object = name.digest('base64url');
+  const rows = async () => {
+    await sessions.object('EDGEGATE_SESSIONS', object, 'X-Alarm');
+    return (await sessions.object('EDGEGATE_SESSIONS', object, 'X-Dump')).json().map((row) => row.name.split('/')[0]).sort();
+  };
+  await sessions.open({ subject });
+  assert.deepEqual(await rows(), ['session', 'subject']);
+  await sessions.wait(8 * 86_400);
+  assert.deepEqual(await rows(), []);
+  await sessions.open({ subject });
+  await sessions.admin('POST', '/subjects/disable', { subject });
+  await sessions.wait(60 * 86_400);
+  assert.deepEqual(await rows(), ['subject'], 'a disabled subject stays so');
+  refused(await sessions.admin('POST', '/sessions', { subject, scopes: [] }), 'NOT_ALLOWED');
+  await sessions.admin('POST', '/subjects/enable', { subject });
+  await sessions.wait(3600);
+  assert.deepEqual(await rows(), []);
 });
 
 // ---- upgrade ----

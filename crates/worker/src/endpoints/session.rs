@@ -21,6 +21,9 @@ use edgegate::{
     session::{oauth::MAX_FORM_LENGTH, record::Device, step::Which},
 };
 
+/// Before the paths of these endpoints in the event log, whatever the prefix.
+const LOGGED_BELOW: &str = "/auth";
+
 /// The longest `User-Agent` that is kept for the list of sessions.
 const MAX_AGENT_LENGTH: usize = 200;
 
@@ -135,7 +138,10 @@ pub(crate) async fn answer(
         ),
         Form::OAuth => error,
     };
-    let refused = Decision { session: note, ..Decision::refused(error.clone(), carrier, name) };
+    let refused = Decision {
+        session: note,
+        ..Decision::refused(error.clone(), carrier, &format!("{LOGGED_BELOW}{name}"))
+    };
     event_log::decision(&call.gate.policy, &parts, &refused);
     if kind.form == Form::Own {
         return reply::refusal_with(call.request, &error, carrier, reply::lent(&fields).collect());

@@ -1,11 +1,12 @@
 //! The keys that the gate signs by: one Durable Object, which makes them and seals them. When one is due is
 //! [`edgegate::session::key_ring`]'s to say.
 
-use std::cell::RefCell;
+use core::time::Duration;
+use std::cell::{Cell, RefCell};
 
 use wasm_bindgen::JsValue;
 use worker::{
-    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
+    Delay, DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
 use super::durable_call;
@@ -17,7 +18,7 @@ use edgegate::{
     policy::SessionPolicy,
     secret::Secret,
     session::key_ring::{RingKey, RingPlan, RingRecord, StoredKey, associated_data},
-    time::UnixTime,
+    time::{UnixMillis, UnixTime},
 };
 
 /// The Durable Object namespace of the key ring.
@@ -26,8 +27,14 @@ pub(crate) const BINDING: &str = "EDGEGATE_KEYS";
 /// There is one ring for a gate.
 const NAME: &str = "ring";
 
-/// What is due is done before an answer: a key is made, and each key of a full ring is sealed anew.
-const MAX_STEPS: usize = 20;
+/// What is due is done before an answer: a key is made or waited for, and each key of a full ring is sealed anew.
+const MAX_STEPS: usize = 100;
+
+/// The pause between two looks whether another request has made the key.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long it may take to make one, before it counts as lost with its request.
+const LOST_MILLIS: u64 = 5000;
 
 /// The ring. It leaves this object sealed only.
 ///
@@ -39,11 +46,13 @@ pub struct KeyRingObject {
     env: Env,
     /// `None`: to be read.
     record: RefCell<Option<RingRecord>>,
+    /// Since when a request has been making a key: RSA keys are dear, and one is enough.
+    making_since: Cell<Option<UnixMillis>>,
 }
 
 impl DurableObject for KeyRingObject {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env, record: RefCell::default() }
+        Self { state, env, record: RefCell::default(), making_since: Cell::new(None) }
     }
 
     /// The body says for how many seconds tokens are going to live, the answer is the record.
@@ -55,7 +64,16 @@ impl DurableObject for KeyRingObject {
             let plan = self.plan(own, access_secs)?;
             match plan {
                 RingPlan::Keep => break,
-                RingPlan::Create { active_from } => self.create(own, active_from).await?,
+                RingPlan::Create { .. } if self.is_making() => Delay::from(LOOK).await,
+                RingPlan::Create { active_from } => {
+                    self.making_since.set(Some(clock::now()));
+                    let created = self.create(own, active_from).await;
+                    self.making_since.set(None);
+                    // A full ring takes no more.
+                    if !created? {
+                        break;
+                    }
+                }
                 RingPlan::Reseal { kid } => self.reseal(own, &kid).await?,
             }
         }
@@ -64,6 +82,11 @@ impl DurableObject for KeyRingObject {
 }
 
 impl KeyRingObject {
+    fn is_making(&self) -> bool {
+        let since = self.making_since.get();
+        since.is_some_and(|since| clock::now().millis_since(since) < LOST_MILLIS)
+    }
+
     fn plan(&self, own: &SessionPolicy, access_secs: u32) -> Result<RingPlan> {
         let now = clock::now().to_unix_time();
         self.change(|record| {
@@ -73,8 +96,8 @@ impl KeyRingObject {
         })
     }
 
-    /// Makes a key. That takes a while: the first of several that are made at once counts.
-    async fn create(&self, own: &SessionPolicy, active_from: UnixTime) -> Result<()> {
+    /// Makes a key; whether the ring took it. That takes a while: the first of several that are made at once counts.
+    async fn create(&self, own: &SessionPolicy, active_from: UnixTime) -> Result<bool> {
         let algorithm = own.algorithm;
         let private = match algorithm.is_symmetric() {
             true => new_secret()?,
@@ -86,7 +109,7 @@ impl KeyRingObject {
         let now = clock::now().to_unix_time();
         let alg = algorithm.as_str().to_owned();
         let key = StoredKey { kid, alg, sealed, sealed_by, published_at: now, active_from };
-        self.change(|record| Ok(record.add(key.clone(), (algorithm, now)))).map(drop)
+        self.change(|record| Ok(record.add(key, (algorithm, now))))
     }
 
     async fn reseal(&self, own: &SessionPolicy, kid: &str) -> Result<()> {
