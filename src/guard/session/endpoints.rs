@@ -31,7 +31,7 @@ use crate::{
         scopes::{self, asked},
         step::{
             Asked, Carried, Disable, End, Grant, Listed, Machine, Narrow, NewSession, Open,
-            Outcome, PutTicket, Redeem, Refresh, Step, TICKET_SECS, Which,
+            Outcome, PutTicket, Redeem, Refresh, Refused, Step, TICKET_SECS, Which,
         },
         token::{RefreshToken, Ticket},
     },
@@ -533,6 +533,12 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let grant = match outcome.granted() {
             // Who is shut out is told no more than whose session has ended.
             Err(Error::SubjectDisabled) => return Err(Error::SessionEnded),
+            Err(_) if outcome.refused == Some(Refused::Scope) => {
+                return Err(OAuthError::InvalidScope.because("more than the session has"));
+            }
+            Err(_) if outcome.refused == Some(Refused::Audience) => {
+                return Err(OAuthError::InvalidTarget.because("not of the session's audience"));
+            }
             granted => granted?.clone(),
         };
         let both = tokens(sessions, self.own, token.object, &grant, self.now).await?;
