@@ -341,13 +341,8 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         } else {
             self.revoke_access_token(text, id).await?
         };
-        let status = if known { 200 } else { 202 };
-        Ok(Answer {
-            status,
-            body: String::new(),
-            note: SessionNote::default(),
-            clears_cache: false,
-        })
+        // Clients ignore the body (RFC 7009 §2.2), but some take no answer that is not JSON.
+        Ok(done(known))
     }
 
     async fn revoke_refresh_token(&self, text: &str, client: Option<&str>) -> Result<bool, Error> {
