@@ -20,7 +20,7 @@ const SERVICE_SECRET = randomBytes(32).toString('hex');
 const AWKWARD_SECRET = `${randomBytes(32).toString('hex')}+%2B ~:/&=`;
 
 /** One key for each algorithm that clients sign assertions by. */
-const ASSERTION_ALGORITHMS = ['ES256', 'EdDSA', 'RS256', 'PS256', 'ES384', 'ES512'];
+export const ASSERTION_ALGORITHMS = ['ES256', 'EdDSA', 'RS256', 'PS256', 'ES384', 'ES512'];
 
 /** The keys of the client `signer`, published as it would. */
 async function publishKeys() {

@@ -1,3 +1,0 @@
-import { describeSessionsIn } from './site.mjs';
-
-describeSessionsIn('firefox');
