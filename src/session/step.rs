@@ -365,8 +365,10 @@ pub enum Refused {
     OtherClient,
     /// The session is bound to a key that was not proven.
     Key,
-    /// More scopes or audience than the session has.
+    /// More scopes than the session has.
     Scope,
+    /// Another audience than the session has.
+    Audience,
     /// The subject is disabled.
     Disabled,
     /// Too often.
@@ -381,6 +383,7 @@ words!(Refused {
     "other_client" => Refused::OtherClient,
     "key" => Refused::Key,
     "scope" => Refused::Scope,
+    "audience" => Refused::Audience,
     "disabled" => Refused::Disabled,
     "too_fast" => Refused::TooFast,
 });
@@ -571,6 +574,7 @@ impl Outcome {
             Refused::OtherClient => Error::RefreshTokenOfOtherClient,
             Refused::Key => Error::SessionKeyNotProven,
             Refused::Scope => Error::invalid_field("scope", "expected what the session has"),
+            Refused::Audience => Error::invalid_field("resource", "expected what the session has"),
             Refused::Disabled => Error::SubjectDisabled,
             Refused::TooFast => Error::RateLimited {
                 limit: "sessions".to_owned(),
