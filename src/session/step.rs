@@ -413,6 +413,28 @@ pub enum SessionEvent {
     Evicted,
 }
 
+impl SessionEvent {
+    /// As the log tells it.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::RefreshReused => {
+                "sessions: refresh_reused: a copy of a refresh token was used, the session is ended"
+            }
+            Self::RefreshShared => {
+                "sessions: refresh_shared: a refresh token came again from another place"
+            }
+            Self::StoreBehind => {
+                "sessions: store_behind: a genuine refresh token is ahead of the store, which was put back"
+            }
+            Self::SaltDiffers => {
+                "sessions: salt_differs: a refresh token was sealed that no session has, the secret has leaked"
+            }
+            Self::Evicted => "sessions: evicted: a subject has too many sessions, one is ended",
+        }
+    }
+}
+
 words!(SessionEvent {
     "refresh_reused" => SessionEvent::RefreshReused,
     "refresh_shared" => SessionEvent::RefreshShared,
