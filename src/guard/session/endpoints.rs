@@ -857,7 +857,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     ///
     /// # Errors
     /// [`Error::NotFound`] for a session that the subject does not have, [`Error::StoreUnavailable`].
-    pub async fn end_of(&self, subject: &str, which: Which, id: &str) -> Result<Answer, Error> {
+    pub async fn end_for(&self, subject: &str, which: Which, id: &str) -> Result<Answer, Error> {
         let id = SessionId::parse(id).ok_or(Error::NotFound)?;
         let ended = self.end((self.object_of(subject), End::of(which, id))).await?;
         self.ended(ended, None, SessionNote::default())
