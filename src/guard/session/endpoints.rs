@@ -403,9 +403,12 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let mut note = SessionNote::default();
         let body = match self.verified(text).await {
             Ok(token) => {
-                let body = introspection::answer(asker, token.claims());
+                let memory = self.backend.sessions().memory();
+                let body = match super::check_ended(&token, (self.own, memory), self.now) {
+                    Ok(()) => introspection::answer(asker, token.claims()),
+                    Err(_) => introspection::INACTIVE.to_owned(),
+                };
                 if body != introspection::INACTIVE {
-                    let memory = self.backend.sessions().memory();
                     note_use(&token, (self.own, memory), &mut note, self.now);
                 }
                 body
@@ -427,7 +430,6 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             true => RevocationMode::Ledger,
             false => RevocationMode::Entries,
         };
-        super::check_ended(&token, (self.own, self.backend.sessions().memory()), self.now)?;
         self.not_revoked_by(mode, &token).await?;
         Ok(token)
     }
