@@ -1,17 +1,22 @@
-import { adapter, isPromise, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
+import { setCookies } from '../lib/cookies.js';
 import { mountedPathOf, targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of express.d.ts. */
 export function guard(gate, options = {}) {
   const { caseSensitive = false, ...rest } = options;
-  const { decide, pathCase, urlOfTarget } = adapter(gate, rest);
+  const { decide, handle, pathCase, urlOfTarget } = adapter(gate, rest);
   if (caseSensitive !== true) refuseOtherCase(pathCase, 'caseSensitive: true here if every router of the application is');
   return function edgegate(request, response, next) {
     let passes;
     try {
       const path = routedPath(request);
-      const decided = decide(nodeRequest(request, urlOfTarget(request.originalUrl ?? request.url)), [request], path);
+      const url = urlOfTarget(request.originalUrl ?? request.url);
+      const decideNow = () => decide(nodeRequest(request, url), [request], path);
+      const handled = handle(withBody(request, url), [request], path);
+      if (handled !== undefined) return handledOr(handled, decideNow, path, request, response, next);
+      const decided = decideNow();
       if (isPromise(decided)) return later(decided, path, request, response, next);
       passes = carryOut(decided, path, request, response);
     } catch (error) {
@@ -24,6 +29,22 @@ export function guard(gate, options = {}) {
 }
 
 const NOTHING_LEFT = Promise.resolve();
+
+/** Answers for an endpoint of sessions, or goes on where it is for none. */
+async function handledOr(handled, decide, path, request, response, next) {
+  try {
+    const own = await handled;
+    if (own === undefined) {
+      await later(decide(), path, request, response, next);
+      return;
+    }
+    response.statusCode = own.status;
+    for (const [name, value] of own.headers) response.appendHeader(name, value);
+    response.end(own.body);
+  } catch (error) {
+    next(error);
+  }
+}
 
 async function later(decided, path, request, response, next) {
   try {
@@ -40,6 +61,7 @@ function carryOut(decision, path, request, response) {
   if (!decision.ok) {
     response.statusCode = decision.status;
     setHeaders(response, decision.headers);
+    tellCookies(decision.cookies, response);
     // `send` would add to the content type, and an ETag.
     response.end(decision.body);
     return false;
@@ -51,9 +73,14 @@ function carryOut(decision, path, request, response) {
     tellCaches(
       decision.caching, (name) => response.getHeader(name), (name, value) => response.setHeader(name, value), (name) => response.removeHeader(name),
     );
+    tellCookies(decision.cookies, response);
   });
   return true;
 }
+
+const tellCookies = (cookies, response) => setCookies(cookies, {
+  append: (name, value) => response.appendHeader(name, value), set: (name, value) => response.setHeader(name, value),
+});
 
 /** The path that routes are found by from here on, whatever has rewritten it before. */
 function routedPath(request) {

@@ -1,10 +1,11 @@
-import { adapter, isPromise, nodeRequest, refuseOtherCase } from '../lib/adapter.js';
+import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
+import { setCookies } from '../lib/cookies.js';
 import { targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of fastify.d.ts. */
 export function guard(gate, options = {}) {
-  const { decide, pathCase, urlOfTarget } = adapter(gate, options);
+  const { decide, handle, pathCase, urlOfTarget } = adapter(gate, options);
 
   async function edgegate(instance) {
     const { caseSensitive, routerOptions } = instance.initialConfig;
@@ -12,18 +13,21 @@ export function guard(gate, options = {}) {
     const rewrites = hasRewriteUrl(instance);
     if (!instance.hasRequestDecorator('auth')) instance.decorateRequest('auth', null);
     const caching = Symbol('edgegate.caching');
+    const cookies = Symbol('edgegate.cookies');
     const routedBy = noteRouting(instance);
 
     /** Whether the request may go on; else it is answered. */
     function carryOut(decision, request, reply) {
       reply.headers(decision.headers);
       if (!decision.ok) {
+        setCookies(decision.cookies, cookieSetters(reply));
         // To a text, a character set would be added.
         reply.code(decision.status).send(new TextEncoder().encode(decision.body));
         return false;
       }
       request.auth = decision.identity;
       request[caching] = decision.caching;
+      if (decision.cookies !== undefined) request[cookies] = decision.cookies;
       return true;
     }
 
@@ -31,7 +35,16 @@ export function guard(gate, options = {}) {
       let passes;
       try {
         const path = targetPathOf(rewrites ? request.url : routedUrl(request, routedBy));
-        const decided = decide(nodeRequest(request.raw, urlOfTarget(request.originalUrl)), [request], path);
+        const url = urlOfTarget(request.originalUrl);
+        const handled = handle(withBody(request.raw, url), [request], path);
+        if (handled !== undefined) {
+          handled.then(async (own) => {
+            if (own !== undefined) answerOwn(own, reply);
+            else if (carryOut(await decide(nodeRequest(request.raw, url), [request], path), request, reply)) done();
+          }).catch(done);
+          return;
+        }
+        const decided = decide(nodeRequest(request.raw, url), [request], path);
         if (isPromise(decided)) {
           decided.then((decision) => carryOut(decision, request, reply)).then((mayPass) => mayPass && done(), done);
           return;
@@ -47,6 +60,7 @@ export function guard(gate, options = {}) {
       tellCaches(
         request[caching], (name) => reply.getHeader(name), (name, value) => reply.header(name, value), (name) => reply.removeHeader(name),
       );
+      setCookies(request[cookies], cookieSetters(reply));
       done();
     });
   }
@@ -56,6 +70,16 @@ export function guard(gate, options = {}) {
   edgegate[Symbol.for('fastify.display-name')] = 'edgegate';
   edgegate[Symbol.for('plugin-meta')] = { name: 'edgegate', fastify: '>=5' };
   return edgegate;
+}
+
+/** Fastify appends to `Set-Cookie`. */
+const cookieSetters = (reply) => ({
+  append: (name, value) => reply.header(name, value), set: (name, value) => reply.header(name, value),
+});
+
+function answerOwn({ status, headers, body }, reply) {
+  for (const [name, value] of headers) reply.header(name, value);
+  reply.code(status).send(new TextEncoder().encode(body));
 }
 
 /** Where a request holds the URL that it was routed by. Their ids are made when the route is found, before any hook or middleware. */

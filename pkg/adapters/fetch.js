@@ -1,15 +1,21 @@
 import { adapter, isPromise } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
+import { setCookies } from '../lib/cookies.js';
 
 /** `guard` of fetch.d.ts. */
 export function guard(gate, handler, options = {}) {
   if (typeof handler !== 'function') throw new TypeError('edgegate: handler: expected a function');
-  const { decide, urlOfRequest } = adapter(gate, options);
+  const { decide, handle, urlOfRequest } = adapter(gate, options);
   return async function edgegate(request, ...rest) {
     const context = rest.find((one) => typeof one?.waitUntil === 'function');
     const waitUntil = context && ((promise) => context.waitUntil(promise));
     const { method, url, headers } = request;
-    const decided = decide({ method, url: urlOfRequest(url), headers }, [request, ...rest], undefined, waitUntil);
+    const { body } = request;
+    const asked = { method, url: urlOfRequest(url), headers };
+    const handled = handle({ ...asked, body }, [request, ...rest]);
+    const own = handled && await handled;
+    if (own !== undefined) return own.response();
+    const decided = decide(asked, [request, ...rest], undefined, waitUntil);
     const decision = isPromise(decided) ? await decided : decided;
     if (!decision.ok) return decision.response();
     return told(await handler(request, decision.identity, ...rest), decision);
@@ -17,14 +23,15 @@ export function guard(gate, handler, options = {}) {
 }
 
 /** The handler's response, with the limits and what caches have to know. */
-function told(response, { headers, caching = {} }) {
-  const nothing = Object.keys(headers).length === 0 && Object.keys(caching).length === 0;
+function told(response, { headers, caching = {}, cookies }) {
+  const nothing = cookies === undefined && Object.keys(headers).length === 0 && Object.keys(caching).length === 0;
   // A response that hands over a socket cannot be made anew.
   if (nothing || response.status === 101) return response;
   const tell = (answer) => {
     for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
     const own = answer.headers;
     tellCaches(caching, (name) => own.get(name), (name, value) => own.set(name, value), (name) => own.delete(name));
+    setCookies(cookies, { append: (name, value) => own.append(name, value), set: (name, value) => own.set(name, value) });
     return answer;
   };
   try {

@@ -40,6 +40,11 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
       const atOnce = checks.check[AT_ONCE];
       return atOnce === undefined ? checks.check(request, asked) : atOnce(checks, request, asked);
     },
+    /** The answer of an endpoint of sessions, or a promise of `undefined`; `undefined` where none can be meant. */
+    handle: (request, given, path) => {
+      if (checks.mayHandle === undefined || !checks.mayHandle(path ?? pathOf(request.url))) return undefined;
+      return checks.handle(request, { clientIp: clientIp?.(...given) ?? undefined, path });
+    },
     pathCase: checks.pathCase,
   };
 }
@@ -76,6 +81,11 @@ function isOrigin(value) {
     return false;
   }
 }
+
+/** The same with its body, which a parser of the framework may have read. */
+export const withBody = (request, url) => ({
+  ...nodeRequest(request, url), body: request.body, [Symbol.asyncIterator]: () => request[Symbol.asyncIterator](),
+});
 
 /** The request of Node as it came: the target as it was sent, and every header, also those that Node drops. */
 export const nodeRequest = ({ method, rawHeaders, headers, socket }, url) => ({ method, url, rawHeaders, headers, socket });

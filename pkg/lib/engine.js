@@ -142,6 +142,14 @@ export class Engine {
           return 0;
         }
       },
+      randomBytes: (address, length) => {
+        try {
+          new Uint8Array(this.#memory.buffer, address, length).set(this.#platform.randomBytes(length));
+          return 1;
+        } catch {
+          return 0;
+        }
+      },
     };
     const imports = {};
     for (const { module, name } of WebAssembly.Module.imports(this.#module)) {

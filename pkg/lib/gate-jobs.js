@@ -15,6 +15,8 @@ export class Jobs {
   #tell;
   /** On some runtimes one request cannot wait for another: there they race, and the swap decides. */
   #turns;
+  /** Private keys that sign, by their names. */
+  #signers = new Map();
   #fetching = new Map();
 
   constructor(platform, stores, tell) {
@@ -32,6 +34,7 @@ export class Jobs {
       const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
       if (name === 'release') this.#release(held, members.name, undefined, true);
       else if (name === 'note') this.#tell.event(members.event);
+      else if (name === 'workOff') this.#tell.workOff(waitUntil);
       else if (name === 'putLater') this.#putLater(members, waitUntil);
       else answers.push(this.#answer(id, name, members, held, signature));
     }
@@ -73,26 +76,41 @@ export class Jobs {
     return { keys: page.keys, cursor: page.cursor === undefined || page.cursor === null ? null : String(page.cursor) };
   }
 
-  async load({ name }, held) {
+  async load({ store, name }, held) {
     const turn = held.get(name);
     if (turn === undefined) {
       const { known } = await this.#take(held, name);
-      // What the one before has just written is still there, unless another process was faster: the swap tells.
-      if (known !== undefined) return known;
+      // What the one before has just written is still there, unless another process was faster: the swap tells. Of sessions it may not come to
+      // a swap: who is refused by what another process has changed meanwhile would be logged out.
+      if (known !== undefined && store === 'counters') return known;
     } else {
       turn.attempts += 1;
       await pause(Math.random() * Math.min(MAX_BACK_OFF_MILLIS, 2 ** turn.attempts));
     }
-    const values = await within(this.#stores.counters.get([name]));
+    const values = await within(this.#stores[store].get([name]));
     if (!Array.isArray(values) || values.length !== 1) throw new Error('get: expected a list of 1');
     return textOrNull(values[0]);
   }
 
-  async swap({ name, expected, next, ttlSecs }, held) {
-    const done = await within(this.#stores.counters.compareAndSet(name, expected, next, { ttlSecs }));
+  async swap({ store, name, expected, next, ttlSecs }, held) {
+    const done = await within(this.#stores[store].compareAndSet(name, expected, next, { ttlSecs }));
     if (typeof done !== 'boolean') throw new Error('compareAndSet: expected true or false');
     if (done) this.#release(held, name, next, true);
     return done;
+  }
+
+  async sign({ kid, alg, message }) {
+    const material = this.#signers.get(`${alg} ${kid}`);
+    if (material === undefined) return null;
+    const signature = await this.#platform.signing.sign(material, alg, new TextEncoder().encode(message));
+    return this.#platform.encodeBase64Url(new Uint8Array(signature));
+  }
+
+  async takeSigner({ kid, alg, jwk }) {
+    const key = JSON.parse(jwk);
+    const { material } = await this.#platform.signing.import('jwk', key, alg, key);
+    this.#signers.set(`${alg} ${kid}`, material);
+    return null;
   }
 
   async pause({ millis }) {

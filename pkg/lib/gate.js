@@ -4,7 +4,9 @@ import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Jobs } from './gate-jobs.js';
 import { HeadersRead, textsOf } from './gate-request.js';
+import { SessionAdministration, agentOf, bodyOf, handled } from './gate-sessions.js';
 import { bytesOf, jsonOf } from './keys.js';
+import { setCookies } from './cookies.js';
 import { fromLines, toLines } from './lines.js';
 import { ADMITTED, DONE, PENDING } from './protocol.js';
 
@@ -23,13 +25,15 @@ export class Gate {
   #waitUntil;
   #headers;
   #pathCase;
+  #prefixes;
   #keys;
   #revocations;
+  #sessions;
 
   constructor(engine, policy, options = {}) {
     checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil'], '');
     const { secrets = {}, stores = {}, now, log, waitUntil } = options;
-    checkNames(stores, ['revocation', 'counters', 'keys', 'jwks'], 'stores');
+    checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions'], 'stores');
     for (const [name, store] of Object.entries(stores)) checkStore(store, name);
     this.#engine = engine;
     this.#clock = clock(now);
@@ -40,9 +44,11 @@ export class Gate {
     const clientIpHeader = document.client_ip_header ?? engine.platform.clientIpHeader;
     this.#headers = new HeadersRead(document, clientIpHeader);
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
+    this.#prefixes = document.sessions === undefined ? [] : [`${document.auth_prefix ?? '/auth'}/`, '/.well-known/'];
     this.#jobs = new Jobs(engine.platform, stores, {
       event: (event) => this.#tell(event),
       fault: (detail) => this.#tell({ event: 'fault', at: this.#clock(), detail }),
+      workOff: (waitUntil) => this.#workOff(waitUntil),
     });
     this.#thing = hold(engine, this, JSON.stringify({
       policy: text,
@@ -52,12 +58,14 @@ export class Gate {
         keys: stores.keys !== undefined,
         jwks: stores.jwks !== undefined,
         counters: kindOfCounters(stores.counters),
+        sessions: kindOfCounters(stores.sessions),
       },
     }));
     const ask = (what, members) => this.#administer(what, members);
     // A policy that looks up no records makes do without the store.
     this.#keys = new KeyAdministration(stores.keys === undefined ? noKeyStore : ask, (count) => engine.platform.randomBytes(count));
     this.#revocations = new RevocationAdministration(ask);
+    this.#sessions = new SessionAdministration(ask);
     if (engine.canRun) engine.handle(this.#thing);
   }
 
@@ -67,6 +75,10 @@ export class Gate {
 
   get revocations() {
     return this.#revocations;
+  }
+
+  get sessions() {
+    return this.#sessions;
   }
 
   get pathCase() {
@@ -82,6 +94,26 @@ export class Gate {
   async check(request, options = {}) {
     checkNames(options, CHECK_OPTIONS, '');
     return this.#decide(request, options);
+  }
+
+  /** Whether a path, with or without its query, may be that of an endpoint of sessions: only then `handle` has to be asked. */
+  mayHandle(path) {
+    return this.#prefixes.some((prefix) => path.startsWith(prefix));
+  }
+
+  async handle(request, options = {}) {
+    checkNames(options, CHECK_OPTIONS, '');
+    const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
+    const texts = textsOf(request, options, this.#headers);
+    const ask = async (more) => {
+      if (!this.#engine.isRunning) await this.#engine.ready();
+      return this.#run('handleRequest', toLines([...texts, ...more]), waitUntil, (left) => JSON.parse(left));
+    };
+    const agent = agentOf(request);
+    let answer = await ask([undefined, undefined, agent]);
+    // Only now: a body that is not for the gate is left to the application.
+    if (answer?.body === true) answer = await ask(['1', await bodyOf(request), agent]);
+    return answer === null ? undefined : handled(answer);
   }
 
   static {
@@ -103,15 +135,21 @@ export class Gate {
       const { event, fault, ...answer } = JSON.parse(left);
       if (event !== undefined) this.#tell(event);
       if (fault !== undefined) this.#tell(fault);
-      return new Answer(answer);
+      return new Answer(answer, this.#clock);
     }
     const lines = fromLines(left);
     if (lines[EVENTS] !== '') JSON.parse(lines[EVENTS]).forEach((event) => this.#tell(event));
-    return admitted(lines, claims);
+    return admitted(lines, claims, this.#clock);
   }
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
     this.#engine.dispose(this.#thing);
+  }
+
+  /** Does what is to be done once an answer is out. What fails is done by a later request. */
+  #workOff(waitUntil) {
+    const done = Promise.resolve().then(() => this.#run('administer', requestOf('workOff', {}), waitUntil, () => {})).catch(() => {});
+    waitUntil?.(done);
   }
 
   async #administer(what, members) {
@@ -240,9 +278,10 @@ const noKeyStore = async () => {
 /** Where the lines of an admission stand; `Admission` in crates/engine/src/gate/decision.rs has their order. */
 const ROUTE = 1;
 const EVENTS = 2;
-const FIRST_PAIR = 3;
+const COOKIES = 3;
+const FIRST_PAIR = 4;
 
-function admitted(lines, claims) {
+function admitted(lines, claims, clock) {
   let at = FIRST_PAIR;
   const pairs = () => {
     const object = {};
@@ -256,20 +295,41 @@ function admitted(lines, claims) {
   const identity = pairs();
   identity.scopes = identity.scopes === '' ? [] : identity.scopes.split(' ');
   if (claims !== undefined) identity.claims = JSON.parse(claims);
-  return { ok: true, identity, route: lines[ROUTE], headers, forward, caching };
+  const cookies = lines[COOKIES] === '' ? undefined : new Cookies(JSON.parse(lines[COOKIES]), clock);
+  return { ok: true, identity, route: lines[ROUTE], headers, forward, caching, ...(cookies && { cookies }) };
+}
+
+/** The cookies that an answer sets, unless it begins too late: the browser may have newer ones by then. */
+class Cookies {
+  #values;
+  #until;
+  #clock;
+
+  constructor({ values, until }, clock) {
+    this.#values = values;
+    this.#until = until ?? Infinity;
+    this.#clock = clock;
+  }
+
+  /** The values of `Set-Cookie` for an answer that begins now. */
+  values() {
+    return this.#clock() < this.#until ? this.#values : [];
+  }
 }
 
 /** A decision that is an answer: a refusal, or what has no code: that to a CORS preflight, and that of a route with `answer`. */
 class Answer {
   ok = false;
 
-  constructor({ code, reason, message, status, route, headers, body }) {
-    Object.assign(this, { code, reason, message, status, route, headers, body });
+  constructor({ code, reason, message, status, route, headers, body, cookies }, clock) {
+    Object.assign(this, { code, reason, message, status, route, headers, body }, cookies && { cookies: new Cookies(cookies, clock) });
   }
 
   response() {
     // A status without content takes no body, not even an empty one.
-    return new Response(this.body === '' ? null : this.body, { status: this.status, headers: this.headers });
+    const headers = new Headers(this.headers);
+    setCookies(this.cookies, { append: (name, value) => headers.append(name, value), set: (name, value) => headers.set(name, value) });
+    return new Response(this.body === '' ? null : this.body, { status: this.status, headers });
   }
 }
 
@@ -298,7 +358,7 @@ function secretsOf(document, secrets, platform) {
   const visit = (value) => {
     if (typeof value !== 'object' || value === null) return;
     for (const [name, member] of Object.entries(value)) {
-      if (name === 'secret' && typeof member === 'string') find(member);
+      if ((name === 'secret' || (name === 'keys' && value === document.sessions)) && typeof member === 'string') find(member);
       else visit(member);
       if (name === 'secrets' && Array.isArray(member)) member.filter((one) => typeof one === 'string').forEach(find);
     }
@@ -320,7 +380,7 @@ const METHODS = ['get', 'put', 'delete', 'list'];
 
 function checkStore(store, name) {
   if (store === undefined) return;
-  const wanted = name === 'counters' ? ['get'] : METHODS;
+  const wanted = name === 'counters' || name === 'sessions' ? ['get'] : METHODS;
   const missing = typeof store === 'object' && store !== null ? wanted.filter((one) => typeof store[one] !== 'function') : wanted;
   if (missing.length > 0) {
     throw configError(`stores.${name}`, `expected a store like memoryStore(), ${missing.join(', ')} missing`);

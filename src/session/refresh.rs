@@ -164,7 +164,10 @@ fn refused_before_all(row: &SessionRow, step: &Refresh) -> Option<Refused> {
     // An empty audience stands for all of the policy's, of which the edge has taken some.
     let within = row.opening.audience.is_empty()
         || audience.iter().all(|one| row.opening.audience.contains(one));
-    (!are_held(&row.opening.scopes, scopes) || !within).then_some(Refused::Scope)
+    if !are_held(&row.opening.scopes, scopes) {
+        return Some(Refused::Scope);
+    }
+    (!within).then_some(Refused::Audience)
 }
 
 /// When the generation was made, or last given again. Who got it by a repeat has had it for no longer: a tab that has left before

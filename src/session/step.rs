@@ -365,8 +365,10 @@ pub enum Refused {
     OtherClient,
     /// The session is bound to a key that was not proven.
     Key,
-    /// More scopes or audience than the session has.
+    /// More scopes than the session has.
     Scope,
+    /// Another audience than the session has.
+    Audience,
     /// The subject is disabled.
     Disabled,
     /// Too often.
@@ -381,6 +383,7 @@ words!(Refused {
     "other_client" => Refused::OtherClient,
     "key" => Refused::Key,
     "scope" => Refused::Scope,
+    "audience" => Refused::Audience,
     "disabled" => Refused::Disabled,
     "too_fast" => Refused::TooFast,
 });
@@ -408,6 +411,28 @@ pub enum SessionEvent {
     SaltDiffers,
     /// A session was ended to make room.
     Evicted,
+}
+
+impl SessionEvent {
+    /// As the log tells it.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::RefreshReused => {
+                "sessions: refresh_reused: a copy of a refresh token was used, the session is ended"
+            }
+            Self::RefreshShared => {
+                "sessions: refresh_shared: a refresh token came again from another place"
+            }
+            Self::StoreBehind => {
+                "sessions: store_behind: a genuine refresh token is ahead of the store, which was put back"
+            }
+            Self::SaltDiffers => {
+                "sessions: salt_differs: a refresh token was sealed that no session has, the secret has leaked"
+            }
+            Self::Evicted => "sessions: evicted: a subject has too many sessions, one is ended",
+        }
+    }
 }
 
 words!(SessionEvent {
@@ -571,6 +596,7 @@ impl Outcome {
             Refused::OtherClient => Error::RefreshTokenOfOtherClient,
             Refused::Key => Error::SessionKeyNotProven,
             Refused::Scope => Error::invalid_field("scope", "expected what the session has"),
+            Refused::Audience => Error::invalid_field("resource", "expected what the session has"),
             Refused::Disabled => Error::SubjectDisabled,
             Refused::TooFast => Error::RateLimited {
                 limit: "sessions".to_owned(),

@@ -1,6 +1,6 @@
 //! Who keeps the subjects of sessions: one writer for each, which takes a step and stores what has changed before it answers.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use super::{StoreError, shared::SwapStore};
 use crate::{
@@ -101,7 +101,17 @@ const KEPT_MILLIS: u64 = 10 * 365 * 86_400 * 1000;
 #[derive(Debug)]
 pub struct SharedSessions<S> {
     store: S,
-    paces: RefCell<BoundedMap<ObjectName, Paces>>,
+    paces: Rc<SharedPaces>,
+}
+
+/// The paces of subjects as a process knows them. They outlive the [`SharedSessions`] of one request.
+#[derive(Debug)]
+pub struct SharedPaces(RefCell<BoundedMap<ObjectName, Paces>>);
+
+impl Default for SharedPaces {
+    fn default() -> Self {
+        Self(RefCell::new(BoundedMap::new(MAX_PACES)))
+    }
 }
 
 /// Subjects whose pace a process remembers.
@@ -113,7 +123,12 @@ const PACES_MILLIS: u64 = 600_000;
 impl<S: SwapStore> SharedSessions<S> {
     /// The subjects in `store`.
     pub fn new(store: S) -> Self {
-        Self { store, paces: RefCell::new(BoundedMap::new(MAX_PACES)) }
+        Self::with_paces(store, Rc::default())
+    }
+
+    /// The subjects in `store`, with what the process knows of their paces.
+    pub const fn with_paces(store: S, paces: Rc<SharedPaces>) -> Self {
+        Self { store, paces }
     }
 
     /// Loads, steps and swaps until it is done. A step that changes nothing writes nothing.
@@ -143,7 +158,7 @@ impl<S: SwapStore> SharedSessions<S> {
             // Others of this process wait at `load`, so nobody else has them meanwhile. Only the first try takes of them.
             let again = paces.is_some();
             let known: &mut Paces = paces.get_or_insert_with(|| {
-                self.paces.borrow_mut().take(object, now).unwrap_or_default()
+                self.paces.0.borrow_mut().take(object, now).unwrap_or_default()
             });
             let mut unpaced = Paces::default();
             let outcome = state.apply(step, if again { &mut unpaced } else { known }, now);
@@ -175,6 +190,6 @@ impl<S: SwapStore> SharedSessions<S> {
     fn put_paces(&self, object: &ObjectName, paces: &mut Option<Paces>, now: UnixMillis) {
         let Some(paces) = paces.take() else { return };
         let until = now.saturating_add(PACES_MILLIS);
-        self.paces.borrow_mut().insert(*object, paces, until, now);
+        self.paces.0.borrow_mut().insert(*object, paces, until, now);
     }
 }

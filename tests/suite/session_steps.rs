@@ -593,6 +593,11 @@ fn race_20_scopes_and_audience_only_narrow() {
     assert_eq!(narrowed.opening.scopes, ["read:posts"]);
     let back = Narrow { id: first.id, scopes: vec![asked("repo", &[])] };
     assert_eq!(world.step(&Step::Narrow(back)).refused, Some(Refused::Scope));
+    let opening = Opening { audience: vec!["https://a".to_owned()], ..opening("alice") };
+    let outcome = world.step(&Step::Open(Open { opening, new: new_session(2) }));
+    let elsewhere = Some(vec!["https://b".to_owned()]);
+    let elsewhere = Refresh { audience: elsewhere, ..refresh_of(outcome.granted().unwrap()) };
+    assert_eq!(world.refresh_with(&elsewhere).unwrap_err(), Refused::Audience);
 }
 
 /// 21; CVE-2025-12390, GHSA-rg35-5v25-mqvp (Keycloak): a session's name is never used for another.

@@ -7,8 +7,10 @@
 mod administration;
 mod backend;
 mod decision;
+mod endpoints;
 mod lines;
 mod options;
+mod sessions;
 mod task;
 
 use std::cell::RefCell;
@@ -55,6 +57,20 @@ pub fn check_request(handle: usize, length: usize, now_millis: f64) -> u32 {
         let request = exchange::with_text(length, decision::Asked::parse)??;
         task::begin(millis(now_millis), |jobs| async {
             Ok(decision::check(gate, request, jobs).await)
+        })
+    })
+}
+
+/// Answers a request for an endpoint of sessions, in the lines of [`endpoints::handle`]. It returns what [`check_request`] does.
+#[wasm_bindgen(js_name = handleRequest)]
+pub fn handle_request(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        let gate = GATES
+            .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
+            .ok_or_else(no_such_handle)?;
+        let request = exchange::with_text(length, endpoints::parse)??;
+        task::begin(millis(now_millis), |jobs| async {
+            Ok(endpoints::handle(gate, request, jobs).await)
         })
     })
 }

@@ -26,7 +26,7 @@ use edgegate::{
         ObjectName,
         key_ring::{ASK_AGAIN_SECS, KeyRing, RING_CACHE_SECS},
         record::Notice,
-        step::{Acknowledge, Confirm, Outcome, SessionEvent, Step},
+        step::{Acknowledge, Confirm, Outcome, Step},
     },
     store::sessions::{Patience, SessionStore},
     time::UnixMillis,
@@ -275,7 +275,7 @@ fn unavailable(problem: &str) -> Error {
 /// Does what a decision leaves to be done behind the answer: tells the log and the object, and makes known what has ended.
 #[inline(never)]
 pub(super) fn work_off(gate: &Rc<Gate>, (env, context): (&Env, &Context), note: &SessionNote) {
-    note.events.iter().for_each(|event| fault::report(told(*event)));
+    note.events.iter().for_each(|event| fault::report(event.told()));
     if let Some((object, seen)) = note.confirm {
         let (gate, env) = (Rc::clone(gate), env.clone());
         background::run(context, async move { confirm(&gate, &env, object, seen).await });
@@ -301,25 +301,6 @@ async fn deliver(gate: &Gate, env: &Env, object: ObjectName, notices: Vec<Notice
     if revocations::write_all(gate, env, entries, clock::now()).await.is_ok() {
         let step = Step::Acknowledge(Acknowledge { notices });
         drop(session_object::apply(env, &object, &step, deadline::STORE).await);
-    }
-}
-
-const fn told(event: SessionEvent) -> &'static str {
-    match event {
-        SessionEvent::RefreshReused => {
-            "sessions: refresh_reused: a copy of a refresh token was used, the session is ended"
-        }
-        SessionEvent::RefreshShared => {
-            "sessions: refresh_shared: a refresh token came again from another place"
-        }
-        SessionEvent::StoreBehind => {
-            "sessions: store_behind: a genuine refresh token is ahead of the store, which was put back"
-        }
-        SessionEvent::SaltDiffers => {
-            "sessions: salt_differs: a refresh token was sealed that no session has, the secret has leaked"
-        }
-        SessionEvent::Evicted => "sessions: evicted: a subject has too many sessions, one is ended",
-        _ => "sessions: an event without a name",
     }
 }
 

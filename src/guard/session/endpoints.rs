@@ -31,7 +31,7 @@ use crate::{
         scopes::{self, asked},
         step::{
             Asked, Carried, Disable, End, Grant, Listed, Machine, Narrow, NewSession, Open,
-            Outcome, PutTicket, Redeem, Refresh, SessionEvent, Step, TICKET_SECS, Which,
+            Outcome, PutTicket, Redeem, Refresh, Refused, SessionEvent, Step, TICKET_SECS, Which,
         },
         token::{RefreshToken, Ticket},
     },
@@ -346,8 +346,8 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         } else {
             self.revoke_access_token(text, id).await?
         };
-        let status = if known { 200 } else { 202 };
-        Ok(Answer { status, body: String::new(), note: self.take_note(), clears_cache: false })
+        // Clients ignore the body (RFC 7009 §2.2), but some take no answer that is not JSON.
+        Ok(Answer { note: self.take_note(), ..done(known) })
     }
 
     async fn revoke_refresh_token(&self, text: &str, client: Option<&str>) -> Result<bool, Error> {
@@ -537,10 +537,16 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             Ok(grant) => grant.clone(),
             Err(error) => {
                 self.leave_events(outcome.events);
-                return Err(match error {
+                return Err(match (error, outcome.refused) {
                     // Who is shut out is told no more than whose session has ended.
-                    Error::SubjectDisabled => Error::SessionEnded,
-                    error => error,
+                    (Error::SubjectDisabled, _) => Error::SessionEnded,
+                    (_, Some(Refused::Scope)) => {
+                        OAuthError::InvalidScope.because("more than the session has")
+                    }
+                    (_, Some(Refused::Audience)) => {
+                        OAuthError::InvalidTarget.because("not of the session's audience")
+                    }
+                    (error, _) => error,
                 });
             }
         };
@@ -846,6 +852,16 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// [`Error::StoreUnavailable`].
     pub async fn end_all_of(&self, subject: &str) -> Result<Answer, Error> {
         let ended = self.end((self.object_of(subject), End::all())).await?;
+        self.ended(ended, None, SessionNote::default())
+    }
+
+    /// Ends one session of a subject, or all but it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a session that the subject does not have, [`Error::StoreUnavailable`].
+    pub async fn end_of(&self, subject: &str, which: Which, id: &str) -> Result<Answer, Error> {
+        let id = SessionId::parse(id).ok_or(Error::NotFound)?;
+        let ended = self.end((self.object_of(subject), End::of(which, id))).await?;
         self.ended(ended, None, SessionNote::default())
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::backend::Gate;
+use super::sessions::{self, Sessions};
 use super::task::{HostJobs, Outcome};
 use edgegate::api_key::KeyId;
 use edgegate::error::Error;
@@ -19,16 +20,44 @@ use edgegate::json::document::{self, DocumentFault};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) enum Asked {
-    MintKey { body: Box<RawValue>, random: KeyId },
-    ListKeys { body: Box<RawValue> },
-    GetKey { id: String },
-    UpdateKey { id: String, body: Box<RawValue> },
-    RotateKey { id: String, body: Box<RawValue>, random: KeyId },
-    RevokeKey { id: String },
-    AddRevocation { body: Box<RawValue> },
-    ListRevocations { body: Box<RawValue> },
-    GetRevocation { id: String },
-    RemoveRevocation { id: String },
+    MintKey {
+        body: Box<RawValue>,
+        random: KeyId,
+    },
+    ListKeys {
+        body: Box<RawValue>,
+    },
+    GetKey {
+        id: String,
+    },
+    UpdateKey {
+        id: String,
+        body: Box<RawValue>,
+    },
+    RotateKey {
+        id: String,
+        body: Box<RawValue>,
+        random: KeyId,
+    },
+    RevokeKey {
+        id: String,
+    },
+    AddRevocation {
+        body: Box<RawValue>,
+    },
+    ListRevocations {
+        body: Box<RawValue>,
+    },
+    GetRevocation {
+        id: String,
+    },
+    RemoveRevocation {
+        id: String,
+    },
+    /// Opens, lists, ends: `gate.sessions`.
+    Sessions(Sessions),
+    /// Does what answers have left to be done.
+    WorkOff {},
 }
 
 impl Asked {
@@ -48,7 +77,9 @@ impl Asked {
             Self::AddRevocation { .. }
             | Self::ListRevocations { .. }
             | Self::GetRevocation { .. }
-            | Self::RemoveRevocation { .. } => false,
+            | Self::RemoveRevocation { .. }
+            | Self::Sessions(_)
+            | Self::WorkOff {} => false,
         }
     }
 }
@@ -82,6 +113,11 @@ pub(super) async fn administer(
     asked: Asked,
     jobs: Rc<HostJobs>,
 ) -> Result<Outcome, Error> {
+    let asked = match asked {
+        Asked::Sessions(asked) => return sessions::administer(gate, asked, jobs).await,
+        Asked::WorkOff {} => return sessions::do_late(gate, jobs).await,
+        other => other,
+    };
     let policy = &gate.policy;
     // The Worker then has no such endpoints. Here `NOT_FOUND` would mean that the key does not exist.
     if asked.is_about_keys() && policy.api_keys.is_none() {
@@ -126,6 +162,7 @@ pub(super) async fn administer(
         }
         Asked::GetRevocation { id } => answer(&revocations.read(&id).await?),
         Asked::RemoveRevocation { id } => answer(&revocations.undo(&id).await?),
+        Asked::Sessions(_) | Asked::WorkOff {} => Err(Error::NotFound),
     }
 }
 

@@ -1,11 +1,14 @@
 //! What a gate keeps between checks, and the guard's backend, which asks the host.
 
+use std::{cell::RefCell, rc::Rc};
+
 use serde::Deserialize;
 
+use super::sessions::{GateSessions, Late};
 use super::task::{HostJobs, Job};
 use crate::host::{self, Verdict as SignatureVerdict};
 use edgegate::error::Error;
-use edgegate::guard::{Event, Host, Identity, IsolateMemory, NoSessions, StoreBackend};
+use edgegate::guard::{Event, Host, Identity, IsolateMemory, StoreBackend};
 use edgegate::jose::jws::HostCheck;
 use edgegate::policy::{CacheSecs, Policy};
 use edgegate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
@@ -13,12 +16,16 @@ use edgegate::store::limit_stores::{CountersByStore, NoStore};
 use edgegate::store::memory::MemoryCounters;
 use edgegate::store::published::{Fetched, Issuers, SealedKeys};
 use edgegate::store::replays::{Placed, SharedReplays};
+use edgegate::store::sessions::SharedPaces;
 use edgegate::store::shared::{SharedCounters, SwapStore};
 use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{error::StoreError, store::Page};
 
 /// The store of issuers' keys.
 const JWKS: &str = "jwks";
+
+/// The store of exact counters, and of used proofs.
+const COUNTERS: &str = "counters";
 
 /// The state of a gate. It is lost with the instance.
 #[derive(Debug)]
@@ -30,6 +37,10 @@ pub(super) struct Gate {
     counters: MemoryCounters,
     entries: Remembered,
     records: Remembered,
+    /// The paces of subjects.
+    pub(super) paces: Rc<SharedPaces>,
+    /// What is left to be done once answers are out.
+    pub(super) late: RefCell<Vec<Late>>,
 }
 
 impl Gate {
@@ -41,6 +52,8 @@ impl Gate {
             counters: MemoryCounters::default(),
             entries: Remembered::default(),
             records: Remembered::default(),
+            paces: Rc::default(),
+            late: RefCell::default(),
         }
     }
 
@@ -63,9 +76,11 @@ impl Gate {
             keys: Keyed::new(store("keys"), &self.records, no_cache, records_cache),
             revocations: Keyed::new(store("revocation"), &self.entries, entries_cache, no_cache),
             counters: CountersByStore::in_memory(&self.counters)
-                .with_exact(SharedCounters::new(HostSwap { jobs })),
-            replays: self.memory.replays(&self.policy, SharedReplays::new(HostSwap { jobs })),
-            sessions: NoSessions::default(),
+                .with_exact(SharedCounters::new(HostSwap { jobs, store: COUNTERS })),
+            replays: self
+                .memory
+                .replays(&self.policy, SharedReplays::new(HostSwap { jobs, store: COUNTERS })),
+            sessions: GateSessions { gate: self, jobs },
         }
     }
 }
@@ -78,7 +93,7 @@ pub(super) type HostBackend<'a> = StoreBackend<
     Keyed<'a, HostStore<'a>>,
     CountersByStore<&'a MemoryCounters, NoStore, SharedCounters<HostSwap<'a>>>,
     Placed<'a, SharedReplays<HostSwap<'a>>>,
-    NoSessions,
+    GateSessions<'a>,
 >;
 
 /// The host's crypto, and its way to issuers of keys.
@@ -218,15 +233,16 @@ impl KeyValue for HostStore<'_> {
     }
 }
 
-/// The host's store of counters.
+/// A store of the host's that compares and swaps.
 #[derive(Debug)]
 pub(super) struct HostSwap<'a> {
-    jobs: &'a HostJobs,
+    pub(super) jobs: &'a HostJobs,
+    pub(super) store: &'static str,
 }
 
 impl SwapStore for HostSwap<'_> {
     async fn load(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.jobs.ask_store(Job::Load { name }).await
+        self.jobs.ask_store(Job::Load { store: self.store, name }).await
     }
 
     async fn swap(
@@ -238,7 +254,7 @@ impl SwapStore for HostSwap<'_> {
     ) -> Result<bool, StoreError> {
         // It is rounded up: it does no harm to keep it a little longer.
         let ttl_secs = until.millis_since(self.jobs.now()).div_ceil(1000).max(1);
-        self.jobs.ask_store(Job::Swap { name, expected, next, ttl_secs }).await
+        self.jobs.ask_store(Job::Swap { store: self.store, name, expected, next, ttl_secs }).await
     }
 
     fn release(&self, name: &str) {

@@ -12,34 +12,84 @@ use super::task::{HostJobs, Outcome};
 use crate::protocol::{ADMITTED, FIELDS, Field};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
-use edgegate::guard::{Event, Guard, Identity, Request, preflight_of, target_of};
+use edgegate::guard::session::CookieChange;
+use edgegate::guard::{Event, Guard, Identity, Request, SessionNote, preflight_of, target_of};
 use edgegate::http::caching::CacheRule;
 use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::{Destination, Policy};
 use edgegate::session::csrf::Provenance;
+use edgegate::time::UnixMillis;
 
 /// The request as the shell puts it: a line for each [`Field`], then one for each header of the policy's
 /// `credential_headers`, in their order. A line is empty where there is nothing.
 #[derive(Debug)]
-pub(super) struct Asked(Texts);
+pub(super) struct Asked {
+    texts: Texts,
+    /// How many lines there are behind those.
+    more: usize,
+}
 
 impl Asked {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        Self::with_more(text, 0)
+    }
+
+    /// The same, with so many lines more.
+    pub(super) fn with_more(text: &str, more: usize) -> Result<Self, Error> {
         let texts = Texts::parse(text)?;
-        if texts.len() < FIELDS { Err(unreadable()) } else { Ok(Self(texts)) }
+        let is_whole = texts.len() >= FIELDS.saturating_add(more);
+        if is_whole { Ok(Self { texts, more }) } else { Err(unreadable()) }
     }
 
-    fn get(&self, field: Field) -> Option<&str> {
-        self.0.get(field as usize)
+    pub(super) fn get(&self, field: Field) -> Option<&str> {
+        self.texts.get(field as usize)
     }
 
-    fn credential_headers(&self) -> Vec<Option<&str>> {
-        (FIELDS..self.0.len()).map(|place| self.0.get(place)).collect()
+    /// One of the lines behind those of a request.
+    pub(super) fn more(&self, place: usize) -> Option<&str> {
+        self.texts.get(self.end().saturating_add(place))
+    }
+
+    fn end(&self) -> usize {
+        self.texts.len().saturating_sub(self.more)
+    }
+
+    pub(super) fn credential_headers(&self) -> Vec<Option<&str>> {
+        (FIELDS..self.end()).map(|place| self.texts.get(place)).collect()
+    }
+
+    /// The request as the guard takes it.
+    pub(super) fn request<'a>(
+        &'a self,
+        target: &'a str,
+        credential_headers: &'a [Option<&'a str>],
+        address: ClientAddress,
+    ) -> Request<'a> {
+        let method = self.get(Field::Method).unwrap_or_default();
+        let origin = self.get(Field::Origin);
+        Request {
+            method,
+            path: target,
+            authorization: self.get(Field::Authorization),
+            dpop: self.get(Field::Dpop),
+            url: self.get(Field::Url),
+            api_key: self.get(Field::ApiKey),
+            cookie: self.get(Field::Cookie),
+            credential_headers,
+            client_ip: address.known(),
+            preflight: preflight_of(method, origin, self.get(Field::RequestedMethod)),
+            provenance: Provenance {
+                method,
+                fetch_site: self.get(Field::FetchSite),
+                origin,
+                upgrades: self.get(Field::Upgrade).is_some(),
+            },
+        }
     }
 
     /// The path that the application routes by, with its query.
-    fn target(&self) -> Cow<'_, str> {
+    pub(super) fn target(&self) -> Cow<'_, str> {
         match (self.get(Field::Path), self.get(Field::Url).unwrap_or_default()) {
             (Some(path), _) => Cow::Borrowed(path),
             (None, url) if url.starts_with('/') => Cow::Borrowed(url),
@@ -48,7 +98,7 @@ impl Asked {
     }
 
     /// The client's address, as far as it is known, and the option with which the shell passed it.
-    fn address(&self, policy: &Policy) -> (ClientAddress, &'static str) {
+    pub(super) fn address(&self, policy: &Policy) -> (ClientAddress, &'static str) {
         match self.get(Field::ClientIpHeader) {
             Some(value) => (policy.client_ip_header.read(Some(value)), "client_ip_header"),
             None => (ClientAddress::of_one(self.get(Field::ClientIp)), "clientIp"),
@@ -65,6 +115,9 @@ struct Answer<'a> {
     outcome: Verdict<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event<'a>>,
+    /// The values of `Set-Cookie`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookies: Option<Cookies>,
     /// Further lines for the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<Event<'a>>,
@@ -95,6 +148,7 @@ struct Admission<'a> {
     caching: Fields,
     /// What the log is told.
     events: Vec<Event<'a>>,
+    cookies: Option<Cookies>,
 }
 
 impl Admission<'_> {
@@ -105,6 +159,8 @@ impl Admission<'_> {
         // JSON, for most policies log refusals alone.
         let events = (!self.events.is_empty()).then(|| serde_json::to_string(&self.events));
         lines.push(&events.and_then(Result::ok).unwrap_or_default());
+        let cookies = self.cookies.as_ref().map(serde_json::to_string);
+        lines.push(&cookies.and_then(Result::ok).unwrap_or_default());
         lines.pairs(pairs_of(&self.headers));
         lines.pairs(pairs_of(&self.caching));
         let forward = reply::identity_fields(self.identity);
@@ -135,6 +191,26 @@ impl Admission<'_> {
     }
 }
 
+/// Cookies that the answer sets.
+#[derive(Serialize)]
+struct Cookies {
+    values: Vec<String>,
+    /// In milliseconds: an answer that begins later does not set them. `None`: it always does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+}
+
+impl Cookies {
+    fn of(gate: &Gate, note: &SessionNote, now: UnixMillis) -> Option<Self> {
+        let values = note.set_cookies(&gate.memory.sessions, now).to_vec();
+        let until = match &note.change {
+            Some(CookieChange::Set { until, .. }) => Some(until.as_millis()),
+            Some(CookieChange::Expire(_)) | None => None,
+        };
+        (!values.is_empty()).then_some(Self { values, until })
+    }
+}
+
 fn pairs_of(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
     fields.iter().map(|(name, value)| (*name, value.as_str()))
 }
@@ -157,32 +233,16 @@ fn caching(rule: CacheRule) -> Fields {
 pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
     let policy = &gate.policy;
     let target = asked.target();
-    let method = asked.get(Field::Method).unwrap_or_default();
     let origin = asked.get(Field::Origin);
     let (address, named) = asked.address(policy);
     let fault = gate.memory.address_fault(address, named, jobs.now());
     let fault = fault.map(|detail| Event::fault(detail).at(jobs.now()));
     let credential_headers = asked.credential_headers();
-    let request = Request {
-        method,
-        path: &target,
-        authorization: asked.get(Field::Authorization),
-        dpop: asked.get(Field::Dpop),
-        url: asked.get(Field::Url),
-        api_key: asked.get(Field::ApiKey),
-        cookie: asked.get(Field::Cookie),
-        credential_headers: &credential_headers,
-        client_ip: address.known(),
-        preflight: preflight_of(method, origin, asked.get(Field::RequestedMethod)),
-        provenance: Provenance {
-            method,
-            fetch_site: asked.get(Field::FetchSite),
-            origin,
-            upgrades: asked.get(Field::Upgrade).is_some(),
-        },
-    };
+    let request = asked.request(&target, &credential_headers, address);
     let backend = gate.backend(&jobs);
     let decision = Guard::new(policy, &backend).check(&request, jobs.now()).await;
+    super::sessions::work_off(&gate, &jobs, &decision.session);
+    let cookies = Cookies::of(&gate, &decision.session, jobs.now());
     let event = Event::of(policy.log, &request, &decision, jobs.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);
     let of_cors = decision.cors.as_deref();
@@ -200,7 +260,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
             let caching = caching(CacheRule::of(policy, identity, &decision));
             let events = event.into_iter().chain(fault).collect();
             let route = &decision.route;
-            let text = Admission { identity, route, headers, caching, events }.lines();
+            let text = Admission { identity, route, headers, caching, events, cookies }.lines();
             let claims = match decision.outcome {
                 Ok(Identity::Token(token)) => Some(token.into_payload()),
                 _ => None,
@@ -236,6 +296,6 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
             (fields, refused)
         }
     };
-    let answer = Answer { route: &decision.route, headers, outcome, event, fault };
+    let answer = Answer { route: &decision.route, headers, outcome, event, cookies, fault };
     Outcome { text: serde_json::to_string(&answer).unwrap_or_default(), claims: None }
 }

@@ -29,6 +29,7 @@ struct Stores {
     keys: bool,
     jwks: bool,
     counters: Counters,
+    sessions: Counters,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -65,8 +66,12 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
-    if policy.sessions.is_some() {
-        return Err(Error::config("sessions", "the Worker alone keeps sessions so far"));
+    if let Some(own) = &policy.sessions {
+        stores.sessions.exact("stores.sessions", "sessions")?;
+        if own.keys.is_none() {
+            let problem = "expected the name of a secret with private keys, a JWK set: the Worker alone manages them itself";
+            return Err(Error::config("sessions.keys", problem));
+        }
     }
     if let Some(revocation) = &policy.revocation {
         if revocation.mode != RevocationMode::Entries {
@@ -106,12 +111,17 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
 impl Counters {
     /// Checks that there is a store that compares and swaps, since the policy needs it at `path`.
     fn exact_for(self, path: &str) -> Result<(), Error> {
+        self.exact("stores.counters", path)
+    }
+
+    /// The same of any store.
+    fn exact(self, option: &str, path: &str) -> Result<(), Error> {
         let rest = match self {
             Self::Exact => return Ok(()),
             Self::None => "",
             Self::Plain => " with compareAndSet; Workers KV has none",
         };
         let problem = format!("{path} is exact and shared, expected a store{rest}");
-        Err(Error::config("stores.counters", problem))
+        Err(Error::config(option, problem))
     }
 }

@@ -72,10 +72,11 @@ pub(super) enum Job<'a> {
         cursor: Option<&'a str>,
         limit: usize,
     },
-    /// Wait for this task's turn, then read the value of a counter.
-    Load { name: &'a str },
+    /// Wait for this task's turn, then read the value of a counter, or of a subject of sessions.
+    Load { store: &'a str, name: &'a str },
     /// Compare and swap. The answer is true or false.
     Swap {
+        store: &'a str,
         name: &'a str,
         expected: Option<&'a str>,
         next: &'a str,
@@ -94,6 +95,12 @@ pub(super) enum Job<'a> {
     Pause { millis: u64 },
     /// Give the verdict on the signature that the host was asked about just before.
     Signature,
+    /// Sign by a private key that the host was given by this name. The answer is the signature in base64url; null if it has no such key.
+    Sign { kid: &'a str, alg: &'a str, message: &'a str },
+    /// Take a private key, a JWK, for [`Job::Sign`].
+    TakeSigner { kid: &'a str, alg: &'a str, jwk: &'a str },
+    /// Begin the task that does what is left once the answer is out. No answer is expected.
+    WorkOff,
     /// Write a line to the event log. No answer is expected.
     Note { event: Event<'a> },
 }

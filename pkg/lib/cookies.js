@@ -1,0 +1,7 @@
+/** Sets the cookies of a decision on an answer that begins now. Nobody stores an answer with cookies in it. */
+export function setCookies(cookies, { append, set }) {
+  const values = cookies?.values() ?? [];
+  if (values.length === 0) return;
+  for (const value of values) append('Set-Cookie', value);
+  set('Cache-Control', 'private, no-store');
+}

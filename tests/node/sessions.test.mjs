@@ -1,0 +1,265 @@
+// Sessions in the npm package: the endpoints by `gate.handle`, cookies by the adapters, `gate.sessions`, over memory.
+
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { describe, test } from 'node:test';
+import express from 'express';
+
+import { guard as guardExpress } from '../../pkg/wasm/express.js';
+import { guard as guardFetch } from '../../pkg/wasm/fetch.js';
+import { memoryStore } from '../../pkg/wasm/node.js';
+import { NOW, request } from './gate.mjs';
+import { cookiesOf, jarOf, sessionGate } from './session-gate.mjs';
+
+const faultOf = (make) => {
+  try {
+    make();
+  } catch (error) {
+    return error;
+  }
+  return assert.fail('nothing was thrown');
+};
+
+const post = (path, body, headers = {}) => new Request(`https://api.example.com${path}`, {
+  method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers },
+});
+const answer = async (gate, asked) => {
+  const own = await gate.handle(asked);
+  const response = own.response();
+  return { status: response.status, headers: response.headers, body: own.body === '' ? undefined : JSON.parse(own.body) };
+};
+const refresh = (gate, refreshToken) => answer(gate, post('/auth/refresh', { refreshToken }));
+const opened = (gate, more = {}) => gate.sessions.open({ subject: 'alice', scopes: ['read:posts'], ...more });
+const bearer = (token) => ({ authorization: `Bearer ${token}` });
+
+for (const algorithm of ['ES256', 'EdDSA', 'RS256', 'HS256']) {
+  test(`${algorithm}: a session is opened, its token admits, is renewed, and ends`, async () => {
+    const { gate } = sessionGate({ algorithm });
+    const session = await opened(gate);
+    assert.equal(session.tokenType, 'Bearer');
+    const first = await gate.check(request('/v1/posts', bearer(session.accessToken)));
+    assert.equal(first.ok, true, first.message);
+    assert.equal(first.identity.subject, 'alice');
+
+    const renewed = await refresh(gate, session.refreshToken);
+    assert.equal(renewed.status, 200);
+    assert.deepEqual(Object.keys(renewed.body).sort(), ['accessToken', 'expiresIn', 'refreshToken']);
+    assert.equal(renewed.headers.get('cache-control'), 'no-store');
+
+    const ended = await answer(gate, post('/auth/logout', '', bearer(renewed.body.accessToken)));
+    assert.deepEqual([ended.status, ended.body.ended, ended.headers.get('clear-site-data')], [200, 1, '"cache"']);
+    const after = await refresh(gate, renewed.body.refreshToken);
+    assert.deepEqual([after.status, after.body.code], [401, 'INVALID_REFRESH_TOKEN']);
+    assert.equal((await gate.check(request('/v1/posts', bearer(renewed.body.accessToken)))).code, 'TOKEN_REVOKED');
+  });
+}
+
+test('what is no endpoint is left to the application, with its body', async () => {
+  const { gate } = sessionGate();
+  const asked = post('/auth/own', 'its own');
+  assert.equal(await gate.handle(asked), undefined);
+  assert.equal(await asked.text(), 'its own');
+  assert.equal(await gate.handle(request('/v1/posts')), undefined);
+});
+
+test('refusals are as the guide has them', async () => {
+  const { gate } = sessionGate();
+  const missing = await answer(gate, post('/auth/refresh', {}));
+  assert.deepEqual([missing.status, missing.body.error], [400, 'Refresh token required']);
+  const forged = await refresh(gate, 'ert_forged');
+  assert.deepEqual([forged.status, forged.body.code], [401, 'INVALID_REFRESH_TOKEN']);
+  const method = await answer(gate, request('/auth/logout'));
+  assert.deepEqual([method.status, method.headers.get('allow')], [405, 'POST']);
+  const long = await answer(gate, post('/auth/refresh', 'x'.repeat(70_000)));
+  assert.ok(long.status >= 400 && long.status < 500, String(long.status));
+});
+
+test('a hundred refreshes with one token: one generation', async () => {
+  const { gate } = sessionGate();
+  const { refreshToken } = await opened(gate);
+  const all = await Promise.all(Array.from({ length: 100 }, () => refresh(gate, refreshToken)));
+  assert.deepEqual([...new Set(all.map(({ status }) => status))], [200]);
+  assert.equal(new Set(all.map(({ body }) => body.refreshToken)).size, 1);
+});
+
+test('a forged refresh token asks no store', async () => {
+  let asked = 0;
+  const inner = memoryStore();
+  const counted = (name) => (...given) => {
+    asked += 1;
+    return inner[name](...given);
+  };
+  const sessions = Object.fromEntries(['get', 'put', 'delete', 'list', 'compareAndSet'].map((name) => [name, counted(name)]));
+  const { gate } = sessionGate({ stores: { sessions } });
+  const { refreshToken } = await opened(gate);
+  const before = asked;
+  const last = refreshToken.at(-2) === 'A' ? 'B' : 'A';
+  await refresh(gate, `${refreshToken.slice(0, -2)}${last}${refreshToken.at(-1)}`);
+  assert.equal(asked, before);
+});
+
+test('the state is in the store: another gate over it goes on', async () => {
+  const one = sessionGate();
+  const { refreshToken } = await opened(one.gate);
+  const other = sessionGate({ stores: one.stores, secrets: one.secrets });
+  const renewed = await refresh(other.gate, refreshToken);
+  assert.equal(renewed.status, 200);
+});
+
+test('a session that was revoked, and whose row is still there since the process died, is not renewed', async () => {
+  const { gate, stores } = sessionGate();
+  const { refreshToken } = await opened(gate);
+  const { compareAndSet } = stores.sessions;
+  stores.sessions.compareAndSet = async () => { throw new Error('gone'); };
+  const [{ id }] = await gate.sessions.list('alice');
+  const fault = await gate.sessions.end('alice', id).catch((error) => error);
+  assert.equal(fault.code, 'STORE_UNAVAILABLE');
+  stores.sessions.compareAndSet = compareAndSet;
+  const after = await refresh(gate, refreshToken);
+  assert.deepEqual([after.status, after.body.code], [401, 'INVALID_REFRESH_TOKEN']);
+});
+
+test('a store that does not answer is no logout', async () => {
+  const { gate, stores } = sessionGate();
+  const { refreshToken } = await opened(gate);
+  const { get } = stores.sessions;
+  stores.sessions.get = async () => { throw new Error('gone'); };
+  assert.equal((await refresh(gate, refreshToken)).status, 503);
+  stores.sessions.get = get;
+  assert.equal((await refresh(gate, refreshToken)).status, 200);
+});
+
+describe('gate.sessions', () => {
+  test('lists, ends one, the others, all', async () => {
+    const { gate } = sessionGate();
+    const [a, b, c] = [await opened(gate), await opened(gate), await opened(gate)];
+    assert.equal((await gate.sessions.list('alice')).length, 3);
+    await gate.sessions.end('alice', a.sessionId);
+    assert.deepEqual((await gate.sessions.list('alice')).map(({ id }) => id).sort(), [b.sessionId, c.sessionId].sort());
+    await gate.sessions.endOthers('alice', c.sessionId);
+    assert.deepEqual((await gate.sessions.list('alice')).map(({ id }) => id), [c.sessionId]);
+    assert.equal((await gate.sessions.endAll('alice')).ended, 1);
+    assert.deepEqual(await gate.sessions.list('alice'), []);
+    assert.equal((await gate.check(request('/v1/posts', bearer(b.accessToken)))).code, 'TOKEN_REVOKED');
+    const unknown = await gate.sessions.end('alice', a.sessionId).catch((error) => error);
+    assert.equal(unknown.code, 'NOT_FOUND');
+  });
+
+  test('a disabled subject gets no session, until it is enabled', async () => {
+    const { gate } = sessionGate();
+    const { refreshToken } = await opened(gate);
+    await gate.sessions.disable('alice');
+    assert.equal((await refresh(gate, refreshToken)).status, 401);
+    assert.equal((await opened(gate).catch((error) => error)).code, 'NOT_ALLOWED');
+    await gate.sessions.enable('alice');
+    assert.ok((await opened(gate)).accessToken);
+  });
+
+  test('an unknown field is refused', async () => {
+    const { gate } = sessionGate();
+    const refused = await opened(gate, { scope: 'x' }).catch((error) => error);
+    assert.equal(refused.message, 'scope: is not a known field, expected one of subject, scopes, remember, audience, amr, acr, claims, label, ticket, existing, clientId, authTime, dpopJkt');
+  });
+});
+
+describe('configuration', () => {
+  test('a store of sessions is required, and has to compare and swap', () => {
+    const without = faultOf(() => sessionGate({ stores: { sessions: undefined } }));
+    assert.equal(without.path, 'stores.sessions');
+    const plain = { get: async () => [], put() {}, delete() {}, list() {} };
+    assert.equal(faultOf(() => sessionGate({ stores: { sessions: plain } })).path, 'stores.sessions');
+  });
+});
+
+test('keys and metadata are published, without a secret', async () => {
+  const { gate } = sessionGate();
+  const keys = await answer(gate, request('/.well-known/jwks.json'));
+  assert.equal(keys.body.keys.length, 1);
+  assert.equal(keys.body.keys[0].d, undefined);
+  assert.equal(keys.headers.get('access-control-allow-origin'), '*');
+  const metadata = await answer(gate, request('/.well-known/oauth-authorization-server'));
+  assert.equal(metadata.body.issuer, 'https://gate.edgegate.local/');
+});
+
+test('client credentials', async () => {
+  const { gate } = sessionGate();
+  const form = 'grant_type=client_credentials&scope=read%3Aposts';
+  const basic = `Basic ${btoa('batch:batch-client-secret-for-tests-0123456789')}`;
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: basic };
+  const { status, body } = await answer(gate, post('/auth/token', form, headers));
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal((await gate.check(request('/v1/posts', bearer(body.access_token)))).ok, true);
+  const wrong = await answer(gate, post('/auth/token', form, { ...headers, authorization: `Basic ${btoa('batch:no')}` }));
+  assert.deepEqual([wrong.status, wrong.body.error], [401, 'invalid_client']);
+});
+
+// ---- browsers ----
+
+const SAME = { 'sec-fetch-site': 'same-origin' };
+
+/** How a framework serves the gate: `ask(path, init)` gives the response. */
+const SERVED = {
+  fetch: async (gate) => {
+    const serve = guardFetch(gate, async (asked, caller) => Response.json({ subject: caller.subject }), { origin: 'https://api.example.com' });
+    return { ask: (path, init) => serve(new Request(`https://api.example.com${path}`, init)), close() {} };
+  },
+  express: async (gate) => {
+    const app = express();
+    app.use(guardExpress(gate, { caseSensitive: true, origin: 'https://api.example.com' }));
+    app.enable('case sensitive routing');
+    app.get('/v1/posts', (asked, response) => response.json({ subject: asked.auth.subject }));
+    return onNode(createServer(app));
+  },
+  'express with a parser before it': async (gate) => {
+    const app = express();
+    app.use(express.json());
+    app.use(guardExpress(gate, { caseSensitive: true, origin: 'https://api.example.com' }));
+    app.get('/v1/posts', (asked, response) => response.json({ subject: asked.auth.subject }));
+    return onNode(createServer(app));
+  },
+};
+
+async function onNode(server) {
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const { port } = server.address();
+  return { ask: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init), close: () => server.close() };
+}
+
+for (const [name, serve] of Object.entries(SERVED)) {
+  describe(`a browser by ${name}`, () => {
+    test('a ticket begins a session, cookies admit, are renewed within a request, and are taken out at logout', async (t) => {
+      const { gate, clock } = sessionGate();
+      const { ask, close } = await serve(gate);
+      t.after(close);
+      const { ticket } = await opened(gate, { ticket: true });
+      const begin = { method: 'POST', body: JSON.stringify({ ticket }), headers: { 'content-type': 'application/json', ...SAME } };
+      const started = await ask('/auth/session/start', begin);
+      assert.equal(started.status, 200, await started.clone().text());
+      const jar = jarOf(started);
+      assert.deepEqual(Object.keys(jar).sort(), ['__Host-edgegate-at', '__Host-edgegate-rt']);
+
+      const admitted = await ask('/v1/posts', { headers: { cookie: cookiesOf(jar), ...SAME } });
+      assert.deepEqual([admitted.status, await admitted.json()], [200, { subject: 'alice' }]);
+      assert.deepEqual(admitted.headers.getSetCookie(), []);
+      assert.match(admitted.headers.get('cache-control'), /private/);
+      assert.match(admitted.headers.get('vary'), /Cookie/i);
+
+      clock.now = NOW + 880;
+      const renewed = await ask('/v1/posts', { headers: { cookie: cookiesOf(jar), ...SAME } });
+      assert.equal(renewed.status, 200);
+      const next = jarOf(renewed);
+      assert.deepEqual(Object.keys(next).sort(), Object.keys(jar).sort());
+      assert.notEqual(next['__Host-edgegate-at'], jar['__Host-edgegate-at']);
+      assert.equal(renewed.headers.get('cache-control'), 'private, no-store');
+
+      const crossSite = await ask('/auth/logout', { method: 'POST', headers: { cookie: cookiesOf(next), 'sec-fetch-site': 'cross-site' } });
+      assert.deepEqual([crossSite.status, (await crossSite.json()).code], [403, 'CSRF_REFUSED']);
+      const logout = await ask('/auth/logout', { method: 'POST', headers: { cookie: cookiesOf(next), ...SAME } });
+      assert.equal(logout.status, 200);
+      assert.deepEqual(Object.values(jarOf(logout)), ['', '']);
+      const after = await ask('/v1/posts', { headers: { cookie: cookiesOf(next), ...SAME } });
+      assert.equal(after.status, 401);
+      await after.arrayBuffer();
+    });
+  });
+}
