@@ -259,6 +259,8 @@ object! {
         pub client: Option<String> = None,
         /// What the refresh token says that asks for it; none: something else has shown who asks.
         pub salt: Option<Salt> = None,
+        /// Whether it only asks if it may.
+        pub asks: bool = false,
     }
 }
 
@@ -266,20 +268,27 @@ impl End {
     /// One session, or all but one.
     #[must_use]
     pub const fn of(which: Which, id: SessionId) -> Self {
-        Self { which, id: Some(id), by_client: false, client: None, salt: None }
+        Self { which, id: Some(id), by_client: false, client: None, salt: None, asks: false }
     }
 
     /// All sessions.
     #[must_use]
     pub const fn all() -> Self {
-        Self { which: Which::All, id: None, by_client: false, client: None, salt: None }
+        Self {
+            which: Which::All,
+            id: None,
+            by_client: false,
+            client: None,
+            salt: None,
+            asks: false,
+        }
     }
 
     /// The session of a refresh token, which its client presents.
     #[must_use]
     pub const fn by_token(token: &RefreshToken, client: Option<String>) -> Self {
         let (id, salt) = (Some(token.session), Some(token.salt));
-        Self { which: Which::One, id, by_client: true, client, salt }
+        Self { which: Which::One, id, by_client: true, client, salt, asks: false }
     }
 }
 
@@ -867,6 +876,9 @@ impl SubjectState {
         let row = step.id.and_then(|id| self.sessions.get(&id));
         if let Some(refused) = may_not_end(step, row) {
             return refused;
+        }
+        if step.asks {
+            return outcome;
         }
         let ids = self.sessions.keys().copied();
         let ids: Vec<SessionId> = match step.which {

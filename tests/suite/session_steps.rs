@@ -885,6 +885,10 @@ fn a_token_with_another_salt_is_refused_and_ends_nothing() {
         assert_eq!(outcome.refused, Some(Refused::NeverIssued), "{which:?}");
         assert_eq!((outcome.ended, outcome.events), (vec![], vec![SessionEvent::SaltDiffers]));
     }
+    // To ask whether it may end all ends nothing.
+    let asks = End { which: Which::All, asks: true, ..End::by_token(&genuine, None) };
+    let outcome = world.step(&Step::End(asks));
+    assert_eq!((outcome.refused, outcome.ended), (None, vec![]));
     assert!(world.refresh(&first).is_ok());
 }
 

@@ -403,9 +403,12 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let mut note = SessionNote::default();
         let body = match self.verified(text).await {
             Ok(token) => {
-                let body = introspection::answer(asker, token.claims());
+                let memory = self.backend.sessions().memory();
+                let body = match super::check_ended(&token, (self.own, memory), self.now) {
+                    Ok(()) => introspection::answer(asker, token.claims()),
+                    Err(_) => introspection::INACTIVE.to_owned(),
+                };
                 if body != introspection::INACTIVE {
-                    let memory = self.backend.sessions().memory();
                     note_use(&token, (self.own, memory), &mut note, self.now);
                 }
                 body
@@ -427,7 +430,6 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             true => RevocationMode::Ledger,
             false => RevocationMode::Entries,
         };
-        super::check_ended(&token, (self.own, self.backend.sessions().memory()), self.now)?;
         self.not_revoked_by(mode, &token).await?;
         Ok(token)
     }
@@ -721,7 +723,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
                 if everywhere {
                     may_manage(&token)?;
                 }
-                self.end_of(&token).ok_or(Error::NotFound)?
+                self.own_end(&token).ok_or(Error::NotFound)?
             }
             None => match self.of_cookies(&mut note).await? {
                 Some(found) => found,
@@ -766,7 +768,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         match self.verified(text).await {
             Ok(token) => {
                 may_manage(&token)?;
-                Ok(self.end_of(&token))
+                Ok(self.own_end(&token))
             }
             Err(fault @ (Error::KeysUnavailable { .. } | Error::StoreUnavailable { .. })) => {
                 Err(fault)
@@ -776,7 +778,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     }
 
     /// The end of a verified token's session. `None`: it has none, as a machine's.
-    fn end_of(&self, token: &VerifiedToken) -> Option<(ObjectName, End)> {
+    fn own_end(&self, token: &VerifiedToken) -> Option<(ObjectName, End)> {
         let id = token.claims().session_id().and_then(SessionId::parse)?;
         let object = self.object_of(token.subject().unwrap_or_default());
         Some((object, End::of(Which::One, id)))
@@ -950,7 +952,11 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     }
 
     async fn end(&self, (object, end): (ObjectName, End)) -> Result<(Vec<SessionId>, bool), Error> {
-        if !self.backend.sessions().has_alarm() {
+        let asks = Step::End(End { asks: true, ..end.clone() });
+        // What may not end anything revokes nothing either: the step below says why.
+        if !self.backend.sessions().has_alarm()
+            && self.step(&object, &asks).await?.refused.is_none()
+        {
             let listed = self.step(&object, &Step::List).await?;
             let ids = listed.sessions.iter().map(|listed| listed.id);
             let ids = ids.filter(|id| match end.which {
