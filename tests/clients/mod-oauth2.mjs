@@ -77,9 +77,10 @@ export async function resourceServer(server) {
     const { access_token: access } = await server.sessions.open({ scopes: ['read:posts'] });
     const { access_token: unscoped } = await server.sessions.open({ scopes: [] });
     const changed = `${access.slice(0, -8)}AAAAAAAA`;
-    // Public keys of a secret are none (HS256).
-    const ways = server.algorithm === 'HS256' ? ['/asked'] : ['/keys', '/asked'];
-    for (const way of ways) {
+    // A secret has no public key (HS256), and Debian's mod_oauth2 knows no EdDSA: both have to ask.
+    const isChecked = !['HS256', 'EdDSA'].includes(server.algorithm);
+    if (!isChecked) assert.equal(await apache.ask('/keys', access), 401);
+    for (const way of isChecked ? ['/keys', '/asked'] : ['/asked']) {
       assert.deepEqual([await apache.ask(way, access), await apache.ask(way), await apache.ask(way, changed)], [200, 401, 401], way);
       assert.ok([401, 403].includes(await apache.ask(way, unscoped)), way);
     }
