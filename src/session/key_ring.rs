@@ -420,3 +420,117 @@ fn with_kid(private: &Secret, kid: &str) -> Result<Secret, Error> {
 fn refused(problem: impl Into<String>) -> Error {
     Error::RefusedKey { problem: problem.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn at(secs: u64) -> UnixTime {
+        UnixTime::from_secs(NOW).saturating_add(secs)
+    }
+
+    fn key(kid: &str, active_from: UnixTime) -> StoredKey {
+        StoredKey {
+            kid: kid.to_owned(),
+            alg: "ES256".to_owned(),
+            sealed: "sealed".to_owned(),
+            sealed_by: 1,
+            published_at: at(0),
+            active_from,
+        }
+    }
+
+    fn ring() -> RingRecord {
+        let mut ring = RingRecord::default();
+        ring.note_life(900);
+        assert!(ring.add(key("first", at(0)), (Algorithm::Es256, at(0))));
+        ring
+    }
+
+    #[test]
+    fn the_first_key_signs_at_once_and_is_made_once() {
+        let empty = RingRecord::default();
+        let plan = empty.plan(Algorithm::Es256, 1, at(0));
+        assert_eq!(plan, RingPlan::Create { active_from: at(0) });
+        let mut ring = ring();
+        assert!(!ring.add(key("second", at(0)), (Algorithm::Es256, at(0))), "others were faster");
+        assert_eq!(ring.plan(Algorithm::Es256, 1, at(1)), RingPlan::Keep);
+        assert_eq!(ring.signing_key(at(0)).unwrap().kid, "first");
+        // By a clock that is behind.
+        let before = UnixTime::from_secs(NOW - 60);
+        assert_eq!(ring.signing_key(before).unwrap().kid, "first");
+    }
+
+    #[test]
+    fn the_next_key_is_published_long_before_it_signs_and_the_last_stays_until_its_tokens_end() {
+        let mut ring = ring();
+        let due = ACTIVE_SECS - LEAD_SECS;
+        assert_eq!(ring.plan(Algorithm::Es256, 1, at(due - 1)), RingPlan::Keep);
+        let from = at(due + LEAD_SECS);
+        assert_eq!(ring.plan(Algorithm::Es256, 1, at(due)), RingPlan::Create { active_from: from });
+        assert!(LEAD_SECS >= 2 * u64::from(CACHE_SECS));
+        assert!(ring.add(key("second", from), (Algorithm::Es256, at(due))));
+        assert_eq!(ring.plan(Algorithm::Es256, 1, at(due + 1)), RingPlan::Keep);
+        assert_eq!(ring.signing_key(at(ACTIVE_SECS - 1)).unwrap().kid, "first");
+        assert_eq!(ring.signing_key(at(ACTIVE_SECS)).unwrap().kid, "second");
+        let last = ACTIVE_SECS + 900 + NOTICE_MARGIN_SECS + RING_CACHE_SECS;
+        assert!(!ring.drop_ended(at(last - 1)));
+        assert!(ring.drop_ended(at(last)));
+        assert_eq!(ring.keys.len(), 1);
+    }
+
+    #[test]
+    fn another_algorithm_is_a_next_key_and_another_secret_seals_anew() {
+        let mut ring = ring();
+        assert_eq!(
+            ring.plan(Algorithm::EdDsa, 1, at(5)),
+            RingPlan::Create { active_from: at(5 + LEAD_SECS) }
+        );
+        let plan = ring.plan(Algorithm::Es256, 2, at(5));
+        assert_eq!(plan, RingPlan::Reseal { kid: "first".to_owned() });
+        assert!(ring.reseal("first", "anew", 2) && !ring.reseal("other", "anew", 2));
+        assert_eq!(ring.plan(Algorithm::Es256, 2, at(5)), RingPlan::Keep);
+        assert_ne!(associated_data("first", 1), associated_data("first", 2));
+    }
+
+    #[test]
+    fn a_ring_that_cannot_be_read_is_a_fault() {
+        let text = ring().to_text();
+        assert_eq!(
+            text,
+            r#"{"v":1,"longest_secs":900,"keys":[{"kid":"first","alg":"ES256","sealed":"sealed","sealed_by":1,"published_at":1700000000,"active_from":1700000000}]}"#
+        );
+        assert_eq!(RingRecord::from_text(&text), Ok(ring()));
+        for wrong in ["", "{}", r#"{"v":1,"keys":[]}"#, &text.replace(r#""v":1"#, r#""v":2"#)] {
+            assert!(RingRecord::from_text(wrong).is_err(), "{wrong}");
+        }
+        // One key that cannot be opened is a fault of the ring, not a ring without it.
+        let opened =
+            KeyRing::from_record(&ring(), |_| Err(Error::config("sessions.secrets", "gone")));
+        assert!(opened.is_err());
+    }
+
+    /// RSA and EC keys sign at the host, by the private JWK under its name in the ring.
+    #[test]
+    fn keys_of_the_host_keep_their_private_half_for_it() {
+        let jwk = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI","ext":true,"key_ops":["sign"]}"#;
+        let private = || Ok(Secret::new(jwk.as_bytes().to_vec()));
+        let ring = KeyRing::from_record(&ring(), |_| private()).unwrap();
+        let key = ring.signing_key(at(1)).unwrap();
+        assert_eq!(key.kid(), "first");
+        let for_host = key.private_jwk().unwrap().expose_secret();
+        let for_host = core::str::from_utf8(for_host).unwrap();
+        assert!(for_host.contains(r#""d":"jpsQ"#) && for_host.contains(r#""kid":"first""#));
+        assert!(matches!(key.sign(r#"{"iss":"a"}"#, "at+jwt"), Ok(Signing::NeedsHost(_))));
+        assert!(!ring.jwks().contains("jpsQ") && !format!("{ring:?}").contains("jpsQ"));
+        let refused = KeyRing::from_record(&super::tests::ring(), |_| {
+            Ok(Secret::new(
+                jwk.replace(r#""d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI","#, "")
+                    .into_bytes(),
+            ))
+        });
+        assert_eq!(refused.unwrap_err().to_string(), "JWK: a public key, expected the private key");
+    }
+}

@@ -958,6 +958,9 @@ impl SubjectState {
             (self.subject.before, self.subject.before_until) = (None, None);
             self.changed = true;
         }
+        let openings = self.subject.openings.len();
+        self.subject.openings.retain(|at| now < at.saturating_add(OPENINGS_SECS));
+        self.changed |= self.subject.openings.len() != openings;
         outcome
     }
 

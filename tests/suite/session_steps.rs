@@ -486,6 +486,23 @@ fn race_12_a_disabled_subject_is_never_forgotten() {
 }
 
 /// 14: a store that was put back logs nobody out.
+/// A writer that is woken and finds nothing to do must not be due again at once.
+#[test]
+fn after_a_sweep_nothing_is_due_but_what_is_still_to_come() {
+    let mut world = World::new();
+    world.open(1);
+    let notices = world.step(&disable()).notices;
+    world.step(&Step::Acknowledge(Acknowledge { notices }));
+    let mut wakes = 0;
+    while let Some(at) = world.state.wakes_at() {
+        let wait = at.as_secs() - world.time().as_secs();
+        assert!(wait > 0, "due at once after {wakes} sweeps");
+        world.after(wait).step(&Step::Sweep);
+        wakes += 1;
+    }
+    assert!(wakes <= 3 && world.state.is_disabled());
+}
+
 #[test]
 fn race_14_a_genuine_token_ahead_of_its_row_moves_the_row_up() {
     let (mut world, first) = World::with_session();

@@ -90,6 +90,8 @@ pub fn bindings() -> Bindings {
         ("JWT_SECRET", super::mint::SECRET.to_vec()),
         ("API_KEY_SECRET", b"api-key-secret-of-32-bytes-or-so".to_vec()),
         ("ADMIN_TOKEN", b"admin-token-that-has-32-bytes-yes".to_vec()),
+        ("SESSION_SECRET", b"session-secret-that-has-32-bytes.".to_vec()),
+        ("BATCH_CLIENT_SECRET", b"batch-client-secret-with-32-bytes".to_vec()),
         ("OTHER_SECRET", b"fedcba9876543210fedcba9876543210".to_vec()),
         ("SHORT", b"only-31-bytes-are-in-this-one..".to_vec()),
         ("EMPTY", Vec::new()),

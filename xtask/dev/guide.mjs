@@ -22,7 +22,7 @@ export function guide({ url, token, key, vars, jar }) {
     `# health\ncurl -i ${url}/auth/health`,
     `# list the API keys, as admin\ncurl -i -H "Authorization: Bearer ${admin}" ${url}/auth/admin/keys`,
     `# log in: a back end asks for a ticket, a page gives it back for cookies\n${ticket} | curl -i ${page} ${json} -d @- ${url}/auth/session/start`,
-    `# the cookies; near their end the answer brings new ones\ncurl -i ${page} ${url}/v1/posts`,
+    `# the cookies; near their end the answer brings new ones. Chromium and Firefox keep them on 127.0.0.1, Safari does not over http\ncurl -i ${page} ${url}/v1/posts`,
     `# refresh by hand, then log out\ncurl -i ${page} -X POST ${url}/auth/refresh\ncurl -i ${page} -X POST ${url}/auth/logout`,
     `# a token for a machine\ncurl -i -u "batch:${secret('BATCH_CLIENT_SECRET')}" -d grant_type=client_credentials ${url}/auth/token`,
     'Ctrl-C stops it. Requests and events follow.',

@@ -28,6 +28,9 @@ pub(crate) const BINDING: &str = "EDGEGATE_SESSIONS";
 /// How long the object leaves it to the isolate to make known what has ended. Its own tries follow, each after twice the time.
 const RETRY_MILLIS: u64 = 10_000;
 
+/// How far ahead the alarm is set at least, to take out what is over.
+const SWEEP_MILLIS: u64 = 60_000;
+
 /// The most that this is doubled: 10, 20, … 640 seconds.
 const MAX_DOUBLINGS: u32 = 6;
 
@@ -189,7 +192,9 @@ impl SessionObject {
         let subject = self.subject.borrow();
         let subject = subject.as_ref()?;
         if subject.notices().is_empty() {
-            return subject.wakes_at().map(UnixMillis::from_unix_time);
+            // Nothing waits for it, and it must never be due again at once.
+            let earliest = now.saturating_add(SWEEP_MILLIS);
+            return subject.wakes_at().map(|at| UnixMillis::from_unix_time(at).max(earliest));
         }
         let wait = RETRY_MILLIS << self.failures.get().min(MAX_DOUBLINGS);
         Some(now.saturating_add(wait))
