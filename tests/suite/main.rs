@@ -28,6 +28,7 @@ mod texts;
 mod administration;
 mod advisory_counters;
 mod api_keys;
+mod asvs;
 mod attacks;
 mod contract_over_http;
 mod counters_over_http;

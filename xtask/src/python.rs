@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cache::{self, Staging};
 use crate::{process, project, system_packages};
@@ -19,7 +19,7 @@ pub(crate) fn ensure() -> Result<()> {
     if works(&entry) {
         return Ok(());
     }
-    system_packages::ensure(&[system_packages::PYTHON])?;
+    system_packages::ensure_python()?;
     if entry.exists() {
         // Its Python has been taken away.
         fs::remove_dir_all(&entry).with_context(|| entry.display().to_string())?;
@@ -29,9 +29,7 @@ pub(crate) fn ensure() -> Result<()> {
     let folder = staging.path().join("environment");
     let mut create = process::command("python3");
     create.args(["-m", "venv"]).arg(&folder);
-    if process::answer(&mut create).is_err() {
-        bail!("python3 cannot make a virtual environment: install python3-venv");
-    }
+    process::answer(&mut create).context("python3 cannot make a virtual environment")?;
     let mut install = process::command(folder.join("bin/python"));
     install.args(["-m", "pip", "install", "--disable-pip-version-check", "--require-hashes"]);
     install.args(["--only-binary", ":all:", "-r", REQUIREMENTS]);

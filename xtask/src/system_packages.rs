@@ -31,7 +31,6 @@ pub(crate) const REDIS: Program =
     Program { names: &["redis-server"], debian_package: "redis-server" };
 pub(crate) const FIREFOX: Program =
     Program { names: &["firefox-esr", "firefox"], debian_package: "firefox-esr" };
-pub(crate) const PYTHON: Program = Program { names: &["python3"], debian_package: "python3-venv" };
 pub(crate) const APACHE: Program = Program { names: &["apache2"], debian_package: "apache2-bin" };
 /// A file that Apache loads, by its path.
 pub(crate) const MOD_OAUTH2: Program = Program {
@@ -71,12 +70,34 @@ pub(crate) fn ensure(programs: &[Program]) -> Result<()> {
         return Ok(());
     }
     let packages: Vec<&str> = missing.iter().map(|program| program.debian_package).collect();
+    let names: Vec<&str> = missing.iter().filter_map(|p| p.names.first()).copied().collect();
+    install(&packages, &names)?;
+    match missing.iter().find(|program| program.find().is_none()) {
+        None => Ok(()),
+        Some(program) => bail!("{} was installed, but is not found", program.debian_package),
+    }
+}
+
+/// Python with what makes virtual environments, which Debian packages apart.
+pub(crate) fn ensure_python() -> Result<()> {
+    let has_venv = || {
+        let mut python = process::command("python3");
+        process::answer(python.args(["-c", "import ensurepip, venv"]))
+    };
+    if has_venv().is_ok() {
+        return Ok(());
+    }
+    install(&["python3-venv"], &["python3 with venv"])?;
+    has_venv().map(drop).context("python3-venv was installed, but is not found")
+}
+
+/// Installs packages of Debian; elsewhere, an error that has these names.
+fn install(packages: &[&str], names: &[&str]) -> Result<()> {
     let install = format!(
         "apt-get update && apt-get install -y --no-install-recommends {}",
         packages.join(" ")
     );
     if find_program("apt-get").is_none() {
-        let names: Vec<&str> = missing.iter().filter_map(|p| p.names.first()).copied().collect();
         bail!("{}: missing; install with your package manager", names.join(", "));
     }
     let Some(prefix) = root_prefix() else {
@@ -84,12 +105,8 @@ pub(crate) fn ensure(programs: &[Program]) -> Result<()> {
     };
     apt_get(&prefix, &["update"], "reading the list of system packages")?;
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
-    arguments.extend(&packages);
-    apt_get(&prefix, &arguments, &format!("installing {}", packages.join(", ")))?;
-    match missing.iter().find(|program| program.find().is_none()) {
-        None => Ok(()),
-        Some(program) => bail!("{} was installed, but is not found", program.debian_package),
-    }
+    arguments.extend(packages);
+    apt_get(&prefix, &arguments, &format!("installing {}", packages.join(", ")))
 }
 
 /// What to put before a command so that root runs it; `None` if nobody here may.
