@@ -390,6 +390,9 @@ errors! {
     /// The route lets tokens of certain issuers through. The caller has a token of another issuer, or an API key.
     IssuerNotAllowed => NotAllowed, "issuer_not_allowed",
         "the route lets tokens of other issuers through";
+    /// A token that a client was given would list or end more than its own session.
+    ClientNotAllowed => NotAllowed, "client_not_allowed",
+        "a client's token has no say over other sessions of its user";
     /// A claim is not what the route wants.
     ClaimNotAllowed {
         /// Its name, as the policy writes it.
@@ -655,6 +658,7 @@ mod tests {
                 "cross_site",
                 "insufficient_scope",
                 "issuer_not_allowed",
+                "client_not_allowed",
                 "claim_not_allowed",
                 "address_not_allowed",
                 "preflight_not_passed",

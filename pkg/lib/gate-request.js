@@ -16,6 +16,8 @@ const HEADERS = [
 const OF_PAGES = [
   [FETCH_SITE, 'sec-fetch-site', ', '],
   [UPGRADE, 'upgrade', ', '],
+  // Proxies that ask about a WebSocket keep `Upgrade` to themselves, but not this.
+  [UPGRADE, 'sec-websocket-version', ', '],
 ];
 const OF_PREFLIGHTS = [
   [REQUESTED_METHOD, 'access-control-request-method', ', '],

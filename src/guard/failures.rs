@@ -1,7 +1,7 @@
 //! The limit on failed authentication, by client address, in the memory of one isolate.
 //!
 //! An address that fails too often is refused the costly things: further failing attempts, look-ups of imported keys, and
-//! the comparison with the administrator's secret. A request that was verified without any of these is still served.
+//! the comparison with the administrator's or a client's secret. A request that was verified without any of these is still served.
 
 use core::net::IpAddr;
 
@@ -20,7 +20,7 @@ use crate::{
 pub struct Attempts {
     /// Credentials of callers that were not genuine, by address.
     credentials: MemoryCounters,
-    /// Wrong secrets at the administration, by address.
+    /// Wrong secrets at the administration and of clients, by address.
     secrets: MemoryCounters,
     /// Look-ups of imported keys that have found nothing, or nothing yet, by address.
     unfounded: MemoryCounters,
@@ -140,16 +140,40 @@ impl<'a> Failures<'a> {
         now: UnixMillis,
         is_right: impl FnOnce() -> bool,
     ) -> Result<(), Error> {
-        let wrong = Error::AdministratorSecret;
+        let of_whom = ["administrator-secret", ""];
+        self.compare((of_whom, Error::AdministratorSecret), client_ip, now, is_right)
+    }
+
+    /// The same for the secret of a client. Each client has a count of its own, so that wrong guesses shut out nobody but those who
+    /// say at this address that they are that client.
+    ///
+    /// # Errors
+    /// [`Error::ClientNotProven`], [`Error::RateLimited`].
+    pub fn client_secret(
+        &self,
+        (client, client_ip): (&str, Option<IpAddr>),
+        now: UnixMillis,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<(), Error> {
+        self.compare((["client-secret", client], Error::ClientNotProven), client_ip, now, is_right)
+    }
+
+    fn compare(
+        &self,
+        ([kind, name], wrong): ([&str; 2], Error),
+        client_ip: Option<IpAddr>,
+        now: UnixMillis,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<(), Error> {
         let Some(policy) = self.policy else { return is_right().then_some(()).ok_or(wrong) };
         let counted = match client_ip {
             Some(_) => {
-                let parts = ["administrator-secret", &address(client_ip)];
+                let parts = [kind, name, &address(client_ip)];
                 let counted = Counted::new(&self.attempts.secrets, &parts, &policy.limit);
                 Counted { penalty: policy.penalty.as_ref(), ..counted }
             }
             None => {
-                let parts = ["administrator-secret"];
+                let parts = [kind, name];
                 Counted::new(&self.attempts.in_all, &parts, &policy.secrets_in_all)
             }
         };

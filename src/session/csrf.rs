@@ -13,7 +13,8 @@ pub struct Provenance<'a> {
     pub fetch_site: Option<&'a str>,
     /// `Origin`. Two of them arrive joined by a comma.
     pub origin: Option<&'a str>,
-    /// Whether it asks for another protocol (`Upgrade`): a WebSocket is opened by `GET`, and browsers let every page open one.
+    /// Whether it asks for another protocol (`Upgrade`, or `Sec-WebSocket-Version`, which proxies keep): a WebSocket is opened by `GET`,
+    /// and browsers let every page open one.
     pub upgrades: bool,
 }
 

@@ -136,6 +136,9 @@ object! {
         pub place: Option<Place> = None,
         /// The longest that an access token of it was given, in seconds.
         pub longest_secs: u32,
+        /// Whether its key is that of the first proof, not of its opening: then a token from before it is one of two holders'.
+        #[serde(skip_serializing_if = "core::ops::Not::not")]
+        pub bound_by_proof: bool = false,
     }
 }
 

@@ -10,10 +10,12 @@
 //! | two behind, in a cookie, the one behind made or given again less than 120 s ago | – | the same |
 //! | one behind, or older | seen in use | the session ends |
 //! | ahead | – | the store was put back: the row moves up, and goes on |
+//! | the first, without the key that another has bound by the first proof | – | the session ends |
 //!
 //! Client, key, scopes and audience are compared before anything moves.
 
 use super::{
+    id::SessionId,
     record::SessionRow,
     scopes::are_held,
     state::{Paces, SubjectState},
@@ -67,6 +69,9 @@ impl SubjectState {
             return Outcome { events, ..Outcome::refused(Refused::NeverIssued) };
         }
         if let Some(refused) = refused_before_all(row, step) {
+            if refused == Refused::Key && row.bound_by_proof && step.generation == 0 {
+                return self.end_reused(step.id, time);
+            }
             // Without the key of a bound session, somebody else has its token.
             let shared = (refused == Refused::Key).then_some(SessionEvent::RefreshShared);
             let events = shared.into_iter().collect();
@@ -83,11 +88,7 @@ impl SubjectState {
         let mut outcome = Outcome::default();
         let given_at = given_at(row, paces);
         let changed = match find(row, step, (given_at, time)) {
-            Finding::Theft => {
-                self.end_one(step.id, time, &mut outcome);
-                outcome.events.push(SessionEvent::RefreshReused);
-                return Outcome { refused: Some(Refused::Reused), ..outcome };
-            }
+            Finding::Theft => return self.end_reused(step.id, time),
             Finding::Superseded => return Outcome::refused(Refused::Superseded),
             Finding::Rotate => {
                 rotate(row, step, (given_at, time));
@@ -120,6 +121,14 @@ impl SubjectState {
             }
         }
         Outcome { grant: grant.map(Box::new), ..outcome }
+    }
+
+    /// Somebody has a copy.
+    fn end_reused(&mut self, id: SessionId, now: UnixTime) -> Outcome {
+        let events = vec![SessionEvent::RefreshReused];
+        let mut outcome = Outcome { events, ..Outcome::refused(Refused::Reused) };
+        self.end_one(id, now, &mut outcome);
+        outcome
     }
 
     pub(super) fn confirm(&mut self, step: &Confirm, now: UnixTime) -> Outcome {
@@ -155,7 +164,10 @@ fn refused_before_all(row: &SessionRow, step: &Refresh) -> Option<Refused> {
     // An empty audience stands for all of the policy's, of which the edge has taken some.
     let within = row.opening.audience.is_empty()
         || audience.iter().all(|one| row.opening.audience.contains(one));
-    (!are_held(&row.opening.scopes, scopes) || !within).then_some(Refused::Scope)
+    if !are_held(&row.opening.scopes, scopes) {
+        return Some(Refused::Scope);
+    }
+    (!within).then_some(Refused::Audience)
 }
 
 /// When the generation was made, or last given again. Who got it by a repeat has had it for no longer: a tab that has left before
@@ -192,6 +204,7 @@ fn rotate(row: &mut SessionRow, step: &Refresh, (given_at, now): (UnixTime, Unix
     if row.generation == 0 && row.opening.jkt.is_none() && step.carried == Carried::Body {
         // The first proof binds the session, while nobody but its opener can have used it.
         row.opening.jkt.clone_from(&step.jkt);
+        row.bound_by_proof = step.jkt.is_some();
     }
     row.generation = row.generation.saturating_add(1);
     row.replaced_at = Some(given_at).filter(|_| row.generation > 1);

@@ -257,6 +257,8 @@ object! {
         pub by_client: bool = false,
         /// The client that has proven itself, if one has.
         pub client: Option<String> = None,
+        /// What the refresh token says that asks for it; none: something else has shown who asks.
+        pub salt: Option<Salt> = None,
     }
 }
 
@@ -264,13 +266,20 @@ impl End {
     /// One session, or all but one.
     #[must_use]
     pub const fn of(which: Which, id: SessionId) -> Self {
-        Self { which, id: Some(id), by_client: false, client: None }
+        Self { which, id: Some(id), by_client: false, client: None, salt: None }
     }
 
     /// All sessions.
     #[must_use]
     pub const fn all() -> Self {
-        Self { which: Which::All, id: None, by_client: false, client: None }
+        Self { which: Which::All, id: None, by_client: false, client: None, salt: None }
+    }
+
+    /// The session of a refresh token, which its client presents.
+    #[must_use]
+    pub const fn by_token(token: &RefreshToken, client: Option<String>) -> Self {
+        let (id, salt) = (Some(token.session), Some(token.salt));
+        Self { which: Which::One, id, by_client: true, client, salt }
     }
 }
 
@@ -356,8 +365,10 @@ pub enum Refused {
     OtherClient,
     /// The session is bound to a key that was not proven.
     Key,
-    /// More scopes or audience than the session has.
+    /// More scopes than the session has.
     Scope,
+    /// Another audience than the session has.
+    Audience,
     /// The subject is disabled.
     Disabled,
     /// Too often.
@@ -372,6 +383,7 @@ words!(Refused {
     "other_client" => Refused::OtherClient,
     "key" => Refused::Key,
     "scope" => Refused::Scope,
+    "audience" => Refused::Audience,
     "disabled" => Refused::Disabled,
     "too_fast" => Refused::TooFast,
 });
@@ -584,6 +596,7 @@ impl Outcome {
             Refused::OtherClient => Error::RefreshTokenOfOtherClient,
             Refused::Key => Error::SessionKeyNotProven,
             Refused::Scope => Error::invalid_field("scope", "expected what the session has"),
+            Refused::Audience => Error::invalid_field("resource", "expected what the session has"),
             Refused::Disabled => Error::SubjectDisabled,
             Refused::TooFast => Error::RateLimited {
                 limit: "sessions".to_owned(),
@@ -761,6 +774,7 @@ impl SubjectState {
             repeated_at: None,
             place: new.place,
             longest_secs: new.terms.access_secs,
+            bound_by_proof: false,
         };
         self.subject.sub = Some(opening.sub.clone());
         self.sessions.insert(new.id, row);
@@ -851,19 +865,14 @@ impl SubjectState {
     fn end(&mut self, step: &End, now: UnixTime) -> Outcome {
         let mut outcome = Outcome::default();
         let row = step.id.and_then(|id| self.sessions.get(&id));
-        let ids: Vec<SessionId> = match (step.which, row) {
-            (Which::One, None) => return Outcome::refused(Refused::Ended),
-            (Which::One, Some(row)) => {
-                let owner = &row.opening.client;
-                if step.by_client && owner.is_some() && *owner != step.client {
-                    return Outcome::refused(Refused::OtherClient);
-                }
-                vec![row.id]
-            }
-            (Which::Others, _) => {
-                self.sessions.keys().copied().filter(|id| Some(*id) != step.id).collect()
-            }
-            (Which::All, _) => self.sessions.keys().copied().collect(),
+        if let Some(refused) = may_not_end(step, row) {
+            return refused;
+        }
+        let ids = self.sessions.keys().copied();
+        let ids: Vec<SessionId> = match step.which {
+            Which::One => step.id.into_iter().collect(),
+            Which::Others => ids.filter(|id| Some(*id) != step.id).collect(),
+            Which::All => ids.collect(),
         };
         if step.which != Which::One && !self.tickets.is_empty() {
             self.tickets.clear();
@@ -1035,4 +1044,19 @@ impl SubjectState {
         };
         Some(grant)
     }
+}
+
+/// Why nothing is ended. A refresh token that is genuine by its tag is not enough: its session has to be there, and to have issued it.
+fn may_not_end(step: &End, row: Option<&SessionRow>) -> Option<Outcome> {
+    let Some(row) = row else {
+        let needs_row = step.which == Which::One || step.salt.is_some();
+        return needs_row.then(|| Outcome::refused(Refused::Ended));
+    };
+    if step.salt.is_some_and(|salt| salt != row.salt) {
+        let events = vec![SessionEvent::SaltDiffers];
+        return Some(Outcome { events, ..Outcome::refused(Refused::NeverIssued) });
+    }
+    let owner = &row.opening.client;
+    let is_others = step.by_client && owner.is_some() && *owner != step.client;
+    is_others.then(|| Outcome::refused(Refused::OtherClient))
 }

@@ -146,12 +146,20 @@ for (const target of ['/verifier', '/gate']) {
       const [header, claims] = signed({ sub: Math.random().toString() }).split('.');
       return `Bearer ${header}.${claims}.${Buffer.alloc(256, 1).toString('base64url')}`;
     };
-    const flood = () => Promise.all(Array.from({ length: 200 }, () => ask(target, { authorization: forged() })));
+    let since;
+    const one = async () => {
+      const answer = await ask(target, { authorization: forged() });
+      since ??= Date.now();
+      return answer;
+    };
+    const flood = () => Promise.all(Array.from({ length: 200 }, one));
     assert.deepEqual(new Set((await flood()).map(({ body }) => body.code)), new Set(['KEYS_UNAVAILABLE']));
     assert.ok(asked <= 3, `${asked} fetches`);
+    // A failure is remembered for two seconds. On a slow machine a flood can take longer than that.
     const before = asked;
     await flood();
-    assert.equal(asked, before, 'a failure is remembered from when it happened');
+    const turns = Math.floor((Date.now() - since) / 2_000);
+    assert.ok(asked <= before + 3 * turns, `${asked - before} more fetches in ${turns} times two seconds: a failure is remembered from when it happened`);
     // Once there is an answer, a crowd is served by few fetches.
     silence = 300;
     asked = 0;

@@ -184,6 +184,26 @@ describe('admits', () => {
     }
   });
 
+  test('a cookie decides for pages of the policy’s origin alone, where something changes', async () => {
+    const { gate } = gateOf({ policy: { ...policy(), cookie: 'session', origin: 'https://gate.test' } });
+    const cookie = `session=${token({ scope: 'read:posts write:posts' })}`;
+    const ask = async (method, headers) => {
+      const given = { cookie, ...headers };
+      const decisions = await Promise.all([
+        gate.check({ method, url: '/v1/posts', headers: given }),
+        gate.check(request('/v1/posts', given, method)),
+        gate.check({ method, url: '/v1/posts', rawHeaders: Object.entries(given).flat(), headers: given, httpVersion: '1.1' }),
+      ]);
+      const [code, ...others] = decisions.map(({ ok, code }) => (ok ? 'ok' : code));
+      assert.deepEqual(others, [code, code], JSON.stringify(headers));
+      return code;
+    };
+    assert.equal(await ask('GET', { 'Sec-Fetch-Site': 'cross-site' }), 'ok');
+    for (const headers of [{ 'Sec-Fetch-Site': 'same-origin' }, { Origin: 'https://gate.test' }]) assert.equal(await ask('POST', headers), 'ok');
+    for (const headers of [{}, { 'Sec-Fetch-Site': 'cross-site' }, { Origin: 'https://evil.test' }]) assert.equal(await ask('POST', headers), 'CSRF_REFUSED');
+    assert.equal(await ask('GET', { Upgrade: 'websocket', Origin: 'https://evil.test' }), 'CSRF_REFUSED');
+  });
+
   test('each token is judged by its own header, whichever came before', async () => {
     const { gate } = gateOf();
     const header = async (own) => (await gate.check(jwt({}, { header: own }))).reason ?? 'admitted';
@@ -564,6 +584,7 @@ describe('is not made of', () => {
     ['proofs without compareAndSet', withProofs, { stores: { ...stores, counters: plain } }, config('dpop.replays is exact and shared, expected a store with compareAndSet; Workers KV has none', 'stores.counters')],
     ['an unknown store of proofs', policy({ dpop: { replays: 'kv' } }), {}, config('expected one of memory, durable-object, shared', 'dpop.replays')],
     ['a scheme that nobody knows', { ...policy(), https: 'refuse' }, {}, config('the Worker alone knows by which scheme it was asked', 'https')],
+    ['sessions', { ...policy(), sessions: { issuer: 'https://gate.test/', audience: ['https://gate.test'], secret: 'SESSION_SECRET' } }, {}, config('the Worker alone keeps sessions so far', 'sessions')],
     ['headers of the Worker', { ...policy(), security_headers: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'security_headers')],
     ['HSTS', { ...policy(), hsts: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'hsts')],
     ['a binding of the Worker', withLimit({ store: 'binding', binding: 'RL' }), {}, config('the Worker alone has this one, expected memory or shared', 'limits[0].store')],

@@ -16,7 +16,11 @@ use edgegate::{
     http::reply::Refusal,
     policy::Policy,
     secret::Secret,
-    session::{csrf::Provenance, record::Device, step::Which},
+    session::{
+        csrf::Provenance,
+        record::Device,
+        step::{SessionEvent, Which},
+    },
     time::UnixMillis,
 };
 use serde_json::{Value, json};
@@ -686,6 +690,40 @@ fn my_sessions_are_listed_and_ended() {
     assert_eq!(refused.unwrap_err(), Error::NotFound);
 }
 
+/// A client that acts for a user neither sees nor ends what the user has elsewhere.
+#[test]
+fn a_clients_token_has_a_say_over_its_own_session_alone() {
+    let world = World::new();
+    let first_party = world.open();
+    let opened = world.admin(&json!({"subject": "alice", "client_id": "app"})).unwrap();
+    let access = opened["access_token"].as_str().unwrap();
+    let header = format!("Bearer {access}");
+    let asked = Request { authorization: Some(&header), ..request("POST", "/auth/sessions") };
+    let refused = Error::ClientNotAllowed;
+    let listed = world.ask(&asked, |endpoints| async move { endpoints.sessions().await });
+    assert_eq!(listed.unwrap_err(), refused);
+    let id: &'static str = first_party["session_id"].as_str().unwrap().to_owned().leak();
+    for (which, id) in [(Which::One, Some(id)), (Which::Others, None), (Which::All, None)] {
+        let ended =
+            world.ask(&asked, move |endpoints| async move { endpoints.end_mine(which, id).await });
+        assert_eq!(ended.unwrap_err(), refused, "{which:?}");
+    }
+    let everywhere = world
+        .ask(&asked, |endpoints| async move { endpoints.logout(br#"{"everywhere":true}"#).await });
+    assert_eq!(everywhere.unwrap_err(), refused);
+    // Nor does its token as a cookie.
+    let cookie = format!("__Host-edgegate-at={access}");
+    let by_cookie = from_page(Request { cookie: Some(&cookie), ..request("POST", "/auth/logout") });
+    for body in [&b""[..], br#"{"everywhere":true}"#] {
+        let ended = world.ask(&by_cookie, |endpoints| async move { endpoints.logout(body).await });
+        assert_eq!(ended.unwrap_err(), refused);
+    }
+    assert!(world.refresh(first_party["refresh_token"].as_str().unwrap()).is_ok());
+    assert!(world.ask(&asked, |endpoints| async move { endpoints.session().await }).is_ok());
+    let own = world.ask(&asked, |endpoints| async move { endpoints.logout(b"").await });
+    assert_eq!(own.unwrap().body, r#"{"ended":1}"#);
+}
+
 /// Tokens of others, and API keys, have no business at these endpoints.
 #[test]
 fn foreign_tokens_are_not_allowed_at_the_endpoints_of_sessions() {
@@ -729,6 +767,79 @@ fn log_out_ends_this_session_or_all_and_clears_the_cookies() {
         endpoints.logout(br#"{"everywhere":true}"#).await
     });
     assert_eq!(all.unwrap().body, r#"{"ended":2}"#);
+}
+
+/// 1: that a copy was used is told the log wherever it comes; so is that a secret has leaked.
+#[test]
+fn a_refusal_that_an_operator_should_know_of_is_an_event() {
+    use edgegate::session::{ObjectName, Salt, secrets::SessionSecrets, token::RefreshToken};
+    let world = World::new();
+    let asked = |path, body: String| {
+        let request = request("POST", path);
+        let endpoints =
+            Endpoints::new(&world.policy, &world.stores, &request, world.now()).unwrap();
+        let answered = match path {
+            "/auth/refresh" => run(endpoints.refresh(body.as_bytes())),
+            "/auth/token" => run(endpoints.token(body.as_bytes())),
+            _ => run(endpoints.revoke(body.as_bytes())),
+        };
+        match answered {
+            Ok(answer) => answer.note.events,
+            Err(_) => endpoints.take_note().events,
+        }
+    };
+    for path in ["/auth/refresh", "/auth/token"] {
+        let opened = world.open();
+        let first = opened["refresh_token"].as_str().unwrap();
+        let second = world.after(900).refresh(first).unwrap();
+        world.after(60).tell(&world.bearer(second["accessToken"].as_str().unwrap(), "/v1/posts"));
+        let body = match path {
+            "/auth/refresh" => json!({"refreshToken": first}).to_string(),
+            _ => format!("grant_type=refresh_token&refresh_token={first}"),
+        };
+        assert_eq!(asked(path, body), [SessionEvent::RefreshReused], "{path}");
+    }
+    let opened = world.open();
+    let own = world.policy.sessions.as_ref().unwrap();
+    let secrets: &SessionSecrets = &own.secrets;
+    let genuine = RefreshToken::open(
+        opened["refresh_token"].as_str().unwrap(),
+        secrets,
+        world.now().to_unix_time(),
+    )
+    .unwrap();
+    assert_eq!(genuine.object, ObjectName::of(ISSUER, "alice"));
+    let forged = RefreshToken { salt: Salt::from_bytes([0; 8]), ..genuine };
+    let forged = forged.seal(secrets).unwrap();
+    let body = format!("token={forged}");
+    assert_eq!(asked("/auth/revoke", body), [SessionEvent::SaltDiffers]);
+    assert!(world.refresh(opened["refresh_token"].as_str().unwrap()).is_ok());
+}
+
+/// What has ended, or is a client's, is no reason to end all the others.
+#[test]
+fn log_out_everywhere_wants_a_session_that_goes_on() {
+    let world = World::new();
+    let jar = world.browser();
+    let other = world.open();
+    let client = world.admin(&json!({"subject": "alice", "client_id": "app"})).unwrap();
+    let log_out = |header: &str, body: &'static str| {
+        let asked = from_page(Request { cookie: Some(header), ..request("POST", "/auth/logout") });
+        let endpoints = Endpoints::new(&world.policy, &world.stores, &asked, world.now()).unwrap();
+        let answered = run(endpoints.logout(body.as_bytes()));
+        let expires = matches!(endpoints.take_note().change, Some(CookieChange::Expire(_)));
+        (answered.map(|answer| answer.status), expires)
+    };
+    let everywhere = r#"{"everywhere":true}"#;
+    assert_eq!(log_out(&jar.header(), ""), (Ok(200), false));
+    let ended = (Err(Error::SessionEnded), true);
+    assert_eq!(log_out(&jar.header(), everywhere), ended);
+    assert_eq!(log_out("__Host-edgegate-rt=edgegate_rt_x", everywhere), ended);
+    let of_client = format!("__Host-edgegate-rt={}", client["refresh_token"].as_str().unwrap());
+    for body in ["", everywhere] {
+        assert_eq!(log_out(&of_client, body).0, Err(Error::RefreshTokenOfOtherClient));
+    }
+    assert!(world.refresh(other["refresh_token"].as_str().unwrap()).is_ok());
 }
 
 /// 21: a log-in ends the session that this browser had.
@@ -818,6 +929,75 @@ fn a_machine_gets_sixty_tokens_a_minute_and_none_when_it_is_disabled() {
         code(&world.bearer(token["access_token"].as_str().unwrap(), "/v1/posts")),
         Some(Code::TokenRevoked)
     );
+}
+
+/// RFC 8707: who asks for a token for one service gets none for the others.
+#[test]
+fn a_machines_token_is_for_what_it_was_asked_for() {
+    let mut sessions = sessions();
+    sessions["audience"] = json!(["https://api.example.com", "https://other.example.com"]);
+    let world = World { policy: gate::policy(&document(&sessions)), ..World::new() };
+    for (asked, audience) in [
+        ("", json!(["https://api.example.com", "https://other.example.com"])),
+        ("&resource=https://other.example.com", json!(["https://other.example.com"])),
+    ] {
+        let form = format!("grant_type=client_credentials{asked}");
+        let token = world.token(Some(BATCH), &form).unwrap();
+        let payload = token["access_token"].as_str().unwrap().split('.').nth(1).unwrap();
+        let claims = edgegate::base64url::decode(payload).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["aud"], audience);
+    }
+}
+
+/// What this isolate knows to have ended it does not call active, whatever the store of revocations has yet.
+#[test]
+fn introspection_knows_what_the_isolate_knows_to_have_ended() {
+    use edgegate::session::SessionId;
+    let world = World::new();
+    let opened = world.open();
+    let form = format!("token={}", opened["access_token"].as_str().unwrap());
+    let form = format!("{form}&client_id=app&client_secret=admin-token-that-has-32-bytes-yes");
+    let asked = request("POST", "/auth/introspect");
+    let active = || {
+        let form = form.clone();
+        let told = world
+            .ask(&asked, |endpoints| async move { endpoints.introspect(form.as_bytes()).await })
+            .unwrap();
+        serde_json::from_str::<Value>(&told.body).unwrap()["active"].clone()
+    };
+    assert_eq!(active(), true);
+    let id = SessionId::parse(opened["session_id"].as_str().unwrap()).unwrap();
+    world.stores.sessions().memory().note_ended(&[id], world.now());
+    assert_eq!(active(), false);
+}
+
+/// Not even the right secret passes after too many wrong ones, or guessing would not be slower.
+#[test]
+fn a_clients_secret_is_guessed_a_bounded_number_of_times() {
+    let mut document = document(&sessions());
+    document["failed_authentication"] = json!({"requests": 3, "window_secs": 60});
+    let world = World { policy: gate::policy(&document), ..World::new() };
+    let ask = |ip: [u8; 4], client: &str, secret: &str| {
+        let form = format!("token=x&client_id={client}&client_secret={secret}");
+        let asked = Request { client_ip: Some(ip.into()), ..request("POST", "/auth/introspect") };
+        let told = world
+            .ask(&asked, |endpoints| async move { endpoints.introspect(form.as_bytes()).await });
+        told.map_err(|error| error.code()).err()
+    };
+    let right = "admin-token-that-has-32-bytes-yes";
+    for _ in 0..5 {
+        assert!(ask([192, 0, 2, 1], "app", "wrong").is_some());
+    }
+    assert_eq!(ask([192, 0, 2, 1], "app", right), Some(Code::RateLimited));
+    assert_eq!(ask([192, 0, 2, 2], "app", right), None, "another address");
+    // Guesses of another client's secret shut this one out of nothing.
+    for _ in 0..5 {
+        assert!(ask([192, 0, 2, 3], "batch", "wrong").is_some());
+    }
+    assert_eq!(ask([192, 0, 2, 3], "app", right), None);
+    world.after(61);
+    assert_eq!(ask([192, 0, 2, 1], "app", right), None);
 }
 
 /// 26; CVE-2026-53512: a client's session is refreshed at `/token` by that client alone.

@@ -593,6 +593,11 @@ fn race_20_scopes_and_audience_only_narrow() {
     assert_eq!(narrowed.opening.scopes, ["read:posts"]);
     let back = Narrow { id: first.id, scopes: vec![asked("repo", &[])] };
     assert_eq!(world.step(&Step::Narrow(back)).refused, Some(Refused::Scope));
+    let opening = Opening { audience: vec!["https://a".to_owned()], ..opening("alice") };
+    let outcome = world.step(&Step::Open(Open { opening, new: new_session(2) }));
+    let elsewhere = Some(vec!["https://b".to_owned()]);
+    let elsewhere = Refresh { audience: elsewhere, ..refresh_of(outcome.granted().unwrap()) };
+    assert_eq!(world.refresh_with(&elsewhere).unwrap_err(), Refused::Audience);
 }
 
 /// 21; CVE-2025-12390, GHSA-rg35-5v25-mqvp (Keycloak): a session's name is never used for another.
@@ -681,6 +686,25 @@ fn race_28_a_bound_session_needs_its_key_and_knows_no_theft() {
     world.after(60).use_token(&second);
     let third = world.after(900).refresh_with(&with(&second, Some("mine"))).unwrap();
     world.after(60).use_token(&third);
+    assert!(world.refresh_with(&with(&first, Some("mine"))).is_ok());
+    // A thief who binds is found by who has the token from before, and so is one who comes after.
+    for (binds, comes) in [("thief", None), ("mine", Some("thief"))] {
+        let (mut world, first) = World::with_session();
+        let second = world.after(900).refresh_with(&with(&first, Some(binds))).unwrap();
+        world.restart();
+        let outcome = world.after(900).step(&Step::Refresh(with(&first, comes)));
+        assert_eq!(outcome.refused, Some(Refused::Reused));
+        assert_eq!(outcome.events, [SessionEvent::RefreshReused]);
+        let ended = world.refresh_with(&with(&second, Some(binds)));
+        assert_eq!(ended.unwrap_err(), Refused::Ended);
+    }
+    // A key of the opening is no thief's: who has not got it ends nothing.
+    let mut world = World::new();
+    let opening = Opening { jkt: Some("mine".to_owned()), ..opening("alice") };
+    let open = Step::Open(Open { opening, new: new_session(1) });
+    let first = world.step(&open).granted().unwrap().clone();
+    world.after(900).refresh_with(&with(&first, Some("mine"))).unwrap();
+    assert_eq!(world.refresh_with(&with(&first, None)).unwrap_err(), Refused::Key);
     assert!(world.refresh_with(&with(&first, Some("mine"))).is_ok());
     // Later proofs bind nothing: the opener may not be who sends them.
     let (mut world, first) = World::with_session();
@@ -849,6 +873,18 @@ fn a_token_with_another_salt_is_refused_and_ends_nothing() {
     assert_eq!(outcome.refused, Some(Refused::NeverIssued));
     assert!(!Refused::NeverIssued.is_end(), "no isolate remembers an end by it, no cookie goes");
     assert_eq!(outcome.events, [SessionEvent::SaltDiffers]);
+    // Nor by a log-out, of this session or of all.
+    let object = ObjectName::of("https://gate.edgegate.local/", "alice");
+    let genuine = first.refresh_token(object);
+    let forged = RefreshToken { salt: Salt::from_bytes([0; 8]), ..genuine };
+    let unknown = RefreshToken { session: SessionId::from_bytes([9; 12]), ..genuine };
+    for which in [Which::One, Which::Others, Which::All] {
+        let mut end = |token| world.step(&Step::End(End { which, ..End::by_token(token, None) }));
+        assert_eq!(end(&unknown).refused, Some(Refused::Ended));
+        let outcome = end(&forged);
+        assert_eq!(outcome.refused, Some(Refused::NeverIssued), "{which:?}");
+        assert_eq!((outcome.ended, outcome.events), (vec![], vec![SessionEvent::SaltDiffers]));
+    }
     assert!(world.refresh(&first).is_ok());
 }
 

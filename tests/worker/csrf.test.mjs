@@ -51,6 +51,9 @@ describe('a request with the cookie of the policy', () => {
 
   test('is unsafe if it opens a WebSocket', async () => {
     refused(await ask('GET', { Upgrade: 'websocket', Origin: 'https://evil.example' }), 'CSRF_REFUSED');
+    // As a proxy asks that keeps the headers of a connection to itself.
+    refused(await ask('GET', { 'Sec-WebSocket-Version': '13', Origin: 'https://evil.example' }), 'CSRF_REFUSED');
+    refused(await ask('GET', { 'Sec-WebSocket-Version': '13', 'Sec-Fetch-Site': 'same-site' }), 'CSRF_REFUSED');
   });
 
   test('is not asked where the policy leaves it to the service, nor with a token in a header', async () => {

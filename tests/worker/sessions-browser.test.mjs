@@ -203,6 +203,21 @@ test('a store that does not answer takes no cookies, and a renewal in time is gi
   admitted(await browser.get('/v1/posts'));
 });
 
+test('a renewal that takes too long is given up while the access token holds, and loses nothing', async () => {
+  const browser = await sessions.browser();
+  await sessions.wait(850);
+  await sessions.test('slow?value=1500');
+  const soon = await browser.get('/v1/posts');
+  await sessions.test('slow?value=0');
+  admitted(soon);
+  assert.equal(soon.headers['set-cookie'], undefined);
+  // The object takes the step all the same: the browser is given the same generation.
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  const next = await browser.get('/v1/posts');
+  admitted(next);
+  assert.equal(claimsOf(cookiesOf(next)[AT])['edgegate:gen'], 1);
+});
+
 test('a cookie that was on its way is refused, ends nothing and takes nothing; later it is a copy', async () => {
   const browser = await sessions.browser();
   const stale = browser.cookie;

@@ -40,6 +40,7 @@ Date.now = () => now.call(Date) + ahead;
 const counts = { sessions: 0, keys: 0, rows: 0, alarms: 0, stored: [] };
 let broken = false;
 let flaky = false;
+let slow = 0;
 
 const counting = (context) => {
   const { storage } = context;
@@ -79,6 +80,7 @@ const counted = (Class, name) => class extends Class {
     if (request.headers.has('X-Evict')) { this.#context.abort('evicted'); }
     counts[name] += 1;
     if (broken && name === 'sessions') throw new Error('the object is broken');
+    if (slow > 0 && name === 'sessions') return new Promise((resolve) => { setTimeout(resolve, slow); }).then(() => super.fetch(request));
     return super.fetch(request);
   }
   #dump() {
@@ -103,6 +105,7 @@ export default {
     const value = url.searchParams.get('value');
     switch (url.pathname) {
       case '/__test/ahead': ahead = Number(value); break;
+      case '/__test/slow': slow = Number(value); break;
       case '/__test/flaky': flaky = value === 'true'; break;
       case '/__test/ring': {
         const ring = env.EDGEGATE_KEYS.get(env.EDGEGATE_KEYS.idFromName('ring'));

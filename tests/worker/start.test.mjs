@@ -1,6 +1,7 @@
 // A module that starts: the policy is read then, and what goes wrong there is made up for by the first request.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
@@ -74,4 +75,9 @@ describe('the policy', () => {
     refused(await gate.get('/v1/posts', { gate: 'trapping' }), 'MISSING_CREDENTIALS');
     admitted(await gate.get('/v1/posts', { gate: 'trapping', token: token({ scope: 'read:posts' }) }), { subject: 'alice' });
   });
+});
+
+test('the module says nothing of the machine that it was built on', () => {
+  const module = readFileSync(path.join(BUILD, 'index_bg.wasm'), 'latin1');
+  assert.doesNotMatch(module, /registry\/src\//);
 });

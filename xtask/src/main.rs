@@ -25,6 +25,7 @@ mod package;
 mod prerequisites;
 mod process;
 mod project;
+mod python;
 mod report;
 mod setup;
 mod system_packages;

@@ -135,6 +135,7 @@ impl Module {
             command.args(["--message-format", messages, "--profile", self.profile]);
             command.args(["--no-default-features", "--features", self.features]);
             command.args(["--target", toolchain::TARGET]);
+            wasm::leave_out_folders(&mut command)?;
             toolchain::use_wasm32(&mut command)?;
             Ok(command)
         };

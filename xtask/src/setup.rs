@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 
-use crate::system_packages::{NGINX, REDIS};
-use crate::{cargo_tools, npm, package, prerequisites, system_packages, toolchain, worker};
+use crate::system_packages::{APACHE, FIREFOX, MOD_OAUTH2, NGINX, REDIS};
+use crate::{cargo_tools, npm, package, prerequisites, python, system_packages, toolchain, worker};
 
 /// Something that is installed, or built, when a command needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,11 @@ pub(crate) enum Need {
     Browser,
     Nginx,
     Redis,
+    Firefox,
+    /// Apache with mod_oauth2.
+    Apache,
+    /// Authlib and requests-oauthlib.
+    PythonClients,
     /// `build/`, and what builds it.
     Worker,
     /// The Worker in `examples/worker-embedded`.
@@ -35,8 +40,15 @@ pub(crate) const BUILD: &[Need] =
     &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen];
 
 /// What the tests want beside.
-pub(crate) const TESTS: &[Need] =
-    &[Need::WasmPack, Need::CargoDeny, Need::Browser, Need::Nginx, Need::Redis];
+pub(crate) const TESTS: &[Need] = &[
+    Need::WasmPack,
+    Need::CargoDeny,
+    Need::Browser,
+    Need::Nginx,
+    Need::Redis,
+    Need::Apache,
+    Need::PythonClients,
+];
 
 /// Installs what is missing of these, in this order; stops at the first that cannot be had.
 pub(crate) fn require(needs: &[Need]) -> Result<()> {
@@ -60,6 +72,9 @@ impl Need {
             Self::Browser => system_packages::ensure_browser(),
             Self::Nginx => system_packages::ensure(&[NGINX]),
             Self::Redis => system_packages::ensure(&[REDIS]),
+            Self::Firefox => system_packages::ensure(&[FIREFOX]),
+            Self::Apache => system_packages::ensure(&[APACHE, MOD_OAUTH2]),
+            Self::PythonClients => python::ensure(),
             Self::Worker => build_once(&WORKER_IS_BUILT, worker::build),
             Self::EmbeddedWorker => build_once(&EMBEDDED_IS_BUILT, worker::build_embedded),
             Self::Package => build_once(&PACKAGE_IS_BUILT, package::build),

@@ -1,5 +1,5 @@
-//! Programs for tests that come from the system's package manager: a browser with its driver, nginx
-//! and Redis. `dev` and `build` need none of them.
+//! Programs for tests that come from the system's package manager: browsers with a driver, nginx, Redis,
+//! Apache with a module, and Python. `dev` and `build` need none of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +29,15 @@ const CHROMEDRIVER: Program =
 pub(crate) const NGINX: Program = Program { names: &["nginx"], debian_package: "nginx" };
 pub(crate) const REDIS: Program =
     Program { names: &["redis-server"], debian_package: "redis-server" };
+pub(crate) const FIREFOX: Program =
+    Program { names: &["firefox-esr", "firefox"], debian_package: "firefox-esr" };
+pub(crate) const PYTHON: Program = Program { names: &["python3"], debian_package: "python3-venv" };
+pub(crate) const APACHE: Program = Program { names: &["apache2"], debian_package: "apache2-bin" };
+/// A file that Apache loads, by its path.
+pub(crate) const MOD_OAUTH2: Program = Program {
+    names: &["/usr/lib/apache2/modules/mod_oauth2.so"],
+    debian_package: "libapache2-mod-oauth2",
+};
 
 /// A browser for `wasm-pack test`.
 pub(crate) fn ensure_browser() -> Result<()> {
@@ -49,7 +58,10 @@ pub(crate) fn nginx_folder() -> Option<PathBuf> {
 
 impl Program {
     fn find(&self) -> Option<PathBuf> {
-        self.names.iter().find_map(|name| find_program(name))
+        self.names.iter().find_map(|name| match Path::new(name) {
+            file if file.is_absolute() => file.is_file().then(|| file.to_path_buf()),
+            _ => find_program(name),
+        })
     }
 }
 

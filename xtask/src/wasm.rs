@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::process;
+use crate::{process, toolchain};
 
 /// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
 pub(crate) const FEATURES: [&str; 6] = [
@@ -24,6 +24,23 @@ pub(crate) const FEATURES: [&str; 6] = [
 pub(crate) fn compiled(build_again: &mut Command) -> Result<PathBuf> {
     let messages = process::answer(build_again)?;
     messages.lines().filter_map(wasm_in_message).next_back().context("cargo has built no module")
+}
+
+/// Has the compiler leave out where cargo keeps sources on this machine. Each place where code can panic has the path of its
+/// file with it: a module would be another one on each machine, and say who built it.
+pub(crate) fn leave_out_folders(command: &mut Command) -> Result<()> {
+    // Not by the registry: on a new machine, the first build would find no folder of it, and the next one build all again.
+    let sources = cargo_home()?.join("registry/src/");
+    let flags = serde_json::to_string(&[format!("--remap-path-prefix={}=", sources.display())])?;
+    command.arg("--config").arg(format!("target.{}.rustflags={flags}", toolchain::TARGET));
+    Ok(())
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("CARGO_HOME") {
+        return Ok(PathBuf::from(named));
+    }
+    Ok(std::env::home_dir().context("there is no home directory")?.join(".cargo"))
 }
 
 /// A line with the digest of each file: tells whether something was made of these very files.

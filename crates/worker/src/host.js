@@ -46,7 +46,8 @@ export async function passOn(request, env, text, asked) {
 async function passedOn(request, env, plan, asked) {
   let answer;
   try {
-    answer = valid(await fetched(request, env, plan));
+    // A function that waits in between takes a turn of the event loop.
+    answer = valid(await (plan.retries ? repeated(request, env, plan) : fetchedOnce(request, env, plan)));
   } catch (fault) {
     const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : problemOf(fault), plan.timeout);
     set(refusal.headers, cookiesOf(plan, asked));
@@ -85,18 +86,20 @@ function planOf(text) {
  * What `fetch` is called with. A request with content is made from the request itself, since what is made from its parts may have none
  * with GET and HEAD, and `Content-Length: 0` is content here. `cf` of whoever called is not passed on: it could ask for caching.
  */
-function sent(request, { url, withBody, cache, changes }, signal) {
+function sent(request, plan, signal) {
+  const { url } = plan;
   const headers = new Headers(request.headers);
-  set(headers, changes);
-  const init = { headers, redirect: 'manual', ...(cache && { cache }), ...(signal && { signal }) };
-  if (withBody && request.body !== null) return [new Request(url, request), { ...init, cf: {} }];
-  return [url, { ...init, method: request.method }];
+  set(headers, plan.changes);
+  const cache = plan.cache || undefined;
+  const redirect = 'manual';
+  if (plan.withBody && request.body !== null) return [new Request(url, request), { headers, redirect, cache, signal, cf: {} }];
+  return [url, { method: request.method, headers, redirect, cache, signal }];
 }
 
 const LATE = Symbol('no answer in time');
 
-/** Asks the upstream, again where there was no connection and the plan says so. */
-async function fetched(request, env, plan) {
+/** Asks the upstream, again where there was no connection. */
+async function repeated(request, env, plan) {
   for (let { retries } = plan; ; retries -= 1) {
     try {
       return await fetchedOnce(request, env, plan);
@@ -107,11 +110,12 @@ async function fetched(request, env, plan) {
 }
 
 function fetchedOnce(request, env, plan) {
-  const ask = (signal) => {
-    const [input, init] = sent(request, plan, signal);
-    return plan.service ? env[plan.service].fetch(input, init) : fetch(input, init);
-  };
-  return plan.timeout ? within(plan.timeout, ask) : ask();
+  return plan.timeout ? within(plan.timeout, (signal) => ask(request, env, plan, signal)) : ask(request, env, plan);
+}
+
+function ask(request, env, plan, signal) {
+  const [input, init] = sent(request, plan, signal);
+  return plan.service ? env[plan.service].fetch(input, init) : fetch(input, init);
 }
 
 /** What is asked for, or `LATE`; then it is given up. */
@@ -170,8 +174,9 @@ function changeable(answer) {
 
 /** What caches are to be told: as the plan has it, or as Rust decides where the answer itself tells them something. */
 function ofCaches(headers, { rule, unlessTold }, asked) {
-  const own = asked.names.map((name) => headers.get(name) ?? '');
-  return own.every((value) => value === '') ? unlessTold : asked.amend(rule, own.join('\n'));
+  const { names, amend } = asked;
+  if (!names.some((name) => headers.has(name))) return unlessTold;
+  return amend(rule, names.map((name) => headers.get(name) ?? '').join('\n'));
 }
 
 /** Sets fields. One with an empty value is taken out. */

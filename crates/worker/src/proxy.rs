@@ -15,6 +15,7 @@ use super::{
     sessions,
 };
 use edgegate::{
+    cold_path::cold,
     error::Error,
     guard::{Decision, Identity, PassedOn},
     http::{
@@ -77,7 +78,7 @@ impl Forwarding<'_> {
             None => None,
         };
         match (self.application, of_route.or(self.upstream)) {
-            (Some(application), _) => self.ask(application).await.map_err(failed),
+            (Some(application), _) => cold(self.ask(application)).await.map_err(failed),
             (None, Some(upstream)) => self.pass_on(upstream),
             (None, None) => self.demo().map(Answered::Own).map_err(failed),
         }
@@ -164,13 +165,11 @@ impl Forwarding<'_> {
         })
     }
 
-    /// The answer that the route has, without asking anybody.
+    /// The answer that the route has, without asking anybody. A preflight does not come here: the gate answers it itself.
+    #[inline(never)]
     fn fixed(&self, answer: &FixedAnswer) -> worker::Result<Response> {
         let mut fields = self.limit_fields();
         fields.extend(self.browser_fields());
-        if self.decision.preflight.is_some() {
-            return reply::empty_with(204, reply::lent(&fields));
-        }
         fields.extend(fixed_fields(answer));
         reply::whole(answer.status, &fields, &answer.body)
     }
@@ -186,6 +185,7 @@ impl Forwarding<'_> {
     }
 
     /// The answer where nothing is behind the gate: the identity that it saw.
+    #[inline(never)]
     fn demo(&self) -> worker::Result<Response> {
         let identity = self.identity;
         let mut fields = identity_fields(identity);

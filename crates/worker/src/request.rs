@@ -30,7 +30,8 @@ impl HeaderNames {
             let cookie = reads_cookies.then_some("Cookie");
             let own = policy.credential_headers.iter().map(|header| header.name.as_str());
             let origin = (policy.has_cors() || reads_cookies).then_some("Origin");
-            let page = ["Sec-Fetch-Site", "Upgrade"].into_iter().filter(move |_| reads_cookies);
+            let page = ["Sec-Fetch-Site", "Upgrade", "Sec-WebSocket-Version"];
+            let page = page.into_iter().filter(move |_| reads_cookies);
             let always = ["Authorization", "DPoP", policy.api_key_header.as_str(), client_ip];
             always.into_iter().chain(cookie).chain(own).chain(origin).chain(page)
         };
@@ -77,6 +78,8 @@ struct Credentials<'a> {
     /// `Sec-Fetch-Site` and `Upgrade`, where it reads cookies.
     fetch_site: Option<&'a str>,
     upgrade: Option<&'a str>,
+    /// `Sec-WebSocket-Version`: proxies that ask about a WebSocket keep `Upgrade` to themselves, but not this.
+    websocket: Option<&'a str>,
 }
 
 impl<'a> Credentials<'a> {
@@ -97,6 +100,7 @@ impl<'a> Credentials<'a> {
             origin: if policy.has_cors() || reads_cookies { next() } else { None },
             fetch_site: if reads_cookies { next() } else { None },
             upgrade: if reads_cookies { next() } else { None },
+            websocket: if reads_cookies { next() } else { None },
         }
     }
 }
@@ -171,7 +175,7 @@ impl<'a> RequestParts<'a> {
                 method: self.method,
                 fetch_site: self.credentials.fetch_site,
                 origin: self.credentials.origin,
-                upgrades: self.credentials.upgrade.is_some(),
+                upgrades: self.credentials.upgrade.or(self.credentials.websocket).is_some(),
             },
         }
     }

@@ -27,17 +27,22 @@ pub(super) async fn authenticate<'p, B: Backend>(
 ) -> Result<Option<&'p Client>, Error> {
     let shown = presented(request.authorization, form)
         .map_err(|word| word.because("expected one method of client authentication"))?;
-    let failed = |error| {
-        let failures = Failures::new(policy, backend.failures());
-        Err(failures.count(error, request.client_ip, now))
-    };
+    let failures = Failures::new(policy, backend.failures());
+    let failed = |error| Err(failures.count(error, request.client_ip, now));
     let client = match shown {
         Presented::Nobody { client_id } => {
             let is_nobody = client_id.is_none_or(|id| id == FIRST_PARTY);
             return if is_nobody { Ok(None) } else { failed(Error::ClientNotProven) };
         }
         Presented::Secret { client_id, secret } => {
-            own.client(&client_id).filter(|client| client.has_secret(&secret))
+            let Some(client) = own.client(&client_id) else {
+                return failed(Error::ClientNotProven);
+            };
+            let who = (client.id.as_str(), request.client_ip);
+            if let Err(error) = failures.client_secret(who, now, || client.has_secret(&secret)) {
+                return failed(error);
+            }
+            Some(client)
         }
         Presented::Assertion { client_id, assertion } => {
             match by_assertion((policy, own), backend, &assertion, now).await {

@@ -31,7 +31,7 @@ use crate::{
         scopes::{self, asked},
         step::{
             Asked, Carried, Disable, End, Grant, Listed, Machine, Narrow, NewSession, Open,
-            Outcome, PutTicket, Redeem, Refresh, Step, TICKET_SECS, Which,
+            Outcome, PutTicket, Redeem, Refresh, Refused, SessionEvent, Step, TICKET_SECS, Which,
         },
         token::{RefreshToken, Ticket},
     },
@@ -276,13 +276,18 @@ impl<'a, B: Backend> Endpoints<'a, B> {
                         return Err(OAuthError::InvalidScope.because("more than the client has"));
                     }
                 };
-                self.asked_audience(&form)?;
-                self.machine_token(&client.id, &scopes).await
+                let audience = self.asked_audience(&form)?;
+                let audience = audience.as_deref().unwrap_or(&self.own.audience);
+                self.machine_token((&client.id, audience), &scopes).await
             }
         }
     }
 
-    async fn machine_token(&self, client: &str, scopes: &[String]) -> Result<Answer, Error> {
+    async fn machine_token(
+        &self,
+        (client, audience): (&str, &[String]),
+        scopes: &[String],
+    ) -> Result<Answer, Error> {
         let jkt = proven_key(self.backend, self.request, self.now).await?;
         let object = self.object_of(&format!("{MACHINE_PREFIX}{client}"));
         let step = Step::Machine(Machine { terms: self.own.terms });
@@ -292,7 +297,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let sessions = self.backend.sessions();
         let token_id = random_id(sessions)?;
         let own = self.own;
-        let issued = Issued { issuer: &own.issuer, audience: &own.audience, token_id: &token_id };
+        let issued = Issued { issuer: &own.issuer, audience, token_id: &token_id };
         let claims = access::claims_of_machine((client, scopes, jkt.as_deref()), times, issued)?;
         let access = sessions.sign(&claims, access::TYP, self.now).await?;
         let body = TokenBody {
@@ -341,27 +346,22 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         } else {
             self.revoke_access_token(text, id).await?
         };
-        let status = if known { 200 } else { 202 };
-        Ok(Answer {
-            status,
-            body: String::new(),
-            note: SessionNote::default(),
-            clears_cache: false,
-        })
+        // Clients ignore the body (RFC 7009 §2.2), but some take no answer that is not JSON.
+        Ok(Answer { note: self.take_note(), ..done(known) })
     }
 
     async fn revoke_refresh_token(&self, text: &str, client: Option<&str>) -> Result<bool, Error> {
         let opened = RefreshToken::open(text, &self.own.secrets, self.now.to_unix_time());
         let Ok(token) = opened else { return Ok(true) };
-        let end = End {
-            by_client: true,
-            client: client.map(str::to_owned),
-            ..End::of(Which::One, token.session)
-        };
+        let end = End::by_token(&token, client.map(str::to_owned));
         let (outcome, known) = self.apply(token.object, &Step::End(end)).await?;
         match outcome.check() {
             Ok(()) | Err(Error::SessionEnded) => Ok(known),
-            Err(_) => Err(not_yours()),
+            Err(Error::RefreshTokenOfOtherClient) => Err(not_yours()),
+            Err(_) => {
+                self.leave_events(outcome.events);
+                Ok(true)
+            }
         }
     }
 
@@ -427,6 +427,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             true => RevocationMode::Ledger,
             false => RevocationMode::Entries,
         };
+        super::check_ended(&token, (self.own, self.backend.sessions().memory()), self.now)?;
         self.not_revoked_by(mode, &token).await?;
         Ok(token)
     }
@@ -531,9 +532,21 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             sessions.memory().note_ended(&[token.session], self.now);
         }
         let grant = match outcome.granted() {
-            // Who is shut out is told no more than whose session has ended.
-            Err(Error::SubjectDisabled) => return Err(Error::SessionEnded),
-            granted => granted?.clone(),
+            Ok(grant) => grant.clone(),
+            Err(error) => {
+                self.leave_events(outcome.events);
+                return Err(match (error, outcome.refused) {
+                    // Who is shut out is told no more than whose session has ended.
+                    (Error::SubjectDisabled, _) => Error::SessionEnded,
+                    (_, Some(Refused::Scope)) => {
+                        OAuthError::InvalidScope.because("more than the session has")
+                    }
+                    (_, Some(Refused::Audience)) => {
+                        OAuthError::InvalidTarget.because("not of the session's audience")
+                    }
+                    (error, _) => error,
+                });
+            }
         };
         let both = tokens(sessions, self.own, token.object, &grant, self.now).await?;
         let events = outcome.events;
@@ -631,7 +644,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             found.refresh.and_then(|text| RefreshToken::open(text, &self.own.secrets, time).ok());
         if let Some(old) = old.filter(|old| old.session != new) {
             // What fails here ends by itself, and nobody has its cookies any more.
-            let step = Step::End(End::of(Which::One, old.session));
+            let step = Step::End(End::by_token(&old, None));
             let _ = self.apply(old.object, &step).await;
         }
     }
@@ -663,10 +676,11 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// `GET /sessions`: those of the caller.
     ///
     /// # Errors
-    /// As [`Endpoints::session`].
+    /// As [`Endpoints::session`]; [`Error::ClientNotAllowed`] for a client's token.
     pub async fn sessions(&self) -> Result<Answer, Error> {
         let mut note = SessionNote::default();
         let token = self.mine(&mut note).await?;
+        may_manage(&token)?;
         let object = self.object_of(token.subject().unwrap_or_default());
         let listed = self.step(&object, &Step::List).await?;
         let current = token.claims().session_id().and_then(SessionId::parse);
@@ -676,10 +690,11 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// `DELETE /sessions/{id}` (`one`), `/sessions/others` or `/sessions`.
     ///
     /// # Errors
-    /// As [`Endpoints::session`]; [`Error::NotFound`] for a session that is not the caller's.
+    /// As [`Endpoints::sessions`]; [`Error::NotFound`] for a session that is not the caller's.
     pub async fn end_mine(&self, which: Which, id: Option<&str>) -> Result<Answer, Error> {
         let mut note = SessionNote::default();
         let token = self.mine(&mut note).await?;
+        may_manage(&token)?;
         let object = self.object_of(token.subject().unwrap_or_default());
         let current = token.claims().session_id().and_then(SessionId::parse);
         let id = match which {
@@ -694,20 +709,24 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// `POST /logout`: ends the session of this cookie or token, or all. Cookies are taken out also if they are worth nothing any more.
     ///
     /// # Errors
-    /// [`Error::CrossSite`]; [`Error::MissingCredentials`] without any; those of tokens in headers.
+    /// [`Error::CrossSite`]; [`Error::MissingCredentials`] without any; those of tokens in headers;
+    /// [`Error::ClientNotAllowed`] for all sessions by a client's token.
     pub async fn logout(&self, body: &[u8]) -> Result<Answer, Error> {
         let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
         let LogoutBody { everywhere } =
             document::parse(body).map_err(document::DocumentFault::into_invalid_field)?;
         let mut note = SessionNote::default();
-        let (object, id) = match self.of_header(&mut note).await? {
+        let (object, end) = match self.of_header(&mut note).await? {
             Some(token) => {
-                let id = token.claims().session_id().and_then(SessionId::parse);
-                let object = self.object_of(token.subject().unwrap_or_default());
-                (object, id.ok_or(Error::NotFound)?)
+                if everywhere {
+                    may_manage(&token)?;
+                }
+                self.end_of(&token).ok_or(Error::NotFound)?
             }
             None => match self.of_cookies(&mut note).await? {
                 Some(found) => found,
+                // It would be done for this browser only.
+                None if everywhere => return self.or_leave(Err(Error::SessionEnded), &mut note),
                 None => {
                     let mut answer =
                         Answer::json(200, &EndedBody { pending: None, ended: 0 }, note);
@@ -717,20 +736,21 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             },
         };
         let which = if everywhere { Which::All } else { Which::One };
-        let ended = match self.end((object, End::of(which, id))).await {
+        let id = end.id;
+        let ended = match self.end((object, End { which, ..end })).await {
+            Err(Error::NotFound) if everywhere => {
+                return self.or_leave(Err(Error::SessionEnded), &mut note);
+            }
             Err(Error::NotFound) => (Vec::new(), true),
             ended => ended?,
         };
-        let mut answer = self.ended(ended, Some(id), note)?;
+        let mut answer = self.ended(ended, id, note)?;
         answer.clears_cache = true;
         Ok(answer)
     }
 
     /// The session of the cookies, by the refresh token: it is good for longer. `None`: they are worth nothing any more.
-    async fn of_cookies(
-        &self,
-        note: &mut SessionNote,
-    ) -> Result<Option<(ObjectName, SessionId)>, Error> {
+    async fn of_cookies(&self, note: &mut SessionNote) -> Result<Option<(ObjectName, End)>, Error> {
         let browser = self.own.browser.as_ref().ok_or(Error::MissingCredentials)?;
         let found = cookies_that_decide(self.policy, browser, self.request)?;
         let found = found.ok_or(Error::MissingCredentials)?;
@@ -740,19 +760,26 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         if let Some(text) = found.refresh
             && let Ok(token) = RefreshToken::open(text, &self.own.secrets, time)
         {
-            return Ok(Some((token.object, token.session)));
+            return Ok(Some((token.object, End::by_token(&token, None))));
         }
         let Some(text) = found.access else { return Ok(None) };
         match self.verified(text).await {
             Ok(token) => {
-                let id = token.claims().session_id().and_then(SessionId::parse);
-                Ok(id.map(|id| (self.object_of(token.subject().unwrap_or_default()), id)))
+                may_manage(&token)?;
+                Ok(self.end_of(&token))
             }
             Err(fault @ (Error::KeysUnavailable { .. } | Error::StoreUnavailable { .. })) => {
                 Err(fault)
             }
             Err(_) => Ok(None),
         }
+    }
+
+    /// The end of a verified token's session. `None`: it has none, as a machine's.
+    fn end_of(&self, token: &VerifiedToken) -> Option<(ObjectName, End)> {
+        let id = token.claims().session_id().and_then(SessionId::parse)?;
+        let object = self.object_of(token.subject().unwrap_or_default());
+        Some((object, End::of(Which::One, id)))
     }
 
     /// The gate's own token of this request, from a header or from the cookies.
@@ -770,6 +797,11 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let verdict = self.not_revoked(&token).await;
         self.or_leave(verdict, note)?;
         Ok(token)
+    }
+
+    /// What the log is told, whatever the answer is.
+    fn leave_events(&self, events: Vec<SessionEvent>) {
+        self.left.borrow_mut().events.extend(events);
     }
 
     /// The outcome; the note of a refusal is left for the edge.
@@ -825,7 +857,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     ///
     /// # Errors
     /// [`Error::NotFound`] for a session that the subject does not have, [`Error::StoreUnavailable`].
-    pub async fn end_of(&self, subject: &str, which: Which, id: &str) -> Result<Answer, Error> {
+    pub async fn end_for(&self, subject: &str, which: Which, id: &str) -> Result<Answer, Error> {
         let id = SessionId::parse(id).ok_or(Error::NotFound)?;
         let ended = self.end((self.object_of(subject), End::of(which, id))).await?;
         self.ended(ended, None, SessionNote::default())
@@ -934,7 +966,10 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             // It has ended before, and that is not known yet where revocations are kept.
             Err(Error::SessionEnded) if !known => Ok((Vec::new(), false)),
             Err(Error::SessionEnded) => Err(Error::NotFound),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.leave_events(outcome.events);
+                Err(error)
+            }
         }
     }
 
@@ -1013,6 +1048,15 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             remember: body.remember,
         })
     }
+}
+
+/// Whether this token has a say over all sessions of its user. One that a client was given has not: it is for what its scopes say. (A
+/// machine's is its own user, without a session.)
+fn may_manage(token: &VerifiedToken) -> Result<(), Error> {
+    let claims = token.claims();
+    let client = claims.get("client_id").and_then(Value::as_str);
+    let is_first_party = client == Some(FIRST_PARTY) || claims.session_id().is_none();
+    if is_first_party { Ok(()) } else { Err(Error::ClientNotAllowed) }
 }
 
 fn further(claims: Map<String, Value>) -> Result<String, Error> {

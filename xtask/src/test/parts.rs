@@ -11,13 +11,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
-    Browser, CCompiler, CargoDeny, EmbeddedWorker, Nginx, Node, NodePackages, Package, Redis,
-    WasmBindgen, WasmLibrary, WasmPack, Worker,
+    Apache, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node, NodePackages,
+    Package, PythonClients, Redis, WasmBindgen, WasmLibrary, WasmPack, Worker,
 };
 use crate::setup::{self, Need};
 use crate::versions::Version;
 use crate::{
-    bench, fuzz, interrupt, prerequisites, process, project, simulate, system_packages, toolchain,
+    bench, fuzz, interrupt, prerequisites, process, project, python, simulate, system_packages,
+    toolchain,
 };
 
 /// No part may hang the run: each command is ended after this.
@@ -100,6 +101,12 @@ pub(super) const PARTS: &[Part] = &[
         || node_tests(&["tests/worker"]),
     ),
     part(
+        "clients",
+        "OAuth clients against sessions: Node, Python, Rust, Apache, pages in Chromium",
+        &[Worker, Browser, Apache, PythonClients, CCompiler],
+        || node_tests(&["tests/clients"]),
+    ),
+    part(
         "node",
         "the npm package in Node, its gate beside the Worker and over Redis",
         &[Worker, Package, Redis],
@@ -155,7 +162,14 @@ pub(super) const LONG_PARTS: &[Part] = &[
     part("simulation", "ten million requests a scenario", &[CCompiler], || {
         simulate(&["--requests".into(), "10000000".into()])
     })
-    .takes(5),
+    .takes(10),
+    part(
+        "clients",
+        "every OAuth client with every algorithm and proof; sessions in Firefox",
+        &[Worker, Firefox, Apache, PythonClients, CCompiler],
+        || node_tests(&["tests/clients/matrix"]),
+    )
+    .takes(3),
     part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))
         .takes(60),
 ];
@@ -287,6 +301,9 @@ fn node_tests(folders: &[&str]) -> Result<()> {
     }
     if let Some(folder) = system_packages::nginx_folder() {
         process::prepend_path(&mut command, &folder)?;
+    }
+    if let Ok(folder) = python::environment() {
+        command.env("EDGEGATE_PYTHON_CLIENTS", folder);
     }
     process::shown(&mut command, LIMIT)
 }

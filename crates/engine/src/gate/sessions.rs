@@ -231,9 +231,9 @@ pub(super) async fn administer(
             endpoints.open(body.get().as_bytes(), device).await?
         }
         Sessions::List { subject } => endpoints.list_of(&subject).await?,
-        Sessions::End { subject, id } => endpoints.end_of(&subject, Which::One, &id).await?,
+        Sessions::End { subject, id } => endpoints.end_for(&subject, Which::One, &id).await?,
         Sessions::EndOthers { subject, id } => {
-            endpoints.end_of(&subject, Which::Others, &id).await?
+            endpoints.end_for(&subject, Which::Others, &id).await?
         }
         Sessions::EndAll { subject } => endpoints.end_all_of(&subject).await?,
         Sessions::Narrow { id, body } => endpoints.narrow(&id, body.get().as_bytes()).await?,

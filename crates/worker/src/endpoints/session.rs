@@ -10,7 +10,7 @@ use crate::{
 use edgegate::{
     error::Error,
     guard::{
-        Carrier, Decision, SessionNote,
+        Carrier, Decision,
         session::endpoints::{Answer, Endpoints},
     },
     http::{
@@ -30,7 +30,7 @@ const MAX_AGENT_LENGTH: usize = 200;
 /// A request for such an endpoint.
 pub(crate) struct Question<'a> {
     call: &'a Call<'a>,
-    endpoints: Endpoints<'a, RequestBackend<'a>>,
+    endpoints: &'a Endpoints<'a, RequestBackend<'a>>,
     body: Vec<u8>,
     /// The segment in the place of `{id}`.
     id: &'a str,
@@ -104,24 +104,12 @@ pub(crate) async fn answer(
         return call.answer_preflight_by(&parts, cors.as_ref(), parts.origin());
     }
     let mut fields = cors::refusal_fields(cors.as_ref(), parts.origin());
-    let body = match body_of(call.request, MAX_FORM_LENGTH).await {
-        Ok(body) => Ok(body),
-        Err(Failure::Refused(error)) => Err(error),
+    let error = match ask(call, &endpoints, id, handler).await {
+        Ok(answer) => return written(call, &answer, &fields),
+        Err(Failure::Refused(error)) => error,
         Err(Failure::Runtime(fault)) => return Err(fault),
     };
-    let question = match body {
-        Ok(body) => Ok(Question { call, endpoints, body, id }),
-        Err(error) => Err(error),
-    };
-    let (answered, note) = match (&question, handler) {
-        (Ok(question), Ok(handler)) => (handler(question).await, question.endpoints.take_note()),
-        (Err(error), _) => (Err(error.clone()), SessionNote::default()),
-        (_, Err(error)) => (Err(error), SessionNote::default()),
-    };
-    let error = match answered {
-        Ok(answer) => return written(call, &answer, &fields),
-        Err(error) => error,
-    };
+    let note = endpoints.take_note();
     sessions::work_off(call.gate, (call.env, call.context), &note);
     fields.extend(sessions::cookie_fields(&note, call.gate));
     let by_header = request.authorization.is_some();
@@ -155,6 +143,17 @@ pub(crate) async fn answer(
     let Refusal { status, fields: own, body } = Refusal::oauth(&error, by_header);
     fields.extend(own);
     reply::whole(status, &fields, &body)
+}
+
+async fn ask<'a>(
+    call: &'a Call<'a>,
+    endpoints: &'a Endpoints<'a, RequestBackend<'a>>,
+    id: &'a str,
+    handler: Result<&Handler, Error>,
+) -> Result<Answer, Failure> {
+    let handler = handler?;
+    let body = body_of(call.request, MAX_FORM_LENGTH).await?;
+    Ok(handler(&Question { call, endpoints, body, id }).await?)
 }
 
 fn cors_of(call: &Call<'_>, pages: Pages) -> Option<Cors> {

@@ -44,7 +44,7 @@ enum Operation {
 ///
 /// Cells that cannot be read make it answer nothing until they would have expired: what follows is the
 /// limit's `on_error` to say. Counting afresh would make damage a way around the limit.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct CounterObject {
     state: State,
     cells: RefCell<Result<Vec<Stored>>>,

@@ -40,7 +40,7 @@ const LOST_MILLIS: u64 = 5000;
 ///
 /// A ring that cannot be read or opened is a fault: nothing is answered, and it is never made anew, since that would refuse
 /// every token there is.
-#[durable_object]
+#[durable_object(fetch)]
 pub struct KeyRingObject {
     state: State,
     env: Env,

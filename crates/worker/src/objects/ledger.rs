@@ -56,7 +56,7 @@ const SCHEMA: [&str; 7] = [
 /// is safe (the platform's output gate).
 ///
 /// A state that cannot be read makes it answer nothing: `on_error` decides then.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct RevocationLedger {
     state: State,
     env: Env,

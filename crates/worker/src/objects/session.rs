@@ -39,7 +39,7 @@ const MAX_DOUBLINGS: u32 = 6;
 /// Each step is one transaction without waiting, so none comes between the reading and the writing of another. An answer leaves
 /// only once what was written is safe (the platform's output gate). Rows that cannot be read make the object answer nothing: that is a
 /// fault of the store, and nobody is logged out by it.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct SessionObject {
     state: State,
     env: Env,

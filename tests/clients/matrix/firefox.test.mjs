@@ -1,0 +1,3 @@
+import { describeSessionsIn } from '../site.mjs';
+
+describeSessionsIn('firefox');
