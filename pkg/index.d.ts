@@ -539,6 +539,11 @@ export interface GateOptions {
      * find them here, sealed with that secret. Without this store the setting has no effect. If anything is wrong with the store, the issuer is asked.
      */
     jwks?: Store | undefined;
+    /**
+     * The gate's own sessions: needed where the policy has `sessions`, and it has to compare and swap. `memoryStore()` logs everybody out at a
+     * restart; several processes need one that they share. Their clocks have to be set. Never one that evicts.
+     */
+    sessions?: Store | undefined;
   } | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
@@ -618,6 +623,14 @@ export interface Admitted<Claims = Record<string, unknown>> {
    * a credential, and if `cors` lists origins. Add it to the handler's own. With `cache: "upstream"` in the policy there is only the `Vary` of `cors`.
    */
   caching: { 'Cache-Control'?: string; Vary?: string };
+  /** Cookies of a session that was renewed or has ended. Adapters set them. */
+  cookies?: DecisionCookies;
+}
+
+/** Cookies that the answer sets. An answer that sets them has `Cache-Control: private, no-store`. */
+export interface DecisionCookies {
+  /** The values of `Set-Cookie`, for an answer that begins now: none where it begins too late, since the browser may have newer ones. */
+  values(): string[];
 }
 
 /**
@@ -661,6 +674,8 @@ export interface Refused {
   route: string;
   /** All that the answer needs: `Content-Type`, `Cache-Control`, `WWW-Authenticate`, `Retry-After`, and the limits. */
   headers: Record<string, string>;
+  /** Cookies of a session that has ended are taken out. `response()` does it. */
+  cookies?: DecisionCookies;
   /** JSON as `{"error", "code", "hint"}`, or RFC 9457 for a request that accepts `application/problem+json`. */
   body: string;
   /** The whole answer, for those that speak in `Response`s. */
@@ -860,7 +875,97 @@ export interface RevocationAdministration {
   remove(id: string): Promise<void>;
 }
 
+/** What a session is opened with. */
+export interface NewSession {
+  subject: string;
+  scopes: string[];
+  /** Whether cookies outlive the browser. */
+  remember?: boolean | undefined;
+  clientId?: string | undefined;
+  audience?: string[] | undefined;
+  amr?: string[] | undefined;
+  acr?: string | undefined;
+  authTime?: number | undefined;
+  /** The thumbprint of the key that the tokens are bound to (RFC 9449). */
+  dpopJkt?: string | undefined;
+  claims?: Record<string, unknown> | undefined;
+  /** For the list of sessions. */
+  label?: string | undefined;
+  existing?: boolean | undefined;
+}
+
+export interface SessionTokens {
+  sessionId: string;
+  accessToken: string;
+  tokenType: 'Bearer' | 'DPoP';
+  expiresIn: number;
+  refreshToken: string;
+  refreshExpiresIn: number;
+}
+
+/** For a browser, which changes it for cookies at `POST /auth/session/start`: once, within a minute. Never put it in a URL. */
+export interface SessionTicket {
+  ticket: string;
+  expiresIn: number;
+}
+
+/** From where a session is opened, as its owner is shown. */
+export interface SessionDevice {
+  agent?: string | undefined;
+  network?: string | undefined;
+}
+
+/**
+ * The gate's own sessions, as `/auth/admin/sessions` of the Worker administers them. It asks for no secret: check yourself who may call it.
+ *
+ * Ending writes the revocation before the row goes: a rejection means that it may have ended or not; end it again.
+ *
+ * Each rejects with an {@link EdgegateError}: `INVALID_REQUEST` with the `path` of the field; `NOT_FOUND` for a session that the subject does not
+ * have; `NOT_ALLOWED` for a disabled subject; `STORE_UNAVAILABLE`; `CONFIG_ERROR` where the policy has no `sessions`.
+ */
+export interface SessionAdministration {
+  open(session: NewSession & { ticket: true }, device?: SessionDevice): Promise<SessionTicket>;
+  open(session: NewSession & { ticket?: false | undefined }, device?: SessionDevice): Promise<SessionTokens>;
+  list(subject: string): Promise<Array<{ id: string; [member: string]: unknown }>>;
+  end(subject: string, id: string): Promise<{ ended: number; pending?: true }>;
+  /** Ends all but this one. */
+  endOthers(subject: string, id: string): Promise<{ ended: number; pending?: true }>;
+  endAll(subject: string): Promise<{ ended: number; pending?: true }>;
+  /** Takes scopes away, from the next refresh on. */
+  narrow(subject: string, id: string, scopes: string[]): Promise<void>;
+  /** Ends all sessions of a subject, and lets none be opened until it is enabled. */
+  disable(subject: string): Promise<void>;
+  enable(subject: string): Promise<void>;
+  /** Removes all that is kept of a subject. */
+  forget(subject: string): Promise<void>;
+}
+
+/** The answer of an endpoint of sessions. */
+export interface Handled {
+  status: number;
+  /** A name may come twice: `Set-Cookie`. */
+  headers: Array<[name: string, value: string]>;
+  body: string;
+  /** The whole answer, for those that speak in `Response`s. */
+  response(): Response;
+}
+
 export interface Gate {
+  /** Administration of the gate's own sessions. */
+  readonly sessions: SessionAdministration;
+  /**
+   * Answers a request for an endpoint of sessions below the policy's `auth_prefix` (`/token`, `/refresh`, `/revoke`, `/introspect`, `/session`,
+   * `/session/start`, `/sessions`, `/sessions/{id}`, `/sessions/others`, `/logout`), and for `/.well-known/jwks.json` and
+   * `/.well-known/oauth-authorization-server`. Nothing for any other request, whose body is not touched. Adapters do this.
+   */
+  handle(
+    request: RequestLike & { readonly body?: unknown },
+    options?: {
+      clientIp?: string | undefined; path?: string | undefined; waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+    },
+  ): Promise<Handled | undefined>;
+  /** Whether `handle` has to be asked about this path. */
+  mayHandle(path: string): boolean;
   /** Administration of API keys. */
   readonly keys: KeyAdministration;
   /** Administration of revocations. */
@@ -901,7 +1006,7 @@ export interface Gate {
  * `edgegate/gate`.
  *
  * The policy is the object of `[vars.POLICY]`, or its JSON, in which no name may occur twice. Fields for the Worker alone are
- * ignored: `upstream`, `forward_credential`, `auth_prefix`, `forward_auth`, `admin` (but its secret has to be there).
+ * ignored: `upstream`, `forward_credential`, `identity`, `forward_auth`, `admin` (but its secret has to be there).
  * Limits with `store = "memory"`, and failed authentication, are counted in this process. They begin again at zero when the engine
  * had to be replaced.
  * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault, such as `issuers[1].audience` or `stores.counters`. In

@@ -82,9 +82,9 @@ function isOrigin(value) {
   }
 }
 
-/** The same with its body, which a parser of the framework may have read. */
+/** The same with its body. A parser of the framework may have read it; one that has not may have put an empty object there. */
 export const withBody = (request, url) => ({
-  ...nodeRequest(request, url), body: request.body, [Symbol.asyncIterator]: () => request[Symbol.asyncIterator](),
+  ...nodeRequest(request, url), body: request.readableEnded ? request.body : undefined, [Symbol.asyncIterator]: () => request[Symbol.asyncIterator](),
 });
 
 /** The request of Node as it came: the target as it was sent, and every header, also those that Node drops. */

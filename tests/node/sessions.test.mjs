@@ -4,9 +4,13 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { describe, test } from 'node:test';
 import express from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
 
 import { guard as guardExpress } from '../../pkg/wasm/express.js';
+import { guard as guardFastify } from '../../pkg/wasm/fastify.js';
 import { guard as guardFetch } from '../../pkg/wasm/fetch.js';
+import { guard as guardHono } from '../../pkg/wasm/hono.js';
 import { memoryStore } from '../../pkg/wasm/node.js';
 import { NOW, request } from './gate.mjs';
 import { cookiesOf, jarOf, sessionGate } from './session-gate.mjs';
@@ -193,6 +197,23 @@ test('client credentials', async () => {
   assert.deepEqual([wrong.status, wrong.body.error], [401, 'invalid_client']);
 });
 
+test('by Express a form is read where only JSON has a parser', async (t) => {
+  const { gate } = sessionGate();
+  const app = express();
+  app.use((asked, response, next) => {
+    // As Express 4 leaves it.
+    asked.body = {};
+    next();
+  });
+  app.use(guardExpress(gate, { caseSensitive: true }));
+  const { ask, close } = await onNode(createServer(app));
+  t.after(close);
+  const authorization = `Basic ${btoa('batch:batch-client-secret-for-tests-0123456789')}`;
+  const answered = await ask('/auth/token', { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials' }), headers: { authorization } });
+  assert.equal(answered.status, 200, await answered.clone().text());
+  await answered.arrayBuffer();
+});
+
 // ---- browsers ----
 
 const SAME = { 'sec-fetch-site': 'same-origin' };
@@ -216,6 +237,20 @@ const SERVED = {
     app.use(guardExpress(gate, { caseSensitive: true, origin: 'https://api.example.com' }));
     app.get('/v1/posts', (asked, response) => response.json({ subject: asked.auth.subject }));
     return onNode(createServer(app));
+  },
+  fastify: async (gate) => {
+    const app = fastify();
+    app.register(guardFastify(gate, { origin: 'https://api.example.com' }));
+    app.get('/v1/posts', async (asked) => ({ subject: asked.auth.subject }));
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = app.server.address();
+    return { ask: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init), close: () => app.close() };
+  },
+  hono: async (gate) => {
+    const app = new Hono();
+    app.use(guardHono(gate, { origin: 'https://api.example.com' }));
+    app.get('/v1/posts', (context) => context.json({ subject: context.get('auth').subject }));
+    return { ask: async (path, init) => app.request(`https://api.example.com${path}`, init), close() {} };
   },
 };
 
