@@ -7,7 +7,7 @@ import * as jose from 'jose';
 import { AUDIENCE, SECRETS, closedPort, start } from '../worker/harness.mjs';
 import { Sessions, sessionPolicy, sessionWorker } from '../worker/sessions.mjs';
 
-/** `batch` and `hashed` are machines, `app` and `signer` have sessions of users as well, `service` may ask about any token. */
+/** `batch` is a machine, `app` and `signer` have sessions of users as well, `service` may ask about any token. */
 const clients = (jwksUri) => [
   { id: 'batch', secret: 'BATCH_CLIENT_SECRET', grants: ['client_credentials'], scopes: ['read:posts'] },
   { id: 'app', secret: 'APP_CLIENT_SECRET', grants: ['refresh_token', 'client_credentials'], scopes: ['read:posts', 'write:posts'] },
@@ -16,7 +16,7 @@ const clients = (jwksUri) => [
 ];
 
 const SERVICE_SECRET = randomBytes(32).toString('hex');
-/** What clients have to encode before they send it in a header or a form. */
+/** What has to be encoded before it is sent in a header or a form. */
 const AWKWARD_SECRET = `${randomBytes(32).toString('hex')}+%2B ~:/&=`;
 
 /** One key for each algorithm that clients sign assertions by. */
@@ -31,14 +31,14 @@ async function publishKeys() {
   return { pairs, url: `http://127.0.0.1:${server.address().port}/jwks.json`, close: () => server.close() };
 }
 
-/** Starts a gate whose tokens are signed by this algorithm. */
-export async function startServer({ algorithm = 'ES256', origins = [], access_secs: accessSecs = 900, changes = {} } = {}) {
+/** Starts a gate whose tokens are signed by this algorithm; `changes` are of the policy. */
+export async function startServer({ algorithm = 'ES256', changes = {} } = {}) {
   const keys = await publishKeys();
   const port = await closedPort();
   const origin = `http://127.0.0.1:${port}`;
   const issuer = `${origin}/`;
   const secrets = { ...SECRETS, APP_CLIENT_SECRET: AWKWARD_SECRET };
-  const policy = sessionPolicy({ origin, ...changes }, { issuer, algorithm, origins, access_secs: accessSecs, clients: clients(keys.url) });
+  const policy = sessionPolicy({ origin, ...changes }, { issuer, algorithm, clients: clients(keys.url) });
   const worker = sessionWorker({ policy, secrets, worker: { unsafeDirectSockets: [{ host: '127.0.0.1', port }] } });
   const gate = await start([worker], { secrets });
   return {

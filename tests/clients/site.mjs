@@ -11,7 +11,7 @@ import { startServer } from './server.mjs';
 
 const PAGE = '<!doctype html><title>page</title><link rel="icon" href="data:,">';
 
-/** A server on loopback; on `port`. */
+/** A server on loopback. */
 async function listen(handler) {
   const server = http.createServer(handler).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -68,7 +68,7 @@ export function describeSessionsIn(name) {
   });
 
   /** A visitor who is logged in, with so many tabs. */
-  async function visitor(tabs = 1, wanted = {}) {
+  async function visitor(tabs = 1) {
     const context = await browser.createBrowserContext();
     const pages = [];
     for (let tab = 0; tab < tabs; tab += 1) {
@@ -77,7 +77,7 @@ export function describeSessionsIn(name) {
       pages.push(page);
     }
     const subject = `visitor-${Math.random()}`;
-    const answer = await site.sessions.admin('POST', '/sessions', { subject, scopes: ['read:posts', 'write:posts'], ticket: true, ...wanted });
+    const answer = await site.sessions.admin('POST', '/sessions', { subject, scopes: ['read:posts', 'write:posts'], ticket: true });
     const { ticket } = answer.json();
     const started = await pages[0].evaluate(async (body) => {
       const { status } = await fetch('/auth/session/start', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
