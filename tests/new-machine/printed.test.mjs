@@ -6,12 +6,13 @@ import test from 'node:test';
 import { guide } from '../../xtask/dev/guide.mjs';
 import { printedCommands, statuses } from './printed.mjs';
 
-const PRINTED = guide({ url: 'http://127.0.0.1:1', token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars' });
+const PRINTED = guide({ url: 'http://127.0.0.1:1', token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars', jar: '/x/cookies' });
 
 test('each line to paste is found', () => {
   const commands = printedCommands(PRINTED);
   assert.equal(commands.length, PRINTED.split('\n').filter((line) => line.startsWith('# ')).length);
-  assert.deepEqual(commands.map(({ expected }) => expected.join(' ')), ['200', '401', '200', '200', '200 200 200 200 200 429 429', '200', '200']);
+  assert.deepEqual(commands.map(({ expected }) => expected.join(' ')), ['200', '401', '200', '200', '200 200 200 200 200 429 429', '200', '200', '200', '200', '200 200', '200']);
+  assert.equal(commands.find(({ about }) => about.startsWith('refresh')).command.split('\n').length, 2);
   assert.ok(commands.every(({ command }) => command.includes('http://127.0.0.1:1/')));
 });
 
