@@ -54,10 +54,13 @@ export class HeadersRead {
     if (this.#lengths[name.length] !== true) return;
     const places = this.#places.get(name.toLowerCase());
     if (places === undefined) return;
-    for (const [place, separator] of places) {
-      texts[place] = texts[place] === undefined ? `${value}` : `${texts[place]}${separator}${value}`;
-    }
+    for (const [place, separator] of places) put(texts, place, value, separator);
   }
+}
+
+/** Two headers may have one place. Others than `Headers` have lists, which would go by the engine's lines as they are. */
+function put(texts, place, value, separator) {
+  texts[place] = texts[place] === undefined ? `${value}` : `${texts[place]}${separator}${value}`;
 }
 
 const nameOf = (value) => (typeof value === 'string' && /^[\w.-]+$/.test(value) ? value.toLowerCase() : undefined);
@@ -113,10 +116,9 @@ function takeHeaders({ method, rawHeaders, headers }, texts, read) {
   if (Array.isArray(rawHeaders)) {
     for (let index = 0; index + 1 < rawHeaders.length; index += 2) read.take(texts, String(rawHeaders[index]), rawHeaders[index + 1]);
   } else if (typeof headers?.get === 'function') {
-    const get = ([place, name]) => {
+    const get = ([place, name, separator]) => {
       const value = headers.get(name) ?? undefined;
-      // Others than `Headers` have lists, which would go by the engine's lines as they are.
-      texts[place] = value === undefined ? undefined : `${value}`;
+      if (value !== undefined) put(texts, place, value, separator);
     };
     read.always.forEach(get);
     if (method === 'OPTIONS') OF_PREFLIGHTS.forEach(get);

@@ -201,7 +201,9 @@ describe('admits', () => {
     assert.equal(await ask('GET', { 'Sec-Fetch-Site': 'cross-site' }), 'ok');
     for (const headers of [{ 'Sec-Fetch-Site': 'same-origin' }, { Origin: 'https://gate.test' }]) assert.equal(await ask('POST', headers), 'ok');
     for (const headers of [{}, { 'Sec-Fetch-Site': 'cross-site' }, { Origin: 'https://evil.test' }]) assert.equal(await ask('POST', headers), 'CSRF_REFUSED');
-    assert.equal(await ask('GET', { Upgrade: 'websocket', Origin: 'https://evil.test' }), 'CSRF_REFUSED');
+    for (const opens of [{ Upgrade: 'websocket' }, { 'Sec-WebSocket-Version': '13' }, { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' }]) {
+      assert.equal(await ask('GET', { ...opens, Origin: 'https://evil.test' }), 'CSRF_REFUSED');
+    }
   });
 
   test('each token is judged by its own header, whichever came before', async () => {
@@ -584,7 +586,7 @@ describe('is not made of', () => {
     ['proofs without compareAndSet', withProofs, { stores: { ...stores, counters: plain } }, config('dpop.replays is exact and shared, expected a store with compareAndSet; Workers KV has none', 'stores.counters')],
     ['an unknown store of proofs', policy({ dpop: { replays: 'kv' } }), {}, config('expected one of memory, durable-object, shared', 'dpop.replays')],
     ['a scheme that nobody knows', { ...policy(), https: 'refuse' }, {}, config('the Worker alone knows by which scheme it was asked', 'https')],
-    ['sessions', { ...policy(), sessions: { issuer: 'https://gate.test/', audience: ['https://gate.test'], secret: 'SESSION_SECRET' } }, {}, config('the Worker alone keeps sessions so far', 'sessions')],
+    ['sessions without a store of their own', { ...policy(), sessions: { issuer: 'https://gate.test/', audience: ['https://gate.test'], secret: 'SESSION_SECRET' } }, {}, config('sessions is exact and shared, expected a store', 'stores.sessions')],
     ['headers of the Worker', { ...policy(), security_headers: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'security_headers')],
     ['HSTS', { ...policy(), hsts: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'hsts')],
     ['a binding of the Worker', withLimit({ store: 'binding', binding: 'RL' }), {}, config('the Worker alone has this one, expected memory or shared', 'limits[0].store')],
