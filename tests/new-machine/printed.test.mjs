@@ -10,9 +10,8 @@ const PRINTED = guide({ url: 'http://127.0.0.1:1', token: 'a.b.c', key: 'sk_test
 
 test('each line to paste is found', () => {
   const commands = printedCommands(PRINTED);
-  assert.equal(commands.length, PRINTED.split('\n').filter((line) => line.startsWith('# ')).length);
-  assert.deepEqual(commands.map(({ expected }) => expected.join(' ')), ['200', '401', '200', '200', '200 200 200 200 200 429 429', '200', '200', '200', '200', '200 200', '200']);
-  assert.equal(commands.find(({ about }) => about.startsWith('refresh')).command.split('\n').length, 2);
+  assert.equal(commands.length, PRINTED.split('\n').filter((line) => /^(?:curl|for) /.test(line)).length);
+  assert.deepEqual(commands.map(({ expected }) => expected.join(' ')), ['200', '401', '200', '200', '200 200 200 200 200 429 429', '200', '200', '200', '200', '200', '200', '200']);
   assert.ok(commands.every(({ command }) => command.includes('http://127.0.0.1:1/')));
 });
 
