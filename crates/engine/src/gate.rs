@@ -10,7 +10,9 @@ mod decision;
 mod endpoints;
 mod lines;
 mod options;
+mod session_work;
 mod sessions;
+mod stores;
 mod task;
 
 use std::cell::RefCell;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::backend::Gate;
-use super::sessions::{self, Sessions};
+use super::session_work::{self, Sessions};
 use super::task::{HostJobs, Outcome};
 use edgegate::api_key::KeyId;
 use edgegate::error::Error;
@@ -114,8 +114,8 @@ pub(super) async fn administer(
     jobs: Rc<HostJobs>,
 ) -> Result<Outcome, Error> {
     let asked = match asked {
-        Asked::Sessions(asked) => return sessions::administer(gate, asked, jobs).await,
-        Asked::WorkOff {} => return sessions::do_late(gate, jobs).await,
+        Asked::Sessions(asked) => return session_work::administer(gate, asked, jobs).await,
+        Asked::WorkOff {} => return session_work::do_late(gate, jobs).await,
         other => other,
     };
     let policy = &gate.policy;

@@ -5,21 +5,21 @@ use std::{cell::RefCell, rc::Rc};
 use serde::Deserialize;
 
 use super::sessions::{GateSessions, Late};
+use super::stores::{HostStore, HostSwap};
 use super::task::{HostJobs, Job};
 use crate::host::{self, Verdict as SignatureVerdict};
 use edgegate::error::Error;
 use edgegate::guard::{Event, Host, Identity, IsolateMemory, StoreBackend};
 use edgegate::jose::jws::HostCheck;
 use edgegate::policy::{CacheSecs, Policy};
-use edgegate::store::keyed::{KeyValue, Keyed, LateWrite, Remembered};
+use edgegate::store::keyed::{Keyed, LateWrite, Remembered};
 use edgegate::store::limit_stores::{CountersByStore, NoStore};
 use edgegate::store::memory::MemoryCounters;
 use edgegate::store::published::{Fetched, Issuers, SealedKeys};
 use edgegate::store::replays::{Placed, SharedReplays};
 use edgegate::store::sessions::SharedPaces;
-use edgegate::store::shared::{SharedCounters, SwapStore};
-use edgegate::time::{UnixMillis, UnixTime};
-use edgegate::{error::StoreError, store::Page};
+use edgegate::store::shared::SharedCounters;
+use edgegate::time::UnixMillis;
 
 /// The store of issuers' keys.
 const JWKS: &str = "jwks";
@@ -64,6 +64,12 @@ impl Gate {
         }
     }
 
+    /// The gate's own sessions, for one check.
+    pub(super) fn sessions<'a>(&'a self, jobs: &'a HostJobs) -> GateSessions<'a> {
+        let own = self.policy.sessions.as_ref();
+        GateSessions { own, memory: &self.memory.sessions, paces: &self.paces, jobs }
+    }
+
     /// The stores and the crypto of one check.
     pub(super) fn backend<'a>(&'a self, jobs: &'a HostJobs) -> HostBackend<'a> {
         let store = |name| HostStore { name, jobs };
@@ -80,7 +86,7 @@ impl Gate {
             replays: self
                 .memory
                 .replays(&self.policy, SharedReplays::new(HostSwap { jobs, store: COUNTERS })),
-            sessions: GateSessions { gate: self, jobs },
+            sessions: self.sessions(jobs),
         }
     }
 }
@@ -177,87 +183,5 @@ impl From<Published> for Fetched {
             (None, Some(jwks)) => Self::Keys { jwks, etag, cache_control },
             (None, None) => Self::NotModified { cache_control },
         }
-    }
-}
-
-/// One of the host's stores.
-#[derive(Debug)]
-pub(super) struct HostStore<'a> {
-    name: &'static str,
-    jobs: &'a HostJobs,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    keys: Vec<String>,
-    cursor: Option<String>,
-}
-
-impl KeyValue for HostStore<'_> {
-    fn now(&self) -> UnixMillis {
-        self.jobs.now()
-    }
-
-    async fn read(&self, names: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.jobs.ask_store(Job::Get { store: self.name, names }).await
-    }
-
-    async fn write(
-        &self,
-        name: &str,
-        value: &str,
-        expires_at: Option<UnixTime>,
-    ) -> Result<(), StoreError> {
-        let now = self.jobs.now().to_unix_time();
-        let ttl_secs = expires_at.map(|at| at.secs_since(now).max(1));
-        let job = Job::Put { store: self.name, name, value, ttl_secs };
-        self.jobs.ask_store::<()>(job).await
-    }
-
-    async fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.jobs.ask_store::<()>(Job::Delete { store: self.name, name }).await
-    }
-
-    async fn names(
-        &self,
-        prefix: &str,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<String>, StoreError> {
-        let job = Job::List { store: self.name, prefix, cursor, limit };
-        let Listed { keys, cursor } = self.jobs.ask_store(job).await?;
-        Ok(Page { items: keys, cursor })
-    }
-}
-
-/// A store of the host's that compares and swaps.
-#[derive(Debug)]
-pub(super) struct HostSwap<'a> {
-    pub(super) jobs: &'a HostJobs,
-    pub(super) store: &'static str,
-}
-
-impl SwapStore for HostSwap<'_> {
-    async fn load(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.jobs.ask_store(Job::Load { store: self.store, name }).await
-    }
-
-    async fn swap(
-        &self,
-        name: &str,
-        expected: Option<&str>,
-        next: &str,
-        until: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        // It is rounded up: it does no harm to keep it a little longer.
-        let ttl_secs = until.millis_since(self.jobs.now()).div_ceil(1000).max(1);
-        self.jobs.ask_store(Job::Swap { store: self.store, name, expected, next, ttl_secs }).await
-    }
-
-    fn release(&self, name: &str) {
-        self.jobs.tell(&Job::Release { name });
     }
 }

@@ -241,7 +241,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
     let request = asked.request(&target, &credential_headers, address);
     let backend = gate.backend(&jobs);
     let decision = Guard::new(policy, &backend).check(&request, jobs.now()).await;
-    super::sessions::work_off(&gate, &jobs, &decision.session);
+    super::session_work::work_off(&gate, &jobs, &decision.session);
     let cookies = Cookies::of(&gate, &decision.session, jobs.now());
     let event = Event::of(policy.log, &request, &decision, jobs.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);

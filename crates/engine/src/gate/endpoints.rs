@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
-use super::sessions;
+use super::session_work;
 use super::task::{HostJobs, Outcome};
 use crate::protocol::Field;
 use edgegate::error::Error;
@@ -218,7 +218,7 @@ async fn own(
         Ok(answer) => return written(gate, &answer, fields, jobs).outcome(),
         Err(error) => error,
     };
-    sessions::work_off(gate, jobs, &note);
+    session_work::work_off(gate, jobs, &note);
     fields.extend(cookie_fields(gate, &note, jobs));
     let carrier = request.authorization.map(|value| match value.get(..5) {
         Some(scheme) if scheme.eq_ignore_ascii_case("dpop ") => Carrier::Dpop,
@@ -288,7 +288,7 @@ fn device(asked: &Asked) -> Device {
 }
 
 fn written(gate: &Gate, answer: &Answer, mut fields: Fields, jobs: &HostJobs) -> OwnedReply {
-    sessions::work_off(gate, jobs, &answer.note);
+    session_work::work_off(gate, jobs, &answer.note);
     let mut headers =
         vec![("Cache-Control", "no-store".to_owned()), ("Pragma", "no-cache".to_owned())];
     if !answer.body.is_empty() {

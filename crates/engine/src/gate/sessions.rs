@@ -4,26 +4,22 @@
 
 use std::rc::Rc;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::backend::{Gate, HostSwap};
-use super::task::{HostJobs, Job, Outcome as Done};
+use super::stores::HostSwap;
+use super::task::{HostJobs, Job};
 use edgegate::base64url;
 use edgegate::error::{Error, StoreError};
-use edgegate::guard::session::endpoints::{Answer, Endpoints};
-use edgegate::guard::session::notices;
-use edgegate::guard::{Event, Request, SessionMemory, SessionNote, Sessions as SessionsOfHost};
+use edgegate::guard::{SessionMemory, Sessions};
 use edgegate::jose::{dpop::ReplayKey, keys::KeySet, sign::Signing};
+use edgegate::policy::SessionPolicy;
 use edgegate::session::ObjectName;
-use edgegate::session::csrf::Provenance;
 use edgegate::session::key_ring::{KeyRing, RingKey};
-use edgegate::session::record::{Device, Notice};
-use edgegate::session::step::{Confirm, Outcome, Step, Which};
+use edgegate::session::record::Notice;
+use edgegate::session::step::{Confirm, Outcome, Step};
 use edgegate::store::ReplayStore as _;
 use edgegate::store::replays::SharedReplays;
-use edgegate::store::sessions::{Patience, SessionStore, SharedSessions};
+use edgegate::store::sessions::{Patience, SessionStore, SharedPaces, SharedSessions};
 use edgegate::time::UnixMillis;
 
 #[wasm_bindgen(raw_module = "../lib/engine.js")]
@@ -35,9 +31,6 @@ unsafe extern "C" {
 
 /// The store of subjects.
 const SESSIONS: &str = "sessions";
-
-/// How much may be left to be done once answers are out. What finds no room is done by a later request.
-const MAX_LATE: usize = 1000;
 
 /// Something to be done once the answer is out.
 #[derive(Debug)]
@@ -51,7 +44,10 @@ pub(super) enum Late {
 /// The sessions of one check.
 #[derive(Debug)]
 pub(super) struct GateSessions<'a> {
-    pub(super) gate: &'a Gate,
+    /// `None`: the policy has none.
+    pub(super) own: Option<&'a SessionPolicy>,
+    pub(super) memory: &'a SessionMemory,
+    pub(super) paces: &'a Rc<SharedPaces>,
     pub(super) jobs: &'a HostJobs,
 }
 
@@ -61,8 +57,7 @@ impl<'a> GateSessions<'a> {
     }
 
     fn ring(&self) -> Result<&'a KeyRing, Error> {
-        let own = self.gate.policy.sessions.as_ref();
-        let ring = own.and_then(|own| own.keys.as_ref());
+        let ring = self.own.and_then(|own| own.keys.as_ref());
         ring.ok_or_else(|| unavailable("the policy has no keys for sessions"))
     }
 
@@ -99,12 +94,12 @@ impl SessionStore for GateSessions<'_> {
         step: &Step,
         _patience: Patience,
     ) -> Result<Outcome, StoreError> {
-        let shared = SharedSessions::with_paces(self.swap(), Rc::clone(&self.gate.paces));
+        let shared = SharedSessions::with_paces(self.swap(), Rc::clone(self.paces));
         shared.apply_at(object, step, self.jobs.now()).await
     }
 }
 
-impl SessionsOfHost for GateSessions<'_> {
+impl Sessions for GateSessions<'_> {
     type Store = Self;
 
     fn store(&self) -> &Self {
@@ -112,7 +107,7 @@ impl SessionsOfHost for GateSessions<'_> {
     }
 
     fn memory(&self) -> &SessionMemory {
-        &self.gate.memory.sessions
+        self.memory
     }
 
     fn has_alarm(&self) -> bool {
@@ -149,117 +144,5 @@ impl SessionsOfHost for GateSessions<'_> {
                 unsigned.finish(&signature)
             }
         }
-    }
-}
-
-/// Takes what a decision leaves to be done: tells the log at once, the rest once the answer is out.
-pub(super) fn work_off(gate: &Gate, jobs: &HostJobs, note: &SessionNote) {
-    if note.is_done() {
-        return;
-    }
-    for event in &note.events {
-        let event = Event::fault(event.told()).at(jobs.now());
-        jobs.tell(&Job::Note { event });
-    }
-    let confirm = note.confirm.map(|(object, seen)| Late::Confirm(object, seen));
-    let deliver = note.notices.clone().map(|(object, notices)| Late::Deliver(object, notices));
-    let mut late = gate.late.borrow_mut();
-    let before = late.len();
-    late.extend(confirm.into_iter().chain(deliver));
-    late.truncate(MAX_LATE);
-    if late.len() > before {
-        jobs.tell(&Job::WorkOff);
-    }
-}
-
-/// Does what answers have left.
-///
-/// # Errors
-/// None: what fails is done by a later request.
-pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Done, Error> {
-    let all = core::mem::take(&mut *gate.late.borrow_mut());
-    let sessions = GateSessions { gate: &gate, jobs: &jobs };
-    for one in all {
-        match one {
-            Late::Confirm(object, seen) => {
-                let step = Step::Confirm(seen);
-                if let Ok(outcome) = sessions.apply(&object, &step, Patience::Usual).await {
-                    gate.memory.sessions.note_told(&seen, &outcome, jobs.now());
-                }
-            }
-            Late::Deliver(object, notices) => {
-                let Some(own) = &gate.policy.sessions else { continue };
-                let backend = gate.backend(&jobs);
-                drop(notices::deliver(own, &backend, (object, notices), jobs.now()).await);
-            }
-        }
-    }
-    Ok(Done { text: "null".to_owned(), claims: None })
-}
-
-/// What `gate.sessions` asks for. `body` is the body that the Worker's endpoint takes.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) enum Sessions {
-    Open { body: Box<RawValue>, agent: Option<String>, network: Option<String> },
-    List { subject: String },
-    End { subject: String, id: String },
-    EndOthers { subject: String, id: String },
-    EndAll { subject: String },
-    Narrow { id: String, body: Box<RawValue> },
-    Disable { body: Box<RawValue> },
-    Enable { body: Box<RawValue> },
-    Forget { subject: String },
-}
-
-pub(super) async fn administer(
-    gate: Rc<Gate>,
-    asked: Sessions,
-    jobs: Rc<HostJobs>,
-) -> Result<Done, Error> {
-    let policy = &gate.policy;
-    if policy.sessions.is_none() {
-        let problem = "the policy has none, so there is nothing to administer";
-        return Err(Error::config(SESSIONS, problem));
-    }
-    let request = of_nobody();
-    let backend = gate.backend(&jobs);
-    let endpoints = Endpoints::new(policy, &backend, &request, jobs.now())?;
-    let answer = match asked {
-        Sessions::Open { body, agent, network } => {
-            let device = Device { agent, country: None, network };
-            endpoints.open(body.get().as_bytes(), device).await?
-        }
-        Sessions::List { subject } => endpoints.list_of(&subject).await?,
-        Sessions::End { subject, id } => endpoints.end_for(&subject, Which::One, &id).await?,
-        Sessions::EndOthers { subject, id } => {
-            endpoints.end_for(&subject, Which::Others, &id).await?
-        }
-        Sessions::EndAll { subject } => endpoints.end_all_of(&subject).await?,
-        Sessions::Narrow { id, body } => endpoints.narrow(&id, body.get().as_bytes()).await?,
-        Sessions::Disable { body } => endpoints.disable(body.get().as_bytes()).await?,
-        Sessions::Enable { body } => endpoints.enable(body.get().as_bytes()).await?,
-        Sessions::Forget { subject } => endpoints.forget(&subject).await?,
-    };
-    let Answer { body, note, .. } = answer;
-    work_off(&gate, &jobs, &note);
-    let text = if body.is_empty() { "null".to_owned() } else { body };
-    Ok(Done { text, claims: None })
-}
-
-/// An application asks, not a caller.
-const fn of_nobody() -> Request<'static> {
-    Request {
-        method: "POST",
-        path: "/",
-        authorization: None,
-        dpop: None,
-        url: None,
-        api_key: None,
-        cookie: None,
-        credential_headers: &[],
-        client_ip: None,
-        preflight: None,
-        provenance: Provenance { method: "POST", fetch_site: None, origin: None, upgrades: false },
     }
 }
