@@ -12,7 +12,7 @@ use super::{
     host::RequestLines,
     reply,
     request::{RequestParts, header},
-    sessions::{self, GateSessions},
+    session_work,
 };
 use edgegate::{
     cold_path::cold,
@@ -63,7 +63,7 @@ impl Call<'_> {
         }
         event_log::decision(&self.gate.policy, parts, &decision);
         if !decision.session.is_done() {
-            sessions::work_off(self.gate, (self.env, self.context), &decision.session);
+            session_work::work_off(self.gate, (self.env, self.context), &decision.session);
         }
         if let Ok(identity) = &decision.outcome {
             self.gate.note_use(identity, self.env, self.context);
@@ -85,7 +85,7 @@ impl Call<'_> {
         else {
             return Ok(None);
         };
-        let sessions = GateSessions { gate: self.gate, env: self.env, context: self.context };
+        let sessions = self.gate.sessions(self.env, self.context);
         let caller = (identity, audience);
         let token = guard::session::identity_token(&sessions, own, caller, clock::now());
         cold(token).await.map(Some)
@@ -156,7 +156,7 @@ impl Call<'_> {
         };
         let mut fields = limit_fields(&decision.limits, self.gate.policy.legacy_headers);
         fields.extend(cors::refusal_fields(decision.cors.as_deref(), parts.origin()));
-        fields.extend(sessions::cookie_fields(&decision.session, self.gate));
+        fields.extend(session_work::cookie_fields(&decision.session, self.gate));
         fields.extend(more);
         let metadata = self.gate.policy.resource_metadata.as_deref();
         reply::refusal_with(

@@ -11,20 +11,20 @@ use super::{
     kv::{self, Kv, Namespace},
     memory::Memory,
     objects::{
-        counter as counter_object, key_ring as key_ring_object, ledger as ledger_object,
-        session as session_object,
+        counter as counter_object, key_ring_stub, ledger as ledger_object, ledger_stub::Ledger,
+        session_stub,
     },
-    proxy,
     replays::CountedReplays,
     request::{HeaderNames, RequestParts},
-    revocations::Revocations,
+    revocations::{self, Revocations},
     sessions::GateSessions,
 };
 use edgegate::{
-    error::Error,
+    error::{Error, StoreError},
     guard::{Event, Host, Identity, StoreBackend},
     jose::jws::HostCheck,
-    policy::{self, CacheSecs, Policy, Secrets, Upstream},
+    policy::{self, Address, CacheSecs, Policy, Secrets, Upstream},
+    revocation::Entry,
     secret::Secret,
     session::client::ClientProof,
     store::{
@@ -35,10 +35,14 @@ use edgegate::{
     time::UnixMillis,
 };
 
+/// The service binding that takes the place of `upstream`.
+const SERVICE: &str = "UPSTREAM";
+
 /// The gate as one policy has it.
 #[derive(Debug)]
 pub(super) struct Gate {
-    pub(super) policy: Policy,
+    /// What goes on behind answers keeps it too.
+    pub(super) policy: Rc<Policy>,
     /// Where admitted requests go whose route does not say.
     pub(super) upstream: Option<Upstream>,
     pub(super) names: HeaderNames,
@@ -53,9 +57,9 @@ impl Gate {
     pub(super) fn new(policy: &str, env: &Env, memory: &Rc<Memory>) -> Result<Self, Error> {
         let policy = Policy::from_json(policy, &EnvSecrets(env))?;
         check_bindings(&policy, env)?;
-        let upstream = proxy::default_upstream(&policy, env);
+        let upstream = default_upstream(&policy, env);
         let names = HeaderNames::of(&policy);
-        Ok(Self { upstream, names, policy, memory: Rc::clone(memory) })
+        Ok(Self { upstream, names, policy: Rc::new(policy), memory: Rc::clone(memory) })
     }
 
     /// Tells the log, once in a while, that addresses cannot be read.
@@ -90,6 +94,22 @@ impl Gate {
         }
     }
 
+    /// The gate's own sessions, for one request.
+    pub(super) fn sessions<'a>(&'a self, env: &'a Env, context: &'a Context) -> GateSessions<'a> {
+        GateSessions { policy: &self.policy, memory: &self.memory, env, context }
+    }
+
+    /// Writes entries, never weaker than before, where this gate keeps revocations: all, or the store says that it does not answer.
+    /// The same again does no harm.
+    pub(super) async fn revoke_all(
+        &self,
+        env: &Env,
+        entries: Vec<Entry>,
+    ) -> Result<(), StoreError> {
+        let ledger = self.policy.needs_ledger().then_some(Ledger { env });
+        revocations::write_all(&self.kv(env), ledger, &self.memory, entries, clock::now()).await
+    }
+
     /// The stores and the crypto of one request.
     pub(super) fn backend<'a>(
         self: &'a Rc<Self>,
@@ -104,9 +124,19 @@ impl Gate {
             revocations: self.revocations(env, context),
             counters: counters::of_request(&memory.counters, env, context),
             replays: memory.guard.replays(&self.policy, CountedReplays(env)),
-            sessions: GateSessions { gate: self, env, context },
+            sessions: self.sessions(env, context),
         }
     }
+}
+
+/// Where admitted requests go whose route does not say: to the policy's `upstream`, or else the service binding, or else nowhere.
+/// Then the gate answers with the identity.
+fn default_upstream(policy: &Policy, env: &Env) -> Option<Upstream> {
+    let bound = || env.service(SERVICE).is_ok();
+    policy
+        .upstream
+        .clone()
+        .or_else(|| bound().then(|| Upstream::at(Address::Service(SERVICE.to_owned()))))
 }
 
 /// The stores and the crypto of one request.
@@ -209,8 +239,8 @@ fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
         if by_assertion && env.durable_object(counter_object::BINDING).is_err() {
             return Err(missing(counter_object::BINDING, "Durable Object"));
         }
-        let ring = own.keys.is_none().then_some(key_ring_object::BINDING);
-        for name in ring.into_iter().chain([session_object::BINDING]) {
+        let ring = own.keys.is_none().then_some(key_ring_stub::BINDING);
+        for name in ring.into_iter().chain([session_stub::BINDING]) {
             if env.durable_object(name).is_err() {
                 return Err(missing(name, "Durable Object"));
             }

@@ -1,14 +1,11 @@
 //! JavaScript that does several things in one call: see `host.js`.
 
-use wasm_bindgen::{JsValue, closure::Closure, prelude::wasm_bindgen};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::{Request, Response};
 use worker::{
     Env,
     js_sys::{Array, JsString, Promise},
 };
-
-use super::plan::{self, Plan};
-use edgegate::http::caching::CACHING_FIELDS;
 
 #[wasm_bindgen(module = "/src/host.js")]
 #[expect(unsafe_code, reason = "so wasm-bindgen has it; what it calls is JavaScript")]
@@ -33,11 +30,6 @@ unsafe extern "C" {
 
     #[wasm_bindgen(js_name = asking)]
     fn js_asking(names: &Array, amend: &JsValue, refuse: &JsValue, cookies: &JsValue) -> JsValue;
-}
-
-thread_local! {
-    /// What `host.js` asks, in this instance of the module.
-    static ASKED: JsValue = asked();
 }
 
 /// The names of headers, kept as strings of JavaScript.
@@ -128,21 +120,21 @@ pub(super) fn complete<'a>(
 ///
 /// # Errors
 /// If the platform refuses the URL or a field.
-pub(super) fn outgoing(request: &Request, plan: &Plan) -> worker::Result<Request> {
-    Ok(js_outgoing(request, plan.as_str())?)
+pub(super) fn outgoing(request: &Request, plan: &str) -> worker::Result<Request> {
+    Ok(js_outgoing(request, plan)?)
 }
 
 /// Passes the request on. JavaScript keeps the promise: an answer as its caller gets it, whatever the upstream does.
-pub(super) fn pass_on(request: &Request, env: &Env, plan: &Plan) -> Promise {
-    ASKED.with(|asked| js_pass_on(request, env, plan.as_str(), asked))
+pub(super) fn pass_on(request: &Request, env: &Env, plan: &str, asked: &JsValue) -> Promise {
+    js_pass_on(request, env, plan, asked)
 }
 
 /// The answer of an application as its caller gets it.
 ///
 /// # Errors
 /// If the platform refuses a field, or the status (it makes answers of 200 to 599 only).
-pub(super) fn tell(answer: &Response, plan: &Plan) -> worker::Result<Response> {
-    Ok(ASKED.with(|asked| js_tell(answer, plan.as_str(), asked))?)
+pub(super) fn tell(answer: &Response, plan: &str, asked: &JsValue) -> worker::Result<Response> {
+    Ok(js_tell(answer, plan, asked)?)
 }
 
 /// Fields in lines, a name and its value in turn.
@@ -165,19 +157,7 @@ pub(super) fn in_lines<'a>(
     Ok(lines)
 }
 
-type Amend = dyn Fn(String, String) -> Result<String, JsValue>;
-type Refuse = dyn Fn(Request, String, Option<String>, u32) -> Result<Response, JsValue>;
-
-/// Made once in each instance: a call of these is a call of the instance that they belong to.
-fn asked() -> JsValue {
-    let amend: Closure<Amend> =
-        Closure::new(|rule: String, own: String| Ok(plan::amend(&rule, &own)?));
-    let refuse: Closure<Refuse> = Closure::new(|request, memo: String, problem, timeout_ms| {
-        Ok(plan::refuse(&request, &memo, problem, timeout_ms)?)
-    });
-    let cookies: Closure<dyn Fn(String) -> String> =
-        Closure::new(|given: String| plan::cookies(&given).to_owned());
-    let names = Names::new(CACHING_FIELDS);
-    let (amend, refuse) = (amend.into_js_value(), refuse.into_js_value());
-    js_asking(&names.0, &amend, &refuse, &cookies.into_js_value())
+/// What a plan asks in Rust once an answer or a fault has come, and the headers by which caches are told something.
+pub(super) fn asking(names: &Names, [amend, refuse, cookies]: [JsValue; 3]) -> JsValue {
+    js_asking(&names.0, &amend, &refuse, &cookies)
 }

@@ -59,6 +59,9 @@ mod replays;
 mod reply;
 mod request;
 mod revocations;
+mod session_cookies;
+mod session_memory;
+mod session_work;
 mod sessions;
 mod web_crypto;
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{counters::LocalCounters, sessions::LocalSessions, web_crypto::ImportedKeys};
+use super::{counters::LocalCounters, session_memory::LocalSessions, web_crypto::ImportedKeys};
 use edgegate::{
     bounded::BoundedMap,
     error::StoreError,

@@ -7,9 +7,11 @@ pub(crate) mod counter;
 mod durable_call;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod key_ring;
+pub(crate) mod key_ring_stub;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod ledger;
 pub(crate) mod ledger_stub;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod session;
+pub(crate) mod session_stub;
 mod transaction;

@@ -5,9 +5,15 @@
 //! answer itself tells them ([`amend`]); and a fault of the upstream is answered and logged as any refusal ([`refuse`]). And whether
 //! an answer comes early enough to set cookies is known when it comes ([`cookies`]).
 
+use wasm_bindgen::{JsValue, closure::Closure};
 use web_sys::{Request, Response};
+use worker::{Env, js_sys::Promise};
 
-use super::{clock, event_log, host::in_lines, isolate, reply, sessions};
+use super::{
+    clock, event_log,
+    host::{self, Names, in_lines},
+    isolate, reply, session_cookies,
+};
 use edgegate::{
     error::Error,
     guard::{PassedOn, SessionNote, session::CookieChange},
@@ -74,9 +80,48 @@ impl Plan {
         Ok(Self(parts.join("\0")))
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// The request as an application gets it in place of an upstream.
+    ///
+    /// # Errors
+    /// If the platform refuses the URL or a field.
+    pub(super) fn outgoing(&self, request: &Request) -> worker::Result<Request> {
+        host::outgoing(request, &self.0)
     }
+
+    /// Passes the request on. JavaScript keeps the promise: an answer as its caller gets it, whatever the upstream does.
+    pub(super) fn pass_on(&self, request: &Request, env: &Env) -> Promise {
+        ASKED.with(|asked| host::pass_on(request, env, &self.0, asked))
+    }
+
+    /// The answer of an application as its caller gets it.
+    ///
+    /// # Errors
+    /// If the platform refuses a field, or the status (it makes answers of 200 to 599 only).
+    pub(super) fn tell(&self, answer: &Response) -> worker::Result<Response> {
+        ASKED.with(|asked| host::tell(answer, &self.0, asked))
+    }
+}
+
+thread_local! {
+    /// What `host.js` asks, in this instance of the module.
+    static ASKED: JsValue = asked();
+}
+
+type Amend = dyn Fn(String, String) -> Result<String, JsValue>;
+type Refuse = dyn Fn(Request, String, Option<String>, u32) -> Result<Response, JsValue>;
+
+/// Made once in each instance: a call of these is a call of the instance that they belong to.
+fn asked() -> JsValue {
+    let of_caches: Closure<Amend> =
+        Closure::new(|rule: String, own: String| Ok(amend(&rule, &own)?));
+    let of_faults: Closure<Refuse> = Closure::new(|request, memo: String, problem, timeout_ms| {
+        Ok(refuse(&request, &memo, problem, timeout_ms)?)
+    });
+    let of_cookies: Closure<dyn Fn(String) -> String> =
+        Closure::new(|given: String| cookies(&given).to_owned());
+    let answers =
+        [of_caches.into_js_value(), of_faults.into_js_value(), of_cookies.into_js_value()];
+    host::asking(&Names::new(CACHING_FIELDS), answers)
 }
 
 /// What is kept in the plan for [`refuse`]: a line about the request, and the fields of the refusal.
@@ -89,7 +134,7 @@ pub(super) fn memo(request: &PassedOn<'_>, fields: &Fields) -> worker::Result<St
 pub(super) fn cookie_memo(note: &SessionNote) -> worker::Result<String> {
     match &note.change {
         Some(CookieChange::Set { values, session, until }) => {
-            let fields = in_lines(reply::lent(&sessions::set_cookies(values)))?;
+            let fields = in_lines(reply::lent(&session_cookies::fields(values)))?;
             Ok(format!("{session} {}\n{fields}", until.as_millis()))
         }
         // Whoever is told that a session has ended is not admitted.
@@ -98,7 +143,7 @@ pub(super) fn cookie_memo(note: &SessionNote) -> worker::Result<String> {
 }
 
 /// The fields that set cookies on an answer that begins now: none if it is late, or the session has ended meanwhile.
-pub(super) fn cookies(memo: &str) -> &str {
+fn cookies(memo: &str) -> &str {
     let (known, fields) = memo.split_once('\n').unwrap_or_default();
     let (session, until) = known.split_once(' ').unwrap_or_default();
     let until = until.parse().map(UnixMillis::from_millis);
@@ -111,7 +156,7 @@ pub(super) fn cookies(memo: &str) -> &str {
 
 /// The answer where the upstream failed. It is written to the log. `problem` is why there is no answer; `None`: it did not come
 /// in time.
-pub(super) fn refuse(
+fn refuse(
     request: &Request,
     memo: &str,
     problem: Option<String>,
@@ -129,7 +174,7 @@ pub(super) fn refuse(
 
 /// The fields that change of an answer that says something to caches itself. `own` are its lines, in the order of
 /// [`CACHING_FIELDS`].
-pub(super) fn amend(rule: &str, own: &str) -> worker::Result<String> {
+fn amend(rule: &str, own: &str) -> worker::Result<String> {
     let (private, vary) = rule.split_once('\n').unwrap_or((rule, ""));
     let vary = (!vary.is_empty()).then(|| vary.to_owned());
     let by_cookie = private == BY_COOKIE;

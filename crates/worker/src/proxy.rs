@@ -8,11 +8,11 @@ use super::{
     application::Application,
     gate::Gate,
     headers,
-    host::{self, RequestLines, in_lines},
+    host::{RequestLines, in_lines},
     plan::{self, Plan, Prepared, Way},
     reply,
     request::RequestParts,
-    sessions,
+    session_work,
 };
 use edgegate::{
     cold_path::cold,
@@ -27,22 +27,9 @@ use edgegate::{
     session::identity_token,
 };
 
-/// The service binding that takes the place of `upstream`.
-const SERVICE: &str = "UPSTREAM";
-
 /// Sent where an answer is for its caller alone, for caches that are not the platform's. A caller's own `max-stale` or `only-if-cached`
 /// does not count.
 const PAST_CACHES: (&str, &str) = ("Cache-Control", "no-cache, no-store");
-
-/// Where admitted requests go whose route does not say: to the policy's `upstream`, or else the service binding, or else nowhere.
-/// Then the gate answers with the identity.
-pub(super) fn default_upstream(policy: &Policy, env: &Env) -> Option<Upstream> {
-    let bound = || env.service(SERVICE).is_ok();
-    policy
-        .upstream
-        .clone()
-        .or_else(|| bound().then(|| Upstream::at(Address::Service(SERVICE.to_owned()))))
-}
 
 /// An admitted request on its way to the target.
 pub(crate) struct Forwarding<'a> {
@@ -93,8 +80,8 @@ impl Forwarding<'_> {
             retries: 0,
             with_body: self.passes_body(),
         })?;
-        let answer = application(host::outgoing(self.request, &plan)?).await?;
-        Ok(Answered::Finished(host::tell(&answer, &plan)?.into()))
+        let answer = application(plan.outgoing(self.request)?).await?;
+        Ok(Answered::Finished(plan.tell(&answer)?.into()))
     }
 
     fn pass_on(&self, upstream: &Upstream) -> Result<Answered, Error> {
@@ -114,7 +101,7 @@ impl Forwarding<'_> {
             },
             with_body: self.passes_body(),
         });
-        let promise = host::pass_on(self.request, self.env, &plan.map_err(failed)?);
+        let promise = plan.map_err(failed)?.pass_on(self.request, self.env);
         Ok(Answered::Finished(promise.into()))
     }
 
@@ -180,7 +167,7 @@ impl Forwarding<'_> {
 
     /// What an answer of the gate's own says to the browser.
     fn browser_fields(&self) -> Fields {
-        let cookies = sessions::cookie_fields(&self.decision.session, self.gate);
+        let cookies = session_work::cookie_fields(&self.decision.session, self.gate);
         self.refusal_fields().into_iter().chain(cookies).collect()
     }
 

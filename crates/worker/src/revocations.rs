@@ -8,7 +8,6 @@ use worker::{Context, Delay, Env};
 
 use super::{
     background, clock, deadline,
-    gate::Gate,
     kv::{self, Kv},
     memory::Memory,
     objects::ledger_stub::{Ledger, Retry, Revoked, listed},
@@ -262,7 +261,7 @@ impl RevocationStore for Revocations<'_> {
     }
 
     async fn revoke_all(&self, entries: Vec<Entry>, now: UnixMillis) -> Result<(), StoreError> {
-        write(&self.kv, self.ledger(), self.memory, entries, now).await
+        write_all(&self.kv, self.ledger(), self.memory, entries, now).await
     }
 
     async fn remove(&self, key: &DenyKey) -> Result<(), StoreError> {
@@ -287,19 +286,8 @@ impl RevocationStore for Revocations<'_> {
     }
 }
 
-/// Writes entries, never weaker than before, where this gate keeps revocations: all, or the store says that it does not answer. The same
-/// again does no harm.
+/// Writes entries to the ledger, or where there is none to KV: all, or the store says that it does not answer.
 pub(super) async fn write_all(
-    gate: &Gate,
-    env: &Env,
-    entries: Vec<Entry>,
-    now: UnixMillis,
-) -> Result<(), StoreError> {
-    let has_ledger = gate.policy.needs_ledger();
-    write(&gate.kv(env), has_ledger.then_some(Ledger { env }), &gate.memory, entries, now).await
-}
-
-async fn write(
     kv: &Kv<'_>,
     ledger: Option<Ledger<'_>>,
     memory: &Memory,

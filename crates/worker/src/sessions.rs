@@ -1,32 +1,27 @@
-//! The gate's own sessions, for one request: who keeps the subjects, the key ring as this isolate knows it, and what is left to be
-//! done behind an answer.
+//! The gate's own sessions, for one request: who keeps the subjects, and the key ring as this isolate knows it.
 
 use core::{future::Future, time::Duration};
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use worker::{Context, Delay, Env};
 
 use super::{
     background, clock, deadline, fault,
-    gate::Gate,
-    objects::{key_ring as key_ring_object, session as session_object},
+    memory::Memory,
+    objects::{key_ring_stub, session_stub},
     replays::CountedReplays,
-    revocations, web_crypto,
+    session_memory::LocalSessions,
+    web_crypto,
 };
 use edgegate::{
     error::{Error, StoreError},
-    guard::{SessionMemory, SessionNote, Sessions, session::notices::entry_of},
-    http::reply::Fields,
+    guard::{SessionMemory, Sessions},
     jose::{dpop::ReplayKey, keys::KeySet, sign::Signing},
-    policy::SessionPolicy,
+    policy::{Policy, SessionPolicy},
     session::{
         ObjectName,
         key_ring::{ASK_AGAIN_SECS, KeyRing, RING_CACHE_SECS},
-        record::Notice,
-        step::{Acknowledge, Confirm, Outcome, Step},
+        step::{Outcome, Step},
     },
     store::sessions::{Patience, SessionStore},
     time::UnixMillis,
@@ -41,53 +36,11 @@ const MAX_LOOKS: u32 = 100;
 /// For how long a ring that could not be read is not asked for again.
 const PAUSE_MILLIS: u64 = 1000;
 
-/// How long it may take to read the ring: a little longer than a store is waited for.
-const LOST_MILLIS: u64 = 3000;
-
-/// What an isolate remembers of sessions.
-#[derive(Debug, Default)]
-pub(super) struct LocalSessions {
-    pub(super) known: SessionMemory,
-    ring: RefCell<Option<Held>>,
-    /// When the ring was last asked for.
-    asked_at: Cell<Option<UnixMillis>>,
-    /// Whether an answer to that is still to come.
-    is_asking: Cell<bool>,
-}
-
-#[derive(Debug, Clone)]
-struct Held {
-    ring: Rc<KeyRing>,
-    read_at: UnixMillis,
-}
-
-impl LocalSessions {
-    /// The ring, if it was read in the last so many seconds.
-    fn ring(&self, secs: u64, now: UnixMillis) -> Option<Rc<KeyRing>> {
-        let held = self.ring.borrow();
-        let held = held.as_ref()?;
-        let is_fresh = now.millis_since(held.read_at) < secs.saturating_mul(1000);
-        is_fresh.then(|| Rc::clone(&held.ring))
-    }
-
-    fn any_ring(&self) -> Option<Rc<KeyRing>> {
-        self.ring.borrow().as_ref().map(|held| Rc::clone(&held.ring))
-    }
-
-    /// Whether an answer is still to come. One that takes longer than it can was lost with its request.
-    fn is_asking(&self, now: UnixMillis) -> bool {
-        self.is_asking.get() && self.asked_within(LOST_MILLIS, now)
-    }
-
-    fn asked_within(&self, millis: u64, now: UnixMillis) -> bool {
-        self.asked_at.get().is_some_and(|at| now.millis_since(at) < millis)
-    }
-}
-
 /// The sessions of a gate.
 #[derive(Debug)]
 pub(super) struct GateSessions<'a> {
-    pub(super) gate: &'a Rc<Gate>,
+    pub(super) policy: &'a Rc<Policy>,
+    pub(super) memory: &'a Rc<Memory>,
     pub(super) env: &'a Env,
     pub(super) context: &'a Context,
 }
@@ -103,7 +56,7 @@ impl SessionStore for GateSessions<'_> {
             Patience::Usual => deadline::STORE,
             Patience::Millis(millis) => Duration::from_millis(millis.into()),
         };
-        session_object::apply(self.env, object, step, limit).await
+        session_stub::apply(self.env, object, step, limit).await
     }
 }
 
@@ -163,11 +116,11 @@ impl Sessions for GateSessions<'_> {
 
 impl GateSessions<'_> {
     fn own(&self) -> Result<&SessionPolicy, Error> {
-        self.gate.policy.sessions.as_ref().ok_or_else(|| unavailable("the policy has no sessions"))
+        self.policy.sessions.as_ref().ok_or_else(|| unavailable("the policy has no sessions"))
     }
 
     fn local(&self) -> &LocalSessions {
-        &self.gate.memory.sessions
+        &self.memory.sessions
     }
 
     async fn sign_by(
@@ -180,7 +133,7 @@ impl GateSessions<'_> {
         match key.sign(claims, typ)? {
             Signing::Done(token) => Ok(token),
             Signing::NeedsHost(unsigned) => {
-                let keys = &self.gate.memory.imported;
+                let keys = &self.memory.imported;
                 let signed = keys.sign(key, unsigned.algorithm(), unsigned.message()).await;
                 let signed = signed.map_err(|fault| unavailable(&web_crypto::describe(&fault)))?;
                 unsigned.finish(&signed)
@@ -233,36 +186,27 @@ impl GateSessions<'_> {
 
     /// Begins to read it, which goes on whether or not it is waited for: others may.
     fn begin(&self, now: UnixMillis) -> impl Future<Output = Result<Rc<KeyRing>, Error>> {
-        let (gate, env) = (Rc::clone(self.gate), self.env.clone());
-        self.local().asked_at.set(Some(now));
-        self.local().is_asking.set(true);
+        let (policy, memory) = (Rc::clone(self.policy), Rc::clone(self.memory));
+        let env = self.env.clone();
+        self.local().begin(now);
         background::outlive(self.context, async move {
-            let read = read_ring(&gate, &env).await;
-            let local = &gate.memory.sessions;
-            local.is_asking.set(false);
-            match read {
-                Ok(ring) => {
-                    let ring = Rc::new(ring);
-                    let held = Held { ring: Rc::clone(&ring), read_at: now };
-                    *local.ring.borrow_mut() = Some(held);
-                    Ok(ring)
-                }
-                Err(error) => {
-                    fault::report(&error.to_string());
-                    Err(error)
-                }
+            let read = read_ring(&policy, &env).await.map(Rc::new);
+            memory.sessions.end(read.as_ref().ok().map(Rc::clone), now);
+            if let Err(error) = &read {
+                fault::report(&error.to_string());
             }
+            read
         })
     }
 }
 
-async fn read_ring(gate: &Gate, env: &Env) -> Result<KeyRing, Error> {
-    let own = gate.policy.sessions.as_ref().ok_or_else(|| unavailable("there are no sessions"))?;
+async fn read_ring(policy: &Policy, env: &Env) -> Result<KeyRing, Error> {
+    let own = policy.sessions.as_ref().ok_or_else(|| unavailable("there are no sessions"))?;
     let problem = |fault: StoreError| unavailable(&fault.to_string());
-    let record = key_ring_object::read(env, own.terms.access_secs).await.map_err(problem)?;
+    let record = key_ring_stub::read(env, own.terms.access_secs).await.map_err(problem)?;
     let mut opened = Vec::with_capacity(record.keys.len());
     for stored in &record.keys {
-        opened.push(key_ring_object::open(own, stored).await.map_err(problem)?);
+        opened.push(key_ring_stub::open(own, stored).await.map_err(problem)?);
     }
     let mut opened = opened.into_iter();
     KeyRing::from_record(&record, |_| opened.next().ok_or_else(|| unavailable("a key is missing")))
@@ -270,56 +214,4 @@ async fn read_ring(gate: &Gate, env: &Env) -> Result<KeyRing, Error> {
 
 fn unavailable(problem: &str) -> Error {
     Error::KeysUnavailable { issuer: "sessions".to_owned(), problem: problem.to_owned() }
-}
-
-/// Does what a decision leaves to be done behind the answer: tells the log and the object, and makes known what has ended.
-#[inline(never)]
-pub(super) fn work_off(gate: &Rc<Gate>, (env, context): (&Env, &Context), note: &SessionNote) {
-    note.events.iter().for_each(|event| fault::report(event.told()));
-    if let Some((object, seen)) = note.confirm {
-        let (gate, env) = (Rc::clone(gate), env.clone());
-        background::run(context, async move { confirm(&gate, &env, object, seen).await });
-    }
-    if let Some((object, notices)) = note.notices.clone() {
-        let (gate, env) = (Rc::clone(gate), env.clone());
-        background::run(context, async move { deliver(&gate, &env, object, notices).await });
-    }
-}
-
-async fn confirm(gate: &Gate, env: &Env, object: ObjectName, seen: Confirm) {
-    // What is not told is told by a later request.
-    let told = session_object::apply(env, &object, &Step::Confirm(seen), deadline::STORE).await;
-    if let Ok(outcome) = told {
-        gate.memory.sessions.known.note_told(&seen, &outcome, clock::now());
-    }
-}
-
-/// If it fails, the object does it.
-async fn deliver(gate: &Gate, env: &Env, object: ObjectName, notices: Vec<Notice>) {
-    let Some(own) = &gate.policy.sessions else { return };
-    let entries = notices.iter().filter_map(|notice| entry_of(own, notice)).collect();
-    if revocations::write_all(gate, env, entries, clock::now()).await.is_ok() {
-        let step = Step::Acknowledge(Acknowledge { notices });
-        drop(session_object::apply(env, &object, &step, deadline::STORE).await);
-    }
-}
-
-/// The fields of an answer that begins now: both cookies, where the note has them.
-pub(super) fn cookie_fields(note: &SessionNote, gate: &Gate) -> Fields {
-    set_cookies(note.set_cookies(&gate.memory.sessions.known, clock::now()))
-}
-
-/// Each of these cookies in a field of its own, for proxies that pass one `Set-Cookie` of forward-auth on.
-pub(super) fn numbered(fields: &Fields) -> Fields {
-    let cookies = fields.iter().filter(|(name, _)| *name == "Set-Cookie");
-    let names = ["X-Auth-Set-Cookie-1", "X-Auth-Set-Cookie-2"].into_iter();
-    names.zip(cookies).map(|(name, (_, value))| (name, value.clone())).collect()
-}
-
-/// The fields that set these cookies, or take them out. Nobody stores the answer.
-pub(super) fn set_cookies(values: &[String]) -> Fields {
-    let cookies = values.iter().map(|value| ("Set-Cookie", value.clone()));
-    let not_stored =
-        (!values.is_empty()).then(|| ("Cache-Control", "private, no-store".to_owned()));
-    cookies.chain(not_stored).collect()
 }

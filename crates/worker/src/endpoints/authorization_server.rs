@@ -3,7 +3,7 @@
 
 use web_sys::Response;
 
-use crate::{call::Call, clock, host, reply, sessions::GateSessions};
+use crate::{call::Call, clock, host, reply};
 use edgegate::{error::Error, session::metadata::CACHE_SECS};
 
 /// The public keys. A gate without sessions signs nothing, and has none.
@@ -11,7 +11,7 @@ pub(crate) async fn jwks(call: &Call<'_>) -> worker::Result<Response> {
     if call.gate.policy.sessions.is_none() {
         return published(r#"{"keys":[]}"#, "no-store");
     }
-    let sessions = GateSessions { gate: call.gate, env: call.env, context: call.context };
+    let sessions = call.gate.sessions(call.env, call.context);
     match sessions.jwks(clock::now()).await {
         Ok(keys) => published(&keys, &cached()),
         Err(fault) => reply::refusal(call.request, &fault, None),

@@ -13,7 +13,7 @@ use crate::{
     gate::Gate,
     isolate::{self, IsolateGate, State, StoredPolicy},
     kv,
-    objects::{counter, key_ring, ledger_stub::Ledger, session},
+    objects::{counter, key_ring_stub, ledger_stub::Ledger, session_stub},
     reply, revocations,
 };
 use edgegate::{
@@ -204,8 +204,8 @@ async fn ask(gate: &Gate, env: &Env) -> Bindings {
         asked(kv, store.answers()),
         asked(counters, counters::answer(env)),
         asked_if(ledger, Ledger { env }.answers()),
-        asked_if(sessions, session::answers(env)),
-        asked_if(keys, async { key_ring::read(env, access_secs).await.map(drop) }),
+        asked_if(sessions, session_stub::answers(env)),
+        asked_if(keys, async { key_ring_stub::read(env, access_secs).await.map(drop) }),
     )
     .await;
     Bindings { kv, counters, ledger, sessions, keys }

@@ -5,7 +5,7 @@ use web_sys::Response;
 
 use super::admin::{Failure, body_of};
 use crate::{
-    call::Call, clock, event_log, gate::RequestBackend, host, reply, request::header, sessions,
+    call::Call, clock, event_log, gate::RequestBackend, host, reply, request::header, session_work,
 };
 use edgegate::{
     error::Error,
@@ -110,8 +110,8 @@ pub(crate) async fn answer(
         Err(Failure::Runtime(fault)) => return Err(fault),
     };
     let note = endpoints.take_note();
-    sessions::work_off(call.gate, (call.env, call.context), &note);
-    fields.extend(sessions::cookie_fields(&note, call.gate));
+    session_work::work_off(call.gate, (call.env, call.context), &note);
+    fields.extend(session_work::cookie_fields(&note, call.gate));
     let by_header = request.authorization.is_some();
     let carrier = request.authorization.map(|value| match value.get(..5) {
         Some(scheme) if scheme.eq_ignore_ascii_case("dpop ") => Carrier::Dpop,
@@ -169,8 +169,8 @@ fn cors_of(call: &Call<'_>, pages: Pages) -> Option<Cors> {
 
 /// The answer as it is sent, and what it leaves to be done.
 pub(crate) fn written(call: &Call<'_>, answer: &Answer, more: &Fields) -> worker::Result<Response> {
-    sessions::work_off(call.gate, (call.env, call.context), &answer.note);
-    let cookies = sessions::cookie_fields(&answer.note, call.gate);
+    session_work::work_off(call.gate, (call.env, call.context), &answer.note);
+    let cookies = session_work::cookie_fields(&answer.note, call.gate);
     let cleared = answer.clears_cache.then_some(("Clear-Site-Data", "\"cache\""));
     let kind = (!answer.body.is_empty()).then_some(("Content-Type", "application/json"));
     let own = [("Cache-Control", "no-store"), ("Pragma", "no-cache")];

@@ -9,7 +9,7 @@ use crate::{
     host::RequestLines,
     reply,
     request::RequestParts,
-    sessions,
+    session_cookies, session_work,
 };
 use edgegate::{
     guard::{Decision, Identity},
@@ -35,8 +35,8 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
             None
         }
     };
-    let cookies = sessions::cookie_fields(&decision.session, call.gate);
-    let mut more = sessions::numbered(&cookies);
+    let cookies = session_work::cookie_fields(&decision.session, call.gate);
+    let mut more = session_cookies::numbered(&cookies);
     match &decision.outcome {
         Ok(identity) => {
             more.extend(cookies);

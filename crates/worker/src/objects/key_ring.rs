@@ -9,23 +9,16 @@ use worker::{
     Delay, DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::durable_call;
-use crate::{clock, deadline, gate::Gate, isolate, web_crypto};
+use super::key_ring_stub;
+use crate::{clock, gate::Gate, isolate, web_crypto};
 use edgegate::{
     base64url,
-    error::StoreError,
     jose::algorithm::Algorithm,
     policy::SessionPolicy,
     secret::Secret,
     session::key_ring::{RingKey, RingPlan, RingRecord, StoredKey, associated_data},
     time::{UnixMillis, UnixTime},
 };
-
-/// The Durable Object namespace of the key ring.
-pub(crate) const BINDING: &str = "EDGEGATE_KEYS";
-
-/// There is one ring for a gate.
-const NAME: &str = "ring";
 
 /// What is due is done before an answer: a key is made or waited for, and each key of a full ring is sealed anew.
 const MAX_STEPS: usize = 100;
@@ -117,7 +110,7 @@ impl KeyRingObject {
             let key = record.keys.iter().find(|key| key.kid == kid);
             key.cloned().ok_or_else(|| "there is no such key".into())
         })?;
-        let private = open(own, &stored).await.map_err(text)?;
+        let private = key_ring_stub::open(own, &stored).await.map_err(text)?;
         let (sealed, sealed_by) = seal(own, kid, &private).await?;
         self.change(|record| Ok(record.reseal(kid, &sealed, sealed_by))).map(drop)
     }
@@ -181,45 +174,10 @@ async fn seal(own: &SessionPolicy, kid: &str, private: &Secret) -> Result<(Strin
     sealed.map(|sealed| (sealed, id)).map_err(described)
 }
 
-/// The private JWK of a stored key.
-///
-/// # Errors
-/// Its secret is not in the policy any more, or is another.
-pub(crate) async fn open(
-    own: &SessionPolicy,
-    stored: &StoredKey,
-) -> core::result::Result<Secret, StoreError> {
-    let StoredKey { kid, sealed, sealed_by, .. } = stored;
-    let fault = |why: &str| {
-        StoreError::new(format!("a key of the ring is sealed by secret {sealed_by}, {why}"))
-    };
-    let key = own.secrets.key_ring(*sealed_by).ok_or_else(|| fault("which is gone"))?;
-    let opened = web_crypto::open(key, sealed, &associated_data(kid, *sealed_by)).await;
-    opened.map_err(|_| fault("and does not open"))
-}
-
 fn text(fault: impl core::fmt::Display) -> worker::Error {
     worker::Error::RustError(fault.to_string())
 }
 
 fn described(fault: JsValue) -> worker::Error {
     worker::Error::RustError(web_crypto::describe(&fault))
-}
-
-/// Asks the object for the ring, for tokens that live so long.
-///
-/// # Errors
-/// It does not answer, or cannot open the ring.
-pub(crate) async fn read(
-    env: &Env,
-    access_secs: u32,
-) -> core::result::Result<RingRecord, StoreError> {
-    let answer = async {
-        durable_call::ask(env, BINDING, NAME, &access_secs.to_string()).await?.text().await
-    };
-    match deadline::within(deadline::STORE, answer).await {
-        Some(Ok(answer)) => RingRecord::from_text(&answer),
-        Some(Err(fault)) => Err(StoreError::new(format!("key ring: {fault}"))),
-        None => Err(StoreError::new("key ring: no answer in time")),
-    }
 }

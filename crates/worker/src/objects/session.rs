@@ -1,29 +1,23 @@
 //! The sessions of a subject: one Durable Object for each, the only writer. The rules are [`edgegate::session`]'s; here are the
 //! rows, and the alarm that makes known what has ended until it is known.
 
-use core::time::Duration;
 use std::cell::{Cell, RefCell};
 
 use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{alarm::Alarm, durable_call, transaction};
-use crate::{clock, deadline, fault::report, isolate, revocations};
+use super::{alarm::Alarm, transaction};
+use crate::{clock, fault::report, isolate};
 use edgegate::{
-    error::StoreError,
     guard::session::notices::entry_of,
     session::{
-        ObjectName,
         record::Notice,
         state::{Paces, RowChange, SubjectState},
         step::{Acknowledge, Outcome, Step},
     },
     time::UnixMillis,
 };
-
-/// The Durable Object namespace of sessions.
-pub(crate) const BINDING: &str = "EDGEGATE_SESSIONS";
 
 /// How long the object leaves it to the isolate to make known what has ended. Its own tries follow, each after twice the time.
 const RETRY_MILLIS: u64 = 10_000;
@@ -174,7 +168,7 @@ impl SessionObject {
         let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
         let own = gate.policy.sessions.as_ref().ok_or("the policy has no sessions")?;
         let entries = notices.iter().filter_map(|notice| entry_of(own, notice)).collect();
-        revocations::write_all(&gate, &self.env, entries, clock::now()).await.map_err(text)
+        gate.revoke_all(&self.env, entries).await.map_err(text)
     }
 
     /// Sets the alarm for what is due next, if it is not set for that or earlier. A refresh moves nothing of it.
@@ -203,33 +197,4 @@ impl SessionObject {
 
 fn text(fault: impl core::fmt::Display) -> worker::Error {
     worker::Error::RustError(fault.to_string())
-}
-
-/// Has the object of a subject take a step.
-///
-/// # Errors
-/// It did not answer in time, or not at all. The step may have been taken.
-pub(crate) async fn apply(
-    env: &Env,
-    object: &ObjectName,
-    step: &Step,
-    limit: Duration,
-) -> core::result::Result<Outcome, StoreError> {
-    let answer = async {
-        durable_call::ask(env, BINDING, &object.to_string(), &step.to_text()).await?.text().await
-    };
-    match deadline::within(limit, answer).await {
-        Some(Ok(answer)) => Outcome::from_text(&answer),
-        Some(Err(fault)) => Err(StoreError::new(format!("session object: {fault}"))),
-        None => Err(StoreError::new("session object: no answer in time")),
-    }
-}
-
-/// Whether objects answer: one that is nobody's, and holds nothing.
-///
-/// # Errors
-/// As [`apply`].
-pub(crate) async fn answers(env: &Env) -> core::result::Result<(), StoreError> {
-    let nobody = ObjectName::hash("edgegate-health-v1", &[]);
-    apply(env, &nobody, &Step::List, deadline::STORE).await.map(drop)
 }
