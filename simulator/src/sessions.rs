@@ -12,11 +12,8 @@ mod users;
 
 use crate::world::quantile;
 
-use self::rules::{RULES, Rule};
+use self::rules::RULES;
 pub(crate) use self::users::replay;
-
-/// A week, in milliseconds.
-const WEEK: u64 = 7 * 24 * 3_600_000;
 
 /// So many of each are enough for the table of rules.
 const COMPARED: u64 = 300;

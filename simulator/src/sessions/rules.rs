@@ -54,6 +54,9 @@ pub(crate) trait Session {
 
 pub(crate) type Rule = fn(&mut Chance) -> Box<dyn Session>;
 
+/// A week, in milliseconds.
+pub(crate) const WEEK: u64 = 7 * 24 * 3_600_000;
+
 /// The gate's is the last.
 pub(crate) const RULES: [(&str, Rule); 9] = [
     ("single use (oidc-provider, hydra)", |_| Box::new(Field::new(By::Strict))),

@@ -4,10 +4,7 @@ use edgegate::session::step::{Carried, Reuse};
 
 use crate::world::{Chance, Time, quantile};
 
-use super::{
-    Rule, WEEK,
-    rules::{Edgegate, Refreshed, Session, Tokens},
-};
+use super::rules::{Edgegate, Refreshed, Rule, Session, Tokens, WEEK};
 
 /// What the thief, and the victim, do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,7 @@ use edgegate::session::step::Carried;
 
 use crate::world::{Agenda, Chance, Time};
 
-use super::{
-    RULES, Rule, WEEK,
-    rules::{ISOLATES, Refreshed, Session, Tokens, secs_at},
-};
+use super::rules::{ISOLATES, RULES, Refreshed, Rule, Session, Tokens, WEEK, secs_at};
 
 /// What somebody uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
