@@ -286,7 +286,6 @@ impl<'a> Event<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::csrf::Provenance;
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
 
@@ -312,17 +311,8 @@ mod tests {
     #[test]
     fn the_line_of_an_upstream_that_failed_is_that_of_any_refusal() {
         let request = Request {
-            method: "GET",
-            path: "/v1/a?b",
-            authorization: None,
-            dpop: None,
-            url: None,
-            api_key: None,
-            cookie: None,
-            credential_headers: &[],
             client_ip: Some("2001:db8::1".parse().unwrap()),
-            preflight: None,
-            provenance: Provenance::default(),
+            ..Request::bare("GET", "/v1/a?b")
         };
         let fault = Error::Upstream { problem: "\"no\"\nconnection".to_owned() };
         let store = Error::StoreUnavailable { store: "counters", problem: "KV".to_owned() };

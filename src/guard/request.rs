@@ -50,6 +50,24 @@ impl fmt::Debug for Request<'_> {
 }
 
 impl<'a> Request<'a> {
+    /// A request that says no more than this: no credential, no page, from nobody knows where.
+    #[must_use]
+    pub const fn bare(method: &'a str, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            authorization: None,
+            dpop: None,
+            url: None,
+            api_key: None,
+            cookie: None,
+            credential_headers: &[],
+            client_ip: None,
+            preflight: None,
+            provenance: Provenance { method, fetch_site: None, origin: None, upgrades: false },
+        }
+    }
+
     /// The path without its query.
     pub(super) fn path_alone(&self) -> &'a str {
         self.path.split(['?', '#']).next().unwrap_or_default()

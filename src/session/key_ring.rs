@@ -177,6 +177,7 @@ impl RingRecord {
         let margin = u64::from(self.longest_secs)
             .saturating_add(NOTICE_MARGIN_SECS)
             .saturating_add(RING_CACHE_SECS);
+        // A key ends when the one after it begins to sign. The first begins after none.
         let ends: Vec<UnixTime> = self.keys.iter().skip(1).map(|next| next.active_from).collect();
         let before = self.keys.len();
         let mut ends = ends.into_iter();

@@ -24,6 +24,7 @@ fn every_row_names_tests_that_are_there() {
         // A file, then its tests, each between backticks.
         let mut named = 0;
         let mut file = (String::new(), String::new());
+        // Before, between and after the backticks are commas and words.
         for text in tests.split('`').skip(1).step_by(2) {
             if text.starts_with("tests/") || text.starts_with("src/") {
                 file = (text.to_owned(), read(text));

@@ -24,7 +24,6 @@ use edgegate::policy::{LimitStore, Policy, RevocationMode, Secrets};
 use edgegate::revocation::{DenyKey, Entry, NewRevocation};
 use edgegate::secret::Secret;
 use edgegate::session::ObjectName;
-use edgegate::session::csrf::Provenance;
 use edgegate::session::key_ring::KeyRing;
 use edgegate::session::step::{Outcome, Step};
 use edgegate::store::ReplayStore;
@@ -111,19 +110,7 @@ pub fn policy(policy: &Value) -> Policy {
 
 /// A request without a credential, from 192.0.2.1.
 pub fn request<'a>(method: &'a str, path: &'a str) -> Request<'a> {
-    Request {
-        method,
-        path,
-        authorization: None,
-        dpop: None,
-        url: None,
-        api_key: None,
-        cookie: None,
-        credential_headers: &[],
-        client_ip: Some("192.0.2.1".parse().unwrap()),
-        preflight: None,
-        provenance: Provenance { method, ..Provenance::default() },
-    }
+    Request { client_ip: Some("192.0.2.1".parse().unwrap()), ..Request::bare(method, path) }
 }
 
 /// Decides about one request at [`NOW`].

@@ -88,6 +88,7 @@ impl RequestLines {
     /// The headers in the order of their names, `None` where one is absent or empty. The iterator does not stop by itself:
     /// take as many as there are names.
     pub(super) fn headers(&self) -> impl Iterator<Item = Option<&str>> {
+        // The first line is the method.
         self.parts().split('\n').skip(1).map(|value| (!value.is_empty()).then_some(value))
     }
 }

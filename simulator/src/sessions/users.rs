@@ -322,6 +322,7 @@ pub(crate) fn replay(number: u64) {
     let mut log = Vec::new();
     let stays = user(own, described(number), number, Some(&mut log)).lives(4 * WEEK);
     let skipped = if stays { 0 } else { log.len().saturating_sub(60) };
+    // Of a user who was logged out, the end says why.
     for line in log.iter().skip(skipped) {
         println!("{line}");
     }

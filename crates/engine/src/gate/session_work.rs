@@ -12,7 +12,6 @@ use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
 use edgegate::guard::session::notices;
 use edgegate::guard::{Event, Request, SessionNote};
-use edgegate::session::csrf::Provenance;
 use edgegate::session::record::Device;
 use edgegate::session::step::{Step, Which};
 use edgegate::store::sessions::{Patience, SessionStore as _};
@@ -90,7 +89,8 @@ pub(super) async fn administer(
         let problem = "the policy has none, so there is nothing to administer";
         return Err(Error::config("sessions", problem));
     }
-    let request = of_nobody();
+    // An application asks, not a caller.
+    let request = Request::bare("POST", "/");
     let backend = gate.backend(&jobs);
     let endpoints = Endpoints::new(policy, &backend, &request, jobs.now())?;
     let answer = match asked {
@@ -113,21 +113,4 @@ pub(super) async fn administer(
     work_off(&gate, &jobs, &note);
     let text = if body.is_empty() { "null".to_owned() } else { body };
     Ok(Outcome { text, claims: None })
-}
-
-/// An application asks, not a caller.
-const fn of_nobody() -> Request<'static> {
-    Request {
-        method: "POST",
-        path: "/",
-        authorization: None,
-        dpop: None,
-        url: None,
-        api_key: None,
-        cookie: None,
-        credential_headers: &[],
-        client_ip: None,
-        preflight: None,
-        provenance: Provenance { method: "POST", fetch_site: None, origin: None, upgrades: false },
-    }
 }

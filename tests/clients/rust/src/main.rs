@@ -15,6 +15,7 @@ use oauth2::{
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
+    // The first is the name of the program.
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [origin, id, secret, refresh_token] = arguments.as_slice() else {
         return Err("expected an origin, a client, its secret and a refresh token".into());
