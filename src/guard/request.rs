@@ -28,7 +28,7 @@ pub struct Request<'a> {
     pub client_ip: Option<IpAddr>,
     /// The method that a CORS preflight asks for, `None` for every other request: see [`preflight_of`].
     pub preflight: Option<&'a str>,
-    /// What it says of the page that sends it: asked where a cookie decides. Its method is that of the request.
+    /// What it says of the page that sends it: asked where a cookie decides.
     pub provenance: Provenance<'a>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Request<'a> {
             credential_headers: &[],
             client_ip: None,
             preflight: None,
-            provenance: Provenance { method, fetch_site: None, origin: None, upgrades: false },
+            provenance: Provenance { fetch_site: None, origin: None, upgrades: false },
         }
     }
 

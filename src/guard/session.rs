@@ -309,7 +309,7 @@ pub(super) fn cookies_that_decide<'a>(
         return Ok(None);
     }
     let own = csrf::own_origin(policy.origin.as_deref(), request.url);
-    csrf::check(&request.provenance, own, &browser.origins)?;
+    csrf::check(request.method, &request.provenance, own, &browser.origins)?;
     Ok(Some(found))
 }
 
@@ -321,7 +321,7 @@ pub(super) fn check_operators_cookie(policy: &Policy, request: &Request<'_>) -> 
     }
     let own = csrf::own_origin(policy.origin.as_deref(), request.url);
     let origins = policy.browser_sessions().map_or(&[][..], |browser| &browser.origins);
-    csrf::check(&request.provenance, own, origins)
+    csrf::check(request.method, &request.provenance, own, origins)
 }
 
 /// Who it is by the cookies, renewed where that is due. The note says what has to be done, also if it is an error.

@@ -486,7 +486,7 @@ fn race_33_csrf_is_asked_before_scopes_and_io() {
     let header = jar.header();
     world.after(880).steps();
     let decide = |method, fetch_site, origin, path| {
-        let provenance = Provenance { method, fetch_site, origin, upgrades: false };
+        let provenance = Provenance { fetch_site, origin, upgrades: false };
         let request = Request { cookie: Some(&header), provenance, ..request(method, path) };
         check_at(&world.policy, &world.stores, &request, world.now())
     };
@@ -527,7 +527,7 @@ fn race_33_an_operators_own_cookie_has_the_rule_too() {
     let stores = Stores::default();
     let decide = |csrf: &str, method, fetch_site| {
         let policy = gate::policy(&document(json!(csrf)));
-        let provenance = Provenance { method, fetch_site, ..Provenance::default() };
+        let provenance = Provenance { fetch_site, ..Provenance::default() };
         let request = Request { cookie: Some(&cookie), provenance, ..request(method, "/") };
         code(&check_at(&policy, &stores, &request, NOW))
     };

@@ -172,7 +172,6 @@ impl<'a> RequestParts<'a> {
             client_ip: self.credentials.address.known(),
             preflight: self.preflight.as_deref(),
             provenance: Provenance {
-                method: self.method,
                 fetch_site: self.credentials.fetch_site,
                 origin: self.credentials.origin,
                 upgrades: self.credentials.upgrade.or(self.credentials.websocket).is_some(),

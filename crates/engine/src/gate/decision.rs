@@ -80,7 +80,6 @@ impl Asked {
             client_ip: address.known(),
             preflight: preflight_of(method, origin, self.get(Field::RequestedMethod)),
             provenance: Provenance {
-                method,
                 fetch_site: self.get(Field::FetchSite),
                 origin,
                 upgrades: self.get(Field::Upgrade).is_some(),
