@@ -8,3 +8,4 @@ pub mod cors;
 pub mod forward_auth;
 pub mod inbound;
 pub mod reply;
+pub mod session_endpoints;

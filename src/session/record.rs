@@ -55,6 +55,20 @@ object! {
     }
 }
 
+/// The longest `User-Agent` that is kept.
+const MAX_AGENT_LENGTH: usize = 200;
+
+impl Device {
+    /// What an edge has seen.
+    #[must_use]
+    pub fn seen(agent: Option<&str>, country: Option<String>, network: String) -> Self {
+        let plain = |text: &str| {
+            text.chars().filter(|one| !one.is_control()).take(MAX_AGENT_LENGTH).collect()
+        };
+        Self { agent: agent.map(plain), country, network: Some(network) }
+    }
+}
+
 object! {
     /// What a session is opened with: who it is, how that was proven, and what it may do.
     #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -16,10 +16,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::{
-    admin::{keys, revocations, sessions},
-    session::{Form, Kind, Pages},
-};
+use self::admin::{keys, revocations, sessions};
 use super::{
     answered::Answered,
     application::Application,
@@ -29,7 +26,12 @@ use super::{
     reply,
     request::path_of,
 };
-use edgegate::{cold_path::cold, error::Error, guard::target_of};
+use edgegate::{
+    cold_path::cold,
+    error::Error,
+    guard::target_of,
+    http::session_endpoints::{SessionEndpoint, matched},
+};
 
 /// An endpoint of the gate's own.
 struct Endpoint {
@@ -53,8 +55,8 @@ enum Handler {
     ),
     /// A valid policy.
     Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
-    /// A valid policy with sessions. A handler for each method, in the order of [`Endpoint::methods`].
-    Session(Kind, &'static [session::Handler]),
+    /// A valid policy with sessions.
+    Session(SessionEndpoint),
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
@@ -150,29 +152,24 @@ const BELOW_PREFIX: &[Endpoint] = &[
         methods: "POST",
         handler: Handler::Admin(&[|admin| Box::pin(sessions::enable(admin))]),
     },
-    of_sessions("/token", "POST", OAUTH_OF_ALL, session::TOKEN),
-    of_sessions("/revoke", "POST", OAUTH_OF_ALL, session::REVOKE),
-    of_sessions("/introspect", "POST", OAUTH_OF_SERVERS, session::INTROSPECT),
-    of_sessions("/refresh", "POST", OF_VISITORS, session::REFRESH),
-    of_sessions("/session", "GET", OF_VISITORS, session::ME),
-    of_sessions("/session/start", "POST", OF_VISITORS, session::START),
-    of_sessions("/sessions", "GET, DELETE", OF_VISITORS, session::MINE),
-    of_sessions("/sessions/others", "DELETE", OF_VISITORS, session::OTHERS),
-    of_sessions("/sessions/{id}", "DELETE", OF_VISITORS, session::ONE),
-    of_sessions("/logout", "POST", OF_VISITORS, session::LOGOUT),
+    of_sessions(SessionEndpoint::Token),
+    of_sessions(SessionEndpoint::Revoke),
+    of_sessions(SessionEndpoint::Introspect),
+    of_sessions(SessionEndpoint::Refresh),
+    of_sessions(SessionEndpoint::Me),
+    of_sessions(SessionEndpoint::Start),
+    of_sessions(SessionEndpoint::Mine),
+    of_sessions(SessionEndpoint::Others),
+    of_sessions(SessionEndpoint::One),
+    of_sessions(SessionEndpoint::Logout),
 ];
 
-const OAUTH_OF_ALL: Kind = Kind { form: Form::OAuth, pages: Pages::All };
-const OAUTH_OF_SERVERS: Kind = Kind { form: Form::OAuth, pages: Pages::None };
-const OF_VISITORS: Kind = Kind { form: Form::Own, pages: Pages::OfVisitors };
-
-const fn of_sessions(
-    path: &'static str,
-    methods: &'static str,
-    kind: Kind,
-    handlers: &'static [session::Handler],
-) -> Endpoint {
-    Endpoint { path, methods, handler: Handler::Session(kind, handlers) }
+const fn of_sessions(endpoint: SessionEndpoint) -> Endpoint {
+    Endpoint {
+        path: endpoint.path(),
+        methods: endpoint.methods(),
+        handler: Handler::Session(endpoint),
+    }
 }
 
 /// The endpoints with a path of their own.
@@ -264,9 +261,8 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
             admin::answer(call, id, handler).await
         }
-        Handler::Session(kind, handlers) => {
-            let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
-            session::answer(call, (&kind, endpoint.path, id), handler).await
+        Handler::Session(endpoint) => {
+            session::answer(call, (endpoint, id), position.map(drop)).await
         }
         Handler::Open(handler) => match position {
             Ok(_) => handler(call).await,
@@ -283,20 +279,6 @@ fn find<'p>(endpoints: &'static [Endpoint], path: &'p str) -> Option<(&'static E
     let path =
         if is_or_is_below(ADMIN, path) { path.strip_suffix('/').unwrap_or(path) } else { path };
     endpoints.iter().find_map(|endpoint| Some((endpoint, matched(endpoint.path, path)?)))
-}
-
-/// The segment in the place of `{id}`, or "" if the pattern has no such place; `None` if the path does not fit.
-fn matched<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
-    let mut id = "";
-    let mut segments = path.split('/');
-    for wanted in pattern.split('/') {
-        match segments.next()? {
-            segment if wanted == "{id}" => id = segment,
-            segment if wanted == segment => {}
-            _ => return None,
-        }
-    }
-    segments.next().is_none().then_some(id)
 }
 
 /// Where a list of methods has this one.

@@ -12,95 +12,51 @@ use super::task::{HostJobs, Outcome};
 use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
-use edgegate::guard::{Carrier, Decision, Event, SessionNote};
+use edgegate::guard::{Carrier, Decision, Event, Request, SessionNote};
 use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
-use edgegate::policy::{Cors, Policy};
-use edgegate::session::{
-    metadata::CACHE_SECS, oauth::MAX_FORM_LENGTH, record::Device, step::Which,
+use edgegate::http::session_endpoints::{
+    Asked as Question, SessionEndpoint, answer_fields, carrier_of, matched,
 };
+use edgegate::policy::Policy;
+use edgegate::session::{metadata::CACHE_SECS, oauth::MAX_FORM_LENGTH, record::Device};
 
 /// The lines behind those of a request: whether the body has been read, the body, and `User-Agent`.
 const MORE: usize = 3;
 
-/// The longest `User-Agent` that is kept for the list of sessions.
-const MAX_AGENT_LENGTH: usize = 200;
-
-/// Before the paths of these endpoints in the event log, whatever the prefix.
-const LOGGED_BELOW: &str = "/auth";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Endpoint {
-    Token,
-    Revoke,
-    Introspect,
-    Refresh,
-    Me,
-    Start,
-    Mine,
-    Others,
-    One,
-    Logout,
+    Session(SessionEndpoint),
     Jwks,
     Metadata,
 }
 
-/// The endpoints below the policy's `auth_prefix`, with their methods. Of two that fit, the first one counts.
-const BELOW_PREFIX: &[(&str, &str, Endpoint)] = &[
-    ("/token", "POST", Endpoint::Token),
-    ("/revoke", "POST", Endpoint::Revoke),
-    ("/introspect", "POST", Endpoint::Introspect),
-    ("/refresh", "POST", Endpoint::Refresh),
-    ("/session", "GET", Endpoint::Me),
-    ("/session/start", "POST", Endpoint::Start),
-    ("/sessions", "GET, DELETE", Endpoint::Mine),
-    ("/sessions/others", "DELETE", Endpoint::Others),
-    ("/sessions/", "DELETE", Endpoint::One),
-    ("/logout", "POST", Endpoint::Logout),
+const AT_ROOT: &[(&str, Endpoint)] = &[
+    ("/.well-known/jwks.json", Endpoint::Jwks),
+    ("/.well-known/oauth-authorization-server", Endpoint::Metadata),
 ];
 
-const AT_ROOT: &[(&str, &str, Endpoint)] = &[
-    ("/.well-known/jwks.json", "GET, HEAD", Endpoint::Jwks),
-    ("/.well-known/oauth-authorization-server", "GET, HEAD", Endpoint::Metadata),
-];
+/// What is published is read.
+const PUBLISHED_METHODS: &str = "GET, HEAD";
 
-/// An endpoint that a path fits.
-#[derive(Clone, Copy)]
-struct Found<'p> {
-    name: &'static str,
-    methods: &'static str,
-    endpoint: Endpoint,
-    /// What follows a name that ends with a slash.
-    id: &'p str,
-}
-
-fn find<'p>(policy: &Policy, path: &'p str) -> Option<Found<'p>> {
+/// The endpoint that a path fits, and the segment in the place of `{id}`.
+fn find<'p>(policy: &Policy, path: &'p str) -> Option<(Endpoint, &'p str)> {
     policy.sessions.as_ref()?;
     let below = path.strip_prefix(policy.auth_prefix.as_str());
-    let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    let (endpoints, path) = below.map_or((AT_ROOT, path), |below| (BELOW_PREFIX, below));
-    endpoints.iter().find_map(|&(name, methods, endpoint)| {
-        let id = path.strip_prefix(name)?;
-        let takes_id = endpoint == Endpoint::One;
-        let fits = if takes_id { !id.is_empty() && !id.contains('/') } else { id.is_empty() };
-        fits.then_some(Found { name, methods, endpoint, id })
+    let Some(below) = below.filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
+        let (_, endpoint) = AT_ROOT.iter().find(|(name, _)| *name == path)?;
+        return Some((*endpoint, ""));
+    };
+    SessionEndpoint::ALL.into_iter().find_map(|endpoint| {
+        let id = matched(endpoint.path(), below)?;
+        let is_missing = endpoint == SessionEndpoint::One && id.is_empty();
+        (!is_missing).then_some((Endpoint::Session(endpoint), id))
     })
 }
 
-impl Endpoint {
-    /// Whether refusals are written as RFC 6749 §5.2 has them.
-    const fn is_oauth(self) -> bool {
-        matches!(self, Self::Token | Self::Revoke | Self::Introspect)
-    }
-
-    /// Which pages of other origins may read the answers.
-    fn cors(self, policy: &Policy) -> Option<Cors> {
-        match self {
-            Self::Token | Self::Revoke => Some(Cors::any()),
-            Self::Introspect | Self::Jwks | Self::Metadata => None,
-            _ => Some(Cors::of_visitors(&policy.browser_sessions()?.origins)),
-        }
-    }
+fn check_method(methods: &'static str, method: &str) -> Result<(), Error> {
+    let is_one = methods.split(", ").any(|allowed| allowed == method);
+    if is_one { Ok(()) } else { Err(Error::MethodNotAllowed { allow: methods }) }
 }
 
 /// The answer as the shell sends it; `null` where the request is for no such endpoint.
@@ -133,7 +89,7 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
     let policy = &gate.policy;
     let target = asked.target();
     let path = target.split_once('?').map_or(&*target, |(path, _)| path);
-    let Some(found) = find(policy, path) else {
+    let Some((endpoint, id)) = find(policy, path) else {
         return Outcome { text: "null".to_owned(), claims: None };
     };
     let (address, named) = asked.address(policy);
@@ -145,24 +101,26 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
     if asked.more(0).is_none() && request.preflight.is_none() && matches!(request.method, "POST") {
         return Handled::Body { body: true }.outcome();
     }
-    match found.endpoint {
-        Endpoint::Jwks | Endpoint::Metadata => published(policy, &asked, found).outcome(),
-        _ => own(&gate, (&asked, &request), found, &jobs).await,
-    }
+    let Some(own) = &policy.sessions else {
+        return refused(&Error::NotFound, None, &asked).outcome();
+    };
+    let document = match (endpoint, &own.keys) {
+        (Endpoint::Session(endpoint), _) => {
+            return answered(&gate, (&asked, &request), (endpoint, id), &jobs).await;
+        }
+        (Endpoint::Jwks, Some(ring)) => ring.jwks(),
+        (Endpoint::Jwks, None) => r#"{"keys":[]}"#.to_owned(),
+        (Endpoint::Metadata, _) => own.server(&own.base(&policy.auth_prefix)).document(),
+    };
+    published(document, &asked).outcome()
 }
 
 /// What strangers have to know of the gate as an issuer. Any page may read it: there is nothing in it that a caller has.
-fn published(policy: &Policy, asked: &Asked, found: Found<'_>) -> OwnedReply {
+fn published(body: String, asked: &Asked) -> OwnedReply {
     let method = asked.get(Field::Method).unwrap_or_default();
-    let Some(own) = &policy.sessions else { return refused(&Error::NotFound, None, asked) };
-    if !found.methods.split(", ").any(|allowed| allowed == method) {
-        return refused(&Error::MethodNotAllowed { allow: found.methods }, None, asked);
+    if let Err(error) = check_method(PUBLISHED_METHODS, method) {
+        return refused(&error, None, asked);
     }
-    let body = match (found.endpoint, &own.keys) {
-        (Endpoint::Jwks, Some(ring)) => ring.jwks(),
-        (Endpoint::Jwks, None) => r#"{"keys":[]}"#.to_owned(),
-        _ => own.server(&own.base(&policy.auth_prefix)).document(),
-    };
     let headers = vec![
         ("Content-Type", "application/json".to_owned()),
         ("Cache-Control", format!("public, max-age={CACHE_SECS}")),
@@ -189,15 +147,15 @@ fn refused(error: &Error, carrier: Option<Carrier>, asked: &Asked) -> OwnedReply
     OwnedReply { status, headers: fields, body }
 }
 
-async fn own(
+async fn answered(
     gate: &Gate,
-    (asked, request): (&Asked, &edgegate::guard::Request<'_>),
-    found: Found<'_>,
+    (asked, request): (&Asked, &Request<'_>),
+    (endpoint, id): (SessionEndpoint, &str),
     jobs: &HostJobs,
 ) -> Outcome {
     let policy = &gate.policy;
     let origin = asked.get(Field::Origin);
-    let cors = found.endpoint.cors(policy);
+    let cors = endpoint.cors(policy);
     if request.preflight.is_some() {
         let asked_for = cors.as_ref().and_then(|_| asked.get(Field::RequestedHeaders));
         let mut headers = reply::preflight_fields();
@@ -209,7 +167,7 @@ async fn own(
     let backend = gate.backend(jobs);
     let (answered, note) = match Endpoints::new(policy, &backend, request, jobs.now()) {
         Ok(endpoints) => {
-            let answered = answer(&endpoints, asked, found).await;
+            let answered = answer(&endpoints, (asked, request), (endpoint, id)).await;
             (answered, endpoints.take_note())
         }
         Err(error) => (Err(error), SessionNote::default()),
@@ -220,20 +178,15 @@ async fn own(
     };
     session_work::work_off(gate, jobs, &note);
     fields.extend(cookie_fields(gate, &note, jobs));
-    let carrier = request.authorization.map(|value| match value.get(..5) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("dpop ") => Carrier::Dpop,
-        _ => Carrier::Bearer,
-    });
-    let is_oauth = found.endpoint.is_oauth();
+    let carrier = carrier_of(request.authorization);
+    let is_oauth = endpoint.is_oauth();
     let error = if is_oauth {
         error
     } else {
         gate.memory.failures(policy).count(error, request.client_ip, jobs.now())
     };
-    let decision = Decision {
-        session: note,
-        ..Decision::refused(error.clone(), carrier, &format!("{LOGGED_BELOW}{}", found.name))
-    };
+    let decision =
+        Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
     if let Some(event) = Event::of(policy.log, request, &decision, jobs.now()) {
         jobs.tell(&super::task::Job::Note { event });
     }
@@ -250,53 +203,24 @@ async fn own(
 
 async fn answer(
     endpoints: &Endpoints<'_, HostBackend<'_>>,
-    asked: &Asked,
-    found: Found<'_>,
+    (asked, request): (&Asked, &Request<'_>),
+    (endpoint, id): (SessionEndpoint, &str),
 ) -> Result<Answer, Error> {
-    let method = asked.get(Field::Method).unwrap_or_default();
-    if !found.methods.split(", ").any(|allowed| allowed == method) {
-        return Err(Error::MethodNotAllowed { allow: found.methods });
-    }
+    let method = request.method;
+    check_method(endpoint.methods(), method)?;
     let body = asked.more(1).unwrap_or_default().as_bytes();
     if body.len() > MAX_FORM_LENGTH {
         let problem = format!("expected a body of at most {MAX_FORM_LENGTH} bytes");
         return Err(Error::invalid_field("", &problem));
     }
-    match found.endpoint {
-        Endpoint::Token => endpoints.token(body).await,
-        Endpoint::Revoke => endpoints.revoke(body).await,
-        Endpoint::Introspect => endpoints.introspect(body).await,
-        Endpoint::Refresh => endpoints.refresh(body).await,
-        Endpoint::Me => endpoints.session().await,
-        Endpoint::Start => endpoints.start(body, device(asked)).await,
-        Endpoint::Mine if method == "GET" => endpoints.sessions().await,
-        Endpoint::Mine => endpoints.end_mine(Which::All, None).await,
-        Endpoint::Others => endpoints.end_mine(Which::Others, None).await,
-        Endpoint::One => endpoints.end_mine(Which::One, Some(found.id)).await,
-        Endpoint::Logout => endpoints.logout(body).await,
-        Endpoint::Jwks | Endpoint::Metadata => Err(Error::NotFound),
-    }
-}
-
-/// From where a session is opened, as its owner is shown.
-fn device(asked: &Asked) -> Device {
-    let agent = asked.more(2).map(|agent| {
-        agent.chars().filter(|one| !one.is_control()).take(MAX_AGENT_LENGTH).collect()
-    });
-    let network = asked.get(Field::ClientIp).map(str::to_owned);
-    Device { agent, country: None, network }
+    // The host does not know the country.
+    let device = || Device::seen(asked.more(2), None, request.client());
+    endpoint.answer(endpoints, Question { method, id, body, device: &device }).await
 }
 
 fn written(gate: &Gate, answer: &Answer, mut fields: Fields, jobs: &HostJobs) -> OwnedReply {
     session_work::work_off(gate, jobs, &answer.note);
-    let mut headers =
-        vec![("Cache-Control", "no-store".to_owned()), ("Pragma", "no-cache".to_owned())];
-    if !answer.body.is_empty() {
-        headers.push(("Content-Type", "application/json".to_owned()));
-    }
-    if answer.clears_cache {
-        headers.push(("Clear-Site-Data", "\"cache\"".to_owned()));
-    }
+    let mut headers = answer_fields(answer);
     headers.append(&mut fields);
     headers.extend(cookie_fields(gate, &answer.note, jobs));
     OwnedReply { status: answer.status, headers, body: answer.body.clone() }

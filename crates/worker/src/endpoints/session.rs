@@ -1,6 +1,5 @@
 //! The endpoints of sessions. What each does is [`Endpoints`]'s to say; here a request is read, and the answer written.
 
-use futures_util::future::LocalBoxFuture;
 use web_sys::Response;
 
 use super::admin::{Failure, body_of};
@@ -10,86 +9,22 @@ use crate::{
 use edgegate::{
     error::Error,
     guard::{
-        Carrier, Decision,
+        Decision,
         session::endpoints::{Answer, Endpoints},
     },
     http::{
         cors,
         reply::{Fields, Refusal},
+        session_endpoints::{Asked, SessionEndpoint, answer_fields, carrier_of},
     },
-    policy::Cors,
-    session::{oauth::MAX_FORM_LENGTH, record::Device, step::Which},
+    session::{oauth::MAX_FORM_LENGTH, record::Device},
 };
-
-/// Before the paths of these endpoints in the event log, whatever the prefix.
-const LOGGED_BELOW: &str = "/auth";
-
-/// The longest `User-Agent` that is kept for the list of sessions.
-const MAX_AGENT_LENGTH: usize = 200;
-
-/// A request for such an endpoint.
-pub(crate) struct Question<'a> {
-    call: &'a Call<'a>,
-    endpoints: &'a Endpoints<'a, RequestBackend<'a>>,
-    body: Vec<u8>,
-    /// The segment in the place of `{id}`.
-    id: &'a str,
-}
-
-/// What an endpoint does.
-pub(crate) type Handler = for<'a> fn(&'a Question<'a>) -> LocalBoxFuture<'a, Result<Answer, Error>>;
-
-/// How refusals are written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// As those of every endpoint.
-    Own,
-    /// As RFC 6749 §5.2 has them.
-    OAuth,
-}
-
-pub(crate) const TOKEN: &[Handler] = &[|asked| Box::pin(asked.endpoints.token(&asked.body))];
-pub(crate) const REVOKE: &[Handler] = &[|asked| Box::pin(asked.endpoints.revoke(&asked.body))];
-pub(crate) const INTROSPECT: &[Handler] =
-    &[|asked| Box::pin(asked.endpoints.introspect(&asked.body))];
-pub(crate) const REFRESH: &[Handler] = &[|asked| Box::pin(asked.endpoints.refresh(&asked.body))];
-pub(crate) const START: &[Handler] =
-    &[|asked| Box::pin(asked.endpoints.start(&asked.body, asked.device()))];
-pub(crate) const LOGOUT: &[Handler] = &[|asked| Box::pin(asked.endpoints.logout(&asked.body))];
-pub(crate) const ME: &[Handler] = &[|asked| Box::pin(asked.endpoints.session())];
-/// `GET`, `DELETE`.
-pub(crate) const MINE: &[Handler] = &[
-    |asked| Box::pin(asked.endpoints.sessions()),
-    |asked| Box::pin(asked.endpoints.end_mine(Which::All, None)),
-];
-pub(crate) const OTHERS: &[Handler] =
-    &[|asked| Box::pin(asked.endpoints.end_mine(Which::Others, None))];
-pub(crate) const ONE: &[Handler] =
-    &[|asked| Box::pin(asked.endpoints.end_mine(Which::One, Some(asked.id)))];
-
-/// Which pages of other origins may read the answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pages {
-    /// None: it is for servers.
-    None,
-    /// All: the answer depends on what the request has in it, and on no cookie.
-    All,
-    /// Those that may act for their visitors (`sessions.origins`).
-    OfVisitors,
-}
-
-/// An endpoint of sessions.
-#[derive(Clone, Copy)]
-pub(crate) struct Kind {
-    pub(crate) form: Form,
-    pub(crate) pages: Pages,
-}
 
 /// Answers a request for such an endpoint: 404 where the policy has no sessions.
 pub(crate) async fn answer(
     call: &Call<'_>,
-    (kind, name, id): (&Kind, &'static str, &str),
-    handler: Result<&Handler, Error>,
+    (endpoint, id): (SessionEndpoint, &str),
+    method: Result<(), Error>,
 ) -> worker::Result<Response> {
     let parts = call.parts();
     call.gate.note_address(&parts);
@@ -99,12 +34,12 @@ pub(crate) async fn answer(
         Ok(endpoints) => endpoints,
         Err(error) => return reply::refusal(call.request, &error, None),
     };
-    let cors = cors_of(call, kind.pages);
+    let cors = endpoint.cors(&call.gate.policy);
     if request.preflight.is_some() {
         return call.answer_preflight_by(&parts, cors.as_ref(), parts.origin());
     }
     let mut fields = cors::refusal_fields(cors.as_ref(), parts.origin());
-    let error = match ask(call, &endpoints, id, handler).await {
+    let error = match ask(call, (endpoint, id), &endpoints, method).await {
         Ok(answer) => return written(call, &answer, &fields),
         Err(Failure::Refused(error)) => error,
         Err(Failure::Runtime(fault)) => return Err(fault),
@@ -113,25 +48,17 @@ pub(crate) async fn answer(
     session_work::work_off(call.gate, (call.env, call.context), &note);
     fields.extend(session_work::cookie_fields(&note, call.gate));
     let by_header = request.authorization.is_some();
-    let carrier = request.authorization.map(|value| match value.get(..5) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("dpop ") => Carrier::Dpop,
-        _ => Carrier::Bearer,
-    });
-    let error = match kind.form {
-        // Guesses of tokens; those of clients' secrets have been counted.
-        Form::Own => call.gate.memory.guard.failures(&call.gate.policy).count(
-            error,
-            request.client_ip,
-            clock::now(),
-        ),
-        Form::OAuth => error,
+    let carrier = carrier_of(request.authorization);
+    let error = if endpoint.is_oauth() {
+        error
+    } else {
+        let failures = call.gate.memory.guard.failures(&call.gate.policy);
+        failures.count(error, request.client_ip, clock::now())
     };
-    let refused = Decision {
-        session: note,
-        ..Decision::refused(error.clone(), carrier, &format!("{LOGGED_BELOW}{name}"))
-    };
+    let refused =
+        Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
     event_log::decision(&call.gate.policy, &parts, &refused);
-    if kind.form == Form::Own {
+    if !endpoint.is_oauth() {
         return reply::refusal_with(
             call.request,
             &error,
@@ -145,54 +72,32 @@ pub(crate) async fn answer(
     reply::whole(status, &fields, &body)
 }
 
-async fn ask<'a>(
-    call: &'a Call<'a>,
-    endpoints: &'a Endpoints<'a, RequestBackend<'a>>,
-    id: &'a str,
-    handler: Result<&Handler, Error>,
+async fn ask(
+    call: &Call<'_>,
+    (endpoint, id): (SessionEndpoint, &str),
+    endpoints: &Endpoints<'_, RequestBackend<'_>>,
+    method: Result<(), Error>,
 ) -> Result<Answer, Failure> {
-    let handler = handler?;
+    method?;
     let body = body_of(call.request, MAX_FORM_LENGTH).await?;
-    Ok(handler(&Question { call, endpoints, body, id }).await?)
-}
-
-fn cors_of(call: &Call<'_>, pages: Pages) -> Option<Cors> {
-    match pages {
-        Pages::None => None,
-        Pages::All => Some(Cors::any()),
-        Pages::OfVisitors => {
-            let browser = call.gate.policy.browser_sessions()?;
-            Some(Cors::of_visitors(&browser.origins))
-        }
-    }
+    let device = || device(call);
+    let asked = Asked { method: call.lines.method(), id, body: &body, device: &device };
+    Ok(endpoint.answer(endpoints, asked).await?)
 }
 
 /// The answer as it is sent, and what it leaves to be done.
 pub(crate) fn written(call: &Call<'_>, answer: &Answer, more: &Fields) -> worker::Result<Response> {
     session_work::work_off(call.gate, (call.env, call.context), &answer.note);
     let cookies = session_work::cookie_fields(&answer.note, call.gate);
-    let cleared = answer.clears_cache.then_some(("Clear-Site-Data", "\"cache\""));
-    let kind = (!answer.body.is_empty()).then_some(("Content-Type", "application/json"));
-    let own = [("Cache-Control", "no-store"), ("Pragma", "no-cache")];
-    let fields = own.into_iter().chain(kind).chain(cleared);
-    let fields = fields.chain(reply::lent(more)).chain(reply::lent(&cookies));
+    let own = answer_fields(answer);
+    let fields = reply::lent(&own).chain(reply::lent(more)).chain(reply::lent(&cookies));
     host::respond(answer.status, fields, (!answer.body.is_empty()).then_some(&answer.body))
 }
 
-impl Question<'_> {
-    /// From where a session is opened, as its owner is shown.
-    fn device(&self) -> Device {
-        let request = self.call.request;
-        let agent = header(&request.headers(), "User-Agent");
-        let plain = |text: String| {
-            text.chars().filter(|one| !one.is_control()).take(MAX_AGENT_LENGTH).collect()
-        };
-        Device {
-            agent: agent.map(plain),
-            country: country(request),
-            network: Some(self.call.parts().as_request().client()),
-        }
-    }
+/// From where a session is opened, as its owner is shown.
+fn device(call: &Call<'_>) -> Device {
+    let agent = header(&call.request.headers(), "User-Agent");
+    Device::seen(agent.as_deref(), country(call.request), call.parts().as_request().client())
 }
 
 /// The caller's country, as the platform knows it.
