@@ -1,17 +1,11 @@
 // Forward-auth: the decision for another proxy, asked as nginx (a real one), Traefik and Envoy ask.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 
-import { CODES, ISSUER, closedPort, freshIp, gateWorker, policy, refused, start, temporaryFolder, token } from './harness.mjs';
-import { findNginx } from './nginx.mjs';
+import { CODES, ISSUER, closedPort, freshIp, gateWorker, policy, refused, start, token } from './harness.mjs';
+import { configurationOf, startNginx } from './nginx.mjs';
 
 const LIMITS = [{ name: 'two', by: 'caller', requests: 2, window_secs: 3600, store: 'durable-object' }];
 const ROUTES = [
@@ -236,16 +230,7 @@ describe('the question of', () => {
 
 // ---- a real nginx ----
 
-const configuration = ({ port, gatePort, backendPort }) => `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr warn;
-events {}
-http {
-  access_log off;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-
+const configuration = ({ port, gatePort, backendPort }) => configurationOf(`
   server {
     listen 127.0.0.1:${port};
 
@@ -296,47 +281,17 @@ http {
       if ($gate_status = 503) { add_header Retry-After $gate_retry_after always; return 503; }
       return 500;
     }
-  }
-}
-`;
+  }`);
 
 /** An nginx with such a configuration, and the service behind it, while the tests of a `describe` run. */
 function withNginx(configured) {
-  const running = { seen: [] };
+  const running = {};
   let nginx;
-  let backend;
-  let complaints = '';
-
   before(async () => {
-    const executable = findNginx();
-    backend = http.createServer((request, response) => {
-      running.seen.push(request);
-      request.resume();
-      request.on('end', () => response.end('backend'));
-    }).listen(0, '127.0.0.1');
-    await once(backend, 'listening');
-    const prefix = temporaryFolder();
-    mkdirSync(path.join(prefix, 'logs'));
-    running.port = await closedPort();
-    const text = configured({ port: running.port, gatePort: gate.port(), backendPort: backend.address().port });
-    writeFileSync(path.join(prefix, 'nginx.conf'), text);
-    nginx = spawn(executable, ['-p', `${prefix}/`, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    nginx.stderr.on('data', (chunk) => { complaints += chunk; });
-    for (let attempt = 0; ; attempt += 1) {
-      assert.equal(nginx.exitCode, null, `nginx did not start:\n${complaints}`);
-      const answers = await gate.get('/public/ready', { port: running.port }).then(() => true, () => false);
-      if (answers) break;
-      assert.ok(attempt < 200, `nginx does not answer:\n${complaints}`);
-      await sleep(25);
-    }
-    running.seen = [];
+    nginx = await startNginx(gate, configured, (response) => response.end('backend'));
+    ({ port: running.port, seen: running.seen } = nginx);
   });
-  after(() => backend?.close());
-  after(async () => {
-    if (!nginx || nginx.exitCode !== null) return;
-    nginx.kill('SIGKILL');
-    await once(nginx, 'exit');
-  });
+  after(() => nginx?.stop());
 
   // Linux answers on all of 127.0.0.0/8, so each test can be a client of its own.
   let client = 1;
@@ -458,16 +413,7 @@ describe('nginx with auth_request', () => {
 });
 
 // As the template of ingress-nginx (rootfs/etc/nginx/template/nginx.tmpl) has it for `auth-url` and `auth-response-headers`.
-const ingress = ({ port, gatePort, backendPort }) => `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr warn;
-events {}
-http {
-  access_log off;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-
+const ingress = ({ port, gatePort, backendPort }) => configurationOf(`
   server {
     listen 127.0.0.1:${port};
     server_name _;
@@ -501,9 +447,7 @@ http {
       proxy_http_version 1.1;
       proxy_pass http://127.0.0.1:${backendPort};
     }
-  }
-}
-`;
+  }`);
 
 describe('ingress-nginx with auth-url', () => {
   const running = withNginx(ingress);

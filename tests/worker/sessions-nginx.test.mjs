@@ -1,28 +1,13 @@
 // The cookies of sessions behind a real nginx, configured as docs/forward-auth.md says.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 
-import { closedPort, start, temporaryFolder } from './harness.mjs';
-import { findNginx } from './nginx.mjs';
+import { start } from './harness.mjs';
+import { configurationOf, startNginx } from './nginx.mjs';
 import { AT, RT, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
 
-const configuration = ({ port, gatePort, backendPort }) => `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr warn;
-events {}
-http {
-  access_log off;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-
+const configuration = ({ port, gatePort, backendPort }) => configurationOf(`
   map $http_cookie $without_at {
     "~^(?<before_at>(?:.*; )?)${AT}=[^;]*(?:; )?(?<after_at>.*)$" $before_at$after_at;
     default $http_cookie;
@@ -62,43 +47,24 @@ http {
       proxy_set_header Cookie $service_cookies;
       proxy_pass http://127.0.0.1:${backendPort};
     }
-  }
-}
-`;
+  }`);
 
 let gate;
 let sessions;
 let nginx;
-let backend;
 let port;
-const seen = [];
+let seen;
 before(async () => {
   gate = await start([sessionWorker({ policy: sessionPolicy({ forward_auth: { client_ip_header: 'X-Gate-Client-IP', origin: 'https://api.example.com' } }) })]);
   sessions = new Sessions(gate);
-  backend = http.createServer((request, response) => {
-    seen.push(request);
+  nginx = await startNginx(gate, configuration, (response) => {
     response.setHeader('Set-Cookie', 'app=1');
     response.end('backend');
-  }).listen(0, '127.0.0.1');
-  await once(backend, 'listening');
-  const prefix = temporaryFolder();
-  mkdirSync(path.join(prefix, 'logs'));
-  port = await closedPort();
-  writeFileSync(path.join(prefix, 'nginx.conf'), configuration({ port, gatePort: gate.port(), backendPort: backend.address().port }));
-  nginx = spawn(findNginx(), ['-p', `${prefix}/`, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'inherit'] });
-  for (let attempt = 0; ; attempt += 1) {
-    assert.equal(nginx.exitCode, null, 'nginx did not start');
-    if (await gate.get('/public/ready', { port }).then(() => true, () => false)) break;
-    assert.ok(attempt < 200, 'nginx does not answer');
-    await sleep(25);
-  }
+  });
+  ({ port, seen } = nginx);
 });
 after(async () => {
-  if (nginx?.exitCode === null) {
-    nginx.kill('SIGKILL');
-    await once(nginx, 'exit');
-  }
-  backend?.close();
+  await nginx?.stop();
   await gate?.dispose();
 });
 
