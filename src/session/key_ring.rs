@@ -111,9 +111,9 @@ impl RingRecord {
     /// It is not ours, or of another version. It is not to be made anew.
     pub fn from_text(text: &str) -> Result<Self, StoreError> {
         let record: Self = document::parse(text.as_bytes())
-            .map_err(|_| StoreError::new("the key ring is not ours"))?;
+            .map_err(|_| StoreError::new("the key ring has a form that the gate does not write"))?;
         if record.v != VERSION || record.keys.is_empty() || record.keys.len() > MAX_KEYS {
-            return Err(StoreError::new("the key ring is not ours"));
+            return Err(StoreError::new("the key ring has a form that the gate does not write"));
         }
         Ok(record)
     }

@@ -225,7 +225,7 @@ fn check_version(v: u8) -> Result<(), StoreError> {
 }
 
 fn not_ours() -> StoreError {
-    StoreError::new("a row of a subject is not ours")
+    StoreError::new("a row of a subject has a form that the gate does not write")
 }
 
 /// How fast sessions of a subject are refreshed. It is kept in memory only: it bounds work, not rights.

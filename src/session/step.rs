@@ -626,7 +626,7 @@ impl Outcome {
     /// It is not ours.
     pub fn from_text(text: &str) -> Result<Self, StoreError> {
         document::parse(text.as_bytes())
-            .map_err(|_| StoreError::new("the outcome of a step is not ours"))
+            .map_err(|_| StoreError::new("the outcome of a step has another form than expected"))
     }
 }
 
@@ -669,7 +669,8 @@ impl Step {
     /// It is not ours.
     pub fn from_text(text: &str) -> Result<Self, StoreError> {
         fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
-            document::parse(json.as_bytes()).map_err(|_| StoreError::new("a step is not ours"))
+            document::parse(json.as_bytes())
+                .map_err(|_| StoreError::new("a step has another form than expected"))
         }
         let (word, json) = text.split_once(' ').unwrap_or((text, ""));
         Ok(match word {
@@ -688,7 +689,7 @@ impl Step {
             "forget" => Self::Forget,
             "list" => Self::List,
             "sweep" => Self::Sweep,
-            _ => return Err(StoreError::new("a step is not ours")),
+            _ => return Err(StoreError::new("a step has another form than expected")),
         })
     }
 }

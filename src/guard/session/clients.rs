@@ -126,5 +126,5 @@ pub(super) async fn proven_key<B: Backend>(
 
 /// The error of a request that only a client may make.
 pub(super) fn client_required() -> Error {
-    OAuthError::InvalidClient.because("expected a client that proves itself")
+    OAuthError::InvalidClient.because("expected a client with its secret or a signed assertion")
 }

@@ -147,7 +147,7 @@ impl KeyRingObject {
         match sql.exec("SELECT record FROM ring", None)?.raw().next().transpose()?.as_deref() {
             None => Ok(RingRecord::default()),
             Some([SqlStorageValue::String(record)]) => RingRecord::from_text(record).map_err(text),
-            Some(_) => Err("the key ring is not ours".into()),
+            Some(_) => Err("the key ring has a form that the gate does not write".into()),
         }
     }
 }

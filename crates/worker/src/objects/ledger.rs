@@ -537,7 +537,7 @@ fn load(state: &State) -> Result<Ledger> {
 }
 
 fn damaged() -> worker::Error {
-    "a row is not ours".into()
+    "a row has a form that the gate does not write".into()
 }
 
 fn parse_key(text: &str) -> Result<DenyKey> {

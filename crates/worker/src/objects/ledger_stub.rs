@@ -207,7 +207,7 @@ fn read(key: &DenyKey, text: &str) -> Result<Entry, StoreError> {
 }
 
 fn not_ours() -> StoreError {
-    StoreError::new("ledger: the answer is not ours")
+    StoreError::new("ledger: the answer has another form than expected")
 }
 
 fn no_such_cursor() -> StoreError {

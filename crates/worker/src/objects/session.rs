@@ -107,7 +107,7 @@ impl SessionObject {
         for row in &rows {
             let [SqlStorageValue::String(name), SqlStorageValue::String(value)] = row.as_slice()
             else {
-                return Err("a row is not ours".into());
+                return Err("a row has a form that the gate does not write".into());
             };
             texts.push((name.as_str(), value.as_str()));
         }
