@@ -10,7 +10,7 @@
 //! | what `dev` starts and prints | [`dev`]; `xtask/dev/` |
 //! | what `test` runs | [`mod@test`] |
 //! | what is looked at before a release | [`check_release`] |
-//! | how the fuzz targets are built; how they are run | [`fuzz`]; `fuzz/run.mjs` |
+//! | how the fuzz targets are built and run | [`fuzz`]; `fuzz/run.mjs` |
 //! | what is measured and weighed | [`mod@bench`]; `benches/` |
 
 mod bench;
@@ -25,7 +25,6 @@ mod package;
 mod prerequisites;
 mod process;
 mod project;
-mod python;
 mod report;
 mod setup;
 mod system_packages;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 
 use crate::system_packages::{APACHE, FIREFOX, MOD_OAUTH2, NGINX, REDIS};
-use crate::{cargo_tools, npm, package, prerequisites, python, system_packages, toolchain, worker};
+use crate::{
+    cargo_tools, npm, package, prerequisites, process, system_packages, toolchain, worker,
+};
 
 /// Something that is installed, or built, when a command needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,11 @@ impl Need {
             Self::Redis => system_packages::ensure(&[REDIS]),
             Self::Firefox => system_packages::ensure(&[FIREFOX]),
             Self::Apache => system_packages::ensure(&[APACHE, MOD_OAUTH2]),
-            Self::PythonClients => python::ensure(),
+            Self::PythonClients => system_packages::ensure_python().and_then(|()| {
+                process::script(
+                    "import { ensure } from './tests/clients/python-environment.mjs'; ensure();",
+                )
+            }),
             Self::Worker => build_once(&WORKER_IS_BUILT, worker::build),
             Self::EmbeddedWorker => build_once(&EMBEDDED_IS_BUILT, worker::build_embedded),
             Self::Package => build_once(&PACKAGE_IS_BUILT, package::build),

@@ -17,8 +17,7 @@ use crate::setup::Need::{
 use crate::setup::{self, Need};
 use crate::versions::Version;
 use crate::{
-    bench, fuzz, interrupt, prerequisites, process, project, python, simulate, system_packages,
-    toolchain,
+    bench, fuzz, interrupt, prerequisites, process, project, simulate, system_packages, toolchain,
 };
 
 /// No part may hang the run: each command is ended after this.
@@ -301,9 +300,6 @@ fn node_tests(folders: &[&str]) -> Result<()> {
     }
     if let Some(folder) = system_packages::nginx_folder() {
         process::prepend_path(&mut command, &folder)?;
-    }
-    if let Ok(folder) = python::environment() {
-        command.env("EDGEGATE_PYTHON_CLIENTS", folder);
     }
     process::shown(&mut command, LIMIT)
 }
