@@ -1,24 +1,19 @@
 //! `cargo xtask fuzz`: each parser is given what a fuzzer comes up with, beginning with the test vectors.
 //!
-//! The targets are the files of `fuzz/fuzz_targets/`; here they are built, and `fuzz/run.mjs` runs them.
+//! `fuzz/run.mjs` builds and runs the targets, the files of `fuzz/fuzz_targets/`.
 
-use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::cargo_tools::CARGO_FUZZ;
 use crate::prerequisites::find_program;
+use crate::process;
 use crate::setup::Need;
-use crate::{process, project};
 
 /// Sanitizers and coverage are nightly's; so is cargo-fuzz.
 const TOOLCHAIN: &str = "nightly";
-const TARGETS: &str = "fuzz/fuzz_targets";
-const BUILT: &str = "fuzz/target";
-
-/// About two minutes on two cores.
-const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// For a day of each target.
 const LIMIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -47,20 +42,17 @@ impl Options {
 /// # Errors
 /// Also if a target finds something.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let targets = select(&options.targets)?;
     let host = host()?;
     CARGO_FUZZ.ensure()?;
-    // The gate has no unsafe code, so no sanitizer: it would halve the executions to watch the dependencies.
-    let mut build = process::command("cargo");
-    build.args(["fuzz", "build", "--sanitizer", "none", "--target", &host, "--target-dir"]);
-    build.arg(project::path(BUILT));
-    // Never installs the toolchain: that is for a person to decide.
-    build.env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env("RUSTUP_AUTO_INSTALL", "0");
-    process::prepend_path(&mut build, &CARGO_FUZZ.bin()?)?;
-    process::quiet("building the fuzz targets", &mut build, BUILD_LIMIT)?;
     let mut script = process::command("node");
-    script.args(["fuzz/run.mjs", &format!("{BUILT}/{host}/release"), &options.seconds.to_string()]);
-    process::shown(script.args(targets), LIMIT)
+    script.args(["fuzz/run.mjs", &host, &options.seconds.to_string()]).args(&options.targets);
+    process::prepend_path(nightly(&mut script), &CARGO_FUZZ.bin()?)?;
+    process::shown(&mut script, LIMIT)
+}
+
+/// Never installs the toolchain: that is for a person to decide.
+fn nightly(command: &mut Command) -> &mut Command {
+    command.env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env("RUSTUP_AUTO_INSTALL", "0")
 }
 
 /// The platform nightly builds for.
@@ -69,8 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// If there can be no fuzzing here.
 pub(crate) fn host() -> Result<String> {
     let mut command = process::command("rustc");
-    command.arg("-vV").env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env("RUSTUP_AUTO_INSTALL", "0");
-    let printed = process::answer(&mut command).unwrap_or_default();
+    let printed = process::answer(nightly(command.arg("-vV"))).unwrap_or_default();
     let host = printed.lines().find_map(|line| line.strip_prefix("host: "));
     let Some(host) = host.filter(|_| printed.contains(TOOLCHAIN)) else {
         bail!("no nightly toolchain, which fuzzing needs: rustup toolchain install {TOOLCHAIN}");
@@ -79,49 +70,4 @@ pub(crate) fn host() -> Result<String> {
         bail!("libFuzzer is C++, and there is no compiler for it (c++)");
     }
     Ok(host.to_owned())
-}
-
-/// The targets in their order, or those named.
-fn select(only: &[String]) -> Result<Vec<String>> {
-    let all = all_targets()?;
-    if let Some(unknown) = only.iter().find(|name| !all.contains(name)) {
-        bail!("no target `{unknown}`: expected some of {}", all.join(", "));
-    }
-    Ok(if only.is_empty() { all } else { only.to_vec() })
-}
-
-fn all_targets() -> Result<Vec<String>> {
-    let mut targets = Vec::new();
-    for entry in fs::read_dir(project::path(TARGETS)).with_context(|| format!("no {TARGETS}"))? {
-        let name = entry?.file_name();
-        targets.extend(name.to_string_lossy().strip_suffix(".rs").map(str::to_owned));
-    }
-    targets.sort();
-    Ok(targets)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_target_is_a_program_and_the_other_way_round() {
-        let manifest = fs::read_to_string(project::path("fuzz/Cargo.toml")).unwrap();
-        let mut programs: Vec<&str> = manifest
-            .split("[[bin]]")
-            .skip(1)
-            .filter_map(|section| section.split("name = \"").nth(1)?.split('"').next())
-            .collect();
-        programs.sort_unstable();
-        assert_eq!(programs, all_targets().unwrap());
-    }
-
-    #[test]
-    fn an_unknown_target_is_refused_with_the_known_ones() {
-        let error = select(&["tokens".to_owned()]).unwrap_err().to_string();
-        assert!(
-            error.starts_with("no target `tokens`: expected some of admin, api_key, "),
-            "{error}"
-        );
-    }
 }
