@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Context, Result};
 
 use crate::cargo_tools::WASM_BINDGEN;
+use crate::check_release::VERSION;
 use crate::{process, project, report, toolchain, wasm};
 
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -66,7 +66,7 @@ const BUNDLES: [Bundle; 7] = [
 
 /// Makes `pkg/` ready for `npm pack`.
 pub(crate) fn build() -> Result<()> {
-    check_version()?;
+    process::script(&format!("import {{ checkPackage }} from '{VERSION}'; checkPackage();"))?;
     write_protocol()?;
     process::script("import { write } from './xtask/package/entries.mjs'; write();")?;
     let out = project::path(OUT);
@@ -100,19 +100,6 @@ fn write_protocol() -> Result<()> {
     process::quiet("compiling the protocol", &mut cargo("build"), LIMIT)?;
     let text = process::answer(&mut cargo("run"))?;
     fs::write(project::path(PROTOCOL), format!("{text}\n")).context(PROTOCOL)
-}
-
-/// One version for the crate and the package.
-fn check_version() -> Result<()> {
-    let package =
-        fs::read_to_string(project::path("pkg/package.json")).context("pkg/package.json")?;
-    let package: Value = serde_json::from_str(&package).context("pkg/package.json")?;
-    let manifest = fs::read_to_string(project::path("Cargo.toml")).context("Cargo.toml")?;
-    let version = package.get("version").and_then(Value::as_str).unwrap_or_default();
-    if !manifest.contains(&format!("\nname = \"edgegate\"\nversion = \"{version}\"\n")) {
-        bail!("pkg/package.json: version {version} is not the one of Cargo.toml");
-    }
-    Ok(())
 }
 
 impl Module {
