@@ -1,13 +1,9 @@
 //! The parts of the test run, in order: what is quick comes first. Each can be run by itself.
 
-use std::fs;
-use std::num::NonZero;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
@@ -15,10 +11,7 @@ use crate::setup::Need::{
     Package, PythonClients, Redis, WasmBindgen, WasmLibrary, WasmPack, Worker,
 };
 use crate::setup::{self, Need};
-use crate::versions::Version;
-use crate::{
-    bench, fuzz, interrupt, prerequisites, process, project, simulate, system_packages, toolchain,
-};
+use crate::{bench, fuzz, interrupt, process, simulate, system_packages, toolchain};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -27,17 +20,16 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 /// All parts, and all that they need built before.
 const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
-/// The first Node that can be told how many test files to run at once.
-const HAS_TEST_CONCURRENCY: Version = Version { major: 20, minor: 10, patch: 0 };
-const TEST_FILE_ENDINGS: [&str; 2] = [".test.mjs", ".test.js"];
 /// Tests of the scripts beside the product.
 const SCRIPTS: &[&str] = &[
     "benches/lib",
     "benches/report",
     "fuzz",
+    "tests",
     "tests/new-machine",
     "xtask/dev",
     "xtask/package",
+    "xtask/release",
     "xtask/toolchain",
 ];
 
@@ -287,46 +279,14 @@ fn conformance() -> Result<()> {
     node_tests(&["tests/conformance"])
 }
 
-/// All test files of these folders, not of those below. A file that hangs is ended and named; the slowest one takes
-/// a minute on a busy machine.
+/// All test files of these folders, not of those below.
 fn node_tests(folders: &[&str]) -> Result<()> {
     let mut command = process::command("node");
-    command.args(["--test", "--test-reporter=spec", "--test-timeout=300000"]);
-    if prerequisites::node()? >= HAS_TEST_CONCURRENCY {
-        command.arg(format!("--test-concurrency={}", files_at_once()));
-    }
-    for folder in folders {
-        command.args(test_files(folder)?);
-    }
+    command.arg("tests/run.mjs").args(folders);
     if let Some(folder) = system_packages::nginx_folder() {
         process::prepend_path(&mut command, &folder)?;
     }
     process::shown(&mut command, LIMIT)
-}
-
-/// As many as Node runs by itself, which is one less than there are cores, but two at least: most of the time a file waits
-/// for workerd or Redis.
-fn files_at_once() -> usize {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    cores.saturating_sub(1).max(2)
-}
-
-/// None at all is an error: it would pass without testing anything.
-fn test_files(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-    let folder = project::path("").join(folder);
-    let mut files = Vec::new();
-    let nothing = || format!("no tests in {}", folder.display());
-    for entry in fs::read_dir(&folder).with_context(nothing)? {
-        let path = entry?.path();
-        if TEST_FILE_ENDINGS.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
-            files.push(path);
-        }
-    }
-    if files.is_empty() {
-        bail!("{}: expected files ending in .test.mjs or .test.js", nothing());
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// As `wasm-pack test --headless --chrome` typed by hand, with the programs that are pinned here.
@@ -363,23 +323,4 @@ fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = process::command("cargo");
     command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
     command
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_without_tests_is_an_error() {
-        let folder = std::env::temp_dir().join(format!("xtask-parts-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("helper.mjs"), "").unwrap();
-        let error = test_files(&folder).unwrap_err().to_string();
-        assert!(error.ends_with(": expected files ending in .test.mjs or .test.js"), "{error}");
-        fs::write(folder.join("b.test.mjs"), "").unwrap();
-        fs::write(folder.join("a.test.js"), "").unwrap();
-        let files = ["a.test.js", "b.test.mjs"].map(|name| folder.join(name));
-        assert_eq!(test_files(&folder).unwrap(), files);
-        fs::remove_dir_all(&folder).unwrap();
-    }
 }

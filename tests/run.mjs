@@ -1,0 +1,20 @@
+// Runs the test files of folders, not of those below them: `node tests/run.mjs FOLDER...`.
+
+import { spawnSync } from 'node:child_process';
+import os from 'node:os';
+
+import { testFiles } from './files.mjs';
+
+/** A file that hangs is ended and named. The slowest one takes a minute on a busy machine. */
+const FILE_MILLIS = 300_000;
+/** As many as Node runs by itself, but two at least: most of the time a file waits for workerd or Redis. */
+const FILES_AT_ONCE = Math.max(os.availableParallelism() - 1, 2);
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+const hasConcurrency = major > 20 || (major === 20 && minor >= 10);
+
+const { status } = spawnSync(process.execPath, [
+  '--test', '--test-reporter=spec', `--test-timeout=${FILE_MILLIS}`, ...(hasConcurrency ? [`--test-concurrency=${FILES_AT_ONCE}`] : []),
+  ...process.argv.slice(2).flatMap(testFiles),
+], { stdio: 'inherit' });
+process.exitCode = status ?? 1;
