@@ -30,7 +30,7 @@ export function guard(gate, options = {}) {
 
 const NOTHING_LEFT = Promise.resolve();
 
-/** Answers for an endpoint of sessions, or goes on where it is for none. */
+/** Answers if the request is for an endpoint of sessions; otherwise goes on. */
 async function handledOr(handled, decide, path, request, response, next) {
   try {
     const own = await handled;
@@ -56,13 +56,13 @@ async function later(decided, path, request, response, next) {
   next();
 }
 
-/** Whether the request may go on; else it is answered. */
+/** Returns whether the request may go on. Answers it if not. */
 function carryOut(decision, path, request, response) {
   if (!decision.ok) {
     response.statusCode = decision.status;
     setHeaders(response, decision.headers);
     tellCookies(decision.cookies, response);
-    // `send` would add to the content type, and an ETag.
+    // `send` would change the content type and add an ETag.
     response.end(decision.body);
     return false;
   }
@@ -82,11 +82,12 @@ const tellCookies = (cookies, response) => setCookies(cookies, {
   append: (name, value) => response.appendHeader(name, value), set: (name, value) => response.setHeader(name, value),
 });
 
-/** The path that routes are found by from here on, whatever has rewritten it before. */
+/** Returns the path by which routes are found from here on, even if something has rewritten it before. */
 function routedPath(request) {
   const { baseUrl, originalUrl, url } = request;
   if (baseUrl !== undefined) return mountedPathOf(request);
-  // Connect and Polka do not say where a middleware is mounted: `/a/x` as `/x` may be that, or rewritten.
+  // Connect and Polka do not say where a middleware is mounted. If `/a/x` has become `/x`, it may be mounted at `/a`, or the URL may have
+  // been rewritten.
   if (originalUrl !== undefined && originalUrl !== url) {
     throw new Error('edgegate: the URL is not the one that was sent, and there is no baseUrl: use the guard without a path, where nothing has rewritten the URL');
   }
@@ -94,7 +95,7 @@ function routedPath(request) {
 }
 
 /**
- * Lets Express enter no route that it has found by another path or method than the gate decided on. What is no route of Express
+ * Keeps Express from entering a route that it has found by another path or method than the gate decided on. A handler that is no route
  * (`use`) is not seen here.
  */
 function holdTo(request, path) {
@@ -104,7 +105,9 @@ function holdTo(request, path) {
 
 const DECIDED = Symbol('edgegate.decided');
 
-/** The same for each request: with functions of their own all requests would be of different shapes, which makes them slow. */
+/**
+ * All requests share these two functions. With functions of its own, each request would be an object of a different shape, which is slow.
+ */
 const ROUTE = {
   configurable: true,
   enumerable: true,
@@ -113,7 +116,7 @@ const ROUTE = {
   },
   set(found) {
     const decided = this[DECIDED];
-    // It is set when the route is found, and again when it is entered; only of the latter does Express catch what is thrown.
+    // Express sets it when it finds the route, and again when it enters the route. It catches only what is thrown the second time.
     if (found === decided.route && (this.method !== decided.method || !isSamePath(mountedPathOf(this), decided.path))) {
       throw new Error('edgegate: what rewrites the URL or the method has to come before the guard');
     }
@@ -121,12 +124,12 @@ const ROUTE = {
   },
 };
 
-/** A slash at the end is Express's own where a request ends with the place of a mount; the gate ignores it. */
+/** Express adds a slash if a request ends at the place of a mount. The gate ignores a slash at the end. */
 const isSamePath = (one, other) => withoutSlash(one) === withoutSlash(other);
 
 const withoutSlash = (target) => target.split('?', 1)[0].replace(/\/$/, '');
 
-/** Calls `step` when the handler has set its headers and they are about to go out: Node has no event for it. */
+/** Calls `step` after the handler has set its headers, just before they go out. Node has no event for this. */
 function beforeHeaders(response, step) {
   const { writeHead } = response;
   response.writeHead = function writeHeadAfterStep(...given) {
@@ -143,7 +146,10 @@ function setHeaders(response, headers) {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
-/** Names and values by turns, or a list of pairs, as `writeHead` takes them: what is there of these names goes, and a name may come twice. */
+/**
+ * Sets headers from a list of names and values by turns, or of pairs, as `writeHead` takes them. A name may come twice. Older values of
+ * these names are removed.
+ */
 function setHeaderList(response, list) {
   const flat = Array.isArray(list[0]) ? list.flat() : list;
   const pairs = flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : []));

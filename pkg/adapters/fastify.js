@@ -16,12 +16,12 @@ export function guard(gate, options = {}) {
     const cookies = Symbol('edgegate.cookies');
     const routedBy = noteRouting(instance);
 
-    /** Whether the request may go on; else it is answered. */
+    /** Returns whether the request may go on. Answers it if not. */
     function carryOut(decision, request, reply) {
       reply.headers(decision.headers);
       if (!decision.ok) {
         setCookies(decision.cookies, cookieSetters(reply));
-        // To a text, a character set would be added.
+        // Bytes are sent, since Fastify would add a character set to a text.
         reply.code(decision.status).send(new TextEncoder().encode(decision.body));
         return false;
       }
@@ -65,7 +65,7 @@ export function guard(gate, options = {}) {
     });
   }
 
-  // As fastify-plugin does: the hook is for all of the instance that it is registered in.
+  // The same as fastify-plugin does: the hook is for the whole instance that it is registered in.
   edgegate[Symbol.for('skip-override')] = true;
   edgegate[Symbol.for('fastify.display-name')] = 'edgegate';
   edgegate[Symbol.for('plugin-meta')] = { name: 'edgegate', fastify: '>=5' };
@@ -82,7 +82,10 @@ function answerOwn({ status, headers, body }, reply) {
   reply.code(status).send(new TextEncoder().encode(body));
 }
 
-/** Where a request holds the URL that it was routed by. Their ids are made when the route is found, before any hook or middleware. */
+/**
+ * Returns the symbol under which a request has the URL that it was routed by. It is noted when the request gets its id: that is when the
+ * route is found, before any hook or middleware.
+ */
 function noteRouting(instance) {
   const routedBy = Symbol('edgegate.routedBy');
   const { genReqId } = instance;
@@ -94,17 +97,18 @@ function noteRouting(instance) {
 }
 
 /**
- * What the request was routed by: `originalUrl`, since what hooks and middleware make of the URL comes too late. But what calls
- * Fastify may have changed the URL before, as Express does behind a path: then `originalUrl` is another path than the one that is served.
+ * Returns the URL that the request was routed by. This is `originalUrl`, since hooks and middleware change the URL too late. But a program
+ * that calls Fastify may have changed the URL before, as Express does behind a path. Then `originalUrl` is not the path that is served.
  *
- * No id is made for a request that brings its own (`requestIdHeader`). Of such a one only a URL that nobody has changed can be trusted.
+ * Fastify makes no id for a request that brings its own (`requestIdHeader`). The URL of such a request is trusted only if nobody has
+ * changed it.
  */
 function routedUrl({ raw, originalUrl }, routedBy) {
   if (originalUrl === (raw[routedBy] ?? raw.url)) return originalUrl;
   throw new Error('edgegate: the URL is not the one that was sent: guard where Fastify is called from, or call it with the URL as it came');
 }
 
-/** Whether the server has `rewriteUrl`. `initialConfig` does not tell; an instance within another inherits the options. */
+/** Whether the server has `rewriteUrl`. `initialConfig` does not say it. An instance within another one inherits the options. */
 function hasRewriteUrl(instance) {
   for (let one = instance; one !== null; one = Object.getPrototypeOf(one)) {
     const options = Object.getOwnPropertySymbols(one).find(({ description }) => description === 'fastify.options');

@@ -2,26 +2,27 @@ import type { Gate, Identity, Verifier } from '../index.js';
 
 export interface FetchGuardOptions<Rest extends unknown[]> {
   /**
-   * The client's address, by what the handler is called with. Default: what the policy says in `client_ip_header`, else in Workers
-   * `CF-Connecting-IP`; elsewhere it is not known without this. Deno: `(_, info) => info.remoteAddr.hostname`; Bun:
-   * `(request, server) => server.requestIP(request)?.address`.
+   * Returns the client's address. It gets the arguments of the handler. Deno: `(_, info) => info.remoteAddr.hostname`; Bun: `(request,
+   * server) => server.requestIP(request)?.address`. Default: the header that the policy names in `client_ip_header`, else in Workers
+   * `CF-Connecting-IP`. On other platforms the address is not known without this.
    */
   clientIp?: ((request: Request, ...rest: Rest) => string | undefined) | undefined;
   /**
-   * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
-   * the URL. Default: in Workers the URL of the request, since Cloudflare asks them under their own names only (workerd elsewhere may not:
-   * say it there); on all other platforms none, and such tokens are refused: what `Host` says is the caller's choice.
+   * The origin by which callers know this service, such as `https://api.example.com`. Tokens with a proof of possession (DPoP) need it,
+   * since the proof names the URL. Default in Workers: the origin of the request, since Cloudflare calls a Worker only under its own host
+   * names (say it if you run workerd yourself). Default on other platforms: none, and such tokens are refused. `Host` does not count, since
+   * the caller chooses it.
    */
   origin?: string | undefined;
 }
 
 /**
- * A `fetch` handler that asks the gate, or a verifier, first: `export default { fetch: guard(gate, handler) }`. A refusal is answered as
- * the gate says; else the handler is called with the request, who is calling, and what else the platform gives (`env`, `ctx`).
- * The limits are told in the handler's answer. The body is not touched. What is not the caller's fault is thrown.
+ * A `fetch` handler that asks the gate, or a verifier, first: `export default { fetch: guard(gate, handler) }`. It answers refusals as the
+ * gate says. Otherwise it calls the handler with the request, the caller's identity, and the platform's other arguments (`env`, `ctx`). The
+ * handler's answer gets the headers of the limits. The body is not touched. Errors that are not the caller's fault are thrown.
  *
- * With a verifier alone: `Authorization: Bearer` on every path, no scopes and no limits.
- * @throws {TypeError} for options that are none.
+ * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
+ * @throws {TypeError} for unknown or wrong options.
  */
 export function guard<Rest extends unknown[] = []>(
   gate: Gate | Verifier,

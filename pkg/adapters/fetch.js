@@ -22,10 +22,10 @@ export function guard(gate, handler, options = {}) {
   };
 }
 
-/** The handler's response, with the limits and what caches have to know. */
+/** Returns the handler's response with the headers of limits, caches and cookies. */
 function told(response, { headers, caching = {}, cookies }) {
   const nothing = cookies === undefined && Object.keys(headers).length === 0 && Object.keys(caching).length === 0;
-  // A response that hands over a socket cannot be made anew.
+  // A response that hands over a socket cannot be copied.
   if (nothing || response.status === 101) return response;
   const tell = (answer) => {
     for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
@@ -37,7 +37,7 @@ function told(response, { headers, caching = {}, cookies }) {
   try {
     return tell(response);
   } catch {
-    // What `fetch` or `Response.redirect` gave cannot be changed.
+    // The headers of a response of `fetch` or `Response.redirect` cannot be changed.
     return tell(new Response(response.body, response));
   }
 }

@@ -3,26 +3,27 @@ import type { Gate, Identity, Verifier } from '../index.js';
 
 export interface HonoGuardOptions {
   /**
-   * The client's address, where a proxy stands in front. Default: what the policy says in `client_ip_header`, else in Workers
-   * `CF-Connecting-IP`, on Node the socket's address; `X-Forwarded-For` is not read. Elsewhere say it:
-   * `(c) => getConnInfo(c).remote.address`.
+   * Returns the client's address if a proxy stands in front. Default: the header that the policy names in `client_ip_header`, else in
+   * Workers `CF-Connecting-IP` and on Node the socket's address. `X-Forwarded-For` is not read. Other platforms need it: `(c) =>
+   * getConnInfo(c).remote.address`.
    */
   clientIp?: ((context: Context) => string | undefined) | undefined;
   /**
-   * How callers know this service, such as `https://api.example.com`: for tokens with a proof of possession (DPoP), whose proof names
-   * the URL. Default: in Workers the URL of the request, since Cloudflare asks them under their own names only (workerd elsewhere may not:
-   * say it there); on all other platforms none, and such tokens are refused: what `Host` says is the caller's choice.
+   * The origin by which callers know this service, such as `https://api.example.com`. Tokens with a proof of possession (DPoP) need it,
+   * since the proof names the URL. Default in Workers: the origin of the request, since Cloudflare calls a Worker only under its own host
+   * names (say it if you run workerd yourself). Default on other platforms: none, and such tokens are refused. `Host` does not count, since
+   * the caller chooses it.
    */
   origin?: string | undefined;
 }
 
 /**
- * Middleware that asks the gate, or a verifier, about each request: `app.use(guard(gate))`. A refusal is answered as the gate says; the
- * identity of who passes is `c.get('auth')`, or `c.var.auth`. The path that counts is the one that Hono routes by, `c.req.path`. The
- * body is not touched. What is not the caller's fault is thrown, for `app.onError`.
+ * Middleware that asks the gate, or a verifier, about each request: `app.use(guard(gate))`. It answers refusals as the gate says, and puts
+ * the caller's identity into `c.var.auth` (`c.get('auth')`). The path that counts is the one that Hono routes by, `c.req.path`. The body is
+ * not touched. Errors that are not the caller's fault are thrown, for `app.onError`.
  *
- * With a verifier alone: `Authorization: Bearer` on every path, no scopes and no limits.
- * @throws {TypeError} for options that are none.
+ * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
+ * @throws {TypeError} for unknown or wrong options.
  */
 export function guard(
   gate: Gate | Verifier, options?: HonoGuardOptions,

@@ -7,7 +7,7 @@ import { pathOf } from '../lib/gate-request.js';
 export function guard(gate, options = {}) {
   const { decide, handle, urlOfRequest } = adapter(gate, options);
   return async function edgegate(context, next) {
-    // On Node there is a socket; in Workers the gate reads what the platform says.
+    // On Node there is a socket. In Workers the gate reads the platform's header.
     const incoming = context.env?.incoming;
     const { method, url, headers } = context.req.raw;
     const request = { method, url: urlOfRequest(url), headers, socket: incoming?.socket };
@@ -28,16 +28,16 @@ export function guard(gate, options = {}) {
   };
 }
 
-/** The path that Hono routes by, which may be another than that of the URL (`getPath`), as a URL would have it. */
+/** Returns the path that Hono routes by, in the spelling of a URL. It may differ from the URL's own path (`getPath`). */
 function routedPath({ path, raw }) {
   const [asked] = pathOf(raw.url).split(/[?#]/, 1);
   try {
     decodeURI(asked);
   } catch {
-    // Hono routes by something near it; the gate refuses it.
+    // Hono routes by a similar path. The gate refuses this one.
     return asked;
   }
-  // Hono has decoded all but what separates, and `%` itself: what is still encoded stays as it is.
+  // Hono has decoded everything but separators and `%` itself. What is still encoded stays so.
   return encodeURI(path).replaceAll('%25', '%').replace(/[?#]/g, encodeURIComponent);
 }
 
@@ -46,7 +46,7 @@ function waitUntilOf(context) {
     const { executionCtx } = context;
     return (promise) => executionCtx.waitUntil(promise);
   } catch {
-    // There is none on this platform.
+    // This platform has none.
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import { createGateOf } from '../lib/gate.js';
 import { bind } from '../lib/index.js';
 import { webPlatform } from '../lib/web-platform.js';
 
-// One engine for all: the one with the guard can do what the smaller one can. Cloudflare sets the header, callers cannot.
+// All functions use one engine: the one with the guard can do everything. Cloudflare sets the header, callers cannot.
 const bound = bind(webPlatform({ load: () => module, ed25519: 'later', clientIpHeader: 'cf-connecting-ip' }));
 export const {
   ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,

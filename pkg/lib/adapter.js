@@ -1,16 +1,16 @@
 import { bearerGate } from './bearer.js';
 import { pathOf, targetPathOf } from './gate-request.js';
 
-/** As gate.js has it. */
+/** The same symbol as in gate.js. */
 const AT_ONCE = Symbol.for('edgegate.atOnce');
 
-/** Whether what `decide` gave has to be waited for. */
+/** Whether `decide` returned a promise. */
 export const isPromise = (decided) => typeof decided.then === 'function';
 
 /**
- * What all adapters share: `decide(request, …what the framework gave)` by a gate, or by a verifier alone.
+ * What all adapters share. `gate` is a gate, or a verifier alone.
  *
- * Misuse throws a TypeError, which is the same class for those that require the adapter as for those that import it.
+ * Wrong arguments throw a TypeError, since `require` and `import` have that class in common; each has an EdgegateError of its own.
  */
 export function adapter(gate, options, known = ['clientIp', 'origin']) {
   const checks = gateOf(gate);
@@ -25,22 +25,28 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
   if (origin !== undefined && !isOrigin(origin)) throw new TypeError("edgegate: origin: expected one like 'https://api.example.com'");
   return {
     /**
-     * The URL by which callers know the target of Node's request. A caller writes the authority himself (`Host`, or a target in absolute
-     * form), so only the one that was configured counts for proofs of possession; without it the URL is but a path, and no proof holds.
+     * The URL by which callers know the target of Node's request. A caller chooses the authority, by `Host` or by a target in absolute
+     * form. So only the configured origin counts for proofs of possession. Without one the URL is only a path, and no proof holds.
      */
     urlOfTarget: (target) => `${origin ?? ''}${targetPathOf(target)}`,
-    /** The same for a `Request`. Cloudflare asks Workers under their own names only; elsewhere servers take the host of its URL from `Host`. */
+    /**
+     * The same for a `Request`. Cloudflare calls a Worker only under its own host names. Other servers take the host of the URL from
+     * `Host`.
+     */
     urlOfRequest: (url) => (origin === undefined && isInWorkers() ? url : `${origin ?? ''}${pathOf(url)}`),
     /**
-     * `given` is what `clientIp` is called with; `path` what the framework routes by. `request.url` stays what the caller asked
-     * for, which a proof of possession names. Returns the decision, or the promise of one if something has to be waited for.
+     * Returns the decision, or a promise of it if something has to be waited for. `given` are the arguments for `clientIp`. `path` is the
+     * path that the framework routes by. `request.url` stays the URL that the caller asked for: a proof of possession names it.
      */
     decide: (request, given, path, waitUntil) => {
       const asked = { clientIp: clientIp?.(...given) ?? undefined, path, waitUntil };
       const atOnce = checks.check[AT_ONCE];
       return atOnce === undefined ? checks.check(request, asked) : atOnce(checks, request, asked);
     },
-    /** The answer of an endpoint of sessions, or a promise of `undefined`; `undefined` where none can be meant. */
+    /**
+     * Returns `undefined` if the path cannot be an endpoint of sessions. Otherwise returns a promise of the endpoint's answer, or of
+     * `undefined` if it is no endpoint after all.
+     */
     handle: (request, given, path) => {
       if (checks.mayHandle === undefined || !checks.mayHandle(path ?? pathOf(request.url))) return undefined;
       return checks.handle(request, { clientIp: clientIp?.(...given) ?? undefined, path });
@@ -64,8 +70,8 @@ const privately = ({ check }) => ({
 });
 
 /**
- * Where the framework answers `/ADMIN` by its route for `/admin` and the policy takes them for two, the policy's route for
- * `/admin` can be walked around. `framework` says how to make it tell them apart.
+ * A framework may answer `/ADMIN` by its route for `/admin`. If the policy takes them for two paths, a caller of `/ADMIN` gets around the
+ * policy's route for `/admin`. `framework` says how to make the framework tell them apart.
  */
 export function refuseOtherCase(pathCase, framework) {
   if (pathCase !== 'sensitive') return;
@@ -82,10 +88,13 @@ function isOrigin(value) {
   }
 }
 
-/** The same with its body. A parser of the framework may have read it; one that has not may have put an empty object there. */
+/**
+ * Node's request with this URL and its body. `body` counts only if the stream has ended: then a parser of the framework has read it. A
+ * parser that has not read the stream may have put an empty object there.
+ */
 export const withBody = (request, url) => ({
   ...nodeRequest(request, url), body: request.readableEnded ? request.body : undefined, [Symbol.asyncIterator]: () => request[Symbol.asyncIterator](),
 });
 
-/** The request of Node as it came: the target as it was sent, and every header, also those that Node drops. */
+/** Node's request with this URL. `rawHeaders` has every header, also those that Node drops from `headers`. */
 export const nodeRequest = ({ method, rawHeaders, headers, socket }, url) => ({ method, url, rawHeaders, headers, socket });

@@ -48,12 +48,12 @@ export class ApiKeys {
     if (typeof key !== 'string') {
       throw new EdgegateError({ code: 'INVALID_API_KEY', reason: 'malformed_api_key', message: 'API key: expected a string' });
     }
-    // Longer than any key can be: not worth a copy.
+    // No key is as long as this, so the rest need not be copied.
     const text = key.length > 1024 ? key.slice(0, 1024) : key;
     const now = this.#clock();
     const engine = this.#engine;
     if (engine.call('verifyApiKey', engine.handle(this.#thing), text, now) !== DONE) throw engine.refusal();
-    // As crates/engine/src/api_keys.rs leaves them.
+    // crates/engine/src/api_keys.rs puts both into these slots.
     const { validFrom: signingKeyId, validUntil: expiresAt } = engine;
     const id = engine.text();
     const prefix = this.#prefixes[engine.issuer];

@@ -1,21 +1,21 @@
 import { clone } from './clone.js';
 
-/** All cached tokens together, in characters: with long tokens this is reached before the entries are. */
+/** The most characters of all cached tokens together. Long tokens reach it before they reach the number of entries. */
 const MAX_CHARACTERS = 8 * 1024 * 1024;
 
 /**
- * They are found by so many characters, the last of the signature, of which there are 70 bits: to hash a whole token, which is
- * a new string each time, takes longer than everything else here.
+ * A token is found by this many last characters of its signature, which have 70 bits. Each request brings its token as a new string, and
+ * hashing all of it would take longer than everything else here.
  */
 const TAIL_LENGTH = 12;
 
 const tailOf = (token) => token.slice(-TAIL_LENGTH);
 
 /**
- * Verified tokens, by the whole token: what is found is compared. The time is looked at again at every hit.
+ * Verified tokens. Each hit compares the whole token, and checks its times again.
  *
- * Two generations: what was not asked for while the younger one filled up is forgotten. It costs nothing at
- * a hit, and only tokens that verified come in at all.
+ * There are two generations. A token is forgotten if nobody asks for it while the younger generation fills up. This costs nothing at a hit.
+ * Only verified tokens come in.
  */
 export class Cache {
   #half;
@@ -53,7 +53,7 @@ export class Cache {
     return { claims: clone(entry.claims), header: clone(entry.header), issuer: entry.issuer, keyId: entry.keyId };
   }
 
-  /** Takes the place of another token with the same tail. */
+  /** Replaces another token with the same tail. */
   add(token, { text, header, issuer, keyId, from, until }) {
     this.#insert(tailOf(token), { token, text, claims: undefined, header, issuer, keyId, from, until });
   }

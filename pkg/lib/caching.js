@@ -1,14 +1,14 @@
 import { CACHING_FIELDS } from './protocol.js';
 
 /**
- * Tells caches of an answer what the gate has for them, once the handler has said what it has to say. `get`, `set` and `remove` are those
- * of the answer's headers.
+ * Adds what the gate has to say to caches, after the handler has set its own headers. `get`, `set` and `remove` work on the answer's
+ * headers.
  */
 export function tellCaches(caching, get, set, remove) {
   if (caching === undefined) return;
   const own = (name) => {
     const value = get(name) ?? '';
-    // Node has numbers and lists too.
+    // In Node a header may also be a number or a list.
     return typeof value === 'string' ? value : [value].flat().join(', ');
   };
   for (const [name, value] of amendments(caching, own)) {
@@ -18,15 +18,15 @@ export function tellCaches(caching, get, set, remove) {
 }
 
 /**
- * The fields that change, as `[name, value]`; an empty value takes one out. The same as `CacheRule::amend` (src/http/caching.rs), which says
- * why: tests/vectors/caching.json holds both to it. `own` gives the answer's own value of a field, or an empty text.
+ * Returns the fields that change, as `[name, value]`; an empty value removes a field. `own` returns the answer's own value of a field, or
+ * an empty text. `CacheRule::amend` (src/http/caching.rs) does the same and says why; tests/vectors/caching.json tests both.
  */
 export function amendments({ 'Cache-Control': control, Vary: vary }, own) {
   const [cacheControl, varyName, ...addressed] = CACHING_FIELDS;
   const given = own(cacheControl);
   const changes = [];
   if (control !== undefined && !says(given, 'public')) {
-    // In front: behind a quote that is never closed it would be part of a text.
+    // It comes first: after a quote that is never closed it would be part of a text.
     if (!says(given, 'private') && !says(given, 'no-store')) changes.push([cacheControl, joined(control, given)]);
     for (const name of addressed) {
       const value = own(name);
@@ -37,7 +37,7 @@ export function amendments({ 'Cache-Control': control, Vary: vary }, own) {
   return changes;
 }
 
-/** Whether a directive is there without an argument. What stands in quotes is part of a value (src/cache_control.rs). */
+/** Whether the text has this directive without an argument. Text in quotes is part of a value (src/cache_control.rs). */
 function says(text, directive) {
   if (text === '') return false;
   const unquoted = text.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)/gs, '""');

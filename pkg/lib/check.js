@@ -1,8 +1,8 @@
 import { configError } from './errors.js';
 
 /**
- * Refuses anything but a plain object, and unknown names: a misspelt option must not turn a check off. `elsewhere` has other names
- * of known options, by which they are not taken.
+ * Refuses anything but a plain object, and unknown names: a misspelt option must not turn a check off. `elsewhere` has the names that known
+ * options have in policies. Such a name is refused too, and the error says the right one.
  */
 export function checkNames(options, known, path, elsewhere = {}) {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

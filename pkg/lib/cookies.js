@@ -1,4 +1,4 @@
-/** Sets the cookies of a decision on an answer that begins now. Nobody stores an answer with cookies in it. */
+/** Sets the cookies of a decision on an answer that begins now. No cache may store an answer that sets cookies. */
 export function setCookies(cookies, { append, set }) {
   const values = cookies?.values() ?? [];
   if (values.length === 0) return;

@@ -13,7 +13,7 @@ const storeUnavailable = (problem, cause) => {
   return error;
 };
 
-/** The option `dpop` of a verifier; `null` if bindings are not looked at. */
+/** Reads the option `dpop` of a verifier. Returns `null` if the verifier ignores bindings. */
 export function dpopOptions(options = {}) {
   if (options === false) return null;
   checkNames(options, ['required', 'maxAge', 'algorithms', 'replay'], 'dpop');
@@ -37,7 +37,7 @@ export function dpopOptions(options = {}) {
   return { required, maxAge, permitted, replay };
 }
 
-/** What comes with a token, from the option `dpop` of `verify`: `undefined` without a proof. */
+/** Reads the option `dpop` of `verify`. Returns `undefined` if it has no proof. */
 export function presented(dpop) {
   if (dpop === undefined) return undefined;
   checkNames(dpop, ['proof', 'method', 'url', 'nonce'], 'dpop');
@@ -58,10 +58,13 @@ function line(value, path) {
   return value;
 }
 
-/** 32 bytes in base64url; of the last character two bits are not used, and are 0. */
+/** 32 bytes in base64url. The last two bits of the last character are not used, so they must be 0. */
 const THUMBPRINT = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
 
-/** The key that a token is bound to, by its thumbprint. As `Confirmation` of the core: tests/vectors/confirmations.json. */
+/**
+ * Returns the thumbprint of the key that a token is bound to. `Confirmation` of the core does the same; tests/vectors/confirmations.json
+ * tests both.
+ */
 function bindingOf({ cnf }) {
   if (cnf === undefined) return undefined;
   if (typeof cnf !== 'object' || cnf === null || Array.isArray(cnf)) {
@@ -86,7 +89,10 @@ export class Proofs {
     this.#replays = options?.replay === undefined ? new Replays() : null;
   }
 
-  /** The text for the core, if a proof has to be checked; refuses what comes without a proof or a binding it needs. */
+  /**
+   * Returns the text for the core if a proof has to be checked. Throws if a bound token has no proof, or if a token lacks a binding that it
+   * needs.
+   */
   needed(token, claims, proof) {
     if (this.#options === null) return undefined;
     const jkt = bindingOf(claims);
@@ -150,8 +156,8 @@ export class Proofs {
 }
 
 /**
- * The one token of a request and how it came (RFC 6750 §2.1, RFC 9449 §7.1): `{token, proof}`, where `proof` is for
- * {@link presented}. The scheme has to be the one of the token: what is bound is no bearer token (§7.2).
+ * Returns the one token of a request (RFC 6750 §2.1, RFC 9449 §7.1) as `{token, dpop}`, where `dpop` is for {@link presented}. The scheme
+ * decides: a token sent as Bearer must not be bound to a key (§7.2).
  */
 export function credentialOf(request, { url = request.url, method = request.method, nonce } = {}) {
   const authorization = request.headers.get('authorization');

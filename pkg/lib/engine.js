@@ -4,23 +4,25 @@ import {
 } from './protocol.js';
 
 const ED25519 = ALGORITHMS.indexOf('EdDSA');
-/** Most texts find room in that, so that the engine need not be asked for it. */
+/** Most texts fit into this, so that the engine is not asked for room each time. */
 const USUAL_ROOM = 4096;
-/** For {@link Engine.withVerdicts}: there are none yet, and the caller can wait for some. */
+/** For {@link Engine.withVerdicts}: there are no verdicts yet, but the caller can wait for them. */
 export const NONE_YET = new Map();
 
-/** Part of the memory. Tokens of one issuer are mostly as long as the last one and in its place: then its view serves again. */
+/**
+ * Returns a view of part of the memory. Tokens of one issuer mostly have the length and the place of the last one; then its view is used
+ * again.
+ */
 function part(last, memory, start, length) {
   const isSame = last.byteOffset === start && last.byteLength === length && last.buffer === memory.buffer;
   return isSame ? last : memory.subarray(start, start + length);
 }
 
 /**
- * The wasm instance, its two buffers, and the things that live in it by handle.
+ * The wasm instance, its two buffers, and the things that live in it, each with a handle.
  *
- * All that passes are numbers, so wasm-bindgen's JavaScript has nothing to do and is left out. An
- * instance that threw is never used again: every thing remembers how it was made, and is made again
- * in the next instance when it is next asked for.
+ * Only numbers pass, so wasm-bindgen's JavaScript has nothing to do and is left out. An instance that has thrown is never used again. Each
+ * thing remembers how it was made, and is made again in the next instance when it is next needed.
  */
 export class Engine {
   #platform;
@@ -35,18 +37,18 @@ export class Engine {
   #input = 0;
   #room = 0;
   #registry;
-  /** What the host was asked about last. */
+  /** Views of what the host was last asked about. */
   #message = new Uint8Array();
   #signature = this.#message;
   /** The verdicts of an asynchronous host for the call under way. */
   #verdicts = null;
   #job = null;
-  /** Keys of `verifyJws` by the object that its caller gave. */
+  /** The keys of `verifyJws`, by the object that its caller passed. */
   keysByObject = new WeakMap();
 
   constructor(platform) {
     this.#platform = platform;
-    // Workers with a compatibility date before May 2025 have none: there things are kept for the isolate's life.
+    // Workers with a compatibility date before May 2025 have no FinalizationRegistry. There, things are kept as long as the isolate lives.
     this.#registry = globalThis.FinalizationRegistry && new FinalizationRegistry((thing) => this.#free(thing));
   }
 
@@ -54,7 +56,7 @@ export class Engine {
     return this.#platform;
   }
 
-  /** Takes the compiled module: `slim` has it from its caller. */
+  /** Takes the compiled module. The caller of `slim` passes it. */
   provide(module) {
     this.#module = module;
   }
@@ -86,7 +88,7 @@ export class Engine {
     return this.#exports !== null;
   }
 
-  /** Counts the instances: what belongs to an earlier one is gone. */
+  /** The number of this instance. The handles and tickets of earlier instances are gone. */
   get generation() {
     return this.#generation;
   }
@@ -160,13 +162,13 @@ export class Engine {
     return imports;
   }
 
-  /** Else it is decided in wasm: a synchronous caller cannot wait for WebCrypto. */
+  /** Whether the host verifies Ed25519. Otherwise wasm does it, since a synchronous caller cannot wait for WebCrypto. */
   #takesEd25519() {
     const { ed25519 } = this.#platform;
     return ed25519 === 'at once' || (ed25519 === 'later' && this.#verdicts !== null);
   }
 
-  /** The memory, also after it has grown. */
+  /** Returns a view of the memory, a new one if the memory has grown. */
   #bytes() {
     let view = this.#view;
     if (view === null || view.byteLength === 0) {
@@ -186,10 +188,7 @@ export class Engine {
     return this.#platform.write(this.#bytes(), text, this.#input, room);
   }
 
-  /**
-   * Makes a call that takes text last but for `after`. Whatever is thrown is a trap: the instance is
-   * given up.
-   */
+  /** Makes a call with `before`, the text and `after`. Anything thrown is a trap: the instance is given up. */
   call(name, before, text, after) {
     this.start();
     try {
@@ -205,7 +204,7 @@ export class Engine {
     }
   }
 
-  /** A call of the gate, whose host may be asked and give its verdict later. */
+  /** Makes a call of the gate. The host may be asked, and may give its verdict later. */
   callLater(name, before, text, now) {
     this.#verdicts = NONE_YET;
     this.#job = null;
@@ -216,7 +215,7 @@ export class Engine {
     }
   }
 
-  /** A call about an issuer of a verifier. */
+  /** Makes a call about an issuer of a verifier. */
   callIssuer(name, handle, issuer, text, now) {
     this.start();
     try {
@@ -228,7 +227,7 @@ export class Engine {
     }
   }
 
-  /** A call about a proof of possession. */
+  /** Makes a call about a proof of possession. */
   callProof(text, now, maxAge, algorithms) {
     this.start();
     try {
@@ -240,7 +239,7 @@ export class Engine {
     }
   }
 
-  /** Goes on with a token that waits in this instance, by its ticket. */
+  /** Goes on with the token that waits in this instance under this ticket. */
   resume(handle, ticket) {
     try {
       const status = this.#exports.resume(handle, ticket);
@@ -262,7 +261,7 @@ export class Engine {
     return error;
   }
 
-  /** The verdicts that an asynchronous host gives in the next call. */
+  /** Makes a call with the verdicts of an asynchronous host. */
   withVerdicts(verdicts, call) {
     this.#verdicts = verdicts;
     this.#job = null;
@@ -300,7 +299,7 @@ export class Engine {
     return new Uint8Array(this.#memory.buffer, start, this.#slots[TEXT_LENGTH]).slice();
   }
 
-  /** The same of a secret, of which the instance keeps nothing. */
+  /** Returns the payload, and erases it in the instance: it is a secret. */
   secret() {
     const bytes = this.payload();
     const start = this.#slots[TEXT];
@@ -315,7 +314,7 @@ export class Engine {
     return this.#platform.read(this.#view, start, start + length);
   }
 
-  /** Of a token that waits for the host; 0 if it is not kept. */
+  /** The ticket of a token that waits for the host; 0 if the token is not kept. */
   get ticket() {
     return this.#slots[VALID_FROM];
   }
@@ -344,8 +343,8 @@ export class Engine {
   // ---- things by handle ----
 
   /**
-   * A thing that lives as long as `owner`. `make` makes it in an instance and may throw; `restore`
-   * brings back what it had learnt.
+   * Returns a thing that lives as long as `owner`. `make` makes it in an instance and may throw. `restore` tells it again what it had
+   * learnt.
    */
   hold(owner, free, make, restore) {
     const thing = { free, make, restore, handle: 0, generation: 0, disposed: false };
@@ -376,7 +375,7 @@ export class Engine {
     if (this.#exports !== null && thing.generation === this.#generation) this.drop(thing.free, thing.handle);
   }
 
-  /** Calls what forgets something of the running instance. */
+  /** Calls an export that frees something in the running instance. */
   drop(name, handle) {
     try {
       this.#exports[name](handle);

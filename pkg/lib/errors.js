@@ -11,24 +11,24 @@ export class EdgegateError extends Error {
 }
 Object.defineProperty(EdgegateError.prototype, 'name', { value: 'EdgegateError', configurable: true, writable: true });
 
-/** A fault of the caller's options, in the core's form: `path: problem`. */
+/** A fault in the caller's options, in the core's form: `path: problem`. */
 export const configError = (path, problem, reason = 'config') =>
   new EdgegateError({
     code: 'CONFIG_ERROR', reason, message: path ? `${path}: ${problem}` : problem, path: path || undefined,
   });
 
-/** What only an asynchronous call can do. */
+/** The error of a synchronous call that would have to wait. */
 export const syncUnsupported = (message) =>
   new EdgegateError({ code: 'SYNC_UNSUPPORTED', reason: 'sync_unsupported', message });
 
 export const malformedToken = (message) =>
   new EdgegateError({ code: 'INVALID_TOKEN', reason: 'malformed_token', message });
 
-/** As the core says it. */
+/** The core has the same error. */
 export const keysUnavailable = (issuer, problem) =>
   new EdgegateError({ code: 'KEYS_UNAVAILABLE', reason: 'keys_unavailable', message: `keys of ${issuer}: ${problem}` });
 
-/** As the core says it. Checked here too, so that a long text is not copied into the engine's memory first. */
+/** The core has the same error. The length is checked here too, so that a long text is not copied into the engine's memory first. */
 export const tokenTooLong = (token, limit) =>
   new EdgegateError({
     code: 'INVALID_TOKEN', reason: 'token_too_long',
@@ -45,7 +45,7 @@ function utf8Length(text) {
   return bytes;
 }
 
-/** What a store threw, which may be anything: one line of it, for the operator's log. */
+/** One line for the operator's log about what a store threw, which may be anything. */
 export function problemOf(error) {
   try {
     return String(error?.message ?? error).split('\n', 1)[0].slice(0, 200);

@@ -2,14 +2,14 @@ import { webPlatform } from './web-platform.js';
 
 import { configError } from './errors.js';
 
-/** The engine beside the entry, where a bundler has put it too. Those that have not are told so. */
+/** Loads the engine that lies beside the entry. Most bundlers put it there too; if one does not, the error says what to do. */
 export async function fetchEngine(url) {
   const response = await fetch(url);
   if (!response.ok) throw missing(url, `status ${response.status}`);
   try {
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (error) {
-    // Development servers answer with their page what they do not find.
+    // Development servers answer with their page if they do not find a file.
     if (error instanceof WebAssembly.CompileError) throw missing(url, 'no WebAssembly');
     throw error;
   }

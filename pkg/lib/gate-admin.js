@@ -1,16 +1,16 @@
 import { EdgegateError } from './errors.js';
 
-/** Members whose names the core writes otherwise. Whatever a limit is called stays as it is. */
+/** Members that have another name in the core. The names of limits are not translated. */
 const CORE_NAMES = {
   expiresInSecs: 'expires_in_secs', importedSha256: 'imported_sha256', overlapSecs: 'overlap_secs', keyId: 'key_id',
 };
 const OWN_NAMES = Object.fromEntries(Object.entries(CORE_NAMES).map(([own, core]) => [core, own]));
-/** Alone, or first in a path: not the name of a limit. */
+/** A member's name alone or at the beginning of a path, which is not the name of a limit. */
 const CORE_NAME = new RegExp(`(?<![\\w.-])(?:${Object.keys(OWN_NAMES).join('|')})(?![\\w.-])`, 'g');
 
 const SHARED = ['name', 'owner', 'scopes', 'limits', 'ips', 'expiresInSecs'];
 const KEY_ID_BYTES = 16;
-/** As the Worker: the largest request that makes sense, a token of 8 KiB to revoke, is far smaller. */
+/** The same bound as in the Worker. The largest sensible request, to revoke a token of 8 KiB, is far smaller. */
 const MAX_REQUEST = 64 * 1024;
 
 /** `Gate.keys` of index.d.ts. */
@@ -18,7 +18,7 @@ export class KeyAdministration {
   #ask;
   #randomBytes;
 
-  /** `ask(what, members)` has the engine do it. */
+  /** `ask(what, members)` makes a request to the engine. */
   constructor(ask, randomBytes) {
     this.#ask = ask;
     this.#randomBytes = randomBytes;
@@ -101,7 +101,7 @@ export function requestOf(what, members) {
   return text;
 }
 
-/** The core's error in the names of this package. */
+/** Returns the core's error with the names that members have in this package. */
 export function inOwnNames(error) {
   const { code, reason, message, path } = error;
   if (code !== 'INVALID_REQUEST') return error;
@@ -111,8 +111,8 @@ export function inOwnNames(error) {
 }
 
 /**
- * The members with the core's names. A value that JSON would drop or make null is refused: a lifetime of `NaN` must not
- * become one without end.
+ * Returns the members with the core's names. Refuses a value that JSON would drop or turn into null: a lifetime of `NaN` must not become an
+ * endless one.
  */
 function bodyOf(given, known) {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid('', 'expected an object');
@@ -137,7 +137,7 @@ function plain(value, path) {
   try {
     text = JSON.stringify(value, whole);
   } catch {
-    // Told below.
+    // The error is thrown below.
   }
   if (text === undefined) throw invalid(path, 'expected what JSON can hold');
   return JSON.parse(text);
@@ -148,7 +148,7 @@ function idOf(id) {
   return id;
 }
 
-/** What the core shows, without the version of the stored form. */
+/** Returns what the core shows, without the version of the stored form. */
 function shown({ v, ...members }) {
   return Object.fromEntries(Object.entries(members).map(([name, value]) => [camelCase(name), value]));
 }

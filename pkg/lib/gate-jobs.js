@@ -3,17 +3,17 @@ import { HOST_HOLDS, HOST_REFUSES_KEY } from './protocol.js';
 import { fetchKeys } from './remote.js';
 import { Turns } from './turns.js';
 
-/** As the Worker: beyond two seconds the caller is better off with an answer. */
+/** The same as in the Worker: after two seconds any answer is better for the caller. */
 const STORE_MILLIS = 2000;
-/** After a lost race the next attempt waits up to this long, growing with each. */
+/** After a lost race the next attempt waits. The wait grows with each attempt, up to this. */
 const MAX_BACK_OFF_MILLIS = 32;
 
-/** What a check asks of the host, as crates/engine/src/gate/task.rs names it. */
+/** What a check asks of the host. Each method has the name of its job in crates/engine/src/gate/task.rs. */
 export class Jobs {
   #platform;
   #stores;
   #tell;
-  /** On some runtimes one request cannot wait for another: there they race, and the swap decides. */
+  /** On some runtimes one request cannot wait for another. There requests race, and the swap decides. */
   #turns;
   /** Private keys that sign, by their names. */
   #signers = new Map();
@@ -26,11 +26,11 @@ export class Jobs {
     this.#tell = tell;
   }
 
-  /** Begins them, and resolves each with its answer; jobs that expect none are done at once. */
+  /** Begins jobs, and returns a promise of each answer. Jobs without an answer are done at once. */
   begin(jobs, held, waitUntil, signature) {
     const answers = [];
     for (const { id, job } of jobs) {
-      // A job without members is its name alone.
+      // A job without members is only its name.
       const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
       if (name === 'release') this.#release(held, members.name, undefined, true);
       else if (name === 'note') this.#tell.event(members.event);
@@ -80,8 +80,8 @@ export class Jobs {
     const turn = held.get(name);
     if (turn === undefined) {
       const { known } = await this.#take(held, name);
-      // What the one before has just written is still there, unless another process was faster: the swap tells. Of sessions it may not come to
-      // a swap: who is refused by what another process has changed meanwhile would be logged out.
+      // The value that the request before has just written is still there, unless another process was faster: the swap tells. Sessions are
+      // read again, since a session may be refused without a swap: a refusal by an outdated row would log its user out.
       if (known !== undefined && store === 'counters') return known;
     } else {
       turn.attempts += 1;
@@ -130,7 +130,7 @@ export class Jobs {
       }
     }
     const { answer, problem, status } = await fetching;
-    // A document that says where keys are may be elsewhere then.
+    // The engine may then look for the discovery document elsewhere.
     if (status === 404 || status === 410) return { missing: status };
     if (problem !== undefined) throw new Error(problem);
     return answer;
@@ -164,7 +164,7 @@ function textOrNull(value) {
 
 const pause = (millis) => new Promise((resolve) => { setTimeout(resolve, millis); });
 
-/** What a store promises, if it keeps it in time. */
+/** Waits for a store, but not longer than it may take. */
 async function within(promised) {
   let timer;
   const late = new Promise((_, reject) => {

@@ -4,7 +4,7 @@ import {
   REQUESTED_HEADERS, REQUESTED_METHOD, UPGRADE, URL_LINE,
 } from './protocol.js';
 
-/** Headers that the guard looks at: where each stands, and how a repeated one reads (RFC 9110 §5.3; cookies RFC 6265 §5.4). */
+/** Headers that the guard reads: the line of each, its name, and what joins repeated ones (RFC 9110 §5.3; for cookies RFC 6265 §5.4). */
 const HEADERS = [
   [AUTHORIZATION, 'authorization', ', '],
   [DPOP, 'dpop', ', '],
@@ -12,11 +12,11 @@ const HEADERS = [
   [ACCEPT, 'accept', ', '],
   [ORIGIN, 'origin', ', '],
 ];
-/** Which page sends a request, and whether it opens a WebSocket: that counts only where a cookie can decide. */
+/** These say which page sends a request, and whether it opens a WebSocket. They count only where a cookie can decide. */
 const OF_PAGES = [
   [FETCH_SITE, 'sec-fetch-site', ', '],
   [UPGRADE, 'upgrade', ', '],
-  // Proxies that ask about a WebSocket keep `Upgrade` to themselves, but not this.
+  // A proxy that asks about a WebSocket does not send `Upgrade`, but it sends this.
   [UPGRADE, 'sec-websocket-version', ', '],
 ];
 const OF_PREFLIGHTS = [
@@ -24,17 +24,20 @@ const OF_PREFLIGHTS = [
   [REQUESTED_HEADERS, 'access-control-request-headers', ', '],
 ];
 
-/** The headers that are read for one policy. It is made once, so that a request costs no more than its own headers. */
+/** The headers that are read for one policy. This is made once for a gate, so that each request costs only its own headers. */
 export class HeadersRead {
   #places = new Map();
-  /** Whether one that is read has a name of this length: most have not, and need not be compared. */
+  /** Whether a header that is read has a name of this length. Most headers of a request are skipped by their length alone. */
   #lengths = [];
 
-  /** What is faulty in the policy the engine says. `clientIpHeader` is the one that holds the client's address, if any does. */
+  /**
+   * Faults of the policy are ignored here: the engine reports them. `clientIpHeader` is the header that holds the client's address, if
+   * there is one.
+   */
   constructor(policy = {}, clientIpHeader = undefined) {
     const listed = Array.isArray(policy.credential_headers) ? policy.credential_headers : [];
     const credentials = listed.map((header) => nameOf(header?.name)).filter((name) => name !== undefined);
-    /** How many lines there are. */
+    /** The number of lines. */
     this.size = FIELDS + credentials.length;
     this.always = [
       ...HEADERS,
@@ -49,7 +52,7 @@ export class HeadersRead {
     }
   }
 
-  /** Takes one header of a request, which may not be one that is read. */
+  /** Takes one header of a request, and ignores it if it is not read. */
   take(texts, name, value) {
     if (this.#lengths[name.length] !== true) return;
     const places = this.#places.get(name.toLowerCase());
@@ -58,7 +61,7 @@ export class HeadersRead {
   }
 }
 
-/** Two headers may have one place. Others than `Headers` have lists, which would go by the engine's lines as they are. */
+/** Joins headers that have one place. Values that are not from `Headers` may be lists, so they are made text. */
 function put(texts, place, value, separator) {
   texts[place] = texts[place] === undefined ? `${value}` : `${texts[place]}${separator}${value}`;
 }
@@ -68,8 +71,8 @@ const nameOf = (value) => (typeof value === 'string' && /^[\w.-]+$/.test(value) 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 /**
- * The parts of a request that the guard reads, as texts for the lines that the engine takes: a `Request` of the web, Node's
- * `IncomingMessage`, or anything with `method`, `url` and `headers`.
+ * Returns the parts of a request that the guard reads, one text for each line that the engine takes. The request is a `Request` of the web,
+ * Node's `IncomingMessage`, or anything with `method`, `url` and `headers`.
  */
 export function textsOf(request, { clientIp, path }, read) {
   const { method, url } = request ?? {};
@@ -79,28 +82,28 @@ export function textsOf(request, { clientIp, path }, read) {
   const texts = new Array(read.size).fill(undefined);
   takeHeaders(request, texts, read);
   const isNodes = typeof request.httpVersion === 'string';
-  // In Node's own request a target with an authority (RFC 9112 §3.2.2) has the one that the caller chose.
+  // In a request of Node, a target with an authority (RFC 9112 §3.2.2) is not trusted: the caller chose the authority.
   const isUrl = !isNodes && !url.startsWith('/') && SCHEME.test(url);
   texts[METHOD] = method;
   texts[URL_LINE] = isUrl ? url : targetPathOf(url);
   if (path !== undefined) texts[PATH] = targetPathOf(path);
   else if (isNodes && request.baseUrl) texts[PATH] = mountedPathOf(request);
-  // A header may hold a list, and the engine knows how many of it to trust; the others are one address.
+  // A header may hold a list of addresses, and the engine knows how many of them to trust. The other sources are one address.
   if (clientIp !== undefined) texts[CLIENT_IP_HEADER] = undefined;
   if (texts[CLIENT_IP_HEADER] === undefined) texts[CLIENT_IP] = clientIp ?? request.socket?.remoteAddress;
   return texts;
 }
 
-/** Path and query, character by character, of a URL that the platform has written, as that of a `Request`. */
+/** Returns path and query of a URL that the platform has written, such as that of a `Request`, without changing a character. */
 export function pathOf(url) {
   const rest = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 /**
- * The same of a request target as it came over the wire, which may be anything. Of `http://x%61dmin` Express takes `%61dmin`
- * for the path, of `*admin` Fastify `/admin`. So it is a path, or an authority of which nobody doubts where it ends; to all else two
- * slashes are put, which the engine refuses.
+ * Returns the same of a request target as it came over the wire, which may be anything. Express takes `%61dmin` for the path of
+ * `http://x%61dmin`, and Fastify takes `/admin` for the path of `*admin`. So a target must be a path, or begin with an authority whose end
+ * is beyond doubt. All others get two slashes in front, which the engine refuses.
  */
 export function targetPathOf(target) {
   if (target.startsWith('/')) return target;
@@ -108,11 +111,11 @@ export function targetPathOf(target) {
   return rest ?? '/';
 }
 
-/** The same of Express's request: in a router that is mounted somewhere, `url` is only what is left of it. */
+/** Returns the same of Express's request. In a mounted router, `url` is only the rest of the path. */
 export const mountedPathOf = ({ baseUrl = '', url }) => `${baseUrl}${targetPathOf(url)}`;
 
 function takeHeaders({ method, rawHeaders, headers }, texts, read) {
-  // Node's own object keeps the first of two Authorization headers; two are to be refused.
+  // Node's `headers` keeps only the first of two Authorization headers, but two have to be refused.
   if (Array.isArray(rawHeaders)) {
     for (let index = 0; index + 1 < rawHeaders.length; index += 2) read.take(texts, String(rawHeaders[index]), rawHeaders[index + 1]);
   } else if (typeof headers?.get === 'function') {

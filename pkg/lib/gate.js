@@ -12,7 +12,7 @@ import { ADMITTED, DONE, PENDING } from './protocol.js';
 
 const CHECK_OPTIONS = ['clientIp', 'path', 'waitUntil'];
 
-/** Names the way of the adapters to a decision that is there at once. They may be bundled apart from the gate. */
+/** Adapters find by this symbol the function that decides without a promise if it can. They may be bundled apart from the gate. */
 const AT_ONCE = Symbol.for('edgegate.atOnce');
 
 /** `createGate` of index.d.ts. */
@@ -40,7 +40,7 @@ export class Gate {
     this.#log = callable(log, 'log');
     this.#waitUntil = callable(waitUntil, 'waitUntil');
     const { text, document } = documentOf(policy);
-    // Where the platform does not set a header itself, anybody can: then only one that the policy names counts.
+    // A header that the platform does not set can be set by anybody. Then only a header that the policy names counts.
     const clientIpHeader = document.client_ip_header ?? engine.platform.clientIpHeader;
     this.#headers = new HeadersRead(document, clientIpHeader);
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
@@ -62,7 +62,7 @@ export class Gate {
       },
     }));
     const ask = (what, members) => this.#administer(what, members);
-    // A policy that looks up no records makes do without the store.
+    // A policy that looks up no records needs no store of keys.
     this.#keys = new KeyAdministration(stores.keys === undefined ? noKeyStore : ask, (count) => engine.platform.randomBytes(count));
     this.#revocations = new RevocationAdministration(ask);
     this.#sessions = new SessionAdministration(ask);
@@ -96,7 +96,7 @@ export class Gate {
     return this.#decide(request, options);
   }
 
-  /** Whether a path, with or without its query, may be that of an endpoint of sessions: only then `handle` has to be asked. */
+  /** Whether a path, with or without its query, may be an endpoint of sessions. Only then `handle` has to be asked. */
   mayHandle(path) {
     return this.#prefixes.some((prefix) => path.startsWith(prefix));
   }
@@ -111,17 +111,17 @@ export class Gate {
     };
     const agent = agentOf(request);
     let answer = await ask([undefined, undefined, agent]);
-    // Only now: a body that is not for the gate is left to the application.
+    // The body is read only now: if it is not for the gate, it is the application's.
     if (answer?.body === true) answer = await ask(['1', await bodyOf(request), agent]);
     return answer === null ? undefined : handled(answer);
   }
 
   static {
-    // At the function, so that who puts another in its place is asked.
+    // The symbol is a member of the function: whoever replaces `check` is asked in its place.
     this.prototype.check[AT_ONCE] = (gate, request, options) => gate.#decide(request, options);
   }
 
-  /** The decision, or the promise of one if something has to be waited for. */
+  /** Returns the decision, or a promise of it if something has to be waited for. */
   #decide(request, options) {
     const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
     const text = toLines(textsOf(request, options, this.#headers));
@@ -129,7 +129,7 @@ export class Gate {
     return this.#engine.isRunning ? run() : this.#engine.ready().then(run);
   }
 
-  /** The decision that the engine has left, and the claims of a token beside it. */
+  /** Reads the decision that the engine has left. `claims` are those of a token. */
   #decision(left, claims) {
     if (!left.startsWith(ADMITTED)) {
       const { event, fault, ...answer } = JSON.parse(left);
@@ -146,7 +146,7 @@ export class Gate {
     this.#engine.dispose(this.#thing);
   }
 
-  /** Does what is to be done once an answer is out. What fails is done by a later request. */
+  /** Does the work that can wait until an answer is out. If it fails, a later request does it. */
   #workOff(waitUntil) {
     const done = Promise.resolve().then(() => this.#run('administer', requestOf('workOff', {}), waitUntil, () => {})).catch(() => {});
     waitUntil?.(done);
@@ -162,7 +162,7 @@ export class Gate {
     }
   }
 
-  /** Begins a task in the engine. Returns what `read` makes of what it leaves, or, if the host has jobs first, the promise of that. */
+  /** Begins a task in the engine. Returns what `read` makes of its result, or a promise of that if the host has jobs to do first. */
   #run(name, text, waitUntil, read) {
     const engine = this.#engine;
     let status;
@@ -179,10 +179,10 @@ export class Gate {
   /** Reads what a task has left. */
   #done(waitUntil, read, held) {
     const engine = this.#engine;
-    // All that is left is read first: stores and the log may ask a gate in turn, which leaves something else there.
+    // Everything is read first: a store or the log may call a gate in turn, and that call leaves its own result there.
     let text = engine.text();
     const claims = engine.keyId();
-    // As crates/engine/src/gate/task.rs leaves it.
+    // 1 says that the first line has jobs (crates/engine/src/gate/task.rs).
     if (engine.issuer === 1) {
       const end = text.indexOf('\n');
       this.#jobs.begin(JSON.parse(text.slice(0, end)), held ?? new Map(), waitUntil);
@@ -205,7 +205,7 @@ export class Gate {
         const { job: signature } = engine;
         underWay.add(this.#jobs.begin(JSON.parse(engine.text()), held, waitUntil, signature));
         const answers = await underWay.next();
-        // Another check may have trapped meanwhile, and this one's task is gone with the instance.
+        // Another check may have trapped meanwhile. Then the task of this one is gone with the instance.
         if (engine.generation !== generation || !engine.isRunning) throw trapped();
         const waiting = task;
         task = 0;
@@ -227,12 +227,12 @@ export class Gate {
       const told = this.#log?.(event);
       if (typeof told?.then === 'function') told.then(undefined, () => {});
     } catch {
-      // Nobody else to tell.
+      // There is nobody else to tell.
     }
   }
 }
 
-/** Promises that never reject, and those of them that are kept, as they come. */
+/** Collects the results of promises that never reject, as they come. */
 class UnderWay {
   #kept = [];
   #tell = () => {};
@@ -246,7 +246,7 @@ class UnderWay {
     }
   }
 
-  /** What has come since the last time, at least one; with more that come in the same turn. */
+  /** Returns the results since the last call. Waits until there is one; more may come in the same turn. */
   async next() {
     if (this.#kept.length === 0) await new Promise((resolve) => { this.#tell = resolve; });
     const kept = this.#kept;
@@ -255,12 +255,12 @@ class UnderWay {
   }
 }
 
-/** By itself, so that what the engine holds does not hold the owner, which could then never be collected. */
+/** A function of its own, so that the closures that the engine keeps do not hold the owner. Otherwise it could never be collected. */
 function hold(engine, owner, text) {
   return engine.hold(owner, 'freeGate', () => engine.call('createGate', undefined, text));
 }
 
-/** A trap as it is told of a gate. */
+/** Returns the error as callers of a gate get it: a trap has a code of its own. */
 const notTrapped = (error) => (error.reason === 'trapped' ? trapped(error.cause) : error);
 
 const trapped = (cause) => {
@@ -275,7 +275,7 @@ const noKeyStore = async () => {
   throw configError('stores.keys', 'expected a store, in which the records of API keys are kept');
 };
 
-/** Where the lines of an admission stand; `Admission` in crates/engine/src/gate/decision.rs has their order. */
+/** The places of an admission's lines, in the order of `Admission` in crates/engine/src/gate/decision.rs. */
 const ROUTE = 1;
 const EVENTS = 2;
 const COOKIES = 3;
@@ -299,7 +299,7 @@ function admitted(lines, claims, clock) {
   return { ok: true, identity, route: lines[ROUTE], headers, forward, caching, ...(cookies && { cookies }) };
 }
 
-/** The cookies that an answer sets, unless it begins too late: the browser may have newer ones by then. */
+/** The cookies that an answer sets. If the answer begins too late it sets none: the browser may have newer ones by then. */
 class Cookies {
   #values;
   #until;
@@ -317,7 +317,7 @@ class Cookies {
   }
 }
 
-/** A decision that is an answer: a refusal, or what has no code: that to a CORS preflight, and that of a route with `answer`. */
+/** A decision that is an answer. It is a refusal, or it has no code: the answer to a CORS preflight, or that of a route with `answer`. */
 class Answer {
   ok = false;
 
@@ -338,7 +338,7 @@ function callable(value, path) {
   return value;
 }
 
-/** The policy as a plain object, and as text for the core: its author's own, so that it is the core that reads it. */
+/** Returns the policy as a plain object, and its text for the core. The core reads the author's own text, so no fault gets lost here. */
 function documentOf(policy) {
   const text = typeof policy === 'string' ? policy : jsonOf(policy, '');
   let document;
@@ -351,7 +351,7 @@ function documentOf(policy) {
   return { text, document };
 }
 
-/** The secrets that the policy names, and no others: `secrets` may be a whole environment. */
+/** Returns the secrets that the policy names, and no others: `secrets` may be a whole environment. */
 function secretsOf(document, secrets, platform) {
   if (typeof secrets !== 'object' || secrets === null) throw configError('secrets', 'expected an object');
   const found = {};

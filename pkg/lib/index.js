@@ -8,8 +8,8 @@ import { Verifier } from './verifier.js';
 export { EdgegateError } from './errors.js';
 
 /**
- * The package's functions on a platform; each entry has its own. Entries have to name what they export: `cargo xtask package` writes
- * these names into them, and into the declarations of the entries that have nothing else.
+ * Returns the package's functions for a platform. Each entry has its own platform. Entries must name what they export: `cargo xtask
+ * package` copies these names into them, and into the declarations of the entries that export nothing else.
  */
 export function bind(platform) {
   const engine = new Engine(platform);

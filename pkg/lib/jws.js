@@ -3,7 +3,7 @@ import { malformedToken, tokenTooLong } from './errors.js';
 import { sourceOf } from './keys.js';
 import { DEFAULT_MAX_TOKEN_LENGTH, DONE, PENDING } from './protocol.js';
 
-/** For one object its keys are kept by what was in it and the options, as many as these. */
+/** The most keys that are kept for one object: one for each content and options that it was used with. */
 const MAX_KNOWN_PER_KEY = 16;
 
 /** `verifyJws` of index.d.ts. */
@@ -41,7 +41,7 @@ async function keysOf(engine, key, algorithms, maxTokenLength) {
   const known = engine.keysByObject;
   let keys = known.get(key);
   if (keys === undefined) known.set(key, (keys = new Map()));
-  // By the text: an object may have been changed since.
+  // They are found by the text, since an object may have been changed.
   let one = keys.get(text);
   if (one === undefined) {
     if (keys.size >= MAX_KNOWN_PER_KEY) keys.clear();

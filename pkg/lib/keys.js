@@ -4,7 +4,7 @@ import { DONE } from './protocol.js';
 const HMAC_BITS = { 'SHA-256': 'HS256', 'SHA-384': 'HS384', 'SHA-512': 'HS512' };
 const EXPECTED = 'expected a JWK, PEM text, a CryptoKey, a KeyObject, or the bytes of an HMAC secret';
 
-/** Imported keys, and the JWK of each: it is not for others to read. */
+/** The JWK of each imported key. Callers cannot read it. */
 const imported = new WeakMap();
 
 /** A key that has been checked by `importKey`. */
@@ -27,8 +27,8 @@ export const bytesOf = (value) =>
 export const isCryptoKey = (value) => Object.prototype.toString.call(value) === '[object CryptoKey]';
 
 /**
- * A key in the form that the core reads: `{jwk}`, `{jwks}`, `{pem}` or `{secret}`, each a text; or a promise of
- * it, where a CryptoKey can only be exported asynchronously.
+ * Returns a key in the form that the core reads: `{jwk}`, `{jwks}`, `{pem}` or `{secret}`, each a text. Returns a promise of it if a
+ * CryptoKey can only be exported asynchronously.
  */
 export function sourceOf(key, platform, path = 'key') {
   if (typeof key === 'string') {
@@ -51,7 +51,7 @@ export function jsonOf(value, path) {
     const text = JSON.stringify(value);
     if (text !== undefined) return text;
   } catch {
-    // Told below.
+    // The error is thrown below.
   }
   throw configError(path, 'expected what JSON can hold');
 }
@@ -88,7 +88,7 @@ export function algorithmOfCryptoKey({ name, hash, namedCurve }) {
   }
 }
 
-/** Checks a single key; see index.d.ts. */
+/** `importKey` of index.d.ts. */
 export async function importKey(engine, key, options = {}) {
   for (const name of Object.keys(options)) {
     if (name !== 'alg' && name !== 'kid') throw configError(name, 'is not a known option, expected one of alg, kid');

@@ -1,6 +1,6 @@
 // Texts as lines: how a request goes to the engine, and how an admission comes back (crates/engine/src/gate/lines.rs).
 
-/** Within a text `\n` stands for a line break, and `\\` for a backslash. What is `undefined` is an empty line. */
+/** Within a text `\n` stands for a line break, and `\\` for a backslash. `undefined` is an empty line. */
 export function toLines(texts) {
   let lines = escaped(texts[0]);
   for (let index = 1; index < texts.length; index += 1) {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-// Node gets bundles (`cargo xtask package`), and those lie beside the engines: relative to them are these paths.
+// Node gets bundles (`cargo xtask package`). They lie beside the engines, and these paths are relative to them.
 const compiled = (url) => new WebAssembly.Module(readFileSync(url));
 
 export const fastEngine = () => compiled(new URL('./edgegate_fast_bg.wasm', import.meta.url));

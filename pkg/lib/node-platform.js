@@ -4,12 +4,12 @@ import { KeyObject, constants, createPublicKey, randomFillSync, verify } from 'n
 import { nodeSigning } from './node-signing.js';
 import { ALGORITHMS, HOST_BAD, HOST_HOLDS, HOST_UNKNOWN_KEY } from './protocol.js';
 
-/** Keys of rotated sets are forgotten by starting afresh; ten issuers may have a hundred keys each. */
+/** When this many are kept, all are forgotten: keys of rotated sets would stay for ever. Ten issuers may have a hundred keys each. */
 const MAX_KEYS = 1000;
 
 const keys = new Map();
 
-/** For `crypto.verify`: the digest, and what goes beside the key. */
+/** For `crypto.verify`: the digest, and the options beside the key. */
 const PARAMETERS = ALGORITHMS.map((algorithm) => {
   const hash = `sha${algorithm.slice(2)}`;
   switch (algorithm.slice(0, 2)) {
@@ -39,10 +39,13 @@ const host = {
   },
 };
 
-/** Of OpenSSL it is known what it checks of an Ed25519 signature (src/jose/signature/ed25519.rs); others have `node:crypto` of their own. */
+/**
+ * OpenSSL is known to check Ed25519 signatures as the gate does (src/jose/signature/ed25519.rs). Bun and Deno have a `node:crypto` of their
+ * own.
+ */
 const isNode = globalThis.process?.versions?.openssl !== undefined && !('bun' in process.versions || 'deno' in process.versions);
 
-/** What Node does for the engine: text, signatures, keys of its own kinds. */
+/** What Node does for the engine: texts, signatures, and keys of its own kinds. */
 export const nodePlatform = (load) => ({
   load,
   host,

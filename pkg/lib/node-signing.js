@@ -4,7 +4,7 @@ import { KeyObject, constants, createHmac, createPrivateKey, createPublicKey, cr
 import { configError } from './errors.js';
 import { algorithmOfCryptoKey } from './keys.js';
 
-/** For `crypto.sign`: what goes beside the key. */
+/** For `crypto.sign`: the options beside the key. */
 const BESIDE = {
   RS: {},
   PS: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
@@ -53,7 +53,7 @@ export const nodeSigning = {
   },
 };
 
-/** The public members as they were given, so that they are what is checked; or else as the key has them. */
+/** Returns the public members as the caller gave them, so that those are checked. Without them, returns those of the key. */
 function publicPart(material, { use, alg, kty, crv, x, y, n, e }) {
   const rest = { ...(use !== undefined && { use }), ...(alg !== undefined && { alg }) };
   if (material.type === 'secret') return { ...material.export({ format: 'jwk' }), ...rest };

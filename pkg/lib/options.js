@@ -11,7 +11,7 @@ const ISSUER_NAMES = Object.keys(ISSUER_OPTIONS);
 const MAX_DEPTH = 3;
 const SHARED_OPTIONS = ['maxTokenLength', 'cache', 'now', 'dpop'];
 
-/** What a verifier is made of; `issuers[n].key` may still be a promise. */
+/** Returns what a verifier is made of. `issuers[n].key` may still be a promise. */
 export function verifierOptions(options, platform) {
   const names = options?.issuers === undefined ? [...ISSUER_NAMES, ...SHARED_OPTIONS, 'issuers'] : ['issuers', ...SHARED_OPTIONS];
   checkNames(options, names, '', ISSUER_OPTIONS);
@@ -33,7 +33,10 @@ export function verifierOptions(options, platform) {
   };
 }
 
-/** An issuer's options for the engine, which reads and judges them: keys in the form it takes, all else as it was given. */
+/**
+ * Returns an issuer's options for the engine, which reads and judges them. Keys get the form that it takes; everything else stays as it was
+ * given.
+ */
 function issuerOptions(options, path, platform) {
   const document = {};
   for (const name of ISSUER_NAMES) {
@@ -47,7 +50,7 @@ function issuerOptions(options, path, platform) {
 }
 
 /**
- * Text, numbers, words, and lists and objects of them. Anything else becomes `null`, which no option takes, so that JSON cannot drop
+ * Copies texts, numbers, booleans, and lists and objects of them. Anything else becomes `null`, which every option refuses: JSON would drop
  * or change it.
  */
 function plain(value, depth = 0) {

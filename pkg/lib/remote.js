@@ -4,8 +4,8 @@ import { MAX_JWKS_LENGTH } from './protocol.js';
 const TIMEOUT_MILLIS = 5000;
 
 /**
- * Fetches a key set: `{answer}` for the core, or `{problem}`. Redirects are not followed, as they could lead
- * anywhere; no more is read than is allowed.
+ * Fetches a key set. Returns `{answer}` for the core, or `{problem}`. Redirects are not followed, since they could lead anywhere. No more
+ * is read than is allowed.
  */
 export async function fetchKeys(uri, etag) {
   try {
@@ -14,7 +14,7 @@ export async function fetchKeys(uri, etag) {
     const response = await fetch(uri, { headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MILLIS) });
     const cacheControl = response.headers.get('cache-control') ?? undefined;
     if (response.status === 304) return { answer: { cacheControl } };
-    // Browsers do not tell which.
+    // Browsers do not tell the status of a redirect.
     if (response.type === 'opaqueredirect') return { problem: 'a redirect, expected status 200' };
     if (response.status !== 200) {
       await response.body?.cancel();

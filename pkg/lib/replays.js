@@ -1,13 +1,13 @@
 import { MAX_PROOFS, PROOFS_SEARCH_EVERY_MILLIS, PROOFS_SHARE } from './protocol.js';
 
 /**
- * Proofs that have been used, in this process. When it is full of what must not be forgotten yet it fails: to forget
- * would be to admit a proof twice. One key cannot fill it for all: beyond half of it each has its share only.
- * As `MemoryReplays` of the core: tests/vectors/replays.json.
+ * The proofs that have been used in this process. If it is full of proofs that must not be forgotten yet, it fails: a forgotten proof would
+ * be admitted twice. One key cannot fill it for all others: once it is half full, each key has only its share. `MemoryReplays` of the core
+ * does the same; tests/vectors/replays.json tests both.
  */
 export class Replays {
   #capacity;
-  /** The second before which it is not searched for what can be forgotten. */
+  /** Before this second, it is not searched for proofs that can be forgotten. */
   #searchAt = 0;
   /** By the name of the proof: `{until, holder}`. */
   #seen = new Map();
@@ -18,7 +18,7 @@ export class Replays {
   }
 
   /**
-   * Whether the key comes for the first time; `undefined` if there is no room. `holder` is the thumbprint of the key that
+   * Whether the proof of this name comes for the first time; `undefined` if there is no room. `holder` is the thumbprint of the key that
    * made the proof. Times are in seconds.
    */
   isFirst(key, holder, until, now) {

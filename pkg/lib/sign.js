@@ -6,14 +6,14 @@ import { ALGORITHMS, DEFAULT_MAX_TOKEN_LENGTH, DONE } from './protocol.js';
 const JWS_OPTIONS = ['alg', 'kid', 'typ', 'header', 'maxTokenLength'];
 const JWT_OPTIONS = [...JWS_OPTIONS, 'expiresIn', 'issuedAt', 'requireExp', 'now'];
 const MAX_KEY_ID_LENGTH = 256;
-/** As the core: what only a private key has. */
+/** Members that only a private key has, the same as in the core. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'r'];
 const EXPECTED = 'expected a private JWK, PKCS#8 as PEM, a CryptoKey, a KeyObject, or the bytes of an HMAC secret';
 const PROBE = new TextEncoder().encode('edgegate: does this key sign what its other half verifies?');
 
-/** What the platform signs with, of each signing key: not for others to read. */
+/** What the platform signs with, for each signing key. Callers cannot read it. */
 const materials = new WeakMap();
-/** Of keys that cannot change: the signing key by the options it was imported with. */
+/** The signing keys of keys that cannot change, by the options that they were imported with. */
 const known = new WeakMap();
 
 /** A private key that has been checked by `importSigningKey`. */
@@ -68,7 +68,7 @@ function keyId(kid) {
   return kid;
 }
 
-/** The key as the platform takes it, or a promise of it: `{form, value, jwk?}`. */
+/** Returns the key as the platform takes it, `{form, value, jwk?}`, or a promise of it. */
 function given(engine, key, alg) {
   const { platform } = engine;
   if (typeof key === 'string') {
@@ -116,12 +116,12 @@ function jwkGiven({ platform }, key) {
   return { form: 'secret', value: new Uint8Array(platform.decodeBase64Url(jwk.k)), jwk };
 }
 
-/** A checked key: at once where the platform signs at once, or else a promise. */
+/** Returns a checked key, or a promise of it if the platform signs asynchronously. */
 function prepare(engine, key, alg, kid, { form, value, jwk = form === 'jwk' ? value : {} }) {
   const reusable = form === 'native' ? known.get(key)?.get(`${alg} ${kid}`) : undefined;
   if (reusable !== undefined) return reusable;
   const finish = ({ material, publicJwk, algorithms }) => {
-    // What the platform could not tell, the engine finds out, with the checks of a key that verifies.
+    // If the platform cannot tell the algorithms, the engine does, with the checks for keys that verify.
     const permitted = algorithms ?? describe(engine, { jwk: JSON.stringify(publicJwk) }).algorithms;
     const algorithm = chosen(permitted, alg);
     const signer = new SigningKey(material, algorithm, alg ?? algorithm, kid ?? (jwk.kid === undefined ? undefined : keyId(jwk.kid)), publicJwk);
@@ -153,8 +153,8 @@ function chosen(permitted, alg) {
 }
 
 /**
- * Whether what the private part signs holds for the public part. An Ed25519 key whose halves differ would give its secret
- * away with two signatures, so the first one is not let out.
+ * Whether the public part verifies what the private part signs. An Ed25519 key whose halves differ would give its secret away with two
+ * signatures, so not even one is let out.
  */
 function probe({ platform }, signer, publicJwk) {
   const { material, algorithm } = materials.get(signer);
@@ -178,7 +178,7 @@ export async function publicJwks(engine, keys) {
   };
 }
 
-/** As the engine writes the key: its public members and no others. */
+/** Returns the key as the engine writes it: only its public members. */
 function publicHalf(engine, key, path) {
   const { publicJwk } = materials.get(key);
   if (publicJwk === undefined) throw configError(path, 'a CryptoKey that is not extractable');
@@ -218,7 +218,7 @@ export function signJwtSync(engine, claims, key, options = {}) {
   return finishJws(engine, signerOfSync(engine, key, options), request, payload, signSync);
 }
 
-/** A key that was imported already is taken as it is; it may be told apart by `alg` no more. */
+/** Returns the key if it was imported already. Then `alg` and `kid` can no longer be chosen. */
 function imported(key, { alg, kid }) {
   if (!materials.has(key)) return undefined;
   if (alg !== undefined && alg !== key.alg) throw configError('alg', `the key was imported for ${key.alg}`);
@@ -272,7 +272,7 @@ function payloadBytes(payload) {
   throw invalid('payload', 'expected bytes or a string');
 }
 
-/** The claims as they are signed, checked by the engine as those of a token that is verified. */
+/** Returns the claims as they are signed. The engine checks them as it checks those of a token. */
 function payloadOf(engine, claims, { expiresIn, issuedAt, requireExp, clock: time }) {
   if (typeof claims !== 'object' || claims === null || Array.isArray(claims) || isBytes(claims)) throw invalid('claims', 'expected an object');
   const now = Math.floor(time() / 1000);
@@ -293,7 +293,7 @@ function payloadOf(engine, claims, { expiresIn, issuedAt, requireExp, clock: tim
     const { reason, message, claim } = engine.refusal();
     throw new EdgegateError({ code: 'INVALID_REQUEST', reason, message, claim });
   }
-  // Of the text, since what JSON cannot hold is not in it.
+  // The text is asked, since a value that JSON cannot hold is not in it.
   if (requireExp && !Object.hasOwn(JSON.parse(text), 'exp')) {
     throw new EdgegateError({ code: 'INVALID_REQUEST', reason: 'missing_claim', message: 'claim exp is missing', claim: 'exp' });
   }

@@ -1,13 +1,13 @@
-/** Turns by name: who comes later waits until the one before is done, or for as long as it is willing to. */
+/** Turns by name. A caller waits until the one before is done, but no longer than it is willing to. */
 export class Turns {
-  /** Of each name whose turn somebody has: those who wait, in order, and how many the store has served since the first came. */
+  /** For each name whose turn somebody has: who waits, in order, and how many the store has served since the first one came. */
   #queues = new Map();
 
   /**
-   * Resolves when it is the caller's turn, which has to be released. `known` is what the one before left.
+   * Resolves when it is the caller's turn, which the caller has to release. `known` is the value that the one before left.
    *
-   * If it waits in vain, the error says by `ownBound` whether others were served meanwhile. Then the store is well, and only too many came at
-   * once, which callers can bring about.
+   * If the caller waits in vain, `ownBound` of the error says whether others were served meanwhile. Then the store is well: too many came
+   * at once, which callers can bring about.
    * @returns {Promise<{known: string | undefined}>}
    */
   take(name, millis) {
@@ -27,7 +27,7 @@ export class Turns {
     });
   }
 
-  /** Passes the turn on. `known` is what the name holds now, if that is known; `served` says whether the store did its part. */
+  /** Passes the turn on. `known` is the value of the name now, if it is known. `served` says whether the store has answered. */
   release(name, known, served) {
     const queue = this.#queues.get(name);
     const [next] = queue?.waiting ?? [];

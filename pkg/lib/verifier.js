@@ -8,11 +8,11 @@ import { verifierOptions } from './options.js';
 import { DONE, GONE, HOST_HOLDS, KEYS_NEEDED, KEYS_UNDER_WAY, KNOWN_PLACE, PENDING } from './protocol.js';
 import { fetchKeys } from './remote.js';
 
-/** Headers repeat from token to token; parsed ones are kept, as many and as long as these. */
+/** The headers of tokens repeat. So many parsed ones are kept, each no longer than this. */
 const MAX_HEADERS = 64;
 const MAX_HEADER_LENGTH = 512;
 
-/** How often a call looks whether the keys are there that others fetch, and how often at most: for a second, as the core. */
+/** A call waits for keys that others fetch: it looks for them at this interval, and for a second in all, as the core does. */
 const LOOK_MILLIS = 25;
 const MAX_LOOKS = 40;
 
@@ -27,8 +27,8 @@ export class Verifier {
   /** Set while a CryptoKey is being exported. */
   #preparing = null;
   /**
-   * Of each issuer with published keys: where they are, or with `discovery` where they were found; what was fetched last, and the
-   * fetch under way.
+   * For each issuer with published keys: where they are, or with `discovery` where they were found; what was fetched last; the fetch under
+   * way.
    */
   #published;
   #maxTokenLength;
@@ -71,7 +71,7 @@ export class Verifier {
     const proof = proofOf(options);
     const now = this.#clock();
     const answer = this.#verify(token, now);
-    // A result that is there already is not awaited: that alone takes time.
+    // A result that is there already is not awaited, since `await` alone takes time.
     const verified = answer instanceof Promise ? await answer : answer;
     const text = this.#proofs.needed(token, verified.claims, proof);
     if (text !== undefined) await this.#proofs.check(text, now);
@@ -85,8 +85,8 @@ export class Verifier {
   }
 
   /**
-   * Who comes with this `Authorization`, as a gate would say it: for adapters, which take a verifier in place of a gate. What a
-   * credential is and where scopes stand is the engine's to say.
+   * Returns who comes with this `Authorization`, in the form of a gate: adapters take a verifier in place of a gate. The engine decides
+   * what a credential is and where scopes stand.
    */
   async identify(authorization = '') {
     if (!this.#engine.isRunning) await this.#engine.ready();
@@ -100,7 +100,7 @@ export class Verifier {
     return identity;
   }
 
-  /** Of a token that was verified. */
+  /** Returns the scopes of a verified token. */
   async #scopesOf(token) {
     if (!this.#engine.isRunning) await this.#engine.ready();
     const handle = this.#engine.handle(this.#thing);
@@ -109,7 +109,7 @@ export class Verifier {
     return scopes === '' ? [] : scopes.split(' ');
   }
 
-  /** The result, or the promise of one if something has to be waited for. */
+  /** Returns the result, or a promise of it if something has to be waited for. */
   #verify(token, now) {
     const hit = this.#find(token, now);
     if (hit !== undefined) return hit;
@@ -137,7 +137,7 @@ export class Verifier {
         const verdict = await this.#engine.platform.host.decide(job);
         if (verdict === HOST_HOLDS && ticket !== 0) {
           const handle = this.#engine.handle(this.#thing);
-          // An instance that came after knows nothing of the ticket, or knows another one.
+          // A later instance does not know the ticket, or it has another token under this number.
           const resumed = this.#engine.generation === generation ? this.#engine.resume(handle, ticket) : GONE;
           if (resumed === DONE) return this.#take(token, now);
           if (resumed !== GONE) throw this.#engine.refusal();
@@ -177,7 +177,7 @@ export class Verifier {
     if (status === DONE) return this.#take(token, now);
     if (status === KEYS_NEEDED) {
       const { issuer, hasKeys } = this.#engine;
-      // Fetched for calls to come; this one goes on with the keys there are.
+      // The keys are fetched for later calls. This one goes on with the keys it has.
       this.#refresh(issuer, this.#engine.text(), now, true).catch(() => {});
       if (!hasKeys) throw syncUnsupported('the keys have to be fetched first: await verify()');
       status = this.#run(token, now);
@@ -206,7 +206,7 @@ export class Verifier {
     return engine.withVerdicts(verdicts, () => engine.call('verify', handle, token, now));
   }
 
-  /** The result of the call that has just been made. */
+  /** Reads the result of the call that has just been made. */
   #take(token, now) {
     const engine = this.#engine;
     const text = engine.text();
@@ -217,7 +217,7 @@ export class Verifier {
       issuer: claims.iss,
       keyId: engine.keyId(),
     };
-    // With keys that are stale already it does not hold for long enough to be kept.
+    // If the keys are stale already, the result holds for too short a time to be kept.
     if (this.#cache !== null && engine.validUntil * 1000 > now) {
       this.#cache.add(token, {
         text, header: result.header, issuer: result.issuer, keyId: result.keyId,
@@ -228,7 +228,7 @@ export class Verifier {
     return result;
   }
 
-  /** A header that the core has accepted says the same whenever its text is the same. */
+  /** Returns the parsed header. The same text always gives the same header, so parsed ones are kept. */
   #header(token) {
     const segment = token.slice(0, token.indexOf('.'));
     const known = this.#headers.get(segment);
@@ -248,7 +248,7 @@ export class Verifier {
     let fetching = keys.underWay;
     if (fetching === null) {
       fetching = this.#fetch(issuer, etag, now);
-      // On some runtimes one request cannot wait for what another has begun.
+      // On some runtimes a request cannot wait for what another one has begun.
       if (this.#engine.platform.sharesPromises) {
         keys.underWay = fetching;
         const done = () => {
@@ -259,13 +259,13 @@ export class Verifier {
     }
     const failure = await fetching;
     if (failure && !hasKeys) {
-      // They may have been sought in the wrong place.
+      // The place may have been wrong, so it is looked up again.
       keys.found = undefined;
       throw failure;
     }
   }
 
-  /** Asks for the keys where the issuer has said that they are, or asks it first. The engine says what to ask for next. */
+  /** Asks for the keys where the issuer has said that they are, or asks the issuer first. The engine says what to ask for next. */
   async #discover(issuer, etag, now) {
     const engine = this.#engine;
     const known = this.#published[issuer].found;
@@ -295,7 +295,7 @@ export class Verifier {
     const engine = this.#engine;
     const handle = engine.handle(this.#thing);
     if (problem !== undefined) {
-      // The time is that of the failure: a host that is long in failing would be tried again at once.
+      // The time is that of the failure. Otherwise a host that takes long to fail would be tried again at once.
       engine.callIssuer('keysFailed', handle, issuer, problem, this.#clock());
       return engine.refusal();
     }
@@ -305,7 +305,7 @@ export class Verifier {
       engine.callIssuer('keysFailed', handle, issuer, 'cannot be used', this.#clock());
       return refusal;
     }
-    // With the keys only: their ETag is of that place.
+    // The place is kept only together with its keys: their ETag belongs to that place.
     keys.found = found;
     if (answer.jwks === undefined) {
       if (keys.last) {
@@ -313,7 +313,7 @@ export class Verifier {
         keys.last = { answer: JSON.stringify({ jwks, etag: lastEtag, cacheControl: answer.cacheControl }), jwks, at: now };
       }
     } else {
-      // A withdrawn key must not live on in verdicts that were kept.
+      // A withdrawn key must not live on in cached results.
       if (keys.last?.jwks !== answer.jwks) this.#cache?.clear();
       keys.last = { answer: text, jwks: answer.jwks, at: now };
     }
@@ -328,15 +328,15 @@ function proofOf(options) {
 }
 
 /**
- * The verifier in the engine. By itself, so that what the engine holds does not hold the owner, which could
- * then never be collected.
+ * Makes the verifier in the engine. This is a function of its own, so that the closures that the engine keeps do not hold the owner.
+ * Otherwise it could never be collected.
  */
 function hold(engine, owner, document, maxTokenLength, published) {
   return engine.hold(
     owner,
     'freeVerifier',
     () => engine.call('createVerifier', undefined, document.text, maxTokenLength),
-    // A fresh instance learns what was fetched before, as of the time it was.
+    // A fresh instance is told what was fetched before, and when.
     (handle) => published.forEach((keys, issuer) => {
       if (keys?.last) engine.callIssuer('keysFetched', handle, issuer, keys.last.answer, keys.last.at);
     }),

@@ -1,7 +1,7 @@
 import { ALGORITHMS, HOST_BAD, HOST_HOLDS, HOST_PENDING, HOST_REFUSES_KEY, HOST_UNKNOWN_KEY, WEB_CRYPTO } from './protocol.js';
 import { webSigning } from './web-signing.js';
 
-/** Keys of rotated sets are forgotten by starting afresh; ten issuers may have a hundred keys each. */
+/** When this many are kept, all are forgotten: keys of rotated sets would stay for ever. Ten issuers may have a hundred keys each. */
 const MAX_KEYS = 1000;
 
 const PARAMETERS = ALGORITHMS.map((algorithm) => WEB_CRYPTO[algorithm]);
@@ -9,7 +9,7 @@ const PARAMETERS = ALGORITHMS.map((algorithm) => WEB_CRYPTO[algorithm]);
 const jwks = new Map();
 const imported = new Map();
 
-/** RSA and ECDSA by WebCrypto, and Ed25519 on runtimes whose WebCrypto is known: asked now, answered in a later call. */
+/** WebCrypto verifies RSA and ECDSA, and Ed25519 where its checks are known. It is asked now, and a later call gets the answer. */
 const host = {
   importKey(name, jwk) {
     if (jwks.size >= MAX_KEYS) {
@@ -28,7 +28,7 @@ const host = {
     return HOST_PENDING;
   },
 
-  /** The verdict on what was asked. */
+  /** Returns the verdict on what was asked. */
   async decide({ id, algorithm, name, message, signature }) {
     const parameters = PARAMETERS[algorithm];
     let key = imported.get(id);
@@ -64,7 +64,7 @@ export const webPlatform = (rest) => ({
   decodeBase64Url: (text) =>
     Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0)),
   randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-  // Of `node:crypto`, which some of these runtimes have too.
+  // Some of these runtimes have the `KeyObject` of `node:crypto` too.
   isKeyObject: (key) => Object.prototype.toString.call(key) === '[object KeyObject]',
   exportCryptoKey: undefined,
   ...rest,

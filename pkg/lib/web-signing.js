@@ -10,7 +10,7 @@ export const webSigning = {
     if (form === 'secret') {
       const { use } = jwk;
       const publicJwk = { kty: 'oct', k: encode(value), ...(use !== undefined && { use }), ...(alg !== undefined && { alg }) };
-      // Which HMAC it is for is known once it has been chosen.
+      // The hash is known only after the algorithm has been chosen.
       return { material: { secret: value }, publicJwk };
     }
     if (form === 'native') return nativeKey(value);
@@ -51,12 +51,12 @@ export const webSigning = {
   },
 };
 
-/** Its names are checked already; runtimes differ in what they make of them. */
+/** Leaves out names that are checked already: runtimes differ in how they read them. */
 function withoutNames({ alg, use, kid, ...jwk }) {
   return jwk;
 }
 
-/** A CryptoKey is used as it is. What it does not let out is judged by what it says of itself. */
+/** A CryptoKey is used as it is. If it cannot be exported, its own description is checked. */
 async function nativeKey(key) {
   const { modulusLength, length, publicExponent } = key.algorithm;
   const alg = algorithmOfCryptoKey(key.algorithm);

@@ -2,20 +2,20 @@ import { configError } from '../errors.js';
 import { checkNames, string } from '../check.js';
 import { REQUEST_SPACES } from './spaces.js';
 
-/** As the memory store: of counters, and of used proofs. */
+/** The same as in the memory store, for counters and for used proofs. */
 const DEFAULT_MAX_ENTRIES = 100_000;
-/** How many new names of a request space go by before its rows are counted: counting reads each of them. */
+/** The rows of a request space are counted after this many new names, since counting reads each row. */
 const COUNT_EVERY = 1000;
-/** A full space is not counted again before that, or whoever fills it would make every new name cost that. */
+/** A full space is not counted again for this long. Otherwise whoever fills it would make every new name cost a count. */
 const FULL_MILLIS = 1000;
-/** How many writes go by before rows that have expired are deleted, and how many at most: twice as many as came. */
+/** After this many writes, expired rows are deleted: at most twice as many as were written. */
 const SWEEP_EVERY = 16;
 const MAX_SWEPT = 32;
 
 /** The database's clock, so that all isolates have one. */
 const NOW = "unixepoch('subsec')";
 const IS_ALIVE = `(until IS NULL OR until > ${NOW})`;
-/** After every text that begins with the one before it. */
+/** Comes after every text that continues the one in front of it. */
 const LAST = 'char(0x10ffff)';
 
 /** `d1Store` of index.d.ts. */
@@ -25,7 +25,7 @@ class D1Store {
   #maxEntries;
   #hasTable = false;
   #writes = 0;
-  /** Of each request space: how many new names there may be before its rows are counted, and until when it counts as full. */
+  /** For each request space: how many new names there may be before its rows are counted, and until when it counts as full. */
   #spaces = REQUEST_SPACES.map((prefix) => ({ prefix, left: COUNT_EVERY, fullUntil: 0 }));
 
   constructor(database, options = {}) {
@@ -59,7 +59,7 @@ class D1Store {
     await this.#rows(`DELETE FROM ${this.#table} WHERE key = ?1`, key);
   }
 
-  /** In the order of the names; the cursor is the last one of the page before. */
+  /** Lists in the order of the names. The cursor is the last name of the page before. */
   async list(prefix, { cursor, limit }) {
     const rows = await this.#rows(
       `SELECT key FROM ${this.#table} WHERE key >= ?1 AND key > ?2 AND key < ?1 || ${LAST} AND ${IS_ALIVE} ORDER BY key LIMIT ?3`,
@@ -80,12 +80,12 @@ class D1Store {
     return (await this.#write(insert, key, next, ending)) === 1;
   }
 
-  /** Without a time to live `until` is nothing, since a sum with nothing is. */
+  /** Without a time to live `until` is NULL, since a sum with NULL is NULL. */
   #insert() {
     return `INSERT INTO ${this.#table} (key, value, until) VALUES (?1, ?2, ${NOW} + ?3) ON CONFLICT (key)`;
   }
 
-  /** Says how many rows have been changed. */
+  /** Returns how many rows have been changed. */
   async #write(sql, ...parameters) {
     await this.#makeTable();
     const write = this.#database.prepare(sql).bind(...parameters);
@@ -101,7 +101,7 @@ class D1Store {
     return this.#database.prepare(`DELETE FROM ${this.#table} WHERE key IN (${expired})`);
   }
 
-  /** Callers decide how many rows these are. They must not fill the database, or no revocation could be written any more. */
+  /** Callers decide how many rows there are in request spaces. These must not fill the database: then no revocation could be written. */
   async #keepRoom(key) {
     const space = this.#spaces.find(({ prefix }) => key.startsWith(prefix));
     if (space === undefined) return;
@@ -114,7 +114,7 @@ class D1Store {
   async #count(space) {
     const rows = `SELECT 1 FROM ${this.#table} WHERE key >= ?1 AND key < ?1 || ${LAST} AND ${IS_ALIVE} LIMIT ?2`;
     const [{ count }] = await this.#rows(`SELECT count(*) AS count FROM (${rows})`, space.prefix, this.#maxEntries);
-    // The one that is about to come is among them.
+    // The name that is about to be written is counted too.
     space.left = Math.min(COUNT_EVERY, this.#maxEntries - count) - 1;
     if (space.left < 0) space.fullUntil = Date.now() + FULL_MILLIS;
   }
@@ -125,7 +125,7 @@ class D1Store {
     return results;
   }
 
-  /** Not by one promise for all: in Workers one request cannot wait for another. */
+  /** Each call makes the table itself: in Workers one request cannot wait for the promise of another. */
   async #makeTable() {
     if (this.#hasTable) return;
     const table = this.#table;

@@ -1,20 +1,20 @@
 import { configError } from '../errors.js';
 import { checkNames, string } from '../check.js';
 
-/** KV reads that many keys in one operation, at most. */
+/** KV reads at most this many keys in one operation. */
 const MAX_BULK = 100;
-/** KV takes no shorter time to live. What must not be believed after its own end says so itself. */
+/** KV takes no shorter time to live. A value that must not be believed after its end says itself when it ends. */
 const MIN_TTL_SECS = 60;
-/** Its `expirationTtl` is an integer of 32 bits. What ends later says so itself, and stays in KV. */
+/** `expirationTtl` of KV is an integer of 32 bits. A value that ends later says so itself, and stays in KV. */
 const MAX_TTL_SECS = 2 ** 31 - 1;
-/** KV takes no longer key. The gate's own have at most 85 bytes. */
+/** KV takes keys of at most 512 bytes. The gate's own have at most 85. */
 const MAX_PREFIX_BYTES = 400;
 
-/** `kvStore` of index.d.ts. It has no `compareAndSet`: KV cannot. */
+/** `kvStore` of index.d.ts. It has no `compareAndSet`, since KV has none. */
 class KvStore {
   #binding;
   #prefix;
-  /** Turned off by a binding that is older than bulk reads. */
+  /** Becomes false if the binding is older than bulk reads. */
   #readsInBulk = true;
 
   constructor(binding, options = {}) {

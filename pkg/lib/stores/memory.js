@@ -2,12 +2,12 @@ import { configError } from '../errors.js';
 import { checkNames, clock } from '../check.js';
 import { REQUEST_SPACES } from './spaces.js';
 
-/** At some 500 bytes each, 50 MB; counters and used proofs are shorter. */
+/** With 500 bytes for each entry these are 50 MB. Counters and used proofs are shorter. */
 const DEFAULT_MAX_ENTRIES = 100_000;
 
 /** `memoryStore` of index.d.ts. */
 class MemoryStore {
-  /** By what names begin with; the last one takes all others. */
+  /** Each space has the names with its prefix. The last one has all others. */
   #spaces;
   #clock;
 
@@ -32,7 +32,7 @@ class MemoryStore {
     this.#of(key).delete(key);
   }
 
-  /** In the order of the names; the cursor is the last one of the page before. */
+  /** Lists in the order of the names. The cursor is the last name of the page before. */
   async list(prefix, { cursor, limit }) {
     const now = this.#clock();
     const keys = this.#spaces.flatMap(({ entries }) => entries.names(prefix, now)).filter((key) => cursor === undefined || key > cursor);
@@ -53,10 +53,10 @@ class MemoryStore {
   }
 }
 
-/** The entries of a space, which has its own room. */
+/** The entries of one space. Each space has its own room. */
 class Entries {
   #values = new Map();
-  /** The time before which there is nothing to forget. */
+  /** Before this time no entry has expired. */
   #nothingEndsBefore = Infinity;
   #max;
 
@@ -89,8 +89,8 @@ class Entries {
   }
 
   /**
-   * Only what has expired: to forget more would undo a revocation, or give a limit back. A full store is not gone through again before
-   * something has expired, or whoever fills it would make every new name cost that.
+   * Forgets only entries that have expired: to forget more would undo a revocation, or give a limit back. A full store is not searched
+   * again before an entry has expired. Otherwise whoever fills it would make every new name cost a search.
    */
   #makeRoom(now) {
     if (now >= this.#nothingEndsBefore) {

@@ -1,19 +1,19 @@
 import { configError } from '../errors.js';
 
-/** Replies as Redis gives them, whatever the client was told to make of them. Clients before node-redis 5 ignore it. */
+/** Asks for replies as Redis gives them, whatever the client is configured to make of them. node-redis before 5 ignores it. */
 const UNMAPPED = Object.freeze({ typeMapping: Object.freeze({}) });
 
-/** Of a cluster. */
+/** The slots of a cluster. */
 const SLOTS = 16_384;
 
 /**
- * How to speak to a client of node-redis or ioredis. Told by what the client can do: `sendCommand` has other parameters in a client,
- * behind Sentinel and in a cluster.
+ * Returns how to speak to a client of node-redis or ioredis. The methods of the client tell which one it is: `sendCommand` has different
+ * parameters in a single client, behind Sentinel and in a cluster.
  *
- * - `send(key, words)` sends a command about this one key to the server that holds it, not to a replica, which may lag.
- * - `servers()` resolves with all that hold keys, each with a `name` and a `send(words)`, or fails.
- * - `keyPrefix` is what the client's own option puts before each key; `addsPrefix` says that it does so itself, in commands that name a
- *   key. No client does it in `SCAN`, and node-redis does it in none that is sent as words.
+ * - `send(key, words)` sends a command about this one key to the server that holds it, and never to a replica, which may lag.
+ * - `servers()` resolves with all servers that hold keys, each with a `name` and a `send(words)`, or fails.
+ * - `keyPrefix` is the prefix in the client's own options; `addsPrefix` says whether the client puts it before the key of a command. No
+ *   client does that in `SCAN`, and node-redis does it in no command that is sent as words.
  */
 export function connectionTo(client) {
   if (has(client, 'call')) return client.isCluster === true ? ioredisCluster(client) : ioredis(client);
@@ -38,10 +38,10 @@ function ioredisCluster(client) {
   const { keyPrefix, scaleReads } = client.options ?? {};
   expectMaster('scaleReads', scaleReads);
   return {
-    // By the method of the command: for `call`, automatic pipelines take the first word for the key.
+    // The command's own method is called: in `call`, automatic pipelines take the first word for the key.
     send: (_, [command, ...words]) => client[command.toLowerCase()](...words),
     servers: async () => {
-      // Until it is ready it knows those that it was given only.
+      // Before it is ready, the client knows only the servers that it was given.
       if (client.status !== 'ready') await client.ping();
       return withAllSlots(client.nodes('master').map((node) => ({
         name: `${node.options.host}:${node.options.port}`, send: (words) => node.call(...words),
@@ -61,7 +61,7 @@ function nodeRedis(client, send) {
   };
 }
 
-/** The first parameter says whether a replica will do. */
+/** The first parameter of `sendCommand` says whether a replica may answer. */
 const nodeRedisSentinel = (client) => nodeRedis(client, (words) => client.sendCommand(false, words, UNMAPPED));
 
 const nodeRedisCluster = (client) => ({
@@ -75,8 +75,8 @@ const nodeRedisCluster = (client) => ({
 });
 
 /**
- * These, if they hold every slot together. A client forgets a server that does not answer, and learns of a new one only when it is
- * sent there; what such a server holds would be missing in a listing, and nobody would know.
+ * Returns these servers if together they hold every slot. A client forgets a server that does not answer, and learns of a new one only when
+ * it is sent there. The keys of such a server would be missing in a listing, and nobody would know.
  */
 async function withAllSlots(servers) {
   const held = await Promise.all(servers.map(async ({ send }) => slotsOf(await send(['CLUSTER', 'NODES']))));
@@ -85,7 +85,7 @@ async function withAllSlots(servers) {
   return servers;
 }
 
-/** How many slots a server holds, by the line of `CLUSTER NODES` that is about itself: eight words, then `7` or `0-5460` for each range. */
+/** Returns how many slots a server holds. Its own line of `CLUSTER NODES` says it: eight words, then `7` or `0-5460` for each range. */
 function slotsOf(nodes) {
   const [own = ''] = String(nodes).split('\n').filter((line) => /^\S+ \S+ (?:\S+,)?myself,/.test(line));
   const ranges = own.split(' ').slice(8).map((range) => /^(\d+)(?:-(\d+))?$/.exec(range)).filter(Boolean);

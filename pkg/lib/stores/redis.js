@@ -4,14 +4,14 @@ import { connectionTo } from './redis-client.js';
 import { REQUEST_SPACES } from './spaces.js';
 
 const DEFAULT_PREFIX = 'edgegate:';
-/** How many names Redis looks at in one step of a listing. */
+/** Redis looks at this many names in one step of a listing. */
 const SCAN_COUNT = 1000;
-/** Steps of one page: a page may be empty and go on, so that no call scans a large database in one go. */
+/** The most steps for one page. A page may be empty and have a cursor, so that no call scans a large database at once. */
 const MAX_SCANS = 20;
-/** Redis counts the milliseconds to an end in 63 bits, and this many seconds are written without an exponent. */
+/** Redis counts the milliseconds until an end in 63 bits. JavaScript writes numbers up to this one without an exponent. */
 const MAX_TTL_SECS = Number.MAX_SAFE_INTEGER;
 
-/** In one step, which nothing comes between. `ARGV`: whether there is a value, which, the next one, its time to live. */
+/** Runs as one step. `ARGV`: whether a value is expected, the expected value, the next one, its time to live. */
 const COMPARE_AND_SET = `local found = redis.call('GET', KEYS[1])
 if ARGV[1] == '1' then
   if found ~= ARGV[2] then return 0 end
@@ -25,17 +25,17 @@ else
 end
 return 1`;
 
-/** Also where the memory is full. */
+/** Sets a value though the memory is full. */
 const SET_THOUGH_FULL = `#!lua flags=allow-oom
 return redis.call('SET', KEYS[1], unpack(ARGV))`;
 
 /** `redisStore` of index.d.ts. */
 class RedisStore {
   #connection;
-  /** What keys begin with in commands, and in Redis. */
+  /** What keys begin with: in commands, and in Redis itself. */
   #prefix;
   #wholePrefix;
-  /** Whether it is known that Redis drops nothing, or said that it may. */
+  /** Whether Redis is known to drop nothing, or is allowed to. */
   #mayUse;
   #checking;
 
@@ -51,7 +51,7 @@ class RedisStore {
     this.#mayUse = evictionAllowed;
   }
 
-  /** Sent together: both clients put what is asked in one go into one packet. */
+  /** All are sent together: both clients put commands of the same turn into one packet. */
   async get(keys) {
     return Promise.all(keys.map(async (key) => textOrNull(await this.#ask('GET', key))));
   }
@@ -72,10 +72,10 @@ class RedisStore {
   }
 
   /**
-   * The cursor is that of `SCAN`, the server that gave it, and the last name that was given of its step. Redis may name one twice
-   * while its table is resized. Asked for each step once, it leaves none out that is there all the time. But a step with more names than a page
-   * takes is asked for again, and if the table has shrunk in between it covers more: what it has now and sorts before the last name
-   * that was given is taken for given, and missing.
+   * The cursor has the cursor of `SCAN`, the server that it is for, and the last name of this step that was returned. Redis may return a
+   * name twice while its table is resized. If each step is made once, `SCAN` leaves out no name that is there all the time. But a step with
+   * more names than fit into a page is made again. If the table has shrunk meanwhile, the step has more names, and those that sort before
+   * the last returned name are left out.
    */
   async list(prefix, { cursor, limit }) {
     if (!this.#mayUse) await this.#check();
@@ -101,7 +101,9 @@ class RedisStore {
     return Number(swapped) === 1;
   }
 
-  /** What callers have filled must not keep a revocation out. Redis before 7 cannot do this, and stays full. */
+  /**
+   * Writes though the memory is full: callers may have filled it, and that must not keep a revocation out. Redis before 7 cannot do this.
+   */
   async #putThoughFull(key, words, full) {
     let reply;
     try {
@@ -127,13 +129,13 @@ class RedisStore {
     return this.#connection.send(name, words);
   }
 
-  /** Of all servers, in the order in which a listing goes through them. */
+  /** Returns all servers in the order in which a listing goes through them. */
   async #servers() {
     const servers = await this.#connection.servers();
     return servers.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Once, before the first use; again as long as the answer is no. Calls that come meanwhile wait for the same answer. */
+  /** Checks before the first use, and again as long as the answer is no. Calls that come meanwhile wait for the same answer. */
   async #check() {
     const checking = (this.#checking ??= this.#servers().then((servers) => Promise.all(servers.map(checkEviction))));
     try {
@@ -146,8 +148,8 @@ class RedisStore {
 }
 
 /**
- * A Redis that evicts drops a revocation as soon as others have filled it, and nobody is told. `INFO` says the policy also where a
- * managed Redis permits no `CONFIG`.
+ * Refuses a Redis that evicts keys: it would drop a revocation as soon as callers have filled it, and nobody would be told. `INFO` says the
+ * policy also where a managed Redis permits no `CONFIG`.
  */
 async function checkEviction({ send }) {
   const hint = 'or say evictionAllowed: true, if what is in this store may be lost';
@@ -167,7 +169,7 @@ const endingOf = (ttlSecs) => (ttlSecs === undefined || ttlSecs > MAX_TTL_SECS ?
 
 const isFull = (fault) => /^OOM\b/.test(fault?.message);
 
-// A client that answers otherwise (by a callback, or with what it makes of a reply) must not look like an empty store.
+// A client that answers in another way, by a callback or with a reply that it has changed, must not look like an empty store.
 
 const unexpected = (command, reply) => new Error(`${command}: the client gave ${reply === null ? 'null' : typeof reply}, not what Redis answers`);
 
@@ -191,7 +193,7 @@ function scanned(reply) {
 
 const cursorOf = (server, at, after) => `${at}:${server.name}|${after}`;
 
-/** The server, the cursor for it, and the name after which to go on. */
+/** Returns the server, its cursor, and the name after which the listing goes on. */
 function placeOf(cursor, servers) {
   if (cursor === undefined) return [servers[0], '0', ''];
   const [, at, name, after] = /^(\d{1,20}):([^|]*)\|(.*)$/s.exec(cursor) ?? [];
