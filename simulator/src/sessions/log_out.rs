@@ -12,6 +12,7 @@ use edgegate::{
     time::UnixMillis,
 };
 
+use super::Report;
 use crate::world::Chance;
 
 const TERMS: Terms = Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000 };
@@ -19,8 +20,8 @@ const TERMS: Terms = Terms { access_secs: 900, idle_secs: 604_800, absolute_secs
 /// Of a million: an isolate or a writer dies at any of the points.
 const CRASHES: u64 = 200_000;
 
-/// So many log-outs; returns what was lost.
-pub(super) fn report(log_outs: u64, seed: u64) -> Vec<String> {
+/// So many log-outs. It is a fault if one is lost.
+pub(super) fn report(log_outs: u64, seed: u64) -> Report {
     let mut chance = Chance::new(seed);
     let (mut crashes, mut repeated, mut lost) = (0_u64, 0_u64, 0_u64);
     for number in 0..log_outs {
@@ -91,9 +92,9 @@ pub(super) fn report(log_outs: u64, seed: u64) -> Vec<String> {
             lost += 1;
         }
     }
-    println!();
-    println!(
+    let text = format!(
         "{log_outs} log-outs, {crashes} crashes between row and revocation, {repeated} written twice: {lost} lost"
     );
-    if lost == 0 { Vec::new() } else { vec![format!("sessions: {lost} log-outs were lost")] }
+    let fault = (lost > 0).then(|| format!("sessions: {lost} log-outs were lost"));
+    Report { text, faults: fault.into_iter().collect() }
 }

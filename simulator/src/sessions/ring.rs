@@ -11,6 +11,7 @@ use edgegate::{
     time::UnixTime,
 };
 
+use super::Report;
 use crate::world::Chance;
 
 const ROTATIONS: u64 = 1_000;
@@ -37,8 +38,8 @@ impl Keeper {
     }
 }
 
-/// A thousand rotations; returns what went wrong.
-pub(super) fn report(seed: u64) -> Vec<String> {
+/// A thousand rotations.
+pub(super) fn report(seed: u64) -> Report {
     let mut chance = Chance::new(seed);
     let mut keeper = || Keeper { ahead: chance.below(121) as i64 - 60, ..Keeper::default() };
     let mut isolates: Vec<Keeper> = (0..10).map(|_| keeper()).collect();
@@ -90,16 +91,12 @@ pub(super) fn report(seed: u64) -> Vec<String> {
             }
         }
     }
-    println!();
-    println!(
+    let text = format!(
         "{ROTATIONS} rotations of signing keys, {checked} tokens checked: {unknown} by unknown keys; at most {most} keys published; {} keys for {made} rotations with 100 isolates at once",
         kids.len()
     );
-    let mut faults = Vec::new();
-    if unknown > 0 {
-        faults.push(format!(
-            "sessions: {unknown} tokens were signed by keys that verifiers did not know"
-        ));
-    }
-    faults
+    let fault = (unknown > 0).then(|| {
+        format!("sessions: {unknown} tokens were signed by keys that verifiers did not know")
+    });
+    Report { text, faults: fault.into_iter().collect() }
 }

@@ -4,7 +4,10 @@ use edgegate::session::step::{Carried, Reuse};
 
 use crate::world::{Chance, Time, quantile};
 
-use super::rules::{Edgegate, Refreshed, Rule, Session, Tokens, WEEK};
+use super::{
+    Report,
+    rules::{Edgegate, Refreshed, Rule, Session, Tokens, WEEK},
+};
 
 /// What the thief, and the victim, do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,13 +158,12 @@ fn theft(mut session: Box<dyn Session>, kind: Thief, chance: &mut Chance) -> (Op
     (None, true)
 }
 
-/// The gate's thieves, the weaker rows too; returns what breaks the guarantee.
-pub(super) fn report(thefts: u64, seed: u64) -> Vec<String> {
-    println!();
-    println!(
+/// The gate's thieves, the weaker rows too. It is a fault if they break the guarantee.
+pub(super) fn report(thefts: u64, seed: u64) -> Report {
+    let mut lines = vec![format!(
         "{:56} {:>7} {:>10} {:>10} {:>9}",
         "Thefts at edgegate, each for a week", "found", "median", "90 %", "still in"
-    );
+    )];
     let rows: [(&str, Thief, Reuse, bool); 8] = [
         ("both use their tokens here", Thief::Usual, Reuse::Confirmed, true),
         ("the thief keeps the victim's rhythm", Thief::Rhythm, Reuse::Confirmed, true),
@@ -190,13 +192,13 @@ pub(super) fn report(thefts: u64, seed: u64) -> Vec<String> {
             theft(Box::new(session), thief, &mut chance)
         }));
         let minutes = |part| quantile(&stolen.found, part) as f64 / 60_000.0;
-        println!(
+        lines.push(format!(
             "{name:56} {:>5.0} % {:>6.0} min {:>6.0} min {:>7.0} %",
             100.0 * stolen.found.len() as f64 / thefts as f64,
             minutes(0.5),
             minutes(0.9),
             100.0 * stolen.still_in as f64 / thefts as f64,
-        );
+        ));
         if promised && (stolen.found.len() as u64) < thefts {
             faults.push(format!(
                 "sessions: {name}: {} of {thefts} thefts were found",
@@ -204,5 +206,5 @@ pub(super) fn report(thefts: u64, seed: u64) -> Vec<String> {
             ));
         }
     }
-    faults
+    Report { text: lines.join("\n"), faults }
 }
