@@ -54,7 +54,7 @@ async function ok(status, method, target, body, options) {
   return answer.json();
 }
 
-/** The record as GET shows it, without what use alone changes. */
+/** The record as GET shows it, without the members that mere use changes. */
 async function read(id) {
   const { last_used_at: _, ...record } = await ok(200, 'GET', `/keys/${id}`);
   return record;
@@ -141,7 +141,7 @@ describe('minting', () => {
     const { key, id } = await gate.mint();
     assert.equal(key, apiKey({ id: Buffer.from(id, 'hex') }));
     const expiring = await gate.mint({ prefix: 'pk', expires_in_secs: 600 });
-    // Minutes are rounded so that the key never ends before its record does.
+    // Minutes are rounded up, so that the key never ends before its record.
     const minutes = [0, 1].map((more) => Math.floor(expiring.expires_at / 60) + more);
     const expected = minutes.map((expiryMinutes) => apiKey({ id: Buffer.from(expiring.id, 'hex'), prefix: 'pk', expiryMinutes }));
     assert.ok(expected.includes(expiring.key), 'the key is not what the format says');
@@ -259,7 +259,7 @@ describe('reading', () => {
     assert.equal((await ok(200, 'GET', `/keys/${record.id}`)).last_used_at ?? null, null);
     const before = nowSecs();
     admitted(await use(key));
-    // It is noted after the answer.
+    // The use is noted after the answer.
     let used = null;
     for (let attempt = 0; attempt < 100 && used === null; attempt += 1) {
       used = (await ok(200, 'GET', `/keys/${record.id}`)).last_used_at ?? null;
@@ -581,7 +581,7 @@ describe('importing', () => {
   test('leaves an address that keeps guessing a look-up a second, which a genuine key finds', async () => {
     const ip = freshIp();
     const genuine = foreign();
-    // By a gate beside it: the one that imports a key knows it.
+    // Another gate is asked: the one that imports a key knows it already.
     const body = { name: 'n', owner: 'bob', scopes: [], imported_sha256: sha256(genuine) };
     assert.equal((await gate.admin('POST', '/keys', body, { gate: 'reading' })).status, 201);
     const guess = () => use(foreign(), { ip, gate: 'faulty' });
@@ -592,14 +592,14 @@ describe('importing', () => {
     });
     const secs = Math.ceil((Date.now() - began) / 1000);
     assert.ok(operations <= 3 + secs, `${operations} look-ups in ${secs} s`);
-    // Within a second there is one for whoever comes.
+    // Within a second, a look-up is allowed for every caller again.
     let answer;
     for (let tries = 0; answer?.status !== 200 && tries < 30; tries += 1) {
       answer = await use(genuine, { ip, gate: 'faulty' });
       if (answer.status !== 200) await sleep(100);
     }
     admitted(answer, { method: 'api_key' });
-    // From then on it is known here, whoever guesses beside it.
+    // From then on this isolate knows it, though others go on guessing.
     for (let attempt = 0; attempt < 20; attempt += 1) {
       refused(await guess(), 'RATE_LIMITED');
       admitted(await use(genuine, { ip, gate: 'faulty' }));

@@ -1,11 +1,8 @@
-// API keys by the documented format, written without a look at the gate's own code:
+// API keys in the documented format, written independently of the gate's own code:
 //
-//   <prefix>_<environment>_<body><checksum>
-//   body      38 bytes as 52 base62 digits: version 1, signing-key id, key id (16), expiry in unix minutes
-//             (4, 0 = none), tag (16)
-//   tag       the first 16 bytes of HMAC-SHA-256(secret, "edgegate-api-key-v1" 00 prefix "_" environment 00
-//             first 22 bytes of the body)
-//   checksum  CRC-32 (IEEE) of all before it, as 6 base62 digits
+// <prefix>_<environment>_<body><checksum> body      38 bytes as 52 base62 digits: version 1, signing-key id, key id (16), expiry in unix
+// minutes (4, 0 = none), tag (16) tag       the first 16 bytes of HMAC-SHA-256(secret, "edgegate-api-key-v1" 00 prefix "_" environment 00
+// first 22 bytes of the body) checksum  CRC-32 (IEEE) of all before it, as 6 base62 digits
 
 import { createHmac, randomBytes } from 'node:crypto';
 
@@ -29,7 +26,7 @@ export function crc32(text) {
 /** Puts the right checksum behind a key without one. */
 export const withChecksum = (text) => text + base62(crc32(text), 6);
 
-/** Mints a key; every part can be given, also wrongly. */
+/** Mints a key. Every part can be given, also a wrong one. */
 export function mintKey({
   secret,
   prefix = 'sk',

@@ -8,11 +8,11 @@ import { attackGroups } from '../conformance/attacks.mjs';
 import { gateWorker, policy, start } from './harness.mjs';
 import { nowSecs } from './token.mjs';
 
-/** What a header value cannot hold as it is; longer ones the runtime itself may refuse. */
+/** Some values cannot stand in a header, and the runtime itself may refuse longer ones. */
 const isCarried = (token) => /^[\x21-\x7e]{1,16384}$/.test(token);
 
 const NOW = nowSecs();
-/** By the real clock this second is over when the token arrives. */
+/** The Worker has the real clock: this second is over when the token arrives. */
 const isOfNextSecond = (title) => title.includes(`${NOW + 1}`);
 
 const lure = http.createServer((_, response) => {
@@ -23,7 +23,7 @@ let asked = 0;
 await new Promise((resolve) => lure.once('listening', resolve));
 
 const groups = attackGroups(`http://127.0.0.1:${lure.address().port}/`, NOW).filter(({ refused }) => refused.length > 0);
-/** A gate for each verifier that the groups want. */
+/** Returns a gate for each verifier that the groups need. */
 const names = new Map();
 const nameOf = ({ verifier }) => {
   const text = JSON.stringify(verifier);

@@ -1,4 +1,4 @@
-// Bad input: whatever comes, the answer is a documented one, and the instance goes on serving.
+// Bad input: every answer is a documented one, and the instance goes on serving.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => gate.dispose());
 
-// A memory limit counts in the isolate: were it replaced after a trap, the count would begin anew.
+// A memory limit counts in the instance. If a trap had replaced the instance, the count would begin again.
 afterEach(async () => {
   const answer = await gate.get('/v1/limited', { token: witness.token });
   admitted(answer, { subject: 'witness' });
@@ -111,7 +111,7 @@ describe('API keys', () => {
     for (const digit of key.slice(8, -6)) content = content * 62n + BigInt(digits.indexOf(digit));
     await forEach(Array.from({ length: 304 }, (_, bit) => bit), async (bit) => {
       const answer = await gate.get('/', { key: withChecksum(`sk_test_${base62(content ^ (1n << BigInt(bit)), 52)}`) });
-      // A bit of the expiry must not show as "expired": the tag does not hold.
+      // A changed bit of the expiry must not show as "expired", since the tag does not hold.
       refused(answer, 'INVALID_API_KEY');
     });
     admitted(await gate.get('/', { key }));
@@ -133,7 +133,7 @@ describe('headers', () => {
     for (const size of [8_000, 16_000, 32_000, 100_000]) {
       for (const [name, value] of [['Authorization', `Bearer ${'a'.repeat(size)}`], ['X-API-Key', 'a'.repeat(size)], ['Cookie', `session=${'a'.repeat(size)}`], ['X-Other', 'a'.repeat(size)]]) {
         const answer = await gate.get('/', { headers: { [name]: value } }).catch((error) => error);
-        // Beyond its own limit the runtime answers 431 or closes the connection.
+        // Above its own limit the runtime answers 431 or closes the connection.
         if (answer instanceof Error) assert.ok(size > 32_000, `${name} of ${size}: ${answer.message}`);
         else assert.ok([400, 401, 413, 431].includes(answer.status), `${name} of ${size}: ${answer.status}`);
       }
@@ -237,7 +237,7 @@ describe('bodies of the administration', () => {
 
   test('of 5 MB are not read to their end', async () => {
     for (const [method, target] of endpoints) {
-      // The runtime closes the connection on a client that is still sending, which may miss the answer then.
+      // The runtime closes the connection while the client is still sending. Then the client may miss the answer.
       const answer = await gate.admin(method, target, Buffer.alloc(5_000_000, 0x61), { agent: false }).catch((error) => error.code);
       if (typeof answer === 'string') assert.match(answer, /^(ECONNRESET|EPIPE)$/);
       else refused(answer, 'INVALID_REQUEST');

@@ -1,5 +1,5 @@
-// Who calls, by what other proxies and customers of older systems send: tokens in other headers, keys of any form, claims for the
-// service, and the addresses that a route or a key is for.
+// Callers as other proxies and older systems send them: tokens in other headers, keys of any form, claims for the service, and the
+// addresses that a route or a key is for.
 
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
@@ -53,7 +53,7 @@ after(() => gate.dispose());
 
 const access = (claims = {}) => token({ iss: OTHER, scope: 'read:posts', ...claims });
 
-/** What the service gets of a request that the gate lets through. */
+/** Returns the request as the service gets it. */
 async function passedOn(target, options) {
   seen = [];
   const answer = await gate.get(target, { gate: 'before', ...options });

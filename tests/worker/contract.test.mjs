@@ -1,5 +1,5 @@
-// The contract suite of stores, which is Rust, against what is in workerd: revocations in KV and in the ledger, counters
-// in their Durable Object.
+// The contract suite of stores, which is Rust, against the stores in workerd: revocations in KV and in the ledger, counters in their
+// Durable Object.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 
 import { AUDIENCE, ROOT, SECRETS, gateWorker, policy, start } from './harness.mjs';
 
-/** Lets the suite ask the counter objects themselves, which no endpoint of the gate does. */
+/** Lets the suite ask the counter objects directly. No endpoint of the gate does that. */
 const OBJECTS = {
   name: 'objects',
   modules: true,

@@ -1,4 +1,4 @@
-// CORS: which pages may read what the gate answers, refusals too, and what the service behind says itself.
+// CORS: which pages may read the gate's answers and refusals, and what happens to the service's own headers.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';

@@ -1,4 +1,4 @@
-// Requests whose cookie decides: which page sends them, and what of the cookie goes on.
+// Requests whose cookie decides: which page may send them, and which cookies go on to the service.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -51,7 +51,7 @@ describe('a request with the cookie of the policy', () => {
 
   test('is unsafe if it opens a WebSocket', async () => {
     refused(await ask('GET', { Upgrade: 'websocket', Origin: 'https://evil.example' }), 'CSRF_REFUSED');
-    // As a proxy asks that keeps the headers of a connection to itself.
+    // A proxy that removes the headers of a connection asks like this.
     refused(await ask('GET', { 'Sec-WebSocket-Version': '13', Origin: 'https://evil.example' }), 'CSRF_REFUSED');
     refused(await ask('GET', { 'Sec-WebSocket-Version': '13', 'Sec-Fetch-Site': 'same-site' }), 'CSRF_REFUSED');
   });

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { AUDIENCE, admitted, gateWorker, policy, refused, start } from './harness.mjs';
 
 const vectors = JSON.parse(readFileSync(new URL('../vectors/ed25519.json', import.meta.url), 'utf8')).filter(({ jws }) => jws);
-/** Tokens that name no key are tried with as many. */
+/** A token that names no key is tried with at most this many. */
 const KEYS_AT_ONCE = 4;
 
 const keys = [...new Set(vectors.map(({ x }) => x))];
@@ -21,7 +21,7 @@ const worker = (name, given, rest) => {
   return gateWorker({ name, policy: policy({ issuers }), worker: rest });
 };
 
-/** The gate in a runtime whose WebCrypto has no Ed25519, as it was in workerd with early compatibility dates. */
+/** The gate in a runtime whose WebCrypto has no Ed25519, like workerd with an early compatibility date. */
 const withoutEd25519 = () => {
   const { modules, modulesRoot } = gateWorker({ policy: policy() });
   const contents = `

@@ -12,7 +12,7 @@ import {
 import { control, faultyKv, faultyWorkers } from './stores.mjs';
 import { nowSecs } from './token.mjs';
 
-/** A service that is late. */
+/** A service that answers too late. */
 const STALLING = {
   name: 'stalling',
   modules: true,
@@ -59,7 +59,7 @@ const DESCRIPTION = {
   answer: { body: { resource: 'https://api.example.com', authorization_servers: [ISSUER] } },
 };
 
-/** For each code: requests that get it. `ask` takes options that are added to the request. */
+/** The requests that get each code. `ask` takes options that are added to the request. */
 const CASES = {
   MISSING_CREDENTIALS: { ask: (more) => gate.get('/v1/posts', more) },
   INVALID_TOKEN: { ask: (more) => gate.get('/v1/posts', { token: 'invalid_token', ...more }) },

@@ -29,7 +29,7 @@ before(async () => {
 });
 after(() => gate.dispose());
 
-/** Asks as a proxy would. */
+/** Asks as a proxy does. */
 const verify = (headers, options = {}) =>
   gate.get('/auth/verify', { ip: '10.0.0.1', ...options, headers: { 'X-Real-IP': freshIp(), ...headers, ...options.headers } });
 const traefik = (method, uri, options) => verify({ 'X-Forwarded-Method': method, 'X-Forwarded-Uri': uri }, options);
@@ -102,7 +102,7 @@ for (const [style, ask] of [['Traefik', traefik], ['nginx', nginxStyle], ['ingre
 
     test('lets a CORS preflight through where the policy says so, and else has the proxy refuse it', async () => {
       const headers = { Origin: 'https://app.test', 'Access-Control-Request-Method': 'POST' };
-      // Every 2xx would have the proxy pass it on.
+      // A proxy lets the request through for every 2xx.
       refused(await ask('OPTIONS', '/v1/posts', { headers }), 'NOT_ALLOWED');
       refused(await ask('OPTIONS', '/refuse', { headers }), 'NOT_ALLOWED');
       letThrough(await ask('OPTIONS', '/pass', { headers }));
@@ -412,7 +412,7 @@ describe('nginx with auth_request', () => {
   });
 });
 
-// As the template of ingress-nginx (rootfs/etc/nginx/template/nginx.tmpl) has it for `auth-url` and `auth-response-headers`.
+// Copied from the template of ingress-nginx (rootfs/etc/nginx/template/nginx.tmpl) for `auth-url` and `auth-response-headers`.
 const ingress = ({ port, gatePort, backendPort }) => configurationOf(`
   server {
     listen 127.0.0.1:${port};
@@ -466,7 +466,7 @@ describe('ingress-nginx with auth-url', () => {
     await stopped(500, 'GET', '/v1/posts', { headers: { 'X-Original-URI': '/public/a' } });
     await stopped(500, 'GET', '/v1/posts', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' } });
     await stopped(500, 'GET', '/v1/posts', { headers: { 'X-Forwarded-Uri': '/public/a' } });
-    // What the controller sets itself replaces the client's.
+    // The controller's own headers replace the client's.
     await stopped(401, 'GET', '/v1/posts', { headers: { 'X-Original-URL': 'http://h/public/a', 'X-Original-Method': 'GET' } });
     await stopped(401, 'POST', '/public/a', { headers: { 'X-Original-Method': 'GET' }, body: 'x' });
   });

@@ -1,4 +1,4 @@
-// What a caller may say to the service of the request itself: nothing. And who the caller is, by what proxies say.
+// A caller cannot tell the service anything about the request itself. The headers of proxies say who the caller is.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -120,7 +120,7 @@ describe('the gate says of the request', () => {
   });
 
   test('and no other, not even Cloudflare\'s', async () => {
-    // Through a binding: of requests to a URL the platform takes it off itself.
+    // The service is bound: from requests to a URL the platform itself removes this header.
     const [ip, headers] = [freshIp(), { 'X-Real-IP': '192.0.2.7' }];
     const passed = await passedOn('/public/x', { headers, ip, gate: 'service-real-ip' });
     assert.deepEqual([passed['cf-connecting-ip'], passed['x-real-ip']], [undefined, '192.0.2.7']);
@@ -149,7 +149,7 @@ describe('the client\'s address', () => {
       await passedOn('/public/x', { headers: { 'X-Forwarded-For': `nonsense-${count}` }, gate: 'hops-3' });
     }
     const of = (line) => line.includes('address cannot be read');
-    // The vectors may have been told of within the minute already.
+    // A fault may have been logged within the last minute, and is not logged again.
     const lines = gate.output.lines.filter(of);
     assert.ok(lines.length >= 1 && gate.output.lines.slice(from).filter(of).length <= 1, lines.join('\n'));
     assert.deepEqual(JSON.parse(lines[0].slice(lines[0].indexOf('{'))), {

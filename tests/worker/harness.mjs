@@ -43,9 +43,7 @@ export const CODES = Object.freeze({
   API_KEY_EXPIRED: [401, 'API key expired'],
   API_KEY_REVOKED: [401, 'API key revoked'],
   INVALID_REFRESH_TOKEN: [401, 'Invalid refresh token'],
-  CSRF_REFUSED: [403, 'Request from another site refused'],
   WRONG_ENVIRONMENT: [401, 'API key belongs to another environment'],
-  INVALID_REFRESH_TOKEN: [401, 'Invalid refresh token'],
   INSUFFICIENT_SCOPE: [403, 'Insufficient permissions'],
   NOT_ALLOWED: [403, 'Not allowed'],
   CSRF_REFUSED: [403, 'Request from another site refused'],
@@ -62,7 +60,7 @@ export const CODES = Object.freeze({
   CONFIG_ERROR: [500, 'Gate is not configured'],
 });
 
-/** The example of the documentation; `changes` replace its sections, `undefined` takes one out. */
+/** The example policy of the documentation. `changes` replace its sections; `undefined` removes one. */
 export const policy = (changes = {}) => withoutUndefined({
   issuers: [
     { issuer: ISSUER, audience: [AUDIENCE], algorithms: ['HS256'], secret: 'JWT_SECRET' },
@@ -103,7 +101,7 @@ export const token = (claims = {}, options = {}) =>
     { secret: SECRETS.JWT_SECRET, ...options },
   );
 
-/** An API key with a valid tag. Without a record it only works where the policy asks for none. */
+/** An API key with a valid tag. It has no record, so it works only if the policy asks for none. */
 export const apiKey = (options = {}) => mintKey({ secret: SECRETS.API_KEY_SECRET, ...options });
 
 let lastAddress = randomBytes(2).readUInt16BE() * 256;
@@ -176,13 +174,13 @@ export async function startGate({ policy: given = policy(), secrets, worker, oth
   return start([gateWorker({ policy: given, secrets, worker }), ...others], { shared, secrets });
 }
 
-/** Starts several workers in one process; the first is what requests go to unless they name another. */
+/** Starts several workers in one process. Requests go to the first one unless they name another. */
 export async function start(workers, { shared = {}, secrets = SECRETS } = {}) {
   const output = new Output();
   const mf = new Miniflare({
     host: '127.0.0.1',
     port: 0,
-    // Otherwise Miniflare asks Cloudflare for an example of it.
+    // Otherwise Miniflare asks Cloudflare for an example of `cf`.
     cf: false,
     log: new Log(LogLevel.WARN),
     handleRuntimeStdio: (stdout, stderr) => output.read(stdout, stderr),
@@ -198,7 +196,7 @@ export async function start(workers, { shared = {}, secrets = SECRETS } = {}) {
   return gate;
 }
 
-/** What the runtime prints, line by line. */
+/** The lines that the runtime prints. */
 class Output {
   lines = [];
   #waiting = new Set();
@@ -221,7 +219,7 @@ class Output {
     for (const wait of this.#waiting) wait(line);
   }
 
-  /** The first line from `from` on of which `wanted` holds; a line comes some time after the answer. */
+  /** Returns the first line from `from` on for which `wanted` is true. It waits, since a line comes some time after the answer. */
   async find(wanted, from = 0, deadline = 5000) {
     const there = this.lines.slice(from).find(wanted);
     if (there !== undefined) return there;
@@ -243,7 +241,7 @@ class Output {
 
 /** Signs of a trap or an exception that nobody caught. The words are those of workerd and of Rust. */
 const FAULTS = /panicked at|RuntimeError|unreachable executed|Uncaught|hung|wasm trap/;
-/** Something that could be used to call: three segments of a token, or a key. */
+/** Usable credentials: three segments of a token, or a key. */
 const CREDENTIALS = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]{5,}|[a-z]+_[a-z0-9]+_[0-9A-Za-z]{58}|edgegate_[rs]t_[\w-]{8}/;
 
 class Gate {
@@ -283,15 +281,15 @@ class Gate {
       for (const [name, values] of headers) request.setHeader(name, values.length === 1 ? values[0] : values);
       if (body?.pipe) return body.pipe(request);
       const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-      // Node leaves it out for DELETE, and the body would be read as the next request.
+      // Node does not set it for DELETE, and then the body would be read as the next request.
       if (bytes !== undefined) request.setHeader('Content-Length', bytes.length);
       request.end(bytes);
     });
   }
 
   /**
-   * What ends workerd from outside looks like a fault of the gate: on SIGTERM it listens no longer, and answers what is under way. So the
-   * request that waits gets its answer, and the next one is refused.
+   * Explains a fault that looks like the gate's. If workerd gets SIGTERM, it answers what is under way and listens no longer, so the next
+   * request is refused.
    */
   #explained(fault, { port }) {
     if (fault.code !== 'ECONNREFUSED' || port !== undefined) return fault;
@@ -303,7 +301,7 @@ class Gate {
     return this.request('GET', target, options);
   }
 
-  /** Begins `count` requests, and hangs up once `wanted` holds: by a reset, since workerd goes on after a mere end. */
+  /** Begins `count` requests, and hangs up once `wanted` is true. It resets the connections, since workerd goes on after a mere end. */
   async hangUp(target, { count = 1, gate, token: bearer, wanted }) {
     const headers = requestHeaders({ token: bearer });
     const requests = Array.from({ length: count }, () => http.request({
@@ -321,7 +319,7 @@ class Gate {
     return this.request('POST', target, options);
   }
 
-  /** A request written by hand, for what no client library would send. Resolves with all that came back. */
+  /** Sends bytes as they are, for requests that no client library sends. Resolves with everything that came back. */
   send(bytes, gate) {
     return new Promise((resolve, reject) => {
       const socket = net.connect(this.port(gate), '127.0.0.1');
@@ -401,7 +399,7 @@ class Answer {
   }
 }
 
-/** Fails unless the request was admitted by a gate without upstream; gives what it saw. */
+/** Fails unless a gate without upstream has admitted the request. Returns the identity that it saw. */
 export function admitted(answer, expected = {}) {
   assert.equal(answer.status, 200, answer.text);
   const identity = answer.json();
@@ -412,8 +410,8 @@ export function admitted(answer, expected = {}) {
 }
 
 /**
- * Fails unless the answer is this refusal, whole: status, body, headers, and no trace of the credential.
- * `hint` pins the hint (a string or a pattern), `scope` the scopes of a 403, `maxAge` how long ago a sign-in may be.
+ * Fails unless the whole answer is this refusal: status, body, headers, and no trace of the credential. `hint` is the expected hint (a
+ * string or a pattern), `scope` the scopes of a 403, `maxAge` the longest time since a sign-in.
  */
 export function refused(answer, code, { hint, scope, scheme, maxAge } = {}) {
   const [status, title] = CODES[code];
@@ -436,7 +434,7 @@ export function assertHint(found, expected) {
   else if (expected !== undefined) assert.equal(found, expected);
 }
 
-/** The headers that the code of a refusal calls for, and none of those that belong to others. */
+/** Fails unless the answer has the headers that belong to this code, and none that belong to others. */
 export function assertRefusalHeaders(answer, code, { scope, scheme, maxAge } = {}) {
   const [status, title] = CODES[code];
   const realm = 'Bearer realm="edgegate"';
@@ -467,7 +465,7 @@ export function assertNoCredential(answer) {
   for (const part of parts) assert.ok(!all.includes(part), 'the answer contains the credential');
 }
 
-/** Waits until `wanted` holds, which a gate that is gone never brings about. */
+/** Waits until `wanted` is true, but not for ever: the gate may be gone. */
 export async function until(wanted, millis = 30_000) {
   const end = Date.now() + millis;
   while (!(await wanted())) {

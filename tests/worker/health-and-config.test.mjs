@@ -239,7 +239,7 @@ test('a policy that trusts nobody admits nobody', async () => {
   refused(await gate.get('/', { gate: 'nothing', token: token() }), 'INVALID_TOKEN');
 });
 
-// Miniflare's start takes the square of the number of workers, so a few at a time.
+// The time of Miniflare's start grows with the square of the number of workers, so they are started a few at a time.
 const AT_ONCE = 6;
 const cases = Object.entries({ ...REFUSED, ...UNBOUND });
 
@@ -254,7 +254,7 @@ describe('a policy is refused with', () => {
         const workers = some.map(([what, [given, , needs = policy()]], index) => (what in UNBOUND
           ? gateWorker({ name: `gate-${index}`, policy: needs, secrets: MORE_SECRETS, worker: given })
           : gateWorker({ name: `gate-${index}`, policy: given, secrets: MORE_SECRETS })));
-        // What must not be in the log; EMPTY is in every line.
+        // Words that must not be in the log; EMPTY is in every line.
         gates = await start(workers, { secrets: [...Object.values(MORE_SECRETS).filter(Boolean), privatePem.split('\n')[1], publicJwk.x] });
       });
       after(() => gates.dispose());
@@ -269,7 +269,7 @@ describe('a policy is refused with', () => {
         const event = JSON.parse(line.slice(line.indexOf('{')));
         assert.equal(event.event, 'config_error');
         assert.match(event.detail, expected);
-        // Everything but health answers so, and goes on doing it.
+        // Every path but health answers like this, again and again.
         for (const [method, target] of [
           ['GET', '/'], ['OPTIONS', '/public/a'], ['GET', '/auth/verify'], ['GET', '/auth/admin/keys'], ['GET', '/.well-known/jwks.json'], ['GET', '//'],
         ]) {

@@ -30,7 +30,7 @@ before(async () => {
 after(() => upstream.close());
 after(() => gate.dispose());
 
-/** A request of which the platform says that it came over https. */
+/** A request that came over https, as the platform says. */
 const secure = async (name, path, init) => {
   const worker = await gate.mf.getWorker(name);
   return worker.fetch(`https://api.example.com${path}`, init);

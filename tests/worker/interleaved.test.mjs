@@ -1,4 +1,4 @@
-// Many callers at once, of whom each waits for something else: none is taken for another, by the service, in its answer, or in the log.
+// Many callers at once, each waiting for something else. None is taken for another: not by the service, in its answer, or in the log.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -24,7 +24,7 @@ const SERVICE = {
 const upstream = http.createServer((request, response) => {
   const number = Number(request.headers['x-caller']);
   const answer = () => {
-    // Some say something to caches, which is asked of the gate once more.
+    // Some services set headers for caches; then the gate is asked once more.
     if (number % 2 === 0) response.setHeader('Cache-Control', `max-age=${number}`);
     response.setHeader('Set-Cookie', [`a=${number}`, `b=${number}`]);
     response.end(JSON.stringify(request.headers));
@@ -61,7 +61,7 @@ before(async () => {
 after(() => upstream.close());
 after(() => gate.dispose());
 
-/** One caller: how it comes, and as whom. */
+/** One caller: its credential and its identity. */
 function caller(number) {
   const ip = freshIp();
   const headers = { 'X-Caller': `${number}`, 'X-Auth-Subject': 'mallory', 'X-Org': 'of mallory' };

@@ -1,5 +1,5 @@
-// The keys of issuers in KV: what one isolate has fetched the others need not, and nobody can plant there what the
-// issuer has not published.
+// The keys of issuers in KV. If one isolate has fetched keys, the others need not. Nobody can plant keys there that the issuer has not
+// published.
 
 import assert from 'node:assert/strict';
 import { createHash, createHmac, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
@@ -39,7 +39,7 @@ after(() => {
 
 const published = (_, response) => response.setHeader('Cache-Control', 'max-age=600').setHeader('ETag', '"v1"').end(jwks(genuine));
 
-/** Runs `step` with isolates that know nothing yet, over one KV namespace that holds nothing. */
+/** Runs `step` with fresh isolates over one empty KV namespace. */
 async function withIsolates(step) {
   hits = [];
   answer = published;
@@ -59,7 +59,7 @@ async function withIsolates(step) {
   }
 }
 
-/** What a gate that fetched the keys so long ago has left in KV: STORAGE.md. */
+/** The value in KV of a gate that fetched the keys this long ago (STORAGE.md). */
 function sealed(changes = {}, { secret = CACHE_SECRET, from = uri, ageSecs = 0 } = {}) {
   const json = JSON.stringify({ jwks: jwks(genuine), etag: '"v1"', cache_control: 'max-age=600', fetched_at: nowSecs() - ageSecs, ...changes });
   const tag = createHmac('sha256', secret).update(`edgegate-jwks-v1\0${from}\0${json}`).digest('base64url');
@@ -72,7 +72,7 @@ const signed = (pair = genuine, kid = 'one') => signAsymmetric(
 const ask = (name, bearer = signed()) => gate.get('/', { gate: name, token: bearer });
 const key = () => `jwks/v1/${createHash('sha256').update(uri).digest('base64url')}`;
 
-/** What is in KV once it is not `old` any more: it is written after the answer. */
+/** Waits until the value in KV is no longer `old`, and returns it: it is written after the answer. */
 async function stored(kv, old = null) {
   for (let tries = 0; tries < 200; tries += 1) {
     const value = await kv.get(key());
@@ -98,7 +98,7 @@ test('an unknown kid costs all isolates together one fetch in the cool-down', ()
     refused(await ask(name, signed(genuine, randomUUID())), 'INVALID_TOKEN');
   }
   assert.equal(hits.length, 1);
-  // Half a minute later a new key may have been published.
+  // Half a minute later the issuer may have published a new key.
   await kv.put(key(), sealed({}, { ageSecs: 31 }));
   answer = (_, response) => response.end(JSON.stringify({ keys: [{ ...planted.publicKey.export({ format: 'jwk' }), kid: 'two' }] }));
   admitted(await ask('fourth', signed(planted, 'two')));

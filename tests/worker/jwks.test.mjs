@@ -1,4 +1,4 @@
-// Keys that an issuer publishes: fetched once, kept, never believed blindly.
+// Keys that an issuer publishes: they are fetched once, kept, and never trusted blindly.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -16,18 +16,18 @@ const [otherEc, otherEd] = [generateKeyPairSync('ec', { namedCurve: 'P-256' }), 
 const jwk = (pair, kid) => ({ ...pair.publicKey.export({ format: 'jwk' }), kid, use: 'sig' });
 const GOOD = JSON.stringify({ keys: [jwk(rsa, 'rsa-1'), jwk(ec, 'ec-1'), jwk(ed, 'ed-1'), { kty: 'unknown', kid: 'x' }, { ...jwk(rsa, 'enc'), use: 'enc', n: jwk(rsa).n.replace(/^./, 'z') }] });
 
-/** What the issuer's server does, by path. */
+/** How the issuer's server answers, by path. */
 const hits = new Map();
 const behaviour = {
   '/good': (response) => response.end(GOOD),
   '/one-kid': (response) => response.end(JSON.stringify({ keys: [
     ...['RS256', 'RS384', 'RS512'].map((alg) => ({ ...jwk(rsa, 'one'), alg })), jwk(ec, 'one'), jwk(ed, 'twice'), jwk(otherEd, 'twice'),
   ] })),
-  // As Firebase publishes its certificates, with an `@` in the path.
+  // The path of Firebase's certificates has an `@`.
   '/x509/securetoken@system': (response) => response.end(JSON.stringify({
     'rsa-1': rsa.publicKey.export({ format: 'pem', type: 'spki' }), 'ec-1': ec.publicKey.export({ format: 'pem', type: 'spki' }),
   })),
-  // A point off its curve is for the runtime to find out.
+  // Only the runtime finds out that a point is not on its curve.
   '/odd-key': (response) => response.end(JSON.stringify({ keys: [{ ...ec.publicKey.export({ format: 'jwk' }), x: jwk(otherEc).x }, jwk(ec, 'ec-1')] })),
   '/slow': (response) => setTimeout(() => response.end(GOOD), 400),
   '/silent': () => {},
@@ -52,7 +52,7 @@ const behaviour = {
   '/hangs-up': (response) => response.destroy(),
 };
 
-/** Issuers with `discovery`: what they answer at the places of OpenID Connect and of RFC 8414, by their path; `{base}` is the server. */
+/** Issuers with `discovery`, by path: their answers at the places of OpenID Connect and of RFC 8414. `{base}` is the server. */
 const document = (path, changes = {}) => JSON.stringify({ issuer: `{base}${path}`, jwks_uri: '{base}/discovered', ...changes });
 const DISCOVERED = {
   '/openid': [document('/openid')],
@@ -188,7 +188,7 @@ test('are fetched few times for tokens that anybody can make, while the issuer i
   const options = () => ({ gate: 'silent', agent: new http.Agent() });
   await Promise.all(Array.from({ length: 200 }, async () => refused(await ask(forged(), options()), 'KEYS_UNAVAILABLE')));
   assert.ok(hits.get('/silent') <= 3, `${hits.get('/silent')} fetches`);
-  // They failed a moment ago, however long that took.
+  // The time counts from the end of the failed fetch, however long it took.
   const before = hits.get('/silent');
   for (let count = 0; count < 20; count += 1) refused(await ask(forged(), options()), 'KEYS_UNAVAILABLE');
   assert.equal(hits.get('/silent'), before);

@@ -1,4 +1,4 @@
-// Counters in KV: each isolate counts by itself, all together as soon as they see each other's components.
+// Counters in KV: each isolate counts by itself. They count together as soon as they see each other's components.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -15,7 +15,7 @@ const limit = (name, requests, more = {}) => ({
   name, by: 'caller', requests, window_secs: 60, algorithm: 'sliding-window', store: 'kv', ...more,
 });
 
-// Through JSON, which leaves out what is undefined.
+// JSON leaves out members that are undefined.
 const IN_KV = (on_error) => JSON.parse(JSON.stringify(policy({
   revocation: undefined,
   api_keys: undefined,
@@ -59,7 +59,7 @@ async function untilLimited(path, options) {
   return Infinity;
 }
 
-/** Asks now and then until it holds: components travel in the background. */
+/** Asks again until it is true, since components travel in the background. */
 async function eventually(step, { deadline = 20_000, every = 250 } = {}) {
   const end = Date.now() + deadline;
   for (;;) {
@@ -107,7 +107,7 @@ test('two isolates see what the other admitted', async () => {
     if (answer.status === 200) own += 1;
     return answer.status === 429 || remaining(answer) === N - 30 - own;
   });
-  // Whatever is left is admitted once.
+  // Every request that is left is admitted once.
   const rest = await untilLimited('/sliding', { token: caller, gate: 'second' });
   assert.ok(30 + own + rest >= N, `${own} + ${rest}`);
   assert.ok(own + rest <= N, 'by itself an isolate never admits more than the limit');
@@ -139,7 +139,7 @@ test('KV is asked as little as promised, however many requests come', async () =
     await sleep(1100);
   });
   const secs = (Date.now() - started) / 1000;
-  // A listing each three seconds and a write each second.
+  // There is one listing in three seconds and one write in a second.
   assert.ok(asked <= Math.ceil(secs) + 1 + Math.ceil(secs / 3) + 1, `${asked} in ${secs} s`);
 });
 

@@ -1,5 +1,4 @@
-// Leases: exact over several isolates that share an object, without asking it for most requests, and whatever
-// becomes of the isolates and the object.
+// Leases: several isolates share an object and count exactly, without asking it for most requests, even if isolates or the object fail.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -10,7 +9,7 @@ import { admitted, gateWorker, policy, refused, start, startGate, temporaryFolde
 import { control, sharedObjects } from './stores.mjs';
 
 const N = 40;
-// Long windows, so that no test crosses the end of one or of a twentieth of one.
+// The windows are long, so that no test crosses the end of a window or of a twentieth of it.
 const MONTH = 31 * 24 * 3600;
 const LEASE = { requests: 10, secs: 60 };
 
@@ -19,7 +18,7 @@ const limit = (name, requests, more = {}) => ({
 });
 const route = (path, limits, more = {}) => ({ path, limits, ...more });
 
-// Through JSON, which leaves out what is undefined.
+// JSON leaves out members that are undefined.
 const LEASED = JSON.parse(JSON.stringify(policy({
   limits: [
     limit('fixed', N),
@@ -44,7 +43,7 @@ let counted;
 let third;
 
 before(async () => {
-  // Three isolates of the gate, one set of objects: the first has the class.
+  // Three isolates of the gate with the same objects. The first isolate has their class.
   const second = sharedObjects('objects-of-counted', 'gate');
   const other = sharedObjects('objects-of-third', 'gate');
   gate = await start([
@@ -72,13 +71,13 @@ async function atOnce(count, path, bearer, gates) {
   }
 }
 
-/** How many of these were admitted; all others have to be limited. */
+/** Returns how many of these were admitted. All others have to be limited. */
 function countAdmitted(answers) {
   for (const answer of answers) if (answer.status !== 200) refused(answer, 'RATE_LIMITED');
   return answers.filter((answer) => answer.status === 200).length;
 }
 
-/** Sends one after the other to a gate until one is limited. */
+/** Sends requests to a gate, one after the other, until one is limited. */
 async function untilLimited(path, options) {
   for (let count = 0; count < 1100; count += 1) {
     const answer = await gate.get(path, options);
@@ -96,7 +95,7 @@ describe(`of 200 requests at once through three isolates exactly ${N} pass`, () 
       const caller = newCaller();
       const passed = countAdmitted(await atOnce(200, `/${name}`, caller, GATES));
       assert.ok(passed <= N, `${passed}`);
-      // What an isolate has borrowed and not spent by then is spent by those who come to it later.
+      // Later requests to an isolate spend what it has borrowed and not spent.
       let late = 0;
       for (const one of GATES) late += await untilLimited(`/${name}`, { token: caller, gate: one });
       assert.equal(passed + late, N);
@@ -121,7 +120,7 @@ describe('the object is asked', () => {
         assert.equal(remaining(answer), 1000 - request, 'and what is left counts down one by one');
       }
     });
-    // Leases of 100, one after the other: 1 + 99, and again.
+    // Leases of 100 requests: each is 1 that asks and 99 that do not.
     assert.equal(asked, 3);
   });
 
@@ -222,7 +221,7 @@ test('an isolate that ends takes what it borrowed with it, and no more than that
     await gate.dispose();
     gate = await open();
     const rest = await untilLimited('/fixed', { token: caller });
-    // The first of the five borrowed nine more, a quarter of what was left; five of them were never spent.
+    // The first of the five has borrowed nine more, a quarter of the rest. Five of them were never spent.
     assert.equal(rest, N - 10);
     await gate.dispose();
   } finally {

@@ -1,5 +1,5 @@
-// Revocation by the ledger and its snapshots: nothing lost, no I/O where none is needed, nobody denied by mistake, and what
-// happens when a part of it fails.
+// Revocation by the ledger and its snapshots: nothing is lost, there is no I/O where none is needed, nobody is denied by mistake, and a
+// failing part is handled as documented.
 
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -21,7 +21,7 @@ const snapshot = (more = {}) =>
   policy({ revocation: { mode: 'snapshot', refresh_secs: 1, ...more }, routes: ROUTES, log: 'all' });
 
 const limitOf = (name, store) => ({ name, requests: 2, window_secs: 3600, algorithm: 'fixed-window', store });
-/** Asks the ledger for each request. */
+/** This policy asks the ledger for each request. */
 const SPARED = policy({
   revocation: { mode: 'ledger' },
   limits: [limitOf('memory', 'memory'), limitOf('object', 'durable-object')],
@@ -30,7 +30,7 @@ const SPARED = policy({
   ],
 });
 
-/** The gates: one that administers, one with nothing to fail, and readers whose bindings are watched. */
+/** The gates: one for administration, one whose bindings cannot fail, and readers whose bindings are watched. */
 let gate;
 const controls = {};
 
@@ -92,10 +92,10 @@ const bulk = (lines, options = {}) =>
     headers: { 'Content-Type': 'application/x-ndjson' }, ...options,
   });
 
-/** Miniflare takes no view of Node's own. */
+/** Miniflare does not take Node's `Buffer`. */
 const put = (kv, name, bytes) => kv.put(name, new Uint8Array(bytes));
 
-/** Asks again until `wanted` holds: what is published takes a second or two to arrive. */
+/** Asks again until `wanted` is true: a published snapshot takes a second or two to arrive. */
 async function until(wanted, step, what) {
   const end = Date.now() + 20_000;
   for (;;) {
@@ -170,7 +170,7 @@ describe('the ledger', () => {
       refused(await ask(token({ jti }), name, target), 'TOKEN_REVOKED');
     }
     assert.equal((await gate.admin('DELETE', `/revocations/${entry.id}`, undefined, { gate: 'strong' })).status, 204);
-    // The isolate that undoes it knows at once; others that refused by it remember that for `cache_secs`, 10 by default.
+    // The isolate that undoes it knows at once. Others that have refused by it remember that for `cache_secs`, 10 by default.
     admitted(await ask(token({ jti }), 'strong', '/v1/other'));
     for (const name of ['other', 'reader']) {
       const end = Date.now() + 11_000;
@@ -222,7 +222,7 @@ describe('the ledger', () => {
   });
 
   test('refuses a signing key that no token could be verified by', async () => {
-    // The secret of this issuer has no id, so none of its tokens is concerned, whatever its header says.
+    // The secret of this issuer has no id, so the revocation concerns none of its tokens, whatever their headers say.
     const answer = await gate.admin('POST', '/revocations', { iss: ISSUER, kid: 'leaked' });
     refused(answer, 'INVALID_REQUEST', { hint: /^kid: no secret of this issuer has it/ });
     const withdrawn = await revoke({ iss: ISSUER, kid: 'leaked', withdrawn: true });
@@ -250,7 +250,7 @@ describe('the ledger', () => {
     const headers = { 'Idempotency-Key': randomUUID() };
     const [one, many, apart] = [{ headers }, { headers: { 'Idempotency-Key': randomUUID() } }, { headers: { 'Idempotency-Key': randomUUID() } }];
     const first = await revoke({ iss: ISSUER, jti }, one);
-    // With an end of its own: one that is counted from now would be later when the same is asked again.
+    // The revocation names its end. An end counted from now would be later when the same is asked again.
     const lines = [{ iss: ISSUER, jti: randomUUID(), exp: nowSecs() + 3600 }, { iss: ISSUER, jti }];
     await bulk(lines, { headers: { 'Content-Type': 'application/x-ndjson', ...many.headers } });
     const kept = await revoke({ iss: ISSUER, jti: other }, apart);
@@ -259,13 +259,13 @@ describe('the ledger', () => {
 
     await revoke({ iss: ISSUER, jti }, one);
     refused(await ask(token({ jti }), 'strong'), 'TOKEN_REVOKED');
-    // By the isolate that has refused: another one's undoing it learns within `cache_secs`.
+    // The isolate that has refused undoes it: it would learn of another isolate's undoing only within `cache_secs`.
     assert.equal((await gate.admin('DELETE', `/revocations/${first.id}`, undefined, { gate: 'strong' })).status, 204);
     admitted(await ask(token({ jti }), 'strong'));
     const again = await bulk(lines, { headers: { 'Content-Type': 'application/x-ndjson', ...many.headers } });
     assert.deepEqual(again.json(), { revoked: 1, unchanged: 1, expired: 0 }, 'done again, not only answered');
     refused(await ask(token({ jti }), 'strong'), 'TOKEN_REVOKED');
-    // What was answered about others stands.
+    // Answers about other tokens still hold.
     assert.deepEqual(await revoke({ iss: ISSUER, jti: other }, apart), kept);
     refused(await gate.admin('POST', '/revocations', { iss: ISSUER, jti: randomUUID() }, apart), 'INVALID_REQUEST', { hint: /was used for another/ });
   });
@@ -329,7 +329,7 @@ describe('a snapshot', () => {
           for (const answer of await Promise.all(answers)) admitted(answer);
         });
       });
-      // KV has none yet, so the ledger is asked for its own.
+      // KV has no snapshot yet, so the ledger is asked for its own.
       assert.deepEqual([reads, ledgers], [1, 1]);
     } finally {
       await both.dispose();
@@ -404,7 +404,7 @@ describe('many at once', () => {
     for (const jti of [marks[1], marks[9_999]]) refused(await ask(token({ jti }), 'strong'), 'TOKEN_REVOKED');
     await untilRevoked(token({ jti: marks[5_000] }), 'other');
     await untilRevoked(token({ sid: marks[0] }), 'reader');
-    // More than the head lists: there is a filter now, and it serves.
+    // These are more than the head lists, so there is a filter now, and it is used.
     const kv = await gate.mf.getKVNamespace('EDGEGATE_KV', 'gate');
     await until((found) => found.keys.length > 1, () => kv.list({ prefix: 'snapshot/v1/' }), 'no filter is published');
     const later = randomUUID();
@@ -452,7 +452,7 @@ describe('many at once', () => {
     refused(await bulk(Array.from({ length: 10_001 }, () => good)), 'INVALID_REQUEST', { hint: 'expected at most 10000 lines' });
     refused(await bulk(['']), 'INVALID_REQUEST', { hint: 'expected a JSON object on each line' });
     const long = Array.from({ length: 9_000 }, () => ({ ...good, reason: 'r'.repeat(199), sub: undefined, jti: 'j'.repeat(900) }));
-    // The runtime answers before all of it was sent, and closes. Now and then that ends the sending before the answer is read.
+    // The runtime answers and closes before everything was sent. Sometimes that ends the sending before the answer is read.
     const sent = (left = 5) => bulk(long).catch((fault) => (fault.code === 'ECONNRESET' && left > 0 ? sent(left - 1) : Promise.reject(fault)));
     refused(await sent(), 'INVALID_REQUEST', { hint: /^expected a body of at most 8388608 bytes$/ });
     admitted(await ask(token({ jti }), 'strong'));
@@ -494,7 +494,7 @@ describe('when a part fails', () => {
     const [hit, miss] = [randomUUID(), randomUUID()];
     await revoke({ iss: ISSUER, jti: hit });
     await untilRevoked(token({ jti: hit }), 'other');
-    // The reader learns of it without being asked about it.
+    // The reader learns of it though no request asks about it.
     const seen = (await gate.get('/auth/health', { gate: 'other' })).json().snapshot.generation;
     await until((report) => report >= seen, async () => {
       const sub = randomUUID();
@@ -533,7 +533,7 @@ describe('when a part fails', () => {
     await until((answer) => answer.status === 200, () => ask(token(), 'strict'), 'the fresh one is not taken');
     refused(await ask(token({ jti: revoked }), 'strict'), 'STORE_UNAVAILABLE');
 
-    // What is damaged leaves it in use, and is reported.
+    // A damaged snapshot leaves the last good one in use, and is reported.
     const damaged = {
       nothing: Buffer.alloc(0),
       noise: randomBytes(500),
@@ -563,7 +563,7 @@ describe('when a part fails', () => {
     const since = gate.output.lines.length;
     await until(() => gate.output.lines.slice(since).some((line) => line.includes('not the one that was published')), () => ask(token(), 'strict'), 'another shard is not reported');
     refused(await ask(token({ jti: revoked }), 'strict'), 'STORE_UNAVAILABLE');
-    // An older one is not taken either; a newer one whose shard is there is.
+    // An older snapshot is not taken either. A newer one is taken if its shard is there.
     await put(kv.inner, 'snapshot/v1/head', head({ generation: generation - 5 }));
     await pause(1100);
     admitted(await ask(token(), 'strict'));

@@ -1,4 +1,4 @@
-// Limits: exact under concurrency, all or nothing, told in headers, kept across restarts.
+// Limits: they are exact under concurrency, count all or nothing, are told in headers, and survive restarts.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -12,7 +12,7 @@ import {
 import { control, faultyCounters, faultyWorkers } from './stores.mjs';
 import { nowSecs } from './token.mjs';
 
-// Long windows: no test may depend on how fast it runs, and none crosses a window's boundary.
+// The windows are long: no test may depend on its speed or cross the boundary of a window.
 const HOUR = 3600;
 const MONTH = 31 * 24 * HOUR;
 const N = 40;
@@ -86,7 +86,7 @@ after(() => gate.dispose());
 
 const newCaller = (claims = {}) => token({ sub: randomUUID(), ...claims });
 
-/** Sends the same request so many times at once; gives the answers. */
+/** Sends the same request this many times at once. Returns the answers. */
 async function atOnce(count, path, bearer) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: count });
   try {
@@ -104,7 +104,7 @@ function assertAdmitted(answers, expected) {
   good.forEach((answer) => admitted(answer));
 }
 
-/** How many requests are admitted, one after the other, until one is limited. */
+/** Returns how many requests are admitted, one after the other, until one is limited. */
 async function untilLimited(path, options = {}) {
   for (let count = 0; count < 100; count += 1) {
     const answer = await gate.get(path, options);
@@ -296,7 +296,7 @@ describe('headers', () => {
       assert.equal(answer.headers['ratelimit-policy'], '"minute";q=5;w=60');
       const found = remaining(answer);
       assert.equal(found.left, left);
-      // A sliding window gives a place back after at most 5 % more than the window.
+      // A sliding window gives a place back after at most 105 % of the window.
       assert.ok(found.reset > 50 && found.reset <= 63, `t=${found.reset}`);
     }
     const limited = await gate.get('/minute', { token: bearer });

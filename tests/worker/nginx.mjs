@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { closedPort, temporaryFolder } from './harness.mjs';
 
-/** The path of the program; an error if there is none. */
+/** Returns the path of the program. Throws if there is none. */
 export function findNginx() {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin'];
   const found = folders.map((folder) => path.join(folder, 'nginx')).find((file) => {
@@ -40,8 +40,8 @@ ${parts}
 `;
 
 /**
- * Starts nginx with what `configured({ port, gatePort, backendPort })` gives, and a service that keeps its requests in `seen` and answers
- * with `answer(response)`.
+ * Starts nginx with the configuration that `configured({ port, gatePort, backendPort })` returns. Behind it a service keeps its requests in
+ * `seen` and answers by `answer(response)`.
  */
 export async function startNginx(gate, configured, answer) {
   const seen = [];

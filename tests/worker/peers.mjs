@@ -26,7 +26,7 @@ const claims = (issuer, name) => ({
   scope: 'read:posts write:posts',
 });
 
-/** `{algorithm, issuer, token}` with `secret`, or with `jwk`, `pem` and the private `key`. */
+/** Returns `{algorithm, issuer, token}` with `secret`, or with `jwk`, `pem` and the private `key`. */
 async function signAll(name, algorithms, sign) {
   return Promise.all(algorithms.map(async (algorithm) => {
     const issuer = `https://${name}.test/${algorithm.toLowerCase()}`;
@@ -59,7 +59,7 @@ export async function peerTokens() {
 
 const secretName = ({ name, algorithm }) => `${name}_${algorithm}`.toUpperCase();
 
-/** Issuers and secret bindings for these tokens; `form` is how public keys are given: `jwks` or `pem`. */
+/** Returns issuers and secret bindings for these tokens. `form` is the form of public keys: `jwks` or `pem`. */
 export function trust(tokens, form) {
   const secrets = {};
   const issuers = tokens.map((peer) => {

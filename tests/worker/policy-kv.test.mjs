@@ -1,4 +1,4 @@
-// A policy that is kept in KV: taken when it is valid, changed without a deployment, and never lost to a faulty one.
+// A policy that is kept in KV: it is taken if it is valid, changed without a deployment, and a faulty one never replaces it.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -6,11 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import { admitted, apiKey, freshIp, gateWorker, policy, refused, start, token } from './harness.mjs';
 import { control, faultyKv, faultyWorkers } from './stores.mjs';
 
-/** The least the gate takes, so that nothing here waits for long. */
+/** The shortest times that the gate takes, so that no test waits for long. */
 const POINTER = { source: 'kv', reload_secs: 1 };
 const KEY = 'policy/v1';
 
-/** Nothing in it is kept in KV but the policy itself. */
+/** Only the policy itself is kept in KV. */
 const small = (changes = {}) => policy({ revocation: undefined, api_keys: undefined, ...changes });
 
 let gate;
@@ -31,7 +31,7 @@ after(() => gate.dispose());
 const namespace = (name) => gate.mf.getKVNamespace('EDGEGATE_KV', name);
 const put = async (name, given) => (await namespace(name)).put(KEY, typeof given === 'string' ? given : JSON.stringify(given));
 
-/** Asks until the answer is as wanted: a change takes a second to be read, and a request to be noticed. */
+/** Asks until the answer is as wanted: the gate reads a change within a second, and only when a request comes. */
 async function until(wanted, ask) {
   const deadline = Date.now() + 10_000;
   for (;;) {
@@ -43,7 +43,7 @@ async function until(wanted, ask) {
 }
 
 async function health(name) {
-  // The gate repeats a report for five seconds.
+  // The gate does not repeat a report for five seconds.
   const answer = await gate.get('/auth/health', { gate: name });
   return answer.json();
 }
@@ -81,7 +81,7 @@ test('a change is taken without a deployment, a faulty one is reported and leave
   ]) {
     const from = gate.output.lines.length;
     await put('gate', faulty);
-    // Each request may be the one that reads.
+    // Any of these requests may be the one that reads the policy.
     let line;
     while (line === undefined) {
       refused(await ask(), 'INSUFFICIENT_SCOPE', { scope: 'everything' });
@@ -119,7 +119,7 @@ test('counters go on with the same counts when the policy changes', async () => 
   assert.equal((await ask()).status, 200);
   refused(await ask(), 'RATE_LIMITED');
   await put('gate', limited(1));
-  // One of the four is left.
+  // One request of the four is left.
   await until(({ status }) => status === 200, ask);
   refused(await ask(), 'RATE_LIMITED');
 });

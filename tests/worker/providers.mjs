@@ -1,4 +1,4 @@
-// Identity providers: how an entry of a policy takes their tokens, and tokens of the form that each makes, with keys of our own.
+// Identity providers: the policy entry for each, and tokens in its form, signed with keys of our own.
 
 import { generateKeyPairSync } from 'node:crypto';
 
@@ -58,7 +58,7 @@ const shared = { iss: ROTATED, aud: 'api', sub: 'u' };
 
 const hs256 = (secret) => (claims) => signHmac(claims, { secret });
 
-/** `[what, sign, claims, scopes]`; `exp` is still to be set. */
+/** `[what, sign, claims, scopes]`. The test sets `exp`. */
 export const ADMITTED = [
   ['an access token of Cognito, without aud', rs256, cognito, ['read:posts']],
   ['a session token of Clerk, by azp', rs256, clerk, []],
@@ -90,7 +90,7 @@ export const REFUSED = [
   ['an algorithm of neither entry', rs256, supabase, 'alg is not allowed for this key and issuer'],
 ];
 
-/** The options of `createVerifier` for these entries, as far as it has them: a secret is a key there. */
+/** Returns the options of `createVerifier` for these entries, as far as it has them. A secret is a key there. */
 export const VERIFIER_ISSUERS = ISSUERS.filter(({ secrets }) => secrets === undefined).map((entry) => {
   const { audience_claim: audienceClaim, scope_claim: scopeClaim, scope_claims: scopeClaims, scope_map: scopeMap, ...rest } = entry;
   const { secret, encoding = 'utf8', ...options } = { ...rest, audienceClaim, scopeClaim, scopeClaims, scopeMap };

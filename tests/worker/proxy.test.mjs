@@ -18,7 +18,7 @@ const ROUTES = [{ path: '/public/*', auth: 'none' }, { path: '/optional/*', auth
 const TEXT = 'a long text '.repeat(1000);
 const PACKED = { gzip: gzipSync(TEXT), br: brotliCompressSync(TEXT) };
 
-/** An upstream that a test can look into: `handle` answers, `seen` are the requests it got. */
+/** An upstream for tests: `handle` answers, and `seen` has the requests that it got. */
 class Upstream {
   seen = [];
   handle = (_, response) => response.end('ok');
@@ -32,7 +32,7 @@ class Upstream {
     this.url = `http://127.0.0.1:${this.server.address().port}`;
   }
 
-  /** Answers the next requests with `handle` while `step` runs; gives the last request seen. */
+  /** Answers requests by `handle` while `step` runs. Returns the last request seen. */
   async during(handle, step) {
     const usual = this.handle;
     this.handle = handle;
@@ -46,8 +46,8 @@ class Upstream {
 }
 
 /**
- * A shared cache as RFC 9111 has it, in front of the upstream: what it may store (§3), who may have it (§4), and what a request says
- * about it (§5.2.1). Its port is fixed, since the gates have to know it.
+ * A shared cache by RFC 9111 in front of the upstream: what it may store (§3), who may have it (§4), and what a request says about it
+ * (§5.2.1). Its port is fixed, since the gates have to know it.
  */
 const sharedCache = (origin, port) => ({
   name: 'cache',
@@ -108,7 +108,7 @@ before(async () => {
     {
       name: 'packed',
       modules: true,
-      // What it has packed itself, as a Worker that serves packed files does.
+      // The service has packed the answer itself, like a Worker that serves packed files.
       script: `
         const PACKED = ${JSON.stringify(Object.fromEntries(Object.entries(PACKED).map(([encoding, bytes]) => [encoding, bytes.toString('base64')])))};
         export default { fetch(request) {
@@ -127,7 +127,7 @@ after(() => {
 });
 after(() => gate.dispose());
 
-/** The headers the upstream saw for a request. */
+/** Returns the headers that the upstream saw. */
 async function seenBy(target, options = {}) {
   const count = upstream.seen.length;
   const answer = await gate.request(options.method ?? 'GET', target, options);
@@ -247,7 +247,7 @@ describe('the credential', () => {
         assert.equal(request.headers['x-auth-subject'], target === '/a' ? 'alice' : undefined);
       }
     }
-    // Two lines, which HTTP/1.1 allows and a client library would not send.
+    // Two lines of this header: HTTP/1.1 allows them, but no client library sends them.
     const count = upstream.seen.length;
     const answer = await gate.send([
       'GET /public/a HTTP/1.1', 'Host: x', 'Connection: close', 'Cookie: a=1', `Cookie: session=${bearer}`, '', '',
@@ -517,7 +517,7 @@ describe('a service binding', () => {
   test('answers with what it has packed itself, byte for byte', async () => {
     for (const [encoding, bytes] of Object.entries(PACKED)) {
       const headers = { 'Accept-Encoding': 'gzip, br' };
-      // With `private` and limits, with `private`, with `Vary`, and as it came.
+      // Answers with `private` and limits, with `private`, with `Vary`, and unchanged.
       const asked = [[`/limited/${encoding}`, token({ sub: randomUUID() })], [`/a/${encoding}`, token()], [`/optional/${encoding}`], [`/public/${encoding}`]];
       for (const [target, bearer] of asked) {
         const answer = await gate.get(target, { gate: 'packed-service', token: bearer, headers });
@@ -581,7 +581,7 @@ describe('bodies of 50 MiB stream', () => {
         });
         request.on('error', reject);
         request.write(first);
-        // Only now, with the rest not even made, may the upstream see the beginning.
+        // The upstream must see the beginning now, before the rest has been made.
         beginning.then(() => writeRest(request)).catch(reject);
       }));
       assert.equal(answer.status, 200);
@@ -628,7 +628,7 @@ describe('bodies of 50 MiB stream', () => {
 
 describe('a WebSocket', () => {
   const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-  /** A text frame; what goes to a server is masked (RFC 6455 §5.3). */
+  /** A text frame. Clients mask their frames (RFC 6455 §5.3). */
   const frame = (text, masked) => {
     const mask = Buffer.from([1, 2, 3, 4]);
     const payload = Buffer.from(text).map((byte, index) => (masked ? byte ^ mask[index % 4] : byte));
@@ -690,7 +690,7 @@ describe('a shared cache', () => {
     return `${folder}/document-${document}`;
   };
 
-  /** The upstream answers with whom it was told is calling. */
+  /** The upstream answers with the identity that it was told. */
   const served = (headers, step) => upstream.during((request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     response.end(`for ${request.headers['x-auth-subject'] ?? 'nobody'}`);

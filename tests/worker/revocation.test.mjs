@@ -1,4 +1,4 @@
-// Revocation: by token, session, subject, issuer and key; seen at once; undone.
+// Revocation by token, session, subject, issuer and key. It is seen at once, and can be undone.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -312,7 +312,7 @@ test('a look-up that was under way while a token was revoked does not bring the 
     let slow;
     const begun = await faulty.operationsDuring(async () => {
       slow = ask(mine, { gate: 'remembering' });
-      // Half of the time that the read takes: it has seen that there is no entry, and has not said so.
+      // This is half of the time that the read takes: it has seen that there is no entry, but has not answered yet.
       await new Promise((resolve) => setTimeout(resolve, 250));
     });
     assert.ok(begun > 0);

@@ -1,4 +1,4 @@
-// Routes: who may do what where; credentials and where they are looked for; paths with two readings.
+// Routes: who may call what; where credentials are looked for; paths that can be read in two ways.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';

@@ -1,4 +1,4 @@
-// Sessions in cookies: renewed inside requests, kept from other sites' pages, ended by logout.
+// Sessions in cookies: they are renewed within requests, other sites' pages cannot use them, and logout ends them.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
@@ -172,7 +172,7 @@ test('better-auth PR 9991: logout is a POST of this origin; it takes the cookies
   await sessions.wait(1000);
   const renewed = await sessions.get('/v1/posts', { headers: { ...SAME_ORIGIN, Cookie: cookie } });
   assert.equal(renewed.json().code, 'INVALID_REFRESH_TOKEN');
-  // Known in this isolate: no object is asked again.
+  // This isolate knows it, so no object is asked again.
   const before = await sessions.counts();
   for (let i = 0; i < 5; i += 1) await sessions.get('/v1/posts', { headers: { ...SAME_ORIGIN, Cookie: cookie } });
   assert.equal((await sessions.counts()).sessions, before.sessions);
@@ -211,7 +211,7 @@ test('a renewal that takes too long is given up while the access token holds, an
   await sessions.test('slow?value=0');
   admitted(soon);
   assert.equal(soon.headers['set-cookie'], undefined);
-  // The object takes the step all the same: the browser is given the same generation.
+  // The object makes the step all the same, and the browser gets the same generation.
   await new Promise((resolve) => setTimeout(resolve, 1200));
   const next = await browser.get('/v1/posts');
   admitted(next);
@@ -230,7 +230,7 @@ test('a cookie that was on its way is refused, ends nothing and takes nothing; l
   for (let tries = 0; tries < 50; tries += 1) {
     straggler = await straggle();
     if (straggler.status === 401) break;
-    // Its use is told behind the answer.
+    // Its use is reported after the answer.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   assert.equal(straggler.json().code, 'INVALID_REFRESH_TOKEN', straggler.text);
@@ -271,7 +271,7 @@ test('behind the gate: no cookie of the gate, private answers, a signed identity
   assert.equal(claims.aud, 'https://posts.example');
   assert.equal(claims.exp - claims.iat, 60);
   assert.equal(JSON.parse(Buffer.from(identity.split('.')[0], 'base64url')).typ, 'edgegate-id+jwt');
-  // Whoever has it is nobody here.
+  // A caller with this cookie counts as anonymous here.
   assert.equal((await behind.get('/v1/posts', { token: identity })).status, 401);
   await behind.wait(1000);
   const renewed = await browser.get('/v1/posts?public');
@@ -296,7 +296,7 @@ test('an answer that begins late sets no cookies: the browser may have newer one
   // Nothing is lost: the next request gets the same generation.
   const next = await behind.get('/v1/posts', { headers: { ...SAME_ORIGIN, Cookie: before } });
   assert.equal(claimsOf(cookiesOf(next)[AT])['edgegate:gen'], 1);
-  // Nor does one of a session that was ended meanwhile.
+  // An answer of a session that was ended meanwhile does not either.
   await behind.wait(1000);
   browser.take(next);
   slow = async () => assert.equal((await behind.post('/auth/logout', { headers: { ...SAME_ORIGIN, Cookie: browser.cookie } })).status, 200);

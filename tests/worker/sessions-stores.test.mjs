@@ -1,4 +1,4 @@
-// Sessions beside their stores: every mode of revocation, faults between object and store, cold isolates, clients with keys, DPoP.
+// Sessions and their stores: every mode of revocation, faults between object and store, cold isolates, clients with keys, DPoP.
 
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
@@ -92,7 +92,7 @@ for (const algorithm of ['EdDSA', 'RS256', 'HS256', 'given']) {
     admitted(await sessions.get('/v1/posts', { token: access }));
     const set = (await sessions.get('/.well-known/jwks.json')).json();
     if (algorithm === 'HS256') {
-      // A hash of a secret would help whoever guesses.
+      // The hash of a secret would help somebody who guesses.
       assert.deepEqual(set, { keys: [] });
       return;
     }
@@ -279,7 +279,7 @@ test('a log-out that the ledger does not know yet is 202, and is made known by t
     assert.equal(`${answer.status} ${answer.text}`, '202 {"pending":true}');
     assert.equal((await sessions.refresh(opened.refresh_token)).json().code, 'INVALID_REFRESH_TOKEN');
     await sessions.test('flaky?value=false');
-    // The alarm comes 10 s after, on the clock of the platform.
+    // The alarm comes 10 s later, by the platform's clock.
     for (let tries = 0; ; tries += 1) {
       const asked = await sessions.get('/v1/posts', { token: opened.access_token });
       if (asked.status === 401) break;

@@ -1,4 +1,4 @@
-// A gate with sessions whose clock can be moved, and that counts what its objects are asked and what they write.
+// A gate with sessions. A test can move its clock, and count the calls and writes of its objects.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -28,7 +28,7 @@ export const sessionPolicy = (changes = {}, sessions = {}) => policy({
   ...changes,
 });
 
-/** Stands in front of the gate's module: moves its clock, counts, and lets tests look into objects. */
+/** A module in front of the gate's: it moves the clock, counts, and lets tests look into objects. */
 const FRONT = `
 import gate, * as engine from './index.js';
 export { CounterObject, RevocationLedger } from './index.js';
@@ -145,7 +145,7 @@ export function sessionWorker({ name = 'gate', policy: given = sessionPolicy(), 
   });
 }
 
-/** What a test does with such a gate. */
+/** The steps of a test with such a gate. */
 export class Sessions {
   constructor(gate, name) {
     this.gate = gate;
@@ -167,7 +167,7 @@ export class Sessions {
     return this.gate.get(`/__test/${what}`, { gate: this.name });
   }
 
-  /** Does something to the object of a name. */
+  /** Makes the object of this name do something. */
   object(binding, name, what) {
     return this.test(`object?binding=${binding}&value=${encodeURIComponent(name)}&do=${what}`);
   }
@@ -220,7 +220,7 @@ export class Sessions {
 export const SAME_ORIGIN = { 'Sec-Fetch-Site': 'same-origin' };
 export const CROSS_SITE = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' };
 
-/** The cookies that an answer sets, by name; of an expired one ''. */
+/** Returns the cookies that an answer sets, by name; '' for one that it expires. */
 export function cookiesOf(answer) {
   const set = answer.headers['set-cookie'] ?? [];
   return Object.fromEntries(set.map((line) => /^([^=]+)=([^;]*)/.exec(line).slice(1)));

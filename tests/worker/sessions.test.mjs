@@ -114,19 +114,19 @@ test('a lost answer is given again, byte by byte, until its successor is seen in
   await sessions.wait(31);
   admitted(await sessions.get('/v1/posts', { token: again.accessToken }));
   await settled(async () => assert.equal((await stored(opened.subject)).find((row) => row.generation === 1).confirmed, true));
-  // Two have it now: theft.
+  // Two clients use it now: this is a theft.
   refusedWith(await sessions.refresh(opened.refresh_token), 401, 'INVALID_REFRESH_TOKEN');
   refusedWith(await sessions.refresh(first.refreshToken), 401, 'INVALID_REFRESH_TOKEN');
   refused(await sessions.get('/v1/posts', { token: again.accessToken }), 'TOKEN_REVOKED');
 });
 
-/** The rows of a subject's object. */
+/** Returns the rows of a subject's object. */
 async function stored(subject, name) {
   const rows = (await sessions.object('EDGEGATE_SESSIONS', name ?? objectName(subject), 'X-Dump')).json();
   return rows.map((row) => JSON.parse(row.value));
 }
 
-/** Until it holds: what is done behind an answer takes a moment. */
+/** Waits until it is true: work after an answer takes a moment. */
 async function settled(holds) {
   for (let tries = 0; ; tries += 1) {
     try {
@@ -145,7 +145,7 @@ test('repeats every 29 s keep no window open: from the third that counts on, any
     last = (await sessions.refresh(opened.refresh_token)).json();
     await sessions.wait(29);
   }
-  // Fresh tokens alone: none is ever 30 s old.
+  // The thief uses fresh tokens only: none is ever 30 s old.
   const fresh = (await sessions.refresh(opened.refresh_token)).json();
   assert.ok(claimsOf(fresh.accessToken)['edgegate:rep'] >= 3);
   admitted(await sessions.get('/v1/posts', { token: fresh.accessToken }));
@@ -383,7 +383,7 @@ test('logout ends this session, or all, at once', async () => {
     refusedWith(await sessions.refresh(ended.refresh_token), 401, 'INVALID_REFRESH_TOKEN');
   }
   refused(await sessions.post('/auth/logout'), 'MISSING_CREDENTIALS');
-  // A log-in right after it is not shut out.
+  // A log-in right after it is not refused.
   admitted(await sessions.get('/v1/posts', { token: (await sessions.open({ subject })).access_token }));
 });
 
@@ -415,7 +415,7 @@ test('GHSA-wv3h-x6c4-r867: a disabled subject gets no token by any way, until it
   refused(await sessions.admin('POST', '/sessions', { subject, scopes: [] }), 'NOT_ALLOWED');
   const start = await sessions.post('/auth/session/start', { body: { ticket: ticket.ticket }, headers: { 'Sec-Fetch-Site': 'same-origin' } });
   assert.ok([401, 403].includes(start.status), start.text);
-  // It is not forgotten with the rest.
+  // This is not forgotten together with the rest.
   assert.equal((await sessions.admin('DELETE', `/subjects?subject=${subject}`)).status, 200);
   refused(await sessions.admin('POST', '/sessions', { subject, scopes: [] }), 'NOT_ALLOWED');
   assert.equal((await sessions.admin('POST', '/subjects/enable', { subject })).status, 200);

@@ -1,5 +1,4 @@
-// The stored forms of docs/revocation.md and STORAGE.md, written from their description: what the tests put into KV
-// in the ledger's place.
+// The stored forms of docs/revocation.md and STORAGE.md, written from their description. Tests put them into KV in place of the ledger.
 
 import { createHash } from 'node:crypto';
 
@@ -41,5 +40,5 @@ export function head({ generation, publishedAt = Date.now(), entries = 0, base, 
   return Buffer.concat([content, sha256(content)]);
 }
 
-/** A shard whose filter of one block finds everything: fingerprints are wrong for most, so it is empty or full. */
+/** A shard with a filter of one block that finds everything or nothing: its fingerprints are all full or all empty. */
 export const emptyShard = () => Buffer.concat([Buffer.from('EGS1'), Buffer.from([1]), u64(0), Buffer.from([0]), u32(0)]);

@@ -1,4 +1,4 @@
-// A module that starts: the policy is read then, and what goes wrong there is made up for by the first request.
+// A module that starts: it reads the policy. If that fails, the first request makes up for it.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -9,14 +9,14 @@ import { BUILD, admitted, gateWorker, policy, refused, start, token } from './ha
 
 const file = (name, contents) => ({ type: name.endsWith('.wasm') ? 'CompiledWasm' : 'ESModule', path: path.join(BUILD, name), contents });
 
-/** The gate behind modules of the test's own; the first one is what the platform loads. */
+/** The gate behind modules of the test. The platform loads the first one. */
 const within = (name, modules, worker = {}) => gateWorker({
   name,
   policy: policy(),
   worker: { modules: [...modules, file('index.js'), file('index_bg.wasm')], ...worker },
 });
 
-/** Requests do not bring the policy along. */
+/** Requests do not carry the policy. */
 const WITHOUT_POLICY = `
 import gate from './index.js';
 export * from './index.js';

@@ -1,7 +1,7 @@
-// Bindings that fail when told to: a KV namespace and a Durable Object namespace as the Worker sees them,
-// around real ones or none. They are wrapped bindings of Miniflare, so the Worker runs unchanged.
+// Bindings that fail when they are told to: a KV namespace and a Durable Object namespace, around real ones or none. They are wrapped
+// bindings of Miniflare, so the Worker runs unchanged.
 
-/** What the test writes under `mode` in the inner namespace. */
+/** The mode is what the test writes under `mode` in the inner namespace. */
 export const MODES = ['ok', 'fail', 'hang', 'garbage', 'slow', 'busy'];
 
 const KV_SCRIPT = `
@@ -14,14 +14,14 @@ class KvNamespace {
     await this.#inner.put('operation/' + crypto.randomUUID(), name);
     if (mode === 'fail') throw new Error('KV ' + name.toUpperCase() + ' failed: 500 Internal Server Error');
     if (mode === 'hang') return never();
-    // What KV says to a second write of a key within a second; to the third it says yes.
+    // KV refuses a second write of a key within a second. Here the third one is taken.
     if (mode === 'busy' && (name === 'put' || name === 'delete')) {
       const tries = Number((await this.#inner.get('tries/' + parameters[0])) ?? 0) + 1;
       await this.#inner.put('tries/' + parameters[0], String(tries));
       if (tries < 3) throw new Error('KV ' + name.toUpperCase() + ' failed: 429 Too Many Requests');
     }
     const result = await this.#inner[name](...parameters);
-    // A read that has its answer and is long in bringing it.
+    // A read that has its answer but brings it late.
     if (mode === 'slow' && name === 'get') await new Promise((resolve) => setTimeout(resolve, 500));
     return result;
   }
@@ -56,7 +56,7 @@ class DurableObjectNamespace {
 export default (env) => new DurableObjectNamespace(env.INNER);
 `;
 
-// Around the real objects: each call is noted, and fails or hangs when told to.
+// Wraps the real objects. Each call is noted, and fails or hangs if told to.
 const OBJECTS_SCRIPT = `
 class DurableObjectStub {
   #inner;
@@ -106,9 +106,8 @@ export default (env) => new DurableObjectNamespace(env);
 `;
 
 /**
- * A worker whose bindings are watched and fail when told to: KV is that of the namespace `kv`, the ledger that of the
- * worker `host`. Gives the options of the worker, and the workers behind it; their control is at `<name>-kv` and
- * `<name>-ledger`.
+ * Returns the options of a worker whose bindings are watched and fail when they are told to, and the workers behind it. KV is the namespace
+ * `kv`, the ledger is that of the worker `host`. `<name>-kv` and `<name>-ledger` control them.
  */
 export function watched(name, { kv, host }) {
   return {
@@ -141,8 +140,8 @@ export const faultyWorkers = [
 ];
 
 /**
- * A gate beside `host`, with the very same counter objects behind a binding that notes each call; and the
- * worker of that binding. `control(gate, binding)` counts and breaks.
+ * Returns a gate beside `host`, and the worker of its binding. The gate has the same counter objects behind a binding that notes each call;
+ * `control(gate, binding)` counts the calls and breaks it.
  */
 export function sharedObjects(name, host) {
   const objects = { OBJECTS: { className: 'CounterObject', scriptName: host, useSQLite: true } };
@@ -152,7 +151,7 @@ export function sharedObjects(name, host) {
   };
 }
 
-/** Control over a faulty binding: `name` is that of its worker. */
+/** Controls a faulty binding. `name` is that of its worker. */
 export async function control(gate, name) {
   const inner = await gate.mf.getKVNamespace('INNER', name);
   const operations = async () => (await inner.list({ prefix: 'operation/' })).keys.length;
@@ -160,7 +159,7 @@ export async function control(gate, name) {
     inner,
     operations,
     set: (mode) => inner.put('mode', mode),
-    /** How many operations the Worker asked for while `step` ran. */
+    /** Returns how many operations the Worker asked for while `step` ran. */
     async operationsDuring(step) {
       const before = await operations();
       await step();

@@ -1,4 +1,4 @@
-// Tokens written by hand, so that a test can put anything in them.
+// Tokens written by hand, so that a test can put anything into them.
 
 import { createHmac, sign as signWith } from 'node:crypto';
 
@@ -9,10 +9,7 @@ export const base64url = (value) =>
 
 const HASHES = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' };
 
-/**
- * A token with an HMAC. `header` adds to `{alg, typ}`; claims and header may be text or bytes, which are
- * taken as they are.
- */
+/** A token with an HMAC. `header` adds to `{alg, typ}`. Claims and header may also be text or bytes, which are taken as they are. */
 export function signHmac(claims, { secret, alg = 'HS256', hash = HASHES[alg], header = {} }) {
   const first = typeof header === 'string' || Buffer.isBuffer(header) ? header : { alg, typ: 'JWT', ...header };
   const message = `${base64url(first)}.${base64url(claims)}`;

@@ -1,4 +1,4 @@
-// Tokens: those of other libraries pass, a changed bit anywhere fails, and the rules of claims hold.
+// Tokens: those of other libraries are admitted, one with any changed bit is refused, and the rules of claims hold.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
@@ -196,7 +196,7 @@ describe('one token, one spelling', () => {
   });
 });
 
-/** A good token of exactly so many bytes. */
+/** A good token of exactly this many bytes. */
 function tokenOfLength(length) {
   const build = (pad, filler) => token({ exp: 4102444800, filler: 'f'.repeat(filler) }, { header: { pad: 'p'.repeat(pad) } });
   const guess = Math.floor(((length - build(0, 0).length) * 3) / 4);

@@ -1,4 +1,4 @@
-// The Worker after a trap: the request that met it fails, what comes after it does not notice.
+// The Worker after a trap: the request that met it fails, and later requests do not notice.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { BUILD, admitted, apiKey, gateWorker, policy, refused, start, token } fr
 /** (module (func (export "trap") unreachable)) */
 const TRAP = Buffer.from('AGFzbQEAAAABBAFgAAADAgEABwgBBHRyYXAAAAoFAQMAAAs=', 'base64');
 
-/** Wraps the module's exports: the first one called whose name begins with what `X-Trap` says traps. */
+/** Wraps the module's exports. `X-Trap` has the beginning of a name: the first export called with such a name traps. */
 const ARMED = `
 import trapModule from './trap.wasm';
 const { trap } = new WebAssembly.Instance(trapModule).exports;
@@ -62,7 +62,7 @@ describe('after a trap', () => {
   before(async () => {
     gate = await start([gateWorker({ policy: policy(), worker: { modules: MODULES() } })]);
   });
-  // Not the gate's own `dispose`: this log is full of traps.
+  // The gate's own `dispose` is not used, since this log is full of traps.
   after(() => gate.mf.dispose());
 
   const instances = async () => Number((await gate.get('/instances')).text);
@@ -119,7 +119,7 @@ describe('a trap while a request is with its upstream', () => {
   });
   after(() => gate.mf.dispose());
 
-  /** A request that the upstream has got; `answer` lets it answer. */
+  /** A request that has reached the upstream. `answer` lets the upstream answer. */
   const passedOn = async (options = {}) => {
     const arrived = once(upstream, 'asked');
     const answered = gate.get('/v1/posts', { ...caller(), ...options }).catch(() => ({ status: 500, headers: {}, text: '' }));

@@ -1,4 +1,4 @@
-// An admitted request whose upstream fails: what its caller is told, what the log says, and that nothing else comes of it.
+// An admitted request whose upstream fails: what its caller gets, what the log says, and that nothing else happens.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// Where routes send what they admit: other services, other paths, a bound on waiting, another attempt; and answers of the policy.
+// Where routes send admitted requests: other services, other paths, timeouts and retries; and answers of the policy itself.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { SECRETS, gateWorker, policy, refused, start, token } from './harness.mjs';
 
-/** A service that says its name and what it was asked. */
+/** A service that answers with its name and the request. */
 class Service {
   seen = [];
 
