@@ -20,9 +20,9 @@ const corpus = (target) => path.join(ROOT, 'fuzz/corpus', target);
 const INPUT_SECONDS = 10;
 /** Memory beyond this is a finding. */
 const MEMORY_MB = 1024;
-/** For reading the corpus before the clock of a run starts. */
+/** The corpus is read before the clock of a run starts; this may take as long. */
 const START_SECONDS = 5 * 60;
-/** Of what a target prints; a finding is described at the end. */
+/** The last lines of a target's output. A finding is described at the end. */
 const SHOWN_LINES = 60;
 
 function seed() {
@@ -34,7 +34,7 @@ function seed() {
   });
 }
 
-/** The folder of the programs. Takes two minutes on two cores. */
+/** Builds the targets, which takes two minutes on two cores. Returns the folder of the programs. */
 function build(host) {
   // The gate has no unsafe code, so no sanitizer: it would halve the executions to watch the dependencies.
   const { status } = spawnSync('cargo', ['fuzz', 'build', '--sanitizer', 'none', '--target', host, '--target-dir', path.join(ROOT, 'fuzz/target')], {
@@ -44,7 +44,7 @@ function build(host) {
   return path.join(ROOT, 'fuzz/target', host, 'release');
 }
 
-/** Executions of the target; `undefined` if it found something. */
+/** Returns the executions of the target; `undefined` if it found something. */
 async function run(folder, target, seconds) {
   const artifacts = path.join(ROOT, 'fuzz/artifacts', target);
   for (const needed of [artifacts, corpus(target)]) mkdirSync(needed, { recursive: true });

@@ -1,9 +1,9 @@
-// The test vectors as inputs of the fuzz targets. Beside them, `fuzz/seeds/` has what the vectors do not.
+// The test vectors as inputs of the fuzz targets. `fuzz/seeds/` has further inputs.
 
-/** Which member of a test vector is an input of which target. */
+/** The target that each member of a test vector is an input of. */
 const SEEDS = { token: 'token', jwk: 'jwk', pem: 'pem', key: 'api_key', proof: 'dpop_proof' };
 
-/** `[target, input]` for each that is found in the vectors. */
+/** Returns `[target, input]` for each input in the vectors. */
 export function collect(value) {
   if (value === null || typeof value !== 'object') return [];
   if (Array.isArray(value)) return value.flatMap(collect);
@@ -15,7 +15,7 @@ export function collect(value) {
   });
 }
 
-/** The inputs, and all keys among them as one set. */
+/** Returns the inputs, and all keys among them as one set. */
 export function seeds(vectors) {
   const found = vectors.flatMap(collect);
   const keys = found.filter(([target]) => target === 'jwk').map(([, key]) => key);

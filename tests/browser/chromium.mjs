@@ -1,4 +1,4 @@
-// Headless Chromium, and pages in it that must stay without complaint.
+// Headless Chromium. Its pages must not complain.
 
 import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -7,10 +7,10 @@ import { chromium } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** As `wasm-pack test` starts it. */
+/** The same arguments as for `wasm-pack test`. */
 const { args } = JSON.parse(readFileSync(new URL('../../webdriver.json', import.meta.url), 'utf8'))['goog:chromeOptions'];
 
-/** The installed browser; on macOS the application, which playwright finds by itself. */
+/** Returns the installed browser. On macOS playwright finds the application by itself. */
 function installed() {
   for (const folder of process.env.PATH.split(path.delimiter)) {
     for (const name of NAMES) {
@@ -20,13 +20,10 @@ function installed() {
   return { channel: 'chrome' };
 }
 
-/** A browser, to be closed. */
+/** Starts a browser. The caller has to close it. */
 export const launch = (...more) => chromium.launch({ ...installed(), args: [...args, ...more] });
 
-/**
- * Opens a page. Whatever it says on its console as a warning or an error, throws and does not catch, or fails to load is an
- * error of `close`.
- */
+/** Opens a page. Every warning or error on its console, every uncaught exception and every failed load is an error of `close`. */
 export async function openPage(browser, url) {
   const page = await browser.newPage();
   const complaints = [];

@@ -66,7 +66,7 @@ for (const { name, start } of RUNTIMES) {
       const counts = await run(t, 'tests/vectors/ed25519.json', 'ed25519', ed25519);
       const tokens = ed25519.filter(({ jws: isToken }) => isToken).length;
       assert.deepEqual([counts.tokens, counts.JWTs, counts['JWTs at once']], [tokens, tokens, tokens]);
-      // Who is asked about Ed25519 has to say the same.
+      // A host that is asked about Ed25519 has to give the same verdict.
       if (name === 'Node' || name === 'workerd') assert.equal(counts['by WebCrypto'], ed25519.filter(({ asked }) => asked).length);
     });
 
@@ -74,7 +74,7 @@ for (const { name, start } of RUNTIMES) {
       let asked = 0;
       const lure = http.createServer((_, response) => {
         asked += 1;
-        // A page is told no more than this allows.
+        // A page learns no more than this allows.
         response.setHeader('access-control-allow-origin', '*').end('{"keys":[]}');
       }).listen(0, '127.0.0.1');
       t.after(() => {
@@ -86,7 +86,7 @@ for (const { name, start } of RUNTIMES) {
       const counts = await run(t, 'attacks', 'attacks', { groups: attackGroups(url), now: NOW });
       for (const [group, number] of Object.entries(counts)) assert.ok(number > 0, `${group}: nothing was tried`);
       assert.equal(asked, 0, 'jku or x5u was followed');
-      // Or else nobody could have come.
+      // Otherwise nobody could have come.
       assert.equal(await runtime.ask(url), 200);
       assert.equal(asked, 1);
     });

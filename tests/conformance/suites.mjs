@@ -1,13 +1,13 @@
-// The conformance suites, for any runtime: each takes the package and data, and says what it counted and what was wrong.
+// The conformance suites, for any runtime. Each takes the package and data, and returns its counts and faults.
 //
-// Only what every runtime has is used here. A suite never stops at the first fault: all of them are wanted.
+// They use only what every runtime has. A suite does not stop at the first fault, but lists all.
 
 const decoder = new TextDecoder();
 
 const bytesOf = (base64url) =>
   Uint8Array.from(atob(base64url.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0));
 
-/** What a promise or call came to: `{value}`, or `{refusal}` as plain facts; any other error is a fault of its own. */
+/** Returns the result of a promise or call: `{value}`, or `{refusal}` as plain facts. Any other error is a fault. */
 async function outcome(EdgegateError, call) {
   try {
     return { value: await call() };
@@ -18,17 +18,17 @@ async function outcome(EdgegateError, call) {
   }
 }
 
-/** The same whatever the order of members. */
+/** Ignores the order of members. */
 const canonical = (value) => JSON.stringify(value, (_, member) =>
   (typeof member === 'object' && member !== null && !Array.isArray(member)
     ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member));
 
-/** The message without the option at fault: in Rust there is none. */
+/** The message without the name of the option, which Rust does not have. */
 const plain = ({ message, path }) => (path && message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message);
 
 const HMAC = [['HS256', 32], ['HS384', 48], ['HS512', 64]];
 
-/** What a key without `alg` can serve; nothing where the package finds out by itself. */
+/** The algorithms that a key without `alg` can serve. Empty if the package finds out by itself. */
 function algorithmsOf(jwk) {
   const keys = jwk.keys ?? [jwk];
   if (keys.every(({ alg, kty }) => alg !== undefined || kty === 'EC' || kty === 'OKP')) return undefined;
@@ -42,8 +42,8 @@ function algorithmsOf(jwk) {
 }
 
 /**
- * A file of Project Wycheproof. Each vector comes out as the file says, or is listed with what it comes out as; one that is
- * listed and comes out as the file says is a fault too.
+ * A file of Project Wycheproof. Each vector has the result that the file says, or is listed with another result. A listed vector with the
+ * file's result is a fault too.
  */
 export async function wycheproof({ verifyJws, EdgegateError }, { file, exceptions }) {
   const listed = new Map(exceptions.map((exception) => [exception.tcId, exception]));
@@ -75,7 +75,7 @@ export async function wycheproof({ verifyJws, EdgegateError }, { file, exception
   return { counts: { 'as the file says': agreed, 'listed exceptions': excepted }, faults };
 }
 
-/** The project's own vectors: what RFC 7515, 7520, 7638 and 8037 publish, and what others computed. */
+/** The project's own vectors: those of RFC 7515, 7520, 7638 and 8037, and some that other libraries computed. */
 export async function vectors(edgegate, { jws, thumbprint, pem, apiKeys }) {
   const { verifyJws, importKey, createApiKeys, EdgegateError } = edgegate;
   const faults = [];
@@ -105,7 +105,7 @@ export async function vectors(edgegate, { jws, thumbprint, pem, apiKeys }) {
   }
   for (const { name, pem: text, error } of pem.refused) {
     const { refusal } = await outcome(EdgegateError, () => importKey(text));
-    // A text without the beginning of PEM is refused before it is read as PEM.
+    // A text that does not begin like PEM is refused before it is read as PEM.
     const expected = text.includes('-----BEGIN ') ? error : 'a string that is not PEM, expected an HMAC secret as bytes (new TextEncoder().encode(secret))';
     count('PEM keys', name, refusal?.code === 'CONFIG_ERROR' && plain(refusal) === expected, refusal ?? 'taken');
   }
@@ -125,8 +125,8 @@ export async function vectors(edgegate, { jws, thumbprint, pem, apiKeys }) {
 }
 
 /**
- * Ed25519, strictly: each signature is decided as the Rust crate decides it, whoever does it here. And so does WebCrypto decide, where
- * there is one that has Ed25519, about those that a host is asked about.
+ * Strict Ed25519: each signature gets the verdict of the Rust crate, whoever decides here. If WebCrypto has Ed25519, it gives the same
+ * verdict about the signatures that a host is asked about.
  */
 export async function ed25519({ createVerifier, verifyJws, EdgegateError }, list) {
   const faults = [];
@@ -160,7 +160,7 @@ export async function ed25519({ createVerifier, verifyJws, EdgegateError }, list
   return { counts, faults };
 }
 
-/** RFC 7517 appendix A.3: of a set, the key that the token names or can only mean. */
+/** RFC 7517 appendix A.3: the set's key that the token names, or the only one that it can mean. */
 export async function keySets({ verifyJws, EdgegateError }, list) {
   const faults = [];
   let tokens = 0;
@@ -179,7 +179,7 @@ const optionsOf = (data, now) => {
   return { ...rest, key: key?.secret === undefined ? key : bytesOf(key.secret), now: () => now };
 };
 
-/** Every object in it has the prototype it should have, and no member of that name has become one. */
+/** Every object in it has its proper prototype: no member named `__proto__` has replaced it. */
 function unpolluted(value) {
   if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) return value.every(unpolluted);

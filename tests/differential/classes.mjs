@@ -1,4 +1,4 @@
-// What makes a token belong to a class of `disagreements.json`: looked up in the token itself, by nothing that verifies.
+// Decides whether a token belongs to a class of `disagreements.json`. It looks at the token itself, and uses no verifier.
 
 import { NOW } from './generate.mjs';
 
@@ -45,7 +45,7 @@ const hasLoneSurrogate = (text) => (text.match(/"(?:[^"\\]|\\.)*"/g) ?? []).some
 const hasInfinity = (text) => text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '').split(/[\s[\]{},:]+/).some((symbol) => /^-?\d/.test(symbol) && Math.abs(Number(symbol)) === Infinity);
 
 function part(segment = '') {
-  // Leniently, as some do; a byte order mark is left in the bytes and taken off the text.
+  // Decodes leniently, as some libraries do. A byte order mark stays in the bytes and is removed from the text.
   const bytes = Buffer.from(segment, 'base64url');
   const text = bytes.toString('utf8').replace(/^\ufeff/, '');
   let value;
@@ -62,7 +62,7 @@ const FOREIGN = /[^A-Za-z0-9_-]/;
 const isFraction = (value) => typeof value === 'number' && !Number.isInteger(value);
 const isFalsy = (members, name) => Object.hasOwn(members, name) && !members[name];
 
-/** By class: does the token have what the class is about? `token` is `{header, claims, signature, text, rules, algorithm}`. */
+/** For each class, whether the token has its peculiarity. `token` is `{header, claims, signature, text, rules, algorithm}`. */
 export const HOLDS = {
   'claim-twice': ({ claims }) => hasDuplicate(claims.text),
   'header-member-twice': ({ header }) => hasDuplicate(header.text),
@@ -104,7 +104,7 @@ export function view({ token, rules, algorithm }) {
 
 const same = (left, right) => JSON.stringify(left) === JSON.stringify(right);
 
-/** The disagreements about a token: `{peer, edgegate: 'refuses' | 'accepts' | 'reads', says}`, `says` who refuses and why. */
+/** Returns the disagreements about a token: `{peer, edgegate: 'refuses' | 'accepts' | 'reads', says}`. `says` tells who refuses and why. */
 export function disagreements(verdicts) {
   const { edgegate: ours, ...peers } = verdicts;
   const found = [];
@@ -116,7 +116,7 @@ export function disagreements(verdicts) {
   return found;
 }
 
-/** The class that explains a disagreement: about the same peer and direction, with what is said, and the token is such a one. */
+/** Returns the class that explains a disagreement: the same peer, direction and message, and the token belongs to it. */
 export function explain(classes, token, { peer, edgegate, says }) {
   const seen = view(token);
   return classes.find((one) =>

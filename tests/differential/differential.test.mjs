@@ -28,7 +28,7 @@ const documentUrl = new URL('../../docs/differences.md', import.meta.url);
 
 const shown = (token) => token.split('.').slice(0, 2).map((segment) => Buffer.from(segment, 'base64url').toString('latin1').slice(0, 600)).join('\n    ');
 
-/** For whoever has to explain it. */
+/** Printed for the person who has to explain it. */
 const report = ({ seed, token, algorithm, rules, changes }, { peer, edgegate, says }) => `seed ${seed}: edgegate ${edgegate}, ${peer} does not; ${says}
   ${algorithm}, rules: ${rules}, changes: ${changes.join(' + ') || 'none'}
     ${shown(token)}
@@ -161,7 +161,7 @@ for (const [peer, sign] of Object.entries(SIGNERS)) {
   });
 }
 
-/** All four take it and read the claims that were given; jsonwebtoken has no EdDSA. */
+/** All four accept it and read the given claims. jsonwebtoken has no EdDSA. */
 async function verifiedByAll(token, algorithm, claims) {
   for (const [name, verdict] of Object.entries(await verdicts({ token, algorithm, rules: 'plain' }))) {
     if (name === 'jsonwebtoken' && algorithm === 'EdDSA') continue;

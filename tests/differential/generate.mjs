@@ -1,4 +1,4 @@
-// Tokens out of a seed: honest ones in all their forms, and such as are wrong or odd in one or two ways.
+// Tokens made from a seed: honest ones in all their forms, and others that are wrong or odd in one or two ways.
 
 import { constants, createHmac, sign as signWith } from 'node:crypto';
 
@@ -29,7 +29,7 @@ export function random(seed) {
 
 const HASH = (algorithm) => `sha${algorithm.slice(2)}`;
 
-/** Signs with `node:crypto` alone; `dsaEncoding` for what is no JWS. */
+/** Signs with `node:crypto` alone. Other encodings than that of JWS are chosen by `dsaEncoding`. */
 export function signature(algorithm, message, { key = keyOf(algorithm).privateKey, dsaEncoding = 'ieee-p1363' } = {}) {
   const bytes = Buffer.from(message);
   if (isHmac(algorithm)) return createHmac(HASH(algorithm), key).update(bytes).digest();
@@ -45,7 +45,7 @@ const base64url = (bytes) => Buffer.from(bytes).toString('base64url');
 
 const WORDS = ['', 'a', 'zoë', 'user|1', '日本', '\u{1f600}', '"', '\\', '/', '\u2028', '<script>', ' a ', '\0', '\u007f', 'null', '1', 'e\u0301', '\ufeff'];
 
-/** A string, some of it escaped though it need not be. */
+/** A string. Some characters are escaped though they need not be. */
 function quoted(text, rng) {
   if (!rng.chance(0.2)) return JSON.stringify(text);
   const unit = (index) => `\\u${text.charCodeAt(index).toString(16).padStart(4, '0')}`;
@@ -83,7 +83,7 @@ const shuffled = (list, rng) => {
 
 // ---- drafts ----
 
-/** What a token is made of, until it is written: members as `[name, JSON text]`, so that anything can be in them. */
+/** A token before it is written. Its members are `[name, JSON text]`, so that they can hold anything. */
 function draft(rng) {
   const algorithm = rng.chance(0.5) ? rng.pick(['HS256', 'HS384', 'HS512']) : rng.pick(ALGORITHMS);
   const header = [['alg', JSON.stringify(algorithm)]];
@@ -119,7 +119,7 @@ const onPart = (draft, rng, change) => {
   draft.write = (parts) => write(parts.with(place, change(parts[place])));
 };
 const insertBytes = (rng, bytes) => (text) => {
-  // Into a string of the object, where there is one: before its last quote.
+  // Puts the text into a string of the object if it has one, before the last quote.
   const buffer = Buffer.from(text);
   const place = Math.max(buffer.lastIndexOf('"'), 1);
   return Buffer.concat([buffer.subarray(0, place), Buffer.from(bytes), buffer.subarray(place)]);
@@ -128,8 +128,8 @@ const insertBytes = (rng, bytes) => (text) => {
 const BAD_UTF8 = [[0x80], [0xc3], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xff]];
 
 /**
- * Each changes a draft; signatures are made over what it changed, unless it changes what is written. None may do something
- * else by the bits of a signature: some are random, and a seed has to give the same verdicts every time.
+ * Each function changes a draft. The signature is made afterwards, unless the function changes the written token. No function may depend on
+ * the bits of a signature: some are random, and a seed has to give the same verdicts every time.
  */
 const MUTATIONS = {
   // claims
@@ -286,7 +286,7 @@ const MUTATIONS = {
   padding: (draft, rng) => onPart(draft, rng, ((put) => (text) => text + put)(rng.pick(['=', '==', '%3D']))),
   'spare bits': (draft, rng) => {
     const bits = rng.pick([1, 2, 3]);
-    // Where there are none the token stays as it is.
+    // If there are none, the token stays as it is.
     onPart(draft, rng, (text) => (text.length % 4 === 0 ? text : text.slice(0, -1) + ALPHABET[ALPHABET.indexOf(text.at(-1)) | bits]));
   },
   'white space in the token': (draft, rng) => {

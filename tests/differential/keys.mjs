@@ -32,7 +32,7 @@ function ec(crv, curve, length) {
   return { kty: 'EC', crv, x, y, d: d.toString('base64url') };
 }
 
-/** PKCS#8 of an Ed25519 seed: node takes no JWK without the public half. */
+/** The PKCS#8 form of an Ed25519 seed: Node takes no JWK without the public half. */
 const ed25519 = () => createPrivateKey({
   key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), scalar('Ed25519', 32)]), format: 'der', type: 'pkcs8',
 });
@@ -55,5 +55,5 @@ const secrets = Object.fromEntries(['HS256', 'HS384', 'HS512'].map((algorithm) =
 
 export const ALGORITHMS = [...Object.keys(secrets), ...Object.keys(pairs)];
 export const isHmac = (algorithm) => algorithm in secrets;
-/** `{privateKey, publicKey}`; both are the secret for HMAC. */
+/** Returns `{privateKey, publicKey}`. For HMAC both are the secret. */
 export const keyOf = (algorithm) => secrets[algorithm] ?? pairs[algorithm];

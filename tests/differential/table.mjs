@@ -1,4 +1,4 @@
-// `docs/differences.md`, from the classes and what a run has counted.
+// Makes `docs/differences.md` from the classes and the counts of a run.
 
 import { PEERS, VERSIONS } from './verifiers.mjs';
 

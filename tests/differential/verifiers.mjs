@@ -1,4 +1,4 @@
-// The four verifiers, each told the same as far as it can be told: who issued, for whom, by which algorithm, at what time.
+// The four verifiers. Each gets the same options as far as it has them: issuer, audience, algorithm, time.
 
 import { readFileSync } from 'node:fs';
 import { createVerifier as createFastVerifier } from 'fast-jwt';
@@ -83,7 +83,7 @@ function jsonWebToken(algorithm, rules) {
 
 const MAKERS = { edgegate: keep(edgegate), jose: keep(jose), 'fast-jwt': keep(fastJwt), jsonwebtoken: keep(jsonWebToken) };
 
-/** What each says of a token: `{accepts: true, claims, header}` or `{accepts: false, error}`. */
+/** Returns what each says about a token: `{accepts: true, claims, header}` or `{accepts: false, error}`. */
 export async function verdicts({ token, algorithm, rules }) {
   const all = {};
   for (const [name, make] of Object.entries(MAKERS)) {

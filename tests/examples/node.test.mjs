@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => project?.dispose());
 
-/** A copy of the example, with what it depends on: the packed package, the rest as the repository has installed it. */
+/** A copy of the example with its dependencies: the packed package, and the others as the repository has installed them. */
 function copyOf(name) {
   const folder = project.path(name);
   cpSync(path.join(EXAMPLES, name), folder, { recursive: true, filter: (file) => !file.includes('node_modules') });
@@ -33,7 +33,7 @@ function copyOf(name) {
   return folder;
 }
 
-/** Starts the example as its `npm start` does, and hands its folder, its URL and what it printed to `use`. */
+/** Starts the example as its `npm start` does, and calls `use` with its folder, its URL and its output. */
 async function started(name, { secrets = {}, ready = URL_LINE }, use) {
   const cwd = copyOf(name);
   const env = { ...process.env, PORT: '0', ...secrets };
@@ -76,7 +76,7 @@ test('fastify: limits', async () => {
       admitted += 1;
       assert.match(answer.headers.get('RateLimit'), /^"five-a-minute";r=\d;t=\d+$/);
     }
-    // One more where the first of them are in the window before.
+    // One more may pass if the first requests fall into the window before.
     assert.ok(admitted === 5 || admitted === 6, `${admitted} admitted`);
     assert.equal(answer.code, 'RATE_LIMITED');
     assert.ok(Number(answer.headers.get('Retry-After')) > 0);

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 
 const READY_MILLIS = 60_000;
 
-/** Starts a program and waits until it has printed what matches. `printed` is the match, `stop` ends the program. */
+/** Starts a program and waits until its output matches. `printed` is the match, `stop` ends the program. */
 export async function startProgram(file, parameters, { ready, ...options }) {
   const child = spawn(file, parameters, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   let output = '';

@@ -52,7 +52,7 @@ test('nginx-forward-auth: nginx asks the gate', async () => {
   writeFileSync(path.join(prefix, 'nginx.conf'), withPorts(readFileSync(path.join(folder, 'nginx.conf'), 'utf8'), {
     8787: port, 3000: service.printed[1], 8080: nginxPort,
   }));
-  // It says when it is ready with `notice`; the example asks for less.
+  // nginx says at the level `notice` that it is ready; the example logs less.
   const nginx = await startProgram(findNginx(), ['-p', `${prefix}/`, '-c', path.join(prefix, 'nginx.conf'), '-e', 'stderr', '-g', 'error_log stderr notice;'], {
     ready: /start worker process/,
   });
@@ -71,7 +71,7 @@ test('nginx-forward-auth: nginx asks the gate', async () => {
   }
 });
 
-/** The configuration with other ports; each stands in it once. */
+/** The configuration with other ports. Each port occurs in it once. */
 function withPorts(text, ports) {
   return Object.entries(ports).reduce((changed, [from, to]) => {
     assert.equal(changed.split(`127.0.0.1:${from};`).length, 2, `127.0.0.1:${from}`);

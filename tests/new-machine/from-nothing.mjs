@@ -1,8 +1,8 @@
-// Both commands of the README as on a new machine: `cargo xtask test --from-nothing [--only PART]...`, which runs this with the
-// parts as arguments; `dev` is one of them, and without any all run.
+// Runs both commands of the README as on a new machine. `cargo xtask test --from-nothing [--only PART]...` calls this with the parts as
+// arguments. `dev` is one of them. Without arguments all parts run.
 //
-// HEAD is cloned into an empty folder, and HOME, CARGO_HOME, XDG_CACHE_HOME and npm's cache are empty folders beside it. What
-// says where registries are stays: cargo's and npm's configuration, and git's. So do rustup's toolchains and system programs.
+// HEAD is cloned into an empty folder, and HOME, CARGO_HOME, XDG_CACHE_HOME and npm's cache are empty folders beside it. The configuration
+// of cargo, npm and git stays, since it says where registries are. rustup's toolchains and system programs stay too.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const only = process.argv.slice(2);
 const parts = only.filter((part) => part !== 'dev');
 
-/** Tools, the wasm32 library, the Worker: all of it is compiled first. */
+/** Tools, the wasm32 library and the Worker are compiled first. */
 const READY_MILLIS = 45 * 60_000;
 const LINE_MILLIS = 60_000;
 const STOP_MILLIS = 30_000;
@@ -45,12 +45,12 @@ function start(program, args, options) {
       resolve(code ?? signal);
     });
   });
-  // Whoever waits gets it; nobody may be waiting yet.
+  // A caller that waits gets the error. Perhaps nobody waits yet.
   child.ended.catch(() => {});
   return child;
 }
 
-/** What the program prints; an error if it fails. */
+/** Returns what the program prints. Throws if it fails. */
 async function answer(program, args, options) {
   const child = start(program, args, options);
   const chunks = child.stdout.toArray();
@@ -59,13 +59,13 @@ async function answer(program, args, options) {
   return Buffer.concat(await chunks).toString().trim();
 }
 
-/** Where the shell would find the program. */
+/** Returns the path where the shell would find the program. */
 function folderOf(program) {
   const folders = process.env.PATH.split(path.delimiter);
   return folders.find((folder) => folder !== '' && existsSync(path.join(folder, program))) ?? '';
 }
 
-/** The variables of somebody who has used nothing yet. */
+/** The environment of a user who has used nothing yet. */
 async function freshEnvironment(folder) {
   const home = (name) => path.join(folder, name);
   for (const name of ['home', 'cargo', 'cache', 'npm']) mkdirSync(home(name));
@@ -76,7 +76,7 @@ async function freshEnvironment(folder) {
   const gitConfig = process.env.GIT_CONFIG_GLOBAL ?? path.join(os.homedir(), '.gitconfig');
   const environment = {
     ...process.env,
-    // rustup's programs lie in the user's CARGO_HOME; a Node of a version manager is found by way of HOME.
+    // rustup's programs lie in the user's CARGO_HOME. A version manager finds its Node by HOME.
     PATH: [folderOf('cargo'), path.dirname(process.execPath), process.env.PATH].join(path.delimiter),
     HOME: home('home'),
     RUSTUP_HOME: await answer('rustup', ['show', 'home'], { cwd: ROOT }),
@@ -86,7 +86,7 @@ async function freshEnvironment(folder) {
     npm_config_userconfig: await answer('npm', ['config', 'get', 'userconfig'], { cwd: ROOT }),
     ...(existsSync(gitConfig) ? { GIT_CONFIG_GLOBAL: gitConfig } : {}),
   };
-  // Folders with what was built before, and the toolchain that cargo has chosen for this run.
+  // These name folders of earlier builds, and the toolchain that cargo has chosen for this run.
   for (const name of ['CARGO_TARGET_DIR', 'CARGO_BUILD_TARGET_DIR', 'RUSTUP_TOOLCHAIN', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME']) delete environment[name];
   return environment;
 }
@@ -106,7 +106,9 @@ async function test(options) {
   if (status !== 0) throw new Error(`ended with ${status}`);
 }
 
-/** Serves; every printed line gives what is said above it; Ctrl-C ends it with all that it has started. */
+/**
+ * Checks that `dev` serves, that every printed line gives what the comment above it says, and that Ctrl-C ends it with all its children.
+ */
 async function dev(options) {
   const port = await freePort();
   const child = start('cargo', ['xtask', 'dev', '--port', String(port)], options);

@@ -1,4 +1,4 @@
-// That the lines which `dev` prints are all found, with what they have to give.
+// All lines that `dev` prints are found, with what they have to give.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';

@@ -1,4 +1,4 @@
-// What the known attacks (`tests/conformance/attacks.mjs`, tried in Node and in workerd) do not show: what is handed out, what a
+// What the known attacks (`tests/conformance/attacks.mjs`, tried in Node and in workerd) do not show: what callers get to see, what a
 // hostile text costs, and reading without verifying.
 
 import assert from 'node:assert/strict';
@@ -31,7 +31,7 @@ test('a text beyond the limit is not copied into the engine, however long it is'
     assert.equal(refusalOf(() => verifier.verifySync(text), EdgegateError).reason, 'token_too_long');
   }
   assert.equal(copied, 0);
-  // A short one is, or else nothing was counted.
+  // A short one is copied; otherwise nothing would be counted here.
   const token = signHmac(CLAIMS, { secret });
   verifier.verifySync(token);
   assert.equal(copied, token.length);

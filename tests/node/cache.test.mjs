@@ -1,4 +1,4 @@
-// The cache of verified tokens: it answers faster, and never otherwise.
+// The cache of verified tokens: it answers faster, and never differently.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -154,7 +154,7 @@ test('tokens that end alike are told apart', () => {
   cache.add(other, entry('other'));
   assert.equal(cache.find(one, 5), undefined);
   assert.equal(cache.find(other, 5).claims.name, 'other');
-  // Also when it has become one of the older generation.
+  // This holds also for a token of the older generation.
   for (let index = 0; index < 5; index += 1) cache.add(`token-${index}`, entry(''));
   assert.equal(cache.find(one, 5), undefined);
   assert.equal(cache.find(other, 5).claims.name, 'other');

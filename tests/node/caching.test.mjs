@@ -1,4 +1,4 @@
-// What adapters make of an answer for caches: the same as the Worker (src/http/caching.rs reads these vectors too).
+// What adapters tell caches about an answer. It is the same as in the Worker: src/http/caching.rs reads these vectors too.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

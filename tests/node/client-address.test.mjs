@@ -9,7 +9,7 @@ import { gateOf, policy, request } from './gate.mjs';
 const VECTORS = JSON.parse(readFileSync(new URL('../vectors/client_addresses.json', import.meta.url), 'utf8'));
 const FAULT = ': the client\'s address cannot be read, the request counts as one without';
 
-/** The address as it is logged, and the faults that are. */
+/** Returns the logged address, and the logged faults. */
 async function read(given, options = {}, asked = {}) {
   const { gate, events } = gateOf({ policy: policy({ ...asked, log: 'all' }) });
   await gate.check(given, options);

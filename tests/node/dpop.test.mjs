@@ -1,4 +1,4 @@
-// Proofs of possession (RFC 9449), made by jose: what is taken, and what an attacker would send instead.
+// Proofs of possession (RFC 9449), made by jose: good ones, and those that an attacker would send.
 
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
@@ -21,7 +21,7 @@ async function boundTo(algorithm) {
   return signHmac({ ...CLAIMS, cnf: { jkt: await thumbprint(pairFor(algorithm).publicKey) } }, { secret: secretFor('HS256') });
 }
 
-/** A proof by jose; `claims` and `header` change what it says. */
+/** A proof by jose. `claims` and `header` change its members. */
 function proofBy(algorithm, token, { claims = {}, header = {}, key = pairFor(algorithm).privateKey } = {}) {
   const jwk = pairFor(algorithm).publicKey.export({ format: 'jwk' });
   const whole = { jti: randomUUID(), htm: 'GET', htu: URL_OF_POSTS, iat: NOW, ath: hashOf(token), ...claims };
@@ -287,7 +287,7 @@ describe('a store remembers for all processes', () => {
     const [first, second] = [verifierAt(0), verifierAt(29)];
     const proof = await proofBy('ES256', token);
     await first.verify(token, with_(proof));
-    // The first takes it for 60 seconds (and 30 more of a clock that is ahead); the second 29 seconds longer.
+    // The first one takes it for 60 seconds (and 30 more for a clock that is ahead), the second one for 29 seconds more.
     for (const passed of [1, 88, 90, 115, 118]) {
       clock.now = NOW + passed;
       assert.equal((await refusalOfPromise(second.verify(token, with_(proof)), EdgegateError)).code, 'INVALID_TOKEN', `${passed}`);
@@ -302,7 +302,7 @@ describe('a store remembers for all processes', () => {
     clock.now = NOW;
     const other = await proofBy('ES256', token);
     await alone.verify(token, with_(other));
-    // So long is a proof good by one clock; a store that is shared keeps it for as much longer as clocks may be apart.
+    // A proof is good for this long by one clock. A shared store keeps it longer, since clocks may differ.
     let good = 0;
     while ((await refusalOfPromise(alone.verify(token, with_(other)), EdgegateError)).reason === 'dpop_replayed') clock.now = NOW + (good += 1);
     assert.equal(kept, good + 30);
@@ -341,7 +341,7 @@ test('of many requests with one proof at once, one is admitted', async () => {
 
 test('the memory of proofs forgets what has ended, and fails rather than forgets more', () => {
   const replays = new Replays(3);
-  // Each by another key.
+  // Each proof is by another key.
   const first = (key, until, now) => replays.isFirst(key, `key of ${key}`, until, now);
   for (const [key, until] of [['a', 10], ['b', 20], ['c', 30]]) assert.equal(first(key, until, 0), true);
   assert.equal(first('d', 40, 9), undefined);
@@ -449,7 +449,7 @@ describe('createGate', () => {
       assert.deepEqual(await counters.get([name]), ['1']);
       clock.now = NOW + 90;
       for (const gate of gates) assert.equal((await ask(gate, headers)).reason, 'dpop_replayed');
-      // By then it is too old, also for a gate whose clock is behind.
+      // By then the proof is too old even for a gate whose clock is behind.
       clock.now = NOW + 120;
       assert.deepEqual(await counters.get([name]), ['1']);
       clock.now = NOW + 122;

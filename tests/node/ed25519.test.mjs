@@ -1,5 +1,5 @@
-// Who decides about Ed25519: the host where it has it and is known, the engine elsewhere, and nobody can tell from the verdict.
-// tests/conformance/ has the signatures that tell verifiers apart.
+// Who decides about Ed25519: the host if it has it and is known, otherwise the engine. The verdict is the same. tests/conformance/ has the
+// signatures that tell verifiers apart.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ const jwk = pairFor('EdDSA').publicKey.export({ format: 'jwk' });
 const other = { kty: 'OKP', crv: 'Ed25519', x: vectors[0].x };
 
 const refuse = () => { throw new Error('there is no Ed25519 here'); };
-/** The platforms, with a host whose work is counted. `lacks`: it has no Ed25519 after all. */
+/** The platforms, with a host whose work is counted. `lacks` says that the host has no Ed25519 after all. */
 const PLATFORMS = {
   'node:crypto': (module, asked, lacks) => {
     const platform = nodePlatform(() => module);
@@ -138,7 +138,7 @@ test('node:crypto says the same of all that it is asked about', () => {
     const key = { key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' };
     assert.equal(verifyByNode(null, bytes(message), key, bytes(signature)), holds, name);
   }
-  // What is kept from it would not all have been refused.
+  // The host would have accepted some of the signatures that it is not asked about.
   const kept = vectors.filter((vector) => !vector.asked);
   assert.ok(kept.some(({ x, message, signature }) =>
     verifyByNode(null, bytes(message), { key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }, bytes(signature))));

@@ -1,5 +1,5 @@
-// Administration through the gate: what it changes, check() obeys. What the rules refuse is the Worker's test too
-// (tests/worker/admin.test.mjs, revocation.test.mjs); here it is the way there and back, and the names.
+// Administration through the gate: check() obeys every change. The Worker's tests cover the rules (tests/worker/admin.test.mjs,
+// revocation.test.mjs). These cover the way there and back, and the names.
 
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
@@ -70,7 +70,7 @@ describe('keys', () => {
     assert.equal(codeOf(await use(gate, key)), 'API_KEY_REVOKED');
     const { revocations } = await gate.revocations.list();
     assert.deepEqual(revocations, [{ id: revocations[0].id, target: { kind: 'api_key', id: record.id }, createdAt: NOW + 5 }]);
-    // Whatever becomes of the entry: the record is revoked for good.
+    // The record stays revoked, even if its entry is removed.
     await gate.revocations.remove(revocations[0].id);
     assert.equal(codeOf(await use(gate, key)), 'API_KEY_REVOKED');
     assert.deepEqual(await refused(gate.keys.update(record.id, { disabled: false })), {
@@ -96,7 +96,7 @@ describe('keys', () => {
         rotated: 'API_KEY_EXPIRED', changed: 'API_KEY_EXPIRED', disabled: 'API_KEY_REVOKED', revoked: 'API_KEY_REVOKED', fine: 'INSUFFICIENT_SCOPE',
       }, `after ${days} days`);
     }
-    // Lost by the store, against its word: no more than the policy gives, and what was revoked stays so.
+    // The store has lost the record, against its promise. The key then gets no more than the policy gives, and a revoked one stays revoked.
     for (const { id } of Object.values(keys)) await stores.keys.delete(`key/v1/${id}`);
     clock.now += 60;
     const decision = await use(gate, keys.fine.key);
@@ -210,7 +210,7 @@ describe('keys', () => {
       [gate.keys.mint({ ...ALICE, name: '' }), 'name', 'expected 1 to 100 characters'],
       [gate.keys.mint({ ...ALICE, scopes: ['a', 'b c'] }), 'scopes[1]', 'expected visible ASCII without space, quote and backslash'],
       [gate.keys.mint({ ...ALICE, expiresInSecs: 0 }), 'expiresInSecs', 'expected 1 to 315360000 (10 years)'],
-      // As JSON these two would be keys that never expire.
+      // In JSON these two would become keys that never expire.
       [gate.keys.mint({ ...ALICE, expiresInSecs: NaN }), 'expiresInSecs', 'expected what JSON can hold'],
       [gate.keys.update(id, { expiresInSecs: () => 60 }), 'expiresInSecs', 'expected what JSON can hold'],
       [gate.keys.mint({ ...ALICE, expiresInSecs: 10n }), 'expiresInSecs', 'expected what JSON can hold'],

@@ -1,5 +1,5 @@
-// Checks that run beside each other, and within each other: each decision is the one of its own request, whatever others are under
-// way, whatever is written in a request, and whatever the log calls.
+// Checks that run beside each other, and within each other. Each decision belongs to its own request, whatever other checks do, whatever a
+// request contains, and whatever the log calls.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -25,7 +25,7 @@ const POLICY = policy({
   ],
 });
 
-/** What is odd in a text: what ends a line or a text, what escapes, and what no encoding has. */
+/** Odd characters: ends of lines and texts, escapes, and characters that no encoding has. */
 const ODD = ['\n', '\r\n', '\\', '\\n', '\\\n', '\0', '\u2028', '\u2029', '\ud800', '\udfff', 'é', '€', '😀', '\t', ' ', ',', ';', '"', '__proto__', 'admitted\n'];
 const SUBJECTS = ['alice', 'bob', '__proto__', 'constructor', 'a\nb', 'a\\nb', 'a\\', '\u2028', 'zoë', '€😀', 'x'.repeat(300)];
 
@@ -35,7 +35,7 @@ const TOKENS = SUBJECTS.flatMap((sub, index) => [
 ]);
 const REFUSED = [token({ exp: NOW - 100 }), token({ sub: 'mallory' }, { secret: 'another' }), `${TOKENS[0]}x`, 'a.b.c', '', 'x'.repeat(70_000)];
 const KEYS = [1, 2, 3, 4].map((last) => apiKey({ id: Buffer.alloc(16, last) }));
-/** Of these one has no record. */
+/** One of these keys has no record. */
 const RECORDS = KEYS.slice(1).map((key, index) => [`key/v1/${keyIdOf(key)}`, record(keyIdOf(key), { owner: SUBJECTS[index], disabled: index === 2 })]);
 
 /** The same numbers in each run (mulberry32). */
@@ -49,7 +49,7 @@ function numbers(seed) {
   };
 }
 
-/** A request as anybody may send it, by whatever server: `{request, options}`. */
+/** A random request for a random kind of server: `{request, options}`. */
 function oddRequest(number) {
   const one = (list) => list[number(list.length)];
   const sometimes = (step) => number(4) === 0 && step();
@@ -77,7 +77,7 @@ function oddRequest(number) {
   };
 }
 
-/** A store that answers at once or later, as it comes. */
+/** A store that answers at once or later, by chance. */
 const unsteady = (store, number) => ({
   put: (...given) => store.put(...given),
   delete: (...given) => store.delete(...given),
@@ -97,14 +97,14 @@ async function gateWithRecords(rest = {}) {
   return gateOf({ policy: POLICY, stores, ...rest });
 }
 
-/** What a check came to, all of it. */
+/** Returns the whole result of a check. */
 const outcome = (checked) => checked.then(
   (decision) => ({ ...decision }),
   ({ name, code, reason, message }) => ({ name, code, reason, message }),
 );
 
 const BOB = token({ sub: 'bob', org_id: 'of bob' });
-/** Asks a gate that waits for nothing, through the same engine. */
+/** Asks a gate that never waits, through the same engine. */
 const askBob = () => (anotherGate ??= createGate(policy({ revocation: undefined, limits: undefined, routes: undefined }), { secrets: SECRETS, now: () => NOW, stores: { keys: memoryStore() } }))
   .check(request('/v1/a', bearer(BOB)));
 let anotherGate;
@@ -120,7 +120,7 @@ describe('2,000 odd requests', () => {
     const expected = [];
     for (const { request: asked, options } of requests) expected.push(await outcome(alone.gate.check(asked, options)));
 
-    // The log asks the engine something else, between a decision and what is made of it.
+    // The log asks the engine something else after a decision, before the decision is read.
     const events = [];
     const log = (event) => {
       events.push(event);

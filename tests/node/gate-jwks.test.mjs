@@ -1,5 +1,5 @@
-// The keys of issuers in a store that gates share (`stores.jwks`): fetched once for all, and nobody can plant there what the
-// issuer has not published.
+// The keys of issuers in a store that gates share (`stores.jwks`). They are fetched once for all gates. Nobody can plant keys there that
+// the issuer has not published.
 
 import assert from 'node:assert/strict';
 import { createHash, createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -43,7 +43,7 @@ beforeEach(() => {
 
 const down = (_, response) => response.writeHead(500).end();
 
-/** What a gate that fetched the keys so long ago has left: STORAGE.md. */
+/** The stored value of a gate that fetched the keys this long ago (STORAGE.md). */
 function sealed(changes = {}, { secret = CACHE_SECRET, from = uri, ageSecs = 0 } = {}) {
   const json = JSON.stringify({ jwks: jwksOf(genuine), etag: '"v1"', cache_control: 'max-age=600', fetched_at: NOW - ageSecs, ...changes });
   const tag = createHmac('sha256', secret).update(`edgegate-jwks-v1\0${from}\0${json}`).digest('base64url');
@@ -54,7 +54,7 @@ const signed = (pair = genuine) => signAsymmetric(
   { iss: ISSUER, aud: AUDIENCE, sub: 'alice', exp: NOW + 600, scope: 'read:posts' }, { key: pair.privateKey, alg: 'ES256', header: { kid: 'k' } },
 );
 
-/** A gate that knows no keys yet, and what it has begun to write. */
+/** A gate that knows no keys yet, and the writes that it has begun. */
 function freshGate(jwks, changes = {}) {
   const issuers = [{ issuer: ISSUER, audience: [AUDIENCE], algorithms: ['ES256'], jwks_uri: uri }];
   const { gate, ...rest } = gateFor(issuers, jwks, changes);

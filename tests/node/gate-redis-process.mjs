@@ -1,4 +1,4 @@
-// One of several processes that count together: asks as often as it is told, all at once, and says how often it was let through.
+// One of several processes that count together. It sends as many requests as it is told, all at once, and prints how many were admitted.
 
 import { createGate, memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { CLIENTS } from './redis-server.mjs';

@@ -1,5 +1,5 @@
-// The same requests to the built Worker in workerd and to createGate, by the same policy and over the same KV: the same
-// answers, byte for byte.
+// The built Worker in workerd and createGate, with the same policy and the same KV, give the same answers to the same requests, byte for
+// byte.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -36,7 +36,7 @@ before(async () => {
 });
 after(() => worker?.dispose());
 
-/** What both say, in one form. Times that depend on the moment are taken out. */
+/** The answers of both in one form, without times that depend on the moment. */
 const OURS = /^(content-type|cache-control|www-authenticate|retry-after|ratelimit|x-ratelimit|x-auth-)/;
 const lower = (headers) => Object.fromEntries(Object.entries(headers)
   .map(([name, value]) => [name.toLowerCase(), String(value)])

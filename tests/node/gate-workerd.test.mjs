@@ -1,4 +1,4 @@
-// edgegate/gate in a Worker of one's own: the engine as a module, KV for revocation and keys, WebCrypto for signatures.
+// edgegate/gate in a user's own Worker: the engine as a module, KV for revocation and keys, WebCrypto for signatures.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
@@ -49,7 +49,7 @@ const SOURCE = `
 
 let worker;
 let kv;
-/** An issuer that says nothing for a while, and how often it was asked. */
+/** An issuer that is silent for a while, and how often it was asked. */
 let issuer;
 let asked = 0;
 before(async () => {
@@ -110,7 +110,7 @@ test('many checks at once, each with its own verdict of WebCrypto', async () => 
   assert.deepEqual(good.map(({ body }) => body.identity?.subject), tokens.map((_, index) => `user-${index}`));
   assert.equal(good[0].body.identity.keyId, 'k');
   assert.equal(good[0].body.own, 'function');
-  // Five in a quarter of an hour is what an address may fail.
+  // An address may fail five times in a quarter of an hour.
   const codes = answers.slice(30).map(({ body }) => body.code);
   assert.deepEqual([codes.filter((code) => code === 'INVALID_TOKEN').length, codes.filter((code) => code === 'RATE_LIMITED').length], [5, 25]);
 });
@@ -160,7 +160,7 @@ for (const target of ['/verifier', '/gate']) {
     await flood();
     const turns = Math.floor((Date.now() - since) / 2_000);
     assert.ok(asked <= before + 3 * turns, `${asked - before} more fetches in ${turns} times two seconds: a failure is remembered from when it happened`);
-    // Once there is an answer, a crowd is served by few fetches.
+    // Once there is an answer, a few fetches serve a crowd.
     silence = 300;
     asked = 0;
     await new Promise((resolve) => { setTimeout(resolve, 2_100); });

@@ -1,4 +1,4 @@
-// What the tests of the gate share: the policy, secrets and credentials of the tests of the Worker, at a time that stands still.
+// What the gate's tests share: the policy, secrets and credentials of the Worker's tests, and a time that stands still.
 
 import { createGate, memoryStore } from '../../pkg/wasm/node.js';
 import { AUDIENCE, ISSUER, SECRETS, policy } from '../worker/harness.mjs';
@@ -17,7 +17,7 @@ export const bearer = (value) => ({ authorization: `Bearer ${value}` });
 
 export const request = (path, headers = {}, method = 'GET') => new Request(`https://gate.test${path}`, { headers, method });
 
-/** A gate of the example policy over memory, whose clock and stores the test holds. */
+/** A gate with the example policy over memory. The test has its clock and stores. */
 export function gateOf({ policy: given = policy(), stores = {}, create = createGate, ...rest } = {}) {
   const clock = { now: NOW };
   const now = () => clock.now;

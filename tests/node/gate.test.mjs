@@ -1,4 +1,4 @@
-// createGate over memory: decisions, refusals, what it refuses to be made of, and engines that trap.
+// createGate over memory: decisions, refusals, options that it refuses, and engines that trap.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
@@ -224,7 +224,7 @@ describe('admits', () => {
       asks = false;
       other = gate.check(jwt({ sub: 'mallory', role: 'admin' }));
     };
-    // Without stores, so that all is decided in the call.
+    // Without stores, so that everything is decided within the call.
     const { issuers } = policy();
     ({ gate } = gateOf({ policy: { issuers, routes: [{ path: '/v1/posts' }], log: 'all' }, log }));
     const { identity } = await gate.check(jwt({ sub: 'alice' }));
@@ -526,7 +526,7 @@ describe('limits over stores that are slow and shared', () => {
         const admitted = (from, to) => decisions.slice(from, to).filter(({ ok }) => ok).length;
         const [a, b] = [admitted(0, 150), admitted(150, 200)];
         assert.ok(a <= 40 && b <= 40 && a + b <= 60, `${a} + ${b}`);
-        // What one limit took and another refused is given back: all that may pass do, in the end.
+        // If one limit takes a request and another refuses it, the first gives it back. So in the end as many pass as may.
         const again = [];
         for (let index = 0; index < 40; index += 1) again.push(await all[0].check(request('/v1/limited', bearer(token({ sub: index % 2 ? 'a' : 'b' })))));
         assert.equal(a + b + again.filter(({ ok }) => ok).length, 60, `${a} + ${b} of ${gates}`);
@@ -672,7 +672,7 @@ describe('an engine that traps', () => {
     state.armed = undefined;
     assert.equal((await gate.check(request('/public/a'))).ok, true);
     assert.equal(state.instances, 2);
-    // Its task is gone; a task of the new instance that has the same number is not taken for it.
+    // Its task is gone. A task of the new instance with the same number is not mistaken for it.
     const later = gate.check(jwt({ sub: 'bob' }));
     assert.equal(answers.length, 2);
     answers[0]();

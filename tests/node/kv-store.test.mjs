@@ -1,4 +1,4 @@
-// What the store over Workers KV does about times that KV cannot take; the rest is in store-contract.test.mjs and gate-worker.test.mjs.
+// How the store over Workers KV handles times that KV cannot take. Everything else is in store-contract.test.mjs and gate-worker.test.mjs.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,4 +1,4 @@
-// What the store in memory does when it is full; the rest is in store-contract.test.mjs.
+// How the store in memory behaves when it is full. Everything else is in store-contract.test.mjs.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,7 +15,7 @@ test('a full store takes new names when something has expired, whichever way it 
   await store.put('long', 'b', { ttlSecs: 100 });
   await store.put('shortened', 'c', { ttlSecs: 100 });
   await assert.rejects(store.put('new', 'd'), FULL);
-  // An end that is nearer than all that were known when the store was last gone through.
+  // This entry ends before all that were known when the store was last searched.
   await store.put('shortened', 'e', { ttlSecs: 10 });
   now += 9;
   await assert.rejects(store.compareAndSet('new', null, 'd', {}), FULL);
@@ -67,7 +67,7 @@ test('callers who fill a store keep no revocation and no key out of it', async (
   assert.equal((await ask('2001:db8:1::1')).code, 'TOKEN_REVOKED');
 });
 
-// The last one: Node 20 does not put back what it has mocked here.
+// This is the last test, since Node 20 does not restore what it mocks here.
 test('a full store is not gone through for each name that it cannot take', async (context) => {
   const store = memoryStore({ maxEntries: 100, now: () => 1000 });
   for (let place = 0; place < 100; place += 1) await store.put(`old ${place}`, '', { ttlSecs: 60 });

@@ -1,4 +1,4 @@
-// `edgegate/pure`: RSA and ECDSA in the engine, where the host has no cryptography at all.
+// `edgegate/pure`: RSA and ECDSA in the engine, for hosts without any cryptography.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -47,7 +47,7 @@ test('every algorithm verifies at once in a host without any cryptography', asyn
   const { stdout } = await run('node', ['--input-type=module', '--eval', program], { timeout: 60_000 });
   const [verdicts, before, after] = stdout.trim().split('\n');
   assert.deepEqual(JSON.parse(verdicts), ALGORITHMS.map(() => [CLAIMS.sub, 'bad_signature']));
-  // Node's own was never loaded, and would have been seen.
+  // Node's own cryptography was never loaded: the test would have seen it.
   assert.deepEqual([before, after], ['0', 'true']);
 });
 

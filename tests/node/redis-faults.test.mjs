@@ -1,4 +1,4 @@
-// What a gate over Redis says and does when Redis is full, may drop what it holds, is read-only, forbids, restarts or fails over.
+// What a gate over Redis does and says if Redis is full, may evict keys, is read-only, forbids a command, restarts or fails over.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { refusalOfPromise } from './support.mjs';
 /** A request with a token that can be revoked. */
 const withToken = (jti) => request('/v1/posts', bearer(token({ scope: 'read:posts', jti })));
 
-/** Runs with a server of its own and each of both clients of it. */
+/** Runs with a server of its own and with both clients. */
 function withEach(settings, run) {
   return async (context) => {
     for (const [kind, connect] of Object.entries(CLIENTS)) {
@@ -111,7 +111,7 @@ test('a Redis that callers have filled still takes revocations and keys', withEa
   };
   await until(isFull);
   assert.ok(events.some(({ detail }) => /OOM command not allowed/.test(detail)));
-  // What connections had taken may be free again.
+  // The memory of connections may be free again.
   await askOnce(port, 'CONFIG', 'SET', 'maxmemory', String(used));
   await assert.rejects(store.compareAndSet('count/v1/x', null, '1', { ttlSecs: 9 }), /OOM/);
   await assert.rejects(store.put('dpop/v1/x', '1', {}), /OOM/);
@@ -152,7 +152,7 @@ test('a replica that takes no writes, and a server that forbids, are stores that
 test('a server that wants a password is a store that does not answer', async () => {
   const server = await startRedis(['--requirepass', 'right']);
   const clients = [
-    // It connects, and is refused with each command.
+    // The client connects, but each of its commands is refused.
     createClient({ socket: { host: '127.0.0.1', port: server.port } }),
     new Redis({ host: '127.0.0.1', port: server.port, password: 'wrong', enableReadyCheck: false, lazyConnect: true }),
   ];
@@ -267,7 +267,7 @@ describe('a cluster', () => {
     assert.ok(sizes.every((size) => size > 0), `each holds some: ${sizes}`);
     await cluster.nodes[1].stop();
     for (const store of stores) {
-      // One client forgets the server, the other one waits for it; a gate waits two seconds.
+      // One client forgets the server, and the other one waits for it. A gate waits two seconds.
       await assert.rejects(Promise.race([namesOf(store, 'deny/v1/', 7), failIn(1500)]), /hold \d+ of 16384 slots|no answer in time/);
     }
   });

@@ -14,13 +14,13 @@ import { closedPort } from '../worker/harness.mjs';
 
 const HOST = '127.0.0.1';
 const MASTER_NAME = 'gate';
-/** A node of a cluster also listens that much above its port. */
+/** A node of a cluster also listens on the port with this distance from its own. */
 const BUS_OFFSET = 10_000;
 const READY_MILLIS = 30_000;
 
 /**
- * Starts one that keeps nothing, and resolves when it takes connections. `settings` are more of its command line; `port` that of one
- * that was there before.
+ * Starts a server that keeps nothing on disk, and resolves when it takes connections. `settings` are further words of its command line.
+ * `port` is that of an earlier server.
  */
 export const startRedis = (settings = [], port = undefined) =>
   port === undefined ? onFreePort(closedPort, (free) => redisOn(free, settings)) : redisOn(port, settings);
@@ -32,7 +32,7 @@ async function redisOn(port, settings) {
   return { port, inspect: () => inspector(new Redis({ ...QUIET, host: HOST, port })), stop };
 }
 
-/** Begins on a port that is free. Another process may take it before the server does: then another port is tried. */
+/** Starts on a free port. If another process takes it before the server does, another port is tried. */
 async function onFreePort(find, begin) {
   for (let left = 5; ; left -= 1) {
     const port = await find();
@@ -92,13 +92,13 @@ export async function startCluster() {
   }
 }
 
-/** One of each, by the names that [`KINDS`] use. */
+/** One server of each kind, by the names in `KINDS`. */
 export async function startAll() {
   const begun = await Promise.allSettled([startRedis(), startSentinel(), startCluster()]);
   const stop = () => Promise.all(begun.map(({ value }) => value?.stop()));
   const failed = begun.find(({ status }) => status === 'rejected');
   if (failed !== undefined) {
-    // Servers that go on would keep the test's process from ending.
+    // Running servers would keep the test's process from ending.
     await stop();
     throw failed.reason;
   }
@@ -128,7 +128,7 @@ export const CLIENTS = {
   ioredis: (port, options = {}) => ioredis(new Redis({ ...QUIET, ...nodeAt(port), ...options })),
 };
 
-/** Every kind of client, for what [`startAll`] started; `outer` is what the client itself puts before keys. */
+/** Every kind of client for the servers of `startAll`. `outer` is the prefix that the client itself puts before keys. */
 export const KINDS = {
   redis: { on: 'one', connect: ({ port }) => CLIENTS.redis(port) },
   'a pool of redis, by RESP 2': {
@@ -183,7 +183,7 @@ export async function namesOf(store, prefix, limit) {
   return found;
 }
 
-/** Polls, since servers agree with each other when they do. */
+/** Polls, since nobody says when servers have agreed with each other. */
 export async function until(holds) {
   const end = Date.now() + READY_MILLIS;
   for (;;) {
@@ -204,7 +204,7 @@ export async function askOnce(port, ...words) {
   }
 }
 
-/** Looks at what is in the servers, past the client that is tested. */
+/** Reads what is in the servers, without the tested client. */
 function inspector(client) {
   client.on('error', () => {});
   return { send: (...words) => client.call(...words), close: () => client.disconnect() };

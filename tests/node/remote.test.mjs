@@ -1,4 +1,4 @@
-// Published keys, from a server of the test's own.
+// Published keys, from the test's own server.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
@@ -21,7 +21,7 @@ const sign = (kid, claims = {}, header = { kid }) =>
 
 let server;
 let origin;
-/** What the server answers with, and what it was asked. */
+/** The server's answers, and the requests that it got. */
 let answer;
 const requests = [];
 
@@ -96,7 +96,7 @@ test('a withdrawn key is out once the keys are fetched again, also for tokens th
   clock.now = NOW + 100;
   assert.deepEqual(await refusalOfPromise(verifier.verify(token), EdgegateError), UNKNOWN_KEY);
   assert.equal(requests.length, 2);
-  // And at once where another token brings the change to light.
+  // The change is seen at once if another token reveals it.
   const other = remote();
   answer = serve(jwksOf('a'), { 'cache-control': 'max-age=1000' });
   await other.verifier.verify(token);
@@ -141,7 +141,7 @@ test('a redirect is not followed', async () => {
   const { clock, verifier } = remote();
   assert.deepEqual(await refusalOfPromise(verifier.verify(sign('a')), EdgegateError), unavailable('status 302, expected 200'));
   assert.deepEqual(requests.map(({ path }) => path), ['/jwks']);
-  // Not tried again within two seconds.
+  // The fetch is not tried again within two seconds.
   assert.deepEqual(await refusalOfPromise(verifier.verify(sign('a')), EdgegateError), unavailable('could not be fetched a moment ago'));
   assert.equal(requests.length, 1);
   clock.now = NOW + 2;
@@ -187,7 +187,7 @@ test('what is no key set is refused, and so are published secrets', async () => 
   assert.deepEqual(await refusalOfPromise(remote().verifier.verify(sign('a')), EdgegateError), unavailable('304 without any keys to keep'));
 });
 
-/** What issuers have published beside the keys that they sign with. */
+/** Keys that issuers have published beside their signing keys. */
 const ODD_KEYS = {
   'RSA of 1024 bits': generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' }),
   'a coordinate that is cut short': { ...pairs.get('b').publicKey.export({ format: 'jwk' }), kid: 'b', x: 'AA' },
@@ -201,7 +201,7 @@ const ODD_KEYS = {
   'nothing': null,
 };
 
-/** Verifiers and gates of the server's keys, for which one rule holds. */
+/** Verifiers and gates with the server's keys. The same rule holds for both. */
 const READERS = {
   createVerifier: (algorithms = ['ES256']) => {
     const { verifier } = remote({ algorithms, cache: false });
@@ -227,7 +227,7 @@ for (const [reader, make] of Object.entries(READERS)) {
       answer = serve(JSON.stringify({ keys: [odd, healthy] }));
       const read = make();
       assert.equal(await read(sign('a')), 'a');
-      // A token without a name for its key is tried with those that can be used.
+      // A token that names no key is tried with the usable keys.
       assert.equal(await read(sign('a', {}, {})), 'a');
       assert.notEqual(await read(sign('b')), 'b');
     });
@@ -255,7 +255,7 @@ for (const [reader, make] of Object.entries(READERS)) {
     for (const alg of ['RS256', 'RS384', 'RS512']) assert.equal(await read(signed(rsa, alg, 'a')), 'a', alg);
     assert.equal(await read(signed(pairs.get('a'), 'ES256', 'a')), 'a');
     assert.equal(await read(signed(other, 'RS256', 'a')), 'INVALID_TOKEN');
-    // Which of two keys is meant nobody can say, and neither is taken.
+    // Nobody can say which of two keys is meant, so neither is taken.
     for (const pair of [rsa, other]) assert.equal(await read(signed(pair, 'RS256', 'twice')), 'INVALID_TOKEN');
   });
 }
@@ -281,7 +281,9 @@ describe('found by the issuer alone', () => {
   const OPENID = '/a/.well-known/openid-configuration';
   const OAUTH = '/.well-known/oauth-authorization-server/a';
 
-  /** Verifiers of an issuer at the server, on both platforms, and what is asked of it. `pages`: a body or a status by its path. */
+  /**
+   * Verifiers of an issuer at the server, on both platforms, and the requests that it gets. `pages` has a body or a status for each path.
+   */
   async function eachVerifier(pages, use) {
     for (const [platform, create] of [['node', createVerifier], ['web', web.createVerifier]]) {
       requests.length = 0;

@@ -1,4 +1,4 @@
-// The other platforms, run in Node: WebCrypto in place of node:crypto, the engine from the caller; and instances that trap.
+// The other platforms, run in Node: WebCrypto in place of node:crypto, the engine passed by the caller, and instances that trap.
 
 import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
@@ -148,7 +148,7 @@ describe('while WebCrypto checks a signature', () => {
   const ec = (rest) => options({ algorithms: ['ES256'], key: jwk, cache: false, ...rest });
   const BAD = { code: 'INVALID_TOKEN', reason: 'bad_signature', message: 'signature does not verify' };
 
-  /** `meanwhile` runs between WebCrypto's answer and what is made of it, for the first signature only. */
+  /** `meanwhile` runs after WebCrypto's first answer, before the answer is used. */
   function interrupted(meanwhile) {
     const platform = webPlatform({ load: () => compiled });
     let first = true;
@@ -163,7 +163,7 @@ describe('while WebCrypto checks a signature', () => {
     return bind({ ...platform, host: { ...platform.host, decide } });
   }
 
-  /** How often tokens are begun and gone on with. */
+  /** Counts how often a token is begun, and how often it is continued. */
   function counted(engine) {
     const calls = { verify: 0, resume: 0 };
     const { call, resume } = engine;
@@ -233,10 +233,10 @@ describe('while WebCrypto checks a signature', () => {
     const verifier = createVerifier(ec());
     let later;
     meanwhile = async () => {
-      // As any trap.
+      // This is like any other trap.
       assert.throws(() => engine.call('no such call', undefined, ''), { reason: 'trapped' });
       await engine.ready();
-      // Begun at once; the host is still busy with it when the first goes on.
+      // Both begin at once. The host is still busy with this one when the first one goes on.
       later = verifier.verify(sign('later'));
     };
     const { generation } = engine;
@@ -277,7 +277,7 @@ describe('an instance that trapped', () => {
     Buffer.from('0061736d010000000104016000000302010007080104747261700000' + '0a05010300000b', 'hex'),
   )).exports.trap;
 
-  /** Counts instances, and makes one export of the instances to come trap while `armed` says so. */
+  /** Counts instances. While `armed` is set, one export of each later instance traps. */
   async function withTraps(state, run) {
     const { Instance } = WebAssembly;
     WebAssembly.Instance = function Trapping(...args) {
@@ -352,14 +352,14 @@ test('verifiers that nobody holds any more leave nothing in the engine', async (
     return handle;
   };
   assert.equal(probe(), 1);
-  // Disposed of: the place is used again at once.
+  // If a thing is disposed of, its place is used again at once.
   for (let index = 0; index < 100; index += 1) {
     const verifier = createVerifier(options());
     verifier.verifySync(token);
     verifier[Symbol.dispose ?? Symbol.for('Symbol.dispose')]();
   }
   assert.equal(probe(), 1);
-  // Forgotten: once the garbage is collected.
+  // If a thing is forgotten, its place is used again after garbage collection.
   (() => {
     for (let index = 0; index < 100; index += 1) {
       createVerifier(options()).verifySync(token);

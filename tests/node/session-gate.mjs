@@ -1,4 +1,4 @@
-// A gate with sessions over memory, whose clock, stores and secrets the test holds.
+// A gate with sessions over memory. The test has its clock, stores and secrets.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 
@@ -12,7 +12,7 @@ const PRIVATE = {
   RS256: () => pair('rsa', { modulusLength: 2048 }),
   HS256: () => ({ kty: 'oct', k: randomBytes(32).toString('base64url'), kid: 'secret-1' }),
 };
-/** One of each kind for all tests: RSA keys take their time. */
+/** One key of each kind for all tests, since RSA keys take long to make. */
 const KEYS = {};
 const keyFor = (algorithm) => (KEYS[algorithm] ??= PRIVATE[algorithm]());
 
@@ -43,7 +43,7 @@ export function sessionGate({ algorithm = 'ES256', secrets = sessionSecrets(algo
   return { ...made, secrets };
 }
 
-/** The cookies that an answer sets, by name; empty where it takes one out. */
+/** Returns the cookies that an answer sets, by name; '' for one that it removes. */
 export const jarOf = (response) => Object.fromEntries(response.headers.getSetCookie().map((line) => {
   const [pair] = line.split(';', 1);
   const at = pair.indexOf('=');

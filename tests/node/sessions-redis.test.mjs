@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => redis?.stop());
 
-/** A gate as a process has it after a restart: only Redis knows what was. */
+/** A gate after a restart of its process: only Redis has the past. */
 async function restarted(t, kind) {
   const { client, close } = await CLIENTS[kind](redis.port);
   t.after(close);

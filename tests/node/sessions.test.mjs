@@ -201,7 +201,7 @@ test('by Express a form is read where only JSON has a parser', async (t) => {
   const { gate } = sessionGate();
   const app = express();
   app.use((asked, response, next) => {
-    // As Express 4 leaves it.
+    // Express 4 leaves the request like this.
     asked.body = {};
     next();
   });
@@ -218,7 +218,7 @@ test('by Express a form is read where only JSON has a parser', async (t) => {
 
 const SAME = { 'sec-fetch-site': 'same-origin' };
 
-/** How a framework serves the gate: `ask(path, init)` gives the response. */
+/** How each framework serves the gate. `ask(path, init)` returns the response. */
 const SERVED = {
   fetch: async (gate) => {
     const serve = guardFetch(gate, async (asked, caller) => Response.json({ subject: caller.subject }), { origin: 'https://api.example.com' });

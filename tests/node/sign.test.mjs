@@ -1,4 +1,4 @@
-// What is signed here verifies with jose, jsonwebtoken and ourselves; what no verifier should take is not signed.
+// Tokens signed here verify with jose, with jsonwebtoken and with edgegate. Tokens that no verifier should take are not signed.
 
 import assert from 'node:assert/strict';
 import { createSecretKey, generateKeyPairSync, webcrypto } from 'node:crypto';
@@ -97,7 +97,7 @@ describe('the examples of the RFCs, byte for byte', () => {
         assert.equal(Buffer.from(bytes).toString(), payload);
       }
       if (compact) assert.equal(signJwsSync(payload, jwk, { alg, kid: header.kid }), signed);
-      // RFC 7515 A.1 writes its header with a line break, which no writer of JSON does.
+      // The header of RFC 7515 A.1 has a line break. No JSON library writes one.
       else assert.equal(source, 'RFC 7515 A.1');
     });
   }
@@ -228,7 +228,7 @@ describe('a key that would not be taken for verifying does not sign', () => {
     const verifying = await webcrypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, true, ['verify']);
     assert.equal(await refused(verifying, 'HS256'), 'key: a CryptoKey whose usages lack sign');
     assert.equal(await refused(generateKeyPairSync('x25519').privateKey, 'EdDSA'), 'key: JWK: crv is not supported, expected Ed25519');
-    // A CryptoKey is for one algorithm, whichever is asked for.
+    // A CryptoKey is for one algorithm, whatever `alg` asks for.
     const rs256 = await cryptoKey('RS256', true);
     const hs512 = await webcrypto.subtle.importKey('raw', Buffer.alloc(64, 1), { name: 'HMAC', hash: 'SHA-512' }, false, ['sign']);
     for (const [, { signJws: sign }] of BOTH) {

@@ -1,5 +1,5 @@
-// The contract that every store has to keep (tests/support/contract.rs, the suite of the Rust crate) over the package's stores:
-// in memory, in Workers KV, in D1, and in Redis by every kind of client. The suite runs natively and sends the jobs of a gate.
+// The contract of stores (tests/support/contract.rs, the suite of the Rust crate) for the package's stores: in memory, in Workers KV, in
+// D1, and in Redis by every kind of client. The suite runs natively and sends the jobs of a gate.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -49,7 +49,7 @@ after(async () => {
 let prefixes = 0;
 const freshPrefix = () => `contract-${prefixes += 1}:`;
 
-/** Runs a case; `make` gives a store that nobody has used. */
+/** Runs a case. `make` returns a new store. */
 async function hold(name, make, platform = nodePlatform(() => {})) {
   const stores = new Map();
   const named = new Proxy({}, {
@@ -88,7 +88,7 @@ describe('in Workers KV', () => {
 });
 
 describe('in D1', () => {
-  // In Workers, where D1 is, requests do not take turns: the swap decides.
+  // D1 is in Workers, where requests do not take turns: the swap decides.
   const inWorkers = { ...nodePlatform(() => {}), sharesPromises: false };
   for (const name of [...CASES, ...COUNTER_CASES]) {
     test(name, () => hold(name, () => d1Store(d1.database, { table: `contract_${prefixes += 1}` }), inWorkers));

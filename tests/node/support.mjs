@@ -1,4 +1,4 @@
-// Tokens, keys and assertions that the tests of the package share.
+// Tokens, keys and assertions that the package's tests share.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
@@ -29,7 +29,7 @@ const pairs = {
 
 export const secretFor = (algorithm) => Buffer.alloc(HMAC_BYTES[algorithm], 7);
 export const isHmac = (algorithm) => algorithm in HMAC_BYTES;
-/** `{publicKey, privateKey}`: both the secret for HMAC. */
+/** Returns `{publicKey, privateKey}`. For HMAC both are the secret. */
 export const pairFor = (algorithm) => {
   if (isHmac(algorithm)) return { publicKey: secretFor(algorithm), privateKey: secretFor(algorithm) };
   return pairs[algorithm] ?? rsa;
@@ -59,7 +59,7 @@ function assertRefusal(error, EdgegateError) {
   assert.ok(error instanceof EdgegateError || error instanceof SourceError, `${error?.stack ?? error}`);
 }
 
-/** What a call was refused with, whole: `{code, reason, message, claim?, path?}`. */
+/** Returns the whole refusal of a call: `{code, reason, message, claim?, path?}`. */
 export function refusalOf(call, EdgegateError) {
   try {
     call();

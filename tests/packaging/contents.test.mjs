@@ -1,4 +1,4 @@
-// What is in the tarball, and whether those who judge packages have anything to say about it.
+// The contents of the tarball, and the verdict of tools that judge packages.
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -59,7 +59,7 @@ test('publint finds nothing', async () => {
 });
 
 test('attw finds nothing: types fit under every resolution', async () => {
-  // Types of a wasm file are its importer's matter.
+  // The importer of a wasm file has to declare its type.
   const { stdout } = await run(program('attw'), [
     project.packed.tarball, '--format', 'json', '--no-definitely-typed', '--exclude-entrypoints', 'edgegate.wasm', 'edgegate-gate.wasm',
     'edgegate-pure.wasm',

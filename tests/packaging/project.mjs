@@ -1,4 +1,4 @@
-// The package as npm packs it, installed into a project of its own. Development tools are the repository's.
+// The package as npm packs it, installed into a project of its own. The development tools are those of the repository.
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ export const PKG = path.join(ROOT, 'pkg');
 /** A program of the repository's `node_modules`. */
 export const program = (name) => path.join(ROOT, 'node_modules/.bin', name);
 
-/** What `npm pack` says of the tarball, and where that is. */
+/** What `npm pack` says about the tarball, and the path of it. */
 export async function pack(folder) {
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: PKG });
   const [packed] = JSON.parse(stdout);
@@ -31,7 +31,7 @@ export async function createProject() {
     folder,
     packed,
     path: (name) => path.join(folder, name),
-    /** Writes a file and gives its name back. */
+    /** Writes a file and returns its name. */
     write(name, text) {
       mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
       writeFileSync(path.join(folder, name), text);
@@ -40,7 +40,7 @@ export async function createProject() {
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };
   project.write('package.json', '{"name":"sample","private":true,"type":"module"}');
-  // It has no dependencies, so nothing is fetched.
+  // The package has no dependencies, so nothing is fetched.
   await run('npm', ['install', '--offline', '--no-audit', '--no-fund', packed.tarball], { cwd: folder });
   return project;
 }
@@ -51,8 +51,8 @@ const FAMILIES = ['HS256', 'RS256', 'ES256', 'EdDSA'];
 export const NAMES = 'createVerifier, createApiKeys, verifyJws, EdgegateError';
 
 /**
- * The body of a program that uses the package: tokens of each family verified, a forged one refused, API keys. What it comes
- * to is `await summary()`, and has to be {@link EXPECTED}.
+ * The body of a program that uses the package: it verifies tokens of each family, refuses a forged one, and uses API keys. `await
+ * summary()` has to return {@link EXPECTED}.
  */
 export async function sample() {
   const cases = await Promise.all(FAMILIES.map(async (algorithm) => {

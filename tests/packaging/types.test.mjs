@@ -86,7 +86,7 @@ test('each entry declares what it offers, and nothing else', async () => {
     if (entry.endsWith('gate')) {
       lines.push(`import type * as entry${index} from '${entry}';`, `({ ${names.join(', ')} }) satisfies ${all};`);
     } else {
-      // Of these only the types are there.
+      // Only the types of these exist here.
       const less = guarded.map((name) => `'${name}'`).join(' | ');
       lines.push(`import * as entry${index} from '${entry}';`, `({ ${names.join(', ')} }) satisfies Omit<${all}, ${less}>;`);
       lines.push(...guarded.flatMap((name) => ['// @ts-expect-error', `entry${index}.${name};`]));
@@ -141,7 +141,7 @@ test('the adapters fit their frameworks', async () => {
     // @ts-expect-error
     fetching(createGate({}));
   `);
-  // The frameworks' own declarations are theirs to check.
+  // The declarations of the frameworks are not checked here.
   const flags = ['--strict', '--noEmit', '--skipLibCheck', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
   await run(program('tsc'), [...flags, 'adapters.mts', 'adapters-wrong.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
 });

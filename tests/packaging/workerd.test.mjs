@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => project?.dispose());
 
-/** Where wrangler put what it would have uploaded. */
+/** The folder with the files that wrangler would have uploaded. */
 async function bundle(name, text, compatibilityDate) {
   project.write(`${name}.mjs`, text);
   project.write(`${name}.toml`, `name = "${name}"\nmain = "${name}.mjs"\ncompatibility_date = "${compatibilityDate}"\n`);

@@ -1,5 +1,5 @@
-// Waits until the Worker of `cargo xtask dev` is well, then prints a token, an API key and lines to try them:
-// `node xtask/dev/demo.mjs ADDRESS VARS`, where VARS is the path of `.dev.vars`.
+// Waits until the Worker of `cargo xtask dev` is healthy. Then prints a token, an API key and lines to try them: `node xtask/dev/demo.mjs
+// ADDRESS VARS`, where VARS is the path of `.dev.vars`.
 
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -29,7 +29,7 @@ const [address, vars] = process.argv.slice(2);
 const url = `http://${address}`;
 const secrets = ensure(vars);
 
-/** By `node:http`, since `fetch` refuses some ports. */
+/** `node:http` is used, since `fetch` refuses some ports. */
 const ask = (method, target, headers = {}, body = '') => new Promise((resolve, reject) => {
   const request = http.request(`${url}${target}`, { method, headers, timeout: ANSWER_MILLIS }, (answer) => {
     answer.toArray().then((chunks) => resolve({ status: answer.statusCode, text: Buffer.concat(chunks).toString().trim() }), reject);
@@ -49,22 +49,22 @@ async function untilHealthy() {
   throw new Error(`GET /auth/health did not answer 200 within ${READY_MILLIS / 1000} s: ${last}`);
 }
 
-/** May read and write posts for an hour. By its `jti` it is revocable by itself. */
+/** The token may read and write posts for an hour. It has a `jti`, so that it can be revoked alone. */
 const token = () => new SignJWT({ scope: 'read:posts write:posts', jti: `demo-${Date.now()}` })
   .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
   .setIssuer(ISSUER).setAudience(AUDIENCE).setSubject('demo-user').setIssuedAt().setExpirationTime('1h')
   .sign(new TextEncoder().encode(secrets.JWT_SECRET));
 
-/** A header value and a word for the shell: nothing else may come from a file or an answer. */
+/** Fit for a header and for the shell. Nothing else may come from a file or an answer. */
 const isKey = (text) => /^\w+$/.test(text);
 
-/** The kept key if the gate still knows it, else a new one: restarts do not pile up keys. */
+/** Returns the kept key if the gate still knows it, else a new one, so that restarts do not pile up keys. */
 async function apiKey() {
   let kept = '';
   try {
     kept = readFileSync(KEPT_KEY, 'utf8').trim();
   } catch { /* The first start. */ }
-  // Anything but 401 comes from behind the verification.
+  // Any status but 401 means that the key was verified.
   if (isKey(kept) && (await ask('GET', '/v1/posts', { 'X-API-Key': kept })).status !== 401) return kept;
   const target = '/auth/admin/keys';
   const headers = { Authorization: `Bearer ${secrets.ADMIN_TOKEN}`, 'Content-Type': 'application/json' };

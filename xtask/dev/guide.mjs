@@ -1,12 +1,12 @@
-// What `cargo xtask dev` prints once the Worker answers: each line can be pasted into a shell as it stands.
+// What `cargo xtask dev` prints once the Worker answers. Each line can be pasted into a shell as it is.
 
-/** `key` may be missing; `vars` is the path of `.dev.vars`, `jar` of a file for cookies. */
+/** `key` may be missing. `vars` is the path of `.dev.vars`, `jar` that of a file for cookies. */
 export function guide({ url, token, key, vars, jar }) {
   const bearer = `-H 'Authorization: Bearer ${token}'`;
   const secret = (name) => `$(sed -n 's/^${name}=//p' ${shellWord(vars)} | tr -d '"')`;
   const admin = secret('ADMIN_TOKEN');
   const json = "-H 'Content-Type: application/json'";
-  // As a page of this origin asks.
+  // A page of this origin asks like this.
   const page = `-b ${shellWord(jar)} -c ${shellWord(jar)} -H 'Sec-Fetch-Site: same-origin'`;
   const wanted = `'{"subject":"demo-user","scopes":["read:posts"],"ticket":true}'`;
   const ticket = `curl -s -H "Authorization: Bearer ${admin}" ${json} -d ${wanted} ${url}/auth/admin/sessions | sed 's/,"expires_in".*/}/'`;

@@ -1,4 +1,4 @@
-// `.dev.vars`: the secrets of local runs. Missing ones are added; what is there stays as it is.
+// `.dev.vars`: the secrets of local runs. Missing ones are added; the others stay as they are.
 
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,10 +10,10 @@ export const NAMES = ['JWT_SECRET', 'API_KEY_SECRET', 'ADMIN_TOKEN', 'SESSION_SE
 const SECRET_BYTES = 32;
 const OWNER_ONLY = 0o600;
 
-/** Text of so many random bytes that it can serve as a key. */
+/** A text with enough random bytes to serve as a key. */
 export const randomSecret = () => randomBytes(SECRET_BYTES).toString('base64url');
 
-/** Adds a random value for each name that the file lacks, and gives all values by their names. */
+/** Adds a random value for each name that the file lacks. Returns all values by their names. */
 export function ensure(file) {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
   const { text, added } = complete(before, randomSecret);
@@ -24,7 +24,7 @@ export function ensure(file) {
   return Object.fromEntries(NAMES.map((name) => [name, value(text, name)]));
 }
 
-/** The text with a line for each missing name, and those names. */
+/** Returns the text with a line for each missing name, and those names. */
 export function complete(text, newSecret) {
   const added = NAMES.filter((name) => value(text, name) === undefined);
   const end = added.length === 0 || text === '' || text.endsWith('\n') ? '' : '\n';

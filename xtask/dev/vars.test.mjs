@@ -15,7 +15,7 @@ test('an empty file gets every name', () => {
 });
 
 test('what is there stays as it is', () => {
-  // As `dev` wrote it before there were sessions.
+  // `dev` wrote the file like this before there were sessions.
   const before = '# mine\nOTHER=1\nJWT_SECRET="old one"\nADMIN_TOKEN=t\nAPI_KEY_SECRET=k';
   const { text, added } = complete(before, () => 'new');
   assert.equal(text, `${before}\nSESSION_SECRET=new\nBATCH_CLIENT_SECRET=new\n`);

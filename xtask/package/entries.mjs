@@ -1,21 +1,21 @@
 // The names that the package's entries export.
 //
-// JavaScript has each entry name what it exports. The list is in one place, the object that `bind` of `pkg/lib/index.js`
-// returns, and is copied from there.
+// In JavaScript each entry has to name its exports. The list is copied from one place, the object that `bind` of `pkg/lib/index.js`
+// returns.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const LIST = 'pkg/lib/index.js';
 
-/** Each has the names between these two. */
+/** Each entry has the names between these two. */
 const ENTRIES = [
   'pkg/browser.js', 'pkg/slim.js', 'pkg/workerd.js', 'pkg/gate/workerd.js', 'pkg/pure/browser.js', 'pkg/pure/workerd.js',
   'pkg/lib/node.js', 'pkg/lib/node-pure.js',
 ];
 const IN_ENTRY = ['export const {\n', '} = '];
 
-/** The same for what TypeScript is told of entries without the guard. */
+/** The same for the declarations of entries without the guard. */
 const DECLARATIONS = ['pkg/pure.d.ts', 'pkg/slim.d.ts'];
 const IN_DECLARATION = ['export {\n', "} from './index.js';"];
 
@@ -24,7 +24,7 @@ const WIDTH = 140;
 const absolute = (file) => fileURLToPath(new URL(`../../${file}`, import.meta.url));
 const read = (file) => readFileSync(absolute(file), 'utf8');
 
-/** The members of the object that the list returns, but for the engine. */
+/** Returns the members of the object that `bind` returns, without the engine. */
 export function names(list) {
   const [, members] = /\n {2}return \{\n(.*?)\n {2}\};\n/s.exec(list) ?? [];
   if (members === undefined) throw new Error(`${LIST}: no object is returned`);
@@ -48,7 +48,7 @@ function replaced(file, text, [start, end], words) {
   return text.slice(0, from) + wrapped(words) + text.slice(to);
 }
 
-/** Each file as it is, and as it has to be. */
+/** Returns each file as it is, and as it has to be. */
 export function entries() {
   const exported = names(read(LIST));
   const declared = [...exported, 'EdgegateError'].sort();

@@ -1,7 +1,7 @@
-// What every adapter has to do, over real HTTP, whatever the framework.
+// What every adapter has to do in every framework, over real HTTP.
 //
-// An application is started by `start({ gate, clientIp, origin })` and has these routes behind the guard: `GET /v1/whoami` and
-// `GET /public/whoami` answer with the identity as JSON, `POST /v1/echo` with its body, `GET /v1/admin/secret` with a word.
+// An application is started by `start({ gate, clientIp, origin })` and has these routes behind the guard: `GET /v1/whoami` and `GET
+// /public/whoami` answer with the identity as JSON, `POST /v1/echo` with its body, `GET /v1/admin/secret` with a word.
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
@@ -37,7 +37,7 @@ export const POLICY = {
 export const newGate = (changes = {}) =>
   createGate({ ...POLICY, ...changes }, { secrets: { JWT_SECRET: secret, API_KEY_SECRET: KEY_SECRET }, now: () => NOW });
 
-/** For applications in workerd: what {@link newGate} is made of. */
+/** The options of {@link newGate}, for applications in workerd. */
 export const GATE_SOURCE = `createGate(${JSON.stringify(POLICY)}, {
   secrets: { JWT_SECRET: new Uint8Array(${JSON.stringify([...secret])}), API_KEY_SECRET: ${JSON.stringify(KEY_SECRET)} }, now: () => ${NOW},
 })`;
@@ -74,7 +74,7 @@ export function statusOf(port, target, line = '') {
   });
 }
 
-/** The answer is what the gate says, to the byte. */
+/** The answer is the gate's, byte for byte. */
 function sameAnswer(answer, decision) {
   assert.equal(decision.ok, false);
   assert.equal(answer.status, decision.status);
@@ -82,7 +82,7 @@ function sameAnswer(answer, decision) {
   for (const [name, value] of Object.entries(decision.headers)) assert.equal(answer.headers[name.toLowerCase()], value, name);
 }
 
-/** What a request is refused with, by a gate of the test's own. */
+/** Returns the refusal of a request by a gate of the test. */
 const refusal = (path, { method = 'GET', headers = [] } = {}) => newGate().check({ method, url: path, rawHeaders: headers.flat(), headers: {} });
 
 /**
@@ -189,7 +189,7 @@ export function behaves(start, { own = false, normalises = false, saysAddress = 
     ];
     for (const target of twoReadings) {
       const statuses = [await statusOf(app.port, target), await statusOf(app.port, target, low)];
-      // Resolved, they are the path that they stand for, which this caller may not see either.
+      // If they are resolved, the result is a path that this caller may not see either.
       const expected = normalises ? [400, 401, 403] : [400];
       for (const status of statuses) assert.ok(expected.includes(status), `${target}: ${status}`);
     }
@@ -288,7 +288,7 @@ export function behaves(start, { own = false, normalises = false, saysAddress = 
   });
 
   test('a header that the policy names says the address, not the socket', async () => {
-    // Where the application itself says the address, that counts.
+    // The address counts that the application itself says.
     if (saysAddress) return;
     await withApp({ gate: newGate({ client_ip_header: 'X-Real-IP' }) }, async (request) => {
       const statuses = [];
@@ -414,7 +414,7 @@ export function behaves(start, { own = false, normalises = false, saysAddress = 
   });
 }
 
-/** What the applications of {@link decidesByRewritten} make of a URL before they route by it. */
+/** How the applications of {@link decidesByRewritten} change a URL before they route by it. */
 export const rewrite = (url) => url.replace(/^\/(?:api|public\/legacy)(?=\/)/, '');
 
 /** A gate for them: `/public/*` is open, `/admin/*` wants a scope. */
@@ -436,7 +436,7 @@ export async function decidesByRewritten(start, prefix = '') {
       ['/admin/x', [401, 403, 200]], ['/public/x', [200, 200, 200]],
       ['/api/admin/x', [401, 403, 200]], ['/public/legacy/admin/x', [401, 403, 200]], ['/public/legacy/admin/x?y=/public/', [401, 403, 200]],
       ['/api/public/x', [200, 200, 200]],
-      // What is left has two readings, whatever the URL was.
+      // The rest can be read in two ways, whatever the URL was.
       ['/public/legacy//admin/x', [400, 400, 400]], ['/api/admin%2fx', [400, 400, 400]],
     ];
     for (const [path, expected] of cases) {
@@ -444,7 +444,7 @@ export async function decidesByRewritten(start, prefix = '') {
       for (const headers of [[], low, high]) statuses.push((await ask(port, `${prefix}${path}`, { headers })).status);
       assert.deepEqual(statuses, expected, path);
     }
-    // Express takes it for another path; whoever does not may not be walked around by it.
+    // Express takes it for another path. A framework that does not must not let it get around the gate.
     for (const [headers, expected] of [[[], 401], [low, 403]]) {
       assert.equal((await ask(port, `${prefix}/api/admin/%78`, { headers })).status, expected);
     }
@@ -465,7 +465,7 @@ export async function decidesByRewritten(start, prefix = '') {
   }
 }
 
-/** The statuses of GET by nobody, by a token without the scope `admin`, and by one with it. */
+/** Returns the statuses of GET without a credential, with a token without the scope `admin`, and with one that has it. */
 export async function statusesOf(port, path, extra = []) {
   const statuses = [];
   for (const headers of [[], [bearer(token())], [bearer(token({ scope: 'admin' }))]]) {
@@ -474,7 +474,7 @@ export async function statusesOf(port, path, extra = []) {
   return statuses;
 }
 
-/** What is no gate, and options that are none, are refused when the guard is made. */
+/** Anything but a gate, and unknown options, are refused when the guard is made. */
 export function refusesMisuse(guard) {
   const gate = { check: async () => ({}) };
   const keys = createApiKeys({ environment: 'test', prefixes: ['sk'], signingKeys: [{ id: 1, secret: KEY_SECRET }] });

@@ -40,7 +40,7 @@ function routes(express) {
   return router;
 }
 
-/** Errors are answered without a trace on the test's output. */
+/** Errors are answered, and not printed. */
 const quiet = (error, request, response, next) => (response.headersSent ? next(error) : response.sendStatus(500));
 
 for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]) {
@@ -55,11 +55,11 @@ for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]
   describe(`${name}, in a router that is mounted`, () => {
     behaves(({ gate, ...rest }) => {
       const app = express();
-      // `url` begins behind the place here, and that is not what the policy means.
+      // Here `url` begins after the place of the mount. The policy does not mean that.
       app.use('/v1', guard(gate, optionsOf(rest)));
       app.use('/public', guard(gate, optionsOf(rest)));
       app.use(routes(express), quiet);
-      // What is beside the guarded places is refused by itself, as the behaviour expects.
+      // Paths outside the guarded places are refused by this application, as the behaviour expects.
       const beside = guard(gate, optionsOf(rest));
       return listen((request, response) => (/^\/(?:v1|public)(?:\/|$)/i.test(request.url) ? app(request, response) : beside(request, response, () => app(request, response))));
     });
@@ -111,7 +111,8 @@ for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]
         answers.push([target, await statusOf(port, target)]);
       }
       assert.deepEqual(answers, [['/', 200], ['http://app.test', 404], ['http://app.test:80/', 404], ['http://[::1]/', 404], ['/secret.txt', 401], ['http://x/secret.txt', 401]]);
-      // Of the host it takes what no host has for the path: that is `/` to the policy, and the file to `express.static`.
+      // Express takes characters that no host can have for the path. The path would be `/` for the policy, and the file for
+      // `express.static`.
       for (const target of ['http://x%73ecret.txt', 'http://x;/secret.txt', 'http://x:y/', 'http://u@x/', 'http:///', 'http://x?/', 'foo://x/', '*', '*secret.txt']) {
         assert.equal(await statusOf(port, target), 400, target);
       }
@@ -122,13 +123,13 @@ for (const [name, express] of [['Express 5', express5], ['Express 4', express4]]
   });
 }
 
-/** Rewrites the URL, as applications do it. */
+/** Rewrites the URL, as applications do. */
 const rewriting = (request, _, next) => {
   request.url = rewrite(request.url);
   next();
 };
 
-/** As the package `method-override`. */
+/** The same as the package `method-override`. */
 const overriding = (request, _, next) => {
   request.method = request.headers['x-http-method-override'] ?? request.method;
   next();
@@ -253,7 +254,7 @@ test('a gate that is asked with the request of a mounted router knows the whole 
 });
 
 test('where nobody says what has changed the URL, nobody gets through', async () => {
-  // As Connect and Polka mount: they keep the whole in `originalUrl`, and have no `baseUrl`.
+  // Connect and Polka mount like this: they keep the whole URL in `originalUrl`, and have no `baseUrl`.
   const middleware = guard(rewritingGate());
   const { port, stop } = await listen((request, response) => {
     request.originalUrl = request.url;
@@ -299,7 +300,7 @@ describe('Node without a framework', () => {
 });
 
 describe('a gate that is asked with Node\'s own request', () => {
-  // As the documentation of `check` has it, without the adapter; a path is all that it can know.
+  // The example in the documentation of `check`, without the adapter: it can know only a path.
   behaves(({ gate, clientIp, origin }) => {
     if (clientIp !== undefined || origin !== undefined || typeof gate.verifySync === 'function') return listen(express5().use(guard(gate, optionsOf({ clientIp, origin })), routes(express5), quiet));
     const app = express5().use(routes(express5));

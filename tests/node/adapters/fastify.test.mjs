@@ -91,7 +91,7 @@ describe('Fastify with rewriteUrl', () => {
       await app.register(async (inner) => {
         await inner.register(plugin);
         await inner.register(rewritten);
-        // Only then is what no route takes a request of this instance.
+        // Only then a request without a route belongs to this instance.
         inner.setNotFoundHandler(async (_, reply) => reply.code(404).send());
       }, { prefix: '/svc' });
     }), '/svc',
@@ -102,7 +102,7 @@ test('what a middleware makes of the URL after it was routed by is not decided o
   for (const rewriteUrl of [undefined, (request) => request.url]) {
     const app = Fastify({ ...(rewriteUrl && { rewriteUrl }) });
     app.register(guard(newGate({ limits: [], routes: [{ path: '/public/*', auth: 'none' }, { path: '/admin/*' }] })));
-    // As `@fastify/middie` runs what Express would: `originalUrl` is what was routed by.
+    // `@fastify/middie` runs middleware of Express like this. The request was routed by `originalUrl`.
     app.addHook('onRequest', async ({ raw }) => {
       raw.originalUrl ??= raw.url;
       raw.url = '/public/x';

@@ -25,7 +25,7 @@ async function handler(request, auth) {
 
 describe('a fetch handler on Node', () => {
   behaves(async ({ gate, clientIp, origin }) => {
-    // A `Request` does not say where it came from: what serves it does.
+    // A `Request` does not say where it came from. The server says it.
     const address = clientIp ? (request) => request.headers.get(clientIp) : (_, { incoming }) => incoming.socket.remoteAddress;
     const guarded = guard(gate, handler, { clientIp: address, origin });
     const server = http.createServer(getRequestListener(guarded, { errorHandler: (error) => new Response(null, { status: error instanceof RequestError ? 400 : 500 }) }));

@@ -108,7 +108,7 @@ describe('Hono, where the path is another than that of the URL', () => {
 test('limits are told on answers of every kind, and headers that others have set stay on refusals', async () => {
   const app = new Hono().onError(quiet);
   app.use(async (c, next) => {
-    // As Hono's own `cors` does it.
+    // The same as Hono's own `cors`.
     c.res.headers.set('access-control-allow-origin', '*');
     await next();
   });
@@ -138,7 +138,7 @@ test('without an origin the gate is told the whole URL in Workers only', async (
   } finally {
     await stop();
   }
-  // As on Deno and Bun: no socket of Node is there.
+  // Like on Deno and Bun, there is no socket of Node.
   const gate = { check: async ({ url }) => ({ ok: true, identity: { url }, headers: {} }) };
   const app = new Hono().use(guard(gate)).get('/a', (c) => c.text(c.get('auth').url));
   assert.equal(await (await app.request('http://evil.test/a?b')).text(), '/a?b');
