@@ -1,5 +1,4 @@
-//! Whether a limit was kept, judged from outside: by what was admitted and when, in true time. Nothing of the gate's
-//! own arithmetic is used.
+//! Judges from outside whether a limit was kept: by the admitted requests and their true times, without the gate's own arithmetic.
 
 use std::collections::VecDeque;
 
@@ -8,11 +7,11 @@ use crate::world::Time;
 /// What a limit promises.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Promise {
-    /// At most so many in any stretch of a window's length.
+    /// At most this many in any span of a window's length.
     AnyWindow { requests: u64, window_millis: Time },
-    /// At most so many in each window; `offset_millis` is where they begin.
+    /// At most this many in each window. `offset_millis` says where windows begin.
     EachWindow { requests: u64, window_millis: Time, offset_millis: Time },
-    /// At most `burst` and what flows in, in any stretch.
+    /// In any span, at most `burst` and what flows in meanwhile.
     Bucket { burst: u64, requests: u64, window_millis: Time },
 }
 
@@ -22,7 +21,7 @@ pub(crate) struct Watch {
     promise: Promise,
     recent: VecDeque<(Time, u64)>,
     sum: u64,
-    /// Of the bucket: what is in it, in requests times milliseconds of the window.
+    /// The content of the bucket, in requests times milliseconds of the window.
     level: u64,
     last: Time,
     /// The most that was in a window, or in the bucket.

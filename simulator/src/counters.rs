@@ -25,16 +25,16 @@ const LEASE: Terms = Terms { requests: 20, secs: 10 };
 
 const CALLERS: usize = 60;
 const ISOLATES_EACH: usize = 3;
-/// Requests of all callers together, so many milliseconds apart on average.
+/// The average time between two requests of all callers together.
 const GAP_MILLIS: Time = 6;
-/// In a million requests, so many are the beginning of a burst.
+/// This many in a million requests begin a burst.
 const BURSTS: u64 = 400;
 /// An isolate lives for some minutes.
 const EVICTIONS: u64 = 300;
-/// Questions to a Durable Object that meet its restart: half of them before it counted, half after.
+/// This many in a million questions to a Durable Object meet its restart: half of them before it has counted, half after.
 const RESTARTS: u64 = 2_000;
 
-/// Where it is counted.
+/// Where requests are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Store {
     DurableObject,
@@ -116,20 +116,20 @@ impl Scenario {
     }
 }
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     requests: u64,
     admitted: u64,
     refused: u64,
-    /// Refused since the store did not answer.
+    /// Requests refused since the store did not answer.
     faults: u64,
     /// Questions to Durable Objects, or operations of KV.
     operations: u64,
-    /// Of each caller, the fullest window as a part of what is allowed.
+    /// The fullest window of each caller, as a part of what is allowed.
     fullest: Vec<f64>,
     exceeded: u64,
-    /// Refused right after the caller had been told that as much is left.
+    /// Requests refused right after the caller had been told that enough was left.
     untrue: u64,
 }
 
@@ -171,7 +171,7 @@ enum Event {
 struct Isolate {
     location: usize,
     clock: Clock,
-    /// Which one it is at this place: the next one knows nothing of it.
+    /// The number of this isolate at its place. The next one knows nothing of it.
     life: u64,
     leases: Leases,
     memory: MemoryCounters,
@@ -183,7 +183,7 @@ struct Caller {
     location: usize,
     cell: Option<Cell>,
     watch: Watch,
-    /// What it was told last, and when: as much was left.
+    /// What was left by the last answer, and when that was.
     told: Option<(Time, u32)>,
 }
 
@@ -356,8 +356,7 @@ impl World {
         }
     }
 
-    /// The Durable Object counts. `None`: it restarted, with or without having counted; what it has counted it has
-    /// stored.
+    /// The Durable Object counts. `None` means that it has restarted, before or after it has counted and stored.
     fn count(&mut self, caller: usize, ask: &Borrow, time: Time) -> Option<Grant> {
         self.outcome.operations += 1;
         let restarts = self.chance.happens(RESTARTS);
@@ -393,7 +392,7 @@ impl World {
         let answer = answer.ok_or_else(|| StoreError::new("restarted"));
         match here.leases.finish(&whose.group, &self.limits, ask, times, answer) {
             Err(_) => self.outcome.faults += 1,
-            // It was watched when it was counted.
+            // The watch has seen it when it was counted.
             Ok(Taken { verdicts, .. }) if counted => self.tell(caller, &verdicts, time),
             Ok(Taken { verdicts, .. }) => self.decided(caller, &verdicts, time),
         }
@@ -415,7 +414,7 @@ impl World {
             self.outcome.admitted += 1;
         } else {
             self.outcome.refused += 1;
-            // Within a tenth of a second, with less travelling than was left.
+            // The answer is at most a tenth of a second old, and fewer requests are on their way than were left.
             if whose.told.is_some_and(|(at, left)| time <= at + 100 && left > 0) {
                 self.outcome.untrue += 1;
             }
@@ -467,7 +466,7 @@ impl World {
     }
 }
 
-/// Runs all scenarios, prints what came of them, and returns what must not be.
+/// Runs all scenarios, prints their results, and returns the faults.
 pub(crate) fn report(requests: u64, seed: u64) -> Vec<String> {
     println!();
     println!(

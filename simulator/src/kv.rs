@@ -1,17 +1,17 @@
-//! A key-value store as Workers KV is: the last write wins, each place sees it late, one write a second for each key,
-//! and now and then it fails.
+//! A key-value store like Workers KV: the last write wins, each place sees it late, each key takes one write a second, and now and then an
+//! operation fails.
 
 use std::collections::BTreeMap;
 
 use crate::world::{Chance, LOCATIONS, Time};
 
-/// In a million operations so many fail.
+/// This many in a million operations fail.
 const FAILS: u64 = 5_000;
 /// A write is seen elsewhere after up to a minute, and one in fifty later.
 const SEEN_MILLIS: u64 = 60_000;
 const SEEN_LATE_MILLIS: u64 = 120_000;
 const LATE: u64 = 20_000;
-/// Between two writes of a key.
+/// The time between two writes of a key.
 const WRITE_EVERY_MILLIS: Time = 1_000;
 
 /// The store.
@@ -76,14 +76,14 @@ impl Kv {
             expires_at: ttl_secs.map_or(Time::MAX, |secs| time + secs * 1000),
             seen_from,
         });
-        // What every place has got past is of no use any more.
+        // Versions that every place has passed are not needed any more.
         let all_see =
             key.versions.iter().rposition(|one| one.seen_from.iter().all(|at| *at <= time));
         key.versions.drain(..all_see.unwrap_or(0));
         Ok(())
     }
 
-    /// What a place sees under a name: the latest version that has reached it.
+    /// Returns what a place sees under a name: the latest version that has reached it.
     pub(crate) fn get(
         &mut self,
         name: &str,

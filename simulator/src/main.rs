@@ -1,9 +1,9 @@
-//! Drives the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions) in virtual time, through what a
-//! network does to them: delay, loss, restarts, evictions, wrong clocks.
+//! Runs the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions) in virtual time, with the faults of a
+//! network: delay, loss, restarts, evictions, wrong clocks.
 //!
-//! `cargo xtask simulate [--sessions] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an
-//! exact limit was exceeded in any window, a revocation was late by more than the policy allows, a user was logged out by the network, or a
-//! theft was not found that has to be. `--user N` shows what happened to one user.
+//! `cargo xtask simulate [--sessions] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an exact
+//! limit was exceeded in any window, a revocation came later than the policy allows, the network logged a user out, or a theft was not
+//! found that has to be found. `--user N` shows what happened to one user.
 
 mod check;
 mod counters;
@@ -25,11 +25,11 @@ const USAGE: &str =
 struct Options {
     /// Requests in each scenario.
     requests: u64,
-    /// Where all chance comes from.
+    /// The seed of all chance.
     seed: u64,
-    /// A user of the sessions to look at, and nothing else.
+    /// Shows only this user of the sessions.
     user: Option<u64>,
-    /// Whether sessions alone are simulated.
+    /// Whether only sessions are simulated.
     sessions: bool,
 }
 

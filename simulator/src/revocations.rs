@@ -1,4 +1,4 @@
-//! Revocations: how long after it was acknowledged a revoked token is still admitted somewhere, by each mode.
+//! Revocations: how long a revoked token is still admitted somewhere after the acknowledgement, by each mode.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -87,23 +87,23 @@ struct Isolate {
 #[derive(Debug, Clone, Copy, Default)]
 struct Token {
     acknowledged: Option<Time>,
-    /// The last request after that which was admitted all the same.
+    /// The last request after that which was still admitted.
     late: Time,
 }
 
-/// What came of a mode.
+/// The result of a mode.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     requests: u64,
     admitted: u64,
     denied: u64,
-    /// Refused since nothing fresh was to be had.
+    /// Requests refused since no fresh state was there.
     unavailable: u64,
-    /// Denied though it was never revoked: must not be.
+    /// Requests denied though their token was never revoked. There must be none.
     wrongly_denied: u64,
     /// Reads of KV or questions to the ledger that a request waited for.
     waited_for: u64,
-    /// Of those, questions about a token that is not revoked.
+    /// Those of them that were about a token that is not revoked.
     waited_in_vain: u64,
     /// Milliseconds after the acknowledgement, for each revocation.
     late: Vec<Time>,
@@ -137,7 +137,7 @@ impl World {
             ledger.publish();
             agenda.plan(0, Event::LedgerWakes);
         }
-        // After the first snapshots are there, and long enough before the end.
+        // Tokens are revoked after the first snapshots, and long enough before the end.
         let span = requests * GAP_MILLIS;
         for token in (0..TOKENS).step_by(2) {
             agenda.plan(chance.between(span / 5, span * 3 / 5), Event::Revoke { token });
@@ -205,7 +205,7 @@ impl World {
                 }
                 Event::Decide { .. } | Event::Confirm { .. } | Event::Loaded { .. } => {}
                 Event::Revoke { token } => self.revoke(token, time),
-                // The last heartbeat is long after the last request.
+                // The simulation ends long after the last request.
                 Event::LedgerWakes if self.outcome.requests < requests => self.publish(time),
                 Event::LedgerWakes => {}
                 Event::Published { publication, succeeded } => {
@@ -503,7 +503,7 @@ fn entry(jti: &str, now: UnixMillis) -> Entry {
     }
 }
 
-/// Runs all modes, prints what came of them, and returns what must not be.
+/// Runs all modes, prints their results, and returns the faults.
 pub(crate) fn report(requests: u64, seed: u64) -> Vec<String> {
     println!();
     println!(
@@ -541,7 +541,7 @@ fn faults_of(mode: Mode, outcome: &Outcome) -> Vec<String> {
     let allowed = match mode {
         // Nothing is promised.
         Mode::Entries => Time::MAX,
-        // By clocks that may both be wrong.
+        // Both clocks may be wrong.
         Mode::Snapshot => {
             u64::from(FRESHNESS.max_staleness_secs) * 1000 + 2 * MAX_SKEW_MILLIS.unsigned_abs()
         }
@@ -583,7 +583,7 @@ mod tests {
     #[test]
     fn with_a_snapshot_a_good_token_costs_no_question() {
         let outcome = World::new(Mode::Snapshot, 1, 40_000).run(40_000);
-        // One in 65,536 looks as if it were revoked, three times a request.
+        // One look-up in 65,536 finds a false match, and a request makes three.
         assert!(outcome.waited_in_vain * 1_000 < outcome.requests, "{outcome:?}");
     }
 }

@@ -15,7 +15,7 @@ use crate::{parallel, world::quantile};
 use self::rules::{RULES, Rule};
 pub(crate) use self::users::replay;
 
-/// So many of each are enough for the table of rules.
+/// This many of each are enough for the table of rules.
 const COMPARED: u64 = 300;
 
 /// What a scenario has found.

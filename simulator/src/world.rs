@@ -44,14 +44,13 @@ impl Chance {
 /// True time, which nobody in the simulation knows: milliseconds since its beginning.
 pub(crate) type Time = u64;
 
-/// A clock that is wrong by so much, and runs at the right rate.
+/// A clock that is wrong by a fixed time and runs at the right rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     ahead_millis: i64,
 }
 
-/// By how much clocks are wrong at most. Those of a data centre are within milliseconds; this is to find what relies
-/// on it.
+/// Clocks are wrong by at most this. In a data centre they differ by milliseconds; this finds code that relies on that.
 pub(crate) const MAX_SKEW_MILLIS: i64 = 5_000;
 
 impl Clock {
@@ -76,7 +75,7 @@ pub(crate) const fn travel(location: usize, chance: &mut Chance) -> Time {
     if chance.happens(5_000) { usual + chance.between(200, 3_000) } else { usual }
 }
 
-/// What is to come, in the order of time; at the same time, in the order in which it was planned.
+/// Future events in the order of time. Events of the same time come in the order in which they were planned.
 #[derive(Debug)]
 pub(crate) struct Agenda<E> {
     events: BinaryHeap<Reverse<Planned<E>>>,
@@ -125,7 +124,7 @@ impl<E> PartialEq for Planned<E> {
 
 impl<E> Eq for Planned<E> {}
 
-/// The value that so much of a sorted list is not above: 0.5 is the median.
+/// Returns the value that this part of a sorted list does not exceed: 0.5 gives the median.
 pub(crate) fn quantile<T: Copy + Default>(sorted: &[T], part: f64) -> T {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let index = ((sorted.len().saturating_sub(1)) as f64 * part).round() as usize;

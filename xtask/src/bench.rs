@@ -1,7 +1,7 @@
 //! `cargo xtask bench` and `size`: build what is shipped, then measure and weigh it.
 //!
-//! All of that is in `benches/` (JavaScript, since that is what calls the gate and its peers), with what is made
-//! of it: table, chart and document.
+//! `benches/` has the measurements, and makes table, chart and document of them. It is JavaScript, like the programs that call the gate and
+//! its peers.
 
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
@@ -17,13 +17,13 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 const MEASURED: &str = "target/bench/results.json";
 const LOAD_RESULTS: &str = "docs/bench/load.json";
 
-/// What to measure, and where to leave it.
+/// What to measure, and where to write the results.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// `load`: the Worker under load, by where it counts and how it looks up revocations
     #[arg(value_parser = ["load"])]
     what: Option<String>,
-    /// A few rounds only: to see that everything runs
+    /// Only a few rounds, to see that everything runs
     #[arg(long)]
     quick: bool,
     /// Also the rows that take long: the Worker by caller, upstream and body (about 20 minutes more)
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     process::shown(&mut command, LIMIT)
 }
 
-/// Runs a script of `benches/`: `OUT [--quick] [--full] [--only ROW]…`. Gives OUT back.
+/// Runs a script of `benches/`: `OUT [--quick] [--full] [--only ROW]…`. Returns OUT.
 fn measure(script: &str, options: &Options) -> Result<PathBuf> {
     let out = project::path(MEASURED);
     if let Some(folder) = out.parent() {
@@ -86,8 +86,7 @@ fn measure(script: &str, options: &Options) -> Result<PathBuf> {
     Ok(out)
 }
 
-/// The bytes of what has been built, with `crates` also what it consists of. Fails if one is over its budget in
-/// `benches/sizes.json`.
+/// Prints the sizes of the builds, with `crates` also their parts. Fails if one is over its budget in `benches/sizes.json`.
 pub(crate) fn weigh(crates: bool) -> Result<()> {
     let mut command = process::command("node");
     command.arg("benches/sizes.mjs").args(crates.then_some("--crates"));

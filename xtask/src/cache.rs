@@ -1,12 +1,10 @@
 //! What is installed lives in the user's cache folder, shared by all clones:
 //!
-//! ```text
-//! edgegate/tools/<name>-<version>/bin/   programs built by `cargo install`
-//! edgegate/tools-target/                 their common target folder; removed when all are built
-//! edgegate/toolchains/debian-rust-<v>/   a Rust toolchain with the wasm32 library, where rustup cannot add it
-//! ```
+//! ```text edgegate/tools/<name>-<version>/bin/   programs built by `cargo install` edgegate/tools-target/                 their common
+//! target folder; removed when all are built edgegate/toolchains/debian-rust-<v>/   a Rust toolchain with the wasm32 library, where rustup
+//! cannot add it ```
 //!
-//! An entry appears by one rename when it is complete, so its existence is all there is to check.
+//! An entry appears by one rename when it is complete, so it is enough to check that it exists.
 
 use std::env;
 use std::fs;

@@ -33,7 +33,7 @@ pub(crate) const WASM_BINDGEN: Tool =
     Tool { name: "wasm-bindgen-cli", version: versions::WASM_BINDGEN };
 pub(crate) const WASM_PACK: Tool = Tool { name: "wasm-pack", version: versions::WASM_PACK };
 pub(crate) const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: versions::CARGO_DENY };
-/// Not among [`ALL`]: only who has a nightly toolchain needs it.
+/// Not among [`ALL`]: it needs a nightly toolchain.
 pub(crate) const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: versions::CARGO_FUZZ };
 /// Not among [`ALL`]: only a release needs it.
 pub(crate) const CARGO_SEMVER_CHECKS: Tool =
@@ -77,7 +77,7 @@ fn tools_dir() -> Result<PathBuf> {
     Ok(cache::dir()?.join("tools"))
 }
 
-/// One for all of them, so that what they have in common is compiled once.
+/// All tools share one, so that common dependencies are compiled once.
 fn target_dir() -> Result<PathBuf> {
     Ok(cache::dir()?.join("tools-target"))
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask check-release`: what the tests of the code do not see, and a release must not get wrong.
+//! `cargo xtask check-release`: checks before a release that the tests of the code do not make.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::setup::{self, Need};
 use crate::{process, report, toolchain};
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
-/// Holds the version of manifests, changelog and tag against each other.
+/// Compares the version of manifests, changelog and tag.
 pub(crate) const VERSION: &str = "./xtask/release/version.mjs";
 
 /// Features of the library; the tests build it with all of them.
@@ -17,10 +17,10 @@ const LIBRARY_FEATURES: &[&str] = &["ed25519-tables", "pure"];
 /// Features of the engine, which is built for wasm32 only.
 const ENGINE_FEATURES: &[&str] = &["gate", "pure", "ed25519-tables"];
 
-/// What to hold the release against.
+/// What the release is compared with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The revision of the last release: what it promised in Rust, this one has to keep, or have a new version
+    /// The revision of the last release: this one has to keep its Rust interface, or have a new version
     #[arg(long, value_name = "REVISION")]
     base: Option<String>,
     /// The tag of this release, `v` and the version: manifests and CHANGELOG.md have to say the same
@@ -28,7 +28,7 @@ pub(crate) struct Options {
     tag: Option<String>,
 }
 
-/// Stops at the first that is wrong; what is quick comes first.
+/// Stops at the first fault. Quick checks come first.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(tag) = &options.tag {
         report::heading("version");
@@ -80,7 +80,7 @@ fn check_promises(base: &str) -> Result<()> {
     process::shown(&mut command, LIMIT)
 }
 
-/// Every set that can be made of these, the empty one first, each as cargo takes it.
+/// Returns every set of these features in the form that cargo takes, the empty set first.
 fn sets_of(features: &[&str]) -> Vec<String> {
     features.iter().fold(vec![String::new()], |sets, feature| {
         let with = sets.iter().map(|set| match set.as_str() {

@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     server::check_port_is_free(options)?;
     setup::require(setup::BUILD)?;
     worker::build_with(worker::Names::Kept)?;
-    // Before wrangler starts, which reads them.
+    // wrangler reads them when it starts.
     process::script("import { ensure } from './xtask/dev/vars.mjs'; ensure('.dev.vars');")?;
     server::start(options)?.run()
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: each parser is given what a fuzzer comes up with, beginning with the test vectors.
+//! `cargo xtask fuzz`: a fuzzer feeds each parser, beginning with the test vectors.
 //!
 //! `fuzz/run.mjs` builds and runs the targets, the files of `fuzz/fuzz_targets/`.
 
@@ -12,9 +12,9 @@ use crate::prerequisites::find_program;
 use crate::process;
 use crate::setup::Need;
 
-/// Sanitizers and coverage are nightly's; so is cargo-fuzz.
+/// Only nightly has sanitizers and coverage, which cargo-fuzz needs.
 const TOOLCHAIN: &str = "nightly";
-/// For a day of each target.
+/// Long enough for a day of each target.
 const LIMIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(crate) const NEEDS: &[Need] = &[Need::CCompiler, Need::Node];
@@ -50,15 +50,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     process::shown(&mut script, LIMIT)
 }
 
-/// Never installs the toolchain: that is for a person to decide.
+/// The toolchain is never installed from here: a person has to decide that.
 fn nightly(command: &mut Command) -> &mut Command {
     command.env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env("RUSTUP_AUTO_INSTALL", "0")
 }
 
-/// The platform nightly builds for.
+/// Returns the platform that nightly builds for.
 ///
-/// # Errors
-/// If there can be no fuzzing here.
+/// # Errors If fuzzing is not possible here.
 pub(crate) fn host() -> Result<String> {
     let mut command = process::command("rustc");
     let printed = process::answer(nightly(command.arg("-vV"))).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::{process, project};
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(10 * 60);
 const LOCK: &str = "package-lock.json";
-/// What npm itself notes down about the packages that it installed.
+/// npm's own record of the packages that it installed.
 const INSTALLED: &str = "node_modules/.package-lock.json";
 /// Set by wrangler for its build command.
 const RUN_BY_WRANGLER: &str = "WRANGLER_COMMAND";
@@ -32,8 +32,8 @@ pub(crate) fn ensure() -> Result<()> {
     process::quiet("installing npm packages", &mut command, INSTALL_LIMIT)
 }
 
-/// Whether every package of the lock file is there as it asks, apart from optional ones: those for
-/// other platforms are never installed.
+/// Whether every package of the lock file is there with its version and content. Optional ones may
+/// be missing: those for other platforms are never installed.
 fn is_installed(lock: &str, installed: &str) -> bool {
     let (Some(wanted), Some(installed)) = (packages(lock), packages(installed)) else {
         return false;

@@ -11,7 +11,7 @@ use crate::versions::{MIN_NODE_MAJOR, Version};
 /// Folders of system programs that an ordinary user's `PATH` may leave out.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Node in a version that wrangler works with, and its npm. Returns Node's version.
+/// Returns Node's version. Fails if wrangler does not work with it, or if npm is missing.
 pub(crate) fn node() -> Result<Version> {
     let get = format!("install Node {MIN_NODE_MAJOR} or newer with npm: https://nodejs.org");
     let printed = process::answer(process::command("node").arg("--version"))
@@ -26,7 +26,7 @@ pub(crate) fn node() -> Result<Version> {
     Ok(version)
 }
 
-/// A C compiler: `cargo install` links with it, and some tools contain C.
+/// Fails without a C compiler: `cargo install` links with it, and some tools contain C.
 pub(crate) fn c_compiler() -> Result<()> {
     let named = env::var("CC").unwrap_or_default();
     if [named.as_str(), "cc", "gcc", "clang"].iter().any(|name| find_program(name).is_some()) {
@@ -42,7 +42,7 @@ pub(crate) fn c_compiler() -> Result<()> {
     )
 }
 
-/// Where a program is, if it is installed.
+/// Returns the path of a program, if it is installed.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     if name.is_empty() {
         return None;

@@ -1,5 +1,5 @@
-//! Running other programs: each in its own process group, with no stdin, within a time limit, and
-//! ended as a group on Ctrl-C, so that nothing is left behind.
+//! Runs other programs. Each has its own process group, no stdin and a time limit. Ctrl-C ends the whole group, so that nothing is left
+//! behind.
 
 use std::env;
 use std::ffi::OsStr;
@@ -33,8 +33,8 @@ const SHOWN_LINES: usize = 200;
 /// Words of a command that are shown in a message about it.
 const SHOWN_WORDS: usize = 8;
 
-/// A program to be run in the repository, without the variables that `cargo run` set for xtask:
-/// they name xtask's package and toolchain, and change what other builds see.
+/// Returns a command that runs in the repository, without the variables that `cargo run` has set for xtask: they name xtask's package and
+/// toolchain, and would change other builds.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(project::root()).stdin(Stdio::null());
@@ -67,7 +67,7 @@ pub(crate) fn prepend_path(command: &mut Command, folder: &std::path::Path) -> R
     Ok(())
 }
 
-/// What the program printed to stdout; an error if it cannot be started or fails.
+/// Returns what the program printed to stdout, or an error if it cannot be started or fails.
 pub(crate) fn answer(command: &mut Command) -> Result<String> {
     let mut lines = Vec::new();
     command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -83,7 +83,7 @@ pub(crate) fn answer(command: &mut Command) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// Runs a long step quietly: its name, its last line while it runs, all of its output if it fails.
+/// Runs a long step quietly. Shows its name, its last line while it runs, and its output only if it fails.
 pub(crate) fn quiet(step: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let mut output = Vec::new();
     let ended = attempt(step, command, limit, &mut || true, &mut output);
@@ -95,8 +95,8 @@ pub(crate) fn quiet(step: &str, command: &mut Command, limit: Duration) -> Resul
     ended.with_context(|| format!("{step}: failed"))
 }
 
-/// As [`quiet`], but the output of a failure goes to the caller, who has another way to go on; and
-/// given up as soon as `goes_on` answers false.
+/// The same as [`quiet`], but the caller gets the output of a failure, since it has another way to go on. The step is given up as soon as
+/// `goes_on` returns false.
 pub(crate) fn attempt(
     step: &str,
     command: &mut Command,
@@ -133,7 +133,7 @@ pub(crate) fn attempt(
     }
 }
 
-/// Runs a program whose output belongs to the reader.
+/// Runs a program and shows its output.
 pub(crate) fn shown(command: &mut Command, limit: Duration) -> Result<()> {
     let mut group = Group::spawn(command)?;
     let (_sender, receiver) = mpsc::channel();
@@ -149,7 +149,7 @@ pub(crate) fn script(line: &str) -> Result<()> {
     shown(command("node").args(["--input-type=module", "--eval", line]), ANSWER_LIMIT)
 }
 
-/// The command for a message: without the end of a long list of files.
+/// Returns the command for a message, without the end of a long list of files.
 fn describe(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
@@ -160,7 +160,7 @@ fn describe(command: &Command) -> String {
     format!("`{}`", words.join(" "))
 }
 
-/// Waits for the end of the program and hands over each line, and `None` whenever there is none.
+/// Waits for the end of the program. Hands over each line, and `None` from time to time if there is none.
 fn follow(
     group: &mut Group,
     lines: &Receiver<String>,
@@ -175,7 +175,7 @@ fn follow(
                 continue;
             }
             Err(RecvTimeoutError::Timeout) => on_event(None)?,
-            // Nothing is read from this program, or it closed its output.
+            // The output of this program is not read, or it has closed it.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(POLL),
         }
         interrupt::check()?;

@@ -3,8 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The repository's root. Cargo says at run time where xtask's manifest is; the path from compile
-/// time is for a binary that is run by itself.
+/// Returns the repository's root. Cargo says at run time where xtask's manifest is. If the binary
+/// is run directly, the path from compile time is used.
 pub(crate) fn root() -> PathBuf {
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);

@@ -1,4 +1,4 @@
-//! What is said while working. All of it goes to stderr; only results go to stdout.
+//! Messages while working. They go to stderr; only results go to stdout.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -27,7 +27,7 @@ pub(crate) fn done(text: &str) {
     say(&format!("{} {text}", paint(GREEN, "ok")));
 }
 
-/// Something the reader should know, though the work goes on.
+/// A warning: the work goes on.
 pub(crate) fn warning(text: &str) {
     say(&format!("{} {text}", paint(YELLOW, "warning:")));
 }
@@ -51,7 +51,7 @@ pub(crate) fn result(word: &str, text: &str) {
     say(&format!("{} {text}", paint(colour, &format!("{word:<8}"))));
 }
 
-/// A result, on stdout. A reader who has gone away (`| head`) is no error.
+/// Prints a result to stdout. It is no error if the reader has gone away (`| head`).
 pub(crate) fn output(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! What each command needs, and installing or building it once.
+//! What each command needs. It is installed or built once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -41,7 +41,7 @@ pub(crate) enum Need {
 pub(crate) const BUILD: &[Need] =
     &[Need::CCompiler, Need::NodePackages, Need::WasmLibrary, Need::WasmBindgen];
 
-/// What the tests want beside.
+/// The tests need these too.
 pub(crate) const TESTS: &[Need] = &[
     Need::WasmPack,
     Need::CargoDeny,
@@ -52,7 +52,7 @@ pub(crate) const TESTS: &[Need] = &[
     Need::PythonClients,
 ];
 
-/// Installs what is missing of these, in this order; stops at the first that cannot be had.
+/// Installs missing ones in this order. Stops at the first that cannot be installed.
 pub(crate) fn require(needs: &[Need]) -> Result<()> {
     needs.iter().try_for_each(|need| need.ensure())
 }

@@ -13,7 +13,7 @@ use crate::process;
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
 const MIRROR_TIMEOUT_SECS: &str = "30";
 
-/// Something a test runs, under any of the names it is installed by.
+/// A program that a test runs, with the names that it may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
     names: &'static [&'static str],
@@ -40,7 +40,7 @@ pub(crate) const MOD_OAUTH2: Program = Program {
 
 /// A browser for `wasm-pack test`.
 pub(crate) fn ensure_browser() -> Result<()> {
-    // An application on macOS, which chromedriver finds by itself.
+    // On macOS it is an application, which chromedriver finds by itself.
     let mac_chrome = Path::new("/Applications/Google Chrome.app").exists();
     if mac_chrome { ensure(&[CHROMEDRIVER]) } else { ensure(&[CHROMIUM, CHROMEDRIVER]) }
 }
@@ -78,7 +78,7 @@ pub(crate) fn ensure(programs: &[Program]) -> Result<()> {
     }
 }
 
-/// Python with what makes virtual environments, which Debian packages apart.
+/// Python and its module for virtual environments, which is a package of its own in Debian.
 pub(crate) fn ensure_python() -> Result<()> {
     let has_venv = || {
         let mut python = process::command("python3");
@@ -91,7 +91,7 @@ pub(crate) fn ensure_python() -> Result<()> {
     has_venv().map(drop).context("python3-venv was installed, but is not found")
 }
 
-/// Installs packages of Debian; elsewhere, an error that has these names.
+/// Installs packages of Debian. On other systems returns an error with these names.
 fn install(packages: &[&str], names: &[&str]) -> Result<()> {
     let install = format!(
         "apt-get update && apt-get install -y --no-install-recommends {}",
@@ -109,7 +109,7 @@ fn install(packages: &[&str], names: &[&str]) -> Result<()> {
     apt_get(&prefix, &arguments, &format!("installing {}", packages.join(", ")))
 }
 
-/// What to put before a command so that root runs it; `None` if nobody here may.
+/// Returns the words before a command with which root runs it; `None` if that is not allowed here.
 fn root_prefix() -> Option<Vec<&'static str>> {
     let user = process::answer(process::command("id").arg("-u")).ok()?;
     if user.trim() == "0" {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every part runs, also after one has failed; the summary comes last.
+//! `cargo xtask test`: every part runs, even if an earlier one has failed. The summary comes last.
 
 mod parts;
 
@@ -66,7 +66,7 @@ fn run_parts(parts: &[&Part]) -> Result<ExitCode> {
     report::heading("summary");
     for (part, word, reason, elapsed) in &results {
         let elapsed = report::duration(*elapsed);
-        // The first line of a reason: all of it stands with the part.
+        // Only the first line of a reason: the part itself has printed all of it.
         let reason = reason.lines().next().unwrap_or_default();
         report::result(word, format!("{:<13} {elapsed:>12}  {reason}", part.name).trim_end());
     }

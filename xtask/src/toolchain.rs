@@ -1,4 +1,4 @@
-//! The compiler for wasm32: rustup's, with the library added, or one kept in the cache.
+//! The compiler for wasm32: rustup's with the library added, or one in the cache.
 
 mod debian;
 
@@ -21,8 +21,7 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Installs the wasm32 library if neither rustup's toolchain nor the cache has it.
 ///
-/// That the cache has one is also the memory that rustup could not be asked, so later runs do not
-/// wait for it again.
+/// If the cache has a toolchain, rustup could not add the library before. So later runs do not wait for rustup again.
 pub(crate) fn ensure_wasm32() -> Result<()> {
     if active_has_wasm32() || cached()?.is_some() {
         return Ok(());

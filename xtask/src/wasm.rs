@@ -1,4 +1,4 @@
-//! Modules as cargo builds them for wasm32, and what they may use.
+//! The modules that cargo builds for wasm32, and the features that they may use.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{process, toolchain};
 
-/// What every runtime has had since 2022. Without such a list wasm-opt would use what they do not.
+/// Features that every runtime has had since 2022. Without this list wasm-opt would use others too.
 pub(crate) const FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -20,16 +20,17 @@ pub(crate) const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
-/// Where cargo has put the module, asked by the command that built it: its target folder may be anywhere.
+/// Returns the path of the module. The command that built it is run again to ask for it, since the target folder may be anywhere.
 pub(crate) fn compiled(build_again: &mut Command) -> Result<PathBuf> {
     let messages = process::answer(build_again)?;
     messages.lines().filter_map(wasm_in_message).next_back().context("cargo has built no module")
 }
 
-/// Has the compiler leave out where cargo keeps sources on this machine. Each place where code can panic has the path of its
-/// file with it: a module would be another one on each machine, and say who built it.
+/// Makes the compiler leave out the folder of cargo's sources. Each place where code can panic has the path of its file: the module would
+/// be different on each machine, and would say who built it.
 pub(crate) fn leave_out_folders(command: &mut Command) -> Result<()> {
-    // Not by the registry: on a new machine, the first build would find no folder of it, and the next one build all again.
+    // The folder of the registry itself is not named: it does not exist before the first build on a new machine, and the second one would
+    // build everything again.
     let sources = cargo_home()?.join("registry/src/");
     let flags = serde_json::to_string(&[format!("--remap-path-prefix={}=", sources.display())])?;
     command.arg("--config").arg(format!("target.{}.rustflags={flags}", toolchain::TARGET));
@@ -43,7 +44,7 @@ fn cargo_home() -> Result<PathBuf> {
     Ok(std::env::home_dir().context("there is no home directory")?.join(".cargo"))
 }
 
-/// A line with the digest of each file: tells whether something was made of these very files.
+/// Returns a line with the digest of each file. It tells whether something was made of these files.
 pub(crate) fn digests(files: &[PathBuf]) -> Result<String> {
     let mut lines = String::new();
     for file in files {
@@ -54,7 +55,7 @@ pub(crate) fn digests(files: &[PathBuf]) -> Result<String> {
     Ok(lines)
 }
 
-/// The module in a message of cargo about what it has built.
+/// Returns the module that a message of cargo names.
 fn wasm_in_message(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     let files = message.get("filenames")?.as_array()?;

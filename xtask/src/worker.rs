@@ -12,13 +12,13 @@ use crate::{process, project, report, toolchain, versions, wasm};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// A Worker: a crate that has the gate's library in it, compiled as a whole.
+/// A Worker: a crate that contains the gate's library.
 struct Worker {
     folder: &'static str,
-    /// Where `index.js` and `index_bg.wasm` go. Beside them: `names/`, the same module with the names of its functions, which
-    /// have the same numbers: it tells what stands behind `wasm-function[123]` in a deployed Worker's trace.
+    /// The folder of `index.js` and `index_bg.wasm`. Its folder `names/` has the same module with the names of its functions. They have the
+    /// same numbers, so it tells what `wasm-function[123]` in a deployed Worker's trace is.
     build: &'static str,
-    /// Where the glue lies until it is bundled.
+    /// The folder of the glue until it is bundled.
     staging: &'static str,
 }
 
@@ -36,13 +36,13 @@ const EMBEDDED: Worker = Worker {
 /// What the platform calls.
 const ENTRY: &str = "crates/worker/entry.js";
 
-/// Set, it leaves the names in: a tenth of what is uploaded, and traces that can be read as they are.
+/// If it is set, the names stay in the module. They are a tenth of the upload, and make traces readable.
 pub(crate) const KEEP_NAMES: &str = "EDGEGATE_KEEP_NAMES";
 
-/// A function with one caller is not put into it, unless it is very small: V8 compiles a function when it is called first, and the
-/// first request would wait for code that it does not run. Functions of the same name stand side by side, since they are much
-/// alike: what comes out of gzip is 1.4 % smaller. For speed, not for size: the compiler has worked for size already. Compressed, the module is
-/// as small; V8 runs the code of most requests as it is written for a long time, before it optimises it.
+/// A function with one caller is not put into its caller, unless it is very small: V8 compiles a function when it is first called, and the
+/// first request would wait for code that it does not run. Functions of the same name stand side by side, since they are similar: gzip
+/// makes 1.4 % less of them. `-O3` is for speed, since the compiler has worked for size already. The compressed module is not larger, and
+/// V8 runs the code for a long time as it is before it optimises it.
 const OPTIMISE: [&str; 3] =
     ["-O3", "--one-caller-inline-max-function-size=25", "--reorder-functions-by-name"];
 
@@ -64,10 +64,10 @@ pub(crate) fn build_embedded() -> Result<()> {
     EMBEDDED.build(Names::Apart)
 }
 
-/// Builds them, unless they are what would come out.
+/// Builds the files, unless they are up to date.
 ///
-/// `dev` builds before it starts wrangler, which runs the same command again: cargo finds nothing
-/// to do then, but optimising would still take twenty seconds.
+/// `dev` builds before it starts wrangler, and wrangler runs the same command again. Then cargo finds nothing to do, but optimising would
+/// take twenty seconds more.
 pub(crate) fn build_with(names: Names) -> Result<()> {
     GATE.build(names)
 }
@@ -93,7 +93,7 @@ impl Worker {
         ["index.js", "index_bg.wasm"].map(|name| self.built(name))
     }
 
-    /// Says from what, and to what, the folder was made.
+    /// Names the inputs and outputs of the last build.
     fn stamp_file(&self) -> PathBuf {
         self.built(".made-from")
     }
@@ -116,7 +116,7 @@ impl Worker {
         Ok(staging)
     }
 
-    /// The entry, the glue and what Rust calls by name in JavaScript, in one file.
+    /// Makes one file of the entry, the glue and the JavaScript that Rust calls by name.
     fn bundle(&self, bound: &Path) -> Result<()> {
         let entry = bound.join("entry.js");
         fs::copy(project::path(ENTRY), &entry).context(ENTRY)?;
@@ -127,7 +127,7 @@ impl Worker {
         let [out, _] = self.outputs();
         command.arg(format!("--outfile={}", out.display()));
         process::quiet(&format!("bundling {}/index.js", self.build), &mut command, BUILD_LIMIT)?;
-        // wrangler and Miniflare take a module by the plain import.
+        // wrangler and Miniflare know only the plain import of a module.
         let text = fs::read_to_string(&out).context(self.build)?;
         fs::write(&out, text.replace("import source ", "import ")).context(self.build)
     }
@@ -155,7 +155,7 @@ impl Worker {
         process::quiet("setting the names apart", &mut command, BUILD_LIMIT)
     }
 
-    /// The variable has async exports made with js-sys, which `worker` brings, in place of wasm-bindgen-futures.
+    /// With this variable async exports use js-sys, which `worker` brings, in place of wasm-bindgen-futures.
     fn compile(&self, more: &[&str]) -> Result<Command> {
         let mut command = process::command("cargo");
         command

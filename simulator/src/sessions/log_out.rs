@@ -17,10 +17,10 @@ use crate::world::Chance;
 
 const TERMS: Terms = Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000 };
 
-/// Of a million: an isolate or a writer dies at any of the points.
+/// This many in a million: an isolate or a writer dies at one of the points.
 const CRASHES: u64 = 200_000;
 
-/// So many log-outs. It is a fault if one is lost.
+/// Simulates this many log-outs. It is a fault if one is lost.
 pub(super) fn report(log_outs: u64, seed: u64) -> Report {
     let mut chance = Chance::new(seed);
     let (mut crashes, mut repeated, mut lost) = (0_u64, 0_u64, 0_u64);
@@ -59,7 +59,7 @@ pub(super) fn report(log_outs: u64, seed: u64) -> Report {
             state = SubjectState::from_text(&stored).expect("its own rows");
             let outcome = state.apply(&step, &mut paces, UnixMillis::from_millis(now));
             if attempt == 0 && chance.happens(CRASHES) {
-                // Before anything was stored: nobody was told that it is done.
+                // It dies before anything is stored, so nobody was told that it is done.
                 crashes += 1;
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Rotation of the signing keys: verifiers that keep the published keys as they are told never meet one that they do not know.
+//! Rotation of the signing keys: verifiers that keep the published keys for as long as they may never meet an unknown key.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ pub(super) fn report(seed: u64) -> Report {
     let mut now = 1_700_000_000_u64;
     let mut kids = BTreeSet::new();
     while made <= ROTATIONS {
-        // Often where something is about to change, seldom elsewhere.
+        // Mostly short steps, and now and then a whole day.
         now += if chance.happens(20_000) { 86_400 } else { chance.between(20, 400) };
         let time = UnixTime::from_secs(i64::try_from(now).expect("a date"));
         if let RingPlan::Create { active_from } = ring.plan(Algorithm::Es256, 1, time) {

@@ -1,4 +1,4 @@
-//! The rules of refresh tokens: the gate's own, which are its steps, and those of the field as they were read from their code.
+//! The rules of refresh tokens: the gate's own steps, and the rules of other products as read in their code.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(crate) struct Access {
     pub(crate) repeats: u32,
 }
 
-/// What a refresh comes to.
+/// The result of a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refreshed {
     Given(Tokens),
@@ -42,11 +42,11 @@ pub(crate) enum Refreshed {
     Ended,
 }
 
-/// A session under some rule. Times are true; the writer's clock is its own affair.
+/// A session under some rule. The times are true times; the writer has a clock of its own.
 pub(crate) trait Session {
     fn first(&self) -> Tokens;
     fn refresh(&mut self, time: Time, token: u32, carried: Carried) -> Refreshed;
-    /// An access token comes to an isolate; whether it counts as having arrived by now.
+    /// An access token comes to an isolate.
     fn used(&mut self, _time: Time, _isolate: usize, _access: Access) {}
     /// The writer starts anew.
     fn restart(&mut self, _chance: &mut Chance) {}
@@ -77,7 +77,7 @@ const START: u64 = 1_700_000_000;
 
 const TERMS: Terms = Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000 };
 
-/// Isolates that a user's requests come to.
+/// The isolates that get a user's requests.
 pub(crate) const ISOLATES: usize = 5;
 
 /// By how much their clocks are wrong at most.
@@ -94,7 +94,7 @@ pub(crate) struct Edgegate {
     isolates: Vec<(SessionMemory, i64)>,
     writer_ahead: u64,
     reuse: Reuse,
-    /// Uses that count at no isolate: services that verify by the published keys.
+    /// Uses that no isolate sees: at services that verify by the published keys.
     pub(crate) unseen: bool,
 }
 
@@ -213,7 +213,7 @@ fn access_at(time: Time, generation: u32) -> Access {
     Access { generation, iat, exp: iat.saturating_add(ACCESS_SECS), repeats: 0 }
 }
 
-/// What others do.
+/// The rules of other products.
 #[derive(Debug, Clone, Copy)]
 enum By {
     Strict,
@@ -307,7 +307,7 @@ impl Session for Field {
         match next {
             Some(refresh) => Refreshed::Given(Tokens { refresh, access: access_at(time, refresh) }),
             None => {
-                // Those that do not notice a second holder let the others go on.
+                // Rules that do not notice a second holder let the others go on.
                 self.ended |= !matches!(self.by, By::Unknown(_) | By::Previous);
                 Refreshed::Ended
             }

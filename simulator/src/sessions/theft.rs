@@ -1,4 +1,4 @@
-//! Thieves: the current refresh token is copied, and two hold it from then on.
+//! Thieves: somebody copies the current refresh token, and from then on two use it.
 
 use edgegate::session::step::{Carried, Reuse};
 
@@ -26,7 +26,7 @@ pub(crate) enum Thief {
     BothUnseen,
 }
 
-/// What came of the thefts.
+/// The results of the thefts.
 #[derive(Debug, Default)]
 pub(crate) struct Stolen {
     /// After how many milliseconds the session ended, sorted.
@@ -37,7 +37,7 @@ pub(crate) struct Stolen {
 
 const EACH: Time = 900_000;
 
-/// So many thefts under this rule.
+/// Simulates this many thefts under this rule.
 pub(crate) fn stolen(rule: Rule, thief: Thief, thefts: u64, seed: u64) -> Stolen {
     sorted((0..thefts).map(|number| {
         let mut chance = Chance::new(seed ^ (number << 24));
@@ -65,7 +65,7 @@ struct Holder {
 }
 
 impl Holder {
-    /// Refreshes; `false`: the session is over.
+    /// Refreshes. Returns `false` if the session is over.
     fn refresh(&mut self, session: &mut dyn Session, chance: &mut Chance) -> bool {
         let Refreshed::Given(tokens) =
             session.refresh(self.next, self.tokens.refresh, Carried::Body)
@@ -88,7 +88,7 @@ fn about(chance: &mut Chance, millis: Time) -> Time {
     millis * chance.between(90, 110) / 100
 }
 
-/// When the session ended after the theft, and whether the thief is still in after a week.
+/// Returns when the session ended after the theft, and whether the thief is still in after a week.
 fn theft(mut session: Box<dyn Session>, kind: Thief, chance: &mut Chance) -> (Option<Time>, bool) {
     let first = session.first();
     let mut victim = Holder {
@@ -103,7 +103,7 @@ fn theft(mut session: Box<dyn Session>, kind: Thief, chance: &mut Chance) -> (Op
         }
         victim.next += about(chance, EACH);
     }
-    // Between two refreshes of the victim, and a minute after its last, which is in use by then.
+    // The theft is between two refreshes of the victim, and a minute after its last one, whose token is in use by then.
     let began = victim.next - chance.between(100_000, 800_000);
     let mut thief = Holder {
         tokens: victim.tokens,
@@ -118,7 +118,7 @@ fn theft(mut session: Box<dyn Session>, kind: Thief, chance: &mut Chance) -> (Op
         victim.next = began + 5 * 24 * 3_600_000;
     }
     if kind == Thief::Rhythm {
-        // Behind the victim's next refresh, in whose place it comes to be seen.
+        // The thief comes after the victim's next refresh, and is taken for the victim.
         thief.next = victim.next + 30_000;
     }
     let copied = thief.tokens;
@@ -127,7 +127,7 @@ fn theft(mut session: Box<dyn Session>, kind: Thief, chance: &mut Chance) -> (Op
         let holder = if is_victim { &mut victim } else { &mut thief };
         let now = holder.next;
         if !holder.refresh(session.as_mut(), chance) {
-            // Of rules that do not notice, one is logged out and the other goes on.
+            // Under rules that do not notice, one of them is logged out and the other goes on.
             let other = if is_victim { thief.tokens } else { victim.tokens };
             let goes_on = matches!(
                 session.refresh(now + 1_000, other.refresh, Carried::Body),

@@ -1,4 +1,4 @@
-//! Honest users: whoever of them is logged out was logged out by the network.
+//! Honest users: if one is logged out, the network did it.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use crate::world::{Agenda, Chance, Time};
 
 use super::rules::{ISOLATES, RULES, Refreshed, Rule, Session, Tokens, WEEK, secs_at};
 
-/// What somebody uses.
+/// The client of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Eight tabs with one jar of cookies; the gate renews inside requests.
@@ -19,23 +19,23 @@ pub(crate) enum Kind {
 
 const TABS: u64 = 8;
 
-/// Of a million: requests that are on their way for 31 to 110 s, as those of a phone in a tunnel.
+/// This many in a million requests are on their way for 31 to 110 s, like those of a phone in a tunnel.
 const STALLED: u64 = 1_000;
 /// Clients that refresh once more at once, since the service itself said 401.
 const TWICE: u64 = 10_000;
 /// Answers that come after minutes: uploads.
 const UPLOADS: u64 = 20_000;
-/// Answers of which a proxy lets only one of the two cookies pass.
+/// Answers with two cookies of which a proxy lets only one pass.
 const HALF_SAVED: u64 = 2_000;
-/// Steps before which the writer restarts, and after which, so that the answer is lost.
+/// The writer restarts before this many steps, and after this many, so that the answer is lost.
 const RESTARTS: u64 = 2_000;
 
-/// What came of all users.
+/// The results of all users.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) users: u64,
     pub(crate) refreshes: u64,
-    /// Requests that were refused for the moment, and sent again.
+    /// Requests that were refused for the moment and sent again.
     not_now: u64,
     /// The numbers of users who were logged out.
     pub(crate) logged_out: Vec<u64>,
@@ -54,7 +54,7 @@ impl fmt::Display for Outcome {
 
 #[derive(Debug)]
 enum Event {
-    /// The user is there.
+    /// The user is active.
     Round,
     /// A tab sends what is in the jar.
     Leave {
@@ -81,10 +81,10 @@ struct User<'r> {
     chance: Chance,
     agenda: Agenda<Event>,
     kind: Kind,
-    /// Of a million: answers that are lost; applications that are killed before they have saved.
+    /// This many in a million: answers that are lost; applications that are killed before they have saved.
     lost: u64,
     killed: u64,
-    /// The jar, or the file, and what has been seen of access tokens last.
+    /// The tokens in the jar or in the file, and the access token that was seen last.
     refresh: u32,
     access: Tokens,
     /// Whether an application waits for an answer.
@@ -101,7 +101,7 @@ impl User<'_> {
         }
     }
 
-    /// Lives for so long; whether the session was still there at its end.
+    /// Lives for this long. Returns whether the session was still there at the end.
     fn lives(&mut self, until: Time) -> bool {
         self.agenda.plan(self.chance.below(60_000), Event::Round);
         while let Some((time, event)) = self.agenda.next() {
@@ -138,7 +138,7 @@ impl User<'_> {
         let gap = gap * self.chance.between(90, 110) / 100;
         let gap = if self.chance.happens(60_000) { 8 * 3_600_000 } else { gap };
         self.agenda.plan(time + gap, Event::Round);
-        // Nothing came for ten seconds: the writer is evicted.
+        // Nothing has come for ten seconds, so the writer is evicted.
         if self.chance.happens(500_000) {
             self.session.restart(&mut self.chance);
         }
@@ -195,7 +195,7 @@ impl User<'_> {
         let tokens = match refreshed {
             Refreshed::Given(tokens) => tokens,
             Refreshed::NotNow => {
-                // The page asks again with what is in the jar by then.
+                // The page asks again with the cookies that the jar has by then.
                 self.not_now += 1;
                 self.busy = false;
                 self.agenda.plan(time + 1_000, Event::Leave { tab });
@@ -211,7 +211,7 @@ impl User<'_> {
                 _ => self.chance.between(3_600_000, 8 * 3_600_000),
             };
             self.busy = false;
-            // Each sends what it has by then.
+            // Each sends the token that it has by then.
             let again =
                 if self.kind == Kind::Browser { Event::Leave { tab } } else { Event::Again };
             self.agenda.plan(time + later, again);
@@ -240,7 +240,7 @@ impl User<'_> {
             self.agenda.plan(time + later, Event::Again);
             return true;
         }
-        // What a server answered last may arrive first.
+        // The server's last answer may arrive first.
         self.access = tokens;
         if !half {
             self.refresh = tokens.refresh;
@@ -288,7 +288,7 @@ fn user<'r>(
     }
 }
 
-/// What a user of the large scenario is like, by its number alone.
+/// Returns the kind of a user of the large scenario. It depends only on the user's number.
 fn described(number: u64) -> (Kind, u64, u64) {
     if number.is_multiple_of(2) {
         (Kind::Browser, 50_000, 0)
@@ -297,7 +297,7 @@ fn described(number: u64) -> (Kind, u64, u64) {
     }
 }
 
-/// Users of the gate, each for four weeks, until there were so many refreshes.
+/// Simulates users of the gate, each for four weeks, until there were this many refreshes.
 pub(crate) fn run(refreshes: u64, seed: u64) -> Outcome {
     let mut outcome = Outcome::default();
     let mut numbers = Chance::new(seed);
@@ -322,7 +322,7 @@ pub(crate) fn replay(number: u64) {
     let mut log = Vec::new();
     let stays = user(own, described(number), number, Some(&mut log)).lives(4 * WEEK);
     let skipped = if stays { 0 } else { log.len().saturating_sub(60) };
-    // Of a user who was logged out, the end says why.
+    // If the user was logged out, the end of the log says why.
     for line in log.iter().skip(skipped) {
         println!("{line}");
     }

@@ -1,4 +1,4 @@
-//! The parts of the test run, in order: what is quick comes first. Each can be run by itself.
+//! The parts of the test run. Quick ones come first. Each can be run by itself.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::{bench, fuzz, interrupt, process, simulate, system_packages, toolchai
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
-/// The advisory database is a git repository; where it cannot be reached this is noticed soon.
+/// The advisory database is a git repository. If it cannot be reached, the run notices it soon.
 const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
-/// All parts, and all that they need built before.
+/// For all parts, and for everything that they need.
 const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// Tests of the scripts beside the product.
@@ -33,13 +33,13 @@ const SCRIPTS: &[&str] = &[
     "xtask/toolchain",
 ];
 
-/// One line of the summary. It can be run by itself: what it needs is installed and built before.
+/// One line of the summary. It can be run by itself: everything that it needs is installed and built first.
 pub(super) struct Part {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     needs: &'static [Need],
     steps: fn() -> Result<()>,
-    /// On two cores, where a person should know before.
+    /// On two cores. Only for long parts, so that a person knows before.
     pub(super) minutes: u32,
 }
 
@@ -70,7 +70,7 @@ pub(super) const PARTS: &[Part] = &[
         || simulate(&[]),
     ),
     part("fuzz", "each target for five seconds (needs a nightly toolchain)", fuzz::NEEDS, || {
-        // The seeds, and some millions of small steps from there.
+        // The seeds, and some millions of small changes of them.
         fuzz(&fuzz::Options::each_for(5))
     }),
     part("docs", "rustdoc without warnings", &[CCompiler, WasmLibrary], docs),
@@ -232,7 +232,7 @@ fn docs() -> Result<()> {
     cargo_wasm(&["doc", "--no-deps", "--locked", "--package", "edgegate-worker"])
 }
 
-/// Builds have downloaded what this platform needs; the graph has the crates of all.
+/// Builds have downloaded the crates for this platform, but the graph has those of all platforms.
 fn dependencies() -> Result<()> {
     cargo(&["fetch", "--locked"])?;
     let mut command = deny()?;
@@ -240,7 +240,7 @@ fn dependencies() -> Result<()> {
     process::shown(&mut command, LIMIT)
 }
 
-/// Skipped only where the database cannot be had; what it says always counts.
+/// Skipped only if the database cannot be fetched. Its findings always count.
 fn advisories() -> Result<()> {
     let mut fetch = deny()?;
     // git must not ask for a password.
@@ -270,16 +270,16 @@ fn deny() -> Result<Command> {
     Ok(process::command(CARGO_DENY.bin()?.join("cargo-deny")))
 }
 
-/// In Rust once more, so that all counts stand together.
+/// The Rust tests run once more, so that all counts stand together.
 fn conformance() -> Result<()> {
     let tests = ["wycheproof::", "vectors::", "attacks::"];
-    // With the workspace's features, as in `native`: otherwise cargo would compile all of it once more.
+    // The same features as in `native`. Otherwise cargo would compile everything once more.
     let suite = ["test", "--workspace", "--locked", "--test", "suite", "--", "--nocapture"];
     cargo(&[&suite[..], &tests].concat())?;
     node_tests(&["tests/conformance"])
 }
 
-/// All test files of these folders, not of those below.
+/// Runs the test files of these folders, not of those below.
 fn node_tests(folders: &[&str]) -> Result<()> {
     let mut command = process::command("node");
     command.arg("tests/run.mjs").args(folders);
@@ -289,7 +289,7 @@ fn node_tests(folders: &[&str]) -> Result<()> {
     process::shown(&mut command, LIMIT)
 }
 
-/// As `wasm-pack test --headless --chrome` typed by hand, with the programs that are pinned here.
+/// The same as `wasm-pack test --headless --chrome` by hand, with the programs that are pinned here.
 fn browser() -> Result<()> {
     let mut command = process::command(WASM_PACK.bin()?.join("wasm-pack"));
     command
@@ -300,7 +300,7 @@ fn browser() -> Result<()> {
     process::shown(&mut command, LIMIT)
 }
 
-/// These parts, or all and `dev`, in a clone with empty caches.
+/// Runs these parts, or all parts and `dev`, in a clone with empty caches.
 pub(super) fn from_nothing(only: &[String]) -> Result<()> {
     setup::require(&[Node])?;
     let mut command = process::command("node");

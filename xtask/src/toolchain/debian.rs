@@ -1,4 +1,4 @@
-//! Toolchains made of Debian's packages (`xtask/toolchain/debian.sh`), where only package registries can be reached.
+//! Toolchains made of Debian's packages (`xtask/toolchain/debian.sh`), for machines that can reach only package registries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub(super) fn works(toolchain: &Path) -> bool {
         && process::answer(rustc(toolchain).arg("--version")).is_ok()
 }
 
-/// Builds one and keeps it.
+/// Builds a toolchain and keeps it.
 pub(super) fn build(toolchains: &Path) -> Result<()> {
     for program in ["apt-get", "dpkg-deb"] {
         if find_program(program).is_none() {
@@ -54,7 +54,7 @@ pub(super) fn build(toolchains: &Path) -> Result<()> {
     let version = Version::find(&printed).with_context(|| format!("no version in `{printed}`"))?;
     let entry = toolchains.join(format!("{NAME_PREFIX}{version}"));
     if entry.exists() {
-        // Only reached when that one no longer works.
+        // This one no longer works, or it would not be built again.
         fs::remove_dir_all(&entry).with_context(|| entry.display().to_string())?;
     }
     staging.publish(&toolchain, &entry)
