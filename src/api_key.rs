@@ -26,7 +26,8 @@ use core::str::FromStr;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -34,6 +35,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 use self::base62::{BODY_BYTES, BODY_DIGITS, CHECKSUM_DIGITS};
 use self::crc32::crc32;
 use crate::error::Error;
+use crate::json::document::DocumentFault;
+use crate::json::readable::{Readable, deserialize};
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
@@ -121,11 +124,18 @@ impl Serialize for KeyId {
     }
 }
 
-impl<'de> Deserialize<'de> for KeyId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(hex::Digits::<16>).map(Self)
+impl Readable for KeyId {
+    fn blank() -> Self {
+        Self([0; 16])
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        self.0 = hex::read_value(value)?;
+        Ok(())
     }
 }
+
+deserialize!(KeyId);
 
 /// SHA-256 of a key of another system. With it that key is imported.
 ///
@@ -183,11 +193,18 @@ impl Serialize for ImportedHash {
     }
 }
 
-impl<'de> Deserialize<'de> for ImportedHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(hex::Digits::<32>).map(Self)
+impl Readable for ImportedHash {
+    fn blank() -> Self {
+        Self([0; 32])
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        self.0 = hex::read_value(value)?;
+        Ok(())
     }
 }
+
+deserialize!(ImportedHash);
 
 /// The secrets that sign keys. There may be several, so that they can be rotated: the one with the highest id signs, all verify.
 ///

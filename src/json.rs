@@ -7,6 +7,7 @@
 pub mod document;
 pub(crate) mod object;
 mod outline;
+pub(crate) mod readable;
 
 use core::fmt;
 
@@ -14,8 +15,6 @@ use serde::de::{
     self, DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::{Deserializer, Map, Number, Value};
-
-use crate::json::object::REPEATED_NAME;
 
 pub(crate) use self::outline::{Kind, Outline, Place, strings_of};
 
@@ -160,6 +159,9 @@ fn strict_members<'de, A: MapAccess<'de>>(
     }
     Ok(object)
 }
+
+/// The message for a repeated name. The path has the name.
+const REPEATED_NAME: &str = "duplicate field of an object";
 
 /// An object within another document, without repeated names at any depth.
 #[derive(Debug, Default)]

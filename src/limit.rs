@@ -33,16 +33,16 @@ mod token_bucket;
 
 pub use self::charge::Charge;
 pub use self::group::CounterGroup;
-use core::fmt;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, MapAccess, Visitor};
+use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 pub use self::calendar::Calendar;
 use crate::error::Error;
-use crate::json::document;
-use crate::json::object::{object, words};
+use crate::json::document::{self, DocumentFault};
+use crate::json::object::{object, word, words};
+use crate::json::readable::{Readable, deserialize, from_value, members};
 use crate::time::UnixMillis;
 
 /// Longest window: 31 days, a month. Most stores do not keep a cell for longer.
@@ -280,11 +280,11 @@ impl Limit {
 ///
 /// Its serde form is short, with one-letter names. Store it as JSON text: some numbers need more than
 /// the 53 bits of a JavaScript number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Cell(Kept);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 enum Kept {
     #[serde(rename = "f")]
     FixedWindow(fixed_window::Kept),
@@ -307,6 +307,28 @@ impl Cell {
         })
     }
 }
+
+impl Readable for Cell {
+    fn blank() -> Self {
+        Self(Kept::FixedWindow(fixed_window::Kept::blank()))
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        let mut members = members(value)?.into_iter();
+        let (Some((name, value)), None) = (members.next(), members.next()) else {
+            return Err(DocumentFault::of("expected one algorithm".to_owned()));
+        };
+        let kept = match word(&name, &["f", "s", "b"])? {
+            0 => from_value(value).map(Kept::FixedWindow),
+            1 => from_value(value).map(Kept::SlidingWindow),
+            _ => from_value(value).map(Kept::TokenBucket),
+        };
+        *self = Self(kept.map_err(|fault| fault.within(&name))?);
+        Ok(())
+    }
+}
+
+deserialize!(Cell);
 
 object! {
     /// What a limit says to one request.
@@ -589,22 +611,8 @@ words!(AlgorithmName {
 /// Reads an object, and nothing else.
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Limit;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Limit, A::Error> {
-                let written = Written::deserialize(MapAccessDeserializer::new(members))?;
-                Limit::try_from(written).map_err(de::Error::custom)
-            }
-        }
-
-        deserializer.deserialize_map(Members)
+        let written = Written::deserialize(deserializer)?;
+        Self::try_from(written).map_err(de::Error::custom)
     }
 }
 
@@ -921,7 +929,7 @@ mod tests {
 
     #[test]
     fn limits_are_written_as_in_the_policy() {
-        let read = |json: &str| document::parse::<Limit>(json.as_bytes());
+        let read = |json: &str| document::deserialize::<Limit>(json.as_bytes());
         for (json, algorithm) in [
             (
                 r#"{"name":"a","requests":5,"window_secs":60,"algorithm":"fixed-window"}"#,

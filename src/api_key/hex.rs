@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use serde::de::{Error, Visitor};
+use serde_json::Value;
+
+use crate::json::{document::DocumentFault, readable::string};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -41,23 +43,11 @@ pub(super) fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 /// Reads them from a string of JSON.
-pub(super) struct Digits<const N: usize>;
-
-impl<const N: usize> Visitor<'_> for Digits<N> {
-    type Value = [u8; N];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<[u8; N], E> {
-        read(text).ok_or_else(|| {
-            E::custom(format_args!(
-                "expected {} lower-case hexadecimal digits",
-                N.saturating_mul(2)
-            ))
-        })
-    }
+pub(super) fn read_value<const N: usize>(value: Value) -> Result<[u8; N], DocumentFault> {
+    read(&string(value)?).ok_or_else(|| {
+        let digits = N.saturating_mul(2);
+        DocumentFault::of(format!("expected {digits} lower-case hexadecimal digits"))
+    })
 }
 
 fn nibble(digit: u8) -> Option<u8> {

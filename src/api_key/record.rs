@@ -13,7 +13,7 @@ use crate::client_address::Network;
 use crate::error::Error;
 use crate::jose::scopes::is_scope;
 use crate::json::document;
-use crate::json::object::{ByName, object};
+use crate::json::object::object;
 use crate::time::UnixTime;
 
 /// The version of the stored form of a key without networks.
@@ -260,7 +260,7 @@ object! {
         name: String,
         owner: String,
         scopes: Vec<String>,
-        limits: Option<ByName<u32>> = None,
+        limits: Option<BTreeMap<String, u32>> = None,
         ips: Option<Vec<Network>> = None,
         expires_in_secs: Option<u64> = None,
         prefix: Option<String> = None,
@@ -302,7 +302,7 @@ impl NewKey {
     /// The limits it overrides, by name.
     #[must_use]
     pub fn limits(&self) -> Option<&BTreeMap<String, u32>> {
-        self.limits.as_ref().map(|limits| &limits.0)
+        self.limits.as_ref()
     }
 
     /// Whether it may be used from some networks only.
@@ -354,7 +354,7 @@ impl NewKey {
             owner: self.owner,
             prefix: None,
             scopes: self.scopes,
-            limits: self.limits.map(|limits| limits.0).unwrap_or_default(),
+            limits: self.limits.unwrap_or_default(),
             ips,
             created_at: now,
             sealed_expires_at: None,
@@ -376,7 +376,7 @@ object! {
         name: Option<String>; given,
         owner: Option<String>; given,
         scopes: Option<Vec<String>>; given,
-        limits: Option<Option<ByName<u32>>>; given,
+        limits: Option<Option<BTreeMap<String, u32>>>; given,
         ips: Option<Option<Vec<Network>>>; given,
         expires_in_secs: Option<Option<u64>>; given,
         disabled: Option<bool>; given,
@@ -424,7 +424,7 @@ impl KeyChange {
     /// The limits it overrides, by name, if it changes them.
     #[must_use]
     pub fn limits(&self) -> Option<&BTreeMap<String, u32>> {
-        self.limits.as_ref().and_then(Option::as_ref).map(|limits| &limits.0)
+        self.limits.as_ref().and_then(Option::as_ref)
     }
 
     /// Whether it names networks from which the key may be used.
@@ -465,7 +465,7 @@ impl KeyChange {
             scopes: self.scopes.unwrap_or(record.scopes),
             limits: match self.limits {
                 None => record.limits,
-                Some(change) => change.map(|limits| limits.0).unwrap_or_default(),
+                Some(change) => change.unwrap_or_default(),
             },
             disabled: self.disabled.unwrap_or(record.disabled),
             expires_at,

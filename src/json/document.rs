@@ -4,8 +4,15 @@
 //! serde's own messages quote what they found. So a token that was pasted into the wrong field would be written to a
 //! log. The messages here say only what kind of value was found.
 
-use serde::de::DeserializeOwned;
+use core::fmt;
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    StrictObject,
+    readable::{self, Readable},
+};
 use crate::error::Error;
 
 /// What is wrong with a document, and where.
@@ -18,6 +25,48 @@ pub struct DocumentFault {
 }
 
 impl DocumentFault {
+    /// A fault of a whole value.
+    pub(crate) const fn of(problem: String) -> Self {
+        Self { path: String::new(), problem }
+    }
+
+    /// It is of another kind.
+    pub(crate) fn expected(wanted: &str, found: &Value) -> Self {
+        let found = match found {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(number) if number.is_f64() => "a fraction",
+            Value::Number(_) => "a whole number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        Self::of(format!("expected {wanted}, found {found}"))
+    }
+
+    /// It is too small or too large.
+    pub(crate) fn out_of_range(wanted: &str) -> Self {
+        Self::of(format!("expected {wanted}, found one out of range"))
+    }
+
+    /// The same as a fault of the object that has this member.
+    pub(crate) fn within(self, name: &str) -> Self {
+        self.behind(member(String::new(), name))
+    }
+
+    /// The same as a fault of the list that has this element.
+    pub(crate) fn at(self, index: usize) -> Self {
+        self.behind(format!("[{index}]"))
+    }
+
+    fn behind(self, mut path: String) -> Self {
+        if !self.path.is_empty() && !self.path.starts_with('[') {
+            path.push('.');
+        }
+        path.push_str(&self.path);
+        Self { path, ..self }
+    }
+
     /// The fault as one of a request body.
     #[must_use]
     pub fn into_invalid_field(self) -> Error {
@@ -25,11 +74,30 @@ impl DocumentFault {
     }
 }
 
+/// As in `scopes[0]: expected a string, found null`.
+impl fmt::Display for DocumentFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
 /// Longest name of a field that a message repeats. Ours are shorter; a longer one may be data.
 const MAX_ECHOED_NAME_BYTES: usize = 40;
 
-/// Reads a whole document, which is an object. Only white space may follow it.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentFault> {
+/// Reads a whole document, which is an object. Only white space may follow it, and no name may come twice, at any depth.
+pub(crate) fn parse<T: Readable>(bytes: &[u8]) -> Result<T, DocumentFault> {
+    readable::from_value(object(bytes)?)
+}
+
+fn object(bytes: &[u8]) -> Result<Value, DocumentFault> {
+    deserialize(bytes).map(|StrictObject(members)| Value::Object(members))
+}
+
+/// Reads a whole document by serde: for types of others.
+pub fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentFault> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         // serde would read the elements of a list as the fields, in their order.
         let problem = "expected an object, found a list".to_owned();
@@ -190,22 +258,45 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::json::object::object;
 
+    object! {
+        #[derive(Debug)]
+        #[expect(dead_code, reason = "only read")]
+        struct Sample, refused {
+            name: String,
+            scopes: Option<Vec<String>> = None,
+            limits: Option<BTreeMap<String, u32>> = None,
+            before: Option<i64> = None,
+            inner: Option<Vec<Inner>> = None,
+        }
+    }
+
+    object! {
+        #[derive(Debug)]
+        #[expect(dead_code, reason = "only read")]
+        struct Inner, refused {
+            id: u8,
+            on: Option<bool> = None,
+        }
+    }
+
+    /// The same, as serde derives it.
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only read by the derived code")]
-    struct Sample {
+    struct Derived {
         name: String,
         scopes: Option<Vec<String>>,
         limits: Option<BTreeMap<String, u32>>,
         before: Option<i64>,
-        inner: Option<Vec<Inner>>,
+        inner: Option<Vec<DerivedInner>>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only read by the derived code")]
-    struct Inner {
+    struct DerivedInner {
         id: u8,
         on: Option<bool>,
     }
@@ -214,6 +305,7 @@ mod tests {
     fn refused(json: &str, path: &str, problem: &str) {
         let fault = parse::<Sample>(json.as_bytes()).expect_err(json);
         assert_eq!((fault.path.as_str(), fault.problem.as_str()), (path, problem), "{json}");
+        assert_eq!(deserialize::<Derived>(json.as_bytes()).expect_err(json), fault, "{json}");
     }
 
     #[test]
@@ -284,13 +376,43 @@ mod tests {
             "expected a whole number, found an object",
         );
         refused(&inner(r#"{"of": 1}]}"#), "inner[1].of", "is not a known field, expected id or on");
-        refused(
-            &inner(r#"{"\u0061": 1}]}"#),
-            "inner[1].?",
-            "is not a known field, expected id or on",
-        );
         refused(&inner("7 ]}"), "inner[1]", "expected an object, found a whole number");
         refused(&inner("{\"id\": 1}]\n}"), "name", "is required");
+    }
+
+    #[test]
+    fn a_name_comes_once_wherever_it_stands() {
+        object! {
+            #[derive(Debug)]
+            #[expect(dead_code, reason = "only read")]
+            struct Open, ignored { id: u8 }
+        }
+        let read = |json: &str| parse::<Open>(json.as_bytes());
+        assert!(read(r#"{"id": 1, "more": {"a": [null]}}"#).is_ok());
+        let fault = read(r#"{"id": 1, "more": {"a": 1, "a": 2}}"#).unwrap_err();
+        assert_eq!(fault.to_string(), "more.a: is given twice");
+    }
+
+    #[test]
+    fn null_is_nothing_unless_it_says_something() {
+        object! {
+            #[derive(Debug, PartialEq)]
+            struct Change, refused {
+                name: Option<String>; given,
+                limit: Option<Option<u32>>; given,
+                on: bool = true,
+                note: Option<String> = Some("none".to_owned()),
+            }
+        }
+        let read = |json: &str| parse::<Change>(json.as_bytes());
+        let unsaid = Change { name: None, limit: None, on: true, note: Some("none".to_owned()) };
+        assert_eq!(read("{}"), Ok(unsaid));
+        let removed = Change { name: None, limit: Some(None), on: false, note: None };
+        assert_eq!(read(r#"{"limit": null, "on": false, "note": null}"#), Ok(removed));
+        for null in ["name", "on"] {
+            let fault = read(&format!(r#"{{"{null}": null}}"#)).unwrap_err();
+            assert_eq!(fault.path, null);
+        }
     }
 
     #[test]

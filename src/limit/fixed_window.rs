@@ -1,20 +1,47 @@
 //! A counter per window, aligned to the epoch or to the calendar.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{Limit, is_too_far_ahead};
-use crate::time::UnixMillis;
+use crate::{
+    json::{
+        document::DocumentFault,
+        object::object,
+        readable::{Readable, from_value},
+    },
+    time::UnixMillis,
+};
 
 /// What is stored: the start of the window in milliseconds, and what was used in it.
 ///
 /// The limit has the length of the window. If that changes, the start says to which of the new windows the count
 /// belongs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Kept {
     #[serde(rename = "s")]
     start: u64,
     #[serde(rename = "n")]
     used: u32,
+}
+
+object! {
+    struct Written, ignored {
+        s: u64,
+        n: u32,
+    }
+}
+
+impl Readable for Kept {
+    fn blank() -> Self {
+        Self { start: 0, used: 0 }
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        let Written { s: start, n: used } = from_value(value)?;
+        *self = Self { start, used };
+        Ok(())
+    }
 }
 
 impl Kept {

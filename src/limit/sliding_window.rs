@@ -5,10 +5,18 @@
 //! the window. The price: a place is free again between 1 and 1 + 1/20 windows after it was taken. So a caller
 //! that always waits for the limit gets at least 20/21 (95 %) of it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{Limit, align, is_too_far_ahead};
-use crate::time::UnixMillis;
+use crate::{
+    json::{
+        document::DocumentFault,
+        object::object,
+        readable::{Readable, from_value},
+    },
+    time::UnixMillis,
+};
 
 /// Parts of a window. 20 divides 1000, so a part of any window of whole seconds has whole
 /// milliseconds; more parts would be more exact and cells larger.
@@ -19,7 +27,7 @@ const COUNTERS: usize = 21;
 
 /// What is stored: the start of the newest part, the length of a part (both in milliseconds), and the
 /// counts from the newest to the oldest, without zeros at the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Kept {
     #[serde(rename = "t")]
     newest: u64,
@@ -27,6 +35,26 @@ pub(super) struct Kept {
     part: u64,
     #[serde(rename = "c")]
     counts: Vec<u32>,
+}
+
+object! {
+    struct Written, ignored {
+        t: u64,
+        l: u64,
+        c: Vec<u32>,
+    }
+}
+
+impl Readable for Kept {
+    fn blank() -> Self {
+        Self { newest: 0, part: 0, counts: Vec::new() }
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        let Written { t: newest, l: part, c: counts } = from_value(value)?;
+        *self = Self { newest, part, counts };
+        Ok(())
+    }
 }
 
 impl Kept {

@@ -4,13 +4,21 @@
 //! has milliseconds, and `requests` units flow in each millisecond. So 7 in 60 s is 7 in 60 s after a year too. The
 //! cell keeps the debt: how many units are missing in the bucket.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{Limit, is_too_far_ahead, saturate};
-use crate::time::UnixMillis;
+use crate::{
+    json::{
+        document::DocumentFault,
+        object::object,
+        readable::{Readable, from_value},
+    },
+    time::UnixMillis,
+};
 
 /// What is stored: when (in milliseconds), the debt at that moment, and the units of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Kept {
     #[serde(rename = "t")]
     at: u64,
@@ -18,6 +26,26 @@ pub(super) struct Kept {
     debt: u64,
     #[serde(rename = "w")]
     unit: u64,
+}
+
+object! {
+    struct Written, ignored {
+        t: u64,
+        d: u64,
+        w: u64,
+    }
+}
+
+impl Readable for Kept {
+    fn blank() -> Self {
+        Self { at: 0, debt: 0, unit: 0 }
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        let Written { t: at, d: debt, w: unit } = from_value(value)?;
+        *self = Self { at, debt, unit };
+        Ok(())
+    }
 }
 
 impl Kept {

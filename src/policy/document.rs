@@ -3,15 +3,9 @@
 //! Unknown fields are refused everywhere, so that a misspelt option cannot quietly turn a protection
 //! off.
 
-use core::fmt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{
-        self, IntoDeserializer as _, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
-    },
-};
+use serde_json::Value;
 
 use super::{
     limit_store::StoreName,
@@ -25,8 +19,10 @@ use crate::{
     client_address::Network,
     error::Error,
     json::{
-        StrictObject, StrictValue, document,
-        object::{ByName, object},
+        StrictObject, StrictValue,
+        document::{self, DocumentFault},
+        object::object,
+        readable::{Readable, from_value},
     },
     limit,
     session::{client::GrantType, cookie::SameSite, step::Reuse},
@@ -42,7 +38,8 @@ object! {
         pub(super) cookie: Option<String> = None,
         pub(super) credential_headers: Vec<CredentialHeaderDocument> = Vec::new(),
         pub(super) max_token_length: Option<usize> = None,
-        pub(super) identity_headers: ByName<String> = ByName(BTreeMap::new()),
+        /// Each is read by [`super::identity_headers`].
+        pub(super) identity_headers: StrictObject = StrictObject::default(),
         pub(super) client_ip_header: Option<String> = None,
         pub(super) trusted_hops: Option<u8> = None,
         pub(super) forward_auth: ForwardAuthDocument = ForwardAuthDocument::default(),
@@ -210,28 +207,24 @@ pub(super) enum SubjectDocument {
     Of { issuer: String, subject: String },
 }
 
-impl<'de> Deserialize<'de> for SubjectDocument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameOrObject;
+impl Readable for SubjectDocument {
+    fn blank() -> Self {
+        Self::Name(String::new())
+    }
 
-        impl<'de> Visitor<'de> for NameOrObject {
-            type Value = SubjectDocument;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a subject, or an object with issuer and subject")
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        *self = match value {
+            Value::String(name) => Self::Name(name),
+            Value::Object(_) => {
+                let Of { issuer, subject } = from_value(value)?;
+                Self::Of { issuer, subject }
             }
-
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(SubjectDocument::Name(name.to_owned()))
+            other => {
+                let wanted = "a subject, or an object with issuer and subject";
+                return Err(DocumentFault::expected(wanted, &other));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let Of { issuer, subject } = Of::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(SubjectDocument::Of { issuer, subject })
-            }
-        }
-
-        deserializer.deserialize_any(NameOrObject)
+        };
+        Ok(())
     }
 }
 
@@ -297,28 +290,20 @@ pub(super) enum HstsDocument {
     Section(HstsSection),
 }
 
-impl<'de> Deserialize<'de> for HstsDocument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BoolOrObject;
+impl Readable for HstsDocument {
+    fn blank() -> Self {
+        Self::On(false)
+    }
 
-        impl<'de> Visitor<'de> for BoolOrObject {
-            type Value = HstsDocument;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true, false, or an object")
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        *self = match value {
+            Value::Bool(on) => Self::On(on),
+            Value::Object(_) => Self::Section(from_value(value)?),
+            other => {
+                return Err(DocumentFault::expected("true, false, or an object", &other));
             }
-
-            fn visit_bool<E: de::Error>(self, on: bool) -> Result<Self::Value, E> {
-                Ok(HstsDocument::On(on))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let section = HstsSection::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(HstsDocument::Section(section))
-            }
-        }
-
-        deserializer.deserialize_any(BoolOrObject)
+        };
+        Ok(())
     }
 }
 
@@ -338,28 +323,21 @@ pub(super) enum UpstreamDocument {
     Section(UpstreamSection),
 }
 
-impl<'de> Deserialize<'de> for UpstreamDocument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct UrlOrObject;
+impl Readable for UpstreamDocument {
+    fn blank() -> Self {
+        Self::Url(String::new())
+    }
 
-        impl<'de> Visitor<'de> for UrlOrObject {
-            type Value = UpstreamDocument;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a URL, or an object with url or service")
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        *self = match value {
+            Value::String(url) => Self::Url(url),
+            Value::Object(_) => Self::Section(from_value(value)?),
+            other => {
+                let wanted = "a URL, or an object with url or service";
+                return Err(DocumentFault::expected(wanted, &other));
             }
-
-            fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
-                Ok(UpstreamDocument::Url(url.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let section = UpstreamSection::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(UpstreamDocument::Section(section))
-            }
-        }
-
-        deserializer.deserialize_any(UrlOrObject)
+        };
+        Ok(())
     }
 }
 
@@ -417,35 +395,22 @@ pub(super) enum OneOrMany<T> {
     Many(Vec<T>),
 }
 
-const COUNT_BY: &str = "expected caller, subject, api_key, ip, issuer, route, or a list of them";
+impl Readable for OneOrMany<CountBy> {
+    fn blank() -> Self {
+        Self::default()
+    }
 
-impl<'de> Deserialize<'de> for OneOrMany<CountBy> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct WordOrList;
-
-        impl<'de> Visitor<'de> for WordOrList {
-            type Value = OneOrMany<CountBy>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(COUNT_BY.trim_start_matches("expected "))
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        const WANTED: &str = "caller, subject, api_key, ip, issuer, route, or a list of them";
+        *self = match value {
+            Value::String(_) => {
+                let one = from_value(value);
+                Self::One(one.map_err(|_| DocumentFault::of(format!("expected {WANTED}")))?)
             }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                CountBy::deserialize(text.into_deserializer())
-                    .map(OneOrMany::One)
-                    .map_err(|_: E| E::custom(COUNT_BY))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = list.next_element()? {
-                    values.push(value);
-                }
-                Ok(OneOrMany::Many(values))
-            }
-        }
-
-        deserializer.deserialize_any(WordOrList)
+            Value::Array(_) => Self::Many(from_value(value)?),
+            other => return Err(DocumentFault::expected(WANTED, &other)),
+        };
+        Ok(())
     }
 }
 

@@ -1,7 +1,12 @@
 //! The table `identity_headers`: verified claims as headers for the service.
 
+use serde_json::Value;
+
 use super::header_names::{HeaderName, Named};
-use crate::{error::Error, json::object::ByName};
+use crate::{
+    error::Error,
+    json::{StrictObject, document::DocumentFault},
+};
 
 /// A header that tells the service what a claim says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +23,7 @@ const MAX_CLAIM_LENGTH: usize = 200;
 
 /// The headers, in the order of their names.
 pub(super) fn identity_headers(
-    document: &ByName<String>,
+    document: &StrictObject,
     has_issuers: bool,
     named: &mut Named,
 ) -> Result<Vec<IdentityHeader>, Error> {
@@ -27,7 +32,7 @@ pub(super) fn identity_headers(
 
 #[inline(never)]
 fn of_some(
-    document: &ByName<String>,
+    document: &StrictObject,
     has_issuers: bool,
     named: &mut Named,
 ) -> Result<Vec<IdentityHeader>, Error> {
@@ -38,9 +43,12 @@ fn of_some(
     if !has_issuers {
         return Err(Error::config(section, "there are no issuers, and only tokens have claims"));
     }
-    let read = |(name, claim): (&String, &String)| {
+    let read = |(name, claim): (&String, &Value)| {
         let path = format!("{section}.{name}");
         let name = named.of_identity(&path, name)?;
+        let Value::String(claim) = claim else {
+            return Err(Error::config(path, DocumentFault::expected("a string", claim).problem));
+        };
         if claim.is_empty() || claim.len() > MAX_CLAIM_LENGTH {
             return Err(Error::config(path, "expected the name of a claim, 1 to 200 bytes"));
         }

@@ -1,8 +1,11 @@
 //! The choices of a policy: enums whose words the document writes, each with its safe default.
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::{error::StoreError, json::object::words};
+use crate::{
+    error::StoreError,
+    json::{document::DocumentFault, object::words, readable::Readable},
+};
 
 /// Which decisions are written to the event log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -179,9 +182,18 @@ words!(Records {
 });
 
 /// Seconds an isolate may believe what it read from a store: the staleness it adds to the store's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSecs(pub u32);
+
+impl Readable for CacheSecs {
+    fn blank() -> Self {
+        Self(0)
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        self.0.read(value)
+    }
+}
 
 impl Default for CacheSecs {
     /// 10 s: saves nearly all reads of a busy caller, and is small beside the 60 s a KV write may take

@@ -1,14 +1,12 @@
 //! Many revocations in one request: a JSON object on each line.
 
-use serde::de::IgnoredAny;
-
 use super::{
     deny_key::Target,
     entry::{Entry, NewRevocation},
 };
 use crate::{
     error::Error,
-    json::{document, object::object},
+    json::{StrictValue, document, object::object},
     time::UnixTime,
 };
 
@@ -29,7 +27,7 @@ pub struct Bulk {
 object! {
     /// Only to see whether a line is a stored entry.
     struct Probe, ignored {
-        target: Option<IgnoredAny> = None,
+        target: Option<StrictValue> = None,
     }
 }
 

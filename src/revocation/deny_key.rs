@@ -3,12 +3,17 @@
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     api_key::KeyId,
-    json::object::{object, required, words},
+    json::{
+        document::DocumentFault,
+        object::{object, required, words},
+        readable::{Readable, deserialize, from_value},
+    },
 };
 
 /// Separates these hashes from every other SHA-256 of the same bytes.
@@ -133,22 +138,30 @@ words!(Kind {
     "signing_key" => Kind::SigningKey,
 });
 
-impl<'de> Deserialize<'de> for Target {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { kind, iss, jti, sub, sid, id, kid } = Written::deserialize(deserializer)?;
+impl Readable for Target {
+    fn blank() -> Self {
+        Self::Issuer { iss: String::new() }
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        let Written { kind, iss, jti, sub, sid, id, kid } = from_value(value)?;
         if matches!(kind, Kind::ApiKey) {
-            return Ok(Self::ApiKey { id: required(id, "id")? });
+            *self = Self::ApiKey { id: required(id, "id")? };
+            return Ok(());
         }
         let iss = required(iss, "iss")?;
-        Ok(match kind {
+        *self = match kind {
             Kind::Token => Self::Token { iss, jti: required(jti, "jti")? },
             Kind::Subject => Self::Subject { iss, sub: required(sub, "sub")? },
             Kind::Session => Self::Session { iss, sid: required(sid, "sid")? },
             Kind::SigningKey => Self::SigningKey { iss, kid: required(kid, "kid")? },
             Kind::Issuer | Kind::ApiKey => Self::Issuer { iss },
-        })
+        };
+        Ok(())
     }
 }
+
+deserialize!(Target);
 
 fn hash(kind: u8, parts: &[&[u8]]) -> DenyKey {
     let mut digest = Sha256::new();

@@ -2,10 +2,17 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::base64url;
+use crate::{
+    base64url,
+    json::{
+        document::DocumentFault,
+        readable::{Readable, deserialize, string},
+    },
+};
 
 /// Bytes of fixed size.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,12 +98,20 @@ impl<const N: usize> Serialize for Opaque<N> {
     }
 }
 
-impl<'de, const N: usize> Deserialize<'de> for Opaque<N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("expected base64url of another length"))
+impl<const N: usize> Readable for Opaque<N> {
+    fn blank() -> Self {
+        Self([0; N])
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        let read = Self::parse(&string(value)?);
+        let fault = || DocumentFault::of("expected base64url of another length".to_owned());
+        *self = read.ok_or_else(fault)?;
+        Ok(())
     }
 }
+
+deserialize!(Opaque<const N: usize>);
 
 #[cfg(test)]
 mod tests {

@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    json::document,
-    json::object::object,
+    json::{document, object::object, readable::Readable},
     time::{UnixMillis, UnixTime},
 };
 
@@ -212,7 +211,7 @@ impl SubjectState {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
+fn read<T: Readable>(json: &str) -> Result<T, StoreError> {
     document::parse(json.as_bytes()).map_err(|_| not_ours())
 }
 

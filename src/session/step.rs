@@ -17,6 +17,7 @@ use crate::{
     json::{
         document,
         object::{object, words},
+        readable::Readable,
     },
     time::{UnixMillis, UnixTime},
 };
@@ -668,7 +669,7 @@ impl Step {
     /// # Errors
     /// It is not ours.
     pub fn from_text(text: &str) -> Result<Self, StoreError> {
-        fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
+        fn read<T: Readable>(json: &str) -> Result<T, StoreError> {
             document::parse(json.as_bytes())
                 .map_err(|_| StoreError::new("a step has another form than expected"))
         }

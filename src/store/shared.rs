@@ -113,7 +113,7 @@ impl Cells {
     /// Counting afresh would make damage a way around the limit.
     fn read(text: Option<&str>, now: UnixMillis) -> Result<Self, StoreError> {
         let Some(text) = text else { return Ok(Self { v: VERSION, cells: BTreeMap::new() }) };
-        let mut cells: Self = document::parse(text.as_bytes())
+        let mut cells: Self = document::deserialize(text.as_bytes())
             .map_err(|fault| StoreError::new(format!("cells are not ours: {}", fault.problem)))?;
         if cells.v != VERSION {
             return Err(StoreError::new("cells are of a later version"));

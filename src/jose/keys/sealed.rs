@@ -13,7 +13,11 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use crate::{
-    base64url, jose::keys::MAX_JWKS_LENGTH, json::object::object, secret::Secret, time::UnixTime,
+    base64url,
+    jose::keys::MAX_JWKS_LENGTH,
+    json::{document, object::object},
+    secret::Secret,
+    time::UnixTime,
 };
 
 const LABEL: &[u8] = b"edgegate-jwks-v1\0";
@@ -64,7 +68,7 @@ impl Seal {
         }
         let (tag, json) = value.split_once('.')?;
         self.keyed(uri, json).verify_slice(&base64url::decode(tag)?).ok()?;
-        serde_json::from_str(json).ok()
+        document::parse(json.as_bytes()).ok()
     }
 
     fn keyed(&self, uri: &str, json: &str) -> Hmac<Sha256> {

@@ -98,8 +98,8 @@ struct ListedBy {
 
 impl ListedBy {
     fn parse(body: &RawValue) -> Result<(Option<String>, Paging), Error> {
-        let Self { owner, cursor, limit } =
-            document::parse(body.get().as_bytes()).map_err(DocumentFault::into_invalid_field)?;
+        let Self { owner, cursor, limit } = document::deserialize(body.get().as_bytes())
+            .map_err(DocumentFault::into_invalid_field)?;
         // An empty owner would list the keys of all owners.
         if owner.as_ref().is_some_and(String::is_empty) {
             return Err(Error::invalid_field("owner", "expected at least one character"));
