@@ -37,6 +37,7 @@ use self::{
     check::{secret_of, token},
     cors::cors,
     credential_headers::credential_headers,
+    document::Document,
     forward_auth::{client_ip_header, forward_auth},
     header_names::Named,
     identity_headers::identity_headers,
@@ -169,16 +170,19 @@ impl Policy {
     /// # Errors
     /// [`Error::Config`] for the first fault, with its path.
     pub fn from_json(json: &str, secrets: &dyn Secrets) -> Result<Self, Error> {
-        let mut document = document::read(json)?;
+        Self::from_document(&mut document::read(json)?, secrets)
+    }
+
+    fn from_document(document: &mut Document, secrets: &dyn Secrets) -> Result<Self, Error> {
         let issuers = read_issuers(core::mem::take(&mut document.issuers))?;
-        let limits = limits(&document, &issuers)?;
+        let limits = limits(document, &issuers)?;
         let scope_includes =
             ScopeIncludes::read("scope_includes", core::mem::take(&mut document.scope_includes).0)?;
-        let sessions = sessions::sessions(&document, secrets)?;
+        let sessions = sessions::sessions(document, secrets)?;
         let verifier = verifier(issuers, document.max_token_length, secrets, sessions.as_ref())?;
-        let api_keys = api_keys(&document, secrets)?;
-        let client_ip_header = client_ip_header(&document)?;
-        let forward_auth = forward_auth(&document, verifier.as_ref())?;
+        let api_keys = api_keys(document, secrets)?;
+        let client_ip_header = client_ip_header(document)?;
+        let forward_auth = forward_auth(document, verifier.as_ref())?;
         let addresses = [&client_ip_header, &forward_auth.client_ip_header];
         let mut named = Named::new(addresses.into_iter().map(|header| header.name.as_str()));
         let api_key_header =
@@ -192,14 +196,14 @@ impl Policy {
         let cors =
             cors.map(|section| self::cors("cors", section, document.legacy_headers)).transpose()?;
         let given = Given { limits: &limits, configured: &configured, verifier: verifier.as_ref() };
-        let routes = routes(&document, &given, cors.as_ref())?;
+        let routes = routes(document, &given, cors.as_ref())?;
         let own_upstream = document
             .upstream
             .as_ref()
             .map(|section| upstream("upstream", section, None))
             .transpose()?;
-        let csrf = csrf(&document)?;
-        check_identity(&document, &routes, own_upstream.as_ref(), sessions.as_ref())?;
+        let csrf = csrf(document)?;
+        check_identity(document, &routes, own_upstream.as_ref(), sessions.as_ref())?;
         let has_cors = cors.is_some() || routes.iter().any(|route| route.cors.is_some());
         let routes = router(routes, document.path_case)?;
         Ok(Self {
@@ -214,7 +218,7 @@ impl Policy {
             forward_auth,
             cache: document.cache,
             https: document.https,
-            security_headers: security_headers(&document)?,
+            security_headers: security_headers(document)?,
             resource_metadata: document
                 .resource_metadata
                 .as_deref()
@@ -227,14 +231,16 @@ impl Policy {
             replays: document.dpop.replays,
             jwks_cache: document
                 .jwks_cache
+                .as_ref()
                 .map(|cache| secret_of("jwks_cache.secret", &cache.secret, secrets))
                 .transpose()?
                 .and_then(|secret| Seal::new(&secret)),
             api_keys,
             revocation: document.revocation.map(revocation).transpose()?,
-            failed_authentication: failed_authentication(document.failed_authentication)?,
+            failed_authentication: failed_authentication(document.failed_authentication.take())?,
             admin: document
                 .admin
+                .as_ref()
                 .map(|admin| secret_of("admin.secret", &admin.secret, secrets))
                 .transpose()?,
             origin: sessions::own_origin(document.origin.as_deref())?,
@@ -445,7 +451,7 @@ fn credential_kinds(issuers: bool, api_keys: bool) -> Vec<CredentialKind> {
 
 /// A signed identity needs keys that services can have, and an audience.
 fn check_identity(
-    document: &document::Document,
+    document: &Document,
     routes: &[Route],
     upstream: Option<&Upstream>,
     sessions: Option<&SessionPolicy>,
@@ -480,7 +486,7 @@ fn check_identity(
     Ok(())
 }
 
-fn csrf(document: &document::Document) -> Result<Csrf, Error> {
+fn csrf(document: &Document) -> Result<Csrf, Error> {
     match document.csrf {
         Some(_) if document.cookie.is_none() => {
             Err(Error::config("csrf", "only with cookie is it used; sessions always have the rule"))
