@@ -30,6 +30,7 @@ pub mod oauth;
 pub mod record;
 pub mod refresh;
 pub mod renewal;
+mod rows;
 pub mod scopes;
 pub mod secrets;
 pub mod state;

@@ -1,12 +1,11 @@
 //! All of a subject, as one writer has it in memory, and how it is stored: row by row, or as one text.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::{
     id::{SessionId, TicketHash},
     record::{Notice, ROW_VERSION, SessionRow, SubjectRow, TicketRow},
+    rows::Rows,
 };
 use crate::{
     error::StoreError,
@@ -30,11 +29,11 @@ const SUBJECT: &str = "subject";
 #[derive(Debug, Clone, Default)]
 pub struct SubjectState {
     pub(super) subject: SubjectRow,
-    pub(super) sessions: BTreeMap<SessionId, SessionRow>,
-    pub(super) tickets: BTreeMap<TicketHash, TicketRow>,
+    pub(super) sessions: Rows<SessionId, SessionRow>,
+    pub(super) tickets: Rows<TicketHash, TicketRow>,
     pub(super) notices: Vec<Notice>,
     /// The rows as they are stored: what differs from them is to be written.
-    stored: BTreeMap<String, String>,
+    stored: Rows<String, String>,
     pub(super) changed: bool,
 }
 
@@ -111,10 +110,10 @@ impl SubjectState {
             return Ok(Vec::new());
         }
         let rows = self.rows()?;
-        let gone = self.stored.keys().filter(|name| !rows.contains_key(*name));
+        let gone = self.stored.names().filter(|name| rows.get(name).is_none());
         let mut changes: Vec<RowChange> =
             gone.map(|name| RowChange { name: name.clone(), value: None }).collect();
-        for (name, value) in &rows {
+        for (name, value) in rows.iter() {
             if self.stored.get(name) != Some(value) {
                 changes.push(RowChange { name: name.clone(), value: Some(value.clone()) });
             }
@@ -123,16 +122,16 @@ impl SubjectState {
         Ok(changes)
     }
 
-    fn rows(&self) -> Result<BTreeMap<String, String>, StoreError> {
-        let mut rows = BTreeMap::new();
+    fn rows(&self) -> Result<Rows<String, String>, StoreError> {
+        let mut rows = Rows::default();
         if self.subject != SubjectRow::default() {
             let subject = SubjectRow { v: ROW_VERSION, ..self.subject.clone() };
             rows.insert(SUBJECT.to_owned(), write(&subject)?);
         }
-        for (id, row) in &self.sessions {
+        for (id, row) in self.sessions.iter() {
             rows.insert(format!("session/{id}"), write(row)?);
         }
-        for (hash, row) in &self.tickets {
+        for (hash, row) in self.tickets.iter() {
             rows.insert(format!("ticket/{hash}"), write(row)?);
         }
         for row in &self.notices {
@@ -230,9 +229,9 @@ fn not_ours() -> StoreError {
 /// How fast sessions of a subject are refreshed. It is kept in memory only: it bounds work, not rights.
 #[derive(Debug, Default)]
 pub struct Paces {
-    full_at: BTreeMap<SessionId, UnixMillis>,
+    full_at: Rows<SessionId, UnixMillis>,
     /// When a generation was last given again.
-    given_again_at: BTreeMap<SessionId, UnixTime>,
+    given_again_at: Rows<SessionId, UnixTime>,
 }
 
 impl Paces {
@@ -253,7 +252,7 @@ impl Paces {
             return false;
         }
         if self.full_at.len() >= MAX_SESSIONS.saturating_mul(2) {
-            self.full_at.retain(|_, full_at| full_at.millis_since(now) > 0);
+            self.full_at.retain(|full_at| full_at.millis_since(now) > 0);
         }
         self.full_at.insert(id, now.saturating_add(owed));
         true

@@ -805,7 +805,7 @@ impl SubjectState {
         if let Some(refused) = self.take_opening(now) {
             return refused;
         }
-        self.tickets.retain(|_, row| now < row.until);
+        self.tickets.retain(|row| now < row.until);
         while self.tickets.len() >= MAX_TICKETS {
             let oldest = self.tickets.values().min_by_key(|row| row.until).map(|row| row.hash);
             let Some(oldest) = oldest else { break };
@@ -882,11 +882,11 @@ impl SubjectState {
         if step.asks {
             return outcome;
         }
-        let ids = self.sessions.keys().copied();
+        let all = || self.sessions.names().copied();
         let ids: Vec<SessionId> = match step.which {
             Which::One => step.id.into_iter().collect(),
-            Which::Others => ids.filter(|id| Some(*id) != step.id).collect(),
-            Which::All => ids.collect(),
+            Which::Others => all().filter(|id| Some(*id) != step.id).collect(),
+            Which::All => all().collect(),
         };
         if step.which != Which::One && !self.tickets.is_empty() {
             self.tickets.clear();
@@ -993,7 +993,7 @@ impl SubjectState {
         let mut outcome = Outcome::default();
         self.take_out_expired(&no_terms, now, &mut outcome);
         let tickets = self.tickets.len();
-        self.tickets.retain(|_, row| now < row.until);
+        self.tickets.retain(|row| now < row.until);
         self.changed |= self.tickets.len() != tickets;
         if self.subject.before_until.is_some_and(|until| until <= now) {
             (self.subject.before, self.subject.before_until) = (None, None);
