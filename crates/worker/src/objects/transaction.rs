@@ -21,11 +21,20 @@ extern "C" {
 /// Those of the step, and of the platform.
 pub(super) fn run<T>(state: &State, mut step: impl FnMut() -> Result<T>) -> Result<T> {
     let mut done = None;
+    run_step(state, &mut || {
+        done = Some(step()?);
+        Ok(())
+    })?;
+    done.ok_or_else(|| "the transaction did not run".into())
+}
+
+/// What is the same for all steps, so that it is compiled once.
+fn run_step(state: &State, step: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let storage = state.storage();
     let storage: &SyncStorage = storage.as_raw().unchecked_ref();
     storage.transaction_sync(&mut || {
-        done = Some(step().map_err(JsValue::from)?);
+        step().map_err(JsValue::from)?;
         Ok(JsValue::UNDEFINED)
     })?;
-    done.ok_or_else(|| "the transaction did not run".into())
+    Ok(())
 }
