@@ -5,7 +5,6 @@ use std::{
     collections::HashMap,
 };
 
-use serde::Serialize as _;
 use serde_json::Value;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{CryptoKey, SubtleCrypto};
@@ -230,7 +229,7 @@ fn subtle() -> SubtleCrypto {
 }
 
 fn object(value: &Value) -> Result<js_sys::Object, JsValue> {
-    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?.unchecked_into())
+    js_sys::JSON::parse(&value.to_string())?.dyn_into()
 }
 
 /// The message of a JavaScript error. WebCrypto's name the parameter at fault, never key material.

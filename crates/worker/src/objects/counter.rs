@@ -59,20 +59,13 @@ struct Stored {
     expires_at: UnixMillis,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    name: String,
-    cell: String,
-    expires_at: f64,
-}
-
 impl DurableObject for CounterObject {
     fn new(state: State, _env: Env) -> Self {
         Self { cells: RefCell::new(load(&state)), state, alarm: Alarm::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let ask: Ask = request.json().await?;
+        let ask: Ask = serde_json::from_str(&request.text().await?)?;
         let now = clock::now();
         let grant = self.step(&ask, now)?;
         self.wake_for_cleaning(now).await?;
@@ -187,17 +180,34 @@ fn load(state: &State) -> Result<Vec<Stored>> {
     let sql = state.storage().sql();
     let tables =
         sql.exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'cells'", None)?;
-    if tables.to_array::<serde::de::IgnoredAny>()?.is_empty() {
+    if tables.raw().next().is_none() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Row> = sql.exec("SELECT name, cell, expires_at FROM cells", None)?.to_array()?;
     let mut cells = Vec::new();
-    for row in rows {
-        let cell = limit::Cell::parse(row.cell.as_bytes())
+    for row in sql.exec("SELECT name, cell, expires_at FROM cells", None)?.raw() {
+        let row = row?;
+        let [SqlStorageValue::String(name), SqlStorageValue::String(cell), expires_at] =
+            row.as_slice()
+        else {
+            return Err(damaged());
+        };
+        let cell = limit::Cell::parse(cell.as_bytes())
             .map_err(|fault| worker::Error::RustError(fault.to_string()))?;
-        cells.push(Stored { name: row.name, cell, expires_at: f64_as_millis(row.expires_at) });
+        // JavaScript has no other numbers: a REAL without a fraction comes as an integer.
+        let expires_at = match expires_at {
+            SqlStorageValue::Integer(millis) => {
+                UnixMillis::from_millis(u64::try_from(*millis).unwrap_or_default())
+            }
+            SqlStorageValue::Float(millis) => f64_as_millis(*millis),
+            _ => return Err(damaged()),
+        };
+        cells.push(Stored { name: name.clone(), cell, expires_at });
     }
     Ok(cells)
+}
+
+fn damaged() -> worker::Error {
+    "a row has a form that the gate does not write".into()
 }
 
 fn unreadable(fault: &worker::Error) -> worker::Error {
@@ -246,12 +256,13 @@ async fn ask(
 ) -> core::result::Result<Grant, StoreError> {
     let answer = async {
         let question = serde_json::to_string(&Ask { op, limits: limits.to_vec() })?;
-        let mut answer = durable_call::ask(env, BINDING, &group.to_string(), &question).await?;
-        answer.json().await
+        durable_call::ask(env, BINDING, &group.to_string(), &question).await?.text().await
     };
+    let failed =
+        |fault: &dyn core::fmt::Display| StoreError::new(format!("counter object: {fault}"));
     match deadline::within(deadline::STORE, answer).await {
-        Some(Ok(grant)) => Ok(grant),
-        Some(Err(fault)) => Err(StoreError::new(format!("counter object: {fault}"))),
+        Some(Ok(grant)) => serde_json::from_str(&grant).map_err(|fault| failed(&fault)),
+        Some(Err(fault)) => Err(failed(&fault)),
         None => Err(StoreError::new("counter object: no answer in time")),
     }
 }
