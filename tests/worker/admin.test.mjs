@@ -160,7 +160,7 @@ describe('minting', () => {
     assert.equal(new Set(minted.map((one) => one.id)).size, 30);
   });
 
-  test('shows the key once, and stores nothing that could be used to call', async () => {
+  test('shows the key once, and stores nothing that a caller could use', async () => {
     const { key, id } = await gate.mint();
     assert.equal((await read(id)).key, undefined);
     const kv = await gate.mf.getKVNamespace('EDGEGATE_KV', 'gate');
@@ -268,7 +268,7 @@ describe('reading', () => {
     assert.ok(used >= before && used <= nowSecs(), `last_used_at: ${used}`);
   });
 
-  test('what does not exist, or is no id, is not found', async () => {
+  test('a key that does not exist, and an id that is none, are not found', async () => {
     for (const id of ['0'.repeat(32), 'x', '0'.repeat(31), '0'.repeat(33), 'A'.repeat(32), 'g'.repeat(32), `${'0'.repeat(32)}%20`]) {
       refused(await gate.admin('GET', `/keys/${id}`), 'NOT_FOUND');
       refused(await gate.admin('DELETE', `/keys/${id}`), 'NOT_FOUND');
@@ -300,7 +300,7 @@ describe('listing', () => {
     assert.deepEqual((await listAll(new URLSearchParams({ owner: randomUUID() }).toString())).found, []);
   });
 
-  test('refuses sizes and cursors that are none', async () => {
+  test('refuses invalid sizes and cursors', async () => {
     for (const limit of ['0', '-1', '101', '1e2', 'all', '1.5', '99999999999999999999']) {
       refused(await gate.admin('GET', `/keys?limit=${limit}`), 'INVALID_REQUEST', { hint: /^limit: / });
       refused(await gate.admin('GET', `/revocations?limit=${limit}`), 'INVALID_REQUEST', { hint: /^limit: / });
@@ -311,7 +311,7 @@ describe('listing', () => {
     }
   });
 
-  test('a cursor that is made up is the caller’s mistake or the end of the list, not a fault of the gate', async () => {
+  test('an invented cursor is the caller’s mistake or the end of the list, not a fault of the gate', async () => {
     for (const cursor of ['nonsense', 'AAAA', '..%2F..', 'null']) {
       const answer = await gate.admin('GET', `/keys?cursor=${cursor}`);
       assert.ok([200, 400].includes(answer.status), answer.text);
@@ -333,7 +333,7 @@ describe('changing', () => {
     assert.deepEqual(await read(id), { ...await ok(200, 'PATCH', `/keys/${id}`, { name: 'renamed' }) });
   });
 
-  test('of the owner moves the key to the other list', async () => {
+  test('the owner moves the key to the other list', async () => {
     const [from, to] = [randomUUID(), randomUUID()];
     const { id } = await gate.mint({ owner: from });
     await ok(200, 'PATCH', `/keys/${id}`, { owner: to });
@@ -350,7 +350,7 @@ describe('changing', () => {
     admitted(await use(key));
   });
 
-  test('cannot let a key outlive what its tag says', async () => {
+  test('cannot let a key live longer than its tag says', async () => {
     const { id } = await gate.mint({ expires_in_secs: 600 });
     refused(await gate.admin('PATCH', `/keys/${id}`, { expires_in_secs: 3600 }), 'INVALID_REQUEST', { hint: /^expires_in_secs: / });
     refused(await gate.admin('PATCH', `/keys/${id}`, { expires_in_secs: null }), 'INVALID_REQUEST', { hint: /^expires_in_secs: / });
@@ -381,7 +381,7 @@ describe('changing', () => {
   }
 });
 
-describe('what an administrator does is in the log', () => {
+describe('the log has every step of an administrator', () => {
   const lineOf = (method, path, status) => gate.output.find((line) => {
     const at = line.indexOf('{"event":"administered"');
     if (at < 0) return false;
@@ -403,7 +403,7 @@ describe('what an administrator does is in the log', () => {
   });
 });
 
-test('no answer with a new key is promised twice: Idempotency-Key is refused, and nothing is made', async () => {
+test('Idempotency-Key is refused and no key is made: an answer with a new key cannot be repeated', async () => {
   const old = await gate.mint({ owner: 'twice' });
   const headers = { 'Idempotency-Key': randomUUID() };
   const body = { name: 'n', owner: 'twice', scopes: [] };
@@ -415,7 +415,7 @@ test('no answer with a new key is promised twice: Idempotency-Key is refused, an
 });
 
 describe('rotating', () => {
-  test('does not bring back what an entry has taken away', async () => {
+  test('does not bring back a key that an entry has revoked', async () => {
     const { id, key } = await gate.mint();
     const revoked = (await gate.admin('POST', '/revocations', { key_id: id })).json();
     refused(await use(key), 'API_KEY_REVOKED');
@@ -458,7 +458,7 @@ describe('rotating', () => {
     admitted(await use(rotated.key));
   });
 
-  test('without a word about it overlaps for a day', async () => {
+  test('overlaps for a day by default', async () => {
     const old = await gate.mint();
     await ok(201, 'POST', `/keys/${old.id}/rotate`, '');
     assert.ok(Math.abs((await read(old.id)).expires_at - (nowSecs() + 86400)) <= 2);
@@ -535,7 +535,7 @@ describe('importing', () => {
     assert.deepEqual(await read(record.id), record);
   });
 
-  test('knows no other spelling of it', async () => {
+  test('takes no other spelling of it', async () => {
     const key = foreign();
     await imported(key);
     for (const other of [key.slice(0, -1), `${key}0`, key.toUpperCase(), key.replace('legacy', 'narrow'), sha256(key), `legacy_${sha256(key)}`]) {
@@ -578,7 +578,7 @@ describe('importing', () => {
     refused(await use(forged), 'INVALID_API_KEY');
   });
 
-  test('leaves an address that keeps guessing a look-up a second, which a genuine key finds', async () => {
+  test('allows an address that keeps guessing one look-up a second, by which a genuine key is found', async () => {
     const ip = freshIp();
     const genuine = foreign();
     // Another gate is asked: the one that imports a key knows it already.
@@ -624,7 +624,7 @@ describe('records', () => {
     admitted(await use(apiKey({ prefix: 'pk' }), { gate: 'no-records' }), { subject: null, scopes: ['read:posts'] });
   });
 
-  test('that are optional restrict the key: without one it may do what the policy says of such keys', async () => {
+  test('that are optional restrict the key: without one it may do what the policy allows such keys', async () => {
     admitted(await use(apiKey({ prefix: 'pk', signingKey: 2 }), { gate: 'two-secrets' }), { subject: null, scopes: [] });
     admitted(await use(apiKey({ prefix: 'sk', signingKey: 2 }), { gate: 'two-secrets' }), { subject: null, scopes: ['read:posts'] });
   });
@@ -648,7 +648,7 @@ describe('records', () => {
     assert.ok(kept === undefined || kept <= 2 ** 31 - 1, 'KV counts in 32 bits');
   });
 
-  test('that cannot be read refuse the key and the administrator with 503, and then it goes on', async () => {
+  test('that cannot be read refuse the key and the administrator with 503, until they can be read again', async () => {
     const { key, id } = await ok(201, 'POST', '/keys', { name: 'n', owner: 'o', scopes: [] }, { gate: 'faulty' });
     admitted(await use(key, { gate: 'faulty' }));
     await faulty.set('fail');

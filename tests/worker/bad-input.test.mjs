@@ -104,7 +104,7 @@ describe('API keys', () => {
     admitted(await gate.get('/', { key }));
   });
 
-  test('of which one bit of the content is changed are invalid though the checksum fits', async () => {
+  test('with one changed bit of the content are invalid though the checksum fits', async () => {
     const { key } = await gate.mint();
     const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
     let content = 0n;
@@ -119,7 +119,7 @@ describe('API keys', () => {
 });
 
 describe('headers', () => {
-  test('with bytes that are no text are refused or are no credential', async () => {
+  test('with bytes that are not text are refused, or are no credential', async () => {
     for (const bytes of ['\xff\xfe', '\x80', '\xc3\x28', '\xed\xa0\x80', '\xf0\x9f\x98\x80', '\x7f', 'a\tb']) {
       for (const name of ['Authorization', 'X-API-Key', 'Cookie', 'Accept', 'CF-Connecting-IP', 'X-Forwarded-Uri', 'Origin']) {
         const value = { Authorization: `Bearer ${bytes}`, Cookie: `session=${bytes}` }[name] ?? bytes;
@@ -227,7 +227,7 @@ describe('bodies of the administration', () => {
     });
   }
 
-  test('that are empty are refused, but for a rotation, which needs none', async () => {
+  test('that are empty are refused, except for a rotation, which needs none', async () => {
     for (const body of ['', undefined]) {
       for (const [method, target] of endpoints) {
         refused(await gate.admin(method, target, body), target.endsWith('rotate') ? 'NOT_FOUND' : 'INVALID_REQUEST');
@@ -300,7 +300,7 @@ test('many callers with many kinds of bad input at once do not disturb a good on
   }, 32);
 });
 
-test('nothing of all this is a secret in the log', () => {
+test('the log has none of these secrets', () => {
   const log = gate.output.lines.join('\n');
   for (const secret of Object.values(SECRETS)) assert.ok(!log.includes(secret));
 });

@@ -71,7 +71,7 @@ describe('a token in the header of another proxy', () => {
     await gate.output.find((line) => line.includes('"subject":"in-header"') && line.includes('"carrier":"credential_header"'), from);
   });
 
-  test('is taken of its issuers alone', async () => {
+  test('is taken only from its issuers', async () => {
     refused(await gate.get('/v1/posts', { headers: { 'Cf-Access-Jwt-Assertion': token({ scope: 'read:posts' }) } }), 'INVALID_TOKEN');
     refused(await gate.get('/v1/posts', { headers: { 'Cf-Access-Jwt-Assertion': apiKey() } }), 'INVALID_TOKEN');
   });
@@ -86,7 +86,7 @@ describe('a token in the header of another proxy', () => {
     refused(await gate.get('/v1/posts', { headers: [['Cf-Access-Jwt-Assertion', access()], ['Cf-Access-Jwt-Assertion', access()]] }), 'MULTIPLE_CREDENTIALS');
   });
 
-  test('goes no further, in any spelling, but where the policy forwards what was verified', async () => {
+  test('goes no further, in any spelling, unless the policy forwards the verified credential', async () => {
     const names = ['Cf-Access-Jwt-Assertion', 'X-Amzn-Oidc-Data', 'X-Service-Key', 'X-API-Key'];
     const everywhere = Object.fromEntries(names.flatMap((name) => [name, ...spellings(name)]).map((name) => [name, 'x']));
     for (const name of ['before', 'forwarding']) {
@@ -102,7 +102,7 @@ describe('a token in the header of another proxy', () => {
     assert.match(ignored.authorization, /^Bearer /);
   });
 
-  test('counts where another proxy asks', async () => {
+  test('counts if another proxy asks', async () => {
     const ask = (headers) => gate.get('/auth/verify', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/v1/posts', ...headers } });
     const answer = await ask({ 'Cf-Access-Jwt-Assertion': access({ org_id: 'acme' }) });
     assert.deepEqual([answer.status, answer.headers['x-auth-issuer'], answer.headers['x-org'], answer.headers['x-groups']], [200, OTHER, 'acme', '']);
@@ -139,7 +139,7 @@ describe('a header of another name for API keys', () => {
 });
 
 describe('claims for the service', () => {
-  test('are in the headers that the policy names, and callers write none of them', async () => {
+  test('are in the headers that the policy names, and callers cannot set these', async () => {
     const names = ['X-Org', 'X-Groups'];
     const forged = Object.fromEntries(names.flatMap((name) => [name, ...spellings(name)]).map((name) => [name, 'root']));
     const told = await passedOn('/v1/posts', { token: token({ scope: 'read:posts', org_id: 'Zürich', groups: ['a b', 'c', 7] }), headers: forged });
@@ -151,7 +151,7 @@ describe('claims for the service', () => {
     }
   });
 
-  test('are answered to another proxy always, empty where there are none', async () => {
+  test('are always answered to another proxy, as empty headers if there are none', async () => {
     const headers = { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/x', 'X-Org': 'root' };
     const answer = await gate.get('/auth/verify', { headers });
     assert.deepEqual([answer.status, answer.headers['x-org'], answer.headers['x-groups']], [200, '', '']);
@@ -166,7 +166,7 @@ describe('addresses', () => {
     refused(await gate.get('/office/x', { ip: '198.51.100.1', headers }), 'NOT_ALLOWED');
   });
 
-  test('a key is for those of its record', async () => {
+  test('a key is for the networks of its record', async () => {
     const made = await gate.mint({ ips: ['203.0.113.0/24'] });
     assert.deepEqual(made.ips, ['203.0.113.0/24']);
     const use = (ip, key = made.key) => gate.get('/v1/posts', { ip, headers: { 'X-Service-Key': key } });

@@ -62,7 +62,7 @@ const told = ({ headers }) => Object.fromEntries(
 );
 const READABLE = { 'allow-origin': APP, 'allow-credentials': 'true', 'expose-headers': `${EXPOSED}, X-Total` };
 
-describe('refusals can be read by the pages that may', () => {
+describe('allowed pages can read refusals', () => {
   test('401, 403, 429, 400, 502 and 503', async () => {
     const forged = `${token().slice(0, -6)}AAAAAA`;
     const ip = '192.0.2.99';
@@ -89,13 +89,13 @@ describe('refusals can be read by the pages that may', () => {
     }
   });
 
-  test('the preflight that is refused says why', async () => {
+  test('a refused preflight says why', async () => {
     const answer = await gate.request('OPTIONS', '/no-preflight', preflight(APP));
     refused(answer, 'NOT_ALLOWED');
     assert.equal(told(answer)['allow-origin'], APP);
   });
 
-  test('nothing of it where the policy has no cors', async () => {
+  test('without cors in the policy there are no such headers', async () => {
     assert.deepEqual(told(await gate.get('/v1', { gate: 'plain', ...from(APP) })), {});
     const served = await gate.get('/public/a', { gate: 'plain', ...from(APP) });
     assert.equal(told(served)['allow-origin'], APP, 'the service speaks for itself');
@@ -103,7 +103,7 @@ describe('refusals can be read by the pages that may', () => {
 });
 
 describe('preflights', () => {
-  test('are answered with what they ask for, to pages that may', async () => {
+  test('from allowed pages are answered with what they ask for', async () => {
     for (const name of ['gate', 'proxy']) {
       const count = seen.length;
       const answer = await gate.request('OPTIONS', '/v1/a', { gate: name, ...preflight(APP) });
@@ -121,14 +121,14 @@ describe('preflights', () => {
     }
   });
 
-  test('what is no list of names is not written back', async () => {
+  test('a header that is not a list of names is not sent back', async () => {
     for (const headers of ['a<script>', 'a"b', 'x'.repeat(3000)]) {
       const answer = await gate.request('OPTIONS', '/v1/a', preflight(APP, 'PUT', headers));
       assert.deepEqual([answer.status, told(answer)['allow-headers'], told(answer)['allow-origin']], [204, undefined, APP]);
     }
   });
 
-  test('where they pass, the service says which methods, and the policy which origins', async () => {
+  test('if they pass, the service decides about methods and the policy about origins', async () => {
     const count = seen.length;
     const passed = await gate.request('OPTIONS', '/passed', { gate: 'proxy', ...preflight(APP) });
     assert.equal(seen.length, count + 1);
@@ -140,7 +140,7 @@ describe('preflights', () => {
 });
 
 describe('answers of the service', () => {
-  test('say what the policy says, in place of what the service does', async () => {
+  test('have the policy\'s headers in place of the service\'s', async () => {
     for (const name of ['gate', 'proxy']) {
       const answer = await gate.get('/v1/a', { gate: name, token: token(), ...from(APP) });
       assert.equal(answer.status, 200);

@@ -34,7 +34,7 @@ describe('a request with the cookie of the policy', () => {
     assert.equal((await ask('GET', { 'Sec-Fetch-Site': 'cross-site' })).status, 200);
   });
 
-  test('or has to come from a page of this origin', async () => {
+  test('otherwise has to come from a page of this origin', async () => {
     for (const headers of [{ 'Sec-Fetch-Site': 'same-origin' }, { 'Sec-Fetch-Site': 'none' }, { Origin: 'https://api.example.com' }]) {
       assert.equal((await ask('POST', headers)).status, 200, JSON.stringify(headers));
     }
@@ -56,7 +56,7 @@ describe('a request with the cookie of the policy', () => {
     refused(await ask('GET', { 'Sec-WebSocket-Version': '13', 'Sec-Fetch-Site': 'same-site' }), 'CSRF_REFUSED');
   });
 
-  test('is not asked where the policy leaves it to the service, nor with a token in a header', async () => {
+  test('is not checked if the policy leaves it to the service, or with a token in a header', async () => {
     assert.equal((await ask('POST', {}, { gate: 'off' })).status, 200);
     assert.equal((await gate.post('/a', { token: token() })).status, 200);
   });

@@ -72,7 +72,7 @@ for (const algorithm of ['ES256', 'EdDSA']) {
   });
 }
 
-test('it is taken in no other way', async () => {
+test('it is not taken in any other way', async () => {
   const accessToken = await bound('ES256');
   refusedAs(await ask('Bearer', accessToken, await proofBy('ES256', accessToken)), 'invalid_token');
   refusedAs(await ask('DPoP', accessToken), 'invalid_dpop_proof');
@@ -135,7 +135,7 @@ describe('in forward-auth', () => {
 describe('several isolates', () => {
   const ISOLATES = ['first', 'second', 'third'];
 
-  test('that remember proofs each for itself take one once each', async () => {
+  test('with a memory of their own each take a proof once', async () => {
     const accessToken = await bound('ES256');
     const proof = await proofBy('ES256', accessToken);
     for (const name of ['gate', 'other']) {
@@ -156,7 +156,7 @@ describe('several isolates', () => {
     }
   });
 
-  test('ask the object once for each proof that holds, and never for another', async () => {
+  test('ask the object once for each valid proof, and never for another', async () => {
     const accessToken = await bound('EdDSA');
     const inSecond = async (proof) => ask('DPoP', accessToken, await proof, { gate: 'second' });
     const asked = await second.operationsDuring(async () => {

@@ -182,11 +182,11 @@ test('Accept: */* and an Accept that refuses problem+json get plain JSON', async
   }
 });
 
-test('a bearer API key that is refused is told so as a bearer', async () => {
+test('a refused bearer API key gets a bearer challenge', async () => {
   refused(await gate.get('/v1/posts', { token: apiKey({ secret: 'guessed'.repeat(6) }) }), 'INVALID_API_KEY');
 });
 
-test('why a token is refused is in the log and not in the answer', async () => {
+test('the log says why a token is refused, and the answer does not', async () => {
   const from = gate.output.lines.length;
   const answers = [
     ['bad_signature', token({}, { secret: 'x'.repeat(32) })],

@@ -185,7 +185,7 @@ describe('health', () => {
     assert.equal(head.text, '');
   });
 
-  test('tells what the policy does not use from what is not bound', async () => {
+  test('distinguishes stores that the policy does not use from stores that are not bound', async () => {
     assert.deepEqual(await health('unused'), { status: 'ok', bindings: { kv: 'unused', counters: 'unused' } });
     assert.deepEqual(await health('bare'), { status: 'ok', bindings: { kv: 'missing', counters: 'missing' } });
   });
@@ -198,14 +198,14 @@ describe('health', () => {
     assert.deepEqual(await health('faulty-too'), { status: 'degraded', bindings: { kv: 'ok', counters: 'failing' } });
   });
 
-  test('does not ask the stores for everybody who asks', async () => {
+  test('does not ask the stores for every caller', async () => {
     const operations = await kv.operationsDuring(async () => {
       for (let count = 0; count < 20; count += 1) await health('faulty');
     });
     assert.ok(operations <= 1, `${operations} operations`);
   });
 
-  test('asks them once for all who ask at once', async () => {
+  test('asks them once for all callers of the same moment', async () => {
     await kv.set('slow');
     const reports = [];
     const operations = await kv.operationsDuring(async () => {
@@ -219,7 +219,7 @@ describe('health', () => {
     assert.deepEqual(await health('crowded'), { status: 'ok', bindings: { kv: 'ok', counters: 'ok' } });
   });
 
-  test('knows what they answered though whoever asked has gone', async () => {
+  test('keeps their answers though the caller has gone', async () => {
     await kv.set('slow');
     const before = await kv.operations();
     await gate.hangUp('/auth/health', { gate: 'deserted', wanted: async () => (await kv.operations()) > before });

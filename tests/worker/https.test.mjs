@@ -50,7 +50,7 @@ describe('plain http', () => {
     assert.equal(seen.length, count);
   });
 
-  test('with a credential is refused, and the log says that it is known to others', async () => {
+  test('with a credential is refused, and the log says that others may know the credential', async () => {
     const count = seen.length;
     for (const options of [{ token: token() }, { key: 'sk_test_x' }, { basic: 'x' }, { headers: { Cookie: 'a=1; session=x' } }, { headers: { DPoP: 'x' } }]) {
       refused(await gate.get('/v1/a', options), 'HTTPS_REQUIRED', { scheme: 'none' });
@@ -64,7 +64,7 @@ describe('plain http', () => {
     assert.equal((await gate.get('/public/a', { headers: { Cookie: 'a=1' } })).status, 308);
   });
 
-  test('is refused altogether where the policy says so, but for health', async () => {
+  test('is refused completely if the policy says so, except for health', async () => {
     refused(await gate.get('/public/a', { gate: 'refusing' }), 'HTTPS_REQUIRED');
     const headers = { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' };
     refused(await gate.get('/auth/verify', { gate: 'refusing', headers }), 'HTTPS_REQUIRED');
@@ -72,7 +72,7 @@ describe('plain http', () => {
     assert.equal((await gate.get('/public/a', { gate: 'plain' })).text, 'served');
   });
 
-  test('https passes, and is told to stay', async () => {
+  test('https passes, and browsers are told to keep to it', async () => {
     for (const [name, hsts] of [['gate', HSTS], ['refusing', 'max-age=60']]) {
       const answer = await secure(name, '/public/a');
       assert.deepEqual([answer.status, answer.headers.get('strict-transport-security')], [200, hsts], name);
@@ -89,7 +89,7 @@ describe('security headers', () => {
     'x-content-type-options': 'nosniff', 'x-dns-prefetch-control': 'off', 'x-download-options': 'noopen', 'x-permitted-cross-domain-policies': 'none',
   };
 
-  test('are added to what the service answers, where it has none', async () => {
+  test('are added to the service\'s answers if it has none', async () => {
     const { headers, text } = await gate.get('/public/a', { gate: 'secured' });
     for (const [name, value] of Object.entries(DEFAULTS)) assert.equal(headers[name], value, name);
     assert.deepEqual(
@@ -108,7 +108,7 @@ describe('security headers', () => {
     }
   });
 
-  test('are on none where the policy does not say so', async () => {
+  test('are on no answer if the policy does not say so', async () => {
     const { headers } = await gate.get('/public/a', { gate: 'plain' });
     assert.deepEqual([headers['x-content-type-options'], headers['x-powered-by']], [undefined, 'PHP/5']);
   });

@@ -105,7 +105,7 @@ test('an unknown kid costs all isolates together one fetch in the cool-down', ()
   assert.equal(hits.length, 2);
 }));
 
-test('what somebody planted is not believed, and the issuer is asked', async () => {
+test('planted keys are not believed, and the issuer is asked', async () => {
   const good = sealed();
   const mine = jwks(planted);
   for (const [what, value] of Object.entries({
@@ -150,14 +150,14 @@ test('stale keys serve while the issuer is down, but not for ever', () => withIs
   await gate.output.find((line) => line.includes('"stale_keys":true'));
 }));
 
-test('keys that are stored say no more than the issuer may', () => withIsolates(async (kv) => {
+test('stored keys can do no more than the issuer may', () => withIsolates(async (kv) => {
   answer = (_, response) => response.writeHead(500).end();
   const secret = { kty: 'oct', k: randomBytes(32).toString('base64url'), kid: 'one', alg: 'HS256' };
   await kv.put(key(), sealed({ jwks: JSON.stringify({ keys: [secret] }) }));
   refused(await ask('first'), 'KEYS_UNAVAILABLE');
 }));
 
-test('a KV that does not answer costs a fetch, no more', async () => {
+test('a KV that does not answer costs only a fetch', async () => {
   hits = [];
   answer = published;
   const issuers = [{ issuer: 'https://issuer.test/', audience: [AUDIENCE], algorithms: ['ES256'], jwks_uri: uri }];

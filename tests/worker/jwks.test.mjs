@@ -122,7 +122,7 @@ test('are fetched once and verify tokens of every kind', async () => {
   assert.equal(hits.get('/good'), 1);
 });
 
-test('of one kid are told apart by kty and alg; only those that are not, are not taken', async () => {
+test('of one kid are told apart by kty and alg; if they cannot be, none is taken', async () => {
   for (const [pair, alg] of [[rsa, 'RS256'], [ec, 'ES256']]) {
     admitted(await ask(signed('/one-kid', pair, alg, 'one')), { method: 'jwt', issuer: 'https://issuer.test/one-kid', subject: 'alice' });
   }
@@ -170,7 +170,7 @@ test('are fetched for no token whose issuer, algorithm or form is wrong already'
   assert.equal([...hits.values()].reduce((sum, count) => sum + count, 0), before);
 });
 
-test('serve a crowd that comes before they are there', async () => {
+test('serve a crowd that comes before they have been fetched', async () => {
   await forEach(Array.from({ length: 60 }), async () => {
     admitted(await ask(signed('/slow'), { gate: 'crowd' }));
   }, 30);

@@ -109,7 +109,7 @@ for (const peer of peers) {
       if (peer.pem) assert.deepEqual(admitted(await ask(peer.token, { gate: 'pem' })), expected);
     });
 
-    test('fails with one bit of any byte changed', async () => {
+    test('fails if one bit of any byte is changed', async () => {
       let tried = 0;
       await forEach(changedTokens(peer.token), async (changed) => {
         refused(await ask(changed), 'INVALID_TOKEN');
@@ -367,7 +367,7 @@ describe('time', () => {
     for (const exp of [undefined, null, String(nowSecs() + 600), true, [], {}]) await invalid(token({ exp }));
   });
 
-  test('an issuer that is asked no exp may leave it out, but one that is there counts', async () => {
+  test('an issuer that need not send exp may leave it out, but an exp that is there counts', async () => {
     const iss = 'https://eternal.test/';
     admitted(await ask(token({ iss, exp: undefined })));
     refused(await ask(token({ iss, exp: nowSecs() - 1 })), 'TOKEN_EXPIRED');
@@ -383,7 +383,7 @@ describe('time', () => {
     }
   });
 
-  test('a tolerance moves each bound by so much and no more', async () => {
+  test('a tolerance moves each bound by exactly that much', async () => {
     const iss = 'https://tolerant.test/';
     admitted(await ask(token({ iss, exp: nowSecs() - 30 })));
     refused(await ask(token({ iss, exp: nowSecs() - 60 })), 'TOKEN_EXPIRED');

@@ -146,7 +146,7 @@ describe('a trap while a request is with its upstream', () => {
     assert.doesNotMatch(answer.text, /for alice/);
   });
 
-  test('by its own answer: it fails, and what comes after it does not notice', async () => {
+  test('by its own answer: it fails, and later requests do not notice', async () => {
     const { answered, response } = await passedOn({ headers: { 'X-Trap': 'wasm_bindgen__convert__closures' } });
     response.setHeader('Cache-Control', 'max-age=60');
     response.end('for alice');

@@ -121,7 +121,7 @@ describe('an upstream that fails', () => {
     assert.equal((await gate.get('/slow/a', ALICE())).text, 'ab');
   });
 
-  test('because its caller has left is left too', { timeout: 20_000 }, async () => {
+  test('is left if its caller has left', { timeout: 20_000 }, async () => {
     let left;
     const gone = new Promise((resolve) => { left = resolve; });
     let seen = false;
@@ -134,7 +134,7 @@ describe('an upstream that fails', () => {
   });
 });
 
-test('an answer gets what it does not say itself, and loses what it should not say', async () => {
+test('an answer gets the headers that it lacks, and loses those that it should not have', async () => {
   const { headers } = await gate.get('/service/a', ALICE());
   assert.deepEqual(
     [headers['x-frame-options'], headers['x-powered-by'], headers['x-content-type-options'], headers['access-control-allow-origin'], headers['cache-control']],
