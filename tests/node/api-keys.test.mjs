@@ -30,7 +30,7 @@ describe('the vectors', () => {
   }
 });
 
-test('what is minted verifies, and is what another implementation would mint', () => {
+test('a minted key verifies, and is the one that another implementation would mint', () => {
   for (const prefix of vectors.prefixes) {
     for (const expiresAt of [undefined, vectors.now + 61]) {
       const minted = keys.mint({ prefix, expiresAt });
@@ -61,7 +61,7 @@ test('an old signing key still verifies, a removed one does not', () => {
   });
 });
 
-test('a secret as text is its bytes', () => {
+test('a secret given as text is its bytes', () => {
   const secret = 'ein Geheimnis von 32 Bytes: größer';
   const make = (value) => createApiKeys({ environment: 'live', prefixes: ['sk'], signingKeys: [{ id: 1, secret: value }] });
   assert.equal(make(Buffer.from(secret)).verify(make(secret).mint().key).prefix, 'sk');
@@ -82,7 +82,7 @@ test('expired at the very second, and another environment', () => {
   });
 });
 
-test('mint refuses what it cannot promise', () => {
+test('mint refuses options that it cannot keep', () => {
   const refused = (rest) => refusalOf(() => keys.mint(rest), EdgegateError);
   const invalid = (path, problem) => ({ code: 'INVALID_REQUEST', reason: 'invalid_field', path, message: `${path}: ${problem}` });
   assert.deepEqual(refused({ prefix: 'xx' }), invalid('prefix', `expected one of ${vectors.prefixes.join(', ')}`));
@@ -93,7 +93,7 @@ test('mint refuses what it cannot promise', () => {
   assert.equal(refused({ expires: 5 }).message, 'expires: is not a known option, expected one of prefix, expiresAt');
 });
 
-test('what is no key is no key', () => {
+test('anything else is not taken for a key', () => {
   const malformed = (message) => ({ code: 'INVALID_API_KEY', reason: 'malformed_api_key', message });
   assert.deepEqual(refusalOf(() => keys.verify(undefined), EdgegateError), malformed('API key: expected a string'));
   for (const key of ['', 'sk_prod_', 'x'.repeat(10_000_000), 'é'.repeat(100)]) {

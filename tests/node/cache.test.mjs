@@ -17,7 +17,7 @@ function clocked(rest) {
   return { clock, verifier: createVerifier(options({ now: () => clock.now, ...rest })) };
 }
 
-describe('the time is looked at again at every hit', () => {
+describe('every hit checks the time again', () => {
   test('a token expires while it is cached, at exp and not before', async () => {
     const { clock, verifier } = clocked();
     const token = sign({ exp: NOW + 10 });
@@ -73,7 +73,7 @@ describe('the time is looked at again at every hit', () => {
   });
 });
 
-test('what one caller changes no other sees', async () => {
+test('no caller sees the changes of another', async () => {
   const { verifier } = clocked();
   const claims = { roles: ['user'], nested: { list: [{ a: 1 }] } };
   const token = sign(claims, { extra: { x: 1 } });
@@ -115,7 +115,7 @@ test('verifiers do not share what they have seen', () => {
   assert.equal(refusalOf(() => other.verifySync(token), EdgegateError).reason, 'bad_signature');
 });
 
-test('the number of entries is bounded, and what is asked for often stays', () => {
+test('the number of entries is bounded, and tokens that are used often stay', () => {
   const entry = () => ({ text: '{}', header: {}, from: 0, until: 10 });
   for (const bound of [1, 2, 3, 10, 1000]) {
     const cache = new Cache(bound);

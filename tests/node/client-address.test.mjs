@@ -43,7 +43,7 @@ describe('a header that the policy names', () => {
     assert.equal(client, '203.0.113.7');
   });
 
-  test('absent or empty says nothing, and is no fault', async () => {
+  test('may be absent or empty, which is no fault', async () => {
     const asked = { client_ip_header: 'X-Forwarded-For', trusted_hops: 2 };
     const socket = { remoteAddress: '::ffff:192.0.2.5' };
     assert.deepEqual(await read({ method: 'GET', url: '/public/a', headers: {}, socket }, {}, asked), { client: '192.0.2.5', faults: [] });
@@ -60,7 +60,7 @@ describe('clientIp', () => {
     }
   });
 
-  test('is one address: a list is a fault, of which nobody is taken for the caller', async () => {
+  test('is one address: a list is a fault, and none of its addresses counts', async () => {
     for (const clientIp of ['203.0.113.7, 10.0.0.1', 'nonsense']) {
       assert.deepEqual(await read(request('/public/a'), { clientIp }), { client: 'unknown', faults: [`clientIp${FAULT}`] });
     }

@@ -169,7 +169,7 @@ test('verifyJws refuses bad options', async () => {
   assert.equal((await refused(rsaPem, { algorithm: ['RS256'] })).path, 'algorithm');
 });
 
-test('importKey describes a key and refuses what is none', async () => {
+test('importKey describes a key and refuses anything else', async () => {
   const key = await importKey(rsaPem, { alg: 'PS256', kid: 'mine' });
   assert.deepEqual(
     { type: key.type, kid: key.kid, algorithms: key.algorithms },

@@ -19,7 +19,7 @@ let tables = 0;
 const fresh = (options) => d1Store(database, { table: `t${tables += 1}`, ...options });
 const rowsOf = async () => (await database.prepare(`SELECT count(*) AS rows FROM t${tables}`).all()).results[0].rows;
 
-test('what has expired is not there, and its row goes while others are written', async () => {
+test('an expired value is not found, and later writes remove its row', async () => {
   const store = fresh();
   await store.put('deny/v1/a', 'x', { ttlSecs: 0.001 });
   await store.put('deny/v1/b', 'x', {});
@@ -33,7 +33,7 @@ test('what has expired is not there, and its row goes while others are written',
   assert.equal(await store.compareAndSet('deny/v1/a', null, 'y', {}), true);
 });
 
-test('a name is no pattern, and a value no statement', async () => {
+test('a name is not taken for a pattern, nor a value for a statement', async () => {
   const store = fresh();
   const odd = "%_*'; DROP TABLE t1; --\u{1f511}";
   for (const name of [odd, 'a%', 'ab', 'a']) await store.put(name, odd, {});
@@ -42,7 +42,7 @@ test('a name is no pattern, and a value no statement', async () => {
   assert.deepEqual((await store.list('a', { limit: 9 })).keys, ['a', 'a%', 'ab']);
 });
 
-test('of twenty that set at once one does', async () => {
+test('of twenty callers that set at once, one succeeds', async () => {
   const store = fresh();
   const race = (expected) => Promise.all(Array.from({ length: 20 }, (_, index) => store.compareAndSet('count/v1/x', expected, `${expected}${index}`, {})));
   assert.equal((await race(null)).filter(Boolean).length, 1);
@@ -76,7 +76,7 @@ test('gates that share it count and revoke together', async () => {
   assert.equal((await ask(1, { jti: 'two', sub: 'bob' })).code, 'TOKEN_REVOKED');
 });
 
-test('options that mean nothing are refused', () => {
+test('unknown options are refused', () => {
   for (const [make, message] of [
     [() => d1Store(undefined), 'database: expected a D1 database, such as env.DB'],
     [() => d1Store({ prepare() {} }), 'database: expected a D1 database, such as env.DB'],

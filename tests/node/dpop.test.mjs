@@ -69,7 +69,7 @@ test('the example of RFC 9449 7.1, whose token is no JWT, holds for its own hash
   );
 });
 
-test('what is bound is no bearer token, and a bearer token is not bound by a proof', async () => {
+test('a bound token is no bearer token, and a proof does not bind a bearer token', async () => {
   const token = await boundTo('ES256');
   const verifier = createVerifier(options());
   assert.equal((await verifier.verify(bearer)).claims.sub, CLAIMS.sub);
@@ -85,7 +85,7 @@ test('what is bound is no bearer token, and a bearer token is not bound by a pro
   assert.equal((await off.verify(token)).claims.sub, CLAIMS.sub);
 });
 
-test('a binding that cannot be read is not taken for none', async () => {
+test('a binding that cannot be read is not ignored', async () => {
   const verifier = createVerifier(options());
   for (const [cnf, claim] of [[null, 'cnf'], ['x', 'cnf'], [[], 'cnf'], [{ jkt: 5 }, 'cnf.jkt'], [{ jkt: 'short' }, 'cnf.jkt'], [{ jkt: null }, 'cnf.jkt']]) {
     const token = signHmac({ ...CLAIMS, cnf }, { secret: secretFor('HS256') });
@@ -163,7 +163,7 @@ describe('a proof is refused', () => {
     assert.deepEqual(await refusalOfPromise(createVerifier(options()).verify(token, with_(proof)), EdgegateError), invalid('alg is not allowed'));
   });
 
-  test('by an algorithm that is not among those named', async () => {
+  test('by an algorithm that the options do not name', async () => {
     const token = await boundTo('ES256');
     const verifier = createVerifier(options({ dpop: { algorithms: ['Ed25519'] } }));
     assert.deepEqual(
@@ -232,7 +232,7 @@ test('a nonce is one of those that the server gives', async () => {
   assert.deepEqual(await refused({ nonce: 'older' }, nonce), expected);
 });
 
-test('what the caller gives wrongly is its own fault', async () => {
+test('wrong arguments are the caller’s fault', async () => {
   const token = await boundTo('ES256');
   const verifier = createVerifier(options());
   const refused = async (dpop) => (await refusalOfPromise(verifier.verify(token, { dpop }), EdgegateError)).message;
@@ -250,7 +250,7 @@ test('what the caller gives wrongly is its own fault', async () => {
 describe('a store remembers for all processes', () => {
   const storeOf = (compareAndSet) => createVerifier(options({ dpop: { replay: { compareAndSet } } }));
 
-  test('with a key that tells nothing and for 30 s longer than the proof is taken', async () => {
+  test('under a name that reveals nothing, and for 30 s longer than the proof is taken', async () => {
     const token = await boundTo('ES256');
     const values = new Map();
     const calls = [];
@@ -308,7 +308,7 @@ describe('a store remembers for all processes', () => {
     assert.equal(kept, good + 30);
   });
 
-  test('and without its answer nobody is admitted', async () => {
+  test('and if it does not answer, nobody is admitted', async () => {
     const token = await boundTo('ES256');
     for (const [answer, message] of [
       [() => Promise.reject(new Error('SECRETWORD')), 'store replay: it failed'],
@@ -321,7 +321,7 @@ describe('a store remembers for all processes', () => {
     }
   });
 
-  test('and is not asked about a proof that does not hold', async () => {
+  test('and is not asked about an invalid proof', async () => {
     const token = await boundTo('ES256');
     const verifier = storeOf(() => assert.fail('asked'));
     const proof = await proofBy('ES256', token, { claims: { htm: 'POST' } });
@@ -339,7 +339,7 @@ test('of many requests with one proof at once, one is admitted', async () => {
   }
 });
 
-test('the memory of proofs forgets what has ended, and fails rather than forgets more', () => {
+test('the memory of proofs forgets expired ones, and fails before it forgets others', () => {
   const replays = new Replays(3);
   // Each proof is by another key.
   const first = (key, until, now) => replays.isFirst(key, `key of ${key}`, until, now);

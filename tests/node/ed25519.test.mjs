@@ -88,7 +88,7 @@ for (const [name, platformOf] of Object.entries(PLATFORMS)) {
       assert.deepEqual(work, new Set(WHO[name] === undefined ? [] : [WHO[name]]));
     });
 
-    test('is not asked about what it might let pass', async () => {
+    test('is not asked about signatures that it might accept', async () => {
       const kept = vectors.filter(({ jws, asked }) => jws && !asked);
       assert.ok(kept.length > 50);
       for (const { x, message, signature } of kept) {
@@ -131,7 +131,7 @@ for (const [name, platformOf] of Object.entries(PLATFORMS)) {
   });
 }
 
-test('node:crypto says the same of all that it is asked about', () => {
+test('node:crypto gives the same verdict about all signatures that it is asked about', () => {
   const asked = vectors.filter((vector) => vector.asked);
   assert.ok(asked.length > 200);
   for (const { name, x, message, signature, holds } of asked) {
@@ -144,7 +144,7 @@ test('node:crypto says the same of all that it is asked about', () => {
     verifyByNode(null, bytes(message), { key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }, bytes(signature))));
 });
 
-test('claims are those that were signed', async () => {
+test('the claims are those that were signed', async () => {
   const { createVerifier } = bind(PLATFORMS['node:crypto'](small, []));
   const verifier = createVerifier(options({ key: jwk, algorithms: ['EdDSA'] }));
   assert.deepEqual(verifier.verifySync(await signBy('jose', 'EdDSA')).claims, CLAIMS);

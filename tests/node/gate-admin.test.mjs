@@ -78,7 +78,7 @@ describe('keys', () => {
     });
   });
 
-  test('what ended a key is in force for as long as the key, where records are optional', async () => {
+  test('a revocation holds as long as the key, if records are optional', async () => {
     const prefixes = [{ prefix: 'sk', scopes_without_record: ['read:posts'] }];
     const { gate, clock, stores } = gateOf({ policy: policy({ api_keys: { ...API_KEYS, prefixes, records: 'optional' } }) });
     const keys = {};
@@ -104,7 +104,7 @@ describe('keys', () => {
     assert.equal(codeOf(await use(gate, keys.revoked.key)), 'API_KEY_REVOKED');
   });
 
-  test('an entry that revokes a key is not walked around by a rotation, a change or an import', async () => {
+  test('a rotation, a change or an import does not get around an entry that revokes a key', async () => {
     const { gate } = gateOf({ policy: POLICY });
     const { key, id } = await gate.keys.mint(ALICE);
     await gate.revocations.add({ keyId: id });
@@ -167,7 +167,7 @@ describe('keys', () => {
     assert.equal((await gate.keys.get(id)).expiresAt, clock.now + 86_400, 'a day where nothing is said');
   });
 
-  test('changes are in force at once, and null takes away', async () => {
+  test('changes take effect at once, and null removes a member', async () => {
     const { gate, clock } = gateOf({ policy: POLICY });
     const { key, id } = await gate.keys.mint({ ...ALICE, scopes: [], limits: { limited: 2 } });
     assert.equal(codeOf(await use(gate, key)), 'INSUFFICIENT_SCOPE');
@@ -310,7 +310,7 @@ describe('revocations', () => {
     }
   });
 
-  test('what is revoked already is never weakened', async () => {
+  test('an earlier revocation is never weakened', async () => {
     const { gate } = gateOf({ policy: POLICY });
     const first = await gate.revocations.add({ iss: ISSUER, sub: 'alice', before: NOW + 100, reason: 'left' });
     assert.deepEqual(await gate.revocations.add({ iss: ISSUER, sub: 'alice', before: NOW - 100 }), first);

@@ -29,7 +29,7 @@ function refused(decision, code, reason) {
 }
 
 describe('a token in the header of another proxy', () => {
-  test('is taken of its issuers, from each kind of request', async () => {
+  test('is taken from its issuers, in each kind of request', async () => {
     const { gate, events } = gateNamed();
     const value = access();
     for (const one of [
@@ -76,7 +76,7 @@ test('keys come in the header that the policy names, imported ones in any form',
   refused(await gate.check(posts(bearer(imported))), 'INVALID_TOKEN', 'malformed_token');
 });
 
-test('claims are among what goes on', async () => {
+test('claims go on to the application', async () => {
   const { gate } = gateNamed();
   const { forward } = await gate.check(posts(bearer(token({ org_id: 'Zürich', groups: ['a b', 7] }))));
   assert.deepEqual([forward['X-Org'], forward['X-Groups']], ['Z%C3%BCrich', 'a%20b 7']);
@@ -92,7 +92,7 @@ describe('addresses', () => {
     for (const clientIp of ['198.51.100.1', 'nowhere', undefined]) refused(await from(clientIp), 'NOT_ALLOWED', 'address_not_allowed');
   });
 
-  test('a key is for those of its record, and so is what replaces it', async () => {
+  test('a key is for the networks of its record, and so is the key that replaces it', async () => {
     const { gate } = gateNamed();
     const made = await gate.keys.mint({ name: 'n', owner: 'bob', scopes: [], ips: ['203.0.113.0/24', '2001:db8::/32'] });
     assert.deepEqual(made.ips, ['203.0.113.0/24', '2001:db8::/32']);

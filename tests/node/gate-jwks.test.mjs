@@ -90,7 +90,7 @@ test('one gate fetches, the others find it, in the form of the Worker', async ()
   assert.equal(hits.length, 1);
 });
 
-test('of many that come at once to a gate without keys, one writes', async () => {
+test('if many come at once to a gate without keys, one writes', async () => {
   const puts = [];
   const store = { ...methods(memoryStore()), put: async (...args) => { puts.push(args); } };
   const { ask, written } = freshGate(store);
@@ -123,7 +123,7 @@ test('stale keys serve while the issuer is down, which the log is told', async (
   }]);
 });
 
-describe('what is not believed, so that the issuer is asked', () => {
+describe('is not believed, so that the issuer is asked', () => {
   for (const [what, value] of [
     ['no seal', () => sealed({ jwks: jwksOf(planted) }).slice(44)],
     ['an empty seal', () => `.${sealed({ jwks: jwksOf(planted) }).slice(44)}`],
@@ -144,7 +144,7 @@ describe('what is not believed, so that the issuer is asked', () => {
   }
 });
 
-describe('a store that does not do its part costs a fetch, no more', () => {
+describe('a store that fails costs only a fetch', () => {
   const broken = () => { throw new Error('gone'); };
   for (const [what, changes, details] of [
     ['fails', { get: broken, put: async () => broken() }, ['keys not cached: gone']],
@@ -180,7 +180,7 @@ describe('a store that does not do its part costs a fetch, no more', () => {
   });
 });
 
-test('the store is left alone where the policy has no jwks_cache, and is not needed where it has', async () => {
+test('the store is not used without jwks_cache in the policy, and not required with it', async () => {
   const broken = async () => assert.fail('it was used');
   const without = freshGate({ get: broken, put: broken, delete: broken, list: broken }, { jwks_cache: undefined });
   assert.equal(await without.ask(), 'alice');

@@ -32,7 +32,7 @@ for (const [kind, { on, outer = '', connect }] of Object.entries(KINDS)) {
     after(() => Promise.all([close?.(), inspector?.close()]));
     const send = (command, key, ...words) => inspector.send(command, outer + key, ...words);
 
-    test('values, times to live and names are as Redis has them', async () => {
+    test('values, times to live and names are stored unchanged', async () => {
       const store = redisStore(client, { prefix: `${kind}-a*b:` });
       await store.put('x/1', 'one', {});
       await store.put('x/2', 'zwei ✓', { ttlSecs: 61.2 });
@@ -47,7 +47,7 @@ for (const [kind, { on, outer = '', connect }] of Object.entries(KINDS)) {
       assert.deepEqual(await store.get(['x/1']), [null]);
     });
 
-    test('compareAndSet swaps what is there, and nothing else', async () => {
+    test('compareAndSet swaps only the expected value', async () => {
       const store = redisStore(client, { prefix: `${kind}-swap:` });
       assert.equal(await store.compareAndSet('c', 'something', '1', { ttlSecs: 60 }), false);
       assert.equal(await store.compareAndSet('c', null, '1', { ttlSecs: 60 }), true);
@@ -76,7 +76,7 @@ for (const [kind, { on, outer = '', connect }] of Object.entries(KINDS)) {
       assert.equal(await send('TTL', `${kind}-long:put`), -1);
     });
 
-    test('what the gate revokes and mints is listed', async () => {
+    test('revocations and keys of the gate are listed', async () => {
       const store = redisStore(client, { prefix: `${kind}-listed:` });
       const { gate } = gateOf({ stores: { revocation: store, keys: store, counters: store } });
       const { id } = await gate.keys.mint({ name: 'n', owner: 'alice', scopes: ['read:posts'] });
@@ -161,7 +161,7 @@ test('exactly the limit of 200 at once, by two processes with a client each', as
   }
 });
 
-test('what is no client, or not one that can be asked, is refused', () => {
+test('anything but a usable client is refused', () => {
   const path = (message) => ({ code: 'CONFIG_ERROR', reason: 'config', message: `client: ${message}`, path: 'client' });
   const refused = (client) => refusalOf(() => redisStore(client), EdgegateError);
   for (const client of [undefined, {}, 'redis://x']) {

@@ -369,7 +369,7 @@ describe('refuses with each code', () => {
     await assertRefused(await gate.check(posts({ 'x-api-key': key })), 'API_KEY_REVOKED', 'api_key_revoked');
   });
 
-  test('records say no, whatever the key says', async () => {
+  test('a record can refuse a genuine key', async () => {
     const { gate, stores } = gateOf();
     for (const [rest, code, reason] of [
       [{ disabled: true }, 'API_KEY_REVOKED', 'api_key_revoked'],
@@ -615,7 +615,7 @@ describe('is not made of', () => {
     assert.equal((await gate.check(jwt())).ok, true);
   });
 
-  test('what is no request is refused as such', async () => {
+  test('anything but a request is refused as such', async () => {
     const { gate } = gateOf();
     for (const [given, path] of [[undefined, 'request'], [{ method: 'GET' }, 'request'], [{ method: 'GET', url: '/' }, 'request.headers']]) {
       assert.equal((await refusalOfPromise(gate.check(given), EdgegateError)).path, path);

@@ -8,7 +8,7 @@ import { ISSUER, NOW, bearer, gateOf, policy, request, token } from './gate.mjs'
 
 const FULL = { message: /^the memory store is full: maxEntries is \d+$/ };
 
-test('a full store takes new names when something has expired, whichever way it came to expire', async () => {
+test('a full store takes new names after an entry has expired, however its end was set', async () => {
   let now = 1000;
   const store = memoryStore({ maxEntries: 3, now: () => now });
   await store.put('for ever', 'a');
@@ -68,7 +68,7 @@ test('callers who fill a store keep no revocation and no key out of it', async (
 });
 
 // This is the last test, since Node 20 does not restore what it mocks here.
-test('a full store is not gone through for each name that it cannot take', async (context) => {
+test('a full store is not searched for each name that it cannot take', async (context) => {
   const store = memoryStore({ maxEntries: 100, now: () => 1000 });
   for (let place = 0; place < 100; place += 1) await store.put(`old ${place}`, '', { ttlSecs: 60 });
   const goneThrough = context.mock.method(Map.prototype, Symbol.iterator);

@@ -48,7 +48,7 @@ const refusal = (problem) => ({
 });
 
 describe('a Redis that may drop what it holds', () => {
-  test('is refused with the first use, whichever it is, until it no longer may', withEach(['--maxmemory-policy', 'volatile-ttl'], async (client, { port }) => {
+  test('is refused at the first use, until it no longer may', withEach(['--maxmemory-policy', 'volatile-ttl'], async (client, { port }) => {
     const store = redisStore(client);
     const uses = [
       () => store.get(['x']), () => store.put('x', '', {}), () => store.delete('x'), () => store.list('x', { limit: 1 }),
@@ -68,7 +68,7 @@ describe('a Redis that may drop what it holds', () => {
     assert.equal((await check('a')).code, 'TOKEN_REVOKED');
   }));
 
-  test('is taken where the operator says that it may', withEach(['--maxmemory-policy', 'allkeys-lru'], async (client) => {
+  test('is taken if the operator allows it', withEach(['--maxmemory-policy', 'allkeys-lru'], async (client) => {
     const store = redisStore(client, { evictionAllowed: true });
     await store.put('x', '1', {});
     assert.deepEqual(await store.get(['x']), ['1']);
@@ -85,7 +85,7 @@ describe('a Redis that may drop what it holds', () => {
     assert.equal((await asked()) - before + byLooking, 1);
   }));
 
-  test('is refused where it does not say', withEach([], async (client, { port }) => {
+  test('is refused if it does not say', withEach([], async (client, { port }) => {
     await askOnce(port, 'ACL', 'SETUSER', 'default', '-info');
     const error = await refusalOfPromise(redisStore(client).get(['x']), EdgegateError);
     assert.equal(error.code, 'CONFIG_ERROR');

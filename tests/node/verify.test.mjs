@@ -202,7 +202,7 @@ describe('a refusal says what is wrong, and both ways of verifying say the same'
     });
   }
 
-  test('rules that are met', () => {
+  test('rules that the token meets', () => {
     const passes = (claims, rules, header) => createVerifier(options(rules)).verifySync(sign(claims, header)).claims;
     assert.equal(passes({ exp: NOW }, { clockTolerance: 1 }).exp, NOW);
     assert.equal(passes({ exp: undefined }, { requireExp: false }).exp, undefined);
@@ -231,7 +231,7 @@ describe('a refusal says what is wrong, and both ways of verifying say the same'
     assert.equal(refused({ ...claims, client_id: 5 }, header).message, 'claim client_id: expected a string');
   });
 
-  test('what is no string is no token', async () => {
+  test('anything but a string is no token', async () => {
     const verifier = createVerifier(options());
     const expected = { code: 'INVALID_TOKEN', reason: 'malformed_token', message: 'token: expected a string' };
     for (const token of [undefined, null, 5, {}, [], new String('a.b.c'), Buffer.from('a.b.c')]) {

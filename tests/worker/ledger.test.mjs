@@ -289,7 +289,7 @@ describe('a snapshot', () => {
     for (const name of ['gate', 'other', 'reader']) admitted(await ask(sibling, name));
   });
 
-  test('passes what was undone', async () => {
+  test('admits again after a revocation was undone', async () => {
     const jti = randomUUID();
     const { id } = await revoke({ iss: ISSUER, jti });
     await untilRevoked(token({ jti }), 'other');
@@ -355,7 +355,7 @@ describe('a snapshot', () => {
     }
   });
 
-  test('that finds somebody by mistake costs one question and denies nobody', async () => {
+  test('with a false match costs one question and denies nobody', async () => {
     const jti = randomUUID();
     const forged = head({ generation: Date.now(), delta: [fingerprint(denyKeyOfToken(ISSUER, jti))] });
     const fooled = watched('fooled', { kv: 'fooled-kv', host: 'fooled-host' });
@@ -414,7 +414,7 @@ describe('many at once', () => {
     admitted(await ask(token({ jti: randomUUID() }), 'other'));
   });
 
-  test('are exported as they can be given back', async () => {
+  test('are exported in a form that can be given back', async () => {
     const answer = await gate.admin('GET', '/revocations/export');
     assert.equal(answer.status, 200);
     assert.equal(answer.headers['content-type'], 'application/x-ndjson');
@@ -437,7 +437,7 @@ describe('many at once', () => {
     }
   });
 
-  test('are none if one line is at fault', async () => {
+  test('are not revoked at all if one line is faulty', async () => {
     const jti = randomUUID();
     const good = { iss: ISSUER, jti };
     for (const [line, hint] of [

@@ -333,7 +333,7 @@ describe('headers', () => {
     assert.equal(both.headers['x-ratelimit-limit'], '3', 'of the tightest limit');
   });
 
-  test('Retry-After is true: after so many seconds the request passes', async () => {
+  test('Retry-After is true: after that many seconds the request passes', async () => {
     const bearer = newCaller();
     admitted(await gate.get('/quick', { token: bearer }));
     const limited = await gate.get('/quick', { token: bearer });
@@ -396,7 +396,7 @@ describe('failed authentication', () => {
     refused(await gate.get('/elsewhere', { ip }), 'MISSING_CREDENTIALS');
   });
 
-  test('is not what missing, expired and revoked credentials are', async () => {
+  test('does not count missing, expired and revoked credentials', async () => {
     const ip = freshIp();
     const { key, id } = await gate.mint();
     await gate.admin('DELETE', `/keys/${id}`);

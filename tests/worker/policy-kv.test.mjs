@@ -124,7 +124,7 @@ test('counters go on with the same counts when the policy changes', async () => 
   refused(await ask(), 'RATE_LIMITED');
 });
 
-describe('a policy that no variable could hold', () => {
+describe('a policy that is too long for a variable', () => {
   const count = 3000;
   const large = policy({
     routes: [
@@ -148,7 +148,7 @@ describe('a policy that no variable could hold', () => {
 });
 
 describe('a KV that does not answer', () => {
-  test('is told from a faulty policy, and does not take away a policy in force', async () => {
+  test('is distinguished from a faulty policy, and does not end a policy in force', async () => {
     const kv = await control(gate, 'faulty-kv');
     await kv.set('fail');
     refused(await gate.get('/public/a', { gate: 'faulty' }), 'STORE_UNAVAILABLE');

@@ -169,7 +169,7 @@ describe('identity headers', () => {
     assert.deepEqual(identityOf(await seenBy('/public/a', { headers: spoofed, gate: 'forwarding' })), { 'x-auth-method': 'anonymous' });
   });
 
-  test('cannot be shed by naming them in Connection', async () => {
+  test('cannot be removed by naming them in Connection', async () => {
     const headers = { Connection: 'close, X-Auth-Subject', 'Proxy-Authorization': 'Basic eDp5' };
     const seen = await seenBy('/a', { token: token({ sub: 'alice' }), headers });
     assert.equal(seen.headers['x-auth-subject'], 'alice');
@@ -258,7 +258,7 @@ describe('the credential', () => {
     refused(await gate.get('/a', { gate: 'cookie', headers: two }), 'MULTIPLE_CREDENTIALS');
   });
 
-  test('that was not verified is taken off, also where the policy forwards the one that was', async () => {
+  test('that was not verified is removed, even if the policy forwards the verified one', async () => {
     const forged = { 'X-API-Key': 'sk_test_forged', DPoP: 'forged', Cookie: 'a=1; session=forged' };
     const carried = ({ headers }) => [headers.authorization, headers['x-api-key'], headers.dpop, headers.cookie];
     const send = (target, options) => seenBy(target, { gate: 'forwarding', ...options });
@@ -289,7 +289,7 @@ describe('the credential', () => {
     }
   });
 
-  test('travels on where the policy says so', async () => {
+  test('goes on to the upstream if the policy says so', async () => {
     const bearer = token();
     const request = await seenBy('/a', { gate: 'forwarding', token: bearer });
     assert.equal(request.headers.authorization, `Bearer ${bearer}`);
@@ -446,7 +446,7 @@ describe('answers', () => {
     }
   });
 
-  test('whose status is said in another language, or by no text at all, are answers', async () => {
+  test('whose reason phrase is in another language or empty are answers', async () => {
     const body = PACKED.gzip;
     for (const text of ['Opération réussie', '\x01', '']) {
       for (const target of ['/a', '/limited/a', '/public/a']) {
@@ -490,7 +490,7 @@ describe('an upstream that does not answer', () => {
     refused(answer, 'UPSTREAM_ERROR');
   });
 
-  test('as a service binding that throws is 502', async () => {
+  test('because a service binding throws is 502', async () => {
     refused(await gate.get('/a', { token: token(), gate: 'broken-service' }), 'UPSTREAM_ERROR');
   });
 });
@@ -731,7 +731,7 @@ describe('a shared cache', () => {
     });
   });
 
-  test('is the service’s business where the policy says so', async () => {
+  test('is left to the service if the policy says so', async () => {
     await served(MAX_AGE, async () => {
       const target = fresh();
       assert.deepEqual(await texts('opted-out', [[target, ALICE()], [target, BOB()]]), ['for alice', 'for alice, stored']);
