@@ -19,7 +19,7 @@ pub(crate) fn each<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) ->
         }
     };
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores.min(all.len())).map(|_| scope.spawn(&work)).collect();
+        let threads: Vec<_> = (0..cores.min(all.len())).map(|_| scope.spawn(work)).collect();
         // A run that panics has said why, and ends the program.
         threads.into_iter().flat_map(|thread| thread.join().expect("a run failed")).collect()
     });
