@@ -18,12 +18,13 @@ use crate::{
     api_key::{KeyId, record::KeyRecord},
     error::StoreError,
     jose::dpop::ReplayKey,
+    json::object::object,
     limit::{Charge, Verdict},
     policy::RevocationMode,
     revocation::{DenyKey, Entry},
     time::UnixMillis,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Part of a listing, and where it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +35,15 @@ pub struct Page<T> {
     pub cursor: Option<String>,
 }
 
-/// Which snapshot of the revocations is in use, for events and health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapshotState {
-    /// Its number.
-    pub generation: u64,
-    /// Seconds since the ledger wrote it.
-    pub age_secs: u64,
+object! {
+    /// Which snapshot of the revocations is in use, for events and health.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    pub struct SnapshotState, ignored {
+        /// Its number.
+        pub generation: u64,
+        /// Seconds since the ledger wrote it.
+        pub age_secs: u64,
+    }
 }
 
 /// Revocation entries by hashed identity.

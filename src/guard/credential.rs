@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 
 use base64ct::{Base64, Encoding as _};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{Request, cookies};
 use crate::{
     error::Error,
+    json::object::words,
     policy::{Beside, Policy},
 };
 
 /// How a credential came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Carrier {
     /// `Authorization: Bearer` (RFC 6750 §2.1).
@@ -29,6 +30,15 @@ pub enum Carrier {
     /// A header of `credential_headers`, into which another proxy put a token.
     CredentialHeader,
 }
+
+words!(Carrier {
+    "bearer" => Carrier::Bearer,
+    "dpop" => Carrier::Dpop,
+    "basic" => Carrier::Basic,
+    "api_key_header" => Carrier::ApiKeyHeader,
+    "cookie" => Carrier::Cookie,
+    "credential_header" => Carrier::CredentialHeader,
+});
 
 /// A credential as it was presented.
 pub(super) enum Credential<'a> {

@@ -167,7 +167,8 @@ fn refuse(
         None => Error::UpstreamTimeout { millis: timeout_ms },
     };
     let (passed_on, fields) = memo.split_once('\n').unwrap_or((memo, ""));
-    let passed_on: PassedOn<'_> = serde_json::from_str(passed_on)?;
+    let passed_on = PassedOn::from_text(passed_on)
+        .map_err(|fault| worker::Error::RustError(fault.to_string()))?;
     event_log::failure(&passed_on, &fault, clock::now());
     reply::refusal_with(request, &fault, passed_on.carrier(), None, pairs(fields).collect())
 }
