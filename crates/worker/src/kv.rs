@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::cell::OnceCell;
 
 use worker::{
-    Context, Env,
+    Context, Delay, Env,
     kv::{KvError, KvStore},
 };
 
@@ -142,15 +142,15 @@ pub(super) async fn read_bytes(
 /// Writes, and again after a pause if KV says that this key was written a moment ago (429): it takes
 /// one write a second for each key.
 async fn patiently(write: impl AsyncFn() -> Result<(), KvError>) -> Result<(), StoreError> {
-    for pause in WRITE_PAUSES_MILLIS {
-        match bounded(write()).await {
-            Err(fault) if fault.to_string().contains(" 429 ") => {
-                worker::Delay::from(Duration::from_millis(pause)).await;
-            }
-            done => return done,
+    let mut pauses = WRITE_PAUSES_MILLIS.into_iter();
+    loop {
+        let done = bounded(write()).await;
+        let asks_for_time = done.as_ref().is_err_and(|fault| fault.to_string().contains(" 429 "));
+        match pauses.next() {
+            Some(pause) if asks_for_time => Delay::from(Duration::from_millis(pause)).await,
+            _ => return done,
         }
     }
-    bounded(write()).await
 }
 
 /// Waits for KV for [`deadline::STORE`] at most.
