@@ -262,7 +262,6 @@ mod tests {
 
     object! {
         #[derive(Debug)]
-        #[expect(dead_code, reason = "only read")]
         struct Sample, refused {
             name: String,
             scopes: Option<Vec<String>> = None,
@@ -274,7 +273,6 @@ mod tests {
 
     object! {
         #[derive(Debug)]
-        #[expect(dead_code, reason = "only read")]
         struct Inner, refused {
             id: u8,
             on: Option<bool> = None,
@@ -384,8 +382,7 @@ mod tests {
     fn a_name_comes_once_wherever_it_stands() {
         object! {
             #[derive(Debug)]
-            #[expect(dead_code, reason = "only read")]
-            struct Open, ignored { id: u8 }
+                struct Open, ignored { id: u8 }
         }
         let read = |json: &str| parse::<Open>(json.as_bytes());
         assert!(read(r#"{"id": 1, "more": {"a": [null]}}"#).is_ok());
