@@ -1,223 +1,56 @@
-// Wires the page to the engine. What is pasted goes to the engine in this page and nowhere else.
+// The page: its tabs, and what it loads. Each tool has a file of its own. What is pasted goes to the engine in this page and nowhere else.
 
-import { createApiKeys, createVerifier, decodeUnverified, importKey, ready } from '../pkg/browser.js';
+import { ready } from '../pkg/browser.js';
 
-import { bars } from './chart.js';
-import { date, duration, inspect } from './checks.js';
-import { example } from './example.js';
-import { measure } from './speed.js';
+import { startApiKeys } from './api-key.js';
+import { $, copyButton, say } from './elements.js';
+import { startRequest } from './request.js';
+import { startSpeed } from './speed-panel.js';
+import { showExample, startToken } from './token.js';
 
-const $ = (id) => document.getElementById(id);
+// ---- tabs ----
 
-/** Elements from text: nothing that was pasted is ever read as HTML. */
-function element(name, content = '', className = '') {
-  const made = document.createElement(name);
-  if (typeof content === 'string') made.textContent = content;
-  else made.append(...content);
-  if (className) made.className = className;
-  return made;
-}
+const TABS = [...document.querySelectorAll('[role=tab]')];
+const NAMES = TABS.map(({ id }) => id.replace('tab-', ''));
 
-function say(place, kind, title, detail = '') {
-  place.className = `verdict ${kind}`;
-  place.replaceChildren(...(title ? [element('strong', title)] : []), detail);
-}
-
-// ---- the token ----
-
-const MAX_JWKS_LENGTH = 64 * 1024;
-
-/** What the key field holds, as the engine takes it; `algorithm` is what the token says, which the key has to confirm. */
-async function sourceOf(text, algorithm) {
-  const named = /^(RS|PS|ES)\d|^EdDSA$|^Ed25519$/.test(algorithm) ? { algorithms: [algorithm] } : {};
-  if (text === '') return null;
-  if (/^https?:\/\//.test(text)) return { jwks: await fetched(text), ...named };
-  if (text.startsWith('{')) {
-    const object = JSON.parse(text);
-    if (Array.isArray(object.keys)) return { jwks: object, ...named };
-    const secret = object.kty === 'oct' && algorithm.startsWith('HS') ? { algorithms: [algorithm] } : named;
-    return { key: object, algorithms: (await importKey(object)).algorithms, ...secret };
-  }
-  if (text.startsWith('-----BEGIN')) return { key: text, algorithms: (await importKey(text)).algorithms, ...named };
-  return { key: new TextEncoder().encode(text), algorithms: [/^HS(256|384|512)$/.test(algorithm) ? algorithm : 'HS256'] };
-}
-
-async function fetched(uri) {
-  const response = await fetch(uri, { redirect: 'error', credentials: 'omit', headers: { accept: 'application/jwk-set+json, application/json' } });
-  if (!response.ok) throw new Error(`the JWKS URL answered ${response.status}`);
-  const text = await response.text();
-  if (text.length > MAX_JWKS_LENGTH) throw new Error('the JWKS has more than 64 KiB');
-  return JSON.parse(text);
-}
-
-const MARKS = { good: '✓ holds', bad: '✗ fails', open: '– not asked' };
-
-function showChecks(checks) {
-  const rows = checks.map(({ name, state, detail }) => {
-    const row = element('tr', [element('td', name), element('td', [element('span', MARKS[state], `mark ${state}`)]), element('td', detail)]);
-    row.dataset.check = name;
-    row.dataset.state = state;
-    return row;
-  });
-  $('checks').tBodies[0].replaceChildren(...rows);
-  $('checks').hidden = false;
-}
-
-/** Times of the claims in words, beside the numbers. */
-function withTimes(payload) {
-  const text = JSON.stringify(payload, null, 2);
-  return text.replace(/^( {2}"(?:exp|nbf|iat|auth_time)": )(\d{1,12})(,?)$/gm, (line, name, secs) => `${line}   // ${date(Number(secs))}`);
-}
-
-let ticking;
-
-/** Keeps the time left true while the page is looked at; not announced, or it would never be quiet. */
-function countDown(exp) {
-  clearInterval(ticking);
-  const place = document.querySelector('[data-check="Expiry"][data-state="good"] td:last-child');
-  if (!place || !Number.isFinite(exp)) return;
-  ticking = setInterval(() => {
-    const left = exp - Date.now() / 1000;
-    place.textContent = left > 0 ? `${duration(left)} left` : 'expired since it was checked';
-    if (left <= 0) clearInterval(ticking);
-  }, 1000);
-}
-
-async function checkToken() {
-  const verdict = $('verdict');
-  const token = $('token').value.trim().replace(/^Bearer +/i, '');
-  clearInterval(ticking);
-  let result;
-  try {
-    await ready();
-    let algorithm = '';
-    try {
-      algorithm = String(decodeUnverified(token).header.alg ?? '');
-    } catch {
-      // The checks say what is wrong with it.
-    }
-    const source = await sourceOf($('key').value.trim(), algorithm);
-    const expected = { issuer: $('issuer').value.trim() || undefined, audience: $('audience').value.trim() || undefined };
-    result = await inspect({ createVerifier, decodeUnverified }, token, source, expected);
-  } catch (error) {
-    $('checks').hidden = true;
-    $('contents').hidden = true;
-    say(verdict, 'bad', 'The key cannot be used', error instanceof SyntaxError ? 'It looks like JSON, and is none.' : error.message);
-    return;
-  }
-  const { header, payload, checks, genuine, admitted } = result;
-  showChecks(checks);
-  $('contents').hidden = payload === undefined;
-  $('contents').classList.toggle('untrusted', !genuine);
-  $('header').textContent = JSON.stringify(header, null, 2) ?? '';
-  $('claims').textContent = payload === undefined ? '' : withTimes(payload);
-  const failed = checks.filter(({ state }) => state === 'bad').map(({ name }) => name.toLowerCase());
-  if (admitted) say(verdict, 'good', 'This token is good', 'Genuine, and every check that was asked for holds.');
-  else if (genuine) say(verdict, 'bad', 'Genuine, but refused', `What fails: ${failed.join(', ')}.`);
-  else if (failed.length > 0) say(verdict, 'bad', 'Refused', `What fails: ${failed.join(', ')}. Anybody could have written what it says.`);
-  else say(verdict, '', 'Not verified', 'Without a key this is only what somebody wrote.');
-  if (genuine) countDown(payload.exp);
-}
-
-$('token-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  checkToken();
-});
-
-$('example').addEventListener('click', async () => {
-  const { token, jwk, issuer, audience } = await example();
-  $('token').value = token;
-  $('key').value = JSON.stringify(jwk, null, 2);
-  $('issuer').value = issuer;
-  $('audience').value = audience;
-  await checkToken();
-});
-
-// ---- API keys ----
-
-const randomSecret = () => Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-
-const apiKeys = () => createApiKeys({
-  environment: $('environment').value.trim(),
-  prefixes: [$('prefix').value.trim()],
-  signingKeys: [{ id: 1, secret: $('signing-secret').value.trim() }],
-});
-
-function showFacts(facts) {
-  const { id, prefix, expiresAt, signingKeyId } = facts;
-  const rows = { 'key id': id, prefix, 'signed with': signingKeyId === undefined ? undefined : `secret ${signingKeyId}`, expires: expiresAt === undefined ? 'never' : date(expiresAt) };
-  $('key-facts').replaceChildren(...Object.entries(rows).filter(([, value]) => value !== undefined).flatMap(([name, value]) => [element('dt', name), element('dd', String(value))]));
-  $('key-facts').hidden = false;
-}
-
-async function withKeys(step) {
-  try {
-    await ready();
-    step(apiKeys());
-  } catch (error) {
-    $('key-facts').hidden = true;
-    say($('key-verdict'), 'bad', error.code === 'CONFIG_ERROR' ? 'These settings are refused' : 'Refused', error.message);
+function select(name) {
+  for (const tab of TABS) {
+    const isIt = tab.id === `tab-${name}`;
+    tab.setAttribute('aria-selected', String(isIt));
+    tab.tabIndex = isIt ? 0 : -1;
+    $(tab.getAttribute('aria-controls')).hidden = !isIt;
   }
 }
 
-$('mint-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  withKeys((keys) => {
-    const lifetime = Number($('lifetime').value);
-    const minted = keys.mint(lifetime ? { expiresAt: Math.floor(Date.now() / 1000) + lifetime } : {});
-    $('api-key').value = minted.key;
-    say($('key-verdict'), 'good', 'A new key', 'It stands in the field above. The gate would show it this once.');
-    showFacts(minted);
-  });
-});
+/** The tab that the address names, so that a tool can be linked to. */
+const selectByAddress = () => select(NAMES.find((name) => location.hash === `#${name}`) ?? NAMES[0]);
 
-$('key-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  withKeys((keys) => {
-    const facts = keys.verify($('api-key').value.trim());
-    say($('key-verdict'), 'good', 'This key is good', 'Its tag holds, and nothing had to be looked up.');
-    showFacts(facts);
-  });
-});
+function choose(index) {
+  const tab = TABS[(index + TABS.length) % TABS.length];
+  history.replaceState(null, '', `#${tab.id.replace('tab-', '')}`);
+  selectByAddress();
+  tab.focus();
+}
 
-// ---- speed ----
+const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 
-$('measure').addEventListener('click', async () => {
-  const button = $('measure');
-  button.disabled = true;
-  $('speed').hidden = true;
-  try {
-    await ready();
-    const results = await measure((name) => {
-      $('speed-status').textContent = `Measuring ${name} …`;
+function startTabs() {
+  TABS.forEach((tab, index) => {
+    tab.addEventListener('click', () => choose(index));
+    tab.addEventListener('keydown', ({ key }) => {
+      if (STEPS[key]) choose(index + STEPS[key]);
+      else if (key === 'Home') choose(0);
+      else if (key === 'End') choose(TABS.length - 1);
     });
-    const rows = results.map(({ name, micros, perSecond }) => element('tr', [
-      element('td', name),
-      element('td', micros.toFixed(micros < 10 ? 2 : 1), 'number'),
-      element('td', Math.round(perSecond).toLocaleString('en'), 'number'),
-    ]));
-    const head = element('thead', [element('tr', ['What', 'µs each', 'a second'].map((text) => Object.assign(element('th', text), { scope: 'col' })))]);
-    const table = element('table', [element('caption', 'Median of five rounds'), head, element('tbody', rows)]);
-    $('speed').replaceChildren(bars(results.map(({ name, micros }) => ({ name, value: micros })), 'Microseconds for one verification: shorter is faster'), table);
-    $('speed').hidden = false;
-    $('speed-status').textContent = `Done: ${results[0].name} takes ${results[0].micros.toFixed(1)} µs here.`;
-  } catch (error) {
-    $('speed-status').textContent = `Not measured: ${error.message}`;
-  } finally {
-    button.disabled = false;
-  }
-});
+  });
+  addEventListener('hashchange', selectByAddress);
+  selectByAddress();
+}
 
-// ---- start ----
+// ---- for visits without a network ----
 
-$('signing-secret').value = randomSecret();
-document.documentElement.dataset.state = 'loading';
-ready().then(
-  () => {
-    document.documentElement.dataset.state = 'ready';
-  },
-  (error) => say($('verdict'), 'bad', 'The engine cannot be loaded', error.message),
-);
+/** What is loaded only when it is first used. */
+const LATER = ['../pkg/wasm/edgegate_gate_bg.wasm', './vendor/toml.js', './vendor/jose.js'];
 
 /** Keeps what the page has loaded for visits without a network. Where that is not allowed, it works online all the same. */
 async function keepForOffline() {
@@ -228,7 +61,24 @@ async function keepForOffline() {
   });
   await ready();
   const loaded = performance.getEntriesByType('resource').map(({ name }) => name);
-  active.postMessage([...new Set([location.href.replace(/#.*/, ''), ...loaded])]);
+  const later = LATER.map((path) => new URL(path, import.meta.url).href);
+  active.postMessage([...new Set([location.href.replace(/#.*/, ''), ...loaded, ...later])]);
 }
+
+// ---- start ----
+
+startTabs();
+startToken();
+startRequest();
+startApiKeys();
+startSpeed();
+$('install').after(copyButton('the command', () => $('install').textContent));
+document.documentElement.dataset.state = 'loading';
+ready().then(showExample).then(
+  () => {
+    document.documentElement.dataset.state = 'ready';
+  },
+  (error) => say($('verdict'), 'bad', 'The engine cannot be loaded', error.message),
+);
 
 if ('serviceWorker' in navigator) keepForOffline().catch(() => {});

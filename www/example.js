@@ -1,25 +1,34 @@
-// Tokens made in the page, by the browser's WebCrypto, for the example and for measuring.
+// Keys and tokens made in the page, by the browser's WebCrypto: for examples, for measuring, and in the place of an issuer.
 
 const encode = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 const encodeJson = (value) => encode(new TextEncoder().encode(JSON.stringify(value)));
 
-const KINDS = {
-  HS256: { name: 'HMAC', hash: 'SHA-256', length: 256 },
-  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
-  ES256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
-  EdDSA: { name: 'Ed25519' },
-};
+const CURVES = { 256: 'P-256', 384: 'P-384', 512: 'P-521' };
+const RSA = { RS: 'RSASSA-PKCS1-v1_5', PS: 'RSA-PSS' };
 
-/** A new key, as `{sign(claims), jwk}` where the JWK is the verifying half. */
+/** What WebCrypto calls an algorithm. */
+function kindOf(alg) {
+  if (alg === 'EdDSA' || alg === 'Ed25519') return { name: 'Ed25519' };
+  const [family, bits] = [alg.slice(0, 2), Number(alg.slice(2))];
+  const hash = `SHA-${bits}`;
+  if (family === 'HS') return { name: 'HMAC', hash, length: bits };
+  if (family === 'ES') return { name: 'ECDSA', namedCurve: CURVES[bits], hash };
+  return { name: RSA[family], hash, saltLength: bits / 8, modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
+}
+
+/** A new key, as `{sign(claims, header), jwk, verifying, kind}` where the JWK is the verifying half. */
 export async function newKey(alg, kid) {
-  const kind = KINDS[alg];
+  const kind = kindOf(alg);
   const generated = await crypto.subtle.generateKey(kind, true, ['sign', 'verify']);
-  const { kty, crv, n, e, x, y, k } = await crypto.subtle.exportKey('jwk', generated.publicKey ?? generated);
+  const verifying = generated.publicKey ?? generated;
+  const { kty, crv, n, e, x, y, k } = await crypto.subtle.exportKey('jwk', verifying);
   const jwk = JSON.parse(JSON.stringify({ kty, crv, n, e, x, y, k, alg, kid }));
   return {
     jwk,
-    async sign(claims) {
-      const input = `${encodeJson({ alg, typ: 'JWT', kid })}.${encodeJson(claims)}`;
+    verifying,
+    kind,
+    async sign(claims, header = {}) {
+      const input = `${encodeJson({ alg, typ: 'JWT', kid, ...header })}.${encodeJson(claims)}`;
       const signature = await crypto.subtle.sign(kind, generated.privateKey ?? generated, new TextEncoder().encode(input));
       return `${input}.${encode(new Uint8Array(signature))}`;
     },

@@ -5,44 +5,63 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { vendorModules } from './build.mjs';
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const FOLDERS = ['www', 'pkg'];
+const FOLDERS = ['www', 'pkg', 'docs'];
+const VENDOR = '/www/vendor/';
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
+  '.md': 'text/plain; charset=utf-8',
 };
 
+const isFile = (file) => existsSync(file) && statSync(file).isFile() && TYPES[path.extname(file)] !== undefined;
+
+/** The files that a path may mean: documents are Markdown here, and the site of documents has them without their ending. */
+function candidates(pathname) {
+  if (!pathname.startsWith('/docs/')) return [pathname.endsWith('/') ? `${pathname}index.html` : pathname];
+  return pathname.endsWith('/') ? [`${pathname}README.md`] : [pathname, `${pathname}.md`];
+}
+
 /** A file below one of the folders, or `undefined`. */
-function fileOf(target) {
-  let pathname;
-  try {
-    pathname = decodeURIComponent(new URL(target, 'http://local.invalid').pathname);
-  } catch {
-    return undefined;
+function fileOf(pathname) {
+  for (const candidate of candidates(pathname)) {
+    const file = path.join(ROOT, candidate);
+    const inside = FOLDERS.some((folder) => file.startsWith(path.join(ROOT, folder) + path.sep));
+    if (inside && isFile(file)) return file;
   }
-  const file = path.join(ROOT, pathname.endsWith('/') ? `${pathname}index.html` : pathname);
-  const inside = FOLDERS.some((folder) => file.startsWith(path.join(ROOT, folder) + path.sep));
-  return inside && existsSync(file) && statSync(file).isFile() && TYPES[path.extname(file)] ? file : undefined;
+  return undefined;
+}
+
+function pathOf(target) {
+  try {
+    return decodeURIComponent(new URL(target, 'http://local.invalid').pathname);
+  } catch {
+    return '';
+  }
+}
+
+function answer(request, response, vendor) {
+  const pathname = pathOf(request.url);
+  const headers = (name) => ({ 'Content-Type': TYPES[path.extname(name)], 'Cache-Control': 'no-cache', 'X-Content-Type-Options': 'nosniff' });
+  if (pathname === '/') return response.writeHead(302, { Location: '/www/' }).end();
+  const reads = ['GET', 'HEAD'].includes(request.method);
+  const module = pathname.startsWith(VENDOR) ? vendor.get(pathname.slice(VENDOR.length)) : undefined;
+  if (reads && module !== undefined) return response.writeHead(200, headers(pathname)).end(module);
+  const file = fileOf(pathname);
+  if (!reads || file === undefined) return response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found\n');
+  response.writeHead(200, headers(file));
+  return createReadStream(file).pipe(response);
 }
 
 /** Listens on loopback; resolves with the server. */
-export function serve(port = 0) {
-  const server = http.createServer((request, response) => {
-    if (request.url === '/') {
-      response.writeHead(302, { Location: '/www/' }).end();
-      return;
-    }
-    const file = fileOf(request.url);
-    if (file === undefined || !['GET', 'HEAD'].includes(request.method)) {
-      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found\n');
-      return;
-    }
-    response.writeHead(200, { 'Content-Type': TYPES[path.extname(file)], 'Cache-Control': 'no-cache', 'X-Content-Type-Options': 'nosniff' });
-    createReadStream(file).pipe(response);
-  });
+export async function serve(port = 0) {
+  const vendor = await vendorModules();
+  const server = http.createServer((request, response) => answer(request, response, vendor));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => resolve(server));
