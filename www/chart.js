@@ -1,9 +1,10 @@
 // A chart of bars in groups, as SVG that reads aloud.
 
 const NAMESPACE = 'http://www.w3.org/2000/svg';
-const WIDTH = 640;
-const NAMES = 80;
-const VALUES = 90;
+const WIDTH = 460;
+const NAMES = 64;
+const VALUES = 70;
+const TITLES = 115;
 const BAR = 16;
 const GAP = 14;
 const LEGEND = 30;
@@ -19,8 +20,8 @@ const digits = (value) => value.toFixed(value < 10 ? 2 : 1);
 
 function legend(series) {
   return series.flatMap(({ id, title }, index) => [
-    svg('rect', { class: `bar ${id}`, x: NAMES + index * 150, y: 4, width: 12, height: 12, rx: 2 }),
-    svg('text', { x: NAMES + index * 150 + 18, y: 15 }, title),
+    svg('rect', { class: `bar ${id}`, x: NAMES + index * TITLES, y: 4, width: 12, height: 12, rx: 2 }),
+    svg('text', { x: NAMES + index * TITLES + 18, y: 15 }, title),
   ]);
 }
 
