@@ -18,7 +18,9 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 const OUT: &str = "pkg/wasm";
 
 /// Generated too, but committed, so that the sources can be read and tested as they are.
-const PROTOCOL: &str = "pkg/lib/protocol.js";
+/// Each is what an example of `crates/engine` prints.
+const GENERATED: [(&str, &str); 2] =
+    [("protocol", "pkg/lib/protocol.js"), ("refusals", "pkg/cli/refusals.js")];
 
 /// The profiles of Cargo.toml for them.
 const FAST: &str = "npm";
@@ -67,7 +69,7 @@ const BUNDLES: [Bundle; 7] = [
 /// Makes `pkg/` ready for `npm pack`.
 pub(crate) fn build() -> Result<()> {
     process::script(&format!("import {{ checkPackage }} from '{VERSION}'; checkPackage();"))?;
-    write_protocol()?;
+    write_generated()?;
     process::script("import { write } from './xtask/package/entries.mjs'; write();")?;
     let out = project::path(OUT);
     if out.exists() {
@@ -90,16 +92,19 @@ pub(crate) fn build() -> Result<()> {
 
 /// Statuses, slots, codes and names, from the Rust library. By a program of its own: xtask has to work while the library
 /// does not compile.
-fn write_protocol() -> Result<()> {
-    let cargo = |verb: &str| {
-        let mut command = process::command("cargo");
-        command.args([verb, "--quiet", "--locked", "--package", "edgegate-engine"]);
-        command.args(["--example", "protocol"]);
-        command
-    };
-    process::quiet("compiling the protocol", &mut cargo("build"), LIMIT)?;
-    let text = process::answer(&mut cargo("run"))?;
-    fs::write(project::path(PROTOCOL), format!("{text}\n")).context(PROTOCOL)
+fn write_generated() -> Result<()> {
+    for (example, file) in GENERATED {
+        let cargo = |verb: &str| {
+            let mut command = process::command("cargo");
+            command.args([verb, "--quiet", "--locked", "--package", "edgegate-engine"]);
+            command.args(["--example", example]);
+            command
+        };
+        process::quiet(&format!("compiling the {example}"), &mut cargo("build"), LIMIT)?;
+        let text = process::answer(&mut cargo("run"))?;
+        fs::write(project::path(file), format!("{text}\n")).context(file)?;
+    }
+    Ok(())
 }
 
 impl Module {

@@ -1,0 +1,30 @@
+// Made from the Rust library by `cargo xtask package` (crates/engine/examples/refusals.rs). Not edited by hand.
+
+// What a caller is told of each code.
+export const REFUSALS = {
+  MISSING_CREDENTIALS: {"hint":"Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'","status":401,"title":"Authentication required"},
+  INVALID_TOKEN: {"hint":"Get a new token from the issuer and send it unchanged","status":401,"title":"Invalid token"},
+  TOKEN_EXPIRED: {"hint":"Get a new token or refresh the session","status":401,"title":"Token expired"},
+  TOKEN_NOT_YET_VALID: {"hint":"Check the clock of the system that issued the token","status":401,"title":"Token not yet valid"},
+  TOKEN_REVOKED: {"hint":"Sign in again","status":401,"title":"Token revoked"},
+  STEP_UP_REQUIRED: {"hint":"Sign in again; a refreshed token of the same sign-in will not help","status":401,"title":"More recent sign-in required"},
+  INVALID_API_KEY: {"hint":"Check that the whole key was copied, without spaces","status":401,"title":"Invalid API key"},
+  API_KEY_EXPIRED: {"hint":"Create a new API key","status":401,"title":"API key expired"},
+  API_KEY_REVOKED: {"hint":"Create a new API key","status":401,"title":"API key revoked"},
+  WRONG_ENVIRONMENT: {"hint":"Use a key that was created for this environment","status":401,"title":"API key belongs to another environment"},
+  INVALID_REFRESH_TOKEN: {"hint":"Please log in again","status":401,"title":"Invalid refresh token"},
+  INSUFFICIENT_SCOPE: {"hint":"Ask for a credential with the scopes of this route","status":403,"title":"Insufficient permissions"},
+  NOT_ALLOWED: {"hint":"A rule of this service does not allow the request","status":403,"title":"Not allowed"},
+  CSRF_REFUSED: {"hint":"Send the request from a page of this site, or with a credential that is no cookie","status":403,"title":"Request from another site refused"},
+  HTTPS_REQUIRED: {"hint":"Use https. A credential that was sent over http is no secret any more: get a new one","status":403,"title":"HTTPS required"},
+  RATE_LIMITED: {"hint":"Wait as many seconds as Retry-After says, then try again","status":429,"title":"Too many requests"},
+  INVALID_REQUEST: {"hint":"Correct the request; sending it again will not help","status":400,"title":"Invalid request"},
+  MULTIPLE_CREDENTIALS: {"hint":"Send exactly one token or API key","status":400,"title":"More than one credential"},
+  NOT_FOUND: {"hint":"Check the path","status":404,"title":"Not found"},
+  METHOD_NOT_ALLOWED: {"hint":"See the Allow header","status":405,"title":"Method not allowed"},
+  STORE_UNAVAILABLE: {"hint":"Try again after as many seconds as Retry-After says","status":503,"title":"Temporarily unavailable"},
+  KEYS_UNAVAILABLE: {"hint":"Try again after as many seconds as Retry-After says","status":503,"title":"Keys of the issuer unavailable"},
+  UPSTREAM_ERROR: {"hint":"Try again later","status":502,"title":"Upstream did not answer"},
+  UPSTREAM_TIMEOUT: {"hint":"Try again later","status":504,"title":"Upstream did not answer in time"},
+  CONFIG_ERROR: {"hint":"The operator finds the reason in the log of the gate","status":500,"title":"Gate is not configured"},
+};
