@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { vendorModules } from './build.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const FOLDERS = ['www', 'pkg', 'docs'];
+const FOLDERS = ['www', 'pkg', 'docs', 'target/site'];
 const VENDOR = '/www/vendor/';
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -17,14 +17,18 @@ const TYPES = {
   '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
   '.md': 'text/plain; charset=utf-8',
+  '.json': 'application/json',
+  '.woff2': 'font/woff2',
 };
 
 const isFile = (file) => existsSync(file) && statSync(file).isFile() && TYPES[path.extname(file)] !== undefined;
 
-/** The files that a path may mean: documents are Markdown here, and the site of documents has them without their ending. */
+/** The files that a path may mean. Documents are pages where `cargo xtask site` has built them, else the Markdown that they are made from. */
 function candidates(pathname) {
   if (!pathname.startsWith('/docs/')) return [pathname.endsWith('/') ? `${pathname}index.html` : pathname];
-  return pathname.endsWith('/') ? [`${pathname}README.md`] : [pathname, `${pathname}.md`];
+  const built = `/target/site${pathname}`;
+  if (pathname.endsWith('/')) return [`${built}index.html`, `${pathname}README.md`];
+  return [built, `${built}.html`, pathname, `${pathname}.md`];
 }
 
 /** A file below one of the folders, or `undefined`. */

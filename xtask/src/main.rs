@@ -76,6 +76,8 @@ enum Command {
         #[arg(long, default_value_t = 8788)]
         port: u16,
     },
+    /// Build the site of documents, with the page of www/, into target/site
+    Site,
     /// Install all that `dev` and `test` need
     Setup,
     /// Give each parser what a fuzzer comes up with
@@ -126,6 +128,10 @@ fn run(command: Command) -> Result<ExitCode> {
             report::step("serving the page; Ctrl-C ends it");
             let mut command = process::command("node");
             process::shown(command.arg("www/serve.mjs").arg(port.to_string()), LIMIT)?;
+        }
+        Command::Site => {
+            setup::require(&[Need::Package])?;
+            process::shown(process::command("node").arg("docs/site/build.mjs"), LIMIT)?;
         }
         Command::Setup => {
             setup::require(&[setup::BUILD, setup::TESTS].concat())?;

@@ -127,6 +127,12 @@ pub(super) const PARTS: &[Part] = &[
         &[Worker, Package, Nginx],
         || node_tests(&["tests/examples"]),
     ),
+    part(
+        "documents",
+        "every command and program of docs/, run as written; links, and their order",
+        &[Worker, Package, Redis],
+        || node_tests(&["tests/docs"]),
+    ),
     part("page", "the page in www/, used in headless Chromium", &[Package, Browser], || {
         node_tests(&["tests/page"])
     }),
@@ -159,6 +165,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
         "every OAuth client with every algorithm and proof; sessions in Firefox",
         &[Worker, Firefox, Apache, PythonClients, CCompiler],
         || node_tests(&["tests/clients/matrix"]),
+    )
+    .takes(3),
+    part(
+        "documents",
+        "the site of documents: built, searched, looked at",
+        &[Package, Browser],
+        || node_tests(&["tests/docs/built"]),
     )
     .takes(3),
     part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))

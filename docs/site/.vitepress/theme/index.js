@@ -1,0 +1,5 @@
+import DefaultTheme from 'vitepress/theme';
+
+import './colors.css';
+
+export default DefaultTheme;
