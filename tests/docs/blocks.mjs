@@ -3,7 +3,7 @@
 // ```js NAME.mjs   a file of the page; js, ts, json and toml alike
 // ```js            a program, run with Node in its turn
 // ```sh            lines of bash, in their turn; `# 401` behind a curl says the status, which is held against the answer
-// ```toml policy   a policy: tests/suite/providers.rs runs those of the guides, this test gives the others to a gate
+// ```toml          a policy, or fields of one, of an issuer or of api_keys: given to a gate
 // ```sh not-run: … any language; what stands behind says why it is not run
 // ```text          what is printed, or a drawing
 
@@ -21,7 +21,7 @@ export function kindOf({ language, info }) {
   if (FILE.test(info)) return 'file';
   if (language === 'toml' && info === 'policy') return 'policy';
   if (info !== '') return undefined;
-  return { js: 'program', sh: 'shell' }[language];
+  return { js: 'program', sh: 'shell', toml: 'policy' }[language];
 }
 
 /** Begins each script: answers are held against the status that the page names, servers are waited for. */

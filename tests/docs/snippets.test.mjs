@@ -17,25 +17,17 @@ import { startRedis } from '../node/redis-server.mjs';
 import { ROOT, SECRETS, closedPort, startGate } from '../worker/harness.mjs';
 import { blocksOf, kindOf, scriptOf } from './blocks.mjs';
 
-const DOCS = path.join(ROOT, 'docs');
 /** Below the repository, where Node finds its packages; and `edgegate` as it is installed. */
 const WORK = path.join(ROOT, 'target/docs');
 const LIMIT_MILLIS = 60_000;
 
-/** Older pages whose blocks are parts of a whole: the tests of what they describe have them. New pages run theirs here. */
-const ELSEWHERE = {
-  'callers.md': 'tests/worker/callers.test.mjs',
-  'forward-auth.md': 'tests/worker/forward-auth.test.mjs',
-  'limits.md': 'tests/worker/limits.test.mjs',
-  'revocation.md': 'tests/worker/revocation.test.mjs',
-  'routes.md': 'tests/worker/routes.test.mjs',
-  'sessions.md': 'tests/worker/sessions.test.mjs',
-  'tokens.md': 'tests/suite/issuers.rs',
-};
+/** Configurations of other programs, which the tests of what they describe have. */
+const ELSEWHERE = { 'docs/forward-auth.md': ['tests/worker/forward-auth.test.mjs', 'tests/worker/sessions-nginx.test.mjs'] };
 
-const PAGES = readdirSync(DOCS)
-  .filter((name) => name.endsWith('.md') && !Object.hasOwn(ELSEWHERE, name))
-  .map((name) => ({ name, blocks: blocksOf(readFileSync(path.join(DOCS, name), 'utf8')) }))
+/** All but the guides of providers, which tests/suite/providers.rs runs, and parts of programs in pkg/README.md. */
+const PAGES = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+  .filter((file) => !Object.hasOwn(ELSEWHERE, file))
+  .map((file) => ({ name: file, blocks: blocksOf(readFileSync(path.join(ROOT, file), 'utf8')) }))
   .filter(({ blocks }) => blocks.length > 0);
 
 const ports = {};
@@ -85,7 +77,7 @@ async function run(script, folder) {
 }
 
 function folderOf(name, files) {
-  const folder = path.join(WORK, path.basename(name, '.md'));
+  const folder = path.join(WORK, name.replaceAll('/', '-').replace('.md', ''));
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(path.join(folder, '.dev.vars'), Object.entries(SECRETS).map((pair) => `${pair.join('=')}\n`).join(''));
@@ -114,6 +106,37 @@ function complaints(folder, files) {
     .filter((message) => !/Cannot find (module|name '(process|Buffer)')|Could not find a declaration/.test(message));
 }
 
+const ISSUER = { issuer: 'https://login.example.com/', audience: ['https://api.example.com'], algorithms: ['RS256'], discovery: true };
+
+/** A page shows what it is about; what else a policy has to have is added. */
+function whole(given) {
+  const policy = structuredClone(given);
+  const routes = policy.routes ?? [];
+  const missing = (names, list, nameOf) => [...new Set(names)].filter((name) => !list.some((one) => nameOf(one) === name));
+  const issuers = policy.issuers ?? [];
+  const named = [...routes, ...(policy.credential_headers ?? [])].flatMap(({ issuers: of = [] }) => of);
+  policy.issuers = [...issuers, ...missing(named, issuers, ({ issuer }) => issuer).map((issuer) => ({ ...ISSUER, issuer }))];
+  if (policy.issuers.length === 0) policy.issuers.push(ISSUER);
+  const limits = policy.limits ?? [];
+  const limit = { requests: 1, window_secs: 60, algorithm: 'fixed-window', store: 'memory' };
+  policy.limits = [...limits, ...missing(routes.flatMap(({ limits: of = [] }) => of), limits, ({ name }) => name).map((name) => ({ ...limit, name }))];
+  if (policy.api_keys) policy.api_keys = { environment: 'live', prefixes: [{ prefix: 'sk' }], signing_keys: [{ id: 1, secret: 'API_KEY_SECRET' }], ...policy.api_keys };
+  return policy;
+}
+
+/** What the gate has against a policy; nothing if it takes it. */
+function faultOf(given) {
+  try {
+    const { policy } = forPage(whole(given));
+    const secrets = Object.fromEntries(secretNames(policy).map((one) => [one, 'x'.repeat(64)]));
+    const store = memoryStore();
+    createGate(policy, { secrets, stores: { revocation: store, counters: store, keys: store } });
+    return undefined;
+  } catch (error) {
+    return error.message;
+  }
+}
+
 for (const { name, blocks } of PAGES) {
   describe(name, () => {
     test('each block says what becomes of it', () => {
@@ -131,23 +154,16 @@ for (const { name, blocks } of PAGES) {
       await drive(name, folder);
     });
 
-    const policies = blocks.filter((block) => kindOf(block) === 'policy');
-    if (policies.length > 0) {
-      test('its policies', () => {
-        for (const { code, line } of policies) {
-          const { policy } = forPage(parse(code).vars.POLICY);
-          const secrets = Object.fromEntries(secretNames(policy).map((one) => [one, 'x'.repeat(64)]));
-          const store = memoryStore();
-          assert.doesNotThrow(() => createGate(policy, { secrets, stores: { revocation: store, counters: store, keys: store } }), `line ${line}`);
-        }
+    for (const { code, line } of blocks.filter((block) => kindOf(block) === 'policy')) {
+      test(`its policy in line ${line}`, () => {
+        const fragment = parse(code);
+        const read = [fragment.vars?.POLICY ?? fragment, { issuers: [fragment] }, { issuers: [{ ...ISSUER, ...fragment }] }, { api_keys: fragment }].map(faultOf);
+        assert.ok(read.includes(undefined), read[0]);
       });
     }
   });
 }
 
 test('pages that are run elsewhere are there, and so are their tests', () => {
-  for (const [name, file] of Object.entries(ELSEWHERE)) {
-    assert.ok(existsSync(path.join(DOCS, name)), name);
-    assert.ok(existsSync(path.join(ROOT, file)), file);
-  }
+  for (const file of Object.entries(ELSEWHERE).flat(2)) assert.ok(existsSync(path.join(ROOT, file)), file);
 });
