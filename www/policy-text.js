@@ -1,7 +1,7 @@
 // A policy as somebody has written it, and as it can be tried in a page.
 
 /** JSON with comments and trailing commas, as in wrangler.jsonc, to JSON. Strings stay as they are. */
-const withoutComments = (text) =>
+export const withoutComments = (text) =>
   text.replace(/("(?:[^"\\]|\\.)*")|\/\/[^\n]*|\/\*[^]*?\*\//g, (_, string) => string ?? ' ')
     .replace(/("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])/g, (_, string) => string ?? '');
 

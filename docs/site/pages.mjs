@@ -26,7 +26,8 @@ export function sections() {
     const [, text, target] = /^- \[(.+)\]\((.+)\)$/.exec(line) ?? [];
     if (text === undefined) continue;
     const file = path.relative(ROOT, path.join(DOCS, target));
-    found.at(-1).pages.push({ title: text, file, name: nameOf(file) });
+    // Some are generated; where they are not, the site is built without them.
+    if (existsSync(path.join(ROOT, file))) found.at(-1).pages.push({ title: text, file, name: nameOf(file) });
   }
   return found;
 }
@@ -81,10 +82,12 @@ export function resolve(file, target) {
   return { file: folder ? path.join(joined, 'README.md') : joined, anchor };
 }
 
-/** A document with links as the site has them. What the site does not have, such as a source file, is named without a link. */
+const COMMENT = /^<!--[^]*?-->\n?/gm;
+
+/** A document without comments, and with links as the site has them. What the site does not have, such as a source file, is named without a link. */
 export function forSite(page, all = pages()) {
   const names = new Map(all.map(({ file, name }) => [file, name]));
-  return outsideCode(textOf(page), (part) => part.replace(LINK, (link, mark, text, target) => {
+  return outsideCode(textOf(page), (part) => part.replace(COMMENT, '').replace(LINK, (link, mark, text, target) => {
     if (isOutside(target) || mark === '!') return link;
     const { file, anchor } = resolve(page.file, target);
     const name = names.get(file);

@@ -4,6 +4,7 @@
 // ```js            a program, run with Node in its turn
 // ```sh            lines of bash, in their turn; `# 401` behind a curl says the status, which is held against the answer
 // ```toml          a policy, or fields of one, of an issuer or of api_keys: given to a gate
+// ```json         JSON, which may have comments: the whole, or members of an object
 // ```sh not-run: … any language; what stands behind says why it is not run
 // ```text          what is printed, or a drawing
 
@@ -14,14 +15,14 @@ export const blocksOf = (text) =>
 
 const FILE = /^[\w.-]+\.\w+$/;
 
-/** `file`, `program`, `shell`, `policy`, `text`, or `not-run` with its reason; `undefined` if nothing says what to do with it. */
+/** `file`, `program`, `shell`, `policy`, `json`, `text`, or `not-run` with its reason; `undefined` if nothing says what to do with it. */
 export function kindOf({ language, info }) {
   if (language === 'text') return 'text';
   if (/^not-run: \S.{8,}/.test(info)) return 'not-run';
   if (FILE.test(info)) return 'file';
   if (language === 'toml' && info === 'policy') return 'policy';
   if (info !== '') return undefined;
-  return { js: 'program', sh: 'shell', toml: 'policy' }[language];
+  return { js: 'program', sh: 'shell', toml: 'policy', json: 'json', jsonc: 'json' }[language];
 }
 
 /** Begins each script: answers are held against the status that the page names, servers are waited for. */

@@ -12,7 +12,7 @@ import { parse } from 'smol-toml';
 import ts from 'typescript';
 
 import { createGate, memoryStore } from '../../pkg/wasm/node.js';
-import { forPage, secretNames } from '../../www/policy-text.js';
+import { forPage, secretNames, withoutComments } from '../../www/policy-text.js';
 import { startRedis } from '../node/redis-server.mjs';
 import { ROOT, SECRETS, closedPort, startGate } from '../worker/harness.mjs';
 import { blocksOf, kindOf, scriptOf } from './blocks.mjs';
@@ -21,8 +21,11 @@ import { blocksOf, kindOf, scriptOf } from './blocks.mjs';
 const WORK = path.join(ROOT, 'target/docs');
 const LIMIT_MILLIS = 60_000;
 
-/** Configurations of other programs, which the tests of what they describe have. */
-const ELSEWHERE = { 'docs/forward-auth.md': ['tests/worker/forward-auth.test.mjs', 'tests/worker/sessions-nginx.test.mjs'] };
+/** Configurations of other programs, and parts of projects that bundlers build: the tests of these have them. */
+const ELSEWHERE = {
+  'docs/forward-auth.md': ['tests/worker/forward-auth.test.mjs', 'tests/worker/sessions-nginx.test.mjs'],
+  'docs/bundlers.md': ['tests/packaging/bundlers.test.mjs'],
+};
 
 /** All but the guides of providers, which tests/suite/providers.rs runs, and parts of programs in pkg/README.md. */
 const PAGES = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
@@ -154,6 +157,13 @@ for (const { name, blocks } of PAGES) {
       await drive(name, folder);
     });
 
+    for (const { code, line } of blocks.filter((block) => kindOf(block) === 'json')) {
+      test(`its JSON in line ${line}`, () => {
+        const text = code.trimStart().startsWith('{') ? code : `{${code}}`;
+        assert.doesNotThrow(() => JSON.parse(withoutComments(text)));
+      });
+    }
+
     for (const { code, line } of blocks.filter((block) => kindOf(block) === 'policy')) {
       test(`its policy in line ${line}`, () => {
         const fragment = parse(code);
@@ -164,6 +174,6 @@ for (const { name, blocks } of PAGES) {
   });
 }
 
-test('pages that are run elsewhere are there, and so are their tests', () => {
-  for (const file of Object.entries(ELSEWHERE).flat(2)) assert.ok(existsSync(path.join(ROOT, file)), file);
+test('the tests of pages that are run elsewhere are there', () => {
+  for (const file of Object.values(ELSEWHERE).flat()) assert.ok(existsSync(path.join(ROOT, file)), file);
 });
