@@ -376,6 +376,19 @@ describe('an API key', () => {
   }));
 });
 
+test('nothing that is pasted leaves the page', () => onPage(async (page) => {
+  const asked = [];
+  page.on('request', (request) => asked.push(`${request.method()} ${request.url().replace(new URL('/', url).href, '')}`));
+  await check(page, { token: signHmac(claims(), { secret: SECRET }), key: SECRET });
+  await page.click('#tab-request');
+  await ask(page, {});
+  await page.click('#tab-key');
+  await page.click('#mint-form button[type=submit]');
+  // Its own files alone, and nothing behind their names.
+  for (const one of asked) assert.match(one, /^GET (pkg\/wasm\/\w+\.wasm|www\/vendor\/\w+\.js|www\/icon\.svg)$/);
+  assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length + document.cookie.length), 0);
+}));
+
 test('the speed is measured beside jose and the browser, as a chart and as a table', { timeout: 90_000 }, () => onTab('speed', async (page) => {
   await page.click('#measure');
   await page.waitForSelector('#speed svg', { timeout: 80_000 });
