@@ -109,9 +109,9 @@ async function test(options) {
 /**
  * Checks that `dev` serves, that every printed line gives what the comment above it says, and that Ctrl-C ends it with all its children.
  */
-async function dev(options) {
+async function dev(options, ...more) {
   const port = await freePort();
-  const child = start('cargo', ['xtask', 'dev', '--port', String(port)], options);
+  const child = start('cargo', ['xtask', 'dev', '--port', String(port), ...more], options);
   try {
     const printed = await Promise.race([
       untilServing(child),
@@ -163,7 +163,9 @@ const answers = (port) => new Promise((resolve) => {
 
 const steps = [
   ...(only.length === 0 || parts.length > 0 ? [['cargo xtask test', test]] : []),
-  ...(only.length === 0 || only.includes('dev') ? [['cargo xtask dev', dev]] : []),
+  ...(only.length === 0 || only.includes('dev') ? [
+    ['cargo xtask dev', dev], ['cargo xtask dev --https', (options) => dev(options, '--https')],
+  ] : []),
 ];
 const summary = [];
 const folder = mkdtempSync(path.join(os.tmpdir(), 'edgegate-from-nothing-'));

@@ -6,14 +6,15 @@ import test from 'node:test';
 import { guide } from '../../xtask/dev/guide.mjs';
 import { printedCommands, statuses } from './printed.mjs';
 
-const PRINTED = guide({ url: 'http://127.0.0.1:1', token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars', jar: '/x/cookies' });
-
-test('each line to paste is found', () => {
-  const commands = printedCommands(PRINTED);
-  assert.equal(commands.length, PRINTED.split('\n').filter((line) => /^(?:curl|for) /.test(line)).length);
-  assert.deepEqual(commands.map(({ expected }) => expected.join(' ')), ['200', '401', '200', '200', '200 200 200 200 200 429 429', '200', '200', '200', '200', '200', '200', '200']);
-  assert.ok(commands.every(({ command }) => command.includes('http://127.0.0.1:1/')));
-});
+for (const url of ['http://127.0.0.1:1', 'https://127.0.0.1:1']) {
+  test(`each line to paste is found (${url})`, () => {
+    const printed = guide({ url, token: 'a.b.c', key: 'sk_test_1', vars: '/x/.dev.vars', jar: '/x/cookies' });
+    const commands = printedCommands(printed);
+    assert.equal(commands.length, printed.split('\n').filter((line) => /^(?:curl|for) /.test(line)).length);
+    assert.deepEqual(commands.map(({ expected }) => expected.join(' ')), ['200', '401', '200', '200', '200 200 200 200 200 429 429', '200', '200', '200', '200', '200', '200', '200']);
+    assert.ok(commands.every(({ command }) => command.includes(`${url}/`)));
+  });
+}
 
 test('statuses are read from heads and from words', () => {
   assert.deepEqual(statuses('HTTP/1.1 401 Unauthorized\r\nRetry-After: 60\r\n\r\n{"status":401}'), ['401']);

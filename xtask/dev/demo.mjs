@@ -1,8 +1,9 @@
 // Waits until the Worker of `cargo xtask dev` is healthy. Then prints a token, an API key and lines to try them: `node xtask/dev/demo.mjs
-// ADDRESS VARS`, where VARS is the path of `.dev.vars`.
+// URL VARS`, where VARS is the path of `.dev.vars`.
 
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -25,13 +26,14 @@ const POLL_MILLIS = 200;
 /** The first request compiles the module; a Worker that is still starting lets it wait. */
 const ANSWER_MILLIS = 5_000;
 
-const [address, vars] = process.argv.slice(2);
-const url = `http://${address}`;
+const [url, vars] = process.argv.slice(2);
 const secrets = ensure(vars);
 
-/** `node:http` is used, since `fetch` refuses some ports. */
+const { request: begin } = url.startsWith('https:') ? https : http;
+
+/** `node:http` is used, since `fetch` refuses some ports. The certificate of `--https` is wrangler's own, and this machine asks itself. */
 const ask = (method, target, headers = {}, body = '') => new Promise((resolve, reject) => {
-  const request = http.request(`${url}${target}`, { method, headers, timeout: ANSWER_MILLIS }, (answer) => {
+  const request = begin(`${url}${target}`, { method, headers, timeout: ANSWER_MILLIS, rejectUnauthorized: false }, (answer) => {
     answer.toArray().then((chunks) => resolve({ status: answer.statusCode, text: Buffer.concat(chunks).toString().trim() }), reject);
   });
   request.on('error', reject).on('timeout', () => request.destroy(new Error('no answer'))).end(body);

@@ -22,3 +22,13 @@ test('without a key no line has one', () => {
 test('paths are one word for the shell', () => {
   assert.equal(shellWord("/a b/it's"), String.raw`'/a b/it'\''s'`);
 });
+
+test('which browsers mind is said, and what helps', () => {
+  const of = (url) => guide({ url, token: 't', key: 'k', vars: 'f', jar: 'j' });
+  assert.match(of('http://127.0.0.1:1'), /^# the cookies;.* Safari and older ones do not over http: cargo xtask dev --https$/m);
+  const lines = of('https://127.0.0.1:1').split('\n');
+  assert.ok(lines.every((line) => !line.includes('Safari') && !line.includes('http:')));
+  const commands = lines.filter((line) => /^(?:curl|for) /.test(line));
+  assert.ok(commands.length > 8);
+  for (const command of commands) assert.equal(command.match(/\bcurl\b/g).length, command.match(/\bcurl -k /g)?.length, command);
+});

@@ -16,6 +16,9 @@ pub(crate) struct Options {
     ip: IpAddr,
     #[arg(long, default_value_t = 8787, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
+    /// Serve over https, with a certificate that wrangler makes: Safari keeps the cookies of sessions on no other address
+    #[arg(long)]
+    https: bool,
 }
 
 /// Runs until Ctrl-C, or until wrangler ends, which is an error.

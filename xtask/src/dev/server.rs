@@ -29,7 +29,7 @@ pub(super) struct Server {
 
 /// Asked before anything is built: the answer is needed in any case.
 pub(super) fn check_port_is_free(options: &Options) -> Result<()> {
-    let Options { ip, port } = options;
+    let Options { ip, port, .. } = options;
     match TcpListener::bind((*ip, *port)) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -46,7 +46,7 @@ pub(super) fn start(options: &Options) -> Result<Server> {
     let mut group = Group::spawn(&mut wrangler(options)?)?;
     let lines = group.lines();
     let mut demo = process::command("node");
-    demo.args([DEMO, &reachable(options).to_string()]).arg(project::path(".dev.vars"));
+    demo.args([DEMO, &url(options)]).arg(project::path(".dev.vars"));
     let mut demo = Group::spawn(demo.stdout(Stdio::piped()))?;
     let said = demo.lines();
     let mut server = Server { group, lines };
@@ -72,6 +72,7 @@ fn wrangler(options: &Options) -> Result<Command> {
         .arg(options.ip.to_string())
         .arg("--port")
         .arg(options.port.to_string())
+        .args(["--local-protocol", scheme(options)])
         .arg("--persist-to")
         .arg(project::path(".wrangler/state"))
         .env(worker::KEEP_NAMES, "1")
@@ -85,6 +86,15 @@ fn wrangler(options: &Options) -> Result<Command> {
     command.env("FORCE_COLOR", if io::stdout().is_terminal() { "1" } else { "0" });
     toolchain::use_wasm32(&mut command)?;
     Ok(command)
+}
+
+/// Where the Worker is asked.
+fn url(options: &Options) -> String {
+    format!("{}://{}", scheme(options), reachable(options))
+}
+
+const fn scheme(options: &Options) -> &'static str {
+    if options.https { "https" } else { "http" }
 }
 
 /// An address to talk to: "any address" is for listening only.
