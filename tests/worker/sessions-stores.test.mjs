@@ -1,4 +1,4 @@
-// Sessions and their stores: every mode of revocation, faults between object and store, cold isolates, clients with keys, DPoP.
+// Sessions and their stores: every mode of revocation, faults between object and store, the key ring, clients with keys, DPoP.
 
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
@@ -77,7 +77,7 @@ for (const mode of MODES) {
   });
 }
 
-test('100 cold isolates: one signing key', async () => {
+test('a hundred questions at once to a ring without a key: one is made', async () => {
   const fresh = new Sessions(gate, 'RS256');
   const answers = await Promise.all(Array.from({ length: 100 }, () => fresh.test('ring?value=900')));
   const kids = new Set(answers.map((answer) => answer.json().keys.map((key) => key.kid).join()));
