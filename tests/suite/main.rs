@@ -35,6 +35,7 @@ mod counters_over_http;
 mod dpop;
 mod guard;
 mod issuers;
+mod key_ring;
 mod leases;
 mod ledger;
 mod limit_policy;

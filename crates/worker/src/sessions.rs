@@ -10,8 +10,7 @@ use super::{
     memory::Memory,
     objects::{key_ring_stub, session_stub},
     replays::CountedReplays,
-    session_memory::LocalSessions,
-    web_crypto,
+    web_crypto::{self, RuntimeCrypto},
 };
 use edgegate::{
     error::{Error, StoreError},
@@ -20,21 +19,15 @@ use edgegate::{
     policy::{Policy, SessionPolicy},
     session::{
         ObjectName,
-        key_ring::{ASK_AGAIN_SECS, KeyRing, RING_CACHE_SECS},
+        key_ring::KeyRing,
         step::{Outcome, Step},
     },
-    store::sessions::{Patience, SessionStore},
+    store::{
+        key_ring::{self, RingMemory, RingReader, unavailable},
+        sessions::{Patience, SessionStore},
+    },
     time::UnixMillis,
 };
-
-/// The pause between two looks whether another request has read the ring.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// The most such looks: as long as a store is waited for.
-const MAX_LOOKS: u32 = 100;
-
-/// For how long a ring that could not be read is not asked for again.
-const PAUSE_MILLIS: u64 = 1000;
 
 /// The sessions of a gate.
 #[derive(Debug)]
@@ -68,7 +61,7 @@ impl Sessions for GateSessions<'_> {
     }
 
     fn memory(&self) -> &SessionMemory {
-        &self.local().known
+        &self.memory.sessions.known
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
@@ -92,24 +85,14 @@ impl Sessions for GateSessions<'_> {
         if let Some(ring) = &self.own()?.keys {
             return Ok(ring.verifying());
         }
-        // An older one than is signed by still verifies, where no newer one is to be had.
-        let known = match self.ring(now).await {
-            Ok(ring) => ring,
-            Err(fault) => self.local().any_ring().ok_or(fault)?,
-        };
-        let is_unknown = kid.is_some_and(|kid| !known.verifying().answers_to(kid));
-        if is_unknown && !self.local().asked_within(ASK_AGAIN_SECS.saturating_mul(1000), now) {
-            let newer = self.ask(now).await;
-            return Ok(newer.unwrap_or(known).verifying());
-        }
-        Ok(known.verifying())
+        key_ring::verifying(self, kid, now).await
     }
 
     async fn sign(&self, claims: &str, typ: &str, now: UnixMillis) -> Result<String, Error> {
         let own = self.own()?;
         match &own.keys {
             Some(ring) => self.sign_by(ring, (claims, typ), now).await,
-            None => self.sign_by(&*self.ring(now).await?, (claims, typ), now).await,
+            None => self.sign_by(&*key_ring::ring(self, now).await?, (claims, typ), now).await,
         }
     }
 }
@@ -117,10 +100,6 @@ impl Sessions for GateSessions<'_> {
 impl GateSessions<'_> {
     fn own(&self) -> Result<&SessionPolicy, Error> {
         self.policy.sessions.as_ref().ok_or_else(|| unavailable("the policy has no sessions"))
-    }
-
-    fn local(&self) -> &LocalSessions {
-        &self.memory.sessions
     }
 
     async fn sign_by(
@@ -148,50 +127,17 @@ impl GateSessions<'_> {
     pub(super) async fn jwks(&self, now: UnixMillis) -> Result<String, Error> {
         match &self.own()?.keys {
             Some(ring) => Ok(ring.jwks()),
-            None => Ok(self.ring(now).await?.jwks()),
+            None => Ok(key_ring::ring(self, now).await?.jwks()),
         }
-    }
-
-    /// The managed ring, fresh enough to sign by. It is read anew behind an answer once half its time is over.
-    async fn ring(&self, now: UnixMillis) -> Result<Rc<KeyRing>, Error> {
-        let local = self.local();
-        if let Some(ring) = local.ring(RING_CACHE_SECS, now) {
-            let is_old = local.ring(RING_CACHE_SECS.div_euclid(2), now).is_none();
-            if is_old && !local.is_asking(now) && !local.asked_within(PAUSE_MILLIS, now) {
-                drop(self.begin(now));
-            }
-            return Ok(ring);
-        }
-        self.ask(now).await
-    }
-
-    /// Asks the object, or waits for another request of this isolate that does.
-    async fn ask(&self, now: UnixMillis) -> Result<Rc<KeyRing>, Error> {
-        let local = self.local();
-        if !local.is_asking(now) {
-            if local.asked_within(PAUSE_MILLIS, now) && local.ring(RING_CACHE_SECS, now).is_none() {
-                return Err(unavailable("the key ring did not answer a moment ago"));
-            }
-            return self.begin(now).await;
-        }
-        for _ in 0..MAX_LOOKS {
-            Delay::from(LOOK).await;
-            if !local.is_asking(clock::now()) {
-                break;
-            }
-        }
-        let read = local.ring(RING_CACHE_SECS, clock::now());
-        read.ok_or_else(|| unavailable("the key ring does not answer"))
     }
 
     /// Begins to read it, which goes on whether or not it is waited for: others may.
     fn begin(&self, now: UnixMillis) -> impl Future<Output = Result<Rc<KeyRing>, Error>> {
         let (policy, memory) = (Rc::clone(self.policy), Rc::clone(self.memory));
         let env = self.env.clone();
-        self.local().begin(now);
         background::outlive(self.context, async move {
             let read = read_ring(&policy, &env).await.map(Rc::new);
-            memory.sessions.end(read.as_ref().ok().map(Rc::clone), now);
+            memory.sessions.ring.end(read.as_ref().ok().map(Rc::clone), now);
             if let Err(error) = &read {
                 fault::report(&error.to_string());
             }
@@ -200,18 +146,31 @@ impl GateSessions<'_> {
     }
 }
 
-async fn read_ring(policy: &Policy, env: &Env) -> Result<KeyRing, Error> {
-    let own = policy.sessions.as_ref().ok_or_else(|| unavailable("there are no sessions"))?;
-    let problem = |fault: StoreError| unavailable(&fault.to_string());
-    let record = key_ring_stub::read(env, own.terms.access_secs).await.map_err(problem)?;
-    let mut opened = Vec::with_capacity(record.keys.len());
-    for stored in &record.keys {
-        opened.push(key_ring_stub::open(own, stored).await.map_err(problem)?);
+impl RingReader for GateSessions<'_> {
+    fn memory(&self) -> &RingMemory {
+        &self.memory.sessions.ring
     }
-    let mut opened = opened.into_iter();
-    KeyRing::from_record(&record, |_| opened.next().ok_or_else(|| unavailable("a key is missing")))
+
+    fn now(&self) -> UnixMillis {
+        clock::now()
+    }
+
+    async fn pause(&self, millis: u64) {
+        Delay::from(Duration::from_millis(millis)).await;
+    }
+
+    async fn read(&self, now: UnixMillis) -> Result<Rc<KeyRing>, Error> {
+        self.begin(now).await
+    }
+
+    fn read_later(&self, now: UnixMillis) {
+        drop(self.begin(now));
+    }
 }
 
-fn unavailable(problem: &str) -> Error {
-    Error::KeysUnavailable { issuer: "sessions".to_owned(), problem: problem.to_owned() }
+async fn read_ring(policy: &Policy, env: &Env) -> Result<KeyRing, Error> {
+    let own = policy.sessions.as_ref().ok_or_else(|| unavailable("there are no sessions"))?;
+    let record = key_ring_stub::read(env, own.terms.access_secs).await;
+    let record = record.map_err(|fault| unavailable(&fault.to_string()))?;
+    key_ring::opened(&RuntimeCrypto, own, &record).await
 }

@@ -12,10 +12,11 @@ use worker::{js_sys, wasm_bindgen_futures::JsFuture};
 
 use edgegate::{
     base64url,
-    error::Error,
+    error::{Error, StoreError},
     jose::{algorithm::Algorithm, jws::HostCheck, web_crypto},
     secret::Secret,
     session::key_ring::RingKey,
+    store::key_ring::RingCrypto,
 };
 
 /// Imported keys of this isolate, by RFC 7638 thumbprint and algorithm.
@@ -153,11 +154,42 @@ async fn import_private(jwk: &Secret, parameters: &js_sys::Object) -> Result<Cry
     JsFuture::from(promise).await?.dyn_into()
 }
 
+/// The runtime's crypto for the key ring.
+#[derive(Debug)]
+pub(super) struct RuntimeCrypto;
+
+impl RingCrypto for RuntimeCrypto {
+    fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
+        getrandom::fill(bytes).map_err(|_| StoreError::new("the runtime gives no random bytes"))
+    }
+
+    async fn generate(&self, algorithm: Algorithm) -> Result<Secret, StoreError> {
+        generate(algorithm).await.map_err(described)
+    }
+
+    async fn seal(
+        &self,
+        key: &Secret,
+        plain: &Secret,
+        beside: &[u8],
+    ) -> Result<String, StoreError> {
+        seal(key, plain, beside).await.map_err(described)
+    }
+
+    async fn open(&self, key: &Secret, sealed: &str, beside: &[u8]) -> Result<Secret, StoreError> {
+        open(key, sealed, beside).await.map_err(described)
+    }
+}
+
+fn described(fault: JsValue) -> StoreError {
+    StoreError::new(describe(&fault))
+}
+
 /// A new private key, as a JWK.
 ///
 /// # Errors
 /// The runtime does not make such keys.
-pub(super) async fn generate(algorithm: Algorithm) -> Result<Secret, JsValue> {
+async fn generate(algorithm: Algorithm) -> Result<Secret, JsValue> {
     let parameters = object(&web_crypto::parameters(algorithm))?;
     if algorithm == Algorithm::Rs256 {
         // 65537 (RFC 8017 §3.1 has no other that everybody takes).
@@ -181,7 +213,7 @@ const NONCE_BYTES: usize = 12;
 ///
 /// # Errors
 /// The runtime fails.
-pub(super) async fn seal(key: &Secret, plain: &Secret, beside: &[u8]) -> Result<String, JsValue> {
+async fn seal(key: &Secret, plain: &Secret, beside: &[u8]) -> Result<String, JsValue> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|_| "the runtime gives no random bytes")?;
     let key = import_aes(key, "encrypt").await?;
@@ -196,7 +228,7 @@ pub(super) async fn seal(key: &Secret, plain: &Secret, beside: &[u8]) -> Result<
 ///
 /// # Errors
 /// It was sealed by another key, or is damaged.
-pub(super) async fn open(key: &Secret, sealed: &str, beside: &[u8]) -> Result<Secret, JsValue> {
+async fn open(key: &Secret, sealed: &str, beside: &[u8]) -> Result<Secret, JsValue> {
     let bytes = base64url::decode(sealed).ok_or("is not base64url")?;
     let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or("is too short")?;
     let key = import_aes(key, "decrypt").await?;

@@ -4,19 +4,15 @@
 use core::time::Duration;
 use std::cell::{Cell, RefCell};
 
-use wasm_bindgen::JsValue;
 use worker::{
     Delay, DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::key_ring_stub;
-use crate::{clock, gate::Gate, isolate, web_crypto};
+use crate::{clock, gate::Gate, isolate, web_crypto::RuntimeCrypto};
 use edgegate::{
-    base64url,
-    jose::algorithm::Algorithm,
     policy::SessionPolicy,
-    secret::Secret,
-    session::key_ring::{RingKey, RingPlan, RingRecord, StoredKey, associated_data},
+    session::key_ring::{RingPlan, RingRecord},
+    store::key_ring,
     time::{UnixMillis, UnixTime},
 };
 
@@ -91,18 +87,9 @@ impl KeyRingObject {
 
     /// Makes a key; whether the ring took it. That takes a while: the first of several that are made at once counts.
     async fn create(&self, own: &SessionPolicy, active_from: UnixTime) -> Result<bool> {
-        let algorithm = own.algorithm;
-        let private = match algorithm.is_symmetric() {
-            true => new_secret()?,
-            false => web_crypto::generate(algorithm).await.map_err(described)?,
-        };
-        let key = RingKey::from_private_jwk(&private, algorithm, None).map_err(text)?;
-        let kid = key.kid().to_owned();
-        let (sealed, sealed_by) = seal(own, &kid, &private).await?;
-        let now = clock::now().to_unix_time();
-        let alg = algorithm.as_str().to_owned();
-        let key = StoredKey { kid, alg, sealed, sealed_by, published_at: now, active_from };
-        self.change(|record| Ok(record.add(key, (algorithm, now))))
+        let now = || clock::now().to_unix_time();
+        let key = key_ring::new_key(&RuntimeCrypto, own, active_from, now).await.map_err(text)?;
+        self.change(|record| Ok(record.add(key, (own.algorithm, now()))))
     }
 
     async fn reseal(&self, own: &SessionPolicy, kid: &str) -> Result<()> {
@@ -110,8 +97,8 @@ impl KeyRingObject {
             let key = record.keys.iter().find(|key| key.kid == kid);
             key.cloned().ok_or_else(|| "there is no such key".into())
         })?;
-        let private = key_ring_stub::open(own, &stored).await.map_err(text)?;
-        let (sealed, sealed_by) = seal(own, kid, &private).await?;
+        let sealed = key_ring::sealed_anew(&RuntimeCrypto, own, &stored).await;
+        let (sealed, sealed_by) = sealed.map_err(text)?;
         self.change(|record| Ok(record.reseal(kid, &sealed, sealed_by))).map(drop)
     }
 
@@ -156,28 +143,6 @@ fn own(gate: &Gate) -> Result<&SessionPolicy> {
     gate.policy.sessions.as_ref().ok_or_else(|| "the policy has no sessions".into())
 }
 
-/// A secret for HS256, under a random name: a hash of it would help whoever guesses.
-fn new_secret() -> Result<Secret> {
-    let mut bytes = [0; 48];
-    getrandom::fill(&mut bytes).map_err(|_| "the runtime gives no random bytes")?;
-    let (secret, kid) = bytes.split_at(32);
-    let (secret, kid) = (base64url::encode(secret), base64url::encode(kid));
-    let alg = Algorithm::Hs256;
-    let jwk = format!(r#"{{"kty":"oct","alg":"{alg}","kid":"{kid}","k":"{secret}"}}"#);
-    Ok(Secret::new(jwk.into_bytes()))
-}
-
-async fn seal(own: &SessionPolicy, kid: &str, private: &Secret) -> Result<(String, u8)> {
-    let id = own.secrets.newest_id();
-    let key = own.secrets.key_ring(id).ok_or("there is no secret")?;
-    let sealed = web_crypto::seal(key, private, &associated_data(kid, id)).await;
-    sealed.map(|sealed| (sealed, id)).map_err(described)
-}
-
 fn text(fault: impl core::fmt::Display) -> worker::Error {
     worker::Error::RustError(fault.to_string())
-}
-
-fn described(fault: JsValue) -> worker::Error {
-    worker::Error::RustError(web_crypto::describe(&fault))
 }

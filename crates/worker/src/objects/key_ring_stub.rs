@@ -1,15 +1,10 @@
-//! The key ring as others ask it, and how they open its keys.
+//! The key ring as others ask it.
 
 use worker::Env;
 
 use super::durable_call;
-use crate::{deadline, web_crypto};
-use edgegate::{
-    error::StoreError,
-    policy::SessionPolicy,
-    secret::Secret,
-    session::key_ring::{RingRecord, StoredKey, associated_data},
-};
+use crate::deadline;
+use edgegate::{error::StoreError, session::key_ring::RingRecord};
 
 /// The Durable Object namespace of the key ring.
 pub(crate) const BINDING: &str = "EDGEGATE_KEYS";
@@ -30,18 +25,4 @@ pub(crate) async fn read(env: &Env, access_secs: u32) -> Result<RingRecord, Stor
         Some(Err(fault)) => Err(StoreError::new(format!("key ring: {fault}"))),
         None => Err(StoreError::new("key ring: no answer in time")),
     }
-}
-
-/// The private JWK of a stored key.
-///
-/// # Errors
-/// Its secret is not in the policy any more, or is another.
-pub(crate) async fn open(own: &SessionPolicy, stored: &StoredKey) -> Result<Secret, StoreError> {
-    let StoredKey { kid, sealed, sealed_by, .. } = stored;
-    let fault = |why: &str| {
-        StoreError::new(format!("a key of the ring is sealed by secret {sealed_by}, {why}"))
-    };
-    let key = own.secrets.key_ring(*sealed_by).ok_or_else(|| fault("which is gone"))?;
-    let opened = web_crypto::open(key, sealed, &associated_data(kid, *sealed_by)).await;
-    opened.map_err(|_| fault("and does not open"))
 }
