@@ -31,6 +31,7 @@ mod request;
 mod revocation;
 mod scopes;
 pub mod session;
+mod signatures;
 mod token;
 
 pub use self::{
@@ -46,4 +47,5 @@ pub use self::{
     pipeline::Guard,
     request::{Request, preflight_of, target_of},
     session::{NoSessions, SessionMemory, SessionNote, Sessions},
+    signatures::SeenSignatures,
 };

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Attempts, IsolateMemory, Sessions};
+use super::{Attempts, IsolateMemory, SeenSignatures, Sessions};
 use crate::{
     error::{Error, StoreError},
     jose::{
@@ -43,6 +43,11 @@ pub trait Backend {
 
     /// Where the header of the last token is kept, so that the same one is not read again; `None`: each is read.
     fn last_header(&self) -> Option<&RefCell<LastHeader>> {
+        None
+    }
+
+    /// Where signatures of tokens are kept that the host has found to hold; `None`: it is asked each time.
+    fn seen_signatures(&self) -> Option<&SeenSignatures> {
         None
     }
 
@@ -141,6 +146,10 @@ where
 
     fn last_header(&self) -> Option<&RefCell<LastHeader>> {
         Some(&self.memory.last_header)
+    }
+
+    fn seen_signatures(&self) -> Option<&SeenSignatures> {
+        Some(&self.memory.signatures)
     }
 
     fn sessions(&self) -> &S {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Attempts, Failures, Identity, SessionMemory};
+use super::{Attempts, Failures, Identity, SessionMemory, signatures::SeenSignatures};
 use crate::{
     api_key::KeyId,
     bounded::BoundedMap,
@@ -30,6 +30,7 @@ pub struct IsolateMemory {
     pub(super) replays: MemoryReplays,
     pub(super) published: PublishedKeySets,
     pub(super) last_header: RefCell<LastHeader>,
+    pub(super) signatures: SeenSignatures,
     noted: RefCell<BoundedMap<KeyId, ()>>,
     unreadable_addresses: UnreadableAddresses,
     /// What is remembered of the gate's own sessions.
@@ -43,6 +44,7 @@ impl Default for IsolateMemory {
             replays: MemoryReplays::default(),
             published: PublishedKeySets::default(),
             last_header: RefCell::default(),
+            signatures: SeenSignatures::default(),
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
             unreadable_addresses: UnreadableAddresses::default(),
             sessions: SessionMemory::default(),

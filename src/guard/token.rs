@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{Backend, Sessions as _, credential::PresentedToken};
+use super::{Backend, Sessions as _, credential::PresentedToken, signatures};
 use crate::{
     cold_path::cold,
     error::Error,
     jose::{
+        jws::HostCheck,
         keys::KeySet,
         verifier::{KeySource, Pending, TokenStep, VerifiedToken},
     },
@@ -43,13 +44,31 @@ pub(super) async fn verify(
         match step {
             TokenStep::Verified(signed) => return signed.claims(now.to_unix_time()),
             TokenStep::NeedsHost(check) => {
-                step = match cold(backend.signature_holds(issuer, check.task())).await {
+                step = match holds(backend, issuer, check.task(), now).await {
                     Ok(holds) => check.conclude(holds)?,
                     Err(fault) => check.pass_over(fault)?,
                 };
             }
         }
     }
+}
+
+/// Whether the signature of a token holds. One that was found to is not checked again for a while.
+async fn holds(
+    backend: &impl Backend,
+    issuer: &str,
+    check: &HostCheck<'_>,
+    now: UnixMillis,
+) -> Result<bool, Error> {
+    let named = backend.seen_signatures().zip(signatures::name_of(check));
+    if named.is_some_and(|(seen, name)| seen.has(&name, now)) {
+        return Ok(true);
+    }
+    let holds = cold(backend.signature_holds(issuer, check)).await?;
+    if let Some((seen, name)) = named.filter(|_| holds) {
+        seen.note(name, now);
+    }
+    Ok(holds)
 }
 
 /// The keys of an issuer that publishes them; `None` where the policy has them.

@@ -2397,6 +2397,50 @@ fn the_host_is_asked_about_a_signature_and_its_verdict_counts() {
     }
 }
 
+/// That a signature holds is kept; which keys count, and what the claims say, is asked each time.
+#[test]
+fn a_signature_that_was_seen_to_hold_is_not_checked_again_and_serves_nothing_else() {
+    let (token, _) = published("ES256");
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let (signed, of) = (message.to_owned(), std::cell::RefCell::new(None));
+    let (made, tag) = (edgegate::base64url::decode(signature).unwrap(), signature);
+    let stores = Stores::default().keeping_signatures().with_host(move |check| {
+        let key = check.thumbprint().to_owned();
+        let is_same_key = *of.borrow_mut().get_or_insert_with(|| key.clone()) == key;
+        Ok(is_same_key && check.message() == signed.as_bytes() && check.signature() == made)
+    });
+    let by = |jwks: Value| {
+        let mut issuer = json!({"issuer": "joe", "audience": ["api"], "algorithms": ["ES256"]});
+        issuer["jwks"] = jwks;
+        gate_with(json!({"issuers": [issuer], "failed_authentication": {"enabled": false}}))
+    };
+    let known = by(es256_jwks());
+    let decide = |policy: &Policy, text: &str, now| {
+        let error = refusal(check_at(policy, &stores, &get("/", &bearer(text)), now));
+        (error, stores.asked().len())
+    };
+    let holds = || Error::MissingClaim { claim: "aud".to_owned() };
+    assert_eq!(decide(&known, &token, RFC_NOW), (holds(), 1));
+    assert_eq!(decide(&known, &token, RFC_NOW), (holds(), 0));
+    // Another signature, and other claims under that one: checked each time.
+    let claims = edgegate::base64url::encode(br#"{"iss":"joe","aud":"api","exp":9999999999}"#);
+    let header = message.split_once('.').unwrap().0;
+    for forged in [format!("{message}.{}A", "E".repeat(85)), format!("{header}.{claims}.{tag}")] {
+        for _ in 0..2 {
+            assert_eq!(decide(&known, &forged, RFC_NOW), (Error::BadSignature, 1));
+        }
+    }
+    // A key that is gone from the set is gone, whatever it has signed.
+    let other = json!({
+        "kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    });
+    let rotated = by(json!({"keys": [other]}));
+    assert_eq!(decide(&rotated, &token, RFC_NOW), (Error::BadSignature, 1));
+    let later = RFC_NOW.saturating_add(15 * 60 * 1000);
+    assert_eq!(decide(&known, &token, later), (holds(), 1));
+}
+
 #[test]
 fn the_host_and_the_issuer_are_asked_only_when_needed() {
     let remote = json!({"jwks_uri": "https://joe.example/jwks"});

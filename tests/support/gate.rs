@@ -12,7 +12,9 @@ use std::rc::Rc;
 use edgegate::api_key::KeyId;
 use edgegate::api_key::record::{KeyRecord, NewKey};
 use edgegate::error::Error;
-use edgegate::guard::{Attempts, Backend, Decision, Guard, Request, SessionMemory, Sessions};
+use edgegate::guard::{
+    Attempts, Backend, Decision, Guard, Request, SeenSignatures, SessionMemory, Sessions,
+};
 use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::discovery::Location;
 use edgegate::jose::dpop::ReplayKey;
@@ -174,6 +176,7 @@ pub struct Stores {
     remembers: Cell<bool>,
     recalls: RefCell<Vec<Entry>>,
     sessions: TestSessions,
+    seen: Option<SeenSignatures>,
 }
 
 /// The gate's own sessions in memory, with a key ring of one fixed Ed25519 key: no host is needed.
@@ -291,6 +294,7 @@ impl Default for Stores {
             remembers: Cell::new(false),
             recalls: RefCell::default(),
             sessions: TestSessions::default(),
+            seen: None,
         }
     }
 }
@@ -302,6 +306,12 @@ impl Stores {
         host: impl Fn(&HostCheck<'_>) -> Result<bool, Error> + 'static,
     ) -> Self {
         self.host = Box::new(host);
+        self
+    }
+
+    /// Signatures that hold are kept.
+    pub fn keeping_signatures(mut self) -> Self {
+        self.seen = Some(SeenSignatures::default());
         self
     }
 
@@ -509,6 +519,10 @@ impl Backend for Stores {
 
     fn replays(&self) -> &MemoryReplays {
         &self.replays
+    }
+
+    fn seen_signatures(&self) -> Option<&SeenSignatures> {
+        self.seen.as_ref()
     }
 
     async fn signature_holds(&self, _issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
