@@ -187,18 +187,24 @@ impl SessionMemory {
     /// Whether a use is worth telling the object: by this clock it is old enough, and it was not told before.
     #[must_use]
     pub fn tells(&self, seen: &Confirm, now: UnixMillis) -> bool {
+        let may = self.may_tell(seen, now);
+        if may {
+            let key = (seen.id, seen.generation);
+            let until = now.saturating_add(TELL_AGAIN_MILLIS);
+            self.told.borrow_mut().insert(key, (), until, now);
+        }
+        may
+    }
+
+    /// The same, without taking note of it.
+    fn may_tell(&self, seen: &Confirm, now: UnixMillis) -> bool {
         let old_enough = now.to_unix_time().secs_since(seen.iat) >= CONFIRM_SECS;
         if !old_enough && seen.repeats < MAX_REPEATS {
             return false;
         }
-        let key = (seen.id, seen.generation);
-        let mut told = self.told.borrow_mut();
+        let told = self.told.borrow();
         // What is full does not tell: an object must not be asked without end.
-        if told.get(&key, now).is_some() || told.len() >= MAX_TOLD {
-            return false;
-        }
-        told.insert(key, (), now.saturating_add(TELL_AGAIN_MILLIS), now);
-        true
+        told.get(&(seen.id, seen.generation), now).is_none() && told.len() < MAX_TOLD
     }
 
     /// Notes what came of [`SessionNote::confirm`]. What was confirmed is not told again.
@@ -345,8 +351,6 @@ pub(super) async fn identify<B: Backend>(
         known => known,
     };
     let time = now.to_unix_time();
-    let opened = found.refresh.map(|text| RefreshToken::open(text, &own.secrets, time));
-    let refresh = opened.as_ref().and_then(|opened| opened.as_ref().ok());
     let held = access.as_ref().and_then(|access| access.as_ref().ok());
     let seen = held.and_then(|token| access::session_of(token.claims()));
     let ended = seen.is_some_and(|seen| backend.sessions().memory().has_ended(seen.id, now));
@@ -354,15 +358,20 @@ pub(super) async fn identify<B: Backend>(
         note.change = Some(CookieChange::Expire(cookie::expire(browser.same_site)));
         return Err(Error::SessionEnded);
     }
+    let exp = held.and_then(|token| token.claims().expires_at());
+    let needed = |has_refresh| renewal::needed(exp, has_refresh, browser.renew_before_secs, time);
+    // Its tag is checked where something may come of it. Most requests need only the access token.
+    let is_read = needed(found.refresh.is_some()) != Renewal::No
+        || seen.is_none_or(|seen| backend.sessions().memory().may_tell(&seen, now));
+    let opened = found.refresh.filter(|_| is_read);
+    let opened = opened.map(|text| RefreshToken::open(text, &own.secrets, time));
+    let refresh = opened.as_ref().and_then(|opened| opened.as_ref().ok());
     // Of two users in one browser the access token decides while it holds.
     let refresh = refresh.filter(|refresh| seen.is_none_or(|seen| seen.id == refresh.session));
-    let exp = held.and_then(|token| token.claims().expires_at());
-    let place = Place::hash("edgegate-place-v1", &[&request.client()]);
-    let need = renewal::needed(exp, refresh.is_some(), browser.renew_before_secs, time);
+    let need = needed(refresh.is_some());
     if let (Some(refresh), true) = (refresh, need != Renewal::No) {
-        let renewed =
-            renew((policy, backend), (own, browser), refresh, (need, place, now), note).await;
-        match (renewed, need) {
+        let renewed = renew((policy, backend), (own, browser), refresh, (need, request, now), note);
+        match (renewed.await, need) {
             (Ok(token), _) => return Ok(token),
             (Err(error), Renewal::Now) => return Err(error),
             // A definite end counts at once, whatever the access token says.
@@ -447,7 +456,7 @@ async fn renew<B: Backend>(
     (policy, backend): (&Policy, &B),
     (own, browser): (&SessionPolicy, &BrowserSessions),
     refresh: &RefreshToken,
-    (need, place, now): (Renewal, Place, UnixMillis),
+    (need, request, now): (Renewal, &Request<'_>, UnixMillis),
     note: &mut SessionNote,
 ) -> Result<VerifiedToken, Error> {
     let sessions = backend.sessions();
@@ -461,6 +470,7 @@ async fn renew<B: Backend>(
         Renewal::No | Renewal::Now => Patience::Usual,
     };
     let (reuse, grace_secs) = own.reuse(None);
+    let place = Place::hash("edgegate-place-v1", &[&request.client()]);
     let step = Step::Refresh(Refresh {
         id: refresh.session,
         generation: refresh.generation,
