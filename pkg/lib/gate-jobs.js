@@ -77,7 +77,7 @@ export class Jobs {
   }
 
   async load({ store, name }, held) {
-    const turn = held.get(name);
+    const turn = held.turns.get(name);
     if (turn === undefined) {
       const { known } = await this.#take(held, name);
       // The value that the request before has just written is still there, unless another process was faster: the swap tells. Sessions are
@@ -136,8 +136,10 @@ export class Jobs {
     return answer;
   }
 
+  /** The end of a task: what it still waits for is passed on when it comes. */
   releaseAll(held) {
-    for (const name of [...held.keys()]) this.#release(held, name);
+    held.waited.clear();
+    for (const name of [...held.turns.keys()]) this.#release(held, name);
   }
 
   async #signature(job) {
@@ -146,14 +148,26 @@ export class Jobs {
   }
 
   async #take(held, name) {
+    held.waited.add(name);
     const turn = await this.#turns?.take(name, STORE_MILLIS);
-    held.set(name, { attempts: 0 });
+    if (!held.waited.delete(name)) {
+      this.#turns?.release(name, turn?.known, false);
+      throw new Error('nobody waits for it any longer');
+    }
+    held.turns.set(name, { attempts: 0 });
     return { known: turn?.known };
   }
 
   #release(held, name, known, served = false) {
-    if (held.delete(name)) this.#turns?.release(name, known, served);
+    if (held.turns.delete(name)) this.#turns?.release(name, known, served);
+    else held.waited.delete(name);
   }
+}
+
+/** The turns of a task by name: those that it has, and those that it waits for. */
+export class Held {
+  turns = new Map();
+  waited = new Set();
 }
 
 function textOrNull(value) {

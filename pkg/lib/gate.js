@@ -2,7 +2,7 @@ import { checkNames, clock } from './check.js';
 import { Engine } from './engine.js';
 import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
-import { Jobs } from './gate-jobs.js';
+import { Held, Jobs } from './gate-jobs.js';
 import { HeadersRead, textsOf } from './gate-request.js';
 import { SessionAdministration, agentOf, bodyOf, handled } from './gate-sessions.js';
 import { bytesOf, jsonOf } from './keys.js';
@@ -185,7 +185,7 @@ export class Gate {
     // 1 says that the first line has jobs (crates/engine/src/gate/task.rs).
     if (engine.issuer === 1) {
       const end = text.indexOf('\n');
-      this.#jobs.begin(JSON.parse(text.slice(0, end)), held ?? new Map(), waitUntil);
+      this.#jobs.begin(JSON.parse(text.slice(0, end)), held ?? new Held(), waitUntil);
       text = text.slice(end + 1);
     }
     return read(text, claims);
@@ -195,7 +195,7 @@ export class Gate {
   async #goOn(waitUntil, read) {
     const engine = this.#engine;
     const { generation } = engine;
-    const held = new Map();
+    const held = new Held();
     const underWay = new UnderWay();
     let task = 0;
     try {

@@ -133,6 +133,8 @@ impl<S: SwapStore> SharedSessions<S> {
 
     /// Loads, steps and swaps until it is done. A step that changes nothing writes nothing.
     ///
+    /// Who waits no longer may drop this: the step may have been taken then, as with a store that does not answer.
+    ///
     /// # Errors
     /// The store's, and a subject that too many processes change at once.
     pub async fn apply_at(
@@ -141,55 +143,73 @@ impl<S: SwapStore> SharedSessions<S> {
         step: &Step,
         now: UnixMillis,
     ) -> Result<Outcome, StoreError> {
-        let name = format!("{PREFIX}{object}");
-        let mut paces = None;
+        let mut turn = Turn::new(self, object, now);
         for _ in 0..MAX_ATTEMPTS {
-            let found = self.store.load(&name).await?;
-            let read = found
+            let found = self.store.load(&turn.name).await?;
+            let mut state = found
                 .as_deref()
-                .map_or_else(|| Ok(SubjectState::default()), SubjectState::from_text);
-            let mut state = match read {
-                Ok(state) => state,
-                Err(fault) => {
-                    self.store.release(&name);
-                    return Err(fault);
-                }
-            };
-            // Others of this process wait at `load`, so nobody else has them meanwhile. Only the first try takes of them.
-            let again = paces.is_some();
-            let known: &mut Paces = paces.get_or_insert_with(|| {
-                self.paces.0.borrow_mut().take(object, now).unwrap_or_default()
-            });
-            let mut unpaced = Paces::default();
-            let outcome = state.apply(step, if again { &mut unpaced } else { known }, now);
+                .map_or_else(|| Ok(SubjectState::default()), SubjectState::from_text)?;
+            let outcome = turn.step(&mut state, step);
             if !state.has_changed() {
-                self.put_paces(object, &mut paces, now);
-                self.store.release(&name);
                 return Ok(outcome);
             }
             let next = state.to_text()?;
-            let until = state.wakes_at().map_or(0, |at| UnixMillis::from_unix_time(at).as_millis());
-            // An empty one is written too, and soon gone: nothing else may be put back in its place meanwhile.
-            let kept = if state.is_empty(now.to_unix_time()) { 60_000 } else { KEPT_MILLIS };
-            let until =
-                if state.notices().is_empty() && until > now.as_millis() && !state.is_disabled() {
-                    UnixMillis::from_millis(until).saturating_add(60_000)
-                } else {
-                    now.saturating_add(kept)
-                };
-            if self.store.swap(&name, found.as_deref(), &next, until).await? {
-                self.put_paces(object, &mut paces, now);
+            let until = kept_until(&state, now);
+            if self.store.swap(&turn.name, found.as_deref(), &next, until).await? {
+                turn.is_swapped = true;
                 return Ok(outcome);
             }
         }
-        self.put_paces(object, &mut paces, now);
-        self.store.release(&name);
         Err(StoreError::own_bound("too many processes change the same subject at once"))
     }
+}
 
-    fn put_paces(&self, object: &ObjectName, paces: &mut Option<Paces>, now: UnixMillis) {
-        let Some(paces) = paces.take() else { return };
-        let until = now.saturating_add(PACES_MILLIS);
-        self.paces.0.borrow_mut().insert(*object, paces, until, now);
+fn kept_until(state: &SubjectState, now: UnixMillis) -> UnixMillis {
+    let until = state.wakes_at().map_or(0, |at| UnixMillis::from_unix_time(at).as_millis());
+    if state.notices().is_empty() && until > now.as_millis() && !state.is_disabled() {
+        return UnixMillis::from_millis(until).saturating_add(60_000);
+    }
+    // An empty one is written too, and soon gone: nothing else may be put back in its place meanwhile.
+    now.saturating_add(if state.is_empty(now.to_unix_time()) { 60_000 } else { KEPT_MILLIS })
+}
+
+/// The turn of a step: others of this process wait for the subject meanwhile. When it ends, however it does, the paces are put back and the
+/// next one may.
+struct Turn<'s, S: SwapStore> {
+    sessions: &'s SharedSessions<S>,
+    object: &'s ObjectName,
+    name: String,
+    now: UnixMillis,
+    /// `None`: not yet taken.
+    paces: Option<Paces>,
+    /// The swap has ended the turn.
+    is_swapped: bool,
+}
+
+impl<'s, S: SwapStore> Turn<'s, S> {
+    fn new(sessions: &'s SharedSessions<S>, object: &'s ObjectName, now: UnixMillis) -> Self {
+        let name = format!("{PREFIX}{object}");
+        Self { sessions, object, name, now, paces: None, is_swapped: false }
+    }
+
+    /// Nobody else has the paces meanwhile. Only the first try takes of them.
+    fn step(&mut self, state: &mut SubjectState, step: &Step) -> Outcome {
+        if self.paces.is_some() {
+            return state.apply(step, &mut Paces::default(), self.now);
+        }
+        let known = self.sessions.paces.0.borrow_mut().take(self.object, self.now);
+        state.apply(step, self.paces.insert(known.unwrap_or_default()), self.now)
+    }
+}
+
+impl<S: SwapStore> Drop for Turn<'_, S> {
+    fn drop(&mut self) {
+        if let Some(paces) = self.paces.take() {
+            let until = self.now.saturating_add(PACES_MILLIS);
+            self.sessions.paces.0.borrow_mut().insert(*self.object, paces, until, self.now);
+        }
+        if !self.is_swapped {
+            self.sessions.store.release(&self.name);
+        }
     }
 }

@@ -298,3 +298,69 @@ for (const [name, serve] of Object.entries(SERVED)) {
     });
   });
 }
+
+// ---- renewals that wait ----
+
+/** A store whose steps of subjects take so long, once it is told to. */
+function slow() {
+  const inner = memoryStore();
+  const waits = { millis: 0 };
+  const waiting = (name) => async (...given) => {
+    const isSubject = [given[0]].flat().some((key) => key.startsWith('session/v1/'));
+    if (isSubject && waits.millis > 0) await new Promise((resolve) => { setTimeout(resolve, waits.millis); });
+    return inner[name](...given);
+  };
+  return { waits, store: { get: waiting('get'), compareAndSet: waiting('compareAndSet') } };
+}
+
+async function loggedIn({ gate }) {
+  const { ticket } = await opened(gate, { ticket: true });
+  const begun = await gate.handle(post('/auth/session/start', { ticket }, SAME));
+  return { cookie: cookiesOf(jarOf(begun.response())), ...SAME };
+}
+
+test('a renewal that takes over 500 ms is given up while the access token holds', async () => {
+  const { waits, store } = slow();
+  const made = sessionGate({ stores: { sessions: store } });
+  const headers = await loggedIn(made);
+  made.clock.now = NOW + 880;
+  waits.millis = 1500;
+  const began = performance.now();
+  const admitted = await made.gate.check(request('/v1/posts', headers));
+  const took = performance.now() - began;
+  assert.equal(admitted.ok, true, admitted.message);
+  assert.equal(admitted.cookies, undefined);
+  assert.ok(took > 400 && took < 1400, `${took} ms`);
+  // Nobody waits for a turn that was given up, and nobody was logged out.
+  waits.millis = 0;
+  const renewed = await made.gate.check(request('/v1/posts', headers));
+  assert.equal(renewed.ok, true, renewed.message);
+  assert.equal(renewed.cookies?.values().length, 2);
+});
+
+test('those who wait behind a renewal that is given up are not held', async () => {
+  const { waits, store } = slow();
+  const made = sessionGate({ stores: { sessions: store } });
+  const headers = await loggedIn(made);
+  made.clock.now = NOW + 880;
+  waits.millis = 1200;
+  const all = await Promise.all(Array.from({ length: 10 }, () => made.gate.check(request('/v1/posts', headers))));
+  assert.ok(all.every(({ ok }) => ok));
+  // What they have left to be done is over, too: that the tokens were seen in use. A turn that was lost would be waited for for two seconds.
+  await new Promise((resolve) => { setTimeout(resolve, 3000); });
+  waits.millis = 0;
+  const began = performance.now();
+  assert.equal((await made.gate.sessions.list('alice')).length, 1);
+  assert.ok(performance.now() - began < 1000);
+});
+
+test('without an access token that holds, a renewal waits as long as for any store', async () => {
+  const { waits, store } = slow();
+  const made = sessionGate({ stores: { sessions: store } });
+  const headers = await loggedIn(made);
+  made.clock.now = NOW + 1000;
+  waits.millis = 700;
+  const renewed = await made.gate.check(request('/v1/posts', headers));
+  assert.equal(renewed.ok, true, renewed.message);
+  assert.equal(renewed.cookies?.values().length, 2);
+});

@@ -2,8 +2,10 @@
 //!
 //! No process is there to make up for one that died: revocations are written before the row goes ([`Sessions::has_alarm`]).
 
+use core::pin::pin;
 use std::rc::Rc;
 
+use futures_util::future::{self, Either};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::stores::HostSwap;
@@ -92,10 +94,18 @@ impl SessionStore for GateSessions<'_> {
         &self,
         object: &ObjectName,
         step: &Step,
-        _patience: Patience,
+        patience: Patience,
     ) -> Result<Outcome, StoreError> {
         let shared = SharedSessions::with_paces(self.swap(), Rc::clone(self.paces));
-        shared.apply_at(object, step, self.jobs.now()).await
+        let applied = shared.apply_at(object, step, self.jobs.now());
+        let Patience::Millis(millis) = patience else { return applied.await };
+        let waited = self.jobs.ask::<()>(Job::Pause { millis: millis.into() });
+        match future::select(pin!(applied), pin!(waited)).await {
+            Either::Left((done, _)) => done,
+            // A host that cannot wait says so at once.
+            Either::Right((Err(_), applied)) => applied.await,
+            Either::Right((Ok(()), _)) => Err(StoreError::new("no answer in time")),
+        }
     }
 }
 
