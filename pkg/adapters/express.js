@@ -1,6 +1,6 @@
 import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
-import { setCookies } from '../lib/cookies.js';
+import { dropSessionCookies, setCookies } from '../lib/cookies.js';
 import { mountedPathOf, targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of express.d.ts. */
@@ -67,6 +67,7 @@ function carryOut(decision, path, request, response) {
     return false;
   }
   request.auth = decision.identity;
+  dropSessionCookies(request, decision);
   setHeaders(response, decision.headers);
   if (request.baseUrl !== undefined) holdTo(request, path);
   beforeHeaders(response, () => {

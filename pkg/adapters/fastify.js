@@ -1,6 +1,6 @@
 import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
-import { setCookies } from '../lib/cookies.js';
+import { dropSessionCookies, setCookies } from '../lib/cookies.js';
 import { targetPathOf } from '../lib/gate-request.js';
 
 /** `guard` of fastify.d.ts. */
@@ -26,6 +26,7 @@ export function guard(gate, options = {}) {
         return false;
       }
       request.auth = decision.identity;
+      dropSessionCookies(request.raw, decision);
       request[caching] = decision.caching;
       if (decision.cookies !== undefined) request[cookies] = decision.cookies;
       return true;

@@ -1,6 +1,6 @@
 import { adapter, isPromise } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
-import { setCookies } from '../lib/cookies.js';
+import { setCookies, withoutSessionCookies } from '../lib/cookies.js';
 
 /** `guard` of fetch.d.ts. */
 export function guard(gate, handler, options = {}) {
@@ -18,7 +18,7 @@ export function guard(gate, handler, options = {}) {
     const decided = decide(asked, [request, ...rest], undefined, waitUntil);
     const decision = isPromise(decided) ? await decided : decided;
     if (!decision.ok) return decision.response();
-    return told(await handler(request, decision.identity, ...rest), decision);
+    return told(await handler(withoutSessionCookies(request, decision), decision.identity, ...rest), decision);
   };
 }
 

@@ -1,6 +1,6 @@
 import { adapter, isPromise } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
-import { setCookies } from '../lib/cookies.js';
+import { setCookies, withoutSessionCookies } from '../lib/cookies.js';
 import { pathOf } from '../lib/gate-request.js';
 
 /** `guard` of hono.d.ts. */
@@ -19,6 +19,7 @@ export function guard(gate, options = {}) {
     const decision = isPromise(decided) ? await decided : decided;
     if (!decision.ok) return decision.response();
     context.set('auth', decision.identity);
+    context.req.raw = withoutSessionCookies(context.req.raw, decision);
     await next();
     for (const [name, value] of Object.entries(decision.headers)) context.header(name, value);
     const set = (name, value) => context.header(name, value);

@@ -279,7 +279,8 @@ const noKeyStore = async () => {
 const ROUTE = 1;
 const EVENTS = 2;
 const COOKIES = 3;
-const FIRST_PAIR = 4;
+const REST_OF_COOKIES = 4;
+const FIRST_PAIR = 5;
 
 function admitted(lines, claims, clock) {
   let at = FIRST_PAIR;
@@ -296,7 +297,11 @@ function admitted(lines, claims, clock) {
   identity.scopes = identity.scopes === '' ? [] : identity.scopes.split(' ');
   if (claims !== undefined) identity.claims = JSON.parse(claims);
   const cookies = lines[COOKIES] === '' ? undefined : new Cookies(JSON.parse(lines[COOKIES]), clock);
-  return { ok: true, identity, route: lines[ROUTE], headers, forward, caching, ...(cookies && { cookies }) };
+  // It begins with `=`, so that none left is not nothing changed.
+  const requestCookie = lines[REST_OF_COOKIES] === '' ? undefined : lines[REST_OF_COOKIES].slice(1);
+  return {
+    ok: true, identity, route: lines[ROUTE], headers, forward, caching, ...(cookies && { cookies }), ...(requestCookie !== undefined && { requestCookie }),
+  };
 }
 
 /** The cookies that an answer sets. If the answer begins too late it sets none: the browser may have newer ones by then. */

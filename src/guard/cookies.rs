@@ -22,6 +22,16 @@ pub(super) fn has_other_spelling(name: &str, header: &str) -> bool {
     with_values(header).any(|(given, _)| name.is_other_spelling(given))
 }
 
+/// Whether there is a cookie of that name, in whatever spelling.
+pub(super) fn has(name: &str, header: &str) -> bool {
+    let name = Name::new(name);
+    let named = |cookie: &str| {
+        let given = cookie.split_once('=').map(|(given, _)| given.trim());
+        given.is_some_and(|given| given == name.exact || name.is_other_spelling(given))
+    };
+    header.split(';').flat_map(in_segment).any(named)
+}
+
 /// The header without the cookies of that name, in whatever spelling; `None` if no other is left. The rest stays as it
 /// is, but for blanks between cookies.
 #[must_use]

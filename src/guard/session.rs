@@ -304,6 +304,14 @@ pub fn without_cookies(header: &str) -> Option<String> {
     cookies::without(cookie::REFRESH, &cookies::without(cookie::ACCESS, header)?)
 }
 
+/// What is left of the `Cookie` header for the service, where it has cookies of the gate's own sessions; empty if no other is left.
+#[must_use]
+pub fn rest_of_cookies(policy: &Policy, header: &str) -> Option<String> {
+    policy.browser_sessions()?;
+    let has_one = cookies::has(cookie::ACCESS, header) || cookies::has(cookie::REFRESH, header);
+    has_one.then(|| without_cookies(header).unwrap_or_default())
+}
+
 /// Reads the cookies and asks the CSRF rule, before anything else is asked. `None`: there are none.
 pub(super) fn cookies_that_decide<'a>(
     policy: &Policy,

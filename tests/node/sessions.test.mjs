@@ -364,3 +364,74 @@ test('without an access token that holds, a renewal waits as long as for any sto
   assert.equal(renewed.ok, true, renewed.message);
   assert.equal(renewed.cookies?.values().length, 2);
 });
+
+// ---- what handlers get ----
+
+/** How a framework serves a handler that tells what it gets of `Cookie`, and of the body. */
+const TELLING = {
+  fetch: async (gate) => {
+    const serve = guardFetch(gate, async (asked) => Response.json({ cookie: asked.headers.get('cookie'), body: await asked.text() }));
+    return { ask: (path, init) => serve(new Request(`https://api.example.com${path}`, init)), close() {} };
+  },
+  'fetch, where headers cannot be changed': async (gate) => {
+    const serve = guardFetch(gate, async (asked) => Response.json({ cookie: asked.headers.get('cookie'), body: await asked.text() }));
+    const frozen = (asked) => {
+      asked.headers.set = () => { throw new TypeError('immutable'); };
+      asked.headers.delete = asked.headers.set;
+      return asked;
+    };
+    return { ask: (path, init) => serve(frozen(new Request(`https://api.example.com${path}`, init))), close() {} };
+  },
+  hono: async (gate) => {
+    const app = new Hono();
+    app.use(guardHono(gate));
+    app.all('*', async (context) => context.json({ cookie: context.req.header('cookie') ?? null, body: await context.req.text() }));
+    return { ask: async (path, init) => app.request(`https://api.example.com${path}`, init), close() {} };
+  },
+  express: async (gate) => {
+    const app = express();
+    app.use(guardExpress(gate, { caseSensitive: true }));
+    app.enable('case sensitive routing');
+    app.use(express.text());
+    app.all('/{*any}', (asked, response) => response.json(ofNode(asked)));
+    return onNode(createServer(app));
+  },
+  fastify: async (gate) => {
+    const app = fastify();
+    app.register(guardFastify(gate));
+    app.all('*', async (asked) => ({ ...ofNode(asked.raw), cookie: asked.headers.cookie ?? null, body: asked.body ?? '' }));
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = app.server.address();
+    return { ask: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init), close: () => app.close() };
+  },
+};
+
+/** Node's two views have to say the same. */
+function ofNode({ headers, rawHeaders, body }) {
+  const raw = rawHeaders.filter((_, index) => rawHeaders[index - 1]?.toLowerCase() === 'cookie' && index % 2 === 1);
+  assert.deepEqual(raw, headers.cookie === undefined ? [] : [headers.cookie]);
+  return { cookie: headers.cookie ?? null, body: body ?? '' };
+}
+
+for (const [name, serve] of Object.entries(TELLING)) {
+  test(`by ${name}, the handler gets no cookie of the gate's own, whatever decided`, async (t) => {
+    const made = sessionGate();
+    const { ask, close } = await serve(made.gate);
+    t.after(close);
+    const { cookie } = await loggedIn(made);
+    const { accessToken } = await opened(made.gate, { scopes: ['read:posts', 'write:posts'] });
+    const told = async (path, headers, rest = {}) => {
+      const answer = await ask(path, { headers: { ...SAME, ...headers }, ...rest });
+      assert.equal(answer.status, 200, await answer.clone().text());
+      return answer.json();
+    };
+    const mixed = `a=1; ${cookie}; b="2, 3"`;
+    assert.equal((await told('/v1/posts', { cookie })).cookie, null);
+    assert.equal((await told('/v1/posts', { cookie: mixed })).cookie, 'a=1; b="2, 3"');
+    assert.equal((await told('/v1/posts', { cookie: mixed, ...bearer(accessToken) })).cookie, 'a=1; b="2, 3"');
+    assert.equal((await told('/public/open', { cookie: mixed })).cookie, 'a=1; b="2, 3"');
+    assert.equal((await told('/v1/posts', { cookie: 'a=1;b=2', ...bearer(accessToken) })).cookie, 'a=1;b=2');
+    const sent = await told('/v1/posts', { cookie: mixed, 'content-type': 'text/plain', ...bearer(accessToken) }, { method: 'POST', body: 'the body' });
+    assert.deepEqual(sent, { cookie: 'a=1; b="2, 3"', body: 'the body' });
+  });
+}

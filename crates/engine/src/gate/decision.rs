@@ -12,7 +12,7 @@ use super::task::{HostJobs, Outcome};
 use crate::protocol::{ADMITTED, FIELDS, Field};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
-use edgegate::guard::session::CookieChange;
+use edgegate::guard::session::{CookieChange, rest_of_cookies};
 use edgegate::guard::{Event, Guard, Identity, Request, SessionNote, preflight_of, target_of};
 use edgegate::http::caching::CacheRule;
 use edgegate::http::cors;
@@ -20,6 +20,9 @@ use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::policy::{Destination, Policy};
 use edgegate::session::csrf::Provenance;
 use edgegate::time::UnixMillis;
+
+/// What stands before the cookies that are left.
+const REST: char = '=';
 
 /// The request as the shell puts it: a line for each [`Field`], then one for each header of the policy's
 /// `credential_headers`, in their order. A line is empty where there is nothing.
@@ -148,6 +151,8 @@ struct Admission<'a> {
     /// What the log is told.
     events: Vec<Event<'a>>,
     cookies: Option<Cookies>,
+    /// What the application gets of `Cookie`, if that is less than was sent.
+    rest_of_cookies: Option<String>,
 }
 
 impl Admission<'_> {
@@ -160,6 +165,9 @@ impl Admission<'_> {
         lines.push(&events.and_then(Result::ok).unwrap_or_default());
         let cookies = self.cookies.as_ref().map(serde_json::to_string);
         lines.push(&cookies.and_then(Result::ok).unwrap_or_default());
+        // An empty line would say that nothing changes.
+        let rest = self.rest_of_cookies.as_deref();
+        lines.push(&rest.map(|rest| format!("{REST}{rest}")).unwrap_or_default());
         lines.pairs(pairs_of(&self.headers));
         lines.pairs(pairs_of(&self.caching));
         let forward = reply::identity_fields(self.identity);
@@ -259,7 +267,10 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
             let caching = caching(CacheRule::of(policy, identity, &decision));
             let events = event.into_iter().chain(fault).collect();
             let route = &decision.route;
-            let text = Admission { identity, route, headers, caching, events, cookies }.lines();
+            let rest_of_cookies = request.cookie.and_then(|header| rest_of_cookies(policy, header));
+            let admission =
+                Admission { identity, route, headers, caching, events, cookies, rest_of_cookies };
+            let text = admission.lines();
             let claims = match decision.outcome {
                 Ok(Identity::Token(token)) => Some(token.into_payload()),
                 _ => None,
