@@ -1,4 +1,5 @@
 import { problemOf } from './errors.js';
+import { ringJobs } from './key-ring.js';
 import { HOST_HOLDS, HOST_REFUSES_KEY } from './protocol.js';
 import { fetchKeys } from './remote.js';
 import { Turns } from './turns.js';
@@ -24,6 +25,7 @@ export class Jobs {
     this.#stores = stores;
     this.#turns = platform.sharesPromises ? new Turns() : undefined;
     this.#tell = tell;
+    Object.assign(this, ringJobs(platform));
   }
 
   /** Begins jobs, and returns a promise of each answer. Jobs without an answer are done at once. */

@@ -51,3 +51,13 @@ export const jarOf = (response) => Object.fromEntries(response.headers.getSetCoo
 }));
 
 export const cookiesOf = (jar) => Object.entries(jar).map(([name, value]) => `${name}=${value}`).join('; ');
+
+/** The secrets where the gate manages its keys itself. */
+export function managedSecrets() {
+  const { SESSION_KEYS, ...rest } = sessionSecrets();
+  return rest;
+}
+
+/** A gate that manages its keys itself. */
+export const managed = ({ algorithm = 'ES256', ...rest } = {}) =>
+  sessionGate({ policy: sessionPolicy({ algorithm, sessions: { keys: undefined } }), secrets: managedSecrets(), ...rest });

@@ -12,6 +12,7 @@ use edgegate::error::Error;
 use edgegate::guard::{Event, Host, Identity, IsolateMemory, StoreBackend};
 use edgegate::jose::jws::HostCheck;
 use edgegate::policy::{CacheSecs, Policy};
+use edgegate::store::key_ring::RingMemory;
 use edgegate::store::keyed::{Keyed, LateWrite, Remembered};
 use edgegate::store::limit_stores::{CountersByStore, NoStore};
 use edgegate::store::memory::MemoryCounters;
@@ -37,6 +38,8 @@ pub(super) struct Gate {
     counters: MemoryCounters,
     entries: Remembered,
     records: Remembered,
+    /// The key ring of sessions.
+    ring: RingMemory,
     /// The paces of subjects.
     pub(super) paces: Rc<SharedPaces>,
     /// What is left to be done once answers are out.
@@ -52,6 +55,7 @@ impl Gate {
             counters: MemoryCounters::default(),
             entries: Remembered::default(),
             records: Remembered::default(),
+            ring: RingMemory::default(),
             paces: Rc::default(),
             late: RefCell::default(),
         }
@@ -67,7 +71,14 @@ impl Gate {
     /// The gate's own sessions, for one check.
     pub(super) fn sessions<'a>(&'a self, jobs: &'a HostJobs) -> GateSessions<'a> {
         let own = self.policy.sessions.as_ref();
-        GateSessions { own, memory: &self.memory.sessions, paces: &self.paces, jobs }
+        GateSessions {
+            own,
+            memory: &self.memory.sessions,
+            ring: &self.ring,
+            paces: &self.paces,
+            late: &self.late,
+            jobs,
+        }
     }
 
     /// The stores and the crypto of one check.

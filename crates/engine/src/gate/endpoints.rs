@@ -104,23 +104,22 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
     let Some(own) = &policy.sessions else {
         return refused(&Error::NotFound, None, &asked).outcome();
     };
-    let document = match (endpoint, &own.keys) {
-        (Endpoint::Session(endpoint), _) => {
-            return answered(&gate, (&asked, &request), (endpoint, id), &jobs).await;
-        }
-        (Endpoint::Jwks, Some(ring)) => ring.jwks(),
-        (Endpoint::Jwks, None) => r#"{"keys":[]}"#.to_owned(),
-        (Endpoint::Metadata, _) => own.server(&own.base(&policy.auth_prefix)).document(),
+    if let Endpoint::Session(endpoint) = endpoint {
+        return answered(&gate, (&asked, &request), (endpoint, id), &jobs).await;
+    }
+    let document = match (check_method(PUBLISHED_METHODS, request.method), endpoint) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Endpoint::Metadata) => Ok(own.server(&own.base(&policy.auth_prefix)).document()),
+        (Ok(()), _) => gate.sessions(&jobs).jwks(jobs.now()).await,
     };
-    published(document, &asked).outcome()
+    match document {
+        Ok(document) => published(document).outcome(),
+        Err(error) => refused(&error, None, &asked).outcome(),
+    }
 }
 
 /// What strangers have to know of the gate as an issuer. Any page may read it: there is nothing in it that a caller has.
-fn published(body: String, asked: &Asked) -> OwnedReply {
-    let method = asked.get(Field::Method).unwrap_or_default();
-    if let Err(error) = check_method(PUBLISHED_METHODS, method) {
-        return refused(&error, None, asked);
-    }
+fn published(body: String) -> OwnedReply {
     let headers = vec![
         ("Content-Type", "application/json".to_owned()),
         ("Cache-Control", format!("public, max-age={CACHE_SECS}")),

@@ -66,12 +66,8 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
-    if let Some(own) = &policy.sessions {
+    if policy.sessions.is_some() {
         stores.sessions.exact("stores.sessions", "sessions")?;
-        if own.keys.is_none() {
-            let problem = "expected the name of a secret with private keys, a JWK set: the Worker alone manages them itself";
-            return Err(Error::config("sessions.keys", problem));
-        }
     }
     if let Some(revocation) = &policy.revocation {
         if revocation.mode != RevocationMode::Entries {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::backend::Gate;
-use super::sessions::Late;
+use super::sessions::{self, Late};
 use super::task::{HostJobs, Job, Outcome};
 use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
@@ -14,10 +14,8 @@ use edgegate::guard::session::notices;
 use edgegate::guard::{Event, Request, SessionNote};
 use edgegate::session::record::Device;
 use edgegate::session::step::{Step, Which};
+use edgegate::store::key_ring::RingReader as _;
 use edgegate::store::sessions::{Patience, SessionStore as _};
-
-/// How much may be left to be done once answers are out. What finds no room is done by a later request.
-const MAX_LATE: usize = 1000;
 
 /// Takes what a decision leaves to be done: tells the log at once, the rest once the answer is out.
 pub(super) fn work_off(gate: &Gate, jobs: &HostJobs, note: &SessionNote) {
@@ -30,13 +28,7 @@ pub(super) fn work_off(gate: &Gate, jobs: &HostJobs, note: &SessionNote) {
     }
     let confirm = note.confirm.map(|(object, seen)| Late::Confirm(object, seen));
     let deliver = note.notices.clone().map(|(object, notices)| Late::Deliver(object, notices));
-    let mut late = gate.late.borrow_mut();
-    let before = late.len();
-    late.extend(confirm.into_iter().chain(deliver));
-    late.truncate(MAX_LATE);
-    if late.len() > before {
-        jobs.tell(&Job::WorkOff);
-    }
+    sessions::do_later(&gate.late, jobs, confirm.into_iter().chain(deliver));
 }
 
 /// Does what answers have left.
@@ -54,6 +46,8 @@ pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcom
                     gate.memory.sessions.note_told(&seen, &outcome, jobs.now());
                 }
             }
+            // What fails was told the log.
+            Late::ReadRing(asked_at) => drop(sessions.read(asked_at).await),
             Late::Deliver(object, notices) => {
                 let Some(own) = &gate.policy.sessions else { continue };
                 let backend = gate.backend(&jobs);

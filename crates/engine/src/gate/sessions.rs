@@ -3,6 +3,7 @@
 //! No process is there to make up for one that died: revocations are written before the row goes ([`Sessions::has_alarm`]).
 
 use core::pin::pin;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures_util::future::{self, Either};
@@ -12,14 +13,18 @@ use super::stores::HostSwap;
 use super::task::{HostJobs, Job};
 use edgegate::base64url;
 use edgegate::error::{Error, StoreError};
-use edgegate::guard::{SessionMemory, Sessions};
-use edgegate::jose::{dpop::ReplayKey, keys::KeySet, sign::Signing};
+use edgegate::guard::{Event, SessionMemory, Sessions};
+use edgegate::jose::{algorithm::Algorithm, dpop::ReplayKey, keys::KeySet, sign::Signing};
 use edgegate::policy::SessionPolicy;
+use edgegate::secret::Secret;
 use edgegate::session::ObjectName;
 use edgegate::session::key_ring::{KeyRing, RingKey};
 use edgegate::session::record::Notice;
 use edgegate::session::step::{Confirm, Outcome, Step};
 use edgegate::store::ReplayStore as _;
+use edgegate::store::key_ring::{
+    self, RingCrypto, RingMemory, RingReader, SharedRing, unavailable,
+};
 use edgegate::store::replays::SharedReplays;
 use edgegate::store::sessions::{Patience, SessionStore, SharedPaces, SharedSessions};
 use edgegate::time::UnixMillis;
@@ -41,15 +46,37 @@ pub(super) enum Late {
     Confirm(ObjectName, Confirm),
     /// A session was ended.
     Deliver(ObjectName, Vec<Notice>),
+    /// The key ring is to be read anew. It was asked for at that time.
+    ReadRing(UnixMillis),
 }
 
-/// The sessions of one check.
+/// The most that may be left to be done once answers are out. What finds no room is done by a later request.
+const MAX_LATE: usize = 1000;
+
+/// Leaves something to be done once the answer is out.
+pub(super) fn do_later(
+    late: &RefCell<Vec<Late>>,
+    jobs: &HostJobs,
+    more: impl IntoIterator<Item = Late>,
+) {
+    let mut late = late.borrow_mut();
+    let before = late.len();
+    late.extend(more);
+    late.truncate(MAX_LATE);
+    if late.len() > before {
+        jobs.tell(&Job::WorkOff);
+    }
+}
+
+/// The sessions of one check. A key ring that is managed lies beside the subjects.
 #[derive(Debug)]
 pub(super) struct GateSessions<'a> {
     /// `None`: the policy has none.
     pub(super) own: Option<&'a SessionPolicy>,
     pub(super) memory: &'a SessionMemory,
+    pub(super) ring: &'a RingMemory,
     pub(super) paces: &'a Rc<SharedPaces>,
+    pub(super) late: &'a RefCell<Vec<Late>>,
     pub(super) jobs: &'a HostJobs,
 }
 
@@ -58,9 +85,44 @@ impl<'a> GateSessions<'a> {
         HostSwap { jobs: self.jobs, store: SESSIONS }
     }
 
-    fn ring(&self) -> Result<&'a KeyRing, Error> {
-        let ring = self.own.and_then(|own| own.keys.as_ref());
-        ring.ok_or_else(|| unavailable("the policy has no keys for sessions"))
+    fn own(&self) -> Result<&'a SessionPolicy, Error> {
+        self.own.ok_or_else(|| unavailable("the policy has no sessions"))
+    }
+
+    /// The keys that anybody may have (RFC 7517 §5).
+    ///
+    /// # Errors
+    /// [`Error::KeysUnavailable`].
+    pub(super) async fn jwks(&self, now: UnixMillis) -> Result<String, Error> {
+        match &self.own()?.keys {
+            Some(ring) => Ok(ring.jwks()),
+            None => Ok(key_ring::ring(self, now).await?.jwks()),
+        }
+    }
+
+    async fn read_ring(&self) -> Result<KeyRing, Error> {
+        let own = self.own()?;
+        let stored = SharedRing::new(self.swap());
+        let record = stored.current(self, own, || self.jobs.now()).await;
+        let record = record.map_err(|fault| unavailable(&format!("key ring: {fault}")))?;
+        key_ring::opened(self, own, &record).await
+    }
+
+    async fn sign_by(
+        &self,
+        ring: &KeyRing,
+        (claims, typ): (&str, &str),
+        now: UnixMillis,
+    ) -> Result<String, Error> {
+        let key = ring.signing_key(now.to_unix_time())?;
+        match key.sign(claims, typ)? {
+            Signing::Done(token) => Ok(token),
+            Signing::NeedsHost(unsigned) => {
+                let alg = unsigned.algorithm().as_str();
+                let signature = self.sign_at_host(key, alg, unsigned.message()).await?;
+                unsigned.finish(&signature)
+            }
+        }
     }
 
     async fn sign_at_host(
@@ -83,10 +145,6 @@ impl<'a> GateSessions<'a> {
         let signature = signature.as_deref().and_then(base64url::decode);
         signature.ok_or_else(|| unavailable("the host has not signed"))
     }
-}
-
-fn unavailable(problem: &str) -> Error {
-    Error::KeysUnavailable { issuer: SESSIONS.to_owned(), problem: problem.to_owned() }
 }
 
 impl SessionStore for GateSessions<'_> {
@@ -140,19 +198,85 @@ impl Sessions for GateSessions<'_> {
         SharedReplays::new(self.swap()).is_first(key, until, now).await
     }
 
-    async fn verifying_keys(&self, _: Option<&str>, _: UnixMillis) -> Result<Rc<KeySet>, Error> {
-        Ok(self.ring()?.verifying())
+    async fn verifying_keys(
+        &self,
+        kid: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        match &self.own()?.keys {
+            Some(ring) => Ok(ring.verifying()),
+            None => key_ring::verifying(self, kid, now).await,
+        }
     }
 
     async fn sign(&self, claims: &str, typ: &str, now: UnixMillis) -> Result<String, Error> {
-        let key = self.ring()?.signing_key(now.to_unix_time())?;
-        match key.sign(claims, typ)? {
-            Signing::Done(token) => Ok(token),
-            Signing::NeedsHost(unsigned) => {
-                let alg = unsigned.algorithm().as_str();
-                let signature = self.sign_at_host(key, alg, unsigned.message()).await?;
-                unsigned.finish(&signature)
-            }
+        match &self.own()?.keys {
+            Some(ring) => self.sign_by(ring, (claims, typ), now).await,
+            None => self.sign_by(&*key_ring::ring(self, now).await?, (claims, typ), now).await,
         }
     }
+}
+
+impl RingReader for GateSessions<'_> {
+    fn memory(&self) -> &RingMemory {
+        self.ring
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.jobs.now()
+    }
+
+    async fn pause(&self, millis: u64) {
+        // If the host cannot wait, it is looked again at once.
+        drop(self.jobs.ask::<()>(Job::Pause { millis }).await);
+    }
+
+    async fn read(&self, now: UnixMillis) -> Result<Rc<KeyRing>, Error> {
+        let read = self.read_ring().await.map(Rc::new);
+        self.ring.end(read.as_ref().ok().map(Rc::clone), now);
+        if let Err(error) = &read {
+            let event = Event::fault(error.to_string()).at(self.jobs.now());
+            self.jobs.tell(&Job::Note { event });
+        }
+        read
+    }
+
+    fn read_later(&self, now: UnixMillis) {
+        do_later(self.late, self.jobs, [Late::ReadRing(now)]);
+    }
+}
+
+impl RingCrypto for GateSessions<'_> {
+    fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
+        Sessions::random(self, bytes)
+    }
+
+    async fn generate(&self, algorithm: Algorithm) -> Result<Secret, StoreError> {
+        let alg = algorithm.as_str();
+        let jwk = self.jobs.ask::<String>(Job::GenerateKey { alg }).await;
+        jwk.map(|jwk| Secret::new(jwk.into_bytes())).map_err(StoreError::new)
+    }
+
+    async fn seal(
+        &self,
+        key: &Secret,
+        plain: &Secret,
+        beside: &[u8],
+    ) -> Result<String, StoreError> {
+        let key = base64url::encode(key.expose_secret());
+        let (plain, beside) = (text(plain.expose_secret())?, text(beside)?);
+        let sealed = self.jobs.ask(Job::Seal { key: &key, plain, beside }).await;
+        sealed.map_err(StoreError::new)
+    }
+
+    async fn open(&self, key: &Secret, sealed: &str, beside: &[u8]) -> Result<Secret, StoreError> {
+        let key = base64url::encode(key.expose_secret());
+        let beside = text(beside)?;
+        let opened = self.jobs.ask::<String>(Job::Open { key: &key, sealed, beside }).await;
+        opened.map(|plain| Secret::new(plain.into_bytes())).map_err(StoreError::new)
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, StoreError> {
+    core::str::from_utf8(bytes).map_err(|_| StoreError::new("not text"))
 }

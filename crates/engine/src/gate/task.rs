@@ -99,6 +99,12 @@ pub(super) enum Job<'a> {
     Sign { kid: &'a str, alg: &'a str, message: &'a str },
     /// Take a private key, a JWK, for [`Job::Sign`].
     TakeSigner { kid: &'a str, alg: &'a str, jwk: &'a str },
+    /// Make a private key. The answer is a JWK, as text.
+    GenerateKey { alg: &'a str },
+    /// Seal by AES-256-GCM. The key is in base64url; the answer is the nonce and what is sealed, in base64url.
+    Seal { key: &'a str, plain: &'a str, beside: &'a str },
+    /// Open what was sealed so. The answer is what was.
+    Open { key: &'a str, sealed: &'a str, beside: &'a str },
     /// Begin the task that does what is left once the answer is out. No answer is expected.
     WorkOff,
     /// Write a line to the event log. No answer is expected.
@@ -260,6 +266,11 @@ fn take(handle: usize) -> Option<Task> {
 fn go_on(mut task: Task) -> Result<Status, Error> {
     // The waker does nothing: the shell comes back with the answers.
     match task.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Err(error)) if !task.jobs.asked.borrow().is_empty() => {
+            // Beside an error no jobs are left. They come before it, with one that is answered.
+            task.jobs.tell(&Job::Pause { millis: 0 });
+            Ok(wait(Task { future: Box::pin(core::future::ready(Err(error))), ..task }))
+        }
         Poll::Ready(done) => {
             let Outcome { text, claims } = done?;
             exchange::leave_claims(claims);
@@ -273,11 +284,13 @@ fn go_on(mut task: Task) -> Result<Status, Error> {
             });
             Ok(Status::Done)
         }
-        Poll::Pending => {
-            exchange::leave_text(task.jobs.take_jobs());
-            COUNT.set(COUNT.get().saturating_add(1));
-            exchange::leave_handle(TASKS.with_borrow_mut(|all| all.add(task)));
-            Ok(Status::Pending)
-        }
+        Poll::Pending => Ok(wait(task)),
     }
+}
+
+fn wait(task: Task) -> Status {
+    exchange::leave_text(task.jobs.take_jobs());
+    COUNT.set(COUNT.get().saturating_add(1));
+    exchange::leave_handle(TASKS.with_borrow_mut(|all| all.add(task)));
+    Status::Pending
 }

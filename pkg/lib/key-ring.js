@@ -1,0 +1,36 @@
+import { WEB_CRYPTO } from './protocol.js';
+
+/** NIST SP 800-38D §8.2.2: random ones serve 2^32 times. */
+const NONCE_BYTES = 12;
+
+/** What making a key of an algorithm takes besides its parameters. 65537: RFC 8017 §3.1 has no other exponent that everybody takes. */
+const TO_GENERATE = { RS256: { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) } };
+
+/** What the key ring of sessions needs of WebCrypto, as jobs of the engine. */
+export function ringJobs({ encodeBase64Url, decodeBase64Url }) {
+  const importKey = (key, use) => crypto.subtle.importKey('raw', decodeBase64Url(key), 'AES-GCM', false, [use]);
+  const parameters = (iv, beside) => ({ name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(beside) });
+  return {
+    async generateKey({ alg }) {
+      const { privateKey } = await crypto.subtle.generateKey({ ...WEB_CRYPTO[alg], ...TO_GENERATE[alg] }, true, ['sign', 'verify']);
+      return JSON.stringify(await crypto.subtle.exportKey('jwk', privateKey));
+    },
+
+    async seal({ key, plain, beside }) {
+      const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+      const sealed = await crypto.subtle.encrypt(parameters(nonce, beside), await importKey(key, 'encrypt'), new TextEncoder().encode(plain));
+      const whole = new Uint8Array(NONCE_BYTES + sealed.byteLength);
+      whole.set(nonce);
+      whole.set(new Uint8Array(sealed), NONCE_BYTES);
+      return encodeBase64Url(whole);
+    },
+
+    async open({ key, sealed, beside }) {
+      const bytes = decodeBase64Url(sealed);
+      const opened = await crypto.subtle.decrypt(
+        parameters(bytes.subarray(0, NONCE_BYTES), beside), await importKey(key, 'decrypt'), bytes.subarray(NONCE_BYTES),
+      );
+      return new TextDecoder().decode(opened);
+    },
+  };
+}
