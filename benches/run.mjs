@@ -11,6 +11,7 @@ import { FRAMEWORK_ROWS } from './rows/frameworks.mjs';
 import { GATE_NODE_ROWS } from './rows/gate-node.mjs';
 import { GATE_ROWS } from './rows/gate.mjs';
 import { NODE_ROWS } from './rows/node.mjs';
+import { SESSION_ROWS } from './rows/session.mjs';
 import { SIZE_ROWS } from './rows/size.mjs';
 import { START_ROWS } from './rows/start.mjs';
 import { WORKER_ROWS } from './rows/worker.mjs';
@@ -18,7 +19,7 @@ import { API_KEY_WORKERD, WORKERD_ROWS } from './rows/workerd.mjs';
 
 const ROWS = [
   ...NODE_ROWS, ...WORKERD_ROWS, ...API_KEY_ROWS, API_KEY_WORKERD, ...START_ROWS, ...WORKER_ROWS, ...GATE_ROWS, ...COLD_ROWS,
-  ...FRAMEWORK_ROWS, ...GATE_NODE_ROWS, ...SIZE_ROWS,
+  ...FRAMEWORK_ROWS, ...GATE_NODE_ROWS, ...SESSION_ROWS, ...SIZE_ROWS,
 ];
 
 const [out, ...options] = process.argv.slice(2);
