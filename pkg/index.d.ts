@@ -540,7 +540,7 @@ export interface GateOptions {
      */
     jwks?: Store | undefined;
     /**
-     * The gate's own sessions: needed where the policy has `sessions`, and it has to compare and swap. `memoryStore()` logs everybody out at a
+     * The gate's own sessions, and their key ring, sealed: needed where the policy has `sessions`, and it has to compare and swap. `memoryStore()` logs everybody out at a
      * restart; several processes need one that they share. Their clocks have to be set. Never one that evicts.
      */
     sessions?: Store | undefined;
@@ -625,6 +625,11 @@ export interface Admitted<Claims = Record<string, unknown>> {
   caching: { 'Cache-Control'?: string; Vary?: string };
   /** Cookies of a session that was renewed or has ended. Adapters set them. */
   cookies?: DecisionCookies;
+  /**
+   * What a handler or another service gets as `Cookie`, where the request has cookies of the gate's own sessions; empty: the header goes. Not there:
+   * it stays as it is. Adapters do this.
+   */
+  requestCookie?: string;
 }
 
 /** Cookies that the answer sets. An answer that sets them has `Cache-Control: private, no-store`. */

@@ -31,7 +31,8 @@ export interface ExpressGuardOptions<Request extends ExpressRequest = any> {
  * Middleware that asks the gate, or a verifier, about each request: `app.use(guard(gate))`. It answers refusals as the gate says, and puts
  * the caller's identity into `request.auth`. The path that counts is the one that Express routes by (`baseUrl` and `url`) when the guard is
  * asked. A target that Express and the policy could read in two ways is refused with 400. A route that Express finds later by another path
- * or method is not entered. The body is not touched. Errors that are not the caller's fault go to `next`.
+ * or method is not entered. The body is not touched. Cookies of the gate's own sessions are removed from `headers` and `rawHeaders`. Errors
+ * that are not the caller's fault go to `next`.
  *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options, and see {@link ExpressGuardOptions.caseSensitive}.

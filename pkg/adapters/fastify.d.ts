@@ -20,7 +20,8 @@ export interface FastifyGuardOptions {
  * the caller's identity into `request.auth`. The path that counts is the one that Fastify routes by, with `rewriteUrl` the rewritten one. A
  * target that Fastify and the policy could read in two ways is refused with 400. Register it before hooks that write to `request.raw.url`.
  * If another framework calls Fastify and has changed the URL before, as Express does behind `app.use('/path', …)`, every request is an
- * error: put the guard there. Errors that are not the caller's fault go to the error handler.
+ * error: put the guard there. Cookies of the gate's own sessions are removed from the request. Errors that are not the caller's fault go to
+ * the error handler.
  *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options; when it is registered, for a policy that tells `/a` from `/A` while Fastify does not.

@@ -19,7 +19,8 @@ export interface FetchGuardOptions<Rest extends unknown[]> {
 /**
  * A `fetch` handler that asks the gate, or a verifier, first: `export default { fetch: guard(gate, handler) }`. It answers refusals as the
  * gate says. Otherwise it calls the handler with the request, the caller's identity, and the platform's other arguments (`env`, `ctx`). The
- * handler's answer gets the headers of the limits. The body is not touched. Errors that are not the caller's fault are thrown.
+ * handler's answer gets the headers of the limits. The body is not touched. Cookies of the gate's own sessions are removed from the request;
+ * if its headers cannot be changed, the handler gets a new request. Errors that are not the caller's fault are thrown.
  *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options.

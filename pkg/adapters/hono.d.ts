@@ -20,7 +20,8 @@ export interface HonoGuardOptions {
 /**
  * Middleware that asks the gate, or a verifier, about each request: `app.use(guard(gate))`. It answers refusals as the gate says, and puts
  * the caller's identity into `c.var.auth` (`c.get('auth')`). The path that counts is the one that Hono routes by, `c.req.path`. The body is
- * not touched. Errors that are not the caller's fault are thrown, for `app.onError`.
+ * not touched. Cookies of the gate's own sessions are removed from `c.req.raw`; if its headers cannot be changed, it is a new request.
+ * Errors that are not the caller's fault are thrown, for `app.onError`.
  *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options.

@@ -6,6 +6,8 @@ import { Turns } from './turns.js';
 
 /** The same as in the Worker: after two seconds any answer is better for the caller. */
 const STORE_MILLIS = 2000;
+/** As many keys as a ring may have, and as many that it had before. */
+const MAX_SIGNERS = 32;
 /** After a lost race the next attempt waits. The wait grows with each attempt, up to this. */
 const MAX_BACK_OFF_MILLIS = 32;
 
@@ -111,6 +113,7 @@ export class Jobs {
   async takeSigner({ kid, alg, jwk }) {
     const key = JSON.parse(jwk);
     const { material } = await this.#platform.signing.import('jwk', key, alg, key);
+    if (this.#signers.size >= MAX_SIGNERS) this.#signers.clear();
     this.#signers.set(`${alg} ${kid}`, material);
     return null;
   }
