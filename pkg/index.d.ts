@@ -626,8 +626,8 @@ export interface Admitted<Claims = Record<string, unknown>> {
   /** Cookies of a session that was renewed or has ended. Adapters set them. */
   cookies?: DecisionCookies;
   /**
-   * What a handler or another service gets as `Cookie`, where the request has cookies of the gate's own sessions; empty: the header goes. Not there:
-   * it stays as it is. Adapters do this.
+   * The `Cookie` header for a handler or another service, if the request has cookies of the gate's own sessions: the header without them. If it is
+   * empty, remove the header. If this is missing, the header stays as it is. Adapters do this.
    */
   requestCookie?: string;
 }

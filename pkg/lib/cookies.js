@@ -7,21 +7,21 @@ export function setCookies(cookies, { append, set }) {
 }
 
 /**
- * The request as the handler gets it: without the cookies of the gate's own sessions. Where headers of a request that came cannot be changed, it
- * is made anew.
+ * The request for the handler, without the cookies of the gate's own sessions. Some runtimes do not let the headers of an incoming request be
+ * changed. Then it is a new request.
  */
 export function withoutSessionCookies(request, { requestCookie }) {
   if (requestCookie === undefined) return request;
   try {
     setCookie(request.headers, requestCookie);
-    // Some runtimes ignore what they do not let be set.
+    // Some runtimes ignore a header that may not be set.
     if ((request.headers.get('Cookie') ?? '') === requestCookie) return request;
   } catch {
-    // They cannot be changed.
+    // The headers cannot be changed.
   }
   const headers = new Headers(request.headers);
   setCookie(headers, requestCookie);
-  // What has read the body before has it; nobody else can.
+  // A body that was read before is gone.
   return request.bodyUsed ? new Request(request.url, { method: request.method, headers }) : new Request(request, { headers });
 }
 
@@ -30,7 +30,7 @@ function setCookie(headers, value) {
   else headers.set('Cookie', value);
 }
 
-/** The same for Node's request, in its place. */
+/** Removes them from Node's request itself. */
 export function dropSessionCookies({ rawHeaders, headers }, { requestCookie }) {
   if (requestCookie === undefined) return;
   const others = [];
@@ -42,6 +42,6 @@ export function dropSessionCookies({ rawHeaders, headers }, { requestCookie }) {
     headers.cookie = requestCookie;
     others.push('Cookie', requestCookie);
   }
-  // HTTP/2 has no other array put in its place.
+  // The array is changed itself, since HTTP/2 takes no other.
   rawHeaders?.splice(0, rawHeaders.length, ...others);
 }

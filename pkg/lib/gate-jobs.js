@@ -141,7 +141,7 @@ export class Jobs {
     return answer;
   }
 
-  /** The end of a task: what it still waits for is passed on when it comes. */
+  /** Ends a task. A turn that it still waits for is passed on when it comes. */
   releaseAll(held) {
     held.waited.clear();
     for (const name of [...held.turns.keys()]) this.#release(held, name);
@@ -169,7 +169,7 @@ export class Jobs {
   }
 }
 
-/** The turns of a task by name: those that it has, and those that it waits for. */
+/** The turns that a task has, and those that it waits for, by name. */
 export class Held {
   turns = new Map();
   waited = new Set();

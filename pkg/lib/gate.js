@@ -297,7 +297,7 @@ function admitted(lines, claims, clock) {
   identity.scopes = identity.scopes === '' ? [] : identity.scopes.split(' ');
   if (claims !== undefined) identity.claims = JSON.parse(claims);
   const cookies = lines[COOKIES] === '' ? undefined : new Cookies(JSON.parse(lines[COOKIES]), clock);
-  // It begins with `=`, so that none left is not nothing changed.
+  // The line begins with `=` if the header changes, also to an empty one.
   const requestCookie = lines[REST_OF_COOKIES] === '' ? undefined : lines[REST_OF_COOKIES].slice(1);
   return {
     ok: true, identity, route: lines[ROUTE], headers, forward, caching, ...(cookies && { cookies }), ...(requestCookie !== undefined && { requestCookie }),

@@ -1,12 +1,12 @@
 import { WEB_CRYPTO } from './protocol.js';
 
-/** NIST SP 800-38D §8.2.2: random ones serve 2^32 times. */
+/** Random nonces of this length are safe for 2^32 texts (NIST SP 800-38D §8.2.2). */
 const NONCE_BYTES = 12;
 
-/** What making a key of an algorithm takes besides its parameters. 65537: RFC 8017 §3.1 has no other exponent that everybody takes. */
+/** Further parameters for new keys. Everybody takes the exponent 65537, but not every other one. */
 const TO_GENERATE = { RS256: { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) } };
 
-/** What the key ring of sessions needs of WebCrypto, as jobs of the engine. */
+/** The jobs of the engine for the key ring of sessions, by WebCrypto. */
 export function ringJobs({ encodeBase64Url, decodeBase64Url }) {
   const importKey = (key, use) => crypto.subtle.importKey('raw', decodeBase64Url(key), 'AES-GCM', false, [use]);
   const parameters = (iv, beside) => ({ name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(beside) });

@@ -46,7 +46,7 @@ pub trait Backend {
         None
     }
 
-    /// Where signatures of tokens are kept that the host has found to hold; `None`: it is asked each time.
+    /// The signatures of tokens that the host has found to hold; `None`: the host is asked each time.
     fn seen_signatures(&self) -> Option<&SeenSignatures> {
         None
     }

@@ -304,7 +304,7 @@ pub fn without_cookies(header: &str) -> Option<String> {
     cookies::without(cookie::REFRESH, &cookies::without(cookie::ACCESS, header)?)
 }
 
-/// What is left of the `Cookie` header for the service, where it has cookies of the gate's own sessions; empty if no other is left.
+/// The `Cookie` header without the cookies of the gate's own sessions; empty if no other cookie is left. `None`: it has none of them.
 #[must_use]
 pub fn rest_of_cookies(policy: &Policy, header: &str) -> Option<String> {
     policy.browser_sessions()?;
@@ -368,7 +368,7 @@ pub(super) async fn identify<B: Backend>(
     }
     let exp = held.and_then(|token| token.claims().expires_at());
     let needed = |has_refresh| renewal::needed(exp, has_refresh, browser.renew_before_secs, time);
-    // Its tag is checked where something may come of it. Most requests need only the access token.
+    // Most requests need only the access token. The tag of the refresh token is checked if the session may be renewed, or its use told.
     let is_read = needed(found.refresh.is_some()) != Renewal::No
         || seen.is_none_or(|seen| backend.sessions().memory().may_tell(&seen, now));
     let opened = found.refresh.filter(|_| is_read);

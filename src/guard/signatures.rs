@@ -1,7 +1,7 @@
-//! Signatures of tokens that the host has found to hold: it costs the most of a check, and the same token comes again and again.
+//! Signatures of tokens that the host has found to hold. The host's check is the most expensive part of a decision, and the same tokens come
+//! again and again.
 //!
-//! That this key made this signature over this text stays true. Which keys count, what the claims say, and whether the token was revoked is asked
-//! each time.
+//! A signature that was made by a key over a text stays so. Keys, claims and revocations are looked at each time.
 
 use core::cell::RefCell;
 
@@ -15,7 +15,7 @@ const MAX_SEEN: usize = 10_000;
 /// As long as access tokens usually live.
 const SEEN_MILLIS: u64 = 15 * 60 * 1000;
 
-/// A hash of key, algorithm, signature and what was signed. No token is kept.
+/// A hash of key, algorithm, signature and signed text. No token is kept.
 type Name = [u8; 32];
 
 /// Signatures that hold.
@@ -38,11 +38,11 @@ impl SeenSignatures {
     }
 }
 
-/// The name of what is checked; `None` for a key that has none itself.
+/// The name of a check; `None` for a key without a thumbprint.
 pub(super) fn name_of(check: &HostCheck<'_>) -> Option<Name> {
     let key = Some(check.thumbprint()).filter(|thumbprint| !thumbprint.is_empty())?;
     let mut hash = Sha256::new();
-    // Parts of any length, the last one apart, have theirs before them.
+    // Each part but the last has its length before it, so that no two checks have the same bytes.
     for part in [key.as_bytes(), check.algorithm().as_str().as_bytes(), check.signature()] {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);

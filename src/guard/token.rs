@@ -53,7 +53,7 @@ pub(super) async fn verify(
     }
 }
 
-/// Whether the signature of a token holds. One that was found to is not checked again for a while.
+/// Whether the signature of a token holds. A signature that was found to hold is not checked again for a while.
 async fn holds(
     backend: &impl Backend,
     issuer: &str,

@@ -1,5 +1,5 @@
-//! The managed key ring beside its rules ([`crate::session::key_ring`]): how a host makes, seals and opens its keys, the ring in a store
-//! that compares and swaps, and what an isolate or a process keeps of it.
+//! How the managed key ring is kept and read. Its rules are in [`crate::session::key_ring`]. Here a host makes, seals and opens its keys, a
+//! store that compares and swaps keeps it, and an isolate or a process remembers it.
 
 use core::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use crate::{
     time::{UnixMillis, UnixTime},
 };
 
-/// What a host does for the keys of the ring.
+/// The crypto of the host for the keys of the ring.
 pub trait RingCrypto {
     /// Random bytes, good for keys.
     ///
@@ -29,7 +29,7 @@ pub trait RingCrypto {
     /// The host has none.
     fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError>;
 
-    /// A new private key of an algorithm that is none of HMAC, as a JWK.
+    /// A new private key, as a JWK. The algorithm is not HMAC.
     ///
     /// # Errors
     /// The host does not make such keys.
@@ -42,7 +42,7 @@ pub trait RingCrypto {
     async fn seal(&self, key: &Secret, plain: &Secret, beside: &[u8])
     -> Result<String, StoreError>;
 
-    /// Opens what [`RingCrypto::seal`] has sealed.
+    /// Opens a text that [`RingCrypto::seal`] has sealed.
     ///
     /// # Errors
     /// It was sealed by another key, or is damaged.
@@ -110,7 +110,7 @@ async fn open<C: RingCrypto>(
     opened.map_err(|_| fault("and does not open"))
 }
 
-/// What is to be stored of a key that the newest secret seals anew, and the id of that.
+/// Seals a key anew by the newest secret. Returns the sealed text and the id of that secret.
 ///
 /// # Errors
 /// It cannot be opened, or sealed.
@@ -141,7 +141,7 @@ pub async fn opened<C: RingCrypto>(
     KeyRing::from_record(record, |_| private.next().ok_or_else(|| unavailable("a key is missing")))
 }
 
-/// The fault of a ring that is not to be had.
+/// The error for a ring that cannot be read.
 #[must_use]
 pub fn unavailable(problem: &str) -> Error {
     Error::KeysUnavailable { issuer: "sessions".to_owned(), problem: problem.to_owned() }
@@ -153,7 +153,7 @@ const PREFIX: &str = "keyring/v1/";
 /// How often a change is tried again because another process was faster.
 const MAX_ATTEMPTS: u32 = 64;
 
-/// What is due is done before an answer: a key is made, and each key of a full ring is sealed anew.
+/// The most steps of one call: it makes a key, and seals each key of a full ring anew.
 const MAX_STEPS: u32 = 32;
 
 /// How long a ring is kept, in milliseconds. A new key is written every month.
@@ -161,8 +161,8 @@ const KEPT_MILLIS: u64 = 10 * 365 * 86_400 * 1000;
 
 /// The ring in a store that compares and swaps.
 ///
-/// Any number of processes come to one key: each makes one while it has none, and the first that is swapped in counts. One that cannot be read
-/// or opened is a fault, and never made anew.
+/// Any number of processes come to one key: each makes one if there is none, and the first one that is swapped in counts. A ring that cannot be
+/// read or opened is a fault. It is never made anew.
 #[derive(Debug)]
 pub struct SharedRing<S> {
     store: S,
@@ -174,7 +174,7 @@ impl<S: SwapStore> SharedRing<S> {
         Self { store }
     }
 
-    /// The ring, once what was due is done and stored.
+    /// The ring. Before, a key that is due is made and stored.
     ///
     /// # Errors
     /// The store's and the host's, and a ring that cannot be read or opened.
@@ -237,7 +237,7 @@ impl<S: SwapStore> SharedRing<S> {
             record.note_life(own.terms.access_secs);
             record.drop_ended(now.to_unix_time());
             let done = step(&mut record);
-            // Without a key it is none that could be read again.
+            // A ring without keys could not be read again.
             if record == old || record.keys.is_empty() {
                 self.store.release(&name);
                 return Ok((record, done));
@@ -281,7 +281,7 @@ struct Held {
 }
 
 impl RingMemory {
-    /// Notes that the answer to the question of that time has come, or that none will.
+    /// Notes that the question of that time was answered, or will never be.
     pub fn end(&self, ring: Option<Rc<KeyRing>>, asked_at: UnixMillis) {
         self.is_asking.set(false);
         if let Some(ring) = ring {
@@ -320,7 +320,7 @@ impl RingMemory {
 
 /// How an edge reads the managed ring.
 pub trait RingReader {
-    /// What it keeps of it.
+    /// What is remembered of the ring.
     fn memory(&self) -> &RingMemory;
 
     /// The time.
@@ -329,13 +329,13 @@ pub trait RingReader {
     /// Waits so many milliseconds.
     async fn pause(&self, millis: u64);
 
-    /// Reads the ring from who keeps it, and tells [`RingMemory::end`], whether or not this request waits for it: others may.
+    /// Reads the ring from its store and calls [`RingMemory::end`]. That goes on if this request no longer waits, since others may wait too.
     ///
     /// # Errors
     /// [`Error::KeysUnavailable`].
     async fn read(&self, now: UnixMillis) -> Result<Rc<KeyRing>, Error>;
 
-    /// The same once the answer is out.
+    /// The same, after the answer.
     fn read_later(&self, now: UnixMillis);
 }
 
@@ -366,7 +366,7 @@ pub async fn verifying<R: RingReader>(
     now: UnixMillis,
 ) -> Result<Rc<KeySet>, Error> {
     let memory = reader.memory();
-    // An older one than is signed by still verifies, where no newer one is to be had.
+    // If the ring cannot be read, an older one still verifies.
     let known = match ring(reader, now).await {
         Ok(ring) => ring,
         Err(fault) => memory.any().ok_or(fault)?,

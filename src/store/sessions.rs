@@ -133,7 +133,7 @@ impl<S: SwapStore> SharedSessions<S> {
 
     /// Loads, steps and swaps until it is done. A step that changes nothing writes nothing.
     ///
-    /// Who waits no longer may drop this: the step may have been taken then, as with a store that does not answer.
+    /// A caller that no longer waits may drop the future. The step may have been taken then, as with a store that does not answer.
     ///
     /// # Errors
     /// The store's, and a subject that too many processes change at once.
@@ -173,8 +173,8 @@ fn kept_until(state: &SubjectState, now: UnixMillis) -> UnixMillis {
     now.saturating_add(if state.is_empty(now.to_unix_time()) { 60_000 } else { KEPT_MILLIS })
 }
 
-/// The turn of a step: others of this process wait for the subject meanwhile. When it ends, however it does, the paces are put back and the
-/// next one may.
+/// The turn of a step. Other steps of this process for the same subject wait for its end. When it is dropped, it puts the paces back and lets
+/// the next one begin.
 struct Turn<'s, S: SwapStore> {
     sessions: &'s SharedSessions<S>,
     object: &'s ObjectName,
@@ -182,7 +182,7 @@ struct Turn<'s, S: SwapStore> {
     now: UnixMillis,
     /// `None`: not yet taken.
     paces: Option<Paces>,
-    /// The swap has ended the turn.
+    /// Whether the swap has ended the turn.
     is_swapped: bool,
 }
 

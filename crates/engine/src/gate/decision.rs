@@ -21,7 +21,7 @@ use edgegate::policy::{Destination, Policy};
 use edgegate::session::csrf::Provenance;
 use edgegate::time::UnixMillis;
 
-/// What stands before the cookies that are left.
+/// Stands before the rest of the cookies, so that an empty rest is not an empty line.
 const REST: char = '=';
 
 /// The request as the shell puts it: a line for each [`Field`], then one for each header of the policy's
@@ -151,7 +151,7 @@ struct Admission<'a> {
     /// What the log is told.
     events: Vec<Event<'a>>,
     cookies: Option<Cookies>,
-    /// What the application gets of `Cookie`, if that is less than was sent.
+    /// The `Cookie` header for the application, if it differs from the one that was sent.
     rest_of_cookies: Option<String>,
 }
 
@@ -165,7 +165,7 @@ impl Admission<'_> {
         lines.push(&events.and_then(Result::ok).unwrap_or_default());
         let cookies = self.cookies.as_ref().map(serde_json::to_string);
         lines.push(&cookies.and_then(Result::ok).unwrap_or_default());
-        // An empty line would say that nothing changes.
+        // An empty line means that the header stays as it is.
         let rest = self.rest_of_cookies.as_deref();
         lines.push(&rest.map(|rest| format!("{REST}{rest}")).unwrap_or_default());
         lines.pairs(pairs_of(&self.headers));

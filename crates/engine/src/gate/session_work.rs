@@ -46,7 +46,7 @@ pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcom
                     gate.memory.sessions.note_told(&seen, &outcome, jobs.now());
                 }
             }
-            // What fails was told the log.
+            // A failure is in the log already.
             Late::ReadRing(asked_at) => drop(sessions.read(asked_at).await),
             Late::Deliver(object, notices) => {
                 let Some(own) = &gate.policy.sessions else { continue };

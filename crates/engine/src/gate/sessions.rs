@@ -46,11 +46,11 @@ pub(super) enum Late {
     Confirm(ObjectName, Confirm),
     /// A session was ended.
     Deliver(ObjectName, Vec<Notice>),
-    /// The key ring is to be read anew. It was asked for at that time.
+    /// The key ring has to be read anew. The time is when that was decided.
     ReadRing(UnixMillis),
 }
 
-/// The most that may be left to be done once answers are out. What finds no room is done by a later request.
+/// The most tasks that may wait until answers are out. Others are left to later requests.
 const MAX_LATE: usize = 1000;
 
 /// Leaves something to be done once the answer is out.
@@ -68,7 +68,7 @@ pub(super) fn do_later(
     }
 }
 
-/// The sessions of one check. A key ring that is managed lies beside the subjects.
+/// The sessions of one check. A managed key ring is in the same store as the subjects.
 #[derive(Debug)]
 pub(super) struct GateSessions<'a> {
     /// `None`: the policy has none.
@@ -160,7 +160,7 @@ impl SessionStore for GateSessions<'_> {
         let waited = self.jobs.ask::<()>(Job::Pause { millis: millis.into() });
         match future::select(pin!(applied), pin!(waited)).await {
             Either::Left((done, _)) => done,
-            // A host that cannot wait says so at once.
+            // The host cannot wait, and says so at once.
             Either::Right((Err(_), applied)) => applied.await,
             Either::Right((Ok(()), _)) => Err(StoreError::new("no answer in time")),
         }
@@ -227,7 +227,7 @@ impl RingReader for GateSessions<'_> {
     }
 
     async fn pause(&self, millis: u64) {
-        // If the host cannot wait, it is looked again at once.
+        // If the host cannot wait, the caller looks again at once.
         drop(self.jobs.ask::<()>(Job::Pause { millis }).await);
     }
 

@@ -101,9 +101,9 @@ pub(super) enum Job<'a> {
     TakeSigner { kid: &'a str, alg: &'a str, jwk: &'a str },
     /// Make a private key. The answer is a JWK, as text.
     GenerateKey { alg: &'a str },
-    /// Seal by AES-256-GCM. The key is in base64url; the answer is the nonce and what is sealed, in base64url.
+    /// Seal a text by AES-256-GCM. The key is in base64url. The answer is nonce and ciphertext, in base64url.
     Seal { key: &'a str, plain: &'a str, beside: &'a str },
-    /// Open what was sealed so. The answer is what was.
+    /// Open a text that `Seal` has sealed. The answer is the plain text.
     Open { key: &'a str, sealed: &'a str, beside: &'a str },
     /// Begin the task that does what is left once the answer is out. No answer is expected.
     WorkOff,
@@ -267,7 +267,7 @@ fn go_on(mut task: Task) -> Result<Status, Error> {
     // The waker does nothing: the shell comes back with the answers.
     match task.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Err(error)) if !task.jobs.asked.borrow().is_empty() => {
-            // Beside an error no jobs are left. They come before it, with one that is answered.
+            // An error has no place for jobs. So the host does them first, and one that it answers.
             task.jobs.tell(&Job::Pause { millis: 0 });
             Ok(wait(Task { future: Box::pin(core::future::ready(Err(error))), ..task }))
         }

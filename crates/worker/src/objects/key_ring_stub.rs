@@ -1,4 +1,4 @@
-//! The key ring as others ask it.
+//! How the rest of the Worker asks the object of the key ring.
 
 use worker::Env;
 
