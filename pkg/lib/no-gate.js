@@ -1,6 +1,6 @@
 import { configError } from './errors.js';
 
-/** Stands in for `createGate`. A Worker carries every module that it imports, so the larger engine has an entry of its own. */
-export const createGate = () => {
-  throw configError('', "in Workers createGate comes from 'edgegate/gate', which brings the engine with the guard");
+/** In place of `createGate` where the larger engine would have to be loaded even by those who do not use it: it has an entry of its own. */
+export const noGate = (entry) => () => {
+  throw configError('', `here createGate comes from '${entry}', which brings the engine with the guard`);
 };

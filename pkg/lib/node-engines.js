@@ -1,8 +1,25 @@
 import { readFileSync } from 'node:fs';
 
-// Node gets bundles (`cargo xtask package`). They lie beside the engines, and these paths are relative to them.
-const compiled = (url) => new WebAssembly.Module(readFileSync(url));
+import { compileSync } from './compile.js';
+import { inflated } from './inflate.js';
+import * as texts from './texts.cjs';
 
-export const fastEngine = () => compiled(new URL('./edgegate_fast_bg.wasm', import.meta.url));
-export const gateEngine = () => compiled(new URL('./edgegate_gate_bg.wasm', import.meta.url));
-export const pureEngine = () => compiled(new URL('./edgegate_pure_bg.wasm', import.meta.url));
+/**
+ * The file in the package or, where a bundler has taken the code away from it, the text that it has then put into the bundle. There the URL leads
+ * nowhere, or cannot even be made.
+ */
+function engine(url, text) {
+  let bytes;
+  try {
+    bytes = readFileSync(url());
+  } catch {
+    bytes = inflated(text());
+  }
+  return compileSync(bytes);
+}
+
+// Node gets bundles (`cargo xtask package`), and those lie beside the engines: relative to them are these paths. Tools that trace files look
+// for these very expressions.
+export const fastEngine = () => engine(() => new URL('./edgegate_fast_bg.wasm', import.meta.url), texts.fast);
+export const gateEngine = () => engine(() => new URL('./edgegate_gate_bg.wasm', import.meta.url), texts.gate);
+export const pureEngine = () => engine(() => new URL('./edgegate_pure_bg.wasm', import.meta.url), texts.pure);

@@ -134,7 +134,7 @@ test('records in KV, whose use is noted after the answer', async () => {
 
 test('the entry without the guard says where createGate is', async () => {
   assert.deepEqual((await ask('/fault')).body, {
-    code: 'CONFIG_ERROR', message: "in Workers createGate comes from 'edgegate/gate', which brings the engine with the guard",
+    code: 'CONFIG_ERROR', message: "here createGate comes from 'edgegate/gate', which brings the engine with the guard",
   });
 });
 

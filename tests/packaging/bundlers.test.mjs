@@ -1,11 +1,13 @@
 // The installed package through Vite and esbuild, run where the bundle is for: in Chromium, and in Node.
 
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import { basename } from 'node:path';
+import { tmpdir } from 'node:os';
+import path, { basename } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as esbuild from 'esbuild';
+import { rollup } from 'rollup';
 import { build, createServer, preview } from 'vite';
 
 import { launch, withPage } from '../browser/chromium.mjs';
@@ -89,14 +91,101 @@ test('esbuild bundles it for a browser, and Chromium runs it', async () => {
   }
 });
 
-test('esbuild bundles it for Node, and Node runs it', async () => {
-  project.write('main.js', `import { ${NAMES} } from 'edgegate';${await sample()}console.log(JSON.stringify(await summary()));`);
-  await esbuild.build({
-    entryPoints: [project.path('main.js')], bundle: true, format: 'esm', platform: 'node', outfile: project.path('node-out/main.mjs'), logLevel: 'error',
+const MAIN = `import { ${NAMES}, createGate } from 'edgegate';`;
+
+/** A bundle alone, in a folder where nothing of the package is, run by Node. */
+async function runMoved(file) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'edgegate-moved-'));
+  try {
+    copyFileSync(project.path(file), path.join(folder, basename(file)));
+    const { stdout, stderr } = await run('node', [basename(file)], { cwd: folder });
+    assert.equal(stderr, '');
+    return JSON.parse(stdout);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A program that also makes a gate, whose engine is another one. */
+const program = async (load) => `${load}${await sample()}
+  const gate = createGate({ issuers: [{ issuer: 'https://issuer.test/', audience: ['a'], algorithms: ['HS256'], secret: 'S' }] }, { secrets: { S: secret } });
+  (async () => {
+    const { status } = await gate.check({ method: 'GET', url: '/', headers: {} });
+    console.log(JSON.stringify({ ...await summary(), status }));
+  })();`;
+
+for (const [format, load, options] of [
+  ['esm', MAIN],
+  ['cjs', MAIN],
+  ['cjs', MAIN.replace(/^import (.*) from (.*);/, 'const $1 = require($2);')],
+  // These take the condition `module` away: the bundle holds what Node reads, which finds no file.
+  ['esm', MAIN, { conditions: ['own'] }],
+  ['cjs', MAIN, { conditions: ['own'] }],
+  ['cjs', MAIN.replace(/^import (.*) from (.*);/, 'const $1 = require($2);'), { conditions: ['own'] }],
+]) {
+  test(`esbuild bundles it for Node as ${format}, by ${load.split(' ', 1)}${options ? ', with conditions' : ''}, and it runs in another folder`, async () => {
+    project.write('main.js', await program(load));
+    const outfile = project.path(`node-out/main.${format === 'esm' ? 'mjs' : 'cjs'}`);
+    await esbuild.build({ entryPoints: [project.path('main.js')], bundle: true, format, platform: 'node', outfile, logLevel: 'error', ...options });
+    assert.deepEqual(await runMoved(path.relative(project.folder, outfile)), { ...EXPECTED, status: 401 });
   });
-  copyFileSync(project.path('node_modules/edgegate/wasm/edgegate_fast_bg.wasm'), project.path('node-out/edgegate_fast_bg.wasm'));
-  const { stdout } = await run('node', ['node-out/main.mjs'], { cwd: project.folder });
-  assert.deepEqual(JSON.parse(stdout), EXPECTED);
+}
+
+test('Rollup bundles it without being told for what, and it runs in another folder', async () => {
+  project.write('main.js', await program(MAIN));
+  // As its plugin resolves by default: neither for Node nor for browsers.
+  const exported = JSON.parse(readFileSync(project.path('node_modules/edgegate/package.json'), 'utf8')).exports['.'];
+  const named = Object.keys(exported).find((condition) => ['default', 'module', 'import'].includes(condition));
+  const resolving = {
+    name: 'resolving', resolveId: (id) => (id === 'edgegate' ? project.path(`node_modules/edgegate/${exported[named].default}`) : null),
+  };
+  const bundle = await rollup({ input: project.path('main.js'), plugins: [resolving] });
+  await bundle.write({ file: project.path('rollup-out/main.mjs'), format: 'es' });
+  // In this platform RSA is for WebCrypto.
+  assert.deepEqual(await runMoved('rollup-out/main.mjs'), { ...EXPECTED, status: 401 });
+});
+
+test('a bundle that makes no gate is without its engine', async () => {
+  project.write('verifier.js', "import { createVerifier } from 'edgegate'; console.log(createVerifier);");
+  for (const platform of ['node', 'neutral']) {
+    const { metafile, outputFiles } = await esbuild.build({
+      entryPoints: [project.path('verifier.js')], bundle: true, format: 'esm', platform, conditions: platform === 'neutral' ? ['module'] : undefined,
+      metafile: true, write: false, logLevel: 'error', external: ['node:*'],
+    });
+    const engine = readFileSync(project.path('node_modules/edgegate/wasm/edgegate_gate_text.js'), 'utf8').slice(21, 200);
+    assert.ok(!outputFiles[0].text.includes(engine), Object.keys(metafile.inputs).join());
+  }
+});
+
+test('slim takes the engine as the build loads it, for a gate too', async () => {
+  project.write('slim.js', `import { ${NAMES}, createGate, initSync } from 'edgegate/gate/slim';
+    import engine from 'edgegate/edgegate-gate.wasm';
+    initSync(engine);
+    ${await program('')}`);
+  await esbuild.build({
+    entryPoints: [project.path('slim.js')], bundle: true, format: 'cjs', platform: 'node', target: 'node20',
+    outfile: project.path('slim-out/main.cjs'), loader: { '.wasm': 'binary' }, logLevel: 'error',
+  });
+  assert.deepEqual(await runMoved('slim-out/main.cjs'), { ...EXPECTED, status: 401 });
+});
+
+test('esbuild bundles what is inline for a browser, and Chromium runs it from one file', async () => {
+  project.write('inline.js', (await program(MAIN.replace("'edgegate'", "'edgegate/gate/inline'"))).replace('console.log(JSON.stringify(', 'globalThis.result = ((')
+    .replace('(async () => {', '(async () => { await gate.ready();'));
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [project.path('inline.js')], bundle: true, format: 'esm', platform: 'browser', write: false, logLevel: 'error',
+  });
+  const server = http.createServer((request, response) => {
+    const isPage = request.url === '/';
+    response.writeHead(200, { 'content-type': isPage ? 'text/html' : 'text/javascript' }).end(isPage ? HTML : outputFiles[0].contents);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    assert.deepEqual(await resultAt(`http://127.0.0.1:${server.address().port}/`), { ...EXPECTED, status: 401 });
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
 });
 
 test('what is not used is left out, and the entry still has its platform', async () => {

@@ -1,6 +1,7 @@
 // The installed package under Node, by import and by require.
 
 import assert from 'node:assert/strict';
+import { renameSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { EXPECTED, NAMES, createProject, run, sample } from './project.mjs';
@@ -17,7 +18,7 @@ const output = async (file) => {
   return stdout;
 };
 
-for (const [entry, name] of [['edgegate', 'main'], ['edgegate/pure', 'pure']]) {
+for (const [entry, name] of [['edgegate', 'main'], ['edgegate/pure', 'pure'], ['edgegate/inline', 'inline'], ['edgegate/gate/inline', 'gate-inline']]) {
   test(`${entry} is imported`, async () => {
     const file = project.write(`${name}.mjs`, `import { ${NAMES} } from '${entry}';${await sample()}console.log(JSON.stringify(await summary()));`);
     assert.deepEqual(JSON.parse(await output(file)), EXPECTED);
@@ -54,10 +55,10 @@ test('each entry offers the same, and by require as by import', async () => {
     import { createRequire } from 'node:module';
     const require = createRequire(import.meta.url);
     const names = {};
-    for (const entry of ['edgegate', 'edgegate/gate', 'edgegate/slim', 'edgegate/pure']) {
+    for (const entry of ['edgegate', 'edgegate/gate', 'edgegate/inline', 'edgegate/gate/inline', 'edgegate/slim', 'edgegate/gate/slim', 'edgegate/pure']) {
       names[entry] = [Object.keys(await import(entry)).sort(), Object.keys(require(entry)).sort()];
     }
-    for (const file of ['browser.js', 'gate/browser.js', 'pure/browser.js']) {
+    for (const file of ['browser.js', 'gate/browser.js', 'pure/browser.js', 'inline.js', 'gate/inline.js', 'pure/inline.js', 'gate/slim.js']) {
       const offered = Object.keys(await import('./node_modules/edgegate/' + file)).sort();
       names[file] = [offered, offered];
     }
@@ -65,7 +66,7 @@ test('each entry offers the same, and by require as by import', async () => {
   const names = JSON.parse(await output(file));
   for (const [entry, [imported, required]] of Object.entries(names)) {
     assert.deepEqual(imported, required, entry);
-    const slimOrPure = /slim|pure/.test(entry);
+    const slimOrPure = /slim|pure/.test(entry) && !/(^|\/)gate\//.test(entry);
     const expected = names.edgegate[0].filter((name) => !slimOrPure || !GUARDED.includes(name));
     assert.deepEqual(imported.filter((name) => !['init', 'initSync'].includes(name)), expected, entry);
   }
@@ -111,4 +112,27 @@ test('importing it loads no engine and starts nothing', async () => {
     console.log(modules, typeof slim.initSync, process.getActiveResourcesInfo().includes('Timeout'));
   `);
   assert.equal(await output(file), '0 function false\n');
+});
+
+test('Node reads the engine from its file, and takes the text where the file is gone', async () => {
+  const wasm = (ending) => ['fast', 'gate', 'pure'].map((name) => project.path(`node_modules/edgegate/wasm/edgegate_${name}_${ending}`));
+  const hidden = (file) => `${file}.hidden`;
+  for (const ending of ['text.js', 'bg.wasm']) {
+    for (const file of wasm(ending)) renameSync(file, hidden(file));
+    try {
+      for (const name of ['main', 'pure']) {
+        for (const kind of ['mjs', 'cjs']) assert.deepEqual(JSON.parse(await output(`${name}.${kind}`)), EXPECTED, `${name}.${kind} without ${ending}`);
+      }
+    } finally {
+      for (const file of wasm(ending)) renameSync(hidden(file), file);
+    }
+  }
+});
+
+test('a host that forbids WebAssembly is told so', async () => {
+  project.write('forbidden.mjs', `
+    import { createVerifier } from 'edgegate';
+    try { createVerifier({ issuer: 'x', algorithms: ['HS256'], key: new Uint8Array(32) }); } catch ({ code, message }) { console.log(code, message); }`);
+  const { stdout } = await run('node', ['--jitless', 'forbidden.mjs'], { cwd: project.folder });
+  assert.equal(stdout, 'CONFIG_ERROR this host compiles no WebAssembly (WebAssembly is not defined): see "Hosts that forbid WebAssembly" in the README of edgegate\n');
 });

@@ -75,7 +75,7 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
 });
 
 test('each entry declares what it offers, and nothing else', async () => {
-  const entries = ['edgegate', 'edgegate/gate', 'edgegate/pure', 'edgegate/slim'];
+  const entries = ['edgegate', 'edgegate/gate', 'edgegate/inline', 'edgegate/gate/inline', 'edgegate/pure', 'edgegate/slim', 'edgegate/gate/slim'];
   const guarded = ['createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
   const lines = [];
   for (const [index, entry] of entries.entries()) {
@@ -83,7 +83,7 @@ test('each entry declares what it offers, and nothing else', async () => {
     const { stdout } = await run('node', ['--input-type=module', '--eval', text], { cwd: project.folder });
     const names = JSON.parse(stdout).map((name) => `${name}: true`);
     const all = `Record<keyof typeof entry${index}, true>`;
-    if (entry.endsWith('gate')) {
+    if (!/^edgegate\/(pure|slim)$/.test(entry)) {
       lines.push(`import type * as entry${index} from '${entry}';`, `({ ${names.join(', ')} }) satisfies ${all};`);
     } else {
       // Only the types of these exist here.

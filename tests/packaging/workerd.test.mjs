@@ -73,3 +73,13 @@ test('slim takes the module that the Worker imports', async () => {
   const out = await bundle('slim', text, '2026-04-01');
   assert.deepEqual(await answers(out, 'slim.js', '2026-04-01', 1), { modules: 1, all: [EXPECTED] });
 });
+
+test('a Worker that is bundled as for browsers is told that Workers compile nothing', async () => {
+  const text = `import { createVerifier } from './node_modules/edgegate/inline.js';
+    const verifier = createVerifier({ issuer: 'x', algorithms: ['HS256'], key: new Uint8Array(32) });
+    export default { fetch: () => verifier.verify('a.b.c').catch(({ code, message }) => Response.json([code, message])) };`;
+  const out = await bundle('forbidden', text, '2026-04-01');
+  const { all: [[code, message]] } = await answers(out, 'forbidden.js', '2026-04-01', 1);
+  assert.equal(code, 'CONFIG_ERROR');
+  assert.match(message, /^this host compiles no WebAssembly \(.*\): see "Hosts that forbid WebAssembly" in the README of edgegate$/);
+});

@@ -11,7 +11,9 @@ const LIST = 'pkg/lib/index.js';
 /** Each entry has the names between these two. */
 const ENTRIES = [
   'pkg/browser.js', 'pkg/slim.js', 'pkg/workerd.js', 'pkg/gate/workerd.js', 'pkg/pure/browser.js', 'pkg/pure/workerd.js',
-  'pkg/lib/node.js', 'pkg/lib/node-pure.js',
+  'pkg/inline.js', 'pkg/gate/inline.js', 'pkg/pure/inline.js', 'pkg/gate/slim.js',
+  'pkg/edge-light.js', 'pkg/gate/edge-light.js', 'pkg/pure/edge-light.js', 'pkg/slim-edge-light.js', 'pkg/gate/slim-edge-light.js',
+  'pkg/lib/node.js', 'pkg/lib/node-pure.js', 'pkg/lib/node-inline.js', 'pkg/lib/node-pure-inline.js',
 ];
 const IN_ENTRY = ['export const {\n', '} = '];
 

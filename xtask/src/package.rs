@@ -56,15 +56,24 @@ const fn bundle(name: &'static str, entry: &'static str, declarations: &'static 
     Bundle { name, entry, declarations }
 }
 
-const BUNDLES: [Bundle; 7] = [
+const BUNDLES: [Bundle; 8] = [
     bundle("node", "pkg/lib/node.js", "pkg/index.d.ts"),
     bundle("slim", "pkg/slim.js", "pkg/slim.d.ts"),
+    bundle("gate-slim", "pkg/gate/slim.js", "pkg/gate/slim.d.ts"),
     bundle("pure", "pkg/lib/node-pure.js", "pkg/pure.d.ts"),
     bundle("express", "pkg/adapters/express.js", "pkg/adapters/express.d.ts"),
     bundle("fastify", "pkg/adapters/fastify.js", "pkg/adapters/fastify.d.ts"),
     bundle("hono", "pkg/adapters/hono.js", "pkg/adapters/hono.d.ts"),
     bundle("fetch", "pkg/adapters/fetch.js", "pkg/adapters/fetch.d.ts"),
 ];
+
+/// For other people's bundles: like `node` and `pure`, but with the engines as a part of the code. For `import` only: bundlers
+/// take them for `require` too.
+const INLINE: [(&str, &str); 2] =
+    [("inline", "pkg/lib/node-inline.js"), ("pure-inline", "pkg/lib/node-pure-inline.js")];
+
+/// How Node's entries come to the texts. It stays a file of its own: see there.
+const TEXTS: &str = "pkg/lib/texts.cjs";
 
 /// Makes `pkg/` ready for `npm pack`.
 pub(crate) fn build() -> Result<()> {
@@ -82,6 +91,11 @@ pub(crate) fn build() -> Result<()> {
         let bytes = module.build()?;
         sizes.push(format!("{} has {bytes} bytes", module.name));
     }
+    let names = MODULES.map(|module| format!("'{}'", module.name)).join(", ");
+    process::script(&format!(
+        "import {{ write }} from './xtask/package/texts.mjs'; write([{names}]);"
+    ))?;
+    fs::copy(project::path(TEXTS), out.join("texts.cjs")).context(TEXTS)?;
     bundle_for_import()?;
     for bundle in &BUNDLES {
         bundle.build()?;
@@ -176,13 +190,16 @@ fn optimise(bound: &Path, optimised: &Path) -> Result<()> {
 fn esbuild() -> Command {
     let mut command = process::command(project::npm_program("esbuild"));
     command.args(["--bundle", "--platform=node", "--target=node20", "--log-level=warning"]);
+    command.arg("--external:./edgegate_*_text.js");
     command
 }
 
 fn bundle_for_import() -> Result<()> {
     let mut command = esbuild();
-    command.args(BUNDLES.map(|bundle| format!("{}={}", bundle.name, bundle.entry)));
+    let bundled = BUNDLES.map(|bundle| (bundle.name, bundle.entry));
+    command.args(bundled.iter().chain(&INLINE).map(|(name, entry)| format!("{name}={entry}")));
     command.args(["--format=esm", "--splitting", "--chunk-names=shared-[hash]"]);
+    command.arg("--external:./texts.cjs");
     command.arg(format!("--outdir={OUT}"));
     process::quiet("bundling the entries for import", &mut command, LIMIT)
 }
@@ -213,6 +230,7 @@ impl Bundle {
             fs::read_to_string(project::path(self.declarations)).context(self.declarations)?;
         let text =
             text.replace("'./index.js'", "'./node.cjs'").replace("'../index.js'", "'./node.cjs'");
+        let text = text.replace("'../slim.js'", "'./slim.cjs'");
         fs::write(project::path(OUT).join(format!("{}.d.cts", self.name)), text)
             .context(self.declarations)
     }

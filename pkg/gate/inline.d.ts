@@ -1,0 +1,2 @@
+/** The same as `edgegate/inline`, everywhere with {@link createGate}. */
+export * from '../index.js';

@@ -1,0 +1,16 @@
+import * as compiling from '../lib/compile.js';
+import { createGateOf } from '../lib/gate.js';
+import { bind } from '../lib/index.js';
+import { slim } from '../lib/slim.js';
+import { webPlatform } from '../lib/web-platform.js';
+
+// One engine for all: the one with the guard can do what the smaller one can.
+const bound = bind(webPlatform({}));
+export const {
+  ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
+  decodeUnverified,
+} = bound;
+export const createGate = createGateOf(bound.engine);
+export const { init, initSync } = slim(bound.engine, compiling);
+export { EdgegateError } from '../lib/index.js';
+export * from '../lib/stores.js';
