@@ -1,9 +1,15 @@
 import { checkNames, list, string } from './check.js';
 import { EdgegateError, configError, syncUnsupported } from './errors.js';
-import { ALGORITHMS, DEFAULT_PROOF_AGE_SECS, DONE, MAX_PROOF_AGE_SECS, MAX_PROOF_LENGTH, PENDING, PROOF_ALGORITHMS } from './protocol.js';
+import { HeadersRead, takeHeaders, urlOf } from './gate-request.js';
+import {
+  ALGORITHMS, AUTHORIZATION, DEFAULT_PROOF_AGE_SECS, DONE, DPOP, MAX_PROOF_AGE_SECS, MAX_PROOF_LENGTH, PENDING, PROOF_ALGORITHMS,
+} from './protocol.js';
 import { Replays } from './replays.js';
 
+const READ = new HeadersRead();
+
 const invalidToken = (reason, message, claim) => new EdgegateError({ code: 'INVALID_TOKEN', reason, message, claim });
+const invalidRequest = (message) => new EdgegateError({ code: 'INVALID_REQUEST', reason: 'invalid_request', message });
 const invalidProof = (problem) => invalidToken('dpop_proof', `DPoP proof: ${problem}`);
 const storeUnavailable = (problem, cause) => {
   const error = new EdgegateError({
@@ -159,19 +165,20 @@ export class Proofs {
  * Returns the one token of a request (RFC 6750 §2.1, RFC 9449 §7.1) as `{token, dpop}`, where `dpop` is for {@link presented}. The scheme
  * decides: a token sent as Bearer must not be bound to a key (§7.2).
  */
-export function credentialOf(request, { url = request.url, method = request.method, nonce } = {}) {
-  const authorization = request.headers.get('authorization');
-  if (authorization === null) {
+export function credentialOf(request, { url, method, nonce } = {}) {
+  if (typeof request !== 'object' || request === null) throw invalidRequest('request: expected a Request or an IncomingMessage');
+  const texts = [];
+  takeHeaders(request, texts, READ);
+  const { [AUTHORIZATION]: authorization, [DPOP]: proof } = texts;
+  if (authorization === undefined) {
     throw new EdgegateError({ code: 'MISSING_CREDENTIALS', reason: 'missing_credentials', message: 'no credential was presented' });
   }
   const [, scheme, token] = /^(Bearer|DPoP) +([^\s,]+) *$/i.exec(authorization) ?? [];
   if (scheme === undefined) {
-    throw new EdgegateError({
-      code: 'INVALID_REQUEST', reason: 'invalid_request', message: 'Authorization: expected Bearer or DPoP and one token',
-    });
+    throw invalidRequest('Authorization: expected Bearer or DPoP and one token');
   }
   if (scheme.toLowerCase() === 'bearer') return { token, dpop: undefined };
-  const proof = request.headers.get('dpop');
-  if (proof === null) throw invalidProof('the DPoP header is missing');
-  return { token, dpop: { proof, method, url, ...(nonce !== undefined && { nonce }) } };
+  if (proof === undefined) throw invalidProof('the DPoP header is missing');
+  // Of Node's request only the path is known, and no proof is for that.
+  return { token, dpop: { proof, method: method ?? request.method, url: url ?? urlOf(request), ...(nonce !== undefined && { nonce }) } };
 }

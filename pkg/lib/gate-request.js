@@ -82,16 +82,20 @@ export function textsOf(request, { clientIp, path }, read) {
   const texts = new Array(read.size).fill(undefined);
   takeHeaders(request, texts, read);
   const isNodes = typeof request.httpVersion === 'string';
-  // In a request of Node, a target with an authority (RFC 9112 §3.2.2) is not trusted: the caller chose the authority.
-  const isUrl = !isNodes && !url.startsWith('/') && SCHEME.test(url);
   texts[METHOD] = method;
-  texts[URL_LINE] = isUrl ? url : targetPathOf(url);
+  texts[URL_LINE] = urlOf(request);
   if (path !== undefined) texts[PATH] = targetPathOf(path);
   else if (isNodes && request.baseUrl) texts[PATH] = mountedPathOf(request);
   // A header may hold a list of addresses, and the engine knows how many of them to trust. The other sources are one address.
   if (clientIp !== undefined) texts[CLIENT_IP_HEADER] = undefined;
   if (texts[CLIENT_IP_HEADER] === undefined) texts[CLIENT_IP] = clientIp ?? request.socket?.remoteAddress;
   return texts;
+}
+
+/** Returns the URL of a request. In a request of Node, a target with an authority (RFC 9112 §3.2.2) is not trusted: the caller chose the authority. */
+export function urlOf({ url, httpVersion }) {
+  const isUrl = typeof httpVersion !== 'string' && !url.startsWith('/') && SCHEME.test(url);
+  return isUrl ? url : targetPathOf(url);
 }
 
 /** Returns path and query of a URL that the platform has written, such as that of a `Request`, without changing a character. */
@@ -114,7 +118,8 @@ export function targetPathOf(target) {
 /** Returns the same of Express's request. In a mounted router, `url` is only the rest of the path. */
 export const mountedPathOf = ({ baseUrl = '', url }) => `${baseUrl}${targetPathOf(url)}`;
 
-function takeHeaders({ method, rawHeaders, headers }, texts, read) {
+/** Reads the headers of a request. Each becomes one text, however often it came. */
+export function takeHeaders({ method, rawHeaders, headers }, texts, read) {
   // Node's `headers` keeps only the first of two Authorization headers, but two have to be refused.
   if (Array.isArray(rawHeaders)) {
     for (let index = 0; index + 1 < rawHeaders.length; index += 2) read.take(texts, String(rawHeaders[index]), rawHeaders[index + 1]);

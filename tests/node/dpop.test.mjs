@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import http from 'node:http';
 import { describe, test } from 'node:test';
 import * as jose from 'jose';
 
@@ -393,6 +394,28 @@ describe('verifyRequest', () => {
     assert.deepEqual(await refusalOfPromise(verifier.verifyRequest(inner), EdgegateError), invalid('htu is not the URL of the request'));
     assert.equal((await verifier.verifyRequest(inner, { url: URL_OF_POSTS })).claims.sub, CLAIMS.sub);
     assert.equal((await refusalOfPromise(verifier.verifyRequest(inner, { uri: 'x' }), EdgegateError)).path, 'uri');
+  });
+
+  test('takes a request of Node, whose host is what the caller says: a proof holds with the URL that was configured only', async () => {
+    const token = await boundTo('ES256');
+    const verifier = createVerifier(options());
+    const { origin, pathname } = new URL(URL_OF_POSTS);
+    const nodes = (url, ...lines) => Object.assign(Object.create(http.IncomingMessage.prototype), {
+      httpVersion: '1.1', method: 'GET', url, rawHeaders: ['Host', new URL(origin).host, ...lines],
+    });
+    const proven = async () => ['authorization', `DPoP ${token}`, 'DPoP', await proofBy('ES256', token)];
+    const refused = (request) => refusalOfPromise(verifier.verifyRequest(request), EdgegateError);
+    assert.equal((await verifier.verifyRequest(nodes('/x', 'Authorization', `Bearer ${bearer}`))).claims.sub, CLAIMS.sub);
+    assert.equal((await verifier.verifyRequest(nodes(pathname, ...await proven()), { url: URL_OF_POSTS })).claims.sub, CLAIMS.sub);
+    for (const target of [pathname, URL_OF_POSTS]) {
+      assert.deepEqual(await refused(nodes(target, ...await proven())), invalid('the URL of the request cannot be compared'));
+    }
+    // Node's `headers` have one of them only.
+    for (const name of ['Authorization', 'authorization']) {
+      assert.equal((await refused(nodes('/x', 'Authorization', `Bearer ${bearer}`, name, `Bearer ${bearer}`))).code, 'INVALID_REQUEST');
+    }
+    assert.equal((await refused(nodes('/x'))).code, 'MISSING_CREDENTIALS');
+    for (const none of [undefined, null, 'x', {}]) assert.equal((await refused(none)).code, 'INVALID_REQUEST');
   });
 });
 
