@@ -1,5 +1,7 @@
 // The contract of stores (tests/support/contract.rs, the suite of the Rust crate) for the package's stores: in memory, in Workers KV, in
 // D1, and in Redis by every kind of client. The suite runs natively and sends the jobs of a gate.
+//
+// The contract that is shipped (`edgegate/store-contract`) runs over the same stores, and calls them directly.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -11,6 +13,7 @@ import { Miniflare } from 'miniflare';
 
 import { Jobs } from '../../pkg/lib/gate-jobs.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
+import { storeContract } from '../../pkg/store-contract.js';
 import { d1Store, kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { startD1 } from './d1-database.mjs';
 import { KINDS, startAll } from './redis-server.mjs';
@@ -74,8 +77,15 @@ async function hold(name, make, platform = nodePlatform(() => {})) {
   assert.ok(stores.size > 0, 'no store was asked');
 }
 
+function shipped(make, options) {
+  for (const { name, run } of storeContract(make, options)) test(name, run);
+}
+
 describe('in memory', () => {
   for (const name of [...CASES, ...COUNTER_CASES]) test(name, () => hold(name, () => memoryStore()));
+  let now = 1_700_000_000;
+  const elapse = (secs) => { now += secs; };
+  shipped(() => memoryStore({ now: () => now }), { elapse });
 });
 
 describe('in Workers KV', () => {
@@ -87,7 +97,12 @@ describe('in Workers KV', () => {
   }
 });
 
+describe('in Workers KV, as shipped', () => {
+  shipped(async () => kvStore(await mf.getKVNamespace('KV'), { prefix: freshPrefix() }), { exact: false });
+});
+
 describe('in D1', () => {
+  shipped(() => d1Store(d1.database, { table: `contract_${prefixes += 1}` }));
   // D1 is in Workers, where requests do not take turns: the swap decides.
   const inWorkers = { ...nodePlatform(() => {}), sharesPromises: false };
   for (const name of [...CASES, ...COUNTER_CASES]) {
@@ -106,6 +121,7 @@ for (const [kind, { on, connect }] of Object.entries(KINDS)) {
     for (const name of [...CASES, ...COUNTER_CASES]) {
       test(name, () => hold(name, () => redisStore(client, { prefix: freshPrefix() })));
     }
+    shipped(() => redisStore(client, { prefix: freshPrefix() }));
   });
 }
 
@@ -113,4 +129,37 @@ test('a case that does not hold fails', async () => {
   const forgetful = () => Object.assign(memoryStore(), { put: async () => {} });
   await assert.rejects(hold('records-are-found-and-replaced', forgetful), /left: None/);
   await assert.rejects(hold('no-such-case', memoryStore), /no such case/);
+});
+
+test('the shipped contract fails for stores that break it', async () => {
+  const later = (promise) => promise.then((value) => new Promise((resolve) => { setImmediate(resolve, value); }));
+  const wrong = {
+    get: [async (keys) => keys.map(() => null), async function get(keys) { return (await this.is.get(keys)).toReversed(); }],
+    put: [async () => {}, async function put(key, value) { await this.is.put(key.toLowerCase(), value, {}); }],
+    delete: [async () => {}, async () => { throw new Error('not there'); }],
+    list: [async () => ({ keys: [] }), async function list(prefix, { cursor, limit }) { return this.is.list(prefix, { cursor, limit: limit + 1 }); }],
+    compareAndSet: [
+      async () => true, async () => false,
+      async function compareAndSet(key, expected, next) {
+        // What stores do that read, and write later.
+        const [found] = await later(this.is.get([key]));
+        if (found !== expected) return false;
+        await this.is.put(key, next, {});
+        return true;
+      },
+    ],
+  };
+  for (const [method, faults] of Object.entries(wrong)) {
+    for (const fault of faults) {
+      const make = () => {
+        const is = memoryStore();
+        const own = Object.fromEntries(['get', 'put', 'delete', 'list', 'compareAndSet'].map((name) => [name, (...given) => is[name](...given)]));
+        return { ...own, is, [method]: fault };
+      };
+      const outcomes = await Promise.allSettled(storeContract(make).map(({ run }) => run()));
+      assert.ok(outcomes.some(({ status }) => status === 'rejected'), `${method}: ${fault}`);
+    }
+  }
+  const [first] = storeContract(() => kvStore({ get() {}, put() {}, delete() {}, list() {} }));
+  await assert.rejects(first.run(), /compareAndSet: missing/);
 });
