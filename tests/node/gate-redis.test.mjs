@@ -165,7 +165,7 @@ test('anything but a usable client is refused', () => {
   const path = (message) => ({ code: 'CONFIG_ERROR', reason: 'config', message: `client: ${message}`, path: 'client' });
   const refused = (client) => refusalOf(() => redisStore(client), EdgegateError);
   for (const client of [undefined, {}, 'redis://x']) {
-    assert.deepEqual(refused(client), path('expected a client of redis (node-redis) or ioredis'));
+    assert.deepEqual(refused(client), path('expected a client of redis (node-redis), ioredis or Bun, or the url and token of Upstash'));
   }
   const call = () => {};
   const sendCommand = () => {};

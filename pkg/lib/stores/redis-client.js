@@ -16,8 +16,12 @@ const SLOTS = 16_384;
  *   client does that in `SCAN`, and node-redis does it in no command that is sent as words.
  */
 export function connectionTo(client) {
+  if (typeof client?.url === 'string' && typeof client.token === 'string') return upstash(client);
   if (has(client, 'call')) return client.isCluster === true ? ioredisCluster(client) : ioredis(client);
-  if (!has(client, 'sendCommand')) throw configError('client', 'expected a client of redis (node-redis) or ioredis');
+  if (!has(client, 'sendCommand')) {
+    if (has(client, 'send', 'connect')) return bun(client);
+    throw configError('client', 'expected a client of redis (node-redis), ioredis or Bun, or the url and token of Upstash');
+  }
   if (client.options?.legacyMode === true) throw configError('client', 'in legacy mode, expected a client that returns promises');
   if (has(client, 'nodeClient')) return nodeRedisCluster(client);
   if (has(client, 'getMasterNode')) return nodeRedisSentinel(client);
@@ -73,6 +77,36 @@ const nodeRedisCluster = (client) => ({
   keyPrefix: prefixOf(client._keyPrefix),
   addsPrefix: false,
 });
+
+/** `RedisClient` of Bun, which knows no cluster and adds nothing to keys. */
+const bun = (client) => oneServer(([command, ...words]) => client.send(command, words));
+
+const oneServer = (send) => ({ send: (_, words) => send(words), servers: async () => [{ name: '', send }], keyPrefix: '', addsPrefix: false });
+
+/** Redis over HTTPS, as Upstash speaks it: a command is a list in JSON, and so is the answer. It serves where there are no sockets. */
+function upstash({ url, token }) {
+  const place = restUrl(url);
+  return oneServer(async (words) => {
+    const response = await fetch(place, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(words),
+      // The token is for this host alone.
+      redirect: 'manual',
+    });
+    const { result, error } = await response.json();
+    if (error !== undefined) throw new Error(error);
+    if (!response.ok || result === undefined) throw new Error(`${words[0]}: the server answered with status ${response.status}`);
+    return result;
+  });
+}
+
+function restUrl(url) {
+  const { protocol, hostname, href } = URL.canParse(url) ? new URL(url) : {};
+  const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname);
+  if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback)) throw configError('client.url', 'expected an https URL');
+  return href;
+}
 
 /**
  * Returns these servers if together they hold every slot. A client forgets a server that does not answer, and learns of a new one only when
