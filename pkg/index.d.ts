@@ -184,13 +184,6 @@ export interface VerifyOptions {
   } | undefined;
 }
 
-/** The parts of a `Request` that are read. */
-export interface WebRequestLike {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: { get(name: string): string | null };
-}
-
 export type VerifierOptions =
   | (IssuerOptions & SharedOptions & { issuers?: undefined })
   | (SharedOptions & { issuers: readonly IssuerOptions[] });
@@ -233,12 +226,13 @@ export interface Verifier {
    */
   verify<Claims = Record<string, unknown>>(token: string, options?: VerifyOptions): Promise<VerifiedToken<Claims>>;
   /**
-   * Verifies the token in `Authorization` of a request, `Bearer` or, with its proof in `DPoP`, `DPoP`. `url` and `method`
-   * are for a server behind a proxy that changes them.
+   * Verifies the token in `Authorization` of a request, `Bearer` or, with its proof in `DPoP`, `DPoP`: a `Request` of the web or Node's
+   * `IncomingMessage`. `url` and `method` are for a server behind a proxy that changes them. `IncomingMessage` does not know the host that
+   * it was meant for (`Host` is the caller's choice), so there a proof holds only with `url`.
    * @throws {EdgegateError} also `MISSING_CREDENTIALS`, and `INVALID_REQUEST` for another scheme.
    */
   verifyRequest<Claims = Record<string, unknown>>(
-    request: WebRequestLike,
+    request: RequestLike,
     options?: { url?: string | URL | undefined; method?: string | undefined; nonce?: string | readonly string[] | undefined },
   ): Promise<VerifiedToken<Claims>>;
   /**
@@ -488,7 +482,8 @@ export function d1Store(database: D1DatabaseLike, options?: {
 
 /**
  * What the store needs of a client, which it tells by what it can do: `sendCommand` of redis (node-redis 4 or later), which has other
- * parameters in what `createSentinel` and `createCluster` return, or `call` of ioredis.
+ * parameters in what `createSentinel` and `createCluster` return; `call` of ioredis; `send` of Bun's `RedisClient`. Or `url` and `token` of
+ * Upstash's REST interface, with no client: then each call is a request by `fetch`.
  */
 export type RedisClientLike =
   | { sendCommand(words: string[]): Promise<unknown> }
@@ -498,13 +493,15 @@ export type RedisClientLike =
     masters: { host: string; port: number }[];
     nodeClient(node: never): unknown;
   }
-  | { call(command: string, ...words: string[]): Promise<unknown> };
+  | { call(command: string, ...words: string[]): Promise<unknown> }
+  | { send(command: string, words: string[]): Promise<unknown>; connect(): Promise<unknown> }
+  | { url: string; token: string };
 
 /**
  * A store over Redis (6 or later): a client or pool of one server, behind Sentinel, or of a cluster. The client has to be connected; it
  * stays the caller's to close, and its `keyPrefix` counts. Counters of all processes that share it are exact, as long as Redis loses no
  * acknowledged write: a failover to a replica that lags may forget some, and revocations too. Options by which a client reads from
- * replicas do not apply, or are refused.
+ * replicas do not apply, or are refused. A global database of Upstash does read from replicas: there a revocation holds elsewhere once they have it.
  *
  * Before the first use it asks each server for `maxmemory-policy`, and fails with `CONFIG_ERROR` as long as that is not `noeviction`: a
  * Redis that evicts undoes revocations and gives limits back when somebody fills it. It has to permit GET, SET, DEL, SCAN, EVAL and
@@ -582,8 +579,16 @@ export interface GateEvent {
   [member: string]: unknown;
 }
 
+/**
+ * The claims of an {@link Identity}, where nothing else is said. Add yours, so that handlers of every adapter know them:
+ * `declare module 'edgegate' { interface IdentityClaims { tenant: string } }`. What you say has to be what your issuers send: nothing checks it.
+ */
+export interface IdentityClaims {
+  [name: string]: unknown;
+}
+
 /** Who is calling. */
-export interface Identity<Claims = Record<string, unknown>> {
+export interface Identity<Claims = IdentityClaims> {
   method: 'anonymous' | 'jwt' | 'api_key';
   /** The token's `sub`, or the owner of the API key. */
   subject?: string;
@@ -599,7 +604,7 @@ export interface Identity<Claims = Record<string, unknown>> {
 }
 
 /** The request may go on. */
-export interface Admitted<Claims = Record<string, unknown>> {
+export interface Admitted<Claims = IdentityClaims> {
   ok: true;
   identity: Identity<Claims>;
   /** The path pattern of the route that decided. */
@@ -687,7 +692,7 @@ export interface Refused {
   response(): Response;
 }
 
-export type Decision<Claims = Record<string, unknown>> = Admitted<Claims> | Refused | AnsweredPreflight | Answered;
+export type Decision<Claims = IdentityClaims> = Admitted<Claims> | Refused | AnsweredPreflight | Answered;
 
 /** The codes of refused requests, the same as in the Worker's answers. */
 export type RefusalCode =
@@ -993,7 +998,7 @@ export interface Gate {
    * @throws {EdgegateError} `ENGINE_FAILED` if the engine trapped meanwhile (the next call gets a new one), `STORE_UNAVAILABLE`
    * if 10,000 checks are waiting already, `INVALID_REQUEST` for what is no request.
    */
-  check<Claims = Record<string, unknown>>(
+  check<Claims = IdentityClaims>(
     request: RequestLike,
     options?: {
       clientIp?: string | undefined; path?: string | undefined; waitUntil?: ((promise: Promise<unknown>) => void) | undefined;

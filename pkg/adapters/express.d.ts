@@ -1,12 +1,12 @@
-import type { Gate, Identity, Verifier } from '../index.js';
+import type { Gate, Identity, IdentityClaims, Verifier } from '../index.js';
 
 /** The parts of a request that are read: of Express 4 and 5, of Connect, and of Node's own. */
-export interface ExpressRequest {
+export interface ExpressRequest<Claims = IdentityClaims> {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly rawHeaders: string[];
   /** Who is calling. It is set when the guard lets the request through. */
-  auth?: Identity | undefined;
+  auth?: Identity<Claims> | undefined;
 }
 
 export interface ExpressGuardOptions<Request extends ExpressRequest = any> {
@@ -33,6 +33,8 @@ export interface ExpressGuardOptions<Request extends ExpressRequest = any> {
  * asked. A target that Express and the policy could read in two ways is refused with 400. A route that Express finds later by another path
  * or method is not entered. The body is not touched. Cookies of the gate's own sessions are removed from `headers` and `rawHeaders`. Errors
  * that are not the caller's fault go to `next`.
+ *
+ * The claims of `request.auth` are {@link IdentityClaims}, to which you add yours.
  *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options, and see {@link ExpressGuardOptions.caseSensitive}.

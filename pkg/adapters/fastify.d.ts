@@ -23,6 +23,8 @@ export interface FastifyGuardOptions {
  * error: put the guard there. Cookies of the gate's own sessions are removed from the request. Errors that are not the caller's fault go to
  * the error handler.
  *
+ * The claims of `request.auth` are those of `IdentityClaims` in `edgegate`, to which you add yours.
+ *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options; when it is registered, for a policy that tells `/a` from `/A` while Fastify does not.
  */

@@ -1,4 +1,4 @@
-import type { Gate, Identity, Verifier } from '../index.js';
+import type { Gate, Identity, IdentityClaims, Verifier } from '../index.js';
 
 export interface FetchGuardOptions<Rest extends unknown[]> {
   /**
@@ -22,11 +22,13 @@ export interface FetchGuardOptions<Rest extends unknown[]> {
  * handler's answer gets the headers of the limits. The body is not touched. Cookies of the gate's own sessions are removed from the request;
  * if its headers cannot be changed, the handler gets a new request. Errors that are not the caller's fault are thrown.
  *
+ * `Claims` are those of your tokens: `(request, auth: Identity<MyClaims>) => …`.
+ *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options.
  */
-export function guard<Rest extends unknown[] = []>(
+export function guard<Claims = IdentityClaims, Rest extends unknown[] = []>(
   gate: Gate | Verifier,
-  handler: (request: Request, auth: Identity, ...rest: Rest) => Response | Promise<Response>,
+  handler: (request: Request, auth: Identity<Claims>, ...rest: Rest) => Response | Promise<Response>,
   options?: FetchGuardOptions<Rest>,
 ): (request: Request, ...rest: Rest) => Promise<Response>;

@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono';
-import type { Gate, Identity, Verifier } from '../index.js';
+import type { Gate, Identity, IdentityClaims, Verifier } from '../index.js';
 
 export interface HonoGuardOptions {
   /**
@@ -23,9 +23,19 @@ export interface HonoGuardOptions {
  * not touched. Cookies of the gate's own sessions are removed from `c.req.raw`; if its headers cannot be changed, it is a new request.
  * Errors that are not the caller's fault are thrown, for `app.onError`.
  *
+ * `Claims` are those of your tokens, for handlers that are chained to it: `app.use(guard<MyClaims>(gate)).get(…)`. See also
+ * {@link IdentityClaims}.
+ *
  * A verifier alone takes `Authorization: Bearer` on every path. It has no scopes and no limits.
  * @throws {TypeError} for unknown or wrong options.
  */
-export function guard(
+export function guard<Claims = IdentityClaims>(
   gate: Gate | Verifier, options?: HonoGuardOptions,
-): MiddlewareHandler<{ Variables: { auth: Identity } }>;
+): MiddlewareHandler<{ Variables: { auth: Identity<Claims> } }>;
+
+declare module 'hono' {
+  interface ContextVariableMap {
+    /** Who is calling, once `guard` of edgegate has let the request through. */
+    auth: Identity;
+  }
+}

@@ -75,14 +75,14 @@ test('each entry offers the same, and by require as by import', async () => {
 test('the adapters are imported and required, without their frameworks, and take what the package makes', async () => {
   const program = (load) => `
     const outcome = {};
-    for (const name of ['express', 'fastify', 'fetch', 'hono']) {
+    for (const name of ['express', 'fastify', 'fetch', 'hono', 'koa', 'lambda']) {
       const { guard } = ${load};
       const verifier = createVerifier({ issuer: 'https://issuer.test/', algorithms: ['HS256'], key: new Uint8Array(32) });
       const gate = createGate({ issuers: [] });
-      outcome[name] = [verifier, gate].map((one) => typeof (name === 'fetch' ? guard(one, () => {}) : guard(one)));
+      outcome[name] = [verifier, gate].map((one) => typeof (['fetch', 'lambda'].includes(name) ? guard(one, () => {}) : guard(one)));
     }
     console.log(JSON.stringify(outcome));`;
-  const expected = Object.fromEntries(['express', 'fastify', 'fetch', 'hono'].map((name) => [name, ['function', 'function']]));
+  const expected = Object.fromEntries(['express', 'fastify', 'fetch', 'hono', 'koa', 'lambda'].map((name) => [name, ['function', 'function']]));
   const esm = project.write('adapters.mjs', `import { createGate, createVerifier } from 'edgegate';${program("await import('edgegate/' + name)")}`);
   const cjs = project.write('adapters.cjs', `const { createGate, createVerifier } = require('edgegate');${program("require('edgegate/' + name)")}`);
   for (const file of [esm, cjs]) assert.deepEqual(JSON.parse(await output(file)), expected, file);

@@ -102,11 +102,14 @@ test('the adapters fit their frameworks', async () => {
   project.write('adapters.mts', `
     import Fastify from 'fastify';
     import { Hono } from 'hono';
-    import { createGate, createVerifier, type Identity } from 'edgegate';
+    import { createGate, createVerifier, memoryStore, type Identity } from 'edgegate';
     import { guard as express } from 'edgegate/express';
     import { guard as fastify } from 'edgegate/fastify';
     import { guard as fetching } from 'edgegate/fetch';
     import { guard as hono } from 'edgegate/hono';
+    import { guard as koa } from 'edgegate/koa';
+    import { guard as lambda, type LambdaHttpEvent } from 'edgegate/lambda';
+    import { storeContract, type StoreCase } from 'edgegate/store-contract';
 
     const gate = createGate({});
     const verifier = createVerifier({ issuer: 'x', key: 'PEM' });
@@ -119,6 +122,25 @@ test('the adapters fit their frameworks', async () => {
 
     export const honoApp = new Hono().use(hono(gate)).get('/', (c) => { const who: Identity = c.get('auth'); return c.text(c.var.auth.subject ?? who.method); });
 
+    // As the README writes it: not chained.
+    export const plainHono = new Hono();
+    plainHono.use(hono(gate));
+    plainHono.get('/', (c) => c.text(c.get('auth').subject ?? c.var.auth.method));
+
+    // Claims of one's own, by guard and for all handlers.
+    interface Mine { tenant: string }
+    export const mine: (request: Request) => Promise<Response> = fetching(gate, (_, auth: Identity<Mine>) => Response.json(auth.claims?.tenant.length));
+    export const chained = new Hono().use(hono<Mine>(gate)).get('/', (c) => c.text(c.var.auth.claims?.tenant.trim() ?? ''));
+    export const decided = async () => { const decision = await gate.check<Mine>(new Request('https://x.test/')); return decision.ok && decision.identity.claims?.tenant; };
+
+    interface KoaContext { state: { auth?: Identity }; ip: string }
+    export const koaMiddleware: (context: KoaContext, next: () => Promise<void>) => Promise<void> = koa(gate, { clientIp: (context: KoaContext) => context.ip });
+    export const lambdaHandler = lambda(gate, async (event: LambdaHttpEvent, auth: Identity<Mine>, context: { awsRequestId: string }) => (
+      { statusCode: 200, body: [event.rawPath, auth.claims?.tenant, context.awsRequestId].join() }));
+    export const cases: readonly StoreCase[] = storeContract(() => memoryStore(), { exact: true, elapse: async (secs: number) => { secs.toFixed(); } });
+    // Either kind of request.
+    export const verified = (request: Request, incoming: import('node:http').IncomingMessage) => [verifier.verifyRequest<Mine>(request), verifier.verifyRequest(incoming, { url: 'https://x.test/' })];
+
     interface Env { NAME: string }
     interface Context { waitUntil(promise: Promise<unknown>): void }
     export const plain: (request: Request) => Promise<Response> = fetching(verifier, (_, auth) => Response.json(auth.claims));
@@ -129,7 +151,7 @@ test('the adapters fit their frameworks', async () => {
       }, { clientIp: (request) => request.headers.get('x-real-ip') ?? undefined }),
     };
   `);
-  project.write('adapters-wrong.mts', `import { createApiKeys, createGate } from 'edgegate';
+  project.write('adapters-wrong.mts', `import { createApiKeys, createGate, createVerifier } from 'edgegate';
     import { guard } from 'edgegate/express';
     import { guard as fetching } from 'edgegate/fetch';
     // @ts-expect-error
@@ -140,10 +162,21 @@ test('the adapters fit their frameworks', async () => {
     guard(createGate({}), { trustProxy: true });
     // @ts-expect-error
     fetching(createGate({}));
+    // @ts-expect-error
+    createVerifier({ issuer: 'x', key: 'PEM' }).verifyRequest('GET /');
+  `);
+  project.write('claims.mts', `import { createGate } from 'edgegate';
+    import Fastify from 'fastify';
+    import { guard } from 'edgegate/fastify';
+    declare module 'edgegate' { interface IdentityClaims { tenant: string } }
+    const app = Fastify();
+    await app.register(guard(createGate({})));
+    app.get('/', async (request) => request.auth.claims?.tenant.trim());
   `);
   // The declarations of the frameworks are not checked here.
   const flags = ['--strict', '--noEmit', '--skipLibCheck', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
-  await run(program('tsc'), [...flags, 'adapters.mts', 'adapters-wrong.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+  await Promise.all([['adapters.mts', 'adapters-wrong.mts'], ['claims.mts']].map((files) =>
+    run(program('tsc'), [...flags, ...files], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout))));
 });
 
 test('every kind of client of Redis fits its store', async () => {
@@ -163,6 +196,8 @@ test('every kind of client of Redis fits its store', async () => {
       redisStore(new Cluster([]), { evictionAllowed: true }),
       redisStore({ call: async (command: string, ...words: string[]) => [command, ...words] }),
       redisStore({ sendCommand: async (words: string[]) => words }),
+      redisStore({ send: async (command: string, words: string[]) => [command, ...words], connect: async () => {} }),
+      redisStore({ url: 'https://x.upstash.io', token: 'x' }),
     ];
     // @ts-expect-error
     redisStore({});

@@ -56,7 +56,7 @@ const fn bundle(name: &'static str, entry: &'static str, declarations: &'static 
     Bundle { name, entry, declarations }
 }
 
-const BUNDLES: [Bundle; 8] = [
+const BUNDLES: [Bundle; 11] = [
     bundle("node", "pkg/lib/node.js", "pkg/index.d.ts"),
     bundle("slim", "pkg/slim.js", "pkg/slim.d.ts"),
     bundle("gate-slim", "pkg/gate/slim.js", "pkg/gate/slim.d.ts"),
@@ -65,6 +65,9 @@ const BUNDLES: [Bundle; 8] = [
     bundle("fastify", "pkg/adapters/fastify.js", "pkg/adapters/fastify.d.ts"),
     bundle("hono", "pkg/adapters/hono.js", "pkg/adapters/hono.d.ts"),
     bundle("fetch", "pkg/adapters/fetch.js", "pkg/adapters/fetch.d.ts"),
+    bundle("koa", "pkg/adapters/koa.js", "pkg/adapters/koa.d.ts"),
+    bundle("store-contract", "pkg/store-contract.js", "pkg/store-contract.d.ts"),
+    bundle("lambda", "pkg/adapters/lambda.js", "pkg/adapters/lambda.d.ts"),
 ];
 
 /// For other people's bundles: like `node` and `pure`, but with the engines as a part of the code. For `import` only: bundlers

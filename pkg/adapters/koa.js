@@ -1,0 +1,94 @@
+import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../lib/adapter.js';
+import { tellCaches } from '../lib/caching.js';
+import { setCookies } from '../lib/cookies.js';
+import { targetPathOf } from '../lib/gate-request.js';
+import { beforeHeaders } from '../lib/node-response.js';
+
+/** `guard` of koa.d.ts. */
+export function guard(gate, options = {}) {
+  const { caseSensitive = false, ...rest } = options;
+  const { decide, handle, pathCase, urlOfTarget } = adapter(gate, rest);
+  if (caseSensitive !== true) refuseOtherCase(pathCase, 'caseSensitive: true here if every router of the application is');
+  return async function edgegate(context, next) {
+    const { req: request } = context;
+    const url = urlOfTarget(context.originalUrl);
+    const path = targetPathOf(request.url);
+    const handled = handle(withBody(request, url), [context], path);
+    const own = handled && await handled;
+    if (own !== undefined) {
+      answer(context, own.status, own.headers, own.body);
+      return;
+    }
+    const decided = decide(nodeRequest(request, url), [context], path);
+    const decision = isPromise(decided) ? await decided : decided;
+    if (!decision.ok) {
+      answer(context, decision.status, Object.entries(decision.headers), decision.body);
+      tellCookies(decision.cookies, context.res);
+      return;
+    }
+    context.state.auth = decision.identity;
+    for (const [name, value] of Object.entries(decision.headers)) context.set(name, value);
+    const { res: response } = context;
+    // Not behind `next`: what the handler sends by itself goes out before.
+    beforeHeaders(response, () => {
+      tellCaches(
+        decision.caching, (name) => response.getHeader(name), (name, value) => response.setHeader(name, value), (name) => response.removeHeader(name),
+      );
+      tellCookies(decision.cookies, response);
+    });
+    holdTo(context);
+    await next();
+  };
+}
+
+function answer(context, status, headers, body) {
+  for (const [name, value] of headers) context.append(name, value);
+  // To a text, a character set would be added.
+  if (body !== '') context.body = Buffer.from(body);
+  context.status = status;
+}
+
+const tellCookies = (cookies, response) => setCookies(cookies, {
+  append: (name, value) => response.appendHeader(name, value), set: (name, value) => response.setHeader(name, value),
+});
+
+/**
+ * Lets nothing rewrite the URL or the method any more: routers would go by what the gate has not decided on. Only a mount (koa-mount), which says
+ * `mountPath`, may take that off the path, and put it back.
+ */
+function holdTo(context) {
+  const { req: request } = context;
+  // The paths that mounts have taken something off, the decided one first.
+  const paths = [request.url];
+  Object.defineProperty(request, 'url', {
+    configurable: true,
+    enumerable: true,
+    get: () => paths.at(-1),
+    set(next) {
+      const known = paths.findIndex((one) => pathOnly(one) === pathOnly(next));
+      if (known < 0 && !isLeft(pathOnly(next), context.mountPath, pathOnly(paths.at(-1)))) throw rewritten();
+      paths.length = known < 0 ? paths.length : known;
+      paths.push(next);
+    },
+  });
+  const { method } = request;
+  Object.defineProperty(request, 'method', {
+    configurable: true,
+    enumerable: true,
+    get: () => method,
+    set(next) {
+      if (next !== method) throw rewritten();
+    },
+  });
+}
+
+/** Whether a path is what is left of another one without the mount before it. */
+function isLeft(path, mountPath, whole) {
+  if (typeof mountPath !== 'string') return false;
+  const mount = mountPath.replace(/\/$/, '');
+  return whole === (path === '/' ? mount : `${mount}${path}`) || whole === `${mount}${path}`;
+}
+
+const pathOnly = (target) => targetPathOf(target).split(/[?#]/, 1)[0];
+
+const rewritten = () => new Error('edgegate: what rewrites the URL or the method has to come before the guard');
