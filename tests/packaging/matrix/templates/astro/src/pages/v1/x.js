@@ -1,0 +1,1 @@
+export const GET = ({ locals }) => new Response(locals.auth.subject);

@@ -1,0 +1,4 @@
+import { answer } from '../../verify.js';
+
+export const runtime = 'edge';
+export const GET = answer;

@@ -1,0 +1,4 @@
+import { answer } from '../../verify.js';
+
+export const dynamic = 'force-dynamic';
+export const GET = answer;

@@ -1,0 +1,1 @@
+export default { build: { ssr: 'server.mjs', outDir: 'out', rollupOptions: { output: { entryFileNames: 'server.mjs' } } }, ssr: { noExternal: true } };
