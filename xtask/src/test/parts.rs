@@ -20,6 +20,9 @@ const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
 /// For all parts, and for everything that they need.
 const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
+/// The packaging matrix installs and builds thirty projects, all in one file.
+const MATRIX_MINUTES: u32 = 90;
+
 /// Tests of the scripts beside the product.
 const SCRIPTS: &[&str] = &[
     "benches/lib",
@@ -174,6 +177,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
         || node_tests(&["tests/docs/built"]),
     )
     .takes(3),
+    part(
+        "packaging",
+        "the npm package in each bundler and framework: built, moved, run and asked",
+        &[Package, Browser, Redis],
+        packaging_matrix,
+    )
+    .takes(25),
     part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))
         .takes(60),
 ];
@@ -296,10 +306,21 @@ fn conformance() -> Result<()> {
 fn node_tests(folders: &[&str]) -> Result<()> {
     let mut command = process::command("node");
     command.arg("tests/run.mjs").args(folders);
+    run_node_tests(&mut command, LIMIT)
+}
+
+fn packaging_matrix() -> Result<()> {
+    let mut command = process::command("node");
+    command.args(["tests/run.mjs", &format!("--minutes={MATRIX_MINUTES}")]);
+    command.arg("tests/packaging/matrix");
+    run_node_tests(&mut command, Duration::from_secs(u64::from(MATRIX_MINUTES) * 60))
+}
+
+fn run_node_tests(command: &mut Command, limit: Duration) -> Result<()> {
     if let Some(folder) = system_packages::nginx_folder() {
-        process::prepend_path(&mut command, &folder)?;
+        process::prepend_path(command, &folder)?;
     }
-    process::shown(&mut command, LIMIT)
+    process::shown(command, limit)
 }
 
 /// The same as `wasm-pack test --headless --chrome` by hand, with the programs that are pinned here.
