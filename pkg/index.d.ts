@@ -1012,8 +1012,8 @@ export interface Gate {
 }
 
 /**
- * The gate of the Worker in this process: the same policy, the same decisions. Make one and keep it. In Workers import it from
- * `edgegate/gate`.
+ * The gate of the Worker in this process: the same policy, the same decisions. Make one and keep it. In Workers and in Next.js's edge
+ * runtime import it from `edgegate/gate`.
  *
  * The policy is the object of `[vars.POLICY]`, or its JSON, in which no name may occur twice. Fields for the Worker alone are
  * ignored: `upstream`, `forward_credential`, `identity`, `forward_auth`, `admin` (but its secret has to be there).

@@ -5,7 +5,7 @@ export function compileSync(bytes) {
   try {
     return new WebAssembly.Module(bytes);
   } catch (error) {
-    throw explained(error);
+    throw explained(error, bytes);
   }
 }
 
@@ -14,7 +14,7 @@ export async function compile(bytes) {
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
-    throw explained(error);
+    throw explained(error, bytes);
   }
 }
 
@@ -27,8 +27,8 @@ export const isWasm = (buffer) => {
 };
 
 /** Hosts that forbid it say so each in its own words. A `RangeError` is about size only: asynchronously it may be done. */
-function explained(error) {
-  if (error instanceof RangeError || error instanceof TypeError) return error;
+function explained(error, bytes) {
+  if (error instanceof RangeError || error instanceof TypeError || !isWasm(bytes)) return error;
   const told = configError('', `this host compiles no WebAssembly (${error.message}): see "Hosts that forbid WebAssembly" in the README of edgegate`);
   told.cause = error;
   return told;

@@ -1,4 +1,4 @@
 import { Buffer } from 'node:buffer';
 
-/** The bytes of an engine that is a text. Not by `import`: those who read the file would load zlib for nothing. */
-export const inflated = (text) => process.getBuiltinModule('node:zlib').inflateRawSync(Buffer.from(text, 'base64'));
+/** The bytes of an engine that is a text. */
+export const inflated = ({ inflateRawSync }, text) => inflateRawSync(Buffer.from(text, 'base64'));
