@@ -13,7 +13,7 @@ export function guard(gate, options = {}) {
     const { req: request } = context;
     const url = urlOfTarget(context.originalUrl);
     const path = targetPathOf(request.url);
-    const handled = handle(withBody(request, url), [context], path);
+    const handled = handle(bodied(context, url), [context], path);
     const own = handled && await handled;
     if (own !== undefined) {
       answer(context, own.status, own.headers, own.body);
@@ -41,6 +41,9 @@ export function guard(gate, options = {}) {
   };
 }
 
+/** The request with its body. Koa's parsers keep what they have read in their own request. */
+const bodied = ({ req, request }, url) => ({ ...withBody(req, url), body: req.readableEnded ? request.body : undefined });
+
 function answer(context, status, headers, body) {
   for (const [name, value] of headers) context.append(name, value);
   // To a text, a character set would be added.
@@ -53,22 +56,31 @@ const tellCookies = (cookies, response) => setCookies(cookies, {
 });
 
 /**
- * Lets nothing rewrite the URL or the method any more: routers would go by what the gate has not decided on. Only a mount (koa-mount), which says
- * `mountPath`, may take that off the path, and put it back.
+ * Lets nothing rewrite the URL or the method any more: routers would go by what the gate has not decided on. Only mounts (koa-mount) may take their
+ * place off the path, and put it back.
  */
 function holdTo(context) {
   const { req: request } = context;
-  // The paths that mounts have taken something off, the decided one first.
-  const paths = [request.url];
+  const decided = pathOnly(request.url);
+  const sent = pathOnly(context.originalUrl);
+  // Where it is now, and what it was before mounts behind the guard have taken something off.
+  let places = [request.url];
   Object.defineProperty(request, 'url', {
     configurable: true,
     enumerable: true,
-    get: () => paths.at(-1),
+    get: () => places.at(-1),
     set(next) {
-      const known = paths.findIndex((one) => pathOnly(one) === pathOnly(next));
-      if (known < 0 && !isLeft(pathOnly(next), context.mountPath, pathOnly(paths.at(-1)))) throw rewritten();
-      paths.length = known < 0 ? paths.length : known;
-      paths.push(next);
+      const path = pathOnly(next);
+      const left = places.findIndex((one) => pathOnly(one) === path);
+      if (left >= 0) {
+        places = [...places.slice(0, left), next];
+      } else if (path === decided || isAround(path, decided, sent)) {
+        places = [next];
+      } else if (isLeft(path, context.mountPath, pathOnly(places.at(-1)))) {
+        places.push(next);
+      } else {
+        throw rewritten();
+      }
     },
   });
   const { method } = request;
@@ -86,8 +98,11 @@ function holdTo(context) {
 function isLeft(path, mountPath, whole) {
   if (typeof mountPath !== 'string') return false;
   const mount = mountPath.replace(/\/$/, '');
-  return whole === (path === '/' ? mount : `${mount}${path}`) || whole === `${mount}${path}`;
+  return whole === `${mount}${path}` || (path === '/' && whole === mount);
 }
+
+/** Whether a path is that of a mount around the guard: the caller's own, or what mounts further out have left of it. */
+const isAround = (path, decided, sent) => sent.endsWith(path) && (decided === '/' || path.endsWith(decided));
 
 const pathOnly = (target) => targetPathOf(target).split(/[?#]/, 1)[0];
 

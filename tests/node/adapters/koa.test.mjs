@@ -80,6 +80,7 @@ test('what rewrites the URL or the method behind the guard is an error', async (
     (context) => { context.req.url = '/v1/admin/secret?x'; },
     (context) => { context.method = 'DELETE'; },
     (context) => { context.mountPath = '/public'; context.path = '/v1/admin/secret'; },
+    (context) => { context.path = `/v1/admin/secret${context.path}`; },
   ]) {
     const changing = (context, next) => {
       change(context);
@@ -88,6 +89,29 @@ test('what rewrites the URL or the method behind the guard is an error', async (
     const { port, stop } = await listen(application(guard(newGate()), changing, secret.routes()));
     try {
       assert.equal((await fetch(`http://127.0.0.1:${port}/public/x`)).status, 500, change.toString());
+    } finally {
+      await stop();
+    }
+  }
+});
+
+test('within a mount the guard decides by what is left, and the mount can put back what it took', async () => {
+  const gate = newGate({ routes: [{ path: '/open', auth: 'none' }] });
+  const inner = application(guard(gate), new Router().get('/open', (context) => { context.body = 'inner'; }).routes());
+  const outside = (context) => { context.body = context.path; };
+  for (const app of [application(mount('/a', inner), outside), application(mount('/a', application(mount('/b', inner))), outside)]) {
+    const { port, stop } = await listen(app);
+    try {
+      const prefix = app.middleware.length > 0 && await fetch(`http://127.0.0.1:${port}/a/b/open`).then((answer) => answer.text()) === 'inner' ? '/a/b' : '/a';
+      const ask = async (path, headers = {}) => {
+        const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
+        return [answer.status, answer.status === 200 ? await answer.text() : ''];
+      };
+      assert.deepEqual(await ask(`${prefix}/open`), [200, 'inner']);
+      assert.deepEqual(await ask(`${prefix}/x`), [401, '']);
+      // It goes on outside, by the whole path.
+      assert.deepEqual(await ask(`${prefix}/x`, { authorization: `Bearer ${token()}` }), [200, `${prefix}/x`]);
+      assert.deepEqual(await ask(prefix, { authorization: `Bearer ${token()}` }), [200, prefix]);
     } finally {
       await stop();
     }
