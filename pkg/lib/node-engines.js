@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 
 import { compileSync } from './compile.js';
+import * as fast from './fast-text.cjs';
+import * as gate from './gate-text.cjs';
 import { inflated } from './inflate.js';
-import * as texts from './texts.cjs';
+import * as pure from './pure-text.cjs';
 
 /**
  * The file in the package or, where a bundler has taken the code away from it, the text that it has then put into the bundle. There the URL leads
@@ -21,6 +23,6 @@ function engine(url, text) {
 
 // Node gets bundles (`cargo xtask package`), and those lie beside the engines: relative to them are these paths. Tools that trace files look
 // for these very expressions.
-export const fastEngine = () => engine(() => new URL('./edgegate_fast_bg.wasm', import.meta.url), texts.fast);
-export const gateEngine = () => engine(() => new URL('./edgegate_gate_bg.wasm', import.meta.url), texts.gate);
-export const pureEngine = () => engine(() => new URL('./edgegate_pure_bg.wasm', import.meta.url), texts.pure);
+export const fastEngine = () => engine(() => new URL('./edgegate_fast_bg.wasm', import.meta.url), fast.text);
+export const gateEngine = () => engine(() => new URL('./edgegate_gate_bg.wasm', import.meta.url), gate.text);
+export const pureEngine = () => engine(() => new URL('./edgegate_pure_bg.wasm', import.meta.url), pure.text);

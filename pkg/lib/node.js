@@ -7,6 +7,7 @@ export const {
   ready, createVerifier, createApiKeys, importKey, verifyJws, importSigningKey, publicJwks, signJwt, signJwtSync, signJws, signJwsSync,
   decodeUnverified,
 } = bind(nodePlatform(fastEngine));
-export const createGate = createGateWith(nodePlatform(gateEngine));
+// Whoever makes no gate shall not have its engine in his bundle.
+export const createGate = /* @__PURE__ */ createGateWith(/* @__PURE__ */ nodePlatform(gateEngine));
 export { EdgegateError } from './index.js';
 export * from './stores.js';

@@ -118,7 +118,6 @@ for (const [format, load, options] of [
   ['esm', MAIN],
   ['cjs', MAIN],
   ['cjs', MAIN.replace(/^import (.*) from (.*);/, 'const $1 = require($2);')],
-  // These take the condition `module` away: the bundle holds what Node reads, which finds no file.
   ['esm', MAIN, { conditions: ['own'] }],
   ['cjs', MAIN, { conditions: ['own'] }],
   ['cjs', MAIN.replace(/^import (.*) from (.*);/, 'const $1 = require($2);'), { conditions: ['own'] }],

@@ -70,13 +70,12 @@ const BUNDLES: [Bundle; 11] = [
     bundle("lambda", "pkg/adapters/lambda.js", "pkg/adapters/lambda.d.ts"),
 ];
 
-/// For other people's bundles: like `node` and `pure`, but with the engines as a part of the code. For `import` only: bundlers
-/// take them for `require` too.
+/// Like `node` and `pure`, but with the engines as a part of the code, for Bun, Deno, and who wants it. For `import` only.
 const INLINE: [(&str, &str); 2] =
     [("inline", "pkg/lib/node-inline.js"), ("pure-inline", "pkg/lib/node-pure-inline.js")];
 
-/// How Node's entries come to the texts. It stays a file of its own: see there.
-const TEXTS: &str = "pkg/lib/texts.cjs";
+/// How Node's entries come to the texts. They stay files of their own: see there.
+const TEXTS: [&str; 3] = ["fast-text.cjs", "gate-text.cjs", "pure-text.cjs"];
 
 /// Makes `pkg/` ready for `npm pack`.
 pub(crate) fn build() -> Result<()> {
@@ -98,7 +97,9 @@ pub(crate) fn build() -> Result<()> {
     process::script(&format!(
         "import {{ write }} from './xtask/package/texts.mjs'; write([{names}]);"
     ))?;
-    fs::copy(project::path(TEXTS), out.join("texts.cjs")).context(TEXTS)?;
+    for name in TEXTS {
+        fs::copy(project::path("pkg/lib").join(name), out.join(name)).context(name)?;
+    }
     bundle_for_import()?;
     for bundle in &BUNDLES {
         bundle.build()?;
@@ -202,7 +203,7 @@ fn bundle_for_import() -> Result<()> {
     let bundled = BUNDLES.map(|bundle| (bundle.name, bundle.entry));
     command.args(bundled.iter().chain(&INLINE).map(|(name, entry)| format!("{name}={entry}")));
     command.args(["--format=esm", "--splitting", "--chunk-names=shared-[hash]"]);
-    command.arg("--external:./texts.cjs");
+    command.arg("--external:./*-text.cjs");
     command.arg(format!("--outdir={OUT}"));
     process::quiet("bundling the entries for import", &mut command, LIMIT)
 }
