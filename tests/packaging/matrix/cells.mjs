@@ -52,7 +52,7 @@ export const CELLS = [
   page('Vite', { vite: '8.4.0' }, 'vite build', 'dist'),
   page('Vite 7', { vite: '7.3.8' }, 'vite build', 'dist'),
   page('webpack, for the web', WEBPACK, 'webpack --mode production --entry ./page.mjs --output-path dist', 'dist'),
-  page('Parcel', { parcel: '2.16.4' }, 'parcel build index.html', 'dist'),
+  page('Parcel', { parcel: '2.16.4' }, 'parcel build index.html --cache-dir .cache', 'dist'),
   page('esbuild, edgegate/inline', ESBUILD, 'esbuild page.mjs --bundle --format=esm --alias:edgegate=edgegate/gate/inline --outfile=dist/main.js', 'dist'),
   next('Next.js 16, Turbopack', '16.4.6', ''),
   next('Next.js 16, webpack', '16.4.6', ' --webpack'),
