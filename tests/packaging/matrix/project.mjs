@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -57,6 +57,8 @@ export async function build({ name, template, packages, build: commands, moves }
   rmSync(own, { recursive: true, force: true });
   mkdirSync(own, { recursive: true });
   await run('tar', ['xzf', tarball, '-C', own, '--strip-components=1']);
+  // Of an earlier run, with another template perhaps.
+  for (const one of readdirSync(folder).filter((name) => !['node_modules', '.installed'].includes(name))) rmSync(path.join(folder, one), { recursive: true });
   cpSync(path.join(TEMPLATES, template), folder, { recursive: true, filter: (source) => path.basename(source) !== 'package.json' });
   // Where the build looks at what is a dependency.
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ ...manifest, private: true, dependencies: packages, devDependencies: { edgegate: '*' } }));
