@@ -3,6 +3,7 @@
 // - `template`: the folder of `templates/` that the project is copied from;
 // - `packages`: what npm installs, beside the package itself;
 // - `build`: commands; programs are those of the project, or `node`, `bun`, `deno` of the matrix;
+// - `asDevDependencies`: how the project lists them, which is what SvelteKit's adapter bundles;
 // - `moves`: what of it goes to another folder; without it the whole project does, with its node_modules;
 // - `run`: the command that serves on `PORT`; or `page`, the folder that a browser gets;
 // - `asks`: the paths that have to answer 200 with a good token, and 401 without.
@@ -58,10 +59,9 @@ export const CELLS = [
   next('Next.js 16, webpack', '16.4.6', ' --webpack'),
   next('Next.js 15, webpack', '15.5.29', ''),
   next('Next.js 15, Turbopack', '15.5.29', ' --turbopack'),
-  // As a devDependency, which is what its adapter bundles.
   framework('SvelteKit', {
     '@sveltejs/kit': '3.2.0', '@sveltejs/adapter-node': '6.0.1', '@sveltejs/vite-plugin-svelte': '7.3.1', svelte: '5.57.3', vite: '8.4.0',
-  }, ['vite build'], 'node build/index.js', { moves: ['build', 'package.json'] }),
+  }, ['vite build'], 'node build/index.js', { moves: ['build', 'package.json'], asDevDependencies: true }),
   framework('Nuxt', { nuxt: '4.5.2' }, ['nuxt build'], 'node .output/server/index.mjs', { moves: ['.output'] }),
   framework('Astro', { astro: '7.3.5', '@astrojs/node': '11.1.6' }, ['astro build'], 'node dist/server/entry.mjs'),
   framework('React Router', {

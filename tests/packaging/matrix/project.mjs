@@ -45,7 +45,7 @@ export async function prepare() {
 }
 
 /** The project of a cell, built and moved. `dispose` puts back what was moved. */
-export async function build({ name, template, packages, build: commands, moves }, { tarball, programs }, secret) {
+export async function build({ name, template, packages, build: commands, moves, asDevDependencies }, { tarball, programs }, secret) {
   const folder = path.join(FOLDER, name.toLowerCase().replace(/[^a-z0-9]+/g, '-'));
   // Of a run that was ended.
   for (const left of [`${folder}-away`, `${folder}-moved`]) {
@@ -53,15 +53,16 @@ export async function build({ name, template, packages, build: commands, moves }
   }
   const manifest = JSON.parse(readFileSync(path.join(TEMPLATES, template, 'package.json'), 'utf8'));
   await install(folder, { ...manifest, private: true, dependencies: packages });
-  const own = path.join(folder, 'node_modules/edgegate');
-  rmSync(own, { recursive: true, force: true });
-  mkdirSync(own, { recursive: true });
-  await run('tar', ['xzf', tarball, '-C', own, '--strip-components=1']);
+  const place = path.join(folder, 'node_modules/edgegate');
+  rmSync(place, { recursive: true, force: true });
+  mkdirSync(place, { recursive: true });
+  await run('tar', ['xzf', tarball, '-C', place, '--strip-components=1']);
   // Of an earlier run, with another template perhaps.
   for (const one of readdirSync(folder).filter((name) => !['node_modules', '.installed'].includes(name))) rmSync(path.join(folder, one), { recursive: true });
   cpSync(path.join(TEMPLATES, template), folder, { recursive: true, filter: (source) => path.basename(source) !== 'package.json' });
-  // Where the build looks at what is a dependency.
-  writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ ...manifest, private: true, dependencies: packages, devDependencies: { edgegate: '*' } }));
+  const own = { edgegate: '*' };
+  const dependencies = asDevDependencies ? { devDependencies: { ...packages, ...own } } : { dependencies: { ...packages, ...own } };
+  writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ ...manifest, private: true, ...dependencies }));
   const env = {
     ...process.env, PATH: [programs, path.join(folder, 'node_modules/.bin'), process.env.PATH].join(path.delimiter), JWT_SECRET: secret,
     NEXT_TELEMETRY_DISABLED: '1', NUXT_TELEMETRY_DISABLED: '1', ASTRO_TELEMETRY_DISABLED: '1', CI: '1',

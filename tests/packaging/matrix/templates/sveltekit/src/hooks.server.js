@@ -1,4 +1,4 @@
-import { gate } from '$lib/gate.js';
+import { gate } from './lib/gate.js';
 
 export async function handle({ event, resolve }) {
   const decision = await gate.check(event.request, { path: event.url.pathname });
