@@ -1,6 +1,6 @@
 import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../lib/adapter.js';
 import { tellCaches } from '../lib/caching.js';
-import { setCookies } from '../lib/cookies.js';
+import { dropSessionCookies, setCookies } from '../lib/cookies.js';
 import { targetPathOf } from '../lib/gate-request.js';
 import { beforeHeaders } from '../lib/node-response.js';
 
@@ -27,6 +27,7 @@ export function guard(gate, options = {}) {
       return;
     }
     context.state.auth = decision.identity;
+    dropSessionCookies(request, decision);
     for (const [name, value] of Object.entries(decision.headers)) context.set(name, value);
     const { res: response } = context;
     // Not behind `next`: what the handler sends by itself goes out before.

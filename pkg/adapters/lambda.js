@@ -22,7 +22,9 @@ export function guard(gate, handler, options = {}) {
       setCookies(decision.cookies, settersOf(headers));
       return form.result(event, { statusCode: decision.status, body: decision.body }, headers);
     }
-    return told(await handler(event, decision.identity, context), decision, event, form);
+    const { requestCookie } = decision;
+    const rest = requestCookie === undefined ? event : form.withCookie(event, requestCookie);
+    return told(await handler(rest, decision.identity, context), decision, event, form);
   };
 }
 
@@ -39,6 +41,8 @@ function told(given, { headers: limits, caching, cookies }, event, form) {
   setCookies(cookies, { append, set });
   return form.result(event, rest, headers);
 }
+
+const withoutCookie = (headers) => Object.fromEntries(Object.entries(headers ?? {}).filter(([name]) => name.toLowerCase() !== 'cookie'));
 
 const pairsOf = (headers) => Object.entries(headers ?? {}).flatMap(([name, value]) => [value].flat().map((one) => [name, `${one}`]));
 
@@ -82,6 +86,10 @@ const HTTP_API = {
   path: ({ rawPath }) => rawPath,
   headers: ({ headers, cookies }) => headersOf([...pairsOf(headers), ...(cookies ?? []).map((value) => ['cookie', value])]),
   address: ({ requestContext }) => requestContext.http.sourceIp,
+  // The gate's own cookies are no business of the handler.
+  withCookie: ({ cookies: _, headers, ...rest }, cookie) => ({
+    ...rest, headers: withoutCookie(headers), ...(cookie !== '' && { cookies: cookie.split('; ') }),
+  }),
   // A result without status is the body of a good answer, by the rule of the platform.
   completed: (result) => (result?.statusCode === undefined && result !== undefined
     ? { statusCode: 200, headers: { 'content-type': 'application/json' }, body: typeof result === 'string' ? result : JSON.stringify(result) }
@@ -100,6 +108,11 @@ const REST_API = {
   path: ({ path }) => path,
   headers: ({ headers, multiValueHeaders }) => headersOf(pairsOf(multiValueHeaders ?? headers)),
   address: ({ requestContext }) => requestContext?.identity?.sourceIp,
+  withCookie: ({ headers, multiValueHeaders, ...rest }, cookie) => ({
+    ...rest,
+    ...(headers && { headers: { ...withoutCookie(headers), ...(cookie !== '' && { cookie }) } }),
+    ...(multiValueHeaders && { multiValueHeaders: { ...withoutCookie(multiValueHeaders), ...(cookie !== '' && { cookie: [cookie] }) } }),
+  }),
   completed: (result) => result,
   result: ({ multiValueHeaders, headers: single }, rest, headers) => {
     const groups = grouped(headers);

@@ -121,6 +121,22 @@ test('cookies of the handler stay several, in the form of each event', async () 
   await assert.rejects(guard(gate, handle)(rest), /several cookies in one answer/);
 });
 
+test('cookies of the gate\'s own sessions are not in the event of the handler', async () => {
+  const admit = (requestCookie) => ({ check: async () => ({ ok: true, identity: {}, headers: {}, forward: {}, caching: {}, requestCookie }) });
+  const seen = async (asked, cookie) => {
+    let found;
+    await guard(admit(cookie), async (given) => { found = given; return { statusCode: 200 }; })(asked);
+    return [found.cookies, found.headers?.Cookie ?? found.headers?.cookie, found.multiValueHeaders?.cookie ?? found.multiValueHeaders?.Cookie];
+  };
+  const http2 = event({ cookies: ['__Host-edgegate-at=x', 'a=1', 'b=2'] });
+  const rest = { httpMethod: 'GET', path: '/', requestContext: {}, headers: { Cookie: 'x=1; a=1' }, multiValueHeaders: { Cookie: ['x=1; a=1'] } };
+  assert.deepEqual(await seen(http2, 'a=1; b=2'), [['a=1', 'b=2'], undefined, undefined]);
+  assert.deepEqual(await seen(http2, ''), [undefined, undefined, undefined]);
+  assert.deepEqual(await seen(rest, 'a=1'), [undefined, 'a=1', ['a=1']]);
+  assert.deepEqual(await seen(rest, ''), [undefined, undefined, undefined]);
+  assert.deepEqual(await seen(rest, undefined), [undefined, 'x=1; a=1', ['x=1; a=1']]);
+});
+
 test('the path is read as the handler gets it: what the platform has decoded is no query', async () => {
   const gate = newGate({ routes: [{ path: '/public', auth: 'none' }] });
   const statusOf = async (rawPath) => (await guard(gate, async () => ({ statusCode: 200 }))(event({ rawPath, headers: {} }))).statusCode;
