@@ -9,6 +9,8 @@ mod check;
 mod claim_rules;
 mod cors;
 mod credential_headers;
+#[cfg(feature = "describe")]
+mod described;
 mod document;
 mod encoding;
 mod exempt;
@@ -30,6 +32,8 @@ mod source;
 mod types;
 mod upstream;
 
+#[cfg(feature = "describe")]
+pub use self::described::described;
 pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, folds_alike};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 use self::{

@@ -200,7 +200,94 @@ macro_rules! words {
         }
 
         $crate::json::readable::deserialize!($type);
+
+        #[cfg(feature = "describe")]
+        impl $crate::json::describe::Describe for $type {
+            fn schema(_: &mut $crate::json::describe::Definitions) -> ::serde_json::Value {
+                ::serde_json::json!({"enum": [$first $(, $word)*]})
+            }
+
+            fn written(&self) -> Option<::serde_json::Value> {
+                let words = [($first, $first_value) $(, ($word, $value))*];
+                let word = words.into_iter().find(|(_, value)| value == self);
+                word.map(|(word, _)| word.into())
+            }
+        }
     };
 }
 
-pub(crate) use {object, words};
+/// An object as `object!` reads it, that describes itself. The name is that of its type in TypeScript, doc comments
+/// are what the reference says.
+///
+/// ```ignore
+/// described! {
+///     /// What it is for.
+///     struct Type as Name, refused {
+///         /// What it says.
+///         #[facts(minimum = 1, default = 10)]
+///         secs: Option<u32> = None,
+///         /// Of another type than the reader's, which reads on elsewhere.
+///         #[written(Vec<Other>)]
+///         others: Vec<StrictObject> = Vec::new(),
+///     }
+/// }
+/// ```
+macro_rules! described {
+    (
+        $(#[doc = $about:literal])*
+        $(#[derive($($derived:tt)*)])?
+        $vis:vis struct $type:ident as $name:ident, $others:ident {
+            $(
+                $(#[doc = $doc:literal])*
+                $(#[facts($($keyword:ident = $fact:expr),+ $(,)?)])?
+                $(#[written($written:ty)])?
+                $field_vis:vis $field:ident: $field_type:ty $(= $default:expr)? $(; $mark:tt)?
+            ),+ $(,)?
+        }
+    ) => {
+        $crate::json::object::object! {
+            $(#[doc = $about])*
+            $(#[derive($($derived)*)])?
+            $vis struct $type, $others {
+                $($(#[doc = $doc])* $field_vis $field: $field_type $(= $default)? $(; $mark)?),+
+            }
+        }
+
+        #[cfg(feature = "describe")]
+        impl $crate::json::describe::Describe for $type {
+            fn schema(known: &mut $crate::json::describe::Definitions) -> ::serde_json::Value {
+                use $crate::json::describe::{Facts, Field};
+
+                known.object(stringify!($name), &[$($about),*], |known| {
+                    vec![$({
+                        let names = (stringify!($field), [$($doc),*].as_slice());
+                        let facts = Facts::default()$($(.with(stringify!($keyword), $fact))+)?;
+                        let default: Option<Option<::serde_json::Value>> =
+                            $crate::json::object::described!(@default $field_type $(= $default)? $(; $mark)?);
+                        $crate::json::object::described!(
+                            @field known, names, facts, default, $field_type $(; $mark)? $(, $written)?
+                        )
+                    }),+]
+                })
+            }
+        }
+    };
+    (@default $type:ty) => { None };
+    // The type within decides about `null`.
+    (@default $type:ty; given) => { Some(None) };
+    (@default $type:ty = $default:expr) => {{
+        let value: $type = $default;
+        Some($crate::json::describe::Describe::written(&value))
+    }};
+    (@field $known:ident, $names:ident, $facts:ident, $default:ident, $type:ty) => {
+        Field::of::<$type>($known, $names, $facts, $default)
+    };
+    (@field $known:ident, $names:ident, $facts:ident, $default:ident, $type:ty; given) => {
+        Field::of::<<$type as $crate::json::describe::Given>::Inner>($known, $names, $facts, $default)
+    };
+    (@field $known:ident, $names:ident, $facts:ident, $default:ident, $type:ty, $written:ty) => {
+        Field::of::<$written>($known, $names, $facts, $default)
+    };
+}
+
+pub(crate) use {described, object, words};

@@ -9,7 +9,7 @@ use super::{
 use crate::error::Error;
 
 /// Each header by the policy's name for it, and the value it has by default: those of helmet 8.
-const DEFAULTS: [(&str, &str, &str); 11] = [
+pub(super) const DEFAULTS: [(&str, &str, &str); 11] = [
     (
         "content_security_policy",
         "Content-Security-Policy",
