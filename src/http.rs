@@ -5,6 +5,8 @@
 
 pub mod caching;
 pub mod cors;
+#[cfg(feature = "describe")]
+pub mod described;
 pub mod forward_auth;
 pub mod inbound;
 pub mod reply;

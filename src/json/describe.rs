@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, marker::PhantomData};
 use serde_json::{Map, Value, json};
 
 use super::{StrictObject, StrictValue};
+use crate::time::UnixTime;
 
 /// A type that a document is read as.
 pub(crate) trait Describe {
@@ -41,6 +42,16 @@ pub struct Field {
     pub schema: Map<String, Value>,
     /// Whether it has to be there.
     pub is_required: bool,
+}
+
+/// A field that says whether it was given.
+pub(crate) trait Given {
+    /// What it is then.
+    type Inner;
+}
+
+impl<T> Given for Option<T> {
+    type Inner = T;
 }
 
 /// The objects that a schema refers to, each once, in the order in which a reader from the top meets them.
@@ -94,8 +105,13 @@ impl Definitions {
     /// What a document is that is read as this type.
     pub(crate) fn of<T: Describe>() -> Self {
         let mut known = Self::default();
-        T::schema(&mut known);
+        known.add::<T>();
         known
+    }
+
+    /// One more document.
+    pub(crate) fn add<T: Describe>(&mut self) {
+        T::schema(self);
     }
 
     /// The objects.
@@ -229,6 +245,12 @@ impl<T: Describe> Describe for Named<T> {
 impl<T: Describe> Describe for BTreeMap<String, T> {
     fn schema(known: &mut Definitions) -> Value {
         Named::<T>::schema(known)
+    }
+}
+
+impl Describe for UnixTime {
+    fn schema(_: &mut Definitions) -> Value {
+        json!({"type": "integer", "format": "int64"})
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 #[must_use]
 pub fn described() -> Definitions {
     let mut known = Definitions::of::<Document>();
-    InStore::schema(&mut known);
+    known.add::<InStore>();
     known
 }
 

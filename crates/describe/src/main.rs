@@ -1,6 +1,8 @@
 //! Writes what is told of the library in other forms: `cargo run -p edgegate-describe`. The tests fail if a file is stale.
 
 mod faults;
+mod openapi;
+mod operations;
 mod policy;
 mod reference;
 mod typescript;
@@ -13,11 +15,13 @@ use std::{fs, io, path::Path};
 /// A file of the repository, and how it is made.
 type Output = (&'static str, fn() -> String);
 
-const OUTPUTS: [Output; 4] = [
+const OUTPUTS: [Output; 6] = [
     ("pkg/schema/policy.schema.json", policy::schema_file),
     ("pkg/schema/wrangler.schema.json", policy::wrangler_file),
     ("pkg/policy.d.ts", typescript::file),
     ("docs/policy.md", reference::file),
+    ("docs/openapi.json", openapi::file),
+    ("crates/worker/src/openapi.js", openapi::module),
 ];
 
 fn main() -> io::Result<()> {

@@ -1,6 +1,8 @@
 use std::fs;
 
 use edgegate::{
+    error::Code,
+    http::session_endpoints::SessionEndpoint,
     json::describe::Field,
     policy::{Spelling, described},
 };
@@ -10,6 +12,8 @@ use serde_json::{Value, json};
 use super::{
     OUTPUTS, ROOT,
     faults::{places, read, samples, with},
+    openapi,
+    operations::{ALWAYS, OPERATIONS},
     policy::schema,
     reference::{join, paths},
 };
@@ -199,4 +203,86 @@ fn each_bound_is_the_readers() {
             assert!(is_sharp.into_iter().any(|sharp| sharp), "{path}: {keyword} {bound}");
         }
     }
+}
+
+// ---- endpoints ----
+
+/// The paths of the Worker's table with their methods, as it is written.
+fn endpoints_of_the_worker() -> Vec<(String, String)> {
+    let table = include_str!("../../worker/src/endpoints.rs");
+    let quoted = |text: &str, name: &str| {
+        let (_, rest) = text.split_once(&format!("{name}: "))?;
+        let value = rest.split(',').next()?;
+        Some(match value.strip_prefix('"') {
+            Some(_) => rest.split('"').nth(1)?.to_owned(),
+            None => value.to_owned(),
+        })
+    };
+    let rows = table.split("    Endpoint {\n        path: \"").skip(1).map(|row| {
+        let row = format!("path: \"{row}");
+        (quoted(&row, "path").unwrap(), quoted(&row, "methods").unwrap())
+    });
+    let of_sessions = SessionEndpoint::ALL
+        .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
+    rows.chain(of_sessions).collect()
+}
+
+#[test]
+fn each_endpoint_of_the_worker_is_described_and_no_other() {
+    let endpoints = endpoints_of_the_worker();
+    assert!(endpoints.len() > 20, "{endpoints:?}");
+    let mut expected: Vec<(String, String)> = Vec::new();
+    for (path, methods) in endpoints {
+        // What takes any method is described by one; HEAD goes with GET (RFC 9110 §9.3.2).
+        let methods = if methods == "ANY" { "GET".to_owned() } else { methods };
+        let methods = methods.split(", ").filter(|method| *method != "HEAD");
+        expected.extend(methods.map(|method| (path.clone(), method.to_lowercase())));
+    }
+    let mut described: Vec<(String, String)> = OPERATIONS
+        .iter()
+        .map(|operation| (operation.path.to_owned(), operation.method.to_owned()))
+        .collect();
+    expected.sort();
+    described.sort();
+    assert_eq!(described, expected);
+}
+
+#[test]
+fn each_code_is_that_of_an_endpoint() {
+    let told: Vec<Code> = OPERATIONS
+        .iter()
+        .flat_map(|operation| operation.codes.iter().copied().flatten())
+        .chain(ALWAYS)
+        .copied()
+        .collect();
+    for code in Code::ALL {
+        let elsewhere = match code {
+            // Every endpoint has it for other methods.
+            Code::MethodNotAllowed => true,
+            // Requests on their way to an upstream.
+            Code::UpstreamError | Code::UpstreamTimeout => true,
+            _ => false,
+        };
+        assert!(elsewhere != told.contains(&code), "{code}");
+    }
+}
+
+#[test]
+fn each_reference_of_the_description_leads_somewhere() {
+    let document = openapi::document();
+    let mut open = vec![&document];
+    let mut references = 0;
+    while let Some(value) = open.pop() {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            references += 1;
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        match value {
+            Value::Object(members) => open.extend(members.values()),
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+    assert!(references > 100, "{references}");
 }
