@@ -282,6 +282,13 @@ impl Policy {
         })
     }
 
+    /// Where in the policy a route is: `routes[1]`. `None` for what decides where none matches.
+    #[must_use]
+    pub fn place_of(&self, route: &Route) -> Option<String> {
+        let at = self.routes.all().iter().position(|known| core::ptr::eq(known, route))?;
+        Some(format!("routes[{at}]"))
+    }
+
     /// The limits of a route, in the order in which it names them.
     pub fn limits_of<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a LimitPolicy> {
         route.limits.iter().filter_map(|index| self.limits.get(*index))
