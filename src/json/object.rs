@@ -46,7 +46,8 @@ pub(crate) fn read(object: &mut dyn Object, value: Value) -> Result<(), Document
             }
             None if others => {}
             None => {
-                let problem = format!("is not a known field, expected {}", in_words(names));
+                let expected = meant(&name, names).map_or_else(|| in_words(names), str::to_owned);
+                let problem = format!("is not a known field, expected {expected}");
                 return Err(DocumentFault::of(problem).within(&name));
             }
         }
@@ -56,6 +57,26 @@ pub(crate) fn read(object: &mut dyn Object, value: Value) -> Result<(), Document
         Some((_, name)) => Err(missing(name)),
         None => Ok(()),
     }
+}
+
+/// The name that was meant, if this one is spelt as JavaScript would.
+#[inline(never)]
+pub(crate) fn meant(name: &str, names: &[&'static str]) -> Option<&'static str> {
+    let spelt_alike = |known: &str| {
+        let mut rest = name.bytes();
+        let mut is_next_upper = false;
+        let fits = known.bytes().all(|byte| {
+            if byte == b'_' {
+                is_next_upper = true;
+                return true;
+            }
+            let wanted = if is_next_upper { byte.to_ascii_uppercase() } else { byte };
+            is_next_upper = false;
+            rest.next() == Some(wanted)
+        });
+        fits && rest.next().is_none()
+    };
+    names.iter().copied().find(|known| *known != name && spelt_alike(known))
 }
 
 /// The bit of a member. There are at most 64.

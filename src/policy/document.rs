@@ -9,8 +9,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 #[cfg(feature = "describe")]
-use crate::jose::jws::DEFAULT_MAX_TOKEN_LENGTH;
-#[cfg(feature = "describe")]
 use super::described::{
     AnswerBody, BoolOr, ClaimValue, ScopeNames, SecurityHeaderFields, SessionAlgorithm,
 };
@@ -22,6 +20,8 @@ use super::{
         KeyFormat, Log, OnError, PathCase, Preflight, Records, Replays, RouteRevocation,
     },
 };
+#[cfg(feature = "describe")]
+use crate::jose::jws::DEFAULT_MAX_TOKEN_LENGTH;
 use crate::{
     client_address::Network,
     error::Error,

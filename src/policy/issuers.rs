@@ -26,7 +26,7 @@ use crate::{
         keys::{Key, KeySet, MAX_CANDIDATES},
         verifier::{Issuer, KeySource, Verifier},
     },
-    json::{StrictObject, document::member},
+    json::{StrictObject, document::member, object::meant as meant_by},
 };
 
 /// Who wrote the options, and so how their names are spelt.
@@ -196,12 +196,12 @@ impl Spelling {
         };
         let other = ISSUER_OPTIONS.into_iter().map(|names| self.of(names));
         let meant = other.filter(|(_, other)| *other == Some(name)).find_map(|(own, _)| own);
-        match meant {
+        // Not its name in JavaScript, but spelt as there.
+        let names: Vec<_> = self.names().collect();
+        let spelt = meant_by(name, &names).filter(|_| self == Self::Policy);
+        match meant.or(spelt) {
             Some(own) => format!("{what}, expected {own}"),
-            None => {
-                let names: Vec<_> = self.names().collect();
-                format!("{what}, expected one of {}", names.join(", "))
-            }
+            None => format!("{what}, expected one of {}", names.join(", ")),
         }
     }
 }
