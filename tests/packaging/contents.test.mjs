@@ -22,10 +22,10 @@ test('the tarball holds what is needed and nothing else', () => {
   const filesBelow = (folder) => readdirSync(path.join(PKG, folder), { recursive: true, withFileTypes: true })
     .filter((one) => one.isFile()).map((one) => path.relative(PKG, path.join(one.parentPath, one.name)));
   const expected = [
-    'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'gate.d.ts', 'index.d.ts', 'policy.d.ts', 'pure.d.ts', 'slim.d.ts',
-    'browser.js', 'slim.js', 'workerd.js', ...inFolder('adapters'), ...inFolder('gate'), ...filesBelow('lib'), ...inFolder('pure'), ...inFolder('schema'), 'wasm/policy.d.cts',
+    'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'client.d.ts', 'gate.d.ts', 'index.d.ts', 'policy.d.ts', 'pure.d.ts', 'slim.d.ts',
+    'browser.js', 'client.js', 'slim.js', 'workerd.js', ...inFolder('adapters'), ...inFolder('gate'), ...filesBelow('lib'), ...inFolder('pure'), ...inFolder('schema'), 'wasm/policy.d.cts',
     ...['edgegate_bg.wasm', 'edgegate_fast_bg.wasm', 'edgegate_gate_bg.wasm', 'edgegate_pure_bg.wasm'].map((name) => `wasm/${name}`),
-    ...['express', 'fastify', 'fetch', 'hono', 'node', 'pure', 'slim'].flatMap((name) => [`wasm/${name}.js`, `wasm/${name}.cjs`, `wasm/${name}.d.cts`]),
+    ...['client', 'express', 'fastify', 'fetch', 'hono', 'node', 'pure', 'slim'].flatMap((name) => [`wasm/${name}.js`, `wasm/${name}.cjs`, `wasm/${name}.d.cts`]),
     ...inFolder('wasm').filter((name) => /^wasm\/shared-[0-9A-Z]+\.js$/.test(name)),
   ];
   assert.deepEqual(project.packed.files.map((file) => file.path).sort(), expected.sort());

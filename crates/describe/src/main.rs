@@ -1,5 +1,7 @@
 //! Writes what is told of the library in other forms: `cargo run -p edgegate-describe`. The tests fail if a file is stale.
 
+mod client;
+mod errors;
 mod faults;
 mod openapi;
 mod operations;
@@ -15,12 +17,15 @@ use std::{fs, io, path::Path};
 /// A file of the repository, and how it is made.
 type Output = (&'static str, fn() -> String);
 
-const OUTPUTS: [Output; 6] = [
+const OUTPUTS: [Output; 9] = [
     ("pkg/schema/policy.schema.json", policy::schema_file),
     ("pkg/schema/wrangler.schema.json", policy::wrangler_file),
     ("pkg/policy.d.ts", typescript::file),
     ("docs/policy.md", reference::file),
+    ("docs/errors.md", errors::file),
     ("docs/openapi.json", openapi::file),
+    ("pkg/lib/admin-operations.js", client::table),
+    ("pkg/client.d.ts", client::types),
     ("crates/worker/src/openapi.js", openapi::module),
 ];
 

@@ -1,7 +1,7 @@
 use std::fs;
 
 use edgegate::{
-    error::Code,
+    error::{Code, Error},
     http::session_endpoints::SessionEndpoint,
     json::describe::Field,
     policy::{Spelling, described},
@@ -10,7 +10,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::{
-    OUTPUTS, ROOT,
+    OUTPUTS, ROOT, errors,
     faults::{places, read, samples, with},
     openapi,
     operations::{ALWAYS, OPERATIONS},
@@ -178,6 +178,35 @@ fn collect(value: &Value, pointer: &str, pointers: &mut Vec<String>) {
     }
 }
 
+/// Names of policies are snake_case. The spelling of JavaScript is refused with the right one, everywhere.
+#[test]
+fn the_spelling_of_javascript_is_refused_with_the_right_name() {
+    let samples = samples();
+    let mut names = 0;
+    for (path, field) in fields() {
+        if !field.name.contains('_') {
+            continue;
+        }
+        let words: Vec<&str> = field.name.split('_').collect();
+        let rest = words[1..].iter().map(|word| word[..1].to_uppercase() + &word[1..]);
+        let camel_case = format!("{}{}", words[0], rest.collect::<String>());
+        for policy in &samples {
+            for (place, pointer) in places(policy, &path) {
+                let mut changed = policy.clone();
+                let (parent, name) = pointer.rsplit_once('/').unwrap();
+                let members = changed.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                let value = members.remove(name).unwrap();
+                members.insert(camel_case.clone(), value);
+                let (at, problem) = read(&changed).expect_err(&place);
+                assert!(at.ends_with(&camel_case), "{place}: {at}: {problem}");
+                assert_eq!(problem, format!("is not a known field, expected {}", field.name));
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 60, "{names}");
+}
+
 /// A bound of the schema is one of the reader's: beyond it something is said of the field that is not said at it.
 #[test]
 fn each_bound_is_the_readers() {
@@ -285,4 +314,19 @@ fn each_reference_of_the_description_leads_somewhere() {
         }
     }
     assert!(references > 100, "{references}");
+}
+
+// ---- errors ----
+
+#[test]
+fn each_reason_has_a_cause_and_a_remedy() {
+    let mut told: Vec<&str> = errors::REASONS.iter().map(|(reason, _, _)| *reason).collect();
+    let mut known: Vec<&str> = Error::REASONS.iter().map(|(reason, _)| *reason).collect();
+    told.sort_unstable();
+    known.sort_unstable();
+    known.dedup();
+    assert_eq!(told, known);
+    for (reason, cause, remedy) in errors::REASONS {
+        assert!(cause.len() > 10 && remedy.len() > 5, "{reason}");
+    }
 }

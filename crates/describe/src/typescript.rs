@@ -19,6 +19,58 @@ pub(crate) fn file() -> String {
     format!("{HEAD}{}", types.collect::<String>())
 }
 
+/// A schema of the description of endpoints as a type.
+pub(crate) fn interface(name: &str, schema: &Value) -> String {
+    let text = |value: &Value| value["description"].as_str().unwrap_or_default().replace('\n', " ");
+    let about = comment("", &text(schema));
+    let (Some(properties), None) = (schema["properties"].as_object(), schema.get("anyOf")) else {
+        return format!("\n{about}export type {name} = {};\n", type_of_value(schema));
+    };
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let fields = properties.iter().map(|(field, schema)| {
+        let (optional, undefined) =
+            if required.contains(&field.as_str()) { ("", "") } else { ("?", " | undefined") };
+        let about = comment("  ", &text(schema));
+        format!("{about}  {field}{optional}: {}{undefined};\n", type_of_value(schema))
+    });
+    format!("\n{about}export interface {name} {{\n{}}}\n", fields.collect::<String>())
+}
+
+/// The same for any schema: a reference is called by the last of its path, and `null` may be in an answer.
+pub(crate) fn type_of_value(schema: &Value) -> String {
+    let Some(members) = schema.as_object() else { return "unknown".to_owned() };
+    if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+        return reference.rsplit('/').next().unwrap_or_default().to_owned();
+    }
+    if let Some(Value::Array(kinds)) = members.get("type") {
+        let null = if kinds.iter().any(|kind| kind == "null") { " | null" } else { "" };
+        return format!("{}{null}", type_of(members));
+    }
+    if let Some(properties) = members.get("properties").and_then(Value::as_object) {
+        let required = |field: &str| {
+            schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == field))
+        };
+        let fields = properties.iter().map(|(field, schema)| {
+            let (optional, undefined) =
+                if required(field) { ("", "") } else { ("?", " | undefined") };
+            format!("{field}{optional}: {}{undefined}", type_of_value(schema))
+        });
+        return format!("{{ {} }}", fields.collect::<Vec<_>>().join("; "));
+    }
+    match (
+        members.get("type").and_then(Value::as_str),
+        members.get("items"),
+        members.get("additionalProperties"),
+    ) {
+        (Some("array"), Some(items), _) => format!("readonly ({})[]", type_of_value(items)),
+        (Some("object"), _, Some(value @ Value::Object(_))) => {
+            format!("Record<string, {}>", type_of_value(value))
+        }
+        _ => type_of(members),
+    }
+}
+
 /// The package has other types too, so that a route of the policy is a `PolicyRoute`.
 fn name(of_schema: &str) -> String {
     if of_schema.starts_with("Policy") {
