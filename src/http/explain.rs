@@ -215,7 +215,8 @@ fn passed(
         Stage::Proof => when(request.dpop.is_some() && !is_anonymous),
         Stage::Revocation => when(policy.revocation.is_some() && !is_anonymous),
         Stage::Scopes => {
-            when(!is_anonymous && !(route.all_scopes.is_empty() && route.any_scopes.is_empty()))
+            let asks_none = route.all_scopes.is_empty() && route.any_scopes.is_empty();
+            when(!is_anonymous && !asks_none)
         }
         Stage::Claims => when(!(route.issuers.is_empty() && route.claims.is_empty())),
         Stage::Limits => {

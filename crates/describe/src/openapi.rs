@@ -55,7 +55,8 @@ pub(crate) fn document() -> Value {
             true => json!({"servers": [{"url": "/"}]}),
             false => json!({}),
         });
-        path[operation.method] = described_operation(operation, &mut refusals);
+        let described = described_operation(operation, &mut refusals);
+        set(path, operation.method, described);
     }
     json!({
         "openapi": "3.1.0",
@@ -100,12 +101,19 @@ fn described_operation(operation: &Operation, refusals: &mut Refusals) -> Value 
             let (name, _) = parameter(*one);
             json!({"$ref": format!("#/components/parameters/{name}")})
         });
-        described["parameters"] = named.collect();
+        set(&mut described, "parameters", named.collect());
     }
     if let Some(body) = body(operation.body) {
-        described["requestBody"] = body;
+        set(&mut described, "requestBody", body);
     }
     described
+}
+
+/// Sets a member of an object.
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
+    }
 }
 
 fn tag(operation: &Operation) -> &'static str {
@@ -293,20 +301,21 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
         Parameter::Subject => {
             let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});
             let mut subject = at("subject", "query", "Whose.", schema);
-            subject["required"] = json!(true);
+            set(&mut subject, "required", json!(true));
             ("Subject", subject)
         }
         Parameter::Cursor => {
             ("Cursor", at("cursor", "query", "The cursor of the page before.", text()))
         }
         Parameter::Limit => {
-            let schema = json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 100});
+            // One that is empty is none.
+            let number = json!({"type": "integer", "minimum": 1, "maximum": 100});
+            let schema = json!({"anyOf": [number, {"const": ""}], "default": 100});
             ("Limit", at("limit", "query", "How many, at most.", schema))
         }
         Parameter::IdempotencyKey => {
             let about = "The ledger gives the same answer to the same request again. Only with `revocation.mode` snapshot or ledger.";
-            let schema =
-                json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"});
+            let schema = json!({"type": "string", "maxLength": 255});
             ("IdempotencyKey", at("Idempotency-Key", "header", about, schema))
         }
         Parameter::ForwardedMethod => (

@@ -21,11 +21,11 @@ package, and as a TypeScript type `Policy`. `wrangler.toml` of the repository sh
 **Where it is.** The policy is the object `[vars.POLICY]` of `wrangler.toml`, or its JSON; in an application it is the first argument of
 `createGate`. For completion in an editor, put one of these lines at the top of the file:
 
-```toml
+```toml not-run: a comment for editors
 #:schema ./node_modules/edgegate/schema/wrangler.schema.json
 ```
 
-```jsonc
+```jsonc not-run: a field for editors
 \"$schema\": \"./node_modules/edgegate/schema/wrangler.schema.json\"
 ```
 

@@ -188,7 +188,10 @@ fn the_spelling_of_javascript_is_refused_with_the_right_name() {
             continue;
         }
         let words: Vec<&str> = field.name.split('_').collect();
-        let rest = words[1..].iter().map(|word| word[..1].to_uppercase() + &word[1..]);
+        let rest = words[1..].iter().map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_uppercase() + rest
+        });
         let camel_case = format!("{}{}", words[0], rest.collect::<String>());
         for policy in &samples {
             for (place, pointer) in places(policy, &path) {

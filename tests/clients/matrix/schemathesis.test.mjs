@@ -2,7 +2,6 @@
 // body that is not described, nothing accepted that the description forbids.
 
 import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
@@ -31,9 +30,9 @@ async function schemathesis(paths, { headers = {}, checks = CHECKS } = {}) {
     '--max-examples', '50', '--continue-on-failure', '--no-color', '--seed', '1', '--warnings', 'off',
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
   ];
-  await promisify(execFile)(path.join(path.dirname(python), 'schemathesis'), options, { cwd: temporaryFolder(), timeout: 280_000, maxBuffer: 1 << 26 })
-    .catch(({ stdout, stderr }) => {
-      throw new Error(`${stdout.slice(-6000)}${stderr.slice(-2000)}`);
+  await promisify(execFile)(python, ['-m', 'schemathesis.cli', ...options], { cwd: temporaryFolder(), timeout: 280_000, maxBuffer: 1 << 26 })
+    .catch(({ message, stdout, stderr }) => {
+      throw new Error(`${message.slice(0, 200)}\n${stdout.slice(-6000)}${stderr.slice(-2000)}`);
     });
 }
 
