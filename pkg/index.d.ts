@@ -1,3 +1,7 @@
+import type { Policy } from './policy.js';
+
+export type * from './policy.js';
+
 /** An algorithm name. `none` does not exist; `Ed25519` is another name of `EdDSA` (Ed25519 only). */
 export type Algorithm =
   | 'HS256' | 'HS384' | 'HS512'
@@ -1015,14 +1019,15 @@ export interface Gate {
  * The gate of the Worker in this process: the same policy, the same decisions. Make one and keep it. In Workers and in Next.js's edge
  * runtime import it from `edgegate/gate`.
  *
- * The policy is the object of `[vars.POLICY]`, or its JSON, in which no name may occur twice. Fields for the Worker alone are
+ * The policy is the object of `[vars.POLICY]`, or its JSON, in which no name may occur twice. An object in a variable needs its type,
+ * `const policy: Policy = {…}`, since TypeScript would take its words for any strings. Fields for the Worker alone are
  * ignored: `upstream`, `forward_credential`, `identity`, `forward_auth`, `admin` (but its secret has to be there).
  * Limits with `store = "memory"`, and failed authentication, are counted in this process. They begin again at zero when the engine
  * had to be replaced.
  * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the fault, such as `issuers[1].audience` or `stores.counters`. In
  * browsers before {@link Gate.ready}, faults that only the engine can see come with it or with the first `check`.
  */
-export function createGate(policy: object | string, options?: GateOptions): Gate;
+export function createGate(policy: Policy | string, options?: GateOptions): Gate;
 
 /** Loads the engine. Needed before synchronous calls in browsers; elsewhere it is there already. */
 export function ready(): Promise<void>;

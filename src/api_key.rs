@@ -137,6 +137,13 @@ impl Readable for KeyId {
 
 deserialize!(KeyId);
 
+#[cfg(feature = "describe")]
+impl crate::json::describe::Describe for KeyId {
+    fn schema(_: &mut crate::json::describe::Definitions) -> serde_json::Value {
+        serde_json::json!({"type": "string", "pattern": "^[0-9a-f]{32}$"})
+    }
+}
+
 /// SHA-256 of a key of another system. With it that key is imported.
 ///
 /// A plain, fast hash is safe only for a key that cannot be guessed. Import keys with **at least 128 bits of
@@ -205,6 +212,13 @@ impl Readable for ImportedHash {
 }
 
 deserialize!(ImportedHash);
+
+#[cfg(feature = "describe")]
+impl crate::json::describe::Describe for ImportedHash {
+    fn schema(_: &mut crate::json::describe::Definitions) -> serde_json::Value {
+        serde_json::json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})
+    }
+}
 
 /// The secrets that sign keys. There may be several, so that they can be rotated: the one with the highest id signs, all verify.
 ///

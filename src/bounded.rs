@@ -9,7 +9,7 @@ use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 use crate::time::UnixMillis;
 
 /// A bounded map of expiring entries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BoundedMap<K, V> {
     entries: HashMap<K, (V, UnixMillis)>,
     capacity: usize,

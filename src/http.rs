@@ -5,6 +5,9 @@
 
 pub mod caching;
 pub mod cors;
+#[cfg(feature = "describe")]
+pub mod described;
+pub mod explain;
 pub mod forward_auth;
 pub mod inbound;
 pub mod reply;

@@ -4,6 +4,8 @@
 //! visitor here builds the values, and refuses a repeated name at any depth. It also gives no name a special
 //! meaning, as `serde_json` does with some.
 
+#[cfg(feature = "describe")]
+pub mod describe;
 pub mod document;
 pub(crate) mod object;
 mod outline;

@@ -9,6 +9,8 @@ mod check;
 mod claim_rules;
 mod cors;
 mod credential_headers;
+#[cfg(feature = "describe")]
+mod described;
 mod document;
 mod encoding;
 mod exempt;
@@ -30,6 +32,8 @@ mod source;
 mod types;
 mod upstream;
 
+#[cfg(feature = "describe")]
+pub use self::described::described;
 pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, folds_alike};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 use self::{
@@ -276,6 +280,13 @@ impl Policy {
                 .filter(|route| !of_policy.is_stricter_than(route.preflight))
                 .unwrap_or(&self.fallback)
         })
+    }
+
+    /// Where in the policy a route is: `routes[1]`. `None` for what decides where none matches.
+    #[must_use]
+    pub fn place_of(&self, route: &Route) -> Option<String> {
+        let at = self.routes.all().iter().position(|known| core::ptr::eq(known, route))?;
+        Some(format!("routes[{at}]"))
     }
 
     /// The limits of a route, in the order in which it names them.

@@ -15,6 +15,8 @@ pub mod snapshot;
 mod wire;
 
 pub use self::deny_key::{DenyKey, Target};
+#[cfg(feature = "describe")]
+pub(crate) use self::entry::describe;
 pub use self::entry::{
     CLOCK_MARGIN_SECS, DEFAULT_LIFETIME_SECS, ENTRY_VERSION, Entry, EntryRequest, NewRevocation,
     TokenRevocation,

@@ -1,4 +1,5 @@
 import { bearerGate } from './bearer.js';
+import { expectedName } from './check.js';
 import { pathOf, targetPathOf } from './gate-request.js';
 
 /** The same symbol as in gate.js. */
@@ -16,7 +17,7 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
   const checks = gateOf(gate);
   if (typeof options !== 'object' || options === null) throw new TypeError('edgegate: options: expected an object');
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new TypeError(`edgegate: ${name} is not a known option, expected one of ${known.join(', ')}`);
+    if (!known.includes(name)) throw new TypeError(`edgegate: ${name} is not a known option, expected ${expectedName(known, name)}`);
   }
   const { clientIp, origin } = options;
   if (clientIp !== undefined && typeof clientIp !== 'function') {

@@ -11,11 +11,18 @@ export function checkNames(options, known, path, elsewhere = {}) {
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       const place = join(path, /^[\w-]{1,40}$/.test(name) ? name : '?');
-      const meant = known.find((one) => elsewhere[one] === name);
-      throw configError(place, `is not a known option, expected ${meant ?? `one of ${known.join(', ')}`}`);
+      throw configError(place, `is not a known option, expected ${expectedName(known, name, elsewhere)}`);
     }
   }
 }
+
+/** The name that was meant, if this one is in the spelling of policies; else all. */
+export function expectedName(known, name, elsewhere = {}) {
+  const meant = known.find((one) => elsewhere[one] === name || snakeCase(one) === name);
+  return meant ?? `one of ${known.join(', ')}`;
+}
+
+const snakeCase = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 export const join = (path, name) => (path ? `${path}.${name}` : name);
 

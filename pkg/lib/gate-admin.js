@@ -1,3 +1,4 @@
+import { expectedName } from './check.js';
 import { EdgegateError } from './errors.js';
 
 /** Members that have another name in the core. The names of limits are not translated. */
@@ -120,7 +121,7 @@ function bodyOf(given, known) {
   for (const [name, value] of Object.entries(given)) {
     if (!known.includes(name)) {
       const place = /^[\w-]{1,40}$/.test(name) ? name : '?';
-      throw invalid(place, `is not a known field, expected one of ${known.join(', ')}`);
+      throw invalid(place, `is not a known field, expected ${expectedName(known, name)}`);
     }
     if (value === undefined) continue;
     body[CORE_NAMES[name] ?? name] = plain(value, name);

@@ -1,3 +1,4 @@
+import { expectedName } from './check.js';
 import { EdgegateError } from './errors.js';
 
 /** No more is read: the engine refuses less than that. */
@@ -21,7 +22,7 @@ export class SessionAdministration {
     if (typeof session !== 'object' || session === null) throw invalid('', 'expected an object');
     const body = {};
     for (const [name, value] of Object.entries(session)) {
-      if (!OPENED.includes(name)) throw invalid(name, `is not a known field, expected one of ${OPENED.join(', ')}`);
+      if (!OPENED.includes(name)) throw invalid(name, `is not a known field, expected ${expectedName(OPENED, name)}`);
       if (value !== undefined) body[CORE_NAMES[name] ?? name] = value;
     }
     return this.#ask('open', { body, agent, network });

@@ -13,7 +13,7 @@ use crate::client_address::Network;
 use crate::error::Error;
 use crate::jose::scopes::is_scope;
 use crate::json::document;
-use crate::json::object::object;
+use crate::json::object::{described, object};
 use crate::time::UnixTime;
 
 /// The version of the stored form of a key without networks.
@@ -252,18 +252,31 @@ pub struct Rotated {
     pub old: KeyRecord,
 }
 
-object! {
-    /// The body of a request for a new key: `{name, owner, scopes, limits?, ips?, expires_in_secs?, prefix?}`. For a key of
-    /// another system, `imported_sha256` takes the place of `prefix`.
+described! {
+    /// A new key, or with `imported_sha256` one of another system.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct NewKey, refused {
+    pub struct NewKey as NewKey, refused {
+        /// What people call it. 1 to 200 characters.
+        #[facts(minLength = 1, maxLength = MAX_NAME_CHARS)]
         name: String,
+        /// Whom it belongs to. 1 to 200 characters.
+        #[facts(minLength = 1, maxLength = MAX_NAME_CHARS)]
         owner: String,
+        /// What it may do.
+        #[facts(maxItems = MAX_SCOPES, uniqueItems = true)]
         scopes: Vec<String>,
+        /// Requests per window by the name of a limit, in place of the policy's.
+        #[facts(maxProperties = MAX_LIMIT_OVERRIDES)]
         limits: Option<BTreeMap<String, u32>> = None,
+        /// The networks that it may be used from.
+        #[facts(minItems = 1, maxItems = MAX_NETWORKS)]
         ips: Option<Vec<Network>> = None,
+        /// Its lifetime. Without it the key does not expire.
+        #[facts(minimum = MIN_LIFETIME_SECS, maximum = MAX_LIFETIME_SECS)]
         expires_in_secs: Option<u64> = None,
+        /// Its prefix. Without it: the policy's first.
         prefix: Option<String> = None,
+        /// The SHA-256 of a key of another system: 64 lower-case hexadecimal digits. Not beside `prefix`.
         imported_sha256: Option<ImportedHash> = None,
     }
 }
@@ -368,17 +381,29 @@ impl NewKey {
     }
 }
 
-object! {
-    /// The body of a request to change a key: any of `{name, owner, scopes, limits, ips, expires_in_secs, disabled}`. A field that
-    /// is left out stays as it is. `null` removes `limits`, `ips` or `expires_in_secs` (RFC 7396).
+described! {
+    /// What to change: at least one field. What is left out stays; `null` removes `limits`, `ips` or `expires_in_secs`.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct KeyChange, refused {
+    pub struct KeyChange as KeyChange, refused {
+        /// What people call it. 1 to 200 characters.
+        #[facts(minLength = 1, maxLength = MAX_NAME_CHARS)]
         name: Option<String>; given,
+        /// Whom it belongs to. 1 to 200 characters.
+        #[facts(minLength = 1, maxLength = MAX_NAME_CHARS)]
         owner: Option<String>; given,
+        /// What it may do.
+        #[facts(maxItems = MAX_SCOPES, uniqueItems = true)]
         scopes: Option<Vec<String>>; given,
+        /// Requests per window by the name of a limit, in place of the policy's.
+        #[facts(maxProperties = MAX_LIMIT_OVERRIDES)]
         limits: Option<Option<BTreeMap<String, u32>>>; given,
+        /// The networks that it may be used from.
+        #[facts(minItems = 1, maxItems = MAX_NETWORKS)]
         ips: Option<Option<Vec<Network>>>; given,
+        /// Its lifetime. Without it the key does not expire.
+        #[facts(minimum = MIN_LIFETIME_SECS, maximum = MAX_LIFETIME_SECS)]
         expires_in_secs: Option<Option<u64>>; given,
+        /// Whether the key is refused for the time being.
         disabled: Option<bool>; given,
     }
 }
@@ -475,11 +500,12 @@ impl KeyChange {
     }
 }
 
-object! {
-    /// The body of a request to rotate a key: `{overlap_secs?}`, or an empty one.
+described! {
+    /// How to rotate a key.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Rotate, refused {
-        /// How long the old key lives on: [`DEFAULT_OVERLAP_SECS`] by default, at most [`MAX_OVERLAP_SECS`].
+    pub struct Rotate as Rotate, refused {
+        /// How long the old key lives on.
+        #[facts(maximum = MAX_OVERLAP_SECS)]
         overlap_secs: u64 = DEFAULT_OVERLAP_SECS,
     }
 }

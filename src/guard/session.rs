@@ -170,6 +170,12 @@ impl Default for SessionMemory {
 }
 
 impl SessionMemory {
+    /// What has ended, to read: what is noted in it stays in it.
+    pub(crate) fn to_read(&self) -> Self {
+        let ended = RefCell::new(self.ended.borrow().clone());
+        Self { ended, told: RefCell::new(BoundedMap::new(MAX_TOLD)) }
+    }
+
     /// Notes that sessions have ended for good.
     pub fn note_ended(&self, sessions: &[SessionId], now: UnixMillis) {
         let until = now.saturating_add(REMEMBER_ENDED_MILLIS);

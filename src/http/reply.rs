@@ -102,7 +102,9 @@ impl Refusal {
     pub fn oauth(error: &Error, by_header: bool) -> Self {
         let own = Self::new(error, None, None);
         let word = OAuthError::of(error);
-        let status = if own.status == 429 { own.status } else { word.status() };
+        // No word of RFC 6749 says these: too often, and not by this method.
+        let has_own = matches!(error.code(), Code::RateLimited | Code::MethodNotAllowed);
+        let status = if has_own { own.status } else { word.status() };
         let body = json_line(&OAuthBody {
             error: word.as_str(),
             code: error.code().as_str(),

@@ -46,7 +46,8 @@ pub(crate) fn read(object: &mut dyn Object, value: Value) -> Result<(), Document
             }
             None if others => {}
             None => {
-                let problem = format!("is not a known field, expected {}", in_words(names));
+                let expected = meant(&name, names).map_or_else(|| in_words(names), str::to_owned);
+                let problem = format!("is not a known field, expected {expected}");
                 return Err(DocumentFault::of(problem).within(&name));
             }
         }
@@ -56,6 +57,26 @@ pub(crate) fn read(object: &mut dyn Object, value: Value) -> Result<(), Document
         Some((_, name)) => Err(missing(name)),
         None => Ok(()),
     }
+}
+
+/// The name that was meant, if this one is spelt as JavaScript would.
+#[inline(never)]
+pub(crate) fn meant(name: &str, names: &[&'static str]) -> Option<&'static str> {
+    let spelt_alike = |known: &str| {
+        let mut rest = name.bytes();
+        let mut is_next_upper = false;
+        let fits = known.bytes().all(|byte| {
+            if byte == b'_' {
+                is_next_upper = true;
+                return true;
+            }
+            let wanted = if is_next_upper { byte.to_ascii_uppercase() } else { byte };
+            is_next_upper = false;
+            rest.next() == Some(wanted)
+        });
+        fits && rest.next().is_none()
+    };
+    names.iter().copied().find(|known| *known != name && spelt_alike(known))
 }
 
 /// The bit of a member. There are at most 64.
@@ -200,7 +221,94 @@ macro_rules! words {
         }
 
         $crate::json::readable::deserialize!($type);
+
+        #[cfg(feature = "describe")]
+        impl $crate::json::describe::Describe for $type {
+            fn schema(_: &mut $crate::json::describe::Definitions) -> ::serde_json::Value {
+                ::serde_json::json!({"enum": [$first $(, $word)*]})
+            }
+
+            fn written(&self) -> Option<::serde_json::Value> {
+                let words = [($first, $first_value) $(, ($word, $value))*];
+                let word = words.into_iter().find(|(_, value)| value == self);
+                word.map(|(word, _)| word.into())
+            }
+        }
     };
 }
 
-pub(crate) use {object, words};
+/// An object as `object!` reads it, that describes itself. The name is that of its type in TypeScript, doc comments
+/// are what the reference says.
+///
+/// ```ignore
+/// described! {
+///     /// What it is for.
+///     struct Type as Name, refused {
+///         /// What it says.
+///         #[facts(minimum = 1, default = 10)]
+///         secs: Option<u32> = None,
+///         /// Of another type than the reader's, which reads on elsewhere.
+///         #[written(Vec<Other>)]
+///         others: Vec<StrictObject> = Vec::new(),
+///     }
+/// }
+/// ```
+macro_rules! described {
+    (
+        $(#[doc = $about:literal])*
+        $(#[derive($($derived:tt)*)])?
+        $vis:vis struct $type:ident as $name:ident, $others:ident {
+            $(
+                $(#[doc = $doc:literal])*
+                $(#[facts($($keyword:ident = $fact:expr),+ $(,)?)])?
+                $(#[written($written:ty)])?
+                $field_vis:vis $field:ident: $field_type:ty $(= $default:expr)? $(; $mark:tt)?
+            ),+ $(,)?
+        }
+    ) => {
+        $crate::json::object::object! {
+            $(#[doc = $about])*
+            $(#[derive($($derived)*)])?
+            $vis struct $type, $others {
+                $($(#[doc = $doc])* $field_vis $field: $field_type $(= $default)? $(; $mark)?),+
+            }
+        }
+
+        #[cfg(feature = "describe")]
+        impl $crate::json::describe::Describe for $type {
+            fn schema(known: &mut $crate::json::describe::Definitions) -> ::serde_json::Value {
+                use $crate::json::describe::{Facts, Field};
+
+                known.object(stringify!($name), &[$($about),*], |known| {
+                    vec![$({
+                        let names = (stringify!($field), [$($doc),*].as_slice());
+                        let facts = Facts::default()$($(.with(stringify!($keyword), $fact))+)?;
+                        let default: Option<Option<::serde_json::Value>> =
+                            $crate::json::object::described!(@default $field_type $(= $default)? $(; $mark)?);
+                        $crate::json::object::described!(
+                            @field known, names, facts, default, $field_type $(; $mark)? $(, $written)?
+                        )
+                    }),+]
+                })
+            }
+        }
+    };
+    (@default $type:ty) => { None };
+    // The type within decides about `null`.
+    (@default $type:ty; given) => { Some(None) };
+    (@default $type:ty = $default:expr) => {{
+        let value: $type = $default;
+        Some($crate::json::describe::Describe::written(&value))
+    }};
+    (@field $known:ident, $names:ident, $facts:ident, $default:ident, $type:ty) => {
+        Field::of::<$type>($known, $names, $facts, $default)
+    };
+    (@field $known:ident, $names:ident, $facts:ident, $default:ident, $type:ty; given) => {
+        Field::of::<<$type as $crate::json::describe::Given>::Inner>($known, $names, $facts, $default)
+    };
+    (@field $known:ident, $names:ident, $facts:ident, $default:ident, $type:ty, $written:ty) => {
+        Field::of::<$written>($known, $names, $facts, $default)
+    };
+}
+
+pub(crate) use {described, object, words};

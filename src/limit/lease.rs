@@ -31,7 +31,11 @@ use super::{
     Cell, Limit, LimitAlgorithm, MILLIS_PER_SEC, Verdict, peek, refund, saturate, step_all,
     with_meter,
 };
-use crate::{error::Error, json::object::object, time::UnixMillis};
+use crate::{
+    error::Error,
+    json::object::{described, object},
+    time::UnixMillis,
+};
 
 /// How much before the end of its life an isolate ends a lease: the clock of a Worker stands still while it
 /// computes, and may run back a little. A thousandth of the life is added, for clocks that run at different
@@ -49,14 +53,15 @@ const MIN_WINDOW_SECS: u32 = 20;
 /// Longest life. If an isolate ends, its leases are lost, so it should not hold them for long.
 const MAX_LIFE_SECS: u32 = 60;
 
-object! {
+described! {
     /// How much of a limit may be lent: in a policy `lease = { requests = 50, secs = 10 }`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-    pub struct Terms, refused {
-        /// The most that is lent at once, including the cost of the request; at least 2.
+    pub struct Terms as Lease, refused {
+        /// The most that is lent at once, including the cost of the request.
+        #[facts(minimum = 2)]
         pub requests: u32,
-        /// The longest life of a lease in seconds: 1 to 60, 10 by default. With a sliding window a lease may end sooner,
-        /// with the twentieth of the window.
+        /// The longest life of a lease. With a sliding window a lease may end sooner, with the twentieth of the window.
+        #[facts(minimum = 1, maximum = MAX_LIFE_SECS)]
         pub secs: u32 = Terms::default_secs(),
     }
 }

@@ -26,7 +26,7 @@ use crate::{
         keys::{Key, KeySet, MAX_CANDIDATES},
         verifier::{Issuer, KeySource, Verifier},
     },
-    json::{StrictObject, document::member},
+    json::{StrictObject, document::member, object::meant as meant_by},
 };
 
 /// Who wrote the options, and so how their names are spelt.
@@ -41,35 +41,126 @@ pub enum Spelling {
 /// An option by its name in a policy and its name in JavaScript. One of them may have no such option.
 pub type OptionNames = (Option<&'static str>, Option<&'static str>);
 
-/// All options of an issuer, in the order in which messages list them.
-pub const ISSUER_OPTIONS: [OptionNames; 26] = [
-    (Some("issuer"), Some("issuer")),
-    (Some("tenants"), Some("tenants")),
-    (Some("audience"), Some("audience")),
-    (Some("audience_claim"), Some("audienceClaim")),
-    (Some("algorithms"), Some("algorithms")),
-    (Some("secret"), None),
-    (Some("secrets"), None),
-    (Some("encoding"), None),
-    (None, Some("key")),
-    (Some("jwks"), Some("jwks")),
-    (Some("pem"), None),
-    (Some("jwks_uri"), Some("jwksUri")),
-    (Some("discovery"), Some("discovery")),
-    (Some("allow_http"), Some("allowHttp")),
-    (Some("clock_tolerance_secs"), Some("clockTolerance")),
-    (Some("max_token_age_secs"), Some("maxTokenAge")),
-    (Some("max_auth_age_secs"), Some("maxAuthAge")),
-    (Some("required_claims"), Some("requiredClaims")),
-    (Some("claims"), Some("claims")),
-    (Some("typ"), Some("typ")),
-    (Some("scope_claim"), Some("scopeClaim")),
-    (Some("scope_claims"), Some("scopeClaims")),
-    (Some("scope_map"), Some("scopeMap")),
-    (Some("require_exp"), Some("requireExp")),
-    (Some("profile"), Some("profile")),
-    (Some("dpop"), None),
-];
+/// A line for each option, in the order in which messages list them: what it says, its name in policies, its name in JavaScript, and
+/// for policies its type as it is described. `-`: there is no such option.
+macro_rules! options {
+    ($(
+        $(#[doc = $doc:literal])+
+        $(#[facts($($keyword:ident = $fact:expr),+)])?
+        ($policy:tt, $javascript:tt) $(: $type:ty)?;
+    )+) => {
+        /// All options of an issuer, in the order in which messages list them.
+        pub const ISSUER_OPTIONS: [OptionNames; [$(stringify!($policy)),+].len()] =
+            [$((options!(@name $policy), options!(@name $javascript))),+];
+
+        /// The options as policies write them.
+        #[cfg(feature = "describe")]
+        pub(super) struct IssuerFields;
+
+        #[cfg(feature = "describe")]
+        impl crate::json::describe::Describe for IssuerFields {
+            fn schema(known: &mut crate::json::describe::Definitions) -> Value {
+                use super::described::{AlgorithmName, BindingName, EncodingName, OptionalList, ProfileName, RequiredClaim, ScopeNames};
+                use crate::json::describe::{Facts, Field, Named};
+
+                let about = "Whose tokens are taken, by which keys and rules: docs/tokens.md. Exactly one of `secret`, `secrets`, `jwks`, \
+                             `pem`, `jwks_uri` and `discovery`.";
+                known.object("Issuer", &[about], |known| {
+                    let mut fields = Vec::new();
+                    $({
+                        let names = (stringify!($policy), [$($doc),+].as_slice());
+                        let facts = Facts::default()$($(.with(stringify!($keyword), $fact))+)?;
+                        options!(@field known, fields, names, facts $(, $type)?);
+                    })+
+                    fields
+                })
+            }
+        }
+    };
+    // JavaScript alone has it.
+    (@field $known:ident, $fields:ident, $names:ident, $facts:ident) => {
+        let _ = ($names, $facts);
+    };
+    (@field $known:ident, $fields:ident, $names:ident, $facts:ident, $type:ty) => {
+        $fields.push(Field::of::<$type>($known, $names, $facts, None));
+    };
+    (@name -) => { None };
+    (@name $name:ident) => { Some(stringify!($name)) };
+}
+
+options! {
+    /// `iss` of its tokens. Or a template with one placeholder: `https://login.microsoftonline.com/{tenantid}/v2.0`.
+    #[facts(minLength = 1)]
+    (issuer, issuer): String;
+    /// Which values the placeholder of a template has.
+    #[facts(minItems = 1, uniqueItems = true)]
+    (tenants, tenants): Option<Vec<String>>;
+    /// What its tokens have to be for: one of these.
+    #[facts(minItems = 1)]
+    (audience, audience): Vec<String>;
+    /// The claim that names the audience in place of `aud`.
+    #[facts(minLength = 1)]
+    (audience_claim, audienceClaim): Option<String>;
+    /// By which its tokens may be signed. Needed but for a secret, whose default is `HS256`.
+    (algorithms, algorithms): Option<Vec<AlgorithmName>>;
+    /// The name of the secret that signs them.
+    (secret, -): Option<String>;
+    /// The same while it changes: each is tried.
+    #[facts(minItems = 1, maxItems = MAX_CANDIDATES, uniqueItems = true)]
+    (secrets, -): Option<Vec<String>>;
+    /// How the secret is written. Without it: `text`.
+    #[facts(default = "text")]
+    (encoding, -): Option<EncodingName>;
+    /// A key.
+    (-, key);
+    /// A JWK set.
+    (jwks, jwks): Option<StrictObject>;
+    /// A public key or a certificate as PEM.
+    (pem, -): Option<String>;
+    /// Where it publishes its keys: an https URL, or an http one on loopback.
+    (jwks_uri, jwksUri): Option<String>;
+    /// Whether its own document says where that is.
+    #[facts(default = false)]
+    (discovery, discovery): Option<bool>;
+    /// Whether `jwks_uri`, or an issuer with `discovery`, may be http on a host that is not on the public internet.
+    #[facts(default = false)]
+    (allow_http, allowHttp): Option<bool>;
+    /// How far its clock may differ.
+    #[facts(default = 0, maximum = MAX_CLOCK_TOLERANCE_SECS)]
+    (clock_tolerance_secs, clockTolerance): Option<u64>;
+    /// How old a token may be by `iat`, whatever `exp` says. Without it: any age.
+    #[facts(minimum = 1)]
+    (max_token_age_secs, maxTokenAge): Option<u64>;
+    /// How long ago a person may have signed in, by `auth_time`. Without it: nobody asks.
+    #[facts(minimum = 1)]
+    (max_auth_age_secs, maxAuthAge): Option<u64>;
+    /// Claims that have to be there.
+    #[facts(default = [(); 0])]
+    (required_claims, requiredClaims): OptionalList;
+    /// Claims with a certain value, or one of a list: `{ token_use = "access" }`.
+    #[facts(minProperties = 1)]
+    (claims, claims): Option<Named<RequiredClaim>>;
+    /// `typ` of the header.
+    #[facts(minLength = 1)]
+    (typ, typ): Option<String>;
+    /// The claim with the scopes. Without it: `scope`, or else `scp`.
+    #[facts(minLength = 1)]
+    (scope_claim, scopeClaim): Option<String>;
+    /// Several of these, put together. A dot leads into an object: `realm_access.roles`.
+    #[facts(minItems = 1, uniqueItems = true)]
+    (scope_claims, scopeClaims): Option<Vec<String>>;
+    /// Scopes that a word in these claims gives beside itself: `{ editor = ["read:posts"] }`.
+    #[facts(minProperties = 1)]
+    (scope_map, scopeMap): Option<Named<ScopeNames>>;
+    /// Whether a token without `exp` is refused.
+    #[facts(default = true)]
+    (require_exp, requireExp): Option<bool>;
+    /// `access-token`: the rules of RFC 9068.
+    (profile, profile): Option<ProfileName>;
+    /// Tokens bound to a key (RFC 9449): `off`, `optional` or `required`.
+    #[facts(default = "optional")]
+    (dpop, -): Option<BindingName>;
+}
 
 impl Spelling {
     /// The names of all options.
@@ -105,12 +196,12 @@ impl Spelling {
         };
         let other = ISSUER_OPTIONS.into_iter().map(|names| self.of(names));
         let meant = other.filter(|(_, other)| *other == Some(name)).find_map(|(own, _)| own);
-        match meant {
+        // Not its name in JavaScript, but spelt as there.
+        let names: Vec<_> = self.names().collect();
+        let spelt = meant_by(name, &names).filter(|_| self == Self::Policy);
+        match meant.or(spelt) {
             Some(own) => format!("{what}, expected {own}"),
-            None => {
-                let names: Vec<_> = self.names().collect();
-                format!("{what}, expected one of {}", names.join(", "))
-            }
+            None => format!("{what}, expected one of {}", names.join(", ")),
         }
     }
 }

@@ -4,22 +4,25 @@ use super::{
     check::cache_secs,
     types::{CacheSecs, OnError, RevocationMode},
 };
-use crate::{error::Error, json::object::object, revocation::snapshot::Freshness};
+use crate::{error::Error, json::object::described, revocation::snapshot::Freshness};
 
-object! {
-    /// How revocation is looked up.
+described! {
+    /// How revocation is looked up: docs/revocation.md.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct RevocationPolicy, refused {
-        /// Where the truth is.
+    pub struct RevocationPolicy as Revocation, refused {
+        /// Where the truth is: `entries`, one key of KV for each; `snapshot`, the ledger, by a filter that it publishes; `ledger`, it is
+        /// asked for each request.
         pub mode: RevocationMode = RevocationMode::default(),
-        /// What happens when it cannot be asked.
+        /// What a request gets if it cannot be asked: `deny` refuses it, `allow` lets it pass.
         pub on_error: OnError = OnError::default(),
-        /// How long an isolate may believe an answer, misses included. Not used with
-        /// [`RevocationMode::Ledger`], which believes nothing but the ledger.
+        /// How long an isolate may believe an answer, misses included. Not used with `ledger`, which believes nothing but the ledger.
+        #[facts(maximum = 3600)]
         pub cache_secs: CacheSecs = CacheSecs::default(),
-        /// How old a snapshot may be; beyond that, `on_error` decides. 120 by default.
+        /// How old a snapshot may be; beyond that, `on_error` decides. Not with `entries`.
+        #[facts(minimum = 60, maximum = 86_400, default = 120)]
         max_staleness_secs: Option<u32> = None,
-        /// How often an isolate looks for a newer snapshot. 10 by default.
+        /// How often an isolate looks for a newer snapshot. At most `max_staleness_secs`. Not with `entries`.
+        #[facts(minimum = 1, maximum = 86_400, default = 10)]
         refresh_secs: Option<u32> = None,
     }
 }

@@ -6,10 +6,10 @@ use super::{
     document::{Document, HstsDocument},
     types::Https,
 };
-use crate::error::Error;
+use crate::{error::Error, json::object::meant};
 
 /// Each header by the policy's name for it, and the value it has by default: those of helmet 8.
-const DEFAULTS: [(&str, &str, &str); 11] = [
+pub(super) const DEFAULTS: [(&str, &str, &str); 11] = [
     (
         "content_security_policy",
         "Content-Security-Policy",
@@ -72,8 +72,10 @@ pub(super) fn security_headers(document: &Document) -> Result<SecurityHeaders, E
 fn fields(section: &Map<String, Value>) -> Result<Vec<(&'static str, String)>, Error> {
     let known = |name: &str| DEFAULTS.iter().any(|(field, _, _)| *field == name);
     if let Some(name) = section.keys().find(|name| !known(name)) {
-        let names: Vec<&str> = DEFAULTS.iter().map(|(field, _, _)| *field).collect();
-        let problem = format!("is not a known field, expected one of {}", names.join(", "));
+        let names: Vec<&'static str> = DEFAULTS.iter().map(|(field, _, _)| *field).collect();
+        let expected = meant(name, &names)
+            .map_or_else(|| format!("one of {}", names.join(", ")), str::to_owned);
+        let problem = format!("is not a known field, expected {expected}");
         let shown = if name.len() > 40 { "?" } else { name };
         return Err(Error::config(format!("security_headers.{shown}"), problem));
     }

@@ -12,7 +12,7 @@ pub const MAX_POLICY_LENGTH: usize = 4 * 1024 * 1024;
 pub const DEFAULT_RELOAD_SECS: u32 = 30;
 
 /// An hour; a change that can wait for longer can wait for a deployment.
-const MAX_RELOAD_SECS: u32 = 60 * 60;
+pub(super) const MAX_RELOAD_SECS: u32 = 60 * 60;
 
 /// After a failure with no policy to go on with. Nobody can be served meanwhile, but a store that is down
 /// is not asked by every request.

@@ -119,7 +119,7 @@ object! {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Token,
     Subject,

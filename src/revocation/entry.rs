@@ -9,7 +9,7 @@ use super::deny_key::{DenyKey, Target};
 use crate::api_key::KeyId;
 use crate::error::Error;
 use crate::json::document;
-use crate::json::object::object;
+use crate::json::object::{described, object};
 use crate::time::UnixTime;
 
 /// The version of the stored form that is written and understood.
@@ -450,23 +450,48 @@ fn default_end(target: &Target, before: Option<UnixTime>, now: UnixTime) -> Opti
     }
 }
 
-object! {
-    /// The body as it is written; which fields go together is checked afterwards.
-    struct Body, refused {
+described! {
+    /// What to revoke: exactly one of `token`, `jti`, `sub`, `sid`, `kid`, `key_id` and `all`, with `iss` for all but `token` and `key_id`.
+    struct Body as NewRevocation, refused {
+        /// A token, which is verified first.
+        #[facts(minLength = 1)]
         token: Option<String> = None,
+        /// The issuer.
+        #[facts(minLength = 1)]
         iss: Option<String> = None,
+        /// One token of it.
+        #[facts(minLength = 1)]
         jti: Option<String> = None,
+        /// When that token expires. With `jti` only.
         exp: Option<UnixTime> = None,
+        /// All tokens of a subject.
+        #[facts(minLength = 1)]
         sub: Option<String> = None,
+        /// Only those issued before this time; by default now. With `sub` or `all` only.
         before: Option<UnixTime> = None,
+        /// All tokens of a session.
+        #[facts(minLength = 1)]
         sid: Option<String> = None,
+        /// All tokens signed by this key.
+        #[facts(minLength = 1)]
         kid: Option<String> = None,
+        /// An API key.
         key_id: Option<KeyId> = None,
+        /// `true`: all tokens of the issuer.
         all: Option<bool> = None,
+        /// `true`: the issuer has no such key any more. With `kid` only.
         withdrawn: Option<bool> = None,
+        /// For people: at most 200 characters.
+        #[facts(maxLength = MAX_REASON_CHARS)]
         reason: Option<String> = None,
+        /// For how long. By default until the tokens have expired.
         expires_in_secs: Option<u64> = None,
     }
+}
+
+#[cfg(feature = "describe")]
+pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
+    known.add::<Body>();
 }
 
 impl Body {

@@ -26,7 +26,7 @@ export const python = program(ENVIRONMENT);
 
 function works() {
   try {
-    execFileSync(python, ['-c', 'import authlib, requests_oauthlib'], { stdio: 'ignore' });
+    execFileSync(python, ['-c', 'import authlib, requests_oauthlib, schemathesis'], { stdio: 'ignore' });
     return true;
   } catch {
     return false;

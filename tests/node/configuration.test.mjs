@@ -97,6 +97,7 @@ const CASES = {
   'what JSON would make text of': [{ audience: new URL('https://api.test') }, 'audience', 'expected a string or a list of strings'],
   'a hole among the required claims': [{ requiredClaims: ['a', undefined] }, 'requiredClaims[1]', 'expected a string'],
   'a name as policies spell it': [{ clock_tolerance_secs: 5 }, 'clock_tolerance_secs', 'is not a known option, expected clockTolerance'],
+  'an option of all issuers as policies spell it': [{ max_token_length: 5 }, 'max_token_length', 'is not a known option, expected maxTokenLength'],
   'requireExp as a word': [{ requireExp: 'no' }, 'requireExp', 'expected true or false'],
   'no length': [{ maxTokenLength: 0 }, 'maxTokenLength', 'expected 1 to 1048576 bytes'],
   'a cache of nothing': [{ cache: { entries: 0 } }, 'cache.entries', 'expected 1 to 1000000, or cache: false'],

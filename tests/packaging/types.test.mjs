@@ -62,10 +62,13 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
     "createVerifier({ key: 'p', algorithms: ['RS256'] });",
     "const n: number = createVerifier({ issuer: 'x', key: 'p' }).verifySync('t').claims.iss;",
     "createApiKeys({ environment: 'x', prefixes: ['a'] });",
+    "createGate({ log: 'some' });",
+    "createGate({ routes: [{ paht: '/a' }] });",
+    "createGate({ issuers: [{ issuer: 'i', audience: ['a'], clockTolerance: 5 }] });",
   ];
   project.write('sample.mts', text);
   project.write('sample.cts', text);
-  project.write('wrong.mts', `import { createVerifier, createApiKeys } from 'edgegate';\n${WRONG.map((line) => `// @ts-expect-error\n${line}`).join('\n')}\n`);
+  project.write('wrong.mts', `import { createVerifier, createApiKeys, createGate } from 'edgegate';\n${WRONG.map((line) => `// @ts-expect-error\n${line}`).join('\n')}\n`);
   const flags = ['--strict', '--noEmit', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--target', 'es2022', '--lib', 'es2022,dom'];
   const check = (...rest) => run(program('tsc'), [...flags, ...rest], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
   await Promise.all([

@@ -33,6 +33,7 @@ mod attacks;
 mod contract_over_http;
 mod counters_over_http;
 mod dpop;
+mod explain;
 mod guard;
 mod issuers;
 mod key_ring;

@@ -22,6 +22,9 @@ const OUT: &str = "pkg/wasm";
 const GENERATED: [(&str, &str); 2] =
     [("protocol", "pkg/lib/protocol.js"), ("refusals", "pkg/cli/refusals.js")];
 
+/// What declarations for `require` import as `./policy.cjs`.
+const POLICY_TYPE: &str = "pkg/policy.d.ts";
+
 /// The profiles of Cargo.toml for them.
 const FAST: &str = "npm";
 const SMALL: &str = "npm-small";
@@ -56,10 +59,11 @@ const fn bundle(name: &'static str, entry: &'static str, declarations: &'static 
     Bundle { name, entry, declarations }
 }
 
-const BUNDLES: [Bundle; 11] = [
+const BUNDLES: [Bundle; 12] = [
     bundle("node", "pkg/lib/node.js", "pkg/index.d.ts"),
     bundle("slim", "pkg/slim.js", "pkg/slim.d.ts"),
     bundle("gate-slim", "pkg/gate/slim.js", "pkg/gate/slim.d.ts"),
+    bundle("client", "pkg/client.js", "pkg/client.d.ts"),
     bundle("pure", "pkg/lib/node-pure.js", "pkg/pure.d.ts"),
     bundle("express", "pkg/adapters/express.js", "pkg/adapters/express.d.ts"),
     bundle("fastify", "pkg/adapters/fastify.js", "pkg/adapters/fastify.d.ts"),
@@ -81,6 +85,7 @@ const TEXTS: [&str; 3] = ["fast-text.cjs", "gate-text.cjs", "pure-text.cjs"];
 pub(crate) fn build() -> Result<()> {
     process::script(&format!("import {{ checkPackage }} from '{VERSION}'; checkPackage();"))?;
     write_generated()?;
+    write_descriptions()?;
     process::script("import { write } from './xtask/package/entries.mjs'; write();")?;
     let out = project::path(OUT);
     if out.exists() {
@@ -104,6 +109,8 @@ pub(crate) fn build() -> Result<()> {
     for bundle in &BUNDLES {
         bundle.build()?;
     }
+    fs::copy(project::path(POLICY_TYPE), project::path(OUT).join("policy.d.cts"))
+        .context(POLICY_TYPE)?;
     report::done(&format!("pkg/ is ready for npm pack: {}", sizes.join(", ")));
     Ok(())
 }
@@ -123,6 +130,17 @@ fn write_generated() -> Result<()> {
         fs::write(project::path(file), format!("{text}\n")).context(file)?;
     }
     Ok(())
+}
+
+/// The schema of policies, their TypeScript type and the reference; committed too.
+fn write_descriptions() -> Result<()> {
+    let cargo = |verb: &str| {
+        let mut command = process::command("cargo");
+        command.args([verb, "--quiet", "--locked", "--package", "edgegate-describe"]);
+        command
+    };
+    process::quiet("compiling the descriptions", &mut cargo("build"), LIMIT)?;
+    process::answer(&mut cargo("run")).map(drop)
 }
 
 impl Module {
@@ -232,9 +250,11 @@ impl Bundle {
     fn declare(&self) -> Result<()> {
         let text =
             fs::read_to_string(project::path(self.declarations)).context(self.declarations)?;
-        let text =
-            text.replace("'./index.js'", "'./node.cjs'").replace("'../index.js'", "'./node.cjs'");
-        let text = text.replace("'../slim.js'", "'./slim.cjs'");
+        let text = text
+            .replace("'./index.js'", "'./node.cjs'")
+            .replace("'../index.js'", "'./node.cjs'")
+            .replace("'../slim.js'", "'./slim.cjs'")
+            .replace("'./policy.js'", "'./policy.cjs'");
         fs::write(project::path(OUT).join(format!("{}.d.cts", self.name)), text)
             .context(self.declarations)
     }

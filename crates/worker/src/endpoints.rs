@@ -4,6 +4,7 @@
 
 mod admin;
 mod authorization_server;
+mod description;
 mod health;
 mod proxied;
 pub(crate) mod session;
@@ -79,6 +80,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
         path: "/verify",
         methods: ANY,
         handler: Handler::Open(|call| Box::pin(verify::answer(call))),
+    },
+    Endpoint {
+        path: "/openapi.json",
+        methods: "GET, HEAD",
+        handler: Handler::Open(|call| Box::pin(ready(description::answer(call)))),
     },
     Endpoint {
         path: "/admin/keys",

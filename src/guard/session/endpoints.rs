@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::Error,
     jose::{dpop::Confirmation, scopes::is_scope, verifier::VerifiedToken},
-    json::{self, StrictObject, document, object::object},
+    json::{self, StrictObject, document, object::described},
     policy::{Policy, RevocationMode, SessionPolicy},
     revocation::{Entry, Target},
     session::{
@@ -75,52 +75,82 @@ pub struct Endpoints<'a, B> {
     left: RefCell<SessionNote>,
 }
 
-object! {
-    /// `POST /admin/sessions`.
-    struct OpenBody, refused {
+described! {
+    /// Whose session, and what it may do. The one who asks has found out who it is.
+    struct OpenBody as OpenSession, refused {
+        /// Who: 1 to 255 bytes.
+        #[facts(minLength = 1, maxLength = 255)]
         subject: String,
+        /// What its tokens may do.
         scopes: Vec<String> = Vec::new(),
+        /// Whether the cookies outlast the browser.
         remember: bool = true,
+        /// The client that refreshes it.
         client_id: Option<String> = None,
+        /// What its tokens are for: some of the policy's. Without it: all.
         audience: Vec<String> = Vec::new(),
+        /// How the person has proven it (RFC 8176).
         amr: Vec<String> = Vec::new(),
+        /// How well.
         acr: Option<String> = None,
+        /// When.
         auth_time: Option<i64> = None,
+        /// The thumbprint of the key that it is bound to (RFC 9449).
         dpop_jkt: Option<String> = None,
+        /// More claims of its access tokens.
         claims: Option<StrictObject> = None,
+        /// Its name for people.
         label: Option<String> = None,
+        /// `true`: a ticket for cookies, in place of tokens.
         ticket: bool = false,
+        /// `true`: `subject` may be that of an account (`account|…`).
         existing: bool = false,
     }
 }
 
-object! {
-    /// `POST /admin/subjects/disable`, `/enable`.
-    struct SubjectBody, refused {
+described! {
+    /// A subject.
+    struct SubjectBody as Subject, refused {
+        /// Who: 1 to 255 bytes.
+        #[facts(minLength = 1, maxLength = 255)]
         subject: String,
     }
 }
 
-object! {
-    /// `PATCH /admin/sessions/{id}`: the session is found by its subject.
-    struct NarrowBody, refused {
+described! {
+    /// What the session may still do, from its next refresh on.
+    struct NarrowBody as NarrowSession, refused {
+        /// Whose it is.
+        #[facts(minLength = 1, maxLength = 255)]
         subject: String,
+        /// What is left: some of what it has.
         scopes: Vec<String>,
     }
 }
 
-object! {
-    /// `POST /session/start`.
-    struct StartBody, refused {
+described! {
+    /// A ticket of `POST /admin/sessions`.
+    struct StartBody as StartSession, refused {
+        /// The ticket.
         ticket: String,
     }
 }
 
-object! {
-    /// `POST /logout`.
-    struct LogoutBody, refused {
+described! {
+    /// Which sessions end.
+    struct LogoutBody as Logout, refused {
+        /// `true`: all of the caller's.
         everywhere: bool = false,
     }
+}
+
+#[cfg(feature = "describe")]
+pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
+    known.add::<OpenBody>();
+    known.add::<NarrowBody>();
+    known.add::<SubjectBody>();
+    known.add::<StartBody>();
+    known.add::<LogoutBody>();
 }
 
 #[derive(Serialize)]

@@ -165,7 +165,7 @@ pub(super) const LONG_PARTS: &[Part] = &[
     .takes(10),
     part(
         "clients",
-        "every OAuth client with every algorithm and proof; sessions in Firefox",
+        "every OAuth client with every algorithm and proof; sessions in Firefox; schemathesis",
         &[Worker, Firefox, Apache, PythonClients, CCompiler],
         || node_tests(&["tests/clients/matrix"]),
     )

@@ -22,7 +22,10 @@ use edgegate::{
     error::Error,
     guard::administration::{RevocationAdministration, requested_entry},
     policy::CacheSecs,
-    revocation::bulk::{Bulk, MAX_BULK_BYTES},
+    revocation::{
+        DenyKey,
+        bulk::{Bulk, MAX_BULK_BYTES},
+    },
 };
 
 /// How many lines a bulk may have where each is a KV key: a request may do 1,000 operations, and each line costs a write,
@@ -159,7 +162,13 @@ fn ndjson(stream: &TransformStream) -> Result<Response, JsValue> {
 
 /// `GET /revocations?cursor=&limit=`.
 pub(crate) async fn list(admin: &Admin<'_>) -> Answer {
-    Ok(reply::json(200, &revocations(admin).list(&admin.query().paging).await?)?)
+    let paging = admin.query().paging;
+    // The ledger goes on behind an entry, and knows it by its id. A cursor that is none is no fault of the ledger.
+    let is_foreign = |cursor: &String| DenyKey::parse(cursor).is_none();
+    if admin.revocations.ledger().is_some() && paging.cursor.as_ref().is_some_and(is_foreign) {
+        return Err(Error::invalid_field("cursor", "expected the cursor of the page before").into());
+    }
+    Ok(reply::json(200, &revocations(admin).list(&paging).await?)?)
 }
 
 /// `GET /revocations/{id}`.

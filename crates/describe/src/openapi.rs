@@ -1,0 +1,339 @@
+//! The endpoints of the gate as OpenAPI 3.1.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgegate::{
+    error::Code,
+    http::{described::described, reply},
+};
+use serde_json::{Map, Value, json};
+
+use crate::operations::{ALWAYS, Answer, Body, Caller, OPERATIONS, Operation, Parameter};
+
+pub(crate) fn file() -> String {
+    format!("{:#}\n", document())
+}
+
+/// What the Worker answers: the same in fewer bytes, with the prefix of its policy.
+pub(crate) fn module() -> String {
+    let text =
+        document().to_string().replace('\\', "\\\\").replace('`', "\\`").replace("${", "\\${");
+    format!(
+        "// Made from the Rust library by `cargo xtask package` (crates/describe). Not edited by hand.\n\
+         export const description = (prefix) => `{}`;\n",
+        text.replacen("\"/auth\"", "\"${prefix}\"", 1)
+    )
+}
+
+/// The refusals of all endpoints: most have some in common.
+#[derive(Default)]
+struct Refusals(Vec<(String, Value)>);
+
+impl Refusals {
+    /// The reference to one: `Refused401`, or `Refused401b` for the second with this status.
+    fn name(&mut self, status: u16, refusal: Value) -> Value {
+        let known =
+            self.0.iter().find(|(_, known)| *known == refusal).map(|(name, _)| name.clone());
+        let name = known.unwrap_or_else(|| {
+            let first = format!("Refused{status}");
+            let others = self.0.iter().filter(|(name, _)| name.starts_with(&first)).count();
+            let letter =
+                ('b'..='z').nth(others.wrapping_sub(1)).map(String::from).unwrap_or_default();
+            let name = format!("{first}{letter}");
+            self.0.push((name.clone(), refusal));
+            name
+        });
+        json!({"$ref": format!("#/components/responses/{name}")})
+    }
+}
+
+pub(crate) fn document() -> Value {
+    let mut refusals = Refusals::default();
+    let mut paths = Map::new();
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path).or_insert_with(|| match is_at_root(operation) {
+            true => json!({"servers": [{"url": "/"}]}),
+            false => json!({}),
+        });
+        let described = described_operation(operation, &mut refusals);
+        set(path, operation.method, described);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "edgegate",
+            "version": env!("CARGO_PKG_VERSION_MAJOR"),
+            "summary": "The gate's own endpoints",
+            "description": "Fields are snake_case. Times are seconds since 1970. Of a refusal, `code` is for programs, `hint` for people.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/auth"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas(),
+            "parameters": parameters(),
+            "responses": responses(refusals),
+            "securitySchemes": {
+                "administrator": {"type": "http", "scheme": "bearer", "description": "The secret that the policy names in `admin`."},
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-edgegate-at"},
+                "client": {"type": "http", "scheme": "basic", "description": "The client's id and secret. They may stand in the form too."},
+            },
+        },
+    })
+}
+
+fn is_at_root(operation: &Operation) -> bool {
+    operation.path.starts_with("/.well-known")
+}
+
+fn described_operation(operation: &Operation, refusals: &mut Refusals) -> Value {
+    let mut described = json!({
+        "operationId": operation.id,
+        "summary": operation.about,
+        "tags": [tag(operation)],
+        "security": security(operation.caller),
+        "responses": answers(operation, refusals),
+    });
+    if !operation.parameters.is_empty() {
+        let named = operation.parameters.iter().map(|one| {
+            let (name, _) = parameter(*one);
+            json!({"$ref": format!("#/components/parameters/{name}")})
+        });
+        set(&mut described, "parameters", named.collect());
+    }
+    if let Some(body) = body(operation.body) {
+        set(&mut described, "requestBody", body);
+    }
+    described
+}
+
+/// Sets a member of an object.
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+fn tag(operation: &Operation) -> &'static str {
+    match operation.path.trim_start_matches("/admin").split('/').nth(1) {
+        _ if is_at_root(operation) => "discovery",
+        Some("keys") => "keys",
+        Some("revocations") => "revocations",
+        Some("health" | "openapi.json" | "verify") => "gate",
+        _ => "sessions",
+    }
+}
+
+fn security(caller: Caller) -> Value {
+    match caller {
+        Caller::Anybody => json!([]),
+        Caller::AsThePolicySays => json!([{}, {"token": []}, {"apiKey": []}, {"cookie": []}]),
+        Caller::Administrator => json!([{"administrator": []}]),
+        Caller::Client { required: true } => json!([{"client": []}]),
+        Caller::Client { required: false } => json!([{}, {"client": []}]),
+        Caller::Visitor => json!([{"token": []}, {"cookie": []}]),
+    }
+}
+
+fn body(body: Body) -> Option<Value> {
+    let of = |kind: &str, name: &str| json!({kind: {"schema": reference(name)}});
+    Some(match body {
+        Body::None => return None,
+        Body::Json(name) => json!({"required": true, "content": of("application/json", name)}),
+        Body::OptionalJson(name) => json!({"content": of("application/json", name)}),
+        Body::Form(name) => {
+            json!({"required": true, "content": of("application/x-www-form-urlencoded", name)})
+        }
+        Body::Revocations => json!({"required": true, "content": {
+            "application/json": {"schema": reference("NewRevocation")},
+            "application/x-ndjson": {"schema": {"type": "string", "description": "A revocation a line."}},
+        }}),
+    })
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn answers(operation: &Operation, refusals: &mut Refusals) -> Value {
+    let mut answers = Map::new();
+    for answer in operation.answers {
+        answers.insert(answer.status.to_string(), good(answer, operation.id));
+    }
+    let mut codes = BTreeMap::<u16, BTreeSet<&str>>::new();
+    for code in operation.codes.iter().copied().chain([ALWAYS]).flatten() {
+        codes.entry(reply::wire(*code).status).or_default().insert(code.as_str());
+    }
+    let is_oauth = matches!(operation.caller, Caller::Client { .. });
+    if is_oauth {
+        // A word of RFC 6749 has a status of its own.
+        codes.entry(400).or_default();
+    }
+    for (status, codes) in codes {
+        let names: Vec<&str> = codes.into_iter().collect();
+        answers.insert(status.to_string(), refusals.name(status, refused(&names, is_oauth)));
+    }
+    answers.insert("308".to_owned(), json!({"$ref": "#/components/responses/ToHttps"}));
+    let other_methods = refused(&[Code::MethodNotAllowed.as_str()], is_oauth);
+    answers.insert("405".to_owned(), refusals.name(405, other_methods));
+    Value::Object(answers)
+}
+
+fn good(answer: &Answer, id: &str) -> Value {
+    let schema = match answer.schemas {
+        [] if id == "exportRevocations" => {
+            return json!({"description": answer.about, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}});
+        }
+        [] => return json!({"description": answer.about}),
+        [one] => reference(one),
+        several => json!({"anyOf": several.iter().map(|one| reference(one)).collect::<Vec<_>>()}),
+    };
+    json!({"description": answer.about, "content": {"application/json": {"schema": schema}}})
+}
+
+fn refused(codes: &[&str], is_oauth: bool) -> Value {
+    let schema = if is_oauth {
+        json!({"anyOf": [reference("OAuthRefusal"), reference("Refusal")]})
+    } else {
+        reference("Refusal")
+    };
+    json!({"description": codes.join(", "), "content": {
+        "application/json": {"schema": schema},
+        "application/problem+json": {"schema": reference("Problem")},
+    }})
+}
+
+fn schemas() -> Map<String, Value> {
+    let mut schemas: Map<String, Value> =
+        serde_json::from_str(include_str!("answers.json")).unwrap_or_default();
+    for object in described().objects() {
+        schemas.insert(object.name.to_owned(), object.schema());
+    }
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let table = Code::ALL.map(|code| {
+        let wire = reply::wire(code);
+        format!("{}: {}, {}. {}.", code.as_str(), wire.status, wire.title, wire.hint)
+    });
+    schemas.insert("Code".to_owned(), json!({"description": table.join("\n"), "enum": codes}));
+    let text = json!({"type": "string"});
+    let refusal = |error: &str| {
+        json!({
+            "type": "object",
+            "properties": {
+                "error": {"type": "string", "description": error},
+                "code": reference("Code"),
+                "hint": {"type": "string", "description": "What to do about it."},
+            },
+            "required": ["error", "code", "hint"],
+            "additionalProperties": false,
+        })
+    };
+    schemas.insert("Refusal".to_owned(), refusal("What has happened, for people."));
+    schemas.insert(
+        "OAuthRefusal".to_owned(),
+        refusal("A word of RFC 6749 §5.2, or of what extends it."),
+    );
+    schemas.insert(
+        "Problem".to_owned(),
+        json!({
+            "description": "RFC 9457, for those that ask for it.",
+            "type": "object",
+            "properties": {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": reference("Code")},
+            "required": ["type", "title", "status", "detail", "code"],
+            "additionalProperties": false,
+        }),
+    );
+    let client = json!({
+        "client_id": text, "client_secret": text, "client_assertion": text, "client_assertion_type": text,
+    });
+    let form = |about: &str, own: Value, required: &[&str]| {
+        let mut properties = client.as_object().cloned().unwrap_or_default();
+        properties.extend(own.as_object().cloned().unwrap_or_default());
+        json!({"description": about, "type": "object", "properties": properties, "required": required})
+    };
+    let token_request = json!({
+        "grant_type": {"enum": ["refresh_token", "client_credentials"]},
+        "refresh_token": text, "scope": text, "resource": text, "audience": text,
+    });
+    let of_token = json!({"token": text, "token_type_hint": text});
+    schemas.insert(
+        "TokenRequest".to_owned(),
+        form("RFC 6749 §4.4 and §6.", token_request, &["grant_type"]),
+    );
+    schemas.insert(
+        "RevocationRequest".to_owned(),
+        form("RFC 7009 §2.1.", of_token.clone(), &["token"]),
+    );
+    schemas.insert("IntrospectionRequest".to_owned(), form("RFC 7662 §2.1.", of_token, &["token"]));
+    schemas.insert(
+        "RefreshRequest".to_owned(),
+        json!({"description": "Without it: the cookies.", "type": "object", "properties": {"refreshToken": text}}),
+    );
+    schemas
+}
+
+fn responses(refusals: Refusals) -> Map<String, Value> {
+    let to_https = json!({
+        "description": "The policy sends what came over plain http to https.",
+        "headers": {"Location": {"schema": {"type": "string"}}},
+    });
+    refusals.0.into_iter().chain([("ToHttps".to_owned(), to_https)]).collect()
+}
+
+fn parameters() -> Map<String, Value> {
+    let all = OPERATIONS.iter().flat_map(|operation| operation.parameters);
+    all.map(|one| parameter(*one)).map(|(name, described)| (name.to_owned(), described)).collect()
+}
+
+fn parameter(parameter: Parameter) -> (&'static str, Value) {
+    let at = |name: &str, place: &str, about: &str, schema: Value| json!({"name": name, "in": place, "required": place == "path", "description": about, "schema": schema});
+    let text = || json!({"type": "string"});
+    match parameter {
+        Parameter::KeyId => ("KeyId", at("id", "path", "The id of the key.", reference("KeyId"))),
+        Parameter::RevocationId => (
+            "RevocationId",
+            at("id", "path", "The id of the revocation.", reference("RevocationId")),
+        ),
+        Parameter::SessionId => ("SessionId", at("id", "path", "The id of the session.", text())),
+        Parameter::Owner => ("Owner", at("owner", "query", "Only those of this owner.", text())),
+        Parameter::Subject => {
+            let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});
+            let mut subject = at("subject", "query", "Whose.", schema);
+            set(&mut subject, "required", json!(true));
+            ("Subject", subject)
+        }
+        Parameter::Cursor => {
+            ("Cursor", at("cursor", "query", "The cursor of the page before.", text()))
+        }
+        Parameter::Limit => {
+            // One that is empty is none.
+            let number = json!({"type": "integer", "minimum": 1, "maximum": 100});
+            let schema = json!({"anyOf": [number, {"const": ""}], "default": 100});
+            ("Limit", at("limit", "query", "How many, at most.", schema))
+        }
+        Parameter::IdempotencyKey => {
+            let about = "The ledger gives the same answer to the same request again. Only with `revocation.mode` snapshot or ledger.";
+            let schema = json!({"type": "string", "maxLength": 255});
+            ("IdempotencyKey", at("Idempotency-Key", "header", about, schema))
+        }
+        Parameter::ForwardedMethod => (
+            "ForwardedMethod",
+            at("X-Forwarded-Method", "header", "The method that is asked about.", text()),
+        ),
+        Parameter::ForwardedUri => {
+            ("ForwardedUri", at("X-Forwarded-Uri", "header", "Its path and query.", text()))
+        }
+        Parameter::OriginalMethod => (
+            "OriginalMethod",
+            at("X-Original-Method", "header", "The same, as nginx says it.", text()),
+        ),
+        Parameter::OriginalUri => {
+            ("OriginalUri", at("X-Original-URI", "header", "The same, as nginx says it.", text()))
+        }
+        Parameter::OriginalUrl => {
+            ("OriginalUrl", at("X-Original-URL", "header", "The same, as a whole URL.", text()))
+        }
+    }
+}

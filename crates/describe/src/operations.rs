@@ -1,0 +1,236 @@
+//! The endpoints of the gate: what each is asked, what it answers, with which codes it refuses. The paths and methods are those of
+//! `crates/worker/src/endpoints.rs`; a test compares them.
+
+use edgegate::error::Code;
+
+/// One method of one endpoint.
+pub(crate) struct Operation {
+    /// Below the policy's `auth_prefix`, or from the root if it begins with `/.well-known`.
+    pub(crate) path: &'static str,
+    pub(crate) method: &'static str,
+    /// Its name in clients.
+    pub(crate) id: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) caller: Caller,
+    pub(crate) parameters: &'static [Parameter],
+    pub(crate) body: Body,
+    pub(crate) answers: &'static [Answer],
+    /// Beside those that every endpoint has.
+    pub(crate) codes: &'static [&'static [Code]],
+}
+
+/// Who may ask.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Anybody,
+    /// Whoever the policy lets in.
+    AsThePolicySays,
+    Administrator,
+    /// A client of sessions. `false`: or one without authentication.
+    Client {
+        required: bool,
+    },
+    /// Somebody with a session of the gate's own.
+    Visitor,
+}
+
+/// A parameter, by the name in the components.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parameter {
+    KeyId,
+    RevocationId,
+    SessionId,
+    Owner,
+    Subject,
+    Cursor,
+    Limit,
+    IdempotencyKey,
+    ForwardedMethod,
+    ForwardedUri,
+    OriginalMethod,
+    OriginalUri,
+    OriginalUrl,
+}
+
+/// What is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    None,
+    /// JSON of this schema.
+    Json(&'static str),
+    /// The same, or nothing.
+    OptionalJson(&'static str),
+    /// A form of OAuth with this schema.
+    Form(&'static str),
+    /// A revocation, or a line for each of many.
+    Revocations,
+}
+
+/// A good answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) about: &'static str,
+    /// Of JSON; several: one of these.
+    pub(crate) schemas: &'static [&'static str],
+}
+
+const fn answer(status: u16, about: &'static str, schemas: &'static [&'static str]) -> Answer {
+    Answer { status, about, schemas }
+}
+
+/// What any endpoint may refuse with.
+pub(crate) const ALWAYS: &[Code] = &[Code::ConfigError, Code::HttpsRequired];
+
+const ADMINISTRATOR: &[Code] = &[
+    Code::MissingCredentials,
+    Code::InvalidToken,
+    Code::RateLimited,
+    Code::NotFound,
+    Code::StoreUnavailable,
+];
+
+const BAD_REQUEST: &[Code] = &[Code::InvalidRequest];
+
+const CREDENTIALS: &[Code] = &[
+    Code::MissingCredentials,
+    Code::MultipleCredentials,
+    Code::InvalidRequest,
+    Code::InvalidToken,
+    Code::TokenExpired,
+    Code::TokenNotYetValid,
+    Code::TokenRevoked,
+    Code::StepUpRequired,
+    Code::InvalidApiKey,
+    Code::NotAllowed,
+    Code::RateLimited,
+    Code::KeysUnavailable,
+    Code::StoreUnavailable,
+];
+
+const VISITOR: &[Code] = &[Code::InvalidRefreshToken, Code::CsrfRefused, Code::NotFound];
+
+const API_KEYS: &[Code] = &[
+    Code::ApiKeyExpired,
+    Code::ApiKeyRevoked,
+    Code::WrongEnvironment,
+    Code::InsufficientScope,
+    Code::CsrfRefused,
+    Code::InvalidRefreshToken,
+];
+
+const CLIENT: &[Code] = &[
+    Code::InvalidRequest,
+    Code::InvalidToken,
+    Code::InvalidRefreshToken,
+    Code::TokenExpired,
+    Code::NotFound,
+    Code::NotAllowed,
+    Code::RateLimited,
+    Code::KeysUnavailable,
+    Code::StoreUnavailable,
+];
+
+const DISABLED: &[Code] = &[Code::NotAllowed];
+
+const PENDING: &str = "Done; not known to every isolate yet.";
+
+macro_rules! operations {
+    ($($method:ident $path:literal $id:literal $about:literal, $caller:expr, [$($parameter:ident)*], $body:expr,
+        [$($status:literal $said:tt $([$($schema:literal)+])?),+], [$($codes:ident)*];)+) => {
+        &[$(Operation {
+            path: $path,
+            method: stringify!($method),
+            id: $id,
+            about: $about,
+            caller: $caller,
+            parameters: &[$(Parameter::$parameter),*],
+            body: $body,
+            answers: &[$(answer($status, $said, &[$($($schema),+)?])),+],
+            codes: &[$($codes),*],
+        }),+]
+    };
+}
+
+/// All of them.
+pub(crate) const OPERATIONS: &[Operation] = operations! {
+    get "/health" "getHealth" "Whether the gate is set up, and its stores answer.",
+        Caller::Anybody, [], Body::None, [200 "How it is." ["Health"]], [];
+    get "/openapi.json" "getDescription" "This description.",
+        Caller::Anybody, [], Body::None, [200 "The description." ["Description"]], [];
+    get "/verify" "verify" "Another proxy asks whether it may let a request through, with any method: docs/forward-auth.md. The request \
+        that is asked about is named in headers, and its credential comes along.",
+        Caller::AsThePolicySays, [ForwardedMethod ForwardedUri OriginalMethod OriginalUri OriginalUrl], Body::None,
+        [200 "It may. `X-Auth-…` say who is calling.", 204 "A CORS preflight that the gate answers itself."], [CREDENTIALS API_KEYS];
+
+    get "/admin/keys" "listKeys" "API keys, a page at a time.",
+        Caller::Administrator, [Owner Cursor Limit], Body::None, [200 "A page." ["Keys"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/keys" "createKey" "A new API key. `key` is in this answer only, and stored nowhere.",
+        Caller::Administrator, [], Body::Json("NewKey"), [201 "The key." ["Key"]], [ADMINISTRATOR BAD_REQUEST];
+    get "/admin/keys/{id}" "getKey" "One API key.",
+        Caller::Administrator, [KeyId], Body::None, [200 "The key." ["Key"]], [ADMINISTRATOR BAD_REQUEST];
+    patch "/admin/keys/{id}" "changeKey" "Changes an API key.",
+        Caller::Administrator, [KeyId], Body::Json("KeyChange"), [200 "The key." ["Key"]], [ADMINISTRATOR BAD_REQUEST];
+    delete "/admin/keys/{id}" "revokeKey" "Revokes an API key, for good.",
+        Caller::Administrator, [KeyId], Body::None, [200 "The key." ["Key"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/keys/{id}/rotate" "rotateKey" "A new key in place of this one, which lives on for a while.",
+        Caller::Administrator, [KeyId], Body::OptionalJson("Rotate"), [201 "The new key." ["Key"]], [ADMINISTRATOR BAD_REQUEST];
+
+    get "/admin/revocations" "listRevocations" "What is revoked, a page at a time.",
+        Caller::Administrator, [Cursor Limit], Body::None, [200 "A page." ["Revocations"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/revocations" "revoke" "Revokes: docs/revocation.md. Many at once are a line each (`application/x-ndjson`).",
+        Caller::Administrator, [IdempotencyKey], Body::Revocations, [201 "What was revoked, or what became of many." ["Revocation" "Revoked"]],
+        [ADMINISTRATOR BAD_REQUEST];
+    get "/admin/revocations/export" "exportRevocations" "All that is revoked, a line each, as `POST` takes it back.",
+        Caller::Administrator, [], Body::None, [200 "The lines (`application/x-ndjson`)."], [ADMINISTRATOR];
+    get "/admin/revocations/{id}" "getRevocation" "One revocation.",
+        Caller::Administrator, [RevocationId], Body::None, [200 "The revocation." ["Revocation"]], [ADMINISTRATOR BAD_REQUEST];
+    delete "/admin/revocations/{id}" "undoRevocation" "Takes a revocation back.",
+        Caller::Administrator, [RevocationId], Body::None, [204 "Done."], [ADMINISTRATOR BAD_REQUEST];
+
+    get "/admin/sessions" "listSessions" "The sessions of a subject.",
+        Caller::Administrator, [Subject], Body::None, [200 "They." ["Sessions"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/sessions" "openSession" "Opens a session, or with `ticket` leaves a ticket for one in cookies: docs/sessions.md.",
+        Caller::Administrator, [], Body::Json("OpenSession"), [201 "Tokens, or a ticket." ["OpenedSession" "Ticket"]], [ADMINISTRATOR BAD_REQUEST DISABLED];
+    delete "/admin/sessions" "endSessions" "Ends all sessions of a subject.",
+        Caller::Administrator, [Subject], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [ADMINISTRATOR BAD_REQUEST];
+    patch "/admin/sessions/{id}" "narrowSession" "Takes scopes from a session.",
+        Caller::Administrator, [SessionId], Body::Json("NarrowSession"), [200 "Done." ["Done"]], [ADMINISTRATOR BAD_REQUEST DISABLED];
+    delete "/admin/subjects" "forgetSubject" "Ends all of a subject and forgets it.",
+        Caller::Administrator, [Subject], Body::None, [200 "Done." ["Done"], 202 PENDING ["Done"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/subjects/disable" "disableSubject" "Refuses a subject from now on, and ends its sessions.",
+        Caller::Administrator, [], Body::Json("Subject"), [200 "Done." ["Done"], 202 PENDING ["Done"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/subjects/enable" "enableSubject" "Takes a disabled subject again.",
+        Caller::Administrator, [], Body::Json("Subject"), [200 "Done." ["Done"]], [ADMINISTRATOR BAD_REQUEST];
+
+    post "/token" "token" "OAuth 2: tokens for a client (`client_credentials`), or for a refresh token.",
+        Caller::Client { required: false }, [], Body::Form("TokenRequest"), [200 "Tokens." ["Tokens"]], [CLIENT];
+    post "/revoke" "revokeToken" "RFC 7009: ends the session of a refresh token, or revokes an access token.",
+        Caller::Client { required: false }, [], Body::Form("RevocationRequest"), [200 "Done." ["Done"], 202 PENDING ["Done"]], [CLIENT];
+    post "/introspect" "introspect" "RFC 7662: whether a token is good.",
+        Caller::Client { required: true }, [], Body::Form("IntrospectionRequest"), [200 "What it is." ["Introspection"]], [CLIENT];
+    post "/refresh" "refresh" "New tokens for the refresh token of the body, or else new cookies for those of the request.",
+        Caller::Anybody, [], Body::OptionalJson("RefreshRequest"), [200 "Tokens, or cookies." ["Refreshed"]], [CREDENTIALS VISITOR];
+    get "/session" "me" "Who is calling.",
+        Caller::Visitor, [], Body::None, [200 "The caller." ["Me"]], [CREDENTIALS VISITOR];
+    post "/session/start" "startSession" "Cookies for a ticket.",
+        Caller::Anybody, [], Body::Json("StartSession"), [200 "The session." ["StartedSession"]], [CREDENTIALS VISITOR];
+    get "/sessions" "listMySessions" "The caller's sessions.",
+        Caller::Visitor, [], Body::None, [200 "They." ["Sessions"]], [CREDENTIALS VISITOR];
+    delete "/sessions" "endMySessions" "Ends all of the caller's sessions.",
+        Caller::Visitor, [], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+    delete "/sessions/others" "endMyOtherSessions" "Ends the caller's sessions but this one.",
+        Caller::Visitor, [], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+    delete "/sessions/{id}" "endMySession" "Ends one of the caller's sessions.",
+        Caller::Visitor, [SessionId], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+    post "/logout" "logOut" "Ends the session of this cookie or token, or all of the caller's.",
+        Caller::Visitor, [], Body::OptionalJson("Logout"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+
+    get "/.well-known/jwks.json" "getPublicKeys" "The keys by which the gate signs.",
+        Caller::Anybody, [], Body::None, [200 "A JWK set." ["PublicKeys"]], [STORES];
+    get "/.well-known/oauth-authorization-server" "getMetadata" "What the gate is as an authorization server.",
+        Caller::Anybody, [], Body::None, [200 "Its metadata." ["Metadata"]], [NO_SESSIONS];
+};
+
+const STORES: &[Code] = &[Code::StoreUnavailable, Code::KeysUnavailable];
+
+const NO_SESSIONS: &[Code] = &[Code::NotFound];

@@ -1,0 +1,303 @@
+// Made from the Rust library by `cargo xtask package` (crates/describe). Not edited by hand.
+//
+// A client for the administration of a gate over HTTP. It needs `fetch`, and nothing else of the package.
+
+export interface AdminClientOptions {
+  /** Where the gate is: `https://api.example.com`. A path is that of its endpoints: `/auth` without one. */
+  url: string | URL;
+  /** The administrator's secret. It is sent to this URL only; no redirect is followed. */
+  token: string;
+  /** In place of the runtime's own. */
+  fetch?: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
+  /** How long an answer may take, in milliseconds. Default 30,000. */
+  timeoutMs?: number | undefined;
+}
+
+/** A refusal, or an answer that is not the gate's. */
+export class AdminError extends Error {
+  /** `UNEXPECTED_ANSWER` if it is not one of the gate. */
+  readonly code: Code | 'UNEXPECTED_ANSWER';
+  readonly status: number;
+  /** What to do about it. */
+  readonly hint: string | undefined;
+  /** Seconds after which asking again makes sense. */
+  readonly retryAfter: number | undefined;
+}
+
+/** Bodies and answers are those of HTTP, so their fields are snake_case. */
+export interface AdminClient {
+  /** Whether the gate is set up, and its stores answer. */
+  getHealth(): Promise<Health>;
+  /** API keys, a page at a time. */
+  listKeys(query?: { owner?: string | undefined; cursor?: string | null | undefined; limit?: number | undefined }): Promise<Keys>;
+  /** A new API key. `key` is in this answer only, and stored nowhere. */
+  createKey(body: NewKey): Promise<Key>;
+  /** One API key. */
+  getKey(id: string): Promise<Key>;
+  /** Changes an API key. */
+  changeKey(id: string, body: KeyChange): Promise<Key>;
+  /** Revokes an API key, for good. */
+  revokeKey(id: string): Promise<Key>;
+  /** A new key in place of this one, which lives on for a while. */
+  rotateKey(id: string, body?: Rotate): Promise<Key>;
+  /** What is revoked, a page at a time. */
+  listRevocations(query?: { cursor?: string | null | undefined; limit?: number | undefined }): Promise<Revocations>;
+  /** Revokes: docs/revocation.md. Many at once are a line each (`application/x-ndjson`). */
+  revoke(body: NewRevocation | string, query?: { idempotencyKey?: string | undefined }): Promise<Revocation | Revoked>;
+  /** All that is revoked, a line each, as `POST` takes it back. */
+  exportRevocations(): Promise<Response>;
+  /** One revocation. */
+  getRevocation(id: string): Promise<Revocation>;
+  /** Takes a revocation back. */
+  undoRevocation(id: string): Promise<undefined>;
+  /** The sessions of a subject. */
+  listSessions(query: { subject: string }): Promise<Sessions>;
+  /** Opens a session, or with `ticket` leaves a ticket for one in cookies: docs/sessions.md. */
+  openSession(body: OpenSession): Promise<OpenedSession | Ticket>;
+  /** Ends all sessions of a subject. */
+  endSessions(query: { subject: string }): Promise<Ended>;
+  /** Takes scopes from a session. */
+  narrowSession(id: string, body: NarrowSession): Promise<Done>;
+  /** Ends all of a subject and forgets it. */
+  forgetSubject(query: { subject: string }): Promise<Done>;
+  /** Refuses a subject from now on, and ends its sessions. */
+  disableSubject(body: Subject): Promise<Done>;
+  /** Takes a disabled subject again. */
+  enableSubject(body: Subject): Promise<Done>;
+}
+
+export function createAdminClient(options: AdminClientOptions): AdminClient;
+
+export interface Health {
+  bindings: Record<string, 'ok' | 'failing' | 'missing' | 'unused' | 'unasked'>;
+  /** Where the policy is in KV. */
+  policy?: Record<string, unknown> | undefined;
+  /** The snapshot of revocations that this isolate holds. */
+  snapshot?: Record<string, unknown> | undefined;
+  status: 'ok' | 'degraded' | 'misconfigured';
+  version: string;
+}
+
+export interface Keys {
+  cursor: Cursor;
+  keys: readonly (Key)[];
+}
+
+/** A new key, or with `imported_sha256` one of another system. */
+export interface NewKey {
+  /** Its lifetime. Without it the key does not expire. */
+  expires_in_secs?: number | null | undefined;
+  /** The SHA-256 of a key of another system: 64 lower-case hexadecimal digits. Not beside `prefix`. */
+  imported_sha256?: string | null | undefined;
+  /** The networks that it may be used from. */
+  ips?: readonly string[] | null | undefined;
+  /** Requests per window by the name of a limit, in place of the policy's. */
+  limits?: Record<string, number> | null | undefined;
+  /** What people call it. 1 to 200 characters. */
+  name: string;
+  /** Whom it belongs to. 1 to 200 characters. */
+  owner: string;
+  /** Its prefix. Without it: the policy's first. */
+  prefix?: string | null | undefined;
+  /** What it may do. */
+  scopes: readonly (string)[];
+}
+
+/** An API key, as it is stored. */
+export interface Key {
+  created_at: Time;
+  disabled: boolean;
+  expires_at?: Time | undefined;
+  family?: KeyId | undefined;
+  id: KeyId;
+  imported_sha256?: string | undefined;
+  /** The networks that it may be used from. */
+  ips?: readonly (string)[] | undefined;
+  /** The key itself: only in the answer that creates it. */
+  key?: string | undefined;
+  last_used_at?: Time | undefined;
+  lifetime_secs?: number | undefined;
+  /** Requests per window by the name of a limit. */
+  limits?: Record<string, number> | undefined;
+  name: string;
+  owner: string;
+  /** Absent for a key of another system. */
+  prefix?: string | undefined;
+  replaced_by?: KeyId | undefined;
+  replaces?: KeyId | undefined;
+  revoked_at?: Time | undefined;
+  scopes: readonly (string)[];
+  sealed_expires_at?: Time | undefined;
+  /** The version of the stored form. */
+  v: number;
+}
+
+/** What to change: at least one field. What is left out stays; `null` removes `limits`, `ips` or `expires_in_secs`. */
+export interface KeyChange {
+  /** Whether the key is refused for the time being. */
+  disabled?: boolean | undefined;
+  /** Its lifetime. Without it the key does not expire. */
+  expires_in_secs?: number | null | undefined;
+  /** The networks that it may be used from. */
+  ips?: readonly string[] | null | undefined;
+  /** Requests per window by the name of a limit, in place of the policy's. */
+  limits?: Record<string, number> | null | undefined;
+  /** What people call it. 1 to 200 characters. */
+  name?: string | undefined;
+  /** Whom it belongs to. 1 to 200 characters. */
+  owner?: string | undefined;
+  /** What it may do. */
+  scopes?: readonly (string)[] | undefined;
+}
+
+/** How to rotate a key. */
+export interface Rotate {
+  /** How long the old key lives on. */
+  overlap_secs?: number | undefined;
+}
+
+export interface Revocations {
+  cursor: Cursor;
+  revocations: readonly (Revocation)[];
+}
+
+/** What to revoke: exactly one of `token`, `jti`, `sub`, `sid`, `kid`, `key_id` and `all`, with `iss` for all but `token` and `key_id`. */
+export interface NewRevocation {
+  /** `true`: all tokens of the issuer. */
+  all?: boolean | null | undefined;
+  /** Only those issued before this time; by default now. With `sub` or `all` only. */
+  before?: number | null | undefined;
+  /** When that token expires. With `jti` only. */
+  exp?: number | null | undefined;
+  /** For how long. By default until the tokens have expired. */
+  expires_in_secs?: number | null | undefined;
+  /** The issuer. */
+  iss?: string | null | undefined;
+  /** One token of it. */
+  jti?: string | null | undefined;
+  /** An API key. */
+  key_id?: string | null | undefined;
+  /** All tokens signed by this key. */
+  kid?: string | null | undefined;
+  /** For people: at most 200 characters. */
+  reason?: string | null | undefined;
+  /** All tokens of a session. */
+  sid?: string | null | undefined;
+  /** All tokens of a subject. */
+  sub?: string | null | undefined;
+  /** A token, which is verified first. */
+  token?: string | null | undefined;
+  /** `true`: the issuer has no such key any more. With `kid` only. */
+  withdrawn?: boolean | null | undefined;
+}
+
+/** A revocation, as it is stored. */
+export interface Revocation {
+  before?: Time | undefined;
+  created_at: Time;
+  id: RevocationId;
+  reason?: string | undefined;
+  target: { id?: KeyId | undefined; iss?: string | undefined; jti?: string | undefined; kid?: string | undefined; kind: 'token' | 'subject' | 'session' | 'api_key' | 'issuer' | 'signing_key'; sid?: string | undefined; sub?: string | undefined };
+  until?: Time | undefined;
+  v: number;
+}
+
+/** What became of many. */
+export interface Revoked {
+  /** Over already, so not written. */
+  expired: number;
+  /** Written, or made stronger. */
+  revoked: number;
+  /** In force already. */
+  unchanged: number;
+}
+
+export interface Sessions {
+  sessions: readonly ({ client?: string | undefined; created_at: Time; current: boolean; device: { agent?: string | undefined; country?: string | undefined; network?: string | undefined }; expires_at: Time; id: string; label?: string | undefined; last_seen_at: Time; scopes: readonly (string)[] })[];
+}
+
+/** Whose session, and what it may do. The one who asks has found out who it is. */
+export interface OpenSession {
+  /** How well. */
+  acr?: string | null | undefined;
+  /** How the person has proven it (RFC 8176). */
+  amr?: readonly (string)[] | undefined;
+  /** What its tokens are for: some of the policy's. Without it: all. */
+  audience?: readonly (string)[] | undefined;
+  /** When. */
+  auth_time?: number | null | undefined;
+  /** More claims of its access tokens. */
+  claims?: Record<string, unknown> | null | undefined;
+  /** The client that refreshes it. */
+  client_id?: string | null | undefined;
+  /** The thumbprint of the key that it is bound to (RFC 9449). */
+  dpop_jkt?: string | null | undefined;
+  /** `true`: `subject` may be that of an account (`account|…`). */
+  existing?: boolean | undefined;
+  /** Its name for people. */
+  label?: string | null | undefined;
+  /** Whether the cookies outlast the browser. */
+  remember?: boolean | undefined;
+  /** What its tokens may do. */
+  scopes?: readonly (string)[] | undefined;
+  /** Who: 1 to 255 bytes. */
+  subject: string;
+  /** `true`: a ticket for cookies, in place of tokens. */
+  ticket?: boolean | undefined;
+}
+
+export interface OpenedSession {
+  access_token: string;
+  expires_in: number;
+  refresh_expires_in: number;
+  refresh_token: string;
+  session_id: string;
+  token_type: 'Bearer' | 'DPoP';
+}
+
+export interface Ticket {
+  expires_in: number;
+  /** For `POST /session/start`, once. */
+  ticket: string;
+}
+
+export interface Ended {
+  /** How many sessions. */
+  ended: number;
+  /** With 202: they have ended, and isolates that still know the tokens learn it within the bound of docs/sessions.md. */
+  pending?: true | undefined;
+}
+
+/** What the session may still do, from its next refresh on. */
+export interface NarrowSession {
+  /** What is left: some of what it has. */
+  scopes: readonly (string)[];
+  /** Whose it is. */
+  subject: string;
+}
+
+export interface Done {
+  /** With 202: it is done, and not yet known everywhere. */
+  pending?: true | undefined;
+}
+
+/** A subject. */
+export interface Subject {
+  /** Who: 1 to 255 bytes. */
+  subject: string;
+}
+
+/** MISSING_CREDENTIALS: 401, Authentication required. Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'. INVALID_TOKEN: 401, Invalid token. Get a new token from the issuer and send it unchanged. TOKEN_EXPIRED: 401, Token expired. Get a new token or refresh the session. TOKEN_NOT_YET_VALID: 401, Token not yet valid. Check the clock of the system that issued the token. TOKEN_REVOKED: 401, Token revoked. Sign in again. STEP_UP_REQUIRED: 401, More recent sign-in required. Sign in again; a refreshed token of the same sign-in will not help. INVALID_API_KEY: 401, Invalid API key. Check that the whole key was copied, without spaces. API_KEY_EXPIRED: 401, API key expired. Create a new API key. API_KEY_REVOKED: 401, API key revoked. Create a new API key. WRONG_ENVIRONMENT: 401, API key belongs to another environment. Use a key that was created for this environment. INVALID_REFRESH_TOKEN: 401, Invalid refresh token. Please log in again. INSUFFICIENT_SCOPE: 403, Insufficient permissions. Ask for a credential with the scopes of this route. NOT_ALLOWED: 403, Not allowed. A rule of this service does not allow the request. CSRF_REFUSED: 403, Request from another site refused. Send the request from a page of this site, or with a credential that is no cookie. HTTPS_REQUIRED: 403, HTTPS required. Use https. A credential that was sent over http is no secret any more: get a new one. RATE_LIMITED: 429, Too many requests. Wait as many seconds as Retry-After says, then try again. INVALID_REQUEST: 400, Invalid request. Correct the request; sending it again will not help. MULTIPLE_CREDENTIALS: 400, More than one credential. Send exactly one token or API key. NOT_FOUND: 404, Not found. Check the path. METHOD_NOT_ALLOWED: 405, Method not allowed. See the Allow header. STORE_UNAVAILABLE: 503, Temporarily unavailable. Try again after as many seconds as Retry-After says. KEYS_UNAVAILABLE: 503, Keys of the issuer unavailable. Try again after as many seconds as Retry-After says. UPSTREAM_ERROR: 502, Upstream did not answer. Try again later. UPSTREAM_TIMEOUT: 504, Upstream did not answer in time. Try again later. CONFIG_ERROR: 500, Gate is not configured. The operator finds the reason in the log of the gate. */
+export type Code = 'MISSING_CREDENTIALS' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED' | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CSRF_REFUSED' | 'HTTPS_REQUIRED' | 'RATE_LIMITED' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE' | 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'CONFIG_ERROR';
+
+/** Where the next page begins; `null` on the last one. */
+export type Cursor = string | null;
+
+/** Seconds since 1970. */
+export type Time = number;
+
+/** The id of an API key. */
+export type KeyId = string;
+
+/** The id of a revocation: made of what it revokes. */
+export type RevocationId = string;

@@ -1,0 +1,22 @@
+// Made from the Rust library by `cargo xtask package` (crates/describe). Not edited by hand.
+export const OPERATIONS = {
+  getHealth: ['GET', '/health', false],
+  listKeys: ['GET', '/admin/keys', false],
+  createKey: ['POST', '/admin/keys', true],
+  getKey: ['GET', '/admin/keys/{id}', false],
+  changeKey: ['PATCH', '/admin/keys/{id}', true],
+  revokeKey: ['DELETE', '/admin/keys/{id}', false],
+  rotateKey: ['POST', '/admin/keys/{id}/rotate', true],
+  listRevocations: ['GET', '/admin/revocations', false],
+  revoke: ['POST', '/admin/revocations', true],
+  exportRevocations: ['GET', '/admin/revocations/export', false],
+  getRevocation: ['GET', '/admin/revocations/{id}', false],
+  undoRevocation: ['DELETE', '/admin/revocations/{id}', false],
+  listSessions: ['GET', '/admin/sessions', false],
+  openSession: ['POST', '/admin/sessions', true],
+  endSessions: ['DELETE', '/admin/sessions', false],
+  narrowSession: ['PATCH', '/admin/sessions/{id}', true],
+  forgetSubject: ['DELETE', '/admin/subjects', false],
+  disableSubject: ['POST', '/admin/subjects/disable', true],
+  enableSubject: ['POST', '/admin/subjects/enable', true],
+};

@@ -1,0 +1,19 @@
+//! What the bodies of requests to the gate's own endpoints may say, for the tools that describe them.
+
+use crate::{
+    api_key::record::{KeyChange, NewKey, Rotate},
+    guard,
+    json::describe::Definitions,
+    revocation,
+};
+
+/// The objects.
+#[must_use]
+pub fn described() -> Definitions {
+    let mut known = Definitions::of::<NewKey>();
+    known.add::<KeyChange>();
+    known.add::<Rotate>();
+    revocation::describe(&mut known);
+    guard::session::endpoints::describe(&mut known);
+    known
+}

@@ -1,0 +1,539 @@
+//! Why a request is admitted or refused, without side effects.
+//!
+//! The pipeline itself decides, over stores that are only read ([`ReadOnly`]): so this cannot say anything else than the gate would.
+//! Nothing is counted, no proof is used up, no session is renewed. What is left to a counter that only counting could ask is said as
+//! `would_be_asked`.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::reply;
+use crate::{
+    error::{Error, StoreError},
+    guard::{Attempts, Backend, Decision, Guard, Identity, Request, SessionMemory, Sessions},
+    jose::{discovery::Location, dpop::ReplayKey, jws::HostCheck, keys::KeySet},
+    limit::{self, Charge, Verdict},
+    policy::{Destination, LimitStore, Policy, RequestPath, RevocationMode, Route},
+    session::{
+        ObjectName,
+        step::{Outcome, Step},
+    },
+    store::{
+        ReplayStore,
+        limit_stores::LimitStores,
+        sessions::{Patience, SessionStore},
+    },
+    time::UnixMillis,
+};
+
+/// What a request would come to, and by which steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The route by its place in the policy, `routes[1]`; `None`: no route matches, or the path itself is refused.
+    pub route: Option<String>,
+    /// The steps in their order.
+    pub steps: Vec<Explained>,
+    /// What the caller would get.
+    pub outcome: Answered,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// Which.
+    pub step: Stage,
+    /// What it came to.
+    pub verdict: Word,
+    /// Why, for the operator. It never holds a credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What in the policy decides about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_path: Option<String>,
+}
+
+/// The steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The path is read, and the route found.
+    Route,
+    /// A CORS preflight is answered, passed on or refused.
+    Preflight,
+    /// The caller's address is compared with the route's networks.
+    Addresses,
+    /// The credential is found and verified, and its record read.
+    Credential,
+    /// The proof of possession is verified.
+    Proof,
+    /// Revocations are looked up.
+    Revocation,
+    /// Scopes are compared.
+    Scopes,
+    /// Issuer and claims are compared with the route.
+    Claims,
+    /// Limits are asked.
+    Limits,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// It lets the request through.
+    Passed,
+    /// It refuses.
+    Refused,
+    /// The policy asks nothing here.
+    Skipped,
+    /// It would be asked; only asking in earnest could tell more.
+    WouldBeAsked,
+    /// An earlier step refuses.
+    NotReached,
+}
+
+/// What the caller would get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answered {
+    /// The status: 200 for what is passed on to the service, whatever that answers.
+    pub status: u16,
+    /// `None`: it is admitted.
+    pub code: Option<&'static str>,
+    /// `None`: it is admitted.
+    pub reason: Option<&'static str>,
+}
+
+/// Explains what the gate would say to this request. Keys of issuers, records and revocations are read as the backend has them.
+pub async fn explain<B: Backend>(
+    policy: &Policy,
+    backend: &B,
+    request: &Request<'_>,
+    now: UnixMillis,
+) -> Explanation {
+    let read_only = ReadOnly::new(backend);
+    let decision = Guard::new(policy, &read_only).check(request, now).await;
+    let route = RequestPath::parse(request.path).ok().map(|path| match request.preflight {
+        Some(requested) => policy.route_of_preflight(requested, &path),
+        None => policy.route(request.method, &path),
+    });
+    let place = route.and_then(|route| policy.place_of(route));
+    Explanation {
+        steps: steps(policy, (route, place.as_deref()), request, &decision),
+        outcome: answered(&decision),
+        route: place,
+    }
+}
+
+fn answered(decision: &Decision) -> Answered {
+    match &decision.outcome {
+        Ok(_) => {
+            let status = match decision.destination.as_deref() {
+                Some(Destination::Answer(answer)) => answer.status,
+                _ => 200,
+            };
+            Answered { status, code: None, reason: None }
+        }
+        Err(_) if decision.answers_preflight() => {
+            Answered { status: reply::PREFLIGHT_STATUS, code: None, reason: None }
+        }
+        Err(error) => Answered {
+            status: reply::wire(error.code()).status,
+            code: Some(error.code().as_str()),
+            reason: Some(error.reason()),
+        },
+    }
+}
+
+fn steps(
+    policy: &Policy,
+    (route, place): (Option<&Route>, Option<&str>),
+    request: &Request<'_>,
+    decision: &Decision,
+) -> Vec<Explained> {
+    let refused =
+        decision.outcome.as_ref().err().map(|error| (stage_of(error, route, request), error));
+    let Some(route) = route else {
+        let detail = refused.map(|(_, error)| error.to_string());
+        let verdict = Word::Refused;
+        return vec![Explained { step: Stage::Route, verdict, detail, policy_path: None }];
+    };
+    let order = order(policy, route, request);
+    let refused_at = refused
+        .and_then(|(stage, error)| Some((order.iter().position(|one| *one == stage)?, error)));
+    let explained = order.iter().enumerate().map(|(at, stage)| {
+        let (verdict, detail) = match refused_at {
+            Some((last, error)) if at == last => match decision.answers_preflight() {
+                true => (Word::Passed, Some("the gate answers it".to_owned())),
+                false => (Word::Refused, Some(error.to_string())),
+            },
+            Some((last, _)) if at > last => (Word::NotReached, None),
+            _ => passed(*stage, policy, (route, request), decision),
+        };
+        let error = refused_at.filter(|(last, _)| *last == at).map(|(_, error)| error);
+        let policy_path = policy_path(*stage, policy, place, error);
+        Explained { step: *stage, verdict, detail, policy_path }
+    });
+    explained.collect()
+}
+
+/// The steps in the order of the pipeline. The ledger is asked after what is cheap.
+fn order(policy: &Policy, route: &Route, request: &Request<'_>) -> Vec<Stage> {
+    if request.preflight.is_some() {
+        return vec![Stage::Route, Stage::Preflight, Stage::Addresses, Stage::Limits];
+    }
+    let mut order = vec![Stage::Route, Stage::Addresses, Stage::Credential, Stage::Proof];
+    let checks = [Stage::Scopes, Stage::Claims];
+    if policy.revocation_of(route) == RevocationMode::Ledger {
+        order.extend(checks);
+        order.push(Stage::Revocation);
+    } else {
+        order.push(Stage::Revocation);
+        order.extend(checks);
+    }
+    order.push(Stage::Limits);
+    order
+}
+
+/// What is said of a step that did not refuse.
+fn passed(
+    stage: Stage,
+    policy: &Policy,
+    (route, request): (&Route, &Request<'_>),
+    decision: &Decision,
+) -> (Word, Option<String>) {
+    let identity = decision.outcome.as_ref().ok();
+    let is_anonymous = matches!(identity, Some(Identity::Anonymous));
+    let when = |asked: bool| (if asked { Word::Passed } else { Word::Skipped }, None);
+    match stage {
+        Stage::Route | Stage::Preflight => (Word::Passed, None),
+        Stage::Addresses => when(!route.ips.is_empty()),
+        Stage::Credential => {
+            let method = identity.map(|identity| identity.method().to_owned());
+            (Word::Passed, method)
+        }
+        Stage::Proof => when(request.dpop.is_some() && !is_anonymous),
+        Stage::Revocation => when(policy.revocation.is_some() && !is_anonymous),
+        Stage::Scopes => {
+            let asks_none = route.all_scopes.is_empty() && route.any_scopes.is_empty();
+            when(!is_anonymous && !asks_none)
+        }
+        Stage::Claims => when(!(route.issuers.is_empty() && route.claims.is_empty())),
+        Stage::Limits => {
+            let names: Vec<&str> =
+                policy.limits_of(route).map(|known| known.limit.name()).collect();
+            match names.as_slice() {
+                [] => (Word::Skipped, None),
+                names => (Word::WouldBeAsked, Some(names.join(", "))),
+            }
+        }
+    }
+}
+
+fn policy_path(
+    stage: Stage,
+    policy: &Policy,
+    place: Option<&str>,
+    error: Option<&Error>,
+) -> Option<String> {
+    let of_route = |field: &str| place.map(|place| format!("{place}.{field}"));
+    match (stage, error) {
+        (_, Some(Error::RateLimited { limit, .. })) => {
+            let at = policy.limits().position(|known| known.limit.name() == limit);
+            Some(at.map_or("failed_authentication".to_owned(), |at| format!("limits[{at}]")))
+        }
+        (_, Some(Error::ClaimNotAllowed { claim })) => of_route(&format!("claims.{claim}")),
+        (_, Some(Error::IssuerNotAllowed)) => of_route("issuers"),
+        (_, Some(Error::TokenNotAccepted | Error::ApiKeyNotAccepted)) => of_route("accept"),
+        (_, Some(Error::MissingCredentials | Error::MissingCredentialsOr { .. })) => {
+            of_route("auth")
+        }
+        (Stage::Route, _) => place.map(str::to_owned),
+        (Stage::Preflight, _) => of_route("preflight"),
+        (Stage::Addresses, _) => of_route("ips"),
+        (Stage::Credential, Some(error)) => section_of(error).map(str::to_owned),
+        (Stage::Credential, None) => of_route("auth"),
+        (Stage::Proof, _) => Some("issuers".to_owned()),
+        (Stage::Revocation, _) => policy.revocation.map(|_| "revocation".to_owned()),
+        (Stage::Scopes, _) => of_route("scopes"),
+        (Stage::Claims, _) => of_route("claims"),
+        (Stage::Limits, _) => of_route("limits"),
+    }
+}
+
+/// The section that a refused credential is about.
+fn section_of(error: &Error) -> Option<&'static str> {
+    use crate::error::Code;
+    Some(match error.code() {
+        Code::InvalidApiKey
+        | Code::ApiKeyExpired
+        | Code::ApiKeyRevoked
+        | Code::WrongEnvironment => "api_keys",
+        Code::InvalidRefreshToken => "sessions",
+        Code::CsrfRefused => "csrf",
+        Code::InvalidToken
+        | Code::TokenExpired
+        | Code::TokenNotYetValid
+        | Code::StepUpRequired
+        | Code::KeysUnavailable => "issuers",
+        _ => return None,
+    })
+}
+
+/// The step that an error comes from. Each new error has to say.
+fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stage {
+    match error {
+        Error::InvalidRequest(_) if route.is_none() => Stage::Route,
+        // Of the route's networks, or else of those of an API key.
+        Error::AddressNotAllowed => {
+            let is_within = |route: &Route| {
+                route.ips.is_empty()
+                    || request
+                        .client_ip
+                        .is_some_and(|ip| route.ips.iter().any(|one| one.contains(ip)))
+            };
+            if route.is_some_and(is_within) { Stage::Credential } else { Stage::Addresses }
+        }
+        Error::PreflightNotPassed => Stage::Preflight,
+        Error::ProofRequired
+        | Error::TokenNotBound
+        | Error::InvalidProof { .. }
+        | Error::WrongProofKey
+        | Error::WrongProofNonce
+        | Error::ProofReplayed => Stage::Proof,
+        Error::TokenRevoked { .. } => Stage::Revocation,
+        Error::InsufficientScope { .. } => Stage::Scopes,
+        Error::IssuerNotAllowed | Error::ClaimNotAllowed { .. } => Stage::Claims,
+        Error::RateLimited { limit, .. } if limit == FAILURES => Stage::Credential,
+        Error::RateLimited { .. } => Stage::Limits,
+        Error::StoreUnavailable { store, .. } => match *store {
+            "revocation" => Stage::Revocation,
+            "counters" => Stage::Limits,
+            "proofs" => Stage::Proof,
+            _ => Stage::Credential,
+        },
+        Error::MissingCredentials
+        | Error::MissingCredentialsOr { .. }
+        | Error::MultipleCredentials
+        | Error::InvalidRequest(_)
+        | Error::TokenNotAccepted
+        | Error::ApiKeyNotAccepted
+        | Error::TokenTooLong { .. }
+        | Error::MalformedToken { .. }
+        | Error::DuplicateMember(_)
+        | Error::UnsupportedCritical
+        | Error::UnknownIssuer
+        | Error::IssuerNotOfHeader
+        | Error::AlgorithmNotAllowed
+        | Error::UnknownKey
+        | Error::BadSignature
+        | Error::AlgorithmUnavailable
+        | Error::AdministratorSecret
+        | Error::MissingClaim { .. }
+        | Error::WrongClaimType { .. }
+        | Error::UnexpectedClaim { .. }
+        | Error::TokenExpired { .. }
+        | Error::TokenNotYetValid { .. }
+        | Error::TokenTooOld { .. }
+        | Error::AuthenticationTooOld { .. }
+        | Error::MalformedApiKey { .. }
+        | Error::ApiKeyChecksum
+        | Error::UnknownApiKeyPrefix
+        | Error::UnknownSigningKey { .. }
+        | Error::ApiKeyTag
+        | Error::UnknownApiKey
+        | Error::ApiKeyExpired { .. }
+        | Error::ApiKeyRevoked
+        | Error::WrongEnvironment
+        | Error::MalformedRefreshToken
+        | Error::RefreshTokenTag
+        | Error::SessionEnded
+        | Error::RefreshTokenReused
+        | Error::RefreshTokenSuperseded
+        | Error::RefreshTokenOfOtherClient
+        | Error::SessionKeyNotProven
+        | Error::RefreshTokenRequired
+        | Error::OAuth { .. }
+        | Error::ClientNotProven
+        | Error::SubjectDisabled
+        | Error::CrossSite { .. }
+        | Error::ClientNotAllowed
+        | Error::AnswerNotPassed
+        | Error::HttpsRequired
+        | Error::CredentialInClear
+        | Error::NotFound
+        | Error::MethodNotAllowed { .. }
+        | Error::InvalidField { .. }
+        | Error::KeysUnavailable { .. }
+        | Error::Upstream { .. }
+        | Error::UpstreamTimeout { .. }
+        | Error::RefusedKey { .. }
+        | Error::Config { .. } => Stage::Credential,
+    }
+}
+
+/// What the limit on failed authentication is called.
+const FAILURES: &str = "failed-authentication";
+
+/// A backend that is read and never written. Failed attempts begin at none, since asking for them would count one.
+struct ReadOnly<'a, B: Backend> {
+    backend: &'a B,
+    counters: Uncounted<'a, B::Counters>,
+    attempts: Attempts,
+    sessions: ReadSessions<'a, B::Sessions>,
+}
+
+impl<'a, B: Backend> ReadOnly<'a, B> {
+    fn new(backend: &'a B) -> Self {
+        let sessions = backend.sessions();
+        Self {
+            backend,
+            counters: Uncounted(backend.counters()),
+            attempts: Attempts::default(),
+            sessions: ReadSessions { sessions, memory: sessions.memory().to_read() },
+        }
+    }
+}
+
+impl<'a, B: Backend> Backend for ReadOnly<'a, B> {
+    type Keys = B::Keys;
+    type Revocations = B::Revocations;
+    type Counters = Uncounted<'a, B::Counters>;
+    type Replays = Unspent;
+    type Sessions = ReadSessions<'a, B::Sessions>;
+
+    fn keys(&self) -> &B::Keys {
+        self.backend.keys()
+    }
+
+    fn revocations(&self) -> &B::Revocations {
+        self.backend.revocations()
+    }
+
+    fn counters(&self) -> &Self::Counters {
+        &self.counters
+    }
+
+    fn failures(&self) -> &Attempts {
+        &self.attempts
+    }
+
+    fn replays(&self) -> &Unspent {
+        &Unspent
+    }
+
+    fn sessions(&self) -> &Self::Sessions {
+        &self.sessions
+    }
+
+    fn takes_ed25519(&self) -> bool {
+        self.backend.takes_ed25519()
+    }
+
+    async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
+        self.backend.signature_holds(issuer, check).await
+    }
+
+    async fn remote_keys(
+        &self,
+        issuer: &str,
+        at: Location<'_>,
+        key_id: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        self.backend.remote_keys(issuer, at, key_id, now).await
+    }
+}
+
+/// Counters from which nothing is taken: what is known to refuse refuses, all else is as if nothing had been counted yet.
+struct Uncounted<'a, C>(&'a C);
+
+impl<C: LimitStores> LimitStores for Uncounted<'_, C> {
+    async fn take(
+        &self,
+        store: &LimitStore,
+        charge: Charge<'_>,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let fresh = |limit: &limit::Limit| limit::peek(None, limit, charge.cost, charge.now);
+        let unasked = self.refusal_unasked(store, Charge { ..charge });
+        Ok(unasked.unwrap_or_else(|| charge.limits.iter().map(fresh).collect()))
+    }
+
+    fn refusal_unasked(&self, store: &LimitStore, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        self.0.refusal_unasked(store, charge)
+    }
+
+    async fn refund(&self, _: &LimitStore, _: Charge<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// No proof is used up.
+struct Unspent;
+
+impl ReplayStore for Unspent {
+    async fn is_first(
+        &self,
+        _: &ReplayKey,
+        _: UnixMillis,
+        _: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+}
+
+/// Sessions of which nobody's writer is asked.
+struct ReadSessions<'a, S> {
+    sessions: &'a S,
+    memory: SessionMemory,
+}
+
+impl<S: Sessions> Sessions for ReadSessions<'_, S> {
+    type Store = Self;
+
+    fn store(&self) -> &Self {
+        self
+    }
+
+    fn memory(&self) -> &SessionMemory {
+        &self.memory
+    }
+
+    fn has_alarm(&self) -> bool {
+        self.sessions.has_alarm()
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
+        self.sessions.random(bytes)
+    }
+
+    async fn first_use(
+        &self,
+        _: &ReplayKey,
+        _: UnixMillis,
+        _: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn verifying_keys(
+        &self,
+        kid: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        self.sessions.verifying_keys(kid, now).await
+    }
+
+    async fn sign(&self, _: &str, _: &str, _: UnixMillis) -> Result<String, Error> {
+        Err(Error::KeysUnavailable {
+            issuer: "sessions".to_owned(),
+            problem: "an explanation signs nothing".to_owned(),
+        })
+    }
+}
+
+impl<S> SessionStore for ReadSessions<'_, S> {
+    async fn apply(&self, _: &ObjectName, _: &Step, _: Patience) -> Result<Outcome, StoreError> {
+        Err(StoreError::new("would be asked: an explanation renews no session"))
+    }
+}

@@ -1,0 +1,199 @@
+// The description of the endpoints, held against the running Worker: each operation is asked, and what it answers is what the description says.
+// The client of administration is made of the same table, so it is what asks here.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import Ajv from 'ajv/dist/2020.js';
+
+import { AdminError, createAdminClient } from '../../pkg/client.js';
+import { ROOT, SECRETS, startGate, token } from './harness.mjs';
+import { sessionPolicy } from './sessions.mjs';
+
+const document = JSON.parse(readFileSync(path.join(ROOT, 'docs/openapi.json'), 'utf8'));
+const METHODS = ['get', 'post', 'patch', 'delete'];
+const operations = Object.entries(document.paths).flatMap(([route, item]) =>
+  METHODS.filter((method) => item[method]).map((method) => ({ route, method, atRoot: item.servers !== undefined, ...item[method] })));
+
+// `format` and `discriminator` are for people here.
+const ajv = new Ajv({ strict: false, validateFormats: false });
+ajv.addSchema(document, 'openapi');
+
+let gate;
+let asked;
+
+before(async () => {
+  gate = await startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' } }) });
+  asked = new Set();
+});
+after(() => gate?.dispose());
+
+const resolved = (value) => (value?.$ref ? value.$ref.slice(2).split('/').reduce((at, name) => at[name], document) : value);
+
+/** The answer to this operation is one that the description has. */
+function conforms(operation, { status, headers, body }) {
+  asked.add(operation.operationId);
+  const described = resolved(operation.responses[status]);
+  assert.ok(described, `${operation.operationId}: ${status} is not described: ${body}`);
+  if (status === 204 || described.content === undefined) return;
+  const kind = headers['content-type'].split(';')[0];
+  assert.ok(described.content[kind], `${operation.operationId}: ${status} with ${kind}`);
+  if (kind === 'application/x-ndjson') return;
+  const at = operation.responses[status].$ref ?? `#/paths/${escaped(operation.route)}/${operation.method}/responses/${status}`;
+  const validate = ajv.compile({ $ref: `openapi${at}/content/${escaped(kind)}/schema` });
+  assert.ok(validate(JSON.parse(body)), `${operation.operationId} ${status}: ${JSON.stringify(validate.errors)}: ${body}`);
+}
+
+const escaped = (text) => encodeURIComponent(text.replaceAll('~', '~0').replaceAll('/', '~1'));
+
+/** A client whose answers are all held against the description. */
+function checked() {
+  return createAdminClient({
+    url: 'http://127.0.0.1/auth',
+    token: SECRETS.ADMIN_TOKEN,
+    fetch: async (url, { method, headers, body }) => {
+      const { pathname, search } = new URL(url);
+      const answer = await gate.request(method, pathname + search, { headers, body });
+      const operation = operations.find((one) => one.method === method.toLowerCase()
+        && new RegExp(`^/auth${one.route.replace('{id}', '[^/]+')}$`).test(pathname)
+        // `/sessions/others` before `/sessions/{id}`.
+        && !(one.route.endsWith('{id}') && operations.some((other) => `/auth${other.route}` === pathname)));
+      conforms(operation, answer);
+      return new Response(answer.status === 204 ? null : answer.body, { status: answer.status, headers: answer.headers });
+    },
+  });
+}
+
+const refusedWith = (code) => (error) => error instanceof AdminError && error.code === code;
+
+test('the Worker answers the description, with the prefix of its policy', async () => {
+  const answer = await gate.get('/auth/openapi.json');
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers['content-type'], 'application/json');
+  assert.deepEqual(JSON.parse(answer.body), document);
+  const other = await startGate({ policy: sessionPolicy({ auth_prefix: '/_gate' }) });
+  try {
+    const { servers } = JSON.parse((await other.get('/_gate/openapi.json')).body);
+    assert.deepEqual(servers, [{ url: '/_gate' }]);
+  } finally {
+    await other.dispose();
+  }
+});
+
+test('administration of keys, by the client', async () => {
+  const admin = checked();
+  const minted = await admin.createKey({ name: 'n', owner: 'o', scopes: ['read:posts'], expires_in_secs: 3600 });
+  assert.match(minted.key, /^sk_test_/);
+  assert.equal((await admin.getKey(minted.id)).name, 'n');
+  assert.equal((await admin.changeKey(minted.id, { disabled: true })).disabled, true);
+  assert.equal((await admin.changeKey(minted.id, { name: 'm', disabled: false })).name, 'm');
+  assert.ok((await admin.listKeys({ owner: 'o', limit: 1 })).keys.length === 1);
+  const rotated = await admin.rotateKey(minted.id, { overlap_secs: 60 });
+  assert.equal(rotated.replaces, minted.id);
+  assert.ok((await admin.revokeKey(rotated.id)).revoked_at);
+  await assert.rejects(admin.getKey('0'.repeat(32)), refusedWith('NOT_FOUND'));
+  await assert.rejects(admin.getKey('..'), TypeError);
+  await assert.rejects(admin.createKey({ name: 'n', owner: 'o', scopes: [], colour: 1 }), refusedWith('INVALID_REQUEST'));
+});
+
+test('administration of revocations, by the client', async () => {
+  const admin = checked();
+  const issuer = 'https://edgegate.local/';
+  const entry = await admin.revoke({ iss: issuer, jti: 'one', reason: 'test' }, { idempotencyKey: 'once' });
+  assert.equal((await admin.getRevocation(entry.id)).reason, 'test');
+  assert.deepEqual(await admin.revoke(`{"iss":"${issuer}","jti":"two"}\n{"iss":"${issuer}","sub":"somebody"}\n`), { revoked: 2, unchanged: 0, expired: 0 });
+  assert.equal((await admin.listRevocations({ limit: 2 })).revocations.length, 2);
+  assert.match(await (await admin.exportRevocations()).text(), /"jti":"two"/);
+  assert.equal(await admin.undoRevocation(entry.id), undefined);
+  await assert.rejects(admin.getRevocation(entry.id), refusedWith('NOT_FOUND'));
+  // A cursor of another list is a fault of the request, and none of the store.
+  await assert.rejects(admin.listRevocations({ cursor: 'abc' }), refusedWith('INVALID_REQUEST'));
+});
+
+test('administration of sessions, by the client', async () => {
+  const admin = checked();
+  const opened = await admin.openSession({ subject: 'alice', scopes: ['read:posts', 'write:posts'] });
+  assert.ok((await admin.openSession({ subject: 'bob', ticket: true })).ticket);
+  assert.deepEqual(await admin.narrowSession(opened.session_id, { subject: 'alice', scopes: ['read:posts'] }), {});
+  assert.equal((await admin.listSessions({ subject: 'alice' })).sessions.length, 1);
+  assert.equal((await admin.endSessions({ subject: 'alice' })).ended, 1);
+  await admin.disableSubject({ subject: 'carol' });
+  await assert.rejects(admin.openSession({ subject: 'carol' }), refusedWith('NOT_ALLOWED'));
+  await admin.enableSubject({ subject: 'carol' });
+  await admin.forgetSubject({ subject: 'carol' });
+});
+
+test('all other endpoints answer what is described, to those who may ask and to others', async () => {
+  const admin = checked();
+  await admin.getHealth();
+  const opened = await admin.openSession({ subject: 'dave', scopes: ['read:posts'] });
+  const bearer = { Authorization: `Bearer ${opened.access_token}` };
+  const form = { 'Content-Type': 'application/x-www-form-urlencoded', Authorization: `Basic ${btoa(`batch:${SECRETS.BATCH_CLIENT_SECRET}`)}` };
+  const json = { 'Content-Type': 'application/json', 'Sec-Fetch-Site': 'same-origin' };
+  const named = (id) => operations.find((one) => one.operationId === id);
+  const ask = async (id, { headers = {}, body, in: place = '' } = {}, status = 200) => {
+    const operation = named(id);
+    const target = `${operation.atRoot ? '' : '/auth'}${operation.route.replace('{id}', place)}`;
+    const answer = await gate.request(operation.method.toUpperCase(), target, { headers, body });
+    conforms(operation, answer);
+    assert.equal(answer.status, status, `${id}: ${answer.body}`);
+    return answer.body.length > 0 ? JSON.parse(answer.body) : undefined;
+  };
+  const machine = await ask('token', { headers: form, body: 'grant_type=client_credentials' });
+  await ask('token', { headers: form, body: 'grant_type=password' }, 400);
+  await ask('introspect', { headers: form, body: `token=${machine.access_token}` });
+  await ask('introspect', { headers: { 'Content-Type': form['Content-Type'] }, body: 'token=a' }, 401);
+  await ask('revokeToken', { headers: form, body: `token=${machine.access_token}` });
+  await ask('verify', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/public/a' } });
+  await ask('verify', { headers: { 'X-Forwarded-Method': 'GET', 'X-Forwarded-Uri': '/v1/posts', Authorization: `Bearer ${token()}` } }, 403);
+  await ask('verify', {}, 400);
+  await ask('me', { headers: bearer });
+  await ask('me', {}, 401);
+  await ask('listMySessions', { headers: bearer });
+  await ask('endMyOtherSessions', { headers: bearer });
+  await ask('endMySession', { headers: bearer, in: 'none' }, 404);
+  const refreshed = await ask('refresh', { headers: json, body: JSON.stringify({ refreshToken: opened.refresh_token }) });
+  await ask('refresh', { headers: json, body: '{}' }, 400);
+  // The end of other sessions takes tickets too.
+  const { ticket } = await admin.openSession({ subject: 'dave', ticket: true });
+  await ask('startSession', { headers: json, body: JSON.stringify({ ticket }) });
+  await ask('startSession', { headers: json, body: JSON.stringify({ ticket }) }, 401);
+  await ask('logOut', { headers: { Authorization: `Bearer ${refreshed.accessToken}` } });
+  const again = await admin.openSession({ subject: 'dave', scopes: ['read:posts'] });
+  await ask('endMySessions', { headers: { Authorization: `Bearer ${again.access_token}` } });
+  await ask('getPublicKeys');
+  await ask('getMetadata');
+  await ask('getDescription');
+  // The words of OAuth have a status for what is wrong with a request, not for its method.
+  for (const id of ['token', 'revokeToken', 'introspect']) {
+    const answer = await gate.get(`/auth${named(id).route}`);
+    assert.equal(answer.status, 405, answer.body);
+    assert.equal(answer.headers.allow, 'POST');
+  }
+  // Strangers, everywhere: what administration answers them is described too.
+  for (const operation of operations.filter((one) => one.route.startsWith('/admin'))) {
+    const target = `/auth${operation.route.replace('{id}', 'x')}`;
+    for (const headers of [{}, { Authorization: 'Bearer guess' }]) conforms(operation, await gate.request(operation.method.toUpperCase(), target, { headers }));
+  }
+  assert.deepEqual(operations.map((one) => one.operationId).filter((id) => !asked.has(id)), [], 'each operation was asked');
+});
+
+test('the client sends its secret to no other place', async () => {
+  assert.throws(() => createAdminClient({ url: 'http://api.example.com', token: 'secret' }), /url: expected https/);
+  assert.throws(() => createAdminClient({ url: 'https://user@api.example.com', token: 'secret' }), /url: expected an origin/);
+  assert.throws(() => createAdminClient({ url: 'https://api.example.com', token: 'a\nb' }), /token/);
+  const seen = [];
+  const answers = [new Response('', { status: 302, headers: { Location: 'https://evil.example/' } }), new Response('<html>', { status: 200 })];
+  const admin = createAdminClient({
+    url: 'https://api.example.com',
+    token: 'secret',
+    fetch: async (url, init) => {
+      seen.push([url, init.redirect]);
+      return answers.shift();
+    },
+  });
+  await assert.rejects(admin.listKeys(), refusedWith('UNEXPECTED_ANSWER'));
+  await assert.rejects(admin.listKeys(), refusedWith('UNEXPECTED_ANSWER'));
+  assert.deepEqual(seen, Array(2).fill(['https://api.example.com/auth/admin/keys', 'manual']));
+});
