@@ -11,7 +11,7 @@ use worker::{
 #[expect(unsafe_code, reason = "so wasm-bindgen has it; what it calls is JavaScript")]
 unsafe extern "C" {
     #[wasm_bindgen(catch, js_name = read)]
-    fn js_read(request: &Request, names: &Array) -> Result<String, JsValue>;
+    fn js_read(request: &Request, names: &Array, into: &mut [u8]) -> Result<i32, JsValue>;
 
     #[wasm_bindgen(catch, js_name = respond)]
     fn js_respond(status: u16, fields: &str, body: Option<&str>) -> Result<Response, JsValue>;
@@ -55,7 +55,7 @@ impl RequestLines {
     /// # Errors
     /// If a line is broken, which would shift the others: the platform lets no such header in.
     pub(super) fn of(request: &Request, names: &Names) -> worker::Result<Self> {
-        let text = js_read(request, &names.0)?;
+        let text = read(request, &names.0)?;
         let names_at = text.find('\0').unwrap_or(text.len());
         let lines = Self { text, names_at };
         let breaks = lines.parts().bytes().filter(|byte| *byte == b'\n').count();
@@ -72,7 +72,8 @@ impl RequestLines {
     /// The names of all headers, in small letters.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let names = self.text.get(self.names_at..).unwrap_or_default();
-        names.split(['\0', '\n']).filter(|name| !name.is_empty())
+        let names = names.strip_prefix('\0').unwrap_or_default();
+        names.split('\n').filter(|name| !name.is_empty())
     }
 
     /// The method.
@@ -91,6 +92,21 @@ impl RequestLines {
         // The first line is the method.
         self.parts().split('\n').skip(1).map(|value| (!value.is_empty()).then_some(value))
     }
+}
+
+/// Room for the lines of most requests. Where it is too small, they are written again.
+const USUAL_BYTES: usize = 4096;
+
+/// The text that JavaScript writes ([`js_read`]).
+fn read(request: &Request, names: &Array) -> worker::Result<String> {
+    let mut bytes = vec![0; USUAL_BYTES];
+    let mut read = js_read(request, names, &mut bytes)?;
+    if read < 0 {
+        bytes.resize(usize::try_from(read.unsigned_abs()).unwrap_or_default(), 0);
+        read = js_read(request, names, &mut bytes)?;
+    }
+    bytes.truncate(usize::try_from(read).unwrap_or_default());
+    String::from_utf8(bytes).map_err(|fault| worker::Error::from(fault.to_string()))
 }
 
 /// An answer with these fields; of two with the same name the later one counts.
