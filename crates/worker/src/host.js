@@ -43,7 +43,16 @@ export function outgoing(request, text) {
  */
 export async function passOn(request, env, text, asked) {
   try {
-    return await passedOn(request, env, planOf(text), asked);
+    const plan = planOf(text);
+    let answer;
+    try {
+      // A function that waits in between takes a turn of the event loop.
+      answer = valid(await (plan.retries ? repeated(request, env, plan) : fetchedOnce(request, env, plan)));
+    } catch (fault) {
+      return refused(request, plan, fault, asked);
+    }
+    // Not within: after a trap nothing more is asked of the instance.
+    return told(answer, plan, asked);
   } catch (fault) {
     // The runtime would tell this caller alone. Others ask later, and must find the instance gone: asked with the addresses of the
     // old one, a new one would read and free what is not theirs. `entry.js` listens.
@@ -52,19 +61,12 @@ export async function passOn(request, env, text, asked) {
   }
 }
 
-async function passedOn(request, env, plan, asked) {
-  let answer;
-  try {
-    // A function that waits in between takes a turn of the event loop.
-    answer = valid(await (plan.retries ? repeated(request, env, plan) : fetchedOnce(request, env, plan)));
-  } catch (fault) {
-    const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : problemOf(fault), plan.timeout);
-    set(refusal.headers, cookiesOf(plan, asked));
-    add(refusal.headers, plan.added);
-    return refusal;
-  }
-  // Not within: after a trap nothing more is asked of the instance.
-  return told(answer, plan, asked);
+/** The answer where the upstream has failed. */
+function refused(request, plan, fault, asked) {
+  const refusal = asked.refuse(request, plan.memo, fault === LATE ? undefined : problemOf(fault), plan.timeout);
+  set(refusal.headers, cookiesOf(plan, asked));
+  add(refusal.headers, plan.added);
+  return refusal;
 }
 
 /** One line of it: a service that is bound may throw whatever it likes, and the log has to hold it. */
@@ -210,8 +212,13 @@ function add(headers, fields) {
   });
 }
 
-/** Fields one by one, which is quicker than an object of them that the platform takes apart again. */
+/** Fields one by one, which is quicker than a list of them, or an object that the platform takes apart again. */
 function each(fields, step) {
-  const lines = fields.split('\n');
-  for (let i = 0; i + 1 < lines.length; i += 2) step(lines[i], lines[i + 1]);
+  for (let from = 0; ;) {
+    const middle = fields.indexOf('\n', from);
+    const end = fields.indexOf('\n', middle + 1);
+    if (middle < 0 || end < 0) return;
+    step(fields.slice(from, middle), fields.slice(middle + 1, end));
+    from = end + 1;
+  }
 }
