@@ -13,10 +13,17 @@ pub(crate) enum KeptSpaces {
 /// at either end are percent-encoded, so `a%0a` and `a\n` stay apart.
 pub(crate) fn percent_encoded(text: &str, spaces: KeptSpaces) -> String {
     let last = text.len().saturating_sub(1);
+    let stays = |(index, byte): (usize, u8)| {
+        let keeps_space = spaces == KeptSpaces::Within && index != 0 && index != last;
+        (byte.is_ascii_graphic() && byte != b'%') || (byte == b' ' && keeps_space)
+    };
+    // Nearly each text stays as it is, and each request has some.
+    if text.bytes().enumerate().all(stays) {
+        return text.to_owned();
+    }
     let mut encoded = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {
-        let keeps_space = spaces == KeptSpaces::Within && index != 0 && index != last;
-        if (byte.is_ascii_graphic() && byte != b'%') || (byte == b' ' && keeps_space) {
+        if stays((index, byte)) {
             encoded.push(char::from(byte));
         } else {
             encoded.push_str(&format!("%{byte:02X}"));

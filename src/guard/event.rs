@@ -85,9 +85,11 @@ pub struct PassedOn<'a> {
     logged: bool,
     method: Cow<'a, str>,
     route: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     carrier: Option<Carrier>,
     client: String,
     faults: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotState>,
 }
 

@@ -84,7 +84,7 @@ impl<'a> Request<'a> {
 #[must_use]
 pub fn target_of(url: &str) -> String {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    match after_scheme.find(['/', '?', '#']) {
+    match after_scheme.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
         Some(at) => {
             let target = after_scheme.get(at..).unwrap_or_default();
             if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }

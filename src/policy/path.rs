@@ -26,7 +26,8 @@ impl RequestPath {
     /// # Errors
     /// [`Error::InvalidRequest`] for every path that could be read in two ways.
     pub fn parse(target: &str) -> Result<Self, Error> {
-        let path = target.split(['?', '#']).next().unwrap_or_default();
+        let end = target.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+        let path = target.get(..end.unwrap_or(target.len())).unwrap_or_default();
         if path.len() > MAX_LENGTH {
             return Err(Error::InvalidRequest("path is longer than 8192 bytes"));
         }
@@ -69,6 +70,10 @@ impl RequestPath {
 fn decode_segment(raw: &str) -> Result<String, Error> {
     if raw.is_empty() {
         return Err(Error::InvalidRequest("path has an empty segment"));
+    }
+    // Most segments have nothing that the checks below look for.
+    if raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        return Ok(raw.to_owned());
     }
     if raw.contains(';') {
         return Err(Error::InvalidRequest("path has parameters (a semicolon)"));

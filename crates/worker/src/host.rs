@@ -163,7 +163,7 @@ pub(super) fn in_lines<'a>(
 ) -> worker::Result<String> {
     let mut lines = String::new();
     for (name, value) in fields {
-        if value.contains('\n') || value.contains('\0') {
+        if value.bytes().any(|byte| matches!(byte, b'\n' | b'\0')) {
             return Err(worker::Error::from(format!("{name} has a line break")));
         }
         if lines.is_empty() {
