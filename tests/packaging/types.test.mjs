@@ -79,7 +79,7 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
 
 test('each entry declares what it offers, and nothing else', async () => {
   const entries = ['edgegate', 'edgegate/gate', 'edgegate/inline', 'edgegate/gate/inline', 'edgegate/pure', 'edgegate/slim', 'edgegate/gate/slim'];
-  const guarded = ['createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
+  const guarded = ['checkPolicy', 'createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
   const lines = [];
   for (const [index, entry] of entries.entries()) {
     const text = `console.log(JSON.stringify(Object.keys(await import('${entry}'))))`;
