@@ -14,7 +14,7 @@ function answered(answer) {
 }
 
 export const text = async (message, options = {}) => answered(await prompts.text({ ...shown, message, ...options })) ?? '';
-export const confirm = async (message) => answered(await prompts.confirm({ ...shown, message }));
+export const confirm = async (message) => answered(await prompts.confirm({ ...shown, message, initialValue: false }));
 export const select = async (message, options) => answered(await prompts.select({ ...shown, message, options }));
 
 /** A secret, which the terminal does not show. `otherwise` says how else it can be given. */

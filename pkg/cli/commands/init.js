@@ -55,7 +55,7 @@ function checkFolder(root, { force }) {
 async function answers(root, options) {
   const ask = canAsk(options);
   const usual = nameFor(root);
-  const name = options.name ?? (ask ? await text('Name of the Worker', { initialValue: usual, validate: nameFault }) : usual);
+  const name = options.name ?? (ask ? await text('Name of the Worker', { placeholder: usual, defaultValue: usual, validate: (value) => (value ? nameFault(value) : undefined) }) : usual);
   const fault = nameFault(name);
   if (fault) throw misused(`--name ${name}: ${fault}`);
   const provider = options.provider ?? (ask ? await askProvider() : NONE);
