@@ -23,7 +23,7 @@ export async function examine(project, env) {
   const local = Object.fromEntries([...roles.keys()].map((name) => [name, value(vars, name)]));
   const report = await read(project, policy, roles, local, findings);
   if (report === undefined) return { findings, secrets: [], missing: [], roles };
-  const missing = report.secrets.filter((name) => local[name] === undefined);
+  const missing = report.secrets.filter((name) => value(vars, name) === undefined);
   if (project.configuration !== undefined) {
     findings.push(...bound(project.configuration, report.bindings), ...fits(project.policy));
   }

@@ -3,6 +3,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -72,6 +73,14 @@ export async function background(file, parameters, options) {
   };
   return { value, stop, said: () => stdout + stderr };
 }
+
+/** A port that nobody listens on. */
+export const freePort = () => new Promise((resolve) => {
+  const server = net.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address();
+    server.close(() => resolve(String(port)));
+  });
+});
 
 export const temporary = () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'edgegate-cli-'));

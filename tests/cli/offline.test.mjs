@@ -10,7 +10,7 @@ import { parse } from 'smol-toml';
 import { KV, OBJECTS, COMPATIBILITY_DATE, migrations } from '../../pkg/cli/deployed.js';
 import { guides } from '../../xtask/package/cli.mjs';
 import { signHmac } from '../worker/token.mjs';
-import { ROOT, environment, fakeWrangler, installed } from './command-line.mjs';
+import { ROOT, environment, fakeWrangler, freePort, installed } from './command-line.mjs';
 
 let project;
 before(async () => {
@@ -302,6 +302,24 @@ describe('deploy', () => {
     writeFileSync(file('wrangler.toml'), readFileSync(file('wrangler.toml'), 'utf8').replace('environment = "live"', 'environment = "LIVE"'));
     const done = await run(['deploy', '--yes'], { cwd: folder });
     assert.deepEqual([done.code, existsSync(path.join(folder, 'calls.json'))], [1, false]);
+  });
+});
+
+describe('dev', () => {
+  test('where wrangler fails, its lines are shown', async () => {
+    const { folder } = await written('crashing');
+    fakeWrangler(folder, { dev: '!something is wrong with this machine' });
+    const done = await run(['dev', '--port', await freePort()], { cwd: folder });
+    assert.deepEqual([done.code, /wrangler has ended with 1:\n.*something is wrong/.test(done.stderr)], [1, true], done.stderr);
+  });
+
+  test('where there is no wrangler, or this Node is too old for it, it says what to do', async () => {
+    const { folder } = await written('without');
+    assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrangler is not installed here\nhint: npm install --save-dev wrangler/);
+    fakeWrangler(folder, {});
+    const manifest = path.join(folder, 'node_modules/wrangler/package.json');
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('>=20', '>=98.0.0'));
+    assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrangler 9\.9\.9 wants Node >=98\.0\.0, and this is .*\nhint: .*npm install --save-dev node@98/);
   });
 });
 

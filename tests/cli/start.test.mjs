@@ -55,6 +55,11 @@ describe('with Node alone', () => {
       const { stdout } = await run('npx', ['edgegate', 'keys', 'list', '--profile', 'dev', '--json'], { env, cwd: folder });
       assert.deepEqual(JSON.parse(stdout).keys.map(({ name }) => name), ['demo']);
       assert.equal(statSync(path.join(folder, '.wrangler/edgegate-demo-key')).mode & 0o777, 0o600);
+      // The lines of the guide, as they stand there.
+      const [, lines] = /^```sh\n(KEY=.*?)^```$/ms.exec(readFileSync(path.join(ROOT, 'docs/start.md'), 'utf8'));
+      const { stdout: printed } = await run('sh', ['-euc', `${lines}printf 'key %s' "$KEY"`], { env, cwd: folder });
+      assert.match(printed, /^ID +NAME[^]* laptop +alice +read [^]*key sk_live_\w+$/);
+      assert.equal(await status('/v1/hello', { 'X-API-Key': /key (\w+)$/.exec(printed)[1] }), 200);
       const taken = await run('npx', ['edgegate', 'dev', '--port', String(port)], { env, cwd: folder }).catch((error) => error);
       assert.match(taken.stderr, new RegExp(`port ${port} is taken\nhint: .*--port ${port + 1}`));
     } finally {

@@ -71,7 +71,8 @@ async function dryRun(wrangler, { secrets, roles }, options) {
   done('nothing was deployed');
 }
 
-const isOwn = (roles, name) => roles.get(name)?.role !== 'shared';
+/** Of a secret that is not known here somebody else may have to know it. */
+const isOwn = (roles, name) => ['own', 'keys'].includes(roles.get(name)?.role);
 
 /** Puts what is missing, through standard input, since others can see the command line. Returns what was put. */
 async function putSecrets(wrangler, { secrets, roles }, options) {

@@ -59,28 +59,34 @@ async function run(project, file, options) {
   const env = options.env === undefined ? [] : ['--env', options.env];
   const parameters = ['dev', '--config', path.basename(project.file), '--ip', '127.0.0.1', '--port', String(options.port), '--show-interactive-dev-session=false', ...env];
   const child = start(project.folder, parameters, { stdio: ['ignore', 'pipe', 'pipe'], env: { FORCE_COLOR: '0' }, detached: process.platform !== 'win32' });
-  const end = () => stop(child);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, end);
-  const ended = new Promise((resolve, reject) => child.on('error', reject).on('exit', (code, signal) => resolve({ code, signal })));
+  let isStopped = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      isStopped = true;
+      stop(child);
+    });
+  }
+  const ended = new Promise((resolve, reject) => child.on('error', reject).on('exit', (code, signal) => resolve(code ?? signal)));
   const lines = watch(child);
+  const tooEarly = ended.then((how) => { throw new Failure(`wrangler has ended with ${how}:\n${lines.kept()}`); });
   try {
-    await Promise.race([untilHealthy(project, options, child), ended.then(({ code }) => { throw new Failure(`wrangler has ended (${code}):\n${lines.kept()}`); })]);
+    await Promise.race([untilHealthy(project, options, child), tooEarly]);
+    tooEarly.catch(() => { /* From now on it may. */ });
     await demo(project, file, options);
     lines.show();
-    const { code } = await ended;
-    if (code) process.exitCode = REFUSED;
+    if ((await ended) !== 0 && !isStopped) process.exitCode = REFUSED;
   } catch (error) {
-    end();
-    if (child.exitCode === null) await ended;
-    if (child.killedByUs && error.name === 'Failure' && /has ended/.test(error.message)) return;
-    throw error;
+    stop(child);
+    await ended;
+    if (!isStopped) throw error;
   }
 }
 
+const hasEnded = (child) => child.exitCode !== null || child.signalCode !== null;
+
 /** wrangler, and workerd which it has started. */
 function stop(child) {
-  child.killedByUs = true;
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   try {
     if (process.platform === 'win32') child.kill();
     else process.kill(-child.pid, 'SIGTERM');
@@ -106,7 +112,7 @@ async function untilHealthy(project, { port }, child) {
   const prefix = prefixOf(policyObject(project));
   const began = performance.now();
   let last = 'no answer';
-  while (performance.now() - began < READY_MILLIS && child.exitCode === null) {
+  while (performance.now() - began < READY_MILLIS && !hasEnded(child)) {
     const answer = await ask(port, 'GET', `${prefix}/health`).catch(() => undefined);
     if (answer?.status === 200) return;
     if (answer !== undefined) last = `status ${answer.status}: ${answer.text}`;
