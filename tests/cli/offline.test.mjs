@@ -69,10 +69,12 @@ describe('init', () => {
     mkdirSync(path.join(project.folder, 'kept'));
     write('kept/package.json', { name: 'mine', scripts: { dev: 'vite' }, dependencies: { hono: '4' } });
     write('kept/.gitignore', 'dist');
+    write('kept/.dev.vars.example', 'MINE=');
     const { file } = await written('kept');
     const { name, scripts, dependencies } = JSON.parse(readFileSync(file('package.json'), 'utf8'));
     assert.deepEqual([name, scripts.dev, scripts.deploy, dependencies.hono, dependencies.edgegate], ['mine', 'vite', 'edgegate deploy', '4', `^${project.packed.version}`]);
     assert.match(readFileSync(file('.gitignore'), 'utf8'), /^dist\nnode_modules\/\n/);
+    assert.equal(readFileSync(file('.dev.vars.example'), 'utf8'), 'MINE=');
   });
 
   for (const { name, title } of guides()) {

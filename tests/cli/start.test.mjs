@@ -56,7 +56,7 @@ describe('with Node alone', () => {
       assert.deepEqual(JSON.parse(stdout).keys.map(({ name }) => name), ['demo']);
       assert.equal(statSync(path.join(folder, '.wrangler/edgegate-demo-key')).mode & 0o777, 0o600);
       // The lines of the guide, as they stand there.
-      const [, lines] = /^```sh\n(KEY=.*?)^```$/ms.exec(readFileSync(path.join(ROOT, 'docs/start.md'), 'utf8'));
+      const [, lines] = /^```sh [^\n]*\n(KEY=.*?)^```$/ms.exec(readFileSync(path.join(ROOT, 'docs/command-line.md'), 'utf8'));
       const { stdout: printed } = await run('sh', ['-euc', `${lines}printf 'key %s' "$KEY"`], { env, cwd: folder });
       assert.match(printed, /^ID +NAME[^]* laptop +alice +read [^]*key sk_live_\w+$/);
       assert.equal(await status('/v1/hello', { 'X-API-Key': /key (\w+)$/.exec(printed)[1] }), 200);

@@ -33,10 +33,10 @@ export function init(program, { version }) {
       const wanted = await answers(root, options);
       const written = write(root, wanted, { ...options, version });
       const found = await examine(readProject(path.join(root, 'wrangler.toml')));
-      written.push(...writeSecrets(root, found));
+      written.push(...writeSecrets(root, found, options));
       if (options.install) await install(root, version, options);
       result(options, { folder: root, written, ...wanted }, () => '');
-      if (!options.json) sayWhatIsNext(folder, found, options);
+      if (!options.json) sayWhatIsNext(folder, written, found, options);
     });
 }
 
@@ -129,10 +129,12 @@ function writeIgnored(root) {
 }
 
 /** Secrets that are there stay, also with --force: what was sealed with them would be lost. */
-function writeSecrets(root, { secrets, roles }) {
+function writeSecrets(root, { secrets, roles }, { force }) {
   const { added } = ensureVars(path.join(root, '.dev.vars'), secrets, (name) => newSecret(roles.get(name)));
-  writeFileSync(path.join(root, '.dev.vars.example'), varsExample(secrets));
-  return [...(added.length > 0 ? ['.dev.vars'] : []), '.dev.vars.example'];
+  const example = path.join(root, '.dev.vars.example');
+  const isWritten = force || !existsSync(example);
+  if (isWritten) writeFileSync(example, varsExample(secrets));
+  return [...(added.length > 0 ? ['.dev.vars'] : []), ...(isWritten ? ['.dev.vars.example'] : [])];
 }
 
 async function install(root, version, { json }) {
@@ -148,11 +150,11 @@ async function install(root, version, { json }) {
   if (code !== 0) throw new Failure('npm install has failed', { hint: 'the files are written: run it again yourself' });
 }
 
-function sayWhatIsNext(folder, found, { install: installed }) {
+function sayWhatIsNext(folder, written, found, { install: installed }) {
   report({ file: 'wrangler.toml' }, { ...found, missing: [] });
   const inFolder = folder === '.' ? '' : `cd ${folder} && `;
   const first = installed ? '' : 'npm install && ';
-  done('written. Next:');
+  done(`wrote ${written.join(', ')}. Next:`);
   say(`  ${inFolder}${first}npx edgegate dev        # runs the gate here, and prints a key and lines to try it`);
   say('  npx edgegate deploy     # puts it online');
 }
