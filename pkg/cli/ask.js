@@ -1,5 +1,6 @@
 // Questions to the person at the terminal. Where there is none, or `--yes` was said, nothing is asked.
 
+import { readFileSync } from 'node:fs';
 import * as prompts from '@clack/prompts';
 
 import { Failure, misused } from './failure.js';
@@ -35,4 +36,15 @@ export async function standardInput() {
   const chunks = [];
   for await (const chunk of process.stdin) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '');
+}
+
+/** A secret in a file, or with `-` on standard input. A fault does not repeat the name: somebody may have written the secret itself there. */
+export async function secretIn(option, file) {
+  if (file === '-') return standardInput();
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    const reason = { ENOENT: 'there is no such file', EACCES: 'the file cannot be read', EISDIR: 'it is a folder' }[error.code] ?? 'cannot be read';
+    throw misused(`${option}: ${reason}`, 'expected the name of a file. A secret itself does not belong into the command line: others can see it there');
+  }
 }

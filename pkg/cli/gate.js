@@ -1,8 +1,6 @@
 // The administration of a running gate, over HTTP.
 
-import { readFileSync } from 'node:fs';
-
-import { secret, standardInput } from './ask.js';
+import { secret, secretIn } from './ask.js';
 import { Failure, misused } from './failure.js';
 import { say, style } from './output.js';
 import { readProfiles, usualName } from './profiles.js';
@@ -34,18 +32,8 @@ export async function connect(options, env = process.env) {
   // The secret of one gate is not sent to another.
   const kept = profile?.url !== undefined && gateUrl(profile.url) === url ? profile.token : undefined;
   const fromEnvironment = name === undefined ? env.EDGEGATE_ADMIN_TOKEN : undefined;
-  const token = (await fromFile(options.tokenFile)) ?? fromEnvironment ?? kept ?? (await secret(`Administrator's secret of ${url}`, TOKEN_HINT));
+  const token = (options.tokenFile === undefined ? undefined : await secretIn('--token-file', options.tokenFile)) ?? fromEnvironment ?? kept ?? (await secret(`Administrator's secret of ${url}`, TOKEN_HINT));
   return new Gate(url, token.trim());
-}
-
-async function fromFile(file) {
-  if (file === undefined) return undefined;
-  if (file === '-') return standardInput();
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw misused(`${file}: ${error.message}`);
-  }
 }
 
 /** With the prefix of the gate's own endpoints, which is `/auth` unless the URL has a path. */
@@ -56,11 +44,11 @@ export function gateUrl(text) {
   } catch {
     throw misused(`${text}: expected a URL like https://api.example.com`);
   }
+  if (url.username || url.password) throw misused(`${url.host}: expected a URL without a password`);
   const isLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) {
     throw misused(`${text}: expected https`, 'over plain http everybody on the way reads the secret; only on this machine is it taken');
   }
-  if (url.username || url.password) throw misused(`${url.host}: expected a URL without a password`);
   const prefix = url.pathname.replace(/\/+$/, '') || '/auth';
   return `${url.origin}${prefix}`;
 }

@@ -199,8 +199,11 @@ describe('token', () => {
   });
 
   test('is no argument', async () => {
-    const done = await run(['token', 'inspect', signHmac(claims, { secret })]);
-    assert.deepEqual([done.code, /others can see the command line/.test(done.stderr)], [2, true]);
+    const text = signHmac(claims, { secret });
+    for (const parameters of [['token', 'inspect', text], ['revoke', '--token', text, '--url', 'http://127.0.0.1:1'], ['keys', 'list', '--token-file', text, '--url', 'http://127.0.0.1:1']]) {
+      const done = await run(parameters);
+      assert.deepEqual([done.code, /does not belong into the command line/.test(done.stderr), done.stderr.includes(text)], [2, true, false], parameters[0]);
+    }
   });
 
   test('is held against a policy', async () => {
@@ -215,6 +218,9 @@ describe('token', () => {
     assert.deepEqual(await judge(signHmac({ ...claims, exp: 5 }, { secret })), [1, 'TOKEN_EXPIRED']);
     assert.deepEqual(await judge(signHmac(claims, { secret: `${secret}!` })), [1, 'INVALID_TOKEN']);
     assert.deepEqual(await judge(signHmac({ ...claims, iss: 'https://other.test/' }, { secret })), [1, 'INVALID_TOKEN']);
+    const { folder } = await written('own-tokens');
+    const own = await run(['token', 'inspect', '-', '--policy', 'wrangler.toml'], { cwd: folder, input: signHmac({ ...claims, iss: 'https://gate.edgegate.local/' }, { secret }) });
+    assert.deepEqual([own.code, /a token of the gate itself\nhint: /.test(own.stderr)], [1, true]);
   });
 
   test('is minted for an issuer whose secret is here, and the policy takes it', async () => {

@@ -1,8 +1,6 @@
 // `edgegate profiles`: gates that are known by a name.
 
-import { readFileSync } from 'node:fs';
-
-import { secret, standardInput } from '../ask.js';
+import { secret, secretIn } from '../ask.js';
 import { gateUrl } from '../gate.js';
 import { misused } from '../failure.js';
 import { done, result, table } from '../output.js';
@@ -33,12 +31,6 @@ export function profiles(program) {
     });
 }
 
-async function tokenOf({ tokenFile }, url) {
-  if (tokenFile === '-') return standardInput();
-  if (tokenFile === undefined) return process.env.EDGEGATE_ADMIN_TOKEN ?? secret(`Administrator's secret of ${url}`, 'say --token-file, or set EDGEGATE_ADMIN_TOKEN');
-  try {
-    return readFileSync(tokenFile, 'utf8');
-  } catch (error) {
-    throw misused(`${tokenFile}: ${error.message}`);
-  }
-}
+const tokenOf = async ({ tokenFile }, url) => (tokenFile !== undefined
+  ? secretIn('--token-file', tokenFile)
+  : process.env.EDGEGATE_ADMIN_TOKEN ?? secret(`Administrator's secret of ${url}`, 'say --token-file, or set EDGEGATE_ADMIN_TOKEN'));

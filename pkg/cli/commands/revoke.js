@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { secret, standardInput, sure } from '../ask.js';
+import { secret, secretIn, sure } from '../ask.js';
 import { misused } from '../failure.js';
 import { connect, gateOptions } from '../gate.js';
 import { done, fields, result, say, table, time } from '../output.js';
@@ -96,14 +96,14 @@ async function bodyOf(what, { iss, exp, before, withdrawn, reason, expiresIn, ..
 /** Not from the command line, which others on this machine can see. */
 async function tokenOf(file) {
   if (file === true) return secret('The token', 'say --token FILE, or --token - and give it on standard input');
-  return (file === '-' ? await standardInput() : readText(file)).trim();
+  return secretIn('--token', file);
 }
 
 function readText(file) {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (error) {
-    throw misused(error.code === 'ENOENT' ? 'there is no file of that name' : error.message, 'a token itself does not belong into the command line: others can see it there');
+    throw misused(`--file ${file}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`);
   }
 }
 

@@ -1,9 +1,8 @@
 // `edgegate token`: tokens, offline.
 
-import { readFileSync } from 'node:fs';
 import { createGate, decodeUnverified } from 'edgegate';
 
-import { canAsk, secret, standardInput } from '../ask.js';
+import { canAsk, secret, secretIn } from '../ask.js';
 import { Failure, REFUSED, misused } from '../failure.js';
 import { done, fields, plain, result, say, style, time, warn } from '../output.js';
 import { findConfiguration, policyObject, readProject, varsOf } from '../project.js';
@@ -17,7 +16,7 @@ export function token(program) {
 
   group.command('inspect [file]')
     .description('show what a token says: from a file, or - for standard input; without a file it is asked for')
-    .option('--policy <file>', 'also whether this policy takes it: wrangler.toml, or a policy alone')
+    .option('--policy <file>', 'also whether this policy takes it: wrangler.toml, or a policy alone. Keys that an issuer publishes are fetched')
     .option('-e, --env <name>', "one of wrangler's environments")
     .action(async (file, options) => {
       const text = await tokenText(file, options);
@@ -57,14 +56,8 @@ export function token(program) {
 
 /** A token does not belong into the command line, which others on this machine can see. */
 async function tokenText(file, options) {
-  if (file?.split('.').length === 3 && file.startsWith('eyJ')) throw misused('expected a file, found a token', 'others can see the command line: put the token into a file, or give it on standard input (-)');
   if (file === undefined && canAsk(options)) return (await secret('The token')).trim();
-  if (file === undefined || file === '-') return (await standardInput()).trim();
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    throw misused(`${file}: ${error.message}`);
-  }
+  return (await secretIn('file', file ?? '-')).trim();
 }
 
 function decode(text) {
@@ -76,11 +69,14 @@ function decode(text) {
   }
 }
 
-/** What the gate would say to it: without stores, so whether it was revoked is not asked. */
+/** What the gate would say to it, without stores: whether it was revoked is not asked. */
 async function judge(text, { claims }, { policy: file, env }) {
   const project = readProject(file, env);
   const policy = policyObject(project);
   const own = (policy.issuers ?? []).filter(({ issuer }) => issuer === claims.iss || issuer?.includes('{'));
+  if (own.length === 0 && claims.iss !== undefined && claims.iss === policy.sessions?.issuer) {
+    throw new Failure('a token of the gate itself', { hint: 'the gate alone has the keys: send it a request with this token' });
+  }
   if (own.length === 0) return { ok: false, code: 'INVALID_TOKEN', message: `no issuer of the policy is ${claims.iss}` };
   const only = { issuers: own, ...(policy.max_token_length && { max_token_length: policy.max_token_length }) };
   const vars = varsOf(project, env);
