@@ -268,7 +268,7 @@ describe('deploy', () => {
   });
 
   test('a Worker that does not exist yet has no secrets; any other fault stops before anything is put', async () => {
-    const { folder, calls } = await prepared('new', '!Worker "put" does not exist. [code: 10007]');
+    const { folder, calls } = await prepared('new', '!Worker "new" not found.\n\nIf this is a new Worker, run `wrangler deploy` first to create it.');
     await run(['deploy', '--yes', '--url', 'http://127.0.0.1:1', '--wait', '0'], { cwd: folder });
     assert.equal(calls().filter(({ parameters: [, word] }) => word === 'put').length, 3);
     rmSync(path.join(project.folder, 'config'), { recursive: true });

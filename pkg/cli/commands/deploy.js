@@ -90,14 +90,16 @@ async function putSecrets(wrangler, { secrets, roles }, options) {
   return values;
 }
 
+/** What wrangler says of a Worker that is not there yet, and the codes of Cloudflare for it. */
+const NO_WORKER = /Worker "[^"]*"(?: \(env: [^)]*\))? not found|code: (?:10007|10090)\b/;
+
 /** The names of the secrets that the deployed Worker has; none if it is not there yet. */
 async function namesThere(wrangler) {
   let output;
   try {
     output = await wrangler(['secret', 'list', '--format', 'json'], { quiet: true });
   } catch (error) {
-    // 10007 is Cloudflare's code for a Worker that does not exist.
-    if (/10007|does not exist/i.test(error.message)) return [];
+    if (NO_WORKER.test(error.message)) return [];
     throw error;
   }
   const from = output.indexOf('[');
