@@ -321,6 +321,19 @@ describe('dev', () => {
     assert.deepEqual([done.code, /wrangler has ended with 1:\n.*something is wrong/.test(done.stderr)], [1, true], done.stderr);
   });
 
+  test('secrets that are missing are written, private keys as a JWK set', async () => {
+    const { folder, file } = await written('keys-of-its-own');
+    writeFileSync(file('wrangler.toml'), readFileSync(file('wrangler.toml'), 'utf8').replace('secret = "SESSION_SECRET"', 'secret = "SESSION_SECRET"\nkeys = "SESSION_KEYS"\nalgorithm = "EdDSA"'));
+    const missing = async () => (await run(['check', '--json'], { cwd: folder })).json().missing;
+    assert.deepEqual(await missing(), ['SESSION_KEYS']);
+    fakeWrangler(folder, { dev: '!stop' });
+    assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrote random values for SESSION_KEYS to \.dev\.vars/);
+    assert.deepEqual(await missing(), []);
+    const { keys: [{ kty, crv, d }] } = JSON.parse(/^SESSION_KEYS='(.*)'$/m.exec(readFileSync(file('.dev.vars'), 'utf8'))[1]);
+    assert.deepEqual([kty, crv, typeof d], ['OKP', 'Ed25519', 'string']);
+    assert.deepEqual((await run(['check', '--json'], { cwd: folder })).json().findings, []);
+  });
+
   test('where there is no wrangler, or this Node is too old for it, it says what to do', async () => {
     const { folder } = await written('without');
     assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrangler is not installed here\nhint: npm install --save-dev wrangler/);
