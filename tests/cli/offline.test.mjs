@@ -313,6 +313,25 @@ describe('deploy', () => {
   });
 });
 
+describe('docs', () => {
+  test('writes the page for callers, and nothing that is the operator\'s', async () => {
+    const { folder, file } = await written('documented', '--upstream', 'https://origin.acme.io');
+    write('documented/words.toml', 'introduction = "Written by hand."\n');
+    const done = await run(['docs', '--title', 'Acme API', '--base-url', 'https://api.acme.io', '--words', 'words.toml', '--out', 'out', '--json'], { cwd: folder });
+    assert.deepEqual([done.code, done.json()], [0, { written: ['out/callers.md', 'out/callers.html'] }], done.stderr);
+    for (const name of ['out/callers.md', 'out/callers.html']) {
+      const text = readFileSync(file(name), 'utf8');
+      for (const wanted of ['Acme API', 'Written by hand.', 'https://api.acme.io', 'X-API-Key']) assert.ok(text.includes(wanted), `${name}: ${wanted}`);
+      for (const secret of ['ADMIN_TOKEN', 'API_KEY_SECRET', 'origin.acme.io']) assert.ok(!text.includes(secret), `${name}: ${secret}`);
+    }
+    const again = await run(['docs', '--out', 'out'], { cwd: folder });
+    assert.deepEqual([again.code, /callers\.md is here already\nhint: --force/.test(again.stderr)], [2, true]);
+    assert.equal((await run(['docs', '--out', 'out', '--force'], { cwd: folder })).code, 0);
+    write('documented/words.toml', 'nowhere = "x"\n');
+    assert.match((await run(['docs', '--words', 'words.toml', '--out', 'other'], { cwd: folder })).stderr, /nowhere is not a place for words/);
+  });
+});
+
 describe('dev', () => {
   test('where wrangler fails, its lines are shown', async () => {
     const { folder } = await written('crashing');
@@ -375,7 +394,7 @@ describe('use', () => {
   });
 
   test('every command has a description, and can print JSON', async () => {
-    const groups = { '': 'init dev check deploy revoke', keys: 'mint import list show update rotate revoke', revocations: 'list show undo export', sessions: 'open list end narrow', subjects: 'disable enable forget', token: 'inspect mint', profiles: 'save list remove' };
+    const groups = { '': 'init dev check deploy revoke docs', keys: 'mint import list show update rotate revoke', revocations: 'list show undo export', sessions: 'open list end narrow', subjects: 'disable enable forget', token: 'inspect mint', profiles: 'save list remove' };
     for (const [group, names] of Object.entries(groups)) {
       for (const name of names.split(' ')) {
         const { stdout } = await run([...(group ? [group] : []), name, '--help']);
