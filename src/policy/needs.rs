@@ -35,34 +35,38 @@ impl Policy {
     /// Everything that has to be bound. A binding may be there twice.
     #[must_use]
     pub fn needs(&self) -> Vec<Need<'_>> {
-        let kv = self.needs_kv().then_some(Need::of(Binding::Kv));
-        let by_replays = (self.replays == Replays::DurableObject)
-            .then(|| Need { binding: Binding::Counters, path: Some("dpop.replays".to_owned()) });
-        let objects = [
-            (self.needs_durable_objects(), Binding::Counters),
-            (self.needs_ledger(), Binding::Ledger),
-            // An assertion counts once, at all isolates together.
-            (self.has_client_with_assertions(), Binding::Counters),
-            (self.sessions.as_ref().is_some_and(|own| own.keys.is_none()), Binding::KeyRing),
-            (self.sessions.is_some(), Binding::Sessions),
-        ];
-        let objects = objects.into_iter().filter(|(is_needed, _)| *is_needed);
-        let services = self
-            .service_bindings()
-            .map(|(path, name)| Need { binding: Binding::Service(name), path: Some(path) });
-        let limiters = self.rate_limit_bindings().map(Binding::RateLimiter).map(Need::of);
-        let objects = objects.map(|(_, binding)| Need::of(binding));
-        kv.into_iter().chain(by_replays).chain(objects).chain(services).chain(limiters).collect()
+        let mut needs = Vec::new();
+        let mut add = |binding, path| needs.push(Need { binding, path });
+        if self.needs_kv() {
+            add(Binding::Kv, None);
+        }
+        if self.replays == Replays::DurableObject {
+            add(Binding::Counters, Some("dpop.replays".to_owned()));
+        }
+        // An assertion of a client counts once, at all isolates together.
+        if self.needs_durable_objects() || self.has_client_with_assertions() {
+            add(Binding::Counters, None);
+        }
+        if self.needs_ledger() {
+            add(Binding::Ledger, None);
+        }
+        if let Some(own) = &self.sessions {
+            if own.keys.is_none() {
+                add(Binding::KeyRing, None);
+            }
+            add(Binding::Sessions, None);
+        }
+        for (path, name) in self.service_bindings() {
+            add(Binding::Service(name), Some(path));
+        }
+        for name in self.rate_limit_bindings() {
+            add(Binding::RateLimiter(name), None);
+        }
+        needs
     }
 
     fn has_client_with_assertions(&self) -> bool {
         let clients = self.sessions.iter().flat_map(|own| own.clients());
         clients.into_iter().any(|client| matches!(client.proof, ClientProof::Jwks { .. }))
-    }
-}
-
-impl<'p> Need<'p> {
-    const fn of(binding: Binding<'p>) -> Self {
-        Self { binding, path: None }
     }
 }

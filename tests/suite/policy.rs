@@ -363,7 +363,6 @@ fn what_has_to_be_bound_is_told_with_the_field_that_asks_for_it() {
             "Counters at dpop.replays",
             "Counters",
             "Ledger",
-            "Counters",
             "KeyRing",
             "Sessions",
             "Service(\"API\") at upstream.service",
