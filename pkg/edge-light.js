@@ -1,6 +1,6 @@
 import { edgeLight } from './lib/edge-light.js';
 import { bind } from './lib/index.js';
-import { noGate } from './lib/no-gate.js';
+import { noCheck, noGate } from './lib/no-gate.js';
 import module from './wasm/edgegate_fast_bg.wasm?module';
 
 export const {
@@ -8,5 +8,6 @@ export const {
   decodeUnverified,
 } = bind(edgeLight(module));
 export const createGate = noGate('edgegate/gate');
+export const checkPolicy = noCheck('edgegate/gate');
 export { EdgegateError } from './lib/index.js';
 export * from './lib/stores.js';

@@ -1029,6 +1029,28 @@ export interface Gate {
  */
 export function createGate(policy: Policy | string, options?: GateOptions): Gate;
 
+/** What a policy needs where it is deployed. */
+export interface PolicyReport {
+  /** `kv`: the policy says `source = "kv"`, so it is elsewhere, and nothing more is known of it. */
+  source: 'inline' | 'kv';
+  /** The names of all its secrets. */
+  secrets: string[];
+  /** Those of them that `options.secrets` does not have. */
+  missing: string[];
+  /** What has to be bound. `name` is what the policy calls a service or rate limiter, `path` the field that asks for it. */
+  bindings: Array<{ kind: 'kv' | 'counters' | 'ledger' | 'sessions' | 'keyRing' | 'service' | 'rateLimiter'; name?: string; path?: string }>;
+}
+
+/**
+ * Reads a policy as the Worker does, and says what it needs. Secrets that are given are checked too; the others are listed as
+ * missing. In Workers it comes from `edgegate/gate`.
+ * @throws {EdgegateError} `CONFIG_ERROR` with the `path` of the first fault
+ */
+export function checkPolicy(
+  policy: object | string,
+  options?: { secrets?: Readonly<Record<string, unknown>> | undefined },
+): Promise<PolicyReport>;
+
 /** Loads the engine. Needed before synchronous calls in browsers; elsewhere it is there already. */
 export function ready(): Promise<void>;
 

@@ -1,6 +1,6 @@
 import { bind } from './lib/index.js';
 import { inlined } from './lib/inline-platform.js';
-import { noGate } from './lib/no-gate.js';
+import { noCheck, noGate } from './lib/no-gate.js';
 import { text } from './wasm/edgegate_text.js';
 
 export const {
@@ -8,5 +8,6 @@ export const {
   decodeUnverified,
 } = bind(inlined(text));
 export const createGate = noGate('edgegate/gate/inline');
+export const checkPolicy = noCheck('edgegate/gate/inline');
 export { EdgegateError } from './lib/index.js';
 export * from './lib/stores.js';

@@ -1,6 +1,6 @@
 import module from './wasm/edgegate_fast_bg.wasm';
 import { bind } from './lib/index.js';
-import { noGate } from './lib/no-gate.js';
+import { noCheck, noGate } from './lib/no-gate.js';
 import { webPlatform } from './lib/web-platform.js';
 
 export const {
@@ -8,5 +8,6 @@ export const {
   decodeUnverified,
 } = bind(webPlatform({ load: () => module, ed25519: 'later' }));
 export const createGate = noGate('edgegate/gate');
+export const checkPolicy = noCheck('edgegate/gate');
 export { EdgegateError } from './lib/index.js';
 export * from './lib/stores.js';

@@ -20,6 +20,7 @@ mod identity_headers;
 mod issuers;
 mod limit_store;
 mod limits;
+mod needs;
 mod path;
 mod pattern;
 mod revocation;
@@ -64,6 +65,7 @@ pub use self::{
     identity_headers::IdentityHeader,
     limit_store::{LimitStore, StoreNeeds, StoreRules},
     limits::{FailedAuthentication, LimitPolicy, LookUps},
+    needs::{Binding, Need},
     path::RequestPath,
     pattern::PathPattern,
     revocation::RevocationPolicy,

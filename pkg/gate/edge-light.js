@@ -1,4 +1,5 @@
 import { edgeLight } from '../lib/edge-light.js';
+import { checkPolicyOf } from '../lib/check-policy.js';
 import { createGateOf } from '../lib/gate.js';
 import { bind } from '../lib/index.js';
 import module from '../wasm/edgegate_gate_bg.wasm?module';
@@ -10,5 +11,6 @@ export const {
   decodeUnverified,
 } = bound;
 export const createGate = createGateOf(bound.engine);
+export const checkPolicy = checkPolicyOf(bound.engine);
 export { EdgegateError } from '../lib/index.js';
 export * from '../lib/stores.js';

@@ -1,3 +1,4 @@
+import { checkPolicyWith } from '../lib/check-policy.js';
 import { createGateWith } from '../lib/gate.js';
 import { bind } from '../lib/index.js';
 import { inlined } from '../lib/inline-platform.js';
@@ -10,5 +11,6 @@ export const {
 } = bind(inlined(text));
 // Whoever makes no gate shall not have its engine in his bundle.
 export const createGate = /* @__PURE__ */ createGateWith(/* @__PURE__ */ inlined(gate));
+export const checkPolicy = /* @__PURE__ */ checkPolicyWith(/* @__PURE__ */ inlined(gate));
 export { EdgegateError } from '../lib/index.js';
 export * from '../lib/stores.js';

@@ -1,4 +1,5 @@
 import { compiling } from '../lib/edge-light.js';
+import { checkPolicyOf } from '../lib/check-policy.js';
 import { createGateOf } from '../lib/gate.js';
 import { bind } from '../lib/index.js';
 import { slim } from '../lib/slim.js';
@@ -11,6 +12,7 @@ export const {
   decodeUnverified,
 } = bound;
 export const createGate = createGateOf(bound.engine);
+export const checkPolicy = checkPolicyOf(bound.engine);
 export const { init, initSync } = slim(bound.engine, compiling);
 export { EdgegateError } from '../lib/index.js';
 export * from '../lib/stores.js';

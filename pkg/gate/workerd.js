@@ -1,4 +1,5 @@
 import module from '../wasm/edgegate_gate_bg.wasm';
+import { checkPolicyOf } from '../lib/check-policy.js';
 import { createGateOf } from '../lib/gate.js';
 import { bind } from '../lib/index.js';
 import { webPlatform } from '../lib/web-platform.js';
@@ -10,5 +11,6 @@ export const {
   decodeUnverified,
 } = bound;
 export const createGate = createGateOf(bound.engine);
+export const checkPolicy = checkPolicyOf(bound.engine);
 export { EdgegateError } from '../lib/index.js';
 export * from '../lib/stores.js';

@@ -344,7 +344,7 @@ function callable(value, path) {
 }
 
 /** Returns the policy as a plain object, and its text for the core. The core reads the author's own text, so no fault gets lost here. */
-function documentOf(policy) {
+export function documentOf(policy) {
   const text = typeof policy === 'string' ? policy : jsonOf(policy, '');
   let document;
   try {
@@ -357,7 +357,7 @@ function documentOf(policy) {
 }
 
 /** Returns the secrets that the policy names, and no others: `secrets` may be a whole environment. */
-function secretsOf(document, secrets, platform) {
+export function secretsOf(document, secrets, platform) {
   if (typeof secrets !== 'object' || secrets === null) throw configError('secrets', 'expected an object');
   const found = {};
   const visit = (value) => {

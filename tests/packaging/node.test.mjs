@@ -48,7 +48,7 @@ test('slim is imported and required, and takes the engine that the package holds
 });
 
 /** With the engine that has the guard. */
-const GUARDED = ['createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
+const GUARDED = ['checkPolicy', 'createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
 
 test('each entry offers the same, and by require as by import', async () => {
   const file = project.write('names.mjs', `

@@ -1,7 +1,7 @@
 // The declarations, as TypeScript reads them from a project of its own.
 
 import assert from 'node:assert/strict';
-import { symlinkSync } from 'node:fs';
+import { readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -79,7 +79,7 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
 
 test('each entry declares what it offers, and nothing else', async () => {
   const entries = ['edgegate', 'edgegate/gate', 'edgegate/inline', 'edgegate/gate/inline', 'edgegate/pure', 'edgegate/slim', 'edgegate/gate/slim'];
-  const guarded = ['createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
+  const guarded = ['checkPolicy', 'createGate', 'd1Store', 'kvStore', 'memoryStore', 'redisStore'];
   const lines = [];
   for (const [index, entry] of entries.entries()) {
     const text = `console.log(JSON.stringify(Object.keys(await import('${entry}'))))`;
@@ -98,6 +98,20 @@ test('each entry declares what it offers, and nothing else', async () => {
   project.write('names.mts', `${lines.join('\n')}\n`);
   const flags = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
   await run(program('tsc'), [...flags, 'names.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+});
+
+test('the Worker is declared, with the classes that wrangler.toml binds', async () => {
+  const classes = [...readFileSync(path.join(ROOT, 'wrangler.toml'), 'utf8').matchAll(/^class_name = "(\w+)"/gm)].map(([, name]) => name);
+  project.write('worker.mts', `
+    import gate, * as worker from 'edgegate/worker';
+    gate.fetch satisfies (request: Request, env: object, context: { waitUntil(promise: Promise<unknown>): void }) => Promise<Response>;
+    ({ default: true, ${classes.map((name) => `${name}: true`).join(', ')} }) satisfies Record<keyof typeof worker, true>;
+    export { default } from 'edgegate/worker';
+    export * from 'edgegate/worker';`);
+  const flags = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom'];
+  for (const more of [['--module', 'node16'], ['--module', 'esnext', '--moduleResolution', 'bundler']]) {
+    await run(program('tsc'), [...flags, ...more, 'worker.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+  }
 });
 
 test('the adapters fit their frameworks', async () => {

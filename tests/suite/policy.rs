@@ -10,8 +10,8 @@ use edgegate::jose::algorithm::Algorithm;
 use edgegate::jose::verifier::KeySource;
 use edgegate::limit;
 use edgegate::policy::{
-    Address, Auth, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, OnError, Policy,
-    Records, Replays, RequestPath, RevocationMode, Route, Upstream,
+    Address, Auth, Binding, CacheSecs, CountBy, CredentialKind, KeyFormat, LimitStore, Log, Need,
+    OnError, Policy, Records, Replays, RequestPath, RevocationMode, Route, Upstream,
 };
 use serde_json::{Value, json};
 
@@ -327,6 +327,53 @@ fn an_empty_policy_admits_nobody() {
     let everywhere = route(&policy, "GET", "/");
     assert_eq!((everywhere.auth, everywhere.accept.len()), (Auth::Required, 0));
     assert!(!policy.needs_kv() && !policy.needs_durable_objects());
+}
+
+#[test]
+fn what_has_to_be_bound_is_told_with_the_field_that_asks_for_it() {
+    let needs = |json: &Value| {
+        let policy = policy(json);
+        let names = policy.needs().into_iter().map(|Need { binding, path }| {
+            format!("{binding:?}{}", path.map(|path| format!(" at {path}")).unwrap_or_default())
+        });
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(needs(&json!({})), [""; 0]);
+    assert_eq!(
+        needs(&json!({
+            "upstream": {"service": "API"},
+            "dpop": {"replays": "durable-object"},
+            "revocation": {"mode": "ledger"},
+            "limits": [
+                {"name": "a", "requests": 9, "window_secs": 60},
+                {"name": "b", "requests": 9, "window_secs": 60, "algorithm": "fixed-window",
+                 "by": "ip", "store": "binding", "binding": "LIMITER"},
+            ],
+            "sessions": {
+                "issuer": "https://gate.test/", "audience": ["a"], "secret": "SESSION_SECRET",
+                "clients": [{
+                    "id": "batch", "jwks_uri": "https://client.test/jwks",
+                    "grants": ["client_credentials"], "scopes": ["read"],
+                }],
+            },
+            "routes": [{"path": "/*", "limits": ["a", "b"]}],
+        })),
+        [
+            "Kv",
+            "Counters at dpop.replays",
+            "Counters",
+            "Ledger",
+            "KeyRing",
+            "Sessions",
+            "Service(\"API\") at upstream.service",
+            "RateLimiter(\"LIMITER\")",
+        ]
+    );
+    let limited = json!({
+        "limits": [{"name": "a", "requests": 9, "window_secs": 60}],
+        "routes": [{"path": "/*", "auth": "none", "limits": ["a"]}],
+    });
+    assert_eq!(policy(&limited).needs(), [Need { binding: Binding::Counters, path: None }]);
 }
 
 #[test]

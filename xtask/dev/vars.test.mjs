@@ -6,10 +6,11 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 
-import { NAMES, complete, ensure, randomSecret, value } from './vars.mjs';
+import { complete, randomSecret, value } from '../../pkg/cli/vars.js';
+import { NAMES, ensure } from './vars.mjs';
 
 test('an empty file gets every name', () => {
-  const { text, added } = complete('', () => 'new');
+  const { text, added } = complete('', NAMES, () => 'new');
   assert.equal(text, NAMES.map((name) => `${name}=new\n`).join(''));
   assert.deepEqual(added, NAMES);
 });
@@ -17,10 +18,10 @@ test('an empty file gets every name', () => {
 test('what is there stays as it is', () => {
   // `dev` wrote the file like this before there were sessions.
   const before = '# mine\nOTHER=1\nJWT_SECRET="old one"\nADMIN_TOKEN=t\nAPI_KEY_SECRET=k';
-  const { text, added } = complete(before, () => 'new');
+  const { text, added } = complete(before, NAMES, () => 'new');
   assert.equal(text, `${before}\nSESSION_SECRET=new\nBATCH_CLIENT_SECRET=new\n`);
   assert.deepEqual(added, ['SESSION_SECRET', 'BATCH_CLIENT_SECRET']);
-  assert.deepEqual(complete(text, () => 'newer'), { text, added: [] });
+  assert.deepEqual(complete(text, NAMES, () => 'newer'), { text, added: [] });
 });
 
 for (const [line, expected] of [

@@ -111,6 +111,8 @@ pub(crate) fn build() -> Result<()> {
     }
     fs::copy(project::path(POLICY_TYPE), project::path(OUT).join("policy.d.cts"))
         .context(POLICY_TYPE)?;
+    process::script("import { copy } from './xtask/package/worker.mjs'; copy();")?;
+    process::script("import { write } from './xtask/package/cli.mjs'; await write();")?;
     report::done(&format!("pkg/ is ready for npm pack: {}", sizes.join(", ")));
     Ok(())
 }

@@ -83,7 +83,10 @@ impl Need {
             }),
             Self::Worker => build_once(&WORKER_IS_BUILT, worker::build),
             Self::EmbeddedWorker => build_once(&EMBEDDED_IS_BUILT, worker::build_embedded),
-            Self::Package => build_once(&PACKAGE_IS_BUILT, package::build),
+            // The package carries the Worker.
+            Self::Package => {
+                Self::Worker.ensure().and_then(|()| build_once(&PACKAGE_IS_BUILT, package::build))
+            }
         }
     }
 }

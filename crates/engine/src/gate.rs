@@ -8,6 +8,7 @@ mod administration;
 mod backend;
 mod decision;
 mod endpoints;
+mod examine;
 mod lines;
 mod options;
 mod session_work;
@@ -34,6 +35,15 @@ pub fn create_gate(length: usize) -> u32 {
     exchange::run(|| {
         let gate = exchange::with_secret_text(length, options::gate)?;
         exchange::leave_handle(GATES.with_borrow_mut(|all| all.add(Rc::new(gate))));
+        Ok(Status::Done)
+    })
+}
+
+/// Reads a policy as the Worker does, `length` bytes of JSON in the form of [`examine::policy`]. The text of `DONE` is what it needs.
+#[wasm_bindgen(js_name = checkPolicy)]
+pub fn check_policy(length: usize) -> u32 {
+    exchange::run(|| {
+        exchange::leave_own_text(exchange::with_secret_text(length, examine::policy)?);
         Ok(Status::Done)
     })
 }

@@ -23,10 +23,9 @@ use edgegate::{
     error::{Error, StoreError},
     guard::{Event, Host, Identity, StoreBackend},
     jose::jws::HostCheck,
-    policy::{self, Address, CacheSecs, Policy, Secrets, Upstream},
+    policy::{Address, Binding, CacheSecs, Need, Policy, Secrets, Upstream},
     revocation::Entry,
     secret::Secret,
-    session::client::ClientProof,
     store::{
         keyed::LateWrite,
         published::{Fetched, Issuers, SealedKeys},
@@ -211,51 +210,27 @@ impl Secrets for EnvSecrets<'_> {
 /// What the policy uses has to be bound.
 #[inline(never)]
 fn check_bindings(policy: &Policy, env: &Env) -> Result<(), Error> {
-    let missing = |name: &str, what: &str| Error::Config {
-        path: name.to_owned(),
-        problem: format!("the policy needs this {what} binding"),
+    policy.needs().into_iter().try_for_each(|need| check_binding(need, env))
+}
+
+fn check_binding(need: Need<'_>, env: &Env) -> Result<(), Error> {
+    let object = |name| (name, "Durable Object", env.durable_object(name).is_ok());
+    let (name, what, is_bound) = match need.binding {
+        Binding::Kv => (kv::BINDING, "KV namespace", env.kv(kv::BINDING).is_ok()),
+        Binding::Counters => object(counter_object::BINDING),
+        Binding::Ledger => object(ledger_object::BINDING),
+        Binding::Sessions => object(session_stub::BINDING),
+        Binding::KeyRing => object(key_ring_stub::BINDING),
+        Binding::Service(name) => (name, "service", env.service(name).is_ok()),
+        Binding::RateLimiter(name) => (name, "rate-limiting", env.rate_limiter(name).is_ok()),
     };
-    if policy.needs_kv() && env.kv(kv::BINDING).is_err() {
-        return Err(missing(kv::BINDING, "KV namespace"));
-    }
-    if policy.replays == policy::Replays::DurableObject
-        && env.durable_object(counter_object::BINDING).is_err()
-    {
-        return Err(Error::Config {
-            path: "dpop.replays".to_owned(),
-            problem: format!("expected the Durable Object binding {}", counter_object::BINDING),
-        });
-    }
-    if policy.needs_durable_objects() && env.durable_object(counter_object::BINDING).is_err() {
-        return Err(missing(counter_object::BINDING, "Durable Object"));
-    }
-    if policy.needs_ledger() && env.durable_object(ledger_object::BINDING).is_err() {
-        return Err(missing(ledger_object::BINDING, "Durable Object"));
-    }
-    if let Some(own) = &policy.sessions {
-        // An assertion counts once, at all isolates together.
-        let by_assertion =
-            own.clients().iter().any(|client| matches!(client.proof, ClientProof::Jwks { .. }));
-        if by_assertion && env.durable_object(counter_object::BINDING).is_err() {
-            return Err(missing(counter_object::BINDING, "Durable Object"));
+    let (path, problem) = match need.path {
+        _ if is_bound => return Ok(()),
+        None => (name.to_owned(), format!("the policy needs this {what} binding")),
+        Some(path) if what == "service" => {
+            (path, format!("there is no service binding named {name}"))
         }
-        let ring = own.keys.is_none().then_some(key_ring_stub::BINDING);
-        for name in ring.into_iter().chain([session_stub::BINDING]) {
-            if env.durable_object(name).is_err() {
-                return Err(missing(name, "Durable Object"));
-            }
-        }
-    }
-    for (path, name) in policy.service_bindings() {
-        if env.service(name).is_err() {
-            let problem = format!("there is no service binding named {name}");
-            return Err(Error::Config { path, problem });
-        }
-    }
-    for name in policy.rate_limit_bindings() {
-        if env.rate_limiter(name).is_err() {
-            return Err(missing(name, "rate-limiting"));
-        }
-    }
-    Ok(())
+        Some(path) => (path, format!("expected the {what} binding {name}")),
+    };
+    Err(Error::Config { path, problem })
 }

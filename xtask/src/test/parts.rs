@@ -125,6 +125,12 @@ pub(super) const PARTS: &[Part] = &[
         || node_tests(&["tests/packaging"]),
     ),
     part(
+        "cli",
+        "the command line as it is packed: each command on a real gate, from an empty folder to a 200",
+        &[Worker, Package],
+        || node_tests(&["tests/cli"]),
+    ),
+    part(
         "examples",
         "each of examples/, started: Node, wrangler, nginx",
         &[Worker, Package, Nginx],

@@ -1,0 +1,54 @@
+// The command line of edgegate. Results go to standard output, everything else to standard error; the exit code is 0, 1 for what was
+// refused or has failed, 2 for a command that is used wrongly.
+
+import { Command } from 'commander';
+import { createRequire } from 'node:module';
+
+import { check } from './commands/check.js';
+import { completions } from './commands/completions.js';
+import { deploy } from './commands/deploy.js';
+import { dev } from './commands/dev.js';
+import { docs } from './commands/docs.js';
+import { init } from './commands/init.js';
+import { keys } from './commands/keys.js';
+import { profiles } from './commands/profiles.js';
+import { revoke } from './commands/revoke.js';
+import { sessions } from './commands/sessions.js';
+import { token } from './commands/token.js';
+import { USAGE } from './failure.js';
+import { tell } from './output.js';
+
+const { version } = createRequire(import.meta.url)('../package.json');
+
+const program = new Command('edgegate')
+  .description('An API gate for Cloudflare Workers: tokens, API keys, limits, revocation.')
+  .version(version)
+  .enablePositionalOptions()
+  .showSuggestionAfterError()
+  .configureOutput({ outputError: (text, write) => write(text) })
+  .addHelpText('after', `
+Start here:
+  npx edgegate init my-gate && cd my-gate
+  npx edgegate dev
+
+Where it asks a running gate: --url or EDGEGATE_URL, and EDGEGATE_ADMIN_TOKEN, --token-file or a saved profile. A secret is never an argument.`);
+
+for (const register of [init, dev, check, deploy, keys, revoke, sessions, token, docs, profiles, completions]) register(program, { version });
+everywhere(program);
+
+/** For all commands that do something: `--json`, and errors that end in one place. */
+function everywhere(command) {
+  command.exitOverride();
+  if (command.commands.length > 0) command.commands.forEach(everywhere);
+  else if (!['completions', '__complete'].includes(command.name())) command.option('--json', 'print JSON');
+}
+
+/** What was wanted is known only to a parser that has come to its end. */
+const json = process.argv.includes('--json');
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error.code?.startsWith('commander.')) process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  else process.exitCode = tell(error, { json });
+}

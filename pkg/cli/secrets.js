@@ -1,0 +1,58 @@
+// The secrets of a policy: whose they are, and new ones.
+
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+
+import { randomSecret } from './vars.js';
+
+/**
+ * Names by who else has to know the secret: `shared` with an issuer or a client; `keys` is a JWK set of private keys;
+ * `own`, the gate's alone.
+ */
+export function rolesOf(policy) {
+  const roles = new Map();
+  const note = (role, ...names) => names.flat().filter((name) => typeof name === 'string').forEach((name) => roles.set(name, { role }));
+  for (const issuer of list(policy.issuers)) note('shared', issuer?.secret, list(issuer?.secrets));
+  for (const client of list(policy.sessions?.clients)) note('shared', client?.secret);
+  note('own', policy.admin?.secret, policy.jwks_cache?.secret, policy.sessions?.secret);
+  for (const one of [...list(policy.sessions?.secrets), ...list(policy.api_keys?.signing_keys)]) note('own', one?.secret);
+  if (typeof policy.sessions?.keys === 'string') roles.set(policy.sessions.keys, { role: 'keys', algorithm: policy.sessions.algorithm ?? 'ES256' });
+  return roles;
+}
+
+const list = (value) => (Array.isArray(value) ? value : []);
+
+/** The bytes that HMAC with the longest hash wants (RFC 7518 §3.2). */
+const LONGEST = 64;
+
+/** A new secret of this role. */
+export function newSecret({ role, algorithm } = { role: 'own' }) {
+  if (role === 'keys') return JSON.stringify({ keys: [newJwk(algorithm)] });
+  // Whatever the algorithm and encoding of the issuer are, these digits serve.
+  return role === 'shared' ? randomBytes(LONGEST).toString('hex') : randomSecret();
+}
+
+function newJwk(algorithm) {
+  if (algorithm === 'HS256') return { kty: 'oct', alg: algorithm, k: randomBytes(LONGEST).toString('base64url') };
+  const made = {
+    ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    EdDSA: () => generateKeyPairSync('ed25519'),
+    RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  };
+  return { ...(made[algorithm] ?? made.ES256)().privateKey.export({ format: 'jwk' }), alg: algorithm };
+}
+
+/** What is wrong with values that are long enough: those that nobody has drawn at random, or that serve two purposes. */
+export function weaknesses(values) {
+  const found = [];
+  const owner = new Map();
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    if (new Set(value).size < LEAST_DIFFERENT) found.push({ path: name, message: 'has so few different characters that it was not drawn at random' });
+    if (owner.has(value)) found.push({ path: name, message: `is the same as ${owner.get(value)}: who has one has the other` });
+    owner.set(value, name);
+  }
+  return found;
+}
+
+/** 32 random hexadecimal digits have 14 different ones on average, and fewer than 8 not once in ten million. */
+const LEAST_DIFFERENT = 8;

@@ -1,0 +1,72 @@
+//! What a policy needs beside itself from the place where it is deployed: stores and services that have to be bound.
+
+use super::{Policy, Replays};
+use crate::session::client::ClientProof;
+
+/// Something that has to be bound. What it is called there is the edge's to say, but for what the policy itself names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding<'p> {
+    /// The key-value store.
+    Kv,
+    /// Exact counters.
+    Counters,
+    /// The ledger of revocations.
+    Ledger,
+    /// Sessions of subjects.
+    Sessions,
+    /// The keys that sign the tokens of sessions.
+    KeyRing,
+    /// A service by this name.
+    Service(&'p str),
+    /// A rate limiter by this name.
+    RateLimiter(&'p str),
+}
+
+/// A binding, and the field of the policy that asks for it where it is one alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need<'p> {
+    /// What has to be bound.
+    pub binding: Binding<'p>,
+    /// The path of the field.
+    pub path: Option<String>,
+}
+
+impl Policy {
+    /// Everything that has to be bound. A binding may be there twice.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Need<'_>> {
+        let mut needs = Vec::new();
+        let mut add = |binding, path| needs.push(Need { binding, path });
+        if self.needs_kv() {
+            add(Binding::Kv, None);
+        }
+        if self.replays == Replays::DurableObject {
+            add(Binding::Counters, Some("dpop.replays".to_owned()));
+        }
+        // An assertion of a client counts once, at all isolates together.
+        if self.needs_durable_objects() || self.has_client_with_assertions() {
+            add(Binding::Counters, None);
+        }
+        if self.needs_ledger() {
+            add(Binding::Ledger, None);
+        }
+        if let Some(own) = &self.sessions {
+            if own.keys.is_none() {
+                add(Binding::KeyRing, None);
+            }
+            add(Binding::Sessions, None);
+        }
+        for (path, name) in self.service_bindings() {
+            add(Binding::Service(name), Some(path));
+        }
+        for name in self.rate_limit_bindings() {
+            add(Binding::RateLimiter(name), None);
+        }
+        needs
+    }
+
+    fn has_client_with_assertions(&self) -> bool {
+        let clients = self.sessions.iter().flat_map(|own| own.clients());
+        clients.into_iter().any(|client| matches!(client.proof, ClientProof::Jwks { .. }))
+    }
+}

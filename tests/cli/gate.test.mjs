@@ -1,0 +1,199 @@
+// Commands that ask a running gate: each on a real one, by the package as it is installed.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { AUDIENCE, ISSUER, SECRETS, admitted, policy, refused, startGate, token } from '../worker/harness.mjs';
+import { nowSecs } from '../worker/token.mjs';
+import { ROOT, installed } from './command-line.mjs';
+
+const SESSIONS = { issuer: 'https://gate.test/', audience: [AUDIENCE], secret: 'SESSION_SECRET', cookies: true };
+
+let gate;
+let project;
+let proxy;
+/** Method and path of each request that a command has made. */
+const asked = new Set();
+
+before(async () => {
+  const prefixes = [{ prefix: 'sk' }, { prefix: '', format: 'imported' }];
+  gate = await startGate({ policy: policy({ sessions: SESSIONS, revocation: { mode: 'ledger' }, api_keys: { ...policy().api_keys, prefixes } }) });
+  project = await installed();
+  proxy = await recording(gate.port());
+});
+after(async () => {
+  proxy?.close();
+  project?.dispose();
+  await gate?.dispose();
+});
+
+/** Passes requests on, and writes down which they were. */
+const recording = (port) => new Promise((resolve) => {
+  const server = http.createServer((request, response) => {
+    asked.add(`${request.method} ${request.url.split('?')[0].replace('/auth', '')}`);
+    const { host, ...headers } = request.headers;
+    const onward = http.request({ host: '127.0.0.1', port, method: request.method, path: request.url, headers: { ...headers, host: 'api.example.com' } }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  }).listen(0, '127.0.0.1', () => resolve(server));
+});
+
+const url = () => `http://127.0.0.1:${proxy.address().port}`;
+const env = (more = {}) => ({ EDGEGATE_URL: url(), EDGEGATE_ADMIN_TOKEN: SECRETS.ADMIN_TOKEN, ...more });
+
+/** Runs a command that has to do what it says, and never prints the administrator's secret. */
+async function ok(parameters, options = {}) {
+  const done = await project.cli(parameters, { env: env(), ...options });
+  assert.equal(done.code, 0, done.stderr);
+  assert.ok(!(done.stdout + done.stderr).includes(SECRETS.ADMIN_TOKEN), 'the secret is printed');
+  return done;
+}
+const json = async (parameters, options) => (await ok([...parameters, '--json'], options)).json();
+
+test('a key is minted, and printed once and alone', async () => {
+  const { stdout, stderr } = await ok(['keys', 'mint', '--name', 'CI', '--owner', 'alice', '--scope', 'read:posts,write:posts', '--expires-in', '90d', '--ip', '203.0.113.0/24']);
+  const key = stdout.trim();
+  assert.match(key, /^sk_test_\w+$/);
+  assert.ok(!stderr.includes(key));
+  assert.match(stderr, /networks +203\.0\.113\.0\/24/);
+  admitted(await gate.get('/v1/posts', { key, ip: '203.0.113.7' }), { method: 'api_key', scopes: ['read:posts', 'write:posts'] });
+  refused(await gate.get('/v1/posts', { key, ip: '192.0.2.1' }), 'NOT_ALLOWED');
+});
+
+test('a key is listed, shown, changed, rotated and revoked', async () => {
+  const { id } = await json(['keys', 'mint', '--name', 'one', '--owner', 'carol', '--scope', 'read:posts']);
+  const { keys } = await json(['keys', 'list', '--owner', 'carol', '--all']);
+  assert.deepEqual(keys.map((one) => [one.id, one.name]), [[id, 'one']]);
+  assert.match((await ok(['keys', 'list', '--owner', 'carol'])).stdout, new RegExp(`^ID +NAME.*\n${id} +one +carol`));
+  assert.match((await ok(['keys', 'show', id])).stdout, /owner +carol/);
+
+  const changed = await json(['keys', 'update', id, '--name', 'two', '--scope', 'write:posts', '--expires-in', '30d', '--disable']);
+  assert.deepEqual([changed.name, changed.scopes, changed.disabled, typeof changed.expires_at], ['two', ['write:posts'], true, 'number']);
+  const again = await json(['keys', 'update', id, '--enable', '--no-expiry']);
+  assert.deepEqual([again.disabled ?? false, again.expires_at], [false, undefined]);
+
+  const rotated = await json(['keys', 'rotate', id, '--overlap', '1h']);
+  assert.notEqual(rotated.id, id);
+  admitted(await gate.post('/v1/posts', { key: rotated.key }));
+  await ok(['keys', 'revoke', rotated.id, '--yes']);
+  refused(await gate.post('/v1/posts', { key: rotated.key }), 'API_KEY_REVOKED');
+});
+
+test('a key of another system is imported by its hash; the key comes by standard input', async () => {
+  const key = 'an-old-key-of-another-system-0123456789';
+  const record = await json(['keys', 'import', '--name', 'old', '--owner', 'bob', '--scope', 'read:posts'], { input: `${key}\n` });
+  assert.equal(record.owner, 'bob');
+  admitted(await gate.get('/v1/posts', { headers: { 'X-API-Key': key } }), { scopes: ['read:posts'] });
+  const hash = createHash('sha256').update('another-old-key-of-another-system').digest('hex');
+  assert.equal((await json(['keys', 'import', '--name', 'older', '--owner', 'bob', '--sha256', hash])).owner, 'bob');
+});
+
+test('each kind of revocation', async () => {
+  const bearer = token({ jti: 'cli-1', sub: 'revoked-here' });
+  admitted(await gate.get('/anything', { token: bearer }));
+  await ok(['revoke', '--token', '-', '--reason', 'found in a log'], { input: bearer });
+  refused(await gate.get('/anything', { token: bearer }), 'TOKEN_REVOKED');
+
+  const file = path.join(project.folder, 'token.txt');
+  writeFileSync(file, `${token({ jti: 'cli-2' })}\n`);
+  await ok(['revoke', '--token', file]);
+  await ok(['revoke', '--sub', 'dave', '--iss', ISSUER, '--before', '2030-01-01T00:00:00Z', '--expires-in', '30d']);
+  refused(await gate.get('/anything', { token: token({ sub: 'dave' }) }), 'TOKEN_REVOKED');
+  await ok(['revoke', '--sid', 's1', '--iss', ISSUER]);
+  refused(await gate.get('/anything', { token: token({ sid: 's1' }) }), 'TOKEN_REVOKED');
+  await ok(['revoke', '--jti', 'cli-3', '--iss', ISSUER]);
+  await ok(['revoke', '--kid', 'old', '--withdrawn', '--iss', ISSUER, '--yes']);
+  const { id, key } = await json(['keys', 'mint', '--name', 'x', '--owner', 'y']);
+  await ok(['revoke', '--key', id]);
+  refused(await gate.get('/anything', { key }), 'API_KEY_REVOKED');
+  const all = await json(['revoke', '--all', '--iss', ISSUER, '--before', '2001-01-01T00:00:00Z', '--yes']);
+  assert.deepEqual(all.target, { kind: 'issuer', iss: ISSUER });
+});
+
+test('the same request with the same idempotency key gets the same answer', async () => {
+  const parameters = ['revoke', '--sub', 'erin', '--iss', ISSUER, '--idempotency-key', 'k1'];
+  assert.deepEqual(await json(parameters), await json(parameters));
+  const other = await project.cli(['revoke', '--sub', 'frank', '--iss', ISSUER, '--idempotency-key', 'k1', '--json'], { env: env() });
+  assert.equal(other.code, 1);
+  assert.equal(JSON.parse(other.stderr).error.code, 'INVALID_REQUEST');
+});
+
+test('revocations are listed, shown, undone, exported and taken back', async () => {
+  const bearer = token({ sub: 'grace', iat: nowSecs() - 60 });
+  const { id } = await json(['revoke', '--sub', 'grace', '--iss', ISSUER, '--reason', 'test']);
+  const { revocations } = await json(['revocations', 'list', '--all']);
+  assert.ok(revocations.some((one) => one.id === id && one.target.sub === 'grace'));
+  assert.match((await ok(['revocations', 'show', id])).stdout, /what +subject iss=\S+ sub=grace.*\n.*\nreason +test/);
+  assert.match((await ok(['revocations', 'list'])).stdout, /^ID +WHAT +UNTIL +REASON\n/);
+  const exported = (await ok(['revocations', 'export'])).stdout;
+  assert.ok(exported.includes('"grace"'));
+  await ok(['revocations', 'undo', id, '--yes']);
+  admitted(await gate.get('/anything', { token: bearer }));
+  const file = path.join(project.folder, 'revoked.ndjson');
+  writeFileSync(file, exported);
+  assert.ok((await json(['revoke', '--file', file])).revoked >= 1);
+  refused(await gate.get('/anything', { token: bearer }), 'TOKEN_REVOKED');
+});
+
+test('sessions are opened, listed, narrowed and ended; subjects disabled, enabled and forgotten', async () => {
+  const opened = await json(['sessions', 'open', 'heidi', '--scope', 'read:posts,write:posts', '--label', 'laptop']);
+  admitted(await gate.get('/v1/posts', { token: opened.access_token }), { subject: 'heidi' });
+  assert.match((await ok(['sessions', 'list', 'heidi'])).stdout, /laptop/);
+  await ok(['sessions', 'narrow', opened.session_id, '--subject', 'heidi', '--scope', 'read:posts']);
+  await ok(['sessions', 'end', 'heidi']);
+  refused(await gate.get('/v1/posts', { token: opened.access_token }), 'TOKEN_REVOKED');
+  assert.match((await ok(['sessions', 'open', 'heidi', '--ticket'])).stdout, /^\S+\n$/);
+  await ok(['subjects', 'disable', 'heidi']);
+  assert.equal((await project.cli(['sessions', 'open', 'heidi'], { env: env() })).code, 1);
+  await ok(['subjects', 'enable', 'heidi']);
+  await ok(['subjects', 'forget', 'heidi', '--yes']);
+});
+
+test('the secret comes from a file or a profile too; a profile is for its owner alone, and for its gate alone', async () => {
+  const file = path.join(project.folder, 'admin-token');
+  writeFileSync(file, `${SECRETS.ADMIN_TOKEN}\n`);
+  await ok(['keys', 'list', '--url', url(), '--token-file', file], { env: {} });
+  await ok(['keys', 'list', '--url', url(), '--token-file', '-'], { env: {}, input: SECRETS.ADMIN_TOKEN });
+  await ok(['profiles', 'save', 'test', '--url', url(), '--token-file', file], { env: {} });
+  const kept = path.join(project.folder, 'config/edgegate/profiles.json');
+  assert.equal(statSync(kept).mode & 0o777, 0o600);
+  await ok(['keys', 'list', '--profile', 'test'], { env: {} });
+  await ok(['keys', 'list'], { env: { EDGEGATE_PROFILE: 'test' } });
+  assert.match((await ok(['profiles', 'list'])).stdout, /test +http:/);
+  // Another address: the kept secret does not go there, and nobody can be asked.
+  const elsewhere = await project.cli(['keys', 'list', '--profile', 'test', '--url', `${url()}/other`], { env: {} });
+  assert.equal(elsewhere.code, 2);
+  await ok(['profiles', 'remove', 'test']);
+  assert.ok(!readFileSync(kept, 'utf8').includes(SECRETS.ADMIN_TOKEN));
+});
+
+test('what the gate refuses is said with a hint, and as JSON', async () => {
+  const wrong = await project.cli(['keys', 'list'], { env: env({ EDGEGATE_ADMIN_TOKEN: 'x'.repeat(40) }) });
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /error: .*\(401 INVALID_TOKEN\)\nhint: the administrator's secret is wrong/);
+  assert.ok(!wrong.stderr.includes('x'.repeat(40)));
+  const unknown = await project.cli(['keys', 'show', '0'.repeat(32), '--json'], { env: env() });
+  assert.deepEqual([unknown.code, unknown.stdout, JSON.parse(unknown.stderr).error.status], [1, '', 404]);
+  const field = await project.cli(['keys', 'mint', '--name', 'x', '--owner', 'y', '--prefix', 'nope'], { env: env() });
+  assert.match(field.stderr, /hint: .*prefix/);
+});
+
+test('what cannot be taken back is asked for', async () => {
+  const unasked = await project.cli(['keys', 'revoke', '0'.repeat(32)], { env: env() });
+  assert.deepEqual([unasked.code, /--yes/.test(unasked.stderr)], [2, true]);
+});
+
+test('every endpoint of administration has a command', () => {
+  const table = readFileSync(path.join(ROOT, 'crates/worker/src/endpoints.rs'), 'utf8');
+  const endpoints = [...table.matchAll(/path: "(\/admin[^"]*)",\s+methods: "([^"]+)"/g)]
+    .flatMap(([, target, methods]) => methods.split(', ').map((method) => ({ method, pattern: new RegExp(`^${method} ${target.replaceAll('{id}', '[^/]+')}$`), name: `${method} ${target}` })));
+  assert.ok(endpoints.length >= 17, 'the table is read');
+  const without = endpoints.filter(({ pattern }) => ![...asked].some((one) => pattern.test(one)));
+  assert.deepEqual(without.map(({ name }) => name), []);
+});

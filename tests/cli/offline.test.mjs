@@ -1,0 +1,429 @@
+// Commands that need no gate: check, token, init without an installation, completions; and how the program is used wrongly.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parse } from 'smol-toml';
+
+import { KV, OBJECTS, COMPATIBILITY_DATE, migrations } from '../../pkg/cli/deployed.js';
+import { guides } from '../../xtask/package/cli.mjs';
+import { signHmac } from '../worker/token.mjs';
+import { ROOT, environment, fakeWrangler, freePort, installed } from './command-line.mjs';
+
+let project;
+before(async () => {
+  project = await installed();
+});
+after(() => project?.dispose());
+
+const run = (parameters, options) => project.cli(parameters, options);
+const write = (name, text) => path.join(project.folder, project.write(name, typeof text === 'string' ? text : JSON.stringify(text)));
+
+/** A folder of its own in the project, as `init` writes it. */
+async function written(name, ...options) {
+  const folder = path.join(project.folder, name);
+  const done = await run(['init', name, '--yes', '--no-install', ...options]);
+  assert.equal(done.code, 0, done.stderr);
+  return { folder, file: (one) => path.join(folder, one), toml: () => parse(readFileSync(path.join(folder, 'wrangler.toml'), 'utf8')), done };
+}
+
+describe('init', () => {
+  test('binds what the repository binds', async () => {
+    const own = (await written('bindings')).toml();
+    const repository = parse(readFileSync(path.join(ROOT, 'wrangler.toml'), 'utf8'));
+    for (const field of ['compatibility_date', 'kv_namespaces', 'durable_objects', 'migrations', 'observability']) assert.deepEqual(own[field], repository[field], field);
+    assert.equal(COMPATIBILITY_DATE, repository.compatibility_date);
+    assert.deepEqual(repository.kv_namespaces.map(({ binding }) => binding), [KV]);
+    assert.deepEqual(Object.values(OBJECTS).map((one) => one.class), migrations().flatMap(({ classes }) => classes));
+  });
+
+  test('writes secrets that its owner alone can read, and that git ignores', async () => {
+    const { file, folder } = await written('secrets');
+    assert.equal(statSync(file('.dev.vars')).mode & 0o777, 0o600);
+    const vars = readFileSync(file('.dev.vars'), 'utf8');
+    assert.match(vars, /^ADMIN_TOKEN=[\w-]{43}\nAPI_KEY_SECRET=[\w-]{43}\nSESSION_SECRET=[\w-]{43}\n$/);
+    assert.match(readFileSync(file('.dev.vars.example'), 'utf8'), /^ADMIN_TOKEN=\nAPI_KEY_SECRET=\nSESSION_SECRET=\n$/m);
+    execFileSync('git', ['init', '-q'], { cwd: folder });
+    const shown = execFileSync('git', ['status', '--short', '--untracked-files=all'], { cwd: folder, encoding: 'utf8' });
+    assert.deepEqual(shown.match(/\S+$/gm), ['.dev.vars.example', '.gitignore', 'package.json', 'src/index.js', 'wrangler.toml']);
+  });
+
+  test('overwrites nothing without being told, and never a secret', async () => {
+    const { file, done } = await written('twice');
+    assert.ok(!done.stdout.includes(readFileSync(file('.dev.vars'), 'utf8').slice(12, 40)));
+    const kept = readFileSync(file('.dev.vars'), 'utf8');
+    writeFileSync(file('wrangler.toml'), 'name = "mine"\n');
+    const again = await run(['init', 'twice', '--yes', '--no-install']);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /wrangler\.toml and src\/index\.js are here already\nhint: .*--force/);
+    assert.equal(readFileSync(file('wrangler.toml'), 'utf8'), 'name = "mine"\n');
+    assert.equal((await run(['init', 'twice', '--yes', '--no-install', '--force'])).code, 0);
+    assert.equal(readFileSync(file('.dev.vars'), 'utf8'), kept);
+    writeFileSync(file('wrangler.jsonc'), '{}');
+    assert.equal((await run(['init', 'twice', '--yes', '--no-install', '--force'])).code, 1);
+  });
+
+  test('keeps what a package.json and a .gitignore have', async () => {
+    mkdirSync(path.join(project.folder, 'kept'));
+    write('kept/package.json', { name: 'mine', scripts: { dev: 'vite' }, dependencies: { hono: '4' } });
+    write('kept/.gitignore', 'dist');
+    write('kept/.dev.vars.example', 'MINE=');
+    const { file } = await written('kept');
+    const { name, scripts, dependencies } = JSON.parse(readFileSync(file('package.json'), 'utf8'));
+    assert.deepEqual([name, scripts.dev, scripts.deploy, dependencies.hono, dependencies.edgegate], ['mine', 'vite', 'edgegate deploy', '4', `^${project.packed.version}`]);
+    assert.match(readFileSync(file('.gitignore'), 'utf8'), /^dist\nnode_modules\/\n/);
+    assert.equal(readFileSync(file('.dev.vars.example'), 'utf8'), 'MINE=');
+  });
+
+  for (const { name, title } of guides()) {
+    test(`the policy behind ${title} is that of its guide, and is taken`, async () => {
+      const { folder, toml } = await written(`provider-${name}`, '--provider', name);
+      const guide = parse(guides().find((one) => one.name === name).policy).vars.POLICY;
+      const { issuers, routes } = toml().vars.POLICY;
+      assert.deepEqual({ issuers, routes }, { issuers: guide.issuers, routes: guide.routes });
+      const checked = await run(['check', '--json'], { cwd: folder });
+      assert.equal(checked.code, 0, checked.stdout);
+    });
+  }
+
+  test('the own names of an operator stand in the policy', async () => {
+    const { toml, folder } = await written('own', '--provider', 'auth0', '--issuer', 'https://acme.eu.auth0.com/', '--audience', 'https://api.acme.io', '--upstream', 'https://origin.acme.io', '--name', 'acme-gate');
+    const { name, vars: { POLICY: policy } } = toml();
+    assert.deepEqual([name, policy.upstream, policy.issuers[0].issuer, policy.issuers[0].audience], ['acme-gate', 'https://origin.acme.io', 'https://acme.eu.auth0.com/', ['https://api.acme.io']]);
+    assert.deepEqual((await run(['check', '--json'], { cwd: folder })).json().findings, []);
+    const { toml: access } = await written('own-host', '--provider', 'cloudflare-access', '--issuer', 'https://acme.cloudflareaccess.com');
+    assert.equal(access().vars.POLICY.issuers[0].jwks_uri, 'https://acme.cloudflareaccess.com/cdn-cgi/access/certs');
+    assert.deepEqual(access().vars.POLICY.credential_headers[0].issuers, ['https://acme.cloudflareaccess.com']);
+  });
+
+  test('what cannot be meant is refused, and nothing is written', async () => {
+    for (const parameters of [['--provider', 'nobody'], ['--name', 'Not A Name'], ['--upstream', 'ftp://x'], ['--issuer', 'https://x/'], ['--upstream', 'https://x"\nadmin = 1']]) {
+      const done = await run(['init', 'wrong', '--yes', '--no-install', ...parameters]);
+      assert.deepEqual([done.code, existsSync(path.join(project.folder, 'wrong'))], [2, false], parameters.join(' '));
+    }
+  });
+});
+
+describe('check', () => {
+  const findings = async (file, ...options) => {
+    const done = await run(['check', file, '--json', ...options]);
+    return { code: done.code, ...done.json() };
+  };
+
+  test('the example of the repository', async () => {
+    const { code, ok, findings: found, secrets } = await findings(path.join(ROOT, 'wrangler.toml'));
+    assert.deepEqual([code, ok], [0, true], JSON.stringify(found));
+    assert.ok(secrets.includes('JWT_SECRET'));
+  });
+
+  test('a fault has its place, and ends with 1', async () => {
+    const { folder, file } = await written('faulty');
+    writeFileSync(file('wrangler.toml'), readFileSync(file('wrangler.toml'), 'utf8').replace('scopes = { all = ["write"] }', 'scope = ["write"]'));
+    const done = await run(['check'], { cwd: folder });
+    assert.equal(done.code, 1);
+    const line = readFileSync(file('wrangler.toml'), 'utf8').split('\n').findIndex((one) => one.startsWith('scope =')) + 1;
+    assert.match(done.stderr, new RegExp(`error: .*wrangler\\.toml:${line}: routes\\[2\\]\\.scope: is not a known field`));
+  });
+
+  test('a route that is never reached, a missing binding, a missing migration', async () => {
+    const policy = { api_keys: { environment: 'live', prefixes: [{ prefix: 'sk' }], signing_keys: [{ id: 1, secret: 'K' }] }, routes: [{ path: '/*' }, { path: '/a' }] };
+    const unreachable = await findings(write('unreachable.json', policy));
+    assert.deepEqual([unreachable.code, unreachable.findings.map(({ path: at, message }) => `${at}: ${message}`)], [1, ['routes[1]: is never reached, routes[0] matches first']]);
+    const bound = { ...policy, routes: [{ path: '/*', limits: ['a'] }], limits: [{ name: 'a', requests: 1, window_secs: 9 }], upstream: { service: 'API' } };
+    const configuration = { name: 'x', main: 'x.js', durable_objects: { bindings: [{ name: 'EDGEGATE_COUNTERS', class_name: 'CounterObject' }] }, vars: { POLICY: bound } };
+    const { code, findings: found } = await findings(write('wrangler.missing.jsonc', `// comments are fine\n${JSON.stringify(configuration)}`));
+    assert.equal(code, 1);
+    assert.deepEqual(found.map(({ path: at, message }) => `${at}: ${message}`), [
+      'EDGEGATE_KV: the policy needs this KV namespace', 'EDGEGATE_COUNTERS: no migration makes the class CounterObject', 'upstream.service: there is no service binding named API',
+    ]);
+  });
+
+  test('weak secrets: short ones are errors, others that nobody has drawn at random are warnings', async () => {
+    const { folder, file } = await written('weak');
+    const vars = (token, key) => writeFileSync(file('.dev.vars'), `ADMIN_TOKEN=${token}\nAPI_KEY_SECRET=${key}\nSESSION_SECRET=0123456789abcdefghijklmnopqrstuvwxyz\n`);
+    vars('changeme', 'k'.repeat(40));
+    const short = await run(['check', '--json'], { cwd: folder });
+    assert.equal(short.code, 1);
+    assert.match(short.json().findings[0].message, /expected at least 32/);
+    vars('ab'.repeat(20), 'ab'.repeat(20));
+    const weak = await run(['check', '--json'], { cwd: folder });
+    assert.deepEqual([weak.code, weak.json().findings.map(({ level, path: at }) => `${level} ${at}`)], [0, ['warning ADMIN_TOKEN', 'warning API_KEY_SECRET', 'warning API_KEY_SECRET']]);
+    assert.ok(!(weak.stdout + weak.stderr).includes('abab'));
+    assert.equal((await run(['check', '--strict'], { cwd: folder })).code, 1);
+  });
+
+  test('the example of a guide that is still there, and paths that no route names, are warnings', async () => {
+    const { folder } = await written('example', '--provider', 'okta');
+    assert.deepEqual((await run(['check', '--json'], { cwd: folder })).json().findings.map(({ level, path: at }) => `${level} ${at}`), ['warning issuers[0].issuer']);
+    const open = await findings(write('open.json', { issuers: [{ issuer: 'https://i.test/', audience: ['a'], discovery: true, algorithms: ['RS256'] }], routes: [{ path: '/a' }] }));
+    assert.deepEqual(open.findings.map(({ path: at }) => at), ['routes']);
+  });
+
+  test('an environment of wrangler inherits neither policy nor bindings', async () => {
+    const { folder, file } = await written('environments');
+    const policy = 'api_keys = { environment = "test", prefixes = [{ prefix = "sk" }], signing_keys = [{ id = 1, secret = "K" }] }';
+    writeFileSync(file('wrangler.toml'), `${readFileSync(file('wrangler.toml'), 'utf8')}\n[env.staging.vars.POLICY]\n${policy}\n`);
+    assert.equal((await run(['check'], { cwd: folder })).code, 0);
+    const staging = await run(['check', '--env', 'staging', '--json'], { cwd: folder });
+    assert.deepEqual([staging.code, staging.json().findings.map((one) => one.path)], [1, ['EDGEGATE_KV']]);
+    assert.equal((await run(['check', '--env', 'nope'], { cwd: folder })).code, 2);
+  });
+
+  test('a policy that is too long for a variable; one that is in KV', async () => {
+    const routes = Array.from({ length: 200 }, (_, index) => ({ path: `/some/quite/long/path/${index}`, auth: 'none' }));
+    const { code, findings: [finding] } = await findings(write('wrangler.long.json', { name: 'x', vars: { POLICY: { routes } } }));
+    assert.deepEqual([code, finding.path], [1, 'POLICY']);
+    const kv = await findings(write('wrangler.kv.json', { name: 'x', kv_namespaces: [{ binding: 'EDGEGATE_KV' }], vars: { POLICY: { source: 'kv' } } }));
+    assert.deepEqual([kv.code, kv.source], [0, 'kv']);
+  });
+
+  test('files that cannot be read', async () => {
+    assert.deepEqual((await run(['check', 'nothing.toml'])).code, 2);
+    const toml = await run(['check', write('broken.toml', '[vars\nPOLICY')]);
+    assert.deepEqual([toml.code, /broken\.toml:1: /.test(toml.stderr)], [1, true]);
+    assert.match((await run(['check', write('broken.jsonc', '{\n"a": }')])).stderr, /broken\.jsonc:2: /);
+  });
+});
+
+describe('token', () => {
+  const secret = 'a secret of the tests, 32 bytes or more';
+  const claims = { iss: 'https://i.test/', aud: 'a', sub: 'alice', scope: 'read', exp: 4_000_000_000 };
+  const policy = { issuers: [{ issuer: 'https://i.test/', audience: ['a'], algorithms: ['HS256'], secret: 'JWT_SECRET' }] };
+
+  test('is shown, and not believed', async () => {
+    const done = await run(['token', 'inspect', '-'], { input: signHmac(claims, { secret }) });
+    assert.deepEqual([done.code, /"sub": "alice"/.test(done.stdout), /exp +2096-10-02/.test(done.stdout), /nothing is verified/.test(done.stderr)], [0, true, true, true]);
+    assert.equal((await run(['token', 'inspect', '-'], { input: 'no token' })).code, 1);
+  });
+
+  test('is no argument', async () => {
+    const text = signHmac(claims, { secret });
+    for (const parameters of [['token', 'inspect', text], ['revoke', '--token', text, '--url', 'http://127.0.0.1:1'], ['keys', 'list', '--token-file', text, '--url', 'http://127.0.0.1:1']]) {
+      const done = await run(parameters);
+      assert.deepEqual([done.code, /does not belong into the command line/.test(done.stderr), done.stderr.includes(text)], [2, true, false], parameters[0]);
+    }
+  });
+
+  test('is held against a policy', async () => {
+    mkdirSync(path.join(project.folder, 'judged'), { recursive: true });
+    const file = write('judged/policy.json', policy);
+    write('judged/.dev.vars', `JWT_SECRET="${secret}"\n`);
+    const judge = async (text) => {
+      const done = await run(['token', 'inspect', '-', '--policy', file, '--json'], { input: text });
+      return [done.code, done.json().verdict.code];
+    };
+    assert.deepEqual(await judge(signHmac(claims, { secret })), [0, undefined]);
+    assert.deepEqual(await judge(signHmac({ ...claims, exp: 5 }, { secret })), [1, 'TOKEN_EXPIRED']);
+    assert.deepEqual(await judge(signHmac(claims, { secret: `${secret}!` })), [1, 'INVALID_TOKEN']);
+    assert.deepEqual(await judge(signHmac({ ...claims, iss: 'https://other.test/' }, { secret })), [1, 'INVALID_TOKEN']);
+    const { folder } = await written('own-tokens');
+    const own = await run(['token', 'inspect', '-', '--policy', 'wrangler.toml'], { cwd: folder, input: signHmac({ ...claims, iss: 'https://gate.edgegate.local/' }, { secret }) });
+    assert.deepEqual([own.code, /a token of the gate itself\nhint: /.test(own.stderr)], [1, true]);
+  });
+
+  test('is minted for an issuer whose secret is here, and the policy takes it', async () => {
+    const minted = await run(['token', 'mint', '--policy', 'judged/policy.json', '--sub', 'bob', '--scope', 'read', '--claim', 'org=acme', '--claim', 'age=7', '--expires-in', '5m']);
+    assert.equal(minted.code, 0, minted.stderr);
+    const inspected = await run(['token', 'inspect', '-', '--policy', 'judged/policy.json', '--json'], { input: minted.stdout });
+    const { claims: { sub, org, age }, verdict } = inspected.json();
+    assert.deepEqual([sub, org, age, verdict], ['bob', 'acme', 7, { ok: true, subject: 'bob', scopes: ['read'] }]);
+    const { folder } = await written('nobody');
+    assert.match((await run(['token', 'mint'], { cwd: folder })).stderr, /no issuer of the policy has a secret\nhint: .*sessions open/);
+  });
+});
+
+describe('deploy', () => {
+  const deployed = 'Uploaded gate\n  https://gate.nobody.workers.dev\nCurrent Version ID: 1';
+
+  async function prepared(name, list) {
+    const { folder, file, toml } = await written(name);
+    mkdirSync(path.join(folder, 'node_modules'), { recursive: true });
+    fakeWrangler(folder, { 'secret list': list, 'secret put': 'ok', 'deploy --dry-run': 'Total Upload: 1.00 KiB / gzip: 0.50 KiB', deploy: deployed });
+    return { folder, file, toml, calls: () => JSON.parse(readFileSync(path.join(folder, 'calls.json'), 'utf8')) };
+  }
+
+  test('--dry-run checks and builds, and names the secrets', async () => {
+    const { folder, calls } = await prepared('dry', '[]');
+    const done = await run(['deploy', '--dry-run', '--json'], { cwd: folder });
+    assert.deepEqual([done.code, done.json()], [0, { dryRun: true, secrets: { random: ['ADMIN_TOKEN', 'API_KEY_SECRET', 'SESSION_SECRET'], asked: [] }, upload: '1.00 KiB / gzip: 0.50 KiB' }]);
+    assert.deepEqual(calls().map(({ parameters }) => parameters), [['deploy', '--dry-run', '--config', 'wrangler.toml']]);
+  });
+
+  test('puts what is missing, through standard input, and keeps what has to be known', async () => {
+    const { folder, calls } = await prepared('put', '[{"name": "API_KEY_SECRET", "type": "secret_text"}]');
+    // Nobody is at that address: what comes after the deployment gives up.
+    const done = await run(['deploy', '--yes', '--url', 'http://127.0.0.1:1', '--wait', '0', '--json'], { cwd: folder });
+    const puts = calls().filter(({ parameters: [, word] }) => word === 'put');
+    assert.deepEqual(puts.map(({ parameters }) => parameters[2]), ['ADMIN_TOKEN', 'SESSION_SECRET']);
+    assert.ok(puts.every(({ input }) => /^[\w-]{43}$/.test(input)));
+    const profiles = JSON.parse(readFileSync(path.join(project.folder, 'config/edgegate/profiles.json'), 'utf8'));
+    assert.deepEqual(profiles, { put: { url: 'http://127.0.0.1:1/auth', token: puts[0].input } });
+    for (const { input } of puts) {
+      assert.ok(!JSON.stringify(calls().map(({ parameters }) => parameters)).includes(input), 'a secret is an argument');
+      assert.ok(!(done.stdout + done.stderr).includes(input), 'a secret is printed');
+    }
+    rmSync(path.join(project.folder, 'config'), { recursive: true });
+  });
+
+  test('a Worker that does not exist yet has no secrets; any other fault stops before anything is put', async () => {
+    const { folder, calls } = await prepared('new', '!Worker "new" not found.\n\nIf this is a new Worker, run `wrangler deploy` first to create it.');
+    await run(['deploy', '--yes', '--url', 'http://127.0.0.1:1', '--wait', '0'], { cwd: folder });
+    assert.equal(calls().filter(({ parameters: [, word] }) => word === 'put').length, 3);
+    rmSync(path.join(project.folder, 'config'), { recursive: true });
+    const { folder: other, calls: made } = await prepared('offline', '!fetch failed');
+    const done = await run(['deploy', '--yes'], { cwd: other });
+    assert.deepEqual([done.code, made().length], [1, 1]);
+    assert.match(done.stderr, /fetch failed\nhint: is it logged in/);
+  });
+
+  test('a secret that was put is not lost where the deployment fails, and no other gate\'s is overwritten', async () => {
+    const { folder, calls } = await prepared('half', '[]');
+    fakeWrangler(folder, { 'secret list': '[]', 'secret put': 'ok', deploy: '!the network is down' });
+    assert.equal((await run(['deploy', '--yes'], { cwd: folder })).code, 1);
+    const { input } = calls().find(({ parameters }) => parameters[2] === 'ADMIN_TOKEN');
+    const kept = () => JSON.parse(readFileSync(path.join(project.folder, 'config/edgegate/profiles.json'), 'utf8'));
+    assert.deepEqual(kept(), { half: { token: input } });
+    assert.match((await run(['keys', 'list'], { cwd: folder })).stderr, /which gate\?/);
+    const all = JSON.stringify(['ADMIN_TOKEN', 'API_KEY_SECRET', 'SESSION_SECRET'].map((name) => ({ name })));
+    fakeWrangler(folder, { 'secret list': all, deploy: deployed });
+    await run(['deploy', '--yes', '--url', 'http://127.0.0.1:1', '--wait', '0'], { cwd: folder });
+    assert.deepEqual(kept(), { half: { url: 'http://127.0.0.1:1/auth', token: input } });
+    fakeWrangler(folder, { 'secret list': '[]', 'secret put': 'ok', deploy: deployed });
+    const again = await run(['deploy', '--yes', '--url', 'http://127.0.0.1:1', '--wait', '0'], { cwd: folder });
+    assert.deepEqual([again.code, kept().half.token], [1, input]);
+    assert.match(again.stderr, /there is a profile half already/);
+    rmSync(path.join(project.folder, 'config'), { recursive: true });
+  });
+
+  test('a secret that others know is not drawn at random', async () => {
+    const { folder, file, calls } = await prepared('shared', '[]');
+    writeFileSync(file('wrangler.toml'), `${readFileSync(file('wrangler.toml'), 'utf8')}\n[[vars.POLICY.issuers]]\nissuer = "https://i.test/"\naudience = ["a"]\nalgorithms = ["HS256"]\nsecret = "JWT_SECRET"\n`);
+    const done = await run(['deploy', '--yes'], { cwd: folder });
+    assert.deepEqual([done.code, calls().map(({ parameters }) => parameters[1])], [1, ['list']]);
+    assert.match(done.stderr, /JWT_SECRET is missing\nhint: others sign or authenticate with it/);
+  });
+
+  test('a policy that is refused is not deployed', async () => {
+    const { folder, file } = await prepared('refused', '[]');
+    writeFileSync(file('wrangler.toml'), readFileSync(file('wrangler.toml'), 'utf8').replace('environment = "live"', 'environment = "LIVE"'));
+    const done = await run(['deploy', '--yes'], { cwd: folder });
+    assert.deepEqual([done.code, existsSync(path.join(folder, 'calls.json'))], [1, false]);
+  });
+});
+
+describe('docs', () => {
+  test('writes the page for callers, and nothing that is the operator\'s', async () => {
+    const { folder, file } = await written('documented', '--upstream', 'https://origin.acme.io');
+    write('documented/words.toml', 'introduction = "Written by hand."\n');
+    const done = await run(['docs', '--title', 'Acme API', '--base-url', 'https://api.acme.io', '--words', 'words.toml', '--out', 'out', '--json'], { cwd: folder });
+    assert.deepEqual([done.code, done.json()], [0, { written: ['out/callers.md', 'out/callers.html'] }], done.stderr);
+    for (const name of ['out/callers.md', 'out/callers.html']) {
+      const text = readFileSync(file(name), 'utf8');
+      for (const wanted of ['Acme API', 'Written by hand.', 'https://api.acme.io', 'X-API-Key']) assert.ok(text.includes(wanted), `${name}: ${wanted}`);
+      for (const secret of ['ADMIN_TOKEN', 'API_KEY_SECRET', 'origin.acme.io']) assert.ok(!text.includes(secret), `${name}: ${secret}`);
+    }
+    const again = await run(['docs', '--out', 'out'], { cwd: folder });
+    assert.deepEqual([again.code, /callers\.md is here already\nhint: --force/.test(again.stderr)], [2, true]);
+    assert.equal((await run(['docs', '--out', 'out', '--force'], { cwd: folder })).code, 0);
+    write('documented/words.toml', 'nowhere = "x"\n');
+    assert.match((await run(['docs', '--words', 'words.toml', '--out', 'other'], { cwd: folder })).stderr, /nowhere is not a place for words/);
+  });
+});
+
+describe('dev', () => {
+  test('where wrangler fails, its lines are shown', async () => {
+    const { folder } = await written('crashing');
+    fakeWrangler(folder, { dev: '!something is wrong with this machine' });
+    const done = await run(['dev', '--port', await freePort()], { cwd: folder });
+    assert.deepEqual([done.code, /wrangler has ended with 1:\n.*something is wrong/.test(done.stderr)], [1, true], done.stderr);
+  });
+
+  test('secrets that are missing are written, private keys as a JWK set', async () => {
+    const { folder, file } = await written('keys-of-its-own');
+    writeFileSync(file('wrangler.toml'), readFileSync(file('wrangler.toml'), 'utf8').replace('secret = "SESSION_SECRET"', 'secret = "SESSION_SECRET"\nkeys = "SESSION_KEYS"\nalgorithm = "EdDSA"'));
+    const missing = async () => (await run(['check', '--json'], { cwd: folder })).json().missing;
+    assert.deepEqual(await missing(), ['SESSION_KEYS']);
+    fakeWrangler(folder, { dev: '!stop' });
+    assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrote random values for SESSION_KEYS to \.dev\.vars/);
+    assert.deepEqual(await missing(), []);
+    const { keys: [{ kty, crv, d }] } = JSON.parse(/^SESSION_KEYS='(.*)'$/m.exec(readFileSync(file('.dev.vars'), 'utf8'))[1]);
+    assert.deepEqual([kty, crv, typeof d], ['OKP', 'Ed25519', 'string']);
+    assert.deepEqual((await run(['check', '--json'], { cwd: folder })).json().findings, []);
+  });
+
+  test('where there is no wrangler, or this Node is too old for it, it says what to do', async () => {
+    const { folder } = await written('without');
+    assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrangler is not installed here\nhint: npm install --save-dev wrangler/);
+    fakeWrangler(folder, {});
+    const manifest = path.join(folder, 'node_modules/wrangler/package.json');
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('>=20', '>=98.0.0'));
+    assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrangler 9\.9\.9 wants Node >=98\.0\.0, and this is .*\nhint: .*npm install --save-dev node@98/);
+  });
+});
+
+describe('use', () => {
+  test('0 is done, 2 is used wrongly', async () => {
+    for (const [parameters, code] of [[['--help'], 0], [['--version'], 0], [['keys', '--help'], 0], [[], 2], [['keys'], 2], [['keyz'], 2], [['keys', 'mint'], 2],
+      [['keys', 'list', '--nope'], 2], [['dev', '--port', '99999'], 2], [['keys', 'list'], 2], [['revoke', '--url', 'https://x.test'], 2], [['revoke', '--sub', 'a', '--url', 'https://x.test'], 2],
+      [['keys', 'list', '--url', 'http://gate.test'], 2], [['keys', 'list', '--url', 'https://user:pass@gate.test'], 2], [['check', '/nowhere/wrangler.toml'], 2]]) {
+      const done = await run(parameters);
+      assert.equal(done.code, code, `${parameters.join(' ')}: ${done.stderr}`);
+    }
+    assert.match((await run(['keyz'])).stderr, /Did you mean keys/);
+    assert.equal((await run(['--version'])).stdout.trim(), project.packed.version);
+  });
+
+  test('plain http takes the secret nowhere but to this machine', async () => {
+    const done = await run(['keys', 'list', '--url', 'http://gate.test'], { env: { EDGEGATE_ADMIN_TOKEN: 'x'.repeat(32) } });
+    assert.match(done.stderr, /expected https/);
+  });
+
+  test('a secret that no header can have is not printed', async () => {
+    const done = await run(['keys', 'list', '--url', 'http://127.0.0.1:1'], { env: { EDGEGATE_ADMIN_TOKEN: 'half-of-a-secret\nand-the-rest' } });
+    assert.deepEqual([done.code, /characters that no header can have/.test(done.stderr), /secret\n|rest/.test(done.stderr)], [2, true, false]);
+  });
+
+  test('a file of secrets that others can read is refused', async () => {
+    mkdirSync(path.join(project.folder, 'open/edgegate'), { recursive: true });
+    const file = path.join(project.folder, 'open/edgegate/profiles.json');
+    writeFileSync(file, '{}', { mode: 0o644 });
+    const done = await run(['profiles', 'list'], { env: { XDG_CONFIG_HOME: path.join(project.folder, 'open') } });
+    assert.deepEqual([done.code, /others can read it/.test(done.stderr)], [1, true]);
+  });
+
+  test('every command has a description, and can print JSON', async () => {
+    const groups = { '': 'init dev check deploy revoke docs', keys: 'mint import list show update rotate revoke', revocations: 'list show undo export', sessions: 'open list end narrow', subjects: 'disable enable forget', token: 'inspect mint', profiles: 'save list remove' };
+    for (const [group, names] of Object.entries(groups)) {
+      for (const name of names.split(' ')) {
+        const { stdout } = await run([...(group ? [group] : []), name, '--help']);
+        assert.match(stdout, /--json/, `${group} ${name}`);
+      }
+    }
+  });
+
+  test('without a terminal and with NO_COLOR there are no colours', async () => {
+    const done = await run(['keyz'], { env: { NO_COLOR: '1' } });
+    assert.doesNotMatch(done.stderr, /\u001b\[/);
+  });
+});
+
+describe('completions', () => {
+  test('bash offers commands, options and choices', async () => {
+    const { stdout: script } = await run(['completions', 'bash']);
+    const bin = path.join(project.folder, 'node_modules/.bin');
+    const complete = (words) => execFileSync('bash', ['--norc', '-c', `${script}
+      COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _edgegate; printf '%s\\n' "\${COMPREPLY[@]}"`], {
+      encoding: 'utf8', env: environment(project.folder, { PATH: `${bin}:${process.env.PATH}` }),
+    }).trim().split('\n');
+    assert.deepEqual(complete(['edgegate', 'keys', 'r']), ['rotate', 'revoke']);
+    assert.deepEqual(complete(['edgegate', 'keys', 'mint', '--ex']), ['--expires-in']);
+    assert.deepEqual(complete(['edgegate', 'completions', '']), ['bash', 'zsh', 'fish']);
+  });
+
+  test('zsh and fish have a script too', async () => {
+    for (const shell of ['zsh', 'fish']) assert.match((await run(['completions', shell])).stdout, /__complete/);
+    assert.equal((await run(['completions', 'tcsh'])).code, 2);
+  });
+});

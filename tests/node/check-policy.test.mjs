@@ -1,0 +1,59 @@
+// `checkPolicy`: a policy as the Worker would take it, and what it needs there.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { parse } from 'smol-toml';
+
+import { EdgegateError, checkPolicy } from '../../pkg/wasm/node.js';
+import { refusalOfPromise } from './support.mjs';
+
+const refusalOf = (promise) => refusalOfPromise(promise, EdgegateError);
+
+const SECRETS = { JWT_SECRET: 'j'.repeat(32), API_KEY_SECRET: 'k'.repeat(32), ADMIN_TOKEN: 't'.repeat(32), SESSION_SECRET: 's'.repeat(32), BATCH_CLIENT_SECRET: 'b'.repeat(32) };
+const example = parse(readFileSync(new URL('../../wrangler.toml', import.meta.url), 'utf8')).vars.POLICY;
+
+describe('what a policy needs', () => {
+  test('the example: its secrets and bindings', async () => {
+    const report = await checkPolicy(example, { secrets: SECRETS });
+    assert.deepEqual(report, {
+      source: 'inline',
+      secrets: Object.keys(SECRETS).sort(),
+      missing: [],
+      bindings: ['kv', 'counters', 'keyRing', 'sessions'].map((kind) => ({ kind })),
+    });
+  });
+
+  test('secrets that are not given are listed, and do not hide what else is wrong', async () => {
+    const { missing } = await checkPolicy(JSON.stringify(example), { secrets: { ADMIN_TOKEN: SECRETS.ADMIN_TOKEN } });
+    assert.deepEqual(missing, Object.keys(SECRETS).filter((name) => name !== 'ADMIN_TOKEN').sort());
+    assert.deepEqual(await refusalOf(checkPolicy({ ...example, routes: [{ path: 'no-slash' }] })), {
+      code: 'CONFIG_ERROR', reason: 'config', message: 'routes[0].path: expected a path that begins with a slash', path: 'routes[0].path',
+    });
+  });
+
+  test('a secret that is absent is stood in for in every encoding, and for every algorithm', async () => {
+    for (const encoding of ['text', 'base64', 'base64url', 'hex']) {
+      for (const algorithm of ['HS256', 'HS384', 'HS512']) {
+        const { missing } = await checkPolicy({ issuers: [{ issuer: 'https://i.test/', audience: ['a'], algorithms: [algorithm], secret: 'S', encoding }] });
+        assert.deepEqual(missing, ['S'], `${encoding} ${algorithm}`);
+      }
+    }
+  });
+
+  test('what the Worker alone can do is taken', async () => {
+    const policy = { https: 'refuse', security_headers: true, upstream: { service: 'API' }, revocation: { mode: 'snapshot' } };
+    assert.deepEqual((await checkPolicy(policy)).bindings, [{ kind: 'kv' }, { kind: 'ledger' }, { kind: 'service', name: 'API', path: 'upstream.service' }]);
+  });
+
+  test('a policy in KV is not known here', async () => {
+    assert.deepEqual(await checkPolicy({ source: 'kv', reload_secs: 60 }), { source: 'kv', secrets: [], missing: [], bindings: [{ kind: 'kv' }] });
+    assert.equal((await refusalOf(checkPolicy({ source: 'kv', routes: [] }))).path, 'source');
+  });
+
+  test('a secret that is given and weak is a fault', async () => {
+    assert.deepEqual(await refusalOf(checkPolicy({ admin: { secret: 'ADMIN_TOKEN' } }, { secrets: { ADMIN_TOKEN: 'short' } })), {
+      code: 'CONFIG_ERROR', reason: 'config', message: 'admin.secret: secret has 5 bytes, expected at least 32', path: 'admin.secret',
+    });
+  });
+});
