@@ -142,13 +142,18 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
             .map(|(key, (value, _))| (key, value))
     }
 
+    /// Forgets what has expired.
+    pub fn forget_expired(&mut self, now: UnixMillis) {
+        self.entries.retain(|_, (_, until)| now < *until);
+        self.weigh_again();
+    }
+
     fn is_full(&self, weight: usize) -> bool {
         self.entries.len() >= self.capacity || self.bytes.saturating_add(weight) > self.max_bytes
     }
 
     fn make_room(&mut self, weight: usize, now: UnixMillis) {
-        self.entries.retain(|_, (_, until)| now < *until);
-        self.weigh_again();
+        self.forget_expired(now);
         while self.is_full(weight) && !self.entries.is_empty() {
             self.drop_soonest();
             self.weigh_again();

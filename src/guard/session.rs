@@ -7,7 +7,7 @@ mod clients;
 pub mod endpoints;
 pub mod notices;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{
@@ -158,6 +158,8 @@ const REMEMBER_ENDED_MILLIS: u64 = 30 * 60 * 1000;
 pub struct SessionMemory {
     ended: RefCell<BoundedMap<SessionId, ()>>,
     told: RefCell<BoundedMap<(SessionId, u32), ()>>,
+    /// When expired entries of `told` were last looked for.
+    swept_at: Cell<UnixMillis>,
 }
 
 impl Default for SessionMemory {
@@ -165,6 +167,7 @@ impl Default for SessionMemory {
         Self {
             ended: RefCell::new(BoundedMap::new(MAX_ENDED)),
             told: RefCell::new(BoundedMap::new(MAX_TOLD)),
+            swept_at: Cell::new(UnixMillis::from_millis(0)),
         }
     }
 }
@@ -172,8 +175,7 @@ impl Default for SessionMemory {
 impl SessionMemory {
     /// What has ended, to read: what is noted in it stays in it.
     pub(crate) fn to_read(&self) -> Self {
-        let ended = RefCell::new(self.ended.borrow().clone());
-        Self { ended, told: RefCell::new(BoundedMap::new(MAX_TOLD)) }
+        Self { ended: RefCell::new(self.ended.borrow().clone()), ..Self::default() }
     }
 
     /// Notes that sessions have ended for good.
@@ -208,7 +210,12 @@ impl SessionMemory {
         if !old_enough && seen.repeats < MAX_REPEATS {
             return false;
         }
-        let told = self.told.borrow();
+        let mut told = self.told.borrow_mut();
+        // Expired ones count as held. They are looked for at most so often: callers can fill this.
+        if told.len() >= MAX_TOLD && now.millis_since(self.swept_at.get()) >= TELL_AGAIN_MILLIS {
+            self.swept_at.set(now);
+            told.forget_expired(now);
+        }
         // What is full does not tell: an object must not be asked without end.
         told.get(&(seen.id, seen.generation), now).is_none() && told.len() < MAX_TOLD
     }
@@ -580,4 +587,32 @@ pub(super) fn random<const N: usize, S: Sessions>(sessions: &S) -> Result<[u8; N
     let mut bytes = [0; N];
     sessions.random(&mut bytes).map_err(|fault| unavailable("random", &fault))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis::from_millis(1_800_000_000_000);
+
+    fn use_of(number: u32, now: UnixMillis) -> Confirm {
+        let mut id = [0; 12];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        let iat = now.to_unix_time().saturating_sub(CONFIRM_SECS);
+        Confirm { id: SessionId::from_bytes(id), generation: 1, iat, repeats: 0 }
+    }
+
+    /// Whoever fills the memory keeps uses from being told for as long as an entry lives, and not for ever: a copied session is found by them.
+    #[test]
+    fn a_full_memory_of_what_was_told_tells_again_once_that_has_expired() {
+        let memory = SessionMemory::default();
+        for number in 0..u32::try_from(MAX_TOLD).unwrap() {
+            assert!(memory.tells(&use_of(number, NOW), NOW));
+        }
+        let next = u32::MAX;
+        assert!(!memory.tells(&use_of(next, NOW), NOW));
+        let later = NOW.saturating_add(TELL_AGAIN_MILLIS);
+        assert!(memory.tells(&use_of(next, later), later));
+        assert!(!memory.tells(&use_of(next, later), later));
+    }
 }

@@ -96,7 +96,7 @@ fn object(bytes: &[u8]) -> Result<Value, DocumentFault> {
     deserialize(bytes).map(|StrictObject(members)| Value::Object(members))
 }
 
-/// Reads a whole document by serde: for types of others.
+/// Reads a whole document by serde, for types that have no table. A name that comes twice in a map is not refused.
 pub fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentFault> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         // serde would read the elements of a list as the fields, in their order.

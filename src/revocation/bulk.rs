@@ -14,6 +14,8 @@ use crate::{
 pub const MAX_BULK_LINES: usize = 10_000;
 /// Bytes of one request. A line usually has 100 to 300.
 pub const MAX_BULK_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of one line: as many as a request for one revocation may have. A line is read to a tree, which takes up to 45 times as much memory.
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// What a request names, read as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,10 @@ impl Bulk {
             if bulk.entries.len().saturating_add(bulk.expired) == MAX_BULK_LINES {
                 let problem = format!("expected at most {MAX_BULK_LINES} lines");
                 return Err(Error::invalid_field("", &problem));
+            }
+            if line.len() > MAX_LINE_BYTES {
+                let problem = format!("expected at most {MAX_LINE_BYTES} bytes in a line");
+                return Err(at_line(number, Error::invalid_field("", &problem)));
             }
             let entry =
                 read(line, &clock_tolerance_of, now).map_err(|fault| at_line(number, fault))?;
@@ -160,6 +166,14 @@ mod tests {
         for empty in ["", "\n", " \r\n\n"] {
             assert_eq!(parse(empty).unwrap_err(), "expected a JSON object on each line");
         }
+    }
+
+    /// What is read to a tree takes many times its length: a body of 8 MiB in one line would take what an isolate has.
+    #[test]
+    fn a_line_is_no_longer_than_a_single_request() {
+        let long = format!(r#"{{"iss": "i", "jti": "{}"}}"#, "a".repeat(MAX_LINE_BYTES));
+        let fault = parse(&format!("{}\n{long}", r#"{"iss": "i", "jti": "a"}"#)).unwrap_err();
+        assert_eq!(fault, "line 2: expected at most 65536 bytes in a line");
     }
 
     #[test]

@@ -20,7 +20,7 @@ const UTF8 = new TextEncoder();
 /** Of a character of JavaScript. */
 const MAX_BYTES = 3;
 
-/** An answer. `fields` are lines, a name and its value in turn. */
+/** An answer. `fields` are lines, a name and its value in turn, each with a line break behind it: what has none is not read. */
 export function respond(status, fields, body) {
   const answer = new Response(body, { status });
   each(fields, (name, value) => put(answer.headers, name, value));
