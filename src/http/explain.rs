@@ -1,8 +1,9 @@
 //! Why a request is admitted or refused, without side effects.
 //!
-//! The pipeline itself decides, over stores that are only read ([`ReadOnly`]): so this cannot say anything else than the gate would.
-//! Nothing is counted, no proof is used up, no session is renewed. What is left to a counter that only counting could ask is said as
-//! `would_be_asked`.
+//! The pipeline itself decides, over stores that are only read ([`ReadOnly`]). Nothing is counted, no proof is used up, no session is
+//! renewed. What is left to a counter that only counting could ask is said as `would_be_asked`. So this says what the gate would, but for
+//! two things: a session that has to be renewed is told as `STORE_UNAVAILABLE`, since its object is not asked; and `https` of the policy,
+//! which the edge asks before the pipeline, is not looked at.
 
 use std::rc::Rc;
 
@@ -160,7 +161,7 @@ fn steps(
     };
     let order = order(policy, route, request);
     let refused_at = refused
-        .and_then(|(stage, error)| Some((order.iter().position(|one| *one == stage)?, error)));
+        .map(|(stage, error)| (order.iter().position(|one| *one == stage).unwrap_or(0), error));
     let explained = order.iter().enumerate().map(|(at, stage)| {
         let (verdict, detail) = match refused_at {
             Some((last, error)) if at == last => match decision.answers_preflight() {
