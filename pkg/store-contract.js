@@ -69,6 +69,9 @@ const CASES = {
   },
 };
 
+/** Of 12 that count at once one gets on each time, so that the last needs 12. A store that never swaps must not be asked for ever. */
+const MAX_ATTEMPTS = 1000;
+
 /** For stores with `compareAndSet`. */
 const EXACT_CASES = {
   'swaps only what is expected, and says so': async (store) => {
@@ -105,11 +108,12 @@ const EXACT_CASES = {
 
   'loses no step of a counter that many count at once': async (store) => {
     const count = async () => {
-      for (;;) {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
         const [found] = await store.get(['count/v1/a']);
         const next = `${Number(found ?? 0) + 1}`;
         if (await store.compareAndSet('count/v1/a', found, next, { ttlSecs: 60 })) return;
       }
+      throw new Error(`compareAndSet: swapped nothing in ${MAX_ATTEMPTS} attempts, each with the value that get had just answered`);
     };
     await Promise.all(Array.from({ length: 12 }, count));
     same(await store.get(['count/v1/a']), ['12'], 'get');
