@@ -27,6 +27,7 @@ pub mod http;
 pub mod jose;
 pub mod json;
 pub mod limit;
+pub mod login;
 pub mod policy;
 pub mod revocation;
 pub mod secret;

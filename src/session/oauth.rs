@@ -139,6 +139,14 @@ impl<'a> Form<'a> {
     /// # Errors
     /// [`OAuthError::InvalidRequest`]: too long, not UTF-8, a bad percent-encoding, or a known parameter twice.
     pub fn parse(body: &'a [u8]) -> Result<Self, OAuthError> {
+        Self::parse_for(&KNOWN, body)
+    }
+
+    /// The same for other parameters than those of the OAuth endpoints.
+    ///
+    /// # Errors
+    /// As [`Form::parse`].
+    pub fn parse_for(known: &[&'static str], body: &'a [u8]) -> Result<Self, OAuthError> {
         if body.len() > MAX_FORM_LENGTH {
             return Err(OAuthError::InvalidRequest);
         }
@@ -147,7 +155,7 @@ impl<'a> Form<'a> {
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name).ok_or(OAuthError::InvalidRequest)?;
-            let Some(known) = KNOWN.iter().find(|known| **known == name) else { continue };
+            let Some(known) = known.iter().find(|known| **known == name) else { continue };
             let value = decode(value).ok_or(OAuthError::InvalidRequest)?;
             if form.0.iter().any(|(given, _)| given == known) {
                 return Err(OAuthError::InvalidRequest);

@@ -26,6 +26,12 @@ pub enum Purpose {
     Ticket,
     /// AES-256-GCM of the key ring's private keys.
     KeyRing,
+    /// AES-256-GCM of what `state` carries through a provider.
+    LoginState,
+    /// MACs of which a login's verifier and nonce are made.
+    LoginAttempt,
+    /// AES-256-GCM of the tokens that providers give.
+    Grant,
 }
 
 impl Purpose {
@@ -34,6 +40,9 @@ impl Purpose {
             Self::RefreshToken => "refresh-token",
             Self::Ticket => "ticket",
             Self::KeyRing => "key-ring",
+            Self::LoginState => "login-state",
+            Self::LoginAttempt => "login-attempt",
+            Self::Grant => "grant",
         }
     }
 }
@@ -48,7 +57,10 @@ struct Derived {
     id: u8,
     refresh_token: Hmac<Sha256>,
     ticket: Hmac<Sha256>,
+    login_attempt: Hmac<Sha256>,
     key_ring: Secret,
+    login_state: Secret,
+    grant: Secret,
 }
 
 impl SessionSecrets {
@@ -90,16 +102,30 @@ impl SessionSecrets {
     /// The key that seals private keys of the ring (AES-256-GCM); `None` for an id that is not there any more.
     #[must_use]
     pub fn key_ring(&self, id: u8) -> Option<&Secret> {
-        self.by_id(id).map(|key| &key.key_ring)
+        self.sealing_key(id, Purpose::KeyRing)
     }
 
-    /// The MAC of tokens of this purpose; `None` for an id that is not there any more.
-    pub(super) fn mac(&self, id: u8, purpose: Purpose) -> Option<Hmac<Sha256>> {
+    /// The key of AES-256-GCM for this purpose; `None` for an id that is not there any more, and for a purpose of MACs.
+    #[must_use]
+    pub fn sealing_key(&self, id: u8, purpose: Purpose) -> Option<&Secret> {
         let key = self.by_id(id)?;
-        Some(match purpose {
-            Purpose::Ticket => key.ticket.clone(),
-            Purpose::RefreshToken | Purpose::KeyRing => key.refresh_token.clone(),
-        })
+        match purpose {
+            Purpose::KeyRing => Some(&key.key_ring),
+            Purpose::LoginState => Some(&key.login_state),
+            Purpose::Grant => Some(&key.grant),
+            Purpose::RefreshToken | Purpose::Ticket | Purpose::LoginAttempt => None,
+        }
+    }
+
+    /// The MAC for this purpose; `None` for an id that is not there any more, and for a purpose of AES.
+    pub(crate) fn mac(&self, id: u8, purpose: Purpose) -> Option<Hmac<Sha256>> {
+        let key = self.by_id(id)?;
+        match purpose {
+            Purpose::RefreshToken => Some(key.refresh_token.clone()),
+            Purpose::Ticket => Some(key.ticket.clone()),
+            Purpose::LoginAttempt => Some(key.login_attempt.clone()),
+            Purpose::KeyRing | Purpose::LoginState | Purpose::Grant => None,
+        }
     }
 
     fn by_id(&self, id: u8) -> Option<&Derived> {
@@ -117,7 +143,10 @@ impl Derived {
             id,
             refresh_token: keyed(Purpose::RefreshToken)?,
             ticket: keyed(Purpose::Ticket)?,
+            login_attempt: keyed(Purpose::LoginAttempt)?,
             key_ring: derive(secret, Purpose::KeyRing)?,
+            login_state: derive(secret, Purpose::LoginState)?,
+            grant: derive(secret, Purpose::Grant)?,
         })
     }
 }
@@ -167,11 +196,18 @@ mod tests {
     #[test]
     fn each_purpose_has_a_key_of_its_own() {
         let secret = Secret::new(vec![7; 32]);
-        let keys = [Purpose::RefreshToken, Purpose::Ticket, Purpose::KeyRing]
-            .map(|purpose| derive(&secret, purpose).unwrap().expose_secret().to_vec());
-        assert_ne!(keys[0], keys[1]);
-        assert_ne!(keys[1], keys[2]);
-        assert_ne!(keys[0], keys[2]);
+        let purposes = [
+            Purpose::RefreshToken,
+            Purpose::Ticket,
+            Purpose::KeyRing,
+            Purpose::LoginState,
+            Purpose::LoginAttempt,
+            Purpose::Grant,
+        ];
+        let keys =
+            purposes.map(|purpose| derive(&secret, purpose).unwrap().expose_secret().to_vec());
+        let all: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(all.len(), purposes.len());
     }
 
     #[test]

@@ -25,6 +25,7 @@ const ORDER: &[&[&str]] = &[
     &["api_key"],
     &["revocation"],
     &["session"],
+    &["login"],
     &["policy"],
     &["store"],
     &["guard"],
