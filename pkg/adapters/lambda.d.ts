@@ -36,7 +36,8 @@ export interface LambdaGuardOptions<Event = any> {
  * answered as the gate says; else the handler is called with the event, who is calling, and the context. The limits and what caches have to
  * know are put into its result.
  *
- * The path that counts is the one that the event has, `rawPath` or `path`: with the stage, if that is in it. A load balancer has to give
+ * The path that counts is the one that the event has, `rawPath` or `path`: with the stage, if that is in it. One that the platform has
+ * decoded to a path with `?`, `#` or a blank at its end is refused with 400: a URL made of it would be another path. A load balancer has to give
  * multi-value headers where the policy has `sessions`, since an answer then has several cookies. Whoever may invoke
  * the function past the gateway can write any event: that is for IAM to say.
  *

@@ -139,8 +139,14 @@ function formOf(event) {
   throw new TypeError('edgegate: expected an event of API Gateway, a function URL or a load balancer');
 }
 
-/** The path that the handler routes by, as a URL would have it. The platform has decoded some of it, or nothing. */
-const pathOf = (path) => encodeURI(path.toWellFormed?.() ?? path).replaceAll('%25', '%').replace(/[?#]/g, encodeURIComponent);
+/**
+ * Returns the path that the handler routes by, in the spelling of a URL. The platform has decoded some of it, or nothing. A handler that
+ * makes a URL of it would lose what begins with `?` or `#`, and a blank at the end. The engine refuses two slashes in front.
+ */
+function pathOf(path) {
+  const spelled = encodeURI(path.toWellFormed?.() ?? path).replaceAll('%25', '%');
+  return /[?#]| $/.test(path) ? `//${spelled}` : spelled;
+}
 
 function bodyOf({ body, isBase64Encoded }) {
   if (typeof body !== 'string') return undefined;

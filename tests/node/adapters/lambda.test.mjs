@@ -137,12 +137,31 @@ test('cookies of the gate\'s own sessions are not in the event of the handler', 
   assert.deepEqual(await seen(rest, undefined), [undefined, 'x=1; a=1', ['x=1; a=1']]);
 });
 
-test('the path is read as the handler gets it: what the platform has decoded is no query', async () => {
+test('the path is read as the handler gets it: what a URL made of it would lose is refused', async () => {
   const gate = newGate({ routes: [{ path: '/public', auth: 'none' }] });
   const statusOf = async (rawPath) => (await guard(gate, async () => ({ statusCode: 200 }))(event({ rawPath, headers: {} }))).statusCode;
   assert.equal(await statusOf('/public'), 200);
-  for (const [path, status] of [['/public?x', 401], ['/public#x', 401], ['/public/é', 401], ['/public/../v1', 400], ['//public', 400], ['public', 400], ['/public\n', 400]]) {
+  for (const [path, status] of [['/public?x', 400], ['/public#x', 400], ['/public ', 400], ['/public/é', 401], ['/public/a b', 401], ['/public/../v1', 400], ['//public', 400], ['public', 400], ['/public\n', 400]]) {
     assert.equal(await statusOf(path), status, path);
+  }
+});
+
+test('no path goes around a route by what the platform has decoded: a handler that makes a URL of it serves what was decided on', async () => {
+  const gate = newGate({ routes: [{ path: '/admin', scopes: { all: ['admin'] } }, { path: '/*', auth: 'none' }] });
+  const served = async ({ rawPath, path }) => ({ statusCode: 200, body: new URL(`https://app.test${rawPath ?? path}`).pathname });
+  const eventsOf = (path) => [
+    event({ rawPath: path, headers: {} }),
+    { httpMethod: 'GET', path, requestContext: {}, headers: {} },
+    { httpMethod: 'GET', path, requestContext: { elb: {} }, headers: {} },
+  ];
+  for (const origin of [undefined, 'https://app.test']) {
+    const ask = async (path) => Promise.all(eventsOf(path).map(async (one) => (await guard(gate, served, { origin })(one)).statusCode));
+    for (const path of ['/admin#x', '/admin?x', '/admin#', '/admin?', '/admin ', '/admin  ', '/admin/ ', '/admin/#', '/#/admin']) {
+      assert.deepEqual(await ask(path), [400, 400, 400], path);
+    }
+    assert.deepEqual(await ask('/admin'), [401, 401, 401]);
+    // Nothing was decoded here: these are other paths, and a URL keeps them.
+    for (const path of ['/admin%23x', '/admin%3Fx', '/admin%20', '/a b']) assert.deepEqual(await ask(path), [200, 200, 200], path);
   }
 });
 
