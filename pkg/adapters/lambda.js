@@ -42,7 +42,9 @@ function told(given, { headers: limits, caching, cookies }, event, form) {
   return form.result(event, rest, headers);
 }
 
-const withoutCookie = (headers) => Object.fromEntries(Object.entries(headers ?? {}).filter(([name]) => name.toLowerCase() !== 'cookie'));
+const isCookie = (name) => name.toLowerCase() === 'cookie';
+const hasCookie = (headers) => Object.keys(headers ?? {}).some(isCookie);
+const withoutCookie = (headers) => Object.fromEntries(Object.entries(headers ?? {}).filter(([name]) => !isCookie(name)));
 
 const pairsOf = (headers) => Object.entries(headers ?? {}).flatMap(([name, value]) => [value].flat().map((one) => [name, `${one}`]));
 
@@ -80,15 +82,22 @@ const joined = ({ values }) => values.join(', ');
 /** Those of a request, as Node has them: a text, or a list where there are several. */
 const headersOf = (headers) => Object.fromEntries(grouped(headers).map(({ name, values }) => [name.toLowerCase(), values.length > 1 ? values : values[0]]));
 
-/** HTTP APIs with payload 2.0, and function URLs. Lines of one header are joined by the platform; cookies stand apart. */
+/**
+ * HTTP APIs with payload 2.0, and function URLs. Lines of one header are joined by the platform; cookies stand apart, and in function URLs in
+ * their header too.
+ */
 const HTTP_API = {
   method: ({ requestContext }) => requestContext.http.method,
   path: ({ rawPath }) => rawPath,
-  headers: ({ headers, cookies }) => headersOf([...pairsOf(headers), ...(cookies ?? []).map((value) => ['cookie', value])]),
+  headers: ({ headers, cookies }) => headersOf(
+    cookies?.length > 0 ? [...pairsOf(withoutCookie(headers)), ...cookies.map((value) => ['cookie', value])] : pairsOf(headers),
+  ),
   address: ({ requestContext }) => requestContext.http.sourceIp,
   // The gate's own cookies are no business of the handler.
-  withCookie: ({ cookies: _, headers, ...rest }, cookie) => ({
-    ...rest, headers: withoutCookie(headers), ...(cookie !== '' && { cookies: cookie.split('; ') }),
+  withCookie: ({ cookies, headers, ...rest }, cookie) => ({
+    ...rest,
+    headers: { ...withoutCookie(headers), ...(cookie !== '' && hasCookie(headers) && { cookie }) },
+    ...(cookie !== '' && cookies && { cookies: cookie.split('; ') }),
   }),
   // A result without status is the body of a good answer, by the rule of the platform.
   completed: (result) => (result?.statusCode === undefined && result !== undefined
@@ -96,9 +105,9 @@ const HTTP_API = {
     : result),
   result(_, rest, headers) {
     const groups = grouped(headers);
-    const isCookie = ({ name }) => name.toLowerCase() === 'set-cookie';
-    const cookies = groups.filter(isCookie).flatMap(({ values }) => values);
-    return { ...rest, headers: objectOf(groups.filter((group) => !isCookie(group)), joined), ...(cookies.length > 0 && { cookies }) };
+    const setsCookie = ({ name }) => name.toLowerCase() === 'set-cookie';
+    const cookies = groups.filter(setsCookie).flatMap(({ values }) => values);
+    return { ...rest, headers: objectOf(groups.filter((group) => !setsCookie(group)), joined), ...(cookies.length > 0 && { cookies }) };
   },
 };
 

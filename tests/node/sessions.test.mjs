@@ -11,6 +11,7 @@ import { guard as guardExpress } from '../../pkg/wasm/express.js';
 import { guard as guardFastify } from '../../pkg/wasm/fastify.js';
 import { guard as guardFetch } from '../../pkg/wasm/fetch.js';
 import { guard as guardHono } from '../../pkg/wasm/hono.js';
+import { guard as guardLambda } from '../../pkg/wasm/lambda.js';
 import { memoryStore } from '../../pkg/wasm/node.js';
 import { NOW, request } from './gate.mjs';
 import { cookiesOf, jarOf, sessionGate } from './session-gate.mjs';
@@ -252,7 +253,21 @@ const SERVED = {
     app.get('/v1/posts', (context) => context.json({ subject: context.get('auth').subject }));
     return { ask: async (path, init) => app.request(`https://api.example.com${path}`, init), close() {} };
   },
+  'a function URL of Lambda': async (gate) => {
+    const handler = async (_, { subject }) => ({ statusCode: 200, body: JSON.stringify({ subject }) });
+    const guarded = guardLambda(gate, handler, { origin: 'https://api.example.com' });
+    return { ask: (path, init) => byFunctionUrl(guarded, path, init), close() {} };
+  },
 };
+
+/** As a function URL asks: it has the cookies by themselves, and in their header too. */
+async function byFunctionUrl(guarded, path, { method = 'GET', headers = {}, body } = {}) {
+  const { statusCode, headers: told, cookies = [], body: answered } = await guarded({
+    version: '2.0', rawPath: path, rawQueryString: '', headers, ...(headers.cookie && { cookies: headers.cookie.split(/; ?/) }),
+    requestContext: { http: { method, path, sourceIp: '192.0.2.1' } }, body, isBase64Encoded: false,
+  });
+  return new Response(answered, { status: statusCode, headers: [...Object.entries(told), ...cookies.map((value) => ['Set-Cookie', value])] });
+}
 
 async function onNode(server) {
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });

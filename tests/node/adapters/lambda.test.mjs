@@ -130,6 +130,10 @@ test('cookies of the gate\'s own sessions are not in the event of the handler', 
   };
   const http2 = event({ cookies: ['__Host-edgegate-at=x', 'a=1', 'b=2'] });
   const rest = { httpMethod: 'GET', path: '/', requestContext: {}, headers: { Cookie: 'x=1; a=1' }, multiValueHeaders: { Cookie: ['x=1; a=1'] } };
+  const both = event({ cookies: ['__Host-edgegate-at=x', 'a=1'], headers: { cookie: '__Host-edgegate-at=x; a=1' } });
+  assert.deepEqual(await seen(both, 'a=1'), [['a=1'], 'a=1', undefined]);
+  assert.deepEqual(await seen(both, ''), [undefined, undefined, undefined]);
+  assert.deepEqual(await seen(event({ headers: { cookie: '__Host-edgegate-at=x; a=1' } }), 'a=1'), [undefined, 'a=1', undefined]);
   assert.deepEqual(await seen(http2, 'a=1; b=2'), [['a=1', 'b=2'], undefined, undefined]);
   assert.deepEqual(await seen(http2, ''), [undefined, undefined, undefined]);
   assert.deepEqual(await seen(rest, 'a=1'), [undefined, 'a=1', ['a=1']]);
