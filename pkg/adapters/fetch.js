@@ -12,7 +12,7 @@ export function guard(gate, handler, options = {}) {
     const { method, url, headers } = request;
     const { body } = request;
     const asked = { method, url: urlOfRequest(url), headers };
-    const handled = handle({ ...asked, body }, [request, ...rest]);
+    const handled = handle({ ...asked, body }, [request, ...rest], undefined, waitUntil);
     const own = handled && await handled;
     if (own !== undefined) return own.response();
     const decided = decide(asked, [request, ...rest], undefined, waitUntil);

@@ -12,10 +12,11 @@ export function guard(gate, options = {}) {
     const { method, url, headers } = context.req.raw;
     const request = { method, url: urlOfRequest(url), headers, socket: incoming?.socket };
     const path = routedPath(context.req);
-    const handled = handle({ ...request, body: context.req.raw.body }, [context], path);
+    const waitUntil = waitUntilOf(context);
+    const handled = handle({ ...request, body: context.req.raw.body }, [context], path, waitUntil);
     const own = handled && await handled;
     if (own !== undefined) return own.response();
-    const decided = decide(request, [context], path, waitUntilOf(context));
+    const decided = decide(request, [context], path, waitUntil);
     const decision = isPromise(decided) ? await decided : decided;
     if (!decision.ok) return decision.response();
     context.set('auth', decision.identity);

@@ -8,14 +8,23 @@ export function guard(gate, handler, options = {}) {
   const { decide, handle, urlOfTarget } = adapter(gate, options);
   return async function edgegate(event, context) {
     const form = formOf(event);
+    const late = [];
+    try {
+      return await answered(form, event, context, (promise) => { late.push(promise); });
+    } finally {
+      await settled(late);
+    }
+  };
+
+  async function answered(form, event, context, waitUntil) {
     const path = pathOf(form.path(event));
     const request = {
       method: form.method(event), url: urlOfTarget(path), headers: form.headers(event), socket: { remoteAddress: form.address(event) },
     };
-    const handled = handle({ ...request, body: bodyOf(event) }, [event], path);
+    const handled = handle({ ...request, body: bodyOf(event) }, [event], path, waitUntil);
     const own = handled && await handled;
     if (own !== undefined) return form.result(event, { statusCode: own.status, body: own.body }, own.headers);
-    const decided = decide(request, [event], path);
+    const decided = decide(request, [event], path, waitUntil);
     const decision = isPromise(decided) ? await decided : decided;
     if (!decision.ok) {
       const headers = Object.entries(decision.headers);
@@ -25,7 +34,12 @@ export function guard(gate, handler, options = {}) {
     const { requestCookie } = decision;
     const rest = requestCookie === undefined ? event : form.withCookie(event, requestCookie);
     return told(await handler(rest, decision.identity, context), decision, event, form);
-  };
+  }
+}
+
+/** Waits for what an answer has left to be done, and for what that leaves in turn. The platform stops the process once the answer is out. */
+async function settled(late) {
+  while (late.length > 0) await Promise.allSettled(late.splice(0));
 }
 
 /** The handler's result, with the limits and what caches have to know. */

@@ -48,9 +48,9 @@ export function adapter(gate, options, known = ['clientIp', 'origin']) {
      * Returns `undefined` if the path cannot be an endpoint of sessions. Otherwise returns a promise of the endpoint's answer, or of
      * `undefined` if it is no endpoint after all.
      */
-    handle: (request, given, path) => {
+    handle: (request, given, path, waitUntil) => {
       if (checks.mayHandle === undefined || !checks.mayHandle(path ?? pathOf(request.url))) return undefined;
-      return checks.handle(request, { clientIp: clientIp?.(...given) ?? undefined, path });
+      return checks.handle(request, { clientIp: clientIp?.(...given) ?? undefined, path, waitUntil });
     },
     pathCase: checks.pathCase,
   };

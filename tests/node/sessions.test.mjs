@@ -314,6 +314,82 @@ for (const [name, serve] of Object.entries(SERVED)) {
   });
 }
 
+// ---- what an answer leaves ----
+
+/** How each platform that stops a request with its answer serves the gate. `late` collects what is to be finished after it. */
+const STOPPED = {
+  fetch: (gate, late) => {
+    const serve = guardFetch(gate, async () => new Response('x'));
+    return (path, init) => serve(new Request(`https://api.example.com${path}`, init), {}, { waitUntil: (promise) => late.push(promise) });
+  },
+  hono: (gate, late) => {
+    const app = new Hono().use(guardHono(gate)).all('*', (context) => context.text('x'));
+    return async (path, init) => app.request(`https://api.example.com${path}`, init, {}, { waitUntil: (promise) => late.push(promise) });
+  },
+  // Here nothing can be left: the guard itself has to wait.
+  lambda: (gate) => {
+    const guarded = guardLambda(gate, async () => ({ statusCode: 200, body: 'x' }));
+    return (path, init) => byFunctionUrl(guarded, path, init);
+  },
+};
+
+/** A store whose writes take a while. `written` is how many are done. */
+function slowToWrite() {
+  const inner = memoryStore();
+  const done = { written: 0 };
+  const later = (name) => async (...given) => {
+    await new Promise((resolve) => { setTimeout(resolve, 30); });
+    const result = await inner[name](...given);
+    done.written += 1;
+    return result;
+  };
+  const { get, list, delete: remove } = inner;
+  const store = { get: get.bind(inner), list: list.bind(inner), delete: remove.bind(inner), put: later('put'), compareAndSet: later('compareAndSet') };
+  return { done, store };
+}
+
+for (const [name, serve] of Object.entries(STOPPED)) {
+  test(`by ${name}, what an answer has left is done before the platform may stop, at the endpoints of sessions too`, async () => {
+    for (const used of ['/auth/session', '/v1/posts']) {
+      const [sessions, revocations] = [slowToWrite(), slowToWrite()];
+      const made = sessionGate({ stores: { sessions: sessions.store, revocation: revocations.store } });
+      const late = [];
+      const ask = serve(made.gate, late);
+      /** The status of an answer, and how many writes of a store are done once nothing is left. */
+      const asked = async (path, init, { done }) => {
+        const { status } = await ask(path, init);
+        await Promise.all(late.splice(0));
+        return [status, done.written];
+      };
+      const old = await loggedIn(made);
+      made.clock.now = NOW + 880;
+      const renewed = jarOf(await ask('/auth/refresh', { method: 'POST', headers: old }));
+      made.clock.now += 60;
+
+      // The new tokens are seen in use, which the subject is told.
+      const known = sessions.done.written;
+      assert.deepEqual(await asked(used, { headers: { cookie: cookiesOf(renewed), ...SAME } }, sessions), [200, known + 1], used);
+
+      // So the old one is a thief's: the session ends, and its end is written where revocations are kept.
+      made.clock.now += 600;
+      assert.deepEqual(await asked('/auth/refresh', { method: 'POST', headers: old }, revocations), [401, 1]);
+    }
+  });
+}
+
+test('by Lambda, what is left is waited for where the handler fails, and so is what that leaves in turn', async () => {
+  const done = [];
+  const step = (name) => new Promise((resolve) => { setTimeout(resolve, 20); }).then(() => done.push(name));
+  const check = async (_, { waitUntil }) => {
+    waitUntil(step('first').then(() => { waitUntil(step('second')); }));
+    waitUntil(Promise.reject(new Error('not told')));
+    return { ok: true, identity: {}, headers: {} };
+  };
+  const guarded = guardLambda({ check }, async () => { throw new Error('of the handler'); });
+  await assert.rejects(byFunctionUrl(guarded, '/x'), { message: 'of the handler' });
+  assert.deepEqual(done, ['first', 'second']);
+});
+
 // ---- renewals that wait ----
 
 /** A store whose steps of subjects take so long, once it is told to. */
