@@ -65,4 +65,22 @@ describe('by the REST interface of Upstash', () => {
     }
     redisStore({ url: 'https://eu1-x.upstash.io', token: 'x' });
   });
+
+  test('a token that breaks a header, and a password in the URL, are refused, and no message quotes them', () => {
+    const secret = 'a-secret-of-the-test';
+    const url = 'https://eu1-x.upstash.io';
+    for (const [given, path] of [
+      ...['\n', '\r\n', '\0', ' ', 'é', '\x7f'].map((bad) => [{ url, token: `${secret}${bad}` }, 'client.token']),
+      [{ url, token: '' }, 'client.token'],
+      [{ url: `https://default:${secret}@eu1-x.upstash.io`, token: 'x' }, 'client.url'],
+      [{ url: `https://${secret}@eu1-x.upstash.io`, token: 'x' }, 'client.url'],
+      [{ url: `ftp://:${secret}@eu1-x.upstash.io`, token: 'x' }, 'client.url'],
+    ]) {
+      assert.throws(() => redisStore(given), (error) => {
+        assert.deepEqual([error.code, error.path], ['CONFIG_ERROR', path], JSON.stringify(given));
+        assert.ok(!`${error.stack} ${JSON.stringify(error)}`.includes(secret), error.message);
+        return true;
+      });
+    }
+  });
 });

@@ -86,6 +86,8 @@ const oneServer = (send) => ({ send: (_, words) => send(words), servers: async (
 /** Redis over HTTPS, as Upstash speaks it: a command is a list in JSON, and so is the answer. It serves where there are no sockets. */
 function upstash({ url, token }) {
   const place = restUrl(url);
+  // What breaks a header is quoted in the runtime's error, which the log gets.
+  if (!/^[!-~]+$/.test(token)) throw configError('client.token', 'expected visible ASCII characters, without blanks or line breaks');
   return oneServer(async (words) => {
     const response = await fetch(place, {
       method: 'POST',
@@ -102,9 +104,11 @@ function upstash({ url, token }) {
 }
 
 function restUrl(url) {
-  const { protocol, hostname, href } = URL.canParse(url) ? new URL(url) : {};
+  const { protocol, hostname, href, username, password } = URL.canParse(url) ? new URL(url) : {};
   const isLoopback = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname);
   if (protocol !== 'https:' && !(protocol === 'http:' && isLoopback)) throw configError('client.url', 'expected an https URL');
+  // No fetch takes them, and the error would quote them.
+  if (username || password) throw configError('client.url', 'expected no user or password in it, the token stands apart');
   return href;
 }
 
