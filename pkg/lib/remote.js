@@ -1,4 +1,5 @@
 import { MAX_JWKS_LENGTH } from './protocol.js';
+import { uncached } from './uncached.js';
 
 /** For connecting and reading together. */
 const TIMEOUT_MILLIS = 5000;
@@ -11,7 +12,7 @@ export async function fetchKeys(uri, etag) {
   try {
     const headers = { accept: 'application/jwk-set+json, application/json' };
     if (etag) headers['if-none-match'] = etag;
-    const response = await fetch(uri, { headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MILLIS) });
+    const response = await fetch(uri, { headers, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MILLIS), ...uncached() });
     const cacheControl = response.headers.get('cache-control') ?? undefined;
     if (response.status === 304) return { answer: { cacheControl } };
     // Browsers do not tell the status of a redirect.

@@ -83,4 +83,12 @@ describe('by the REST interface of Upstash', () => {
       });
     }
   });
+
+  test('no host answers in the place of the server, and a server that does not answer is not waited for for ever', async (t) => {
+    const asked = t.mock.method(globalThis, 'fetch', async () => Response.json({ result: null }));
+    const store = redisStore({ url: 'https://eu1-x.upstash.io', token: 'x' }, { evictionAllowed: true });
+    await store.get(['a']);
+    const [, { cache, signal, redirect }] = asked.mock.calls.at(-1).arguments;
+    assert.deepEqual([cache, redirect, signal instanceof AbortSignal, signal.aborted], ['no-store', 'manual', true, false]);
+  });
 });

@@ -5,6 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { Miniflare } from 'miniflare';
 
 import { bind } from '../../pkg/lib/index.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
@@ -69,6 +70,26 @@ test('keys are fetched once and used by everyone who waits', async () => {
   assert.deepEqual(new Set(results.map(({ keyId }) => keyId)), new Set(['a']));
   assert.equal(verifier.verifySync(token).keyId, 'a');
   assert.deepEqual(requests, [{ path: '/jwks', etag: undefined, accept: 'application/jwk-set+json, application/json' }]);
+});
+
+test('no host answers in the place of the issuer: Next.js would keep the keys for ever', async (t) => {
+  const { fetch } = globalThis;
+  const asked = t.mock.method(globalThis, 'fetch', (...given) => fetch(...given));
+  await remote().verifier.verify(sign('a'));
+  assert.deepEqual(asked.mock.calls.map(({ arguments: [, { cache }] }) => cache), ['no-store']);
+});
+
+test('Workers of before November 2024 refuse to be told, and are not', async () => {
+  const source = readFileSync(new URL('../../pkg/lib/uncached.js', import.meta.url), 'utf8').replace('export const', 'const');
+  const script = `${source}; export default { fetch: () => new Response(new Request('http://x', uncached()).cache ?? 'unsaid') };`;
+  for (const [compatibilityDate, expected] of [['2022-01-01', 'unsaid'], ['2024-10-01', 'unsaid'], ['2026-04-01', 'no-store']]) {
+    const worker = new Miniflare({ modules: true, script, compatibilityDate });
+    try {
+      assert.equal(await (await worker.dispatchFetch('http://x')).text(), expected);
+    } finally {
+      await worker.dispose();
+    }
+  }
 });
 
 test('an unknown kid fetches anew, at most every 30 seconds whatever is sent', async () => {

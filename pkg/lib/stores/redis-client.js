@@ -1,4 +1,8 @@
 import { configError } from '../errors.js';
+import { uncached } from '../uncached.js';
+
+/** For connecting and reading together. A gate waits less, but a request that it has given up has to end too. */
+const TIMEOUT_MILLIS = 5000;
 
 /** Asks for replies as Redis gives them, whatever the client is configured to make of them. node-redis before 5 ignores it. */
 const UNMAPPED = Object.freeze({ typeMapping: Object.freeze({}) });
@@ -95,6 +99,8 @@ function upstash({ url, token }) {
       body: JSON.stringify(words),
       // The token is for this host alone.
       redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MILLIS),
+      ...uncached(),
     });
     const { result, error } = await response.json();
     if (error !== undefined) throw new Error(error);
