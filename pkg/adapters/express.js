@@ -2,7 +2,7 @@ import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../l
 import { tellCaches } from '../lib/caching.js';
 import { dropSessionCookies, setCookies } from '../lib/cookies.js';
 import { mountedPathOf, targetPathOf } from '../lib/gate-request.js';
-import { beforeHeaders, setHeaders } from '../lib/node-response.js';
+import { beforeHeaders, setHeaders, setOwnHeaders } from '../lib/node-response.js';
 
 /** `guard` of express.d.ts. */
 export function guard(gate, options = {}) {
@@ -40,7 +40,7 @@ async function handledOr(handled, decide, path, request, response, next) {
       return;
     }
     response.statusCode = own.status;
-    for (const [name, value] of own.headers) response.appendHeader(name, value);
+    setOwnHeaders(own.headers, settersOf(response));
     response.end(own.body);
   } catch (error) {
     next(error);
@@ -61,7 +61,7 @@ async function later(decided, path, request, response, next) {
 function carryOut(decision, path, request, response) {
   if (!decision.ok) {
     response.statusCode = decision.status;
-    setHeaders(response, decision.headers);
+    setOwnHeaders(Object.entries(decision.headers), settersOf(response));
     tellCookies(decision.cookies, response);
     // `send` would change the content type and add an ETag.
     response.end(decision.body);
@@ -80,9 +80,11 @@ function carryOut(decision, path, request, response) {
   return true;
 }
 
-const tellCookies = (cookies, response) => setCookies(cookies, {
+const settersOf = (response) => ({
   append: (name, value) => response.appendHeader(name, value), set: (name, value) => response.setHeader(name, value),
 });
+
+const tellCookies = (cookies, response) => setCookies(cookies, settersOf(response));
 
 /** Returns the path by which routes are found from here on, even if something has rewritten it before. */
 function routedPath(request) {

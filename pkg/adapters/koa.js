@@ -2,7 +2,7 @@ import { adapter, isPromise, nodeRequest, refuseOtherCase, withBody } from '../l
 import { tellCaches } from '../lib/caching.js';
 import { dropSessionCookies, setCookies } from '../lib/cookies.js';
 import { targetPathOf } from '../lib/gate-request.js';
-import { beforeHeaders } from '../lib/node-response.js';
+import { beforeHeaders, setOwnHeaders } from '../lib/node-response.js';
 
 /** `guard` of koa.d.ts. */
 export function guard(gate, options = {}) {
@@ -46,7 +46,7 @@ export function guard(gate, options = {}) {
 const bodied = ({ req, request }, url) => ({ ...withBody(req, url), body: req.readableEnded ? request.body : undefined });
 
 function answer(context, status, headers, body) {
-  for (const [name, value] of headers) context.append(name, value);
+  setOwnHeaders(headers, { append: (name, value) => context.append(name, value), set: (name, value) => context.set(name, value) });
   // To a text, a character set would be added.
   if (body !== '') context.body = Buffer.from(body);
   context.status = status;

@@ -11,6 +11,23 @@ export function beforeHeaders(response, step) {
   };
 }
 
+/** Fields that several speakers add to. */
+const SHARED = ['vary', 'set-cookie'];
+
+/**
+ * Sets the headers of an answer that is the gate's own, from a list of names and values, in which a name may come twice. What something
+ * before has set of these names is removed, but where several may speak.
+ */
+export function setOwnHeaders(headers, { append, set }) {
+  const said = new Set(SHARED);
+  for (const [name, value] of headers) {
+    const folded = name.toLowerCase();
+    if (said.has(folded)) append(name, value);
+    else set(name, value);
+    said.add(folded);
+  }
+}
+
 export function setHeaders(response, headers) {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }

@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 import * as jose from 'jose';
 
 import { createApiKeys, createGate, createVerifier } from '../../../pkg/wasm/node.js';
+import { sessionGate } from '../session-gate.mjs';
 import { AUDIENCE, CLAIMS, ISSUER, NOW, options, pairFor, secretFor, signBy, signHmac } from '../support.mjs';
 
 const secret = secretFor('HS256');
@@ -487,4 +488,27 @@ export function refusesMisuse(guard) {
   }
   assert.throws(() => guard(gate, { clientIp: 'x-real-ip' }), { name: 'TypeError', message: 'edgegate: clientIp: expected a function that returns the address' });
   assert.throws(() => guard(gate, null), TypeError);
+}
+
+/** What something has set before the guard that {@link answersAlone} asks. */
+export const EARLIER_HEADERS = {
+  'Content-Type': 'text/html', 'Cache-Control': 'max-age=600', 'Access-Control-Allow-Origin': 'https://x.test', Vary: 'Accept',
+};
+
+/** An answer of the gate's own has none of these headers, but where several speak. `start(gate)` puts them before the guard. */
+export async function answersAlone(start) {
+  const { port, stop } = await start(sessionGate().gate);
+  try {
+    for (const [path, status, control, origin, vary] of [
+      ['/auth/session', 401, 'no-store', 'https://x.test', 'Accept, Origin'],
+      ['/.well-known/jwks.json', 200, 'public, max-age=600', '*', 'Accept'],
+      ['/v1/posts', 401, 'no-store', 'https://x.test', 'Accept'],
+    ]) {
+      const { status: found, headers } = await ask(port, path);
+      const told = ['content-type', 'cache-control', 'access-control-allow-origin', 'vary'].map((name) => headers[name]);
+      assert.deepEqual([found, ...told], [status, 'application/json', control, origin, vary], path);
+    }
+  } finally {
+    await stop();
+  }
 }

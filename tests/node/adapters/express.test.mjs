@@ -13,7 +13,7 @@ import express4 from 'express4';
 
 import { guard } from '../../../pkg/wasm/express.js';
 import {
-  POLICY, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate, statusOf, statusesOf, token,
+  EARLIER_HEADERS, POLICY, answersAlone, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, rewritingGate, statusOf, statusesOf, token,
 } from './behaviour.mjs';
 
 const listen = async (handler) => {
@@ -353,6 +353,14 @@ test('caches are told unless the handler decided, however it answers', async () 
     await stop();
   }
 });
+
+test('an answer of the gate\'s own has none of the headers of before, but where several speak', () => answersAlone((gate) => {
+  const earlier = (_, response, next) => {
+    response.set(EARLIER_HEADERS);
+    next();
+  };
+  return listen(express5().use(earlier, guard(gate, { caseSensitive: true })));
+}));
 
 test('misuse is refused when the guard is made', () => refusesMisuse(guard));
 

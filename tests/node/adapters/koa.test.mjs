@@ -8,7 +8,7 @@ import Koa from 'koa';
 import mount from 'koa-mount';
 
 import { guard } from '../../../pkg/wasm/koa.js';
-import { POLICY, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, token } from './behaviour.mjs';
+import { EARLIER_HEADERS, POLICY, answersAlone, behaves, decidesByRewritten, newGate, refusesMisuse, rewrite, token } from './behaviour.mjs';
 
 const digest = async (stream) => {
   const hash = createHash('sha256');
@@ -134,6 +134,14 @@ test('caches are told unless the handler decided, also where it answers by itsel
     }
   }
 });
+
+test('an answer of the gate\'s own has none of the headers of before, but where several speak', () => answersAlone((gate) => {
+  const earlier = (context, next) => {
+    context.set(EARLIER_HEADERS);
+    return next();
+  };
+  return listen(application(earlier, guard(gate, { caseSensitive: true })));
+}));
 
 test('misuse is refused when the guard is made', () => {
   refusesMisuse(guard);
