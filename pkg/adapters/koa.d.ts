@@ -32,7 +32,8 @@ export interface KoaGuardOptions<Context = any> {
  * the gate says; the identity of who passes is `context.state.auth`. The path that counts is that of `context.url`, as it is when the guard
  * is asked; a target that Koa and the policy could read in two ways is refused with 400. Within an application that is mounted (koa-mount) that is
  * what the mount has left, so put the guard before the mount. Behind the guard the URL and the method cannot be
- * changed, but by a mount: it is an error. The body is not touched. What is not the caller's fault is thrown.
+ * changed, but by a mount: it is an error, and so is `newRouterPath` of @koa/router, before the guard too. Not seen are the option
+ * `routerPath` of a router, and `context.routerPath`, by which routers before @koa/router 12.0.2 go. The body is not touched. What is not the caller's fault is thrown.
  *
  * With a verifier alone: `Authorization: Bearer` on every path, no scopes and no limits.
  * @throws {TypeError} for options that are none, and see {@link KoaGuardOptions.caseSensitive}.

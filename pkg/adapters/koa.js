@@ -93,6 +93,16 @@ function holdTo(context) {
       if (next !== method) throw rewritten();
     },
   });
+  // @koa/router goes by it before it goes by the URL.
+  if (context.newRouterPath) throw rerouted();
+  Object.defineProperty(context, 'newRouterPath', {
+    configurable: true,
+    enumerable: true,
+    get: () => undefined,
+    set(next) {
+      if (next) throw rerouted();
+    },
+  });
 }
 
 /** Whether a path is what is left of another one without the mount before it. */
@@ -106,5 +116,7 @@ function isLeft(path, mountPath, whole) {
 const isAround = (path, decided, sent) => sent.endsWith(path) && (decided === '/' || path.endsWith(decided));
 
 const pathOnly = (target) => targetPathOf(target).split(/[?#]/, 1)[0];
+
+const rerouted = () => new Error('edgegate: newRouterPath is not what was decided on: set the URL, before the guard');
 
 const rewritten = () => new Error('edgegate: what rewrites the URL or the method has to come before the guard');

@@ -79,6 +79,7 @@ test('what rewrites the URL or the method behind the guard is an error', async (
     (context) => { context.path = '/v1/admin/secret'; },
     (context) => { context.req.url = '/v1/admin/secret?x'; },
     (context) => { context.method = 'DELETE'; },
+    (context) => { context.newRouterPath = '/v1/admin/secret'; },
     (context) => { context.mountPath = '/public'; context.path = '/v1/admin/secret'; },
     (context) => { context.path = `/v1/admin/secret${context.path}`; },
   ]) {
@@ -92,6 +93,20 @@ test('what rewrites the URL or the method behind the guard is an error', async (
     } finally {
       await stop();
     }
+  }
+});
+
+test('what has told @koa/router another path before the guard is an error too', async () => {
+  const rerouting = (context, next) => {
+    context.newRouterPath = '/v1/admin/secret';
+    return next();
+  };
+  const { port, stop } = await listen(application(rerouting, guard(newGate()), routes()));
+  try {
+    assert.equal((await fetch(`http://127.0.0.1:${port}/public/x`)).status, 500);
+    assert.equal((await fetch(`http://127.0.0.1:${port}/v1/x`)).status, 401);
+  } finally {
+    await stop();
   }
 });
 
