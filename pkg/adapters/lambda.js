@@ -10,7 +10,7 @@ export function guard(gate, handler, options = {}) {
     const form = formOf(event);
     const late = [];
     try {
-      return await answered(form, event, context, (promise) => { late.push(promise); });
+      return await answered(form, event, context, (promise) => { late.push(promise.catch(() => {})); });
     } finally {
       await settled(late);
     }
@@ -39,7 +39,7 @@ export function guard(gate, handler, options = {}) {
 
 /** Waits for what an answer has left to be done, and for what that leaves in turn. The platform stops the process once the answer is out. */
 async function settled(late) {
-  while (late.length > 0) await Promise.allSettled(late.splice(0));
+  while (late.length > 0) await Promise.all(late.splice(0));
 }
 
 /** The handler's result, with the limits and what caches have to know. */

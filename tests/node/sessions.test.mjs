@@ -385,7 +385,10 @@ test('by Lambda, what is left is waited for where the handler fails, and so is w
     waitUntil(Promise.reject(new Error('not told')));
     return { ok: true, identity: {}, headers: {} };
   };
-  const guarded = guardLambda({ check }, async () => { throw new Error('of the handler'); });
+  const guarded = guardLambda({ check }, async () => {
+    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    throw new Error('of the handler');
+  });
   await assert.rejects(byFunctionUrl(guarded, '/x'), { message: 'of the handler' });
   assert.deepEqual(done, ['first', 'second']);
 });
