@@ -487,7 +487,8 @@ export function d1Store(database: D1DatabaseLike, options?: {
 /**
  * What the store needs of a client, which it tells by what it can do: `sendCommand` of redis (node-redis 4 or later), which has other
  * parameters in what `createSentinel` and `createCluster` return; `call` of ioredis; `send` of Bun's `RedisClient`. Or `url` and `token` of
- * Upstash's REST interface, with no client: then each call is a request by `fetch`.
+ * Upstash's REST interface, with no client: then each call is a request by `fetch`, which ends after five seconds. `url` is https, without user
+ * or password; `token` has no blanks and no line breaks.
  */
 export type RedisClientLike =
   | { sendCommand(words: string[]): Promise<unknown> }
