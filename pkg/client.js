@@ -37,7 +37,7 @@ export function createAdminClient({ url, token, fetch = globalThis.fetch, timeou
   const methods = Object.entries(OPERATIONS).map(([name, operation]) => [name, async (...given) => {
     const response = await ask(operation, given);
     if (!response.ok) throw await refusal(response);
-    if (name === 'exportRevocations') return response;
+    if (name === 'exportRevocations') return ofKind(response, 'application/x-ndjson');
     return response.status === 204 ? undefined : json(response);
   }]);
   return Object.freeze(Object.fromEntries(methods));
@@ -65,9 +65,18 @@ function textOf(value, name) {
 }
 
 async function json(response) {
-  const kind = response.headers.get('Content-Type') ?? '';
-  if (!kind.startsWith('application/json')) throw unexpected(response);
-  return response.json();
+  try {
+    return await ofKind(response, 'application/json').json();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw unexpected(response);
+    throw error;
+  }
+}
+
+function ofKind(response, kind) {
+  const [found] = (response.headers.get('Content-Type') ?? '').split(';');
+  if (found.trim().toLowerCase() !== kind) throw unexpected(response);
+  return response;
 }
 
 async function refusal(response) {

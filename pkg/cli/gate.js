@@ -1,9 +1,11 @@
 // The administration of a running gate, over HTTP.
 
+import { AdminError, createAdminClient } from '../client.js';
 import { secret, secretIn } from './ask.js';
 import { Failure, misused } from './failure.js';
 import { say, style } from './output.js';
 import { readProfiles, usualName } from './profiles.js';
+import { REFUSALS } from './refusals.js';
 
 /** A cold Worker with cold stores answers within seconds. */
 const ANSWER_MILLIS = 30_000;
@@ -53,54 +55,100 @@ export function gateUrl(text) {
   return `${url.origin}${prefix}`;
 }
 
+/** An answer that is none of the gate's: some other server is at that address. */
+const foreign = (url, status) => new Failure(`${url} answered${status === undefined ? '' : ` ${status}`}, and not as a gate does`, { status, hint: 'is this the URL of the gate?' });
+
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value) => typeof value === 'string' && value !== '';
+const isKey = (answer) => isText(answer.id) && isText(answer.name);
+const isMinted = (answer) => isKey(answer) && (isText(answer.key) || isText(answer.imported_sha256));
+const isThatKey = (answer, [id]) => isKey(answer) && answer.id === id;
+const isRevocation = (answer) => isText(answer.id) && isText(answer.target?.kind);
+const areRevoked = (answer) => ['revoked', 'unchanged', 'expired'].every((name) => Number.isSafeInteger(answer[name]));
+/** `{}`, or that a part is still on its way. */
+const isDone = (answer) => Object.entries(answer).every(([name, value]) => name === 'pending' && value === true);
+
+/** What the answer to an operation says if it was done. The status alone says nothing: any server answers 200. */
+const SAYS = {
+  listKeys: (answer) => Array.isArray(answer.keys),
+  createKey: isMinted,
+  getKey: isThatKey,
+  changeKey: isThatKey,
+  revokeKey: (answer, given) => isThatKey(answer, given) && Number.isSafeInteger(answer.revoked_at),
+  rotateKey: isMinted,
+  listRevocations: (answer) => Array.isArray(answer.revocations),
+  revoke: (answer, [body]) => (typeof body === 'string' ? areRevoked(answer) : isRevocation(answer)),
+  getRevocation: (answer, [id]) => isRevocation(answer) && answer.id === id,
+  listSessions: (answer) => Array.isArray(answer.sessions),
+  openSession: (answer, [body]) => (body.ticket ? isText(answer.ticket) : isText(answer.access_token)),
+  endSessions: (answer) => Number.isSafeInteger(answer.ended),
+  narrowSession: isDone,
+  forgetSubject: isDone,
+  disableSubject: isDone,
+  enableSubject: isDone,
+};
+
 export class Gate {
-  #url;
-  #token;
+  #client;
 
   constructor(url, token) {
-    this.#url = url;
-    this.#token = token;
-  }
-
-  get url() {
-    return this.#url;
-  }
-
-  /** What an endpoint of administration answers; its text where it is no JSON. */
-  async ask(method, target, { query = {}, body, type = 'application/json', headers: more = {} } = {}) {
-    const wanted = Object.entries(query).filter(([, value]) => value !== undefined);
-    const url = `${this.#url}/admin${target}${wanted.length > 0 ? `?${new URLSearchParams(wanted)}` : ''}`;
-    const headers = { Authorization: `Bearer ${this.#token}`, Accept: 'application/json', ...(body !== undefined && { 'Content-Type': type }), ...more };
-    let answer;
-    let text;
+    this.url = url;
+    if (!token) throw misused("the administrator's secret is empty", TOKEN_HINT);
     try {
-      const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
-      answer = await fetch(url, { method, headers, body: sent, redirect: 'manual', signal: AbortSignal.timeout(ANSWER_MILLIS) });
-      text = await answer.text();
-    } catch (error) {
-      throw unreachable(this.#url, error);
+      this.#client = createAdminClient({ url, token, timeoutMs: ANSWER_MILLIS });
+    } catch {
+      // A message of others could have the secret.
+      throw misused("the administrator's secret has characters that no header can have");
     }
-    if (!answer.ok) throw refusal(this.#url, answer, text);
-    return answer.headers.get('content-type')?.startsWith('application/json') ? JSON.parse(text) : text;
+  }
+
+  /** What an operation of administration (`edgegate/client`) answers. */
+  async call(operation, ...given) {
+    const answer = await this.#ask(operation, given);
+    // Nothing of a revocation is left to be told of (204).
+    const isExpected = operation === 'undoRevocation' ? answer === undefined : isObject(answer) && SAYS[operation](answer, given);
+    if (!isExpected) throw foreign(this.url);
+    return answer;
   }
 
   /** All items of a list that comes in pages, or those of one page. */
-  async list(target, name, { all, cursor, limit, ...query }) {
+  async list(operation, name, { all, cursor, ...query }) {
     const items = [];
+    const seen = new Set();
     let next = cursor;
     do {
-      const page = await this.ask('GET', target, { query: { ...query, cursor: next, limit } });
+      seen.add(next);
+      const page = await this.call(operation, { ...query, cursor: next });
       items.push(...page[name]);
       next = page.cursor;
+      if (all && next && seen.has(next)) throw new Failure(`${this.url} gives the same page again and again`, { hint: 'without --all each page is asked for alone' });
     } while (all && next);
     return { [name]: items, ...(next && { cursor: next }) };
+  }
+
+  /** What is revoked, each a value. */
+  async exported() {
+    const response = await this.#ask('exportRevocations', []);
+    try {
+      return (await response.text()).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    } catch {
+      throw foreign(this.url, response.status);
+    }
+  }
+
+  async #ask(operation, given) {
+    try {
+      return await this.#client[operation](...given);
+    } catch (error) {
+      throw error instanceof AdminError ? refusal(this.url, error) : unreachable(this.url, error);
+    }
   }
 }
 
 function unreachable(url, error) {
   if (error.name === 'TimeoutError') return new Failure(`${url} does not answer`, { hint: `nothing came within ${ANSWER_MILLIS / 1000} s` });
-  // A secret with a line break is no header, and the message would have it.
-  if (error instanceof TypeError && error.cause === undefined) return misused("the administrator's secret has characters that no header can have");
+  // Not of the network: what was given cannot be sent.
+  if (error instanceof TypeError && error.cause === undefined) return misused(error.message);
   return new Failure(`${url} cannot be reached: ${error.cause?.code ?? error.cause?.message ?? error.message}`, { hint: 'is the URL right, and the gate running?' });
 }
 
@@ -111,16 +159,9 @@ const HINTS = {
   CONFIG_ERROR: 'the gate refuses its policy: npx edgegate check says where',
 };
 
-function refusal(url, answer, text) {
-  let body = {};
-  try {
-    body = JSON.parse(text);
-  } catch { /* Something else than the gate has answered. */ }
-  const { status } = answer;
-  if (typeof body.code !== 'string') {
-    return new Failure(`${url} answered ${status}, and not as a gate does`, { status, hint: 'is this the URL of the gate?' });
-  }
-  const again = answer.headers.get('retry-after');
-  const hint = again === null ? HINTS[body.code] ?? body.hint : `${body.hint} (after ${again} s)`;
-  return new Failure(`${body.error} (${status} ${body.code})`, { code: body.code, status, hint });
+function refusal(url, { message, code, status, hint, retryAfter }) {
+  if (code === 'UNEXPECTED_ANSWER') return foreign(url, status);
+  return new Failure(`${REFUSALS[code]?.title ?? message} (${status} ${code})`, {
+    code, status, hint: retryAfter === undefined ? HINTS[code] ?? hint : `${hint} (after ${retryAfter} s)`,
+  });
 }

@@ -2,6 +2,8 @@
 
 import { InvalidArgumentError } from 'commander';
 
+import { misused } from './failure.js';
+
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** `90d`, `12h`, `600`: seconds. */
@@ -37,6 +39,18 @@ export function numbers(text, before = {}) {
   const [, name, number] = /^(.+)=(\d{1,15})$/.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError('Expected a name and a number: per-caller=100.');
   return { ...before, [name]: Number(number) };
+}
+
+/** An id for a path: of dots a URL would make another path. */
+export function idOf(text) {
+  if (/^\.*$/.test(text)) throw misused('expected an id');
+  return text;
+}
+
+/** The id of a key. A key itself is not repeated: it is a secret. */
+export function keyId(text) {
+  if (text.includes('_')) throw misused('expected the id of the key (keys list), not the key', 'others can see the command line: if it was the key, revoke it');
+  return idOf(text);
 }
 
 /** Without what was not given. */

@@ -162,7 +162,7 @@ async function untilHealthy(url, waitSecs) {
 
 async function firstKey(gate, policy) {
   try {
-    return (await gate.ask('POST', '/keys', { body: { name: 'first', owner: 'operator', scopes: samplesOf(policy).guarded?.scopes ?? [] } })).key;
+    return (await gate.call('createKey', { name: 'first', owner: 'operator', scopes: samplesOf(policy).guarded?.scopes ?? [] })).key;
   } catch (error) {
     warn(`no first key: ${error.message}`);
     return undefined;

@@ -6,9 +6,7 @@ import { canAsk, secret, standardInput, sure } from '../ask.js';
 import { misused } from '../failure.js';
 import { connect, gateOptions } from '../gate.js';
 import { done, fields, result, say, table, time } from '../output.js';
-import { duration, given, many, numbers, whole } from '../values.js';
-
-const at = (id) => `/keys/${encodeURIComponent(id)}`;
+import { duration, given, keyId, many, numbers, whole } from '../values.js';
 
 export function keys(program) {
   const group = program.command('keys').description('API keys of a running gate');
@@ -18,7 +16,7 @@ export function keys(program) {
     .option('--prefix <prefix>', "the key's prefix, the policy's first one by default")
     .action(async (options) => {
       const gate = await connect(options);
-      minted(options, await gate.ask('POST', '/keys', { body: { scopes: [], ...bodyOf(options), ...given({ prefix: options.prefix }) } }));
+      minted(options, await gate.call('createKey', { scopes: [], ...bodyOf(options), ...given({ prefix: options.prefix }) }));
     });
 
   described(command('import', 'take over a key of another system, by its SHA-256'), { required: true })
@@ -26,7 +24,7 @@ export function keys(program) {
     .action(async (options) => {
       const hash = options.sha256 ?? (await hashOfKey(options));
       const gate = await connect(options);
-      const record = await gate.ask('POST', '/keys', { body: { scopes: [], ...bodyOf(options), imported_sha256: hash } });
+      const record = await gate.call('createKey', { scopes: [], ...bodyOf(options), imported_sha256: hash });
       result(options, record, shown);
     });
 
@@ -37,7 +35,7 @@ export function keys(program) {
     .option('--all', 'all pages')
     .action(async (options) => {
       const { owner, limit, cursor, all } = options;
-      const page = await (await connect(options)).list('/keys', 'keys', { owner, limit, cursor, all });
+      const page = await (await connect(options)).list('listKeys', 'keys', { owner, limit, cursor, all });
       result(options, page, ({ keys: rows }) => table(
         ['ID', 'NAME', 'OWNER', 'SCOPES', 'CREATED', 'EXPIRES', 'STATE'],
         rows.map((key) => [key.id, key.name, key.owner, key.scopes?.join(' '), time(key.created_at), time(key.expires_at), key.disabled ? 'disabled' : '']),
@@ -46,7 +44,7 @@ export function keys(program) {
     });
 
   command('show <id>', 'one key, with when it was last used')
-    .action(async (id, options) => result(options, await (await connect(options)).ask('GET', at(id)), shown));
+    .action(async (id, options) => result(options, await (await connect(options)).call('getKey', keyId(id)), shown));
 
   described(command('update <id>', 'change what a key may do'), {})
     .option('--disable', 'refuse the key until it is enabled again')
@@ -64,22 +62,23 @@ export function keys(program) {
       });
       const body = { ...bodyOf(options), ...off, ...given({ disabled }) };
       if (Object.keys(body).length === 0) throw misused('nothing to change', 'npx edgegate keys update --help lists what can be changed');
-      result(options, await (await connect(options)).ask('PATCH', at(id), { body }), shown);
+      result(options, await (await connect(options)).call('changeKey', keyId(id), body), shown);
     });
 
   command('rotate <id>', 'make a new key in place of this one, which goes on for a while')
     .option('--overlap <time>', 'how long the old key goes on: 24h by default, at most 30d', duration)
     .action(async (id, options) => {
       const body = given({ overlap_secs: options.overlap });
-      minted(options, await (await connect(options)).ask('POST', `${at(id)}/rotate`, { body }));
+      minted(options, await (await connect(options)).call('rotateKey', keyId(id), body));
     });
 
   command('revoke <id>', 'end a key for good')
     .option('-y, --yes', 'do not ask')
     .action(async (id, options) => {
+      keyId(id);
       const gate = await connect(options);
       await sure(`Revoke ${id} at ${gate.url}? It cannot be undone here.`, options);
-      result(options, await gate.ask('DELETE', at(id)), () => '');
+      result(options, await gate.call('revokeKey', id), () => '');
       if (!options.json) done(`${id} is revoked`);
     });
 }

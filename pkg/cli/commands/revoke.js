@@ -6,7 +6,7 @@ import { secret, secretIn, sure } from '../ask.js';
 import { misused } from '../failure.js';
 import { connect, gateOptions } from '../gate.js';
 import { done, fields, result, say, table, time } from '../output.js';
-import { duration, given, moment, whole } from '../values.js';
+import { duration, given, idOf, keyId, moment, whole } from '../values.js';
 
 export function revoke(program) {
   gateOptions(program.command('revoke').description('refuse a token, a session, a subject, a signing key, an issuer or an API key from now on'))
@@ -32,7 +32,7 @@ export function revoke(program) {
       const gate = await connect(options);
       if (WIDE.includes(what)) await sure(`Refuse all that ${described(what, options)} at ${gate.url}?`, options);
       const many = what === 'file';
-      const answer = await gate.ask('POST', '/revocations', { body, headers: given({ 'Idempotency-Key': options.idempotencyKey }), ...(many && { type: 'application/x-ndjson' }) });
+      const answer = await gate.call('revoke', body, given({ idempotencyKey: options.idempotencyKey }));
       result(options, answer, many ? () => '' : shown);
       if (options.json) return;
       if (many) done(`${answer.revoked} revoked, ${answer.unchanged} were already, ${answer.expired} are over`);
@@ -48,23 +48,24 @@ export function revoke(program) {
     .option('--all', 'all pages')
     .action(async (options) => {
       const { limit, cursor, all } = options;
-      const page = await (await connect(options)).list('/revocations', 'revocations', { limit, cursor, all });
+      const page = await (await connect(options)).list('listRevocations', 'revocations', { limit, cursor, all });
       result(options, page, ({ revocations }) => table(['ID', 'WHAT', 'UNTIL', 'REASON'], revocations.map((one) => [one.id, target(one), time(one.until) ?? 'for good', one.reason])));
       if (page.cursor && !options.json) say(`more: --cursor ${page.cursor}, or --all`);
     });
   command('show <id>', 'one of them')
-    .action(async (id, options) => result(options, await (await connect(options)).ask('GET', `/revocations/${encodeURIComponent(id)}`), shown));
+    .action(async (id, options) => result(options, await (await connect(options)).call('getRevocation', idOf(id)), shown));
   command('undo <id>', 'refuse it no longer')
     .option('-y, --yes', 'do not ask')
     .action(async (id, options) => {
+      idOf(id);
       const gate = await connect(options);
       await sure(`Admit again what ${id} refuses at ${gate.url}?`, options);
-      await gate.ask('DELETE', `/revocations/${encodeURIComponent(id)}`);
+      await gate.call('undoRevocation', id);
       result(options, { undone: id }, () => '');
       if (!options.json) done(`${id} is undone`);
     });
   command('export', 'all of them, a line of JSON each, as revoke --file takes them')
-    .action(async (options) => process.stdout.write(await (await connect(options)).ask('GET', '/revocations/export')));
+    .action(async (options) => process.stdout.write((await (await connect(options)).exported()).map((one) => `${JSON.stringify(one)}\n`).join('')));
 }
 
 const KINDS = ['token', 'jti', 'sub', 'sid', 'kid', 'key', 'all', 'file'];
@@ -87,7 +88,7 @@ async function bodyOf(what, { iss, exp, before, withdrawn, reason, expiresIn, ..
     case 'token':
       return { token: await tokenOf(options.token), ...shared };
     case 'key':
-      return { key_id: options.key, ...shared };
+      return { key_id: keyId(options.key), ...shared };
     default:
       return { iss, [what]: options[what], ...given({ exp, before, withdrawn }), ...shared };
   }
