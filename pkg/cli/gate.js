@@ -10,7 +10,7 @@ import { REFUSALS } from './refusals.js';
 /** A cold Worker with cold stores answers within seconds. */
 const ANSWER_MILLIS = 30_000;
 
-const TOKEN_HINT = 'put it into EDGEGATE_ADMIN_TOKEN or a file (--token-file), or save a profile: npx edgegate profiles save NAME';
+const TOKEN_HINT = 'put it into a file (--token-file), or into EDGEGATE_ADMIN_TOKEN beside --url or EDGEGATE_URL, or save a profile: npx edgegate profiles save NAME';
 
 /** The options by which commands find the gate. */
 export const gateOptions = (command) => command
@@ -24,8 +24,8 @@ export async function connect(options, env = process.env) {
   const profiles = readProfiles();
   if (name !== undefined && !Object.hasOwn(profiles, name)) throw misused(`there is no profile ${name}`, 'npx edgegate profiles list');
   const named = options.url ?? (name === undefined ? env.EDGEGATE_URL : undefined);
-  const usual = name ?? usualName();
-  const profile = Object.hasOwn(profiles, usual) ? profiles[usual] : undefined;
+  const usual = name ?? usualNameFor(named);
+  const profile = usual !== undefined && Object.hasOwn(profiles, usual) ? profiles[usual] : undefined;
   if ((named ?? profile?.url) === undefined) {
     throw misused('which gate?', 'say --url https://…, set EDGEGATE_URL, or save a profile: npx edgegate profiles save');
   }
@@ -33,13 +33,29 @@ export async function connect(options, env = process.env) {
   if (named === undefined && name === undefined && !options.json) say(style('dim', `at ${url}`));
   // The secret of one gate is not sent to another.
   const kept = profile?.url !== undefined && gateUrl(profile.url) === url ? profile.token : undefined;
-  const fromEnvironment = name === undefined ? env.EDGEGATE_ADMIN_TOKEN : undefined;
+  const fromEnvironment = named === undefined ? undefined : environmentSecret(url, env);
   const token = (options.tokenFile === undefined ? undefined : await secretIn('--token-file', options.tokenFile)) ?? fromEnvironment ?? kept ?? (await secret(`Administrator's secret of ${url}`, TOKEN_HINT));
   return new Gate(url, token.trim());
 }
 
-/** With the prefix of the gate's own endpoints, which is `/auth` unless the URL has a path. */
-export function gateUrl(text) {
+/** Of a folder whose configuration cannot be read nothing is needed where the gate is named. */
+function usualNameFor(named) {
+  try {
+    return usualName();
+  } catch (error) {
+    if (named === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** EDGEGATE_ADMIN_TOKEN, for a gate that was named by its URL; where EDGEGATE_URL names another one, it is that one's. */
+export function environmentSecret(url, env = process.env) {
+  const isOfAnother = env.EDGEGATE_URL !== undefined && gateUrl(env.EDGEGATE_URL) !== url;
+  return isOfAnother ? undefined : env.EDGEGATE_ADMIN_TOKEN;
+}
+
+/** With the prefix of the gate's own endpoints, which is `/auth` unless the URL has a path or the policy is known. */
+export function gateUrl(text, usualPrefix = '/auth') {
   let url;
   try {
     url = new URL(text);
@@ -51,7 +67,7 @@ export function gateUrl(text) {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback)) {
     throw misused(`${text}: expected https`, 'over plain http everybody on the way reads the secret; only on this machine is it taken');
   }
-  const prefix = url.pathname.replace(/\/+$/, '') || '/auth';
+  const prefix = url.pathname.replace(/\/+$/, '') || usualPrefix;
   return `${url.origin}${prefix}`;
 }
 

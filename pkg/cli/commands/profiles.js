@@ -1,7 +1,7 @@
 // `edgegate profiles`: gates that are known by a name.
 
 import { secret, secretIn } from '../ask.js';
-import { gateUrl } from '../gate.js';
+import { environmentSecret, gateUrl } from '../gate.js';
 import { misused } from '../failure.js';
 import { done, result, table } from '../output.js';
 import { readProfiles, removeProfile, saveProfile, usualName } from '../profiles.js';
@@ -17,6 +17,7 @@ export function profiles(program) {
       const url = gateUrl(named);
       const name = given ?? usualName();
       const token = await tokenOf(options, url);
+      if (token.trim() === '') throw misused("the administrator's secret is empty");
       const file = saveProfile(name, { url, token: token.trim() });
       result(options, { profile: name, url, file }, () => '');
       if (!options.json) done(`${name} is ${url}, kept in ${file}`);
@@ -33,4 +34,4 @@ export function profiles(program) {
 
 const tokenOf = async ({ tokenFile }, url) => (tokenFile !== undefined
   ? secretIn('--token-file', tokenFile)
-  : process.env.EDGEGATE_ADMIN_TOKEN ?? secret(`Administrator's secret of ${url}`, 'say --token-file, or set EDGEGATE_ADMIN_TOKEN'));
+  : environmentSecret(url) ?? secret(`Administrator's secret of ${url}`, 'say --token-file, or set EDGEGATE_ADMIN_TOKEN'));
