@@ -31,8 +31,13 @@ export async function sure(message, options) {
   if (!(await confirm(message))) throw new Failure('not done');
 }
 
-/** All of standard input, without the end of its line. */
-export async function standardInput() {
+/** What has read standard input. */
+let reader;
+
+/** All of standard input, without the end of its line. It is one thing only. */
+export async function standardInput(what) {
+  if (reader !== undefined) throw misused(`standard input cannot be ${reader} and ${what}`, 'put one of them into a file');
+  reader = what;
   const chunks = [];
   for await (const chunk of process.stdin) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '');
@@ -40,9 +45,14 @@ export async function standardInput() {
 
 /** A secret in a file, or with `-` on standard input. A fault does not repeat the name: somebody may have written the secret itself there. */
 export async function secretIn(option, file) {
-  if (file === '-') return standardInput();
+  const found = (file === '-' ? await standardInput(option) : textOf(option, file)).trim();
+  if (found === '') throw misused(`${option}: there is nothing in it`, 'expected a secret');
+  return found;
+}
+
+function textOf(option, file) {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readFileSync(file, 'utf8');
   } catch (error) {
     const reason = { ENOENT: 'there is no such file', EACCES: 'the file cannot be read', EISDIR: 'it is a folder' }[error.code] ?? 'cannot be read';
     throw misused(`${option}: ${reason}`, 'expected the name of a file. A secret itself does not belong into the command line: others can see it there');

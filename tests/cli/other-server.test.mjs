@@ -1,7 +1,7 @@
 // What a command says and prints where something else than a gate answers, or a gate that somebody else has taken over.
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 
@@ -92,6 +92,54 @@ test('an id is one part of a path, and no key', async () => {
     if (command[0] === 'revocations') continue;
     const done = await run([...command, key]);
     assert.deepEqual([done.code, /expected the id of the key \(keys list\), not the key/.test(done.stderr), done.stderr.includes(key)], [2, true, false], command.join(' '));
+  }
+  assert.deepEqual(asked, []);
+});
+
+test('the secret of one gate is not sent to another', async () => {
+  answer = json({ keys: [] });
+  const secrets = async (parameters, env, input) => {
+    asked.length = 0;
+    const done = await run(parameters, { env, input });
+    return [done.code, asked.map(({ secret }) => secret)];
+  };
+  const bearer = (token) => [0, [`Bearer ${token}`]];
+  const other = 'the-secret-of-another-gate-0123456789-abcd';
+  assert.deepEqual(await secrets(['profiles', 'save', 'kept', '--url', url(), '--token-file', '-'], {}, TOKEN), [0, []]);
+  assert.deepEqual(await secrets(['keys', 'list', '--profile', 'kept'], { EDGEGATE_ADMIN_TOKEN: other }), bearer(TOKEN));
+  assert.deepEqual(await secrets(['keys', 'list'], { EDGEGATE_PROFILE: 'kept', EDGEGATE_ADMIN_TOKEN: other }), bearer(TOKEN));
+  // The profile that is named for the Worker of the folder.
+  assert.equal((await run(['profiles', 'save', '--url', url(), '--token-file', '-'], { env: {}, input: TOKEN })).code, 0);
+  assert.deepEqual(await secrets(['keys', 'list'], { EDGEGATE_ADMIN_TOKEN: other }), bearer(TOKEN));
+  assert.deepEqual(await secrets(['keys', 'list', '--url', `${url()}/here`], { EDGEGATE_ADMIN_TOKEN: other }), bearer(other));
+  // The variables belong together.
+  assert.deepEqual(await secrets(['keys', 'list', '--url', `${url()}/here`], { EDGEGATE_URL: url(), EDGEGATE_ADMIN_TOKEN: other }), [2, []]);
+  assert.deepEqual(await secrets(['profiles', 'save', 'x', '--url', `${url()}/here`], { EDGEGATE_URL: url(), EDGEGATE_ADMIN_TOKEN: other }), [2, []]);
+  for (const name of ['kept', 'default']) assert.equal((await run(['profiles', 'remove', name])).code, 0);
+});
+
+test('a gate that is named needs no configuration that can be read', async () => {
+  answer = json({ keys: [] });
+  writeFileSync(project.path('wrangler.toml'), 'name = "broken');
+  try {
+    assert.equal((await run(['keys', 'list', '--url', url()])).code, 0);
+    assert.equal((await run(['keys', 'list'])).code, 0);
+    const unnamed = await run(['keys', 'list'], { env: {} });
+    assert.deepEqual([unnamed.code, /wrangler\.toml:1/.test(unnamed.stderr)], [1, true]);
+  } finally {
+    rmSync(project.path('wrangler.toml'));
+  }
+});
+
+test('standard input is one thing only, and a secret is not empty', async () => {
+  asked.length = 0;
+  answer = json(KEY, 201);
+  for (const parameters of [['keys', 'import', '--name', 'a', '--owner', 'b'], ['revoke', '--token', '-'], ['revoke', '--file', '-']]) {
+    const done = await run([...parameters, '--token-file', '-'], { env: { EDGEGATE_URL: url() }, input: TOKEN });
+    assert.deepEqual([done.code, /standard input cannot be .* and --token-file/.test(done.stderr)], [2, true], done.stderr);
+  }
+  for (const [parameters, env] of [[['keys', 'list', '--token-file', '-'], {}], [['keys', 'list'], { EDGEGATE_ADMIN_TOKEN: '' }], [['profiles', 'save', 'x'], { EDGEGATE_ADMIN_TOKEN: ' ' }], [['revoke', '--token', '-'], { EDGEGATE_ADMIN_TOKEN: TOKEN }]]) {
+    assert.equal((await run(parameters, { env: { EDGEGATE_URL: url(), ...env }, input: '\n' })).code, 2, parameters.join(' '));
   }
   assert.deepEqual(asked, []);
 });

@@ -99,7 +99,7 @@ function described(command, { required = false }) {
 const bodyOf = ({ name, owner, scope, ip, limit, expiresIn }) => given({ name, owner, scopes: scope, ips: ip, limits: limit, expires_in_secs: expiresIn });
 
 async function hashOfKey(options) {
-  const key = canAsk(options) ? await secret('The key', 'give it on standard input, or --sha256') : await standardInput();
+  const key = canAsk(options) ? await secret('The key', 'give it on standard input, or --sha256') : await standardInput('the key');
   if (key === '') throw misused('standard input has no key', 'give the key there, or its --sha256');
   return createHash('sha256').update(key).digest('hex');
 }

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { secret, secretIn, sure } from '../ask.js';
+import { secret, secretIn, standardInput, sure } from '../ask.js';
 import { misused } from '../failure.js';
 import { connect, gateOptions } from '../gate.js';
 import { done, fields, result, say, table, time } from '../output.js';
@@ -82,7 +82,7 @@ function whatOf(options) {
 }
 
 async function bodyOf(what, { iss, exp, before, withdrawn, reason, expiresIn, ...options }) {
-  if (what === 'file') return readText(options.file);
+  if (what === 'file') return options.file === '-' ? standardInput('--file') : readText(options.file);
   const shared = given({ reason, expires_in_secs: expiresIn });
   switch (what) {
     case 'token':
@@ -102,7 +102,7 @@ async function tokenOf(file) {
 
 function readText(file) {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw misused(`--file ${file}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`);
   }
