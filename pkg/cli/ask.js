@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import * as prompts from '@clack/prompts';
 
 import { Failure, misused } from './failure.js';
+import { plain } from './output.js';
 
 export const canAsk = ({ yes, json } = {}) => !yes && !json && process.stdin.isTTY === true && process.stderr.isTTY === true;
 
@@ -14,14 +15,14 @@ function answered(answer) {
   return answer;
 }
 
-export const text = async (message, options = {}) => answered(await prompts.text({ ...shown, message, ...options })) ?? '';
-export const confirm = async (message) => answered(await prompts.confirm({ ...shown, message, initialValue: false }));
+export const text = async (message, options = {}) => answered(await prompts.text({ ...shown, message: plain(message), ...options })) ?? '';
+export const confirm = async (message) => answered(await prompts.confirm({ ...shown, message: plain(message), initialValue: false }));
 export const select = async (message, options) => answered(await prompts.select({ ...shown, message, options }));
 
 /** A secret, which the terminal does not show. `otherwise` says how else it can be given. */
 export async function secret(message, otherwise) {
   if (!canAsk()) throw misused(`${message}: nobody can be asked`, otherwise);
-  return answered(await prompts.password({ ...shown, message, validate: (value) => (value ? undefined : 'expected a secret') }));
+  return answered(await prompts.password({ ...shown, message: plain(message), validate: (value) => (value ? undefined : 'expected a secret') }));
 }
 
 /** For what cannot be taken back. */

@@ -30,7 +30,7 @@ export async function connect(options, env = process.env) {
     throw misused('which gate?', 'say --url https://…, set EDGEGATE_URL, or save a profile: npx edgegate profiles save');
   }
   const url = gateUrl(named ?? profile.url);
-  if (named === undefined && name === undefined && !options.json) say(style('dim', `at ${url}`));
+  if (named === undefined && name === undefined && !options.json) say(url, style('dim', 'at'));
   // The secret of one gate is not sent to another.
   const kept = profile?.url !== undefined && gateUrl(profile.url) === url ? profile.token : undefined;
   const fromEnvironment = named === undefined ? undefined : environmentSecret(url, env);

@@ -6,6 +6,7 @@ import { checkPolicy } from 'edgegate';
 import { KV, OBJECTS, migrations } from './deployed.js';
 import { policyObject, varsOf } from './project.js';
 import { newSecret, rolesOf, weaknesses } from './secrets.js';
+import { quoted } from './template.js';
 import { value } from './vars.js';
 
 /** More does not fit into a variable of a Worker (Cloudflare's limit). */
@@ -22,6 +23,7 @@ export async function examine(project, env) {
   const vars = varsOf(project, env);
   const local = Object.fromEntries([...roles.keys()].map((name) => [name, value(vars, name)]));
   const report = await read(project, policy, roles, local, findings);
+  findings.push(...misnamed([...roles.keys(), ...(report?.secrets ?? [])]));
   if (report === undefined) return { findings, secrets: [], missing: [], roles };
   const missing = report.secrets.filter((name) => value(vars, name) === undefined);
   if (project.configuration !== undefined) {
@@ -61,6 +63,10 @@ function lineOf(text, path) {
   return start + 1 + Math.max(field, 0);
 }
 
+/** Names become arguments of wrangler, lines of .dev.vars and variables: other letters would say something else there. */
+const misnamed = (names) => [...new Set(names)].filter((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+  .map((name) => ({ level: 'error', path: name, message: 'is no name for a secret: expected letters, digits and _' }));
+
 /** What the policy needs and the configuration does not bind. */
 function bound(configuration, bindings) {
   const { kv_namespaces: kv = [], durable_objects: objects = {}, services = [], ratelimits = [] } = configuration;
@@ -72,9 +78,9 @@ function bound(configuration, bindings) {
     if (kind === 'kv') {
       if (!kv.some((one) => one.binding === KV)) missing(KV, 'the policy needs this KV namespace', `[[kv_namespaces]]\nbinding = "${KV}"`);
     } else if (kind === 'service') {
-      if (!services.some((one) => one.binding === name)) missing(name, `there is no service binding named ${name}`, `[[services]]\nbinding = "${name}"\nservice = "…"`, path);
+      if (!services.some((one) => one.binding === name)) missing(name, `there is no service binding named ${name}`, `[[services]]\nbinding = ${quoted(name)}\nservice = "…"`, path);
     } else if (kind === 'rateLimiter') {
-      if (!ratelimits.some((one) => one.name === name)) missing(name, 'the policy needs this rate-limiting binding', `[[ratelimits]]\nname = "${name}"`);
+      if (!ratelimits.some((one) => one.name === name)) missing(name, 'the policy needs this rate-limiting binding', `[[ratelimits]]\nname = ${quoted(name)}`);
     } else {
       missingObject(configuration, OBJECTS[kind], (objects.bindings ?? []), missing);
     }

@@ -143,3 +143,58 @@ test('standard input is one thing only, and a secret is not empty', async () => 
   }
   assert.deepEqual(asked, []);
 });
+
+test('what others have written steers neither the terminal nor the log of a build', async () => {
+  const evil = '\u001b]0;title\u0007\u001b[2K\u009b31m\u007f\u202eabc\u2066\r::error::x\n::add-mask::y\n##[error]z ##vso[task.setvariable]w';
+  const key = { ...KEY, name: evil, owner: evil, key: `sk${evil}`, scopes: [evil], limits: { [evil]: 1 }, revoked_at: 1 };
+  const revocation = { id: 'x', target: { kind: 'subject', iss: evil, sub: evil }, reason: evil };
+  /** Orders begin a line, or stand in it with two number signs. */
+  const harmless = (done) => assert.doesNotMatch(done.stdout + done.stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|^\s*::|##\w*\[/m);
+  const answers = [
+    [['keys', 'list'], { keys: [key], cursor: evil }], [['keys', 'show', ID], key], [['keys', 'mint', '--name', 'a', '--owner', 'b'], key], [['keys', 'revoke', ID, '--yes'], key],
+    [['revocations', 'list'], { revocations: [revocation], cursor: evil }], [['revoke', '--sub', 'a', '--iss', 'b'], revocation],
+    [['sessions', 'open', 'a'], { access_token: evil, session_id: evil, refresh_token: evil }], [['sessions', 'open', 'a', '--ticket'], { ticket: evil }],
+    [['sessions', 'list', 'a'], { sessions: [{ id: evil, label: evil, scopes: [evil] }] }],
+  ];
+  for (const [parameters, value] of answers) {
+    answer = json(value);
+    const shown = await run(parameters);
+    assert.equal(shown.code, 0, shown.stderr);
+    harmless(shown);
+    const printed = await run([...parameters, '--json']);
+    harmless(printed);
+    assert.deepEqual(printed.json(), value, parameters.join(' '));
+  }
+  answer = [200, 'application/x-ndjson', `${JSON.stringify(revocation)}\n`];
+  const exported = await run(['revocations', 'export']);
+  harmless(exported);
+  assert.deepEqual(JSON.parse(exported.stdout), revocation);
+  answer = json({ error: evil, code: evil, hint: evil }, 400);
+  for (const more of [[], ['--json']]) harmless(await run(['keys', 'list', ...more]));
+
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  for (const more of [[], ['--json']]) {
+    const inspected = await run(['token', 'inspect', '-', ...more], { input: `${part({ alg: 'HS256', kid: evil })}.${part({ iss: evil, [evil]: 1 })}.AA` });
+    assert.equal(inspected.code, 0, inspected.stderr);
+    harmless(inspected);
+  }
+  const policy = { admin: { secret: 'x'.repeat(3) }, routes: [{ path: '/*', upstream: { service: evil } }, { path: evil, [evil]: 1 }], issuers: [{ issuer: evil, audience: [evil] }] };
+  for (const configuration of [policy, { name: 'x', main: 'y', vars: { POLICY: policy } }, { name: 'x', main: 'y', vars: { POLICY: { upstream: { service: evil } } } }]) {
+    writeFileSync(project.path('evil.json'), JSON.stringify(configuration));
+    for (const more of [[], ['--json']]) {
+      const checked = await run(['check', 'evil.json', ...more]);
+      assert.equal(checked.code, 1);
+      harmless(checked);
+    }
+  }
+});
+
+test('a secret has a name that wrangler takes for a name', async () => {
+  for (const name of ['--name', 'A B', 'A=B', 'A\nB', 'é', '1A', '']) {
+    writeFileSync(project.path('named.json'), JSON.stringify({ admin: { secret: name } }));
+    const done = await run(['check', 'named.json']);
+    assert.deepEqual([done.code, /is no name for a secret/.test(done.stderr)], [1, true], name);
+  }
+  writeFileSync(project.path('named.json'), JSON.stringify({ admin: { secret: '_A1b' } }));
+  assert.equal((await run(['check', 'named.json'])).code, 0);
+});

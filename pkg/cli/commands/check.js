@@ -25,10 +25,10 @@ export function check(program) {
 export function report({ file }, { findings, source, secrets, missing }, ok = !hasErrors(findings)) {
   for (const { level, path, message, hint, line } of findings) {
     const word = level === 'error' ? style('red', 'error:') : style('yellow', 'warning:');
-    say(`${word} ${plain(`${line ? `${file}:${line}: ` : ''}${path ? `${path}: ` : ''}${message}`)}`);
+    say(plain(`${line ? `${file}:${line}: ` : ''}${path ? `${path}: ` : ''}${message}`), word);
     for (const one of hint?.split('\n') ?? []) say(`    ${one}`);
   }
   if (source === 'kv') say('the policy is in KV: npx edgegate check policy.json checks it before you put it there');
-  if (missing.length > 0) say(`${style('dim', 'note:')} not in .dev.vars, and needed as secrets: ${missing.join(', ')}`);
+  if (missing.length > 0) say(`not in .dev.vars, and needed as secrets: ${missing.join(', ')}`, style('dim', 'note:'));
   if (ok) done(`${file}: the gate takes this policy${secrets.length > 0 ? `; its secrets are ${secrets.join(', ')}` : ''}`);
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { canAsk, secret } from '../ask.js';
 import { Failure } from '../failure.js';
 import { Gate, gateUrl } from '../gate.js';
-import { done, result, say, step, warn } from '../output.js';
+import { done, plain, result, say, step, warn } from '../output.js';
 import { examine, hasErrors } from '../policy-check.js';
 import { readProfiles, saveProfile } from '../profiles.js';
 import { findConfiguration, nameOfProject, policyObject, readProject } from '../project.js';
@@ -50,7 +50,7 @@ export function deploy(program) {
       if (isNew) done(`${url} and its administrator's secret are kept in ${saveProfile(name, { url, token })}, as the profile ${name}`);
       const isWell = await untilHealthy(url, options.wait);
       const key = isWell && isNew && policy.api_keys ? await firstKey(new Gate(url, token), policy) : undefined;
-      result(options, { url, key, secrets: Object.keys(put), profile: token && name }, () => key ?? '');
+      result(options, { url, key, secrets: Object.keys(put), profile: token && name }, () => (key === undefined ? '' : plain(key)));
       if (!options.json && key) done('a first key, which is shown this once: npx edgegate keys list');
     });
 }

@@ -3,11 +3,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Failure, REFUSED } from '../failure.js';
 import { ask } from '../local.js';
-import { done, result, say, step, warn } from '../output.js';
+import { done, plain, result, say, step, warn } from '../output.js';
 import { examine, hasErrors } from '../policy-check.js';
 import { writePrivate } from '../private-file.js';
 import { findConfiguration, policyObject, readProject, varsFile } from '../project.js';
@@ -98,9 +99,9 @@ function watch(child) {
   let shown = false;
   const kept = [];
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      if (shown) process.stderr.write(chunk);
-      else kept.push(...String(chunk).split('\n').filter((line) => line.trim() !== ''));
+    createInterface({ input: stream }).on('line', (line) => {
+      if (shown) say(line);
+      else if (line.trim() !== '') kept.push(line);
     });
   }
   return { kept: () => kept.slice(-KEPT_LINES).join('\n'), show: () => { shown = true; } };
@@ -188,7 +189,7 @@ function guide({ url, policy, samples, key, token, profile }) {
     target && token && `# the token\ncurl -i -H ${word(`Authorization: Bearer ${token}`)} ${target}`,
     `# is it well?\ncurl -i ${url}${prefixOf(policy)}/health`,
     profile && `# administration, in another terminal\nnpx edgegate keys list --profile ${profile}`,
-    !token && policy.issuers?.length && `Tokens come from ${policy.issuers.map(({ issuer }) => issuer).join(', ')}: send one as Authorization: Bearer.`,
+    !token && policy.issuers?.length && `Tokens come from ${policy.issuers.map(({ issuer }) => plain(issuer)).join(', ')}: send one as Authorization: Bearer.`,
     'Ctrl-C stops it. Requests and events follow.',
   ].filter(Boolean).join('\n\n')}\n`;
 }

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { canAsk, secret, standardInput, sure } from '../ask.js';
 import { misused } from '../failure.js';
 import { connect, gateOptions } from '../gate.js';
-import { done, fields, result, say, table, time } from '../output.js';
+import { done, fields, plain, result, say, table, time } from '../output.js';
 import { duration, given, keyId, many, numbers, whole } from '../values.js';
 
 export function keys(program) {
@@ -40,7 +40,7 @@ export function keys(program) {
         ['ID', 'NAME', 'OWNER', 'SCOPES', 'CREATED', 'EXPIRES', 'STATE'],
         rows.map((key) => [key.id, key.name, key.owner, key.scopes?.join(' '), time(key.created_at), time(key.expires_at), key.disabled ? 'disabled' : '']),
       ));
-      if (page.cursor && !options.json) say(`more: --cursor ${page.cursor}, or --all`);
+      if (page.cursor && !options.json) say(`more: --cursor ${plain(page.cursor)}, or --all`);
     });
 
   command('show <id>', 'one key, with when it was last used')
@@ -106,7 +106,7 @@ async function hashOfKey(options) {
 
 /** The key alone on standard output, what it is beside it. */
 function minted(options, record) {
-  result(options, record, ({ key }) => key);
+  result(options, record, ({ key }) => plain(key));
   if (options.json) return;
   say(shown(record));
   done('the key is shown this once: the gate does not keep it');

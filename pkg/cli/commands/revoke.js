@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { secret, secretIn, standardInput, sure } from '../ask.js';
 import { misused } from '../failure.js';
 import { connect, gateOptions } from '../gate.js';
-import { done, fields, result, say, table, time } from '../output.js';
+import { done, fields, lines, plain, result, say, table, time } from '../output.js';
 import { duration, given, idOf, keyId, moment, whole } from '../values.js';
 
 export function revoke(program) {
@@ -50,7 +50,7 @@ export function revoke(program) {
       const { limit, cursor, all } = options;
       const page = await (await connect(options)).list('listRevocations', 'revocations', { limit, cursor, all });
       result(options, page, ({ revocations }) => table(['ID', 'WHAT', 'UNTIL', 'REASON'], revocations.map((one) => [one.id, target(one), time(one.until) ?? 'for good', one.reason])));
-      if (page.cursor && !options.json) say(`more: --cursor ${page.cursor}, or --all`);
+      if (page.cursor && !options.json) say(`more: --cursor ${plain(page.cursor)}, or --all`);
     });
   command('show <id>', 'one of them')
     .action(async (id, options) => result(options, await (await connect(options)).call('getRevocation', idOf(id)), shown));
@@ -65,7 +65,7 @@ export function revoke(program) {
       if (!options.json) done(`${id} is undone`);
     });
   command('export', 'all of them, a line of JSON each, as revoke --file takes them')
-    .action(async (options) => process.stdout.write((await (await connect(options)).exported()).map((one) => `${JSON.stringify(one)}\n`).join('')));
+    .action(async (options) => lines(await (await connect(options)).exported()));
 }
 
 const KINDS = ['token', 'jti', 'sub', 'sid', 'kid', 'key', 'all', 'file'];

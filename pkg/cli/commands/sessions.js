@@ -2,7 +2,7 @@
 
 import { sure } from '../ask.js';
 import { connect, gateOptions } from '../gate.js';
-import { done, fields, result, table, time } from '../output.js';
+import { done, fields, plain, result, table, time } from '../output.js';
 import { given, idOf, many } from '../values.js';
 
 export function sessions(program) {
@@ -19,7 +19,7 @@ export function sessions(program) {
       const { scope, label, clientId, remember, ticket } = options;
       const body = { subject, ...given({ scopes: scope, label, client_id: clientId, remember: remember ? undefined : false, ticket }) };
       const opened = await (await connect(options)).call('openSession', body);
-      result(options, opened, (answer) => (ticket ? answer.ticket : fields([
+      result(options, opened, (answer) => (ticket ? plain(answer.ticket) : fields([
         ['session', answer.session_id], ['access token', answer.access_token], ['expires in', `${answer.expires_in} s`],
         ['refresh token', answer.refresh_token],
       ])));

@@ -4,7 +4,7 @@ import { createGate, decodeUnverified } from 'edgegate';
 
 import { canAsk, secret, secretIn } from '../ask.js';
 import { Failure, REFUSED, misused } from '../failure.js';
-import { done, fields, plain, result, say, style, time, warn } from '../output.js';
+import { done, fields, jsonText, plain, result, say, style, time, warn } from '../output.js';
 import { findConfiguration, policyObject, readProject, varsOf } from '../project.js';
 import { issuersWithSecrets, mintToken } from '../tokens.js';
 import { duration, many } from '../values.js';
@@ -89,14 +89,14 @@ async function judge(text, { claims }, { policy: file, env }) {
 
 function tellVerdict(verdict) {
   if (verdict.ok) done(`the policy takes it: subject ${plain(verdict.subject)}, scopes ${plain(verdict.scopes.join(' ')) || 'none'}`);
-  else say(`${style('red', 'refused:')} ${verdict.code}: ${plain(verdict.message)}`);
+  else say(plain(`${verdict.code}: ${verdict.message}`), style('red', 'refused:'));
 }
 
 const TIMES = ['iat', 'nbf', 'exp', 'auth_time'];
 
 function shown({ header, claims }) {
   const times = TIMES.filter((name) => typeof claims[name] === 'number').map((name) => [name, `${time(claims[name])} (${ago(claims[name])})`]);
-  return [JSON.stringify(header, null, 2), JSON.stringify(claims, null, 2), fields(times)].filter(Boolean).join('\n');
+  return [jsonText(header, 2), jsonText(claims, 2), fields(times)].filter(Boolean).join('\n');
 }
 
 function ago(secs) {
