@@ -71,7 +71,7 @@ async function run(project, file, options) {
   const lines = watch(child);
   const tooEarly = ended.then((how) => { throw new Failure(`wrangler has ended with ${how}:\n${lines.kept()}`); });
   try {
-    await Promise.race([untilHealthy(project, options, child), tooEarly]);
+    await Promise.race([untilHealthy(project, options, child, lines), tooEarly]);
     tooEarly.catch(() => { /* From now on it may. */ });
     await demo(project, file, options);
     lines.show();
@@ -109,18 +109,30 @@ function watch(child) {
 
 const prefixOf = (policy) => policy.auth_prefix ?? '/auth';
 
-async function untilHealthy(project, { port }, child) {
+async function untilHealthy(project, { port }, child, lines) {
   const prefix = prefixOf(policyObject(project));
   const began = performance.now();
   let last = 'no answer';
   while (performance.now() - began < READY_MILLIS && !hasEnded(child)) {
     const answer = await ask(port, 'GET', `${prefix}/health`).catch(() => undefined);
-    if (answer?.status === 200) return;
+    const health = answer?.status === 200 ? statusOf(answer.text) : undefined;
+    // A store that fails may come; a binding that is missing does not.
+    if (health === 'ok' || health === 'degraded') return;
+    if (health === 'misconfigured') throw new Failure(`the gate is misconfigured: ${answer.text}\n${lines.kept()}`);
     if (answer !== undefined) last = `status ${answer.status}: ${answer.text}`;
     if (answer?.status === 500) throw new Failure(`the gate refuses its policy: ${answer.text}`);
     await sleep(POLL_MILLIS);
   }
   throw new Failure(`the gate is not well after ${READY_MILLIS / 1000} s: ${last}`);
+}
+
+/** `/health` answers 200 whatever the gate's state is. */
+function statusOf(text) {
+  try {
+    return JSON.parse(text).status;
+  } catch {
+    return undefined;
+  }
 }
 
 async function demo(project, file, options) {
