@@ -4,6 +4,7 @@
 import { checkPolicy } from 'edgegate';
 
 import { KV, OBJECTS, migrations } from './deployed.js';
+import { examplesIn } from './examples.js';
 import { policyObject, varsOf } from './project.js';
 import { newSecret, rolesOf, weaknesses } from './secrets.js';
 import { quoted } from './template.js';
@@ -113,10 +114,7 @@ function fits(policy) {
 function notMeant(policy) {
   const findings = [];
   const note = (path, message) => findings.push({ level: 'warning', path, message });
-  (policy.issuers ?? []).forEach(({ issuer, audience }, index) => {
-    if (isExample(issuer)) note(`issuers[${index}].issuer`, `still the example: ${issuer}`);
-    if ([audience].flat().some(isExample)) note(`issuers[${index}].audience`, `still the example: ${[audience].flat().join(', ')}`);
-  });
+  for (const { path, found } of examplesIn(policy)) findings.push({ level: 'warning', path, message: `still the example of a guide: ${found}`, example: true });
   const last = policy.routes?.at(-1);
   const takesCredentials = policy.issuers?.length > 0 || policy.api_keys !== undefined;
   if (policy.routes?.length > 0 && last.path !== '/*' && takesCredentials) {
@@ -125,8 +123,5 @@ function notMeant(policy) {
   if (policy.failed_authentication?.enabled === false) note('failed_authentication', 'is off: nothing bounds guesses');
   return findings;
 }
-
-/** The names that guides use, and those that are kept for documents (RFC 2606). */
-const isExample = (text) => typeof text === 'string' && /(^|[/.@-])example[\w-]*([./:]|$)|_Example/i.test(text);
 
 export const hasErrors = (findings) => findings.some((one) => one.level === 'error');

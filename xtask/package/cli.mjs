@@ -9,14 +9,15 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const OUT = path.join(ROOT, 'pkg/bin');
 const GUIDES = path.join(ROOT, 'docs/guides');
 
-/** The policies of the guides, in the order of their index: `edgegate init` writes them. */
+/** The policies of the guides, in the order of their index: `edgegate init` writes the first one of each; `others` are further ones of the same guide. */
 export function guides() {
   const index = readFileSync(path.join(GUIDES, 'README.md'), 'utf8');
   const listed = [...index.matchAll(/^\| \[([^\]]+)\]\(([\w-]+)\.md\)/gm)].map(([, title, name]) => ({ title, name }));
   return listed.map(({ title, name }) => {
-    const [, policy] = /^```toml policy\n(.*?)^```$/ms.exec(readFileSync(path.join(GUIDES, `${name}.md`), 'utf8')) ?? [];
+    const text = readFileSync(path.join(GUIDES, `${name}.md`), 'utf8');
+    const [policy, ...others] = [...text.matchAll(/^```toml policy\n(.*?)^```$/gms)].map(([, block]) => block);
     if (policy === undefined) throw new Error(`docs/guides/${name}.md: no block \`toml policy\``);
-    return { name, title, policy };
+    return { name, title, policy, others };
   });
 }
 

@@ -34,6 +34,9 @@ export function deploy(program) {
       const found = await examine(project, options.env);
       report(project, { ...found, missing: [] });
       if (hasErrors(found.findings)) throw new Failure('the policy is refused', { hint: 'nothing was deployed' });
+      if (found.findings.some(({ example }) => example)) {
+        throw new Failure('the policy still has names of a guide', { hint: 'tokens of somebody else would be taken: write your own names. Nothing was deployed' });
+      }
       const wrangler = wranglerOf(project, options);
       if (options.dryRun) {
         await dryRun(wrangler, found, options);
