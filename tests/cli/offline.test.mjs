@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'smol-toml';
@@ -305,6 +306,86 @@ describe('deploy', () => {
     assert.match(done.stderr, /JWT_SECRET is missing\nhint: others sign or authenticate with it/);
   });
 
+  test('a policy that still names somebody of a guide is not deployed, and one with names of its own is', async () => {
+    for (const { name: provider } of guides()) {
+      const { folder } = await written(`example-${provider}`, '--provider', provider);
+      mkdirSync(path.join(folder, 'node_modules'));
+      fakeWrangler(folder, {});
+      for (const more of [[], ['--dry-run']]) {
+        const done = await run(['deploy', '--yes', ...more], { cwd: folder });
+        assert.deepEqual([done.code, /still has names of a guide/.test(done.stderr), existsSync(path.join(folder, 'calls.json'))], [1, true, false], provider);
+      }
+    }
+    const own = [
+      { issuer: 'https://accounts.google.com', audience: ['my-own.apps.googleusercontent.com'], algorithms: ['RS256'], discovery: true, claims: { hd: 'acme.io', email_verified: true } },
+      { issuer: 'https://acme.okta.com/oauth2/default', audience: ['api://default'], algorithms: ['RS256'], discovery: true },
+      { issuer: 'https://example-corp.eu.auth0.com/', audience: ['example-api'], algorithms: ['RS256'], discovery: true, claims: { token_use: 'access' } },
+    ];
+    const done = await run(['check', write('own-names.json', { issuers: own, routes: [{ path: '/*' }] }), '--json']);
+    assert.deepEqual([done.code, done.json().findings], [0, []]);
+    const octo = { issuer: 'https://token.actions.githubusercontent.com', audience: ['mine'], algorithms: ['RS256'], discovery: true, claims: { repository: 'octo-org/octo-repo' } };
+    const found = await run(['check', write('octo.json', { issuers: [octo], routes: [{ path: '/*' }] }), '--json']);
+    assert.deepEqual([found.code, found.json().findings.map((one) => one.path)], [0, ['issuers[0].claims.repository']]);
+  });
+
+  /** What a gate answers after a deployment: its health, and to a new key. */
+  async function answering(health, key) {
+    const server = http.createServer((request, response) => {
+      const [status, body] = request.url.endsWith('/health') ? [200, health] : key;
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ at: request.url, ...body }));
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+  }
+
+  test('ends with 1 where the gate is not well or makes no first key, and says what it answers', async () => {
+    const good = [201, { id: 'a', name: 'first', key: 'sk_live_x' }];
+    const misconfigured = { status: 'misconfigured', bindings: { EDGEGATE_KV: 'missing', EDGEGATE_COUNTERS: 'ok' } };
+    for (const [name, health, key, code, said] of [
+      ['sick', misconfigured, good, 1, /not well after 0 s: it answers 200 and is misconfigured, EDGEGATE_KV is missing\./],
+      ['strange', {}, good, 1, /it answers 200, and not as a gate does/],
+      ['keyless', { status: 'ok' }, [200, {}], 1, /no first key: .* not as a gate does/],
+      ['well', { status: 'ok' }, good, 0, /it is well/],
+    ]) {
+      const { folder } = await prepared(`deployed-${name}`, '[]');
+      const gate = await answering(health, key);
+      const done = await run(['deploy', '--yes', '--wait', '0', '--url', gate.url, '--json'], { cwd: folder });
+      gate.close();
+      assert.deepEqual([done.code, said.test(done.stderr), done.json().key], [code, true, code === 0 ? 'sk_live_x' : undefined], done.stderr);
+    }
+    rmSync(path.join(project.folder, 'config'), { recursive: true });
+  });
+
+  test('--url with a path says where the gate\'s own endpoints are', async () => {
+    const { folder, file } = await prepared('path', '[]');
+    writeFileSync(file('wrangler.toml'), readFileSync(file('wrangler.toml'), 'utf8').replace('[vars.POLICY]\n', '[vars.POLICY]\nauth_prefix = "/gate"\n'));
+    const deployedAt = async (url) => {
+      const done = await run(['deploy', '--yes', '--wait', '0', '--url', url, '--json'], { cwd: folder });
+      rmSync(path.join(project.folder, 'config'), { recursive: true });
+      return done.json().url;
+    };
+    assert.equal(await deployedAt('http://127.0.0.1:1'), 'http://127.0.0.1:1/gate');
+    assert.equal(await deployedAt('http://127.0.0.1:1/other'), 'http://127.0.0.1:1/other');
+  });
+
+  test('the address is that of the Worker itself, in a line of its own', async () => {
+    const address = async (name, output) => {
+      const { folder } = await prepared(name, '[]');
+      fakeWrangler(folder, { 'secret list': '[]', 'secret put': 'ok', deploy: output });
+      // The profile has the address before the gate is asked; those hosts are of others, so nothing is asked here.
+      const offline = "--import=data:text/javascript,globalThis.fetch=async()=>{throw(new(Error)('offline'))}";
+      const done = await run(['deploy', '--yes', '--wait', '0', '--json'], { cwd: folder, env: { NODE_OPTIONS: offline } });
+      const file = path.join(project.folder, 'config/edgegate/profiles.json');
+      const { url } = JSON.parse(readFileSync(file, 'utf8'))[name];
+      rmSync(path.join(project.folder, 'config'), { recursive: true });
+      return [url, /wrangler does not say where/.test(done.stderr)];
+    };
+    const others = 'env.ORIGIN ("https://victim.acme.workers.dev")\n  https://other.acme.workers.dev\n  https://mine.acme.workers.dev.evil.test';
+    assert.deepEqual(await address('mine', `${others}\nsee https://mine.acme.workers.dev/docs`), [undefined, true]);
+    assert.deepEqual(await address('mine-too', `${others}\n  https://mine-too.acme.workers.dev\n`), ['https://mine-too.acme.workers.dev/auth', false]);
+    assert.deepEqual(await address('twice-there', 'https://twice-there.a.workers.dev\nhttps://twice-there.b.workers.dev'), [undefined, true]);
+  });
+
   test('a policy that is refused is not deployed', async () => {
     const { folder, file } = await prepared('refused', '[]');
     writeFileSync(file('wrangler.toml'), readFileSync(file('wrangler.toml'), 'utf8').replace('environment = "live"', 'environment = "LIVE"'));
@@ -338,6 +419,18 @@ describe('dev', () => {
     fakeWrangler(folder, { dev: '!something is wrong with this machine' });
     const done = await run(['dev', '--port', await freePort()], { cwd: folder });
     assert.deepEqual([done.code, /wrangler has ended with 1:\n.*something is wrong/.test(done.stderr)], [1, true], done.stderr);
+  });
+
+  test('where the gate is misconfigured, what it and wrangler say is shown', async () => {
+    const { folder } = await written('misconfigured');
+    fakeWrangler(folder, {});
+    writeFileSync(path.join(folder, 'node_modules/wrangler/wrangler.cjs'), `
+      console.log('a line of wrangler');
+      const port = process.argv[process.argv.indexOf('--port') + 1];
+      require('node:http').createServer((request, response) => response.end(JSON.stringify({ status: 'misconfigured', bindings: { EDGEGATE_KV: 'missing' } }))).listen(port, '127.0.0.1');
+    `);
+    const done = await run(['dev', '--port', await freePort()], { cwd: folder });
+    assert.deepEqual([done.code, /the gate is misconfigured: .*EDGEGATE_KV.*\na line of wrangler/.test(done.stderr)], [1, true], done.stderr);
   });
 
   test('secrets that are missing are written, private keys as a JWK set', async () => {

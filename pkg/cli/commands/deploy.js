@@ -2,9 +2,10 @@
 
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stripVTControlCharacters } from 'node:util';
 
 import { canAsk, secret } from '../ask.js';
-import { Failure } from '../failure.js';
+import { Failure, REFUSED } from '../failure.js';
 import { Gate, gateUrl } from '../gate.js';
 import { done, plain, result, say, step, warn } from '../output.js';
 import { examine, hasErrors } from '../policy-check.js';
@@ -48,11 +49,13 @@ export function deploy(program) {
       step('wrangler deploy');
       const output = await wrangler(['deploy'], { quiet: true });
       say(output.trim());
-      const url = gateUrl(`${options.url ?? urlOf(output, project)}${policy.auth_prefix ?? '/auth'}`);
+      const url = gateUrl(options.url ?? urlOf(output, project), policy.auth_prefix);
       const { token, isNew } = keptSecret(name, url);
       if (isNew) done(`${url} and its administrator's secret are kept in ${saveProfile(name, { url, token })}, as the profile ${name}`);
       const isWell = await untilHealthy(url, options.wait);
-      const key = isWell && isNew && policy.api_keys ? await firstKey(new Gate(url, token), policy) : undefined;
+      const wantsKey = isNew && policy.api_keys !== undefined;
+      const key = isWell && wantsKey ? await firstKey(new Gate(url, token), policy) : undefined;
+      if (!isWell || (wantsKey && key === undefined)) process.exitCode = REFUSED;
       result(options, { url, key, secrets: Object.keys(put), profile: token && name }, () => (key === undefined ? '' : plain(key)));
       if (!options.json && key) done('a first key, which is shown this once: npx edgegate keys list');
     });
@@ -119,14 +122,20 @@ async function sharedSecret(name, options) {
   return secret(`${name}, which others know too`, hint);
 }
 
-/** Where wrangler says that the Worker is, or its own host. */
+/** Its own host, or where wrangler says that the Worker is. Variables are in that output too, so a line is the Worker's URL alone. */
 function urlOf(output, { configuration }) {
   const [host] = [configuration.routes, configuration.route].flat().filter(Boolean)
     .filter((route) => route.custom_domain).map(({ pattern }) => pattern);
-  const [url] = host ? [`https://${host}`] : /https:\/\/[\w.-]+\.workers\.dev/.exec(output) ?? [];
-  if (url === undefined) throw new Failure('deployed, but wrangler does not say where', { hint: 'say --url https://…, and save the gate: npx edgegate profiles save' });
+  if (host !== undefined) return `https://${host}`;
+  const [url, another] = new Set(output.split('\n').map((line) => stripVTControlCharacters(line).trim()).filter((line) => isOfWorker(line, configuration.name)));
+  if (url === undefined || another !== undefined) throw new Failure('deployed, but wrangler does not say where', { hint: 'say --url https://…, and save the gate: npx edgegate profiles save' });
   return url;
 }
+
+const isOfWorker = (line, name) => {
+  const [, found] = /^https:\/\/([a-z0-9_-]+)\.[a-z0-9-]+\.workers\.dev\/?$/.exec(line) ?? [];
+  return found !== undefined && found === name;
+};
 
 /** The profile of another gate is not overwritten: its secret stands nowhere else. */
 function unusedName(name) {
@@ -146,21 +155,31 @@ function keptSecret(name, url) {
 async function untilHealthy(url, waitSecs) {
   step(`${url}/health`);
   const began = performance.now();
-  let last = 'no answer';
-  while (performance.now() - began < waitSecs * 1000) {
-    const answer = await fetch(`${url}/health`, { redirect: 'manual', signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
-    if (answer?.ok) {
-      const { status } = await answer.json().catch(() => ({}));
-      if (status === 'ok') {
-        done('it is well');
-        return true;
-      }
+  for (;;) {
+    const found = await healthOf(url);
+    if (found === undefined) {
+      done('it is well');
+      return true;
     }
-    if (answer !== undefined) last = `status ${answer.status}`;
+    if (performance.now() - began >= waitSecs * 1000) {
+      warn(`deployed, and not well after ${waitSecs} s: ${found}. A new host name takes a while: npx edgegate keys mint makes a key later`);
+      return false;
+    }
     await sleep(POLL_MILLIS);
   }
-  warn(`deployed, and not well after ${waitSecs} s: ${last}. A new host name takes a while: npx edgegate keys mint makes a key later`);
-  return false;
+}
+
+/** Nothing if the gate is well, else what it answers. The status of HTTP is 200 also where something is wrong. */
+async function healthOf(url) {
+  try {
+    const answer = await fetch(`${url}/health`, { redirect: 'manual', signal: AbortSignal.timeout(10_000) });
+    const { status, bindings = {} } = await answer.json().catch(() => ({}));
+    if (answer.status === 200 && status === 'ok') return undefined;
+    const faults = Object.entries(bindings).filter(([, state]) => ['failing', 'missing'].includes(state)).map(([name, state]) => `, ${name} is ${state}`).join('');
+    return typeof status === 'string' ? `it answers ${answer.status} and is ${plain(status)}${plain(faults)}` : `it answers ${answer.status}, and not as a gate does`;
+  } catch {
+    return 'no answer';
+  }
 }
 
 async function firstKey(gate, policy) {
