@@ -15,7 +15,7 @@ export const anchor = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-').r
 
 // ---- Markdown ----
 
-const escapeMarkdown = (text) => oneLine(text).replace(/[\\`*_[\]<>#|~&!$]/g, '\\$&').replace(/^(\s*)([-+=]|\d+[.)])/, '$1\\$2');
+const escapeMarkdown = (text) => oneLine(text).replace(/[\\`*_[\]<>#|~&!$]/g, '\\$&').replace(/^(\s*)([-+=])/, '$1\\$2').replace(/^(\s*\d+)([.)])/, '$1\\$2');
 
 /** A span of code: its fence is longer than any in it. A bar in a table would end the cell. */
 function codeSpan(text, inTable) {

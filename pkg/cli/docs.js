@@ -1,7 +1,8 @@
 // The page for those who call an API: how to authenticate, what they may do, what refusals mean. It is made from the policy alone.
 //
 // It says only what a caller has to know. What the operator keeps to itself is never read: names of secrets, upstreams, networks and other lists of callers, stores,
-// clients, values that claims have to have. A route that is open to certain networks alone is left out.
+// clients, values that claims have to have. A route that is open to certain networks alone is left out, and so are issuers, scopes and
+// prefixes of keys that no other route takes.
 
 import { html, markdown, oneLine } from './docs-render.js';
 import { REFUSALS } from './refusals.js';
@@ -47,15 +48,20 @@ const list = (value) => (value === undefined || value === null ? [] : [value].fl
 function factsOf(policy, { baseUrl, words = {} }) {
   const routes = list(policy.routes).filter((route) => route.ips === undefined && route.answer === undefined);
   const needing = routes.filter(({ auth }) => auth !== 'none');
-  const accepts = (kind) => list(policy.routes).length === 0 || needing.some(({ accept }) => accept === undefined || accept.includes(kind));
-  const issuers = accepts('jwt') ? list(policy.issuers) : [];
-  const sessions = accepts('jwt') ? policy.sessions : undefined;
+  const isOfAll = list(policy.routes).length === 0;
+  const accepts = (kind, test) => isOfAll || needing.some((route) => (route.accept === undefined || route.accept.includes(kind)) && test(route));
+  const takes = ({ issuer }) => accepts('jwt', (route) => route.issuers === undefined || route.issuers.includes(issuer));
+  const issuers = list(policy.issuers).filter(takes);
+  const sessions = policy.sessions && takes(policy.sessions) ? policy.sessions : undefined;
   return {
     policy,
     routes,
     issuers,
     sessions,
-    apiKeys: accepts('api_key') ? policy.api_keys : undefined,
+    // Who asks for an issuer takes no keys.
+    apiKeys: accepts('api_key', (route) => route.issuers === undefined) ? policy.api_keys : undefined,
+    scopes: isOfAll ? undefined : scopesFor(policy, needing),
+    takesAnyKey: accepts('api_key', ({ issuers: some, scopes: wanted = {} }) => some === undefined && scopesOf(wanted).length === 0),
     keyHeader: policy.api_keys?.header ?? 'X-API-Key',
     hasTokens: issuers.length > 0 || sessions !== undefined,
     limits: usedLimits(policy, routes),
@@ -64,6 +70,21 @@ function factsOf(policy, { baseUrl, words = {} }) {
     prefix: policy.auth_prefix ?? '/auth',
   };
 }
+
+const scopesOf = ({ all, any }) => [...list(all), ...list(any)];
+
+/** The scopes that these routes name, and those that include one of them. */
+function scopesFor(policy, routes) {
+  const found = new Set(routes.flatMap((route) => scopesOf(route.scopes ?? {})));
+  const including = Object.entries(policy.scope_includes ?? {});
+  for (let before = -1; before !== found.size;) {
+    before = found.size;
+    for (const [scope, others] of including) if (list(others).some((one) => found.has(one))) found.add(scope);
+  }
+  return found;
+}
+
+const told = ({ scopes: some }, names) => list(names).filter((name) => some === undefined || some.has(name));
 
 function usedLimits(policy, routes) {
   const used = new Set(routes.flatMap((route) => list(route.limits)));
@@ -137,8 +158,8 @@ function browsers({ policy, sessions, apiKeys }) {
 function keys(api) {
   const { apiKeys, words } = api;
   if (!apiKeys) return [];
-  const own = list(apiKeys.prefixes).filter(({ format }) => format !== 'imported');
-  const rows = own.map(({ prefix, scopes: most }) => [[c(`${prefix}_${apiKeys.environment}_…`)], most ? scopeWords(most) : 'the scopes that it was created with']);
+  const own = list(apiKeys.prefixes).filter(({ format, scopes: most }) => format !== 'imported' && (most === undefined || api.takesAnyKey || told(api, most).length > 0));
+  const rows = own.map(({ prefix, scopes: most }) => [[c(`${prefix}_${apiKeys.environment}_…`)], most ? scopeWords(told(api, most)) : 'the scopes that it was created with']);
   return [
     h2('API keys'),
     h3('Get a key'),
@@ -245,7 +266,7 @@ function conditionsOf({ claims = {} }) {
 function scopes(api) {
   const rows = api.routes.map((route) => [route.methods ? route.methods.join(', ') : 'any', [c(route.path)], needsOf(route)]);
   if (rows.length === 0) return [];
-  const includes = Object.entries(api.policy.scope_includes ?? {});
+  const includes = Object.entries(api.policy.scope_includes ?? {}).map(([scope, others]) => [scope, told(api, others)]).filter(([, others]) => others.length > 0);
   return [
     h2('Scopes'),
     p('The first line that fits method and path counts.'),

@@ -127,6 +127,26 @@ describe('a smaller policy has a shorter page', () => {
     assert.doesNotMatch(markdown, /X-Service-Key|sk_live/);
   });
 
+  test('issuers, scopes and prefixes of keys that only hidden routes take are not told', () => {
+    const issuer = (name) => ({ issuer: `https://${name}.test/`, audience: [name], algorithms: ['RS256'], jwks_uri: 'https://x.test/' });
+    const policy = {
+      issuers: [issuer('customers'), issuer('staff')],
+      sessions: { issuer: 'https://sessions.test/', audience: ['a'], secret: 'S' },
+      scope_includes: { admin: ['editor', 'staff:all'], editor: ['read'], 'staff:all': ['staff:keys'] },
+      api_keys: { environment: 'live', prefixes: [{ prefix: 'pk', scopes: ['read', 'staff:keys'] }, { prefix: 'staffkey', scopes: ['staff:keys'] }, { prefix: 'sk' }], signing_keys: [] },
+      routes: [
+        { path: '/staff/*', ips: ['198.51.100.0/24'], issuers: ['https://staff.test/'], scopes: { any: ['staff:keys', 'staff:all'] } },
+        { path: '/posts', accept: ['jwt'], issuers: ['https://customers.test/'], scopes: { all: ['read'] } },
+        { path: '/more', accept: ['api_key'], scopes: { all: ['read'] } },
+      ],
+    };
+    const { markdown, html } = page(policy);
+    for (const text of [markdown, html]) assert.doesNotMatch(text, /staff|sessions\.test/);
+    for (const told of [/customers\.test/, /`pk_live_…` \| `read`/, /`sk_live_…`/, /`admin` includes `editor`\./, /`editor` includes `read`\./]) assert.match(markdown, told);
+    const keys = ownWords(page({ ...policy, routes: policy.routes.slice(0, 2) }));
+    assert.doesNotMatch(keys, /X-API-Key|sk_live/);
+  });
+
   test('an open API', () => assert.match(page({ routes: [{ path: '/*', auth: 'none' }] }).markdown, /Requests need no credential/));
 });
 
@@ -157,6 +177,11 @@ describe('the words of the operator', () => {
     assert.ok(!markdown.includes('\u202e') && !html.includes('\u202e'));
     assert.match(markdown, /curl -H "X-Keyid: \$API_KEY" 'https:\/\/x\/'\\''; rm -rf ~ #/);
   });
+});
+
+test('a text that begins as an item of a list stays a text', () => {
+  const { markdown } = page(POLICY, { words: { support: '1. Write to us.\n\n2) Or call.\n\n- Or wait.\n\n=' } });
+  assert.match(markdown, /\n1\\\. Write to us\.\n\n2\\\) Or call\.\n\n\\- Or wait\.\n\n\\=\n/);
 });
 
 test('it takes JSON, and changes nothing of the policy', () => {
