@@ -118,7 +118,7 @@ function ofGuide(provider, { issuer, audience }) {
   const { policy } = PROVIDERS.find((one) => one.name === provider);
   let text = policy;
   if (issuer !== undefined) text = withIssuer(text, issuer);
-  if (audience !== undefined) text = text.replace(/^audience = \[.*?\]/m, `audience = [${quoted(audience)}]`);
+  if (audience !== undefined) text = text.replace(/^audience = \[.*?\]/m, () => `audience = [${quoted(audience)}]`);
   const HEAD = '[vars.POLICY]\n';
   if (!text.startsWith(HEAD)) return { top: '', rest: text };
   const end = text.indexOf('\n[');
@@ -129,7 +129,8 @@ function ofGuide(provider, { issuer, audience }) {
 function withIssuer(text, issuer) {
   const [, known] = /^issuer = "([^"]+)"/m.exec(text);
   const host = (url) => { try { return new URL(url).origin; } catch { return url; } };
-  return text.replaceAll(`"${known}"`, quoted(issuer)).replaceAll(`"${host(known)}/`, `"${host(issuer)}/`).replaceAll(`"${host(known)}"`, quoted(host(issuer)));
+  // Functions: in a text `$&` would stand for what is replaced.
+  return text.replaceAll(`"${known}"`, () => quoted(issuer)).replaceAll(`"${host(known)}/`, () => `"${host(issuer)}/`).replaceAll(`"${host(known)}"`, () => quoted(host(issuer)));
 }
 
 /** A text of TOML, which here is written as in JSON. */

@@ -94,6 +94,8 @@ describe('init', () => {
     const { name, vars: { POLICY: policy } } = toml();
     assert.deepEqual([name, policy.upstream, policy.issuers[0].issuer, policy.issuers[0].audience], ['acme-gate', 'https://origin.acme.io', 'https://acme.eu.auth0.com/', ['https://api.acme.io']]);
     assert.deepEqual((await run(['check', '--json'], { cwd: folder })).json().findings, []);
+    const { toml: odd } = await written('own-odd', '--provider', 'auth0', '--issuer', "https://acme.test/$&/$'/$`", '--audience', "a$&b$'c");
+    assert.deepEqual([odd().vars.POLICY.issuers[0].issuer, odd().vars.POLICY.issuers[0].audience], ["https://acme.test/$&/$'/$`", ["a$&b$'c"]]);
     const { toml: access } = await written('own-host', '--provider', 'cloudflare-access', '--issuer', 'https://acme.cloudflareaccess.com');
     assert.equal(access().vars.POLICY.issuers[0].jwks_uri, 'https://acme.cloudflareaccess.com/cdn-cgi/access/certs');
     assert.deepEqual(access().vars.POLICY.credential_headers[0].issuers, ['https://acme.cloudflareaccess.com']);
