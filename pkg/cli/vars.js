@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 
-import { writePrivate } from './private-file.js';
+import { makePrivate, writePrivate } from './private-file.js';
 
 /** As long as the output of SHA-256 (RFC 7518 §3.2). */
 const SECRET_BYTES = 32;
@@ -17,6 +17,7 @@ export const readVars = (file) => (existsSync(file) ? readFileSync(file, 'utf8')
 export function ensureVars(file, names, newSecret = randomSecret) {
   const { text, added } = complete(readVars(file), names, newSecret);
   if (added.length > 0) writePrivate(file, text);
+  else makePrivate(file);
   return { values: Object.fromEntries(names.map((name) => [name, value(text, name)])), added };
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -49,6 +49,21 @@ describe('init', () => {
     execFileSync('git', ['init', '-q'], { cwd: folder });
     const shown = execFileSync('git', ['status', '--short', '--untracked-files=all'], { cwd: folder, encoding: 'utf8' });
     assert.deepEqual(shown.match(/\S+$/gm), ['.dev.vars.example', '.gitignore', 'package.json', 'src/index.js', 'wrangler.toml']);
+  });
+
+  test('secrets are written through no link, and are for their owner alone also where nothing is added', async () => {
+    const { file, folder } = await written('linked');
+    const elsewhere = path.join(project.folder, 'elsewhere');
+    writeFileSync(elsewhere, 'theirs\n', { mode: 0o644 });
+    rmSync(file('.dev.vars'));
+    symlinkSync(elsewhere, file('.dev.vars'));
+    assert.equal((await run(['init', 'linked', '--yes', '--no-install', '--force'])).code, 0);
+    assert.deepEqual([readFileSync(elsewhere, 'utf8'), statSync(elsewhere).mode & 0o777], ['theirs\n', 0o644]);
+    assert.deepEqual([lstatSync(file('.dev.vars')).isFile(), statSync(file('.dev.vars')).mode & 0o777], [true, 0o600]);
+    assert.deepEqual(readdirSync(folder).filter((name) => name.endsWith('.tmp')), []);
+    chmodSync(file('.dev.vars'), 0o644);
+    assert.equal((await run(['init', 'linked', '--yes', '--no-install', '--force'])).code, 0);
+    assert.equal(statSync(file('.dev.vars')).mode & 0o777, 0o600);
   });
 
   test('overwrites nothing without being told, and never a secret', async () => {
