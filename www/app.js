@@ -1,4 +1,5 @@
-// The page: its tabs, and what it loads. Each tool has a file of its own. What is pasted goes to the engine in this page and nowhere else.
+// The page: its tabs, and what it loads. Each tool has a file of its own. What is pasted goes to the engine in this page and nowhere else;
+// the address of a key set is fetched.
 
 import { ready } from '../pkg/browser.js';
 

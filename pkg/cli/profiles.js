@@ -1,4 +1,4 @@
-// Gates that are known by a name: their URL and their administrator's secret, in a file that its owner alone can read. A gate that is
+// Gates that are known by a name: their URL and their administrator's secret, in a file that its owner alone can read (not checked on Windows). A gate that is
 // about to be deployed has a secret and no URL yet.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';

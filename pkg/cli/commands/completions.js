@@ -23,7 +23,7 @@ compdef _edgegate edgegate
 
 export function completions(program) {
   program.command('completions')
-    .description('a script for your shell: source <(edgegate completions bash)')
+    .description('a script for your shell, after npm install -g edgegate: source <(edgegate completions bash)')
     .addArgument(new Argument('<shell>', 'of which shell').choices(Object.keys(SCRIPTS)))
     .action((shell) => process.stdout.write(SCRIPTS[shell]));
   program.command('__complete [words...]', { hidden: true })

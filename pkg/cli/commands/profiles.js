@@ -7,7 +7,7 @@ import { done, result, table } from '../output.js';
 import { readProfiles, removeProfile, saveProfile, usualName } from '../profiles.js';
 
 export function profiles(program) {
-  const group = program.command('profiles').description("gates by name: URL and administrator's secret, in a file that you alone can read");
+  const group = program.command('profiles').description("gates by name: URL and administrator's secret, in a file that you alone can read (not checked on Windows)");
   group.command('save [name]').description('save a gate; without a name as that of the project in this folder')
     .option('--url <url>', 'the gate (or EDGEGATE_URL)')
     .option('--token-file <file>', "a file with the administrator's secret, - for standard input (or EDGEGATE_ADMIN_TOKEN)")
