@@ -15,7 +15,7 @@ const TOKEN_HINT = 'put it into a file (--token-file), or into EDGEGATE_ADMIN_TO
 /** The options by which commands find the gate. */
 export const gateOptions = (command) => command
   .option('--url <url>', 'the gate (or EDGEGATE_URL, or the profile)')
-  .option('--token-file <file>', "a file with the administrator's secret, - for standard input (or EDGEGATE_ADMIN_TOKEN, or the profile)")
+  .option('--token-file <file>', "a file with the administrator's secret, - for standard input (or EDGEGATE_ADMIN_TOKEN beside a URL, or the profile)")
   .option('--profile <name>', 'a gate that was saved by a name (or EDGEGATE_PROFILE)');
 
 /** The gate that options, environment and profiles name. */

@@ -31,7 +31,7 @@ Start here:
   npx edgegate init my-gate && cd my-gate
   npx edgegate dev
 
-Where it asks a running gate: --url or EDGEGATE_URL, and EDGEGATE_ADMIN_TOKEN, --token-file or a saved profile. A secret is never an argument.`);
+Where it asks a running gate: --url or EDGEGATE_URL with EDGEGATE_ADMIN_TOKEN or --token-file, or a saved profile. A secret is never an argument.`);
 
 for (const register of [init, dev, check, deploy, keys, revoke, sessions, token, docs, profiles, completions]) register(program, { version });
 everywhere(program);
