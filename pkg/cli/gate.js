@@ -77,7 +77,7 @@ const foreign = (url, status) => new Failure(`${url} answered${status === undefi
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value) => typeof value === 'string' && value !== '';
 const isKey = (answer) => isText(answer.id) && isText(answer.name);
-const isMinted = (answer) => isKey(answer) && (isText(answer.key) || isText(answer.imported_sha256));
+const isMinted = (answer) => isKey(answer) && isText(answer.key);
 const isThatKey = (answer, [id]) => isKey(answer) && answer.id === id;
 const isRevocation = (answer) => isText(answer.id) && isText(answer.target?.kind);
 const areRevoked = (answer) => ['revoked', 'unchanged', 'expired'].every((name) => Number.isSafeInteger(answer[name]));
@@ -87,7 +87,7 @@ const isDone = (answer) => Object.entries(answer).every(([name, value]) => name 
 /** What the answer to an operation says if it was done. The status alone says nothing: any server answers 200. */
 const SAYS = {
   listKeys: (answer) => Array.isArray(answer.keys),
-  createKey: isMinted,
+  createKey: (answer, [body]) => (body.imported_sha256 === undefined ? isMinted(answer) : isKey(answer)),
   getKey: isThatKey,
   changeKey: isThatKey,
   revokeKey: (answer, given) => isThatKey(answer, given) && Number.isSafeInteger(answer.revoked_at),

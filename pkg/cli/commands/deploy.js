@@ -173,9 +173,9 @@ async function untilHealthy(url, waitSecs) {
 async function healthOf(url) {
   try {
     const answer = await fetch(`${url}/health`, { redirect: 'manual', signal: AbortSignal.timeout(10_000) });
-    const { status, bindings = {} } = await answer.json().catch(() => ({}));
+    const { status, bindings } = (await answer.json().catch(() => undefined)) ?? {};
     if (answer.status === 200 && status === 'ok') return undefined;
-    const faults = Object.entries(bindings).filter(([, state]) => ['failing', 'missing'].includes(state)).map(([name, state]) => `, ${name} is ${state}`).join('');
+    const faults = Object.entries(bindings ?? {}).filter(([, state]) => ['failing', 'missing'].includes(state)).map(([name, state]) => `, ${name} is ${state}`).join('');
     return typeof status === 'string' ? `it answers ${answer.status} and is ${plain(status)}${plain(faults)}` : `it answers ${answer.status}, and not as a gate does`;
   } catch {
     return 'no answer';
