@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 pub(crate) const VERSION: &str = "./xtask/release/version.mjs";
 
 /// Features of the library; the tests build it with all of them.
-const LIBRARY_FEATURES: &[&str] = &["ed25519-tables", "pure"];
+const LIBRARY_FEATURES: &[&str] = &["describe", "ed25519-tables", "pure"];
 /// Features of the engine, which is built for wasm32 only.
 const ENGINE_FEATURES: &[&str] = &["gate", "pure", "ed25519-tables"];
 
