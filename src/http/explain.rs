@@ -1,6 +1,6 @@
 //! Why a request is admitted or refused, without side effects.
 //!
-//! The pipeline itself decides, over stores that are only read ([`ReadOnly`]). Nothing is counted, no proof is used up, no session is
+//! The pipeline itself decides, over stores that are only read. Nothing is counted, no proof is used up, no session is
 //! renewed. What is left to a counter that only counting could ask is said as `would_be_asked`. So this says what the gate would, but for
 //! two things: a session that has to be renewed is told as `STORE_UNAVAILABLE`, since its object is not asked; and `https` of the policy,
 //! which the edge asks before the pipeline, is not looked at.
