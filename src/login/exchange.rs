@@ -6,6 +6,7 @@
 use super::{
     access::{Allow, ScopeRules},
     authorization::{encoded, form},
+    person::Question,
     provider::{ClientAuthentication, Further, Profile, Revocation},
 };
 use crate::base64url;
@@ -120,7 +121,7 @@ pub fn further(
     profile: &Profile,
     (allow, scopes): (&Allow, &ScopeRules),
     (userinfo, access_token): (&str, &str),
-) -> Vec<(Asked, ProviderRequest)> {
+) -> Vec<(Question, ProviderRequest)> {
     let ask = |what, path: &str| {
         (what, ProviderRequest::get(&format!("{userinfo}{path}"), Some(access_token)))
     };
@@ -129,35 +130,22 @@ pub fn further(
         Further::Nothing => {}
         Further::GitHub => {
             if !allow.email_domains.is_empty() || !scopes.email_domains.is_empty() {
-                all.push(ask(Asked::Emails, "/emails?per_page=100"));
+                all.push(ask(Question::Emails, "/emails?per_page=100"));
             }
             if !allow.organizations.is_empty() || !scopes.organizations.is_empty() {
-                all.push(ask(Asked::Organizations, "/orgs?per_page=100"));
+                all.push(ask(Question::Organizations, "/orgs?per_page=100"));
             }
             if !allow.teams.is_empty() || !scopes.teams.is_empty() {
-                all.push(ask(Asked::Teams, "/teams?per_page=100"));
+                all.push(ask(Question::Teams, "/teams?per_page=100"));
             }
         }
         Further::Discord => {
             if !allow.organizations.is_empty() || !scopes.organizations.is_empty() {
-                all.push(ask(Asked::Guilds, "/guilds"));
+                all.push(ask(Question::Guilds, "/guilds"));
             }
         }
     }
     all
-}
-
-/// What a further request asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// The addresses of an account, and which are verified.
-    Emails,
-    /// The organisations that it is a member of.
-    Organizations,
-    /// The teams.
-    Teams,
-    /// The servers of Discord that it is on, by number.
-    Guilds,
 }
 
 fn plain_headers() -> Vec<(&'static str, String)> {

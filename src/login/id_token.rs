@@ -181,7 +181,7 @@ mod tests {
 
     fn checked(typ: Option<&str>, claims: &str, asked: &Asked) -> Result<(), Error> {
         let rules = rules("https://idp.example", "edgegate");
-        let token = crate::login::verified(rules, typ, claims, NOW)?;
+        let token = crate::login::signed::verified(rules, typ, claims, NOW)?;
         let attempt = attempt();
         let expected = Expected {
             client_id: "edgegate",

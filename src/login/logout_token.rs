@@ -100,7 +100,7 @@ mod tests {
 
     fn logout(typ: Option<&str>, claims: &str) -> Result<Logout, Error> {
         let rules = rules("https://idp.example", "edgegate");
-        read(&crate::login::verified(rules, typ, &format!("{{{claims}}}"), NOW)?, NOW)
+        read(&crate::login::signed::verified(rules, typ, &format!("{{{claims}}}"), NOW)?, NOW)
     }
 
     fn refused(claims: &str) -> String {

@@ -5,8 +5,6 @@
 
 use serde_json::{Map, Value};
 
-use super::exchange::Asked;
-
 /// The longest list of groups that is kept: the largest that Entra puts into a token has 200.
 const MAX_GROUPS: usize = 500;
 
@@ -139,29 +137,42 @@ impl Person {
     }
 }
 
+/// What is asked beside the claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// The addresses of an account, and which are verified.
+    Emails,
+    /// The organisations that it is a member of.
+    Organizations,
+    /// The teams.
+    Teams,
+    /// The servers of Discord that it is on, by number.
+    Guilds,
+}
+
 impl Person {
     /// Takes in what a further request has answered: a list. Members of it that have another form count for nothing.
-    pub fn add(&mut self, asked: Asked, answer: &[Value]) {
+    pub fn add(&mut self, question: Question, answer: &[Value]) {
         let text =
             |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        match asked {
-            Asked::Emails => {
+        match question {
+            Question::Emails => {
                 let is = |one: &Value, name: &str| is_true(one.get(name));
                 let verified = || answer.iter().filter(|one| is(one, "verified"));
                 let found = verified().find(|one| is(one, "primary"));
                 self.email = found.and_then(|one| Email::parse(&text(one, "email")?));
             }
-            Asked::Organizations => {
+            Question::Organizations => {
                 self.organizations = answer.iter().filter_map(|one| text(one, "login")).collect();
             }
-            Asked::Teams => {
+            Question::Teams => {
                 let team = |one: &Value| {
                     let organization = text(one.get("organization")?, "login")?;
                     Some(format!("{organization}/{}", text(one, "slug")?))
                 };
                 self.teams = answer.iter().filter_map(team).collect();
             }
-            Asked::Guilds => {
+            Question::Guilds => {
                 self.organizations = answer.iter().filter_map(|one| text(one, "id")).collect();
             }
         }
@@ -324,22 +335,22 @@ mod tests {
     fn further_answers_are_taken_in() {
         let mut person = Person::default();
         let list = |text: &str| serde_json::from_str::<Vec<Value>>(text).unwrap();
-        person.add(Asked::Emails, &list(r#"[{"email":"old@a.example","verified":true,"primary":false},
+        person.add(Question::Emails, &list(r#"[{"email":"old@a.example","verified":true,"primary":false},
             {"email":"new@a.example","verified":true,"primary":true},{"email":"x@b.example","verified":false}]"#));
         assert_eq!(person.email.as_ref().map(Email::as_str), Some("new@a.example"));
         person.add(
-            Asked::Emails,
+            Question::Emails,
             &list(r#"[{"email":"x@b.example","verified":false,"primary":true}]"#),
         );
         assert_eq!(person.email, None);
-        person.add(Asked::Organizations, &list(r#"[{"login":"acme"},{"id":1}]"#));
+        person.add(Question::Organizations, &list(r#"[{"login":"acme"},{"id":1}]"#));
         person.add(
-            Asked::Teams,
+            Question::Teams,
             &list(r#"[{"slug":"core","organization":{"login":"acme"}},{"slug":"x"}]"#),
         );
         assert_eq!(person.organizations, ["acme"]);
         assert_eq!(person.teams, ["acme/core"]);
-        person.add(Asked::Guilds, &list(r#"[{"id":"80351110224678912","name":"1337"}]"#));
+        person.add(Question::Guilds, &list(r#"[{"id":"80351110224678912","name":"1337"}]"#));
         assert_eq!(person.organizations, ["80351110224678912"]);
     }
 

@@ -250,6 +250,7 @@ fn endpoints_of_the_worker() -> Vec<(String, String)> {
             None => value.to_owned(),
         })
     };
+    // What stands before the first one is no endpoint.
     let rows = table.split("    Endpoint {\n        path: \"").skip(1).map(|row| {
         let row = format!("path: \"{row}");
         (quoted(&row, "path").unwrap(), quoted(&row, "methods").unwrap())
