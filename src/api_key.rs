@@ -35,7 +35,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use self::base62::{BODY_BYTES, BODY_DIGITS, CHECKSUM_DIGITS};
 use self::crc32::crc32;
 use crate::error::Error;
-use crate::json::document::DocumentFault;
+use crate::json::fault::DocumentFault;
 use crate::json::readable::{Readable, deserialize};
 use crate::secret::Secret;
 use crate::time::UnixTime;

@@ -7,6 +7,7 @@
 #[cfg(feature = "describe")]
 pub mod describe;
 pub mod document;
+pub mod fault;
 pub(crate) mod object;
 mod outline;
 pub(crate) mod readable;

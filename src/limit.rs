@@ -40,9 +40,9 @@ use serde_json::Value;
 
 pub use self::calendar::Calendar;
 use crate::error::Error;
-use crate::json::document::{self, DocumentFault};
 use crate::json::object::{object, word, words};
 use crate::json::readable::{Readable, deserialize, from_value, members};
+use crate::json::{document, fault::DocumentFault};
 use crate::time::UnixMillis;
 
 /// Longest window: 31 days, a month. Most stores do not keep a cell for longer.

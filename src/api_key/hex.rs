@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde_json::Value;
 
-use crate::json::{document::DocumentFault, readable::string};
+use crate::json::{fault::DocumentFault, readable::string};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 

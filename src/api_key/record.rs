@@ -13,6 +13,7 @@ use crate::client_address::Network;
 use crate::error::Error;
 use crate::jose::scopes::is_scope;
 use crate::json::document;
+use crate::json::fault::DocumentFault;
 use crate::json::object::{described, object};
 use crate::time::UnixTime;
 
@@ -292,8 +293,7 @@ impl NewKey {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields are faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let new: Self =
-            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
+        let new: Self = document::parse(json).map_err(DocumentFault::into_invalid_field)?;
         check_name("name", &new.name)?;
         check_name("owner", &new.owner)?;
         check_scopes(&new.scopes)?;
@@ -414,8 +414,7 @@ impl KeyChange {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault. Unknown fields are faults, and so is a body that changes nothing.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let change: Self =
-            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
+        let change: Self = document::parse(json).map_err(DocumentFault::into_invalid_field)?;
         let Self { name, owner, scopes, limits, ips, expires_in_secs, disabled } = &change;
         name.as_ref().map_or(Ok(()), |name| check_name("name", name))?;
         owner.as_ref().map_or(Ok(()), |owner| check_name("owner", owner))?;
@@ -519,8 +518,7 @@ impl Rotate {
         if json.is_empty() {
             return Ok(Self { overlap_secs: DEFAULT_OVERLAP_SECS });
         }
-        let rotate: Self =
-            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
+        let rotate: Self = document::parse(json).map_err(DocumentFault::into_invalid_field)?;
         if rotate.overlap_secs > MAX_OVERLAP_SECS {
             let problem = format!("expected at most {MAX_OVERLAP_SECS} (30 days)");
             return Err(Error::InvalidField { path: "overlap_secs".to_owned(), problem });

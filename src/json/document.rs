@@ -4,88 +4,14 @@
 //! serde's own messages quote what they found. So a token that was pasted into the wrong field would be written to a
 //! log. The messages here say only what kind of value was found.
 
-use core::fmt;
-
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
     StrictObject,
+    fault::{DocumentFault, MAX_PATH_BYTES, member},
     readable::{self, Readable},
 };
-use crate::error::Error;
-
-/// What is wrong with a document, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentFault {
-    /// As in `scopes[0]`; empty for the whole document.
-    pub path: String,
-    /// What was expected and what was found.
-    pub problem: String,
-}
-
-impl DocumentFault {
-    /// A fault of a whole value.
-    pub(crate) const fn of(problem: String) -> Self {
-        Self { path: String::new(), problem }
-    }
-
-    /// It is of another kind.
-    pub(crate) fn expected(wanted: &str, found: &Value) -> Self {
-        let found = match found {
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(number) if number.is_f64() => "a fraction",
-            Value::Number(_) => "a whole number",
-            Value::String(_) => "a string",
-            Value::Array(_) => "a list",
-            Value::Object(_) => "an object",
-        };
-        Self::of(format!("expected {wanted}, found {found}"))
-    }
-
-    /// It is too small or too large.
-    pub(crate) fn out_of_range(wanted: &str) -> Self {
-        Self::of(format!("expected {wanted}, found one out of range"))
-    }
-
-    /// The same as a fault of the object that has this member.
-    pub(crate) fn within(self, name: &str) -> Self {
-        self.behind(member(String::new(), name))
-    }
-
-    /// The same as a fault of the list that has this element.
-    pub(crate) fn at(self, index: usize) -> Self {
-        self.behind(format!("[{index}]"))
-    }
-
-    fn behind(self, mut path: String) -> Self {
-        if !self.path.is_empty() && !self.path.starts_with('[') {
-            path.push('.');
-        }
-        path.push_str(&self.path);
-        Self { path, ..self }
-    }
-
-    /// The fault as one of a request body.
-    #[must_use]
-    pub fn into_invalid_field(self) -> Error {
-        Error::InvalidField { path: self.path, problem: self.problem }
-    }
-}
-
-/// As in `scopes[0]: expected a string, found null`.
-impl fmt::Display for DocumentFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.problem)
-    }
-}
-
-/// Longest name of a field that a message repeats. Ours are shorter; a longer one may be data.
-const MAX_ECHOED_NAME_BYTES: usize = 40;
 
 /// Reads a whole document, which is an object. Only white space may follow it, and no name may come twice, at any depth.
 pub(crate) fn parse<T: Readable>(bytes: &[u8]) -> Result<T, DocumentFault> {
@@ -168,7 +94,7 @@ enum Level<'d> {
 /// The place of a reader that has read so much of a document, as messages show it: `limits[0].name`.
 ///
 /// After the end of a value it is still the place of that value. So a value has to be refused within its visitor:
-/// `serde_json` then notes the place before it reads on.
+/// `serde_json` then notes the place before it reads on. Levels below [`MAX_PATH_BYTES`] are left out.
 fn path_at_end_of(read: &[u8]) -> String {
     let mut levels = Vec::new();
     let mut rest = read;
@@ -197,6 +123,7 @@ fn path_at_end_of(read: &[u8]) -> String {
         }
     }
     levels.into_iter().fold(String::new(), |path, level| match level {
+        _ if path.len() >= MAX_PATH_BYTES => path,
         Level::List(index) => format!("{path}[{index}]"),
         Level::Object(None) => path,
         Level::Object(Some(name)) => member(path, core::str::from_utf8(name).unwrap_or("?")),
@@ -212,17 +139,6 @@ fn string_length(text: &[u8]) -> usize {
         ends
     });
     end.unwrap_or(text.len())
-}
-
-/// The path of a member. A name that may be data is shown as `?`.
-pub(crate) fn member(mut path: String, name: &str) -> String {
-    let ours = name.len() <= MAX_ECHOED_NAME_BYTES
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(if ours { name } else { "?" });
-    path
 }
 
 /// serde's name of an expected type in plain words.
@@ -388,6 +304,22 @@ mod tests {
         assert!(read(r#"{"id": 1, "more": {"a": [null]}}"#).is_ok());
         let fault = read(r#"{"id": 1, "more": {"a": 1, "a": 2}}"#).unwrap_err();
         assert_eq!(fault.to_string(), "more.a: is given twice");
+    }
+
+    #[test]
+    fn a_path_has_an_end_however_deep_the_document_is() {
+        object! {
+            #[derive(Debug)]
+                struct Open, ignored { id: u8 }
+        }
+        let name = "n".repeat(40);
+        for level in [r#"{"n":"#.to_owned(), "[".to_owned(), format!(r#"{{"{name}":"#)] {
+            let deep = level.repeat(100);
+            let json = format!(r#"{{"more": {deep}{{"{name}": 1, "{name}": 2"#);
+            let fault = parse::<Open>(json.as_bytes()).unwrap_err();
+            assert_eq!(fault.problem, "is given twice");
+            assert!(fault.path.starts_with("more") && fault.path.len() <= 150, "{}", fault.path);
+        }
     }
 
     #[test]

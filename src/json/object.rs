@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::{document::DocumentFault, readable::Readable};
+use super::{fault::DocumentFault, readable::Readable};
 
 /// An object whose members are known: a table of names and places.
 pub(crate) trait Object: Readable {
@@ -179,7 +179,7 @@ macro_rules! object {
             fn read(
                 &mut self,
                 value: ::serde_json::Value,
-            ) -> ::core::result::Result<(), $crate::json::document::DocumentFault> {
+            ) -> ::core::result::Result<(), $crate::json::fault::DocumentFault> {
                 $crate::json::object::read(self, value)
             }
         }
@@ -211,7 +211,7 @@ macro_rules! words {
             fn read(
                 &mut self,
                 value: ::serde_json::Value,
-            ) -> ::core::result::Result<(), $crate::json::document::DocumentFault> {
+            ) -> ::core::result::Result<(), $crate::json::fault::DocumentFault> {
                 let text = $crate::json::readable::string(value)?;
                 let at = $crate::json::object::word(&text, &[$first $(, $word)*])?;
                 // The position is that of a word.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::{self, Deserialize as _};
 use serde_json::{Map, Value};
 
-use super::{StrictObject, StrictValue, document::DocumentFault};
+use super::{StrictObject, StrictValue, fault::DocumentFault};
 use crate::{
     client_address::{NOT_A_NETWORK, Network},
     time::{UnixMillis, UnixTime},

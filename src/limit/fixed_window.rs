@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Limit, is_too_far_ahead};
 use crate::{
     json::{
-        document::DocumentFault,
+        fault::DocumentFault,
         object::object,
         readable::{Readable, from_value},
     },

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Limit, align, is_too_far_ahead};
 use crate::{
     json::{
-        document::DocumentFault,
+        fault::DocumentFault,
         object::object,
         readable::{Readable, from_value},
     },

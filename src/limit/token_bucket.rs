@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Limit, is_too_far_ahead, saturate};
 use crate::{
     json::{
-        document::DocumentFault,
+        fault::DocumentFault,
         object::object,
         readable::{Readable, from_value},
     },

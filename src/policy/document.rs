@@ -26,8 +26,8 @@ use crate::{
     client_address::Network,
     error::Error,
     json::{
-        StrictObject, StrictValue,
-        document::{self, DocumentFault},
+        StrictObject, StrictValue, document,
+        fault::DocumentFault,
         object::described,
         readable::{Readable, from_value},
     },

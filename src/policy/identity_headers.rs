@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::header_names::{HeaderName, Named};
 use crate::{
     error::Error,
-    json::{StrictObject, document::DocumentFault},
+    json::{StrictObject, fault::DocumentFault},
 };
 
 /// A header that tells the service what a claim says.

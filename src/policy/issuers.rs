@@ -26,7 +26,7 @@ use crate::{
         keys::{Key, KeySet, MAX_CANDIDATES},
         verifier::{Issuer, KeySource, Verifier},
     },
-    json::{StrictObject, document::member, object::meant as meant_by},
+    json::{StrictObject, fault::member, object::meant as meant_by},
 };
 
 /// Who wrote the options, and so how their names are spelt.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::issuers::{Spelling, scopes_of_names};
-use crate::{error::Error, jose::scopes::is_scope, json::document::member};
+use crate::{error::Error, jose::scopes::is_scope, json::fault::member};
 
 /// The most scopes that may include others.
 const MAX_NAMES: usize = 100;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     error::StoreError,
-    json::{document::DocumentFault, object::words, readable::Readable},
+    json::{fault::DocumentFault, object::words, readable::Readable},
 };
 
 /// Which decisions are written to the event log.

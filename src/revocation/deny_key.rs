@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     api_key::KeyId,
     json::{
-        document::DocumentFault,
+        fault::DocumentFault,
         object::{object, required, words},
         readable::{Readable, deserialize, from_value},
     },

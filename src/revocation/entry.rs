@@ -9,6 +9,7 @@ use super::deny_key::{DenyKey, Target};
 use crate::api_key::KeyId;
 use crate::error::Error;
 use crate::json::document;
+use crate::json::fault::DocumentFault;
 use crate::json::object::{described, object};
 use crate::time::UnixTime;
 
@@ -116,8 +117,7 @@ impl Entry {
     /// # Errors
     /// [`Error::InvalidField`] with the path of the first fault. Nothing passes that no request could have made.
     pub fn restore(json: &[u8], now: UnixTime) -> Result<Self, Error> {
-        let entry: Self =
-            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
+        let entry: Self = document::parse(json).map_err(DocumentFault::into_invalid_field)?;
         if entry.v != ENTRY_VERSION {
             return Err(Error::invalid_field("v", "expected 1"));
         }
@@ -291,8 +291,7 @@ impl NewRevocation {
     /// [`Error::InvalidField`] with the path of the first fault; unknown fields, and more or fewer than one form, are
     /// faults.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let body: Body =
-            document::parse(json).map_err(document::DocumentFault::into_invalid_field)?;
+        let body: Body = document::parse(json).map_err(DocumentFault::into_invalid_field)?;
         body.check_values()?;
         body.check_form()?;
         body.check_companions()?;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     base64url,
     json::{
-        document::DocumentFault,
+        fault::DocumentFault,
         readable::{Readable, deserialize, string},
     },
 };

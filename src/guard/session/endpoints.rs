@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::Error,
     jose::{dpop::Confirmation, scopes::is_scope, verifier::VerifiedToken},
-    json::{self, StrictObject, document, object::described},
+    json::{self, StrictObject, document, fault::DocumentFault, object::described},
     policy::{Policy, RevocationMode, SessionPolicy},
     revocation::{Entry, Target},
     session::{
@@ -592,8 +592,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// # Errors
     /// [`Error::InvalidField`], [`Error::SubjectDisabled`], [`Error::RateLimited`].
     pub async fn open(&self, body: &[u8], device: Device) -> Result<Answer, Error> {
-        let body: OpenBody =
-            document::parse(body).map_err(document::DocumentFault::into_invalid_field)?;
+        let body: OpenBody = document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         let ticket = body.ticket;
         let opening = self.opening(body)?;
         let object = self.object_of(&opening.sub);
@@ -642,8 +641,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let browser = self.own.browser.as_ref().ok_or(Error::NotFound)?;
         let own_origin = csrf::own_origin(self.policy.origin.as_deref(), self.request.url);
         csrf::check_always(&self.request.provenance, own_origin, &browser.origins)?;
-        let body: StartBody =
-            document::parse(body).map_err(document::DocumentFault::into_invalid_field)?;
+        let body: StartBody = document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         let time = self.now.to_unix_time();
         let ticket = Ticket::open(&body.ticket, &self.own.secrets, time)?;
         let new = self.new_session(device)?;
@@ -746,7 +744,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     pub async fn logout(&self, body: &[u8]) -> Result<Answer, Error> {
         let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
         let LogoutBody { everywhere } =
-            document::parse(body).map_err(document::DocumentFault::into_invalid_field)?;
+            document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         let mut note = SessionNote::default();
         let (object, end) = match self.of_header(&mut note).await? {
             Some(token) => {
@@ -901,7 +899,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// [`Error::InvalidField`], [`Error::NotFound`].
     pub async fn narrow(&self, id: &str, body: &[u8]) -> Result<Answer, Error> {
         let NarrowBody { subject, scopes } =
-            document::parse(body).map_err(document::DocumentFault::into_invalid_field)?;
+            document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         let id = SessionId::parse(id).ok_or(Error::NotFound)?;
         check_scopes(&scopes)?;
         let includes = &self.policy.scope_includes;
@@ -1117,7 +1115,7 @@ fn check_scopes(scopes: &[String]) -> Result<(), Error> {
 
 fn subject_of(body: &[u8]) -> Result<String, Error> {
     let SubjectBody { subject } =
-        document::parse(body).map_err(document::DocumentFault::into_invalid_field)?;
+        document::parse(body).map_err(DocumentFault::into_invalid_field)?;
     if (1..=255).contains(&subject.len()) {
         Ok(subject)
     } else {

@@ -14,7 +14,7 @@ use edgegate::guard::Backend as _;
 use edgegate::guard::administration::{
     KeyAdministration, Paging, RevocationAdministration, requested_entry,
 };
-use edgegate::json::document::{self, DocumentFault};
+use edgegate::json::{document, fault::DocumentFault};
 
 /// What is asked for, as the shell writes it. `body` is the body that the Worker's endpoint takes. `random` is the id of a new key.
 #[derive(Deserialize)]
