@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+pub mod account;
 pub mod api_key;
 pub mod base64url;
 pub mod bounded;

@@ -1,0 +1,27 @@
+//! Accounts: a password, a passkey or a link by mail as a way into a session ([`crate::session`]), for products that have no identity
+//! provider.
+//!
+//! Everything here is a function of its arguments. The edge has the clock, random bytes, mail and the host's checks of signatures; who keeps
+//! the rows asks these rules what to do with them.
+//!
+//! | file | is |
+//! |---|---|
+//! | `name` | the address that somebody logs in with |
+//! | `attempts` | how often may be guessed: reserved before a guess, given back by a right one |
+//! | `password` | which passwords are taken |
+//! | `hash`, `foreign_hash` | how they are kept; hashes that others made |
+//! | `one_time` | tokens of links in mails |
+//! | `totp`, `recovery` | codes of an authenticator, and those for the day it is lost |
+//! | `cbor`, `passkey` | what an authenticator of WebAuthn says |
+
+pub mod attempts;
+pub mod base32;
+pub mod cbor;
+pub mod foreign_hash;
+pub mod hash;
+pub mod name;
+pub mod one_time;
+pub mod passkey;
+pub mod password;
+pub mod recovery;
+pub mod totp;

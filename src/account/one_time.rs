@@ -1,0 +1,167 @@
+//! Tokens of links in mails: to set a new password, to show that an address is one's own, to come in without a password.
+//!
+//! Each is 256 random bits, so nobody guesses one, and a hash without a salt keeps it. It is good for once, for one use and for one account,
+//! and is over when it is used, when it is too old, or when what it was made for has changed: a link to reset a password dies with that
+//! password.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::{base64url, time::UnixTime};
+
+/// The random bytes of a token.
+pub const TOKEN_BYTES: usize = 32;
+
+/// How many of one use an account may have at a time; a new one takes the place of the oldest.
+const MAX_LIVE: usize = 3;
+
+/// Separates these hashes from every other SHA-256 of the same bytes.
+const LABEL: &[u8] = b"edgegate-one-time-v1\0";
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Use {
+    /// Set a new password.
+    Reset,
+    /// The address is one's own.
+    VerifyEmail,
+    /// Register, though registration is closed.
+    Invitation,
+    /// Come in.
+    MagicLink,
+}
+
+impl Use {
+    /// How long it is good for.
+    #[must_use]
+    pub const fn lifetime_secs(self) -> u64 {
+        match self {
+            Self::Reset => 60 * 60,
+            Self::VerifyEmail => 24 * 60 * 60,
+            Self::Invitation => 7 * 24 * 60 * 60,
+            Self::MagicLink => 15 * 60,
+        }
+    }
+}
+
+/// A token that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Sent {
+    hash: [u8; 32],
+    r#use: Use,
+    until: UnixTime,
+    /// The version of the password that there was then.
+    password_version: u32,
+}
+
+/// The tokens of an account that are out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OneTimeTokens(Vec<Sent>);
+
+/// The text of a token, which the link carries.
+#[must_use]
+pub fn text_of(token: &[u8; TOKEN_BYTES]) -> Zeroizing<String> {
+    Zeroizing::new(base64url::encode(token))
+}
+
+/// The hash of a token that somebody presents; `None`: it is no token. There is one text for each.
+#[must_use]
+pub fn hash_of(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 43 {
+        return None;
+    }
+    let bytes = Zeroizing::new(base64url::decode(text)?);
+    (bytes.len() == TOKEN_BYTES)
+        .then(|| Sha256::new().chain_update(LABEL).chain_update(&*bytes).finalize().into())
+}
+
+impl OneTimeTokens {
+    /// Keeps a token that is sent now.
+    pub fn add(&mut self, hash: [u8; 32], r#use: Use, password_version: u32, now: UnixTime) {
+        self.forget(now);
+        let same = |sent: &Sent| sent.r#use == r#use;
+        if self.0.iter().filter(|sent| same(sent)).count() >= MAX_LIVE
+            && let Some(oldest) = self.0.iter().position(same)
+        {
+            self.0.remove(oldest);
+        }
+        self.0.push(Sent { hash, r#use, until: now.saturating_add(r#use.lifetime_secs()), password_version });
+    }
+
+    /// Uses a token up. It is gone afterwards, and with it all others of the same use.
+    #[must_use]
+    pub fn take(&mut self, hash: &[u8; 32], r#use: Use, password_version: u32, now: UnixTime) -> bool {
+        self.forget(now);
+        let mut found = false;
+        for sent in &self.0 {
+            let fits = sent.r#use == r#use && sent.password_version == password_version;
+            found |= fits && bool::from(sent.hash.ct_eq(hash));
+        }
+        if found {
+            self.0.retain(|sent| sent.r#use != r#use);
+        }
+        found
+    }
+
+    /// Whether none is out.
+    #[must_use]
+    pub fn is_empty(&self, now: UnixTime) -> bool {
+        self.0.iter().all(|sent| sent.until <= now)
+    }
+
+    fn forget(&mut self, now: UnixTime) {
+        self.0.retain(|sent| now < sent.until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    fn hash(byte: u8) -> [u8; 32] {
+        hash_of(&text_of(&[byte; TOKEN_BYTES])).unwrap()
+    }
+
+    #[test]
+    fn a_token_has_one_text() {
+        let text = text_of(&[0xff; TOKEN_BYTES]);
+        assert_eq!(text.len(), 43);
+        assert!(hash_of(&text).is_some());
+        let other_bits = format!("{}9", &text[..42]);
+        for wrong in ["", &text[..42], &format!("{}=", *text), &format!("{} ", *text), &other_bits] {
+            assert_eq!(hash_of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn it_is_good_for_once_for_one_use_and_for_its_time() {
+        let mut tokens = OneTimeTokens::default();
+        tokens.add(hash(1), Use::Reset, 4, NOW);
+        assert!(!tokens.take(&hash(2), Use::Reset, 4, NOW));
+        assert!(!tokens.take(&hash(1), Use::MagicLink, 4, NOW));
+        assert!(!tokens.take(&hash(1), Use::Reset, 5, NOW));
+        assert!(!tokens.clone().take(&hash(1), Use::Reset, 4, NOW.saturating_add(3600)));
+        assert!(tokens.take(&hash(1), Use::Reset, 4, NOW.saturating_add(3599)));
+        assert!(!tokens.take(&hash(1), Use::Reset, 4, NOW));
+    }
+
+    #[test]
+    fn of_those_that_are_out_one_ends_all_of_its_use() {
+        let mut tokens = OneTimeTokens::default();
+        for byte in 1..=4 {
+            tokens.add(hash(byte), Use::MagicLink, 0, NOW);
+        }
+        tokens.add(hash(9), Use::VerifyEmail, 0, NOW);
+        assert!(!tokens.clone().take(&hash(1), Use::MagicLink, 0, NOW), "the oldest gave way");
+        assert!(tokens.take(&hash(3), Use::MagicLink, 0, NOW));
+        assert!(!tokens.take(&hash(4), Use::MagicLink, 0, NOW));
+        assert!(tokens.take(&hash(9), Use::VerifyEmail, 0, NOW));
+        assert!(tokens.is_empty(NOW));
+    }
+}
