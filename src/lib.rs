@@ -8,7 +8,7 @@
 //! Each room uses only those before it (`tests/suite/rooms.rs`):
 //!
 //! - **Ground**: [`time`], [`error`], [`base64url`], [`bounded`], [`secret`], [`client_address`], [`cold_path`], [`json`].
-//! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`], [`session`].
+//! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`], [`session`], [`login`], [`account`].
 //! - **Gate**: [`policy`] says what is wanted, [`store`] what the gate has to remember, [`guard`] decides, [`http`] puts it into
 //!   words.
 #![forbid(unsafe_code)]

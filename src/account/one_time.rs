@@ -89,12 +89,23 @@ impl OneTimeTokens {
         {
             self.0.remove(oldest);
         }
-        self.0.push(Sent { hash, r#use, until: now.saturating_add(r#use.lifetime_secs()), password_version });
+        self.0.push(Sent {
+            hash,
+            r#use,
+            until: now.saturating_add(r#use.lifetime_secs()),
+            password_version,
+        });
     }
 
     /// Uses a token up. It is gone afterwards, and with it all others of the same use.
     #[must_use]
-    pub fn take(&mut self, hash: &[u8; 32], r#use: Use, password_version: u32, now: UnixTime) -> bool {
+    pub fn take(
+        &mut self,
+        hash: &[u8; 32],
+        r#use: Use,
+        password_version: u32,
+        now: UnixTime,
+    ) -> bool {
         self.forget(now);
         let mut found = false;
         for sent in &self.0 {
@@ -133,8 +144,9 @@ mod tests {
         let text = text_of(&[0xff; TOKEN_BYTES]);
         assert_eq!(text.len(), 43);
         assert!(hash_of(&text).is_some());
-        let other_bits = format!("{}9", &text[..42]);
-        for wrong in ["", &text[..42], &format!("{}=", *text), &format!("{} ", *text), &other_bits] {
+        let short = text.get(..42).unwrap();
+        let other_bits = format!("{short}9");
+        for wrong in ["", short, &format!("{}=", *text), &format!("{} ", *text), &other_bits] {
             assert_eq!(hash_of(wrong), None, "{wrong}");
         }
     }

@@ -88,14 +88,28 @@ mod tests {
 
     #[test]
     fn a_code_is_read_as_people_type_it() {
-        let text = text_of(&[0x00, 0x44, 0x32, 0x14, 0xc7, 0x42, 0x54, 0xb6, 0x35, 0xcf, 0x84, 0x65, 0x3a, 0x56, 0xd7]);
+        let text = text_of(&[
+            0x00, 0x44, 0x32, 0x14, 0xc7, 0x42, 0x54, 0xb6, 0x35, 0xcf, 0x84, 0x65, 0x3a, 0x56,
+            0xd7,
+        ]);
         assert_eq!(text.as_str(), "0123-4567-89AB-CDEF-GHJK-MNPQ");
         let hash = hash_of(&text);
         assert!(hash.is_some());
-        for typed in ["0123456789abcdefghjkmnpq", "O1234567 89AB CDEF GHJK MNPQ", "oi23-4567-89ab-cdef-ghjk-mnpq", "ol23 4567 89ab cdef ghjk mnpq"] {
+        for typed in [
+            "0123456789abcdefghjkmnpq",
+            "O1234567 89AB CDEF GHJK MNPQ",
+            "oi23-4567-89ab-cdef-ghjk-mnpq",
+            "ol23 4567 89ab cdef ghjk mnpq",
+        ] {
             assert_eq!(hash_of(typed), hash, "{typed}");
         }
-        for wrong in ["", "0123", "0123-4567-89AB-CDEF-GHJK-MNP", "0123-4567-89AB-CDEF-GHJK-MNPQR", "U123-4567-89AB-CDEF-GHJK-MNPQ"] {
+        for wrong in [
+            "",
+            "0123",
+            "0123-4567-89AB-CDEF-GHJK-MNP",
+            "0123-4567-89AB-CDEF-GHJK-MNPQR",
+            "U123-4567-89AB-CDEF-GHJK-MNPQ",
+        ] {
             assert_eq!(hash_of(wrong), None, "{wrong}");
         }
         assert_eq!(hash_of(&"-".repeat(101)), None);

@@ -49,7 +49,9 @@ pub fn check(secret: &Secret, code: &str, last: Option<Step>, now: UnixTime) -> 
 pub fn uri(secret: &Secret, issuer: &str, account: &str) -> String {
     let (issuer, account) = (percent_encoded(issuer), percent_encoded(account));
     let secret = base32::encode(secret.expose_secret());
-    format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")
+    format!(
+        "otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30"
+    )
 }
 
 /// RFC 4226 §5.3.
@@ -115,7 +117,9 @@ mod tests {
 
     #[test]
     fn one_step_either_way_and_no_more() {
-        for (secs, fits) in [(0, true), (29, true), (30, true), (89, true), (90, false), (-1, false)] {
+        for (secs, fits) in
+            [(0, true), (29, true), (30, true), (89, true), (90, false), (-1, false)]
+        {
             assert_eq!(check(&secret(), "287082", None, at(secs)).is_some(), fits, "{secs}");
         }
     }

@@ -26,6 +26,7 @@ const ORDER: &[&[&str]] = &[
     &["revocation"],
     &["session"],
     &["login"],
+    &["account"],
     &["policy"],
     &["store"],
     &["guard"],

@@ -77,7 +77,7 @@ pub fn accept(key: &PublicKey) -> Result<(), Error> {
     verify(key, algorithm, &[], &[]).map(|_| ())
 }
 
-pub(super) fn verify(
+pub(crate) fn verify(
     key: &PublicKey,
     algorithm: Algorithm,
     message: &[u8],
