@@ -11,7 +11,8 @@
 //! | `password` | which passwords are taken |
 //! | `hash`, `foreign_hash` | how they are kept; hashes that others made |
 //! | `one_time` | tokens of links in mails |
-//! | `totp`, `recovery` | codes of an authenticator, and those for the day it is lost |
+//! | `totp`, `base32`, `recovery` | codes of an authenticator, and those for the day it is lost |
+//! | `row` | all that is kept of a login name, and what happens to it |
 //! | `cbor`, `passkey` | what an authenticator of WebAuthn says |
 
 pub mod attempts;
@@ -24,4 +25,5 @@ pub mod one_time;
 pub mod passkey;
 pub mod password;
 pub mod recovery;
+pub mod row;
 pub mod totp;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::{base64url, time::UnixTime};
+use crate::{base64url, session::Opaque, time::UnixTime};
 
 /// The random bytes of a token.
 pub const TOKEN_BYTES: usize = 32;
@@ -19,6 +19,9 @@ const MAX_LIVE: usize = 3;
 
 /// Separates these hashes from every other SHA-256 of the same bytes.
 const LABEL: &[u8] = b"edgegate-one-time-v1\0";
+
+/// What is kept of a token.
+pub type TokenHash = Opaque<32>;
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +53,7 @@ impl Use {
 /// A token that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Sent {
-    hash: [u8; 32],
+    hash: TokenHash,
     r#use: Use,
     until: UnixTime,
     /// The version of the password that there was then.
@@ -70,18 +73,24 @@ pub fn text_of(token: &[u8; TOKEN_BYTES]) -> Zeroizing<String> {
 
 /// The hash of a token that somebody presents; `None`: it is no token. There is one text for each.
 #[must_use]
-pub fn hash_of(text: &str) -> Option<[u8; 32]> {
+pub fn hash_of(text: &str) -> Option<TokenHash> {
     if text.len() != 43 {
         return None;
     }
     let bytes = Zeroizing::new(base64url::decode(text)?);
-    (bytes.len() == TOKEN_BYTES)
-        .then(|| Sha256::new().chain_update(LABEL).chain_update(&*bytes).finalize().into())
+    let hash = Sha256::new().chain_update(LABEL).chain_update(&*bytes).finalize();
+    (bytes.len() == TOKEN_BYTES).then(|| Opaque::from_bytes(hash.into()))
 }
 
 impl OneTimeTokens {
+    /// None.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Keeps a token that is sent now.
-    pub fn add(&mut self, hash: [u8; 32], r#use: Use, password_version: u32, now: UnixTime) {
+    pub fn add(&mut self, hash: TokenHash, r#use: Use, password_version: u32, now: UnixTime) {
         self.forget(now);
         let same = |sent: &Sent| sent.r#use == r#use;
         if self.0.iter().filter(|sent| same(sent)).count() >= MAX_LIVE
@@ -101,7 +110,7 @@ impl OneTimeTokens {
     #[must_use]
     pub fn take(
         &mut self,
-        hash: &[u8; 32],
+        hash: &TokenHash,
         r#use: Use,
         password_version: u32,
         now: UnixTime,
@@ -110,7 +119,7 @@ impl OneTimeTokens {
         let mut found = false;
         for sent in &self.0 {
             let fits = sent.r#use == r#use && sent.password_version == password_version;
-            found |= fits && bool::from(sent.hash.ct_eq(hash));
+            found |= fits && bool::from(sent.hash.as_bytes().ct_eq(hash.as_bytes()));
         }
         if found {
             self.0.retain(|sent| sent.r#use != r#use);
@@ -135,7 +144,7 @@ mod tests {
 
     const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
-    fn hash(byte: u8) -> [u8; 32] {
+    fn hash(byte: u8) -> TokenHash {
         hash_of(&text_of(&[byte; TOKEN_BYTES])).unwrap()
     }
 

@@ -7,6 +7,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use crate::session::Opaque;
+
 /// How many there are.
 pub const CODES: usize = 10;
 
@@ -24,7 +26,7 @@ const GROUP: usize = 4;
 const LABEL: &[u8] = b"edgegate-recovery-code-v1\0";
 
 /// What is kept of a code.
-pub type CodeHash = [u8; 32];
+pub type CodeHash = Opaque<32>;
 
 /// The text of a code, for its owner's eyes alone.
 #[must_use]
@@ -67,7 +69,7 @@ pub fn hash_of(text: &str) -> Option<CodeHash> {
         letters.push(letter);
     }
     let hash = Sha256::new().chain_update(LABEL).chain_update(&*letters);
-    (letters.len() == LETTERS).then(|| hash.finalize().into())
+    (letters.len() == LETTERS).then(|| Opaque::from_bytes(hash.finalize().into()))
 }
 
 /// Takes a code out of those that are left; `false`: it is none of them. Each is compared, whichever fits.
@@ -75,7 +77,7 @@ pub fn hash_of(text: &str) -> Option<CodeHash> {
 pub fn take(left: &mut Vec<CodeHash>, given: &CodeHash) -> bool {
     let mut found = None;
     for (at, kept) in left.iter().enumerate() {
-        if bool::from(kept.ct_eq(given)) {
+        if bool::from(kept.as_bytes().ct_eq(given.as_bytes())) {
             found = Some(at);
         }
     }

@@ -4,6 +4,7 @@
 //! A step counts once (RFC 6238 §5.2): the last one that was used is kept, and only later ones are taken.
 
 use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
@@ -22,7 +23,8 @@ const SKEW_STEPS: i64 = 1;
 const DIGITS: usize = 6;
 
 /// A step of time; later ones are greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Step(pub i64);
 
 /// The step whose code this is, if it may be used: it is near now, and later than the last one that was used. All steps that are near are
