@@ -29,6 +29,7 @@ pub mod jose;
 pub mod json;
 pub mod limit;
 pub mod login;
+pub mod page;
 pub mod policy;
 pub mod revocation;
 pub mod secret;

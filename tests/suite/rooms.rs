@@ -27,6 +27,7 @@ const ORDER: &[&[&str]] = &[
     &["session"],
     &["login"],
     &["account"],
+    &["page"],
     &["policy"],
     &["store"],
     &["guard"],

@@ -1,0 +1,131 @@
+//! Every text that a page shows. `{}` stands for a name, such as the provider's.
+
+macro_rules! words {
+    ($($word:ident $name:literal $text:literal)*) => {
+        /// A text of a page, by what it is for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "the texts say it")]
+        pub enum Word { $($word),* }
+
+        impl Word {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$word),*];
+
+            /// Its name in a policy.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$word => $name),* }
+            }
+
+            /// What it is in English.
+            #[must_use]
+            pub const fn english(self) -> &'static str {
+                match self { $(Self::$word => $text),* }
+            }
+        }
+    };
+}
+
+words! {
+    LogIn "log_in" "Log in"
+    ContinueWith "continue_with" "Continue with {}"
+    Remember "remember" "Keep me logged in on this device"
+    TheProvider "the_provider" "the login provider"
+    TryAgain "try_again" "Try again"
+    Leave "leave" "Go to the start page"
+    Continue "continue" "Continue"
+    MovingOn "moving_on" "You are logged in"
+    Reference "reference" "For support: {}"
+
+    LogOutAsked "log_out_asked" "Log out?"
+    LogOut "log_out" "Log out"
+    Everywhere "everywhere" "On all my devices"
+    StayLoggedIn "stay_logged_in" "Stay logged in"
+    LoggedOut "logged_out" "You are logged out"
+    LoggedOutHere "logged_out_here" "On a shared computer, close the browser too."
+    LogInAgain "log_in_again" "Log in again"
+
+    NotAllowed "not_allowed" "No access"
+    NotAllowedAccountAt "not_allowed_account_at" "You are logged in as {} at {}, but this account may not enter here."
+    NotAllowedAccount "not_allowed_account" "You are logged in as {}, but this account may not enter here."
+    NotAllowedSomebody "not_allowed_somebody" "You are logged in, but this account may not enter here."
+    NotAllowedRemedy "not_allowed_remedy" "Choose another account, or ask whoever runs this site for access."
+    OtherAccount "other_account" "Use another account"
+
+    Cancelled "cancelled" "Login was cancelled"
+    CancelledHappened "cancelled_happened" "{} did not confirm who you are: you cancelled, or you may not use it here."
+    CancelledRemedy "cancelled_remedy" "Nothing was changed. You can try again."
+    TookTooLong "took_too_long" "The login took too long"
+    TookTooLongHappened "took_too_long_happened" "A login has to be finished within ten minutes."
+    TookTooLongRemedy "took_too_long_remedy" "Please start again."
+    NoCookie "no_cookie" "Your browser sent no cookie"
+    NoCookieHappened "no_cookie_happened" "Without it, this site cannot tell that you are the one who began this login."
+    NoCookieRemedy "no_cookie_remedy" "Allow cookies for this site and start again in the same browser and window."
+    UsedUp "used_up" "This login is finished already"
+    UsedUpHappened "used_up_happened" "The page was loaded a second time, perhaps by the back button."
+    UsedUpRemedy "used_up_remedy" "If you are not logged in, please start again."
+    Unreadable "unreadable" "This link does not work"
+    UnreadableHappened "unreadable_happened" "It is incomplete, or was not made for this browser."
+    UnreadableRemedy "unreadable_remedy" "Please start again here, and not from a link or a bookmark."
+    NotFinished "not_finished" "The login is not finished"
+    NotFinishedHappened "not_finished_happened" "{} still wants something of you, such as a confirmation."
+    NotFinishedRemedy "not_finished_remedy" "Please start again and follow its pages to the end."
+    ProviderDown "provider_down" "{} does not answer"
+    ProviderDownHappened "provider_down_happened" "It confirms who you are, and is out of reach or busy."
+    ProviderDownRemedy "provider_down_remedy" "Please try again in a minute."
+    ProviderUnclear "provider_unclear" "{} gave no usable answer"
+    ProviderUnclearHappened "provider_unclear_happened" "What it said about you could not be verified, so you were not logged in."
+    ProviderUnclearRemedy "provider_unclear_remedy" "Please try again. If it stays like this, tell whoever runs this site."
+    WrongAccount "wrong_account" "That was another account"
+    WrongAccountHappened "wrong_account_happened" "You are logged in with one account, and chose a different one at {}."
+    WrongAccountRemedy "wrong_account_remedy" "Try again with the account that you use here, or log out first."
+    ProofUnmet "proof_unmet" "A stronger login is needed"
+    ProofUnmetHappened "proof_unmet_happened" "This page needs a second factor, which {} did not ask you for or did not confirm."
+    ProofUnmetRemedy "proof_unmet_remedy" "Set up a second factor there, and try again."
+    NoSuchProvider "no_such_provider" "There is no such login"
+    NoSuchProviderHappened "no_such_provider_happened" "This site has no login by that name."
+    NoSuchProviderRemedy "no_such_provider_remedy" "Please start again and choose one that is offered."
+    TooMany "too_many" "Too many attempts"
+    TooManyHappened "too_many_happened" "There were too many failed logins from your network."
+    TooManyRemedy "too_many_remedy" "Please wait five minutes, then try again."
+    Misconfigured "misconfigured" "Login is not set up correctly"
+    MisconfiguredHappened "misconfigured_happened" "This site and {} do not fit together. It is not your fault."
+    MisconfiguredRemedy "misconfigured_remedy" "Please tell whoever runs this site."
+    Unavailable "unavailable" "Login is out of order"
+    UnavailableHappened "unavailable_happened" "This site cannot log anybody in at the moment."
+    UnavailableRemedy "unavailable_remedy" "Please try again in a minute."
+}
+
+impl Word {
+    /// The word of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|word| word.name() == name)
+    }
+
+    /// How many names stand in the text.
+    #[must_use]
+    pub fn slots(self) -> usize {
+        slots(self.english())
+    }
+}
+
+/// How many `{}` a text has.
+pub(super) fn slots(text: &str) -> usize {
+    text.matches("{}").count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_has_a_name_and_a_text_of_its_own() {
+        for (at, word) in Word::ALL.iter().enumerate() {
+            assert_eq!(Word::named(word.name()), Some(*word));
+            assert!(Word::ALL.iter().take(at).all(|other| other.name() != word.name()), "{word:?}");
+            assert!(!word.english().is_empty() && word.slots() <= 2, "{word:?}");
+        }
+    }
+}
