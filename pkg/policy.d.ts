@@ -24,6 +24,8 @@ export interface Policy {
   trusted_hops?: number | undefined;
   /** How other proxies ask about their requests: docs/forward-auth.md. */
   forward_auth?: PolicyForwardAuth | undefined;
+  /** How the gate's own pages look and speak. */
+  pages?: PolicyPages | undefined;
   /** What keeps one caller's answer from another: `private`, the gate does; `upstream`, the headers of the service do. Default `"private"`. */
   cache?: 'private' | 'upstream' | undefined;
   /** What becomes of CORS preflights: `answer`, the gate answers them; `pass`, the upstream does; `refuse`, nobody does. Default `"answer"`. */
@@ -110,6 +112,22 @@ export interface PolicyForwardAuth {
   trusted_hops?: number | undefined;
   /** The scheme and host by which callers know the API, which proofs of possession are about: `https://api.example.com`. */
   origin?: string | undefined;
+}
+
+/** How the gate's own pages look and speak: docs/pages.md. */
+export interface PolicyPages {
+  /** The name of the site or product, on top of each page and in its title. */
+  title?: string | undefined;
+  /** An image in the place of the name: a path of the gate's origin, or an https URL. Needs `title` beside it, which is read out. */
+  logo?: string | undefined;
+  /** The colour of what can be pressed. Where it would be hard to read, a lighter or darker shade is taken. */
+  accent?: string | undefined;
+  /** The language of `words`: a tag of BCP 47, such as `de` or `pt-BR`. Default `"en"`. */
+  lang?: string | undefined;
+  /** Other texts than the English ones, by their names. */
+  words?: Record<string, string> | undefined;
+  /** HTML around each page, with the places `{{title}}`, `{{content}}` and others. At most 32,768 bytes. */
+  template?: string | undefined;
 }
 
 /** Which pages of other origins may read answers. */

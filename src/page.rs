@@ -409,7 +409,7 @@ mod tests {
         for expected in [
             "<html lang=\"de-CH\" dir=\"ltr\">",
             "<title>the login provider does not answer – Beispiel</title>",
-            "<p class=\"brand\">Beispiel</p>",
+            "<header class=\"brand\">Beispiel</header>",
             "<a class=\"button\" href=\"/auth/login/google\">Nochmals</a>",
             ":root{--accent:#ffd400;--on:#000000;--ink:#",
         ] {
@@ -439,6 +439,8 @@ mod tests {
                 "{logo}"
             );
         }
+        let nameless = "expected title beside it, which is read out in its place";
+        assert_eq!(look().with_logo("/logo.svg"), Err(nameless));
         assert_eq!(look().with_accent("red"), Err("expected a colour like #0b6b5c"));
         for lang in ["", "-", "de_CH", "1a", "en-", "en\"", "toolonglang"] {
             assert_eq!(

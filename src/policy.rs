@@ -21,6 +21,7 @@ mod issuers;
 mod limit_store;
 mod limits;
 mod needs;
+mod pages;
 mod path;
 mod pattern;
 mod revocation;
@@ -48,6 +49,7 @@ use self::{
     identity_headers::identity_headers,
     issuers::{read_issuers, verifier},
     limits::{failed_authentication, limits},
+    pages::pages,
     revocation::revocation,
     router::{Router, router},
     routes::{Given, fallback, routes},
@@ -91,6 +93,7 @@ use crate::{
         keys::sealed::Seal,
         verifier::{Issuer, Verifier},
     },
+    page::Look,
     secret::Secret,
 };
 
@@ -122,6 +125,8 @@ pub struct Policy {
     pub client_ip_header: ClientIpHeader,
     /// How other proxies ask about their requests.
     pub forward_auth: ForwardAuth,
+    /// How the gate's own pages look and speak.
+    pub pages: Look,
     /// Whether the gate keeps answers to known callers out of shared caches.
     pub cache: Cache,
     /// Pages of which other origins may read answers, where no route says otherwise; `None`: the gate says nothing about it.
@@ -222,6 +227,7 @@ impl Policy {
             identity_headers,
             client_ip_header,
             forward_auth,
+            pages: pages(document)?,
             cache: document.cache,
             https: document.https,
             security_headers: security_headers(document)?,

@@ -67,10 +67,10 @@ impl Look {
         Ok(self)
     }
 
-    /// With a logo at a path of the gate's origin, or at an https URL.
+    /// With a logo in place of the name: at a path of the gate's origin, or at an https URL.
     ///
     /// # Errors
-    /// It is neither.
+    /// It is neither, or has no name that is read out in its place.
     pub fn with_logo(mut self, logo: &str) -> Result<Self, LookFault> {
         let is_plain = |byte: u8| {
             byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'\'' | b';' | b',')
@@ -81,6 +81,9 @@ impl Look {
             .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
         if logo.len() > MAX_LENGTH || !logo.bytes().all(is_plain) || !(is_own || is_elsewhere) {
             return Err("expected a path like /logo.svg, or an https URL");
+        }
+        if self.title.is_none() {
+            return Err("expected title beside it, which is read out in its place");
         }
         self.logo = Some(logo.to_owned());
         Ok(self)
@@ -187,18 +190,19 @@ impl Look {
     }
 
     fn brand(&self) -> String {
-        if self.title.is_none() && self.logo.is_none() {
-            return String::new();
-        }
+        let Some(title) = &self.title else { return String::new() };
         let mut html = Html::new(self);
-        html.markup("<p class=\"brand\">");
+        html.markup("<header class=\"brand\">");
         if let Some(logo) = &self.logo {
             html.markup("<img src=\"");
             html.text(logo);
-            html.markup("\" alt=\"\"> ");
+            html.markup("\" alt=\"");
+            html.text(title);
+            html.markup("\">");
+        } else {
+            html.text(title);
         }
-        html.text(self.title.as_deref().unwrap_or_default());
-        html.markup("</p>");
+        html.markup("</header>");
         html.finish()
     }
 

@@ -121,6 +121,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_has_each_word_and_each_reason() {
+        let document = include_str!("../../docs/pages.md");
+        for word in Word::ALL {
+            let line = format!("| `{}` | {} |\n", word.name(), word.english());
+            assert!(document.contains(&line), "{line}");
+        }
+        for reason in super::super::Reason::ALL {
+            let (title, happened, remedy) = reason.words();
+            let said = [title, happened, remedy].map(Word::english).join(" | ");
+            let line = format!("| `{}` | {} | {said} |\n", title.name(), reason.status());
+            assert!(document.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
     fn each_word_has_a_name_and_a_text_of_its_own() {
         for (at, word) in Word::ALL.iter().enumerate() {
             assert_eq!(Word::named(word.name()), Some(*word));

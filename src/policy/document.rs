@@ -70,6 +70,8 @@ described! {
         pub(super) trusted_hops: Option<u8> = None,
         /// How other proxies ask about their requests: docs/forward-auth.md.
         pub(super) forward_auth: ForwardAuthDocument = ForwardAuthDocument::default(),
+        /// How the gate's own pages look and speak.
+        pub(super) pages: Option<PagesDocument> = None,
         /// What keeps one caller's answer from another: `private`, the gate does; `upstream`, the headers of the service do.
         pub(super) cache: Cache = Cache::default(),
         /// What becomes of CORS preflights: `answer`, the gate answers them; `pass`, the upstream does; `refuse`, nobody does.
@@ -249,6 +251,31 @@ impl ForwardAuthDocument {
     /// Whether the policy says anything of it, so that it is in use.
     pub(super) const fn is_given(&self) -> bool {
         self.client_ip_header.is_some() || self.trusted_hops.is_some() || self.origin.is_some()
+    }
+}
+
+described! {
+    /// How the gate's own pages look and speak: docs/pages.md.
+    #[derive(Debug)]
+    pub(super) struct PagesDocument as Pages, refused {
+        /// The name of the site or product, on top of each page and in its title.
+        #[facts(minLength = 1, maxLength = 100)]
+        pub(super) title: Option<String> = None,
+        /// An image in the place of the name: a path of the gate's origin, or an https URL. Needs `title` beside it, which is read out.
+        #[facts(minLength = 1, maxLength = 500)]
+        pub(super) logo: Option<String> = None,
+        /// The colour of what can be pressed. Where it would be hard to read, a lighter or darker shade is taken.
+        #[facts(pattern = "^#[0-9A-Fa-f]{6}$")]
+        pub(super) accent: Option<String> = None,
+        /// The language of `words`: a tag of BCP 47, such as `de` or `pt-BR`.
+        #[facts(default = "en", minLength = 1, maxLength = 35)]
+        pub(super) lang: Option<String> = None,
+        /// Other texts than the English ones, by their names.
+        #[written(crate::json::describe::Named<String>)]
+        pub(super) words: StrictObject = StrictObject::default(),
+        /// HTML around each page, with the places `{{title}}`, `{{content}}` and others. At most 32,768 bytes.
+        #[facts(minLength = 1, maxLength = 32_768)]
+        pub(super) template: Option<String> = None,
     }
 }
 

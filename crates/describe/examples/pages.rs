@@ -1,0 +1,128 @@
+//! Prints the gate's own pages as JSON, each in several looks, for the test that looks at them in a browser.
+
+use edgegate::page::{
+    self, Chooser, Failure, Field, Kind, Look, NotAllowed, Page, Reason, Template, Way, Word,
+};
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = "<!doctype html>\n<html lang=\"{{lang}}\" dir=\"{{dir}}\">\n<head>\n<meta charset=\"utf-8\">\n\
+    <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{{title}}</title>\n{{style}}\n\
+    <style>header { padding: 1rem; background: #222; color: #fff } main { border-radius: 0 }</style>\n</head>\n\
+    <body>\n<header>Own header</header>\n<div class=\"page\">{{content}}</div>\n</body>\n</html>\n";
+
+/// Some of the words in German, which has long ones.
+const GERMAN: [(Word, &str); 8] = [
+    (Word::LogIn, "Anmelden"),
+    (Word::ContinueWith, "Weiter mit {}"),
+    (Word::Remember, "Auf diesem Gerät angemeldet bleiben"),
+    (Word::LogOutAsked, "Abmelden?"),
+    (Word::LogOut, "Abmelden"),
+    (Word::Everywhere, "Auf allen meinen Geräten"),
+    (Word::StayLoggedIn, "Angemeldet bleiben"),
+    (Word::ProviderDown, "{} antwortet nicht"),
+];
+
+const HEBREW: [(Word, &str); 4] = [
+    (Word::LogIn, "כניסה"),
+    (Word::ContinueWith, "להמשיך עם {}"),
+    (Word::Remember, "לזכור אותי במכשיר הזה"),
+    (Word::TryAgain, "לנסות שוב"),
+];
+
+fn main() {
+    let mut all = Vec::new();
+    for (name, look) in looks() {
+        for (page_name, page) in pages(&look) {
+            all.push(described(name, &page_name, &page));
+        }
+    }
+    #[expect(clippy::print_stdout, reason = "what it is for")]
+    {
+        println!("{}", Value::Array(all));
+    }
+}
+
+fn described(look: &str, name: &str, page: &Page) -> Value {
+    let fields: Vec<Value> = page.fields.iter().map(|(name, value)| json!([name, value])).collect();
+    json!({"look": look, "page": name, "status": page.status, "fields": fields, "body": page.body})
+}
+
+fn looks() -> Vec<(&'static str, Look)> {
+    let speaking = |look: Result<Look, _>, words: &[(Word, &str)]| {
+        words
+            .iter()
+            .fold(look, |look, (word, text)| look.and_then(|look| look.with_word(*word, text)))
+    };
+    let branded = Look::default().titled("Example").and_then(|look| look.with_logo("/logo.svg"));
+    let yellow = branded.clone().and_then(|look| look.with_accent("#ffd400"));
+    let navy = branded.clone().and_then(|look| look.with_accent("#001177"));
+    let german = speaking(branded.clone().and_then(|look| look.in_language("de")), &GERMAN);
+    let hebrew = speaking(branded.and_then(|look| look.in_language("he")), &HEBREW);
+    let own = Template::parse(TEMPLATE).map(|template| Look::default().within(template)).ok();
+    [
+        ("default", Some(Look::default())),
+        ("yellow", yellow.ok()),
+        ("navy", navy.ok()),
+        ("german", german.ok()),
+        ("hebrew", hebrew.ok()),
+        ("template", own),
+    ]
+    .into_iter()
+    .filter_map(|(name, look)| look.map(|look| (name, look)))
+    .collect()
+}
+
+fn pages(look: &Look) -> Vec<(String, Page)> {
+    let way = |title, path| Way { title, path };
+    let ways = [
+        way("Google", "/auth/login/google"),
+        way("GitHub", "/auth/login/github"),
+        way(
+            "Example Corporation Single Sign-On for Employees and Contractors",
+            "/auth/login/corporation",
+        ),
+    ];
+    let choice = Chooser { ways: &ways, return_to: Some("/v1/posts?page=2"), may_remember: false };
+    let not_allowed = NotAllowed {
+        account: Some("alice.with.a.very.long.address@department.example.com"),
+        provider: Some("Google"),
+        other_account: Some("/auth/login/google"),
+        reference: Some("NOT_ALLOWED 7f3a91c2"),
+    };
+    let field =
+        |name, label, kind, hint, error| Field { name, label, kind, value: "", hint, error };
+    let fields = [
+        field("email", Word::OtherAccount, Kind::Email, None, None),
+        field(
+            "password",
+            Word::Everywhere,
+            Kind::Password,
+            Some(Word::LoggedOutHere),
+            Some(Word::CancelledRemedy),
+        ),
+    ];
+    let mut pages = vec![
+        ("chooser".to_owned(), page::chooser(look, &choice)),
+        (
+            "chooser-remember".to_owned(),
+            page::chooser(look, &Chooser { may_remember: true, ..choice }),
+        ),
+        ("not-allowed".to_owned(), page::not_allowed(look, &not_allowed)),
+        ("not-allowed-nameless".to_owned(), page::not_allowed(look, &NotAllowed::default())),
+        ("confirm-logout".to_owned(), page::confirm_logout(look, "/auth/logout", Some("/"))),
+        ("logged-out".to_owned(), page::logged_out(look, Some("/auth/login"))),
+        ("move-on".to_owned(), page::move_on(look, "/moved-on")),
+        ("form".to_owned(), page::form(look, Word::LogIn, "/auth/login", &fields, Word::LogIn)),
+    ];
+    pages.extend(Reason::ALL.iter().map(|reason| {
+        let failure = Failure {
+            reason: *reason,
+            provider: Some("Google"),
+            retry: Some("/auth/login/google"),
+            leave: Some("/"),
+            reference: Some("8f2b7c41d09e"),
+        };
+        (format!("{reason:?}"), page::failure(look, &failure))
+    }));
+    pages
+}
