@@ -117,17 +117,21 @@ impl Template {
 
 /// The content of each `<style>` element; `None`: one that does not end.
 fn styles(text: &str) -> impl Iterator<Item = Option<&str>> {
-    let mut rest = text;
+    let lower = text.to_ascii_lowercase();
+    let mut at = 0_usize;
     std::iter::from_fn(move || {
-        let lower = rest.to_ascii_lowercase();
-        let begins = lower.find("<style")?;
-        let opened = rest.get(begins..)?;
-        let whole = opened.split_once('>').and_then(|(_, content)| {
-            let length = content.to_ascii_lowercase().find("</style")?;
-            content.split_at_checked(length)
+        let begins = at.saturating_add(lower.get(at..)?.find("<style")?);
+        let opened = lower
+            .get(begins..)?
+            .find('>')
+            .map(|length| begins.saturating_add(length).saturating_add(1));
+        let style = opened.and_then(|opened| {
+            let length = lower.get(opened..)?.find("</style")?;
+            text.get(opened..opened.saturating_add(length))
         });
-        rest = whole.map_or("", |(_, next)| next);
-        Some(whole.map(|(style, _)| style))
+        let ends = opened.zip(style).map(|(opened, style)| opened.saturating_add(style.len()));
+        at = ends.unwrap_or(text.len());
+        Some(style)
     })
 }
 

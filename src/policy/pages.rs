@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::document::{Document, PagesDocument};
 use crate::{
     error::Error,
-    json::{document::DocumentFault, object::meant},
+    json::{fault::DocumentFault, object::meant},
     page::{Look, LookFault, Template, Word},
 };
 

@@ -34,6 +34,7 @@ fn full() -> Value {
             "trusted_hops": 2,
             "origin": "https://api.example.com",
         },
+        "pages": { "title": "Example" },
         "legacy_headers": true,
         "log": "all",
         "path_case": "insensitive",
@@ -426,7 +427,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/colour",
             json!(1),
             "colour: is not a known field, expected one of upstream, forward_credential, \
-             auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, \
+             auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, pages, cache, preflight, \
              cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
              failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions",
         ),
@@ -435,6 +436,11 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "forward_auth.colour: is not a known field, expected one of client_ip_header, \
              trusted_hops, origin",
+        ),
+        (
+            "/pages/colour",
+            json!(1),
+            "pages.colour: is not a known field, expected one of title, logo, accent, lang, words, template",
         ),
         (
             "/issuers/1/colour",
@@ -1645,7 +1651,7 @@ fn depth_and_size_neither_trap_nor_hang() {
     refused(
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
-         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, cache, preflight, cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, \
+         cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, pages, cache, preflight, cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, \
          path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");

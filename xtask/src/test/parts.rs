@@ -142,9 +142,12 @@ pub(super) const PARTS: &[Part] = &[
         &[Worker, Package, Redis],
         || node_tests(&["tests/docs"]),
     ),
-    part("page", "the page in www/, used in headless Chromium", &[Package, Browser], || {
-        node_tests(&["tests/page"])
-    }),
+    part(
+        "page",
+        "the page in www/ and the gate's own, used in headless Chromium",
+        &[Package, Browser],
+        || node_tests(&["tests/page"]),
+    ),
     part(
         "size",
         "what is shipped is within the budgets of benches/sizes.json",
