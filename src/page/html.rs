@@ -15,22 +15,26 @@ impl<'l> Html<'l> {
     }
 
     /// Markup: known when this is compiled, so that nothing of a request can be in it.
+    #[inline(never)]
     pub(super) fn markup(&mut self, markup: &'static str) {
         self.out.push_str(markup);
     }
 
     /// Text, or the value of an attribute in quotes.
+    #[inline(never)]
     pub(super) fn text(&mut self, text: &str) {
         escape(text, &mut self.out);
     }
 
     /// An address as the value of an attribute in quotes.
+    #[inline(never)]
     pub(super) fn href(&mut self, href: &str) {
         self.text(checked(href));
     }
 
     /// A word of the page's language. What stands in for its `{}` is isolated, so that letters of another direction do not turn the
     /// rest of the line around.
+    #[inline(never)]
     pub(super) fn word(&mut self, word: Word, values: &[&str]) {
         let mut values = values.iter();
         let mut pieces = self.look.word(word).split("{}");
@@ -55,6 +59,7 @@ impl<'l> Html<'l> {
 }
 
 /// Escapes a text for an element and for an attribute in either kind of quotes. Controls are left out: HTML has no way to write them.
+#[inline(never)]
 pub(super) fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {
@@ -72,6 +77,7 @@ pub(super) fn escape(text: &str, out: &mut String) {
 
 /// An address that a browser may be sent to: a path of this origin, or a web address. Anything else, such as `javascript:`, is the start
 /// page: it could only be a mistake, since those who give an address here have checked it.
+#[inline(never)]
 pub(super) fn checked(href: &str) -> &str {
     let is_plain = href.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let is_path = href.starts_with('/') && !href.starts_with("//");

@@ -29,11 +29,13 @@ fn of_section(document: &PagesDocument) -> Result<Look, Error> {
     Ok(look.within(template))
 }
 
+/// One copy for all fields.
+#[inline(never)]
 fn with(
     look: Look,
     name: &str,
     given: Option<&str>,
-    take: impl FnOnce(Look, &str) -> Result<Look, LookFault>,
+    take: fn(Look, &str) -> Result<Look, LookFault>,
 ) -> Result<Look, Error> {
     let Some(given) = given else { return Ok(look) };
     take(look, given).map_err(|problem| Error::config(format!("pages.{name}"), problem))
