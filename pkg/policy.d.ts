@@ -66,7 +66,7 @@ export interface Policy {
   routes?: readonly PolicyRoute[] | undefined;
   /** The administrator's secret. Without it the endpoints of administration do not exist. */
   admin?: PolicyNamedSecret | undefined;
-  /** The gate's own origin, for the CSRF rule: `https://api.example.com`. Without it only a loopback host is its own. */
+  /** The gate's own origin, for the CSRF rule and for logins: `https://api.example.com`. Without it only a loopback host is its own. */
   origin?: string | undefined;
   /** Whether unsafe requests with `cookie` have to come from a page of this origin. Sessions always have the rule. Default `"on"`. */
   csrf?: 'on' | 'off' | undefined;
@@ -76,6 +76,8 @@ export interface Policy {
   identity_audience?: string | undefined;
   /** The gate's own sessions. Without it there are none. */
   sessions?: PolicySessions | undefined;
+  /** Logins with others. Without it there are none. */
+  login?: PolicyLogin | undefined;
 }
 
 /** Where admitted requests go. Exactly one of `url` and `service`. */
@@ -470,6 +472,102 @@ export interface PolicySessionClient {
   grace_secs?: number | undefined;
   /** Whether it may ask about tokens of others at `/introspect`. Default `false`. */
   introspect?: boolean | undefined;
+}
+
+/** Logins with others: docs/login.md. They need `sessions` with `cookies`, and `origin` wherever the gate is not on loopback. */
+export interface PolicyLogin {
+  /** With whom people log in, in the order of the buttons. At most 20. */
+  providers: readonly PolicyProvider[];
+  /** Other origins that a browser may be sent back to after a login: `https://app.example.com`. */
+  return_to?: readonly string[] | undefined;
+}
+
+/** Somebody who says who people are. */
+export interface PolicyProvider {
+  /** Its name in paths and in subjects: `{id}|{account}`. 1 to 64 letters, digits, `-`, `_` or `.`, and neither `client` nor `account`. */
+  id: string;
+  /** What kind it is. Any issuer of OpenID Connect is `oidc`. */
+  type: 'google' | 'github' | 'slack' | 'slack-bot' | 'microsoft' | 'apple' | 'gitlab' | 'discord' | 'auth0' | 'okta' | 'keycloak' | 'cognito' | 'oidc';
+  /** What its button says. Without it: what people know the provider as. */
+  title?: string | undefined;
+  /** The client's name there. */
+  client_id: string;
+  /** The name of the secret that the provider knows too. All but `apple` have one. */
+  client_secret?: string | undefined;
+  /** Whose key it is. Only with `apple`. */
+  team_id?: string | undefined;
+  /** Which key. Only with `apple`. */
+  key_id?: string | undefined;
+  /** The name of the secret with the private key, as PEM. Only with `apple`. */
+  private_key?: string | undefined;
+  /** The URL by which its tokens name it. Required with `oidc`, `keycloak` and `cognito`; `gitlab` may have one of one's own. */
+  issuer?: string | undefined;
+  /** The domain at `auth0` or `okta`, which may go on with the path of an authorization server. */
+  domain?: string | undefined;
+  /** The tenant at `microsoft`: its id, or `organizations`, `common` or `consumers`. */
+  tenant?: string | undefined;
+  /** Where it is asked, of a provider without a document of its own; on loopback only. */
+  endpoints?: PolicyProviderEndpoints | undefined;
+  /** Whether it may be asked over http, on a host that is not on the public internet. Default `false`. */
+  allow_http?: boolean | undefined;
+  /** How the secret is sent: `basic`, in a header; `post`, in the form. Without it: as the provider wants it. */
+  authentication?: 'basic' | 'post' | undefined;
+  /** The scopes that it is asked for. Without it: those that say who it is. */
+  request_scopes?: readonly string[] | undefined;
+  /** The claim with the groups, if it has another name than usual: `realm_access.roles` is a place inside. */
+  groups_claim?: string | undefined;
+  /** Who may log in. Without it: everybody whom the provider knows. */
+  allow?: PolicyAllow | undefined;
+  /** What they may do. */
+  scopes?: PolicyScopesByFact | undefined;
+  /** Whether it is for connected accounts alone, and nobody logs in with it. Default `false`. */
+  connect_only?: boolean | undefined;
+}
+
+/** Where a provider is asked that has no document of its own. */
+export interface PolicyProviderEndpoints {
+  /** Where browsers are sent. */
+  authorization: string;
+  /** Where codes become tokens. */
+  token: string;
+  /** Where it says who has logged in. */
+  userinfo?: string | undefined;
+  /** Where tokens are revoked. */
+  revocation?: string | undefined;
+}
+
+/** Who may log in: whoever is on each list that is there. */
+export interface PolicyAllow {
+  /** Domains of e-mail addresses that the provider vouches for. `example.com` is not `mail.example.com`. */
+  email_domains?: readonly string[] | undefined;
+  /** Tenants, workspaces or hosted domains. */
+  tenants?: readonly string[] | undefined;
+  /** Groups or roles. */
+  groups?: readonly string[] | undefined;
+  /** Organisations at GitHub, servers at Discord (by their number). */
+  organizations?: readonly string[] | undefined;
+  /** Teams at GitHub: `organization/team`. */
+  teams?: readonly string[] | undefined;
+  /** The provider's own names for accounts. */
+  subjects?: readonly string[] | undefined;
+}
+
+/** Which scopes a person has: all together that fit. */
+export interface PolicyScopesByFact {
+  /** Everybody's. */
+  default?: readonly string[] | undefined;
+  /** By the domain of an e-mail address that the provider vouches for: `{ "example.com" = ["read:posts"] }`. */
+  email_domains?: Record<string, readonly string[]> | undefined;
+  /** By tenant, workspace or hosted domain. */
+  tenants?: Record<string, readonly string[]> | undefined;
+  /** By group or role. */
+  groups?: Record<string, readonly string[]> | undefined;
+  /** By organisation. */
+  organizations?: Record<string, readonly string[]> | undefined;
+  /** By team, `organization/team`. */
+  teams?: Record<string, readonly string[]> | undefined;
+  /** By the provider's own name for the account. */
+  subjects?: Record<string, readonly string[]> | undefined;
 }
 
 /** In place of a policy in the variable: it is in KV, under `policy/v1`. */

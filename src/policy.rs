@@ -20,6 +20,7 @@ mod identity_headers;
 mod issuers;
 mod limit_store;
 mod limits;
+mod login;
 mod needs;
 mod pages;
 mod path;
@@ -67,6 +68,7 @@ pub use self::{
     identity_headers::IdentityHeader,
     limit_store::{LimitStore, StoreNeeds, StoreRules},
     limits::{FailedAuthentication, LimitPolicy, LookUps},
+    login::{ClientSecret, LoginPolicy, Provider, ProviderEndpoints, ProviderLocation},
     needs::{Binding, Need},
     path::RequestPath,
     pattern::PathPattern,
@@ -168,6 +170,8 @@ pub struct Policy {
     pub identity_audience: Option<String>,
     /// The gate's own sessions; `None`: it has none.
     pub sessions: Option<SessionPolicy>,
+    /// Logins with others; `None`: there are none.
+    pub login: Option<LoginPolicy>,
     limits: Vec<LimitPolicy>,
     /// Whether the policy or one of its routes has `cors`.
     has_cors: bool,
@@ -190,6 +194,7 @@ impl Policy {
         let scope_includes =
             ScopeIncludes::read("scope_includes", core::mem::take(&mut document.scope_includes).0)?;
         let sessions = sessions::sessions(document, secrets)?;
+        let login = login::login(document, sessions.as_ref(), secrets)?;
         let verifier = verifier(issuers, document.max_token_length, secrets, sessions.as_ref())?;
         let api_keys = api_keys(document, secrets)?;
         let client_ip_header = client_ip_header(document)?;
@@ -260,6 +265,7 @@ impl Policy {
             identity: document.identity,
             identity_audience: document.identity_audience.take(),
             sessions,
+            login,
             limits,
             has_cors,
             routes,

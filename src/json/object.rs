@@ -99,6 +99,17 @@ pub(crate) const fn bits(members: &[bool]) -> u64 {
     bits
 }
 
+/// The name of a member whose field is called by a word of Rust: `type`, not `r#type`.
+pub(crate) const fn bare(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', rest @ ..] => match core::str::from_utf8(rest) {
+            Ok(name) => name,
+            Err(_) => field,
+        },
+        _ => field,
+    }
+}
+
 /// The fault of an object without this member.
 pub(crate) fn missing(name: &str) -> DocumentFault {
     DocumentFault::of("is required".to_owned()).within(name)
@@ -151,7 +162,8 @@ macro_rules! object {
 
         impl $crate::json::object::Object for $type {
             fn shape(&self) -> $crate::json::object::Shape {
-                let names: &'static [&'static str] = &[$(stringify!($field)),+];
+                let names: &'static [&'static str] =
+                    const { &[$($crate::json::object::bare(stringify!($field))),+] };
                 const { assert!([$(stringify!($field)),+].len() <= 64, "a bit for each member") };
                 let required = const {
                     $crate::json::object::bits(&[
@@ -281,7 +293,8 @@ macro_rules! described {
 
                 known.object(stringify!($name), &[$($about),*], |known| {
                     vec![$({
-                        let names = (stringify!($field), [$($doc),*].as_slice());
+                        let names =
+                            ($crate::json::object::bare(stringify!($field)), [$($doc),*].as_slice());
                         let facts = Facts::default()$($(.with(stringify!($keyword), $fact))+)?;
                         let default: Option<Option<::serde_json::Value>> =
                             $crate::json::object::described!(@default $field_type $(= $default)? $(; $mark)?);

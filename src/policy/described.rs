@@ -160,6 +160,8 @@ words! {
     ProfileName: ["access-token"];
     /// Whether tokens have to be bound to a key.
     BindingName: ["off", "optional", "required"];
+    /// The kinds of providers.
+    ProviderType: crate::login::profiles::ALL.map(|profile| profile.name);
     /// By which tokens may be signed.
     AlgorithmName: algorithms();
 }

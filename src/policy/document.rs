@@ -14,6 +14,7 @@ use super::described::{
 };
 use super::{
     limit_store::StoreName,
+    login::document::LoginDocument,
     revocation::RevocationPolicy,
     types::{
         Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Csrf, Https, IdentityForm,
@@ -121,7 +122,8 @@ described! {
         pub(super) routes: Vec<RouteDocument> = Vec::new(),
         /// The administrator's secret. Without it the endpoints of administration do not exist.
         pub(super) admin: Option<SecretDocument> = None,
-        /// The gate's own origin, for the CSRF rule: `https://api.example.com`. Without it only a loopback host is its own.
+        /// The gate's own origin, for the CSRF rule and for logins: `https://api.example.com`. Without it only a loopback host is
+        /// its own.
         pub(super) origin: Option<String> = None,
         /// Whether unsafe requests with `cookie` have to come from a page of this origin. Sessions always have the rule.
         #[facts(default = "on")]
@@ -133,6 +135,8 @@ described! {
         pub(super) identity_audience: Option<String> = None,
         /// The gate's own sessions. Without it there are none.
         pub(super) sessions: Option<SessionsDocument> = None,
+        /// Logins with others. Without it there are none.
+        pub(super) login: Option<LoginDocument> = None,
     }
 }
 

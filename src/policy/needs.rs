@@ -43,8 +43,9 @@ impl Policy {
         if self.replays == Replays::DurableObject {
             add(Binding::Counters, Some("dpop.replays".to_owned()));
         }
-        // An assertion of a client counts once, at all isolates together.
-        if self.needs_durable_objects() || self.has_client_with_assertions() {
+        // An assertion of a client counts once, at all isolates together, and so does a login.
+        if self.needs_durable_objects() || self.has_client_with_assertions() || self.login.is_some()
+        {
             add(Binding::Counters, None);
         }
         if self.needs_ledger() {

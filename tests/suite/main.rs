@@ -42,6 +42,7 @@ mod ledger;
 mod limit_policy;
 mod limits;
 mod linear;
+mod login_policy;
 mod policy;
 mod properties;
 mod providers;

@@ -21,6 +21,13 @@ pub(crate) fn samples() -> Vec<Value> {
 const SESSION_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
+/// The key of RFC 7515 §A.3, as Apple gives one.
+const APPLE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff\n\
+    H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp\n\
+    7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt\n\
+    -----END PRIVATE KEY-----\n";
+
 /// Any name is that of a good secret.
 struct AllSecrets;
 
@@ -29,6 +36,7 @@ impl Secrets for AllSecrets {
         let secret = match name {
             "" => return None,
             "SESSION_KEYS" => SESSION_KEYS.as_bytes().to_vec(),
+            "APPLE_KEY" => APPLE_KEY.trim_end().as_bytes().to_vec(),
             _ => vec![b's'; 64],
         };
         Some(Secret::new(secret))
