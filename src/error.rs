@@ -37,6 +37,8 @@ macro_rules! codes {
 codes! {
     /// No credential where one is required.
     MissingCredentials => "MISSING_CREDENTIALS",
+    /// The same where people can log in, or a login that has not come to its end.
+    LoginRequired => "LOGIN_REQUIRED",
     /// The token is malformed, not signed by a known key, or breaks a claim rule.
     InvalidToken => "INVALID_TOKEN",
     /// A genuine token, used at or after its `exp`.
@@ -67,6 +69,8 @@ codes! {
     HttpsRequired => "HTTPS_REQUIRED",
     /// A limit is used up.
     RateLimited => "RATE_LIMITED",
+    /// Too many attempts to log in have failed.
+    TooManyAttempts => "TOO_MANY_ATTEMPTS",
     /// The request cannot be understood.
     InvalidRequest => "INVALID_REQUEST",
     /// More than one credential in one request.
@@ -181,6 +185,12 @@ errors! {
         api_key_header: String,
     } => MissingCredentials, "missing_credentials",
         "no credential was presented, nor a key in {api_key_header}";
+    /// The same where the policy has `login`. The caller is told where people log in.
+    LoginRequired {
+        /// The URL.
+        login_url: String,
+    } => LoginRequired, "login_required",
+        "no credential was presented, people log in at {login_url}";
     /// The request has two credentials. The gate does not guess which one counts.
     MultipleCredentials => MultipleCredentials, "multiple_credentials",
         "more than one credential was presented";
@@ -381,6 +391,43 @@ errors! {
         problem: &'static str,
     } => CsrfRefused, "cross_site", "a cookie would decide: {problem}";
 
+    // ---- logins with others ----
+    /// A callback that does not end a login: of another browser, too late, used, or not as providers send it.
+    LoginInterrupted {
+        /// What was found.
+        problem: &'static str,
+    } => InvalidRequest, "login_interrupted", "a login was interrupted: {problem}";
+    /// The provider gave no code, since the person said no or has something to do there.
+    LoginDeclined {
+        /// What it said, as a word of the gate's own.
+        refusal: &'static str,
+    } => LoginRequired, "login_declined", "the provider did not log anybody in: {refusal}";
+    /// The person is on none of the lists of the provider in the policy that are there.
+    LoginNotAllowed {
+        /// The list.
+        list: &'static str,
+    } => NotAllowed, "login_not_allowed", "the person is not on the list {list} of the policy";
+    /// Too many logins have failed from this address, so no provider is asked.
+    TooManyLogins {
+        /// Seconds until the next attempt.
+        retry_after_secs: u32,
+    } => TooManyAttempts, "too_many_logins",
+        "too many logins have failed from this address, the next in {retry_after_secs} s";
+    /// A provider does not answer, or not as providers do.
+    Provider {
+        /// Its id in the policy.
+        provider: String,
+        /// What happened; never text of the answer.
+        problem: String,
+    } => UpstreamError, "provider", "provider {provider}: {problem}";
+    /// A provider refuses the gate itself: its name, its secret, or what it asks for.
+    ProviderRefuses {
+        /// Its id in the policy.
+        provider: String,
+        /// What it refuses.
+        problem: &'static str,
+    } => ConfigError, "provider_refuses", "provider {provider} refuses the gate: {problem}";
+
     // ---- permission and limits ----
     /// The caller does not have all scopes that the route asks for.
     InsufficientScope {
@@ -570,6 +617,7 @@ mod tests {
             written,
             [
                 "MISSING_CREDENTIALS",
+                "LOGIN_REQUIRED",
                 "INVALID_TOKEN",
                 "TOKEN_EXPIRED",
                 "TOKEN_NOT_YET_VALID",
@@ -585,6 +633,7 @@ mod tests {
                 "CSRF_REFUSED",
                 "HTTPS_REQUIRED",
                 "RATE_LIMITED",
+                "TOO_MANY_ATTEMPTS",
                 "INVALID_REQUEST",
                 "MULTIPLE_CREDENTIALS",
                 "NOT_FOUND",
@@ -606,6 +655,7 @@ mod tests {
             [
                 "missing_credentials",
                 "missing_credentials",
+                "login_required",
                 "multiple_credentials",
                 "invalid_request",
                 "token_not_accepted",
@@ -656,6 +706,12 @@ mod tests {
                 "client_not_proven",
                 "subject_disabled",
                 "cross_site",
+                "login_interrupted",
+                "login_declined",
+                "login_not_allowed",
+                "too_many_logins",
+                "provider",
+                "provider_refuses",
                 "insufficient_scope",
                 "issuer_not_allowed",
                 "client_not_allowed",

@@ -24,6 +24,7 @@ mod failures;
 mod https;
 mod identity;
 mod limits;
+pub mod login;
 mod memory;
 mod pipeline;
 mod proof;
@@ -39,7 +40,7 @@ pub use self::{
     credential::{Carrier, bearer_token},
     decision::Decision,
     event::{Administered, Decided, Event, Fault, PassedOn},
-    failures::{Attempts, Failures, LookUp},
+    failures::{Attempts, Failures, LoginTry, LookUp},
     https::{Insecure, insecure},
     identity::{ApiKeyIdentity, Identity, TokenIdentity},
     limits::LimitReport,

@@ -10,5 +10,6 @@ pub mod described;
 pub mod explain;
 pub mod forward_auth;
 pub mod inbound;
+pub mod login_endpoints;
 pub mod reply;
 pub mod session_endpoints;

@@ -10,12 +10,15 @@
 //! |---|---|
 //! | `binding` | the cookie that ties a login to the browser which began it; verifier and nonce |
 //! | `state` | what `state` carries |
+//! | `sealed` | how a sealed text is written |
+//! | `form_post` | a callback that comes as a form |
 //! | `return_path` | where a browser may be sent after it |
 //! | `authorization` | the request to the provider, and its answer at the callback |
 //! | `provider`, `profiles` | what differs between providers: data |
 //! | `metadata` | what a provider says about itself |
 //! | `exchange` | what the gate asks a provider for |
 //! | `token_answer` | what the token endpoint answers |
+//! | `signed_secret` | a client's secret that is signed each time |
 //! | `id_token`, `logout_token` | rules for the two kinds of tokens that a provider signs |
 //! | `person`, `access` | who it is; whether that person may come in, and with which scopes |
 
@@ -23,6 +26,7 @@ pub mod access;
 pub mod authorization;
 pub mod binding;
 pub mod exchange;
+pub mod form_post;
 pub mod id_token;
 pub mod logout_token;
 pub mod metadata;
@@ -30,6 +34,8 @@ pub mod person;
 pub mod profiles;
 pub mod provider;
 pub mod return_path;
+mod sealed;
+pub mod signed_secret;
 pub mod state;
 pub mod token_answer;
 

@@ -37,4 +37,4 @@ pub mod state;
 pub mod step;
 pub mod token;
 
-pub use self::id::{ObjectName, Opaque, Place, Salt, SessionId, TicketHash};
+pub use self::id::{ObjectName, Opaque, Place, ProviderSession, Salt, SessionId, TicketHash};

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use super::{limits, request::address};
 use crate::{
     error::Error,
-    limit::{Charge, CounterGroup, Limit, Verdict},
+    limit::{Charge, CounterGroup, Limit, LimitAlgorithm, Verdict},
     policy::{FailedAuthentication, Policy},
     store::memory::MemoryCounters,
     time::UnixMillis,
@@ -26,9 +26,17 @@ pub struct Attempts {
     unfounded: MemoryCounters,
     /// Look-ups of imported keys for addresses that fail too often.
     look_ups: MemoryCounters,
+    /// Logins that have failed, or have not come to their end yet, by address.
+    logins: MemoryCounters,
     /// Counts of all addresses together.
     in_all: MemoryCounters,
 }
+
+/// How many failed logins of an address reach a provider in [`LOGINS_SECS`].
+const LOGINS: u32 = 10;
+
+/// Five minutes.
+const LOGINS_SECS: u32 = 300;
 
 /// Counts failed authentication as the policy wants it.
 #[derive(Debug)]
@@ -44,6 +52,42 @@ pub struct LookUp<'a> {
     /// Reserved of the address until the store has answered.
     reserved: Option<Counted<'a>>,
     rest: Vec<Counted<'a>>,
+}
+
+/// A login that has been counted as failed, until it is known that it has not.
+#[derive(Debug)]
+#[must_use = "a login that has not failed is to be given back"]
+pub struct LoginTry<'a> {
+    attempts: &'a Attempts,
+    group: CounterGroup,
+    limit: Limit,
+}
+
+impl Attempts {
+    /// Counts a login that is about to reach the provider. Each address has so many that fail, whatever the policy says of failed
+    /// authentication: a code is asked of somebody else's server. All whose address is not known have them together.
+    ///
+    /// # Errors
+    /// [`Error::TooManyLogins`].
+    pub fn login(&self, client_ip: Option<IpAddr>, now: UnixMillis) -> Result<LoginTry<'_>, Error> {
+        let limit = Limit::new("logins", LOGINS, LOGINS_SECS, LimitAlgorithm::SlidingWindow)?;
+        let group = CounterGroup::new(&["logins", &address(client_ip)]);
+        let one = Charge::new(&group, core::slice::from_ref(&limit), 1, now);
+        match self.logins.take_now(one).first() {
+            Some(verdict) if verdict.admitted => Ok(LoginTry { attempts: self, group, limit }),
+            verdict => Err(Error::TooManyLogins {
+                retry_after_secs: verdict.map_or(LOGINS_SECS, |verdict| verdict.retry_after_secs),
+            }),
+        }
+    }
+}
+
+impl LoginTry<'_> {
+    /// It has not failed.
+    pub fn give_back(self, now: UnixMillis) {
+        let one = Charge::new(&self.group, core::slice::from_ref(&self.limit), 1, now);
+        self.attempts.logins.refund_now(one);
+    }
 }
 
 impl<'a> Failures<'a> {

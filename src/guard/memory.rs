@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use super::{Attempts, Failures, Identity, SessionMemory, signatures::SeenSignatures};
+use super::{
+    Attempts, Failures, Identity, SessionMemory, login::LoginMemory, signatures::SeenSignatures,
+};
 use crate::{
     api_key::KeyId,
     bounded::BoundedMap,
@@ -35,6 +37,8 @@ pub struct IsolateMemory {
     unreadable_addresses: UnreadableAddresses,
     /// What is remembered of the gate's own sessions.
     pub sessions: SessionMemory,
+    /// What is remembered of the providers that people log in with.
+    pub logins: LoginMemory,
 }
 
 impl Default for IsolateMemory {
@@ -48,6 +52,7 @@ impl Default for IsolateMemory {
             noted: RefCell::new(BoundedMap::new(MAX_NOTED)),
             unreadable_addresses: UnreadableAddresses::default(),
             sessions: SessionMemory::default(),
+            logins: LoginMemory::default(),
         }
     }
 }

@@ -199,7 +199,11 @@ impl<B: Backend> Passage<'_, B> {
         Ok(Some(Known { identity: Identity::Token(identity), overrides: None, proof: None }))
     }
 
+    #[inline(never)]
     fn missing_credentials(&self) -> Error {
+        if self.policy.login.is_some() {
+            return super::login::required(self.policy, self.request);
+        }
         match self.policy.api_key_header.as_str() {
             API_KEY_HEADER => Error::MissingCredentials,
             named => Error::MissingCredentialsOr { api_key_header: named.to_owned() },

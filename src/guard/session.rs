@@ -21,6 +21,7 @@ use crate::{
         keys::KeySet,
         verifier::VerifiedToken,
     },
+    login::binding,
     policy::{BrowserSessions, Csrf, Policy, SessionPolicy},
     session::{
         ObjectName, Place, SessionId,
@@ -33,7 +34,10 @@ use crate::{
         step::{Carried, Confirm, Grant, Outcome, Refresh, SessionEvent, Step},
         token::RefreshToken,
     },
-    store::sessions::{Patience, SessionStore},
+    store::{
+        replays::Once,
+        sessions::{Patience, SessionStore},
+    },
     time::UnixMillis,
 };
 
@@ -61,13 +65,13 @@ pub trait Sessions {
     /// The host has none.
     fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError>;
 
-    /// Whether a client's assertion is used for the first time, at all isolates or processes together; from `until` on it cannot be used
-    /// anyway.
+    /// Whether this is used for the first time, at all isolates or processes together; from `until` on it cannot be used anyway.
     ///
     /// # Errors
     /// Who remembers them did not answer.
     async fn first_use(
         &self,
+        what: Once,
         key: &ReplayKey,
         until: UnixMillis,
         now: UnixMillis,
@@ -115,6 +119,7 @@ impl Sessions for NoSessions {
 
     async fn first_use(
         &self,
+        _: Once,
         _: &ReplayKey,
         _: UnixMillis,
         _: UnixMillis,
@@ -139,6 +144,9 @@ fn no_keys() -> Error {
     let problem = "this edge has no key ring".to_owned();
     Error::KeysUnavailable { issuer: "sessions".to_owned(), problem }
 }
+
+/// The cookies that are the gate's own: no service behind it gets them.
+const OWN_COOKIES: [&str; 3] = [cookie::ACCESS, cookie::REFRESH, binding::COOKIE];
 
 /// Sessions that an isolate remembers to have ended.
 const MAX_ENDED: usize = 10_000;
@@ -314,14 +322,18 @@ pub fn cookies_of(header: Option<&str>) -> Result<SessionCookies<'_>, Error> {
 /// The `Cookie` header without these cookies; `None` if no other is left. They are taken out of every request that goes on.
 #[must_use]
 pub fn without_cookies(header: &str) -> Option<String> {
-    cookies::without(cookie::REFRESH, &cookies::without(cookie::ACCESS, header)?)
+    let mut rest = header.to_owned();
+    for name in OWN_COOKIES {
+        rest = cookies::without(name, &rest)?;
+    }
+    Some(rest)
 }
 
 /// The `Cookie` header without the cookies of the gate's own sessions; empty if no other cookie is left. `None`: it has none of them.
 #[must_use]
 pub fn rest_of_cookies(policy: &Policy, header: &str) -> Option<String> {
     policy.browser_sessions()?;
-    let has_one = cookies::has(cookie::ACCESS, header) || cookies::has(cookie::REFRESH, header);
+    let has_one = OWN_COOKIES.iter().any(|name| cookies::has(name, header));
     has_one.then(|| without_cookies(header).unwrap_or_default())
 }
 

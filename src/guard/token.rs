@@ -9,7 +9,7 @@ use crate::{
     jose::{
         jws::HostCheck,
         keys::KeySet,
-        verifier::{KeySource, Pending, TokenStep, VerifiedToken},
+        verifier::{KeySource, Pending, TokenStep, VerifiedToken, Verifier},
     },
     policy::Policy,
     time::UnixMillis,
@@ -26,17 +26,40 @@ pub(super) async fn verify(
     now: UnixMillis,
 ) -> Result<VerifiedToken, Error> {
     let verifier = policy.verifier.as_ref().ok_or(Error::TokenNotAccepted)?;
-    let mut pending = match backend.last_header() {
+    let pending = match backend.last_header() {
         Some(last) => verifier.begin_after(token.text, &mut last.borrow_mut())?,
         None => verifier.begin(token.text)?,
     };
-    if backend.takes_ed25519() {
-        pending = pending.offering_ed25519();
-    }
     let issuer = pending.issuer().rules.issuer.as_str();
     // The header narrows the keys to choose from, so this is before the signature.
     if token.issuers.is_some_and(|taken| !taken.iter().any(|known| known == issuer)) {
         return Err(Error::IssuerNotOfHeader);
+    }
+    conclude(pending, backend, now).await
+}
+
+/// The same by other issuers than the policy's, who do not sign for the gate's callers.
+///
+/// # Errors
+/// Those of the verifier and of the backend.
+#[inline(never)]
+pub(super) async fn verify_by(
+    verifier: &Verifier,
+    backend: &impl Backend,
+    token: &str,
+    now: UnixMillis,
+) -> Result<VerifiedToken, Error> {
+    conclude(verifier.begin(token)?, backend, now).await
+}
+
+async fn conclude(
+    mut pending: Pending<'_>,
+    backend: &impl Backend,
+    now: UnixMillis,
+) -> Result<VerifiedToken, Error> {
+    let issuer = pending.issuer().rules.issuer.as_str();
+    if backend.takes_ed25519() {
+        pending = pending.offering_ed25519();
     }
     let remote = remote_keys(backend, &pending, now).await?;
     let mut step = pending.verify(remote.as_deref())?;

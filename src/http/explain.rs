@@ -23,6 +23,7 @@ use crate::{
     store::{
         ReplayStore,
         limit_stores::LimitStores,
+        replays::Once,
         sessions::{Patience, SessionStore},
     },
     time::UnixMillis,
@@ -246,9 +247,14 @@ fn policy_path(
         (_, Some(Error::ClaimNotAllowed { claim })) => of_route(&format!("claims.{claim}")),
         (_, Some(Error::IssuerNotAllowed)) => of_route("issuers"),
         (_, Some(Error::TokenNotAccepted | Error::ApiKeyNotAccepted)) => of_route("accept"),
-        (_, Some(Error::MissingCredentials | Error::MissingCredentialsOr { .. })) => {
-            of_route("auth")
-        }
+        (
+            _,
+            Some(
+                Error::MissingCredentials
+                | Error::MissingCredentialsOr { .. }
+                | Error::LoginRequired { .. },
+            ),
+        ) => of_route("auth"),
         (Stage::Route, _) => place.map(str::to_owned),
         (Stage::Preflight, _) => of_route("preflight"),
         (Stage::Addresses, _) => of_route("ips"),
@@ -315,6 +321,13 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         },
         Error::MissingCredentials
         | Error::MissingCredentialsOr { .. }
+        | Error::LoginRequired { .. }
+        | Error::LoginInterrupted { .. }
+        | Error::LoginDeclined { .. }
+        | Error::LoginNotAllowed { .. }
+        | Error::TooManyLogins { .. }
+        | Error::Provider { .. }
+        | Error::ProviderRefuses { .. }
         | Error::MultipleCredentials
         | Error::InvalidRequest(_)
         | Error::TokenNotAccepted
@@ -510,6 +523,7 @@ impl<S: Sessions> Sessions for ReadSessions<'_, S> {
 
     async fn first_use(
         &self,
+        _: Once,
         _: &ReplayKey,
         _: UnixMillis,
         _: UnixMillis,

@@ -59,7 +59,11 @@ impl Refusal {
                 code: code.as_str(),
             })
         } else {
-            json_line(&Body { error: wire.title, code: code.as_str(), hint: &hint })
+            let login_url = match error {
+                Error::LoginRequired { login_url } => Some(login_url.as_str()),
+                _ => None,
+            };
+            json_line(&Body { error: wire.title, code: code.as_str(), hint: &hint, login_url })
         };
         let kind = if problem { PROBLEM_JSON } else { "application/json" };
         let mut fields =
@@ -68,7 +72,8 @@ impl Refusal {
             fields.push(("WWW-Authenticate", challenge));
         }
         match error {
-            Error::RateLimited { retry_after_secs, .. } => {
+            Error::RateLimited { retry_after_secs, .. }
+            | Error::TooManyLogins { retry_after_secs } => {
                 fields.push(("Retry-After", retry_after_secs.to_string()));
             }
             Error::StoreUnavailable { .. } | Error::KeysUnavailable { .. } => {
@@ -257,6 +262,7 @@ pub const fn wire(code: Code) -> Wire {
             "Authentication required",
             "Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'",
         ),
+        Code::LoginRequired => (401, "Login required", "Log in, or send a token or an API key"),
         Code::InvalidToken => {
             (401, "Invalid token", "Get a new token from the issuer and send it unchanged")
         }
@@ -297,6 +303,11 @@ pub const fn wire(code: Code) -> Wire {
             "HTTPS required",
             "Use https. A credential that was sent over http is no secret any more: get a new one",
         ),
+        Code::TooManyAttempts => (
+            429,
+            "Too many attempts",
+            "Wait as many seconds as Retry-After says, then log in again",
+        ),
         Code::RateLimited => {
             (429, "Too many requests", "Wait as many seconds as Retry-After says, then try again")
         }
@@ -330,6 +341,8 @@ struct Body<'a> {
     error: &'a str,
     code: &'a str,
     hint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_url: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -390,7 +403,7 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
             // The policy takes only scopes without quote and backslash, so this needs no escaping.
             format!("{realm}, error=\"insufficient_scope\", scope=\"{required}\"")
         }
-        Error::MissingCredentials => realm.to_owned(),
+        Error::MissingCredentials | Error::LoginRequired { .. } => realm.to_owned(),
         _ if bearer => {
             let (name, title) = (challenge_error(error.code()), wire(error.code()).title);
             let max_age = max_age(error);

@@ -136,6 +136,18 @@ impl Refusal {
             _ => Self::Misconfigured,
         }
     }
+
+    /// A word that is read as this.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Denied => "access_denied",
+            Self::NeedsInteraction => "interaction_required",
+            Self::Unavailable => "temporarily_unavailable",
+            Self::ProofUnmet => "unmet_authentication_requirements",
+            Self::Misconfigured => "invalid_request",
+        }
+    }
 }
 
 /// Shows the refusal, never the code.

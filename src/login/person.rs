@@ -137,6 +137,14 @@ impl Person {
     }
 }
 
+impl Person {
+    /// Takes in groups that stand elsewhere than usual.
+    pub fn add_groups(&mut self, claims: &Map<String, Value>, path: &str) {
+        self.groups.extend(words(find(claims, path)));
+        self.groups.truncate(MAX_GROUPS);
+    }
+}
+
 /// What is asked beside the claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {

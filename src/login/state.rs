@@ -12,6 +12,7 @@
 use super::{
     binding::{Binding, TransactionId},
     return_path::MAX_LENGTH as MAX_RETURN_PATH,
+    sealed,
 };
 use crate::{session::SessionId, time::UnixTime};
 
@@ -196,23 +197,13 @@ impl Envelope {
     /// `state`: the id of the secret, and the sealed envelope in base64url.
     #[must_use]
     pub fn state(key_id: u8, sealed: &str) -> String {
-        format!("{key_id}.{sealed}")
+        sealed::write(key_id, sealed)
     }
 
     /// The id of the secret, and what was sealed by it; `None` for anything that is not written so.
     #[must_use]
     pub fn parse_state(state: &str) -> Option<(u8, &str)> {
-        if state.len() > MAX_STATE_LENGTH {
-            return None;
-        }
-        let (id, sealed) = state.split_once('.')?;
-        let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-        let is_shortest = id == "0" || !id.starts_with('0');
-        let is_sealed =
-            sealed.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        (is_number && is_shortest && is_sealed && !sealed.is_empty())
-            .then(|| id.parse().ok().map(|id| (id, sealed)))
-            .flatten()
+        sealed::parse(state, MAX_STATE_LENGTH)
     }
 }
 

@@ -33,6 +33,9 @@ pub type TicketHash = Opaque<32>;
 /// A hash of where a request came from (network and agent): to tell two places apart, and for nothing else.
 pub type Place = Opaque<8>;
 
+/// The session of a login at its provider: a hash, so that no row shows it.
+pub type ProviderSession = Opaque<16>;
+
 impl<const N: usize> Opaque<N> {
     /// These bytes. Those of a session, a salt or a ticket have to be random.
     #[must_use]
@@ -75,6 +78,14 @@ impl ObjectName {
     #[must_use]
     pub fn of(issuer: &str, subject: &str) -> Self {
         Self::hash("edgegate-subject-v1", &[issuer, subject])
+    }
+}
+
+impl ProviderSession {
+    /// The session of that `sid` at a provider of this issuer.
+    #[must_use]
+    pub fn of(issuer: &str, session: &str) -> Self {
+        Self::hash("edgegate-provider-session-v1", &[issuer, session])
     }
 }
 

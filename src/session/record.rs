@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::id::{Place, Salt, SessionId, TicketHash};
+use super::id::{Place, ProviderSession, Salt, SessionId, TicketHash};
 use crate::{json::object::object, time::UnixTime};
 
 /// The version of the stored form that is written and understood.
@@ -104,6 +104,23 @@ object! {
         pub label: Option<String> = None,
         /// Whether it outlives the browser, and a day.
         pub remember: bool = true,
+        /// The login that it came of; none: it was opened by an administrator or a ticket.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub login: Option<LoginRow> = None,
+    }
+}
+
+object! {
+    /// What is kept of a login with others.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    pub struct LoginRow, ignored {
+        /// The provider's id in the policy.
+        pub provider: String,
+        /// When the provider said who it is.
+        pub at: UnixTime,
+        /// The provider's own session, hashed with its issuer: the provider can end it. None: it did not name one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub session: Option<ProviderSession> = None,
     }
 }
 

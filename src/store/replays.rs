@@ -7,6 +7,7 @@ use super::{ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
 use crate::{
     jose::dpop::{LONGEST_LIFE_SECS, ReplayKey},
     limit::{CounterGroup, Limit, LimitAlgorithm, Verdict},
+    login::state::{LIFETIME_SECS, REMEMBERED_SECS},
     policy::Replays as Place,
     session::client::LONGEST_ASSERTION_SECS,
     time::UnixMillis,
@@ -91,17 +92,44 @@ pub async fn by_counting(
     counted(("proof", LONGEST_LIFE_SECS), key, until, now, take).await
 }
 
-/// The same of the assertions of clients ([`crate::session::client`]), which live longer.
+/// What else counts once, at all isolates or processes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Once {
+    /// The assertion of a client ([`crate::session::client`]).
+    Assertion,
+    /// A login ([`crate::login::state`]).
+    Login,
+}
+
+impl Once {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Assertion => "assertion",
+            Self::Login => "login",
+        }
+    }
+
+    /// How long one can be good, with the clock of its isolate a minute behind.
+    const fn longest_secs(self) -> u64 {
+        match self {
+            Self::Assertion => LONGEST_ASSERTION_SECS,
+            Self::Login => LIFETIME_SECS + 2 * REMEMBERED_SECS,
+        }
+    }
+}
+
+/// The same of what lives longer.
 ///
 /// # Errors
 /// As [`by_counting`].
-pub async fn assertion_by_counting(
+pub async fn once_by_counting(
+    what: Once,
     key: &ReplayKey,
     until: UnixMillis,
     now: UnixMillis,
     take: impl AsyncFnOnce(&CounterGroup, &[Limit]) -> Result<Vec<Verdict>, StoreError>,
 ) -> Result<bool, StoreError> {
-    counted(("assertion", LONGEST_ASSERTION_SECS), key, until, now, take).await
+    counted((what.kind(), what.longest_secs()), key, until, now, take).await
 }
 
 async fn counted(

@@ -69,7 +69,7 @@ fn a_template_of_an_issuer_takes_a_field() {
         assert_eq!(issuer(fields).as_deref(), Some(expected));
         refused(
             &one(json!({"type": kind, "issuer": null})),
-            &format!("login.providers[0].{field}: is required"),
+            &format!("login.providers[0].{field}: {kind} needs it"),
         );
         for wrong in ["https://x", "/x", "x//y", ""] {
             refused(
@@ -123,7 +123,7 @@ fn each_fault_has_its_place() {
         ),
         (json!({"title": ""}), "title: expected 1 to 60 bytes without control characters"),
         (json!({"client_id": ""}), "client_id: expected the client's name at the provider"),
-        (json!({"issuer": null}), "issuer: is required"),
+        (json!({"issuer": null}), "issuer: oidc needs it"),
         (
             json!({"issuer": "http://idp.test"}),
             "issuer: expected an https URL without query and fragment, or with allow_http an http one of a private host",
@@ -138,7 +138,10 @@ fn each_fault_has_its_place() {
             "client_secret: expected the name of a secret, and no team_id, key_id and private_key",
         ),
         (json!({"client_secret": "GONE"}), "client_secret: there is no secret named GONE"),
-        (json!({"client_secret": "EMPTY"}), "client_secret: secret has 0 bytes, expected at least 8"),
+        (
+            json!({"client_secret": "EMPTY"}),
+            "client_secret: secret has 0 bytes, expected at least 8",
+        ),
         (
             json!({"type": "apple", "issuer": null}),
             "private_key: expected team_id, key_id and private_key, and no client_secret",

@@ -30,6 +30,7 @@ use edgegate::session::key_ring::KeyRing;
 use edgegate::session::step::{Outcome, Step};
 use edgegate::store::ReplayStore;
 use edgegate::store::memory::{MemoryCounters, MemoryKeyRecords, MemoryReplays, MemoryRevocations};
+use edgegate::store::replays::Once;
 use edgegate::store::sessions::{MemorySessions, Patience, SessionStore};
 use edgegate::time::{UnixMillis, UnixTime};
 use edgegate::{
@@ -252,6 +253,7 @@ impl Sessions for TestSessions {
 
     async fn first_use(
         &self,
+        _: Once,
         key: &ReplayKey,
         until: UnixMillis,
         now: UnixMillis,

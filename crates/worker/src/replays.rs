@@ -1,4 +1,4 @@
-//! Used proofs of possession, and assertions of clients, in counter objects.
+//! Used proofs of possession, and what else counts once, in counter objects.
 
 use worker::Env;
 
@@ -9,7 +9,7 @@ use edgegate::{
     limit::{CounterGroup, Limit, Verdict, lease::Borrow},
     store::{
         ReplayStore,
-        replays::{assertion_by_counting, by_counting},
+        replays::{Once, by_counting, once_by_counting},
     },
     time::UnixMillis,
 };
@@ -19,15 +19,16 @@ use edgegate::{
 pub(super) struct CountedReplays<'a>(pub(super) &'a Env);
 
 impl CountedReplays<'_> {
-    /// Whether the assertion of a client is used for the first time.
-    pub(super) async fn is_first_assertion(
+    /// Whether this is used for the first time.
+    pub(super) async fn is_first_use(
         &self,
+        what: Once,
         key: &ReplayKey,
         until: UnixMillis,
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
         let take = async |group: &_, limits: &[_]| self.take(group, limits).await;
-        assertion_by_counting(key, until, now, take).await
+        once_by_counting(what, key, until, now, take).await
     }
 
     async fn take(

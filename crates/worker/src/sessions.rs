@@ -24,6 +24,7 @@ use edgegate::{
     },
     store::{
         key_ring::{self, RingMemory, RingReader, unavailable},
+        replays::Once,
         sessions::{Patience, SessionStore},
     },
     time::UnixMillis,
@@ -70,11 +71,12 @@ impl Sessions for GateSessions<'_> {
 
     async fn first_use(
         &self,
+        what: Once,
         key: &ReplayKey,
         until: UnixMillis,
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
-        CountedReplays(self.env).is_first_assertion(key, until, now).await
+        CountedReplays(self.env).is_first_use(what, key, until, now).await
     }
 
     async fn verifying_keys(

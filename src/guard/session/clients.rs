@@ -15,6 +15,7 @@ use crate::{
         client::{Client, ClientProof, Presented, check_assertion, presented},
         oauth::{Form, OAuthError},
     },
+    store::replays::Once,
     time::UnixMillis,
 };
 
@@ -90,7 +91,7 @@ async fn by_assertion<'p, B: Backend>(
     let Ok((key, until)) = checked else { return Ok(None) };
     let until = UnixMillis::from_unix_time(until);
     // After the signature, so that nobody can fill the store with names.
-    let first = backend.sessions().first_use(&key, until, now).await;
+    let first = backend.sessions().first_use(Once::Assertion, &key, until, now).await;
     match first.map_err(|fault| unavailable("proofs", &fault))? {
         true => Ok(Some(client)),
         false => Ok(None),

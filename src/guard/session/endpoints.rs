@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     jose::{dpop::Confirmation, scopes::is_scope, verifier::VerifiedToken},
     json::{self, StrictObject, document, fault::DocumentFault, object::described},
-    policy::{Policy, RevocationMode, SessionPolicy},
+    policy::{BrowserSessions, Policy, RevocationMode, SessionPolicy},
     revocation::{Entry, Target},
     session::{
         ObjectName, Opaque, Place, SessionId,
@@ -648,12 +648,39 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let step = Step::Redeem(Redeem { hash: ticket.hash(), new });
         let (outcome, _) = self.apply(ticket.object, &step).await?;
         let grant = outcome.granted()?;
-        let both =
-            tokens(self.backend.sessions(), self.own, ticket.object, grant, self.now).await?;
+        let note = self.cookies_of_new((ticket.object, grant), browser, &outcome).await?;
+        let body = StartedBody { session_id: grant.id, expires_in: grant.expires_in() };
+        Ok(Answer::json(200, &body, note))
+    }
+
+    /// Opens a session for this browser, which has come back from a provider. The one that it had ends.
+    ///
+    /// # Errors
+    /// [`Error::SubjectDisabled`], [`Error::RateLimited`], those of stores and keys.
+    pub(in crate::guard) async fn open_for_browser(
+        &self,
+        opening: Opening,
+        browser: &BrowserSessions,
+        device: Device,
+    ) -> Result<SessionNote, Error> {
+        let object = self.object_of(&opening.sub);
+        let new = self.new_session(device)?;
+        let (outcome, _) = self.apply(object, &Step::Open(Open { opening, new })).await?;
+        let grant = outcome.granted()?;
+        self.cookies_of_new((object, grant), browser, &outcome).await
+    }
+
+    /// The cookies of a session that has just begun.
+    async fn cookies_of_new(
+        &self,
+        (object, grant): (ObjectName, &Grant),
+        browser: &BrowserSessions,
+        outcome: &Outcome,
+    ) -> Result<SessionNote, Error> {
+        let both = tokens(self.backend.sessions(), self.own, object, grant, self.now).await?;
         self.end_of_browser(grant.id).await;
         let values = cookie::set((&both.0, &both.1), grant, browser.same_site)?;
-        let body = StartedBody { session_id: grant.id, expires_in: grant.expires_in() };
-        let note = SessionNote {
+        Ok(SessionNote {
             by_cookie: true,
             change: Some(CookieChange::Set {
                 values,
@@ -662,8 +689,18 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             }),
             events: outcome.events.clone(),
             ..SessionNote::default()
-        };
-        Ok(Answer::json(200, &body, note))
+        })
+    }
+
+    /// Whether somebody is logged in, by the cookies of this browser. The note may renew them, or take them out.
+    pub(in crate::guard) async fn is_logged_in(&self, note: &mut SessionNote) -> bool {
+        match self.mine(note).await {
+            Ok(_) => true,
+            Err(_) => {
+                *note = self.take_note();
+                false
+            }
+        }
     }
 
     /// Ends the session that this browser had: a log-in never goes on with a session from before it.
@@ -1080,6 +1117,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             claims: body.claims.map(|StrictObject(claims)| further(claims)).transpose()?,
             label: body.label,
             remember: body.remember,
+            login: None,
         })
     }
 }

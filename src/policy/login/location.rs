@@ -46,6 +46,7 @@ pub(super) fn location(
         }
         return Ok(ProviderLocation::Known(given));
     }
+    let needs_it = format!("{} needs it", profile.name);
     let issuer = match (profile.place, document.issuer.as_deref()) {
         (Place::Known(_), Some(_)) => {
             return refused("issuer", format!("{} has none, expected nothing", profile.name));
@@ -61,7 +62,7 @@ pub(super) fn location(
             }));
         }
         (Place::Given, Some(issuer)) => issuer.to_owned(),
-        (Place::Given, None) => return refused("issuer", "is required".to_owned()),
+        (Place::Given, None) => return refused("issuer", needs_it),
         (Place::Issuer(_) | Place::Template { .. }, Some(issuer))
             if is_loopback(issuer) || profile.name == "gitlab" =>
         {
@@ -79,7 +80,7 @@ pub(super) fn location(
                 "tenant" => document.tenant.as_deref(),
                 _ => document.domain.as_deref(),
             };
-            let Some(value) = value else { return refused(name, "is required".to_owned()) };
+            let Some(value) = value else { return refused(name, needs_it) };
             let is_plain = |byte: u8| {
                 byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'/' | b'_')
             };

@@ -25,7 +25,7 @@ use edgegate::store::ReplayStore as _;
 use edgegate::store::key_ring::{
     self, RingCrypto, RingMemory, RingReader, SharedRing, unavailable,
 };
-use edgegate::store::replays::SharedReplays;
+use edgegate::store::replays::{Once, SharedReplays};
 use edgegate::store::sessions::{Patience, SessionStore, SharedPaces, SharedSessions};
 use edgegate::time::UnixMillis;
 
@@ -191,6 +191,7 @@ impl Sessions for GateSessions<'_> {
 
     async fn first_use(
         &self,
+        _: Once,
         key: &ReplayKey,
         until: UnixMillis,
         now: UnixMillis,

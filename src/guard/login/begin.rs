@@ -1,0 +1,159 @@
+//! The way to a provider. Nothing is stored: `state` carries what the way back needs.
+
+use super::{Choice, LoginAnswer, LoginFlow, Logins, Next};
+use crate::{
+    error::Error,
+    guard::{Backend, cookies},
+    login::{
+        authorization::{AuthorizationRequest, with_parameters},
+        binding::{self, Binding, TransactionId},
+        provider::Identity,
+        return_path::ReturnPath,
+        state::{Asked, Attempt, Envelope, Purpose},
+    },
+    policy::Provider,
+};
+
+/// What a login is begun with.
+#[derive(Debug, Clone)]
+pub(super) struct Beginning {
+    /// Where it returns to.
+    pub(super) return_path: ReturnPath,
+    /// What the provider is asked to see to.
+    pub(super) asked: Asked,
+    /// What it is for.
+    pub(super) purpose: Purpose,
+    /// How often it was begun already.
+    pub(super) retries: u8,
+}
+
+impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
+    /// `GET /login`: straight to the provider if there is one, else the choice.
+    ///
+    /// # Errors
+    /// As [`LoginFlow::begin`].
+    pub async fn choose(&self, return_to: Option<&str>) -> Result<LoginAnswer, Error> {
+        let mut ways = self.login.ways_in();
+        if let (Some(only), None) = (ways.next(), ways.next()) {
+            return self.begin(&only.id, return_to, false).await;
+        }
+        self.origin()?;
+        let choice = |provider: &Provider| {
+            let path = self.login_path(&provider.id);
+            let href = with_parameters(&path, return_to.map(|target| ("return_to", target)));
+            Choice { title: provider.title.clone(), href }
+        };
+        Ok(Next::Choose(self.login.ways_in().map(choice).collect()).into())
+    }
+
+    /// `GET /login/{provider}`: to the provider. A return path that is not allowed is the start page.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a provider that is none, [`Error::Config`] without an origin; those of crypto. A provider that does not
+    /// answer is an answer: a page.
+    pub async fn begin(
+        &self,
+        provider: &str,
+        return_to: Option<&str>,
+        remember: bool,
+    ) -> Result<LoginAnswer, Error> {
+        let provider = self.way_in(provider)?;
+        let beginning = Beginning {
+            return_path: self.return_path(return_to),
+            asked: Asked { remember, ..Asked::default() },
+            purpose: Purpose::LogIn,
+            retries: 0,
+        };
+        self.to_provider(provider, beginning).await
+    }
+
+    pub(super) fn return_path(&self, target: Option<&str>) -> ReturnPath {
+        let (origins, prefix) = (&self.login.return_origins, &self.policy.auth_prefix);
+        let read = target.and_then(|target| ReturnPath::parse(target, origins, prefix));
+        read.unwrap_or_else(ReturnPath::start_page)
+    }
+
+    /// The cookie of this browser, if it is one that the gate has set. Of two none counts: the attempt begins with a new one.
+    pub(super) fn binding(&self) -> Option<Binding> {
+        let header = self.request.cookie?;
+        let mut values = cookies::named(binding::COOKIE, header);
+        let value = values.next()?;
+        values.next().is_none().then(|| Binding::parse(value)).flatten()
+    }
+
+    /// Sends the browser to the provider.
+    pub(super) async fn to_provider(
+        &self,
+        provider: &Provider,
+        beginning: Beginning,
+    ) -> Result<LoginAnswer, Error> {
+        let redirect_uri = self.redirect_uri(provider)?;
+        let Beginning { return_path, asked, purpose, retries } = beginning;
+        let known = match self.known(provider).await {
+            Ok(known) => known,
+            Err(error) => {
+                let retry = self.retry(provider, &return_path);
+                return Ok(LoginAnswer::stopped(error, Some(&provider.title), Some(retry)));
+            }
+        };
+        let present = self.binding();
+        let binding = match present {
+            Some(binding) => binding,
+            None => Binding::from_bytes(self.random()?),
+        };
+        let attempt = Attempt {
+            transaction: TransactionId::from_bytes(self.random()?),
+            began_at: self.now.to_unix_time(),
+            provider: provider.id.clone(),
+            purpose,
+            asked,
+        };
+        let state = self.state(&binding, &attempt, (retries, &return_path)).await?;
+        let key_id = self.own.secrets.newest_id();
+        let secrets = binding.attempt(attempt.transaction, (&self.own.secrets, key_id));
+        let secrets = secrets.ok_or(Error::NotFound)?;
+        let max_age = attempt.asked.max_age_secs.map(|secs| ("max_age", secs.to_string().into()));
+        let acr_values = (!attempt.asked.acr_values.is_empty())
+            .then(|| ("acr_values", attempt.asked.acr_values.join(" ").into()));
+        let by_form = provider.profile.form_post.then(|| ("response_mode", "form_post".into()));
+        let further: Vec<_> = max_age.into_iter().chain(acr_values).chain(by_form).collect();
+        let separator = provider.profile.separator.to_string();
+        let request = AuthorizationRequest {
+            endpoint: &known.authorization,
+            client_id: &provider.client_id,
+            redirect_uri: &redirect_uri,
+            scope: &provider.request_scopes.join(&separator),
+            state: &state,
+            attempt: &secrets,
+            has_id_token: provider.profile.identity == Identity::IdToken,
+            further: &further,
+        };
+        let answer = LoginAnswer::to(request.url());
+        let binding = present.is_none().then(|| binding.set_cookie());
+        Ok(LoginAnswer { binding, ..answer })
+    }
+
+    /// Both seals.
+    async fn state(
+        &self,
+        binding: &Binding,
+        attempt: &Attempt,
+        (retries, return_path): (u8, &ReturnPath),
+    ) -> Result<String, Error> {
+        let beside = |id| Attempt::associated_data(binding, id);
+        let (_, inner) = self.seal(attempt.to_bytes(), beside).await?;
+        let envelope = Envelope {
+            retries,
+            return_path: return_path.as_str().to_owned(),
+            inner: crate::base64url::decode(&inner).unwrap_or_default(),
+        };
+        let (id, outer) = self.seal(envelope.to_bytes(), Envelope::associated_data).await?;
+        Ok(Envelope::state(id, &outer))
+    }
+
+    /// Where the button of a page leads to: the same login again.
+    pub(super) fn retry(&self, provider: &Provider, return_path: &ReturnPath) -> String {
+        let path = self.login_path(&provider.id);
+        with_parameters(&path, [("return_to", return_path.as_str())])
+    }
+}

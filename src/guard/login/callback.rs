@@ -1,0 +1,318 @@
+//! The way back from a provider. In this order:
+//!
+//! 1. The parameters: each once, a code or an error.
+//! 2. `state`: the outer seal, then the inner one with the cookie of this browser; the provider, and `iss` of the answer.
+//! 3. The time of the attempt; how many have failed from this address.
+//! 4. Once: the transaction is spent before the code is redeemed.
+//! 5. The provider: tokens, the ID token, who it is. Then the lists of the policy, and the session.
+//!
+//! A browser that has no good attempt is not left there: whoever is logged in goes on, others begin again, once, without a word. Only
+//! then there is a page.
+
+use super::{
+    LoginAnswer, LoginFlow, Logins, Next,
+    begin::Beginning,
+    person::{LoggedIn, Redemption},
+};
+use crate::{
+    error::Error,
+    guard::{Backend, Sessions as _, backend::unavailable},
+    jose::dpop::ReplayKey,
+    login::{
+        authorization::{Answer, Callback, Parameters, Refusal, is_from, with_parameters},
+        binding::Binding,
+        form_post,
+        person::subject,
+        return_path::ReturnPath,
+        state::{Asked, Attempt, Envelope, MAX_RETRIES, Purpose},
+    },
+    policy::Provider,
+    session::{
+        ProviderSession,
+        cookie::SameSite,
+        record::{Device, LoginRow, Opening},
+    },
+    store::replays::Once,
+    time::UnixMillis,
+};
+
+/// What came to the callback.
+#[expect(missing_debug_implementations, reason = "it holds a code")]
+#[derive(Clone, Copy)]
+pub enum Arrival<'a> {
+    /// A navigation with this query.
+    Query(&'a str),
+    /// A form of the provider's site (`response_mode=form_post`).
+    Form(&'a str),
+}
+
+/// The longest subject of a session.
+const MAX_SUBJECT_LENGTH: usize = 255;
+
+/// The most that the scopes of a session have together, in bytes: they travel in each token.
+const MAX_SCOPES_LENGTH: usize = 1000;
+
+/// An attempt that has been opened, and what came with it.
+struct Opened {
+    attempt: Attempt,
+    binding: Binding,
+    key_id: u8,
+    retries: u8,
+    return_path: ReturnPath,
+}
+
+impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
+    /// `GET` or `POST /callback/{provider}`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Config`] without an origin; those of crypto. What stops a login is an answer: a page.
+    pub async fn callback(
+        &self,
+        provider: &str,
+        arrival: Arrival<'_>,
+        device: impl FnOnce() -> Device,
+    ) -> Result<LoginAnswer, Error> {
+        let provider = self.way_in(provider)?;
+        self.origin()?;
+        match self.arrived(provider, arrival, device).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let retry = self.login_path(&provider.id);
+                Ok(LoginAnswer::stopped(error, Some(&provider.title), Some(retry)))
+            }
+        }
+    }
+
+    async fn arrived(
+        &self,
+        provider: &Provider,
+        arrival: Arrival<'_>,
+        device: impl FnOnce() -> Device,
+    ) -> Result<LoginAnswer, Error> {
+        let unsealed;
+        let text = match arrival {
+            Arrival::Form(form) => return self.to_navigation(provider, form).await,
+            Arrival::Query(query) => {
+                match Parameters::parse(query).map_err(interrupted)?.sealed() {
+                    None => query,
+                    Some(sealed) => {
+                        unsealed = self.unsealed(provider, sealed).await?;
+                        &unsealed
+                    }
+                }
+            }
+        };
+        let parameters = Parameters::parse(text).map_err(interrupted)?;
+        let callback = parameters.callback().map_err(interrupted)?;
+        let (key_id, outer) = Envelope::parse_state(&callback.state)
+            .ok_or_else(|| interrupted("state has a form that the gate does not write"))?;
+        let beside = Envelope::associated_data(key_id);
+        let envelope = self.open(key_id, outer, &beside).await;
+        let envelope = envelope.and_then(|bytes| Envelope::from_bytes(bytes.expose_secret()));
+        let Some(envelope) = envelope else {
+            let problem = "state was not sealed by this gate, or by a secret that is gone";
+            return self.go_on((provider, None), MAX_RETRIES, problem).await;
+        };
+        let Envelope { retries, return_path, inner } = envelope;
+        let return_path = self.return_path(Some(&return_path));
+        let Some(binding) = self.binding() else {
+            let problem = "the cookie of this browser is not there";
+            return self.go_on((provider, Some(return_path)), retries, problem).await;
+        };
+        let beside = Attempt::associated_data(&binding, key_id);
+        let attempt = self.open_bytes(key_id, &inner, &beside).await;
+        let attempt = attempt.and_then(|bytes| Attempt::from_bytes(bytes.expose_secret()));
+        let Some(attempt) = attempt else {
+            // Whoever began it chose its return path.
+            let problem = "another browser began this login";
+            return self.go_on((provider, None), retries, problem).await;
+        };
+        if attempt.provider != provider.id {
+            return Err(interrupted("the answer of another provider came to this callback"));
+        }
+        let opened = Opened { attempt, binding, key_id, retries, return_path };
+        self.opened(provider, opened, &callback, device).await
+    }
+
+    /// An attempt of this browser.
+    async fn opened(
+        &self,
+        provider: &Provider,
+        opened: Opened,
+        callback: &Callback<'_>,
+        device: impl FnOnce() -> Device,
+    ) -> Result<LoginAnswer, Error> {
+        let known = self.known(provider).await?;
+        let issuer = provider.issuer().unwrap_or_default();
+        if !issuer.is_empty() && !is_from(callback, issuer, known.sends_iss) {
+            return Err(interrupted("iss of the answer is not the provider's"));
+        }
+        if !opened.attempt.is_alive(self.now.to_unix_time()) {
+            let place = (provider, Some(opened.return_path));
+            return self.go_on(place, opened.retries, "it took longer than ten minutes").await;
+        }
+        let code = match &callback.answer {
+            Answer::Code(code) => code,
+            Answer::Refused(refusal) => return Ok(self.declined(provider, *refusal, &opened)),
+        };
+        // Others are for whoever is logged in, and have endpoints of their own.
+        if opened.attempt.purpose != Purpose::LogIn {
+            return Err(interrupted("it is not for a login"));
+        }
+        let login_try = self.backend.failures().login(self.request.client_ip, self.now)?;
+        if !self.is_first(&opened.attempt).await? {
+            login_try.give_back(self.now);
+            let place = (provider, Some(opened.return_path));
+            return self.go_on(place, opened.retries, "it has come to its end before").await;
+        }
+        let Opened { attempt, binding, key_id, .. } = &opened;
+        let secrets = binding.attempt(attempt.transaction, (&self.own.secrets, *key_id));
+        let secrets = secrets.ok_or_else(|| interrupted("the secret of this login is gone"))?;
+        let redirect_uri = self.redirect_uri(provider)?;
+        let redemption = Redemption {
+            code,
+            redirect_uri: &redirect_uri,
+            attempt: &secrets,
+            asked: &attempt.asked,
+        };
+        let logged_in = match self.identify((provider, &known), redemption).await {
+            Ok(logged_in) => logged_in,
+            // Codes live for seconds, and proxies send requests twice.
+            Err(Error::LoginInterrupted { problem }) => {
+                return self
+                    .go_on((provider, Some(opened.return_path)), opened.retries, problem)
+                    .await;
+            }
+            Err(error) => return Err(error),
+        };
+        login_try.give_back(self.now);
+        let opening = self.opening(provider, attempt.asked.remember, logged_in)?;
+        let opened_session = self.sessions.open_for_browser(opening, self.browser, device());
+        let note = opened_session.await?;
+        Ok(LoginAnswer { note, ..self.back(&opened.return_path) })
+    }
+
+    /// Whether the transaction comes to its end for the first time. From now on it has.
+    async fn is_first(&self, attempt: &Attempt) -> Result<bool, Error> {
+        let key = ReplayKey::new(&["login", &attempt.transaction.to_string()]);
+        let until = UnixMillis::from_unix_time(attempt.remembered_until());
+        let first = self.backend.sessions().first_use(Once::Login, &key, until, self.now).await;
+        first.map_err(|fault| unavailable("logins", &fault))
+    }
+
+    /// What the session is opened with, if the person may come in.
+    fn opening(
+        &self,
+        provider: &Provider,
+        remember: bool,
+        logged_in: LoggedIn,
+    ) -> Result<Opening, Error> {
+        let LoggedIn { person, proof, session, .. } = logged_in;
+        provider.allow.check(&person).map_err(|list| Error::LoginNotAllowed { list })?;
+        let sub = subject(&provider.id, &person);
+        if sub.len() > MAX_SUBJECT_LENGTH {
+            let problem = format!("a name of more than {MAX_SUBJECT_LENGTH} bytes");
+            return Err(Error::Provider { provider: provider.id.clone(), problem });
+        }
+        let scopes = provider.scopes.scopes(&person);
+        let length: usize = scopes.iter().map(|scope| scope.len().saturating_add(1)).sum();
+        if length > MAX_SCOPES_LENGTH {
+            let problem =
+                format!("a person would have more than {MAX_SCOPES_LENGTH} bytes of scopes");
+            return Err(Error::config(format!("login.providers.{}.scopes", provider.id), problem));
+        }
+        let session = session.map(|session| {
+            ProviderSession::of(provider.issuer().unwrap_or(&provider.id), &session)
+        });
+        let login =
+            LoginRow { provider: provider.id.clone(), at: self.now.to_unix_time(), session };
+        Ok(proof.into_opening(Opening {
+            sub,
+            scopes,
+            remember,
+            login: Some(login),
+            ..Opening::default()
+        }))
+    }
+
+    /// Back to where the login began.
+    fn back(&self, return_path: &ReturnPath) -> LoginAnswer {
+        let url = return_path.as_str().to_owned();
+        match self.browser.same_site {
+            SameSite::Lax => LoginAnswer::to(url),
+            // The navigation came from another site, and what follows it still does.
+            SameSite::Strict => Next::MoveOn(url).into(),
+        }
+    }
+
+    /// What becomes of a browser without a good attempt. Without a return path that counts: the start page.
+    async fn go_on(
+        &self,
+        (provider, return_path): (&Provider, Option<ReturnPath>),
+        retries: u8,
+        problem: &'static str,
+    ) -> Result<LoginAnswer, Error> {
+        let return_path = return_path.unwrap_or_else(ReturnPath::start_page);
+        let mut note = Default::default();
+        if self.sessions.is_logged_in(&mut note).await {
+            return Ok(LoginAnswer { note, ..self.back(&return_path) });
+        }
+        let answer = if retries < MAX_RETRIES {
+            let beginning = Beginning {
+                return_path,
+                asked: Asked::default(),
+                purpose: Purpose::LogIn,
+                retries: retries.saturating_add(1),
+            };
+            self.to_provider(provider, beginning).await?
+        } else {
+            let retry = self.retry(provider, &return_path);
+            LoginAnswer::stopped(interrupted(problem), Some(&provider.title), Some(retry))
+        };
+        Ok(LoginAnswer { note, ..answer })
+    }
+
+    /// What a provider's error means.
+    fn declined(&self, provider: &Provider, refusal: Refusal, opened: &Opened) -> LoginAnswer {
+        let error = match refusal {
+            Refusal::Denied | Refusal::NeedsInteraction | Refusal::ProofUnmet => {
+                Error::LoginDeclined { refusal: refusal.word() }
+            }
+            Refusal::Unavailable => Error::Provider {
+                provider: provider.id.clone(),
+                problem: "says that it cannot log anybody in now".to_owned(),
+            },
+            Refusal::Misconfigured => Error::ProviderRefuses {
+                provider: provider.id.clone(),
+                problem: "it gives no code: redirect URI, scopes or client are not as it has them",
+            },
+        };
+        let retry = self.retry(provider, &opened.return_path);
+        LoginAnswer::stopped(error, Some(&provider.title), Some(retry))
+    }
+
+    /// A form of another site comes without the `Lax` cookie. So it is sealed, and comes back as a navigation.
+    async fn to_navigation(&self, provider: &Provider, form: &str) -> Result<LoginAnswer, Error> {
+        let parameters = Parameters::parse(form).map_err(interrupted)?;
+        let callback = parameters.callback().map_err(interrupted)?;
+        let plain = form_post::to_bytes(&callback, self.now.to_unix_time());
+        let beside = |id| form_post::associated_data(&provider.id, id);
+        let (id, sealed) = self.seal(plain, beside).await?;
+        let sealed = form_post::write(id, &sealed)
+            .ok_or_else(|| interrupted("the answer is too long for a URL"))?;
+        let path = format!("{}/callback/{}", self.policy.auth_prefix, provider.id);
+        Ok(LoginAnswer::to(with_parameters(&path, [("sealed", sealed.as_str())])))
+    }
+
+    async fn unsealed(&self, provider: &Provider, sealed: &str) -> Result<String, Error> {
+        let fault = || interrupted("the sealed answer is too old, or was not sealed by this gate");
+        let (id, sealed) = form_post::parse(sealed).ok_or_else(fault)?;
+        let beside = form_post::associated_data(&provider.id, id);
+        let plain = self.open(id, sealed, &beside).await.ok_or_else(fault)?;
+        form_post::from_bytes(plain.expose_secret(), self.now.to_unix_time()).ok_or_else(fault)
+    }
+}
+
+const fn interrupted(problem: &'static str) -> Error {
+    Error::LoginInterrupted { problem }
+}

@@ -1,0 +1,205 @@
+//! The endpoints of logins as both edges have them: paths and methods, what they are asked, and how a browser is told. What each does is
+//! [`LoginFlow`]'s to say.
+
+use super::reply::Fields;
+use crate::{
+    error::Error,
+    guard::{
+        Backend,
+        login::{Arrival, LoginAnswer, LoginFlow, Logins},
+    },
+    login::authorization::with_parameters,
+    session::{
+        oauth::{Form, MAX_FORM_LENGTH},
+        record::Device,
+    },
+};
+
+/// Before the paths of these endpoints in the event log, whatever the prefix.
+const LOGGED_BELOW: &str = "/auth";
+
+/// The parameters of a login; one of these twice is refused.
+const PARAMETERS: [&str; 2] = ["return_to", "remember"];
+
+/// The status that sends a browser on with `GET` (RFC 9110 §15.4.4).
+pub const SEE_OTHER: u16 = 303;
+
+/// An endpoint of logins below the policy's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginEndpoint {
+    /// `/login`
+    Choose,
+    /// `/login/{provider}`
+    Begin,
+    /// `/callback/{provider}`
+    Callback,
+}
+
+/// What an endpoint is asked.
+#[expect(missing_debug_implementations, reason = "a body may hold a code")]
+#[derive(Clone, Copy)]
+pub struct LoginAsked<'a> {
+    /// One of the endpoint's methods.
+    pub method: &'a str,
+    /// The segment in the place of the provider.
+    pub provider: &'a str,
+    /// The query, without its `?`.
+    pub query: &'a str,
+    /// The body, of at most [`MAX_FORM_LENGTH`] bytes.
+    pub body: &'a [u8],
+    /// Says from where a session is opened, where one is.
+    pub device: &'a dyn Fn() -> Device,
+}
+
+impl LoginEndpoint {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Choose, Self::Begin, Self::Callback];
+
+    /// Its path below the prefix. `{id}` is a provider's.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Choose => "/login",
+            Self::Begin => "/login/{id}",
+            Self::Callback => "/callback/{id}",
+        }
+    }
+
+    /// Its methods.
+    #[must_use]
+    pub const fn methods(self) -> &'static str {
+        match self {
+            Self::Choose | Self::Begin => "GET",
+            Self::Callback => "GET, POST",
+        }
+    }
+
+    /// Its path in the event log.
+    #[must_use]
+    pub fn logged(self) -> String {
+        format!("{LOGGED_BELOW}{}", self.path())
+    }
+
+    /// Answers. Each future has memory of its own: the largest would decide about all.
+    ///
+    /// # Errors
+    /// Those of the endpoint.
+    pub async fn answer<B: Backend, L: Logins>(
+        self,
+        flow: &LoginFlow<'_, B, L>,
+        asked: LoginAsked<'_>,
+    ) -> Result<LoginAnswer, Error> {
+        let LoginAsked { method, provider, query, body, device } = asked;
+        if self == Self::Callback {
+            let text;
+            let arrival = if method == "POST" {
+                text = core::str::from_utf8(body)
+                    .map_err(|_| Error::InvalidRequest("expected a form"))?;
+                Arrival::Form(text)
+            } else {
+                Arrival::Query(query)
+            };
+            return Box::pin(flow.callback(provider, arrival, device)).await;
+        }
+        let parameters = Form::parse_for(&PARAMETERS, query.as_bytes())
+            .map_err(|_| Error::InvalidRequest("expected return_to and remember once each"))?;
+        let return_to = parameters.get("return_to");
+        let remember = parameters.get("remember") == Some("true");
+        match self {
+            Self::Choose => Box::pin(flow.choose(return_to)).await,
+            _ => Box::pin(flow.begin(provider, return_to, remember)).await,
+        }
+    }
+}
+
+/// What a request says of how it was made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner<'a> {
+    /// The method, in capitals.
+    pub method: &'a str,
+    /// `Sec-Fetch-Mode`.
+    pub fetch_mode: Option<&'a str>,
+    /// `Sec-Fetch-Dest`.
+    pub fetch_dest: Option<&'a str>,
+    /// `Accept`.
+    pub accept: Option<&'a str>,
+}
+
+impl Manner<'_> {
+    /// Whether a person waits for a page, in a window or a frame: then a redirect to a login helps. A script is told where people log in.
+    /// Browsers say it (Fetch Metadata); of others, who asks for HTML. What is not `GET` would lose its body.
+    #[must_use]
+    pub fn is_navigation(&self) -> bool {
+        let is_safe = matches!(self.method, "GET" | "HEAD");
+        let is_page = match (self.fetch_mode, self.fetch_dest) {
+            (Some(mode), _) => mode == "navigate",
+            (None, Some(dest)) => matches!(dest, "document" | "iframe" | "frame"),
+            (None, None) => self.wants_page(),
+        };
+        is_safe && is_page
+    }
+
+    /// Whether the answer may be a page.
+    #[must_use]
+    pub fn wants_page(&self) -> bool {
+        let accept = self.accept.unwrap_or_default().to_ascii_lowercase();
+        accept
+            .split(',')
+            .any(|range| range.split(';').next().is_some_and(|kind| kind.trim() == "text/html"))
+    }
+}
+
+/// Where a browser is sent in place of a refusal: to log in, and back to what it asked for. `None`: a login does not help.
+#[must_use]
+pub fn login_for(error: &Error, target: &str) -> Option<String> {
+    let Error::LoginRequired { login_url } = error else { return None };
+    Some(with_parameters(login_url, [("return_to", target)]))
+}
+
+/// What an answer says beside its page: nobody keeps it, and no site is told the URL, which may hold a code.
+#[must_use]
+pub fn login_fields(answer: &LoginAnswer) -> Fields {
+    let own = [("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")];
+    let binding = answer.binding.iter().map(|value| ("Set-Cookie", value.clone()));
+    own.into_iter().map(|(name, value)| (name, value.to_owned())).chain(binding).collect()
+}
+
+const _: () = assert!(MAX_FORM_LENGTH >= 16 * 1024, "a code, a state and what else comes along");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_say_what_waits_for_the_answer() {
+        let html = Some("text/html,application/xhtml+xml,*/*;q=0.8");
+        for (method, fetch_mode, fetch_dest, accept, expected) in [
+            ("GET", Some("navigate"), Some("document"), html, true),
+            ("GET", Some("navigate"), Some("iframe"), html, true),
+            ("HEAD", Some("navigate"), None, None, true),
+            ("POST", Some("navigate"), Some("document"), html, false),
+            ("GET", Some("cors"), Some("empty"), html, false),
+            ("GET", Some("same-origin"), Some("empty"), html, false),
+            ("GET", Some("no-cors"), Some("image"), html, false),
+            ("GET", None, Some("document"), None, true),
+            ("GET", None, Some("script"), html, false),
+            ("GET", None, None, html, true),
+            ("GET", None, None, Some("application/json"), false),
+            ("GET", None, None, Some("*/*"), false),
+            ("GET", None, None, None, false),
+        ] {
+            let manner = Manner { method, fetch_mode, fetch_dest, accept };
+            assert_eq!(manner.is_navigation(), expected, "{manner:?}");
+        }
+    }
+
+    #[test]
+    fn a_browser_comes_back_to_what_it_asked_for() {
+        let error = Error::LoginRequired { login_url: "https://api.test/auth/login".to_owned() };
+        assert_eq!(
+            login_for(&error, "/a?b=c&d").as_deref(),
+            Some("https://api.test/auth/login?return_to=%2Fa%3Fb%3Dc%26d")
+        );
+        assert_eq!(login_for(&Error::MissingCredentials, "/a"), None);
+    }
+}
