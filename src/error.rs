@@ -37,7 +37,7 @@ macro_rules! codes {
 codes! {
     /// No credential where one is required.
     MissingCredentials => "MISSING_CREDENTIALS",
-    /// The same where people can log in, or a login that has not come to its end.
+    /// The same where people can log in.
     LoginRequired => "LOGIN_REQUIRED",
     /// The token is malformed, not signed by a known key, or breaks a claim rule.
     InvalidToken => "INVALID_TOKEN",
@@ -397,11 +397,11 @@ errors! {
         /// What was found.
         problem: &'static str,
     } => InvalidRequest, "login_interrupted", "a login was interrupted: {problem}";
-    /// The provider gave no code, since the person said no or has something to do there.
+    /// The provider gave no code, since the person said no, or could not prove as much as was asked for.
     LoginDeclined {
         /// What it said, as a word of the gate's own.
         refusal: &'static str,
-    } => LoginRequired, "login_declined", "the provider did not log anybody in: {refusal}";
+    } => NotAllowed, "login_declined", "the provider did not log anybody in: {refusal}";
     /// The person is on none of the lists of the provider in the policy that are there.
     LoginNotAllowed {
         /// The list.

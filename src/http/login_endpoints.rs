@@ -1,14 +1,15 @@
 //! The endpoints of logins as both edges have them: paths and methods, what they are asked, and how a browser is told. What each does is
 //! [`LoginFlow`]'s to say.
 
-use super::reply::Fields;
+use super::reply::{self, Fields};
 use crate::{
     error::Error,
     guard::{
         Backend,
-        login::{Arrival, LoginAnswer, LoginFlow, Logins},
+        login::{Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped},
     },
     login::authorization::with_parameters,
+    page::{self, Chooser, Failure, Look, NotAllowed, Page, Way},
     session::{
         oauth::{Form, MAX_FORM_LENGTH},
         record::Device,
@@ -156,12 +157,46 @@ pub fn login_for(error: &Error, target: &str) -> Option<String> {
     Some(with_parameters(login_url, [("return_to", target)]))
 }
 
-/// What an answer says beside its page: nobody keeps it, and no site is told the URL, which may hold a code.
+/// An answer as it is sent, without the cookies of its note. Nobody keeps it, and no site is told the URL, which may hold a code.
 #[must_use]
-pub fn login_fields(answer: &LoginAnswer) -> Fields {
-    let own = [("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")];
-    let binding = answer.binding.iter().map(|value| ("Set-Cookie", value.clone()));
-    own.into_iter().map(|(name, value)| (name, value.to_owned())).chain(binding).collect()
+pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
+    let mut page = match &answer.next {
+        Next::To(url) => Page { status: SEE_OTHER, fields: redirect(url), body: String::new() },
+        Next::MoveOn(url) => page::move_on(look, url),
+        Next::Choose { choices, return_to } => {
+            let ways = choices.iter().map(|Choice { title, path }| Way { title, path });
+            let ways: Vec<Way<'_>> = ways.collect();
+            let return_to = return_to.as_deref();
+            page::chooser(look, &Chooser { ways: &ways, return_to, may_remember: true })
+        }
+        Next::Stopped(stopped) => stopped_page(stopped, look),
+    };
+    page.fields.extend(answer.binding.iter().map(|value| ("Set-Cookie", value.clone())));
+    page
+}
+
+fn stopped_page(stopped: &Stopped, look: &Look) -> Page {
+    let Stopped { reason, error, provider, retry } = stopped;
+    let (provider, retry) = (provider.as_deref(), retry.as_deref());
+    let reference = Some(error.reason());
+    if matches!(error, Error::LoginNotAllowed { .. } | Error::SubjectDisabled) {
+        let page = NotAllowed { account: None, provider, other_account: retry, reference };
+        return page::not_allowed(look, &page);
+    }
+    let failure = Failure { reason: *reason, provider, retry, leave: None, reference };
+    let mut page = page::failure(look, &failure);
+    // One status for a code, whether a person or a program reads it.
+    page.status = reply::wire(error.code()).status;
+    if let Error::TooManyLogins { retry_after_secs } = error {
+        page.fields.push(("Retry-After", retry_after_secs.to_string()));
+    }
+    page
+}
+
+fn redirect(url: &str) -> Fields {
+    let own =
+        [("Location", url), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")];
+    own.map(|(name, value)| (name, value.to_owned())).to_vec()
 }
 
 const _: () = assert!(MAX_FORM_LENGTH >= 16 * 1024, "a code, a state and what else comes along");

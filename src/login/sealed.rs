@@ -2,13 +2,13 @@
 
 /// The id of a secret, and what was sealed by it in base64url, with a dot between.
 #[must_use]
-pub fn write(key_id: u8, sealed: &str) -> String {
+pub(super) fn write(key_id: u8, sealed: &str) -> String {
     format!("{key_id}.{sealed}")
 }
 
 /// The same taken apart; `None` for anything that is not written so, or is longer than `most`.
 #[must_use]
-pub fn parse(text: &str, most: usize) -> Option<(u8, &str)> {
+pub(super) fn parse(text: &str, most: usize) -> Option<(u8, &str)> {
     if text.len() > most {
         return None;
     }

@@ -6,6 +6,7 @@ mod admin;
 mod authorization_server;
 mod description;
 mod health;
+pub(crate) mod login;
 mod proxied;
 pub(crate) mod session;
 mod verify;
@@ -31,7 +32,10 @@ use edgegate::{
     cold_path::cold,
     error::Error,
     guard::target_of,
-    http::session_endpoints::{SessionEndpoint, matched},
+    http::{
+        login_endpoints::LoginEndpoint,
+        session_endpoints::{SessionEndpoint, matched},
+    },
 };
 
 /// An endpoint of the gate's own.
@@ -58,6 +62,8 @@ enum Handler {
     Open(for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, worker::Result<Response>>),
     /// A valid policy with sessions.
     Session(SessionEndpoint),
+    /// A valid policy with logins.
+    Login(LoginEndpoint),
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
@@ -168,7 +174,18 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_sessions(SessionEndpoint::Others),
     of_sessions(SessionEndpoint::One),
     of_sessions(SessionEndpoint::Logout),
+    of_logins(LoginEndpoint::Choose),
+    of_logins(LoginEndpoint::Begin),
+    of_logins(LoginEndpoint::Callback),
 ];
+
+const fn of_logins(endpoint: LoginEndpoint) -> Endpoint {
+    Endpoint {
+        path: endpoint.path(),
+        methods: endpoint.methods(),
+        handler: Handler::Login(endpoint),
+    }
+}
 
 const fn of_sessions(endpoint: SessionEndpoint) -> Endpoint {
     Endpoint {
@@ -270,6 +287,7 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
         Handler::Session(endpoint) => {
             session::answer(call, (endpoint, id), position.map(drop)).await
         }
+        Handler::Login(endpoint) => login::answer(call, (endpoint, id), position.map(drop)).await,
         Handler::Open(handler) => match position {
             Ok(_) => handler(call).await,
             Err(refusal) => reply::refusal(call.request, &refusal, None),

@@ -49,6 +49,7 @@ mod headers;
 mod host;
 mod isolate;
 mod kv;
+mod logins;
 mod memory;
 mod objects;
 mod plan;

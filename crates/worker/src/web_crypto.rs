@@ -146,6 +146,29 @@ impl ImportedKeys {
     }
 }
 
+/// A signature by ES256, `r ‖ s`, by a private key that is PKCS#8 in DER.
+///
+/// # Errors
+/// The runtime does not take the key.
+pub(super) async fn sign_es256(key: &Secret, message: &[u8]) -> Result<Vec<u8>, StoreError> {
+    sign_by_pkcs8(Algorithm::Es256, key, message).await.map_err(described)
+}
+
+async fn sign_by_pkcs8(
+    algorithm: Algorithm,
+    key: &Secret,
+    message: &[u8],
+) -> Result<Vec<u8>, JsValue> {
+    let parameters = object(&web_crypto::parameters(algorithm))?;
+    let der = js_sys::Uint8Array::from(key.expose_secret());
+    let uses = js_sys::Array::of1(&"sign".into());
+    let key = subtle().import_key_with_object("pkcs8", &der, &parameters, false, &uses)?;
+    let key: CryptoKey = JsFuture::from(key).await?.dyn_into()?;
+    let message = js_sys::Uint8Array::from(message);
+    let signed = subtle().sign_with_object_and_js_u8_array(&parameters, &key, &message)?;
+    Ok(js_sys::Uint8Array::new(&JsFuture::from(signed).await?).to_vec())
+}
+
 async fn import_private(jwk: &Secret, parameters: &js_sys::Object) -> Result<CryptoKey, JsValue> {
     let text = core::str::from_utf8(jwk.expose_secret()).unwrap_or_default();
     let jwk: js_sys::Object = js_sys::JSON::parse(text)?.dyn_into()?;

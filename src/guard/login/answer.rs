@@ -1,6 +1,10 @@
 //! What a browser gets of a login.
 
-use crate::{error::Error, guard::SessionNote};
+use crate::{
+    error::{Code, Error},
+    guard::SessionNote,
+    page::Reason,
+};
 
 /// The answer. It is never stored (`Cache-Control: no-store`).
 #[derive(Debug)]
@@ -21,7 +25,12 @@ pub enum Next {
     /// It gets a page of this site that goes there: a navigation that comes from another site carries no `Strict` cookie.
     MoveOn(String),
     /// The person chooses.
-    Choose(Vec<Choice>),
+    Choose {
+        /// The providers.
+        choices: Vec<Choice>,
+        /// Where the login returns to.
+        return_to: Option<String>,
+    },
     /// The login has stopped.
     Stopped(Box<Stopped>),
 }
@@ -32,13 +41,49 @@ pub struct Choice {
     /// What its button says.
     pub title: String,
     /// Where that leads to.
-    pub href: String,
+    pub path: String,
+}
+
+/// Why a login stops, in both words.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) reason: Reason,
+    pub(super) error: Error,
+}
+
+impl Stop {
+    /// An interruption.
+    pub(super) const fn interrupted(reason: Reason, problem: &'static str) -> Self {
+        Self { reason, error: Error::LoginInterrupted { problem } }
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        let reason = match &error {
+            Error::TooManyLogins { .. } => Reason::TooMany,
+            Error::Provider { .. } => Reason::ProviderDown,
+            Error::LoginInterrupted { .. } => Reason::UsedUp,
+            Error::LoginDeclined { .. } => Reason::Cancelled,
+            Error::NotFound => Reason::NoSuchProvider,
+            _ => match error.code() {
+                Code::ConfigError => Reason::Misconfigured,
+                Code::StoreUnavailable | Code::KeysUnavailable | Code::RateLimited => {
+                    Reason::Unavailable
+                }
+                _ => Reason::ProviderUnclear,
+            },
+        };
+        Self { reason, error }
+    }
 }
 
 /// A login that has stopped: a page with the reason, and a way on.
 #[derive(Debug)]
 pub struct Stopped {
-    /// Why. The person is told its code in plain words, the event log the rest.
+    /// Why, as the person is told.
+    pub reason: Reason,
+    /// Why, as the event log is told.
     pub error: Error,
     /// The title of the provider, where it is about one.
     pub provider: Option<String>,
@@ -53,9 +98,12 @@ impl LoginAnswer {
     }
 
     /// That it has stopped.
-    pub(super) fn stopped(error: Error, provider: Option<&str>, retry: Option<String>) -> Self {
-        let provider = provider.map(str::to_owned);
-        Next::Stopped(Box::new(Stopped { error, provider, retry })).into()
+    pub(super) fn stopped(stop: impl Into<Stop>, provider: &str, retry: String) -> Self {
+        let Stop { reason, error } = stop.into();
+        let provider = Some(provider.to_owned());
+        // Whoever may not come in is not sent round in circles.
+        let retry = (error.code() != Code::ConfigError).then_some(retry);
+        Next::Stopped(Box::new(Stopped { reason, error, provider, retry })).into()
     }
 }
 

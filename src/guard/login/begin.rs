@@ -38,12 +38,14 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             return self.begin(&only.id, return_to, false).await;
         }
         self.origin()?;
-        let choice = |provider: &Provider| {
-            let path = self.login_path(&provider.id);
-            let href = with_parameters(&path, return_to.map(|target| ("return_to", target)));
-            Choice { title: provider.title.clone(), href }
+        let choice = |provider: &Provider| Choice {
+            title: provider.title.clone(),
+            path: self.login_path(&provider.id),
         };
-        Ok(Next::Choose(self.login.ways_in().map(choice).collect()).into())
+        let choices = self.login.ways_in().map(choice).collect();
+        // What is not allowed is left out here already: a page says nothing that strangers have written.
+        let return_to = return_to.map(|target| self.return_path(Some(target)).as_str().to_owned());
+        Ok(Next::Choose { choices, return_to }.into())
     }
 
     /// `GET /login/{provider}`: to the provider. A return path that is not allowed is the start page.
@@ -93,7 +95,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Ok(known) => known,
             Err(error) => {
                 let retry = self.retry(provider, &return_path);
-                return Ok(LoginAnswer::stopped(error, Some(&provider.title), Some(retry)));
+                return Ok(LoginAnswer::stopped(error, &provider.title, retry));
             }
         };
         let present = self.binding();

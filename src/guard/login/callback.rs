@@ -11,6 +11,7 @@
 
 use super::{
     LoginAnswer, LoginFlow, Logins, Next,
+    answer::Stop,
     begin::Beginning,
     person::{LoggedIn, Redemption},
 };
@@ -26,6 +27,7 @@ use crate::{
         return_path::ReturnPath,
         state::{Asked, Attempt, Envelope, MAX_RETRIES, Purpose},
     },
+    page::Reason,
     policy::Provider,
     session::{
         ProviderSession,
@@ -76,9 +78,9 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         self.origin()?;
         match self.arrived(provider, arrival, device).await {
             Ok(answer) => Ok(answer),
-            Err(error) => {
+            Err(stop) => {
                 let retry = self.login_path(&provider.id);
-                Ok(LoginAnswer::stopped(error, Some(&provider.title), Some(retry)))
+                Ok(LoginAnswer::stopped(stop, &provider.title, retry))
             }
         }
     }
@@ -88,36 +90,36 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         provider: &Provider,
         arrival: Arrival<'_>,
         device: impl FnOnce() -> Device,
-    ) -> Result<LoginAnswer, Error> {
+    ) -> Result<LoginAnswer, Stop> {
         let unsealed;
         let text = match arrival {
             Arrival::Form(form) => return self.to_navigation(provider, form).await,
-            Arrival::Query(query) => {
-                match Parameters::parse(query).map_err(interrupted)?.sealed() {
-                    None => query,
-                    Some(sealed) => {
-                        unsealed = self.unsealed(provider, sealed).await?;
-                        &unsealed
-                    }
+            Arrival::Query(query) => match Parameters::parse(query).map_err(unreadable)?.sealed() {
+                None => query,
+                Some(sealed) => {
+                    unsealed = self.unsealed(provider, sealed).await?;
+                    &unsealed
                 }
-            }
+            },
         };
-        let parameters = Parameters::parse(text).map_err(interrupted)?;
-        let callback = parameters.callback().map_err(interrupted)?;
+        let parameters = Parameters::parse(text).map_err(unreadable)?;
+        let callback = parameters.callback().map_err(unreadable)?;
         let (key_id, outer) = Envelope::parse_state(&callback.state)
-            .ok_or_else(|| interrupted("state has a form that the gate does not write"))?;
+            .ok_or_else(|| unreadable("state has a form that the gate does not write"))?;
         let beside = Envelope::associated_data(key_id);
         let envelope = self.open(key_id, outer, &beside).await;
         let envelope = envelope.and_then(|bytes| Envelope::from_bytes(bytes.expose_secret()));
         let Some(envelope) = envelope else {
             let problem = "state was not sealed by this gate, or by a secret that is gone";
-            return self.go_on((provider, None), MAX_RETRIES, problem).await;
+            let stop = unreadable(problem);
+            return self.go_on((provider, None), MAX_RETRIES, stop).await;
         };
         let Envelope { retries, return_path, inner } = envelope;
         let return_path = self.return_path(Some(&return_path));
         let Some(binding) = self.binding() else {
             let problem = "the cookie of this browser is not there";
-            return self.go_on((provider, Some(return_path)), retries, problem).await;
+            let stop = Stop::interrupted(Reason::NoCookie, problem);
+            return self.go_on((provider, Some(return_path)), retries, stop).await;
         };
         let beside = Attempt::associated_data(&binding, key_id);
         let attempt = self.open_bytes(key_id, &inner, &beside).await;
@@ -125,10 +127,10 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let Some(attempt) = attempt else {
             // Whoever began it chose its return path.
             let problem = "another browser began this login";
-            return self.go_on((provider, None), retries, problem).await;
+            return self.go_on((provider, None), retries, unreadable(problem)).await;
         };
         if attempt.provider != provider.id {
-            return Err(interrupted("the answer of another provider came to this callback"));
+            return Err(unreadable("the answer of another provider came to this callback"));
         }
         let opened = Opened { attempt, binding, key_id, retries, return_path };
         self.opened(provider, opened, &callback, device).await
@@ -141,15 +143,19 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         opened: Opened,
         callback: &Callback<'_>,
         device: impl FnOnce() -> Device,
-    ) -> Result<LoginAnswer, Error> {
+    ) -> Result<LoginAnswer, Stop> {
         let known = self.known(provider).await?;
         let issuer = provider.issuer().unwrap_or_default();
         if !issuer.is_empty() && !is_from(callback, issuer, known.sends_iss) {
-            return Err(interrupted("iss of the answer is not the provider's"));
+            return Err(Stop::interrupted(
+                Reason::ProviderUnclear,
+                "iss of the answer is not the provider's",
+            ));
         }
         if !opened.attempt.is_alive(self.now.to_unix_time()) {
             let place = (provider, Some(opened.return_path));
-            return self.go_on(place, opened.retries, "it took longer than ten minutes").await;
+            let stop = Stop::interrupted(Reason::TookTooLong, "it took longer than ten minutes");
+            return self.go_on(place, opened.retries, stop).await;
         }
         let code = match &callback.answer {
             Answer::Code(code) => code,
@@ -157,17 +163,18 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         };
         // Others are for whoever is logged in, and have endpoints of their own.
         if opened.attempt.purpose != Purpose::LogIn {
-            return Err(interrupted("it is not for a login"));
+            return Err(unreadable("it is not for a login"));
         }
         let login_try = self.backend.failures().login(self.request.client_ip, self.now)?;
         if !self.is_first(&opened.attempt).await? {
             login_try.give_back(self.now);
             let place = (provider, Some(opened.return_path));
-            return self.go_on(place, opened.retries, "it has come to its end before").await;
+            let stop = Stop::interrupted(Reason::UsedUp, "it has come to its end before");
+            return self.go_on(place, opened.retries, stop).await;
         }
         let Opened { attempt, binding, key_id, .. } = &opened;
         let secrets = binding.attempt(attempt.transaction, (&self.own.secrets, *key_id));
-        let secrets = secrets.ok_or_else(|| interrupted("the secret of this login is gone"))?;
+        let secrets = secrets.ok_or_else(|| unreadable("the secret of this login is gone"))?;
         let redirect_uri = self.redirect_uri(provider)?;
         let redemption = Redemption {
             code,
@@ -178,12 +185,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let logged_in = match self.identify((provider, &known), redemption).await {
             Ok(logged_in) => logged_in,
             // Codes live for seconds, and proxies send requests twice.
-            Err(Error::LoginInterrupted { problem }) => {
-                return self
-                    .go_on((provider, Some(opened.return_path)), opened.retries, problem)
-                    .await;
+            Err(error @ Error::LoginInterrupted { .. }) => {
+                let place = (provider, Some(opened.return_path));
+                return self.go_on(place, opened.retries, error.into()).await;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         login_try.give_back(self.now);
         let opening = self.opening(provider, attempt.asked.remember, logged_in)?;
@@ -250,8 +256,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         (provider, return_path): (&Provider, Option<ReturnPath>),
         retries: u8,
-        problem: &'static str,
-    ) -> Result<LoginAnswer, Error> {
+        stop: Stop,
+    ) -> Result<LoginAnswer, Stop> {
         let return_path = return_path.unwrap_or_else(ReturnPath::start_page);
         let mut note = Default::default();
         if self.sessions.is_logged_in(&mut note).await {
@@ -267,45 +273,49 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             self.to_provider(provider, beginning).await?
         } else {
             let retry = self.retry(provider, &return_path);
-            LoginAnswer::stopped(interrupted(problem), Some(&provider.title), Some(retry))
+            LoginAnswer::stopped(stop, &provider.title, retry)
         };
         Ok(LoginAnswer { note, ..answer })
     }
 
     /// What a provider's error means.
     fn declined(&self, provider: &Provider, refusal: Refusal, opened: &Opened) -> LoginAnswer {
-        let error = match refusal {
-            Refusal::Denied | Refusal::NeedsInteraction | Refusal::ProofUnmet => {
-                Error::LoginDeclined { refusal: refusal.word() }
-            }
-            Refusal::Unavailable => Error::Provider {
+        let declined = || Error::LoginDeclined { refusal: refusal.word() };
+        let stop = match refusal {
+            Refusal::Denied => declined().into(),
+            Refusal::ProofUnmet => Stop { reason: Reason::ProofUnmet, error: declined() },
+            Refusal::NeedsInteraction => Stop::interrupted(
+                Reason::NotFinished,
+                "the provider wants something of the person first",
+            ),
+            Refusal::Unavailable => Stop::from(Error::Provider {
                 provider: provider.id.clone(),
                 problem: "says that it cannot log anybody in now".to_owned(),
-            },
-            Refusal::Misconfigured => Error::ProviderRefuses {
+            }),
+            Refusal::Misconfigured => Stop::from(Error::ProviderRefuses {
                 provider: provider.id.clone(),
                 problem: "it gives no code: redirect URI, scopes or client are not as it has them",
-            },
+            }),
         };
         let retry = self.retry(provider, &opened.return_path);
-        LoginAnswer::stopped(error, Some(&provider.title), Some(retry))
+        LoginAnswer::stopped(stop, &provider.title, retry)
     }
 
     /// A form of another site comes without the `Lax` cookie. So it is sealed, and comes back as a navigation.
-    async fn to_navigation(&self, provider: &Provider, form: &str) -> Result<LoginAnswer, Error> {
-        let parameters = Parameters::parse(form).map_err(interrupted)?;
-        let callback = parameters.callback().map_err(interrupted)?;
+    async fn to_navigation(&self, provider: &Provider, form: &str) -> Result<LoginAnswer, Stop> {
+        let parameters = Parameters::parse(form).map_err(unreadable)?;
+        let callback = parameters.callback().map_err(unreadable)?;
         let plain = form_post::to_bytes(&callback, self.now.to_unix_time());
         let beside = |id| form_post::associated_data(&provider.id, id);
         let (id, sealed) = self.seal(plain, beside).await?;
         let sealed = form_post::write(id, &sealed)
-            .ok_or_else(|| interrupted("the answer is too long for a URL"))?;
+            .ok_or_else(|| unreadable("the answer is too long for a URL"))?;
         let path = format!("{}/callback/{}", self.policy.auth_prefix, provider.id);
         Ok(LoginAnswer::to(with_parameters(&path, [("sealed", sealed.as_str())])))
     }
 
-    async fn unsealed(&self, provider: &Provider, sealed: &str) -> Result<String, Error> {
-        let fault = || interrupted("the sealed answer is too old, or was not sealed by this gate");
+    async fn unsealed(&self, provider: &Provider, sealed: &str) -> Result<String, Stop> {
+        let fault = || unreadable("the sealed answer is too old, or was not sealed by this gate");
         let (id, sealed) = form_post::parse(sealed).ok_or_else(fault)?;
         let beside = form_post::associated_data(&provider.id, id);
         let plain = self.open(id, sealed, &beside).await.ok_or_else(fault)?;
@@ -313,6 +323,6 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     }
 }
 
-const fn interrupted(problem: &'static str) -> Error {
-    Error::LoginInterrupted { problem }
+const fn unreadable(problem: &'static str) -> Stop {
+    Stop::interrupted(Reason::Unreadable, problem)
 }

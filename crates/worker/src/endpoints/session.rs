@@ -95,7 +95,7 @@ pub(crate) fn written(call: &Call<'_>, answer: &Answer, more: &Fields) -> worker
 }
 
 /// From where a session is opened, as its owner is shown.
-fn device(call: &Call<'_>) -> Device {
+pub(crate) fn device(call: &Call<'_>) -> Device {
     let agent = header(&call.request.headers(), "User-Agent");
     Device::seen(agent.as_deref(), country(call.request), call.parts().as_request().client())
 }

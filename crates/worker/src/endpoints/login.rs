@@ -1,0 +1,112 @@
+//! The endpoints of logins. What each does is [`LoginFlow`]'s to say; here a request is read, and the answer written.
+
+use web_sys::Response;
+
+use super::{
+    admin::{Failure, body_of},
+    session::device,
+};
+use crate::{
+    call::Call, clock, event_log, gate::RequestBackend, host, logins::GateLogins, reply,
+    request::header, session_work,
+};
+use edgegate::{
+    error::Error,
+    guard::{
+        Decision,
+        login::{LoginAnswer, LoginFlow, Next},
+    },
+    http::login_endpoints::{LoginAsked, LoginEndpoint, Manner, sent},
+    page::{Look, Page},
+    session::oauth::MAX_FORM_LENGTH,
+};
+
+/// Answers a request for such an endpoint: 404 where the policy has no logins.
+pub(crate) async fn answer(
+    call: &Call<'_>,
+    (endpoint, provider): (LoginEndpoint, &str),
+    method: Result<(), Error>,
+) -> worker::Result<Response> {
+    let parts = call.parts();
+    call.gate.note_address(&parts);
+    let request = parts.as_request();
+    let backend = call.gate.backend(call.env, call.context);
+    let logins = GateLogins(&call.gate.memory);
+    let flow = LoginFlow::new(&call.gate.policy, (&backend, &logins), &request, clock::now());
+    let outcome = match flow {
+        Ok(flow) => ask(call, (endpoint, provider), &flow, method).await,
+        Err(error) => Err(Failure::Refused(error)),
+    };
+    let (answer, error) = match outcome {
+        Ok(LoginAnswer { next: Next::Stopped(stopped), note, binding }) => {
+            let error = stopped.error.clone();
+            let answer = LoginAnswer { next: Next::Stopped(stopped), note, binding };
+            (Some(answer), Some(error))
+        }
+        Ok(answer) => (Some(answer), None),
+        Err(Failure::Refused(error)) => (None, Some(error)),
+        Err(Failure::Runtime(fault)) => return Err(fault),
+    };
+    if let Some(error) = &error {
+        let refused = Decision::refused(error.clone(), None, &endpoint.logged());
+        event_log::decision(&call.gate.policy, &parts, &refused);
+    }
+    match (answer, error) {
+        // A program is told the code.
+        (Some(answer), Some(error)) if !wants_page(call) => {
+            let cookies = worked_off(call, &answer);
+            let fields = reply::lent(&cookies).collect();
+            reply::refusal_with(call.request, &error, None, None, fields)
+        }
+        (Some(answer), _) => written(call, &answer),
+        (None, error) => reply::refusal(call.request, &error.unwrap_or(Error::NotFound), None),
+    }
+}
+
+async fn ask(
+    call: &Call<'_>,
+    (endpoint, provider): (LoginEndpoint, &str),
+    flow: &LoginFlow<'_, RequestBackend<'_>, GateLogins<'_>>,
+    method: Result<(), Error>,
+) -> Result<LoginAnswer, Failure> {
+    method?;
+    let body = body_of(call.request, MAX_FORM_LENGTH).await?;
+    let query = call.target.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    let device = || device(call);
+    let method = call.lines.method();
+    let asked = LoginAsked { method, provider, query, body: &body, device: &device };
+    Ok(endpoint.answer(flow, asked).await?)
+}
+
+/// The cookies of an answer, and what it leaves to be done.
+fn worked_off(call: &Call<'_>, answer: &LoginAnswer) -> edgegate::http::reply::Fields {
+    session_work::work_off(call.gate, (call.env, call.context), &answer.note);
+    session_work::cookie_fields(&answer.note, call.gate)
+}
+
+fn written(call: &Call<'_>, answer: &LoginAnswer) -> worker::Result<Response> {
+    let cookies = worked_off(call, answer);
+    let Page { status, fields, body } = sent(answer, &Look::default());
+    let fields = reply::lent(&fields).chain(reply::lent(&cookies));
+    host::respond(status, fields, (!body.is_empty()).then_some(&body))
+}
+
+/// How the request was made, as its headers say.
+pub(crate) fn is_navigation(call: &Call<'_>) -> bool {
+    let headers = call.request.headers();
+    let (mode, dest) = (header(&headers, "Sec-Fetch-Mode"), header(&headers, "Sec-Fetch-Dest"));
+    let accept = header(&headers, "Accept");
+    let manner = Manner {
+        method: call.lines.method(),
+        fetch_mode: mode.as_deref(),
+        fetch_dest: dest.as_deref(),
+        accept: accept.as_deref(),
+    };
+    manner.is_navigation()
+}
+
+fn wants_page(call: &Call<'_>) -> bool {
+    let accept = header(&call.request.headers(), "Accept");
+    Manner { accept: accept.as_deref(), ..Manner::default() }.wants_page()
+}
