@@ -19,6 +19,7 @@ mod provider;
 
 pub use self::{
     answer::{Choice, LoginAnswer, Next, Stopped},
+    begin::Wanted,
     callback::Arrival,
     provider::LoginMemory,
 };
@@ -35,11 +36,13 @@ use crate::{
     time::UnixMillis,
 };
 
-/// The refusal of a caller without a credential, where people can log in: it says where.
-pub(super) fn required(policy: &Policy, request: &Request<'_>) -> Error {
+/// Where people log in; `None`: the policy has no logins.
+#[must_use]
+pub fn login_url(policy: &Policy, request: &Request<'_>) -> Option<String> {
+    policy.login.as_ref()?;
     // Without an origin there is no login either; then the path says it.
     let origin = csrf::own_origin(policy.origin.as_deref(), request.url).unwrap_or_default();
-    Error::LoginRequired { login_url: format!("{origin}{}/login", policy.auth_prefix) }
+    Some(format!("{origin}{}/login", policy.auth_prefix))
 }
 
 /// What logins need of an edge.

@@ -201,8 +201,8 @@ impl<B: Backend> Passage<'_, B> {
 
     #[inline(never)]
     fn missing_credentials(&self) -> Error {
-        if self.policy.login.is_some() {
-            return super::login::required(self.policy, self.request);
+        if let Some(login_url) = super::login::login_url(self.policy, self.request) {
+            return Error::LoginRequired { login_url };
         }
         match self.policy.api_key_header.as_str() {
             API_KEY_HEADER => Error::MissingCredentials,

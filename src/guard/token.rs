@@ -7,6 +7,7 @@ use crate::{
     cold_path::cold,
     error::Error,
     jose::{
+        discovery::Location,
         jws::HostCheck,
         keys::KeySet,
         verifier::{KeySource, Pending, TokenStep, VerifiedToken, Verifier},
@@ -35,33 +36,40 @@ pub(super) async fn verify(
     if token.issuers.is_some_and(|taken| !taken.iter().any(|known| known == issuer)) {
         return Err(Error::IssuerNotOfHeader);
     }
-    conclude(pending, backend, now).await
+    let pending = offering(pending, backend);
+    let remote = remote_keys(backend, &pending, now).await?;
+    conclude(pending, remote, backend, now).await
 }
 
-/// The same by other issuers than the policy's, who do not sign for the gate's callers.
+/// The same of a token that its issuer has handed to the gate itself, with the keys at this URI. It is nobody's credential.
 ///
 /// # Errors
 /// Those of the verifier and of the backend.
 #[inline(never)]
-pub(super) async fn verify_by(
-    verifier: &Verifier,
+pub(super) async fn verify_handed(
+    (verifier, uri): (&Verifier, &str),
     backend: &impl Backend,
     token: &str,
     now: UnixMillis,
 ) -> Result<VerifiedToken, Error> {
-    conclude(verifier.begin(token)?, backend, now).await
+    let pending = offering(verifier.begin(token)?, backend);
+    let issuer = &pending.issuer().rules.issuer;
+    let keys = backend.remote_keys(issuer, Location::OfLogins(uri), pending.key_id(), now);
+    let keys = keys.await?;
+    conclude(pending, Some(keys), backend, now).await
+}
+
+fn offering<'a>(pending: Pending<'a>, backend: &impl Backend) -> Pending<'a> {
+    if backend.takes_ed25519() { pending.offering_ed25519() } else { pending }
 }
 
 async fn conclude(
-    mut pending: Pending<'_>,
+    pending: Pending<'_>,
+    remote: Option<Rc<KeySet>>,
     backend: &impl Backend,
     now: UnixMillis,
 ) -> Result<VerifiedToken, Error> {
     let issuer = pending.issuer().rules.issuer.as_str();
-    if backend.takes_ed25519() {
-        pending = pending.offering_ed25519();
-    }
-    let remote = remote_keys(backend, &pending, now).await?;
     let mut step = pending.verify(remote.as_deref())?;
     loop {
         match step {

@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     guard::{
         Backend,
-        login::{Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped},
+        login::{Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped, Wanted},
     },
     login::authorization::with_parameters,
     page::{self, Chooser, Failure, Look, NotAllowed, Page, Way},
@@ -20,7 +20,7 @@ use crate::{
 const LOGGED_BELOW: &str = "/auth";
 
 /// The parameters of a login; one of these twice is refused.
-const PARAMETERS: [&str; 2] = ["return_to", "remember"];
+const PARAMETERS: [&str; 3] = ["return_to", "remember", "other_account"];
 
 /// The status that sends a browser on with `GET` (RFC 9110 §15.4.4).
 pub const SEE_OTHER: u16 = 303;
@@ -103,12 +103,16 @@ impl LoginEndpoint {
             return Box::pin(flow.callback(provider, arrival, device)).await;
         }
         let parameters = Form::parse_for(&PARAMETERS, query.as_bytes())
-            .map_err(|_| Error::InvalidRequest("expected return_to and remember once each"))?;
-        let return_to = parameters.get("return_to");
-        let remember = parameters.get("remember") == Some("true");
+            .map_err(|_| Error::InvalidRequest("expected each parameter once"))?;
+        let is_true = |name| parameters.get(name) == Some("true");
+        let wanted = Wanted {
+            return_to: parameters.get("return_to"),
+            remember: is_true("remember"),
+            other_account: is_true("other_account"),
+        };
         match self {
-            Self::Choose => Box::pin(flow.choose(return_to)).await,
-            _ => Box::pin(flow.begin(provider, return_to, remember)).await,
+            Self::Choose => Box::pin(flow.choose(wanted)).await,
+            _ => Box::pin(flow.begin(provider, wanted)).await,
         }
     }
 }
@@ -150,11 +154,25 @@ impl Manner<'_> {
     }
 }
 
-/// Where a browser is sent in place of a refusal: to log in, and back to what it asked for. `None`: a login does not help.
+/// Whether who logs in gets past this refusal: nobody was logged in, or the session of the cookies has ended for good. What would be refused
+/// again, such as a subject that is revoked, is refused.
 #[must_use]
-pub fn login_for(error: &Error, target: &str) -> Option<String> {
-    let Error::LoginRequired { login_url } = error else { return None };
-    Some(with_parameters(login_url, [("return_to", target)]))
+pub const fn login_helps(error: &Error, by_cookie: bool) -> bool {
+    match error {
+        Error::LoginRequired { .. } => true,
+        Error::SessionEnded
+        | Error::MalformedRefreshToken
+        | Error::RefreshTokenTag
+        | Error::RefreshTokenReused
+        | Error::TokenExpired { .. } => by_cookie,
+        _ => false,
+    }
+}
+
+/// Where a browser is sent to log in, and back to what it asked for.
+#[must_use]
+pub fn login_for(login_url: &str, target: &str) -> String {
+    with_parameters(login_url, [("return_to", target)])
 }
 
 /// An answer as it is sent, without the cookies of its note. Nobody keeps it, and no site is told the URL, which may hold a code.
@@ -187,7 +205,9 @@ fn stopped_page(stopped: &Stopped, look: &Look) -> Page {
     let mut page = page::failure(look, &failure);
     // One status for a code, whether a person or a program reads it.
     page.status = reply::wire(error.code()).status;
-    if let Error::TooManyLogins { retry_after_secs } = error {
+    if let Error::TooManyLogins { retry_after_secs } | Error::RateLimited { retry_after_secs, .. } =
+        error
+    {
         page.fields.push(("Retry-After", retry_after_secs.to_string()));
     }
     page
@@ -230,11 +250,26 @@ mod tests {
 
     #[test]
     fn a_browser_comes_back_to_what_it_asked_for() {
-        let error = Error::LoginRequired { login_url: "https://api.test/auth/login".to_owned() };
         assert_eq!(
-            login_for(&error, "/a?b=c&d").as_deref(),
-            Some("https://api.test/auth/login?return_to=%2Fa%3Fb%3Dc%26d")
+            login_for("https://api.test/auth/login", "/a?b=c&d"),
+            "https://api.test/auth/login?return_to=%2Fa%3Fb%3Dc%26d"
         );
-        assert_eq!(login_for(&Error::MissingCredentials, "/a"), None);
+    }
+
+    #[test]
+    fn nobody_is_sent_to_log_in_for_what_would_be_refused_again() {
+        let required = Error::LoginRequired { login_url: String::new() };
+        assert!(login_helps(&required, false));
+        assert!(login_helps(&Error::SessionEnded, true));
+        assert!(!login_helps(&Error::SessionEnded, false));
+        for error in [
+            Error::RefreshTokenSuperseded,
+            Error::SubjectDisabled,
+            Error::TokenRevoked { by: "subject" },
+            Error::InsufficientScope { required: String::new() },
+            Error::BadSignature,
+        ] {
+            assert!(!login_helps(&error, true), "{error}");
+        }
     }
 }

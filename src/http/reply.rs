@@ -50,6 +50,10 @@ impl Refusal {
         let code = error.code();
         let wire = Wire { title: title(error), ..wire(code) };
         let hint = hint(error, wire.hint);
+        let login_url = match error {
+            Error::LoginRequired { login_url } => Some(login_url.as_str()),
+            _ => None,
+        };
         let body = if problem {
             json_line(&Problem {
                 kind: problem_type(code),
@@ -57,12 +61,9 @@ impl Refusal {
                 status: wire.status,
                 detail: &hint,
                 code: code.as_str(),
+                login_url,
             })
         } else {
-            let login_url = match error {
-                Error::LoginRequired { login_url } => Some(login_url.as_str()),
-                _ => None,
-            };
             json_line(&Body { error: wire.title, code: code.as_str(), hint: &hint, login_url })
         };
         let kind = if problem { PROBLEM_JSON } else { "application/json" };
@@ -369,6 +370,8 @@ struct Problem<'a> {
     status: u16,
     detail: &'a str,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_url: Option<&'a str>,
 }
 
 /// The general hint of the code, or the caller's own mistake where naming it gives nothing away.

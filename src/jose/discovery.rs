@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::{
-    jose::{http_host::may_publish_keys, keys::MAX_JWKS_LENGTH},
+    jose::{
+        http_host::may_publish_keys,
+        keys::{MAX_JWKS_LENGTH, remote::COOL_DOWN_SECS},
+    },
     json::parse_object,
     time::UnixMillis,
 };
@@ -161,16 +164,27 @@ impl Discovery {
 pub enum Location<'a> {
     /// In this key set.
     Known(&'a str),
+    /// In this key set, asked for by tokens that the issuer has handed to the gate itself: nobody else can name a key that it has not.
+    OfLogins(&'a str),
     /// Where the issuer says.
     Discovered(&'a Discovery),
 }
 
 impl<'a> Location<'a> {
+    /// How many seconds lie between two fetches that an unknown `kid` asks for.
+    #[must_use]
+    pub const fn cool_down_secs(self) -> u64 {
+        match self {
+            Self::Known(_) | Self::Discovered(_) => COOL_DOWN_SECS,
+            Self::OfLogins(_) => 0,
+        }
+    }
+
     /// The name by which the keys are remembered. Keys that may have come by http are not those that may not.
     #[must_use]
     pub fn name(self) -> Cow<'a, str> {
         match self {
-            Self::Known(uri) => Cow::Borrowed(uri),
+            Self::Known(uri) | Self::OfLogins(uri) => Cow::Borrowed(uri),
             Self::Discovered(Discovery { issuer, allow_http: false }) => {
                 Cow::Owned(format!("discovery {issuer}"))
             }

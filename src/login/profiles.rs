@@ -32,6 +32,8 @@ pub const OIDC: Profile = Profile {
     form_post: false,
     offline: Offline::Scope,
     answer: TokenAnswerForm::Standard,
+    // OpenID Connect Core 1.0 §3.1.2.1. `select_account` need not be known.
+    other_account: Some("login"),
     logout: ProviderLogout::Standard,
     revocation: Revocation::Standard,
     further: Further::Nothing,
@@ -49,6 +51,8 @@ const GOOGLE: Profile = Profile {
     issuer: IssuerSpelling::Also("accounts.google.com"),
     // <https://developers.google.com/identity/protocols/oauth2/web-server>: a refresh token comes with the first consent alone.
     offline: Offline::AccessType,
+    // Google takes no `login`.
+    other_account: Some("select_account"),
     logout: ProviderLogout::None,
     ..OIDC
 };
@@ -77,6 +81,7 @@ const GITHUB: Profile = Profile {
     authentication: ClientAuthentication::Post,
     offline: Offline::Nothing,
     answer: TokenAnswerForm::ErrorWith200,
+    other_account: Some("select_account"),
     logout: ProviderLogout::None,
     // <https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-authorization>
     revocation: Revocation::DeleteGrant,
@@ -99,6 +104,7 @@ const SLACK: Profile = Profile {
     authentication: ClientAuthentication::Post,
     offline: Offline::Nothing,
     answer: TokenAnswerForm::Ok,
+    other_account: None,
     logout: ProviderLogout::None,
     revocation: Revocation::Bearer,
     ..OIDC
@@ -128,6 +134,7 @@ const SLACK_BOT: Profile = Profile {
     authentication: ClientAuthentication::Post,
     offline: Offline::Nothing,
     answer: TokenAnswerForm::Ok,
+    other_account: None,
     logout: ProviderLogout::None,
     // <https://docs.slack.dev/reference/methods/auth.revoke/>
     revocation: Revocation::Bearer,
@@ -149,6 +156,7 @@ const MICROSOFT: Profile = Profile {
         ..STANDARD_CLAIMS
     },
     authentication: ClientAuthentication::Post,
+    other_account: Some("select_account"),
     issuer: IssuerSpelling::Tenant,
     revocation: Revocation::None,
     ..OIDC
@@ -165,6 +173,7 @@ const APPLE: Profile = Profile {
     // Wanted as soon as a scope is asked for.
     form_post: true,
     offline: Offline::Nothing,
+    other_account: None,
     logout: ProviderLogout::None,
     ..OIDC
 };
@@ -205,6 +214,7 @@ const DISCORD: Profile = Profile {
     },
     scopes: &["identify", "email"],
     offline: Offline::Nothing,
+    other_account: None,
     logout: ProviderLogout::None,
     further: Further::Discord,
     ..OIDC

@@ -30,6 +30,8 @@ pub struct Profile {
     pub offline: Offline,
     /// What the token endpoint answers.
     pub answer: TokenAnswerForm,
+    /// The `prompt` by which a person can come with another account than the one that the provider knows; `None`: there is none.
+    pub other_account: Option<&'static str>,
     /// What ends the session at the provider.
     pub logout: ProviderLogout,
     /// What revokes tokens at the provider.

@@ -120,7 +120,7 @@ fn name(uri: &str) -> String {
 
 /// The `ETag` of keys that another isolate left: where it found them may not be where this one does.
 fn own_etag(at: Location<'_>, keys: &PublishedKeys) -> Option<String> {
-    matches!(at, Location::Known(_)).then(|| keys.etag.clone()).flatten()
+    matches!(at, Location::Known(_) | Location::OfLogins(_)).then(|| keys.etag.clone()).flatten()
 }
 
 /// What the key sets of an isolate take at most, as text: those of 128 issuers of 64 KiB, or thousands of usual ones. A
@@ -160,17 +160,18 @@ impl PublishedKeySets {
         now: UnixMillis,
     ) -> Result<Rc<KeySet>, Error> {
         let uri = &*at.name();
+        let cool_down_secs = at.cool_down_secs();
         let unavailable =
             |problem: String| Error::KeysUnavailable { issuer: issuer.to_owned(), problem };
         let mut began = now;
-        let mut plan = self.with(uri, |set| set.plan(key_id, began));
+        let mut plan = self.with(uri, |set| set.plan_after(cool_down_secs, key_id, began));
         // Only data is shared between requests, so what another one fetches is looked for.
         let mut looks = 0_u64;
         while matches!(plan, Plan::Wait) && looks < MAX_LOOKS {
             looks = looks.saturating_add(1);
             edge.pause(LOOK_MILLIS).await;
             began = edge.now();
-            plan = self.with(uri, |set| set.plan(key_id, began));
+            plan = self.with(uri, |set| set.plan_after(cool_down_secs, key_id, began));
         }
         let cache = if matches!(plan, Plan::Fetch { .. }) { edge.cache() } else { None };
         let mut cached = None;
@@ -182,7 +183,7 @@ impl PublishedKeySets {
                         let (etag, cache_control) =
                             (own_etag(at, &found), found.cache_control.as_deref());
                         set.cached(keys, etag, cache_control, fetched_at, now);
-                        set.plan_with_cached(key_id, now)
+                        set.plan_with_cached(cool_down_secs, key_id, now)
                     });
                     self.weigh(uri, found.jwks.len());
                     cached = Some(found);
@@ -200,7 +201,7 @@ impl PublishedKeySets {
             Plan::Fetch { etag, instead } => (etag, instead),
         };
         let fetched = match at {
-            Location::Known(uri) => {
+            Location::Known(uri) | Location::OfLogins(uri) => {
                 edge.fetch(uri, etag.as_deref()).await.map(|fetched| (fetched, None))
             }
             Location::Discovered(discovery) => {

@@ -37,6 +37,11 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Send `Authorization: Bearer …` or the header of API keys. If the route is for everybody: `auth = \"none\"`.",
     ),
     (
+        "login_required",
+        "The same where the policy has `login`. A page is sent to log in, a script is told where: `login_url`.",
+        "Open `login_url` in the window, with `return_to`. Programs send a token or an API key.",
+    ),
+    (
         "multiple_credentials",
         "Two credentials, such as a token and an API key, or a cookie twice.",
         "Send one. If a proxy adds its own: `credential_headers` with `beside = \"ignore\"`.",
@@ -265,6 +270,36 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "cross_site",
         "A cookie would decide, and the request comes from another site, or does not say from where.",
         "Send it from a page of this origin, list the other one in `sessions.origins`, or use `Authorization`. Behind a proxy set `origin`.",
+    ),
+    (
+        "login_interrupted",
+        "A callback that ends no login: its cookie is gone, it took longer than ten minutes, it was used, or it is not as providers send it. `detail` says which.",
+        "Log in again. If it is so for everybody: a proxy drops cookies or changes the query, or `origin` is not the host that people see.",
+    ),
+    (
+        "login_declined",
+        "The person said no at the provider, or could not prove as much as was asked for.",
+        "Log in again, and agree.",
+    ),
+    (
+        "login_not_allowed",
+        "The provider knows the person, and the person is on none of the words of this list of the policy.",
+        "Add the domain, tenant, group, organisation, team or subject to `allow` of the provider. An address counts only if the provider vouches for it.",
+    ),
+    (
+        "too_many_logins",
+        "Ten logins from this address have failed in five minutes.",
+        "Wait. If many people have one address: find out by the reasons before why their logins fail.",
+    ),
+    (
+        "provider",
+        "A provider does not answer, or not as providers do. `detail` says at which endpoint.",
+        "Look at the provider's own status. If it answers others: the policy's `issuer` or `endpoints`.",
+    ),
+    (
+        "provider_refuses",
+        "A provider refuses the gate: its name, its secret, its redirect URI or the scopes that it asks for.",
+        "Compare `client_id`, the secret and `request_scopes` with what the provider has, and register `{origin}/auth/callback/{id}` there.",
     ),
     (
         "insufficient_scope",

@@ -225,6 +225,7 @@ fn schemas() -> Map<String, Value> {
                 "error": {"type": "string", "description": error},
                 "code": reference("Code"),
                 "hint": {"type": "string", "description": "What to do about it."},
+                "login_url": {"type": "string", "description": "Where people log in. Only with `LOGIN_REQUIRED`."},
             },
             "required": ["error", "code", "hint"],
             "additionalProperties": false,
@@ -240,7 +241,7 @@ fn schemas() -> Map<String, Value> {
         json!({
             "description": "RFC 9457, for those that ask for it.",
             "type": "object",
-            "properties": {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": reference("Code")},
+            "properties": {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": reference("Code"), "login_url": text},
             "required": ["type", "title", "status", "detail", "code"],
             "additionalProperties": false,
         }),
@@ -297,6 +298,24 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             at("id", "path", "The id of the revocation.", reference("RevocationId")),
         ),
         Parameter::SessionId => ("SessionId", at("id", "path", "The id of the session.", text())),
+        Parameter::ProviderId => {
+            ("ProviderId", at("id", "path", "The provider's id in the policy.", text()))
+        }
+        Parameter::ReturnTo => {
+            let about = "Where the browser goes afterwards: a path of this origin, or a URL of `login.return_to`. Anything else is the start page.";
+            let schema = json!({"type": "string", "maxLength": 1024});
+            ("ReturnTo", at("return_to", "query", about, schema))
+        }
+        Parameter::Remember => {
+            let about = "Whether the session outlasts the browser.";
+            let schema = json!({"type": "string", "enum": ["true", "false"]});
+            ("Remember", at("remember", "query", about, schema))
+        }
+        Parameter::OtherAccount => {
+            let about = "Whether the person comes with another account than the one that the provider knows.";
+            let schema = json!({"type": "string", "enum": ["true", "false"]});
+            ("OtherAccount", at("other_account", "query", about, schema))
+        }
         Parameter::Owner => ("Owner", at("owner", "query", "Only those of this owner.", text())),
         Parameter::Subject => {
             let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});

@@ -40,6 +40,10 @@ pub(crate) enum Parameter {
     KeyId,
     RevocationId,
     SessionId,
+    ProviderId,
+    ReturnTo,
+    Remember,
+    OtherAccount,
     Owner,
     Subject,
     Cursor,
@@ -93,6 +97,7 @@ const BAD_REQUEST: &[Code] = &[Code::InvalidRequest];
 
 const CREDENTIALS: &[Code] = &[
     Code::MissingCredentials,
+    Code::LoginRequired,
     Code::MultipleCredentials,
     Code::InvalidRequest,
     Code::InvalidToken,
@@ -225,11 +230,31 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     post "/logout" "logOut" "Ends the session of this cookie or token, or all of the caller's.",
         Caller::Visitor, [], Body::OptionalJson("Logout"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
 
+    get "/login" "chooseProvider" "Where people log in: the choice of providers, or straight to the only one. docs/login.md.",
+        Caller::Anybody, [ReturnTo Remember], Body::None, [200 "The choice, a page.", 303 "To the provider."], [LOGIN];
+    get "/login/{id}" "logIn" "To a provider, by a browser.",
+        Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount], Body::None, [303 "To the provider."], [LOGIN];
+    get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",
+        Caller::Anybody, [ProviderId], Body::None, [200 "A page that moves on, where the cookies are Strict.", 303 "Back to where the login began, or to the provider once more."], [LOGIN CALLBACK];
+    post "/callback/{id}" "endLoginByForm" "The same where the provider answers by a form (`response_mode=form_post`).",
+        Caller::Anybody, [ProviderId], Body::None, [303 "To the same path, as a navigation."], [LOGIN CALLBACK];
+
     get "/.well-known/jwks.json" "getPublicKeys" "The keys by which the gate signs.",
         Caller::Anybody, [], Body::None, [200 "A JWK set." ["PublicKeys"]], [STORES];
     get "/.well-known/oauth-authorization-server" "getMetadata" "What the gate is as an authorization server.",
         Caller::Anybody, [], Body::None, [200 "Its metadata." ["Metadata"]], [NO_SESSIONS];
 };
+
+const LOGIN: &[Code] =
+    &[Code::NotFound, Code::InvalidRequest, Code::UpstreamError, Code::StoreUnavailable];
+
+const CALLBACK: &[Code] = &[
+    Code::NotAllowed,
+    Code::InvalidToken,
+    Code::TooManyAttempts,
+    Code::KeysUnavailable,
+    Code::RateLimited,
+];
 
 const STORES: &[Code] = &[Code::StoreUnavailable, Code::KeysUnavailable];
 

@@ -2,7 +2,7 @@ use std::fs;
 
 use edgegate::{
     error::{Code, Error},
-    http::session_endpoints::SessionEndpoint,
+    http::{login_endpoints::LoginEndpoint, session_endpoints::SessionEndpoint},
     json::describe::Field,
     policy::{Spelling, described},
 };
@@ -257,7 +257,9 @@ fn endpoints_of_the_worker() -> Vec<(String, String)> {
     });
     let of_sessions = SessionEndpoint::ALL
         .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
-    rows.chain(of_sessions).collect()
+    let of_logins = LoginEndpoint::ALL
+        .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
+    rows.chain(of_sessions).chain(of_logins).collect()
 }
 
 #[test]

@@ -99,10 +99,16 @@ impl LoginAnswer {
 
     /// That it has stopped.
     pub(super) fn stopped(stop: impl Into<Stop>, provider: &str, retry: String) -> Self {
+        let stop = stop.into();
+        // What the operator has to mend does not get better by another attempt.
+        let retry = (stop.error.code() != Code::ConfigError).then_some(retry);
+        Self::stopped_at(stop, provider, retry)
+    }
+
+    /// The same, with this way on or none.
+    pub(super) fn stopped_at(stop: impl Into<Stop>, provider: &str, retry: Option<String>) -> Self {
         let Stop { reason, error } = stop.into();
         let provider = Some(provider.to_owned());
-        // Whoever may not come in is not sent round in circles.
-        let retry = (error.code() != Code::ConfigError).then_some(retry);
         Next::Stopped(Box::new(Stopped { reason, error, provider, retry })).into()
     }
 }

@@ -25,6 +25,19 @@ pub(super) struct Beginning {
     pub(super) purpose: Purpose,
     /// How often it was begun already.
     pub(super) retries: u8,
+    /// Whether the person comes with another account than the one that the provider knows.
+    pub(super) other_account: bool,
+}
+
+/// What `GET /login/{provider}` says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Where the login returns to. What is not allowed is the start page.
+    pub return_to: Option<&'a str>,
+    /// Whether the session outlives the browser.
+    pub remember: bool,
+    /// Whether the person comes with another account than the one that the provider knows.
+    pub other_account: bool,
 }
 
 impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
@@ -32,11 +45,12 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     ///
     /// # Errors
     /// As [`LoginFlow::begin`].
-    pub async fn choose(&self, return_to: Option<&str>) -> Result<LoginAnswer, Error> {
+    pub async fn choose(&self, wanted: Wanted<'_>) -> Result<LoginAnswer, Error> {
         let mut ways = self.login.ways_in();
         if let (Some(only), None) = (ways.next(), ways.next()) {
-            return self.begin(&only.id, return_to, false).await;
+            return self.begin(&only.id, wanted).await;
         }
+        let return_to = wanted.return_to;
         self.origin()?;
         let choice = |provider: &Provider| Choice {
             title: provider.title.clone(),
@@ -53,18 +67,15 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     /// # Errors
     /// [`Error::NotFound`] for a provider that is none, [`Error::Config`] without an origin; those of crypto. A provider that does not
     /// answer is an answer: a page.
-    pub async fn begin(
-        &self,
-        provider: &str,
-        return_to: Option<&str>,
-        remember: bool,
-    ) -> Result<LoginAnswer, Error> {
+    pub async fn begin(&self, provider: &str, wanted: Wanted<'_>) -> Result<LoginAnswer, Error> {
+        let Wanted { return_to, remember, other_account } = wanted;
         let provider = self.way_in(provider)?;
         let beginning = Beginning {
             return_path: self.return_path(return_to),
             asked: Asked { remember, ..Asked::default() },
             purpose: Purpose::LogIn,
             retries: 0,
+            other_account,
         };
         self.to_provider(provider, beginning).await
     }
@@ -90,7 +101,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         beginning: Beginning,
     ) -> Result<LoginAnswer, Error> {
         let redirect_uri = self.redirect_uri(provider)?;
-        let Beginning { return_path, asked, purpose, retries } = beginning;
+        let Beginning { return_path, asked, purpose, retries, other_account } = beginning;
         let known = match self.known(provider).await {
             Ok(known) => known,
             Err(error) => {
@@ -117,8 +128,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let max_age = attempt.asked.max_age_secs.map(|secs| ("max_age", secs.to_string().into()));
         let acr_values = (!attempt.asked.acr_values.is_empty())
             .then(|| ("acr_values", attempt.asked.acr_values.join(" ").into()));
+        let prompt = provider.profile.other_account.filter(|_| other_account);
+        let prompt = prompt.map(|prompt| ("prompt", prompt.into()));
         let by_form = provider.profile.form_post.then(|| ("response_mode", "form_post".into()));
-        let further: Vec<_> = max_age.into_iter().chain(acr_values).chain(by_form).collect();
+        let further: Vec<_> =
+            max_age.into_iter().chain(acr_values).chain(prompt).chain(by_form).collect();
         let separator = provider.profile.separator.to_string();
         let request = AuthorizationRequest {
             endpoint: &known.authorization,
@@ -151,6 +165,16 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         };
         let (id, outer) = self.seal(envelope.to_bytes(), Envelope::associated_data).await?;
         Ok(Envelope::state(id, &outer))
+    }
+
+    /// The same with another account; `None`: the provider has no such way.
+    pub(super) fn retry_as_another(
+        &self,
+        provider: &Provider,
+        return_path: &ReturnPath,
+    ) -> Option<String> {
+        provider.profile.other_account?;
+        Some(with_parameters(&self.retry(provider, return_path), [("other_account", "true")]))
     }
 
     /// Where the button of a page leads to: the same login again.

@@ -165,13 +165,18 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         if opened.attempt.purpose != Purpose::LogIn {
             return Err(unreadable("it is not for a login"));
         }
-        let login_try = self.backend.failures().login(self.request.client_ip, self.now)?;
-        if !self.is_first(&opened.attempt).await? {
-            login_try.give_back(self.now);
+        // One that came again stays counted, since it has asked an object that all share. What is known here asks nobody.
+        let login_try = if self.logins.memory().is_spent(opened.attempt.transaction, self.now) {
+            None
+        } else {
+            let counted = self.backend.failures().login(self.request.client_ip, self.now)?;
+            self.is_first(&opened.attempt).await?.then_some(counted)
+        };
+        let Some(login_try) = login_try else {
             let place = (provider, Some(opened.return_path));
             let stop = Stop::interrupted(Reason::UsedUp, "it has come to its end before");
             return self.go_on(place, opened.retries, stop).await;
-        }
+        };
         let Opened { attempt, binding, key_id, .. } = &opened;
         let secrets = binding.attempt(attempt.transaction, (&self.own.secrets, *key_id));
         let secrets = secrets.ok_or_else(|| unreadable("the secret of this login is gone"))?;
@@ -183,7 +188,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             asked: &attempt.asked,
         };
         let logged_in = match self.identify((provider, &known), redemption).await {
-            Ok(logged_in) => logged_in,
+            // The tokens have done their work. A login keeps none.
+            Ok((logged_in, _)) => logged_in,
             // Codes live for seconds, and proxies send requests twice.
             Err(error @ Error::LoginInterrupted { .. }) => {
                 let place = (provider, Some(opened.return_path));
@@ -192,7 +198,15 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Err(error) => return Err(error.into()),
         };
         login_try.give_back(self.now);
-        let opening = self.opening(provider, attempt.asked.remember, logged_in)?;
+        let opening = match self.opening(provider, attempt.asked.remember, logged_in) {
+            Ok(opening) => opening,
+            Err(error @ Error::LoginNotAllowed { .. }) => {
+                // The same account would be refused again.
+                let retry = self.retry_as_another(provider, &opened.return_path);
+                return Ok(LoginAnswer::stopped_at(error, &provider.title, retry));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let opened_session = self.sessions.open_for_browser(opening, self.browser, device());
         let note = opened_session.await?;
         Ok(LoginAnswer { note, ..self.back(&opened.return_path) })
@@ -203,6 +217,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let key = ReplayKey::new(&["login", &attempt.transaction.to_string()]);
         let until = UnixMillis::from_unix_time(attempt.remembered_until());
         let first = self.backend.sessions().first_use(Once::Login, &key, until, self.now).await;
+        self.logins.memory().note_spent(attempt.transaction, until, self.now);
         first.map_err(|fault| unavailable("logins", &fault))
     }
 
@@ -213,7 +228,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         remember: bool,
         logged_in: LoggedIn,
     ) -> Result<Opening, Error> {
-        let LoggedIn { person, proof, session, .. } = logged_in;
+        let LoggedIn { person, proof, session } = logged_in;
         provider.allow.check(&person).map_err(|list| Error::LoginNotAllowed { list })?;
         let sub = subject(&provider.id, &person);
         if sub.len() > MAX_SUBJECT_LENGTH {
@@ -269,6 +284,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 asked: Asked::default(),
                 purpose: Purpose::LogIn,
                 retries: retries.saturating_add(1),
+                other_account: false,
             };
             self.to_provider(provider, beginning).await?
         } else {

@@ -36,14 +36,13 @@ const MAX_ID_TOKEN_LENGTH: usize = 32 * 1024;
 /// The words that Entra has in the place of a tenant, where people of several may log in.
 const SEVERAL_TENANTS: [&str; 2] = ["/common/", "/organizations/"];
 
-/// Who has logged in, and what the provider gave.
+/// Who has logged in.
 pub(super) struct LoggedIn {
     pub(super) person: Person,
     /// What an ID token said about how it was proven.
     pub(super) proof: Proof,
     /// The provider's own session: `sid`.
     pub(super) session: Option<String>,
-    pub(super) tokens: ProviderTokens,
 }
 
 /// How somebody has proven who it is.
@@ -64,7 +63,7 @@ pub(super) struct Redemption<'a> {
 }
 
 impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
-    /// Who has logged in.
+    /// Who has logged in, and the tokens that the provider gave.
     ///
     /// # Errors
     /// [`Error::LoginInterrupted`] for a code that is worth nothing (any more); [`Error::ProviderRefuses`], [`Error::Provider`]; those of
@@ -73,7 +72,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         (provider, known): (&Provider, &Known),
         redemption: Redemption<'_>,
-    ) -> Result<LoggedIn, Error> {
+    ) -> Result<(LoggedIn, ProviderTokens), Error> {
         let tokens = self.tokens((provider, known), redemption).await?;
         let (claims, proof, session) = match provider.profile.identity {
             Identity::IdToken => self.claims((provider, known), redemption, &tokens).await?,
@@ -90,7 +89,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             person.add_groups(&claims, path);
         }
         self.ask_further((provider, known), &tokens, &mut person).await?;
-        Ok(LoggedIn { person, proof, session, tokens })
+        Ok((LoggedIn { person, proof, session }, tokens))
     }
 
     async fn tokens(
@@ -204,7 +203,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             binding: dpop::Binding::Off,
         });
         let verifier = Verifier::new(issuers.collect(), MAX_ID_TOKEN_LENGTH)?;
-        token::verify_by(&verifier, self.backend, text, self.now).await
+        token::verify_handed((&verifier, uri), self.backend, text, self.now).await
     }
 
     async fn userinfo(

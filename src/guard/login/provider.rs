@@ -1,4 +1,4 @@
-//! What a provider says about itself, as an isolate remembers it.
+//! What an isolate remembers of logins: what providers say about themselves, and which logins have come to their end.
 
 use core::cell::RefCell;
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use crate::{
     guard::Backend,
     jose::discovery::DOCUMENT_SECS,
     login::{
+        binding::TransactionId,
         exchange::ProviderRequest,
         metadata::Metadata,
         provider::{ClientAuthentication, IssuerSpelling},
@@ -30,13 +31,23 @@ const ASKING_AT_ONCE: u32 = 8;
 /// A question that takes longer was lost with its request.
 const LOST_MILLIS: u64 = 15_000;
 
-/// What an isolate remembers of providers.
+/// Logins that an isolate remembers to have come to their end.
+const MAX_SPENT: usize = 10_000;
+
+/// What an isolate remembers of logins.
 #[derive(Debug)]
-pub struct LoginMemory(RefCell<BoundedMap<String, Remembered>>);
+pub struct LoginMemory {
+    providers: RefCell<BoundedMap<String, Remembered>>,
+    /// Who asks again with one of these asks nobody else.
+    spent: RefCell<BoundedMap<TransactionId, ()>>,
+}
 
 impl Default for LoginMemory {
     fn default() -> Self {
-        Self(RefCell::new(BoundedMap::new(MAX_PROVIDERS)))
+        Self {
+            providers: RefCell::new(BoundedMap::new(MAX_PROVIDERS)),
+            spent: RefCell::new(BoundedMap::new(MAX_SPENT)),
+        }
     }
 }
 
@@ -143,8 +154,23 @@ enum Plan {
 const MAX_STALE_SECS: u64 = 2 * DOCUMENT_SECS;
 
 impl LoginMemory {
+    /// Whether a login is known to have come to its end.
+    pub(super) fn is_spent(&self, transaction: TransactionId, now: UnixMillis) -> bool {
+        self.spent.borrow().get(&transaction, now).is_some()
+    }
+
+    /// Notes that it has.
+    pub(super) fn note_spent(
+        &self,
+        transaction: TransactionId,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) {
+        self.spent.borrow_mut().insert(transaction, (), until, now);
+    }
+
     fn plan(&self, name: &str, now: UnixMillis) -> Plan {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.providers.borrow_mut();
         let believed = |at: UnixMillis, secs: u64| now.millis_since(at) < secs.saturating_mul(1000);
         let Some(known) = all.get_mut(name, now) else {
             let first = Remembered { asking: 1, asked_at: now, ..Remembered::default() };
@@ -177,7 +203,7 @@ impl LoginMemory {
         read: Result<Metadata, String>,
         now: UnixMillis,
     ) -> Result<Rc<Metadata>, String> {
-        let mut all = self.0.borrow_mut();
+        let mut all = self.providers.borrow_mut();
         all.prolong(name, now.saturating_add(MAX_STALE_SECS * 1000));
         let Some(known) = all.get_mut(name, now) else { return read.map(Rc::new) };
         known.asking = known.asking.saturating_sub(1);

@@ -75,6 +75,16 @@ impl RemoteKeySet {
     /// Decides for a token with that `kid`. A [`Plan::Fetch`] counts as an attempt: requests that come
     /// while it is under way use the keys there are, if there are any.
     pub fn plan(&mut self, key_id: Option<&str>, now: UnixMillis) -> Plan {
+        self.plan_after(COOL_DOWN_SECS, key_id, now)
+    }
+
+    /// The same where so many seconds lie between two fetches that an unknown `kid` asks for.
+    pub fn plan_after(
+        &mut self,
+        cool_down_secs: u64,
+        key_id: Option<&str>,
+        now: UnixMillis,
+    ) -> Plan {
         let Some(known) = self.known.as_ref().filter(|known| now < known.stale_until) else {
             let too_early = |last: UnixMillis| now.millis_since(last) < millis(RETRY_SECS);
             if self.last_failure.is_some_and(too_early) {
@@ -91,7 +101,7 @@ impl RemoteKeySet {
             return Plan::Fetch { etag: None, instead: None };
         };
         let fits = key_id.is_none_or(|kid| known.keys.answers_to(kid));
-        let cooling = |last: UnixMillis| now.millis_since(last) < millis(COOL_DOWN_SECS);
+        let cooling = |last: UnixMillis| now.millis_since(last) < millis(cool_down_secs);
         if (now < known.fresh_until && fits) || self.last_attempt.is_some_and(cooling) {
             return Plan::Use(Rc::clone(&known.keys));
         }
@@ -140,12 +150,17 @@ impl RemoteKeySet {
     /// if it is fresh, and has the key, or was fetched within [`COOL_DOWN_SECS`] by whomever: an unknown
     /// `kid` then costs all isolates together one fetch in that time.
     #[must_use]
-    pub fn plan_with_cached(&self, key_id: Option<&str>, now: UnixMillis) -> Plan {
+    pub fn plan_with_cached(
+        &self,
+        cool_down_secs: u64,
+        key_id: Option<&str>,
+        now: UnixMillis,
+    ) -> Plan {
         let Some(known) = self.known.as_ref().filter(|known| now < known.stale_until) else {
             return Plan::Fetch { etag: None, instead: None };
         };
         let fits = key_id.is_none_or(|kid| known.keys.answers_to(kid));
-        let cooling = now.millis_since(known.fetched_at) < millis(COOL_DOWN_SECS);
+        let cooling = now.millis_since(known.fetched_at) < millis(cool_down_secs);
         if now < known.fresh_until && (fits || cooling) {
             return Plan::Use(Rc::clone(&known.keys));
         }
@@ -356,15 +371,20 @@ mod tests {
         let mut set = RemoteKeySet::default();
         set.cached(keys(), Some("\"v2\"".into()), Some("max-age=300"), at(900), at(1000));
         assert_eq!(set.fresh_until(), Some(at(1200)));
-        assert!(matches!(set.plan_with_cached(Some("one"), at(1199)), Plan::Use(_)));
-        let Plan::Fetch { etag, instead } = set.plan_with_cached(Some("one"), at(1200)) else {
+        assert!(matches!(
+            set.plan_with_cached(COOL_DOWN_SECS, Some("one"), at(1199)),
+            Plan::Use(_)
+        ));
+        let Plan::Fetch { etag, instead } =
+            set.plan_with_cached(COOL_DOWN_SECS, Some("one"), at(1200))
+        else {
             panic!("expected a fetch");
         };
         assert_eq!(etag.as_deref(), Some("\"v2\""));
         assert!(instead.is_some(), "while the issuer does not answer");
         let end = 1200 + MAX_STALE_SECS;
         assert!(matches!(
-            set.plan_with_cached(Some("one"), at(end)),
+            set.plan_with_cached(COOL_DOWN_SECS, Some("one"), at(end)),
             Plan::Fetch { etag: None, instead: None }
         ));
     }
@@ -390,8 +410,14 @@ mod tests {
         let mut set = RemoteKeySet::default();
         assert!(matches!(set.plan(Some("two"), at(1000)), Plan::Fetch { .. }));
         set.cached(keys(), None, None, at(990), at(1000));
-        assert!(matches!(set.plan_with_cached(Some("two"), at(1000)), Plan::Use(_)));
-        assert!(matches!(set.plan_with_cached(Some("two"), at(1020)), Plan::Fetch { .. }));
+        assert!(matches!(
+            set.plan_with_cached(COOL_DOWN_SECS, Some("two"), at(1000)),
+            Plan::Use(_)
+        ));
+        assert!(matches!(
+            set.plan_with_cached(COOL_DOWN_SECS, Some("two"), at(1020)),
+            Plan::Fetch { .. }
+        ));
     }
 
     #[test]

@@ -16,6 +16,10 @@ use crate::{
     },
 };
 
+/// The tenant of all private accounts at Microsoft. Its document has this id, whatever it was asked as:
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/id-token-claims-reference>
+const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
 /// Where the endpoints are. What a profile knows may be put elsewhere on loopback only: a policy that sends codes of Google to somebody
 /// else is a mistake, or worse.
 pub(super) fn location(
@@ -94,6 +98,7 @@ pub(super) fn location(
                     "expected it without https:// and without a slash at its end".to_owned(),
                 );
             }
+            let value = if value == "consumers" { CONSUMERS } else { value };
             issuer.replace("{}", value.trim_end_matches('/'))
         }
     };

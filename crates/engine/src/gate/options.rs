@@ -66,6 +66,10 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
+    if policy.login.is_some() {
+        let problem = "the Worker alone has the endpoints of logins";
+        return Err(Error::config("login", problem));
+    }
     if policy.sessions.is_some() {
         stores.sessions.exact("stores.sessions", "sessions")?;
     }

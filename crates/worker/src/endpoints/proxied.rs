@@ -9,18 +9,34 @@ use crate::{
     event_log,
     proxy::Forwarding,
     reply,
+    request::RequestParts,
+    session_work,
 };
 use edgegate::{
     error::Error,
-    http::login_endpoints::{SEE_OTHER, login_for},
+    guard::{Decision, login::login_url},
+    http::login_endpoints::{SEE_OTHER, login_for, login_helps},
 };
 
 /// Sends a person who waits for a page to log in, and back here. A script is refused: it is told where people log in.
-fn to_login(call: &Call<'_>, error: &Error) -> worker::Result<Option<Response>> {
-    match login_for(error, call.target).filter(|_| login::is_navigation(call)) {
-        Some(url) => reply::empty_with(SEE_OTHER, [("Location", url.as_str())]).map(Some),
-        None => Ok(None),
+#[inline(never)]
+fn to_login(
+    call: &Call<'_>,
+    parts: &RequestParts<'_>,
+    decision: &Decision,
+    error: &Error,
+) -> worker::Result<Option<Response>> {
+    let Some(login_url) = login_url(&call.gate.policy, &parts.as_request()) else {
+        return Ok(None);
+    };
+    if !login_helps(error, decision.session.by_cookie) || !login::is_navigation(call) {
+        return Ok(None);
     }
+    let url = login_for(&login_url, call.target);
+    // Cookies of a session that has ended are taken out on the way.
+    let cookies = session_work::cookie_fields(&decision.session, call.gate);
+    let fields = [("Location", url.as_str())].into_iter().chain(reply::lent(&cookies));
+    reply::empty_with(SEE_OTHER, fields).map(Some)
 }
 
 /// Passes an admitted request on; refuses any other.
@@ -56,7 +72,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
             return call.answer_preflight(&parts, &decision).map(Answered::Own);
         }
         Err(error) => {
-            return match to_login(call, error)? {
+            return match to_login(call, &parts, &decision, error)? {
                 Some(redirect) => Ok(Answered::Own(redirect)),
                 None => call.refuse(&parts, &decision).map(Answered::Own),
             };
