@@ -22,6 +22,13 @@ const STALLING = {
   } };`,
 };
 
+/** A provider that nobody is behind. */
+const LOGIN = {
+  providers: [{
+    id: 'gone', type: 'github', client_id: 'gate', client_secret: 'JWT_SECRET',
+    endpoints: { authorization: 'http://127.0.0.1:9/authorize', token: 'http://127.0.0.1:9/token', userinfo: 'http://127.0.0.1:9/user' },
+  }],
+};
 const SESSIONS = { issuer: 'https://gate.edgegate.local/', audience: ['https://api.example.com'], secret: 'JWT_SECRET', cookies: true };
 
 let gate;
@@ -39,6 +46,7 @@ before(async () => {
     gateWorker({ name: 'recent', policy: policy({ issuers: [{ ...policy().issuers[0], max_auth_age_secs: 300 }] }) }),
     gateWorker({ name: 'described', policy: policy({ resource_metadata: METADATA, routes: [DESCRIPTION, ...policy().routes] }) }),
     gateWorker({ name: 'sessions', policy: policy({ sessions: SESSIONS }) }),
+    gateWorker({ name: 'login', policy: policy({ sessions: SESSIONS, login: LOGIN, origin: 'https://api.example.com' }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
       name: 'impatient',
@@ -62,6 +70,7 @@ const DESCRIPTION = {
 /** The requests that get each code. `ask` takes options that are added to the request. */
 const CASES = {
   MISSING_CREDENTIALS: { ask: (more) => gate.get('/v1/posts', more) },
+  LOGIN_REQUIRED: { ask: (more) => gate.get('/v1/posts', { gate: 'login', ...more }) },
   INVALID_TOKEN: { ask: (more) => gate.get('/v1/posts', { token: 'invalid_token', ...more }) },
   TOKEN_EXPIRED: { ask: (more) => gate.get('/v1/posts', { token: token({ exp: nowSecs() - 1 }), ...more }) },
   TOKEN_NOT_YET_VALID: { ask: (more) => gate.get('/v1/posts', { token: token({ nbf: nowSecs() + 300 }), ...more }) },
@@ -113,6 +122,19 @@ const CASES = {
       return gate.get('/v1/limited', { token: caller, ...more });
     },
   },
+  TOO_MANY_ATTEMPTS: {
+    async ask(more) {
+      const at = { gate: 'login', ip: freshIp() };
+      const callback = async ({ headers, ...rest } = {}) => {
+        const begun = await gate.get('/auth/login/gone', at);
+        const [cookie] = begun.headers['set-cookie'][0].split(';');
+        const state = new URL(begun.headers.location).searchParams.get('state');
+        return gate.get(`/auth/callback/gone?code=x&state=${state}`, { ...at, ...rest, headers: { Cookie: cookie, ...headers } });
+      };
+      for (let failed = 0; failed < 10; failed += 1) refused(await callback(), 'UPSTREAM_ERROR');
+      return callback(more);
+    },
+  },
   INVALID_REQUEST: { ask: (more) => gate.get('/v1//posts', { token: token(), ...more }) },
   MULTIPLE_CREDENTIALS: { ask: (more) => gate.get('/v1/posts', { token: token(), key: apiKey(), ...more }) },
   NOT_FOUND: { ask: (more) => gate.get('/auth/nothing-here', { ...more }) },
@@ -152,6 +174,7 @@ for (const [code, { ask, scope, maxAge }] of Object.entries(CASES)) {
       status,
       detail: problem.detail,
       code,
+      ...(code === 'LOGIN_REQUIRED' ? { login_url: 'https://api.example.com/auth/login' } : {}),
     });
     assertRefusalHeaders(answer, code, { scope, maxAge });
     assertNoCredential(answer);

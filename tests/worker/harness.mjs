@@ -34,6 +34,7 @@ export const SECRETS = Object.freeze({
 /** The contract: status and title of every code. */
 export const CODES = Object.freeze({
   MISSING_CREDENTIALS: [401, 'Authentication required'],
+  LOGIN_REQUIRED: [401, 'Login required'],
   INVALID_TOKEN: [401, 'Invalid token'],
   TOKEN_EXPIRED: [401, 'Token expired'],
   TOKEN_NOT_YET_VALID: [401, 'Token not yet valid'],
@@ -49,6 +50,7 @@ export const CODES = Object.freeze({
   CSRF_REFUSED: [403, 'Request from another site refused'],
   HTTPS_REQUIRED: [403, 'HTTPS required'],
   RATE_LIMITED: [429, 'Too many requests'],
+  TOO_MANY_ATTEMPTS: [429, 'Too many attempts'],
   INVALID_REQUEST: [400, 'Invalid request'],
   MULTIPLE_CREDENTIALS: [400, 'More than one credential'],
   NOT_FOUND: [404, 'Not found'],
@@ -419,7 +421,7 @@ export function refused(answer, code, { hint, scope, scheme, maxAge } = {}) {
   assert.equal(answer.headers['content-type'], 'application/json');
   assert.equal(answer.headers['cache-control'], 'no-store');
   const body = answer.json();
-  assert.deepEqual(Object.keys(body), ['error', 'code', 'hint']);
+  assert.deepEqual(Object.keys(body), ['error', 'code', 'hint', ...(code === 'LOGIN_REQUIRED' ? ['login_url'] : [])]);
   assert.equal(body.error, title);
   assertHint(body.hint, hint);
   assertRefusalHeaders(answer, code, { scope, scheme, maxAge });

@@ -1,0 +1,187 @@
+// A provider (the certified `oidc-provider`), and a browser that goes between it and the gate.
+
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { Provider } from 'oidc-provider';
+
+import { AUDIENCE, SECRETS, freshIp } from './harness.mjs';
+import { SESSIONS, sessionPolicy } from './sessions.mjs';
+
+export const BINDING = '__Host-edgegate-b';
+export const CLIENT = Object.freeze({ id: 'gate', secret: randomBytes(24).toString('hex') });
+export const LOGIN_SECRETS = Object.freeze({ ...SECRETS, OP_CLIENT_SECRET: CLIENT.secret });
+
+const newKey = () => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: randomBytes(6).toString('hex') };
+};
+
+/** A provider on a port of its own. `person` logs in whenever the browser comes; null says no. */
+export class Op {
+  person = { accountId: 'ann', email: 'ann@corp.example', email_verified: true, groups: ['staff'] };
+  keys = [newKey()];
+  requests = [];
+  redirectUris = [];
+  /** Changes the answer of a path before it is sent: `(path, body) => body`. */
+  change = undefined;
+  #provider;
+
+  async start() {
+    this.server = http.createServer((request, response) => this.#answer(request, response));
+    await new Promise((resolve) => { this.server.listen(0, '127.0.0.1', resolve); });
+    this.issuer = `http://127.0.0.1:${this.server.address().port}`;
+    return this;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => { this.server.close(resolve); });
+  }
+
+  /** From now on it signs by another key, and publishes that one only. */
+  rotate() {
+    this.keys = [newKey()];
+    this.#provider = undefined;
+  }
+
+  get provider() {
+    return (this.#provider ??= this.#make());
+  }
+
+  #make() {
+    const provider = new Provider(this.issuer, {
+      clients: [{
+        client_id: CLIENT.id, client_secret: CLIENT.secret, redirect_uris: this.redirectUris,
+        response_types: ['code'], grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'client_secret_basic',
+      }],
+      jwks: { keys: this.keys },
+      claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
+      scopes: ['openid', 'email', 'profile', 'groups', 'offline_access'],
+      pkce: { required: () => true },
+      features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true }, revocation: { enabled: true } },
+      interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+      findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId, ...this.people.get(accountId) }) }),
+      cookies: { keys: ['a test'] },
+      ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
+    });
+    provider.on('server_error', (_, fault) => { console.error(fault); });
+    return provider;
+  }
+
+  people = new Map();
+
+  async #answer(request, response) {
+    this.requests.push(`${request.method} ${request.url.split('?')[0]}`);
+    const [path] = request.url.split('?');
+    if (this.change !== undefined) {
+      const changed = this.change(request);
+      if (changed !== undefined) {
+        response.writeHead(changed.status ?? 200, { 'Content-Type': 'application/json', ...changed.headers });
+        return response.end(changed.body);
+      }
+    }
+    if (!path.startsWith('/interaction/')) return this.provider.callback()(request, response);
+    if (this.person === null) {
+      return this.provider.interactionFinished(request, response, { error: 'access_denied', error_description: 'the person said no' });
+    }
+    const { accountId, ...claims } = this.person;
+    this.people.set(accountId, claims);
+    const details = await this.provider.interactionDetails(request, response);
+    const grant = new this.provider.Grant({ accountId, clientId: details.params.client_id });
+    grant.addOIDCScope(details.params.scope);
+    const grantId = await grant.save();
+    return this.provider.interactionFinished(request, response, { login: { accountId, amr: ['pwd'], acr: 'gold' }, consent: { grantId } });
+  }
+
+  count(what) {
+    return this.requests.filter((one) => one.endsWith(what)).length;
+  }
+}
+
+/** A provider in the policy. */
+export const provider = (op, fields = {}) => ({
+  id: 'op', type: 'oidc', title: 'Example', issuer: op.issuer, client_id: CLIENT.id, client_secret: 'OP_CLIENT_SECRET',
+  request_scopes: ['openid', 'email', 'groups'], scopes: { default: ['read:posts'] }, ...fields,
+});
+
+/** A policy with logins. */
+export const loginPolicy = (providers, { login = {}, sessions = {}, ...changes } = {}) => sessionPolicy({
+  origin: undefined,
+  sessions: { ...SESSIONS, audience: [AUDIENCE], ...sessions },
+  login: { providers, ...login },
+  ...changes,
+});
+
+const PAGE = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' };
+
+/** A browser with a jar of cookies for each host. It goes where redirects send it. */
+export class Visitor {
+  jars = new Map();
+  trail = [];
+
+  constructor(gate, { name, ip = freshIp() } = {}) {
+    this.gate = gate;
+    this.gateName = name;
+    this.ip = ip;
+    this.origin = `http://127.0.0.1:${gate.port(name)}`;
+  }
+
+  jar(origin = this.origin) {
+    if (!this.jars.has(origin)) this.jars.set(origin, {});
+    return this.jars.get(origin);
+  }
+
+  cookie(origin) {
+    return Object.entries(this.jar(origin)).map(([name, value]) => `${name}=${value}`).join('; ');
+  }
+
+  /** One request, of a page unless `headers` say otherwise. */
+  async one(url, { method = 'GET', headers = PAGE, body } = {}) {
+    const { origin, pathname, search } = new URL(url, this.origin);
+    const cookie = this.cookie(origin);
+    const all = { ...headers, ...(cookie === '' ? {} : { Cookie: cookie }) };
+    const answer = origin === this.origin
+      ? await this.gate.request(method, `${pathname}${search}`, { gate: this.gateName, host: new URL(origin).host, ip: this.ip, body, headers: all })
+      : await elsewhere(method, `${origin}${pathname}${search}`, all, body);
+    for (const line of answer.headers['set-cookie'] ?? []) {
+      const [, cookieName, value] = /^([^=]+)=([^;]*)/.exec(line);
+      if (value === '' || /max-age=0|expires=thu, 01 jan 1970/i.test(line)) delete this.jar(origin)[cookieName];
+      else this.jar(origin)[cookieName] = value;
+    }
+    this.trail.push(`${answer.status} ${origin}${pathname}`);
+    return answer;
+  }
+
+  /** Goes on until there is no redirect, or one to a place that `until` names. Returns the answer, with its `url`. */
+  async go(url, { until, ...options } = {}) {
+    let at = new URL(url, this.origin).href;
+    let answer = await this.one(at, options);
+    for (let steps = 0; answer.status >= 300 && answer.status < 400; steps += 1) {
+      if (steps > 20) throw new Error(`goes round in circles: ${this.trail.join('\n')}`);
+      const next = new URL(answer.headers.location, at).href;
+      if (until?.(next)) return Object.assign(answer, { url: next });
+      at = next;
+      answer = await this.one(at);
+    }
+    return Object.assign(answer, { url: at });
+  }
+
+  /** As far as the callback, which it does not ask for. Returns its URL. */
+  async toCallback(url) {
+    const answer = await this.go(url, { until: (next) => next.startsWith(`${this.origin}/auth/callback/`) });
+    if (!answer.url.startsWith(`${this.origin}/auth/callback/`)) throw new Error(`${answer.status} ${answer.url} ${answer.text}`);
+    return answer.url;
+  }
+}
+
+async function elsewhere(method, url, headers, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method, headers, agent: false }, (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString() }));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
