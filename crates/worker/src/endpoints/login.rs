@@ -17,7 +17,7 @@ use edgegate::{
         login::{LoginAnswer, LoginFlow, Next},
     },
     http::login_endpoints::{LoginAsked, LoginEndpoint, Manner, sent},
-    page::{Look, Page},
+    page::Page,
     session::oauth::MAX_FORM_LENGTH,
 };
 
@@ -87,7 +87,7 @@ fn worked_off(call: &Call<'_>, answer: &LoginAnswer) -> edgegate::http::reply::F
 
 fn written(call: &Call<'_>, answer: &LoginAnswer) -> worker::Result<Response> {
     let cookies = worked_off(call, answer);
-    let Page { status, fields, body } = sent(answer, &Look::default());
+    let Page { status, fields, body } = sent(answer, &call.gate.policy.pages);
     let fields = reply::lent(&fields).chain(reply::lent(&cookies));
     host::respond(status, fields, (!body.is_empty()).then_some(&body))
 }
