@@ -26,6 +26,7 @@ mod identity;
 mod limits;
 pub mod login;
 mod memory;
+mod only_read;
 mod pipeline;
 mod proof;
 mod request;
@@ -45,6 +46,7 @@ pub use self::{
     identity::{ApiKeyIdentity, Identity, TokenIdentity},
     limits::LimitReport,
     memory::IsolateMemory,
+    only_read::{OnlyRead, Sparing, SparingSessions},
     pipeline::Guard,
     request::{Request, preflight_of, target_of},
     session::{NoSessions, SessionMemory, SessionNote, Sessions},

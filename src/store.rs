@@ -177,3 +177,14 @@ pub trait ReplayStore {
         now: UnixMillis,
     ) -> Result<bool, StoreError>;
 }
+
+impl<P: ReplayStore> ReplayStore for &P {
+    async fn is_first(
+        &self,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        (**self).is_first(key, until, now).await
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Attempts, IsolateMemory, SeenSignatures, Sessions};
+use super::{Attempts, IsolateMemory, SeenSignatures, Sessions, Sparing, SparingSessions};
 use crate::{
     error::{Error, StoreError},
     jose::{
@@ -102,11 +102,13 @@ pub struct StoreBackend<'a, H, K, R, L, P, S> {
     /// Revocation entries.
     pub revocations: R,
     /// Counters of limits.
-    pub counters: L,
+    pub counters: Sparing<L>,
     /// Proofs of possession that have been used ([`IsolateMemory::replays`]).
-    pub replays: P,
+    pub replays: Sparing<P>,
     /// The gate's own sessions; [`NoSessions`](super::NoSessions) where there are none.
-    pub sessions: S,
+    pub sessions: SparingSessions<S>,
+    /// Failed attempts, where those of the isolate do not count.
+    pub attempts: Option<Box<Attempts>>,
 }
 
 impl<H, K, R, L, P, S> Backend for StoreBackend<'_, H, K, R, L, P, S>
@@ -120,9 +122,9 @@ where
 {
     type Keys = K;
     type Revocations = R;
-    type Counters = L;
-    type Replays = P;
-    type Sessions = S;
+    type Counters = Sparing<L>;
+    type Replays = Sparing<P>;
+    type Sessions = SparingSessions<S>;
 
     fn keys(&self) -> &K {
         &self.keys
@@ -132,15 +134,15 @@ where
         &self.revocations
     }
 
-    fn counters(&self) -> &L {
+    fn counters(&self) -> &Sparing<L> {
         &self.counters
     }
 
     fn failures(&self) -> &Attempts {
-        &self.memory.failures
+        self.attempts.as_deref().unwrap_or(&self.memory.failures)
     }
 
-    fn replays(&self) -> &P {
+    fn replays(&self) -> &Sparing<P> {
         &self.replays
     }
 
@@ -152,7 +154,7 @@ where
         Some(&self.memory.signatures)
     }
 
-    fn sessions(&self) -> &S {
+    fn sessions(&self) -> &SparingSessions<S> {
         &self.sessions
     }
 

@@ -92,6 +92,48 @@ pub trait Sessions {
     async fn sign(&self, claims: &str, typ: &str, now: UnixMillis) -> Result<String, Error>;
 }
 
+impl<S: Sessions> Sessions for &S {
+    type Store = S::Store;
+
+    fn store(&self) -> &S::Store {
+        (**self).store()
+    }
+
+    fn memory(&self) -> &SessionMemory {
+        (**self).memory()
+    }
+
+    fn has_alarm(&self) -> bool {
+        (**self).has_alarm()
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
+        (**self).random(bytes)
+    }
+
+    async fn first_use(
+        &self,
+        what: Once,
+        key: &ReplayKey,
+        until: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        (**self).first_use(what, key, until, now).await
+    }
+
+    async fn verifying_keys(
+        &self,
+        kid: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<Rc<KeySet>, Error> {
+        (**self).verifying_keys(kid, now).await
+    }
+
+    async fn sign(&self, claims: &str, typ: &str, now: UnixMillis) -> Result<String, Error> {
+        (**self).sign(claims, typ, now).await
+    }
+}
+
 /// Where there are no sessions.
 #[derive(Debug, Default)]
 pub struct NoSessions(SessionMemory);

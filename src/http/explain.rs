@@ -2,30 +2,21 @@
 //!
 //! The pipeline itself decides, over stores that are only read. Nothing is counted, no proof is used up, no session is
 //! renewed. What is left to a counter that only counting could ask is said as `would_be_asked`. So this says what the gate would, but for
-//! two things: a session that has to be renewed is told as `STORE_UNAVAILABLE`, since its object is not asked; and `https` of the policy,
-//! which the edge asks before the pipeline, is not looked at.
+//! one thing: a session that has to be renewed is told as `STORE_UNAVAILABLE`, since its object is not asked.
+//!
+//! The keys of an issuer are those that the gate has; if a request with this token would have them fetched, so does the explanation, within
+//! the same bounds. Without them it could not tell a good token from a bad one.
 
-use std::rc::Rc;
+mod question;
 
 use serde::Serialize;
 
+pub use self::question::Question;
 use super::reply;
 use crate::{
-    error::{Error, StoreError},
-    guard::{Attempts, Backend, Decision, Guard, Identity, Request, SessionMemory, Sessions},
-    jose::{discovery::Location, dpop::ReplayKey, jws::HostCheck, keys::KeySet},
-    limit::{self, Charge, Verdict},
-    policy::{Destination, LimitStore, Policy, RequestPath, RevocationMode, Route},
-    session::{
-        ObjectName,
-        step::{Outcome, Step},
-    },
-    store::{
-        ReplayStore,
-        limit_stores::LimitStores,
-        replays::Once,
-        sessions::{Patience, SessionStore},
-    },
+    error::Error,
+    guard::{self, Backend, Decision, Guard, Identity, Insecure, OnlyRead, Request},
+    policy::{Destination, Policy, RequestPath, RevocationMode, Route},
     time::UnixMillis,
 };
 
@@ -59,6 +50,8 @@ pub struct Explained {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// The scheme is compared with `https` of the policy.
+    Https,
     /// The path is read, and the route found.
     Route,
     /// A CORS preflight is answered, passed on or refused.
@@ -109,12 +102,14 @@ pub struct Answered {
 /// Explains what the gate would say to this request. Keys of issuers, records and revocations are read as the backend has them.
 pub async fn explain<B: Backend>(
     policy: &Policy,
-    backend: &B,
+    backend: &OnlyRead<B>,
     request: &Request<'_>,
     now: UnixMillis,
 ) -> Explanation {
-    let read_only = ReadOnly::new(backend);
-    let decision = Guard::new(policy, &read_only).check(request, now).await;
+    if let Some(insecure) = guard::insecure(policy, request) {
+        return over_plain_http(&insecure);
+    }
+    let decision = Guard::new(policy, backend.backend()).check(request, now).await;
     let route = RequestPath::parse(request.path).ok().map(|path| match request.preflight {
         Some(requested) => policy.route_of_preflight(requested, &path),
         None => policy.route(request.method, &path),
@@ -124,6 +119,30 @@ pub async fn explain<B: Backend>(
         steps: steps(policy, (route, place.as_deref()), request, &decision),
         outcome: answered(&decision),
         route: place,
+    }
+}
+
+/// The edge answers such a request itself, before a route is looked for.
+fn over_plain_http(insecure: &Insecure) -> Explanation {
+    let (verdict, detail, outcome) = match insecure {
+        Insecure::Redirected(_) => {
+            let outcome = Answered { status: reply::TO_HTTPS_STATUS, code: None, reason: None };
+            (Word::Passed, "it is sent to https".to_owned(), outcome)
+        }
+        Insecure::Refused(error) => (Word::Refused, error.to_string(), Answered::of(error)),
+    };
+    let policy_path = Some("https".to_owned());
+    let step = Explained { step: Stage::Https, verdict, detail: Some(detail), policy_path };
+    Explanation { route: None, steps: vec![step], outcome }
+}
+
+impl Answered {
+    fn of(error: &Error) -> Self {
+        Self {
+            status: reply::wire(error.code()).status,
+            code: Some(error.code().as_str()),
+            reason: Some(error.reason()),
+        }
     }
 }
 
@@ -139,11 +158,7 @@ fn answered(decision: &Decision) -> Answered {
         Err(_) if decision.answers_preflight() => {
             Answered { status: reply::PREFLIGHT_STATUS, code: None, reason: None }
         }
-        Err(error) => Answered {
-            status: reply::wire(error.code()).status,
-            code: Some(error.code().as_str()),
-            reason: Some(error.reason()),
-        },
+        Err(error) => Answered::of(error),
     }
 }
 
@@ -160,7 +175,10 @@ fn steps(
         let verdict = Word::Refused;
         return vec![Explained { step: Stage::Route, verdict, detail, policy_path: None }];
     };
-    let order = order(policy, route, request);
+    let mut order = order(policy, route, request);
+    if policy.https.is_some() {
+        order.insert(0, Stage::Https);
+    }
     let refused_at = refused
         .map(|(stage, error)| (order.iter().position(|one| *one == stage).unwrap_or(0), error));
     let explained = order.iter().enumerate().map(|(at, stage)| {
@@ -208,7 +226,7 @@ fn passed(
     let is_anonymous = matches!(identity, Some(Identity::Anonymous));
     let when = |asked: bool| (if asked { Word::Passed } else { Word::Skipped }, None);
     match stage {
-        Stage::Route | Stage::Preflight => (Word::Passed, None),
+        Stage::Https | Stage::Route | Stage::Preflight => (Word::Passed, None),
         Stage::Addresses => when(!route.ips.is_empty()),
         Stage::Credential => {
             let method = identity.map(|identity| identity.method().to_owned());
@@ -255,6 +273,7 @@ fn policy_path(
                 | Error::LoginRequired { .. },
             ),
         ) => of_route("auth"),
+        (Stage::Https, _) => Some("https".to_owned()),
         (Stage::Route, _) => place.map(str::to_owned),
         (Stage::Preflight, _) => of_route("preflight"),
         (Stage::Addresses, _) => of_route("ips"),
@@ -301,6 +320,7 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
             };
             if route.is_some_and(is_within) { Stage::Credential } else { Stage::Addresses }
         }
+        Error::HttpsRequired | Error::CredentialInClear => Stage::Https,
         Error::PreflightNotPassed => Stage::Preflight,
         Error::ProofRequired
         | Error::TokenNotBound
@@ -373,8 +393,6 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::CrossSite { .. }
         | Error::ClientNotAllowed
         | Error::AnswerNotPassed
-        | Error::HttpsRequired
-        | Error::CredentialInClear
         | Error::NotFound
         | Error::MethodNotAllowed { .. }
         | Error::InvalidField { .. }
@@ -388,167 +406,3 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
 
 /// What the limit on failed authentication is called.
 const FAILURES: &str = "failed-authentication";
-
-/// A backend that is read and never written. Failed attempts begin at none, since asking for them would count one.
-struct ReadOnly<'a, B: Backend> {
-    backend: &'a B,
-    counters: Uncounted<'a, B::Counters>,
-    attempts: Attempts,
-    sessions: ReadSessions<'a, B::Sessions>,
-}
-
-impl<'a, B: Backend> ReadOnly<'a, B> {
-    fn new(backend: &'a B) -> Self {
-        let sessions = backend.sessions();
-        Self {
-            backend,
-            counters: Uncounted(backend.counters()),
-            attempts: Attempts::default(),
-            sessions: ReadSessions { sessions, memory: sessions.memory().to_read() },
-        }
-    }
-}
-
-impl<'a, B: Backend> Backend for ReadOnly<'a, B> {
-    type Keys = B::Keys;
-    type Revocations = B::Revocations;
-    type Counters = Uncounted<'a, B::Counters>;
-    type Replays = Unspent;
-    type Sessions = ReadSessions<'a, B::Sessions>;
-
-    fn keys(&self) -> &B::Keys {
-        self.backend.keys()
-    }
-
-    fn revocations(&self) -> &B::Revocations {
-        self.backend.revocations()
-    }
-
-    fn counters(&self) -> &Self::Counters {
-        &self.counters
-    }
-
-    fn failures(&self) -> &Attempts {
-        &self.attempts
-    }
-
-    fn replays(&self) -> &Unspent {
-        &Unspent
-    }
-
-    fn sessions(&self) -> &Self::Sessions {
-        &self.sessions
-    }
-
-    fn takes_ed25519(&self) -> bool {
-        self.backend.takes_ed25519()
-    }
-
-    async fn signature_holds(&self, issuer: &str, check: &HostCheck<'_>) -> Result<bool, Error> {
-        self.backend.signature_holds(issuer, check).await
-    }
-
-    async fn remote_keys(
-        &self,
-        issuer: &str,
-        at: Location<'_>,
-        key_id: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<Rc<KeySet>, Error> {
-        self.backend.remote_keys(issuer, at, key_id, now).await
-    }
-}
-
-/// Counters from which nothing is taken: what is known to refuse refuses, all else is as if nothing had been counted yet.
-struct Uncounted<'a, C>(&'a C);
-
-impl<C: LimitStores> LimitStores for Uncounted<'_, C> {
-    async fn take(
-        &self,
-        store: &LimitStore,
-        charge: Charge<'_>,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        let fresh = |limit: &limit::Limit| limit::peek(None, limit, charge.cost, charge.now);
-        let unasked = self.refusal_unasked(store, Charge { ..charge });
-        Ok(unasked.unwrap_or_else(|| charge.limits.iter().map(fresh).collect()))
-    }
-
-    fn refusal_unasked(&self, store: &LimitStore, charge: Charge<'_>) -> Option<Vec<Verdict>> {
-        self.0.refusal_unasked(store, charge)
-    }
-
-    async fn refund(&self, _: &LimitStore, _: Charge<'_>) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-/// No proof is used up.
-struct Unspent;
-
-impl ReplayStore for Unspent {
-    async fn is_first(
-        &self,
-        _: &ReplayKey,
-        _: UnixMillis,
-        _: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-}
-
-/// Sessions of which nobody's writer is asked.
-struct ReadSessions<'a, S> {
-    sessions: &'a S,
-    memory: SessionMemory,
-}
-
-impl<S: Sessions> Sessions for ReadSessions<'_, S> {
-    type Store = Self;
-
-    fn store(&self) -> &Self {
-        self
-    }
-
-    fn memory(&self) -> &SessionMemory {
-        &self.memory
-    }
-
-    fn has_alarm(&self) -> bool {
-        self.sessions.has_alarm()
-    }
-
-    fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
-        self.sessions.random(bytes)
-    }
-
-    async fn first_use(
-        &self,
-        _: Once,
-        _: &ReplayKey,
-        _: UnixMillis,
-        _: UnixMillis,
-    ) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-
-    async fn verifying_keys(
-        &self,
-        kid: Option<&str>,
-        now: UnixMillis,
-    ) -> Result<Rc<KeySet>, Error> {
-        self.sessions.verifying_keys(kid, now).await
-    }
-
-    async fn sign(&self, _: &str, _: &str, _: UnixMillis) -> Result<String, Error> {
-        Err(Error::KeysUnavailable {
-            issuer: "sessions".to_owned(),
-            problem: "an explanation signs nothing".to_owned(),
-        })
-    }
-}
-
-impl<S> SessionStore for ReadSessions<'_, S> {
-    async fn apply(&self, _: &ObjectName, _: &Step, _: Patience) -> Result<Outcome, StoreError> {
-        Err(StoreError::new("would be asked: an explanation renews no session"))
-    }
-}

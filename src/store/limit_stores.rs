@@ -23,6 +23,24 @@ pub trait LimitStores {
     async fn refund(&self, store: &LimitStore, charge: Charge<'_>) -> Result<(), StoreError>;
 }
 
+impl<C: LimitStores> LimitStores for &C {
+    async fn take(
+        &self,
+        store: &LimitStore,
+        charge: Charge<'_>,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        (**self).take(store, charge).await
+    }
+
+    fn refusal_unasked(&self, store: &LimitStore, charge: Charge<'_>) -> Option<Vec<Verdict>> {
+        (**self).refusal_unasked(store, charge)
+    }
+
+    async fn refund(&self, store: &LimitStore, charge: Charge<'_>) -> Result<(), StoreError> {
+        (**self).refund(store, charge).await
+    }
+}
+
 /// The stores that an edge has. Where it has none of a kind, [`NoStore`] stands.
 #[derive(Debug)]
 pub struct CountersByStore<M, K = NoStore, E = NoStore, B = NoStore> {

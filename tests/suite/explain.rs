@@ -3,7 +3,7 @@
 use crate::gate::{NOW, NOW_SECS, Stores, check, policy, record_of, request, run};
 use crate::mint::hs256;
 use edgegate::api_key::KeyId;
-use edgegate::guard::{Decision, Request};
+use edgegate::guard::{Decision, OnlyRead, Request};
 use edgegate::http::{explain::explain, reply};
 use edgegate::policy::Policy;
 use proptest::prelude::*;
@@ -181,8 +181,8 @@ proptest! {
         for asked in requests {
             let asked = asked.with_key(policy);
             let request = asked.request();
-            let explained = run(explain(policy, &stores, &request, NOW));
-            let again = run(explain(policy, &stores, &request, NOW));
+            let explained = run(explain(policy, &OnlyRead::of(&stores), &request, NOW));
+            let again = run(explain(policy, &OnlyRead::of(&stores), &request, NOW));
             prop_assert_eq!(&explained, &again);
             let decision = check(policy, &stores, &request);
             let outcome = &explained.outcome;
@@ -200,7 +200,8 @@ proptest! {
 #[track_caller]
 fn explained(method: &str, path: &str, more: impl FnOnce(Request<'_>) -> Request<'_>) -> Value {
     let policy = policy(&sections("entries"));
-    let explanation = run(explain(&policy, &stores(), &more(request(method, path)), NOW));
+    let explanation =
+        run(explain(&policy, &OnlyRead::of(&stores()), &more(request(method, path)), NOW));
     serde_json::to_value(explanation).unwrap()
 }
 
@@ -228,7 +229,7 @@ fn an_explanation_names_the_step_and_the_place_in_the_policy() {
     let limited = key(&policy, 1);
     let passed = run(explain(
         &policy,
-        &stores(),
+        &OnlyRead::of(&stores()),
         &Request { api_key: Some(&limited), ..request("GET", "/scoped") },
         NOW,
     ));
@@ -240,4 +241,39 @@ fn an_explanation_names_the_step_and_the_place_in_the_policy() {
         json!({"step": "limits", "verdict": "would_be_asked", "detail": "shared", "policy_path": "routes[1].limits"})
     );
     assert!(!passed.to_string().contains(&limited));
+}
+
+/// Before any route is looked for, as the Worker asks it.
+#[test]
+fn plain_http_is_refused_or_sent_to_https_where_the_policy_wants_it() {
+    let over = |https: &str, url: &str, authorization: Option<&str>| {
+        let mut sections = sections("entries");
+        sections["https"] = json!(https);
+        let policy = policy(&sections);
+        let asked = Request { url: Some(url), authorization, ..request("GET", "/public/a") };
+        serde_json::to_value(run(explain(&policy, &OnlyRead::of(&stores()), &asked, NOW))).unwrap()
+    };
+    let redirected = over("redirect", "http://api.example.com/public/a?key=sesame", None);
+    assert_eq!(
+        redirected,
+        json!({
+            "route": null,
+            "steps": [{"step": "https", "verdict": "passed", "detail": "it is sent to https", "policy_path": "https"}],
+            "outcome": {"status": 308, "code": null, "reason": null},
+        })
+    );
+    let refused = over("redirect", "http://api.example.com/public/a", Some("Bearer sesame"));
+    assert_eq!(refused["outcome"]["code"], "HTTPS_REQUIRED");
+    assert_eq!(refused["steps"][0]["verdict"], "refused");
+    assert!(!refused.to_string().contains("sesame"));
+    assert_eq!(
+        over("refuse", "http://api.example.com/", None)["outcome"]["code"],
+        "HTTPS_REQUIRED"
+    );
+    let passed = over("refuse", "https://api.example.com/public/a", None);
+    assert_eq!(passed["outcome"]["status"], 200);
+    assert_eq!(
+        passed["steps"][0],
+        json!({"step": "https", "verdict": "passed", "policy_path": "https"})
+    );
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use edgegate::{
     error::{Error, StoreError},
-    guard::{Event, Host, Identity, StoreBackend},
+    guard::{Event, Host, Identity, Sparing, SparingSessions, StoreBackend},
     jose::jws::HostCheck,
     policy::{Address, Binding, CacheSecs, Need, Policy, Secrets, Upstream},
     revocation::Entry,
@@ -121,9 +121,10 @@ impl Gate {
             host: WorkerHost { gate: self, env, context },
             keys: self.kv(env),
             revocations: self.revocations(env, context),
-            counters: counters::of_request(&memory.counters, env, context),
-            replays: memory.guard.replays(&self.policy, CountedReplays(env)),
-            sessions: self.sessions(env, context),
+            counters: Sparing::new(counters::of_request(&memory.counters, env, context)),
+            replays: Sparing::new(memory.guard.replays(&self.policy, CountedReplays(env))),
+            sessions: SparingSessions::new(self.sessions(env, context)),
+            attempts: None,
         }
     }
 }

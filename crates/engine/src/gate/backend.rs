@@ -9,7 +9,9 @@ use super::stores::{HostStore, HostSwap};
 use super::task::{HostJobs, Job};
 use crate::host::{self, Verdict as SignatureVerdict};
 use edgegate::error::Error;
-use edgegate::guard::{Event, Host, Identity, IsolateMemory, StoreBackend};
+use edgegate::guard::{
+    Event, Host, Identity, IsolateMemory, Sparing, SparingSessions, StoreBackend,
+};
 use edgegate::jose::jws::HostCheck;
 use edgegate::policy::{CacheSecs, Policy};
 use edgegate::store::key_ring::RingMemory;
@@ -92,12 +94,16 @@ impl Gate {
             host: GateHost { gate: self, jobs },
             keys: Keyed::new(store("keys"), &self.records, no_cache, records_cache),
             revocations: Keyed::new(store("revocation"), &self.entries, entries_cache, no_cache),
-            counters: CountersByStore::in_memory(&self.counters)
-                .with_exact(SharedCounters::new(HostSwap { jobs, store: COUNTERS })),
-            replays: self
-                .memory
-                .replays(&self.policy, SharedReplays::new(HostSwap { jobs, store: COUNTERS })),
-            sessions: self.sessions(jobs),
+            counters: Sparing::new(
+                CountersByStore::in_memory(&self.counters)
+                    .with_exact(SharedCounters::new(HostSwap { jobs, store: COUNTERS })),
+            ),
+            replays: Sparing::new(
+                self.memory
+                    .replays(&self.policy, SharedReplays::new(HostSwap { jobs, store: COUNTERS })),
+            ),
+            sessions: SparingSessions::new(self.sessions(jobs)),
+            attempts: None,
         }
     }
 }
