@@ -18,6 +18,22 @@ pub(crate) fn parse<T: Readable>(bytes: &[u8]) -> Result<T, DocumentFault> {
     readable::from_value(object(bytes)?)
 }
 
+/// The same of a file that people write. `$schema` at its top is for their editor: a string, which says nothing here.
+pub(crate) fn parse_file<T: Readable>(bytes: &[u8]) -> Result<T, DocumentFault> {
+    let mut value = object(bytes)?;
+    if let Value::Object(members) = &mut value
+        && let Some(schema) = members.remove(SCHEMA)
+        && !schema.is_string()
+    {
+        let fault = DocumentFault::expected("a string", &schema);
+        return Err(DocumentFault { path: SCHEMA.to_owned(), ..fault });
+    }
+    readable::from_value(value)
+}
+
+/// By it editors find the JSON Schema of a file.
+const SCHEMA: &str = "$schema";
+
 fn object(bytes: &[u8]) -> Result<Value, DocumentFault> {
     deserialize(bytes).map(|StrictObject(members)| Value::Object(members))
 }

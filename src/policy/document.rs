@@ -693,7 +693,7 @@ impl<T: Copy> OneOrMany<T> {
 
 /// Reads the document, or says where it is at fault.
 pub(super) fn read(json: &str) -> Result<Document, Error> {
-    document::parse(json.as_bytes()).map_err(|fault| Error::config(fault.path, fault.problem))
+    document::parse_file(json.as_bytes()).map_err(|fault| Error::config(fault.path, fault.problem))
 }
 
 /// Names that are given twice, for lists whose members have to differ.

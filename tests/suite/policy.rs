@@ -1758,3 +1758,17 @@ fn keys_without_a_record_get_what_the_policy_says_and_where_it_may_say_it() {
     );
     assert_eq!(scopes("Legacy"), [""; 0]);
 }
+
+/// Editors find the schema by it. It is no field: it says nothing to the gate.
+#[test]
+fn a_policy_may_name_its_schema() {
+    let mut named = full();
+    put(&mut named, "/$schema", json!("./policy.schema.json"));
+    assert_eq!(Policy::from_json(&named.to_string(), &bindings()).err(), None);
+    put(&mut named, "/$schema", json!(7));
+    let fault = Policy::from_json(&named.to_string(), &bindings()).unwrap_err();
+    assert_eq!(fault, Error::config("$schema", "expected a string, found a whole number"));
+    let below = with("/routes/0/$schema", json!("x"));
+    let fault = Policy::from_json(&below.to_string(), &bindings()).unwrap_err();
+    assert!(fault.to_string().contains("is not a known field"), "{fault}");
+}

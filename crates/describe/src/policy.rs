@@ -23,8 +23,19 @@ pub(crate) fn schema() -> Value {
         "$schema": DIALECT,
         "title": "Policy of edgegate",
         "$ref": "#/$defs/Policy",
-        "$defs": definitions(),
+        "$defs": policy_of_file(definitions()),
     })
+}
+
+/// The policy with what an editor writes into a file of its own.
+fn policy_of_file(mut definitions: Map<String, Value>) -> Map<String, Value> {
+    let schema = json!({"type": "string", "description": "Where this schema is, for editors. The gate ignores it."});
+    if let Some(Value::Object(properties)) =
+        definitions.get_mut("Policy").and_then(|policy| policy.get_mut("properties"))
+    {
+        properties.insert("$schema".to_owned(), schema);
+    }
+    definitions
 }
 
 /// The schema of `wrangler.jsonc` or `wrangler.toml`: wrangler's own, which is installed beside this package, and the variable

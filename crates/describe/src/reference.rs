@@ -29,6 +29,8 @@ package, and as a TypeScript type `Policy`. `wrangler.toml` of the repository sh
 \"$schema\": \"./node_modules/edgegate/schema/wrangler.schema.json\"
 ```
 
+A policy in a file of its own has `policy.schema.json` of the same folder. The gate takes `$schema` at the top of a policy, and ignores it.
+
 **Spelling.** Names of the policy, and of bodies and answers over HTTP, are `snake_case`: `clock_tolerance_secs`. Options of JavaScript
 functions are `camelCase`: `clockTolerance`. The other spelling is refused, and the right one is named.
 
