@@ -28,6 +28,8 @@ export class AdminError extends Error {
 export interface AdminClient {
   /** Whether the gate is set up, and its stores answer. */
   getHealth(): Promise<Health>;
+  /** What the gate would say to a request, and why, without doing it: docs/explain.md. No header comes back. */
+  explain(body: ExplainRequest): Promise<Explanation>;
   /** API keys, a page at a time. */
   listKeys(query?: { owner?: string | undefined; cursor?: string | null | undefined; limit?: number | undefined }): Promise<Keys>;
   /** A new API key. `key` is in this answer only, and stored nowhere. */
@@ -76,6 +78,25 @@ export interface Health {
   snapshot?: Record<string, unknown> | undefined;
   status: 'ok' | 'degraded' | 'misconfigured';
   version: string;
+}
+
+/** A request that is asked about. What is in its headers is in no answer and no log. */
+export interface ExplainRequest {
+  /** The headers: the credential, and the one with the caller's address (`client_ip_header` of the policy). */
+  headers?: Record<string, string> | undefined;
+  /** The method, in capitals. */
+  method: string;
+  /** The path, with its query if it matters. It begins with `/`. */
+  path: string;
+}
+
+/** What the gate would say to a request, and by which steps. */
+export interface Explanation {
+  outcome: { code: string | null; reason: string | null; status: number };
+  /** The route by its place in the policy: `routes[1]`. Null: none matches, or it was refused before. */
+  route: string | null;
+  /** In the order in which the gate takes them. */
+  steps: readonly ({ detail?: string | undefined; policy_path?: string | undefined; step: 'https' | 'route' | 'preflight' | 'addresses' | 'credential' | 'proof' | 'revocation' | 'scopes' | 'claims' | 'limits'; verdict: 'passed' | 'refused' | 'skipped' | 'would_be_asked' | 'not_reached' })[];
 }
 
 export interface Keys {

@@ -1,6 +1,7 @@
 // Made from the Rust library by `cargo xtask package` (crates/describe). Not edited by hand.
 export const OPERATIONS = {
   getHealth: ['GET', '/health', false],
+  explain: ['POST', '/admin/explain', true],
   listKeys: ['GET', '/admin/keys', false],
   createKey: ['POST', '/admin/keys', true],
   getKey: ['GET', '/admin/keys/{id}', false],

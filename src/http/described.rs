@@ -3,6 +3,7 @@
 use crate::{
     api_key::record::{KeyChange, NewKey, Rotate},
     guard,
+    http::explain::Question,
     json::describe::Definitions,
     revocation,
 };
@@ -13,6 +14,7 @@ pub fn described() -> Definitions {
     let mut known = Definitions::of::<NewKey>();
     known.add::<KeyChange>();
     known.add::<Rotate>();
+    known.add::<Question>();
     revocation::describe(&mut known);
     guard::session::endpoints::describe(&mut known);
     known

@@ -97,6 +97,13 @@ test('administration of keys, by the client', async () => {
   await assert.rejects(admin.createKey({ name: 'n', owner: 'o', scopes: [], colour: 1 }), refusedWith('INVALID_REQUEST'));
 });
 
+test('an explanation, by the client', async () => {
+  const admin = checked();
+  const { outcome } = await admin.explain({ method: 'GET', path: '/nowhere', headers: {} });
+  assert.equal(outcome.code, 'MISSING_CREDENTIALS');
+  await assert.rejects(admin.explain({ method: 'GET', path: 'nowhere' }), refusedWith('INVALID_REQUEST'));
+});
+
 test('administration of revocations, by the client', async () => {
   const admin = checked();
   const issuer = 'https://edgegate.local/';

@@ -121,7 +121,7 @@ fn tag(operation: &Operation) -> &'static str {
         _ if is_at_root(operation) => "discovery",
         Some("keys") => "keys",
         Some("revocations") => "revocations",
-        Some("health" | "openapi.json" | "verify") => "gate",
+        Some("health" | "openapi.json" | "verify" | "explain") => "gate",
         _ => "sessions",
     }
 }

@@ -167,6 +167,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::AsThePolicySays, [ForwardedMethod ForwardedUri OriginalMethod OriginalUri OriginalUrl], Body::None,
         [200 "It may. `X-Auth-…` say who is calling.", 204 "A CORS preflight that the gate answers itself."], [CREDENTIALS API_KEYS];
 
+    post "/admin/explain" "explain" "What the gate would say to a request, and why, without doing it: docs/explain.md. No header comes back.",
+        Caller::Administrator, [], Body::Json("ExplainRequest"), [200 "The steps, and what the caller would get." ["Explanation"]], [ADMINISTRATOR BAD_REQUEST];
     get "/admin/keys" "listKeys" "API keys, a page at a time.",
         Caller::Administrator, [Owner Cursor Limit], Body::None, [200 "A page." ["Keys"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/keys" "createKey" "A new API key. `key` is in this answer only, and stored nowhere.",

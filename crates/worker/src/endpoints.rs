@@ -18,7 +18,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{keys, revocations, sessions};
+use self::admin::{explain, keys, revocations, sessions};
 use super::{
     answered::Answered,
     application::Application,
@@ -91,6 +91,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
         path: "/openapi.json",
         methods: "GET, HEAD",
         handler: Handler::Open(|call| Box::pin(ready(description::answer(call)))),
+    },
+    Endpoint {
+        path: "/admin/explain",
+        methods: "POST",
+        handler: Handler::Admin(&[|admin| Box::pin(explain::answer(admin))]),
     },
     Endpoint {
         path: "/admin/keys",
@@ -274,6 +279,11 @@ async fn answered(
         (None, None) => return proxied::answer(&call).await,
     };
     answer.map(Answered::Own)
+}
+
+/// Whether the gate itself answers this path, so that no route is asked about it.
+fn is_own(path: &str, prefix: &str) -> bool {
+    is_or_is_below(prefix, path) || find(AT_ROOT, path).is_some()
 }
 
 /// Answers a request for an endpoint of the gate's own.

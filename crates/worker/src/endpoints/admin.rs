@@ -1,5 +1,6 @@
-//! The administration endpoints: API keys, revocations and sessions, for the bearer of the administrator's secret.
+//! The administration endpoints: API keys, revocations, sessions and explanations, for the bearer of the administrator's secret.
 
+pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod revocations;
 pub(crate) mod sessions;
