@@ -1010,6 +1010,21 @@ export interface Gate {
     },
   ): Promise<Decision<Claims>>;
   /**
+   * What {@link Gate.check} would say to this request, and why, step by step. Nothing of it is done: no limit is taken, no failed attempt
+   * counted, no proof of possession used up, no session renewed, no use of a key noted, and `log` gets no event. Stores are read, and keys of an issuer
+   * are fetched when `check` would fetch them, within the same bounds. So two things are not known: whether a limit is used up (`would_be_asked`), and
+   * whether a session that has to be renewed can be (it says `STORE_UNAVAILABLE`).
+   *
+   * It is for you, not for callers: it says more than they may know.
+   * @throws {EdgegateError} as `check`
+   */
+  explain(
+    request: RequestLike,
+    options?: {
+      clientIp?: string | undefined; path?: string | undefined; waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+    },
+  ): Promise<Explanation>;
+  /**
    * Resolves when the engine is loaded and has taken the policy. Elsewhere than in browsers that is so from the beginning.
    * @throws {EdgegateError} `CONFIG_ERROR`
    */
@@ -1029,6 +1044,24 @@ export interface Gate {
  * browsers before {@link Gate.ready}, faults that only the engine can see come with it or with the first `check`.
  */
 export function createGate(policy: Policy | string, options?: GateOptions): Gate;
+
+/** What a gate would say to a request, and by which steps. No credential is in it. */
+export interface Explanation {
+  /** The route by its place in the policy, `routes[1]`. Absent: none matches, or it was refused before. */
+  route?: string;
+  /** In the order in which the gate takes them. */
+  steps: Array<{
+    step: 'https' | 'route' | 'preflight' | 'addresses' | 'credential' | 'proof' | 'revocation' | 'scopes' | 'claims' | 'limits';
+    /** `skipped`: the policy asks nothing here. `would_be_asked`: only asking in earnest could tell. `not_reached`: an earlier step refuses. */
+    verdict: 'passed' | 'refused' | 'skipped' | 'would_be_asked' | 'not_reached';
+    /** Why. */
+    detail?: string;
+    /** What in the policy decides about it: `routes[1].scopes`. */
+    policyPath?: string;
+  }>;
+  /** What the caller would get. `status` is 200 for what is admitted. Without `code` it is admitted, or the gate answers it itself. */
+  outcome: { status: number; code?: RefusalCode; reason?: string };
+}
 
 /** What a policy needs where it is deployed. */
 export interface PolicyReport {

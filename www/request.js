@@ -3,7 +3,7 @@
 import { createGate, memoryStore } from '../pkg/browser.js';
 
 import { $, bringIntoView, copyButton, element, grow, say } from './elements.js';
-import { explain } from './explain.js';
+import { stepsOf } from './explain.js';
 import { EXAMPLES, forPage, readPolicy, secretNames } from './policy-text.js';
 import { standIn, tokenOf } from './stand-in.js';
 
@@ -17,16 +17,14 @@ const randomText = () => Array.from(crypto.getRandomValues(new Uint8Array(32)), 
 async function gateOf(text, hasOwnKeys) {
   const { policy, left } = forPage(await readPolicy(text));
   const known = hasOwnKeys ? await standIn(policy) : { policy, keys: [], secrets: {} };
-  const events = [];
   const store = memoryStore();
   const made = Object.fromEntries(secretNames(known.policy).map((name) => [name, randomText()]));
   const gate = createGate(known.policy, {
     secrets: { ...made, ...known.secrets },
     stores: { revocation: store, counters: store, keys: store },
-    log: (event) => events.push(event),
   });
   await gate.ready();
-  return { gate, events, left, minted: new Map(), ...known };
+  return { gate, left, minted: new Map(), ...known };
 }
 
 let kept;
@@ -79,10 +77,10 @@ async function headersOf(known) {
 
 // ---- what is shown ----
 
-const MARKS = { passed: '✓', answered: '✓', refused: '✗' };
+const MARKS = { passed: '✓', refused: '✗', would_be_asked: '?' };
 
-function showSteps({ steps }) {
-  $('steps').replaceChildren(...steps.map(({ step, verdict, detail, policy_path: path }) => {
+function showSteps(steps) {
+  $('steps').replaceChildren(...steps.map(({ step, verdict, detail = '', policyPath: path }) => {
     const shown = [element('span', MARKS[verdict], `mark ${verdict === 'refused' ? 'bad' : 'good'}`), element('b', step), element('span', detail, 'detail')];
     if (path) shown.push(element('code', path));
     const item = element('li', shown);
@@ -95,14 +93,14 @@ function showSteps({ steps }) {
 
 const lines = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join('\n');
 
-function showDecision(decision, { outcome }) {
+function showDecision(decision) {
   if (decision.ok) {
     say($('request-verdict'), 'good', 'Admitted', 'The request goes on to your service, with these headers in place of the credential.');
     $('answer-heading').textContent = 'What your service gets';
     $('answer-text').textContent = lines(decision.forward);
   } else {
     const kind = decision.code === undefined ? 'good' : 'bad';
-    say($('request-verdict'), kind, [outcome.status, outcome.code].filter(Boolean).join(' '), decision.code === undefined ? 'The gate answers.' : `Reason, for the log only: ${outcome.reason}`);
+    say($('request-verdict'), kind, [decision.status, decision.code].filter(Boolean).join(' '), decision.code === undefined ? 'The gate answers.' : `Reason, for the log only: ${decision.reason}`);
     $('answer-heading').textContent = 'What the caller gets';
     $('answer-text').textContent = `HTTP ${decision.status}\n${lines(decision.headers)}\n\n${decision.body}`;
   }
@@ -125,12 +123,12 @@ async function ask() {
   const method = $('method').value;
   const known = await currentGate($('policy').value, caller() !== 'headers');
   const headers = new Headers(await headersOf(known));
-  known.events.length = 0;
   const url = new URL(known.policy.origin ?? 'https://api.example.com').origin + (path.startsWith('/') ? path : `/${path}`);
+  // Before the check, which takes from the limits.
+  const why = await known.gate.explain({ method, url, headers }, { clientIp: CLIENT_IP });
   const decision = await known.gate.check({ method, url, headers }, { clientIp: CLIENT_IP });
-  const why = explain(decision, { policy: known.policy, method, event: known.events.at(-1), sent: caller() });
-  showDecision(decision, why);
-  showSteps(why);
+  showDecision(decision);
+  showSteps(stepsOf(why, decision));
   showLeft(known.left);
 }
 

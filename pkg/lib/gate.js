@@ -30,7 +30,8 @@ export class Gate {
   #revocations;
   #sessions;
 
-  constructor(engine, policy, options = {}) {
+  /** `rehearsal`: it only explains (rehearsal.js). */
+  constructor(engine, policy, options = {}, rehearsal = false) {
     checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil'], '');
     const { secrets = {}, stores = {}, now, log, waitUntil } = options;
     checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions'], 'stores');
@@ -60,6 +61,7 @@ export class Gate {
         counters: kindOfCounters(stores.counters),
         sessions: kindOfCounters(stores.sessions),
       },
+      ...(rehearsal && { rehearsal }),
     }));
     const ask = (what, members) => this.#administer(what, members);
     // A policy that looks up no records needs no store of keys.
@@ -94,6 +96,14 @@ export class Gate {
   async check(request, options = {}) {
     checkNames(options, CHECK_OPTIONS, '');
     return this.#decide(request, options);
+  }
+
+  async explain(request, options = {}) {
+    checkNames(options, CHECK_OPTIONS, '');
+    const waitUntil = callable(options.waitUntil, 'waitUntil') ?? this.#waitUntil;
+    const text = toLines(textsOf(request, options, this.#headers));
+    if (!this.#engine.isRunning) await this.#engine.ready();
+    return this.#run('explainRequest', text, waitUntil, (left) => explanation(JSON.parse(left)));
   }
 
   /** Whether a path, with or without its query, may be an endpoint of sessions. Only then `handle` has to be asked. */
@@ -302,6 +312,12 @@ function admitted(lines, claims, clock) {
   return {
     ok: true, identity, route: lines[ROUTE], headers, forward, caching, ...(cookies && { cookies }), ...(requestCookie !== undefined && { requestCookie }),
   };
+}
+
+/** An explanation with the names of this package. What is not there is no member. */
+function explanation({ route, steps, outcome: { status, code, reason } }) {
+  const place = ({ policy_path: policyPath, ...step }) => ({ ...step, ...(policyPath !== undefined && { policyPath }) });
+  return { ...(route !== null && { route }), steps: steps.map(place), outcome: { status, ...(code !== null && { code, reason }) } };
 }
 
 /** The cookies that an answer sets. If the answer begins too late it sets none: the browser may have newer ones by then. */

@@ -73,6 +73,21 @@ pub fn check_request(handle: usize, length: usize, now_millis: f64) -> u32 {
     })
 }
 
+/// Begins to explain what [`check_request`] would say to the same text, and does nothing of what it does. It returns what that does; the
+/// text of `DONE` is the explanation as JSON.
+#[wasm_bindgen(js_name = explainRequest)]
+pub fn explain_request(handle: usize, length: usize, now_millis: f64) -> u32 {
+    exchange::run(|| {
+        let gate = GATES
+            .with_borrow_mut(|all| all.get_mut(handle).map(|gate| Rc::clone(gate)))
+            .ok_or_else(no_such_handle)?;
+        let request = exchange::with_text(length, decision::Asked::parse)??;
+        task::begin(millis(now_millis), |jobs| async {
+            Ok(decision::explain(gate, request, jobs).await)
+        })
+    })
+}
+
 /// Answers a request for an endpoint of sessions, in the lines of [`endpoints::handle`]. It returns what [`check_request`] does.
 #[wasm_bindgen(js_name = handleRequest)]
 pub fn handle_request(handle: usize, length: usize, now_millis: f64) -> u32 {

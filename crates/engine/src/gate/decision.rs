@@ -15,8 +15,8 @@ use edgegate::error::Error;
 use edgegate::guard::session::{CookieChange, rest_of_cookies};
 use edgegate::guard::{Event, Guard, Identity, Request, SessionNote, preflight_of, target_of};
 use edgegate::http::caching::CacheRule;
-use edgegate::http::cors;
 use edgegate::http::reply::{self, Fields, Refusal};
+use edgegate::http::{cors, explain};
 use edgegate::policy::{Destination, Policy};
 use edgegate::session::csrf::Provenance;
 use edgegate::time::UnixMillis;
@@ -308,4 +308,16 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
     };
     let answer = Answer { route: &decision.route, headers, outcome, event, cookies, fault };
     Outcome { text: serde_json::to_string(&answer).unwrap_or_default(), claims: None }
+}
+
+/// What [`check`] would say, and why. Nothing is counted, noted, renewed or written to the log.
+pub(super) async fn explain(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
+    let policy = &gate.policy;
+    let target = asked.target();
+    let (address, _) = asked.address(policy);
+    let credential_headers = asked.credential_headers();
+    let request = asked.request(&target, &credential_headers, address);
+    let backend = gate.backend(&jobs).only_read();
+    let explanation = explain::explain(policy, &backend, &request, jobs.now()).await;
+    Outcome { text: serde_json::to_string(&explanation).unwrap_or_default(), claims: None }
 }
