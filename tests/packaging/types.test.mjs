@@ -127,6 +127,7 @@ test('the adapters fit their frameworks', async () => {
     import { guard as koa } from 'edgegate/koa';
     import { guard as lambda, type LambdaHttpEvent } from 'edgegate/lambda';
     import { storeContract, type StoreCase } from 'edgegate/store-contract';
+    import { createRehearsal, type Rehearsal } from 'edgegate/testing';
 
     const gate = createGate({});
     const verifier = createVerifier({ issuer: 'x', key: 'PEM' });
@@ -155,6 +156,8 @@ test('the adapters fit their frameworks', async () => {
     export const lambdaHandler = lambda(gate, async (event: LambdaHttpEvent, auth: Identity<Mine>, context: { awsRequestId: string }) => (
       { statusCode: 200, body: [event.rawPath, auth.claims?.tenant, context.awsRequestId].join() }));
     export const cases: readonly StoreCase[] = storeContract(() => memoryStore(), { exact: true, elapse: async (secs: number) => { secs.toFixed(); } });
+    export const rehearsed: Promise<Rehearsal> = createRehearsal({ routes: [] }, { keys: 'own', now: () => 0 });
+    export const why = async () => [(await (await rehearsed).explain(new Request('https://x.test/'))).outcome.code?.length, (await gate.explain({ method: 'GET', url: '/', headers: {} })).steps[0]?.policyPath];
     // Either kind of request.
     export const verified = (request: Request, incoming: import('node:http').IncomingMessage) => [verifier.verifyRequest<Mine>(request), verifier.verifyRequest(incoming, { url: 'https://x.test/' })];
 

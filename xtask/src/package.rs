@@ -59,7 +59,7 @@ const fn bundle(name: &'static str, entry: &'static str, declarations: &'static 
     Bundle { name, entry, declarations }
 }
 
-const BUNDLES: [Bundle; 12] = [
+const BUNDLES: [Bundle; 13] = [
     bundle("node", "pkg/lib/node.js", "pkg/index.d.ts"),
     bundle("slim", "pkg/slim.js", "pkg/slim.d.ts"),
     bundle("gate-slim", "pkg/gate/slim.js", "pkg/gate/slim.d.ts"),
@@ -72,6 +72,7 @@ const BUNDLES: [Bundle; 12] = [
     bundle("koa", "pkg/adapters/koa.js", "pkg/adapters/koa.d.ts"),
     bundle("store-contract", "pkg/store-contract.js", "pkg/store-contract.d.ts"),
     bundle("lambda", "pkg/adapters/lambda.js", "pkg/adapters/lambda.d.ts"),
+    bundle("testing", "pkg/lib/node-testing.js", "pkg/testing.d.ts"),
 ];
 
 /// Like `node` and `pure`, but with the engines as a part of the code, for Bun, Deno, and who wants it. For `import` only.

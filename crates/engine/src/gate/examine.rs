@@ -31,12 +31,15 @@ struct Known {
 const STAND_IN: &[u8; 128] = b"00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef\
                                fedcba9876543210fedcba9876543210ffeeddccbbaa99887766554433221100";
 
+/// For a secret that is not given, where nothing is decided by it.
+pub(super) fn stand_in() -> Secret {
+    Secret::new(STAND_IN.to_vec())
+}
+
 impl Secrets for Known {
     fn secret(&self, name: &str) -> Option<Secret> {
         self.asked.borrow_mut().insert(name.to_owned());
-        self.given
-            .get(name)
-            .map_or_else(|| Some(Secret::new(STAND_IN.to_vec())), |text| text.decode().ok())
+        self.given.get(name).map_or_else(|| Some(stand_in()), |text| text.decode().ok())
     }
 }
 
