@@ -84,8 +84,11 @@ const areRevoked = (answer) => ['revoked', 'unchanged', 'expired'].every((name) 
 /** `{}`, or that a part is still on its way. */
 const isDone = (answer) => Object.entries(answer).every(([name, value]) => name === 'pending' && value === true);
 
+const isExplained = (answer) => Array.isArray(answer.steps) && Number.isSafeInteger(answer.outcome?.status);
+
 /** What the answer to an operation says if it was done. The status alone says nothing: any server answers 200. */
 const SAYS = {
+  explain: isExplained,
   listKeys: (answer) => Array.isArray(answer.keys),
   createKey: (answer, [body]) => (body.imported_sha256 === undefined ? isMinted(answer) : isKey(answer)),
   getKey: isThatKey,

@@ -66,6 +66,30 @@ test('a key is minted, and printed once and alone', async () => {
   refused(await gate.get('/v1/posts', { key, ip: '192.0.2.1' }), 'NOT_ALLOWED');
 });
 
+test('a request is explained, and its credential comes back nowhere', async () => {
+  const explain = (parameters, options) => project.cli(['explain', ...parameters], { env: env(), ...options });
+  const missing = await explain(['get', '/v1/posts']);
+  assert.equal(missing.code, 1);
+  assert.match(missing.stdout, /✗ +credential .*routes\[\d\]\.auth\n/);
+  assert.match(missing.stdout, /\n401 MISSING_CREDENTIALS \(missing_credentials\)\n$/);
+  const good = token({ scope: 'read:posts' });
+  const admits = await explain(['GET', '/v1/posts', '--bearer', '-', '--json'], { input: `${good}\n` });
+  assert.deepEqual([admits.code, admits.json().outcome], [0, { status: 200, code: null, reason: null }], admits.stderr);
+  const forged = await explain(['GET', '/v1/posts', '--headers', '-'], { input: `Accept: */*\nAuthorization: Bearer ${good}x\n` });
+  assert.match(forged.stdout, /401 INVALID_TOKEN/);
+  for (const { stdout, stderr } of [missing, admits, forged]) assert.ok(!(stdout + stderr).includes(good));
+  const { key } = await json(['keys', 'mint', '--name', 'e', '--owner', 'e', '--scope', 'read:posts', '--ip', '203.0.113.0/24']);
+  const from = async (ip) => (await explain(['GET', '/v1/posts', '--api-key', '-', '--ip', ip, '--json'], { input: key })).json().outcome.code;
+  assert.deepEqual([await from('203.0.113.7'), await from('192.0.2.1')], [null, 'NOT_ALLOWED']);
+  for (const line of ['Authorization: Bearer x', 'x-api-key: y', 'COOKIE: z']) {
+    const { code, stderr } = await explain(['GET', '/', '--header', line]);
+    assert.equal(code, 2);
+    assert.match(stderr, /a credential does not belong into the command line/);
+  }
+  assert.equal((await explain(['GET', 'v1/posts'])).code, 2);
+  assert.match((await explain(['GET', '/auth/health'])).stderr, /INVALID_REQUEST/);
+});
+
 test('a key is listed, shown, changed, rotated and revoked', async () => {
   const { id } = await json(['keys', 'mint', '--name', 'one', '--owner', 'carol', '--scope', 'read:posts']);
   const { keys } = await json(['keys', 'list', '--owner', 'carol', '--all']);
