@@ -8,6 +8,7 @@ import { check } from './commands/check.js';
 import { completions } from './commands/completions.js';
 import { deploy } from './commands/deploy.js';
 import { dev } from './commands/dev.js';
+import { diff } from './commands/diff.js';
 import { docs } from './commands/docs.js';
 import { explain } from './commands/explain.js';
 import { init } from './commands/init.js';
@@ -35,7 +36,7 @@ Start here:
 
 Where it asks a running gate: --url or EDGEGATE_URL with EDGEGATE_ADMIN_TOKEN or --token-file, or a saved profile. A secret is never an argument.`);
 
-for (const register of [init, dev, check, explain, test, deploy, keys, revoke, sessions, token, docs, profiles, completions]) register(program, { version });
+for (const register of [init, dev, check, explain, test, diff, deploy, keys, revoke, sessions, token, docs, profiles, completions]) register(program, { version });
 everywhere(program);
 
 /** For all commands that do something: `--json`, and errors that end in one place. */

@@ -28,6 +28,7 @@ export function kindOf({ language, info }) {
 /** Begins each script: answers are held against the status that the page names, servers are waited for. */
 const PRELUDE = `set -eu -o pipefail
 npm() { [ "$1" = install ] || { echo "npm $1 is not run here"; exit 1; }; }
+npx() { [ "$1" = edgegate ] || { echo "npx $1 is not run here"; exit 1; }; shift; node ../node_modules/edgegate/bin/edgegate.js "$@"; }
 expect() { # line, status, curl …
   local line=$1 want=$2 got; shift 2
   got=$("$@" -s -o answer.txt -w '%{http_code}' -m 20) || true
