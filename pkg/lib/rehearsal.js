@@ -87,7 +87,7 @@ class StandIns {
 
   /** The policy with these keys in place of its issuers' own, and the key that signs for each. */
   async in(document, secrets) {
-    const policy = withOwnRing(document);
+    const policy = withoutKeys(document);
     // The reader of policies says what is wrong with it, so it has to get to see that.
     const isReadable = Array.isArray(document.issuers) && document.issuers.every(isObject);
     if (!isReadable) return { policy, keys: [] };
@@ -118,11 +118,18 @@ class StandIns {
 
 const isObject = (value) => typeof value === 'object' && value !== null;
 
-/** A key ring of its own stands for one in a secret. */
-function withOwnRing(document) {
-  if (!isObject(document.sessions)) return document;
-  const { keys: ring, ...sessions } = document.sessions;
-  return { ...document, sessions };
+/** Nothing stands in for a secret that is a key: a ring is one of its own, and a provider of logins has a secret in place of its key. */
+function withoutKeys(document) {
+  const { sessions, login } = document;
+  const { keys: ring, ...ownSessions } = isObject(sessions) ? sessions : {};
+  const providers = Array.isArray(login?.providers) ? login.providers.map(withoutKey) : login?.providers;
+  return { ...document, ...(isObject(sessions) && { sessions: ownSessions }), ...(isObject(login) && { login: { ...login, providers } }) };
+}
+
+function withoutKey(provider) {
+  if (provider?.private_key === undefined) return provider;
+  const { team_id: team, key_id: id, private_key: key, ...rest } = provider;
+  return { ...rest, type: 'google', client_secret: key };
 }
 
 async function rehearsalOf(shared, policy) {
