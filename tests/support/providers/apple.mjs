@@ -13,16 +13,18 @@ const LONGEST_SECS = 15_777_000;
 export const apple = {
   ...STANDARD,
   name: 'apple',
-  paths: { authorization: '/auth/authorize', token: '/auth/token', userinfo: '/none', jwks: '/auth/keys', revocation: '/auth/revoke' },
+  paths: { authorization: '/auth/authorize', token: '/auth/token', jwks: '/auth/keys', revocation: '/auth/revoke' },
   authentication: ['client_secret_post'],
   // Not documented. What it does not know it ignores.
   challenges: [],
   responseModes: ['query', 'fragment', 'form_post'],
   knowsScope: (scope) => ['openid', 'name', 'email'].includes(scope),
   codeSecs: 300,
+  // Whatever the scopes are.
+  givesIdToken: () => true,
   givesRefresh: () => true,
   rotates: false,
-  metadata: () => ({ userinfo_endpoint: undefined, code_challenge_methods_supported: undefined, scopes_supported: ['openid', 'email', 'name'] }),
+  metadata: () => ({ code_challenge_methods_supported: undefined, scopes_supported: ['openid', 'email', 'name'] }),
   // "The value must be form_post if you requested any scopes."
   checkRequest({ scope, response_mode: mode }, provider) {
     if (scope && mode !== 'form_post') throw new Refusal('invalid_request', 'response_mode must be form_post when name or email scope is requested.');
@@ -34,11 +36,10 @@ export const apple = {
   callback: ({ isFirst, scopes, user }) => (isFirst && scopes.includes('name')
     ? { user: JSON.stringify({ name: { firstName: 'Ann', lastName: 'Example' }, email: user.email }) }
     : {}),
-  claims: ({ user, scopes, asked }) => ({
+  claims: ({ user, scopes }) => ({
     nonce_supported: true,
     // "String or Boolean".
     ...(scopes.includes('email') ? { email: user.email, email_verified: 'true', is_private_email: 'false' } : {}),
-    ...(asked.nonce === undefined ? {} : {}),
   }),
   // No scope.
   answer: ({ access_token, expires_in, id_token, refresh_token }) => ({ access_token, token_type: 'Bearer', expires_in, id_token, refresh_token }),

@@ -13,7 +13,7 @@ export const discord = {
   ...STANDARD,
   name: 'discord',
   paths: {
-    authorization: '/oauth2/authorize', token: '/api/oauth2/token', userinfo: '/api/users/@me', jwks: '/none', revocation: '/api/oauth2/token/revoke',
+    authorization: '/oauth2/authorize', token: '/api/oauth2/token', userinfo: '/api/users/@me', revocation: '/api/oauth2/token/revoke',
   },
   hasIdToken: false,
   accessSecs: 604_800,

@@ -18,18 +18,22 @@ export const github = {
   ...STANDARD,
   name: 'github',
   paths: {
-    authorization: '/login/oauth/authorize', token: '/login/oauth/access_token', userinfo: '/user', jwks: '/none', revocation: '/none/revoke',
+    authorization: '/login/oauth/authorize', token: '/login/oauth/access_token', userinfo: '/user',
   },
   hasIdToken: false,
   // "Only the S256 code challenge method is accepted": https://github.blog/changelog/2025-07-14-pkce-support-for-oauth-and-github-app-authentication
   challenges: ['S256'],
   codeSecs: 600,
-  codePrefix: '',
   accessPrefix: 'gho_',
   refreshPrefix: 'ghr_',
   accessSecs: 28_800,
   // "client_id, client_secret, code, redirect_uri": grant_type is not among them.
   defaultGrantType: 'authorization_code',
+  // "A space-delimited list"; its own library puts commas between, and sends JSON.
+  separator: /[ ,]/,
+  takesJson: true,
+  // Neither response_type nor, at the token endpoint, redirect_uri has to be there.
+  isLoose: true,
   knowsScope: (scope) => SCOPES.includes(scope),
   givesRefresh: (grant, { settings }) => settings.expires === true,
   // "the old user access token and refresh token will no longer work".

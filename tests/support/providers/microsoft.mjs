@@ -18,11 +18,9 @@ export const microsoft = {
   ...STANDARD,
   name: 'microsoft',
   issuer: (origin, provider) => `${origin}/${tenantOf(provider)}/v2.0`,
-  get paths() {
-    return {
-      authorization: '/common/oauth2/v2.0/authorize', token: '/common/oauth2/v2.0/token', userinfo: '/oidc/userinfo', jwks: '/common/discovery/v2.0/keys',
-      revocation: undefined, logout: '/common/oauth2/v2.0/logout',
-    };
+  paths: {
+    authorization: '/common/oauth2/v2.0/authorize', token: '/common/oauth2/v2.0/token', userinfo: '/oidc/userinfo', jwks: '/common/discovery/v2.0/keys',
+    logout: '/common/oauth2/v2.0/logout',
   },
   authentication: ['client_secret_post', 'client_secret_basic'],
   responseModes: ['query', 'fragment', 'form_post'],
@@ -38,12 +36,11 @@ export const microsoft = {
   metadata: (provider) => ({
     issuer: `${provider.origin}/${['common', 'organizations'].includes(tenantOf(provider)) ? '{tenantid}' : tenantOf(provider)}/v2.0`,
     code_challenge_methods_supported: undefined,
-    revocation_endpoint: undefined,
     tenant_region_scope: null,
     cloud_instance_name: 'microsoftonline.com',
   }),
   callback: () => ({ session_state: 'b3f4a2c1-0000-0000-0000-000000000000' }),
-  claims: ({ user, scopes }, { origin, settings, now, }) => ({
+  claims: ({ user, scopes }, { origin, settings, now }) => ({
     iss: `${origin}/${user.tid}/v2.0`,
     tid: user.tid,
     oid: user.oid,

@@ -27,12 +27,18 @@ export const STANDARD = {
   /** Whether the callback names the issuer (RFC 9207). */
   sendsIss: false,
   hasIdToken: true,
+  givesIdToken: (scopes) => scopes.includes('openid'),
+  /** Whether the token endpoint takes JSON as well, and whether it does without what RFC 6749 wants at both endpoints. */
+  takesJson: false,
+  isLoose: false,
   codeSecs: 60,
   accessSecs: 3600,
   /** Whether this grant brings a refresh token; whether each is for one use; whether a second use ends all of its family. */
   givesRefresh: (grant) => grant.scopes.includes('offline_access'),
   rotates: true,
   endsFamily: true,
+  /** Whether the one before goes on working all the same. */
+  keepsOld: false,
   /** Whether the access token dies with a refresh. */
   endsAccess: false,
   metadata: () => ({}),
@@ -132,6 +138,7 @@ export class Provider {
       [`GET ${paths.authorization}`]: () => this.#authorize(call),
       [`POST ${paths.token}`]: () => this.#token(call),
       [`GET ${paths.userinfo}`]: () => this.#userinfo(call),
+      [`POST ${paths.userinfo}`]: () => this.#userinfo(call),
       [`GET ${paths.jwks}`]: () => this.#keySet(),
       [`POST ${paths.revocation}`]: () => this.#revoke(call),
       [`GET ${paths.logout}`]: () => this.#logout(call),
@@ -223,7 +230,7 @@ export class Provider {
 
   #checkRequest({ response_type: type, response_mode: mode, code_challenge: challenge, code_challenge_method: method, scope = '', nonce }) {
     const { kind } = this;
-    if (type !== 'code') throw new Refusal('unsupported_response_type', 'Only code is supported');
+    if (type !== 'code' && !(kind.isLoose && type === undefined)) throw new Refusal('unsupported_response_type', 'Only code is supported');
     if (mode !== undefined && !kind.responseModes.includes(mode)) throw new Refusal('invalid_request', 'Unknown response_mode');
     if (challenge === undefined) {
       if (kind.needsChallenge) throw new Refusal('invalid_request', 'code_challenge is required');
@@ -244,7 +251,8 @@ export class Provider {
 
   /** RFC 6749 §3.2: a form, each parameter once, a client that proves itself in one of the ways that it may. */
   #token(call) {
-    if (call.type !== 'application/x-www-form-urlencoded') throw new Refusal('invalid_request', 'Expected a form');
+    if (this.kind.takesJson && call.type === 'application/json') call.form = new URLSearchParams(JSON.parse(call.body));
+    else if (call.type !== 'application/x-www-form-urlencoded') throw new Refusal('invalid_request', 'Expected a form');
     const asked = once(call.form);
     this.authenticate(call, asked);
     const grant = this.#grantOf(asked, call);
@@ -286,7 +294,8 @@ export class Provider {
       grant.isOver = true;
       throw ended('The code was used before');
     }
-    if (asked.redirect_uri !== grant.asked.redirect_uri) throw ended('The redirect_uri is another one');
+    const isLeftOut = this.kind.isLoose && asked.redirect_uri === undefined;
+    if (asked.redirect_uri !== grant.asked.redirect_uri && !isLeftOut) throw ended('The redirect_uri is another one');
     const { code_challenge: challenge, code_challenge_method: method = 'plain' } = grant.asked;
     if (challenge !== undefined && this.kind.challenges.length > 0) {
       const { code_verifier: verifier = '' } = asked;
@@ -306,7 +315,7 @@ export class Provider {
       if (this.kind.endsFamily) token.grant.isOver = true;
       throw ended('The refresh token was used before');
     }
-    if (this.kind.rotates) token.isUsed = true;
+    if (this.kind.rotates && !this.kind.keepsOld) token.isUsed = true;
     if (this.kind.endsAccess) this.#accessTokens.forEach((one) => { one.isOver ||= one.grant === token.grant; });
     return token.grant;
   }
@@ -321,8 +330,8 @@ export class Provider {
       body.refresh_token = random(kind.refreshPrefix);
       this.#refreshTokens.set(body.refresh_token, { grant, isUsed: false });
     }
-    const wanted = (asked.scope ?? grant.scopes.join(kind.separator)).split(kind.separator);
-    if (kind.hasIdToken && wanted.includes('openid')) body.id_token = this.idToken(grant, access, isRefresh);
+    const wanted = asked.scope === undefined ? grant.scopes : asked.scope.split(kind.separator);
+    if (kind.hasIdToken && kind.givesIdToken(wanted)) body.id_token = this.idToken(grant, access, isRefresh);
     return body;
   }
 

@@ -43,14 +43,13 @@ export const slack = {
   name: 'slack',
   paths: {
     authorization: '/openid/connect/authorize', token: '/api/openid.connect.token', userinfo: '/api/openid.connect.userInfo', jwks: '/openid/connect/keys',
-    revocation: '/api/auth.revoke',
   },
   authentication: ['client_secret_post', 'client_secret_basic'],
   accessPrefix: 'xoxp-',
   knowsScope: (scope) => ['openid', 'email', 'profile'].includes(scope),
   givesRefresh: () => false,
   // Its document says nothing about PKCE, revocation and logout.
-  metadata: () => ({ code_challenge_methods_supported: undefined, revocation_endpoint: undefined, claims_supported: ['sub', 'auth_time', 'iss'] }),
+  metadata: () => ({ code_challenge_methods_supported: undefined, claims_supported: ['sub', 'auth_time', 'iss'] }),
   claims: ({ user, scopes }) => ({
     'https://slack.com/user_id': user.sub,
     'https://slack.com/team_id': user.team,
@@ -66,7 +65,7 @@ export const slack = {
 export const slackBot = {
   ...BASE,
   name: 'slack-bot',
-  paths: { authorization: '/oauth/v2/authorize', token: '/api/oauth.v2.access', userinfo: '/none', jwks: '/none/keys', revocation: '/api/auth.revoke' },
+  paths: { authorization: '/oauth/v2/authorize', token: '/api/oauth.v2.access' },
   hasIdToken: false,
   separator: ',',
   accessPrefix: 'xoxb-',
@@ -93,8 +92,6 @@ export const slackBot = {
       is_enterprise_install: false,
     };
   },
-  // An access token that rotates has another prefix than the one that was kept.
-  accessToken: () => random('xoxb-'),
   routes: (provider, call) => ({
     'GET /api/auth.revoke': () => revoked(provider, call),
     'POST /api/auth.revoke': () => revoked(provider, call),
