@@ -157,6 +157,15 @@ export const ATTACKS = [
   one(ATTACK, 'sub-with-a-bar', 'out', (provider) => { provider.user = { ...provider.user, sub: 'google|1' }; }, { library: 'in', why: 'has no subjects of its own' }),
   one(ATTACK, 'azp-of-another-client', 'out', claims(() => ({ azp: 'another-client' })), { library: 'in', why: 'looks at azp only where aud has several' }),
   one(ATTACK, 'token-of-tomorrow', 'out', claims(({ iat, exp }) => ({ iat: iat + DAY, exp: exp + DAY })), { library: 'in', why: 'does not compare iat' }),
+  // Who asks the userinfo endpoint has to compare `sub` (OpenID Connect Core 1.0 §5.3.2).
+  one(ATTACK, 'userinfo-of-somebody-else', 'out', (provider) => {
+    claims(() => ({ email: undefined, email_verified: undefined }))(provider);
+    provider.tamper.userinfo = (body) => ({ ...body, sub: 'somebody-else' });
+  }, { needsEmail: true }),
+  one(ATTACK, 'userinfo-vouches-for-the-address-of-the-token', 'out', (provider) => {
+    claims(() => ({ email: 'ceo@corp.example', email_verified: undefined }))(provider);
+    provider.tamper.userinfo = ({ sub }) => ({ sub, email: 'me@evil.example', email_verified: true });
+  }, { needsEmail: true, library: 'in', why: 'leaves addresses to its user' }),
   one(ATTACK, 'nonce-of-nobody', 'out', claims(() => ({ nonce: '' }))),
   one(ATTACK, 'token-type-mac', 'out', answer((body) => ({ ...body, token_type: 'mac' }))),
   one(ATTACK, 'token-type-dpop', 'out', answer((body) => ({ ...body, token_type: 'DPoP' })), { library: 'in', why: 'can prove possession' }),

@@ -58,8 +58,10 @@ export const github = {
   routes: (provider, call) => ({
     'GET /user': () => asked(provider, call, [], ({ id, login, name }) => ({ id, login, name, email: null, type: 'User' })),
     'GET /user/emails': () => asked(provider, call, ['user:email', 'user'], ({ emails }) => emails),
-    'GET /user/orgs': () => asked(provider, call, ['read:org', 'read:user', 'user'], ({ organizations }) => organizations.map((login) => ({ login, id: 1 }))),
-    'GET /user/teams': () => asked(provider, call, ['read:org'], ({ teams }) => teams.map(([login, slug]) => ({ slug, name: slug, organization: { login } }))),
+    // "this API requires at least user or read:org scope. OAuth requests with insufficient scope will receive a 403 Forbidden response."
+    'GET /user/orgs': () => asked(provider, call, ['read:org', 'user'], ({ organizations }) => organizations.map((login) => ({ login, id: 1 }))),
+    // "When using OAuth, this endpoint requires user, repo, or read:org scope."
+    'GET /user/teams': () => asked(provider, call, ['read:org', 'user', 'repo'], ({ teams }) => teams.map(([login, slug]) => ({ slug, name: slug, organization: { login } }))),
     [`DELETE /applications/${provider.client.id}/grant`]: () => deleted(provider, call),
     // Where its own client library looks for the API of a server of one's own.
     [`DELETE /api/v3/applications/${provider.client.id}/grant`]: () => deleted(provider, call),
@@ -85,7 +87,9 @@ function asked(provider, call, anyOf, answer) {
   // https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent
   if (!call.headers['user-agent']) throw new Refusal('forbidden', 'Request forbidden by administrative rules. User-Agent is missing', 403);
   const grant = provider.granted(call);
-  if (anyOf.length > 0 && !grant.scopes.some((scope) => anyOf.includes(scope))) throw new Refusal('not_found', 'Not Found', 404);
+  if (anyOf.length > 0 && !grant.scopes.some((scope) => anyOf.includes(scope))) {
+    throw call.path === '/user/emails' ? new Refusal('not_found', 'Not Found', 404) : new Refusal('forbidden', 'Forbidden', 403);
+  }
   const body = answer(grant.user);
   return json(200, provider.tamper[call.path] ? provider.tamper[call.path](body) : body, { 'X-OAuth-Scopes': grant.scopes.join(', ') });
 }

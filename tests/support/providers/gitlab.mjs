@@ -17,11 +17,11 @@ export const gitlab = {
   givesRefresh: () => true,
   endsAccess: true,
   endsFamily: false,
+  // "The claims sub, sub_legacy, email, email_verified and groups_direct are included in the ID token. All other claims are available from
+  // the /oauth/userinfo endpoint": the name, and of groups those that one is a member of through others.
   claims: ({ user, scopes }) => ({
     sub_legacy: 'e7f8',
-    ...(scopes.includes('profile') ? { name: user.name, nickname: 'ann', preferred_username: 'ann', profile: 'https://gitlab.com/ann' } : {}),
     ...(scopes.includes('email') ? { email: user.email, email_verified: user.email_verified } : {}),
-    // Of groups, the ID token has only those that one is a direct member of.
     groups_direct: user.groups,
   }),
   userinfo: ({ user }) => ({

@@ -95,6 +95,12 @@ pub(super) const PARTS: &[Part] = &[
         || node_tests(&["tests/worker"]),
     ),
     part(
+        "login",
+        "providers and an adversary: their own clients log in by them, and so does the Worker",
+        &[Worker],
+        || node_tests(&["tests/login"]),
+    ),
+    part(
         "clients",
         "OAuth clients against sessions: Node, Python, Rust, Apache, pages in Chromium",
         &[Worker, Browser, Apache, PythonClients, CCompiler],
