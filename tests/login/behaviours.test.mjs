@@ -1,6 +1,8 @@
 // Every behaviour of the adversary, through the built Worker: whoever ought to get in gets in, and nobody else does.
+// EDGEGATE_LOGIN_WRITE=1 writes what is seen into docs/login-conformance.md.
 
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { ATTACKS, LOGINS } from '../support/providers/adversary.mjs';
@@ -14,6 +16,8 @@ const ALLOW = { allow: { email_domains: ['corp.example'] } };
 /** A provider for each, so that nothing that a gate remembers of one is of use for another. */
 const named = [...LOGINS, ...ATTACKS].map((behaviour, index) => ({ ...behaviour, id: behaviour.mode === 'form_post' ? `apple-${index}` : `idp-${index}` }));
 
+const rows = new Map();
+
 for (let start = 0; start < named.length; start += AT_ONCE) {
   const group = named.slice(start, start + AT_ONCE);
   test(`behaviours ${start + 1} to ${start + group.length}`, async (context) => {
@@ -22,8 +26,7 @@ for (let start = 0; start < named.length; start += AT_ONCE) {
     try {
       for (const behaviour of group) {
         await context.test(`${behaviour.plan}: ${behaviour.name}`, async () => {
-          const seen = await outcome(gate, behaviour);
-          context.diagnostic(`${behaviour.plan} | ${behaviour.name} | ${behaviour.expected} | ${seen.replaceAll('|', '/')}`);
+          rows.set(behaviour.id, await outcome(gate, behaviour));
         });
       }
     } finally {
@@ -51,5 +54,17 @@ async function outcome(gate, { id, expected, set, isSecondLogin, stolen }) {
   assert.ok(url.startsWith(ORIGIN) || tab.trail.length === 1, url);
   assert.ok(status >= 400 && status !== 500, `${status}`);
   assert.ok(tab.trail.length <= 8, `${tab.trail.length} steps`);
-  return seen;
+  return seen.split(':')[0];
 }
+
+const WORDS = { in: 'logged in', out: 'not logged in', either: 'either', unasked: 'not logged in, or userinfo not asked' };
+const DOCUMENT = new URL('../../docs/login-conformance.md', import.meta.url);
+
+test('docs/login-conformance.md says what was seen', () => {
+  const lines = named.map(({ plan, name, expected, id }) => `| ${plan} | \`${name}\` | ${WORDS[expected]} | ${rows.get(id) === 'in' ? 'logged in' : rows.get(id)} |`);
+  const table = ['| of | behaviour | expected | seen |', '|---|---|---|---|', ...lines].join('\n');
+  const text = readFileSync(DOCUMENT, 'utf8');
+  const fresh = text.replace(/(<!-- behaviours -->\n)[\s\S]*?(\n<!-- end -->)/, `$1${table}$2`);
+  if (process.env.EDGEGATE_LOGIN_WRITE === '1') writeFileSync(DOCUMENT, fresh);
+  else assert.equal(text, fresh, 'EDGEGATE_LOGIN_WRITE=1 node --test tests/login/behaviours.test.mjs writes it');
+});
