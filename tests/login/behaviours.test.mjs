@@ -52,7 +52,7 @@ async function outcome(gate, { id, expected, set, isSecondLogin, stolen }) {
   }
   // A page of the gate's own that says why, in few steps, and is no fault of the gate.
   assert.ok(url.startsWith(ORIGIN) || tab.trail.length === 1, url);
-  assert.ok(status >= 400 && status !== 500, `${status}`);
+  assert.ok(status >= 400 && (status < 500 || seen.includes(' ')), `${status} ${seen}`);
   assert.ok(tab.trail.length <= 8, `${tab.trail.length} steps`);
   return seen.split(':')[0];
 }
@@ -64,7 +64,7 @@ test('docs/login-conformance.md says what was seen', () => {
   const lines = named.map(({ plan, name, expected, id }) => `| ${plan} | \`${name}\` | ${WORDS[expected]} | ${rows.get(id) === 'in' ? 'logged in' : rows.get(id)} |`);
   const table = ['| of | behaviour | expected | seen |', '|---|---|---|---|', ...lines].join('\n');
   const text = readFileSync(DOCUMENT, 'utf8');
-  const fresh = text.replace(/(<!-- behaviours -->\n)[\s\S]*?(\n<!-- end -->)/, `$1${table}$2`);
+  const fresh = text.replace(/(<!-- behaviours -->\n)[\s\S]*?(<!-- end -->)/, (_, start, end) => `${start}${table}\n${end}`);
   if (process.env.EDGEGATE_LOGIN_WRITE === '1') writeFileSync(DOCUMENT, fresh);
   else assert.equal(text, fresh, 'EDGEGATE_LOGIN_WRITE=1 node --test tests/login/behaviours.test.mjs writes it');
 });
