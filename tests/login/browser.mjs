@@ -170,15 +170,18 @@ export class Tab {
     return this.#navigate(new URL(url, this.url).href, { from: this.url, ...options });
   }
 
-  /** Sends the first form of the page, with these fields beside its own. */
-  submit(more = {}, options = {}) {
+  /** Sends the first form of the page, with these fields beside its own, by its first button or the one that has this text in its tag. */
+  submit(more = {}, { button: wanted = '', ...options } = {}) {
     const form = /<form\b([^>]*)>([\s\S]*?)(<\/form>|$)/i.exec(this.page.text);
     if (!form) throw new Error(`the page at ${this.url} has no form:\n${this.page.text.slice(0, 500)}`);
     const attribute = (text, name) => unescaped(new RegExp(`\\b${name}="([^"]*)"`, 'i').exec(text)?.[1]);
-    const inputs = [...form[2].matchAll(/<(?:input|button)\b[^>]*>/gi)].map(([tag]) => [attribute(tag, 'name'), attribute(tag, 'value') ?? '']);
-    const fields = new URLSearchParams(inputs.filter(([name]) => name));
+    const tags = (name) => [...form[2].matchAll(new RegExp(`<${name}\\b[^>]*>`, 'gi'))].map(([tag]) => tag);
+    const isSent = (tag) => !/type="(checkbox|radio)"/i.test(tag) || /\bchecked\b/i.test(tag);
+    const button = tags('button').find((tag) => tag.includes(wanted)) ?? '';
+    const sent = [...tags('input').filter(isSent), button].map((tag) => [attribute(tag, 'name'), attribute(tag, 'value') ?? '']);
+    const fields = new URLSearchParams(sent.filter(([name]) => name));
     for (const [name, value] of Object.entries(more)) fields.set(name, value);
-    const target = new URL(attribute(form[1], 'action') || this.url, this.url);
+    const target = new URL(attribute(button, 'formaction') ?? (attribute(form[1], 'action') || this.url), this.url);
     const method = (attribute(form[1], 'method') ?? 'get').toUpperCase();
     if (method === 'GET') {
       target.search = fields.toString();
@@ -215,5 +218,10 @@ export class Tab {
   }
 }
 
-const unescaped = (text) =>
-  text?.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&#x27;', "'").replaceAll('&amp;', '&');
+const NAMED = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+/** Text without the references of HTML. */
+const unescaped = (text) => text?.replace(/&(?:#x([\da-f]+)|#(\d+)|(\w+));/gi, (whole, hex, number, name) => {
+  if (name !== undefined) return NAMED[name] ?? whole;
+  return String.fromCodePoint(hex === undefined ? Number(number) : Number.parseInt(hex, 16));
+});
