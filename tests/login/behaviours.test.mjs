@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { ATTACKS, LOGINS } from '../support/providers/adversary.mjs';
-import { LoginGate, ORIGIN } from './gate.mjs';
+import { LoginGate } from './gate.mjs';
+import { outcome } from './outcome.mjs';
 
 /** As many as one policy may have. */
 const AT_ONCE = 20;
@@ -33,28 +34,6 @@ for (let start = 0; start < named.length; start += AT_ONCE) {
       await gate.close();
     }
   });
-}
-
-async function outcome(gate, { id, expected, set, isSecondLogin, stolen }) {
-  const provider = gate.providers[id];
-  if (isSecondLogin) assert.equal((await gate.logIn(id)).seen, 'in');
-  set(provider);
-  const asked = provider.count(provider.kind.paths.userinfo);
-  const { seen, tab, url, status, session } = await gate.logIn(id);
-  const isIn = seen === 'in';
-  if (expected === 'in') assert.ok(isIn, seen);
-  if (expected === 'out') assert.ok(!isIn);
-  if (expected === 'unasked') assert.ok(!isIn || provider.count(provider.kind.paths.userinfo) === asked, 'userinfo was asked, and not compared');
-  if (stolen) assert.equal(provider.count(stolen), 0, 'a redirect was followed');
-  if (isIn) {
-    assert.ok(session.subject.startsWith(`${id}|`));
-    return 'in';
-  }
-  // A page of the gate's own that says why, in few steps, and is no fault of the gate.
-  assert.ok(url.startsWith(ORIGIN) || tab.trail.length === 1, url);
-  assert.ok(status >= 400 && (status < 500 || seen.includes(' ')), `${status} ${seen}`);
-  assert.ok(tab.trail.length <= 8, `${tab.trail.length} steps`);
-  return seen.split(':')[0];
 }
 
 const WORDS = { in: 'logged in', out: 'not logged in', either: 'either', unasked: 'not logged in, or userinfo not asked' };
