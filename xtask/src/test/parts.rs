@@ -190,7 +190,7 @@ pub(super) const LONG_PARTS: &[Part] = &[
         command.args(["tests/run.mjs", "--minutes=30", "tests/login/matrix"]);
         run_node_tests(&mut command, 2 * LIMIT)
     })
-    .takes(12),
+    .takes(15),
     part(
         "documents",
         "the site of documents: built, searched, looked at",
