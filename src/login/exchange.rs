@@ -119,33 +119,56 @@ impl ProviderRequest {
 #[must_use]
 pub fn further(
     profile: &Profile,
-    (allow, scopes): (&Allow, &ScopeRules),
+    rules: (&Allow, &ScopeRules),
     (userinfo, access_token): (&str, &str),
 ) -> Vec<(Question, ProviderRequest)> {
-    let ask = |what, path: &str| {
-        (what, ProviderRequest::get(&format!("{userinfo}{path}"), Some(access_token)))
+    let request =
+        |path: &str| ProviderRequest::get(&format!("{userinfo}{path}"), Some(access_token));
+    let asked = questions(profile, rules).into_iter();
+    asked.map(|one| (one.question, request(one.path))).collect()
+}
+
+/// The scopes that these requests need: of each list any one does, and the first is the narrowest. Without it the provider refuses them.
+#[must_use]
+pub fn further_scopes(
+    profile: &Profile,
+    rules: (&Allow, &ScopeRules),
+) -> Vec<&'static [&'static str]> {
+    questions(profile, rules).into_iter().map(|one| one.scopes).collect()
+}
+
+/// One of them.
+struct FurtherRequest {
+    question: Question,
+    /// Below the userinfo endpoint.
+    path: &'static str,
+    scopes: &'static [&'static str],
+}
+
+fn questions(profile: &Profile, (allow, scopes): (&Allow, &ScopeRules)) -> Vec<FurtherRequest> {
+    let emails = !allow.email_domains.is_empty() || !scopes.email_domains.is_empty();
+    let organizations = !allow.organizations.is_empty() || !scopes.organizations.is_empty();
+    let teams = !allow.teams.is_empty() || !scopes.teams.is_empty();
+    let ask = |wanted: bool, question, path, scopes| {
+        wanted.then_some(FurtherRequest { question, path, scopes })
     };
-    let mut all = Vec::new();
-    match profile.further {
-        Further::Nothing => {}
-        Further::GitHub => {
-            if !allow.email_domains.is_empty() || !scopes.email_domains.is_empty() {
-                all.push(ask(Question::Emails, "/emails?per_page=100"));
-            }
-            if !allow.organizations.is_empty() || !scopes.organizations.is_empty() {
-                all.push(ask(Question::Organizations, "/orgs?per_page=100"));
-            }
-            if !allow.teams.is_empty() || !scopes.teams.is_empty() {
-                all.push(ask(Question::Teams, "/teams?per_page=100"));
-            }
-        }
+    let all = match profile.further {
+        Further::Nothing => [None, None, None],
+        Further::GitHub => [
+            ask(emails, Question::Emails, "/emails?per_page=100", &["user:email", "user"]),
+            ask(
+                organizations,
+                Question::Organizations,
+                "/orgs?per_page=100",
+                &["read:org", "user"],
+            ),
+            ask(teams, Question::Teams, "/teams?per_page=100", &["read:org", "user", "repo"]),
+        ],
         Further::Discord => {
-            if !allow.organizations.is_empty() || !scopes.organizations.is_empty() {
-                all.push(ask(Question::Guilds, "/guilds"));
-            }
+            [ask(organizations, Question::Guilds, "/guilds", &["guilds"]), None, None]
         }
-    }
-    all
+    };
+    all.into_iter().flatten().collect()
 }
 
 fn plain_headers() -> Vec<(&'static str, String)> {
@@ -244,6 +267,27 @@ mod tests {
         );
         assert!(header(&github, "Authorization").unwrap().starts_with("Basic "));
         assert_eq!(end("microsoft"), None);
+    }
+
+    /// <https://docs.github.com/en/rest/orgs/orgs#list-organizations-for-the-authenticated-user>: 403 without.
+    #[test]
+    fn what_is_asked_beside_needs_scopes_of_its_own() {
+        let orgs = Allow { organizations: vec!["acme".to_owned()], ..Allow::default() };
+        let asked = |name: &str, allow: &Allow| {
+            let profile = named(name).unwrap();
+            let rules = (allow, &ScopeRules::default());
+            let urls: Vec<String> = further(profile, rules, ("https://api.test/user", "tok"))
+                .into_iter()
+                .map(|(_, request)| request.url)
+                .collect();
+            (urls, further_scopes(profile, rules))
+        };
+        let (urls, scopes) = asked("github", &orgs);
+        assert_eq!(urls, ["https://api.test/user/orgs?per_page=100"]);
+        assert_eq!(scopes, [["read:org", "user"]]);
+        assert_eq!(asked("discord", &orgs).1, [["guilds"]]);
+        assert_eq!(asked("github", &Allow::default()), (vec![], vec![]));
+        assert_eq!(asked("oidc", &orgs), (vec![], vec![]));
     }
 
     #[test]

@@ -183,11 +183,8 @@ const GITLAB: Profile = Profile {
     name: "gitlab",
     title: "GitLab",
     place: Place::Issuer("https://gitlab.com"),
-    places: Places {
-        name: &["name", "nickname"],
-        groups: &["groups", "groups_direct"],
-        ..STANDARD_CLAIMS
-    },
+    // The ID token has `groups_direct` alone. `groups`, of userinfo, has those too that one belongs to through others.
+    places: Places { name: &["name", "nickname"], ..STANDARD_CLAIMS },
     offline: Offline::Nothing,
     logout: ProviderLogout::None,
     ..OIDC

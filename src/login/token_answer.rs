@@ -63,7 +63,9 @@ pub fn read(status: u16, body: &[u8], form: TokenAnswerForm) -> Result<ProviderT
             TokenAnswerForm::Standard | TokenAnswerForm::ErrorWith200 => {
                 !members.contains_key("error")
             }
-            TokenAnswerForm::Ok => members.get("ok") == Some(&Value::Bool(true)),
+            TokenAnswerForm::Ok => {
+                members.get("ok") == Some(&Value::Bool(true)) && !members.contains_key("error")
+            }
         };
     if is_success { tokens(members) } else { Err(refusal(&members)) }
 }
@@ -211,6 +213,12 @@ mod tests {
             (200, r#"{"ok":false,"error":"ratelimited"}"#, SlackOk, NoTokens::Unavailable),
             (200, r#"{"ok":"true","access_token":"a"}"#, SlackOk, NoTokens::Refused),
             (200, r#"{"access_token":"a"}"#, SlackOk, NoTokens::Refused),
+            (
+                200,
+                r#"{"ok":true,"error":"invalid_code","access_token":"a"}"#,
+                SlackOk,
+                NoTokens::GrantEnded,
+            ),
         ] {
             assert_eq!(read(status, body.as_bytes(), form), Err(expected), "{body}");
         }

@@ -20,6 +20,7 @@ use crate::{
     login::{
         access::{Allow, ScopeRules},
         binding,
+        exchange::further_scopes,
         person::is_domain,
         profiles,
         provider::{ClientAuthentication, Identity, Profile},
@@ -217,27 +218,9 @@ fn provider(
         return refused("client_id", "expected the client's name at the provider".to_owned());
     }
     let location = location::location(path, document, profile)?;
-    let request_scopes = match &document.request_scopes {
-        Some(given) => given.clone(),
-        None => profile.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-    };
-    let is_word = |scope: &String| {
-        !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
-    };
-    if let Some(index) = request_scopes.iter().position(|scope| !is_word(scope)) {
-        return refused(
-            &format!("request_scopes[{index}]"),
-            "expected a scope of the provider".to_owned(),
-        );
-    }
-    if profile.identity == Identity::IdToken
-        && !request_scopes.iter().any(|scope| scope == "openid")
-    {
-        return refused(
-            "request_scopes",
-            "lacks openid, without which there is no ID token".to_owned(),
-        );
-    }
+    let allow = allow(&field("allow"), &document.allow)?;
+    let scopes = scopes(&field("scopes"), &document.scopes)?;
+    let request_scopes = request_scopes(path, document, profile, (&allow, &scopes))?;
     Ok(Provider {
         client_secret: client_secret(path, document, profile, secrets)?,
         authentication: match document.authentication {
@@ -251,8 +234,8 @@ fn provider(
             Some(AuthenticationWord::Basic) => ClientAuthentication::Basic,
             Some(AuthenticationWord::Post) => ClientAuthentication::Post,
         },
-        allow: allow(&field("allow"), &document.allow)?,
-        scopes: scopes(&field("scopes"), &document.scopes)?,
+        allow,
+        scopes,
         allow_http: document.allow_http,
         connect_only: document.connect_only || profile.identity == Identity::TokenAnswer,
         groups_claim: document.groups_claim.clone(),
@@ -263,6 +246,44 @@ fn provider(
         location,
         request_scopes,
     })
+}
+
+/// The scopes that the provider is asked for: without those that the rules need it would refuse to say what they ask about.
+fn request_scopes(
+    path: &str,
+    document: &ProviderDocument,
+    profile: &Profile,
+    rules: (&Allow, &ScopeRules),
+) -> Result<Vec<String>, Error> {
+    let path = format!("{path}.request_scopes");
+    let needed = further_scopes(profile, rules);
+    let has =
+        |scopes: &[String], any: &[&str]| scopes.iter().any(|one| any.contains(&one.as_str()));
+    let Some(given) = &document.request_scopes else {
+        let mut all: Vec<String> = profile.scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        for any in needed {
+            if !has(&all, any) {
+                all.extend(any.first().map(|scope| (*scope).to_owned()));
+            }
+        }
+        return Ok(all);
+    };
+    let is_word = |scope: &String| {
+        !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+    };
+    if let Some(index) = given.iter().position(|scope| !is_word(scope)) {
+        return Err(Error::config(format!("{path}[{index}]"), "expected a scope of the provider"));
+    }
+    if profile.identity == Identity::IdToken && !has(given, &["openid"]) {
+        return Err(Error::config(path, "lacks openid, without which there is no ID token"));
+    }
+    match needed.into_iter().find(|any| !has(given, any)) {
+        Some(any) => Err(Error::config(
+            path,
+            format!("lacks {}, which allow and scopes need", any.join(" or ")),
+        )),
+        None => Ok(given.clone()),
+    }
 }
 
 fn client_secret(

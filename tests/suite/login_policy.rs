@@ -159,6 +159,14 @@ fn each_fault_has_its_place() {
             "request_scopes: lacks openid, without which there is no ID token",
         ),
         (
+            json!({"type": "github", "issuer": null, "request_scopes": ["read:user"], "allow": {"organizations": ["acme"]}}),
+            "request_scopes: lacks read:org or user, which allow and scopes need",
+        ),
+        (
+            json!({"type": "microsoft", "issuer": null, "tenant": "contoso.example"}),
+            "tenant: expected common, organizations, consumers, or the id of a tenant: 32 hexadecimal digits with hyphens",
+        ),
+        (
             json!({"allow": {"email_domains": ["@corp.test"]}}),
             "allow.email_domains[0]: expected a domain like example.com",
         ),
@@ -186,6 +194,29 @@ fn each_fault_has_its_place() {
     ] {
         refused(&one(fields), &format!("login.providers[0].{expected}"));
     }
+}
+
+/// GitHub and Discord say who is a member of what for scopes of their own alone.
+#[test]
+fn what_rules_ask_about_is_asked_for() {
+    let scopes = |fields: Value| first(&policy(&one(fields))).request_scopes.join(" ");
+    let github = |fields: Value| {
+        let mut all = json!({"type": "github", "issuer": null});
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        scopes(all)
+    };
+    assert_eq!(github(json!({})), "read:user user:email");
+    let teams = json!({"teams": {"acme/core": ["write:posts"]}});
+    assert_eq!(
+        github(json!({"allow": {"organizations": ["acme"]}, "scopes": teams})),
+        "read:user user:email read:org"
+    );
+    assert_eq!(
+        github(json!({"allow": {"organizations": ["acme"]}, "request_scopes": ["user"]})),
+        "user"
+    );
+    let discord = json!({"type": "discord", "issuer": null, "allow": {"organizations": ["1"]}});
+    assert_eq!(scopes(discord), "identify email guilds");
 }
 
 #[test]

@@ -99,6 +99,14 @@ pub(super) fn location(
                 );
             }
             let value = if value == "consumers" { CONSUMERS } else { value };
+            // The document of a tenant that is called otherwise names its id, and so would be about another issuer.
+            let is_known = ["common", "organizations"].contains(&value) || is_tenant_id(value);
+            if name == "tenant" && !is_known {
+                return refused(
+                    name,
+                    "expected common, organizations, consumers, or the id of a tenant: 32 hexadecimal digits with hyphens".to_owned(),
+                );
+            }
             issuer.replace("{}", value.trim_end_matches('/'))
         }
     };
@@ -131,6 +139,12 @@ fn known_endpoints(
         userinfo: optional("userinfo", &document.userinfo)?,
         revocation: optional("revocation", &document.revocation)?,
     })
+}
+
+/// Whether it is a UUID as RFC 9562 §4 writes one.
+fn is_tenant_id(text: &str) -> bool {
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 fn is_loopback(url: &str) -> bool {

@@ -95,6 +95,12 @@ pub(super) const PARTS: &[Part] = &[
         || node_tests(&["tests/worker"]),
     ),
     part(
+        "login",
+        "providers and an adversary: their own clients log in by them, and so does the Worker",
+        &[Worker],
+        || node_tests(&["tests/login"]),
+    ),
+    part(
         "clients",
         "OAuth clients against sessions: Node, Python, Rust, Apache, pages in Chromium",
         &[Worker, Browser, Apache, PythonClients, CCompiler],
@@ -179,6 +185,12 @@ pub(super) const LONG_PARTS: &[Part] = &[
         || node_tests(&["tests/clients/matrix"]),
     )
     .takes(3),
+    part("login", "the adversary's behaviours at each provider, by the Worker", &[Worker], || {
+        let mut command = process::command("node");
+        command.args(["tests/run.mjs", "--minutes=30", "tests/login/matrix"]);
+        run_node_tests(&mut command, 2 * LIMIT)
+    })
+    .takes(15),
     part(
         "documents",
         "the site of documents: built, searched, looked at",
