@@ -8,8 +8,8 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { Miniflare } from 'miniflare';
 
+import { Miniflare } from '../miniflare.mjs';
 import { nowSecs, signAsymmetric } from '../worker/token.mjs';
 import { ISSUER, SECRETS, apiKey, keyIdOf, policy, record } from './gate.mjs';
 

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { unstable_readConfig as readConfig } from 'wrangler';
 
+import { readConfig } from '../miniflare.mjs';
 import { ROOT, gateWorker, refused, start, token } from './harness.mjs';
 
 const FOLDER = path.join(ROOT, 'examples/worker-embedded');
 const BUILD = path.join(FOLDER, 'build');
-const config = readConfig({ config: path.join(FOLDER, 'wrangler.toml') }, { hideWarnings: true });
+const config = readConfig(path.join(FOLDER, 'wrangler.toml'));
 
 let gate;
 before(async () => {
