@@ -27,6 +27,8 @@ export function miniflareOf(age) {
     },
     Log,
     LogLevel,
+    /** Miniflare 5 puts a Worker of its own between a Worker and the network. It passes on only what a Worker can say of HTTP. */
+    standsBetween: convert !== withFolders,
     /** The program of wrangler. */
     WRANGLER: path.join(home, 'node_modules/.bin/wrangler'),
     /** Reads a wrangler.toml as wrangler does. */
@@ -40,4 +42,4 @@ function withFolders({ resourcePersistencePath: folder, ...options }) {
   return { ...options, kvPersist: path.join(folder, 'kv'), durableObjectsPersist: path.join(folder, 'do') };
 }
 
-export const { Miniflare, Log, LogLevel, WRANGLER, readConfig } = miniflareOf(process.env.EDGEGATE_WORKERD ?? 'newest');
+export const { Miniflare, Log, LogLevel, standsBetween, WRANGLER, readConfig } = miniflareOf(process.env.EDGEGATE_WORKERD ?? 'newest');
