@@ -124,7 +124,7 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "packaging",
-        "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
+        "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript 5 and 7",
         &[Package, Browser],
         || node_tests(&["tests/packaging"]),
     ),
@@ -142,7 +142,7 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "documents",
-        "every command and program of docs/, run as written; links, and their order",
+        "every command and program of docs/, run as written; links, their order, spelling",
         &[Worker, Package, Redis],
         || node_tests(&["tests/docs"]),
     ),
