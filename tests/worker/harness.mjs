@@ -269,7 +269,12 @@ class Gate {
           response.on('end', () => resolve(new Answer(response, Buffer.concat(chunks), options)));
         },
       );
-      request.on('error', (fault) => reject(this.#explained(fault, options)));
+      request.on('error', (fault) => {
+        // workerd closes a connection that nobody used for a while, perhaps just as this request took it.
+        const closedBefore = request.reusedSocket && fault.code === 'ECONNRESET' && !body?.pipe;
+        if (closedBefore) resolve(this.request(method, target, { ...options, agent: false }));
+        else reject(this.#explained(fault, options));
+      });
       for (const [name, values] of headers) request.setHeader(name, values.length === 1 ? values[0] : values);
       if (body?.pipe) return body.pipe(request);
       const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
