@@ -43,7 +43,7 @@ const limited = (store, more = {}) => policy({
 });
 const revocable = (mode) => policy({ ...plain, revocation: { mode } });
 
-const ratelimits = { LIMITER: { simple: { limit: 1_000_000_000, period: 60 } } };
+const ratelimits = { LIMITER: { namespace_id: '1', simple: { limit: 1_000_000_000, period: 60 } } };
 
 const CONTESTANTS = [
   { name: 'no store', policy: policy(plain) },

@@ -6,8 +6,8 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { Log, LogLevel, Miniflare } from 'miniflare';
 
+import { Log, LogLevel, Miniflare } from '../../tests/miniflare.mjs';
 import { wallClock } from '../lib/measure.mjs';
 import { withProcessorClock } from '../lib/workerd-process.mjs';
 

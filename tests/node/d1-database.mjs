@@ -1,7 +1,7 @@
 // A D1 database for tests in Node: real D1 in workerd, asked once for each batch. Miniflare's own proxy asks for each `prepare` and
 // `bind` too.
 
-import { Miniflare } from 'miniflare';
+import { Miniflare } from '../miniflare.mjs';
 
 const WORKER = `export default {
   async fetch(request, { DB }) {

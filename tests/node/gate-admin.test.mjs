@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { Miniflare } from 'miniflare';
 
 import { EdgegateError, kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
+import { Miniflare } from '../miniflare.mjs';
 import { ISSUER, NOW, bearer, gateOf, policy, request, token } from './gate.mjs';
 import { CLIENTS, startRedis } from './redis-server.mjs';
 import { AUDIENCE } from '../worker/harness.mjs';

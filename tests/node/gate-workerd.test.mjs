@@ -8,8 +8,8 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { Miniflare } from 'miniflare';
 
+import { Miniflare } from '../miniflare.mjs';
 import { nowSecs, signAsymmetric } from '../worker/token.mjs';
 import { ISSUER, SECRETS, apiKey, keyIdOf, policy, record } from './gate.mjs';
 
@@ -71,7 +71,7 @@ before(async () => {
   const issuers = [{ issuer: ISSUER, audience: ['https://api.example.com'], algorithms: ['RS256'], jwks }];
   worker = new Miniflare({
     // What it logs.
-    handleRuntimeStdio: (stdout, stderr) => [stdout, stderr].forEach((stream) => stream.resume()),
+    handleStructuredLogs: () => {},
     modules, modulesRoot: path.join(pkg, 'wasm'), compatibilityDate: '2026-04-01', cf: false, kvNamespaces: ['KV'],
     bindings: {
       POLICY: policy({ issuers, admin: undefined }), ISSUER, SILENT: silent, ...SECRETS,

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Miniflare } from 'miniflare';
 
 import { kvStore } from '../../pkg/wasm/node.js';
+import { Miniflare } from '../miniflare.mjs';
 import { bearer, gateOf, request, token } from './gate.mjs';
 
 let mf;

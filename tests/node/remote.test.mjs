@@ -5,11 +5,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { Miniflare } from 'miniflare';
 
 import { bind } from '../../pkg/lib/index.js';
 import { webPlatform } from '../../pkg/lib/web-platform.js';
 import { EdgegateError, createGate, createVerifier } from '../../pkg/wasm/node.js';
+import { Miniflare } from '../miniflare.mjs';
 import { AUDIENCE, CLAIMS, ISSUER, NOW, options, refusalOf, refusalOfPromise, signAsymmetric, signHmac } from './support.mjs';
 
 const module = new WebAssembly.Module(readFileSync(new URL('../../pkg/wasm/edgegate_bg.wasm', import.meta.url)));

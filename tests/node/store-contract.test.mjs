@@ -9,12 +9,12 @@ import { after, before, describe, test } from 'node:test';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Miniflare } from 'miniflare';
 
 import { Held, Jobs } from '../../pkg/lib/gate-jobs.js';
 import { nodePlatform } from '../../pkg/lib/node-platform.js';
 import { storeContract } from '../../pkg/store-contract.js';
 import { d1Store, kvStore, memoryStore, redisStore } from '../../pkg/wasm/node.js';
+import { Miniflare } from '../miniflare.mjs';
 import { startD1 } from './d1-database.mjs';
 import { KINDS, startAll } from './redis-server.mjs';
 

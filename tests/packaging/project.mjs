@@ -1,5 +1,6 @@
 // The package as npm packs it, installed into a project of its own. The development tools are those of the repository.
 
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +16,13 @@ export const PKG = path.join(ROOT, 'pkg');
 
 /** A program of the repository's `node_modules`. */
 export const program = (name) => path.join(ROOT, 'node_modules/.bin', name);
+
+/** TypeScript by its package: the last one in JavaScript, and the native one. */
+export const COMPILERS = Object.fromEntries(['typescript', 'typescript7'].map((name) => [name, path.join(ROOT, 'node_modules', name, 'bin/tsc')]));
+
+/** Fails with what a compiler prints, unless all compile these files. `words` are options and files. */
+export const compiles = (folder, words) => Promise.all(Object.entries(COMPILERS).map(([name, compiler]) =>
+  run(compiler, words, { cwd: folder }).catch(({ stdout }) => assert.fail(`${name}: ${stdout}`))));
 
 /** What `npm pack` says about the tarball, and the path of it. */
 export async function pack(folder) {

@@ -5,7 +5,7 @@ import { readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { ROOT, createProject, program, run } from './project.mjs';
+import { ROOT, compiles, createProject, run } from './project.mjs';
 
 let project;
 before(async () => {
@@ -70,7 +70,7 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
   project.write('sample.cts', text);
   project.write('wrong.mts', `import { createVerifier, createApiKeys, createGate } from 'edgegate';\n${WRONG.map((line) => `// @ts-expect-error\n${line}`).join('\n')}\n`);
   const flags = ['--strict', '--noEmit', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--target', 'es2022', '--lib', 'es2022,dom'];
-  const check = (...rest) => run(program('tsc'), [...flags, ...rest], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+  const check = (...rest) => compiles(project.folder, [...flags, ...rest]);
   await Promise.all([
     check('--module', 'node16', 'sample.mts', 'sample.cts', 'wrong.mts'),
     check('--module', 'esnext', '--moduleResolution', 'bundler', 'sample.mts'),
@@ -97,7 +97,7 @@ test('each entry declares what it offers, and nothing else', async () => {
   }
   project.write('names.mts', `${lines.join('\n')}\n`);
   const flags = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
-  await run(program('tsc'), [...flags, 'names.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+  await compiles(project.folder, [...flags, 'names.mts']);
 });
 
 test('the Worker is declared, with the classes that wrangler.toml binds', async () => {
@@ -110,7 +110,7 @@ test('the Worker is declared, with the classes that wrangler.toml binds', async 
     export * from 'edgegate/worker';`);
   const flags = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom'];
   for (const more of [['--module', 'node16'], ['--module', 'esnext', '--moduleResolution', 'bundler']]) {
-    await run(program('tsc'), [...flags, ...more, 'worker.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+    await compiles(project.folder, [...flags, ...more, 'worker.mts']);
   }
 });
 
@@ -196,7 +196,7 @@ test('the adapters fit their frameworks', async () => {
   // The declarations of the frameworks are not checked here.
   const flags = ['--strict', '--noEmit', '--skipLibCheck', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
   await Promise.all([['adapters.mts', 'adapters-wrong.mts'], ['claims.mts']].map((files) =>
-    run(program('tsc'), [...flags, ...files], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout))));
+    compiles(project.folder, [...flags, ...files])));
 });
 
 test('every kind of client of Redis fits its store', async () => {
@@ -225,5 +225,5 @@ test('every kind of client of Redis fits its store', async () => {
     redisStore('redis://x');
   `);
   const flags = ['--strict', '--noEmit', '--skipLibCheck', '--exactOptionalPropertyTypes', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom'];
-  await run(program('tsc'), [...flags, 'redis.mts'], { cwd: project.folder }).catch(({ stdout }) => assert.fail(stdout));
+  await compiles(project.folder, [...flags, 'redis.mts']);
 });

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Miniflare } from 'miniflare';
 
+import { Miniflare } from '../miniflare.mjs';
 import { CLAIMS, NOW, signBy } from '../node/support.mjs';
 import { EXPECTED, NAMES, createProject, program, run, sample } from './project.mjs';
 

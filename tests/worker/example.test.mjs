@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { unstable_readConfig as readConfig } from 'wrangler';
 
+import { readConfig } from '../miniflare.mjs';
 import { AUDIENCE, ISSUER, ROOT, SECRETS, admitted, freshIp, gateWorker, refused, start, token } from './harness.mjs';
 
-const config = readConfig({ config: path.join(ROOT, 'wrangler.toml') }, { hideWarnings: true });
+const config = readConfig(path.join(ROOT, 'wrangler.toml'));
 const policy = config.vars.POLICY;
 
 let gate;

@@ -11,10 +11,11 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Log, LogLevel, Miniflare } from 'miniflare';
 
+import { Log, LogLevel, Miniflare } from '../miniflare.mjs';
 import { mintKey } from './api-key.mjs';
 import { nowSecs, signHmac } from './token.mjs';
+import { wrapBindings } from './wrapped-bindings.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const BUILD = process.env.EDGEGATE_BUILD ?? path.join(ROOT, 'build');
@@ -185,8 +186,8 @@ export async function start(workers, { shared = {}, secrets = SECRETS } = {}) {
     // Otherwise Miniflare asks Cloudflare for an example of `cf`.
     cf: false,
     log: new Log(LogLevel.WARN),
-    handleRuntimeStdio: (stdout, stderr) => output.read(stdout, stderr),
-    workers,
+    handleStructuredLogs: ({ message }) => output.add(message),
+    workers: wrapBindings(workers),
     ...shared,
   });
   await mf.ready;
@@ -203,22 +204,11 @@ class Output {
   lines = [];
   #waiting = new Set();
 
-  read(...streams) {
-    for (const stream of streams) {
-      let rest = '';
-      stream.setEncoding('utf8');
-      stream.on('data', (chunk) => {
-        const lines = (rest + chunk).split('\n');
-        rest = lines.pop();
-        for (const line of lines.filter(Boolean)) this.#add(line);
-      });
-      stream.on('end', () => rest && this.#add(rest));
+  add(message) {
+    for (const line of message.split('\n').filter(Boolean)) {
+      this.lines.push(line);
+      for (const wait of this.#waiting) wait(line);
     }
-  }
-
-  #add(line) {
-    this.lines.push(line);
-    for (const wait of this.#waiting) wait(line);
   }
 
   /** Returns the first line from `from` on for which `wanted` is true. It waits, since a line comes some time after the answer. */
@@ -279,7 +269,12 @@ class Gate {
           response.on('end', () => resolve(new Answer(response, Buffer.concat(chunks), options)));
         },
       );
-      request.on('error', (fault) => reject(this.#explained(fault, options)));
+      request.on('error', (fault) => {
+        // workerd closes a connection that nobody used for a while, perhaps just as this request took it.
+        const closedBefore = request.reusedSocket && fault.code === 'ECONNRESET' && !body?.pipe;
+        if (closedBefore) resolve(this.request(method, target, { ...options, agent: false }));
+        else reject(this.#explained(fault, options));
+      });
       for (const [name, values] of headers) request.setHeader(name, values.length === 1 ? values[0] : values);
       if (body?.pipe) return body.pipe(request);
       const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));

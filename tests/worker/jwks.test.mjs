@@ -229,8 +229,11 @@ describe('are unavailable, and say so with 503, when the issuer', () => {
   for (const [what, path] of Object.entries(faults)) {
     test(what, { timeout: 10_000 }, async () => {
       refused(await ask(signed(path)), 'KEYS_UNAVAILABLE');
+      const asked = hits.get(path);
+      // Where an issuer hangs up, workerd itself asks once more on each connection that it had kept.
+      if (what !== 'hangs up') assert.equal(asked, 1);
       refused(await ask(signed(path)), 'KEYS_UNAVAILABLE');
-      assert.equal(hits.get(path), 1, 'it is not asked again at once');
+      assert.equal(hits.get(path), asked, 'it is not asked again at once');
       admitted(await ask(signed('/good')));
     });
   }

@@ -212,7 +212,7 @@ describe('while the object does not answer', () => {
 
 test('an isolate that ends takes what it borrowed with it, and no more than that', async () => {
   const folder = temporaryFolder();
-  const open = () => startGate({ policy: LEASED, shared: { kvPersist: `${folder}/kv`, durableObjectsPersist: `${folder}/do` } });
+  const open = () => startGate({ policy: LEASED, shared: { resourcePersistencePath: folder } });
   const caller = newCaller();
   const usual = gate;
   try {

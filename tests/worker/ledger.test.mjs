@@ -602,7 +602,7 @@ test('what was revoked survives a restart, and is published again', async () => 
   const folder = temporaryFolder();
   const open = () => startGate({
     policy: snapshot(),
-    shared: { kvPersist: `${folder}/kv`, durableObjectsPersist: `${folder}/do` },
+    shared: { resourcePersistencePath: folder },
   });
   const usual = gate;
   try {

@@ -61,7 +61,7 @@ const LIMITED = policy({
   ],
 });
 
-const ratelimits = { LIMITER: { simple: { limit: 6, period: 60 } } };
+const ratelimits = { LIMITER: { namespace_id: '1', simple: { limit: 6, period: 60 } } };
 
 let gate;
 let faulty;
@@ -478,7 +478,7 @@ test('counts, keys and revocations survive a restart', async () => {
   const open = () => startGate({
     policy: LIMITED,
     worker: { ratelimits },
-    shared: { kvPersist: `${folder}/kv`, durableObjectsPersist: `${folder}/do` },
+    shared: { resourcePersistencePath: folder },
   });
   const [bearer, revoked] = [newCaller(), newCaller({ jti: randomUUID() })];
   const usual = gate;

@@ -7,6 +7,7 @@ import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { brotliCompressSync, gunzipSync, gzipSync } from 'node:zlib';
 
+import { standsBetween } from '../miniflare.mjs';
 import { ISSUER, SECRETS, apiKey, closedPort, gateWorker, policy, refused, start, token } from './harness.mjs';
 
 const MIB = 1024 * 1024;
@@ -14,6 +15,9 @@ const SIZE = 50 * MIB;
 
 const LIMITS = [{ name: 'many', by: 'caller', requests: 1000, window_secs: 3600, store: 'memory' }];
 const ROUTES = [{ path: '/public/*', auth: 'none' }, { path: '/optional/*', auth: 'optional' }, { path: '/limited/*', limits: ['many'] }];
+
+/** Why a test is only in the oldest workerd. */
+const BETWEEN = 'the Worker of Miniflare that stands between does not pass it on';
 
 const TEXT = 'a long text '.repeat(1000);
 const PACKED = { gzip: gzipSync(TEXT), br: brotliCompressSync(TEXT) };
@@ -352,7 +356,7 @@ describe('requests', () => {
     assert.ok([undefined, '0'].includes(get.headers['content-length']));
   });
 
-  test('of GET and HEAD pass with whatever content they have', async () => {
+  test('of GET and HEAD pass with whatever content they have', { skip: standsBetween && BETWEEN }, async () => {
     for (const method of ['GET', 'HEAD']) {
       for (const [field, content, expected] of [
         ['Content-Length: 0', '', ''], ['Content-Length: 3', 'abc', 'abc'], ['Transfer-Encoding: chunked', '3\r\nabc\r\n0\r\n\r\n', 'abc'],
@@ -456,11 +460,12 @@ describe('answers', () => {
         }, () => gate.get(target, target === '/public/a' ? {} : { token: token() }));
         refused(answer, 'UPSTREAM_ERROR');
       }
-      await gate.output.find((line) => line.includes(`status ${status}, expected 200 to 599`));
+      const reason = standsBetween ? 'Network connection lost' : `status ${status}, expected 200 to 599`;
+      await gate.output.find((line) => line.includes(reason));
     }
   });
 
-  test('whose reason phrase is in another language or empty are answers', async () => {
+  test('whose reason phrase is in another language or empty are answers', { skip: standsBetween && BETWEEN }, async () => {
     const body = PACKED.gzip;
     for (const text of ['Opération réussie', '\x01', '']) {
       for (const target of ['/a', '/limited/a', '/public/a']) {

@@ -235,7 +235,7 @@ test('an object deletes all it holds once nothing is left that anybody has to kn
 
 test('a gate of migration v2 goes on with the new module as it is, and keeps all it holds when v3 adds sessions', async () => {
   const folder = temporaryFolder();
-  const shared = { durableObjectsPersist: `${folder}/objects`, kvPersist: `${folder}/kv` };
+  const shared = { resourcePersistencePath: folder };
   const revocation = { mode: 'ledger' };
   const { EDGEGATE_COUNTERS, EDGEGATE_LEDGER } = gateWorker().durableObjects;
   const before = await start([

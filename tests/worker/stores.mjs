@@ -1,5 +1,5 @@
-// Bindings that fail when they are told to: a KV namespace and a Durable Object namespace, around real ones or none. They are wrapped
-// bindings of Miniflare, so the Worker runs unchanged.
+// Bindings that fail when they are told to: a KV namespace and a Durable Object namespace, around real ones or none. They are put
+// in by `wrapped-bindings.mjs`, so the Worker runs unchanged.
 
 /** The mode is what the test writes under `mode` in the inner namespace. */
 export const MODES = ['ok', 'fail', 'hang', 'garbage', 'slow', 'busy'];

@@ -102,7 +102,9 @@ describe('after a trap', () => {
 
 describe('a trap while a request is with its upstream', () => {
   const asked = [];
+  let breaksOff = false;
   const upstream = http.createServer((request, response) => {
+    if (breaksOff) return response.destroy();
     asked.push(response);
     upstream.emit('asked');
   });
@@ -125,6 +127,13 @@ describe('a trap while a request is with its upstream', () => {
     const answered = gate.get('/v1/posts', { ...caller(), ...options }).catch(() => ({ status: 500, headers: {}, text: '' }));
     await arrived;
     return { answered, response: asked.at(-1) };
+  };
+  /** Breaks off, and again where workerd asks once more of itself. */
+  const breakOff = async ({ answered, response }) => {
+    breaksOff = true;
+    response.destroy();
+    await answered;
+    breaksOff = false;
   };
   const trap = async () => assert.ok((await gate.get('/v1/posts', { ...caller(), headers: { 'X-Trap': 'fetch' } })).status >= 500);
 
@@ -161,13 +170,13 @@ describe('a trap while a request is with its upstream', () => {
 
   test('by what is said of another: nothing of it is asked of the new instance', async () => {
     for (const spoil of [
-      (response) => response.setHeader('Cache-Control', 'max-age=60').end('for alice'),
-      (response) => response.destroy(),
+      ({ response }) => response.setHeader('Cache-Control', 'max-age=60').end('for alice'),
+      breakOff,
     ]) {
       const from = gate.output.lines.length;
       const others = [await passedOn(), await passedOn()];
       const first = await passedOn({ headers: { 'X-Trap': 'wasm_bindgen__convert__closures' } });
-      spoil(first.response);
+      await spoil(first);
       assert.ok((await first.answered).status >= 500);
       for (const { answered, response } of others) {
         response.setHeader('Cache-Control', 'max-age=60').end('for alice');
@@ -186,10 +195,10 @@ describe('a trap while a request is with its upstream', () => {
   test('by another, and then the upstream fails: it fails too, and a later one is told why', async () => {
     const first = await passedOn();
     await trap();
-    first.response.destroy();
+    await breakOff(first);
     assert.ok((await first.answered).status >= 500);
     const second = await passedOn();
-    second.response.destroy();
+    await breakOff(second);
     refused(await second.answered, 'UPSTREAM_ERROR');
   });
 });

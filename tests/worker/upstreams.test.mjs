@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
+import { standsBetween } from '../miniflare.mjs';
 import { SECRETS, gateWorker, policy, refused, start, token } from './harness.mjs';
 
 /** A service that answers with its name and the request. */
@@ -137,7 +138,10 @@ describe('waiting and asking again', () => {
     };
     assert.deepEqual(await tries('GET', '/again/a', 2), [200, 3]);
     assert.deepEqual(await tries('HEAD', '/again/a', 1), [200, 2]);
-    assert.deepEqual(await tries('GET', '/again/a', 3), [502, 3]);
+    const [status, count] = await tries('GET', '/again/a', 100);
+    assert.equal(status, 502);
+    // A newer workerd tries once more itself, on each connection that it had kept.
+    assert.ok(standsBetween ? count >= 3 : count === 3, `${count} tries`);
     assert.deepEqual(await tries('POST', '/again/a', 1, 'x'), [502, 1]);
     assert.deepEqual(await tries('DELETE', '/again/a', 1), [502, 1]);
     assert.deepEqual(await tries('GET', '/again/a', 1, 'x'), [502, 1], 'a body is gone');

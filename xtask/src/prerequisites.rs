@@ -2,28 +2,42 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::process;
-use crate::versions::{MIN_NODE_MAJOR, Version};
+use crate::versions::{INSTALLING_NODE, RUNNING_NODE, Version};
 
 /// Folders of system programs that an ordinary user's `PATH` may leave out.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Returns Node's version. Fails if wrangler does not work with it, or if npm is missing.
-pub(crate) fn node() -> Result<Version> {
-    let get = format!("install Node {MIN_NODE_MAJOR} or newer with npm: https://nodejs.org");
-    let printed = process::answer(process::command("node").arg("--version"))
-        .with_context(|| format!("Node is missing: {get}"))?;
-    let version = match Version::find(&printed) {
-        Some(version) if version.major >= MIN_NODE_MAJOR => version,
-        Some(version) => bail!("Node {version} is too old: {get}"),
-        None => bail!("cannot read Node's version from `{}`: {get}", printed.trim()),
-    };
-    process::answer(process::command("npm").arg("--version"))
-        .with_context(|| format!("npm is missing: {get}"))?;
-    Ok(version)
+/// Fails if the machine has no Node, or one whose npm cannot install the npm packages.
+pub(crate) fn node() -> Result<()> {
+    let program = process::command_with_the_machines_node;
+    node_since(INSTALLING_NODE, &mut program("node"))?;
+    process::answer(program("npm").arg("--version"))
+        .with_context(|| format!("npm is missing: {}", get(INSTALLING_NODE)))?;
+    Ok(())
+}
+
+/// Fails if scripts, wrangler and tests would run under a Node that is too old for them: the machine's own, where npm has none for the platform.
+pub(crate) fn running_node() -> Result<()> {
+    node_since(RUNNING_NODE, &mut process::command("node"))
+}
+
+fn node_since(least: Version, command: &mut Command) -> Result<()> {
+    let printed = process::answer(command.arg("--version"))
+        .with_context(|| format!("Node is missing: {}", get(least)))?;
+    match Version::find(&printed) {
+        Some(version) if version >= least => Ok(()),
+        Some(version) => bail!("Node {version} is too old: {}", get(least)),
+        None => bail!("cannot read Node's version from `{}`: {}", printed.trim(), get(least)),
+    }
+}
+
+fn get(least: Version) -> String {
+    format!("install Node {least} or newer with npm: https://nodejs.org")
 }
 
 /// Fails without a C compiler: `cargo install` links with it, and some tools contain C.
@@ -62,6 +76,17 @@ fn is_program(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_is_too_old_is_refused_with_what_to_install() {
+        let node = |version: &str| node_since(RUNNING_NODE, process::command("echo").arg(version));
+        assert!(node("v24.21.0").is_ok());
+        let error = node("v20.20.2").unwrap_err().to_string();
+        assert!(
+            error.starts_with("Node 20.20.2 is too old: install Node 22.12.0 or newer"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn finds_programs_and_nothing_else() {

@@ -33,9 +33,20 @@ const SHOWN_LINES: usize = 200;
 /// Words of a command that are shown in a message about it.
 const SHOWN_WORDS: usize = 8;
 
-/// Returns a command that runs in the repository, without the variables that `cargo run` has set for xtask: they name xtask's package and
-/// toolchain, and would change other builds.
+/// Returns a command that runs in the repository. Its `node` is the one among the npm packages, as soon as that is installed.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = command_with_the_machines_node(program);
+    let programs = project::npm_programs();
+    // Only a `PATH` that cannot be written is an error: then the machine's own Node is found.
+    if programs.join("node").exists() && prepend_path(&mut command, &programs).is_err() {
+        report::warning("PATH: a folder of it has a colon in its name");
+    }
+    command
+}
+
+/// The same with the `node` of the machine, which installs the npm packages. Without the variables that `cargo run` has set for xtask: they
+/// name xtask's package and toolchain, and would change other builds.
+pub(crate) fn command_with_the_machines_node(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(project::root()).stdin(Stdio::null());
     for (name, _) in env::vars_os() {
@@ -267,11 +278,29 @@ fn send_lines(stream: impl Read + Send + 'static, sender: Sender<String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
     fn an_answer_is_what_was_printed() {
         assert_eq!(answer(command("echo").arg("hello")).unwrap(), "hello");
+    }
+
+    /// The programs that are found by name.
+    fn programs(command: &Command) -> Vec<PathBuf> {
+        let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+        env::split_paths(&path.map_or_else(|| env::var_os("PATH").unwrap(), OsStr::to_os_string))
+            .collect()
+    }
+
+    #[test]
+    fn the_node_of_the_npm_packages_comes_first_except_to_install_them() {
+        let folder = project::npm_programs();
+        let first = programs(&command("node")).first().cloned();
+        assert_eq!(first == Some(folder.clone()), folder.join("node").exists());
+        let machines: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap()).collect();
+        assert_eq!(programs(&command_with_the_machines_node("npm")), machines);
     }
 
     #[test]

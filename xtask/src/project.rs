@@ -16,7 +16,12 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     root().join(relative)
 }
 
+/// The folder with the programs of the installed npm packages.
+pub(crate) fn npm_programs() -> PathBuf {
+    path("node_modules/.bin")
+}
+
 /// A program among the installed npm packages.
 pub(crate) fn npm_program(name: &str) -> PathBuf {
-    path("node_modules/.bin").join(name)
+    npm_programs().join(name)
 }

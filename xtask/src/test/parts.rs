@@ -8,10 +8,11 @@ use anyhow::{Result, bail};
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
     Apache, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node, NodePackages,
-    Package, PythonClients, Redis, WasmBindgen, WasmLibrary, WasmPack, Worker,
+    OldestWorkerd, Package, PythonClients, Redis, Runtimes, WasmBindgen, WasmLibrary, WasmPack,
+    Worker,
 };
 use crate::setup::{self, Need};
-use crate::{bench, fuzz, interrupt, process, simulate, system_packages, toolchain};
+use crate::{bench, fuzz, interrupt, process, report, simulate, system_packages, toolchain};
 
 /// No part may hang the run: each command is ended after this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -22,6 +23,9 @@ const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// The packaging matrix installs and builds thirty projects, all in one file.
 const MATRIX_MINUTES: u32 = 90;
+
+/// Says to `tests/miniflare.mjs` which workerd to run: `newest` or `oldest`.
+const WORKERD: &str = "EDGEGATE_WORKERD";
 
 /// Tests of the scripts beside the product.
 const SCRIPTS: &[&str] = &[
@@ -114,8 +118,8 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "conformance",
-        "Wycheproof's JOSE files, vectors and known attacks: Rust, Node, workerd, Chromium",
-        &[Package, Browser],
+        "Wycheproof's JOSE files, vectors and known attacks: Rust, Node, Deno, Bun, workerd, Chromium",
+        &[Package, Browser, Runtimes],
         conformance,
     ),
     part(
@@ -126,7 +130,7 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "packaging",
-        "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript",
+        "the npm package, packed and installed: Node, wrangler, Vite, esbuild, TypeScript 5 and 7",
         &[Package, Browser],
         || node_tests(&["tests/packaging"]),
     ),
@@ -144,7 +148,7 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "documents",
-        "every command and program of docs/, run as written; links, and their order",
+        "every command and program of docs/, run as written; links, their order, spelling",
         &[Worker, Package, Redis],
         || node_tests(&["tests/docs"]),
     ),
@@ -179,6 +183,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
     })
     .takes(10),
     part(
+        "worker",
+        "black-box tests of the Worker, in the oldest workerd that is supported and in the newest",
+        &[Worker, EmbeddedWorker, Nginx, OldestWorkerd],
+        worker_in_both,
+    )
+    .takes(10),
+    part(
         "clients",
         "every OAuth client with every algorithm and proof; sessions in Firefox; schemathesis",
         &[Worker, Firefox, Apache, PythonClients, CCompiler],
@@ -191,6 +202,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
         run_node_tests(&mut command, 2 * LIMIT)
     })
     .takes(15),
+    part(
+        "conformance",
+        "the same in Node 22 and 26, the oldest workerd that is supported, and Firefox",
+        &[Package, Firefox, Runtimes, OldestWorkerd],
+        || node_tests(&["tests/conformance/matrix"]),
+    )
+    .takes(3),
     part(
         "documents",
         "the site of documents: built, searched, looked at",
@@ -330,6 +348,16 @@ fn node_tests(folders: &[&str]) -> Result<()> {
     run_node_tests(&mut command, LIMIT)
 }
 
+fn worker_in_both() -> Result<()> {
+    for workerd in ["oldest", "newest"] {
+        report::step(&format!("in the {workerd} workerd"));
+        let mut command = process::command("node");
+        command.args(["tests/run.mjs", "tests/worker"]).env(WORKERD, workerd);
+        run_node_tests(&mut command, LIMIT)?;
+    }
+    Ok(())
+}
+
 fn packaging_matrix() -> Result<()> {
     let mut command = process::command("node");
     command.args(["tests/run.mjs", &format!("--minutes={MATRIX_MINUTES}")]);
@@ -358,7 +386,8 @@ fn browser() -> Result<()> {
 /// Runs these parts, or all parts and `dev`, in a clone with empty caches.
 pub(super) fn from_nothing(only: &[String]) -> Result<()> {
     setup::require(&[Node])?;
-    let mut command = process::command("node");
+    // A new machine has this one, and not yet the one of the npm packages.
+    let mut command = process::command_with_the_machines_node("node");
     process::shown(command.arg("tests/new-machine/from-nothing.mjs").args(only), FROM_NOTHING_LIMIT)
 }
 
