@@ -8,7 +8,8 @@
 //! Each room uses only those before it (`tests/suite/rooms.rs`):
 //!
 //! - **Ground**: [`time`], [`error`], [`base64url`], [`bounded`], [`secret`], [`client_address`], [`cold_path`], [`json`].
-//! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`], [`session`], [`login`], [`account`].
+//! - **Steps**: [`jose`] for tokens, keys and proofs, [`limit`] for counting, [`api_key`], [`revocation`], [`session`], [`login`], [`account`],
+//!   [`watch`] for what is counted, found and told of it all.
 //! - **Gate**: [`policy`] says what is wanted, [`store`] what the gate has to remember, [`guard`] decides, [`http`] puts it into
 //!   words.
 #![forbid(unsafe_code)]
@@ -36,3 +37,4 @@ pub mod secret;
 pub mod session;
 pub mod store;
 pub mod time;
+pub mod watch;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, marker::PhantomData};
 use serde_json::{Map, Value, json};
 
 use super::{StrictObject, StrictValue};
-use crate::time::UnixTime;
+use crate::time::{UnixMillis, UnixTime};
 
 /// A type that a document is read as.
 pub(crate) trait Describe {
@@ -251,6 +251,12 @@ impl<T: Describe> Describe for BTreeMap<String, T> {
 impl Describe for UnixTime {
     fn schema(_: &mut Definitions) -> Value {
         json!({"type": "integer", "format": "int64"})
+    }
+}
+
+impl Describe for UnixMillis {
+    fn schema(_: &mut Definitions) -> Value {
+        json!({"type": "integer", "minimum": 0, "format": "int64"})
     }
 }
 

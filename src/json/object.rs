@@ -274,6 +274,7 @@ macro_rules! described {
                 $(#[doc = $doc:literal])*
                 $(#[facts($($keyword:ident = $fact:expr),+ $(,)?)])?
                 $(#[written($written:ty)])?
+                $(#[serde($($serde:tt)*)])?
                 $field_vis:vis $field:ident: $field_type:ty $(= $default:expr)? $(; $mark:tt)?
             ),+ $(,)?
         }
@@ -282,7 +283,7 @@ macro_rules! described {
             $(#[doc = $about])*
             $(#[derive($($derived)*)])?
             $vis struct $type, $others {
-                $($(#[doc = $doc])* $field_vis $field: $field_type $(= $default)? $(; $mark)?),+
+                $($(#[doc = $doc])* $(#[serde($($serde)*)])? $field_vis $field: $field_type $(= $default)? $(; $mark)?),+
             }
         }
 

@@ -165,7 +165,7 @@ pub fn derive(secret: &Secret, purpose: Purpose) -> Option<Secret> {
 }
 
 /// HKDF-SHA-256 (RFC 5869) with an output of one block: 32 bytes.
-fn hkdf(input: &[u8], salt: &[u8], info: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn hkdf(input: &[u8], salt: &[u8], info: &[u8]) -> Option<Vec<u8>> {
     let mac = |key: &[u8], parts: &[&[u8]]| {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
         parts.iter().for_each(|part| mac.update(part));

@@ -25,7 +25,7 @@ const ORDER: &[&[&str]] = &[
     &["api_key"],
     &["revocation"],
     &["session"],
-    &["login"],
+    &["login", "watch"],
     &["account"],
     &["page"],
     &["policy"],

@@ -2,6 +2,7 @@
 
 mod client;
 mod errors;
+mod events;
 mod faults;
 mod openapi;
 mod operations;
@@ -17,9 +18,10 @@ use std::{fs, io, path::Path};
 /// A file of the repository, and how it is made.
 type Output = (&'static str, fn() -> String);
 
-const OUTPUTS: [Output; 9] = [
+const OUTPUTS: [Output; 10] = [
     ("pkg/schema/policy.schema.json", policy::schema_file),
     ("pkg/schema/wrangler.schema.json", policy::wrangler_file),
+    ("pkg/schema/event.schema.json", events::schema_file),
     ("pkg/policy.d.ts", typescript::file),
     ("docs/policy.md", reference::file),
     ("docs/errors.md", errors::file),

@@ -10,7 +10,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::{
-    OUTPUTS, ROOT, errors,
+    OUTPUTS, ROOT, errors, events,
     faults::{places, read, samples, with},
     openapi,
     operations::{ALWAYS, OPERATIONS},
@@ -48,6 +48,24 @@ fn each_file_is_fresh() {
     for (path, make) in OUTPUTS {
         let written = fs::read_to_string(format!("{ROOT}/{path}")).unwrap_or_default();
         assert!(written == make(), "{path} is stale: cargo run -p edgegate-describe");
+    }
+}
+
+#[test]
+fn events_are_what_their_schema_says_and_later_fields_do_no_harm() {
+    let vectors = include_str!("../../../tests/vectors/watch-events.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    let validator = jsonschema::draft202012::new(&events::schema()).unwrap();
+    for event in vectors["events"].as_array().unwrap() {
+        assert!(validator.is_valid(event), "{event}");
+        let mut later = event.clone();
+        later["later"] = json!(1);
+        assert!(validator.is_valid(&later));
+        for (field, value) in [("v", json!(2)), ("id", json!("1")), ("event", json!("other"))] {
+            let mut wrong = event.clone();
+            wrong[field] = value;
+            assert!(!validator.is_valid(&wrong), "{field}");
+        }
     }
 }
 
