@@ -5,6 +5,11 @@
 //! [`outbox`] what others are to be told ([`message`]). [`sharing`] and [`revoked`] find what no count shows. [`report`] is what an
 //! administrator and Prometheus read; [`audit`] is the chain of what administrators did.
 
+pub mod counts;
+pub mod delta;
 pub mod dialects;
 pub mod event;
 pub mod pseudonym;
+pub mod series;
+pub mod tally;
+pub mod windows;

@@ -1,0 +1,219 @@
+//! What is counted apart, and what each is called where it is kept.
+//!
+//! A name begins with a letter for its kind, and has its parts behind tabs. All parts are words of the gate or of the policy: nobody who
+//! calls can make a new one. What a caller has a say in (a network, a country) is a kind of its own with a bound of its own.
+
+/// How many names of decisions there are at most in one place. A policy of 100 routes with ten kinds of outcome each fits; beyond, a
+/// count goes on under its outcome and code alone, of which there are fewer than 60.
+pub const MAX_SERIES: usize = 1_000;
+
+/// How many networks of failures are kept apart; all others are one.
+pub const MAX_NETWORKS: usize = 256;
+
+/// Countries, and codes that are none: more than there are.
+pub const MAX_COUNTRIES: usize = 300;
+
+/// The network of all that were too many.
+pub const OTHERS: &str = "*";
+
+/// A kind of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Decisions ([`Series`]).
+    Decision,
+    /// Failed authentications, by route.
+    Failure,
+    /// Failed authentications, by network.
+    Network,
+    /// How late expired tokens were, in buckets ([`Lateness`]).
+    Lateness,
+    /// Callers who were admitted, at first sight, by country.
+    Country,
+    /// What was found by looking at callers one by one.
+    Finding,
+}
+
+impl Kind {
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Decision => "d",
+            Self::Failure => "f",
+            Self::Network => "n",
+            Self::Lateness => "l",
+            Self::Country => "k",
+            Self::Finding => "x",
+        }
+    }
+
+    /// The kind of a name, and the rest of it.
+    #[must_use]
+    pub fn of(name: &str) -> Option<(Self, &str)> {
+        let (letter, rest) = name.split_once('\t')?;
+        let all = [
+            Self::Decision,
+            Self::Failure,
+            Self::Network,
+            Self::Lateness,
+            Self::Country,
+            Self::Finding,
+        ];
+        all.into_iter().find(|kind| kind.letter() == letter).map(|kind| (kind, rest))
+    }
+
+    /// The name of a thing of this kind.
+    #[must_use]
+    pub fn name(self, rest: &str) -> String {
+        format!("{}\t{rest}", self.letter())
+    }
+
+    /// How many names of this kind are kept apart.
+    #[must_use]
+    pub const fn bound(self) -> usize {
+        match self {
+            Self::Decision | Self::Failure => MAX_SERIES,
+            Self::Network => MAX_NETWORKS,
+            Self::Country => MAX_COUNTRIES,
+            Self::Lateness | Self::Finding => 16,
+        }
+    }
+}
+
+/// Decisions that are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Series<'a> {
+    /// The stable code of refusals; empty for admitted requests.
+    pub code: &'a str,
+    /// The finer reason.
+    pub reason: &'a str,
+    /// How the credential came.
+    pub carrier: &'a str,
+    /// The kind of identity.
+    pub identity: &'a str,
+    /// The verified issuer.
+    pub issuer: &'a str,
+    /// The path pattern of the route.
+    pub route: &'a str,
+}
+
+impl<'a> Series<'a> {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut name = String::with_capacity(96);
+        name.push_str(Kind::Decision.letter());
+        for part in [self.code, self.reason, self.carrier, self.identity, self.issuer, self.route] {
+            name.push('\t');
+            // An issuer may have any character.
+            name.extend(part.chars().map(|char| if char.is_control() { ' ' } else { char }));
+        }
+        name
+    }
+
+    /// The series of a name; `None` for names of other kinds.
+    #[must_use]
+    pub fn of(name: &'a str) -> Option<Self> {
+        let mut parts = name.split('\t');
+        if parts.next() != Some(Kind::Decision.letter()) {
+            return None;
+        }
+        Some(Self {
+            code: parts.next()?,
+            reason: parts.next()?,
+            carrier: parts.next()?,
+            identity: parts.next()?,
+            issuer: parts.next()?,
+            route: parts.next()?,
+        })
+    }
+
+    /// Whether these were admitted.
+    #[must_use]
+    pub const fn is_admitted(&self) -> bool {
+        self.code.is_empty()
+    }
+}
+
+/// The name under which a count goes on where there are too many of its kind.
+#[must_use]
+pub fn of_others(name: &str) -> String {
+    match (Series::of(name), Kind::of(name)) {
+        (Some(Series { code, .. }), _) => {
+            Series { code, route: OTHERS, ..Series::default() }.name()
+        }
+        (None, Some((kind, _))) => kind.name(OTHERS),
+        (None, None) => Kind::Finding.name(OTHERS),
+    }
+}
+
+/// How late an expired token was: what tells causes apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lateness {
+    /// Up to 5 seconds: clocks differ.
+    Seconds,
+    /// Up to an hour: tokens live too short for who uses them, or are renewed too late.
+    Minutes,
+    /// More: they are not renewed at all.
+    Hours,
+}
+
+impl Lateness {
+    /// Of a token that has expired so many seconds ago.
+    #[must_use]
+    pub const fn of(secs: u64) -> Self {
+        match secs {
+            0..=5 => Self::Seconds,
+            6..=3600 => Self::Minutes,
+            _ => Self::Hours,
+        }
+    }
+
+    /// Its word in names.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Minutes => "minutes",
+            Self::Hours => "hours",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_was_written_whatever_an_issuer_is_called() {
+        let series = Series {
+            code: "TOKEN_EXPIRED",
+            reason: "token_expired",
+            carrier: "bearer",
+            identity: "jwt",
+            issuer: "https://a.example/",
+            route: "/v1/*",
+        };
+        assert_eq!(Series::of(&series.name()), Some(series));
+        let odd = Series { issuer: "a\tb\nc", ..series };
+        assert_eq!(Series::of(&odd.name()), Some(Series { issuer: "a b c", ..series }));
+        assert_eq!(Series::of(&Kind::Network.name("192.0.2.0/24")), None);
+        assert_eq!(Kind::of("n\t192.0.2.0/24"), Some((Kind::Network, "192.0.2.0/24")));
+        assert_eq!(Kind::of("z\tx"), None);
+    }
+
+    #[test]
+    fn what_is_too_many_is_counted_under_its_code() {
+        let series = Series { code: "INVALID_TOKEN", route: "/v1/*", ..Series::default() };
+        let others = Series { code: "INVALID_TOKEN", route: OTHERS, ..Series::default() };
+        assert_eq!(of_others(&series.name()), others.name());
+        assert_eq!(of_others(&Kind::Network.name("192.0.2.0/24")), Kind::Network.name(OTHERS));
+    }
+
+    #[test]
+    fn lateness_is_told_apart_at_five_seconds_and_an_hour() {
+        for (secs, word) in
+            [(0, "seconds"), (5, "seconds"), (6, "minutes"), (3600, "minutes"), (3601, "hours")]
+        {
+            assert_eq!(Lateness::of(secs).word(), word);
+        }
+    }
+}

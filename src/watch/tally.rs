@@ -1,0 +1,376 @@
+//! What an isolate has counted and not yet handed over.
+//!
+//! A request only adds to it. Behind some answer, one request at a time takes what has come together and sends it ([`Tally::take`]). What
+//! was sent and not acknowledged is sent again as it was, under its number, until it is: so it is added once, whatever got lost on the
+//! way. What is counted meanwhile waits for the next number.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use super::{
+    counts::Counts,
+    delta::{Acknowledged, Delta, MAX_EVENTS, MAX_SIGHTINGS, Sighting},
+    event::{EventId, EventV1, VERSION},
+    series::{Kind, Lateness, Series},
+};
+use crate::{bounded::BoundedMap, time::UnixMillis};
+
+/// How long an isolate waits before it hands over, as long as nobody says otherwise.
+pub const FLUSH_MILLIS: u64 = 10_000;
+
+/// The least and the most that an isolate lets itself be told: what is left over after an answer lives for 30 seconds at most.
+const FLUSH_BOUNDS: (u64, u64) = (1_000, 20_000);
+
+/// How soon the first failure after a quiet time is told.
+const QUICK_MILLIS: u64 = 1_000;
+
+/// When a flush that was planned, or is under way, counts as lost with its request: longer than one can live.
+const LOST_MILLIS: u64 = 45_000;
+
+/// How long a delta is sent again. The other side remembers an isolate for longer ([`super::state`]), so that it is never added twice.
+pub const RESEND_MILLIS: u64 = 600_000;
+
+/// How many callers an isolate knows: each takes about 100 bytes.
+const MAX_CALLERS: usize = 10_000;
+
+/// A caller at a network is new again after this time.
+const FIRST_SIGHT_MILLIS: u64 = 3_600_000;
+
+/// How often a watched credential is told of.
+const SIGHTING_MILLIS: u64 = 30_000;
+
+/// One decision, as it is counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Noted<'a> {
+    /// What it counts as.
+    pub series: Series<'a>,
+    /// Whether a credential was bad: also one that was not looked at, since there were too many before.
+    pub is_failure: bool,
+    /// How many seconds ago the token expired.
+    pub late_secs: Option<u64>,
+}
+
+/// Who was admitted, from where.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The pseudonym of the credential.
+    pub credential: String,
+    /// The network operator, or else the network.
+    pub place: String,
+    /// The country, if it is known.
+    pub country: Option<String>,
+}
+
+#[derive(Debug)]
+struct Known {
+    credential: String,
+    place: String,
+    told_at: UnixMillis,
+}
+
+#[derive(Debug)]
+struct Pending {
+    delta: Delta,
+    since: UnixMillis,
+}
+
+/// The tally of an isolate.
+#[derive(Debug)]
+pub struct Tally {
+    isolate: u64,
+    seq: u64,
+    /// How many events there were.
+    events_made: u32,
+    counts: Counts,
+    events: Vec<EventV1>,
+    sightings: Vec<Sighting>,
+    dropped: u64,
+    lost: u64,
+    pending: Option<Pending>,
+    known: BoundedMap<u64, Known>,
+    hasher: RandomState,
+    watched: Vec<String>,
+    every_millis: u64,
+    flushed_at: UnixMillis,
+    /// When the flush that is planned begins, or the one under way began.
+    planned_for: Option<UnixMillis>,
+}
+
+impl Tally {
+    /// An empty one. `isolate` is random.
+    #[must_use]
+    pub fn new(isolate: u64) -> Self {
+        Self {
+            isolate,
+            seq: 0,
+            events_made: 0,
+            counts: Counts::default(),
+            events: Vec::new(),
+            sightings: Vec::new(),
+            dropped: 0,
+            lost: 0,
+            pending: None,
+            known: BoundedMap::new(MAX_CALLERS),
+            hasher: RandomState::new(),
+            watched: Vec::new(),
+            every_millis: FLUSH_MILLIS,
+            flushed_at: UnixMillis::default(),
+            planned_for: None,
+        }
+    }
+
+    /// Counts a decision.
+    pub fn count(&mut self, noted: &Noted<'_>) {
+        self.counts.add(&noted.series.name(), 1);
+        if noted.is_failure {
+            self.counts.add(&Kind::Failure.name(noted.series.route), 1);
+        }
+        if let Some(secs) = noted.late_secs {
+            self.counts.add(&Kind::Lateness.name(Lateness::of(secs).word()), 1);
+        }
+    }
+
+    /// Counts the network of a failure.
+    pub fn count_network(&mut self, network: &str) {
+        self.counts.add(&Kind::Network.name(network), 1);
+    }
+
+    /// Whether this caller is new here within the hour; told at most once. `who` are the bytes that make callers different, such as
+    /// the name of the credential and the network. Only a caller who is new has to be looked at.
+    ///
+    /// If not, and the credential is watched, it is told of now and then.
+    pub fn is_first_sight(&mut self, who: &[&[u8]], now: UnixMillis) -> Option<FirstSight> {
+        let key = self.hasher.hash_one(who);
+        let Some(known) = self.known.get_mut(&key, now) else { return Some(FirstSight(key)) };
+        let is_due = now.millis_since(known.told_at) >= SIGHTING_MILLIS;
+        if is_due && self.watched.contains(&known.credential) {
+            known.told_at = now;
+            let sighting = Sighting {
+                who: known.credential.clone(),
+                place: known.place.clone(),
+                revoked: false,
+            };
+            self.sight(sighting);
+        }
+        None
+    }
+
+    /// Takes note of a caller who is new.
+    pub fn meet(&mut self, first: FirstSight, caller: Caller, now: UnixMillis) {
+        let Caller { credential, place, country } = caller;
+        if let Some(country) = country {
+            self.counts.add(&Kind::Country.name(&country), 1);
+        }
+        let sighting = Sighting { who: credential.clone(), place: place.clone(), revoked: false };
+        self.sight(sighting);
+        let until = now.saturating_add(FIRST_SIGHT_MILLIS);
+        self.known.insert(first.0, Known { credential, place, told_at: now }, until, now);
+    }
+
+    /// Takes note of where a credential was seen.
+    pub fn sight(&mut self, sighting: Sighting) {
+        if self.sightings.len() < MAX_SIGHTINGS {
+            self.sightings.push(sighting);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// Whether there is room for a further event: else it need not be made, and is counted as dropped.
+    pub fn has_room(&mut self) -> bool {
+        let has_room = self.events.len() < MAX_EVENTS;
+        if !has_room {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        has_room
+    }
+
+    /// The id of the next event.
+    pub fn next_id(&mut self) -> EventId {
+        self.events_made = self.events_made.wrapping_add(1);
+        EventId { teller: self.isolate, number: self.events_made }
+    }
+
+    /// Adds an event.
+    pub fn push(&mut self, event: EventV1) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push(event);
+        }
+    }
+
+    /// Whether the caller has to hand over what has come together, and after how many milliseconds. `None`: somebody else does, or
+    /// there is nothing. After a quiet time a failure is told soon.
+    pub fn plan(&mut self, is_failure: bool, now: UnixMillis) -> Option<u64> {
+        let is_planned = self.planned_for.is_some_and(|at| now < at.saturating_add(LOST_MILLIS));
+        if is_planned || self.is_empty() {
+            return None;
+        }
+        let since = now.millis_since(self.flushed_at);
+        let wait = self.every_millis.saturating_sub(since);
+        let wait = if is_failure { wait } else { self.every_millis };
+        let wait = wait.clamp(QUICK_MILLIS, FLUSH_BOUNDS.1);
+        self.planned_for = Some(now.saturating_add(wait));
+        Some(wait)
+    }
+
+    /// Whether there is nothing to hand over.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_none() && self.counts.is_empty() && self.events.is_empty()
+    }
+
+    /// What is to be sent: what was sent before and not acknowledged, or else all that has come together.
+    pub fn take(&mut self, now: UnixMillis) -> Option<Delta> {
+        self.planned_for = Some(now);
+        if let Some(pending) = self.pending.take() {
+            if now.millis_since(pending.since) < RESEND_MILLIS {
+                return Some(self.pending.insert(pending).delta.clone());
+            }
+            let counts = Counts::from(pending.delta.counts);
+            self.lost = self.lost.saturating_add(counts.decisions());
+            self.lost = self.lost.saturating_add(pending.delta.lost);
+            self.dropped = self.dropped.saturating_add(pending.delta.dropped);
+        }
+        if self.is_empty() {
+            self.planned_for = None;
+            return None;
+        }
+        self.seq = self.seq.saturating_add(1);
+        let delta = Delta {
+            v: VERSION,
+            isolate: format!("{:016x}", self.isolate),
+            seq: self.seq,
+            counts: core::mem::take(&mut self.counts).into_inner(),
+            events: core::mem::take(&mut self.events),
+            sightings: core::mem::take(&mut self.sightings),
+            dropped: core::mem::take(&mut self.dropped),
+            lost: core::mem::take(&mut self.lost),
+        };
+        Some(self.pending.insert(Pending { delta, since: now }).delta.clone())
+    }
+
+    /// The other side has added what was sent.
+    pub fn acknowledged(&mut self, answer: Acknowledged, now: UnixMillis) {
+        if self.pending.as_ref().is_some_and(|pending| pending.delta.seq <= answer.seq) {
+            self.pending = None;
+        }
+        self.planned_for = None;
+        self.flushed_at = now;
+        self.every_millis = answer.next_millis.clamp(FLUSH_BOUNDS.0, FLUSH_BOUNDS.1);
+        self.watched = answer.watched;
+    }
+
+    /// No answer came. A later request sends it again.
+    pub fn missed(&mut self, now: UnixMillis) {
+        self.planned_for = None;
+        self.flushed_at = now;
+    }
+}
+
+/// A caller who is new here. There is one way to get it: not to be known.
+#[derive(Debug)]
+#[must_use = "the caller has to be met"]
+pub struct FirstSight(u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
+
+    fn later(millis: u64) -> UnixMillis {
+        NOW.saturating_add(millis)
+    }
+
+    fn refused() -> Noted<'static> {
+        let series = Series { code: "INVALID_TOKEN", route: "/v1/*", ..Series::default() };
+        Noted { series, is_failure: true, late_secs: None }
+    }
+
+    fn answer(seq: u64) -> Acknowledged {
+        Acknowledged { seq, next_millis: 10_000, watched: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_sent_again_as_it_was() {
+        let mut tally = Tally::new(1);
+        tally.count(&refused());
+        let first = tally.take(NOW).unwrap();
+        assert_eq!(first.seq, 1);
+        tally.count(&refused());
+        tally.missed(later(1));
+        assert_eq!(tally.take(later(2)), Some(first.clone()));
+        tally.acknowledged(answer(1), later(3));
+        let second = tally.take(later(4)).unwrap();
+        assert_eq!((second.seq, &second.counts), (2, &first.counts));
+        tally.acknowledged(answer(2), later(5));
+        assert_eq!(tally.take(later(6)), None);
+    }
+
+    #[test]
+    fn what_cannot_be_handed_over_for_ten_minutes_is_counted_as_lost() {
+        let mut tally = Tally::new(1);
+        (0..3).for_each(|_| tally.count(&refused()));
+        tally.take(NOW).unwrap();
+        tally.count(&refused());
+        let next = tally.take(later(RESEND_MILLIS)).unwrap();
+        assert_eq!((next.seq, next.lost), (2, 3));
+        assert_eq!(Counts::from(next.counts).decisions(), 1);
+    }
+
+    #[test]
+    fn one_request_at_a_time_hands_over_and_a_lost_one_is_made_up_for() {
+        let mut tally = Tally::new(1);
+        assert_eq!(tally.plan(true, NOW), None);
+        tally.count(&refused());
+        // The first failure after a quiet time is told soon, the rest together.
+        assert_eq!(tally.plan(true, NOW), Some(QUICK_MILLIS));
+        assert_eq!(tally.plan(true, later(500)), None);
+        tally.take(later(1_000)).unwrap();
+        assert_eq!(tally.plan(true, later(1_001)), None);
+        tally.acknowledged(answer(1), later(1_020));
+        tally.count(&refused());
+        assert_eq!(tally.plan(true, later(2_020)), Some(9_000));
+        // Its request was cancelled.
+        assert_eq!(tally.plan(true, later(2_020 + 9_000 + LOST_MILLIS)), Some(QUICK_MILLIS));
+    }
+
+    #[test]
+    fn a_caller_is_told_of_once_an_hour_unless_it_is_watched() {
+        let mut tally = Tally::new(1);
+        let who: [&[u8]; 2] = [b"jti-1", b"192.0.2.0/24"];
+        let caller =
+            Caller { credential: "c1".into(), place: "AS1".into(), country: Some("DE".into()) };
+        let first = tally.is_first_sight(&who, NOW).unwrap();
+        tally.meet(first, caller, NOW);
+        assert!(tally.is_first_sight(&who, later(40_000)).is_none());
+        assert_eq!(tally.take(later(40_000)).unwrap().sightings.len(), 1);
+        let watched = vec!["c1".to_owned()];
+        let answer = Acknowledged { seq: 1, next_millis: 10_000, watched };
+        tally.acknowledged(answer, later(40_001));
+        for millis in [50_000, 60_000, 70_000, 81_000] {
+            tally.count(&refused());
+            assert!(tally.is_first_sight(&who, later(millis)).is_none());
+        }
+        assert_eq!(tally.take(later(82_000)).unwrap().sightings.len(), 2);
+        assert!(tally.is_first_sight(&who, later(FIRST_SIGHT_MILLIS)).is_some());
+    }
+
+    #[test]
+    fn samples_have_an_end_and_what_is_dropped_is_counted() {
+        let mut tally = Tally::new(1);
+        for _ in 0..150 {
+            tally.count(&refused());
+            if tally.has_room() {
+                let id = tally.next_id();
+                tally.push(EventV1::new(super::super::event::Kind::Refused, &id, NOW));
+            }
+        }
+        for _ in 0..600 {
+            let sighting = Sighting { who: "c".into(), place: "p".into(), revoked: false };
+            tally.sight(sighting);
+        }
+        let delta = tally.take(NOW).unwrap();
+        assert_eq!((delta.events.len(), delta.sightings.len(), delta.dropped), (100, 500, 150));
+        assert_eq!(Delta::from_text(&delta.to_text()), Ok(delta));
+    }
+}
