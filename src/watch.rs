@@ -9,6 +9,8 @@ pub mod counts;
 pub mod delta;
 pub mod dialects;
 pub mod event;
+pub mod message;
+pub mod outbox;
 pub mod pseudonym;
 pub mod revoked;
 pub mod rules;
