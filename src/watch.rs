@@ -3,7 +3,7 @@
 //! [`event`] is the one form in which the gate tells of something; [`dialects`] are other forms of the same. An isolate keeps a
 //! [`tally`] and hands over what has come together; one [`state`] adds it up, in [`windows`], looks at the [`rules`], and keeps in its
 //! [`outbox`] what others are to be told ([`message`]). [`sharing`] and [`revoked`] find what no count shows. [`report`] is what an
-//! administrator and Prometheus read; [`audit`] is the chain of what administrators did.
+//! administrator and Prometheus read.
 
 pub mod counts;
 pub mod delta;
@@ -12,9 +12,11 @@ pub mod event;
 pub mod message;
 pub mod outbox;
 pub mod pseudonym;
+pub mod report;
 pub mod revoked;
 pub mod rules;
 pub mod series;
 pub mod sharing;
+pub mod state;
 pub mod tally;
 pub mod windows;
