@@ -1072,7 +1072,7 @@ export interface PolicyReport {
   /** Those of them that `options.secrets` does not have. */
   missing: string[];
   /** What has to be bound. `name` is what the policy calls a service or rate limiter, `path` the field that asks for it. */
-  bindings: Array<{ kind: 'kv' | 'counters' | 'ledger' | 'sessions' | 'keyRing' | 'service' | 'rateLimiter'; name?: string; path?: string }>;
+  bindings: Array<{ kind: 'kv' | 'counters' | 'ledger' | 'sessions' | 'keyRing' | 'watch' | 'service' | 'rateLimiter'; name?: string; path?: string }>;
 }
 
 /**

@@ -35,6 +35,7 @@ mod scopes;
 pub mod session;
 mod signatures;
 mod token;
+pub mod watched;
 
 pub use self::{
     backend::{Backend, Host, StoreBackend},

@@ -34,6 +34,7 @@ mod sessions;
 mod source;
 mod types;
 mod upstream;
+mod watch;
 
 #[cfg(feature = "describe")]
 pub use self::described::described;
@@ -84,6 +85,7 @@ pub use self::{
         RouteRevocation,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
+    watch::{Sink, WatchPolicy},
 };
 use std::sync::Arc;
 
@@ -172,6 +174,8 @@ pub struct Policy {
     pub sessions: Option<SessionPolicy>,
     /// Logins with others; `None`: there are none.
     pub login: Option<LoginPolicy>,
+    /// What is counted and looked at, and who is told; `None`: nothing.
+    pub watch: Option<WatchPolicy>,
     limits: Vec<LimitPolicy>,
     /// Whether the policy or one of its routes has `cors`.
     has_cors: bool,
@@ -266,6 +270,11 @@ impl Policy {
             identity_audience: document.identity_audience.take(),
             sessions,
             login,
+            watch: document
+                .watch
+                .as_ref()
+                .map(|section| watch::watch(section, document.admin.as_ref(), secrets))
+                .transpose()?,
             limits,
             has_cors,
             routes,

@@ -68,6 +68,10 @@ pub(super) fn read<'p>(
 }
 
 impl OwnKey<'_> {
+    pub(super) const fn id(&self) -> KeyId {
+        self.id
+    }
+
     pub(super) const fn revocable(&self) -> Revocable<'static> {
         Revocable::ApiKey { id: self.id }
     }

@@ -31,6 +31,21 @@ pub enum Carrier {
     CredentialHeader,
 }
 
+impl Carrier {
+    /// Its word in events and counts.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Dpop => "dpop",
+            Self::Basic => "basic",
+            Self::ApiKeyHeader => "api_key_header",
+            Self::Cookie => "cookie",
+            Self::CredentialHeader => "credential_header",
+        }
+    }
+}
+
 words!(Carrier {
     "bearer" => Carrier::Bearer,
     "dpop" => Carrier::Dpop,

@@ -14,6 +14,8 @@ use crate::{
 pub struct Decision {
     /// Who it is, or why not.
     pub outcome: Result<Identity, Error>,
+    /// Who it is, if the request is refused though that is known. It is for the watch, and for nobody else.
+    pub known: Option<Box<Identity>>,
     /// How the credential came, if there was one.
     pub carrier: Option<Carrier>,
     /// The path pattern of the route; empty if the path itself was refused.
@@ -68,6 +70,7 @@ impl Decision {
     pub fn refused(error: Error, carrier: Option<Carrier>, route: &str) -> Self {
         Self {
             outcome: Err(error),
+            known: None,
             carrier,
             route: route.to_owned(),
             shared_url: false,
@@ -87,6 +90,7 @@ impl Decision {
     pub(super) fn on(route: &Route) -> Self {
         Self {
             outcome: Ok(Identity::Anonymous),
+            known: None,
             carrier: None,
             route: route.path().to_owned(),
             shared_url: route.auth == Auth::Optional,

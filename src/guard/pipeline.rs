@@ -3,8 +3,8 @@
 use futures_util::future::join;
 
 use super::{
-    Backend, Carrier, Decision, Failures, Identity, Request, Sessions as _, TokenIdentity,
-    addresses, allowed,
+    ApiKeyIdentity, Backend, Carrier, Decision, Failures, Identity, Request, Sessions as _,
+    TokenIdentity, addresses, allowed,
     api_key::{self, Presented},
     credential::{self, Credential, PresentedToken},
     decision::StepOutcome,
@@ -107,15 +107,35 @@ impl<B: Backend> Passage<'_, B> {
             }
         };
         let Known { identity, overrides, proof } = known;
-        scopes::check(self.route, &self.policy.scope_includes, &identity)?;
-        allowed::check(self.route, &self.path, &identity)?;
+        match self.judge(&identity, overrides, proof).await {
+            Ok(()) => Ok(identity),
+            Err(error) => Err(self.knowing(identity, error)),
+        }
+    }
+
+    /// Whether a caller who is known may do this, now.
+    async fn judge(
+        &mut self,
+        identity: &Identity,
+        overrides: Option<KeyRecord>,
+        proof: Option<VerifiedProof>,
+    ) -> Result<(), Error> {
+        scopes::check(self.route, &self.policy.scope_includes, identity)?;
+        allowed::check(self.route, &self.path, identity)?;
         let client_ip = self.request.client_ip;
-        let subject = Subject { identity: &identity, client_ip, overrides, by_address_only: false };
+        let subject = Subject { identity, client_ip, overrides, by_address_only: false };
         if proof.is_some() || self.asks_ledger() {
             cold(self.ask_shared(&subject, proof)).await?;
         }
-        self.take_limits(&subject).await?;
-        Ok(identity)
+        self.take_limits(&subject).await
+    }
+
+    /// The refusal of a caller who is known, where somebody watches.
+    fn knowing(&mut self, identity: Identity, error: Error) -> Error {
+        if self.policy.watch.is_some() {
+            self.decision.known = Some(Box::new(identity));
+        }
+        error
     }
 
     /// A preflight is nobody's: a credential that comes with it is not looked at.
@@ -168,8 +188,12 @@ impl<B: Backend> Passage<'_, B> {
                 }
                 let identity = TokenIdentity::new(verified, &policy.identity_headers);
                 let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
-                self.decision.take_in(revoked)?;
-                Ok(Known { identity: Identity::Token(identity), overrides: None, proof })
+                let verdict = self.decision.take_in(revoked);
+                let identity = Identity::Token(identity);
+                match verdict {
+                    Ok(()) => Ok(Known { identity, overrides: None, proof }),
+                    Err(error) => Err(self.knowing(identity, error)),
+                }
             }
             Credential::ApiKey(key) => {
                 self.accepts(CredentialKind::ApiKey, Error::ApiKeyNotAccepted)?;
@@ -195,8 +219,12 @@ impl<B: Backend> Passage<'_, B> {
             session::identify((policy, backend), (own, browser), of_request, now, note).await?;
         let identity = TokenIdentity::new(verified, &policy.identity_headers);
         let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
-        self.decision.take_in(revoked)?;
-        Ok(Some(Known { identity: Identity::Token(identity), overrides: None, proof: None }))
+        let verdict = self.decision.take_in(revoked);
+        let identity = Identity::Token(identity);
+        match verdict {
+            Ok(()) => Ok(Some(Known { identity, overrides: None, proof: None })),
+            Err(error) => Err(self.knowing(identity, error)),
+        }
     }
 
     #[inline(never)]
@@ -216,27 +244,42 @@ impl<B: Backend> Passage<'_, B> {
 
     async fn identify_api_key(&mut self, key: &str, carrier: Carrier) -> Result<Known, Error> {
         let now = self.now.to_unix_time();
-        let (identity, overrides) = match api_key::read(self.policy, (key, carrier), now)? {
+        let (id, found) = match api_key::read(self.policy, (key, carrier), now)? {
             Presented::Own(key) => {
                 // Both reads start at once: together they take as long as the slower one.
                 let record = key.record(self.backend.keys());
                 let revocable = key.revocable();
                 let revoked = self.revoked_unless_ledger(&revocable);
                 let (record, revoked) = join(record, revoked).await;
-                self.decision.take_in(revoked)?;
-                key.identity(record?, self.request.client_ip, now)?
+                let found = match self.decision.take_in(revoked) {
+                    Ok(()) => key.identity(record?, self.request.client_ip, now),
+                    Err(error) => Err(error),
+                };
+                (key.id(), found)
             }
             Presented::Imported(key) => {
                 let client_ip = self.request.client_ip;
                 let keys = self.backend.keys();
                 let record = key.record(keys, &self.failures(), client_ip, self.now).await?;
-                let revocable = Revocable::ApiKey { id: record.id };
-                let revoked = self.revoked_unless_ledger(&revocable).await;
-                self.decision.take_in(revoked)?;
-                key.identity(record, client_ip, now)?
+                let id = record.id;
+                let revoked = self.revoked_unless_ledger(&Revocable::ApiKey { id }).await;
+                let found = match self.decision.take_in(revoked) {
+                    Ok(()) => key.identity(record, client_ip, now),
+                    Err(error) => Err(error),
+                };
+                (id, found)
             }
         };
-        Ok(Known { identity: Identity::ApiKey(identity), overrides, proof: None })
+        match found {
+            Ok((identity, overrides)) => {
+                Ok(Known { identity: Identity::ApiKey(identity), overrides, proof: None })
+            }
+            // Which key it is is known, whatever its record says.
+            Err(error) => {
+                let identity = ApiKeyIdentity::without_record(id, &[]);
+                Err(self.knowing(Identity::ApiKey(identity), error))
+            }
+        }
     }
 
     /// Asks what all isolates share and each such request has to ask: the ledger of revocations, and the store of used

@@ -69,7 +69,7 @@ impl<'a> Request<'a> {
     }
 
     /// The path without its query.
-    pub(super) fn path_alone(&self) -> &'a str {
+    pub(crate) fn path_alone(&self) -> &'a str {
         self.path.split(['?', '#']).next().unwrap_or_default()
     }
 

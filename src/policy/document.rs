@@ -20,6 +20,7 @@ use super::{
         Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Csrf, Https, IdentityForm,
         KeyFormat, Log, OnError, PathCase, Preflight, Records, Replays, RouteRevocation,
     },
+    watch::WatchDocument,
 };
 #[cfg(feature = "describe")]
 use crate::jose::jws::DEFAULT_MAX_TOKEN_LENGTH;
@@ -137,6 +138,8 @@ described! {
         pub(super) sessions: Option<SessionsDocument> = None,
         /// Logins with others. Without it there are none.
         pub(super) login: Option<LoginDocument> = None,
+        /// What is counted and looked at, and who is told. Without it nothing is.
+        pub(super) watch: Option<WatchDocument> = None,
     }
 }
 

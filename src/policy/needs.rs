@@ -16,6 +16,8 @@ pub enum Binding<'p> {
     Sessions,
     /// The keys that sign the tokens of sessions.
     KeyRing,
+    /// What is counted over all isolates, and looked at.
+    Watch,
     /// A service by this name.
     Service(&'p str),
     /// A rate limiter by this name.
@@ -56,6 +58,9 @@ impl Policy {
                 add(Binding::KeyRing, None);
             }
             add(Binding::Sessions, None);
+        }
+        if self.watch.is_some() {
+            add(Binding::Watch, None);
         }
         for (path, name) in self.service_bindings() {
             add(Binding::Service(name), Some(path));

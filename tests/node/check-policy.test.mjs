@@ -20,7 +20,7 @@ describe('what a policy needs', () => {
       source: 'inline',
       secrets: Object.keys(SECRETS).sort(),
       missing: [],
-      bindings: ['kv', 'counters', 'keyRing', 'sessions'].map((kind) => ({ kind })),
+      bindings: ['kv', 'counters', 'keyRing', 'sessions', 'watch'].map((kind) => ({ kind })),
     });
   });
 

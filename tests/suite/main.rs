@@ -52,4 +52,5 @@ mod session_gate;
 mod session_steps;
 mod store_contract;
 mod vectors;
+mod watch;
 mod wycheproof;

@@ -1,0 +1,252 @@
+//! What the watch is told of decisions: each is counted, some are told of.
+//!
+//! Of an admitted request there is an event once an hour for each caller and network; of refusals there are samples. Who it was is
+//! told by pseudonyms, and only of callers who were verified.
+
+use core::net::IpAddr;
+
+use super::{Decision, Identity, Request};
+use crate::{
+    error::Error,
+    policy::WatchPolicy,
+    revocation::Revocable,
+    time::UnixMillis,
+    watch::{
+        delta::Sighting,
+        event::{EventV1, Kind, told},
+        pseudonym::{Pseudonyms, network_of},
+        series::Series,
+        tally::{Caller, Noted, Tally},
+    },
+};
+
+/// The network of a caller whose address is not known.
+const NOWHERE: &str = "unknown";
+
+/// What the edge knows of where a request comes from. It is asked for only where an event is made.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// Two capital letters.
+    pub country: Option<String>,
+    /// The number of the network operator.
+    pub asn: Option<u32>,
+    /// Where the gate runs.
+    pub colo: Option<String>,
+    /// The family of the program that calls.
+    pub agent: Option<String>,
+}
+
+/// Takes note of a decision. Whether it is a failed authentication, of which is told sooner.
+pub fn note(
+    tally: &mut Tally,
+    watch: &WatchPolicy,
+    (request, decision): (&Request<'_>, &Decision),
+    now: UnixMillis,
+    origin: impl FnOnce() -> Origin,
+) -> bool {
+    // A preflight is nobody's request.
+    if decision.preflight.is_some() {
+        return false;
+    }
+    let identity = match &decision.outcome {
+        Ok(identity) => Some(identity),
+        Err(_) => decision.known.as_deref(),
+    };
+    let error = decision.outcome.as_ref().err();
+    let noted = noted(decision, identity, error);
+    tally.count(&noted);
+    match error {
+        None => {
+            if let Some(identity) = identity {
+                note_admitted(tally, watch, (request, decision, identity), now, origin);
+            }
+        }
+        Some(error) => {
+            if noted.is_failure {
+                let network = request.client_ip.map_or_else(|| NOWHERE.to_owned(), network_of);
+                tally.count_network(&network);
+            }
+            note_refused(tally, watch, (request, decision, identity, error), now, origin);
+        }
+    }
+    noted.is_failure
+}
+
+fn noted<'d>(
+    decision: &'d Decision,
+    identity: Option<&'d Identity>,
+    error: Option<&'d Error>,
+) -> Noted<'d> {
+    let series = Series {
+        code: error.map_or("", |error| error.code().as_str()),
+        reason: error.map_or("", Error::reason),
+        carrier: decision.carrier.map_or("", super::Carrier::word),
+        identity: identity.map_or("", Identity::method),
+        issuer: identity.and_then(Identity::issuer).unwrap_or_default(),
+        route: &decision.route,
+    };
+    Noted {
+        series,
+        is_failure: error.is_some_and(is_failure),
+        late_secs: match error {
+            Some(Error::TokenExpired { expired_at, now }) => Some(now.secs_since(*expired_at)),
+            _ => None,
+        },
+    }
+}
+
+/// Whether a credential was bad. One that is not looked at, since the address had too many bad ones before, counts as well: else who
+/// guesses fast would be seen less than who guesses slowly.
+fn is_failure(error: &Error) -> bool {
+    match error {
+        Error::RateLimited { limit, .. } => limit.starts_with("failed-authentication"),
+        other => other.is_failed_authentication(),
+    }
+}
+
+fn note_admitted(
+    tally: &mut Tally,
+    watch: &WatchPolicy,
+    (request, decision, identity): (&Request<'_>, &Decision, &Identity),
+    now: UnixMillis,
+    origin: impl FnOnce() -> Origin,
+) {
+    let Some(revocable) = identity.revocable() else { return };
+    let id = name_of(&revocable);
+    let network = network_bytes(request.client_ip);
+    let issuer = identity.issuer().unwrap_or_default();
+    let who: [&[u8]; 4] = [issuer.as_bytes(), id.0.as_bytes(), id.1.as_bytes(), &network];
+    let Some(first) = tally.is_first_sight(&who, now) else { return };
+    let origin = origin();
+    let event = of_request(
+        tally,
+        watch,
+        (request, decision, Some(identity)),
+        Kind::Admitted,
+        (&origin, now),
+    );
+    let caller = Caller {
+        credential: event.credential.clone().unwrap_or_default(),
+        place: place(&origin, request.client_ip),
+        country: origin.country,
+    };
+    tally.meet(first, caller, now);
+    if tally.has_room() {
+        tally.push(event);
+    }
+}
+
+fn note_refused(
+    tally: &mut Tally,
+    watch: &WatchPolicy,
+    (request, decision, identity, error): (&Request<'_>, &Decision, Option<&Identity>, &Error),
+    now: UnixMillis,
+    origin: impl FnOnce() -> Origin,
+) {
+    let is_revoked = matches!(error, Error::TokenRevoked { .. } | Error::ApiKeyRevoked);
+    let has_room = tally.has_room();
+    if !has_room && !is_revoked {
+        return;
+    }
+    let origin = origin();
+    let mut event =
+        of_request(tally, watch, (request, decision, identity), Kind::Refused, (&origin, now));
+    event.code = Some(error.code().as_str().to_owned());
+    event.reason = Some(error.reason().to_owned());
+    if let (true, Some(who)) = (is_revoked, &event.credential) {
+        let place = place(&origin, request.client_ip);
+        tally.sight(Sighting { who: who.clone(), place, revoked: true });
+    }
+    if has_room {
+        tally.push(event);
+    }
+}
+
+fn of_request(
+    tally: &mut Tally,
+    watch: &WatchPolicy,
+    (request, decision, identity): (&Request<'_>, &Decision, Option<&Identity>),
+    kind: Kind,
+    (origin, now): (&Origin, UnixMillis),
+) -> EventV1 {
+    let names = &watch.pseudonyms;
+    let issuer = identity.and_then(Identity::issuer);
+    let subject = identity.and_then(Identity::subject);
+    EventV1 {
+        method: Some(told(request.method)),
+        route: (!decision.route.is_empty()).then(|| told(&decision.route)),
+        carrier: decision.carrier.map(|carrier| carrier.word().to_owned()),
+        identity: identity.map(|identity| identity.method().to_owned()),
+        issuer: issuer.map(told),
+        subject: subject.map(|subject| names.subject(issuer, subject)),
+        credential: identity.and_then(|identity| credential(names, identity)),
+        network: request.client_ip.map(network_of),
+        country: origin.country.clone(),
+        asn: origin.asn,
+        agent: origin.agent.clone(),
+        colo: origin.colo.clone(),
+        ..EventV1::new(kind, &tally.next_id(), now)
+    }
+}
+
+/// The event of a request to the administration. `actor` is the name of the secret.
+#[must_use]
+pub fn administered(
+    tally: &mut Tally,
+    (request, actor): (&Request<'_>, &str),
+    (status, fault): (u16, Option<&Error>),
+    now: UnixMillis,
+) -> EventV1 {
+    EventV1 {
+        method: Some(told(request.method)),
+        route: Some(told(request.path_alone())),
+        network: request.client_ip.map(network_of),
+        status: Some(status),
+        code: fault.map(|fault| fault.code().as_str().to_owned()),
+        actor: Some(told(actor)),
+        ..EventV1::new(Kind::Administered, &tally.next_id(), now)
+    }
+}
+
+fn credential(names: &Pseudonyms, identity: &Identity) -> Option<String> {
+    let revocable = identity.revocable()?;
+    let (kind, id) = name_of(&revocable);
+    Some(names.credential(kind, identity.issuer(), &id))
+}
+
+/// By what a credential is known: the session that a token is of, or its `jti`, or whom and when it was issued to.
+fn name_of(revocable: &Revocable<'_>) -> (&'static str, String) {
+    match revocable {
+        Revocable::ApiKey { id } => ("key", id.to_string()),
+        Revocable::Token { sid: Some(sid), .. } => ("sid", (*sid).to_owned()),
+        Revocable::Token { jti: Some(jti), .. } => ("jti", (*jti).to_owned()),
+        Revocable::Token { sub, issued_at, .. } => {
+            let issued_at = issued_at.map(crate::time::UnixTime::as_secs).unwrap_or_default();
+            ("iat", format!("{issued_at} {}", sub.unwrap_or_default()))
+        }
+    }
+}
+
+/// Where somebody is: the network operator, or the network where that is not known.
+fn place(origin: &Origin, client_ip: Option<IpAddr>) -> String {
+    match (origin.asn, client_ip) {
+        (Some(number), _) => format!("AS{number}"),
+        (None, Some(address)) => network_of(address),
+        (None, None) => NOWHERE.to_owned(),
+    }
+}
+
+/// The bytes that networks differ by.
+fn network_bytes(client_ip: Option<IpAddr>) -> [u8; 7] {
+    match client_ip.map(|address| address.to_canonical()) {
+        None => [0; 7],
+        Some(IpAddr::V4(address)) => {
+            let [a, b, c, _] = address.octets();
+            [4, a, b, c, 0, 0, 0]
+        }
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, e, f, ..] = address.octets();
+            [6, a, b, c, d, e, f]
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The watch from outside: what the section takes, and what decisions are counted and told as.
+
+use crate::gate::{NOW, NOW_SECS, Stores, check, policy, read, request};
+use crate::mint;
+use edgegate::guard::{
+    Carrier, Decision, Request,
+    watched::{self, Origin},
+};
+use edgegate::policy::Policy;
+use edgegate::time::UnixMillis;
+use edgegate::watch::{
+    counts::Counts,
+    delta::Delta,
+    rules::{Group, Measure},
+    series::Series,
+    tally::Tally,
+};
+use serde_json::{Value, json};
+
+const ISSUER: &str = "https://issuer.test/";
+
+fn watching(watch: &Value) -> Value {
+    json!({
+        "issuers": [{"issuer": ISSUER, "audience": ["api"], "secret": "JWT_SECRET"}],
+        "api_keys": {
+            "environment": "test", "prefixes": [{"prefix": "sk"}], "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+        },
+        "revocation": {"mode": "entries"},
+        "admin": {"secret": "ADMIN_TOKEN"},
+        "failed_authentication": {"requests": 3, "window_secs": 60},
+        "routes": [
+            {"path": "/open/*", "auth": "none"},
+            {"path": "/v1/*", "scopes": {"all": ["read:posts"]}},
+        ],
+        "watch": watch,
+    })
+}
+
+#[track_caller]
+fn refused(watch: Value, message: &str) {
+    assert_eq!(read(&watching(&watch)).unwrap_err().to_string(), message);
+}
+
+// ---- the section ----
+
+#[test]
+fn the_rules_of_the_guide_are_on_by_default_and_a_rule_of_their_name_changes_them() {
+    let of = |watch: Value| policy(&watching(&watch)).watch.unwrap().rules;
+    let names: Vec<String> = of(json!({})).into_iter().map(|rule| rule.name).collect();
+    let all = [
+        "failures",
+        "expiry-ratio",
+        "use-after-revocation",
+        "shared-credential",
+        "unusual-country",
+    ];
+    assert_eq!(names, all);
+    let changed = of(json!({"countries": ["DE"], "rules": [
+        {"name": "failures", "above": 7, "window_secs": 60, "group": "network"},
+        {"name": "expiry-ratio", "above": 5, "at_least": 10},
+        {"name": "shared-credential", "off": true},
+        {"name": "mine", "kind": "rate", "of": "refused", "above": 3},
+    ]}));
+    assert_eq!(changed.len(), 5);
+    assert_eq!(
+        (changed[0].threshold(), changed[0].window_secs, changed[0].group),
+        (7, 60, Group::Network)
+    );
+    assert!(matches!(changed[1].measure, Measure::Ratio { above_percent: 5, at_least: 10, .. }));
+    assert!(matches!(&changed[3].measure, Measure::Country { expected } if expected == &["DE"]));
+    assert_eq!((changed[4].name.as_str(), changed[4].window_secs), ("mine", 300));
+}
+
+#[test]
+fn faults_of_the_section_are_named() {
+    let mut without = watching(&json!({}));
+    without.as_object_mut().unwrap().remove("admin");
+    assert_eq!(
+        read(&without).unwrap_err().to_string(),
+        "watch.secret: is required where the section admin is not there"
+    );
+    refused(json!({"secret": "SHORT"}), "watch.secret: secret has 31 bytes, expected at least 32");
+    refused(
+        json!({"metrics_secret": "NONE"}),
+        "watch.metrics_secret: there is no secret named NONE",
+    );
+    refused(
+        json!({"countries": ["DE", "de"]}),
+        "watch.countries[1]: expected two capital letters like DE",
+    );
+    for (rule, message) in [
+        (json!({"name": "a b"}), "name: expected 1 to 64 letters, digits, '-', '_' or '.'"),
+        (json!({"name": "own"}), "kind: is required for a rule of one's own"),
+        (json!({"name": "own", "off": true}), "name: there is no rule of this name to be off"),
+        (
+            json!({"name": "own", "kind": "count", "of": "refused"}),
+            "above: is required for this kind",
+        ),
+        (
+            json!({"name": "own", "kind": "count", "above": 1}),
+            "of: expected exactly one of of and codes",
+        ),
+        (
+            json!({"name": "own", "kind": "count", "above": 1, "of": "refused", "codes": ["NOT_FOUND"]}),
+            "of: expected exactly one of of and codes",
+        ),
+        (
+            json!({"name": "own", "kind": "count", "above": 1, "codes": ["NOPE"]}),
+            "codes[0]: is no code of the gate",
+        ),
+        (
+            json!({"name": "own", "kind": "ratio", "of": "refused", "above": 100}),
+            "above: expected less than 100 percent",
+        ),
+        (
+            json!({"name": "own", "kind": "absence", "of": "admitted", "above": 1}),
+            "above: an absence has no number",
+        ),
+        (
+            json!({"name": "own", "kind": "count", "of": "refused", "above": 1, "group": "network"}),
+            "group: networks are known of failures, expected a count or rate of them",
+        ),
+        (
+            json!({"name": "own", "kind": "count", "of": "failures", "above": 1, "group": "code"}),
+            "group: failures are counted by route and network",
+        ),
+        (
+            json!({"name": "failures", "kind": "count"}),
+            "kind: is that of the rule with this name, expected only numbers",
+        ),
+        (json!({"name": "unusual-country", "above": 1}), "above: this rule has no number"),
+        (json!({"name": "failures", "window_secs": 59}), "window_secs: expected 60 to 604800"),
+        (json!({"name": "failures", "for_secs": 86_401}), "for_secs: expected at most 86400"),
+    ] {
+        refused(json!({"rules": [rule]}), &format!("watch.rules[0].{message}"));
+    }
+    let twice = json!([{"name": "failures"}, {"name": "failures"}]);
+    refused(json!({"rules": twice}), "watch.rules[1].name: is given twice");
+    for (sink, message) in [
+        (json!({"name": "a", "kind": "slack"}), ": expected exactly one of url and url_secret"),
+        (
+            json!({"name": "a", "kind": "slack", "url": "http://hooks.example/"}),
+            ".url: expected an https URL (http only on loopback)",
+        ),
+        // The URL of a secret is not repeated.
+        (
+            json!({"name": "a", "kind": "slack", "url_secret": "JWT_SECRET"}),
+            ".url_secret: expected an https URL (http only on loopback)",
+        ),
+        (
+            json!({"name": "a", "kind": "webhook", "url": "https://a.example/"}),
+            ".secret: is required for this kind",
+        ),
+        (
+            json!({"name": "a", "kind": "slack", "url": "https://a.example/", "secret": "JWT_SECRET"}),
+            ".secret: Slack has its secret in the URL: url_secret",
+        ),
+    ] {
+        refused(json!({"sinks": [sink]}), &format!("watch.sinks[0]{message}"));
+    }
+}
+
+// ---- what is counted and told ----
+
+struct Watched {
+    policy: Policy,
+    stores: Stores,
+    tally: Tally,
+}
+
+impl Watched {
+    fn new() -> Self {
+        Self {
+            policy: policy(&watching(&json!({}))),
+            stores: Stores::default(),
+            tally: Tally::new(1),
+        }
+    }
+
+    fn note(&mut self, request: &Request<'_>, decision: &Decision, now: UnixMillis) -> bool {
+        let watch = self.policy.watch.as_ref().unwrap();
+        let origin =
+            || Origin { country: Some("DE".into()), asn: Some(64_496), ..Origin::default() };
+        watched::note(&mut self.tally, watch, (request, decision), now, origin)
+    }
+
+    fn ask(&mut self, request: &Request<'_>) -> Decision {
+        let decision = check(&self.policy, &self.stores, request);
+        self.note(request, &decision, NOW);
+        decision
+    }
+
+    fn delta(&mut self) -> Delta {
+        self.tally.take(NOW).unwrap()
+    }
+}
+
+fn token(claims: Value) -> String {
+    let mut all = json!({
+        "iss": ISSUER, "aud": "api", "sub": "alice@example.com", "jti": "token-of-alice", "exp": NOW_SECS + 60, "scope": "read:posts",
+    });
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    format!("Bearer {}", mint::hs256(r#"{"alg":"HS256"}"#, all.to_string()))
+}
+
+fn get<'a>(path: &'a str, authorization: &'a str) -> Request<'a> {
+    Request { authorization: Some(authorization), ..request("GET", path) }
+}
+
+fn counted<'d>(delta: &'d Delta, code: &str) -> (u64, Series<'d>) {
+    let found = delta.counts.iter().filter_map(|(name, n)| Some((*n, Series::of(name)?)));
+    found.filter(|(_, series)| series.code == code).next().unwrap()
+}
+
+#[test]
+fn a_caller_is_an_event_once_an_hour_and_network_and_counted_each_time() {
+    let mut gate = Watched::new();
+    let good = token(json!({}));
+    for _ in 0..5 {
+        gate.ask(&get("/v1/posts", &good));
+    }
+    let elsewhere =
+        Request { client_ip: Some("198.51.100.9".parse().unwrap()), ..get("/v1/posts", &good) };
+    gate.ask(&elsewhere);
+    let delta = gate.delta();
+    let (n, series) = counted(&delta, "");
+    assert_eq!(
+        (n, series.identity, series.carrier, series.issuer, series.route),
+        (6, "jwt", "bearer", ISSUER, "/v1/*")
+    );
+    let networks: Vec<&str> =
+        delta.events.iter().filter_map(|event| event.network.as_deref()).collect();
+    assert_eq!(networks, ["192.0.2.0/24", "198.51.100.0/24"]);
+    assert_eq!(delta.events[0].credential, delta.events[1].credential);
+    assert_eq!(delta.sightings.len(), 2);
+    assert_eq!(
+        Counts::from(delta.counts.clone()).iter().find(|(name, _)| *name == "k\tDE").unwrap().1,
+        2
+    );
+    // Whoever is nobody is counted, and no event.
+    gate.tally
+        .acknowledged(edgegate::watch::delta::Acknowledged { seq: 1, ..Default::default() }, NOW);
+    gate.ask(&request("GET", "/open/a"));
+    let delta = gate.delta();
+    assert_eq!((counted(&delta, "").1.identity, delta.events.len()), ("anonymous", 0));
+}
+
+#[test]
+fn a_refusal_of_a_known_caller_says_who_by_a_pseudonym_and_of_a_forged_one_nobody() {
+    let mut gate = Watched::new();
+    let without_scope = token(json!({"scope": "other"}));
+    gate.ask(&get("/v1/posts", &without_scope));
+    let forged = format!("{}x", token(json!({})));
+    gate.ask(&get("/v1/posts", &forged));
+    let expired = token(json!({"exp": NOW_SECS - 30}));
+    gate.ask(&get("/v1/posts", &expired));
+    let delta = gate.delta();
+    let [known, forged, expired] = delta.events.as_slice() else { panic!("{:?}", delta.events) };
+    assert_eq!(
+        (known.code.as_deref(), known.issuer.as_deref()),
+        (Some("INSUFFICIENT_SCOPE"), Some(ISSUER))
+    );
+    assert!(known.subject.is_some() && known.credential.is_some());
+    assert_eq!(
+        (forged.subject.as_ref(), forged.issuer.as_ref(), forged.identity.as_ref()),
+        (None, None, None)
+    );
+    assert_eq!(expired.code.as_deref(), Some("TOKEN_EXPIRED"));
+    assert_eq!(delta.counts["l\tminutes"], 1);
+    assert_eq!((delta.counts["f\t/v1/*"], delta.counts["n\t192.0.2.0/24"]), (1, 1));
+    let text = delta.to_text();
+    for secret in ["alice", "token-of-alice", "192.0.2.1\"", "eyJ"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}
+
+/// Who guesses fast must not be seen less than who guesses slowly.
+#[test]
+fn guesses_that_are_not_looked_at_any_more_are_failures_too() {
+    let mut gate = Watched::new();
+    let forged = format!("{}x", token(json!({})));
+    let codes: Vec<&str> = (0..10)
+        .map(|_| gate.ask(&get("/v1/posts", &forged)).outcome.unwrap_err().code().as_str())
+        .collect();
+    assert!(codes.contains(&"RATE_LIMITED"), "{codes:?}");
+    let delta = gate.delta();
+    assert_eq!((delta.counts["f\t/v1/*"], delta.counts["n\t192.0.2.0/24"]), (10, 10));
+}
+
+#[test]
+fn a_preflight_is_nobodys_request() {
+    let mut gate = Watched::new();
+    let preflight = Request { preflight: Some("GET"), ..request("OPTIONS", "/v1/posts") };
+    gate.ask(&preflight);
+    assert!(gate.tally.is_empty());
+}
+
+#[test]
+fn the_words_of_carriers_are_those_of_the_log() {
+    for carrier in [
+        Carrier::Bearer,
+        Carrier::Dpop,
+        Carrier::Basic,
+        Carrier::ApiKeyHeader,
+        Carrier::Cookie,
+        Carrier::CredentialHeader,
+    ] {
+        assert_eq!(serde_json::to_value(carrier).unwrap(), carrier.word());
+    }
+}
