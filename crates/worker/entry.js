@@ -93,3 +93,4 @@ export const CounterObject = lasting(engine.CounterObject);
 export const RevocationLedger = lasting(engine.RevocationLedger);
 export const SessionObject = lasting(engine.SessionObject);
 export const KeyRingObject = lasting(engine.KeyRingObject);
+export const WatchObject = lasting(engine.WatchObject);

@@ -21,7 +21,7 @@ const asked = new Set();
 
 before(async () => {
   const prefixes = [{ prefix: 'sk' }, { prefix: '', format: 'imported' }];
-  gate = await startGate({ policy: policy({ sessions: SESSIONS, revocation: { mode: 'ledger' }, api_keys: { ...policy().api_keys, prefixes } }) });
+  gate = await startGate({ policy: policy({ watch: {}, sessions: SESSIONS, revocation: { mode: 'ledger' }, api_keys: { ...policy().api_keys, prefixes } }) });
   project = await installed();
   proxy = await recording(gate.port());
 });
@@ -177,6 +177,12 @@ test('sessions are opened, listed, narrowed and ended; subjects disabled, enable
   assert.equal((await project.cli(['sessions', 'open', 'heidi'], { env: env() })).code, 1);
   await ok(['subjects', 'enable', 'heidi']);
   await ok(['subjects', 'forget', 'heidi', '--yes']);
+});
+
+test('the watch is read', async () => {
+  const report = await json(['watch', '--window', '1h']);
+  assert.equal(report.window_secs, 3600);
+  assert.match((await ok(['watch'])).stdout, /admitted, .*\n[^]*RULE[^]*failures +ok/);
 });
 
 test('the secret comes from a file or a profile too; a profile is for its owner alone, and for its gate alone', async () => {

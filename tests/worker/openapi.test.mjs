@@ -24,7 +24,7 @@ let gate;
 let asked;
 
 before(async () => {
-  gate = await startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' } }) });
+  gate = await startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' }, watch: {} }) });
   asked = new Set();
 });
 after(() => gate?.dispose());
@@ -102,6 +102,17 @@ test('an explanation, by the client', async () => {
   const { outcome } = await admin.explain({ method: 'GET', path: '/nowhere', headers: {} });
   assert.equal(outcome.code, 'MISSING_CREDENTIALS');
   await assert.rejects(admin.explain({ method: 'GET', path: 'nowhere' }), refusedWith('INVALID_REQUEST'));
+});
+
+test('the watch, by the client; metrics by a request', async () => {
+  const admin = checked();
+  assert.equal((await admin.watch({ window: '1h' })).window_secs, 3600);
+  assert.equal((await admin.watch()).window_secs, 900);
+  await assert.rejects(admin.watch({ window: '8d' }), refusedWith('INVALID_REQUEST'));
+  const operation = operations.find(({ operationId }) => operationId === 'getMetrics');
+  conforms(operation, await gate.get('/auth/metrics'));
+  const { status, headers, text } = await gate.get('/auth/metrics', { token: SECRETS.ADMIN_TOKEN });
+  conforms(operation, { status, headers, body: JSON.stringify(text) });
 });
 
 test('administration of revocations, by the client', async () => {

@@ -97,6 +97,7 @@ export class FlakyLedger extends engine.RevocationLedger {
   }
 }
 export const KeyRingObject = counted(engine.KeyRingObject, 'keys');
+export { WatchObject } from './index.js';
 
 export default {
   async fetch(request, env, context) {

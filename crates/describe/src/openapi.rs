@@ -130,7 +130,7 @@ fn security(caller: Caller) -> Value {
     match caller {
         Caller::Anybody => json!([]),
         Caller::AsThePolicySays => json!([{}, {"token": []}, {"apiKey": []}, {"cookie": []}]),
-        Caller::Administrator => json!([{"administrator": []}]),
+        Caller::Administrator | Caller::Reader => json!([{"administrator": []}]),
         Caller::Client { required: true } => json!([{"client": []}]),
         Caller::Client { required: false } => json!([{}, {"client": []}]),
         Caller::Visitor => json!([{"token": []}, {"cookie": []}]),
@@ -186,6 +186,9 @@ fn good(answer: &Answer, id: &str) -> Value {
         [] if id == "exportRevocations" => {
             return json!({"description": answer.about, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}});
         }
+        [] if id == "getMetrics" => {
+            return json!({"description": answer.about, "content": {"text/plain": {"schema": {"type": "string"}}}});
+        }
         [] => return json!({"description": answer.about}),
         [one] => reference(one),
         several => json!({"anyOf": several.iter().map(|one| reference(one)).collect::<Vec<_>>()}),
@@ -208,6 +211,9 @@ fn refused(codes: &[&str], is_oauth: bool) -> Value {
 fn schemas() -> Map<String, Value> {
     let mut schemas: Map<String, Value> =
         serde_json::from_str(include_str!("answers.json")).unwrap_or_default();
+    for object in edgegate::watch::event::described().objects() {
+        schemas.insert(object.name.to_owned(), object.schema());
+    }
     for object in described().objects() {
         schemas.insert(object.name.to_owned(), object.schema());
     }
@@ -322,6 +328,11 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let mut subject = at("subject", "query", "Whose.", schema);
             set(&mut subject, "required", json!(true));
             ("Subject", subject)
+        }
+        Parameter::Window => {
+            let about = "How long the window is: `90s`, `15m`, `24h`, `7d`, or seconds; from 10 seconds to 7 days.";
+            let schema = json!({"type": "string", "default": "15m"});
+            ("Window", at("window", "query", about, schema))
         }
         Parameter::Cursor => {
             ("Cursor", at("cursor", "query", "The cursor of the page before.", text()))

@@ -26,6 +26,8 @@ pub(crate) enum Caller {
     /// Whoever the policy lets in.
     AsThePolicySays,
     Administrator,
+    /// Who has the secret of metrics, and the administrator.
+    Reader,
     /// A client of sessions. `false`: or one without authentication.
     Client {
         required: bool,
@@ -46,6 +48,7 @@ pub(crate) enum Parameter {
     OtherAccount,
     Owner,
     Subject,
+    Window,
     Cursor,
     Limit,
     IdempotencyKey,
@@ -169,6 +172,11 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
 
     post "/admin/explain" "explain" "What the gate would say to a request, and why, without doing it: docs/explain.md. No header comes back.",
         Caller::Administrator, [], Body::Json("ExplainRequest"), [200 "The steps, and what the caller would get." ["Explanation"]], [ADMINISTRATOR BAD_REQUEST];
+    get "/metrics" "getMetrics" "Everything that was counted, as Prometheus reads it: docs/watch.md.",
+        Caller::Reader, [], Body::None, [200 "The metrics (`text/plain`)."], [ADMINISTRATOR];
+    get "/admin/watch" "watch" "What happened in a window, and what is wrong: docs/watch.md.",
+        Caller::Administrator, [Window], Body::None, [200 "The report." ["WatchReport"]], [ADMINISTRATOR BAD_REQUEST];
+
     get "/admin/keys" "listKeys" "API keys, a page at a time.",
         Caller::Administrator, [Owner Cursor Limit], Body::None, [200 "A page." ["Keys"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/keys" "createKey" "A new API key. `key` is in this answer only, and stored nowhere.",

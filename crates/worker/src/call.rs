@@ -12,7 +12,7 @@ use super::{
     host::RequestLines,
     reply,
     request::{RequestParts, header},
-    session_work,
+    session_work, watch,
 };
 use edgegate::{
     cold_path::cold,
@@ -62,6 +62,10 @@ impl Call<'_> {
             decision.refuse_own_answers();
         }
         event_log::decision(&self.gate.policy, parts, &decision);
+        if self.gate.policy.watch.is_some() {
+            let of_request = (self.request, edge == Edge::Proxy);
+            watch::note(self.gate, (self.env, self.context), of_request, (parts, &decision));
+        }
         if !decision.session.is_done() {
             session_work::work_off(self.gate, (self.env, self.context), &decision.session);
         }

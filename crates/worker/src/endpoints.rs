@@ -7,6 +7,7 @@ mod authorization_server;
 mod description;
 mod health;
 pub(crate) mod login;
+mod metrics;
 mod proxied;
 pub(crate) mod session;
 mod verify;
@@ -18,7 +19,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{explain, keys, revocations, sessions};
+use self::admin::{explain, keys, revocations, sessions, watch};
 use super::{
     answered::Answered,
     application::Application,
@@ -96,6 +97,16 @@ const BELOW_PREFIX: &[Endpoint] = &[
         path: "/admin/explain",
         methods: "POST",
         handler: Handler::Admin(&[|admin| Box::pin(explain::answer(admin))]),
+    },
+    Endpoint {
+        path: "/metrics",
+        methods: "GET",
+        handler: Handler::Open(|call| Box::pin(metrics::answer(call))),
+    },
+    Endpoint {
+        path: "/admin/watch",
+        methods: "GET",
+        handler: Handler::Admin(&[|admin| Box::pin(watch::read(admin))]),
     },
     Endpoint {
         path: "/admin/keys",

@@ -12,7 +12,7 @@ use super::{
     memory::Memory,
     objects::{
         counter as counter_object, key_ring_stub, ledger as ledger_object, ledger_stub::Ledger,
-        session_stub,
+        session_stub, watch_stub,
     },
     replays::CountedReplays,
     request::{HeaderNames, RequestParts},
@@ -222,6 +222,7 @@ fn check_binding(need: Need<'_>, env: &Env) -> Result<(), Error> {
         Binding::Ledger => object(ledger_object::BINDING),
         Binding::Sessions => object(session_stub::BINDING),
         Binding::KeyRing => object(key_ring_stub::BINDING),
+        Binding::Watch => object(watch_stub::BINDING),
         Binding::Service(name) => (name, "service", env.service(name).is_ok()),
         Binding::RateLimiter(name) => (name, "rate-limiting", env.rate_limiter(name).is_ok()),
     };

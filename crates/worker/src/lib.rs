@@ -11,7 +11,7 @@
 //! use worker::{Context, Env, Result, event, web_sys::{Request, Response}};
 //!
 //! // The platform finds the classes of the Durable Objects in the exports of the module.
-//! pub use edgegate_worker::{CounterObject, KeyRingObject, RevocationLedger, SessionObject};
+//! pub use edgegate_worker::{CounterObject, KeyRingObject, RevocationLedger, SessionObject, WatchObject};
 //!
 //! #[event(fetch)]
 //! async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
@@ -64,6 +64,7 @@ mod session_cookies;
 mod session_memory;
 mod session_work;
 mod sessions;
+mod watch;
 mod web_crypto;
 
 use wasm_bindgen::{JsCast, JsValue};
@@ -73,7 +74,7 @@ use worker::{Context, Env, js_sys::Promise, wasm_bindgen_futures::JsFuture, work
 pub use self::application::{Answering, Application};
 pub use self::objects::{
     counter::CounterObject, key_ring::KeyRingObject, ledger::RevocationLedger,
-    session::SessionObject,
+    session::SessionObject, watch::WatchObject,
 };
 
 /// The gate's answer to a request. An admitted one is passed on to the policy's `upstream` or to the service binding

@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use super::{counters::LocalCounters, session_memory::LocalSessions, web_crypto::ImportedKeys};
+use super::{
+    counters::LocalCounters, session_memory::LocalSessions, watch::LocalTally,
+    web_crypto::ImportedKeys,
+};
 use edgegate::{
     bounded::BoundedMap,
     error::StoreError,
@@ -28,6 +31,7 @@ pub(crate) struct Memory {
     pub(crate) counters: LocalCounters,
     pub(crate) imported: ImportedKeys,
     pub(crate) sessions: LocalSessions,
+    pub(crate) watch: LocalTally,
     pub(crate) remembered: Remembered,
     pub(crate) snapshots: RefCell<Holder>,
     /// Entries found in the ledger, where each request asks it.
@@ -43,6 +47,7 @@ impl Default for Memory {
             counters: LocalCounters::default(),
             imported: ImportedKeys::default(),
             sessions: LocalSessions::default(),
+            watch: LocalTally::default(),
             remembered: Remembered::default(),
             snapshots: RefCell::default(),
             revoked: RefCell::new(BoundedMap::weighing(

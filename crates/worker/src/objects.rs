@@ -15,3 +15,6 @@ pub(crate) mod ledger_stub;
 pub(crate) mod session;
 pub(crate) mod session_stub;
 mod transaction;
+#[expect(missing_docs, reason = "of what `durable_object` writes")]
+pub(crate) mod watch;
+pub(crate) mod watch_stub;

@@ -4,11 +4,15 @@ pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod revocations;
 pub(crate) mod sessions;
+pub(crate) mod watch;
 
 use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
 
-use crate::{call::Call, clock, deadline, event_log, gate::Gate, kv::Kv, revocations::Revocations};
+use crate::{
+    call::Call, clock, deadline, event_log, gate::Gate, kv::Kv, revocations::Revocations,
+    watch as watching,
+};
 use edgegate::{
     error::{Error, StoreError},
     guard::{self, Carrier, Decision, administration::Paging},
@@ -20,6 +24,9 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// The path of administration in the event log, whatever the prefix and the endpoint.
 const LOGGED_AS: &str = "/auth/admin";
+
+/// The name of the one secret.
+const ACTOR: &str = "admin";
 
 /// A request of the administrator, and what the endpoints work with.
 pub(crate) struct Admin<'a> {
@@ -46,6 +53,8 @@ pub(crate) async fn answer(
     if let Err(error) = authenticate(call.gate, &parts.as_request(), clock::now()) {
         let decision = Decision::refused(error, carrier, LOGGED_AS);
         event_log::decision(policy, &parts, &decision);
+        let of_request = (call.request, true);
+        watching::note(call.gate, (call.env, call.context), of_request, (&parts, &decision));
         return call.refuse(&parts, &decision);
     }
     let (answer, fault) = match done(call, id, handler).await {
@@ -59,6 +68,8 @@ pub(crate) async fn answer(
     // The platform answers 500 where no answer can be made.
     let status = answer.as_ref().map_or(500, Response::status);
     event_log::administration(policy, &parts, status, fault.as_ref());
+    let done = (status, fault.as_ref());
+    watching::note_administration(call.gate, (call.env, call.context), (&parts, ACTOR), done);
     answer
 }
 
@@ -76,13 +87,20 @@ async fn done(call: &Call<'_>, id: &str, handler: Result<&Handler, Error>) -> An
 /// [`guard::Failures::secret`].
 fn authenticate(gate: &Gate, request: &guard::Request<'_>, now: UnixMillis) -> Result<(), Error> {
     let secret = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
-    let Some(authorization) = request.authorization else { return Err(Error::MissingCredentials) };
-    let presented = match authorization.trim().split_once(' ') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
-        _ => return Err(Error::MissingCredentials),
-    };
+    let presented = presented(request)?;
     let failures = gate.memory.guard.failures(&gate.policy);
     failures.secret(request.client_ip, now, || secret.matches(presented.as_bytes()))
+}
+
+/// What is presented as a secret.
+///
+/// # Errors
+/// [`Error::MissingCredentials`].
+pub(crate) fn presented<'r>(request: &guard::Request<'r>) -> Result<&'r str, Error> {
+    match request.authorization.map(|text| text.trim().split_once(' ')) {
+        Some(Some((scheme, rest))) if scheme.eq_ignore_ascii_case("bearer") => Ok(rest.trim()),
+        _ => Err(Error::MissingCredentials),
+    }
 }
 
 /// Why an endpoint did not do what it was asked.
@@ -141,6 +159,7 @@ pub(crate) async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, 
 struct Query {
     owner: Option<String>,
     subject: Option<String>,
+    window: Option<String>,
     paging: Paging,
 }
 
@@ -158,6 +177,7 @@ impl Query {
         Self {
             owner: get("owner"),
             subject: get("subject"),
+            window: get("window"),
             paging: Paging { cursor: get("cursor"), limit },
         }
     }

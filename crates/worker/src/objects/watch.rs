@@ -1,0 +1,246 @@
+//! What all isolates have counted: one Durable Object, the only writer. The rules are [`edgegate::watch`]'s; here are the rows, the
+//! alarm that looks when nothing comes, and the requests by which others are told.
+
+use core::time::Duration;
+use std::cell::RefCell;
+
+use futures_util::future::join_all;
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
+};
+
+use super::{alarm::Alarm, transaction};
+use crate::{clock, deadline, fault::report, gate::Gate, isolate};
+use edgegate::{
+    policy::WatchPolicy,
+    session::state::RowChange,
+    time::UnixMillis,
+    watch::{
+        delta::Delta,
+        outbox::Waiting,
+        report::{metrics, report as report_of},
+        state::{Delivery, Orders, WatchState},
+    },
+};
+
+/// How long a sink may take.
+const SINK: Duration = Duration::from_secs(10);
+
+/// How many times in one alarm each sink is told: what is left waits for the next one.
+const ROUNDS: usize = 20;
+
+/// All that watches.
+///
+/// Each step is one transaction without waiting. An answer leaves only once what was written is safe (the platform's output gate), so
+/// what is acknowledged is never lost. Rows that cannot be read make the object answer nothing.
+#[durable_object(alarm)]
+pub struct WatchObject {
+    state: State,
+    env: Env,
+    /// `None`: to be read.
+    watched: RefCell<Option<WatchState>>,
+    alarm: Alarm,
+}
+
+impl DurableObject for WatchObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, watched: RefCell::default(), alarm: Alarm::default() }
+    }
+
+    /// The body is a question, by its first line.
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let text = request.text().await?;
+        let gate = isolate::gate_of_object(&self.env).await.map_err(message)?;
+        let watch = watch_of(&gate)?;
+        let (question, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let now = clock::now();
+        match question {
+            "delta" => {
+                let delta = Delta::from_text(rest).map_err(message)?;
+                let orders = orders(watch);
+                let answer =
+                    self.step(|state| state.apply(&delta, orders, now).map_err(message))?;
+                self.schedule(watch).await?;
+                Response::ok(answer.to_text())
+            }
+            "report" => {
+                let window: u64 = rest.parse().map_err(|_| "expected seconds")?;
+                let told = self.step(|state| {
+                    state.look(orders(watch), now);
+                    Ok(report_of(state, &watch.rules, window, now))
+                })?;
+                self.schedule(watch).await?;
+                Response::ok(serde_json::to_string(&told)?)
+            }
+            "metrics" => Response::ok(self.step(|state| Ok(metrics(state, &watch.rules, now)))?),
+            _ => Err("there is no such question".into()),
+        }
+    }
+
+    /// Never fails: the platform would give up after some tries, and there would be no next alarm.
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.went_off();
+        if let Err(fault) = self.work().await {
+            report(&format!("watch: {fault}"));
+        }
+        Response::empty()
+    }
+}
+
+impl WatchObject {
+    async fn work(&self) -> Result<()> {
+        let gate = isolate::gate_of_object(&self.env).await.map_err(message)?;
+        let watch = watch_of(&gate)?;
+        self.step(|state| {
+            state.look(orders(watch), clock::now());
+            Ok(())
+        })?;
+        self.deliver(watch).await?;
+        self.schedule(watch).await
+    }
+
+    /// Tells the sinks what is due, each one event after the other.
+    async fn deliver(&self, watch: &WatchPolicy) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let due = self.step(|state| Ok(state.due(clock::now())))?;
+            if due.is_empty() {
+                break;
+            }
+            let told = join_all(due.iter().map(|(_, waiting)| tell(watch, waiting))).await;
+            self.step(|state| {
+                for ((number, _), delivery) in due.iter().zip(told) {
+                    state.delivered(*number, delivery, clock::now());
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs without waiting for anything. What has changed is stored; after a fault it is read again.
+    fn step<T>(&self, step: impl FnOnce(&mut WatchState) -> Result<T>) -> Result<T> {
+        let mut held = self.watched.borrow_mut();
+        let mut state = match held.take() {
+            Some(state) => state,
+            None => self.load()?,
+        };
+        let done = step(&mut state);
+        self.save(&state.take_changes())?;
+        *held = Some(state);
+        done
+    }
+
+    fn load(&self) -> Result<WatchState> {
+        let rows = |query| -> Result<Vec<Vec<SqlStorageValue>>> {
+            self.state.storage().sql().exec(query, None)?.raw().collect()
+        };
+        if rows("SELECT name FROM sqlite_master WHERE name = 'watch'")?.is_empty() {
+            return Ok(WatchState::default());
+        }
+        let rows = rows("SELECT name, value FROM watch")?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let [SqlStorageValue::String(name), SqlStorageValue::String(value)] = row.as_slice()
+            else {
+                return Err("a row has a form that the gate does not write".into());
+            };
+            texts.push((name.as_str(), value.as_str()));
+        }
+        WatchState::from_rows(texts).map_err(message)
+    }
+
+    fn save(&self, changes: &[RowChange]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let sql = self.state.storage().sql();
+        transaction::run(&self.state, || {
+            // Without the numbers of rows, so that a row that is written counts once.
+            sql.exec(
+                "CREATE TABLE IF NOT EXISTS watch \
+                 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+                None,
+            )?;
+            for RowChange { name, value } in changes {
+                match value {
+                    Some(value) => sql.exec(
+                        "INSERT INTO watch (name, value) VALUES (?, ?) \
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                        vec![name.as_str().into(), value.as_str().into()],
+                    )?,
+                    None => {
+                        sql.exec("DELETE FROM watch WHERE name = ?", vec![name.as_str().into()])?
+                    }
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets the alarm for what is due next, if it is not set for that or earlier.
+    async fn schedule(&self, watch: &WatchPolicy) -> Result<()> {
+        let now = clock::now();
+        let due =
+            self.watched.borrow().as_ref().and_then(|state| state.wakes_at(orders(watch), now));
+        let Some(at) = due else { return Ok(()) };
+        self.alarm.recall(&self.state).await?;
+        // One that is set for what is past went off, or is about to.
+        match self.alarm.time() {
+            Some(set) if set <= at && set > now => Ok(()),
+            _ => self.alarm.set(&self.state, at.max(soon(now)), now).await,
+        }
+    }
+}
+
+/// Never at once: an alarm that finds the same due again must not go round without an end.
+fn soon(now: UnixMillis) -> UnixMillis {
+    now.saturating_add(50)
+}
+
+fn watch_of(gate: &Gate) -> Result<&WatchPolicy> {
+    gate.policy.watch.as_ref().ok_or_else(|| "the policy does not watch".into())
+}
+
+fn orders(watch: &WatchPolicy) -> Orders<'_> {
+    Orders { rules: &watch.rules, sinks: &watch.sink_names }
+}
+
+/// Tells a sink of an event. Its answer is not read, and a redirect not followed.
+async fn tell(watch: &WatchPolicy, waiting: &Waiting) -> Delivery {
+    let Some(sink) = watch.sink(&waiting.sink) else { return Delivery::Refused };
+    let now = clock::now().to_unix_time();
+    let message = sink.form.message(&waiting.event, sink.secret.as_ref(), now);
+    let url = String::from_utf8_lossy(sink.url.expose_secret()).into_owned();
+    let sent = async {
+        let init = web_sys::RequestInit::new();
+        init.set_method("POST");
+        init.set_redirect(web_sys::RequestRedirect::Manual);
+        init.set_body(&message.body.as_str().into());
+        let request = web_sys::Request::new_with_str_and_init(&url, &init)?;
+        request.headers().set("Content-Type", "application/json")?;
+        for (name, value) in &message.fields {
+            request.headers().set(name, value)?;
+        }
+        let request = worker::Request::from(request);
+        Ok::<u16, worker::Error>(worker::Fetch::Request(request).send().await?.status_code())
+    };
+    let status = deadline::within(SINK, sent).await;
+    let delivery = Delivery::of(match &status {
+        Some(Ok(status)) => Some(*status),
+        Some(Err(_)) | None => None,
+    });
+    if delivery != Delivery::Taken {
+        // Not the fault itself: it may name the URL, which may be a secret.
+        let status = match status {
+            Some(Ok(status)) => format!("status {status}"),
+            Some(Err(_)) => "no answer".to_owned(),
+            None => "no answer in time".to_owned(),
+        };
+        report(&format!("watch: the sink {} has not taken an event: {status}", waiting.sink));
+    }
+    delivery
+}
+
+fn message(fault: impl core::fmt::Display) -> worker::Error {
+    worker::Error::RustError(fault.to_string())
+}

@@ -1,0 +1,139 @@
+//! What this isolate has counted, and how it is handed over: behind an answer, never before one.
+
+use core::{cell::RefCell, time::Duration};
+use std::rc::Rc;
+
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+use web_sys::Request;
+use worker::{Context, Delay, Env};
+
+use super::{
+    background, clock, fault, gate::Gate, objects::watch_stub, request::RequestParts,
+    request::header,
+};
+use edgegate::{
+    error::Error,
+    guard::{
+        Decision,
+        watched::{self, Origin},
+    },
+    watch::{delta::Delta, pseudonym::agent_family, tally::Tally},
+};
+
+/// The most deltas that one flush sends: the one that was not acknowledged, and the one that came together meanwhile.
+const MAX_SENT: usize = 2;
+
+/// The tally of this isolate. It is made by the first request: there is no randomness before.
+#[derive(Debug, Default)]
+pub(crate) struct LocalTally(RefCell<Option<Tally>>);
+
+impl LocalTally {
+    fn with<T>(&self, step: impl FnOnce(&mut Tally) -> T) -> T {
+        step(self.0.borrow_mut().get_or_insert_with(|| Tally::new(random())))
+    }
+}
+
+/// Another one for each isolate: two with the same would be taken for one.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_be_bytes(bytes),
+        // The time is better than nothing.
+        Err(_) => clock::now().as_millis(),
+    }
+}
+
+/// Takes note of a decision. `is_direct`: the request comes from the caller itself, not from a proxy that asks.
+#[inline(never)]
+pub(crate) fn note(
+    gate: &Rc<Gate>,
+    (env, context): (&Env, &Context),
+    (request, is_direct): (&Request, bool),
+    (parts, decision): (&RequestParts<'_>, &Decision),
+) {
+    let Some(watch) = &gate.policy.watch else { return };
+    let now = clock::now();
+    let of_request = (&parts.as_request(), decision);
+    let wait = gate.memory.watch.with(|tally| {
+        let is_failure =
+            watched::note(tally, watch, of_request, now, || origin(request, is_direct));
+        tally.plan(is_failure, now)
+    });
+    hand_over(gate, (env, context), wait);
+}
+
+/// Takes note of what an administrator did.
+#[inline(never)]
+pub(crate) fn note_administration(
+    gate: &Rc<Gate>,
+    (env, context): (&Env, &Context),
+    (parts, actor): (&RequestParts<'_>, &str),
+    done: (u16, Option<&Error>),
+) {
+    if gate.policy.watch.is_none() {
+        return;
+    }
+    let now = clock::now();
+    let wait = gate.memory.watch.with(|tally| {
+        if tally.has_room() {
+            let event = watched::administered(tally, (&parts.as_request(), actor), done, now);
+            tally.push(event);
+        }
+        tally.plan(false, now)
+    });
+    hand_over(gate, (env, context), wait);
+}
+
+fn hand_over(gate: &Rc<Gate>, (env, context): (&Env, &Context), wait: Option<u64>) {
+    if let Some(wait) = wait {
+        let (gate, env) = (Rc::clone(gate), env.clone());
+        background::run(context, async move {
+            Delay::from(Duration::from_millis(wait)).await;
+            flush(&gate, &env).await;
+        });
+    }
+}
+
+/// Hands over what has come together, and waits until it is added.
+pub(crate) async fn flush(gate: &Gate, env: &Env) {
+    for _ in 0..MAX_SENT {
+        let Some(delta) = gate.memory.watch.with(|tally| tally.take(clock::now())) else { return };
+        if let Err(fault) = send(gate, env, &delta).await {
+            gate.memory.watch.with(|tally| tally.missed(clock::now()));
+            fault::report(&format!("watch: counts not handed over, later again: {fault}"));
+            return;
+        }
+    }
+}
+
+async fn send(gate: &Gate, env: &Env, delta: &Delta) -> Result<(), edgegate::error::StoreError> {
+    let answer = watch_stub::add(env, delta).await?;
+    gate.memory.watch.with(|tally| tally.acknowledged(answer, clock::now()));
+    Ok(())
+}
+
+/// What the platform knows of the caller. Where a proxy asks, it is the proxy that it knows.
+fn origin(request: &Request, is_direct: bool) -> Origin {
+    let agent = header(&request.headers(), "User-Agent");
+    let agent = agent.map(|agent| agent_family(&agent).to_owned());
+    let cf = Reflect::get(request, &"cf".into()).unwrap_or(JsValue::UNDEFINED);
+    let get = |name: &str| {
+        let is_there = cf.is_object();
+        is_there.then(|| Reflect::get(&cf, &name.into()).ok()).flatten()
+    };
+    let text = |name: &str, longest: usize| {
+        let text = get(name)?.as_string()?;
+        let is_plain =
+            text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_plain.then_some(text)
+    };
+    let country = text("country", 2).filter(|text| text.len() == 2 && is_direct);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates at both ends"
+    )]
+    let asn = get("asn").and_then(|asn| asn.as_f64()).map(|asn| asn as u32);
+    Origin { country, asn: asn.filter(|_| is_direct), colo: text("colo", 8), agent }
+}

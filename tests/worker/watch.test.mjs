@@ -1,0 +1,282 @@
+// The watch: what several isolates count is in one place, exactly; alerts reach who is to be told; nothing of it names anybody.
+
+import assert from 'node:assert/strict';
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Ajv from 'ajv/dist/2020.js';
+
+import { BUILD, ROOT, SECRETS, freshIp, gateWorker, policy, refused, start, token } from './harness.mjs';
+
+const MORE = { METRICS_SECRET: randomBytes(32).toString('hex'), HOOK_SECRET: `whsec_${randomBytes(32).toString('base64')}`, CHAT_URL: '' };
+
+// A module in front of the gate's: its object adds what it is told, and then does not answer, or is thrown away before it does.
+const FRONT = `
+import gate, * as engine from './index.js';
+export { CounterObject, RevocationLedger, SessionObject, KeyRingObject } from './index.js';
+let lost = 0;
+export class WatchObject extends engine.WatchObject {
+  #context;
+  constructor(context, env) {
+    super(context, env);
+    this.#context = context;
+  }
+  async fetch(request) {
+    if (request.headers.has('X-Dump')) {
+      return Response.json([...this.#context.storage.sql.exec('SELECT * FROM watch')]);
+    }
+    const isDelta = (await request.clone().text()).startsWith('delta');
+    const answer = await super.fetch(request);
+    if (!isDelta || lost === 0) return answer;
+    lost -= 1;
+    if (lost % 2 === 0) this.#context.abort('evicted');
+    throw new Error('the answer is lost');
+  }
+}
+export default {
+  async fetch(request, env, context) {
+    const url = new URL(request.url);
+    if (url.pathname === '/__test/lose') {
+      lost = Number(url.searchParams.get('value'));
+      return new Response('done');
+    }
+    if (url.pathname === '/__test/dump') {
+      return env.EDGEGATE_WATCH.get(env.EDGEGATE_WATCH.idFromName('watch')).fetch('https://object.invalid/', { headers: { 'X-Dump': '1' } });
+    }
+    return gate.fetch(request, env, context);
+  },
+};
+`;
+
+const fronted = (options) => gateWorker({
+  ...options,
+  worker: {
+    modulesRoot: BUILD,
+    modules: [
+      { type: 'ESModule', path: path.join(BUILD, 'front.js'), contents: FRONT },
+      { type: 'ESModule', path: path.join(BUILD, 'index.js'), contents: readFileSync(path.join(BUILD, 'index.js'), 'utf8') },
+      { type: 'CompiledWasm', path: path.join(BUILD, 'index_bg.wasm') },
+    ],
+    ...options.worker,
+  },
+});
+
+/** Takes what sinks are sent. */
+class Receiver {
+  taken = [];
+  #refuse = 0;
+  #server = http.createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    if (this.#refuse > 0) {
+      this.#refuse -= 1;
+      response.writeHead(503).end();
+      return;
+    }
+    this.taken.push({ url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() });
+    response.writeHead(202).end();
+  });
+  async listen() {
+    this.#server.listen(0, '127.0.0.1');
+    await new Promise((resolve) => this.#server.once('listening', resolve));
+    this.origin = `http://127.0.0.1:${this.#server.address().port}`;
+    return this;
+  }
+  close() {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+  async find(wanted) {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const found = this.taken.find(wanted);
+      if (found) return found;
+      await sleep(50);
+    }
+    throw new Error(`nothing of the kind came: ${JSON.stringify(this.taken)}`);
+  }
+}
+
+const WATCH = { metrics_secret: 'METRICS_SECRET' };
+const LOOSE = { failed_authentication: { requests: 100_000, window_secs: 60 } };
+const secrets = { ...SECRETS, ...MORE };
+
+let receiver;
+let gate;
+
+before(async () => {
+  receiver = await new Receiver().listen();
+  secrets.CHAT_URL = `${receiver.origin}/services/T0/B0/secret`;
+  const told = {
+    ...WATCH,
+    sinks: [
+      { name: 'ops', kind: 'webhook', url: `${receiver.origin}/hook`, secret: 'HOOK_SECRET' },
+      { name: 'chat', kind: 'slack', url_secret: 'CHAT_URL' },
+    ],
+    rules: [{ name: 'failures', above: 20 }],
+  };
+  const watching = (changes = {}) => policy({ ...LOOSE, watch: WATCH, ...changes });
+  gate = await start([
+    fronted({ name: 'gate', policy: watching(), secrets }),
+    // Another isolate of the same gate: it shares the object.
+    gateWorker({
+      name: 'second',
+      policy: watching(),
+      secrets,
+      worker: { durableObjects: {
+        EDGEGATE_COUNTERS: { className: 'CounterObject', scriptName: 'gate', useSQLite: true },
+        EDGEGATE_WATCH: { className: 'WatchObject', scriptName: 'gate', useSQLite: true },
+      } },
+    }),
+    gateWorker({ name: 'telling', policy: watching({ watch: told }), secrets }),
+    gateWorker({ name: 'blind', policy: policy() }),
+    gateWorker({ name: 'unbound', policy: watching(), secrets, worker: { durableObjects: { EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true } } } }),
+  ], { secrets });
+});
+after(async () => {
+  await gate?.dispose();
+  receiver?.close();
+});
+
+const report = async (name, query = '') => {
+  const answer = await gate.admin('GET', `/watch${query}`, undefined, { gate: name });
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.headers['cache-control'], 'no-store');
+  return answer.json();
+};
+
+const forged = () => token({}, { secret: 'x'.repeat(32) });
+const samples = (text, name) => text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+
+describe('counts', () => {
+  test('are exact over isolates, whatever answers are lost and however often the object is thrown away', async () => {
+    const before = (await report('gate')).decisions;
+    await gate.get('/__test/lose?value=4');
+    const good = token();
+    for (let round = 0; round < 6; round += 1) {
+      for (const name of ['gate', 'second']) {
+        await gate.get('/v1/other', { gate: name, token: good });
+        await gate.get('/v1/other', { gate: name, token: forged() });
+        await gate.get('/v1/other', { gate: name });
+      }
+      // A report hands over what its isolate has.
+      await gate.admin('GET', '/watch', undefined, { gate: round % 2 ? 'second' : 'gate' });
+    }
+    await report('second');
+    const after = await report('gate');
+    // Requests to the administration are no decisions.
+    assert.deepEqual(
+      { admitted: after.decisions.admitted - before.admitted, refused: after.decisions.refused - before.refused },
+      { admitted: 12, refused: 24 },
+    );
+    assert.equal(after.codes.INVALID_TOKEN, 12);
+    assert.equal(after.codes.MISSING_CREDENTIALS, 12);
+    assert.equal(after.isolates, 2);
+    assert.deepEqual([after.dropped, after.lost], [0, 0]);
+  });
+
+  test('the report has the shape that was agreed, in every window', async () => {
+    const told = await report('gate', '?window=15m');
+    assert.equal(told.window_secs, 900);
+    assert.equal(told.to - told.from, 900);
+    assert.ok(told.data_age_secs <= 2);
+    assert.deepEqual(told.alerts.map(({ rule, state, threshold }) => [rule, state, threshold]), [
+      ['failures', 'ok', 100], ['expiry-ratio', 'ok', 20], ['use-after-revocation', 'ok', 0], ['shared-credential', 'ok', 0], ['unusual-country', 'ok', 0],
+    ]);
+    assert.equal(told.timeline.reduce((sum, { admitted, refused: no }) => sum + admitted + no, 0), told.decisions.admitted + told.decisions.refused);
+    for (const window of ['10s', '1h', '24h', '7d', '300']) assert.ok((await report('gate', `?window=${window}`)).window_secs >= 10);
+    for (const window of ['8d', '5s', 'x', '-1m']) {
+      refused(await gate.admin('GET', `/watch?window=${window}`), 'INVALID_REQUEST');
+    }
+  });
+
+  test('are for the administrator only, and not there where nothing watches', async () => {
+    refused(await gate.get('/auth/admin/watch'), 'MISSING_CREDENTIALS');
+    refused(await gate.get('/auth/admin/watch', { token: 'x'.repeat(40) }), 'INVALID_TOKEN');
+    refused(await gate.admin('GET', '/watch', undefined, { gate: 'blind' }), 'NOT_FOUND');
+    refused(await gate.get('/auth/metrics', { gate: 'blind', token: SECRETS.ADMIN_TOKEN }), 'NOT_FOUND');
+    refused(await gate.admin('POST', '/watch'), 'METHOD_NOT_ALLOWED');
+  });
+
+  test('a policy that watches needs the object', async () => {
+    refused(await gate.get('/public/a', { gate: 'unbound' }), 'CONFIG_ERROR');
+    assert.ok(await gate.output.find((line) => line.includes('EDGEGATE_WATCH: the policy needs this Durable Object binding')));
+  });
+});
+
+describe('metrics', () => {
+  test('for the secret of metrics and for the administrator, and for nobody else', async () => {
+    for (const secret of [MORE.METRICS_SECRET, SECRETS.ADMIN_TOKEN]) {
+      const answer = await gate.get('/auth/metrics', { token: secret });
+      assert.deepEqual([answer.status, answer.headers['content-type']], [200, 'text/plain; version=0.0.4; charset=utf-8']);
+    }
+    refused(await gate.get('/auth/metrics'), 'MISSING_CREDENTIALS');
+    refused(await gate.get('/auth/metrics', { token: 'x'.repeat(64) }), 'INVALID_TOKEN');
+    // The secret of metrics reads metrics, and administers nothing.
+    refused(await gate.get('/auth/admin/watch', { token: MORE.METRICS_SECRET }), 'INVALID_TOKEN');
+  });
+
+  test('rise by what happens, and have no label that a caller can choose', async () => {
+    const read = async () => (await gate.get('/auth/metrics', { token: MORE.METRICS_SECRET })).text;
+    const count = (text) => samples(text, 'edgegate_decisions_total').filter((line) => line.includes('INVALID_TOKEN') && line.includes('route="/v1/posts"'))
+      .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    const earlier = await read();
+    for (let at = 0; at < 5; at += 1) await gate.get('/v1/posts', { token: forged(), headers: { 'User-Agent': `agent-${at}` } });
+    for (let at = 0; at < 50; at += 1) await gate.get(`/nowhere/${at}`, { token: forged() });
+    const later = await read();
+    assert.equal(count(later) - count(earlier), 5);
+    const labelled = samples(later, 'edgegate_decisions_total').length;
+    assert.ok(labelled < 20, `${labelled} series`);
+    assert.ok(!/agent-|nowhere/.test(later));
+  });
+});
+
+describe('alerts', () => {
+  test('reach each sink, signed, and say nothing of who called', async () => {
+    for (let at = 0; at < 21; at += 1) await gate.get('/v1/other', { gate: 'telling', token: forged(), ip: freshIp() });
+    const told = await report('telling');
+    const { since, ...firing } = told.alerts[0];
+    assert.deepEqual(firing, { rule: 'failures', state: 'firing', value: 21, threshold: 20 });
+    assert.ok(Math.abs(since - Date.now()) < 10_000);
+    const hook = await receiver.find(({ url }) => url === '/hook');
+    const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature } = hook.headers;
+    const key = Buffer.from(MORE.HOOK_SECRET.slice('whsec_'.length), 'base64');
+    assert.equal(signature, `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${hook.body}`).digest('base64')}`);
+    const body = JSON.parse(hook.body);
+    assert.deepEqual([body.type, body.data.rule, body.data.value, body.data.id], ['alert.firing', 'failures', 21, id]);
+    const chat = await receiver.find(({ url }) => url.startsWith('/services/'));
+    assert.equal(JSON.parse(chat.body).text, 'edgegate: failures is firing: 21, more than 20');
+    await sleep(300);
+    assert.equal(receiver.taken.length, 2, 'each once');
+    assert.equal((await report('telling')).waiting, 0);
+  });
+});
+
+describe('events', () => {
+  test('are what their schema says, of pseudonyms and networks, and hold no secret', async () => {
+    const ajv = new Ajv({ strict: false, validateFormats: false });
+    const isEvent = ajv.compile(JSON.parse(readFileSync(path.join(ROOT, 'pkg/schema/event.schema.json'), 'utf8')));
+    const subject = `subject-${randomBytes(8).toString('hex')}`;
+    const jti = randomBytes(12).toString('hex');
+    const ip = '203.0.113.77';
+    const good = token({ sub: subject, jti });
+    for (let at = 0; at < 3; at += 1) await gate.get('/v1/other?secret=1', { token: good, ip, headers: { 'User-Agent': 'curl/8.5.0' } });
+    await gate.get('/v1/posts', { token: good, ip });
+    const { events } = await report('gate');
+    for (const event of events) assert.ok(isEvent(event), JSON.stringify([event, isEvent.errors]));
+    const own = events.filter(({ network }) => network === '203.0.113.0/24');
+    // Three requests of one caller within the hour are one event; a refusal is another.
+    assert.deepEqual(own.map(({ event, code, agent }) => [event, code, agent]), [['refused', 'INSUFFICIENT_SCOPE', 'other'], ['admitted', undefined, 'curl']]);
+    assert.equal(own[0].subject, own[1].subject);
+    assert.match(own[0].subject, /^s[0-9a-f]{16}$/);
+    assert.ok(events.some(({ event, actor, route }) => event === 'administered' && actor === 'admin' && route === '/auth/admin/watch'));
+    const stored = (await gate.get('/__test/dump')).text;
+    assert.ok(stored.includes('fine/'));
+    const everything = stored + JSON.stringify(events) + receiver.taken.map(({ body }) => body).join('');
+    for (const secret of [subject, jti, ip, good, good.split('.')[2], ...Object.values(secrets), 'secret=1']) assert.ok(!everything.includes(secret), secret);
+  });
+});
+
+test('nothing trapped, and no secret was printed', () => gate.assertQuiet());
