@@ -155,7 +155,7 @@ fn note_refused(
     event.reason = Some(error.reason().to_owned());
     if let (true, Some(who)) = (is_revoked, &event.credential) {
         let place = place(&origin, request.client_ip);
-        tally.sight(Sighting { who: who.clone(), place, revoked: true });
+        tally.sight(Sighting { who: who.clone(), place, at: now, revoked: true });
     }
     if has_room {
         tally.push(event);

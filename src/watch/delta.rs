@@ -8,6 +8,7 @@ use super::event::{EventV1, VERSION};
 use crate::{
     error::StoreError,
     json::{document, object::object},
+    time::UnixMillis,
 };
 
 /// The most events that one delta has: samples. What is beyond is counted all the same.
@@ -47,6 +48,8 @@ object! {
         pub who: String,
         /// The network operator (`AS64496`), or the network where that is not known.
         pub place: String,
+        /// When, by the clock of the isolate.
+        pub at: UnixMillis,
         /// Whether it was refused since it is revoked.
         pub revoked: bool = false,
     }

@@ -44,7 +44,7 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// Takes note of a sighting. Whether the credential has just been found to be shared: once in the time that it takes to find it.
+    /// Takes note of a sighting at `now`, which an isolate may tell later. Whether the credential has just been found to be shared: once in the time that it takes to find it.
     pub fn sight(&mut self, who: &str, place: &str, now: UnixMillis) -> bool {
         let place = fingerprint(place);
         let Some(seen) = self.seen.get_mut(who) else {
@@ -53,7 +53,11 @@ impl Sharing {
             self.seen.insert(who.to_owned(), seen);
             return false;
         };
-        seen.last = seen.last.max(now);
+        // What an isolate tells later than another is not where the caller went next.
+        if now < seen.last {
+            return false;
+        }
+        seen.last = now;
         if seen.places.last() == Some(&place) {
             return false;
         }
@@ -148,6 +152,18 @@ mod tests {
         assert!(found(&flapping).is_empty());
         let staying: Vec<(u64, &str)> = (0..50).map(|at| (at * 5, "AS1")).collect();
         assert!(found(&staying).is_empty());
+    }
+
+    /// Isolates hand over by turns: one says where the caller is, another where it was before.
+    #[test]
+    fn what_is_told_late_is_no_return() {
+        let mut told = Vec::new();
+        for turn in 0..30_u64 {
+            let (here, there) = if turn % 2 == 0 { ("AS1", "AS2") } else { ("AS2", "AS1") };
+            told.extend([(turn * 180, here), ((turn * 180).saturating_sub(5), there)]);
+            told.extend([(turn * 180 + 3, here), ((turn * 180).saturating_sub(2), there)]);
+        }
+        assert!(found(&told).is_empty());
     }
 
     #[test]

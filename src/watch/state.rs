@@ -175,10 +175,12 @@ impl WatchState {
         let mut counts = Counts::from(delta.counts.clone());
         for sighting in &delta.sightings {
             let (who, place) = (&sighting.who, &sighting.place);
-            if sighting.revoked && self.revoked.sight(who, place, now) {
+            // A clock that is ahead has no say over what comes later.
+            let at = sighting.at.min(now);
+            if sighting.revoked && self.revoked.sight(who, place, at) {
                 counts.add(&series::Kind::Finding.name(USE_AFTER_REVOCATION), 1);
             }
-            if !sighting.revoked && self.sharing.sight(who, place, now) {
+            if !sighting.revoked && self.sharing.sight(who, place, at) {
                 counts.add(&series::Kind::Finding.name(SHARED_CREDENTIAL), 1);
             }
         }
@@ -570,19 +572,23 @@ mod tests {
         let orders = Orders { rules: &rules, sinks: &sinks };
         let mut state = WatchState::default();
         let mut tally = Tally::new(1);
-        let sight =
-            |place: &str, revoked| Sighting { who: "c1".into(), place: place.into(), revoked };
+        let sight = |place: &str, at, revoked| Sighting {
+            who: "c1".into(),
+            place: place.into(),
+            at,
+            revoked,
+        };
         for turn in 0..8 {
-            tally.sight(sight(if turn % 2 == 0 { "AS1" } else { "AS2" }, false));
-            tally.count(&failure());
             let at = later(turn * 30_000);
+            tally.sight(sight(if turn % 2 == 0 { "AS1" } else { "AS2" }, at, false));
+            tally.count(&failure());
             let delta = tally.take(at).unwrap();
             let answer = state.apply(&delta, orders, at).unwrap();
             assert_eq!(answer.watched.len(), usize::from(turn > 0));
             tally.acknowledged(answer, at);
         }
-        tally.sight(sight("AS1", true));
-        tally.sight(sight("AS3", true));
+        tally.sight(sight("AS1", later(220_000), true));
+        tally.sight(sight("AS3", later(220_000), true));
         tally.count(&failure());
         state.apply(&tally.take(later(220_000)).unwrap(), orders, later(220_000)).unwrap();
         let mut firing: Vec<&str> =

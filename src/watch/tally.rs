@@ -147,6 +147,7 @@ impl Tally {
             let sighting = Sighting {
                 who: known.credential.clone(),
                 place: known.place.clone(),
+                at: now,
                 revoked: false,
             };
             self.sight(sighting);
@@ -160,7 +161,8 @@ impl Tally {
         if let Some(country) = country {
             self.counts.add(&Kind::Country.name(&country), 1);
         }
-        let sighting = Sighting { who: credential.clone(), place: place.clone(), revoked: false };
+        let sighting =
+            Sighting { who: credential.clone(), place: place.clone(), at: now, revoked: false };
         self.sight(sighting);
         let until = now.saturating_add(FIRST_SIGHT_MILLIS);
         self.known.insert(first.0, Known { credential, place, told_at: now }, until, now);
@@ -366,7 +368,7 @@ mod tests {
             }
         }
         for _ in 0..600 {
-            let sighting = Sighting { who: "c".into(), place: "p".into(), revoked: false };
+            let sighting = Sighting { who: "c".into(), place: "p".into(), at: NOW, revoked: false };
             tally.sight(sighting);
         }
         let delta = tally.take(NOW).unwrap();
