@@ -1,15 +1,19 @@
-"""Validates what the gate says in the words of others, by their own tools: the vectors that the Rust tests write and pin.
+"""Validates what the gate says in the words of others, by their own tools: the vectors that the Rust tests write and pin. Its arguments are
+the files of events and of a webhook.
 
 OCSF by ocsf-json-schema (the schema of the standard), OpenTelemetry by its own types in opentelemetry-proto. ECS has no validator in a
 registry: the names of fields are held against those of the version below.
 """
 
+import datetime
 import json
 import sys
+from unittest import mock
 
 from google.protobuf import json_format
 from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+from standardwebhooks import webhooks
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 OCSF_VERSION = "1.8.0"
@@ -34,6 +38,28 @@ def fields(value, path=""):
             yield from fields(inner, f"{path}.{name}".lstrip("."))
     else:
         yield path, value
+
+
+def webhook_faults(path):
+    """The official verifier takes the signature at its time, and no other body."""
+    with open(path, encoding="utf-8") as file:
+        vector = json.load(file)
+    sent = datetime.datetime.fromtimestamp(int(vector["headers"]["webhook-timestamp"]), datetime.timezone.utc)
+
+    class Then(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return sent.astimezone(tz)
+
+    with mock.patch.object(webhooks, "datetime", Then):
+        verifier = webhooks.Webhook(vector["secret"])
+        if verifier.verify(vector["body"], vector["headers"])["type"] != "alert.firing":
+            yield "webhook: another body"
+        try:
+            verifier.verify(vector["body"] + " ", vector["headers"])
+            yield "webhook: the verifier is blind"
+        except webhooks.WebhookVerificationError:
+            pass
 
 
 def main():
@@ -63,6 +89,7 @@ def main():
     for record, event in zip(records, vectors["events"]):
         if record.time_unix_nano != event["at"] * 1_000_000 or not record.event_name.startswith("edgegate."):
             faults.append(f"OTLP: {record}")
+    faults.extend(webhook_faults(sys.argv[2]))
     print(json.dumps({"events": len(vectors["events"]), "faults": faults}))
 
 

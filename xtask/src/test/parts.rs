@@ -106,9 +106,9 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "clients",
-        "OAuth clients against sessions: Node, Python, Rust, Apache, pages in Chromium",
+        "OAuth clients against sessions: Node, Python, Rust, Apache, pages in Chromium; events in the words of others",
         &[Worker, Browser, Apache, PythonClients, CCompiler],
-        || node_tests(&["tests/clients"]),
+        || node_tests(&["tests/clients", "tests/watch"]),
     ),
     part(
         "node",
