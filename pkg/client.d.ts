@@ -30,6 +30,8 @@ export interface AdminClient {
   getHealth(): Promise<Health>;
   /** What the gate would say to a request, and why, without doing it: docs/explain.md. No header comes back. */
   explain(body: ExplainRequest): Promise<Explanation>;
+  /** What happened in a window, and what is wrong: docs/watch.md. */
+  watch(query?: { window?: string | undefined }): Promise<WatchReport>;
   /** API keys, a page at a time. */
   listKeys(query?: { owner?: string | undefined; cursor?: string | null | undefined; limit?: number | undefined }): Promise<Keys>;
   /** A new API key. `key` is in this answer only, and stored nowhere. */
@@ -97,6 +99,34 @@ export interface Explanation {
   route: string | null;
   /** In the order in which the gate takes them. */
   steps: readonly ({ detail?: string | undefined; policy_path?: string | undefined; step: 'https' | 'route' | 'preflight' | 'addresses' | 'credential' | 'proof' | 'revocation' | 'scopes' | 'claims' | 'limits'; verdict: 'passed' | 'refused' | 'skipped' | 'would_be_asked' | 'not_reached' })[];
+}
+
+/** What happened in a window, and what is wrong. */
+export interface WatchReport {
+  alerts: readonly ({ cause?: 'refresh_broken' | 'clock_skew' | 'lifetime_too_short' | undefined; group?: string | undefined; rule: string; since: number | null; state: 'ok' | 'pending' | 'firing' | 'resolving'; threshold: number; value: number })[];
+  /** Refusals by code. */
+  codes: Record<string, number>;
+  /** How old the newest count is; `null`: there is none. */
+  data_age_secs: number | null;
+  decisions: { admitted: number; refused: number };
+  /** Samples and events that were too many or that no sink has taken, since the beginning. */
+  dropped: number;
+  /** The last samples, newest first. */
+  events: readonly (Event)[];
+  from: Time;
+  /** Isolates that were heard of in the last 20 minutes. */
+  isolates: number;
+  /** Decisions since the beginning of which nobody knows whether they are counted. */
+  lost: number;
+  networks: readonly ({ failures: number; network: string })[];
+  /** Refusals by reason. */
+  reasons: Record<string, number>;
+  routes: readonly ({ admitted: number; refused: number; route: string })[];
+  timeline: readonly ({ admitted: number; from: Time; refused: number })[];
+  to: Time;
+  /** Events that wait for a sink. */
+  waiting: number;
+  window_secs: number;
 }
 
 export interface Keys {
@@ -311,11 +341,67 @@ export interface Subject {
 /** MISSING_CREDENTIALS: 401, Authentication required. Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'. LOGIN_REQUIRED: 401, Login required. Log in, or send a token or an API key. INVALID_TOKEN: 401, Invalid token. Get a new token from the issuer and send it unchanged. TOKEN_EXPIRED: 401, Token expired. Get a new token or refresh the session. TOKEN_NOT_YET_VALID: 401, Token not yet valid. Check the clock of the system that issued the token. TOKEN_REVOKED: 401, Token revoked. Sign in again. STEP_UP_REQUIRED: 401, More recent sign-in required. Sign in again; a refreshed token of the same sign-in will not help. INVALID_API_KEY: 401, Invalid API key. Check that the whole key was copied, without spaces. API_KEY_EXPIRED: 401, API key expired. Create a new API key. API_KEY_REVOKED: 401, API key revoked. Create a new API key. WRONG_ENVIRONMENT: 401, API key belongs to another environment. Use a key that was created for this environment. INVALID_REFRESH_TOKEN: 401, Invalid refresh token. Please log in again. INSUFFICIENT_SCOPE: 403, Insufficient permissions. Ask for a credential with the scopes of this route. NOT_ALLOWED: 403, Not allowed. A rule of this service does not allow the request. CSRF_REFUSED: 403, Request from another site refused. Send the request from a page of this site, or with a credential that is no cookie. HTTPS_REQUIRED: 403, HTTPS required. Use https. A credential that was sent over http is no secret any more: get a new one. RATE_LIMITED: 429, Too many requests. Wait as many seconds as Retry-After says, then try again. TOO_MANY_ATTEMPTS: 429, Too many attempts. Wait as many seconds as Retry-After says, then log in again. INVALID_REQUEST: 400, Invalid request. Correct the request; sending it again will not help. MULTIPLE_CREDENTIALS: 400, More than one credential. Send exactly one token or API key. NOT_FOUND: 404, Not found. Check the path. METHOD_NOT_ALLOWED: 405, Method not allowed. See the Allow header. STORE_UNAVAILABLE: 503, Temporarily unavailable. Try again after as many seconds as Retry-After says. KEYS_UNAVAILABLE: 503, Keys of the issuer unavailable. Try again after as many seconds as Retry-After says. UPSTREAM_ERROR: 502, Upstream did not answer. Try again later. UPSTREAM_TIMEOUT: 504, Upstream did not answer in time. Try again later. CONFIG_ERROR: 500, Gate is not configured. The operator finds the reason in the log of the gate. */
 export type Code = 'MISSING_CREDENTIALS' | 'LOGIN_REQUIRED' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED' | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CSRF_REFUSED' | 'HTTPS_REQUIRED' | 'RATE_LIMITED' | 'TOO_MANY_ATTEMPTS' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE' | 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'CONFIG_ERROR';
 
-/** Where the next page begins; `null` on the last one. */
-export type Cursor = string | null;
-
 /** Seconds since 1970. */
 export type Time = number;
+
+/** Something that the gate tells of. Times are milliseconds since 1970. What does not apply is left out. */
+export interface Event {
+  /** The name of the administrator's secret. */
+  actor?: string | null | undefined;
+  /** The family of the program that called, as it says. */
+  agent?: string | null | undefined;
+  /** The number of the caller's network operator, if the platform knows it. */
+  asn?: number | null | undefined;
+  /** When, in milliseconds since 1970. */
+  at: number;
+  /** How the credential came. */
+  carrier?: string | null | undefined;
+  /** What it most likely comes of, if the rule can tell. */
+  cause?: string | null | undefined;
+  /** The stable code of a refusal. */
+  code?: string | null | undefined;
+  /** Where the gate ran. */
+  colo?: string | null | undefined;
+  /** The country of the caller, two letters, if the platform knows it. */
+  country?: string | null | undefined;
+  /** A pseudonym of the verified credential: of the session, the token or the API key. */
+  credential?: string | null | undefined;
+  /** What happened. */
+  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved';
+  /** What the rule looks at apart, such as a route or a network, if it groups. */
+  group?: string | null | undefined;
+  /** Each event has another one. Texts in their order are events in their order of time, as far as clocks agree. */
+  id: string;
+  /** The kind of identity: `anonymous`, `jwt` or `api_key`. */
+  identity?: string | null | undefined;
+  /** The verified issuer. */
+  issuer?: string | null | undefined;
+  /** The method of the request. */
+  method?: string | null | undefined;
+  /** How many this one stands for. */
+  n: number;
+  /** The network of the caller: /24 of IPv4, /48 of IPv6. */
+  network?: string | null | undefined;
+  /** The finer reason of a refusal. */
+  reason?: string | null | undefined;
+  /** The path pattern of the route; for administration the path, which names ids and never a key or a token. */
+  route?: string | null | undefined;
+  /** The name of the rule. */
+  rule?: string | null | undefined;
+  /** The status of the answer to an administrator. */
+  status?: number | null | undefined;
+  /** A pseudonym of the verified subject: the same one has the same. */
+  subject?: string | null | undefined;
+  /** What it may be. */
+  threshold?: number | null | undefined;
+  /** The version of this form. */
+  v: number;
+  /** What the rule saw: a number, or percent for a ratio. */
+  value?: number | null | undefined;
+}
+
+/** Where the next page begins; `null` on the last one. */
+export type Cursor = string | null;
 
 /** The id of an API key. */
 export type KeyId = string;

@@ -78,6 +78,8 @@ export interface Policy {
   sessions?: PolicySessions | undefined;
   /** Logins with others. Without it there are none. */
   login?: PolicyLogin | undefined;
+  /** What is counted and looked at, and who is told. Without it nothing is. */
+  watch?: PolicyWatch | undefined;
 }
 
 /** Where admitted requests go. Exactly one of `url` and `service`. */
@@ -568,6 +570,62 @@ export interface PolicyScopesByFact {
   teams?: Record<string, readonly string[]> | undefined;
   /** By the provider's own name for the account. */
   subjects?: Record<string, readonly string[]> | undefined;
+}
+
+/** What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or the section `admin`. */
+export interface PolicyWatch {
+  /** The name of the secret of which the pseudonyms of callers are made. Without it: the administrator's. */
+  secret?: string | undefined;
+  /** The name of a secret that may read `/metrics` and nothing else. The administrator's may always. */
+  metrics_secret?: string | undefined;
+  /** Countries from which callers are expected, two letters each. Without it: those of the week before. */
+  countries?: readonly string[] | undefined;
+  /** Rules of one's own, and changes of those that are on by default. At most 50. */
+  rules?: readonly PolicyWatchRule[] | undefined;
+  /** Who is told. At most 10. */
+  sinks?: readonly PolicyWatchSink[] | undefined;
+}
+
+/** A rule. One with the name of a rule that is on by default changes what it says of it. */
+export interface PolicyWatchRule {
+  /** Its name: 1 to 64 letters, digits, `-`, `_` or `.`. */
+  name: string;
+  /** What it measures: `count`, how many; `rate`, how many a minute; `ratio`, how many percent of all that presented a credential; `networks`, from how many networks credentials failed; `absence`, that there are none. */
+  kind?: 'count' | 'rate' | 'ratio' | 'networks' | 'absence' | undefined;
+  /** Which decisions: `failures`, credentials that were bad; `refused`; `admitted`; `presented`, all with a credential. */
+  of?: 'failures' | 'refused' | 'admitted' | 'presented' | undefined;
+  /** Refusals with one of these codes, in place of `of`. */
+  codes?: readonly string[] | undefined;
+  /** Beyond this it fires. */
+  above?: number | undefined;
+  /** How many there have to be before a ratio counts. 100 by default. */
+  at_least?: number | undefined;
+  /** Over which time. 300 by default. */
+  window_secs?: number | undefined;
+  /** What it looks at apart. */
+  group?: 'none' | 'route' | 'issuer' | 'code' | 'network' | undefined;
+  /** How long it has to hold before it is told. 0 by default. */
+  for_secs?: number | undefined;
+  /** How long it must not hold before it is over. 300 by default. */
+  resolve_secs?: number | undefined;
+  /** How long it is not told again. 900 by default. */
+  cool_down_secs?: number | undefined;
+  /** Whether a rule that is on by default is not. Default `false`. */
+  off?: boolean | undefined;
+}
+
+/** Who is told of alerts. */
+export interface PolicyWatchSink {
+  /** Its name: 1 to 64 letters, digits, `-`, `_` or `.`. */
+  name: string;
+  /** What it understands: `webhook`, Standard Webhooks; `slack`; `otlp`, OpenTelemetry; `datadog`. */
+  kind: 'webhook' | 'slack' | 'otlp' | 'datadog';
+  /** Where it is: https, or http on loopback. Either this or `url_secret`. */
+  url?: string | undefined;
+  /** The name of a secret that holds the URL, such as one of Slack's. */
+  url_secret?: string | undefined;
+  /** The name of the secret that signs webhooks, is the API key of Datadog, or the `Authorization` for OpenTelemetry. */
+  secret?: string | undefined;
 }
 
 /** In place of a policy in the variable: it is in KV, under `policy/v1`. */

@@ -2,6 +2,7 @@
 export const OPERATIONS = {
   getHealth: ['GET', '/health', false],
   explain: ['POST', '/admin/explain', true],
+  watch: ['GET', '/admin/watch', false],
   listKeys: ['GET', '/admin/keys', false],
   createKey: ['POST', '/admin/keys', true],
   getKey: ['GET', '/admin/keys/{id}', false],
