@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
-    Apache, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node, NodePackages,
-    OldestWorkerd, Package, PythonClients, Redis, Runtimes, WasmBindgen, WasmLibrary, WasmPack,
-    Worker,
+    Apache, ApacheLogin, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node,
+    NodePackages, OldestWorkerd, Package, PythonClients, Redis, Runtimes, WasmBindgen, WasmLibrary,
+    WasmPack, WebKit, Worker,
 };
 use crate::setup::{self, Need};
 use crate::{bench, fuzz, interrupt, process, report, simulate, system_packages, toolchain};
@@ -108,7 +108,7 @@ pub(super) const PARTS: &[Part] = &[
         "clients",
         "OAuth clients against sessions: Node, Python, Rust, Apache, pages in Chromium; events in the words of others",
         &[Worker, Browser, Apache, PythonClients, CCompiler],
-        || node_tests(&["tests/clients", "tests/watch"]),
+        || node_tests(&["tests/clients", "tests/watch", "tests/login-browsers"]),
     ),
     part(
         "node",
@@ -209,6 +209,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
         || node_tests(&["tests/conformance/matrix"]),
     )
     .takes(3),
+    part(
+        "browsers",
+        "logins in Chromium, Firefox and WebKit, through the gate and through others",
+        &[Worker, Browser, Firefox, WebKit, ApacheLogin],
+        || node_tests(&["tests/login-browsers/matrix"]),
+    )
+    .takes(15),
     part(
         "documents",
         "the site of documents: built, searched, looked at",

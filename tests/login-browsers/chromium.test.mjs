@@ -1,0 +1,3 @@
+import { describeSameSite } from './same-site.mjs';
+
+describeSameSite('chromium');

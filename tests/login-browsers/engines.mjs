@@ -1,0 +1,218 @@
+// Three browser engines behind one interface. Chromium and Firefox are driven by puppeteer, WebKit by WebDriver, each without a window.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import puppeteer from 'puppeteer-core';
+
+import { findBrowser } from '../clients/browsers.mjs';
+import { closedPort } from '../worker/harness.mjs';
+
+const { args } = JSON.parse(readFileSync(new URL('../../webdriver.json', import.meta.url), 'utf8'))['goog:chromeOptions'];
+
+const MINI_BROWSERS = ['4.1', '4.0'].map((version) => `/usr/lib/x86_64-linux-gnu/webkit2gtk-${version}/MiniBrowser`);
+
+/** The engines that are installed here. WebKit needs a display, which Xvfb gives. */
+export function installedEngines() {
+  const hasWebkit = ['/usr/bin/WebKitWebDriver', '/usr/bin/Xvfb'].every(existsSync) && MINI_BROWSERS.some(existsSync);
+  return [
+    ...['chromium', 'firefox'].filter((name) => findBrowser(name)),
+    ...(hasWebkit ? ['webkit'] : []),
+  ];
+}
+
+/** Starts an engine whose requests all go through this proxy. Certificates are not looked at. */
+export function launch(name, { proxy, itp = false } = {}) {
+  if (name === 'webkit') return launchWebkit(proxy, itp);
+  return launchPuppeteer(name, proxy);
+}
+
+async function launchPuppeteer(name, proxy) {
+  const executablePath = findBrowser(name);
+  if (!executablePath) throw new Error(`${name} is not installed`);
+  const browser = await puppeteer.launch({
+    headless: true,
+    executablePath,
+    acceptInsecureCerts: true,
+    protocolTimeout: 120_000,
+    ...(name === 'firefox' ? { browser: 'firefox', extraPrefsFirefox: firefoxPreferences(proxy) } : { args: [...args, ...chromiumArguments(proxy)] }),
+  });
+  return {
+    name,
+    version: await browser.version(),
+    async profile() {
+      const context = await browser.createBrowserContext();
+      return {
+        tab: async () => new PuppeteerTab(await context.newPage()),
+        close: () => context.close(),
+      };
+    },
+    close: () => browser.close(),
+  };
+}
+
+const chromiumArguments = (proxy) => ['--ignore-certificate-errors', ...(proxy ? [`--proxy-server=127.0.0.1:${proxy}`] : [])];
+
+/** Firefox asks for updates, portals and the like unless told not to. */
+const firefoxPreferences = (proxy) => ({
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'dom.security.https_first': false,
+  ...(proxy ? {
+    'network.proxy.type': 1,
+    'network.proxy.http': '127.0.0.1',
+    'network.proxy.http_port': proxy,
+    'network.proxy.ssl': '127.0.0.1',
+    'network.proxy.ssl_port': proxy,
+    'network.proxy.no_proxies_on': '',
+  } : {}),
+});
+
+/** How long a page may take to load. */
+const LOAD_MILLIS = 60_000;
+
+class PuppeteerTab {
+  constructor(tab) {
+    this.tab = tab;
+    tab.setDefaultTimeout(LOAD_MILLIS);
+    tab.on('dialog', (dialog) => dialog.accept());
+  }
+
+  /** Goes to an address as one who types it. Where that leads, and whether it fails, is seen afterwards. */
+  async goto(url) {
+    await this.tab.goto(url, { waitUntil: 'load' }).catch(() => {});
+  }
+
+  evaluate(script, ...values) {
+    return this.tab.evaluate(script, ...values);
+  }
+
+  url() {
+    return this.evaluate(() => location.href);
+  }
+
+  async back() {
+    await this.tab.goBack({ waitUntil: 'load' }).catch(() => {});
+  }
+
+  async reload() {
+    await this.tab.reload({ waitUntil: 'load' }).catch(() => {});
+  }
+
+  close() {
+    return this.tab.close();
+  }
+}
+
+/** A display, a driver, and a browser for each profile: WebKit's automation keeps nothing. */
+async function launchWebkit(proxy, itp) {
+  const display = `:${90 + Math.floor(Math.random() * 9000)}`;
+  const xvfb = spawn('/usr/bin/Xvfb', [display, '-screen', '0', '1024x768x24', '-nolisten', 'tcp'], { stdio: 'ignore' });
+  const port = await closedPort();
+  // WebDriver's `sslProxy` would be spoken to by TLS. The driver itself speaks to the browser on loopback.
+  const proxies = proxy ? { http_proxy: `http://127.0.0.1:${proxy}`, https_proxy: `http://127.0.0.1:${proxy}` } : {};
+  const env = { ...process.env, ...proxies, no_proxy: '127.0.0.1,localhost', DISPLAY: display, GDK_BACKEND: 'x11', NO_AT_BRIDGE: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1' };
+  const driver = spawn('/usr/bin/WebKitWebDriver', [`--port=${port}`, '--host=127.0.0.1'], { stdio: 'ignore', env });
+  const call = async (method, target, body) => {
+    const response = await fetch(`http://127.0.0.1:${port}${target}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const { value } = await response.json();
+    if (value?.error) throw new Error(`${value.error}: ${value.message}`);
+    return value;
+  };
+  for (let attempt = 0; ; attempt += 1) {
+    if (await call('GET', '/status').then(() => true, () => false)) break;
+    if (attempt > 200) throw new Error('WebKitWebDriver does not answer');
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+  const capabilities = {
+    acceptInsecureCerts: true,
+    pageLoadStrategy: 'normal',
+    unhandledPromptBehavior: 'accept',
+    timeouts: { pageLoad: LOAD_MILLIS, script: LOAD_MILLIS },
+    'webkitgtk:browserOptions': { binary: MINI_BROWSERS.find(existsSync), args: ['--automation', ...(itp ? ['--enable-itp'] : [])] },
+  };
+  const open = () => call('POST', '/session', { capabilities: { alwaysMatch: capabilities } });
+  const sessions = new Set();
+  const profile = async () => {
+    const { sessionId, capabilities: { browserVersion } } = await open();
+    const base = `/session/${sessionId}`;
+    sessions.add(base);
+    const end = async () => {
+      sessions.delete(base);
+      await call('DELETE', base).catch(() => {});
+    };
+    return { ...webdriverProfile((method, target, body) => call(method, `${base}${target}`, body)), close: end, browserVersion };
+  };
+  const first = await profile();
+  await first.close();
+  return {
+    name: 'webkit',
+    version: `WebKitGTK/${first.browserVersion}`,
+    profile,
+    async close() {
+      for (const base of sessions) await call('DELETE', base).catch(() => {});
+      for (const child of [driver, xvfb]) {
+        child.kill();
+        await once(child, 'exit');
+      }
+    },
+  };
+}
+
+/** WebDriver speaks to one tab at a time, so commands wait for each other. */
+function webdriverProfile(call) {
+  let last = Promise.resolve();
+  const inTurn = (step) => {
+    const mine = last.then(step);
+    last = mine.catch(() => {});
+    return mine;
+  };
+  let isFirst = true;
+  const tab = () => inTurn(async () => {
+    const handle = isFirst ? await call('GET', '/window') : (await call('POST', '/window/new', { type: 'tab' })).handle;
+    isFirst = false;
+    const run = (method, target, body) => inTurn(async () => {
+      await call('POST', '/window', { handle });
+      return call(method, target, body);
+    });
+    return new WebdriverTab(run);
+  });
+  return { tab };
+}
+
+class WebdriverTab {
+  constructor(run) {
+    this.run = run;
+  }
+
+  async goto(url) {
+    await this.run('POST', '/url', { url }).catch(() => {});
+  }
+
+  async evaluate(script, ...values) {
+    const answer = await this.run('POST', '/execute/async', {
+      script: 'const done = arguments[arguments.length - 1]; '
+        + `Promise.resolve((${script})(...Array.from(arguments).slice(0, -1))).then((value) => done({ value }), (error) => done({ error: String(error) }));`,
+      args: values,
+    });
+    if (answer?.error) throw new Error(answer.error);
+    return answer?.value;
+  }
+
+  url() {
+    return this.run('GET', '/url');
+  }
+
+  async back() {
+    await this.run('POST', '/back', {}).catch(() => {});
+  }
+
+  async reload() {
+    await this.run('POST', '/refresh', {}).catch(() => {});
+  }
+
+  close() {
+    return this.run('DELETE', '/window');
+  }
+}
