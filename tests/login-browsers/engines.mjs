@@ -1,9 +1,8 @@
 // Three browser engines behind one interface. Chromium and Firefox are driven by puppeteer, WebKit by WebDriver, each without a window.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
 
 import { findBrowser } from '../clients/browsers.mjs';
@@ -52,13 +51,14 @@ async function launchPuppeteer(name, proxy) {
   };
 }
 
-const chromiumArguments = (proxy) => ['--ignore-certificate-errors', ...(proxy ? [`--proxy-server=127.0.0.1:${proxy}`] : [])];
+const chromiumArguments = (proxy) => ['--ignore-certificate-errors', ...(proxy ? [`--proxy-server=127.0.0.1:${proxy}`, '--proxy-bypass-list=<-loopback>'] : [])];
 
 /** Firefox asks for updates, portals and the like unless told not to. */
 const firefoxPreferences = (proxy) => ({
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
   'dom.security.https_first': false,
+  'services.settings.server': 'data:,#remote-settings-dummy/v1',
   ...(proxy ? {
     'network.proxy.type': 1,
     'network.proxy.http': '127.0.0.1',
@@ -66,6 +66,7 @@ const firefoxPreferences = (proxy) => ({
     'network.proxy.ssl': '127.0.0.1',
     'network.proxy.ssl_port': proxy,
     'network.proxy.no_proxies_on': '',
+    'network.proxy.allow_hijacking_localhost': true,
   } : {}),
 });
 
@@ -112,7 +113,7 @@ async function launchWebkit(proxy, itp) {
   const port = await closedPort();
   // WebDriver's `sslProxy` would be spoken to by TLS. The driver itself speaks to the browser on loopback.
   const proxies = proxy ? { http_proxy: `http://127.0.0.1:${proxy}`, https_proxy: `http://127.0.0.1:${proxy}` } : {};
-  const env = { ...process.env, ...proxies, no_proxy: '127.0.0.1,localhost', DISPLAY: display, GDK_BACKEND: 'x11', NO_AT_BRIDGE: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1' };
+  const env = { ...process.env, ...proxies, no_proxy: '127.0.0.1', DISPLAY: display, GDK_BACKEND: 'x11', NO_AT_BRIDGE: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1' };
   const driver = spawn('/usr/bin/WebKitWebDriver', [`--port=${port}`, '--host=127.0.0.1'], { stdio: 'ignore', env });
   const call = async (method, target, body) => {
     const response = await fetch(`http://127.0.0.1:${port}${target}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });

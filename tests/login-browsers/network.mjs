@@ -57,6 +57,8 @@ export async function startNetwork(sites, { names = Object.keys(sites) } = {}) {
     const upstream = net.connect(isOurs ? Number(port) : server.address().port, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 OK\r\n\r\n');
       upstream.pipe(client).pipe(upstream);
+      // What goes to other servers counts as well.
+      for (const socket of [upstream, client]) socket.on('data', () => { network.quietSince = Date.now(); });
     });
     for (const socket of [client, upstream]) {
       socket.on('error', () => {
@@ -79,7 +81,7 @@ export async function startNetwork(sites, { names = Object.keys(sites) } = {}) {
 }
 
 /** Counts an answer that is under way, so that a test knows when browsers have gone quiet. */
-export function track(network, response) {
+function track(network, response) {
   network.busy += 1;
   response.once('close', () => {
     network.busy -= 1;
