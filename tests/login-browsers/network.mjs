@@ -1,7 +1,7 @@
 // Names that browsers ask for, all served here: a proxy leads every one of them to one TLS server, which answers by the name.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
@@ -12,23 +12,36 @@ import { temporaryFolder } from '../worker/harness.mjs';
 /** A page without the request for an icon, which browsers send when they like. */
 export const page = (title, body = '') => `<!doctype html><meta charset="utf-8"><title>${title}</title><link rel="icon" href="data:,">${body}`;
 
-/** A certificate that signs itself. Servers take its file as an authority; browsers are told not to look. */
-export function certificate(names) {
+/** A certificate that signs itself. Servers take its file as an authority; browsers are told not to look. It began long ago, for clocks that are behind. */
+function certificate(names) {
   const folder = temporaryFolder();
-  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(folder, name));
+  const file = (name, text) => {
+    const whole = path.join(folder, name);
+    if (text !== undefined) writeFileSync(whole, text);
+    return whole;
+  };
+  const [key, request, cert] = ['key.pem', 'request.pem', 'cert.pem'].map((name) => file(name));
   const alternatives = names.map((name) => `${net.isIP(name) ? 'IP' : 'DNS'}:${name}`).join(',');
-  execFileSync('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3', '-keyout', key, '-out', cert,
-    '-subj', '/CN=login-browsers', '-addext', `subjectAltName=${alternatives}`,
-  ], { stdio: 'ignore' });
+  const configuration = file('openssl.cnf', `
+[ca]
+default_ca = own
+[own]
+database = ${file('index.txt', '')}
+serial = ${file('serial', '01')}
+new_certs_dir = ${folder}
+default_md = sha256
+policy = any
+x509_extensions = server
+[any]
+commonName = supplied
+[server]
+basicConstraints = critical, CA:TRUE
+subjectAltName = ${alternatives}
+`);
+  const openssl = (...values) => execFileSync('openssl', values, { stdio: 'ignore' });
+  openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', request, '-subj', '/CN=login-browsers');
+  openssl('ca', '-batch', '-notext', '-selfsign', '-config', configuration, '-keyfile', key, '-in', request, '-out', cert, '-startdate', '20200101000000Z', '-enddate', '20491231000000Z');
   return { key: readFileSync(key), cert: readFileSync(cert), file: cert };
-}
-
-/** The body of a request, as text. */
-export async function bodyOf(request) {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
 }
 
 /**

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,7 +49,7 @@ const nodeProgram = (file, about) => ({
 const MODULES = '/usr/lib/apache2/modules';
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 
-const apacheConfiguration = ({ folder, port, issuer, clientSecret, authority, secrets }) => `
+const apacheConfiguration = ({ folder, port, upstream, issuer, clientSecret, authority, secrets }) => `
 ServerRoot "${folder}"
 ServerName ${ORIGIN}
 UseCanonicalName On
@@ -59,12 +59,8 @@ Mutex file:${folder} default
 Listen 127.0.0.1:${port}
 ErrorLog "${folder}/error.log"
 LogLevel warn
-${['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'alias', 'dir', 'mime', 'auth_openidc'].map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`).join('\n')}
-TypesConfig /etc/mime.types
-DocumentRoot "${folder}/public"
-<Directory "${folder}/public">
-  FallbackResource /index.html
-</Directory>
+${['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'proxy', 'proxy_http', 'auth_openidc'].map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`).join('\n')}
+ProxyPass / http://127.0.0.1:${upstream}/
 OIDCProviderMetadataURL ${issuer}/.well-known/openid-configuration
 OIDCClientID app
 OIDCClientSecret ${clientSecret}
@@ -73,7 +69,7 @@ OIDCCABundlePath ${authority}
 OIDCScope "openid email"
 OIDCPKCEMethod S256
 OIDCRedirectURI ${ORIGIN}/oidc/callback
-OIDCCryptoPassphrase ${secrets.join(' ')}
+OIDCCryptoPassphrase ${secrets[0]}
 OIDCXForwardedHeaders X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port
 <Location />
   AuthType openid-connect
@@ -88,15 +84,15 @@ const modAuthOpenidc = {
   isInstalled: () => existsSync(`${MODULES}/mod_auth_openidc.so`),
   async start(settings) {
     const folder = temporaryFolder();
-    mkdirSync(path.join(folder, 'public'));
-    writeFileSync(path.join(folder, 'public', 'index.html'), home('person'));
+    const upstream = http.createServer((request, response) => response.setHeader('Content-Type', 'text/html').end(home('person')));
+    await new Promise((resolve) => upstream.listen(0, '127.0.0.1', resolve));
     const clock = path.join(folder, 'clock');
     writeFileSync(clock, '+0');
     const port = await closedPort();
     let secrets = [secret()];
     let apache;
     const run = async () => {
-      writeFileSync(path.join(folder, 'apache.conf'), apacheConfiguration({ ...settings, folder, port, secrets }));
+      writeFileSync(path.join(folder, 'apache.conf'), apacheConfiguration({ ...settings, folder, port, upstream: upstream.address().port, secrets }));
       const env = existsSync(FAKETIME) ? { ...process.env, LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_CACHE_DURATION: '1' } : process.env;
       apache = spawn('/usr/sbin/apache2', ['-X', '-f', path.join(folder, 'apache.conf')], { stdio: ['ignore', 'ignore', 'inherit'], env });
       for (let attempt = 0; !(await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' }).then(() => true, () => false)); attempt += 1) {
@@ -119,10 +115,13 @@ const modAuthOpenidc = {
       },
       async restart({ rotate = false } = {}) {
         await stop();
-        if (rotate) secrets = [secret(), ...secrets].slice(0, 2);
+        if (rotate) secrets = [secret()];
         await run();
       },
-      close: stop,
+      async close() {
+        await stop();
+        upstream.close();
+      },
     };
   },
 };
@@ -139,13 +138,17 @@ export function passOn(port, request, response, { cookie, onAnswer } = {}) {
   const headers = { ...request.headers, 'x-forwarded-proto': 'https', 'x-forwarded-host': APP, 'x-forwarded-port': '443', 'x-forwarded-for': '198.51.100.7', 'cf-connecting-ip': '198.51.100.7' };
   if (cookie !== undefined) headers.cookie = cookie;
   if (cookie === '') delete headers.cookie;
-  const upstream = http.request({ host: '127.0.0.1', port, method: request.method, path: request.url, headers, setHost: false }, (answer) => {
+  let whole;
+  const upstream = http.request({ host: '127.0.0.1', port, method: request.method, path: request.url, headers, setHost: false, agent: false }, (answer) => {
+    answer.on('end', () => { whole = answer.complete; });
     onAnswer?.(answer);
     if (response.destroyed) return;
     response.writeHead(answer.statusCode, answer.rawHeaders);
     answer.pipe(response);
   });
-  upstream.on('error', () => {
+  upstream.on('error', (error) => {
+    // mod_auth_openidc sends a second page after some of its own. Browsers show the first.
+    if (whole || error.code?.startsWith('HPE_')) return undefined;
     if (response.headersSent) return response.destroy();
     return response.writeHead(502, { 'Content-Type': 'text/html' }).end('<!doctype html><title>bad gateway</title>');
   });
