@@ -1,7 +1,7 @@
 // Where TLS ends in front of a subject. It stands for the browser's clock as well: a cookie that has expired by the moved clock goes no further.
 
 import { page } from './network.mjs';
-import { passOn } from './subjects.mjs';
+import { passOn } from './pass-on.mjs';
 
 /** A page of the site that has a service worker, as many applications have. */
 const REGISTER = page('register', `<script>
@@ -24,6 +24,8 @@ export class Front {
   losesCallback = false;
   /** The longest `Cookie` header, in bytes. */
   cookieBytes = 0;
+  /** Names of cookies that go no further until the callback has been there: of a session, so that somebody has to log in again. */
+  hides;
   #cookies = new Map();
 
   constructor(subject, running) {
@@ -37,12 +39,14 @@ export class Front {
     this.ahead = 0;
     this.losesCallback = false;
     this.cookieBytes = 0;
+    this.hides = undefined;
     this.callbacks = [];
     this.#cookies.clear();
   }
 
   handle(request, response) {
-    const { pathname } = new URL(request.url, 'https://app.example.com');
+    // Not by a parser: some paths are made to mislead it.
+    const [pathname] = request.url.split('?');
     const html = response.setHeader.bind(response, 'Content-Type', 'text/html');
     if (pathname === '/favicon.ico') return response.writeHead(204).end();
     if (pathname === '/__register') return html().end(REGISTER);
@@ -56,6 +60,7 @@ export class Front {
       cookie: this.#unexpired(request.headers.cookie),
       onAnswer: (answer) => {
         this.#remember(answer.headers['set-cookie'] ?? [], pathname);
+        if (pathname === this.callback) this.hides = undefined;
         // The subject has done its part, and the browser learns nothing of it, not even cookies.
         if (isLost) response.socket.destroy();
       },
@@ -64,8 +69,12 @@ export class Front {
 
   #unexpired(header) {
     if (header === undefined) return undefined;
-    const isExpired = (pair) => Date.now() + this.ahead > (this.#cookies.get(pair.split('=')[0].trim())?.expires ?? Infinity);
-    return header.split(';').filter((pair) => !isExpired(pair)).join(';').trim();
+    const isExpired = (name) => Date.now() + this.ahead > (this.#cookies.get(name)?.expires ?? Infinity);
+    const goesOn = (pair) => {
+      const name = pair.split('=')[0].trim();
+      return !isExpired(name) && !this.hides?.test(name);
+    };
+    return header.split(';').filter(goesOn).join(';').trim();
   }
 
   #remember(set, pathname) {

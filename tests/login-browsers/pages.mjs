@@ -1,4 +1,7 @@
-// What a person sees behind each subject.
+// Where each subject is, and what a person sees behind it.
+
+export const APP = 'app.example.com';
+export const ORIGIN = `https://${APP}`;
 
 const escape = (text) => String(text).replace(/[&<>"]/g, (character) => `&#${character.codePointAt(0)};`);
 

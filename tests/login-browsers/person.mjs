@@ -1,7 +1,7 @@
 // What a person does who wants to be logged in: presses what a page offers, then reloads, then goes back. Whatever else helps is a dead end:
 // a new tab, the address bar, cookies deleted by hand.
 
-import { ORIGIN } from './subjects.mjs';
+import { ORIGIN } from './pages.mjs';
 import { quiet } from './network.mjs';
 
 const sleep = (millis) => new Promise((resolve) => { setTimeout(resolve, millis); });

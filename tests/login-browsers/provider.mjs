@@ -98,7 +98,7 @@ async function interaction(provider, request, response, uid) {
 let provider = makeProvider(await signingKeys('first'));
 
 const server = https.createServer({ key, cert }, async (request, response) => {
-  const { pathname } = new URL(request.url, ISSUER);
+  const [pathname] = request.url.split('?');
   if (pathname === '/favicon.ico') return response.writeHead(204).end();
   if (pathname === '/token') {
     await new Promise((resolve) => { setTimeout(resolve, now.tokenMillis); });

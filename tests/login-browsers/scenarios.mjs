@@ -1,6 +1,6 @@
 // What happens to people while they log in. Each scenario is `(world, person) => results of Person.finish`.
 
-import { ORIGIN } from './subjects.mjs';
+import { ORIGIN } from './pages.mjs';
 
 const HOUR = 3600_000;
 const MINUTE = 60_000;

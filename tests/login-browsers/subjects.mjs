@@ -9,11 +9,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { closedPort, temporaryFolder } from '../worker/harness.mjs';
-import { home } from './pages.mjs';
+import { EDGEGATE } from './edgegate.mjs';
+import { ORIGIN, home } from './pages.mjs';
 import { startProgram } from './program.mjs';
-
-export const APP = 'app.example.com';
-export const ORIGIN = `https://${APP}`;
 
 const secret = () => randomBytes(32).toString('hex');
 
@@ -128,30 +126,8 @@ const modAuthOpenidc = {
 
 /** All of them, by name. */
 export const SUBJECTS = [
+  EDGEGATE,
   nodeProgram('subjects/hono.mjs', { name: '@hono/oidc-auth', callback: `${ORIGIN}/callback`, logout: '/logout', isInstalled: () => true }),
   nodeProgram('subjects/express.mjs', { name: 'express-openid-connect', callback: `${ORIGIN}/callback`, logout: '/logout', isInstalled: () => true }),
   modAuthOpenidc,
 ];
-
-/** Passes a request on to a subject on loopback, as the place where TLS ends. */
-export function passOn(port, request, response, { cookie, onAnswer } = {}) {
-  const headers = { ...request.headers, 'x-forwarded-proto': 'https', 'x-forwarded-host': APP, 'x-forwarded-port': '443', 'x-forwarded-for': '198.51.100.7', 'cf-connecting-ip': '198.51.100.7' };
-  if (cookie !== undefined) headers.cookie = cookie;
-  if (cookie === '') delete headers.cookie;
-  let whole;
-  const upstream = http.request({ host: '127.0.0.1', port, method: request.method, path: request.url, headers, setHost: false, agent: false }, (answer) => {
-    answer.on('end', () => { whole = answer.complete; });
-    onAnswer?.(answer);
-    if (response.destroyed) return;
-    response.writeHead(answer.statusCode, answer.rawHeaders);
-    answer.pipe(response);
-  });
-  upstream.on('error', (error) => {
-    // mod_auth_openidc sends a second page after some of its own. Browsers show the first.
-    if (whole || error.code?.startsWith('HPE_')) return undefined;
-    if (response.headersSent) return response.destroy();
-    return response.writeHead(502, { 'Content-Type': 'text/html' }).end('<!doctype html><title>bad gateway</title>');
-  });
-  response.on('close', () => upstream.destroy());
-  request.pipe(upstream);
-}

@@ -9,7 +9,7 @@ import { startNetwork } from './network.mjs';
 import { Person } from './person.mjs';
 import { startProgram } from './program.mjs';
 import { SCENARIOS, verdict } from './scenarios.mjs';
-import { APP, ORIGIN } from './subjects.mjs';
+import { APP, ORIGIN } from './pages.mjs';
 
 export class World {
   static async open(engine, subject) {
