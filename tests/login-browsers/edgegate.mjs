@@ -1,6 +1,7 @@
 // The built Worker in workerd as a subject. What its objects store outlives a restart, as it does a deployment.
 
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 
 import { SECRETS, closedPort, start, temporaryFolder } from '../worker/harness.mjs';
@@ -14,13 +15,16 @@ const provider = (issuer) => ({
   id: 'op', type: 'oidc', title: 'Provider', issuer, client_id: 'app', client_secret: 'OP_CLIENT_SECRET', authentication: 'basic', scopes: { default: ['read:posts'] },
 });
 
-const policyOf = (issuer, upstream, ids, changes) => sessionPolicy({
+/** Without fields that are `undefined`. */
+const asWritten = (policy) => JSON.parse(JSON.stringify(policy));
+
+const policyOf = (issuer, upstream, ids, changes) => asWritten(sessionPolicy({
   origin: ORIGIN,
   upstream: `http://127.0.0.1:${upstream}`,
   login: { providers: [provider(issuer)], return_to: [LISTED] },
   routes: [{ path: '/private/*', methods: ['GET'], scopes: { all: ['read:posts'] } }, { path: '/*', methods: ['GET'], auth: 'none' }],
   ...changes,
-}, { secret: undefined, secrets: ids.map((id) => ({ id, secret: `SESSION_SECRET_${id}` })) });
+}, { secret: undefined, secrets: ids.map((id) => ({ id, secret: `SESSION_SECRET_${id}` })) }));
 
 export const EDGEGATE = {
   name: 'edgegate',
@@ -31,8 +35,8 @@ export const EDGEGATE = {
   async start({ issuer, clientSecret, authority, changes = {} }) {
     const upstream = http.createServer((_, response) => response.setHeader('Content-Type', 'text/html').end(home('person'))).listen(0, '127.0.0.1');
     await new Promise((resolve) => { upstream.once('listening', resolve); });
-    // Miniflare gives it to workerd.
-    process.env.NODE_EXTRA_CA_CERTS = authority;
+    // The way out of workerd trusts the provider's certificate.
+    const outboundService = { network: { allow: ['public', 'private'], tlsOptions: { trustedCertificates: [readFileSync(authority, 'utf8')] } } };
     const secrets = { ...SECRETS, OP_CLIENT_SECRET: clientSecret };
     const [port, folder] = [await closedPort(), temporaryFolder()];
     const ids = [];
@@ -44,7 +48,7 @@ export const EDGEGATE = {
     const running = { ahead: 0 };
     const run = async () => {
       const policy = policyOf(issuer, upstream.address().port, ids, changes);
-      running.gate = await start([sessionWorker({ policy, secrets, worker: { unsafeDirectSockets: [{ host: '127.0.0.1', port }] } })], {
+      running.gate = await start([sessionWorker({ policy, secrets, worker: { outboundService, unsafeDirectSockets: [{ host: '127.0.0.1', port }] } })], {
         secrets, shared: { durableObjectsPersist: folder },
       });
       running.sessions = new Sessions(running.gate);
