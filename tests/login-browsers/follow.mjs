@@ -55,7 +55,7 @@ export async function follow(world, targets, urlOf) {
   }
   await person.profile.close();
   world.profiles.length = 0;
-  world.front.reset();
-  await world.moveClocks(0);
+  world.began += ahead;
+  world.front.reset(world.began);
   return { followed: ended.size, left, ended };
 }

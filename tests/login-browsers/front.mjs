@@ -35,8 +35,8 @@ export class Front {
   }
 
   /** As new, for the next person. */
-  reset() {
-    this.ahead = 0;
+  reset(ahead = 0) {
+    this.ahead = ahead;
     this.losesCallback = false;
     this.cookieBytes = 0;
     this.hides = undefined;

@@ -87,11 +87,11 @@ export const SCENARIOS = {
   },
   'consent denied': async (_, person) => [await person.finish(await person.begin('/private/1'), '/private/1', { first: '#deny' })],
   'clock two minutes ahead': async (world, person) => {
-    await world.running.moveClock(2 * MINUTE);
+    await world.moveItsClock(2 * MINUTE);
     return [await person.finish(await person.begin('/private/1'), '/private/1')];
   },
   'clock two minutes behind': async (world, person) => {
-    await world.running.moveClock(-2 * MINUTE);
+    await world.moveItsClock(-2 * MINUTE);
     return [await person.finish(await person.begin('/private/1'), '/private/1')];
   },
   "the provider's key changes": async (world, person) => {

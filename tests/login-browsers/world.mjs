@@ -11,6 +11,8 @@ import { startProgram } from './program.mjs';
 import { SCENARIOS, verdict } from './scenarios.mjs';
 import { APP, ORIGIN } from './pages.mjs';
 
+const LATER_MILLIS = 2 * 3600_000;
+
 export class World {
   static async open(engine, subject) {
     const world = new World();
@@ -27,6 +29,7 @@ export class World {
     world.network.sites[APP] = world.front.handle;
     world.browser = await launch(engine, { proxy });
     world.profiles = [];
+    world.began = 0;
     return world;
   }
 
@@ -37,10 +40,16 @@ export class World {
     return new Person(this.network, profile);
   }
 
-  /** Moves every clock: the subject's, the provider's, and the one that cookies expire by. */
+  /** Moves every clock, for this scenario: the subject's, the provider's, and the one that cookies expire by. */
   async moveClocks(millis) {
-    this.front.ahead = millis;
-    await Promise.all([this.running.moveClock(millis), this.provider.tell({ ahead: millis })]);
+    const ahead = this.began + millis;
+    this.front.ahead = ahead;
+    await Promise.all([this.running.moveClock(ahead), this.provider.tell({ ahead })]);
+  }
+
+  /** Moves the subject's clock alone. */
+  moveItsClock(millis) {
+    return this.running.moveClock(this.began + millis);
   }
 
   async logOut(tab) {
@@ -61,11 +70,13 @@ export class World {
     }
     const { cookieBytes } = this.front;
     for (const profile of this.profiles.splice(0)) await profile.close().catch(() => {});
+    // Later: what is limited by the hour is as new, too.
+    this.began += LATER_MILLIS;
     await this.moveClocks(0);
     await this.provider.tell({ set: { tokenMillis: 0, tokenDown: false, error: undefined } });
-    this.front.reset();
+    this.front.reset(this.began);
     if (failure) return { verdict: 'not run', faults: [String(failure)], cookieBytes, millis: Date.now() - before };
-    return { verdict: verdict(results), faults: results.flatMap(({ faults }) => faults), cookieBytes, millis: Date.now() - before };
+    return { verdict: verdict(results), faults: results.flatMap(({ faults }) => faults), pages: results.map(({ page }) => page), cookieBytes, millis: Date.now() - before };
   }
 
   async close() {
