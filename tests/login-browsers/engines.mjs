@@ -106,14 +106,41 @@ class PuppeteerTab {
   }
 }
 
-/** A display, a driver, and a browser for each profile: WebKit's automation keeps nothing. */
+/** One display. A driver has one browser, and automation keeps nothing, so each profile has a driver of its own. */
 async function launchWebkit(proxy, itp) {
   const display = `:${90 + Math.floor(Math.random() * 9000)}`;
   const xvfb = spawn('/usr/bin/Xvfb', [display, '-screen', '0', '1024x768x24', '-nolisten', 'tcp'], { stdio: 'ignore' });
-  const port = await closedPort();
   // WebDriver's `sslProxy` would be spoken to by TLS. The driver itself speaks to the browser on loopback.
   const proxies = proxy ? { http_proxy: `http://127.0.0.1:${proxy}`, https_proxy: `http://127.0.0.1:${proxy}` } : {};
   const env = { ...process.env, ...proxies, no_proxy: '127.0.0.1', DISPLAY: display, GDK_BACKEND: 'x11', NO_AT_BRIDGE: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1' };
+  const profiles = new Set();
+  const profile = async () => {
+    const opened = await openWebkit(env, itp);
+    profiles.add(opened);
+    return opened;
+  };
+  const first = await profile();
+  await first.close();
+  return {
+    name: 'webkit',
+    version: `WebKitGTK/${first.version}`,
+    profile,
+    async close() {
+      await Promise.all([...profiles].map((one) => one.close()));
+      await ended(xvfb);
+    },
+  };
+}
+
+const ended = async (child) => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill();
+  await once(child, 'exit');
+};
+
+/** A driver with its browser. */
+async function openWebkit(env, itp) {
+  const port = await closedPort();
   const driver = spawn('/usr/bin/WebKitWebDriver', [`--port=${port}`, '--host=127.0.0.1'], { stdio: 'ignore', env });
   const call = async (method, target, body) => {
     const response = await fetch(`http://127.0.0.1:${port}${target}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
@@ -121,44 +148,23 @@ async function launchWebkit(proxy, itp) {
     if (value?.error) throw new Error(`${value.error}: ${value.message}`);
     return value;
   };
-  for (let attempt = 0; ; attempt += 1) {
-    if (await call('GET', '/status').then(() => true, () => false)) break;
-    if (attempt > 200) throw new Error('WebKitWebDriver does not answer');
+  for (let attempt = 0; !(await call('GET', '/status').then(() => true, () => false)); attempt += 1) {
+    if (attempt > 400) throw new Error('WebKitWebDriver does not answer');
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
   const capabilities = {
     acceptInsecureCerts: true,
-    pageLoadStrategy: 'normal',
     unhandledPromptBehavior: 'accept',
     timeouts: { pageLoad: LOAD_MILLIS, script: LOAD_MILLIS },
     'webkitgtk:browserOptions': { binary: MINI_BROWSERS.find(existsSync), args: ['--automation', ...(itp ? ['--enable-itp'] : [])] },
   };
-  const open = () => call('POST', '/session', { capabilities: { alwaysMatch: capabilities } });
-  const sessions = new Set();
-  const profile = async () => {
-    const { sessionId, capabilities: { browserVersion } } = await open();
-    const base = `/session/${sessionId}`;
-    sessions.add(base);
-    const end = async () => {
-      sessions.delete(base);
-      await call('DELETE', base).catch(() => {});
-    };
-    return { ...webdriverProfile((method, target, body) => call(method, `${base}${target}`, body)), close: end, browserVersion };
+  const { sessionId, capabilities: { browserVersion } } = await call('POST', '/session', { capabilities: { alwaysMatch: capabilities } });
+  const base = `/session/${sessionId}`;
+  const close = async () => {
+    if (driver.exitCode === null) await call('DELETE', base).catch(() => {});
+    await ended(driver);
   };
-  const first = await profile();
-  await first.close();
-  return {
-    name: 'webkit',
-    version: `WebKitGTK/${first.browserVersion}`,
-    profile,
-    async close() {
-      for (const base of sessions) await call('DELETE', base).catch(() => {});
-      for (const child of [driver, xvfb]) {
-        child.kill();
-        await once(child, 'exit');
-      }
-    },
-  };
+  return { ...webdriverProfile((method, target, body) => call(method, `${base}${target}`, body)), close, version: browserVersion };
 }
 
 /** WebDriver speaks to one tab at a time, so commands wait for each other. */

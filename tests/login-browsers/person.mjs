@@ -62,6 +62,15 @@ export class Person {
     return seen ?? { title: '', path: '', text: 'a page that never ends', way: false };
   }
 
+  /** Waits until the page calls itself so. */
+  async waitFor(tab, title) {
+    for (let attempt = 0; attempt < 200; attempt += 1) {
+      if ((await tab.evaluate(() => document.title)) === title) return;
+      await sleep(100);
+    }
+    throw new Error(`no page "${title}"`);
+  }
+
   /** Goes on from where this tab is, until the wanted page is there. Says how: `{ ok, means, page, faults }`. */
   async finish(tab, wanted, { first = '#ok' } = {}) {
     const means = [];

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
+import { until } from '../worker/harness.mjs';
 import { launch } from './engines.mjs';
 import { page, quiet, startNetwork } from './network.mjs';
 
@@ -51,21 +52,23 @@ export const describeSameSite = (engine, { itp = false } = {}) => describe(`${en
     network?.close();
   });
 
-  /** The cookies of each request to the callback, in a new profile that has all of them. */
-  async function follow(target) {
+  /** The cookies of each of so many requests to the callback, in a new profile that has all of them. */
+  async function follow(target, count) {
     const profile = await browser.profile();
     const tab = await profile.tab();
     await tab.goto(`https://${APP}/set`);
     network.seen.length = 0;
     await tab.goto(`https://${PROVIDER}${target}`);
+    const callbacks = () => network.seen.filter(({ host, url }) => host === APP && url.startsWith('/callback'));
+    await until(() => callbacks().length >= count);
     await quiet(network);
-    const found = network.seen.filter(({ host, url }) => host === APP && url.startsWith('/callback')).map((request) => [request.method, named(request)]);
+    const found = callbacks().map((request) => [request.method, named(request)]);
     await profile.close();
     return found;
   }
 
   test('a Lax cookie is not sent with a form of another site, and is sent after the 303 that answers it', async () => {
-    const [post, bounced, ...more] = await follow('/form?status=303');
+    const [post, bounced, ...more] = await follow('/form?status=303', 2);
     assert.deepEqual(more, []);
     assert.deepEqual([post[0], bounced[0]], ['POST', 'GET']);
     assert.ok(post[1].includes('none') && !post[1].includes('lax') && !post[1].includes('strict'), `${post}`);
@@ -75,13 +78,13 @@ export const describeSameSite = (engine, { itp = false } = {}) => describe(`${en
   });
 
   test('a Lax cookie is sent with a redirect of another site, a Strict one is not', async () => {
-    const [[method, names], ...more] = await follow('/get');
+    const [[method, names], ...more] = await follow('/get', 1);
     assert.deepEqual([method, more], ['GET', []]);
     assert.ok(names.includes('lax') && names.includes('none') && !names.includes('strict'), `${names}`);
   });
 
   test('a 307 repeats the form, without Lax cookies', async () => {
-    const [, [method, names]] = await follow('/form?status=307');
+    const [, [method, names]] = await follow('/form?status=307', 2);
     assert.equal(method, 'POST');
     assert.ok(!names.includes('lax'), `${names}`);
   });

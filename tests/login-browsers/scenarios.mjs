@@ -65,8 +65,7 @@ export const SCENARIOS = {
   },
   'a service worker that fetches': async (_, person) => {
     const page = await person.tab('/__register');
-    const registered = await person.look(page);
-    if (registered.title !== 'registered') throw new Error(`no service worker: ${registered.title}`);
+    await person.waitFor(page, 'registered');
     const tab = await person.begin('/private/1');
     await page.evaluate(async () => {
       for (let n = 0; n < 3; n += 1) await fetch('/private/data', { headers: { Accept: 'application/json' } }).catch(() => {});
