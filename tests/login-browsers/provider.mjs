@@ -43,6 +43,8 @@ const makeProvider = (jwks) => {
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
     conformIdTokenClaims: false,
     clockTolerance: 5,
+    // Otherwise a code is void once another tab has signed in meanwhile.
+    expiresWithSession: () => false,
     features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true }, revocation: { enabled: true } },
     ttl: { Interaction: 2 * DAY, Session: 14 * DAY, Grant: 14 * DAY, AuthorizationCode: 60, IdToken: 3600, AccessToken: 3600, RefreshToken: 14 * DAY },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: 'person@example.com', email_verified: true, name: 'Person' }) }),
