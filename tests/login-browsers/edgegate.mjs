@@ -30,6 +30,8 @@ export const EDGEGATE = {
   name: 'edgegate',
   callback: `${ORIGIN}/auth/callback/op`,
   isInstalled: () => true,
+  /** A person opens so many in an hour, and no more. */
+  limitsSessions: true,
   /** A log-out is a POST of the page. */
   logOut: (tab) => tab.evaluate(async () => { await fetch('/auth/logout', { method: 'POST' }); }),
   async start({ issuer, clientSecret, authority, changes = {} }) {

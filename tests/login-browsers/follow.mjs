@@ -41,8 +41,10 @@ export async function follow(world, targets, urlOf) {
   for (const target of targets) {
     const url = urlOf(target, world.provider.ready);
     if (url === undefined) continue;
-    ahead += APART_MILLIS;
-    await world.moveClocks(ahead);
+    if (world.subject.limitsSessions) {
+      ahead += APART_MILLIS;
+      await world.moveClocks(ahead);
+    }
     world.front.hides = SESSION_COOKIE;
     world.network.seen.length = 0;
     await tab.goto(url);
