@@ -116,6 +116,13 @@ describe('who waits for the answer', () => {
     assert.equal(answer.headers['cache-control'], 'no-store');
   });
 
+  test('a page that a service worker has passed on is a page, whatever the browser calls it', async () => {
+    for (const mode of ['navigate', 'same-origin']) {
+      const headers = { Accept: 'text/html,*/*;q=0.8', 'Sec-Fetch-Mode': mode, 'Sec-Fetch-Dest': 'empty', 'Sec-Fetch-Site': 'same-origin' };
+      assert.equal((await visitor().one('/v1/posts', { headers })).status, 303, mode);
+    }
+  });
+
   test('a script is told where people log in', async () => {
     const ann = visitor();
     const script = { Accept: '*/*', 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty', 'Sec-Fetch-Site': 'same-origin' };
