@@ -251,6 +251,16 @@ describe('what is refused', () => {
     }
   });
 
+  test('a provider that is down: the button leads to where the login wanted', async () => {
+    op.change = (request) => (request.url.startsWith('/token') ? { status: 503, body: '{}' } : undefined);
+    try {
+      const page = await visitor().go('/auth/login/op?return_to=/v1/posts');
+      assert.ok(page.text.includes('href="/auth/login/op?return_to=%2Fv1%2Fposts"'), page.text);
+    } finally {
+      op.change = undefined;
+    }
+  });
+
   test('whoever is on no list: 403, and no way round in circles', async () => {
     const { person } = op;
     try {
