@@ -133,13 +133,16 @@ pub struct Manner<'a> {
 impl Manner<'_> {
     /// Whether a person waits for a page, in a window or a frame: then a redirect to a login helps. A script is told where people log in.
     /// Browsers say it (Fetch Metadata); of others, who asks for HTML. What is not `GET` would lose its body.
+    ///
+    /// Firefox calls a navigation `same-origin` that a service worker has passed on, and no browser calls it a `document` then: `Accept`
+    /// tells it from a script's request.
     #[must_use]
     pub fn is_navigation(&self) -> bool {
         let is_safe = matches!(self.method, "GET" | "HEAD");
         let is_page = match (self.fetch_mode, self.fetch_dest) {
+            (Some("same-origin"), _) | (None, None) => self.wants_page(),
             (Some(mode), _) => mode == "navigate",
             (None, Some(dest)) => matches!(dest, "document" | "iframe" | "frame"),
-            (None, None) => self.wants_page(),
         };
         is_safe && is_page
     }
@@ -234,7 +237,10 @@ mod tests {
             ("HEAD", Some("navigate"), None, None, true),
             ("POST", Some("navigate"), Some("document"), html, false),
             ("GET", Some("cors"), Some("empty"), html, false),
-            ("GET", Some("same-origin"), Some("empty"), html, false),
+            ("GET", Some("navigate"), Some("empty"), html, true),
+            ("GET", Some("same-origin"), Some("empty"), html, true),
+            ("GET", Some("same-origin"), Some("empty"), Some("*/*"), false),
+            ("POST", Some("same-origin"), Some("empty"), html, false),
             ("GET", Some("no-cors"), Some("image"), html, false),
             ("GET", None, Some("document"), None, true),
             ("GET", None, Some("script"), html, false),

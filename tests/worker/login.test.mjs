@@ -116,6 +116,13 @@ describe('who waits for the answer', () => {
     assert.equal(answer.headers['cache-control'], 'no-store');
   });
 
+  test('a page that a service worker has passed on is a page, whatever the browser calls it', async () => {
+    for (const mode of ['navigate', 'same-origin']) {
+      const headers = { Accept: 'text/html,*/*;q=0.8', 'Sec-Fetch-Mode': mode, 'Sec-Fetch-Dest': 'empty', 'Sec-Fetch-Site': 'same-origin' };
+      assert.equal((await visitor().one('/v1/posts', { headers })).status, 303, mode);
+    }
+  });
+
   test('a script is told where people log in', async () => {
     const ann = visitor();
     const script = { Accept: '*/*', 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty', 'Sec-Fetch-Site': 'same-origin' };
@@ -241,6 +248,16 @@ describe('what is refused', () => {
       assert.ok(!page.text.includes('the person said no'), 'words of the provider are not shown');
     } finally {
       op.person = person;
+    }
+  });
+
+  test('a provider that is down: the button leads to where the login wanted', async () => {
+    op.change = (request) => (request.url.startsWith('/token') ? { status: 503, body: '{}' } : undefined);
+    try {
+      const page = await visitor().go('/auth/login/op?return_to=/v1/posts');
+      assert.ok(page.text.includes('href="/auth/login/op?return_to=%2Fv1%2Fposts"'), page.text);
+    } finally {
+      op.change = undefined;
     }
   });
 

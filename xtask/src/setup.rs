@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 
-use crate::system_packages::{APACHE, FIREFOX, MOD_OAUTH2, NGINX, REDIS};
+use crate::system_packages::{
+    APACHE, FIREFOX, MOD_AUTH_OPENIDC, MOD_OAUTH2, NGINX, REDIS, WEBKIT, XVFB,
+};
 use crate::{
     cargo_tools, npm, package, prerequisites, process, system_packages, toolchain, worker,
 };
@@ -29,6 +31,10 @@ pub(crate) enum Need {
     Nginx,
     Redis,
     Firefox,
+    /// WebKit with its driver and a display.
+    WebKit,
+    /// Apache with mod_auth_openidc.
+    ApacheLogin,
     /// Apache with mod_oauth2.
     Apache,
     /// Authlib and requests-oauthlib.
@@ -83,6 +89,8 @@ impl Need {
             Self::Nginx => system_packages::ensure(&[NGINX]),
             Self::Redis => system_packages::ensure(&[REDIS]),
             Self::Firefox => system_packages::ensure(&[FIREFOX]),
+            Self::WebKit => system_packages::ensure(&[WEBKIT, XVFB]),
+            Self::ApacheLogin => system_packages::ensure(&[APACHE, MOD_AUTH_OPENIDC]),
             Self::Apache => system_packages::ensure(&[APACHE, MOD_OAUTH2]),
             Self::PythonClients => system_packages::ensure_python().and_then(|()| {
                 process::script(

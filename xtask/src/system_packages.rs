@@ -38,6 +38,15 @@ pub(crate) const MOD_OAUTH2: Program = Program {
     debian_package: "libapache2-mod-oauth2",
 };
 
+pub(crate) const MOD_AUTH_OPENIDC: Program = Program {
+    names: &["/usr/lib/apache2/modules/mod_auth_openidc.so"],
+    debian_package: "libapache2-mod-auth-openidc",
+};
+pub(crate) const WEBKIT: Program =
+    Program { names: &["WebKitWebDriver"], debian_package: "webkit2gtk-driver" };
+/// A display for WebKit, which has none of its own.
+pub(crate) const XVFB: Program = Program { names: &["Xvfb"], debian_package: "xvfb" };
+
 /// A browser for `wasm-pack test`.
 pub(crate) fn ensure_browser() -> Result<()> {
     // On macOS it is an application, which chromedriver finds by itself.

@@ -133,7 +133,10 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             return Err(unreadable("the answer of another provider came to this callback"));
         }
         let opened = Opened { attempt, binding, key_id, retries, return_path };
-        self.opened(provider, opened, &callback, device).await
+        // Whatever stops it from here on: the button of the page leads to where this login wanted.
+        let retry = self.retry(provider, &opened.return_path);
+        let answer = self.opened(provider, opened, &callback, device).await;
+        answer.or_else(|stop| Ok(LoginAnswer::stopped(stop, &provider.title, retry)))
     }
 
     /// An attempt of this browser.

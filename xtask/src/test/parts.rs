@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
-    Apache, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node, NodePackages,
-    OldestWorkerd, Package, PythonClients, Redis, Runtimes, WasmBindgen, WasmLibrary, WasmPack,
-    Worker,
+    Apache, ApacheLogin, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node,
+    NodePackages, OldestWorkerd, Package, PythonClients, Redis, Runtimes, WasmBindgen, WasmLibrary,
+    WasmPack, WebKit, Worker,
 };
 use crate::setup::{self, Need};
 use crate::{bench, fuzz, interrupt, process, report, simulate, system_packages, toolchain};
@@ -23,6 +23,8 @@ const FROM_NOTHING_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// The packaging matrix installs and builds thirty projects, all in one file.
 const MATRIX_MINUTES: u32 = 90;
+/// A thousand logins in each browser are in one file.
+const BROWSERS_MINUTES: u32 = 45;
 
 /// Says to `tests/miniflare.mjs` which workerd to run: `newest` or `oldest`.
 const WORKERD: &str = "EDGEGATE_WORKERD";
@@ -108,7 +110,7 @@ pub(super) const PARTS: &[Part] = &[
         "clients",
         "OAuth clients against sessions: Node, Python, Rust, Apache, pages in Chromium; events in the words of others",
         &[Worker, Browser, Apache, PythonClients, CCompiler],
-        || node_tests(&["tests/clients", "tests/watch"]),
+        || node_tests(&["tests/clients", "tests/watch", "tests/login-browsers"]),
     ),
     part(
         "node",
@@ -210,6 +212,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
     )
     .takes(3),
     part(
+        "browsers",
+        "logins in Chromium, Firefox and WebKit, through the gate and through others",
+        &[Worker, Browser, Firefox, WebKit, ApacheLogin],
+        || long_node_tests("tests/login-browsers/matrix", BROWSERS_MINUTES),
+    )
+    .takes(25),
+    part(
         "documents",
         "the site of documents: built, searched, looked at",
         &[Package, Browser],
@@ -220,7 +229,7 @@ pub(super) const LONG_PARTS: &[Part] = &[
         "packaging",
         "the npm package in each bundler and framework: built, moved, run and asked",
         &[Package, Browser, Redis],
-        packaging_matrix,
+        || long_node_tests("tests/packaging/matrix", MATRIX_MINUTES),
     )
     .takes(25),
     part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))
@@ -358,11 +367,11 @@ fn worker_in_both() -> Result<()> {
     Ok(())
 }
 
-fn packaging_matrix() -> Result<()> {
+/// Runs the test files of a folder, each of which may take so long.
+fn long_node_tests(folder: &str, minutes: u32) -> Result<()> {
     let mut command = process::command("node");
-    command.args(["tests/run.mjs", &format!("--minutes={MATRIX_MINUTES}")]);
-    command.arg("tests/packaging/matrix");
-    run_node_tests(&mut command, Duration::from_secs(u64::from(MATRIX_MINUTES) * 60))
+    command.args(["tests/run.mjs", &format!("--minutes={minutes}"), folder]);
+    run_node_tests(&mut command, Duration::from_secs(u64::from(minutes) * 60))
 }
 
 fn run_node_tests(command: &mut Command, limit: Duration) -> Result<()> {
