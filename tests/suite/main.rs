@@ -34,6 +34,7 @@ mod contract_over_http;
 mod counters_over_http;
 mod dpop;
 mod explain;
+mod grants;
 mod guard;
 mod issuers;
 mod key_ring;

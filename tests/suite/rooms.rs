@@ -27,7 +27,7 @@ const ORDER: &[&[&str]] = &[
     &["session"],
     &["login"],
     &["account"],
-    &["page"],
+    &["page", "grant"],
     &["policy"],
     &["store"],
     &["guard"],
