@@ -1,12 +1,13 @@
-//! Runs the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions) in virtual time, with the faults of a
+//! Runs the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions, grants) in virtual time, with the faults of a
 //! network: delay, loss, restarts, evictions, wrong clocks.
 //!
-//! `cargo xtask simulate [--sessions] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an exact
-//! limit was exceeded in any window, a revocation came later than the policy allows, the network logged a user out, or a theft was not
-//! found that has to be found. `--user N` shows what happened to one user.
+//! `cargo xtask simulate [--sessions|--grants] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an exact
+//! limit was exceeded in any window, a revocation came later than the policy allows, the network logged a user out, a theft was not
+//! found that has to be found, or a provider was asked twice for the same tokens. `--user N` shows what happened to one user.
 
 mod check;
 mod counters;
+mod grants;
 mod kv;
 mod parallel;
 mod revocations;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 const USAGE: &str =
-    "Usage: cargo xtask simulate [--sessions] [--requests N] [--seed N], or --user N";
+    "Usage: cargo xtask simulate [--sessions|--grants] [--requests N] [--seed N], or --user N";
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +30,15 @@ struct Options {
     seed: u64,
     /// Shows only this user of the sessions.
     user: Option<u64>,
-    /// Whether only sessions are simulated.
-    sessions: bool,
+    /// The only part that is simulated; `None`: all.
+    only: Option<Part>,
+}
+
+/// What can be simulated by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Sessions,
+    Grants,
 }
 
 fn main() -> ExitCode {
@@ -47,11 +55,16 @@ fn main() -> ExitCode {
     }
     println!("{} requests a scenario, seed {}", options.requests, options.seed);
     let mut faults = Vec::new();
-    if !options.sessions {
+    if options.only.is_none() {
         faults.extend(counters::report(options.requests, options.seed));
         faults.extend(revocations::report(options.requests, options.seed));
     }
-    faults.extend(sessions::report(options.requests, options.seed));
+    if options.only != Some(Part::Grants) {
+        faults.extend(sessions::report(options.requests, options.seed));
+    }
+    if options.only != Some(Part::Sessions) {
+        faults.extend(grants::report(options.requests, options.seed));
+    }
     if faults.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -65,14 +78,15 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options, lexopt::Error> {
-    let mut options = Options { requests: 1_000_000, seed: 1, user: None, sessions: false };
+    let mut options = Options { requests: 1_000_000, seed: 1, user: None, only: None };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("requests") => options.requests = arguments.value()?.parse()?,
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("user") => options.user = Some(arguments.value()?.parse()?),
-            Long("sessions") => options.sessions = true,
+            Long("sessions") => options.only = Some(Part::Sessions),
+            Long("grants") => options.only = Some(Part::Grants),
             other => return Err(other.unexpected()),
         }
     }
