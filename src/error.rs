@@ -455,7 +455,7 @@ errors! {
         "the policy passes no CORS preflight on here";
     /// The policy answers the route itself (`answer`), and the edge can only say whether a request may be passed on.
     AnswerNotPassed => NotAllowed, "answer_not_passed",
-        "the policy answers this route itself, nobody behind the gate is to be asked";
+        "the policy has the gate itself answer this route, nobody else is to be asked";
     /// The request came over plain http, and the policy wants https.
     HttpsRequired => HttpsRequired, "https_required", "the request came over plain http";
     /// The same with a credential, which others may have read.
