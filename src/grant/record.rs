@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::seal::SealedToken;
 use crate::{
     json::object::{object, words},
+    login::exchange::REFRESH_PATIENCE_MILLIS,
     time::UnixTime,
 };
 
@@ -17,12 +18,11 @@ pub const GRANT_VERSION: u8 = 1;
 /// The most grants that an owner has.
 pub const MAX_GRANTS: usize = 20;
 
-/// How long a refresh may be under way before it counts as lost. The one who asks the provider gives up before
+/// How long a refresh may be under way before it counts as lost. Whoever asks the provider gives up before
 /// ([`REFRESH_PATIENCE_MILLIS`]), so that no two are ever under way.
 pub const LEASE_SECS: u64 = 45;
 
-/// How long the provider may take. Longer than callers wait: where refresh tokens are used once, whoever gives up loses the next one.
-pub const REFRESH_PATIENCE_MILLIS: u32 = 30_000;
+const _: () = assert!((REFRESH_PATIENCE_MILLIS as u64) < LEASE_SECS * 1000);
 
 /// How long before its end an access token is refreshed, at most; of short ones a tenth of their life.
 pub const MARGIN_SECS: u64 = 60;

@@ -2,16 +2,18 @@
 //! asks the provider.
 #![allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
 
+use super::Identity;
 use crate::{
     error::{Error, StoreError},
     grant::{
         seal::{Owner, SealedToken, TokenField},
         step::{
-            FreshTokens, GrantEvent, GrantOutcome, GrantRefused, GrantStep, PutGrant, RefreshFault,
-            RefreshOrder, ResealToken, UsableToken, UseGrant,
+            EndedGrant, FreshTokens, GrantEvent, GrantOutcome, GrantRefused, GrantStep, PutGrant,
+            RefreshFault, RefreshOrder, ResealToken, UsableToken, UseGrant,
         },
     },
-    login::token_answer::{NoTokens, ProviderTokens},
+    login::token_answer::ProviderTokens,
+    policy::{ACCOUNT_HEADER, MAX_ACCOUNT_LENGTH, SessionPolicy},
     secret::Secret,
     session::secrets::{Purpose, SessionSecrets},
     store::{grants::GrantStore, key_ring::RingCrypto},
@@ -48,10 +50,10 @@ pub trait GrantHost {
     async fn pause(&self, millis: u64);
 
     /// Asks a provider for fresh tokens, and waits as long as
-    /// [`REFRESH_PATIENCE_MILLIS`](crate::grant::record::REFRESH_PATIENCE_MILLIS) for the whole answer.
+    /// [`REFRESH_PATIENCE_MILLIS`](crate::login::exchange::REFRESH_PATIENCE_MILLIS) for the whole answer.
     ///
     /// # Errors
-    /// Why there are none ([`fault_of`]); [`RefreshFault::NoAnswer`] unless it is certain that the provider gave none.
+    /// Why there are none; [`RefreshFault::NoAnswer`] unless it is certain that the provider gave none.
     async fn refresh(
         &self,
         provider: &str,
@@ -65,14 +67,28 @@ pub trait GrantHost {
     fn tell(&self, event: GrantEvent);
 }
 
-/// What an answer of a token endpoint without tokens means for a grant.
-#[must_use]
-pub const fn fault_of(none: NoTokens) -> RefreshFault {
-    match none {
-        NoTokens::GrantEnded => RefreshFault::Ended,
-        NoTokens::Client | NoTokens::Refused => RefreshFault::Refused,
-        NoTokens::Unavailable => RefreshFault::Unavailable,
-        NoTokens::Unreadable(_) => RefreshFault::NoAnswer,
+/// Whose grants a request may use: those of who is logged in at the gate itself. Machines, API keys and tokens of other issuers have none.
+///
+/// # Errors
+/// [`Error::IssuerNotAllowed`].
+pub fn owner_of<'a>(own: &'a SessionPolicy, identity: &'a Identity) -> Result<Owner<'a>, Error> {
+    let is_own = identity.issuer() == Some(own.issuer.as_str()) && identity.session_id().is_some();
+    match identity.subject() {
+        Some(subject) if is_own => Ok(Owner { issuer: &own.issuer, subject }),
+        _ => Err(Error::IssuerNotAllowed),
+    }
+}
+
+/// The account that a request names, if it names one.
+///
+/// # Errors
+/// [`Error::InvalidField`] if it cannot be an account's name.
+pub fn account_named(header: Option<&str>) -> Result<Option<&str>, Error> {
+    match header {
+        Some(name) if !(1..=MAX_ACCOUNT_LENGTH).contains(&name.len()) => {
+            Err(Error::invalid_field(ACCOUNT_HEADER, "expected the name of an account"))
+        }
+        named => Ok(named),
     }
 }
 
@@ -171,6 +187,20 @@ pub async fn token_of<C: RingCrypto>(
     let name = (provider, account.as_str());
     let token = opened(with, owner, (name, TokenField::Access), access).await;
     token.map_err(|fault| unavailable(&fault.to_string()))
+}
+
+/// What a provider is told has ended: the refresh token, with which all end that came of it (RFC 7009 §2.1), else the access token.
+/// One that cannot be opened is not told.
+pub async fn to_revoke<C: RingCrypto>(
+    with: (&C, &SessionSecrets),
+    owner: Owner<'_>,
+    grant: &EndedGrant,
+) -> Option<Secret> {
+    let name = (grant.provider.as_str(), grant.account.as_str());
+    let refresh = grant.refresh.as_ref().map(|token| (TokenField::Refresh, token));
+    let access = grant.access.as_ref().map(|token| (TokenField::Access, token));
+    let (field, token) = refresh.or(access)?;
+    opened(with, owner, (name, field), token).await.ok()
 }
 
 /// The error for grants that cannot be read.
