@@ -92,4 +92,5 @@ function lasting(Class) {
 export const CounterObject = lasting(engine.CounterObject);
 export const RevocationLedger = lasting(engine.RevocationLedger);
 export const SessionObject = lasting(engine.SessionObject);
+export const GrantObject = lasting(engine.GrantObject);
 export const KeyRingObject = lasting(engine.KeyRingObject);

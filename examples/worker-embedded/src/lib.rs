@@ -10,7 +10,9 @@ use worker::{
 };
 
 // The platform finds the classes of the Durable Objects in the exports of the module.
-pub use edgegate_worker::{CounterObject, KeyRingObject, RevocationLedger, SessionObject};
+pub use edgegate_worker::{
+    CounterObject, GrantObject, KeyRingObject, RevocationLedger, SessionObject,
+};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
