@@ -396,6 +396,8 @@ export interface PolicyRoute {
   upstream?: string | PolicyUpstream | undefined;
   /** What the gate answers itself; nobody is asked. */
   answer?: PolicyAnswer | undefined;
+  /** The provider whose account the caller has connected: requests are made with it. docs/grants.md. */
+  grant?: string | PolicyRouteGrant | undefined;
   /** How the service is told who is calling, in place of the policy's. */
   identity?: 'headers' | 'jwt' | undefined;
   /** The `aud` of the identity token, in place of the policy's. */
@@ -416,6 +418,16 @@ export interface PolicyAnswer {
   status?: number | undefined;
   /** A text, or an object or a list, which is sent as JSON. */
   body?: string | Record<string, unknown> | readonly unknown[] | undefined;
+}
+
+/** By which account of the caller requests are made. */
+export interface PolicyRouteGrant {
+  /** The id of the provider in `login.providers`. */
+  provider: string;
+  /** The header in which `upstream`, a service of your own, gets the token. Without it `upstream` is the provider's API, and the token goes there as `Authorization: Bearer`. */
+  header?: string | undefined;
+  /** Headers of the caller that the provider gets beside the usual ones: `X-GitHub-Api-Version`. */
+  pass_headers?: readonly string[] | undefined;
 }
 
 /** The gate's own sessions: docs/sessions.md. They need the section `revocation`. */

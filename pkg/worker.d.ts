@@ -27,3 +27,5 @@ export class RevocationLedger extends GateObject {}
 export class SessionObject extends GateObject {}
 /** The keys that sign the tokens of sessions. */
 export class KeyRingObject extends GateObject {}
+/** The tokens that providers have given, of one owner. */
+export class GrantObject extends GateObject {}

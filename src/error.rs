@@ -63,6 +63,8 @@ codes! {
     InsufficientScope => "INSUFFICIENT_SCOPE",
     /// A rule of the policy forbids the request.
     NotAllowed => "NOT_ALLOWED",
+    /// An account at a provider has to be connected first, or again.
+    ConnectRequired => "CONNECT_REQUIRED",
     /// Another site made a browser send the request, or it cannot be told who did.
     CsrfRefused => "CSRF_REFUSED",
     /// The request came over plain http, and the policy wants https.
@@ -453,12 +455,22 @@ errors! {
         "the policy passes no CORS preflight on here";
     /// The policy answers the route itself (`answer`), and the edge can only say whether a request may be passed on.
     AnswerNotPassed => NotAllowed, "answer_not_passed",
-        "the policy answers this route itself, nobody behind the gate is to be asked";
+        "the policy has the gate itself answer this route, nobody else is to be asked";
     /// The request came over plain http, and the policy wants https.
     HttpsRequired => HttpsRequired, "https_required", "the request came over plain http";
     /// The same with a credential, which others may have read.
     CredentialInClear => HttpsRequired, "credential_in_clear",
         "a credential was sent over plain http, others may have read it: revoke it";
+    /// The route uses an account of the caller's at a provider, and none is connected.
+    NotConnected {
+        /// The provider's id in the policy.
+        provider: String,
+    } => ConnectRequired, "not_connected", "no account at {provider} is connected";
+    /// The same, and one was connected: the provider has ended that, or it has expired.
+    ConnectionEnded {
+        /// The provider's id in the policy.
+        provider: String,
+    } => ConnectRequired, "connection_ended", "the account at {provider} has to be connected again";
     /// A limit is used up.
     RateLimited {
         /// The limit's name in the policy.
@@ -630,6 +642,7 @@ mod tests {
                 "INVALID_REFRESH_TOKEN",
                 "INSUFFICIENT_SCOPE",
                 "NOT_ALLOWED",
+                "CONNECT_REQUIRED",
                 "CSRF_REFUSED",
                 "HTTPS_REQUIRED",
                 "RATE_LIMITED",
@@ -721,6 +734,8 @@ mod tests {
                 "answer_not_passed",
                 "https_required",
                 "credential_in_clear",
+                "not_connected",
+                "connection_ended",
                 "rate_limited",
                 "not_found",
                 "method_not_allowed",

@@ -21,6 +21,7 @@ mod credential;
 mod decision;
 mod event;
 mod failures;
+pub mod grants;
 mod https;
 mod identity;
 mod limits;

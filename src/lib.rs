@@ -23,6 +23,7 @@ mod cache_control;
 pub mod client_address;
 pub mod cold_path;
 pub mod error;
+pub mod grant;
 pub mod guard;
 mod header_text;
 pub mod http;

@@ -15,6 +15,7 @@ mod document;
 mod encoding;
 mod exempt;
 mod forward_auth;
+mod grants;
 mod header_names;
 mod identity_headers;
 mod issuers;
@@ -47,6 +48,7 @@ use self::{
     credential_headers::credential_headers,
     document::Document,
     forward_auth::{client_ip_header, forward_auth},
+    grants::check_grants,
     header_names::Named,
     identity_headers::identity_headers,
     issuers::{read_issuers, verifier},
@@ -65,6 +67,7 @@ pub use self::{
     credential_headers::CredentialHeader,
     exempt::Exempt,
     forward_auth::ForwardAuth,
+    grants::{ACCOUNT_HEADER, ANSWER_FIELDS, MAX_ACCOUNT_LENGTH, RouteGrant},
     header_names::{API_KEY_HEADER, HeaderName},
     identity_headers::IdentityHeader,
     limit_store::{LimitStore, StoreNeeds, StoreRules},
@@ -215,8 +218,14 @@ impl Policy {
         let cors = document.cors.as_ref();
         let cors =
             cors.map(|section| self::cors("cors", section, document.legacy_headers)).transpose()?;
-        let given = Given { limits: &limits, configured: &configured, verifier: verifier.as_ref() };
+        let given = Given {
+            limits: &limits,
+            configured: &configured,
+            verifier: verifier.as_ref(),
+            named: &named,
+        };
         let routes = routes(document, &given, cors.as_ref())?;
+        check_grants(&routes, login.as_ref())?;
         let own_upstream = document
             .upstream
             .as_ref()

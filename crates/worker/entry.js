@@ -92,5 +92,6 @@ function lasting(Class) {
 export const CounterObject = lasting(engine.CounterObject);
 export const RevocationLedger = lasting(engine.RevocationLedger);
 export const SessionObject = lasting(engine.SessionObject);
+export const GrantObject = lasting(engine.GrantObject);
 export const KeyRingObject = lasting(engine.KeyRingObject);
 export const WatchObject = lasting(engine.WatchObject);

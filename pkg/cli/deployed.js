@@ -11,6 +11,7 @@ export const OBJECTS = {
   ledger: { binding: 'EDGEGATE_LEDGER', class: 'RevocationLedger', migration: 'v2' },
   sessions: { binding: 'EDGEGATE_SESSIONS', class: 'SessionObject', migration: 'v3' },
   keyRing: { binding: 'EDGEGATE_KEYS', class: 'KeyRingObject', migration: 'v3' },
+  grants: { binding: 'EDGEGATE_GRANTS', class: 'GrantObject', migration: 'v4' },
   watch: { binding: 'EDGEGATE_WATCH', class: 'WatchObject', migration: 'v5' },
 };
 

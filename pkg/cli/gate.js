@@ -98,6 +98,8 @@ const SAYS = {
   listRevocations: (answer) => Array.isArray(answer.revocations),
   revoke: (answer, [body]) => (typeof body === 'string' ? areRevoked(answer) : isRevocation(answer)),
   getRevocation: (answer, [id]) => isRevocation(answer) && answer.id === id,
+  listGrants: (answer) => Array.isArray(answer.grants),
+  endGrants: (answer) => Number.isInteger(answer.ended),
   listSessions: (answer) => Array.isArray(answer.sessions),
   openSession: (answer, [body]) => (body.ticket ? isText(answer.ticket) : isText(answer.access_token)),
   endSessions: (answer) => Number.isSafeInteger(answer.ended),

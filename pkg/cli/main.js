@@ -15,6 +15,7 @@ import { init } from './commands/init.js';
 import { keys } from './commands/keys.js';
 import { profiles } from './commands/profiles.js';
 import { revoke } from './commands/revoke.js';
+import { grants } from './commands/grants.js';
 import { sessions } from './commands/sessions.js';
 import { test } from './commands/test.js';
 import { token } from './commands/token.js';
@@ -37,7 +38,7 @@ Start here:
 
 Where it asks a running gate: --url or EDGEGATE_URL with EDGEGATE_ADMIN_TOKEN or --token-file, or a saved profile. A secret is never an argument.`);
 
-for (const register of [init, dev, check, explain, test, diff, deploy, keys, revoke, sessions, watch, token, docs, profiles, completions]) register(program, { version });
+for (const register of [init, dev, check, explain, test, diff, deploy, keys, revoke, sessions, grants, watch, token, docs, profiles, completions]) register(program, { version });
 everywhere(program);
 
 /** For all commands that do something: `--json`, and errors that end in one place. */

@@ -21,4 +21,6 @@ export const OPERATIONS = {
   forgetSubject: ['DELETE', '/admin/subjects', false],
   disableSubject: ['POST', '/admin/subjects/disable', true],
   enableSubject: ['POST', '/admin/subjects/enable', true],
+  listGrants: ['GET', '/admin/grants', false],
+  endGrants: ['DELETE', '/admin/grants', false],
 };

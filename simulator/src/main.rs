@@ -1,12 +1,13 @@
-//! Runs the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions, the watch) in virtual time, with the faults of a
+//! Runs the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions, grants, the watch) in virtual time, with the faults of a
 //! network: delay, loss, restarts, evictions, wrong clocks.
 //!
-//! `cargo xtask simulate [--sessions|--watch] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an exact
-//! limit was exceeded in any window, a revocation came later than the policy allows, the network logged a user out, or a theft was not
-//! found that has to be found. `--user N` shows what happened to one user.
+//! `cargo xtask simulate [--sessions|--grants|--watch] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an exact
+//! limit was exceeded in any window, a revocation came later than the policy allows, the network logged a user out, a theft was not
+//! found that has to be found, or a provider was asked twice for the same tokens. `--user N` shows what happened to one user.
 
 mod check;
 mod counters;
+mod grants;
 mod kv;
 mod parallel;
 mod revocations;
@@ -18,8 +19,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
-const USAGE: &str =
-    "Usage: cargo xtask simulate [--sessions|--watch] [--requests N] [--seed N], or --user N";
+const USAGE: &str = "Usage: cargo xtask simulate [--sessions|--grants|--watch] [--requests N] [--seed N], or --user N";
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy)]
@@ -30,15 +30,23 @@ struct Options {
     seed: u64,
     /// Shows only this user of the sessions.
     user: Option<u64>,
-    /// What alone is simulated.
+    /// The only part that is simulated; `None`: all.
     only: Option<Part>,
 }
 
-/// A part that can be simulated alone.
+/// What can be simulated by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Sessions,
+    Grants,
     Watch,
+}
+
+impl Options {
+    /// Whether a part is simulated.
+    fn runs(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
 }
 
 fn main() -> ExitCode {
@@ -59,10 +67,13 @@ fn main() -> ExitCode {
         faults.extend(counters::report(options.requests, options.seed));
         faults.extend(revocations::report(options.requests, options.seed));
     }
-    if options.only != Some(Part::Watch) {
+    if options.runs(Part::Sessions) {
         faults.extend(sessions::report(options.requests, options.seed));
     }
-    if options.only != Some(Part::Sessions) {
+    if options.runs(Part::Grants) {
+        faults.extend(grants::report(options.requests, options.seed));
+    }
+    if options.runs(Part::Watch) {
         faults.extend(watch::report(options.requests, options.seed));
     }
     if faults.is_empty() {
@@ -86,6 +97,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("user") => options.user = Some(arguments.value()?.parse()?),
             Long("sessions") => options.only = Some(Part::Sessions),
+            Long("grants") => options.only = Some(Part::Grants),
             Long("watch") => options.only = Some(Part::Watch),
             other => return Err(other.unexpected()),
         }

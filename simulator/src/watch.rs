@@ -83,7 +83,6 @@ struct Isolate {
 }
 
 /// Counts of isolates that die, over a network that loses messages, to an object that is thrown away.
-#[expect(clippy::too_many_lines, reason = "one story")]
 fn exact(requests: u64, seed: u64) -> Vec<String> {
     const ISOLATES: usize = 100;
     let mut chance = Chance::new(seed ^ 0x7761_7463);

@@ -52,15 +52,19 @@ impl Decision {
     }
 
     /// Where the edge cannot speak to the caller, as in forward-auth, what the gate would answer itself is refused: a
-    /// preflight, and a request for a route with `answer`. Any other word would have it passed on, and nobody behind the gate
+    /// preflight, and a request for a route with `answer` or `grant`. Any other word would have it passed on, and nobody behind the gate
     /// is to be asked.
     pub fn refuse_own_answers(&mut self) {
         if self.answers_preflight() {
             self.preflight = Some(Preflight::Refuse);
         }
-        if self.outcome.is_ok()
-            && matches!(self.destination.as_deref(), Some(Destination::Answer(_)))
-        {
+        let is_own = match self.destination.as_deref() {
+            Some(Destination::Answer(_)) => true,
+            // Nobody else has the token.
+            Some(Destination::Upstream(upstream)) => upstream.grant.is_some(),
+            None => false,
+        };
+        if self.outcome.is_ok() && is_own {
             self.outcome = Err(Error::AnswerNotPassed);
         }
     }

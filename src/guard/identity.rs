@@ -100,6 +100,15 @@ impl Identity {
         }
     }
 
+    /// The token's `sid`, unless it is empty.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        match self {
+            Self::Token(token) => token.session_id.as_deref(),
+            Self::Anonymous | Self::ApiKey(_) => None,
+        }
+    }
+
     /// What revocation looks at; `None` for nobody in particular.
     #[must_use]
     pub fn revocable(&self) -> Option<Revocable<'_>> {

@@ -9,29 +9,34 @@
 //! | `callback` | the way back: what is checked, in which order, and what follows |
 //! | `provider` | what a provider says about itself, as an isolate remembers it |
 //! | `person` | a code becomes a person: tokens, ID token, userinfo |
+//! | `connect` | accounts that are connected to whoever is logged in |
+//! | `refresh` | fresh tokens for a grant, and the end of them |
 //! | `answer` | what a browser gets |
 
 mod answer;
 mod begin;
 mod callback;
+mod connect;
 mod person;
 mod provider;
+mod refresh;
 
 pub use self::{
     answer::{Choice, LoginAnswer, Next, Stopped},
     begin::Wanted,
     callback::Arrival,
-    provider::LoginMemory,
+    provider::{LoginMemory, Providers},
 };
 
 use super::{Backend, Request, Sessions as _, backend::unavailable, session::endpoints::Endpoints};
 use crate::{
     base64url,
     error::{Error, StoreError},
+    grant::step::{GrantOutcome, GrantStep},
     login::exchange::ProviderRequest,
     policy::{BrowserSessions, LoginPolicy, Policy, Provider, SessionPolicy},
     secret::Secret,
-    session::{csrf, secrets::Purpose},
+    session::{ObjectName, csrf, secrets::Purpose},
     store::key_ring::RingCrypto,
     time::UnixMillis,
 };
@@ -58,12 +63,22 @@ pub trait Logins {
     fn memory(&self) -> &LoginMemory;
 
     /// Asks a provider. Redirects are not followed. It is given up after
-    /// [`PATIENCE_MILLIS`](crate::login::exchange::PATIENCE_MILLIS), and no more than
+    /// [`ProviderRequest::patience_millis`], and no more than
     /// [`MAX_ANSWER_LENGTH`](crate::login::token_answer::MAX_ANSWER_LENGTH) bytes are read.
     ///
     /// # Errors
     /// Why there is no answer, for the event log.
     async fn ask(&self, request: &ProviderRequest) -> Result<ProviderAnswer, String>;
+
+    /// Takes a step of an owner's grants that asks no provider.
+    ///
+    /// # Errors
+    /// The store did not answer. The step may have been taken.
+    async fn of_grants(
+        &self,
+        owner: &ObjectName,
+        step: &GrantStep,
+    ) -> Result<GrantOutcome, StoreError>;
 
     /// Signs by ES256 with this private key, PKCS#8 in DER: `r ‖ s`.
     ///

@@ -393,6 +393,8 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::CrossSite { .. }
         | Error::ClientNotAllowed
         | Error::AnswerNotPassed
+        | Error::NotConnected { .. }
+        | Error::ConnectionEnded { .. }
         | Error::NotFound
         | Error::MethodNotAllowed { .. }
         | Error::InvalidField { .. }

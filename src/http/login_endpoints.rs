@@ -22,6 +22,9 @@ const LOGGED_BELOW: &str = "/auth";
 /// The parameters of a login; one of these twice is refused.
 const PARAMETERS: [&str; 3] = ["return_to", "remember", "other_account"];
 
+/// Those of a form that connects an account or takes it away.
+const OF_ACCOUNTS: [&str; 2] = ["return_to", "account"];
+
 /// The status that sends a browser on with `GET` (RFC 9110 §15.4.4).
 pub const SEE_OTHER: u16 = 303;
 
@@ -34,6 +37,10 @@ pub enum LoginEndpoint {
     Begin,
     /// `/callback/{provider}`
     Callback,
+    /// `/connect/{provider}`
+    Connect,
+    /// `/disconnect/{provider}`
+    Disconnect,
 }
 
 /// What an endpoint is asked.
@@ -54,7 +61,8 @@ pub struct LoginAsked<'a> {
 
 impl LoginEndpoint {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Choose, Self::Begin, Self::Callback];
+    pub const ALL: [Self; 5] =
+        [Self::Choose, Self::Begin, Self::Callback, Self::Connect, Self::Disconnect];
 
     /// Its path below the prefix. `{id}` is a provider's.
     #[must_use]
@@ -63,6 +71,8 @@ impl LoginEndpoint {
             Self::Choose => "/login",
             Self::Begin => "/login/{id}",
             Self::Callback => "/callback/{id}",
+            Self::Connect => "/connect/{id}",
+            Self::Disconnect => "/disconnect/{id}",
         }
     }
 
@@ -72,6 +82,7 @@ impl LoginEndpoint {
         match self {
             Self::Choose | Self::Begin => "GET",
             Self::Callback => "GET, POST",
+            Self::Connect | Self::Disconnect => "POST",
         }
     }
 
@@ -101,6 +112,15 @@ impl LoginEndpoint {
                 Arrival::Query(query)
             };
             return Box::pin(flow.callback(provider, arrival, device)).await;
+        }
+        if matches!(self, Self::Connect | Self::Disconnect) {
+            let form = Form::parse_for(&OF_ACCOUNTS, body)
+                .map_err(|_| Error::InvalidRequest("expected return_to and account once each"))?;
+            let (return_to, account) = (form.get("return_to"), form.get("account"));
+            return match self {
+                Self::Connect => Box::pin(flow.connect(provider, return_to)).await,
+                _ => Box::pin(flow.disconnect(provider, (account, return_to))).await,
+            };
         }
         let parameters = Form::parse_for(&PARAMETERS, query.as_bytes())
             .map_err(|_| Error::InvalidRequest("expected each parameter once"))?;

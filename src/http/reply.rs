@@ -309,6 +309,11 @@ pub const fn wire(code: Code) -> Wire {
             "Too many attempts",
             "Wait as many seconds as Retry-After says, then log in again",
         ),
+        Code::ConnectRequired => (
+            403,
+            "Account not connected",
+            "Connect the account of the user at the provider first, or again",
+        ),
         Code::RateLimited => {
             (429, "Too many requests", "Wait as many seconds as Retry-After says, then try again")
         }

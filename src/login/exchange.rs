@@ -21,6 +21,9 @@ const ACCEPT: (&str, &str) = ("Accept", "application/json");
 /// How long a provider may take. Slower ones are asked again by whoever waits.
 pub const PATIENCE_MILLIS: u32 = 10_000;
 
+/// How long it may take to give fresh tokens.
+pub const REFRESH_PATIENCE_MILLIS: u32 = 30_000;
+
 /// A request to a provider. It holds secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProviderRequest {
@@ -32,6 +35,8 @@ pub struct ProviderRequest {
     pub headers: Vec<(&'static str, String)>,
     /// The body; `None`: there is none.
     pub body: Option<String>,
+    /// How long its whole answer may take, in milliseconds.
+    pub patience_millis: u32,
 }
 
 /// How the gate is known to a provider for one request.
@@ -51,7 +56,7 @@ impl ProviderRequest {
     pub fn get(url: &str, access_token: Option<&str>) -> Self {
         let mut headers = plain_headers();
         headers.extend(access_token.map(bearer));
-        Self { method: "GET", url: url.to_owned(), headers, body: None }
+        Self::sent("GET", url, headers, None)
     }
 
     /// Tokens for a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
@@ -70,11 +75,13 @@ impl ProviderRequest {
         Self::as_client(endpoint, &own, client)
     }
 
-    /// Fresh tokens (RFC 6749 §6).
+    /// Fresh tokens (RFC 6749 §6). It waits longer than whoever wants them: where a refresh token is used once, whoever gives up loses the
+    /// next one.
     #[must_use]
     pub fn refresh(endpoint: &str, refresh_token: &str, client: ClientProof<'_>) -> Self {
         let own = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        Self::as_client(endpoint, &own, client)
+        let request = Self::as_client(endpoint, &own, client);
+        Self { patience_millis: REFRESH_PATIENCE_MILLIS, ..request }
     }
 
     /// That a token ends; `None`: the provider knows no such request.
@@ -94,7 +101,7 @@ impl ProviderRequest {
                 headers.push(("Content-Type", "application/json".to_owned()));
                 headers.push(basic(client));
                 let body = serde_json::json!({ "access_token": token }).to_string();
-                Some(Self { method: "DELETE", url: endpoint.to_owned(), headers, body: Some(body) })
+                Some(Self::sent("DELETE", endpoint, headers, Some(body)))
             }
         }
     }
@@ -111,7 +118,16 @@ impl ProviderRequest {
             ClientAuthentication::Post | ClientAuthentication::SignedSecret => &in_form,
         };
         let body = form(own.iter().chain(in_form).copied());
-        Self { method: "POST", url: endpoint.to_owned(), headers, body: Some(body) }
+        Self::sent("POST", endpoint, headers, Some(body))
+    }
+
+    fn sent(
+        method: &'static str,
+        url: &str,
+        headers: Vec<(&'static str, String)>,
+        body: Option<String>,
+    ) -> Self {
+        Self { method, url: url.to_owned(), headers, body, patience_millis: PATIENCE_MILLIS }
     }
 }
 

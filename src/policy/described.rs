@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     document::{
-        Document, HstsDocument, HstsSection, Of, OneOrMany, SubjectDocument, UpstreamDocument,
-        UpstreamSection,
+        Document, GrantDocument, GrantSection, HstsDocument, HstsSection, Of, OneOrMany,
+        SubjectDocument, UpstreamDocument, UpstreamSection,
     },
     security_headers::DEFAULTS,
     source::{DEFAULT_RELOAD_SECS, MAX_RELOAD_SECS},
@@ -50,6 +50,12 @@ impl Describe for HstsDocument {
 impl Describe for UpstreamDocument {
     fn schema(known: &mut Definitions) -> Value {
         either(String::schema(known), UpstreamSection::schema(known))
+    }
+}
+
+impl Describe for GrantDocument {
+    fn schema(known: &mut Definitions) -> Value {
+        either(String::schema(known), GrantSection::schema(known))
     }
 }
 

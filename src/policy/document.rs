@@ -511,10 +511,51 @@ described! {
         pub(super) upstream: Option<UpstreamDocument> = None,
         /// What the gate answers itself; nobody is asked.
         pub(super) answer: Option<AnswerDocument> = None,
+        /// The provider whose account the caller has connected: requests are made with it. docs/grants.md.
+        pub(super) grant: Option<GrantDocument> = None,
         /// How the service is told who is calling, in place of the policy's.
         pub(super) identity: Option<IdentityForm> = None,
         /// The `aud` of the identity token, in place of the policy's.
         pub(super) identity_audience: Option<String> = None,
+    }
+}
+
+/// A provider alone, or more about it.
+#[derive(Debug)]
+pub(super) enum GrantDocument {
+    Provider(String),
+    Section(GrantSection),
+}
+
+impl Readable for GrantDocument {
+    fn blank() -> Self {
+        Self::Provider(String::new())
+    }
+
+    fn read(&mut self, value: Value) -> Result<(), DocumentFault> {
+        *self = match value {
+            Value::String(provider) => Self::Provider(provider),
+            Value::Object(_) => Self::Section(from_value(value)?),
+            other => {
+                let wanted = "the id of a provider, or an object with it";
+                return Err(DocumentFault::expected(wanted, &other));
+            }
+        };
+        Ok(())
+    }
+}
+
+described! {
+    /// By which account of the caller requests are made.
+    #[derive(Debug)]
+    pub(super) struct GrantSection as RouteGrant, refused {
+        /// The id of the provider in `login.providers`.
+        pub(super) provider: String,
+        /// The header in which `upstream`, a service of your own, gets the token. Without it `upstream` is the provider's API, and
+        /// the token goes there as `Authorization: Bearer`.
+        pub(super) header: Option<String> = None,
+        /// Headers of the caller that the provider gets beside the usual ones: `X-GitHub-Api-Version`.
+        pub(super) pass_headers: Vec<String> = Vec::new(),
     }
 }
 

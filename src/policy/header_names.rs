@@ -205,28 +205,50 @@ impl Named {
         self.add(path, name, |folded| KEPT_FAMILIES.iter().any(|known| folded.starts_with(known)))
     }
 
+    /// A header of requests that are made with a grant, in which nothing else travels. Several routes may have the same.
+    pub(super) fn of_grant(&self, path: &str, name: &str) -> Result<HeaderName, Error> {
+        let name = unknown(path, name, |folded| {
+            KEPT_FAMILIES.iter().any(|known| folded.starts_with(known))
+        })?;
+        if self.0.contains(&name.folded) {
+            return Err(Error::config(path, HAS_MEANING));
+        }
+        Ok(name)
+    }
+
     fn add(
         &mut self,
         path: &str,
         name: &str,
         is_the_gates: impl Fn(&str) -> bool,
     ) -> Result<HeaderName, Error> {
-        let name = HeaderName::new(token(path, name)?);
-        let folded = name.folded.as_str();
-        let known = OF_HTTP.contains(&folded)
-            || OVERRIDING.contains(&folded)
-            || ADDRESSES.contains(&folded)
-            || FAMILIES_OF_HTTP.iter().any(|family| folded.starts_with(family))
-            || API_KEY_HEADER.eq_ignore_ascii_case(folded)
-            || is_the_gates(folded);
-        if known {
-            let problem = "this header means something already, expected another name";
-            return Err(Error::config(path, problem));
-        }
-        if !self.0.insert(folded.to_owned()) {
-            let problem = "the policy gives this header a meaning already";
-            return Err(Error::config(path, problem));
+        let name = unknown(path, name, is_the_gates)?;
+        if !self.0.insert(name.folded.clone()) {
+            return Err(Error::config(path, HAS_MEANING));
         }
         Ok(name)
     }
+}
+
+const HAS_MEANING: &str = "the policy gives this header a meaning already";
+
+/// A header that means nothing to servers, nor to the gate.
+fn unknown(
+    path: &str,
+    name: &str,
+    is_the_gates: impl Fn(&str) -> bool,
+) -> Result<HeaderName, Error> {
+    let name = HeaderName::new(token(path, name)?);
+    let folded = name.folded.as_str();
+    let known = OF_HTTP.contains(&folded)
+        || OVERRIDING.contains(&folded)
+        || ADDRESSES.contains(&folded)
+        || FAMILIES_OF_HTTP.iter().any(|family| folded.starts_with(family))
+        || API_KEY_HEADER.eq_ignore_ascii_case(folded)
+        || is_the_gates(folded);
+    if known {
+        let problem = "this header means something already, expected another name";
+        return Err(Error::config(path, problem));
+    }
+    Ok(name)
 }

@@ -16,6 +16,8 @@ pub enum Binding<'p> {
     Sessions,
     /// The keys that sign the tokens of sessions.
     KeyRing,
+    /// Tokens of providers.
+    Grants,
     /// What is counted over all isolates, and looked at.
     Watch,
     /// A service by this name.
@@ -59,6 +61,9 @@ impl Policy {
             }
             add(Binding::Sessions, None);
         }
+        if let Some(path) = self.first_grant() {
+            add(Binding::Grants, Some(path));
+        }
         if self.watch.is_some() {
             add(Binding::Watch, None);
         }
@@ -69,6 +74,24 @@ impl Policy {
             add(Binding::RateLimiter(name), None);
         }
         needs
+    }
+
+    /// The path of the first route that uses a grant, or of the first provider whose accounts are only connected.
+    fn first_grant(&self) -> Option<String> {
+        let routes = self.routes.all();
+        if let Some(at) = routes.iter().position(|route| route.grant().is_some()) {
+            return Some(format!("routes[{at}].grant"));
+        }
+        let providers = &self.login.as_ref()?.providers;
+        let at = providers.iter().position(|provider| provider.connect_only)?;
+        Some(format!("login.providers[{at}]"))
+    }
+
+    /// Whether tokens of this provider are kept when somebody logs in with it: a route uses them.
+    #[must_use]
+    pub fn keeps_tokens_of(&self, provider: &str) -> bool {
+        let grants = self.routes.all().iter().filter_map(|route| route.grant());
+        grants.into_iter().any(|grant| grant.provider == provider)
     }
 
     fn has_client_with_assertions(&self) -> bool {

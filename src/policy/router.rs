@@ -200,7 +200,7 @@ enum PathStep<'a> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{routes, types::Preflight},
+        super::{header_names::Named, routes, types::Preflight},
         *,
     };
 
@@ -208,7 +208,8 @@ mod tests {
         let document = serde_json::json!({ "path": path, "methods": methods, "auth": "none" });
         let document = serde_json::from_value(document).unwrap();
         let defaults = (None, Preflight::default());
-        let given = routes::Given { limits: &[], configured: &[], verifier: None };
+        let named = Named::new(core::iter::empty());
+        let given = routes::Given { limits: &[], configured: &[], verifier: None, named: &named };
         routes::route("routes[0]", &document, &given, defaults).unwrap()
     }
 

@@ -7,13 +7,15 @@ use super::{
     claim_rules::{ClaimRule, claim_rules},
     cors::{Cors, cors},
     document::{self, Document, RouteDocument},
+    grants::{RouteGrant, with_grant},
+    header_names::Named,
     limits::LimitPolicy,
     pattern::PathPattern,
     revocation::RevocationPolicy,
     types::{
         Auth, CountBy, CredentialKind, IdentityForm, Preflight, RevocationMode, RouteRevocation,
     },
-    upstream::{Destination, fixed_answer, upstream},
+    upstream::{Destination, Upstream, fixed_answer, upstream},
 };
 use crate::{client_address::Network, error::Error, jose::verifier::Verifier, json::StrictObject};
 
@@ -60,6 +62,15 @@ impl Route {
         self.pattern.as_str()
     }
 
+    /// The account of the caller's that its requests are made with.
+    #[must_use]
+    pub fn grant(&self) -> Option<&RouteGrant> {
+        match self.destination.as_deref()? {
+            Destination::Upstream(upstream) => upstream.grant.as_ref(),
+            Destination::Answer(_) => None,
+        }
+    }
+
     /// A route for GET is one for HEAD too: services answer both from the same handler.
     pub(super) fn takes_method(&self, method: &str) -> bool {
         self.methods.is_empty()
@@ -81,6 +92,7 @@ pub(super) struct Given<'a> {
     pub(super) limits: &'a [LimitPolicy],
     pub(super) configured: &'a [CredentialKind],
     pub(super) verifier: Option<&'a Verifier>,
+    pub(super) named: &'a Named,
 }
 
 /// The routes, in the order of the policy.
@@ -96,7 +108,8 @@ pub(super) fn routes(
             Some(own) => Some(cors(&format!("{path}.cors"), own, document.legacy_headers)?),
             None => of_policy.cloned(),
         };
-        let destination = destination(path, section, &route.pattern)?.map(Arc::new);
+        let destination = destination(path, section, &route.pattern)?;
+        let destination = with_grant(path, section, destination, given.named)?.map(Arc::new);
         let preflight = preflight_before(destination.as_deref(), route.preflight);
         Ok(Route { cors: own, preflight, destination, ..route })
     })
@@ -106,7 +119,7 @@ pub(super) fn routes(
 pub(super) fn route(
     path: &str,
     document: &RouteDocument,
-    &Given { limits, configured, verifier }: &Given<'_>,
+    &Given { limits, configured, verifier, .. }: &Given<'_>,
     (revocation, preflight): (Option<RevocationPolicy>, Preflight),
 ) -> Result<Route, Error> {
     let pattern = PathPattern::parse(&document.path)
@@ -219,6 +232,10 @@ fn destination(
 fn preflight_before(destination: Option<&Destination>, wanted: Preflight) -> Preflight {
     match (destination, wanted) {
         (Some(Destination::Answer(_)), Preflight::Pass) => Preflight::Answer,
+        // It has no credential, so there is no token to ask with.
+        (Some(Destination::Upstream(Upstream { grant: Some(_), .. })), Preflight::Pass) => {
+            Preflight::Answer
+        }
         (_, wanted) => wanted,
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     document::{AnswerDocument, UpstreamDocument},
+    grants::RouteGrant,
     path::RequestPath,
     pattern::{PathPattern, Segment},
 };
@@ -39,6 +40,8 @@ pub struct Upstream {
     pub timeout_ms: Option<u32>,
     /// How often a request that can be sent again is, when there was no connection.
     pub retries: u8,
+    /// The account of the caller's that the request is made with.
+    pub grant: Option<RouteGrant>,
 }
 
 /// Where a service is.
@@ -65,7 +68,14 @@ impl Upstream {
     /// A service that gets requests as they are.
     #[must_use]
     pub const fn at(address: Address) -> Self {
-        Self { address, stripped: 0, prefix: String::new(), timeout_ms: None, retries: 0 }
+        Self {
+            address,
+            stripped: 0,
+            prefix: String::new(),
+            timeout_ms: None,
+            retries: 0,
+            grant: None,
+        }
     }
 
     /// Scheme and host of its URL; `None` for a binding.
@@ -127,6 +137,7 @@ pub(super) fn upstream(
         prefix: prefix(&format!("{path}.add_prefix"), section.add_prefix.as_deref())?,
         timeout_ms: timeout_ms(&format!("{path}.timeout_ms"), section.timeout_ms)?,
         retries: retries(&format!("{path}.retries"), section.retries)?,
+        grant: None,
     })
 }
 

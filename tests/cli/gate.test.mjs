@@ -173,6 +173,8 @@ test('sessions are opened, listed, narrowed and ended; subjects disabled, enable
   await ok(['sessions', 'end', 'heidi']);
   refused(await gate.get('/v1/posts', { token: opened.access_token }), 'TOKEN_REVOKED');
   assert.match((await ok(['sessions', 'open', 'heidi', '--ticket'])).stdout, /^\S+\n$/);
+  // This policy has no logins.
+  for (const command of ['list', 'end']) assert.equal((await project.cli(['grants', command, 'heidi'], { env: env() })).code, 1);
   await ok(['subjects', 'disable', 'heidi']);
   assert.equal((await project.cli(['sessions', 'open', 'heidi'], { env: env() })).code, 1);
   await ok(['subjects', 'enable', 'heidi']);

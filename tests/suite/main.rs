@@ -34,6 +34,8 @@ mod contract_over_http;
 mod counters_over_http;
 mod dpop;
 mod explain;
+mod grant_routes;
+mod grants;
 mod guard;
 mod issuers;
 mod key_ring;

@@ -500,7 +500,7 @@ fn unknown_fields_are_refused_at_every_level() {
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
              issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer, \
-             identity, identity_audience",
+             grant, identity, identity_audience",
         ),
         (
             "/routes/0/scopes/colour",

@@ -27,7 +27,7 @@ const ORDER: &[&[&str]] = &[
     &["session"],
     &["login", "watch"],
     &["account"],
-    &["page"],
+    &["page", "grant"],
     &["policy"],
     &["store"],
     &["guard"],

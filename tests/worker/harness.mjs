@@ -163,6 +163,7 @@ export function gateWorker({ name = 'gate', policy: given, secrets = SECRETS, wo
       EDGEGATE_LEDGER: { className: 'RevocationLedger', useSQLite: true },
       EDGEGATE_SESSIONS: { className: 'SessionObject', useSQLite: true },
       EDGEGATE_KEYS: { className: 'KeyRingObject', useSQLite: true },
+      EDGEGATE_GRANTS: { className: 'GrantObject', useSQLite: true },
       EDGEGATE_WATCH: { className: 'WatchObject', useSQLite: true },
     },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],

@@ -287,6 +287,16 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Add the domain, tenant, group, organisation, team or subject to `allow` of the provider. An address counts only if the provider vouches for it.",
     ),
     (
+        "not_connected",
+        "The route uses an account of the caller's at a provider (`grant`), and the caller has connected none.",
+        "Send the person to `POST /auth/connect/{provider}`: docs/grants.md.",
+    ),
+    (
+        "connection_ended",
+        "The same: one was connected, and the provider has ended it, or its token has expired and there is none for the next.",
+        "Have the person connect it again. `GET /auth/admin/grants` says which of both it is.",
+    ),
+    (
         "too_many_logins",
         "Ten logins from this address have failed in five minutes.",
         "Wait. If many people have one address: find out by the reasons before why their logins fail.",

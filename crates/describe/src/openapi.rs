@@ -274,6 +274,12 @@ fn schemas() -> Map<String, Value> {
         form("RFC 7009 §2.1.", of_token.clone(), &["token"]),
     );
     schemas.insert("IntrospectionRequest".to_owned(), form("RFC 7662 §2.1.", of_token, &["token"]));
+    for (name, own) in [
+        ("ConnectForm", json!({"return_to": text})),
+        ("DisconnectForm", json!({"return_to": text, "account": text})),
+    ] {
+        schemas.insert(name.to_owned(), json!({"type": "object", "properties": own}));
+    }
     schemas.insert(
         "RefreshRequest".to_owned(),
         json!({"description": "Without it: the cookies.", "type": "object", "properties": {"refreshToken": text}}),
@@ -323,6 +329,12 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             ("OtherAccount", at("other_account", "query", about, schema))
         }
         Parameter::Owner => ("Owner", at("owner", "query", "Only those of this owner.", text())),
+        Parameter::GrantProvider => {
+            ("GrantProvider", at("provider", "query", "Only those at this provider.", text()))
+        }
+        Parameter::GrantAccount => {
+            ("GrantAccount", at("account", "query", "Only the one of this account.", text()))
+        }
         Parameter::Subject => {
             let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});
             let mut subject = at("subject", "query", "Whose.", schema);

@@ -48,6 +48,8 @@ pub(crate) enum Parameter {
     OtherAccount,
     Owner,
     Subject,
+    GrantProvider,
+    GrantAccount,
     Window,
     Cursor,
     Limit,
@@ -217,6 +219,11 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     post "/admin/subjects/enable" "enableSubject" "Takes a disabled subject again.",
         Caller::Administrator, [], Body::Json("Subject"), [200 "Done." ["Done"]], [ADMINISTRATOR BAD_REQUEST];
 
+    get "/admin/grants" "listGrants" "The accounts at providers that a subject has connected. No token is shown.",
+        Caller::Administrator, [Subject], Body::None, [200 "They." ["Grants"]], [ADMINISTRATOR BAD_REQUEST];
+    delete "/admin/grants" "endGrants" "Ends them: all, those at a provider, or one.",
+        Caller::Administrator, [Subject GrantProvider GrantAccount], Body::None, [200 "How many." ["EndedGrants"]], [ADMINISTRATOR BAD_REQUEST];
+
     post "/token" "token" "OAuth 2: tokens for a client (`client_credentials`), or for a refresh token.",
         Caller::Client { required: false }, [], Body::Form("TokenRequest"), [200 "Tokens." ["Tokens"]], [CLIENT];
     post "/revoke" "revokeToken" "RFC 7009: ends the session of a refresh token, or revokes an access token.",
@@ -248,6 +255,10 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Anybody, [ProviderId], Body::None, [200 "A page that moves on, where the cookies are Strict.", 303 "Back to where the login began, or to the provider once more."], [LOGIN CALLBACK];
     post "/callback/{id}" "endLoginByForm" "The same where the provider answers by a form (`response_mode=form_post`).",
         Caller::Anybody, [ProviderId], Body::None, [303 "To the same path, as a navigation."], [LOGIN CALLBACK];
+    post "/connect/{id}" "connectAccount" "To a provider, to connect an account to whoever is logged in: docs/grants.md.",
+        Caller::Visitor, [ProviderId], Body::Form("ConnectForm"), [303 "To the provider."], [CREDENTIALS VISITOR LOGIN];
+    post "/disconnect/{id}" "disconnectAccount" "Ends the caller's grants at a provider, or one.",
+        Caller::Visitor, [ProviderId], Body::Form("DisconnectForm"), [303 "Back."], [CREDENTIALS VISITOR LOGIN];
 
     get "/.well-known/jwks.json" "getPublicKeys" "The keys by which the gate signs.",
         Caller::Anybody, [], Body::None, [200 "A JWK set." ["PublicKeys"]], [STORES];

@@ -313,7 +313,7 @@ fn each_code_is_that_of_an_endpoint() {
             // Every endpoint has it for other methods.
             Code::MethodNotAllowed => true,
             // Requests on their way to an upstream.
-            Code::UpstreamError | Code::UpstreamTimeout => true,
+            Code::UpstreamTimeout | Code::ConnectRequired => true,
             _ => false,
         };
         assert!(elsewhere != told.contains(&code), "{code}");

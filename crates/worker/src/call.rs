@@ -9,6 +9,7 @@ use super::{
     application::Application,
     clock, event_log,
     gate::Gate,
+    grants::OwnGrants,
     host::RequestLines,
     reply,
     request::{RequestParts, header},
@@ -22,7 +23,8 @@ use edgegate::{
         cors,
         reply::{Fields, TO_HTTPS_STATUS, limit_fields},
     },
-    policy::Cors,
+    policy::{ACCOUNT_HEADER, Cors, Destination, Upstream},
+    secret::Secret,
 };
 
 /// A request that an endpoint or the proxy answers.
@@ -93,6 +95,21 @@ impl Call<'_> {
         let caller = (identity, audience);
         let token = guard::session::identity_token(&sessions, own, caller, clock::now());
         cold(token).await.map(Some)
+    }
+
+    /// The token of the caller's account at a provider, where the route uses one.
+    ///
+    /// # Errors
+    /// There is none that can be used.
+    pub(crate) async fn grant_token(&self, decision: &Decision) -> Result<Option<Secret>, Error> {
+        let (Some(Destination::Upstream(Upstream { grant: Some(grant), .. })), Ok(identity)) =
+            (decision.destination.as_deref(), &decision.outcome)
+        else {
+            return Ok(None);
+        };
+        let account = header(&self.request.headers(), ACCOUNT_HEADER);
+        let asked = (identity, grant, account.as_deref());
+        cold(OwnGrants::token(self.gate, self.env, asked)).await.map(Some)
     }
 
     /// The answer to a request over plain http, where the policy wants https. A refusal is written to the log: the credential

@@ -19,7 +19,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{explain, keys, revocations, sessions, watch};
+use self::admin::{explain, grants, keys, revocations, sessions, watch};
 use super::{
     answered::Answered,
     application::Application,
@@ -166,6 +166,14 @@ const BELOW_PREFIX: &[Endpoint] = &[
         handler: Handler::Admin(&[|admin| Box::pin(sessions::narrow(admin))]),
     },
     Endpoint {
+        path: "/admin/grants",
+        methods: "GET, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(grants::list(admin)),
+            |admin| Box::pin(grants::end(admin)),
+        ]),
+    },
+    Endpoint {
         path: "/admin/subjects",
         methods: "DELETE",
         handler: Handler::Admin(&[|admin| Box::pin(sessions::forget(admin))]),
@@ -193,6 +201,8 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_logins(LoginEndpoint::Choose),
     of_logins(LoginEndpoint::Begin),
     of_logins(LoginEndpoint::Callback),
+    of_logins(LoginEndpoint::Connect),
+    of_logins(LoginEndpoint::Disconnect),
 ];
 
 const fn of_logins(endpoint: LoginEndpoint) -> Endpoint {

@@ -11,8 +11,8 @@ use super::{
     kv::{self, Kv, Namespace},
     memory::Memory,
     objects::{
-        counter as counter_object, key_ring_stub, ledger as ledger_object, ledger_stub::Ledger,
-        session_stub, watch_stub,
+        counter as counter_object, grant_stub, key_ring_stub, ledger as ledger_object,
+        ledger_stub::Ledger, session_stub, watch_stub,
     },
     replays::CountedReplays,
     request::{HeaderNames, RequestParts},
@@ -221,6 +221,7 @@ fn check_binding(need: Need<'_>, env: &Env) -> Result<(), Error> {
         Binding::Counters => object(counter_object::BINDING),
         Binding::Ledger => object(ledger_object::BINDING),
         Binding::Sessions => object(session_stub::BINDING),
+        Binding::Grants => object(grant_stub::BINDING),
         Binding::KeyRing => object(key_ring_stub::BINDING),
         Binding::Watch => object(watch_stub::BINDING),
         Binding::Service(name) => (name, "service", env.service(name).is_ok()),

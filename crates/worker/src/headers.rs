@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use edgegate::{
     guard::{Carrier, Identity, cookies, session},
     http::{inbound, reply},
-    policy::Policy,
+    policy::{Policy, RouteGrant},
 };
 
 use super::request::RequestParts;
@@ -38,6 +38,24 @@ pub(super) fn strip_inbound<'a>(
         }
     }
     changes
+}
+
+/// What a provider gets of a request that is made with an account of the caller's: what the grant lets through, and the token.
+///
+/// # Errors
+/// The token is none that a header can have.
+pub(super) fn to_provider<'a>(
+    names: impl Iterator<Item = &'a str>,
+    grant: &RouteGrant,
+    token: &str,
+) -> worker::Result<Vec<Change<'a>>> {
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("a token has characters that no header can have".into());
+    }
+    let kept_back = names.filter(|name| !grant.passes(name));
+    let mut changes: Vec<Change<'_>> = kept_back.map(|name| (name, Cow::Borrowed(""))).collect();
+    changes.push(("Authorization", Cow::Owned(format!("Bearer {token}"))));
+    Ok(changes)
 }
 
 fn is_taken_out(name: &str, policy: &Policy, kept: Option<Carrier>) -> bool {

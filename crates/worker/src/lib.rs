@@ -11,7 +11,9 @@
 //! use worker::{Context, Env, Result, event, web_sys::{Request, Response}};
 //!
 //! // The platform finds the classes of the Durable Objects in the exports of the module.
-//! pub use edgegate_worker::{CounterObject, KeyRingObject, RevocationLedger, SessionObject, WatchObject};
+//! pub use edgegate_worker::{
+//!     CounterObject, GrantObject, KeyRingObject, RevocationLedger, SessionObject, WatchObject,
+//! };
 //!
 //! #[event(fetch)]
 //! async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
@@ -45,6 +47,7 @@ mod event_log;
 mod fault;
 mod fetch_jwks;
 mod gate;
+mod grants;
 mod headers;
 mod host;
 mod isolate;
@@ -73,7 +76,7 @@ use worker::{Context, Env, js_sys::Promise, wasm_bindgen_futures::JsFuture, work
 
 pub use self::application::{Answering, Application};
 pub use self::objects::{
-    counter::CounterObject, key_ring::KeyRingObject, ledger::RevocationLedger,
+    counter::CounterObject, grant::GrantObject, key_ring::KeyRingObject, ledger::RevocationLedger,
     session::SessionObject, watch::WatchObject,
 };
 

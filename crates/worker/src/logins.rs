@@ -4,26 +4,29 @@ use std::{rc::Rc, time::Duration};
 
 use wasm_bindgen::JsCast as _;
 use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response};
-use worker::{js_sys, wasm_bindgen_futures::JsFuture};
+use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
 use super::{
     body, deadline,
     memory::Memory,
+    objects::grant_stub,
     web_crypto::{self, RuntimeCrypto},
 };
 use edgegate::{
     error::StoreError,
+    grant::step::{GrantOutcome, GrantStep},
     guard::login::{LoginMemory, Logins, ProviderAnswer},
-    login::{
-        exchange::{PATIENCE_MILLIS, ProviderRequest},
-        token_answer::MAX_ANSWER_LENGTH,
-    },
+    login::{exchange::ProviderRequest, token_answer::MAX_ANSWER_LENGTH},
     secret::Secret,
+    session::ObjectName,
 };
 
 /// The logins of a gate.
 #[derive(Debug)]
-pub(super) struct GateLogins<'a>(pub(super) &'a Rc<Memory>);
+pub(super) struct GateLogins<'a> {
+    pub(super) memory: &'a Rc<Memory>,
+    pub(super) env: &'a Env,
+}
 
 impl Logins for GateLogins<'_> {
     type Crypto = RuntimeCrypto;
@@ -33,13 +36,21 @@ impl Logins for GateLogins<'_> {
     }
 
     fn memory(&self) -> &LoginMemory {
-        &self.0.guard.logins
+        &self.memory.guard.logins
     }
 
     async fn ask(&self, request: &ProviderRequest) -> Result<ProviderAnswer, String> {
-        let limit = Duration::from_millis(PATIENCE_MILLIS.into());
+        let limit = Duration::from_millis(request.patience_millis.into());
         let answer = deadline::within(limit, ask(request)).await;
         answer.unwrap_or_else(|| Err("no answer in time".to_owned()))
+    }
+
+    async fn of_grants(
+        &self,
+        owner: &ObjectName,
+        step: &GrantStep,
+    ) -> Result<GrantOutcome, StoreError> {
+        grant_stub::of_object(self.env, owner, step).await
     }
 
     async fn sign_es256(&self, key: &Secret, message: &[u8]) -> Result<Vec<u8>, StoreError> {

@@ -6,6 +6,9 @@ mod alarm;
 pub(crate) mod counter;
 mod durable_call;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
+pub(crate) mod grant;
+pub(crate) mod grant_stub;
+#[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod key_ring;
 pub(crate) mod key_ring_stub;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]

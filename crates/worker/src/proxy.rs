@@ -1,5 +1,7 @@
 //! Passing an admitted request on. Bodies stream both ways; redirects are the caller's to follow.
 
+use std::borrow::Cow;
+
 use web_sys::{Request, Response};
 use worker::Env;
 
@@ -23,7 +25,8 @@ use edgegate::{
         cors,
         reply::{Fields, fixed_fields, identity_fields, limit_fields},
     },
-    policy::{Address, Destination, FixedAnswer, Policy, Upstream},
+    policy::{ANSWER_FIELDS, Address, Destination, FixedAnswer, Policy, RouteGrant, Upstream},
+    secret::Secret,
     session::identity_token,
 };
 
@@ -43,6 +46,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) gate: &'a Gate,
     /// Who it is, signed for the service, where the policy says so.
     pub(crate) identity_token: Option<String>,
+    /// The token of the caller's account at a provider, where the route uses one.
+    pub(crate) grant_token: Option<Secret>,
     /// Where it goes if its route does not say; `None`: the gate answers.
     pub(crate) upstream: Option<&'a Upstream>,
     pub(crate) env: &'a Env,
@@ -65,9 +70,12 @@ impl Forwarding<'_> {
             None => None,
         };
         match (self.application, of_route.or(self.upstream)) {
-            (Some(application), _) => cold(self.ask(application)).await.map_err(failed),
-            (None, Some(upstream)) => self.pass_on(upstream),
-            (None, None) => self.demo().map(Answered::Own).map_err(failed),
+            // The provider of a grant is no service of the application's.
+            (Some(application), upstream) if upstream.is_none_or(|own| own.grant.is_none()) => {
+                cold(self.ask(application)).await.map_err(failed)
+            }
+            (_, Some(upstream)) => self.pass_on(upstream),
+            (_, None) => self.demo().map(Answered::Own).map_err(failed),
         }
     }
 
@@ -124,16 +132,8 @@ impl Forwarding<'_> {
     /// have to be told. Without these it goes back exactly as it came.
     fn plan(&self, way: Way<'_>) -> worker::Result<Plan> {
         let rule = CacheRule::of(self.policy, self.identity, self.decision);
-        let stripped = headers::strip_inbound(
-            self.lines.names(),
-            self.parts,
-            self.policy,
-            self.decision.carrier,
-        );
-        let told = headers::told(self.parts, self.identity);
-        let changes = stripped.iter().chain(&told).map(|(name, value)| (*name, value.as_ref()));
-        let identity_token = self.identity_token.as_deref();
-        let changes = changes.chain(identity_token.map(|token| (identity_token::FIELD, token)));
+        let changes = self.changes()?;
+        let changes = changes.iter().map(|(name, value)| (*name, value.as_ref()));
         let changes = changes.chain(rule.private.then_some(PAST_CACHES));
         let limits = self.limit_fields();
         let of_cors = self.decision.cors.as_deref();
@@ -144,12 +144,64 @@ impl Forwarding<'_> {
         Plan::new(&Prepared {
             way,
             changes: in_lines(changes)?,
-            fields: in_lines(reply::lent(&limits).chain(reply::lent(&of_browsers)))?,
+            fields: in_lines(
+                self.fields_of_grant()
+                    .iter()
+                    .map(|(name, value)| (*name, *value))
+                    .chain(reply::lent(&limits))
+                    .chain(reply::lent(&of_browsers)),
+            )?,
             added: in_lines(reply::lent(&reply::security_fields(self.policy, self.lines.url())))?,
             rule: &rule,
             memo: plan::memo(&passed_on, &refusal)?,
             cookies: plan::cookie_memo(&self.decision.session)?,
         })
+    }
+
+    /// How the headers of the request change on its way.
+    fn changes(&self) -> worker::Result<Vec<headers::Change<'_>>> {
+        let grant = self.grant();
+        if let Some(grant) = grant.filter(|grant| grant.header.is_none()) {
+            return headers::to_provider(self.lines.names(), grant, self.provider_token()?);
+        }
+        let mut changes = headers::strip_inbound(
+            self.lines.names(),
+            self.parts,
+            self.policy,
+            self.decision.carrier,
+        );
+        if let Some(grant) = grant {
+            let names = self.lines.names().filter(|name| !grant.passes(name));
+            changes.extend(names.map(|name| (name, Cow::Borrowed(""))));
+            if let Some(header) = &grant.header {
+                changes.push((header.as_str(), Cow::Borrowed(self.provider_token()?)));
+            }
+        }
+        changes.extend(headers::told(self.parts, self.identity));
+        let token = self.identity_token.as_deref();
+        changes.extend(token.map(|token| (identity_token::FIELD, Cow::Borrowed(token))));
+        Ok(changes)
+    }
+
+    /// By which account of the caller the request is made.
+    fn grant(&self) -> Option<&RouteGrant> {
+        match self.decision.destination.as_deref()? {
+            Destination::Upstream(upstream) => upstream.grant.as_ref(),
+            Destination::Answer(_) => None,
+        }
+    }
+
+    /// The token of that account. Without it nothing is sent.
+    fn provider_token(&self) -> worker::Result<&str> {
+        let token = self.grant_token.as_ref().map(Secret::expose_secret);
+        let token = token.and_then(|token| core::str::from_utf8(token).ok());
+        token.ok_or_else(|| worker::Error::from("there is no token for this route"))
+    }
+
+    /// What an answer of a provider may not tell the caller's browser.
+    fn fields_of_grant(&self) -> &[(&str, &str)] {
+        let is_providers = self.grant().is_some_and(|grant| grant.header.is_none());
+        if is_providers { &ANSWER_FIELDS } else { &[] }
     }
 
     /// The answer that the route has, without asking anybody. A preflight does not come here: the gate answers it itself.

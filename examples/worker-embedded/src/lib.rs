@@ -11,7 +11,7 @@ use worker::{
 
 // The platform finds the classes of the Durable Objects in the exports of the module.
 pub use edgegate_worker::{
-    CounterObject, KeyRingObject, RevocationLedger, SessionObject, WatchObject,
+    CounterObject, GrantObject, KeyRingObject, RevocationLedger, SessionObject, WatchObject,
 };
 
 #[event(fetch)]

@@ -7,7 +7,7 @@ use crate::{
     login::{
         authorization::{AuthorizationRequest, with_parameters},
         binding::{self, Binding, TransactionId},
-        provider::Identity,
+        provider::{Identity, Offline},
         return_path::ReturnPath,
         state::{Asked, Attempt, Envelope, Purpose},
     },
@@ -131,14 +131,18 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let prompt = provider.profile.other_account.filter(|_| other_account);
         let prompt = prompt.map(|prompt| ("prompt", prompt.into()));
         let by_form = provider.profile.form_post.then(|| ("response_mode", "form_post".into()));
-        let further: Vec<_> =
-            max_age.into_iter().chain(acr_values).chain(prompt).chain(by_form).collect();
+        let is_connected = matches!(attempt.purpose, Purpose::Connect { .. });
+        let is_kept = is_connected || self.policy.keeps_tokens_of(&provider.id);
+        let (scopes, offline) = offline(provider, is_kept, is_connected);
+        let offline = offline.iter().map(|(name, value)| (*name, (*value).into()));
+        let further = max_age.into_iter().chain(acr_values).chain(prompt).chain(by_form);
+        let further: Vec<_> = further.chain(offline).collect();
         let separator = provider.profile.separator.to_string();
         let request = AuthorizationRequest {
             endpoint: &known.authorization,
             client_id: &provider.client_id,
             redirect_uri: &redirect_uri,
-            scope: &provider.request_scopes.join(&separator),
+            scope: &scopes.join(&separator),
             state: &state,
             attempt: &secrets,
             has_id_token: provider.profile.identity == Identity::IdToken,
@@ -183,3 +187,27 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         with_parameters(&path, [("return_to", return_path.as_str())])
     }
 }
+
+/// The scopes that are asked for, and what else brings a refresh token where tokens are kept. Consent is asked for again only by whoever
+/// connects an account: without it some providers give no refresh token a second time.
+fn offline(
+    provider: &Provider,
+    is_kept: bool,
+    is_connected: bool,
+) -> (Vec<&str>, &'static [(&'static str, &'static str)]) {
+    let mut scopes: Vec<&str> = provider.request_scopes.iter().map(String::as_str).collect();
+    match provider.profile.offline {
+        Offline::Scope if is_kept && !scopes.contains(&OFFLINE_ACCESS) => {
+            scopes.push(OFFLINE_ACCESS);
+            (scopes, &[])
+        }
+        Offline::AccessType if is_connected => {
+            (scopes, &[("access_type", "offline"), ("prompt", "consent")])
+        }
+        Offline::AccessType if is_kept => (scopes, &[("access_type", "offline")]),
+        Offline::Nothing | Offline::Scope | Offline::AccessType => (scopes, &[]),
+    }
+}
+
+/// OpenID Connect Core 1.0 §11.
+const OFFLINE_ACCESS: &str = "offline_access";

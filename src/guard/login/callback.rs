@@ -13,11 +13,12 @@ use super::{
     LoginAnswer, LoginFlow, Logins, Next,
     answer::Stop,
     begin::Beginning,
+    connect::Account,
     person::{LoggedIn, Redemption},
 };
 use crate::{
     error::Error,
-    guard::{Backend, Sessions as _, backend::unavailable},
+    guard::{Backend, SessionNote, Sessions as _, backend::unavailable},
     jose::dpop::ReplayKey,
     login::{
         authorization::{Answer, Callback, Parameters, Refusal, is_from, with_parameters},
@@ -74,7 +75,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         arrival: Arrival<'_>,
         device: impl FnOnce() -> Device,
     ) -> Result<LoginAnswer, Error> {
-        let provider = self.way_in(provider)?;
+        let provider = self.login.provider(provider).ok_or(Error::NotFound)?;
         self.origin()?;
         match self.arrived(provider, arrival, device).await {
             Ok(answer) => Ok(answer),
@@ -164,10 +165,17 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Answer::Code(code) => code,
             Answer::Refused(refusal) => return Ok(self.declined(provider, *refusal, &opened)),
         };
-        // Others are for whoever is logged in, and have endpoints of their own.
-        if opened.attempt.purpose != Purpose::LogIn {
-            return Err(unreadable("it is not for a login"));
+        let is_way_in = !provider.connect_only;
+        match &opened.attempt.purpose {
+            Purpose::LogIn if is_way_in => {}
+            Purpose::Connect { .. } => {}
+            _ => return Err(unreadable("it is not for a login")),
         }
+        if let Some(once_more) = self.once_more(&opened.attempt.purpose) {
+            return Ok(once_more);
+        }
+        let mut note = SessionNote::default();
+        self.in_session_of(&opened.attempt.purpose, &mut note).await?;
         // One that came again stays counted, since it has asked an object that all share. What is known here asks nobody.
         let login_try = if self.logins.memory().is_spent(opened.attempt.transaction, self.now) {
             None
@@ -190,9 +198,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             attempt: &secrets,
             asked: &attempt.asked,
         };
-        let logged_in = match self.identify((provider, &known), redemption).await {
-            // The tokens have done their work. A login keeps none.
-            Ok((logged_in, _)) => logged_in,
+        let (logged_in, tokens) = match self.identify((provider, &known), redemption).await {
+            Ok(identified) => identified,
             // Codes live for seconds, and proxies send requests twice.
             Err(error @ Error::LoginInterrupted { .. }) => {
                 let place = (provider, Some(opened.return_path));
@@ -201,6 +208,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Err(error) => return Err(error.into()),
         };
         login_try.give_back(self.now);
+        if let Purpose::Connect { owner, .. } = &attempt.purpose {
+            let back = (&opened.return_path, note);
+            return self.connected(provider, owner, (&logged_in.person, &tokens), back).await;
+        }
+        let account = Account::of(&logged_in.person);
         let opening = match self.opening(provider, attempt.asked.remember, logged_in) {
             Ok(opening) => opening,
             Err(error @ Error::LoginNotAllowed { .. }) => {
@@ -210,8 +222,10 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             }
             Err(error) => return Err(error.into()),
         };
+        let sub = opening.sub.clone();
         let opened_session = self.sessions.open_for_browser(opening, self.browser, device());
         let note = opened_session.await?;
+        self.keep_of_login(provider, &sub, (&account, &tokens)).await;
         Ok(LoginAnswer { note, ..self.back(&opened.return_path) })
     }
 
@@ -260,7 +274,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     }
 
     /// Back to where the login began.
-    fn back(&self, return_path: &ReturnPath) -> LoginAnswer {
+    pub(super) fn back(&self, return_path: &ReturnPath) -> LoginAnswer {
         let url = return_path.as_str().to_owned();
         match self.browser.same_site {
             SameSite::Lax => LoginAnswer::to(url),

@@ -21,11 +21,10 @@ use crate::{
         id_token::{self, Expected},
         person::{Person, Places, Verified},
         provider::{Identity, IssuerSpelling},
-        signed_secret::{self, Signer},
         state::Asked,
         token_answer::{self, NoTokens, ProviderTokens},
     },
-    policy::{ClientSecret, Provider},
+    policy::Provider,
     session::record::Opening,
     time::UnixTime,
 };
@@ -97,7 +96,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         (provider, known): (&Provider, &Known),
         redemption: Redemption<'_>,
     ) -> Result<ProviderTokens, Error> {
-        let secret = self.client_secret(provider).await?;
+        let secret = self.providers().client_secret(provider).await?;
         let client = ClientProof {
             authentication: known.authentication,
             client_id: &provider.client_id,
@@ -123,30 +122,6 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 }
             }
         })
-    }
-
-    /// The text that proves to the provider who asks.
-    async fn client_secret(&self, provider: &Provider) -> Result<String, Error> {
-        let unusable = |path: &str, problem: String| {
-            Error::config(format!("login.providers.{}.{path}", provider.id), problem)
-        };
-        match &provider.client_secret {
-            ClientSecret::Shared(secret) => {
-                let text = core::str::from_utf8(secret.expose_secret());
-                text.map(str::to_owned)
-                    .map_err(|_| unusable("client_secret", "is not UTF-8".to_owned()))
-            }
-            ClientSecret::Key { team_id, key_id, private_key } => {
-                let audience = provider.issuer().unwrap_or_default();
-                let client_id = &provider.client_id;
-                let signer = Signer { team_id, key_id, client_id, audience };
-                let text = signed_secret::unsigned(signer, self.now.to_unix_time());
-                let signature = self.logins.sign_es256(private_key, text.as_bytes()).await;
-                let signature =
-                    signature.map_err(|fault| unusable("private_key", fault.to_string()))?;
-                Ok(signed_secret::signed(&text, &signature))
-            }
-        }
     }
 
     /// The claims of the ID token, completed by userinfo where a rule asks for more; how it was proven; the provider's session.

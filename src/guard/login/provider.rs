@@ -14,8 +14,9 @@ use crate::{
         exchange::ProviderRequest,
         metadata::Metadata,
         provider::{ClientAuthentication, IssuerSpelling},
+        signed_secret::{self, Signer},
     },
-    policy::{Provider, ProviderLocation},
+    policy::{ClientSecret, Provider, ProviderLocation},
     time::UnixMillis,
 };
 
@@ -70,13 +71,37 @@ pub(super) struct Known {
     pub(super) userinfo: Option<String>,
     /// Where its keys are; `None`: it has no ID tokens.
     pub(super) jwks_uri: Option<String>,
+    /// Where it is told that tokens end.
+    pub(super) revocation: Option<String>,
     /// Whether its answers name it (RFC 9207).
     pub(super) sends_iss: bool,
     /// How the gate proves that it is the client.
     pub(super) authentication: ClientAuthentication,
 }
 
+/// The providers of a policy, as they are asked.
+#[derive(Debug)]
+pub struct Providers<'a, L> {
+    pub(super) logins: &'a L,
+    pub(super) now: UnixMillis,
+}
+
 impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
+    pub(super) const fn providers(&self) -> Providers<'_, L> {
+        Providers { logins: self.logins, now: self.now }
+    }
+
+    pub(super) async fn known(&self, provider: &Provider) -> Result<Known, Error> {
+        self.providers().known(provider).await
+    }
+}
+
+impl<'a, L: Logins> Providers<'a, L> {
+    /// Those that are asked in this way.
+    pub const fn new(logins: &'a L, now: UnixMillis) -> Self {
+        Self { logins, now }
+    }
+
     /// Where a provider is asked: from the policy, from memory, or from the provider's own document.
     ///
     /// # Errors
@@ -87,6 +112,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 authorization: endpoints.authorization.clone(),
                 token: endpoints.token.clone(),
                 userinfo: endpoints.userinfo.clone(),
+                revocation: endpoints.revocation.clone(),
                 jwks_uri: None,
                 sends_iss: false,
                 authentication: provider.authentication,
@@ -98,10 +124,35 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                     authorization: metadata.authorization.clone(),
                     token: metadata.token.clone(),
                     userinfo: metadata.userinfo.clone(),
+                    revocation: metadata.revocation.clone(),
                     jwks_uri: Some(metadata.jwks_uri.clone()),
                     sends_iss: metadata.sends_iss,
                     authentication: metadata.authentication(provider.authentication),
                 })
+            }
+        }
+    }
+
+    /// The text that proves to the provider who asks.
+    pub(super) async fn client_secret(&self, provider: &Provider) -> Result<String, Error> {
+        let unusable = |path: &str, problem: String| {
+            Error::config(format!("login.providers.{}.{path}", provider.id), problem)
+        };
+        match &provider.client_secret {
+            ClientSecret::Shared(secret) => {
+                let text = core::str::from_utf8(secret.expose_secret());
+                text.map(str::to_owned)
+                    .map_err(|_| unusable("client_secret", "is not UTF-8".to_owned()))
+            }
+            ClientSecret::Key { team_id, key_id, private_key } => {
+                let audience = provider.issuer().unwrap_or_default();
+                let client_id = &provider.client_id;
+                let signer = Signer { team_id, key_id, client_id, audience };
+                let text = signed_secret::unsigned(signer, self.now.to_unix_time());
+                let signature = self.logins.sign_es256(private_key, text.as_bytes()).await;
+                let signature =
+                    signature.map_err(|fault| unusable("private_key", fault.to_string()))?;
+                Ok(signed_secret::signed(&text, &signature))
             }
         }
     }

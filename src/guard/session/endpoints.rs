@@ -850,7 +850,10 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     }
 
     /// The gate's own token of this request, from a header or from the cookies.
-    async fn mine(&self, note: &mut SessionNote) -> Result<VerifiedToken, Error> {
+    pub(in crate::guard) async fn mine(
+        &self,
+        note: &mut SessionNote,
+    ) -> Result<VerifiedToken, Error> {
         if let Some(token) = self.of_header(note).await? {
             return Ok(token);
         }

@@ -91,6 +91,7 @@ fn shown(need: Need<'_>) -> ShownNeed<'_> {
         Binding::Ledger => ("ledger", None),
         Binding::Sessions => ("sessions", None),
         Binding::KeyRing => ("keyRing", None),
+        Binding::Grants => ("grants", None),
         Binding::Watch => ("watch", None),
         Binding::Service(name) => ("service", Some(name)),
         Binding::RateLimiter(name) => ("rateLimiter", Some(name)),

@@ -1,6 +1,7 @@
 //! The administration endpoints: API keys, revocations, sessions and explanations, for the bearer of the administrator's secret.
 
 pub(crate) mod explain;
+pub(crate) mod grants;
 pub(crate) mod keys;
 pub(crate) mod revocations;
 pub(crate) mod sessions;
@@ -159,6 +160,8 @@ pub(crate) async fn body_of(request: &Request, limit: usize) -> Result<Vec<u8>, 
 struct Query {
     owner: Option<String>,
     subject: Option<String>,
+    provider: Option<String>,
+    account: Option<String>,
     window: Option<String>,
     paging: Paging,
 }
@@ -177,6 +180,8 @@ impl Query {
         Self {
             owner: get("owner"),
             subject: get("subject"),
+            provider: get("provider"),
+            account: get("account"),
             window: get("window"),
             paging: Paging { cursor: get("cursor"), limit },
         }

@@ -31,7 +31,7 @@ pub(crate) async fn answer(
     call.gate.note_address(&parts);
     let request = parts.as_request();
     let backend = call.gate.backend(call.env, call.context);
-    let logins = GateLogins(&call.gate.memory);
+    let logins = GateLogins { memory: &call.gate.memory, env: call.env };
     let flow = LoginFlow::new(&call.gate.policy, (&backend, &logins), &request, clock::now());
     let outcome = match flow {
         Ok(flow) => ask(call, (endpoint, provider), &flow, method).await,

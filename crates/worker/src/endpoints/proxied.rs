@@ -43,14 +43,17 @@ fn to_login(
 pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
     let (parts, policy) = (call.parts(), &call.gate.policy);
     let mut decision = call.decide(&parts, Edge::Proxy).await;
-    let identity_token = match call.identity_token(&decision).await {
-        Ok(token) => token,
-        Err(fault) => {
-            decision.outcome = Err(fault);
-            event_log::decision(policy, &parts, &decision);
-            None
+    let tokens = match call.identity_token(&decision).await {
+        Ok(identity_token) => {
+            call.grant_token(&decision).await.map(|grant_token| (identity_token, grant_token))
         }
+        Err(fault) => Err(fault),
     };
+    let (identity_token, grant_token) = tokens.unwrap_or_else(|fault| {
+        decision.outcome = Err(fault);
+        event_log::decision(policy, &parts, &decision);
+        (None, None)
+    });
     let forwarded = match &decision.outcome {
         Ok(identity) => {
             let forwarding = Forwarding {
@@ -62,6 +65,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
                 policy,
                 gate: call.gate,
                 identity_token,
+                grant_token,
                 upstream: call.gate.upstream.as_ref(),
                 env: call.env,
                 application: call.application,

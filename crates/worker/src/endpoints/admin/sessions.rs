@@ -4,10 +4,12 @@ use super::{Admin, Answer};
 use crate::{
     endpoints::session::written,
     gate::RequestBackend,
+    grants::OwnGrants,
     request::{RequestParts, header},
 };
 use edgegate::{
     error::Error,
+    grant::step::EndGrants,
     guard::session::endpoints::{Answer as Done, Endpoints},
     http::reply::Fields,
     session::record::Device,
@@ -57,6 +59,10 @@ pub(crate) async fn enable(admin: &Admin<'_>) -> Answer {
 /// `DELETE /subjects?subject=`.
 pub(crate) async fn forget(admin: &Admin<'_>) -> Answer {
     let subject = subject(admin)?;
+    if admin.call.gate.policy.login.is_some() {
+        let grants = OwnGrants::of_subject(admin.call.gate, admin.call.env, &subject)?;
+        grants.end(EndGrants::default()).await?;
+    }
     with(admin, async |endpoints| endpoints.forget(&subject).await).await
 }
 

@@ -1,0 +1,159 @@
+//! The grants of an owner: one Durable Object for each, the only writer, and the only one that asks a provider for fresh tokens. The rules
+//! are [`edgegate::grant`]'s; here are the rows.
+
+use std::{cell::RefCell, rc::Rc};
+
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
+};
+
+use super::{grant_stub, transaction};
+use crate::{clock, gate::Gate, grants::GateGrants, isolate};
+use edgegate::{
+    error::StoreError,
+    grant::{
+        seal::Owner,
+        state::OwnerGrants,
+        step::{GrantOutcome, GrantStep, UseGrant},
+    },
+    guard::grants::Grants,
+    session::{ObjectName, state::RowChange},
+    store::grants::GrantStore,
+    time::UnixMillis,
+};
+
+/// All of an owner.
+///
+/// Each step is one transaction without waiting, so none comes between the reading and the writing of another. An answer leaves only once
+/// what was written is safe (the platform's output gate), and so does a question to a provider. Rows that cannot be read make the object
+/// answer nothing.
+#[durable_object(fetch)]
+pub struct GrantObject {
+    state: State,
+    env: Env,
+    /// `None`: to be read.
+    grants: RefCell<Option<OwnerGrants>>,
+}
+
+impl DurableObject for GrantObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, grants: RefCell::default() }
+    }
+
+    /// The body names the owner and has a step, the answer is its outcome.
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let (subject, step) = grant_stub::read(&request.text().await?).map_err(text)?;
+        let outcome = match &step {
+            GrantStep::Use(wanted) => {
+                let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
+                self.usable(&gate, &subject, wanted).await?
+            }
+            step => self.step(step)?,
+        };
+        if !outcome.ended.is_empty() {
+            self.forget_empty().await?;
+        }
+        Response::ok(outcome.to_text())
+    }
+}
+
+impl GrantObject {
+    async fn usable(
+        &self,
+        gate: &Rc<Gate>,
+        subject: &str,
+        UseGrant { provider, account, .. }: &UseGrant,
+    ) -> Result<GrantOutcome> {
+        let own = gate.policy.sessions.as_ref().ok_or("the policy has no sessions")?;
+        let host = GateGrants { gate, env: &self.env };
+        let owner = Owner { issuer: &own.issuer, subject };
+        let grants = Grants { store: self, host: &host, secrets: &own.secrets, owner };
+        grants.usable(provider, account.as_deref()).await.map_err(text)
+    }
+
+    /// Runs without waiting for anything.
+    fn step(&self, step: &GrantStep) -> Result<GrantOutcome> {
+        let mut held = self.grants.borrow_mut();
+        // What is stored is read again after a fault.
+        let mut grants = match held.take() {
+            Some(grants) => grants,
+            None => self.load()?,
+        };
+        let outcome = grants.apply(step, clock::now().to_unix_time());
+        self.save(&grants.take_changes().map_err(text)?)?;
+        *held = Some(grants);
+        Ok(outcome)
+    }
+
+    /// The rows. A new object has no table, and gets none by being asked.
+    fn load(&self) -> Result<OwnerGrants> {
+        let rows = |query| -> Result<Vec<Vec<SqlStorageValue>>> {
+            self.state.storage().sql().exec(query, None)?.raw().collect()
+        };
+        if rows("SELECT name FROM sqlite_master WHERE name = 'grants'")?.is_empty() {
+            return Ok(OwnerGrants::default());
+        }
+        let rows = rows("SELECT name, value FROM grants")?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let [SqlStorageValue::String(name), SqlStorageValue::String(value)] = row.as_slice()
+            else {
+                return Err("a row has a form that the gate does not write".into());
+            };
+            texts.push((name.as_str(), value.as_str()));
+        }
+        OwnerGrants::from_rows(texts).map_err(text)
+    }
+
+    fn save(&self, changes: &[RowChange]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let sql = self.state.storage().sql();
+        transaction::run(&self.state, || {
+            // Without the numbers of rows, so that a row that is written counts once.
+            sql.exec(
+                "CREATE TABLE IF NOT EXISTS grants \
+                 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+                None,
+            )?;
+            for RowChange { name, value } in changes {
+                match value {
+                    Some(value) => sql.exec(
+                        "INSERT INTO grants (name, value) VALUES (?, ?) \
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                        vec![name.as_str().into(), value.as_str().into()],
+                    )?,
+                    None => {
+                        sql.exec("DELETE FROM grants WHERE name = ?", vec![name.as_str().into()])?
+                    }
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// An owner of whom nothing is left is nobody.
+    async fn forget_empty(&self) -> Result<()> {
+        if self.grants.borrow().as_ref().is_some_and(OwnerGrants::is_empty) {
+            self.grants.replace(None);
+            self.state.storage().delete_all().await?;
+        }
+        Ok(())
+    }
+}
+
+impl GrantStore for GrantObject {
+    async fn apply(
+        &self,
+        _: &ObjectName,
+        step: &GrantStep,
+        _: UnixMillis,
+    ) -> core::result::Result<GrantOutcome, StoreError> {
+        self.step(step).map_err(|fault| StoreError::new(fault.to_string()))
+    }
+}
+
+fn text(fault: impl core::fmt::Display) -> worker::Error {
+    worker::Error::RustError(fault.to_string())
+}
