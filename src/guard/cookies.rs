@@ -96,6 +96,17 @@ fn with_values(header: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// The values of a cookie that the gate has set, as browsers send it: between semicolons, under this very name. Nothing else is it: with a
+/// comma in another cookie's value, or a blank before the name that is not ASCII, a page of a sibling domain gets past the prefix `__Host-`.
+pub(super) fn own<'h>(name: &str, header: &'h str) -> impl Iterator<Item = &'h str> {
+    header.split(';').filter_map(move |cookie| {
+        let (given, value) = cookie.split_once('=')?;
+        let blanks = [' ', '\t'];
+        let value = value.trim_matches(blanks);
+        (given.trim_matches(blanks) == name && !value.is_empty()).then_some(value)
+    })
+}
+
 /// The header without the cookies whose name `goes`.
 fn taken_out(header: &str, goes: impl Fn(&str) -> bool) -> Option<String> {
     let goes = |cookie: &str| cookie.split_once('=').is_some_and(|(given, _)| goes(given.trim()));
@@ -205,6 +216,29 @@ mod tests {
         let others = "accesstoken=1; access__token=2; my_access_token=3; access=4; [access_token=5; access_%zztoken=6; %=7; access_token";
         assert!(!has_other_spelling("access_token", others));
         assert_eq!(without("access_token", others).as_deref(), Some(others));
+    }
+
+    #[test]
+    fn a_cookie_of_the_gate_is_what_a_browser_sends_under_its_name() {
+        let own = |header| own("__Host-a", header).collect::<Vec<_>>();
+        for (header, values) in [
+            ("__Host-a=t", vec!["t"]),
+            ("x=1; __Host-a=t; y=2", vec!["t"]),
+            ("x=1;\t__Host-a=t ", vec!["t"]),
+            ("__Host-a=t; __Host-a=u", vec!["t", "u"]),
+            ("__Host-a=\"t\"", vec!["\"t\""]),
+            // What a page of a sibling domain can have a browser send.
+            ("x=1,__Host-a=t", vec![]),
+            ("x=1, __Host-a=t; __Host-a=u", vec!["u"]),
+            ("\u{2000}__Host-a=t", vec![]),
+            ("\u{a0}__Host-a=t; __Host-a=u", vec!["u"]),
+            ("__host-a=t; __Host-A=t; __Host%2Da=t; __Host-a[]=t; __Host-a", vec![]),
+            ("__Host-a=; __Host-a= ", vec![]),
+        ] {
+            assert_eq!(own(header), values, "{header}");
+            let left = without("__Host-a", header).unwrap_or_default();
+            assert!(!left.contains("__Host-a="), "{header}: {left}");
+        }
     }
 
     #[test]

@@ -347,11 +347,11 @@ impl SessionNote {
 ///
 /// # Errors
 /// [`Error::MultipleCredentials`] for two of one name, or one whose name a service might take for it: another page of the domain may
-/// have set one of them.
+/// have set one of them. What only a generous reader finds is none of them, and is taken out of what goes on.
 pub fn cookies_of(header: Option<&str>) -> Result<SessionCookies<'_>, Error> {
     let Some(header) = header else { return Ok(SessionCookies::default()) };
     let one = |name| {
-        let mut values = cookies::named(name, header);
+        let mut values = cookies::own(name, header);
         let first = values.next();
         if values.next().is_some() || cookies::has_other_spelling(name, header) {
             return Err(Error::MultipleCredentials);

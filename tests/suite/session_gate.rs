@@ -478,6 +478,25 @@ fn cve_2026_47675_two_cookies_of_one_name_are_refused() {
     }
 }
 
+/// A page of a sibling domain cannot set `__Host-` cookies, but can have a browser send their names behind a comma or another blank.
+#[test]
+fn cookies_that_only_a_generous_reader_finds_open_no_session() {
+    let world = World::new();
+    let planted = world.browser().header();
+    for header in [
+        format!("x=1,{}", planted.replace("; ", ",")),
+        format!("x=1, {}", planted.replace("; ", ", ")),
+        format!("\u{2000}{}", planted.replace("; ", "; \u{2000}")),
+        format!("\u{a0}{}", planted.replace("; ", "; \u{a0}")),
+    ] {
+        let request = Request { cookie: Some(&header), ..request("GET", "/v1/posts") };
+        let decision = check_at(&world.policy, &world.stores, &request, world.now());
+        assert_eq!(code(&decision), Some(Code::MissingCredentials), "{header}");
+        let rest = edgegate::guard::session::without_cookies(&header).unwrap_or_default();
+        assert!(!rest.contains("__Host-edgegate"), "{rest}");
+    }
+}
+
 /// 33: before scopes, and before any I/O; 34: safe methods renew always.
 #[test]
 fn race_33_csrf_is_asked_before_scopes_and_io() {

@@ -208,8 +208,8 @@ fn get<'a>(path: &'a str, authorization: &'a str) -> Request<'a> {
 }
 
 fn counted<'d>(delta: &'d Delta, code: &str) -> (u64, Series<'d>) {
-    let found = delta.counts.iter().filter_map(|(name, n)| Some((*n, Series::of(name)?)));
-    found.filter(|(_, series)| series.code == code).next().unwrap()
+    let mut found = delta.counts.iter().filter_map(|(name, n)| Some((*n, Series::of(name)?)));
+    found.find(|(_, series)| series.code == code).unwrap()
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     /// The cookie of this browser, if it is one that the gate has set. Of two none counts: the attempt begins with a new one.
     pub(super) fn binding(&self) -> Option<Binding> {
         let header = self.request.cookie?;
-        let mut values = cookies::named(binding::COOKIE, header);
+        let mut values = cookies::own(binding::COOKIE, header);
         let value = values.next()?;
         values.next().is_none().then(|| Binding::parse(value)).flatten()
     }
