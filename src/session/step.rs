@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::{
     id::{ObjectName, Place, Salt, SessionId, TicketHash},
-    record::{Device, NOTICE_MARGIN_SECS, Notice, Opening, ROW_VERSION, SessionRow, TicketRow},
+    record::{
+        Device, LoginRow, NOTICE_MARGIN_SECS, Notice, Opening, ROW_VERSION, SessionRow, TicketRow,
+    },
     state::{MAX_SESSIONS, MAX_TICKETS, Paces, SubjectState},
     token::RefreshToken,
 };
@@ -563,6 +565,9 @@ object! {
         /// Sessions that this step has ended.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub ended: Vec<SessionId> = Vec::new(),
+        /// The login that the session which is meant came of, of [`Step::End`].
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub login: Option<LoginRow> = None,
         /// All that is not known yet where revocations are kept. Whoever gets this writes it there, then acknowledges.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub notices: Vec<Notice> = Vec::new(),
@@ -882,6 +887,7 @@ impl SubjectState {
         if step.asks {
             return outcome;
         }
+        outcome.login = row.and_then(|row| row.opening.login.clone());
         let all = || self.sessions.names().copied();
         let ids: Vec<SessionId> = match step.which {
             Which::One => step.id.into_iter().collect(),

@@ -281,6 +281,10 @@ fn schemas() -> Map<String, Value> {
         schemas.insert(name.to_owned(), json!({"type": "object", "properties": own}));
     }
     schemas.insert(
+        "LogoutByProvider".to_owned(),
+        json!({"description": "Its §2.5.", "type": "object", "properties": {"logout_token": text}, "required": ["logout_token"]}),
+    );
+    schemas.insert(
         "RefreshRequest".to_owned(),
         json!({"description": "Without it: the cookies.", "type": "object", "properties": {"refreshToken": text}}),
     );
@@ -327,6 +331,11 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let about = "Whether the person comes with another account than the one that the provider knows.";
             let schema = json!({"type": "string", "enum": ["true", "false"]});
             ("OtherAccount", at("other_account", "query", about, schema))
+        }
+        Parameter::LogoutState => {
+            let about = "Where the logout wanted to, as the provider gives it back.";
+            let schema = json!({"type": "string", "maxLength": 1024});
+            ("LogoutState", at("state", "query", about, schema))
         }
         Parameter::Owner => ("Owner", at("owner", "query", "Only those of this owner.", text())),
         Parameter::GrantProvider => {

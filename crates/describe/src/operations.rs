@@ -46,6 +46,7 @@ pub(crate) enum Parameter {
     ReturnTo,
     Remember,
     OtherAccount,
+    LogoutState,
     Owner,
     Subject,
     GrantProvider,
@@ -260,6 +261,11 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     post "/disconnect/{id}" "disconnectAccount" "Ends the caller's grants at a provider, or one.",
         Caller::Visitor, [ProviderId], Body::Form("DisconnectForm"), [303 "Back."], [CREDENTIALS VISITOR LOGIN];
 
+    get "/logged-out" "returnFromLogout" "Back from a provider's logout.",
+        Caller::Anybody, [LogoutState], Body::None, [303 "To where the logout wanted, or the start page."], [LOGIN];
+    post "/backchannel-logout/{id}" "endByProvider" "A provider ends a session, or all of a person's (OpenID Connect Back-Channel Logout 1.0).",
+        Caller::Anybody, [ProviderId], Body::Form("LogoutByProvider"), [200 "Done."], [LOGIN BACKCHANNEL];
+
     get "/.well-known/jwks.json" "getPublicKeys" "The keys by which the gate signs.",
         Caller::Anybody, [], Body::None, [200 "A JWK set." ["PublicKeys"]], [STORES];
     get "/.well-known/oauth-authorization-server" "getMetadata" "What the gate is as an authorization server.",
@@ -276,6 +282,8 @@ const CALLBACK: &[Code] = &[
     Code::KeysUnavailable,
     Code::RateLimited,
 ];
+
+const BACKCHANNEL: &[Code] = &[Code::KeysUnavailable];
 
 const STORES: &[Code] = &[Code::StoreUnavailable, Code::KeysUnavailable];
 

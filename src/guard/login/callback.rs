@@ -223,6 +223,12 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Err(error) => return Err(error.into()),
         };
         let sub = opening.sub.clone();
+        if self.sessions.is_ended_at_provider(&opening).await? {
+            let problem = "the provider has ended this session of its own";
+            let stop = Stop::interrupted(Reason::ProviderUnclear, problem);
+            let retry = self.retry_as_another(provider, &opened.return_path);
+            return Ok(LoginAnswer::stopped_at(stop, &provider.title, retry));
+        }
         let opened_session = self.sessions.open_for_browser(opening, self.browser, device());
         let note = opened_session.await?;
         self.keep_of_login(provider, &sub, (&account, &tokens)).await;
