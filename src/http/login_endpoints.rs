@@ -20,7 +20,8 @@ use crate::{
 const LOGGED_BELOW: &str = "/auth";
 
 /// The parameters of a login, and of the way back from a logout; one of these twice is refused.
-const PARAMETERS: [&str; 4] = ["return_to", "remember", "other_account", "state"];
+const PARAMETERS: [&str; 6] =
+    ["return_to", "remember", "other_account", "state", "max_age", "acr_values"];
 
 /// Those of a form that connects an account or takes it away.
 const OF_ACCOUNTS: [&str; 2] = ["return_to", "account"];
@@ -146,6 +147,8 @@ impl LoginEndpoint {
             return_to: parameters.get("return_to"),
             remember: is_true("remember"),
             other_account: is_true("other_account"),
+            max_age_secs: parameters.get("max_age").and_then(|secs| secs.parse().ok()),
+            acr_values: parameters.get("acr_values"),
         };
         match self {
             Self::LoggedOut => Ok(flow.logged_out(parameters.get("state"))),
@@ -201,6 +204,7 @@ impl Manner<'_> {
 pub fn login_helps(error: &Error, by_cookie: bool) -> bool {
     match error {
         Error::LoginRequired { .. } => true,
+        Error::StepUp { login_url, .. } => by_cookie && login_url.is_some(),
         Error::SessionEnded
         | Error::MalformedRefreshToken
         | Error::RefreshTokenTag

@@ -103,7 +103,9 @@ pub fn claims_of_session(grant: &Grant, issued: Issued<'_>) -> Result<String, Er
         iat: grant.iat,
         exp: grant.exp,
         scope: &opening.scopes.join(" "),
-        auth_time: Some(grant.auth_time),
+        // A provider that does not say when, leaves it open: its own session may be old.
+        auth_time: (opening.login.is_none() || opening.auth_time.is_some())
+            .then_some(grant.auth_time),
         amr: &opening.amr,
         acr: opening.acr.as_deref(),
         cnf: opening.jkt.as_deref().map(|jkt| Bound { jkt }),

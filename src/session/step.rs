@@ -216,6 +216,10 @@ object! {
         pub amr: Vec<String>,
         /// The class of that proof.
         pub acr: Option<String> = None,
+        /// When; none: now, or of a login as before.
+        pub auth_time: Option<UnixTime> = None,
+        /// The login by which; none: by no other.
+        pub login: Option<LoginRow> = None,
     }
 }
 
@@ -838,7 +842,7 @@ impl SubjectState {
     }
 
     fn step_up(&mut self, step: &StepUp, now: UnixTime) -> Outcome {
-        let StepUp { id, new, amr, acr } = step;
+        let StepUp { id, new, amr, acr, auth_time, login } = step;
         if self.subject.disabled_at.is_some() {
             return Outcome::refused(Refused::Disabled);
         }
@@ -848,7 +852,13 @@ impl SubjectState {
         let opening = Opening {
             amr: amr.clone(),
             acr: acr.clone(),
-            auth_time: Some(now),
+            auth_time: match (auth_time, login) {
+                (Some(at), _) => Some((*at).min(now)),
+                // The provider does not say when: its own session may be old.
+                (None, Some(_)) => old.opening.auth_time,
+                (None, None) => Some(now),
+            },
+            login: login.clone().or_else(|| old.opening.login.clone()),
             ..old.opening.clone()
         };
         let (created_at, absolute_until) = (old.created_at, old.absolute_until);

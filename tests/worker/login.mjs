@@ -19,6 +19,8 @@ const newKey = () => {
 /** A provider on a port of its own. `person` logs in whenever the browser comes; null says no. */
 export class Op {
   person = { accountId: 'ann', email: 'ann@corp.example', email_verified: true, groups: ['staff'] };
+  /** How well it says that people have proven who they are. */
+  acr = 'gold';
   keys = [newKey()];
   requests = [];
   redirectUris = [];
@@ -67,6 +69,7 @@ export class Op {
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId, ...this.people.get(accountId) }) }),
       cookies: { keys: ['a test'] },
+      acrValues: ['bronze', 'gold'],
       // Its own goes to public addresses alone.
       fetch: (url, { dispatcher, ...options }) => fetch(url, options),
       ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
@@ -124,7 +127,7 @@ export class Op {
     const grant = new this.provider.Grant({ accountId, clientId: details.params.client_id });
     grant.addOIDCScope(details.params.scope);
     const grantId = await grant.save();
-    return this.provider.interactionFinished(request, response, { login: { accountId, amr: ['pwd'], acr: 'gold' }, consent: { grantId } });
+    return this.provider.interactionFinished(request, response, { login: { accountId, amr: ['pwd'], acr: this.acr }, consent: { grantId } });
   }
 
   count(what) {

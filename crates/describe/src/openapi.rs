@@ -231,7 +231,7 @@ fn schemas() -> Map<String, Value> {
                 "error": {"type": "string", "description": error},
                 "code": reference("Code"),
                 "hint": {"type": "string", "description": "What to do about it."},
-                "login_url": {"type": "string", "description": "Where people log in. Only with `LOGIN_REQUIRED`."},
+                "login_url": {"type": "string", "description": "Where people log in. Only with `LOGIN_REQUIRED`, and `STEP_UP_REQUIRED` of a session."},
             },
             "required": ["error", "code", "hint"],
             "additionalProperties": false,
@@ -331,6 +331,14 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let about = "Whether the person comes with another account than the one that the provider knows.";
             let schema = json!({"type": "string", "enum": ["true", "false"]});
             ("OtherAccount", at("other_account", "query", about, schema))
+        }
+        Parameter::MaxAge => {
+            let about = "How long ago the person may have signed in at the provider, in seconds.";
+            ("MaxAge", at("max_age", "query", about, json!({"type": "integer", "minimum": 0})))
+        }
+        Parameter::AcrValues => {
+            let about = "The classes of sign-in of which one is wanted, with spaces between.";
+            ("AcrValues", at("acr_values", "query", about, text()))
         }
         Parameter::LogoutState => {
             let about = "Where the logout wanted to, as the provider gives it back.";

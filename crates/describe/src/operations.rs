@@ -47,6 +47,8 @@ pub(crate) enum Parameter {
     Remember,
     OtherAccount,
     LogoutState,
+    MaxAge,
+    AcrValues,
     Owner,
     Subject,
     GrantProvider,
@@ -249,9 +251,9 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Visitor, [], Body::OptionalJson("Logout"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
 
     get "/login" "chooseProvider" "Where people log in: the choice of providers, or straight to the only one. docs/login.md.",
-        Caller::Anybody, [ReturnTo Remember], Body::None, [200 "The choice, a page.", 303 "To the provider."], [LOGIN];
+        Caller::Anybody, [ReturnTo Remember MaxAge AcrValues], Body::None, [200 "The choice, a page.", 303 "To the provider."], [LOGIN];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
-        Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount], Body::None, [303 "To the provider."], [LOGIN];
+        Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",
         Caller::Anybody, [ProviderId], Body::None, [200 "A page that moves on, where the cookies are Strict.", 303 "Back to where the login began, or to the provider once more."], [LOGIN CALLBACK];
     post "/callback/{id}" "endLoginByForm" "The same where the provider answers by a form (`response_mode=form_post`).",

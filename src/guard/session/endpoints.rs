@@ -31,7 +31,8 @@ use crate::{
         scopes::{self, asked},
         step::{
             Asked, Carried, Disable, End, Grant, Listed, Machine, Narrow, NewSession, Open,
-            Outcome, PutTicket, Redeem, Refresh, Refused, SessionEvent, Step, TICKET_SECS, Which,
+            Outcome, PutTicket, Redeem, Refresh, Refused, SessionEvent, Step, StepUp, TICKET_SECS,
+            Which,
         },
         token::{RefreshToken, Ticket},
     },
@@ -689,6 +690,25 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let body = StartedBody { session_id: grant.id, expires_in: grant.expires_in() };
         let clears_cache = note.of_another;
         Ok(Answer { clears_cache, ..Answer::json(200, &body, note) })
+    }
+
+    /// The same for whoever has proven more: the session of this browser goes on under a new name, to its old end.
+    ///
+    /// # Errors
+    /// [`Error::SessionEnded`] where it is not there any more; as [`Endpoints::open_for_browser`].
+    pub(in crate::guard) async fn step_up_for_browser(
+        &self,
+        (session, opening): (SessionId, Opening),
+        browser: &BrowserSessions,
+        device: Device,
+    ) -> Result<SessionNote, Error> {
+        let object = self.object_of(&opening.sub);
+        let new = self.new_session(device)?;
+        let Opening { amr, acr, auth_time, login, .. } = opening;
+        let step = Step::StepUp(StepUp { id: session, new, amr, acr, auth_time, login });
+        let (outcome, _) = self.apply(object, &step).await?;
+        let grant = outcome.granted()?;
+        self.cookies_of_new((object, grant), browser, &outcome).await
     }
 
     /// Whether the provider has ended the session of its own that this one would come of.
