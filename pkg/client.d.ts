@@ -321,6 +321,8 @@ export interface Ended {
   ended: number;
   /** With 202: they have ended, and isolates that still know the tokens learn it within the bound of docs/sessions.md. */
   pending?: true | undefined;
+  /** Where the session at the provider ends, of one that came of a login. */
+  provider_logout_url?: string | undefined;
 }
 
 /** What the session may still do, from its next refresh on. */

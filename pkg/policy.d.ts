@@ -378,6 +378,10 @@ export interface PolicyRoute {
   issuers?: readonly string[] | undefined;
   /** What tokens have to say: a value, a list of values, or a parameter of the path: `{ org_id = "{org}" }`. */
   claims?: Record<string, string | number | boolean | readonly (string | number | boolean)[]> | undefined;
+  /** How long ago a person may have signed in, by `auth_time` of the token. Without it: nobody asks. */
+  max_auth_age_secs?: number | undefined;
+  /** The classes of sign-in of which one is needed, by `acr` of the token. */
+  acr_values?: readonly string[] | undefined;
   /** What a caller has to be allowed. */
   scopes?: PolicyScopes | undefined;
   /** How revocations are looked up here, where the policy has `snapshot` or `ledger`. */

@@ -295,6 +295,16 @@ errors! {
         now: UnixTime,
     } => StepUpRequired, "authentication_too_old",
         "the sign-in was at {signed_in_at}, more than {max_age_secs} s before {now}";
+    /// The route wants a sign-in that is more recent, or of another class (RFC 9470).
+    StepUp {
+        /// How long ago it may be.
+        max_age_secs: Option<u32>,
+        /// The classes, of which one is needed, with spaces between; empty: any.
+        acr_values: String,
+        /// Where more can be proven.
+        login_url: Option<String>,
+    } => StepUpRequired, "step_up_required",
+        "the route wants {}", SignIn(*max_age_secs, acr_values, login_url.as_deref());
     /// Revoked; `by` names the kind of entry (`jti`, `subject`, `session`, `issuer`).
     TokenRevoked {
         /// The kind of entry that matched.
@@ -573,6 +583,23 @@ impl Error {
 
 impl core::error::Error for Error {}
 
+/// Writes what a route wants of a sign-in.
+struct SignIn<'a>(Option<u32>, &'a str, Option<&'a str>);
+
+impl fmt::Display for SignIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(max_age_secs, acr_values, login_url) = self;
+        f.write_str("another sign-in")?;
+        if let Some(secs) = max_age_secs {
+            write!(f, ", at most {secs} s ago")?;
+        }
+        if !acr_values.is_empty() {
+            write!(f, ", of class {acr_values}")?;
+        }
+        login_url.map_or(Ok(()), |url| write!(f, ", at {url}"))
+    }
+}
+
 /// Writes `path: problem`, or the problem alone if the path is empty.
 struct At<'a>(&'a str, &'a str);
 
@@ -691,6 +718,7 @@ mod tests {
                 "token_not_yet_valid",
                 "token_too_old",
                 "authentication_too_old",
+                "step_up_required",
                 "token_revoked",
                 "dpop_required",
                 "dpop_not_bound",

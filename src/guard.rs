@@ -34,6 +34,7 @@ mod request;
 mod revocation;
 mod scopes;
 pub mod session;
+mod sign_in;
 mod signatures;
 mod token;
 pub mod watched;

@@ -39,6 +39,8 @@ pub enum Revocable<'a> {
         sub: Option<&'a str>,
         /// Its session (OpenID Connect Front-Channel Logout 1.0 §3).
         sid: Option<&'a str>,
+        /// The session at a provider that the gate's own session came of, hashed. It ends as a session of this name.
+        login: Option<&'a str>,
         /// The key that verified it, by its own id (never by what the token's header says).
         kid: Option<&'a str>,
         /// Its `iat`, which cut-offs look at.
@@ -52,14 +54,15 @@ pub enum Revocable<'a> {
 }
 
 impl Revocable<'_> {
-    /// The keys to look up: of the token (`jti`), the session, the subject, the issuer, the signing key, in this order
-    /// and as far as the token has them, so one to five; or the one of the API key.
+    /// The keys to look up: of the token (`jti`), the session, the session at a provider, the subject, the issuer, the signing key, in
+    /// this order and as far as the token has them, so one to six; or the one of the API key.
     #[must_use]
     pub fn deny_keys(&self) -> Vec<DenyKey> {
         match *self {
-            Self::Token { iss, jti, sub, sid, kid, .. } => [
+            Self::Token { iss, jti, sub, sid, login, kid, .. } => [
                 jti.map(|jti| DenyKey::of_token(iss, jti)),
                 sid.map(|sid| DenyKey::of_session(iss, sid)),
+                login.map(|login| DenyKey::of_session(iss, login)),
                 sub.map(|sub| DenyKey::of_subject(iss, sub)),
                 Some(DenyKey::of_issuer(iss)),
                 kid.map(|kid| DenyKey::of_signing_key(iss, kid)),
@@ -81,8 +84,12 @@ impl Revocable<'_> {
             (Self::Token { iss, jti, issued_at, .. }, Target::Token { iss: of, jti: revoked }) => {
                 ((iss == of && jti == Some(revoked)).then_some(0), issued_at)
             }
-            (Self::Token { iss, sid, issued_at, .. }, Target::Session { iss: of, sid: ended }) => {
-                ((iss == of && sid == Some(ended)).then_some(1), issued_at)
+            (
+                Self::Token { iss, sid, login, issued_at, .. },
+                Target::Session { iss: of, sid: ended },
+            ) => {
+                let names_it = sid == Some(ended) || login == Some(ended);
+                ((iss == of && names_it).then_some(1), issued_at)
             }
             (Self::Token { iss, sub, issued_at, .. }, Target::Subject { iss: of, sub: out }) => {
                 ((iss == of && sub == Some(out)).then_some(2), issued_at)
@@ -132,6 +139,7 @@ mod tests {
         jti: Some("j"),
         sub: Some("s"),
         sid: Some("d"),
+        login: Some("p"),
         kid: Some("k"),
         issued_at: Some(UnixTime::from_secs(1_699_999_000)),
     };
@@ -154,6 +162,7 @@ mod tests {
             [
                 DenyKey::of_token("i", "j"),
                 DenyKey::of_session("i", "d"),
+                DenyKey::of_session("i", "p"),
                 DenyKey::of_subject("i", "s"),
                 DenyKey::of_issuer("i"),
                 DenyKey::of_signing_key("i", "k"),
@@ -164,6 +173,7 @@ mod tests {
             jti: None,
             sub: None,
             sid: None,
+            login: None,
             kid: None,
             issued_at: None,
         };
@@ -177,6 +187,7 @@ mod tests {
         for (json, kind) in [
             (r#"{"iss": "i", "jti": "j"}"#, "jti"),
             (r#"{"iss": "i", "sid": "d"}"#, "session"),
+            (r#"{"iss": "i", "sid": "p"}"#, "session"),
             (r#"{"iss": "i", "sub": "s"}"#, "subject"),
             (r#"{"iss": "i", "all": true}"#, "issuer"),
             (r#"{"iss": "i", "kid": "k"}"#, "signing_key"),
@@ -226,6 +237,7 @@ mod tests {
             jti: None,
             sub: Some("s"),
             sid: None,
+            login: None,
             kid: None,
             issued_at: None,
         };

@@ -10,6 +10,7 @@ use crate::{
     jose::{claims::Claims, verifier::VerifiedToken},
     policy::{IdentityHeader, PrefixPolicy},
     revocation::Revocable,
+    session::access,
     time::UnixTime,
 };
 
@@ -32,6 +33,8 @@ pub struct TokenIdentity {
     client: Option<String>,
     token_id: Option<String>,
     session_id: Option<String>,
+    /// The session at a provider, of the gate's own tokens.
+    login: Option<String>,
     issued_at: Option<UnixTime>,
     key_id: Option<String>,
     scopes: Vec<String>,
@@ -162,6 +165,7 @@ impl TokenIdentity {
             subject,
             token_id: owned(token.claims().jwt_id()),
             session_id: owned(token.claims().session_id()),
+            login: owned(access::login_of(token.claims())),
             issued_at: token.claims().issued_at(),
             key_id: owned(token.key_id()),
             scopes: token.scopes().into_sorted(),
@@ -178,6 +182,7 @@ impl TokenIdentity {
             jti: self.token_id.as_deref(),
             sub: self.subject.as_deref(),
             sid: self.session_id.as_deref(),
+            login: self.login.as_deref(),
             kid: self.key_id.as_deref(),
             issued_at: self.issued_at,
         }

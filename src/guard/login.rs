@@ -8,6 +8,7 @@
 //! | `begin` | the way to a provider |
 //! | `callback` | the way back: what is checked, in which order, and what follows |
 //! | `provider` | what a provider says about itself, as an isolate remembers it |
+//! | `logout` | what a provider ends, and the way to what ends there |
 //! | `person` | a code becomes a person: tokens, ID token, userinfo |
 //! | `connect` | accounts that are connected to whoever is logged in |
 //! | `refresh` | fresh tokens for a grant, and the end of them |
@@ -17,6 +18,7 @@ mod answer;
 mod begin;
 mod callback;
 mod connect;
+mod logout;
 mod person;
 mod provider;
 mod refresh;

@@ -9,7 +9,7 @@ use super::{
     credential::{self, Credential, PresentedToken},
     decision::StepOutcome,
     limits::{self, Subject},
-    proof, revocation, scopes, session, token,
+    proof, revocation, scopes, session, sign_in, token,
 };
 use crate::{
     api_key::record::KeyRecord,
@@ -122,6 +122,8 @@ impl<B: Backend> Passage<'_, B> {
     ) -> Result<(), Error> {
         scopes::check(self.route, &self.policy.scope_includes, identity)?;
         allowed::check(self.route, &self.path, identity)?;
+        let asked = (self.policy, self.route);
+        sign_in::check(asked, (self.request, identity), self.now.to_unix_time())?;
         let client_ip = self.request.client_ip;
         let subject = Subject { identity, client_ip, overrides, by_address_only: false };
         if proof.is_some() || self.asks_ledger() {

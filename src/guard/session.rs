@@ -311,6 +311,8 @@ pub struct SessionNote {
     pub notices: Option<(ObjectName, Vec<Notice>)>,
     /// What the log is told.
     pub events: Vec<SessionEvent>,
+    /// Whether somebody else was logged in in this browser: it is told to empty its cache.
+    pub of_another: bool,
 }
 
 impl SessionNote {
@@ -570,6 +572,13 @@ async fn renew<B: Backend>(
         note.change = end();
     }
     let grant = outcome.granted()?;
+    let of_policy = (policy, own, backend);
+    if let Err(error) = notices::follow_provider(of_policy, (refresh.object, grant), now).await {
+        if error == Error::SessionEnded {
+            note.change = end();
+        }
+        return Err(error);
+    }
     let (access, refreshed) = tokens(sessions, own, refresh.object, grant, now).await?;
     let verified = own_token((policy, backend, own), &access, now).await?;
     note.change = Some(CookieChange::Set {

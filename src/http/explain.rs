@@ -264,6 +264,8 @@ fn policy_path(
         }
         (_, Some(Error::ClaimNotAllowed { claim })) => of_route(&format!("claims.{claim}")),
         (_, Some(Error::IssuerNotAllowed)) => of_route("issuers"),
+        (_, Some(Error::StepUp { max_age_secs: Some(_), .. })) => of_route("max_auth_age_secs"),
+        (_, Some(Error::StepUp { .. })) => of_route("acr_values"),
         (_, Some(Error::TokenNotAccepted | Error::ApiKeyNotAccepted)) => of_route("accept"),
         (
             _,
@@ -330,7 +332,9 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::ProofReplayed => Stage::Proof,
         Error::TokenRevoked { .. } => Stage::Revocation,
         Error::InsufficientScope { .. } => Stage::Scopes,
-        Error::IssuerNotAllowed | Error::ClaimNotAllowed { .. } => Stage::Claims,
+        Error::IssuerNotAllowed | Error::ClaimNotAllowed { .. } | Error::StepUp { .. } => {
+            Stage::Claims
+        }
         Error::RateLimited { limit, .. } if limit == FAILURES => Stage::Credential,
         Error::RateLimited { .. } => Stage::Limits,
         Error::StoreUnavailable { store, .. } => match *store {

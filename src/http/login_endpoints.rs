@@ -1,9 +1,9 @@
 //! The endpoints of logins as both edges have them: paths and methods, what they are asked, and how a browser is told. What each does is
 //! [`LoginFlow`]'s to say.
 
-use super::reply::{self, Fields};
+use super::reply::{self, Fields, Refusal};
 use crate::{
-    error::Error,
+    error::{Code, Error},
     guard::{
         Backend,
         login::{Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped, Wanted},
@@ -11,7 +11,7 @@ use crate::{
     login::authorization::with_parameters,
     page::{self, Chooser, Failure, Look, NotAllowed, Page, Way},
     session::{
-        oauth::{Form, MAX_FORM_LENGTH},
+        oauth::{Form, MAX_FORM_LENGTH, OAuthError},
         record::Device,
     },
 };
@@ -19,8 +19,9 @@ use crate::{
 /// Before the paths of these endpoints in the event log, whatever the prefix.
 const LOGGED_BELOW: &str = "/auth";
 
-/// The parameters of a login; one of these twice is refused.
-const PARAMETERS: [&str; 3] = ["return_to", "remember", "other_account"];
+/// The parameters of a login, and of the way back from a logout; one of these twice is refused.
+const PARAMETERS: [&str; 6] =
+    ["return_to", "remember", "other_account", "state", "max_age", "acr_values"];
 
 /// Those of a form that connects an account or takes it away.
 const OF_ACCOUNTS: [&str; 2] = ["return_to", "account"];
@@ -41,6 +42,10 @@ pub enum LoginEndpoint {
     Connect,
     /// `/disconnect/{provider}`
     Disconnect,
+    /// `/backchannel-logout/{provider}`
+    BackchannelLogout,
+    /// `/logged-out`
+    LoggedOut,
 }
 
 /// What an endpoint is asked.
@@ -61,8 +66,15 @@ pub struct LoginAsked<'a> {
 
 impl LoginEndpoint {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Choose, Self::Begin, Self::Callback, Self::Connect, Self::Disconnect];
+    pub const ALL: [Self; 7] = [
+        Self::Choose,
+        Self::Begin,
+        Self::Callback,
+        Self::Connect,
+        Self::Disconnect,
+        Self::BackchannelLogout,
+        Self::LoggedOut,
+    ];
 
     /// Its path below the prefix. `{id}` is a provider's.
     #[must_use]
@@ -73,6 +85,8 @@ impl LoginEndpoint {
             Self::Callback => "/callback/{id}",
             Self::Connect => "/connect/{id}",
             Self::Disconnect => "/disconnect/{id}",
+            Self::BackchannelLogout => "/backchannel-logout/{id}",
+            Self::LoggedOut => "/logged-out",
         }
     }
 
@@ -80,9 +94,10 @@ impl LoginEndpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::Choose | Self::Begin => "GET",
+            Self::Choose | Self::Begin | Self::LoggedOut => "GET",
             Self::Callback => "GET, POST",
             Self::Connect | Self::Disconnect => "POST",
+            Self::BackchannelLogout => "POST",
         }
     }
 
@@ -122,6 +137,9 @@ impl LoginEndpoint {
                 _ => Box::pin(flow.disconnect(provider, (account, return_to))).await,
             };
         }
+        if self == Self::BackchannelLogout {
+            return Box::pin(flow.end_by_provider(provider, body)).await;
+        }
         let parameters = Form::parse_for(&PARAMETERS, query.as_bytes())
             .map_err(|_| Error::InvalidRequest("expected each parameter once"))?;
         let is_true = |name| parameters.get(name) == Some("true");
@@ -129,8 +147,11 @@ impl LoginEndpoint {
             return_to: parameters.get("return_to"),
             remember: is_true("remember"),
             other_account: is_true("other_account"),
+            max_age_secs: parameters.get("max_age").and_then(|secs| secs.parse().ok()),
+            acr_values: parameters.get("acr_values"),
         };
         match self {
+            Self::LoggedOut => Ok(flow.logged_out(parameters.get("state"))),
             Self::Choose => Box::pin(flow.choose(wanted)).await,
             _ => Box::pin(flow.begin(provider, wanted)).await,
         }
@@ -180,14 +201,17 @@ impl Manner<'_> {
 /// Whether who logs in gets past this refusal: nobody was logged in, or the session of the cookies has ended for good. What would be refused
 /// again, such as a subject that is revoked, is refused.
 #[must_use]
-pub const fn login_helps(error: &Error, by_cookie: bool) -> bool {
+pub fn login_helps(error: &Error, by_cookie: bool) -> bool {
     match error {
         Error::LoginRequired { .. } => true,
+        Error::StepUp { login_url, .. } => by_cookie && login_url.is_some(),
         Error::SessionEnded
         | Error::MalformedRefreshToken
         | Error::RefreshTokenTag
         | Error::RefreshTokenReused
-        | Error::TokenExpired { .. } => by_cookie,
+        | Error::TokenExpired { .. }
+        // The provider has ended its own session.
+        | Error::TokenRevoked { by: "session" } => by_cookie,
         _ => false,
     }
 }
@@ -204,6 +228,10 @@ pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
     let mut page = match &answer.next {
         Next::To(url) => Page { status: SEE_OTHER, fields: redirect(url), body: String::new() },
         Next::MoveOn(url) => page::move_on(look, url),
+        Next::Done => {
+            let fields = vec![("Cache-Control", "no-store".to_owned())];
+            Page { status: 200, fields, body: String::new() }
+        }
         Next::Choose { choices, return_to } => {
             let ways = choices.iter().map(|Choice { title, path }| Way { title, path });
             let ways: Vec<Way<'_>> = ways.collect();
@@ -212,8 +240,28 @@ pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
         }
         Next::Stopped(stopped) => stopped_page(stopped, look),
     };
+    let cleared = answer.note.of_another.then(|| ("Clear-Site-Data", "\"cache\"".to_owned()));
+    page.fields.extend(cleared);
     page.fields.extend(answer.binding.iter().map(|value| ("Set-Cookie", value.clone())));
     page
+}
+
+/// A refusal as a provider reads it that wants a session ended (OpenID Connect Back-Channel Logout 1.0 §2.8): 400 for a token that is not
+/// taken. The log has why.
+#[must_use]
+pub fn logout_refusal(error: &Error) -> Refusal {
+    match error.code() {
+        Code::NotFound | Code::MethodNotAllowed | Code::UpstreamError => {
+            Refusal::new(error, None, None)
+        }
+        Code::StoreUnavailable | Code::KeysUnavailable | Code::RateLimited | Code::ConfigError => {
+            Refusal::oauth(error, false)
+        }
+        _ => {
+            let problem = "expected a logout token of this provider for this client, once";
+            Refusal::oauth(&OAuthError::InvalidRequest.because(problem), false)
+        }
+    }
 }
 
 fn stopped_page(stopped: &Stopped, look: &Look) -> Page {
@@ -288,6 +336,7 @@ mod tests {
         assert!(login_helps(&required, false));
         assert!(login_helps(&Error::SessionEnded, true));
         assert!(!login_helps(&Error::SessionEnded, false));
+        assert!(login_helps(&Error::TokenRevoked { by: "session" }, true));
         for error in [
             Error::RefreshTokenSuperseded,
             Error::SubjectDisabled,

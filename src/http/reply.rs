@@ -52,6 +52,7 @@ impl Refusal {
         let hint = hint(error, wire.hint);
         let login_url = match error {
             Error::LoginRequired { login_url } => Some(login_url.as_str()),
+            Error::StepUp { login_url, .. } => login_url.as_deref(),
             _ => None,
         };
         let body = if problem {
@@ -430,10 +431,20 @@ pub const fn challenge_error(code: Code) -> &'static str {
     }
 }
 
-/// How long ago the sign-in may be (RFC 9470 §3), with the comma before it; or nothing.
+/// How long ago the sign-in may be and of which class it has to be (RFC 9470 §3), with the comma before it; or nothing.
 fn max_age(error: &Error) -> String {
     match error {
         Error::AuthenticationTooOld { max_age_secs, .. } => format!(", max_age=\"{max_age_secs}\""),
+        Error::StepUp { max_age_secs, acr_values, .. } => {
+            // The policy takes only classes without quote and backslash.
+            let acr = if acr_values.is_empty() {
+                String::new()
+            } else {
+                format!(", acr_values=\"{acr_values}\"")
+            };
+            let age = max_age_secs.map(|secs| format!(", max_age=\"{secs}\"")).unwrap_or_default();
+            format!("{acr}{age}")
+        }
         _ => String::new(),
     }
 }

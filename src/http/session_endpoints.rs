@@ -187,6 +187,7 @@ pub fn answer_fields(answer: &Answer) -> Fields {
     let own = [("Cache-Control", "no-store"), ("Pragma", "no-cache")];
     let kind = (!answer.body.is_empty()).then_some(("Content-Type", "application/json"));
     let cleared = answer.clears_cache.then_some(("Clear-Site-Data", "\"cache\""));
-    let all = own.into_iter().chain(kind).chain(cleared);
+    let to = answer.location.as_deref().map(|url| ("Location", url));
+    let all = own.into_iter().chain(kind).chain(cleared).chain(to);
     all.map(|(name, value)| (name, value.to_owned())).collect()
 }

@@ -41,7 +41,7 @@ pub struct Expected<'a> {
 
 /// The rules for all ID tokens of an issuer for this client: `iss`, `sub`, `aud`, `exp` and `iat` are there; the gate is the audience.
 #[must_use]
-pub fn rules(issuer: impl Into<String>, client_id: &str) -> ClaimRules {
+pub fn rules(issuer: &str, client_id: &str) -> ClaimRules {
     ClaimRules {
         audience: vec![client_id.to_owned()],
         clock_tolerance_secs: CLOCK_TOLERANCE_SECS,

@@ -16,6 +16,9 @@ const CLOCK_TOLERANCE_SECS: u64 = 120;
 /// The oldest that a logout token may be; for as long and the tolerance its `jti` is remembered.
 const MAX_AGE_SECS: u64 = 600;
 
+/// For how long its `jti` is remembered: as long as it could be taken, by clocks that differ.
+pub const REMEMBERED_SECS: u64 = MAX_AGE_SECS + 2 * CLOCK_TOLERANCE_SECS;
+
 /// The member of `events` that makes it one.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -34,7 +37,7 @@ pub struct Logout {
 
 /// The rules for all logout tokens of an issuer for this client.
 #[must_use]
-pub fn rules(issuer: impl Into<String>, client_id: &str) -> ClaimRules {
+pub fn rules(issuer: &str, client_id: &str) -> ClaimRules {
     ClaimRules {
         audience: vec![client_id.to_owned()],
         clock_tolerance_secs: CLOCK_TOLERANCE_SECS,
@@ -81,12 +84,11 @@ pub fn read(token: &VerifiedToken, now: UnixTime) -> Result<Logout, Error> {
     if session.is_none() && subject.is_none() {
         return Err(Error::MissingClaim { claim: "sid".to_owned() });
     }
-    let margin = MAX_AGE_SECS.saturating_add(CLOCK_TOLERANCE_SECS.saturating_mul(2));
     Ok(Logout {
         session: session.map(str::to_owned),
         subject: subject.map(str::to_owned),
         token_id: token_id.to_owned(),
-        remembered_until: now.saturating_add(margin),
+        remembered_until: now.saturating_add(REMEMBERED_SECS),
     })
 }
 

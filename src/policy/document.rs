@@ -490,6 +490,12 @@ described! {
         #[facts(minProperties = 1)]
         #[written(Option<crate::json::describe::Named<ClaimValue>>)]
         pub(super) claims: Option<StrictObject> = None,
+        /// How long ago a person may have signed in, by `auth_time` of the token. Without it: nobody asks.
+        #[facts(minimum = 60)]
+        pub(super) max_auth_age_secs: Option<u32> = None,
+        /// The classes of sign-in of which one is needed, by `acr` of the token.
+        #[facts(minItems = 1, uniqueItems = true)]
+        pub(super) acr_values: Option<Vec<String>> = None,
         /// What a caller has to be allowed.
         pub(super) scopes: ScopesDocument = ScopesDocument::default(),
         /// How revocations are looked up here, where the policy has `snapshot` or `ledger`.

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::{client_address::Network, error::Error, jose::verifier::Verifier, json::StrictObject};
 
+/// A sign-in that has to be more recent is over before its page has loaded.
+const MIN_AUTH_AGE_SECS: u32 = 60;
+
 /// One route of the policy. The first that matches a request decides.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -32,6 +35,10 @@ pub struct Route {
     pub issuers: Vec<String>,
     /// What tokens have to say.
     pub claims: Vec<ClaimRule>,
+    /// How long ago a person may have signed in, in seconds; `None`: nobody asks.
+    pub max_auth_age_secs: Option<u32>,
+    /// The classes of sign-in of which one is needed; empty: any.
+    pub acr_values: Vec<String>,
     /// Scopes of which all are needed.
     pub all_scopes: Vec<String>,
     /// Scopes of which one is needed; empty: none.
@@ -143,6 +150,7 @@ pub(super) fn route(
         ));
     }
     check_tokens_only(path, document)?;
+    check_sign_in(path, document)?;
     check_revocation(path, document, revocation)?;
     check_cost(path, document.cost, &own_limits)?;
     if document.ips.as_ref().is_some_and(Vec::is_empty) {
@@ -159,6 +167,8 @@ pub(super) fn route(
         accept,
         issuers: route_issuers(path, document, verifier)?,
         claims,
+        max_auth_age_secs: document.max_auth_age_secs,
+        acr_values: document.acr_values.clone().unwrap_or_default(),
         all_scopes: document.scopes.all.clone(),
         any_scopes: document.scopes.any.clone(),
         revocation: document.revocation,
@@ -270,10 +280,15 @@ fn route_issuers(
     Ok(named.concat())
 }
 
-/// A route with `issuers` or `claims` takes tokens, and nobody without one: a caller who leaves the credential out must not get
+/// A route with one of these fields takes tokens, and nobody without one: a caller who leaves the credential out must not get
 /// further than one who shows it.
 fn check_tokens_only(path: &str, document: &RouteDocument) -> Result<(), Error> {
-    let fields = [("issuers", document.issuers.is_some()), ("claims", document.claims.is_some())];
+    let fields = [
+        ("issuers", document.issuers.is_some()),
+        ("claims", document.claims.is_some()),
+        ("max_auth_age_secs", document.max_auth_age_secs.is_some()),
+        ("acr_values", document.acr_values.is_some()),
+    ];
     let Some((field, _)) = fields.into_iter().find(|(_, given)| *given) else { return Ok(()) };
     let refused = |problem| Err(Error::config(format!("{path}.{field}"), problem));
     let accept = document.accept.as_deref().unwrap_or_default();
@@ -283,6 +298,28 @@ fn check_tokens_only(path: &str, document: &RouteDocument) -> Result<(), Error> 
         Auth::Optional => refused("who leaves the token out would pass, expected auth = required"),
         Auth::Required if takes_keys => refused("an API key has none, expected accept = [\"jwt\"]"),
         Auth::Required => Ok(()),
+    }
+}
+
+/// What is asked of a sign-in can be met, and written into a challenge.
+fn check_sign_in(path: &str, document: &RouteDocument) -> Result<(), Error> {
+    if document.max_auth_age_secs.is_some_and(|secs| secs < MIN_AUTH_AGE_SECS) {
+        return Err(Error::config(format!("{path}.max_auth_age_secs"), "expected at least 60"));
+    }
+    let Some(values) = &document.acr_values else { return Ok(()) };
+    let path = format!("{path}.acr_values");
+    if values.is_empty() {
+        return Err(Error::config(path, "expected a non-empty list"));
+    }
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    let fits = |value: &String| (1..=200).contains(&value.len()) && value.bytes().all(is_plain);
+    match values.iter().position(|value| !fits(value)) {
+        Some(index) => {
+            let problem =
+                "expected 1 to 200 characters of ASCII without spaces, quotes and backslashes";
+            Err(Error::config(format!("{path}[{index}]"), problem))
+        }
+        None => Ok(()),
     }
 }
 
@@ -390,6 +427,8 @@ pub(super) fn fallback(
         accept: configured,
         issuers: Vec::new(),
         claims: Vec::new(),
+        max_auth_age_secs: None,
+        acr_values: Vec::new(),
         all_scopes: Vec::new(),
         any_scopes: Vec::new(),
         revocation: None,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    id::SessionId,
+    id::{ProviderSession, SessionId},
     step::{Confirm, Grant, Times},
 };
 use crate::{error::Error, jose::claims::Claims, json, time::UnixTime};
@@ -32,6 +32,8 @@ pub const MACHINE_PREFIX: &str = "client|";
 
 /// Further claims, as an object.
 pub const CLAIMS: &str = "edgegate:claims";
+/// The session at a provider that it came of, hashed with the provider's issuer.
+const LOGIN: &str = "edgegate:login";
 const GENERATION: &str = "edgegate:gen";
 const REPEATS: &str = "edgegate:rep";
 
@@ -67,6 +69,8 @@ struct AccessClaims<'a> {
     acr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Bound<'a>>,
+    #[serde(rename = "edgegate:login", skip_serializing_if = "Option::is_none")]
+    login: Option<ProviderSession>,
     #[serde(rename = "edgegate:gen", skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
     #[serde(rename = "edgegate:rep", skip_serializing_if = "Option::is_none")]
@@ -99,10 +103,13 @@ pub fn claims_of_session(grant: &Grant, issued: Issued<'_>) -> Result<String, Er
         iat: grant.iat,
         exp: grant.exp,
         scope: &opening.scopes.join(" "),
-        auth_time: Some(grant.auth_time),
+        // A provider that does not say when, leaves it open: its own session may be old.
+        auth_time: (opening.login.is_none() || opening.auth_time.is_some())
+            .then_some(grant.auth_time),
         amr: &opening.amr,
         acr: opening.acr.as_deref(),
         cnf: opening.jkt.as_deref().map(|jkt| Bound { jkt }),
+        login: opening.login.as_ref().and_then(|login| login.session),
         generation: Some(grant.generation),
         repeats: Some(grant.repeats),
         claims,
@@ -132,6 +139,7 @@ pub fn claims_of_machine(
         amr: &[],
         acr: None,
         cnf: jkt.map(|jkt| Bound { jkt }),
+        login: None,
         generation: None,
         repeats: None,
         claims: None,
@@ -163,6 +171,12 @@ fn further_claims(text: &str) -> Result<Map<String, Value>, Error> {
 fn unreadable() -> Error {
     let problem = "claims of a session cannot be read".to_owned();
     Error::StoreUnavailable { store: "sessions", problem }
+}
+
+/// The session at a provider that a verified access token of the gate came of, as revocations name it.
+#[must_use]
+pub fn login_of(claims: &Claims) -> Option<&str> {
+    claims.get(LOGIN).and_then(Value::as_str)
 }
 
 /// What a verified access token of the gate says of its session. `None`: it has none, as a machine's.

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::{
     id::{ObjectName, Place, Salt, SessionId, TicketHash},
-    record::{Device, NOTICE_MARGIN_SECS, Notice, Opening, ROW_VERSION, SessionRow, TicketRow},
+    record::{
+        Device, LoginRow, NOTICE_MARGIN_SECS, Notice, Opening, ROW_VERSION, SessionRow, TicketRow,
+    },
     state::{MAX_SESSIONS, MAX_TICKETS, Paces, SubjectState},
     token::RefreshToken,
 };
@@ -214,6 +216,10 @@ object! {
         pub amr: Vec<String>,
         /// The class of that proof.
         pub acr: Option<String> = None,
+        /// When; none: now, or of a login as before.
+        pub auth_time: Option<UnixTime> = None,
+        /// The login by which; none: by no other.
+        pub login: Option<LoginRow> = None,
     }
 }
 
@@ -563,6 +569,9 @@ object! {
         /// Sessions that this step has ended.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub ended: Vec<SessionId> = Vec::new(),
+        /// The login that the session which is meant came of, of [`Step::End`].
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub login: Option<LoginRow> = None,
         /// All that is not known yet where revocations are kept. Whoever gets this writes it there, then acknowledges.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub notices: Vec<Notice> = Vec::new(),
@@ -833,7 +842,7 @@ impl SubjectState {
     }
 
     fn step_up(&mut self, step: &StepUp, now: UnixTime) -> Outcome {
-        let StepUp { id, new, amr, acr } = step;
+        let StepUp { id, new, amr, acr, auth_time, login } = step;
         if self.subject.disabled_at.is_some() {
             return Outcome::refused(Refused::Disabled);
         }
@@ -843,7 +852,13 @@ impl SubjectState {
         let opening = Opening {
             amr: amr.clone(),
             acr: acr.clone(),
-            auth_time: Some(now),
+            auth_time: match (auth_time, login) {
+                (Some(at), _) => Some((*at).min(now)),
+                // The provider does not say when: its own session may be old.
+                (None, Some(_)) => old.opening.auth_time,
+                (None, None) => Some(now),
+            },
+            login: login.clone().or_else(|| old.opening.login.clone()),
             ..old.opening.clone()
         };
         let (created_at, absolute_until) = (old.created_at, old.absolute_until);
@@ -882,6 +897,7 @@ impl SubjectState {
         if step.asks {
             return outcome;
         }
+        outcome.login = row.and_then(|row| row.opening.login.clone());
         let all = || self.sessions.names().copied();
         let ids: Vec<SessionId> = match step.which {
             Which::One => step.id.into_iter().collect(),

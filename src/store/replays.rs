@@ -7,7 +7,10 @@ use super::{ReplayStore, StoreError, memory::MemoryReplays, shared::SwapStore};
 use crate::{
     jose::dpop::{LONGEST_LIFE_SECS, ReplayKey},
     limit::{CounterGroup, Limit, LimitAlgorithm, Verdict},
-    login::state::{LIFETIME_SECS, REMEMBERED_SECS},
+    login::{
+        logout_token,
+        state::{LIFETIME_SECS, REMEMBERED_SECS},
+    },
     policy::Replays as Place,
     session::client::LONGEST_ASSERTION_SECS,
     time::UnixMillis,
@@ -99,6 +102,8 @@ pub enum Once {
     Assertion,
     /// A login ([`crate::login::state`]).
     Login,
+    /// A logout token of a provider ([`crate::login::logout_token`]).
+    Logout,
 }
 
 impl Once {
@@ -106,6 +111,7 @@ impl Once {
         match self {
             Self::Assertion => "assertion",
             Self::Login => "login",
+            Self::Logout => "logout",
         }
     }
 
@@ -114,6 +120,7 @@ impl Once {
         match self {
             Self::Assertion => LONGEST_ASSERTION_SECS,
             Self::Login => LIFETIME_SECS + 2 * REMEMBERED_SECS,
+            Self::Logout => logout_token::REMEMBERED_SECS + 60,
         }
     }
 }

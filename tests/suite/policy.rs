@@ -499,7 +499,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "/routes/1/colour",
             json!(1),
             "routes[1].colour: is not a known field, expected one of path, methods, auth, accept, \
-             issuers, claims, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer, \
+             issuers, claims, max_auth_age_secs, acr_values, scopes, revocation, preflight, cors, ips, limits, cost, upstream, answer, \
              grant, identity, identity_audience",
         ),
         (
@@ -1454,6 +1454,20 @@ fn issuers_and_claims_of_a_route_that_could_not_hold_are_refused() {
         (
             json!({"claims": {"a": 1}, "auth": "none"}),
             "claims: a route with auth = none looks at no token",
+        ),
+        (
+            json!({"max_auth_age_secs": 60, "auth": "optional"}),
+            "max_auth_age_secs: who leaves the token out would pass, expected auth = required",
+        ),
+        (
+            json!({"acr_values": ["gold"], "accept": ["jwt", "api_key"]}),
+            "accept[1]: there is no api_keys section",
+        ),
+        (json!({"max_auth_age_secs": 59}), "max_auth_age_secs: expected at least 60"),
+        (json!({"acr_values": []}), "acr_values: expected a non-empty list"),
+        (
+            json!({"acr_values": ["gold", "a b"]}),
+            "acr_values[1]: expected 1 to 200 characters of ASCII without spaces, quotes and backslashes",
         ),
         (json!({"claims": {}}), "claims: expected at least one claim"),
         (json!({"claims": []}), "claims: expected an object, found a list"),

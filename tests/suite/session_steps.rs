@@ -609,6 +609,8 @@ fn race_21_step_up_gives_a_new_name_and_keeps_the_end() {
         new: new_session(2),
         amr: vec!["pwd".to_owned(), "otp".to_owned()],
         acr: Some("2".to_owned()),
+        auth_time: None,
+        login: None,
     };
     let outcome = world.after(5 * DAY).step(&Step::StepUp(step.clone()));
     let grant = outcome.granted().unwrap();
@@ -784,7 +786,14 @@ fn ghsa_wv3h_x6c4_r867_nothing_is_issued_to_a_disabled_subject() {
         Step::Redeem(Redeem { hash, new: new_session(3) }),
         Step::Refresh(refresh_of(&first)),
         Step::Machine(Machine { terms: TERMS }),
-        Step::StepUp(StepUp { id: first.id, new: new_session(4), amr: Vec::new(), acr: None }),
+        Step::StepUp(StepUp {
+            id: first.id,
+            new: new_session(4),
+            amr: Vec::new(),
+            acr: None,
+            auth_time: None,
+            login: None,
+        }),
     ] {
         assert_eq!(world.step(&step).refused, Some(Refused::Disabled), "{step:?}");
     }

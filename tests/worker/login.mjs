@@ -1,6 +1,6 @@
 // A provider (the certified `oidc-provider`), and a browser that goes between it and the gate.
 
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import http from 'node:http';
 import { Provider } from 'oidc-provider';
 
@@ -19,9 +19,14 @@ const newKey = () => {
 /** A provider on a port of its own. `person` logs in whenever the browser comes; null says no. */
 export class Op {
   person = { accountId: 'ann', email: 'ann@corp.example', email_verified: true, groups: ['staff'] };
+  /** How well it says that people have proven who they are. */
+  acr = 'gold';
   keys = [newKey()];
   requests = [];
   redirectUris = [];
+  logoutUris = [];
+  /** Where it tells that a session has ended; undefined: nowhere. */
+  backchannelUri = undefined;
   /** Changes the answer of a path before it is sent: `(path, body) => body`. */
   change = undefined;
   #provider;
@@ -52,23 +57,55 @@ export class Op {
     const provider = new Provider(this.issuer, {
       clients: [{
         client_id: CLIENT.id, client_secret: CLIENT.secret, redirect_uris: this.redirectUris,
+        post_logout_redirect_uris: this.logoutUris,
+        ...(this.backchannelUri === undefined ? {} : { backchannel_logout_uri: this.backchannelUri, backchannel_logout_session_required: true }),
         response_types: ['code'], grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'client_secret_basic',
       }],
       jwks: { keys: this.keys },
       claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
       scopes: ['openid', 'email', 'profile', 'groups', 'offline_access'],
       pkce: { required: () => true },
-      features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true }, revocation: { enabled: true } },
+      features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true }, revocation: { enabled: true }, backchannelLogout: { enabled: true } },
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId, ...this.people.get(accountId) }) }),
       cookies: { keys: ['a test'] },
+      acrValues: ['bronze', 'gold'],
+      // Its own goes to public addresses alone.
+      fetch: (url, { dispatcher, ...options }) => fetch(url, options),
       ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
     });
     provider.on('server_error', (_, fault) => { console.error(fault); });
+    provider.on('grant.success', ({ body }) => {
+      if (body.id_token !== undefined) this.sids.push(JSON.parse(Buffer.from(body.id_token.split('.')[1], 'base64url')).sid);
+    });
+    provider.on('backchannel.success', () => { this.told += 1; });
+    provider.on('backchannel.error', (_, fault) => { this.notTold.push(fault.message); });
     return provider;
   }
 
   people = new Map();
+  /** How often somebody was told that a session has ended, and what went wrong. */
+  told = 0;
+  notTold = [];
+  /** Its own sessions, as ID tokens have named them. */
+  sids = [];
+
+  /** A token of its own making. */
+  signed(claims, { typ = 'logout+jwt', key = this.keys[0] } = {}) {
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const text = `${part({ alg: 'RS256', kid: this.keys[0].kid, typ })}.${part(claims)}`;
+    const signature = sign('sha256', Buffer.from(text), createPrivateKey({ key, format: 'jwk' }));
+    return `${text}.${signature.toString('base64url')}`;
+  }
+
+  /** A token that says that sessions have ended. */
+  logoutToken(claims = {}, options = {}) {
+    const now = Math.floor(Date.now() / 1000);
+    return this.signed({
+      iss: this.issuer, aud: CLIENT.id, iat: now, exp: now + 120, jti: randomBytes(12).toString('hex'),
+      events: { 'http://schemas.openid.net/event/backchannel-logout': {} }, ...claims,
+    }, options);
+  }
 
   async #answer(request, response) {
     this.requests.push(`${request.method} ${request.url.split('?')[0]}`);
@@ -90,7 +127,7 @@ export class Op {
     const grant = new this.provider.Grant({ accountId, clientId: details.params.client_id });
     grant.addOIDCScope(details.params.scope);
     const grantId = await grant.save();
-    return this.provider.interactionFinished(request, response, { login: { accountId, amr: ['pwd'], acr: 'gold' }, consent: { grantId } });
+    return this.provider.interactionFinished(request, response, { login: { accountId, amr: ['pwd'], acr: this.acr }, consent: { grantId } });
   }
 
   count(what) {

@@ -148,6 +148,11 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Let the person sign in again (`max_age`, `prompt=login`).",
     ),
     (
+        "step_up_required",
+        "The route wants a sign-in that is more recent (`max_auth_age_secs`) or of another class (`acr_values`). A page of a session is sent to the provider, a script is told where: `login_url`.",
+        "Open `login_url` in the window, with `return_to`. For tokens of others: let the person sign in again (`max_age`, `acr_values`).",
+    ),
+    (
         "token_revoked",
         "A revocation covers the token; `detail` says of which kind.",
         "Sign in again. To see the entry: `GET /auth/admin/revocations`.",

@@ -231,7 +231,7 @@ fn schemas() -> Map<String, Value> {
                 "error": {"type": "string", "description": error},
                 "code": reference("Code"),
                 "hint": {"type": "string", "description": "What to do about it."},
-                "login_url": {"type": "string", "description": "Where people log in. Only with `LOGIN_REQUIRED`."},
+                "login_url": {"type": "string", "description": "Where people log in. Only with `LOGIN_REQUIRED`, and `STEP_UP_REQUIRED` of a session."},
             },
             "required": ["error", "code", "hint"],
             "additionalProperties": false,
@@ -281,6 +281,10 @@ fn schemas() -> Map<String, Value> {
         schemas.insert(name.to_owned(), json!({"type": "object", "properties": own}));
     }
     schemas.insert(
+        "LogoutByProvider".to_owned(),
+        json!({"description": "Its §2.5.", "type": "object", "properties": {"logout_token": text}, "required": ["logout_token"]}),
+    );
+    schemas.insert(
         "RefreshRequest".to_owned(),
         json!({"description": "Without it: the cookies.", "type": "object", "properties": {"refreshToken": text}}),
     );
@@ -327,6 +331,19 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let about = "Whether the person comes with another account than the one that the provider knows.";
             let schema = json!({"type": "string", "enum": ["true", "false"]});
             ("OtherAccount", at("other_account", "query", about, schema))
+        }
+        Parameter::MaxAge => {
+            let about = "How long ago the person may have signed in at the provider, in seconds.";
+            ("MaxAge", at("max_age", "query", about, json!({"type": "integer", "minimum": 0})))
+        }
+        Parameter::AcrValues => {
+            let about = "The classes of sign-in of which one is wanted, with spaces between.";
+            ("AcrValues", at("acr_values", "query", about, text()))
+        }
+        Parameter::LogoutState => {
+            let about = "Where the logout wanted to, as the provider gives it back.";
+            let schema = json!({"type": "string", "maxLength": 1024});
+            ("LogoutState", at("state", "query", about, schema))
         }
         Parameter::Owner => ("Owner", at("owner", "query", "Only those of this owner.", text())),
         Parameter::GrantProvider => {

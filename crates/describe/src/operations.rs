@@ -46,6 +46,9 @@ pub(crate) enum Parameter {
     ReturnTo,
     Remember,
     OtherAccount,
+    LogoutState,
+    MaxAge,
+    AcrValues,
     Owner,
     Subject,
     GrantProvider,
@@ -248,9 +251,9 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Visitor, [], Body::OptionalJson("Logout"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
 
     get "/login" "chooseProvider" "Where people log in: the choice of providers, or straight to the only one. docs/login.md.",
-        Caller::Anybody, [ReturnTo Remember], Body::None, [200 "The choice, a page.", 303 "To the provider."], [LOGIN];
+        Caller::Anybody, [ReturnTo Remember MaxAge AcrValues], Body::None, [200 "The choice, a page.", 303 "To the provider."], [LOGIN];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
-        Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount], Body::None, [303 "To the provider."], [LOGIN];
+        Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",
         Caller::Anybody, [ProviderId], Body::None, [200 "A page that moves on, where the cookies are Strict.", 303 "Back to where the login began, or to the provider once more."], [LOGIN CALLBACK];
     post "/callback/{id}" "endLoginByForm" "The same where the provider answers by a form (`response_mode=form_post`).",
@@ -259,6 +262,11 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Visitor, [ProviderId], Body::Form("ConnectForm"), [303 "To the provider."], [CREDENTIALS VISITOR LOGIN];
     post "/disconnect/{id}" "disconnectAccount" "Ends the caller's grants at a provider, or one.",
         Caller::Visitor, [ProviderId], Body::Form("DisconnectForm"), [303 "Back."], [CREDENTIALS VISITOR LOGIN];
+
+    get "/logged-out" "returnFromLogout" "Back from a provider's logout.",
+        Caller::Anybody, [LogoutState], Body::None, [303 "To where the logout wanted, or the start page."], [LOGIN];
+    post "/backchannel-logout/{id}" "endByProvider" "A provider ends a session, or all of a person's (OpenID Connect Back-Channel Logout 1.0).",
+        Caller::Anybody, [ProviderId], Body::Form("LogoutByProvider"), [200 "Done."], [LOGIN BACKCHANNEL];
 
     get "/.well-known/jwks.json" "getPublicKeys" "The keys by which the gate signs.",
         Caller::Anybody, [], Body::None, [200 "A JWK set." ["PublicKeys"]], [STORES];
@@ -276,6 +284,8 @@ const CALLBACK: &[Code] = &[
     Code::KeysUnavailable,
     Code::RateLimited,
 ];
+
+const BACKCHANNEL: &[Code] = &[Code::KeysUnavailable];
 
 const STORES: &[Code] = &[Code::StoreUnavailable, Code::KeysUnavailable];
 

@@ -203,6 +203,8 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_logins(LoginEndpoint::Callback),
     of_logins(LoginEndpoint::Connect),
     of_logins(LoginEndpoint::Disconnect),
+    of_logins(LoginEndpoint::BackchannelLogout),
+    of_logins(LoginEndpoint::LoggedOut),
 ];
 
 const fn of_logins(endpoint: LoginEndpoint) -> Endpoint {

@@ -31,6 +31,8 @@ pub enum Next {
         /// Where the login returns to.
         return_to: Option<String>,
     },
+    /// Nothing: a provider was told that it is done.
+    Done,
     /// The login has stopped.
     Stopped(Box<Stopped>),
 }

@@ -3,7 +3,7 @@
 use super::{Choice, LoginAnswer, LoginFlow, Logins, Next};
 use crate::{
     error::Error,
-    guard::{Backend, cookies},
+    guard::{Backend, SessionNote, cookies},
     login::{
         authorization::{AuthorizationRequest, with_parameters},
         binding::{self, Binding, TransactionId},
@@ -38,6 +38,29 @@ pub struct Wanted<'a> {
     pub remember: bool,
     /// Whether the person comes with another account than the one that the provider knows.
     pub other_account: bool,
+    /// How long ago the person may have signed in at the provider, in seconds.
+    pub max_age_secs: Option<u32>,
+    /// The classes of sign-in of which one is wanted, with spaces between.
+    pub acr_values: Option<&'a str>,
+}
+
+/// The most and the longest classes that are asked for.
+const MAX_ACR_VALUES: usize = 10;
+const MAX_ACR_LENGTH: usize = 200;
+
+impl Wanted<'_> {
+    /// What the provider is asked to see to.
+    fn asked(&self) -> Asked {
+        let fits = |value: &&str| {
+            value.len() <= MAX_ACR_LENGTH && value.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        let values = self.acr_values.unwrap_or_default().split(' ').filter(|one| !one.is_empty());
+        Asked {
+            max_age_secs: self.max_age_secs,
+            acr_values: values.filter(fits).take(MAX_ACR_VALUES).map(str::to_owned).collect(),
+            remember: self.remember,
+        }
+    }
 }
 
 impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
@@ -49,6 +72,15 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let mut ways = self.login.ways_in();
         if let (Some(only), None) = (ways.next(), ways.next()) {
             return self.begin(&only.id, wanted).await;
+        }
+        // Who has to prove more does so where the account is.
+        if wanted.max_age_secs.is_some() || wanted.acr_values.is_some() {
+            let mut note = SessionNote::default();
+            let owner = self.logged_in(&mut note).await.map(|(owner, _)| owner).ok();
+            let id = owner.as_deref().and_then(|owner| owner.split_once('|')).map(|(id, _)| id);
+            if let Some(provider) = id.and_then(|id| self.way_in(id).ok()) {
+                return self.begin(&provider.id, wanted).await;
+            }
         }
         let return_to = wanted.return_to;
         self.origin()?;
@@ -68,16 +100,34 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     /// [`Error::NotFound`] for a provider that is none, [`Error::Config`] without an origin; those of crypto. A provider that does not
     /// answer is an answer: a page.
     pub async fn begin(&self, provider: &str, wanted: Wanted<'_>) -> Result<LoginAnswer, Error> {
-        let Wanted { return_to, remember, other_account } = wanted;
+        let Wanted { return_to, other_account, .. } = wanted;
         let provider = self.way_in(provider)?;
+        let asked = wanted.asked();
+        let mut note = SessionNote::default();
+        let purpose = if asked.max_age_secs.is_some() || !asked.acr_values.is_empty() {
+            self.proving_more(provider, &mut note).await
+        } else {
+            Purpose::LogIn
+        };
         let beginning = Beginning {
             return_path: self.return_path(return_to),
-            asked: Asked { remember, ..Asked::default() },
-            purpose: Purpose::LogIn,
+            asked,
+            purpose,
             retries: 0,
             other_account,
         };
-        self.to_provider(provider, beginning).await
+        let answer = self.to_provider(provider, beginning).await?;
+        Ok(LoginAnswer { note, ..answer })
+    }
+
+    /// What more is proven for: the session of whoever is logged in with this provider goes on; for everybody else it is a login.
+    async fn proving_more(&self, provider: &Provider, note: &mut SessionNote) -> Purpose {
+        let who = self.logged_in(note).await.ok();
+        let is_of = |owner: &str| owner.split_once('|').is_some_and(|(id, _)| id == provider.id);
+        match who.filter(|(owner, _)| is_of(owner)) {
+            Some((owner, session)) => Purpose::StepUp { owner, session },
+            None => Purpose::LogIn,
+        }
     }
 
     pub(super) fn return_path(&self, target: Option<&str>) -> ReturnPath {

@@ -167,7 +167,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         };
         let is_way_in = !provider.connect_only;
         match &opened.attempt.purpose {
-            Purpose::LogIn if is_way_in => {}
+            Purpose::LogIn | Purpose::StepUp { .. } if is_way_in => {}
             Purpose::Connect { .. } => {}
             _ => return Err(unreadable("it is not for a login")),
         }
@@ -205,6 +205,9 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 let place = (provider, Some(opened.return_path));
                 return self.go_on(place, opened.retries, error.into()).await;
             }
+            Err(error) if is_unmet(&error, &attempt.asked) => {
+                return Err(Stop { reason: Reason::ProofUnmet, error });
+            }
             Err(error) => return Err(error.into()),
         };
         login_try.give_back(self.now);
@@ -223,8 +226,25 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Err(error) => return Err(error.into()),
         };
         let sub = opening.sub.clone();
-        let opened_session = self.sessions.open_for_browser(opening, self.browser, device());
-        let note = opened_session.await?;
+        if self.sessions.is_ended_at_provider(&opening).await? {
+            let problem = "the provider has ended this session of its own";
+            let stop = Stop::interrupted(Reason::ProviderUnclear, problem);
+            let retry = self.retry_as_another(provider, &opened.return_path);
+            return Ok(LoginAnswer::stopped_at(stop, &provider.title, retry));
+        }
+        let note = match &attempt.purpose {
+            Purpose::StepUp { owner, session } if opening.sub == *owner => {
+                let of_session = (*session, opening);
+                self.sessions.step_up_for_browser(of_session, self.browser, device()).await?
+            }
+            Purpose::StepUp { .. } => {
+                let problem = "another account has come back than the one that is logged in";
+                let stop = Stop::interrupted(Reason::WrongAccount, problem);
+                let retry = self.retry(provider, &opened.return_path);
+                return Ok(LoginAnswer::stopped(stop, &provider.title, retry));
+            }
+            _ => self.sessions.open_for_browser(opening, self.browser, device()).await?,
+        };
         self.keep_of_login(provider, &sub, (&account, &tokens)).await;
         Ok(LoginAnswer { note, ..self.back(&opened.return_path) })
     }
@@ -353,6 +373,18 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let beside = form_post::associated_data(&provider.id, id);
         let plain = self.open(id, sealed, &beside).await.ok_or_else(fault)?;
         form_post::from_bytes(plain.expose_secret(), self.now.to_unix_time()).ok_or_else(fault)
+    }
+}
+
+/// Whether a provider has not seen to what it was asked to.
+fn is_unmet(error: &Error, asked: &Asked) -> bool {
+    match error {
+        Error::AuthenticationTooOld { .. } => true,
+        Error::MissingClaim { claim } | Error::UnexpectedClaim { claim } => {
+            claim == "auth_time" && asked.max_age_secs.is_some()
+                || claim == "acr" && !asked.acr_values.is_empty()
+        }
+        _ => false,
     }
 }
 

@@ -75,7 +75,10 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     }
 
     /// Who is logged in here, and in which session.
-    async fn logged_in(&self, note: &mut SessionNote) -> Result<(String, SessionId), Error> {
+    pub(super) async fn logged_in(
+        &self,
+        note: &mut SessionNote,
+    ) -> Result<(String, SessionId), Error> {
         let token = self.sessions.mine(note).await?;
         let session = token.claims().session_id().and_then(SessionId::parse);
         match (token.subject(), session) {
@@ -85,16 +88,19 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         }
     }
 
-    /// An account comes back: in the session that went for it, or not at all. Otherwise a page of somebody else's could leave their account
+    /// An account comes back, or a proof: in the session that went for it, or not at all. Otherwise a page of somebody else's could leave their account
     /// with whoever opens it.
     pub(super) async fn in_session_of(
         &self,
         purpose: &Purpose,
         note: &mut SessionNote,
     ) -> Result<(), Stop> {
-        let Purpose::Connect { owner, session } = purpose else { return Ok(()) };
+        let (Purpose::Connect { owner, session } | Purpose::StepUp { owner, session }) = purpose
+        else {
+            return Ok(());
+        };
         let other = || {
-            let problem = "whoever began to connect an account is not logged in here any more";
+            let problem = "whoever began it is not logged in here any more";
             Stop::interrupted(Reason::WrongAccount, problem)
         };
         match self.logged_in(note).await {
@@ -107,8 +113,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     pub(super) fn once_more(&self, purpose: &Purpose) -> Option<LoginAnswer> {
         let is_strict = self.browser.same_site == SameSite::Strict;
         let is_elsewhere = self.request.provenance.fetch_site == Some("cross-site");
-        let is_connected = matches!(purpose, Purpose::Connect { .. });
-        let url = self.request.url.filter(|_| is_strict && is_elsewhere && is_connected)?;
+        let is_of_session = *purpose != Purpose::LogIn;
+        let url = self.request.url.filter(|_| is_strict && is_elsewhere && is_of_session)?;
         Some(Next::MoveOn(target_of(url)).into())
     }
 

@@ -134,7 +134,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let Some(text) = &tokens.id_token else {
             return Err(fault(provider, "token endpoint: there is no id_token".to_owned()));
         };
-        let token = self.id_token((provider, known), text).await?;
+        let token = self.signed((provider, known), text, id_token::rules).await?;
         let expected = Expected {
             client_id: &provider.client_id,
             attempt: Some(redemption.attempt),
@@ -161,17 +161,19 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         Ok((claims, proof, session))
     }
 
-    async fn id_token(
+    /// A token that the provider has signed, by its issuer's rules for this client.
+    pub(super) async fn signed(
         &self,
         (provider, known): (&Provider, &Known),
         text: &str,
+        rules: RulesOf,
     ) -> Result<VerifiedToken, Error> {
         let (Some(issuer), Some(uri)) = (provider.issuer(), &known.jwks_uri) else {
             return Err(fault(provider, "has no keys".to_owned()));
         };
         let all = Algorithm::ALL.into_iter().filter(|one| !one.is_symmetric());
         let algorithms: Vec<Algorithm> = all.collect();
-        let issuers = rules_for(provider, issuer, text)?.into_iter().map(|rules| Issuer {
+        let issuers = rules_for((provider, rules), issuer, text)?.into_iter().map(|rules| Issuer {
             rules,
             algorithms: algorithms.clone(),
             keys: KeySource::Remote { uri: uri.clone() },
@@ -238,13 +240,20 @@ fn fault(provider: &Provider, problem: String) -> Error {
     Error::Provider { provider: provider.id.clone(), problem }
 }
 
+/// The rules for a kind of token, of an issuer for a client.
+type RulesOf = fn(&str, &str) -> ClaimRules;
+
 /// The rules for the issuers that this token may name.
-fn rules_for(provider: &Provider, issuer: &str, token: &str) -> Result<Vec<ClaimRules>, Error> {
+fn rules_for(
+    (provider, rules): (&Provider, RulesOf),
+    issuer: &str,
+    token: &str,
+) -> Result<Vec<ClaimRules>, Error> {
     let client_id = &provider.client_id;
-    let own = id_token::rules(issuer, client_id);
+    let own = rules(issuer, client_id);
     match provider.profile.issuer {
         IssuerSpelling::Exact => Ok(vec![own]),
-        IssuerSpelling::Also(other) => Ok(vec![own, id_token::rules(other, client_id)]),
+        IssuerSpelling::Also(other) => Ok(vec![own, rules(other, client_id)]),
         IssuerSpelling::Tenant => {
             let several = SEVERAL_TENANTS.iter().find_map(|word| issuer.split_once(word));
             let Some((before, after)) = several else { return Ok(vec![own]) };
@@ -259,7 +268,7 @@ fn rules_for(provider: &Provider, issuer: &str, token: &str) -> Result<Vec<Claim
             let template = format!("{before}/{{tenantid}}/{after}");
             let tenants = Tenants::of(&template, &[tenant.to_owned()]);
             let tenants = tenants.map_err(|_| Error::UnknownIssuer)?;
-            Ok(vec![ClaimRules { tenants, ..id_token::rules(template, client_id) }])
+            Ok(vec![ClaimRules { tenants, ..rules(&template, client_id) }])
         }
     }
 }

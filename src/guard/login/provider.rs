@@ -69,6 +69,8 @@ pub(super) struct Known {
     pub(super) token: String,
     /// Where it says who has logged in.
     pub(super) userinfo: Option<String>,
+    /// Where its own sessions end.
+    pub(super) end_session: Option<String>,
     /// Where its keys are; `None`: it has no ID tokens.
     pub(super) jwks_uri: Option<String>,
     /// Where it is told that tokens end.
@@ -113,6 +115,7 @@ impl<'a, L: Logins> Providers<'a, L> {
                 token: endpoints.token.clone(),
                 userinfo: endpoints.userinfo.clone(),
                 revocation: endpoints.revocation.clone(),
+                end_session: None,
                 jwks_uri: None,
                 sends_iss: false,
                 authentication: provider.authentication,
@@ -125,6 +128,7 @@ impl<'a, L: Logins> Providers<'a, L> {
                     token: metadata.token.clone(),
                     userinfo: metadata.userinfo.clone(),
                     revocation: metadata.revocation.clone(),
+                    end_session: metadata.end_session.clone(),
                     jwks_uri: Some(metadata.jwks_uri.clone()),
                     sends_iss: metadata.sends_iss,
                     authentication: metadata.authentication(provider.authentication),

@@ -27,11 +27,12 @@ use crate::{
         cookie, csrf,
         introspection::{self, Asker},
         oauth::{Form, OAuthError},
-        record::{Device, NOTICE_MARGIN_SECS, Opening},
+        record::{Device, LoginRow, NOTICE_MARGIN_SECS, Opening},
         scopes::{self, asked},
         step::{
             Asked, Carried, Disable, End, Grant, Listed, Machine, Narrow, NewSession, Open,
-            Outcome, PutTicket, Redeem, Refresh, Refused, SessionEvent, Step, TICKET_SECS, Which,
+            Outcome, PutTicket, Redeem, Refresh, Refused, SessionEvent, Step, StepUp, TICKET_SECS,
+            Which,
         },
         token::{RefreshToken, Ticket},
     },
@@ -53,13 +54,34 @@ pub struct Answer {
     pub note: SessionNote,
     /// Whether browsers are told to empty their cache (`Clear-Site-Data: "cache"`).
     pub clears_cache: bool,
+    /// Where the session at the provider ends, of a logout.
+    pub provider_logout_url: Option<String>,
+    /// Where a browser goes on to (`Location`).
+    pub location: Option<String>,
 }
 
 impl Answer {
     fn json<T: Serialize>(status: u16, body: &T, note: SessionNote) -> Self {
         // What is written are texts, numbers and lists.
         let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status, body, note, clears_cache: false }
+        Self { body, note, ..Self::empty(status) }
+    }
+
+    /// One that says nothing.
+    pub(in crate::guard) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            body: String::new(),
+            note: SessionNote::default(),
+            clears_cache: false,
+            provider_logout_url: None,
+            location: None,
+        }
+    }
+
+    /// The same for a browser that goes on.
+    pub(in crate::guard) fn going_to(self, status: u16, location: String) -> Self {
+        Self { status, location: Some(location), body: String::new(), ..self }
     }
 }
 
@@ -138,9 +160,19 @@ described! {
 
 described! {
     /// Which sessions end.
-    struct LogoutBody as Logout, refused {
+    pub(in crate::guard) struct LogoutBody as Logout, refused {
         /// `true`: all of the caller's.
-        everywhere: bool = false,
+        pub(in crate::guard) everywhere: bool = false,
+        /// Where the provider's logout leads back to: a path of this origin, or a URL of an origin in `login.return_to`.
+        pub(in crate::guard) return_to: Option<String> = None,
+    }
+}
+
+impl LogoutBody {
+    /// Reads it; an empty body says nothing.
+    pub(in crate::guard) fn read(body: &[u8]) -> Result<Self, Error> {
+        let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+        document::parse(body).map_err(DocumentFault::into_invalid_field)
     }
 }
 
@@ -198,10 +230,12 @@ struct StartedBody {
 }
 
 #[derive(Serialize)]
-struct EndedBody {
+struct EndedBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<bool>,
     ended: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_logout_url: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -448,7 +482,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             }
             Err(_) => introspection::INACTIVE.to_owned(),
         };
-        Ok(Answer { status: 200, body, note, clears_cache: false })
+        Ok(Answer { body, note, ..Answer::empty(200) })
     }
 
     /// An access token of the gate's own that is good and not revoked; where there is a ledger, it is asked itself.
@@ -564,7 +598,11 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             sessions.memory().note_ended(&[token.session], self.now);
         }
         let grant = match outcome.granted() {
-            Ok(grant) => grant.clone(),
+            Ok(grant) => {
+                let of_policy = (self.policy, self.own, self.backend);
+                notices::follow_provider(of_policy, (token.object, grant), self.now).await?;
+                grant.clone()
+            }
             Err(error) => {
                 self.leave_events(outcome.events);
                 return Err(match (error, outcome.refused) {
@@ -650,7 +688,39 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let grant = outcome.granted()?;
         let note = self.cookies_of_new((ticket.object, grant), browser, &outcome).await?;
         let body = StartedBody { session_id: grant.id, expires_in: grant.expires_in() };
-        Ok(Answer::json(200, &body, note))
+        let clears_cache = note.of_another;
+        Ok(Answer { clears_cache, ..Answer::json(200, &body, note) })
+    }
+
+    /// The same for whoever has proven more: the session of this browser goes on under a new name, to its old end.
+    ///
+    /// # Errors
+    /// [`Error::SessionEnded`] where it is not there any more; as [`Endpoints::open_for_browser`].
+    pub(in crate::guard) async fn step_up_for_browser(
+        &self,
+        (session, opening): (SessionId, Opening),
+        browser: &BrowserSessions,
+        device: Device,
+    ) -> Result<SessionNote, Error> {
+        let object = self.object_of(&opening.sub);
+        let new = self.new_session(device)?;
+        let Opening { amr, acr, auth_time, login, .. } = opening;
+        let step = Step::StepUp(StepUp { id: session, new, amr, acr, auth_time, login });
+        let (outcome, _) = self.apply(object, &step).await?;
+        let grant = outcome.granted()?;
+        self.cookies_of_new((object, grant), browser, &outcome).await
+    }
+
+    /// Whether the provider has ended the session of its own that this one would come of.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub(in crate::guard) async fn is_ended_at_provider(
+        &self,
+        opening: &Opening,
+    ) -> Result<bool, Error> {
+        let of_policy = (self.policy, self.own, self.backend);
+        notices::is_ended_at_provider(of_policy, opening.login.as_ref(), self.now).await
     }
 
     /// Opens a session for this browser, which has come back from a provider. The one that it had ends.
@@ -678,7 +748,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         outcome: &Outcome,
     ) -> Result<SessionNote, Error> {
         let both = tokens(self.backend.sessions(), self.own, object, grant, self.now).await?;
-        self.end_of_browser(grant.id).await;
+        let of_another = self.end_of_browser((object, grant.id)).await;
         let values = cookie::set((&both.0, &both.1), grant, browser.same_site)?;
         Ok(SessionNote {
             by_cookie: true,
@@ -688,6 +758,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
                 until: self.now.saturating_add(cookie::RENEWAL_SECS.saturating_mul(1000)),
             }),
             events: outcome.events.clone(),
+            of_another,
             ..SessionNote::default()
         })
     }
@@ -703,17 +774,17 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         }
     }
 
-    /// Ends the session that this browser had: a log-in never goes on with a session from before it.
-    async fn end_of_browser(&self, new: SessionId) {
+    /// Ends the session that this browser had: a log-in never goes on with a session from before it. Says whether it was somebody else's.
+    async fn end_of_browser(&self, (object, new): (ObjectName, SessionId)) -> bool {
         let found = cookies_of(self.request.cookie).unwrap_or_default();
         let time = self.now.to_unix_time();
         let old =
             found.refresh.and_then(|text| RefreshToken::open(text, &self.own.secrets, time).ok());
-        if let Some(old) = old.filter(|old| old.session != new) {
-            // What fails here ends by itself, and nobody has its cookies any more.
-            let step = Step::End(End::by_token(&old, None));
-            let _ = self.apply(old.object, &step).await;
-        }
+        let Some(old) = old.filter(|old| old.session != new) else { return false };
+        // What fails here ends by itself, and nobody has its cookies any more.
+        let step = Step::End(End::by_token(&old, None));
+        let _ = self.apply(old.object, &step).await;
+        old.object != object
     }
 
     // ---- mine ----
@@ -779,9 +850,16 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// [`Error::CrossSite`]; [`Error::MissingCredentials`] without any; those of tokens in headers;
     /// [`Error::ClientNotAllowed`] for all sessions by a client's token.
     pub async fn logout(&self, body: &[u8]) -> Result<Answer, Error> {
-        let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
-        let LogoutBody { everywhere } =
-            document::parse(body).map_err(DocumentFault::into_invalid_field)?;
+        let LogoutBody { everywhere, .. } = LogoutBody::read(body)?;
+        self.end_this(everywhere, async |_| None).await
+    }
+
+    /// The same. `way_out` says where the provider's own session ends, of a session that came of a login.
+    pub(in crate::guard) async fn end_this(
+        &self,
+        everywhere: bool,
+        way_out: impl AsyncFnOnce(LoginRow) -> Option<String>,
+    ) -> Result<Answer, Error> {
         let mut note = SessionNote::default();
         let (object, end) = match self.of_header(&mut note).await? {
             Some(token) => {
@@ -795,10 +873,8 @@ impl<'a, B: Backend> Endpoints<'a, B> {
                 // It would be done for this browser only.
                 None if everywhere => return self.or_leave(Err(Error::SessionEnded), &mut note),
                 None => {
-                    let mut answer =
-                        Answer::json(200, &EndedBody { pending: None, ended: 0 }, note);
-                    answer.clears_cache = true;
-                    return Ok(answer);
+                    let body = EndedBody { pending: None, ended: 0, provider_logout_url: None };
+                    return Ok(Answer { clears_cache: true, ..Answer::json(200, &body, note) });
                 }
             },
         };
@@ -808,12 +884,15 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             Err(Error::NotFound) if everywhere => {
                 return self.or_leave(Err(Error::SessionEnded), &mut note);
             }
-            Err(Error::NotFound) => (Vec::new(), true),
+            Err(Error::NotFound) => Ended { known: true, ..Ended::default() },
             ended => ended?,
         };
-        let mut answer = self.ended(ended, id, note)?;
-        answer.clears_cache = true;
-        Ok(answer)
+        let url = match ended.login.clone() {
+            Some(login) => way_out(login).await,
+            None => None,
+        };
+        let answer = self.ended_at(ended, id, note, url)?;
+        Ok(Answer { clears_cache: true, ..answer })
     }
 
     /// The session of the cookies, by the refresh token: it is good for longer. `None`: they are worth nothing any more.
@@ -1019,7 +1098,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         notices::apply(self.own, self.backend, (object, step), self.now).await
     }
 
-    async fn end(&self, (object, end): (ObjectName, End)) -> Result<(Vec<SessionId>, bool), Error> {
+    async fn end(&self, (object, end): (ObjectName, End)) -> Result<Ended, Error> {
         let asks = Step::End(End { asks: true, ..end.clone() });
         // What may not end anything revokes nothing either: the step below says why.
         if !self.backend.sessions().has_alarm()
@@ -1036,9 +1115,9 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         }
         let (outcome, known) = self.apply(object, &Step::End(end)).await?;
         match outcome.check() {
-            Ok(()) => Ok((outcome.ended, known)),
+            Ok(()) => Ok(Ended { sessions: outcome.ended, known, login: outcome.login }),
             // It has ended before, and that is not known yet where revocations are kept.
-            Err(Error::SessionEnded) if !known => Ok((Vec::new(), false)),
+            Err(Error::SessionEnded) if !known => Ok(Ended::default()),
             Err(Error::SessionEnded) => Err(Error::NotFound),
             Err(error) => {
                 self.leave_events(outcome.events);
@@ -1050,17 +1129,32 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// "Done" once it is known where revocations are kept; before that, 202.
     fn ended(
         &self,
-        (ended, known): (Vec<SessionId>, bool),
+        ended: Ended,
+        current: Option<SessionId>,
+        note: SessionNote,
+    ) -> Result<Answer, Error> {
+        self.ended_at(ended, current, note, None)
+    }
+
+    fn ended_at(
+        &self,
+        Ended { sessions: ended, known, .. }: Ended,
         current: Option<SessionId>,
         mut note: SessionNote,
+        provider_logout_url: Option<String>,
     ) -> Result<Answer, Error> {
         if let (Some(browser), true) = (&self.own.browser, note.by_cookie)
             && current.is_some_and(|current| ended.contains(&current))
         {
             note.change = Some(CookieChange::Expire(cookie::expire(browser.same_site)));
         }
-        let body = EndedBody { pending: (!known).then_some(true), ended: ended.len() };
-        Ok(Answer::json(if known { 200 } else { 202 }, &body, note))
+        let body = EndedBody {
+            pending: (!known).then_some(true),
+            ended: ended.len(),
+            provider_logout_url: provider_logout_url.as_deref(),
+        };
+        let answer = Answer::json(if known { 200 } else { 202 }, &body, note);
+        Ok(Answer { provider_logout_url, ..answer })
     }
 
     fn opening(&self, body: OpenBody) -> Result<Opening, Error> {
@@ -1123,6 +1217,16 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             login: None,
         })
     }
+}
+
+/// What has ended.
+#[derive(Debug, Default)]
+struct Ended {
+    sessions: Vec<SessionId>,
+    /// Whether that is known where revocations are kept.
+    known: bool,
+    /// The login that the session which was meant came of.
+    login: Option<LoginRow>,
 }
 
 /// Whether this token has a say over all sessions of its user. One that a client was given has not: it is for what its scopes say. (A

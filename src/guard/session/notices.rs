@@ -3,12 +3,12 @@
 use crate::{
     error::Error,
     guard::{Backend, Sessions, backend::unavailable, revocation},
-    policy::{Policy, SessionPolicy},
+    policy::{Policy, RevocationMode, SessionPolicy},
     revocation::{Entry, Revocable, Target},
     session::{
         ObjectName, SessionId,
-        record::{NOTICE_MARGIN_SECS, Notice},
-        step::{Acknowledge, Outcome, Step},
+        record::{LoginRow, NOTICE_MARGIN_SECS, Notice},
+        step::{Acknowledge, End, Grant, Outcome, Step, Which},
     },
     store::{
         RevocationStore as _,
@@ -85,6 +85,7 @@ pub(super) async fn ask_first<B: Backend>(
         jti: None,
         sub: None,
         sid: Some(&sid),
+        login: None,
         kid: None,
         issued_at: None,
     };
@@ -94,6 +95,53 @@ pub(super) async fn ask_first<B: Backend>(
         Error::TokenRevoked { .. } => Error::SessionEnded,
         fault => fault,
     })
+}
+
+/// Whether the provider has ended the session of its own that these tokens come of. Where there is a ledger, it is asked itself.
+pub(super) async fn is_ended_at_provider<B: Backend>(
+    (policy, own, backend): (&Policy, &SessionPolicy, &B),
+    login: Option<&LoginRow>,
+    now: UnixMillis,
+) -> Result<bool, Error> {
+    let Some(session) = login.and_then(|login| login.session) else { return Ok(false) };
+    let session = session.to_string();
+    let credential = Revocable::Token {
+        iss: &own.issuer,
+        jti: None,
+        sub: None,
+        sid: None,
+        login: Some(&session),
+        kid: None,
+        issued_at: Some(now.to_unix_time()),
+    };
+    let mode = if policy.needs_ledger() { RevocationMode::Ledger } else { RevocationMode::Entries };
+    let found = revocation::check(policy, backend.revocations(), &credential, mode, now).await;
+    match found.verdict {
+        Ok(()) => Ok(false),
+        Err(Error::TokenRevoked { by }) => Ok(by == "session"),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Ends a session where the provider has ended the one that it came of. Its access tokens say of which one that is, and are refused by
+/// themselves; fresh ones are made by a refresh alone.
+///
+/// # Errors
+/// [`Error::SessionEnded`], [`Error::StoreUnavailable`].
+pub(super) async fn follow_provider<B: Backend>(
+    (policy, own, backend): (&Policy, &SessionPolicy, &B),
+    (object, grant): (ObjectName, &Grant),
+    now: UnixMillis,
+) -> Result<(), Error> {
+    let login = grant.opening.login.as_ref();
+    if !is_ended_at_provider((policy, own, backend), login, now).await? {
+        return Ok(());
+    }
+    backend.sessions().memory().note_ended(&[grant.id], now);
+    // What fails here is found again by the next refresh.
+    let step = Step::End(End::of(Which::One, grant.id));
+    let _ = apply(own, backend, (object, &step), now).await;
+    Err(Error::SessionEnded)
 }
 
 /// Takes a step that may end something, and makes it known; whether it is known.

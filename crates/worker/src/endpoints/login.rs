@@ -15,8 +15,12 @@ use edgegate::{
     guard::{
         Decision,
         login::{LoginAnswer, LoginFlow, Next},
+        session::endpoints::{Answer, Endpoints},
     },
-    http::login_endpoints::{LoginAsked, LoginEndpoint, Manner, sent},
+    http::{
+        login_endpoints::{LoginAsked, LoginEndpoint, Manner, logout_refusal, sent},
+        reply::Refusal,
+    },
     page::Page,
     session::oauth::MAX_FORM_LENGTH,
 };
@@ -59,6 +63,10 @@ pub(crate) async fn answer(
             reply::refusal_with(call.request, &error, None, None, fields)
         }
         (Some(answer), _) => written(call, &answer),
+        (None, Some(error)) if endpoint == LoginEndpoint::BackchannelLogout => {
+            let Refusal { status, fields, body } = logout_refusal(&error);
+            reply::whole(status, &fields, &body)
+        }
         (None, error) => reply::refusal(call.request, &error.unwrap_or(Error::NotFound), None),
     }
 }
@@ -104,6 +112,26 @@ pub(crate) fn is_navigation(call: &Call<'_>) -> bool {
         accept: accept.as_deref(),
     };
     manner.is_navigation()
+}
+
+/// `POST /logout` where the policy has logins: a page's form goes on to the provider, or back.
+pub(super) async fn log_out(
+    call: &Call<'_>,
+    endpoints: &Endpoints<'_, RequestBackend<'_>>,
+    backend: &RequestBackend<'_>,
+    body: &[u8],
+) -> Result<Answer, Error> {
+    let parts = call.parts();
+    let request = parts.as_request();
+    let logins = GateLogins { memory: &call.gate.memory, env: call.env };
+    let flow = LoginFlow::new(&call.gate.policy, (backend, &logins), &request, clock::now())?;
+    let kind = header(&call.request.headers(), "Content-Type").unwrap_or_default();
+    let is_form = kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded");
+    if is_form && wants_page(call) {
+        flow.log_out_by_form(endpoints, body).await
+    } else {
+        flow.log_out(endpoints, body).await
+    }
 }
 
 fn wants_page(call: &Call<'_>) -> bool {

@@ -26,9 +26,11 @@ fn to_login(
     decision: &Decision,
     error: &Error,
 ) -> worker::Result<Option<Response>> {
-    let Some(login_url) = login_url(&call.gate.policy, &parts.as_request()) else {
-        return Ok(None);
+    let login_url = match error {
+        Error::StepUp { login_url, .. } => login_url.clone(),
+        _ => login_url(&call.gate.policy, &parts.as_request()),
     };
+    let Some(login_url) = login_url else { return Ok(None) };
     if !login_helps(error, decision.session.by_cookie) || !login::is_navigation(call) {
         return Ok(None);
     }

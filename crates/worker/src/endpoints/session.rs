@@ -2,7 +2,10 @@
 
 use web_sys::Response;
 
-use super::admin::{Failure, body_of};
+use super::{
+    admin::{Failure, body_of},
+    login,
+};
 use crate::{
     call::Call, clock, event_log, gate::RequestBackend, host, reply, request::header, session_work,
 };
@@ -39,7 +42,7 @@ pub(crate) async fn answer(
         return call.answer_preflight_by(&parts, cors.as_ref(), parts.origin());
     }
     let mut fields = cors::refusal_fields(cors.as_ref(), parts.origin());
-    let error = match ask(call, (endpoint, id), &endpoints, method).await {
+    let error = match ask(call, (endpoint, id), (&endpoints, &backend), method).await {
         Ok(answer) => return written(call, &answer, &fields),
         Err(Failure::Refused(error)) => error,
         Err(Failure::Runtime(fault)) => return Err(fault),
@@ -75,11 +78,14 @@ pub(crate) async fn answer(
 async fn ask(
     call: &Call<'_>,
     (endpoint, id): (SessionEndpoint, &str),
-    endpoints: &Endpoints<'_, RequestBackend<'_>>,
+    (endpoints, backend): (&Endpoints<'_, RequestBackend<'_>>, &RequestBackend<'_>),
     method: Result<(), Error>,
 ) -> Result<Answer, Failure> {
     method?;
     let body = body_of(call.request, MAX_FORM_LENGTH).await?;
+    if endpoint == SessionEndpoint::Logout && call.gate.policy.login.is_some() {
+        return Ok(Box::pin(login::log_out(call, endpoints, backend, &body)).await?);
+    }
     let device = || device(call);
     let asked = Asked { method: call.lines.method(), id, body: &body, device: &device };
     Ok(endpoint.answer(endpoints, asked).await?)
