@@ -23,4 +23,10 @@ const CLOSED = ['nobody', 'operator'];
 
 const scopesOf = ({ scopes = {} }) => [...(scopes.all ?? []), ...(scopes.any ?? []).slice(0, 1)];
 
+/** Every scope that a route asks for, but those that close what is left. */
+export const scopesOfRoutes = ({ routes = [] }) => {
+  const all = routes.flatMap(({ scopes = {} }) => [...(scopes.all ?? []), ...(scopes.any ?? [])]);
+  return [...new Set(all)].filter((scope) => !CLOSED.includes(scope));
+};
+
 const pathOf = (pattern) => pattern.replaceAll(/\{\w+\}/g, '1').replaceAll('*', 'hello');

@@ -5,7 +5,7 @@
 //! `X-Original-URL`, a whole URL. A proxy sets its own names only, and hands on what the client wrote under the
 //! others. So all headers that came have to name one and the same request: then the client cannot choose.
 
-use crate::error::Error;
+use crate::{error::Error, policy::Policy};
 
 /// The headers that name the request, as they came.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,6 +57,26 @@ impl<'a> AskedAbout<'a> {
         } else {
             Err(Error::InvalidRequest("expected a method in capitals"))
         }
+    }
+
+    /// Whether the proxy gives a redirect to the client. Those that say `X-Forwarded-*` do, with any status. nginx makes 500 of it, so
+    /// whoever says `X-Original-*` is told in a header where to send the client.
+    #[must_use]
+    pub const fn gives_redirects(&self) -> bool {
+        self.original_method.is_none()
+    }
+}
+
+/// Where a proxy sends a client that has to log in, if it does not give redirects to it.
+pub const LOGIN_FIELD: &str = "X-Auth-Login";
+
+/// Whether a login lets in where the proxy carries the traffic. Cookies of sessions are of one host, the gate's own: on another one nobody
+/// would be logged in afterwards, and sent to log in for ever.
+#[must_use]
+pub fn login_lets_in(policy: &Policy) -> bool {
+    match (&policy.forward_auth.origin, &policy.origin) {
+        (Some(asked_about), Some(own)) => asked_about.as_str() == &**own,
+        _ => true,
     }
 }
 
@@ -145,6 +165,35 @@ mod tests {
             assert_eq!(asked.request(), Ok(("GET", "/v1/a?b")), "{asked:?}");
         }
         assert_eq!(traefik("GET", "https://api.example.com").request(), Ok(("GET", "/")));
+    }
+
+    #[test]
+    fn whoever_speaks_as_nginx_does_gets_no_redirect() {
+        assert!(traefik("GET", "/a").gives_redirects());
+        assert!(!ingress("GET", "https://h/a").gives_redirects());
+        let both = AskedAbout { original_method: Some("GET"), ..traefik("GET", "/a") };
+        assert!(!both.gives_redirects());
+    }
+
+    #[test]
+    fn a_login_lets_in_at_the_gates_own_origin_alone() {
+        struct NoSecrets;
+        impl crate::policy::Secrets for NoSecrets {
+            fn secret(&self, _: &str) -> Option<crate::secret::Secret> {
+                None
+            }
+        }
+        let (own, other) = ("https://api.example.com", "https://app.example.com");
+        for (json, expected) in [
+            ("{}".to_owned(), true),
+            (format!(r#"{{"origin": "{own}"}}"#), true),
+            (format!(r#"{{"forward_auth": {{"origin": "{own}"}}}}"#), true),
+            (format!(r#"{{"origin": "{own}", "forward_auth": {{"origin": "{own}"}}}}"#), true),
+            (format!(r#"{{"origin": "{own}", "forward_auth": {{"origin": "{other}"}}}}"#), false),
+        ] {
+            let policy = Policy::from_json(&json, &NoSecrets).unwrap();
+            assert_eq!(login_lets_in(&policy), expected, "{json}");
+        }
     }
 
     impl AskedAbout<'_> {

@@ -8,7 +8,7 @@ use crate::{
         Backend,
         login::{Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped, Wanted},
     },
-    login::authorization::with_parameters,
+    login::{authorization::with_parameters, return_path},
     page::{self, Chooser, Failure, Look, NotAllowed, Page, Way},
     session::{
         oauth::{Form, MAX_FORM_LENGTH, OAuthError},
@@ -216,9 +216,13 @@ pub fn login_helps(error: &Error, by_cookie: bool) -> bool {
     }
 }
 
-/// Where a browser is sent to log in, and back to what it asked for.
+/// Where a browser is sent to log in, and back to what it asked for. What is too long to come back to is left out: it would make the field
+/// longer than proxies take.
 #[must_use]
 pub fn login_for(login_url: &str, target: &str) -> String {
+    if target.len() > return_path::MAX_LENGTH {
+        return login_url.to_owned();
+    }
     with_parameters(login_url, [("return_to", target)])
 }
 
@@ -328,6 +332,8 @@ mod tests {
             login_for("https://api.test/auth/login", "/a?b=c&d"),
             "https://api.test/auth/login?return_to=%2Fa%3Fb%3Dc%26d"
         );
+        let long = format!("/{}", "a".repeat(return_path::MAX_LENGTH));
+        assert_eq!(login_for("/auth/login", &long), "/auth/login");
     }
 
     #[test]

@@ -463,6 +463,21 @@ describe('dev', () => {
     assert.deepEqual((await run(['check', '--json'], { cwd: folder })).json().findings, []);
   });
 
+  test('--login gives wrangler a policy with a provider, where there is one', async () => {
+    const { folder } = await written('with-login');
+    fakeWrangler(folder, {});
+    writeFileSync(path.join(folder, 'node_modules/wrangler/wrangler.cjs'), 'console.log(`told ${JSON.stringify(process.argv.slice(2))}`); process.exitCode = 1;');
+    const dev = async () => run(['dev', '--login', '--port', await freePort()], { cwd: folder });
+    const without = await dev();
+    assert.deepEqual([without.code, /the provider of --login is not installed here\nhint: npm install --save-dev oidc-provider\n/.test(without.stderr)], [1, true], without.stderr);
+    symlinkSync(path.join(ROOT, 'node_modules/oidc-provider'), path.join(folder, 'node_modules/oidc-provider'));
+    const { stderr } = await dev();
+    const told = JSON.parse(/^told (.*)$/m.exec(stderr)[1]);
+    const policy = JSON.parse(told.find((one) => one.startsWith('POLICY:')).slice('POLICY:'.length));
+    assert.deepEqual([policy.login.providers[0].id, policy.login.providers[0].scopes, policy.sessions.cookies], ['local', { default: ['read'] }, true]);
+    assert.match(told.at(-1), /^LOCAL_PROVIDER_SECRET:[\w-]{43}$/);
+  });
+
   test('where there is no wrangler, or this Node is too old for it, it says what to do', async () => {
     const { folder } = await written('without');
     assert.match((await run(['dev', '--port', await freePort()], { cwd: folder })).stderr, /wrangler is not installed here\nhint: npm install --save-dev wrangler/);

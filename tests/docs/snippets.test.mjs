@@ -23,7 +23,7 @@ const LIMIT_MILLIS = 60_000;
 
 /** Configurations of other programs, and parts of projects that bundlers build: the tests of these have them. */
 const ELSEWHERE = {
-  'docs/forward-auth.md': ['tests/worker/forward-auth.test.mjs', 'tests/worker/sessions-nginx.test.mjs'],
+  'docs/forward-auth.md': ['tests/worker/forward-auth.test.mjs', 'tests/worker/sessions-nginx.test.mjs', 'tests/worker/login-nginx.test.mjs'],
   'docs/bundlers.md': ['tests/packaging/bundlers.test.mjs'],
 };
 

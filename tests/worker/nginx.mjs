@@ -41,9 +41,9 @@ ${parts}
 
 /**
  * Starts nginx with the configuration that `configured({ port, gatePort, backendPort })` returns. Behind it a service keeps its requests in
- * `seen` and answers by `answer(response)`.
+ * `seen` and answers by `answer(response)`. It listens on `at`, or on any port.
  */
-export async function startNginx(gate, configured, answer) {
+export async function startNginx(gate, configured, answer, at) {
   const seen = [];
   const backend = http.createServer((request, response) => {
     seen.push(request);
@@ -53,7 +53,7 @@ export async function startNginx(gate, configured, answer) {
   await once(backend, 'listening');
   const prefix = temporaryFolder();
   mkdirSync(path.join(prefix, 'logs'));
-  const port = await closedPort();
+  const port = at ?? await closedPort();
   writeFileSync(path.join(prefix, 'nginx.conf'), configured({ port, gatePort: gate.port(), backendPort: backend.address().port }));
   const nginx = spawn(findNginx(), ['-p', `${prefix}/`, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] });
   let complaints = '';

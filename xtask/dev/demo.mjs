@@ -1,5 +1,5 @@
 // Waits until the Worker of `cargo xtask dev` is healthy. Then prints a token, an API key and lines to try them: `node xtask/dev/demo.mjs
-// URL VARS`, where VARS is the path of `.dev.vars`.
+// URL VARS [login]`, where VARS is the path of `.dev.vars`, and `login` says that people can log in.
 
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -26,7 +26,7 @@ const POLL_MILLIS = 200;
 /** The first request compiles the module; a Worker that is still starting lets it wait. */
 const ANSWER_MILLIS = 5_000;
 
-const [url, vars] = process.argv.slice(2);
+const [url, vars, login] = process.argv.slice(2);
 const secrets = ensure(vars);
 
 const { request: begin } = url.startsWith('https:') ? https : http;
@@ -85,7 +85,7 @@ try {
   const key = await apiKey().catch((error) => {
     console.error(`warning: no demo API key: ${error.message}`);
   });
-  console.log(guide({ url, token: await token(), key, vars, jar: JAR }));
+  console.log(guide({ url, token: await token(), key, vars, jar: JAR, login: login !== undefined }));
 } catch (error) {
   console.error(`error: ${error.message}`);
   process.exitCode = 1;

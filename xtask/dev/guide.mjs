@@ -1,7 +1,7 @@
 // What `cargo xtask dev` prints once the Worker answers. Each line can be pasted into a shell as it is.
 
-/** `key` may be missing. `vars` is the path of `.dev.vars`, `jar` that of a file for cookies. */
-export function guide({ url, token, key, vars, jar }) {
+/** `key` may be missing. With `login` there is a provider beside the gate. `vars` is the path of `.dev.vars`, `jar` that of a file for cookies. */
+export function guide({ url, token, key, vars, jar, login = false }) {
   const isHttps = url.startsWith('https:');
   // The certificate is wrangler's own, which nobody else knows.
   const curl = isHttps ? 'curl -k' : 'curl';
@@ -18,6 +18,7 @@ export function guide({ url, token, key, vars, jar }) {
   const ticket = `${curl} -s -H "Authorization: Bearer ${admin}" ${json} -d ${wanted} ${url}/auth/admin/sessions | sed 's/,"expires_in".*/}/'`;
   const sections = [
     `edgegate answers on ${url}`,
+    ...(login ? [`Log in with a browser, by any name:\n  ${url}/auth/login?return_to=/v1/posts`] : []),
     `Demo token (read:posts write:posts, one hour):\n  ${token}`,
     ...(key === undefined ? [] : [`Demo API key (read:posts):\n  ${key}`]),
     `# an open route\n${curl} -i ${url}/public/hello`,

@@ -19,6 +19,12 @@ test('without a key no line has one', () => {
   assert.ok(!guide({ url: 'http://127.0.0.1:1', token: 't', vars: 'f', jar: 'j' }).includes('X-API-Key'));
 });
 
+test('people are shown where they log in, if there is a provider', () => {
+  const of = (login) => guide({ url: 'http://127.0.0.1:1', token: 't', vars: 'f', jar: 'j', login });
+  assert.match(of(true), /^Log in with a browser, by any name:\n {2}http:\/\/127\.0\.0\.1:1\/auth\/login\?return_to=\/v1\/posts$/m);
+  assert.ok(!of(undefined).includes('auth/login'));
+});
+
 test('paths are one word for the shell', () => {
   assert.equal(shellWord("/a b/it's"), String.raw`'/a b/it'\''s'`);
 });

@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Serve over https, with a certificate that wrangler makes: Safari keeps the cookies of sessions on no other address
     #[arg(long)]
     https: bool,
+    /// Run a provider beside it, with which any name logs in
+    #[arg(long)]
+    login: bool,
 }
 
 /// Runs until Ctrl-C, or until wrangler ends, which is an error.

@@ -173,7 +173,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     get "/verify" "verify" "Another proxy asks whether it may let a request through, with any method: docs/forward-auth.md. The request \
         that is asked about is named in headers, and its credential comes along.",
         Caller::AsThePolicySays, [ForwardedMethod ForwardedUri OriginalMethod OriginalUri OriginalUrl], Body::None,
-        [200 "It may. `X-Auth-…` say who is calling.", 204 "A CORS preflight that the gate answers itself."], [CREDENTIALS API_KEYS];
+        [200 "It may. `X-Auth-…` say who is calling.", 204 "A CORS preflight that the gate answers itself.",
+            303 "Where the policy has `login`, and a person waits for a page: to log in. Proxies that speak as nginx does get 401 with `X-Auth-Login`."], [CREDENTIALS API_KEYS];
 
     post "/admin/explain" "explain" "What the gate would say to a request, and why, without doing it: docs/explain.md. No header comes back.",
         Caller::Administrator, [], Body::Json("ExplainRequest"), [200 "The steps, and what the caller would get." ["Explanation"]], [ADMINISTRATOR BAD_REQUEST];

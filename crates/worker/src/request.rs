@@ -62,6 +62,8 @@ pub(super) struct RequestParts<'a> {
     address_from: &'static str,
     /// The method that a CORS preflight asks for.
     preflight: Option<String>,
+    /// Whether a redirect reaches the client.
+    gives_redirects: bool,
 }
 
 /// The headers that say who it is.
@@ -122,6 +124,7 @@ impl<'a> RequestParts<'a> {
             credentials: Credentials::of(&mut lines.headers(), &policy.client_ip_header, policy),
             address_from: "client_ip_header",
             preflight: preflight_of(method, request),
+            gives_redirects: true,
         }
     }
 
@@ -155,6 +158,7 @@ impl<'a> RequestParts<'a> {
             credentials: Credentials::of(&mut headers, &forward_auth.client_ip_header, policy),
             address_from: "forward_auth.client_ip_header",
             preflight: preflight_of(method, request),
+            gives_redirects: asked.gives_redirects(),
         })
     }
 
@@ -177,6 +181,11 @@ impl<'a> RequestParts<'a> {
                 upgrades: self.credentials.upgrade.or(self.credentials.websocket).is_some(),
             },
         }
+    }
+
+    /// Whether a redirect reaches the client: some proxies that ask about a request cannot give it to them.
+    pub(super) const fn gives_redirects(&self) -> bool {
+        self.gives_redirects
     }
 
     /// The `Cookie` header, where the policy has a cookie.

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Failure, REFUSED } from '../failure.js';
 import { ask } from '../local.js';
+import { startLocalProvider } from '../local-provider.js';
 import { done, plain, result, say, step, warn } from '../output.js';
 import { examine, hasErrors } from '../policy-check.js';
 import { writePrivate } from '../private-file.js';
@@ -33,6 +34,7 @@ export function dev(program) {
     .description('run the gate here, on local stores; print a key, a token and lines to try it')
     .option('-p, --port <number>', 'where it listens', portOption, 8787)
     .option('-e, --env <name>', "one of wrangler's environments")
+    .option('--login', 'a provider beside it, with which any name logs in (npm: oidc-provider)')
     .action(async (options) => {
       const project = readProject(findConfiguration(process.cwd()), options.env);
       const found = await examine(project, options.env);
@@ -56,9 +58,10 @@ const checkPort = (port) => new Promise((resolve, reject) => {
 });
 
 async function run(project, file, options) {
+  const login = options.login && await startLocalProvider(project.folder, policyObject(project), options);
   step('starting wrangler');
   const env = options.env === undefined ? [] : ['--env', options.env];
-  const parameters = ['dev', '--config', path.basename(project.file), '--ip', '127.0.0.1', '--port', String(options.port), '--show-interactive-dev-session=false', ...env];
+  const parameters = ['dev', '--config', path.basename(project.file), '--ip', '127.0.0.1', '--port', String(options.port), '--show-interactive-dev-session=false', ...env, ...(login?.parameters ?? [])];
   const child = start(project.folder, parameters, { stdio: ['ignore', 'pipe', 'pipe'], env: { FORCE_COLOR: '0' }, detached: process.platform !== 'win32' });
   let isStopped = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -146,7 +149,7 @@ async function demo(project, file, options) {
   const token = await orNone('token', demoToken(policy, samples, admin, vars, options));
   const profile = admin && keepProfile(`${url}${prefixOf(policy)}`, admin);
   result(options, { url, key, token, profile }, () => '');
-  if (!options.json) say(guide({ url, policy, samples, key, token, profile }));
+  if (!options.json) say(guide({ url, policy, samples, key, token, profile, login: options.login }));
 }
 
 /** Not in the place of a gate that is deployed. */
@@ -188,11 +191,12 @@ async function administer(port, policy, admin, method, target, body) {
 }
 
 /** Lines to try it: each can be pasted into a shell as it stands. */
-function guide({ url, policy, samples, key, token, profile }) {
+function guide({ url, policy, samples, key, token, profile, login }) {
   const header = policy.api_keys?.header ?? 'X-API-Key';
   const target = samples.guarded && word(url + samples.guarded.path);
   return `\n${[
     `edgegate answers on ${url}`,
+    login && `Log in with a browser, by any name:\n  ${url}${prefixOf(policy)}/login${samples.guarded ? `?return_to=${encodeURIComponent(samples.guarded.path)}` : ''}`,
     token && `Demo token:\n  ${token}`,
     key && `Demo API key${samples.guarded?.scopes.length ? ` (${samples.guarded.scopes.join(' ')})` : ''}:\n  ${key}`,
     samples.open && `# an open route\ncurl -i ${word(url + samples.open)}`,

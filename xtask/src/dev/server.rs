@@ -16,6 +16,8 @@ use crate::{interrupt, project, toolchain, worker};
 
 /// Waits until the Worker is well, then prints what to try.
 const DEMO: &str = "xtask/dev/demo.mjs";
+/// Starts wrangler beside a provider.
+const WITH_LOGIN: &str = "xtask/dev/with-login.mjs";
 const POLL: Duration = Duration::from_millis(200);
 /// Lines of wrangler's output that are shown if it fails.
 const KEPT_LINES: usize = 40;
@@ -46,7 +48,9 @@ pub(super) fn start(options: &Options) -> Result<Server> {
     let mut group = Group::spawn(&mut wrangler(options)?)?;
     let lines = group.lines();
     let mut demo = process::command("node");
-    demo.args([DEMO, &url(options)]).arg(project::path(".dev.vars"));
+    demo.args([DEMO, &url(options)])
+        .arg(project::path(".dev.vars"))
+        .args(options.login.then_some("login"));
     let mut demo = Group::spawn(demo.stdout(Stdio::piped()))?;
     let said = demo.lines();
     let mut server = Server { group, lines };
@@ -66,8 +70,10 @@ pub(super) fn start(options: &Options) -> Result<Server> {
 }
 
 fn wrangler(options: &Options) -> Result<Command> {
-    let mut command = process::command(project::npm_program("wrangler"));
+    let mut command = process::command("node");
     command
+        .args(options.login.then_some(WITH_LOGIN))
+        .arg(project::npm_program("wrangler"))
         .args(["dev", "--show-interactive-dev-session=false", "--ip"])
         .arg(options.ip.to_string())
         .arg("--port")

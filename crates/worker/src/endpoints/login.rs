@@ -7,18 +7,27 @@ use super::{
     session::device,
 };
 use crate::{
-    call::Call, clock, event_log, gate::RequestBackend, host, logins::GateLogins, reply,
-    request::header, session_work,
+    call::Call,
+    clock, event_log,
+    gate::RequestBackend,
+    host,
+    logins::GateLogins,
+    reply,
+    request::{RequestParts, header},
+    session_work,
 };
 use edgegate::{
     error::Error,
     guard::{
         Decision,
-        login::{LoginAnswer, LoginFlow, Next},
+        login::{LoginAnswer, LoginFlow, Next, login_url},
         session::endpoints::{Answer, Endpoints},
     },
     http::{
-        login_endpoints::{LoginAsked, LoginEndpoint, Manner, logout_refusal, sent},
+        login_endpoints::{
+            LoginAsked, LoginEndpoint, Manner, SEE_OTHER, login_for, login_helps, logout_refusal,
+            sent,
+        },
         reply::Refusal,
     },
     page::Page,
@@ -100,13 +109,42 @@ fn written(call: &Call<'_>, answer: &LoginAnswer) -> worker::Result<Response> {
     host::respond(status, fields, (!body.is_empty()).then_some(&body))
 }
 
-/// How the request was made, as its headers say.
-pub(crate) fn is_navigation(call: &Call<'_>) -> bool {
+/// Where a person who waits for a page is sent to log in, and back to what was asked for. A script is refused: it is told where people
+/// log in.
+#[inline(never)]
+pub(crate) fn way_to_log_in(
+    call: &Call<'_>,
+    parts: &RequestParts<'_>,
+    decision: &Decision,
+    error: &Error,
+) -> Option<String> {
+    let login_url = match error {
+        Error::StepUp { login_url, .. } => login_url.clone(),
+        _ => login_url(&call.gate.policy, &parts.as_request()),
+    };
+    let login_url = login_url?;
+    let helps = login_helps(error, decision.session.by_cookie) && is_navigation(call, parts.method);
+    helps.then(|| login_for(&login_url, parts.target))
+}
+
+/// Sends a browser there.
+pub(crate) fn redirect_to_login(
+    call: &Call<'_>,
+    url: &str,
+    decision: &Decision,
+) -> worker::Result<Response> {
+    // Cookies of a session that has ended are taken out on the way.
+    let cookies = session_work::cookie_fields(&decision.session, call.gate);
+    reply::empty_with(SEE_OTHER, [("Location", url)].into_iter().chain(reply::lent(&cookies)))
+}
+
+/// How a request of this method was made, as the headers say.
+fn is_navigation(call: &Call<'_>, method: &str) -> bool {
     let headers = call.request.headers();
     let (mode, dest) = (header(&headers, "Sec-Fetch-Mode"), header(&headers, "Sec-Fetch-Dest"));
     let accept = header(&headers, "Accept");
     let manner = Manner {
-        method: call.lines.method(),
+        method,
         fetch_mode: mode.as_deref(),
         fetch_dest: dest.as_deref(),
         accept: accept.as_deref(),

@@ -1,45 +1,12 @@
 //! Every path that is not the gate's own: decide, then pass the request on.
 
-use web_sys::Response;
-
 use super::login;
 use crate::{
     answered::Answered,
     call::{Call, Edge},
     event_log,
     proxy::Forwarding,
-    reply,
-    request::RequestParts,
-    session_work,
 };
-use edgegate::{
-    error::Error,
-    guard::{Decision, login::login_url},
-    http::login_endpoints::{SEE_OTHER, login_for, login_helps},
-};
-
-/// Sends a person who waits for a page to log in, and back here. A script is refused: it is told where people log in.
-#[inline(never)]
-fn to_login(
-    call: &Call<'_>,
-    parts: &RequestParts<'_>,
-    decision: &Decision,
-    error: &Error,
-) -> worker::Result<Option<Response>> {
-    let login_url = match error {
-        Error::StepUp { login_url, .. } => login_url.clone(),
-        _ => login_url(&call.gate.policy, &parts.as_request()),
-    };
-    let Some(login_url) = login_url else { return Ok(None) };
-    if !login_helps(error, decision.session.by_cookie) || !login::is_navigation(call) {
-        return Ok(None);
-    }
-    let url = login_for(&login_url, call.target);
-    // Cookies of a session that has ended are taken out on the way.
-    let cookies = session_work::cookie_fields(&decision.session, call.gate);
-    let fields = [("Location", url.as_str())].into_iter().chain(reply::lent(&cookies));
-    reply::empty_with(SEE_OTHER, fields).map(Some)
-}
 
 /// Passes an admitted request on; refuses any other.
 pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
@@ -78,10 +45,11 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
             return call.answer_preflight(&parts, &decision).map(Answered::Own);
         }
         Err(error) => {
-            return match to_login(call, &parts, &decision, error)? {
-                Some(redirect) => Ok(Answered::Own(redirect)),
-                None => call.refuse(&parts, &decision).map(Answered::Own),
+            let answer = match login::way_to_log_in(call, &parts, &decision, error) {
+                Some(url) => login::redirect_to_login(call, &url, &decision),
+                None => call.refuse(&parts, &decision),
             };
+            return answer.map(Answered::Own);
         }
     };
     forwarded.or_else(|fault| {

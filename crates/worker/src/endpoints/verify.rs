@@ -3,6 +3,7 @@
 
 use web_sys::Response;
 
+use super::login;
 use crate::{
     call::{Call, Edge},
     event_log,
@@ -13,7 +14,10 @@ use crate::{
 };
 use edgegate::{
     guard::{Decision, Identity},
-    http::reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
+    http::{
+        forward_auth::{LOGIN_FIELD, login_lets_in},
+        reply::{Fields, IDENTITY_FIELDS, identity_fields, limit_fields},
+    },
     policy::Policy,
     session::identity_token,
 };
@@ -43,7 +47,18 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
             more.extend(token.map(|token| (identity_token::FIELD, token)));
             admitted(identity, &decision, policy, more)
         }
-        Err(_) => call.refuse_with(&parts, &decision, more),
+        Err(error) => {
+            let url = login::way_to_log_in(call, &parts, &decision, error);
+            match url.filter(|_| login_lets_in(policy)) {
+                Some(url) if parts.gives_redirects() => {
+                    login::redirect_to_login(call, &url, &decision)
+                }
+                url => {
+                    more.extend(url.map(|url| (LOGIN_FIELD, url)));
+                    call.refuse_with(&parts, &decision, more)
+                }
+            }
+        }
     }
 }
 
