@@ -1459,3 +1459,25 @@ fn a_login_ends_with_what_the_provider_said_and_with_the_provider() {
     world.policy = policy_with("other", 3600);
     assert_eq!(world.refresh(&jar.rt).unwrap_err(), Error::SessionEnded);
 }
+
+#[test]
+fn people_are_told_to_log_in_only_where_a_login_is_accepted() {
+    let mut document = document(&sessions());
+    document["login"] = json!({"providers": [
+        {"id": "corp", "type": "oidc", "issuer": "https://idp.test", "client_id": "gate", "client_secret": "JWT_SECRET"},
+    ]});
+    document["api_keys"] = json!({
+        "environment": "test",
+        "prefixes": [{"prefix": "sk"}],
+        "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+    });
+    document["routes"] = json!([
+        {"path": "/v1/posts"},
+        {"path": "/v1/keys", "accept": ["api_key"]},
+    ]);
+    let world = World { policy: gate::policy(&document), ..World::new() };
+    let asked =
+        |path| check_at(&world.policy, &world.stores, &request("GET", path), world.now()).outcome;
+    assert_eq!(asked("/v1/posts").unwrap_err().code(), Code::LoginRequired);
+    assert_eq!(asked("/v1/keys").unwrap_err().code(), Code::MissingCredentials);
+}
