@@ -204,11 +204,12 @@ pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
     let mut page = match &answer.next {
         Next::To(url) => Page { status: SEE_OTHER, fields: redirect(url), body: String::new() },
         Next::MoveOn(url) => page::move_on(look, url),
-        Next::Choose { choices, return_to } => {
+        Next::Choose { choices, return_to, over_http } => {
             let ways = choices.iter().map(|Choice { title, path }| Way { title, path });
             let ways: Vec<Way<'_>> = ways.collect();
             let return_to = return_to.as_deref();
-            page::chooser(look, &Chooser { ways: &ways, return_to, may_remember: true })
+            let over_http = *over_http;
+            page::chooser(look, &Chooser { ways: &ways, return_to, may_remember: true, over_http })
         }
         Next::Stopped(stopped) => stopped_page(stopped, look),
     };

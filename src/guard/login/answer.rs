@@ -30,6 +30,8 @@ pub enum Next {
         choices: Vec<Choice>,
         /// Where the login returns to.
         return_to: Option<String>,
+        /// Whether a provider is reached by http.
+        over_http: bool,
     },
     /// The login has stopped.
     Stopped(Box<Stopped>),
