@@ -6,7 +6,7 @@ use super::login;
 use crate::{
     answered::Answered,
     call::{Call, Edge},
-    event_log,
+    event_log, host,
     proxy::Forwarding,
     reply,
     request::RequestParts,
@@ -15,7 +15,8 @@ use crate::{
 use edgegate::{
     error::Error,
     guard::{Decision, login::login_url},
-    http::login_endpoints::{SEE_OTHER, login_for, login_helps},
+    http::login_endpoints::{SEE_OTHER, by_own_page, login_for, login_helps},
+    page::{self, Page},
 };
 
 /// Sends a person who waits for a page to log in, and back here. A script is refused: it is told where people log in.
@@ -31,6 +32,11 @@ fn to_login(
     };
     if !login_helps(error, decision.session.by_cookie) || !login::is_navigation(call) {
         return Ok(None);
+    }
+    let fetch_site = parts.as_request().provenance.fetch_site;
+    if let Some(url) = by_own_page(&call.gate.policy, (call.target, fetch_site), error) {
+        let Page { status, fields, body } = page::move_on(&call.gate.policy.pages, url.as_str());
+        return host::respond(status, reply::lent(&fields), Some(&body)).map(Some);
     }
     let url = login_for(&login_url, call.target);
     // Cookies of a session that has ended are taken out on the way.
