@@ -454,7 +454,7 @@ export interface PolicySessions {
   idle_secs?: number | undefined;
   /** How long a session lives at most. Nothing moves it. At least `idle_secs`, at most 400 days. Default `2592000`. */
   absolute_secs?: number | undefined;
-  /** How old the facts of a provider may be. At least `access_secs`. Default `86400`. */
+  /** How long after a login a person has to log in again: only then the provider's facts are looked at anew, and with them `allow` and `scopes`. At least `access_secs`. Default `86400`. */
   recheck_secs?: number | undefined;
   /** Whether browsers get their session in cookies. Otherwise it is in headers and bodies only. Default `false`. */
   cookies?: boolean | undefined;

@@ -59,6 +59,8 @@ pub struct Chooser<'a> {
     pub return_to: Option<&'a str>,
     /// Whether a person may say that the login is to be remembered.
     pub may_remember: bool,
+    /// Whether a provider is reached by http, which a policy allows for private hosts.
+    pub over_http: bool,
 }
 
 /// What went wrong, and the ways out of it.
@@ -125,7 +127,11 @@ pub fn chooser(look: &Look, chooser: &Chooser<'_>) -> Page {
         }
         html.close_list();
     }
-    let forms = if chooser.may_remember { Forms::Anywhere } else { Forms::None };
+    let forms = match (chooser.may_remember, chooser.over_http) {
+        (false, _) => Forms::None,
+        (true, false) => Forms::Anywhere,
+        (true, true) => Forms::AnywhereByHttp,
+    };
     look.page(200, (Word::LogIn, &[]), html, forms)
 }
 
@@ -263,7 +269,8 @@ mod tests {
         let some = Some(text);
         let ways =
             [Way { title: text, path: text }, Way { title: "Google", path: "/auth/login/google" }];
-        let choice = Chooser { ways: &ways, return_to: some, may_remember: false };
+        let choice =
+            Chooser { ways: &ways, return_to: some, may_remember: false, over_http: false };
         let account =
             NotAllowed { account: some, provider: some, other_account: some, reference: some };
         let field = |kind| Field {
@@ -388,7 +395,12 @@ mod tests {
     #[test]
     fn a_way_knows_where_the_browser_goes_afterwards() {
         let ways = [Way { title: "Google", path: "/auth/login/google" }];
-        let choice = Chooser { ways: &ways, return_to: Some("/a?b=c&d"), may_remember: false };
+        let choice = Chooser {
+            ways: &ways,
+            return_to: Some("/a?b=c&d"),
+            may_remember: false,
+            over_http: false,
+        };
         let links = chooser(&Look::default(), &choice).body;
         assert!(
             links.contains("href=\"/auth/login/google?return_to=%2Fa%3Fb%3Dc%26d\""),
@@ -396,6 +408,21 @@ mod tests {
         );
         let buttons = chooser(&Look::default(), &Chooser { may_remember: true, ..choice }).body;
         assert!(buttons.contains("name=\"return_to\" value=\"/a?b=c&amp;d\""), "{buttons}");
+    }
+
+    #[test]
+    fn a_form_leads_to_a_provider_by_http_only_where_one_is_reached_so() {
+        let choice = Chooser { ways: &[], return_to: None, may_remember: true, over_http: false };
+        let leads_to = |choice| {
+            let policy =
+                field(&chooser(&Look::default(), &choice), "Content-Security-Policy").to_owned();
+            let part = policy.split("; ").find_map(|part| part.strip_prefix("form-action "));
+            part.unwrap().to_owned()
+        };
+        assert_eq!(leads_to(choice), "'self' https: http://localhost:* http://127.0.0.1:*");
+        assert_eq!(leads_to(Chooser { over_http: true, ..choice }), "'self' https: http:");
+        let links = Chooser { may_remember: false, over_http: true, ..choice };
+        assert_eq!(leads_to(links), "'none'");
     }
 
     #[test]

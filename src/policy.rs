@@ -341,6 +341,13 @@ impl Policy {
         self.cookie.is_some() || self.browser_sessions().is_some()
     }
 
+    /// The ids of the providers that people log in with.
+    #[must_use]
+    pub fn login_providers(&self) -> Vec<String> {
+        let ways = self.login.iter().flat_map(LoginPolicy::ways_in);
+        ways.map(|provider| provider.id.clone()).collect()
+    }
+
     /// What browsers get of sessions.
     #[must_use]
     pub fn browser_sessions(&self) -> Option<&BrowserSessions> {

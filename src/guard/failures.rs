@@ -5,7 +5,10 @@
 
 use core::net::IpAddr;
 
-use super::{limits, request::address};
+use super::{
+    limits,
+    request::{address, site},
+};
 use crate::{
     error::Error,
     limit::{Charge, CounterGroup, Limit, LimitAlgorithm, Verdict},
@@ -26,17 +29,26 @@ pub struct Attempts {
     unfounded: MemoryCounters,
     /// Look-ups of imported keys for addresses that fail too often.
     look_ups: MemoryCounters,
-    /// Logins that have failed, or have not come to their end yet, by address.
+    /// Logins that have failed, or have not come to their end yet, by address and by site.
     logins: MemoryCounters,
     /// Counts of all addresses together.
     in_all: MemoryCounters,
 }
 
-/// How many failed logins of an address reach a provider in [`LOGINS_SECS`].
+/// How many failed logins of an address reach a provider in [`LOGINS_SECS`], of those that this isolate sees.
 const LOGINS: u32 = 10;
+
+/// The same of a /48: one customer may have its 65,536 blocks that count as an address each.
+const LOGINS_OF_SITE: u32 = 100;
 
 /// Five minutes.
 const LOGINS_SECS: u32 = 300;
+
+/// How many logins of all addresses together reach providers in a second, whatever comes of them.
+const LOGINS_IN_ALL: u32 = 5;
+
+/// So many at once: tabs that a browser opens anew log in together.
+const LOGINS_AT_ONCE: u32 = 300;
 
 /// Counts failed authentication as the policy wants it.
 #[derive(Debug)]
@@ -59,35 +71,65 @@ pub struct LookUp<'a> {
 #[must_use = "a login that has not failed is to be given back"]
 pub struct LoginTry<'a> {
     attempts: &'a Attempts,
-    group: CounterGroup,
-    limit: Limit,
+    counts: Vec<LoginCount>,
 }
 
+/// What a login is counted by.
+type LoginCount = (CounterGroup, Limit);
+
 impl Attempts {
-    /// Counts a login that is about to reach the provider. Each address has so many that fail, whatever the policy says of failed
-    /// authentication: a code is asked of somebody else's server. All whose address is not known have them together.
+    /// Counts a login that is about to reach the provider. Each address has so many that fail, and so has its site, whatever the policy
+    /// says of failed authentication: a code is asked of somebody else's server. All whose address is not known have them together.
+    ///
+    /// All addresses together have so many that fail or not: who has enough addresses costs the provider and the object no more than that.
+    /// Each isolate counts for itself.
     ///
     /// # Errors
     /// [`Error::TooManyLogins`].
     pub fn login(&self, client_ip: Option<IpAddr>, now: UnixMillis) -> Result<LoginTry<'_>, Error> {
-        let limit = Limit::new("logins", LOGINS, LOGINS_SECS, LimitAlgorithm::SlidingWindow)?;
-        let group = CounterGroup::new(&["logins", &address(client_ip)]);
-        let one = Charge::new(&group, core::slice::from_ref(&limit), 1, now);
-        match self.logins.take_now(one).first() {
-            Some(verdict) if verdict.admitted => Ok(LoginTry { attempts: self, group, limit }),
-            verdict => Err(Error::TooManyLogins {
-                retry_after_secs: verdict.map_or(LOGINS_SECS, |verdict| verdict.retry_after_secs),
-            }),
+        let own = own_counts(client_ip)?;
+        let bucket = LimitAlgorithm::TokenBucket { burst: LOGINS_AT_ONCE };
+        let in_all =
+            (CounterGroup::new(&["logins"]), Limit::new("logins", LOGINS_IN_ALL, 1, bucket)?);
+        let all = || own.iter().map(|own| (&self.logins, own)).chain([(&self.in_all, &in_all)]);
+        // What one of them refuses is counted by none: who is refused takes nothing from all.
+        for (counters, (group, limit)) in all() {
+            let verdict = counters.peek_now(group, limit, 1, now);
+            if !verdict.admitted {
+                let retry_after_secs = verdict.retry_after_secs;
+                return Err(Error::TooManyLogins { retry_after_secs });
+            }
         }
+        for (counters, count) in all() {
+            counters.take_now(one_login(count, now));
+        }
+        Ok(LoginTry { attempts: self, counts: own })
     }
 }
 
 impl LoginTry<'_> {
-    /// It has not failed.
+    /// It has not failed. What all have together is not given back: the provider was asked.
     pub fn give_back(self, now: UnixMillis) {
-        let one = Charge::new(&self.group, core::slice::from_ref(&self.limit), 1, now);
-        self.attempts.logins.refund_now(one);
+        for count in &self.counts {
+            self.attempts.logins.refund_now(one_login(count, now));
+        }
     }
+}
+
+/// By the address, and by its site if it has one.
+fn own_counts(client_ip: Option<IpAddr>) -> Result<Vec<LoginCount>, Error> {
+    let sliding = |name, most| Limit::new(name, most, LOGINS_SECS, LimitAlgorithm::SlidingWindow);
+    let by_address = CounterGroup::new(&["logins", &address(client_ip)]);
+    let mut counts = vec![(by_address, sliding("logins", LOGINS)?)];
+    if let Some(site) = site(client_ip) {
+        let by_site = CounterGroup::new(&["logins", &site]);
+        counts.push((by_site, sliding("logins-of-site", LOGINS_OF_SITE)?));
+    }
+    Ok(counts)
+}
+
+const fn one_login((group, limit): &LoginCount, now: UnixMillis) -> Charge<'_> {
+    Charge::new(group, core::slice::from_ref(limit), 1, now)
 }
 
 impl<'a> Failures<'a> {
@@ -294,4 +336,55 @@ fn refusal(found: &[(&Limit, Option<Verdict>)]) -> Option<Error> {
     let (limits, verdicts): (Vec<Limit>, Vec<Verdict>) =
         found.iter().filter_map(|(limit, verdict)| Some(((*limit).clone(), (*verdict)?))).unzip();
     limits::refusal(&limits, &verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
+
+    /// How many of so many blocks of a /64 get a login each, at one instant.
+    fn admitted(attempts: &Attempts, blocks: impl Iterator<Item = String>) -> u32 {
+        let block = |text: String| attempts.login(Some(text.parse().unwrap()), NOW).is_ok();
+        blocks.map(block).map(u32::from).sum()
+    }
+
+    #[test]
+    fn any_number_of_addresses_cost_a_provider_no_more_than_the_bound() {
+        let attempts = Attempts::default();
+        let elsewhere = (0..1000).map(|block| format!("2001:db8:{block:x}::1"));
+        assert_eq!(admitted(&attempts, elsewhere), LOGINS_AT_ONCE);
+        let later = NOW.saturating_add(10_000);
+        let again = (0..1000_u16).map(|block| {
+            attempts.login(Some(format!("2001:db9:{block:x}::1").parse().unwrap()), later).is_ok()
+        });
+        assert_eq!(again.map(u32::from).sum::<u32>(), 10 * LOGINS_IN_ALL);
+    }
+
+    #[test]
+    fn the_blocks_of_a_site_are_bounded_together() {
+        let attempts = Attempts::default();
+        let of_site = (0..1000).map(|block| format!("2001:db8:7:{block:x}::1"));
+        assert_eq!(admitted(&attempts, of_site), LOGINS_OF_SITE);
+        assert_eq!(admitted(&attempts, core::iter::once("2001:db8:8::1".to_owned())), 1);
+        assert_eq!(admitted(&attempts, core::iter::once("192.0.2.1".to_owned())), 1);
+    }
+
+    #[test]
+    fn who_is_refused_takes_nothing_from_all_and_who_logs_in_fails_not() {
+        let attempts = Attempts::default();
+        let same = core::iter::repeat_n("2001:db8::1".to_owned(), 1000);
+        assert_eq!(admitted(&attempts, same), LOGINS);
+        let others = (0..1000).map(|block| format!("2001:db9:{block:x}::1"));
+        assert_eq!(admitted(&attempts, others), LOGINS_AT_ONCE - LOGINS);
+        // Successes count for all together alone.
+        let attempts = Attempts::default();
+        let client = Some("192.0.2.1".parse().unwrap());
+        for _ in 0..LOGINS_AT_ONCE {
+            attempts.login(client, NOW).unwrap().give_back(NOW);
+        }
+        let refused = attempts.login(client, NOW).unwrap_err();
+        assert_eq!(refused, Error::TooManyLogins { retry_after_secs: 1 });
+    }
 }

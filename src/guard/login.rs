@@ -64,6 +64,9 @@ pub trait Logins {
     /// What this isolate remembers of providers.
     fn memory(&self) -> &LoginMemory;
 
+    /// The time now, which is later than when the request came: a provider may have been waited for.
+    fn now(&self) -> UnixMillis;
+
     /// Asks a provider. Redirects are not followed. It is given up after
     /// [`ProviderRequest::patience_millis`], and no more than
     /// [`MAX_ANSWER_LENGTH`](crate::login::token_answer::MAX_ANSWER_LENGTH) bytes are read.

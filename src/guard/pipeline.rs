@@ -231,7 +231,10 @@ impl<B: Backend> Passage<'_, B> {
 
     #[inline(never)]
     fn missing_credentials(&self) -> Error {
-        if let Some(login_url) = super::login::login_url(self.policy, self.request) {
+        // Who logs in gets a token: where none is accepted that would be of no help.
+        if self.route.accept.contains(&CredentialKind::Jwt)
+            && let Some(login_url) = super::login::login_url(self.policy, self.request)
+        {
             return Error::LoginRequired { login_url };
         }
         match self.policy.api_key_header.as_str() {

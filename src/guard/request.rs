@@ -119,6 +119,17 @@ pub(super) fn address(client_ip: Option<IpAddr>) -> String {
     }
 }
 
+/// The /48 of an IPv6 address: what a site may be given (RFC 6177), with all its blocks that [`address`] tells apart.
+pub(super) fn site(client_ip: Option<IpAddr>) -> Option<String> {
+    match client_ip?.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            Some(format!("{a:x}:{b:x}:{c:x}::/48"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -561,6 +561,7 @@ async fn renew<B: Backend>(
         grace_secs,
         key_id: own.secrets.newest_id(),
         place: Some(place),
+        providers: Some(policy.login_providers()),
         terms: own.terms,
     });
     notices::ask_first(policy, own, backend, refresh.session, now).await?;

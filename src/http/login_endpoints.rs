@@ -8,9 +8,14 @@ use crate::{
         Backend,
         login::{Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped, Wanted},
     },
-    login::{authorization::with_parameters, return_path},
+    login::{
+        authorization::with_parameters,
+        return_path::{self, ReturnPath},
+    },
     page::{self, Chooser, Failure, Look, NotAllowed, Page, Way},
+    policy::Policy,
     session::{
+        cookie::SameSite,
         oauth::{Form, MAX_FORM_LENGTH, OAuthError},
         record::Device,
     },
@@ -226,6 +231,22 @@ pub fn login_for(login_url: &str, target: &str) -> String {
     with_parameters(login_url, [("return_to", target)])
 }
 
+/// Where a page of this site sends a browser before it is told to log in: back to what it asked for. It has followed a link of another site,
+/// and keeps `Strict` cookies back then. The page's own navigation brings them, and says that it comes from this site: so this is done once.
+///
+/// `None`: it has shown what it has, or its target is one that a browser may read as another site's.
+#[must_use]
+pub fn by_own_page(
+    policy: &Policy,
+    (target, fetch_site): (&str, Option<&str>),
+    error: &Error,
+) -> Option<ReturnPath> {
+    let keeps_back = policy.browser_sessions()?.same_site == SameSite::Strict
+        && fetch_site == Some("cross-site")
+        && matches!(error, Error::LoginRequired { .. });
+    if keeps_back { ReturnPath::parse(target, &[], &policy.auth_prefix) } else { None }
+}
+
 /// An answer as it is sent, without the cookies of its note. Nobody keeps it, and no site is told the URL, which may hold a code.
 #[must_use]
 pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
@@ -236,11 +257,12 @@ pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
             let fields = vec![("Cache-Control", "no-store".to_owned())];
             Page { status: 200, fields, body: String::new() }
         }
-        Next::Choose { choices, return_to } => {
+        Next::Choose { choices, return_to, over_http } => {
             let ways = choices.iter().map(|Choice { title, path }| Way { title, path });
             let ways: Vec<Way<'_>> = ways.collect();
             let return_to = return_to.as_deref();
-            page::chooser(look, &Chooser { ways: &ways, return_to, may_remember: true })
+            let over_http = *over_http;
+            page::chooser(look, &Chooser { ways: &ways, return_to, may_remember: true, over_http })
         }
         Next::Stopped(stopped) => stopped_page(stopped, look),
     };
@@ -299,6 +321,7 @@ const _: () = assert!(MAX_FORM_LENGTH >= 16 * 1024, "a code, a state and what el
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{policy::Secrets, secret::Secret};
 
     #[test]
     fn browsers_say_what_waits_for_the_answer() {
@@ -334,6 +357,41 @@ mod tests {
         );
         let long = format!("/{}", "a".repeat(return_path::MAX_LENGTH));
         assert_eq!(login_for("/auth/login", &long), "/auth/login");
+    }
+
+    /// One secret for all names.
+    struct Same;
+
+    impl Secrets for Same {
+        fn secret(&self, _: &str) -> Option<Secret> {
+            Some(Secret::new(vec![7; 32]))
+        }
+    }
+
+    #[test]
+    fn strict_cookies_are_asked_for_before_a_login() {
+        let policy = |same_site: &str| {
+            let text = format!(
+                r#"{{"revocation": {{"mode": "entries"}}, "sessions": {{"issuer": "https://gate.test/", "audience": ["a"], "secret": "S",
+                "cookies": true, "same_site": "{same_site}"}}}}"#
+            );
+            Policy::from_json(&text, &Same).unwrap()
+        };
+        let (strict, lax) = (policy("Strict"), policy("Lax"));
+        let required = Error::LoginRequired { login_url: String::new() };
+        let cross = Some("cross-site");
+        let first = by_own_page(&strict, ("/a?b=c", cross), &required);
+        assert_eq!(first.unwrap().as_str(), "/a?b=c");
+        // The page has brought it back, it came by itself, or the browser does not say.
+        for site in [Some("same-origin"), Some("same-site"), Some("none"), None] {
+            assert_eq!(by_own_page(&strict, ("/a", site), &required), None, "{site:?}");
+        }
+        assert_eq!(by_own_page(&lax, ("/a", cross), &required), None);
+        assert_eq!(by_own_page(&strict, ("/a", cross), &Error::SessionEnded), None);
+        // Browsers would read these as another site, or as a way in circles.
+        for target in ["//evil.test/a", "/\\evil.test", "/a/..//evil.test", "/auth/login"] {
+            assert_eq!(by_own_page(&strict, (target, cross), &required), None, "{target}");
+        }
     }
 
     #[test]

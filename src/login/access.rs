@@ -1,4 +1,5 @@
-//! Whether a person may come in, and with which scopes. Both are asked again whenever the session is refreshed: the rules of today count.
+//! Whether a person may come in, and with which scopes. Both are asked when somebody logs in, which is again after `recheck_secs` at the
+//! latest: the session ends then. In between the session goes on as it was opened.
 
 use std::collections::BTreeMap;
 

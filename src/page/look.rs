@@ -45,6 +45,8 @@ pub(super) enum Forms {
     /// To this origin, and from there to a provider: browsers hold redirects after a form against the policy of its page, and where the
     /// provider's page is may be known only then.
     Anywhere,
+    /// The same, where a provider is reached by http.
+    AnywhereByHttp,
 }
 
 impl Default for Look {
@@ -263,6 +265,7 @@ impl Look {
             Forms::None => "'none'",
             Forms::Own => "'self'",
             Forms::Anywhere => "'self' https: http://localhost:* http://127.0.0.1:*",
+            Forms::AnywhereByHttp => "'self' https: http:",
         };
         format!(
             "default-src 'none'; style-src {styles}; img-src 'self'{}{logo}; form-action {forms}; frame-ancestors 'none'; base-uri 'none'",

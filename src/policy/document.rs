@@ -172,7 +172,8 @@ described! {
         /// How long a session lives at most. Nothing moves it. At least `idle_secs`, at most 400 days.
         #[facts(maximum = 34_560_000)]
         pub(super) absolute_secs: u32 = 2_592_000,
-        /// How old the facts of a provider may be. At least `access_secs`.
+        /// How long after a login a person has to log in again: only then the provider's facts are looked at anew, and with them
+        /// `allow` and `scopes`. At least `access_secs`.
         #[facts(minimum = 300)]
         pub(super) recheck_secs: u32 = 86_400,
         /// Whether browsers get their session in cookies. Otherwise it is in headers and bodies only.

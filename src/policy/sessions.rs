@@ -57,8 +57,6 @@ pub struct SessionPolicy {
     pub keys: Option<KeyRing>,
     /// How long things live.
     pub terms: Terms,
-    /// How old a provider's facts may be.
-    pub recheck_secs: u32,
     /// What browsers get; `None`: no cookie is read or set.
     pub browser: Option<BrowserSessions>,
     clients: Vec<Client>,
@@ -175,7 +173,6 @@ pub(super) fn sessions(
         algorithm: algorithm(section)?,
         keys: keys(section, secrets)?,
         terms: terms(section)?,
-        recheck_secs: section.recheck_secs,
         browser: browser(section)?,
         clients: clients(&section.clients, secrets)?,
     }))
@@ -259,7 +256,7 @@ fn terms(section: &SessionsDocument) -> Result<Terms, Error> {
     if recheck_secs < access_secs {
         return refused("recheck_secs", format!("expected at least access_secs, {access_secs}"));
     }
-    Ok(Terms { access_secs, idle_secs, absolute_secs })
+    Ok(Terms { access_secs, idle_secs, absolute_secs, recheck_secs })
 }
 
 fn browser(section: &SessionsDocument) -> Result<Option<BrowserSessions>, Error> {

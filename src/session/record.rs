@@ -232,7 +232,16 @@ impl SessionRow {
     pub fn ends_at(&self, terms: &super::step::Terms) -> UnixTime {
         let idle = u64::from(self.idle_secs.min(terms.idle_secs));
         let absolute = self.created_at.saturating_add(terms.absolute_secs.into());
-        self.absolute_until.min(absolute).min(self.last_seen_at.saturating_add(idle))
+        let own = self.absolute_until.min(absolute).min(self.last_seen_at.saturating_add(idle));
+        self.recheck_at(terms).map_or(own, |at| own.min(at))
+    }
+
+    /// From when on the person has to log in again, since what the provider said is too old; `None`: it came of no login.
+    #[must_use]
+    pub fn recheck_at(&self, terms: &super::step::Terms) -> Option<UnixTime> {
+        // A clock of an isolate wrote when that was. One that is ahead makes it no younger.
+        let at = self.opening.login.as_ref()?.at.min(self.created_at);
+        Some(at.saturating_add(terms.recheck_secs.into()))
     }
 
     /// What has to be known once it has ended.

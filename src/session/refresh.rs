@@ -9,6 +9,7 @@
 //! | one behind, in a cookie, its successor made or given again less than 120 s ago | seen in use | refused; nothing ends |
 //! | two behind, in a cookie, the one behind made or given again less than 120 s ago | – | the same |
 //! | one behind, or older | seen in use | the session ends |
+//! | of a login that is `recheck_secs` old, or with a provider that the policy has no more | – | the session ends |
 //! | ahead | – | the store was put back: the row moves up, and goes on |
 //! | the first, without the key that another has bound by the first proof | – | the session ends |
 //!
@@ -80,6 +81,11 @@ impl SubjectState {
         if row.ends_at(&step.terms) <= time {
             let mut outcome = Outcome::refused(Refused::Ended);
             self.expire(step.id, time, &mut outcome);
+            return outcome;
+        }
+        if is_of_no_provider(row, step) {
+            let mut outcome = Outcome::refused(Refused::Ended);
+            self.end_one(step.id, time, &mut outcome);
             return outcome;
         }
         if !paces.take(step.id, REFRESH_PACE, now) {
@@ -197,6 +203,14 @@ fn find(row: &SessionRow, step: &Refresh, (given_at, now): (UnixTime, UnixTime))
         Some(1) if is_straggler(Some(given_at)) => Finding::Superseded,
         Some(2) if is_straggler(row.replaced_at) => Finding::Superseded,
         Some(_) => Finding::Theft,
+    }
+}
+
+/// Whether it came of a login with a provider that the policy has no more: nobody answers for the person then.
+fn is_of_no_provider(row: &SessionRow, step: &Refresh) -> bool {
+    match (&row.opening.login, &step.providers) {
+        (Some(login), Some(providers)) => !providers.contains(&login.provider),
+        _ => false,
     }
 }
 

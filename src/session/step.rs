@@ -55,6 +55,8 @@ object! {
         pub idle_secs: u32,
         /// A session at all.
         pub absolute_secs: u32,
+        /// A session that came of a login, from the login on. Who asks without it has no logins.
+        pub recheck_secs: u32 = u32::MAX,
     }
 }
 
@@ -184,6 +186,9 @@ object! {
         pub key_id: u8,
         /// From where it came.
         pub place: Option<Place> = None,
+        /// The providers that people log in with by the policy: the session of another ends. None: who asks does not say.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub providers: Option<Vec<String>> = None,
         /// The policy's terms.
         pub terms: Terms,
     }
@@ -1005,7 +1010,12 @@ impl SubjectState {
     }
 
     fn sweep(&mut self, now: UnixTime) -> Outcome {
-        let no_terms = Terms { access_secs: 0, idle_secs: u32::MAX, absolute_secs: u32::MAX };
+        let no_terms = Terms {
+            access_secs: 0,
+            idle_secs: u32::MAX,
+            absolute_secs: u32::MAX,
+            recheck_secs: u32::MAX,
+        };
         let mut outcome = Outcome::default();
         self.take_out_expired(&no_terms, now, &mut outcome);
         let tickets = self.tickets.len();
@@ -1053,7 +1063,8 @@ impl SubjectState {
         let before = self.subject.before;
         let row = self.sessions.get_mut(&id)?;
         let iat = now.max(before.unwrap_or(now));
-        let exp = iat.saturating_add(terms.access_secs.into()).min(row.absolute_until);
+        let end = row.absolute_until.min(row.recheck_at(terms).unwrap_or(row.absolute_until));
+        let exp = iat.saturating_add(terms.access_secs.into()).min(end);
         let longest = row.longest_secs.max(terms.access_secs);
         if longest != row.longest_secs {
             row.longest_secs = longest;

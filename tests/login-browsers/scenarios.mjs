@@ -84,7 +84,7 @@ export const SCENARIOS = {
     return [await person.finish(tab, '/private/1')];
   },
   'consent denied': async (_, person) => [await person.finish(await person.begin('/private/1'), '/private/1', { first: '#deny' })],
-  // The gate looks at its clock once, when the callback comes, and the provider takes a moment.
+  // The gate tolerates two minutes.
   'clock almost two minutes ahead': async (world, person) => {
     await world.moveItsClock(110_000);
     return [await person.finish(await person.begin('/private/1'), '/private/1')];

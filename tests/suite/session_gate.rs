@@ -17,10 +17,12 @@ use edgegate::{
     policy::Policy,
     secret::Secret,
     session::{
+        ObjectName, Salt, SessionId,
         csrf::Provenance,
-        record::Device,
-        step::{SessionEvent, Which},
+        record::{Device, LoginRow, Opening},
+        step::{NewSession, Open, SessionEvent, Step, Which},
     },
+    store::sessions::{Patience, SessionStore as _},
     time::UnixMillis,
 };
 use serde_json::{Value, json};
@@ -193,10 +195,6 @@ impl World {
 
     /// What an edge does after the answer.
     fn tell(&self, decision: &Decision) -> bool {
-        use edgegate::{
-            session::step::Step,
-            store::sessions::{Patience, SessionStore as _},
-        };
         let Some((object, confirm)) = decision.session.confirm else { return false };
         let sessions = self.stores.sessions();
         let outcome =
@@ -1405,4 +1403,81 @@ fn race_23_a_ring_publishes_no_secret() {
         ring(&secret.replace(r#""kid":"random","#, ""), Algorithm::Hs256).unwrap_err().to_string(),
         "JWK: a secret needs a kid, a random one"
     );
+}
+
+/// A gate with a provider, and a browser that has logged in there.
+fn logged_in(recheck_secs: u32) -> (World, Jar) {
+    let mut world = World::new();
+    world.policy = policy_with("corp", recheck_secs);
+    let at = world.now().to_unix_time();
+    let login = Some(LoginRow { provider: "corp".to_owned(), at, session: None });
+    let scopes = vec!["read:posts".to_owned()];
+    let sub = "corp|alice".to_owned();
+    let object = ObjectName::of(ISSUER, &sub);
+    let own = world.policy.sessions.as_ref().unwrap();
+    let step = Step::Open(Open {
+        opening: Opening { sub, scopes, login, ..Opening::default() },
+        new: NewSession {
+            id: SessionId::from_bytes([1; 12]),
+            salt: Salt::from_bytes([2; 8]),
+            key_id: 1,
+            device: Device::default(),
+            place: None,
+            terms: own.terms,
+        },
+    });
+    let outcome = run(world.stores.sessions().store().apply(&object, &step, Patience::Usual));
+    let grant = outcome.unwrap().granted().unwrap().clone();
+    let rt = grant.refresh_token(object).seal(&own.secrets).unwrap();
+    (world, Jar { at: "none".to_owned(), rt })
+}
+
+fn policy_with(provider: &str, recheck_secs: u32) -> Policy {
+    let mut sessions = sessions();
+    sessions["recheck_secs"] = json!(recheck_secs);
+    let mut document = document(&sessions);
+    document["login"] = json!({"providers": [
+        {"id": provider, "type": "oidc", "issuer": "https://idp.test", "client_id": "gate", "client_secret": "JWT_SECRET"},
+    ]});
+    gate::policy(&document)
+}
+
+#[test]
+fn a_login_ends_with_what_the_provider_said_and_with_the_provider() {
+    let (world, jar) = logged_in(3600);
+    let renewed = world.after(3500).get(&jar, "/v1/posts");
+    assert!(renewed.outcome.is_ok(), "{:?}", renewed.outcome);
+    let ended = world.after(100).get(&jar, "/v1/posts");
+    assert_eq!(ended.outcome.unwrap_err(), Error::SessionEnded);
+    assert!(matches!(ended.session.change, Some(CookieChange::Expire(_))));
+    // Programs that were given the same token.
+    let (world, jar) = logged_in(3600);
+    assert!(world.after(3599).refresh(&jar.rt).is_ok());
+    assert_eq!(world.after(1).refresh(&jar.rt).unwrap_err(), Error::SessionEnded);
+    // The provider is another now.
+    let (mut world, jar) = logged_in(3600);
+    world.policy = policy_with("other", 3600);
+    assert_eq!(world.refresh(&jar.rt).unwrap_err(), Error::SessionEnded);
+}
+
+#[test]
+fn people_are_told_to_log_in_only_where_a_login_is_accepted() {
+    let mut document = document(&sessions());
+    document["login"] = json!({"providers": [
+        {"id": "corp", "type": "oidc", "issuer": "https://idp.test", "client_id": "gate", "client_secret": "JWT_SECRET"},
+    ]});
+    document["api_keys"] = json!({
+        "environment": "test",
+        "prefixes": [{"prefix": "sk"}],
+        "signing_keys": [{"id": 1, "secret": "API_KEY_SECRET"}],
+    });
+    document["routes"] = json!([
+        {"path": "/v1/posts"},
+        {"path": "/v1/keys", "accept": ["api_key"]},
+    ]);
+    let world = World { policy: gate::policy(&document), ..World::new() };
+    let asked =
+        |path| check_at(&world.policy, &world.stores, &request("GET", path), world.now()).outcome;
+    assert_eq!(asked("/v1/posts").unwrap_err().code(), Code::LoginRequired);
+    assert_eq!(asked("/v1/keys").unwrap_err().code(), Code::MissingCredentials);
 }

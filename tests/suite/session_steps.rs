@@ -6,7 +6,7 @@ use edgegate::{
     secret::Secret,
     session::{
         ObjectName, Opaque, Place, Salt, SessionId, TicketHash,
-        record::{Device, Opening},
+        record::{Device, LoginRow, Opening},
         secrets::SessionSecrets,
         state::{MAX_SESSIONS, Paces, SubjectState},
         step::{
@@ -22,7 +22,8 @@ use edgegate::{
 use proptest::prelude::*;
 
 const START: i64 = 1_700_000_000;
-const TERMS: Terms = Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000 };
+const TERMS: Terms =
+    Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000, recheck_secs: 86_400 };
 const DAY: i64 = 86_400;
 
 /// A subject with its writer, at a time that tests move.
@@ -66,6 +67,7 @@ fn refresh_of(grant: &Grant) -> Refresh {
         grace_secs: 0,
         key_id: 1,
         place: None,
+        providers: None,
         terms: TERMS,
     }
 }
@@ -400,6 +402,56 @@ fn terms_of_today_can_only_shorten() {
     world.after(1800);
     assert_eq!(world.refresh_with(&with(&second, tighter)).unwrap_err(), Refused::Ended);
     assert_eq!(world.state.notices().len(), 1);
+}
+
+/// A session of a login with `corp`, and the access to it by a policy with these providers.
+fn with_login(providers: &[&str]) -> (World, Grant, impl Fn(&Grant, Terms) -> Refresh) {
+    let mut world = World::new();
+    let at = world.time();
+    let login = Some(LoginRow { provider: "corp".to_owned(), at, session: None });
+    let opening = Opening { login, ..opening("corp|alice") };
+    let outcome = world.step(&Step::Open(Open { opening, new: new_session(1) }));
+    let providers: Vec<String> = providers.iter().map(|&id| id.to_owned()).collect();
+    let with = move |grant: &Grant, terms| {
+        let providers = Some(providers.clone());
+        Refresh { providers, terms, carried: Carried::Cookie, ..refresh_of(grant) }
+    };
+    (world, outcome.granted().unwrap().clone(), with)
+}
+
+/// What the provider said is a day old then: who was put off a list, or is known no more, is let in no more.
+#[test]
+fn whoever_logged_in_has_to_log_in_again_after_recheck_secs() {
+    let (mut world, first, with) = with_login(&["corp"]);
+    let second = world.after(DAY - 300).refresh_with(&with(&first, TERMS)).unwrap();
+    assert_eq!(second.exp.secs_since(second.iat), 300, "no token outlives it");
+    assert_eq!(second.ends_at.as_secs(), START + DAY);
+    assert_eq!(world.after(300).refresh_with(&with(&second, TERMS)).unwrap_err(), Refused::Ended);
+    assert!(world.step(&Step::List).sessions.is_empty(), "it has ended");
+    // The policy of today counts, and step-up is no login with the provider.
+    let (mut world, first, with) = with_login(&["corp"]);
+    let shorter = Terms { recheck_secs: 3600, ..TERMS };
+    let amr = vec!["otp".to_owned()];
+    let step = StepUp { id: first.id, new: new_session(2), amr, acr: None };
+    let second = *world.after(1800).step(&Step::StepUp(step)).grant.unwrap();
+    assert_eq!(
+        world.after(1800).refresh_with(&with(&second, shorter)).unwrap_err(),
+        Refused::Ended
+    );
+    // A session of no login is none of it.
+    let (mut world, first) = World::with_session();
+    assert!(world.after(2 * DAY).refresh_with(&with(&first, TERMS)).is_ok());
+}
+
+#[test]
+fn a_login_ends_with_its_provider() {
+    let (mut world, first, with) = with_login(&["other"]);
+    assert_eq!(world.after(60).refresh_with(&with(&first, TERMS)).unwrap_err(), Refused::Ended);
+    assert_eq!(world.state.notices().len(), 1, "its tokens end with it");
+    let (mut world, first, with) = with_login(&["other", "corp"]);
+    assert!(world.after(60).refresh_with(&with(&first, TERMS)).is_ok());
+    let (mut world, first) = World::with_session();
+    assert!(world.after(60).refresh_with(&with(&first, TERMS)).is_ok(), "of no login");
 }
 
 #[test]

@@ -82,7 +82,12 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
             "/auth/login/corporation",
         ),
     ];
-    let choice = Chooser { ways: &ways, return_to: Some("/v1/posts?page=2"), may_remember: false };
+    let choice = Chooser {
+        ways: &ways,
+        return_to: Some("/v1/posts?page=2"),
+        may_remember: false,
+        over_http: false,
+    };
     let not_allowed = NotAllowed {
         account: Some("alice.with.a.very.long.address@department.example.com"),
         provider: Some("Google"),

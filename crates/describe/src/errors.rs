@@ -38,7 +38,7 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
     ),
     (
         "login_required",
-        "The same where the policy has `login`. A page is sent to log in, a script is told where: `login_url`.",
+        "The same where the policy has `login` and the route accepts tokens. A page is sent to log in, a script is told where: `login_url`.",
         "Open `login_url` in the window, with `return_to`. Programs send a token or an API key.",
     ),
     (
@@ -303,7 +303,7 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
     ),
     (
         "too_many_logins",
-        "Ten logins from this address have failed in five minutes.",
+        "Ten logins from this address, or a hundred from its /48, have failed in five minutes at this isolate; or more logins came at once than all addresses together have.",
         "Wait. If many people have one address: find out by the reasons before why their logins fail.",
     ),
     (

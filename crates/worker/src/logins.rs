@@ -7,7 +7,7 @@ use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response};
 use worker::{Env, js_sys, wasm_bindgen_futures::JsFuture};
 
 use super::{
-    body, deadline,
+    body, clock, deadline,
     memory::Memory,
     objects::grant_stub,
     web_crypto::{self, RuntimeCrypto},
@@ -19,6 +19,7 @@ use edgegate::{
     login::{exchange::ProviderRequest, token_answer::MAX_ANSWER_LENGTH},
     secret::Secret,
     session::ObjectName,
+    time::UnixMillis,
 };
 
 /// The logins of a gate.
@@ -37,6 +38,10 @@ impl Logins for GateLogins<'_> {
 
     fn memory(&self) -> &LoginMemory {
         &self.memory.guard.logins
+    }
+
+    fn now(&self) -> UnixMillis {
+        clock::now()
     }
 
     async fn ask(&self, request: &ProviderRequest) -> Result<ProviderAnswer, String> {

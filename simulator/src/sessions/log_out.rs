@@ -15,7 +15,8 @@ use edgegate::{
 use super::Report;
 use crate::world::Chance;
 
-const TERMS: Terms = Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000 };
+const TERMS: Terms =
+    Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000, recheck_secs: 86_400 };
 
 /// This many in a million: an isolate or a writer dies at one of the points.
 const CRASHES: u64 = 200_000;

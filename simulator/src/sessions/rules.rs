@@ -75,7 +75,8 @@ const ACCESS_SECS: u64 = 900;
 /// When it all begins, in seconds.
 const START: u64 = 1_700_000_000;
 
-const TERMS: Terms = Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000 };
+const TERMS: Terms =
+    Terms { access_secs: 900, idle_secs: 604_800, absolute_secs: 2_592_000, recheck_secs: 86_400 };
 
 /// The isolates that get a user's requests.
 pub(crate) const ISOLATES: usize = 5;
@@ -161,6 +162,7 @@ impl Session for Edgegate {
             grace_secs: 60,
             key_id: 1,
             place: None,
+            providers: None,
             terms: TERMS,
         });
         let now = self.now(time);

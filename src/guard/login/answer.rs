@@ -30,6 +30,8 @@ pub enum Next {
         choices: Vec<Choice>,
         /// Where the login returns to.
         return_to: Option<String>,
+        /// Whether a provider is reached by http.
+        over_http: bool,
     },
     /// Nothing: a provider was told that it is done.
     Done,

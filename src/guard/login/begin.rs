@@ -91,7 +91,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let choices = self.login.ways_in().map(choice).collect();
         // What is not allowed is left out here already: a page says nothing that strangers have written.
         let return_to = return_to.map(|target| self.return_path(Some(target)).as_str().to_owned());
-        Ok(Next::Choose { choices, return_to }.into())
+        let over_http = self.login.ways_in().any(|provider| provider.allow_http);
+        Ok(Next::Choose { choices, return_to, over_http }.into())
     }
 
     /// `GET /login/{provider}`: to the provider. A return path that is not allowed is the start page.

@@ -45,7 +45,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             .map_err(|_| refused("expected a form with logout_token once"))?;
         let text = form.get("logout_token").ok_or_else(|| refused("logout_token is missing"))?;
         let known = self.known(provider).await?;
-        let token = self.signed((provider, &known), text, logout_token::rules).await?;
+        let token = self.signed((provider, &known), text, (logout_token::rules, self.now)).await?;
         let logout = logout_token::read(&token, self.now.to_unix_time())?;
         if !self.is_first_logout(token.issuer(), &logout).await? {
             return Err(refused("this logout token has come before"));

@@ -26,7 +26,7 @@ use crate::{
     },
     policy::Provider,
     session::record::Opening,
-    time::UnixTime,
+    time::{UnixMillis, UnixTime},
 };
 
 /// The longest ID token: those of Entra with 200 groups have 10 KB.
@@ -134,16 +134,18 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let Some(text) = &tokens.id_token else {
             return Err(fault(provider, "token endpoint: there is no id_token".to_owned()));
         };
-        let token = self.signed((provider, known), text, id_token::rules).await?;
+        // The token was made during the exchange: by the clock from before it, it may seem to come from the future.
+        let now = self.logins.now().max(self.now);
+        let token = self.signed((provider, known), text, (id_token::rules, now)).await?;
         let expected = Expected {
             client_id: &provider.client_id,
             attempt: Some(redemption.attempt),
             asked: redemption.asked,
             access_token: Some(&tokens.access_token),
         };
-        let now = self.now.to_unix_time();
-        id_token::check(&token, &expected, now)?;
-        let proof = proof_of(token.claims(), now);
+        let time = now.to_unix_time();
+        id_token::check(&token, &expected, time)?;
+        let proof = proof_of(token.claims(), time);
         let session = token.claims().session_id().filter(|sid| is_plain(sid, 255));
         let session = session.map(str::to_owned);
         let mut claims = token.claims().as_object().clone();
@@ -166,7 +168,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         (provider, known): (&Provider, &Known),
         text: &str,
-        rules: RulesOf,
+        (rules, now): (RulesOf, UnixMillis),
     ) -> Result<VerifiedToken, Error> {
         let (Some(issuer), Some(uri)) = (provider.issuer(), &known.jwks_uri) else {
             return Err(fault(provider, "has no keys".to_owned()));
@@ -180,7 +182,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             binding: dpop::Binding::Off,
         });
         let verifier = Verifier::new(issuers.collect(), MAX_ID_TOKEN_LENGTH)?;
-        token::verify_handed((&verifier, uri), self.backend, text, self.now).await
+        token::verify_handed((&verifier, uri), self.backend, text, now).await
     }
 
     async fn userinfo(

@@ -591,6 +591,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             grace_secs,
             key_id: self.own.secrets.newest_id(),
             place: Some(self.place()),
+            providers: Some(self.policy.login_providers()),
             terms: self.own.terms,
         });
         let (outcome, _) = self.apply(token.object, &step).await?;

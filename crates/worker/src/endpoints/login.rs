@@ -25,12 +25,12 @@ use edgegate::{
     },
     http::{
         login_endpoints::{
-            LoginAsked, LoginEndpoint, Manner, SEE_OTHER, login_for, login_helps, logout_refusal,
-            sent,
+            LoginAsked, LoginEndpoint, Manner, SEE_OTHER, by_own_page, login_for, login_helps,
+            logout_refusal, sent,
         },
         reply::Refusal,
     },
-    page::Page,
+    page::{Page, move_on},
     session::oauth::MAX_FORM_LENGTH,
 };
 
@@ -125,6 +125,24 @@ pub(crate) fn way_to_log_in(
     let login_url = login_url?;
     let helps = login_helps(error, decision.session.by_cookie) && is_navigation(call, parts.method);
     helps.then(|| login_for(&login_url, parts.target))
+}
+
+/// The same for a request of the gate in front of its upstream. Where the browser has kept `Strict` cookies back, a page of this site asks
+/// for them first.
+pub(crate) fn to_log_in(
+    call: &Call<'_>,
+    parts: &RequestParts<'_>,
+    (url, error): (&str, &Error),
+    decision: &Decision,
+) -> worker::Result<Response> {
+    let fetch_site = parts.as_request().provenance.fetch_site;
+    match by_own_page(&call.gate.policy, (call.target, fetch_site), error) {
+        Some(own) => {
+            let Page { status, fields, body } = move_on(&call.gate.policy.pages, own.as_str());
+            host::respond(status, reply::lent(&fields), Some(&body))
+        }
+        None => redirect_to_login(call, url, decision),
+    }
 }
 
 /// Sends a browser there.

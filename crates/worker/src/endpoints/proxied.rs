@@ -46,7 +46,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
         }
         Err(error) => {
             let answer = match login::way_to_log_in(call, &parts, &decision, error) {
-                Some(url) => login::redirect_to_login(call, &url, &decision),
+                Some(url) => login::to_log_in(call, &parts, (&url, error), &decision),
                 None => call.refuse(&parts, &decision),
             };
             return answer.map(Answered::Own);
