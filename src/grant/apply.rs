@@ -81,7 +81,10 @@ impl OwnerGrants {
     fn answer(&mut self, step: &RefreshAnswer, now: UnixTime) -> GrantOutcome {
         let row = self.grants.iter_mut().find(|row| row.is_of(&step.provider, &step.account));
         let stale = || GrantOutcome::refused(GrantRefused::Stale);
-        let Some(row) = row.filter(|row| row.generation == step.generation) else { return stale() };
+        let Some(row) = row else { return GrantOutcome::refused(GrantRefused::Gone) };
+        if row.generation != step.generation {
+            return stale();
+        }
         if let Some(tokens) = &step.tokens {
             // Also those of an attempt that counts as lost: they are the newest that there are.
             row.refresh_by(tokens, step.at.min(now), now);
@@ -175,7 +178,7 @@ fn connected(before: Option<GrantRow>, step: &PutGrant, now: UnixTime) -> GrantR
         lifetime_secs: step.expires_in_secs.unwrap_or_default(),
         given_at: now,
         connected_at: now,
-        generation: 0,
+        generation: u64::try_from(now.as_secs()).unwrap_or_default(),
         attempts: 0,
         lease: None,
         failures: 0,
@@ -186,7 +189,7 @@ fn connected(before: Option<GrantRow>, step: &PutGrant, now: UnixTime) -> GrantR
     let Some(before) = before else { return fresh };
     if step.refresh.is_some() {
         // An answer to a question with the old ones counts no more.
-        let generation = before.generation.saturating_add(1);
+        let generation = before.generation.saturating_add(1).max(fresh.generation);
         return GrantRow { generation, attempts: before.attempts, ..fresh };
     }
     // Some providers give a refresh token at the first consent only (Google). So the one that is there stays, and with it what is

@@ -95,8 +95,9 @@ object! {
         pub given_at: UnixTime,
         /// When its owner connected the account last.
         pub connected_at: UnixTime,
-        /// How often its tokens have changed: an answer to a question with older ones changes nothing.
-        pub generation: u32 = 0,
+        /// Which tokens these are: an answer to a question with others changes nothing. It begins with the time, in seconds, so that no
+        /// number of a grant that has ended comes back with a new one of the same account, and grows by one whenever they change.
+        pub generation: u64,
         /// How often the provider was asked to refresh it.
         pub attempts: u32 = 0,
         /// The refresh that is under way.

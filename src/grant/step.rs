@@ -95,7 +95,7 @@ object! {
         /// The account.
         pub account: String,
         /// Of which tokens.
-        pub generation: u32,
+        pub generation: u64,
         /// Which attempt it is.
         pub attempt: u32,
         /// When it was given.
@@ -114,7 +114,7 @@ object! {
         /// As in the order.
         pub account: String,
         /// As in the order.
-        pub generation: u32,
+        pub generation: u64,
         /// As in the order.
         pub attempt: u32,
         /// As in the order.
@@ -207,8 +207,10 @@ pub enum GrantRefused {
     Busy,
     /// The owner has as many as there may be.
     Full,
-    /// What was answered is about tokens that are gone: nothing has changed.
+    /// What was answered is about older tokens than those that are there: nothing has changed.
     Stale,
+    /// What was answered is about a grant that is not there any more.
+    Gone,
 }
 
 words!(GrantRefused {
@@ -218,6 +220,7 @@ words!(GrantRefused {
     "busy" => GrantRefused::Busy,
     "full" => GrantRefused::Full,
     "stale" => GrantRefused::Stale,
+    "gone" => GrantRefused::Gone,
 });
 
 /// What an operator should know of.
@@ -377,7 +380,9 @@ impl GrantOutcome {
         let provider = provider.to_owned();
         Err(match refused {
             GrantRefused::NotConnected => Error::NotConnected { provider },
-            GrantRefused::Reconnect | GrantRefused::Stale => Error::ConnectionEnded { provider },
+            GrantRefused::Reconnect | GrantRefused::Stale | GrantRefused::Gone => {
+                Error::ConnectionEnded { provider }
+            }
             GrantRefused::Unavailable => Error::Upstream {
                 problem: format!(
                     "provider {provider} gives no fresh token, and is asked again in {} s",

@@ -286,8 +286,9 @@ impl<S: GrantStore, H: GrantHost> Grants<'_, S, H> {
             Err(fault) => Err(*fault),
         };
         let kept = self.store_answer(&GrantStep::Answer(order.answered(fresh))).await?;
-        if let (Ok(tokens), Some(GrantRefused::Stale)) = (tokens, kept.refused) {
-            // The grant ended meanwhile, and nobody has these.
+        if let (Ok(tokens), Some(GrantRefused::Gone)) = (tokens, kept.refused) {
+            // The grant ended meanwhile, and nobody has these. Of one that lives again nothing is revoked: with a token many providers
+            // end all that the account has given.
             self.revoke(&order.provider, &tokens).await;
         }
         Ok(())
