@@ -23,13 +23,19 @@ impl OwnerGrants {
             GrantStep::Use(step) => self.use_one(step, now),
             GrantStep::Answer(step) => self.answer(step, now),
             GrantStep::Reseal(step) => self.reseal(step),
-            GrantStep::End(step) => self.end(step),
+            GrantStep::End(step) => self.end(step, now),
             GrantStep::List => self.list(now),
         }
     }
 
     fn put(&mut self, step: &PutGrant, now: UnixTime) -> GrantOutcome {
-        let known = self.grants.iter().position(|row| row.is_of(&step.provider, &step.account));
+        let name = (step.provider.as_str(), step.account.as_str());
+        let known = self.grants.iter().position(|row| row.is_of(name.0, name.1));
+        if self.ends.forbid(name, step.began_at, now) {
+            // Where it was connected once more since, the provider is told nothing: it could end that, too.
+            let ended = if known.is_some() { Vec::new() } else { vec![too_late(step)] };
+            return GrantOutcome { ended, ..GrantOutcome::refused(GrantRefused::EndedSince) };
+        }
         let before = match known {
             Some(at) => Some(self.grants.remove(at)),
             None if self.grants.len() < MAX_GRANTS => None,
@@ -127,7 +133,9 @@ impl OwnerGrants {
         }
     }
 
-    fn end(&mut self, EndGrants { provider, account }: &EndGrants) -> GrantOutcome {
+    fn end(&mut self, which: &EndGrants, now: UnixTime) -> GrantOutcome {
+        let EndGrants { provider, account } = which;
+        self.ends.note(provider.as_deref(), account.as_deref(), now);
         let is_meant = |row: &GrantRow| {
             provider.as_ref().is_none_or(|meant| row.provider == *meant)
                 && account.as_ref().is_none_or(|meant| row.account == *meant)
@@ -201,6 +209,16 @@ fn connected(before: Option<GrantRow>, step: &PutGrant, now: UnixTime) -> GrantR
         lease: before.lease,
         lost: before.lost,
         ..fresh
+    }
+}
+
+/// The tokens of an account that is not to be kept.
+fn too_late(step: &PutGrant) -> EndedGrant {
+    EndedGrant {
+        provider: step.provider.clone(),
+        account: step.account.clone(),
+        access: Some(step.access.clone()),
+        refresh: step.refresh.clone(),
     }
 }
 

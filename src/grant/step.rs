@@ -20,6 +20,8 @@ object! {
     /// Keeps the tokens of an account that its owner has connected, now or before.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
     pub struct PutGrant, ignored {
+        /// When its owner began: what was ended since stays so.
+        pub began_at: UnixTime,
         /// The id of the provider.
         pub provider: String,
         /// The account there.
@@ -211,6 +213,8 @@ pub enum GrantRefused {
     Stale,
     /// What was answered is about a grant that is not there any more.
     Gone,
+    /// Grants were ended while the account was being connected.
+    EndedSince,
 }
 
 words!(GrantRefused {
@@ -221,6 +225,7 @@ words!(GrantRefused {
     "full" => GrantRefused::Full,
     "stale" => GrantRefused::Stale,
     "gone" => GrantRefused::Gone,
+    "ended_since" => GrantRefused::EndedSince,
 });
 
 /// What an operator should know of.
@@ -352,7 +357,7 @@ object! {
         pub order: Option<RefreshOrder> = None,
         /// Of [`GrantStep::Use`]: another request does it. Ask again soon.
         pub wait: bool = false,
-        /// Of [`GrantStep::End`].
+        /// Of [`GrantStep::End`]; of [`GrantStep::Put`] what came too late, and nobody has.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub ended: Vec<EndedGrant> = Vec::new(),
         /// Of [`GrantStep::List`].
@@ -383,6 +388,9 @@ impl GrantOutcome {
             GrantRefused::Reconnect | GrantRefused::Stale | GrantRefused::Gone => {
                 Error::ConnectionEnded { provider }
             }
+            GrantRefused::EndedSince => Error::LoginInterrupted {
+                problem: "accounts of the caller were taken away while this one was being connected",
+            },
             GrantRefused::Unavailable => Error::Upstream {
                 problem: format!(
                     "provider {provider} gives no fresh token, and is asked again in {} s",

@@ -17,7 +17,7 @@ use crate::{
     secret::Secret,
     session::secrets::{Purpose, SessionSecrets},
     store::{grants::GrantStore, key_ring::RingCrypto},
-    time::UnixMillis,
+    time::{UnixMillis, UnixTime},
 };
 
 /// How long a request waits for a token. The refresh goes on if it no longer does.
@@ -128,7 +128,7 @@ pub async fn opened<C: RingCrypto>(
     crypto.open(key, &token.text, &beside).await.map_err(|_| fault("and does not open"))
 }
 
-/// The step that keeps the tokens of an account: they are sealed here, and seen no further.
+/// The step that keeps the tokens of an account that its owner began to connect at that time: they are sealed here, and seen no further.
 ///
 /// # Errors
 /// The host cannot seal.
@@ -137,10 +137,12 @@ pub async fn kept<C: RingCrypto>(
     owner: Owner<'_>,
     (provider, account): GrantName<'_>,
     (tokens, asked, label): (&ProviderTokens, &[String], Option<&str>),
+    began_at: UnixTime,
 ) -> Result<GrantStep, StoreError> {
     let name = (provider, account);
     let fresh = fresh_tokens(with, owner, name, tokens).await?;
     Ok(GrantStep::Put(PutGrant {
+        began_at,
         provider: provider.to_owned(),
         account: account.to_owned(),
         label: label.map(str::to_owned),

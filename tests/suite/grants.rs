@@ -43,6 +43,8 @@ struct World {
 
 fn put(account: &str, refresh: Option<&str>) -> PutGrant {
     PutGrant {
+        // Tests of the rules of ends have another.
+        began_at: UnixTime::from_secs(i64::MAX),
         provider: "slack".to_owned(),
         account: account.to_owned(),
         label: None,
@@ -350,7 +352,77 @@ fn a_disconnected_grant_is_gone_and_its_answer_too() {
     assert_eq!(world.use_one(Some("T1")).refused, Some(GrantRefused::NotConnected));
     assert_eq!(world.used(), "a0", "the other one stays");
     assert_eq!(world.step(&GrantStep::End(EndGrants::default())).ended.len(), 1);
-    assert!(world.state.is_empty());
+    assert_eq!(world.state.over_at(), Some(UnixTime::from_secs(world.now + 660)));
+    world.restart();
+    world.now += 660;
+    assert!(world.state.is_over(UnixTime::from_secs(world.now)));
+}
+
+#[test]
+fn an_account_that_was_being_connected_when_grants_ended_is_not_kept() {
+    let of = |provider: Option<&str>, account: Option<&str>| {
+        GrantStep::End(EndGrants {
+            provider: provider.map(str::to_owned),
+            account: account.map(str::to_owned),
+        })
+    };
+    for (end, is_meant) in [
+        (of(None, None), true),
+        (of(Some("slack"), None), true),
+        (of(Some("slack"), Some("T1")), true),
+        (of(Some("slack"), Some(&"x".repeat(256))), true),
+        (of(Some("slack"), Some("T2")), false),
+        (of(Some("google"), None), false),
+    ] {
+        let mut world = World::new();
+        let began_at = UnixTime::from_secs(world.now);
+        world.now += 5;
+        world.step(&end);
+        world.restart();
+        world.now += 590;
+        let late = world.step(&GrantStep::Put(PutGrant { began_at, ..put("T1", Some("r0")) }));
+        assert_eq!(late.refused, is_meant.then_some(GrantRefused::EndedSince), "{end:?}");
+        // Nobody has its tokens.
+        let ended: Vec<_> = late.ended.into_iter().map(|grant| grant.refresh).collect();
+        assert_eq!(ended, if is_meant { vec![Some(token("r0"))] } else { vec![] });
+        assert_eq!(world.use_one(None).token.is_some(), !is_meant);
+    }
+}
+
+#[test]
+fn an_account_is_connected_again_after_its_end() {
+    let mut world = World::connected();
+    world.step(&GrantStep::End(EndGrants::default()));
+    let ended_at = UnixTime::from_secs(world.now);
+    world.now += 1;
+    let began_at = UnixTime::from_secs(world.now);
+    let again = PutGrant { access: token("new"), began_at, ..put("T1", Some("r9")) };
+    assert_eq!(world.step(&GrantStep::Put(again)).refused, None);
+    // One that began before does not take its place, and the provider is told nothing.
+    let late = PutGrant { began_at: ended_at, ..put("T1", Some("r0")) };
+    let late = world.step(&GrantStep::Put(late));
+    assert_eq!((late.refused, late.ended.len()), (Some(GrantRefused::EndedSince), 0));
+    assert_eq!(world.used(), "new");
+    assert_eq!(world.state.over_at(), None);
+}
+
+#[test]
+fn many_ends_are_remembered_as_one() {
+    let mut world = World::new();
+    let began_at = UnixTime::from_secs(world.now);
+    for number in 0..100 {
+        let account = Some(format!("T{number}"));
+        world.step(&GrantStep::End(EndGrants { provider: Some("slack".to_owned()), account }));
+    }
+    for account in ["T0", "T99"] {
+        let late = world.step(&GrantStep::Put(PutGrant { began_at, ..put(account, None) }));
+        assert_eq!(late.refused, Some(GrantRefused::EndedSince), "{account}");
+    }
+    assert!(world.state.to_text().unwrap().len() < 3000);
+    // A clock that was put back does not shut anybody out.
+    world.now -= 86_400;
+    let began_at = UnixTime::from_secs(world.now);
+    assert_eq!(world.step(&GrantStep::Put(PutGrant { began_at, ..put("T0", None) })).refused, None);
 }
 
 /// The new grant counts from where the old one stood: an answer to the old one must not be taken for its own.
@@ -627,6 +699,7 @@ fn connect_step(host: &Rotating, secrets: &SessionSecrets, number: u32) -> Grant
         OWNER,
         ("slack", "T1"),
         (&tokens, &["chat:write".to_owned()], Some("Acme")),
+        host.now().to_unix_time().saturating_add(1),
     ));
     step.unwrap()
 }
@@ -809,10 +882,10 @@ fn tokens_that_come_after_the_account_was_connected_again_are_not_revoked() {
     let (store, host, secrets) = (MemoryGrants::default(), Rotating::default(), secrets(&[1]));
     connect(&store, &host, &secrets);
     after_an_hour(&host);
-    let again = || connect_step(&host, &secrets, 9);
     let end = GrantStep::End(EndGrants::default());
-    for steps in [vec![again()], vec![end, again()]] {
+    for mut steps in [vec![], vec![end]] {
         host.generation.set(0);
+        steps.push(connect_step(&host, &secrets, 9));
         let between = Between::new(&store, steps);
         assert_eq!(run(use_token(&between, &host, &secrets)).unwrap(), "access-9");
         assert_eq!(host.revoked.take(), Vec::<String>::new());

@@ -210,7 +210,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         login_try.give_back(self.now);
         if let Purpose::Connect { owner, .. } = &attempt.purpose {
             let back = (&opened.return_path, note);
-            return self.connected(provider, owner, (&logged_in.person, &tokens), back).await;
+            let what = (&logged_in.person, &tokens, attempt.began_at);
+            return self.connected(provider, owner, what, back).await;
         }
         let account = Account::of(&logged_in.person);
         let opening = match self.opening(provider, attempt.asked.remember, logged_in) {
@@ -225,7 +226,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let sub = opening.sub.clone();
         let opened_session = self.sessions.open_for_browser(opening, self.browser, device());
         let note = opened_session.await?;
-        self.keep_of_login(provider, &sub, (&account, &tokens)).await;
+        self.keep_of_login(provider, &sub, (&account, &tokens, attempt.began_at)).await;
         Ok(LoginAnswer { note, ..self.back(&opened.return_path) })
     }
 

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, StoreError},
     grant::{
         seal::Owner,
-        step::{EndGrants, GrantStep},
+        step::{EndGrants, EndedGrant, GrantStep},
     },
     guard::{Backend, SessionNote, grants, target_of},
     login::{
@@ -17,6 +17,7 @@ use crate::{
     page::Reason,
     policy::Provider,
     session::{SessionId, cookie::SameSite},
+    time::UnixTime,
 };
 
 /// The longest name of an account that is kept for people, in characters.
@@ -117,11 +118,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         provider: &Provider,
         owner: &str,
-        (person, tokens): (&Person, &ProviderTokens),
+        (person, tokens, began_at): (&Person, &ProviderTokens, UnixTime),
         (return_path, note): (&ReturnPath, SessionNote),
     ) -> Result<LoginAnswer, Stop> {
         provider.allow.check(person).map_err(|list| Error::LoginNotAllowed { list })?;
-        self.keep(provider, owner, (&Account::of(person), tokens)).await?;
+        self.keep(provider, owner, (&Account::of(person), tokens, began_at)).await?;
         Ok(LoginAnswer { note, ..self.back(return_path) })
     }
 
@@ -130,7 +131,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         provider: &Provider,
         sub: &str,
-        account: (&Account, &ProviderTokens),
+        account: (&Account, &ProviderTokens, UnixTime),
     ) {
         if self.policy.keeps_tokens_of(&provider.id) {
             let _ = self.keep(provider, sub, account).await;
@@ -141,16 +142,28 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         provider: &Provider,
         subject: &str,
-        (Account { id, label }, tokens): (&Account, &ProviderTokens),
+        (Account { id, label }, tokens, began_at): (&Account, &ProviderTokens, UnixTime),
     ) -> Result<(), Error> {
         let owner = Owner { issuer: &self.own.issuer, subject };
         let with = (self.logins.crypto(), &self.own.secrets);
         let what = (tokens, provider.request_scopes.as_slice(), label.as_deref());
         let unavailable = |fault: StoreError| grants::unavailable(&fault.to_string());
-        let step = grants::kept(with, owner, (&provider.id, id), what).await;
+        let step = grants::kept(with, owner, (&provider.id, id), what, began_at).await;
         let step = step.map_err(unavailable)?;
         let outcome = self.logins.of_grants(&owner.object(), &step).await.map_err(unavailable)?;
+        // Accounts were taken away meanwhile: nobody has these tokens.
+        for grant in &outcome.ended {
+            self.revoke(provider, owner, grant).await;
+        }
         outcome.check(&provider.id)
+    }
+
+    async fn revoke(&self, provider: &Provider, owner: Owner<'_>, grant: &EndedGrant) {
+        let with = (self.logins.crypto(), &self.own.secrets);
+        if let Some(token) = grants::to_revoke(with, owner, grant).await {
+            // It has ended here, whatever the provider says.
+            let _ = self.providers().revoke(provider, &token).await;
+        }
     }
 }
 
