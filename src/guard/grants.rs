@@ -191,9 +191,31 @@ pub async fn token_of<C: RingCrypto>(
     token.map_err(|fault| unavailable(&fault.to_string()))
 }
 
-/// What a provider is told has ended: the refresh token, with which all end that came of it (RFC 7009 §2.1), else the access token.
-/// One that cannot be opened is not told.
+/// What a provider is to be told has ended.
+#[derive(Debug)]
+pub struct Revocation {
+    /// The id of the provider.
+    pub provider: String,
+    /// The token: the refresh token, with which all end that came of it (RFC 7009 §2.1), else the access token.
+    pub token: Secret,
+}
+
+/// What providers are to be told of grants that have ended. What cannot be opened is not told.
 pub async fn to_revoke<C: RingCrypto>(
+    with: (&C, &SessionSecrets),
+    owner: Owner<'_>,
+    ended: &[EndedGrant],
+) -> Vec<Revocation> {
+    let mut all = Vec::new();
+    for grant in ended {
+        if let Some(token) = strongest(with, owner, grant).await {
+            all.push(Revocation { provider: grant.provider.clone(), token });
+        }
+    }
+    all
+}
+
+async fn strongest<C: RingCrypto>(
     with: (&C, &SessionSecrets),
     owner: Owner<'_>,
     grant: &EndedGrant,

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Code, Error},
-    guard::SessionNote,
+    guard::{SessionNote, grants::Revocation},
     page::Reason,
 };
 
@@ -15,6 +15,8 @@ pub struct LoginAnswer {
     pub note: SessionNote,
     /// The value of another `Set-Cookie`: what ties the login to this browser, where it has no such cookie yet.
     pub binding: Option<String>,
+    /// What providers are to be told has ended. The answer does not wait for them.
+    pub revocations: Vec<Revocation>,
 }
 
 /// What a browser does next.
@@ -115,6 +117,6 @@ impl LoginAnswer {
 
 impl From<Next> for LoginAnswer {
     fn from(next: Next) -> Self {
-        Self { next, note: SessionNote::default(), binding: None }
+        Self { next, note: SessionNote::default(), binding: None, revocations: Vec::new() }
     }
 }

@@ -168,7 +168,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let is_way_in = !provider.connect_only;
         match &opened.attempt.purpose {
             Purpose::LogIn if is_way_in => {}
-            Purpose::Connect { .. } => {}
+            Purpose::Connect { .. } if self.policy.connects(provider) => {}
             _ => return Err(unreadable("it is not for a login")),
         }
         if let Some(once_more) = self.once_more(&opened.attempt.purpose) {

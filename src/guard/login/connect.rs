@@ -7,7 +7,11 @@ use crate::{
         seal::Owner,
         step::{EndGrants, EndedGrant, GrantStep},
     },
-    guard::{Backend, SessionNote, grants, target_of},
+    guard::{
+        Backend, SessionNote,
+        grants::{self, Revocation},
+        target_of,
+    },
     login::{
         person::{Email, Person},
         return_path::ReturnPath,
@@ -35,7 +39,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     ) -> Result<LoginAnswer, Error> {
         let mut note = SessionNote::default();
         let (owner, session) = self.logged_in(&mut note).await?;
-        let provider = self.login.provider(provider).ok_or(Error::NotFound)?;
+        let provider = self.connectable(provider)?;
         let beginning = Beginning {
             return_path: self.return_path(return_to),
             asked: Asked::default(),
@@ -59,20 +63,25 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     ) -> Result<LoginAnswer, Error> {
         let mut note = SessionNote::default();
         let (subject, _) = self.logged_in(&mut note).await?;
-        let provider = self.login.provider(provider).ok_or(Error::NotFound)?;
+        let provider = self.connectable(provider)?;
         let owner = Owner { issuer: &self.own.issuer, subject: &subject };
         let end =
             EndGrants { provider: Some(provider.id.clone()), account: account.map(str::to_owned) };
         let ended = self.logins.of_grants(&owner.object(), &GrantStep::End(end)).await;
         let ended = ended.map_err(|fault| grants::unavailable(&fault.to_string()))?.ended;
-        for grant in &ended {
-            let with = (self.logins.crypto(), &self.own.secrets);
-            if let Some(token) = grants::to_revoke(with, owner, grant).await {
-                // It has ended here, whatever the provider says.
-                let _ = self.providers().revoke(provider, &token).await;
-            }
-        }
-        Ok(LoginAnswer { note, ..LoginAnswer::to(self.return_path(return_to).as_str().to_owned()) })
+        let revocations = self.to_revoke(owner, &ended).await;
+        let answer = LoginAnswer::to(self.return_path(return_to).as_str().to_owned());
+        Ok(LoginAnswer { note, revocations, ..answer })
+    }
+
+    /// A provider at which accounts are connected. Of another no tokens are kept, and there may be no place for them.
+    fn connectable(&self, id: &str) -> Result<&Provider, Error> {
+        let provider = self.login.provider(id).filter(|own| self.policy.connects(own));
+        provider.ok_or(Error::NotFound)
+    }
+
+    async fn to_revoke(&self, owner: Owner<'_>, ended: &[EndedGrant]) -> Vec<Revocation> {
+        grants::to_revoke((self.logins.crypto(), &self.own.secrets), owner, ended).await
     }
 
     /// Who is logged in here, and in which session.
@@ -152,18 +161,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let step = step.map_err(unavailable)?;
         let outcome = self.logins.of_grants(&owner.object(), &step).await.map_err(unavailable)?;
         // Accounts were taken away meanwhile: nobody has these tokens.
-        for grant in &outcome.ended {
-            self.revoke(provider, owner, grant).await;
-        }
-        outcome.check(&provider.id)
-    }
-
-    async fn revoke(&self, provider: &Provider, owner: Owner<'_>, grant: &EndedGrant) {
-        let with = (self.logins.crypto(), &self.own.secrets);
-        if let Some(token) = grants::to_revoke(with, owner, grant).await {
-            // It has ended here, whatever the provider says.
+        for Revocation { token, .. } in self.to_revoke(owner, &outcome.ended).await {
+            // Nothing of it is kept here, whatever the provider says.
             let _ = self.providers().revoke(provider, &token).await;
         }
+        outcome.check(&provider.id)
     }
 }
 
