@@ -11,7 +11,7 @@
 
 use super::{
     LoginAnswer, LoginFlow, Logins, Next,
-    answer::Stop,
+    answer::{Stop, WayOn},
     begin::Beginning,
     connect::Account,
     person::{LoggedIn, Redemption},
@@ -80,8 +80,12 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         match self.arrived(provider, arrival, device).await {
             Ok(answer) => Ok(answer),
             Err(stop) => {
-                let retry = self.login_path(&provider.id);
-                Ok(LoginAnswer::stopped(stop, &provider.title, retry))
+                let way_on = if provider.connect_only {
+                    WayOn::Back(ReturnPath::start_page().as_str().to_owned())
+                } else {
+                    WayOn::Retry(self.login_path(&provider.id))
+                };
+                Ok(LoginAnswer::stopped(stop, &provider.title, way_on))
             }
         }
     }
@@ -135,9 +139,9 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         }
         let opened = Opened { attempt, binding, key_id, retries, return_path };
         // Whatever stops it from here on: the button of the page leads to where this login wanted.
-        let retry = self.retry(provider, &opened.return_path);
+        let way_on = self.way_on(provider, retries, &opened.return_path);
         let answer = self.opened(provider, opened, &callback, device).await;
-        answer.or_else(|stop| Ok(LoginAnswer::stopped(stop, &provider.title, retry)))
+        answer.or_else(|stop| Ok(LoginAnswer::stopped(stop, &provider.title, way_on)))
     }
 
     /// An attempt of this browser.
@@ -219,7 +223,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Err(error @ Error::LoginNotAllowed { .. }) => {
                 // The same account would be refused again.
                 let retry = self.retry_as_another(provider, &opened.return_path);
-                return Ok(LoginAnswer::stopped_at(error, &provider.title, retry));
+                return Ok(LoginAnswer::stopped_at(
+                    error,
+                    &provider.title,
+                    retry.map(WayOn::Retry),
+                ));
             }
             Err(error) => return Err(error.into()),
         };
@@ -306,8 +314,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             };
             self.to_provider(provider, beginning).await?
         } else {
-            let retry = self.retry(provider, &return_path);
-            LoginAnswer::stopped(stop, &provider.title, retry)
+            let way_on = self.way_on(provider, retries, &return_path);
+            LoginAnswer::stopped(stop, &provider.title, way_on)
         };
         Ok(LoginAnswer { note, ..answer })
     }
@@ -331,8 +339,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 problem: "it gives no code: redirect URI, scopes or client are not as it has them",
             }),
         };
-        let retry = self.retry(provider, &opened.return_path);
-        LoginAnswer::stopped(stop, &provider.title, retry)
+        let way_on = self.way_on(provider, opened.retries, &opened.return_path);
+        LoginAnswer::stopped(stop, &provider.title, way_on)
     }
 
     /// A form of another site comes without the `Lax` cookie. So it is sealed, and comes back as a navigation.

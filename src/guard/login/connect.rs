@@ -15,7 +15,7 @@ use crate::{
     login::{
         person::{Email, Person},
         return_path::ReturnPath,
-        state::{Asked, MAX_RETRIES, Purpose},
+        state::{Asked, NO_RETRY, Purpose},
         token_answer::ProviderTokens,
     },
     page::Reason,
@@ -44,8 +44,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             return_path: self.return_path(return_to),
             asked: Asked::default(),
             purpose: Purpose::Connect { owner, session },
-            // The way back may not begin it again by itself: that takes a form of this site.
-            retries: MAX_RETRIES,
+            retries: NO_RETRY,
             other_account: false,
         };
         let answer = self.to_provider(provider, beginning).await?;
