@@ -11,10 +11,12 @@
 //! |---|---|
 //! | `seal` | what a sealed token is bound to |
 //! | `record`, `state` | what is stored, and an owner's whole |
+//! | `ends` | what is remembered of grants that were ended |
 //! | `step` | what may happen to it, and what comes of that |
 //! | `apply` | the rules |
 
 mod apply;
+pub mod ends;
 pub mod record;
 pub mod seal;
 pub mod state;

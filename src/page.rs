@@ -72,6 +72,8 @@ pub struct Failure<'a> {
     pub provider: Option<&'a str>,
     /// Where the button leads that tries it again.
     pub retry: Option<&'a str>,
+    /// Where the button leads that goes on without it, to where the person came from.
+    pub back: Option<&'a str>,
     /// Where the link leads that gives it up, such as the start page.
     pub leave: Option<&'a str>,
     /// What the operator finds in the log: the code of the error, or the name of the request.
@@ -82,7 +84,7 @@ impl<'a> Failure<'a> {
     /// A reason alone.
     #[must_use]
     pub const fn of(reason: Reason) -> Self {
-        Self { reason, provider: None, retry: None, leave: None, reference: None }
+        Self { reason, provider: None, retry: None, back: None, leave: None, reference: None }
     }
 
     /// The same, with a button that tries again.
@@ -101,6 +103,8 @@ pub struct NotAllowed<'a> {
     pub provider: Option<&'a str>,
     /// Where another account can be chosen.
     pub other_account: Option<&'a str>,
+    /// Where the button leads that goes on without it, to where the person came from.
+    pub back: Option<&'a str>,
     /// What the operator finds in the log.
     pub reference: Option<&'a str>,
 }
@@ -138,7 +142,7 @@ pub fn chooser(look: &Look, chooser: &Chooser<'_>) -> Page {
 /// What went wrong, why, and what to do about it.
 #[must_use]
 pub fn failure(look: &Look, failure: &Failure<'_>) -> Page {
-    let Failure { reason, provider, retry, leave, reference } = *failure;
+    let Failure { reason, provider, retry, back, leave, reference } = *failure;
     let provider = provider.unwrap_or_else(|| look.word(Word::TheProvider));
     let (title, happened, remedy) = reason.words();
     let mut html = Html::new(look);
@@ -151,6 +155,9 @@ pub fn failure(look: &Look, failure: &Failure<'_>) -> Page {
     if let Some(href) = retry {
         html.button_link(href, Word::TryAgain);
     }
+    if let Some(href) = back {
+        html.button_link(href, Word::Continue);
+    }
     if let Some(href) = leave {
         html.quiet_link(href, Word::Leave);
     }
@@ -162,7 +169,7 @@ pub fn failure(look: &Look, failure: &Failure<'_>) -> Page {
 /// Known, but not allowed. It leads nowhere by itself, so that nobody goes round in circles.
 #[must_use]
 pub fn not_allowed(look: &Look, not_allowed: &NotAllowed<'_>) -> Page {
-    let NotAllowed { account, provider, other_account, reference } = *not_allowed;
+    let NotAllowed { account, provider, other_account, back, reference } = *not_allowed;
     let mut html = Html::new(look);
     html.open_alert();
     html.heading(Word::NotAllowed, &[]);
@@ -178,6 +185,9 @@ pub fn not_allowed(look: &Look, not_allowed: &NotAllowed<'_>) -> Page {
     html.open_actions();
     if let Some(href) = other_account {
         html.button_link(href, Word::OtherAccount);
+    }
+    if let Some(href) = back {
+        html.button_link(href, Word::Continue);
     }
     html.close_actions();
     html.reference(reference);
@@ -271,8 +281,13 @@ mod tests {
             [Way { title: text, path: text }, Way { title: "Google", path: "/auth/login/google" }];
         let choice =
             Chooser { ways: &ways, return_to: some, may_remember: false, over_http: false };
-        let account =
-            NotAllowed { account: some, provider: some, other_account: some, reference: some };
+        let account = NotAllowed {
+            account: some,
+            provider: some,
+            other_account: some,
+            back: some,
+            reference: some,
+        };
         let field = |kind| Field {
             name: "n",
             label: Word::LogIn,
@@ -293,8 +308,14 @@ mod tests {
             form(look, Word::LogIn, text, &fields, Word::LogIn),
         ];
         pages.extend(Reason::ALL.map(|reason| {
-            let whole =
-                Failure { reason, provider: some, retry: some, leave: some, reference: some };
+            let whole = Failure {
+                reason,
+                provider: some,
+                retry: some,
+                back: some,
+                leave: some,
+                reference: some,
+            };
             failure(look, &whole)
         }));
         pages

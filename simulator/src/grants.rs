@@ -425,6 +425,7 @@ impl World {
         let made = BTreeMap::from([(current, time)]);
         object.family = Family { current, made, ..Family::default() };
         let put = GrantStep::Put(PutGrant {
+            began_at: UnixTime::from_secs(0),
             provider: "p".to_owned(),
             account: "1".to_owned(),
             label: None,

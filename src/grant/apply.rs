@@ -23,13 +23,19 @@ impl OwnerGrants {
             GrantStep::Use(step) => self.use_one(step, now),
             GrantStep::Answer(step) => self.answer(step, now),
             GrantStep::Reseal(step) => self.reseal(step),
-            GrantStep::End(step) => self.end(step),
+            GrantStep::End(step) => self.end(step, now),
             GrantStep::List => self.list(now),
         }
     }
 
     fn put(&mut self, step: &PutGrant, now: UnixTime) -> GrantOutcome {
-        let known = self.grants.iter().position(|row| row.is_of(&step.provider, &step.account));
+        let name = (step.provider.as_str(), step.account.as_str());
+        let known = self.grants.iter().position(|row| row.is_of(name.0, name.1));
+        if self.ends.forbid(name, step.began_at, now) {
+            // Where it was connected once more since, the provider is told nothing: it could end that, too.
+            let ended = if known.is_some() { Vec::new() } else { vec![too_late(step)] };
+            return GrantOutcome { ended, ..GrantOutcome::refused(GrantRefused::EndedSince) };
+        }
         let before = match known {
             Some(at) => Some(self.grants.remove(at)),
             None if self.grants.len() < MAX_GRANTS => None,
@@ -81,7 +87,10 @@ impl OwnerGrants {
     fn answer(&mut self, step: &RefreshAnswer, now: UnixTime) -> GrantOutcome {
         let row = self.grants.iter_mut().find(|row| row.is_of(&step.provider, &step.account));
         let stale = || GrantOutcome::refused(GrantRefused::Stale);
-        let Some(row) = row.filter(|row| row.generation == step.generation) else { return stale() };
+        let Some(row) = row else { return GrantOutcome::refused(GrantRefused::Gone) };
+        if row.generation != step.generation {
+            return stale();
+        }
         if let Some(tokens) = &step.tokens {
             // Also those of an attempt that counts as lost: they are the newest that there are.
             row.refresh_by(tokens, step.at.min(now), now);
@@ -124,7 +133,9 @@ impl OwnerGrants {
         }
     }
 
-    fn end(&mut self, EndGrants { provider, account }: &EndGrants) -> GrantOutcome {
+    fn end(&mut self, which: &EndGrants, now: UnixTime) -> GrantOutcome {
+        let EndGrants { provider, account } = which;
+        self.ends.note(provider.as_deref(), account.as_deref(), now);
         let is_meant = |row: &GrantRow| {
             provider.as_ref().is_none_or(|meant| row.provider == *meant)
                 && account.as_ref().is_none_or(|meant| row.account == *meant)
@@ -175,7 +186,7 @@ fn connected(before: Option<GrantRow>, step: &PutGrant, now: UnixTime) -> GrantR
         lifetime_secs: step.expires_in_secs.unwrap_or_default(),
         given_at: now,
         connected_at: now,
-        generation: 0,
+        generation: u64::try_from(now.as_secs()).unwrap_or_default(),
         attempts: 0,
         lease: None,
         failures: 0,
@@ -186,7 +197,7 @@ fn connected(before: Option<GrantRow>, step: &PutGrant, now: UnixTime) -> GrantR
     let Some(before) = before else { return fresh };
     if step.refresh.is_some() {
         // An answer to a question with the old ones counts no more.
-        let generation = before.generation.saturating_add(1);
+        let generation = before.generation.saturating_add(1).max(fresh.generation);
         return GrantRow { generation, attempts: before.attempts, ..fresh };
     }
     // Some providers give a refresh token at the first consent only (Google). So the one that is there stays, and with it what is
@@ -198,6 +209,16 @@ fn connected(before: Option<GrantRow>, step: &PutGrant, now: UnixTime) -> GrantR
         lease: before.lease,
         lost: before.lost,
         ..fresh
+    }
+}
+
+/// The tokens of an account that is not to be kept.
+fn too_late(step: &PutGrant) -> EndedGrant {
+    EndedGrant {
+        provider: step.provider.clone(),
+        account: step.account.clone(),
+        access: Some(step.access.clone()),
+        refresh: step.refresh.clone(),
     }
 }
 

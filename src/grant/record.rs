@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::seal::SealedToken;
 use crate::{
     json::object::{object, words},
-    login::exchange::REFRESH_PATIENCE_MILLIS,
+    login::exchange::{PATIENCE_MILLIS, REFRESH_PATIENCE_MILLIS},
     time::UnixTime,
 };
 
@@ -18,11 +18,16 @@ pub const GRANT_VERSION: u8 = 1;
 /// The most grants that an owner has.
 pub const MAX_GRANTS: usize = 20;
 
-/// How long a refresh may be under way before it counts as lost. Whoever asks the provider gives up before
-/// ([`REFRESH_PATIENCE_MILLIS`]), so that no two are ever under way.
-pub const LEASE_SECS: u64 = 45;
+/// How long a refresh may be under way before it counts as lost. Whoever asks the provider gives up before: it reads the provider's document
+/// ([`PATIENCE_MILLIS`]), asks for tokens ([`REFRESH_PATIENCE_MILLIS`]), and stores them. So no two are ever under way.
+pub const LEASE_SECS: u64 = 60;
 
-const _: () = assert!((REFRESH_PATIENCE_MILLIS as u64) < LEASE_SECS * 1000);
+/// What is left of a lease for all that asks no provider: to open and seal tokens, and to store them at the third try.
+const STORING_MILLIS: u32 = 15_000;
+
+const _: () = assert!(
+    (PATIENCE_MILLIS + REFRESH_PATIENCE_MILLIS + STORING_MILLIS) as u64 <= LEASE_SECS * 1000
+);
 
 /// How long before its end an access token is refreshed, at most; of short ones a tenth of their life.
 pub const MARGIN_SECS: u64 = 60;
@@ -95,8 +100,9 @@ object! {
         pub given_at: UnixTime,
         /// When its owner connected the account last.
         pub connected_at: UnixTime,
-        /// How often its tokens have changed: an answer to a question with older ones changes nothing.
-        pub generation: u32 = 0,
+        /// Which tokens these are: an answer to a question with others changes nothing. It begins with the time, in seconds, so that no
+        /// number of a grant that has ended comes back with a new one of the same account, and grows by one whenever they change.
+        pub generation: u64,
         /// How often the provider was asked to refresh it.
         pub attempts: u32 = 0,
         /// The refresh that is under way.

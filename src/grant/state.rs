@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::record::{GRANT_VERSION, GrantRow};
+use super::{
+    ends::Ends,
+    record::{GRANT_VERSION, GrantRow},
+};
 use crate::{
     error::StoreError,
     json::{document, object::object, readable::Readable},
     session::{Opaque, state::RowChange},
+    time::UnixTime,
 };
 
 /// All grants of an owner. They are changed by [`OwnerGrants::apply`](super::step) alone.
@@ -19,6 +23,8 @@ use crate::{
 pub struct OwnerGrants {
     /// In the order in which they were connected first. At most [`MAX_GRANTS`](super::record::MAX_GRANTS).
     pub(super) grants: Vec<GrantRow>,
+    /// Those that were ended a short while ago.
+    pub(super) ends: Ends,
     /// The rows as they are stored: what differs from them is to be written.
     stored: BTreeMap<String, String>,
 }
@@ -42,6 +48,13 @@ impl OwnerGrants {
     ) -> Result<Self, StoreError> {
         let mut state = Self::default();
         for (name, value) in rows {
+            if name == ENDS {
+                let ends: Ends = read(value)?;
+                check_version(ends.v)?;
+                state.stored.insert(name.to_owned(), value.to_owned());
+                state.ends = ends;
+                continue;
+            }
             let row: GrantRow = read(value)?;
             check_version(row.v)?;
             if name != name_of(&row) {
@@ -81,7 +94,14 @@ impl OwnerGrants {
     }
 
     fn rows(&self) -> Result<BTreeMap<String, String>, StoreError> {
-        self.grants.iter().map(|row| Ok((name_of(row), write(row)?))).collect()
+        let mut rows = BTreeMap::new();
+        for row in &self.grants {
+            rows.insert(name_of(row), write(row)?);
+        }
+        if !self.ends.ends.is_empty() {
+            rows.insert(ENDS.to_owned(), write(&self.ends)?);
+        }
+        Ok(rows)
     }
 
     /// Reads what [`OwnerGrants::to_text`] has written.
@@ -108,12 +128,21 @@ impl OwnerGrants {
         write(&Whole { v: GRANT_VERSION, rows })
     }
 
-    /// Whether nothing is left: the writer may forget the owner.
+    /// Whether nothing is left that counts: the writer may forget the owner.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.grants.is_empty()
+    pub fn is_over(&self, now: UnixTime) -> bool {
+        self.grants.is_empty() && self.ends.are_over(now)
+    }
+
+    /// When it will be over by itself; `None`: not as long as there are grants, or it is over now.
+    #[must_use]
+    pub fn over_at(&self) -> Option<UnixTime> {
+        self.ends.until().filter(|_| self.grants.is_empty())
     }
 }
+
+/// The name of the row of ends.
+const ENDS: &str = "ends";
 
 /// A hash, so that the name has one length whatever the provider calls the account.
 fn name_of(row: &GrantRow) -> String {

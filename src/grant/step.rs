@@ -20,6 +20,8 @@ object! {
     /// Keeps the tokens of an account that its owner has connected, now or before.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
     pub struct PutGrant, ignored {
+        /// When its owner began: what was ended since stays so.
+        pub began_at: UnixTime,
         /// The id of the provider.
         pub provider: String,
         /// The account there.
@@ -95,7 +97,7 @@ object! {
         /// The account.
         pub account: String,
         /// Of which tokens.
-        pub generation: u32,
+        pub generation: u64,
         /// Which attempt it is.
         pub attempt: u32,
         /// When it was given.
@@ -114,7 +116,7 @@ object! {
         /// As in the order.
         pub account: String,
         /// As in the order.
-        pub generation: u32,
+        pub generation: u64,
         /// As in the order.
         pub attempt: u32,
         /// As in the order.
@@ -207,8 +209,12 @@ pub enum GrantRefused {
     Busy,
     /// The owner has as many as there may be.
     Full,
-    /// What was answered is about tokens that are gone: nothing has changed.
+    /// What was answered is about older tokens than those that are there: nothing has changed.
     Stale,
+    /// What was answered is about a grant that is not there any more.
+    Gone,
+    /// Grants were ended while the account was being connected.
+    EndedSince,
 }
 
 words!(GrantRefused {
@@ -218,6 +224,8 @@ words!(GrantRefused {
     "busy" => GrantRefused::Busy,
     "full" => GrantRefused::Full,
     "stale" => GrantRefused::Stale,
+    "gone" => GrantRefused::Gone,
+    "ended_since" => GrantRefused::EndedSince,
 });
 
 /// What an operator should know of.
@@ -349,7 +357,7 @@ object! {
         pub order: Option<RefreshOrder> = None,
         /// Of [`GrantStep::Use`]: another request does it. Ask again soon.
         pub wait: bool = false,
-        /// Of [`GrantStep::End`].
+        /// Of [`GrantStep::End`]; of [`GrantStep::Put`] what came too late, and nobody has.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub ended: Vec<EndedGrant> = Vec::new(),
         /// Of [`GrantStep::List`].
@@ -377,7 +385,12 @@ impl GrantOutcome {
         let provider = provider.to_owned();
         Err(match refused {
             GrantRefused::NotConnected => Error::NotConnected { provider },
-            GrantRefused::Reconnect | GrantRefused::Stale => Error::ConnectionEnded { provider },
+            GrantRefused::Reconnect | GrantRefused::Stale | GrantRefused::Gone => {
+                Error::ConnectionEnded { provider }
+            }
+            GrantRefused::EndedSince => Error::LoginInterrupted {
+                problem: "accounts of the caller were taken away while this one was being connected",
+            },
             GrantRefused::Unavailable => Error::Upstream {
                 problem: format!(
                     "provider {provider} gives no fresh token, and is asked again in {} s",

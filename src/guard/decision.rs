@@ -69,6 +69,17 @@ impl Decision {
         }
     }
 
+    /// Whether the request goes to a provider itself, with the token of an account of the caller's.
+    #[must_use]
+    pub fn goes_to_a_provider(&self) -> bool {
+        match self.destination.as_deref() {
+            Some(Destination::Upstream(upstream)) => {
+                upstream.grant.as_ref().is_some_and(|grant| grant.header.is_none())
+            }
+            _ => false,
+        }
+    }
+
     /// A refusal that was decided without asking limits.
     #[must_use]
     pub fn refused(error: Error, carrier: Option<Carrier>, route: &str) -> Self {

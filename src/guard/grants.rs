@@ -17,7 +17,7 @@ use crate::{
     secret::Secret,
     session::secrets::{Purpose, SessionSecrets},
     store::{grants::GrantStore, key_ring::RingCrypto},
-    time::UnixMillis,
+    time::{UnixMillis, UnixTime},
 };
 
 /// How long a request waits for a token. The refresh goes on if it no longer does.
@@ -128,7 +128,7 @@ pub async fn opened<C: RingCrypto>(
     crypto.open(key, &token.text, &beside).await.map_err(|_| fault("and does not open"))
 }
 
-/// The step that keeps the tokens of an account: they are sealed here, and seen no further.
+/// The step that keeps the tokens of an account that its owner began to connect at that time: they are sealed here, and seen no further.
 ///
 /// # Errors
 /// The host cannot seal.
@@ -137,10 +137,12 @@ pub async fn kept<C: RingCrypto>(
     owner: Owner<'_>,
     (provider, account): GrantName<'_>,
     (tokens, asked, label): (&ProviderTokens, &[String], Option<&str>),
+    began_at: UnixTime,
 ) -> Result<GrantStep, StoreError> {
     let name = (provider, account);
     let fresh = fresh_tokens(with, owner, name, tokens).await?;
     Ok(GrantStep::Put(PutGrant {
+        began_at,
         provider: provider.to_owned(),
         account: account.to_owned(),
         label: label.map(str::to_owned),
@@ -189,9 +191,31 @@ pub async fn token_of<C: RingCrypto>(
     token.map_err(|fault| unavailable(&fault.to_string()))
 }
 
-/// What a provider is told has ended: the refresh token, with which all end that came of it (RFC 7009 §2.1), else the access token.
-/// One that cannot be opened is not told.
+/// What a provider is to be told has ended.
+#[derive(Debug)]
+pub struct Revocation {
+    /// The id of the provider.
+    pub provider: String,
+    /// The token: the refresh token, with which all end that came of it (RFC 7009 §2.1), else the access token.
+    pub token: Secret,
+}
+
+/// What providers are to be told of grants that have ended. What cannot be opened is not told.
 pub async fn to_revoke<C: RingCrypto>(
+    with: (&C, &SessionSecrets),
+    owner: Owner<'_>,
+    ended: &[EndedGrant],
+) -> Vec<Revocation> {
+    let mut all = Vec::new();
+    for grant in ended {
+        if let Some(token) = strongest(with, owner, grant).await {
+            all.push(Revocation { provider: grant.provider.clone(), token });
+        }
+    }
+    all
+}
+
+async fn strongest<C: RingCrypto>(
     with: (&C, &SessionSecrets),
     owner: Owner<'_>,
     grant: &EndedGrant,
@@ -286,8 +310,9 @@ impl<S: GrantStore, H: GrantHost> Grants<'_, S, H> {
             Err(fault) => Err(*fault),
         };
         let kept = self.store_answer(&GrantStep::Answer(order.answered(fresh))).await?;
-        if let (Ok(tokens), Some(GrantRefused::Stale)) = (tokens, kept.refused) {
-            // The grant ended meanwhile, and nobody has these.
+        if let (Ok(tokens), Some(GrantRefused::Gone)) = (tokens, kept.refused) {
+            // The grant ended meanwhile, and nobody has these. Of one that lives again nothing is revoked: with a token many providers
+            // end all that the account has given.
             self.revoke(&order.provider, &tokens).await;
         }
         Ok(())

@@ -32,6 +32,9 @@ pub struct CacheRule {
     /// Whether a cookie of the gate's own decided. Then `public` does not count: the service never saw that cookie, and cannot have
     /// meant that everybody may have what was made for its owner.
     pub by_cookie: bool,
+    /// Whether it came of an account of the caller's at a provider, which has several under one URL. Then nobody keeps it, whatever the
+    /// provider says: it cannot know that its answer goes on under another name.
+    pub by_account: bool,
 }
 
 impl CacheRule {
@@ -42,8 +45,11 @@ impl CacheRule {
         let by_origin = decision.cors.as_deref().is_some_and(Cors::varies);
         let origin = by_origin.then(|| "Origin".to_owned());
         let by_cookie = decision.session.by_cookie;
+        if decision.goes_to_a_provider() {
+            return Self { private: true, vary: origin, by_cookie, by_account: true };
+        }
         if policy.cache == Cache::Upstream && !by_cookie {
-            return Self { private: false, vary: origin, by_cookie };
+            return Self { private: false, vary: origin, by_cookie, by_account: false };
         }
         let credentials = match (decision.shared_url, by_cookie) {
             (true, _) => Some(policy.credential_fields()),
@@ -53,7 +59,7 @@ impl CacheRule {
         let varying: Vec<String> = credentials.into_iter().chain(origin).collect();
         let vary = (!varying.is_empty()).then(|| varying.join(", "));
         let is_known = !matches!(identity, Identity::Anonymous);
-        Self { private: is_known || decision.for_networks, vary, by_cookie }
+        Self { private: is_known || decision.for_networks, vary, by_cookie, by_account: false }
     }
 
     /// Whether answers stay as they are.
@@ -74,8 +80,12 @@ impl CacheRule {
         let (control, vary) = (own.next(), own.next());
         let control = control.map_or("", |(_, value)| value);
         let mut changes = Vec::new();
-        let is_meant = |value| !self.by_cookie && says(value, "public");
-        if self.private && !is_meant(control) {
+        let is_meant = |value| !self.by_cookie && !self.by_account && says(value, "public");
+        if self.by_account {
+            changes.push((CACHING_FIELDS[0], "private, no-store".to_owned()));
+            let addressed = own.filter(|(_, value)| !value.is_empty());
+            changes.extend(addressed.map(|(name, _)| (name, String::new())));
+        } else if self.private && !is_meant(control) {
             if says(control, "public") {
                 changes.push((CACHING_FIELDS[0], "private".to_owned()));
             } else if !says(control, "private") && !says(control, "no-store") {
@@ -104,7 +114,8 @@ fn joined(first: &str, second: &str) -> String {
 mod tests {
     use super::*;
 
-    const PRIVATE: CacheRule = CacheRule { private: true, vary: None, by_cookie: false };
+    const PRIVATE: CacheRule =
+        CacheRule { private: true, vary: None, by_cookie: false, by_account: false };
 
     /// What becomes of a `Cache-Control`.
     fn control(own: &str) -> String {
@@ -160,7 +171,7 @@ mod tests {
     /// Race 35.
     #[test]
     fn what_a_cookie_of_the_gate_admitted_is_private_whatever_the_service_says() {
-        let rule = CacheRule { private: true, vary: Some("Cookie".to_owned()), by_cookie: true };
+        let rule = CacheRule { vary: Some("Cookie".to_owned()), by_cookie: true, ..PRIVATE };
         let own = ["public, s-maxage=60", "Accept", "public, max-age=60", "", "", "", ""];
         assert_eq!(
             rule.amend(own),
@@ -170,6 +181,21 @@ mod tests {
                 ("Vary", "Accept, Cookie".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn what_an_account_at_a_provider_brought_is_kept_nowhere_whatever_the_provider_says() {
+        let rule = CacheRule { vary: Some("Origin".to_owned()), by_account: true, ..PRIVATE };
+        let own = ["public, s-maxage=60", "Accept", "public, max-age=60", "", "", "", ""];
+        assert_eq!(
+            rule.amend(own),
+            [
+                ("Cache-Control", "private, no-store".to_owned()),
+                ("CDN-Cache-Control", String::new()),
+                ("Vary", "Accept, Origin".to_owned())
+            ]
+        );
+        assert_eq!(rule.amend([""; 7])[0], ("Cache-Control", "private, no-store".to_owned()));
     }
 
     /// `pkg/lib/caching.js` is held to the same.
@@ -186,7 +212,7 @@ mod tests {
         let vectors: Vec<Vector> =
             serde_json::from_str(include_str!("../../tests/vectors/caching.json")).unwrap();
         for Vector { name, private, vary, own, changes } in vectors {
-            let rule = CacheRule { private, vary, by_cookie: false };
+            let rule = CacheRule { private, vary, ..PRIVATE };
             let own = CACHING_FIELDS.map(|field| own.get(field).map_or("", String::as_str));
             let amended: Vec<(String, String)> = rule
                 .amend(own)
@@ -200,20 +226,12 @@ mod tests {
     #[test]
     fn vary_is_added_to_what_is_there() {
         let vary = Some("Authorization, X-API-Key".to_owned());
-        let told = CacheRule { private: false, vary, by_cookie: false };
+        let told = CacheRule { private: false, vary, ..PRIVATE };
         let vary = |own| told.amend(["max-age=60", own, "", "", "", "", ""]);
         assert_eq!(vary(""), [("Vary", "Authorization, X-API-Key".to_owned())]);
         assert_eq!(vary("Accept"), [("Vary", "Accept, Authorization, X-API-Key".to_owned())]);
         assert_eq!(
-            CacheRule { private: false, vary: None, by_cookie: false }.amend([
-                "",
-                "",
-                "max-age=1",
-                "",
-                "",
-                "",
-                ""
-            ]),
+            CacheRule { private: false, ..PRIVATE }.amend(["", "", "max-age=1", "", "", "", ""]),
             []
         );
     }

@@ -291,14 +291,14 @@ pub fn logout_refusal(error: &Error) -> Refusal {
 }
 
 fn stopped_page(stopped: &Stopped, look: &Look) -> Page {
-    let Stopped { reason, error, provider, retry } = stopped;
-    let (provider, retry) = (provider.as_deref(), retry.as_deref());
+    let Stopped { reason, error, provider, retry, back } = stopped;
+    let (provider, retry, back) = (provider.as_deref(), retry.as_deref(), back.as_deref());
     let reference = Some(error.reason());
     if matches!(error, Error::LoginNotAllowed { .. } | Error::SubjectDisabled) {
-        let page = NotAllowed { account: None, provider, other_account: retry, reference };
+        let page = NotAllowed { account: None, provider, other_account: retry, back, reference };
         return page::not_allowed(look, &page);
     }
-    let failure = Failure { reason: *reason, provider, retry, leave: None, reference };
+    let failure = Failure { reason: *reason, provider, retry, back, leave: None, reference };
     let mut page = page::failure(look, &failure);
     // One status for a code, whether a person or a program reads it.
     page.status = reply::wire(error.code()).status;

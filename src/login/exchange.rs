@@ -274,7 +274,7 @@ mod tests {
             ProviderRequest::revocation(named(name).unwrap(), "https://idp.example/r", "tok", BASIC)
         };
         assert_eq!(end("oidc").unwrap().body.as_deref(), Some("token=tok"));
-        let slack = end("slack-bot").unwrap();
+        let slack = end("slack").unwrap();
         assert_eq!((slack.method, header(&slack, "Authorization")), ("GET", Some("Bearer tok")));
         let github = end("github").unwrap();
         assert_eq!(
@@ -283,6 +283,7 @@ mod tests {
         );
         assert!(header(&github, "Authorization").unwrap().starts_with("Basic "));
         assert_eq!(end("microsoft"), None);
+        assert_eq!(end("slack-bot"), None, "it is of all who use it in the workspace");
     }
 
     /// <https://docs.github.com/en/rest/orgs/orgs#list-organizations-for-the-authenticated-user>: 403 without.

@@ -118,7 +118,7 @@ const SLACK_BOT: Profile = Profile {
         authorization: "https://slack.com/oauth/v2/authorize",
         token: "https://slack.com/api/oauth.v2.access",
         userinfo: None,
-        revocation: Some("https://slack.com/api/auth.revoke"),
+        revocation: None,
     }),
     identity: Identity::TokenAnswer,
     places: Places {
@@ -136,8 +136,9 @@ const SLACK_BOT: Profile = Profile {
     answer: TokenAnswerForm::Ok,
     other_account: None,
     logout: ProviderLogout::None,
-    // <https://docs.slack.dev/reference/methods/auth.revoke/>
-    revocation: Revocation::Bearer,
+    // The token is the workspace's, and not of the one who installed the app: to revoke it would take the bot from everybody there, and out of
+    // its channels. <https://docs.slack.dev/reference/methods/auth.revoke/>
+    revocation: Revocation::None,
     ..OIDC
 };
 

@@ -28,6 +28,10 @@ pub const MAX_RETRIES: u8 = 1;
 /// The longest `state`; nothing longer is opened.
 pub const MAX_STATE_LENGTH: usize = 4096;
 
+/// In the place of the count: it never is begun again, neither by itself nor by the button of a page. An account is connected by a form of
+/// the site alone, and a login in its place could be somebody else's.
+pub const NO_RETRY: u8 = u8::MAX;
+
 const VERSION: u8 = 1;
 
 /// What opens in the browser that began the attempt alone.
@@ -80,7 +84,7 @@ pub struct Asked {
 /// What opens without the cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// How often this attempt was begun again.
+    /// How often this attempt was begun again, or [`NO_RETRY`].
     pub retries: u8,
     /// Where it returns to.
     pub return_path: String,

@@ -48,7 +48,7 @@ const PASSED: [&str; 15] = [
 ];
 
 /// What an answer of a provider must not tell the caller's browser: it comes under the gate's own name. Empty: it is taken out.
-pub const ANSWER_FIELDS: [(&str, &str); 12] = [
+pub const ANSWER_FIELDS: [(&str, &str); 16] = [
     ("Set-Cookie", ""),
     ("Clear-Site-Data", ""),
     ("Strict-Transport-Security", ""),
@@ -59,6 +59,11 @@ pub const ANSWER_FIELDS: [(&str, &str); 12] = [
     ("Access-Control-Expose-Headers", ""),
     ("Alt-Svc", ""),
     ("NEL", ""),
+    ("Report-To", ""),
+    ("Reporting-Endpoints", ""),
+    ("Link", ""),
+    // A 401 of the provider's is not the gate's own: it asks the browser and its programs for nothing.
+    ("WWW-Authenticate", ""),
     // What it sends is data, also where it says that it is a page.
     ("Content-Security-Policy", "default-src 'none'; sandbox"),
     ("X-Content-Type-Options", "nosniff"),

@@ -1,6 +1,6 @@
 //! What a policy needs beside itself from the place where it is deployed: stores and services that have to be bound.
 
-use super::{Policy, Replays};
+use super::{Policy, Provider, Replays};
 use crate::session::client::ClientProof;
 
 /// Something that has to be bound. What it is called there is the edge's to say, but for what the policy itself names.
@@ -78,13 +78,30 @@ impl Policy {
 
     /// The path of the first route that uses a grant, or of the first provider whose accounts are only connected.
     fn first_grant(&self) -> Option<String> {
-        let routes = self.routes.all();
-        if let Some(at) = routes.iter().position(|route| route.grant().is_some()) {
+        if let Some(at) = self.first_route_with_grant() {
             return Some(format!("routes[{at}].grant"));
         }
         let providers = &self.login.as_ref()?.providers;
         let at = providers.iter().position(|provider| provider.connect_only)?;
         Some(format!("login.providers[{at}]"))
+    }
+
+    /// The place of the first route that uses a grant.
+    #[must_use]
+    pub fn first_route_with_grant(&self) -> Option<usize> {
+        self.routes.all().iter().position(|route| route.grant().is_some())
+    }
+
+    /// Whether anything has to do with grants: then they are bound, and asked.
+    #[must_use]
+    pub fn uses_grants(&self) -> bool {
+        self.first_grant().is_some()
+    }
+
+    /// Whether accounts at this provider are connected: that is what it is for, or a route uses them.
+    #[must_use]
+    pub fn connects(&self, provider: &Provider) -> bool {
+        provider.connect_only || self.keeps_tokens_of(&provider.id)
     }
 
     /// Whether tokens of this provider are kept when somebody logs in with it: a route uses them.

@@ -54,12 +54,16 @@ impl GrantStore for MemoryGrants {
         now: UnixMillis,
     ) -> Result<GrantOutcome, StoreError> {
         let mut owners = self.owners.borrow_mut();
+        let unix_time = now.to_unix_time();
+        if !owners.contains_key(owner) && owners.len() >= MAX_OWNERS {
+            owners.retain(|_, state| !state.is_over(unix_time));
+        }
         if !owners.contains_key(owner) && owners.len() >= MAX_OWNERS {
             return Err(StoreError::own_bound("there are too many grants in this process"));
         }
         let state = owners.entry(*owner).or_default();
-        let outcome = state.apply(step, now.to_unix_time());
-        if state.is_empty() {
+        let outcome = state.apply(step, unix_time);
+        if state.is_over(unix_time) {
             owners.remove(owner);
         }
         Ok(outcome)
@@ -109,14 +113,21 @@ impl<S: SwapStore> GrantStore for SharedGrants<S> {
             if !state.has_changed()? {
                 return Ok(outcome);
             }
-            let kept = if state.is_empty() { EMPTY_MILLIS } else { KEPT_MILLIS };
-            let until = now.saturating_add(kept);
+            let until = kept_until(&state, now);
             if turn.store.swap(&turn.name, found.as_deref(), &state.to_text()?, until).await? {
                 turn.is_over = true;
                 return Ok(outcome);
             }
         }
         Err(StoreError::own_bound("too many processes change the same grants at once"))
+    }
+}
+
+fn kept_until(state: &OwnerGrants, now: UnixMillis) -> UnixMillis {
+    match state.over_at() {
+        Some(at) => UnixMillis::from_unix_time(at).max(now.saturating_add(EMPTY_MILLIS)),
+        None if state.is_over(now.to_unix_time()) => now.saturating_add(EMPTY_MILLIS),
+        None => now.saturating_add(KEPT_MILLIS),
     }
 }
 

@@ -60,6 +60,30 @@ fn a_route_names_the_provider_and_the_way_there() {
     assert!(policy.keeps_tokens_of("bot") && !policy.keeps_tokens_of("other"));
 }
 
+/// What is not bound is not asked: one condition for both.
+#[test]
+fn grants_are_used_where_they_are_bound_and_accounts_connected_where_they_are_kept() {
+    let login = |connect_only: bool| {
+        with_login(&json!({"providers": [
+            {"id": "hub", "type": "github", "client_id": "c", "client_secret": "JWT_SECRET"},
+            {"id": "git", "type": "github", "client_id": "c", "client_secret": "JWT_SECRET", "connect_only": connect_only},
+        ]}))
+    };
+    let mut with_a_route = login(false);
+    with_a_route["routes"] = json!([{
+        "path": "/git/*", "methods": ["GET"], "grant": "git",
+        "upstream": {"url": "https://api.github.com", "strip_prefix": "/git"},
+    }]);
+    for (document, uses) in [(login(false), false), (login(true), true), (with_a_route, true)] {
+        let policy = policy(&document);
+        let is_bound = policy.needs().iter().any(|need| need.binding == Binding::Grants);
+        assert_eq!((policy.uses_grants(), is_bound), (uses, uses));
+        let login = policy.login.as_ref().unwrap();
+        assert!(!policy.connects(login.provider("hub").unwrap()));
+        assert_eq!(policy.connects(login.provider("git").unwrap()), uses);
+    }
+}
+
 #[test]
 fn faults_have_their_places() {
     let place = |problem: &str| format!("routes[0].grant: {problem}");

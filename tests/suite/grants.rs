@@ -43,6 +43,8 @@ struct World {
 
 fn put(account: &str, refresh: Option<&str>) -> PutGrant {
     PutGrant {
+        // Tests of the rules of ends have another.
+        began_at: UnixTime::from_secs(i64::MAX),
         provider: "slack".to_owned(),
         account: account.to_owned(),
         label: None,
@@ -346,11 +348,98 @@ fn a_disconnected_grant_is_gone_and_its_answer_too() {
     assert_eq!(ended.len(), 1);
     assert_eq!(ended[0].refresh, Some(token("r0")));
     let late = world.answer(order.answered(Ok(fresh(1))));
-    assert_eq!(late.refused, Some(GrantRefused::Stale));
+    assert_eq!(late.refused, Some(GrantRefused::Gone));
     assert_eq!(world.use_one(Some("T1")).refused, Some(GrantRefused::NotConnected));
     assert_eq!(world.used(), "a0", "the other one stays");
     assert_eq!(world.step(&GrantStep::End(EndGrants::default())).ended.len(), 1);
-    assert!(world.state.is_empty());
+    assert_eq!(world.state.over_at(), Some(UnixTime::from_secs(world.now + 660)));
+    world.restart();
+    world.now += 660;
+    assert!(world.state.is_over(UnixTime::from_secs(world.now)));
+}
+
+#[test]
+fn an_account_that_was_being_connected_when_grants_ended_is_not_kept() {
+    let of = |provider: Option<&str>, account: Option<&str>| {
+        GrantStep::End(EndGrants {
+            provider: provider.map(str::to_owned),
+            account: account.map(str::to_owned),
+        })
+    };
+    for (end, is_meant) in [
+        (of(None, None), true),
+        (of(Some("slack"), None), true),
+        (of(Some("slack"), Some("T1")), true),
+        (of(Some("slack"), Some(&"x".repeat(256))), true),
+        (of(Some("slack"), Some("T2")), false),
+        (of(Some("google"), None), false),
+    ] {
+        let mut world = World::new();
+        let began_at = UnixTime::from_secs(world.now);
+        world.now += 5;
+        world.step(&end);
+        world.restart();
+        world.now += 590;
+        let late = world.step(&GrantStep::Put(PutGrant { began_at, ..put("T1", Some("r0")) }));
+        assert_eq!(late.refused, is_meant.then_some(GrantRefused::EndedSince), "{end:?}");
+        // Nobody has its tokens.
+        let ended: Vec<_> = late.ended.into_iter().map(|grant| grant.refresh).collect();
+        assert_eq!(ended, if is_meant { vec![Some(token("r0"))] } else { vec![] });
+        assert_eq!(world.use_one(None).token.is_some(), !is_meant);
+    }
+}
+
+#[test]
+fn an_account_is_connected_again_after_its_end() {
+    let mut world = World::connected();
+    world.step(&GrantStep::End(EndGrants::default()));
+    let ended_at = UnixTime::from_secs(world.now);
+    world.now += 1;
+    let began_at = UnixTime::from_secs(world.now);
+    let again = PutGrant { access: token("new"), began_at, ..put("T1", Some("r9")) };
+    assert_eq!(world.step(&GrantStep::Put(again)).refused, None);
+    // One that began before does not take its place, and the provider is told nothing.
+    let late = PutGrant { began_at: ended_at, ..put("T1", Some("r0")) };
+    let late = world.step(&GrantStep::Put(late));
+    assert_eq!((late.refused, late.ended.len()), (Some(GrantRefused::EndedSince), 0));
+    assert_eq!(world.used(), "new");
+    assert_eq!(world.state.over_at(), None);
+}
+
+#[test]
+fn many_ends_are_remembered_as_one() {
+    let mut world = World::new();
+    let began_at = UnixTime::from_secs(world.now);
+    for number in 0..100 {
+        let account = Some(format!("T{number}"));
+        world.step(&GrantStep::End(EndGrants { provider: Some("slack".to_owned()), account }));
+    }
+    for account in ["T0", "T99"] {
+        let late = world.step(&GrantStep::Put(PutGrant { began_at, ..put(account, None) }));
+        assert_eq!(late.refused, Some(GrantRefused::EndedSince), "{account}");
+    }
+    assert!(world.state.to_text().unwrap().len() < 3000);
+    // A clock that was put back does not shut anybody out.
+    world.now -= 86_400;
+    let began_at = UnixTime::from_secs(world.now);
+    assert_eq!(world.step(&GrantStep::Put(PutGrant { began_at, ..put("T0", None) })).refused, None);
+}
+
+/// The new grant counts from where the old one stood: an answer to the old one must not be taken for its own.
+#[test]
+fn an_answer_for_a_grant_that_ended_does_not_reach_the_new_one_of_the_same_account() {
+    let mut world = World::over();
+    let order = world.order();
+    world.step(&GrantStep::End(EndGrants::default()));
+    world.now += 1;
+    world.step(&GrantStep::Put(PutGrant { access: token("new"), ..put("T1", Some("r9")) }));
+    for answer in [Ok(fresh(1)), Err(RefreshFault::Ended)] {
+        let late = world.answer(order.answered(answer));
+        assert_eq!(late.refused, Some(GrantRefused::Stale));
+        assert_eq!(world.used(), "new");
+    }
+    world.now += 3600;
+    assert_eq!(world.order().refresh.text, "r9");
 }
 
 #[test]
@@ -598,14 +687,21 @@ fn secrets(ids: &[u8]) -> SessionSecrets {
 }
 
 fn connect<S: GrantStore>(store: &S, host: &Rotating, secrets: &SessionSecrets) {
-    let tokens = provider_tokens(0);
+    let step = connect_step(host, secrets, 0);
+    run(store.apply(&OWNER.object(), &step, host.now())).unwrap();
+}
+
+/// With these tokens, by a person who began it this moment.
+fn connect_step(host: &Rotating, secrets: &SessionSecrets, number: u32) -> GrantStep {
+    let tokens = provider_tokens(number);
     let step = run(grants::kept(
         (&host.crypto, secrets),
         OWNER,
         ("slack", "T1"),
         (&tokens, &["chat:write".to_owned()], Some("Acme")),
+        host.now().to_unix_time().saturating_add(1),
     ));
-    run(store.apply(&OWNER.object(), &step.unwrap(), host.now())).unwrap();
+    step.unwrap()
 }
 
 async fn use_token<S: GrantStore>(
@@ -737,10 +833,16 @@ fn a_token_that_was_moved_to_another_owner_does_not_open() {
 /// A store in whose way something comes.
 struct Between<'s> {
     store: &'s MemoryGrants,
-    /// Disconnects before this kind of step.
-    ends_before_answer: Cell<bool>,
+    /// Steps that come before an answer does.
+    before_answer: RefCell<Vec<GrantStep>>,
     /// So many answers cannot be stored.
     fails: Cell<u32>,
+}
+
+impl<'s> Between<'s> {
+    fn new(store: &'s MemoryGrants, before_answer: Vec<GrantStep>) -> Self {
+        Self { store, before_answer: RefCell::new(before_answer), fails: Cell::new(0) }
+    }
 }
 
 impl GrantStore for Between<'_> {
@@ -755,9 +857,8 @@ impl GrantStore for Between<'_> {
                 self.fails.set(self.fails.get() - 1);
                 return Err(StoreError::new("no answer"));
             }
-            if self.ends_before_answer.take() {
-                let end = GrantStep::End(EndGrants::default());
-                self.store.apply(owner, &end, now).await?;
+            for step in self.before_answer.take() {
+                self.store.apply(owner, &step, now).await?;
             }
         }
         self.store.apply(owner, step, now).await
@@ -769,10 +870,28 @@ fn tokens_that_come_after_the_end_are_revoked() {
     let (store, host, secrets) = (MemoryGrants::default(), Rotating::default(), secrets(&[1]));
     connect(&store, &host, &secrets);
     after_an_hour(&host);
-    let store = Between { store: &store, ends_before_answer: Cell::new(true), fails: Cell::new(0) };
+    let store = Between::new(&store, vec![GrantStep::End(EndGrants::default())]);
     let told = run(use_token(&store, &host, &secrets)).unwrap_err();
     assert_eq!(told, Error::NotConnected { provider: "slack".to_owned() });
     assert_eq!(host.revoked.take(), ["refresh-1"]);
+}
+
+/// With a token many providers end all that the account has given, so also what has just come.
+#[test]
+fn tokens_that_come_after_the_account_was_connected_again_are_not_revoked() {
+    let (store, host, secrets) = (MemoryGrants::default(), Rotating::default(), secrets(&[1]));
+    connect(&store, &host, &secrets);
+    after_an_hour(&host);
+    let end = GrantStep::End(EndGrants::default());
+    for mut steps in [vec![], vec![end]] {
+        host.generation.set(0);
+        steps.push(connect_step(&host, &secrets, 9));
+        let between = Between::new(&store, steps);
+        assert_eq!(run(use_token(&between, &host, &secrets)).unwrap(), "access-9");
+        assert_eq!(host.revoked.take(), Vec::<String>::new());
+        connect(&store, &host, &secrets);
+        after_an_hour(&host);
+    }
 }
 
 #[test]
@@ -781,8 +900,8 @@ fn fresh_tokens_are_stored_before_use_and_a_store_that_stumbles_loses_none() {
         (Rc::new(MemoryGrants::default()), Rotating::default(), secrets(&[1]));
     connect(&*memory, &host, &secrets);
     after_an_hour(&host);
-    let store =
-        Between { store: &memory, ends_before_answer: Cell::new(false), fails: Cell::new(2) };
+    let store = Between::new(&memory, Vec::new());
+    store.fails.set(2);
     assert_eq!(run(use_token(&store, &host, &secrets)).unwrap(), "access-1");
     after_an_hour(&host);
     // It does not come back: nobody gets the tokens that are not kept.

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { SECRETS, start } from './harness.mjs';
 import { BINDING, loginPolicy } from './login.mjs';
 import { GATE, Sessions, sessionWorker } from './sessions.mjs';
-import { SLACK_CLIENT, Slack } from './slack.mjs';
+import { SAID_TO_BROWSERS, SLACK_CLIENT, Slack } from './slack.mjs';
 
 const GRANT_SECRETS = Object.freeze({ ...SECRETS, SLACK_CLIENT_SECRET: SLACK_CLIENT.secret });
 const HALF_A_DAY = 43_200;
@@ -18,6 +18,23 @@ let elsewhere;
 let gate;
 let sessions;
 const seenElsewhere = [];
+/** A provider that never answers when it is told that a token ends. */
+let hub;
+const toldHub = [];
+
+const githubAt = (id, at, fields) => ({
+  id, type: 'github', client_id: 'c', client_secret: 'SLACK_CLIENT_SECRET', ...fields,
+  endpoints: { authorization: `${at}/authorize`, token: `${at}/token`, userinfo: `${at}/user`, revocation: `${at}/revoke` },
+});
+
+function startHub() {
+  hub = http.createServer((request, response) => {
+    if (request.method === 'DELETE') return toldHub.push(request.url);
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    return response.end(JSON.stringify(request.url === '/user' ? { id: 7, login: 'ann' } : { access_token: 'gho_1', token_type: 'bearer', scope: '' }));
+  });
+  return new Promise((resolve) => { hub.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${hub.address().port}`)); });
+}
 
 before(async () => {
   slack = await new Slack().start();
@@ -31,7 +48,9 @@ before(async () => {
     { path: '/slack/redirects', methods: ['GET'], grant: { provider: 'slack', pass_headers: ['X-Slack-Debug'] }, upstream: api },
     { path: '/own/*', grant: { provider: 'slack', header: 'X-Slack-Token' }, upstream: other },
   ];
-  gate = await start([sessionWorker({ policy: loginPolicy([slack.provider()], { routes }), secrets: GRANT_SECRETS })], { secrets: GRANT_SECRETS });
+  const hubAt = await startHub();
+  const providers = [slack.provider(), githubAt('hub', hubAt, { connect_only: true }), githubAt('idle', hubAt)];
+  gate = await start([sessionWorker({ policy: loginPolicy(providers, { routes }), secrets: GRANT_SECRETS })], { secrets: GRANT_SECRETS });
   sessions = new Sessions(gate, 'gate');
 });
 
@@ -39,6 +58,8 @@ after(async () => {
   await gate?.dispose();
   await slack?.stop();
   elsewhere?.close();
+  hub?.closeAllConnections();
+  hub?.close();
 });
 
 const origin = () => `127.0.0.1:${gate.port('gate')}`;
@@ -75,9 +96,9 @@ describe('a bot that is connected', () => {
     assert.equal(path, '/api/chat.postMessage');
     assert.deepEqual(JSON.parse(body), { channel: 'C1', text: 'hello' });
     for (const name of ['cookie', 'x-anything', 'x-auth-subject', 'x-auth-method', 'x-forwarded-for', 'cf-connecting-ip']) assert.equal(headers[name], undefined, name);
-    for (const name of ['set-cookie', 'access-control-allow-origin']) assert.equal(answer.headers[name], undefined, name);
+    for (const name of Object.keys(SAID_TO_BROWSERS).filter((own) => own !== 'Cache-Control')) assert.equal(answer.headers[name.toLowerCase()], undefined, name);
     assert.match(answer.headers['content-security-policy'], /sandbox/);
-    assert.match(answer.headers['cache-control'], /private/);
+    assert.equal(answer.headers['cache-control'], 'private, no-store');
     const [grant] = await listed(session);
     assert.deepEqual([grant.provider, grant.scopes, grant.refreshable], ['slack', ['chat:write', 'channels:read'], true]);
   });
@@ -147,6 +168,30 @@ describe('the way back', () => {
     assert.notEqual((await connect(one, { callbackBy: again })).status, 303, 'another session of the same subject');
   });
 
+  test('leads to no login where it fails', async () => {
+    const session = await sessions.open();
+    for (const fault of ['access_denied', 'server_error', 'invalid_scope']) {
+      const begun = await sessions.form('/auth/connect/slack', { return_to: '/dashboard' }, asked(session));
+      const [binding] = begun.headers['set-cookie'].find((line) => line.startsWith(BINDING)).split(';');
+      const query = new URLSearchParams({ error: fault, state: new URL(begun.headers.location).searchParams.get('state') });
+      const answer = await sessions.get(`/auth/callback/slack?${query}`, asked(session, { headers: { Cookie: binding, Accept: 'text/html' } }));
+      assert.notEqual(answer.status, 303);
+      assert.match(answer.text, /href="\/dashboard"/, fault);
+      assert.doesNotMatch(answer.text, /\/auth\/login/, fault);
+    }
+    // Nobody is logged in, and the attempt is not there: also then.
+    const answer = await sessions.get('/auth/callback/slack?code=1&state=1', { host: origin(), headers: { Accept: 'text/html' } });
+    assert.doesNotMatch(answer.text, /\/auth\/login/);
+  });
+
+  test('is there for providers whose tokens are kept alone', async () => {
+    const session = await sessions.open();
+    for (const path of ['/auth/connect/idle', '/auth/disconnect/idle', '/auth/connect/none']) {
+      const answer = await sessions.form(path, {}, asked(session));
+      assert.equal(answer.status, 404, path);
+    }
+  });
+
   test('is no login', async () => {
     const answer = await sessions.get('/auth/login/slack', { host: origin() });
     assert.equal(answer.status, 404);
@@ -202,13 +247,50 @@ describe('a token that has ended', () => {
 });
 
 describe('the end', () => {
-  test('of a connection is told to the provider, and takes effect at once', async () => {
+  test('of a connection takes effect at once, and takes the bot of a workspace from nobody else', async () => {
     const session = await connected();
     const before = slack.count('/api/auth.revoke');
     const answer = await sessions.form('/auth/disconnect/slack', { return_to: '/dashboard' }, asked(session));
     assert.deepEqual([answer.status, answer.headers.location], [303, '/dashboard']);
-    assert.equal(slack.count('/api/auth.revoke'), before + 1);
     assert.equal((await post(session)).json().code, 'CONNECT_REQUIRED');
+    assert.equal(slack.count('/api/auth.revoke'), before);
+  });
+
+  test('holds for an account that was being connected', async () => {
+    const session = await sessions.open();
+    const begun = await sessions.form('/auth/connect/slack', {}, asked(session));
+    const [binding] = begun.headers['set-cookie'].find((line) => line.startsWith(BINDING)).split(';');
+    assert.equal((await sessions.form('/auth/disconnect/slack', {}, asked(session))).status, 303);
+    const { pathname, search } = slack.allow(begun.headers.location);
+    const answer = await sessions.get(`${pathname}${search}`, asked(session, { headers: { Cookie: binding } }));
+    assert.notEqual(answer.status, 303, answer.text);
+    assert.deepEqual(await listed(session), []);
+    await sessions.wait(2);
+    assert.equal((await connect(session)).status, 303);
+    assert.equal((await listed(session)).length, 1);
+  });
+
+  test('waits for no provider', async () => {
+    for (const end of [
+      (session) => sessions.form('/auth/disconnect/hub', {}, asked(session)),
+      ({ subject }) => sessions.admin('DELETE', `/grants?subject=${encodeURIComponent(subject)}`),
+      ({ subject }) => sessions.admin('DELETE', `/subjects?subject=${encodeURIComponent(subject)}`),
+    ]) {
+      const session = await sessions.open();
+      const begun = await sessions.form('/auth/connect/hub', {}, asked(session));
+      assert.equal(begun.status, 303, begun.text);
+      const [binding] = begun.headers['set-cookie'].find((line) => line.startsWith(BINDING)).split(';');
+      const query = new URLSearchParams({ code: '1', state: new URL(begun.headers.location).searchParams.get('state') });
+      const back = await sessions.get(`/auth/callback/hub?${query}`, asked(session, { headers: { Cookie: binding } }));
+      assert.equal(back.status, 303, back.text);
+      const [before, began] = [toldHub.length, performance.now()];
+      const answer = await end(session);
+      assert.ok(answer.status < 400, answer.text);
+      assert.ok(performance.now() - began < 5000);
+      for (let tries = 0; toldHub.length === before && tries < 50; tries += 1) await new Promise((resolve) => { setTimeout(resolve, 100); });
+      assert.equal(toldHub.length, before + 1, 'it is told behind the answer');
+      assert.deepEqual(await listed(session), []);
+    }
   });
 
   test('of a session leaves it, that of the subject does not', async () => {

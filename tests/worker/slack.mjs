@@ -9,6 +9,12 @@ export const SLACK_CLIENT = Object.freeze({ id: '123.456', secret: randomBytes(1
 const random = (prefix) => `${prefix}-${randomBytes(16).toString('hex')}`;
 const LIFE_SECS = 43_200;
 
+/** What an API may say to a browser, and the gate does not pass on. */
+export const SAID_TO_BROWSERS = Object.freeze({
+  'Set-Cookie': 'd=slack', 'Access-Control-Allow-Origin': '*', 'WWW-Authenticate': 'Basic realm="slack"', Link: '</a.js>; rel=preload', 'Report-To': '{}',
+  'Reporting-Endpoints': 'a="https://slack.com/r"', 'Cache-Control': 'public, max-age=600', 'CDN-Cache-Control': 'public, max-age=600',
+});
+
 export class Slack {
   /** The team that installs next. */
   team = { id: 'T1', name: 'Acme' };
@@ -85,7 +91,7 @@ export class Slack {
       response.writeHead(302, { Location: `${this.elsewhere}/stolen` });
       return response.end();
     }
-    return answer({ ok: true, channel: 'C1', ts: '1.1' }, { 'Set-Cookie': 'd=slack', 'Access-Control-Allow-Origin': '*' });
+    return answer({ ok: true, channel: 'C1', ts: '1.1' }, SAID_TO_BROWSERS);
   }
 
   #end(team) {

@@ -92,6 +92,7 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
         account: Some("alice.with.a.very.long.address@department.example.com"),
         provider: Some("Google"),
         other_account: Some("/auth/login/google"),
+        back: None,
         reference: Some("NOT_ALLOWED 7f3a91c2"),
     };
     let field =
@@ -124,6 +125,7 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
             reason: *reason,
             provider: Some("Google"),
             retry: Some("/auth/login/google"),
+            back: None,
             leave: Some("/"),
             reference: Some("8f2b7c41d09e"),
         };

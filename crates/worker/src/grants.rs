@@ -1,24 +1,24 @@
 //! Tokens of providers in the Worker: for a route that uses them, and what the object of an owner asks of the platform.
 
 use core::time::Duration;
+use std::rc::Rc;
 
-use worker::{Delay, Env};
+use futures_util::future::join_all;
+use worker::{Context, Delay, Env};
 
 use super::{
-    clock, fault::report, gate::Gate, logins::GateLogins, objects::grant_stub,
+    background, clock, fault::report, gate::Gate, logins::GateLogins, objects::grant_stub,
     web_crypto::RuntimeCrypto,
 };
 use edgegate::{
     error::Error,
     grant::{
         seal::Owner,
-        step::{
-            EndGrants, EndedGrant, GrantEvent, GrantOutcome, GrantStep, RefreshFault, UseGrant,
-        },
+        step::{EndGrants, GrantEvent, GrantOutcome, GrantStep, RefreshFault, UseGrant},
     },
     guard::{
         Identity,
-        grants::{self, GrantHost, unavailable},
+        grants::{self, GrantHost, Revocation, unavailable},
         login::Providers,
     },
     login::token_answer::ProviderTokens,
@@ -81,10 +81,30 @@ impl GrantHost for GateGrants<'_> {
     }
 }
 
+/// So many connections a request may have at once (the platform's limit). What waits for one more would lose its time.
+const TOLD_AT_ONCE: usize = 6;
+
+/// Tells providers what has ended, behind the answer: one that does not answer holds up nobody.
+pub(super) fn revoke_behind(
+    (gate, env, context): (&Rc<Gate>, &Env, &Context),
+    revocations: Vec<Revocation>,
+) {
+    if revocations.is_empty() {
+        return;
+    }
+    let (gate, env) = (Rc::clone(gate), env.clone());
+    background::run(context, async move {
+        let grants = GateGrants { gate: &gate, env: &env };
+        for some in revocations.chunks(TOLD_AT_ONCE) {
+            join_all(some.iter().map(|one| grants.revoke(&one.provider, &one.token))).await;
+        }
+    });
+}
+
 /// The grants of who is logged in.
 #[derive(Debug)]
 pub(super) struct OwnGrants<'a> {
-    gate: &'a Gate,
+    gate: &'a Rc<Gate>,
     env: &'a Env,
     own: &'a SessionPolicy,
     owner: Owner<'a>,
@@ -94,14 +114,16 @@ impl<'a> OwnGrants<'a> {
     /// Those of a subject of the gate's own.
     ///
     /// # Errors
-    /// [`Error::NotFound`]: the policy has no logins.
+    /// [`Error::NotFound`]: the policy has no grants, so that none are bound.
     pub(super) fn of_subject(
-        gate: &'a Gate,
+        gate: &'a Rc<Gate>,
         env: &'a Env,
         subject: &'a str,
     ) -> Result<Self, Error> {
         let own = gate.policy.sessions.as_ref().ok_or(Error::NotFound)?;
-        let _ = gate.policy.login.as_ref().ok_or(Error::NotFound)?;
+        if !gate.policy.uses_grants() {
+            return Err(Error::NotFound);
+        }
         Ok(Self { gate, env, own, owner: Owner { issuer: &own.issuer, subject } })
     }
 
@@ -110,7 +132,7 @@ impl<'a> OwnGrants<'a> {
     /// # Errors
     /// Those of [`grants::owner_of`], [`grants::account_named`] and [`grants::token_of`].
     pub(super) async fn token(
-        gate: &'a Gate,
+        gate: &'a Rc<Gate>,
         env: &'a Env,
         (identity, grant, account): (&'a Identity, &RouteGrant, Option<&str>),
     ) -> Result<Secret, Error> {
@@ -135,22 +157,15 @@ impl<'a> OwnGrants<'a> {
         outcome.map_err(|fault| unavailable(&fault.to_string()))
     }
 
-    /// Ends grants, here first and then at their providers. Returns how many.
+    /// Ends grants: here now, and at their providers behind the answer. Returns how many.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`].
-    pub(super) async fn end(&self, which: EndGrants) -> Result<usize, Error> {
+    pub(super) async fn end(&self, which: EndGrants, context: &Context) -> Result<usize, Error> {
         let ended = self.apply(&GrantStep::End(which)).await?.ended;
-        for grant in &ended {
-            self.revoke(grant).await;
-        }
-        Ok(ended.len())
-    }
-
-    async fn revoke(&self, grant: &EndedGrant) {
         let with = (&RuntimeCrypto, &self.own.secrets);
-        if let Some(token) = grants::to_revoke(with, self.owner, grant).await {
-            GateGrants { gate: self.gate, env: self.env }.revoke(&grant.provider, &token).await;
-        }
+        let revocations = grants::to_revoke(with, self.owner, &ended).await;
+        revoke_behind((self.gate, self.env, context), revocations);
+        Ok(ended.len())
     }
 }

@@ -178,19 +178,21 @@ fn refuse(
 fn amend(rule: &str, own: &str) -> worker::Result<String> {
     let (private, vary) = rule.split_once('\n').unwrap_or((rule, ""));
     let vary = (!vary.is_empty()).then(|| vary.to_owned());
-    let by_cookie = private == BY_COOKIE;
-    let private = by_cookie || private == PRIVATE;
-    amended(&CacheRule { private, vary, by_cookie }, own.split('\n'))
+    let (by_cookie, by_account) = (private == BY_COOKIE, private == BY_ACCOUNT);
+    let private = by_cookie || by_account || private == PRIVATE;
+    amended(&CacheRule { private, vary, by_cookie, by_account }, own.split('\n'))
 }
 
 const PRIVATE: &str = "private";
 const BY_COOKIE: &str = "by cookie";
+const BY_ACCOUNT: &str = "by account";
 
 fn rule_text(rule: &CacheRule) -> String {
-    let private = match (rule.by_cookie, rule.private) {
-        (true, _) => BY_COOKIE,
-        (false, true) => PRIVATE,
-        (false, false) => "",
+    let private = match rule {
+        CacheRule { by_account: true, .. } => BY_ACCOUNT,
+        CacheRule { by_cookie: true, .. } => BY_COOKIE,
+        CacheRule { private: true, .. } => PRIVATE,
+        _ => "",
     };
     format!("{private}\n{}", rule.vary.as_deref().unwrap_or_default())
 }

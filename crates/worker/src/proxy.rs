@@ -200,8 +200,7 @@ impl Forwarding<'_> {
 
     /// What an answer of a provider may not tell the caller's browser.
     fn fields_of_grant(&self) -> &[(&str, &str)] {
-        let is_providers = self.grant().is_some_and(|grant| grant.header.is_none());
-        if is_providers { &ANSWER_FIELDS } else { &[] }
+        if self.decision.goes_to_a_provider() { &ANSWER_FIELDS } else { &[] }
     }
 
     /// The answer that the route has, without asking anybody. A preflight does not come here: the gate answers it itself.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Code, Error},
-    guard::SessionNote,
+    guard::{SessionNote, grants::Revocation},
     page::Reason,
 };
 
@@ -15,6 +15,8 @@ pub struct LoginAnswer {
     pub note: SessionNote,
     /// The value of another `Set-Cookie`: what ties the login to this browser, where it has no such cookie yet.
     pub binding: Option<String>,
+    /// What providers are to be told has ended. The answer does not wait for them.
+    pub revocations: Vec<Revocation>,
 }
 
 /// What a browser does next.
@@ -93,6 +95,16 @@ pub struct Stopped {
     pub provider: Option<String>,
     /// Where a login begins anew; `None`: that does not help.
     pub retry: Option<String>,
+    /// Where the browser came from, if what has stopped is no login.
+    pub back: Option<String>,
+}
+
+/// Where a page leads that says why it has stopped.
+pub(super) enum WayOn {
+    /// To the same login again.
+    Retry(String),
+    /// Back to where the browser came from: to log in is not what it wanted.
+    Back(String),
 }
 
 impl LoginAnswer {
@@ -102,23 +114,31 @@ impl LoginAnswer {
     }
 
     /// That it has stopped.
-    pub(super) fn stopped(stop: impl Into<Stop>, provider: &str, retry: String) -> Self {
+    pub(super) fn stopped(stop: impl Into<Stop>, provider: &str, way_on: WayOn) -> Self {
         let stop = stop.into();
         // What the operator has to mend does not get better by another attempt.
-        let retry = (stop.error.code() != Code::ConfigError).then_some(retry);
-        Self::stopped_at(stop, provider, retry)
+        let helps = |way_on: &WayOn| {
+            matches!(way_on, WayOn::Back(_)) || stop.error.code() != Code::ConfigError
+        };
+        let way_on = Some(way_on).filter(helps);
+        Self::stopped_at(stop, provider, way_on)
     }
 
     /// The same, with this way on or none.
-    pub(super) fn stopped_at(stop: impl Into<Stop>, provider: &str, retry: Option<String>) -> Self {
+    pub(super) fn stopped_at(stop: impl Into<Stop>, provider: &str, way_on: Option<WayOn>) -> Self {
         let Stop { reason, error } = stop.into();
         let provider = Some(provider.to_owned());
-        Next::Stopped(Box::new(Stopped { reason, error, provider, retry })).into()
+        let (retry, back) = match way_on {
+            Some(WayOn::Retry(path)) => (Some(path), None),
+            Some(WayOn::Back(path)) => (None, Some(path)),
+            None => (None, None),
+        };
+        Next::Stopped(Box::new(Stopped { reason, error, provider, retry, back })).into()
     }
 }
 
 impl From<Next> for LoginAnswer {
     fn from(next: Next) -> Self {
-        Self { next, note: SessionNote::default(), binding: None }
+        Self { next, note: SessionNote::default(), binding: None, revocations: Vec::new() }
     }
 }

@@ -1,6 +1,6 @@
 //! The way to a provider. Nothing is stored: `state` carries what the way back needs.
 
-use super::{Choice, LoginAnswer, LoginFlow, Logins, Next};
+use super::{Choice, LoginAnswer, LoginFlow, Logins, Next, answer::WayOn};
 use crate::{
     error::Error,
     guard::{Backend, SessionNote, cookies},
@@ -9,7 +9,7 @@ use crate::{
         binding::{self, Binding, TransactionId},
         provider::{Identity, Offline},
         return_path::ReturnPath,
-        state::{Asked, Attempt, Envelope, Purpose},
+        state::{Asked, Attempt, Envelope, NO_RETRY, Purpose},
     },
     policy::Provider,
 };
@@ -156,8 +156,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let known = match self.known(provider).await {
             Ok(known) => known,
             Err(error) => {
-                let retry = self.retry(provider, &return_path);
-                return Ok(LoginAnswer::stopped(error, &provider.title, retry));
+                let way_on = self.way_on(provider, retries, &return_path);
+                return Ok(LoginAnswer::stopped(error, &provider.title, way_on));
             }
         };
         let present = self.binding();
@@ -230,6 +230,20 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     ) -> Option<String> {
         provider.profile.other_account?;
         Some(with_parameters(&self.retry(provider, return_path), [("other_account", "true")]))
+    }
+
+    /// Where a page leads to once an attempt has stopped that was begun again so often.
+    pub(super) fn way_on(
+        &self,
+        provider: &Provider,
+        retries: u8,
+        return_path: &ReturnPath,
+    ) -> WayOn {
+        if retries == NO_RETRY || provider.connect_only {
+            WayOn::Back(return_path.as_str().to_owned())
+        } else {
+            WayOn::Retry(self.retry(provider, return_path))
+        }
     }
 
     /// Where the button of a page leads to: the same login again.

@@ -11,7 +11,7 @@
 
 use super::{
     LoginAnswer, LoginFlow, Logins, Next,
-    answer::Stop,
+    answer::{Stop, WayOn},
     begin::Beginning,
     connect::Account,
     person::{LoggedIn, Redemption},
@@ -80,8 +80,12 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         match self.arrived(provider, arrival, device).await {
             Ok(answer) => Ok(answer),
             Err(stop) => {
-                let retry = self.login_path(&provider.id);
-                Ok(LoginAnswer::stopped(stop, &provider.title, retry))
+                let way_on = if provider.connect_only {
+                    WayOn::Back(ReturnPath::start_page().as_str().to_owned())
+                } else {
+                    WayOn::Retry(self.login_path(&provider.id))
+                };
+                Ok(LoginAnswer::stopped(stop, &provider.title, way_on))
             }
         }
     }
@@ -135,9 +139,9 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         }
         let opened = Opened { attempt, binding, key_id, retries, return_path };
         // Whatever stops it from here on: the button of the page leads to where this login wanted.
-        let retry = self.retry(provider, &opened.return_path);
+        let way_on = self.way_on(provider, retries, &opened.return_path);
         let answer = self.opened(provider, opened, &callback, device).await;
-        answer.or_else(|stop| Ok(LoginAnswer::stopped(stop, &provider.title, retry)))
+        answer.or_else(|stop| Ok(LoginAnswer::stopped(stop, &provider.title, way_on)))
     }
 
     /// An attempt of this browser.
@@ -168,7 +172,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let is_way_in = !provider.connect_only;
         match &opened.attempt.purpose {
             Purpose::LogIn | Purpose::StepUp { .. } if is_way_in => {}
-            Purpose::Connect { .. } => {}
+            Purpose::Connect { .. } if self.policy.connects(provider) => {}
             _ => return Err(unreadable("it is not for a login")),
         }
         if let Some(once_more) = self.once_more(&opened.attempt.purpose) {
@@ -213,7 +217,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         login_try.give_back(self.now);
         if let Purpose::Connect { owner, .. } = &attempt.purpose {
             let back = (&opened.return_path, note);
-            return self.connected(provider, owner, (&logged_in.person, &tokens), back).await;
+            let what = (&logged_in.person, &tokens, attempt.began_at);
+            return self.connected(provider, owner, what, back).await;
         }
         let account = Account::of(&logged_in.person);
         let opening = match self.opening(provider, attempt.asked.remember, logged_in) {
@@ -221,7 +226,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Err(error @ Error::LoginNotAllowed { .. }) => {
                 // The same account would be refused again.
                 let retry = self.retry_as_another(provider, &opened.return_path);
-                return Ok(LoginAnswer::stopped_at(error, &provider.title, retry));
+                return Ok(LoginAnswer::stopped_at(
+                    error,
+                    &provider.title,
+                    retry.map(WayOn::Retry),
+                ));
             }
             Err(error) => return Err(error.into()),
         };
@@ -230,7 +239,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             let problem = "the provider has ended this session of its own";
             let stop = Stop::interrupted(Reason::ProviderUnclear, problem);
             let retry = self.retry_as_another(provider, &opened.return_path);
-            return Ok(LoginAnswer::stopped_at(stop, &provider.title, retry));
+            return Ok(LoginAnswer::stopped_at(stop, &provider.title, retry.map(WayOn::Retry)));
         }
         let note = match &attempt.purpose {
             Purpose::StepUp { owner, session } if opening.sub == *owner => {
@@ -240,12 +249,13 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Purpose::StepUp { .. } => {
                 let problem = "another account has come back than the one that is logged in";
                 let stop = Stop::interrupted(Reason::WrongAccount, problem);
-                let retry = self.retry(provider, &opened.return_path);
-                return Ok(LoginAnswer::stopped(stop, &provider.title, retry));
+                // There it is asked for again. A login would be one of the other account.
+                let back = WayOn::Back(opened.return_path.as_str().to_owned());
+                return Ok(LoginAnswer::stopped(stop, &provider.title, back));
             }
             _ => self.sessions.open_for_browser(opening, self.browser, device()).await?,
         };
-        self.keep_of_login(provider, &sub, (&account, &tokens)).await;
+        self.keep_of_login(provider, &sub, (&account, &tokens, attempt.began_at)).await;
         Ok(LoginAnswer { note, ..self.back(&opened.return_path) })
     }
 
@@ -325,8 +335,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             };
             self.to_provider(provider, beginning).await?
         } else {
-            let retry = self.retry(provider, &return_path);
-            LoginAnswer::stopped(stop, &provider.title, retry)
+            let way_on = self.way_on(provider, retries, &return_path);
+            LoginAnswer::stopped(stop, &provider.title, way_on)
         };
         Ok(LoginAnswer { note, ..answer })
     }
@@ -350,8 +360,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 problem: "it gives no code: redirect URI, scopes or client are not as it has them",
             }),
         };
-        let retry = self.retry(provider, &opened.return_path);
-        LoginAnswer::stopped(stop, &provider.title, retry)
+        let way_on = self.way_on(provider, opened.retries, &opened.return_path);
+        LoginAnswer::stopped(stop, &provider.title, way_on)
     }
 
     /// A form of another site comes without the `Lax` cookie. So it is sealed, and comes back as a navigation.

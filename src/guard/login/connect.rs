@@ -5,18 +5,23 @@ use crate::{
     error::{Error, StoreError},
     grant::{
         seal::Owner,
-        step::{EndGrants, GrantStep},
+        step::{EndGrants, EndedGrant, GrantStep},
     },
-    guard::{Backend, SessionNote, grants, target_of},
+    guard::{
+        Backend, SessionNote,
+        grants::{self, Revocation},
+        target_of,
+    },
     login::{
         person::{Email, Person},
         return_path::ReturnPath,
-        state::{Asked, MAX_RETRIES, Purpose},
+        state::{Asked, NO_RETRY, Purpose},
         token_answer::ProviderTokens,
     },
     page::Reason,
     policy::Provider,
     session::{SessionId, cookie::SameSite},
+    time::UnixTime,
 };
 
 /// The longest name of an account that is kept for people, in characters.
@@ -34,13 +39,12 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     ) -> Result<LoginAnswer, Error> {
         let mut note = SessionNote::default();
         let (owner, session) = self.logged_in(&mut note).await?;
-        let provider = self.login.provider(provider).ok_or(Error::NotFound)?;
+        let provider = self.connectable(provider)?;
         let beginning = Beginning {
             return_path: self.return_path(return_to),
             asked: Asked::default(),
             purpose: Purpose::Connect { owner, session },
-            // The way back may not begin it again by itself: that takes a form of this site.
-            retries: MAX_RETRIES,
+            retries: NO_RETRY,
             other_account: false,
         };
         let answer = self.to_provider(provider, beginning).await?;
@@ -58,20 +62,25 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     ) -> Result<LoginAnswer, Error> {
         let mut note = SessionNote::default();
         let (subject, _) = self.logged_in(&mut note).await?;
-        let provider = self.login.provider(provider).ok_or(Error::NotFound)?;
+        let provider = self.connectable(provider)?;
         let owner = Owner { issuer: &self.own.issuer, subject: &subject };
         let end =
             EndGrants { provider: Some(provider.id.clone()), account: account.map(str::to_owned) };
         let ended = self.logins.of_grants(&owner.object(), &GrantStep::End(end)).await;
         let ended = ended.map_err(|fault| grants::unavailable(&fault.to_string()))?.ended;
-        for grant in &ended {
-            let with = (self.logins.crypto(), &self.own.secrets);
-            if let Some(token) = grants::to_revoke(with, owner, grant).await {
-                // It has ended here, whatever the provider says.
-                let _ = self.providers().revoke(provider, &token).await;
-            }
-        }
-        Ok(LoginAnswer { note, ..LoginAnswer::to(self.return_path(return_to).as_str().to_owned()) })
+        let revocations = self.to_revoke(owner, &ended).await;
+        let answer = LoginAnswer::to(self.return_path(return_to).as_str().to_owned());
+        Ok(LoginAnswer { note, revocations, ..answer })
+    }
+
+    /// A provider at which accounts are connected. Of another no tokens are kept, and there may be no place for them.
+    fn connectable(&self, id: &str) -> Result<&Provider, Error> {
+        let provider = self.login.provider(id).filter(|own| self.policy.connects(own));
+        provider.ok_or(Error::NotFound)
+    }
+
+    async fn to_revoke(&self, owner: Owner<'_>, ended: &[EndedGrant]) -> Vec<Revocation> {
+        grants::to_revoke((self.logins.crypto(), &self.own.secrets), owner, ended).await
     }
 
     /// Who is logged in here, and in which session.
@@ -123,11 +132,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         provider: &Provider,
         owner: &str,
-        (person, tokens): (&Person, &ProviderTokens),
+        (person, tokens, began_at): (&Person, &ProviderTokens, UnixTime),
         (return_path, note): (&ReturnPath, SessionNote),
     ) -> Result<LoginAnswer, Stop> {
         provider.allow.check(person).map_err(|list| Error::LoginNotAllowed { list })?;
-        self.keep(provider, owner, (&Account::of(person), tokens)).await?;
+        self.keep(provider, owner, (&Account::of(person), tokens, began_at)).await?;
         Ok(LoginAnswer { note, ..self.back(return_path) })
     }
 
@@ -136,7 +145,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         provider: &Provider,
         sub: &str,
-        account: (&Account, &ProviderTokens),
+        account: (&Account, &ProviderTokens, UnixTime),
     ) {
         if self.policy.keeps_tokens_of(&provider.id) {
             let _ = self.keep(provider, sub, account).await;
@@ -147,15 +156,20 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         &self,
         provider: &Provider,
         subject: &str,
-        (Account { id, label }, tokens): (&Account, &ProviderTokens),
+        (Account { id, label }, tokens, began_at): (&Account, &ProviderTokens, UnixTime),
     ) -> Result<(), Error> {
         let owner = Owner { issuer: &self.own.issuer, subject };
         let with = (self.logins.crypto(), &self.own.secrets);
         let what = (tokens, provider.request_scopes.as_slice(), label.as_deref());
         let unavailable = |fault: StoreError| grants::unavailable(&fault.to_string());
-        let step = grants::kept(with, owner, (&provider.id, id), what).await;
+        let step = grants::kept(with, owner, (&provider.id, id), what, began_at).await;
         let step = step.map_err(unavailable)?;
         let outcome = self.logins.of_grants(&owner.object(), &step).await.map_err(unavailable)?;
+        // Accounts were taken away meanwhile: nobody has these tokens.
+        for Revocation { token, .. } in self.to_revoke(owner, &outcome.ended).await {
+            // Nothing of it is kept here, whatever the provider says.
+            let _ = self.providers().revoke(provider, &token).await;
+        }
         outcome.check(&provider.id)
     }
 }

@@ -77,6 +77,10 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
+    if let Some(at) = policy.first_route_with_grant() {
+        let problem = "the Worker alone has the accounts of callers at providers";
+        return Err(Error::config(format!("routes[{at}].grant"), problem));
+    }
     if policy.login.is_some() {
         let problem = "the Worker alone has the endpoints of logins";
         return Err(Error::config("login", problem));

@@ -10,6 +10,7 @@ use crate::{
     call::Call,
     clock, event_log,
     gate::RequestBackend,
+    grants::revoke_behind,
     host,
     logins::GateLogins,
     reply,
@@ -51,12 +52,15 @@ pub(crate) async fn answer(
         Err(error) => Err(Failure::Refused(error)),
     };
     let (answer, error) = match outcome {
-        Ok(LoginAnswer { next: Next::Stopped(stopped), note, binding }) => {
-            let error = stopped.error.clone();
-            let answer = LoginAnswer { next: Next::Stopped(stopped), note, binding };
-            (Some(answer), Some(error))
+        Ok(mut answer) => {
+            let revocations = core::mem::take(&mut answer.revocations);
+            revoke_behind((call.gate, call.env, call.context), revocations);
+            let error = match &answer.next {
+                Next::Stopped(stopped) => Some(stopped.error.clone()),
+                _ => None,
+            };
+            (Some(answer), error)
         }
-        Ok(answer) => (Some(answer), None),
         Err(Failure::Refused(error)) => (None, Some(error)),
         Err(Failure::Runtime(fault)) => return Err(fault),
     };

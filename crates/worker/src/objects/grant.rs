@@ -7,8 +7,8 @@ use worker::{
     DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
 };
 
-use super::{grant_stub, transaction};
-use crate::{clock, gate::Gate, grants::GateGrants, isolate};
+use super::{alarm::Alarm, grant_stub, transaction};
+use crate::{clock, fault::report, gate::Gate, grants::GateGrants, isolate};
 use edgegate::{
     error::StoreError,
     grant::{
@@ -27,17 +27,18 @@ use edgegate::{
 /// Each step is one transaction without waiting, so none comes between the reading and the writing of another. An answer leaves only once
 /// what was written is safe (the platform's output gate), and so does a question to a provider. Rows that cannot be read make the object
 /// answer nothing.
-#[durable_object(fetch)]
+#[durable_object(alarm)]
 pub struct GrantObject {
     state: State,
     env: Env,
     /// `None`: to be read.
     grants: RefCell<Option<OwnerGrants>>,
+    alarm: Alarm,
 }
 
 impl DurableObject for GrantObject {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env, grants: RefCell::default() }
+        Self { state, env, grants: RefCell::default(), alarm: Alarm::default() }
     }
 
     /// The body names the owner and has a step, the answer is its outcome.
@@ -50,10 +51,19 @@ impl DurableObject for GrantObject {
             }
             step => self.step(step)?,
         };
-        if !outcome.ended.is_empty() {
-            self.forget_empty().await?;
+        if matches!(step, GrantStep::End(_)) {
+            self.schedule().await?;
         }
         Response::ok(outcome.to_text())
+    }
+
+    /// Never fails: the platform would try it again and again. What is left then is a row without a token.
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.went_off();
+        if let Err(fault) = self.forget().await {
+            report(&format!("grants: {fault}"));
+        }
+        Response::empty()
     }
 }
 
@@ -133,13 +143,24 @@ impl GrantObject {
         })
     }
 
+    /// Sets the alarm for when nothing counts any more of an owner without grants.
+    async fn schedule(&self) -> Result<()> {
+        let at = self.grants.borrow().as_ref().and_then(OwnerGrants::over_at);
+        let Some(at) = at else { return Ok(()) };
+        self.alarm.set(&self.state, UnixMillis::from_unix_time(at), clock::now()).await
+    }
+
     /// An owner of whom nothing is left is nobody.
-    async fn forget_empty(&self) -> Result<()> {
-        if self.grants.borrow().as_ref().is_some_and(OwnerGrants::is_empty) {
-            self.grants.replace(None);
-            self.state.storage().delete_all().await?;
+    async fn forget(&self) -> Result<()> {
+        let grants = match self.grants.take() {
+            Some(grants) => grants,
+            None => self.load()?,
+        };
+        if grants.is_over(clock::now().to_unix_time()) {
+            return self.state.storage().delete_all().await;
         }
-        Ok(())
+        self.grants.replace(Some(grants));
+        self.schedule().await
     }
 }
 

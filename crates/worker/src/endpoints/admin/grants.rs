@@ -33,7 +33,7 @@ pub(crate) async fn end(admin: &Admin<'_>) -> Answer {
     let query = admin.query();
     let which = EndGrants { provider: query.provider, account: query.account };
     let grants = OwnGrants::of_subject(admin.call.gate, admin.call.env, &subject)?;
-    let ended = grants.end(which).await?;
+    let ended = grants.end(which, admin.call.context).await?;
     Ok(reply::json_with(200, &Ended { ended }, [])?)
 }
 

@@ -59,11 +59,13 @@ pub(crate) async fn enable(admin: &Admin<'_>) -> Answer {
 /// `DELETE /subjects?subject=`.
 pub(crate) async fn forget(admin: &Admin<'_>) -> Answer {
     let subject = subject(admin)?;
-    if admin.call.gate.policy.login.is_some() {
+    // Sessions first: without one nobody connects an account. Should the grants fail, the whole can be asked again.
+    let answer = with(admin, async |endpoints| endpoints.forget(&subject).await).await?;
+    if admin.call.gate.policy.uses_grants() {
         let grants = OwnGrants::of_subject(admin.call.gate, admin.call.env, &subject)?;
-        grants.end(EndGrants::default()).await?;
+        grants.end(EndGrants::default(), admin.call.context).await?;
     }
-    with(admin, async |endpoints| endpoints.forget(&subject).await).await
+    Ok(answer)
 }
 
 async fn with(
