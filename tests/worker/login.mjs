@@ -149,7 +149,7 @@ export const loginPolicy = (providers, { login = {}, sessions = {}, ...changes }
   ...changes,
 });
 
-const PAGE = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' };
+export const PAGE = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' };
 
 /** A browser with a jar of cookies for each host. It goes where redirects send it. */
 export class Visitor {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { freshIp, start } from './harness.mjs';
-import { BINDING, CLIENT, LOGIN_SECRETS, Op, Visitor, loginPolicy, provider } from './login.mjs';
+import { BINDING, CLIENT, LOGIN_SECRETS, Op, PAGE, Visitor, loginPolicy, provider } from './login.mjs';
 import { AT, RT, Sessions, sessionWorker } from './sessions.mjs';
 
 let op;
@@ -71,6 +71,23 @@ describe('a login', () => {
     assert.ok(answer.headers['set-cookie'].every((line) => line.includes('SameSite=Strict')));
     assert.match(answer.headers['content-security-policy'], /default-src 'none'/);
     assert.equal((await ann.one('/v1/posts')).status, 200);
+  });
+
+  test('is not begun by a link of another site where the cookies are Strict: a page of this site asks for them first', async () => {
+    const navigation = (site) => ({ ...PAGE, 'Sec-Fetch-Site': site });
+    const stranger = visitor('strict');
+    const page = await stranger.one('/v1/posts?page=2', { headers: navigation('cross-site') });
+    assert.equal(page.status, 200, page.text);
+    assert.equal(page.headers.refresh, '0;url=/v1/posts?page=2');
+    assert.equal(page.headers['cache-control'], 'no-store');
+    // Then it is told to log in, and not sent round in circles.
+    const again = await stranger.one('/v1/posts?page=2', { headers: navigation('same-origin') });
+    assert.equal(again.status, 303);
+    assert.match(again.headers.location, /\/auth\/login\?return_to=/);
+    // Where cookies are Lax they have come along, if there are any; and a script waits for no page.
+    assert.equal((await visitor().one('/v1/posts', { headers: navigation('cross-site') })).status, 303);
+    const script = { 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty', 'Sec-Fetch-Site': 'cross-site' };
+    assert.equal((await stranger.one('/v1/posts', { headers: script })).status, 401);
   });
 
   test('asks which provider where there are several', async () => {
