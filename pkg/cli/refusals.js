@@ -3,6 +3,7 @@
 // What a caller is told of each code.
 export const REFUSALS = {
   MISSING_CREDENTIALS: {"hint":"Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'","status":401,"title":"Authentication required"},
+  LOGIN_REQUIRED: {"hint":"Log in, or send a token or an API key","status":401,"title":"Login required"},
   INVALID_TOKEN: {"hint":"Get a new token from the issuer and send it unchanged","status":401,"title":"Invalid token"},
   TOKEN_EXPIRED: {"hint":"Get a new token or refresh the session","status":401,"title":"Token expired"},
   TOKEN_NOT_YET_VALID: {"hint":"Check the clock of the system that issued the token","status":401,"title":"Token not yet valid"},
@@ -15,9 +16,11 @@ export const REFUSALS = {
   INVALID_REFRESH_TOKEN: {"hint":"Please log in again","status":401,"title":"Invalid refresh token"},
   INSUFFICIENT_SCOPE: {"hint":"Ask for a credential with the scopes of this route","status":403,"title":"Insufficient permissions"},
   NOT_ALLOWED: {"hint":"A rule of this service does not allow the request","status":403,"title":"Not allowed"},
+  CONNECT_REQUIRED: {"hint":"Connect the account of the user at the provider first, or again","status":403,"title":"Account not connected"},
   CSRF_REFUSED: {"hint":"Send the request from a page of this site, or with a credential that is no cookie","status":403,"title":"Request from another site refused"},
   HTTPS_REQUIRED: {"hint":"Use https. A credential that was sent over http is no secret any more: get a new one","status":403,"title":"HTTPS required"},
   RATE_LIMITED: {"hint":"Wait as many seconds as Retry-After says, then try again","status":429,"title":"Too many requests"},
+  TOO_MANY_ATTEMPTS: {"hint":"Wait as many seconds as Retry-After says, then log in again","status":429,"title":"Too many attempts"},
   INVALID_REQUEST: {"hint":"Correct the request; sending it again will not help","status":400,"title":"Invalid request"},
   MULTIPLE_CREDENTIALS: {"hint":"Send exactly one token or API key","status":400,"title":"More than one credential"},
   NOT_FOUND: {"hint":"Check the path","status":404,"title":"Not found"},
