@@ -432,7 +432,8 @@ fn whoever_logged_in_has_to_log_in_again_after_recheck_secs() {
     let (mut world, first, with) = with_login(&["corp"]);
     let shorter = Terms { recheck_secs: 3600, ..TERMS };
     let amr = vec!["otp".to_owned()];
-    let step = StepUp { id: first.id, new: new_session(2), amr, acr: None };
+    let step =
+        StepUp { id: first.id, new: new_session(2), amr, acr: None, auth_time: None, login: None };
     let second = *world.after(1800).step(&Step::StepUp(step)).grant.unwrap();
     assert_eq!(
         world.after(1800).refresh_with(&with(&second, shorter)).unwrap_err(),
