@@ -239,8 +239,7 @@ impl SessionRow {
     /// From when on the person has to log in again, since what the provider said is too old; `None`: it came of no login.
     #[must_use]
     pub fn recheck_at(&self, terms: &super::step::Terms) -> Option<UnixTime> {
-        // A clock of an isolate wrote when that was. One that is ahead makes it no younger.
-        let at = self.opening.login.as_ref()?.at.min(self.created_at);
+        let at = self.opening.login.as_ref()?.at;
         Some(at.saturating_add(terms.recheck_secs.into()))
     }
 

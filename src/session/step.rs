@@ -780,11 +780,17 @@ impl SubjectState {
         } else {
             new.terms.absolute_secs.min(86_400)
         };
+        let mut opening = opening.clone();
+        if let Some(login) = &mut opening.login {
+            // The clock of an isolate wrote when that was. One that is ahead makes it no younger.
+            login.at = login.at.min(now);
+        }
+        self.subject.sub = Some(opening.sub.clone());
         let row = SessionRow {
             v: ROW_VERSION,
             id: new.id,
             salt: new.salt,
-            opening: opening.clone(),
+            opening,
             device: new.device.clone(),
             created_at: now,
             absolute_until: now.saturating_add(secs.into()),
@@ -801,7 +807,6 @@ impl SubjectState {
             longest_secs: new.terms.access_secs,
             bound_by_proof: false,
         };
-        self.subject.sub = Some(opening.sub.clone());
         self.sessions.insert(new.id, row);
         self.changed = true;
         let grant = self.grant(new.id, &new.terms, now);
@@ -863,7 +868,7 @@ impl SubjectState {
                 (None, Some(_)) => old.opening.auth_time,
                 (None, None) => Some(now),
             },
-            login: login.clone().or_else(|| old.opening.login.clone()),
+            login: login_after(old.opening.login.as_ref(), login.as_ref()),
             ..old.opening.clone()
         };
         let (created_at, absolute_until) = (old.created_at, old.absolute_until);
@@ -1085,6 +1090,13 @@ impl SubjectState {
         };
         Some(grant)
     }
+}
+
+/// The login of a session for which another one has proven more. The scopes are still those of the first, so it is as old as that.
+fn login_after(first: Option<&LoginRow>, more: Option<&LoginRow>) -> Option<LoginRow> {
+    let Some(more) = more else { return first.cloned() };
+    let at = first.map_or(more.at, |first| first.at.min(more.at));
+    Some(LoginRow { at, ..more.clone() })
 }
 
 /// Why nothing is ended. A refresh token that is genuine by its tag is not enough: its session has to be there, and to have issued it.

@@ -428,13 +428,10 @@ fn whoever_logged_in_has_to_log_in_again_after_recheck_secs() {
     assert_eq!(second.ends_at.as_secs(), START + DAY);
     assert_eq!(world.after(300).refresh_with(&with(&second, TERMS)).unwrap_err(), Refused::Ended);
     assert!(world.step(&Step::List).sessions.is_empty(), "it has ended");
-    // The policy of today counts, and step-up is no login with the provider.
+    // The policy of today counts, and step-up leaves the time of the first login.
     let (mut world, first, with) = with_login(&["corp"]);
     let shorter = Terms { recheck_secs: 3600, ..TERMS };
-    let amr = vec!["otp".to_owned()];
-    let step =
-        StepUp { id: first.id, new: new_session(2), amr, acr: None, auth_time: None, login: None };
-    let second = *world.after(1800).step(&Step::StepUp(step)).grant.unwrap();
+    let second = step_up_by_login(world.after(1800), &first);
     assert_eq!(
         world.after(1800).refresh_with(&with(&second, shorter)).unwrap_err(),
         Refused::Ended
@@ -442,6 +439,24 @@ fn whoever_logged_in_has_to_log_in_again_after_recheck_secs() {
     // A session of no login is none of it.
     let (mut world, first) = World::with_session();
     assert!(world.after(2 * DAY).refresh_with(&with(&first, TERMS)).is_ok());
+}
+
+/// Step-up, proven by a login by the clock of an isolate that is a minute ahead.
+fn step_up_by_login(world: &mut World, first: &Grant) -> Grant {
+    let at = world.time().saturating_add(60);
+    let login = Some(LoginRow { provider: "corp".to_owned(), at, session: None });
+    let (id, new, amr) = (first.id, new_session(2), vec!["otp".to_owned()]);
+    let step = StepUp { id, new, amr, acr: None, auth_time: None, login };
+    *world.step(&Step::StepUp(step)).grant.unwrap()
+}
+
+#[test]
+fn a_session_of_no_login_lives_on_after_one_has_proven_more() {
+    let (mut world, first) = World::with_session();
+    let second = step_up_by_login(world.after(2 * DAY), &first);
+    assert_eq!(second.ends_at.as_secs(), START + 3 * DAY);
+    assert!(world.after(DAY - 1).refresh(&second).is_ok());
+    assert_eq!(world.after(1).refresh(&second).unwrap_err(), Refused::Ended);
 }
 
 #[test]
