@@ -39,7 +39,6 @@ describe('what it says', () => {
       ['GET', '/v1/posts', { 'X-API-Key': apiKey() }],
       ['GET', '/v1/posts', { 'X-API-Key': apiKey(), Authorization: good }],
       ['GET', '/public/a', {}],
-      ['GET', '/public/../v1/posts', {}],
       ['GET', '/public/%2e%2e%2fv1/posts', {}],
       ['DELETE', '/elsewhere', {}],
     ]) {

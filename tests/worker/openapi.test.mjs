@@ -152,7 +152,7 @@ test('all other endpoints answer what is described, to those who may ask and to 
   const named = (id) => operations.find((one) => one.operationId === id);
   const ask = async (id, { headers = {}, body, in: place = '' } = {}, status = 200) => {
     const operation = named(id);
-    const target = `${operation.atRoot ? '' : '/auth'}${operation.route.replace('{id}', place)}`;
+    const target = `${operation.atRoot ? '' : '/auth'}${operation.route.replace(/\{\w+\}/, place)}`;
     const answer = await gate.request(operation.method.toUpperCase(), target, { headers, body });
     conforms(operation, answer);
     assert.equal(answer.status, status, `${id}: ${answer.body}`);
@@ -188,6 +188,10 @@ test('all other endpoints answer what is described, to those who may ask and to 
     const answer = await gate.get(`/auth${named(id).route}`);
     assert.equal(answer.status, 405, answer.body);
     assert.equal(answer.headers.allow, 'POST');
+  }
+  // The policy here has no logins; those of tests/worker/login.test.mjs and its neighbours have.
+  for (const id of ['chooseProvider', 'logIn', 'endLogin', 'endLoginByForm', 'returnFromLogout', 'connectAccount', 'disconnectAccount', 'endByProvider']) {
+    await ask(id, { in: 'github' }, 404);
   }
   // Strangers, everywhere: what administration answers them is described too.
   for (const operation of operations.filter((one) => one.route.startsWith('/admin'))) {
