@@ -398,7 +398,7 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
     if status != 401 && status != 403 {
         return None;
     }
-    if matches!(error.code(), Code::NotAllowed | Code::CsrfRefused | Code::HttpsRequired) {
+    if status == 403 && error.code() != Code::InsufficientScope {
         // Another credential would not help, nor is anything wrong with this one.
         return Some(CHALLENGE.to_owned());
     }

@@ -47,6 +47,7 @@ before(async () => {
     gateWorker({ name: 'described', policy: policy({ resource_metadata: METADATA, routes: [DESCRIPTION, ...policy().routes] }) }),
     gateWorker({ name: 'sessions', policy: policy({ sessions: SESSIONS }) }),
     gateWorker({ name: 'login', policy: policy({ sessions: SESSIONS, login: LOGIN, origin: 'https://api.example.com' }) }),
+    gateWorker({ name: 'connects', policy: policy({ sessions: SESSIONS, login: LOGIN, origin: 'https://api.example.com', routes: [{ path: '/hub/*', grant: { provider: 'gone', header: 'X-Hub-Token' }, upstream: elsewhere }] }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
       name: 'impatient',
@@ -85,6 +86,12 @@ const CASES = {
   STEP_UP_REQUIRED: {
     ask: (more) => gate.get('/v1/posts', { token: token({ auth_time: nowSecs() - 302 }), gate: 'recent', ...more }),
     maxAge: 300,
+  },
+  CONNECT_REQUIRED: {
+    async ask(more) {
+      const opened = await gate.admin('POST', '/sessions', { subject: 'ann' }, { gate: 'connects' });
+      return gate.get('/hub/user', { token: opened.json().access_token, gate: 'connects', ...more });
+    },
   },
   INVALID_API_KEY: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ secret: 'guessed'.repeat(6) }), ...more }) },
   API_KEY_EXPIRED: { ask: (more) => gate.get('/v1/posts', { key: apiKey({ expiryMinutes: 1 }), ...more }) },

@@ -48,6 +48,7 @@ export const CODES = Object.freeze({
   WRONG_ENVIRONMENT: [401, 'API key belongs to another environment'],
   INSUFFICIENT_SCOPE: [403, 'Insufficient permissions'],
   NOT_ALLOWED: [403, 'Not allowed'],
+  CONNECT_REQUIRED: [403, 'Account not connected'],
   CSRF_REFUSED: [403, 'Request from another site refused'],
   HTTPS_REQUIRED: [403, 'HTTPS required'],
   RATE_LIMITED: [429, 'Too many requests'],
