@@ -314,6 +314,15 @@ impl Policy {
         })
     }
 
+    /// Whether a route wants a sign-in that is as recent as this and of one of these classes.
+    #[must_use]
+    pub(crate) fn wants_sign_in(&self, max_age_secs: Option<u32>, acr_values: &[String]) -> bool {
+        self.routes
+            .all()
+            .iter()
+            .any(|route| route.max_auth_age_secs == max_age_secs && route.acr_values == acr_values)
+    }
+
     /// Where in the policy a route is: `routes[1]`. `None` for what decides where none matches.
     #[must_use]
     pub fn place_of(&self, route: &Route) -> Option<String> {

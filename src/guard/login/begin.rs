@@ -103,7 +103,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
     pub async fn begin(&self, provider: &str, wanted: Wanted<'_>) -> Result<LoginAnswer, Error> {
         let Wanted { return_to, other_account, .. } = wanted;
         let provider = self.way_in(provider)?;
-        let asked = wanted.asked();
+        let asked = self.asked(&wanted);
         let mut note = SessionNote::default();
         let purpose = if asked.max_age_secs.is_some() || !asked.acr_values.is_empty() {
             self.proving_more(provider, &mut note).await
@@ -129,6 +129,15 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Some((owner, session)) => Purpose::StepUp { owner, session },
             None => Purpose::LogIn,
         }
+    }
+
+    /// What the provider is asked to see to, as far as a route wants it: a link of somebody else's must not ask for more.
+    fn asked(&self, wanted: &Wanted<'_>) -> Asked {
+        let asked = wanted.asked();
+        if self.policy.wants_sign_in(asked.max_age_secs, &asked.acr_values) {
+            return asked;
+        }
+        Asked { remember: asked.remember, ..Asked::default() }
     }
 
     pub(super) fn return_path(&self, target: Option<&str>) -> ReturnPath {
