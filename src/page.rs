@@ -1,7 +1,7 @@
 //! The gate's own pages: what a person sees of a login, a logout, and of what went wrong.
 //!
 //! Each page is a function of its arguments and of the operator's [`Look`]. There is no script in any of them, and each works without
-//! its style. Nothing reaches a page unescaped: [`html::Html`] takes markup of this code, and escapes everything else.
+//! its style. Nothing reaches a page unescaped: `html::Html` takes markup of this code, and escapes everything else.
 //!
 //! | file | is |
 //! |---|---|

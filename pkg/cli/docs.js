@@ -316,11 +316,12 @@ function codesOf({ policy, issuers, sessions, apiKeys, hasTokens, routes, limits
   const cookies = Boolean(policy.cookie || sessions?.cookies);
   const needs = {
     MISSING_CREDENTIALS: credentials,
+    LOGIN_REQUIRED: policy.login,
     INVALID_TOKEN: hasTokens,
     TOKEN_EXPIRED: hasTokens,
     TOKEN_NOT_YET_VALID: hasTokens,
     TOKEN_REVOKED: hasTokens && policy.revocation,
-    STEP_UP_REQUIRED: issuers.some(({ max_auth_age_secs: age }) => age !== undefined),
+    STEP_UP_REQUIRED: [...issuers, ...(policy.routes ?? [])].some(({ max_auth_age_secs: age, acr_values: classes }) => age !== undefined || classes),
     INVALID_API_KEY: apiKeys,
     API_KEY_EXPIRED: apiKeys,
     API_KEY_REVOKED: apiKeys,
@@ -328,6 +329,7 @@ function codesOf({ policy, issuers, sessions, apiKeys, hasTokens, routes, limits
     INVALID_REFRESH_TOKEN: sessions,
     INSUFFICIENT_SCOPE: some(({ scopes: wanted }) => wanted),
     NOT_ALLOWED: credentials,
+    CONNECT_REQUIRED: policy.routes?.some(({ grant }) => grant),
     CSRF_REFUSED: cookies && policy.csrf !== 'off',
     HTTPS_REQUIRED: policy.https,
     RATE_LIMITED: used.length > 0 || credentials,

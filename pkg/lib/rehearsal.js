@@ -118,12 +118,15 @@ class StandIns {
 
 const isObject = (value) => typeof value === 'object' && value !== null;
 
-/** Nothing stands in for a secret that is a key: a ring is one of its own, and a provider of logins has a secret in place of its key. */
+/**
+ * Nothing stands in for a secret that is a key or a URL: a ring is one of its own, a provider of logins has a secret in place of its key, and
+ * nobody is told of what is rehearsed.
+ */
 function withoutKeys(document) {
-  const { sessions, login } = document;
+  const { sessions, login, watch } = document;
   const { keys: ring, ...ownSessions } = isObject(sessions) ? sessions : {};
   const providers = Array.isArray(login?.providers) ? login.providers.map(withoutKey) : login?.providers;
-  return { ...document, ...(isObject(sessions) && { sessions: ownSessions }), ...(isObject(login) && { login: { ...login, providers } }) };
+  return { ...document, ...(isObject(sessions) && { sessions: ownSessions }), ...(isObject(login) && { login: { ...login, providers } }), ...(isObject(watch) && { watch: { ...watch, sinks: undefined } }) };
 }
 
 function withoutKey(provider) {

@@ -2,7 +2,7 @@
 //! (<https://fidoalliance.org/specs/fido-v2.1-ps-20210615/fido-client-to-authenticator-protocol-v2.1-ps-errata-20220621.html#ctap2-canonical-cbor-encoding-form>).
 //!
 //! It is read in one way only: each number in its shortest form, each length given, each key of a map once and in order, no tags, no
-//! fractions, no `undefined`, at most [`MAX_DEPTH`] levels, and nothing behind the end.
+//! fractions, no `undefined`, at most four levels, and nothing behind the end.
 
 /// The most levels: an attestation has two.
 const MAX_DEPTH: usize = 4;
