@@ -89,6 +89,7 @@ const isExplained = (answer) => Array.isArray(answer.steps) && Number.isSafeInte
 /** What the answer to an operation says if it was done. The status alone says nothing: any server answers 200. */
 const SAYS = {
   explain: isExplained,
+  watch: (answer) => isObject(answer.decisions) && Array.isArray(answer.alerts),
   listKeys: (answer) => Array.isArray(answer.keys),
   createKey: (answer, [body]) => (body.imported_sha256 === undefined ? isMinted(answer) : isKey(answer)),
   getKey: isThatKey,

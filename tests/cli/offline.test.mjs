@@ -474,7 +474,7 @@ describe('dev', () => {
     const { stderr } = await dev();
     const told = JSON.parse(/^told (.*)$/m.exec(stderr)[1]);
     const policy = JSON.parse(told.find((one) => one.startsWith('POLICY:')).slice('POLICY:'.length));
-    assert.deepEqual([policy.login.providers[0].id, policy.login.providers[0].scopes, policy.sessions.cookies], ['local', { default: ['read'] }, true]);
+    assert.deepEqual([policy.login.providers[0].id, policy.login.providers[0].scopes, policy.sessions.cookies], ['local', { default: ['read', 'write'] }, true]);
     assert.match(told.at(-1), /^LOCAL_PROVIDER_SECRET:[\w-]{43}$/);
   });
 
