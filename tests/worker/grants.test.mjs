@@ -217,13 +217,13 @@ describe('a token that has ended', () => {
     const fresh = await sessions.open({ subject: session.subject, existing: true });
     slack.fault = 'down';
     const before = slack.refreshes;
-    // Together: the pause is a second, and those who wait are told at once.
+    // Together: those who wait are told at once. The pause ends with the next whole second, which may begin among them; the one after it is two.
     for (const answer of await Promise.all(Array.from({ length: 20 }, () => post(fresh)))) {
       assert.deepEqual([answer.status, answer.json().code], [502, 'UPSTREAM_ERROR']);
     }
-    assert.equal(slack.refreshes, before + 1);
+    assert.ok([1, 2].includes(slack.refreshes - before), `asked ${slack.refreshes - before} times`);
     slack.fault = undefined;
-    await sessions.wait(2);
+    await sessions.wait(3);
     assert.equal((await post(fresh)).status, 200);
   });
 
