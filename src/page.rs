@@ -353,6 +353,7 @@ mod tests {
     fn addresses_lead_nowhere_but_to_paths_and_web_addresses() {
         for page in pages(&Look::default(), "javascript:alert(1)") {
             for attribute in ["href=\"", "action=\"", "formaction=\""] {
+                // Before the first one there is no value.
                 for value in page.body.split(attribute).skip(1) {
                     assert!(value.starts_with('/'), "{value}");
                 }
@@ -370,6 +371,7 @@ mod tests {
         for look in [Look::default(), dressed(), own] {
             for page in pages(&look, "Example") {
                 let policy = field(&page, "Content-Security-Policy");
+                // Before the first one there is no style.
                 let mut styles = page
                     .body
                     .split("<style>")

@@ -25,6 +25,7 @@ use edgegate::{
     },
     policy::{ACCOUNT_HEADER, Cors, Destination, Upstream},
     secret::Secret,
+    session::record::Device,
 };
 
 /// A request that an endpoint or the proxy answers.
@@ -52,6 +53,13 @@ impl Call<'_> {
     /// The parts of the request itself that the guard decides on.
     pub(crate) fn parts(&self) -> RequestParts<'_> {
         RequestParts::of(self.request, self.lines, self.target, &self.gate.policy)
+    }
+
+    /// From where a session is opened, as its owner is shown.
+    pub(crate) fn device(&self) -> Device {
+        let agent = header(&self.request.headers(), "User-Agent");
+        let parts = self.parts();
+        Device::seen(agent.as_deref(), country(self.request), parts.as_request().client())
     }
 
     /// Asks the guard, and writes its decision to the log.
@@ -188,4 +196,13 @@ impl Call<'_> {
             reply::lent(&fields).collect(),
         )
     }
+}
+
+/// The caller's country, as the platform knows it.
+fn country(request: &web_sys::Request) -> Option<String> {
+    let get = |from: &wasm_bindgen::JsValue, name: &str| {
+        worker::js_sys::Reflect::get(from, &name.into()).ok()
+    };
+    let country = get(&get(request.as_ref(), "cf")?, "country")?.as_string()?;
+    (country.len() == 2).then_some(country)
 }

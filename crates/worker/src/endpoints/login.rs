@@ -2,10 +2,7 @@
 
 use web_sys::Response;
 
-use super::{
-    admin::{Failure, body_of},
-    session::device,
-};
+use super::admin::{Failure, body_of};
 use crate::{
     call::Call,
     clock, event_log,
@@ -94,7 +91,7 @@ async fn ask(
     let body = body_of(call.request, MAX_FORM_LENGTH).await?;
     let query = call.target.split_once('?').map_or("", |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();
-    let device = || device(call);
+    let device = || call.device();
     let method = call.lines.method();
     let asked = LoginAsked { method, provider, query, body: &body, device: &device };
     Ok(endpoint.answer(flow, asked).await?)

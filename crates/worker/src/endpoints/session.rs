@@ -6,9 +6,7 @@ use super::{
     admin::{Failure, body_of},
     login,
 };
-use crate::{
-    call::Call, clock, event_log, gate::RequestBackend, host, reply, request::header, session_work,
-};
+use crate::{call::Call, clock, event_log, gate::RequestBackend, host, reply, session_work};
 use edgegate::{
     error::Error,
     guard::{
@@ -20,7 +18,7 @@ use edgegate::{
         reply::{Fields, Refusal},
         session_endpoints::{Asked, SessionEndpoint, answer_fields, carrier_of},
     },
-    session::{oauth::MAX_FORM_LENGTH, record::Device},
+    session::oauth::MAX_FORM_LENGTH,
 };
 
 /// Answers a request for such an endpoint: 404 where the policy has no sessions.
@@ -86,7 +84,7 @@ async fn ask(
     if endpoint == SessionEndpoint::Logout && call.gate.policy.login.is_some() {
         return Ok(Box::pin(login::log_out(call, endpoints, backend, &body)).await?);
     }
-    let device = || device(call);
+    let device = || call.device();
     let asked = Asked { method: call.lines.method(), id, body: &body, device: &device };
     Ok(endpoint.answer(endpoints, asked).await?)
 }
@@ -98,19 +96,4 @@ pub(crate) fn written(call: &Call<'_>, answer: &Answer, more: &Fields) -> worker
     let own = answer_fields(answer);
     let fields = reply::lent(&own).chain(reply::lent(more)).chain(reply::lent(&cookies));
     host::respond(answer.status, fields, (!answer.body.is_empty()).then_some(&answer.body))
-}
-
-/// From where a session is opened, as its owner is shown.
-pub(crate) fn device(call: &Call<'_>) -> Device {
-    let agent = header(&call.request.headers(), "User-Agent");
-    Device::seen(agent.as_deref(), country(call.request), call.parts().as_request().client())
-}
-
-/// The caller's country, as the platform knows it.
-fn country(request: &web_sys::Request) -> Option<String> {
-    let get = |from: &wasm_bindgen::JsValue, name: &str| {
-        worker::js_sys::Reflect::get(from, &name.into()).ok()
-    };
-    let country = get(&get(request.as_ref(), "cf")?, "country")?.as_string()?;
-    (country.len() == 2).then_some(country)
 }

@@ -3,11 +3,13 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use worker::{
-    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
-};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::{alarm::Alarm, grant_stub, transaction};
+use super::{
+    alarm::Alarm,
+    grant_stub,
+    rows::{Rows, lent},
+};
 use crate::{clock, fault::report, gate::Gate, grants::GateGrants, isolate};
 use edgegate::{
     error::StoreError,
@@ -17,10 +19,13 @@ use edgegate::{
         step::{GrantOutcome, GrantStep, UseGrant},
     },
     guard::grants::Grants,
-    session::{ObjectName, state::RowChange},
+    session::ObjectName,
     store::grants::GrantStore,
     time::UnixMillis,
 };
+
+/// Where the state is stored.
+const ROWS: Rows = Rows("grants");
 
 /// All of an owner.
 ///
@@ -90,57 +95,13 @@ impl GrantObject {
             None => self.load()?,
         };
         let outcome = grants.apply(step, clock::now().to_unix_time());
-        self.save(&grants.take_changes().map_err(text)?)?;
+        ROWS.save(&self.state, &grants.take_changes().map_err(text)?)?;
         *held = Some(grants);
         Ok(outcome)
     }
 
-    /// The rows. A new object has no table, and gets none by being asked.
     fn load(&self) -> Result<OwnerGrants> {
-        let rows = |query| -> Result<Vec<Vec<SqlStorageValue>>> {
-            self.state.storage().sql().exec(query, None)?.raw().collect()
-        };
-        if rows("SELECT name FROM sqlite_master WHERE name = 'grants'")?.is_empty() {
-            return Ok(OwnerGrants::default());
-        }
-        let rows = rows("SELECT name, value FROM grants")?;
-        let mut texts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let [SqlStorageValue::String(name), SqlStorageValue::String(value)] = row.as_slice()
-            else {
-                return Err("a row has a form that the gate does not write".into());
-            };
-            texts.push((name.as_str(), value.as_str()));
-        }
-        OwnerGrants::from_rows(texts).map_err(text)
-    }
-
-    fn save(&self, changes: &[RowChange]) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let sql = self.state.storage().sql();
-        transaction::run(&self.state, || {
-            // Without the numbers of rows, so that a row that is written counts once.
-            sql.exec(
-                "CREATE TABLE IF NOT EXISTS grants \
-                 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-                None,
-            )?;
-            for RowChange { name, value } in changes {
-                match value {
-                    Some(value) => sql.exec(
-                        "INSERT INTO grants (name, value) VALUES (?, ?) \
-                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                        vec![name.as_str().into(), value.as_str().into()],
-                    )?,
-                    None => {
-                        sql.exec("DELETE FROM grants WHERE name = ?", vec![name.as_str().into()])?
-                    }
-                };
-            }
-            Ok(())
-        })
+        OwnerGrants::from_rows(lent(&ROWS.load(&self.state)?)).map_err(text)
     }
 
     /// Sets the alarm for when nothing counts any more of an owner without grants.

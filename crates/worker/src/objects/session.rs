@@ -3,17 +3,18 @@
 
 use std::cell::{Cell, RefCell};
 
-use worker::{
-    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
-};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::{alarm::Alarm, transaction};
+use super::{
+    alarm::Alarm,
+    rows::{Rows, lent},
+};
 use crate::{clock, fault::report, isolate};
 use edgegate::{
     guard::session::notices::entry_of,
     session::{
         record::Notice,
-        state::{Paces, RowChange, SubjectState},
+        state::{Paces, SubjectState},
         step::{Acknowledge, Outcome, Step},
     },
     time::UnixMillis,
@@ -27,6 +28,9 @@ const SWEEP_MILLIS: u64 = 60_000;
 
 /// The most that this is doubled: 10, 20, … 640 seconds.
 const MAX_DOUBLINGS: u32 = 6;
+
+/// Where the state is stored.
+const ROWS: Rows = Rows("subject");
 
 /// All of a subject.
 ///
@@ -89,57 +93,13 @@ impl SessionObject {
             None => self.load()?,
         };
         let outcome = subject.apply(step, &mut self.paces.borrow_mut(), clock::now());
-        self.save(&subject.take_changes().map_err(text)?)?;
+        ROWS.save(&self.state, &subject.take_changes().map_err(text)?)?;
         *held = Some(subject);
         Ok(outcome)
     }
 
-    /// The rows. A new object has no table, and gets none by being asked.
     fn load(&self) -> Result<SubjectState> {
-        let rows = |query| -> Result<Vec<Vec<SqlStorageValue>>> {
-            self.state.storage().sql().exec(query, None)?.raw().collect()
-        };
-        if rows("SELECT name FROM sqlite_master WHERE name = 'subject'")?.is_empty() {
-            return Ok(SubjectState::default());
-        }
-        let rows = rows("SELECT name, value FROM subject")?;
-        let mut texts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let [SqlStorageValue::String(name), SqlStorageValue::String(value)] = row.as_slice()
-            else {
-                return Err("a row has a form that the gate does not write".into());
-            };
-            texts.push((name.as_str(), value.as_str()));
-        }
-        SubjectState::from_rows(texts).map_err(text)
-    }
-
-    fn save(&self, changes: &[RowChange]) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let sql = self.state.storage().sql();
-        transaction::run(&self.state, || {
-            // Without the numbers of rows, so that a row that is written counts once.
-            sql.exec(
-                "CREATE TABLE IF NOT EXISTS subject \
-                 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-                None,
-            )?;
-            for RowChange { name, value } in changes {
-                match value {
-                    Some(value) => sql.exec(
-                        "INSERT INTO subject (name, value) VALUES (?, ?) \
-                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                        vec![name.as_str().into(), value.as_str().into()],
-                    )?,
-                    None => {
-                        sql.exec("DELETE FROM subject WHERE name = ?", vec![name.as_str().into()])?
-                    }
-                };
-            }
-            Ok(())
-        })
+        SubjectState::from_rows(lent(&ROWS.load(&self.state)?)).map_err(text)
     }
 
     /// What an alarm does: takes out what is over, makes known what has ended, and forgets a subject of whom nothing is left.

@@ -5,15 +5,15 @@ use core::time::Duration;
 use std::cell::RefCell;
 
 use futures_util::future::join_all;
-use worker::{
-    DurableObject, Env, Request, Response, Result, SqlStorageValue, State, durable_object,
-};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::{alarm::Alarm, transaction};
+use super::{
+    alarm::Alarm,
+    rows::{Rows, lent},
+};
 use crate::{clock, deadline, fault::report, gate::Gate, isolate};
 use edgegate::{
     policy::WatchPolicy,
-    session::state::RowChange,
     time::UnixMillis,
     watch::{
         delta::Delta,
@@ -28,6 +28,9 @@ const SINK: Duration = Duration::from_secs(10);
 
 /// How many times in one alarm each sink is told: what is left waits for the next one.
 const ROUNDS: usize = 20;
+
+/// Where the state is stored.
+const ROWS: Rows = Rows("watch");
 
 /// All that watches.
 ///
@@ -125,56 +128,13 @@ impl WatchObject {
             None => self.load()?,
         };
         let done = step(&mut state);
-        self.save(&state.take_changes())?;
+        ROWS.save(&self.state, &state.take_changes())?;
         *held = Some(state);
         done
     }
 
     fn load(&self) -> Result<WatchState> {
-        let rows = |query| -> Result<Vec<Vec<SqlStorageValue>>> {
-            self.state.storage().sql().exec(query, None)?.raw().collect()
-        };
-        if rows("SELECT name FROM sqlite_master WHERE name = 'watch'")?.is_empty() {
-            return Ok(WatchState::default());
-        }
-        let rows = rows("SELECT name, value FROM watch")?;
-        let mut texts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let [SqlStorageValue::String(name), SqlStorageValue::String(value)] = row.as_slice()
-            else {
-                return Err("a row has a form that the gate does not write".into());
-            };
-            texts.push((name.as_str(), value.as_str()));
-        }
-        WatchState::from_rows(texts).map_err(message)
-    }
-
-    fn save(&self, changes: &[RowChange]) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let sql = self.state.storage().sql();
-        transaction::run(&self.state, || {
-            // Without the numbers of rows, so that a row that is written counts once.
-            sql.exec(
-                "CREATE TABLE IF NOT EXISTS watch \
-                 (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-                None,
-            )?;
-            for RowChange { name, value } in changes {
-                match value {
-                    Some(value) => sql.exec(
-                        "INSERT INTO watch (name, value) VALUES (?, ?) \
-                         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                        vec![name.as_str().into(), value.as_str().into()],
-                    )?,
-                    None => {
-                        sql.exec("DELETE FROM watch WHERE name = ?", vec![name.as_str().into()])?
-                    }
-                };
-            }
-            Ok(())
-        })
+        WatchState::from_rows(lent(&ROWS.load(&self.state)?)).map_err(message)
     }
 
     /// Sets the alarm for what is due next, if it is not set for that or earlier.
