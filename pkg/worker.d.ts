@@ -29,3 +29,5 @@ export class SessionObject extends GateObject {}
 export class KeyRingObject extends GateObject {}
 /** The tokens that providers have given, of one owner. */
 export class GrantObject extends GateObject {}
+/** What the gate has counted, its alerts, and what waits to be delivered. */
+export class WatchObject extends GateObject {}
