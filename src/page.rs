@@ -10,11 +10,13 @@
 //! | `reason` | what may go wrong: status, what happened, what to do |
 //! | `blocks` | headings, buttons, fields of forms |
 //! | `look` | the operator's name, logo, colour, language and template |
+//! | `frame` | a whole page: its style, its header fields |
 //! | `template` | what is around a page's content |
 //! | `color` | shades of the operator's colour that everybody can read |
 
 mod blocks;
 mod color;
+mod frame;
 mod html;
 mod look;
 mod reason;
@@ -28,7 +30,7 @@ pub use self::{
     template::{Template, TemplateFault},
     words::Word,
 };
-use self::{html::Html, look::Forms};
+use self::{frame::Forms, html::Html};
 
 /// A page, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

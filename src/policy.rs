@@ -15,6 +15,7 @@ mod document;
 mod encoding;
 mod exempt;
 mod forward_auth;
+mod granted;
 mod grants;
 mod header_names;
 mod identity_headers;
@@ -48,7 +49,7 @@ use self::{
     credential_headers::credential_headers,
     document::Document,
     forward_auth::{client_ip_header, forward_auth},
-    grants::check_grants,
+    granted::check_grants,
     header_names::Named,
     identity_headers::identity_headers,
     issuers::{read_issuers, verifier},
