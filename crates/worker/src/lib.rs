@@ -52,6 +52,7 @@ mod headers;
 mod host;
 mod isolate;
 mod kv;
+mod local_tally;
 mod logins;
 mod memory;
 mod objects;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::{
-    counters::LocalCounters, session_memory::LocalSessions, watch::LocalTally,
+    counters::LocalCounters, local_tally::LocalTally, session_memory::LocalSessions,
     web_crypto::ImportedKeys,
 };
 use edgegate::{

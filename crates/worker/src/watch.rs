@@ -1,6 +1,6 @@
 //! What this isolate has counted, and how it is handed over: behind an answer, never before one.
 
-use core::{cell::RefCell, time::Duration};
+use core::time::Duration;
 use std::rc::Rc;
 
 use js_sys::Reflect;
@@ -18,31 +18,11 @@ use edgegate::{
         Decision,
         watched::{self, Origin},
     },
-    watch::{delta::Delta, pseudonym::agent_family, tally::Tally},
+    watch::{delta::Delta, pseudonym::agent_family},
 };
 
 /// The most deltas that one flush sends: the one that was not acknowledged, and the one that came together meanwhile.
 const MAX_SENT: usize = 2;
-
-/// The tally of this isolate. It is made by the first request: there is no randomness before.
-#[derive(Debug, Default)]
-pub(crate) struct LocalTally(RefCell<Option<Tally>>);
-
-impl LocalTally {
-    fn with<T>(&self, step: impl FnOnce(&mut Tally) -> T) -> T {
-        step(self.0.borrow_mut().get_or_insert_with(|| Tally::new(random())))
-    }
-}
-
-/// Another one for each isolate: two with the same would be taken for one.
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => u64::from_be_bytes(bytes),
-        // The time is better than nothing.
-        Err(_) => clock::now().as_millis(),
-    }
-}
 
 /// Takes note of a decision. `is_direct`: the request comes from the caller itself, not from a proxy that asks.
 #[inline(never)]
