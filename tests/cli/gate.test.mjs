@@ -31,15 +31,16 @@ after(async () => {
   await gate?.dispose();
 });
 
-/** Passes requests on, and writes down which they were. */
+/** Passes requests on, each by a connection of its own: workerd closes one that rests. Writes down which they were. */
 const recording = (port) => new Promise((resolve) => {
   const server = http.createServer((request, response) => {
     asked.add(`${request.method} ${request.url.split('?')[0].replace('/auth', '')}`);
     const { host, ...headers } = request.headers;
-    const onward = http.request({ host: '127.0.0.1', port, method: request.method, path: request.url, headers: { ...headers, host: 'api.example.com' } }, (answer) => {
+    const onward = http.request({ host: '127.0.0.1', port, agent: false, method: request.method, path: request.url, headers: { ...headers, host: 'api.example.com' } }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
     });
+    onward.on('error', (fault) => response.destroy(fault));
     request.pipe(onward);
   }).listen(0, '127.0.0.1', () => resolve(server));
 });

@@ -49,7 +49,7 @@ const bearer = (text) => ['Authorization', `Bearer ${text}`];
 /** A request with exactly these header lines; `path` goes out as it is. */
 function ask(port, path, { method = 'GET', headers = [], body } = {}) {
   return new Promise((resolve, reject) => {
-    const request = http.request({ port, host: '127.0.0.1', path, method, headers: ['Host', 'app.test', ...headers.flat()] }, (response) => {
+    const request = http.request({ port, host: '127.0.0.1', agent: false, path, method, headers: ['Host', 'app.test', ...headers.flat()] }, (response) => {
       const chunks = [];
       response.on('data', (chunk) => chunks.push(chunk)).on('error', reject).on('end', () => resolve({
         status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks),
