@@ -20,6 +20,12 @@ export const gateOptions = (command) => command
 
 /** The gate that options, environment and profiles name. */
 export async function connect(options, env = process.env) {
+  const { url, token } = await located(options, env);
+  return new Gate(url, (token ?? (await secret(`Administrator's secret of ${url}`, TOKEN_HINT))).trim());
+}
+
+/** Where that gate is, and its administrator's secret where nobody has to be asked for it. */
+export async function located(options, env = process.env) {
   const name = options.profile ?? env.EDGEGATE_PROFILE;
   const profiles = readProfiles();
   if (name !== undefined && !Object.hasOwn(profiles, name)) throw misused(`there is no profile ${name}`, 'npx edgegate profiles list');
@@ -34,8 +40,8 @@ export async function connect(options, env = process.env) {
   // The secret of one gate is not sent to another.
   const kept = profile?.url !== undefined && gateUrl(profile.url) === url ? profile.token : undefined;
   const fromEnvironment = named === undefined ? undefined : environmentSecret(url, env);
-  const token = (options.tokenFile === undefined ? undefined : await secretIn('--token-file', options.tokenFile)) ?? fromEnvironment ?? kept ?? (await secret(`Administrator's secret of ${url}`, TOKEN_HINT));
-  return new Gate(url, token.trim());
+  const token = (options.tokenFile === undefined ? undefined : await secretIn('--token-file', options.tokenFile)) ?? fromEnvironment ?? kept;
+  return { url, token };
 }
 
 /** Of a folder whose configuration cannot be read nothing is needed where the gate is named. */
