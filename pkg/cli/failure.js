@@ -13,6 +13,8 @@ export class Failure extends Error {
 
 export const REFUSED = 1;
 export const USAGE = 2;
+/** Of `doctor`, whose 2 says that there are warnings. */
+export const COULD_NOT_RUN = 3;
 
 /** The command is used wrongly. */
 export const misused = (message, hint) => new Failure(message, { hint, exitCode: USAGE });

@@ -1,0 +1,227 @@
+// What only making, using and ending something shows. What is made ends in minutes, and is ended before that.
+//
+// The order matters: the last steps present wrong credentials until the gate blocks the address of this machine.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { ask, codeOf, json } from './http-request.js';
+import { fail, pass, skip, unknown, warn } from './checklist.js';
+import { forgedToken } from './live.js';
+import { list, needsCredential, pathOf } from './policy-facts.js';
+import { startReceiver } from './receiver.js';
+
+const LIFE_SECS = 600;
+const POLL_MILLIS = 250;
+/** What KV takes to be the same everywhere, and some. */
+const REVOKED_WITHIN_SECS = 90;
+/** An isolate hands over what it has counted every ten seconds. */
+const COUNTED_WITHIN_SECS = 20;
+const WATCHED_CODES = ['INVALID_TOKEN', 'TOO_MANY_ATTEMPTS', 'RATE_LIMITED'];
+/** More failures than that are not sent for the sake of an alert. */
+const MAX_FAILURES = 500;
+const DEFAULT_ABOVE = 100;
+const RULE = 'failures';
+
+const seconds = (began) => Math.round((performance.now() - began) / 100) / 10;
+
+/** Asks until `wanted` gives something; how long it took, or nothing if it took too long. */
+async function until(withinSecs, wanted) {
+  const began = performance.now();
+  for (;;) {
+    const found = await wanted();
+    if (found) return { found, secs: seconds(began) };
+    if (seconds(began) >= withinSecs) return undefined;
+    await sleep(POLL_MILLIS);
+  }
+}
+
+/** @param facts `{url, origin, gate, policy, receiver, receiverSecret, wait}` */
+export async function probe(facts) {
+  const findings = [];
+  const add = (id, ...verdicts) => findings.push(...verdicts.flat().map((verdict) => ({ id, kind: 'probe', ...verdict })));
+  const tried = async (ids, step) => {
+    try {
+      await step();
+    } catch (error) {
+      for (const id of ids) add(id, unknown(error.message, { fix: error.hint }));
+    }
+  };
+  await tried(['logout'], () => ofKey(facts, add));
+  await tried(['refresh', 'logout', 'cookies'], () => ofSession(facts, add));
+  await tried(['failures-logged', 'attempts', 'alerts'], () => ofFailures(facts, add));
+  return findings;
+}
+
+// ---- a key: made, used, ended ----
+
+async function ofKey({ origin, gate, policy }, add) {
+  if (policy?.own.api_keys === undefined) return add('logout', skip('the policy takes no API keys'));
+  const route = routeFor(policy, 'api_key');
+  if (route === undefined) return add('logout', unknown('no route takes an API key and can be asked with GET'));
+  const { id, key } = await gate.call('createKey', { name: 'edgegate doctor', owner: 'edgegate-doctor', scopes: scopesOf(route), expires_in_secs: LIFE_SECS });
+  const headers = { [policy.own.api_keys.header ?? 'X-API-Key']: key };
+  const used = async () => ask(origin + pathOf(route.path), { headers });
+  let before;
+  let began;
+  try {
+    before = await used();
+  } finally {
+    began = performance.now();
+    await gate.call('revokeKey', id);
+  }
+  if ([401, 403, 429].includes(before.status) || before.failed) return add('logout', unknown(`a new key is not admitted: ${before.failed ?? codeOf(before) ?? before.status}`));
+  const refused = await until(REVOKED_WITHIN_SECS, async () => codeOf(await used()) === 'API_KEY_REVOKED');
+  return add('logout', refused
+    ? pass(`a new API key was admitted, revoked, and refused here after ${seconds(began)} s`)
+    : fail(`a revoked API key is still admitted here after ${REVOKED_WITHIN_SECS} s`, { path: 'revocation', fix: 'docs/revocation.md' }));
+}
+
+const scopesOf = ({ scopes = {} }) => [...list(scopes.all), ...list(scopes.any).slice(0, 1)];
+
+/** A route that such a caller may ask, and that nothing else closes. */
+const routeFor = ({ routes }, kind) => routes.find((route) => needsCredential(route) && (route.accept ?? [kind]).includes(kind) && (route.methods ?? ['GET']).includes('GET')
+  && ['issuers', 'claims', 'ips', 'grant', 'answer', 'acr_values', 'max_auth_age_secs'].every((name) => route[name] === undefined));
+
+// ---- a session: opened, refreshed, ended ----
+
+async function ofSession({ url, origin, gate, policy }, add) {
+  if (!policy?.sessions) return add('refresh', skip('the policy has no sessions'));
+  const route = routeFor(policy, 'jwt');
+  const subject = `edgegate-doctor-${randomUUID()}`;
+  const opened = await gate.call('openSession', { subject, scopes: route ? scopesOf(route) : [] });
+  const target = origin + pathOf(route?.path ?? '/');
+  let token = opened.access_token;
+  const used = async () => ask(target, { headers: { Authorization: `Bearer ${token}` } });
+  let before;
+  let began;
+  try {
+    token = (await refreshedToken({ url, opened }, add)) ?? token;
+    if (policy.sessions.cookies) add('cookies', await cookiesOf({ url, gate, policy, subject }));
+    before = await used();
+  } finally {
+    began = performance.now();
+    await gate.call('endSessions', { subject });
+  }
+  if (route === undefined || before.failed || [401, 403, 429].includes(before.status)) {
+    return add('logout', unknown(route === undefined ? 'no route takes tokens alone' : `a new token is not admitted: ${before.failed ?? codeOf(before) ?? before.status}`));
+  }
+  const refused = await until(REVOKED_WITHIN_SECS, async () => codeOf(await used()) === 'TOKEN_REVOKED');
+  return add('logout', refused
+    ? pass(`the token of a session was admitted, the session ended, and the token refused here after ${seconds(began)} s`)
+    : fail(`the token of a session that has ended is still admitted here after ${REVOKED_WITHIN_SECS} s`, { path: 'revocation' }));
+}
+
+async function refreshedToken({ url, opened }, add) {
+  const answer = await ask(`${url}/refresh`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ refreshToken: opened.refresh_token }) });
+  const token = answer.failed ? undefined : json(answer)?.accessToken;
+  const isNew = typeof token === 'string' && token !== opened.access_token;
+  add('refresh', isNew
+    ? pass('a session was opened, and its refresh token gave new tokens')
+    : fail(`a refresh token gave no new ones: ${answer.failed ?? codeOf(answer) ?? answer.status}`, { path: 'sessions' }));
+  return isNew ? token : undefined;
+}
+
+async function cookiesOf({ url, gate, policy, subject }) {
+  const { ticket } = await gate.call('openSession', { subject, ticket: true });
+  const own = policy.origin ?? new URL(url).origin;
+  const { setCookies = [], failed, ...answer } = await ask(`${url}/session/start`, { method: 'POST', headers: { Origin: own, 'Sec-Fetch-Site': 'same-origin', 'Content-Type': 'application/json' }, body: JSON.stringify({ ticket }) });
+  if (setCookies.length === 0) return unknown(`no cookie was set: ${failed ?? codeOf(answer) ?? answer.status}`);
+  const wrong = setCookies.filter((line) => !['httponly', 'secure', 'path=/'].every((flag) => line.toLowerCase().split(/;\s*/).includes(flag)) || !/samesite=(lax|strict)/i.test(line) || !line.startsWith('__Host-'));
+  return wrong.length === 0
+    ? pass(`the cookies of a session are ${setCookies.map((line) => line.split('=')[0]).join(', ')}: HttpOnly, Secure, SameSite, for this host alone`)
+    : fail(`not as they should be: ${wrong.map((line) => line.split('=')[0]).join(', ')}`);
+}
+
+// ---- wrong credentials: counted, bounded, told ----
+
+async function ofFailures(facts, add) {
+  const { policy, gate } = facts;
+  const issuer = policy?.issuers[0]?.issuer ?? policy?.sessions?.issuer;
+  if (issuer === undefined) return add('attempts', skip('the policy takes no tokens, and a wrong key would tell no more'));
+  const target = facts.origin + pathOf(routeFor(policy, 'jwt')?.path ?? '/');
+  const forge = async () => ask(target, { headers: { Authorization: `Bearer ${forgedToken(issuer)}` } });
+  const isWatched = policy.own.watch !== undefined;
+  const before = isWatched ? await failuresOf(gate) : 0;
+  const began = performance.now();
+  let sent = 0;
+  const wrong = async () => {
+    sent += 1;
+    return forge();
+  };
+  const first = await wrong();
+  if (isWatched) {
+    const counted = await until(COUNTED_WITHIN_SECS, async () => (await failuresOf(gate)) >= before + sent);
+    add('failures-logged', counted ? pass(`a forged token (${codeOf(first)}) was counted in the watch after ${counted.secs} s`) : fail(`a forged token was not counted in the watch within ${COUNTED_WITHIN_SECS} s`, { path: 'watch' }));
+  } else add('failures-logged', skip('the policy has no watch'));
+  add('attempts', await bounded(policy, wrong, () => sent), ...await genuineBeside(facts, target));
+  add('alerts', await alerted({ ...facts, began, sent: () => sent }, wrong));
+}
+
+const failuresOf = async (gate) => {
+  const { codes } = await gate.call('watch', { window: '5m' });
+  return WATCHED_CODES.reduce((sum, code) => sum + (codes[code] ?? 0), 0);
+};
+
+/** Wrong ones until one is not looked at. */
+async function bounded({ failed_authentication: { enabled, requests } }, wrong, sent) {
+  if (!enabled) return fail('nothing bounds guesses', { path: 'failed_authentication' });
+  if (requests > MAX_FAILURES) return unknown(`${requests} wrong ones are too many to be sent`);
+  while (sent() <= requests + 1) {
+    const answer = await wrong();
+    if (answer.failed) return unknown(`no answer: ${answer.failed}`);
+    if (answer.status === 429) {
+      const wait = answer.headers.get('retry-after');
+      return wait ? pass(`after ${sent() - 1} wrong tokens the next is not looked at: 429, Retry-After ${wait}. This address waits as long`) : fail('429 without Retry-After');
+    }
+  }
+  return fail(`${sent()} wrong tokens from here, and none was refused with 429`, { path: 'failed_authentication', fix: 'does client_ip_header have the caller\'s address?' });
+}
+
+/** What blocks guesses must not block who has something genuine: a whole office may have one address. */
+async function genuineBeside({ gate, policy }, target) {
+  const route = routeFor(policy, 'jwt');
+  if (!policy.sessions || !policy.failed_authentication.enabled || route === undefined) return [];
+  const subject = `edgegate-doctor-${randomUUID()}`;
+  try {
+    const { access_token: token } = await gate.call('openSession', { subject, scopes: scopesOf(route) });
+    const answer = await ask(target, { headers: { Authorization: `Bearer ${token}` } });
+    const isRefused = answer.failed || [401, 403, 429].includes(answer.status);
+    return [isRefused ? fail(`beside them a genuine token is refused: ${answer.failed ?? codeOf(answer) ?? answer.status}`) : pass('beside them a genuine token is admitted')];
+  } finally {
+    await gate.call('endSessions', { subject });
+  }
+}
+
+async function alerted({ gate, policy, receiver, receiverSecret, wait, began, sent }, wrong) {
+  if (policy.own.watch === undefined) return skip('the policy has no watch');
+  const rule = list(policy.own.watch.rules).find(({ name }) => name === RULE);
+  const above = rule?.above ?? DEFAULT_ABOVE;
+  if (rule?.off) return skip(`the rule ${RULE} is off`);
+  if (above > MAX_FAILURES) return unknown(`the rule ${RULE} wants more than ${above} failures, which are too many to be sent`, { fix: 'try it on a gate of yours with a smaller number' });
+  const listening = receiver === undefined ? undefined : await startReceiver(receiver, receiverSecret);
+  try {
+    while (sent() <= above) await wrong();
+    const stateOf = async () => (await gate.call('watch', { window: '5m' })).alerts.filter((one) => one.rule === RULE).map(({ state }) => state);
+    const fired = await until(wait, async () => (await stateOf()).includes('firing'));
+    if (!fired) return fail(`${sent()} forged tokens, and the rule ${RULE} does not fire within ${wait} s`, { path: 'watch.rules' });
+    const firing = pass(`${sent()} forged tokens, and the rule ${RULE} fires ${seconds(began)} s after the first`);
+    const told = await toldOf(listening, 'alert.firing', wait, receiverSecret);
+    const over = await until(Math.max(0, wait - seconds(began)), async () => (await stateOf()).every((state) => state === 'ok'));
+    const ended = over
+      ? [pass(`it is over ${seconds(began)} s after the first`), ...(listening && told.state === 'PASS' ? [await toldOf(listening, 'alert.resolved', wait, receiverSecret)] : [])]
+      : [unknown(`it was not seen to end within ${wait} s`, { fix: 'say --wait 15m' })];
+    return [firing, told, ...ended];
+  } finally {
+    listening?.close();
+  }
+}
+
+async function toldOf(listening, type, wait, secret) {
+  if (listening === undefined) return unknown('whether a webhook arrives was not looked at', { fix: 'say --receiver PORT, where a sink of the policy leads to: docs/production-checklist.md' });
+  const found = await until(wait, async () => listening.find((one) => one.type === type && one.data?.rule === RULE));
+  if (!found) return fail(`no webhook ${type} has arrived within ${wait} s`, { path: 'watch.sinks', fix: 'does a sink of kind webhook lead to the receiver?' });
+  const { signed } = found.found;
+  if (signed === undefined) return warn(`the webhook ${type} has arrived after ${found.secs} s; its signature was not looked at`, { fix: secret === undefined ? 'say --receiver-secret FILE' : undefined });
+  return signed ? pass(`the webhook ${type} has arrived after ${found.secs} s, with a good signature`) : fail(`the signature of the webhook ${type} is wrong`, { fix: 'is --receiver-secret that of the sink?' });
+}
