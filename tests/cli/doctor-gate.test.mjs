@@ -73,9 +73,16 @@ test('requests that change nothing: what a good gate is asked, it passes', async
   assert.deepEqual(states('https', 'live'), ['SKIP']);
   // From here everybody can try the administrator's secret.
   assert.deepEqual(states('administration', 'live'), ['WARN']);
-  for (const id of ['policy', 'version', 'api-keys', 'expiry', 'dashboard', 'losses']) assert.deepEqual(states(id, 'report'), ['PASS'], JSON.stringify(of(id, 'report')));
+  for (const id of ['policy', 'same-policy', 'version', 'api-keys', 'expiry', 'dashboard', 'losses']) assert.deepEqual(states(id, 'report'), ['PASS'], JSON.stringify(of(id, 'report')));
   assert.deepEqual(report.findings.filter(({ kind }) => kind === 'probe'), []);
   assert.match(of('errors', 'live')[0].evidence, /two forged tokens get the same 401 INVALID_TOKEN/);
+});
+
+test('a gate with another policy is told from this one', async () => {
+  const [, ...rest] = given.routes;
+  writeFileSync(project.path('other.json'), JSON.stringify({ ...given, routes: [{ path: '/public/*', methods: ['GET'] }, ...rest] }));
+  const { of } = await doctor(['--policy', 'other.json']);
+  assert.deepEqual(of('same-policy', 'report').map(({ state, evidence }) => [state, /GET \/public\/doctor: routes\[0\] admitted, and here routes\[0\] MISSING_CREDENTIALS/.test(evidence)]), [['FAIL', true]]);
 });
 
 test('without the secret the gate is asked what all may ask', async () => {
@@ -93,7 +100,7 @@ test('--probe: what is revoked is refused, what is wrong is counted and bounded,
   // Five with the two of the checks before.
   assert.match(bounded, /^after 3 wrong tokens the next is not looked at: 429, Retry-After \d+\./);
   assert.equal(beside, 'beside them a genuine token is admitted');
-  assert.match(of('failures-logged', 'probe')[0].evidence, /^a forged token \(INVALID_TOKEN\) was counted in the watch after [\d.]+ s$/);
+  assert.match(of('failures-logged', 'probe')[0].evidence, /^a forged token \(INVALID_TOKEN\) was counted in the watch after [\d.]+ s;/);
   const [fired, told, over, toldOver] = of('alerts', 'probe');
   assert.match(fired.evidence, /forged tokens, and the rule failures fires [\d.]+ s after the first/);
   assert.match(told.evidence, /the webhook alert\.firing has arrived after [\d.]+ s, with a good signature/);

@@ -50,6 +50,7 @@ const GUIDE = {
 const MORE = {
   'Beyond the guide': {
     policy: 'The gate takes the policy, and what it needs is bound',
+    'same-policy': 'The running gate decides as this policy says',
     names: 'No name of a guide is left in the policy',
     host: 'The gate answers under its own host alone',
     around: 'Nobody reaches the service around the gate',

@@ -1,13 +1,19 @@
 // What the running gate says of itself: its health to all, the rest to its administrator.
 
-import { ask, json } from './http-request.js';
+import { createRehearsal } from 'edgegate/testing';
+
+import { urlAt } from '../explained.js';
 import { fail, pass, skip, unknown, warn } from './checklist.js';
+import { ask, json } from './http-request.js';
+import { pathOf } from './policy-facts.js';
 import { secretsIn } from './secret-shapes.js';
 
 /** A page of the listing is enough: all records are written by one piece of code. */
 const SAMPLE = 100;
+/** Each is a request to the gate. */
+const MAX_ROUTES = 20;
 
-/** Keys of the gate by `health`: `status` alone says whether all that the policy names is there. */
+/** What everybody may ask. A secret or a binding that the policy names and the gate lacks makes it `misconfigured`. */
 export function healthChecks({ url, version }) {
   let asked;
   const health = async () => {
@@ -30,8 +36,11 @@ export function healthChecks({ url, version }) {
   };
 }
 
-/** @param gate the administration of the gate; nothing if the secret is not known */
-export function reportChecks(gate) {
+/**
+ * @param gate the administration of the gate; nothing if the secret is not known
+ * @param policy what is known of the policy here, if it is
+ */
+export function reportChecks(gate, policy, isLocal) {
   const watch = async () => gate.call('watch', { window: '24h' });
   const told = (check) => async () => {
     if (gate === undefined) return skip('the administrator\'s secret is not known', { fix: 'say --token-file FILE' });
@@ -43,6 +52,15 @@ export function reportChecks(gate) {
     }
   };
   return {
+    'same-policy': told(async () => {
+      if (policy === undefined) return skip('the policy is not here', { fix: 'say --policy FILE' });
+      // There it would say of each request that it came over plain http.
+      if (isLocal && policy.https) return skip('the gate is on this machine, over plain http');
+      const asked = policy.routes.slice(0, MAX_ROUTES).map(({ path, methods }) => ({ method: methods?.[0] ?? 'GET', path: pathOf(path) }));
+      asked.push({ method: 'GET', path: '/edgegate-doctor/nowhere' });
+      const others = await differences(gate, policy, asked);
+      return others.length === 0 ? pass(`${asked.length} requests without a credential: the same route and outcome`) : fail(`another policy is in force, or another version: ${others.join('; ')}`, { fix: 'deploy this one, or say --policy with the one that runs' });
+    }),
     'api-keys': told(async () => {
       const { keys } = await gate.call('listKeys', { limit: SAMPLE });
       const kinds = secretsIn(JSON.stringify(keys));
@@ -66,4 +84,17 @@ export function reportChecks(gate) {
       return dropped + lost === 0 ? pass('nothing dropped, nothing lost') : warn(`${dropped} samples or alerts dropped, ${lost} decisions lost`, { fix: 'does a sink refuse what it is sent? docs/watch.md' });
     }),
   };
+}
+
+/** What the gate says otherwise than the policy here. Of what is asked in earnest only the gate can tell. */
+async function differences(gate, policy, asked) {
+  const rehearsal = await createRehearsal(policy.own, { keys: 'stand-in' });
+  const found = [];
+  for (const { method, path } of asked) {
+    const here = await rehearsal.explain({ method, url: urlAt(policy.own, path), headers: {} });
+    const there = await gate.call('explain', { method, path, headers: {} });
+    const said = ({ route, outcome: { code } }) => `${route ?? 'no route'} ${code ?? 'admitted'}`;
+    if (said(here) !== said(there)) found.push(`${method} ${path}: ${said(there)}, and here ${said(here)}`);
+  }
+  return found;
 }

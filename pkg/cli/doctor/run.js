@@ -31,7 +31,7 @@ async function online({ url, administration, isProbe, ...rest }) {
   if (findings.some(({ id, state }) => id === 'policy' && state === 'FAIL')) {
     return [...findings, ...unasked(ONLINE.filter((id) => id !== 'version'), 'the gate is not well', 'npx wrangler tail says why')];
   }
-  findings.push(...await performed('report', reportChecks(administration)), ...await performed('live', liveChecks(at)));
+  findings.push(...await performed('report', reportChecks(administration, at.policy, at.origin.startsWith('http:'))), ...await performed('live', liveChecks(at)));
   if (isProbe) findings.push(...await probe({ ...at, gate: administration }));
   return findings;
 }
