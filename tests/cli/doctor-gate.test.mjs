@@ -75,7 +75,7 @@ test('requests that change nothing: what a good gate is asked, it passes', async
   assert.deepEqual(states('administration', 'live'), ['WARN']);
   for (const id of ['policy', 'same-policy', 'version', 'api-keys', 'expiry', 'dashboard', 'losses']) assert.deepEqual(states(id, 'report'), ['PASS'], JSON.stringify(of(id, 'report')));
   assert.deepEqual(report.findings.filter(({ kind }) => kind === 'probe'), []);
-  assert.match(of('errors', 'live')[0].evidence, /two forged tokens get the same 401 INVALID_TOKEN/);
+  assert.match(of('errors', 'live')[0].evidence, /two forged credentials get the same 401 INVALID_TOKEN/);
 });
 
 test('a gate with another policy is told from this one', async () => {
@@ -98,11 +98,11 @@ test('--probe: what is revoked is refused, what is wrong is counted and bounded,
   for (const id of ['refresh', 'cookies', 'failures-logged', 'attempts']) assert.deepEqual([...new Set(states(id, 'probe'))], ['PASS'], JSON.stringify(of(id, 'probe')));
   const [bounded, beside] = of('attempts', 'probe').map(({ evidence }) => evidence);
   // Five with the two of the checks before.
-  assert.match(bounded, /^after 3 wrong tokens the next is not looked at: 429, Retry-After \d+\./);
+  assert.match(bounded, /^after 3 wrong credentials the next is not looked at: 429, Retry-After \d+\./);
   assert.equal(beside, 'beside them a genuine token is admitted');
-  assert.match(of('failures-logged', 'probe')[0].evidence, /^a forged token \(INVALID_TOKEN\) was counted in the watch after [\d.]+ s;/);
+  assert.match(of('failures-logged', 'probe')[0].evidence, /^a forged credential \(INVALID_TOKEN\) was counted in the watch after [\d.]+ s;/);
   const [fired, told, over, toldOver] = of('alerts', 'probe');
-  assert.match(fired.evidence, /forged tokens, and the rule failures fires [\d.]+ s after the first/);
+  assert.match(fired.evidence, /forged credentials, and the rule failures fires [\d.]+ s after the first/);
   assert.match(told.evidence, /the webhook alert\.firing has arrived after [\d.]+ s, with a good signature/);
   // The rule looks at a minute.
   assert.match(over.evidence, /^it is over [\d.]+ s after the first$/);

@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { parse } from 'smol-toml';
 
 import { KINDS, LINES, STATES } from '../../pkg/cli/doctor/checklist.js';
-import { overPlainHttp, transport } from '../../pkg/cli/doctor/live.js';
+import { forged, overPlainHttp, transport } from '../../pkg/cli/doctor/live.js';
 import { blocksOf } from '../docs/blocks.mjs';
 import { closedPort, forEach } from '../worker/harness.mjs';
 import { ROOT, installed } from './command-line.mjs';
@@ -208,6 +208,11 @@ describe('each line', () => {
     }, 3);
   });
 
+  test('takes no variable for a secret that is none', async () => {
+    const { line } = await doctor(changed(({ configuration }) => void Object.assign(configuration.vars, { TOKEN_URL: 'https://login.acme.example/token', API_KEY_HEADER: 'X-API-Key', LOGIN_TOKEN: 'https://a.example/', REGION: 'eu-central-1', KEY: '' })));
+    assert.equal(line('secrets'), 'PASS');
+  });
+
   test('stands in docs/production-checklist.md, in the same words', () => {
     const rows = [...PAGE.slice(PAGE.indexOf('## The lines')).matchAll(/^(?:### (.+)|\| `([\w-]+)` \| (.+?) \| .+ \|)$/gm)];
     let section;
@@ -328,8 +333,8 @@ describe('a server that does it all wrong', () => {
     const done = await project.cli(['doctor', '--json', '--probe', '--wait', '1s', '--url', `http://127.0.0.1:${wrong.address().port}`], { cwd, env: { EDGEGATE_ADMIN_TOKEN: TOKEN } });
     const found = done.json().findings.filter(({ kind }) => kind === 'probe').map(({ id, state, evidence }) => `${id} ${state} ${evidence}`);
     const expected = [
-      /^attempts FAIL \d wrong tokens from here, and none was refused with 429/, /^attempts PASS beside/, /^cookies FAIL not as they should be: session/,
-      /^failures-logged FAIL a forged token was not counted in the watch within 15 s/, /^alerts FAIL \d forged tokens, and the rule failures does not fire within 1 s/,
+      /^attempts FAIL \d wrong credentials from here, and none was refused with 429/, /^attempts PASS beside/, /^cookies FAIL not as they should be: session/,
+      /^failures-logged FAIL a forged credential was not counted in the watch within 15 s/, /^alerts FAIL \d forged credentials, and the rule failures does not fire within 1 s/,
       /^refresh FAIL a refresh token gave no new ones/, /^logout SKIP/, /^logout FAIL the token of a session that has ended is still admitted here after 5 s/,
     ];
     assert.equal(found.length, expected.length, found.join('\n'));
@@ -345,6 +350,15 @@ describe('a server that does it all wrong', () => {
     assert.deepEqual([plain(200), plain(401, {}, '{"code":"MISSING_CREDENTIALS"}'), plain(308, { location: 'http://api.acme.example/' }), plain(302, { location: 'https://api.acme.example/' })], ['FAIL', 'FAIL', 'FAIL', 'FAIL']);
     const remembered = (value) => transport(new Headers(value === undefined ? {} : { 'strict-transport-security': value })).state;
     assert.deepEqual([remembered('max-age=31536000; includeSubDomains'), remembered('max-age=60'), remembered()], ['PASS', 'WARN', 'FAIL']);
+  });
+
+  test('a forged credential is of a kind that the policy takes, and another one each time', () => {
+    const own = { api_keys: { header: 'X-Key', prefixes: [{ prefix: 'sk' }], environment: 'live' } };
+    assert.match(forged({ issuers: [], own })['X-Key'], /^sk_live_[0-9a-f]{58}$/);
+    const token = forged({ issuers: [{ issuer: 'https://login.acme.example/' }], own }).Authorization;
+    assert.equal(JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).iss, 'https://login.acme.example/');
+    assert.notEqual(token, forged({ issuers: [{ issuer: 'https://login.acme.example/' }], own }).Authorization);
+    assert.match(forged(undefined).Authorization, /^Bearer /);
   });
 
   test('where no gate answers, that is the failure, and nothing else was asked', async () => {

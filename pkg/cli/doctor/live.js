@@ -22,8 +22,16 @@ const SAY_POLICY = { fix: 'say --policy FILE' };
 /** What only the inside of a program says. */
 const TRACES = /\bat \S+:\d+:\d+|panicked at|wasm-function|RuntimeError|stack backtrace|node_modules/;
 
-/** A token whose signature is none. Its issuer is the gate's, so that a key is looked for. */
-export function forgedToken(issuer = 'https://issuer.invalid/') {
+/** The headers of a credential that nobody has issued, another one each time. It names an issuer of the gate, so that its keys are looked for. */
+export function forged(policy) {
+  const { issuers = [], sessions, own } = policy ?? {};
+  const issuer = issuers[0]?.issuer ?? sessions?.issuer;
+  if (issuer !== undefined || own?.api_keys === undefined) return { Authorization: `Bearer ${forgedToken(issuer ?? 'https://issuer.invalid/')}` };
+  const { header = 'X-API-Key', prefixes, environment } = own.api_keys;
+  return { [header]: `${prefixes[0].prefix}_${environment}_${randomBytes(29).toString('hex')}` };
+}
+
+function forgedToken(issuer) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const exp = Math.floor(Date.now() / 1000) + 600;
   return `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ iss: issuer, sub: 'edgegate-doctor', exp })}.${randomBytes(32).toString('base64url')}`;
@@ -97,15 +105,14 @@ export function liveChecks({ url, origin, policy }) {
     },
     errors: async () => {
       if (!(await isGuarded())) return unknown(NO_PATH, SAY_POLICY);
-      const issuer = policy?.issuers[0]?.issuer ?? policy?.sessions?.issuer;
-      const [one, other] = [await get(origin + guarded, bearer(forgedToken(issuer))), await get(origin + guarded, bearer(forgedToken(issuer)))];
+      const [one, other] = [await get(origin + guarded, { headers: forged(policy) }), await get(origin + guarded, { headers: forged(policy) })];
       if (one.failed) return unknown(`no answer: ${one.failed}`);
       const body = json(one);
-      if (one.status < 400 || typeof body?.code !== 'string') return fail(`a forged token gets ${one.status}, and no refusal of a gate`, { fix: 'is this the URL of the gate?' });
+      if (one.status < 400 || typeof body?.code !== 'string') return fail(`a forged credential gets ${one.status}, and no refusal of a gate`, { fix: 'is this the URL of the gate?' });
       if (one.status === 429) return unknown('this address is blocked for now', { fix: 'ask again later, or from elsewhere' });
       const more = Object.keys(body).filter((name) => !['error', 'code', 'hint', 'login_url'].includes(name));
       if (more.length > 0 || TRACES.test(one.text)) return fail(`a refusal says more than error, code and hint: ${more.join(', ') || 'a trace of the program'}`);
-      return digest(one.text) === digest(other.text) ? pass(`two forged tokens get the same ${one.status} ${body.code}: error, code and hint`) : fail('two forged tokens get different answers');
+      return digest(one.text) === digest(other.text) ? pass(`two forged credentials get the same ${one.status} ${body.code}: error, code and hint`) : fail('two forged credentials get different answers');
     },
     dashboard: async () => {
       const answer = await get(`${url}/admin/dashboard`, { headers: { Accept: 'text/html' } });
@@ -156,8 +163,6 @@ const once = (make) => {
   let made;
   return () => (made ??= make());
 };
-
-const bearer = (token) => ({ headers: { Authorization: `Bearer ${token}` } });
 
 const digest = (text) => createHash('sha256').update(text).digest('hex');
 

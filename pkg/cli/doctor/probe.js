@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ask, codeOf, json } from './http-request.js';
 import { fail, pass, skip, unknown, warn } from './checklist.js';
-import { forgedToken } from './live.js';
+import { forged } from './live.js';
 import { list, needsCredential, pathOf } from './policy-facts.js';
 import { startReceiver } from './receiver.js';
 
@@ -19,7 +19,7 @@ const KV_SECS = 60;
 const SLACK_SECS = 5;
 /** An isolate hands over what it has counted every ten seconds. */
 const COUNTED_WITHIN_SECS = 15;
-const WATCHED_CODES = ['INVALID_TOKEN', 'TOO_MANY_ATTEMPTS', 'RATE_LIMITED'];
+const WATCHED_CODES = ['INVALID_TOKEN', 'INVALID_API_KEY', 'TOO_MANY_ATTEMPTS', 'RATE_LIMITED'];
 /** More failures than that are not sent for the sake of an alert. */
 const MAX_FAILURES = 500;
 const DEFAULT_ABOVE = 100;
@@ -42,8 +42,21 @@ async function until(withinSecs, wanted) {
 const boundOfKeys = ({ own }) => KV_SECS + (own.api_keys.cache_secs ?? 10) + SLACK_SECS;
 const boundOfTokens = ({ revocation: { mode, cache_secs: cache, max_staleness_secs: staleness } }) => ({ entries: KV_SECS + cache, snapshot: staleness, ledger: 0 }[mode] + SLACK_SECS);
 
+/** Whether it got as far as the service, whatever that says. */
+const isAdmitted = (answer) => !answer.failed && ![400, 401, 403, 405, 429].includes(answer.status) && !['STORE_UNAVAILABLE', 'KEYS_UNAVAILABLE', 'CONFIG_ERROR'].includes(codeOf(answer));
+const said = (answer) => answer.failed ?? codeOf(answer) ?? answer.status;
+
 /** @param facts `{url, origin, gate, policy, receiver, receiverSecret, wait}` */
-export async function probe(facts) {
+export async function probe({ receiver, receiverSecret, ...facts }) {
+  const listening = receiver === undefined ? undefined : await startReceiver(receiver, receiverSecret);
+  try {
+    return await probed({ ...facts, listening });
+  } finally {
+    listening?.close();
+  }
+}
+
+async function probed(facts) {
   const findings = [];
   const add = (id, ...verdicts) => findings.push(...verdicts.flat().map((verdict) => ({ id, kind: 'probe', ...verdict })));
   const tried = async (ids, step) => {
@@ -76,7 +89,7 @@ async function ofKey({ origin, gate, policy }, add) {
     began = performance.now();
     await gate.call('revokeKey', id);
   }
-  if ([401, 403, 429].includes(before.status) || before.failed) return add('logout', unknown(`a new key is not admitted: ${before.failed ?? codeOf(before) ?? before.status}`));
+  if (!isAdmitted(before)) return add('logout', unknown(`a new key is not admitted: ${said(before)}`));
   const bound = boundOfKeys(policy);
   const refused = await until(bound, async () => codeOf(await used()) === 'API_KEY_REVOKED');
   return add('logout', refused
@@ -96,7 +109,7 @@ async function ofSession({ url, origin, gate, policy }, add) {
   if (!policy?.sessions) return add('refresh', skip('the policy has no sessions'));
   const route = routeFor(policy, 'jwt');
   const subject = `edgegate-doctor-${randomUUID()}`;
-  const opened = await gate.call('openSession', { subject, scopes: route ? scopesOf(route) : [] });
+  const opened = await gate.call('openSession', { subject, scopes: route ? scopesOf(route) : [], remember: false });
   const target = origin + pathOf(route?.path ?? '/');
   let token = opened.access_token;
   const used = async () => ask(target, { headers: { Authorization: `Bearer ${token}` } });
@@ -110,9 +123,8 @@ async function ofSession({ url, origin, gate, policy }, add) {
     began = performance.now();
     await gate.call('endSessions', { subject });
   }
-  if (route === undefined || before.failed || [401, 403, 429].includes(before.status)) {
-    return add('logout', unknown(route === undefined ? 'no route takes tokens alone' : `a new token is not admitted: ${before.failed ?? codeOf(before) ?? before.status}`));
-  }
+  if (route === undefined) return add('logout', unknown('no route takes a token and can be asked with GET'));
+  if (!isAdmitted(before)) return add('logout', unknown(`a new token is not admitted: ${said(before)}`));
   const bound = boundOfTokens(policy);
   const refused = await until(bound, async () => codeOf(await used()) === 'TOKEN_REVOKED');
   return add('logout', refused
@@ -126,15 +138,16 @@ async function refreshedToken({ url, opened }, add) {
   const isNew = typeof token === 'string' && token !== opened.access_token;
   add('refresh', isNew
     ? pass('a session was opened, and its refresh token gave new tokens')
-    : fail(`a refresh token gave no new ones: ${answer.failed ?? codeOf(answer) ?? answer.status}`, { path: 'sessions' }));
+    : fail(`a refresh token gave no new ones: ${said(answer)}`, { path: 'sessions' }));
   return isNew ? token : undefined;
 }
 
 async function cookiesOf({ url, gate, policy, subject }) {
-  const { ticket } = await gate.call('openSession', { subject, ticket: true });
+  const { ticket } = await gate.call('openSession', { subject, scopes: [], remember: false, ticket: true });
   const own = policy.origin ?? new URL(url).origin;
-  const { setCookies = [], failed, ...answer } = await ask(`${url}/session/start`, { method: 'POST', headers: { Origin: own, 'Sec-Fetch-Site': 'same-origin', 'Content-Type': 'application/json' }, body: JSON.stringify({ ticket }) });
-  if (setCookies.length === 0) return unknown(`no cookie was set: ${failed ?? codeOf(answer) ?? answer.status}`);
+  const answer = await ask(`${url}/session/start`, { method: 'POST', headers: { Origin: own, 'Sec-Fetch-Site': 'same-origin', 'Content-Type': 'application/json' }, body: JSON.stringify({ ticket }) });
+  const { setCookies = [] } = answer;
+  if (setCookies.length === 0) return unknown(`no cookie was set: ${said(answer)}`);
   const wrong = setCookies.filter((line) => !['httponly', 'secure', 'path=/'].every((flag) => line.toLowerCase().split(/;\s*/).includes(flag)) || !/samesite=(lax|strict)/i.test(line) || !line.startsWith('__Host-'));
   return wrong.length === 0
     ? pass(`the cookies of a session are ${setCookies.map((line) => line.split('=')[0]).join(', ')}: HttpOnly, Secure, SameSite, for this host alone`)
@@ -145,31 +158,33 @@ async function cookiesOf({ url, gate, policy, subject }) {
 
 async function ofFailures(facts, add) {
   const { policy, gate } = facts;
-  const issuer = policy?.issuers[0]?.issuer ?? policy?.sessions?.issuer;
-  if (issuer === undefined) return add('attempts', skip('the policy takes no tokens, and a wrong key would tell no more'));
-  const target = facts.origin + pathOf(routeFor(policy, 'jwt')?.path ?? '/');
-  const forge = async () => ask(target, { headers: { Authorization: `Bearer ${forgedToken(issuer)}` } });
+  if (policy === undefined) return add('attempts', unknown('the policy is not here', { fix: 'say --policy FILE' }));
+  const route = routeFor(policy, 'jwt') ?? routeFor(policy, 'api_key');
+  const target = facts.origin + pathOf(route?.path ?? '/');
   const isWatched = policy.own.watch !== undefined;
+  const wasFiring = isWatched && (await statesOf(gate)).some((state) => state !== 'ok');
   const before = isWatched ? await failuresOf(gate) : 0;
   const began = performance.now();
   let sent = 0;
   const wrong = async () => {
     sent += 1;
-    return forge();
+    return ask(target, { headers: forged(policy) });
   };
   const first = await wrong();
   if (isWatched) {
     const counted = await until(COUNTED_WITHIN_SECS, async () => (await failuresOf(gate)) >= before + sent);
-    add('failures-logged', counted ? pass(`a forged token (${codeOf(first)}) was counted in the watch after ${counted.secs} s; where others call, theirs are among what is counted`) : fail(`a forged token was not counted in the watch within ${COUNTED_WITHIN_SECS} s`, { path: 'watch' }));
+    add('failures-logged', counted ? pass(`a forged credential (${codeOf(first)}) was counted in the watch after ${counted.secs} s; where others call, theirs are among what is counted`) : fail(`a forged credential was not counted in the watch within ${COUNTED_WITHIN_SECS} s`, { path: 'watch' }));
   } else add('failures-logged', skip('the policy has no watch'));
   add('attempts', await bounded(policy, wrong, () => sent), ...await genuineBeside(facts, target));
-  add('alerts', await alerted({ ...facts, began, sent: () => sent }, wrong));
+  add('alerts', wasFiring ? unknown(`the rule ${RULE} was firing before`, { fix: 'ask again when it is over: npx edgegate watch' }) : await alerted({ ...facts, began, sent: () => sent }, wrong));
 }
 
 const failuresOf = async (gate) => {
   const { codes } = await gate.call('watch', { window: '5m' });
   return WATCHED_CODES.reduce((sum, code) => sum + (codes[code] ?? 0), 0);
 };
+
+const statesOf = async (gate) => (await gate.call('watch', { window: '5m' })).alerts.filter((one) => one.rule === RULE).map(({ state }) => state);
 
 /** Wrong ones until one is not looked at. */
 async function bounded({ failed_authentication: { enabled, requests } }, wrong, sent) {
@@ -180,10 +195,10 @@ async function bounded({ failed_authentication: { enabled, requests } }, wrong, 
     if (answer.failed) return unknown(`no answer: ${answer.failed}`);
     if (answer.status === 429) {
       const wait = answer.headers.get('retry-after');
-      return wait ? pass(`after ${sent() - 1} wrong tokens the next is not looked at: 429, Retry-After ${wait}. This address waits as long`) : fail('429 without Retry-After');
+      return wait ? pass(`after ${sent() - 1} wrong credentials the next is not looked at: 429, Retry-After ${wait}. This address waits as long`) : fail('429 without Retry-After');
     }
   }
-  return fail(`${sent()} wrong tokens from here, and none was refused with 429`, { path: 'failed_authentication', fix: 'does client_ip_header have the caller\'s address?' });
+  return fail(`${sent()} wrong credentials from here, and none was refused with 429`, { path: 'failed_authentication', fix: 'does client_ip_header have the caller\'s address?' });
 }
 
 /** What blocks guesses must not block who has something genuine: a whole office may have one address. */
@@ -192,44 +207,36 @@ async function genuineBeside({ gate, policy }, target) {
   if (!policy.sessions || !policy.failed_authentication.enabled || route === undefined) return [];
   const subject = `edgegate-doctor-${randomUUID()}`;
   try {
-    const { access_token: token } = await gate.call('openSession', { subject, scopes: scopesOf(route) });
+    const { access_token: token } = await gate.call('openSession', { subject, scopes: scopesOf(route), remember: false });
     const answer = await ask(target, { headers: { Authorization: `Bearer ${token}` } });
-    const isRefused = answer.failed || [401, 403, 429].includes(answer.status);
-    return [isRefused ? fail(`beside them a genuine token is refused: ${answer.failed ?? codeOf(answer) ?? answer.status}`) : pass('beside them a genuine token is admitted')];
+    return [isAdmitted(answer) ? pass('beside them a genuine token is admitted') : fail(`beside them a genuine token is refused: ${said(answer)}`)];
   } finally {
     await gate.call('endSessions', { subject });
   }
 }
 
-async function alerted({ gate, policy, receiver, receiverSecret, wait, began, sent }, wrong) {
+async function alerted({ gate, policy, listening, wait, began, sent }, wrong) {
   if (policy.own.watch === undefined) return skip('the policy has no watch');
   const rule = list(policy.own.watch.rules).find(({ name }) => name === RULE);
   const above = rule?.above ?? DEFAULT_ABOVE;
   if (rule?.off) return skip(`the rule ${RULE} is off`);
   if (above > MAX_FAILURES) return unknown(`the rule ${RULE} wants more than ${above} failures, which are too many to be sent`, { fix: 'try it on a gate of yours with a smaller number' });
-  const listening = receiver === undefined ? undefined : await startReceiver(receiver, receiverSecret);
-  try {
-    while (sent() <= above) await wrong();
-    const stateOf = async () => (await gate.call('watch', { window: '5m' })).alerts.filter((one) => one.rule === RULE).map(({ state }) => state);
-    const fired = await until(wait, async () => (await stateOf()).includes('firing'));
-    if (!fired) return fail(`${sent()} forged tokens, and the rule ${RULE} does not fire within ${wait} s`, { path: 'watch.rules' });
-    const firing = pass(`${sent()} forged tokens, and the rule ${RULE} fires ${seconds(began)} s after the first`);
-    const told = await toldOf(listening, 'alert.firing', wait, receiverSecret);
-    const over = await until(Math.max(0, wait - seconds(began)), async () => (await stateOf()).every((state) => state === 'ok'));
-    const ended = over
-      ? [pass(`it is over ${seconds(began)} s after the first`), ...(listening && told.state === 'PASS' ? [await toldOf(listening, 'alert.resolved', wait, receiverSecret)] : [])]
-      : [unknown(`it was not seen to end within ${wait} s`, { fix: 'say --wait 15m' })];
-    return [firing, told, ...ended];
-  } finally {
-    listening?.close();
-  }
+  while (sent() <= above) await wrong();
+  const fired = await until(wait, async () => (await statesOf(gate)).includes('firing'));
+  if (!fired) return fail(`${sent()} forged credentials, and the rule ${RULE} does not fire within ${wait} s`, { path: 'watch.rules' });
+  const firing = pass(`${sent()} forged credentials, and the rule ${RULE} fires ${seconds(began)} s after the first`);
+  const told = await toldOf(listening, 'alert.firing', wait);
+  const over = await until(Math.max(0, wait - seconds(began)), async () => (await statesOf(gate)).every((state) => state === 'ok'));
+  if (!over) return [firing, told, unknown(`it was not seen to end within ${wait} s`, { fix: 'say --wait 15m' })];
+  const ended = pass(`it is over ${seconds(began)} s after the first`);
+  return [firing, told, ended, ...(listening && told.state !== 'FAIL' ? [await toldOf(listening, 'alert.resolved', wait)] : [])];
 }
 
-async function toldOf(listening, type, wait, secret) {
+async function toldOf(listening, type, wait) {
   if (listening === undefined) return unknown('whether a webhook arrives was not looked at', { fix: 'say --receiver PORT, where a sink of the policy leads to: docs/production-checklist.md' });
   const found = await until(wait, async () => listening.find((one) => one.type === type && one.data?.rule === RULE));
-  if (!found) return fail(`no webhook ${type} has arrived within ${wait} s`, { path: 'watch.sinks', fix: 'does a sink of kind webhook lead to the receiver?' });
+  if (!found) return fail(`no webhook ${type} has arrived within ${wait} s`, { path: 'watch.sinks', fix: 'does a sink of kind webhook lead to the receiver? Within cool_down_secs of the last alert nobody is told again' });
   const { signed } = found.found;
-  if (signed === undefined) return warn(`the webhook ${type} has arrived after ${found.secs} s; its signature was not looked at`, { fix: secret === undefined ? 'say --receiver-secret FILE' : undefined });
+  if (signed === undefined) return warn(`the webhook ${type} has arrived after ${found.secs} s; its signature was not looked at`, { fix: 'say --receiver-secret FILE' });
   return signed ? pass(`the webhook ${type} has arrived after ${found.secs} s, with a good signature`) : fail(`the signature of the webhook ${type} is wrong`, { fix: 'is --receiver-secret that of the sink?' });
 }

@@ -17,7 +17,8 @@ const SHAPES = {
 /** The kinds of secrets in a text. */
 export const secretsIn = (text) => Object.entries(SHAPES).filter(([, shape]) => shape.test(text)).map(([kind]) => kind);
 
-const NAME = /(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|PRIVATE_?KEY|CREDENTIAL)/i;
+const NAME = /(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|(API|PRIVATE|SIGNING|SECRET|ACCESS)_?KEY)(_\d+)?$/i;
+const ADDRESS = /^https?:\/\//;
 
-/** A variable that is a secret by its name, and has a value. */
-export const isNamedSecret = (name, value) => NAME.test(name) && typeof value === 'string' && value.length >= 8;
+/** A variable that is a secret by its name, and has a value. `TOKEN_URL` and `API_KEY_HEADER` are none. */
+export const isNamedSecret = (name, value) => NAME.test(name) && typeof value === 'string' && value.length >= 8 && !ADDRESS.test(value);
