@@ -95,7 +95,8 @@ test('--probe: what is revoked is refused, what is wrong is counted and bounded,
   assert.equal(stderr, '');
   assert.deepEqual(states('logout', 'probe'), ['PASS', 'PASS'], JSON.stringify(of('logout', 'probe')));
   assert.match(of('logout', 'probe')[0].evidence, /refused here after \d+(\.\d)? s/);
-  for (const id of ['refresh', 'cookies', 'failures-logged', 'attempts']) assert.deepEqual([...new Set(states(id, 'probe'))], ['PASS'], JSON.stringify(of(id, 'probe')));
+  for (const id of ['refresh', 'cookies', 'docs-limits', 'failures-logged', 'attempts']) assert.deepEqual([...new Set(states(id, 'probe'))], ['PASS'], JSON.stringify(of(id, 'probe')));
+  assert.match(of('docs-limits', 'probe')[0].evidence, /^the limit limited refuses after 5 requests/);
   const [bounded, beside] = of('attempts', 'probe').map(({ evidence }) => evidence);
   // Five with the two of the checks before.
   assert.match(bounded, /^after 3 wrong credentials the next is not looked at: 429, Retry-After \d+\./);

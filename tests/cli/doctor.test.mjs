@@ -284,11 +284,15 @@ const TOKEN = 'the-secret-of-an-administrator-0123456789';
 const SESSION_TOKEN = 'an-access-token-of-a-session';
 const KEY = `sk_live_${'a1B2'.repeat(14)}xy`;
 
+/** What was asked with the administrator's secret. */
+const givenTo = new Set();
+
 /** Answers as no gate should. */
 function wrongGate() {
   const server = http.createServer((request, response) => {
     const { origin } = request.headers;
     const target = request.url.split('?')[0];
+    if (request.headers.authorization?.includes(TOKEN)) givenTo.add(target);
     const send = (status, body, headers = {}) => response.writeHead(status, {
       'Content-Type': 'application/json', Date: 'Thu, 01 Jan 2026 00:00:00 GMT', 'Set-Cookie': 'session=1; Path=/', ...(origin && { 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' }), ...headers,
     }).end(JSON.stringify(body));
@@ -321,6 +325,7 @@ describe('a server that does it all wrong', () => {
     });
     assert.equal(done.code, 1);
     assert.ok(!(done.stdout + done.stderr).includes(TOKEN) && !done.stdout.includes(KEY));
+    assert.deepEqual([...givenTo].sort(), ['/auth/admin/keys', '/auth/admin/watch']);
   });
 
   test('does not pass where something is made, used and ended', async () => {
@@ -328,6 +333,7 @@ describe('a server that does it all wrong', () => {
     const cwd = changed(({ policy }) => {
       delete policy.api_keys;
       policy.routes[0].path = '/open';
+      policy.limits[0].requests = 5;
       policy.watch.rules = [{ name: 'failures', above: 3 }];
     });
     const done = await project.cli(['doctor', '--json', '--probe', '--wait', '1s', '--url', `http://127.0.0.1:${wrong.address().port}`], { cwd, env: { EDGEGATE_ADMIN_TOKEN: TOKEN } });
@@ -336,6 +342,7 @@ describe('a server that does it all wrong', () => {
       /^attempts FAIL \d wrong credentials from here, and none was refused with 429/, /^attempts PASS beside/, /^cookies FAIL not as they should be: session/,
       /^failures-logged FAIL a forged credential was not counted in the watch within 15 s/, /^alerts FAIL \d forged credentials, and the rule failures does not fire within 1 s/,
       /^refresh FAIL a refresh token gave no new ones/, /^logout SKIP/, /^logout FAIL the token of a session that has ended is still admitted here after 5 s/,
+      /^docs-limits FAIL more than 10 requests, and the limit per-caller has refused none/,
     ];
     assert.equal(found.length, expected.length, found.join('\n'));
     for (const [at, pattern] of expected.entries()) assert.match(found[at], pattern);

@@ -11,7 +11,10 @@ import { forged } from './live.js';
 import { list, needsCredential, pathOf } from './policy-facts.js';
 import { startReceiver } from './receiver.js';
 
-const LIFE_SECS = 600;
+/** Of each key that is made. */
+const KEY = { name: 'edgegate doctor', owner: 'edgegate-doctor', expires_in_secs: 600 };
+/** More requests than that are not sent for the sake of a limit. */
+const MAX_LIMIT = 100;
 const POLL_MILLIS = 250;
 /** What KV takes to be the same everywhere. */
 const KV_SECS = 60;
@@ -68,6 +71,7 @@ async function probed(facts) {
   };
   await tried(['logout'], () => ofKey(facts, add));
   await tried(['refresh', 'logout', 'cookies'], () => ofSession(facts, add));
+  await tried(['docs-limits'], () => ofLimits(facts, add));
   await tried(['failures-logged', 'attempts', 'alerts'], () => ofFailures(facts, add));
   return findings;
 }
@@ -78,7 +82,7 @@ async function ofKey({ origin, gate, policy }, add) {
   if (policy?.own.api_keys === undefined) return add('logout', skip('the policy takes no API keys'));
   const route = routeFor(policy, 'api_key');
   if (route === undefined) return add('logout', unknown('no route takes an API key and can be asked with GET'));
-  const { id, key } = await gate.call('createKey', { name: 'edgegate doctor', owner: 'edgegate-doctor', scopes: scopesOf(route), expires_in_secs: LIFE_SECS });
+  const { id, key } = await gate.call('createKey', { ...KEY, scopes: scopesOf(route) });
   const headers = { [policy.own.api_keys.header ?? 'X-API-Key']: key };
   const used = async () => ask(origin + pathOf(route.path), { headers });
   let before;
@@ -99,9 +103,11 @@ async function ofKey({ origin, gate, policy }, add) {
 
 const scopesOf = ({ scopes = {} }) => [...list(scopes.all), ...list(scopes.any).slice(0, 1)];
 
-/** A route that such a caller may ask, and that nothing else closes. */
-const routeFor = ({ routes }, kind) => routes.find((route) => needsCredential(route) && (route.accept ?? [kind]).includes(kind) && (route.methods ?? ['GET']).includes('GET')
-  && ['issuers', 'claims', 'ips', 'grant', 'answer', 'acr_values', 'max_auth_age_secs'].every((name) => route[name] === undefined));
+/** Whether such a caller may ask it, and nothing else closes it. */
+const isOpenTo = (route, kind) => needsCredential(route) && (route.accept ?? [kind]).includes(kind) && (route.methods ?? ['GET']).includes('GET')
+  && ['issuers', 'claims', 'ips', 'grant', 'answer', 'acr_values', 'max_auth_age_secs'].every((name) => route[name] === undefined);
+
+const routeFor = ({ routes }, kind) => routes.find((route) => isOpenTo(route, kind));
 
 // ---- a session: opened, refreshed, ended ----
 
@@ -154,6 +160,62 @@ async function cookiesOf({ url, gate, policy, subject }) {
     : fail(`not as they should be: ${wrong.map((line) => line.split('=')[0]).join(', ')}`);
 }
 
+// ---- a limit: reached, and told ----
+
+/** Somebody whom the gate lets in for a while; nothing if there is nobody whom this route takes. */
+async function asCaller({ gate, policy }, route, use) {
+  const takes = (kind) => (route.accept ?? [kind]).includes(kind);
+  if (policy.sessions && takes('jwt')) {
+    const subject = `edgegate-doctor-${randomUUID()}`;
+    try {
+      const { access_token: token } = await gate.call('openSession', { subject, scopes: scopesOf(route), remember: false });
+      return await use({ Authorization: `Bearer ${token}` });
+    } finally {
+      await gate.call('endSessions', { subject });
+    }
+  }
+  if (policy.own.api_keys === undefined || !takes('api_key')) return undefined;
+  const { id, key } = await gate.call('createKey', { ...KEY, scopes: scopesOf(route) });
+  try {
+    return await use({ [policy.own.api_keys.header ?? 'X-API-Key']: key });
+  } finally {
+    await gate.call('revokeKey', id);
+  }
+}
+
+/** A limit that a few requests reach, where all isolates count together, and a route that has it alone. */
+function limitedRoute({ routes, own }) {
+  for (const route of routes) {
+    const limit = list(own.limits).find(({ name }) => list(route.limits).join() === name);
+    const requests = limit && Math.floor((limit.burst ?? limit.requests) / (route.cost ?? 1));
+    const isExact = ['durable-object', 'shared'].includes(limit?.store ?? 'durable-object') && limit?.lease === undefined;
+    if (limit && isExact && requests <= MAX_LIMIT && isOpenTo(route, 'jwt')) return { route, limit, requests };
+  }
+  return undefined;
+}
+
+async function ofLimits(facts, add) {
+  const found = facts.policy && limitedRoute(facts.policy);
+  if (!found) return add('docs-limits', skip(`no route has a limit that ${MAX_LIMIT} requests reach`));
+  const { route, limit: { name }, requests } = found;
+  return add('docs-limits', (await asCaller(facts, route, async (headers) => {
+    // A window may end meanwhile, and a bucket fills again.
+    for (let sent = 0; sent <= 2 * requests + 1; sent += 1) {
+      const answer = await ask(facts.origin + pathOf(route.path), { headers });
+      if (codeOf(answer) === 'RATE_LIMITED') return announced(answer, name, sent);
+      if (!isAdmitted(answer)) return unknown(`a new caller is not admitted: ${said(answer)}`);
+    }
+    return fail(`more than ${2 * requests} requests, and the limit ${name} has refused none`, { path: 'limits' });
+  })) ?? unknown('nobody can be made whom the route takes'));
+}
+
+function announced({ headers }, name, sent) {
+  const missing = ['retry-after', 'ratelimit', 'ratelimit-policy'].filter((field) => !headers.has(field));
+  return missing.length === 0
+    ? pass(`the limit ${name} refuses after ${sent} requests, with Retry-After, RateLimit and RateLimit-Policy`)
+    : fail(`the limit ${name} refuses after ${sent} requests, without ${missing.join(', ')}`);
+}
+
 // ---- wrong credentials: counted, bounded, told ----
 
 async function ofFailures(facts, add) {
@@ -202,17 +264,15 @@ async function bounded({ failed_authentication: { enabled, requests } }, wrong, 
 }
 
 /** What blocks guesses must not block who has something genuine: a whole office may have one address. */
-async function genuineBeside({ gate, policy }, target) {
+async function genuineBeside(facts, target) {
+  const { policy } = facts;
   const route = routeFor(policy, 'jwt');
+  // A key of the gate would do as well, but one that was imported would not.
   if (!policy.sessions || !policy.failed_authentication.enabled || route === undefined) return [];
-  const subject = `edgegate-doctor-${randomUUID()}`;
-  try {
-    const { access_token: token } = await gate.call('openSession', { subject, scopes: scopesOf(route), remember: false });
-    const answer = await ask(target, { headers: { Authorization: `Bearer ${token}` } });
-    return [isAdmitted(answer) ? pass('beside them a genuine token is admitted') : fail(`beside them a genuine token is refused: ${said(answer)}`)];
-  } finally {
-    await gate.call('endSessions', { subject });
-  }
+  return [await asCaller(facts, route, async (headers) => {
+    const answer = await ask(target, { headers });
+    return isAdmitted(answer) ? pass('beside them a genuine token is admitted') : fail(`beside them a genuine token is refused: ${said(answer)}`);
+  })];
 }
 
 async function alerted({ gate, policy, listening, wait, began, sent }, wrong) {
