@@ -5,8 +5,10 @@ use super::reply::{self, Fields, Refusal};
 use crate::{
     error::{Code, Error},
     guard::{
-        Backend,
-        login::{Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped, Wanted},
+        Backend, Decision, Request,
+        login::{
+            Arrival, Choice, LoginAnswer, LoginFlow, Logins, Next, Stopped, Wanted, login_url,
+        },
     },
     login::{
         authorization::with_parameters,
@@ -219,6 +221,23 @@ pub fn login_helps(error: &Error, by_cookie: bool) -> bool {
         | Error::TokenRevoked { by: "session" } => by_cookie,
         _ => false,
     }
+}
+
+/// Where a person who waits for a page is sent to log in, and back to `target`. A script is refused: it is told where people log in.
+#[must_use]
+pub fn way_to_log_in(
+    policy: &Policy,
+    (request, target): (&Request<'_>, &str),
+    (decision, error): (&Decision, &Error),
+    is_navigation: impl FnOnce() -> bool,
+) -> Option<String> {
+    let login_url = match error {
+        Error::StepUp { login_url, .. } => login_url.clone(),
+        _ => login_url(policy, request),
+    };
+    let login_url = login_url?;
+    let helps = login_helps(error, decision.session.by_cookie) && is_navigation();
+    helps.then(|| login_for(&login_url, target))
 }
 
 /// Where a browser is sent to log in, and back to what it asked for. What is too long to come back to is left out: it would make the field

@@ -18,13 +18,12 @@ use edgegate::{
     error::Error,
     guard::{
         Decision,
-        login::{LoginAnswer, LoginFlow, Next, login_url},
+        login::{LoginAnswer, LoginFlow, Next},
         session::endpoints::{Answer, Endpoints},
     },
     http::{
         login_endpoints::{
-            LoginAsked, LoginEndpoint, Manner, SEE_OTHER, by_own_page, login_for, login_helps,
-            logout_refusal, sent,
+            self, LoginAsked, LoginEndpoint, Manner, SEE_OTHER, by_own_page, logout_refusal, sent,
         },
         reply::Refusal,
     },
@@ -110,8 +109,7 @@ fn written(call: &Call<'_>, answer: &LoginAnswer) -> worker::Result<Response> {
     host::respond(status, fields, (!body.is_empty()).then_some(&body))
 }
 
-/// Where a person who waits for a page is sent to log in, and back to what was asked for. A script is refused: it is told where people
-/// log in.
+/// Where a person is sent to log in, if that helps.
 #[inline(never)]
 pub(crate) fn way_to_log_in(
     call: &Call<'_>,
@@ -119,13 +117,9 @@ pub(crate) fn way_to_log_in(
     decision: &Decision,
     error: &Error,
 ) -> Option<String> {
-    let login_url = match error {
-        Error::StepUp { login_url, .. } => login_url.clone(),
-        _ => login_url(&call.gate.policy, &parts.as_request()),
-    };
-    let login_url = login_url?;
-    let helps = login_helps(error, decision.session.by_cookie) && is_navigation(call, parts.method);
-    helps.then(|| login_for(&login_url, parts.target))
+    let request = (&parts.as_request(), parts.target);
+    let is_navigation = || is_navigation(call, parts.method);
+    login_endpoints::way_to_log_in(&call.gate.policy, request, (decision, error), is_navigation)
 }
 
 /// The same for a request of the gate in front of its upstream. Where the browser has kept `Strict` cookies back, a page of this site asks
