@@ -18,8 +18,9 @@ export function guard(gate, handler, options = {}) {
 
   async function answered(form, event, context, waitUntil) {
     const path = pathOf(form.path(event));
+    const query = form.query(event);
     const request = {
-      method: form.method(event), url: urlOfTarget(path), headers: form.headers(event), socket: { remoteAddress: form.address(event) },
+      method: form.method(event), url: urlOfTarget(query === '' ? path : `${path}?${query}`), headers: form.headers(event), socket: { remoteAddress: form.address(event) },
     };
     const handled = handle({ ...request, body: bodyOf(event) }, [event], path, waitUntil);
     const own = handled && await handled;
@@ -103,6 +104,7 @@ const headersOf = (headers) => Object.fromEntries(grouped(headers).map(({ name, 
 const HTTP_API = {
   method: ({ requestContext }) => requestContext.http.method,
   path: ({ rawPath }) => rawPath,
+  query: ({ rawQueryString }) => rawQueryString ?? '',
   headers: ({ headers, cookies }) => headersOf(
     cookies?.length > 0 ? [...pairsOf(withoutCookie(headers)), ...cookies.map((value) => ['cookie', value])] : pairsOf(headers),
   ),
@@ -125,10 +127,14 @@ const HTTP_API = {
   },
 };
 
+const parametersOf = ({ queryStringParameters: single, multiValueQueryStringParameters: multiple }) => pairsOf(multiple ?? single);
+
 /** REST APIs, HTTP APIs with payload 1.0. */
 const REST_API = {
   method: ({ httpMethod }) => httpMethod,
   path: ({ path }) => path,
+  // The platform has decoded it.
+  query: (event) => new URLSearchParams(parametersOf(event)).toString(),
   headers: ({ headers, multiValueHeaders }) => headersOf(pairsOf(multiValueHeaders ?? headers)),
   address: ({ requestContext }) => requestContext?.identity?.sourceIp,
   withCookie: ({ headers, multiValueHeaders, ...rest }, cookie) => ({
@@ -150,6 +156,7 @@ const REST_API = {
 /** Behind a load balancer the address is the last one of `X-Forwarded-For`, which the balancer itself has added. */
 const BALANCER = {
   ...REST_API,
+  query: (event) => parametersOf(event).map(([name, value]) => `${name}=${value}`).join('&'),
   address: ({ headers, multiValueHeaders }) => {
     const lines = pairsOf(multiValueHeaders ?? headers).filter(([name]) => name.toLowerCase() === 'x-forwarded-for');
     return lines.at(-1)?.[1].split(',').at(-1).trim();

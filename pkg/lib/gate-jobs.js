@@ -1,7 +1,7 @@
 import { problemOf } from './errors.js';
 import { ringJobs } from './key-ring.js';
 import { HOST_HOLDS, HOST_REFUSES_KEY } from './protocol.js';
-import { fetchKeys } from './remote.js';
+import { askProvider, fetchKeys } from './remote.js';
 import { Turns } from './turns.js';
 
 /** The same as in the Worker: after two seconds any answer is better for the caller. */
@@ -139,6 +139,11 @@ export class Jobs {
     if (status === 404 || status === 410) return { missing: status };
     if (problem !== undefined) throw new Error(problem);
     return answer;
+  }
+
+  async askProvider(asked) {
+    const { status, bytes } = await askProvider(asked);
+    return { status, body: this.#platform.encodeBase64Url(bytes) };
   }
 
   /** Ends a task. A turn that it still waits for is passed on when it comes. */

@@ -78,11 +78,16 @@ function text(value, path) {
   return value;
 }
 
-/** The `User-Agent` of a request. */
-export function agentOf({ headers }) {
-  const found = typeof headers?.get === 'function' ? headers.get('user-agent') : headers?.['user-agent'];
+function headerOf({ headers }, name) {
+  const found = typeof headers?.get === 'function' ? headers.get(name) : headers?.[name];
   return typeof found === 'string' ? found : undefined;
 }
+
+/**
+ * The lines behind those of a request for an endpoint (`More` in crates/engine/src/gate/own_endpoint.rs). `body` is missing until it has been
+ * read.
+ */
+export const moreOf = (request, body) => [body === undefined ? undefined : '1', body, headerOf(request, 'user-agent'), headerOf(request, 'content-type')];
 
 /** The body of a request as text: one that a framework has read already, that of a `Request`, or that of Node's stream. */
 export async function bodyOf(request) {

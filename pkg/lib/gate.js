@@ -4,7 +4,7 @@ import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { Held, Jobs } from './gate-jobs.js';
 import { HeadersRead, textsOf } from './gate-request.js';
-import { SessionAdministration, agentOf, bodyOf, handled } from './gate-sessions.js';
+import { SessionAdministration, bodyOf, handled, moreOf } from './gate-sessions.js';
 import { bytesOf, jsonOf } from './keys.js';
 import { setCookies } from './cookies.js';
 import { fromLines, toLines } from './lines.js';
@@ -106,7 +106,7 @@ export class Gate {
     return this.#run('explainRequest', text, waitUntil, (left) => explanation(JSON.parse(left)));
   }
 
-  /** Whether a path, with or without its query, may be an endpoint of sessions. Only then `handle` has to be asked. */
+  /** Whether a path, with or without its query, may be an endpoint of sessions or logins. Only then `handle` has to be asked. */
   mayHandle(path) {
     return this.#prefixes.some((prefix) => path.startsWith(prefix));
   }
@@ -119,10 +119,9 @@ export class Gate {
       if (!this.#engine.isRunning) await this.#engine.ready();
       return this.#run('handleRequest', toLines([...texts, ...more]), waitUntil, (left) => JSON.parse(left));
     };
-    const agent = agentOf(request);
-    let answer = await ask([undefined, undefined, agent]);
+    let answer = await ask(moreOf(request));
     // The body is read only now: if it is not for the gate, it is the application's.
-    if (answer?.body === true) answer = await ask(['1', await bodyOf(request), agent]);
+    if (answer?.body === true) answer = await ask(moreOf(request, await bodyOf(request)));
     return answer === null ? undefined : handled(answer);
   }
 
@@ -372,6 +371,9 @@ export function documentOf(policy) {
   return { text, document };
 }
 
+/** Fields of a policy that are the name of a secret. */
+const NAMES_OF_SECRETS = ['secret', 'client_secret', 'private_key', 'url_secret', 'metrics_secret'];
+
 /** Returns the secrets that the policy names, and no others: `secrets` may be a whole environment. */
 export function secretsOf(document, secrets, platform) {
   if (typeof secrets !== 'object' || secrets === null) throw configError('secrets', 'expected an object');
@@ -379,7 +381,7 @@ export function secretsOf(document, secrets, platform) {
   const visit = (value) => {
     if (typeof value !== 'object' || value === null) return;
     for (const [name, member] of Object.entries(value)) {
-      if ((name === 'secret' || (name === 'keys' && value === document.sessions)) && typeof member === 'string') find(member);
+      if ((NAMES_OF_SECRETS.includes(name) || (name === 'keys' && value === document.sessions)) && typeof member === 'string') find(member);
       else visit(member);
       if (name === 'secrets' && Array.isArray(member)) member.filter((one) => typeof one === 'string').forEach(find);
     }

@@ -6,10 +6,10 @@ const NONCE_BYTES = 12;
 /** Further parameters for new keys. Everybody takes the exponent 65537, but not every other one. */
 const TO_GENERATE = { RS256: { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) } };
 
-/** The jobs of the engine for the key ring of sessions, by WebCrypto. */
+/** The jobs of the engine for the key ring of sessions and for logins, by WebCrypto. Bytes come and go in base64url. */
 export function ringJobs({ encodeBase64Url, decodeBase64Url }) {
   const importKey = (key, use) => crypto.subtle.importKey('raw', decodeBase64Url(key), 'AES-GCM', false, [use]);
-  const parameters = (iv, beside) => ({ name: 'AES-GCM', iv, additionalData: new TextEncoder().encode(beside) });
+  const parameters = (iv, beside) => ({ name: 'AES-GCM', iv, additionalData: decodeBase64Url(beside) });
   return {
     async generateKey({ alg }) {
       const { privateKey } = await crypto.subtle.generateKey({ ...WEB_CRYPTO[alg], ...TO_GENERATE[alg] }, true, ['sign', 'verify']);
@@ -18,7 +18,7 @@ export function ringJobs({ encodeBase64Url, decodeBase64Url }) {
 
     async seal({ key, plain, beside }) {
       const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
-      const sealed = await crypto.subtle.encrypt(parameters(nonce, beside), await importKey(key, 'encrypt'), new TextEncoder().encode(plain));
+      const sealed = await crypto.subtle.encrypt(parameters(nonce, beside), await importKey(key, 'encrypt'), decodeBase64Url(plain));
       const whole = new Uint8Array(NONCE_BYTES + sealed.byteLength);
       whole.set(nonce);
       whole.set(new Uint8Array(sealed), NONCE_BYTES);
@@ -30,7 +30,13 @@ export function ringJobs({ encodeBase64Url, decodeBase64Url }) {
       const opened = await crypto.subtle.decrypt(
         parameters(bytes.subarray(0, NONCE_BYTES), beside), await importKey(key, 'decrypt'), bytes.subarray(NONCE_BYTES),
       );
-      return new TextDecoder().decode(opened);
+      return encodeBase64Url(new Uint8Array(opened));
+    },
+
+    async signOnce({ alg, pkcs8, message }) {
+      const parameters = WEB_CRYPTO[alg];
+      const key = await crypto.subtle.importKey('pkcs8', decodeBase64Url(pkcs8), parameters, false, ['sign']);
+      return encodeBase64Url(new Uint8Array(await crypto.subtle.sign(parameters, key, new TextEncoder().encode(message))));
     },
   };
 }

@@ -75,7 +75,9 @@ export const CLIENT_IP = 11;
 export const CLIENT_IP_HEADER = 12;
 export const FETCH_SITE = 13;
 export const UPGRADE = 14;
-export const FIELDS = 15;
+export const FETCH_MODE = 15;
+export const FETCH_DEST = 16;
+export const FIELDS = 17;
 
 // The first line of an admission. Other decisions are objects of JSON.
 export const ADMITTED = "admitted";

@@ -31,6 +31,23 @@ export async function fetchKeys(uri, etag) {
   }
 }
 
+/**
+ * Asks a provider of logins. Returns its status and the bytes of its answer. Redirects are not followed: they could lead anywhere, with a
+ * secret. What it throws says nothing of the request.
+ */
+export async function askProvider({ method, url, headers, body, millis, most }) {
+  let response;
+  let bytes;
+  try {
+    response = await fetch(url, { method, headers, body, redirect: 'manual', signal: AbortSignal.timeout(millis), ...uncached() });
+    bytes = response.body === null ? new Uint8Array() : await readAtMost(response.body, most);
+  } catch (error) {
+    throw new Error(error?.name === 'TimeoutError' ? 'no answer in time' : 'cannot be reached');
+  }
+  if (bytes === undefined) throw new Error(`more than ${most} bytes`);
+  return { status: response.status, bytes };
+}
+
 async function readAtMost(stream, limit) {
   const bytes = new Uint8Array(limit);
   let length = 0;

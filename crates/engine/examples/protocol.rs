@@ -125,6 +125,8 @@ const FIELD_NAMES: [(&str, Field); FIELDS] = [
     ("CLIENT_IP_HEADER", Field::ClientIpHeader),
     ("FETCH_SITE", Field::FetchSite),
     ("UPGRADE", Field::Upgrade),
+    ("FETCH_MODE", Field::FetchMode),
+    ("FETCH_DEST", Field::FetchDest),
 ];
 
 const HOST_ANSWERS: [(&str, HostAnswer); 5] = [
@@ -222,6 +224,6 @@ mod tests {
         let slots = super::SLOT_NAMES.map(|(_, slot)| slot as usize);
         assert_eq!(slots, [0, 1, 2, 3, 4, 5, 6, 7]);
         let fields = super::FIELD_NAMES.map(|(_, field)| field as usize);
-        assert_eq!(fields, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(fields, core::array::from_fn(|place| place));
     }
 }

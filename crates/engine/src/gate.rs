@@ -10,7 +10,10 @@ mod decision;
 mod endpoints;
 mod examine;
 mod lines;
+mod login_endpoints;
+mod logins;
 mod options;
+mod own_endpoint;
 mod session_work;
 mod sessions;
 mod stores;
@@ -88,7 +91,7 @@ pub fn explain_request(handle: usize, length: usize, now_millis: f64) -> u32 {
     })
 }
 
-/// Answers a request for an endpoint of sessions, in the lines of [`endpoints::handle`]. It returns what [`check_request`] does.
+/// Answers a request for an endpoint of sessions or logins, in the lines of [`endpoints::handle`]. It returns what [`check_request`] does.
 #[wasm_bindgen(js_name = handleRequest)]
 pub fn handle_request(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {

@@ -89,11 +89,15 @@ pub(crate) enum Field {
     FetchSite = 13,
     /// The protocol that the caller wants instead of HTTP, such as `websocket`.
     Upgrade = 14,
+    /// How the request was made, as the browser says: `Sec-Fetch-Mode`.
+    FetchMode = 15,
+    /// What for: `Sec-Fetch-Dest`.
+    FetchDest = 16,
 }
 
 /// How many there are.
 #[allow(dead_code, reason = "only with the feature `gate` is there a request")]
-pub(crate) const FIELDS: usize = 15;
+pub(crate) const FIELDS: usize = 17;
 
 /// The first line of an admission. Other decisions are objects of JSON.
 #[allow(dead_code, reason = "only with the feature `gate` is there a decision")]

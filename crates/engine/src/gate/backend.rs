@@ -4,6 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use serde::Deserialize;
 
+use super::logins::GateLogins;
 use super::sessions::{GateSessions, Late};
 use super::stores::{HostStore, HostSwap};
 use super::task::{HostJobs, Job};
@@ -81,6 +82,11 @@ impl Gate {
             late: &self.late,
             jobs,
         }
+    }
+
+    /// What logins ask of the host, for one request.
+    pub(super) fn logins<'a>(&'a self, jobs: &'a HostJobs) -> GateLogins<'a> {
+        GateLogins { memory: &self.memory.logins, crypto: self.sessions(jobs), jobs }
     }
 
     /// The stores and the crypto of one check.

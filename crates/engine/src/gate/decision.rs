@@ -13,10 +13,14 @@ use crate::protocol::{ADMITTED, FIELDS, Field};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
 use edgegate::guard::session::{CookieChange, rest_of_cookies};
-use edgegate::guard::{Event, Guard, Identity, Request, SessionNote, preflight_of, target_of};
+use edgegate::guard::{
+    Decision, Event, Guard, Identity, Request, SessionNote, preflight_of, target_of,
+};
 use edgegate::http::caching::CacheRule;
+use edgegate::http::login_endpoints::{Manner, SEE_OTHER, by_own_page, way_to_log_in};
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::http::{cors, explain};
+use edgegate::page::{Page, move_on};
 use edgegate::policy::{Destination, Policy};
 use edgegate::session::csrf::Provenance;
 use edgegate::time::UnixMillis;
@@ -90,12 +94,16 @@ impl Asked {
         }
     }
 
-    /// The path that the application routes by, with its query.
+    /// The path that the application routes by. It may be without its query.
     pub(super) fn target(&self) -> Cow<'_, str> {
-        match (self.get(Field::Path), self.get(Field::Url).unwrap_or_default()) {
-            (Some(path), _) => Cow::Borrowed(path),
-            (None, url) if url.starts_with('/') => Cow::Borrowed(url),
-            (None, url) => Cow::Owned(target_of(url)),
+        self.get(Field::Path).map_or_else(|| self.sent_target(), Cow::Borrowed)
+    }
+
+    /// The path that the caller asked for, with its query.
+    pub(super) fn sent_target(&self) -> Cow<'_, str> {
+        match self.get(Field::Url).unwrap_or_default() {
+            url if url.starts_with('/') => Cow::Borrowed(url),
+            url => Cow::Owned(target_of(url)),
         }
     }
 
@@ -291,9 +299,11 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
             (fields, answered)
         }
         (Err(error), _) => {
-            let Refusal { status, mut fields, body } =
+            let login = login_page(policy, &asked, (&request, &decision), error);
+            let Refusal { status, mut fields, body } = login.unwrap_or_else(|| {
                 Refusal::new(error, decision.carrier, asked.get(Field::Accept))
-                    .naming(error, policy.resource_metadata.as_deref());
+                    .naming(error, policy.resource_metadata.as_deref())
+            });
             fields.extend(limits);
             fields.extend(cors::refusal_fields(of_cors, origin));
             let refused = Verdict::Refused {
@@ -308,6 +318,33 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
     };
     let answer = Answer { route: &decision.route, headers, outcome, event, cookies, fault };
     Outcome { text: serde_json::to_string(&answer).unwrap_or_default(), claims: None }
+}
+
+/// What a person who waits for a page gets in place of a refusal that a login helps against: the way to it.
+fn login_page(
+    policy: &Policy,
+    asked: &Asked,
+    (request, decision): (&Request<'_>, &Decision),
+    error: &Error,
+) -> Option<Refusal> {
+    let manner = Manner {
+        method: request.method,
+        fetch_mode: asked.get(Field::FetchMode),
+        fetch_dest: asked.get(Field::FetchDest),
+        accept: asked.get(Field::Accept),
+    };
+    let target = asked.sent_target();
+    let whole = (request, &*target);
+    let url = way_to_log_in(policy, whole, (decision, error), || manner.is_navigation())?;
+    let fetch_site = request.provenance.fetch_site;
+    let Page { status, fields, body } = match by_own_page(policy, (&target, fetch_site), error) {
+        Some(own) => move_on(&policy.pages, own.as_str()),
+        None => {
+            let fields = vec![("Location", url), ("Cache-Control", "no-store".to_owned())];
+            Page { status: SEE_OTHER, fields, body: String::new() }
+        }
+    };
+    Some(Refusal { status, fields, body })
 }
 
 /// What [`check`] would say, and why. Nothing is counted, noted, renewed or written to the log.

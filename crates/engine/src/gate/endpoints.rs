@@ -1,32 +1,33 @@
-//! The endpoints of sessions, for `gate.handle`. What each does is [`Endpoints`]'s to say; here a request is read, and the answer
-//! written, as `crates/worker/src/endpoints/session.rs` does.
+//! The endpoints of sessions, for `gate.handle`, and the way to those of logins. What each does is [`Endpoints`]'s to say; here a request is
+//! read, and the answer written, as `crates/worker/src/endpoints/session.rs` does.
 
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
+use super::login_endpoints;
+use super::own_endpoint::{
+    MORE, More, OwnAnswer, body_is_wanted, check_method, cookie_fields, is_for_the_application,
+};
 use super::session_work;
-use super::task::{HostJobs, Outcome};
+use super::task::{HostJobs, Job, Outcome};
 use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
-use edgegate::guard::{Carrier, Decision, Event, Request, SessionNote};
+use edgegate::guard::{Decision, Event, Request, SessionNote};
 use edgegate::http::cors;
+use edgegate::http::login_endpoints::LoginEndpoint;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::http::session_endpoints::{
     Asked as Question, SessionEndpoint, answer_fields, carrier_of, matched,
 };
 use edgegate::policy::Policy;
-use edgegate::session::{metadata::CACHE_SECS, oauth::MAX_FORM_LENGTH, record::Device};
-
-/// The lines behind those of a request: whether the body has been read, the body, and `User-Agent`.
-const MORE: usize = 3;
+use edgegate::session::metadata::CACHE_SECS;
 
 #[derive(Debug, Clone, Copy)]
 enum Endpoint {
     Session(SessionEndpoint),
+    Login(LoginEndpoint),
     Jwks,
     Metadata,
 }
@@ -47,111 +48,79 @@ fn find<'p>(policy: &Policy, path: &'p str) -> Option<(Endpoint, &'p str)> {
         let (_, endpoint) = AT_ROOT.iter().find(|(name, _)| *name == path)?;
         return Some((*endpoint, ""));
     };
-    SessionEndpoint::ALL.into_iter().find_map(|endpoint| {
+    let of_sessions = SessionEndpoint::ALL.into_iter().find_map(|endpoint| {
         let id = matched(endpoint.path(), below)?;
         let is_missing = endpoint == SessionEndpoint::One && id.is_empty();
         (!is_missing).then_some((Endpoint::Session(endpoint), id))
+    });
+    of_sessions.or_else(|| {
+        policy.login.as_ref()?;
+        let with_id = |endpoint: LoginEndpoint| Some((endpoint, matched(endpoint.path(), below)?));
+        let (endpoint, id) = LoginEndpoint::ALL.into_iter().find_map(with_id)?;
+        Some((Endpoint::Login(endpoint), id))
     })
-}
-
-fn check_method(methods: &'static str, method: &str) -> Result<(), Error> {
-    let is_one = methods.split(", ").any(|allowed| allowed == method);
-    if is_one { Ok(()) } else { Err(Error::MethodNotAllowed { allow: methods }) }
-}
-
-/// The answer as the shell sends it; `null` where the request is for no such endpoint.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Handled<'a> {
-    /// The shell reads the body, and asks again.
-    Body {
-        body: bool,
-    },
-    Answered {
-        status: u16,
-        headers: Fields,
-        body: &'a str,
-    },
-}
-
-impl Handled<'_> {
-    fn outcome(&self) -> Outcome {
-        Outcome { text: serde_json::to_string(self).unwrap_or_default(), claims: None }
-    }
 }
 
 pub(super) fn parse(text: &str) -> Result<Asked, Error> {
     Asked::with_more(text, MORE)
 }
 
-/// Answers a request for an endpoint of sessions.
+/// Answers a request for an endpoint of sessions or logins.
 pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
     let policy = &gate.policy;
     let target = asked.target();
     let path = target.split_once('?').map_or(&*target, |(path, _)| path);
     let Some((endpoint, id)) = find(policy, path) else {
-        return Outcome { text: "null".to_owned(), claims: None };
+        return is_for_the_application();
     };
     let (address, named) = asked.address(policy);
     if let Some(detail) = gate.memory.address_fault(address, named, jobs.now()) {
-        jobs.tell(&super::task::Job::Note { event: Event::fault(detail).at(jobs.now()) });
+        jobs.tell(&Job::Note { event: Event::fault(detail).at(jobs.now()) });
     }
     let credential_headers = asked.credential_headers();
     let request = asked.request(&target, &credential_headers, address);
-    if asked.more(0).is_none() && request.preflight.is_none() && matches!(request.method, "POST") {
-        return Handled::Body { body: true }.outcome();
+    let more = More::of(&asked);
+    if !more.has_body && request.preflight.is_none() && matches!(request.method, "POST") {
+        return body_is_wanted();
     }
     let Some(own) = &policy.sessions else {
-        return refused(&Error::NotFound, None, &asked).outcome();
+        return OwnAnswer::refused(&Error::NotFound, None, &asked).outcome();
     };
-    if let Endpoint::Session(endpoint) = endpoint {
-        return answered(&gate, (&asked, &request), (endpoint, id), &jobs).await;
-    }
-    let document = match (check_method(PUBLISHED_METHODS, request.method), endpoint) {
-        (Err(error), _) => Err(error),
-        (Ok(()), Endpoint::Metadata) => Ok(own.server(&own.base(&policy.auth_prefix)).document()),
-        (Ok(()), _) => gate.sessions(&jobs).jwks(jobs.now()).await,
+    let call = (&asked, &request, &more);
+    let document = match (endpoint, check_method(PUBLISHED_METHODS, request.method)) {
+        (Endpoint::Session(endpoint), _) => {
+            return answered(&gate, call, (endpoint, id), &jobs).await.outcome();
+        }
+        (Endpoint::Login(endpoint), _) => {
+            let answered = login_endpoints::answered(&gate, call, (endpoint, id), &jobs);
+            return answered.await.outcome();
+        }
+        (_, Err(error)) => Err(error),
+        (Endpoint::Metadata, Ok(())) => Ok(own.server(&own.base(&policy.auth_prefix)).document()),
+        (Endpoint::Jwks, Ok(())) => gate.sessions(&jobs).jwks(jobs.now()).await,
     };
     match document {
         Ok(document) => published(document).outcome(),
-        Err(error) => refused(&error, None, &asked).outcome(),
+        Err(error) => OwnAnswer::refused(&error, None, &asked).outcome(),
     }
 }
 
 /// What strangers have to know of the gate as an issuer. Any page may read it: there is nothing in it that a caller has.
-fn published(body: String) -> OwnedReply {
+fn published(body: String) -> OwnAnswer {
     let headers = vec![
         ("Content-Type", "application/json".to_owned()),
         ("Cache-Control", format!("public, max-age={CACHE_SECS}")),
         ("Access-Control-Allow-Origin", "*".to_owned()),
     ];
-    OwnedReply { status: 200, headers, body }
-}
-
-struct OwnedReply {
-    status: u16,
-    headers: Fields,
-    body: String,
-}
-
-impl OwnedReply {
-    fn outcome(self) -> Outcome {
-        let Self { status, headers, body } = self;
-        Handled::Answered { status, headers, body: &body }.outcome()
-    }
-}
-
-fn refused(error: &Error, carrier: Option<Carrier>, asked: &Asked) -> OwnedReply {
-    let Refusal { status, fields, body } = Refusal::new(error, carrier, asked.get(Field::Accept));
-    OwnedReply { status, headers: fields, body }
+    OwnAnswer { status: 200, headers, body }
 }
 
 async fn answered(
     gate: &Gate,
-    (asked, request): (&Asked, &Request<'_>),
+    (asked, request, more): (&Asked, &Request<'_>, &More<'_>),
     (endpoint, id): (SessionEndpoint, &str),
     jobs: &HostJobs,
-) -> Outcome {
+) -> OwnAnswer {
     let policy = &gate.policy;
     let origin = asked.get(Field::Origin);
     let cors = endpoint.cors(policy);
@@ -159,20 +128,24 @@ async fn answered(
         let asked_for = cors.as_ref().and_then(|_| asked.get(Field::RequestedHeaders));
         let mut headers = reply::preflight_fields();
         headers.extend(cors::preflight_fields(cors.as_ref(), origin, request.preflight, asked_for));
-        return OwnedReply { status: reply::PREFLIGHT_STATUS, headers, body: String::new() }
-            .outcome();
+        return OwnAnswer { status: reply::PREFLIGHT_STATUS, headers, body: String::new() };
     }
     let mut fields = cors::refusal_fields(cors.as_ref(), origin);
     let backend = gate.backend(jobs);
     let (answered, note) = match Endpoints::new(policy, &backend, request, jobs.now()) {
         Ok(endpoints) => {
-            let answered = answer(&endpoints, (asked, request), (endpoint, id)).await;
+            let answered = if endpoint == SessionEndpoint::Logout && policy.login.is_some() {
+                let with = (&backend, &endpoints);
+                login_endpoints::log_out(gate, with, (asked, request, more), jobs).await
+            } else {
+                answer(&endpoints, (request, more), (endpoint, id)).await
+            };
             (answered, endpoints.take_note())
         }
         Err(error) => (Err(error), SessionNote::default()),
     };
     let error = match answered {
-        Ok(answer) => return written(gate, &answer, fields, jobs).outcome(),
+        Ok(answer) => return written(gate, &answer, fields, jobs),
         Err(error) => error,
     };
     session_work::work_off(gate, jobs, &note);
@@ -187,45 +160,33 @@ async fn answered(
     let decision =
         Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
     if let Some(event) = Event::of(policy.log, request, &decision, jobs.now()) {
-        jobs.tell(&super::task::Job::Note { event });
+        jobs.tell(&Job::Note { event });
     }
     let refusal = if is_oauth {
-        let Refusal { status, fields, body } =
-            Refusal::oauth(&error, request.authorization.is_some());
-        OwnedReply { status, headers: fields, body }
+        Refusal::oauth(&error, request.authorization.is_some()).into()
     } else {
-        refused(&error, carrier, asked)
+        OwnAnswer::refused(&error, carrier, asked)
     };
     fields.extend(refusal.headers);
-    OwnedReply { headers: fields, ..refusal }.outcome()
+    OwnAnswer { headers: fields, ..refusal }
 }
 
 async fn answer(
     endpoints: &Endpoints<'_, HostBackend<'_>>,
-    (asked, request): (&Asked, &Request<'_>),
+    (request, more): (&Request<'_>, &More<'_>),
     (endpoint, id): (SessionEndpoint, &str),
 ) -> Result<Answer, Error> {
     let method = request.method;
     check_method(endpoint.methods(), method)?;
-    let body = asked.more(1).unwrap_or_default().as_bytes();
-    if body.len() > MAX_FORM_LENGTH {
-        let problem = format!("expected a body of at most {MAX_FORM_LENGTH} bytes");
-        return Err(Error::invalid_field("", &problem));
-    }
-    // The host does not know the country.
-    let device = || Device::seen(asked.more(2), None, request.client());
+    let body = more.bounded()?;
+    let device = || more.device(request);
     endpoint.answer(endpoints, Question { method, id, body, device: &device }).await
 }
 
-fn written(gate: &Gate, answer: &Answer, mut fields: Fields, jobs: &HostJobs) -> OwnedReply {
+fn written(gate: &Gate, answer: &Answer, mut fields: Fields, jobs: &HostJobs) -> OwnAnswer {
     session_work::work_off(gate, jobs, &answer.note);
     let mut headers = answer_fields(answer);
     headers.append(&mut fields);
     headers.extend(cookie_fields(gate, &answer.note, jobs));
-    OwnedReply { status: answer.status, headers, body: answer.body.clone() }
-}
-
-fn cookie_fields(gate: &Gate, note: &SessionNote, jobs: &HostJobs) -> Fields {
-    let values = note.set_cookies(&gate.memory.sessions, jobs.now());
-    values.iter().map(|value| ("Set-Cookie", value.clone())).collect()
+    OwnAnswer { status: answer.status, headers, body: answer.body.clone() }
 }

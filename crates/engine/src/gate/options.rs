@@ -81,9 +81,11 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
         let problem = "the Worker alone has the accounts of callers at providers";
         return Err(Error::config(format!("routes[{at}].grant"), problem));
     }
-    if policy.login.is_some() {
-        let problem = "the Worker alone has the endpoints of logins";
-        return Err(Error::config("login", problem));
+    if let Some(at) =
+        policy.login.iter().flat_map(|login| &login.providers).position(|own| own.connect_only)
+    {
+        let problem = "the Worker alone has the accounts of callers at providers";
+        return Err(Error::config(format!("login.providers[{at}]"), problem));
     }
     if policy.sessions.is_some() {
         stores.sessions.exact("stores.sessions", "sessions")?;

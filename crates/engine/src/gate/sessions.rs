@@ -265,19 +265,18 @@ impl RingCrypto for GateSessions<'_> {
         beside: &[u8],
     ) -> Result<String, StoreError> {
         let key = base64url::encode(key.expose_secret());
-        let (plain, beside) = (text(plain.expose_secret())?, text(beside)?);
-        let sealed = self.jobs.ask(Job::Seal { key: &key, plain, beside }).await;
-        sealed.map_err(StoreError::new)
+        let plain = base64url::encode(plain.expose_secret());
+        let beside = base64url::encode(beside);
+        let job = Job::Seal { key: &key, plain: &plain, beside: &beside };
+        self.jobs.ask(job).await.map_err(StoreError::new)
     }
 
     async fn open(&self, key: &Secret, sealed: &str, beside: &[u8]) -> Result<Secret, StoreError> {
         let key = base64url::encode(key.expose_secret());
-        let beside = text(beside)?;
-        let opened = self.jobs.ask::<String>(Job::Open { key: &key, sealed, beside }).await;
-        opened.map(|plain| Secret::new(plain.into_bytes())).map_err(StoreError::new)
+        let beside = base64url::encode(beside);
+        let job = Job::Open { key: &key, sealed, beside: &beside };
+        let opened = self.jobs.ask::<String>(job).await.map_err(StoreError::new)?;
+        let plain = base64url::decode(&opened);
+        plain.map(Secret::new).ok_or_else(|| StoreError::new("the host has opened no bytes"))
     }
-}
-
-fn text(bytes: &[u8]) -> Result<&str, StoreError> {
-    core::str::from_utf8(bytes).map_err(|_| StoreError::new("not text"))
 }

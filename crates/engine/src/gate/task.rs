@@ -101,10 +101,24 @@ pub(super) enum Job<'a> {
     TakeSigner { kid: &'a str, alg: &'a str, jwk: &'a str },
     /// Make a private key. The answer is a JWK, as text.
     GenerateKey { alg: &'a str },
-    /// Seal a text by AES-256-GCM. The key is in base64url. The answer is nonce and ciphertext, in base64url.
+    /// Seal bytes by AES-256-GCM. Everything is in base64url. The answer is nonce and ciphertext.
     Seal { key: &'a str, plain: &'a str, beside: &'a str },
-    /// Open a text that `Seal` has sealed. The answer is the plain text.
+    /// Open what `Seal` has sealed. The answer is the plain bytes, in base64url.
     Open { key: &'a str, sealed: &'a str, beside: &'a str },
+    /// Sign by a private key that is used this once: PKCS#8 in base64url. The answer is the signature in base64url.
+    SignOnce { alg: &'a str, pkcs8: &'a str, message: &'a str },
+    /// Ask a provider of logins. The answer is `{status, body}`, the body in base64url.
+    AskProvider {
+        method: &'a str,
+        url: &'a str,
+        headers: &'a [(&'static str, String)],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<&'a str>,
+        /// How long the whole answer may take.
+        millis: u32,
+        /// The longest body that is read, in bytes.
+        most: usize,
+    },
     /// Begin the task that does what is left once the answer is out. No answer is expected.
     WorkOff,
     /// Write a line to the event log. No answer is expected.
