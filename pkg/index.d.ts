@@ -542,8 +542,8 @@ export interface GateOptions {
      */
     jwks?: Store | undefined;
     /**
-     * The gate's own sessions, and their key ring, sealed: needed where the policy has `sessions`, and it has to compare and swap. `memoryStore()` logs everybody out at a
-     * restart; several processes need one that they share. Their clocks have to be set. Never one that evicts.
+     * The gate's own sessions, and their key ring, sealed: needed where the policy has `sessions`, and it has to compare and swap. Logins that
+     * have come to their end and accounts at providers (sealed) lie there too. `memoryStore()` logs everybody out at a restart; several processes need one that they share. Their clocks have to be set. Never one that evicts.
      */
     sessions?: Store | undefined;
   } | undefined;
@@ -618,9 +618,9 @@ export interface Admitted<Claims = IdentityClaims> {
   headers: Record<string, string>;
   /**
    * Headers for the request that you pass on: `X-Auth-Method`, and as far as known `-Subject`, `-Issuer`, `-Scopes`, `-Key-Id`; and the headers
-   * of the policy's `identity_headers` whose claims the token has.
+   * of the policy's `identity_headers` whose claims the token has; and the token of the caller's account at a provider, if the route has `grant` with `header`.
    *
-   * First remove from the request all headers that begin with `X-Auth-`, and those of `identity_headers`, or callers could say who they are; also `X_Auth_…` and
+   * First remove from the request all headers that begin with `X-Auth-`, those of `identity_headers`, and that of the `grant`, or callers could say who they are; also `X_Auth_…` and
    * `X.Auth.…`, since servers make the same name of them. And remove credentials: `Authorization`, `DPoP`, the header of API keys, the cookie, and
    * the headers of `credential_headers`.
    */
@@ -684,6 +684,10 @@ export interface Refused {
   reason: string;
   /** A sentence for logs, not for callers. */
   message: string;
+  /**
+   * Where the policy has `login`, a page that a login helps is sent there: 303, with `Location` in `headers`; or 200, with a page in `body` that
+   * asks for `Strict` cookies first.
+   */
   status: number;
   /** The path pattern of the route that decided; empty if the path itself was refused. */
   route: string;
@@ -691,7 +695,7 @@ export interface Refused {
   headers: Record<string, string>;
   /** Cookies of a session that has ended are taken out. `response()` does it. */
   cookies?: DecisionCookies;
-  /** JSON as `{"error", "code", "hint"}`, or RFC 9457 for a request that accepts `application/problem+json`. */
+  /** JSON as `{"error", "code", "hint"}`, or RFC 9457 for a request that accepts `application/problem+json`; for a page see `status`. */
   body: string;
   /** The whole answer, for those that speak in `Response`s. */
   response(): Response;
@@ -703,7 +707,7 @@ export type Decision<Claims = IdentityClaims> = Admitted<Claims> | Refused | Ans
 export type RefusalCode =
   | 'MISSING_CREDENTIALS' | 'LOGIN_REQUIRED' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED'
   | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN'
-  | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CSRF_REFUSED'
+  | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CSRF_REFUSED' | 'CONNECT_REQUIRED' | 'UPSTREAM_ERROR'
   | 'RATE_LIMITED' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE';
 
 /**
@@ -955,7 +959,52 @@ export interface SessionAdministration {
   forget(subject: string): Promise<void>;
 }
 
-/** The answer of an endpoint of sessions. */
+/** An account at a provider, as its owner and the administrator see it. Times are in seconds since 1970. */
+export interface Grant {
+  provider: string;
+  account: string;
+  /** Its name for people. */
+  label?: string;
+  /** What its tokens may do. */
+  scopes: string[];
+  connectedAt: number;
+  /** When the provider last gave an access token. */
+  givenAt: number;
+  /** When that ends; absent: not known to end. */
+  expiresAt?: number;
+  /** Whether the gate can get the next one by itself. */
+  refreshable: boolean;
+  /** How many answers of the provider may have been lost since. */
+  lost?: number;
+  /** Why it is of no use until its owner connects the account again. */
+  reconnect?: 'ended' | 'ended_after_loss' | 'expired';
+}
+
+/**
+ * Accounts of callers at providers (`connect_only` in `login.providers`, `grant` of a route). They are connected and taken away at `/connect/{provider}` and
+ * `/disconnect/{provider}` below the policy's `auth_prefix`, which adapters answer. `list` and `end` ask for no secret: check yourself who may call them.
+ *
+ * Each rejects with an {@link EdgegateError}: `INVALID_REQUEST` with the `path` of the field; `STORE_UNAVAILABLE`; `CONFIG_ERROR` where the policy uses no
+ * accounts.
+ */
+export interface GrantAdministration {
+  /**
+   * An access token that can be used now, and its account. It is refreshed if it has to be, by one of all processes that share the store;
+   * that one waits for the provider, up to 30 seconds. `identity` is that of a decision (`request.auth` in adapters). Without `account` it is the account that
+   * was connected last. Do not log the token, and do not follow redirects with it.
+   *
+   * Also rejects with `NOT_ALLOWED` for an identity without a session of the gate's own, `CONNECT_REQUIRED` without an account that can be used, and
+   * `UPSTREAM_ERROR` if the provider does not answer.
+   */
+  token(
+    identity: Pick<Identity, 'issuer' | 'subject' | 'claims'>, provider: string, options?: { account?: string | undefined },
+  ): Promise<{ token: string; account: string }>;
+  list(subject: string): Promise<Grant[]>;
+  /** Ends those of a provider, or of one account there, or all. The provider is told behind the answer. */
+  end(subject: string, which?: { provider?: string | undefined; account?: string | undefined }): Promise<{ ended: number }>;
+}
+
+/** The answer of an endpoint of sessions or logins. */
 export interface Handled {
   status: number;
   /** A name may come twice: `Set-Cookie`. */
@@ -968,9 +1017,12 @@ export interface Handled {
 export interface Gate {
   /** Administration of the gate's own sessions. */
   readonly sessions: SessionAdministration;
+  /** Accounts of callers at providers. */
+  readonly grants: GrantAdministration;
   /**
    * Answers a request for an endpoint of sessions below the policy's `auth_prefix` (`/token`, `/refresh`, `/revoke`, `/introspect`, `/session`,
-   * `/session/start`, `/sessions`, `/sessions/{id}`, `/sessions/others`, `/logout`), and for `/.well-known/jwks.json` and
+   * `/session/start`, `/sessions`, `/sessions/{id}`, `/sessions/others`, `/logout`), where the policy has `login` for one of logins (`/login`, `/login/{id}`, `/callback/{id}`,
+   * `/logged-out`, `/backchannel-logout/{id}`, `/connect/{id}`, `/disconnect/{id}`), and for `/.well-known/jwks.json` and
    * `/.well-known/oauth-authorization-server`. Nothing for any other request, whose body is not touched. Adapters do this.
    */
   handle(
@@ -1092,6 +1144,7 @@ export function ready(): Promise<void>;
 export type ErrorCode =
   | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'STEP_UP_REQUIRED'
   | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'WRONG_ENVIRONMENT'
+  | 'NOT_ALLOWED' | 'CONNECT_REQUIRED' | 'UPSTREAM_ERROR'
   | 'MISSING_CREDENTIALS' | 'KEYS_UNAVAILABLE' | 'STORE_UNAVAILABLE' | 'INVALID_REQUEST' | 'NOT_FOUND' | 'CONFIG_ERROR' | 'SYNC_UNSUPPORTED'
   | 'ENGINE_FAILED';
 

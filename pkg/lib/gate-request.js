@@ -1,6 +1,6 @@
 import { EdgegateError } from './errors.js';
 import {
-  ACCEPT, API_KEY, AUTHORIZATION, CLIENT_IP, CLIENT_IP_HEADER, COOKIE, DPOP, FETCH_DEST, FETCH_MODE, FETCH_SITE, FIELDS, METHOD, ORIGIN, PATH,
+  ACCEPT, API_KEY, AUTHORIZATION, CLIENT_IP, CLIENT_IP_HEADER, COOKIE, DPOP, FETCH_DEST, FETCH_MODE, FETCH_SITE, FIELDS, GRANT_ACCOUNT, METHOD, ORIGIN, PATH,
   REQUESTED_HEADERS, REQUESTED_METHOD, UPGRADE, URL_LINE,
 } from './protocol.js';
 
@@ -19,10 +19,11 @@ const OF_PAGES = [
   // A proxy that asks about a WebSocket does not send `Upgrade`, but it sends this.
   [UPGRADE, 'sec-websocket-version', ', '],
 ];
-/** These say whether a person waits for a page. They count only where people log in. */
-const OF_NAVIGATIONS = [
+/** Whether a person waits for a page, and which account at a provider is meant. They count only where people log in. */
+const OF_LOGINS = [
   [FETCH_MODE, 'sec-fetch-mode', ', '],
   [FETCH_DEST, 'sec-fetch-dest', ', '],
+  [GRANT_ACCOUNT, 'x-grant-account', ', '],
 ];
 const OF_PREFLIGHTS = [
   [REQUESTED_METHOD, 'access-control-request-method', ', '],
@@ -47,7 +48,7 @@ export class HeadersRead {
     this.always = [
       ...HEADERS,
       ...(policy.cookie === undefined && policy.sessions === undefined ? [] : OF_PAGES),
-      ...(policy.login === undefined ? [] : OF_NAVIGATIONS),
+      ...(policy.login === undefined ? [] : OF_LOGINS),
       [API_KEY, nameOf(policy.api_keys?.header) ?? 'x-api-key', ', '],
       ...credentials.map((name, index) => [FIELDS + index, name, ', ']),
     ];

@@ -67,13 +67,13 @@ export class SessionAdministration {
 }
 
 /** The claims of a caller stay as they are; there are none in what the core tells of sessions. */
-function inCamelCase(value) {
+export function inCamelCase(value) {
   if (Array.isArray(value)) return value.map(inCamelCase);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [camelCase(name), inCamelCase(member)]));
 }
 
-function text(value, path) {
+export function text(value, path) {
   if (typeof value !== 'string' || value === '') throw invalid(path, 'expected a string');
   return value;
 }

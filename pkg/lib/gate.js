@@ -2,6 +2,7 @@ import { checkNames, clock } from './check.js';
 import { Engine } from './engine.js';
 import { EdgegateError, configError } from './errors.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
+import { GrantAdministration } from './gate-grants.js';
 import { Held, Jobs } from './gate-jobs.js';
 import { HeadersRead, textsOf } from './gate-request.js';
 import { SessionAdministration, bodyOf, handled, moreOf } from './gate-sessions.js';
@@ -29,6 +30,7 @@ export class Gate {
   #keys;
   #revocations;
   #sessions;
+  #grants;
 
   /** `rehearsal`: it only explains (rehearsal.js). */
   constructor(engine, policy, options = {}, rehearsal = false) {
@@ -68,6 +70,7 @@ export class Gate {
     this.#keys = new KeyAdministration(stores.keys === undefined ? noKeyStore : ask, (count) => engine.platform.randomBytes(count));
     this.#revocations = new RevocationAdministration(ask);
     this.#sessions = new SessionAdministration(ask);
+    this.#grants = new GrantAdministration(ask);
     if (engine.canRun) engine.handle(this.#thing);
   }
 
@@ -81,6 +84,10 @@ export class Gate {
 
   get sessions() {
     return this.#sessions;
+  }
+
+  get grants() {
+    return this.#grants;
   }
 
   get pathCase() {

@@ -77,7 +77,8 @@ export const FETCH_SITE = 13;
 export const UPGRADE = 14;
 export const FETCH_MODE = 15;
 export const FETCH_DEST = 16;
-export const FIELDS = 17;
+export const GRANT_ACCOUNT = 17;
+export const FIELDS = 18;
 
 // The first line of an admission. Other decisions are objects of JSON.
 export const ADMITTED = "admitted";

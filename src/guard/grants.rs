@@ -72,8 +72,19 @@ pub trait GrantHost {
 /// # Errors
 /// [`Error::IssuerNotAllowed`].
 pub fn owner_of<'a>(own: &'a SessionPolicy, identity: &'a Identity) -> Result<Owner<'a>, Error> {
-    let is_own = identity.issuer() == Some(own.issuer.as_str()) && identity.session_id().is_some();
-    match identity.subject() {
+    owner_known_by(own, (identity.issuer(), identity.subject(), identity.session_id()))
+}
+
+/// The same of an identity of which the issuer, the subject and the session are known, as far as there are any.
+///
+/// # Errors
+/// [`Error::IssuerNotAllowed`].
+pub fn owner_known_by<'a>(
+    own: &'a SessionPolicy,
+    (issuer, subject, session): (Option<&str>, Option<&'a str>, Option<&str>),
+) -> Result<Owner<'a>, Error> {
+    let is_own = issuer == Some(own.issuer.as_str()) && session.is_some_and(|id| !id.is_empty());
+    match subject {
         Some(subject) if is_own => Ok(Owner { issuer: &own.issuer, subject }),
         _ => Err(Error::IssuerNotAllowed),
     }

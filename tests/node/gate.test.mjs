@@ -568,11 +568,6 @@ describe('is not made of', () => {
   const config = (message, path) => ({ code: 'CONFIG_ERROR', reason: 'config', message: path ? `${path}: ${message}` : message, ...(path && { path }) });
   const plain = Object.fromEntries(Object.entries(methods(memoryStore())).filter(([name]) => name !== 'compareAndSet'));
   const withProofs = policy({ dpop: { replays: 'shared' }, limits: [], routes: [] });
-  const withGrant = policy({
-    limits: [], sessions: { issuer: 'https://gate.test/', audience: ['https://gate.test'], secret: 'SESSION_SECRET', cookies: true },
-    login: { providers: [{ id: 'slack', type: 'slack-bot', client_id: 'c', client_secret: 'SESSION_SECRET' }] },
-    routes: [{ path: '/slack/*', methods: ['POST'], grant: 'slack', upstream: 'https://slack.com/api' }],
-  });
   const withLimit = (rest) => policy({ limits: [{ ...policy().limits[0], ...rest }] });
   for (const [name, given, rest, expected] of [
     ['no policy', 7, {}, config('expected an object as policy')],
@@ -594,7 +589,6 @@ describe('is not made of', () => {
     ['sessions without a store of their own', { ...policy(), sessions: { issuer: 'https://gate.test/', audience: ['https://gate.test'], secret: 'SESSION_SECRET' } }, {}, config('sessions is exact and shared, expected a store', 'stores.sessions')],
     ['headers of the Worker', { ...policy(), security_headers: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'security_headers')],
     ['HSTS', { ...policy(), hsts: true }, {}, config('the Worker alone sets them: an application has its own, like helmet', 'hsts')],
-    ['a route by the accounts of callers', withGrant, {}, config('the Worker alone has the accounts of callers at providers', 'routes[0].grant')],
     ['a binding of the Worker', withLimit({ store: 'binding', binding: 'RL' }), {}, config('the Worker alone has this one, expected memory or shared', 'limits[0].store')],
     ['a header of addresses that is no text', { ...policy(), client_ip_header: 7 }, {}, config('expected a string, found a whole number', 'client_ip_header')],
     ['a missing secret', policy(), { secrets: { ...SECRETS, JWT_SECRET: undefined } }, config('expected a string or bytes', 'secrets.JWT_SECRET')],

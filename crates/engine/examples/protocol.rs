@@ -127,6 +127,7 @@ const FIELD_NAMES: [(&str, Field); FIELDS] = [
     ("UPGRADE", Field::Upgrade),
     ("FETCH_MODE", Field::FetchMode),
     ("FETCH_DEST", Field::FetchDest),
+    ("GRANT_ACCOUNT", Field::GrantAccount),
 ];
 
 const HOST_ANSWERS: [(&str, HostAnswer); 5] = [

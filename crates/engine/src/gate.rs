@@ -9,6 +9,7 @@ mod backend;
 mod decision;
 mod endpoints;
 mod examine;
+mod grants;
 mod lines;
 mod login_endpoints;
 mod logins;

@@ -93,11 +93,13 @@ pub(crate) enum Field {
     FetchMode = 15,
     /// What for: `Sec-Fetch-Dest`.
     FetchDest = 16,
+    /// Which account at a provider the caller means, where it has several: `X-Grant-Account`.
+    GrantAccount = 17,
 }
 
 /// How many there are.
 #[allow(dead_code, reason = "only with the feature `gate` is there a request")]
-pub(crate) const FIELDS: usize = 17;
+pub(crate) const FIELDS: usize = 18;
 
 /// The first line of an admission. Other decisions are objects of JSON.
 #[allow(dead_code, reason = "only with the feature `gate` is there a decision")]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::backend::Gate;
+use super::grants::{self, GrantsAsked};
 use super::session_work::{self, Sessions};
 use super::task::{HostJobs, Outcome};
 use edgegate::api_key::KeyId;
@@ -56,6 +57,8 @@ pub(super) enum Asked {
     },
     /// Opens, lists, ends: `gate.sessions`.
     Sessions(Sessions),
+    /// Gives tokens of providers, lists accounts, ends them: `gate.grants`.
+    Grants(GrantsAsked),
     /// Does what answers have left to be done.
     WorkOff {},
 }
@@ -79,6 +82,7 @@ impl Asked {
             | Self::GetRevocation { .. }
             | Self::RemoveRevocation { .. }
             | Self::Sessions(_)
+            | Self::Grants(_)
             | Self::WorkOff {} => false,
         }
     }
@@ -115,6 +119,7 @@ pub(super) async fn administer(
 ) -> Result<Outcome, Error> {
     let asked = match asked {
         Asked::Sessions(asked) => return session_work::administer(gate, asked, jobs).await,
+        Asked::Grants(asked) => return grants::administer(&gate, asked, &jobs).await,
         Asked::WorkOff {} => return session_work::do_late(gate, jobs).await,
         other => other,
     };
@@ -162,7 +167,7 @@ pub(super) async fn administer(
         }
         Asked::GetRevocation { id } => answer(&revocations.read(&id).await?),
         Asked::RemoveRevocation { id } => answer(&revocations.undo(&id).await?),
-        Asked::Sessions(_) | Asked::WorkOff {} => Err(Error::NotFound),
+        Asked::Sessions(_) | Asked::Grants(_) | Asked::WorkOff {} => Err(Error::NotFound),
     }
 }
 

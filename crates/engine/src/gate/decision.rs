@@ -7,6 +7,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::backend::Gate;
+use super::grants;
 use super::lines::{Lines, Texts, unreadable};
 use super::task::{HostJobs, Outcome};
 use crate::protocol::{ADMITTED, FIELDS, Field};
@@ -161,6 +162,8 @@ struct Admission<'a> {
     cookies: Option<Cookies>,
     /// The `Cookie` header for the application, if it differs from the one that was sent.
     rest_of_cookies: Option<String>,
+    /// The token of the caller's account at a provider, in the header that the route gives it.
+    field_of_grant: Option<(String, String)>,
 }
 
 impl Admission<'_> {
@@ -179,7 +182,8 @@ impl Admission<'_> {
         lines.pairs(pairs_of(&self.headers));
         lines.pairs(pairs_of(&self.caching));
         let forward = reply::identity_fields(self.identity);
-        lines.pairs(pairs_of(&forward).chain(self.identity.told()));
+        let of_grant = self.field_of_grant.iter().map(|(name, token)| (&**name, &**token));
+        lines.pairs(pairs_of(&forward).chain(self.identity.told()).chain(of_grant));
         self.caller(&mut lines);
         lines.into_text()
     }
@@ -255,7 +259,16 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
     let credential_headers = asked.credential_headers();
     let request = asked.request(&target, &credential_headers, address);
     let backend = gate.backend(&jobs);
-    let decision = Guard::new(policy, &backend).check(&request, jobs.now()).await;
+    let mut decision = Guard::new(policy, &backend).check(&request, jobs.now()).await;
+    let mut field_of_grant = None;
+    if let Some(grant) = grants::of_route(&decision) {
+        let account = asked.get(Field::GrantAccount);
+        // A future of its own: its size would be that of all checks.
+        match Box::pin(grants::field_for(&gate, (&decision, grant), account, &jobs)).await {
+            Ok(field) => field_of_grant = field,
+            Err(fault) => decision.outcome = Err(fault),
+        }
+    }
     super::session_work::work_off(&gate, &jobs, &decision.session);
     let cookies = Cookies::of(&gate, &decision.session, jobs.now());
     let event = Event::of(policy.log, &request, &decision, jobs.now());
@@ -276,8 +289,16 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
             let events = event.into_iter().chain(fault).collect();
             let route = &decision.route;
             let rest_of_cookies = request.cookie.and_then(|header| rest_of_cookies(policy, header));
-            let admission =
-                Admission { identity, route, headers, caching, events, cookies, rest_of_cookies };
+            let admission = Admission {
+                identity,
+                route,
+                headers,
+                caching,
+                events,
+                cookies,
+                rest_of_cookies,
+                field_of_grant,
+            };
             let text = admission.lines();
             let claims = match decision.outcome {
                 Ok(Identity::Token(token)) => Some(token.into_payload()),

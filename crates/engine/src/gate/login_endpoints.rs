@@ -3,6 +3,7 @@
 
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
+use super::grants;
 use super::logins::GateLogins;
 use super::own_endpoint::{More, OwnAnswer, check_method, cookie_fields};
 use super::session_work;
@@ -34,7 +35,8 @@ pub(super) async fn answered(
         Err(error) => Err(error),
     };
     let (answer, error) = match outcome {
-        Ok(answer) => {
+        Ok(mut answer) => {
+            grants::revoke_later(gate, jobs, core::mem::take(&mut answer.revocations));
             let error = match &answer.next {
                 Next::Stopped(stopped) => Some(stopped.error.clone()),
                 _ => None,

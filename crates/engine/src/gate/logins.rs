@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::sessions::GateSessions;
+use super::sessions::{GateSessions, SESSIONS};
+use super::stores::HostSwap;
 use super::task::{HostJobs, Job};
 use edgegate::base64url;
 use edgegate::error::StoreError;
@@ -13,6 +14,7 @@ use edgegate::login::exchange::ProviderRequest;
 use edgegate::login::token_answer::MAX_ANSWER_LENGTH;
 use edgegate::secret::Secret;
 use edgegate::session::ObjectName;
+use edgegate::store::grants::{GrantStore as _, SharedGrants};
 use edgegate::time::UnixMillis;
 
 /// The logins of one request.
@@ -62,9 +64,13 @@ impl<'a> Logins for GateLogins<'a> {
         Ok(ProviderAnswer { status, body })
     }
 
-    async fn of_grants(&self, _: &ObjectName, _: &GrantStep) -> Result<GrantOutcome, StoreError> {
-        // A policy with grants is refused.
-        Err(StoreError::new("there are no grants here"))
+    async fn of_grants(
+        &self,
+        owner: &ObjectName,
+        step: &GrantStep,
+    ) -> Result<GrantOutcome, StoreError> {
+        let store = HostSwap { jobs: self.jobs, store: SESSIONS };
+        SharedGrants::new(store).apply(owner, step, self.jobs.now()).await
     }
 
     async fn sign_es256(&self, key: &Secret, message: &[u8]) -> Result<Vec<u8>, StoreError> {

@@ -77,16 +77,6 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
-    if let Some(at) = policy.first_route_with_grant() {
-        let problem = "the Worker alone has the accounts of callers at providers";
-        return Err(Error::config(format!("routes[{at}].grant"), problem));
-    }
-    if let Some(at) =
-        policy.login.iter().flat_map(|login| &login.providers).position(|own| own.connect_only)
-    {
-        let problem = "the Worker alone has the accounts of callers at providers";
-        return Err(Error::config(format!("login.providers[{at}]"), problem));
-    }
     if policy.sessions.is_some() {
         stores.sessions.exact("stores.sessions", "sessions")?;
     }

@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::backend::Gate;
+use super::grants;
 use super::sessions::{self, Late};
 use super::task::{HostJobs, Job, Outcome};
 use edgegate::error::Error;
@@ -31,6 +33,9 @@ pub(super) fn work_off(gate: &Gate, jobs: &HostJobs, note: &SessionNote) {
     sessions::do_later(&gate.late, jobs, confirm.into_iter().chain(deliver));
 }
 
+/// How many providers are told at once of what has ended.
+const TOLD_AT_ONCE: usize = 6;
+
 /// Does what answers have left.
 ///
 /// # Errors
@@ -38,6 +43,7 @@ pub(super) fn work_off(gate: &Gate, jobs: &HostJobs, note: &SessionNote) {
 pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcome, Error> {
     let all = core::mem::take(&mut *gate.late.borrow_mut());
     let sessions = gate.sessions(&jobs);
+    let mut ended = Vec::new();
     for one in all {
         match one {
             Late::Confirm(object, seen) => {
@@ -46,6 +52,8 @@ pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcom
                     gate.memory.sessions.note_told(&seen, &outcome, jobs.now());
                 }
             }
+            // Providers are slow: they come last, side by side.
+            Late::Revoke(revocation) => ended.push(revocation),
             // A failure is in the log already.
             Late::ReadRing(asked_at) => drop(sessions.read(asked_at).await),
             Late::Deliver(object, notices) => {
@@ -54,6 +62,9 @@ pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcom
                 drop(notices::deliver(own, &backend, (object, notices), jobs.now()).await);
             }
         }
+    }
+    for some in ended.chunks(TOLD_AT_ONCE) {
+        join_all(some.iter().map(|one| grants::revoke(&gate, &jobs, one))).await;
     }
     Ok(Outcome { text: "null".to_owned(), claims: None })
 }
@@ -101,7 +112,12 @@ pub(super) async fn administer(
         Sessions::Narrow { id, body } => endpoints.narrow(&id, body.get().as_bytes()).await?,
         Sessions::Disable { body } => endpoints.disable(body.get().as_bytes()).await?,
         Sessions::Enable { body } => endpoints.enable(body.get().as_bytes()).await?,
-        Sessions::Forget { subject } => endpoints.forget(&subject).await?,
+        Sessions::Forget { subject } => {
+            // Sessions first: without one nobody connects an account. Should the grants fail, the whole can be asked again.
+            let answer = endpoints.forget(&subject).await?;
+            grants::forget(&gate, &jobs, &subject).await?;
+            answer
+        }
     };
     let Answer { body, note, .. } = answer;
     work_off(&gate, &jobs, &note);

@@ -13,6 +13,7 @@ use super::stores::HostSwap;
 use super::task::{HostJobs, Job};
 use edgegate::base64url;
 use edgegate::error::{Error, StoreError};
+use edgegate::guard::grants::Revocation;
 use edgegate::guard::{Event, SessionMemory, Sessions};
 use edgegate::jose::{algorithm::Algorithm, dpop::ReplayKey, keys::KeySet, sign::Signing};
 use edgegate::policy::SessionPolicy;
@@ -36,8 +37,8 @@ unsafe extern "C" {
     safe fn random_bytes(address: usize, length: usize) -> u32;
 }
 
-/// The store of subjects.
-const SESSIONS: &str = "sessions";
+/// The store of subjects, and of their grants.
+pub(super) const SESSIONS: &str = "sessions";
 
 /// Something to be done once the answer is out.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(super) enum Late {
     Confirm(ObjectName, Confirm),
     /// A session was ended.
     Deliver(ObjectName, Vec<Notice>),
+    /// A provider is to be told that a token has ended.
+    Revoke(Revocation),
     /// The key ring has to be read anew. The time is when that was decided.
     ReadRing(UnixMillis),
 }
