@@ -62,8 +62,8 @@ const installed = (program) => {
   return file;
 };
 const node = (major) => () => [installed(`node${major}-${process.platform}-${process.arch}/bin/node`)];
-const deno = () => [installed('.bin/deno'), 'run', '--quiet', '--no-prompt', '--allow-read', '--allow-net=127.0.0.1'];
-const bun = () => [installed('.bin/bun')];
+export const deno = () => [installed('.bin/deno'), 'run', '--quiet', '--no-prompt', '--allow-read', '--allow-net=127.0.0.1'];
+export const bun = () => [installed('.bin/bun')];
 
 const inWorkerd = (name, entry, age = 'newest') => ({
   name,
