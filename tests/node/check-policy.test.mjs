@@ -1,6 +1,7 @@
 // `checkPolicy`: a policy as the Worker would take it, and what it needs there.
 
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { parse } from 'smol-toml';
@@ -39,6 +40,27 @@ describe('what a policy needs', () => {
         assert.deepEqual(missing, ['S'], `${encoding} ${algorithm}`);
       }
     }
+  });
+
+  test('a secret is found whatever the policy calls the field', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const secrets = {
+      ...SECRETS, METRICS: 'm'.repeat(32), HOOK: 'h'.repeat(32), HOOK_URL: 'https://hooks.example.com/', CORP: 'a secret of a client',
+      APPLE: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    };
+    const policy = {
+      ...example,
+      origin: 'https://api.example.com',
+      watch: { metrics_secret: 'METRICS', sinks: [{ name: 'hook', kind: 'webhook', url_secret: 'HOOK_URL', secret: 'HOOK' }] },
+      login: {
+        providers: [
+          { id: 'corp', type: 'oidc', issuer: 'https://login.example.com', client_id: 'gate', client_secret: 'CORP' },
+          { id: 'apple', type: 'apple', client_id: 'com.example.web', team_id: 'DEF123GHIJ', key_id: 'ABC123DEFG', private_key: 'APPLE' },
+        ],
+      },
+    };
+    const report = await checkPolicy(policy, { secrets });
+    assert.deepEqual([report.secrets, report.missing], [Object.keys(secrets).sort(), []]);
   });
 
   test('what the Worker alone can do is taken', async () => {
