@@ -196,12 +196,20 @@ pub fn not_allowed(look: &Look, not_allowed: &NotAllowed<'_>) -> Page {
     look.page(403, (Word::NotAllowed, &[]), html, Forms::None)
 }
 
-/// Asks whether to log out: a form that posts to `action`. It may offer to end the sessions on all devices too (`everywhere=true`).
+/// Asks whether to log out: a form that posts to `action`, with `return_to` if there is one. It offers to end the sessions on all devices
+/// too (`everywhere=true`).
 #[must_use]
-pub fn confirm_logout(look: &Look, action: &str, leave: Option<&str>) -> Page {
+pub fn confirm_logout(
+    look: &Look,
+    action: &str,
+    (return_to, leave): (Option<&str>, Option<&str>),
+) -> Page {
     let mut html = Html::new(look);
     html.heading(Word::LogOutAsked, &[]);
     html.open_form("post", Some(action));
+    if let Some(target) = return_to {
+        html.hidden("return_to", target);
+    }
     html.checkbox("everywhere", "true", Word::Everywhere);
     html.submit(Word::LogOut);
     html.close_form();
@@ -304,7 +312,7 @@ mod tests {
             chooser(look, &Chooser { may_remember: true, ..choice }),
             not_allowed(look, &account),
             not_allowed(look, &NotAllowed { provider: None, ..account }),
-            confirm_logout(look, text, some),
+            confirm_logout(look, text, (some, some)),
             logged_out(look, some),
             move_on(look, text),
             form(look, Word::LogIn, text, &fields, Word::LogIn),

@@ -158,7 +158,7 @@ impl LoginEndpoint {
             acr_values: parameters.get("acr_values"),
         };
         match self {
-            Self::LoggedOut => Ok(flow.logged_out(parameters.get("state"))),
+            Self::LoggedOut => Ok(Box::pin(flow.logged_out(parameters.get("state"))).await),
             Self::Choose => Box::pin(flow.choose(wanted)).await,
             _ => Box::pin(flow.begin(provider, wanted)).await,
         }
@@ -266,6 +266,25 @@ pub fn by_own_page(
     if keeps_back { ReturnPath::parse(target, &[], &policy.auth_prefix) } else { None }
 }
 
+/// `GET /logout` of a page: it asks whether to log out. A form does it, since any site can make a browser send a `GET`.
+///
+/// `None`: no page waits for the answer, or the policy has no logins.
+#[must_use]
+pub fn logout_asked(policy: &Policy, manner: &Manner<'_>, query: &str) -> Option<Page> {
+    let login = policy.login.as_ref()?;
+    if manner.method != "GET" || !manner.is_navigation() {
+        return None;
+    }
+    let parameters = Form::parse_for(&["return_to"], query.as_bytes()).ok();
+    let target = parameters.as_ref().and_then(|form| form.get("return_to"));
+    let (origins, prefix) = (&login.return_origins, &policy.auth_prefix);
+    let return_path = target.and_then(|target| ReturnPath::parse(target, origins, prefix));
+    let return_to = return_path.as_ref().map(ReturnPath::as_str);
+    let start_page = ReturnPath::start_page();
+    let ways = (return_to, Some(start_page.as_str()));
+    Some(page::confirm_logout(&policy.pages, &format!("{prefix}/logout"), ways))
+}
+
 /// An answer as it is sent, without the cookies of its note. Nobody keeps it, and no site is told the URL, which may hold a code.
 #[must_use]
 pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
@@ -283,6 +302,7 @@ pub fn sent(answer: &LoginAnswer, look: &Look) -> Page {
             let over_http = *over_http;
             page::chooser(look, &Chooser { ways: &ways, return_to, may_remember: true, over_http })
         }
+        Next::LoggedOut { log_in } => page::logged_out(look, Some(log_in)),
         Next::Stopped(stopped) => stopped_page(stopped, look),
     };
     let cleared = answer.note.of_another.then(|| ("Clear-Site-Data", "\"cache\"".to_owned()));

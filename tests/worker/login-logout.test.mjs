@@ -5,7 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 
 import { start } from './harness.mjs';
-import { LOGIN_SECRETS, Op, Visitor, loginPolicy, provider } from './login.mjs';
+import { LOGIN_SECRETS, Op, PAGE, Visitor, loginPolicy, provider } from './login.mjs';
 import { AT, RT, Sessions, sessionWorker } from './sessions.mjs';
 import { claimsOf } from './token.mjs';
 
@@ -125,6 +125,60 @@ describe('a logout that goes on to the provider', () => {
     const url = new URL(answer.json().provider_logout_url);
     assert.equal(`${url.origin}${url.pathname}`, `${op.issuer}/logout`);
     assert.deepEqual(Object.fromEntries(url.searchParams), { client_id: 'gate', logout_uri: `${ann.origin}/auth/logged-out` });
+  });
+});
+
+describe('a page that asks', () => {
+  test('a link leads to a form, and the form logs out', async () => {
+    const ann = await loggedIn();
+    const asked = await ann.one('/auth/logout?return_to=/v1/posts');
+    assert.equal(asked.status, 200, asked.text);
+    assert.match(asked.headers['content-type'], /^text\/html/);
+    assert.deepEqual([asked.headers['cache-control'], asked.headers['x-frame-options'], asked.headers['set-cookie']], ['no-store', 'DENY', undefined]);
+    assert.match(asked.text, /<form method="post" action="\/auth\/logout">/);
+    assert.match(asked.text, /name="return_to" value="\/v1\/posts"/);
+    assert.match(asked.text, /name="everywhere" value="true"/);
+    assert.equal((await ann.one('/v1/posts', { headers: SCRIPT })).status, 200, 'a GET ends nothing');
+    const answer = await ann.one('/auth/logout', { method: 'POST', headers: FORM, body: 'return_to=%2Fv1%2Fposts&everywhere=true' });
+    assert.equal(answer.status, 303, answer.text);
+    assert.deepEqual([ann.jar()[AT], ann.jar()[RT]], [undefined, undefined]);
+  });
+
+  test('it leads to no place but those that a login would', async () => {
+    const visitor = new Visitor(gate, { name: 'gate' });
+    for (const target of ['https://evil.example/', '//evil.example', '/auth/login', 'javascript:alert(1)', '%22%3E%3Cscript%3E']) {
+      const { text } = await visitor.one(`/auth/logout?return_to=${target}`);
+      assert.ok(!/return_to|evil|script/i.test(text), text);
+    }
+    assert.equal((await visitor.one('/auth/logout?return_to=/a&return_to=/b')).status, 200);
+  });
+
+  test('a script, and whoever asks otherwise, is refused as before', async () => {
+    const ann = await loggedIn();
+    for (const [method, headers] of [['GET', SCRIPT], ['GET', { Accept: 'application/json' }], ['GET', { 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'image' }], ['HEAD', PAGE], ['DELETE', PAGE]]) {
+      const answer = await ann.one('/auth/logout', { method, headers });
+      assert.deepEqual([answer.status, answer.headers.allow], [405, 'POST'], method);
+    }
+    assert.equal((await ann.one('/v1/posts', { headers: SCRIPT })).status, 200);
+  });
+
+  test('without a place to return to a page says that it is done, and only if it is', async () => {
+    const ann = await loggedIn();
+    const still = await ann.go('/auth/logged-out');
+    assert.match(still.url, /\/auth\/logout$/);
+    assert.match(still.text, /<form method="post"/);
+    const answer = await ann.one('/auth/logout', { method: 'POST', headers: FORM, body: '' });
+    assert.equal(new URL(answer.headers.location).searchParams.get('state'), null);
+    const back = await confirm(ann, answer.headers.location);
+    const done = await ann.one(back);
+    assert.equal(done.status, 200, done.text);
+    assert.match(done.text, /<h1>You are logged out<\/h1>/);
+    assert.match(done.text, /href="\/auth\/login"/);
+    // Who has no session at a provider comes there at once.
+    const other = await new Sessions(gate, 'gate').browser();
+    const own = await other.post('/auth/logout', { host: `127.0.0.1:${gate.port('gate')}`, headers: FORM, body: '' });
+    assert.deepEqual([own.status, own.headers.location, own.headers['clear-site-data']], [303, '/auth/logged-out', '"cache"']);
+    assert.equal(other.cookie, '');
   });
 });
 

@@ -193,6 +193,7 @@ test('all other endpoints answer what is described, to those who may ask and to 
   for (const id of ['chooseProvider', 'logIn', 'endLogin', 'endLoginByForm', 'returnFromLogout', 'connectAccount', 'disconnectAccount', 'endByProvider']) {
     await ask(id, { in: 'github' }, 404);
   }
+  await ask('askToLogOut', {}, 405);
   // Strangers, everywhere: what administration answers them is described too.
   for (const operation of operations.filter((one) => one.route.startsWith('/admin'))) {
     const target = `/auth${operation.route.replace('{id}', 'x')}`;

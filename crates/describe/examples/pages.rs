@@ -115,7 +115,10 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
         ),
         ("not-allowed".to_owned(), page::not_allowed(look, &not_allowed)),
         ("not-allowed-nameless".to_owned(), page::not_allowed(look, &NotAllowed::default())),
-        ("confirm-logout".to_owned(), page::confirm_logout(look, "/auth/logout", Some("/"))),
+        (
+            "confirm-logout".to_owned(),
+            page::confirm_logout(look, "/auth/logout", (None, Some("/"))),
+        ),
         ("logged-out".to_owned(), page::logged_out(look, Some("/auth/login"))),
         ("move-on".to_owned(), page::move_on(look, "/moved-on")),
         ("form".to_owned(), page::form(look, Word::LogIn, "/auth/login", &fields, Word::LogIn)),

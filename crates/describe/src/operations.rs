@@ -264,8 +264,10 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     post "/disconnect/{id}" "disconnectAccount" "Ends the caller's grants at a provider, or one.",
         Caller::Visitor, [ProviderId], Body::Form("DisconnectForm"), [303 "Back."], [CREDENTIALS VISITOR LOGIN];
 
+    get "/logout" "askToLogOut" "Asks a person whether to log out, by a form. Only for a browser that waits for a page.",
+        Caller::Anybody, [ReturnTo], Body::None, [200 "The form, a page."], [LOGIN];
     get "/logged-out" "returnFromLogout" "Back from a provider's logout.",
-        Caller::Anybody, [LogoutState], Body::None, [303 "To where the logout wanted, or the start page."], [LOGIN];
+        Caller::Anybody, [LogoutState], Body::None, [200 "A page that says so.", 303 "To where the logout wanted, or the start page."], [LOGIN];
     post "/backchannel-logout/{id}" "endByProvider" "A provider ends a session, or all of a person's (OpenID Connect Back-Channel Logout 1.0).",
         Caller::Anybody, [ProviderId], Body::Form("LogoutByProvider"), [200 "Done."], [LOGIN BACKCHANNEL];
 

@@ -37,6 +37,11 @@ pub enum Next {
     },
     /// Nothing: a provider was told that it is done.
     Done,
+    /// A page says that the person is logged out.
+    LoggedOut {
+        /// Where the next login begins.
+        log_in: String,
+    },
     /// The login has stopped.
     Stopped(Box<Stopped>),
 }

@@ -4,7 +4,7 @@ use super::{LoginAnswer, LoginFlow, Logins, Next};
 use crate::{
     error::Error,
     guard::{
-        Backend, Sessions as _,
+        Backend, SessionNote, Sessions as _,
         backend::unavailable,
         session::endpoints::{Answer, Endpoints, LogoutBody},
     },
@@ -104,7 +104,8 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             .await
     }
 
-    /// The same for the form of a page, `return_to` and `everywhere`: the browser goes on, to the provider and back, or back at once.
+    /// The same for the form of a page, `return_to` and `everywhere`: the browser goes on, to the provider and back, or back at once. Without
+    /// `return_to` it ends at the page that says so.
     ///
     /// # Errors
     /// As [`LoginFlow::log_out`]; who is not logged in is no error.
@@ -122,15 +123,28 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             Err(Error::MissingCredentials) if !everywhere => Answer::empty(SEE_OTHER),
             answer => answer?,
         };
-        let back = || self.return_path(return_to).as_str().to_owned();
+        let back = || match return_to {
+            Some(_) => self.return_path(return_to).as_str().to_owned(),
+            None => format!("{}/logged-out", self.policy.auth_prefix),
+        };
         let location = answer.provider_logout_url.clone().unwrap_or_else(back);
         Ok(answer.going_to(SEE_OTHER, location))
     }
 
-    /// `GET /logged-out?state=`: back from the provider. `state` is the return path, which is read as strictly as any.
-    #[must_use]
-    pub fn logged_out(&self, state: Option<&str>) -> LoginAnswer {
-        LoginAnswer::to(self.return_path(state).as_str().to_owned())
+    /// `GET /logged-out?state=`: back from the provider. `state` is the return path, which is read as strictly as any. Without it a page says
+    /// that the person is logged out; who is logged in is asked first.
+    pub async fn logged_out(&self, state: Option<&str>) -> LoginAnswer {
+        if state.is_some() {
+            return LoginAnswer::to(self.return_path(state).as_str().to_owned());
+        }
+        let prefix = &self.policy.auth_prefix;
+        let mut note = SessionNote::default();
+        let next = if self.sessions.is_logged_in(&mut note).await {
+            Next::To(format!("{prefix}/logout"))
+        } else {
+            Next::LoggedOut { log_in: format!("{prefix}/login") }
+        };
+        LoginAnswer { note, ..next.into() }
     }
 
     /// Where the session at the provider ends; `None`: the provider has no such place, or cannot be asked for it.
@@ -143,9 +157,10 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             ProviderLogout::Standard => {
                 let endpoint = self.known(provider).await.ok()?.end_session?;
                 // The provider gives `state` back, and any other query would be another URI than the one that is registered.
-                let path = self.return_path(return_to);
-                let own = [client, ("post_logout_redirect_uri", &back), ("state", path.as_str())];
-                Some(with_parameters(&endpoint, own))
+                let path = return_to.map(|_| self.return_path(return_to));
+                let state = path.as_ref().map(|path| ("state", path.as_str()));
+                let own = [client, ("post_logout_redirect_uri", &back)];
+                Some(with_parameters(&endpoint, own.into_iter().chain(state)))
             }
             ProviderLogout::ClientAndUri => {
                 let authorization = self.known(provider).await.ok()?.authorization;

@@ -88,8 +88,7 @@ async fn ask(
 ) -> Result<LoginAnswer, Failure> {
     method?;
     let body = body_of(call.request, MAX_FORM_LENGTH).await?;
-    let query = call.target.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split('#').next().unwrap_or_default();
+    let query = query_of(call);
     let device = || call.device();
     let method = call.lines.method();
     let asked = LoginAsked { method, provider, query, body: &body, device: &device };
@@ -132,10 +131,7 @@ pub(crate) fn to_log_in(
 ) -> worker::Result<Response> {
     let fetch_site = parts.as_request().provenance.fetch_site;
     match by_own_page(&call.gate.policy, (call.target, fetch_site), error) {
-        Some(own) => {
-            let Page { status, fields, body } = move_on(&call.gate.policy.pages, own.as_str());
-            host::respond(status, reply::lent(&fields), Some(&body))
-        }
+        Some(own) => shown(&move_on(&call.gate.policy.pages, own.as_str())),
         None => redirect_to_login(call, url, decision),
     }
 }
@@ -153,16 +149,36 @@ pub(crate) fn redirect_to_login(
 
 /// How a request of this method was made, as the headers say.
 fn is_navigation(call: &Call<'_>, method: &str) -> bool {
+    by_manner(call, method, |manner| manner.is_navigation())
+}
+
+fn by_manner<T>(call: &Call<'_>, method: &str, read: impl FnOnce(&Manner<'_>) -> T) -> T {
     let headers = call.request.headers();
     let (mode, dest) = (header(&headers, "Sec-Fetch-Mode"), header(&headers, "Sec-Fetch-Dest"));
     let accept = header(&headers, "Accept");
-    let manner = Manner {
+    read(&Manner {
         method,
         fetch_mode: mode.as_deref(),
         fetch_dest: dest.as_deref(),
         accept: accept.as_deref(),
-    };
-    manner.is_navigation()
+    })
+}
+
+/// The page of `GET /logout`, if somebody waits for one.
+pub(super) fn logout_asked(call: &Call<'_>) -> Option<Page> {
+    // Other methods need no headers.
+    let method = Some(call.lines.method()).filter(|method| *method == "GET")?;
+    by_manner(call, method, |manner| login_endpoints::logout_asked(&call.gate.policy, manner, query_of(call)))
+}
+
+/// A page as it is.
+pub(super) fn shown(Page { status, fields, body }: &Page) -> worker::Result<Response> {
+    host::respond(*status, reply::lent(fields), Some(body))
+}
+
+fn query_of<'c>(call: &'c Call<'_>) -> &'c str {
+    let query = call.target.split_once('?').map_or("", |(_, query)| query);
+    query.split('#').next().unwrap_or_default()
 }
 
 /// `POST /logout` where the policy has logins: a page's form goes on to the provider, or back.

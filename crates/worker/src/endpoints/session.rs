@@ -31,6 +31,9 @@ pub(crate) async fn answer(
     call.gate.note_address(&parts);
     let request = parts.as_request();
     let backend = call.gate.backend(call.env, call.context);
+    if let (SessionEndpoint::Logout, Some(page)) = (endpoint, login::logout_asked(call)) {
+        return login::shown(&page);
+    }
     let endpoints = match Endpoints::new(&call.gate.policy, &backend, &request, clock::now()) {
         Ok(endpoints) => endpoints,
         Err(error) => return reply::refusal(call.request, &error, None),
