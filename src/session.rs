@@ -11,7 +11,7 @@
 //! | `secrets` | keys derived from `sessions.secrets`, one for each use |
 //! | `token` | the texts of refresh tokens and tickets; forged ones are refused without I/O |
 //! | `record`, `state` | what is stored, and a subject's whole |
-//! | `step`, `refresh` | what happens to it: open, refresh, confirm, end, … |
+//! | `step`, `refresh`, `same_browser` | what happens to it: open, refresh, confirm, end, … |
 //! | `access`, `identity_token` | claims of the tokens that the gate signs |
 //! | `key_ring` | the keys that it signs by, and when they change |
 //! | `cookie`, `csrf`, `renewal` | browsers |
@@ -31,10 +31,13 @@ pub mod record;
 pub mod refresh;
 pub mod renewal;
 mod rows;
+mod same_browser;
 pub mod scopes;
 pub mod secrets;
 pub mod state;
 pub mod step;
 pub mod token;
 
-pub use self::id::{ObjectName, Opaque, Place, ProviderSession, Salt, SessionId, TicketHash};
+pub use self::id::{
+    BrowserName, ObjectName, Opaque, Place, ProviderSession, Salt, SessionId, TicketHash,
+};

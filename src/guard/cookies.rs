@@ -9,7 +9,17 @@
 //! spelling of the name is no credential, since two servers could take two cookies for it. So it is refused beside one, and is
 //! always taken out.
 
-use crate::policy::fold;
+use crate::{
+    login::binding::{self, Binding},
+    policy::fold,
+};
+
+/// The browser's cookie that ties logins to it, if it is one that the gate has set. Of two none counts.
+pub(super) fn binding(header: &str) -> Option<Binding> {
+    let mut values = own(binding::COOKIE, header);
+    let value = values.next()?;
+    values.next().is_none().then(|| Binding::parse(value)).flatten()
+}
 
 /// The non-empty values of the cookies of that name.
 pub(super) fn named<'a>(name: &str, header: &'a str) -> impl Iterator<Item = &'a str> {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     base64url,
     session::{
-        Opaque,
+        BrowserName, Opaque,
         secrets::{Purpose, SessionSecrets},
     },
 };
@@ -64,6 +64,12 @@ impl Binding {
         let mut hash = Sha256::new_with_prefix(b"edgegate-login-binding-v1\0");
         hash.update(self.0.as_bytes());
         hash.finalize().into()
+    }
+
+    /// What the session of a login remembers of its browser.
+    #[must_use]
+    pub fn browser(&self) -> BrowserName {
+        BrowserName::hash("edgegate-login-browser-v1", &[&self.0.to_string()])
     }
 
     /// The secrets of one attempt of this browser; `None` if the secret with this id is gone.

@@ -33,6 +33,9 @@ pub type TicketHash = Opaque<32>;
 /// A hash of where a request came from (network and agent): to tell two places apart, and for nothing else.
 pub type Place = Opaque<8>;
 
+/// The browser that a session was opened for, by the cookie that ties logins to it: a hash, so that no row shows it.
+pub type BrowserName = Opaque<16>;
+
 /// The session of a login at its provider: a hash, so that no row shows it.
 pub type ProviderSession = Opaque<16>;
 

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::id::{Place, ProviderSession, Salt, SessionId, TicketHash};
+use super::id::{BrowserName, Place, ProviderSession, Salt, SessionId, TicketHash};
 use crate::{json::object::object, time::UnixTime};
 
 /// The version of the stored form that is written and understood.
@@ -165,6 +165,9 @@ object! {
         /// Where this generation was made.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub place: Option<Place> = None,
+        /// The browser that logged in, where it came of a login.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub browser: Option<BrowserName> = None,
         /// The longest that an access token of it was given, in seconds.
         pub longest_secs: u32,
         /// Whether its key is that of the first proof, not of its opening: then a token from before it is one of two holders'.

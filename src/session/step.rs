@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::{
-    id::{ObjectName, Place, Salt, SessionId, TicketHash},
+    id::{BrowserName, ObjectName, Place, Salt, SessionId, TicketHash},
     record::{
         Device, LoginRow, NOTICE_MARGIN_SECS, Notice, Opening, ROW_VERSION, SessionRow, TicketRow,
     },
@@ -120,13 +120,16 @@ object! {
         pub device: Device = Device::default(),
         /// The same, hashed.
         pub place: Option<Place> = None,
+        /// The browser that logs in; none: it is opened by something else.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub browser: Option<BrowserName> = None,
         /// The policy's terms.
         pub terms: Terms,
     }
 }
 
 object! {
-    /// Opens a session.
+    /// Opens a session. Tabs of a browser that log in together share one.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
     pub struct Open, ignored {
         /// What it is opened with.
@@ -740,6 +743,10 @@ impl SubjectState {
         if self.subject.disabled_at.is_some() {
             return Outcome::refused(Refused::Disabled);
         }
+        if let Some(id) = self.just_opened(opening, new, now) {
+            let grant = self.grant(id, &new.terms, now);
+            return Outcome { grant: grant.map(Box::new), ..Outcome::default() };
+        }
         if let Some(refused) = self.take_opening(now) {
             return refused;
         }
@@ -804,6 +811,7 @@ impl SubjectState {
             repeats: 0,
             repeated_at: None,
             place: new.place,
+            browser: new.browser,
             longest_secs: new.terms.access_secs,
             bound_by_proof: false,
         };

@@ -1423,6 +1423,7 @@ fn logged_in(recheck_secs: u32) -> (World, Jar) {
             key_id: 1,
             device: Device::default(),
             place: None,
+            browser: None,
             terms: own.terms,
         },
     });

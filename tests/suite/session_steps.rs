@@ -5,7 +5,7 @@ use edgegate::{
     error::Error,
     secret::Secret,
     session::{
-        ObjectName, Opaque, Place, Salt, SessionId, TicketHash,
+        BrowserName, ObjectName, Opaque, Place, ProviderSession, Salt, SessionId, TicketHash,
         record::{Device, LoginRow, Opening},
         secrets::SessionSecrets,
         state::{MAX_SESSIONS, Paces, SubjectState},
@@ -49,6 +49,7 @@ fn new_session(number: u8) -> NewSession {
         key_id: 1,
         device: Device::default(),
         place: None,
+        browser: None,
         terms: TERMS,
     }
 }
@@ -618,6 +619,98 @@ fn race_16_thirty_sessions_an_hour_are_opened_for_a_subject() {
     // Nor does an end give openings back.
     world.step(&Step::End(End::all()));
     assert_eq!(world.open(203).refused, Some(Refused::TooFast));
+}
+
+// ---- tabs of one browser ----
+
+/// A login of this browser: what it opens a session with.
+fn login_of(browser: u8, world: &World, number: u8) -> Open {
+    let login = Some(LoginRow { provider: "corp".to_owned(), at: world.time(), session: None });
+    let auth_time = Some(world.time());
+    let browser = Some(BrowserName::from_bytes([browser; 16]));
+    Open {
+        opening: Opening { login, auth_time, ..opening("alice") },
+        new: NewSession { browser, ..new_session(number) },
+    }
+}
+
+#[test]
+fn tabs_of_a_browser_that_log_in_together_share_a_session() {
+    let mut world = World::new();
+    let first = world.step(&Step::Open(login_of(1, &world, 1))).granted().unwrap().clone();
+    world.state.take_changes().unwrap();
+    for number in 2..=200 {
+        let step = Step::Open(login_of(1, &world, number));
+        let outcome = world.after(i64::from(number % 2) * i64::from(number < 100)).step(&step);
+        let grant = outcome.granted().unwrap();
+        assert_eq!((grant.id, grant.generation, grant.salt), (first.id, 0, first.salt));
+        assert_eq!(grant.auth_time, first.auth_time, "what its own login has shown");
+        assert!(outcome.ended.is_empty() && outcome.notices.is_empty());
+    }
+    assert!(!world.state.has_changed(), "nothing is written");
+    assert_eq!(world.step(&Step::List).sessions.len(), 1);
+    // They count as one.
+    for number in 2..=OPENINGS {
+        assert!(world.open(number as u8).granted().is_ok());
+    }
+    assert_eq!(world.open(100).refused, Some(Refused::TooFast));
+}
+
+#[test]
+fn another_login_gets_a_session_of_its_own() {
+    /// What differs.
+    type Case = (&'static str, fn(&mut Open));
+    let cases: [Case; 12] = [
+        ("browser", |open| open.new.browser = Some(BrowserName::from_bytes([2; 16]))),
+        ("no browser", |open| open.new.browser = None),
+        ("secret", |open| open.new.key_id = 2),
+        ("scopes", |open| open.opening.scopes.truncate(1)),
+        ("remember", |open| open.opening.remember = false),
+        ("audience", |open| open.opening.audience = vec!["https://b.example".to_owned()]),
+        ("amr", |open| open.opening.amr = vec!["otp".to_owned()]),
+        ("acr", |open| open.opening.acr = Some("gold".to_owned())),
+        ("client", |open| open.opening.client = Some("app".to_owned())),
+        ("no login", |open| open.opening.login = None),
+        ("session at the provider", |open| {
+            let other = ProviderSession::from_bytes([2; 16]);
+            open.opening.login.as_mut().unwrap().session = Some(other);
+        }),
+        ("provider", |open| {
+            open.opening.login.as_mut().unwrap().provider = "other".to_owned();
+        }),
+    ];
+    for (what, change) in cases {
+        let mut world = World::new();
+        let first = world.step(&Step::Open(login_of(1, &world, 1))).granted().unwrap().clone();
+        let mut open = login_of(1, &world, 2);
+        change(&mut open);
+        let second = world.step(&Step::Open(open)).granted().unwrap().clone();
+        assert_ne!(second.id, first.id, "{what}");
+    }
+    // A minute later, once it is refreshed, once it has ended, once it may do less.
+    type Before = (&'static str, fn(&mut World, &Grant));
+    let befores: [Before; 4] = [
+        ("a minute", |world, _| drop(world.after(60))),
+        ("refreshed", |world, first| drop(world.refresh(first).unwrap())),
+        ("ended", |world, first| drop(world.step(&Step::End(End::of(Which::One, first.id))))),
+        ("narrowed", |world, first| {
+            let scopes = vec![Asked { scope: "repo".to_owned(), holders: Vec::new() }];
+            drop(world.step(&Step::Narrow(Narrow { id: first.id, scopes })));
+        }),
+    ];
+    for (what, happens) in befores {
+        let mut world = World::new();
+        let first = world.step(&Step::Open(login_of(1, &world, 1))).granted().unwrap().clone();
+        happens(&mut world, &first);
+        let second = world.step(&Step::Open(login_of(1, &world, 2))).granted().unwrap().clone();
+        assert_ne!(second.id, first.id, "{what}");
+    }
+    // Whoever is shut out gets none.
+    let mut world = World::new();
+    world.step(&Step::Open(login_of(1, &world, 1)));
+    world.step(&Step::Disable(Disable { sub: "alice".to_owned(), terms: TERMS }));
+    let refused = world.step(&Step::Open(login_of(1, &world, 2)));
+    assert_eq!(refused.refused, Some(Refused::Disabled));
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(super) fn report(log_outs: u64, seed: u64) -> Report {
                     key_id: 1,
                     device: Device::default(),
                     place: None,
+                    browser: None,
                     terms: TERMS,
                 };
                 let opening = Opening { sub: "user".to_owned(), ..Opening::default() };

@@ -128,6 +128,7 @@ impl Edgegate {
                 key_id: 1,
                 device: Device::default(),
                 place: None,
+                browser: None,
                 terms: TERMS,
             },
         });

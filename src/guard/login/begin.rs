@@ -6,7 +6,7 @@ use crate::{
     guard::{Backend, SessionNote, cookies},
     login::{
         authorization::{AuthorizationRequest, with_parameters},
-        binding::{self, Binding, TransactionId},
+        binding::{Binding, TransactionId},
         provider::{Identity, Offline},
         return_path::ReturnPath,
         state::{Asked, Attempt, Envelope, NO_RETRY, Purpose},
@@ -146,12 +146,9 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         read.unwrap_or_else(ReturnPath::start_page)
     }
 
-    /// The cookie of this browser, if it is one that the gate has set. Of two none counts: the attempt begins with a new one.
+    /// The cookie of this browser; without one that counts, the attempt begins with a new one.
     pub(super) fn binding(&self) -> Option<Binding> {
-        let header = self.request.cookie?;
-        let mut values = cookies::own(binding::COOKIE, header);
-        let value = values.next()?;
-        values.next().is_none().then(|| Binding::parse(value)).flatten()
+        cookies::binding(self.request.cookie?)
     }
 
     /// Sends the browser to the provider.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{
-        Backend, Carrier, Request, Sessions, backend::unavailable, credential, proof, revocation,
-        token,
+        Backend, Carrier, Request, Sessions, backend::unavailable, cookies, credential, proof,
+        revocation, token,
     },
     CookieChange, SessionNote,
     clients::{authenticate, client_required, proven_key},
@@ -724,7 +724,8 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         notices::is_ended_at_provider(of_policy, opening.login.as_ref(), self.now).await
     }
 
-    /// Opens a session for this browser, which has come back from a provider. The one that it had ends.
+    /// Opens a session for this browser, which has come back from a provider. The one that it had ends, unless another tab of it has just
+    /// opened that by the same login: then all its tabs share it, however their callbacks overtake each other.
     ///
     /// # Errors
     /// [`Error::SubjectDisabled`], [`Error::RateLimited`], those of stores and keys.
@@ -735,7 +736,9 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         device: Device,
     ) -> Result<SessionNote, Error> {
         let object = self.object_of(&opening.sub);
-        let new = self.new_session(device)?;
+        let binding = self.request.cookie.and_then(cookies::binding);
+        let of_browser = binding.map(|binding| binding.browser());
+        let new = NewSession { browser: of_browser, ..self.new_session(device)? };
         let (outcome, _) = self.apply(object, &Step::Open(Open { opening, new })).await?;
         let grant = outcome.granted()?;
         self.cookies_of_new((object, grant), browser, &outcome).await
@@ -1084,6 +1087,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             key_id: self.own.secrets.newest_id(),
             device: device.cut(),
             place: Some(self.place()),
+            browser: None,
             terms: self.own.terms,
         })
     }
