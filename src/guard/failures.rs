@@ -3,7 +3,7 @@
 //! An address that fails too often is refused the costly things: further failing attempts, look-ups of imported keys, and
 //! the comparison with the administrator's or a client's secret. A request that was verified without any of these is still served.
 
-use core::net::IpAddr;
+use core::{cell::RefCell, net::IpAddr};
 
 use super::{
     limits,
@@ -31,6 +31,8 @@ pub struct Attempts {
     look_ups: MemoryCounters,
     /// Logins that have failed, or have not come to their end yet, by address and by site.
     logins: MemoryCounters,
+    /// Those of them that may not have come to their end yet: the address, and until when at most.
+    under_way: RefCell<Vec<(String, UnixMillis)>>,
     /// Counts of all addresses together.
     in_all: MemoryCounters,
 }
@@ -43,6 +45,12 @@ const LOGINS_OF_SITE: u32 = 100;
 
 /// Five minutes.
 const LOGINS_SECS: u32 = 300;
+
+/// The longest that a login which has reached a provider waits for it.
+const UNDER_WAY_SECS: u64 = 60;
+
+/// How long an address waits that has as many under way as may fail: they may have come to a good end by then.
+const MOMENT_SECS: u32 = 1;
 
 /// How many logins of all addresses together reach providers in a second, whatever comes of them.
 const LOGINS_IN_ALL: u32 = 5;
@@ -71,6 +79,7 @@ pub struct LookUp<'a> {
 #[must_use = "a login that has not failed is to be given back"]
 pub struct LoginTry<'a> {
     attempts: &'a Attempts,
+    address: String,
     counts: Vec<LoginCount>,
 }
 
@@ -85,9 +94,10 @@ impl Attempts {
     /// Each isolate counts for itself.
     ///
     /// # Errors
-    /// [`Error::TooManyLogins`].
+    /// [`Error::TooManyLogins`], for a moment only while logins of the address are under way.
     pub fn login(&self, client_ip: Option<IpAddr>, now: UnixMillis) -> Result<LoginTry<'_>, Error> {
-        let own = own_counts(client_ip)?;
+        let address = address(client_ip);
+        let own = own_counts(&address, client_ip)?;
         let bucket = LimitAlgorithm::TokenBucket { burst: LOGINS_AT_ONCE };
         let in_all =
             (CounterGroup::new(&["logins"]), Limit::new("logins", LOGINS_IN_ALL, 1, bucket)?);
@@ -96,14 +106,34 @@ impl Attempts {
         for (counters, (group, limit)) in all() {
             let verdict = counters.peek_now(group, limit, 1, now);
             if !verdict.admitted {
-                let retry_after_secs = verdict.retry_after_secs;
+                let secs = verdict.retry_after_secs;
+                let retry_after_secs =
+                    if self.has_under_way(&address, now) { secs.min(MOMENT_SECS) } else { secs };
                 return Err(Error::TooManyLogins { retry_after_secs });
             }
         }
         for (counters, count) in all() {
             counters.take_now(one_login(count, now));
         }
-        Ok(LoginTry { attempts: self, counts: own })
+        let until = now.saturating_add(UNDER_WAY_SECS.saturating_mul(1000));
+        self.under_way.borrow_mut().push((address.clone(), until));
+        Ok(LoginTry { attempts: self, address, counts: own })
+    }
+
+    fn has_under_way(&self, address: &str, now: UnixMillis) -> bool {
+        let mut under_way = self.under_way.borrow_mut();
+        // A host may drop a request, and what it has counted stays behind.
+        under_way.retain(|(_, until)| now < *until);
+        under_way.iter().any(|(of, _)| of == address)
+    }
+}
+
+impl Drop for LoginTry<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.attempts.under_way.borrow_mut();
+        if let Some(at) = under_way.iter().position(|(of, _)| *of == self.address) {
+            under_way.swap_remove(at);
+        }
     }
 }
 
@@ -117,9 +147,9 @@ impl LoginTry<'_> {
 }
 
 /// By the address, and by its site if it has one.
-fn own_counts(client_ip: Option<IpAddr>) -> Result<Vec<LoginCount>, Error> {
+fn own_counts(address: &str, client_ip: Option<IpAddr>) -> Result<Vec<LoginCount>, Error> {
     let sliding = |name, most| Limit::new(name, most, LOGINS_SECS, LimitAlgorithm::SlidingWindow);
-    let by_address = CounterGroup::new(&["logins", &address(client_ip)]);
+    let by_address = CounterGroup::new(&["logins", address]);
     let mut counts = vec![(by_address, sliding("logins", LOGINS)?)];
     if let Some(site) = site(client_ip) {
         let by_site = CounterGroup::new(&["logins", &site]);
@@ -369,6 +399,30 @@ mod tests {
         assert_eq!(admitted(&attempts, of_site), LOGINS_OF_SITE);
         assert_eq!(admitted(&attempts, core::iter::once("2001:db8:8::1".to_owned())), 1);
         assert_eq!(admitted(&attempts, core::iter::once("192.0.2.1".to_owned())), 1);
+    }
+
+    #[test]
+    fn an_address_waits_a_moment_for_logins_that_are_under_way() {
+        let attempts = Attempts::default();
+        let login = |client: &str| attempts.login(Some(client.parse().unwrap()), NOW);
+        let retry_after = |client: &str| match login(client) {
+            Err(Error::TooManyLogins { retry_after_secs }) => retry_after_secs,
+            _ => 0,
+        };
+        let mut all: Vec<_> = (0..LOGINS).map(|_| login("192.0.2.1").unwrap()).collect();
+        assert_eq!(retry_after("192.0.2.1"), MOMENT_SECS);
+        // One has failed, and another has not.
+        drop(all.pop());
+        assert_eq!(retry_after("192.0.2.1"), MOMENT_SECS);
+        all.pop().unwrap().give_back(NOW);
+        all.push(login("192.0.2.1").unwrap());
+        assert_eq!(retry_after("192.0.2.1"), MOMENT_SECS);
+        // Once all have failed nothing is to be waited for but the window's end, whatever other addresses do.
+        let other = login("192.0.2.2").unwrap();
+        drop(all);
+        assert!(retry_after("192.0.2.1") > LOGINS_SECS / 2);
+        drop(other);
+        assert!(attempts.under_way.borrow().is_empty());
     }
 
     #[test]

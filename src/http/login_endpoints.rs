@@ -33,6 +33,9 @@ const PARAMETERS: [&str; 6] =
 /// Those of a form that connects an account or takes it away.
 const OF_ACCOUNTS: [&str; 2] = ["return_to", "account"];
 
+/// The longest that a page waits before it asks again by itself.
+const SOON_SECS: u32 = 2;
+
 /// The status that sends a browser on with `GET` (RFC 9110 §15.4.4).
 pub const SEE_OTHER: u16 = 303;
 
@@ -345,6 +348,10 @@ fn stopped_page(stopped: &Stopped, look: &Look) -> Page {
         error
     {
         page.fields.push(("Retry-After", retry_after_secs.to_string()));
+        // Other tabs of the same person are logging in: this one goes on by itself.
+        if matches!(error, Error::TooManyLogins { .. }) && *retry_after_secs <= SOON_SECS {
+            page.fields.push(("Refresh", retry_after_secs.to_string()));
+        }
     }
     page
 }

@@ -184,7 +184,11 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let login_try = if self.logins.memory().is_spent(opened.attempt.transaction, self.now) {
             None
         } else {
-            let counted = self.backend.failures().login(self.request.client_ip, self.now)?;
+            let counted = self.backend.failures().login(self.request.client_ip, self.now);
+            let counted = match counted {
+                Ok(counted) => counted,
+                Err(error) => return self.go_on_logged_in(None, &opened, error).await,
+            };
             self.is_first(&opened.attempt).await?.then_some(counted)
         };
         let Some(login_try) = login_try else {
@@ -253,7 +257,10 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 let back = WayOn::Back(opened.return_path.as_str().to_owned());
                 return Ok(LoginAnswer::stopped(stop, &provider.title, back));
             }
-            _ => self.sessions.open_for_browser(opening, self.browser, device()).await?,
+            _ => match self.sessions.open_for_browser(opening, self.browser, device()).await {
+                Ok(note) => note,
+                Err(error) => return self.go_on_logged_in(Some(&sub), &opened, error).await,
+            },
         };
         self.keep_of_login(provider, &sub, (&account, &tokens, attempt.began_at)).await;
         Ok(LoginAnswer { note, ..self.back(&opened.return_path) })
@@ -311,6 +318,29 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             // The navigation came from another site, and what follows it still does.
             SameSite::Strict => Next::MoveOn(url).into(),
         }
+    }
+
+    /// What becomes of a login that the gate has no room for: whoever has logged in by another tab goes on there. `subject` is who it is, as
+    /// far as that is known; others are not taken for that person.
+    async fn go_on_logged_in(
+        &self,
+        subject: Option<&str>,
+        opened: &Opened,
+        error: Error,
+    ) -> Result<LoginAnswer, Stop> {
+        let is_bound = matches!(error, Error::TooManyLogins { .. } | Error::RateLimited { .. });
+        if !is_bound || opened.attempt.purpose != Purpose::LogIn {
+            return Err(error.into());
+        }
+        let mut note = SessionNote::default();
+        let is_logged_in = match self.sessions.mine(&mut note).await {
+            Ok(token) => subject.is_none() || token.subject() == subject,
+            Err(_) => false,
+        };
+        if is_logged_in {
+            return Ok(LoginAnswer { note, ..self.back(&opened.return_path) });
+        }
+        Err(error.into())
     }
 
     /// What becomes of a browser without a good attempt. Without a return path that counts: the start page.
