@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! state  =  key id "." outer
-//! outer  =  sealed( version · attempt · return path · inner ),   additional data: "edgegate-login-state-v1", key id
+//! outer  =  sealed( version · attempt · place 8 · return path · inner ),   additional data: "edgegate-login-state-v1", key id
 //! inner  =  sealed( version · transaction 16 · began 8 · kind · … ),   additional data: the browser's binding, key id
 //! ```
 //! Sealed is AES-256-GCM, which the edge computes; the outer text is in base64url. The inner part opens only in the browser that began the
@@ -14,7 +14,10 @@ use super::{
     return_path::MAX_LENGTH as MAX_RETURN_PATH,
     sealed,
 };
-use crate::{session::SessionId, time::UnixTime};
+use crate::{
+    session::{Place, SessionId},
+    time::UnixTime,
+};
 
 /// How long an attempt may take.
 pub const LIFETIME_SECS: u64 = 600;
@@ -33,6 +36,9 @@ pub const MAX_STATE_LENGTH: usize = 4096;
 pub const NO_RETRY: u8 = u8::MAX;
 
 const VERSION: u8 = 1;
+
+/// Of an envelope that says where it was begun.
+const WITH_PLACE: u8 = 2;
 
 /// What opens in the browser that began the attempt alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +94,8 @@ pub struct Envelope {
     pub retries: u8,
     /// Where it returns to.
     pub return_path: String,
+    /// Where the browser was that began it; `None`: an envelope of before.
+    pub place: Option<Place>,
     /// The sealed [`Attempt`].
     pub inner: Vec<u8>,
 }
@@ -176,7 +184,10 @@ impl Envelope {
     /// What is sealed.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION, self.retries];
+        let mut bytes = match &self.place {
+            None => vec![VERSION, self.retries],
+            Some(place) => [[WITH_PLACE, self.retries].as_slice(), place.as_bytes()].concat(),
+        };
         put(&mut bytes, &self.return_path);
         bytes.extend(&self.inner);
         bytes
@@ -186,10 +197,15 @@ impl Envelope {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
-        let [VERSION, retries] = take::<2>(&mut rest)? else { return None };
+        let (retries, place) = match take::<2>(&mut rest)? {
+            [VERSION, retries] => (retries, None),
+            [WITH_PLACE, retries] => (retries, Some(Place::from_bytes(take(&mut rest)?))),
+            _ => return None,
+        };
         let return_path = text(&mut rest)?;
         let inner = rest.to_vec();
-        (return_path.len() <= MAX_RETURN_PATH).then_some(Self { retries, return_path, inner })
+        let is_short = return_path.len() <= MAX_RETURN_PATH;
+        is_short.then_some(Self { retries, return_path, place, inner })
     }
 
     /// The additional data of the outer seal.
@@ -288,9 +304,13 @@ mod tests {
 
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
-        let envelope =
-            Envelope { retries: 1, return_path: "/a?b".to_owned(), inner: vec![1, 2, 3] };
-        assert_eq!(Envelope::from_bytes(&envelope.to_bytes()), Some(envelope.clone()));
+        let return_path = "/a?b".to_owned();
+        let of_before = Envelope { retries: 1, return_path, place: None, inner: vec![1, 2, 3] };
+        let envelope = Envelope { place: Some(Place::from_bytes([5; 8])), ..of_before.clone() };
+        for envelope in [&of_before, &envelope] {
+            assert_eq!(Envelope::from_bytes(&envelope.to_bytes()).as_ref(), Some(envelope));
+        }
+        assert_eq!(Envelope::from_bytes(&[3, 1, 0, 0]), None);
         assert_eq!(Envelope::from_bytes(&[]), None);
         let long = Envelope { return_path: "a".repeat(MAX_RETURN_PATH + 1), ..envelope };
         assert_eq!(Envelope::from_bytes(&long.to_bytes()), None);

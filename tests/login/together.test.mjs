@@ -70,6 +70,25 @@ test('200 at once all succeed, and are one session', async () => {
   assert.deepEqual(refusals, []);
 });
 
+test('tabs of a browser that has no cookie yet come back to where each wanted, whichever cookie stays', async () => {
+  somebodyNew();
+  const browser = gate.browser();
+  // Each begins before the first one is answered.
+  const begins = Array.from({ length: 8 }, (_, n) => ({ n, browser: gate.browser({ ip: browser.ip }) }));
+  const urls = [];
+  for (const { n, browser: alone } of begins) {
+    const answer = await alone.tab().open(`${ORIGIN}/auth/login/one?return_to=/v1/posts%3Fn=${n}`, { until: ({ url }) => !url.startsWith(ORIGIN) });
+    urls.push(answer.headers.location);
+    browser.jar.set(`${BINDING}=${alone.jar.get(BINDING).value}; Path=/; Secure; HttpOnly; SameSite=Lax`, ORIGIN);
+  }
+  for (const [n, { tab }] of (await Promise.all(urls.map((url) => opened(browser, url)))).entries()) assert.equal(tab.url, `${ORIGIN}/v1/posts?n=${n}`, tab.page.text);
+  // At another address it is somebody else's.
+  const other = gate.browser();
+  await begun(other, 1);
+  const { tab } = await opened(other, urls[0]);
+  assert.equal(tab.url, `${ORIGIN}/`);
+});
+
 test('40 one after another are one session too, and leave room for other devices', async () => {
   somebodyNew();
   const browser = gate.browser();

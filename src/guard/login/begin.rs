@@ -12,6 +12,7 @@ use crate::{
         state::{Asked, Attempt, Envelope, NO_RETRY, Purpose},
     },
     policy::Provider,
+    session::Place,
 };
 
 /// What a login is begun with.
@@ -151,6 +152,12 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         cookies::binding(self.request.cookie?)
     }
 
+    /// Where this browser is: its address, hashed; `None`: the edge does not know.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.request.client_ip?;
+        Some(Place::hash("edgegate-login-place-v1", &[&self.request.client()]))
+    }
+
     /// Sends the browser to the provider.
     pub(super) async fn to_provider(
         &self,
@@ -222,6 +229,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let envelope = Envelope {
             retries,
             return_path: return_path.as_str().to_owned(),
+            place: self.place(),
             inner: crate::base64url::decode(&inner).unwrap_or_default(),
         };
         let (id, outer) = self.seal(envelope.to_bytes(), Envelope::associated_data).await?;

@@ -119,7 +119,7 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
             let stop = unreadable(problem);
             return self.go_on((provider, None), MAX_RETRIES, stop).await;
         };
-        let Envelope { retries, return_path, inner } = envelope;
+        let Envelope { retries, return_path, place, inner } = envelope;
         let return_path = self.return_path(Some(&return_path));
         let Some(binding) = self.binding() else {
             let problem = "the cookie of this browser is not there";
@@ -130,9 +130,12 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
         let attempt = self.open_bytes(key_id, &inner, &beside).await;
         let attempt = attempt.and_then(|bytes| Attempt::from_bytes(bytes.expose_secret()));
         let Some(attempt) = attempt else {
-            // Whoever began it chose its return path.
+            // Whoever began it chose its return path, and is followed at the same address alone: of tabs that a browser without a cookie opens
+            // together each is given one, and the last of these stays.
+            let is_here = place.is_some() && place == self.place();
+            let return_path = Some(return_path).filter(|_| is_here);
             let problem = "another browser began this login";
-            return self.go_on((provider, None), retries, unreadable(problem)).await;
+            return self.go_on((provider, return_path), retries, unreadable(problem)).await;
         };
         if attempt.provider != provider.id {
             return Err(unreadable("the answer of another provider came to this callback"));
