@@ -34,9 +34,10 @@ let lastAddress = 0;
 export class LoginGate {
   /**
    * `wanted` has for each provider its name in the policy and `{ kind, policy, settings }`: which provider it is (by default the one of that
-   * name), what the policy says of it beside, and how the provider is set. `changes` are fields of the whole policy.
+   * name), what the policy says of it beside, and how the provider is set. `changes` are fields of the whole policy, or make them of the
+   * providers; `run` starts the gate.
    */
-  static async start(wanted, { changes = {}, login = {}, sessions = {} } = {}) {
+  static async start(wanted, { changes = {}, login = {}, sessions = {}, run = startGate } = {}) {
     const providers = {};
     for (const [id, { kind = id, settings }] of Object.entries(wanted)) {
       providers[id] = await startProvider(kind, { settings, client: { redirectUris: [`${CALLBACK}/${id}`] } });
@@ -44,8 +45,9 @@ export class LoginGate {
     const entries = Object.entries(wanted).map(([id, { policy }]) => entryOf(providers[id], id, policy));
     const own = Object.entries(providers).map(([id, provider]) => [secretName(id), secretOf(provider)]);
     const secrets = { ...SECRETS, ...Object.fromEntries(own) };
-    const policy = sessionPolicy({ login: { providers: entries, ...login }, ...changes }, sessions);
-    return new LoginGate(await startGate({ policy, secrets }), providers);
+    const more = typeof changes === 'function' ? changes(providers) : changes;
+    const policy = sessionPolicy({ login: { providers: entries, ...login }, ...more }, sessions);
+    return new LoginGate(await run({ policy, secrets }), providers);
   }
 
   constructor(gate, providers) {
