@@ -7,35 +7,13 @@ import { after, test } from 'node:test';
 import { OAuth2Server } from 'oauth2-mock-server';
 import Provider from 'oidc-provider';
 
-import { SECRETS, startGate } from '../worker/harness.mjs';
-import { sessionPolicy } from '../worker/sessions.mjs';
-import { Browser } from './browser.mjs';
-import { AT, ORIGIN } from './gate.mjs';
+import { CLIENT_SECRET, isIn, tabAt } from './foreign.mjs';
+import { ORIGIN } from './gate.mjs';
 
-const CLIENT_SECRET = randomBytes(24).toString('hex');
 const ends = [];
 after(async () => {
   for (const end of ends.reverse()) await end();
 });
-
-/** A gate whose people log in there, and a tab at the way to it. */
-async function tabAt(entry) {
-  const provider = { id: 'op', type: 'oidc', title: 'Example', client_id: 'gate', client_secret: 'OP_CLIENT_SECRET', allow_http: true, scopes: { default: ['read:posts'] }, ...entry };
-  const secrets = { ...SECRETS, OP_CLIENT_SECRET: CLIENT_SECRET };
-  const gate = await startGate({ policy: sessionPolicy({ login: { providers: [provider] } }), secrets });
-  ends.push(() => gate.dispose());
-  const browser = new Browser({ hosts: { [ORIGIN]: gate.port() } });
-  const tab = browser.tab();
-  await tab.open(`${ORIGIN}/auth/login/op?return_to=/v1/posts`);
-  return { gate, browser, tab };
-}
-
-async function isIn({ gate, browser, tab }, subject) {
-  assert.equal(tab.url, `${ORIGIN}/v1/posts`, `${tab.page.text}\n${gate.output.lines.at(-1)}`);
-  assert.ok(browser.jar.get(AT));
-  const { text } = await browser.send(`${ORIGIN}/auth/session`, { from: `${ORIGIN}/`, mode: 'cors', dest: 'empty' });
-  assert.equal(JSON.parse(text).subject, subject);
-}
 
 test('oidc-provider with everything on that is no draft: its pages, tokens by PS256, addresses from userinfo', async () => {
   const server = http.createServer((request, response) => provider.callback()(request, response));
@@ -61,7 +39,7 @@ test('oidc-provider with everything on that is no draft: its pages, tokens by PS
       revocation: on, rpInitiatedLogout: on, userinfo: on,
     },
   });
-  const there = await tabAt({ issuer, allow: { email_domains: ['corp.example'] } });
+  const there = await tabAt({ issuer, allow: { email_domains: ['corp.example'] } }, ends);
   const { tab } = there;
   assert.ok(tab.url.startsWith(`${issuer}/interaction/`), `${tab.url} ${tab.page.text}`);
   await tab.submit({ login: 'ann', password: 'any' });
@@ -74,5 +52,5 @@ test('oauth2-mock-server', async () => {
   await server.issuer.keys.generate('RS256');
   await server.start(0, '127.0.0.1');
   ends.push(() => server.stop());
-  await isIn(await tabAt({ issuer: server.issuer.url }), 'op|johndoe');
+  await isIn(await tabAt({ issuer: server.issuer.url }, ends), 'op|johndoe');
 });
