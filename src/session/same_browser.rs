@@ -1,5 +1,5 @@
 //! Tabs of one browser that log in together share a session: so none of them ends the one of another, whichever answer comes first, and
-//! however many there are they count as one opening.
+//! however many there are they count as one opening. A login that begins later gets a session of its own, and ends the one before.
 //!
 //! Each has come back from the provider with a code of its own, so the person has shown each time who it is. The session is given to nobody
 //! else than to whom it was opened for.
@@ -16,7 +16,7 @@ use crate::time::UnixTime;
 const TOGETHER_SECS: u64 = 60;
 
 impl SubjectState {
-    /// The session that another tab of the same browser has just opened by such a login.
+    /// The session that another tab of the same browser has just opened by such a login, while this one was under way.
     pub(super) fn just_opened(
         &self,
         opening: &Opening,
@@ -40,6 +40,7 @@ fn serves(row: &SessionRow, opening: &Opening, new: &NewSession, now: UnixTime) 
         ..opening.clone()
     };
     same_times == row.opening
+        && new.begun_at.is_some_and(|at| at <= row.created_at)
         && now.secs_since(row.created_at) < TOGETHER_SECS
         && now < row.ends_at(&new.terms)
         // Once it is refreshed, its first tokens are for stragglers alone. What another secret has sealed may not open for long.

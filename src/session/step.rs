@@ -123,6 +123,9 @@ object! {
         /// The browser that logs in; none: it is opened by something else.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub browser: Option<BrowserName> = None,
+        /// When that login began.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub begun_at: Option<UnixTime> = None,
         /// The policy's terms.
         pub terms: Terms,
     }

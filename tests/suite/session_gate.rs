@@ -1424,6 +1424,7 @@ fn logged_in(recheck_secs: u32) -> (World, Jar) {
             device: Device::default(),
             place: None,
             browser: None,
+            begun_at: None,
             terms: own.terms,
         },
     });

@@ -50,6 +50,7 @@ fn new_session(number: u8) -> NewSession {
         device: Device::default(),
         place: None,
         browser: None,
+        begun_at: None,
         terms: TERMS,
     }
 }
@@ -630,7 +631,11 @@ fn login_of(browser: u8, world: &World, number: u8) -> Open {
     let browser = Some(BrowserName::from_bytes([browser; 16]));
     Open {
         opening: Opening { login, auth_time, ..opening("alice") },
-        new: NewSession { browser, ..new_session(number) },
+        new: NewSession {
+            browser,
+            begun_at: Some(UnixTime::from_secs(START)),
+            ..new_session(number)
+        },
     }
 }
 
@@ -660,7 +665,9 @@ fn tabs_of_a_browser_that_log_in_together_share_a_session() {
 fn another_login_gets_a_session_of_its_own() {
     /// What differs.
     type Case = (&'static str, fn(&mut Open));
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
+        ("begun later", |open| open.new.begun_at = Some(UnixTime::from_secs(START + 1))),
+        ("nobody knows when it began", |open| open.new.begun_at = None),
         ("browser", |open| open.new.browser = Some(BrowserName::from_bytes([2; 16]))),
         ("no browser", |open| open.new.browser = None),
         ("secret", |open| open.new.key_id = 2),

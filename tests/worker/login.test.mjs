@@ -105,6 +105,8 @@ describe('a login', () => {
     const ann = visitor();
     await ann.go('/auth/login/op?return_to=/v1/posts');
     const [first, binding] = [ann.jar()[RT], ann.jar()[BINDING]];
+    // A login that began in the same second would be another tab's.
+    await new Promise((resolve) => { setTimeout(resolve, 1001); });
     await ann.go('/auth/login/op?return_to=/v1/posts');
     assert.notEqual(ann.jar()[RT], first);
     assert.equal(ann.jar()[BINDING], binding);

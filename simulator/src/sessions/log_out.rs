@@ -40,6 +40,7 @@ pub(super) fn report(log_outs: u64, seed: u64) -> Report {
                     device: Device::default(),
                     place: None,
                     browser: None,
+                    begun_at: None,
                     terms: TERMS,
                 };
                 let opening = Opening { sub: "user".to_owned(), ..Opening::default() };

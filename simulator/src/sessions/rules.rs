@@ -129,6 +129,7 @@ impl Edgegate {
                 device: Device::default(),
                 place: None,
                 browser: None,
+                begun_at: None,
                 terms: TERMS,
             },
         });

@@ -260,10 +260,14 @@ impl<B: Backend, L: Logins> LoginFlow<'_, B, L> {
                 let back = WayOn::Back(opened.return_path.as_str().to_owned());
                 return Ok(LoginAnswer::stopped(stop, &provider.title, back));
             }
-            _ => match self.sessions.open_for_browser(opening, self.browser, device()).await {
-                Ok(note) => note,
-                Err(error) => return self.go_on_logged_in(Some(&sub), &opened, error).await,
-            },
+            _ => {
+                let of_login = (opening, attempt.began_at);
+                let note = self.sessions.open_for_browser(of_login, self.browser, device()).await;
+                match note {
+                    Ok(note) => note,
+                    Err(error) => return self.go_on_logged_in(Some(&sub), &opened, error).await,
+                }
+            }
         };
         self.keep_of_login(provider, &sub, (&account, &tokens, attempt.began_at)).await;
         Ok(LoginAnswer { note, ..self.back(&opened.return_path) })

@@ -724,21 +724,22 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         notices::is_ended_at_provider(of_policy, opening.login.as_ref(), self.now).await
     }
 
-    /// Opens a session for this browser, which has come back from a provider. The one that it had ends, unless another tab of it has just
-    /// opened that by the same login: then all its tabs share it, however their callbacks overtake each other.
+    /// Opens a session for this browser, which has come back from a provider. The one that it had ends, unless another tab of it has opened
+    /// that since this login began: then its tabs share it, however their callbacks overtake each other.
     ///
     /// # Errors
     /// [`Error::SubjectDisabled`], [`Error::RateLimited`], those of stores and keys.
     pub(in crate::guard) async fn open_for_browser(
         &self,
-        opening: Opening,
+        (opening, begun_at): (Opening, UnixTime),
         browser: &BrowserSessions,
         device: Device,
     ) -> Result<SessionNote, Error> {
         let object = self.object_of(&opening.sub);
         let binding = self.request.cookie.and_then(cookies::binding);
         let of_browser = binding.map(|binding| binding.browser());
-        let new = NewSession { browser: of_browser, ..self.new_session(device)? };
+        let begun_at = Some(begun_at);
+        let new = NewSession { browser: of_browser, begun_at, ..self.new_session(device)? };
         let (outcome, _) = self.apply(object, &Step::Open(Open { opening, new })).await?;
         let grant = outcome.granted()?;
         self.cookies_of_new((object, grant), browser, &outcome).await
@@ -1088,6 +1089,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             device: device.cut(),
             place: Some(self.place()),
             browser: None,
+            begun_at: None,
             terms: self.own.terms,
         })
     }
