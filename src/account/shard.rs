@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
 use super::{
     attempts::{Attempts, Bound},
     foreign_hash::ForeignHash,
@@ -60,9 +62,9 @@ impl ShardState {
         let mut state = Self::default();
         for (name, value) in rows {
             if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
-                state.names.insert(key, serde_json::from_str(value).map_err(|_| not_ours())?);
+                state.names.insert(key, read(value)?);
             } else if let Some(key) = name.strip_prefix(ADDRESS).and_then(RowKey::parse) {
-                state.addresses.insert(key, serde_json::from_str(value).map_err(|_| not_ours())?);
+                state.addresses.insert(key, read(value)?);
             } else {
                 return Err(not_ours());
             }
@@ -78,13 +80,12 @@ impl ShardState {
         let mut changes = Vec::new();
         for name in core::mem::take(&mut self.changed) {
             let value = if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
-                self.names.get(&key).map(serde_json::to_string)
+                self.names.get(&key).map(write)
             } else {
                 let key = name.strip_prefix(ADDRESS).and_then(RowKey::parse);
-                key.and_then(|key| self.addresses.get(&key)).map(serde_json::to_string)
+                key.and_then(|key| self.addresses.get(&key)).map(write)
             };
-            let value = value.transpose().map_err(|_| not_ours())?;
-            changes.push(RowChange { name, value });
+            changes.push(RowChange { name, value: value.transpose()? });
         }
         Ok(changes)
     }
@@ -389,6 +390,25 @@ fn shown(row: Option<&NameRow>) -> LoginOutcome {
     })
 }
 
+/// A row as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    /// The version of the form.
+    v: u8,
+    row: T,
+}
+
+const VERSION: u8 = 1;
+
+fn read<T: DeserializeOwned>(value: &str) -> Result<T, StoreError> {
+    let stored: Stored<T> = serde_json::from_str(value).map_err(|_| not_ours())?;
+    if stored.v == VERSION { Ok(stored.row) } else { Err(not_ours()) }
+}
+
+fn write<T: Serialize>(row: &T) -> Result<String, StoreError> {
+    serde_json::to_string(&Stored { v: VERSION, row }).map_err(|_| not_ours())
+}
+
 fn of_network(bound: Bound) -> Bound {
     Bound { attempts: bound.attempts.saturating_mul(NETWORK_FACTOR), ..bound }
 }
@@ -661,5 +681,11 @@ mod tests {
         for (name, value) in [("other", "{}"), ("name/x", "{}"), (key.as_str(), "{}")] {
             assert!(ShardState::from_rows([(name, value)]).is_err(), "{name}");
         }
+        let mut writer = writer();
+        assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
+        let (name, value) = writer.stored.pop_first().unwrap();
+        assert!(value.starts_with("{\"v\":1,\"row\":{"), "{value}");
+        let later = value.replacen("\"v\":1", "\"v\":2", 1);
+        assert!(ShardState::from_rows([(name.as_str(), later.as_str())]).is_err());
     }
 }
