@@ -72,6 +72,16 @@ export interface AdminClient {
   listGrants(query: { subject: string }): Promise<Grants>;
   /** Ends them: all, those at a provider, or one. */
   endGrants(query: { subject: string }): Promise<EndedGrants>;
+  /** The account with an address: docs/accounts.md. */
+  findAccount(): Promise<Account>;
+  /** A new account, with a password or with a hash of one. */
+  createAccount(body: NewAccount): Promise<Account>;
+  /** One account. */
+  getAccount(id: string): Promise<Account>;
+  /** Changes an account, and ends all its sessions. */
+  changeAccount(id: string, body: AccountChange): Promise<Account>;
+  /** Forgets an account, and ends all its sessions. */
+  deleteAccount(id: string): Promise<Done>;
 }
 
 export function createAdminClient(options: AdminClientOptions): AdminClient;
@@ -352,8 +362,50 @@ export interface EndedGrants {
   ended: number;
 }
 
-/** MISSING_CREDENTIALS: 401, Authentication required. Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'. LOGIN_REQUIRED: 401, Login required. Log in, or send a token or an API key. INVALID_TOKEN: 401, Invalid token. Get a new token from the issuer and send it unchanged. TOKEN_EXPIRED: 401, Token expired. Get a new token or refresh the session. TOKEN_NOT_YET_VALID: 401, Token not yet valid. Check the clock of the system that issued the token. TOKEN_REVOKED: 401, Token revoked. Sign in again. STEP_UP_REQUIRED: 401, More recent sign-in required. Sign in again; a refreshed token of the same sign-in will not help. INVALID_API_KEY: 401, Invalid API key. Check that the whole key was copied, without spaces. API_KEY_EXPIRED: 401, API key expired. Create a new API key. API_KEY_REVOKED: 401, API key revoked. Create a new API key. WRONG_ENVIRONMENT: 401, API key belongs to another environment. Use a key that was created for this environment. INVALID_REFRESH_TOKEN: 401, Invalid refresh token. Please log in again. INSUFFICIENT_SCOPE: 403, Insufficient permissions. Ask for a credential with the scopes of this route. NOT_ALLOWED: 403, Not allowed. A rule of this service does not allow the request. CONNECT_REQUIRED: 403, Account not connected. Connect the account of the user at the provider first, or again. CSRF_REFUSED: 403, Request from another site refused. Send the request from a page of this site, or with a credential that is no cookie. HTTPS_REQUIRED: 403, HTTPS required. Use https. A credential that was sent over http is no secret any more: get a new one. RATE_LIMITED: 429, Too many requests. Wait as many seconds as Retry-After says, then try again. TOO_MANY_ATTEMPTS: 429, Too many attempts. Wait as many seconds as Retry-After says, then log in again. INVALID_REQUEST: 400, Invalid request. Correct the request; sending it again will not help. MULTIPLE_CREDENTIALS: 400, More than one credential. Send exactly one token or API key. NOT_FOUND: 404, Not found. Check the path. METHOD_NOT_ALLOWED: 405, Method not allowed. See the Allow header. STORE_UNAVAILABLE: 503, Temporarily unavailable. Try again after as many seconds as Retry-After says. KEYS_UNAVAILABLE: 503, Keys of the issuer unavailable. Try again after as many seconds as Retry-After says. UPSTREAM_ERROR: 502, Upstream did not answer. Try again later. UPSTREAM_TIMEOUT: 504, Upstream did not answer in time. Try again later. CONFIG_ERROR: 500, Gate is not configured. The operator finds the reason in the log of the gate. */
-export type Code = 'MISSING_CREDENTIALS' | 'LOGIN_REQUIRED' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED' | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CONNECT_REQUIRED' | 'CSRF_REFUSED' | 'HTTPS_REQUIRED' | 'RATE_LIMITED' | 'TOO_MANY_ATTEMPTS' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE' | 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'CONFIG_ERROR';
+/** An account. Its address is not kept. */
+export interface Account {
+  created_at: Time;
+  disabled: boolean;
+  id: string;
+  /** Whether its password is still hashed as somebody else did. */
+  imported: boolean;
+  /** Whether the address is known to be its owner's. */
+  is_verified: boolean;
+  /** With 202: it is done, and not yet known everywhere that its sessions have ended. */
+  pending?: true | undefined;
+  scopes: readonly (string)[];
+  /** The subject of its sessions: `account|{id}`. */
+  subject: string;
+}
+
+/** An account. */
+export interface NewAccount {
+  /** Its address. */
+  email: string;
+  /** Its password. Either this or `password_hash`. */
+  password?: string | null | undefined;
+  /** A hash of its password, of a form of docs/accounts.md, and of a kind in `accounts.imports`. */
+  password_hash?: string | null | undefined;
+  /** The scopes of its sessions, beside those of all accounts. */
+  scopes?: readonly (string)[] | undefined;
+  /** Whether the address is known to be its owner's. */
+  verified?: boolean | undefined;
+}
+
+/** What changes. All sessions of the account end. */
+export interface AccountChange {
+  /** Whether nobody may log in to it. */
+  disabled?: boolean | null | undefined;
+  /** Its new password. Either this or `password_hash`. */
+  password?: string | null | undefined;
+  /** A hash of it. */
+  password_hash?: string | null | undefined;
+  /** Its new scopes. */
+  scopes?: readonly string[] | null | undefined;
+}
+
+/** MISSING_CREDENTIALS: 401, Authentication required. Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'. LOGIN_REQUIRED: 401, Login required. Log in, or send a token or an API key. INVALID_TOKEN: 401, Invalid token. Get a new token from the issuer and send it unchanged. TOKEN_EXPIRED: 401, Token expired. Get a new token or refresh the session. TOKEN_NOT_YET_VALID: 401, Token not yet valid. Check the clock of the system that issued the token. TOKEN_REVOKED: 401, Token revoked. Sign in again. STEP_UP_REQUIRED: 401, More recent sign-in required. Sign in again; a refreshed token of the same sign-in will not help. INVALID_API_KEY: 401, Invalid API key. Check that the whole key was copied, without spaces. API_KEY_EXPIRED: 401, API key expired. Create a new API key. API_KEY_REVOKED: 401, API key revoked. Create a new API key. WRONG_ENVIRONMENT: 401, API key belongs to another environment. Use a key that was created for this environment. INVALID_REFRESH_TOKEN: 401, Invalid refresh token. Please log in again. INSUFFICIENT_SCOPE: 403, Insufficient permissions. Ask for a credential with the scopes of this route. NOT_ALLOWED: 403, Not allowed. A rule of this service does not allow the request. CONNECT_REQUIRED: 403, Account not connected. Connect the account of the user at the provider first, or again. CSRF_REFUSED: 403, Request from another site refused. Send the request from a page of this site, or with a credential that is no cookie. HTTPS_REQUIRED: 403, HTTPS required. Use https. A credential that was sent over http is no secret any more: get a new one. RATE_LIMITED: 429, Too many requests. Wait as many seconds as Retry-After says, then try again. INVALID_CREDENTIALS: 401, Invalid credentials. Check the address and the password. TOO_MANY_ATTEMPTS: 429, Too many attempts. Wait as many seconds as Retry-After says, then log in again. INVALID_REQUEST: 400, Invalid request. Correct the request; sending it again will not help. MULTIPLE_CREDENTIALS: 400, More than one credential. Send exactly one token or API key. NOT_FOUND: 404, Not found. Check the path. METHOD_NOT_ALLOWED: 405, Method not allowed. See the Allow header. STORE_UNAVAILABLE: 503, Temporarily unavailable. Try again after as many seconds as Retry-After says. KEYS_UNAVAILABLE: 503, Keys of the issuer unavailable. Try again after as many seconds as Retry-After says. UPSTREAM_ERROR: 502, Upstream did not answer. Try again later. UPSTREAM_TIMEOUT: 504, Upstream did not answer in time. Try again later. CONFIG_ERROR: 500, Gate is not configured. The operator finds the reason in the log of the gate. */
+export type Code = 'MISSING_CREDENTIALS' | 'LOGIN_REQUIRED' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED' | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CONNECT_REQUIRED' | 'CSRF_REFUSED' | 'HTTPS_REQUIRED' | 'RATE_LIMITED' | 'INVALID_CREDENTIALS' | 'TOO_MANY_ATTEMPTS' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE' | 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'CONFIG_ERROR';
 
 /** Seconds since 1970. */
 export type Time = number;

@@ -78,6 +78,8 @@ export interface Policy {
   sessions?: PolicySessions | undefined;
   /** Logins with others. Without it there are none. */
   login?: PolicyLogin | undefined;
+  /** Accounts with passwords. Without it there are none. */
+  accounts?: PolicyAccounts | undefined;
   /** What is counted and looked at, and who is told. Without it nothing is. */
   watch?: PolicyWatch | undefined;
 }
@@ -586,6 +588,34 @@ export interface PolicyScopesByFact {
   teams?: Record<string, readonly string[]> | undefined;
   /** By the provider's own name for the account. */
   subjects?: Record<string, readonly string[]> | undefined;
+}
+
+/** Accounts with passwords: docs/accounts.md. They need `sessions`. */
+export interface PolicyAccounts {
+  /** The secrets of which peppers are made. The one with the highest id is for new passwords. The one with the lowest also names the rows: without it no account is found, so it stays for as long as there are accounts. */
+  secrets: readonly PolicyNumberedSecret[];
+  /** Who may make an account: `closed`, an administrator alone. Default `"closed"`. */
+  registration?: 'closed' | undefined;
+  /** How many wrong passwords are compared in a window, for each name and for each address. Default `5`. */
+  attempts?: number | undefined;
+  /** How long a window is. Default `900`. */
+  window_secs?: number | undefined;
+  /** The scopes of every account, beside its own. */
+  scopes?: readonly string[] | undefined;
+  /** The fewest characters of a password at login: fewer are refused before anybody is asked. New passwords have 8 at least, whatever this says; less is for accounts that were imported. Default `8`. */
+  shortest_password?: number | undefined;
+  /** A hash of each kind that accounts were imported with. Each login costs one hash of each of them, so that no time shows who was imported. At most 4. */
+  imports?: readonly string[] | undefined;
+  /** What a hash of a password costs (argon2id). */
+  hash?: PolicyPasswordHashCost | undefined;
+}
+
+/** What a hash of a password costs. Less than `memory_kib · iterations = 35840` is refused. */
+export interface PolicyPasswordHashCost {
+  /** Its memory. An isolate has 128 MiB. Default `19456`. */
+  memory_kib?: number | undefined;
+  /** How often the memory is gone through. Default `2`. */
+  iterations?: number | undefined;
 }
 
 /** What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or the section `admin`. */

@@ -31,3 +31,5 @@ export class KeyRingObject extends GateObject {}
 export class GrantObject extends GateObject {}
 /** What the gate has counted, its alerts, and what waits to be delivered. */
 export class WatchObject extends GateObject {}
+/** Accounts with passwords, and guesses at them, of a part of all names or addresses. */
+export class LoginObject extends GateObject {}

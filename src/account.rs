@@ -13,11 +13,14 @@
 //! | `one_time` | tokens of links in mails |
 //! | `totp`, `base32`, `recovery` | codes of an authenticator, and those for the day it is lost |
 //! | `row` | all that is kept of a login name, and what happens to it |
+//! | `secrets`, `device` | what rows are found by, peppers; the cookie of a browser that is known |
+//! | `step`, `shard` | what one writer of rows is asked, and how it answers |
 //! | `cbor`, `passkey` | what an authenticator of WebAuthn says |
 
 pub mod attempts;
 pub mod base32;
 pub mod cbor;
+pub mod device;
 pub mod foreign_hash;
 pub mod hash;
 pub mod name;
@@ -26,4 +29,7 @@ pub mod passkey;
 pub mod password;
 pub mod recovery;
 pub mod row;
+pub mod secrets;
+pub mod shard;
+pub mod step;
 pub mod totp;

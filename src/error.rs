@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use serde::Serialize;
+
 use crate::time::UnixTime;
 
 /// The table of codes, each with its word.
@@ -71,6 +73,8 @@ codes! {
     HttpsRequired => "HTTPS_REQUIRED",
     /// A limit is used up.
     RateLimited => "RATE_LIMITED",
+    /// The name and the password do not belong together.
+    InvalidCredentials => "INVALID_CREDENTIALS",
     /// Too many attempts to log in have failed.
     TooManyAttempts => "TOO_MANY_ATTEMPTS",
     /// The request cannot be understood.
@@ -440,6 +444,24 @@ errors! {
         problem: &'static str,
     } => ConfigError, "provider_refuses", "provider {provider} refuses the gate: {problem}";
 
+    // ---- accounts ----
+    /// The password is not the account's, or there is no such account. Nobody is told which.
+    WrongPassword => InvalidCredentials, "wrong_password",
+        "the password is not the account's, or there is no such account";
+    /// Too many wrong passwords, so none is compared: for this name, by this address, or in all.
+    TooManyGuesses {
+        /// Whose bound it is: `name`, `address`, `all`.
+        of: &'static str,
+        /// Seconds until the next attempt.
+        retry_after_secs: u32,
+    } => TooManyAttempts, "too_many_guesses",
+        "too many passwords were tried ({of}), the next in {retry_after_secs} s";
+    /// Fields of a form that people fill in are at fault.
+    ValidationFailed {
+        /// All that is wrong.
+        details: Vec<FieldFault>,
+    } => InvalidRequest, "validation_failed", "{}", Fields(details);
+
     // ---- permission and limits ----
     /// The caller does not have all scopes that the route asks for.
     InsufficientScope {
@@ -600,6 +622,25 @@ impl fmt::Display for SignIn<'_> {
     }
 }
 
+/// What is wrong with a field of a form, in words for whoever fills it in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldFault {
+    /// Its name.
+    pub field: String,
+    /// What was expected.
+    pub message: String,
+}
+
+/// Writes the names of the fields, as what was said of them is for others.
+struct Fields<'a>(&'a [FieldFault]);
+
+impl fmt::Display for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fields of the form are at fault:")?;
+        self.0.iter().try_for_each(|fault| write!(f, " {}", fault.field))
+    }
+}
+
 /// Writes `path: problem`, or the problem alone if the path is empty.
 struct At<'a>(&'a str, &'a str);
 
@@ -673,6 +714,7 @@ mod tests {
                 "CSRF_REFUSED",
                 "HTTPS_REQUIRED",
                 "RATE_LIMITED",
+                "INVALID_CREDENTIALS",
                 "TOO_MANY_ATTEMPTS",
                 "INVALID_REQUEST",
                 "MULTIPLE_CREDENTIALS",
@@ -753,6 +795,9 @@ mod tests {
                 "too_many_logins",
                 "provider",
                 "provider_refuses",
+                "wrong_password",
+                "too_many_guesses",
+                "validation_failed",
                 "insufficient_scope",
                 "issuer_not_allowed",
                 "client_not_allowed",

@@ -11,6 +11,7 @@
 //! All isolates share the ledger of revocations and a store of used proofs, and each request has to ask them. So they
 //! are asked between scopes and limits, and only if no limit is known to refuse: what is cheap comes first.
 
+pub mod accounts;
 mod addresses;
 pub mod administration;
 mod allowed;

@@ -3,6 +3,7 @@
 //!
 //! This room stands above the guard: it puts a decision into words and decides nothing about the caller.
 
+pub mod account_endpoints;
 pub mod caching;
 pub mod cors;
 #[cfg(feature = "describe")]

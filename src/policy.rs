@@ -4,6 +4,7 @@
 //! name that is used is defined, every route can be reached. Faults name their place
 //! (`issuers[1].audience: expected a non-empty list`).
 
+mod accounts;
 mod api_keys;
 mod check;
 mod claim_rules;
@@ -42,26 +43,8 @@ mod watch;
 pub use self::described::described;
 pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, folds_alike};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
-use self::{
-    api_keys::api_keys,
-    check::{secret_of, token},
-    cors::cors,
-    credential_headers::credential_headers,
-    document::Document,
-    forward_auth::{client_ip_header, forward_auth},
-    granted::check_grants,
-    header_names::Named,
-    identity_headers::identity_headers,
-    issuers::{read_issuers, verifier},
-    limits::{failed_authentication, limits},
-    pages::pages,
-    revocation::revocation,
-    router::{Router, router},
-    routes::{Given, fallback, routes},
-    security_headers::security_headers,
-    upstream::upstream,
-};
 pub use self::{
+    accounts::AccountPolicy,
     api_keys::{ApiKeyPolicy, PrefixPolicy},
     claim_rules::ClaimRule,
     cors::Cors,
@@ -90,6 +73,25 @@ pub use self::{
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
     watch::{Sink, WatchPolicy},
+};
+use self::{
+    api_keys::api_keys,
+    check::{secret_of, token},
+    cors::cors,
+    credential_headers::credential_headers,
+    document::Document,
+    forward_auth::{client_ip_header, forward_auth},
+    granted::check_grants,
+    header_names::Named,
+    identity_headers::identity_headers,
+    issuers::{read_issuers, verifier},
+    limits::{failed_authentication, limits},
+    pages::pages,
+    revocation::revocation,
+    router::{Router, router},
+    routes::{Given, fallback, routes},
+    security_headers::security_headers,
+    upstream::upstream,
 };
 use std::sync::Arc;
 
@@ -178,6 +180,8 @@ pub struct Policy {
     pub sessions: Option<SessionPolicy>,
     /// Logins with others; `None`: there are none.
     pub login: Option<LoginPolicy>,
+    /// Accounts with passwords; `None`: there are none.
+    pub accounts: Option<AccountPolicy>,
     /// What is counted and looked at, and who is told; `None`: nothing.
     pub watch: Option<WatchPolicy>,
     limits: Vec<LimitPolicy>,
@@ -203,6 +207,7 @@ impl Policy {
             ScopeIncludes::read("scope_includes", core::mem::take(&mut document.scope_includes).0)?;
         let sessions = sessions::sessions(document, secrets)?;
         let login = login::login(document, sessions.as_ref(), secrets)?;
+        let accounts = accounts::accounts(document, sessions.as_ref(), secrets)?;
         let verifier = verifier(issuers, document.max_token_length, secrets, sessions.as_ref())?;
         let api_keys = api_keys(document, secrets)?;
         let client_ip_header = client_ip_header(document)?;
@@ -280,6 +285,7 @@ impl Policy {
             identity_audience: document.identity_audience.take(),
             sessions,
             login,
+            accounts,
             watch: document
                 .watch
                 .as_ref()

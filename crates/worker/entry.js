@@ -95,3 +95,4 @@ export const SessionObject = lasting(engine.SessionObject);
 export const GrantObject = lasting(engine.GrantObject);
 export const KeyRingObject = lasting(engine.KeyRingObject);
 export const WatchObject = lasting(engine.WatchObject);
+export const LoginObject = lasting(engine.LoginObject);

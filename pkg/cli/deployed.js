@@ -13,6 +13,7 @@ export const OBJECTS = {
   keyRing: { binding: 'EDGEGATE_KEYS', class: 'KeyRingObject', migration: 'v3' },
   grants: { binding: 'EDGEGATE_GRANTS', class: 'GrantObject', migration: 'v4' },
   watch: { binding: 'EDGEGATE_WATCH', class: 'WatchObject', migration: 'v5' },
+  logins: { binding: 'EDGEGATE_LOGINS', class: 'LoginObject', migration: 'v6' },
 };
 
 /** The migrations in their order, each with its classes. */

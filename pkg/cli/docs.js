@@ -327,6 +327,8 @@ function codesOf({ policy, issuers, sessions, apiKeys, hasTokens, routes, limits
     API_KEY_REVOKED: apiKeys,
     WRONG_ENVIRONMENT: apiKeys,
     INVALID_REFRESH_TOKEN: sessions,
+    INVALID_CREDENTIALS: policy.accounts,
+    TOO_MANY_ATTEMPTS: policy.accounts,
     INSUFFICIENT_SCOPE: some(({ scopes: wanted }) => wanted),
     NOT_ALLOWED: credentials,
     CONNECT_REQUIRED: policy.routes?.some(({ grant }) => grant),

@@ -88,6 +88,7 @@ const isThatKey = (answer, [id]) => isKey(answer) && answer.id === id;
 const isRevocation = (answer) => isText(answer.id) && isText(answer.target?.kind);
 const areRevoked = (answer) => ['revoked', 'unchanged', 'expired'].every((name) => Number.isSafeInteger(answer[name]));
 /** `{}`, or that a part is still on its way. */
+const isAccount = (answer) => isText(answer.id) && isText(answer.subject) && Array.isArray(answer.scopes);
 const isDone = (answer) => Object.entries(answer).every(([name, value]) => name === 'pending' && value === true);
 
 const isExplained = (answer) => Array.isArray(answer.steps) && Number.isSafeInteger(answer.outcome?.status);
@@ -105,6 +106,11 @@ const SAYS = {
   listRevocations: (answer) => Array.isArray(answer.revocations),
   revoke: (answer, [body]) => (typeof body === 'string' ? areRevoked(answer) : isRevocation(answer)),
   getRevocation: (answer, [id]) => isRevocation(answer) && answer.id === id,
+  findAccount: isAccount,
+  createAccount: isAccount,
+  getAccount: isAccount,
+  changeAccount: isAccount,
+  deleteAccount: isDone,
   listGrants: (answer) => Array.isArray(answer.grants),
   endGrants: (answer) => Number.isInteger(answer.ended),
   listSessions: (answer) => Array.isArray(answer.sessions),

@@ -20,6 +20,7 @@ export const REFUSALS = {
   CSRF_REFUSED: {"hint":"Send the request from a page of this site, or with a credential that is no cookie","status":403,"title":"Request from another site refused"},
   HTTPS_REQUIRED: {"hint":"Use https. A credential that was sent over http is no secret any more: get a new one","status":403,"title":"HTTPS required"},
   RATE_LIMITED: {"hint":"Wait as many seconds as Retry-After says, then try again","status":429,"title":"Too many requests"},
+  INVALID_CREDENTIALS: {"hint":"Check the address and the password","status":401,"title":"Invalid credentials"},
   TOO_MANY_ATTEMPTS: {"hint":"Wait as many seconds as Retry-After says, then log in again","status":429,"title":"Too many attempts"},
   INVALID_REQUEST: {"hint":"Correct the request; sending it again will not help","status":400,"title":"Invalid request"},
   MULTIPLE_CREDENTIALS: {"hint":"Send exactly one token or API key","status":400,"title":"More than one credential"},

@@ -23,4 +23,9 @@ export const OPERATIONS = {
   enableSubject: ['POST', '/admin/subjects/enable', true],
   listGrants: ['GET', '/admin/grants', false],
   endGrants: ['DELETE', '/admin/grants', false],
+  findAccount: ['GET', '/admin/accounts', false],
+  createAccount: ['POST', '/admin/accounts', true],
+  getAccount: ['GET', '/admin/accounts/{id}', false],
+  changeAccount: ['PATCH', '/admin/accounts/{id}', true],
+  deleteAccount: ['DELETE', '/admin/accounts/{id}', false],
 };

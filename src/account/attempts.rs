@@ -21,7 +21,7 @@ pub struct Bound {
 pub const DEFAULT_BOUND: Bound = Bound { attempts: 5, window_millis: 15 * 60 * 1000 };
 
 /// A guess that may be made. It is given back if it was right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a right guess gives it back"]
 pub struct Reservation(u32);
 

@@ -91,6 +91,12 @@ impl ForeignHash {
         self.compute(password, &mut output).is_some() && bool::from(output.ct_eq(&self.output))
     }
 
+    /// Whether to compute one is as much work as the other.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.scheme == other.scheme && self.output.len() == other.output.len()
+    }
+
     fn is_bounded(&self) -> bool {
         let costs = match &self.scheme {
             Scheme::Bcrypt { cost, .. } => BCRYPT_COSTS.contains(cost),

@@ -83,9 +83,9 @@ impl Password {
         self.0.as_bytes()
     }
 
-    /// What speaks against it as a new password for this name; `None`: nothing.
+    /// What speaks against it as a new password for this name, where it is known; `None`: nothing.
     #[must_use]
-    pub fn weakness(&self, name: &LoginName, rules: PasswordRules<'_>) -> Option<Weakness> {
+    pub fn weakness(&self, name: Option<&LoginName>, rules: PasswordRules<'_>) -> Option<Weakness> {
         let small = Zeroizing::new(self.0.to_lowercase());
         let least = rules.least.max(LEAST_CHARACTERS);
         if self.0.chars().count() < least {
@@ -94,9 +94,11 @@ impl Password {
         if is_uniform(&small) {
             return Some(Weakness::Uniform);
         }
-        let context = [name.as_str(), name.local()];
-        let words = name.local().split(['.', '+', '-', '_']).chain(name.as_str().split(['@', '.']));
-        let words = words.chain(context).chain(rules.words.iter().map(String::as_str));
+        let of_name = name.into_iter().flat_map(|name| {
+            let parts = name.local().split(['.', '+', '-', '_']);
+            parts.chain(name.as_str().split(['@', '.'])).chain([name.as_str(), name.local()])
+        });
+        let words = of_name.chain(rules.words.iter().map(String::as_str));
         if words.filter(|word| word.len() >= LEAST_CONTEXT).any(|word| is_little_more(&small, word))
         {
             return Some(Weakness::OfContext);
@@ -162,7 +164,7 @@ mod tests {
         let common = common(&["password1", "iloveyou", "correct horse"]);
         let words = ["acmecorp".to_owned()];
         let rules = PasswordRules { least: 8, words: &words, common: Some(&common) };
-        Password::new(text.to_owned()).unwrap().weakness(&name, rules)
+        Password::new(text.to_owned()).unwrap().weakness(Some(&name), rules)
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub type AccountId = Opaque<16>;
 /// The hash of what a known browser's cookie has.
 pub type DeviceHash = Opaque<32>;
 
+/// By what a row is found.
+pub type RowKey = Opaque<32>;
+
 /// Whether an account may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,7 +83,7 @@ pub struct Account {
     /// Its password, if it has one.
     password: Option<Kept>,
     /// How often the password was set: what was made for an earlier one is over.
-    password_version: u32,
+    pub password_version: u32,
     /// Its authenticator, if it has one.
     pub authenticator: Option<Authenticator>,
     /// The recovery codes that are left.
@@ -180,24 +183,29 @@ impl NameRow {
     }
 
     /// Compares a password, without looking whether the account may be used. Names that do not exist, accounts without a password and those
-    /// with another one cost the same. `decoy` is a hash of the kind that accounts moved in with: while there are such, each comparison is
-    /// with one of both kinds.
+    /// with another one cost the same. `decoys` are a hash of each kind that accounts moved in with: while there are such, each comparison is
+    /// with one of the gate's own and one of each of these.
     #[must_use]
     pub fn compare(
         &self,
         password: &[u8],
         (cost, peppers): (Cost, &Peppers),
-        decoy: Option<&ForeignHash>,
+        decoys: &[ForeignHash],
     ) -> Verdict {
         let kept = self.account.as_ref().and_then(|account| account.password.as_ref());
         let nobody = PasswordHash::of_nobody(cost, peppers);
         let (own, foreign) = match kept {
-            Some(Kept::Own(own)) => (own, decoy),
+            Some(Kept::Own(own)) => (own, None),
             Some(Kept::Foreign(foreign, _)) => (&nobody, Some(foreign)),
-            None => (&nobody, decoy),
+            None => (&nobody, None),
         };
         let fits_own = own.fits(password, peppers);
         let fits_foreign = foreign.is_some_and(|foreign| foreign.fits(password));
+        // The one that is of its kind was just computed.
+        for decoy in decoys.iter().filter(|decoy| foreign.is_none_or(|one| !one.is_like(decoy))) {
+            // What nobody reads would be left out by the compiler.
+            core::hint::black_box(decoy.fits(password));
+        }
         match kept {
             Some(Kept::Own(own)) => {
                 Verdict { is_right: fits_own, is_outdated: own.is_outdated(cost, peppers) }
@@ -227,16 +235,18 @@ impl NameRow {
         }
     }
 
-    /// Knows a browser from now on: somebody logged in with it. The one that was known longest gives way.
+    /// Knows a browser from now on: somebody logged in with it. The one that was known longest gives way. What was guessed with it still counts.
     pub fn know(&mut self, hash: DeviceHash) {
         let Some(account) = &self.account else { return };
         let password_version = account.password_version;
+        let known = self.device(&hash, Some(password_version));
+        let guesses = known.map(|device| device.guesses.clone()).unwrap_or_default();
         self.devices
             .retain(|device| device.hash != hash && device.password_version == password_version);
         if self.devices.len() >= MAX_DEVICES {
             self.devices.remove(0);
         }
-        self.devices.push(Device { hash, password_version, guesses: Attempts::default() });
+        self.devices.push(Device { hash, password_version, guesses });
     }
 
     /// Takes a code, after the right password. Codes of both kinds share one bound; a right one gives back its own guess alone.
@@ -297,7 +307,7 @@ impl Account {
     /// The subject of its sessions.
     #[must_use]
     pub fn subject(&self) -> String {
-        format!("account|{}", self.id)
+        format!("{SUBJECT_PREFIX}{}", self.id)
     }
 
     /// Sets a password. Links that are out and browsers that are known were those of the one before: their owner may have been another.
@@ -307,6 +317,12 @@ impl Account {
         if matches!(self.standing, Standing::ResetRequired | Standing::Invited) {
             self.standing = Standing::Active;
         }
+    }
+
+    /// Whether the password is still kept as somebody else did.
+    #[must_use]
+    pub const fn is_imported(&self) -> bool {
+        matches!(self.password, Some(Kept::Foreign(..)))
     }
 
     /// Whether a second factor is asked for.
@@ -390,7 +406,7 @@ impl core::fmt::Debug for Code<'_> {
 
 /// The key of the row of a name, by a secret, so that no store shows whose it is; `None`: it is no secret of HMAC.
 #[must_use]
-pub fn key_of(name: &LoginName, secret: &Secret) -> Option<Opaque<32>> {
+pub fn key_of(name: &LoginName, secret: &Secret) -> Option<RowKey> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret()).ok()?;
     mac.update(b"edgegate-login-name-v1\0");
     mac.update(name.as_str().as_bytes());
@@ -402,9 +418,34 @@ pub const SHARDS: u16 = 4096;
 
 /// The object that keeps the row of this key.
 #[must_use]
-pub fn shard_of(key: &Opaque<32>) -> u16 {
+pub fn shard_of(key: &RowKey) -> u16 {
     let [first, second, ..] = *key.as_bytes();
     u16::from_be_bytes([first, second]) % SHARDS
+}
+
+/// The name of a new account. It begins with its shard, so that the row of who is logged in is found without the address.
+#[must_use]
+pub fn new_account_id(shard: u16, random: [u8; 14]) -> AccountId {
+    let mut bytes = [0; 16];
+    let shard = shard.to_be_bytes();
+    bytes.iter_mut().zip(shard.iter().chain(&random)).for_each(|(byte, own)| *byte = *own);
+    AccountId::from_bytes(bytes)
+}
+
+/// The object that keeps the row of this account; `None`: there is no such account.
+#[must_use]
+pub fn shard_of_account(id: &AccountId) -> Option<u16> {
+    let [first, second, ..] = *id.as_bytes();
+    Some(u16::from_be_bytes([first, second])).filter(|shard| *shard < SHARDS)
+}
+
+/// What the subjects of accounts begin with.
+pub const SUBJECT_PREFIX: &str = "account|";
+
+/// The account that this is the subject of.
+#[must_use]
+pub fn account_of_subject(subject: &str) -> Option<AccountId> {
+    AccountId::parse(subject.strip_prefix(SUBJECT_PREFIX)?)
 }
 
 #[cfg(test)]
@@ -442,7 +483,7 @@ mod tests {
         device: Option<&DeviceHash>,
     ) -> Result<bool, UnixMillis> {
         let reserved = row.reserve(device, DEFAULT_BOUND, NOW)?;
-        let verdict = row.compare(password, (CHEAP, &peppers(&[1])), None);
+        let verdict = row.compare(password, (CHEAP, &peppers(&[1])), &[]);
         row.settle(reserved, verdict.is_right, None);
         Ok(verdict.is_right)
     }
@@ -499,20 +540,20 @@ mod tests {
         row.account.as_mut().unwrap().set_password(kept);
         let password = b"correct horse battery staple";
         let reserved = row.reserve(None, DEFAULT_BOUND, NOW).unwrap();
-        let verdict = row.compare(password, (CHEAP, &peppers(&[1])), None);
+        let verdict = row.compare(password, (CHEAP, &peppers(&[1])), &[]);
         assert_eq!(verdict, Verdict { is_right: true, is_outdated: true });
         row.settle(reserved, true, PasswordHash::new(password, [2; 16], CHEAP, &peppers(&[1])));
         let verdict =
-            row.compare(password, (CHEAP, &peppers(&[1])), ForeignHash::parse(FOREIGN).as_ref());
+            row.compare(password, (CHEAP, &peppers(&[1])), &[ForeignHash::parse(FOREIGN).unwrap()]);
         assert_eq!(verdict, Verdict { is_right: true, is_outdated: false });
         // The decoy's own password is nobody's.
         let other = NameRow::default().compare(
             password,
             (CHEAP, &peppers(&[1])),
-            ForeignHash::parse(FOREIGN).as_ref(),
+            &[ForeignHash::parse(FOREIGN).unwrap()],
         );
         assert!(!other.is_right);
-        assert!(row.compare(password, (CHEAP, &peppers(&[1, 2])), None).is_outdated);
+        assert!(row.compare(password, (CHEAP, &peppers(&[1, 2])), &[]).is_outdated);
     }
 
     #[test]
@@ -589,5 +630,15 @@ mod tests {
         assert_ne!(key_of(&name("bob@example.com"), &secret), Some(key));
         assert_ne!(key_of(&name("ada@example.com"), &Secret::new(vec![2; 32])), Some(key));
         assert!(shard_of(&key) < SHARDS);
+    }
+
+    #[test]
+    fn the_row_of_an_account_is_found_by_its_name_alone() {
+        let id = new_account_id(4095, [7; 14]);
+        assert_eq!(shard_of_account(&id), Some(4095));
+        assert_eq!(shard_of_account(&AccountId::from_bytes([0xff; 16])), None);
+        let account = Account::new(id, Standing::Active, Vec::new(), NOW.to_unix_time());
+        assert_eq!(account_of_subject(&account.subject()), Some(id));
+        assert_eq!(account_of_subject("client|batch"), None);
     }
 }

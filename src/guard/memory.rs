@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use super::{
-    Attempts, Failures, Identity, SessionMemory, login::LoginMemory, signatures::SeenSignatures,
+    Attempts, Failures, Identity, SessionMemory, accounts::AccountMemory, login::LoginMemory,
+    signatures::SeenSignatures,
 };
 use crate::{
     api_key::KeyId,
@@ -39,6 +40,8 @@ pub struct IsolateMemory {
     pub sessions: SessionMemory,
     /// What is remembered of the providers that people log in with.
     pub logins: LoginMemory,
+    /// What is remembered of guesses at passwords.
+    pub accounts: AccountMemory,
 }
 
 impl Default for IsolateMemory {
@@ -53,6 +56,7 @@ impl Default for IsolateMemory {
             unreadable_addresses: UnreadableAddresses::default(),
             sessions: SessionMemory::default(),
             logins: LoginMemory::default(),
+            accounts: AccountMemory::default(),
         }
     }
 }

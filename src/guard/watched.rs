@@ -100,6 +100,7 @@ fn noted<'d>(
 fn is_failure(error: &Error) -> bool {
     match error {
         Error::RateLimited { limit, .. } => limit.starts_with("failed-authentication"),
+        Error::WrongPassword | Error::TooManyGuesses { .. } => true,
         other => other.is_failed_authentication(),
     }
 }

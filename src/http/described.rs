@@ -17,5 +17,6 @@ pub fn described() -> Definitions {
     known.add::<Question>();
     revocation::describe(&mut known);
     guard::session::endpoints::describe(&mut known);
+    guard::accounts::describe(&mut known);
     known
 }

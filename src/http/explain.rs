@@ -350,6 +350,9 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::LoginDeclined { .. }
         | Error::LoginNotAllowed { .. }
         | Error::TooManyLogins { .. }
+        | Error::WrongPassword
+        | Error::TooManyGuesses { .. }
+        | Error::ValidationFailed { .. }
         | Error::Provider { .. }
         | Error::ProviderRefuses { .. }
         | Error::MultipleCredentials

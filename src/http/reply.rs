@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, FieldFault};
 use crate::guard::{Carrier, Identity, LimitReport};
 use crate::header_text::{KeptSpaces, percent_encoded};
 use crate::jose::dpop::ProofRules;
@@ -55,6 +55,10 @@ impl Refusal {
             Error::StepUp { login_url, .. } => login_url.as_deref(),
             _ => None,
         };
+        let details = match error {
+            Error::ValidationFailed { details } => Some(details.as_slice()),
+            _ => None,
+        };
         let body = if problem {
             json_line(&Problem {
                 kind: problem_type(code),
@@ -63,9 +67,11 @@ impl Refusal {
                 detail: &hint,
                 code: code.as_str(),
                 login_url,
+                details,
             })
         } else {
-            json_line(&Body { error: wire.title, code: code.as_str(), hint: &hint, login_url })
+            let (error, code) = (wire.title, code.as_str());
+            json_line(&Body { error, code, hint: &hint, login_url, details })
         };
         let kind = if problem { PROBLEM_JSON } else { "application/json" };
         let mut fields =
@@ -75,7 +81,8 @@ impl Refusal {
         }
         match error {
             Error::RateLimited { retry_after_secs, .. }
-            | Error::TooManyLogins { retry_after_secs } => {
+            | Error::TooManyLogins { retry_after_secs }
+            | Error::TooManyGuesses { retry_after_secs, .. } => {
                 fields.push(("Retry-After", retry_after_secs.to_string()));
             }
             Error::StoreUnavailable { .. } | Error::KeysUnavailable { .. } => {
@@ -305,6 +312,9 @@ pub const fn wire(code: Code) -> Wire {
             "HTTPS required",
             "Use https. A credential that was sent over http is no secret any more: get a new one",
         ),
+        Code::InvalidCredentials => {
+            (401, "Invalid credentials", "Check the address and the password")
+        }
         Code::TooManyAttempts => (
             429,
             "Too many attempts",
@@ -350,6 +360,8 @@ struct Body<'a> {
     hint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     login_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a [FieldFault]>,
 }
 
 #[derive(Serialize)]
@@ -363,6 +375,7 @@ struct OAuthBody<'a> {
 fn title(error: &Error) -> &'static str {
     match error {
         Error::RefreshTokenRequired => "Refresh token required",
+        Error::ValidationFailed { .. } => "Validation failed",
         _ => wire(error.code()).title,
     }
 }
@@ -378,6 +391,8 @@ struct Problem<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     login_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a [FieldFault]>,
 }
 
 /// The general hint of the code, or the caller's own mistake where naming it gives nothing away.
@@ -386,10 +401,23 @@ fn hint(error: &Error, general: &'static str) -> String {
         Error::InvalidRequest(problem) | Error::OAuth { problem, .. } => (*problem).to_owned(),
         Error::InvalidField { .. } => error.to_string(),
         Error::InsufficientScope { required } => format!("{general}: {required}"),
+        Error::TooManyGuesses { retry_after_secs, .. } => {
+            format!("Please try again in {}", in_words(*retry_after_secs))
+        }
         Error::MissingCredentialsOr { api_key_header } => {
             general.replace(API_KEY_HEADER, api_key_header)
         }
         _ => general.to_owned(),
+    }
+}
+
+/// A time to wait, never shorter than it is.
+fn in_words(secs: u32) -> String {
+    let minutes = secs.div_ceil(60);
+    match (secs, minutes) {
+        (0 | 1, _) => "1 second".to_owned(),
+        (2..=90, _) => format!("{secs} seconds"),
+        _ => format!("{minutes} minutes"),
     }
 }
 

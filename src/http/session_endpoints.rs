@@ -188,6 +188,7 @@ pub fn answer_fields(answer: &Answer) -> Fields {
     let kind = (!answer.body.is_empty()).then_some(("Content-Type", "application/json"));
     let cleared = answer.clears_cache.then_some(("Clear-Site-Data", "\"cache\""));
     let to = answer.location.as_deref().map(|url| ("Location", url));
-    let all = own.into_iter().chain(kind).chain(cleared).chain(to);
+    let cookie = answer.cookie.as_deref().map(|cookie| ("Set-Cookie", cookie));
+    let all = own.into_iter().chain(kind).chain(cleared).chain(to).chain(cookie);
     all.map(|(name, value)| (name, value.to_owned())).collect()
 }

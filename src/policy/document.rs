@@ -13,6 +13,7 @@ use super::described::{
     AnswerBody, BoolOr, ClaimValue, ScopeNames, SecurityHeaderFields, SessionAlgorithm,
 };
 use super::{
+    accounts::document::AccountsDocument,
     limit_store::StoreName,
     login::document::LoginDocument,
     revocation::RevocationPolicy,
@@ -138,6 +139,8 @@ described! {
         pub(super) sessions: Option<SessionsDocument> = None,
         /// Logins with others. Without it there are none.
         pub(super) login: Option<LoginDocument> = None,
+        /// Accounts with passwords. Without it there are none.
+        pub(super) accounts: Option<AccountsDocument> = None,
         /// What is counted and looked at, and who is told. Without it nothing is.
         pub(super) watch: Option<WatchDocument> = None,
     }

@@ -18,6 +18,8 @@ pub enum Binding<'p> {
     KeyRing,
     /// Tokens of providers.
     Grants,
+    /// Accounts, and guesses at their passwords.
+    Logins,
     /// What is counted over all isolates, and looked at.
     Watch,
     /// A service by this name.
@@ -47,9 +49,9 @@ impl Policy {
         if self.replays == Replays::DurableObject {
             add(Binding::Counters, Some("dpop.replays".to_owned()));
         }
-        // An assertion of a client counts once, at all isolates together, and so does a login.
-        if self.needs_durable_objects() || self.has_client_with_assertions() || self.login.is_some()
-        {
+        // An assertion of a client counts once, at all isolates together, and so does a login; and hashes of passwords are counted.
+        let counts = self.has_client_with_assertions() || self.login.is_some();
+        if self.needs_durable_objects() || counts || self.accounts.is_some() {
             add(Binding::Counters, None);
         }
         if self.needs_ledger() {
@@ -63,6 +65,9 @@ impl Policy {
         }
         if let Some(path) = self.first_grant() {
             add(Binding::Grants, Some(path));
+        }
+        if self.accounts.is_some() {
+            add(Binding::Logins, Some("accounts".to_owned()));
         }
         if self.watch.is_some() {
             add(Binding::Watch, None);

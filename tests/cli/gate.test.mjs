@@ -21,7 +21,7 @@ const asked = new Set();
 
 before(async () => {
   const prefixes = [{ prefix: 'sk' }, { prefix: '', format: 'imported' }];
-  gate = await startGate({ policy: policy({ watch: {}, sessions: SESSIONS, revocation: { mode: 'ledger' }, api_keys: { ...policy().api_keys, prefixes } }) });
+  gate = await startGate({ policy: policy({ accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] }, watch: {}, sessions: SESSIONS, revocation: { mode: 'ledger' }, api_keys: { ...policy().api_keys, prefixes } }) });
   project = await installed();
   proxy = await recording(gate.port());
 });
@@ -215,6 +215,25 @@ test('what the gate refuses is said with a hint, and as JSON', async () => {
   assert.deepEqual([unknown.code, unknown.stdout, JSON.parse(unknown.stderr).error.status], [1, '', 404]);
   const field = await project.cli(['keys', 'mint', '--name', 'x', '--owner', 'y', '--prefix', 'nope'], { env: env() });
   assert.match(field.stderr, /hint: .*prefix/);
+});
+
+test('accounts are made, found, changed and deleted; a password is never an argument', async () => {
+  const email = 'ada@example.com';
+  const { id } = await json(['accounts', 'create', email, '--scope', 'read:posts', '--verified'], { input: 'quiet river, late boat\n' });
+  const login = (password) => gate.post('/auth/login', { body: { email, password } });
+  admitted(await gate.get('/v1/posts', { token: (await login('quiet river, late boat')).json().access_token }), { subject: `account|${id}` });
+  assert.match((await ok(['accounts', 'find', email])).stdout, new RegExp(id));
+  await ok(['accounts', 'set-password', id], { input: 'a wholly new one' });
+  refused(await login('quiet river, late boat'), 'INVALID_CREDENTIALS');
+  await ok(['accounts', 'scopes', id, '--scope', 'write:posts']);
+  await ok(['accounts', 'disable', id]);
+  refused(await login('a wholly new one'), 'NOT_ALLOWED');
+  assert.match((await ok(['accounts', 'show', id])).stdout, /disabled/);
+  await ok(['accounts', 'enable', id]);
+  assert.equal((await login('a wholly new one')).status, 200);
+  assert.equal((await project.cli(['accounts', 'create', 'bob@example.com'], { env: env(), input: '' })).code, 2);
+  await ok(['accounts', 'delete', id, '--yes']);
+  assert.equal((await project.cli(['accounts', 'show', id], { env: env() })).code, 1);
 });
 
 test('what cannot be taken back is asked for', async () => {

@@ -519,7 +519,7 @@ describe('use', () => {
   });
 
   test('every command has a description, and can print JSON', async () => {
-    const groups = { '': 'init dev check explain test diff doctor deploy revoke docs', keys: 'mint import list show update rotate revoke', revocations: 'list show undo export', sessions: 'open list end narrow', subjects: 'disable enable forget', token: 'inspect mint', profiles: 'save list remove' };
+    const groups = { '': 'init dev check explain test diff doctor deploy revoke docs', keys: 'mint import list show update rotate revoke', revocations: 'list show undo export', sessions: 'open list end narrow', subjects: 'disable enable forget', accounts: 'create find show set-password scopes disable enable delete', token: 'inspect mint', profiles: 'save list remove' };
     for (const [group, names] of Object.entries(groups)) {
       for (const name of names.split(' ')) {
         const { stdout } = await run([...(group ? [group] : []), name, '--help']);

@@ -25,6 +25,7 @@ mod mint;
 #[path = "../support/texts.rs"]
 mod texts;
 
+mod account_policy;
 mod administration;
 mod advisory_counters;
 mod api_keys;

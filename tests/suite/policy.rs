@@ -429,7 +429,7 @@ fn unknown_fields_are_refused_at_every_level() {
             "colour: is not a known field, expected one of upstream, forward_credential, \
              auth_prefix, cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, pages, cache, preflight, \
              cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, \
-             failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions, login, watch",
+             failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions, login, accounts, watch",
         ),
         (
             "/forward_auth/colour",
@@ -1666,7 +1666,7 @@ fn depth_and_size_neither_trap_nor_hang() {
         &json!({ &long: 1 }),
         "?: is not a known field, expected one of upstream, forward_credential, auth_prefix, \
          cookie, credential_headers, max_token_length, identity_headers, client_ip_header, trusted_hops, forward_auth, pages, cache, preflight, cors, https, hsts, security_headers, resource_metadata, legacy_headers, log, \
-         path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions, login, watch",
+         path_case, issuers, scope_includes, dpop, jwks_cache, api_keys, revocation, limits, failed_authentication, routes, admin, origin, csrf, identity, identity_audience, sessions, login, accounts, watch",
     );
     refused(&json!({ "log": long }), "log: expected one of refusals, all, none");
     let routes: Vec<Value> =

@@ -93,6 +93,7 @@ pub fn bindings() -> Bindings {
         ("ADMIN_TOKEN", b"admin-token-that-has-32-bytes-yes".to_vec()),
         ("SESSION_SECRET", b"session-secret-that-has-32-bytes.".to_vec()),
         ("BATCH_CLIENT_SECRET", b"batch-client-secret-with-32-bytes".to_vec()),
+        ("ACCOUNTS_SECRET", b"accounts-secret-that-has-32-byte".to_vec()),
         ("OTHER_SECRET", b"fedcba9876543210fedcba9876543210".to_vec()),
         ("SHORT", b"only-31-bytes-are-in-this-one..".to_vec()),
         ("EMPTY", Vec::new()),

@@ -47,6 +47,7 @@ before(async () => {
     gateWorker({ name: 'described', policy: policy({ resource_metadata: METADATA, routes: [DESCRIPTION, ...policy().routes] }) }),
     gateWorker({ name: 'sessions', policy: policy({ sessions: SESSIONS }) }),
     gateWorker({ name: 'login', policy: policy({ sessions: SESSIONS, login: LOGIN, origin: 'https://api.example.com' }) }),
+    gateWorker({ name: 'accounts', policy: policy({ sessions: SESSIONS, accounts: { secrets: [{ id: 1, secret: 'JWT_SECRET' }] } }) }),
     gateWorker({ name: 'connects', policy: policy({ sessions: SESSIONS, login: LOGIN, origin: 'https://api.example.com', routes: [{ path: '/hub/*', grant: { provider: 'gone', header: 'X-Hub-Token' }, upstream: elsewhere }] }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
@@ -129,6 +130,7 @@ const CASES = {
       return gate.get('/v1/limited', { token: caller, ...more });
     },
   },
+  INVALID_CREDENTIALS: { ask: (more) => gate.post('/auth/login', { gate: 'accounts', body: { email: 'nobody@example.com', password: 'some password' }, ...more }) },
   TOO_MANY_ATTEMPTS: {
     async ask(more) {
       const at = { gate: 'login', ip: freshIp() };

@@ -19,7 +19,7 @@ after(() => gate.dispose());
 test('wrangler.toml binds what the Worker and the tests use', () => {
   assert.equal(config.main.replaceAll('\\', '/').endsWith('build/index.js'), true, config.main);
   assert.deepEqual(config.kv_namespaces.map((one) => one.binding), ['EDGEGATE_KV']);
-  assert.deepEqual(config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]), [['EDGEGATE_COUNTERS', 'CounterObject'], ['EDGEGATE_LEDGER', 'RevocationLedger'], ['EDGEGATE_SESSIONS', 'SessionObject'], ['EDGEGATE_KEYS', 'KeyRingObject'], ['EDGEGATE_GRANTS', 'GrantObject'], ['EDGEGATE_WATCH', 'WatchObject']]);
+  assert.deepEqual(config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name]), [['EDGEGATE_COUNTERS', 'CounterObject'], ['EDGEGATE_LEDGER', 'RevocationLedger'], ['EDGEGATE_SESSIONS', 'SessionObject'], ['EDGEGATE_KEYS', 'KeyRingObject'], ['EDGEGATE_GRANTS', 'GrantObject'], ['EDGEGATE_WATCH', 'WatchObject'], ['EDGEGATE_LOGINS', 'LoginObject']]);
   // A deployed Worker can be upgraded: no old migration changes, new ones follow.
   assert.deepEqual(config.migrations.map(({ tag, new_sqlite_classes }) => [tag, new_sqlite_classes]), [
     ['v1', ['CounterObject']],
@@ -27,6 +27,7 @@ test('wrangler.toml binds what the Worker and the tests use', () => {
     ['v3', ['SessionObject', 'KeyRingObject']],
     ['v4', ['GrantObject']],
     ['v5', ['WatchObject']],
+    ['v6', ['LoginObject']],
   ]);
 });
 

@@ -30,6 +30,7 @@ export const SECRETS = Object.freeze({
   ADMIN_TOKEN: randomBytes(32).toString('hex'),
   SESSION_SECRET: randomBytes(32).toString('hex'),
   BATCH_CLIENT_SECRET: randomBytes(32).toString('hex'),
+  ACCOUNTS_SECRET: randomBytes(32).toString('hex'),
 });
 
 /** The contract: status and title of every code. */
@@ -52,6 +53,7 @@ export const CODES = Object.freeze({
   CSRF_REFUSED: [403, 'Request from another site refused'],
   HTTPS_REQUIRED: [403, 'HTTPS required'],
   RATE_LIMITED: [429, 'Too many requests'],
+  INVALID_CREDENTIALS: [401, 'Invalid credentials'],
   TOO_MANY_ATTEMPTS: [429, 'Too many attempts'],
   INVALID_REQUEST: [400, 'Invalid request'],
   MULTIPLE_CREDENTIALS: [400, 'More than one credential'],
@@ -166,6 +168,7 @@ export function gateWorker({ name = 'gate', policy: given, secrets = SECRETS, wo
       EDGEGATE_KEYS: { className: 'KeyRingObject', useSQLite: true },
       EDGEGATE_GRANTS: { className: 'GrantObject', useSQLite: true },
       EDGEGATE_WATCH: { className: 'WatchObject', useSQLite: true },
+      EDGEGATE_LOGINS: { className: 'LoginObject', useSQLite: true },
     },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     ...rest,

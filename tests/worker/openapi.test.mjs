@@ -24,7 +24,7 @@ let gate;
 let asked;
 
 before(async () => {
-  gate = await startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' }, watch: {} }) });
+  gate = await startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' }, watch: {}, accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] } }) });
   asked = new Set();
 });
 after(() => gate?.dispose());
@@ -142,6 +142,37 @@ test('administration of sessions, by the client', async () => {
   await admin.forgetSubject({ subject: 'carol' });
 });
 
+test('administration of accounts, by the client; passwords, by their owner', async () => {
+  const admin = checked();
+  const [email, password] = ['ada@example.com', 'quiet river, late boat'];
+  const { id, subject } = await admin.createAccount({ email, password, scopes: ['read:posts'], verified: true });
+  assert.equal(subject, `account|${id}`);
+  assert.equal((await admin.findAccount({ email })).id, id);
+  assert.equal((await admin.getAccount(id)).disabled, false);
+  await assert.rejects(admin.createAccount({ email, password }), refusedWith('INVALID_REQUEST'));
+  const ask = async (operationId, body, headers, status) => {
+    const operation = operations.find((one) => one.operationId === operationId);
+    const answer = await gate.post(`/auth${operation.route}`, { body, headers });
+    conforms(operation, answer);
+    assert.equal(answer.status, status, answer.text);
+    return answer;
+  };
+  const page = { 'Sec-Fetch-Site': 'same-origin' };
+  const { access_token: bearer } = (await ask('logInByPassword', { email, password }, {}, 200)).json();
+  await ask('logInByPassword', { email, password }, page, 200);
+  await ask('logInByPassword', { email, password }, { 'Sec-Fetch-Site': 'cross-site' }, 403);
+  await ask('logInByPassword', { email: 'nobody', password }, page, 400);
+  await ask('logInByPassword', { email, password }, { ...page, Accept: 'application/problem+json' }, 200);
+  await ask('logInByPassword', {}, { ...page, Accept: 'application/problem+json' }, 400);
+  await ask('logInByPassword', { email, password: 'another password' }, page, 401);
+  await ask('changePassword', { password, new_password: 'a wholly new one' }, { Authorization: `Bearer ${bearer}` }, 200);
+  await ask('changePassword', {}, {}, 401);
+  assert.equal((await admin.changeAccount(id, { disabled: true })).disabled, true);
+  await ask('logInByPassword', { email, password: 'a wholly new one' }, {}, 403);
+  await admin.deleteAccount(id);
+  await assert.rejects(admin.getAccount(id), refusedWith('NOT_FOUND'));
+});
+
 test('all other endpoints answer what is described, to those who may ask and to others', async () => {
   const admin = checked();
   await admin.getHealth();
@@ -190,7 +221,8 @@ test('all other endpoints answer what is described, to those who may ask and to 
     assert.equal(answer.headers.allow, 'POST');
   }
   // The policy here has no logins; those of tests/worker/login.test.mjs and its neighbours have.
-  for (const id of ['chooseProvider', 'logIn', 'endLogin', 'endLoginByForm', 'returnFromLogout', 'connectAccount', 'disconnectAccount', 'endByProvider']) {
+  await ask('chooseProvider', {}, 405);
+  for (const id of ['logIn', 'endLogin', 'endLoginByForm', 'returnFromLogout', 'connectAccount', 'disconnectAccount', 'endByProvider']) {
     await ask(id, { in: 'github' }, 404);
   }
   await ask('askToLogOut', {}, 405);

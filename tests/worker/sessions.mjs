@@ -37,7 +37,7 @@ let ahead = 0;
 const now = Date.now;
 Date.now = () => now.call(Date) + ahead;
 
-const counts = { sessions: 0, keys: 0, grants: 0, rows: 0, alarms: 0, stored: [] };
+const counts = { sessions: 0, keys: 0, grants: 0, logins: 0, rows: 0, alarms: 0, stored: [] };
 let broken = false;
 let flaky = false;
 let slow = 0;
@@ -98,6 +98,7 @@ export class FlakyLedger extends engine.RevocationLedger {
 }
 export const GrantObject = counted(engine.GrantObject, 'grants');
 export const KeyRingObject = counted(engine.KeyRingObject, 'keys');
+export const LoginObject = counted(engine.LoginObject, 'logins');
 export { WatchObject } from './index.js';
 
 export default {

@@ -3,7 +3,7 @@
 import { ensureVars } from '../../pkg/cli/vars.js';
 
 /** The names of the example policy in wrangler.toml. */
-export const NAMES = ['JWT_SECRET', 'API_KEY_SECRET', 'ADMIN_TOKEN', 'SESSION_SECRET', 'BATCH_CLIENT_SECRET'];
+export const NAMES = ['JWT_SECRET', 'API_KEY_SECRET', 'ADMIN_TOKEN', 'SESSION_SECRET', 'BATCH_CLIENT_SECRET', 'ACCOUNTS_SECRET'];
 
 /** Adds a random value for each name that the file lacks. Returns all values by their names. */
 export function ensure(file) {

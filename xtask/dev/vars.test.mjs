@@ -19,8 +19,8 @@ test('what is there stays as it is', () => {
   // `dev` wrote the file like this before there were sessions.
   const before = '# mine\nOTHER=1\nJWT_SECRET="old one"\nADMIN_TOKEN=t\nAPI_KEY_SECRET=k';
   const { text, added } = complete(before, NAMES, () => 'new');
-  assert.equal(text, `${before}\nSESSION_SECRET=new\nBATCH_CLIENT_SECRET=new\n`);
-  assert.deepEqual(added, ['SESSION_SECRET', 'BATCH_CLIENT_SECRET']);
+  assert.equal(text, `${before}\nSESSION_SECRET=new\nBATCH_CLIENT_SECRET=new\nACCOUNTS_SECRET=new\n`);
+  assert.deepEqual(added, ['SESSION_SECRET', 'BATCH_CLIENT_SECRET', 'ACCOUNTS_SECRET']);
   assert.deepEqual(complete(text, NAMES, () => 'newer'), { text, added: [] });
 });
 

@@ -307,6 +307,21 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Wait. If many people have one address: find out by the reasons before why their logins fail.",
     ),
     (
+        "wrong_password",
+        "The password is not the account's, or there is no account with this address. Callers are not told which.",
+        "Check the address with `edgegate accounts find`, and set a new password if its owner has forgotten it.",
+    ),
+    (
+        "too_many_guesses",
+        "No more passwords are compared: for this name, by this address or its network, or of all together at once. `detail` says which.",
+        "Wait. A browser that somebody has logged in with has guesses of its own at the name. If many people have one address: `accounts.attempts`.",
+    ),
+    (
+        "validation_failed",
+        "Fields of a form are missing or at fault; `details` of the answer says which.",
+        "Correct them.",
+    ),
+    (
         "provider",
         "A provider does not answer, or not as providers do. `detail` says at which endpoint.",
         "Look at the provider's own status. If it answers others: the policy's `issuer` or `endpoints`.",

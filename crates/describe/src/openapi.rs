@@ -224,6 +224,16 @@ fn schemas() -> Map<String, Value> {
     });
     schemas.insert("Code".to_owned(), json!({"description": table.join("\n"), "enum": codes}));
     let text = json!({"type": "string"});
+    let details = json!({
+        "type": "array",
+        "description": "What is wrong with which field. Only of forms that people fill in.",
+        "items": {
+            "type": "object",
+            "properties": {"field": text, "message": text},
+            "required": ["field", "message"],
+            "additionalProperties": false,
+        },
+    });
     let refusal = |error: &str| {
         json!({
             "type": "object",
@@ -232,6 +242,7 @@ fn schemas() -> Map<String, Value> {
                 "code": reference("Code"),
                 "hint": {"type": "string", "description": "What to do about it."},
                 "login_url": {"type": "string", "description": "Where people log in. Only with `LOGIN_REQUIRED`, and `STEP_UP_REQUIRED` of a session."},
+                "details": details,
             },
             "required": ["error", "code", "hint"],
             "additionalProperties": false,
@@ -247,7 +258,7 @@ fn schemas() -> Map<String, Value> {
         json!({
             "description": "RFC 9457, for those that ask for it.",
             "type": "object",
-            "properties": {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": reference("Code"), "login_url": text},
+            "properties": {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": reference("Code"), "login_url": text, "details": details},
             "required": ["type", "title", "status", "detail", "code"],
             "additionalProperties": false,
         }),
@@ -344,6 +355,12 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let about = "Where the logout wanted to, as the provider gives it back.";
             let schema = json!({"type": "string", "maxLength": 1024});
             ("LogoutState", at("state", "query", about, schema))
+        }
+        Parameter::AccountId => ("AccountId", at("id", "path", "The id of the account.", text())),
+        Parameter::Email => {
+            let mut email = at("email", "query", "The address.", text());
+            set(&mut email, "required", json!(true));
+            ("Email", email)
         }
         Parameter::Owner => ("Owner", at("owner", "query", "Only those of this owner.", text())),
         Parameter::GrantProvider => {

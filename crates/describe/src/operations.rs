@@ -49,6 +49,8 @@ pub(crate) enum Parameter {
     LogoutState,
     MaxAge,
     AcrValues,
+    AccountId,
+    Email,
     Owner,
     Subject,
     GrantProvider,
@@ -228,6 +230,17 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     delete "/admin/grants" "endGrants" "Ends them: all, those at a provider, or one.",
         Caller::Administrator, [Subject GrantProvider GrantAccount], Body::None, [200 "How many." ["EndedGrants"]], [ADMINISTRATOR BAD_REQUEST];
 
+    get "/admin/accounts" "findAccount" "The account with an address: docs/accounts.md.",
+        Caller::Administrator, [Email], Body::None, [200 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/accounts" "createAccount" "A new account, with a password or with a hash of one.",
+        Caller::Administrator, [], Body::Json("NewAccount"), [201 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
+    get "/admin/accounts/{id}" "getAccount" "One account.",
+        Caller::Administrator, [AccountId], Body::None, [200 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
+    patch "/admin/accounts/{id}" "changeAccount" "Changes an account, and ends all its sessions.",
+        Caller::Administrator, [AccountId], Body::Json("AccountChange"), [200 "The account." ["Account"], 202 PENDING ["Account"]], [ADMINISTRATOR BAD_REQUEST];
+    delete "/admin/accounts/{id}" "deleteAccount" "Forgets an account, and ends all its sessions.",
+        Caller::Administrator, [AccountId], Body::None, [200 "Done." ["Done"], 202 PENDING ["Done"]], [ADMINISTRATOR BAD_REQUEST];
+
     post "/token" "token" "OAuth 2: tokens for a client (`client_credentials`), or for a refresh token.",
         Caller::Client { required: false }, [], Body::Form("TokenRequest"), [200 "Tokens." ["Tokens"]], [CLIENT];
     post "/revoke" "revokeToken" "RFC 7009: ends the session of a refresh token, or revokes an access token.",
@@ -253,6 +266,10 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
 
     get "/login" "chooseProvider" "Where people log in: the choice of providers, or straight to the only one. docs/login.md.",
         Caller::Anybody, [ReturnTo Remember MaxAge AcrValues], Body::None, [200 "The choice, a page.", 303 "To the provider."], [LOGIN];
+    post "/login" "logInByPassword" "By address and password: cookies for a browser, tokens for a program. docs/accounts.md.",
+        Caller::Anybody, [], Body::Json("LogIn"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
+    post "/password" "changePassword" "A new password for the caller, by the old one. All other sessions end.",
+        Caller::Visitor, [], Body::Json("NewPassword"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR ACCOUNTS];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
         Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",
@@ -279,6 +296,18 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
 
 const LOGIN: &[Code] =
     &[Code::NotFound, Code::InvalidRequest, Code::UpstreamError, Code::StoreUnavailable];
+
+const ACCOUNTS: &[Code] = &[
+    Code::InvalidRequest,
+    Code::InvalidCredentials,
+    Code::TooManyAttempts,
+    Code::CsrfRefused,
+    Code::NotAllowed,
+    Code::NotFound,
+    Code::RateLimited,
+    Code::StoreUnavailable,
+    Code::KeysUnavailable,
+];
 
 const CALLBACK: &[Code] = &[
     Code::NotAllowed,

@@ -2,7 +2,10 @@ use std::fs;
 
 use edgegate::{
     error::{Code, Error},
-    http::{login_endpoints::LoginEndpoint, session_endpoints::SessionEndpoint},
+    http::{
+        account_endpoints::AccountEndpoint, login_endpoints::LoginEndpoint,
+        session_endpoints::SessionEndpoint,
+    },
     json::describe::Field,
     policy::{Spelling, described},
 };
@@ -277,7 +280,9 @@ fn endpoints_of_the_worker() -> Vec<(String, String)> {
         .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
     let of_logins = LoginEndpoint::ALL
         .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
-    rows.chain(of_sessions).chain(of_logins).collect()
+    let of_accounts = AccountEndpoint::ALL
+        .map(|endpoint| (endpoint.path().to_owned(), endpoint.methods().to_owned()));
+    rows.chain(of_sessions).chain(of_logins).chain(of_accounts).collect()
 }
 
 #[test]

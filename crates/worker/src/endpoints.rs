@@ -2,6 +2,7 @@
 //!
 //! A new endpoint is a file here and a line in [`BELOW_PREFIX`] (or [`AT_ROOT`]).
 
+mod account;
 mod admin;
 mod authorization_server;
 mod description;
@@ -19,7 +20,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{explain, grants, keys, revocations, sessions, watch};
+use self::admin::{accounts, explain, grants, keys, revocations, sessions, watch};
 use super::{
     answered::Answered,
     application::Application,
@@ -34,6 +35,7 @@ use edgegate::{
     error::Error,
     guard::target_of,
     http::{
+        account_endpoints::{AccountEndpoint, AtLogin, LOGIN_METHODS, LOGIN_PATH},
         login_endpoints::LoginEndpoint,
         session_endpoints::{SessionEndpoint, matched},
     },
@@ -65,6 +67,10 @@ enum Handler {
     Session(SessionEndpoint),
     /// A valid policy with logins.
     Login(LoginEndpoint),
+    /// A valid policy with accounts.
+    Account(AccountEndpoint),
+    /// A valid policy with logins, or accounts, or both.
+    AtLogin,
     /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
@@ -166,6 +172,23 @@ const BELOW_PREFIX: &[Endpoint] = &[
         handler: Handler::Admin(&[|admin| Box::pin(sessions::narrow(admin))]),
     },
     Endpoint {
+        path: "/admin/accounts",
+        methods: "GET, POST",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(accounts::find(admin)),
+            |admin| Box::pin(accounts::create(admin)),
+        ]),
+    },
+    Endpoint {
+        path: "/admin/accounts/{id}",
+        methods: "GET, PATCH, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(accounts::show(admin)),
+            |admin| Box::pin(accounts::change(admin)),
+            |admin| Box::pin(accounts::delete(admin)),
+        ]),
+    },
+    Endpoint {
         path: "/admin/grants",
         methods: "GET, DELETE",
         handler: Handler::Admin(&[
@@ -198,7 +221,12 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_sessions(SessionEndpoint::Others),
     of_sessions(SessionEndpoint::One),
     of_sessions(SessionEndpoint::Logout),
-    of_logins(LoginEndpoint::Choose),
+    Endpoint { path: LOGIN_PATH, methods: LOGIN_METHODS, handler: Handler::AtLogin },
+    Endpoint {
+        path: AccountEndpoint::Password.path(),
+        methods: AccountEndpoint::Password.methods(),
+        handler: Handler::Account(AccountEndpoint::Password),
+    },
     of_logins(LoginEndpoint::Begin),
     of_logins(LoginEndpoint::Callback),
     of_logins(LoginEndpoint::Connect),
@@ -321,6 +349,16 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
             session::answer(call, (endpoint, id), position.map(drop)).await
         }
         Handler::Login(endpoint) => login::answer(call, (endpoint, id), position.map(drop)).await,
+        Handler::Account(endpoint) => account::answer(call, endpoint, position.map(drop)).await,
+        Handler::AtLogin => match AtLogin::of(&call.gate.policy, call.lines.method()) {
+            Ok(AtLogin::Providers) => {
+                login::answer(call, (LoginEndpoint::Choose, id), Ok(())).await
+            }
+            Ok(AtLogin::Accounts) => {
+                account::answer(call, AccountEndpoint::LogIn, position.map(drop)).await
+            }
+            Err(refusal) => reply::refusal(call.request, &refusal, None),
+        },
         Handler::Open(handler) => match position {
             Ok(_) => handler(call).await,
             Err(refusal) => reply::refusal(call.request, &refusal, None),

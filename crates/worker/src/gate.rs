@@ -12,7 +12,7 @@ use super::{
     memory::Memory,
     objects::{
         counter as counter_object, grant_stub, key_ring_stub, ledger as ledger_object,
-        ledger_stub::Ledger, session_stub, watch_stub,
+        ledger_stub::Ledger, login_stub, session_stub, watch_stub,
     },
     replays::CountedReplays,
     request::{HeaderNames, RequestParts},
@@ -223,6 +223,7 @@ fn check_binding(need: Need<'_>, env: &Env) -> Result<(), Error> {
         Binding::Sessions => object(session_stub::BINDING),
         Binding::Grants => object(grant_stub::BINDING),
         Binding::KeyRing => object(key_ring_stub::BINDING),
+        Binding::Logins => object(login_stub::BINDING),
         Binding::Watch => object(watch_stub::BINDING),
         Binding::Service(name) => (name, "service", env.service(name).is_ok()),
         Binding::RateLimiter(name) => (name, "rate-limiting", env.rate_limiter(name).is_ok()),

@@ -12,7 +12,7 @@
 //!
 //! // The platform finds the classes of the Durable Objects in the exports of the module.
 //! pub use edgegate_worker::{
-//!     CounterObject, GrantObject, KeyRingObject, RevocationLedger, SessionObject, WatchObject,
+//!     CounterObject, GrantObject, KeyRingObject, LoginObject, RevocationLedger, SessionObject, WatchObject,
 //! };
 //!
 //! #[event(fetch)]
@@ -34,6 +34,7 @@
 //!   some paths itself, list those exactly ([`path_of`]) and give the gate all others: a path that is spelled in another
 //!   way then meets the gate, and not the other way round.
 
+mod accounts;
 mod answered;
 mod application;
 mod background;
@@ -78,7 +79,7 @@ use worker::{Context, Env, js_sys::Promise, wasm_bindgen_futures::JsFuture, work
 pub use self::application::{Answering, Application};
 pub use self::objects::{
     counter::CounterObject, grant::GrantObject, key_ring::KeyRingObject, ledger::RevocationLedger,
-    session::SessionObject, watch::WatchObject,
+    login::LoginObject, session::SessionObject, watch::WatchObject,
 };
 
 /// The gate's answer to a request. An admitted one is passed on to the policy's `upstream` or to the service binding

@@ -14,6 +14,9 @@ pub(crate) mod key_ring_stub;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod ledger;
 pub(crate) mod ledger_stub;
+#[expect(missing_docs, reason = "of what `durable_object` writes")]
+pub(crate) mod login;
+pub(crate) mod login_stub;
 mod rows;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod session;

@@ -11,7 +11,8 @@ use worker::{
 
 // The platform finds the classes of the Durable Objects in the exports of the module.
 pub use edgegate_worker::{
-    CounterObject, GrantObject, KeyRingObject, RevocationLedger, SessionObject, WatchObject,
+    CounterObject, GrantObject, KeyRingObject, LoginObject, RevocationLedger, SessionObject,
+    WatchObject,
 };
 
 #[event(fetch)]

@@ -58,10 +58,12 @@ pub struct Answer {
     pub provider_logout_url: Option<String>,
     /// Where a browser goes on to (`Location`).
     pub location: Option<String>,
+    /// A cookie beside those of the session (`Set-Cookie`).
+    pub cookie: Option<String>,
 }
 
 impl Answer {
-    fn json<T: Serialize>(status: u16, body: &T, note: SessionNote) -> Self {
+    pub(in crate::guard) fn json<T: Serialize>(status: u16, body: &T, note: SessionNote) -> Self {
         // What is written are texts, numbers and lists.
         let body = serde_json::to_string(body).unwrap_or_default();
         Self { body, note, ..Self::empty(status) }
@@ -76,6 +78,7 @@ impl Answer {
             clears_cache: false,
             provider_logout_url: None,
             location: None,
+            cookie: None,
         }
     }
 
@@ -634,15 +637,44 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let body: OpenBody = document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         let ticket = body.ticket;
         let opening = self.opening(body)?;
-        let object = self.object_of(&opening.sub);
         if ticket {
-            return self.leave_ticket(object, opening).await;
+            return self.leave_ticket(self.object_of(&opening.sub), opening).await;
         }
+        let begun = self.begin(opening, device).await?;
+        self.answer_with_tokens(201, &begun).await
+    }
+
+    /// Opens a session. Nobody has anything of it yet.
+    ///
+    /// # Errors
+    /// [`Error::SubjectDisabled`], [`Error::RateLimited`], [`Error::StoreUnavailable`].
+    pub(in crate::guard) async fn begin(
+        &self,
+        opening: Opening,
+        device: Device,
+    ) -> Result<Begun, Error> {
         let new = self.new_session(device)?;
+        self.begin_as(opening, new).await
+    }
+
+    async fn begin_as(&self, opening: Opening, new: NewSession) -> Result<Begun, Error> {
+        let object = self.object_of(&opening.sub);
         let (outcome, _) = self.apply(object, &Step::Open(Open { opening, new })).await?;
-        let grant = outcome.granted()?;
+        let grant = outcome.granted()?.clone();
+        Ok(Begun { object, grant, events: outcome.events })
+    }
+
+    /// Its tokens.
+    ///
+    /// # Errors
+    /// Those of keys.
+    pub(in crate::guard) async fn answer_with_tokens(
+        &self,
+        status: u16,
+        Begun { object, grant, events }: &Begun,
+    ) -> Result<Answer, Error> {
         let (access, refresh) =
-            tokens(self.backend.sessions(), self.own, object, grant, self.now).await?;
+            tokens(self.backend.sessions(), self.own, *object, grant, self.now).await?;
         let body = Opened {
             session_id: grant.id,
             access_token: &access,
@@ -651,8 +683,32 @@ impl<'a, B: Backend> Endpoints<'a, B> {
             refresh_token: &refresh,
             refresh_expires_in: grant.refresh_expires_in(),
         };
-        let events = outcome.events.clone();
-        Ok(Answer::json(201, &body, SessionNote { events, ..SessionNote::default() }))
+        let events = events.clone();
+        Ok(Answer::json(status, &body, SessionNote { events, ..SessionNote::default() }))
+    }
+
+    /// Its cookies. The session that this browser had ends.
+    ///
+    /// # Errors
+    /// Those of keys.
+    pub(in crate::guard) async fn answer_with_cookies(
+        &self,
+        begun: &Begun,
+        browser: &BrowserSessions,
+    ) -> Result<Answer, Error> {
+        let Begun { object, grant, events } = begun;
+        let note = self.cookies_of_new((*object, grant), browser, events).await?;
+        let body = StartedBody { session_id: grant.id, expires_in: grant.expires_in() };
+        let clears_cache = note.of_another;
+        Ok(Answer { clears_cache, ..Answer::json(200, &body, note) })
+    }
+
+    /// Ends it before anybody has had anything of it.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub(in crate::guard) async fn take_back(&self, begun: &Begun) -> Result<(), Error> {
+        self.apply(begun.object, &Step::End(End::of(Which::One, begun.grant.id))).await.map(drop)
     }
 
     async fn leave_ticket(&self, object: ObjectName, opening: Opening) -> Result<Answer, Error> {
@@ -686,11 +742,9 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let new = self.new_session(device)?;
         let step = Step::Redeem(Redeem { hash: ticket.hash(), new });
         let (outcome, _) = self.apply(ticket.object, &step).await?;
-        let grant = outcome.granted()?;
-        let note = self.cookies_of_new((ticket.object, grant), browser, &outcome).await?;
-        let body = StartedBody { session_id: grant.id, expires_in: grant.expires_in() };
-        let clears_cache = note.of_another;
-        Ok(Answer { clears_cache, ..Answer::json(200, &body, note) })
+        let grant = outcome.granted()?.clone();
+        let begun = Begun { object: ticket.object, grant, events: outcome.events };
+        self.answer_with_cookies(&begun, browser).await
     }
 
     /// The same for whoever has proven more: the session of this browser goes on under a new name, to its old end.
@@ -709,7 +763,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         let step = Step::StepUp(StepUp { id: session, new, amr, acr, auth_time, login });
         let (outcome, _) = self.apply(object, &step).await?;
         let grant = outcome.granted()?;
-        self.cookies_of_new((object, grant), browser, &outcome).await
+        self.cookies_of_new((object, grant), browser, &outcome.events).await
     }
 
     /// Whether the provider has ended the session of its own that this one would come of.
@@ -735,14 +789,12 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         browser: &BrowserSessions,
         device: Device,
     ) -> Result<SessionNote, Error> {
-        let object = self.object_of(&opening.sub);
         let binding = self.request.cookie.and_then(cookies::binding);
         let of_browser = binding.map(|binding| binding.browser());
         let begun_at = Some(begun_at);
         let new = NewSession { browser: of_browser, begun_at, ..self.new_session(device)? };
-        let (outcome, _) = self.apply(object, &Step::Open(Open { opening, new })).await?;
-        let grant = outcome.granted()?;
-        self.cookies_of_new((object, grant), browser, &outcome).await
+        let Begun { object, grant, events } = self.begin_as(opening, new).await?;
+        self.cookies_of_new((object, &grant), browser, &events).await
     }
 
     /// The cookies of a session that has just begun.
@@ -750,7 +802,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         &self,
         (object, grant): (ObjectName, &Grant),
         browser: &BrowserSessions,
-        outcome: &Outcome,
+        events: &[SessionEvent],
     ) -> Result<SessionNote, Error> {
         let both = tokens(self.backend.sessions(), self.own, object, grant, self.now).await?;
         let of_another = self.end_of_browser((object, grant.id)).await;
@@ -762,7 +814,7 @@ impl<'a, B: Backend> Endpoints<'a, B> {
                 session: grant.id,
                 until: self.now.saturating_add(cookie::RENEWAL_SECS.saturating_mul(1000)),
             }),
-            events: outcome.events.clone(),
+            events: events.to_vec(),
             of_another,
             ..SessionNote::default()
         })
@@ -847,6 +899,22 @@ impl<'a, B: Backend> Endpoints<'a, B> {
         };
         let ended = self.end((object, End::of(which, id))).await?;
         self.ended(ended, current, note)
+    }
+
+    /// Ends all sessions of a user but the one of this token.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a token without a session, [`Error::StoreUnavailable`].
+    pub(in crate::guard) async fn end_others(
+        &self,
+        token: &VerifiedToken,
+        note: SessionNote,
+    ) -> Result<Answer, Error> {
+        let object = self.object_of(token.subject().unwrap_or_default());
+        let current = token.claims().session_id().and_then(SessionId::parse);
+        let id = current.ok_or(Error::NotFound)?;
+        let ended = self.end((object, End::of(Which::Others, id))).await?;
+        self.ended(ended, Some(id), note)
     }
 
     /// `POST /logout`: ends the session of this cookie or token, or all. Cookies are taken out also if they are worth nothing any more.
@@ -1044,11 +1112,15 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// # Errors
     /// [`Error::InvalidField`], [`Error::StoreUnavailable`].
     pub async fn disable(&self, body: &[u8]) -> Result<Answer, Error> {
-        let sub = subject_of(body)?;
-        let object = self.object_of(&sub);
+        self.disable_subject(&subject_of(body)?).await.map(done)
+    }
+
+    /// The same; whether it is known wherever revocations are kept.
+    pub(in crate::guard) async fn disable_subject(&self, subject: &str) -> Result<bool, Error> {
+        let sub = subject.to_owned();
         let step = Step::Disable(Disable { sub, terms: self.own.terms });
-        let (_, known) = self.apply(object, &step).await?;
-        Ok(done(known))
+        let (_, known) = self.apply(self.object_of(subject), &step).await?;
+        Ok(known)
     }
 
     /// `POST /admin/subjects/enable`.
@@ -1056,9 +1128,13 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     /// # Errors
     /// As [`Endpoints::disable`].
     pub async fn enable(&self, body: &[u8]) -> Result<Answer, Error> {
-        let sub = subject_of(body)?;
-        self.step(&self.object_of(&sub), &Step::Enable).await?;
+        self.enable_subject(&subject_of(body)?).await?;
         Ok(done(true))
+    }
+
+    /// The same.
+    pub(in crate::guard) async fn enable_subject(&self, subject: &str) -> Result<(), Error> {
+        self.step(&self.object_of(subject), &Step::Enable).await.map(drop)
     }
 
     /// `DELETE /admin/subjects?subject=`.
@@ -1226,6 +1302,13 @@ impl<'a, B: Backend> Endpoints<'a, B> {
     }
 }
 
+/// A session that has begun, and of which nobody has anything yet.
+pub(in crate::guard) struct Begun {
+    object: ObjectName,
+    grant: Grant,
+    events: Vec<SessionEvent>,
+}
+
 /// What has ended.
 #[derive(Debug, Default)]
 struct Ended {
@@ -1238,7 +1321,7 @@ struct Ended {
 
 /// Whether this token has a say over all sessions of its user. One that a client was given has not: it is for what its scopes say. (A
 /// machine's is its own user, without a session.)
-fn may_manage(token: &VerifiedToken) -> Result<(), Error> {
+pub(in crate::guard) fn may_manage(token: &VerifiedToken) -> Result<(), Error> {
     let claims = token.claims();
     let client = claims.get("client_id").and_then(Value::as_str);
     let is_first_party = client == Some(FIRST_PARTY) || claims.session_id().is_none();
@@ -1251,7 +1334,7 @@ fn further(claims: Map<String, Value>) -> Result<String, Error> {
     Ok(text)
 }
 
-fn check_scopes(scopes: &[String]) -> Result<(), Error> {
+pub(in crate::guard) fn check_scopes(scopes: &[String]) -> Result<(), Error> {
     if let Some(index) = scopes.iter().position(|scope| !is_scope(scope)) {
         return Err(Error::invalid_field(
             &format!("scopes[{index}]"),

@@ -92,6 +92,7 @@ fn shown(need: Need<'_>) -> ShownNeed<'_> {
         Binding::Sessions => ("sessions", None),
         Binding::KeyRing => ("keyRing", None),
         Binding::Grants => ("grants", None),
+        Binding::Logins => ("logins", None),
         Binding::Watch => ("watch", None),
         Binding::Service(name) => ("service", Some(name)),
         Binding::RateLimiter(name) => ("rateLimiter", Some(name)),

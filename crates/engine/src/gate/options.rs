@@ -77,6 +77,10 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
+    if policy.accounts.is_some() {
+        let problem = "the Worker alone has accounts";
+        return Err(Error::config("accounts", problem));
+    }
     if policy.sessions.is_some() {
         stores.sessions.exact("stores.sessions", "sessions")?;
     }

@@ -1,5 +1,6 @@
 //! The administration endpoints: API keys, revocations, sessions and explanations, for the bearer of the administrator's secret.
 
+pub(crate) mod accounts;
 pub(crate) mod explain;
 pub(crate) mod grants;
 pub(crate) mod keys;
@@ -162,6 +163,7 @@ struct Query {
     subject: Option<String>,
     provider: Option<String>,
     account: Option<String>,
+    email: Option<String>,
     window: Option<String>,
     paging: Paging,
 }
@@ -182,6 +184,7 @@ impl Query {
             subject: get("subject"),
             provider: get("provider"),
             account: get("account"),
+            email: get("email"),
             window: get("window"),
             paging: Paging { cursor: get("cursor"), limit },
         }

@@ -61,11 +61,17 @@ pub(crate) async fn forget(admin: &Admin<'_>) -> Answer {
     let subject = subject(admin)?;
     // Sessions first: without one nobody connects an account. Should the grants fail, the whole can be asked again.
     let answer = with(admin, async |endpoints| endpoints.forget(&subject).await).await?;
+    end_grants(admin, &subject).await?;
+    Ok(answer)
+}
+
+/// Ends the accounts at providers that a subject has connected, where the policy has such.
+pub(super) async fn end_grants(admin: &Admin<'_>, subject: &str) -> Result<(), Error> {
     if admin.call.gate.policy.uses_grants() {
-        let grants = OwnGrants::of_subject(admin.call.gate, admin.call.env, &subject)?;
+        let grants = OwnGrants::of_subject(admin.call.gate, admin.call.env, subject)?;
         grants.end(EndGrants::default(), admin.call.context).await?;
     }
-    Ok(answer)
+    Ok(())
 }
 
 async fn with(

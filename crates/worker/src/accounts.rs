@@ -1,0 +1,44 @@
+//! What accounts ask of the platform: the objects that keep them, and Unicode's forms.
+
+use std::rc::Rc;
+
+use worker::{Context, Env, js_sys::JsString};
+
+use super::{background, fault::report, memory::Memory, objects::login_stub};
+use edgegate::{
+    account::step::{LoginOutcome, LoginStep, Shard},
+    error::StoreError,
+    guard::accounts::{AccountMemory, Accounts},
+};
+
+/// The accounts of a gate.
+#[derive(Debug)]
+pub(super) struct GateAccounts<'a> {
+    pub(super) memory: &'a Rc<Memory>,
+    pub(super) env: &'a Env,
+    pub(super) context: &'a Context,
+}
+
+impl Accounts for GateAccounts<'_> {
+    fn memory(&self) -> &AccountMemory {
+        &self.memory.guard.accounts
+    }
+
+    async fn apply(&self, shard: Shard, step: LoginStep) -> Result<LoginOutcome, StoreError> {
+        login_stub::apply(self.env, shard, &step).await
+    }
+
+    fn apply_later(&self, shard: Shard, step: LoginStep) {
+        let env = self.env.clone();
+        background::run(self.context, async move {
+            if let Err(fault) = login_stub::apply(&env, shard, &step).await {
+                report(&format!("accounts: {fault}"));
+            }
+        });
+    }
+
+    fn normalized(&self, text: String) -> String {
+        // ASCII has one form.
+        if text.is_ascii() { text } else { JsString::from(text).normalize("NFKC").into() }
+    }
+}

@@ -1,0 +1,57 @@
+//! `/auth/admin/accounts`: make, find, change and delete accounts.
+
+use super::{Admin, Answer, sessions};
+use crate::{
+    accounts::GateAccounts, endpoints::session::written, gate::RequestBackend,
+    request::RequestParts,
+};
+use edgegate::{
+    error::Error,
+    guard::{accounts::AccountFlow, session::endpoints::Answer as Done},
+    http::reply::Fields,
+};
+
+/// `POST /accounts`.
+pub(crate) async fn create(admin: &Admin<'_>) -> Answer {
+    let body = admin.body().await?;
+    with(admin, async |accounts| accounts.create(&body).await).await
+}
+
+/// `GET /accounts?email=`.
+pub(crate) async fn find(admin: &Admin<'_>) -> Answer {
+    let email = admin.query().email;
+    with(admin, async |accounts| accounts.find(email.as_deref()).await).await
+}
+
+/// `GET /accounts/{id}`.
+pub(crate) async fn show(admin: &Admin<'_>) -> Answer {
+    with(admin, async |accounts| accounts.show(admin.id).await).await
+}
+
+/// `PATCH /accounts/{id}`.
+pub(crate) async fn change(admin: &Admin<'_>) -> Answer {
+    let body = admin.body().await?;
+    with(admin, async |accounts| accounts.change(admin.id, &body).await).await
+}
+
+/// `DELETE /accounts/{id}`.
+pub(crate) async fn delete(admin: &Admin<'_>) -> Answer {
+    let answer = with(admin, async |accounts| accounts.delete(admin.id).await).await?;
+    sessions::end_grants(admin, &format!("account|{}", admin.id)).await?;
+    Ok(answer)
+}
+
+async fn with(
+    admin: &Admin<'_>,
+    step: impl AsyncFnOnce(
+        &AccountFlow<'_, RequestBackend<'_>, GateAccounts<'_>>,
+    ) -> Result<Done, Error>,
+) -> Answer {
+    let call = admin.call;
+    let parts: RequestParts<'_> = call.parts();
+    let request = parts.as_request();
+    let backend = call.gate.backend(call.env, call.context);
+    let edge = GateAccounts { memory: &call.gate.memory, env: call.env, context: call.context };
+    let flow = AccountFlow::new(&call.gate.policy, (&backend, &edge), &request, admin.now)?;
+    Ok(written(call, &step(&flow).await?, &Fields::new())?)
+}

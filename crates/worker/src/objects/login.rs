@@ -1,0 +1,129 @@
+//! A shard of accounts, or of guesses of addresses: the only writer of its rows, and the only place where a password is compared. The rules
+//! are [`edgegate::account`]'s; here are the rows.
+
+use std::cell::RefCell;
+
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use super::{
+    alarm::Alarm,
+    rows::{Rows, lent},
+};
+use crate::{clock, fault::report, isolate};
+use edgegate::{
+    account::{
+        hash::SALT_BYTES,
+        shard::{ShardState, Terms},
+        step::{LoginOutcome, LoginStep},
+    },
+    error::StoreError,
+};
+
+/// Where the rows are stored.
+const ROWS: Rows = Rows("logins");
+
+/// A shard.
+///
+/// A step waits for nothing, so none comes between the reading and the writing of another, and of a thousand guesses at one name each finds
+/// what the one before has left. An answer leaves only once what was written is safe (the platform's output gate). Rows that cannot be read
+/// make the object answer nothing.
+#[durable_object(alarm)]
+pub struct LoginObject {
+    state: State,
+    env: Env,
+    /// `None`: to be read.
+    rows: RefCell<Option<ShardState>>,
+    alarm: Alarm,
+}
+
+impl DurableObject for LoginObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, rows: RefCell::default(), alarm: Alarm::default() }
+    }
+
+    /// The body is a step, the answer its outcome.
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let step = LoginStep::from_text(&request.text().await?).map_err(text)?;
+        let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
+        let accounts = gate.policy.accounts.as_ref().ok_or("the policy has no accounts")?;
+        let outcome = self.step(step, accounts.terms())?;
+        self.schedule(accounts.terms()).await?;
+        Response::ok(outcome.to_text())
+    }
+
+    /// Never fails: the platform would try it again and again. What is left then are rows of which nothing has to be kept.
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.went_off();
+        if let Err(fault) = self.forget().await {
+            report(&format!("logins: {fault}"));
+        }
+        Response::empty()
+    }
+}
+
+impl LoginObject {
+    /// Runs without waiting for anything.
+    fn step(&self, step: LoginStep, terms: Terms<'_>) -> Result<LoginOutcome> {
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|_| "the runtime gives no random bytes")?;
+        let mut held = self.rows.borrow_mut();
+        // What is stored is read again after a fault.
+        let mut rows = match held.take() {
+            Some(rows) => rows,
+            None => self.load()?,
+        };
+        let mut keep = |rows: &mut ShardState| {
+            self.store(rows).map_err(|fault| StoreError::new(fault.to_string()))
+        };
+        let outcome = rows.apply(step, terms, (salt, clock::now()), &mut keep).map_err(text)?;
+        self.store(&mut rows)?;
+        *held = Some(rows);
+        Ok(outcome)
+    }
+
+    fn load(&self) -> Result<ShardState> {
+        ShardState::from_rows(lent(&ROWS.load(&self.state)?)).map_err(text)
+    }
+
+    fn store(&self, rows: &mut ShardState) -> Result<()> {
+        ROWS.save(&self.state, &rows.take_changes().map_err(text)?)
+    }
+
+    /// Sets the alarm for the rows that pass, if none is set.
+    async fn schedule(&self, terms: Terms<'_>) -> Result<()> {
+        let now = clock::now();
+        let at = self.rows.borrow().as_ref().and_then(|rows| rows.passes_at(terms.bound, now));
+        let Some(at) = at else { return Ok(()) };
+        self.alarm.recall(&self.state).await?;
+        match self.alarm.time() {
+            Some(_) => Ok(()),
+            None => self.alarm.set(&self.state, at, now).await,
+        }
+    }
+
+    /// Takes out the rows of which nothing has to be kept, and itself where none is left.
+    async fn forget(&self) -> Result<()> {
+        let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
+        let accounts = gate.policy.accounts.as_ref().ok_or("the policy has no accounts")?;
+        let is_empty = {
+            let mut held = self.rows.borrow_mut();
+            let mut rows = match held.take() {
+                Some(rows) => rows,
+                None => self.load()?,
+            };
+            rows.forget_over(accounts.bound, clock::now());
+            self.store(&mut rows)?;
+            let is_empty = rows.is_empty();
+            *held = (!is_empty).then_some(rows);
+            is_empty
+        };
+        if is_empty {
+            return self.state.storage().delete_all().await;
+        }
+        self.schedule(accounts.terms()).await
+    }
+}
+
+fn text(fault: impl core::fmt::Display) -> worker::Error {
+    worker::Error::RustError(fault.to_string())
+}

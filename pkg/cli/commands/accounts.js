@@ -1,0 +1,67 @@
+// `edgegate accounts`: people who log in by password.
+
+import { canAsk, secret, standardInput, sure } from '../ask.js';
+import { misused } from '../failure.js';
+import { connect, gateOptions } from '../gate.js';
+import { done, fields, result, time } from '../output.js';
+import { given, idOf, many } from '../values.js';
+
+export function accounts(program) {
+  const group = program.command('accounts').description('people who log in by password');
+  const command = (usage, description) => gateOptions(group.command(usage).description(description));
+
+  command('create <email>', 'make an account; its password is asked for, or read from standard input')
+    .option('--hashed', 'what is read is a hash of the password, as another system has kept it')
+    .option('--scope <scopes>', 'what its sessions may do beside the scopes of all accounts; several times, or with commas', many)
+    .option('--verified', 'the address is known to be its owner\u2019s')
+    .action(async (email, options) => {
+      const { scope, verified } = options;
+      const gate = await connect(options);
+      const body = { email, ...(await passwordOf(options)), ...given({ scopes: scope, verified }) };
+      result(options, await gate.call('createAccount', body), shown);
+    });
+  command('find <email>', 'the account with an address')
+    .action(async (email, options) => result(options, await (await connect(options)).call('findAccount', { email }), shown));
+  command('show <id>', 'an account')
+    .action(async (id, options) => result(options, await (await connect(options)).call('getAccount', idOf(id)), shown));
+  command('set-password <id>', 'a new password, asked for or read from standard input; all sessions end')
+    .option('--hashed', 'what is read is a hash of the password, as another system has kept it')
+    .action(async (id, options) => changed(options, id, await passwordOf(options), 'has a new password'));
+  command('scopes <id>', 'other scopes of its own; all sessions end')
+    .option('--scope <scopes>', 'those that it has from now on; several times, or with commas', many, [])
+    .action((id, options) => changed(options, id, { scopes: options.scope }, 'has these scopes'));
+  command('disable <id>', 'nobody logs in to it any more, and all sessions end')
+    .action((id, options) => changed(options, id, { disabled: true }, 'is disabled'));
+  command('enable <id>', 'let its owner log in again')
+    .action((id, options) => changed(options, id, { disabled: false }, 'is enabled'));
+  command('delete <id>', 'forget an account, and end all its sessions')
+    .option('-y, --yes', 'do not ask')
+    .action(async (id, options) => {
+      const gate = await connect(options);
+      await sure(`Delete the account ${id} at ${gate.url}?`, options);
+      const answer = await gate.call('deleteAccount', idOf(id));
+      result(options, answer, () => '');
+      if (!options.json) done(`${id} is deleted${later(answer)}`);
+    });
+}
+
+const shown = (account) => fields([
+  ['id', account.id], ['subject', account.subject], ['scopes', account.scopes.join(' ')], ['made', time(account.created_at)],
+  ['state', account.disabled ? 'disabled' : 'good'], ['password', account.imported ? 'as it was imported, until the next login' : undefined],
+]);
+
+async function changed(options, id, body, word) {
+  const account = await (await connect(options)).call('changeAccount', idOf(id), body);
+  result(options, account, () => '');
+  if (!options.json) done(`${id} ${word}${later(account)}`);
+}
+
+const later = ({ pending }) => (pending ? '; the end of its sessions is still on its way to where revocations are kept' : '');
+
+/** A password is never an argument: others can see those. */
+async function passwordOf(options) {
+  const what = options.hashed ? 'the hash' : 'the password';
+  const read = canAsk(options) ? await secret(options.hashed ? 'The hash' : 'The password', 'give it on standard input') : await standardInput(what);
+  if (read === '') throw misused(`standard input does not have ${what}`, 'give it there');
+  return options.hashed ? { password_hash: read } : { password: read };
+}

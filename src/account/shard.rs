@@ -1,0 +1,691 @@
+//! The rows that one writer keeps, and what it does with them. Nothing comes between the beginning and the end of a step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    attempts::{Attempts, Bound},
+    foreign_hash::ForeignHash,
+    hash::{Cost, PasswordHash, Peppers, SALT_BYTES},
+    row::{Account, AccountId, Kept, NameRow, RowKey, Standing},
+    step::{
+        AddressReserved, Change, ChangePassword, Create, Guess, LoginOutcome, LoginStep,
+        NewPassword, OfAddress, PasswordState, Right, ShownAccount,
+    },
+};
+use crate::{error::StoreError, session::state::RowChange, time::UnixMillis};
+
+/// So many times as an address may a network guess that has many of them.
+const NETWORK_FACTOR: u8 = 10;
+
+/// The most rows without an account, in one shard: strangers cannot make more. In 4,096 shards that is more than they can write while such a
+/// row is kept.
+const MAX_PASSING: usize = 10_000;
+
+/// What the policy says about accounts, as far as rows need it.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// How often may be guessed.
+    pub bound: Bound,
+    /// What a new hash costs.
+    pub cost: Cost,
+    /// The peppers.
+    pub peppers: &'a Peppers,
+    /// A hash of each kind that accounts moved in with.
+    pub imports: &'a [ForeignHash],
+}
+
+/// The rows of a shard.
+///
+/// A writer keeps them in memory and stores [`ShardState::take_changes`] in one transaction before it answers. If that fails, it forgets them
+/// and reads them again.
+#[derive(Debug, Default)]
+pub struct ShardState {
+    names: BTreeMap<RowKey, NameRow>,
+    addresses: BTreeMap<RowKey, Attempts>,
+    /// The rows that differ from what is stored.
+    changed: BTreeSet<String>,
+}
+
+const NAME: &str = "name/";
+const ADDRESS: &str = "address/";
+
+impl ShardState {
+    /// Reads the rows.
+    ///
+    /// # Errors
+    /// A row that cannot be read is a fault of the store, and nothing is decided without it.
+    pub fn from_rows<'r>(
+        rows: impl IntoIterator<Item = (&'r str, &'r str)>,
+    ) -> Result<Self, StoreError> {
+        let mut state = Self::default();
+        for (name, value) in rows {
+            if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
+                state.names.insert(key, read(value)?);
+            } else if let Some(key) = name.strip_prefix(ADDRESS).and_then(RowKey::parse) {
+                state.addresses.insert(key, read(value)?);
+            } else {
+                return Err(not_ours());
+            }
+        }
+        Ok(state)
+    }
+
+    /// The rows that differ from what is stored; from now on they count as stored.
+    ///
+    /// # Errors
+    /// A row that cannot be written as JSON.
+    pub fn take_changes(&mut self) -> Result<Vec<RowChange>, StoreError> {
+        let mut changes = Vec::new();
+        for name in core::mem::take(&mut self.changed) {
+            let value = if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
+                self.names.get(&key).map(write)
+            } else {
+                let key = name.strip_prefix(ADDRESS).and_then(RowKey::parse);
+                key.and_then(|key| self.addresses.get(&key)).map(write)
+            };
+            changes.push(RowChange { name, value: value.transpose()? });
+        }
+        Ok(changes)
+    }
+
+    /// Takes a step. `keep` stores what has changed: it is asked for a guess that is reserved, before its hash is computed, so that whatever
+    /// ends the writer meanwhile gives no guess back. What has changed at the end is the caller's to store.
+    ///
+    /// # Errors
+    /// Those of `keep`.
+    pub fn apply(
+        &mut self,
+        step: LoginStep,
+        terms: Terms<'_>,
+        (salt, now): ([u8; SALT_BYTES], UnixMillis),
+        keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<LoginOutcome, StoreError> {
+        Ok(match step {
+            LoginStep::Reserve(of) => self.reserve(of, terms.bound, now),
+            LoginStep::GiveBack(of, reserved) => self.give_back(of, reserved),
+            LoginStep::Guess(guess) => self.guess(&guess, terms, (salt, now), keep)?,
+            LoginStep::Confirm(key, state, device) => {
+                let Some(row) = self.names.get_mut(&key) else { return Ok(LoginOutcome::Gone) };
+                let account = row.account.as_ref().filter(|account| {
+                    account.id == state.id
+                        && account.password_version == state.version
+                        && account.standing == Standing::Active
+                });
+                if account.is_none() {
+                    return Ok(LoginOutcome::Gone);
+                }
+                if let Some(device) = device {
+                    row.know(device.hash_for(&key));
+                    self.note(NAME, &key);
+                }
+                LoginOutcome::Done
+            }
+            LoginStep::ChangePassword(change) => {
+                self.change_password(&change, terms, (salt, now), keep)?
+            }
+            LoginStep::Create(create) => self.create(create, terms, (salt, now)),
+            LoginStep::Find(key) => shown(self.names.get(&key)),
+            LoginStep::Show(id) => shown(self.key_of(&id).and_then(|key| self.names.get(&key))),
+            LoginStep::Change(change) => self.change(change, terms, salt),
+            LoginStep::Delete(id) => {
+                let Some(key) = self.key_of(&id) else { return Ok(LoginOutcome::Gone) };
+                // Guesses at the name still count.
+                if let Some(row) = self.names.get_mut(&key) {
+                    row.account = None;
+                }
+                self.note(NAME, &key);
+                self.forget_over(terms.bound, now);
+                LoginOutcome::Done
+            }
+        })
+    }
+
+    /// When rows are to be looked at that nothing has to be kept of; `None`: there are none that pass.
+    #[must_use]
+    pub fn passes_at(&self, bound: Bound, now: UnixMillis) -> Option<UnixMillis> {
+        (self.passing() > 0).then(|| now.saturating_add(bound.window_millis))
+    }
+
+    /// Takes out the rows of which nothing has to be kept.
+    pub fn forget_over(&mut self, bound: Bound, now: UnixMillis) {
+        let network = of_network(bound);
+        let names = self.names.iter().filter(|(_, row)| row.is_over(bound, now));
+        let names: Vec<RowKey> = names.map(|(key, _)| *key).collect();
+        let addresses = self.addresses.iter().filter(|(_, row)| row.is_over(network, now));
+        let addresses: Vec<RowKey> = addresses.map(|(key, _)| *key).collect();
+        for key in names {
+            self.names.remove(&key);
+            self.note(NAME, &key);
+        }
+        for key in addresses {
+            self.addresses.remove(&key);
+            self.note(ADDRESS, &key);
+        }
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.addresses.is_empty()
+    }
+
+    fn passing(&self) -> usize {
+        let names = self.names.values().filter(|row| row.account.is_none()).count();
+        names.saturating_add(self.addresses.len())
+    }
+
+    fn note(&mut self, kind: &str, key: &RowKey) {
+        self.changed.insert(format!("{kind}{key}"));
+    }
+
+    fn key_of(&self, id: &AccountId) -> Option<RowKey> {
+        let is_it = |row: &NameRow| row.account.as_ref().is_some_and(|account| account.id == *id);
+        self.names.iter().find(|(_, row)| is_it(row)).map(|(key, _)| *key)
+    }
+
+    /// The row of a name, made if there is none; `None`: there are too many that pass.
+    fn row(&mut self, key: &RowKey, bound: Bound, now: UnixMillis) -> Option<&mut NameRow> {
+        if !self.names.contains_key(key) && self.is_full(bound, now) {
+            return None;
+        }
+        Some(self.names.entry(*key).or_default())
+    }
+
+    fn is_full(&mut self, bound: Bound, now: UnixMillis) -> bool {
+        if self.passing() >= MAX_PASSING {
+            self.forget_over(bound, now);
+        }
+        self.passing() >= MAX_PASSING
+    }
+
+    // ---- addresses ----
+
+    fn reserve(&mut self, of: OfAddress, bound: Bound, now: UnixMillis) -> LoginOutcome {
+        let full = LoginOutcome::TooMany(now.saturating_add(bound.window_millis));
+        if !self.addresses.contains_key(&of.address) && self.is_full(bound, now) {
+            return full;
+        }
+        let address = match self.addresses.entry(of.address).or_default().reserve(bound, now) {
+            Ok(reserved) => reserved,
+            Err(until) => return LoginOutcome::TooMany(until),
+        };
+        let network = match of.network {
+            None => None,
+            Some(key) => {
+                match self.addresses.entry(key).or_default().reserve(of_network(bound), now) {
+                    Ok(reserved) => Some((key, reserved)),
+                    Err(until) => {
+                        // No guess is made, so the address has made none.
+                        if let Some(own) = self.addresses.get_mut(&of.address) {
+                            own.give_back(address);
+                        }
+                        return LoginOutcome::TooMany(until);
+                    }
+                }
+            }
+        };
+        self.note(ADDRESS, &of.address);
+        if let Some((key, _)) = network {
+            self.note(ADDRESS, &key);
+        }
+        let network = network.map(|(_, reserved)| reserved);
+        LoginOutcome::Reserved(AddressReserved { address, network })
+    }
+
+    fn give_back(&mut self, of: OfAddress, reserved: AddressReserved) -> LoginOutcome {
+        let both = [(Some(of.address), Some(reserved.address)), (of.network, reserved.network)];
+        for (key, reservation) in both {
+            let (Some(key), Some(reservation)) = (key, reservation) else { continue };
+            if let Some(row) = self.addresses.get_mut(&key) {
+                row.give_back(reservation);
+                self.note(ADDRESS, &key);
+            }
+        }
+        LoginOutcome::Done
+    }
+
+    // ---- names ----
+
+    fn guess(
+        &mut self,
+        guess: &Guess,
+        terms: Terms<'_>,
+        (salt, now): ([u8; SALT_BYTES], UnixMillis),
+        keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<LoginOutcome, StoreError> {
+        let key = guess.key;
+        let device = guess.device.map(|device| device.hash_for(&key));
+        let Some(row) = self.row(&key, terms.bound, now) else {
+            return Ok(LoginOutcome::TooMany(now.saturating_add(terms.bound.window_millis)));
+        };
+        let reserved = match row.reserve(device.as_ref(), terms.bound, now) {
+            Ok(reserved) => reserved,
+            Err(until) => return Ok(LoginOutcome::TooMany(until)),
+        };
+        self.note(NAME, &key);
+        keep(self)?;
+        let Some(row) = self.names.get_mut(&key) else { return Ok(LoginOutcome::Gone) };
+        let password = guess.password.as_bytes();
+        let verdict = row.compare(password, (terms.cost, terms.peppers), terms.imports);
+        let anew = (verdict.is_right && verdict.is_outdated)
+            .then(|| PasswordHash::new(password, salt, terms.cost, terms.peppers))
+            .flatten();
+        row.settle(reserved, verdict.is_right, anew);
+        let right = row.account.as_ref().filter(|_| verdict.is_right).map(|account| Right {
+            state: PasswordState { id: account.id, version: account.password_version },
+            disabled: account.standing != Standing::Active,
+            scopes: account.scopes.clone(),
+        });
+        self.note(NAME, &key);
+        Ok(right.map_or(LoginOutcome::Wrong, LoginOutcome::Right))
+    }
+
+    fn change_password(
+        &mut self,
+        change: &ChangePassword,
+        terms: Terms<'_>,
+        (salt, now): ([u8; SALT_BYTES], UnixMillis),
+        keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<LoginOutcome, StoreError> {
+        let Some(key) = self.key_of(&change.id) else { return Ok(LoginOutcome::Gone) };
+        let ChangePassword { password, device, .. } = change;
+        let guess = Guess { key, password: password.clone(), device: *device };
+        let outcome = self.guess(&guess, terms, (salt, now), keep)?;
+        let LoginOutcome::Right(Right { disabled: false, .. }) = outcome else {
+            return Ok(outcome);
+        };
+        let new = change.new_password.as_bytes();
+        let Some(hash) = PasswordHash::new(new, salt, terms.cost, terms.peppers) else {
+            return Ok(LoginOutcome::BadHash);
+        };
+        let Some(row) = self.names.get_mut(&key) else { return Ok(LoginOutcome::Gone) };
+        if let Some(account) = row.account.as_mut() {
+            account.set_password(Kept::Own(hash));
+        }
+        // The browser that has changed it is its owner's.
+        if let Some(device) = device {
+            row.know(device.hash_for(&key));
+        }
+        self.note(NAME, &key);
+        Ok(LoginOutcome::Done)
+    }
+
+    // ---- administration ----
+
+    fn create(
+        &mut self,
+        create: Create,
+        terms: Terms<'_>,
+        (salt, now): ([u8; SALT_BYTES], UnixMillis),
+    ) -> LoginOutcome {
+        let Create { key, id, password, scopes, is_verified } = create;
+        if self.names.get(&key).is_some_and(|row| row.account.is_some()) {
+            return LoginOutcome::Exists;
+        }
+        let Some(kept) = kept(password, terms, salt) else { return LoginOutcome::BadHash };
+        let mut account = Account::new(id, Standing::Active, scopes, now.to_unix_time());
+        account.is_verified = is_verified;
+        account.set_password(kept);
+        // An administrator is bounded by nothing that strangers fill.
+        let row = self.names.entry(key).or_default();
+        row.account = Some(account);
+        let made = shown(Some(row));
+        self.note(NAME, &key);
+        made
+    }
+
+    fn change(&mut self, change: Change, terms: Terms<'_>, salt: [u8; SALT_BYTES]) -> LoginOutcome {
+        let Change { id, disabled, password, scopes } = change;
+        let Some(key) = self.key_of(&id) else { return LoginOutcome::Gone };
+        let Some(row) = self.names.get_mut(&key) else { return LoginOutcome::Gone };
+        let Some(account) = row.account.as_mut() else { return LoginOutcome::Gone };
+        if let Some(password) = password {
+            let Some(kept) = kept(password, terms, salt) else { return LoginOutcome::BadHash };
+            account.set_password(kept);
+        }
+        if let Some(scopes) = scopes {
+            account.scopes = scopes;
+        }
+        if let Some(disabled) = disabled {
+            account.standing = if disabled { Standing::Disabled } else { Standing::Active };
+        }
+        let changed = shown(Some(row));
+        self.note(NAME, &key);
+        changed
+    }
+}
+
+/// How a new password is kept; `None`: it is a hash that is not taken.
+fn kept(password: NewPassword, terms: Terms<'_>, salt: [u8; SALT_BYTES]) -> Option<Kept> {
+    match password {
+        NewPassword::Typed(text) => {
+            PasswordHash::new(text.as_bytes(), salt, terms.cost, terms.peppers).map(Kept::Own)
+        }
+        NewPassword::Hashed(text) => {
+            let kept = Kept::parse(text)?;
+            // One of a kind that not every login computes would show by its time whose it is.
+            let is_taken = match &kept {
+                Kept::Own(own) => !own.is_outdated(terms.cost, terms.peppers),
+                Kept::Foreign(foreign, _) => terms.imports.iter().any(|one| one.is_like(foreign)),
+            };
+            is_taken.then_some(kept)
+        }
+    }
+}
+
+fn shown(row: Option<&NameRow>) -> LoginOutcome {
+    let Some(account) = row.and_then(|row| row.account.as_ref()) else {
+        return LoginOutcome::Gone;
+    };
+    LoginOutcome::Shown(ShownAccount {
+        id: account.id,
+        subject: account.subject(),
+        disabled: account.standing != Standing::Active,
+        is_verified: account.is_verified,
+        scopes: account.scopes.clone(),
+        created_at: account.created_at,
+        imported: account.is_imported(),
+    })
+}
+
+/// A row as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    /// The version of the form.
+    v: u8,
+    row: T,
+}
+
+const VERSION: u8 = 1;
+
+fn read<T: DeserializeOwned>(value: &str) -> Result<T, StoreError> {
+    let stored: Stored<T> = serde_json::from_str(value).map_err(|_| not_ours())?;
+    if stored.v == VERSION { Ok(stored.row) } else { Err(not_ours()) }
+}
+
+fn write<T: Serialize>(row: &T) -> Result<String, StoreError> {
+    serde_json::to_string(&Stored { v: VERSION, row }).map_err(|_| not_ours())
+}
+
+fn of_network(bound: Bound) -> Bound {
+    Bound { attempts: bound.attempts.saturating_mul(NETWORK_FACTOR), ..bound }
+}
+
+fn not_ours() -> StoreError {
+    StoreError::new("a row of logins has a form that the gate does not write")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        account::{
+            attempts::DEFAULT_BOUND, device::Device, row::new_account_id, secrets::AccountSecrets,
+        },
+        secret::Secret,
+    };
+
+    const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
+    const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
+    const ADA: RowKey = RowKey::from_bytes([1; 32]);
+    const BCRYPT: &str = "$2b$04$K8DvZ4Jv3mreOVR6uvr03.yrbmSjHqmGe9J/d.WTwUzS4wvmKzeQW";
+    const OF_BCRYPT: &str = "correct horse battery staple";
+
+    fn secrets() -> AccountSecrets {
+        AccountSecrets::new(vec![(1, Secret::new(vec![1; 32]))]).unwrap()
+    }
+
+    /// A writer that keeps its rows as text.
+    #[derive(Default)]
+    struct Writer {
+        state: ShardState,
+        stored: BTreeMap<String, String>,
+        /// What was stored before a hash was computed.
+        reserved: Vec<usize>,
+        imports: Vec<ForeignHash>,
+    }
+
+    impl Writer {
+        fn step(&mut self, step: LoginStep) -> LoginOutcome {
+            self.at(NOW, step)
+        }
+
+        fn at(&mut self, now: UnixMillis, step: LoginStep) -> LoginOutcome {
+            let secrets = secrets();
+            let terms = Terms {
+                bound: DEFAULT_BOUND,
+                cost: CHEAP,
+                peppers: secrets.peppers(),
+                imports: &self.imports,
+            };
+            let (stored, reserved) = (&mut self.stored, &mut self.reserved);
+            let mut store = |state: &mut ShardState| {
+                for RowChange { name, value } in state.take_changes()? {
+                    match value {
+                        Some(value) => stored.insert(name, value),
+                        None => stored.remove(&name),
+                    };
+                }
+                Ok(())
+            };
+            let step = LoginStep::from_text(&step.to_text()).unwrap();
+            let outcome = self
+                .state
+                .apply(step, terms, ([9; SALT_BYTES], now), &mut |state| {
+                    store(state)?;
+                    reserved.push(0);
+                    Ok(())
+                })
+                .unwrap();
+            store(&mut self.state).unwrap();
+            // Another writer goes on from what is stored.
+            let rows = self.stored.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            self.state = ShardState::from_rows(rows).unwrap();
+            LoginOutcome::from_text(&outcome.to_text()).unwrap()
+        }
+
+        fn create(&mut self, password: NewPassword) -> LoginOutcome {
+            let id = new_account_id(7, [5; 14]);
+            let scopes = vec!["read:posts".to_owned()];
+            self.step(LoginStep::Create(Create {
+                key: ADA,
+                id,
+                password,
+                scopes,
+                is_verified: true,
+            }))
+        }
+
+        fn guess(&mut self, key: RowKey, password: &str, device: Option<Device>) -> LoginOutcome {
+            self.step(LoginStep::Guess(Guess { key, password: password.to_owned(), device }))
+        }
+    }
+
+    fn typed(password: &str) -> NewPassword {
+        NewPassword::Typed(password.to_owned())
+    }
+
+    fn writer() -> Writer {
+        let mut writer = Writer::default();
+        assert!(matches!(writer.create(typed("the right one")), LoginOutcome::Shown(_)));
+        assert_eq!(writer.create(typed("another one")), LoginOutcome::Exists);
+        writer
+    }
+
+    #[test]
+    fn of_a_thousand_guesses_five_are_compared_and_each_was_stored_before() {
+        let mut writer = writer();
+        let outcomes: Vec<_> = (0..1000).map(|_| writer.guess(ADA, "wrong", None)).collect();
+        let wrong = outcomes.iter().filter(|one| **one == LoginOutcome::Wrong).count();
+        let refused = outcomes.iter().filter(|one| matches!(one, LoginOutcome::TooMany(_)));
+        assert_eq!((wrong, refused.count(), writer.reserved.len()), (5, 995, 5));
+        // The right one is not looked at either.
+        assert!(matches!(writer.guess(ADA, "the right one", None), LoginOutcome::TooMany(_)));
+        assert_eq!(writer.reserved.len(), 5);
+        // Nor at a name that does not exist.
+        let nobody = RowKey::from_bytes([2; 32]);
+        let outcomes: Vec<_> = (0..20).map(|_| writer.guess(nobody, "wrong", None)).collect();
+        assert_eq!(outcomes.iter().filter(|one| **one == LoginOutcome::Wrong).count(), 5);
+    }
+
+    #[test]
+    fn the_browser_that_is_known_gets_in_while_others_are_shut_out() {
+        let (mut writer, device) = (writer(), Device::new([3; 16], &secrets()));
+        let LoginOutcome::Right(right) = writer.guess(ADA, "the right one", None) else {
+            panic!("it is right")
+        };
+        assert_eq!(right.scopes, ["read:posts"]);
+        let confirm = LoginStep::Confirm(ADA, right.state, Some(device));
+        assert_eq!(writer.step(confirm.clone()), LoginOutcome::Done);
+        for _ in 0..9 {
+            let _ = writer.guess(ADA, "wrong", None);
+        }
+        assert!(matches!(writer.guess(ADA, "the right one", None), LoginOutcome::TooMany(_)));
+        for _ in 0..20 {
+            let known = writer.guess(ADA, "the right one", Some(device));
+            assert!(matches!(known, LoginOutcome::Right(_)));
+        }
+        // A new password makes it a stranger, and ends what the old one has begun.
+        let id = right.state.id;
+        let change = Change { id, disabled: None, password: Some(typed("new one")), scopes: None };
+        assert!(matches!(writer.step(LoginStep::Change(change)), LoginOutcome::Shown(_)));
+        assert_eq!(writer.step(confirm), LoginOutcome::Gone);
+        assert!(matches!(writer.guess(ADA, "new one", Some(device)), LoginOutcome::TooMany(_)));
+    }
+
+    #[test]
+    fn the_owner_changes_the_password_by_the_old_one() {
+        let mut writer = writer();
+        let id = new_account_id(7, [5; 14]);
+        let change = |password: &str| {
+            LoginStep::ChangePassword(ChangePassword {
+                id,
+                password: password.to_owned(),
+                new_password: "a better one".to_owned(),
+                device: Some(Device::new([3; 16], &secrets())),
+            })
+        };
+        assert_eq!(writer.step(change("wrong")), LoginOutcome::Wrong);
+        assert_eq!(writer.step(change("the right one")), LoginOutcome::Done);
+        assert_eq!(writer.guess(ADA, "the right one", None), LoginOutcome::Wrong);
+        assert!(matches!(writer.guess(ADA, "a better one", None), LoginOutcome::Right(_)));
+        for _ in 0..9 {
+            let _ = writer.guess(ADA, "wrong", None);
+        }
+        let device = Some(Device::new([3; 16], &secrets()));
+        assert!(matches!(writer.guess(ADA, "a better one", device), LoginOutcome::Right(_)));
+    }
+
+    #[test]
+    fn a_hash_of_others_is_taken_of_the_kinds_that_each_login_computes() {
+        let mut writer = Writer::default();
+        let hashed = || NewPassword::Hashed(BCRYPT.to_owned());
+        assert_eq!(writer.create(hashed()), LoginOutcome::BadHash);
+        writer.imports = vec![ForeignHash::parse(BCRYPT).unwrap()];
+        let LoginOutcome::Shown(made) = writer.create(hashed()) else { panic!("it is taken") };
+        assert!(made.imported);
+        assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
+        assert!(matches!(writer.guess(ADA, OF_BCRYPT, None), LoginOutcome::Right(_)));
+        let LoginOutcome::Shown(now) = writer.step(LoginStep::Find(ADA)) else { panic!("there") };
+        assert!(!now.imported);
+        // From now on the policy need not know the kind.
+        writer.imports.clear();
+        assert!(matches!(writer.guess(ADA, OF_BCRYPT, None), LoginOutcome::Right(_)));
+        assert_eq!(writer.create(NewPassword::Hashed("no hash".to_owned())), LoginOutcome::Exists);
+    }
+
+    #[test]
+    fn an_account_that_is_disabled_or_gone_says_so_to_who_knows_its_password() {
+        let mut writer = writer();
+        let id = new_account_id(7, [5; 14]);
+        let disable = |disabled| {
+            LoginStep::Change(Change { id, disabled: Some(disabled), password: None, scopes: None })
+        };
+        let LoginOutcome::Right(before) = writer.guess(ADA, "the right one", None) else {
+            panic!("it is right")
+        };
+        let _ = writer.step(disable(true));
+        let LoginOutcome::Right(right) = writer.guess(ADA, "the right one", None) else {
+            panic!("it is right")
+        };
+        assert!(right.disabled);
+        assert_eq!(writer.step(LoginStep::Confirm(ADA, before.state, None)), LoginOutcome::Gone);
+        assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
+        let _ = writer.step(disable(false));
+        assert_eq!(writer.step(LoginStep::Confirm(ADA, before.state, None)), LoginOutcome::Done);
+        assert_eq!(writer.step(LoginStep::Delete(id)), LoginOutcome::Done);
+        assert_eq!(writer.step(LoginStep::Delete(id)), LoginOutcome::Gone);
+        assert_eq!(writer.step(LoginStep::Show(id)), LoginOutcome::Gone);
+        assert_eq!(writer.guess(ADA, "the right one", None), LoginOutcome::Wrong);
+        // Its row is kept until nothing of it counts.
+        writer.state.forget_over(DEFAULT_BOUND, NOW.saturating_add(DEFAULT_BOUND.window_millis));
+        assert!(writer.state.is_empty());
+    }
+
+    #[test]
+    fn an_address_has_five_guesses_and_its_network_fifty() {
+        let mut writer = Writer::default();
+        let of = |address: u8| OfAddress {
+            address: RowKey::from_bytes([address; 32]),
+            network: Some(RowKey::from_bytes([255; 32])),
+        };
+        let mut reserved = 0;
+        for address in 0..20 {
+            for _ in 0..10 {
+                let outcome = writer.step(LoginStep::Reserve(of(address)));
+                reserved += u32::from(matches!(outcome, LoginOutcome::Reserved(_)));
+            }
+            assert_eq!(reserved, (u32::from(address) + 1).min(10) * 5);
+        }
+        let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);
+        let LoginOutcome::Reserved(held) = writer.at(later, LoginStep::Reserve(of(0))) else {
+            panic!("the window is over")
+        };
+        // A right guess gives its own back.
+        assert_eq!(writer.at(later, LoginStep::GiveBack(of(0), held)), LoginOutcome::Done);
+        let again = (0..9).filter(|_| {
+            let outcome = writer.at(later, LoginStep::Reserve(of(0)));
+            matches!(outcome, LoginOutcome::Reserved(_))
+        });
+        assert_eq!(again.count(), 5);
+    }
+
+    #[test]
+    fn strangers_cannot_grow_a_shard_without_end() {
+        let mut state = ShardState::default();
+        let secrets = secrets();
+        let terms =
+            Terms { bound: DEFAULT_BOUND, cost: CHEAP, peppers: secrets.peppers(), imports: &[] };
+        let mut reserve = |state: &mut ShardState, number: usize, now| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            let of = OfAddress { address: RowKey::from_bytes(bytes), network: None };
+            state
+                .apply(LoginStep::Reserve(of), terms, ([0; SALT_BYTES], now), &mut |_| Ok(()))
+                .unwrap()
+        };
+        for number in 0..MAX_PASSING {
+            assert!(matches!(reserve(&mut state, number, NOW), LoginOutcome::Reserved(_)));
+        }
+        assert!(matches!(reserve(&mut state, MAX_PASSING, NOW), LoginOutcome::TooMany(_)));
+        let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);
+        assert!(matches!(reserve(&mut state, MAX_PASSING, later), LoginOutcome::Reserved(_)));
+        assert_eq!(state.passing(), 1);
+    }
+
+    #[test]
+    fn rows_that_are_not_ours_are_a_fault() {
+        let key = format!("name/{ADA}");
+        for (name, value) in [("other", "{}"), ("name/x", "{}"), (key.as_str(), "{}")] {
+            assert!(ShardState::from_rows([(name, value)]).is_err(), "{name}");
+        }
+        let mut writer = writer();
+        assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
+        let (name, value) = writer.stored.pop_first().unwrap();
+        assert!(value.starts_with("{\"v\":1,\"row\":{"), "{value}");
+        let later = value.replacen("\"v\":1", "\"v\":2", 1);
+        assert!(ShardState::from_rows([(name.as_str(), later.as_str())]).is_err());
+    }
+}

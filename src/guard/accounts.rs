@@ -1,0 +1,395 @@
+//! Accounts: a password as a way into a session, the same on every edge that has them.
+//!
+//! An edge gives what [`Accounts`] asks for, reads the request, and writes the [`Answer`]. What a row of a name does is
+//! [`crate::account`]'s to say. A login goes this way, and what costs nothing comes first:
+//!
+//! 1. Who sends it: a browser has to show a page of this site, or one of `sessions.origins`.
+//! 2. The form.
+//! 3. Names and addresses that this isolate knows to have no guess left.
+//! 4. The guess of the address, then the hash of all together, half of which are for browsers that are known.
+//! 5. The guess of the name, and the hash.
+//! 6. The session; then, whether the password is still the one that was right.
+//!
+//! | file | is |
+//! |---|---|
+//! | `bounds` | who may guess |
+//! | `administration` | what an administrator does with accounts |
+
+mod administration;
+mod bounds;
+
+use core::cell::RefCell;
+
+pub use self::bounds::AccountMemory;
+use super::{
+    Backend, Request, SessionNote,
+    backend::unavailable,
+    session::{
+        endpoints::{Answer, Endpoints, may_manage},
+        random,
+    },
+};
+use crate::{
+    account::{
+        device::Device as Browser,
+        name::LoginName,
+        password::{Password, PasswordRules},
+        row::{account_of_subject, shard_of, shard_of_account},
+        step::{
+            AddressReserved, ChangePassword, Guess, LoginOutcome, LoginStep, OfAddress,
+            PasswordState, Right, Shard,
+        },
+    },
+    error::{Error, FieldFault, StoreError},
+    json::{document, fault::DocumentFault, object::described},
+    policy::{AccountPolicy, BrowserSessions, Policy, SessionPolicy},
+    session::{
+        csrf,
+        record::{Device, Opening},
+    },
+    time::UnixMillis,
+};
+
+/// What accounts need of an edge.
+#[allow(async_fn_in_trait, reason = "single-threaded runtimes only, see crate::store")]
+pub trait Accounts {
+    /// What this isolate remembers of guesses.
+    fn memory(&self) -> &AccountMemory;
+
+    /// Takes a step, in the one place where the rows of this shard are.
+    ///
+    /// # Errors
+    /// The store did not answer. The step may have been taken.
+    async fn apply(&self, shard: Shard, step: LoginStep) -> Result<LoginOutcome, StoreError>;
+
+    /// The same behind the answer.
+    fn apply_later(&self, shard: Shard, step: LoginStep);
+
+    /// A text in Unicode's form NFKC, so that each keyboard writes the same password.
+    fn normalized(&self, text: String) -> String;
+}
+
+/// The accounts of a policy, for one request.
+#[derive(Debug)]
+pub struct AccountFlow<'a, B, A> {
+    policy: &'a Policy,
+    own: &'a SessionPolicy,
+    accounts: &'a AccountPolicy,
+    sessions: Endpoints<'a, B>,
+    backend: &'a B,
+    edge: &'a A,
+    request: &'a Request<'a>,
+    now: UnixMillis,
+    /// What a refusal leaves to be done.
+    left: RefCell<SessionNote>,
+}
+
+described! {
+    /// Who logs in.
+    struct LogInBody as LogIn, refused {
+        /// The address.
+        email: Option<String> = None,
+        /// The password.
+        password: Option<String> = None,
+        /// Whether the session outlasts the browser.
+        remember: bool = false,
+    }
+}
+
+described! {
+    /// A new password for who is logged in.
+    struct PasswordBody as NewPassword, refused {
+        /// The one that is to go.
+        password: Option<String> = None,
+        /// The new one.
+        new_password: Option<String> = None,
+    }
+}
+
+#[cfg(feature = "describe")]
+pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
+    known.add::<LogInBody>();
+    known.add::<PasswordBody>();
+    administration::describe(known);
+}
+
+/// How somebody has proven who it is (RFC 8176).
+const AMR: &str = "pwd";
+
+/// A form that was read.
+struct LogIn {
+    name: LoginName,
+    password: Password,
+    remember: bool,
+}
+
+impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
+    /// Those of this policy.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: it has none.
+    pub fn new(
+        policy: &'a Policy,
+        (backend, edge): (&'a B, &'a A),
+        request: &'a Request<'a>,
+        now: UnixMillis,
+    ) -> Result<Self, Error> {
+        let accounts = policy.accounts.as_ref().ok_or(Error::NotFound)?;
+        let own = policy.sessions.as_ref().ok_or(Error::NotFound)?;
+        let sessions = Endpoints::new(policy, backend, request, now)?;
+        let left = RefCell::default();
+        Ok(Self { policy, own, accounts, sessions, backend, edge, request, now, left })
+    }
+
+    /// What is left to be done after a refusal: cookies to take out, a session that was ended, events.
+    pub fn take_note(&self) -> SessionNote {
+        let own = self.left.take();
+        if own.by_cookie { own } else { self.sessions.take_note() }
+    }
+
+    /// `POST /login`: cookies for a browser, tokens for whoever is none.
+    ///
+    /// # Errors
+    /// [`Error::CrossSite`], [`Error::ValidationFailed`], [`Error::TooManyGuesses`], [`Error::WrongPassword`], and with the right password
+    /// [`Error::SubjectDisabled`]; those of stores and keys.
+    pub async fn log_in(
+        &self,
+        body: &[u8],
+        device: impl FnOnce() -> Device,
+    ) -> Result<Answer, Error> {
+        let browser = self.browser()?;
+        let LogIn { name, password, remember } = self.read_log_in(body)?;
+        let key = self.accounts.secrets.key_of_name(&name);
+        let key = key.ok_or_else(|| fault("a name has no key"))?;
+        let known = self.known_browser();
+        if known.is_none() {
+            self.check_remembered(&key)?;
+        }
+        let reserved = self.reserve_address().await?;
+        self.take_hash(known.is_some()).await?;
+        let shard = Shard::Names(shard_of(&key));
+        let password = text_of(&password);
+        let guess = LoginStep::Guess(Guess { key, password, device: known });
+        let right = match self.apply(shard, guess).await? {
+            LoginOutcome::Right(right) => right,
+            LoginOutcome::TooMany(until) => {
+                if known.is_none() {
+                    self.remember(&key, until);
+                }
+                return Err(self.too_many("name", until));
+            }
+            LoginOutcome::Wrong => return Err(Error::WrongPassword),
+            _ => return Err(fault("a guess has come to nothing")),
+        };
+        self.give_back(reserved);
+        let Right { state, disabled, scopes } = right;
+        if disabled {
+            return Err(Error::SubjectDisabled);
+        }
+        let begun = self.sessions.begin(self.opening(state, &scopes, remember), device()).await?;
+        let browser_then = match browser {
+            Some(_) => Some(known.map_or_else(|| self.new_browser(), Ok)?),
+            None => None,
+        };
+        let confirm = LoginStep::Confirm(key, state, browser_then);
+        let confirmed = self.apply(shard, confirm).await;
+        if confirmed != Ok(LoginOutcome::Done) {
+            // The password was changed, or the account disabled, while the session was being opened: that has ended all sessions before.
+            self.sessions.take_back(&begun).await?;
+            return Err(confirmed.err().unwrap_or(Error::WrongPassword));
+        }
+        match browser {
+            None => self.sessions.answer_with_tokens(200, &begun).await,
+            Some(browser) => {
+                let answer = self.sessions.answer_with_cookies(&begun, browser).await?;
+                Ok(Answer { cookie: browser_then.map(|own| own.set_cookie()), ..answer })
+            }
+        }
+    }
+
+    /// `POST /password`: a new password for who is logged in, by the old one. All other sessions end.
+    ///
+    /// # Errors
+    /// Those of credentials; [`Error::ClientNotAllowed`] for a client's token, [`Error::NotFound`] for a session that is of no account; then
+    /// as [`AccountFlow::log_in`].
+    pub async fn change_password(&self, body: &[u8]) -> Result<Answer, Error> {
+        let mut note = SessionNote::default();
+        let token = self.sessions.mine(&mut note).await?;
+        let changed = match may_manage(&token) {
+            Ok(()) => self.changed(token.subject().unwrap_or_default(), body).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = changed {
+            // Cookies that were renewed are renewed.
+            self.left.replace(note);
+            return Err(error);
+        }
+        self.sessions.end_others(&token, note).await
+    }
+
+    async fn changed(&self, subject: &str, body: &[u8]) -> Result<(), Error> {
+        let id = account_of_subject(subject).ok_or(Error::NotFound)?;
+        let shard = shard_of_account(&id).map(Shard::Names).ok_or(Error::NotFound)?;
+        let (password, new_password) = self.read_passwords(body)?;
+        let device = self.known_browser();
+        let reserved = self.reserve_address().await?;
+        self.take_hash(device.is_some()).await?;
+        let step = ChangePassword {
+            id,
+            password: text_of(&password),
+            new_password: text_of(&new_password),
+            device,
+        };
+        match self.apply(shard, LoginStep::ChangePassword(step)).await? {
+            LoginOutcome::Done => {
+                self.give_back(reserved);
+                Ok(())
+            }
+            LoginOutcome::Wrong => Err(Error::WrongPassword),
+            LoginOutcome::TooMany(until) => Err(self.too_many("name", until)),
+            LoginOutcome::Right(_) => Err(Error::SubjectDisabled),
+            LoginOutcome::Gone => Err(Error::NotFound),
+            _ => Err(fault("a change has come to nothing")),
+        }
+    }
+
+    /// Whether it is a browser, which gets cookies. Then it has to say which page sends the request: whoever logs a visitor in as somebody else
+    /// would see what that visitor does.
+    fn browser(&self) -> Result<Option<&'a BrowserSessions>, Error> {
+        let Some(browser) = &self.own.browser else { return Ok(None) };
+        let provenance = &self.request.provenance;
+        if provenance.fetch_site.is_none() && provenance.origin.is_none() {
+            return Ok(None);
+        }
+        let own = csrf::own_origin(self.policy.origin.as_deref(), self.request.url);
+        csrf::check_always(provenance, own, &browser.origins)?;
+        Ok(Some(browser))
+    }
+
+    fn opening(&self, state: PasswordState, scopes: &[String], remember: bool) -> Opening {
+        let mut all = self.accounts.scopes.clone();
+        all.extend(scopes.iter().filter(|scope| !self.accounts.scopes.contains(scope)).cloned());
+        Opening {
+            sub: format!("{}{}", crate::account::row::SUBJECT_PREFIX, state.id),
+            scopes: all,
+            amr: vec![AMR.to_owned()],
+            auth_time: Some(self.now.to_unix_time()),
+            remember,
+            ..Opening::default()
+        }
+    }
+
+    fn new_browser(&self) -> Result<Browser, Error> {
+        Ok(Browser::new(random(self.backend.sessions())?, &self.accounts.secrets))
+    }
+
+    async fn apply(&self, shard: Shard, step: LoginStep) -> Result<LoginOutcome, Error> {
+        let outcome = self.edge.apply(shard, step).await;
+        outcome.map_err(|fault| unavailable("accounts", &fault))
+    }
+
+    fn give_back(&self, (shard, of, reserved): (Shard, OfAddress, AddressReserved)) {
+        self.edge.apply_later(shard, LoginStep::GiveBack(of, reserved));
+    }
+
+    // ---- forms ----
+
+    fn read_log_in(&self, body: &[u8]) -> Result<LogIn, Error> {
+        let LogInBody { email, password, remember } =
+            document::parse(body).map_err(into_validation)?;
+        let mut faults = Faults::default();
+        let name = faults.take("email", email, |text| {
+            LoginName::parse(text.trim()).ok_or_else(|| "Invalid email".to_owned())
+        });
+        let password = faults.take("password", password, |text| self.password(text));
+        match (name, password) {
+            (Some(name), Some(password)) => Ok(LogIn { name, password, remember }),
+            _ => Err(faults.into_error()),
+        }
+    }
+
+    fn read_passwords(&self, body: &[u8]) -> Result<(Password, Password), Error> {
+        let PasswordBody { password, new_password } =
+            document::parse(body).map_err(into_validation)?;
+        let mut faults = Faults::default();
+        let password = faults.take("password", password, |text| self.password(text));
+        let new_password =
+            faults.take("new_password", new_password, |text| self.new_password(text, None));
+        match (password, new_password) {
+            (Some(password), Some(new_password)) => Ok((password, new_password)),
+            _ => Err(faults.into_error()),
+        }
+    }
+
+    /// A password as somebody has it. One that is shorter than any is not asked about.
+    fn password(&self, text: String) -> Result<Password, String> {
+        let password = self.normal(text)?;
+        let least = self.accounts.shortest_password;
+        if characters(&password) < least {
+            return Err(format!("Password must be at least {least} characters"));
+        }
+        Ok(password)
+    }
+
+    /// One that somebody is to have from now on.
+    fn new_password(&self, text: String, name: Option<&LoginName>) -> Result<Password, String> {
+        let password = self.normal(text)?;
+        let rules = PasswordRules { least: 0, words: &[], common: None };
+        match password.weakness(name, rules) {
+            Some(weakness) => Err(weakness.message()),
+            None => Ok(password),
+        }
+    }
+
+    fn normal(&self, text: String) -> Result<Password, String> {
+        // Before it is brought to its form, which takes time.
+        if text.len() > crate::account::password::MAX_BYTES {
+            return Err(TOO_LONG.to_owned());
+        }
+        Password::new(self.edge.normalized(text)).map_err(|_| TOO_LONG.to_owned())
+    }
+}
+
+const TOO_LONG: &str = "Password must have 1 to 1024 bytes";
+
+fn characters(password: &Password) -> usize {
+    core::str::from_utf8(password.expose_secret()).map_or(0, |text| text.chars().count())
+}
+
+fn text_of(password: &Password) -> String {
+    String::from_utf8_lossy(password.expose_secret()).into_owned()
+}
+
+fn fault(problem: &str) -> Error {
+    Error::StoreUnavailable { store: "accounts", problem: problem.to_owned() }
+}
+
+/// What is wrong with a form, all of it.
+#[derive(Default)]
+struct Faults(Vec<FieldFault>);
+
+impl Faults {
+    /// The field as it has to be; `None`: it is not, and that is noted.
+    fn take<T>(
+        &mut self,
+        field: &str,
+        text: Option<String>,
+        read: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        let read = text.ok_or_else(|| "Required".to_owned()).and_then(read);
+        read.map_err(|message| self.0.push(FieldFault { field: field.to_owned(), message })).ok()
+    }
+
+    fn into_error(self) -> Error {
+        Error::ValidationFailed { details: self.0 }
+    }
+}
+
+fn into_validation(fault: DocumentFault) -> Error {
+    match fault.into_invalid_field() {
+        Error::InvalidField { path: field, problem: message } => {
+            Error::ValidationFailed { details: vec![FieldFault { field, message }] }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,219 @@
+//! What an administrator does with accounts. The edge has checked who asks.
+//!
+//! Whatever changes of an account ends all its sessions: none goes on with what it was opened with.
+
+use serde::Serialize;
+
+use super::{
+    super::{
+        Backend,
+        session::{
+            endpoints::{Answer, check_scopes},
+            random,
+        },
+    },
+    AccountFlow, Accounts, SessionNote, fault, text_of,
+};
+use crate::{
+    account::{
+        name::LoginName,
+        row::{AccountId, RowKey, new_account_id, shard_of, shard_of_account},
+        step::{Change, Create, LoginOutcome, LoginStep, NewPassword, Shard, ShownAccount},
+    },
+    error::Error,
+    json::{document, fault::DocumentFault, object::described},
+};
+
+described! {
+    /// An account.
+    struct CreateBody as NewAccount, refused {
+        /// Its address.
+        email: String,
+        /// Its password. Either this or `password_hash`.
+        password: Option<String> = None,
+        /// A hash of its password, of a form of docs/accounts.md, and of a kind in `accounts.imports`.
+        password_hash: Option<String> = None,
+        /// The scopes of its sessions, beside those of all accounts.
+        scopes: Vec<String> = Vec::new(),
+        /// Whether the address is known to be its owner's.
+        verified: bool = false,
+    }
+}
+
+described! {
+    /// What changes. All sessions of the account end.
+    struct ChangeBody as AccountChange, refused {
+        /// Whether nobody may log in to it.
+        disabled: Option<bool> = None,
+        /// Its new password. Either this or `password_hash`.
+        password: Option<String> = None,
+        /// A hash of it.
+        password_hash: Option<String> = None,
+        /// Its new scopes.
+        scopes: Option<Vec<String>> = None,
+    }
+}
+
+#[cfg(feature = "describe")]
+pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
+    known.add::<CreateBody>();
+    known.add::<ChangeBody>();
+}
+
+#[derive(Serialize)]
+struct AccountBody<'a> {
+    #[serde(flatten)]
+    account: &'a ShownAccount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<bool>,
+}
+
+impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
+    /// `POST /admin/accounts`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`], [`Error::StoreUnavailable`].
+    pub async fn create(&self, body: &[u8]) -> Result<Answer, Error> {
+        let CreateBody { email, password, password_hash, scopes, verified } =
+            document::parse(body).map_err(DocumentFault::into_invalid_field)?;
+        let name = name(&email)?;
+        check_scopes(&scopes)?;
+        let password = self.given((password, password_hash), Some(&name))?;
+        let password = password.ok_or_else(|| {
+            Error::invalid_field("password", "expected exactly one of password, password_hash")
+        })?;
+        let key = self.key(&name)?;
+        let shard = shard_of(&key);
+        let id = new_account_id(shard, random(self.backend.sessions())?);
+        let create = Create { key, id, password, scopes, is_verified: verified };
+        match self.apply(Shard::Names(shard), LoginStep::Create(create)).await? {
+            LoginOutcome::Shown(account) => Ok(shown(201, &account, true)),
+            LoginOutcome::Exists => Err(Error::invalid_field("email", "has an account already")),
+            LoginOutcome::BadHash => Err(bad_hash()),
+            _ => Err(fault("an account was not made")),
+        }
+    }
+
+    /// `GET /admin/accounts?email=`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`], [`Error::NotFound`], [`Error::StoreUnavailable`].
+    pub async fn find(&self, email: Option<&str>) -> Result<Answer, Error> {
+        let key = self.key(&name(email.unwrap_or_default())?)?;
+        let shard = Shard::Names(shard_of(&key));
+        self.shown_by(shard, LoginStep::Find(key)).await
+    }
+
+    /// `GET /admin/accounts/{id}`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::StoreUnavailable`].
+    pub async fn show(&self, id: &str) -> Result<Answer, Error> {
+        let (id, shard) = account(id)?;
+        self.shown_by(shard, LoginStep::Show(id)).await
+    }
+
+    /// `PATCH /admin/accounts/{id}`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`], [`Error::NotFound`], [`Error::StoreUnavailable`].
+    pub async fn change(&self, id: &str, body: &[u8]) -> Result<Answer, Error> {
+        let (id, shard) = account(id)?;
+        let ChangeBody { disabled, password, password_hash, scopes } =
+            document::parse(body).map_err(DocumentFault::into_invalid_field)?;
+        if let Some(scopes) = &scopes {
+            check_scopes(scopes)?;
+        }
+        let password = self.given((password, password_hash), None)?;
+        if disabled.is_none() && password.is_none() && scopes.is_none() {
+            return Err(Error::invalid_field("", "expected something to change"));
+        }
+        let step = LoginStep::Change(Change { id, disabled, password, scopes });
+        let account = match self.apply(shard, step).await? {
+            LoginOutcome::Shown(account) => account,
+            LoginOutcome::Gone => return Err(Error::NotFound),
+            LoginOutcome::BadHash => return Err(bad_hash()),
+            _ => return Err(fault("an account was not changed")),
+        };
+        // Sessions after the row: a login that has begun before finds that the row has changed.
+        let subject = account.subject.as_str();
+        let known = match disabled {
+            Some(true) => self.sessions.disable_subject(subject).await?,
+            _ => self.sessions.end_all_of(subject).await?.status == 200,
+        };
+        if disabled == Some(false) {
+            self.sessions.enable_subject(subject).await?;
+        }
+        Ok(shown(if known { 200 } else { 202 }, &account, known))
+    }
+
+    /// `DELETE /admin/accounts/{id}`: the account, and all of its subject's sessions. One that is gone already is asked for again as long as its
+    /// sessions may be there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::StoreUnavailable`].
+    pub async fn delete(&self, id: &str) -> Result<Answer, Error> {
+        let (id, shard) = account(id)?;
+        let outcome = self.apply(shard, LoginStep::Delete(id)).await?;
+        let subject = format!("{}{id}", crate::account::row::SUBJECT_PREFIX);
+        let answer = self.sessions.forget(&subject).await?;
+        match outcome {
+            LoginOutcome::Done => Ok(answer),
+            _ => Err(Error::NotFound),
+        }
+    }
+
+    async fn shown_by(&self, shard: Shard, step: LoginStep) -> Result<Answer, Error> {
+        match self.apply(shard, step).await? {
+            LoginOutcome::Shown(account) => Ok(shown(200, &account, true)),
+            _ => Err(Error::NotFound),
+        }
+    }
+
+    fn key(&self, name: &LoginName) -> Result<RowKey, Error> {
+        self.accounts.secrets.key_of_name(name).ok_or_else(|| fault("a name has no key"))
+    }
+
+    /// The password that a body has, in one of two forms.
+    fn given(
+        &self,
+        (typed, hashed): (Option<String>, Option<String>),
+        name: Option<&LoginName>,
+    ) -> Result<Option<NewPassword>, Error> {
+        match (typed, hashed) {
+            (None, None) => Ok(None),
+            (Some(typed), None) => {
+                let password = self.new_password(typed, name);
+                let password =
+                    password.map_err(|problem| Error::invalid_field("password", &problem))?;
+                Ok(Some(NewPassword::Typed(text_of(&password))))
+            }
+            (None, Some(hashed)) => Ok(Some(NewPassword::Hashed(hashed))),
+            (Some(_), Some(_)) => Err(Error::invalid_field(
+                "password",
+                "expected exactly one of password, password_hash",
+            )),
+        }
+    }
+}
+
+fn name(email: &str) -> Result<LoginName, Error> {
+    let name = LoginName::parse(email);
+    name.ok_or_else(|| Error::invalid_field("email", "expected an address like ada@example.com"))
+}
+
+fn account(id: &str) -> Result<(AccountId, Shard), Error> {
+    let id = AccountId::parse(id).ok_or(Error::NotFound)?;
+    Ok((id, shard_of_account(&id).map(Shard::Names).ok_or(Error::NotFound)?))
+}
+
+fn bad_hash() -> Error {
+    let problem =
+        "expected a hash of a form of docs/accounts.md, and of a kind in accounts.imports";
+    Error::invalid_field("password_hash", problem)
+}
+
+fn shown(status: u16, account: &ShownAccount, known: bool) -> Answer {
+    let body = AccountBody { account, pending: (!known).then_some(true) };
+    Answer::json(status, &body, SessionNote::default())
+}

@@ -1,0 +1,164 @@
+//! Who may guess at a password, and how many hashes there are in all.
+
+use core::cell::RefCell;
+
+use super::{
+    super::{
+        Backend, cookies,
+        request::{address, site},
+    },
+    AccountFlow, Accounts, fault,
+};
+use crate::{
+    account::{
+        device::{self, Device},
+        row::{RowKey, shard_of},
+        step::{AddressReserved, LoginOutcome, LoginStep, OfAddress, Shard},
+    },
+    bounded::BoundedMap,
+    error::Error,
+    guard::backend::unavailable,
+    limit::{Charge, CounterGroup, Limit, LimitAlgorithm, lease},
+    policy::LimitStore,
+    store::limit_stores::LimitStores as _,
+    time::UnixMillis,
+};
+
+/// How many names and addresses without a guess an isolate remembers.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// For so long an isolate does not ask again about an address. A right guess of a neighbour may come back sooner than its window ends.
+const ADDRESS_MILLIS: u64 = 5_000;
+
+/// Hashes of all together in [`HASHES_SECS`], at all isolates: 20 a second, so many at once. A hash takes some tens of milliseconds of a
+/// processor, so this is less than one.
+const HASHES: u32 = 400;
+const HASHES_AT_ONCE: u32 = 100;
+
+/// Of these, those of browsers that nobody has logged in with: half.
+const HASHES_OF_STRANGERS: u32 = 200;
+const STRANGERS_AT_ONCE: u32 = 50;
+
+const HASHES_SECS: u32 = 20;
+
+/// What an isolate may borrow of them, so that not each login asks the counter.
+const LENT: lease::Terms = lease::Terms { requests: 5, secs: 1 };
+
+/// What an isolate remembers of names and addresses: who has no guess left asks nobody.
+#[derive(Debug)]
+pub struct AccountMemory {
+    refused: RefCell<BoundedMap<RowKey, UnixMillis>>,
+}
+
+impl Default for AccountMemory {
+    fn default() -> Self {
+        Self { refused: RefCell::new(BoundedMap::new(MAX_REMEMBERED)) }
+    }
+}
+
+impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
+    /// The browser of this request, if somebody has logged in with it. Two cookies are none.
+    pub(super) fn known_browser(&self) -> Option<Device> {
+        let mut values = cookies::own(device::COOKIE, self.request.cookie.unwrap_or_default());
+        let (value, None) = (values.next()?, values.next()) else { return None };
+        Device::parse(value, &self.accounts.secrets)
+    }
+
+    /// Refuses a name that this isolate knows to have no guess left for strangers.
+    pub(super) fn check_remembered(&self, name: &RowKey) -> Result<(), Error> {
+        match self.edge.memory().refused.borrow().get(name, self.now) {
+            Some(until) => Err(self.too_many("name", *until)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn remember(&self, key: &RowKey, until: UnixMillis) {
+        self.edge.memory().refused.borrow_mut().insert(*key, until, until, self.now);
+    }
+
+    pub(super) fn too_many(&self, of: &'static str, until: UnixMillis) -> Error {
+        let secs = until.millis_since(self.now).div_ceil(1000).max(1);
+        let retry_after_secs = u32::try_from(secs).unwrap_or(u32::MAX);
+        Error::TooManyGuesses { of, retry_after_secs }
+    }
+
+    /// Reserves a guess of the address, and of the network around it.
+    pub(super) async fn reserve_address(
+        &self,
+    ) -> Result<(Shard, OfAddress, AddressReserved), Error> {
+        let secrets = &self.accounts.secrets;
+        let network = site(self.request.client_ip).map(|site| secrets.key_of_address(&site));
+        let own = secrets.key_of_address(&address(self.request.client_ip));
+        let of = OfAddress { address: own, network };
+        if let Some(until) = self.edge.memory().refused.borrow().get(&own, self.now) {
+            return Err(self.too_many("address", *until));
+        }
+        if let Some(refusal) = self.hash_refused_unasked() {
+            return Err(refusal);
+        }
+        // One place for all addresses of a network, so that one step counts both.
+        let shard = Shard::Addresses(shard_of(&network.unwrap_or(own)));
+        match self.apply(shard, LoginStep::Reserve(of)).await? {
+            LoginOutcome::Reserved(reserved) => Ok((shard, of, reserved)),
+            LoginOutcome::TooMany(until) => {
+                let soon = self.now.saturating_add(ADDRESS_MILLIS).min(until);
+                let mut refused = self.edge.memory().refused.borrow_mut();
+                refused.insert(own, until, soon, self.now);
+                Err(self.too_many("address", until))
+            }
+            _ => Err(fault("a reservation has come to nothing")),
+        }
+    }
+
+    /// Takes a hash of those that all have together. It is not given back: it was computed, or an object was asked.
+    pub(super) async fn take_hash(&self, is_known: bool) -> Result<(), Error> {
+        let (group, limits) = hashes(is_known)?;
+        let charge = Charge::new(&group, &limits, 1, self.now);
+        let taken = self.backend.counters().take(&LimitStore::DurableObject, charge).await;
+        let verdicts = taken.map_err(|fault| unavailable("counters", &fault))?;
+        match verdicts.iter().find(|verdict| !verdict.admitted) {
+            Some(verdict) => Err(of_all(verdict.retry_after_secs)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether this isolate knows that there is no hash left.
+    fn hash_refused_unasked(&self) -> Option<Error> {
+        let (group, limits) = hashes(self.known_browser().is_some()).ok()?;
+        let charge = Charge::new(&group, &limits, 1, self.now);
+        let known = self.backend.counters().refusal_unasked(&LimitStore::DurableObject, charge)?;
+        let refused = known.iter().find(|verdict| !verdict.admitted)?;
+        Some(of_all(refused.retry_after_secs))
+    }
+}
+
+fn of_all(retry_after_secs: u32) -> Error {
+    Error::TooManyGuesses { of: "all", retry_after_secs: retry_after_secs.max(1) }
+}
+
+fn hashes(is_known: bool) -> Result<(CounterGroup, Vec<Limit>), Error> {
+    let limit = |name, requests, burst| {
+        Limit::new(name, requests, HASHES_SECS, LimitAlgorithm::TokenBucket { burst })?
+            .with_lease(LENT)
+    };
+    let mut limits = vec![limit("password-hashes", HASHES, HASHES_AT_ONCE)?];
+    if !is_known {
+        limits.push(limit("hashes-of-strangers", HASHES_OF_STRANGERS, STRANGERS_AT_ONCE)?);
+    }
+    Ok((CounterGroup::new(&["password-hashes"]), limits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_all_hashes_are_for_browsers_that_are_known() {
+        let (of_known, own) = hashes(true).unwrap();
+        let (of_strangers, both) = hashes(false).unwrap();
+        assert_eq!(of_known, of_strangers);
+        assert_eq!(own.len(), 1);
+        assert_eq!(both.first(), own.first());
+        assert_eq!(both[1].requests() * 2, both[0].requests());
+    }
+}

@@ -1,0 +1,105 @@
+//! The endpoints of accounts: paths and methods, and which pages may read the answers. What each does is [`AccountFlow`]'s to say.
+
+use crate::{
+    error::Error,
+    guard::{
+        Backend,
+        accounts::{AccountFlow, Accounts},
+        session::endpoints::Answer,
+    },
+    policy::{Cors, Policy},
+    session::record::Device,
+};
+
+/// An endpoint of accounts below the policy's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountEndpoint {
+    /// `POST /login`, where `GET` is of logins with others.
+    LogIn,
+    /// `/password`
+    Password,
+}
+
+/// The path that two rooms share: who asks by `GET` chooses a provider, who sends a password posts it.
+pub const LOGIN_PATH: &str = "/login";
+
+/// The methods of [`LOGIN_PATH`] of a policy with logins and accounts.
+pub const LOGIN_METHODS: &str = "GET, POST";
+
+/// Who answers at [`LOGIN_PATH`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtLogin {
+    /// Logins with others.
+    Providers,
+    /// Accounts.
+    Accounts,
+}
+
+impl AtLogin {
+    /// By what the policy has, and the method.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the policy has neither, [`Error::MethodNotAllowed`].
+    pub fn of(policy: &Policy, method: &str) -> Result<Self, Error> {
+        let allow = match (policy.login.is_some(), policy.accounts.is_some()) {
+            (false, false) => return Err(Error::NotFound),
+            (true, false) => "GET",
+            (false, true) => "POST",
+            (true, true) => LOGIN_METHODS,
+        };
+        match method {
+            "GET" if policy.login.is_some() => Ok(Self::Providers),
+            // A preflight of it, too.
+            "POST" | "OPTIONS" if policy.accounts.is_some() => Ok(Self::Accounts),
+            _ => Err(Error::MethodNotAllowed { allow }),
+        }
+    }
+}
+
+impl AccountEndpoint {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::LogIn, Self::Password];
+
+    /// Its path below the prefix.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::LogIn => LOGIN_PATH,
+            Self::Password => "/password",
+        }
+    }
+
+    /// Its methods.
+    #[must_use]
+    pub const fn methods(self) -> &'static str {
+        "POST"
+    }
+
+    /// Its path in the event log.
+    #[must_use]
+    pub fn logged(self) -> String {
+        format!("/auth{}", self.path())
+    }
+
+    /// Which pages of other origins may read the answers: those that may act for their visitors.
+    #[must_use]
+    pub fn cors(self, policy: &Policy) -> Option<Cors> {
+        Some(Cors::of_visitors(&policy.browser_sessions()?.origins))
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    /// Those of the endpoint.
+    pub async fn answer<B: Backend, A: Accounts>(
+        self,
+        flow: &AccountFlow<'_, B, A>,
+        body: &[u8],
+        device: &dyn Fn() -> Device,
+    ) -> Result<Answer, Error> {
+        match self {
+            Self::LogIn => Box::pin(flow.log_in(body, device)).await,
+            Self::Password => Box::pin(flow.change_password(body)).await,
+        }
+    }
+}

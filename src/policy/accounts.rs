@@ -1,0 +1,139 @@
+//! The section `accounts`: passwords as a way into a session.
+
+pub(super) mod document;
+
+use self::document::{AccountsDocument, HashDocument, Registration};
+use super::{
+    Secrets, SessionPolicy,
+    check::{at, each, scope_list, secret_of},
+    document::Document,
+};
+use crate::{
+    account::{
+        attempts::Bound, device, foreign_hash::ForeignHash, hash::Cost, secrets::AccountSecrets,
+        shard::Terms,
+    },
+    error::Error,
+};
+
+/// The cheapest of the choices of OWASP's cheat sheet, as memory times passes: 7 MiB, five times.
+const MIN_WORK: u32 = 7168 * 5;
+
+/// Each login computes one of each kind.
+const MAX_IMPORTS: usize = 4;
+
+/// Accounts with passwords.
+#[derive(Debug)]
+pub struct AccountPolicy {
+    /// What they are kept by.
+    pub secrets: AccountSecrets,
+    /// How often may be guessed at a name, and by an address.
+    pub bound: Bound,
+    /// The scopes of every account, beside its own.
+    pub scopes: Vec<String>,
+    /// The fewest characters of a password at login.
+    pub shortest_password: usize,
+    cost: Cost,
+    imports: Vec<ForeignHash>,
+}
+
+impl AccountPolicy {
+    /// What the writer of rows has to know.
+    #[must_use]
+    pub fn terms(&self) -> Terms<'_> {
+        Terms {
+            bound: self.bound,
+            cost: self.cost,
+            peppers: self.secrets.peppers(),
+            imports: &self.imports,
+        }
+    }
+}
+
+/// The section, of a policy with these sessions.
+#[inline(never)]
+pub(super) fn accounts(
+    document: &Document,
+    sessions: Option<&SessionPolicy>,
+    secrets: &dyn Secrets,
+) -> Result<Option<AccountPolicy>, Error> {
+    let Some(section) = &document.accounts else { return Ok(None) };
+    if document.cookie.as_deref() == Some(device::COOKIE) {
+        let problem = "is the name of the cookie of known browsers, expected another";
+        return Err(Error::config("cookie", problem));
+    }
+    if sessions.is_none() {
+        let problem = "needs the section sessions: a password is a way into a session";
+        return Err(Error::config("accounts", problem));
+    }
+    // There is no other way to an account yet.
+    let Registration::Closed = section.registration;
+    let given = each("accounts.secrets", section.secrets.iter(), |path, one| {
+        Ok((one.id, secret_of(&format!("{path}.secret"), &one.secret, secrets)?))
+    })?;
+    scope_list("accounts.scopes", &section.scopes)?;
+    Ok(Some(AccountPolicy {
+        secrets: AccountSecrets::new(given).map_err(|fault| at("accounts", &fault))?,
+        bound: bound(section)?,
+        scopes: section.scopes.clone(),
+        shortest_password: shortest_password(section)?,
+        cost: cost(&section.hash)?,
+        imports: imports(section)?,
+    }))
+}
+
+fn bound(section: &AccountsDocument) -> Result<Bound, Error> {
+    if !(1..=25).contains(&section.attempts) {
+        return Err(Error::config("accounts.attempts", "expected 1 to 25"));
+    }
+    if !(60..=86_400).contains(&section.window_secs) {
+        return Err(Error::config("accounts.window_secs", "expected 60 to 86400 seconds"));
+    }
+    let window_millis = u64::from(section.window_secs).saturating_mul(1000);
+    Ok(Bound { attempts: section.attempts, window_millis })
+}
+
+fn shortest_password(section: &AccountsDocument) -> Result<usize, Error> {
+    match section.shortest_password {
+        fewest @ 1..=64 => Ok(fewest.into()),
+        _ => Err(Error::config("accounts.shortest_password", "expected 1 to 64")),
+    }
+}
+
+fn cost(document: &HashDocument) -> Result<Cost, Error> {
+    let HashDocument { memory_kib, iterations } = *document;
+    let refused =
+        |name: &str, problem: String| Err(Error::config(format!("accounts.hash.{name}"), problem));
+    if !(7168..=65_536).contains(&memory_kib) {
+        return refused("memory_kib", "expected 7168 to 65536".to_owned());
+    }
+    if !(1..=10).contains(&iterations) {
+        return refused("iterations", "expected 1 to 10".to_owned());
+    }
+    if memory_kib.saturating_mul(iterations) < MIN_WORK {
+        let problem = format!("is too few: expected memory_kib · iterations to be {MIN_WORK}");
+        return refused("iterations", problem);
+    }
+    Ok(Cost { memory_kib, passes: iterations })
+}
+
+fn imports(section: &AccountsDocument) -> Result<Vec<ForeignHash>, Error> {
+    let path = "accounts.imports";
+    if section.imports.len() > MAX_IMPORTS {
+        return Err(Error::config(path, format!("expected at most {MAX_IMPORTS}")));
+    }
+    let mut known: Vec<ForeignHash> = Vec::new();
+    for (index, text) in section.imports.iter().enumerate() {
+        let refused = |problem| Err(Error::config(format!("{path}[{index}]"), problem));
+        let Some(hash) = ForeignHash::parse(text) else {
+            return refused(
+                "expected a hash of a form of docs/accounts.md, at a cost within its bounds",
+            );
+        };
+        if known.iter().any(|other| other.is_like(&hash)) {
+            return refused("is of a kind that is listed already");
+        }
+        known.push(hash);
+    }
+    Ok(known)
+}
