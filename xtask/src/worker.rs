@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cargo_tools::WASM_BINDGEN;
-use crate::{process, project, report, toolchain, versions, wasm};
+use crate::{inlining, process, project, report, toolchain, versions, wasm};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -39,7 +39,7 @@ const ENTRY: &str = "crates/worker/entry.js";
 /// If it is set, the names stay in the module. They are a tenth of the upload, and make traces readable.
 pub(crate) const KEEP_NAMES: &str = "EDGEGATE_KEEP_NAMES";
 
-/// Functions stay apart, as the compiler has left them. `-O3` is for speed, since the compiler has worked for size already. The
+/// Functions stay apart, as the compiler has left them ([`inlining`]). `-O3` is for speed, since the compiler has worked for size already. The
 /// compressed module is not larger, and V8 runs the code for a long time as it is before it optimises it.
 const OPTIMISE: [&str; 4] = [
     "-O3",
@@ -172,6 +172,7 @@ impl Worker {
             .args(more)
             .env("WASM_BINDGEN_USE_JS_SYS", "1");
         wasm::leave_out_folders(&mut command)?;
+        inlining::keep_functions_apart(&mut command)?;
         toolchain::use_wasm32(&mut command)?;
         Ok(command)
     }
