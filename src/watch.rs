@@ -12,6 +12,7 @@ pub mod event;
 pub mod message;
 pub mod outbox;
 pub mod pseudonym;
+mod ranking;
 pub mod report;
 pub mod revoked;
 pub mod rules;

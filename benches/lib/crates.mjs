@@ -121,29 +121,34 @@ export function crateOf(name) {
   return /^[<&*\s]*(?:impl |dyn |mut |const )*(\w+)(?:::|<)/.exec(name)?.[1] ?? '(no path)';
 }
 
-function analyse(bytes) {
+/** The parts of a module: its functions in their order, with names and code, its data, and its sections of other names. */
+export function partsOf(bytes) {
   const all = sections(bytes);
   const content = (id) => all.find((section) => section.id === id)?.content ?? Buffer.from([0]);
   const customs = all.filter(({ id }) => id === CUSTOM)
     .map(({ content: custom }) => ({ name: new Reader(custom).text(), bytes: custom.length, content: custom }));
   const names = functionNames(customs.find(({ name }) => name === 'name')?.content ?? Buffer.from([0]));
   if (names.size === 0) throw new Error('the module has no names');
-  const crates = new Map();
   const reader = new Reader(content(CODE));
   const first = importedFunctions(content(IMPORT));
   const functions = Array.from({ length: reader.number() }, (_, index) => {
-    const size = reader.number();
-    reader.take(size);
-    return { name: names.get(first + index) ?? '', bytes: size };
+    const code = reader.take(reader.number());
+    return { name: names.get(first + index) ?? '', bytes: code.length, code };
   });
+  return { functions, customs, code: content(CODE), data: content(DATA) };
+}
+
+function analyse(bytes) {
+  const { functions, customs, code, data } = partsOf(bytes);
+  const crates = new Map();
   for (const { name, bytes: size } of functions) {
     const crate = crateOf(name);
     crates.set(crate, (crates.get(crate) ?? 0) + size);
   }
   const byBytes = (a, b) => b.bytes - a.bytes;
   return {
-    code: content(CODE).length,
-    data: content(DATA).length,
+    code: code.length,
+    data: data.length,
     custom: customs.map(({ name, bytes: size }) => ({ name, bytes: size })).sort(byBytes),
     crates: [...crates].map(([name, size]) => ({ name, bytes: size })).sort(byBytes),
     functions: functions.sort(byBytes).slice(0, 30),

@@ -19,6 +19,14 @@ export const sizeTable = (artefacts) => [
   ]),
 ].join('\n');
 
+/** What the code of the Worker's module is for, as rows of Markdown. */
+export const sectionTable = (sections) => [
+  '| section | functions | bytes | by itself with gzip |',
+  '|---|---|---|---|',
+  ...sections.map(({ name, functions, raw, gzip }) => `| ${[name, ...[functions, raw, gzip].map(thousands)].join(' | ')} |`),
+  '',
+].join('\n');
+
 /** One sentence for each artefact that is over its budget. */
 export const overBudget = (artefacts) => artefacts
   .filter(({ gzip, budget_gzip: budget }) => gzip > budget)

@@ -61,9 +61,10 @@ impl OwnerGrants {
                 return Err(not_ours());
             }
             state.stored.insert(name.to_owned(), value.to_owned());
-            state.grants.push(row);
+            let earlier = |known: &GrantRow| known.connected_at <= row.connected_at;
+            let place = state.grants.partition_point(earlier);
+            state.grants.insert(place, row);
         }
-        state.grants.sort_by_key(|row| row.connected_at);
         Ok(state)
     }
 

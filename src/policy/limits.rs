@@ -76,8 +76,9 @@ pub(super) fn limits(
     issuers: &[IssuerOptions],
 ) -> Result<Vec<LimitPolicy>, Error> {
     // Several entries of one issuer know the same people.
-    let issuers: BTreeSet<&str> = issuers.iter().flat_map(IssuerOptions::issuers).collect();
-    let issuers: Vec<&str> = issuers.into_iter().collect();
+    let mut known = BTreeSet::new();
+    known.extend(issuers.iter().flat_map(IssuerOptions::issuers));
+    let issuers: Vec<&str> = known.into_iter().collect();
     let limits =
         each("limits", document.limits.iter(), |path, section| limit(path, section, &issuers))?;
     match document::first_repeated(limits.iter().map(|known| known.limit.name())) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     event::EventV1,
+    ranking,
     rules::{Rule, State},
     series::{Kind, OTHERS, Series},
     state::WatchState,
@@ -171,16 +172,13 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         }
     });
     reasons.remove("");
-    let mut routes: Vec<RouteReport> =
-        routes.into_iter().map(|(route, decisions)| RouteReport { route, decisions }).collect();
-    routes.sort_by_key(|route| core::cmp::Reverse(route.decisions.all()));
-    routes.truncate(MAX_LISTED);
-    let mut networks: Vec<NetworkReport> = networks
-        .into_iter()
-        .map(|(network, failures)| NetworkReport { network, failures })
-        .collect();
-    networks.sort_by_key(|network| core::cmp::Reverse(network.failures));
-    networks.truncate(MAX_LISTED);
+    let routes = routes.into_iter().map(|(route, decisions)| RouteReport { route, decisions });
+    let routes =
+        ranking::largest(routes.collect(), MAX_LISTED, |route| (false, route.decisions.all()));
+    let networks =
+        networks.into_iter().map(|(network, failures)| NetworkReport { network, failures });
+    let networks =
+        ranking::largest(networks.collect(), MAX_LISTED, |network| (false, network.failures));
     let losses = state.losses();
     Report {
         window_secs,
@@ -302,13 +300,15 @@ pub fn metrics(state: &WatchState, rules: &[Rule], now: UnixMillis) -> String {
         let is_firing = matches!(alert.state, State::Firing | State::Resolving);
         (labels(&[("rule", &alert.rule), ("group", &group)]), u64::from(is_firing))
     });
-    family(
-        &mut text,
-        ("edgegate_alert_firing", "gauge", "Whether a rule fires."),
-        alerts.collect(),
-    );
+    let mut firing = BTreeMap::new();
+    firing.extend(alerts);
+    family(&mut text, ("edgegate_alert_firing", "gauge", "Whether a rule fires."), firing);
     let losses = state.losses();
-    let one = |n: u64| BTreeMap::from([(String::new(), n)]);
+    let one = |n: u64| {
+        let mut samples = BTreeMap::new();
+        samples.insert(String::new(), n);
+        samples
+    };
     let size = |n: usize| one(u64::try_from(n).unwrap_or(u64::MAX));
     family(
         &mut text,

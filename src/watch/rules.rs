@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
+    ranking,
     series::{Kind, Lateness, OTHERS, Series},
     windows::Windows,
 };
@@ -358,10 +359,10 @@ impl Rule {
             [] => known.get(country).is_some_and(|first| *first < from),
             listed => listed.iter().any(|one| one == country),
         };
-        let new = found.into_iter().filter(|(country, _)| !is_expected(country));
-        new.take(MAX_GROUPS)
-            .map(|(country, n)| (country, Measured { value: n, is_beyond: true }))
-            .collect()
+        let new = found.into_iter().filter(|(country, _)| !is_expected(country)).take(MAX_GROUPS);
+        let mut measured = BTreeMap::new();
+        measured.extend(new.map(|(country, n)| (country, Measured { value: n, is_beyond: true })));
+        measured
     }
 
     /// What a rule about expired tokens most likely comes of.
@@ -410,7 +411,9 @@ impl Rule {
 }
 
 fn single(value: u64, is_beyond: bool) -> BTreeMap<String, Measured> {
-    BTreeMap::from([(String::new(), Measured { value, is_beyond })])
+    let mut measured = BTreeMap::new();
+    measured.insert(String::new(), Measured { value, is_beyond });
+    measured
 }
 
 fn top(
@@ -425,10 +428,12 @@ fn top(
 }
 
 /// Those that are beyond first, then those with the most.
-fn largest(mut measured: Vec<(String, Measured)>) -> BTreeMap<String, Measured> {
-    measured.sort_by_key(|(_, one)| core::cmp::Reverse((one.is_beyond, one.value)));
-    measured.truncate(MAX_GROUPS);
-    measured.into_iter().collect()
+fn largest(measured: Vec<(String, Measured)>) -> BTreeMap<String, Measured> {
+    // Not collected: a map that is sorts first, by code for its own type.
+    let mut listed = BTreeMap::new();
+    let weight = |(_, one): &(String, Measured)| (one.is_beyond, one.value);
+    listed.extend(ranking::largest(measured, MAX_GROUPS, weight));
+    listed
 }
 
 /// The rules that hold where a policy has the section `watch` and says nothing else.

@@ -5,7 +5,7 @@
 //! | a version of a tool | [`versions`] |
 //! | how the wasm32 library is obtained | [`toolchain`]; `xtask/toolchain/` |
 //! | what is installed for which command | [`setup`] |
-//! | how the Worker is built | [`worker`] |
+//! | how the Worker is built | [`worker`], [`inlining`] |
 //! | how the npm package is built | [`package`]; `xtask/package/` |
 //! | what `dev` starts and prints | [`dev`]; `xtask/dev/` |
 //! | what `test` runs | [`mod@test`] |
@@ -19,6 +19,7 @@ mod cargo_tools;
 mod check_release;
 mod dev;
 mod fuzz;
+mod inlining;
 mod interrupt;
 mod npm;
 mod package;
@@ -100,6 +101,10 @@ const EXIT_INTERRUPTED: u8 = 130;
 const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn main() -> ExitCode {
+    if let Some(error) = inlining::called_as_compiler() {
+        report::error(&format!("the compiler cannot be called: {error}"));
+        return ExitCode::FAILURE;
+    }
     match interrupt::listen().and_then(|()| run(Command::parse())) {
         Ok(code) => code,
         Err(_) if interrupt::requested() => ExitCode::from(EXIT_INTERRUPTED),

@@ -187,10 +187,11 @@ impl Module {
 }
 
 /// Optimises a module. The result is kept beside it, since this takes most of a minute for all of them: it is used again for
-/// the same module, options and npm packages.
+/// the same module, options and npm packages. Functions stand side by side as in the Worker, for gzip.
 fn optimise(bound: &Path, optimised: &Path) -> Result<()> {
     let options = [
         &["-O3"][..],
+        &wasm::FOR_GZIP,
         &wasm::FEATURES,
         &["--strip-debug", "--strip-producers", "--strip-target-features"],
     ]

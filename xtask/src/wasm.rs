@@ -20,6 +20,10 @@ pub(crate) const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
+/// Functions of the same name stand side by side, since they are similar, and it is left out what an address is a multiple of, which runtimes
+/// do not use. gzip finds more that is the same: it makes 3.3 % less of the npm package's gate.
+pub(crate) const FOR_GZIP: [&str; 2] = ["--reorder-functions-by-name", "--dealign"];
+
 /// Returns the path of the module. The command that built it is run again to ask for it, since the target folder may be anywhere.
 pub(crate) fn compiled(build_again: &mut Command) -> Result<PathBuf> {
     let messages = process::answer(build_again)?;

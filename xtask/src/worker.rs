@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cargo_tools::WASM_BINDGEN;
-use crate::{process, project, report, toolchain, versions, wasm};
+use crate::{inlining, process, project, report, toolchain, versions, wasm};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(20 * 60);
 
@@ -39,12 +39,14 @@ const ENTRY: &str = "crates/worker/entry.js";
 /// If it is set, the names stay in the module. They are a tenth of the upload, and make traces readable.
 pub(crate) const KEEP_NAMES: &str = "EDGEGATE_KEEP_NAMES";
 
-/// A function with one caller is not put into its caller, unless it is very small: V8 compiles a function when it is first called, and the
-/// first request would wait for code that it does not run. Functions of the same name stand side by side, since they are similar: gzip
-/// makes 1.4 % less of them. `-O3` is for speed, since the compiler has worked for size already. The compressed module is not larger, and
-/// V8 runs the code for a long time as it is before it optimises it.
-const OPTIMISE: [&str; 3] =
-    ["-O3", "--one-caller-inline-max-function-size=25", "--reorder-functions-by-name"];
+/// Functions stay apart, as the compiler has left them ([`inlining`]). `-O3` is for speed, since the compiler has worked for size already. The
+/// compressed module is not larger, and V8 runs the code for a long time as it is before it optimises it.
+const OPTIMISE: [&str; 4] = [
+    "-O3",
+    "--one-caller-inline-max-function-size=25",
+    "--always-inline-max-function-size=1",
+    "--flexible-inline-max-function-size=2",
+];
 
 /// Whether the module that is deployed names its functions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,7 +146,13 @@ impl Worker {
             command
         };
         let mut command = wasm_opt();
-        command.args(OPTIMISE).arg("--debuginfo").arg(bound).arg("-o").arg(&named);
+        command
+            .args(OPTIMISE)
+            .args(wasm::FOR_GZIP)
+            .arg("--debuginfo")
+            .arg(bound)
+            .arg("-o")
+            .arg(&named);
         process::quiet("optimising the Worker", &mut command, BUILD_LIMIT)?;
         if names == Names::Kept {
             fs::copy(&named, &module).context(self.build)?;
@@ -164,6 +172,7 @@ impl Worker {
             .args(more)
             .env("WASM_BINDGEN_USE_JS_SYS", "1");
         wasm::leave_out_folders(&mut command)?;
+        inlining::keep_functions_apart(&mut command)?;
         toolchain::use_wasm32(&mut command)?;
         Ok(command)
     }
