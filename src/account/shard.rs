@@ -658,7 +658,7 @@ mod tests {
         let secrets = secrets();
         let terms =
             Terms { bound: DEFAULT_BOUND, cost: CHEAP, peppers: secrets.peppers(), imports: &[] };
-        let mut reserve = |state: &mut ShardState, number: usize, now| {
+        let reserve = |state: &mut ShardState, number: usize, now| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             let of = OfAddress { address: RowKey::from_bytes(bytes), network: None };
