@@ -168,7 +168,9 @@ fn by_manner<T>(call: &Call<'_>, method: &str, read: impl FnOnce(&Manner<'_>) ->
 pub(super) fn logout_asked(call: &Call<'_>) -> Option<Page> {
     // Other methods need no headers.
     let method = Some(call.lines.method()).filter(|method| *method == "GET")?;
-    by_manner(call, method, |manner| login_endpoints::logout_asked(&call.gate.policy, manner, query_of(call)))
+    by_manner(call, method, |manner| {
+        login_endpoints::logout_asked(&call.gate.policy, manner, query_of(call))
+    })
 }
 
 /// A page as it is.
