@@ -125,6 +125,8 @@ pub struct NameRow {
 pub struct Reserved {
     reservation: Reservation,
     device: Option<DeviceHash>,
+    /// That of the password that it is compared with.
+    version: Option<u32>,
 }
 
 /// What came of a comparison.
@@ -172,7 +174,7 @@ impl NameRow {
             Some(device) => (&mut device.guesses, Some(device.hash)),
             None => (&mut self.guesses, None),
         };
-        guesses.reserve(bound, now).map(|reservation| Reserved { reservation, device })
+        guesses.reserve(bound, now).map(|reservation| Reserved { reservation, device, version })
     }
 
     fn device(&mut self, hash: &DeviceHash, version: Option<u32>) -> Option<&mut Device> {
@@ -215,7 +217,8 @@ impl NameRow {
         }
     }
 
-    /// Settles a guess: a right one gives its reservation back. `anew` is the hash that takes the place of an outdated one.
+    /// Settles a guess: a right one gives its reservation back. `anew` is the hash that takes the place of an outdated one, unless another
+    /// password was set since the guess was reserved.
     pub fn settle(&mut self, reserved: Reserved, is_right: bool, anew: Option<PasswordHash>) {
         if !is_right {
             return;
@@ -230,7 +233,9 @@ impl NameRow {
             }
             None => self.guesses.give_back(reserved.reservation),
         }
-        if let (Some(anew), Some(account)) = (anew, self.account.as_mut()) {
+        if let (Some(anew), Some(account)) = (anew, self.account.as_mut())
+            && Some(account.password_version) == reserved.version
+        {
             account.password = Some(Kept::Own(anew));
         }
     }
@@ -348,11 +353,19 @@ impl Account {
         self.tokens.add(hash, r#use, self.password_version, now);
     }
 
-    /// Uses a link up. One that came by mail shows that the address is its owner's.
+    /// Uses a link up. One that came by mail shows that the address is its owner's. Whoever made the account before that may have been
+    /// somebody else, who waits for the owner to come: of what was set up until then nothing is left.
     #[must_use]
     pub fn take_link(&mut self, hash: &TokenHash, r#use: Use, now: UnixTime) -> bool {
         let is_right = self.tokens.take(hash, r#use, self.password_version, now);
-        self.is_verified |= is_right;
+        if is_right && !self.is_verified {
+            self.is_verified = true;
+            self.password = None;
+            self.password_version = self.password_version.wrapping_add(1);
+            self.authenticator = None;
+            self.recovery.clear();
+            self.passkeys.clear();
+        }
         is_right
     }
 
@@ -606,6 +619,38 @@ mod tests {
         // With the new password the other links are over.
         account.set_password(own(b"a new one"));
         assert!(!account.take_link(&magic, Use::MagicLink, NOW.to_unix_time()));
+    }
+
+    #[test]
+    fn what_was_set_up_before_the_owner_came_is_gone() {
+        let mut row = row();
+        let account = row.account.as_mut().unwrap();
+        account.is_verified = false;
+        account
+            .set_recovery(vec![recovery::hash_of(&text_of(&[1; recovery::CODE_BYTES])).unwrap()]);
+        let (first, second) = (TokenHash::from_bytes([1; 32]), TokenHash::from_bytes([2; 32]));
+        account.send(first, Use::VerifyEmail, NOW.to_unix_time());
+        assert!(account.take_link(&first, Use::VerifyEmail, NOW.to_unix_time()));
+        assert_eq!((account.recovery_left(), &account.password), (0, &None));
+        // What the owner sets up stays.
+        account.set_password(own(b"of the owner"));
+        account.send(second, Use::MagicLink, NOW.to_unix_time());
+        assert!(account.take_link(&second, Use::MagicLink, NOW.to_unix_time()));
+        assert!(account.password.is_some());
+    }
+
+    #[test]
+    fn a_hash_is_renewed_only_of_the_password_that_was_compared() {
+        let mut row = row();
+        let reserved = row.reserve(None, DEFAULT_BOUND, NOW).unwrap();
+        let new = own(b"set meanwhile");
+        row.account.as_mut().unwrap().set_password(new.clone());
+        row.settle(
+            reserved,
+            true,
+            PasswordHash::new(b"the right one", [2; 16], CHEAP, &peppers(&[1])),
+        );
+        assert_eq!(row.account.unwrap().password, Some(new));
     }
 
     #[test]

@@ -348,8 +348,13 @@ impl ShardState {
         if let Some(scopes) = scopes {
             account.scopes = scopes;
         }
-        if let Some(disabled) = disabled {
-            account.standing = if disabled { Standing::Disabled } else { Standing::Active };
+        match disabled {
+            Some(true) => account.standing = Standing::Disabled,
+            // Whoever has to set a password first still has to.
+            Some(false) if account.standing == Standing::Disabled => {
+                account.standing = Standing::Active;
+            }
+            Some(false) | None => {}
         }
         let changed = shown(Some(row));
         self.note(NAME, &key);
@@ -615,6 +620,13 @@ mod tests {
         assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
         let _ = writer.step(disable(false));
         assert_eq!(writer.step(LoginStep::Confirm(ADA, before.state, None)), LoginOutcome::Done);
+        // Who is no longer refused has to set a password all the same, where that was asked.
+        let key = *writer.state.names.keys().next().unwrap();
+        let account = writer.state.names.get_mut(&key).unwrap().account.as_mut().unwrap();
+        account.standing = Standing::ResetRequired;
+        let _ = writer.step(disable(false));
+        let account = writer.state.names[&key].account.as_ref().unwrap();
+        assert_eq!(account.standing, Standing::ResetRequired);
         assert_eq!(writer.step(LoginStep::Delete(id)), LoginOutcome::Done);
         assert_eq!(writer.step(LoginStep::Delete(id)), LoginOutcome::Gone);
         assert_eq!(writer.step(LoginStep::Show(id)), LoginOutcome::Gone);
