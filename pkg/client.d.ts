@@ -130,12 +130,18 @@ export interface WatchReport {
   from: Time;
   /** Isolates that were heard of in the last 20 minutes. */
   isolates: number;
+  /** Expired tokens by how late they were: `seconds` up to 5, `minutes` up to an hour, `hours` beyond. */
+  lateness: Record<string, number>;
   /** Decisions since the beginning of which nobody knows whether they are counted. */
   lost: number;
   networks: readonly ({ failures: number; network: string })[];
   /** Refusals by reason. */
   reasons: Record<string, number>;
+  /** Refusals by code and reason, the most first. */
+  refusals: readonly ({ code: string; n: number; reason?: string | undefined })[];
   routes: readonly ({ admitted: number; refused: number; route: string })[];
+  /** How long a point of the line stands for. */
+  step_secs: number;
   timeline: readonly ({ admitted: number; from: Time; refused: number })[];
   to: Time;
   /** Events that wait for a sink. */
