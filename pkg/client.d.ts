@@ -62,6 +62,8 @@ export interface AdminClient {
   endSessions(query: { subject: string }): Promise<Ended>;
   /** Takes scopes from a session. */
   narrowSession(id: string, body: NarrowSession): Promise<Done>;
+  /** Ends one session of a subject. */
+  endSession(id: string, query: { subject: string }): Promise<Ended>;
   /** Ends all of a subject and forgets it. */
   forgetSubject(query: { subject: string }): Promise<Done>;
   /** Refuses a subject from now on, and ends its sessions. */

@@ -171,6 +171,9 @@ test('sessions are opened, listed, narrowed and ended; subjects disabled, enable
   admitted(await gate.get('/v1/posts', { token: opened.access_token }), { subject: 'heidi' });
   assert.match((await ok(['sessions', 'list', 'heidi'])).stdout, /laptop/);
   await ok(['sessions', 'narrow', opened.session_id, '--subject', 'heidi', '--scope', 'read:posts']);
+  const other = await json(['sessions', 'open', 'heidi']);
+  await ok(['sessions', 'end', 'heidi', '--session', other.session_id]);
+  assert.equal((await json(['sessions', 'list', 'heidi'])).sessions.length, 1);
   await ok(['sessions', 'end', 'heidi']);
   refused(await gate.get('/v1/posts', { token: opened.access_token }), 'TOKEN_REVOKED');
   assert.match((await ok(['sessions', 'open', 'heidi', '--ticket'])).stdout, /^\S+\n$/);

@@ -135,6 +135,9 @@ test('administration of sessions, by the client', async () => {
   assert.ok((await admin.openSession({ subject: 'bob', ticket: true })).ticket);
   assert.deepEqual(await admin.narrowSession(opened.session_id, { subject: 'alice', scopes: ['read:posts'] }), {});
   assert.equal((await admin.listSessions({ subject: 'alice' })).sessions.length, 1);
+  const other = await admin.openSession({ subject: 'alice' });
+  assert.equal((await admin.endSession(other.session_id, { subject: 'alice' })).ended, 1);
+  await assert.rejects(admin.endSession(other.session_id, { subject: 'alice' }), refusedWith('NOT_FOUND'));
   assert.equal((await admin.endSessions({ subject: 'alice' })).ended, 1);
   await admin.disableSubject({ subject: 'carol' });
   await assert.rejects(admin.openSession({ subject: 'carol' }), refusedWith('NOT_ALLOWED'));

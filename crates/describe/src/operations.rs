@@ -218,6 +218,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Administrator, [Subject], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [ADMINISTRATOR BAD_REQUEST];
     patch "/admin/sessions/{id}" "narrowSession" "Takes scopes from a session.",
         Caller::Administrator, [SessionId], Body::Json("NarrowSession"), [200 "Done." ["Done"]], [ADMINISTRATOR BAD_REQUEST DISABLED];
+    delete "/admin/sessions/{id}" "endSession" "Ends one session of a subject.",
+        Caller::Administrator, [SessionId Subject], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [ADMINISTRATOR BAD_REQUEST];
     delete "/admin/subjects" "forgetSubject" "Ends all of a subject and forgets it.",
         Caller::Administrator, [Subject], Body::None, [200 "Done." ["Done"], 202 PENDING ["Done"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/subjects/disable" "disableSubject" "Refuses a subject from now on, and ends its sessions.",

@@ -168,8 +168,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
     },
     Endpoint {
         path: "/admin/sessions/{id}",
-        methods: "PATCH",
-        handler: Handler::Admin(&[|admin| Box::pin(sessions::narrow(admin))]),
+        methods: "PATCH, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(sessions::narrow(admin)),
+            |admin| Box::pin(sessions::end(admin)),
+        ]),
     },
     Endpoint {
         path: "/admin/accounts",
