@@ -169,7 +169,7 @@ test('revocations are listed, shown, undone, exported and taken back', async () 
 test('sessions are opened, listed, narrowed and ended; subjects disabled, enabled and forgotten', async () => {
   const opened = await json(['sessions', 'open', 'heidi', '--scope', 'read:posts,write:posts', '--label', 'laptop']);
   admitted(await gate.get('/v1/posts', { token: opened.access_token }), { subject: 'heidi' });
-  assert.match((await ok(['sessions', 'list', 'heidi'])).stdout, /laptop/);
+  assert.match((await ok(['sessions', 'list', 'heidi'])).stdout, /laptop.* \d{4}-\d\d-\d\dT\S+ +\d{4}-\d\d-\d\dT\S+\n/);
   await ok(['sessions', 'narrow', opened.session_id, '--subject', 'heidi', '--scope', 'read:posts']);
   const other = await json(['sessions', 'open', 'heidi']);
   await ok(['sessions', 'end', 'heidi', '--session', other.session_id]);

@@ -29,7 +29,7 @@ export function sessions(program) {
       const answer = await (await connect(options)).call('listSessions', { subject });
       result(options, answer, ({ sessions: rows }) => table(
         ['ID', 'LABEL', 'SCOPES', 'OPENED', 'LAST USED'],
-        rows.map((one) => [one.id, one.label, one.scopes?.join(' '), time(one.created_at), time(one.last_used_at)]),
+        rows.map((one) => [one.id, one.label, one.scopes?.join(' '), time(one.created_at), time(one.last_seen_at)]),
       ));
     });
   command('end <subject>', 'log a subject out everywhere')
