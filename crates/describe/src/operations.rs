@@ -182,6 +182,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Administrator, [], Body::Json("ExplainRequest"), [200 "The steps, and what the caller would get." ["Explanation"]], [ADMINISTRATOR BAD_REQUEST];
     get "/metrics" "getMetrics" "Everything that was counted, as Prometheus reads it: docs/watch.md.",
         Caller::Reader, [], Body::None, [200 "The metrics (`text/plain`)."], [ADMINISTRATOR];
+    get "/admin/dashboard" "getDashboard" "The page for operators, without data: docs/dashboard.md.",
+        Caller::Anybody, [], Body::None, [200 "The page (`text/html`)."], [NO_ADMINISTRATOR];
     get "/admin/watch" "watch" "What happened in a window, and what is wrong: docs/watch.md.",
         Caller::Administrator, [Window], Body::None, [200 "The report." ["WatchReport"]], [ADMINISTRATOR BAD_REQUEST];
 
@@ -323,4 +325,5 @@ const BACKCHANNEL: &[Code] = &[Code::KeysUnavailable];
 
 const STORES: &[Code] = &[Code::StoreUnavailable, Code::KeysUnavailable];
 
+const NO_ADMINISTRATOR: &[Code] = &[Code::NotFound];
 const NO_SESSIONS: &[Code] = &[Code::NotFound];
