@@ -62,6 +62,8 @@ export interface AdminClient {
   endSessions(query: { subject: string }): Promise<Ended>;
   /** Takes scopes from a session. */
   narrowSession(id: string, body: NarrowSession): Promise<Done>;
+  /** Ends one session of a subject. */
+  endSession(id: string, query: { subject: string }): Promise<Ended>;
   /** Ends all of a subject and forgets it. */
   forgetSubject(query: { subject: string }): Promise<Done>;
   /** Refuses a subject from now on, and ends its sessions. */
@@ -130,12 +132,18 @@ export interface WatchReport {
   from: Time;
   /** Isolates that were heard of in the last 20 minutes. */
   isolates: number;
+  /** Expired tokens by how late they were: `seconds` up to 5, `minutes` up to an hour, `hours` beyond. */
+  lateness: Record<string, number>;
   /** Decisions since the beginning of which nobody knows whether they are counted. */
   lost: number;
   networks: readonly ({ failures: number; network: string })[];
   /** Refusals by reason. */
   reasons: Record<string, number>;
+  /** Refusals by code and reason, the most first. */
+  refusals: readonly ({ code: string; n: number; reason?: string | undefined })[];
   routes: readonly ({ admitted: number; refused: number; route: string })[];
+  /** How long a point of the line stands for. */
+  step_secs: number;
   timeline: readonly ({ admitted: number; from: Time; refused: number })[];
   to: Time;
   /** Events that wait for a sink. */

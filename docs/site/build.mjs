@@ -43,7 +43,9 @@ function generate() {
 
 /** The page of www/ beside the documents, with what it loads. */
 async function addPage() {
-  for (const name of readdirSync(path.join(ROOT, 'www')).filter((file) => !file.endsWith('.mjs'))) cpSync(path.join(ROOT, 'www', name), path.join(OUT, 'www', name));
+  // The folder is the dashboard, which the Worker has.
+  const files = readdirSync(path.join(ROOT, 'www'), { withFileTypes: true }).filter((one) => one.isFile() && !one.name.endsWith('.mjs'));
+  for (const { name } of files) cpSync(path.join(ROOT, 'www', name), path.join(OUT, 'www', name));
   for (const [name, text] of await vendorModules()) write(path.join(OUT, 'www/vendor', name), text);
   for (const name of ['browser.js', 'lib', 'wasm/edgegate_bg.wasm', 'wasm/edgegate_gate_bg.wasm']) cpSync(path.join(ROOT, 'pkg', name), path.join(OUT, 'pkg', name), { recursive: true });
   write(path.join(OUT, 'index.html'), '<!doctype html><meta charset="utf-8"><title>edgegate</title><meta http-equiv="refresh" content="0; url=www/"><a href="www/">edgegate</a>\n');

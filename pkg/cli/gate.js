@@ -116,6 +116,7 @@ const SAYS = {
   listSessions: (answer) => Array.isArray(answer.sessions),
   openSession: (answer, [body]) => (body.ticket ? isText(answer.ticket) : isText(answer.access_token)),
   endSessions: (answer) => Number.isSafeInteger(answer.ended),
+  endSession: (answer) => Number.isSafeInteger(answer.ended),
   narrowSession: isDone,
   forgetSubject: isDone,
   disableSubject: isDone,

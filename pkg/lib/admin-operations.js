@@ -18,6 +18,7 @@ export const OPERATIONS = {
   openSession: ['POST', '/admin/sessions', true],
   endSessions: ['DELETE', '/admin/sessions', false],
   narrowSession: ['PATCH', '/admin/sessions/{id}', true],
+  endSession: ['DELETE', '/admin/sessions/{id}', false],
   forgetSubject: ['DELETE', '/admin/subjects', false],
   disableSubject: ['POST', '/admin/subjects/disable', true],
   enableSubject: ['POST', '/admin/subjects/enable', true],

@@ -11,7 +11,7 @@ use super::{
     rules::{Rule, State},
     series::{Kind, OTHERS, Series},
     state::WatchState,
-    windows::MAX_WINDOW_SECS,
+    windows::{MAX_WINDOW_SECS, slot_secs},
 };
 use crate::{error::Error, time::UnixMillis};
 
@@ -48,11 +48,17 @@ pub struct Report {
     pub isolates: usize,
     /// Refusals by reason.
     pub reasons: BTreeMap<String, u64>,
+    /// Refusals by code and reason, the most first.
+    pub refusals: Vec<RefusalReport>,
+    /// Expired tokens by how late they were: `seconds` up to 5, `minutes` up to an hour, `hours` beyond.
+    pub lateness: BTreeMap<String, u64>,
     /// What the routes with the most requests were.
     pub routes: Vec<RouteReport>,
     /// The networks from which most credentials failed.
     pub networks: Vec<NetworkReport>,
-    /// Admitted and refused over time, oldest first.
+    /// How long a point of the line stands for.
+    pub step_secs: u64,
+    /// Admitted and refused over time, oldest first. Where nothing was decided there is no point.
     pub timeline: Vec<Point>,
     /// The last samples, newest first.
     pub events: Vec<EventV1>,
@@ -86,6 +92,18 @@ pub struct AlertReport {
     /// What it most likely comes of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'static str>,
+}
+
+/// What is told of refusals that are alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusalReport {
+    /// Their code.
+    pub code: String,
+    /// Their finer reason, if they have one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// How many.
+    pub n: u64,
 }
 
 /// What is told of a route.
@@ -157,6 +175,8 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
     let to = seconds(now);
     let mut decisions = Decisions::default();
     let (mut codes, mut reasons) = (BTreeMap::new(), BTreeMap::new());
+    let mut refusals: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut lateness = BTreeMap::new();
     let mut routes: BTreeMap<String, Decisions> = BTreeMap::new();
     let mut networks: BTreeMap<String, u64> = BTreeMap::new();
     state.windows().each(window_secs, now, &mut |name, n| {
@@ -166,12 +186,21 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
             if !series.is_admitted() {
                 add(&mut codes, series.code, n);
                 add(&mut reasons, series.reason, n);
+                let alike = (series.code.to_owned(), series.reason.to_owned());
+                let count = refusals.entry(alike).or_default();
+                *count = count.saturating_add(n);
             }
         } else if let Some((Kind::Network, network)) = Kind::of(name) {
             add(&mut networks, network, n);
+        } else if let Some((Kind::Lateness, late)) = Kind::of(name) {
+            add(&mut lateness, late, n);
         }
     });
     reasons.remove("");
+    let refusals =
+        refusals.into_iter().map(|((code, reason), n)| RefusalReport { code, reason, n });
+    // There are fewer kinds than this.
+    let refusals = ranking::largest(refusals.collect(), usize::MAX, |alike| (false, alike.n));
     let routes = routes.into_iter().map(|(route, decisions)| RouteReport { route, decisions });
     let routes =
         ranking::largest(routes.collect(), MAX_LISTED, |route| (false, route.decisions.all()));
@@ -195,8 +224,11 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         waiting: state.waiting(),
         isolates: state.isolates(),
         reasons,
+        refusals,
+        lateness,
         routes,
         networks,
+        step_secs: step_of(window_secs),
         timeline: timeline(state, window_secs, now),
         events: state.recent().rev().cloned().collect(),
     }
@@ -235,10 +267,14 @@ fn alerts(state: &WatchState, rules: &[Rule], now: UnixMillis) -> Vec<AlertRepor
     reports
 }
 
-fn timeline(state: &WatchState, window_secs: u64, now: UnixMillis) -> Vec<Point> {
+/// How long a point of a line over this window stands for: whole slots, so that all points are as long.
+fn step_of(window_secs: u64) -> u64 {
     let points = u64::try_from(MAX_POINTS).unwrap_or(u64::MAX);
-    // As long as a slot at least.
-    let step = window_secs.div_ceil(points).max(10).next_multiple_of(10);
+    window_secs.div_ceil(points).max(1).next_multiple_of(slot_secs(window_secs))
+}
+
+fn timeline(state: &WatchState, window_secs: u64, now: UnixMillis) -> Vec<Point> {
+    let step = step_of(window_secs);
     let mut line: BTreeMap<u64, Decisions> = BTreeMap::new();
     for (start, slot) in state.windows().slots(window_secs, now) {
         let from = start.saturating_sub(start.checked_rem(step).unwrap_or_default());
@@ -446,11 +482,45 @@ mod tests {
             serde_json::json!({"network": "192.0.2.0/24", "failures": 120})
         );
         assert_eq!(value["timeline"].as_array().unwrap().len(), 1);
+        assert_eq!(value["step_secs"], 10);
+        assert_eq!(
+            value["refusals"],
+            serde_json::json!([
+                {"code": "INVALID_TOKEN", "reason": "bad_signature", "n": 120},
+            ])
+        );
+        assert_eq!(value["lateness"], serde_json::json!({}));
         assert_eq!(
             value["routes"][1],
             serde_json::json!({"route": "/v2", "admitted": 30, "refused": 0})
         );
         assert_eq!(value["events"][0]["event"], "firing");
+    }
+
+    #[test]
+    fn all_points_of_a_line_stand_for_as_long() {
+        let rules = defaults();
+        let orders = Orders { rules: &rules, sinks: &[] };
+        let mut state = WatchState::default();
+        // Two hours with a decision a minute.
+        let begin = UnixMillis::from_millis(NOW.as_millis() - 7_200_000);
+        let mut tally = Tally::new(1);
+        for minute in 0..120 {
+            let at = begin.saturating_add(minute * 60_000);
+            tally.count(&Noted { series: Series::default(), ..Noted::default() });
+            state.apply(&tally.take(at).unwrap(), orders, at).unwrap();
+            tally = Tally::new(minute + 2);
+        }
+        for (window, step) in
+            [(900, 10), (3_600, 60), (21_600, 120), (86_400, 3_600), (604_800, 3_600)]
+        {
+            let told = report(&state, &rules, window, NOW);
+            assert_eq!(told.step_secs, step, "{window}");
+            for pair in told.timeline.windows(2) {
+                assert!(pair[1].from - pair[0].from >= step, "{window}: {pair:?}");
+            }
+            assert!(told.timeline.iter().all(|point| point.from % step == 0), "{window}");
+        }
     }
 
     #[test]

@@ -41,6 +41,18 @@ object! {
     }
 }
 
+/// How long the slots of a window are that are over.
+#[must_use]
+pub const fn slot_secs(window_secs: u64) -> u64 {
+    if window_secs <= FINE_WINDOW_SECS {
+        FINE_SECS
+    } else if window_secs <= MINUTE_WINDOW_SECS {
+        MINUTE_SECS
+    } else {
+        HOUR_SECS
+    }
+}
+
 type Slots = BTreeMap<u64, Counts>;
 
 /// Counts over time.
@@ -117,7 +129,7 @@ impl Windows {
         }
     }
 
-    /// The slots of a window, with their beginnings, oldest first.
+    /// The slots of a window, with their beginnings, oldest first. The last ones may be shorter than [`slot_secs`].
     pub fn slots(&self, window_secs: u64, now: UnixMillis) -> impl Iterator<Item = (u64, &Counts)> {
         let now = seconds(self.latest.max(now));
         let from = |secs: u64| {

@@ -273,6 +273,7 @@ describe('events', () => {
     const good = token({ sub: subject, jti });
     for (let at = 0; at < 3; at += 1) await gate.get('/v1/other?secret=1', { token: good, ip, headers: { 'User-Agent': 'curl/8.5.0' } });
     await gate.get('/v1/posts', { token: good, ip });
+    await gate.get('/auth/admin/keys', { token: SECRETS.ADMIN_TOKEN });
     const { events } = await report('gate');
     for (const event of events) assert.ok(isEvent(event), JSON.stringify([event, isEvent.errors]));
     const own = events.filter(({ network }) => network === '203.0.113.0/24');
@@ -280,7 +281,9 @@ describe('events', () => {
     assert.deepEqual(own.map(({ event, code, agent }) => [event, code, agent]), [['refused', 'INSUFFICIENT_SCOPE', undefined], ['admitted', undefined, 'curl']]);
     assert.equal(own[0].subject, own[1].subject);
     assert.match(own[0].subject, /^s[0-9a-f]{16}$/);
-    assert.ok(events.some(({ event, actor, route }) => event === 'administered' && actor === 'admin' && route === '/auth/admin/watch'));
+    assert.ok(events.some(({ event, actor, route }) => event === 'administered' && actor === 'admin' && route === '/auth/admin/keys'));
+    // Who looks at the watch changes nothing in it; who may not is told.
+    assert.ok(!events.some(({ route, status }) => route === '/auth/admin/watch' && status === 200));
     const stored = (await gate.get('/__test/dump')).text;
     assert.ok(stored.includes('fine/'));
     const everything = stored + JSON.stringify(events) + receiver.taken.map(({ body }) => body).join('');

@@ -182,6 +182,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Administrator, [], Body::Json("ExplainRequest"), [200 "The steps, and what the caller would get." ["Explanation"]], [ADMINISTRATOR BAD_REQUEST];
     get "/metrics" "getMetrics" "Everything that was counted, as Prometheus reads it: docs/watch.md.",
         Caller::Reader, [], Body::None, [200 "The metrics (`text/plain`)."], [ADMINISTRATOR];
+    get "/admin/dashboard" "getDashboard" "The page for operators, without data: docs/dashboard.md.",
+        Caller::Anybody, [], Body::None, [200 "The page (`text/html`)."], [NO_ADMINISTRATOR];
     get "/admin/watch" "watch" "What happened in a window, and what is wrong: docs/watch.md.",
         Caller::Administrator, [Window], Body::None, [200 "The report." ["WatchReport"]], [ADMINISTRATOR BAD_REQUEST];
 
@@ -218,6 +220,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Administrator, [Subject], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [ADMINISTRATOR BAD_REQUEST];
     patch "/admin/sessions/{id}" "narrowSession" "Takes scopes from a session.",
         Caller::Administrator, [SessionId], Body::Json("NarrowSession"), [200 "Done." ["Done"]], [ADMINISTRATOR BAD_REQUEST DISABLED];
+    delete "/admin/sessions/{id}" "endSession" "Ends one session of a subject.",
+        Caller::Administrator, [SessionId Subject], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [ADMINISTRATOR BAD_REQUEST];
     delete "/admin/subjects" "forgetSubject" "Ends all of a subject and forgets it.",
         Caller::Administrator, [Subject], Body::None, [200 "Done." ["Done"], 202 PENDING ["Done"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/subjects/disable" "disableSubject" "Refuses a subject from now on, and ends its sessions.",
@@ -321,4 +325,5 @@ const BACKCHANNEL: &[Code] = &[Code::KeysUnavailable];
 
 const STORES: &[Code] = &[Code::StoreUnavailable, Code::KeysUnavailable];
 
+const NO_ADMINISTRATOR: &[Code] = &[Code::NotFound];
 const NO_SESSIONS: &[Code] = &[Code::NotFound];

@@ -5,6 +5,7 @@
 mod account;
 mod admin;
 mod authorization_server;
+mod dashboard;
 mod description;
 mod health;
 pub(crate) mod login;
@@ -79,7 +80,7 @@ enum Handler {
 const ANY: &str = "";
 
 /// The paths of administration begin with it. The secret is checked first, so that a stranger does not learn which of them
-/// exist.
+/// exist; only the page of the dashboard, which holds nothing, is there for everybody.
 const ADMIN: &str = "/admin";
 
 /// The endpoints below the policy's `auth_prefix`. Of two that fit, the first one counts.
@@ -108,6 +109,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
         path: "/metrics",
         methods: "GET",
         handler: Handler::Open(|call| Box::pin(metrics::answer(call))),
+    },
+    Endpoint {
+        path: "/admin/dashboard",
+        methods: "GET, HEAD",
+        handler: Handler::Open(|call| Box::pin(ready(dashboard::answer(call)))),
     },
     Endpoint {
         path: "/admin/watch",
@@ -168,8 +174,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
     },
     Endpoint {
         path: "/admin/sessions/{id}",
-        methods: "PATCH",
-        handler: Handler::Admin(&[|admin| Box::pin(sessions::narrow(admin))]),
+        methods: "PATCH, DELETE",
+        handler: Handler::Admin(&[
+            |admin| Box::pin(sessions::narrow(admin)),
+            |admin| Box::pin(sessions::end(admin)),
+        ]),
     },
     Endpoint {
         path: "/admin/accounts",

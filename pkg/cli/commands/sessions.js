@@ -29,11 +29,17 @@ export function sessions(program) {
       const answer = await (await connect(options)).call('listSessions', { subject });
       result(options, answer, ({ sessions: rows }) => table(
         ['ID', 'LABEL', 'SCOPES', 'OPENED', 'LAST USED'],
-        rows.map((one) => [one.id, one.label, one.scopes?.join(' '), time(one.created_at), time(one.last_used_at)]),
+        rows.map((one) => [one.id, one.label, one.scopes?.join(' '), time(one.created_at), time(one.last_seen_at)]),
       ));
     });
   command('end <subject>', 'log a subject out everywhere')
-    .action(async (subject, options) => ended(options, subject, await (await connect(options)).call('endSessions', { subject })));
+    .option('--session <id>', 'only this session of it')
+    .action(async (subject, options) => {
+      const gate = await connect(options);
+      const { session } = options;
+      if (session === undefined) ended(options, subject, await gate.call('endSessions', { subject }));
+      else ended(options, `the session ${session}`, await gate.call('endSession', idOf(session), { subject }), 'ended');
+    });
   command('narrow <id>', 'leave a session fewer scopes, from its next refresh on')
     .requiredOption('--subject <subject>', 'whose it is')
     .option('--scope <scopes>', 'those that are left; several times, or with commas', many, [])

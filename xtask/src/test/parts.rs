@@ -156,8 +156,8 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "page",
-        "the page in www/ and the gate's own, used in headless Chromium",
-        &[Package, Browser],
+        "the page in www/, the gate's own and its dashboard, used in headless Chromium",
+        &[Worker, Package, Browser],
         || node_tests(&["tests/page"]),
     ),
     part(

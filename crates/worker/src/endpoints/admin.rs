@@ -12,8 +12,8 @@ use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
 
 use crate::{
-    call::Call, clock, deadline, event_log, gate::Gate, kv::Kv, revocations::Revocations,
-    watch as watching,
+    call::Call, clock, deadline, event_log, gate::Gate, kv::Kv, request::path_of,
+    revocations::Revocations, watch as watching,
 };
 use edgegate::{
     error::{Error, StoreError},
@@ -71,8 +71,16 @@ pub(crate) async fn answer(
     let status = answer.as_ref().map_or(500, Response::status);
     event_log::administration(policy, &parts, status, fault.as_ref());
     let done = (status, fault.as_ref());
-    watching::note_administration(call.gate, (call.env, call.context), (&parts, ACTOR), done);
+    if !(status == 200 && is_the_watch(call)) {
+        watching::note_administration(call.gate, (call.env, call.context), (&parts, ACTOR), done);
+    }
     answer
+}
+
+/// Whether the watch itself is read. That is no event of it: a dashboard that is left open would push out all others with its own.
+fn is_the_watch(call: &Call<'_>) -> bool {
+    let path = path_of(call.target);
+    path.strip_suffix('/').unwrap_or(path).ends_with("/admin/watch")
 }
 
 async fn done(call: &Call<'_>, id: &str, handler: Result<&Handler, Error>) -> Answer {

@@ -12,7 +12,7 @@ use edgegate::{
     grant::step::EndGrants,
     guard::session::endpoints::{Answer as Done, Endpoints},
     http::reply::Fields,
-    session::record::Device,
+    session::{record::Device, step::Which},
 };
 
 /// `POST /sessions`. The device is not known: it is the user's, and a back end asks.
@@ -36,6 +36,12 @@ pub(crate) async fn list(admin: &Admin<'_>) -> Answer {
 pub(crate) async fn end_all(admin: &Admin<'_>) -> Answer {
     let subject = subject(admin)?;
     with(admin, async |endpoints| endpoints.end_all_of(&subject).await).await
+}
+
+/// `DELETE /sessions/{id}?subject=`.
+pub(crate) async fn end(admin: &Admin<'_>) -> Answer {
+    let subject = subject(admin)?;
+    with(admin, async |endpoints| endpoints.end_for(&subject, Which::One, admin.id).await).await
 }
 
 /// `PATCH /sessions/{id}`.
