@@ -185,6 +185,8 @@ pub struct Administered<'a> {
     pub detail: Option<String>,
     /// The client's address as limits count it (IPv6 by its /64).
     pub client: String,
+    /// The name of the administrator's secret in the policy.
+    pub actor: &'a str,
 }
 
 /// What a line says of a fault beside a decision: what was to be done is not done, or later.
@@ -260,9 +262,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn of_administration(
         log: Log,
-        request: &Request<'a>,
-        status: u16,
-        fault: Option<&Error>,
+        (request, actor): (&Request<'a>, &'a str),
+        (status, fault): (u16, Option<&Error>),
         at: UnixMillis,
     ) -> Option<Self> {
         if log == Log::None {
@@ -276,6 +277,7 @@ impl<'a> Event<'a> {
             code: fault.map(|error| error.code().as_str()),
             detail: fault.map(ToString::to_string),
             client: request.client(),
+            actor,
         }))
     }
 
@@ -400,6 +402,7 @@ mod tests {
             code: Some("STORE_UNAVAILABLE"),
             detail: Some("a sentence".to_owned()),
             client: "192.0.2.7".to_owned(),
+            actor: "ci",
         };
         let done = Administered { status: 200, code: None, detail: None, ..administered.clone() };
         let config = Error::Config { path: "routes".to_owned(), problem: "is empty".to_owned() };
@@ -408,8 +411,8 @@ mod tests {
             (Event::Admitted(decided()), format!(r#"{{"event":"admitted",{plain}"#)),
             (Event::Answered(decided()), format!(r#"{{"event":"answered",{plain}"#)),
             (Event::Refused(full), full_line.to_owned()),
-            (Event::Administered(done), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":200,"client":"192.0.2.7"}"#.to_owned()),
-            (Event::Administered(administered), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":503,"code":"STORE_UNAVAILABLE","detail":"a sentence","client":"192.0.2.7"}"#.to_owned()),
+            (Event::Administered(done), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":200,"client":"192.0.2.7","actor":"ci"}"#.to_owned()),
+            (Event::Administered(administered), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":503,"code":"STORE_UNAVAILABLE","detail":"a sentence","client":"192.0.2.7","actor":"ci"}"#.to_owned()),
             (Event::fault("a sentence"), r#"{"event":"fault","detail":"a sentence"}"#.to_owned()),
             (Event::fault("a sentence").at(NOW), r#"{"event":"fault","at":1700000000000,"detail":"a sentence"}"#.to_owned()),
             (Event::stale_keys(&store), format!(r#"{{"event":"fault","detail":"{store}","stale_keys":true}}"#)),

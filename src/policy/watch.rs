@@ -1,9 +1,10 @@
 //! The section `watch`: what is counted and looked at, and who is told.
 
 use super::{
-    Secrets,
+    RecordedSecrets, Secrets,
+    admin::AdminDocument,
     check::{at, each, secret_named, secret_of, token},
-    document::{SecretDocument, first_repeated},
+    document::first_repeated,
 };
 use crate::{
     error::Error,
@@ -29,12 +30,12 @@ const MIN_WINDOW_SECS: u32 = 60;
 const MAX_WAIT_SECS: u32 = 86_400;
 
 described! {
-    /// What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or the section `admin`.
+    /// What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or `admin.secret`.
     #[derive(Debug)]
     pub(super) struct WatchDocument as Watch, refused {
         /// The name of the secret of which the pseudonyms of callers are made. Without it: the administrator's.
         pub(super) secret: Option<String> = None,
-        /// The name of a secret that may read `/metrics` and nothing else. The administrator's may always.
+        /// The name of a secret that may read `/metrics` and nothing else. Administrators with the role `read` may too.
         pub(super) metrics_secret: Option<String> = None,
         /// Countries from which callers are expected, two letters each. Without it: those of the week before.
         #[facts(maxItems = 250)]
@@ -191,17 +192,20 @@ impl WatchPolicy {
 
 pub(super) fn watch(
     document: &WatchDocument,
-    admin: Option<&SecretDocument>,
-    secrets: &dyn Secrets,
+    admin: Option<&AdminDocument>,
+    secrets: &RecordedSecrets<'_>,
 ) -> Result<WatchPolicy, Error> {
-    let secret = match (&document.secret, admin) {
+    let of_admin = admin.and_then(|admin| admin.secret.as_deref());
+    let secret = match (document.secret.as_deref(), of_admin) {
         (Some(name), _) => secret_of("watch.secret", name, secrets)?,
-        (None, Some(admin)) => secret_of("admin.secret", &admin.secret, secrets)?,
+        // It is the administrator's own, so this is no other use of it.
+        (None, Some(name)) => secret_of("admin.secret", name, secrets.all)?,
         (None, None) => {
-            return Err(Error::config(
-                "watch.secret",
-                "is required where the section admin is not there",
-            ));
+            let problem = match admin {
+                Some(_) => "is required where admin.secret is not there",
+                None => "is required where the section admin is not there",
+            };
+            return Err(Error::config("watch.secret", problem));
         }
     };
     let pseudonyms =

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edgegate::{
     error::Code,
+    guard::administration::role_for,
     http::{described::described, reply},
 };
 use serde_json::{Map, Value, json};
@@ -74,7 +75,7 @@ pub(crate) fn document() -> Value {
             "parameters": parameters(),
             "responses": responses(refusals),
             "securitySchemes": {
-                "administrator": {"type": "http", "scheme": "bearer", "description": "The secret that the policy names in `admin`."},
+                "administrator": {"type": "http", "scheme": "bearer", "description": "A secret that the policy names in `admin`. Each endpoint lists the role that the secret has to have."},
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-edgegate-at"},
@@ -93,7 +94,7 @@ fn described_operation(operation: &Operation, refusals: &mut Refusals) -> Value 
         "operationId": operation.id,
         "summary": operation.about,
         "tags": [tag(operation)],
-        "security": security(operation.caller),
+        "security": security(operation),
         "responses": answers(operation, refusals),
     });
     if !operation.parameters.is_empty() {
@@ -126,15 +127,21 @@ fn tag(operation: &Operation) -> &'static str {
     }
 }
 
-fn security(caller: Caller) -> Value {
-    match caller {
+fn security(operation: &Operation) -> Value {
+    match operation.caller {
         Caller::Anybody => json!([]),
         Caller::AsThePolicySays => json!([{}, {"token": []}, {"apiKey": []}, {"cookie": []}]),
-        Caller::Administrator | Caller::Reader => json!([{"administrator": []}]),
+        // What OpenAPI lists here is the role.
+        Caller::Administrator | Caller::Reader => json!([{"administrator": [role(operation)]}]),
         Caller::Client { required: true } => json!([{"client": []}]),
         Caller::Client { required: false } => json!([{}, {"client": []}]),
         Caller::Visitor => json!([{"token": []}, {"cookie": []}]),
     }
+}
+
+fn role(operation: &Operation) -> &'static str {
+    let below = operation.path.strip_prefix("/admin").unwrap_or(operation.path);
+    role_for(&operation.method.to_ascii_uppercase(), below).word()
 }
 
 fn body(body: Body) -> Option<Value> {

@@ -98,6 +98,7 @@ pub(crate) const ALWAYS: &[Code] = &[Code::ConfigError, Code::HttpsRequired];
 const ADMINISTRATOR: &[Code] = &[
     Code::MissingCredentials,
     Code::InvalidToken,
+    Code::InsufficientScope,
     Code::RateLimited,
     Code::NotFound,
     Code::StoreUnavailable,

@@ -33,7 +33,7 @@ use super::{
 use edgegate::{
     cold_path::cold,
     error::Error,
-    guard::target_of,
+    guard::{administration::role_for, target_of},
     http::{
         account_endpoints::{AccountEndpoint, AtLogin, LOGIN_METHODS, LOGIN_PATH},
         login_endpoints::LoginEndpoint,
@@ -71,7 +71,8 @@ enum Handler {
     Account(AccountEndpoint),
     /// A valid policy with logins, or accounts, or both.
     AtLogin,
-    /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
+    /// A valid policy, and the secret of an administrator who has the role ([`role_for`]). A handler for each method, in the order of
+    /// [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
 
@@ -343,7 +344,10 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
     match endpoint.handler {
         Handler::Admin(handlers) => {
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
-            admin::answer(call, id, handler).await
+            let below = endpoint.path.strip_prefix(ADMIN).unwrap_or_default();
+            let role = role_for(call.lines.method(), below);
+            let found = handler.map(|handler| admin::Found { handler: *handler, role });
+            admin::answer(call, id, found).await
         }
         Handler::Session(endpoint) => {
             session::answer(call, (endpoint, id), position.map(drop)).await

@@ -1,4 +1,4 @@
-//! The administration endpoints: API keys, revocations, sessions and explanations, for the bearer of the administrator's secret.
+//! The administration endpoints: API keys, revocations, sessions and explanations, for the bearers of administrators' secrets.
 
 pub(crate) mod accounts;
 pub(crate) mod explain;
@@ -18,6 +18,7 @@ use crate::{
 use edgegate::{
     error::{Error, StoreError},
     guard::{self, Carrier, Decision, administration::Paging},
+    policy::{Administrator, Role},
     time::UnixMillis,
 };
 
@@ -26,9 +27,6 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// The path of administration in the event log, whatever the prefix and the endpoint.
 const LOGGED_AS: &str = "/auth/admin";
-
-/// The name of the one secret.
-const ACTOR: &str = "admin";
 
 /// A request of the administrator, and what the endpoints work with.
 pub(crate) struct Admin<'a> {
@@ -43,23 +41,34 @@ pub(crate) struct Admin<'a> {
 /// What an endpoint of administration does.
 pub(crate) type Handler = for<'a> fn(&'a Admin<'a>) -> LocalBoxFuture<'a, Answer>;
 
-/// Answers a request below `/admin`: asks for the secret first, then for the handler, and writes to the log what was done.
+/// An endpoint that was found: what it does, and who may have it do so.
+pub(crate) struct Found {
+    pub(crate) handler: Handler,
+    pub(crate) role: Role,
+}
+
+/// Answers a request below `/admin`: asks for a secret first, then for the endpoint, then for its role, and writes to the log what
+/// was done.
 pub(crate) async fn answer(
     call: &Call<'_>,
     id: &str,
-    handler: Result<&Handler, Error>,
+    found: Result<Found, Error>,
 ) -> worker::Result<Response> {
     let (parts, policy) = (call.parts(), &call.gate.policy);
     call.gate.note_address(&parts);
     let carrier = parts.as_request().authorization.map(|_| Carrier::Bearer);
-    if let Err(error) = authenticate(call.gate, &parts.as_request(), clock::now()) {
-        let decision = Decision::refused(error, carrier, LOGGED_AS);
-        event_log::decision(policy, &parts, &decision);
-        let of_request = (call.request, true);
-        watching::note(call.gate, (call.env, call.context), of_request, (&parts, &decision));
-        return call.refuse(&parts, &decision);
-    }
-    let (answer, fault) = match done(call, id, handler).await {
+    let administrator = match authenticate(call.gate, &parts.as_request(), clock::now()) {
+        Ok(administrator) => administrator,
+        Err(error) => {
+            let decision = Decision::refused(error, carrier, LOGGED_AS);
+            event_log::decision(policy, &parts, &decision);
+            let of_request = (call.request, true);
+            watching::note(call.gate, (call.env, call.context), of_request, (&parts, &decision));
+            return call.refuse(&parts, &decision);
+        }
+    };
+    let actor = (&parts, administrator.name());
+    let (answer, fault) = match done(call, id, (found, administrator)).await {
         Ok(response) => (Ok(response), None),
         Err(Failure::Refused(error)) => {
             let decision = Decision::refused(error.clone(), carrier, LOGGED_AS);
@@ -69,29 +78,43 @@ pub(crate) async fn answer(
     };
     // The platform answers 500 where no answer can be made.
     let status = answer.as_ref().map_or(500, Response::status);
-    event_log::administration(policy, &parts, status, fault.as_ref());
     let done = (status, fault.as_ref());
-    watching::note_administration(call.gate, (call.env, call.context), (&parts, ACTOR), done);
+    event_log::administration(policy, actor, done);
+    watching::note_administration(call.gate, (call.env, call.context), actor, done);
     answer
 }
 
-async fn done(call: &Call<'_>, id: &str, handler: Result<&Handler, Error>) -> Answer {
-    let handler = handler?;
+async fn done(
+    call: &Call<'_>,
+    id: &str,
+    (found, administrator): (Result<Found, Error>, &Administrator),
+) -> Answer {
+    let Found { handler, role } = found?;
+    administrator.require(role)?;
     let (gate, env) = (call.gate, call.env);
     let revocations = gate.revocations(env, call.context);
     handler(&Admin { call, id, kv: gate.kv(env), revocations, now: clock::now() }).await
 }
 
-/// Whether the request carries the administrator's secret, and is not one guess too many.
+/// Whose secret the request carries, if it is not one guess too many.
 ///
 /// # Errors
 /// [`Error::NotFound`] where the policy has no administrator, [`Error::MissingCredentials`], then those of
 /// [`guard::Failures::secret`].
-fn authenticate(gate: &Gate, request: &guard::Request<'_>, now: UnixMillis) -> Result<(), Error> {
-    let secret = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
+fn authenticate<'g>(
+    gate: &'g Gate,
+    request: &guard::Request<'_>,
+    now: UnixMillis,
+) -> Result<&'g Administrator, Error> {
+    let admin = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
     let presented = presented(request)?;
     let failures = gate.memory.guard.failures(&gate.policy);
-    failures.secret(request.client_ip, now, || secret.matches(presented.as_bytes()))
+    let mut holder = None;
+    failures.secret(request.client_ip, now, || {
+        holder = admin.holder_of(presented.as_bytes());
+        holder.is_some()
+    })?;
+    holder.ok_or(Error::AdministratorSecret)
 }
 
 /// What is presented as a secret.
