@@ -648,6 +648,10 @@ export interface PolicyWatch {
   rules?: readonly PolicyWatchRule[] | undefined;
   /** Who is told. At most 10. */
   sinks?: readonly PolicyWatchSink[] | undefined;
+  /** What administration did, as a chain: docs/audit.md. `required`, nothing is done of which no entry can be written; `best-effort`, it is done all the same; `off`, nothing is written. Default `"required"`. */
+  audit?: 'required' | 'best-effort' | 'off' | undefined;
+  /** How many days entries of the audit are kept. 400 by default. Default `400`. */
+  audit_days?: number | undefined;
 }
 
 /** A rule. One with the name of a rule that is on by default changes what it says of it. */

@@ -74,7 +74,7 @@ pub use self::{
         RouteRevocation,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
-    watch::{Sink, WatchPolicy},
+    watch::{Audit, Sink, WatchPolicy},
 };
 use self::{
     api_keys::api_keys,

@@ -11,6 +11,7 @@ use crate::{
     policy::Log,
     store::SnapshotState,
     time::UnixMillis,
+    watch::audit::Checkpoint,
 };
 
 /// A line of the event log, on every edge. It serialises to one JSON object, whose `event` names the kind.
@@ -28,6 +29,8 @@ pub enum Event<'a> {
     Answered(Decided<'a>),
     /// An administrator did something, or tried to.
     Administered(Administered<'a>),
+    /// How far the audit is. Whoever keeps it elsewhere sees whether the audit was cut or written anew since.
+    Checkpoint(Checkpoint),
     /// Something went wrong beside a decision.
     Fault(Fault),
     /// The policy cannot be used.
@@ -413,6 +416,7 @@ mod tests {
             (Event::Refused(full), full_line.to_owned()),
             (Event::Administered(done), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":200,"client":"192.0.2.7","actor":"ci"}"#.to_owned()),
             (Event::Administered(administered), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":503,"code":"STORE_UNAVAILABLE","detail":"a sentence","client":"192.0.2.7","actor":"ci"}"#.to_owned()),
+            (Event::Checkpoint(Checkpoint { seq: 7, hash: "h".to_owned(), at: NOW, mac: "m".to_owned() }), r#"{"event":"checkpoint","seq":7,"hash":"h","at":1700000000000,"mac":"m"}"#.to_owned()),
             (Event::fault("a sentence"), r#"{"event":"fault","detail":"a sentence"}"#.to_owned()),
             (Event::fault("a sentence").at(NOW), r#"{"event":"fault","at":1700000000000,"detail":"a sentence"}"#.to_owned()),
             (Event::stale_keys(&store), format!(r#"{{"event":"fault","detail":"{store}","stale_keys":true}}"#)),

@@ -12,6 +12,7 @@ use crate::{
     json::object::{described, words},
     secret::Secret,
     watch::{
+        audit::Seal,
         message::Form,
         pseudonym::Pseudonyms,
         rules::{self, Group, Measure, Rule, Select},
@@ -25,6 +26,12 @@ const MAX_COUNTRIES: usize = 250;
 
 /// The shortest window: six slots.
 const MIN_WINDOW_SECS: u32 = 60;
+
+/// A year and a month: what happened is often found out within that.
+const AUDIT_DAYS: u32 = 400;
+
+/// Ten years.
+const MAX_AUDIT_DAYS: u32 = 3650;
 
 /// The longest wait before an alert is told, over, or told again: a day.
 const MAX_WAIT_SECS: u32 = 86_400;
@@ -46,6 +53,12 @@ described! {
         /// Who is told. At most 10.
         #[facts(maxItems = 10)]
         pub(super) sinks: Vec<WatchSinkDocument> = Vec::new(),
+        /// What administration did, as a chain: docs/audit.md. `required`, nothing is done of which no entry can be written;
+        /// `best-effort`, it is done all the same; `off`, nothing is written.
+        pub(super) audit: Audit = Audit::Required,
+        /// How many days entries of the audit are kept. 400 by default.
+        #[facts(minimum = 1, maximum = 3650, default = 400)]
+        pub(super) audit_days: Option<u32> = None,
     }
 }
 
@@ -103,6 +116,23 @@ described! {
         pub(super) secret: Option<String> = None,
     }
 }
+
+/// Whether administration is audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    /// What cannot be written is not done.
+    Required,
+    /// What cannot be written is done all the same.
+    BestEffort,
+    /// It is not.
+    Off,
+}
+
+words!(Audit {
+    "required" => Self::Required,
+    "best-effort" => Self::BestEffort,
+    "off" => Self::Off,
+});
 
 /// What a rule measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +197,14 @@ pub struct WatchPolicy {
     pub sinks: Vec<Sink>,
     /// Their names.
     pub sink_names: Vec<String>,
+    /// The names of those that are webhooks: they keep checkpoints of the audit.
+    pub webhooks: Vec<String>,
+    /// Whether administration is audited.
+    pub audit: Audit,
+    /// How long entries of the audit are kept.
+    pub audit_days: u32,
+    /// The key of checkpoints.
+    pub seal: Seal,
 }
 
 /// Who is told of alerts.
@@ -217,7 +255,24 @@ pub(super) fn watch(
     let sinks = sinks(&document.sinks, secrets)?;
     let sink_names = sinks.iter().map(|sink| sink.name.clone()).collect();
     let rules = rules_of(&document.rules, &document.countries)?;
-    Ok(WatchPolicy { pseudonyms, metrics, rules, sinks, sink_names })
+    let webhooks = sinks.iter().filter(|sink| sink.form == Form::Webhook);
+    let webhooks = webhooks.map(|sink| sink.name.clone()).collect();
+    let seal = Seal::new(&secret).ok_or_else(|| Error::config("watch.secret", "is no HMAC key"))?;
+    let audit_days = document.audit_days.unwrap_or(AUDIT_DAYS);
+    if !(1..=MAX_AUDIT_DAYS).contains(&audit_days) {
+        return Err(Error::config("watch.audit_days", "expected 1 to 3650"));
+    }
+    Ok(WatchPolicy {
+        pseudonyms,
+        metrics,
+        rules,
+        sinks,
+        sink_names,
+        webhooks,
+        audit: document.audit,
+        audit_days,
+        seal,
+    })
 }
 
 fn check_countries(countries: &[String]) -> Result<(), Error> {

@@ -122,7 +122,7 @@ fn tag(operation: &Operation) -> &'static str {
         _ if is_at_root(operation) => "discovery",
         Some("keys") => "keys",
         Some("revocations") => "revocations",
-        Some("health" | "openapi.json" | "verify" | "explain") => "gate",
+        Some("health" | "openapi.json" | "verify" | "explain" | "audit") => "gate",
         _ => "sessions",
     }
 }
@@ -386,6 +386,11 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let about = "How long the window is: `90s`, `15m`, `24h`, `7d`, or seconds; from 10 seconds to 7 days.";
             let schema = json!({"type": "string", "default": "15m"});
             ("Window", at("window", "query", about, schema))
+        }
+        Parameter::After => {
+            let about = "The number of an entry: only what comes after it.";
+            let schema = json!({"type": "integer", "minimum": 0, "default": 0});
+            ("After", at("after", "query", about, schema))
         }
         Parameter::Cursor => {
             ("Cursor", at("cursor", "query", "The cursor of the page before.", text()))

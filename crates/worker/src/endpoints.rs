@@ -20,7 +20,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{accounts, explain, grants, keys, revocations, sessions, watch};
+use self::admin::{accounts, audit, explain, grants, keys, revocations, sessions, watch};
 use super::{
     answered::Answered,
     application::Application,
@@ -114,6 +114,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
         path: "/admin/watch",
         methods: "GET",
         handler: Handler::Admin(&[|admin| Box::pin(watch::read(admin))]),
+    },
+    Endpoint {
+        path: "/admin/audit",
+        methods: "GET",
+        handler: Handler::Admin(&[|admin| Box::pin(audit::list(admin))]),
     },
     Endpoint {
         path: "/admin/keys",
@@ -346,7 +351,8 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
             let below = endpoint.path.strip_prefix(ADMIN).unwrap_or_default();
             let role = role_for(call.lines.method(), below);
-            let found = handler.map(|handler| admin::Found { handler: *handler, role });
+            let action = format!("{} {below}", call.lines.method());
+            let found = handler.map(|handler| admin::Found { handler: *handler, role, action });
             admin::answer(call, id, found).await
         }
         Handler::Session(endpoint) => {

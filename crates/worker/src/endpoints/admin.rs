@@ -1,12 +1,16 @@
 //! The administration endpoints: API keys, revocations, sessions and explanations, for the bearers of administrators' secrets.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
+mod audited;
 pub(crate) mod explain;
 pub(crate) mod grants;
 pub(crate) mod keys;
 pub(crate) mod revocations;
 pub(crate) mod sessions;
 pub(crate) mod watch;
+
+use core::cell::RefCell;
 
 use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
@@ -36,6 +40,8 @@ pub(crate) struct Admin<'a> {
     kv: Kv<'a>,
     revocations: Revocations<'a>,
     now: UnixMillis,
+    /// What it is about, for the audit.
+    target: RefCell<String>,
 }
 
 /// What an endpoint of administration does.
@@ -45,6 +51,8 @@ pub(crate) type Handler = for<'a> fn(&'a Admin<'a>) -> LocalBoxFuture<'a, Answer
 pub(crate) struct Found {
     pub(crate) handler: Handler,
     pub(crate) role: Role,
+    /// Method and path, `POST /keys/{id}/rotate`.
+    pub(crate) action: String,
 }
 
 /// Answers a request below `/admin`: asks for a secret first, then for the endpoint, then for its role, and writes to the log what
@@ -89,11 +97,23 @@ async fn done(
     id: &str,
     (found, administrator): (Result<Found, Error>, &Administrator),
 ) -> Answer {
-    let Found { handler, role } = found?;
+    let Found { handler, role, action } = found?;
     administrator.require(role)?;
     let (gate, env) = (call.gate, call.env);
     let revocations = gate.revocations(env, call.context);
-    handler(&Admin { call, id, kv: gate.kv(env), revocations, now: clock::now() }).await
+    let target = RefCell::new(id.to_owned());
+    let admin = Admin { call, id, kv: gate.kv(env), revocations, now: clock::now(), target };
+    // What only tells is not in the audit.
+    if role == Role::Read {
+        return handler(&admin).await;
+    }
+    if let (true, Some(subject)) = (id.is_empty(), admin.query().subject) {
+        admin.is_about_subject(&subject);
+    }
+    let begun = audited::begin(&admin, administrator.name(), &action).await?;
+    let answer = handler(&admin).await;
+    begun.end(&admin, &answer).await;
+    answer
 }
 
 /// Whose secret the request carries, if it is not one guess too many.
@@ -158,6 +178,11 @@ impl Admin<'_> {
         body_of(self.call.request, MAX_BODY).await
     }
 
+    /// Says what the entry of the audit is about. It has no secret in it, and nobody's name.
+    fn is_about(&self, target: impl Into<String>) {
+        self.target.replace(target.into());
+    }
+
     fn query(&self) -> Query {
         Query::of(self.call.lines.url())
     }
@@ -188,6 +213,7 @@ struct Query {
     account: Option<String>,
     email: Option<String>,
     window: Option<String>,
+    after: Option<String>,
     paging: Paging,
 }
 
@@ -209,6 +235,7 @@ impl Query {
             account: get("account"),
             email: get("email"),
             window: get("window"),
+            after: get("after"),
             paging: Paging { cursor: get("cursor"), limit },
         }
     }
