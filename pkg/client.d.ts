@@ -32,6 +32,8 @@ export interface AdminClient {
   explain(body: ExplainRequest): Promise<Explanation>;
   /** What happened in a window, and what is wrong: docs/watch.md. */
   watch(query?: { window?: string | undefined }): Promise<WatchReport>;
+  /** What administration did, as a chain, from the oldest on: docs/audit.md. */
+  listAudit(query?: { after?: number | undefined; limit?: number | undefined }): Promise<Audit>;
   /** API keys, a page at a time. */
   listKeys(query?: { owner?: string | undefined; cursor?: string | null | undefined; limit?: number | undefined }): Promise<Keys>;
   /** A new API key. `key` is in this answer only, and stored nowhere. */
@@ -149,6 +151,13 @@ export interface WatchReport {
   /** Events that wait for a sink. */
   waiting: number;
   window_secs: number;
+}
+
+/** A page of the audit. */
+export interface Audit {
+  entries: readonly (AuditEntry)[];
+  /** Whether there are more behind the last of these. */
+  more: boolean;
 }
 
 export interface Keys {
@@ -441,15 +450,19 @@ export interface Event {
   /** A pseudonym of the verified credential: of the session, the token or the API key. */
   credential?: string | null | undefined;
   /** What happened. */
-  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved';
+  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved' | 'checkpoint';
   /** What the rule looks at apart, such as a route or a network, if it groups. */
   group?: string | null | undefined;
+  /** The hash of that entry. */
+  hash?: string | null | undefined;
   /** Each event has another one. Texts in their order are events in their order of time, as far as clocks agree. */
   id: string;
   /** The kind of identity: `anonymous`, `jwt` or `api_key`. */
   identity?: string | null | undefined;
   /** The verified issuer. */
   issuer?: string | null | undefined;
+  /** The MAC of the checkpoint. */
+  mac?: string | null | undefined;
   /** The method of the request. */
   method?: string | null | undefined;
   /** How many this one stands for. */
@@ -462,6 +475,8 @@ export interface Event {
   route?: string | null | undefined;
   /** The name of the rule. */
   rule?: string | null | undefined;
+  /** The number of the last entry of the audit. */
+  seq?: number | null | undefined;
   /** The status of the answer to an administrator. */
   status?: number | null | undefined;
   /** A pseudonym of the verified subject: the same one has the same. */
@@ -472,6 +487,27 @@ export interface Event {
   v: number;
   /** What the rule saw: a number, or percent for a ratio. */
   value?: number | null | undefined;
+}
+
+/** An entry of the chain: docs/audit.md. */
+export interface AuditEntry {
+  /** Method and path, or `policy`, `alert.firing`, `alert.resolved`, `cut`. */
+  action: string;
+  /** The name of the administrator's secret, or `gate`. */
+  actor: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  hash: string;
+  /** The entry of its beginning; 0: it has none. */
+  of: number;
+  /** `begun`, `done`, or the code with which it was refused or failed. */
+  outcome: string;
+  /** The hash of the entry before. */
+  prev: string;
+  /** 1, 2, 3 … without a gap. */
+  seq: number;
+  /** An id, or the pseudonym of a subject. */
+  target: string;
 }
 
 /** Where the next page begins; `null` on the last one. */

@@ -64,8 +64,8 @@ export interface Policy {
   failed_authentication?: PolicyFailedAuthentication | undefined;
   /** What is asked of a request. The first route that matches decides; where none does, a credential is required. */
   routes?: readonly PolicyRoute[] | undefined;
-  /** The administrator's secret. Without it the endpoints of administration do not exist. */
-  admin?: PolicyNamedSecret | undefined;
+  /** Who administers the gate. Without it the endpoints of administration do not exist. */
+  admin?: PolicyAdmin | undefined;
   /** The gate's own origin, for the CSRF rule and for logins: `https://api.example.com`. Without it only a loopback host is its own. */
   origin?: string | undefined;
   /** Whether unsafe requests with `cookie` have to come from a page of this origin. Sessions always have the rule. Default `"on"`. */
@@ -244,7 +244,7 @@ export interface PolicyDpop {
   replays?: 'memory' | 'durable-object' | 'shared' | undefined;
 }
 
-/** A section that is a secret by name: `admin`, `jwks_cache`. */
+/** A section that is a secret by name. */
 export interface PolicyNamedSecret {
   /** The name of the secret. */
   secret: string;
@@ -436,6 +436,24 @@ export interface PolicyRouteGrant {
   pass_headers?: readonly string[] | undefined;
 }
 
+/** Who administers the gate: `secret`, which may do everything, or `secrets`, or both. */
+export interface PolicyAdmin {
+  /** The name of the secret that may do everything. Logs call its holder `admin`. */
+  secret?: string | undefined;
+  /** Secrets with a name and roles of their own. At most 50. They differ from one another, and from all others of the policy. */
+  secrets?: readonly PolicyAdminSecret[] | undefined;
+}
+
+/** The secret of one administrator, or of one program. */
+export interface PolicyAdminSecret {
+  /** What logs call its holder: 1 to 64 letters, digits, `-`, `_` or `.`. */
+  name: string;
+  /** The name of the secret. */
+  secret: string;
+  /** What its holder may do. None includes another, but `all`. */
+  roles: readonly ('read' | 'keys' | 'revoke' | 'sessions' | 'accounts' | 'all')[];
+}
+
 /** The gate's own sessions: docs/sessions.md. They need the section `revocation`. */
 export interface PolicySessions {
   /** `iss` of the gate's own tokens: an https URL, or an http one on loopback. No issuer of the policy may have it. */
@@ -618,11 +636,11 @@ export interface PolicyPasswordHashCost {
   iterations?: number | undefined;
 }
 
-/** What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or the section `admin`. */
+/** What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or `admin.secret`. */
 export interface PolicyWatch {
   /** The name of the secret of which the pseudonyms of callers are made. Without it: the administrator's. */
   secret?: string | undefined;
-  /** The name of a secret that may read `/metrics` and nothing else. The administrator's may always. */
+  /** The name of a secret that may read `/metrics` and nothing else. Administrators with the role `read` may too. */
   metrics_secret?: string | undefined;
   /** Countries from which callers are expected, two letters each. Without it: those of the week before. */
   countries?: readonly string[] | undefined;
@@ -630,6 +648,10 @@ export interface PolicyWatch {
   rules?: readonly PolicyWatchRule[] | undefined;
   /** Who is told. At most 10. */
   sinks?: readonly PolicyWatchSink[] | undefined;
+  /** What administration did, as a chain: docs/audit.md. `required`, nothing is done of which no entry can be written; `best-effort`, it is done all the same; `off`, nothing is written. Default `"required"`. */
+  audit?: 'required' | 'best-effort' | 'off' | undefined;
+  /** How many days entries of the audit are kept. 400 by default. Default `400`. */
+  audit_days?: number | undefined;
 }
 
 /** A rule. One with the name of a rule that is on by default changes what it says of it. */

@@ -468,6 +468,11 @@ errors! {
         /// Space-separated, as `WWW-Authenticate` wants them (RFC 6750 §3).
         required: String,
     } => InsufficientScope, "insufficient_scope", "missing scope: {required}";
+    /// The administrator's secret does not have the role that the endpoint asks for.
+    AdministratorRole {
+        /// The role, as policies write it.
+        needed: &'static str,
+    } => InsufficientScope, "administrator_role", "the secret lacks the role {needed}";
     /// The route lets tokens of certain issuers through. The caller has a token of another issuer, or an API key.
     IssuerNotAllowed => NotAllowed, "issuer_not_allowed",
         "the route lets tokens of other issuers through";
@@ -799,6 +804,7 @@ mod tests {
                 "too_many_guesses",
                 "validation_failed",
                 "insufficient_scope",
+                "administrator_role",
                 "issuer_not_allowed",
                 "client_not_allowed",
                 "claim_not_allowed",

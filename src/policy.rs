@@ -5,6 +5,7 @@
 //! (`issuers[1].audience: expected a non-empty list`).
 
 mod accounts;
+mod admin;
 mod api_keys;
 mod check;
 mod claim_rules;
@@ -45,6 +46,7 @@ pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, 
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 pub use self::{
     accounts::AccountPolicy,
+    admin::{AdminPolicy, Administrator, Role},
     api_keys::{ApiKeyPolicy, PrefixPolicy},
     claim_rules::ClaimRule,
     cors::Cors,
@@ -72,7 +74,7 @@ pub use self::{
         RouteRevocation,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
-    watch::{Sink, WatchPolicy},
+    watch::{Audit, Sink, WatchPolicy},
 };
 use self::{
     api_keys::api_keys,
@@ -93,6 +95,7 @@ use self::{
     security_headers::security_headers,
     upstream::upstream,
 };
+use core::cell::RefCell;
 use std::sync::Arc;
 
 use crate::{
@@ -111,6 +114,25 @@ use crate::{
 pub trait Secrets {
     /// The secret of that name, or `None` if there is none.
     fn secret(&self, name: &str) -> Option<Secret>;
+}
+
+/// Secrets, and the names that were asked for: the secrets of administrators may be none of those.
+struct RecordedSecrets<'s> {
+    all: &'s dyn Secrets,
+    asked: RefCell<Vec<String>>,
+}
+
+impl RecordedSecrets<'_> {
+    fn asked(&self) -> Vec<String> {
+        self.asked.borrow().clone()
+    }
+}
+
+impl Secrets for RecordedSecrets<'_> {
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.asked.borrow_mut().push(name.to_owned());
+        self.all.secret(name)
+    }
 }
 
 /// A validated policy.
@@ -166,8 +188,8 @@ pub struct Policy {
     pub revocation: Option<RevocationPolicy>,
     /// The limit on failed authentication, by address; `None` if it is switched off.
     pub failed_authentication: Option<FailedAuthentication>,
-    /// The administrator's secret; `None`: the administration endpoints do not exist.
-    pub admin: Option<Secret>,
+    /// Who administers the gate; `None`: the administration endpoints do not exist.
+    pub admin: Option<AdminPolicy>,
     /// The gate's own origin, as browsers write it. `None`: only a loopback host counts as its own.
     pub origin: Option<Arc<str>>,
     /// Whether the CSRF rule holds for [`Policy::cookie`].
@@ -201,6 +223,7 @@ impl Policy {
     }
 
     fn from_document(document: &mut Document, secrets: &dyn Secrets) -> Result<Self, Error> {
+        let secrets = &RecordedSecrets { all: secrets, asked: RefCell::default() };
         let issuers = read_issuers(core::mem::take(&mut document.issuers))?;
         let limits = limits(document, &issuers)?;
         let scope_includes =
@@ -274,11 +297,6 @@ impl Policy {
             api_keys,
             revocation: document.revocation.map(revocation).transpose()?,
             failed_authentication: failed_authentication(document.failed_authentication.take())?,
-            admin: document
-                .admin
-                .as_ref()
-                .map(|admin| secret_of("admin.secret", &admin.secret, secrets))
-                .transpose()?,
             origin: sessions::own_origin(document.origin.as_deref())?,
             csrf,
             identity: document.identity,
@@ -290,6 +308,12 @@ impl Policy {
                 .watch
                 .as_ref()
                 .map(|section| watch::watch(section, document.admin.as_ref(), secrets))
+                .transpose()?,
+            // The last one that reads secrets.
+            admin: document
+                .admin
+                .as_ref()
+                .map(|section| admin::admin(section, secrets))
                 .transpose()?,
             limits,
             has_cors,

@@ -3,8 +3,9 @@
 //! [`event`] is the one form in which the gate tells of something; [`dialects`] are other forms of the same. An isolate keeps a
 //! [`tally`] and hands over what has come together; one [`state`] adds it up, in [`windows`], looks at the [`rules`], and keeps in its
 //! [`outbox`] what others are to be told ([`message`]). [`sharing`] and [`revoked`] find what no count shows. [`report`] is what an
-//! administrator and Prometheus read.
+//! administrator and Prometheus read. [`audit`] is the chain of what administration did.
 
+pub mod audit;
 pub mod counts;
 pub mod delta;
 pub mod dialects;

@@ -97,6 +97,7 @@ const isExplained = (answer) => Array.isArray(answer.steps) && Number.isSafeInte
 const SAYS = {
   explain: isExplained,
   watch: (answer) => isObject(answer.decisions) && Array.isArray(answer.alerts),
+  listAudit: (answer) => Array.isArray(answer.entries) && typeof answer.more === 'boolean',
   listKeys: (answer) => Array.isArray(answer.keys),
   createKey: (answer, [body]) => (body.imported_sha256 === undefined ? isMinted(answer) : isKey(answer)),
   getKey: isThatKey,

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { createRequire } from 'node:module';
 
 import { accounts } from './commands/accounts.js';
+import { audit } from './commands/audit.js';
 import { check } from './commands/check.js';
 import { completions } from './commands/completions.js';
 import { deploy } from './commands/deploy.js';
@@ -40,7 +41,7 @@ Start here:
 
 Where it asks a running gate: --url or EDGEGATE_URL with EDGEGATE_ADMIN_TOKEN or --token-file, or a saved profile. A secret is never an argument.`);
 
-for (const register of [init, dev, check, explain, test, diff, doctor, deploy, keys, revoke, sessions, accounts, grants, watch, token, docs, profiles, completions]) register(program, { version });
+for (const register of [init, dev, check, explain, test, diff, doctor, deploy, keys, revoke, sessions, accounts, grants, watch, audit, token, docs, profiles, completions]) register(program, { version });
 everywhere(program);
 
 /** For all commands that do something: `--json`, and errors that end in one place. */

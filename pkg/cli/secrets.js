@@ -14,7 +14,7 @@ export function rolesOf(policy) {
   for (const issuer of list(policy.issuers)) note('shared', issuer?.secret, list(issuer?.secrets));
   for (const client of list(policy.sessions?.clients)) note('shared', client?.secret);
   note('own', policy.admin?.secret, policy.jwks_cache?.secret, policy.sessions?.secret);
-  for (const one of [...list(policy.sessions?.secrets), ...list(policy.api_keys?.signing_keys)]) note('own', one?.secret);
+  for (const one of [...list(policy.admin?.secrets), ...list(policy.sessions?.secrets), ...list(policy.api_keys?.signing_keys)]) note('own', one?.secret);
   if (typeof policy.sessions?.keys === 'string') roles.set(policy.sessions.keys, { role: 'keys', algorithm: policy.sessions.algorithm ?? 'ES256' });
   return roles;
 }

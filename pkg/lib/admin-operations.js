@@ -3,6 +3,7 @@ export const OPERATIONS = {
   getHealth: ['GET', '/health', false],
   explain: ['POST', '/admin/explain', true],
   watch: ['GET', '/admin/watch', false],
+  listAudit: ['GET', '/admin/audit', false],
   listKeys: ['GET', '/admin/keys', false],
   createKey: ['POST', '/admin/keys', true],
   getKey: ['GET', '/admin/keys/{id}', false],

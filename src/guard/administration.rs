@@ -1,16 +1,18 @@
 //! Administration, the same on every edge: what becomes of API keys and revocations when an administrator asks.
 //!
-//! Requests come as the JSON of the Worker's endpoints, answers serialise to it. Whether somebody is an administrator is
-//! the edge's to say.
+//! Requests come as the JSON of the Worker's endpoints, answers serialise to it. Who somebody is, is
+//! the edge's to find out; what that administrator may do is here.
 
 mod keys;
 mod revocations;
+mod roles;
 
 use serde::Serialize;
 
 pub use self::{
     keys::{KeyAdministration, ListedKeys, ShownKey},
     revocations::{ListedRevocations, RevocationAdministration, ShownRevocation, requested_entry},
+    roles::role_for,
 };
 use crate::error::Error;
 

@@ -11,6 +11,7 @@ use crate::{
     policy::Log,
     store::SnapshotState,
     time::UnixMillis,
+    watch::audit::Checkpoint,
 };
 
 /// A line of the event log, on every edge. It serialises to one JSON object, whose `event` names the kind.
@@ -28,6 +29,8 @@ pub enum Event<'a> {
     Answered(Decided<'a>),
     /// An administrator did something, or tried to.
     Administered(Administered<'a>),
+    /// How far the audit is. Whoever keeps it elsewhere sees whether the audit was cut or written anew since.
+    Checkpoint(Checkpoint),
     /// Something went wrong beside a decision.
     Fault(Fault),
     /// The policy cannot be used.
@@ -185,6 +188,8 @@ pub struct Administered<'a> {
     pub detail: Option<String>,
     /// The client's address as limits count it (IPv6 by its /64).
     pub client: String,
+    /// The name of the administrator's secret in the policy.
+    pub actor: &'a str,
 }
 
 /// What a line says of a fault beside a decision: what was to be done is not done, or later.
@@ -260,9 +265,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn of_administration(
         log: Log,
-        request: &Request<'a>,
-        status: u16,
-        fault: Option<&Error>,
+        (request, actor): (&Request<'a>, &'a str),
+        (status, fault): (u16, Option<&Error>),
         at: UnixMillis,
     ) -> Option<Self> {
         if log == Log::None {
@@ -276,6 +280,7 @@ impl<'a> Event<'a> {
             code: fault.map(|error| error.code().as_str()),
             detail: fault.map(ToString::to_string),
             client: request.client(),
+            actor,
         }))
     }
 
@@ -400,6 +405,7 @@ mod tests {
             code: Some("STORE_UNAVAILABLE"),
             detail: Some("a sentence".to_owned()),
             client: "192.0.2.7".to_owned(),
+            actor: "ci",
         };
         let done = Administered { status: 200, code: None, detail: None, ..administered.clone() };
         let config = Error::Config { path: "routes".to_owned(), problem: "is empty".to_owned() };
@@ -408,8 +414,9 @@ mod tests {
             (Event::Admitted(decided()), format!(r#"{{"event":"admitted",{plain}"#)),
             (Event::Answered(decided()), format!(r#"{{"event":"answered",{plain}"#)),
             (Event::Refused(full), full_line.to_owned()),
-            (Event::Administered(done), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":200,"client":"192.0.2.7"}"#.to_owned()),
-            (Event::Administered(administered), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":503,"code":"STORE_UNAVAILABLE","detail":"a sentence","client":"192.0.2.7"}"#.to_owned()),
+            (Event::Administered(done), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":200,"client":"192.0.2.7","actor":"ci"}"#.to_owned()),
+            (Event::Administered(administered), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":503,"code":"STORE_UNAVAILABLE","detail":"a sentence","client":"192.0.2.7","actor":"ci"}"#.to_owned()),
+            (Event::Checkpoint(Checkpoint { seq: 7, hash: "h".to_owned(), at: NOW, mac: "m".to_owned() }), r#"{"event":"checkpoint","seq":7,"hash":"h","at":1700000000000,"mac":"m"}"#.to_owned()),
             (Event::fault("a sentence"), r#"{"event":"fault","detail":"a sentence"}"#.to_owned()),
             (Event::fault("a sentence").at(NOW), r#"{"event":"fault","at":1700000000000,"detail":"a sentence"}"#.to_owned()),
             (Event::stale_keys(&store), format!(r#"{{"event":"fault","detail":"{store}","stale_keys":true}}"#)),

@@ -370,6 +370,7 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::BadSignature
         | Error::AlgorithmUnavailable
         | Error::AdministratorSecret
+        | Error::AdministratorRole { .. }
         | Error::MissingClaim { .. }
         | Error::WrongClaimType { .. }
         | Error::UnexpectedClaim { .. }

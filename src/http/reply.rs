@@ -404,6 +404,9 @@ fn hint(error: &Error, general: &'static str) -> String {
         Error::TooManyGuesses { retry_after_secs, .. } => {
             format!("Please try again in {}", in_words(*retry_after_secs))
         }
+        Error::AdministratorRole { needed } => {
+            format!("Use an administrator's secret with the role {needed}")
+        }
         Error::MissingCredentialsOr { api_key_header } => {
             general.replace(API_KEY_HEADER, api_key_header)
         }
@@ -439,6 +442,10 @@ fn challenge(error: &Error, status: u16, carrier: Option<Carrier>) -> Option<Str
         Error::InsufficientScope { required } if bearer => {
             // The policy takes only scopes without quote and backslash, so this needs no escaping.
             format!("{realm}, error=\"insufficient_scope\", scope=\"{required}\"")
+        }
+        // What a role is called is what this scope would be called.
+        Error::AdministratorRole { needed } if bearer => {
+            format!("{realm}, error=\"insufficient_scope\", scope=\"{needed}\"")
         }
         Error::MissingCredentials | Error::LoginRequired { .. } => realm.to_owned(),
         _ if bearer => {

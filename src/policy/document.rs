@@ -14,6 +14,7 @@ use super::described::{
 };
 use super::{
     accounts::document::AccountsDocument,
+    admin::AdminDocument,
     limit_store::StoreName,
     login::document::LoginDocument,
     revocation::RevocationPolicy,
@@ -122,8 +123,8 @@ described! {
         pub(super) failed_authentication: Option<FailedAuthenticationDocument> = None,
         /// What is asked of a request. The first route that matches decides; where none does, a credential is required.
         pub(super) routes: Vec<RouteDocument> = Vec::new(),
-        /// The administrator's secret. Without it the endpoints of administration do not exist.
-        pub(super) admin: Option<SecretDocument> = None,
+        /// Who administers the gate. Without it the endpoints of administration do not exist.
+        pub(super) admin: Option<AdminDocument> = None,
         /// The gate's own origin, for the CSRF rule and for logins: `https://api.example.com`. Without it only a loopback host is
         /// its own.
         pub(super) origin: Option<String> = None,
@@ -696,7 +697,7 @@ described! {
 }
 
 described! {
-    /// A section that is a secret by name: `admin`, `jwks_cache`.
+    /// A section that is a secret by name.
     #[derive(Debug)]
     pub(super) struct SecretDocument as NamedSecret, refused {
         /// The name of the secret.

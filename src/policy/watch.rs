@@ -1,9 +1,10 @@
 //! The section `watch`: what is counted and looked at, and who is told.
 
 use super::{
-    Secrets,
+    RecordedSecrets, Secrets,
+    admin::AdminDocument,
     check::{at, each, secret_named, secret_of, token},
-    document::{SecretDocument, first_repeated},
+    document::first_repeated,
 };
 use crate::{
     error::Error,
@@ -11,6 +12,7 @@ use crate::{
     json::object::{described, words},
     secret::Secret,
     watch::{
+        audit::Seal,
         message::Form,
         pseudonym::Pseudonyms,
         rules::{self, Group, Measure, Rule, Select},
@@ -25,16 +27,22 @@ const MAX_COUNTRIES: usize = 250;
 /// The shortest window: six slots.
 const MIN_WINDOW_SECS: u32 = 60;
 
+/// A year and a month: what happened is often found out within that.
+const AUDIT_DAYS: u32 = 400;
+
+/// Ten years.
+const MAX_AUDIT_DAYS: u32 = 3650;
+
 /// The longest wait before an alert is told, over, or told again: a day.
 const MAX_WAIT_SECS: u32 = 86_400;
 
 described! {
-    /// What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or the section `admin`.
+    /// What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or `admin.secret`.
     #[derive(Debug)]
     pub(super) struct WatchDocument as Watch, refused {
         /// The name of the secret of which the pseudonyms of callers are made. Without it: the administrator's.
         pub(super) secret: Option<String> = None,
-        /// The name of a secret that may read `/metrics` and nothing else. The administrator's may always.
+        /// The name of a secret that may read `/metrics` and nothing else. Administrators with the role `read` may too.
         pub(super) metrics_secret: Option<String> = None,
         /// Countries from which callers are expected, two letters each. Without it: those of the week before.
         #[facts(maxItems = 250)]
@@ -45,6 +53,12 @@ described! {
         /// Who is told. At most 10.
         #[facts(maxItems = 10)]
         pub(super) sinks: Vec<WatchSinkDocument> = Vec::new(),
+        /// What administration did, as a chain: docs/audit.md. `required`, nothing is done of which no entry can be written;
+        /// `best-effort`, it is done all the same; `off`, nothing is written.
+        pub(super) audit: Audit = Audit::Required,
+        /// How many days entries of the audit are kept. 400 by default.
+        #[facts(minimum = 1, maximum = 3650, default = 400)]
+        pub(super) audit_days: Option<u32> = None,
     }
 }
 
@@ -102,6 +116,23 @@ described! {
         pub(super) secret: Option<String> = None,
     }
 }
+
+/// Whether administration is audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    /// What cannot be written is not done.
+    Required,
+    /// What cannot be written is done all the same.
+    BestEffort,
+    /// It is not.
+    Off,
+}
+
+words!(Audit {
+    "required" => Self::Required,
+    "best-effort" => Self::BestEffort,
+    "off" => Self::Off,
+});
 
 /// What a rule measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +197,14 @@ pub struct WatchPolicy {
     pub sinks: Vec<Sink>,
     /// Their names.
     pub sink_names: Vec<String>,
+    /// The names of those that are webhooks: they keep checkpoints of the audit.
+    pub webhooks: Vec<String>,
+    /// Whether administration is audited.
+    pub audit: Audit,
+    /// How long entries of the audit are kept.
+    pub audit_days: u32,
+    /// The key of checkpoints.
+    pub seal: Seal,
 }
 
 /// Who is told of alerts.
@@ -191,17 +230,20 @@ impl WatchPolicy {
 
 pub(super) fn watch(
     document: &WatchDocument,
-    admin: Option<&SecretDocument>,
-    secrets: &dyn Secrets,
+    admin: Option<&AdminDocument>,
+    secrets: &RecordedSecrets<'_>,
 ) -> Result<WatchPolicy, Error> {
-    let secret = match (&document.secret, admin) {
+    let of_admin = admin.and_then(|admin| admin.secret.as_deref());
+    let secret = match (document.secret.as_deref(), of_admin) {
         (Some(name), _) => secret_of("watch.secret", name, secrets)?,
-        (None, Some(admin)) => secret_of("admin.secret", &admin.secret, secrets)?,
+        // It is the administrator's own, so this is no other use of it.
+        (None, Some(name)) => secret_of("admin.secret", name, secrets.all)?,
         (None, None) => {
-            return Err(Error::config(
-                "watch.secret",
-                "is required where the section admin is not there",
-            ));
+            let problem = match admin {
+                Some(_) => "is required where admin.secret is not there",
+                None => "is required where the section admin is not there",
+            };
+            return Err(Error::config("watch.secret", problem));
         }
     };
     let pseudonyms =
@@ -213,7 +255,24 @@ pub(super) fn watch(
     let sinks = sinks(&document.sinks, secrets)?;
     let sink_names = sinks.iter().map(|sink| sink.name.clone()).collect();
     let rules = rules_of(&document.rules, &document.countries)?;
-    Ok(WatchPolicy { pseudonyms, metrics, rules, sinks, sink_names })
+    let webhooks = sinks.iter().filter(|sink| sink.form == Form::Webhook);
+    let webhooks = webhooks.map(|sink| sink.name.clone()).collect();
+    let seal = Seal::new(&secret).ok_or_else(|| Error::config("watch.secret", "is no HMAC key"))?;
+    let audit_days = document.audit_days.unwrap_or(AUDIT_DAYS);
+    if !(1..=MAX_AUDIT_DAYS).contains(&audit_days) {
+        return Err(Error::config("watch.audit_days", "expected 1 to 3650"));
+    }
+    Ok(WatchPolicy {
+        pseudonyms,
+        metrics,
+        rules,
+        sinks,
+        sink_names,
+        webhooks,
+        audit: document.audit,
+        audit_days,
+        seal,
+    })
 }
 
 fn check_countries(countries: &[String]) -> Result<(), Error> {

@@ -18,7 +18,7 @@ pub const ECS_VERSION: &str = "8.17.0";
 pub fn ocsf(event: &EventV1) -> Value {
     let mut mapped = match event.event {
         Kind::Firing | Kind::Resolved => finding(event),
-        Kind::Administered => management(event),
+        Kind::Administered | Kind::Checkpoint => management(event),
         Kind::Admitted | Kind::Refused => match caller(event) {
             Some(user) => authentication(event, &user),
             None => api_activity(event),
@@ -56,7 +56,7 @@ const fn severity(event: &EventV1) -> u32 {
     match event.event {
         Kind::Refused => 2,
         Kind::Firing => 4,
-        Kind::Admitted | Kind::Administered | Kind::Resolved => 1,
+        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => 1,
     }
 }
 
@@ -163,7 +163,7 @@ fn request(event: &EventV1) -> Value {
 pub fn ecs(event: &EventV1) -> Value {
     let (category, kind) = match event.event {
         Kind::Firing | Kind::Resolved => ("intrusion_detection", "alert"),
-        Kind::Administered => ("iam", "event"),
+        Kind::Administered | Kind::Checkpoint => ("iam", "event"),
         Kind::Admitted | Kind::Refused => ("authentication", "event"),
     };
     let failed = event.event == Kind::Refused || event.status.is_some_and(|status| status >= 400);
@@ -171,7 +171,7 @@ pub fn ecs(event: &EventV1) -> Value {
         Kind::Administered => &["admin"],
         Kind::Admitted => &["start", "allowed"],
         Kind::Refused => &["start", "denied"],
-        Kind::Firing | Kind::Resolved => &["info"],
+        Kind::Firing | Kind::Resolved | Kind::Checkpoint => &["info"],
     };
     let user = event.subject.as_ref().map_or_else(|| json!(event.actor), |hash| json!(hash));
     let user = if event.subject.is_some() { json!({"hash": user}) } else { json!({"name": user}) };
@@ -229,7 +229,7 @@ pub fn otlp<'e>(events: impl IntoIterator<Item = &'e EventV1>) -> Value {
 
 fn record(event: &EventV1) -> Value {
     let severity = match event.event {
-        Kind::Admitted | Kind::Administered | Kind::Resolved => (9, "INFO"),
+        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => (9, "INFO"),
         Kind::Refused => (13, "WARN"),
         Kind::Firing => (17, "ERROR"),
     };
@@ -263,6 +263,7 @@ fn record(event: &EventV1) -> Value {
         Kind::Administered => "edgegate.admin",
         Kind::Firing => "edgegate.alert.firing",
         Kind::Resolved => "edgegate.alert.resolved",
+        Kind::Checkpoint => "edgegate.audit.checkpoint",
     };
     // 64 bits are texts in this form (protobuf's JSON mapping).
     let nanos = format!("{}000000", event.at.as_millis());

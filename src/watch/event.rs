@@ -36,6 +36,8 @@ pub enum Kind {
     Firing,
     /// A rule fires no more.
     Resolved,
+    /// How far the audit is ([`super::audit`]).
+    Checkpoint,
 }
 
 words!(Kind {
@@ -44,6 +46,7 @@ words!(Kind {
     "administered" => Self::Administered,
     "firing" => Self::Firing,
     "resolved" => Self::Resolved,
+    "checkpoint" => Self::Checkpoint,
 });
 
 described! {
@@ -129,6 +132,15 @@ described! {
         /// What it most likely comes of, if the rule can tell.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cause: Option<String> = None,
+        /// The number of the last entry of the audit.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub seq: Option<u64> = None,
+        /// The hash of that entry.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub hash: Option<String> = None,
+        /// The MAC of the checkpoint.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub mac: Option<String> = None,
     }
 }
 
@@ -163,6 +175,9 @@ impl EventV1 {
             value: None,
             threshold: None,
             cause: None,
+            seq: None,
+            hash: None,
+            mac: None,
         }
     }
 

@@ -62,6 +62,7 @@ fn webhook_body(event: &EventV1) -> Value {
         Kind::Admitted => "auth.admitted",
         Kind::Refused => "auth.refused",
         Kind::Administered => "admin",
+        Kind::Checkpoint => "audit.checkpoint",
     };
     json!({"type": kind, "timestamp": rfc3339(event.at.to_unix_time()), "data": event})
 }
@@ -70,7 +71,7 @@ fn datadog_body(event: &EventV1) -> Value {
     let status = match event.event {
         Kind::Firing => "error",
         Kind::Refused => "warn",
-        Kind::Admitted | Kind::Administered | Kind::Resolved => "info",
+        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => "info",
     };
     json!([{
         "ddsource": "edgegate",
@@ -135,6 +136,9 @@ pub fn sentence(event: &EventV1) -> String {
             format!("edgegate: {} admitted at {}", text(&event.identity), text(&event.route))
         }
         Kind::Refused => format!("edgegate: {} at {}", text(&event.code), text(&event.route)),
+        Kind::Checkpoint => {
+            format!("edgegate: the audit has {} entries", event.seq.unwrap_or_default())
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 
 use super::{
+    audit::Checkpoint,
     delta::{Acknowledged, Delta},
     event::{EventId, EventV1, Kind},
     outbox::{Outbox, Waiting},
@@ -86,6 +87,8 @@ pub struct WatchState {
     /// When something came last.
     heard_at: Option<UnixMillis>,
     events_made: u32,
+    /// Alerts of which the audit does not know yet.
+    alerted: Vec<EventV1>,
     rows: Vec<RowChange>,
 }
 
@@ -296,14 +299,12 @@ impl WatchState {
         turn: Turn,
         (sinks, now): (&[String], UnixMillis),
     ) {
-        self.events_made = self.events_made.wrapping_add(1);
         let kind = match turn {
             Turn::Firing => Kind::Firing,
             Turn::Resolved => Kind::Resolved,
         };
         let cause = if turn == Turn::Firing { rule.cause(&self.windows, now) } else { None };
-        // There is one writer: it needs no random number to be told from others.
-        let id = EventId { teller: 0, number: self.events_made };
+        let id = self.next_id();
         let event = EventV1 {
             rule: Some(rule.name.clone()),
             group: (!group.is_empty()).then(|| group.to_owned()),
@@ -315,7 +316,34 @@ impl WatchState {
         for sink in sinks {
             self.outbox.put(sink, &event, now, &mut self.rows);
         }
+        self.alerted.push(event.clone());
         self.keep(event);
+    }
+
+    /// There is one writer: it needs no random number to be told from others.
+    fn next_id(&mut self) -> EventId {
+        self.events_made = self.events_made.wrapping_add(1);
+        EventId { teller: 0, number: self.events_made }
+    }
+
+    /// The alerts that have begun or are over since this was asked last.
+    pub fn take_alerted(&mut self) -> Vec<EventV1> {
+        core::mem::take(&mut self.alerted)
+    }
+
+    /// Has these sinks told how far the audit is.
+    pub fn tell_checkpoint(&mut self, checkpoint: &Checkpoint, sinks: &[String], now: UnixMillis) {
+        let id = self.next_id();
+        let event = EventV1 {
+            seq: Some(checkpoint.seq),
+            hash: Some(checkpoint.hash.clone()),
+            mac: Some(checkpoint.mac.clone()),
+            // The time is in the MAC.
+            ..EventV1::new(Kind::Checkpoint, &id, checkpoint.at)
+        };
+        for sink in sinks {
+            self.outbox.put(sink, &event, now, &mut self.rows);
+        }
     }
 
     /// What is to be sent now, each with its number.

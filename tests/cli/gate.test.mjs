@@ -191,6 +191,28 @@ test('the watch is read', async () => {
   assert.match((await ok(['watch'])).stdout, /admitted, .*\n[^]*RULE[^]*failures +ok/);
 });
 
+test('the audit is exported, and verified without a gate', async () => {
+  const exported = (await ok(['audit', 'export'])).stdout;
+  const lines = exported.trimEnd().split('\n').map((line) => JSON.parse(line));
+  assert.ok(lines.some(({ actor, action, outcome }) => actor === 'admin' && action === 'POST /keys' && outcome === 'done'));
+  const after = (await ok(['audit', 'export', '--after', '2'])).stdout;
+  assert.ok(after.startsWith('{"seq":3,'));
+  const file = path.join(project.folder, 'audit.ndjson');
+  writeFileSync(file, exported);
+  const verified = await ok(['audit', 'verify', file], { env: {} });
+  assert.match(verified.stderr, /without a checkpoint/);
+  assert.match(verified.stderr, new RegExp(`${lines.length} entries, 1 to ${lines.length}, hold together, and with 0 checkpoints`));
+  const { seq, hash, at } = lines.at(-1);
+  const kept = path.join(project.folder, 'checkpoints.ndjson');
+  writeFileSync(kept, `${JSON.stringify({ event: 'checkpoint', seq, hash, at, mac: 'x' })}\n`);
+  assert.equal((await json(['audit', 'verify', file, '--checkpoint', kept], { env: {} })).checkpoints, 1);
+  writeFileSync(file, exported.replace('"actor":"admin"', '"actor":"nobody"'));
+  const changed = await project.cli(['audit', 'verify', file], { env: {} });
+  assert.equal(changed.code, 1);
+  assert.match(changed.stdout, /^entry \d+ was changed/);
+  assert.equal((await project.cli(['audit', 'verify', 'nowhere'], { env: {} })).code, 2);
+});
+
 test('the secret comes from a file or a profile too; a profile is for its owner alone, and for its gate alone', async () => {
   const file = path.join(project.folder, 'admin-token');
   writeFileSync(file, `${SECRETS.ADMIN_TOKEN}\n`);

@@ -131,7 +131,7 @@ function whole(given) {
 function faultOf(given) {
   try {
     const { policy } = forPage(whole(given));
-    const secrets = Object.fromEntries(secretNames(policy).map((one) => [one, 'x'.repeat(64)]));
+    const secrets = Object.fromEntries(secretNames(policy).map((one, index) => [one, `${'x'.repeat(61)}${100 + index}`]));
     const store = memoryStore();
     createGate(policy, { secrets, stores: { revocation: store, counters: store, keys: store } });
     return undefined;

@@ -27,6 +27,7 @@ mod texts;
 
 mod account_policy;
 mod administration;
+mod administrators;
 mod advisory_counters;
 mod api_keys;
 mod asvs;

@@ -512,7 +512,11 @@ fn unknown_fields_are_refused_at_every_level() {
             json!({"origins": ["*"], "colour": 1}),
             "cors.colour: is not a known field, expected one of origins, credentials, expose, max_age_secs",
         ),
-        ("/admin/colour", json!(1), "admin.colour: is not a known field, expected secret"),
+        (
+            "/admin/colour",
+            json!(1),
+            "admin.colour: is not a known field, expected secret or secrets",
+        ),
     ]);
 }
 
@@ -759,7 +763,7 @@ fn required_fields_are_named_when_missing() {
         ("/limits/1/window_secs", "limits[1].window_secs: expected window_secs or window"),
         ("/limits/1/binding", "limits[1].binding: expected the name of a rate-limiting binding"),
         ("/routes/0/path", "routes[0].path: is required"),
-        ("/admin/secret", "admin.secret: is required"),
+        ("/admin/secret", "admin.secret: is required where there are no secrets"),
     ] {
         refused(&without(place), message);
     }

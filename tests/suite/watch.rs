@@ -84,6 +84,9 @@ fn faults_of_the_section_are_named() {
         json!({"metrics_secret": "NONE"}),
         "watch.metrics_secret: there is no secret named NONE",
     );
+    for days in [0, 3651] {
+        refused(json!({"audit_days": days}), "watch.audit_days: expected 1 to 3650");
+    }
     refused(
         json!({"countries": ["DE", "de"]}),
         "watch.countries[1]: expected two capital letters like DE",

@@ -114,6 +114,7 @@ fn query(parameter: Parameter) -> Option<&'static str> {
         Parameter::Owner => "owner?: string | undefined",
         Parameter::Subject => "subject: string",
         Parameter::Cursor => "cursor?: string | null | undefined",
+        Parameter::After => "after?: number | undefined",
         Parameter::Window => "window?: string | undefined",
         Parameter::Limit => "limit?: number | undefined",
         Parameter::IdempotencyKey => "idempotencyKey?: string | undefined",

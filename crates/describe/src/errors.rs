@@ -337,6 +337,11 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Ask the issuer for the scope; if it is in another claim: `scope_claims`, `scope_map`.",
     ),
     (
+        "administrator_role",
+        "The secret is an administrator's, and does not have the role that this endpoint asks for; `detail` names it.",
+        "Use a secret with that role, or add the role to `roles` of `admin.secrets`: docs/administration.md.",
+    ),
+    (
         "issuer_not_allowed",
         "The route, or an endpoint of sessions, is for other issuers.",
         "Use a token of one of them, or add the issuer to the route.",

@@ -28,7 +28,7 @@ const APPLE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
     7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt\n\
     -----END PRIVATE KEY-----\n";
 
-/// Any name is that of a good secret.
+/// Any name is that of a good secret. Different names have different ones.
 struct AllSecrets;
 
 impl Secrets for AllSecrets {
@@ -38,7 +38,10 @@ impl Secrets for AllSecrets {
             "HOOK_URL" => b"https://hooks.example/secret".to_vec(),
             "SESSION_KEYS" => SESSION_KEYS.as_bytes().to_vec(),
             "APPLE_KEY" => APPLE_KEY.trim_end().as_bytes().to_vec(),
-            _ => vec![b's'; 64],
+            _ => {
+                let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+                letters.chain(core::iter::repeat(b's')).take(64).collect()
+            }
         };
         Some(Secret::new(secret))
     }

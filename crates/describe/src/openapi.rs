@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edgegate::{
     error::Code,
+    guard::administration::role_for,
     http::{described::described, reply},
 };
 use serde_json::{Map, Value, json};
@@ -74,7 +75,7 @@ pub(crate) fn document() -> Value {
             "parameters": parameters(),
             "responses": responses(refusals),
             "securitySchemes": {
-                "administrator": {"type": "http", "scheme": "bearer", "description": "The secret that the policy names in `admin`."},
+                "administrator": {"type": "http", "scheme": "bearer", "description": "A secret that the policy names in `admin`. Each endpoint lists the role that the secret has to have."},
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-edgegate-at"},
@@ -93,7 +94,7 @@ fn described_operation(operation: &Operation, refusals: &mut Refusals) -> Value 
         "operationId": operation.id,
         "summary": operation.about,
         "tags": [tag(operation)],
-        "security": security(operation.caller),
+        "security": security(operation),
         "responses": answers(operation, refusals),
     });
     if !operation.parameters.is_empty() {
@@ -121,20 +122,26 @@ fn tag(operation: &Operation) -> &'static str {
         _ if is_at_root(operation) => "discovery",
         Some("keys") => "keys",
         Some("revocations") => "revocations",
-        Some("health" | "openapi.json" | "verify" | "explain") => "gate",
+        Some("health" | "openapi.json" | "verify" | "explain" | "audit") => "gate",
         _ => "sessions",
     }
 }
 
-fn security(caller: Caller) -> Value {
-    match caller {
+fn security(operation: &Operation) -> Value {
+    match operation.caller {
         Caller::Anybody => json!([]),
         Caller::AsThePolicySays => json!([{}, {"token": []}, {"apiKey": []}, {"cookie": []}]),
-        Caller::Administrator | Caller::Reader => json!([{"administrator": []}]),
+        // What OpenAPI lists here is the role.
+        Caller::Administrator | Caller::Reader => json!([{"administrator": [role(operation)]}]),
         Caller::Client { required: true } => json!([{"client": []}]),
         Caller::Client { required: false } => json!([{}, {"client": []}]),
         Caller::Visitor => json!([{"token": []}, {"cookie": []}]),
     }
+}
+
+fn role(operation: &Operation) -> &'static str {
+    let below = operation.path.strip_prefix("/admin").unwrap_or(operation.path);
+    role_for(&operation.method.to_ascii_uppercase(), below).word()
 }
 
 fn body(body: Body) -> Option<Value> {
@@ -382,6 +389,11 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let about = "How long the window is: `90s`, `15m`, `24h`, `7d`, or seconds; from 10 seconds to 7 days.";
             let schema = json!({"type": "string", "default": "15m"});
             ("Window", at("window", "query", about, schema))
+        }
+        Parameter::After => {
+            let about = "The number of an entry: only what comes after it.";
+            let schema = json!({"type": "integer", "minimum": 0, "default": 0});
+            ("After", at("after", "query", about, schema))
         }
         Parameter::Cursor => {
             ("Cursor", at("cursor", "query", "The cursor of the page before.", text()))

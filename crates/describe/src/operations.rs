@@ -56,6 +56,7 @@ pub(crate) enum Parameter {
     GrantProvider,
     GrantAccount,
     Window,
+    After,
     Cursor,
     Limit,
     IdempotencyKey,
@@ -98,6 +99,7 @@ pub(crate) const ALWAYS: &[Code] = &[Code::ConfigError, Code::HttpsRequired];
 const ADMINISTRATOR: &[Code] = &[
     Code::MissingCredentials,
     Code::InvalidToken,
+    Code::InsufficientScope,
     Code::RateLimited,
     Code::NotFound,
     Code::StoreUnavailable,
@@ -186,6 +188,9 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Anybody, [], Body::None, [200 "The page (`text/html`)."], [NO_ADMINISTRATOR];
     get "/admin/watch" "watch" "What happened in a window, and what is wrong: docs/watch.md.",
         Caller::Administrator, [Window], Body::None, [200 "The report." ["WatchReport"]], [ADMINISTRATOR BAD_REQUEST];
+
+    get "/admin/audit" "listAudit" "What administration did, as a chain, from the oldest on: docs/audit.md.",
+        Caller::Administrator, [After Limit], Body::None, [200 "Entries behind `after`." ["Audit"]], [ADMINISTRATOR BAD_REQUEST];
 
     get "/admin/keys" "listKeys" "API keys, a page at a time.",
         Caller::Administrator, [Owner Cursor Limit], Body::None, [200 "A page." ["Keys"]], [ADMINISTRATOR BAD_REQUEST];

@@ -21,7 +21,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 use worker::{Context, Env};
 
-use self::admin::{accounts, explain, grants, keys, revocations, sessions, watch};
+use self::admin::{accounts, audit, explain, grants, keys, revocations, sessions, watch};
 use super::{
     answered::Answered,
     application::Application,
@@ -34,7 +34,7 @@ use super::{
 use edgegate::{
     cold_path::cold,
     error::Error,
-    guard::target_of,
+    guard::{administration::role_for, target_of},
     http::{
         account_endpoints::{AccountEndpoint, AtLogin, LOGIN_METHODS, LOGIN_PATH},
         login_endpoints::LoginEndpoint,
@@ -72,7 +72,8 @@ enum Handler {
     Account(AccountEndpoint),
     /// A valid policy with logins, or accounts, or both.
     AtLogin,
-    /// A valid policy, and the administrator's secret. A handler for each method, in the order of [`Endpoint::methods`].
+    /// A valid policy, and the secret of an administrator who has the role ([`role_for`]). A handler for each method, in the order of
+    /// [`Endpoint::methods`].
     Admin(&'static [admin::Handler]),
 }
 
@@ -119,6 +120,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
         path: "/admin/watch",
         methods: "GET",
         handler: Handler::Admin(&[|admin| Box::pin(watch::read(admin))]),
+    },
+    Endpoint {
+        path: "/admin/audit",
+        methods: "GET",
+        handler: Handler::Admin(&[|admin| Box::pin(audit::list(admin))]),
     },
     Endpoint {
         path: "/admin/keys",
@@ -352,7 +358,11 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
     match endpoint.handler {
         Handler::Admin(handlers) => {
             let handler = position.and_then(|at| handlers.get(at).ok_or(Error::NotFound));
-            admin::answer(call, id, handler).await
+            let below = endpoint.path.strip_prefix(ADMIN).unwrap_or_default();
+            let role = role_for(call.lines.method(), below);
+            let action = format!("{} {below}", call.lines.method());
+            let found = handler.map(|handler| admin::Found { handler: *handler, role, action });
+            admin::answer(call, id, found).await
         }
         Handler::Session(endpoint) => {
             session::answer(call, (endpoint, id), position.map(drop)).await

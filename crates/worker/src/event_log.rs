@@ -18,16 +18,15 @@ pub(crate) fn failure(request: &PassedOn<'_>, fault: &Error, now: UnixMillis) {
     write(request.failed(fault, now));
 }
 
-/// Writes what an administrator did or failed to do, unless nothing is logged at all. The path names ids, never a key or a
+/// Writes what an administrator, by the name of its secret, did or failed to do, unless nothing is logged at all. The path names ids, never a key or a
 /// token. A fault that came half-way says what was done before it.
 pub(crate) fn administration(
     policy: &Policy,
-    parts: &RequestParts<'_>,
-    status: u16,
-    fault: Option<&Error>,
+    (parts, actor): (&RequestParts<'_>, &str),
+    done: (u16, Option<&Error>),
 ) {
     let request = parts.as_request();
-    write(Event::of_administration(policy.log, &request, status, fault, clock::now()));
+    write(Event::of_administration(policy.log, (&request, actor), done, clock::now()));
 }
 
 fn write(event: Option<Event<'_>>) {

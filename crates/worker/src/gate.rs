@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
+use sha2::{Digest as _, Sha256};
 use worker::{Context, Delay, Env};
 
 use super::{
@@ -20,10 +21,11 @@ use super::{
     sessions::GateSessions,
 };
 use edgegate::{
+    base64url,
     error::{Error, StoreError},
     guard::{Event, Host, Identity, Sparing, SparingSessions, StoreBackend},
     jose::jws::HostCheck,
-    policy::{Address, Binding, CacheSecs, Need, Policy, Secrets, Upstream},
+    policy::{Address, Audit, Binding, CacheSecs, Need, Policy, Secrets, Upstream},
     revocation::Entry,
     secret::Secret,
     store::{
@@ -45,6 +47,8 @@ pub(super) struct Gate {
     /// Where admitted requests go whose route does not say.
     pub(super) upstream: Option<Upstream>,
     pub(super) names: HeaderNames,
+    /// SHA-256 of the policy's text, in base64url, where there is an audit to note it.
+    pub(super) digest: Option<String>,
     pub(super) memory: Rc<Memory>,
 }
 
@@ -53,12 +57,15 @@ impl Gate {
     ///
     /// # Errors
     /// [`Error::Config`] if the policy is faulty or something it needs is not bound.
-    pub(super) fn new(policy: &str, env: &Env, memory: &Rc<Memory>) -> Result<Self, Error> {
-        let policy = Policy::from_json(policy, &EnvSecrets(env))?;
+    pub(super) fn new(text: &str, env: &Env, memory: &Rc<Memory>) -> Result<Self, Error> {
+        let policy = Policy::from_json(text, &EnvSecrets(env))?;
         check_bindings(&policy, env)?;
         let upstream = default_upstream(&policy, env);
         let names = HeaderNames::of(&policy);
-        Ok(Self { upstream, names, policy: Rc::new(policy), memory: Rc::clone(memory) })
+        let is_audited = policy.watch.as_ref().is_some_and(|watch| watch.audit != Audit::Off);
+        let digest = is_audited.then(|| base64url::encode(&Sha256::digest(text)));
+        let (policy, memory) = (Rc::new(policy), Rc::clone(memory));
+        Ok(Self { upstream, names, digest, policy, memory })
     }
 
     /// Tells the log, once in a while, that addresses cannot be read.

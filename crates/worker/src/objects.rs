@@ -2,6 +2,7 @@
 //! happens there.
 
 mod alarm;
+mod audit;
 #[expect(missing_docs, reason = "of what `durable_object` writes")]
 pub(crate) mod counter;
 mod durable_call;

@@ -34,6 +34,12 @@ pub struct ShownKey {
 }
 
 impl ShownKey {
+    /// The id of the key.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.record.id
+    }
+
     const fn of(record: KeyRecord) -> Self {
         Self { record, key: None, last_used_at: None }
     }

@@ -25,6 +25,12 @@ pub struct ShownRevocation {
 }
 
 impl ShownRevocation {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The entry, under its id.
     #[must_use]
     pub fn of(entry: Entry) -> Self {

@@ -31,15 +31,21 @@ struct Known {
 const STAND_IN: &[u8; 128] = b"00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef\
                                fedcba9876543210fedcba9876543210ffeeddccbbaa99887766554433221100";
 
-/// For a secret that is not given, where nothing is decided by it.
-pub(super) fn stand_in() -> Secret {
-    Secret::new(STAND_IN.to_vec())
+/// For a secret that is not given, where nothing is decided by it. Another one for each name: some have to differ.
+pub(super) fn stand_in(name: &str) -> Secret {
+    // FNV-1a. Its digits are the last ones.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let digits = format!("{hash:016x}");
+    let head = STAND_IN.get(digits.len()..).unwrap_or_default();
+    Secret::new([head, digits.as_bytes()].concat())
 }
 
 impl Secrets for Known {
     fn secret(&self, name: &str) -> Option<Secret> {
         self.asked.borrow_mut().insert(name.to_owned());
-        self.given.get(name).map_or_else(|| Some(stand_in()), |text| text.decode().ok())
+        self.given.get(name).map_or_else(|| Some(stand_in(name)), |text| text.decode().ok())
     }
 }
 

@@ -1,12 +1,16 @@
-//! The administration endpoints: API keys, revocations, sessions and explanations, for the bearer of the administrator's secret.
+//! The administration endpoints: API keys, revocations, sessions and explanations, for the bearers of administrators' secrets.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
+mod audited;
 pub(crate) mod explain;
 pub(crate) mod grants;
 pub(crate) mod keys;
 pub(crate) mod revocations;
 pub(crate) mod sessions;
 pub(crate) mod watch;
+
+use core::cell::RefCell;
 
 use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
@@ -18,6 +22,7 @@ use crate::{
 use edgegate::{
     error::{Error, StoreError},
     guard::{self, Carrier, Decision, administration::Paging},
+    policy::{Administrator, Role},
     time::UnixMillis,
 };
 
@@ -27,9 +32,6 @@ const MAX_BODY: usize = 64 * 1024;
 /// The path of administration in the event log, whatever the prefix and the endpoint.
 const LOGGED_AS: &str = "/auth/admin";
 
-/// The name of the one secret.
-const ACTOR: &str = "admin";
-
 /// A request of the administrator, and what the endpoints work with.
 pub(crate) struct Admin<'a> {
     call: &'a Call<'a>,
@@ -38,28 +40,43 @@ pub(crate) struct Admin<'a> {
     kv: Kv<'a>,
     revocations: Revocations<'a>,
     now: UnixMillis,
+    /// What it is about, for the audit.
+    target: RefCell<String>,
 }
 
 /// What an endpoint of administration does.
 pub(crate) type Handler = for<'a> fn(&'a Admin<'a>) -> LocalBoxFuture<'a, Answer>;
 
-/// Answers a request below `/admin`: asks for the secret first, then for the handler, and writes to the log what was done.
+/// An endpoint that was found: what it does, and who may have it do so.
+pub(crate) struct Found {
+    pub(crate) handler: Handler,
+    pub(crate) role: Role,
+    /// Method and path, `POST /keys/{id}/rotate`.
+    pub(crate) action: String,
+}
+
+/// Answers a request below `/admin`: asks for a secret first, then for the endpoint, then for its role, and writes to the log what
+/// was done.
 pub(crate) async fn answer(
     call: &Call<'_>,
     id: &str,
-    handler: Result<&Handler, Error>,
+    found: Result<Found, Error>,
 ) -> worker::Result<Response> {
     let (parts, policy) = (call.parts(), &call.gate.policy);
     call.gate.note_address(&parts);
     let carrier = parts.as_request().authorization.map(|_| Carrier::Bearer);
-    if let Err(error) = authenticate(call.gate, &parts.as_request(), clock::now()) {
-        let decision = Decision::refused(error, carrier, LOGGED_AS);
-        event_log::decision(policy, &parts, &decision);
-        let of_request = (call.request, true);
-        watching::note(call.gate, (call.env, call.context), of_request, (&parts, &decision));
-        return call.refuse(&parts, &decision);
-    }
-    let (answer, fault) = match done(call, id, handler).await {
+    let administrator = match authenticate(call.gate, &parts.as_request(), clock::now()) {
+        Ok(administrator) => administrator,
+        Err(error) => {
+            let decision = Decision::refused(error, carrier, LOGGED_AS);
+            event_log::decision(policy, &parts, &decision);
+            let of_request = (call.request, true);
+            watching::note(call.gate, (call.env, call.context), of_request, (&parts, &decision));
+            return call.refuse(&parts, &decision);
+        }
+    };
+    let actor = (&parts, administrator.name());
+    let (answer, fault) = match done(call, id, (found, administrator)).await {
         Ok(response) => (Ok(response), None),
         Err(Failure::Refused(error)) => {
             let decision = Decision::refused(error.clone(), carrier, LOGGED_AS);
@@ -69,10 +86,10 @@ pub(crate) async fn answer(
     };
     // The platform answers 500 where no answer can be made.
     let status = answer.as_ref().map_or(500, Response::status);
-    event_log::administration(policy, &parts, status, fault.as_ref());
     let done = (status, fault.as_ref());
+    event_log::administration(policy, actor, done);
     if !(status == 200 && is_the_watch(call)) {
-        watching::note_administration(call.gate, (call.env, call.context), (&parts, ACTOR), done);
+        watching::note_administration(call.gate, (call.env, call.context), actor, done);
     }
     answer
 }
@@ -83,23 +100,49 @@ fn is_the_watch(call: &Call<'_>) -> bool {
     path.strip_suffix('/').unwrap_or(path).ends_with("/admin/watch")
 }
 
-async fn done(call: &Call<'_>, id: &str, handler: Result<&Handler, Error>) -> Answer {
-    let handler = handler?;
+async fn done(
+    call: &Call<'_>,
+    id: &str,
+    (found, administrator): (Result<Found, Error>, &Administrator),
+) -> Answer {
+    let Found { handler, role, action } = found?;
+    administrator.require(role)?;
     let (gate, env) = (call.gate, call.env);
     let revocations = gate.revocations(env, call.context);
-    handler(&Admin { call, id, kv: gate.kv(env), revocations, now: clock::now() }).await
+    let target = RefCell::new(id.to_owned());
+    let admin = Admin { call, id, kv: gate.kv(env), revocations, now: clock::now(), target };
+    // What only tells is not in the audit.
+    if role == Role::Read {
+        return handler(&admin).await;
+    }
+    if let (true, Some(subject)) = (id.is_empty(), admin.query().subject) {
+        admin.is_about_subject(&subject);
+    }
+    let begun = audited::begin(&admin, administrator.name(), &action).await?;
+    let answer = handler(&admin).await;
+    begun.end(&admin, &answer).await;
+    answer
 }
 
-/// Whether the request carries the administrator's secret, and is not one guess too many.
+/// Whose secret the request carries, if it is not one guess too many.
 ///
 /// # Errors
 /// [`Error::NotFound`] where the policy has no administrator, [`Error::MissingCredentials`], then those of
 /// [`guard::Failures::secret`].
-fn authenticate(gate: &Gate, request: &guard::Request<'_>, now: UnixMillis) -> Result<(), Error> {
-    let secret = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
+fn authenticate<'g>(
+    gate: &'g Gate,
+    request: &guard::Request<'_>,
+    now: UnixMillis,
+) -> Result<&'g Administrator, Error> {
+    let admin = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
     let presented = presented(request)?;
     let failures = gate.memory.guard.failures(&gate.policy);
-    failures.secret(request.client_ip, now, || secret.matches(presented.as_bytes()))
+    let mut holder = None;
+    failures.secret(request.client_ip, now, || {
+        holder = admin.holder_of(presented.as_bytes());
+        holder.is_some()
+    })?;
+    holder.ok_or(Error::AdministratorSecret)
 }
 
 /// What is presented as a secret.
@@ -143,6 +186,11 @@ impl Admin<'_> {
         body_of(self.call.request, MAX_BODY).await
     }
 
+    /// Says what the entry of the audit is about. It has no secret in it, and nobody's name.
+    fn is_about(&self, target: impl Into<String>) {
+        self.target.replace(target.into());
+    }
+
     fn query(&self) -> Query {
         Query::of(self.call.lines.url())
     }
@@ -173,6 +221,7 @@ struct Query {
     account: Option<String>,
     email: Option<String>,
     window: Option<String>,
+    after: Option<String>,
     paging: Paging,
 }
 
@@ -194,6 +243,7 @@ impl Query {
             account: get("account"),
             email: get("email"),
             window: get("window"),
+            after: get("after"),
             paging: Paging { cursor: get("cursor"), limit },
         }
     }

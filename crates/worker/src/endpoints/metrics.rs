@@ -1,4 +1,4 @@
-//! `GET /auth/metrics`: everything that was counted, as Prometheus reads it. For the secret of metrics, or the administrator's.
+//! `GET /auth/metrics`: everything that was counted, as Prometheus reads it. For the secret of metrics, and for administrators who may read.
 
 use web_sys::Response;
 
@@ -7,6 +7,7 @@ use crate::{call::Call, clock, event_log, objects::watch_stub, reply, watch::flu
 use edgegate::{
     error::Error,
     guard::{Carrier, Decision},
+    policy::Role,
     watch::report::METRICS_TYPE,
 };
 
@@ -43,21 +44,21 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
 fn authenticate(call: &Call<'_>) -> Result<(), Error> {
     let policy = &call.gate.policy;
     let watch = policy.watch.as_ref().ok_or(Error::NotFound)?;
-    let secrets = [watch.metrics.as_ref(), policy.admin.as_ref()];
-    if secrets.iter().all(Option::is_none) {
+    if watch.metrics.is_none() && policy.admin.is_none() {
         return Err(Error::NotFound);
     }
     let parts = call.parts();
     let request = parts.as_request();
     let given = presented(&request)?;
     let failures = call.gate.memory.guard.failures(policy);
+    let mut administrator = None;
     failures.secret(request.client_ip, clock::now(), || {
-        // Both are compared, so that time tells nothing of which it is.
-        secrets
-            .iter()
-            .flatten()
-            .fold(false, |is_one, secret| is_one | secret.matches(given.as_bytes()))
-    })
+        // All are compared, so that time does not tell which it is like.
+        administrator = policy.admin.as_ref().and_then(|admin| admin.holder_of(given.as_bytes()));
+        let reads = watch.metrics.as_ref().is_some_and(|secret| secret.matches(given.as_bytes()));
+        reads | administrator.is_some()
+    })?;
+    administrator.map_or(Ok(()), |administrator| administrator.require(Role::Read))
 }
 
 async fn read(call: &Call<'_>) -> Result<String, Error> {

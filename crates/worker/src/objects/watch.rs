@@ -1,5 +1,5 @@
-//! What all isolates have counted: one Durable Object, the only writer. The rules are [`edgegate::watch`]'s; here are the rows, the
-//! alarm that looks when nothing comes, and the requests by which others are told.
+//! What all isolates have counted, and what administration did: one Durable Object, the only writer. The rules are
+//! [`edgegate::watch`]'s; here are the rows, the alarm that looks when nothing comes, and the requests by which others are told.
 
 use core::time::Duration;
 use std::cell::RefCell;
@@ -9,14 +9,18 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 
 use super::{
     alarm::Alarm,
+    audit::Audit,
     rows::{Rows, lent},
 };
 use crate::{clock, deadline, fault::report, gate::Gate, isolate};
 use edgegate::{
-    policy::WatchPolicy,
+    guard::Event,
+    policy::{self, Log, WatchPolicy},
     time::UnixMillis,
     watch::{
+        audit::Act,
         delta::Delta,
+        event::{EventV1, Kind},
         outbox::Waiting,
         report::{metrics, report as report_of},
         state::{Delivery, Orders, WatchState},
@@ -42,12 +46,19 @@ pub struct WatchObject {
     env: Env,
     /// `None`: to be read.
     watched: RefCell<Option<WatchState>>,
+    audit: Audit,
     alarm: Alarm,
 }
 
 impl DurableObject for WatchObject {
     fn new(state: State, env: Env) -> Self {
-        Self { state, env, watched: RefCell::default(), alarm: Alarm::default() }
+        Self {
+            state,
+            env,
+            watched: RefCell::default(),
+            audit: Audit::default(),
+            alarm: Alarm::default(),
+        }
     }
 
     /// The body is a question, by its first line.
@@ -57,25 +68,41 @@ impl DurableObject for WatchObject {
         let watch = watch_of(&gate)?;
         let (question, rest) = text.split_once('\n').unwrap_or((&text, ""));
         let now = clock::now();
+        self.note_policy(&gate, now);
         match question {
             "delta" => {
                 let delta = Delta::from_text(rest).map_err(message)?;
                 let orders = orders(watch);
                 let answer =
-                    self.step(|state| state.apply(&delta, orders, now).map_err(message))?;
+                    self.step(watch, |state| state.apply(&delta, orders, now).map_err(message))?;
                 self.schedule(watch).await?;
                 Response::ok(answer.to_text())
             }
             "report" => {
                 let window: u64 = rest.parse().map_err(|_| "expected seconds")?;
-                let told = self.step(|state| {
+                let told = self.step(watch, |state| {
                     state.look(orders(watch), now);
                     Ok(report_of(state, &watch.rules, window, now))
                 })?;
                 self.schedule(watch).await?;
                 Response::ok(serde_json::to_string(&told)?)
             }
-            "metrics" => Response::ok(self.step(|state| Ok(metrics(state, &watch.rules, now)))?),
+            "metrics" => {
+                let told = self.step(watch, |state| Ok(metrics(state, &watch.rules, now)))?;
+                Response::ok(told)
+            }
+            "act" => {
+                let act = Act::from_text(rest).map_err(message)?;
+                let seq = self.audit.step(&self.state, |chain| chain.append(&act, now))?;
+                self.tell_checkpoint(&gate, now)?;
+                self.schedule(watch).await?;
+                Response::ok(seq.to_string())
+            }
+            "audit" => {
+                let (after, limit) = rest.split_once(' ').ok_or("expected two numbers")?;
+                let number = |text: &str| text.parse::<u64>().map_err(|_| "expected a number");
+                Response::ok(Audit::page(&self.state, number(after)?, number(limit)?)?)
+            }
             _ => Err("there is no such question".into()),
         }
     }
@@ -94,10 +121,13 @@ impl WatchObject {
     async fn work(&self) -> Result<()> {
         let gate = isolate::gate_of_object(&self.env).await.map_err(message)?;
         let watch = watch_of(&gate)?;
-        self.step(|state| {
-            state.look(orders(watch), clock::now());
+        let now = clock::now();
+        self.note_policy(&gate, now);
+        self.step(watch, |state| {
+            state.look(orders(watch), now);
             Ok(())
         })?;
+        self.tell_checkpoint(&gate, now)?;
         self.deliver(watch).await?;
         self.schedule(watch).await
     }
@@ -105,12 +135,12 @@ impl WatchObject {
     /// Tells the sinks what is due, each one event after the other.
     async fn deliver(&self, watch: &WatchPolicy) -> Result<()> {
         for _ in 0..ROUNDS {
-            let due = self.step(|state| Ok(state.due(clock::now())))?;
+            let due = self.step(watch, |state| Ok(state.due(clock::now())))?;
             if due.is_empty() {
                 break;
             }
             let told = join_all(due.iter().map(|(_, waiting)| tell(watch, waiting))).await;
-            self.step(|state| {
+            self.step(watch, |state| {
                 for ((number, _), delivery) in due.iter().zip(told) {
                     state.delivered(*number, delivery, clock::now());
                 }
@@ -120,16 +150,63 @@ impl WatchObject {
         Ok(())
     }
 
+    /// Counting goes on without an entry.
+    fn note_policy(&self, gate: &Gate, now: UnixMillis) {
+        let Some(digest) = &gate.digest else { return };
+        if let Err(fault) = self.audit.step(&self.state, |chain| chain.see_policy(digest, now)) {
+            report(&format!("audit: {fault}"));
+        }
+    }
+
+    /// Tells outside how far the audit is, if it is time, and lets go what is too old.
+    fn tell_checkpoint(&self, gate: &Gate, now: UnixMillis) -> Result<()> {
+        let watch = watch_of(gate)?;
+        if watch.audit == policy::Audit::Off {
+            return Ok(());
+        }
+        let made = self.audit.step(&self.state, |chain| chain.checkpoint(&watch.seal, now))?;
+        let Some(checkpoint) = made else { return Ok(()) };
+        self.step(watch, |state| {
+            state.tell_checkpoint(&checkpoint, &watch.webhooks, now);
+            Ok(())
+        })?;
+        if gate.policy.log != Log::None {
+            worker::console_log!("{}", Event::Checkpoint(checkpoint).line());
+        }
+        self.audit.sweep(&self.state, watch.audit_days, now)
+    }
+
+    fn note_alerts(&self, alerts: &[EventV1], now: UnixMillis) {
+        let noted = self.audit.step(&self.state, |chain| {
+            for event in alerts {
+                let rule = event.rule.as_deref().unwrap_or_default();
+                let act = Act::alert(event.event == Kind::Firing, rule, event.group.as_deref());
+                chain.append(&act, now);
+            }
+        });
+        if let Err(fault) = noted {
+            report(&format!("audit: {fault}"));
+        }
+    }
+
     /// Runs without waiting for anything. What has changed is stored; after a fault it is read again.
-    fn step<T>(&self, step: impl FnOnce(&mut WatchState) -> Result<T>) -> Result<T> {
+    fn step<T>(
+        &self,
+        watch: &WatchPolicy,
+        step: impl FnOnce(&mut WatchState) -> Result<T>,
+    ) -> Result<T> {
         let mut held = self.watched.borrow_mut();
         let mut state = match held.take() {
             Some(state) => state,
             None => self.load()?,
         };
         let done = step(&mut state);
+        let alerts = state.take_alerted();
         ROWS.save(&self.state, &state.take_changes())?;
         *held = Some(state);
+        if !alerts.is_empty() && watch.audit != policy::Audit::Off {
+            self.note_alerts(&alerts, clock::now());
+        }
         done
     }
 
@@ -142,6 +219,7 @@ impl WatchObject {
         let now = clock::now();
         let due =
             self.watched.borrow().as_ref().and_then(|state| state.wakes_at(orders(watch), now));
+        let due = due.into_iter().chain(self.audit.wakes_at()).min();
         let Some(at) = due else { return Ok(()) };
         self.alarm.recall(&self.state).await?;
         // One that is set for what is past went off, or is about to.

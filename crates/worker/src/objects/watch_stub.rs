@@ -6,7 +6,10 @@ use super::durable_call;
 use crate::deadline;
 use edgegate::{
     error::StoreError,
-    watch::delta::{Acknowledged, Delta},
+    watch::{
+        audit::Act,
+        delta::{Acknowledged, Delta},
+    },
 };
 
 /// The Durable Object namespace of the watch.
@@ -37,6 +40,24 @@ pub(crate) async fn report(env: &Env, window_secs: u64) -> Result<String, StoreE
 /// As [`report`].
 pub(crate) async fn metrics(env: &Env) -> Result<String, StoreError> {
     ask(env, "metrics".to_owned()).await
+}
+
+/// Adds an entry to the audit; its number.
+///
+/// # Errors
+/// It did not answer in time, or not at all. It may have been added.
+pub(crate) async fn append(env: &Env, act: &Act) -> Result<u64, StoreError> {
+    let text = serde_json::to_string(act).unwrap_or_default();
+    let seq = ask(env, format!("act\n{text}")).await?;
+    seq.parse().map_err(|_| StoreError::new("watch object: expected the number of an entry"))
+}
+
+/// A page of the audit, as JSON: what comes after this entry.
+///
+/// # Errors
+/// As [`report`].
+pub(crate) async fn audit(env: &Env, after: u64, limit: u64) -> Result<String, StoreError> {
+    ask(env, format!("audit\n{after} {limit}")).await
 }
 
 async fn ask(env: &Env, question: String) -> Result<String, StoreError> {

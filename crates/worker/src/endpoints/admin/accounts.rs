@@ -14,7 +14,12 @@ use edgegate::{
 /// `POST /accounts`.
 pub(crate) async fn create(admin: &Admin<'_>) -> Answer {
     let body = admin.body().await?;
-    with(admin, async |accounts| accounts.create(&body).await).await
+    with(admin, async |accounts| {
+        let made = accounts.create(&body).await?;
+        admin.is_about_id_in(&made.body);
+        Ok(made)
+    })
+    .await
 }
 
 /// `GET /accounts?email=`.

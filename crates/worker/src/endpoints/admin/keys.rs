@@ -8,7 +8,9 @@ use edgegate::{api_key::KeyId, error::Error, guard::administration::KeyAdministr
 pub(crate) async fn mint(admin: &Admin<'_>) -> Answer {
     refuse_idempotency_key(admin)?;
     let body = admin.body().await?;
-    Ok(reply::json(201, &keys(admin).mint(&body, random_id, &admin.revocations).await?)?)
+    let minted = keys(admin).mint(&body, random_id, &admin.revocations).await?;
+    admin.is_about(minted.id().to_string());
+    Ok(reply::json(201, &minted)?)
 }
 
 /// `GET /keys?owner=&cursor=&limit=`.
@@ -33,10 +35,9 @@ pub(crate) async fn change(admin: &Admin<'_>) -> Answer {
 pub(crate) async fn rotate(admin: &Admin<'_>) -> Answer {
     refuse_idempotency_key(admin)?;
     let body = admin.body().await?;
-    Ok(reply::json(
-        201,
-        &keys(admin).rotate(admin.id, &body, random_id, &admin.revocations).await?,
-    )?)
+    let rotated = keys(admin).rotate(admin.id, &body, random_id, &admin.revocations).await?;
+    admin.is_about(format!("{} {}", admin.id, rotated.id()));
+    Ok(reply::json(201, &rotated)?)
 }
 
 /// `DELETE /keys/{id}`.

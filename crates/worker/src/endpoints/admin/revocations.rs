@@ -56,7 +56,9 @@ async fn add(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answer {
         let revoked = admin.revocations.revoke_for(entry, retry, admin.now).await;
         settled(revoked.map_err(unavailable("revocation"))?)
     };
-    Ok(reply::json(201, &revocations(admin).add_by(entry, revoke).await?)?)
+    let revoked = revocations(admin).add_by(entry, revoke).await?;
+    admin.is_about(revoked.id());
+    Ok(reply::json(201, &revoked)?)
 }
 
 /// The outcome of many.
@@ -76,6 +78,7 @@ async fn add_many(admin: &Admin<'_>, body: &[u8], retry: Option<&Retry>) -> Answ
     let now = admin.now.to_unix_time();
     let policy = &admin.call.gate.policy;
     let bulk = Bulk::parse(body, |issuer| policy.clock_tolerance_of(issuer), now)?;
+    admin.is_about(format!("{} lines", bulk.entries.len()));
     let (revoked, unchanged) = match admin.revocations.ledger() {
         Some(ledger) => {
             let done = ledger.revoke_all(&bulk.entries, retry).await;

@@ -23,6 +23,7 @@ pub(crate) async fn open(admin: &Admin<'_>) -> Answer {
         return Err(Error::InvalidRequest(problem).into());
     }
     let body = admin.body().await?;
+    admin.is_about_subject_in(&body);
     with(admin, async |endpoints| endpoints.open(&body, Device::default()).await).await
 }
 
@@ -53,12 +54,14 @@ pub(crate) async fn narrow(admin: &Admin<'_>) -> Answer {
 /// `POST /subjects/disable`.
 pub(crate) async fn disable(admin: &Admin<'_>) -> Answer {
     let body = admin.body().await?;
+    admin.is_about_subject_in(&body);
     with(admin, async |endpoints| endpoints.disable(&body).await).await
 }
 
 /// `POST /subjects/enable`.
 pub(crate) async fn enable(admin: &Admin<'_>) -> Answer {
     let body = admin.body().await?;
+    admin.is_about_subject_in(&body);
     with(admin, async |endpoints| endpoints.enable(&body).await).await
 }
 
