@@ -42,12 +42,17 @@ for (const [name, served] of Object.entries(SERVED)) {
       assert.deepEqual(JSON.parse(answer.text), { subject: 'op|ann' });
       assert.deepEqual(Object.keys(ann.jar()).sort(), [AT, BINDING, RT].sort());
 
+      const asked = await ann.one('/auth/logout?return_to=%2Fv1%2Fposts');
+      assert.equal(asked.status, 200, asked.text);
+      assert.match(asked.text, /<form method="post" action="\/auth\/logout">[^]*name="return_to" value="\/v1\/posts"/);
+      assert.equal((await ann.one('/auth/logout', { headers: { Accept: 'application/json' } })).status, 405);
       const away = await ann.one('/auth/logout', { method: 'POST', headers: FORM, body: 'return_to=%2Fv1%2Fposts' });
       assert.equal(away.status, 303, away.text);
       assert.equal(new URL(away.headers.location).origin, op.issuer);
       assert.equal(ann.jar()[RT], undefined);
       const back = await ann.one('/auth/logged-out?state=%2Fv1%2Fposts');
       assert.deepEqual([back.status, back.headers.location], [303, '/v1/posts']);
+      assert.match((await ann.one('/auth/logged-out')).text, /You are logged out/);
     });
 
     test('an answer that comes by a form of another site becomes a navigation; the client signs its secret', async (t) => {

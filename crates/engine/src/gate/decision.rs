@@ -39,6 +39,16 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// How the request was made, as its headers say.
+    pub(super) fn manner<'a>(&'a self, method: &'a str) -> Manner<'a> {
+        Manner {
+            method,
+            fetch_mode: self.get(Field::FetchMode),
+            fetch_dest: self.get(Field::FetchDest),
+            accept: self.get(Field::Accept),
+        }
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         Self::with_more(text, 0)
     }
@@ -348,12 +358,7 @@ fn login_page(
     (request, decision): (&Request<'_>, &Decision),
     error: &Error,
 ) -> Option<Refusal> {
-    let manner = Manner {
-        method: request.method,
-        fetch_mode: asked.get(Field::FetchMode),
-        fetch_dest: asked.get(Field::FetchDest),
-        accept: asked.get(Field::Accept),
-    };
+    let manner = asked.manner(request.method);
     let target = asked.sent_target();
     let whole = (request, &*target);
     let url = way_to_log_in(policy, whole, (decision, error), || manner.is_navigation())?;

@@ -130,6 +130,11 @@ async fn answered(
         headers.extend(cors::preflight_fields(cors.as_ref(), origin, request.preflight, asked_for));
         return OwnAnswer { status: reply::PREFLIGHT_STATUS, headers, body: String::new() };
     }
+    if endpoint == SessionEndpoint::Logout
+        && let Some(page) = login_endpoints::logout_asked(gate, asked, request)
+    {
+        return page;
+    }
     let mut fields = cors::refusal_fields(cors.as_ref(), origin);
     let backend = gate.backend(jobs);
     let (answered, note) = match Endpoints::new(policy, &backend, request, jobs.now()) {

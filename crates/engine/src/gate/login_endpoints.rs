@@ -13,7 +13,9 @@ use edgegate::error::Error;
 use edgegate::guard::login::{LoginAnswer, LoginFlow, Next};
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
 use edgegate::guard::{Decision, Event, Request};
-use edgegate::http::login_endpoints::{LoginAsked, LoginEndpoint, Manner, logout_refusal, sent};
+use edgegate::http::login_endpoints::{
+    self, LoginAsked, LoginEndpoint, Manner, logout_refusal, sent,
+};
 use edgegate::http::reply::Fields;
 use edgegate::page::Page;
 
@@ -75,8 +77,7 @@ async fn ask(
     check_method(endpoint.methods(), method)?;
     let body = more.bounded()?;
     let target = asked.sent_target();
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split('#').next().unwrap_or_default();
+    let query = query_of(&target);
     let device = || more.device(request);
     endpoint.answer(flow, LoginAsked { method, provider, query, body, device: &device }).await
 }
@@ -92,6 +93,20 @@ fn written(gate: &Gate, answer: &LoginAnswer, jobs: &HostJobs) -> OwnAnswer {
     let Page { status, fields: mut headers, body } = sent(answer, &gate.policy.pages);
     headers.extend(cookies);
     OwnAnswer { status, headers, body }
+}
+
+/// The page of `GET /logout`, if somebody waits for one.
+pub(super) fn logout_asked(gate: &Gate, asked: &Asked, request: &Request<'_>) -> Option<OwnAnswer> {
+    let target = asked.sent_target();
+    let manner = asked.manner(request.method);
+    let page = login_endpoints::logout_asked(&gate.policy, &manner, query_of(&target))?;
+    let Page { status, fields: headers, body } = page;
+    Some(OwnAnswer { status, headers, body })
+}
+
+fn query_of(target: &str) -> &str {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('#').next().unwrap_or_default()
 }
 
 /// `POST /logout` where the policy has logins: a page's form goes on to the provider, or back.
