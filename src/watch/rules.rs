@@ -2,8 +2,8 @@
 //!
 //! A rule measures a window. As long as what it measures is beyond what it may be, the alert is *pending*, and after `for_secs` it is
 //! *firing*: that is told. Once it is no more, it is *resolving*, and after `resolve_secs` it is *ok* again: that is told too. An alert
-//! that comes back while it resolves goes on firing, and one that comes back within `cool_down_secs` of being told fires without being
-//! told again.
+//! that comes back while it resolves goes on firing. One that comes back within `cool_down_secs` of being told fires, and is told only
+//! once that time is over, if it still fires then.
 
 use std::collections::BTreeMap;
 
@@ -191,12 +191,14 @@ impl Alert {
         }
         if self.state == State::Pending && has_lasted(self.since, rule.for_secs) {
             self.become_(State::Firing, now);
-            let is_first = self.told_at == UnixMillis::default();
-            if is_first || has_lasted(self.told_at, rule.cool_down_secs) {
-                self.told_at = now;
-                self.is_told = true;
-                return (self, Some(Turn::Firing));
-            }
+        }
+        // Also of one that began within the cool-down: it must not go on for ever without a word.
+        let was_never_told = self.told_at == UnixMillis::default();
+        let may_be_told = was_never_told || has_lasted(self.told_at, rule.cool_down_secs);
+        if self.state == State::Firing && !self.is_told && may_be_told {
+            self.told_at = now;
+            self.is_told = true;
+            return (self, Some(Turn::Firing));
         }
         if self.state == State::Resolving && has_lasted(self.since, rule.resolve_secs) {
             self.become_(State::Ok, now);
@@ -555,6 +557,23 @@ mod tests {
             told.extend(turn.map(|turn| (secs, turn)));
         }
         assert_eq!(told, [(50, Turn::Firing), (150, Turn::Resolved), (690, Turn::Firing)]);
+    }
+
+    #[test]
+    fn an_alert_that_begins_within_the_cool_down_and_goes_on_is_told_at_its_end() {
+        let rule = rule(Measure::Count(Select::Failures, 0));
+        let mut alert = Alert::default();
+        let mut told = Vec::new();
+        for secs in (50..2_300).step_by(10) {
+            let is_beyond = secs < 60 || (200..2_000).contains(&secs);
+            let measured = Measured { value: u64::from(is_beyond), is_beyond };
+            let (next, turn) = alert.step(&rule, measured, at(secs));
+            alert = next;
+            told.extend(turn.map(|turn| (secs, turn)));
+        }
+        let expected =
+            [(50, Turn::Firing), (120, Turn::Resolved), (650, Turn::Firing), (2_060, Turn::Resolved)];
+        assert_eq!(told, expected);
     }
 
     #[test]
