@@ -11,7 +11,7 @@ use super::{
     event::{EventId, EventV1, Kind},
     outbox::{Outbox, Waiting},
     revoked::Revoked,
-    rules::{Alert, Rule, SHARED_CREDENTIAL, State, Turn, USE_AFTER_REVOCATION},
+    rules::{Alert, Measured, Rule, SHARED_CREDENTIAL, State, Turn, USE_AFTER_REVOCATION},
     series,
     sharing::Sharing,
     tally::{FLUSH_MILLIS, RESEND_MILLIS},
@@ -235,9 +235,7 @@ impl WatchState {
             let known = self.alerts.keys().filter(|(name, _)| *name == rule.name);
             let known: Vec<String> = known.map(|(_, group)| group.clone()).collect();
             for group in known {
-                measured
-                    .entry(group)
-                    .or_insert(super::rules::Measured { value: 0, is_beyond: false });
+                measured.entry(group).or_insert(Measured::default());
             }
             for (group, measured) in measured {
                 let key = (rule.name.clone(), group);

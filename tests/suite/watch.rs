@@ -120,6 +120,10 @@ fn faults_of_the_section_are_named() {
             "above: an absence has no number",
         ),
         (
+            json!({"name": "own", "kind": "absence", "of": "admitted", "window_secs": 75_601}),
+            "window_secs: expected at most 75600 for an absence",
+        ),
+        (
             json!({"name": "own", "kind": "count", "of": "refused", "above": 1, "group": "network"}),
             "group: networks are known of failures, expected a count or rate of them",
         ),
