@@ -2,6 +2,7 @@
 
 use crate::gate::{NOW, NOW_SECS, Stores, check, policy, read, request};
 use crate::mint;
+use edgegate::error::Error;
 use edgegate::guard::{
     Carrier, Decision, Request,
     watched::{self, Origin},
@@ -279,6 +280,27 @@ fn a_refusal_of_a_known_caller_says_who_by_a_pseudonym_and_of_a_forged_one_nobod
     for secret in ["alice", "token-of-alice", "192.0.2.1\"", "eyJ"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
+}
+
+/// As where the caller's account is not connected: admitted by the guard, refused by the edge.
+#[test]
+fn what_is_refused_after_all_is_counted_as_refused_of_a_known_caller() {
+    let mut gate = Watched::new();
+    let good = token(json!({}));
+    let request = get("/v1/posts", &good);
+    let mut decision = check(&gate.policy, &gate.stores, &request);
+    assert!(decision.outcome.is_ok());
+    decision.refuse_after_all(Error::NotConnected { provider: "hub".into() });
+    gate.note(&request, &decision, NOW);
+    let delta = gate.delta();
+    assert_eq!(counted(&delta, "CONNECT_REQUIRED").0, 1);
+    assert!(!delta.counts.keys().any(|name| Series::of(name).is_some_and(|one| one.is_admitted())));
+    let [event] = delta.events.as_slice() else { panic!("{:?}", delta.events) };
+    assert_eq!(event.code.as_deref(), Some("CONNECT_REQUIRED"));
+    assert!(event.subject.is_some());
+    // A fault of a fault changes nothing of who it is.
+    decision.refuse_after_all(Error::NotFound);
+    assert!(decision.known.is_some());
 }
 
 /// Who guesses fast must not be seen less than who guesses slowly.

@@ -148,6 +148,7 @@ before(async () => {
       } },
     }),
     gateWorker({ name: 'telling', policy: watching({ watch: told }), secrets }),
+    gateWorker({ name: 'doors', policy: watching(), secrets }),
     gateWorker({ name: 'blind', policy: policy() }),
     gateWorker({ name: 'unbound', policy: watching(), secrets, worker: { durableObjects: { EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true } } } }),
   ], { secrets });
@@ -314,6 +315,20 @@ describe('events', () => {
     assert.ok(stored.includes('fine/'));
     const everything = stored + JSON.stringify(events) + receiver.taken.map(({ body }) => body).join('');
     for (const secret of [subject, jti, ip, good, good.split('.')[2], ...Object.values(secrets), 'secret=1']) assert.ok(!everything.includes(secret), secret);
+  });
+});
+
+describe('guesses at the doors of the gate itself', () => {
+  test('are failures as elsewhere: the secret of metrics', async () => {
+    const ip = freshIp();
+    for (let at = 0; at < 101; at += 1) refused(await gate.get('/auth/metrics', { gate: 'doors', token: `guess-${at}`.padEnd(40, 'x'), ip }), 'INVALID_TOKEN');
+    const told = await report('doors');
+    const { rule, state, value } = told.alerts[0];
+    assert.deepEqual([rule, state, value], ['failures', 'firing', 101]);
+    assert.deepEqual(told.routes.find(({ route }) => route === '/auth/metrics'), { route: '/auth/metrics', admitted: 0, refused: 101 });
+    // Who asks without a secret guesses nothing.
+    refused(await gate.get('/auth/metrics', { gate: 'doors' }), 'MISSING_CREDENTIALS');
+    assert.equal((await report('doors')).alerts[0].value, 101);
   });
 });
 
