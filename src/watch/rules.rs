@@ -314,10 +314,7 @@ impl Rule {
             (_, Kind::Decision) => {
                 let series = Series::of(name)?;
                 let fits = match select {
-                    Select::Presented => {
-                        series.is_admitted() && series.identity != "anonymous"
-                            || !series.carrier.is_empty()
-                    }
+                    Select::Presented => series.is_presented(),
                     Select::Admitted => series.is_admitted(),
                     Select::Refused => !series.is_admitted(),
                     Select::Codes(codes) => codes.iter().any(|code| code == series.code),

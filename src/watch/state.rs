@@ -107,7 +107,11 @@ impl WatchState {
         Ok(state)
     }
 
-    fn read_row(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+    /// Reads one row.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_row(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         let not_ours =
             |_| StoreError::new("a row of the watch has a form that the gate does not write");
         if self.windows.read_row(name, value)? || self.outbox.read_row(name, value)? {

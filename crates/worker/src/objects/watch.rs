@@ -7,11 +7,7 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::{
-    alarm::Alarm,
-    audit::Audit,
-    rows::{Rows, lent},
-};
+use super::{alarm::Alarm, audit::Audit, rows::Rows};
 use crate::{clock, deadline, fault::report, gate::Gate, isolate};
 use edgegate::{
     guard::Event,
@@ -216,7 +212,9 @@ impl WatchObject {
     }
 
     fn load(&self) -> Result<WatchState> {
-        WatchState::from_rows(lent(&ROWS.load(&self.state)?)).map_err(message)
+        let mut state = WatchState::default();
+        ROWS.each(&self.state, &mut |name, value| state.read_row(name, value).map_err(message))?;
+        Ok(state)
     }
 
     /// Sets the alarm for what is due next, if it is not set for that or earlier.
