@@ -31,6 +31,9 @@ const MAX_ISOLATES: usize = 20_000;
 /// How long an isolate is remembered that says nothing: longer than it sends a delta again, by as much as a message may be late.
 const FORGET_MILLIS: u64 = RESEND_MILLIS * 2;
 
+/// How often those are looked for.
+const FORGET_EVERY_MILLIS: u64 = 60_000;
+
 /// How many samples are kept for whoever looks.
 pub const MAX_RECENT: usize = 200;
 
@@ -77,6 +80,8 @@ pub struct Orders<'o> {
 pub struct WatchState {
     windows: Windows,
     isolates: BTreeMap<String, Isolate>,
+    /// When isolates were forgotten last.
+    forgot_at: UnixMillis,
     /// By rule and group.
     alerts: BTreeMap<(String, String), Alert>,
     outbox: Outbox,
@@ -223,6 +228,7 @@ impl WatchState {
     }
 
     fn forget_isolates(&mut self, now: UnixMillis) {
+        self.forgot_at = now;
         let is_gone = |isolate: &Isolate| now.millis_since(isolate.seen) >= FORGET_MILLIS;
         let gone = self.isolates.iter().filter(|(_, isolate)| is_gone(isolate));
         self.rows
@@ -233,6 +239,9 @@ impl WatchState {
     /// Looks at the rules; has those told who are to be told.
     pub fn look(&mut self, orders: Orders<'_>, now: UnixMillis) {
         self.windows.advance(now, &mut self.rows);
+        if now.millis_since(self.forgot_at) >= FORGET_EVERY_MILLIS {
+            self.forget_isolates(now);
+        }
         for rule in orders.rules {
             let mut measured = rule.measure(&self.windows, now);
             // A group that is not there any more is none that is beyond.
@@ -534,6 +543,24 @@ mod tests {
         assert_eq!(tally.take(later(RESEND_MILLIS - 1)).as_ref(), Some(&delta));
         state.apply(&delta, orders, later(FORGET_MILLIS - 1)).unwrap();
         assert_eq!(total(&state), 1);
+    }
+
+    #[test]
+    fn isolates_that_say_nothing_are_forgotten_by_the_minute_however_few_there_are() {
+        let orders = Orders { rules: &[], sinks: &[] };
+        let mut store = Store::default();
+        let mut state = WatchState::default();
+        // A new isolate each minute for six hours.
+        for minute in 0..360 {
+            let mut tally = Tally::new(minute + 1);
+            tally.count(&failure());
+            let at = later(minute * 60_000);
+            state.apply(&tally.take(at).unwrap(), orders, at).unwrap();
+            store.save(&mut state);
+        }
+        assert_eq!(state.isolates(), 20);
+        assert_eq!(store.0.keys().filter(|name| name.starts_with("isolate/")).count(), 20);
+        assert_eq!(total(&state), 360);
     }
 
     #[test]
