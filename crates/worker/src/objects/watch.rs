@@ -87,7 +87,7 @@ impl DurableObject for WatchObject {
                 Response::ok(serde_json::to_string(&told)?)
             }
             "metrics" => {
-                let told = self.step(watch, |state| Ok(metrics(state, &watch.rules, now)))?;
+                let told = self.step(watch, |state| Ok(metrics(state, &watch.rules)))?;
                 Response::ok(told)
             }
             "act" => {
