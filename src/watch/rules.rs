@@ -25,7 +25,7 @@ const WINDOWS_BEFORE: u64 = 7;
 /// The longest window of an absence: with those before it, as long as counts are kept.
 pub const MAX_ABSENCE_SECS: u64 = MAX_WINDOW_SECS / (WINDOWS_BEFORE + 1);
 
-/// How many groups of a rule are looked at: those with the most.
+/// How many groups of a rule are looked at: those that have an alert, then those with the most.
 pub const MAX_GROUPS: usize = 50;
 
 /// What a rule looks at.
@@ -235,12 +235,36 @@ impl Rule {
     /// What it measures now, by group: the empty one where it has none.
     #[must_use]
     pub fn measure(&self, windows: &Windows, now: UnixMillis) -> BTreeMap<String, Measured> {
+        self.measure_beside(windows, &[], now)
+    }
+
+    /// The same with all groups that are `known`, also those that are not there any more; others as far as there is room beside them.
+    #[must_use]
+    pub fn measure_beside(
+        &self,
+        windows: &Windows,
+        known: &[String],
+        now: UnixMillis,
+    ) -> BTreeMap<String, Measured> {
+        let mut all = self.measure_all(windows, now);
+        let whole = all.remove_entry("");
+        let of_known = |group: &String| (group.clone(), all.remove(group).unwrap_or_default());
+        let mut measured = listed(known.iter().map(of_known));
+        // Those that are beyond first, then those with the most.
+        let weight = |(_, one): &(String, Measured)| (one.is_beyond, one.value);
+        let room = MAX_GROUPS.saturating_sub(known.len());
+        measured.extend(ranking::largest(all.into_iter().collect(), room, weight));
+        measured.extend(whole);
+        measured
+    }
+
+    fn measure_all(&self, windows: &Windows, now: UnixMillis) -> BTreeMap<String, Measured> {
         let window = self.window_secs;
         match &self.measure {
             Measure::Count(select, above) => {
-                top(self.by_group(windows, select, now), |n| (n, n > *above))
+                each_of(self.by_group(windows, select, now), |n| (n, n > *above))
             }
-            Measure::Rate(select, above) => top(self.by_group(windows, select, now), |n| {
+            Measure::Rate(select, above) => each_of(self.by_group(windows, select, now), |n| {
                 let each_minute = n.saturating_mul(60).checked_div(window).unwrap_or_default();
                 (each_minute, n.saturating_mul(60) > above.saturating_mul(window))
             }),
@@ -254,7 +278,7 @@ impl Rule {
                         && part.saturating_mul(100) > above_percent.saturating_mul(whole);
                     (group, Measured { value: percent, is_beyond, goes_on: false })
                 });
-                largest(measured.collect())
+                listed(measured)
             }
             Measure::Networks(above) => {
                 let networks = self.named(windows, Kind::Network, now).len();
@@ -375,11 +399,9 @@ impl Rule {
             [] => known.get(country).is_some_and(|first| *first < from),
             listed => listed.iter().any(|one| one == country),
         };
-        let new = found.into_iter().filter(|(country, _)| !is_expected(country)).take(MAX_GROUPS);
+        let new = found.into_iter().filter(|(country, _)| !is_expected(country));
         let is_new = |n| Measured { value: n, is_beyond: true, goes_on: false };
-        let mut measured = BTreeMap::new();
-        measured.extend(new.map(|(country, n)| (country, is_new(n))));
-        measured
+        listed(new.map(|(country, n)| (country, is_new(n))))
     }
 
     /// What a rule about expired tokens most likely comes of.
@@ -437,7 +459,7 @@ fn alone(one: Measured) -> BTreeMap<String, Measured> {
     measured
 }
 
-fn top(
+fn each_of(
     counted: BTreeMap<String, u64>,
     measured: impl Fn(u64) -> (u64, bool),
 ) -> BTreeMap<String, Measured> {
@@ -445,15 +467,13 @@ fn top(
         let (value, is_beyond) = measured(n);
         (group, Measured { value, is_beyond, goes_on: false })
     });
-    largest(measured.collect())
+    listed(measured)
 }
 
-/// Those that are beyond first, then those with the most.
-fn largest(measured: Vec<(String, Measured)>) -> BTreeMap<String, Measured> {
-    // Not collected: a map that is sorts first, by code for its own type.
+/// Not collected: a map that is sorts first, by code for its own type.
+fn listed(measured: impl Iterator<Item = (String, Measured)>) -> BTreeMap<String, Measured> {
     let mut listed = BTreeMap::new();
-    let weight = |(_, one): &(String, Measured)| (one.is_beyond, one.value);
-    listed.extend(ranking::largest(measured, MAX_GROUPS, weight));
+    listed.extend(measured);
     listed
 }
 
@@ -586,14 +606,17 @@ mod tests {
         let mut told = Vec::new();
         for secs in (50..2_300).step_by(10) {
             let is_beyond = secs < 60 || (200..2_000).contains(&secs);
-            let measured =
-                Measured { value: u64::from(is_beyond), is_beyond, goes_on: false };
+            let measured = Measured { value: u64::from(is_beyond), is_beyond, goes_on: false };
             let (next, turn) = alert.step(&rule, measured, at(secs));
             alert = next;
             told.extend(turn.map(|turn| (secs, turn)));
         }
-        let expected =
-            [(50, Turn::Firing), (120, Turn::Resolved), (650, Turn::Firing), (2_060, Turn::Resolved)];
+        let expected = [
+            (50, Turn::Firing),
+            (120, Turn::Resolved),
+            (650, Turn::Firing),
+            (2_060, Turn::Resolved),
+        ];
         assert_eq!(told, expected);
     }
 

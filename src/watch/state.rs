@@ -11,7 +11,7 @@ use super::{
     event::{EventId, EventV1, Kind},
     outbox::{Outbox, Waiting},
     revoked::Revoked,
-    rules::{Alert, Measured, Rule, SHARED_CREDENTIAL, State, Turn, USE_AFTER_REVOCATION},
+    rules::{Alert, Rule, SHARED_CREDENTIAL, State, Turn, USE_AFTER_REVOCATION},
     series,
     sharing::Sharing,
     tally::{FLUSH_MILLIS, RESEND_MILLIS},
@@ -243,14 +243,9 @@ impl WatchState {
             self.forget_isolates(now);
         }
         for rule in orders.rules {
-            let mut measured = rule.measure(&self.windows, now);
-            // A group that is not there any more is none that is beyond.
             let known = self.alerts.keys().filter(|(name, _)| *name == rule.name);
             let known: Vec<String> = known.map(|(_, group)| group.clone()).collect();
-            for group in known {
-                measured.entry(group).or_insert(Measured::default());
-            }
-            for (group, measured) in measured {
+            for (group, measured) in rule.measure_beside(&self.windows, &known, now) {
                 let key = (rule.name.clone(), group);
                 let before = self.alerts.get(&key).cloned();
                 let (after, turn) = before.clone().unwrap_or_default().step(rule, measured, now);
@@ -456,7 +451,7 @@ mod tests {
     use crate::watch::{
         delta::Sighting,
         event::VERSION,
-        rules::defaults,
+        rules::{Group, MAX_GROUPS, Measure, Select, defaults},
         series::Series,
         tally::{Noted, Tally},
     };
@@ -561,6 +556,38 @@ mod tests {
         assert_eq!(state.isolates(), 20);
         assert_eq!(store.0.keys().filter(|name| name.starts_with("isolate/")).count(), 20);
         assert_eq!(total(&state), 360);
+    }
+
+    #[test]
+    fn a_group_that_fires_is_not_over_for_others_having_more() {
+        let rules = [Rule {
+            name: "guesses".into(),
+            measure: Measure::Count(Select::Failures, 10),
+            window_secs: 300,
+            group: Group::Network,
+            for_secs: 0,
+            resolve_secs: 0,
+            cool_down_secs: 900,
+        }];
+        let orders = Orders { rules: &rules, sinks: &[] };
+        let mut state = WatchState::default();
+        let mut tally = Tally::new(1);
+        let guess = |tally: &mut Tally, network: &str, n: usize| {
+            (0..n).for_each(|_| tally.count_network(network));
+        };
+        guess(&mut tally, "192.0.2.0/24", 11);
+        state.apply(&tally.take(NOW).unwrap(), orders, NOW).unwrap();
+        tally = Tally::new(2);
+        for other in 0..100 {
+            guess(&mut tally, &format!("10.0.{other}.0/24"), 20);
+        }
+        state.apply(&tally.take(NOW).unwrap(), orders, later(10_000)).unwrap();
+        let first = state.alerts().find(|(_, group, _)| *group == "192.0.2.0/24").unwrap().2;
+        assert_eq!((first.state, first.value), (State::Firing, 11));
+        // They come later, and no more of them are kept than of any rule.
+        state.look(orders, later(20_000));
+        assert_eq!(state.alerts().count(), MAX_GROUPS);
+        assert!(state.recent().all(|event| event.event == Kind::Firing));
     }
 
     #[test]
