@@ -37,6 +37,9 @@ const FORGET_EVERY_MILLIS: u64 = 60_000;
 /// How many samples are kept for whoever looks.
 pub const MAX_RECENT: usize = 200;
 
+/// How many events of the administration are kept beside them.
+const MAX_ADMINISTERED: usize = 100;
+
 /// How often alerts are looked at while one is not ok.
 const LOOK_MILLIS: u64 = 10_000;
 
@@ -88,7 +91,10 @@ pub struct WatchState {
     losses: Losses,
     sharing: Sharing,
     revoked: Revoked,
+    /// The last samples and alerts.
     recent: VecDeque<EventV1>,
+    /// What administrators did last: no caller can push it out.
+    administered: VecDeque<EventV1>,
     /// When something came last.
     heard_at: Option<UnixMillis>,
     events_made: u32,
@@ -216,10 +222,14 @@ impl WatchState {
     }
 
     fn keep(&mut self, event: EventV1) {
-        if self.recent.len() >= MAX_RECENT {
-            self.recent.pop_front();
+        let (ring, most) = match event.event {
+            Kind::Administered => (&mut self.administered, MAX_ADMINISTERED),
+            _ => (&mut self.recent, MAX_RECENT),
+        };
+        if ring.len() >= most {
+            ring.pop_front();
         }
-        self.recent.push_back(event);
+        ring.push_back(event);
     }
 
     /// How long isolates are to wait: the more there are, the longer.
@@ -390,9 +400,18 @@ impl WatchState {
         self.alerts.iter().map(|((rule, group), alert)| (rule.as_str(), group.as_str(), alert))
     }
 
-    /// The last samples, oldest first.
+    /// The last samples and alerts, and what administrators did last, oldest first.
     pub fn recent(&self) -> impl DoubleEndedIterator<Item = &EventV1> {
-        self.recent.iter()
+        let mut events = Vec::new();
+        let mut administered = self.administered.iter().peekable();
+        for event in &self.recent {
+            while let Some(earlier) = administered.next_if(|one| one.at < event.at) {
+                events.push(earlier);
+            }
+            events.push(event);
+        }
+        events.extend(administered);
+        events.into_iter()
     }
 
     /// What was lost.
@@ -588,6 +607,36 @@ mod tests {
         state.look(orders, later(20_000));
         assert_eq!(state.alerts().count(), MAX_GROUPS);
         assert!(state.recent().all(|event| event.event == Kind::Firing));
+    }
+
+    /// Whoever makes many refusals must not push out what an administrator did.
+    #[test]
+    fn what_administrators_do_is_kept_apart_from_samples() {
+        let orders = Orders { rules: &[], sinks: &[] };
+        let mut state = WatchState::default();
+        let mut tally = Tally::new(1);
+        for round in 0..3 {
+            for _ in 0..150 {
+                tally.count(&failure());
+                if tally.has_room() {
+                    let id = tally.next_id();
+                    tally.push(EventV1::new(Kind::Refused, &id, later(round * 10_000)));
+                }
+            }
+            if round == 0 {
+                assert!(tally.has_room_for_administration());
+                let id = tally.next_id();
+                tally.push(EventV1::new(Kind::Administered, &id, later(1)));
+            }
+            let at = later(round * 10_000 + 5);
+            let delta = Delta::from_text(&tally.take(at).unwrap().to_text()).unwrap();
+            tally.acknowledged(state.apply(&delta, orders, at).unwrap(), at);
+        }
+        let kept: Vec<Kind> = state.recent().map(|event| event.event).collect();
+        assert_eq!(kept.len(), MAX_RECENT + 1);
+        assert_eq!(kept.iter().filter(|kind| **kind == Kind::Administered).count(), 1);
+        // In the order of time.
+        assert_eq!(kept.first(), Some(&Kind::Administered));
     }
 
     #[test]
