@@ -303,6 +303,38 @@ fn what_is_refused_after_all_is_counted_as_refused_of_a_known_caller() {
     assert!(decision.known.is_some());
 }
 
+/// A limit of the policy's own is no guess, whatever it is called.
+#[test]
+fn a_limit_that_looks_like_the_one_on_failures_is_none() {
+    let mut gate = Watched::new();
+    let request = request("GET", "/v1/posts");
+    for (name, is_failure) in [
+        ("failed-authentication-of-mine", false),
+        ("failed-authentication", true),
+        ("failed-authentication-penalty", true),
+        ("administrator-secret", true),
+    ] {
+        let error = Error::RateLimited { limit: name.into(), retry_after_secs: 1 };
+        gate.note(&request, &Decision::refused(error, None, "/v1/*"), NOW);
+        let delta = gate.tally.take(NOW).unwrap();
+        assert_eq!(delta.counts.contains_key("f\t/v1/*"), is_failure, "{name}");
+        let answer = edgegate::watch::delta::Acknowledged { seq: delta.seq, ..Default::default() };
+        gate.tally.acknowledged(answer, NOW);
+    }
+}
+
+#[test]
+fn the_names_of_the_gates_own_limits_are_taken() {
+    for name in ["failed-authentication", "failed-authentication-penalty", "administrator-secret"] {
+        let mut document = watching(&json!({}));
+        document["limits"] = json!([{"name": name, "by": "ip", "requests": 1, "window_secs": 60}]);
+        assert_eq!(
+            read(&document).unwrap_err().to_string(),
+            "limits[0].name: is the name of a limit of the gate's own"
+        );
+    }
+}
+
 /// Who guesses fast must not be seen less than who guesses slowly.
 #[test]
 fn guesses_that_are_not_looked_at_any_more_are_failures_too() {
