@@ -59,7 +59,13 @@ impl Call<'_> {
     pub(crate) fn device(&self) -> Device {
         let agent = header(&self.request.headers(), "User-Agent");
         let parts = self.parts();
-        Device::seen(agent.as_deref(), country(self.request), parts.as_request().client())
+        let country = country(self.request).filter(|_| self.is_from_the_caller());
+        Device::seen(agent.as_deref(), country, parts.as_request().client())
+    }
+
+    /// Whether the connection is the caller's own: behind another proxy, what the platform knows of it is known of that proxy.
+    fn is_from_the_caller(&self) -> bool {
+        self.gate.policy.client_ip_header.is_of_the_platform()
     }
 
     /// Asks the guard, and writes its decision to the log. Once nothing can change it any more, it is to be counted.
@@ -85,7 +91,7 @@ impl Call<'_> {
     #[inline]
     pub(crate) fn count(&self, parts: &RequestParts<'_>, decision: &Decision, edge: Edge) {
         if self.gate.policy.watch.is_some() {
-            let of_request = (self.request, edge == Edge::Proxy);
+            let of_request = (self.request, edge == Edge::Proxy && self.is_from_the_caller());
             watch::note(self.gate, (self.env, self.context), of_request, (parts, decision));
         }
     }
