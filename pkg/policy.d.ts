@@ -668,7 +668,7 @@ export interface PolicyWatchRule {
   above?: number | undefined;
   /** How many there have to be before a ratio counts. 100 by default. */
   at_least?: number | undefined;
-  /** Over which time. 300 by default. */
+  /** Over which time. 300 by default. Of an absence at most 75,600: counts are kept for eight times that. */
   window_secs?: number | undefined;
   /** What it looks at apart. */
   group?: 'none' | 'route' | 'issuer' | 'code' | 'network' | undefined;

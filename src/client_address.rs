@@ -62,6 +62,15 @@ impl ClientAddress {
 }
 
 impl ClientIpHeader {
+    /// Whether the platform writes the header: then what it knows of the connection is of the caller, and not of a proxy in front.
+    #[must_use]
+    pub fn is_of_the_platform(&self) -> bool {
+        self.name.eq_ignore_ascii_case(Self::OF_THE_PLATFORM)
+    }
+
+    /// The header that the platform writes.
+    pub(crate) const OF_THE_PLATFORM: &str = "CF-Connecting-IP";
+
     /// The client's address by the value of the header; repeated headers are joined by commas.
     ///
     /// A list of fewer addresses than [`ClientIpHeader::trusted_hops`] is unreadable: the request did not come by

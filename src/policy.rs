@@ -57,7 +57,7 @@ pub use self::{
     header_names::{API_KEY_HEADER, HeaderName},
     identity_headers::IdentityHeader,
     limit_store::{LimitStore, StoreNeeds, StoreRules},
-    limits::{FailedAuthentication, LimitPolicy, LookUps},
+    limits::{FailedAuthentication, LimitPolicy, LookUps, is_of_failures},
     login::{ClientSecret, LoginPolicy, Provider, ProviderEndpoints, ProviderLocation},
     needs::{Binding, Need},
     path::RequestPath,

@@ -69,6 +69,13 @@ impl Decision {
         }
     }
 
+    /// Refuses a request after all that was let in, for what the gate lacks to pass it on. Who it is stays known.
+    pub fn refuse_after_all(&mut self, fault: Error) {
+        if let Ok(identity) = core::mem::replace(&mut self.outcome, Err(fault)) {
+            self.known = Some(identity.into());
+        }
+    }
+
     /// Whether the request goes to a provider itself, with the token of an account of the caller's.
     #[must_use]
     pub fn goes_to_a_provider(&self) -> bool {

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use super::{Decision, Identity, Request};
 use crate::{
     error::Error,
-    policy::WatchPolicy,
+    policy::{WatchPolicy, is_of_failures},
     revocation::Revocable,
     time::UnixMillis,
     watch::{
@@ -99,7 +99,7 @@ fn noted<'d>(
 /// guesses fast would be seen less than who guesses slowly.
 fn is_failure(error: &Error) -> bool {
     match error {
-        Error::RateLimited { limit, .. } => limit.starts_with("failed-authentication"),
+        Error::RateLimited { limit, .. } => is_of_failures(limit),
         Error::WrongPassword | Error::TooManyGuesses { .. } => true,
         other => other.is_failed_authentication(),
     }

@@ -2,7 +2,8 @@
 //!
 //! The pipeline itself decides, over stores that are only read. Nothing is counted, no proof is used up, no session is
 //! renewed. What is left to a counter that only counting could ask is said as `would_be_asked`. So this says what the gate would, but for
-//! one thing: a session that has to be renewed is told as `STORE_UNAVAILABLE`, since its object is not asked.
+//! two things: a session that has to be renewed is told as `STORE_UNAVAILABLE`, since its object is not asked; and whether the account is
+//! connected that a route's `grant` needs, is not asked either. The step of the route says so.
 //!
 //! The keys of an issuer are those that the gate has; if a request with this token would have them fetched, so does the explanation, within
 //! the same bounds. Without them it could not tell a good token from a bad one.
@@ -215,6 +216,13 @@ fn order(policy: &Policy, route: &Route, request: &Request<'_>) -> Vec<Stage> {
     order
 }
 
+/// What a route with `grant` needs beside what is asked here.
+fn granted(route: &Route) -> Option<String> {
+    let Some(Destination::Upstream(upstream)) = route.destination.as_deref() else { return None };
+    let grant = upstream.grant.as_ref()?;
+    Some(format!("needs the caller's account at {}, which is not asked for here", grant.provider))
+}
+
 /// What is said of a step that did not refuse.
 fn passed(
     stage: Stage,
@@ -226,7 +234,8 @@ fn passed(
     let is_anonymous = matches!(identity, Some(Identity::Anonymous));
     let when = |asked: bool| (if asked { Word::Passed } else { Word::Skipped }, None);
     match stage {
-        Stage::Https | Stage::Route | Stage::Preflight => (Word::Passed, None),
+        Stage::Https | Stage::Preflight => (Word::Passed, None),
+        Stage::Route => (Word::Passed, granted(route)),
         Stage::Addresses => when(!route.ips.is_empty()),
         Stage::Credential => {
             let method = identity.map(|identity| identity.method().to_owned());

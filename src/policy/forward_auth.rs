@@ -26,7 +26,7 @@ pub struct ForwardAuth {
 /// The header, as set for the requests that come to the gate itself.
 pub(super) fn client_ip_header(document: &Document) -> Result<ClientIpHeader, Error> {
     let named = document.client_ip_header.as_deref();
-    let name = token("client_ip_header", named.unwrap_or("CF-Connecting-IP"))?;
+    let name = token("client_ip_header", named.unwrap_or(ClientIpHeader::OF_THE_PLATFORM))?;
     if named.is_none() && document.trusted_hops.is_some() {
         return Err(Error::config("trusted_hops", "expected client_ip_header beside it"));
     }

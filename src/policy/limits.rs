@@ -96,6 +96,12 @@ fn limit(path: &str, document: &LimitDocument, issuers: &[&str]) -> Result<Limit
     if by.is_empty() {
         return Err(Error::config(format!("{path}.by"), "expected a non-empty list"));
     }
+    if is_of_failures(&document.name) {
+        return Err(Error::config(
+            format!("{path}.name"),
+            "is the name of a limit of the gate's own",
+        ));
+    }
     let limit = Limit::from_parts(
         document.name.clone(),
         document.requests,
@@ -114,6 +120,18 @@ fn limit(path: &str, document: &LimitDocument, issuers: &[&str]) -> Result<Limit
 
 /// What a refusal calls the limit.
 const FAILURES: &str = "failed-authentication";
+
+/// What it is called while a penalty lasts.
+const PENALTY: &str = "failed-authentication-penalty";
+
+/// What the limit of secrets is called where addresses are not known.
+const SECRETS: &str = "administrator-secret";
+
+/// Whether a refusal by the limit of this name comes of failures before. No limit of a policy has such a name.
+#[must_use]
+pub fn is_of_failures(name: &str) -> bool {
+    [FAILURES, PENALTY, SECRETS].contains(&name)
+}
 
 pub(super) fn failed_authentication(
     document: Option<FailedAuthenticationDocument>,
@@ -135,7 +153,7 @@ pub(super) fn failed_authentication(
         penalty,
         look_ups: look_ups(document.requests, document.window_secs)?,
         // A guess a second takes thirty years for a billion.
-        secrets_in_all: bucket("administrator-secret", 60, 60)?,
+        secrets_in_all: bucket(SECRETS, 60, 60)?,
     }))
 }
 
@@ -160,7 +178,7 @@ fn bucket(name: &str, requests: u32, secs: u32) -> Result<Limit, Error> {
 #[inline(never)]
 fn penalty(secs: u32) -> Result<Limit, Error> {
     let one = limit::LimitAlgorithm::TokenBucket { burst: 1 };
-    Limit::new("failed-authentication-penalty", 1, secs, one).map_err(|fault| match fault {
+    Limit::new(PENALTY, 1, secs, one).map_err(|fault| match fault {
         Error::Config { problem, .. } => {
             Error::config("failed_authentication.penalty_secs", problem)
         }

@@ -15,7 +15,7 @@ use crate::{
         audit::Seal,
         message::Form,
         pseudonym::Pseudonyms,
-        rules::{self, Group, Measure, Rule, Select},
+        rules::{self, Group, MAX_ABSENCE_SECS, Measure, Rule, Select},
         windows::MAX_WINDOW_SECS,
     },
 };
@@ -80,7 +80,7 @@ described! {
         pub(super) above: Option<u64> = None,
         /// How many there have to be before a ratio counts. 100 by default.
         pub(super) at_least: Option<u64> = None,
-        /// Over which time. 300 by default.
+        /// Over which time. 300 by default. Of an absence at most 75,600: counts are kept for eight times that.
         #[facts(minimum = 60, maximum = 604_800)]
         pub(super) window_secs: Option<u32> = None,
         /// What it looks at apart.
@@ -478,6 +478,10 @@ fn check_form(document: &WatchRuleDocument, kind: RuleKind) -> Result<(), Error>
     }
     if matches!(kind, RuleKind::Networks | RuleKind::Absence) && group != Group::None {
         return Err(Error::config("group", "this kind looks at nothing apart"));
+    }
+    let is_too_long = |secs: u32| u64::from(secs) > MAX_ABSENCE_SECS;
+    if kind == RuleKind::Absence && document.window_secs.is_some_and(is_too_long) {
+        return Err(Error::config("window_secs", "expected at most 75600 for an absence"));
     }
     if kind == RuleKind::Absence && document.above.is_some() {
         return Err(Error::config("above", "an absence has no number"));

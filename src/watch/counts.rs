@@ -1,30 +1,62 @@
 //! Counts by name, of which there are never more than the bounds of [`super::series`]: what is too many is counted together, so that the
 //! sum is always exact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::series::{Kind, of_others};
+use super::series::{Kind, Room, Series, WHOLE_SERIES, of_others};
 
 /// Counts by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counts(BTreeMap<String, u64>);
+pub struct Counts {
+    names: BTreeMap<String, u64>,
+    /// How many names there are of each kind: to count them for each new one would cost more the more there are.
+    of_kind: BTreeMap<Kind, usize>,
+    room: Room,
+}
 
 impl Counts {
+    /// None yet.
+    #[must_use]
+    pub fn of(room: Room) -> Self {
+        Self { room, ..Self::default() }
+    }
+
+    /// The same as a slot of a minute or an hour keeps it. Sums by code, and by whether there was a credential, stay exact.
+    #[must_use]
+    pub fn for_long(&self) -> Self {
+        let mut kept = Self::of(Room::LongSlot);
+        let fits = self.of_kind(Kind::Decision) <= WHOLE_SERIES;
+        for (name, n) in self.iter() {
+            match Series::of(name).filter(|_| !fits) {
+                Some(series) => kept.add(&series.brief().name(), n),
+                None => kept.add(name, n),
+            }
+        }
+        kept
+    }
+
     /// Adds to a name.
     pub fn add(&mut self, name: &str, n: u64) {
-        if let Some(count) = self.0.get_mut(name) {
+        if let Some(count) = self.names.get_mut(name) {
             *count = count.saturating_add(n);
             return;
         }
-        let is_full = match Kind::of(name) {
-            // Cheap as long as there is room for all kinds together.
-            Some((kind, _)) if self.0.len() >= kind.bound() => self.of_kind(kind) >= kind.bound(),
-            Some(_) => false,
-            None => true,
+        let (kind, is_full) = match Kind::of(name) {
+            Some((kind, _)) => (kind, self.of_kind(kind) >= kind.bound(self.room)),
+            None => (Kind::Finding, true),
         };
         let name = if is_full { of_others(name) } else { name.to_owned() };
-        let count = self.0.entry(name).or_default();
-        *count = count.saturating_add(n);
+        match self.names.entry(name) {
+            Entry::Occupied(mut known) => {
+                let count = known.get_mut();
+                *count = count.saturating_add(n);
+            }
+            Entry::Vacant(new) => {
+                new.insert(n);
+                let of_kind = self.of_kind.entry(kind).or_default();
+                *of_kind = of_kind.saturating_add(1);
+            }
+        }
     }
 
     /// Adds all of others.
@@ -35,18 +67,18 @@ impl Counts {
     }
 
     fn of_kind(&self, kind: Kind) -> usize {
-        self.iter().filter(|(name, _)| Kind::of(name).is_some_and(|(own, _)| own == kind)).count()
+        self.of_kind.get(&kind).copied().unwrap_or_default()
     }
 
     /// All of them, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().map(|(name, n)| (name.as_str(), *n))
+        self.names.iter().map(|(name, n)| (name.as_str(), *n))
     }
 
     /// Whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty()
     }
 
     /// How many decisions were counted.
@@ -59,7 +91,7 @@ impl Counts {
     /// As they are stored and sent.
     #[must_use]
     pub fn into_inner(self) -> BTreeMap<String, u64> {
-        self.0
+        self.names
     }
 }
 

@@ -14,6 +14,9 @@ use crate::{
 /// The most events that one delta has: samples. What is beyond is counted all the same.
 pub const MAX_EVENTS: usize = 100;
 
+/// The most events of the administration, beside those.
+pub const MAX_ADMINISTERED: usize = 20;
+
 /// The most sightings that one delta has.
 pub const MAX_SIGHTINGS: usize = 500;
 
@@ -29,7 +32,7 @@ object! {
         pub seq: u64,
         /// Counts by name ([`super::series`]).
         pub counts: BTreeMap<String, u64>,
-        /// Samples.
+        /// Samples, and what administrators did.
         pub events: Vec<EventV1> = Vec::new(),
         /// Where credentials were seen.
         pub sightings: Vec<Sighting> = Vec::new(),
@@ -85,7 +88,8 @@ impl Delta {
         if delta.v != VERSION || delta.seq == 0 || delta.isolate.len() != 16 {
             return Err(StoreError::new("a delta is of another version"));
         }
-        if delta.events.len() > MAX_EVENTS || delta.sightings.len() > MAX_SIGHTINGS {
+        let most = MAX_EVENTS.saturating_add(MAX_ADMINISTERED);
+        if delta.events.len() > most || delta.sightings.len() > MAX_SIGHTINGS {
             return Err(StoreError::new("a delta has more than fits"));
         }
         Ok(delta)

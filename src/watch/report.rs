@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     event::EventV1,
     ranking,
-    rules::{Rule, State},
+    rules::{Alert, Rule, State},
     series::{Kind, OTHERS, Series},
     state::WatchState,
     windows::{MAX_WINDOW_SECS, slot_secs},
@@ -302,7 +302,7 @@ pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything that was ever counted, as Prometheus reads it. Labels are words of the policy: nobody who calls can make a new one.
 #[must_use]
-pub fn metrics(state: &WatchState, rules: &[Rule], now: UnixMillis) -> String {
+pub fn metrics(state: &WatchState, rules: &[Rule]) -> String {
     let mut text = String::new();
     let totals = state.windows().totals();
     let mut decisions: BTreeMap<String, u64> = BTreeMap::new();
@@ -331,14 +331,11 @@ pub fn metrics(state: &WatchState, rules: &[Rule], now: UnixMillis) -> String {
         ("edgegate_expired_tokens_total", "counter", "Expired tokens, by how late they were."),
         lateness,
     );
-    let alerts = alerts(state, rules, now).into_iter().map(|alert| {
-        let group = alert.group.unwrap_or_default();
-        let is_firing = matches!(alert.state, State::Firing | State::Resolving);
-        (labels(&[("rule", &alert.rule), ("group", &group)]), u64::from(is_firing))
-    });
-    let mut firing = BTreeMap::new();
-    firing.extend(alerts);
-    family(&mut text, ("edgegate_alert_firing", "gauge", "Whether a rule fires."), firing);
+    family(
+        &mut text,
+        ("edgegate_alert_firing", "gauge", "In how many groups a rule fires; 1 where it has none."),
+        firing(state, rules),
+    );
     let losses = state.losses();
     let one = |n: u64| {
         let mut samples = BTreeMap::new();
@@ -378,6 +375,18 @@ pub fn metrics(state: &WatchState, rules: &[Rule], now: UnixMillis) -> String {
         );
     }
     text
+}
+
+/// By rule alone: what a group is called may be a caller's choice, such as its network.
+fn firing(state: &WatchState, rules: &[Rule]) -> BTreeMap<String, u64> {
+    let is_firing = |alert: &Alert| matches!(alert.state, State::Firing | State::Resolving);
+    let of = |rule: &Rule| {
+        let own = state.alerts().filter(|(name, _, alert)| *name == rule.name && is_firing(alert));
+        u64::try_from(own.count()).unwrap_or(u64::MAX)
+    };
+    let mut firing = BTreeMap::new();
+    firing.extend(rules.iter().map(|rule| (labels(&[("rule", &rule.name)]), of(rule))));
+    firing
 }
 
 fn labels_of(series: &Series<'_>) -> String {
@@ -423,7 +432,7 @@ fn family(
 mod tests {
     use super::*;
     use crate::watch::{
-        rules::defaults,
+        rules::{Group, defaults},
         state::Orders,
         tally::{Noted, Tally},
     };
@@ -544,9 +553,30 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_has_one_gauge_however_many_groups_fire() {
+        let mut rules = defaults();
+        rules[0].group = Group::Network;
+        let mut tally = Tally::new(1);
+        for network in 0..30 {
+            for _ in 0..101 {
+                tally.count_network(&format!("10.0.{network}.0/24"));
+            }
+        }
+        let mut state = WatchState::default();
+        let orders = Orders { rules: &rules, sinks: &[] };
+        state.apply(&tally.take(NOW).unwrap(), orders, NOW).unwrap();
+        let text = metrics(&state, &rules);
+        let gauges: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("edgegate_alert_firing{")).collect();
+        assert_eq!(gauges.len(), rules.len());
+        assert!(gauges.contains(&r#"edgegate_alert_firing{rule="failures"} 30"#), "{gauges:?}");
+        assert!(!text.contains("10.0."));
+    }
+
+    #[test]
     fn metrics_are_pinned_and_escaped() {
         let (state, rules) = state();
-        let text = metrics(&state, &rules, NOW);
+        let text = metrics(&state, &rules);
         for line in [
             "# TYPE edgegate_decisions_total counter",
             r#"edgegate_decisions_total{outcome="admitted",identity="jwt",issuer="https://a.example/",route="/v2"} 30"#,

@@ -2,8 +2,8 @@
 //!
 //! A rule measures a window. As long as what it measures is beyond what it may be, the alert is *pending*, and after `for_secs` it is
 //! *firing*: that is told. Once it is no more, it is *resolving*, and after `resolve_secs` it is *ok* again: that is told too. An alert
-//! that comes back while it resolves goes on firing, and one that comes back within `cool_down_secs` of being told fires without being
-//! told again.
+//! that comes back while it resolves goes on firing. One that comes back within `cool_down_secs` of being told fires, and is told only
+//! once that time is over, if it still fires then.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,20 @@ use serde::Serialize;
 use super::{
     ranking,
     series::{Kind, Lateness, OTHERS, Series},
-    windows::Windows,
+    windows::{MAX_WINDOW_SECS, Windows},
 };
 use crate::{
     json::object::{object, words},
     time::UnixMillis,
 };
 
-/// How many groups of a rule are looked at: those with the most.
+/// An absence looks at so many windows before its own for what is missing.
+const WINDOWS_BEFORE: u64 = 7;
+
+/// The longest window of an absence: with those before it, as long as counts are kept.
+pub const MAX_ABSENCE_SECS: u64 = MAX_WINDOW_SECS / (WINDOWS_BEFORE + 1);
+
+/// How many groups of a rule are looked at: those that have an alert, then those with the most.
 pub const MAX_GROUPS: usize = 50;
 
 /// What a rule looks at.
@@ -151,12 +157,14 @@ object! {
 }
 
 /// What was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Measured {
     /// A number, or percent.
     pub value: u64,
     /// Whether it is beyond what it may be.
     pub is_beyond: bool,
+    /// Whether an alert that there is goes on, though none would begin.
+    pub goes_on: bool,
 }
 
 /// What is to be told of an alert.
@@ -180,7 +188,8 @@ impl Alert {
         self.value = measured.value;
         let has_lasted =
             |since: UnixMillis, secs: u64| now.millis_since(since) >= secs.saturating_mul(1000);
-        match (self.state, measured.is_beyond) {
+        let is_beyond = measured.is_beyond || measured.goes_on && self.state != State::Ok;
+        match (self.state, is_beyond) {
             (State::Ok, true) => self.become_(State::Pending, now),
             (State::Pending, false) => self.become_(State::Ok, now),
             (State::Firing, false) => self.become_(State::Resolving, now),
@@ -191,12 +200,14 @@ impl Alert {
         }
         if self.state == State::Pending && has_lasted(self.since, rule.for_secs) {
             self.become_(State::Firing, now);
-            let is_first = self.told_at == UnixMillis::default();
-            if is_first || has_lasted(self.told_at, rule.cool_down_secs) {
-                self.told_at = now;
-                self.is_told = true;
-                return (self, Some(Turn::Firing));
-            }
+        }
+        // Also of one that began within the cool-down: it must not go on for ever without a word.
+        let was_never_told = self.told_at == UnixMillis::default();
+        let may_be_told = was_never_told || has_lasted(self.told_at, rule.cool_down_secs);
+        if self.state == State::Firing && !self.is_told && may_be_told {
+            self.told_at = now;
+            self.is_told = true;
+            return (self, Some(Turn::Firing));
         }
         if self.state == State::Resolving && has_lasted(self.since, rule.resolve_secs) {
             self.become_(State::Ok, now);
@@ -224,12 +235,36 @@ impl Rule {
     /// What it measures now, by group: the empty one where it has none.
     #[must_use]
     pub fn measure(&self, windows: &Windows, now: UnixMillis) -> BTreeMap<String, Measured> {
+        self.measure_beside(windows, &[], now)
+    }
+
+    /// The same with all groups that are `known`, also those that are not there any more; others as far as there is room beside them.
+    #[must_use]
+    pub fn measure_beside(
+        &self,
+        windows: &Windows,
+        known: &[String],
+        now: UnixMillis,
+    ) -> BTreeMap<String, Measured> {
+        let mut all = self.measure_all(windows, now);
+        let whole = all.remove_entry("");
+        let of_known = |group: &String| (group.clone(), all.remove(group).unwrap_or_default());
+        let mut measured = listed(known.iter().map(of_known));
+        // Those that are beyond first, then those with the most.
+        let weight = |(_, one): &(String, Measured)| (one.is_beyond, one.value);
+        let room = MAX_GROUPS.saturating_sub(known.len());
+        measured.extend(ranking::largest(all.into_iter().collect(), room, weight));
+        measured.extend(whole);
+        measured
+    }
+
+    fn measure_all(&self, windows: &Windows, now: UnixMillis) -> BTreeMap<String, Measured> {
         let window = self.window_secs;
         match &self.measure {
             Measure::Count(select, above) => {
-                top(self.by_group(windows, select, now), |n| (n, n > *above))
+                each_of(self.by_group(windows, select, now), |n| (n, n > *above))
             }
-            Measure::Rate(select, above) => top(self.by_group(windows, select, now), |n| {
+            Measure::Rate(select, above) => each_of(self.by_group(windows, select, now), |n| {
                 let each_minute = n.saturating_mul(60).checked_div(window).unwrap_or_default();
                 (each_minute, n.saturating_mul(60) > above.saturating_mul(window))
             }),
@@ -241,9 +276,9 @@ impl Rule {
                     let percent = part.saturating_mul(100).checked_div(whole).unwrap_or_default();
                     let is_beyond = whole >= *at_least
                         && part.saturating_mul(100) > above_percent.saturating_mul(whole);
-                    (group, Measured { value: percent, is_beyond })
+                    (group, Measured { value: percent, is_beyond, goes_on: false })
                 });
-                largest(measured.collect())
+                listed(measured)
             }
             Measure::Networks(above) => {
                 let networks = self.named(windows, Kind::Network, now).len();
@@ -252,9 +287,17 @@ impl Rule {
             }
             Measure::Absence(select) => {
                 let counted: u64 = self.by_group(windows, select, now).into_values().sum();
-                let before = Self { window_secs: window.saturating_mul(8), ..self.clone() };
+                let with_before = window.saturating_mul(WINDOWS_BEFORE.saturating_add(1));
+                let before = Self { window_secs: with_before, ..self.clone() };
                 let was: u64 = before.by_group(windows, select, now).into_values().sum();
-                single(counted, counted == 0 && was > 0)
+                let is_missing = counted == 0;
+                // It is over once something comes, and not for what came before being forgotten.
+                let measured = Measured {
+                    value: counted,
+                    is_beyond: is_missing && was > 0,
+                    goes_on: is_missing,
+                };
+                alone(measured)
             }
             Measure::Country { expected } => self.countries(windows, expected, now),
         }
@@ -295,10 +338,7 @@ impl Rule {
             (_, Kind::Decision) => {
                 let series = Series::of(name)?;
                 let fits = match select {
-                    Select::Presented => {
-                        series.is_admitted() && series.identity != "anonymous"
-                            || !series.carrier.is_empty()
-                    }
+                    Select::Presented => series.is_presented(),
                     Select::Admitted => series.is_admitted(),
                     Select::Refused => !series.is_admitted(),
                     Select::Codes(codes) => codes.iter().any(|code| code == series.code),
@@ -342,7 +382,7 @@ impl Rule {
             now.as_millis().checked_div(1000).unwrap_or_default().saturating_sub(self.window_secs);
         let mut known: BTreeMap<&str, u64> = BTreeMap::new();
         if expected.is_empty() {
-            for (start, slot) in windows.slots(super::windows::MAX_WINDOW_SECS, now) {
+            for (start, slot) in windows.slots(MAX_WINDOW_SECS, now) {
                 for (name, _) in slot.iter() {
                     if let Some((Kind::Country, country)) = Kind::of(name) {
                         let first = known.entry(country).or_insert(start);
@@ -359,10 +399,9 @@ impl Rule {
             [] => known.get(country).is_some_and(|first| *first < from),
             listed => listed.iter().any(|one| one == country),
         };
-        let new = found.into_iter().filter(|(country, _)| !is_expected(country)).take(MAX_GROUPS);
-        let mut measured = BTreeMap::new();
-        measured.extend(new.map(|(country, n)| (country, Measured { value: n, is_beyond: true })));
-        measured
+        let new = found.into_iter().filter(|(country, _)| !is_expected(country));
+        let is_new = |n| Measured { value: n, is_beyond: true, goes_on: false };
+        listed(new.map(|(country, n)| (country, is_new(n))))
     }
 
     /// What a rule about expired tokens most likely comes of.
@@ -411,28 +450,30 @@ impl Rule {
 }
 
 fn single(value: u64, is_beyond: bool) -> BTreeMap<String, Measured> {
+    alone(Measured { value, is_beyond, goes_on: false })
+}
+
+fn alone(one: Measured) -> BTreeMap<String, Measured> {
     let mut measured = BTreeMap::new();
-    measured.insert(String::new(), Measured { value, is_beyond });
+    measured.insert(String::new(), one);
     measured
 }
 
-fn top(
+fn each_of(
     counted: BTreeMap<String, u64>,
     measured: impl Fn(u64) -> (u64, bool),
 ) -> BTreeMap<String, Measured> {
     let measured = counted.into_iter().map(|(group, n)| {
         let (value, is_beyond) = measured(n);
-        (group, Measured { value, is_beyond })
+        (group, Measured { value, is_beyond, goes_on: false })
     });
-    largest(measured.collect())
+    listed(measured)
 }
 
-/// Those that are beyond first, then those with the most.
-fn largest(measured: Vec<(String, Measured)>) -> BTreeMap<String, Measured> {
-    // Not collected: a map that is sorts first, by code for its own type.
+/// Not collected: a map that is sorts first, by code for its own type.
+fn listed(measured: impl Iterator<Item = (String, Measured)>) -> BTreeMap<String, Measured> {
     let mut listed = BTreeMap::new();
-    let weight = |(_, one): &(String, Measured)| (one.is_beyond, one.value);
-    listed.extend(ranking::largest(measured, MAX_GROUPS, weight));
+    listed.extend(measured);
     listed
 }
 
@@ -525,7 +566,8 @@ mod tests {
     #[test]
     fn an_alert_waits_fires_is_told_once_and_resolves() {
         let rule = Rule { for_secs: 30, ..rule(Measure::Count(Select::Failures, 0)) };
-        let measured = |is_beyond| Measured { value: u64::from(is_beyond), is_beyond };
+        let measured =
+            |is_beyond| Measured { value: u64::from(is_beyond), is_beyond, goes_on: false };
         let mut alert = Alert::default();
         let mut told = Vec::new();
         for (secs, is_beyond, state) in [
@@ -558,10 +600,31 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_that_begins_within_the_cool_down_and_goes_on_is_told_at_its_end() {
+        let rule = rule(Measure::Count(Select::Failures, 0));
+        let mut alert = Alert::default();
+        let mut told = Vec::new();
+        for secs in (50..2_300).step_by(10) {
+            let is_beyond = secs < 60 || (200..2_000).contains(&secs);
+            let measured = Measured { value: u64::from(is_beyond), is_beyond, goes_on: false };
+            let (next, turn) = alert.step(&rule, measured, at(secs));
+            alert = next;
+            told.extend(turn.map(|turn| (secs, turn)));
+        }
+        let expected = [
+            (50, Turn::Firing),
+            (120, Turn::Resolved),
+            (650, Turn::Firing),
+            (2_060, Turn::Resolved),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
     fn a_rule_without_waiting_fires_at_once() {
         let (alert, turn) = Alert::default().step(
             &rule(Measure::Count(Select::Failures, 0)),
-            Measured { value: 1, is_beyond: true },
+            Measured { value: 1, is_beyond: true, goes_on: false },
             at(0),
         );
         assert_eq!((alert.state, turn), (State::Firing, Some(Turn::Firing)));
@@ -631,6 +694,38 @@ mod tests {
         assert_eq!(beyond(&absence, &windows, 400), [(String::new(), 0)]);
         // A gate that never had any is no fault.
         assert!(beyond(&absence, &Windows::default(), 400).is_empty());
+    }
+
+    #[test]
+    fn an_absence_is_over_once_something_comes_and_not_before() {
+        let absence = rule(Measure::Absence(Select::Admitted));
+        let mut windows = Windows::default();
+        add(&mut windows, &admitted("/a"), 600, 0);
+        let mut alert = Alert::default();
+        let mut told = Vec::new();
+        // Far longer than what came before is looked at; then one request.
+        for secs in (0..20_000).step_by(10) {
+            if secs == 10_000 {
+                add(&mut windows, &admitted("/a"), 1, secs);
+            }
+            let measured = absence.measure(&windows, at(secs)).remove("").unwrap();
+            let (next, turn) = alert.step(&absence, measured, at(secs));
+            alert = next;
+            told.extend(turn.map(|turn| (secs, turn)));
+        }
+        let turns: Vec<Turn> = told.iter().map(|(_, turn)| *turn).collect();
+        assert_eq!(turns, [Turn::Firing, Turn::Resolved, Turn::Firing], "{told:?}");
+        assert!(told[0].0 <= 300 && told[1].0 == 10_060, "{told:?}");
+        // What waits for longer than that fires as well.
+        let slow = Rule { for_secs: 3_600, ..absence };
+        let mut alert = Alert::default();
+        for secs in (10_000..15_000).step_by(10) {
+            let measured = slow.measure(&windows, at(secs)).remove("").unwrap();
+            alert = alert.step(&slow, measured, at(secs)).0;
+        }
+        assert_eq!(alert.state, State::Firing);
+        // A group that there is no more keeps nothing going.
+        assert!(!Measured::default().goes_on);
     }
 
     #[test]

@@ -3,12 +3,28 @@
 //! A name begins with a letter for its kind, and has its parts behind tabs. All parts are words of the gate or of the policy: nobody who
 //! calls can make a new one. What a caller has a say in (a network, a country) is a kind of its own with a bound of its own.
 
-/// How many names of decisions there are at most in one place. A policy of 100 routes with ten kinds of outcome each fits; beyond, a
-/// count goes on under its outcome and code alone, of which there are fewer than 60.
+/// How many names of decisions an isolate hands over at most, and the totals have. A policy of 100 routes with ten kinds of outcome each
+/// fits; beyond, a count goes on under its outcome and code alone, of which there are fewer than 60.
 pub const MAX_SERIES: usize = 1_000;
+
+/// The same of a slot of ten seconds, of which there are about 90.
+const MAX_SERIES_OF_SLOT: usize = 250;
+
+/// The same of a slot of a minute or an hour, of which there are about 600. Where there are more than [`WHOLE_SERIES`], decisions are
+/// counted by code and route there.
+const MAX_SERIES_OF_LONG_SLOT: usize = 150;
+
+/// How many names of decisions a long slot keeps as they are.
+pub const WHOLE_SERIES: usize = 80;
+
+/// How many routes failures are counted by in a slot: as many as a policy has.
+const MAX_FAILURES_OF_SLOT: usize = 100;
 
 /// How many networks of failures are kept apart; all others are one.
 pub const MAX_NETWORKS: usize = 256;
+
+/// The same of a long slot.
+const MAX_NETWORKS_OF_LONG_SLOT: usize = 200;
 
 /// Countries, and codes that are none: more than there are.
 pub const MAX_COUNTRIES: usize = 300;
@@ -16,8 +32,23 @@ pub const MAX_COUNTRIES: usize = 300;
 /// The network of all that were too many.
 pub const OTHERS: &str = "*";
 
+/// The identity of whoever has none.
+const ANONYMOUS: &str = "anonymous";
+
+/// Where counts are kept: what there is more of has fewer names each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Room {
+    /// In what an isolate hands over, and in the totals.
+    #[default]
+    Whole,
+    /// In a slot of ten seconds.
+    Slot,
+    /// In a slot of a minute or an hour.
+    LongSlot,
+}
+
 /// A kind of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Decisions ([`Series`]).
     Decision,
@@ -68,12 +99,16 @@ impl Kind {
 
     /// How many names of this kind are kept apart.
     #[must_use]
-    pub const fn bound(self) -> usize {
-        match self {
-            Self::Decision | Self::Failure => MAX_SERIES,
-            Self::Network => MAX_NETWORKS,
-            Self::Country => MAX_COUNTRIES,
-            Self::Lateness | Self::Finding => 16,
+    pub const fn bound(self, room: Room) -> usize {
+        match (self, room) {
+            (Self::Decision | Self::Failure, Room::Whole) => MAX_SERIES,
+            (Self::Decision, Room::Slot) => MAX_SERIES_OF_SLOT,
+            (Self::Decision, Room::LongSlot) => MAX_SERIES_OF_LONG_SLOT,
+            (Self::Failure, Room::Slot | Room::LongSlot) => MAX_FAILURES_OF_SLOT,
+            (Self::Network, Room::Whole | Room::Slot) => MAX_NETWORKS,
+            (Self::Network, Room::LongSlot) => MAX_NETWORKS_OF_LONG_SLOT,
+            (Self::Country, _) => MAX_COUNTRIES,
+            (Self::Lateness | Self::Finding, _) => 16,
         }
     }
 }
@@ -126,6 +161,20 @@ impl<'a> Series<'a> {
         })
     }
 
+    /// The same by code and route. Whether there was a credential stays known: rules count by that.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        let carrier = if self.carrier.is_empty() { "" } else { OTHERS };
+        let identity = if self.identity == ANONYMOUS { ANONYMOUS } else { "" };
+        Self { code: self.code, carrier, identity, route: self.route, ..Self::default() }
+    }
+
+    /// Whether these came with a credential.
+    #[must_use]
+    pub fn is_presented(&self) -> bool {
+        self.is_admitted() && self.identity != ANONYMOUS || !self.carrier.is_empty()
+    }
+
     /// Whether these were admitted.
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
@@ -137,9 +186,7 @@ impl<'a> Series<'a> {
 #[must_use]
 pub fn of_others(name: &str) -> String {
     match (Series::of(name), Kind::of(name)) {
-        (Some(Series { code, .. }), _) => {
-            Series { code, route: OTHERS, ..Series::default() }.name()
-        }
+        (Some(series), _) => Series { route: OTHERS, ..series.brief() }.name(),
         (None, Some((kind, _))) => kind.name(OTHERS),
         (None, None) => Kind::Finding.name(OTHERS),
     }
@@ -205,6 +252,18 @@ mod tests {
         let series = Series { code: "INVALID_TOKEN", route: "/v1/*", ..Series::default() };
         let others = Series { code: "INVALID_TOKEN", route: OTHERS, ..Series::default() };
         assert_eq!(of_others(&series.name()), others.name());
+        // Whether there was a credential is what a ratio counts by.
+        let identity = "anonymous";
+        for (whole, is_presented) in [
+            (Series { carrier: "bearer", ..series }, true),
+            (series, false),
+            (Series { identity: "jwt", ..Series::default() }, true),
+            (Series { identity, ..Series::default() }, false),
+        ] {
+            let others = of_others(&whole.name());
+            assert_eq!(whole.is_presented(), is_presented);
+            assert_eq!(Series::of(&others).map(|one| one.is_presented()), Some(is_presented));
+        }
         assert_eq!(of_others(&Kind::Network.name("192.0.2.0/24")), Kind::Network.name(OTHERS));
     }
 

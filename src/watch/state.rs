@@ -31,8 +31,14 @@ const MAX_ISOLATES: usize = 20_000;
 /// How long an isolate is remembered that says nothing: longer than it sends a delta again, by as much as a message may be late.
 const FORGET_MILLIS: u64 = RESEND_MILLIS * 2;
 
+/// How often those are looked for.
+const FORGET_EVERY_MILLIS: u64 = 60_000;
+
 /// How many samples are kept for whoever looks.
 pub const MAX_RECENT: usize = 200;
+
+/// How many events of the administration are kept beside them.
+const MAX_ADMINISTERED: usize = 100;
 
 /// How often alerts are looked at while one is not ok.
 const LOOK_MILLIS: u64 = 10_000;
@@ -77,13 +83,18 @@ pub struct Orders<'o> {
 pub struct WatchState {
     windows: Windows,
     isolates: BTreeMap<String, Isolate>,
+    /// When isolates were forgotten last.
+    forgot_at: UnixMillis,
     /// By rule and group.
     alerts: BTreeMap<(String, String), Alert>,
     outbox: Outbox,
     losses: Losses,
     sharing: Sharing,
     revoked: Revoked,
+    /// The last samples and alerts.
     recent: VecDeque<EventV1>,
+    /// What administrators did last: no caller can push it out.
+    administered: VecDeque<EventV1>,
     /// When something came last.
     heard_at: Option<UnixMillis>,
     events_made: u32,
@@ -107,7 +118,11 @@ impl WatchState {
         Ok(state)
     }
 
-    fn read_row(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+    /// Reads one row.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_row(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         let not_ours =
             |_| StoreError::new("a row of the watch has a form that the gate does not write");
         if self.windows.read_row(name, value)? || self.outbox.read_row(name, value)? {
@@ -207,10 +222,14 @@ impl WatchState {
     }
 
     fn keep(&mut self, event: EventV1) {
-        if self.recent.len() >= MAX_RECENT {
-            self.recent.pop_front();
+        let (ring, most) = match event.event {
+            Kind::Administered => (&mut self.administered, MAX_ADMINISTERED),
+            _ => (&mut self.recent, MAX_RECENT),
+        };
+        if ring.len() >= most {
+            ring.pop_front();
         }
-        self.recent.push_back(event);
+        ring.push_back(event);
     }
 
     /// How long isolates are to wait: the more there are, the longer.
@@ -219,6 +238,7 @@ impl WatchState {
     }
 
     fn forget_isolates(&mut self, now: UnixMillis) {
+        self.forgot_at = now;
         let is_gone = |isolate: &Isolate| now.millis_since(isolate.seen) >= FORGET_MILLIS;
         let gone = self.isolates.iter().filter(|(_, isolate)| is_gone(isolate));
         self.rows
@@ -229,17 +249,13 @@ impl WatchState {
     /// Looks at the rules; has those told who are to be told.
     pub fn look(&mut self, orders: Orders<'_>, now: UnixMillis) {
         self.windows.advance(now, &mut self.rows);
+        if now.millis_since(self.forgot_at) >= FORGET_EVERY_MILLIS {
+            self.forget_isolates(now);
+        }
         for rule in orders.rules {
-            let mut measured = rule.measure(&self.windows, now);
-            // A group that is not there any more is none that is beyond.
             let known = self.alerts.keys().filter(|(name, _)| *name == rule.name);
             let known: Vec<String> = known.map(|(_, group)| group.clone()).collect();
-            for group in known {
-                measured
-                    .entry(group)
-                    .or_insert(super::rules::Measured { value: 0, is_beyond: false });
-            }
-            for (group, measured) in measured {
+            for (group, measured) in rule.measure_beside(&self.windows, &known, now) {
                 let key = (rule.name.clone(), group);
                 let before = self.alerts.get(&key).cloned();
                 let (after, turn) = before.clone().unwrap_or_default().step(rule, measured, now);
@@ -384,9 +400,18 @@ impl WatchState {
         self.alerts.iter().map(|((rule, group), alert)| (rule.as_str(), group.as_str(), alert))
     }
 
-    /// The last samples, oldest first.
+    /// The last samples and alerts, and what administrators did last, oldest first.
     pub fn recent(&self) -> impl DoubleEndedIterator<Item = &EventV1> {
-        self.recent.iter()
+        let mut events = Vec::new();
+        let mut administered = self.administered.iter().peekable();
+        for event in &self.recent {
+            while let Some(earlier) = administered.next_if(|one| one.at < event.at) {
+                events.push(earlier);
+            }
+            events.push(event);
+        }
+        events.extend(administered);
+        events.into_iter()
     }
 
     /// What was lost.
@@ -445,7 +470,7 @@ mod tests {
     use crate::watch::{
         delta::Sighting,
         event::VERSION,
-        rules::defaults,
+        rules::{Group, MAX_GROUPS, Measure, Select, defaults},
         series::Series,
         tally::{Noted, Tally},
     };
@@ -532,6 +557,86 @@ mod tests {
         assert_eq!(tally.take(later(RESEND_MILLIS - 1)).as_ref(), Some(&delta));
         state.apply(&delta, orders, later(FORGET_MILLIS - 1)).unwrap();
         assert_eq!(total(&state), 1);
+    }
+
+    #[test]
+    fn isolates_that_say_nothing_are_forgotten_by_the_minute_however_few_there_are() {
+        let orders = Orders { rules: &[], sinks: &[] };
+        let mut store = Store::default();
+        let mut state = WatchState::default();
+        // A new isolate each minute for six hours.
+        for minute in 0..360 {
+            let mut tally = Tally::new(minute + 1);
+            tally.count(&failure());
+            let at = later(minute * 60_000);
+            state.apply(&tally.take(at).unwrap(), orders, at).unwrap();
+            store.save(&mut state);
+        }
+        assert_eq!(state.isolates(), 20);
+        assert_eq!(store.0.keys().filter(|name| name.starts_with("isolate/")).count(), 20);
+        assert_eq!(total(&state), 360);
+    }
+
+    #[test]
+    fn a_group_that_fires_is_not_over_for_others_having_more() {
+        let rules = [Rule {
+            name: "guesses".into(),
+            measure: Measure::Count(Select::Failures, 10),
+            window_secs: 300,
+            group: Group::Network,
+            for_secs: 0,
+            resolve_secs: 0,
+            cool_down_secs: 900,
+        }];
+        let orders = Orders { rules: &rules, sinks: &[] };
+        let mut state = WatchState::default();
+        let mut tally = Tally::new(1);
+        let guess = |tally: &mut Tally, network: &str, n: usize| {
+            (0..n).for_each(|_| tally.count_network(network));
+        };
+        guess(&mut tally, "192.0.2.0/24", 11);
+        state.apply(&tally.take(NOW).unwrap(), orders, NOW).unwrap();
+        tally = Tally::new(2);
+        for other in 0..100 {
+            guess(&mut tally, &format!("10.0.{other}.0/24"), 20);
+        }
+        state.apply(&tally.take(NOW).unwrap(), orders, later(10_000)).unwrap();
+        let first = state.alerts().find(|(_, group, _)| *group == "192.0.2.0/24").unwrap().2;
+        assert_eq!((first.state, first.value), (State::Firing, 11));
+        // They come later, and no more of them are kept than of any rule.
+        state.look(orders, later(20_000));
+        assert_eq!(state.alerts().count(), MAX_GROUPS);
+        assert!(state.recent().all(|event| event.event == Kind::Firing));
+    }
+
+    /// Whoever makes many refusals must not push out what an administrator did.
+    #[test]
+    fn what_administrators_do_is_kept_apart_from_samples() {
+        let orders = Orders { rules: &[], sinks: &[] };
+        let mut state = WatchState::default();
+        let mut tally = Tally::new(1);
+        for round in 0..3 {
+            for _ in 0..150 {
+                tally.count(&failure());
+                if tally.has_room() {
+                    let id = tally.next_id();
+                    tally.push(EventV1::new(Kind::Refused, &id, later(round * 10_000)));
+                }
+            }
+            if round == 0 {
+                assert!(tally.has_room_for_administration());
+                let id = tally.next_id();
+                tally.push(EventV1::new(Kind::Administered, &id, later(1)));
+            }
+            let at = later(round * 10_000 + 5);
+            let delta = Delta::from_text(&tally.take(at).unwrap().to_text()).unwrap();
+            tally.acknowledged(state.apply(&delta, orders, at).unwrap(), at);
+        }
+        let kept: Vec<Kind> = state.recent().map(|event| event.event).collect();
+        assert_eq!(kept.len(), MAX_RECENT + 1);
+        assert_eq!(kept.iter().filter(|kind| **kind == Kind::Administered).count(), 1);
+        // In the order of time.
+        assert_eq!(kept.first(), Some(&Kind::Administered));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use super::{
     counts::Counts,
-    delta::{Acknowledged, Delta, MAX_EVENTS, MAX_SIGHTINGS, Sighting},
-    event::{EventId, EventV1, VERSION},
+    delta::{Acknowledged, Delta, MAX_ADMINISTERED, MAX_EVENTS, MAX_SIGHTINGS, Sighting},
+    event::{EventId, EventV1, Kind as EventKind, VERSION},
     series::{Kind, Lateness, Series},
 };
 use crate::{bounded::BoundedMap, time::UnixMillis};
@@ -82,6 +82,8 @@ pub struct Tally {
     events_made: u32,
     counts: Counts,
     events: Vec<EventV1>,
+    /// What administrators did: no caller can take its place.
+    administered: Vec<EventV1>,
     sightings: Vec<Sighting>,
     dropped: u64,
     lost: u64,
@@ -105,6 +107,7 @@ impl Tally {
             events_made: 0,
             counts: Counts::default(),
             events: Vec::new(),
+            administered: Vec::new(),
             sightings: Vec::new(),
             dropped: 0,
             lost: 0,
@@ -179,7 +182,15 @@ impl Tally {
 
     /// Whether there is room for a further event: else it need not be made, and is counted as dropped.
     pub fn has_room(&mut self) -> bool {
-        let has_room = self.events.len() < MAX_EVENTS;
+        self.is_kept(self.events.len() < MAX_EVENTS)
+    }
+
+    /// The same for what an administrator did.
+    pub fn has_room_for_administration(&mut self) -> bool {
+        self.is_kept(self.administered.len() < MAX_ADMINISTERED)
+    }
+
+    const fn is_kept(&mut self, has_room: bool) -> bool {
         if !has_room {
             self.dropped = self.dropped.saturating_add(1);
         }
@@ -194,8 +205,12 @@ impl Tally {
 
     /// Adds an event.
     pub fn push(&mut self, event: EventV1) {
-        if self.events.len() < MAX_EVENTS {
-            self.events.push(event);
+        let (events, most) = match event.event {
+            EventKind::Administered => (&mut self.administered, MAX_ADMINISTERED),
+            _ => (&mut self.events, MAX_EVENTS),
+        };
+        if events.len() < most {
+            events.push(event);
         }
     }
 
@@ -217,7 +232,10 @@ impl Tally {
     /// Whether there is nothing to hand over.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.pending.is_none() && self.counts.is_empty() && self.events.is_empty()
+        self.pending.is_none()
+            && self.counts.is_empty()
+            && self.events.is_empty()
+            && self.administered.is_empty()
     }
 
     /// What is to be sent: what was sent before and not acknowledged, or else all that has come together.
@@ -237,12 +255,14 @@ impl Tally {
             return None;
         }
         self.seq = self.seq.saturating_add(1);
+        let mut events = core::mem::take(&mut self.events);
+        events.append(&mut self.administered);
         let delta = Delta {
             v: VERSION,
             isolate: format!("{:016x}", self.isolate),
             seq: self.seq,
             counts: core::mem::take(&mut self.counts).into_inner(),
-            events: core::mem::take(&mut self.events),
+            events,
             sightings: core::mem::take(&mut self.sightings),
             dropped: core::mem::take(&mut self.dropped),
             lost: core::mem::take(&mut self.lost),

@@ -3,6 +3,8 @@
 //! A count lies in the slot of the moment at which it came here, so there is one clock. A window is the slots that lie wholly in it: it
 //! never has more than was counted in that time, and it lacks at most one slot.
 //!
+//! The longer slots are kept, the fewer names they have ([`Room`]): six hours of what callers can make of it are less than 16 MB.
+//!
 //! What has to be stored are rows: a slot of ten seconds when it changes, a slot of a minute and the totals once it is over. After a
 //! restart the minute that is open is the sum of its slots.
 
@@ -10,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::counts::Counts;
+use super::{counts::Counts, series::Room};
 use crate::{
     error::StoreError,
     json::{document, object::object},
@@ -76,7 +78,7 @@ impl Windows {
             return;
         }
         let start = floor(now, FINE_SECS);
-        let slot = self.fine.entry(start).or_default();
+        let slot = self.fine.entry(start).or_insert_with(|| Counts::of(Room::Slot));
         slot.add_all(counts);
         rows.push(row("fine", start, slot));
     }
@@ -92,6 +94,7 @@ impl Windows {
         let over = collected(&self.fine, self.closed, open, MINUTE_SECS);
         for (start, counts) in over {
             self.totals.add_all(&counts);
+            let counts = counts.for_long();
             rows.push(row("minute", start, &counts));
             self.minutes.insert(start, counts);
         }
@@ -100,6 +103,7 @@ impl Windows {
         if open_hour > self.closed_hours {
             let over = collected(&self.minutes, self.closed_hours, open_hour, HOUR_SECS);
             for (start, counts) in over {
+                let counts = counts.for_long();
                 rows.push(row("hour", start, &counts));
                 self.hours.insert(start, counts);
             }
@@ -180,15 +184,23 @@ impl Windows {
             return Ok(true);
         }
         let Some((kind, start)) = name.split_once('/') else { return Ok(false) };
-        let slots = match kind {
-            "fine" => &mut self.fine,
-            "minute" => &mut self.minutes,
-            "hour" => &mut self.hours,
+        let (slots, is_long) = match kind {
+            "fine" => (&mut self.fine, false),
+            "minute" => (&mut self.minutes, true),
+            "hour" => (&mut self.hours, true),
             _ => return Ok(false),
         };
         let start: u64 = start.parse().map_err(|_| not_ours())?;
-        let counts: Slot = document::parse(value.as_bytes()).map_err(|_| not_ours())?;
-        slots.insert(start, counts.counts.into());
+        let slot: Slot = document::parse(value.as_bytes()).map_err(|_| not_ours())?;
+        let read = Counts::from(slot.counts);
+        let counts = if is_long {
+            read.for_long()
+        } else {
+            let mut fine = Counts::of(Room::Slot);
+            fine.add_all(&read);
+            fine
+        };
+        slots.insert(start, counts);
         let at = UnixMillis::from_millis(start.saturating_mul(1000));
         self.latest = self.latest.max(at);
         Ok(true)
@@ -236,7 +248,7 @@ fn row(kind: &str, start: u64, counts: &Counts) -> RowChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::series::Series;
+    use crate::watch::series::{Kind, Series};
 
     /// A minute and an hour begin here.
     const START: u64 = 1_699_999_200;
@@ -324,6 +336,65 @@ mod tests {
         }
         assert!(rows.len() < 16 + 7 * 60 + 170, "{}", rows.len());
         assert_eq!(windows.totals().decisions(), 20_000);
+    }
+
+    /// More of everything than a caller can make: 2,000 kinds of decisions, and as many networks as there are.
+    fn full() -> Counts {
+        let mut counts = Counts::default();
+        for route in 0..100 {
+            let route = format!("/v1/customers/{route:02}/orders/*");
+            for (code, reason) in [
+                ("INSUFFICIENT_SCOPE", "insufficient_scope"),
+                ("INVALID_TOKEN", "bad_signature"),
+                ("INVALID_TOKEN", "wrong_algorithm"),
+                ("MISSING_CREDENTIALS", "missing_credentials"),
+                ("TOKEN_EXPIRED", "token_expired"),
+            ] {
+                for carrier in ["bearer", "dpop", "cookie", "api_key_header"] {
+                    let issuer = "https://accounts.example.com/";
+                    let series =
+                        Series { code, reason, carrier, identity: "jwt", issuer, route: &route };
+                    counts.add(&series.name(), 1);
+                }
+            }
+            counts.add(&Kind::Failure.name(&route), 1);
+        }
+        for at in 0..300_u16 {
+            let [high, low] = at.to_be_bytes();
+            counts.add(&Kind::Network.name(&format!("2001:db8:{high:x}{low:02x}::/48")), 1);
+            let letters = [high, low].map(|byte| char::from(b'A' + byte % 26));
+            counts.add(&Kind::Country.name(&letters.iter().collect::<String>()), 1);
+        }
+        counts
+    }
+
+    #[test]
+    fn six_hours_of_full_slots_are_less_than_16_mb_and_no_count_is_lost() {
+        let (mut rows, mut windows) = (BTreeMap::new(), Windows::default());
+        let full = full();
+        let all = full.decisions();
+        let mut added = 0;
+        // Full minutes for seven hours, and at the end a quarter of an hour of full slots.
+        let minutes = (0..400_u64).map(|minute| minute * 60);
+        for secs in minutes.chain((2_400..2_520).map(|slot| slot * 10)) {
+            let mut changes = Vec::new();
+            windows.add(&full, at(secs), &mut changes);
+            store(&mut rows, changes);
+            added += all;
+        }
+        let bytes: usize = rows.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(bytes < 16_000_000, "{bytes}");
+        assert_eq!(restarted(&rows).totals().decisions(), added);
+        // Where names are too many, codes and routes are known all the same.
+        let (_, minute) = windows.minutes.last_key_value().unwrap();
+        let codes: u64 = minute
+            .iter()
+            .filter_map(|(name, n)| Some((Series::of(name)?, n)))
+            .filter(|(series, _)| series.code == "TOKEN_EXPIRED" && series.is_presented())
+            .map(|(_, n)| n)
+            .sum();
+        assert!(codes >= all / 5, "{codes} of {all}");
+        assert_eq!(sum(&restarted(&rows), 21_600, 25_190), sum(&windows, 21_600, 25_190));
     }
 
     #[test]

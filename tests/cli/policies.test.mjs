@@ -90,6 +90,19 @@ describe('explain --policy', () => {
     assert.match((await run(['explain', 'GET', '/x', '--policy', file, '--ip', '192.0.2.1'])).stdout, /✗ +addresses .*routes\[3\]\.ips/);
   });
 
+  test('no credential stands in the command line, whatever the policy calls its header', async () => {
+    const file = write('headers.json', changed((policy) => {
+      policy.api_keys.header = 'X-Customer-Key';
+      policy.credential_headers = [{ name: 'X-Partner-Token', issuers: [ISSUER.issuer] }];
+    }));
+    for (const line of ['x-customer-key: k', 'X-Partner-Token: t', 'Authorization: Bearer x']) {
+      const { code, stderr } = await run(['explain', 'GET', '/posts/1', '--policy', file, '--header', line]);
+      assert.equal(code, 2, line);
+      assert.match(stderr, /a credential does not belong into the command line/);
+    }
+    assert.equal((await run(['explain', 'GET', '/posts/1', '--policy', file, '--header', 'X-Other: x'])).code, 1);
+  });
+
   test('a policy that is refused, a file that is not there', async () => {
     const broken = write('broken.json', { ...POLICY, routs: [] });
     const { code, stderr } = await run(['explain', 'GET', '/', '--policy', broken]);

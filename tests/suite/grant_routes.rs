@@ -1,11 +1,12 @@
 //! Routes with a grant: what the policy takes, and that the token goes nowhere else.
 
 use edgegate::error::Error;
-use edgegate::guard::grants::account_named;
+use edgegate::guard::{OnlyRead, grants::account_named};
+use edgegate::http::explain::explain;
 use edgegate::policy::{Binding, Destination, Policy, RequestPath, Upstream};
 use serde_json::{Value, json};
 
-use super::gate::{policy, read};
+use super::gate::{NOW, Stores, policy, read, request, run};
 use super::login_policy::with_login;
 
 /// A policy with a Slack bot, and this route.
@@ -237,4 +238,21 @@ fn a_caller_names_an_account_or_none() {
     for wrong in ["", "x".repeat(256).as_str()] {
         assert!(account_named(Some(wrong)).is_err());
     }
+}
+
+#[test]
+fn an_explanation_says_that_the_account_is_not_asked_for() {
+    let of = |route: &Value| {
+        let stores = Stores::default();
+        let request = request("POST", "/slack/chat.postMessage");
+        let told = run(explain(&policy(route), &OnlyRead::of(&stores), &request, NOW));
+        told.steps
+            .into_iter()
+            .find(|step| step.policy_path.as_deref() == Some("routes[0]"))
+            .unwrap()
+            .detail
+    };
+    let detail = "needs the caller's account at bot, which is not asked for here";
+    assert_eq!(of(&with_route(&slack())).as_deref(), Some(detail));
+    assert_eq!(of(&but(&json!({"grant": null}))), None);
 }

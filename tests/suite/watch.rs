@@ -2,6 +2,7 @@
 
 use crate::gate::{NOW, NOW_SECS, Stores, check, policy, read, request};
 use crate::mint;
+use edgegate::error::Error;
 use edgegate::guard::{
     Carrier, Decision, Request,
     watched::{self, Origin},
@@ -118,6 +119,10 @@ fn faults_of_the_section_are_named() {
         (
             json!({"name": "own", "kind": "absence", "of": "admitted", "above": 1}),
             "above: an absence has no number",
+        ),
+        (
+            json!({"name": "own", "kind": "absence", "of": "admitted", "window_secs": 75_601}),
+            "window_secs: expected at most 75600 for an absence",
         ),
         (
             json!({"name": "own", "kind": "count", "of": "refused", "above": 1, "group": "network"}),
@@ -274,6 +279,59 @@ fn a_refusal_of_a_known_caller_says_who_by_a_pseudonym_and_of_a_forged_one_nobod
     let text = delta.to_text();
     for secret in ["alice", "token-of-alice", "192.0.2.1\"", "eyJ"] {
         assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}
+
+/// As where the caller's account is not connected: admitted by the guard, refused by the edge.
+#[test]
+fn what_is_refused_after_all_is_counted_as_refused_of_a_known_caller() {
+    let mut gate = Watched::new();
+    let good = token(json!({}));
+    let request = get("/v1/posts", &good);
+    let mut decision = check(&gate.policy, &gate.stores, &request);
+    assert!(decision.outcome.is_ok());
+    decision.refuse_after_all(Error::NotConnected { provider: "hub".into() });
+    gate.note(&request, &decision, NOW);
+    let delta = gate.delta();
+    assert_eq!(counted(&delta, "CONNECT_REQUIRED").0, 1);
+    assert!(!delta.counts.keys().any(|name| Series::of(name).is_some_and(|one| one.is_admitted())));
+    let [event] = delta.events.as_slice() else { panic!("{:?}", delta.events) };
+    assert_eq!(event.code.as_deref(), Some("CONNECT_REQUIRED"));
+    assert!(event.subject.is_some());
+    // A fault of a fault changes nothing of who it is.
+    decision.refuse_after_all(Error::NotFound);
+    assert!(decision.known.is_some());
+}
+
+/// A limit of the policy's own is no guess, whatever it is called.
+#[test]
+fn a_limit_that_looks_like_the_one_on_failures_is_none() {
+    let mut gate = Watched::new();
+    let request = request("GET", "/v1/posts");
+    for (name, is_failure) in [
+        ("failed-authentication-of-mine", false),
+        ("failed-authentication", true),
+        ("failed-authentication-penalty", true),
+        ("administrator-secret", true),
+    ] {
+        let error = Error::RateLimited { limit: name.into(), retry_after_secs: 1 };
+        gate.note(&request, &Decision::refused(error, None, "/v1/*"), NOW);
+        let delta = gate.tally.take(NOW).unwrap();
+        assert_eq!(delta.counts.contains_key("f\t/v1/*"), is_failure, "{name}");
+        let answer = edgegate::watch::delta::Acknowledged { seq: delta.seq, ..Default::default() };
+        gate.tally.acknowledged(answer, NOW);
+    }
+}
+
+#[test]
+fn the_names_of_the_gates_own_limits_are_taken() {
+    for name in ["failed-authentication", "failed-authentication-penalty", "administrator-secret"] {
+        let mut document = watching(&json!({}));
+        document["limits"] = json!([{"name": name, "by": "ip", "requests": 1, "window_secs": 60}]);
+        assert_eq!(
+            read(&document).unwrap_err().to_string(),
+            "limits[0].name: is the name of a limit of the gate's own"
+        );
     }
 }
 

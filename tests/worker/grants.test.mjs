@@ -50,7 +50,7 @@ before(async () => {
   ];
   const hubAt = await startHub();
   const providers = [slack.provider(), githubAt('hub', hubAt, { connect_only: true }), githubAt('idle', hubAt)];
-  gate = await start([sessionWorker({ policy: loginPolicy(providers, { routes }), secrets: GRANT_SECRETS })], { secrets: GRANT_SECRETS });
+  gate = await start([sessionWorker({ policy: loginPolicy(providers, { routes, watch: {} }), secrets: GRANT_SECRETS })], { secrets: GRANT_SECRETS });
   sessions = new Sessions(gate, 'gate');
 });
 
@@ -111,6 +111,16 @@ describe('a bot that is connected', () => {
     assert.equal(url.searchParams.get('scope'), 'chat:write,channels:read');
     assert.equal(url.searchParams.get('redirect_uri'), `http://${origin()}/auth/callback/slack`);
     assert.ok(url.searchParams.get('state').length > 100);
+  });
+
+  test('is counted as refused where none is connected, and not as admitted', async () => {
+    const counted = async () => {
+      const { decisions: { admitted }, codes } = (await sessions.admin('GET', '/watch', undefined, { host: origin() })).json();
+      return { admitted, refused: codes.CONNECT_REQUIRED ?? 0 };
+    };
+    const before = await counted();
+    assert.equal((await post(await sessions.open())).json().code, 'CONNECT_REQUIRED');
+    assert.deepEqual(await counted(), { admitted: before.admitted, refused: before.refused + 1 });
   });
 
   test('is refused where none is connected, and for whoever is not logged in', async () => {

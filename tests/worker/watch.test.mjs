@@ -29,6 +29,18 @@ export class WatchObject extends engine.WatchObject {
     if (request.headers.has('X-Dump')) {
       return Response.json([...this.#context.storage.sql.exec('SELECT * FROM watch')]);
     }
+    // An alarm that meets a row that cannot be read; then what the clock of the object says.
+    if (request.headers.has('X-Break')) {
+      this.#context.storage.sql.exec("INSERT INTO watch (name, value) VALUES ('odd', '1')");
+      await this.#context.storage.setAlarm(Date.now() + 500);
+      await this.#context.storage.sync();
+      this.#context.abort('evicted');
+    }
+    if (request.headers.has('X-Clock')) return Response.json(await this.#context.storage.getAlarm());
+    if (request.headers.has('X-Mend')) {
+      this.#context.storage.sql.exec("DELETE FROM watch WHERE name = 'odd'");
+      return new Response('done');
+    }
     const isDelta = (await request.clone().text()).startsWith('delta');
     const answer = await super.fetch(request);
     if (!isDelta || lost === 0) return answer;
@@ -46,6 +58,10 @@ export default {
     }
     if (url.pathname === '/__test/dump') {
       return env.EDGEGATE_WATCH.get(env.EDGEGATE_WATCH.idFromName('watch')).fetch('https://object.invalid/', { headers: { 'X-Dump': '1' } });
+    }
+    if (url.pathname === '/__test/object') {
+      const object = env.EDGEGATE_WATCH.get(env.EDGEGATE_WATCH.idFromName('watch'));
+      return object.fetch('https://object.invalid/', { headers: { [url.searchParams.get('do')]: '1' } }).catch(() => new Response('aborted'));
     }
     return gate.fetch(request, env, context);
   },
@@ -132,6 +148,7 @@ before(async () => {
       } },
     }),
     gateWorker({ name: 'telling', policy: watching({ watch: told }), secrets }),
+    gateWorker({ name: 'doors', policy: watching(), secrets }),
     gateWorker({ name: 'blind', policy: policy() }),
     gateWorker({ name: 'unbound', policy: watching(), secrets, worker: { durableObjects: { EDGEGATE_COUNTERS: { className: 'CounterObject', useSQLite: true } } } }),
   ], { secrets });
@@ -146,6 +163,16 @@ const report = async (name, query = '') => {
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.headers['cache-control'], 'no-store');
   return answer.json();
+};
+
+/** What is there after a while. */
+const eventually = async (ask) => {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const found = await ask();
+    if (found) return found;
+    await sleep(50);
+  }
+  throw new Error('nothing came');
 };
 
 const forged = () => token({}, { secret: 'x'.repeat(32) });
@@ -289,6 +316,31 @@ describe('events', () => {
     const everything = stored + JSON.stringify(events) + receiver.taken.map(({ body }) => body).join('');
     for (const secret of [subject, jti, ip, good, good.split('.')[2], ...Object.values(secrets), 'secret=1']) assert.ok(!everything.includes(secret), secret);
   });
+});
+
+describe('guesses at the doors of the gate itself', () => {
+  test('are failures as elsewhere: the secret of metrics', async () => {
+    const ip = freshIp();
+    for (let at = 0; at < 101; at += 1) refused(await gate.get('/auth/metrics', { gate: 'doors', token: `guess-${at}`.padEnd(40, 'x'), ip }), 'INVALID_TOKEN');
+    const told = await report('doors');
+    const { rule, state, value } = told.alerts[0];
+    assert.deepEqual([rule, state, value], ['failures', 'firing', 101]);
+    assert.deepEqual(told.routes.find(({ route }) => route === '/auth/metrics'), { route: '/auth/metrics', admitted: 0, refused: 101 });
+    // Who asks without a secret guesses nothing.
+    refused(await gate.get('/auth/metrics', { gate: 'doors' }), 'MISSING_CREDENTIALS');
+    assert.equal((await report('doors')).alerts[0].value, 101);
+  });
+});
+
+test('a fault in the alarm does not stop the clock of the object', async () => {
+  await report('gate');
+  const object = (what) => gate.get(`/__test/object?do=${what}`);
+  await object('X-Break');
+  assert.ok(await gate.output.find((line) => line.includes('watch: a row of the watch has an unknown name')));
+  const next = await eventually(async () => (await object('X-Clock')).json());
+  assert.ok(next - Date.now() > 30_000 && next - Date.now() <= 60_000, `in ${next - Date.now()} ms`);
+  await object('X-Mend');
+  await report('gate');
 });
 
 test('nothing trapped, and no secret was printed', () => gate.assertQuiet());

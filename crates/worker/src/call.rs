@@ -59,10 +59,16 @@ impl Call<'_> {
     pub(crate) fn device(&self) -> Device {
         let agent = header(&self.request.headers(), "User-Agent");
         let parts = self.parts();
-        Device::seen(agent.as_deref(), country(self.request), parts.as_request().client())
+        let country = country(self.request).filter(|_| self.is_from_the_caller());
+        Device::seen(agent.as_deref(), country, parts.as_request().client())
     }
 
-    /// Asks the guard, and writes its decision to the log.
+    /// Whether the connection is the caller's own: behind another proxy, what the platform knows of it is known of that proxy.
+    fn is_from_the_caller(&self) -> bool {
+        self.gate.policy.client_ip_header.is_of_the_platform()
+    }
+
+    /// Asks the guard, and writes its decision to the log. Once nothing can change it any more, it is to be counted.
     pub(crate) async fn decide(&self, parts: &RequestParts<'_>, edge: Edge) -> Decision {
         self.gate.note_address(parts);
         let backend = self.gate.backend(self.env, self.context);
@@ -72,10 +78,6 @@ impl Call<'_> {
             decision.refuse_own_answers();
         }
         event_log::decision(&self.gate.policy, parts, &decision);
-        if self.gate.policy.watch.is_some() {
-            let of_request = (self.request, edge == Edge::Proxy);
-            watch::note(self.gate, (self.env, self.context), of_request, (parts, &decision));
-        }
         if !decision.session.is_done() {
             session_work::work_off(self.gate, (self.env, self.context), &decision.session);
         }
@@ -83,6 +85,33 @@ impl Call<'_> {
             self.gate.note_use(identity, self.env, self.context);
         }
         decision
+    }
+
+    /// Counts a decision.
+    #[inline]
+    pub(crate) fn count(&self, parts: &RequestParts<'_>, decision: &Decision, edge: Edge) {
+        if self.gate.policy.watch.is_some() {
+            let of_request = (self.request, edge == Edge::Proxy && self.is_from_the_caller());
+            watch::note(self.gate, (self.env, self.context), of_request, (parts, decision));
+        }
+    }
+
+    /// Writes a refusal by one of the gate's own endpoints to the log, and counts it: whoever guesses there is to be seen as elsewhere.
+    #[inline(never)]
+    pub(crate) fn note_refusal(&self, parts: &RequestParts<'_>, decision: &Decision) {
+        event_log::decision(&self.gate.policy, parts, decision);
+        self.count(parts, decision, Edge::Proxy);
+    }
+
+    /// Refuses a request after all, once the guard has let it in.
+    pub(crate) fn refuse_after_all(
+        &self,
+        parts: &RequestParts<'_>,
+        decision: &mut Decision,
+        fault: Error,
+    ) {
+        decision.refuse_after_all(fault);
+        event_log::decision(&self.gate.policy, parts, decision);
     }
 
     /// Who the caller is, signed for the service, where the policy says so. Of a preflight nobody is known.
@@ -133,7 +162,7 @@ impl Call<'_> {
             Insecure::Refused(error) => {
                 let refused = Decision::refused(error, None, "");
                 let decision = Decision { cors: policy.cors.clone(), ..refused };
-                event_log::decision(policy, &parts, &decision);
+                self.note_refusal(&parts, &decision);
                 self.refuse(&parts, &decision)
             }
         };

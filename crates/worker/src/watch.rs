@@ -56,7 +56,7 @@ pub(crate) fn note_administration(
     }
     let now = clock::now();
     let wait = gate.memory.watch.with(|tally| {
-        if tally.has_room() {
+        if tally.has_room_for_administration() {
             let event = watched::administered(tally, (&parts.as_request(), actor), done, now);
             tally.push(event);
         }

@@ -34,8 +34,8 @@ function pathOf(path) {
   return path;
 }
 
-/** Others on this machine can see the command line. */
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie', 'dpop', 'x-api-key'];
+/** The usual headers of credentials: others on this machine can see the command line. */
+const USUAL = ['authorization', 'proxy-authorization', 'cookie', 'dpop', 'x-api-key'];
 
 function line(text) {
   const [, name, content] = /^([^\s:]+)\s*:\s*(.*?)\s*$/.exec(text) ?? [];
@@ -43,9 +43,18 @@ function line(text) {
   return [name, content];
 }
 
+/** Those, and what the policy calls its own, where one is at hand. */
+function credentialHeaders({ policy, env }) {
+  if (policy === undefined) return USUAL;
+  const { api_keys: keys, credential_headers: tokens } = policyObject(readProject(policy, env));
+  const own = [keys?.header, ...(Array.isArray(tokens) ? tokens : []).map((one) => one?.name)];
+  return [...USUAL, ...own.filter((name) => typeof name === 'string').map((name) => name.toLowerCase())];
+}
+
 async function headersOf(options) {
   const given = (options.header ?? []).map(line);
-  const secret = given.find(([name]) => CREDENTIALS.includes(name.toLowerCase()));
+  const credentials = given.length === 0 ? [] : credentialHeaders(options);
+  const secret = given.find(([name]) => credentials.includes(name.toLowerCase()));
   if (secret !== undefined) throw misused(`--header ${secret[0]}: a credential does not belong into the command line: others can see it there`, 'say --bearer FILE, --api-key FILE or --headers FILE');
   if (options.headers !== undefined) given.push(...(await secretIn('--headers', options.headers)).split(/\r?\n/).filter((one) => one.trim() !== '').map((one) => line(one.trim())));
   if (options.bearer !== undefined) given.push(['Authorization', `Bearer ${await secretIn('--bearer', options.bearer)}`]);

@@ -6,9 +6,7 @@ use super::{
     admin::{Failure, body_of},
     session::written,
 };
-use crate::{
-    accounts::GateAccounts, call::Call, clock, event_log, reply, session_work, watch as watching,
-};
+use crate::{accounts::GateAccounts, call::Call, clock, reply, session_work};
 use edgegate::{
     error::Error,
     guard::{Decision, accounts::AccountFlow},
@@ -56,7 +54,6 @@ pub(crate) async fn answer(
     let error = failures.count(error, request.client_ip, clock::now());
     let refused =
         Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
-    event_log::decision(&gate.policy, &parts, &refused);
-    watching::note(gate, (call.env, call.context), (call.request, true), (&parts, &refused));
+    call.note_refusal(&parts, &refused);
     reply::refusal_with(call.request, &error, carrier, None, reply::lent(&fields).collect())
 }

@@ -69,9 +69,7 @@ pub(crate) async fn answer(
         Ok(administrator) => administrator,
         Err(error) => {
             let decision = Decision::refused(error, carrier, LOGGED_AS);
-            event_log::decision(policy, &parts, &decision);
-            let of_request = (call.request, true);
-            watching::note(call.gate, (call.env, call.context), of_request, (&parts, &decision));
+            call.note_refusal(&parts, &decision);
             return call.refuse(&parts, &decision);
         }
     };

@@ -5,7 +5,7 @@ use web_sys::Response;
 use super::admin::{Failure, body_of};
 use crate::{
     call::Call,
-    clock, event_log,
+    clock,
     gate::RequestBackend,
     grants::revoke_behind,
     host,
@@ -62,7 +62,7 @@ pub(crate) async fn answer(
     };
     if let Some(error) = &error {
         let refused = Decision::refused(error.clone(), None, &endpoint.logged());
-        event_log::decision(&call.gate.policy, &parts, &refused);
+        call.note_refusal(&parts, &refused);
     }
     match (answer, error) {
         // A program is told the code.

@@ -3,7 +3,7 @@
 use web_sys::Response;
 
 use super::admin::presented;
-use crate::{call::Call, clock, event_log, objects::watch_stub, reply, watch::flush};
+use crate::{call::Call, clock, objects::watch_stub, reply, watch::flush};
 use edgegate::{
     error::Error,
     guard::{Carrier, Decision},
@@ -33,7 +33,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
         Err(error) => {
             let carrier = parts.as_request().authorization.map(|_| Carrier::Bearer);
             let decision = Decision::refused(error, carrier, LOGGED_AS);
-            event_log::decision(&call.gate.policy, &parts, &decision);
+            call.note_refusal(&parts, &decision);
             call.refuse(&parts, &decision)
         }
     }

@@ -19,10 +19,11 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
         Err(fault) => Err(fault),
     };
     let (identity_token, grant_token) = tokens.unwrap_or_else(|fault| {
-        decision.outcome = Err(fault);
-        event_log::decision(policy, &parts, &decision);
+        call.refuse_after_all(&parts, &mut decision, fault);
         (None, None)
     });
+    // What the upstream does not answer was let in all the same.
+    call.count(&parts, &decision, Edge::Proxy);
     let forwarded = match &decision.outcome {
         Ok(identity) => {
             let forwarding = Forwarding {

@@ -6,7 +6,7 @@ use super::{
     admin::{Failure, body_of},
     login,
 };
-use crate::{call::Call, clock, event_log, gate::RequestBackend, host, reply, session_work};
+use crate::{call::Call, clock, gate::RequestBackend, host, reply, session_work};
 use edgegate::{
     error::Error,
     guard::{
@@ -61,7 +61,7 @@ pub(crate) async fn answer(
     };
     let refused =
         Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
-    event_log::decision(&call.gate.policy, &parts, &refused);
+    call.note_refusal(&parts, &refused);
     if !endpoint.is_oauth() {
         return reply::refusal_with(
             call.request,

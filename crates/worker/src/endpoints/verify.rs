@@ -6,7 +6,6 @@ use web_sys::Response;
 use super::login;
 use crate::{
     call::{Call, Edge},
-    event_log,
     host::RequestLines,
     reply,
     request::RequestParts,
@@ -34,11 +33,11 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
     let token = match call.identity_token(&decision).await {
         Ok(token) => token,
         Err(fault) => {
-            decision.outcome = Err(fault);
-            event_log::decision(policy, &parts, &decision);
+            call.refuse_after_all(&parts, &mut decision, fault);
             None
         }
     };
+    call.count(&parts, &decision, Edge::ForwardAuth);
     let cookies = session_work::cookie_fields(&decision.session, call.gate);
     let mut more = session_cookies::numbered(&cookies);
     match &decision.outcome {

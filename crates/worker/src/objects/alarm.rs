@@ -1,9 +1,11 @@
 //! The alarm of a Durable Object: one, for the earliest that is due.
 
+use core::time::Duration;
 use std::cell::Cell;
 
 use worker::{Result, State};
 
+use crate::clock;
 use edgegate::time::UnixMillis;
 
 /// The longest time that an alarm is set for: 30 days. The platform counts nanoseconds in 64 bits, which end in 2262, and
@@ -57,5 +59,18 @@ impl Alarm {
             self.at.set(None);
         }
         set
+    }
+
+    /// After a fault in what the alarm does: sets it for later, if it is not set. An object that nobody asks has no other clock.
+    ///
+    /// # Errors
+    /// Those of the platform. They are for the platform, which then tries the alarm itself again.
+    pub(crate) async fn again(&self, state: &State, wait: Duration) -> Result<()> {
+        if self.at.get().is_some() {
+            return Ok(());
+        }
+        let now = clock::now();
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(MAX_WAIT_MILLIS);
+        self.set(state, now.saturating_add(wait), now).await
     }
 }

@@ -1,6 +1,7 @@
 //! The grants of an owner: one Durable Object for each, the only writer, and the only one that asks a provider for fresh tokens. The rules
 //! are [`edgegate::grant`]'s; here are the rows.
 
+use core::time::Duration;
 use std::{cell::RefCell, rc::Rc};
 
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -23,6 +24,9 @@ use edgegate::{
     store::grants::GrantStore,
     time::UnixMillis,
 };
+
+/// How long after a fault the alarm works again. What is left meanwhile is a row without a token: there is no hurry.
+const AFTER_FAULT: Duration = Duration::from_secs(3_600);
 
 /// Where the state is stored.
 const ROWS: Rows = Rows("grants");
@@ -62,11 +66,12 @@ impl DurableObject for GrantObject {
         Response::ok(outcome.to_text())
     }
 
-    /// Never fails: the platform would try it again and again. What is left then is a row without a token.
+    /// A fault is no end of it: nobody asks an owner who has gone. It fails only where no next alarm can be set.
     async fn alarm(&self) -> Result<Response> {
         self.alarm.went_off();
         if let Err(fault) = self.forget().await {
             report(&format!("grants: {fault}"));
+            self.alarm.again(&self.state, AFTER_FAULT).await?;
         }
         Response::empty()
     }

@@ -1,6 +1,7 @@
 //! The ledger of revocations: one Durable Object, the only writer. Its rules are [`edgegate::revocation::ledger`]'s;
 //! here are its rows, its alarm, and what it publishes to KV.
 
+use core::time::Duration;
 use std::cell::{Cell, RefCell};
 
 use worker::{
@@ -29,6 +30,8 @@ const KEEP_ANSWERS_SECS: u64 = 86_400;
 const HEAD_TTL_SECS: u64 = 86_400;
 /// Rows that are swept out in one step; requests come in between.
 const SWEEP_AT_ONCE: i64 = 2_000;
+/// How long after a fault the alarm works again.
+const AFTER_FAULT: Duration = Duration::from_secs(60);
 /// Steps of an alarm; what is left waits for the next.
 const MAX_STEPS: usize = 50;
 /// One question for the fingerprints of a block takes a quarter of it: SQLite's longest text is 2 MB, and a full block
@@ -90,7 +93,7 @@ impl DurableObject for RevocationLedger {
         Response::from_bytes(answer)
     }
 
-    /// Never fails: the platform would give up after some tries, and there would be no next alarm.
+    /// A fault is no end of it. It fails only where no next alarm can be set.
     async fn alarm(&self) -> Result<Response> {
         self.alarm.went_off();
         if let Err(fault) = self.work().await {
@@ -98,6 +101,7 @@ impl DurableObject for RevocationLedger {
         }
         if let Err(fault) = self.schedule(clock::now()).await {
             report(&fault.to_string());
+            self.alarm.again(&self.state, AFTER_FAULT).await?;
         }
         Response::empty()
     }

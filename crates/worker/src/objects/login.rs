@@ -1,6 +1,7 @@
 //! A shard of accounts, or of guesses of addresses: the only writer of its rows, and the only place where a password is compared. The rules
 //! are [`edgegate::account`]'s; here are the rows.
 
+use core::time::Duration;
 use std::cell::RefCell;
 
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -18,6 +19,9 @@ use edgegate::{
     },
     error::StoreError,
 };
+
+/// How long after a fault the alarm works again. What is left meanwhile are rows of which nothing has to be kept: there is no hurry.
+const AFTER_FAULT: Duration = Duration::from_secs(3_600);
 
 /// Where the rows are stored.
 const ROWS: Rows = Rows("logins");
@@ -51,11 +55,12 @@ impl DurableObject for LoginObject {
         Response::ok(outcome.to_text())
     }
 
-    /// Never fails: the platform would try it again and again. What is left then are rows of which nothing has to be kept.
+    /// A fault is no end of it: nobody asks about names of which nothing has to be kept. It fails only where no next alarm can be set.
     async fn alarm(&self) -> Result<Response> {
         self.alarm.went_off();
         if let Err(fault) = self.forget().await {
             report(&format!("logins: {fault}"));
+            self.alarm.again(&self.state, AFTER_FAULT).await?;
         }
         Response::empty()
     }

@@ -9,26 +9,44 @@ use edgegate::session::state::RowChange;
 pub(super) struct Rows(pub(super) &'static str);
 
 impl Rows {
-    /// All rows. A new object has no table, and gets none by being asked.
+    /// All rows.
     ///
     /// # Errors
-    /// Those of the platform, and a row that the gate does not write.
+    /// As of [`Rows::each`].
     pub(super) fn load(&self, state: &State) -> Result<Vec<(String, String)>> {
+        let mut rows = Vec::new();
+        self.each(state, &mut |name, value| {
+            rows.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Hands each row on, one after the other: where there are many, all at once would be memory twice. A new object has no table, and
+    /// gets none by being asked.
+    ///
+    /// # Errors
+    /// Those of the platform and of `each`, and a row that the gate does not write.
+    pub(super) fn each(
+        &self,
+        state: &State,
+        each: &mut dyn FnMut(&str, &str) -> Result<()>,
+    ) -> Result<()> {
         let Self(table) = self;
-        let rows = |query: &str| -> Result<Vec<Vec<SqlStorageValue>>> {
-            state.storage().sql().exec(query, None)?.raw().collect()
-        };
-        if rows(&format!("SELECT name FROM sqlite_master WHERE name = '{table}'"))?.is_empty() {
-            return Ok(Vec::new());
+        let sql = state.storage().sql();
+        let table_is_there = format!("SELECT name FROM sqlite_master WHERE name = '{table}'");
+        if sql.exec(&table_is_there, None)?.raw().next().is_none() {
+            return Ok(());
         }
-        let rows = rows(&format!("SELECT name, value FROM {table}"))?;
-        let texts = rows.into_iter().map(|row| match <[SqlStorageValue; 2]>::try_from(row) {
-            Ok([SqlStorageValue::String(name), SqlStorageValue::String(value)]) => {
-                Ok((name, value))
+        for row in sql.exec(&format!("SELECT name, value FROM {table}"), None)?.raw() {
+            match row?.as_slice() {
+                [SqlStorageValue::String(name), SqlStorageValue::String(value)] => {
+                    each(name, value)?;
+                }
+                _ => return Err("a row has a form that the gate does not write".into()),
             }
-            _ => Err("a row has a form that the gate does not write".into()),
-        });
-        texts.collect()
+        }
+        Ok(())
     }
 
     /// Writes what has changed, in one transaction.

@@ -1,6 +1,7 @@
 //! The sessions of a subject: one Durable Object for each, the only writer. The rules are [`edgegate::session`]'s; here are the
 //! rows, and the alarm that makes known what has ended until it is known.
 
+use core::time::Duration;
 use std::cell::{Cell, RefCell};
 
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -69,15 +70,21 @@ impl DurableObject for SessionObject {
         Response::ok(outcome.to_text())
     }
 
-    /// Never fails: the platform would give up after some tries, and there would be no next alarm.
+    /// A fault is no end of it: what has ended is still to be made known. It fails only where no next alarm can be set.
     async fn alarm(&self) -> Result<Response> {
         self.alarm.went_off();
-        if let Err(fault) = self.work().await {
+        let worked = self.work().await;
+        if let Err(fault) = &worked {
             self.failures.set(self.failures.get().saturating_add(1));
             report(&format!("sessions: {fault}"));
         }
-        if let Err(fault) = self.schedule().await {
+        let scheduled = self.schedule().await;
+        if let Err(fault) = &scheduled {
             report(&format!("sessions: {fault}"));
+        }
+        // Where the state could not be read or stored, nothing says what is due.
+        if worked.is_err() || scheduled.is_err() {
+            self.alarm.again(&self.state, Duration::from_millis(self.retry_millis())).await?;
         }
         Response::empty()
     }
@@ -150,8 +157,11 @@ impl SessionObject {
             let earliest = now.saturating_add(SWEEP_MILLIS);
             return subject.wakes_at().map(|at| UnixMillis::from_unix_time(at).max(earliest));
         }
-        let wait = RETRY_MILLIS << self.failures.get().min(MAX_DOUBLINGS);
-        Some(now.saturating_add(wait))
+        Some(now.saturating_add(self.retry_millis()))
+    }
+
+    fn retry_millis(&self) -> u64 {
+        RETRY_MILLIS << self.failures.get().min(MAX_DOUBLINGS)
     }
 }
 

@@ -7,11 +7,7 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::{
-    alarm::Alarm,
-    audit::Audit,
-    rows::{Rows, lent},
-};
+use super::{alarm::Alarm, audit::Audit, rows::Rows};
 use crate::{clock, deadline, fault::report, gate::Gate, isolate};
 use edgegate::{
     guard::Event,
@@ -29,6 +25,9 @@ use edgegate::{
 
 /// How long a sink may take.
 const SINK: Duration = Duration::from_secs(10);
+
+/// How long after a fault the alarm works again.
+const AFTER_FAULT: Duration = Duration::from_secs(60);
 
 /// How many times in one alarm each sink is told: what is left waits for the next one.
 const ROUNDS: usize = 20;
@@ -88,7 +87,7 @@ impl DurableObject for WatchObject {
                 Response::ok(serde_json::to_string(&told)?)
             }
             "metrics" => {
-                let told = self.step(watch, |state| Ok(metrics(state, &watch.rules, now)))?;
+                let told = self.step(watch, |state| Ok(metrics(state, &watch.rules)))?;
                 Response::ok(told)
             }
             "act" => {
@@ -107,11 +106,12 @@ impl DurableObject for WatchObject {
         }
     }
 
-    /// Never fails: the platform would give up after some tries, and there would be no next alarm.
+    /// A fault is no end of it: alerts have no other clock. It fails only where no next alarm can be set.
     async fn alarm(&self) -> Result<Response> {
         self.alarm.went_off();
         if let Err(fault) = self.work().await {
             report(&format!("watch: {fault}"));
+            self.alarm.again(&self.state, AFTER_FAULT).await?;
         }
         Response::empty()
     }
@@ -120,7 +120,8 @@ impl DurableObject for WatchObject {
 impl WatchObject {
     async fn work(&self) -> Result<()> {
         let gate = isolate::gate_of_object(&self.env).await.map_err(message)?;
-        let watch = watch_of(&gate)?;
+        // A policy that does not watch any more needs no clock.
+        let Some(watch) = gate.policy.watch.as_ref() else { return Ok(()) };
         let now = clock::now();
         self.note_policy(&gate, now);
         self.step(watch, |state| {
@@ -211,7 +212,9 @@ impl WatchObject {
     }
 
     fn load(&self) -> Result<WatchState> {
-        WatchState::from_rows(lent(&ROWS.load(&self.state)?)).map_err(message)
+        let mut state = WatchState::default();
+        ROWS.each(&self.state, &mut |name, value| state.read_row(name, value).map_err(message))?;
+        Ok(state)
     }
 
     /// Sets the alarm for what is due next, if it is not set for that or earlier.
