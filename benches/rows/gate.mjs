@@ -19,6 +19,7 @@ const COOKIE = 'session';
 const PASS = 'a Worker that passes on';
 const OURS = 'the gate';
 const STORED = 'the gate, with stores';
+const WATCHED = 'the gate, with the watch';
 const SEEN = 'the gate, tokens seen before';
 const OPEN = 'the gate, open route';
 const OPEN_PASS = `${PASS}, open route`;
@@ -30,10 +31,10 @@ const ROUTES = [
 ];
 
 /** A limit that nobody reaches, in memory, and a snapshot of revocations; or neither. */
-function policyOf({ policy: given, limitedBy: by }, { stores, upstream }) {
+function policyOf({ policy: given, limitedBy: by }, { stores, watch, upstream }) {
   const limits = [{ name: 'wide', by, requests: 1_000_000_000, window_secs: 60, algorithm: 'fixed-window', store: 'memory' }];
   return policy({
-    issuers: undefined, api_keys: undefined, upstream, ...given,
+    issuers: undefined, api_keys: undefined, upstream, watch, ...given,
     revocation: stores ? { mode: 'snapshot' } : undefined,
     limits: stores ? limits : undefined,
     routes: stores ? ROUTES.map((route) => ({ ...route, limits: ['wide'] })) : ROUTES,
@@ -62,9 +63,9 @@ async function contestantsOf(closing, callers, kind) {
     const bindings = { ...callers.bindings, ...more, ...(url === undefined ? {} : { UPSTREAM_URL: url }) };
     return running(closing, name, [await peerWorker(file, { bindings, ...bound }), ...behind], callers.secrets);
   };
-  const ours = async (name, stores) => {
+  const ours = async (name, stores, watch) => {
     const secrets = { ...callers.secrets, ADMIN_TOKEN: SECRETS.ADMIN_TOKEN };
-    const worker = gateWorker({ policy: policyOf(callers, { stores, upstream: url }), secrets, worker: bound });
+    const worker = gateWorker({ policy: policyOf(callers, { stores, watch, upstream: url }), secrets, worker: bound });
     return running(closing, name, [worker, ...behind], secrets);
   };
   const pass = await peer([PASS, 'worker-pass.mjs']);
@@ -72,11 +73,12 @@ async function contestantsOf(closing, callers, kind) {
   for (const one of callers.peers) peers.push(await peer(one));
   const plain = await ours(OURS, false);
   const stored = await ours(STORED, true);
+  const watched = await ours(WATCHED, false, {});
   await revokeOthers(stored.gate, {
     entries: numbered(REVOKED, callers.revoked), admin: SECRETS.ADMIN_TOKEN, path: callers.path, credential: callers.credential(),
   });
-  for (const { name, gate } of [...peers, plain, stored]) await callers.assertDecides(name, gate);
-  return { pass, peers, plain, stored };
+  for (const { name, gate } of [...peers, plain, stored, watched]) await callers.assertDecides(name, gate);
+  return { pass, peers, plain, stored, watched };
 }
 
 /** What a method sends besides its headers. */
@@ -118,10 +120,10 @@ async function closed(run) {
 /** What the targets are of. */
 const wanted = (context) => closed(async (closing) => {
   const callers = bearers('HS256');
-  const { pass, peers, plain, stored: withStores } = await contestantsOf(closing, callers, 'binding');
+  const { pass, peers, plain, stored: withStores, watched } = await contestantsOf(closing, callers, 'binding');
   await assertOpens(OURS, plain.gate);
   const contestants = [
-    pass, ...peers, plain, withStores,
+    pass, ...peers, plain, withStores, watched,
     { ...plain, name: SEEN, sends: 'known' },
     { ...pass, name: OPEN_PASS, sends: 'unsigned' },
     { ...plain, name: OPEN, sends: 'unsigned' },
@@ -145,6 +147,7 @@ const wanted = (context) => closed(async (closing) => {
     ...beside(found, OURS, PASS, { label: fresh, throughput: null }),
     ...beside(found, SEEN, JOSE, { label: seen, throughput: null }),
     ...beside(found, STORED, JOSE, { label: stored, time: atMost(1.05), throughput: null }),
+    ...beside(found, WATCHED, OURS, { label: 'HS256, with the watch', throughput: null }),
     ...beside(found, OPEN, OPEN_PASS, { label: open, peerLabel: PASS, time: atMost(1.15), throughput: null }),
   ];
 });

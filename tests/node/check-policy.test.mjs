@@ -11,7 +11,8 @@ import { refusalOfPromise } from './support.mjs';
 
 const refusalOf = (promise) => refusalOfPromise(promise, EdgegateError);
 
-const SECRETS = { JWT_SECRET: 'j'.repeat(32), API_KEY_SECRET: 'k'.repeat(32), ADMIN_TOKEN: 't'.repeat(32), SESSION_SECRET: 's'.repeat(32), BATCH_CLIENT_SECRET: 'b'.repeat(32) };
+const NAMES = ['JWT_SECRET', 'API_KEY_SECRET', 'ADMIN_TOKEN', 'SESSION_SECRET', 'BATCH_CLIENT_SECRET', 'ACCOUNTS_SECRET'];
+const SECRETS = Object.fromEntries(NAMES.map((name) => [name, name.toLowerCase().repeat(4)]));
 const example = parse(readFileSync(new URL('../../wrangler.toml', import.meta.url), 'utf8')).vars.POLICY;
 
 describe('what a policy needs', () => {
@@ -21,7 +22,7 @@ describe('what a policy needs', () => {
       source: 'inline',
       secrets: Object.keys(SECRETS).sort(),
       missing: [],
-      bindings: ['kv', 'counters', 'keyRing', 'sessions', 'watch'].map((kind) => ({ kind })),
+      bindings: [...['kv', 'counters', 'keyRing', 'sessions'].map((kind) => ({ kind })), { kind: 'logins', path: 'accounts' }, { kind: 'watch' }],
     });
   });
 
