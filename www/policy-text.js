@@ -22,8 +22,8 @@ export async function readPolicy(text) {
 }
 
 /** What only the Worker obeys, or what needs more than a page has. */
-const ASIDE = ['https', 'hsts', 'security_headers', 'sessions', 'identity', 'identity_audience', 'jwks_cache', 'dpop'];
-const ASIDE_OF_ROUTES = ['revocation', 'identity'];
+const ASIDE = ['https', 'hsts', 'security_headers', 'sessions', 'accounts', 'login', 'identity', 'identity_audience', 'jwks_cache', 'dpop'];
+const ASIDE_OF_ROUTES = ['revocation', 'identity', 'grant'];
 const ASIDE_OF_REVOCATION = ['mode', 'max_staleness_secs', 'refresh_secs'];
 
 function leaveOut(object, names, at, left) {

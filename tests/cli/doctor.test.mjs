@@ -134,6 +134,8 @@ const WORSE = [
   ['https', 'FAIL', ({ policy }) => { delete policy.https; }, /plain http is as good/],
   ['https', 'WARN', ({ policy }) => { policy.hsts = false; }, /no Strict-Transport-Security/],
   ['https', 'WARN', ({ policy }) => { policy.upstream = 'http://10.0.0.7/'; }, /goes on over plain http/],
+  ['passwords', 'WARN', ({ policy }) => { policy.accounts = { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], imports: ['$2b$04$K8DvZ4Jv3mreOVR6uvr03.yrbmSjHqmGe9J/d.WTwUzS4wvmKzeQW'] }; }, /argon2id with 19 MiB, 2 iterations .* imported/],
+  ['attempts', 'FAIL', ({ policy }) => { policy.accounts = { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], window_secs: 60 }; }, /at each name, .*: up to 75 in 15 minutes/],
   ['passwords', 'SKIP', ({ policy }) => { policy.issuers = []; delete policy.sessions; policy.routes[1].acr_values = undefined; }, /nobody logs in/],
   ['api-keys', 'WARN', ({ policy }) => { policy.api_keys.prefixes.push({ prefix: 'old', format: 'imported' }); }, /SHA-256/],
   ['jwt-secrets', 'FAIL', ({ policy }) => { HMAC(policy); return { '.dev.vars': `JWT_SECRET=${WEAK}\n` }; }, /JWT_SECRET in \.dev\.vars .* can be guessed/],

@@ -344,7 +344,7 @@ describe('a policy and a request', () => {
     assert.match((await ask(page, { policy: jsonc, path: '/x', caller: 'nobody' })).verdict, /^Admitted/);
     const { verdict } = await ask(page, { policy: WRANGLER_TOML, path: '/v1/posts', caller: 'token', claims: { sub: 'alice', scope: 'read:posts' } });
     assert.match(verdict, /^Admitted/);
-    assert.match(await page.textContent('#aside'), /Not looked at in this page: sessions, revocation\.mode/);
+    assert.match(await page.textContent('#aside'), /Not looked at in this page: sessions, accounts, revocation\.mode/);
   }));
 
   test('the policy of every guide can be tried', { timeout: 120_000 }, () => onTab('request', async (page) => {

@@ -23,6 +23,7 @@ export function factsOf(policy) {
     client_ip_header: policy.client_ip_header ?? defaultOf('Policy', 'client_ip_header'),
     failed_authentication: filled('FailedAuthentication', policy.failed_authentication),
     sessions: policy.sessions && filled('Sessions', policy.sessions),
+    accounts: policy.accounts && { ...filled('Accounts', policy.accounts), hash: filled('PasswordHashCost', policy.accounts.hash) },
     revocation: policy.revocation && filled('Revocation', policy.revocation),
   };
 }

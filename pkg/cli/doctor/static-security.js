@@ -25,10 +25,11 @@ export const SECURITY = {
     ...inTheClear(policy),
   ],
   passwords: ({ policy: { accounts, issuers, login } }) => {
-    const who = accounts !== undefined ? 'the gate keeps passwords (accounts); how they are hashed is not read here' : 'the gate keeps none; whoever issues the tokens may';
-    return accounts === undefined && issuers.length === 0 && login === undefined
-      ? skip('nobody logs in with a password')
-      : unknown(who, { kind: 'none', fix: 'look there, and attest it in doctor.toml' });
+    const verdicts = accounts === undefined ? [] : [ofPasswords(accounts)];
+    if (issuers.length > 0 || login !== undefined) {
+      verdicts.push(unknown(`${accounts === undefined ? 'the gate keeps none; whoever' : 'whoever else'} issues tokens may keep some`, { kind: 'none', fix: 'look there, and attest it in doctor.toml' }));
+    }
+    return verdicts.length > 0 ? verdicts : skip('nobody logs in with a password');
   },
   'api-keys': ({ policy: { api_keys: keys } }) => {
     if (keys === undefined) return skip('the policy takes no API keys');
@@ -50,16 +51,13 @@ export const SECURITY = {
     const told = `one that is not used ends after ${duration(idle)}, each after ${duration(absolute)}`;
     return [idle <= DAYS_7 ? pass(told) : warn(told, { path: 'sessions.idle_secs', fix: `idle_secs = ${DAYS_7}` }), ...others];
   },
-  attempts: ({ policy: { failed_authentication: failures } }) => {
-    const { enabled, requests, window_secs: window } = failures;
-    const path = 'failed_authentication';
-    const fix = 'delete the section failed_authentication: the default is 5 in 15 minutes';
-    if (!enabled) return fail('nothing bounds guesses', { path, fix });
-    // In a shorter window a caller begins anew.
-    const attempts = Math.ceil(window >= MINUTES_15 ? requests : requests * (MINUTES_15 / window));
-    const told = `${requests} in ${duration(window)} for each address`;
-    return attempts <= ATTEMPTS ? pass(told) : fail(`${told}: up to ${attempts} in 15 minutes`, { path, fix });
-  },
+  attempts: ({ policy: { failed_authentication: failures, accounts } }) => [
+    ofAttempts(failures, { path: 'failed_authentication', fix: 'delete the section failed_authentication: the default is 5 in 15 minutes', who: 'for each address' }),
+    ...(accounts === undefined ? [] : [ofAttempts(
+      { enabled: true, requests: accounts.attempts, window_secs: accounts.window_secs },
+      { path: 'accounts.attempts', fix: 'delete attempts and window_secs of accounts: the default is 5 in 15 minutes', who: 'at each name, and by each address' },
+    )]),
+  ],
   cors: ({ policy }) => {
     const given = [['cors', policy.cors, true], ...policy.routes.map((route, at) => [`routes[${at}].cors`, route.cors, route.auth !== 'none'])].filter(([, cors]) => cors !== undefined);
     const open = given.filter(([, cors]) => cors.origins.includes('*'));
@@ -137,4 +135,20 @@ export function looseScripts(policy) {
   if (scripts === undefined) return 'no script-src and no default-src';
   const strict = scripts.some((one) => /^'(nonce|sha\d+)-/.test(one));
   return scripts.find((one) => ['*', 'http:', 'https:', 'data:', "'unsafe-eval'"].includes(one) || (one === "'unsafe-inline'" && !strict));
+}
+
+/** The guide asks for bcrypt; argon2id is what OWASP asks for first. A policy cannot ask for less than OWASP does. */
+function ofPasswords({ hash, imports }) {
+  const told = `argon2id with ${hash.memory_kib / 1024} MiB, ${hash.iterations} iterations and a pepper`;
+  return imports.length === 0
+    ? pass(told)
+    : warn(`${told}; those who were imported keep the hash that they came with until they log in`, { path: 'accounts.imports', fix: 'set a date from which they get a new password (accounts change), then delete imports' });
+}
+
+function ofAttempts({ enabled, requests, window_secs: window }, { path, fix, who }) {
+  if (!enabled) return fail('nothing bounds guesses', { path, fix });
+  // In a shorter window a caller begins anew.
+  const attempts = Math.ceil(window >= MINUTES_15 ? requests : requests * (MINUTES_15 / window));
+  const told = `${requests} in ${duration(window)} ${who}`;
+  return attempts <= ATTEMPTS ? pass(told) : fail(`${told}: up to ${attempts} in 15 minutes`, { path, fix });
 }
