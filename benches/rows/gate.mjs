@@ -20,6 +20,7 @@ const PASS = 'a Worker that passes on';
 const OURS = 'the gate';
 const STORED = 'the gate, with stores';
 const WATCHED = 'the gate, with the watch';
+const WATCHED_SEEN = 'the gate, with the watch, callers seen before';
 const SEEN = 'the gate, tokens seen before';
 const OPEN = 'the gate, open route';
 const OPEN_PASS = `${PASS}, open route`;
@@ -125,6 +126,7 @@ const wanted = (context) => closed(async (closing) => {
   const contestants = [
     pass, ...peers, plain, withStores, watched,
     { ...plain, name: SEEN, sends: 'known' },
+    { ...watched, name: WATCHED_SEEN, sends: 'known' },
     { ...pass, name: OPEN_PASS, sends: 'unsigned' },
     { ...plain, name: OPEN, sends: 'unsigned' },
   ];
@@ -147,7 +149,9 @@ const wanted = (context) => closed(async (closing) => {
     ...beside(found, OURS, PASS, { label: fresh, throughput: null }),
     ...beside(found, SEEN, JOSE, { label: seen, throughput: null }),
     ...beside(found, STORED, JOSE, { label: stored, time: atMost(1.05), throughput: null }),
-    ...beside(found, WATCHED, OURS, { label: 'HS256, with the watch', throughput: null }),
+    // Fresh tokens from fresh addresses: each request is somebody of whom there is an event.
+    ...beside(found, WATCHED, OURS, { label: `${fresh}, with the watch`, throughput: null }),
+    ...beside(found, WATCHED_SEEN, SEEN, { label: `${seen}, with the watch`, throughput: null }),
     ...beside(found, OPEN, OPEN_PASS, { label: open, peerLabel: PASS, time: atMost(1.15), throughput: null }),
   ];
 });
