@@ -23,7 +23,7 @@ use crate::{
 /// The network of a caller whose address is not known.
 const NOWHERE: &str = "unknown";
 
-/// What the edge knows of where a request comes from. It is asked for only where an event is made.
+/// What the edge knows of where a request comes from. It is asked for only of callers who are new, and of refusals.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// Two capital letters.
@@ -37,12 +37,14 @@ pub struct Origin {
 }
 
 /// Takes note of a decision. Whether it is a failed authentication, of which is told sooner.
+///
+/// `origin` is told whether an event is made of it: else the country and the operator are enough.
 pub fn note(
     tally: &mut Tally,
     watch: &WatchPolicy,
     (request, decision): (&Request<'_>, &Decision),
     now: UnixMillis,
-    origin: impl FnOnce() -> Origin,
+    origin: impl FnOnce(bool) -> Origin,
 ) -> bool {
     // A preflight is nobody's request.
     if decision.preflight.is_some() {
@@ -110,7 +112,7 @@ fn note_admitted(
     watch: &WatchPolicy,
     (request, decision, identity): (&Request<'_>, &Decision, &Identity),
     now: UnixMillis,
-    origin: impl FnOnce() -> Origin,
+    origin: impl FnOnce(bool) -> Origin,
 ) {
     let Some(revocable) = identity.revocable() else { return };
     let id = name_of(&revocable);
@@ -118,21 +120,18 @@ fn note_admitted(
     let issuer = identity.issuer().unwrap_or_default();
     let who: [&[u8]; 4] = [issuer.as_bytes(), id.0.as_bytes(), id.1.as_bytes(), &network];
     let Some(first) = tally.is_first_sight(&who, now) else { return };
-    let origin = origin();
-    let event = of_request(
-        tally,
-        watch,
-        (request, decision, Some(identity)),
-        Kind::Admitted,
-        (&origin, now),
-    );
+    // Of more callers than there is room for events, where they are is noted all the same.
+    let has_room = tally.has_room();
+    let origin = origin(has_room);
     let caller = Caller {
-        credential: event.credential.clone().unwrap_or_default(),
+        credential: credential(&watch.pseudonyms, identity).unwrap_or_default(),
         place: place(&origin, request.client_ip),
-        country: origin.country,
+        country: origin.country.clone(),
     };
     tally.meet(first, caller, now);
-    if tally.has_room() {
+    if has_room {
+        let whose = (request, decision, Some(identity));
+        let event = of_request(tally, watch, whose, Kind::Admitted, (&origin, now));
         tally.push(event);
     }
 }
@@ -142,14 +141,14 @@ fn note_refused(
     watch: &WatchPolicy,
     (request, decision, identity, error): (&Request<'_>, &Decision, Option<&Identity>, &Error),
     now: UnixMillis,
-    origin: impl FnOnce() -> Origin,
+    origin: impl FnOnce(bool) -> Origin,
 ) {
     let is_revoked = matches!(error, Error::TokenRevoked { .. } | Error::ApiKeyRevoked);
     let has_room = tally.has_room();
     if !has_room && !is_revoked {
         return;
     }
-    let origin = origin();
+    let origin = origin(has_room);
     let mut event =
         of_request(tally, watch, (request, decision, identity), Kind::Refused, (&origin, now));
     event.code = Some(error.code().as_str().to_owned());

@@ -188,7 +188,7 @@ impl Watched {
     fn note(&mut self, request: &Request<'_>, decision: &Decision, now: UnixMillis) -> bool {
         let watch = self.policy.watch.as_ref().unwrap();
         let origin =
-            || Origin { country: Some("DE".into()), asn: Some(64_496), ..Origin::default() };
+            |_| Origin { country: Some("DE".into()), asn: Some(64_496), ..Origin::default() };
         watched::note(&mut self.tally, watch, (request, decision), now, origin)
     }
 

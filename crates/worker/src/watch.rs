@@ -36,8 +36,9 @@ pub(crate) fn note(
     let now = clock::now();
     let of_request = (&parts.as_request(), decision);
     let wait = gate.memory.watch.with(|tally| {
-        let is_failure =
-            watched::note(tally, watch, of_request, now, || origin(request, is_direct));
+        let is_failure = watched::note(tally, watch, of_request, now, |is_told| {
+            origin(request, is_direct, is_told)
+        });
         tally.plan(is_failure, now)
     });
     hand_over(gate, (env, context), wait);
@@ -93,10 +94,9 @@ async fn send(gate: &Gate, env: &Env, delta: &Delta) -> Result<(), edgegate::err
     Ok(())
 }
 
-/// What the platform knows of the caller. Where a proxy asks, it is the proxy that it knows.
-fn origin(request: &Request, is_direct: bool) -> Origin {
-    let agent = header(&request.headers(), "User-Agent");
-    let agent = agent.map(|agent| agent_family(&agent).to_owned());
+/// What the platform knows of the caller; what an event alone has, only if one `is_told`. Where a proxy asks, it is the proxy that the
+/// platform knows.
+fn origin(request: &Request, is_direct: bool, is_told: bool) -> Origin {
     let cf = Reflect::get(request, &"cf".into()).unwrap_or(JsValue::UNDEFINED);
     let get = |name: &str| {
         let is_there = cf.is_object();
@@ -108,12 +108,18 @@ fn origin(request: &Request, is_direct: bool) -> Origin {
             text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         is_plain.then_some(text)
     };
-    let country = text("country", 2).filter(|text| text.len() == 2 && is_direct);
+    let country = is_direct.then(|| text("country", 2)).flatten().filter(|text| text.len() == 2);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "saturates at both ends"
     )]
-    let asn = get("asn").and_then(|asn| asn.as_f64()).map(|asn| asn as u32);
-    Origin { country, asn: asn.filter(|_| is_direct), colo: text("colo", 8), agent }
+    let number = |asn: JsValue| asn.as_f64().map(|asn| asn as u32);
+    let asn = is_direct.then(|| get("asn").and_then(number)).flatten();
+    if !is_told {
+        return Origin { country, asn, ..Origin::default() };
+    }
+    let agent = header(&request.headers(), "User-Agent");
+    let agent = agent.map(|agent| agent_family(&agent).to_owned());
+    Origin { country, asn, colo: text("colo", 8), agent }
 }
