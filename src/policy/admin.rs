@@ -2,8 +2,7 @@
 
 use super::{
     RecordedSecrets, Secrets as _,
-    check::{secret_of, token},
-    document::first_repeated,
+    check::{first_repeated, secret_of, token},
 };
 use crate::{
     error::Error,

@@ -2,8 +2,8 @@
 
 use super::{
     Secrets,
-    check::{at, cache_secs, each, scope_list, secret_of},
-    document::{self, ApiKeysDocument, Document, PrefixDocument},
+    check::{at, cache_secs, each, first_repeated, scope_list, secret_of},
+    document::{ApiKeysDocument, Document, PrefixDocument},
     types::{CacheSecs, KeyFormat, Records},
 };
 use crate::{
@@ -128,8 +128,7 @@ fn section_of(document: &ApiKeysDocument, secrets: &dyn Secrets) -> Result<ApiKe
             Ok((signing_key.id, secret_of(&place, &signing_key.secret, secrets)?))
         })?;
     let signing_keys = SigningKeys::new(signing_keys).map_err(|fault| at("api_keys", &fault))?;
-    if let Some(index) =
-        document::first_repeated(document.prefixes.iter().map(|known| known.prefix.as_str()))
+    if let Some(index) = first_repeated(document.prefixes.iter().map(|known| known.prefix.as_str()))
     {
         return Err(Error::config(
             format!("api_keys.prefixes[{index}].prefix"),

@@ -1,5 +1,7 @@
 //! Small checks that the sections share, and how a fault gets its path.
 
+use std::collections::BTreeSet;
+
 use super::{Secrets, types::CacheSecs};
 use crate::{error::Error, jose::scopes::is_scope, secret::Secret};
 
@@ -94,6 +96,13 @@ pub(super) fn at(path: &str, fault: &Error) -> Error {
 /// An hour of staleness is more than any revocation should wait for.
 pub(super) fn cache_secs(path: &str, CacheSecs(secs): CacheSecs) -> Result<(), Error> {
     if secs > 3600 { Err(Error::config(path, "expected at most 3600 seconds")) } else { Ok(()) }
+}
+
+/// Names that are given twice, for lists whose members have to differ.
+pub(super) fn first_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
+    // Owned strings, so that `BTreeSet<String>` is compiled only once.
+    let mut seen = BTreeSet::new();
+    names.enumerate().find_map(|(index, name)| (!seen.insert(name.to_owned())).then_some(index))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::{
-    check::{each, is_header_name},
-    document::{CorsDocument, first_repeated},
+    check::{each, first_repeated, is_header_name},
+    document::CorsDocument,
 };
 use crate::error::Error;
 

@@ -1,8 +1,8 @@
 //! The list `credential_headers`: tokens that come in other headers than `Authorization`.
 
 use super::{
-    check::each,
-    document::{self, CredentialHeaderDocument},
+    check::{each, first_repeated},
+    document::CredentialHeaderDocument,
     header_names::{HeaderName, Named},
     types::Beside,
 };
@@ -56,7 +56,7 @@ fn issuers(
     if given.is_empty() {
         return Err(Error::config(path, "expected a non-empty list"));
     }
-    if let Some(index) = document::first_repeated(given.iter().map(String::as_str)) {
+    if let Some(index) = first_repeated(given.iter().map(String::as_str)) {
         return Err(Error::config(format!("{path}[{index}]"), "this issuer is listed already"));
     }
     each(path, given.iter(), |place, name| {

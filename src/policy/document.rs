@@ -4,8 +4,6 @@
 //! off. What a comment of a field says, its bounds and its default are what the JSON Schema and docs/policy.md say
 //! (`crates/describe`).
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 #[cfg(feature = "describe")]
@@ -749,11 +747,4 @@ impl<T: Copy> OneOrMany<T> {
 /// Reads the document, or says where it is at fault.
 pub(super) fn read(json: &str) -> Result<Document, Error> {
     document::parse_file(json.as_bytes()).map_err(|fault| Error::config(fault.path, fault.problem))
-}
-
-/// Names that are given twice, for lists whose members have to differ.
-pub(super) fn first_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
-    // Owned strings, so that `BTreeSet<String>` is compiled only once.
-    let mut seen = BTreeSet::new();
-    names.enumerate().find_map(|(index, name)| (!seen.insert(name.to_owned())).then_some(index))
 }

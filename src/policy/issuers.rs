@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Secrets,
-    check::{at, each, scope_list, secret_named},
-    document::first_repeated,
+    check::{at, each, first_repeated, scope_list, secret_named},
     encoding::Encoding,
     sessions::SessionPolicy,
 };

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    check::{at, each},
-    document::{self, Document, FailedAuthenticationDocument, LimitDocument},
+    check::{at, each, first_repeated},
+    document::{Document, FailedAuthenticationDocument, LimitDocument},
     exempt::{Exempt, exempt},
     issuers::IssuerOptions,
     limit_store::LimitStore,
@@ -81,7 +81,7 @@ pub(super) fn limits(
     let issuers: Vec<&str> = known.into_iter().collect();
     let limits =
         each("limits", document.limits.iter(), |path, section| limit(path, section, &issuers))?;
-    match document::first_repeated(limits.iter().map(|known| known.limit.name())) {
+    match first_repeated(limits.iter().map(|known| known.limit.name())) {
         Some(index) => {
             Err(Error::config(format!("limits[{index}].name"), "a limit has this name already"))
         }

@@ -10,9 +10,9 @@ use self::document::{
 };
 use super::{
     Secrets, SessionPolicy,
-    check::{at, each, is_header_name, scope_list, secret_named, token},
+    check::{at, each, first_repeated, is_header_name, scope_list, secret_named, token},
     cors::check_origin,
-    document::{Document, first_repeated},
+    document::Document,
 };
 use crate::{
     error::Error,

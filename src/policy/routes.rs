@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    check::{each, scope_list},
+    check::{each, first_repeated, scope_list},
     claim_rules::{ClaimRule, claim_rules},
     cors::{Cors, cors},
-    document::{self, Document, RouteDocument},
+    document::{Document, RouteDocument},
     granted::with_grant,
     grants::RouteGrant,
     header_names::Named,
@@ -144,7 +144,7 @@ pub(super) fn route(
     }
     scope_list(&format!("{path}.scopes.all"), &document.scopes.all)?;
     scope_list(&format!("{path}.scopes.any"), &document.scopes.any)?;
-    if let Some(index) = document::first_repeated(document.limits.iter().map(String::as_str)) {
+    if let Some(index) = first_repeated(document.limits.iter().map(String::as_str)) {
         return Err(Error::config(
             format!("{path}.limits[{index}]"),
             "this limit is listed already",
@@ -262,7 +262,7 @@ fn route_issuers(
     if given.is_empty() {
         return Err(Error::config(path, "expected a non-empty list"));
     }
-    if let Some(index) = document::first_repeated(given.iter().map(String::as_str)) {
+    if let Some(index) = first_repeated(given.iter().map(String::as_str)) {
         return Err(Error::config(format!("{path}[{index}]"), "this issuer is listed already"));
     }
     let named = each(&path, given.iter(), |place, name| {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Secrets,
-    check::{at, each, scope_list, secret_named, secret_of, token},
+    check::{at, each, first_repeated, scope_list, secret_named, secret_of, token},
     cors::check_origin,
-    document::{Document, SessionClientDocument, SessionsDocument, first_repeated},
+    document::{Document, SessionClientDocument, SessionsDocument},
 };
 use crate::{
     error::Error,

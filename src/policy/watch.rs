@@ -3,8 +3,7 @@
 use super::{
     RecordedSecrets, Secrets,
     admin::AdminDocument,
-    check::{at, each, secret_named, secret_of, token},
-    document::first_repeated,
+    check::{at, each, first_repeated, secret_named, secret_of, token},
 };
 use crate::{
     error::Error,

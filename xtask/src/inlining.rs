@@ -33,6 +33,7 @@ pub(crate) fn keep_functions_apart(cargo: &mut Command) -> Result<()> {
 
 /// Where cargo has called xtask in the compiler's place: calls the compiler, and returns only if that fails.
 pub(crate) fn called_as_compiler() -> Option<io::Error> {
+    // The first is xtask itself. cargo names the compiler next, and then what it is asked.
     let mut arguments = env::args_os().skip(1);
     let compiler = arguments.next()?;
     if Path::new(&compiler).file_stem()? != "rustc" {
