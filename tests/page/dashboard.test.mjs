@@ -78,7 +78,11 @@ const clocked = (use) => visit({}, async (page) => {
   await use(page);
 });
 
-const to = (page, view) => page.click(`nav a[href="#${view}"]`);
+/** Another view. The page draws it, and marks its link, once the browser has told it of the new address. */
+async function to(page, view) {
+  await page.click(`nav a[href="#${view}"]`);
+  await page.locator(`nav a[href="#${view}"][aria-current="page"]`).waitFor();
+}
 const saying = (page, text) => page.locator('.said', { hasText: text }).waitFor();
 const dialog = (page) => page.getByRole('dialog');
 const confirm = (page, name) => dialog(page).getByRole('button', { name, exact: true }).click();
