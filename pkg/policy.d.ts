@@ -624,6 +624,8 @@ export interface PolicyAccounts {
   shortest_password?: number | undefined;
   /** A hash of each kind that accounts were imported with. Each login costs one hash of each of them, so that no time shows who was imported. At most 4. */
   imports?: readonly string[] | undefined;
+  /** Which list new passwords may not be on, beside the one that comes along: `kv` is one in the key-value store, made by `npx edgegate passwords build`. Default `"shipped"`. */
+  password_list?: 'shipped' | 'kv' | undefined;
   /** What a hash of a password costs (argon2id). */
   hash?: PolicyPasswordHashCost | undefined;
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `name` | the address that somebody logs in with |
 //! | `attempts` | how often may be guessed: reserved before a guess, given back by a right one |
-//! | `password` | which passwords are taken |
+//! | `password`, `common_passwords` | which passwords are taken; a list of those that attackers try first |
 //! | `hash`, `foreign_hash` | how they are kept; hashes that others made |
 //! | `one_time` | tokens of links in mails |
 //! | `totp`, `base32`, `recovery` | codes of an authenticator, and those for the day it is lost |
@@ -20,6 +20,7 @@
 pub mod attempts;
 pub mod base32;
 pub mod cbor;
+pub mod common_passwords;
 pub mod device;
 pub mod foreign_hash;
 pub mod hash;

@@ -16,6 +16,7 @@ import { doctor } from './commands/doctor.js';
 import { explain } from './commands/explain.js';
 import { init } from './commands/init.js';
 import { keys } from './commands/keys.js';
+import { passwords } from './commands/passwords.js';
 import { profiles } from './commands/profiles.js';
 import { revoke } from './commands/revoke.js';
 import { grants } from './commands/grants.js';
@@ -41,7 +42,7 @@ Start here:
 
 Where it asks a running gate: --url or EDGEGATE_URL with EDGEGATE_ADMIN_TOKEN or --token-file, or a saved profile. A secret is never an argument.`);
 
-for (const register of [init, dev, check, explain, test, diff, doctor, deploy, keys, revoke, sessions, accounts, grants, watch, audit, token, docs, profiles, completions]) register(program, { version });
+for (const register of [init, dev, check, explain, test, diff, doctor, deploy, keys, revoke, sessions, accounts, passwords, grants, watch, audit, token, docs, profiles, completions]) register(program, { version });
 everywhere(program);
 
 /** For all commands that do something: `--json`, and errors that end in one place. */

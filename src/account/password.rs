@@ -1,11 +1,9 @@
 //! Which passwords are taken (ASVS 5, V6.2): by length, and by what is known of how people choose them. No rule asks for digits or marks, none
 //! asks for a new one after some time.
 
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::name::LoginName;
-use crate::revocation::filter::Filter;
+use super::{common_passwords::CommonPasswords, name::LoginName};
 
 /// The fewest characters that a policy may ask for (ASVS 5, 6.2.1).
 pub const LEAST_CHARACTERS: usize = 8;
@@ -15,9 +13,6 @@ pub const MAX_BYTES: usize = 1024;
 
 /// Words of the name and of the product that are shorter may be in a password.
 const LEAST_CONTEXT: usize = 4;
-
-/// Separates these hashes from every other SHA-256 of the same bytes.
-const LABEL: &[u8] = b"edgegate-common-password-v1\0";
 
 /// A password as it is hashed. The edge brings it to Unicode's form NFKC first, so that each keyboard writes the same one.
 pub struct Password(Zeroizing<String>);
@@ -62,8 +57,8 @@ pub struct PasswordRules<'a> {
     pub least: usize,
     /// Words of the product, in small letters.
     pub words: &'a [String],
-    /// Common passwords.
-    pub common: Option<&'a Filter>,
+    /// Lists of common passwords.
+    pub common: &'a [CommonPasswords],
 }
 
 impl Password {
@@ -103,17 +98,9 @@ impl Password {
         {
             return Some(Weakness::OfContext);
         }
-        let is_common = rules.common.is_some_and(|common| common.may_contain(fingerprint(&small)));
+        let is_common = rules.common.iter().any(|list| list.contains(&self.0, &small));
         is_common.then_some(Weakness::Common)
     }
-}
-
-/// By what the list of common passwords has one: in small letters.
-#[must_use]
-pub fn fingerprint(small: &str) -> u64 {
-    let hash: [u8; 32] = Sha256::new().chain_update(LABEL).chain_update(small).finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = hash;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Whether a password is a word and less than another [`LEAST_CONTEXT`] characters.
@@ -141,29 +128,14 @@ impl core::fmt::Debug for Password {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
-    use crate::revocation::filter::{Block, Layout, Shard, encode_shard};
-
-    fn common(words: &[&str]) -> Filter {
-        let layout = Layout::for_entries(words.len().try_into().unwrap());
-        let mut blocks: Vec<Vec<u64>> = vec![Vec::new(); layout.blocks_of_shard()];
-        for word in words {
-            let print = fingerprint(word);
-            blocks[layout.block_of(print)].push(print);
-        }
-        let blocks: Vec<Block> =
-            blocks.into_iter().map(|prints| Block::build(prints).unwrap()).collect();
-        let shard = Shard::parse(encode_shard(&blocks), layout).unwrap();
-        Filter::new(layout, vec![Rc::new(shard)]).unwrap()
-    }
+    use crate::account::common_passwords::tests::list_of;
 
     fn weakness(text: &str) -> Option<Weakness> {
         let name = LoginName::parse("ada.lovelace@engines.example").unwrap();
-        let common = common(&["password1", "iloveyou", "correct horse"]);
+        let common = [list_of(&["password1", "iloveyou", "correct horse"])];
         let words = ["acmecorp".to_owned()];
-        let rules = PasswordRules { least: 8, words: &words, common: Some(&common) };
+        let rules = PasswordRules { least: 8, words: &words, common: &common };
         Password::new(text.to_owned()).unwrap().weakness(Some(&name), rules)
     }
 

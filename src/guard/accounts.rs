@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     account::{
+        common_passwords::CommonPasswords,
         device::Device as Browser,
         name::LoginName,
         password::{Password, PasswordRules},
@@ -67,6 +68,14 @@ pub trait Accounts {
 
     /// A text in Unicode's form NFKC, so that each keyboard writes the same password.
     fn normalized(&self, text: String) -> String;
+
+    /// The policy's own list of passwords that nobody may choose, as `account::common_passwords` writes it.
+    ///
+    /// # Errors
+    /// The store did not answer, or has none.
+    async fn password_list(&self) -> Result<Vec<u8>, StoreError> {
+        Err(StoreError::new("this edge keeps no list of passwords"))
+    }
 }
 
 /// The accounts of a policy, for one request.
@@ -230,7 +239,8 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     async fn changed(&self, subject: &str, body: &[u8]) -> Result<(), Error> {
         let id = account_of_subject(subject).ok_or(Error::NotFound)?;
         let shard = shard_of_account(&id).map(Shard::Names).ok_or(Error::NotFound)?;
-        let (password, new_password) = self.read_passwords(body)?;
+        let common = self.common_passwords().await?;
+        let (password, new_password) = self.read_passwords(body, &common)?;
         let device = self.known_browser();
         let reserved = self.reserve_address().await?;
         self.take_hash(device.is_some()).await?;
@@ -308,13 +318,17 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         }
     }
 
-    fn read_passwords(&self, body: &[u8]) -> Result<(Password, Password), Error> {
+    fn read_passwords(
+        &self,
+        body: &[u8],
+        common: &[CommonPasswords],
+    ) -> Result<(Password, Password), Error> {
         let PasswordBody { password, new_password } =
             document::parse(body).map_err(into_validation)?;
         let mut faults = Faults::default();
         let password = faults.take("password", password, |text| self.password(text));
         let new_password =
-            faults.take("new_password", new_password, |text| self.new_password(text, None));
+            faults.take("new_password", new_password, |text| self.new_password(text, None, common));
         match (password, new_password) {
             (Some(password), Some(new_password)) => Ok((password, new_password)),
             _ => Err(faults.into_error()),
@@ -331,10 +345,28 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         Ok(password)
     }
 
+    /// The lists that new passwords may not be on. Without the policy's own none is taken.
+    async fn common_passwords(&self) -> Result<Vec<CommonPasswords>, Error> {
+        let mut lists: Vec<_> = CommonPasswords::shipped().into_iter().collect();
+        if self.accounts.has_password_list {
+            let bytes = self.edge.password_list().await;
+            let bytes = bytes.map_err(|fault| unavailable("password_list", &fault))?;
+            lists.push(CommonPasswords::parse(&bytes).map_err(|fault| {
+                unavailable("password_list", &StoreError::new(fault.to_string()))
+            })?);
+        }
+        Ok(lists)
+    }
+
     /// One that somebody is to have from now on.
-    fn new_password(&self, text: String, name: Option<&LoginName>) -> Result<Password, String> {
+    fn new_password(
+        &self,
+        text: String,
+        name: Option<&LoginName>,
+        common: &[CommonPasswords],
+    ) -> Result<Password, String> {
         let password = self.normal(text)?;
-        let rules = PasswordRules { least: 0, words: &[], common: None };
+        let rules = PasswordRules { least: 0, words: &[], common };
         match password.weakness(name, rules) {
             Some(weakness) => Err(weakness.message()),
             None => Ok(password),

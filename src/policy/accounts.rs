@@ -2,7 +2,7 @@
 
 pub(super) mod document;
 
-use self::document::{AccountsDocument, HashDocument, Registration};
+use self::document::{AccountsDocument, HashDocument, PasswordList, Registration};
 use super::{
     Secrets, SessionPolicy,
     check::{at, each, scope_list, secret_of},
@@ -33,6 +33,8 @@ pub struct AccountPolicy {
     pub scopes: Vec<String>,
     /// The fewest characters of a password at login.
     pub shortest_password: usize,
+    /// Whether new passwords are looked for on a list in the key-value store too.
+    pub has_password_list: bool,
     cost: Cost,
     imports: Vec<ForeignHash>,
 }
@@ -77,6 +79,7 @@ pub(super) fn accounts(
         bound: bound(section)?,
         scopes: section.scopes.clone(),
         shortest_password: shortest_password(section)?,
+        has_password_list: section.password_list == PasswordList::Kv,
         cost: cost(&section.hash)?,
         imports: imports(section)?,
     }))

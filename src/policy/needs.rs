@@ -46,6 +46,9 @@ impl Policy {
         if self.needs_kv() {
             add(Binding::Kv, None);
         }
+        if self.accounts.as_ref().is_some_and(|accounts| accounts.has_password_list) {
+            add(Binding::Kv, Some("accounts.password_list".to_owned()));
+        }
         if self.replays == Replays::DurableObject {
             add(Binding::Counters, Some("dpop.replays".to_owned()));
         }

@@ -44,7 +44,7 @@ const MAX_BLOCK_FINGERPRINTS: usize = 2 * MAX_BLOCK_ENTRIES;
 pub struct FilterError(&'static str);
 
 impl FilterError {
-    pub(super) const fn new(problem: &'static str) -> Self {
+    pub(crate) const fn new(problem: &'static str) -> Self {
         Self(problem)
     }
 }

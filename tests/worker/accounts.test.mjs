@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHmac, hkdfSync, pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { SECRETS, admitted, freshIp, refused, start, temporaryFolder } from './harness.mjs';
@@ -28,14 +28,17 @@ const accountPolicy = (changes = {}, sessions = {}) => sessionPolicy({ accounts:
 
 let gate;
 let sessions;
+let listed;
 before(async () => {
   gate = await start([
     sessionWorker({ policy: accountPolicy({}, { origins: ['https://app.example.com'] }) }),
     sessionWorker({ name: 'imports', policy: accountPolicy({ accounts: accounts({ imports: Object.values(IMPORTS) }) }) }),
     sessionWorker({ name: 'watching', policy: accountPolicy({ watch: {} }) }),
     sessionWorker({ name: 'none', policy: sessionPolicy() }),
+    sessionWorker({ name: 'listed', policy: accountPolicy({ accounts: accounts({ password_list: 'kv' }) }) }),
   ]);
   sessions = new Sessions(gate);
+  listed = new Sessions(gate, 'listed');
 });
 after(() => gate.dispose());
 
@@ -369,4 +372,27 @@ test('a restart loses nothing', async () => {
   assert.deepEqual(ofAddress.map((code) => code.slice(0, 3)), ['401', '401', '429', '429']);
   await other.dispose();
   rmSync(folder, { recursive: true, force: true });
+});
+
+test('common passwords, and those of a list in KV, are nobody’s new password', async () => {
+  const { id, email } = await created();
+  const set = (password) => sessions.admin('PATCH', `/accounts/${id}`, { password });
+  for (const common of ['password1', 'iloveyou', 'BaseBall']) {
+    const answer = await set(common);
+    assert.equal(answer.status, 400, answer.text);
+    assert.match(answer.json().hint ?? answer.text, /lists that attackers try first/);
+  }
+  assert.equal((await set('PassWord1 in the harbour')).status, 200, 'only whole ones are looked for');
+  assert.equal((await logIn(email, 'PassWord1 in the harbour')).status, 200);
+
+  // vectors/password-list.egp is a list of one: `npx edgegate passwords build`.
+  const person = await created({}, listed);
+  const change = (password) => listed.admin('PATCH', `/accounts/${person.id}`, { password });
+  refused(await change('another quiet river'), 'STORE_UNAVAILABLE');
+  const kv = await gate.mf.getKVNamespace('EDGEGATE_KV', 'listed');
+  await kv.put('passwords/v1', 'not a list');
+  refused(await change('another quiet river'), 'STORE_UNAVAILABLE');
+  await kv.put('passwords/v1', readFileSync(new URL('../vectors/password-list.egp', import.meta.url)));
+  assert.equal((await change('another quiet river')).status, 200);
+  assert.equal((await change('Harbour lights 2026')).status, 400);
 });

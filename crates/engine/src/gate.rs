@@ -27,7 +27,10 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use self::backend::Gate;
 use super::exchange::{self, Status, millis};
+use super::fields::unexpected;
 use super::handles::{Handles, no_such_handle};
+use edgegate::account::common_passwords;
+use edgegate::base64url;
 
 thread_local! {
     static GATES: RefCell<Handles<Rc<Gate>>> = const { RefCell::new(Handles::new()) };
@@ -48,6 +51,21 @@ pub fn create_gate(length: usize) -> u32 {
 pub fn check_policy(length: usize) -> u32 {
     exchange::run(|| {
         exchange::leave_own_text(exchange::with_secret_text(length, examine::policy)?);
+        Ok(Status::Done)
+    })
+}
+
+/// Makes a list of common passwords. The text has their fingerprints, 8 bytes each with the highest first, in base64url; the text of `DONE` is
+/// the list in base64url.
+#[wasm_bindgen(js_name = passwordList)]
+pub fn password_list(length: usize) -> u32 {
+    exchange::run(|| {
+        let list = exchange::with_text(length, |text| {
+            let bytes = base64url::decode(text)?;
+            let prints = bytes.as_chunks().0.iter().map(|print| u64::from_be_bytes(*print));
+            common_passwords::encode(prints.collect()).ok()
+        })?;
+        exchange::leave_own_text(base64url::encode(&list.ok_or_else(unexpected)?));
         Ok(Status::Done)
     })
 }

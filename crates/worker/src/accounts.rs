@@ -4,12 +4,17 @@ use std::rc::Rc;
 
 use worker::{Context, Env, js_sys::JsString};
 
-use super::{background, fault::report, memory::Memory, objects::login_stub};
+use super::{background, fault::report, kv, memory::Memory, objects::login_stub};
 use edgegate::{
     account::step::{LoginOutcome, LoginStep, Shard},
     error::StoreError,
     guard::accounts::{AccountMemory, Accounts},
 };
+
+/// The key of the list that nobody's new password may be on (STORAGE.md).
+const PASSWORD_LIST: &str = "passwords/v1";
+/// How old the list may be.
+const LIST_CACHE_SECS: u64 = 3600;
 
 /// The accounts of a gate.
 #[derive(Debug)]
@@ -40,5 +45,10 @@ impl Accounts for GateAccounts<'_> {
     fn normalized(&self, text: String) -> String {
         // ASCII has one form.
         if text.is_ascii() { text } else { JsString::from(text).normalize("NFKC").into() }
+    }
+
+    async fn password_list(&self) -> Result<Vec<u8>, StoreError> {
+        let list = kv::read_bytes(self.env, PASSWORD_LIST, LIST_CACHE_SECS).await?;
+        list.ok_or_else(|| StoreError::new(format!("KV has no {PASSWORD_LIST}")))
     }
 }

@@ -78,7 +78,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         let name = name(&email)?;
         check_scopes(&scopes)?;
-        let password = self.given((password, password_hash), Some(&name))?;
+        let password = self.given((password, password_hash), Some(&name)).await?;
         let password = password.ok_or_else(|| {
             Error::invalid_field("password", "expected exactly one of password, password_hash")
         })?;
@@ -124,7 +124,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         if let Some(scopes) = &scopes {
             check_scopes(scopes)?;
         }
-        let password = self.given((password, password_hash), None)?;
+        let password = self.given((password, password_hash), None).await?;
         if disabled.is_none() && password.is_none() && scopes.is_none() {
             return Err(Error::invalid_field("", "expected something to change"));
         }
@@ -175,7 +175,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     }
 
     /// The password that a body has, in one of two forms.
-    fn given(
+    async fn given(
         &self,
         (typed, hashed): (Option<String>, Option<String>),
         name: Option<&LoginName>,
@@ -183,7 +183,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         match (typed, hashed) {
             (None, None) => Ok(None),
             (Some(typed), None) => {
-                let password = self.new_password(typed, name);
+                let password = self.new_password(typed, name, &self.common_passwords().await?);
                 let password =
                     password.map_err(|problem| Error::invalid_field("password", &problem))?;
                 Ok(Some(NewPassword::Typed(text_of(&password))))

@@ -14,6 +14,21 @@ pub(in crate::policy) enum Registration {
     Closed,
 }
 
+/// Where a further list of passwords is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::policy) enum PasswordList {
+    /// Nowhere.
+    #[default]
+    Shipped,
+    /// In the key-value store.
+    Kv,
+}
+
+words!(PasswordList {
+    "shipped" => PasswordList::Shipped,
+    "kv" => PasswordList::Kv,
+});
+
 words!(Registration {
     "closed" => Registration::Closed,
 });
@@ -44,6 +59,9 @@ described! {
         /// imported. At most 4.
         #[facts(maxItems = 4)]
         pub(super) imports: Vec<String> = Vec::new(),
+        /// Which list new passwords may not be on, beside the one that comes along: `kv` is one in the key-value store, made by
+        /// `npx edgegate passwords build`.
+        pub(super) password_list: PasswordList = PasswordList::default(),
         /// What a hash of a password costs (argon2id).
         pub(super) hash: HashDocument = HashDocument::default(),
     }
