@@ -11,9 +11,11 @@
 //! | `blocks` | headings, buttons, fields of forms |
 //! | `look` | the operator's name, logo, colour, language and template |
 //! | `frame` | a whole page: its style, its header fields |
+//! | `account` | forms of accounts |
 //! | `template` | what is around a page's content |
 //! | `color` | shades of the operator's colour that everybody can read |
 
+pub mod account;
 mod blocks;
 mod color;
 mod frame;
@@ -121,7 +123,7 @@ pub fn chooser(look: &Look, chooser: &Chooser<'_>) -> Page {
         if let Some(target) = chooser.return_to {
             html.hidden("return_to", target);
         }
-        html.checkbox("remember", "true", Word::Remember);
+        html.checkbox("remember", "true", Word::Remember, false);
         for way in chooser.ways {
             html.submit_to(way.path, Word::ContinueWith, way.title);
         }
@@ -210,7 +212,7 @@ pub fn confirm_logout(
     if let Some(target) = return_to {
         html.hidden("return_to", target);
     }
-    html.checkbox("everywhere", "true", Word::Everywhere);
+    html.checkbox("everywhere", "true", Word::Everywhere, false);
     html.submit(Word::LogOut);
     html.close_form();
     if let Some(href) = leave {
@@ -252,20 +254,6 @@ pub fn move_on(look: &Look, href: &str) -> Page {
     page
 }
 
-/// A page with one form, for what has no page of its own here.
-#[must_use]
-pub fn form(look: &Look, title: Word, action: &str, fields: &[Field<'_>], submit: Word) -> Page {
-    let mut html = Html::new(look);
-    html.heading(title, &[]);
-    html.open_form("post", Some(action));
-    for field in fields {
-        html.field(field);
-    }
-    html.submit(submit);
-    html.close_form();
-    look.page(200, (title, &[]), html, Forms::Own)
-}
-
 fn way_href(path: &str, return_to: Option<&str>) -> String {
     return_to.map_or_else(
         || path.to_owned(),
@@ -279,7 +267,7 @@ mod tests {
 
     use sha2::{Digest as _, Sha256};
 
-    use super::*;
+    use super::{account::Asking, *};
 
     /// What breaks out of text, of attributes in either quotes, of a place, and of a line of a header.
     const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=a>{{content}}{}\r\nX: y";
@@ -304,9 +292,11 @@ mod tests {
             kind,
             value: text,
             hint: Some(Word::Leave),
-            error: Some(Word::TryAgain),
+            error: Some(text),
         };
-        let fields = [Kind::Email, Kind::Password, Kind::NewPassword, Kind::Code].map(field);
+        let fields =
+            [Kind::Email, Kind::Password, Kind::NewPassword, Kind::Code, Kind::RecoveryCode]
+                .map(field);
         let mut pages = vec![
             chooser(look, &choice),
             chooser(look, &Chooser { may_remember: true, ..choice }),
@@ -315,7 +305,22 @@ mod tests {
             confirm_logout(look, text, (some, some)),
             logged_out(look, some),
             move_on(look, text),
-            form(look, Word::LogIn, text, &fields, Word::LogIn),
+            account::asking(
+                look,
+                &Asking {
+                    problem: some,
+                    text: Some(Word::Leave),
+                    hidden: &[("h", text)],
+                    fields: &fields,
+                    remember: Some(true),
+                    ways: &ways,
+                    return_to: some,
+                    links: &[(text, Word::Leave)],
+                    ..Asking::of(Word::LogIn, text, Word::LogIn)
+                },
+            ),
+            account::done(look, Word::LogIn, Some(Word::Leave), Some((text, Word::Leave))),
+            account::refused(look, (400, Word::LogIn), text, Some((text, Word::Leave))),
         ];
         pages.extend(Reason::ALL.map(|reason| {
             let whole = Failure {

@@ -15,8 +15,8 @@ pub struct Field<'a> {
     pub value: &'a str,
     /// What helps to fill it in.
     pub hint: Option<Word>,
-    /// Why what was sent cannot be taken.
-    pub error: Option<Word>,
+    /// Why what was sent cannot be taken. An English text that is a [`Word`] is said in the page's language.
+    pub error: Option<&'a str>,
 }
 
 /// What is entered into a field. It decides keyboard, checks, and what a password manager fills in (`autocomplete`).
@@ -30,6 +30,8 @@ pub enum Kind {
     NewPassword,
     /// A code of a second factor.
     Code,
+    /// A code that was written down.
+    RecoveryCode,
 }
 
 impl Kind {
@@ -43,6 +45,9 @@ impl Kind {
             Self::NewPassword => "type=\"password\" autocomplete=\"new-password\"",
             Self::Code => {
                 "type=\"text\" inputmode=\"numeric\" autocomplete=\"one-time-code\" spellcheck=\"false\""
+            }
+            Self::RecoveryCode => {
+                "type=\"text\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\""
             }
         }
     }
@@ -141,12 +146,18 @@ impl Html<'_> {
         self.markup("\">\n");
     }
 
-    pub(super) fn checkbox(&mut self, name: &'static str, value: &'static str, label: Word) {
+    pub(super) fn checkbox(
+        &mut self,
+        name: &'static str,
+        value: &'static str,
+        label: Word,
+        checked: bool,
+    ) {
         self.markup("<label class=\"check\"><input type=\"checkbox\" name=\"");
         self.markup(name);
         self.markup("\" value=\"");
         self.markup(value);
-        self.markup("\"> ");
+        self.markup(if checked { "\" checked> " } else { "\"> " });
         self.word(label, &[]);
         self.markup("</label>\n");
     }
@@ -195,7 +206,7 @@ impl Html<'_> {
             self.markup("\">");
             if let Some(error) = field.error {
                 self.markup("<p class=\"error\">");
-                self.word(error, &[]);
+                self.said(error);
                 self.markup("</p>");
             }
             if let Some(hint) = field.hint {

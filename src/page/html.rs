@@ -47,6 +47,14 @@ impl<'l> Html<'l> {
         }
     }
 
+    /// An English text, in the page's language if it is a word.
+    pub(super) fn said(&mut self, text: &str) {
+        match Word::ALL.iter().find(|word| word.slots() == 0 && word.english() == text) {
+            Some(word) => self.word(*word, &[]),
+            None => self.text(text),
+        }
+    }
+
     /// A number that no other field of the page has.
     pub(super) fn next_field(&mut self) -> u8 {
         self.fields = self.fields.saturating_add(1);

@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SCREENSHOTS = path.join(ROOT, 'target/pages/');
 const LOGO = readFileSync(path.join(ROOT, 'www/icon.svg'));
 /** What is looked at in each look; in the default one everything is. */
-const IN_EACH_LOOK = ['chooser', 'chooser-remember', 'confirm-logout', 'form', 'ProviderDown'];
+const IN_EACH_LOOK = ['chooser', 'chooser-remember', 'confirm-logout', 'account-login', 'account-reset', 'ProviderDown'];
 
 let pages;
 let browser;
@@ -212,10 +212,10 @@ test('who wants no motion gets none', () => tab({ reducedMotion: 'reduce' }, asy
 }));
 
 test('what is wrong with a field is read out with it', () => tab({}, async (page) => {
-  await page.goto(`${origin}/default/form`);
+  await page.goto(`${origin}/default/account-reset`);
   const wrong = page.locator('input[aria-invalid=true]');
   assert.equal(await wrong.count(), 1);
   const described = await wrong.evaluate((input) => document.getElementById(input.getAttribute('aria-describedby')).textContent);
-  assert.match(described, /Nothing was changed/);
-  assert.equal(await page.getByLabel('On all my devices').getAttribute('autocomplete'), 'current-password');
+  assert.match(described, /lists that attackers try first.*At least 8 characters/s);
+  assert.equal(await page.getByLabel('New password').getAttribute('autocomplete'), 'new-password');
 }));

@@ -2,6 +2,7 @@
 
 use edgegate::page::{
     self, Chooser, Failure, Field, Kind, Look, NotAllowed, Page, Reason, Template, Way, Word,
+    account::{self, Asking},
 };
 use serde_json::{Value, json};
 
@@ -95,18 +96,6 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
         back: None,
         reference: Some("NOT_ALLOWED 7f3a91c2"),
     };
-    let field =
-        |name, label, kind, hint, error| Field { name, label, kind, value: "", hint, error };
-    let fields = [
-        field("email", Word::OtherAccount, Kind::Email, None, None),
-        field(
-            "password",
-            Word::Everywhere,
-            Kind::Password,
-            Some(Word::LoggedOutHere),
-            Some(Word::CancelledRemedy),
-        ),
-    ];
     let mut pages = vec![
         ("chooser".to_owned(), page::chooser(look, &choice)),
         (
@@ -121,8 +110,8 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
         ),
         ("logged-out".to_owned(), page::logged_out(look, Some("/auth/login"))),
         ("move-on".to_owned(), page::move_on(look, "/moved-on")),
-        ("form".to_owned(), page::form(look, Word::LogIn, "/auth/login", &fields, Word::LogIn)),
     ];
+    pages.extend(of_accounts(look, &ways));
     pages.extend(Reason::ALL.iter().map(|reason| {
         let failure = Failure {
             reason: *reason,
@@ -135,4 +124,69 @@ fn pages(look: &Look) -> Vec<(String, Page)> {
         (format!("{reason:?}"), page::failure(look, &failure))
     }));
     pages
+}
+
+fn of_accounts(look: &Look, ways: &[Way<'_>]) -> Vec<(String, Page)> {
+    let field =
+        |name, label, kind, error| Field { name, label, kind, value: "", hint: None, error };
+    let email = field("email", Word::Email, Kind::Email, None);
+    let password = field("password", Word::Password, Kind::Password, None);
+    let new_password = Field {
+        hint: Some(Word::AtLeastEight),
+        error: Some(Word::PasswordCommon.english()),
+        ..field("new_password", Word::NewPassword, Kind::NewPassword, None)
+    };
+    let login = Asking {
+        fields: &[email, password],
+        remember: Some(false),
+        ways,
+        links: &[("/auth/reset", Word::ForgotPassword), ("/auth/register", Word::Register)],
+        ..Asking::of(Word::LogIn, "/auth/login", Word::LogIn)
+    };
+    let wrong =
+        Asking { status: 401, problem: Some(Word::WrongPassword.english()), ways: &[], ..login };
+    let reset = Asking {
+        status: 400,
+        hidden: &[("token", "a-token")],
+        fields: &[new_password],
+        ..Asking::of(Word::ChoosePassword, "/auth/reset/confirm", Word::SavePassword)
+    };
+    let code = Asking {
+        fields: &[field("code", Word::Code, Kind::Code, None)],
+        hidden: &[("mfa_token", "a-token")],
+        links: &[("/auth/login", Word::UseRecoveryCode)],
+        ..Asking::of(Word::SecondFactor, "/auth/mfa", Word::Continue)
+    };
+    let recovery = Asking {
+        fields: &[field(
+            "recovery_code",
+            Word::RecoveryCode,
+            Kind::RecoveryCode,
+            Some(Word::WrongCode.english()),
+        )],
+        ..code
+    };
+    let changed = account::done(
+        look,
+        Word::PasswordChanged,
+        Some(Word::PasswordChangedText),
+        Some(("/auth/login", Word::LogIn)),
+    );
+    let over = account::refused(
+        look,
+        (400, Word::LinkOver),
+        Word::LinkOverText.english(),
+        Some(("/auth/reset", Word::ResetPassword)),
+    );
+    [
+        ("account-login", account::asking(look, &login)),
+        ("account-wrong", account::asking(look, &wrong)),
+        ("account-reset", account::asking(look, &reset)),
+        ("account-code", account::asking(look, &code)),
+        ("account-recovery", account::asking(look, &recovery)),
+        ("account-changed", changed),
+        ("account-link-over", over),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .into()
 }

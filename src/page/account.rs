@@ -1,0 +1,141 @@
+//! The pages of accounts: forms that ask for what somebody knows or has, and what is said once that is done.
+
+use super::{Field, Look, Page, Way, Word, frame::Forms, html::Html, way_href};
+
+/// A page that asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The heading.
+    pub title: Word,
+    /// Why what was sent before cannot be taken, as a whole. An English text that is a [`Word`] is said in the page's language.
+    pub problem: Option<&'a str>,
+    /// What it is about.
+    pub text: Option<Word>,
+    /// Where the form is posted to.
+    pub action: &'a str,
+    /// What the form carries along.
+    pub hidden: &'a [(&'static str, &'a str)],
+    /// What is asked for.
+    pub fields: &'a [Field<'a>],
+    /// Whether a person may say that the login is to be remembered, and has.
+    pub remember: Option<bool>,
+    /// What the button says.
+    pub submit: Word,
+    /// Logins with others, which come below.
+    pub ways: &'a [Way<'a>],
+    /// Where the browser goes after those.
+    pub return_to: Option<&'a str>,
+    /// Where else somebody may want to go.
+    pub links: &'a [(&'a str, Word)],
+}
+
+impl<'a> Asking<'a> {
+    /// A form alone.
+    #[must_use]
+    pub const fn of(title: Word, action: &'a str, submit: Word) -> Self {
+        Self {
+            status: 200,
+            title,
+            problem: None,
+            text: None,
+            action,
+            hidden: &[],
+            fields: &[],
+            remember: None,
+            submit,
+            ways: &[],
+            return_to: None,
+            links: &[],
+        }
+    }
+}
+
+/// A page that asks.
+#[must_use]
+pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
+    let title = asking.title;
+    let mut html = Html::new(look);
+    html.heading(title, &[]);
+    if let Some(problem) = asking.problem {
+        html.markup("<p class=\"error\" role=\"alert\">");
+        html.said(problem);
+        html.markup("</p>\n");
+    }
+    if let Some(text) = asking.text {
+        html.paragraph(text, &[]);
+    }
+    html.open_form("post", Some(asking.action));
+    for (name, value) in asking.hidden {
+        html.hidden(name, value);
+    }
+    for field in asking.fields {
+        html.field(field);
+    }
+    if let Some(checked) = asking.remember {
+        html.checkbox("remember", "true", Word::Remember, checked);
+    }
+    html.submit(asking.submit);
+    html.close_form();
+    if !asking.ways.is_empty() {
+        html.open_list();
+        for way in asking.ways {
+            html.way(&way_href(way.path, asking.return_to), way.title);
+        }
+        html.close_list();
+    }
+    links(&mut html, asking.links);
+    look.page(asking.status, (title, &[]), html, Forms::Own)
+}
+
+/// It is done: what, what comes next, and the way on.
+#[must_use]
+pub fn done(look: &Look, title: Word, text: Option<Word>, next: Option<(&str, Word)>) -> Page {
+    let mut html = Html::new(look);
+    html.done();
+    html.heading(title, &[]);
+    if let Some(text) = text {
+        html.paragraph(text, &[]);
+    }
+    if let Some((href, word)) = next {
+        html.open_actions();
+        html.button_link(href, word);
+        html.close_actions();
+    }
+    look.page(200, (title, &[]), html, Forms::None)
+}
+
+/// It cannot be done: why, and the way on.
+#[must_use]
+pub fn refused(
+    look: &Look,
+    (status, title): (u16, Word),
+    problem: &str,
+    next: Option<(&str, Word)>,
+) -> Page {
+    let mut html = Html::new(look);
+    html.open_alert();
+    html.heading(title, &[]);
+    html.markup("<p>");
+    html.said(problem);
+    html.markup("</p>\n");
+    html.close_alert();
+    if let Some((href, word)) = next {
+        html.open_actions();
+        html.button_link(href, word);
+        html.close_actions();
+    }
+    look.page(status, (title, &[]), html, Forms::None)
+}
+
+fn links(html: &mut Html<'_>, links: &[(&str, Word)]) {
+    if links.is_empty() {
+        return;
+    }
+    html.open_actions();
+    for (href, word) in links {
+        html.quiet_link(href, *word);
+    }
+    html.close_actions();
+}
