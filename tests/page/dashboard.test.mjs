@@ -28,7 +28,7 @@ before(async () => {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const little = policy({ api_keys: undefined, revocation: undefined, limits: undefined, routes: [{ path: '/*', auth: 'none' }], failed_authentication: { requests: 3, window_secs: 600 } });
   [gate, bare, browser] = await Promise.all([
-    startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' }, watch: { rules: [{ name: 'failures', above: 30 }] } }) }),
+    startGate({ policy: sessionPolicy({ accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] }, revocation: { mode: 'ledger' }, watch: { rules: [{ name: 'failures', above: 30 }] } }) }),
     startGate({ policy: little }),
     launch(),
   ]);
@@ -504,6 +504,57 @@ test('sessions are opened, listed, narrowed and ended; a subject is disabled, en
   }
 }));
 
+test('accounts are made, found, changed and deleted', () => opened({}, async (page) => {
+  const email = 'ada@example.com';
+  const logIn = async (password) => (await gate.post('/auth/login', { body: { email, password } })).status;
+  await to(page, 'accounts');
+  await page.getByLabel('Email').fill(email);
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.getByText(`Nobody has the address ${email}.`).waitFor();
+  await page.getByRole('button', { name: 'New account' }).click();
+  assert.equal(await dialog(page).getByLabel('Email').inputValue(), email);
+  await dialog(page).getByLabel('Password').fill('password1');
+  await confirm(page, 'Make the account');
+  await dialog(page).getByRole('alert').waitFor();
+  await dialog(page).getByLabel('Password').fill('quiet river, late boat');
+  await dialog(page).getByLabel('Scopes').fill('write:posts');
+  await confirm(page, 'Make the account');
+  await saying(page, `${email} has an account.`);
+  const row = page.getByRole('table', { name: `Account of ${email}` }).getByRole('row', { name: /write:posts/ });
+  assert.match(await row.textContent(), /good/);
+  assert.equal(await logIn('quiet river, late boat'), 200);
+
+  await page.getByRole('button', { name: 'Disable' }).click();
+  await confirm(page, 'Disable');
+  await saying(page, 'is disabled');
+  assert.equal(await logIn('quiet river, late boat'), 403);
+  await page.getByRole('button', { name: 'Enable' }).click();
+  await confirm(page, 'Enable');
+  await saying(page, 'is enabled');
+  await page.getByRole('button', { name: 'Set password' }).click();
+  await dialog(page).getByLabel('Password').fill('another river, later boat');
+  await confirm(page, 'Set the password');
+  await saying(page, 'has a new password');
+  assert.equal(await logIn('another river, later boat'), 200);
+  await page.getByRole('button', { name: 'Scopes' }).click();
+  await dialog(page).getByLabel('Scopes').fill('read:posts');
+  await confirm(page, 'Set the scopes');
+  await saying(page, 'has other scopes');
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await confirm(page, 'Delete for good');
+  await saying(page, 'is deleted');
+  await page.getByText(`Nobody has the address ${email}.`).waitFor();
+}));
+
+test('what administration did is read', () => opened({}, async (page) => {
+  await gate.admin('POST', '/keys', { name: 'Of the audit', owner: 'acme', scopes: [] });
+  await to(page, 'audit');
+  const table = page.getByRole('table', { name: 'Audit' });
+  await table.waitFor();
+  while (await page.getByRole('button', { name: 'More' }).count() > 0) await page.getByRole('button', { name: 'More' }).click();
+  assert.match(await table.getByRole('row').last().textContent(), /admin.*POST \/keys/);
+}));
+
 test('revocations: something more, seen in the list, and undone', () => opened({}, async (page) => {
   const bearer = token({ sub: 'mallory', scope: 'read:posts', iat: Math.floor(Date.now() / 1000) - 60 });
   admitted(await gate.get('/v1/posts', { token: bearer }));
@@ -533,10 +584,10 @@ test('what the policy does not have is said, with the lines that would bring it'
     await opened({ of: empty }, async (page) => {
       lines.push(await page.locator('.missing pre', { hasText: '[vars.POLICY.watch]' }).textContent());
       assert.match(await page.locator('.verdict').textContent(), /This policy has no watch/);
-      for (const [view, line] of [['keys', '[vars.POLICY.api_keys]'], ['sessions', '[vars.POLICY.sessions]'], ['revocations', '[vars.POLICY.revocation]']]) {
+      for (const [view, line] of [['keys', '[vars.POLICY.api_keys]'], ['sessions', '[vars.POLICY.sessions]'], ['accounts', '[vars.POLICY.accounts]'], ['revocations', '[vars.POLICY.revocation]']]) {
         await to(page, view);
-        if (view === 'sessions') {
-          await page.getByLabel('Subject').fill('x');
+        if (view === 'sessions' || view === 'accounts') {
+          await page.getByLabel(view === 'sessions' ? 'Subject' : 'Email').fill('x@example.com');
           await page.getByRole('button', { name: 'Find' }).click();
         }
         lines.push(await page.locator('.missing pre', { hasText: line }).textContent());
@@ -645,6 +696,14 @@ describe('is accessible, and fits', () => {
         await page.getByRole('button', { name: 'End all sessions' }).click();
         await look('sure');
         await page.keyboard.press('Escape');
+        await to(page, 'accounts');
+        await page.getByLabel('Email').fill('somebody@example.com');
+        await page.getByRole('button', { name: 'Find' }).click();
+        await page.locator('.none, table').first().waitFor();
+        await look('accounts');
+        await to(page, 'audit');
+        await page.getByRole('table').waitFor();
+        await look('audit');
         await to(page, 'revocations');
         await page.locator('.none, table').first().waitFor();
         await look('revocations');

@@ -1,5 +1,7 @@
 // The page: the secret is asked for, kept in memory, and forgotten; behind it the views.
 
+import { accounts } from './accounts.js';
+import { audit } from './audit.js';
 import { announcements, button, fault, h, redraw, s, say } from './elements.js';
 import { events } from './events.js';
 import { explaining } from './explain.js';
@@ -14,7 +16,8 @@ import { verdictOf } from './verdict.js';
 
 const VIEWS = {
   overview: ['Overview', overview], events: ['Events', events], keys: ['API keys', keys],
-  sessions: ['Sessions', sessions], revocations: ['Revocations', revocations], explain: ['Explain', explaining],
+  sessions: ['Sessions', sessions], accounts: ['Accounts', accounts], revocations: ['Revocations', revocations], audit: ['Audit', audit],
+  explain: ['Explain', explaining],
 };
 
 /** Somebody who walks away does not leave the gate open. */

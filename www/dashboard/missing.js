@@ -7,6 +7,8 @@ const SECTIONS = {
   keys: ['This policy has no API keys', 'These lines bring them (docs/api-keys.md):', '[vars.POLICY.api_keys]\nprefixes = [{ prefix = "sk" }]\nenvironment = "live"\nsigning_keys = [{ id = 1, secret = "API_KEY_SECRET" }]'],
   sessions: ['This policy has no sessions', 'The gate issues no tokens of its own. This section brings them (docs/sessions.md):', '[vars.POLICY.sessions]\nissuer = "https://api.example.com/"\naudience = ["https://api.example.com"]\nsecret = "SESSION_SECRET"'],
   revocations: ['This policy has no revocations', 'Tokens count until they expire. These lines bring them (docs/revocation.md):', '[vars.POLICY.revocation]\nmode = "ledger"'],
+  accounts: ['This policy has no accounts', 'Nobody logs in by a password. This section brings it, beside sessions (docs/accounts.md):', '[vars.POLICY.accounts]\nsecrets = [{ id = 1, secret = "ACCOUNTS_SECRET" }]'],
+  audit: ['This policy has no audit', 'What administration does is not kept. It comes with the watch (docs/audit.md):', '[vars.POLICY.watch]'],
 };
 
 export function missing(section) {
