@@ -2,6 +2,9 @@
 
 use super::{Field, Look, Page, Way, Word, frame::Forms, html::Html, way_href};
 
+/// Takes the token of a link into the form. It stays in the address: who loads the page again has it still.
+const TAKE_TOKEN: &str = "document.getElementById('token').value=new URLSearchParams(location.hash.slice(1)).get('token')||''";
+
 /// A page that asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
@@ -17,12 +20,16 @@ pub struct Asking<'a> {
     pub action: &'a str,
     /// What the form carries along.
     pub hidden: &'a [(&'static str, &'a str)],
+    /// The field that gets what stands behind `#token=` in the page's address, which no server is told.
+    pub token: Option<&'static str>,
     /// What is asked for.
     pub fields: &'a [Field<'a>],
     /// Whether a person may say that the login is to be remembered, and has.
     pub remember: Option<bool>,
     /// What the button says.
     pub submit: Word,
+    /// Another button of the form: its name, and what it says. It sends the form as it is.
+    pub other: Option<(&'static str, Word)>,
     /// Logins with others, which come below.
     pub ways: &'a [Way<'a>],
     /// Where the browser goes after those.
@@ -42,9 +49,11 @@ impl<'a> Asking<'a> {
             text: None,
             action,
             hidden: &[],
+            token: None,
             fields: &[],
             remember: None,
             submit,
+            other: None,
             ways: &[],
             return_to: None,
             links: &[],
@@ -70,6 +79,13 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
     for (name, value) in asking.hidden {
         html.hidden(name, value);
     }
+    if let Some(name) = asking.token {
+        html.markup("<input type=\"hidden\" id=\"token\" name=\"");
+        html.markup(name);
+        html.markup("\">\n<noscript><p class=\"error\">");
+        html.word(Word::NeedsScript, &[]);
+        html.markup("</p></noscript>\n");
+    }
     for field in asking.fields {
         html.field(field);
     }
@@ -77,6 +93,13 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
         html.checkbox("remember", "true", Word::Remember, checked);
     }
     html.submit(asking.submit);
+    if let Some((name, word)) = asking.other {
+        html.markup("<button class=\"button way\" value=\"true\" formnovalidate name=\"");
+        html.markup(name);
+        html.markup("\">");
+        html.word(word, &[]);
+        html.markup("</button>\n");
+    }
     html.close_form();
     if !asking.ways.is_empty() {
         html.open_list();
@@ -86,7 +109,11 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
         html.close_list();
     }
     links(&mut html, asking.links);
-    look.page(asking.status, (title, &[]), html, Forms::Own)
+    if asking.token.is_none() {
+        return look.page(asking.status, (title, &[]), html, Forms::Own);
+    }
+    html.script(TAKE_TOKEN);
+    look.page(asking.status, (title, &[]), html, Forms::OwnByScript(TAKE_TOKEN))
 }
 
 /// It is done: what, what comes next, and the way on.

@@ -26,6 +26,8 @@ pub(super) enum Forms {
     None,
     /// To this origin.
     Own,
+    /// To this origin, and this script fills them in.
+    OwnByScript(&'static str),
     /// To this origin, and from there to a provider: browsers hold redirects after a form against the policy of its page, and where the
     /// provider's page is may be known only then.
     Anywhere,
@@ -118,11 +120,12 @@ impl Look {
         style
     }
 
-    /// Nobody keeps a page, frames it, or runs a script in it, and no link tells where it was.
+    /// Nobody keeps a page, frames it, or runs a script in it that is not its own, and no link tells where it was.
     fn fields(&self, style: &str, forms: Forms) -> Vec<(&'static str, String)> {
         // A browser that may send no referrer sends `Origin: null` with a form, which the rule against forged requests refuses. The
         // origin alone gives nothing away.
-        let referrer = if forms == Forms::Own { "strict-origin" } else { "no-referrer" };
+        let posts = matches!(forms, Forms::Own | Forms::OwnByScript(_));
+        let referrer = if posts { "strict-origin" } else { "no-referrer" };
         let fields = [
             ("Content-Type", "text/html; charset=utf-8"),
             ("Cache-Control", "no-store"),
@@ -145,14 +148,18 @@ impl Look {
         // The origin of a logo elsewhere. A path of this origin needs no more than its own icon does.
         let elsewhere = self.logo.as_deref().filter(|logo| logo.starts_with("https://"));
         let logo = elsewhere.and_then(|logo| logo.split(['?', '#']).next()).unwrap_or_default();
+        let script = match forms {
+            Forms::OwnByScript(script) => format!("script-src {}; ", source(script)),
+            _ => String::new(),
+        };
         let forms = match forms {
             Forms::None => "'none'",
-            Forms::Own => "'self'",
+            Forms::Own | Forms::OwnByScript(_) => "'self'",
             Forms::Anywhere => "'self' https: http://localhost:* http://127.0.0.1:*",
             Forms::AnywhereByHttp => "'self' https: http:",
         };
         format!(
-            "default-src 'none'; style-src {styles}; img-src 'self'{}{logo}; form-action {forms}; frame-ancestors 'none'; base-uri 'none'",
+            "default-src 'none'; {script}style-src {styles}; img-src 'self'{}{logo}; form-action {forms}; frame-ancestors 'none'; base-uri 'none'",
             if logo.is_empty() { "" } else { " " },
         )
     }

@@ -20,6 +20,13 @@ impl<'l> Html<'l> {
         self.out.push_str(markup);
     }
 
+    /// A script of this code. The page's policy has to name it.
+    pub(super) fn script(&mut self, script: &'static str) {
+        self.markup("<script>");
+        self.markup(script);
+        self.markup("</script>\n");
+    }
+
     /// Text, or the value of an attribute in quotes.
     #[inline(never)]
     pub(super) fn text(&mut self, text: &str) {

@@ -79,6 +79,9 @@ words! {
     Confirm "confirm" "Confirm"
     AddressConfirmed "address_confirmed" "Your address is confirmed"
     LogInByLink "log_in_by_link" "Log in by a link"
+    FactorNeeded "factor_needed" "A second factor is needed"
+    FactorNeededText "factor_needed_text" "This site wants one of everybody, and this account has none yet. Set it up in the program, or ask whoever runs this site."
+    NeedsScript "needs_script" "This page cannot read its link without JavaScript."
     LinkOver "link_over" "This link does not work any more"
     LinkOverText "link_over_text" "It was used already, or is too old."
 

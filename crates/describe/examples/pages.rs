@@ -147,14 +147,14 @@ fn of_accounts(look: &Look, ways: &[Way<'_>]) -> Vec<(String, Page)> {
         Asking { status: 401, problem: Some(Word::WrongPassword.english()), ways: &[], ..login };
     let reset = Asking {
         status: 400,
-        hidden: &[("token", "a-token")],
+        token: Some("token"),
         fields: &[new_password],
         ..Asking::of(Word::ChoosePassword, "/auth/reset/confirm", Word::SavePassword)
     };
     let code = Asking {
         fields: &[field("code", Word::Code, Kind::Code, None)],
         hidden: &[("mfa_token", "a-token")],
-        links: &[("/auth/login", Word::UseRecoveryCode)],
+        other: Some(("recovery", Word::UseRecoveryCode)),
         ..Asking::of(Word::SecondFactor, "/auth/mfa", Word::Continue)
     };
     let recovery = Asking {
