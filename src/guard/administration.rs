@@ -1,11 +1,11 @@
 //! Administration, the same on every edge: what becomes of API keys and revocations when an administrator asks.
 //!
-//! Requests come as the JSON of the Worker's endpoints, answers serialise to it. Who somebody is, is
-//! the edge's to find out; what that administrator may do is here.
+//! Requests come as the JSON of the Worker's endpoints, answers serialise to it.
 
 mod keys;
 mod revocations;
 mod roles;
+mod secrets;
 
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ pub use self::{
     keys::{KeyAdministration, ListedKeys, ShownKey},
     revocations::{ListedRevocations, RevocationAdministration, ShownRevocation, requested_entry},
     roles::role_for,
+    secrets::{administrator, may_read_metrics},
 };
 use crate::error::Error;
 

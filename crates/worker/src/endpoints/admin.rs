@@ -16,12 +16,15 @@ use futures_util::future::LocalBoxFuture;
 use web_sys::{Request, Response};
 
 use crate::{
-    call::Call, clock, deadline, event_log, gate::Gate, kv::Kv, request::path_of,
-    revocations::Revocations, watch as watching,
+    call::Call, clock, deadline, event_log, kv::Kv, request::path_of, revocations::Revocations,
+    watch as watching,
 };
 use edgegate::{
     error::{Error, StoreError},
-    guard::{self, Carrier, Decision, administration::Paging},
+    guard::{
+        Carrier, Decision,
+        administration::{Paging, administrator},
+    },
     policy::{Administrator, Role},
     time::UnixMillis,
 };
@@ -65,7 +68,8 @@ pub(crate) async fn answer(
     let (parts, policy) = (call.parts(), &call.gate.policy);
     call.gate.note_address(&parts);
     let carrier = parts.as_request().authorization.map(|_| Carrier::Bearer);
-    let administrator = match authenticate(call.gate, &parts.as_request(), clock::now()) {
+    let failures = call.gate.memory.guard.failures(policy);
+    let administrator = match administrator(policy, &failures, &parts.as_request(), clock::now()) {
         Ok(administrator) => administrator,
         Err(error) => {
             let decision = Decision::refused(error, carrier, LOGGED_AS);
@@ -120,38 +124,6 @@ async fn done(
     let answer = handler(&admin).await;
     begun.end(&admin, &answer).await;
     answer
-}
-
-/// Whose secret the request carries, if it is not one guess too many.
-///
-/// # Errors
-/// [`Error::NotFound`] where the policy has no administrator, [`Error::MissingCredentials`], then those of
-/// [`guard::Failures::secret`].
-fn authenticate<'g>(
-    gate: &'g Gate,
-    request: &guard::Request<'_>,
-    now: UnixMillis,
-) -> Result<&'g Administrator, Error> {
-    let admin = gate.policy.admin.as_ref().ok_or(Error::NotFound)?;
-    let presented = presented(request)?;
-    let failures = gate.memory.guard.failures(&gate.policy);
-    let mut holder = None;
-    failures.secret(request.client_ip, now, || {
-        holder = admin.holder_of(presented.as_bytes());
-        holder.is_some()
-    })?;
-    holder.ok_or(Error::AdministratorSecret)
-}
-
-/// What is presented as a secret.
-///
-/// # Errors
-/// [`Error::MissingCredentials`].
-pub(crate) fn presented<'r>(request: &guard::Request<'r>) -> Result<&'r str, Error> {
-    match request.authorization.map(|text| text.trim().split_once(' ')) {
-        Some(Some((scheme, rest))) if scheme.eq_ignore_ascii_case("bearer") => Ok(rest.trim()),
-        _ => Err(Error::MissingCredentials),
-    }
 }
 
 /// Why an endpoint did not do what it was asked.

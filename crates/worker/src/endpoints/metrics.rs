@@ -2,12 +2,10 @@
 
 use web_sys::Response;
 
-use super::admin::presented;
 use crate::{call::Call, clock, objects::watch_stub, reply, watch::flush};
 use edgegate::{
     error::Error,
-    guard::{Carrier, Decision},
-    policy::Role,
+    guard::{Carrier, Decision, administration::may_read_metrics},
     watch::report::METRICS_TYPE,
 };
 
@@ -18,7 +16,10 @@ const LOGGED_AS: &str = "/auth/metrics";
 pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
     let parts = call.parts();
     call.gate.note_address(&parts);
-    let told = match authenticate(call) {
+    let policy = &call.gate.policy;
+    let failures = call.gate.memory.guard.failures(policy);
+    let allowed = may_read_metrics(policy, &failures, &parts.as_request(), clock::now());
+    let told = match allowed {
         Ok(()) => read(call).await,
         Err(fault) => Err(fault),
     };
@@ -37,28 +38,6 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
             call.refuse(&parts, &decision)
         }
     }
-}
-
-/// # Errors
-/// [`Error::NotFound`] where nothing watches, or no secret may read; then as for the administrator's secret.
-fn authenticate(call: &Call<'_>) -> Result<(), Error> {
-    let policy = &call.gate.policy;
-    let watch = policy.watch.as_ref().ok_or(Error::NotFound)?;
-    if watch.metrics.is_none() && policy.admin.is_none() {
-        return Err(Error::NotFound);
-    }
-    let parts = call.parts();
-    let request = parts.as_request();
-    let given = presented(&request)?;
-    let failures = call.gate.memory.guard.failures(policy);
-    let mut administrator = None;
-    failures.secret(request.client_ip, clock::now(), || {
-        // All are compared, so that time does not tell which it is like.
-        administrator = policy.admin.as_ref().and_then(|admin| admin.holder_of(given.as_bytes()));
-        let reads = watch.metrics.as_ref().is_some_and(|secret| secret.matches(given.as_bytes()));
-        reads | administrator.is_some()
-    })?;
-    administrator.map_or(Ok(()), |administrator| administrator.require(Role::Read))
 }
 
 async fn read(call: &Call<'_>) -> Result<String, Error> {
