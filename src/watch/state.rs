@@ -85,6 +85,8 @@ pub struct WatchState {
     isolates: BTreeMap<String, Isolate>,
     /// When isolates were forgotten last.
     forgot_at: UnixMillis,
+    /// Whether none is forgotten now.
+    holds_isolates: bool,
     /// By rule and group.
     alerts: BTreeMap<(String, String), Alert>,
     outbox: Outbox,
@@ -152,6 +154,12 @@ impl WatchState {
     /// The rows that have to be stored before anything is answered; from now on they count as stored.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
         core::mem::take(&mut self.rows)
+    }
+
+    /// Has no isolate forgotten while what waits in a queue is added. It may have waited for longer than an isolate is remembered, and
+    /// be there twice.
+    pub const fn hold_isolates(&mut self, holds: bool) {
+        self.holds_isolates = holds;
     }
 
     /// Adds what an isolate hands over, once, and looks at the rules.
@@ -238,6 +246,9 @@ impl WatchState {
     }
 
     fn forget_isolates(&mut self, now: UnixMillis) {
+        if self.holds_isolates {
+            return;
+        }
         self.forgot_at = now;
         let is_gone = |isolate: &Isolate| now.millis_since(isolate.seen) >= FORGET_MILLIS;
         let gone = self.isolates.iter().filter(|(_, isolate)| is_gone(isolate));
@@ -661,6 +672,30 @@ mod tests {
         assert!(state.apply(&delta(3), orders, NOW).is_ok());
         assert!(state.apply(&delta(MAX_ISOLATES), orders, later(FORGET_MILLIS)).is_ok());
         assert_eq!(state.isolates(), 1);
+    }
+
+    #[test]
+    fn what_waited_for_long_and_is_there_twice_is_added_once() {
+        let orders = Orders { rules: &[], sinks: &[] };
+        let mut store = Store::default();
+        let mut state = WatchState::default();
+        let [mut one, mut other] = [Tally::new(1), Tally::new(2)];
+        one.count(&failure());
+        other.count(&failure());
+        let (first, second) = (one.take(NOW).unwrap(), other.take(NOW).unwrap());
+        state.apply(&first, orders, NOW).unwrap();
+        state.apply(&second, orders, NOW).unwrap();
+        store.save(&mut state);
+        let mut state = store.load();
+        let at = later(FORGET_MILLIS * 2);
+        state.hold_isolates(true);
+        for delta in [&first, &second, &first] {
+            state.apply(delta, orders, at).unwrap();
+        }
+        assert_eq!((total(&state), state.isolates()), (2, 2));
+        state.hold_isolates(false);
+        state.look(orders, at);
+        assert_eq!(state.isolates(), 0);
     }
 
     #[test]
