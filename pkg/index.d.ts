@@ -521,7 +521,30 @@ export function redisStore(client: RedisClientLike, options?: {
    * that the policy is `noeviction`. Redis is then not asked for its policy. Default `false`.
    */
   evictionAllowed?: boolean | undefined;
-}): ExactStore;
+}): ExactStore & { readonly watch: SharedWatch };
+
+/**
+ * What gates share that watch together: a queue, rows, and a lease. `redisStore` has it. Each method is one step, and what it has answered for is
+ * never lost. `null` in place of an answer: it was not done.
+ */
+export interface SharedWatch {
+  /** Appends to the queue, unless `most` are in it. Answers the value of the row `told`, or an empty text. */
+  push(text: string, most: number): Promise<string | null>;
+  /** Takes the lease, or prolongs it, from now on for this time. Answers the version of the rows: 0 at first. */
+  lease(holder: string, millis: number): Promise<number | null>;
+  /** Gives it back, if this holder has it. */
+  release(holder: string): Promise<null>;
+  rows(): Promise<Array<[name: string, value: string]>>;
+  /** The first texts of the queue. */
+  peek(count: number): Promise<string[]>;
+  /**
+   * If this holder has the lease and the version is still this one: changes the rows (`null`: it goes), takes so many texts out of the queue, and prolongs the
+   * lease. Answers the next version.
+   */
+  commit(holder: string, change: {
+    millis: number; version: number; taken: number; rows: ReadonlyArray<readonly [name: string, value: string | null]>;
+  }): Promise<number | null>;
+}
 
 export interface GateOptions {
   /**
@@ -546,6 +569,19 @@ export interface GateOptions {
      * have come to their end and accounts at providers (sealed) lie there too. `memoryStore()` logs everybody out at a restart; several processes need one that they share. Their clocks have to be set. Never one that evicts.
      */
     sessions?: Store | undefined;
+    /**
+     * The watch, where gates share it: `redisStore(client)`. Without it each gate watches for itself, in its memory. One that is given needs a policy with
+     * `watch`.
+     */
+    watch?: { readonly watch: SharedWatch } | undefined;
+  } | undefined;
+  /** For a policy with `watch`. */
+  watch?: {
+    /**
+     * Further sinks of alerts by their names, beside those of the policy, such as `syslogSink()` of `edgegate/sinks`. One that rejects, or that does not resolve
+     * within ten seconds, is told again later, as other sinks are. Gates that share a watch need the same: one of them tells.
+     */
+    sinks?: Readonly<Record<string, (event: WatchEvent) => Promise<unknown>>> | undefined;
   } | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
@@ -1004,7 +1040,67 @@ export interface GrantAdministration {
   end(subject: string, which?: { provider?: string | undefined; account?: string | undefined }): Promise<{ ended: number }>;
 }
 
-/** The answer of an endpoint of sessions or logins. */
+/** An event of the watch, as `edgegate/schema/event.schema.json` has it: of alerts `firing` and `resolved`. */
+export interface WatchEvent {
+  v: 1;
+  id: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved' | 'checkpoint';
+  rule?: string;
+  group?: string;
+  value?: number;
+  threshold?: number;
+  cause?: string;
+  [member: string]: unknown;
+}
+
+/** What happened in a window, and what is wrong. Times are in seconds since 1970. */
+export interface WatchReport {
+  windowSecs: number;
+  from: number;
+  to: number;
+  decisions: { admitted: number; refused: number };
+  /** Refusals by code, and by finer reason. */
+  codes: Record<string, number>;
+  reasons: Record<string, number>;
+  refusals: Array<{ code: string; reason?: string; n: number }>;
+  /** Of every rule, those that are ok too. `since` is in milliseconds; `null`: it was never anything else. */
+  alerts: Array<{
+    rule: string; group?: string; state: 'ok' | 'pending' | 'firing' | 'resolving'; since: number | null; value: number; threshold: number; cause?: string;
+  }>;
+  /** Samples and events since the beginning that were too many or that no sink has taken. */
+  dropped: number;
+  /** Decisions since the beginning that may not be counted: a gate could not hand them over for ten minutes. */
+  lost: number;
+  /** How old the newest count is; `null`: nothing was ever counted. */
+  dataAgeSecs: number | null;
+  /** Events that wait for a sink. */
+  waiting: number;
+  /** Gates that were heard of in the last 20 minutes. */
+  isolates: number;
+  /** Expired tokens by how late they were. */
+  lateness: Record<string, number>;
+  routes: Array<{ route: string; admitted: number; refused: number }>;
+  /** The networks from which most credentials failed. */
+  networks: Array<{ network: string; failures: number }>;
+  stepSecs: number;
+  timeline: Array<{ from: number; admitted: number; refused: number }>;
+  /** The last samples that this gate knows, newest first. */
+  events: WatchEvent[];
+}
+
+/**
+ * What the gate has counted, where the policy has `watch`; with `stores.watch` what all gates have. It asks for no secret: check yourself who may call it.
+ *
+ * It rejects with an {@link EdgegateError}: `CONFIG_ERROR` where the policy has no `watch`; `INVALID_REQUEST` for a window that is none; `STORE_UNAVAILABLE`.
+ */
+export interface WatchReader {
+  /** `window` is a time like `15m` (default), `90s`, `24h` or `7d`, from 10 s to 7 d. */
+  read(options?: { window?: string | undefined }): Promise<WatchReport>;
+}
+
+/** The answer of an endpoint of the gate's own. */
 export interface Handled {
   status: number;
   /** A name may come twice: `Set-Cookie`. */
@@ -1019,10 +1115,20 @@ export interface Gate {
   readonly sessions: SessionAdministration;
   /** Accounts of callers at providers. */
   readonly grants: GrantAdministration;
+  /** What was counted. */
+  readonly watch: WatchReader;
+  /** The same in the format of Prometheus, as `GET /auth/metrics` answers. It rejects as `watch.read` does. */
+  metrics(): Promise<string>;
+  /**
+   * Hands over what was counted, and tells what is due: before a process ends, when no more requests come. Otherwise up to ten seconds of counts may be missing.
+   * What was not handed over all the same is in the log.
+   * Without `watch` in the policy it does nothing.
+   */
+  close(): Promise<void>;
   /**
    * Answers a request for an endpoint of sessions below the policy's `auth_prefix` (`/token`, `/refresh`, `/revoke`, `/introspect`, `/session`,
    * `/session/start`, `/sessions`, `/sessions/{id}`, `/sessions/others`, `/logout`), where the policy has `login` for one of logins (`/login`, `/login/{id}`, `/callback/{id}`,
-   * `/logged-out`, `/backchannel-logout/{id}`, `/connect/{id}`, `/disconnect/{id}`), and for `/.well-known/jwks.json` and
+   * `/logged-out`, `/backchannel-logout/{id}`, `/connect/{id}`, `/disconnect/{id}`), where it has `watch` for `/admin/watch` and `/metrics`, and for `/.well-known/jwks.json` and
    * `/.well-known/oauth-authorization-server`. Nothing for any other request, whose body is not touched. Adapters do this.
    */
   handle(
@@ -1077,7 +1183,8 @@ export interface Gate {
     },
   ): Promise<Explanation>;
   /**
-   * Resolves when the engine is loaded and has taken the policy. Elsewhere than in browsers that is so from the beginning.
+   * Resolves when the engine is loaded and has taken the policy. Elsewhere than in browsers that is so from the beginning. A gate that watches begins to
+   * keep its clock: otherwise its first request does that.
    * @throws {EdgegateError} `CONFIG_ERROR`
    */
   ready(): Promise<void>;

@@ -3,6 +3,8 @@ import { ringJobs } from './key-ring.js';
 import { HOST_HOLDS, HOST_REFUSES_KEY } from './protocol.js';
 import { askProvider, fetchKeys } from './remote.js';
 import { Turns } from './turns.js';
+import { watchJobs } from './gate-watch.js';
+import { within as withinMillis } from './within.js';
 
 /** The same as in the Worker: after two seconds any answer is better for the caller. */
 const STORE_MILLIS = 2000;
@@ -22,12 +24,12 @@ export class Jobs {
   #signers = new Map();
   #fetching = new Map();
 
-  constructor(platform, stores, tell) {
+  constructor(platform, stores, tell, sinks) {
     this.#platform = platform;
     this.#stores = stores;
     this.#turns = platform.sharesPromises ? new Turns() : undefined;
     this.#tell = tell;
-    Object.assign(this, ringJobs(platform));
+    Object.assign(this, ringJobs(platform), watchJobs(stores.watch?.watch, sinks));
   }
 
   /** Begins jobs, and returns a promise of each answer. Jobs without an answer are done at once. */
@@ -38,6 +40,7 @@ export class Jobs {
       const [[name, members]] = typeof job === 'string' ? [[job]] : Object.entries(job);
       if (name === 'release') this.#release(held, members.name, undefined, true);
       else if (name === 'note') this.#tell.event(members.event);
+      else if (name === 'handOver') this.#tell.handOver(members.millis, waitUntil);
       else if (name === 'workOff') this.#tell.workOff(waitUntil);
       else if (name === 'putLater') this.#putLater(members, waitUntil);
       else answers.push(this.#answer(id, name, members, held, signature));
@@ -189,14 +192,4 @@ function textOrNull(value) {
 const pause = (millis) => new Promise((resolve) => { setTimeout(resolve, millis); });
 
 /** Waits for a store, but not longer than it may take. */
-async function within(promised) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), STORE_MILLIS);
-  });
-  try {
-    return await Promise.race([promised, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const within = (promised) => withinMillis(promised, STORE_MILLIS);

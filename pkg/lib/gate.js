@@ -6,6 +6,7 @@ import { GrantAdministration } from './gate-grants.js';
 import { Held, Jobs } from './gate-jobs.js';
 import { HeadersRead, textsOf } from './gate-request.js';
 import { SessionAdministration, bodyOf, handled, moreOf } from './gate-sessions.js';
+import { WatchReader, WatchTurns, checkWatchStore, sinksOf } from './gate-watch.js';
 import { bytesOf, jsonOf } from './keys.js';
 import { setCookies } from './cookies.js';
 import { fromLines, toLines } from './lines.js';
@@ -15,6 +16,9 @@ const CHECK_OPTIONS = ['clientIp', 'path', 'waitUntil'];
 
 /** Adapters find by this symbol the function that decides without a promise if it can. They may be bundled apart from the gate. */
 const AT_ONCE = Symbol.for('edgegate.atOnce');
+
+/** Has a gate take a turn of the watch. It is made outside of the constructor: what is made there holds the gate. */
+let turnOf;
 
 /** `createGate` of index.d.ts. */
 export class Gate {
@@ -31,13 +35,17 @@ export class Gate {
   #revocations;
   #sessions;
   #grants;
+  #watch;
+  /** Nothing if the policy does not watch. */
+  #turns;
 
   /** `rehearsal`: it only explains (rehearsal.js). */
   constructor(engine, policy, options = {}, rehearsal = false) {
-    checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil'], '');
-    const { secrets = {}, stores = {}, now, log, waitUntil } = options;
-    checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions'], 'stores');
+    checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil', 'watch'], '');
+    const { secrets = {}, stores = {}, now, log, waitUntil, watch = {} } = options;
+    checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions', 'watch'], 'stores');
     for (const [name, store] of Object.entries(stores)) checkStore(store, name);
+    const sinks = sinksOf(watch);
     this.#engine = engine;
     this.#clock = clock(now);
     this.#log = callable(log, 'log');
@@ -47,12 +55,13 @@ export class Gate {
     const clientIpHeader = document.client_ip_header ?? engine.platform.clientIpHeader;
     this.#headers = new HeadersRead(document, clientIpHeader);
     this.#pathCase = document.routes?.length > 0 ? document.path_case ?? 'sensitive' : undefined;
-    this.#prefixes = document.sessions === undefined ? [] : [`${document.auth_prefix ?? '/auth'}/`, '/.well-known/'];
+    this.#prefixes = prefixesOf(document);
     this.#jobs = new Jobs(engine.platform, stores, {
       event: (event) => this.#tell(event),
       fault: (detail) => this.#tell({ event: 'fault', at: this.#clock(), detail }),
       workOff: (waitUntil) => this.#workOff(waitUntil),
-    });
+      handOver: (millis, waitUntil) => this.#handOver(millis, waitUntil),
+    }, sinks);
     this.#thing = hold(engine, this, JSON.stringify({
       policy: text,
       secrets: secretsOf(document, secrets, engine.platform),
@@ -62,7 +71,9 @@ export class Gate {
         jwks: stores.jwks !== undefined,
         counters: kindOfCounters(stores.counters),
         sessions: kindOfCounters(stores.sessions),
+        watch: stores.watch !== undefined,
       },
+      watch: { sinks: Object.keys(sinks) },
       ...(rehearsal && { rehearsal }),
     }));
     const ask = (what, members) => this.#administer(what, members);
@@ -71,6 +82,9 @@ export class Gate {
     this.#revocations = new RevocationAdministration(ask);
     this.#sessions = new SessionAdministration(ask);
     this.#grants = new GrantAdministration(ask);
+    this.#watch = new WatchReader(ask);
+    const watches = document.watch !== undefined && !rehearsal;
+    if (watches) this.#turns = new WatchTurns(this, turnOf, engine.platform.sharesPromises);
     if (engine.canRun) engine.handle(this.#thing);
   }
 
@@ -90,6 +104,10 @@ export class Gate {
     return this.#grants;
   }
 
+  get watch() {
+    return this.#watch;
+  }
+
   get pathCase() {
     return this.#pathCase;
   }
@@ -98,6 +116,17 @@ export class Gate {
   async ready() {
     await this.#engine.ready();
     this.#engine.handle(this.#thing);
+    // Elsewhere there is no request yet that a timer could be of.
+    if (this.#engine.platform.sharesPromises) this.#turns?.in(0);
+  }
+
+  metrics() {
+    return this.#watch.metrics();
+  }
+
+  async close() {
+    await this.#turns?.end();
+    if (this.#turns !== undefined) await this.#administer('watch', { close: {} });
   }
 
   async check(request, options = {}) {
@@ -134,6 +163,7 @@ export class Gate {
 
   static {
     // The symbol is a member of the function: whoever replaces `check` is asked in its place.
+    turnOf = (gate) => gate.#turn();
     this.prototype.check[AT_ONCE] = (gate, request, options) => gate.#decide(request, options);
   }
 
@@ -159,6 +189,7 @@ export class Gate {
   }
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
+    this.#turns?.end();
     this.#engine.dispose(this.#thing);
   }
 
@@ -166,6 +197,17 @@ export class Gate {
   #workOff(waitUntil) {
     const done = Promise.resolve().then(() => this.#run('administer', requestOf('workOff', {}), waitUntil, () => {})).catch(() => {});
     waitUntil?.(done);
+  }
+
+  /** Has what was counted handed over after this time. */
+  #handOver(millis, waitUntil) {
+    const done = this.#turns?.in(millis);
+    if (done !== undefined) waitUntil?.(done);
+  }
+
+  /** Hands over what was counted, and keeps. Resolves with after how many milliseconds that is due again, or `null`. */
+  #turn() {
+    return this.#administer('watch', { turn: {} });
   }
 
   async #administer(what, members) {
@@ -406,10 +448,20 @@ export function secretsOf(document, secrets, platform) {
   return found;
 }
 
+/** What paths of the gate's own endpoints begin with. */
+function prefixesOf({ sessions, watch, auth_prefix: prefix = '/auth' }) {
+  if (sessions !== undefined) return [`${prefix}/`, '/.well-known/'];
+  return watch === undefined ? [] : [`${prefix}/`];
+}
+
 const METHODS = ['get', 'put', 'delete', 'list'];
 
 function checkStore(store, name) {
   if (store === undefined) return;
+  if (name === 'watch') {
+    checkWatchStore(store);
+    return;
+  }
   const wanted = name === 'counters' || name === 'sessions' ? ['get'] : METHODS;
   const missing = typeof store === 'object' && store !== null ? wanted.filter((one) => typeof store[one] !== 'function') : wanted;
   if (missing.length > 0) {

@@ -225,6 +225,25 @@ impl WatchPolicy {
     pub fn sink(&self, name: &str) -> Option<&Sink> {
         self.sinks.iter().find(|sink| sink.name == name)
     }
+
+    /// Has functions of the application's own told too, by these names. At most 10.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: one of them is no name, or has that of another sink.
+    pub fn add_functions(&mut self, names: &[String]) -> Result<(), Error> {
+        if names.len() > MAX_SINKS {
+            return Err(Error::config("watch.sinks", "expected at most 10"));
+        }
+        for name in names {
+            let name = token("watch.sinks", name)?;
+            if self.sink_names.contains(&name) {
+                let path = format!("watch.sinks.{name}");
+                return Err(Error::config(path, "is the name of another sink"));
+            }
+            self.sink_names.push(name);
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn watch(

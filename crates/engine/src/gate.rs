@@ -19,6 +19,8 @@ mod session_work;
 mod sessions;
 mod stores;
 mod task;
+mod watch_endpoints;
+mod watching;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,6 +1,7 @@
 import { configError } from '../errors.js';
 import { checkNames } from '../check.js';
 import { connectionTo } from './redis-client.js';
+import { RedisWatch } from './redis-watch.js';
 import { REQUEST_SPACES } from './spaces.js';
 
 const DEFAULT_PREFIX = 'edgegate:';
@@ -38,6 +39,8 @@ class RedisStore {
   /** Whether Redis is known to drop nothing, or is allowed to. */
   #mayUse;
   #checking;
+  /** What gates that watch together share. */
+  watch = new RedisWatch((script, keys, words) => this.#evaluate(script, keys, words));
 
   constructor(client, options = {}) {
     checkNames(options, ['prefix', 'evictionAllowed'], '');
@@ -96,7 +99,7 @@ class RedisStore {
   async compareAndSet(key, expected, next, { ttlSecs } = {}) {
     const is = expected === null ? ['0', ''] : ['1', expected];
     const [, ending = ''] = endingOf(ttlSecs);
-    const swapped = await this.#evaluate(COMPARE_AND_SET, key, [...is, next, ending]);
+    const swapped = await this.#evaluate(COMPARE_AND_SET, [key], [...is, next, ending]);
     if (!isNumber(swapped)) throw unexpected('EVAL', swapped);
     return Number(swapped) === 1;
   }
@@ -107,7 +110,7 @@ class RedisStore {
   async #putThoughFull(key, words, full) {
     let reply;
     try {
-      reply = await this.#evaluate(SET_THOUGH_FULL, key, words);
+      reply = await this.#evaluate(SET_THOUGH_FULL, [key], words);
     } catch {
       throw full;
     }
@@ -119,9 +122,10 @@ class RedisStore {
     return this.#send(name, [command, name, ...words]);
   }
 
-  #evaluate(script, key, words) {
-    const name = this.#prefix + key;
-    return this.#send(name, ['EVAL', script, '1', name, ...words]);
+  /** In a cluster all keys have to be on one server. */
+  #evaluate(script, keys, words) {
+    const names = keys.map((key) => this.#prefix + key);
+    return this.#send(names[0], ['EVAL', script, String(names.length), ...names, ...words]);
   }
 
   async #send(name, words) {

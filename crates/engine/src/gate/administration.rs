@@ -9,6 +9,7 @@ use super::backend::Gate;
 use super::grants::{self, GrantsAsked};
 use super::session_work::{self, Sessions};
 use super::task::{HostJobs, Outcome};
+use super::watch_endpoints::{self, WatchAsked};
 use edgegate::api_key::KeyId;
 use edgegate::error::Error;
 use edgegate::guard::Backend as _;
@@ -59,6 +60,8 @@ pub(super) enum Asked {
     Sessions(Sessions),
     /// Gives tokens of providers, lists accounts, ends them: `gate.grants`.
     Grants(GrantsAsked),
+    /// Hands over, keeps, reads: `gate.watch`.
+    Watch(WatchAsked),
     /// Does what answers have left to be done.
     WorkOff {},
 }
@@ -83,6 +86,7 @@ impl Asked {
             | Self::RemoveRevocation { .. }
             | Self::Sessions(_)
             | Self::Grants(_)
+            | Self::Watch(_)
             | Self::WorkOff {} => false,
         }
     }
@@ -120,6 +124,7 @@ pub(super) async fn administer(
     let asked = match asked {
         Asked::Sessions(asked) => return session_work::administer(gate, asked, jobs).await,
         Asked::Grants(asked) => return grants::administer(&gate, asked, &jobs).await,
+        Asked::Watch(asked) => return watch_endpoints::administer(gate, asked, jobs).await,
         Asked::WorkOff {} => return session_work::do_late(gate, jobs).await,
         other => other,
     };
@@ -167,7 +172,9 @@ pub(super) async fn administer(
         }
         Asked::GetRevocation { id } => answer(&revocations.read(&id).await?),
         Asked::RemoveRevocation { id } => answer(&revocations.undo(&id).await?),
-        Asked::Sessions(_) | Asked::Grants(_) | Asked::WorkOff {} => Err(Error::NotFound),
+        Asked::Sessions(_) | Asked::Grants(_) | Asked::Watch(_) | Asked::WorkOff {} => {
+            Err(Error::NotFound)
+        }
     }
 }
 

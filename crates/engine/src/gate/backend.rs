@@ -8,6 +8,7 @@ use super::logins::GateLogins;
 use super::sessions::{GateSessions, Late};
 use super::stores::{HostStore, HostSwap};
 use super::task::{HostJobs, Job};
+use super::watching::Watching;
 use crate::host::{self, Verdict as SignatureVerdict};
 use edgegate::error::Error;
 use edgegate::guard::{
@@ -47,10 +48,12 @@ pub(super) struct Gate {
     pub(super) paces: Rc<SharedPaces>,
     /// What is left to be done once answers are out.
     pub(super) late: RefCell<Vec<Late>>,
+    /// `None`: the policy does not watch, or nobody is served.
+    pub(super) watching: Option<Watching>,
 }
 
 impl Gate {
-    pub(super) fn new(policy: Policy, shares_keys: bool) -> Self {
+    pub(super) fn new(policy: Policy, shares_keys: bool, watching: Option<Watching>) -> Self {
         Self {
             policy,
             shares_keys,
@@ -61,6 +64,7 @@ impl Gate {
             ring: RingMemory::default(),
             paces: Rc::default(),
             late: RefCell::default(),
+            watching,
         }
     }
 

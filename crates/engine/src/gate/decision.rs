@@ -10,6 +10,7 @@ use super::backend::Gate;
 use super::grants;
 use super::lines::{Lines, Texts, unreadable};
 use super::task::{HostJobs, Outcome};
+use super::watching;
 use crate::protocol::{ADMITTED, FIELDS, Field};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
@@ -280,6 +281,9 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
         }
     }
     super::session_work::work_off(&gate, &jobs, &decision.session);
+    if gate.watching.is_some() {
+        watching::note(&gate, &request, &decision, &jobs);
+    }
     let cookies = Cookies::of(&gate, &decision.session, jobs.now());
     let event = Event::of(policy.log, &request, &decision, jobs.now());
     let limits = reply::limit_fields(&decision.limits, policy.legacy_headers);

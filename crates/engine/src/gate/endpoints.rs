@@ -1,4 +1,4 @@
-//! The endpoints of sessions, for `gate.handle`, and the way to those of logins. What each does is [`Endpoints`]'s to say; here a request is
+//! The endpoints of sessions, for `gate.handle`, and the way to those of logins and of the watch. What each does is [`Endpoints`]'s to say; here a request is
 //! read, and the answer written, as `crates/worker/src/endpoints/session.rs` does.
 
 use std::rc::Rc;
@@ -11,6 +11,8 @@ use super::own_endpoint::{
 };
 use super::session_work;
 use super::task::{HostJobs, Job, Outcome};
+use super::watch_endpoints::{self, WatchEndpoint};
+use super::watching;
 use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
@@ -28,6 +30,7 @@ use edgegate::session::metadata::CACHE_SECS;
 enum Endpoint {
     Session(SessionEndpoint),
     Login(LoginEndpoint),
+    Watch(WatchEndpoint),
     Jwks,
     Metadata,
 }
@@ -42,9 +45,13 @@ const PUBLISHED_METHODS: &str = "GET, HEAD";
 
 /// The endpoint that a path fits, and the segment in the place of `{id}`.
 fn find<'p>(policy: &Policy, path: &'p str) -> Option<(Endpoint, &'p str)> {
-    policy.sessions.as_ref()?;
     let below = path.strip_prefix(policy.auth_prefix.as_str());
-    let Some(below) = below.filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
+    let below = below.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    if let Some(endpoint) = below.and_then(|below| WatchEndpoint::of(policy, below)) {
+        return Some((Endpoint::Watch(endpoint), ""));
+    }
+    policy.sessions.as_ref()?;
+    let Some(below) = below else {
         let (_, endpoint) = AT_ROOT.iter().find(|(name, _)| *name == path)?;
         return Some((*endpoint, ""));
     };
@@ -65,7 +72,7 @@ pub(super) fn parse(text: &str) -> Result<Asked, Error> {
     Asked::with_more(text, MORE)
 }
 
-/// Answers a request for an endpoint of sessions or logins.
+/// Answers a request for an endpoint of sessions, logins or the watch.
 pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
     let policy = &gate.policy;
     let target = asked.target();
@@ -79,6 +86,10 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
     }
     let credential_headers = asked.credential_headers();
     let request = asked.request(&target, &credential_headers, address);
+    if let Endpoint::Watch(endpoint) = endpoint {
+        let call = (&asked, &request);
+        return watch_endpoints::answered(&gate, call, endpoint, &jobs).await.outcome();
+    }
     let more = More::of(&asked);
     if !more.has_body && request.preflight.is_none() && matches!(request.method, "POST") {
         return body_is_wanted();
@@ -96,6 +107,7 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
             return answered.await.outcome();
         }
         (_, Err(error)) => Err(error),
+        (Endpoint::Watch(_), Ok(())) => Err(Error::NotFound),
         (Endpoint::Metadata, Ok(())) => Ok(own.server(&own.base(&policy.auth_prefix)).document()),
         (Endpoint::Jwks, Ok(())) => gate.sessions(&jobs).jwks(jobs.now()).await,
     };
@@ -167,6 +179,7 @@ async fn answered(
     if let Some(event) = Event::of(policy.log, request, &decision, jobs.now()) {
         jobs.tell(&Job::Note { event });
     }
+    watching::note(gate, request, &decision, jobs);
     let refusal = if is_oauth {
         Refusal::oauth(&error, request.authorization.is_some()).into()
     } else {

@@ -8,6 +8,7 @@ use super::logins::GateLogins;
 use super::own_endpoint::{More, OwnAnswer, check_method, cookie_fields};
 use super::session_work;
 use super::task::{HostJobs, Job};
+use super::watching;
 use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::login::{LoginAnswer, LoginFlow, Next};
@@ -52,6 +53,7 @@ pub(super) async fn answered(
         if let Some(event) = Event::of(gate.policy.log, request, &refused, jobs.now()) {
             jobs.tell(&Job::Note { event });
         }
+        watching::note(gate, request, &refused, jobs);
     }
     match (answer, error) {
         // A program is told the code.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{backend::Gate, examine};
+use super::{backend::Gate, examine, watching::Watching};
 use crate::fields::unexpected;
 use crate::key::SecretText;
 use edgegate::error::Error;
@@ -19,6 +19,8 @@ struct Document {
     /// The bytes in base64url, by name.
     secrets: BTreeMap<String, SecretText>,
     stores: Stores,
+    #[serde(default)]
+    watch: Watch,
     /// It only explains, and serves nobody: what the Worker alone has is taken too. Revocations are then looked up as entries, whatever
     /// the mode, and no counter is asked.
     #[serde(default)]
@@ -34,6 +36,16 @@ struct Stores {
     jwks: bool,
     counters: Counters,
     sessions: Counters,
+    /// Whether gates share their watch.
+    #[serde(default)]
+    watch: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Watch {
+    /// The names of sinks that are functions.
+    sinks: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -58,11 +70,27 @@ impl Secrets for Document {
 
 pub(super) fn gate(text: &str) -> Result<Gate, Error> {
     let document: Document = serde_json::from_str(text).map_err(|_| unexpected())?;
-    let policy = Policy::from_json(&document.policy, &document)?;
+    let mut policy = Policy::from_json(&document.policy, &document)?;
     if !document.rehearsal {
         check(&policy, &document.stores)?;
     }
-    Ok(Gate::new(policy, document.stores.jwks))
+    let watching = if document.rehearsal { None } else { watching(&mut policy, &document)? };
+    Ok(Gate::new(policy, document.stores.jwks, watching))
+}
+
+fn watching(policy: &mut Policy, document: &Document) -> Result<Option<Watching>, Error> {
+    let functions = &document.watch.sinks;
+    let Some(watch) = &mut policy.watch else {
+        let field = match (document.stores.watch, functions.is_empty()) {
+            (true, _) => "stores.watch",
+            (false, false) => "watch.sinks",
+            (false, true) => return Ok(None),
+        };
+        return Err(Error::config(field, "the policy does not watch"));
+    };
+    watch.add_functions(functions)?;
+    let watching = Watching::new(document.stores.watch);
+    watching.map(Some).map_err(|fault| Error::config("watch", fault.to_string()))
 }
 
 /// Checks that all stores of the policy are there, and that the policy has nothing that only the Worker can do.

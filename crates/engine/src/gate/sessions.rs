@@ -37,6 +37,17 @@ unsafe extern "C" {
     safe fn random_bytes(address: usize, length: usize) -> u32;
 }
 
+/// Fills them with random ones.
+///
+/// # Errors
+/// The host has none.
+pub(super) fn random(bytes: &mut [u8]) -> Result<(), StoreError> {
+    match random_bytes(bytes.as_mut_ptr().addr(), bytes.len()) {
+        1 => Ok(()),
+        _ => Err(StoreError::new("the host gives no random bytes")),
+    }
+}
+
 /// The store of subjects, and of their grants.
 pub(super) const SESSIONS: &str = "sessions";
 
@@ -186,10 +197,7 @@ impl Sessions for GateSessions<'_> {
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<(), StoreError> {
-        match random_bytes(bytes.as_mut_ptr().addr(), bytes.len()) {
-            1 => Ok(()),
-            _ => Err(StoreError::new("the host gives no random bytes")),
-        }
+        random(bytes)
     }
 
     async fn first_use(

@@ -18,6 +18,7 @@ use edgegate::error::StoreError;
 use edgegate::guard::Event;
 use edgegate::store::keyed::LateWrite;
 use edgegate::time::UnixMillis;
+use edgegate::watch::event::EventV1;
 
 /// How many checks may run at once. With more, the host has stopped answering, or gets too many requests. At about
 /// 2 KB each, they take 20 MB.
@@ -119,6 +120,32 @@ pub(super) enum Job<'a> {
         /// The longest body that is read, in bytes.
         most: usize,
     },
+    /// Come back to hand over what was counted, after this time. No answer is expected.
+    HandOver { millis: u64 },
+    /// Put a delta into the queue of the watch. The answer is what gates are to be told, an empty text if nobody has said anything; `null` if
+    /// the queue has `most` already.
+    WatchPush { text: &'a str, most: usize },
+    /// Take the lease of the watch, or prolong it. The answer is the version of the rows; `null` if another gate has it.
+    WatchLease { holder: &'a str, millis: u64 },
+    /// Give it back.
+    WatchRelease { holder: &'a str },
+    /// Read the rows of the watch. The answer is `[[name, value], …]`.
+    WatchRows {},
+    /// Read the first texts of the queue.
+    WatchPeek { count: usize },
+    /// In one step: change rows, and take the first texts out of the queue. The answer is the next version; `null` if another gate has the lease,
+    /// or the version is another.
+    WatchCommit {
+        holder: &'a str,
+        millis: u64,
+        version: u64,
+        taken: usize,
+        rows: &'a [(String, Option<String>)],
+    },
+    /// Tell a sink of the policy. The answer is the status; `null`: none came.
+    TellSink { url: &'a str, headers: &'a [(&'static str, String)], body: &'a str, millis: u64 },
+    /// Tell a sink that is a function. The answer is whether it has taken it; `null`: there is none of this name.
+    TellFunction { sink: &'a str, event: &'a EventV1 },
     /// Begin the task that does what is left once the answer is out. No answer is expected.
     WorkOff,
     /// Write a line to the event log. No answer is expected.

@@ -1,0 +1,131 @@
+import { checkNames } from './check.js';
+import { configError } from './errors.js';
+import { tellSink } from './remote.js';
+import { within } from './within.js';
+
+/** The same as for other stores. */
+const STORE_MILLIS = 2000;
+/** The same as for sinks of the policy. */
+const SINK_MILLIS = 10_000;
+/** After a turn that failed as a whole, such as by a trap. */
+const AFTER_FAULT_MILLIS = 10_000;
+
+const METHODS = ['push', 'lease', 'release', 'rows', 'peek', 'commit'];
+
+export function checkWatchStore(store) {
+  const missing = METHODS.filter((one) => typeof store?.watch?.[one] !== 'function');
+  if (missing.length > 0) throw configError('stores.watch', `expected a store like redisStore(client), watch.${missing[0]} missing`);
+}
+
+/** The option `watch` of a gate. */
+export function sinksOf(options) {
+  checkNames(options, ['sinks'], 'watch');
+  const { sinks = {} } = options;
+  checkNames(sinks, Object.keys(sinks ?? {}), 'watch.sinks');
+  for (const [name, tell] of Object.entries(sinks)) {
+    if (typeof tell !== 'function') throw configError(`watch.sinks.${name}`, 'expected a function that is told of an event');
+  }
+  return sinks;
+}
+
+/** The jobs of the engine for the watch (crates/engine/src/gate/task.rs). */
+export function watchJobs(store, sinks) {
+  const ask = (promised) => within(promised, STORE_MILLIS);
+  return {
+    watchPush: ({ text, most }) => ask(store.push(text, most)),
+    watchLease: ({ holder, millis }) => ask(store.lease(holder, millis)),
+    watchRelease: ({ holder }) => ask(store.release(holder)),
+    watchRows: () => ask(store.rows()),
+    watchPeek: ({ count }) => ask(store.peek(count)),
+    watchCommit: ({ holder, ...change }) => ask(store.commit(holder, change)),
+    tellSink,
+
+    async tellFunction({ sink, event }) {
+      if (!Object.hasOwn(sinks, sink)) return null;
+      await within(sinks[sink](event), SINK_MILLIS);
+      return true;
+    },
+  };
+}
+
+const camelCase = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
+
+/** `Gate.watch` of index.d.ts. */
+export class WatchReader {
+  #ask;
+
+  constructor(ask) {
+    this.#ask = ask;
+  }
+
+  async read(options = {}) {
+    checkNames(options, ['window'], '');
+    const { window } = options;
+    if (window !== undefined && typeof window !== 'string') throw configError('window', 'expected a time like 15m');
+    const report = await this.#ask('watch', { report: { window } });
+    // What is in it has names of the policy, of codes and of the event's schema.
+    return Object.fromEntries(Object.entries(report).map(([name, value]) => [camelCase(name), value]));
+  }
+
+  metrics() {
+    return this.#ask('watch', { metrics: {} });
+  }
+}
+
+/**
+ * Has a gate take its turns: when it has something to hand over, and when something is due. It keeps no process running, and holds no gate
+ * that nobody else does.
+ */
+export class WatchTurns {
+  #gate;
+  #turn;
+  /** On some runtimes a timer ends with the request that began it. There each request that is asked to has a turn. */
+  #shares;
+  #timer;
+  #at = Infinity;
+  #running = Promise.resolve();
+  #isOver = false;
+
+  /** `turn(gate)` resolves with after how many milliseconds the next one is due, or with `null`. */
+  constructor(gate, turn, shares) {
+    this.#gate = new WeakRef(gate);
+    this.#turn = turn;
+    this.#shares = shares;
+  }
+
+  /** Has a turn taken after this time, or earlier if that is planned already. Returns a promise for `waitUntil`. */
+  in(millis) {
+    if (this.#isOver) return undefined;
+    if (!this.#shares) return new Promise((resolve) => { setTimeout(() => resolve(this.#take()), millis); });
+    const at = performance.now() + millis;
+    if (at >= this.#at) return this.#running;
+    clearTimeout(this.#timer);
+    this.#at = at;
+    this.#timer = setTimeout(() => {
+      this.#at = Infinity;
+      this.#running = this.#running.then(() => this.#take());
+    }, millis);
+    // Elsewhere than in Node a timer is a number.
+    this.#timer.unref?.();
+    return this.#running;
+  }
+
+  /** Plans nothing any more. Resolves when a turn that is under way is over. */
+  end() {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    return this.#running;
+  }
+
+  async #take() {
+    const gate = this.#gate.deref();
+    if (gate === undefined || this.#isOver) return;
+    let next;
+    try {
+      next = await this.#turn(gate);
+    } catch {
+      next = AFTER_FAULT_MILLIS;
+    }
+    if (next !== null && this.#shares) this.in(next);
+  }
+}
