@@ -22,11 +22,11 @@ test('the tarball holds what is needed and nothing else', () => {
   const filesBelow = (folder) => readdirSync(path.join(PKG, folder), { recursive: true, withFileTypes: true })
     .filter((one) => one.isFile()).map((one) => path.relative(PKG, path.join(one.parentPath, one.name)));
   const expected = [
-    'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'client.d.ts', 'gate.d.ts', 'index.d.ts', 'inline.d.ts', 'policy.d.ts', 'pure.d.ts', 'slim.d.ts', 'store-contract.d.ts', 'testing.d.ts', 'worker.d.ts',
-    'browser.js', 'client.js', 'edge-light.js', 'inline.js', 'slim.js', 'slim-edge-light.js', 'store-contract.js', 'workerd.js', 'bin/LICENSES.txt', 'bin/edgegate.js', 'worker/index.js', 'worker/index_bg.wasm', ...inFolder('adapters'), ...inFolder('gate'), ...filesBelow('lib'), ...inFolder('pure'), ...inFolder('schema'), 'wasm/policy.d.cts',
+    'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json', 'client.d.ts', 'gate.d.ts', 'index.d.ts', 'inline.d.ts', 'policy.d.ts', 'pure.d.ts', 'sinks.d.ts', 'slim.d.ts', 'store-contract.d.ts', 'testing.d.ts', 'worker.d.ts',
+    'browser.js', 'client.js', 'edge-light.js', 'inline.js', 'sinks.js', 'slim.js', 'slim-edge-light.js', 'store-contract.js', 'workerd.js', 'bin/LICENSES.txt', 'bin/edgegate.js', 'worker/index.js', 'worker/index_bg.wasm', ...inFolder('adapters'), ...inFolder('gate'), ...filesBelow('lib'), ...inFolder('pure'), ...inFolder('schema'), 'wasm/policy.d.cts',
     ...['edgegate', 'edgegate_fast', 'edgegate_gate', 'edgegate_pure'].flatMap((name) => [`wasm/${name}_bg.wasm`, `wasm/${name}_text.js`]),
     'wasm/inline.js', 'wasm/pure-inline.js', 'wasm/fast-text.cjs', 'wasm/gate-text.cjs', 'wasm/pure-text.cjs',
-    ...['client', 'express', 'fastify', 'fetch', 'gate-slim', 'hono', 'koa', 'lambda', 'node', 'pure', 'slim', 'store-contract', 'testing'].flatMap((name) => [`wasm/${name}.js`, `wasm/${name}.cjs`, `wasm/${name}.d.cts`]),
+    ...['client', 'express', 'fastify', 'fetch', 'gate-slim', 'hono', 'koa', 'lambda', 'node', 'pure', 'sinks', 'slim', 'store-contract', 'testing'].flatMap((name) => [`wasm/${name}.js`, `wasm/${name}.cjs`, `wasm/${name}.d.cts`]),
     ...inFolder('wasm').filter((name) => /^wasm\/shared-[0-9A-Z]+\.js$/.test(name)),
   ];
   assert.deepEqual(project.packed.files.map((file) => file.path).sort(), expected.sort());

@@ -119,7 +119,7 @@ test('the adapters fit their frameworks', async () => {
   project.write('adapters.mts', `
     import Fastify from 'fastify';
     import { Hono } from 'hono';
-    import { createGate, createVerifier, memoryStore, type Identity } from 'edgegate';
+    import { createGate, createVerifier, memoryStore, redisStore, type Identity, type WatchEvent, type WatchReport } from 'edgegate';
     import { guard as express } from 'edgegate/express';
     import { guard as fastify } from 'edgegate/fastify';
     import { guard as fetching } from 'edgegate/fetch';
@@ -127,6 +127,7 @@ test('the adapters fit their frameworks', async () => {
     import { guard as koa } from 'edgegate/koa';
     import { guard as lambda, type LambdaHttpEvent } from 'edgegate/lambda';
     import { storeContract, type StoreCase } from 'edgegate/store-contract';
+    import { stdoutSink, syslogSink, type Sink } from 'edgegate/sinks';
     import { createRehearsal, type Rehearsal } from 'edgegate/testing';
 
     const gate = createGate({});
@@ -158,6 +159,12 @@ test('the adapters fit their frameworks', async () => {
     export const cases: readonly StoreCase[] = storeContract(() => memoryStore(), { exact: true, elapse: async (secs: number) => { secs.toFixed(); } });
     export const rehearsed: Promise<Rehearsal> = createRehearsal({ routes: [] }, { keys: 'own', now: () => 0 });
     export const why = async () => [(await (await rehearsed).explain(new Request('https://x.test/'))).outcome.code?.length, (await gate.explain({ method: 'GET', url: '/', headers: {} })).steps[0]?.policyPath];
+    const mySink: Sink = async (event: WatchEvent) => { event.rule?.trim(); };
+    export const watched = createGate({}, {
+      stores: { watch: redisStore({ url: 'https://redis.test', token: 't' }) },
+      watch: { sinks: { out: stdoutSink(), syslog: syslogSink({ transport: 'tls', facility: 'local0' }), mine: mySink } },
+    });
+    export const seen = async (): Promise<number> => { const report: WatchReport = await watched.watch.read({ window: '1h' }); await watched.close(); return report.decisions.refused + (report.codes.INVALID_TOKEN ?? 0) + (await watched.metrics()).length; };
     // Either kind of request.
     export const verified = (request: Request, incoming: import('node:http').IncomingMessage) => [verifier.verifyRequest<Mine>(request), verifier.verifyRequest(incoming, { url: 'https://x.test/' })];
 

@@ -59,7 +59,7 @@ const fn bundle(name: &'static str, entry: &'static str, declarations: &'static 
     Bundle { name, entry, declarations }
 }
 
-const BUNDLES: [Bundle; 13] = [
+const BUNDLES: [Bundle; 14] = [
     bundle("node", "pkg/lib/node.js", "pkg/index.d.ts"),
     bundle("slim", "pkg/slim.js", "pkg/slim.d.ts"),
     bundle("gate-slim", "pkg/gate/slim.js", "pkg/gate/slim.d.ts"),
@@ -72,6 +72,7 @@ const BUNDLES: [Bundle; 13] = [
     bundle("koa", "pkg/adapters/koa.js", "pkg/adapters/koa.d.ts"),
     bundle("store-contract", "pkg/store-contract.js", "pkg/store-contract.d.ts"),
     bundle("lambda", "pkg/adapters/lambda.js", "pkg/adapters/lambda.d.ts"),
+    bundle("sinks", "pkg/sinks.js", "pkg/sinks.d.ts"),
     bundle("testing", "pkg/lib/node-testing.js", "pkg/testing.d.ts"),
 ];
 

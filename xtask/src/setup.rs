@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 
 use crate::system_packages::{
-    APACHE, FIREFOX, MOD_AUTH_OPENIDC, MOD_OAUTH2, NGINX, REDIS, WEBKIT, XVFB,
+    APACHE, FIREFOX, MOD_AUTH_OPENIDC, MOD_OAUTH2, NGINX, REDIS, RSYSLOG, WEBKIT, XVFB,
 };
 use crate::{
     cargo_tools, npm, package, prerequisites, process, system_packages, toolchain, worker,
@@ -30,6 +30,7 @@ pub(crate) enum Need {
     Browser,
     Nginx,
     Redis,
+    Rsyslog,
     Firefox,
     /// WebKit with its driver and a display.
     WebKit,
@@ -58,6 +59,7 @@ pub(crate) const TESTS: &[Need] = &[
     Need::Browser,
     Need::Nginx,
     Need::Redis,
+    Need::Rsyslog,
     Need::Apache,
     Need::PythonClients,
 ];
@@ -88,6 +90,7 @@ impl Need {
             Self::Browser => system_packages::ensure_browser(),
             Self::Nginx => system_packages::ensure(&[NGINX]),
             Self::Redis => system_packages::ensure(&[REDIS]),
+            Self::Rsyslog => system_packages::ensure(&[RSYSLOG]),
             Self::Firefox => system_packages::ensure(&[FIREFOX]),
             Self::WebKit => system_packages::ensure(&[WEBKIT, XVFB]),
             Self::ApacheLogin => system_packages::ensure(&[APACHE, MOD_AUTH_OPENIDC]),

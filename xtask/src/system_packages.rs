@@ -1,5 +1,5 @@
 //! Programs for tests that come from the system's package manager: browsers with a driver, nginx, Redis,
-//! Apache with a module, and Python. `dev` and `build` need none of them.
+//! rsyslog, Apache with a module, and Python. `dev` and `build` need none of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +29,7 @@ const CHROMEDRIVER: Program =
 pub(crate) const NGINX: Program = Program { names: &["nginx"], debian_package: "nginx" };
 pub(crate) const REDIS: Program =
     Program { names: &["redis-server"], debian_package: "redis-server" };
+pub(crate) const RSYSLOG: Program = Program { names: &["rsyslogd"], debian_package: "rsyslog" };
 pub(crate) const FIREFOX: Program =
     Program { names: &["firefox-esr", "firefox"], debian_package: "firefox-esr" };
 pub(crate) const APACHE: Program = Program { names: &["apache2"], debian_package: "apache2-bin" };

@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
     Apache, ApacheLogin, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node,
-    NodePackages, OldestWorkerd, Package, PythonClients, Redis, Runtimes, WasmBindgen, WasmLibrary,
-    WasmPack, WebKit, Worker,
+    NodePackages, OldestWorkerd, Package, PythonClients, Redis, Rsyslog, Runtimes, WasmBindgen,
+    WasmLibrary, WasmPack, WebKit, Worker,
 };
 use crate::setup::{self, Need};
 use crate::{bench, fuzz, interrupt, process, report, simulate, system_packages, toolchain};
@@ -114,8 +114,8 @@ pub(super) const PARTS: &[Part] = &[
     ),
     part(
         "node",
-        "the npm package in Node, its gate beside the Worker and over Redis",
-        &[Worker, Package, Redis],
+        "the npm package in Node, its gate beside the Worker and over Redis, alerts in rsyslog",
+        &[Worker, Package, Redis, Rsyslog],
         || node_tests(&["tests/node", "tests/node/adapters"]),
     ),
     part(
