@@ -331,6 +331,7 @@ export interface OpenSession {
 export interface OpenedSession {
   access_token: string;
   expires_in: number;
+  recovery_codes?: RecoveryCodeList | undefined;
   refresh_expires_in: number;
   refresh_token: string;
   session_id: string;
@@ -383,6 +384,8 @@ export interface EndedGrants {
 export interface Account {
   created_at: Time;
   disabled: boolean;
+  /** What it is asked for beside its password. */
+  factors: { passkeys: number; recovery_codes_left: number; totp: boolean };
   id: string;
   /** Whether its password is still hashed as somebody else did. */
   imported: boolean;
@@ -413,6 +416,8 @@ export interface NewAccount {
 export interface AccountChange {
   /** Whether nobody may log in to it. */
   disabled?: boolean | null | undefined;
+  /** `true`: its authenticator, recovery codes and passkeys are taken out. */
+  drop_factors?: boolean | undefined;
   /** Its new password. Either this or `password_hash`. */
   password?: string | null | undefined;
   /** A hash of it. */
@@ -421,8 +426,8 @@ export interface AccountChange {
   scopes?: readonly string[] | null | undefined;
 }
 
-/** MISSING_CREDENTIALS: 401, Authentication required. Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'. LOGIN_REQUIRED: 401, Login required. Log in, or send a token or an API key. INVALID_TOKEN: 401, Invalid token. Get a new token from the issuer and send it unchanged. TOKEN_EXPIRED: 401, Token expired. Get a new token or refresh the session. TOKEN_NOT_YET_VALID: 401, Token not yet valid. Check the clock of the system that issued the token. TOKEN_REVOKED: 401, Token revoked. Sign in again. STEP_UP_REQUIRED: 401, More recent sign-in required. Sign in again; a refreshed token of the same sign-in will not help. INVALID_API_KEY: 401, Invalid API key. Check that the whole key was copied, without spaces. API_KEY_EXPIRED: 401, API key expired. Create a new API key. API_KEY_REVOKED: 401, API key revoked. Create a new API key. WRONG_ENVIRONMENT: 401, API key belongs to another environment. Use a key that was created for this environment. INVALID_REFRESH_TOKEN: 401, Invalid refresh token. Please log in again. INSUFFICIENT_SCOPE: 403, Insufficient permissions. Ask for a credential with the scopes of this route. NOT_ALLOWED: 403, Not allowed. A rule of this service does not allow the request. CONNECT_REQUIRED: 403, Account not connected. Connect the account of the user at the provider first, or again. CSRF_REFUSED: 403, Request from another site refused. Send the request from a page of this site, or with a credential that is no cookie. HTTPS_REQUIRED: 403, HTTPS required. Use https. A credential that was sent over http is no secret any more: get a new one. RATE_LIMITED: 429, Too many requests. Wait as many seconds as Retry-After says, then try again. INVALID_CREDENTIALS: 401, Invalid credentials. Check the address and the password. TOO_MANY_ATTEMPTS: 429, Too many attempts. Wait as many seconds as Retry-After says, then log in again. INVALID_REQUEST: 400, Invalid request. Correct the request; sending it again will not help. MULTIPLE_CREDENTIALS: 400, More than one credential. Send exactly one token or API key. NOT_FOUND: 404, Not found. Check the path. METHOD_NOT_ALLOWED: 405, Method not allowed. See the Allow header. STORE_UNAVAILABLE: 503, Temporarily unavailable. Try again after as many seconds as Retry-After says. KEYS_UNAVAILABLE: 503, Keys of the issuer unavailable. Try again after as many seconds as Retry-After says. UPSTREAM_ERROR: 502, Upstream did not answer. Try again later. UPSTREAM_TIMEOUT: 504, Upstream did not answer in time. Try again later. CONFIG_ERROR: 500, Gate is not configured. The operator finds the reason in the log of the gate. */
-export type Code = 'MISSING_CREDENTIALS' | 'LOGIN_REQUIRED' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED' | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CONNECT_REQUIRED' | 'CSRF_REFUSED' | 'HTTPS_REQUIRED' | 'RATE_LIMITED' | 'INVALID_CREDENTIALS' | 'TOO_MANY_ATTEMPTS' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE' | 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'CONFIG_ERROR';
+/** MISSING_CREDENTIALS: 401, Authentication required. Send a token as 'Authorization: Bearer <token>' or an API key as 'X-API-Key: <key>'. LOGIN_REQUIRED: 401, Login required. Log in, or send a token or an API key. INVALID_TOKEN: 401, Invalid token. Get a new token from the issuer and send it unchanged. TOKEN_EXPIRED: 401, Token expired. Get a new token or refresh the session. TOKEN_NOT_YET_VALID: 401, Token not yet valid. Check the clock of the system that issued the token. TOKEN_REVOKED: 401, Token revoked. Sign in again. STEP_UP_REQUIRED: 401, More recent sign-in required. Sign in again; a refreshed token of the same sign-in will not help. INVALID_API_KEY: 401, Invalid API key. Check that the whole key was copied, without spaces. API_KEY_EXPIRED: 401, API key expired. Create a new API key. API_KEY_REVOKED: 401, API key revoked. Create a new API key. WRONG_ENVIRONMENT: 401, API key belongs to another environment. Use a key that was created for this environment. INVALID_REFRESH_TOKEN: 401, Invalid refresh token. Please log in again. INSUFFICIENT_SCOPE: 403, Insufficient permissions. Ask for a credential with the scopes of this route. NOT_ALLOWED: 403, Not allowed. A rule of this service does not allow the request. CONNECT_REQUIRED: 403, Account not connected. Connect the account of the user at the provider first, or again. CSRF_REFUSED: 403, Request from another site refused. Send the request from a page of this site, or with a credential that is no cookie. HTTPS_REQUIRED: 403, HTTPS required. Use https. A credential that was sent over http is no secret any more: get a new one. RATE_LIMITED: 429, Too many requests. Wait as many seconds as Retry-After says, then try again. INVALID_CREDENTIALS: 401, Invalid credentials. Check the address and the password. MFA_REQUIRED: 401, Second factor required. Send the mfa_token with a code, within as many seconds as expires_in says. MFA_SETUP_REQUIRED: 401, Second factor to be set up. Set one up by the mfa_token, within as many seconds as expires_in says. TOO_MANY_ATTEMPTS: 429, Too many attempts. Wait as many seconds as Retry-After says, then log in again. INVALID_REQUEST: 400, Invalid request. Correct the request; sending it again will not help. MULTIPLE_CREDENTIALS: 400, More than one credential. Send exactly one token or API key. NOT_FOUND: 404, Not found. Check the path. METHOD_NOT_ALLOWED: 405, Method not allowed. See the Allow header. STORE_UNAVAILABLE: 503, Temporarily unavailable. Try again after as many seconds as Retry-After says. KEYS_UNAVAILABLE: 503, Keys of the issuer unavailable. Try again after as many seconds as Retry-After says. UPSTREAM_ERROR: 502, Upstream did not answer. Try again later. UPSTREAM_TIMEOUT: 504, Upstream did not answer in time. Try again later. CONFIG_ERROR: 500, Gate is not configured. The operator finds the reason in the log of the gate. */
+export type Code = 'MISSING_CREDENTIALS' | 'LOGIN_REQUIRED' | 'INVALID_TOKEN' | 'TOKEN_EXPIRED' | 'TOKEN_NOT_YET_VALID' | 'TOKEN_REVOKED' | 'STEP_UP_REQUIRED' | 'INVALID_API_KEY' | 'API_KEY_EXPIRED' | 'API_KEY_REVOKED' | 'WRONG_ENVIRONMENT' | 'INVALID_REFRESH_TOKEN' | 'INSUFFICIENT_SCOPE' | 'NOT_ALLOWED' | 'CONNECT_REQUIRED' | 'CSRF_REFUSED' | 'HTTPS_REQUIRED' | 'RATE_LIMITED' | 'INVALID_CREDENTIALS' | 'MFA_REQUIRED' | 'MFA_SETUP_REQUIRED' | 'TOO_MANY_ATTEMPTS' | 'INVALID_REQUEST' | 'MULTIPLE_CREDENTIALS' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'STORE_UNAVAILABLE' | 'KEYS_UNAVAILABLE' | 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'CONFIG_ERROR';
 
 /** Seconds since 1970. */
 export type Time = number;
@@ -518,3 +523,6 @@ export type KeyId = string;
 
 /** The id of a revocation: made of what it revokes. */
 export type RevocationId = string;
+
+/** Each is good for once. They are in this answer only. */
+export type RecoveryCodeList = readonly (string)[];

@@ -622,6 +622,8 @@ export interface PolicyAccounts {
   scopes?: readonly string[] | undefined;
   /** The fewest characters of a password at login: fewer are refused before anybody is asked. New passwords have 8 at least, whatever this says; less is for accounts that were imported. Default `8`. */
   shortest_password?: number | undefined;
+  /** Whether accounts have second factors: `optional`, who has set one up is asked for it; `required`, everybody sets one up at the next login; `off`, nobody can set one up, and who has one is still asked for it. docs/second-factors.md. Default `"optional"`. */
+  mfa?: 'off' | 'optional' | 'required' | undefined;
   /** A hash of each kind that accounts were imported with. Each login costs one hash of each of them, so that no time shows who was imported. At most 4. */
   imports?: readonly string[] | undefined;
   /** Which list new passwords may not be on, beside the one that comes along: `kv` is one in the key-value store, made by `npx edgegate passwords build`. Default `"shipped"`. */

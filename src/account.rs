@@ -11,13 +11,15 @@
 //! | `password`, `common_passwords` | which passwords are taken; a list of those that attackers try first |
 //! | `hash`, `foreign_hash` | how they are kept; hashes that others made |
 //! | `one_time` | tokens of links in mails |
-//! | `totp`, `base32`, `recovery` | codes of an authenticator, and those for the day it is lost |
+//! | `totp`, `base32`, `authenticator`, `recovery` | codes of an authenticator, and those for the day it is lost |
+//! | `second_step` | a login that waits for its second factor |
 //! | `row` | all that is kept of a login name, and what happens to it |
 //! | `secrets`, `device` | what rows are found by, peppers; the cookie of a browser that is known |
 //! | `step`, `shard` | what one writer of rows is asked, and how it answers |
 //! | `cbor`, `passkey` | what an authenticator of WebAuthn says |
 
 pub mod attempts;
+pub mod authenticator;
 pub mod base32;
 pub mod cbor;
 pub mod common_passwords;
@@ -30,6 +32,7 @@ pub mod passkey;
 pub mod password;
 pub mod recovery;
 pub mod row;
+pub mod second_step;
 pub mod secrets;
 pub mod shard;
 pub mod step;

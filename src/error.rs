@@ -75,6 +75,10 @@ codes! {
     RateLimited => "RATE_LIMITED",
     /// The name and the password do not belong together.
     InvalidCredentials => "INVALID_CREDENTIALS",
+    /// The password is right, and the second factor is still to be shown.
+    MfaRequired => "MFA_REQUIRED",
+    /// The password is right, and the account has to set up a second factor first.
+    MfaSetupRequired => "MFA_SETUP_REQUIRED",
     /// Too many attempts to log in have failed.
     TooManyAttempts => "TOO_MANY_ATTEMPTS",
     /// The request cannot be understood.
@@ -448,14 +452,29 @@ errors! {
     /// The password is not the account's, or there is no such account. Nobody is told which.
     WrongPassword => InvalidCredentials, "wrong_password",
         "the password is not the account's, or there is no such account";
-    /// Too many wrong passwords, so none is compared: for this name, by this address, or in all.
+    /// The password is right, and the second factor is still to be shown.
+    SecondFactorRequired {
+        /// How the login goes on.
+        next: NextStep,
+    } => MfaRequired, "second_factor_required", "the second factor is still to be shown: {next}";
+    /// The password is right, and the policy wants a second factor of everybody.
+    SecondFactorMissing {
+        /// How the login goes on.
+        next: NextStep,
+    } => MfaSetupRequired, "second_factor_missing", "the account has no second factor yet: {next}";
+    /// The code is not the one that the authenticator shows, or was used before, or is no recovery code that is left.
+    WrongCode => InvalidCredentials, "wrong_code", "the code is not the account's, or was used";
+    /// What shows that a password was right was not written by the gate, is too old or used up, or the account has changed since.
+    LoginOver => InvalidToken, "login_over",
+        "no login waits for this second factor, or it has waited too long";
+    /// Too many wrong passwords or codes, so none is compared: for this name, by this address, or in all.
     TooManyGuesses {
-        /// Whose bound it is: `name`, `address`, `all`.
+        /// Whose bound it is: `name`, `address`, `code`, `all`.
         of: &'static str,
         /// Seconds until the next attempt.
         retry_after_secs: u32,
     } => TooManyAttempts, "too_many_guesses",
-        "too many passwords were tried ({of}), the next in {retry_after_secs} s";
+        "too many passwords or codes were tried ({of}), the next in {retry_after_secs} s";
     /// Fields of a form that people fill in are at fault.
     ValidationFailed {
         /// All that is wrong.
@@ -589,7 +608,7 @@ impl Error {
     ///
     /// The limit on failed authentication counts these. An expired or revoked credential was genuine once, so it is not
     /// a guess and does not count, nor is one whose sign-in is too long ago. A genuine token also does not count if its proof is missing, has no nonce, or came
-    /// twice. Refresh tokens do not count either: they cannot be guessed, and a browser with one of an old secret would
+    /// twice. Nor does the second factor of a login that is over. Refresh tokens do not count either: they cannot be guessed, and a browser with one of an old secret would
     /// shut its address out.
     #[must_use]
     pub const fn is_failed_authentication(&self) -> bool {
@@ -601,6 +620,7 @@ impl Error {
                 | Self::TokenNotBound
                 | Self::WrongProofNonce
                 | Self::ProofReplayed
+                | Self::LoginOver
         ) && matches!(
             self.code(),
             Code::InvalidToken | Code::InvalidApiKey | Code::WrongEnvironment
@@ -624,6 +644,30 @@ impl fmt::Display for SignIn<'_> {
             write!(f, ", of class {acr_values}")?;
         }
         login_url.map_or(Ok(()), |url| write!(f, ", at {url}"))
+    }
+}
+
+/// How a login goes on whose password was right.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NextStep {
+    /// What shows that the password was right.
+    pub mfa_token: String,
+    /// What will do.
+    pub methods: Vec<&'static str>,
+    /// How long it has time for that, in seconds.
+    pub expires_in: u32,
+}
+
+/// What will do. The token is for nobody else.
+impl fmt::Display for NextStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.methods.join(", "))
+    }
+}
+
+impl fmt::Debug for NextStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NextStep({self})")
     }
 }
 
@@ -720,6 +764,8 @@ mod tests {
                 "HTTPS_REQUIRED",
                 "RATE_LIMITED",
                 "INVALID_CREDENTIALS",
+                "MFA_REQUIRED",
+                "MFA_SETUP_REQUIRED",
                 "TOO_MANY_ATTEMPTS",
                 "INVALID_REQUEST",
                 "MULTIPLE_CREDENTIALS",
@@ -801,6 +847,10 @@ mod tests {
                 "provider",
                 "provider_refuses",
                 "wrong_password",
+                "second_factor_required",
+                "second_factor_missing",
+                "wrong_code",
+                "login_over",
                 "too_many_guesses",
                 "validation_failed",
                 "insufficient_scope",

@@ -71,7 +71,7 @@ pub use self::{
     types::{
         Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Csrf, Https, IdentityForm,
         KeyFormat, Log, OnError, PathCase, Preflight, Records, Replays, RevocationMode,
-        RouteRevocation,
+        RouteRevocation, SecondFactor,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
     watch::{Audit, Sink, WatchPolicy},

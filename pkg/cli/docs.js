@@ -328,6 +328,8 @@ function codesOf({ policy, issuers, sessions, apiKeys, hasTokens, routes, limits
     WRONG_ENVIRONMENT: apiKeys,
     INVALID_REFRESH_TOKEN: sessions,
     INVALID_CREDENTIALS: policy.accounts,
+    MFA_REQUIRED: policy.accounts,
+    MFA_SETUP_REQUIRED: policy.accounts?.mfa === 'required',
     TOO_MANY_ATTEMPTS: policy.accounts,
     INSUFFICIENT_SCOPE: some(({ scopes: wanted }) => wanted),
     NOT_ALLOWED: credentials,

@@ -21,6 +21,8 @@ export const REFUSALS = {
   HTTPS_REQUIRED: {"hint":"Use https. A credential that was sent over http is no secret any more: get a new one","status":403,"title":"HTTPS required"},
   RATE_LIMITED: {"hint":"Wait as many seconds as Retry-After says, then try again","status":429,"title":"Too many requests"},
   INVALID_CREDENTIALS: {"hint":"Check the address and the password","status":401,"title":"Invalid credentials"},
+  MFA_REQUIRED: {"hint":"Send the mfa_token with a code, within as many seconds as expires_in says","status":401,"title":"Second factor required"},
+  MFA_SETUP_REQUIRED: {"hint":"Set one up by the mfa_token, within as many seconds as expires_in says","status":401,"title":"Second factor to be set up"},
   TOO_MANY_ATTEMPTS: {"hint":"Wait as many seconds as Retry-After says, then log in again","status":429,"title":"Too many attempts"},
   INVALID_REQUEST: {"hint":"Correct the request; sending it again will not help","status":400,"title":"Invalid request"},
   MULTIPLE_CREDENTIALS: {"hint":"Send exactly one token or API key","status":400,"title":"More than one credential"},

@@ -10,13 +10,13 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     attempts::{Attempts, Bound, Reservation},
+    authenticator::{self, Authenticator, AuthenticatorKey, Unconfirmed},
     foreign_hash::ForeignHash,
     hash::{Cost, PasswordHash, Peppers},
     name::LoginName,
     one_time::{OneTimeTokens, TokenHash, Use},
     passkey::Passkey,
     recovery::{self, CodeHash},
-    totp,
 };
 use crate::{
     secret::Secret,
@@ -62,13 +62,41 @@ pub enum Kept {
     Foreign(ForeignHash, String),
 }
 
-/// An authenticator that shows codes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Authenticator {
-    /// Its secret, sealed by whoever keeps the row.
-    pub sealed: String,
-    /// The last step whose code was used; `None`: no code was shown yet, so that it does not count yet.
-    pub last: Option<totp::Step>,
+/// The name of a login that waits for its second factor.
+pub type LoginNumber = Opaque<16>;
+
+/// How many logins that are over are remembered. Each has cost a code of its own, so hardly anybody has more while one lives; a login that
+/// is forgotten could be ended once more, by another code.
+const MAX_ENDED: usize = 16;
+
+/// By what an account is asked for beside its password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Factors {
+    /// Whether it has an authenticator.
+    pub totp: bool,
+    /// How many recovery codes are left.
+    pub recovery_codes_left: usize,
+    /// How many passkeys it has.
+    pub passkeys: usize,
+}
+
+impl Factors {
+    /// Whether a second factor is asked for.
+    #[must_use]
+    pub const fn is_second(self) -> bool {
+        self.totp || self.passkeys > 0
+    }
+}
+
+/// Whose password was right, and what the account was like then: what comes of it is over once one of them has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// The account.
+    pub id: AccountId,
+    /// How often the password was set.
+    pub password_version: u32,
+    /// How often its factors were changed.
+    pub factors_version: u32,
 }
 
 /// An account.
@@ -85,7 +113,16 @@ pub struct Account {
     /// How often the password was set: what was made for an earlier one is over.
     pub password_version: u32,
     /// Its authenticator, if it has one.
-    pub authenticator: Option<Authenticator>,
+    authenticator: Option<Authenticator>,
+    /// The next one.
+    #[serde(default)]
+    unconfirmed: Option<Unconfirmed>,
+    /// How often its factors were changed.
+    #[serde(default)]
+    factors_version: u32,
+    /// Logins that the second factor has ended, until they would be too old.
+    #[serde(default)]
+    ended: Vec<(LoginNumber, UnixTime)>,
     /// The recovery codes that are left.
     recovery: Vec<CodeHash>,
     /// Its passkeys.
@@ -150,8 +187,8 @@ pub enum CodeFault {
 /// A code that somebody typed.
 #[derive(Clone, Copy)]
 pub enum Code<'a> {
-    /// Of the authenticator, whose secret was opened.
-    Shown(&'a str, &'a Secret),
+    /// Of the authenticator.
+    Shown(&'a str),
     /// For the day that it is lost.
     Recovery(&'a str),
 }
@@ -261,17 +298,43 @@ impl NameRow {
     pub fn take_code(
         &mut self,
         code: Code<'_>,
+        key: &AuthenticatorKey,
         bound: Bound,
         now: UnixMillis,
     ) -> Result<(), CodeFault> {
-        let reservation = self.codes.reserve(bound, now).map_err(CodeFault::TooMany)?;
-        let account = self.account.as_mut().ok_or(CodeFault::Wrong)?;
-        let is_right = match code {
-            Code::Shown(text, secret) => account.take_shown(text, secret, now.to_unix_time()),
+        self.guess_code(bound, now, |account| match code {
+            Code::Shown(text) => account.take_shown(text, key, now.to_unix_time()),
             Code::Recovery(text) => recovery::hash_of(text)
                 .is_some_and(|hash| recovery::take(&mut account.recovery, &hash)),
-        };
-        if !is_right {
+        })
+    }
+
+    /// Takes the first code of an authenticator that is set up: from now on it is asked for. New recovery codes take the place of the old
+    /// ones. The bound is that of all codes.
+    ///
+    /// # Errors
+    /// [`CodeFault`].
+    pub fn confirm_authenticator(
+        &mut self,
+        text: &str,
+        codes: Vec<CodeHash>,
+        key: &AuthenticatorKey,
+        (bound, now): (Bound, UnixMillis),
+    ) -> Result<(), CodeFault> {
+        self.guess_code(bound, now, |account| {
+            account.take_first(text, codes, key, now.to_unix_time())
+        })
+    }
+
+    fn guess_code(
+        &mut self,
+        bound: Bound,
+        now: UnixMillis,
+        take: impl FnOnce(&mut Account) -> bool,
+    ) -> Result<(), CodeFault> {
+        let reservation = self.codes.reserve(bound, now).map_err(CodeFault::TooMany)?;
+        let account = self.account.as_mut().ok_or(CodeFault::Wrong)?;
+        if !take(account) {
             return Err(CodeFault::Wrong);
         }
         self.codes.give_back(reservation);
@@ -301,6 +364,9 @@ impl Account {
             password: None,
             password_version: 0,
             authenticator: None,
+            unconfirmed: None,
+            factors_version: 0,
+            ended: Vec::new(),
             recovery: Vec::new(),
             passkeys: Vec::new(),
             tokens: OneTimeTokens::none(),
@@ -330,22 +396,80 @@ impl Account {
         matches!(self.password, Some(Kept::Foreign(..)))
     }
 
-    /// Whether a second factor is asked for.
+    /// What it is asked for beside its password.
     #[must_use]
-    pub fn has_second_factor(&self) -> bool {
-        self.authenticator.as_ref().is_some_and(|one| one.last.is_some())
-            || !self.passkeys.is_empty()
+    pub const fn factors(&self) -> Factors {
+        Factors {
+            totp: self.authenticator.is_some(),
+            recovery_codes_left: self.recovery.len(),
+            passkeys: self.passkeys.len(),
+        }
+    }
+
+    /// What a login finds, and still has to find at its end.
+    #[must_use]
+    pub const fn state(&self) -> AccountState {
+        let Self { id, password_version, factors_version, .. } = *self;
+        AccountState { id, password_version, factors_version }
+    }
+
+    /// Whether it may be used.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.standing == Standing::Active
+    }
+
+    /// Whether it may be used, and is as it was.
+    #[must_use]
+    pub fn is_still(&self, state: &AccountState) -> bool {
+        self.is_active() && self.state() == *state
+    }
+
+    /// Notes that its factors are others now: logins that have begun with the old ones come to nothing.
+    pub const fn note_factors(&mut self) {
+        self.factors_version = self.factors_version.wrapping_add(1);
     }
 
     /// Puts the recovery codes in place of those that are left.
     pub fn set_recovery(&mut self, codes: Vec<CodeHash>) {
         self.recovery = codes;
+        self.note_factors();
     }
 
-    /// How many recovery codes are left.
+    /// Begins to set up an authenticator. The one that there is counts until the new one has shown a code.
+    pub const fn set_up(&mut self, salt: authenticator::Salt, now: UnixTime) {
+        self.unconfirmed = Some(Unconfirmed::new(salt, now));
+    }
+
+    /// Takes the authenticator out. With the last factor the recovery codes go.
+    pub fn drop_authenticator(&mut self) {
+        self.authenticator = None;
+        self.unconfirmed = None;
+        if self.passkeys.is_empty() {
+            self.recovery.clear();
+        }
+        self.note_factors();
+    }
+
+    /// Takes all factors out but the password.
+    pub fn drop_factors(&mut self) {
+        self.passkeys.clear();
+        self.drop_authenticator();
+    }
+
+    /// Whether a login was ended already.
     #[must_use]
-    pub const fn recovery_left(&self) -> usize {
-        self.recovery.len()
+    pub fn has_ended(&self, login: &LoginNumber) -> bool {
+        self.ended.iter().any(|(one, _)| one == login)
+    }
+
+    /// Notes that a login has ended: the second factor is given for one session. It would be too old from `until` on.
+    pub fn end_login(&mut self, login: LoginNumber, until: UnixTime, now: UnixTime) {
+        self.ended.retain(|(_, until)| now < *until);
+        if self.ended.len() >= MAX_ENDED {
+            self.ended.remove(0);
+        }
+        self.ended.push((login, until));
     }
 
     /// Notes that a link goes out.
@@ -362,20 +486,33 @@ impl Account {
             self.is_verified = true;
             self.password = None;
             self.password_version = self.password_version.wrapping_add(1);
-            self.authenticator = None;
-            self.recovery.clear();
-            self.passkeys.clear();
+            self.drop_factors();
         }
         is_right
     }
 
-    fn take_shown(&mut self, text: &str, secret: &Secret, now: UnixTime) -> bool {
-        let Some(authenticator) = &mut self.authenticator else { return false };
-        let step = totp::check(secret, text, authenticator.last, now);
-        if step.is_some() {
-            authenticator.last = step;
+    fn take_shown(&mut self, text: &str, key: &AuthenticatorKey, now: UnixTime) -> bool {
+        let id = &self.id;
+        let own = self.authenticator.as_mut();
+        own.is_some_and(|own| own.take(text, |salt| key.secret(id, salt), now))
+    }
+
+    fn take_first(
+        &mut self,
+        text: &str,
+        codes: Vec<CodeHash>,
+        key: &AuthenticatorKey,
+        now: UnixTime,
+    ) -> bool {
+        let id = &self.id;
+        let next = self.unconfirmed.as_ref();
+        let next = next.and_then(|next| next.confirmed(text, |salt| key.secret(id, salt), now));
+        if next.is_some() {
+            self.authenticator = next;
+            self.unconfirmed = None;
+            self.set_recovery(codes);
         }
-        step.is_some()
+        next.is_some()
     }
 }
 
@@ -411,7 +548,7 @@ impl Kept {
 impl core::fmt::Debug for Code<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Shown(..) => "Shown(_)",
+            Self::Shown(_) => "Shown(_)",
             Self::Recovery(_) => "Recovery(_)",
         })
     }
@@ -464,7 +601,7 @@ pub fn account_of_subject(subject: &str) -> Option<AccountId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{attempts::DEFAULT_BOUND, recovery::text_of};
+    use crate::account::{attempts::DEFAULT_BOUND, recovery::text_of, totp};
 
     const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
     const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
@@ -472,6 +609,28 @@ mod tests {
 
     fn peppers(ids: &[u8]) -> Peppers {
         Peppers::new(ids.iter().map(|id| (*id, Secret::new(vec![*id; 32]))).collect())
+    }
+
+    const STEP_MILLIS: u64 = 30_000;
+
+    fn key() -> AuthenticatorKey {
+        AuthenticatorKey::new(Hmac::new_from_slice(&[1; 32]).unwrap())
+    }
+
+    /// What the authenticator of [`row`] shows so long after [`NOW`].
+    fn shown(millis: u64) -> String {
+        let account = AccountId::from_bytes([5; 16]);
+        let secret = key().secret(&account, &authenticator::Salt::from_bytes([8; 16]));
+        totp::shown(&secret, NOW.saturating_add(millis).to_unix_time())
+    }
+
+    fn set_up(row: &mut NameRow, codes: Vec<CodeHash>) {
+        let account = row.account.as_mut().unwrap();
+        account.set_up(authenticator::Salt::from_bytes([8; 16]), NOW.to_unix_time());
+        assert!(!account.factors().is_second(), "before the first code it does not count");
+        let at = (DEFAULT_BOUND, NOW);
+        assert_eq!(row.confirm_authenticator(&shown(0), codes, &key(), at), Ok(()));
+        assert!(row.account.as_ref().unwrap().factors().is_second());
     }
 
     fn own(password: &[u8]) -> Kept {
@@ -571,38 +730,71 @@ mod tests {
 
     #[test]
     fn codes_share_a_bound_of_their_own() {
-        let mut row = row();
-        let secret = Secret::new(b"12345678901234567890".to_vec());
-        let account = row.account.as_mut().unwrap();
-        account.authenticator = Some(Authenticator { sealed: "…".to_owned(), last: None });
-        assert!(!account.has_second_factor(), "before the first code it does not count");
+        let (mut row, key) = (row(), key());
         let code = text_of(&[9; 15]);
-        account.set_recovery(vec![recovery::hash_of(&code).unwrap()]);
-        let at = UnixMillis::from_millis(59_000);
-        assert_eq!(row.take_code(Code::Shown("287082", &secret), DEFAULT_BOUND, at), Ok(()));
-        assert!(row.account.as_ref().unwrap().has_second_factor());
-        assert_eq!(
-            row.take_code(Code::Shown("287082", &secret), DEFAULT_BOUND, at),
-            Err(CodeFault::Wrong)
-        );
-        assert_eq!(row.take_code(Code::Recovery(&code), DEFAULT_BOUND, at), Ok(()));
-        assert_eq!(row.account.as_ref().unwrap().recovery_left(), 0);
+        set_up(&mut row, vec![recovery::hash_of(&code).unwrap()]);
+        let next = shown(STEP_MILLIS);
+        let mut take =
+            |code| row.take_code(code, &key, DEFAULT_BOUND, NOW.saturating_add(STEP_MILLIS));
+        assert_eq!(take(Code::Shown(&next)), Ok(()));
+        assert_eq!(take(Code::Shown(&next)), Err(CodeFault::Wrong), "a step counts once");
+        assert_eq!(take(Code::Recovery(&code)), Ok(()));
         for _ in 0..2 {
-            assert_eq!(
-                row.take_code(Code::Recovery(&code), DEFAULT_BOUND, at),
-                Err(CodeFault::Wrong)
-            );
-            assert_eq!(
-                row.take_code(Code::Shown("000000", &secret), DEFAULT_BOUND, at),
-                Err(CodeFault::Wrong)
-            );
+            assert_eq!(take(Code::Recovery(&code)), Err(CodeFault::Wrong), "a code counts once");
+            assert_eq!(take(Code::Shown("no code")), Err(CodeFault::Wrong));
         }
-        assert!(matches!(
-            row.take_code(Code::Shown("287082", &secret), DEFAULT_BOUND, at),
-            Err(CodeFault::TooMany(_))
-        ));
+        assert!(matches!(take(Code::Shown(&shown(2 * STEP_MILLIS))), Err(CodeFault::TooMany(_))));
+        assert_eq!(row.account.as_ref().unwrap().factors().recovery_codes_left, 0);
         // Passwords have their own.
         assert_eq!(guess(&mut row, b"the right one", None), Ok(true));
+    }
+
+    #[test]
+    fn an_authenticator_counts_from_its_first_code_until_it_is_dropped() {
+        let (mut row, key) = (row(), key());
+        let before = row.account.as_ref().unwrap().state();
+        let at = |millis| (DEFAULT_BOUND, NOW.saturating_add(millis));
+        let first = shown(0);
+        assert_eq!(
+            row.confirm_authenticator(&first, Vec::new(), &key, at(0)),
+            Err(CodeFault::Wrong),
+            "none is set up"
+        );
+        let account = row.account.as_mut().unwrap();
+        account.set_up(authenticator::Salt::from_bytes([8; 16]), NOW.to_unix_time());
+        let late = 600_000;
+        assert_eq!(
+            row.confirm_authenticator(&shown(late), Vec::new(), &key, at(late)),
+            Err(CodeFault::Wrong),
+            "too late"
+        );
+        assert_eq!(row.confirm_authenticator(&first, Vec::new(), &key, at(0)), Ok(()));
+        let account = row.account.as_mut().unwrap();
+        assert!(!account.is_still(&before), "what has begun without it comes to nothing");
+        // The one that there is counts while another is set up.
+        account.set_up(authenticator::Salt::from_bytes([9; 16]), NOW.to_unix_time());
+        let next = shown(STEP_MILLIS);
+        let (bound, now) = at(STEP_MILLIS);
+        assert_eq!(row.take_code(Code::Shown(&next), &key, bound, now), Ok(()));
+        let account = row.account.as_mut().unwrap();
+        let with = account.state();
+        account.drop_authenticator();
+        assert!(!account.factors().is_second() && !account.is_still(&with));
+    }
+
+    #[test]
+    fn a_login_ends_once() {
+        let mut row = row();
+        let account = row.account.as_mut().unwrap();
+        let (now, until) = (NOW.to_unix_time(), NOW.to_unix_time().saturating_add(300));
+        let login = |number| LoginNumber::from_bytes([number; 16]);
+        for number in 0..20 {
+            account.end_login(login(number), until, now);
+            assert!(account.has_ended(&login(number)));
+        }
+        assert_eq!(account.ended.len(), MAX_ENDED);
+        account.end_login(login(99), until.saturating_add(300), until);
+        assert_eq!(account.ended.len(), 1);
     }
 
     #[test]
@@ -631,7 +823,7 @@ mod tests {
         let (first, second) = (TokenHash::from_bytes([1; 32]), TokenHash::from_bytes([2; 32]));
         account.send(first, Use::VerifyEmail, NOW.to_unix_time());
         assert!(account.take_link(&first, Use::VerifyEmail, NOW.to_unix_time()));
-        assert_eq!((account.recovery_left(), &account.password), (0, &None));
+        assert_eq!((account.factors().recovery_codes_left, &account.password), (0, &None));
         // What the owner sets up stays.
         account.set_password(own(b"of the owner"));
         account.send(second, Use::MagicLink, NOW.to_unix_time());
@@ -663,6 +855,10 @@ mod tests {
         account.set_recovery(vec![recovery::hash_of(&text_of(&[9; 15])).unwrap()]);
         let json = serde_json::to_string(&row).unwrap();
         assert_eq!(serde_json::from_str::<NameRow>(&json).unwrap(), row);
+        // As the gate wrote it before there were second factors.
+        let older = json.replace("\"unconfirmed\":null,\"factors_version\":1,\"ended\":[],", "");
+        assert_ne!(older, json);
+        assert!(serde_json::from_str::<NameRow>(&older).is_ok());
         assert!(serde_json::from_str::<NameRow>(&json.replace("$argon2id", "$argon2x")).is_err());
     }
 

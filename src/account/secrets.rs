@@ -1,7 +1,7 @@
 //! Keys derived from the secrets of the section `accounts`: one for each use, by HKDF (RFC 5869) with SHA-256.
 //!
-//! Each secret gives a pepper of its own. The rows are found by a key of the **lowest** id alone: with another one no account would be found
-//! any more, so that secret stays for as long as there are accounts.
+//! Each secret gives a pepper of its own. The rows are found by a key of the **lowest** id alone, and authenticators have theirs of it: with
+//! another one no account would be found any more, so that secret stays for as long as there are accounts.
 
 use core::fmt;
 
@@ -9,9 +9,10 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use super::{
+    authenticator::AuthenticatorKey,
     hash::Peppers,
     name::LoginName,
-    row::{RowKey, key_of},
+    row::{AccountId, RowKey, key_of},
 };
 use crate::{error::Error, secret::Secret, session::secrets::hkdf};
 
@@ -26,6 +27,8 @@ pub struct AccountSecrets {
     names: Secret,
     addresses: Hmac<Sha256>,
     devices: Hmac<Sha256>,
+    authenticators: AuthenticatorKey,
+    logins: Hmac<Sha256>,
     peppers: Peppers,
 }
 
@@ -62,6 +65,10 @@ impl AccountSecrets {
             names: derived(first, "name").ok_or_else(unusable)?,
             addresses: keyed("address").ok_or_else(unusable)?,
             devices: keyed("device").ok_or_else(unusable)?,
+            authenticators: keyed("authenticator")
+                .map(AuthenticatorKey::new)
+                .ok_or_else(unusable)?,
+            logins: keyed("second-step").ok_or_else(unusable)?,
             peppers: Peppers::new(peppers.ok_or_else(unusable)?),
         })
     }
@@ -84,6 +91,23 @@ impl AccountSecrets {
         let mut mac = self.addresses.clone();
         mac.update(address.as_bytes());
         RowKey::from_bytes(mac.finalize().into_bytes().into())
+    }
+
+    /// The key of the guesses at codes of an account.
+    #[must_use]
+    pub fn key_of_codes(&self, account: &AccountId) -> RowKey {
+        self.key_of_address(&format!("codes of {account}"))
+    }
+
+    /// What secrets of authenticators are made of.
+    #[must_use]
+    pub const fn authenticators(&self) -> &AuthenticatorKey {
+        &self.authenticators
+    }
+
+    /// The MAC of logins that wait for their second factor.
+    pub(super) fn logins(&self) -> Hmac<Sha256> {
+        self.logins.clone()
     }
 
     /// The MAC of cookies of browsers that are known.

@@ -1,17 +1,20 @@
 //! The rows that one writer keeps, and what it does with them. Nothing comes between the beginning and the end of a step.
 
+mod factors;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     attempts::{Attempts, Bound},
+    authenticator::AuthenticatorKey,
     foreign_hash::ForeignHash,
     hash::{Cost, PasswordHash, Peppers, SALT_BYTES},
     row::{Account, AccountId, Kept, NameRow, RowKey, Standing},
     step::{
         AddressReserved, Change, ChangePassword, Create, Guess, LoginOutcome, LoginStep,
-        NewPassword, OfAddress, PasswordState, Right, ShownAccount,
+        NewPassword, OfAddress, Right, ShownAccount,
     },
 };
 use crate::{error::StoreError, session::state::RowChange, time::UnixMillis};
@@ -32,6 +35,8 @@ pub struct Terms<'a> {
     pub cost: Cost,
     /// The peppers.
     pub peppers: &'a Peppers,
+    /// What secrets of authenticators are made of.
+    pub authenticators: &'a AuthenticatorKey,
     /// A hash of each kind that accounts moved in with.
     pub imports: &'a [ForeignHash],
 }
@@ -106,14 +111,10 @@ impl ShardState {
             LoginStep::Reserve(of) => self.reserve(of, terms.bound, now),
             LoginStep::GiveBack(of, reserved) => self.give_back(of, reserved),
             LoginStep::Guess(guess) => self.guess(&guess, terms, (salt, now), keep)?,
-            LoginStep::Confirm(key, state, device) => {
+            LoginStep::Confirm(state, device) => {
+                let Some(key) = self.key_of(&state.id) else { return Ok(LoginOutcome::Gone) };
                 let Some(row) = self.names.get_mut(&key) else { return Ok(LoginOutcome::Gone) };
-                let account = row.account.as_ref().filter(|account| {
-                    account.id == state.id
-                        && account.password_version == state.version
-                        && account.standing == Standing::Active
-                });
-                if account.is_none() {
+                if !row.account.as_ref().is_some_and(|account| account.is_still(&state)) {
                     return Ok(LoginOutcome::Gone);
                 }
                 if let Some(device) = device {
@@ -139,6 +140,7 @@ impl ShardState {
                 self.forget_over(terms.bound, now);
                 LoginOutcome::Done
             }
+            LoginStep::Factor(step) => self.factor_step(step, terms, now),
         })
     }
 
@@ -273,11 +275,7 @@ impl ShardState {
             .then(|| PasswordHash::new(password, salt, terms.cost, terms.peppers))
             .flatten();
         row.settle(reserved, verdict.is_right, anew);
-        let right = row.account.as_ref().filter(|_| verdict.is_right).map(|account| Right {
-            state: PasswordState { id: account.id, version: account.password_version },
-            disabled: account.standing != Standing::Active,
-            scopes: account.scopes.clone(),
-        });
+        let right = row.account.as_ref().filter(|_| verdict.is_right).map(Right::of);
         self.note(NAME, &key);
         Ok(right.map_or(LoginOutcome::Wrong, LoginOutcome::Right))
     }
@@ -337,7 +335,7 @@ impl ShardState {
     }
 
     fn change(&mut self, change: Change, terms: Terms<'_>, salt: [u8; SALT_BYTES]) -> LoginOutcome {
-        let Change { id, disabled, password, scopes } = change;
+        let Change { id, disabled, password, scopes, drop_factors } = change;
         let Some(key) = self.key_of(&id) else { return LoginOutcome::Gone };
         let Some(row) = self.names.get_mut(&key) else { return LoginOutcome::Gone };
         let Some(account) = row.account.as_mut() else { return LoginOutcome::Gone };
@@ -347,6 +345,9 @@ impl ShardState {
         }
         if let Some(scopes) = scopes {
             account.scopes = scopes;
+        }
+        if drop_factors {
+            account.drop_factors();
         }
         match disabled {
             Some(true) => account.standing = Standing::Disabled,
@@ -387,11 +388,12 @@ fn shown(row: Option<&NameRow>) -> LoginOutcome {
     LoginOutcome::Shown(ShownAccount {
         id: account.id,
         subject: account.subject(),
-        disabled: account.standing != Standing::Active,
+        disabled: !account.is_active(),
         is_verified: account.is_verified,
         scopes: account.scopes.clone(),
         created_at: account.created_at,
         imported: account.is_imported(),
+        factors: account.factors(),
     })
 }
 
@@ -463,6 +465,7 @@ mod tests {
                 bound: DEFAULT_BOUND,
                 cost: CHEAP,
                 peppers: secrets.peppers(),
+                authenticators: secrets.authenticators(),
                 imports: &self.imports,
             };
             let (stored, reserved) = (&mut self.stored, &mut self.reserved);
@@ -512,6 +515,11 @@ mod tests {
         NewPassword::Typed(password.to_owned())
     }
 
+    /// Nothing.
+    const fn change_of(id: AccountId) -> Change {
+        Change { id, disabled: None, password: None, scopes: None, drop_factors: false }
+    }
+
     fn writer() -> Writer {
         let mut writer = Writer::default();
         assert!(matches!(writer.create(typed("the right one")), LoginOutcome::Shown(_)));
@@ -542,7 +550,7 @@ mod tests {
             panic!("it is right")
         };
         assert_eq!(right.scopes, ["read:posts"]);
-        let confirm = LoginStep::Confirm(ADA, right.state, Some(device));
+        let confirm = LoginStep::Confirm(right.state, Some(device));
         assert_eq!(writer.step(confirm.clone()), LoginOutcome::Done);
         for _ in 0..9 {
             let _ = writer.guess(ADA, "wrong", None);
@@ -554,7 +562,7 @@ mod tests {
         }
         // A new password makes it a stranger, and ends what the old one has begun.
         let id = right.state.id;
-        let change = Change { id, disabled: None, password: Some(typed("new one")), scopes: None };
+        let change = Change { password: Some(typed("new one")), ..change_of(id) };
         assert!(matches!(writer.step(LoginStep::Change(change)), LoginOutcome::Shown(_)));
         assert_eq!(writer.step(confirm), LoginOutcome::Gone);
         assert!(matches!(writer.guess(ADA, "new one", Some(device)), LoginOutcome::TooMany(_)));
@@ -605,9 +613,8 @@ mod tests {
     fn an_account_that_is_disabled_or_gone_says_so_to_who_knows_its_password() {
         let mut writer = writer();
         let id = new_account_id(7, [5; 14]);
-        let disable = |disabled| {
-            LoginStep::Change(Change { id, disabled: Some(disabled), password: None, scopes: None })
-        };
+        let disable =
+            |disabled| LoginStep::Change(Change { disabled: Some(disabled), ..change_of(id) });
         let LoginOutcome::Right(before) = writer.guess(ADA, "the right one", None) else {
             panic!("it is right")
         };
@@ -616,10 +623,10 @@ mod tests {
             panic!("it is right")
         };
         assert!(right.disabled);
-        assert_eq!(writer.step(LoginStep::Confirm(ADA, before.state, None)), LoginOutcome::Gone);
+        assert_eq!(writer.step(LoginStep::Confirm(before.state, None)), LoginOutcome::Gone);
         assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
         let _ = writer.step(disable(false));
-        assert_eq!(writer.step(LoginStep::Confirm(ADA, before.state, None)), LoginOutcome::Done);
+        assert_eq!(writer.step(LoginStep::Confirm(before.state, None)), LoginOutcome::Done);
         // Who is no longer refused has to set a password all the same, where that was asked.
         let key = *writer.state.names.keys().next().unwrap();
         let account = writer.state.names.get_mut(&key).unwrap().account.as_mut().unwrap();
@@ -668,8 +675,13 @@ mod tests {
     fn strangers_cannot_grow_a_shard_without_end() {
         let mut state = ShardState::default();
         let secrets = secrets();
-        let terms =
-            Terms { bound: DEFAULT_BOUND, cost: CHEAP, peppers: secrets.peppers(), imports: &[] };
+        let terms = Terms {
+            bound: DEFAULT_BOUND,
+            cost: CHEAP,
+            peppers: secrets.peppers(),
+            authenticators: secrets.authenticators(),
+            imports: &[],
+        };
         let reserve = |state: &mut ShardState, number: usize, now| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());

@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     attempts::Reservation,
+    authenticator,
     device::Device,
-    row::{AccountId, RowKey},
+    recovery::CodeHash,
+    row::{Account, AccountId, AccountState, Factors, RowKey},
+    second_step::SecondStep,
 };
 use crate::{
     error::StoreError,
@@ -104,6 +107,8 @@ pub struct Change {
     pub password: Option<NewPassword>,
     /// New scopes.
     pub scopes: Option<Vec<String>>,
+    /// Whether all factors but the password are taken out.
+    pub drop_factors: bool,
 }
 
 /// What happens.
@@ -118,8 +123,8 @@ pub enum LoginStep {
     GiveBack(OfAddress, AddressReserved),
     /// Guesses at a password.
     Guess(Guess),
-    /// A session was opened after a right guess: is the password still that one? Then the browser is known from now on.
-    Confirm(RowKey, PasswordState, Option<Device>),
+    /// A session was opened after a right guess: is the account still as it was? Then the browser is known from now on.
+    Confirm(AccountState, Option<Device>),
     /// The owner changes the password.
     ChangePassword(ChangePassword),
     /// Makes an account.
@@ -132,6 +137,48 @@ pub enum LoginStep {
     Change(Change),
     /// Forgets an account.
     Delete(AccountId),
+    /// Asks for, shows or changes the factors beside the password.
+    Factor(FactorStep),
+}
+
+/// A code that somebody typed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_debug_implementations, reason = "it holds a code")]
+pub enum TypedCode {
+    /// Of the authenticator.
+    Shown(String),
+    /// A recovery code.
+    Recovery(String),
+}
+
+/// Who sets up a factor.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// Who is logged in.
+    Session(AccountId),
+    /// Who logs in, and has none yet.
+    Login(SecondStep),
+}
+
+/// What happens to the factors beside the password.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_debug_implementations, reason = "it may hold a code")]
+pub enum FactorStep {
+    /// Shows them.
+    Show(AccountId),
+    /// Takes one, for a login that waits for it.
+    Take(SecondStep, TypedCode),
+    /// Begins to set up an authenticator.
+    SetUp(Owner, authenticator::Salt),
+    /// Takes its first code. The recovery codes take the place of those that there are.
+    Confirm(Owner, String, Vec<CodeHash>),
+    /// Takes the authenticator out.
+    DropAuthenticator(AccountId),
+    /// Puts others in place of the recovery codes.
+    NewRecoveryCodes(AccountId, Vec<CodeHash>),
 }
 
 /// The reservations of an address.
@@ -141,15 +188,6 @@ pub struct AddressReserved {
     pub address: Reservation,
     /// Of its network.
     pub network: Option<Reservation>,
-}
-
-/// Whose password was right, and which one of theirs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PasswordState {
-    /// The account.
-    pub id: AccountId,
-    /// How often the password was set.
-    pub version: u32,
 }
 
 /// An account as an administrator sees it. The address is not kept.
@@ -169,6 +207,8 @@ pub struct ShownAccount {
     pub created_at: UnixTime,
     /// Whether the password is still hashed as somebody else did.
     pub imported: bool,
+    /// What it is asked for beside its password.
+    pub factors: Factors,
 }
 
 /// What came of a step.
@@ -192,19 +232,36 @@ pub enum LoginOutcome {
     Exists,
     /// An account.
     Shown(ShownAccount),
+    /// What an account is asked for beside its password.
+    Factors(Factors),
     /// A hash is of no form that is taken, or of a kind that the policy does not list.
     BadHash,
 }
 
-/// A right password.
+/// A right password, or a right code after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Right {
     /// Whose.
-    pub state: PasswordState,
+    pub state: AccountState,
     /// Whether the account may not be used.
     pub disabled: bool,
     /// The scopes of its sessions.
     pub scopes: Vec<String>,
+    /// What it is asked for beside its password.
+    pub factors: Factors,
+}
+
+impl Right {
+    /// Of this account.
+    #[must_use]
+    pub fn of(account: &Account) -> Self {
+        Self {
+            state: account.state(),
+            disabled: !account.is_active(),
+            scopes: account.scopes.clone(),
+            factors: account.factors(),
+        }
+    }
 }
 
 impl LoginStep {

@@ -80,6 +80,13 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
+/// What an authenticator shows.
+#[cfg(test)]
+pub(super) fn shown(secret: &Secret, now: UnixTime) -> String {
+    let code = code_of(secret, now.as_secs().div_euclid(STEP_SECS)).unwrap();
+    String::from_utf8(code.to_vec()).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,15 +8,20 @@
 //! 3. Names and addresses that this isolate knows to have no guess left.
 //! 4. The guess of the address, then the hash of all together, half of which are for browsers that are known.
 //! 5. The guess of the name, and the hash.
-//! 6. The session; then, whether the password is still the one that was right.
+//! 6. The second factor, if the account has one: until then nothing is opened and no cookie is set.
+//! 7. The session; then, whether the account is still as it was.
 //!
 //! | file | is |
 //! |---|---|
 //! | `bounds` | who may guess |
+//! | `second_factor` | the second step of a login |
+//! | `factors` | how who is logged in sets factors up and drops them |
 //! | `administration` | what an administrator does with accounts |
 
 mod administration;
 mod bounds;
+mod factors;
+mod second_factor;
 
 use core::cell::RefCell;
 
@@ -37,8 +42,8 @@ use crate::{
         password::{Password, PasswordRules},
         row::{account_of_subject, shard_of, shard_of_account},
         step::{
-            AddressReserved, ChangePassword, Guess, LoginOutcome, LoginStep, OfAddress,
-            PasswordState, Right, Shard,
+            AddressReserved, ChangePassword, Guess, LoginOutcome, LoginStep, OfAddress, Right,
+            Shard,
         },
     },
     error::{Error, FieldFault, StoreError},
@@ -119,11 +124,20 @@ described! {
 pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
     known.add::<LogInBody>();
     known.add::<PasswordBody>();
+    second_factor::describe(known);
+    factors::describe(known);
     administration::describe(known);
 }
 
-/// How somebody has proven who it is (RFC 8176).
-const AMR: &str = "pwd";
+/// How somebody has proven who it is: the words of RFC 8176, and a class that routes can ask for.
+#[derive(Debug, Clone, Copy)]
+struct Proven {
+    amr: &'static [&'static str],
+    acr: Option<&'static str>,
+}
+
+/// By the password alone.
+const BY_PASSWORD: Proven = Proven { amr: &["pwd"], acr: None };
 
 /// A form that was read.
 struct LogIn {
@@ -160,7 +174,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     ///
     /// # Errors
     /// [`Error::CrossSite`], [`Error::ValidationFailed`], [`Error::TooManyGuesses`], [`Error::WrongPassword`], and with the right password
-    /// [`Error::SubjectDisabled`]; those of stores and keys.
+    /// [`Error::SubjectDisabled`], [`Error::SecondFactorRequired`], [`Error::SecondFactorMissing`]; those of stores and keys.
     pub async fn log_in(
         &self,
         body: &[u8],
@@ -172,8 +186,9 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let key = key.ok_or_else(|| fault("a name has no key"))?;
         let known = self.known_browser();
         if known.is_none() {
-            self.check_remembered(&key)?;
+            self.check_remembered("name", &key)?;
         }
+        self.check_hashes()?;
         let reserved = self.reserve_address().await?;
         self.take_hash(known.is_some()).await?;
         let shard = Shard::Names(shard_of(&key));
@@ -191,19 +206,30 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             _ => return Err(fault("a guess has come to nothing")),
         };
         self.give_back(reserved);
-        let Right { state, disabled, scopes } = right;
-        if disabled {
+        if right.disabled {
             return Err(Error::SubjectDisabled);
         }
-        let begun = self.sessions.begin(self.opening(state, &scopes, remember), device()).await?;
+        self.check_second_factor(&right, remember)?;
+        self.finish((shard, &right), (BY_PASSWORD, remember), browser, device()).await
+    }
+
+    /// The session, once all is proven that the account asks for.
+    async fn finish(
+        &self,
+        (shard, right): (Shard, &Right),
+        (proven, remember): (Proven, bool),
+        browser: Option<&BrowserSessions>,
+        device: Device,
+    ) -> Result<Answer, Error> {
+        let begun = self.sessions.begin(self.opening(right, proven, remember), device).await?;
         let browser_then = match browser {
-            Some(_) => Some(known.map_or_else(|| self.new_browser(), Ok)?),
+            Some(_) => Some(self.known_browser().map_or_else(|| self.new_browser(), Ok)?),
             None => None,
         };
-        let confirm = LoginStep::Confirm(key, state, browser_then);
+        let confirm = LoginStep::Confirm(right.state, browser_then);
         let confirmed = self.apply(shard, confirm).await;
         if confirmed != Ok(LoginOutcome::Done) {
-            // The password was changed, or the account disabled, while the session was being opened: that has ended all sessions before.
+            // The account was changed or disabled while the session was being opened: that has ended all sessions before.
             self.sessions.take_back(&begun).await?;
             return Err(confirmed.err().unwrap_or(Error::WrongPassword));
         }
@@ -242,6 +268,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let common = self.common_passwords().await?;
         let (password, new_password) = self.read_passwords(body, &common)?;
         let device = self.known_browser();
+        self.check_hashes()?;
         let reserved = self.reserve_address().await?;
         self.take_hash(device.is_some()).await?;
         let step = ChangePassword {
@@ -276,13 +303,15 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         Ok(Some(browser))
     }
 
-    fn opening(&self, state: PasswordState, scopes: &[String], remember: bool) -> Opening {
+    fn opening(&self, right: &Right, proven: Proven, remember: bool) -> Opening {
         let mut all = self.accounts.scopes.clone();
-        all.extend(scopes.iter().filter(|scope| !self.accounts.scopes.contains(scope)).cloned());
+        let own = right.scopes.iter();
+        all.extend(own.filter(|scope| !self.accounts.scopes.contains(scope)).cloned());
         Opening {
-            sub: format!("{}{}", crate::account::row::SUBJECT_PREFIX, state.id),
+            sub: format!("{}{}", crate::account::row::SUBJECT_PREFIX, right.state.id),
             scopes: all,
-            amr: vec![AMR.to_owned()],
+            amr: proven.amr.iter().map(|word| (*word).to_owned()).collect(),
+            acr: proven.acr.map(str::to_owned),
             auth_time: Some(self.now.to_unix_time()),
             remember,
             ..Opening::default()

@@ -102,7 +102,7 @@ fn noted<'d>(
 fn is_failure(error: &Error) -> bool {
     match error {
         Error::RateLimited { limit, .. } => is_of_failures(limit),
-        Error::WrongPassword | Error::TooManyGuesses { .. } => true,
+        Error::WrongPassword | Error::WrongCode | Error::TooManyGuesses { .. } => true,
         other => other.is_failed_authentication(),
     }
 }

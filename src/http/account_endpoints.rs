@@ -1,5 +1,6 @@
 //! The endpoints of accounts: paths and methods, and which pages may read the answers. What each does is [`AccountFlow`]'s to say.
 
+use super::session_endpoints::Asked;
 use crate::{
     error::Error,
     guard::{
@@ -8,7 +9,6 @@ use crate::{
         session::endpoints::Answer,
     },
     policy::{Cors, Policy},
-    session::record::Device,
 };
 
 /// An endpoint of accounts below the policy's prefix.
@@ -18,6 +18,14 @@ pub enum AccountEndpoint {
     LogIn,
     /// `/password`
     Password,
+    /// `/mfa`: by `GET` who is logged in sees the factors, by `POST` a login goes on.
+    Mfa,
+    /// `/mfa/totp`: an authenticator.
+    Totp,
+    /// `/mfa/totp/confirm`
+    ConfirmTotp,
+    /// `/mfa/recovery-codes`
+    RecoveryCodes,
 }
 
 /// The path that two rooms share: who asks by `GET` chooses a provider, who sends a password posts it.
@@ -58,7 +66,14 @@ impl AtLogin {
 
 impl AccountEndpoint {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::LogIn, Self::Password];
+    pub const ALL: [Self; 6] = [
+        Self::LogIn,
+        Self::Password,
+        Self::Mfa,
+        Self::Totp,
+        Self::ConfirmTotp,
+        Self::RecoveryCodes,
+    ];
 
     /// Its path below the prefix.
     #[must_use]
@@ -66,13 +81,21 @@ impl AccountEndpoint {
         match self {
             Self::LogIn => LOGIN_PATH,
             Self::Password => "/password",
+            Self::Mfa => "/mfa",
+            Self::Totp => "/mfa/totp",
+            Self::ConfirmTotp => "/mfa/totp/confirm",
+            Self::RecoveryCodes => "/mfa/recovery-codes",
         }
     }
 
     /// Its methods.
     #[must_use]
     pub const fn methods(self) -> &'static str {
-        "POST"
+        match self {
+            Self::LogIn | Self::Password | Self::ConfirmTotp | Self::RecoveryCodes => "POST",
+            Self::Mfa => "GET, POST",
+            Self::Totp => "POST, DELETE",
+        }
     }
 
     /// Its path in the event log.
@@ -94,12 +117,17 @@ impl AccountEndpoint {
     pub async fn answer<B: Backend, A: Accounts>(
         self,
         flow: &AccountFlow<'_, B, A>,
-        body: &[u8],
-        device: &dyn Fn() -> Device,
+        Asked { method, body, device, .. }: Asked<'_>,
     ) -> Result<Answer, Error> {
         match self {
             Self::LogIn => Box::pin(flow.log_in(body, device)).await,
             Self::Password => Box::pin(flow.change_password(body)).await,
+            Self::Mfa if method == "GET" => Box::pin(flow.factors()).await,
+            Self::Mfa => Box::pin(flow.second_factor(body, device)).await,
+            Self::Totp if method == "DELETE" => Box::pin(flow.drop_totp()).await,
+            Self::Totp => Box::pin(flow.set_up_totp(body)).await,
+            Self::ConfirmTotp => Box::pin(flow.confirm_totp(body, device)).await,
+            Self::RecoveryCodes => Box::pin(flow.new_recovery_codes()).await,
         }
     }
 }

@@ -360,6 +360,10 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::LoginNotAllowed { .. }
         | Error::TooManyLogins { .. }
         | Error::WrongPassword
+        | Error::SecondFactorRequired { .. }
+        | Error::SecondFactorMissing { .. }
+        | Error::WrongCode
+        | Error::LoginOver
         | Error::TooManyGuesses { .. }
         | Error::ValidationFailed { .. }
         | Error::Provider { .. }

@@ -59,6 +59,15 @@ impl Refusal {
             Error::ValidationFailed { details } => Some(details.as_slice()),
             _ => None,
         };
+        let next = match error {
+            Error::SecondFactorRequired { next } | Error::SecondFactorMissing { next } => {
+                Some(next)
+            }
+            _ => None,
+        };
+        let mfa_token = next.map(|next| next.mfa_token.as_str());
+        let methods = next.map(|next| next.methods.as_slice());
+        let expires_in = next.map(|next| next.expires_in);
         let body = if problem {
             json_line(&Problem {
                 kind: problem_type(code),
@@ -68,10 +77,23 @@ impl Refusal {
                 code: code.as_str(),
                 login_url,
                 details,
+                mfa_token,
+                methods,
+                expires_in,
             })
         } else {
             let (error, code) = (wire.title, code.as_str());
-            json_line(&Body { error, code, hint: &hint, login_url, details })
+            let hint = hint.as_str();
+            json_line(&Body {
+                error,
+                code,
+                hint,
+                login_url,
+                details,
+                mfa_token,
+                methods,
+                expires_in,
+            })
         };
         let kind = if problem { PROBLEM_JSON } else { "application/json" };
         let mut fields =
@@ -315,6 +337,16 @@ pub const fn wire(code: Code) -> Wire {
         Code::InvalidCredentials => {
             (401, "Invalid credentials", "Check the address and the password")
         }
+        Code::MfaRequired => (
+            401,
+            "Second factor required",
+            "Send the mfa_token with a code, within as many seconds as expires_in says",
+        ),
+        Code::MfaSetupRequired => (
+            401,
+            "Second factor to be set up",
+            "Set one up by the mfa_token, within as many seconds as expires_in says",
+        ),
         Code::TooManyAttempts => (
             429,
             "Too many attempts",
@@ -362,6 +394,12 @@ struct Body<'a> {
     login_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a [FieldFault]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    methods: Option<&'a [&'static str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -393,6 +431,12 @@ struct Problem<'a> {
     login_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a [FieldFault]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    methods: Option<&'a [&'static str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u32>,
 }
 
 /// The general hint of the code, or the caller's own mistake where naming it gives nothing away.
@@ -401,6 +445,8 @@ fn hint(error: &Error, general: &'static str) -> String {
         Error::InvalidRequest(problem) | Error::OAuth { problem, .. } => (*problem).to_owned(),
         Error::InvalidField { .. } => error.to_string(),
         Error::InsufficientScope { required } => format!("{general}: {required}"),
+        Error::WrongCode => "Check the code; each is good for once".to_owned(),
+        Error::LoginOver => "Log in again from the beginning".to_owned(),
         Error::TooManyGuesses { retry_after_secs, .. } => {
             format!("Please try again in {}", in_words(*retry_after_secs))
         }

@@ -4,7 +4,7 @@ pub(super) mod document;
 
 use self::document::{AccountsDocument, HashDocument, PasswordList, Registration};
 use super::{
-    Secrets, SessionPolicy,
+    SecondFactor, Secrets, SessionPolicy,
     check::{at, each, scope_list, secret_of},
     document::Document,
 };
@@ -35,6 +35,8 @@ pub struct AccountPolicy {
     pub shortest_password: usize,
     /// Whether new passwords are looked for on a list in the key-value store too.
     pub has_password_list: bool,
+    /// Whether a second factor is asked for.
+    pub mfa: SecondFactor,
     cost: Cost,
     imports: Vec<ForeignHash>,
 }
@@ -47,6 +49,7 @@ impl AccountPolicy {
             bound: self.bound,
             cost: self.cost,
             peppers: self.secrets.peppers(),
+            authenticators: self.secrets.authenticators(),
             imports: &self.imports,
         }
     }
@@ -80,6 +83,7 @@ pub(super) fn accounts(
         scopes: section.scopes.clone(),
         shortest_password: shortest_password(section)?,
         has_password_list: section.password_list == PasswordList::Kv,
+        mfa: section.mfa,
         cost: cost(&section.hash)?,
         imports: imports(section)?,
     }))

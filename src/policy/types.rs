@@ -25,6 +25,24 @@ words!(Log {
     "none" => Log::None,
 });
 
+/// Whether accounts have second factors. Who has one is always asked for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// Nobody sets one up.
+    Off,
+    /// Who likes sets one up (the default).
+    #[default]
+    Optional,
+    /// Nobody logs in without one.
+    Required,
+}
+
+words!(SecondFactor {
+    "off" => SecondFactor::Off,
+    "optional" => SecondFactor::Optional,
+    "required" => SecondFactor::Required,
+});
+
 /// Whether routes and paths that differ in case are the same. It has to be what the service behind the gate
 /// does: one that answers `/ADMIN` as `/admin` is guarded by the route of the latter only with
 /// `insensitive`.

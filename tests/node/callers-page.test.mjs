@@ -95,7 +95,7 @@ describe('the page says', () => {
   test('each code that a caller can get, and no other', () => {
     const told = [...markdown.matchAll(/^\| `([A-Z_]+)` \| \d/gm)].map(([, code]) => code);
     // Those of the gate's own endpoints, and those of logins and grants, which this policy has not.
-    const others = ['NOT_FOUND', 'METHOD_NOT_ALLOWED', 'CONFIG_ERROR', 'TOO_MANY_ATTEMPTS', 'INVALID_CREDENTIALS', 'LOGIN_REQUIRED', 'CONNECT_REQUIRED'];
+    const others = ['NOT_FOUND', 'METHOD_NOT_ALLOWED', 'CONFIG_ERROR', 'TOO_MANY_ATTEMPTS', 'INVALID_CREDENTIALS', 'MFA_REQUIRED', 'MFA_SETUP_REQUIRED', 'LOGIN_REQUIRED', 'CONNECT_REQUIRED'];
     assert.deepEqual(told, Object.keys(REFUSALS).filter((code) => !others.includes(code)));
   });
 

@@ -1,6 +1,9 @@
 //! The section `accounts`: every fault with its whole message, and what it needs.
 
-use edgegate::{account::attempts::DEFAULT_BOUND, policy::Binding};
+use edgegate::{
+    account::attempts::DEFAULT_BOUND,
+    policy::{Binding, SecondFactor},
+};
 use serde_json::{Value, json};
 
 use crate::gate::{policy, read};
@@ -30,6 +33,7 @@ fn one_secret_is_enough_and_the_bound_is_five_in_fifteen_minutes() {
     let accounts = policy.accounts.as_ref().unwrap();
     assert_eq!(accounts.bound, DEFAULT_BOUND);
     assert_eq!(accounts.shortest_password, 8);
+    assert_eq!(accounts.mfa, SecondFactor::Optional);
     let needs: Vec<Binding<'_>> = policy.needs().into_iter().map(|need| need.binding).collect();
     // Guesses have a writer, and all hashes together are counted.
     assert!(needs.contains(&Binding::Logins) && needs.contains(&Binding::Counters), "{needs:?}");
@@ -53,6 +57,7 @@ fn what_makes_no_sense_is_refused() {
         (json!({"attempts": 26}), "accounts.attempts: expected 1 to 25"),
         (json!({"window_secs": 59}), "accounts.window_secs: expected 60 to 86400 seconds"),
         (json!({"shortest_password": 0}), "accounts.shortest_password: expected 1 to 64"),
+        (json!({"mfa": "on"}), "accounts.mfa: expected one of off, optional, required"),
         (json!({"scopes": ["\""]}), "accounts.scopes[0]: expected a scope like read:posts"),
         (json!({"hash": {"memory_kib": 7167}}), "accounts.hash.memory_kib: expected 7168 to 65536"),
         (json!({"hash": {"iterations": 11}}), "accounts.hash.iterations: expected 1 to 10"),

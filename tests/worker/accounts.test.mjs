@@ -233,7 +233,7 @@ test('passwords that others have hashed are taken, and hashed anew at the first 
 test('an administrator makes, finds, changes and deletes accounts', async () => {
   const { email, id, subject } = await created({ verified: true });
   const found = await sessions.admin('GET', `/accounts?email=${encodeURIComponent(email)}`);
-  assert.deepEqual(Object.keys(found.json()), ['id', 'subject', 'disabled', 'is_verified', 'scopes', 'created_at', 'imported']);
+  assert.deepEqual(Object.keys(found.json()), ['id', 'subject', 'disabled', 'is_verified', 'scopes', 'created_at', 'imported', 'factors']);
   assert.equal(found.json().id, id);
   assert.equal(found.json().is_verified, true);
   refused(await sessions.admin('POST', '/accounts', { email, password: PASSWORD }), 'INVALID_REQUEST', { hint: 'email: has an account already' });

@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { shown } from './authenticator.mjs';
 import {
-  CODES, ISSUER, ROOT, admitted, apiKey, assertHint, assertNoCredential, assertRefusalHeaders, closedPort, freshIp,
+  BESIDE, CODES, ISSUER, ROOT, admitted, apiKey, assertHint, assertNoCredential, assertRefusalHeaders, closedPort, freshIp,
   gateWorker, policy, refused, start, token,
 } from './harness.mjs';
 import { control, faultyKv, faultyWorkers } from './stores.mjs';
@@ -48,6 +49,7 @@ before(async () => {
     gateWorker({ name: 'sessions', policy: policy({ sessions: SESSIONS }) }),
     gateWorker({ name: 'login', policy: policy({ sessions: SESSIONS, login: LOGIN, origin: 'https://api.example.com' }) }),
     gateWorker({ name: 'accounts', policy: policy({ sessions: SESSIONS, accounts: { secrets: [{ id: 1, secret: 'JWT_SECRET' }] } }) }),
+    gateWorker({ name: 'two-factors', policy: policy({ sessions: SESSIONS, accounts: { secrets: [{ id: 1, secret: 'JWT_SECRET' }], mfa: 'required' } }) }),
     gateWorker({ name: 'connects', policy: policy({ sessions: SESSIONS, login: LOGIN, origin: 'https://api.example.com', routes: [{ path: '/hub/*', grant: { provider: 'gone', header: 'X-Hub-Token' }, upstream: elsewhere }] }) }),
     gateWorker({ name: 'no-http', policy: policy({ https: 'refuse' }) }),
     gateWorker({
@@ -131,6 +133,18 @@ const CASES = {
     },
   },
   INVALID_CREDENTIALS: { ask: (more) => gate.post('/auth/login', { gate: 'accounts', body: { email: 'nobody@example.com', password: 'some password' }, ...more }) },
+  MFA_REQUIRED: {
+    async ask(more) {
+      const at = { gate: 'accounts' };
+      const body = await accountAt('accounts');
+      const { access_token: bearer } = (await gate.post('/auth/login', { ...at, body })).json();
+      const { secret } = (await gate.post('/auth/mfa/totp', { ...at, token: bearer })).json();
+      const confirmed = await gate.post('/auth/mfa/totp/confirm', { ...at, token: bearer, body: { code: shown(secret) } });
+      assert.ok([200, 202].includes(confirmed.status), confirmed.text);
+      return gate.post('/auth/login', { ...at, body, ...more });
+    },
+  },
+  MFA_SETUP_REQUIRED: { ask: async (more) => gate.post('/auth/login', { gate: 'two-factors', body: await accountAt('two-factors'), ...more }) },
   TOO_MANY_ATTEMPTS: {
     async ask(more) {
       const at = { gate: 'login', ip: freshIp() };
@@ -154,6 +168,14 @@ const CASES = {
   UPSTREAM_TIMEOUT: { ask: (more) => gate.get('/v1/other', { token: token(), gate: 'impatient', ...more }) },
   CONFIG_ERROR: { ask: (more) => gate.get('/v1/posts', { token: token(), gate: 'no-policy', ...more }) },
 };
+
+/** The address and the password of a new account. */
+async function accountAt(name) {
+  const body = { email: `${freshIp()}@example.com`, password: 'quiet river, late boat' };
+  const made = await gate.admin('POST', '/accounts', body, { gate: name });
+  assert.equal(made.status, 201, made.text);
+  return body;
+}
 
 test('every code of the crate has a row in the contract and a case here', () => {
   const source = readFileSync(path.join(ROOT, 'src/error.rs'), 'utf8');
@@ -183,8 +205,10 @@ for (const [code, { ask, scope, maxAge }] of Object.entries(CASES)) {
       status,
       detail: problem.detail,
       code,
-      ...(code === 'LOGIN_REQUIRED' ? { login_url: 'https://api.example.com/auth/login' } : {}),
+      ...Object.fromEntries((BESIDE[code] ?? []).map((name) => [name, problem[name]])),
     });
+    for (const name of BESIDE[code] ?? []) assert.ok(problem[name], name);
+    if (code === 'LOGIN_REQUIRED') assert.equal(problem.login_url, 'https://api.example.com/auth/login');
     assertRefusalHeaders(answer, code, { scope, maxAge });
     assertNoCredential(answer);
   });

@@ -54,6 +54,8 @@ export const CODES = Object.freeze({
   HTTPS_REQUIRED: [403, 'HTTPS required'],
   RATE_LIMITED: [429, 'Too many requests'],
   INVALID_CREDENTIALS: [401, 'Invalid credentials'],
+  MFA_REQUIRED: [401, 'Second factor required'],
+  MFA_SETUP_REQUIRED: [401, 'Second factor to be set up'],
   TOO_MANY_ATTEMPTS: [429, 'Too many attempts'],
   INVALID_REQUEST: [400, 'Invalid request'],
   MULTIPLE_CREDENTIALS: [400, 'More than one credential'],
@@ -412,6 +414,13 @@ export function admitted(answer, expected = {}) {
   return identity;
 }
 
+/** What bodies of these codes have beside the hint. */
+export const BESIDE = Object.freeze({
+  LOGIN_REQUIRED: ['login_url'],
+  MFA_REQUIRED: ['mfa_token', 'methods', 'expires_in'],
+  MFA_SETUP_REQUIRED: ['mfa_token', 'methods', 'expires_in'],
+});
+
 /**
  * Fails unless the whole answer is this refusal: status, body, headers, and no trace of the credential. `hint` is the expected hint (a
  * string or a pattern), `scope` the scopes of a 403, `maxAge` the longest time since a sign-in.
@@ -422,7 +431,7 @@ export function refused(answer, code, { hint, scope, scheme, maxAge } = {}) {
   assert.equal(answer.headers['content-type'], 'application/json');
   assert.equal(answer.headers['cache-control'], 'no-store');
   const body = answer.json();
-  assert.deepEqual(Object.keys(body), ['error', 'code', 'hint', ...(code === 'LOGIN_REQUIRED' ? ['login_url'] : [])]);
+  assert.deepEqual(Object.keys(body), ['error', 'code', 'hint', ...(BESIDE[code] ?? [])]);
   assert.equal(body.error, title);
   assertHint(body.hint, hint);
   assertRefusalHeaders(answer, code, { scope, scheme, maxAge });

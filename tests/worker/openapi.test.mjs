@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import Ajv from 'ajv/dist/2020.js';
 
 import { AdminError, createAdminClient } from '../../pkg/client.js';
+import { shown } from './authenticator.mjs';
 import { ROOT, SECRETS, startGate, token } from './harness.mjs';
 import { sessionPolicy } from './sessions.mjs';
 
@@ -155,9 +156,9 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   await assert.rejects(admin.createAccount({ email, password }), refusedWith('INVALID_REQUEST'));
   const ask = async (operationId, body, headers, status) => {
     const operation = operations.find((one) => one.operationId === operationId);
-    const answer = await gate.post(`/auth${operation.route}`, { body, headers });
+    const answer = await gate.request(operation.method.toUpperCase(), `/auth${operation.route}`, { body, headers });
     conforms(operation, answer);
-    assert.equal(answer.status, status, answer.text);
+    assert.ok([status].flat().includes(answer.status), answer.text);
     return answer;
   };
   const page = { 'Sec-Fetch-Site': 'same-origin' };
@@ -170,6 +171,24 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   await ask('logInByPassword', { email, password: 'another password' }, page, 401);
   await ask('changePassword', { password, new_password: 'a wholly new one' }, { Authorization: `Bearer ${bearer}` }, 200);
   await ask('changePassword', {}, {}, 401);
+  const now = (await ask('logInByPassword', { email, password: 'a wholly new one' }, {}, 200)).json();
+  const own = { Authorization: `Bearer ${now.access_token}` };
+  await ask('getFactors', undefined, own, 200);
+  await ask('getFactors', undefined, {}, 401);
+  await ask('dropTotp', undefined, own, 404);
+  const { secret } = (await ask('setUpTotp', { label: email }, own, 200)).json();
+  await ask('setUpTotp', { label: '' }, own, 400);
+  await ask('confirmTotp', { code: '00000x' }, own, 401);
+  await ask('confirmTotp', { code: shown(secret) }, own, [200, 202]);
+  const { recovery_codes: [code] } = (await ask('newRecoveryCodes', undefined, own, [200, 202])).json();
+  const waiting = async () => (await ask('logInByPassword', { email, password: 'a wholly new one' }, page, 401)).json().mfa_token;
+  await ask('logInBySecondFactor', { mfa_token: await waiting(), recovery_code: code }, page, 200);
+  await ask('logInBySecondFactor', { mfa_token: await waiting(), recovery_code: code }, {}, 401);
+  await ask('logInBySecondFactor', { mfa_token: 'x', code: '123456' }, { Accept: 'application/problem+json' }, 401);
+  await ask('logInBySecondFactor', {}, {}, 400);
+  await ask('dropTotp', undefined, own, [200, 202]);
+  assert.equal((await admin.getAccount(id)).factors.totp, false);
+  assert.equal((await admin.changeAccount(id, { drop_factors: true })).factors.recovery_codes_left, 0);
   assert.equal((await admin.changeAccount(id, { disabled: true })).disabled, true);
   await ask('logInByPassword', { email, password: 'a wholly new one' }, {}, 403);
   await admin.deleteAccount(id);

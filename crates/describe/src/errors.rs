@@ -312,8 +312,28 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Check the address with `edgegate accounts find`, and set a new password if its owner has forgotten it.",
     ),
     (
+        "second_factor_required",
+        "The password is right, and the account has a second factor. Nothing is opened until it is shown.",
+        "Ask for a code of one of `methods`, and send it with `mfa_token` to `POST /auth/mfa`: docs/second-factors.md.",
+    ),
+    (
+        "second_factor_missing",
+        "The password is right, the account has no second factor, and the policy wants one of everybody (`accounts.mfa`).",
+        "Set up an authenticator with `mfa_token`: docs/second-factors.md.",
+    ),
+    (
+        "wrong_code",
+        "The code is not what the authenticator shows, or it was used before; or it is no recovery code that is left.",
+        "Wait for the next code. If all are wrong: is the clock of the phone right? Is it the authenticator that was set up last?",
+    ),
+    (
+        "login_over",
+        "What is sent as `mfa_token` is none of the gate's, is older than five minutes, has logged in somebody already, or the account has changed since.",
+        "Log in again from the beginning.",
+    ),
+    (
         "too_many_guesses",
-        "No more passwords are compared: for this name, by this address or its network, or of all together at once. `detail` says which.",
+        "No more passwords or codes are compared: for this name, for the codes of this account, by this address or its network, or of all together at once. `detail` says which.",
         "Wait. A browser that somebody has logged in with has guesses of its own at the name. If many people have one address: `accounts.attempts`.",
     ),
     (

@@ -244,6 +244,11 @@ fn schemas() -> Map<String, Value> {
             "additionalProperties": false,
         },
     });
+    let methods = json!({
+        "type": "array",
+        "items": {"enum": ["totp", "recovery_code"]},
+        "description": "Only with these: what will do, or what can be set up.",
+    });
     let refusal = |error: &str| {
         json!({
             "type": "object",
@@ -253,6 +258,9 @@ fn schemas() -> Map<String, Value> {
                 "hint": {"type": "string", "description": "What to do about it."},
                 "login_url": {"type": "string", "description": "Where people log in. Only with `LOGIN_REQUIRED`, and `STEP_UP_REQUIRED` of a session."},
                 "details": details,
+                "mfa_token": {"type": "string", "description": "Only with `MFA_REQUIRED` and `MFA_SETUP_REQUIRED`: shows that the password was right."},
+                "methods": methods,
+                "expires_in": {"type": "integer", "description": "How long `mfa_token` is good for, in seconds."},
             },
             "required": ["error", "code", "hint"],
             "additionalProperties": false,
@@ -268,7 +276,7 @@ fn schemas() -> Map<String, Value> {
         json!({
             "description": "RFC 9457, for those that ask for it.",
             "type": "object",
-            "properties": {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": reference("Code"), "login_url": text, "details": details},
+            "properties": {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": reference("Code"), "login_url": text, "details": details, "mfa_token": text, "methods": methods, "expires_in": {"type": "integer"}},
             "required": ["type", "title", "status", "detail", "code"],
             "additionalProperties": false,
         }),

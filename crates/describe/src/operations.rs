@@ -279,6 +279,18 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Anybody, [], Body::Json("LogIn"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
     post "/password" "changePassword" "A new password for the caller, by the old one. All other sessions end.",
         Caller::Visitor, [], Body::Json("NewPassword"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR ACCOUNTS];
+    get "/mfa" "getFactors" "What the caller's account is asked for beside its password: docs/second-factors.md.",
+        Caller::Visitor, [], Body::None, [200 "They." ["Factors"]], [CREDENTIALS VISITOR];
+    post "/mfa" "logInBySecondFactor" "The second step of a login: cookies for a browser, tokens for a program.",
+        Caller::Anybody, [], Body::Json("SecondFactor"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
+    post "/mfa/totp" "setUpTotp" "The secret of an authenticator for the caller, who has logged in within ten minutes.",
+        Caller::Visitor, [], Body::OptionalJson("SetUpTotp"), [200 "The secret." ["TotpSecret"]], [CREDENTIALS VISITOR];
+    delete "/mfa/totp" "dropTotp" "Takes the caller's authenticator out. All other sessions end.",
+        Caller::Visitor, [], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+    post "/mfa/totp/confirm" "confirmTotp" "The authenticator counts from its first code on. All other sessions end.",
+        Caller::Visitor, [], Body::Json("ConfirmTotp"), [200 "Recovery codes; with `mfa_token` the session too." ["RecoveryCodes" "OpenedSession" "StartedSession"], 202 PENDING ["RecoveryCodes"]], [CREDENTIALS VISITOR ACCOUNTS];
+    post "/mfa/recovery-codes" "newRecoveryCodes" "Ten recovery codes in place of those that are left. All other sessions end.",
+        Caller::Visitor, [], Body::None, [200 "They." ["RecoveryCodes"], 202 PENDING ["RecoveryCodes"]], [CREDENTIALS VISITOR];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
         Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",
@@ -309,6 +321,9 @@ const LOGIN: &[Code] =
 const ACCOUNTS: &[Code] = &[
     Code::InvalidRequest,
     Code::InvalidCredentials,
+    Code::InvalidToken,
+    Code::MfaRequired,
+    Code::MfaSetupRequired,
     Code::TooManyAttempts,
     Code::CsrfRefused,
     Code::NotAllowed,

@@ -237,11 +237,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_sessions(SessionEndpoint::One),
     of_sessions(SessionEndpoint::Logout),
     Endpoint { path: LOGIN_PATH, methods: LOGIN_METHODS, handler: Handler::AtLogin },
-    Endpoint {
-        path: AccountEndpoint::Password.path(),
-        methods: AccountEndpoint::Password.methods(),
-        handler: Handler::Account(AccountEndpoint::Password),
-    },
+    of_accounts(AccountEndpoint::Password),
+    of_accounts(AccountEndpoint::Mfa),
+    of_accounts(AccountEndpoint::Totp),
+    of_accounts(AccountEndpoint::ConfirmTotp),
+    of_accounts(AccountEndpoint::RecoveryCodes),
     of_logins(LoginEndpoint::Begin),
     of_logins(LoginEndpoint::Callback),
     of_logins(LoginEndpoint::Connect),
@@ -255,6 +255,14 @@ const fn of_logins(endpoint: LoginEndpoint) -> Endpoint {
         path: endpoint.path(),
         methods: endpoint.methods(),
         handler: Handler::Login(endpoint),
+    }
+}
+
+const fn of_accounts(endpoint: AccountEndpoint) -> Endpoint {
+    Endpoint {
+        path: endpoint.path(),
+        methods: endpoint.methods(),
+        handler: Handler::Account(endpoint),
     }
 }
 

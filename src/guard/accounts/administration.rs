@@ -51,6 +51,8 @@ described! {
         password_hash: Option<String> = None,
         /// Its new scopes.
         scopes: Option<Vec<String>> = None,
+        /// `true`: its authenticator, recovery codes and passkeys are taken out.
+        drop_factors: bool = false,
     }
 }
 
@@ -119,16 +121,16 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// [`Error::InvalidField`], [`Error::NotFound`], [`Error::StoreUnavailable`].
     pub async fn change(&self, id: &str, body: &[u8]) -> Result<Answer, Error> {
         let (id, shard) = account(id)?;
-        let ChangeBody { disabled, password, password_hash, scopes } =
+        let ChangeBody { disabled, password, password_hash, scopes, drop_factors } =
             document::parse(body).map_err(DocumentFault::into_invalid_field)?;
         if let Some(scopes) = &scopes {
             check_scopes(scopes)?;
         }
         let password = self.given((password, password_hash), None).await?;
-        if disabled.is_none() && password.is_none() && scopes.is_none() {
+        if disabled.is_none() && password.is_none() && scopes.is_none() && !drop_factors {
             return Err(Error::invalid_field("", "expected something to change"));
         }
-        let step = LoginStep::Change(Change { id, disabled, password, scopes });
+        let step = LoginStep::Change(Change { id, disabled, password, scopes, drop_factors });
         let account = match self.apply(shard, step).await? {
             LoginOutcome::Shown(account) => account,
             LoginOutcome::Gone => return Err(Error::NotFound),

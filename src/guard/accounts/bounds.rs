@@ -64,10 +64,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         Device::parse(value, &self.accounts.secrets)
     }
 
-    /// Refuses a name that this isolate knows to have no guess left for strangers.
-    pub(super) fn check_remembered(&self, name: &RowKey) -> Result<(), Error> {
-        match self.edge.memory().refused.borrow().get(name, self.now) {
-            Some(until) => Err(self.too_many("name", *until)),
+    /// Refuses a name that this isolate knows to have no guess left for strangers, or an account that has none at its codes.
+    pub(super) fn check_remembered(&self, of: &'static str, key: &RowKey) -> Result<(), Error> {
+        match self.edge.memory().refused.borrow().get(key, self.now) {
+            Some(until) => Err(self.too_many(of, *until)),
             None => Ok(()),
         }
     }
@@ -92,9 +92,6 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let of = OfAddress { address: own, network };
         if let Some(until) = self.edge.memory().refused.borrow().get(&own, self.now) {
             return Err(self.too_many("address", *until));
-        }
-        if let Some(refusal) = self.hash_refused_unasked() {
-            return Err(refusal);
         }
         // One place for all addresses of a network, so that one step counts both.
         let shard = Shard::Addresses(shard_of(&network.unwrap_or(own)));
@@ -122,13 +119,15 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
     }
 
-    /// Whether this isolate knows that there is no hash left.
-    fn hash_refused_unasked(&self) -> Option<Error> {
-        let (group, limits) = hashes(self.known_browser().is_some()).ok()?;
+    /// Refuses where this isolate knows that there is no hash left.
+    pub(super) fn check_hashes(&self) -> Result<(), Error> {
+        let (group, limits) = hashes(self.known_browser().is_some())?;
         let charge = Charge::new(&group, &limits, 1, self.now);
-        let known = self.backend.counters().refusal_unasked(&LimitStore::DurableObject, charge)?;
-        let refused = known.iter().find(|verdict| !verdict.admitted)?;
-        Some(of_all(refused.retry_after_secs))
+        let known = self.backend.counters().refusal_unasked(&LimitStore::DurableObject, charge);
+        match known.iter().flatten().find(|verdict| !verdict.admitted) {
+            Some(refused) => Err(of_all(refused.retry_after_secs)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The section `accounts` as its author writes it.
 
-use super::super::document::SigningKeyDocument;
+use super::super::{SecondFactor, document::SigningKeyDocument};
 use crate::{
     account::hash::DEFAULT_COST,
     json::object::{described, words},
@@ -55,6 +55,9 @@ described! {
         /// this says; less is for accounts that were imported.
         #[facts(minimum = 1, maximum = 64)]
         pub(super) shortest_password: u8 = 8,
+        /// Whether accounts have second factors: `optional`, who has set one up is asked for it; `required`, everybody sets one up at the next
+        /// login; `off`, nobody can set one up, and who has one is still asked for it. docs/second-factors.md.
+        pub(super) mfa: SecondFactor = SecondFactor::default(),
         /// A hash of each kind that accounts were imported with. Each login costs one hash of each of them, so that no time shows who was
         /// imported. At most 4.
         #[facts(maxItems = 4)]

@@ -10,7 +10,11 @@ use crate::{accounts::GateAccounts, call::Call, clock, reply, session_work};
 use edgegate::{
     error::Error,
     guard::{Decision, accounts::AccountFlow},
-    http::{account_endpoints::AccountEndpoint, cors, session_endpoints::carrier_of},
+    http::{
+        account_endpoints::AccountEndpoint,
+        cors,
+        session_endpoints::{Asked, carrier_of},
+    },
     session::oauth::MAX_FORM_LENGTH,
 };
 
@@ -39,7 +43,8 @@ pub(crate) async fn answer(
         method?;
         let body = body_of(call.request, MAX_FORM_LENGTH).await?;
         let device = || call.device();
-        Ok(endpoint.answer(&flow, &body, &device).await?)
+        let asked = Asked { method: call.lines.method(), id: "", body: &body, device: &device };
+        Ok(endpoint.answer(&flow, asked).await?)
     };
     let error = match asked.await {
         Ok(answer) => return written(call, &answer, &fields),

@@ -1,0 +1,181 @@
+//! The second step of a login: the password was right, and nothing was opened yet.
+
+use super::{
+    super::{Backend, session::random},
+    AccountFlow, Accounts, Faults, Proven, fault, into_validation,
+};
+use crate::{
+    account::{
+        row::{AccountId, Factors, shard_of_account},
+        second_step::{Awaited, LIFETIME_SECS, SecondStep},
+        step::{FactorStep, LoginOutcome, LoginStep, Right, Shard, TypedCode},
+    },
+    error::{Error, NextStep},
+    guard::session::endpoints::Answer,
+    json::{document, object::described},
+    policy::SecondFactor,
+    session::{Opaque, record::Device},
+};
+
+/// What routes ask for as `acr_values`, for sessions of two factors.
+const ACR: &str = "mfa";
+
+/// By the password and a code of the authenticator (RFC 8176).
+pub(super) const BY_CODE: Proven = Proven { amr: &["pwd", "otp", "mfa"], acr: Some(ACR) };
+
+/// By the password and a recovery code, which has no word there.
+const BY_RECOVERY_CODE: Proven = Proven { amr: &["pwd", "mfa"], acr: Some(ACR) };
+
+/// Longer than any code is with blanks and hyphens.
+const MAX_CODE_BYTES: usize = 100;
+
+described! {
+    /// The second factor of a login. Either `code` or `recovery_code`.
+    struct SecondFactorBody as SecondFactor, refused {
+        /// What `MFA_REQUIRED` has given.
+        mfa_token: Option<String> = None,
+        /// What the authenticator shows.
+        code: Option<String> = None,
+        /// A recovery code.
+        recovery_code: Option<String> = None,
+    }
+}
+
+#[cfg(feature = "describe")]
+pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
+    known.add::<SecondFactorBody>();
+}
+
+impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
+    /// Refuses to go on by the password alone where the account, or the policy, wants more.
+    pub(super) fn check_second_factor(&self, right: &Right, remember: bool) -> Result<(), Error> {
+        if right.factors.is_second() {
+            let next = self.next_step(right, remember, Awaited::Factor)?;
+            return Err(Error::SecondFactorRequired { next });
+        }
+        if self.accounts.mfa == SecondFactor::Required {
+            let next = self.next_step(right, remember, Awaited::SetUp)?;
+            return Err(Error::SecondFactorMissing { next });
+        }
+        Ok(())
+    }
+
+    fn next_step(
+        &self,
+        right: &Right,
+        remember: bool,
+        awaited: Awaited,
+    ) -> Result<NextStep, Error> {
+        let number = Opaque::from_bytes(random(self.backend.sessions())?);
+        let until = self.now.to_unix_time().saturating_add(LIFETIME_SECS.into());
+        let waits = SecondStep { state: right.state, number, remember, awaited, until };
+        let methods = match awaited {
+            Awaited::Factor => methods(right.factors),
+            Awaited::SetUp => vec![TOTP],
+        };
+        let mfa_token = waits.seal(&self.accounts.secrets);
+        Ok(NextStep { mfa_token, methods, expires_in: LIFETIME_SECS })
+    }
+
+    /// `POST /mfa`: the session, as [`AccountFlow::log_in`] would have given it.
+    ///
+    /// # Errors
+    /// [`Error::CrossSite`], [`Error::ValidationFailed`], [`Error::LoginOver`], [`Error::TooManyGuesses`], [`Error::WrongCode`]; those of stores
+    /// and keys.
+    pub async fn second_factor(
+        &self,
+        body: &[u8],
+        device: impl FnOnce() -> Device,
+    ) -> Result<Answer, Error> {
+        let browser = self.browser()?;
+        let (token, code) = read(body)?;
+        let login = self.waiting(&token, Awaited::Factor)?;
+        let proven = match code {
+            TypedCode::Shown(_) => BY_CODE,
+            TypedCode::Recovery(_) => BY_RECOVERY_CODE,
+        };
+        let id = login.state.id;
+        let outcome = self.guess_code(&id, FactorStep::Take(login, code)).await?;
+        let LoginOutcome::Right(right) = outcome else {
+            return Err(fault("a code has come to nothing"));
+        };
+        let shard = self.shard(&id)?;
+        self.finish((shard, &right), (proven, login.remember), browser, device()).await
+    }
+
+    /// The login that a token stands for. One that is no such token asks nobody.
+    pub(super) fn waiting(&self, token: &str, awaited: Awaited) -> Result<SecondStep, Error> {
+        let login = SecondStep::open(token, &self.accounts.secrets, self.now.to_unix_time());
+        login.filter(|login| login.awaited == awaited).ok_or(Error::LoginOver)
+    }
+
+    /// Guesses at a code of an account: a guess of the address too, as at a password. The answer is that of a right one.
+    pub(super) async fn guess_code(
+        &self,
+        id: &AccountId,
+        step: FactorStep,
+    ) -> Result<LoginOutcome, Error> {
+        let key = self.accounts.secrets.key_of_codes(id);
+        self.check_remembered(CODE, &key)?;
+        let reserved = self.reserve_address().await?;
+        match self.apply(self.shard(id)?, LoginStep::Factor(step)).await? {
+            LoginOutcome::Wrong => Err(Error::WrongCode),
+            LoginOutcome::TooMany(until) => {
+                self.remember(&key, until);
+                Err(self.too_many(CODE, until))
+            }
+            LoginOutcome::Gone => Err(Error::LoginOver),
+            right => {
+                self.give_back(reserved);
+                Ok(right)
+            }
+        }
+    }
+
+    pub(super) fn shard(&self, id: &AccountId) -> Result<Shard, Error> {
+        shard_of_account(id).map(Shard::Names).ok_or(Error::NotFound)
+    }
+}
+
+/// Whose bound it is, as [`Error::TooManyGuesses`] says it.
+const CODE: &str = "code";
+
+const TOTP: &str = "totp";
+
+fn methods(factors: Factors) -> Vec<&'static str> {
+    let mut methods = Vec::new();
+    if factors.totp {
+        methods.push(TOTP);
+    }
+    if factors.recovery_codes_left > 0 {
+        methods.push("recovery_code");
+    }
+    methods
+}
+
+fn read(body: &[u8]) -> Result<(String, TypedCode), Error> {
+    let SecondFactorBody { mfa_token, code, recovery_code } =
+        document::parse(body).map_err(into_validation)?;
+    let mut faults = Faults::default();
+    let token = faults.take("mfa_token", mfa_token, Ok);
+    let code = match (code, recovery_code) {
+        (Some(_), Some(_)) => faults
+            .take("code", Some(String::new()), |_| Err("Either this or recovery_code".to_owned())),
+        (None, Some(text)) => {
+            faults.take("recovery_code", Some(text), short).map(TypedCode::Recovery)
+        }
+        (code, None) => faults.take("code", code, short).map(TypedCode::Shown),
+    };
+    match (token, code) {
+        (Some(token), Some(code)) => Ok((token, code)),
+        _ => Err(faults.into_error()),
+    }
+}
+
+/// A code as somebody types it, without the blanks around and within.
+pub(super) fn short(text: String) -> Result<String, String> {
+    if text.len() > MAX_CODE_BYTES {
+        return Err("Invalid code".to_owned());
+    }
+    Ok(text.replace(' ', ""))
+}
