@@ -256,6 +256,8 @@ test('accounts are made, found, changed and deleted; a password is never an argu
   assert.match((await ok(['accounts', 'show', id])).stdout, /disabled/);
   await ok(['accounts', 'enable', id]);
   assert.equal((await login('a wholly new one')).status, 200);
+  assert.match((await ok(['accounts', 'show', id])).stdout, /second factors +none/);
+  await ok(['accounts', 'drop-factors', id, '--yes']);
   assert.equal((await project.cli(['accounts', 'create', 'bob@example.com'], { env: env(), input: '' })).code, 2);
   await ok(['accounts', 'delete', id, '--yes']);
   assert.equal((await project.cli(['accounts', 'show', id], { env: env() })).code, 1);

@@ -34,6 +34,12 @@ export function accounts(program) {
     .action((id, options) => changed(options, id, { disabled: true }, 'is disabled'));
   command('enable <id>', 'let its owner log in again')
     .action((id, options) => changed(options, id, { disabled: false }, 'is enabled'));
+  command('drop-factors <id>', 'take its authenticator, recovery codes and passkeys out, for an owner who has lost them; all sessions end')
+    .option('-y, --yes', 'do not ask')
+    .action(async (id, options) => {
+      await sure(`Drop the second factors of ${id}? Its password alone will be enough.`, options);
+      await changed(options, id, { drop_factors: true }, 'has no second factor any more');
+    });
   command('delete <id>', 'forget an account, and end all its sessions')
     .option('-y, --yes', 'do not ask')
     .action(async (id, options) => {
@@ -48,7 +54,13 @@ export function accounts(program) {
 const shown = (account) => fields([
   ['id', account.id], ['subject', account.subject], ['scopes', account.scopes.join(' ')], ['made', time(account.created_at)],
   ['state', account.disabled ? 'disabled' : 'good'], ['password', account.imported ? 'as it was imported, until the next login' : undefined],
+  ['second factors', factors(account.factors)],
 ]);
+
+const factors = ({ totp, passkeys, recovery_codes_left: left }) => {
+  const some = [totp && 'authenticator', passkeys > 0 && `${passkeys} passkeys`].filter(Boolean);
+  return some.length > 0 ? `${some.join(', ')}; ${left} recovery codes left` : 'none';
+};
 
 async function changed(options, id, body, word) {
   const account = await (await connect(options)).call('changeAccount', idOf(id), body);
