@@ -189,6 +189,8 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Map;
+
     use crate::{time::UnixMillis, watch::event::EventId};
 
     fn alert() -> EventV1 {
@@ -218,17 +220,27 @@ mod tests {
         }
     }
 
-    /// Checked by npm and PyPI `standardwebhooks` (`tests/watch/`), which read this file.
+    /// Checked by PyPI's `standardwebhooks` (`tests/watch/`), which reads this file: a message of every kind of event.
     #[test]
     fn a_webhook_is_signed_as_its_standard_says() {
         let secret = Secret::new(b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_vec());
         let now = UnixTime::from_secs(1_700_000_060);
         let message = Form::Webhook.message(&alert(), Some(&secret), now);
-        let written = json!({
-            "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "headers": message.fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>(),
-            "body": message.body,
-        });
+        let mut events = vec![alert()];
+        events.extend(dialects::tests::all());
+        let messages: Vec<Value> = events
+            .iter()
+            .map(|event| {
+                let Message { fields, body } = Form::Webhook.message(event, Some(&secret), now);
+                let headers: Map<String, Value> = fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), json!(value)))
+                    .collect();
+                json!({"headers": headers, "body": body})
+            })
+            .collect();
+        let written =
+            json!({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "messages": messages});
         let text = format!("{}\n", serde_json::to_string_pretty(&written).unwrap());
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/watch-webhook.json");
         if std::env::var_os("EDGEGATE_WRITE_VECTORS").is_some() {
