@@ -1230,8 +1230,8 @@ export interface PolicyReport {
   secrets: string[];
   /** Those of them that `options.secrets` does not have. */
   missing: string[];
-  /** What has to be bound. `name` is what the policy calls a service or rate limiter, `path` the field that asks for it. */
-  bindings: Array<{ kind: 'kv' | 'counters' | 'ledger' | 'sessions' | 'keyRing' | 'watch' | 'service' | 'rateLimiter'; name?: string; path?: string }>;
+  /** What has to be bound. `name` is what the policy calls a service, rate limiter or queue, `path` the field that asks for it. */
+  bindings: Array<{ kind: 'kv' | 'counters' | 'ledger' | 'sessions' | 'keyRing' | 'grants' | 'logins' | 'watch' | 'service' | 'rateLimiter' | 'queue'; name?: string; path?: string }>;
 }
 
 /**

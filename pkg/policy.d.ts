@@ -690,14 +690,16 @@ export interface PolicyWatchRule {
 export interface PolicyWatchSink {
   /** Its name: 1 to 64 letters, digits, `-`, `_` or `.`. */
   name: string;
-  /** What it understands: `webhook`, Standard Webhooks; `slack`; `otlp`, OpenTelemetry; `datadog`. */
-  kind: 'webhook' | 'slack' | 'otlp' | 'datadog';
-  /** Where it is: https, or http on loopback. Either this or `url_secret`. */
+  /** What it understands: `webhook`, Standard Webhooks; `slack`; `otlp`, OpenTelemetry; `datadog`; `sentry`; `queue`, a Queue of Cloudflare. */
+  kind: 'webhook' | 'slack' | 'otlp' | 'datadog' | 'sentry' | 'queue';
+  /** Where it is: https, or http on loopback. Of `sentry` its DSN. Either this or `url_secret`; a queue has none. */
   url?: string | undefined;
   /** The name of a secret that holds the URL, such as one of Slack's. */
   url_secret?: string | undefined;
   /** The name of the secret that signs webhooks, is the API key of Datadog, or the `Authorization` for OpenTelemetry. */
   secret?: string | undefined;
+  /** The name of the binding of a Queue, for `queue` alone. */
+  binding?: string | undefined;
 }
 
 /** In place of a policy in the variable: it is in KV, under `policy/v1`. */

@@ -35,6 +35,7 @@ mod routes;
 mod scope_includes;
 mod security_headers;
 mod sessions;
+mod sink;
 mod source;
 mod types;
 mod upstream;
@@ -67,6 +68,7 @@ pub use self::{
     scope_includes::ScopeIncludes,
     security_headers::{SecurityHeaders, is_https},
     sessions::{BrowserSessions, SessionPolicy},
+    sink::{Sink, SinkTarget},
     source::{DEFAULT_RELOAD_SECS, MAX_POLICY_LENGTH, PolicySource, Reloading, Turn},
     types::{
         Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Csrf, Https, IdentityForm,
@@ -74,7 +76,7 @@ pub use self::{
         RouteRevocation, SecondFactor,
     },
     upstream::{Address, Destination, FixedAnswer, Upstream},
-    watch::{Audit, Sink, WatchPolicy},
+    watch::{Audit, WatchPolicy},
 };
 use self::{
     api_keys::api_keys,
@@ -114,6 +116,13 @@ use crate::{
 pub trait Secrets {
     /// The secret of that name, or `None` if there is none.
     fn secret(&self, name: &str) -> Option<Secret>;
+
+    /// Whether that is the secret itself. Where a policy is only looked at, something may stand in for one that is not there: its
+    /// length is right, and its form is not.
+    fn is_known(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
 }
 
 /// Secrets, and the names that were asked for: the secrets of administrators may be none of those.
@@ -132,6 +141,10 @@ impl Secrets for RecordedSecrets<'_> {
     fn secret(&self, name: &str) -> Option<Secret> {
         self.asked.borrow_mut().push(name.to_owned());
         self.all.secret(name)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.all.is_known(name)
     }
 }
 

@@ -70,7 +70,7 @@ const misnamed = (names) => [...new Set(names)].filter((name) => !/^[A-Za-z_][A-
 
 /** What the policy needs and the configuration does not bind. */
 function bound(configuration, bindings) {
-  const { kv_namespaces: kv = [], durable_objects: objects = {}, services = [], ratelimits = [] } = configuration;
+  const { kv_namespaces: kv = [], durable_objects: objects = {}, services = [], ratelimits = [], queues = {} } = configuration;
   const findings = [];
   const missing = (name, message, hint, path) => {
     if (findings.every((one) => one.name !== name)) findings.push({ level: 'error', name, path: path ?? name, message, hint });
@@ -82,6 +82,8 @@ function bound(configuration, bindings) {
       if (!services.some((one) => one.binding === name)) missing(name, `there is no service binding named ${name}`, `[[services]]\nbinding = ${quoted(name)}\nservice = "…"`, path);
     } else if (kind === 'rateLimiter') {
       if (!ratelimits.some((one) => one.name === name)) missing(name, 'the policy needs this rate-limiting binding', `[[ratelimits]]\nname = ${quoted(name)}`);
+    } else if (kind === 'queue') {
+      if (!(queues.producers ?? []).some((one) => one.binding === name)) missing(name, 'the policy needs this Queue binding', `[[queues.producers]]\nbinding = ${quoted(name)}\nqueue = "…"`, path);
     } else {
       missingObject(configuration, OBJECTS[kind], (objects.bindings ?? []), missing);
     }

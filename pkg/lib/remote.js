@@ -77,7 +77,8 @@ function textOf(bytes) {
  * followed, and the answer not read.
  */
 export async function tellSink({ url, headers, body, millis }) {
-  const fields = [['Content-Type', 'application/json'], ...headers];
+  const fields = new Headers({ 'Content-Type': 'application/json' });
+  for (const [name, value] of headers) fields.set(name, value);
   try {
     const response = await fetch(url, { method: 'POST', headers: fields, body, redirect: 'manual', signal: AbortSignal.timeout(millis), ...uncached() });
     await response.body?.cancel();

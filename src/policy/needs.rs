@@ -1,6 +1,6 @@
 //! What a policy needs beside itself from the place where it is deployed: stores and services that have to be bound.
 
-use super::{Policy, Provider, Replays};
+use super::{Policy, Provider, Replays, SinkTarget};
 use crate::session::client::ClientProof;
 
 /// Something that has to be bound. What it is called there is the edge's to say, but for what the policy itself names.
@@ -26,6 +26,8 @@ pub enum Binding<'p> {
     Service(&'p str),
     /// A rate limiter by this name.
     RateLimiter(&'p str),
+    /// A queue by this name.
+    Queue(&'p str),
 }
 
 /// A binding, and the field of the policy that asks for it where it is one alone.
@@ -72,8 +74,13 @@ impl Policy {
         if self.accounts.is_some() {
             add(Binding::Logins, Some("accounts".to_owned()));
         }
-        if self.watch.is_some() {
+        if let Some(watch) = &self.watch {
             add(Binding::Watch, None);
+            for (at, sink) in watch.sinks.iter().enumerate() {
+                if let SinkTarget::Queue(name) = &sink.target {
+                    add(Binding::Queue(name), Some(format!("watch.sinks[{at}].binding")));
+                }
+            }
         }
         for (path, name) in self.service_bindings() {
             add(Binding::Service(name), Some(path));

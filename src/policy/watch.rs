@@ -1,13 +1,13 @@
 //! The section `watch`: what is counted and looked at, and who is told.
 
 use super::{
-    RecordedSecrets, Secrets,
+    RecordedSecrets,
     admin::AdminDocument,
-    check::{at, each, first_repeated, secret_named, secret_of, token},
+    check::{at, first_repeated, secret_of, token},
+    sink::{MAX_SINKS, Sink, WatchSinkDocument, sinks},
 };
 use crate::{
     error::Error,
-    jose::http_host::may_publish_keys,
     json::object::{described, words},
     secret::Secret,
     watch::{
@@ -20,7 +20,6 @@ use crate::{
 };
 
 const MAX_RULES: usize = 50;
-const MAX_SINKS: usize = 10;
 const MAX_COUNTRIES: usize = 250;
 
 /// The shortest window: six slots.
@@ -98,24 +97,6 @@ described! {
     }
 }
 
-described! {
-    /// Who is told of alerts.
-    #[derive(Debug)]
-    pub(super) struct WatchSinkDocument as WatchSink, refused {
-        /// Its name: 1 to 64 letters, digits, `-`, `_` or `.`.
-        #[facts(minLength = 1, maxLength = 64)]
-        pub(super) name: String,
-        /// What it understands: `webhook`, Standard Webhooks; `slack`; `otlp`, OpenTelemetry; `datadog`.
-        pub(super) kind: SinkKind,
-        /// Where it is: https, or http on loopback. Either this or `url_secret`.
-        pub(super) url: Option<String> = None,
-        /// The name of a secret that holds the URL, such as one of Slack's.
-        pub(super) url_secret: Option<String> = None,
-        /// The name of the secret that signs webhooks, is the API key of Datadog, or the `Authorization` for OpenTelemetry.
-        pub(super) secret: Option<String> = None,
-    }
-}
-
 /// Whether administration is audited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audit {
@@ -167,22 +148,6 @@ words!(RuleOf {
     "presented" => Self::Presented,
 });
 
-/// What a sink understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SinkKind {
-    Webhook,
-    Slack,
-    Otlp,
-    Datadog,
-}
-
-words!(SinkKind {
-    "webhook" => Self::Webhook,
-    "slack" => Self::Slack,
-    "otlp" => Self::Otlp,
-    "datadog" => Self::Datadog,
-});
-
 /// What is counted and looked at, and who is told.
 #[derive(Debug)]
 pub struct WatchPolicy {
@@ -204,19 +169,6 @@ pub struct WatchPolicy {
     pub audit_days: u32,
     /// The key of checkpoints.
     pub seal: Seal,
-}
-
-/// Who is told of alerts.
-#[derive(Debug)]
-pub struct Sink {
-    /// Its name.
-    pub name: String,
-    /// What it understands.
-    pub form: Form,
-    /// Where it is: with some, whoever knows that may write there.
-    pub url: Secret,
-    /// What signs, or what is presented.
-    pub secret: Option<Secret>,
 }
 
 impl WatchPolicy {
@@ -306,57 +258,6 @@ fn check_countries(countries: &[String]) -> Result<(), Error> {
         )),
         None => Ok(()),
     }
-}
-
-fn sinks(documents: &[WatchSinkDocument], secrets: &dyn Secrets) -> Result<Vec<Sink>, Error> {
-    if documents.len() > MAX_SINKS {
-        return Err(Error::config("watch.sinks", "expected at most 10"));
-    }
-    if let Some(index) = first_repeated(documents.iter().map(|sink| sink.name.as_str())) {
-        return Err(Error::config(format!("watch.sinks[{index}].name"), "is given twice"));
-    }
-    each("watch.sinks", documents.iter(), |path, sink| one_sink(path, sink, secrets))
-}
-
-fn one_sink(
-    path: &str,
-    document: &WatchSinkDocument,
-    secrets: &dyn Secrets,
-) -> Result<Sink, Error> {
-    let field = |name: &str| format!("{path}.{name}");
-    let (place, url) = match (&document.url, &document.url_secret) {
-        (Some(url), None) => (field("url"), Secret::new(url.clone().into_bytes())),
-        (None, Some(name)) => {
-            (field("url_secret"), secret_named(&field("url_secret"), name, secrets)?)
-        }
-        _ => return Err(Error::config(path, "expected exactly one of url and url_secret")),
-    };
-    let text = core::str::from_utf8(url.expose_secret());
-    if !text.is_ok_and(|text| may_publish_keys(text, false)) {
-        return Err(Error::config(place, "expected an https URL (http only on loopback)"));
-    }
-    let form = match document.kind {
-        SinkKind::Webhook => Form::Webhook,
-        SinkKind::Slack => Form::Slack,
-        SinkKind::Otlp => Form::Otlp,
-        SinkKind::Datadog => Form::Datadog,
-    };
-    let secret = match (&document.secret, form) {
-        // Whoever knows the address of a webhook could make alerts up.
-        (None, Form::Webhook | Form::Datadog) => {
-            return Err(Error::config(field("secret"), "is required for this kind"));
-        }
-        (Some(_), Form::Slack) => {
-            return Err(Error::config(
-                field("secret"),
-                "Slack has its secret in the URL: url_secret",
-            ));
-        }
-        (Some(name), Form::Webhook) => Some(secret_of(&field("secret"), name, secrets)?),
-        (Some(name), _) => Some(secret_named(&field("secret"), name, secrets)?),
-        (None, _) => None,
-    };
-    Ok(Sink { name: token(&field("name"), &document.name)?, form, url, secret })
 }
 
 fn rules_of(documents: &[WatchRuleDocument], countries: &[String]) -> Result<Vec<Rule>, Error> {

@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Encoding as _};
 use hmac::{Hmac, Mac as _};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use super::{
@@ -22,34 +22,43 @@ pub enum Form {
     Otlp,
     /// The intake of Datadog.
     Datadog,
+    /// An envelope of Sentry with one event.
+    Sentry,
+    /// What a webhook says, unsigned: who reads a queue of one's own account needs no signature.
+    Queue,
 }
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Fields beside `Content-Type: application/json`.
+    /// Fields beside `Content-Type: application/json`. One of that name stands in its place.
     pub fields: Vec<(&'static str, String)>,
-    /// JSON.
+    /// JSON, or lines of it.
     pub body: String,
 }
 
 impl Form {
-    /// The message of an event. `secret` signs it (Standard Webhooks), or is the key of the intake (Datadog); other forms need none.
+    /// The message of an event. `secret` signs it (Standard Webhooks), or is the key of the intake (Datadog, Sentry); other forms need
+    /// none.
     #[must_use]
     pub fn message(self, event: &EventV1, secret: Option<&Secret>, now: UnixTime) -> Message {
         let body = match self {
-            Self::Webhook => webhook_body(event),
-            Self::Slack => json!({"text": sentence(event)}),
-            Self::Otlp => dialects::otlp([event]),
-            Self::Datadog => datadog_body(event),
+            Self::Webhook | Self::Queue => webhook_body(event).to_string(),
+            Self::Slack => json!({"text": sentence(event)}).to_string(),
+            Self::Otlp => dialects::otlp([event]).to_string(),
+            Self::Datadog => datadog_body(event, now).to_string(),
+            Self::Sentry => sentry_envelope(event, now),
         };
-        let body = body.to_string();
         let text = |secret: &Secret| String::from_utf8_lossy(secret.expose_secret()).into_owned();
         let fields = match (self, secret) {
             (Self::Webhook, Some(secret)) => signed(secret, &event.id, now, &body),
             (Self::Datadog, Some(secret)) => vec![("DD-API-KEY", text(secret))],
             (Self::Otlp, Some(secret)) => vec![("Authorization", text(secret))],
-            (Self::Webhook | Self::Slack | Self::Otlp | Self::Datadog, _) => Vec::new(),
+            (Self::Sentry, Some(key)) => vec![
+                ("Content-Type", "application/x-sentry-envelope".to_owned()),
+                ("X-Sentry-Auth", format!("Sentry sentry_version=7, sentry_key={}", text(key))),
+            ],
+            (_, None) | (Self::Slack | Self::Queue, _) => Vec::new(),
         };
         Message { fields, body }
     }
@@ -67,7 +76,13 @@ fn webhook_body(event: &EventV1) -> Value {
     json!({"type": kind, "timestamp": rfc3339(event.at.to_unix_time()), "data": event})
 }
 
-fn datadog_body(event: &EventV1) -> Value {
+/// The intake takes logs of the last 18 hours, and what waits here may be older: then it is a log of now that says when it happened.
+const DATADOG_MAX_AGE_SECS: i64 = 17 * 3600;
+
+fn datadog_body(event: &EventV1, now: UnixTime) -> Value {
+    let is_old =
+        now.as_secs().saturating_sub(event.at.to_unix_time().as_secs()) > DATADOG_MAX_AGE_SECS;
+    let time = if is_old { json!(now.as_secs().saturating_mul(1000)) } else { json!(event.at) };
     let status = match event.event {
         Kind::Firing => "error",
         Kind::Refused => "warn",
@@ -78,9 +93,44 @@ fn datadog_body(event: &EventV1) -> Value {
         "service": "edgegate",
         "status": status,
         "message": sentence(event),
-        "timestamp": event.at,
+        "timestamp": time,
         "edgegate": event,
     }])
+}
+
+/// `develop.sentry.dev/sdk/envelopes`: a line about the envelope, a line about its item, the item. Events of one rule and group are one
+/// issue there.
+fn sentry_envelope(event: &EventV1, now: UnixTime) -> String {
+    let level = match event.event {
+        Kind::Firing => "error",
+        Kind::Refused => "warning",
+        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => "info",
+    };
+    // 32 digits. What is left out tells years apart; who told it, and the how manieth it was there, is in the others.
+    let id = event.id.get(4..).unwrap_or_default();
+    let tags: Map<String, Value> = [
+        ("event", Some(json!(event.event))),
+        ("rule", event.rule.as_ref().map(|rule| json!(rule))),
+        ("code", event.code.as_ref().map(|code| json!(code))),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect();
+    let item = json!({
+        "event_id": id,
+        "timestamp": rfc3339(event.at.to_unix_time()),
+        "platform": "other",
+        "level": level,
+        "logger": "edgegate",
+        "message": {"formatted": sentence(event)},
+        "fingerprint": ["edgegate", event.rule.as_deref().unwrap_or_default(), event.group.as_deref().unwrap_or_default()],
+        "tags": tags,
+        "contexts": {"edgegate": event},
+    })
+    .to_string();
+    let envelope = json!({"event_id": id, "sent_at": rfc3339(now)});
+    let about = json!({"type": "event", "content_type": "application/json", "length": item.len()});
+    format!("{envelope}\n{about}\n{item}\n")
 }
 
 /// `webhook-id`, `webhook-timestamp` and `webhook-signature` (standardwebhooks.com). A secret `whsec_…` is base64, any other is taken as
@@ -189,8 +239,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Map;
-
     use crate::{time::UnixMillis, watch::event::EventId};
 
     fn alert() -> EventV1 {
@@ -252,6 +300,51 @@ mod tests {
         let other = Form::Webhook.message(&alert(), Some(&plain), now);
         assert_ne!(other.fields, message.fields);
         assert!(Form::Webhook.message(&alert(), None, now).fields.is_empty());
+    }
+
+    #[test]
+    fn an_envelope_of_sentry_is_three_lines_with_the_key_of_the_dsn() {
+        let key = Secret::new(b"e12d836b".to_vec());
+        let now = UnixTime::from_secs(1_700_000_060);
+        let message = Form::Sentry.message(&alert(), Some(&key), now);
+        let fields = [
+            ("Content-Type", "application/x-sentry-envelope"),
+            ("X-Sentry-Auth", "Sentry sentry_version=7, sentry_key=e12d836b"),
+        ];
+        assert_eq!(message.fields, fields.map(|(name, value)| (name, value.to_owned())));
+        let lines: Vec<&str> = message.body.lines().collect();
+        let [envelope, about, item] = lines.try_into().unwrap();
+        let [envelope, about, event]: [Value; 3] =
+            [envelope, about, item].map(|line| serde_json::from_str(line).unwrap());
+        let id = "cfe56800000000000000000100000002";
+        assert_eq!(envelope, json!({"event_id": id, "sent_at": "2023-11-14T22:14:20Z"}));
+        assert_eq!(about["length"], json!(item.len()));
+        assert_eq!((&event["event_id"], &event["level"]), (&json!(id), &json!("error")));
+        assert_eq!(event["fingerprint"][1], json!("failures"));
+        assert!(!message.body.contains("e12d836b"));
+    }
+
+    /// Datadog drops logs of more than 18 hours before, and says 202.
+    #[test]
+    fn what_has_waited_for_long_is_a_log_of_now_for_datadog() {
+        let time = |secs| {
+            let message = Form::Datadog.message(&alert(), None, UnixTime::from_secs(secs));
+            let body: Value = serde_json::from_str(&message.body).unwrap();
+            (body[0]["timestamp"].as_u64().unwrap(), body[0]["edgegate"]["at"].as_u64().unwrap())
+        };
+        let at = 1_700_000_000_000;
+        assert_eq!(time(1_700_000_000 + 17 * 3600), (at, at));
+        let later = 1_700_000_000 + 17 * 3600 + 1;
+        assert_eq!(time(later), (u64::try_from(later).unwrap() * 1000, at));
+    }
+
+    #[test]
+    fn a_queue_gets_what_a_webhook_says_without_a_signature() {
+        let secret = Secret::new(vec![7; 32]);
+        let now = UnixTime::from_secs(0);
+        let hook = Form::Webhook.message(&alert(), Some(&secret), now);
+        let queue = Form::Queue.message(&alert(), None, now);
+        assert_eq!((queue.body, queue.fields), (hook.body, Vec::new()));
     }
 
     #[test]

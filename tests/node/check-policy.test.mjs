@@ -69,6 +69,17 @@ describe('what a policy needs', () => {
     assert.deepEqual((await checkPolicy(policy)).bindings, [{ kind: 'kv' }, { kind: 'ledger' }, { kind: 'service', name: 'API', path: 'upstream.service' }]);
   });
 
+  test('a queue that is told of alerts has to be bound, and a URL that is not given is missing and no fault', async () => {
+    const policy = {
+      admin: { secret: 'ADMIN_TOKEN' },
+      watch: { sinks: [{ name: 'own', kind: 'queue', binding: 'ALERTS' }, { name: 'chat', kind: 'slack', url_secret: 'CHAT_URL' }, { name: 'errors', kind: 'sentry', url_secret: 'SENTRY_DSN' }] },
+    };
+    const { bindings, missing } = await checkPolicy(policy, { secrets: { ADMIN_TOKEN: SECRETS.ADMIN_TOKEN } });
+    assert.deepEqual(bindings.find(({ kind }) => kind === 'queue'), { kind: 'queue', name: 'ALERTS', path: 'watch.sinks[0].binding' });
+    assert.deepEqual(missing, ['CHAT_URL', 'SENTRY_DSN']);
+    assert.equal((await refusalOf(checkPolicy(policy, { secrets: { ADMIN_TOKEN: SECRETS.ADMIN_TOKEN, SENTRY_DSN: 'https://sentry.example/1' } }))).path, 'watch.sinks[2].url_secret');
+  });
+
   test('a policy in KV is not known here', async () => {
     assert.deepEqual(await checkPolicy({ source: 'kv', reload_secs: 60 }), { source: 'kv', secrets: [], missing: [], bindings: [{ kind: 'kv' }] });
     assert.equal((await refusalOf(checkPolicy({ source: 'kv', routes: [] }))).path, 'source');

@@ -45,7 +45,7 @@ async function receiver(t, answers = []) {
   const server = http.createServer(async (incoming, response) => {
     let body = '';
     for await (const chunk of incoming) body += chunk;
-    got.push({ headers: incoming.headers, body });
+    got.push({ url: incoming.url, headers: incoming.headers, body });
     response.statusCode = answers.shift() ?? 200;
     response.end();
   });
@@ -166,6 +166,21 @@ describe('a gate alone', () => {
       await gate.close();
     }
     assert.deepEqual(got.slice(2).map((one) => checkSigned(one).type), ['alert.resolved']);
+  });
+
+  test('tells Sentry by its DSN, in an envelope of its own type, and knows no queue', async (t) => {
+    const { got, sink: { url } } = await receiver(t, []);
+    const dsn = `${new URL(url).origin.replace('//', '//0123abcd@')}/7`;
+    const { gate } = gateOf({ policy: POLICY({ sinks: [{ name: 'errors', kind: 'sentry', url: dsn }] }), secrets: all });
+    await refuse(gate, 101);
+    await gate.close();
+    const [{ headers, url: asked, body }] = got;
+    assert.deepEqual([asked, headers['content-type'], headers['x-sentry-auth']], ['/api/7/envelope/', 'application/x-sentry-envelope', 'Sentry sentry_version=7, sentry_key=0123abcd']);
+    assert.equal(JSON.parse(body.split('\n')[2]).tags.rule, 'failures');
+    const queue = { name: 'own', kind: 'queue', binding: 'ALERTS' };
+    assert.throws(() => gateOf({ policy: POLICY({ sinks: [queue] }), secrets: all }), {
+      code: 'CONFIG_ERROR', path: 'watch.sinks[0].binding', message: 'watch.sinks[0].binding: the Worker alone has queues: watch.sinks takes a function',
+    });
   });
 
   test('keeps no process running', async () => {

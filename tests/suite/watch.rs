@@ -163,6 +163,39 @@ fn faults_of_the_section_are_named() {
             json!({"name": "a", "kind": "slack", "url": "https://a.example/", "secret": "JWT_SECRET"}),
             ".secret: Slack has its secret in the URL: url_secret",
         ),
+        (
+            json!({"name": "a", "kind": "sentry", "url": "https://o1.ingest.sentry.io/42"}),
+            ".url: expected a DSN like https://KEY@HOST/PROJECT (http only on loopback)",
+        ),
+        (
+            json!({"name": "a", "kind": "sentry", "url": "http://key@sentry.example/42"}),
+            ".url: expected a DSN like https://KEY@HOST/PROJECT (http only on loopback)",
+        ),
+        (
+            json!({"name": "a", "kind": "sentry", "url_secret": "JWT_SECRET"}),
+            ".url_secret: expected a DSN like https://KEY@HOST/PROJECT (http only on loopback)",
+        ),
+        (
+            json!({"name": "a", "kind": "sentry", "url": "https://key@sentry.example/42", "secret": "JWT_SECRET"}),
+            ".secret: Sentry has its key in the DSN: url_secret",
+        ),
+        (json!({"name": "a", "kind": "queue"}), ".binding: is required for this kind"),
+        (
+            json!({"name": "a", "kind": "queue", "binding": "ALERTS", "url": "https://a.example/"}),
+            ": a queue has a binding, and no URL",
+        ),
+        (
+            json!({"name": "a", "kind": "queue", "binding": "ALERTS", "secret": "JWT_SECRET"}),
+            ".secret: a queue has none",
+        ),
+        (
+            json!({"name": "a", "kind": "queue", "binding": "a b"}),
+            ".binding: expected 1 to 64 letters, digits, '-', '_' or '.'",
+        ),
+        (
+            json!({"name": "a", "kind": "otlp", "url": "https://a.example/", "binding": "ALERTS"}),
+            ".binding: only a queue has it",
+        ),
     ] {
         refused(json!({"sinks": [sink]}), &format!("watch.sinks[0]{message}"));
     }

@@ -8,7 +8,7 @@ use worker::{Context, Delay, Env};
 use super::{
     background, clock,
     counters::{self, Counters},
-    fetch_jwks,
+    fetch_jwks, host,
     kv::{self, Kv, Namespace},
     memory::Memory,
     objects::{
@@ -234,6 +234,7 @@ fn check_binding(need: Need<'_>, env: &Env) -> Result<(), Error> {
         Binding::Watch => object(watch_stub::BINDING),
         Binding::Service(name) => (name, "service", env.service(name).is_ok()),
         Binding::RateLimiter(name) => (name, "rate-limiting", env.rate_limiter(name).is_ok()),
+        Binding::Queue(name) => (name, "Queue", host::has_queue(env, name)),
     };
     let (path, problem) = match need.path {
         _ if is_bound => return Ok(()),

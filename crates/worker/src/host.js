@@ -37,6 +37,14 @@ export function outgoing(request, text) {
   return new Request(...sent(request, planOf(text)));
 }
 
+/** Whether a producer of a queue is bound by this name. */
+export const hasQueue = (env, name) => typeof env[name]?.sendBatch === 'function';
+
+/** Sends JSON to a queue, and promises that it is kept there. */
+export async function sendToQueue(env, name, json) {
+  await env[name].send(JSON.parse(json), { contentType: 'json' });
+}
+
 /**
  * Passes a request on by its plan (`plan.rs`), and promises the answer as its caller gets it. Nothing is awaited in Rust, which
  * would take longer than the deciding. `asked` is what Rust has to say once an answer or a fault has come.

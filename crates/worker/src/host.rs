@@ -5,6 +5,7 @@ use web_sys::{Request, Response};
 use worker::{
     Env,
     js_sys::{Array, JsString, Promise},
+    wasm_bindgen_futures::JsFuture,
 };
 
 #[wasm_bindgen(module = "/src/host.js")]
@@ -28,6 +29,12 @@ unsafe extern "C" {
     #[wasm_bindgen(catch, js_name = tell)]
     fn js_tell(answer: &Response, plan: &str, asked: &JsValue) -> Result<Response, JsValue>;
 
+    #[wasm_bindgen(js_name = hasQueue)]
+    fn js_has_queue(env: &Env, name: &str) -> bool;
+
+    #[wasm_bindgen(js_name = sendToQueue)]
+    fn js_send_to_queue(env: &Env, name: &str, json: &str) -> Promise;
+
     #[wasm_bindgen(js_name = asking)]
     fn js_asking(names: &Array, amend: &JsValue, refuse: &JsValue, cookies: &JsValue) -> JsValue;
 }
@@ -40,6 +47,20 @@ impl Names {
     pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self(names.into_iter().map(JsString::from).collect())
     }
+}
+
+/// Whether a producer of a queue is bound by this name.
+pub(super) fn has_queue(env: &Env, name: &str) -> bool {
+    js_has_queue(env, name)
+}
+
+/// Sends JSON to a queue, and waits until it is kept there.
+///
+/// # Errors
+/// The queue has not taken it.
+pub(super) async fn send_to_queue(env: &Env, name: &str, json: &str) -> worker::Result<()> {
+    JsFuture::from(js_send_to_queue(env, name, json)).await?;
+    Ok(())
 }
 
 /// A request as `host.js` reads it: method, headers and URL, a line each, and the names of all headers.

@@ -45,14 +45,14 @@ export const MONITORING = {
   alerts: ({ policy: { watch } }) => {
     if (!watch) return fail('nothing looks at patterns', WATCH);
     const sinks = list(watch.sinks);
-    if (sinks.length === 0) return fail('rules look, and nobody is told', { path: 'watch.sinks', fix: '[[watch.sinks]]: a webhook, Slack, Datadog or OpenTelemetry' });
+    if (sinks.length === 0) return fail('rules look, and nobody is told', { path: 'watch.sinks', fix: '[[watch.sinks]]: a webhook, Slack, Datadog, Sentry, OpenTelemetry or a Queue' });
     const off = list(watch.rules).filter((rule) => rule.off).map(({ name }) => name);
     const told = `told: ${sinks.map(({ name, kind }) => `${name} (${kind})`).join(', ')}`;
     return off.length === 0 ? pass(told) : warn(`${told}; off: ${off.join(', ')}`, { path: 'watch.rules' });
   },
   'logs-sent': ({ policy, configuration }) => {
     const { known, sent = [] } = logOf(configuration);
-    const sinks = list(policy.watch?.sinks).filter(({ kind }) => ['datadog', 'otlp'].includes(kind)).map(({ name }) => name);
+    const sinks = list(policy.watch?.sinks).filter(({ kind }) => ['datadog', 'otlp', 'sentry'].includes(kind)).map(({ name }) => name);
     if (sent.length > 0 && policy.log !== 'none') return pass(`lines go on by ${sent.join(' and ')}`);
     const fix = 'tail_consumers, logpush or observability.logs.destinations in wrangler.toml';
     if (sinks.length > 0) return warn(`alerts go to ${sinks.join(', ')}; lines of the log go nowhere`, { fix });

@@ -47,6 +47,10 @@ impl Secrets for Known {
         self.asked.borrow_mut().insert(name.to_owned());
         self.given.get(name).map_or_else(|| Some(stand_in(name)), |text| text.decode().ok())
     }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
 }
 
 #[derive(Serialize)]
@@ -102,6 +106,7 @@ fn shown(need: Need<'_>) -> ShownNeed<'_> {
         Binding::Watch => ("watch", None),
         Binding::Service(name) => ("service", Some(name)),
         Binding::RateLimiter(name) => ("rateLimiter", Some(name)),
+        Binding::Queue(name) => ("queue", Some(name)),
     };
     ShownNeed { kind, name, path: need.path }
 }

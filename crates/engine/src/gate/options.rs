@@ -8,7 +8,7 @@ use super::{backend::Gate, examine, watching::Watching};
 use crate::fields::unexpected;
 use crate::key::SecretText;
 use edgegate::error::Error;
-use edgegate::policy::{Policy, Replays, RevocationMode, Secrets, StoreNeeds};
+use edgegate::policy::{Binding, Policy, Replays, RevocationMode, Secrets, StoreNeeds};
 use edgegate::secret::Secret;
 
 #[derive(Deserialize)]
@@ -66,6 +66,10 @@ impl Secrets for Document {
             None => None,
         }
     }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.secrets.contains_key(name)
+    }
 }
 
 pub(super) fn gate(text: &str) -> Result<Gate, Error> {
@@ -108,6 +112,11 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
     if policy.accounts.is_some() {
         let problem = "the Worker alone has accounts";
         return Err(Error::config("accounts", problem));
+    }
+    let queue = policy.needs().into_iter().find(|need| matches!(need.binding, Binding::Queue(_)));
+    if let Some(path) = queue.and_then(|need| need.path) {
+        let problem = "the Worker alone has queues: watch.sinks takes a function";
+        return Err(Error::config(path, problem));
     }
     if policy.sessions.is_some() {
         stores.sessions.exact("stores.sessions", "sessions")?;

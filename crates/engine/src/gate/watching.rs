@@ -16,7 +16,7 @@ use super::task::{HostJobs, Job};
 use edgegate::error::{Error, StoreError};
 use edgegate::guard::watched::{self, Origin};
 use edgegate::guard::{Decision, Event, Request};
-use edgegate::policy::WatchPolicy;
+use edgegate::policy::{SinkTarget, WatchPolicy};
 use edgegate::session::state::RowChange;
 use edgegate::watch::delta::{Acknowledged, Delta};
 use edgegate::watch::outbox::Waiting;
@@ -420,9 +420,11 @@ impl<'a> Work<'a> {
                 Ok(Some(false)) | Err(_) => self.untold(name, "it failed", Delivery::Failed),
             };
         };
+        // A policy with one is refused: no gate here has queues.
+        let SinkTarget::Url(url) = &sink.target else { return Delivery::Refused };
         let message =
             sink.form.message(event, sink.secret.as_ref(), self.jobs.now().to_unix_time());
-        let url = String::from_utf8_lossy(sink.url.expose_secret());
+        let url = String::from_utf8_lossy(url.expose_secret());
         let (headers, body) = (&message.fields, message.body.as_str());
         let job = Job::TellSink { url: &url, headers, body, millis: SINK_MILLIS };
         let status = self.jobs.ask::<Option<u16>>(job).await.ok().flatten();

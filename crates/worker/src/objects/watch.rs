@@ -8,15 +8,17 @@ use futures_util::future::join_all;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::{alarm::Alarm, audit::Audit, rows::Rows};
-use crate::{clock, deadline, fault::report, gate::Gate, isolate};
+use crate::{clock, deadline, fault::report, gate::Gate, host, isolate};
 use edgegate::{
     guard::Event,
-    policy::{self, Log, WatchPolicy},
+    policy::{self, Log, SinkTarget, WatchPolicy},
+    secret::Secret,
     time::UnixMillis,
     watch::{
         audit::Act,
         delta::Delta,
         event::{EventV1, Kind},
+        message::Message,
         outbox::Waiting,
         report::{metrics, report as report_of},
         state::{Delivery, Orders, WatchState},
@@ -143,7 +145,8 @@ impl WatchObject {
             if due.is_empty() {
                 break;
             }
-            let told = join_all(due.iter().map(|(_, waiting)| tell(watch, waiting))).await;
+            let told =
+                join_all(due.iter().map(|(_, waiting)| tell(&self.env, watch, waiting))).await;
             self.step(watch, |state| {
                 for ((number, _), delivery) in due.iter().zip(told) {
                     state.delivered(*number, delivery, clock::now());
@@ -249,24 +252,19 @@ fn orders(watch: &WatchPolicy) -> Orders<'_> {
     Orders { rules: &watch.rules, sinks: &watch.sink_names }
 }
 
-/// Tells a sink of an event. Its answer is not read, and a redirect not followed.
-async fn tell(watch: &WatchPolicy, waiting: &Waiting) -> Delivery {
+/// Tells a sink of an event.
+async fn tell(env: &Env, watch: &WatchPolicy, waiting: &Waiting) -> Delivery {
     let Some(sink) = watch.sink(&waiting.sink) else { return Delivery::Refused };
     let now = clock::now().to_unix_time();
     let message = sink.form.message(&waiting.event, sink.secret.as_ref(), now);
-    let url = String::from_utf8_lossy(sink.url.expose_secret()).into_owned();
     let sent = async {
-        let init = web_sys::RequestInit::new();
-        init.set_method("POST");
-        init.set_redirect(web_sys::RequestRedirect::Manual);
-        init.set_body(&message.body.as_str().into());
-        let request = web_sys::Request::new_with_str_and_init(&url, &init)?;
-        request.headers().set("Content-Type", "application/json")?;
-        for (name, value) in &message.fields {
-            request.headers().set(name, value)?;
+        match &sink.target {
+            SinkTarget::Url(url) => post(url, &message).await,
+            // What a queue has taken, it has.
+            SinkTarget::Queue(name) => {
+                host::send_to_queue(env, name, &message.body).await.map(|()| 202)
+            }
         }
-        let request = worker::Request::from(request);
-        Ok::<u16, worker::Error>(worker::Fetch::Request(request).send().await?.status_code())
     };
     let status = deadline::within(SINK, sent).await;
     let delivery = Delivery::of(match &status {
@@ -283,6 +281,21 @@ async fn tell(watch: &WatchPolicy, waiting: &Waiting) -> Delivery {
         report(&format!("watch: the sink {} has not taken an event: {status}", waiting.sink));
     }
     delivery
+}
+
+/// The status of the answer, which is not read. A redirect is not followed.
+async fn post(url: &Secret, message: &Message) -> Result<u16> {
+    let init = web_sys::RequestInit::new();
+    init.set_method("POST");
+    init.set_redirect(web_sys::RequestRedirect::Manual);
+    init.set_body(&message.body.as_str().into());
+    let url = String::from_utf8_lossy(url.expose_secret());
+    let request = web_sys::Request::new_with_str_and_init(&url, &init)?;
+    request.headers().set("Content-Type", "application/json")?;
+    for (name, value) in &message.fields {
+        request.headers().set(name, value)?;
+    }
+    Ok(worker::Fetch::Request(worker::Request::from(request)).send().await?.status_code())
 }
 
 fn message(fault: impl core::fmt::Display) -> worker::Error {
