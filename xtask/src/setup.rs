@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 
 use crate::system_packages::{
-    APACHE, FIREFOX, MOD_AUTH_OPENIDC, MOD_OAUTH2, NGINX, REDIS, RSYSLOG, WEBKIT, XVFB,
+    ALERTMANAGER, APACHE, FAIL2BAN, FIREFOX, MOD_AUTH_OPENIDC, MOD_OAUTH2, NGINX, PROMETHEUS,
+    REDIS, RSYSLOG, WEBKIT, XVFB,
 };
 use crate::{
     cargo_tools, npm, package, prerequisites, process, system_packages, toolchain, worker,
@@ -40,6 +41,8 @@ pub(crate) enum Need {
     Apache,
     /// Authlib and requests-oauthlib.
     PythonClients,
+    /// Prometheus, Alertmanager, fail2ban; the files of crowdsec, and pySigma.
+    Monitoring,
     /// `build/`, and what builds it.
     Worker,
     /// The Worker in `examples/worker-embedded`.
@@ -100,6 +103,13 @@ impl Need {
                     "import { ensure } from './tests/clients/python-environment.mjs'; ensure();",
                 )
             }),
+            Self::Monitoring => system_packages::ensure(&[PROMETHEUS, ALERTMANAGER, FAIL2BAN])
+                .and_then(|()| system_packages::ensure_python())
+                .and_then(|()| {
+                    process::script(
+                        "import { ensure } from './tests/monitoring/environment.mjs'; ensure();",
+                    )
+                }),
             Self::Worker => build_once(&WORKER_IS_BUILT, worker::build),
             Self::EmbeddedWorker => build_once(&EMBEDDED_IS_BUILT, worker::build_embedded),
             // The package carries the Worker.

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
-    Apache, ApacheLogin, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Nginx, Node,
-    NodePackages, OldestWorkerd, Package, PythonClients, Redis, Rsyslog, Runtimes, WasmBindgen,
-    WasmLibrary, WasmPack, WebKit, Worker,
+    Apache, ApacheLogin, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Monitoring, Nginx,
+    Node, NodePackages, OldestWorkerd, Package, PythonClients, Redis, Rsyslog, Runtimes,
+    WasmBindgen, WasmLibrary, WasmPack, WebKit, Worker,
 };
 use crate::setup::{self, Need};
 use crate::{bench, fuzz, interrupt, process, report, simulate, system_packages, toolchain};
@@ -232,6 +232,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
         || long_node_tests("tests/packaging/matrix", MATRIX_MINUTES),
     )
     .takes(25),
+    part(
+        "monitoring",
+        "a gate that is attacked, in Prometheus, Alertmanager, fail2ban, CrowdSec and by Sigma",
+        &[Worker, Monitoring],
+        || node_tests(&["tests/monitoring"]),
+    )
+    .takes(3),
     part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))
         .takes(60),
 ];
