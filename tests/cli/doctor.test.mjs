@@ -252,7 +252,7 @@ describe('use', () => {
     rmSync(path.join(empty, 'wrangler.json'));
     for (const [cwd, parameters, said] of [
       [folder, [], /the policy is in KV/], [empty, [], /no wrangler\.toml/], [empty, ['--policy', 'nowhere.toml'], /there is no such file/], [folder, ['--nope'], /unknown option/],
-      [changed(() => {}), ['--sarif'], /cannot both be meant/], [changed(() => {}), ['--probe'], /needs a gate/], [changed(() => {}), ['--receiver', '9'], /needs --probe/],
+      [changed(() => {}), ['--sarif'], /cannot both be meant/], [changed(() => {}), ['--format', 'ocsf'], /json cannot both be meant/], [changed(() => {}), ['--format', 'xml'], /Allowed choices/], [changed(() => {}), ['--probe'], /needs a gate/], [changed(() => {}), ['--receiver', '9'], /needs --probe/],
       [changed(() => {}), ['--url', 'http://gate.test'], /expected https/],
     ]) {
       const done = await doctor(cwd, ...parameters);
@@ -277,6 +277,23 @@ describe('use', () => {
       assert.equal(locations[0].physicalLocation.artifactLocation.uri, 'wrangler.json');
     }
     assert.deepEqual(results.filter(({ level }) => level === 'error').map(({ ruleId }) => ruleId), ['https']);
+  });
+});
+
+describe('other forms', () => {
+  const folder = () => changed(({ policy }) => { delete policy.https; });
+
+  test('junit: what has failed is a failure', async () => {
+    const done = await project.cli(['doctor', '--format', 'junit'], { cwd: folder() });
+    assert.deepEqual([done.code, done.stderr], [1, '']);
+    assert.match(done.stdout, /^<\?xml version="1\.0" encoding="UTF-8"\?>\n<testsuites name="edgegate doctor" tests="\d+" failures="1" /);
+    assert.match(done.stdout, /classname="[^"]+\.https" time="0">\n {6}<failure message="plain http is as good as https"/);
+  });
+
+  test('ocsf: a finding each', async () => {
+    const done = await project.cli(['doctor', '--format', 'ocsf'], { cwd: folder() });
+    const failed = done.json().filter(({ compliance }) => compliance.status_id === 3);
+    assert.deepEqual([done.code, failed.map(({ class_uid: uid, compliance: { control } }) => [uid, control])], [1, [[2003, 'https']]]);
   });
 });
 

@@ -3,9 +3,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
+import { Option } from 'commander';
+
 import { secretIn } from '../ask.js';
 import { readAttested } from '../doctor/attested.js';
 import { STATES } from '../doctor/checklist.js';
+import { toJunit } from '../doctor/junit.js';
+import { toOcsf } from '../doctor/ocsf.js';
 import { diagnose } from '../doctor/run.js';
 import { toSarif } from '../doctor/sarif.js';
 import { factsOfProject } from '../doctor/static.js';
@@ -18,6 +22,8 @@ import { value } from '../vars.js';
 
 /** Nothing has failed, and with `--strict` there are warnings. */
 const WARNED = 2;
+
+const FORMATS = ['text', 'json', 'sarif', 'junit', 'ocsf'];
 
 /** An alert fires within seconds, and is over after its window and `resolve_secs`. */
 const WAIT_SECS = 60;
@@ -36,16 +42,31 @@ export function doctor(program, { version }) {
     .option('--wait <time>', 'with --probe: how long an alert may take, and may take to end', duration, WAIT_SECS)
     .option('--callers <file>', `the page for callers that edgegate docs has written; ${CALLERS} beside the policy by default`)
     .option('--attested <file>', `what somebody answers for; ${ATTESTED} beside the policy by default`)
-    .option('--sarif', 'print SARIF 2.1.0')
+    .addOption(new Option('--format <form>', 'how findings are printed').choices(FORMATS))
+    .option('--sarif', 'the same as --format sarif')
     .option('--strict', 'end with 2 if there are warnings')
     .action(async (options) => {
+      const format = formatOf(options);
       const report = await asExamined(options, version);
-      if (options.sarif) result({ json: true }, toSarif(report, version), () => '');
-      else result(options, report, shown);
-      if (!options.json && !options.sarif) summary(report);
+      print(format, report, version);
+      if (format === 'text') summary(report);
       if (report.summary.FAIL > 0) process.exitCode = REFUSED;
       else if (options.strict && report.findings.some(({ state }) => state === 'WARN')) process.exitCode = WARNED;
     });
+}
+
+/** `--json` and `--sarif` are short for two of them. */
+function formatOf({ format, json, sarif }) {
+  const meant = [...new Set([format, json && 'json', sarif && 'sarif'].filter(Boolean))];
+  if (meant.length > 1) throw Object.assign(misused(`${meant.join(' and ')} cannot both be meant`), { exitCode: COULD_NOT_RUN });
+  return meant[0] ?? 'text';
+}
+
+function print(format, report, version) {
+  if (format === 'sarif') result({ json: true }, toSarif(report, version));
+  else if (format === 'ocsf') result({ json: true }, toOcsf(report, version));
+  else if (format === 'junit') result({}, report, toJunit);
+  else result({ json: format === 'json' }, report, shown);
 }
 
 /** Whatever keeps it from running ends with a code of its own: 1 and 2 say what was found. */
@@ -59,7 +80,6 @@ async function asExamined(options, version) {
 }
 
 async function examined(options, version) {
-  if (options.json && options.sarif) throw misused('--json and --sarif cannot both be meant');
   if (options.receiver !== undefined && !options.probe) throw misused('--receiver needs --probe');
   const gate = await gateOf(options);
   const project = projectOf(options, gate);
