@@ -61,6 +61,35 @@ impl ClientAddress {
     }
 }
 
+/// An address as it is written. Each request writes it, and all that formatting can do would take ten times as long.
+#[must_use]
+pub fn text_of(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = [0; 16];
+    let mut rest = text.iter_mut();
+    let mut length = 0_usize;
+    let mut write = |byte: u8| {
+        if let Some(place) = rest.next() {
+            *place = byte;
+            length = length.saturating_add(1);
+        }
+    };
+    let digit = |value: u8| b'0'.saturating_add(value);
+    for octet in address.octets() {
+        if octet > 99 {
+            write(digit(octet / 100));
+        }
+        if octet > 9 {
+            write(digit(octet / 10 % 10));
+        }
+        write(digit(octet % 10));
+        write(b'.');
+    }
+    // The last dot has nothing behind it.
+    let text = text.get(..length.saturating_sub(1)).unwrap_or_default();
+    core::str::from_utf8(text).unwrap_or_default().to_owned()
+}
+
 impl ClientIpHeader {
     /// Whether the platform writes the header: then what it knows of the connection is of the caller, and not of a proxy in front.
     #[must_use]
@@ -219,6 +248,16 @@ mod tests {
             let expected = address.map_or(ClientAddress::Unreadable, ClientAddress::Known);
             assert_eq!(header.read(Some(&value)), expected, "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_standard_library_writes_it() {
+        for octet in 0..=255_u8 {
+            let address = IpAddr::from([octet, 255, octet, 0]);
+            assert_eq!(text_of(address), address.to_string());
+        }
+        let address: IpAddr = "2001:db8::1".parse().unwrap();
+        assert_eq!(text_of(address), "2001:db8::1");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use core::{fmt, net::IpAddr};
 
-use crate::session::csrf::Provenance;
+use crate::{client_address::text_of, session::csrf::Provenance};
 
 /// What the guard looks at of a request. Everything is as it came in; nothing is trusted.
 #[derive(Clone, Copy)]
@@ -111,7 +111,7 @@ pub fn preflight_of<'a>(
 pub(super) fn address(client_ip: Option<IpAddr>) -> String {
     match client_ip.map(|address| address.to_canonical()) {
         None => "unknown".to_owned(),
-        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(address @ IpAddr::V4(_)) => text_of(address),
         Some(IpAddr::V6(address)) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
