@@ -160,6 +160,9 @@ impl SessionEndpoint {
 /// The segment in the place of `{id}`, or "" if the pattern has no such place; `None` if the path does not fit.
 #[must_use]
 pub fn matched<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    if !pattern.contains('{') {
+        return (pattern == path).then_some("");
+    }
     let mut id = "";
     let mut segments = path.split('/');
     for wanted in pattern.split('/') {

@@ -66,8 +66,8 @@ pub(super) async fn send_to_queue(env: &Env, name: &str, json: &str) -> worker::
 /// A request as `host.js` reads it: method, headers and URL, a line each, and the names of all headers.
 pub(super) struct RequestLines {
     text: String,
-    /// Where the names begin.
-    names_at: usize,
+    /// Where each line ends: method, headers, URL.
+    ends: Vec<usize>,
 }
 
 impl RequestLines {
@@ -77,42 +77,62 @@ impl RequestLines {
     /// If a line is broken, which would shift the others: the platform lets no such header in.
     pub(super) fn of(request: &Request, names: &Names) -> worker::Result<Self> {
         let text = read(request, &names.0)?;
-        let names_at = text.find('\0').unwrap_or(text.len());
-        let lines = Self { text, names_at };
-        let breaks = lines.parts().bytes().filter(|byte| *byte == b'\n').count();
-        if u32::try_from(breaks).ok() != names.0.length().checked_add(1) {
-            return Err(worker::Error::from("a header of the request has a line break"));
-        }
-        Ok(lines)
+        let ends = ends_of(&text, names.0.length());
+        let ends =
+            ends.ok_or_else(|| worker::Error::from("a header of the request has a line break"))?;
+        Ok(Self { text, ends })
     }
 
-    fn parts(&self) -> &str {
-        self.text.get(..self.names_at).unwrap_or_default()
+    fn line(&self, at: usize) -> &str {
+        let before = at.checked_sub(1).and_then(|before| self.ends.get(before));
+        let from = before.map_or(0, |end| end.saturating_add(1));
+        let end = self.ends.get(at);
+        end.and_then(|end| self.text.get(from..*end)).unwrap_or_default()
     }
 
     /// The names of all headers, in small letters.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let names = self.text.get(self.names_at..).unwrap_or_default();
-        let names = names.strip_prefix('\0').unwrap_or_default();
+        let from = self.ends.last().map_or(0, |end| end.saturating_add(1));
+        let names = self.text.get(from..).unwrap_or_default();
         names.split('\n').filter(|name| !name.is_empty())
     }
 
     /// The method.
     pub(super) fn method(&self) -> &str {
-        self.parts().split('\n').next().unwrap_or_default()
+        self.line(0)
     }
 
     /// The URL, as `Request.url` has it.
     pub(super) fn url(&self) -> &str {
-        self.parts().rsplit('\n').next().unwrap_or_default()
+        self.line(self.ends.len().saturating_sub(1))
     }
 
     /// The headers in the order of their names, `None` where one is absent or empty. The iterator does not stop by itself:
     /// take as many as there are names.
     pub(super) fn headers(&self) -> impl Iterator<Item = Option<&str>> {
         // The first line is the method.
-        self.parts().split('\n').skip(1).map(|value| (!value.is_empty()).then_some(value))
+        (1..self.ends.len()).map(|at| Some(self.line(at)).filter(|value| !value.is_empty()))
     }
+}
+
+/// Where the lines of method, so many headers and URL end. `None`: there are more or fewer of them.
+fn ends_of(text: &str, headers: u32) -> Option<Vec<usize>> {
+    let breaks = usize::try_from(headers).ok()?.checked_add(1)?;
+    let mut ends = Vec::with_capacity(breaks.checked_add(1)?);
+    let mut from = 0_usize;
+    for _ in 0..breaks {
+        let end = from.checked_add(text.get(from..)?.find('\n')?)?;
+        ends.push(end);
+        from = end.checked_add(1)?;
+    }
+    // Behind the URL are the names, in lines as well.
+    let url = text.get(from..)?;
+    let length = url.bytes().position(|byte| matches!(byte, b'\n' | b'\0'))?;
+    if url.as_bytes().get(length) != Some(&b'\0') {
+        return None;
+    }
+    ends.push(from.checked_add(length)?);
+    Some(ends)
 }
 
 /// Room for the lines of most requests. Where it is too small, they are written again.
@@ -184,15 +204,33 @@ pub(super) fn in_lines<'a>(
 ) -> worker::Result<String> {
     let mut lines = String::new();
     for (name, value) in fields {
-        if value.bytes().any(|byte| matches!(byte, b'\n' | b'\0')) {
-            return Err(worker::Error::from(format!("{name} has a line break")));
-        }
         if lines.is_empty() {
             lines.reserve(256);
         }
-        lines.extend([name, "\n", value, "\n"]);
+        push_line(&mut lines, name, value)?;
     }
     Ok(lines)
+}
+
+/// Writes one more field behind others.
+///
+/// # Errors
+/// As [`in_lines`].
+pub(super) fn push_line(lines: &mut String, name: &str, value: &str) -> worker::Result<()> {
+    if !is_one_line(value) {
+        return Err(worker::Error::from(format!("{name} has a line break")));
+    }
+    lines.push_str(name);
+    lines.push('\n');
+    lines.push_str(value);
+    lines.push('\n');
+    Ok(())
+}
+
+fn is_one_line(value: &str) -> bool {
+    // Hardly any has characters that come so early: one comparison in place of two.
+    value.bytes().all(|byte| byte > b'\n')
+        || !value.bytes().any(|byte| matches!(byte, b'\n' | b'\0'))
 }
 
 /// What a plan asks in Rust once an answer or a fault has come, and the headers by which caches are told something.
