@@ -19,5 +19,6 @@ pub(crate) fn directives(text: &str) -> impl Iterator<Item = &str> {
 
 /// Whether this directive is there, without an argument: `private="Set-Cookie"` is about one header only (§5.2.2.7).
 pub(crate) fn says(text: &str, directive: &str) -> bool {
-    directives(text).any(|given| given.eq_ignore_ascii_case(directive))
+    // Most answers say nothing.
+    !text.is_empty() && directives(text).any(|given| given.eq_ignore_ascii_case(directive))
 }

@@ -82,17 +82,15 @@ pub struct Decided<'a> {
 
 /// What a line says of an admitted request if its upstream fails: the decision is gone by then. It can be written down, and
 /// read where the fault is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedOn<'a> {
     /// Whether the policy wants a line.
     logged: bool,
     method: Cow<'a, str>,
     route: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     carrier: Option<Carrier>,
     client: String,
     faults: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<SnapshotState>,
 }
 
@@ -104,7 +102,7 @@ object! {
         route: String,
         carrier: Option<Carrier> = None,
         client: String,
-        faults: Vec<String>,
+        faults: Vec<String> = Vec::new(),
         snapshot: Option<SnapshotState> = None,
     }
 }
@@ -138,6 +136,27 @@ impl<'a> PassedOn<'a> {
         }
     }
 
+    /// Writes it down in one line, which [`Self::from_text`] reads. Each request that is passed on has it, and hardly any needs it: so it is
+    /// JSON that is written by hand.
+    pub fn write_to(&self, text: &mut String) {
+        text.push_str(if self.logged { "{\"logged\":true" } else { "{\"logged\":false" });
+        write_text(text, ",\"method\":", &self.method);
+        write_text(text, ",\"route\":", &self.route);
+        if let Some(carrier) = self.carrier {
+            write_text(text, ",\"carrier\":", carrier.word());
+        }
+        write_text(text, ",\"client\":", &self.client);
+        if !self.faults.is_empty() {
+            text.push_str(",\"faults\":");
+            text.push_str(&serde_json::to_string(&self.faults).unwrap_or_default());
+        }
+        if let Some(snapshot) = &self.snapshot {
+            text.push_str(",\"snapshot\":");
+            text.push_str(&serde_json::to_string(snapshot).unwrap_or_default());
+        }
+        text.push('}');
+    }
+
     /// How the credential came, if there was one.
     #[must_use]
     pub const fn carrier(&self) -> Option<Carrier> {
@@ -165,6 +184,19 @@ impl<'a> PassedOn<'a> {
                 snapshot: self.snapshot,
             })
         })
+    }
+}
+
+fn write_text(text: &mut String, before: &str, value: &str) {
+    text.push_str(before);
+    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, b'"' | b'\\');
+    if value.bytes().all(is_plain) {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        // A text can always be written as JSON.
+        text.push_str(&serde_json::to_string(value).unwrap_or_default());
     }
 }
 
@@ -215,6 +247,19 @@ impl Fault {
 }
 
 impl<'a> Event<'a> {
+    /// Whether the policy wants a decision logged.
+    #[must_use]
+    pub fn is_wanted(log: Log, decision: &Decision) -> bool {
+        match log {
+            Log::None => false,
+            Log::All => true,
+            Log::Refusals => {
+                let refused = decision.outcome.is_err() && !decision.answers_preflight();
+                refused || !decision.faults.is_empty()
+            }
+        }
+    }
+
     /// The event of a decision, if the policy wants it logged.
     #[must_use]
     pub fn of(
@@ -223,15 +268,7 @@ impl<'a> Event<'a> {
         decision: &'a Decision,
         at: UnixMillis,
     ) -> Option<Self> {
-        let wanted = match log {
-            Log::None => false,
-            Log::All => true,
-            Log::Refusals => {
-                let refused = decision.outcome.is_err() && !decision.answers_preflight();
-                refused || !decision.faults.is_empty()
-            }
-        };
-        if !wanted {
+        if !Self::is_wanted(log, decision) {
             return None;
         }
         let identity = decision.outcome.as_ref().ok();
@@ -369,7 +406,8 @@ mod tests {
             ..Decision::refused(fault.clone(), Some(Carrier::Cookie), "/v1/\u{e9}\"*")
         };
         for log in [Log::Refusals, Log::All, Log::None] {
-            let kept = serde_json::to_string(&PassedOn::new(log, &request, &admitted)).unwrap();
+            let mut kept = String::new();
+            PassedOn::new(log, &request, &admitted).write_to(&mut kept);
             assert!(!kept.contains('\n'));
             let kept = PassedOn::from_text(&kept).unwrap();
             assert_eq!(

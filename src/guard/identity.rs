@@ -238,7 +238,7 @@ fn claim_text(value: &Value) -> Option<String> {
             let members: Option<Vec<String>> = members.iter().map(member_text).collect();
             members?.join(" ")
         }
-        Value::String(text) => percent_encoded(text, KeptSpaces::Within),
+        Value::String(text) => percent_encoded(text, KeptSpaces::Within).into_owned(),
         Value::Number(_) | Value::Bool(_) => value.to_string(),
         Value::Null | Value::Object(_) => return None,
     };
@@ -247,7 +247,7 @@ fn claim_text(value: &Value) -> Option<String> {
 
 fn member_text(value: &Value) -> Option<String> {
     let text = match value {
-        Value::String(text) => percent_encoded(text, KeptSpaces::None),
+        Value::String(text) => percent_encoded(text, KeptSpaces::None).into_owned(),
         Value::Number(_) | Value::Bool(_) => value.to_string(),
         Value::Null | Value::Object(_) | Value::Array(_) => return None,
     };

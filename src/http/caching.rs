@@ -103,11 +103,8 @@ impl CacheRule {
 }
 
 fn joined(first: &str, second: &str) -> String {
-    if first.is_empty() || second.is_empty() {
-        format!("{first}{second}")
-    } else {
-        format!("{first}, {second}")
-    }
+    let between = if first.is_empty() || second.is_empty() { "" } else { ", " };
+    [first, between, second].concat()
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 //! `X_Auth_Subject` and, some of them, `X-Auth.Subject`.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
-use super::reply::Fields;
+use super::reply::LentFields;
+use crate::client_address::text_of;
 use crate::policy::{
     ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy, fold, folds_alike,
 };
@@ -47,15 +49,16 @@ pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
 /// What the gate tells the service of the request: by which scheme and host it was asked, and by whom. `url` is that of the
 /// request.
 #[must_use]
-pub fn forwarded_fields(url: &str, client_ip: Option<IpAddr>) -> Fields {
-    let mut fields = Fields::new();
+pub fn forwarded_fields(url: &str, client_ip: Option<IpAddr>) -> LentFields<'_> {
+    let mut fields = Vec::with_capacity(3);
     if let Some((scheme, rest)) = url.split_once("://") {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        fields.push(("X-Forwarded-Proto", scheme.to_owned()));
-        fields.push(("X-Forwarded-Host", host.to_owned()));
+        let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+        let host = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
+        fields.push(("X-Forwarded-Proto", Cow::Borrowed(scheme)));
+        fields.push(("X-Forwarded-Host", Cow::Borrowed(host)));
     }
-    if let Some(address) = client_ip.map(|known| known.to_canonical().to_string()) {
-        fields.push(("X-Forwarded-For", address));
+    if let Some(address) = client_ip {
+        fields.push(("X-Forwarded-For", Cow::Owned(text_of(address.to_canonical()))));
     }
     fields
 }
@@ -185,9 +188,9 @@ mod tests {
         assert_eq!(
             forwarded_fields("https://api.example.com:8443/a?b=//c", address),
             [
-                ("X-Forwarded-Proto", "https".to_owned()),
-                ("X-Forwarded-Host", "api.example.com:8443".to_owned()),
-                ("X-Forwarded-For", "192.0.2.7".to_owned()),
+                ("X-Forwarded-Proto", "https".into()),
+                ("X-Forwarded-Host", "api.example.com:8443".into()),
+                ("X-Forwarded-For", "192.0.2.7".into()),
             ]
         );
         assert_eq!(forwarded_fields("http://[::1]?a", None).last().unwrap().1, "[::1]");

@@ -1,6 +1,8 @@
 //! Decisions as HTTP: the one place where a code becomes a status, a title, a hint and headers, and
 //! where identity and limits become header fields. Both edges answer by it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::error::{Code, Error, FieldFault};
@@ -24,6 +26,9 @@ pub const REFUSING_WEIGHTS: [&str; 5] = ["q=0", "q=0.", "q=0.0", "q=0.00", "q=0.
 
 /// Header fields, in the order in which they are set.
 pub type Fields = Vec<(&'static str, String)>;
+
+/// The same, lent where they need not be made.
+pub type LentFields<'a> = Vec<(&'static str, Cow<'a, str>)>;
 
 /// The names that [`identity_fields`] may set.
 pub const IDENTITY_FIELDS: [&str; 5] =
@@ -188,21 +193,35 @@ pub fn security_fields(headers: &SecurityHeaders, https: bool) -> Fields {
 /// The identity as the upstream gets it. Inbound copies of these have to be taken out before.
 #[must_use]
 pub fn identity_fields(identity: &Identity) -> Fields {
-    let mut fields = vec![("X-Auth-Method", identity.method().to_owned())];
+    let lent = lent_identity_fields(identity);
+    lent.into_iter().map(|(name, value)| (name, value.into_owned())).collect()
+}
+
+/// The same, lent.
+#[must_use]
+pub fn lent_identity_fields(identity: &Identity) -> LentFields<'_> {
+    let mut fields = Vec::with_capacity(IDENTITY_FIELDS.len());
+    fields.push(("X-Auth-Method", Cow::Borrowed(identity.method())));
     if let Some(subject) = identity.subject() {
         fields.push(("X-Auth-Subject", percent_encoded(subject, KeptSpaces::Within)));
     }
     if let Some(issuer) = identity.issuer() {
         fields.push(("X-Auth-Issuer", percent_encoded(issuer, KeptSpaces::Within)));
     }
-    if !identity.scopes().is_empty() {
-        fields.push((
-            "X-Auth-Scopes",
-            percent_encoded(&identity.scopes().join(" "), KeptSpaces::Within),
-        ));
+    match identity.scopes() {
+        [] => {}
+        [one] => fields.push(("X-Auth-Scopes", percent_encoded(one, KeptSpaces::Within))),
+        several => {
+            let joined = several.join(" ");
+            let encoded = match percent_encoded(&joined, KeptSpaces::Within) {
+                Cow::Owned(encoded) => encoded,
+                Cow::Borrowed(_) => joined,
+            };
+            fields.push(("X-Auth-Scopes", Cow::Owned(encoded)));
+        }
     }
     if let Some(id) = identity.api_key_id() {
-        fields.push(("X-Auth-Key-Id", id.to_string()));
+        fields.push(("X-Auth-Key-Id", Cow::Owned(id.to_string())));
     }
     fields
 }

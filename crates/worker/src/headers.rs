@@ -15,6 +15,9 @@ use super::request::RequestParts;
 const PER_CONNECTION: [&str; 4] =
     ["connection", "keep-alive", "proxy-connection", "proxy-authorization"];
 
+/// So many headers of most requests change.
+const USUAL_CHANGES: usize = 16;
+
 /// A header and its new value; an empty one takes it out.
 pub(super) type Change<'a> = (&'a str, Cow<'a, str>);
 
@@ -28,7 +31,7 @@ pub(super) fn strip_inbound<'a>(
     verified: Option<Carrier>,
 ) -> Vec<Change<'a>> {
     let kept = verified.filter(|_| policy.forward_credential);
-    let mut changes = Vec::new();
+    let mut changes = Vec::with_capacity(USUAL_CHANGES);
     for name in names {
         if is_taken_out(name, policy, kept) {
             changes.push((name, Cow::Borrowed("")));
@@ -102,12 +105,14 @@ fn stripped_cookies<'a>(
     }
 }
 
-/// By which scheme and host the gate was asked, by whom, and who that is.
-pub(super) fn told<'a>(parts: &RequestParts<'_>, identity: &'a Identity) -> Vec<Change<'a>> {
-    let request = parts.as_request();
-    let forwarded =
-        inbound::forwarded_fields(request.url.unwrap_or_default(), request.client_ip).into_iter();
-    let fields = forwarded.chain(reply::identity_fields(identity));
-    let claims = identity.told().map(|(name, value)| (name, Cow::Borrowed(value)));
-    fields.map(|(name, value)| (name, Cow::Owned(value))).chain(claims).collect()
+/// Adds by which scheme and host the gate was asked, by whom, and who that is.
+pub(super) fn tell<'a>(
+    changes: &mut Vec<Change<'a>>,
+    parts: &'a RequestParts<'_>,
+    identity: &'a Identity,
+) {
+    let (url, address) = (parts.url(), parts.address().0.known());
+    changes.extend(inbound::forwarded_fields(url, address));
+    changes.extend(reply::lent_identity_fields(identity));
+    changes.extend(identity.told().map(|(name, value)| (name, Cow::Borrowed(value))));
 }

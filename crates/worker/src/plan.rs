@@ -11,7 +11,8 @@ use worker::{Env, js_sys::Promise};
 
 use super::{
     clock, event_log,
-    host::{self, Names, in_lines},
+    headers::Change,
+    host::{self, Names, in_lines, push_line},
     isolate, reply, session_cookies,
 };
 use edgegate::{
@@ -38,19 +39,21 @@ pub(super) struct Way<'a> {
     pub(super) with_body: bool,
 }
 
-/// What is decided about an admitted request and its answer. Fields are lines of [`in_lines`].
+/// What is decided about an admitted request and its answer.
 pub(super) struct Prepared<'a> {
     pub(super) way: Way<'a>,
     /// How its headers change.
-    pub(super) changes: String,
+    pub(super) changes: &'a [Change<'a>],
     /// What is set on the answer.
-    pub(super) fields: String,
+    pub(super) fields: &'a [(&'a str, &'a str)],
     /// The same where the answer does not have it.
-    pub(super) added: String,
+    pub(super) added: &'a Fields,
     pub(super) rule: &'a CacheRule,
-    pub(super) memo: String,
-    /// Of [`cookies`].
-    pub(super) cookies: String,
+    /// For the log, if the upstream fails; and the fields of that refusal.
+    pub(super) memo: &'a PassedOn<'a>,
+    pub(super) refusal: [&'a Fields; 2],
+    /// Cookies for an answer that comes early enough.
+    pub(super) session: &'a SessionNote,
 }
 
 /// The same, written down for JavaScript.
@@ -60,24 +63,36 @@ impl Plan {
     /// # Errors
     /// If something has a character that separates parts or lines.
     pub(super) fn new(prepared: &Prepared<'_>) -> worker::Result<Self> {
-        let Prepared { way, changes, fields, added, rule, memo, cookies } = prepared;
-        let timeout = way.timeout_ms.map(|millis| millis.to_string()).unwrap_or_default();
-        // The platform neither answers such a request from its cache nor keeps the answer there.
-        let cache = if rule.private { "no-store" } else { "" };
-        let body = if way.with_body { "body" } else { "" };
-        let service = way.service.unwrap_or_default();
-        let retries = way.retries.to_string();
-        if [way.url, service].iter().any(|line| line.contains('\n') || line.contains('\0')) {
-            return Err(worker::Error::from("the URL or the service binding has a line break"));
+        let Prepared { way, changes, fields, added, rule, memo, refusal, session } = prepared;
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        push_way(&mut text, way, rule.private)?;
+        text.push('\0');
+        for (name, value) in *changes {
+            push_line(&mut text, name, value)?;
         }
-        let way = [way.url, service, &timeout, &retries, body, cache].join("\n");
-        let (rule, unless_told) = if rule.is_nothing() {
-            (String::new(), String::new())
-        } else {
-            (rule_text(rule), amended(rule, [""; CACHING_FIELDS.len()])?)
-        };
-        let parts = [way.as_str(), changes, fields, added, &rule, &unless_told, memo, cookies];
-        Ok(Self(parts.join("\0")))
+        text.push('\0');
+        for (name, value) in *fields {
+            push_line(&mut text, name, value)?;
+        }
+        text.push('\0');
+        push_lines(&mut text, added)?;
+        text.push('\0');
+        if !rule.is_nothing() {
+            push_rule(&mut text, rule);
+        }
+        text.push('\0');
+        if !rule.is_nothing() {
+            push_lines(&mut text, &rule.amend([""; CACHING_FIELDS.len()]))?;
+        }
+        text.push('\0');
+        memo.write_to(&mut text);
+        text.push('\n');
+        for fields in refusal {
+            push_lines(&mut text, fields)?;
+        }
+        text.push('\0');
+        text.push_str(&cookie_memo(session)?);
+        Ok(Self(text))
     }
 
     /// The request as an application gets it in place of an upstream.
@@ -102,6 +117,41 @@ impl Plan {
     }
 }
 
+/// What most plans have room in.
+const USUAL_LENGTH: usize = 1024;
+
+fn push_way(text: &mut String, way: &Way<'_>, private: bool) -> worker::Result<()> {
+    let service = way.service.unwrap_or_default();
+    if [way.url, service].iter().any(|line| line.contains('\n') || line.contains('\0')) {
+        return Err(worker::Error::from("the URL or the service binding has a line break"));
+    }
+    text.push_str(way.url);
+    text.push('\n');
+    text.push_str(service);
+    text.push('\n');
+    if let Some(millis) = way.timeout_ms {
+        text.push_str(&millis.to_string());
+    }
+    text.push('\n');
+    if way.retries > 0 {
+        text.push_str(&way.retries.to_string());
+    }
+    text.push('\n');
+    if way.with_body {
+        text.push_str("body");
+    }
+    text.push('\n');
+    // The platform neither answers such a request from its cache nor keeps the answer there.
+    if private {
+        text.push_str("no-store");
+    }
+    Ok(())
+}
+
+fn push_lines(text: &mut String, fields: &Fields) -> worker::Result<()> {
+    fields.iter().try_for_each(|(name, value)| push_line(text, name, value))
+}
+
 thread_local! {
     /// What `host.js` asks, in this instance of the module.
     static ASKED: JsValue = asked();
@@ -124,14 +174,8 @@ fn asked() -> JsValue {
     host::asking(&Names::new(CACHING_FIELDS), answers)
 }
 
-/// What is kept in the plan for [`refuse`]: a line about the request, and the fields of the refusal.
-pub(super) fn memo(request: &PassedOn<'_>, fields: &Fields) -> worker::Result<String> {
-    let request = serde_json::to_string(request)?;
-    Ok(format!("{request}\n{}", in_lines(reply::lent(fields))?))
-}
-
 /// What is kept in the plan for [`cookies`]; empty: no cookies change.
-pub(super) fn cookie_memo(note: &SessionNote) -> worker::Result<String> {
+fn cookie_memo(note: &SessionNote) -> worker::Result<String> {
     match &note.change {
         Some(CookieChange::Set { values, session, until }) => {
             let fields = in_lines(reply::lent(&session_cookies::fields(values)))?;
@@ -187,14 +231,16 @@ const PRIVATE: &str = "private";
 const BY_COOKIE: &str = "by cookie";
 const BY_ACCOUNT: &str = "by account";
 
-fn rule_text(rule: &CacheRule) -> String {
+fn push_rule(text: &mut String, rule: &CacheRule) {
     let private = match rule {
         CacheRule { by_account: true, .. } => BY_ACCOUNT,
         CacheRule { by_cookie: true, .. } => BY_COOKIE,
         CacheRule { private: true, .. } => PRIVATE,
         _ => "",
     };
-    format!("{private}\n{}", rule.vary.as_deref().unwrap_or_default())
+    text.push_str(private);
+    text.push('\n');
+    text.push_str(rule.vary.as_deref().unwrap_or_default());
 }
 
 fn amended<'a>(rule: &CacheRule, own: impl IntoIterator<Item = &'a str>) -> worker::Result<String> {

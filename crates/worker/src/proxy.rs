@@ -9,9 +9,9 @@ use super::{
     answered::Answered,
     application::Application,
     gate::Gate,
-    headers,
-    host::{RequestLines, in_lines},
-    plan::{self, Plan, Prepared, Way},
+    headers::{self, Change},
+    host::RequestLines,
+    plan::{Plan, Prepared, Way},
     reply,
     request::RequestParts,
     session_work,
@@ -32,7 +32,7 @@ use edgegate::{
 
 /// Sent where an answer is for its caller alone, for caches that are not the platform's. A caller's own `max-stale` or `only-if-cached`
 /// does not count.
-const PAST_CACHES: (&str, &str) = ("Cache-Control", "no-cache, no-store");
+const PAST_CACHES: Change<'_> = ("Cache-Control", Cow::Borrowed("no-cache, no-store"));
 
 /// An admitted request on its way to the target.
 pub(crate) struct Forwarding<'a> {
@@ -132,34 +132,30 @@ impl Forwarding<'_> {
     /// have to be told. Without these it goes back exactly as it came.
     fn plan(&self, way: Way<'_>) -> worker::Result<Plan> {
         let rule = CacheRule::of(self.policy, self.identity, self.decision);
-        let changes = self.changes()?;
-        let changes = changes.iter().map(|(name, value)| (*name, value.as_ref()));
-        let changes = changes.chain(rule.private.then_some(PAST_CACHES));
+        let mut changes = self.changes()?;
+        if rule.private {
+            changes.push(PAST_CACHES);
+        }
         let limits = self.limit_fields();
         let of_cors = self.decision.cors.as_deref();
         let preflight = self.decision.preflight.is_some();
         let of_browsers = cors::amending_fields(of_cors, self.parts.origin(), preflight);
-        let passed_on = PassedOn::new(self.policy.log, &self.parts.as_request(), self.decision);
-        let refusal: Fields = limits.iter().cloned().chain(self.refusal_fields()).collect();
+        let mut fields = self.fields_of_grant().to_vec();
+        fields.extend(reply::lent(&limits).chain(reply::lent(&of_browsers)));
         Plan::new(&Prepared {
             way,
-            changes: in_lines(changes)?,
-            fields: in_lines(
-                self.fields_of_grant()
-                    .iter()
-                    .map(|(name, value)| (*name, *value))
-                    .chain(reply::lent(&limits))
-                    .chain(reply::lent(&of_browsers)),
-            )?,
-            added: in_lines(reply::lent(&reply::security_fields(self.policy, self.lines.url())))?,
+            changes: &changes,
+            fields: &fields,
+            added: &reply::security_fields(self.policy, self.lines.url()),
             rule: &rule,
-            memo: plan::memo(&passed_on, &refusal)?,
-            cookies: plan::cookie_memo(&self.decision.session)?,
+            memo: &PassedOn::new(self.policy.log, &self.parts.as_request(), self.decision),
+            refusal: [&limits, &self.refusal_fields()],
+            session: &self.decision.session,
         })
     }
 
     /// How the headers of the request change on its way.
-    fn changes(&self) -> worker::Result<Vec<headers::Change<'_>>> {
+    fn changes(&self) -> worker::Result<Vec<Change<'_>>> {
         let grant = self.grant();
         if let Some(grant) = grant.filter(|grant| grant.header.is_none()) {
             return headers::to_provider(self.lines.names(), grant, self.provider_token()?);
@@ -177,7 +173,7 @@ impl Forwarding<'_> {
                 changes.push((header.as_str(), Cow::Borrowed(self.provider_token()?)));
             }
         }
-        changes.extend(headers::told(self.parts, self.identity));
+        headers::tell(&mut changes, self.parts, self.identity);
         let token = self.identity_token.as_deref();
         changes.extend(token.map(|token| (identity_token::FIELD, Cow::Borrowed(token))));
         Ok(changes)

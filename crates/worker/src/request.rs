@@ -183,6 +183,11 @@ impl<'a> RequestParts<'a> {
         }
     }
 
+    /// The URL that the client asked for; empty if it is not known.
+    pub(super) fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or_default()
+    }
+
     /// Whether a redirect reaches the client: some proxies that ask about a request cannot give it to them.
     pub(super) const fn gives_redirects(&self) -> bool {
         self.gives_redirects
@@ -211,7 +216,8 @@ pub(super) fn header(headers: &web_sys::Headers, name: &str) -> Option<String> {
 
 /// The path without query.
 pub(super) fn path_of(target: &str) -> &str {
-    target.split(['?', '#']).next().unwrap_or_default()
+    let end = target.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    end.and_then(|end| target.get(..end)).unwrap_or(target)
 }
 
 /// The method that a CORS preflight asks for. Only `OPTIONS` is worth reading two more headers.
