@@ -30,8 +30,8 @@ pub(crate) fn decode_public(text: &str) -> Option<Vec<u8>> {
     let (targets, _) = bytes.as_chunks_mut::<3>();
     // A character outside the alphabet leaves a bit that no value has.
     let mut seen = 0;
-    for (group, target) in groups.iter().zip(targets) {
-        let [a, b, c, d] = group.map(value);
+    for (&[a, b, c, d], target) in groups.iter().zip(targets) {
+        let [a, b, c, d] = [value(a), value(b), value(c), value(d)];
         seen |= a | b | c | d;
         *target = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
     }
@@ -67,6 +67,7 @@ const VALUES: [u8; 256] = {
     values
 };
 
+#[inline]
 fn value(character: u8) -> u8 {
     VALUES.get(usize::from(character)).copied().unwrap_or(NO_VALUE)
 }
