@@ -1,7 +1,6 @@
 //! What a caller may do: the scopes of OAuth, and the one place that knows how a scope is written.
 
 use core::fmt;
-use std::collections::BTreeSet;
 
 use crate::jose::claims::{Claims, Profile, ScopeSource, Words};
 
@@ -42,9 +41,9 @@ impl ScopeSource {
     }
 }
 
-/// What a caller may do, as OAuth scopes (RFC 6749 §3.3).
+/// What a caller may do, as OAuth scopes (RFC 6749 §3.3): sorted, each once. There are a few, which a list finds and gives back sooner than a tree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Scopes(BTreeSet<String>);
+pub struct Scopes(Vec<String>);
 
 impl Scopes {
     /// From a space-separated list, as `scope` has it (RFC 8693 §4.2). Words with characters a scope
@@ -57,7 +56,6 @@ impl Scopes {
     /// From words, each a scope. What cannot be one is left out.
     pub fn from_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
         let mut scopes = Self::default();
-        // One by one: a set made of an iterator brings a sort along.
         for word in words {
             scopes.add(word);
         }
@@ -66,9 +64,16 @@ impl Scopes {
 
     /// What cannot be a scope is left out.
     fn add(&mut self, word: &str) {
-        if is_scope(word) {
-            self.0.insert(word.to_owned());
+        if is_scope(word)
+            && let Err(place) = self.place_of(word)
+        {
+            self.0.insert(place, word.to_owned());
         }
+    }
+
+    /// Where this one is, or else would be.
+    fn place_of(&self, scope: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|known| known.as_str().cmp(scope))
     }
 
     /// The claim that holds the scopes where none is named.
@@ -89,7 +94,7 @@ impl Scopes {
     /// Whether this one is among them; case counts.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        self.0.contains(scope)
+        self.place_of(scope).is_ok()
     }
 
     /// Whether every one of these is among them; true for none.
@@ -111,7 +116,7 @@ impl Scopes {
 
     /// The same, for who has no further use for the set.
     pub(crate) fn into_sorted(self) -> Vec<String> {
-        self.0.into_iter().collect()
+        self.0
     }
 
     /// Whether there are none.
