@@ -10,7 +10,9 @@ use edgegate::{
 
 /// Writes a decision, if the policy wants it logged.
 pub(crate) fn decision(policy: &Policy, parts: &RequestParts<'_>, decision: &Decision) {
-    write(Event::of(policy.log, &parts.as_request(), decision, clock::now()));
+    if Event::is_wanted(policy.log, decision) {
+        write(Event::of(policy.log, &parts.as_request(), decision, clock::now()));
+    }
 }
 
 /// Writes the refusal of an admitted request whose upstream failed, if the policy wants it logged.

@@ -22,6 +22,7 @@ use super::{
 };
 use edgegate::{
     base64url,
+    client_address::ClientAddress,
     error::{Error, StoreError},
     guard::{Event, Host, Identity, Sparing, SparingSessions, StoreBackend},
     jose::jws::HostCheck,
@@ -71,7 +72,9 @@ impl Gate {
     /// Tells the log, once in a while, that addresses cannot be read.
     pub(super) fn note_address(&self, parts: &RequestParts<'_>) {
         let (address, named) = parts.address();
-        if let Some(fault) = self.memory.guard.address_fault(address, named, clock::now()) {
+        if address == ClientAddress::Unreadable
+            && let Some(fault) = self.memory.guard.address_fault(address, named, clock::now())
+        {
             super::fault::report(&fault);
         }
     }
@@ -95,7 +98,9 @@ impl Gate {
 
     /// Notes the use of an API key after the answer, at most every few minutes.
     pub(super) fn note_use(&self, identity: &Identity, env: &Env, context: &Context) {
-        if let Some(write) = self.memory.guard.note_use(&self.policy, identity, clock::now()) {
+        if identity.api_key_id().is_some()
+            && let Some(write) = self.memory.guard.note_use(&self.policy, identity, clock::now())
+        {
             kv::write_later(env, context, write, "last use not noted");
         }
     }
