@@ -14,6 +14,7 @@ pub mod message;
 pub mod outbox;
 pub mod pseudonym;
 mod ranking;
+mod recent;
 pub mod report;
 pub mod revoked;
 pub mod rules;

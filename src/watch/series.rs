@@ -136,12 +136,23 @@ impl<'a> Series<'a> {
     pub fn name(&self) -> String {
         let mut name = String::with_capacity(96);
         name.push_str(Kind::Decision.letter());
-        for part in [self.code, self.reason, self.carrier, self.identity, self.issuer, self.route] {
+        for part in self.parts() {
             name.push('\t');
             // An issuer may have any character.
             name.extend(part.chars().map(|char| if char.is_control() { ' ' } else { char }));
         }
         name
+    }
+
+    /// What makes series different, in the order of names.
+    pub(super) const fn parts(&self) -> [&'a str; 6] {
+        [self.code, self.reason, self.carrier, self.identity, self.issuer, self.route]
+    }
+
+    /// The series of these.
+    pub(super) const fn of_parts(parts: [&'a str; 6]) -> Self {
+        let [code, reason, carrier, identity, issuer, route] = parts;
+        Self { code, reason, carrier, identity, issuer, route }
     }
 
     /// The series of a name; `None` for names of other kinds.

@@ -10,6 +10,7 @@ use super::{
     counts::Counts,
     delta::{Acknowledged, Delta, MAX_ADMINISTERED, MAX_EVENTS, MAX_SIGHTINGS, Sighting},
     event::{EventId, EventV1, Kind as EventKind, VERSION},
+    recent::Recent,
     series::{Kind, Lateness, Series},
 };
 use crate::{bounded::BoundedMap, time::UnixMillis};
@@ -80,6 +81,8 @@ pub struct Tally {
     seq: u64,
     /// How many events there were.
     events_made: u32,
+    /// Decisions that are not in `counts` yet.
+    recent: Recent,
     counts: Counts,
     events: Vec<EventV1>,
     /// What administrators did: no caller can take its place.
@@ -105,6 +108,7 @@ impl Tally {
             isolate,
             seq: 0,
             events_made: 0,
+            recent: Recent::default(),
             counts: Counts::default(),
             events: Vec::new(),
             administered: Vec::new(),
@@ -123,7 +127,9 @@ impl Tally {
 
     /// Counts a decision.
     pub fn count(&mut self, noted: &Noted<'_>) {
-        self.counts.add(&noted.series.name(), 1);
+        if !self.recent.count(&noted.series) {
+            self.counts.add(&noted.series.name(), 1);
+        }
         if noted.is_failure {
             self.counts.add(&Kind::Failure.name(noted.series.route), 1);
         }
@@ -233,6 +239,7 @@ impl Tally {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pending.is_none()
+            && self.recent.is_empty()
             && self.counts.is_empty()
             && self.events.is_empty()
             && self.administered.is_empty()
@@ -254,6 +261,7 @@ impl Tally {
             self.planned_for = None;
             return None;
         }
+        self.recent.hand_over(&mut self.counts);
         self.seq = self.seq.saturating_add(1);
         let mut events = core::mem::take(&mut self.events);
         events.append(&mut self.administered);
