@@ -80,6 +80,8 @@ export interface AdminClient {
   findAccount(): Promise<Account>;
   /** A new account, with a password or with a hash of one. */
   createAccount(body: NewAccount): Promise<Account>;
+  /** A link to register, by mail; an account that waits for its owner. docs/account-mail.md. */
+  inviteAccount(body: Invitation): Promise<Account>;
   /** One account. */
   getAccount(id: string): Promise<Account>;
   /** Changes an account, and ends all its sessions. */
@@ -389,6 +391,8 @@ export interface Account {
   id: string;
   /** Whether its password is still hashed as somebody else did. */
   imported: boolean;
+  /** It was invited, and has no password yet. */
+  invited?: true | undefined;
   /** Whether the address is known to be its owner's. */
   is_verified: boolean;
   /** With 202: it is done, and not yet known everywhere that its sessions have ended. */
@@ -410,6 +414,14 @@ export interface NewAccount {
   scopes?: readonly (string)[] | undefined;
   /** Whether the address is known to be its owner's. */
   verified?: boolean | undefined;
+}
+
+/** Who is invited. */
+export interface Invitation {
+  /** The address. */
+  email: string;
+  /** The scopes of the account's sessions, beside those of all accounts. */
+  scopes?: readonly (string)[] | undefined;
 }
 
 /** What changes. All sessions of the account end. */

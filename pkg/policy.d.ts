@@ -612,8 +612,8 @@ export interface PolicyScopesByFact {
 export interface PolicyAccounts {
   /** The secrets of which peppers are made. The one with the highest id is for new passwords. The one with the lowest also names the rows: without it no account is found, so it stays for as long as there are accounts. */
   secrets: readonly PolicyNumberedSecret[];
-  /** Who may make an account: `closed`, an administrator alone. Default `"closed"`. */
-  registration?: 'closed' | undefined;
+  /** Who may make an account: `closed`, an administrator alone; `invitation`, also whoever was invited; `open`, whoever reads the mail of the address. The last two need `mail`. Default `"closed"`. */
+  registration?: 'closed' | 'invitation' | 'open' | undefined;
   /** How many wrong passwords are compared in a window, for each name and for each address. Default `5`. */
   attempts?: number | undefined;
   /** How long a window is. Default `900`. */
@@ -630,6 +630,8 @@ export interface PolicyAccounts {
   password_list?: 'shipped' | 'kv' | undefined;
   /** What a hash of a password costs (argon2id). */
   hash?: PolicyPasswordHashCost | undefined;
+  /** Who sends mails: docs/account-mail.md. Without it nobody can ask for a link. */
+  mail?: PolicyAccountMail | undefined;
 }
 
 /** What a hash of a password costs. Less than `memory_kib · iterations = 35840` is refused. */
@@ -638,6 +640,32 @@ export interface PolicyPasswordHashCost {
   memory_kib?: number | undefined;
   /** How often the memory is gone through. Default `2`. */
   iterations?: number | undefined;
+}
+
+/** Who sends mails for the gate. It needs `origin`, of which links are made. */
+export interface PolicyAccountMail {
+  /** How they are handed over: `webhook`, a request that is signed as Standard Webhooks are; `queue`, a Queue of Cloudflare's; `service`, another Worker. */
+  kind: 'webhook' | 'queue' | 'service';
+  /** Where a webhook is: https, or http on loopback. */
+  url?: string | undefined;
+  /** The name of the secret that signs a webhook. */
+  secret?: string | undefined;
+  /** The name of the binding, for `queue` and `service`. */
+  binding?: string | undefined;
+  /** From whom mails are: the message says it as it stands here. */
+  from?: string | undefined;
+  /** The pages that links open, where they are none of the gate's own. */
+  links?: PolicyAccountLinks | undefined;
+}
+
+/** Pages that links in mails open: of `origin`, or of one of `sessions.origins`. Each gets its token behind `#token=`, where no log sees it. */
+export interface PolicyAccountLinks {
+  /** Where a new password is set, for `POST /reset/confirm`. By default `/reset/confirm` below the prefix. */
+  reset?: string | undefined;
+  /** Where a registration is confirmed, for `POST /verify-email`. By default `/verify-email` below the prefix. */
+  verify_email?: string | undefined;
+  /** Where who is invited sets a password, for `POST /register`. By default `/register` below the prefix. */
+  invitation?: string | undefined;
 }
 
 /** What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or `admin.secret`. */

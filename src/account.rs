@@ -10,14 +10,16 @@
 //! | `attempts` | how often may be guessed: reserved before a guess, given back by a right one |
 //! | `password`, `common_passwords` | which passwords are taken; a list of those that attackers try first |
 //! | `hash`, `foreign_hash` | how they are kept; hashes that others made |
-//! | `one_time` | tokens of links in mails |
+//! | `one_time`, `asker` | tokens of links in mails; the cookie of a browser that has asked for one |
+//! | `mail`, `mailbox` | what is told by mail, and what waits to be sent |
 //! | `totp`, `base32`, `authenticator`, `recovery` | codes of an authenticator, and those for the day it is lost |
 //! | `second_step` | a login that waits for its second factor |
 //! | `row` | all that is kept of a login name, and what happens to it |
 //! | `secrets`, `device` | what rows are found by, peppers; the cookie of a browser that is known |
-//! | `step`, `shard` | what one writer of rows is asked, and how it answers |
+//! | `step`, `link_step`, `shard` | what one writer of rows is asked, and how it answers |
 //! | `cbor`, `passkey` | what an authenticator of WebAuthn says |
 
+pub mod asker;
 pub mod attempts;
 pub mod authenticator;
 pub mod base32;
@@ -26,6 +28,9 @@ pub mod common_passwords;
 pub mod device;
 pub mod foreign_hash;
 pub mod hash;
+pub mod link_step;
+pub mod mail;
+pub mod mailbox;
 pub mod name;
 pub mod one_time;
 pub mod passkey;

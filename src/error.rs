@@ -475,6 +475,14 @@ errors! {
         retry_after_secs: u32,
     } => TooManyAttempts, "too_many_guesses",
         "too many passwords or codes were tried ({of}), the next in {retry_after_secs} s";
+    /// Too many links were asked for or tried, so no mail is sent and none is looked at: for this name, by this address, or in all.
+    TooManyMails {
+        /// Whose bound it is: `name`, `address`, `all`.
+        of: &'static str,
+        /// Seconds until the next one.
+        retry_after_secs: u32,
+    } => TooManyAttempts, "too_many_mails",
+        "too many mails or links ({of}), the next in {retry_after_secs} s";
     /// Fields of a form that people fill in are at fault.
     ValidationFailed {
         /// All that is wrong.
@@ -852,6 +860,7 @@ mod tests {
                 "wrong_code",
                 "login_over",
                 "too_many_guesses",
+                "too_many_mails",
                 "validation_failed",
                 "insufficient_scope",
                 "administrator_role",

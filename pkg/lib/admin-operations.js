@@ -27,6 +27,7 @@ export const OPERATIONS = {
   endGrants: ['DELETE', '/admin/grants', false],
   findAccount: ['GET', '/admin/accounts', false],
   createAccount: ['POST', '/admin/accounts', true],
+  inviteAccount: ['POST', '/admin/accounts/invite', true],
   getAccount: ['GET', '/admin/accounts/{id}', false],
   changeAccount: ['PATCH', '/admin/accounts/{id}', true],
   deleteAccount: ['DELETE', '/admin/accounts/{id}', false],

@@ -1,20 +1,28 @@
 //! The row of a login name: its account, if it has one, and how often it was guessed at. All that happens to an account is a step here,
 //! which whoever keeps the row takes as one.
 //!
+//! What links do is in `links`, registrations that wait are in `pending`.
+//!
 //! A name that does not exist has a row too while it is under attack, and nothing in how it is answered is different.
+
+pub mod links;
+pub mod pending;
+
+use std::collections::BTreeMap;
 
 use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+use self::pending::Pending;
 use super::{
     attempts::{Attempts, Bound, Reservation},
     authenticator::{self, Authenticator, AuthenticatorKey, Unconfirmed},
     foreign_hash::ForeignHash,
     hash::{Cost, PasswordHash, Peppers},
     name::LoginName,
-    one_time::{OneTimeTokens, TokenHash, Use},
+    one_time::{OneTimeTokens, Use},
     passkey::Passkey,
     recovery::{self, CodeHash},
 };
@@ -154,6 +162,12 @@ pub struct NameRow {
     /// Guesses at codes, after the right password.
     codes: Attempts,
     devices: Vec<Device>,
+    /// Mails that somebody asked for, by what their links are for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    mails: BTreeMap<Use, Attempts>,
+    /// Registrations that wait for their link.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pending: Vec<Pending>,
 }
 
 /// A guess at a password that may be made.
@@ -344,7 +358,11 @@ impl NameRow {
     /// Whether nothing of it has to be kept.
     #[must_use]
     pub fn is_over(&self, bound: Bound, now: UnixMillis) -> bool {
-        self.account.is_none() && self.guesses.is_over(bound, now) && self.codes.is_over(bound, now)
+        self.account.is_none()
+            && self.guesses.is_over(bound, now)
+            && self.codes.is_over(bound, now)
+            && self.has_no_mails(now)
+            && self.has_no_pending(now.to_unix_time())
     }
 }
 
@@ -472,25 +490,6 @@ impl Account {
         self.ended.push((login, until));
     }
 
-    /// Notes that a link goes out.
-    pub fn send(&mut self, hash: TokenHash, r#use: Use, now: UnixTime) {
-        self.tokens.add(hash, r#use, self.password_version, now);
-    }
-
-    /// Uses a link up. One that came by mail shows that the address is its owner's. Whoever made the account before that may have been
-    /// somebody else, who waits for the owner to come: of what was set up until then nothing is left.
-    #[must_use]
-    pub fn take_link(&mut self, hash: &TokenHash, r#use: Use, now: UnixTime) -> bool {
-        let is_right = self.tokens.take(hash, r#use, self.password_version, now);
-        if is_right && !self.is_verified {
-            self.is_verified = true;
-            self.password = None;
-            self.password_version = self.password_version.wrapping_add(1);
-            self.drop_factors();
-        }
-        is_right
-    }
-
     fn take_shown(&mut self, text: &str, key: &AuthenticatorKey, now: UnixTime) -> bool {
         let id = &self.id;
         let own = self.authenticator.as_mut();
@@ -601,7 +600,12 @@ pub fn account_of_subject(subject: &str) -> Option<AccountId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{attempts::DEFAULT_BOUND, recovery::text_of, totp};
+    use crate::account::{
+        attempts::DEFAULT_BOUND,
+        one_time::{Beside, TokenHash},
+        recovery::text_of,
+        totp,
+    };
 
     const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
     const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
@@ -631,6 +635,14 @@ mod tests {
         let at = (DEFAULT_BOUND, NOW);
         assert_eq!(row.confirm_authenticator(&shown(0), codes, &key(), at), Ok(()));
         assert!(row.account.as_ref().unwrap().factors().is_second());
+    }
+
+    fn of_anybody(hash: TokenHash) -> (TokenHash, Beside) {
+        (hash, Beside::default())
+    }
+
+    fn took(account: &mut Account, hash: TokenHash, r#use: Use) -> bool {
+        account.take_link((&hash, None), r#use, NOW.to_unix_time()).is_some()
     }
 
     fn own(password: &[u8]) -> Kept {
@@ -802,15 +814,14 @@ mod tests {
         let mut row = row();
         let account = row.account.as_mut().unwrap();
         let (reset, magic) = (TokenHash::from_bytes([1; 32]), TokenHash::from_bytes([2; 32]));
-        account.send(reset, Use::Reset, NOW.to_unix_time());
-        account.send(magic, Use::MagicLink, NOW.to_unix_time());
-        let used =
-            (0..100).filter(|_| account.take_link(&reset, Use::Reset, NOW.to_unix_time())).count();
+        account.send(of_anybody(reset), Use::Reset, NOW.to_unix_time());
+        account.send(of_anybody(magic), Use::MagicLink, NOW.to_unix_time());
+        let used = (0..100).filter(|_| took(account, reset, Use::Reset)).count();
         assert_eq!(used, 1);
         assert!(account.is_verified);
         // With the new password the other links are over.
         account.set_password(own(b"a new one"));
-        assert!(!account.take_link(&magic, Use::MagicLink, NOW.to_unix_time()));
+        assert!(!took(account, magic, Use::MagicLink));
     }
 
     #[test]
@@ -821,13 +832,13 @@ mod tests {
         account
             .set_recovery(vec![recovery::hash_of(&text_of(&[1; recovery::CODE_BYTES])).unwrap()]);
         let (first, second) = (TokenHash::from_bytes([1; 32]), TokenHash::from_bytes([2; 32]));
-        account.send(first, Use::VerifyEmail, NOW.to_unix_time());
-        assert!(account.take_link(&first, Use::VerifyEmail, NOW.to_unix_time()));
+        account.send(of_anybody(first), Use::VerifyEmail, NOW.to_unix_time());
+        assert!(took(account, first, Use::VerifyEmail));
         assert_eq!((account.factors().recovery_codes_left, &account.password), (0, &None));
         // What the owner sets up stays.
         account.set_password(own(b"of the owner"));
-        account.send(second, Use::MagicLink, NOW.to_unix_time());
-        assert!(account.take_link(&second, Use::MagicLink, NOW.to_unix_time()));
+        account.send(of_anybody(second), Use::MagicLink, NOW.to_unix_time());
+        assert!(took(account, second, Use::MagicLink));
         assert!(account.password.is_some());
     }
 
@@ -851,7 +862,7 @@ mod tests {
         row.know(DeviceHash::from_bytes([3; 32]));
         let _ = row.reserve(None, DEFAULT_BOUND, NOW).unwrap();
         let account = row.account.as_mut().unwrap();
-        account.send(TokenHash::from_bytes([1; 32]), Use::Reset, NOW.to_unix_time());
+        account.send(of_anybody(TokenHash::from_bytes([1; 32])), Use::Reset, NOW.to_unix_time());
         account.set_recovery(vec![recovery::hash_of(&text_of(&[9; 15])).unwrap()]);
         let json = serde_json::to_string(&row).unwrap();
         assert_eq!(serde_json::from_str::<NameRow>(&json).unwrap(), row);

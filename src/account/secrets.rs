@@ -29,6 +29,7 @@ pub struct AccountSecrets {
     devices: Hmac<Sha256>,
     authenticators: AuthenticatorKey,
     logins: Hmac<Sha256>,
+    mails: Secret,
     peppers: Peppers,
 }
 
@@ -69,6 +70,7 @@ impl AccountSecrets {
                 .map(AuthenticatorKey::new)
                 .ok_or_else(unusable)?,
             logins: keyed("second-step").ok_or_else(unusable)?,
+            mails: derived(first, "mail").ok_or_else(unusable)?,
             peppers: Peppers::new(peppers.ok_or_else(unusable)?),
         })
     }
@@ -108,6 +110,12 @@ impl AccountSecrets {
     /// The MAC of logins that wait for their second factor.
     pub(super) fn logins(&self) -> Hmac<Sha256> {
         self.logins.clone()
+    }
+
+    /// The key by which addresses of mails are sealed while they wait.
+    #[must_use]
+    pub const fn mails(&self) -> &Secret {
+        &self.mails
     }
 
     /// The MAC of cookies of browsers that are known.

@@ -1,4 +1,8 @@
 //! The rows that one writer keeps, and what it does with them. Nothing comes between the beginning and the end of a step.
+//! What links by mail do is in `links`, registrations in `registration`.
+
+mod links;
+mod registration;
 
 mod factors;
 
@@ -11,13 +15,19 @@ use super::{
     authenticator::AuthenticatorKey,
     foreign_hash::ForeignHash,
     hash::{Cost, PasswordHash, Peppers, SALT_BYTES},
+    mail::MailId,
+    mailbox::Mailbox,
     row::{Account, AccountId, Kept, NameRow, RowKey, Standing},
     step::{
         AddressReserved, Change, ChangePassword, Create, Guess, LoginOutcome, LoginStep,
         NewPassword, OfAddress, Right, ShownAccount,
     },
 };
-use crate::{error::StoreError, session::state::RowChange, time::UnixMillis};
+use crate::{
+    error::StoreError,
+    session::state::RowChange,
+    time::{UnixMillis, UnixTime},
+};
 
 /// So many times as an address may a network guess that has many of them.
 const NETWORK_FACTOR: u8 = 10;
@@ -49,12 +59,15 @@ pub struct Terms<'a> {
 pub struct ShardState {
     names: BTreeMap<RowKey, NameRow>,
     addresses: BTreeMap<RowKey, Attempts>,
+    /// Mails that wait to be sent.
+    mails: Mailbox,
     /// The rows that differ from what is stored.
     changed: BTreeSet<String>,
 }
 
 const NAME: &str = "name/";
 const ADDRESS: &str = "address/";
+const MAIL: &str = "mail/";
 
 impl ShardState {
     /// Reads the rows.
@@ -70,6 +83,8 @@ impl ShardState {
                 state.names.insert(key, read(value)?);
             } else if let Some(key) = name.strip_prefix(ADDRESS).and_then(RowKey::parse) {
                 state.addresses.insert(key, read(value)?);
+            } else if let Some(id) = name.strip_prefix(MAIL).and_then(MailId::parse) {
+                state.mails.read(id, read(value)?);
             } else {
                 return Err(not_ours());
             }
@@ -86,6 +101,8 @@ impl ShardState {
         for name in core::mem::take(&mut self.changed) {
             let value = if let Some(key) = name.strip_prefix(NAME).and_then(RowKey::parse) {
                 self.names.get(&key).map(write)
+            } else if let Some(id) = name.strip_prefix(MAIL).and_then(MailId::parse) {
+                self.mails.get(&id).map(write)
             } else {
                 let key = name.strip_prefix(ADDRESS).and_then(RowKey::parse);
                 key.and_then(|key| self.addresses.get(&key)).map(write)
@@ -126,6 +143,13 @@ impl ShardState {
             LoginStep::ChangePassword(change) => {
                 self.change_password(&change, terms, (salt, now), keep)?
             }
+            LoginStep::AskLink(ask) => self.ask_link(ask, terms, now),
+            LoginStep::SetByLink(set) => self.set_by_link(&set, terms, (salt, now)),
+            LoginStep::Register(register) => self.register(register, terms, (salt, now)),
+            LoginStep::ConfirmRegistration(confirm) => {
+                self.confirm_registration(&confirm, terms, (salt, now))
+            }
+            LoginStep::Invite(invite) => self.invite(invite, now),
             LoginStep::Create(create) => self.create(create, terms, (salt, now)),
             LoginStep::Find(key) => shown(self.names.get(&key)),
             LoginStep::Show(id) => shown(self.key_of(&id).and_then(|key| self.names.get(&key))),
@@ -144,15 +168,19 @@ impl ShardState {
         })
     }
 
-    /// When rows are to be looked at that nothing has to be kept of; `None`: there are none that pass.
+    /// When the writer has to wake: for a mail, or to take out what nothing has to be kept of; `None`: there is neither.
     #[must_use]
-    pub fn passes_at(&self, bound: Bound, now: UnixMillis) -> Option<UnixMillis> {
-        (self.passing() > 0).then(|| now.saturating_add(bound.window_millis))
+    pub fn wakes_at(&self, bound: Bound, now: UnixMillis) -> Option<UnixMillis> {
+        let passes = (self.passing() > 0).then(|| now.saturating_add(bound.window_millis));
+        let links = self.names.values().filter_map(NameRow::next_end_of_links).min();
+        let links = links.map(UnixMillis::from_unix_time);
+        self.mails.wakes_at().into_iter().chain(passes).chain(links).min()
     }
 
     /// Takes out the rows of which nothing has to be kept.
     pub fn forget_over(&mut self, bound: Bound, now: UnixMillis) {
         let network = of_network(bound);
+        self.forget_links(now.to_unix_time());
         let names = self.names.iter().filter(|(_, row)| row.is_over(bound, now));
         let names: Vec<RowKey> = names.map(|(key, _)| *key).collect();
         let addresses = self.addresses.iter().filter(|(_, row)| row.is_over(network, now));
@@ -167,10 +195,24 @@ impl ShardState {
         }
     }
 
+    fn forget_links(&mut self, now: UnixTime) {
+        let is_over = |row: &&mut NameRow| row.next_end_of_links().is_some_and(|end| end <= now);
+        let mut changed = Vec::new();
+        for (key, row) in &mut self.names {
+            if is_over(&row) {
+                row.forget_links(now);
+                changed.push(*key);
+            }
+        }
+        for key in changed {
+            self.note(NAME, &key);
+        }
+    }
+
     /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.addresses.is_empty()
+        self.names.is_empty() && self.addresses.is_empty() && self.mails.is_empty()
     }
 
     fn passing(&self) -> usize {
@@ -388,7 +430,8 @@ fn shown(row: Option<&NameRow>) -> LoginOutcome {
     LoginOutcome::Shown(ShownAccount {
         id: account.id,
         subject: account.subject(),
-        disabled: !account.is_active(),
+        disabled: !matches!(account.standing, Standing::Active | Standing::Invited),
+        invited: account.standing == Standing::Invited,
         is_verified: account.is_verified,
         scopes: account.scopes.clone(),
         created_at: account.created_at,

@@ -6,6 +6,7 @@ use super::{
     attempts::Reservation,
     authenticator,
     device::Device,
+    link_step::{AskLink, ConfirmRegistration, Invite, Register, SetByLink},
     recovery::CodeHash,
     row::{Account, AccountId, AccountState, Factors, RowKey},
     second_step::SecondStep,
@@ -127,6 +128,16 @@ pub enum LoginStep {
     Confirm(AccountState, Option<Device>),
     /// The owner changes the password.
     ChangePassword(ChangePassword),
+    /// A link is asked for.
+    AskLink(AskLink),
+    /// A link is used to set a password.
+    SetByLink(SetByLink),
+    /// Somebody registers.
+    Register(Register),
+    /// The link of a registration is used.
+    ConfirmRegistration(ConfirmRegistration),
+    /// An administrator invites somebody.
+    Invite(Invite),
     /// Makes an account.
     Create(Create),
     /// Shows the account of a name.
@@ -199,6 +210,9 @@ pub struct ShownAccount {
     pub subject: String,
     /// Whether it may not be used.
     pub disabled: bool,
+    /// Whether it was invited, and has not set a password yet.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub invited: bool,
     /// Whether the address is known to be its owner's.
     pub is_verified: bool,
     /// The scopes of its sessions.
@@ -230,6 +244,8 @@ pub enum LoginOutcome {
     Gone,
     /// There is one already.
     Exists,
+    /// A registration is confirmed elsewhere than where it was made: a password has to come with its link.
+    PasswordNeeded,
     /// An account.
     Shown(ShownAccount),
     /// What an account is asked for beside its password.

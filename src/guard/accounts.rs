@@ -17,10 +17,16 @@
 //! | `second_factor` | the second step of a login |
 //! | `factors` | how who is logged in sets factors up and drops them |
 //! | `administration` | what an administrator does with accounts |
+//! | `links` | links by mail, and how many of them |
+//! | `registration` | accounts that people make, or are invited to |
+//! | `reset` | a new password by such a link |
 
 mod administration;
 mod bounds;
 mod factors;
+mod links;
+mod registration;
+mod reset;
 mod second_factor;
 
 use core::cell::RefCell;
@@ -49,6 +55,7 @@ use crate::{
     error::{Error, FieldFault, StoreError},
     json::{document, fault::DocumentFault, object::described},
     policy::{AccountPolicy, BrowserSessions, Policy, SessionPolicy},
+    secret::Secret,
     session::{
         csrf,
         record::{Device, Opening},
@@ -81,6 +88,20 @@ pub trait Accounts {
     async fn password_list(&self) -> Result<Vec<u8>, StoreError> {
         Err(StoreError::new("this edge keeps no list of passwords"))
     }
+
+    /// Seals the address of a mail by this key; `beside` is bound to it. An edge that sends no mails has none.
+    ///
+    /// # Errors
+    /// The host fails.
+    async fn seal(
+        &self,
+        key: &Secret,
+        plain: &Secret,
+        beside: &[u8],
+    ) -> Result<String, StoreError> {
+        let (_, _, _) = (key, plain, beside);
+        Err(StoreError::new("this edge sends no mails"))
+    }
 }
 
 /// The accounts of a policy, for one request.
@@ -96,6 +117,8 @@ pub struct AccountFlow<'a, B, A> {
     now: UnixMillis,
     /// What a refusal leaves to be done.
     left: RefCell<SessionNote>,
+    /// Why no mail is sent, which whoever asked for it is not told.
+    unsaid: RefCell<Option<Error>>,
 }
 
 described! {
@@ -127,6 +150,9 @@ pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
     second_factor::describe(known);
     factors::describe(known);
     administration::describe(known);
+    links::describe(known);
+    registration::describe(known);
+    reset::describe(known);
 }
 
 /// How somebody has proven who it is: the words of RFC 8176, and a class that routes can ask for.
@@ -160,8 +186,13 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let accounts = policy.accounts.as_ref().ok_or(Error::NotFound)?;
         let own = policy.sessions.as_ref().ok_or(Error::NotFound)?;
         let sessions = Endpoints::new(policy, backend, request, now)?;
-        let left = RefCell::default();
-        Ok(Self { policy, own, accounts, sessions, backend, edge, request, now, left })
+        let (left, unsaid) = (RefCell::default(), RefCell::default());
+        Ok(Self { policy, own, accounts, sessions, backend, edge, request, now, left, unsaid })
+    }
+
+    /// Why nothing was done although the answer says so. It is for the log.
+    pub fn take_unsaid(&self) -> Option<Error> {
+        self.unsaid.take()
     }
 
     /// What is left to be done after a refusal: cookies to take out, a session that was ended, events.

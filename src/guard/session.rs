@@ -14,7 +14,7 @@ use super::{
     Backend, Identity, Request, backend::unavailable, cookies, credential::PresentedToken, token,
 };
 use crate::{
-    account::device,
+    account::{asker, device},
     bounded::BoundedMap,
     error::{Error, StoreError},
     jose::{
@@ -189,7 +189,8 @@ fn no_keys() -> Error {
 }
 
 /// The cookies that are the gate's own: no service behind it gets them.
-const OWN_COOKIES: [&str; 4] = [cookie::ACCESS, cookie::REFRESH, binding::COOKIE, device::COOKIE];
+const OWN_COOKIES: [&str; 5] =
+    [cookie::ACCESS, cookie::REFRESH, binding::COOKIE, device::COOKIE, asker::COOKIE];
 
 /// Sessions that an isolate remembers to have ended.
 const MAX_ENDED: usize = 10_000;

@@ -26,6 +26,14 @@ pub enum AccountEndpoint {
     ConfirmTotp,
     /// `/mfa/recovery-codes`
     RecoveryCodes,
+    /// `/reset`
+    AskReset,
+    /// `/reset/confirm`
+    Reset,
+    /// `/register`
+    Register,
+    /// `/verify-email`
+    VerifyEmail,
 }
 
 /// The path that two rooms share: who asks by `GET` chooses a provider, who sends a password posts it.
@@ -66,13 +74,17 @@ impl AtLogin {
 
 impl AccountEndpoint {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::LogIn,
         Self::Password,
         Self::Mfa,
         Self::Totp,
         Self::ConfirmTotp,
         Self::RecoveryCodes,
+        Self::AskReset,
+        Self::Reset,
+        Self::Register,
+        Self::VerifyEmail,
     ];
 
     /// Its path below the prefix.
@@ -85,6 +97,10 @@ impl AccountEndpoint {
             Self::Totp => "/mfa/totp",
             Self::ConfirmTotp => "/mfa/totp/confirm",
             Self::RecoveryCodes => "/mfa/recovery-codes",
+            Self::AskReset => "/reset",
+            Self::Reset => "/reset/confirm",
+            Self::Register => "/register",
+            Self::VerifyEmail => "/verify-email",
         }
     }
 
@@ -92,9 +108,16 @@ impl AccountEndpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::LogIn | Self::Password | Self::ConfirmTotp | Self::RecoveryCodes => "POST",
             Self::Mfa => "GET, POST",
             Self::Totp => "POST, DELETE",
+            Self::LogIn
+            | Self::Password
+            | Self::ConfirmTotp
+            | Self::RecoveryCodes
+            | Self::AskReset
+            | Self::Reset
+            | Self::Register
+            | Self::VerifyEmail => "POST",
         }
     }
 
@@ -128,6 +151,10 @@ impl AccountEndpoint {
             Self::Totp => Box::pin(flow.set_up_totp(body)).await,
             Self::ConfirmTotp => Box::pin(flow.confirm_totp(body, device)).await,
             Self::RecoveryCodes => Box::pin(flow.new_recovery_codes()).await,
+            Self::AskReset => Box::pin(flow.ask_reset(body)).await,
+            Self::Reset => Box::pin(flow.reset(body)).await,
+            Self::Register => Box::pin(flow.register(body)).await,
+            Self::VerifyEmail => Box::pin(flow.verify_email(body)).await,
         }
     }
 }

@@ -365,6 +365,7 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::WrongCode
         | Error::LoginOver
         | Error::TooManyGuesses { .. }
+        | Error::TooManyMails { .. }
         | Error::ValidationFailed { .. }
         | Error::Provider { .. }
         | Error::ProviderRefuses { .. }

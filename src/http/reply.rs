@@ -109,7 +109,8 @@ impl Refusal {
         match error {
             Error::RateLimited { retry_after_secs, .. }
             | Error::TooManyLogins { retry_after_secs }
-            | Error::TooManyGuesses { retry_after_secs, .. } => {
+            | Error::TooManyGuesses { retry_after_secs, .. }
+            | Error::TooManyMails { retry_after_secs, .. } => {
                 fields.push(("Retry-After", retry_after_secs.to_string()));
             }
             Error::StoreUnavailable { .. } | Error::KeysUnavailable { .. } => {
@@ -466,7 +467,8 @@ fn hint(error: &Error, general: &'static str) -> String {
         Error::InsufficientScope { required } => format!("{general}: {required}"),
         Error::WrongCode => "Check the code; each is good for once".to_owned(),
         Error::LoginOver => "Log in again from the beginning".to_owned(),
-        Error::TooManyGuesses { retry_after_secs, .. } => {
+        Error::TooManyGuesses { retry_after_secs, .. }
+        | Error::TooManyMails { retry_after_secs, .. } => {
             format!("Please try again in {}", in_words(*retry_after_secs))
         }
         Error::AdministratorRole { needed } => {

@@ -1,17 +1,23 @@
 //! The section `accounts`: passwords as a way into a session.
 
 pub(super) mod document;
+mod mail;
 
-use self::document::{AccountsDocument, HashDocument, PasswordList, Registration};
+use self::document::{AccountsDocument, HashDocument, PasswordList};
+pub use self::{
+    document::Registration,
+    mail::{MailPolicy, MailRoute},
+};
 use super::{
-    SecondFactor, Secrets, SessionPolicy,
+    SecondFactor, Secrets, SessionPolicy, auth_prefix,
     check::{at, each, scope_list, secret_of},
     document::Document,
+    sessions::own_origin,
 };
 use crate::{
     account::{
-        attempts::Bound, device, foreign_hash::ForeignHash, hash::Cost, secrets::AccountSecrets,
-        shard::Terms,
+        asker, attempts::Bound, device, foreign_hash::ForeignHash, hash::Cost,
+        secrets::AccountSecrets, shard::Terms,
     },
     error::Error,
 };
@@ -37,6 +43,10 @@ pub struct AccountPolicy {
     pub has_password_list: bool,
     /// Whether a second factor is asked for.
     pub mfa: SecondFactor,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// Who sends mails. `None`: nobody, and no link can be asked for.
+    pub mail: Option<MailPolicy>,
     cost: Cost,
     imports: Vec<ForeignHash>,
 }
@@ -67,16 +77,27 @@ pub(super) fn accounts(
         let problem = "is the name of the cookie of known browsers, expected another";
         return Err(Error::config("cookie", problem));
     }
+    if document.cookie.as_deref() == Some(asker::COOKIE) {
+        let problem = "is the name of the cookie of browsers that ask for links, expected another";
+        return Err(Error::config("cookie", problem));
+    }
     if sessions.is_none() {
         let problem = "needs the section sessions: a password is a way into a session";
         return Err(Error::config("accounts", problem));
     }
-    // There is no other way to an account yet.
-    let Registration::Closed = section.registration;
     let given = each("accounts.secrets", section.secrets.iter(), |path, one| {
         Ok((one.id, secret_of(&format!("{path}.secret"), &one.secret, secrets)?))
     })?;
     scope_list("accounts.scopes", &section.scopes)?;
+    if section.registration != Registration::Closed && section.mail.is_none() {
+        let problem = "needs accounts.mail: an address is shown to be its owner's by a link";
+        return Err(Error::config("accounts.registration", problem));
+    }
+    let browsers = sessions.and_then(|sessions| sessions.browser.as_ref());
+    let origin = own_origin(document.origin.as_deref())?;
+    let prefix = auth_prefix(document.auth_prefix.as_deref())?;
+    let own = (origin.as_deref(), prefix.as_str());
+    let mail = section.mail.as_ref().map(|mail| mail::mail(mail, own, browsers, secrets));
     Ok(Some(AccountPolicy {
         secrets: AccountSecrets::new(given).map_err(|fault| at("accounts", &fault))?,
         bound: bound(section)?,
@@ -84,6 +105,8 @@ pub(super) fn accounts(
         shortest_password: shortest_password(section)?,
         has_password_list: section.password_list == PasswordList::Kv,
         mfa: section.mfa,
+        registration: section.registration,
+        mail: mail.transpose()?,
         cost: cost(&section.hash)?,
         imports: imports(section)?,
     }))

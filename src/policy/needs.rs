@@ -1,6 +1,6 @@
 //! What a policy needs beside itself from the place where it is deployed: stores and services that have to be bound.
 
-use super::{Policy, Provider, Replays, SinkTarget};
+use super::{MailPolicy, Policy, Provider, Replays, SinkTarget};
 use crate::session::client::ClientProof;
 
 /// Something that has to be bound. What it is called there is the edge's to say, but for what the policy itself names.
@@ -73,6 +73,10 @@ impl Policy {
         }
         if self.accounts.is_some() {
             add(Binding::Logins, Some("accounts".to_owned()));
+        }
+        let mail = self.accounts.as_ref().and_then(|accounts| accounts.mail.as_ref());
+        if let Some(binding) = mail.and_then(MailPolicy::binding) {
+            add(binding, Some("accounts.mail.binding".to_owned()));
         }
         if let Some(watch) = &self.watch {
             add(Binding::Watch, None);

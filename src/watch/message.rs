@@ -133,9 +133,10 @@ fn sentry_envelope(event: &EventV1, now: UnixTime) -> String {
     format!("{envelope}\n{about}\n{item}\n")
 }
 
-/// `webhook-id`, `webhook-timestamp` and `webhook-signature` (standardwebhooks.com). A secret `whsec_…` is base64, any other is taken as
+/// The fields `webhook-id`, `webhook-timestamp` and `webhook-signature` (standardwebhooks.com). A secret `whsec_…` is base64, any other is taken as
 /// it is.
-fn signed(secret: &Secret, id: &str, now: UnixTime, body: &str) -> Vec<(&'static str, String)> {
+#[must_use]
+pub fn signed(secret: &Secret, id: &str, now: UnixTime, body: &str) -> Vec<(&'static str, String)> {
     let timestamp = now.as_secs().to_string();
     let text = core::str::from_utf8(secret.expose_secret()).ok();
     let decoded = text

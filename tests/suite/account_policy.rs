@@ -1,12 +1,12 @@
 //! The section `accounts`: every fault with its whole message, and what it needs.
 
 use edgegate::{
-    account::attempts::DEFAULT_BOUND,
+    account::{attempts::DEFAULT_BOUND, mail::MailKind},
     policy::{Binding, SecondFactor},
 };
 use serde_json::{Value, json};
 
-use crate::gate::{policy, read};
+use crate::gate::{policy, policy as policy_of, read};
 
 /// A policy with this section, and sessions.
 fn with_accounts(fields: Value) -> Value {
@@ -76,10 +76,116 @@ fn what_makes_no_sense_is_refused() {
     ] {
         refused(&with_accounts(fields), expected);
     }
+    for registration in ["invitation", "open"] {
+        let expected = "accounts.registration: needs accounts.mail: an address is shown to be its owner's by a link";
+        refused(&with_accounts(json!({ "registration": registration })), expected);
+    }
+    let mut named = with_accounts(json!({}));
+    named["cookie"] = json!("__Host-edgegate-a");
+    refused(
+        &named,
+        "cookie: is the name of the cookie of browsers that ask for links, expected another",
+    );
     let mut alone = with_accounts(json!({}));
     alone.as_object_mut().unwrap().remove("sessions");
     refused(&alone, "accounts: needs the section sessions: a password is a way into a session");
     let mut named = with_accounts(json!({}));
     named["cookie"] = json!("__Host-edgegate-d");
     refused(&named, "cookie: is the name of the cookie of known browsers, expected another");
+}
+
+/// A policy with this part, and an origin.
+fn with_mail(fields: Value) -> Value {
+    let mut mail =
+        json!({"kind": "webhook", "url": "https://mailer.test/", "secret": "OTHER_SECRET"});
+    let all = mail.as_object_mut().unwrap();
+    for (name, value) in fields.as_object().unwrap() {
+        match value {
+            Value::Null => all.remove(name),
+            value => all.insert(name.clone(), value.clone()),
+        };
+    }
+    let mut policy = with_accounts(json!({ "mail": mail }));
+    policy["origin"] = json!("https://gate.test");
+    policy["sessions"]["cookies"] = json!(true);
+    policy["sessions"]["origins"] = json!(["https://app.test"]);
+    policy
+}
+
+#[test]
+fn links_are_of_the_origin_or_of_pages_that_may_act_for_visitors() {
+    let page = |policy: &Value| {
+        let policy = policy_of(policy);
+        let mail = policy.accounts.unwrap().mail.unwrap();
+        mail.sender(MailKind::Reset).page.to_owned()
+    };
+    assert_eq!(page(&with_mail(json!({}))), "https://gate.test/auth/reset/confirm");
+    let mut other = with_mail(json!({}));
+    other["auth_prefix"] = json!("/gate");
+    assert_eq!(page(&other), "https://gate.test/gate/reset/confirm");
+    for own in ["https://gate.test/new", "https://app.test/new?a=b", "https://app.test"] {
+        assert_eq!(page(&with_mail(json!({"links": {"reset": own}}))), own);
+    }
+    for (text, problem) in [
+        ("https://evil.test/new", "expected a page of origin, or of one of sessions.origins"),
+        (
+            "https://gate.test.evil.test/",
+            "expected a page of origin, or of one of sessions.origins",
+        ),
+        (
+            "https://gate.test@evil.test/",
+            "expected a page of origin, or of one of sessions.origins",
+        ),
+        ("/new", "expected a page of origin, or of one of sessions.origins"),
+        ("https://gate.test/#a", "expected a URL of at most 500 characters, without a fragment"),
+        ("https://gate.test/a b", "expected a URL of at most 500 characters, without a fragment"),
+    ] {
+        let policy = with_mail(json!({"links": {"reset": text}}));
+        refused(&policy, &format!("accounts.mail.links.reset: {problem}"));
+    }
+}
+
+#[test]
+fn who_sends_mails_is_one_of_three() {
+    for (fields, expected) in [
+        (
+            json!({"kind": "smtp"}),
+            "accounts.mail.kind: expected one of webhook, queue, service, found smtp",
+        ),
+        (json!({"url": null}), "accounts.mail.url: expected an https URL (http only on loopback)"),
+        (
+            json!({"url": "http://mailer.test/"}),
+            "accounts.mail.url: expected an https URL (http only on loopback)",
+        ),
+        (json!({"secret": null}), "accounts.mail.secret: is required for this kind"),
+        (
+            json!({"secret": "SHORT"}),
+            "accounts.mail.secret: secret has 31 bytes, expected at least 32",
+        ),
+        (json!({"binding": "MAILS"}), "accounts.mail.binding: a webhook has a url"),
+        (json!({"kind": "queue"}), "accounts.mail.url: is of a webhook, expected binding alone"),
+        (
+            json!({"kind": "service", "url": null}),
+            "accounts.mail.secret: is of a webhook, expected binding alone",
+        ),
+        (
+            json!({"kind": "queue", "url": null, "secret": null}),
+            "accounts.mail.binding: expected the name of a binding",
+        ),
+        (json!({"from": "a\nb"}), "accounts.mail.from: expected a line of at most 320 bytes"),
+    ] {
+        refused(&with_mail(fields), expected);
+    }
+    let mut nowhere = with_mail(json!({}));
+    nowhere.as_object_mut().unwrap().remove("origin");
+    refused(&nowhere, "accounts.mail: needs origin: links are made of it, never of a header");
+    for (kind, binding) in
+        [("queue", Binding::Queue("MAILS")), ("service", Binding::Service("MAILS"))]
+    {
+        let fields = json!({"kind": kind, "url": null, "secret": null, "binding": "MAILS"});
+        let policy = policy_of(&with_mail(fields));
+        let needs = policy.needs();
+        let need = needs.iter().find(|need| need.binding == binding).unwrap();
+        assert_eq!(need.path.as_deref(), Some("accounts.mail.binding"));
+    }
 }

@@ -337,6 +337,11 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Wait. A browser that somebody has logged in with has guesses of its own at the name. If many people have one address: `accounts.attempts`.",
     ),
     (
+        "too_many_mails",
+        "No more mails are sent, or links looked at: for this name, by this address or its network, or of all together. Whoever asked for a mail is not told; `detail` says which.",
+        "Wait. If they are many, somebody has a stranger's mailbox filled: look at the addresses that ask.",
+    ),
+    (
         "validation_failed",
         "Fields of a form are missing or at fault; `details` of the answer says which.",
         "Correct them.",

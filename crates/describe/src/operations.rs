@@ -243,6 +243,8 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Administrator, [Email], Body::None, [200 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
     post "/admin/accounts" "createAccount" "A new account, with a password or with a hash of one.",
         Caller::Administrator, [], Body::Json("NewAccount"), [201 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
+    post "/admin/accounts/invite" "inviteAccount" "A link to register, by mail; an account that waits for its owner. docs/account-mail.md.",
+        Caller::Administrator, [], Body::Json("Invitation"), [201 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
     get "/admin/accounts/{id}" "getAccount" "One account.",
         Caller::Administrator, [AccountId], Body::None, [200 "The account." ["Account"]], [ADMINISTRATOR BAD_REQUEST];
     patch "/admin/accounts/{id}" "changeAccount" "Changes an account, and ends all its sessions.",
@@ -291,6 +293,14 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Visitor, [], Body::Json("ConfirmTotp"), [200 "Recovery codes; with `mfa_token` the session too." ["RecoveryCodes" "OpenedSession" "StartedSession"], 202 PENDING ["RecoveryCodes"]], [CREDENTIALS VISITOR ACCOUNTS];
     post "/mfa/recovery-codes" "newRecoveryCodes" "Ten recovery codes in place of those that are left. All other sessions end.",
         Caller::Visitor, [], Body::None, [200 "They." ["RecoveryCodes"], 202 PENDING ["RecoveryCodes"]], [CREDENTIALS VISITOR];
+    post "/register" "register" "A new account: by a link that goes to the address, or with an invitation. docs/account-mail.md.",
+        Caller::Anybody, [], Body::Json("Register"), [200 "With an invitation: the account is there." ["Registered"], 202 "The answer, whether the address has an account or not." ["Accepted"]], [LINKS];
+    post "/verify-email" "verifyEmail" "The account of a registration, by its link.",
+        Caller::Anybody, [], Body::Json("VerifyEmail"), [200 "Done." ["Registered"]], [LINKS];
+    post "/reset" "askForReset" "A link to set a new password, by mail, if there is an account with this address. docs/account-mail.md.",
+        Caller::Anybody, [], Body::Json("AskForLink"), [202 "The answer, whether there is one or not." ["Accepted"]], [LINKS];
+    post "/reset/confirm" "resetPassword" "A new password, by a link. All sessions end.",
+        Caller::Anybody, [], Body::Json("PasswordReset"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [LINKS];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
         Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",
@@ -331,6 +341,14 @@ const ACCOUNTS: &[Code] = &[
     Code::RateLimited,
     Code::StoreUnavailable,
     Code::KeysUnavailable,
+];
+
+const LINKS: &[Code] = &[
+    Code::InvalidRequest,
+    Code::TooManyAttempts,
+    Code::CsrfRefused,
+    Code::NotFound,
+    Code::StoreUnavailable,
 ];
 
 const CALLBACK: &[Code] = &[

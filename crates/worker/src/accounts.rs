@@ -4,11 +4,15 @@ use std::rc::Rc;
 
 use worker::{Context, Env, js_sys::JsString};
 
-use super::{background, fault::report, kv, memory::Memory, objects::login_stub};
+use super::{
+    background, fault::report, kv, memory::Memory, objects::login_stub, web_crypto::RuntimeCrypto,
+};
 use edgegate::{
     account::step::{LoginOutcome, LoginStep, Shard},
     error::StoreError,
     guard::accounts::{AccountMemory, Accounts},
+    secret::Secret,
+    store::key_ring::RingCrypto as _,
 };
 
 /// The key of the list that nobody's new password may be on (STORAGE.md).
@@ -40,6 +44,15 @@ impl Accounts for GateAccounts<'_> {
                 report(&format!("accounts: {fault}"));
             }
         });
+    }
+
+    async fn seal(
+        &self,
+        key: &Secret,
+        plain: &Secret,
+        beside: &[u8],
+    ) -> Result<String, StoreError> {
+        RuntimeCrypto.seal(key, plain, beside).await
     }
 
     fn normalized(&self, text: String) -> String {

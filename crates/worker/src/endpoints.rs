@@ -195,6 +195,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
         ]),
     },
     Endpoint {
+        path: "/admin/accounts/invite",
+        methods: "POST",
+        handler: Handler::Admin(&[|admin| Box::pin(accounts::invite(admin))]),
+    },
+    Endpoint {
         path: "/admin/accounts/{id}",
         methods: "GET, PATCH, DELETE",
         handler: Handler::Admin(&[
@@ -242,6 +247,10 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_accounts(AccountEndpoint::Totp),
     of_accounts(AccountEndpoint::ConfirmTotp),
     of_accounts(AccountEndpoint::RecoveryCodes),
+    of_accounts(AccountEndpoint::AskReset),
+    of_accounts(AccountEndpoint::Reset),
+    of_accounts(AccountEndpoint::Register),
+    of_accounts(AccountEndpoint::VerifyEmail),
     of_logins(LoginEndpoint::Begin),
     of_logins(LoginEndpoint::Callback),
     of_logins(LoginEndpoint::Connect),
@@ -250,19 +259,19 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_logins(LoginEndpoint::LoggedOut),
 ];
 
-const fn of_logins(endpoint: LoginEndpoint) -> Endpoint {
-    Endpoint {
-        path: endpoint.path(),
-        methods: endpoint.methods(),
-        handler: Handler::Login(endpoint),
-    }
-}
-
 const fn of_accounts(endpoint: AccountEndpoint) -> Endpoint {
     Endpoint {
         path: endpoint.path(),
         methods: endpoint.methods(),
         handler: Handler::Account(endpoint),
+    }
+}
+
+const fn of_logins(endpoint: LoginEndpoint) -> Endpoint {
+    Endpoint {
+        path: endpoint.path(),
+        methods: endpoint.methods(),
+        handler: Handler::Login(endpoint),
     }
 }
 

@@ -55,6 +55,7 @@ mod isolate;
 mod kv;
 mod local_tally;
 mod logins;
+mod mail;
 mod memory;
 mod objects;
 mod plan;

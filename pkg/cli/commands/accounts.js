@@ -20,6 +20,12 @@ export function accounts(program) {
       const body = { email, ...(await passwordOf(options)), ...given({ scopes: scope, verified }) };
       result(options, await gate.call('createAccount', body), shown);
     });
+  command('invite <email>', 'send a link by which somebody sets a password; the account waits for its owner')
+    .option('--scope <scopes>', 'what its sessions may do beside the scopes of all accounts; several times, or with commas', many)
+    .action(async (email, options) => {
+      const gate = await connect(options);
+      result(options, await gate.call('inviteAccount', { email, ...given({ scopes: options.scope }) }), shown);
+    });
   command('find <email>', 'the account with an address')
     .action(async (email, options) => result(options, await (await connect(options)).call('findAccount', { email }), shown));
   command('show <id>', 'an account')
@@ -53,7 +59,7 @@ export function accounts(program) {
 
 const shown = (account) => fields([
   ['id', account.id], ['subject', account.subject], ['scopes', account.scopes.join(' ')], ['made', time(account.created_at)],
-  ['state', account.disabled ? 'disabled' : 'good'], ['password', account.imported ? 'as it was imported, until the next login' : undefined],
+  ['state', account.disabled ? 'disabled' : account.invited ? 'invited' : 'good'], ['password', account.imported ? 'as it was imported, until the next login' : undefined],
   ['second factors', factors(account.factors)],
 ]);
 

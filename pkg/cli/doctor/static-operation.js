@@ -86,7 +86,12 @@ export const PEOPLE = {
     const told = `mode = "${mode}": refused everywhere ${within}`;
     return fallback === 'allow' ? warn(`${told}; while the store does not answer, what was revoked counts`, { path: 'revocation.on_error', fix: 'on_error = "deny"' }) : pass(told);
   },
-  reset: ({ policy }) => unknown(policy.accounts === undefined ? 'the gate keeps no passwords' : 'the gate has no reset by mail: an administrator sets a new password (accounts change)', OF_ISSUER),
+  reset: ({ policy: { accounts } }) => {
+    if (accounts === undefined) return unknown('the gate keeps no passwords', OF_ISSUER);
+    return accounts.mail === undefined
+      ? unknown('nobody sends mails for the gate: an administrator sets a new password (accounts set-password)', { ...OF_ISSUER, fix: 'accounts.mail: docs/account-mail.md' })
+      : pass('by a link that is good once, for 15 minutes, and ends all sessions');
+  },
   mfa: ({ policy }) => {
     const asked = asksHow(policy);
     return asked.length > 0 ? pass(`asked for by ${asked.join(', ')}`) : unknown('no rule asks how a person has signed in', { ...OF_ISSUER, fix: 'acr_values on a route, or attest in doctor.toml that it was considered' });

@@ -172,7 +172,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
     }
 
-    fn key(&self, name: &LoginName) -> Result<RowKey, Error> {
+    pub(super) fn key(&self, name: &LoginName) -> Result<RowKey, Error> {
         self.accounts.secrets.key_of_name(name).ok_or_else(|| fault("a name has no key"))
     }
 
@@ -199,7 +199,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     }
 }
 
-fn name(email: &str) -> Result<LoginName, Error> {
+pub(super) fn name(email: &str) -> Result<LoginName, Error> {
     let name = LoginName::parse(email);
     name.ok_or_else(|| Error::invalid_field("email", "expected an address like ada@example.com"))
 }
@@ -215,7 +215,7 @@ fn bad_hash() -> Error {
     Error::invalid_field("password_hash", problem)
 }
 
-fn shown(status: u16, account: &ShownAccount, known: bool) -> Answer {
+pub(super) fn shown(status: u16, account: &ShownAccount, known: bool) -> Answer {
     let body = AccountBody { account, pending: (!known).then_some(true) };
     Answer::json(status, &body, SessionNote::default())
 }

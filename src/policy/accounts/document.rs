@@ -8,10 +8,14 @@ use crate::{
 
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::policy) enum Registration {
+pub enum Registration {
     /// An administrator.
     #[default]
     Closed,
+    /// Whoever an administrator has invited.
+    Invitation,
+    /// Whoever has an address.
+    Open,
 }
 
 /// Where a further list of passwords is.
@@ -31,6 +35,8 @@ words!(PasswordList {
 
 words!(Registration {
     "closed" => Registration::Closed,
+    "invitation" => Registration::Invitation,
+    "open" => Registration::Open,
 });
 
 described! {
@@ -41,7 +47,8 @@ described! {
         /// rows: without it no account is found, so it stays for as long as there are accounts.
         #[facts(minItems = 1)]
         pub(super) secrets: Vec<SigningKeyDocument>,
-        /// Who may make an account: `closed`, an administrator alone.
+        /// Who may make an account: `closed`, an administrator alone; `invitation`, also whoever was invited; `open`, whoever reads the mail of the
+        /// address. The last two need `mail`.
         pub(super) registration: Registration = Registration::default(),
         /// How many wrong passwords are compared in a window, for each name and for each address.
         #[facts(minimum = 1, maximum = 25)]
@@ -67,6 +74,60 @@ described! {
         pub(super) password_list: PasswordList = PasswordList::default(),
         /// What a hash of a password costs (argon2id).
         pub(super) hash: HashDocument = HashDocument::default(),
+        /// Who sends mails: docs/account-mail.md. Without it nobody can ask for a link.
+        pub(super) mail: Option<MailDocument> = None,
+    }
+}
+
+/// How mails are handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MailRouteKind {
+    Webhook,
+    Queue,
+    Service,
+}
+
+words!(MailRouteKind {
+    "webhook" => Self::Webhook,
+    "queue" => Self::Queue,
+    "service" => Self::Service,
+});
+
+described! {
+    /// Who sends mails for the gate. It needs `origin`, of which links are made.
+    #[derive(Debug)]
+    pub(super) struct MailDocument as AccountMail, refused {
+        /// How they are handed over: `webhook`, a request that is signed as Standard Webhooks are; `queue`, a Queue of Cloudflare's; `service`,
+        /// another Worker.
+        pub(super) kind: MailRouteKind,
+        /// Where a webhook is: https, or http on loopback.
+        pub(super) url: Option<String> = None,
+        /// The name of the secret that signs a webhook.
+        pub(super) secret: Option<String> = None,
+        /// The name of the binding, for `queue` and `service`.
+        #[facts(minLength = 1, maxLength = 64)]
+        pub(super) binding: Option<String> = None,
+        /// From whom mails are: the message says it as it stands here.
+        #[facts(minLength = 1, maxLength = 320)]
+        pub(super) from: Option<String> = None,
+        /// The pages that links open, where they are none of the gate's own.
+        pub(super) links: Option<LinksDocument> = None,
+    }
+}
+
+described! {
+    /// Pages that links in mails open: of `origin`, or of one of `sessions.origins`. Each gets its token behind `#token=`, where no log sees it.
+    #[derive(Debug)]
+    pub(super) struct LinksDocument as AccountLinks, refused {
+        /// Where a new password is set, for `POST /reset/confirm`. By default `/reset/confirm` below the prefix.
+        #[facts(maxLength = 500)]
+        pub(super) reset: Option<String> = None,
+        /// Where a registration is confirmed, for `POST /verify-email`. By default `/verify-email` below the prefix.
+        #[facts(maxLength = 500)]
+        pub(super) verify_email: Option<String> = None,
+        /// Where who is invited sets a password, for `POST /register`. By default `/register` below the prefix.
+        #[facts(maxLength = 500)]
+        pub(super) invitation: Option<String> = None,
     }
 }
 

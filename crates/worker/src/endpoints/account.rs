@@ -47,7 +47,14 @@ pub(crate) async fn answer(
         Ok(endpoint.answer(&flow, asked).await?)
     };
     let error = match asked.await {
-        Ok(answer) => return written(call, &answer, &fields),
+        Ok(answer) => {
+            // Whoever asked for a mail is not told why there is none; the log is.
+            if let Some(error) = flow.take_unsaid() {
+                let carrier = carrier_of(request.authorization);
+                call.note_refusal(&parts, &Decision::refused(error, carrier, &endpoint.logged()));
+            }
+            return written(call, &answer, &fields);
+        }
         Err(Failure::Refused(error)) => error,
         Err(Failure::Runtime(fault)) => return Err(fault),
     };

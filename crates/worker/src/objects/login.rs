@@ -1,16 +1,17 @@
 //! A shard of accounts, or of guesses of addresses: the only writer of its rows, and the only place where a password is compared. The rules
-//! are [`edgegate::account`]'s; here are the rows.
+//! are [`edgegate::account`]'s; here are the rows, and the alarm that sends mails.
 
 use core::time::Duration;
 use std::cell::RefCell;
 
+use futures_util::future::join_all;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::{
     alarm::Alarm,
     rows::{Rows, lent},
 };
-use crate::{clock, fault::report, isolate};
+use crate::{clock, fault::report, isolate, mail};
 use edgegate::{
     account::{
         hash::SALT_BYTES,
@@ -18,10 +19,14 @@ use edgegate::{
         step::{LoginOutcome, LoginStep},
     },
     error::StoreError,
+    policy::AccountPolicy,
 };
 
 /// How long after a fault the alarm works again. What is left meanwhile are rows of which nothing has to be kept: there is no hurry.
 const AFTER_FAULT: Duration = Duration::from_secs(3_600);
+
+/// How many mails are sent at once: a request may have six connections (the platform's limit).
+const AT_ONCE: usize = 6;
 
 /// Where the rows are stored.
 const ROWS: Rows = Rows("logins");
@@ -58,7 +63,7 @@ impl DurableObject for LoginObject {
     /// A fault is no end of it: nobody asks about names of which nothing has to be kept. It fails only where no next alarm can be set.
     async fn alarm(&self) -> Result<Response> {
         self.alarm.went_off();
-        if let Err(fault) = self.forget().await {
+        if let Err(fault) = self.work().await {
             report(&format!("logins: {fault}"));
             self.alarm.again(&self.state, AFTER_FAULT).await?;
         }
@@ -94,22 +99,62 @@ impl LoginObject {
         ROWS.save(&self.state, &rows.take_changes().map_err(text)?)
     }
 
-    /// Sets the alarm for the rows that pass, if none is set.
+    /// Sets the alarm for mails, and for the rows that pass, if it is not set for that or earlier.
     async fn schedule(&self, terms: Terms<'_>) -> Result<()> {
         let now = clock::now();
-        let at = self.rows.borrow().as_ref().and_then(|rows| rows.passes_at(terms.bound, now));
+        let at = self.rows.borrow().as_ref().and_then(|rows| rows.wakes_at(terms.bound, now));
         let Some(at) = at else { return Ok(()) };
         self.alarm.recall(&self.state).await?;
         match self.alarm.time() {
-            Some(_) => Ok(()),
-            None => self.alarm.set(&self.state, at, now).await,
+            // One that is set for what is past went off, or is about to.
+            Some(set) if set <= at && set > now => Ok(()),
+            _ => self.alarm.set(&self.state, at, now).await,
         }
     }
 
-    /// Takes out the rows of which nothing has to be kept, and itself where none is left.
-    async fn forget(&self) -> Result<()> {
+    async fn work(&self) -> Result<()> {
         let gate = isolate::gate_of_object(&self.env).await.map_err(text)?;
         let accounts = gate.policy.accounts.as_ref().ok_or("the policy has no accounts")?;
+        self.send_mails(accounts).await?;
+        self.forget(accounts).await
+    }
+
+    /// Sends what waits, behind whatever has asked for it. What is sent while this fails is sent again, by the same name.
+    async fn send_mails(&self, accounts: &AccountPolicy) -> Result<()> {
+        let due = self.on_rows(|rows| rows.due_mails(clock::now()))?;
+        for some in due.chunks(AT_ONCE) {
+            let sent =
+                join_all(some.iter().map(|(id, waiting)| {
+                    mail::send(&self.env, accounts, (id, waiting), clock::now())
+                }));
+            let sent = sent.await;
+            self.on_rows(|rows| {
+                for ((id, waiting), delivery) in some.iter().zip(sent) {
+                    if rows.sent_mail(id, delivery, clock::now()) {
+                        let kind = waiting.kind.map_or("", |kind| kind.as_str());
+                        report(&format!("accounts: the mail {kind} is given up"));
+                    }
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Does something with the rows, and stores what has changed. Runs without waiting for anything.
+    fn on_rows<T>(&self, step: impl FnOnce(&mut ShardState) -> T) -> Result<T> {
+        let mut held = self.rows.borrow_mut();
+        let mut rows = match held.take() {
+            Some(rows) => rows,
+            None => self.load()?,
+        };
+        let done = step(&mut rows);
+        self.store(&mut rows)?;
+        *held = Some(rows);
+        Ok(done)
+    }
+
+    /// Takes out the rows of which nothing has to be kept, and itself where none is left.
+    async fn forget(&self, accounts: &AccountPolicy) -> Result<()> {
         let is_empty = {
             let mut held = self.rows.borrow_mut();
             let mut rows = match held.take() {

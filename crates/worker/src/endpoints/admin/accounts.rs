@@ -22,6 +22,17 @@ pub(crate) async fn create(admin: &Admin<'_>) -> Answer {
     .await
 }
 
+/// `POST /accounts/invite`.
+pub(crate) async fn invite(admin: &Admin<'_>) -> Answer {
+    let body = admin.body().await?;
+    with(admin, async |accounts| {
+        let made = accounts.invite(&body).await?;
+        admin.is_about_id_in(&made.body);
+        Ok(made)
+    })
+    .await
+}
+
 /// `GET /accounts?email=`.
 pub(crate) async fn find(admin: &Admin<'_>) -> Answer {
     let email = admin.query().email;

@@ -1,0 +1,182 @@
+//! What links do to the row of a name: which are sent, how often, and what a used one changes.
+
+use super::{
+    super::{
+        asker::AskerHash,
+        attempts::Bound,
+        one_time::{Beside, TokenHash, Use},
+    },
+    Account, NameRow, Standing,
+};
+use crate::time::{UnixMillis, UnixTime};
+
+/// How many mails of one use a name gets, however many ask for them.
+pub const MAIL_BOUND: Bound = Bound { attempts: 3, window_millis: 60 * 60 * 1000 };
+
+impl NameRow {
+    /// Counts a mail that somebody asks for. Names that do not exist count too.
+    ///
+    /// # Errors
+    /// When the next may be sent.
+    pub fn reserve_mail(&mut self, r#use: Use, now: UnixMillis) -> Result<(), UnixMillis> {
+        self.mails.entry(r#use).or_default().reserve(MAIL_BOUND, now).map(drop)
+    }
+
+    /// When a link is over next that something is kept of, be it an address.
+    #[must_use]
+    pub fn next_end_of_links(&self) -> Option<UnixTime> {
+        let of_account = self.account.as_ref().and_then(|account| account.tokens.next_end());
+        of_account.into_iter().chain(self.pending.iter().map(|one| one.until)).min()
+    }
+
+    /// Takes out what is kept of links that are over.
+    pub fn forget_links(&mut self, now: UnixTime) {
+        if let Some(account) = &mut self.account {
+            account.tokens.forget(now);
+        }
+        self.pending.retain(|one| now < one.until);
+    }
+
+    /// Whether no mail counts any more.
+    pub(super) fn has_no_mails(&self, now: UnixMillis) -> bool {
+        self.mails.values().all(|mails| mails.is_over(MAIL_BOUND, now))
+    }
+}
+
+impl Account {
+    /// Whether it gets links of this use.
+    ///
+    /// A link shows that somebody reads the owner's mail. That is one factor, so an account with a second one is not opened by it. And where the
+    /// address was never shown to be the owner's, it does not even bring a new password: of what stays then, nobody knows whose it is.
+    #[must_use]
+    pub fn takes_link(&self, r#use: Use) -> bool {
+        match r#use {
+            Use::Reset => {
+                self.standing != Standing::Disabled
+                    && (self.is_verified || !self.factors().is_second())
+            }
+            Use::MagicLink => self.standing == Standing::Active && !self.factors().is_second(),
+            Use::Invitation => self.standing == Standing::Invited,
+            Use::VerifyEmail => self.standing != Standing::Disabled,
+        }
+    }
+
+    /// Notes that a link goes out.
+    pub fn send(&mut self, token: (TokenHash, Beside), r#use: Use, now: UnixTime) {
+        self.tokens.add(token, r#use, self.password_version, now);
+    }
+
+    /// Uses a link up, and returns what was kept beside its token. One that came by mail shows that the address is its owner's. Whoever made
+    /// the account before that may have been somebody else, who waits for the owner to come: of what was set up until then nothing is left.
+    #[must_use]
+    pub fn take_link(
+        &mut self,
+        token: (&TokenHash, Option<&AskerHash>),
+        r#use: Use,
+        now: UnixTime,
+    ) -> Option<Beside> {
+        if !self.takes_link(r#use) {
+            return None;
+        }
+        let taken = self.tokens.take(token, r#use, self.password_version, now)?;
+        if !self.is_verified {
+            self.is_verified = true;
+            self.password = None;
+            self.password_version = self.password_version.wrapping_add(1);
+            self.drop_factors();
+        }
+        Some(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::AccountId, *};
+    use hmac::{Hmac, Mac as _};
+
+    use crate::account::{
+        attempts::DEFAULT_BOUND,
+        authenticator::{AuthenticatorKey, Salt},
+        totp,
+    };
+
+    const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
+
+    fn account(standing: Standing, is_verified: bool) -> Account {
+        let id = AccountId::from_bytes([1; 16]);
+        let made = Account::new(id, standing, Vec::new(), NOW.to_unix_time());
+        Account { is_verified, ..made }
+    }
+
+    fn with_second_factor(mut account: Account) -> Account {
+        let key = AuthenticatorKey::new(Hmac::new_from_slice(&[1; 32]).unwrap());
+        let salt = Salt::from_bytes([8; 16]);
+        account.set_up(salt, NOW.to_unix_time());
+        let code = totp::shown(&key.secret(&account.id, &salt), NOW.to_unix_time());
+        let mut row = NameRow { account: Some(account), ..NameRow::default() };
+        let at = (DEFAULT_BOUND, NOW);
+        assert_eq!(row.confirm_authenticator(&code, Vec::new(), &key, at), Ok(()));
+        row.account.unwrap()
+    }
+
+    #[test]
+    fn which_links_an_account_gets() {
+        let takes = |account: &Account| {
+            [Use::Reset, Use::MagicLink, Use::Invitation].map(|r#use| account.takes_link(r#use))
+        };
+        let active = account(Standing::Active, true);
+        assert_eq!(takes(&active), [true, true, false]);
+        assert_eq!(takes(&with_second_factor(active.clone())), [true, false, false]);
+        let strange = account(Standing::Active, false);
+        assert_eq!(takes(&strange), [true, true, false]);
+        assert_eq!(takes(&with_second_factor(strange.clone())), [false, false, false]);
+        assert_eq!(takes(&account(Standing::Invited, false)), [true, false, true]);
+        assert_eq!(takes(&account(Standing::ResetRequired, true)), [true, false, false]);
+        assert_eq!(takes(&account(Standing::Disabled, true)), [false, false, false]);
+    }
+
+    #[test]
+    fn a_reset_leaves_the_second_factor_of_its_owner() {
+        let mut account = with_second_factor(account(Standing::Active, true));
+        let hash = TokenHash::from_bytes([1; 32]);
+        account.send((hash, Beside::default()), Use::Reset, NOW.to_unix_time());
+        let taken = account.take_link((&hash, None), Use::Reset, NOW.to_unix_time());
+        assert!(taken.is_some());
+        assert!(account.factors().is_second());
+    }
+
+    #[test]
+    fn a_link_of_an_account_that_was_disabled_meanwhile_is_none() {
+        let mut account = account(Standing::Active, true);
+        let hash = TokenHash::from_bytes([1; 32]);
+        account.send((hash, Beside::default()), Use::Reset, NOW.to_unix_time());
+        account.standing = Standing::Disabled;
+        assert_eq!(account.take_link((&hash, None), Use::Reset, NOW.to_unix_time()), None);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_link_that_is_over() {
+        let mut row = NameRow::default();
+        let mut ada = account(Standing::Active, true);
+        let sealed = Beside { sealed: Some("sealed".to_owned()), asker: None };
+        ada.send((TokenHash::from_bytes([1; 32]), sealed), Use::Reset, NOW.to_unix_time());
+        row.account = Some(ada);
+        let end = row.next_end_of_links().unwrap();
+        row.forget_links(NOW.to_unix_time());
+        assert_eq!(row.next_end_of_links(), Some(end));
+        row.forget_links(end);
+        assert_eq!(row.next_end_of_links(), None);
+    }
+
+    #[test]
+    fn a_name_gets_three_mails_of_a_use_in_an_hour() {
+        let mut row = NameRow::default();
+        let sent = (0..100).filter(|_| row.reserve_mail(Use::Reset, NOW).is_ok()).count();
+        assert_eq!(sent, 3);
+        assert!(row.reserve_mail(Use::MagicLink, NOW).is_ok());
+        assert!(!row.is_over(DEFAULT_BOUND, NOW));
+        let later = NOW.saturating_add(MAIL_BOUND.window_millis);
+        assert!(row.is_over(DEFAULT_BOUND, later));
+        assert!(row.reserve_mail(Use::Reset, later).is_ok());
+    }
+}

@@ -1,0 +1,257 @@
+//! Links by mail: who asks for one is answered in the same way whether there is an account or not, and whether a mail is sent or not.
+
+use serde::Serialize;
+
+use super::{
+    super::{
+        Backend,
+        request::{address, site},
+        session::random,
+    },
+    AccountFlow, Accounts, Answer, Faults, SessionNote, fault, into_validation,
+};
+use crate::{
+    account::{
+        asker::Asker,
+        link_step::{AskLink, NewMail},
+        mail::{MailId, associated_data, sealed_text},
+        name::LoginName,
+        one_time::{TOKEN_BYTES, TokenHash, Use, hash_of, parse_link, text_of},
+        row::{AccountId, RowKey, shard_of, shard_of_account},
+        step::{LoginOutcome, LoginStep, Shard},
+    },
+    error::{Error, FieldFault},
+    guard::backend::unavailable,
+    json::{document, object::described},
+    limit::{Charge, CounterGroup, Limit, LimitAlgorithm, lease},
+    policy::LimitStore,
+    secret::Secret,
+    store::limit_stores::LimitStores as _,
+};
+
+described! {
+    /// Who asks for a link.
+    struct AskBody as AskForLink, refused {
+        /// The address that it goes to.
+        email: Option<String> = None,
+    }
+}
+
+#[cfg(feature = "describe")]
+pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
+    known.add::<AskBody>();
+}
+
+/// What each of some may do, and all together.
+pub(super) struct Bounds {
+    name: &'static str,
+    /// Of an address. A network that has many of them (IPv6: a /48) has five times as many.
+    of_address: u32,
+    secs: u32,
+    /// Of all, in a minute.
+    of_all: u32,
+}
+
+/// Mails that are asked for.
+const MAILS: Bounds = Bounds { name: "mails", of_address: 10, secs: 3_600, of_all: 120 };
+
+/// Links that are used. Their tokens cannot be guessed; this is for the objects that are asked.
+const LINKS: Bounds = Bounds { name: "mailed-links", of_address: 30, secs: 900, of_all: 1_200 };
+
+/// What an isolate may borrow, so that not each request asks the counter of all.
+const LENT: lease::Terms = lease::Terms { requests: 5, secs: 1 };
+
+/// The answer to whoever asks for a mail.
+#[derive(Serialize)]
+struct Accepted {
+    accepted: bool,
+}
+
+impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
+    /// Whether mails are sent at all.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub(super) fn needs_mail(&self) -> Result<(), Error> {
+        self.accounts.mail.as_ref().map(drop).ok_or(Error::NotFound)
+    }
+
+    /// The answer after a mail was asked for. What kept it from being sent is for the log.
+    ///
+    /// # Errors
+    /// Those of `asked` that have nothing to do with whose address it is.
+    pub(super) fn accepted(&self, asked: Result<(), Error>) -> Result<Answer, Error> {
+        match asked {
+            Ok(()) => {}
+            Err(refusal @ Error::TooManyMails { .. }) => {
+                self.unsaid.replace(Some(refusal));
+            }
+            Err(fault) => return Err(fault),
+        }
+        Ok(Answer::json(202, &Accepted { accepted: true }, SessionNote::default()))
+    }
+
+    /// Asks for a link.
+    ///
+    /// # Errors
+    /// [`Error::TooManyMails`], [`Error::StoreUnavailable`].
+    pub(super) async fn ask(
+        &self,
+        name: &LoginName,
+        r#use: Use,
+        asker: Option<Asker>,
+    ) -> Result<(), Error> {
+        self.take_mail().await?;
+        let key = self.key(name)?;
+        let mail = self.new_mail(&key, name).await?;
+        let ask = AskLink { key, r#use, mail, asker: asker.map(|asker| asker.hash()) };
+        self.mailed(&key, LoginStep::AskLink(ask)).await
+    }
+
+    /// Takes a step that may send a mail.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::ask`].
+    pub(super) async fn mailed(&self, key: &RowKey, step: LoginStep) -> Result<(), Error> {
+        match self.apply(Shard::Names(shard_of(key)), step).await? {
+            LoginOutcome::Done => Ok(()),
+            LoginOutcome::TooMany(until) => {
+                let secs = until.millis_since(self.now).div_ceil(1000).max(1);
+                Err(too_many("name", u32::try_from(secs).unwrap_or(u32::MAX)))
+            }
+            _ => Err(fault("a mail has come to nothing")),
+        }
+    }
+
+    /// A mail to this address, sealed, with a new token.
+    ///
+    /// # Errors
+    /// The host has no random bytes, or does not seal.
+    pub(super) async fn new_mail(&self, key: &RowKey, name: &LoginName) -> Result<NewMail, Error> {
+        let token: [u8; TOKEN_BYTES] = random(self.backend.sessions())?;
+        let token = text_of(&token);
+        let hash = hash_of(&token).ok_or_else(|| fault("a token has no hash"))?;
+        let plain = Secret::new(sealed_text(name.as_str(), &token).into_bytes());
+        let key_of_seal = self.accounts.secrets.mails();
+        let sealed = self.edge.seal(key_of_seal, &plain, &associated_data(key)).await;
+        let sealed = sealed.map_err(|fault| unavailable("accounts", &fault))?;
+        Ok(NewMail { id: self.mail_id()?, sealed, token: hash })
+    }
+
+    /// The name of a new mail.
+    ///
+    /// # Errors
+    /// The host has no random bytes.
+    pub(super) fn mail_id(&self) -> Result<MailId, Error> {
+        random(self.backend.sessions()).map(MailId::from_bytes)
+    }
+
+    pub(super) fn read_ask(&self, body: &[u8]) -> Result<LoginName, Error> {
+        let AskBody { email } = document::parse(body).map_err(into_validation)?;
+        let mut faults = Faults::default();
+        faults.address(email).ok_or_else(|| faults.into_error())
+    }
+
+    // ---- bounds ----
+
+    /// Counts a mail that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::TooManyMails`], [`Error::StoreUnavailable`].
+    pub(super) async fn take_mail(&self) -> Result<(), Error> {
+        self.take(&MAILS).await
+    }
+
+    /// Counts a link that is used.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::take_mail`].
+    pub(super) async fn take_link(&self) -> Result<(), Error> {
+        self.take(&LINKS).await
+    }
+
+    /// One of those of the address, of its network, and of all: in this order, so that no address uses up what others have.
+    async fn take(&self, bounds: &Bounds) -> Result<(), Error> {
+        let Bounds { name, of_address, secs, of_all } = *bounds;
+        let of = |count| Limit::new(name, count, secs, LimitAlgorithm::SlidingWindow);
+        let client = self.request.client_ip;
+        let own = CounterGroup::new(&[name, "address", &address(client)]);
+        self.take_of("address", &own, of(of_address)?).await?;
+        if let Some(site) = site(client) {
+            let network = CounterGroup::new(&[name, "network", &site]);
+            self.take_of("address", &network, of(of_address.saturating_mul(5))?).await?;
+        }
+        let burst = of_all.div_ceil(2);
+        let all = Limit::new(name, of_all, 60, LimitAlgorithm::TokenBucket { burst })?;
+        self.take_of("all", &CounterGroup::new(&[name]), all.with_lease(LENT)?).await
+    }
+
+    async fn take_of(
+        &self,
+        of: &'static str,
+        group: &CounterGroup,
+        limit: Limit,
+    ) -> Result<(), Error> {
+        let limits = [limit];
+        let charge = Charge::new(group, &limits, 1, self.now);
+        let counters = self.backend.counters();
+        let verdicts = match counters.refusal_unasked(&LimitStore::DurableObject, charge) {
+            Some(known) => known,
+            None => {
+                let charge = Charge::new(group, &limits, 1, self.now);
+                let taken = counters.take(&LimitStore::DurableObject, charge).await;
+                taken.map_err(|fault| unavailable("counters", &fault))?
+            }
+        };
+        match verdicts.iter().find(|verdict| !verdict.admitted) {
+            Some(verdict) => Err(too_many(of, verdict.retry_after_secs.max(1))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Faults {
+    /// An address that somebody has typed.
+    pub(super) fn address(&mut self, email: Option<String>) -> Option<LoginName> {
+        self.take("email", email, |text| {
+            LoginName::parse(text.trim()).ok_or_else(|| "Invalid email".to_owned())
+        })
+    }
+
+    /// The link that somebody has.
+    pub(super) fn link(&mut self, token: Option<String>) -> Option<Link> {
+        self.take("token", token, Link::read)
+    }
+}
+
+/// A link, as somebody presents it.
+pub(super) struct Link {
+    pub(super) id: AccountId,
+    pub(super) token: TokenHash,
+    pub(super) shard: Shard,
+}
+
+impl Link {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It is none, in words for a form.
+    pub(super) fn read(text: String) -> Result<Self, String> {
+        let link = parse_link(&text).and_then(|(id, token)| {
+            Some(Self { id, token, shard: shard_of_account(&id).map(Shard::Names)? })
+        });
+        link.ok_or_else(|| OVER.to_owned())
+    }
+}
+
+pub(super) const OVER: &str = "This link is not good, or not any more";
+
+/// The refusal of a link that was used, is too old, or never was.
+pub(super) fn link_is_over() -> Error {
+    let fault = FieldFault { field: "token".to_owned(), message: OVER.to_owned() };
+    Error::ValidationFailed { details: vec![fault] }
+}
+
+const fn too_many(of: &'static str, retry_after_secs: u32) -> Error {
+    Error::TooManyMails { of, retry_after_secs }
+}

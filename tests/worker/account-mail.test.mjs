@@ -1,0 +1,472 @@
+// Accounts by mail: links to set a new password, and who carries them.
+
+import assert from 'node:assert/strict';
+import { createHmac, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { SECRETS, admitted, freshIp, refused, start } from './harness.mjs';
+import { SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
+
+const PASSWORD = 'quiet river, late boat';
+const ANOTHER = 'seven slow bicycles';
+const ORIGIN = 'https://api.example.com';
+const HOOK_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
+
+/** Takes mails, as somebody's mailer does. */
+class Mailer {
+  taken = [];
+  status = 202;
+  #server = http.createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    this.taken.push({ ...JSON.parse(text), headers: request.headers, bytes: text, url: request.url, status: this.status });
+    response.writeHead(this.status).end();
+  });
+
+  async listen() {
+    this.#server.listen(0, '127.0.0.1');
+    await new Promise((resolve) => this.#server.once('listening', resolve));
+    this.origin = `http://127.0.0.1:${this.#server.address().port}`;
+    return this;
+  }
+
+  close() {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  to(email) {
+    return this.taken.filter(({ to }) => to === email);
+  }
+
+  /** The mails to this address, once there are so many. */
+  async next(email, count = 1) {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const found = this.to(email);
+      if (found.length >= count) return found;
+      await sleep(50);
+    }
+    throw new Error(`no mail to ${email}: ${JSON.stringify(this.taken.slice(-5))}`);
+  }
+}
+
+let mailer;
+let gate;
+let sessions;
+
+const accounts = (mail, changes = {}) => ({ secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], scopes: ['read:posts'], ...(mail && { mail }), ...changes });
+const mailPolicy = (mail, changes, policy) => sessionPolicy({ accounts: accounts(mail, changes), ...policy }, { origins: ['https://app.example.com'] });
+
+/** What a consumer of a queue, or a Worker that is bound, does with a mail: it tells the mailer. */
+const CARRIER = `
+export default {
+  async fetch(request, env) {
+    const id = request.headers.get('webhook-id');
+    return fetch(env.MAILER_URL + '/service', { method: 'POST', headers: { 'webhook-id': id }, body: await request.text() });
+  },
+  async queue(batch, env) {
+    for (const { body } of batch.messages) await fetch(env.MAILER_URL + '/queue', { method: 'POST', body: JSON.stringify(body) });
+  },
+};
+`;
+
+before(async () => {
+  mailer = await new Mailer().listen();
+  const secrets = { ...SECRETS, HOOK_SECRET };
+  const webhook = { kind: 'webhook', url: `${mailer.origin}/hook`, secret: 'HOOK_SECRET', from: 'Example <no-reply@example.com>' };
+  const links = { reset: 'https://app.example.com/new-password?step=2' };
+  gate = await start([
+    sessionWorker({ secrets, policy: mailPolicy(webhook) }),
+    sessionWorker({ name: 'queue', secrets, policy: mailPolicy({ kind: 'queue', binding: 'MAILS' }), worker: { queueProducers: { MAILS: 'mails' } } }),
+    sessionWorker({
+      name: 'service',
+      secrets,
+      policy: mailPolicy({ kind: 'service', binding: 'CARRIER', links }),
+      worker: { serviceBindings: { CARRIER: 'carrier' } },
+    }),
+    sessionWorker({ name: 'open', secrets, policy: mailPolicy(webhook, { registration: 'open' }) }),
+    sessionWorker({ name: 'invited', secrets, policy: mailPolicy(webhook, { registration: 'invitation' }) }),
+    sessionWorker({ name: 'none', secrets, policy: mailPolicy(undefined) }),
+    {
+      name: 'carrier',
+      modules: true,
+      script: CARRIER,
+      compatibilityDate: '2024-09-02',
+      bindings: { MAILER_URL: mailer.origin },
+      queueConsumers: { mails: { maxBatchTimeout: 0 } },
+    },
+  ]);
+  sessions = new Sessions(gate);
+});
+after(async () => {
+  await gate.dispose();
+  mailer.close();
+});
+
+let last = 0;
+const freshEmail = () => `person-${++last}-${randomBytes(4).toString('hex')}@example.com`;
+
+/** An account with a new address. */
+async function created(body = {}, at = sessions) {
+  const email = freshEmail();
+  const answer = await at.admin('POST', '/accounts', { email, password: PASSWORD, verified: true, ...body });
+  assert.equal(answer.status, 201, answer.text);
+  return { email, ...answer.json() };
+}
+
+const logIn = (email, password = PASSWORD, options = {}, at = sessions) => at.post('/auth/login', { body: { email, password }, ...options });
+const askReset = (email, options = {}, at = sessions) => at.post('/auth/reset', { body: { email }, ...options });
+const confirm = (token, password = ANOTHER, options = {}, at = sessions) => at.post('/auth/reset/confirm', { body: { token, password }, ...options });
+const tokenOf = ({ link }) => link.split('#token=')[1];
+const bytesOf = ({ status, text, rawHeaders }) => [status, text, rawHeaders.filter((_, index) => !/^date$/i.test(rawHeaders[index - (index % 2)]))];
+
+/** A form that is refused, with what is wrong of which field. */
+function isNotValid(answer, details) {
+  assert.equal(answer.status, 400, answer.text);
+  const refusal = answer.json();
+  assert.deepEqual([refusal.error, refusal.code], ['Validation failed', 'INVALID_REQUEST']);
+  assert.deepEqual(refusal.details.map(({ field, message }) => [field, message]), details);
+}
+const isOver = (answer) => isNotValid(answer, [['token', 'This link is not good, or not any more']]);
+
+/** Asks for a link to a new password, and returns its token. */
+async function linkTo(email, count = 1) {
+  assert.equal((await askReset(email)).status, 202);
+  const mails = await mailer.next(email, count);
+  return tokenOf(mails.at(-1));
+}
+
+/** The object that has the row of an account. */
+const shardOf = (id) => `names/${Buffer.from(id, 'base64url').readUInt16BE(0)}`;
+
+test('a link to a new password comes by a signed webhook, is good for once, and ends all sessions', async () => {
+  const { email, id, subject } = await created();
+  const opened = (await logIn(email)).json();
+  const known = await logIn(email, PASSWORD, { headers: SAME_ORIGIN });
+  const device = `__Host-edgegate-d=${cookiesOf(known)['__Host-edgegate-d']}`;
+  const asked = await askReset(email.toUpperCase());
+  assert.deepEqual([asked.status, asked.text], [202, '{"accepted":true}']);
+  assert.match(asked.headers['cache-control'], /no-store/);
+  const [mail] = await mailer.next(email);
+  const { 'webhook-id': name, 'webhook-timestamp': timestamp, 'webhook-signature': signature } = mail.headers;
+  const key = Buffer.from(HOOK_SECRET.slice('whsec_'.length), 'base64');
+  assert.equal(signature, `v1,${createHmac('sha256', key).update(`${name}.${timestamp}.${mail.bytes}`).digest('base64')}`);
+  assert.deepEqual(Object.keys(JSON.parse(mail.bytes)), ['type', 'to', 'from', 'link', 'expires_in', 'subject', 'text', 'html']);
+  assert.deepEqual([mail.type, mail.from, mail.subject], ['account.reset', 'Example <no-reply@example.com>', 'Set a new password']);
+  assert.ok(mail.expires_in > 890 && mail.expires_in <= 900);
+  assert.ok(mail.link.startsWith(`${ORIGIN}/auth/reset/confirm#token=`), mail.link);
+  assert.ok(mail.text.includes(mail.link) && mail.html.includes(`<a href="${mail.link}">`));
+  const token = tokenOf(mail);
+  assert.match(token, /^[\w-]{65}$/);
+
+  // A password that is refused uses nothing up.
+  isNotValid(await confirm(token, 'short'), [['password', 'Use at least 8 characters']]);
+  admitted(await sessions.get('/v1/posts', { token: opened.access_token }), { subject });
+  const done = await confirm(token);
+  assert.equal(done.status, 200, done.text);
+  assert.deepEqual(done.json(), { ended: 2 });
+  assert.equal(done.headers['set-cookie'], undefined);
+  refused(await sessions.post('/auth/refresh', { body: { refreshToken: opened.refresh_token } }), 'INVALID_REFRESH_TOKEN');
+  refused(await logIn(email), 'INVALID_CREDENTIALS');
+  assert.equal((await logIn(email, ANOTHER)).status, 200);
+  isOver(await confirm(token, 'yet another password'));
+  // Browsers that were known are strangers: they share the five guesses that all have.
+  for (let guess = 0; guess < 4; guess += 1) refused(await logIn(email, 'wrong password'), 'INVALID_CREDENTIALS');
+  refused(await logIn(email, ANOTHER, { headers: { ...SAME_ORIGIN, Cookie: device } }), 'TOO_MANY_ATTEMPTS');
+  const changed = (await mailer.next(email, 2))[1];
+  assert.deepEqual([changed.type, changed.link], ['account.password_changed', undefined]);
+  assert.notEqual(changed.headers['webhook-id'], name);
+  assert.ok(id);
+});
+
+test('nobody learns who has an account: answers have the same bytes, and as much is written', async () => {
+  const { email } = await created();
+  const nobody = freshEmail();
+  const rows = [];
+  const answers = [];
+  for (const name of [email, nobody]) {
+    // Both have a row, in an object that has its table.
+    refused(await logIn(name, 'wrong password'), 'INVALID_CREDENTIALS');
+    const before = await sessions.counts();
+    answers.push(await askReset(name));
+    await sleep(500);
+    const counts = await sessions.counts();
+    rows.push([counts.rows - before.rows, counts.logins - before.logins]);
+  }
+  assert.deepEqual(bytesOf(answers[0]), bytesOf(answers[1]));
+  // The row of the name, and the mail, which goes again.
+  assert.deepEqual(rows, [[3, 1], [3, 1]]);
+  await mailer.next(email);
+  assert.equal(mailer.to(nobody).length, 0);
+});
+
+test('links are of the origin of the policy, whatever a header says', async () => {
+  const { email } = await created();
+  const headers = { 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'http', Forwarded: 'host=evil.example', 'X-Original-URL': 'https://evil.example/' };
+  const asked = await askReset(email, { headers });
+  assert.equal(asked.status, 202, asked.text);
+  const [mail] = await mailer.next(email);
+  assert.ok(mail.link.startsWith(`${ORIGIN}/auth/reset/confirm#`));
+  assert.ok(!mail.bytes.includes('evil'));
+});
+
+test('of a hundred who use a link at once one does', async () => {
+  const { email } = await created();
+  const token = await linkTo(email);
+  const answers = await Promise.all(Array.from({ length: 100 }, (_, number) => confirm(token, `new password number ${number}`, { ip: freshIp() })));
+  const done = answers.flatMap(({ status }, number) => (status === 200 ? [number] : []));
+  assert.equal(done.length, 1, JSON.stringify(answers.map(({ status }) => status)));
+  for (const answer of answers.filter(({ status }) => status !== 200)) isOver(answer);
+  assert.equal((await logIn(email, `new password number ${done[0]}`)).status, 200);
+  assert.equal((await mailer.next(email, 2)).filter(({ type }) => type === 'account.password_changed').length, 1);
+});
+
+test('a link is over when it is too old, when the password was changed, and when the account is disabled or gone', async () => {
+  const old = await created();
+  const token = await linkTo(old.email);
+  await sessions.wait(901);
+  isOver(await confirm(token));
+
+  const changed = await created();
+  const before = await linkTo(changed.email);
+  await sessions.admin('PATCH', `/accounts/${changed.id}`, { password: 'set by somebody else' });
+  isOver(await confirm(before));
+
+  const disabled = await created();
+  const meanwhile = await linkTo(disabled.email);
+  await sessions.admin('PATCH', `/accounts/${disabled.id}`, { disabled: true });
+  isOver(await confirm(meanwhile));
+  const { length } = mailer.taken;
+  assert.equal((await askReset(disabled.email)).status, 202);
+  await sleep(500);
+  assert.equal(mailer.taken.length, length, 'one that is disabled gets none');
+
+  const gone = await created();
+  const last = await linkTo(gone.email);
+  await sessions.admin('DELETE', `/accounts/${gone.id}`);
+  isOver(await confirm(last));
+  // Of somebody else's account, cut, or made up.
+  const own = await linkTo(changed.email, 2);
+  for (const wrong of [gone.id + own.slice(22), own.slice(0, 64), `${own}=`, 'x'.repeat(65), '']) isOver(await confirm(wrong, ANOTHER, { ip: freshIp() }));
+  assert.equal((await confirm(own)).status, 200);
+});
+
+test('a name gets three mails in an hour, and an address asks for ten; nobody is told, and the log is', async () => {
+  const { email } = await created();
+  const from = gate.output.lines.length;
+  const answers = [];
+  for (let asked = 0; asked < 5; asked += 1) answers.push(await askReset(email));
+  for (const answer of answers) assert.deepEqual(bytesOf(answer), bytesOf(answers[0]));
+  await mailer.next(email, 3);
+  await sleep(300);
+  assert.equal(mailer.to(email).length, 3);
+  const ip = freshIp();
+  const others = [];
+  for (let asked = 0; asked < 12; asked += 1) others.push(await created());
+  for (const other of others) assert.deepEqual(bytesOf(await askReset(other.email, { ip })), bytesOf(answers[0]));
+  await mailer.next(others[9].email);
+  await sleep(300);
+  assert.deepEqual(others.map((other) => mailer.to(other.email).length), [...Array.from({ length: 10 }, () => 1), 0, 0]);
+  const lines = gate.output.lines.slice(from).filter((line) => line.includes('"too_many_mails"'));
+  assert.equal(lines.length, 4);
+  assert.ok(lines.every((line) => !line.includes('@')));
+  await sessions.wait(3601);
+  await linkTo(email, 4);
+});
+
+test('links that are tried are counted for each address', async () => {
+  const ip = freshIp();
+  const wrong = Buffer.alloc(16).toString('base64url') + randomBytes(32).toString('base64url');
+  const answers = await Promise.all(Array.from({ length: 40 }, () => confirm(wrong, ANOTHER, { ip })));
+  const counts = Object.groupBy(answers, ({ status }) => status);
+  assert.deepEqual(Object.entries(counts).map(([status, some]) => [status, some.length]), [['400', 30], ['429', 10]]);
+  refused(counts[429][0], 'TOO_MANY_ATTEMPTS', { hint: /^Please try again in 1\d minutes$/ });
+});
+
+test('another site asks for nothing', async () => {
+  const { email } = await created();
+  for (const headers of [{ 'Sec-Fetch-Site': 'cross-site' }, { Origin: 'https://evil.example' }]) {
+    refused(await askReset(email, { headers }), 'CSRF_REFUSED');
+    refused(await confirm('x', ANOTHER, { headers }), 'CSRF_REFUSED');
+  }
+  const listed = await askReset(email, { headers: { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://app.example.com' } });
+  assert.equal(listed.status, 202);
+  assert.equal(listed.headers['access-control-allow-origin'], 'https://app.example.com');
+});
+
+test('a form is refused field by field', async () => {
+  for (const [path, body, details] of [
+    ['/auth/reset', {}, [['email', 'Required']]],
+    ['/auth/reset', { email: 'nobody' }, [['email', 'Invalid email']]],
+    ['/auth/reset/confirm', {}, [['token', 'Required'], ['password', 'Required']]],
+  ]) {
+    isNotValid(await sessions.post(path, { body }), details);
+  }
+  const none = new Sessions(gate, 'none');
+  refused(await askReset(freshEmail(), {}, none), 'NOT_FOUND');
+  refused(await confirm('x', ANOTHER, {}, none), 'NOT_FOUND');
+});
+
+test('a mail that is not taken is tried again by its name, and no store and no log has an address or a token', async () => {
+  const { email, id } = await created();
+  mailer.status = 503;
+  const token = await linkTo(email);
+  const rows = (await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Dump')).text;
+  assert.match(rows, /mail\//);
+  for (const secret of [email, email.split('@')[0], token, token.slice(22)]) {
+    assert.ok(!rows.includes(secret), secret);
+    assert.ok(!gate.output.lines.some((line) => line.includes(secret)), secret);
+  }
+  assert.ok(gate.output.lines.some((line) => line.includes('the mail account.reset was not taken: status 503')));
+  mailer.status = 202;
+  await sessions.wait(11);
+  await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Alarm');
+  const [first, second] = await mailer.next(email, 2);
+  assert.equal(first.headers['webhook-id'], second.headers['webhook-id']);
+  assert.equal(first.link, second.link);
+  assert.doesNotMatch((await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Dump')).text, /mail\//);
+  assert.equal((await confirm(token)).status, 200);
+
+  // One that is refused for good is told once.
+  const other = await created();
+  mailer.status = 400;
+  await linkTo(other.email);
+  await sleep(200);
+  mailer.status = 202;
+  assert.ok(gate.output.lines.some((line) => line.includes('the mail account.reset is given up')));
+  assert.doesNotMatch((await sessions.object('EDGEGATE_LOGINS', shardOf(other.id), 'X-Dump')).text, /mail\//);
+});
+
+test('a queue and another Worker carry mails too; links open the page of the policy', async () => {
+  for (const [name, page] of [['queue', `${ORIGIN}/auth/reset/confirm`], ['service', 'https://app.example.com/new-password?step=2']]) {
+    const at = new Sessions(gate, name);
+    const { email } = await created({}, at);
+    assert.equal((await askReset(email, {}, at)).status, 202);
+    const [mail] = await mailer.next(email);
+    assert.deepEqual([mail.url, mail.type, mail.from], [`/${name}`, 'account.reset', undefined]);
+    assert.equal(mail.link.split('#')[0], page);
+    assert.equal((await confirm(tokenOf(mail), ANOTHER, {}, at)).status, 200);
+    assert.equal((await mailer.next(email, 2))[1].type, 'account.password_changed');
+  }
+});
+
+// ---- registration ----
+
+const register = (body, options = {}) => sessions.post('/auth/register', { gate: 'open', body, ...options });
+const verify = (body, options = {}) => sessions.post('/auth/verify-email', { gate: 'open', body, ...options });
+const at = (name) => new Sessions(gate, name);
+const asker = (answer) => `__Host-edgegate-a=${cookiesOf(answer)['__Host-edgegate-a']}`;
+
+test('whoever registers confirms the address in the same browser, and logs in with that password', async () => {
+  const email = freshEmail();
+  const answer = await register({ email, password: PASSWORD }, { headers: SAME_ORIGIN });
+  assert.deepEqual([answer.status, answer.text], [202, '{"accepted":true}']);
+  assert.match(answer.headers['set-cookie'][0], /^__Host-edgegate-a=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=86400$/);
+  const [mail] = await mailer.next(email);
+  assert.deepEqual([mail.type, mail.subject], ['account.verify', 'Confirm your address']);
+  assert.ok(mail.link.startsWith(`${ORIGIN}/auth/verify-email#token=`) && mail.text.includes('It is good for 24 hours'));
+  // Before that there is no account.
+  refused(await logIn(email, PASSWORD, {}, at('open')), 'INVALID_CREDENTIALS');
+  refused(await at('open').admin('GET', `/accounts?email=${encodeURIComponent(email)}`), 'NOT_FOUND');
+  const done = await verify({ token: tokenOf(mail) }, { headers: { ...SAME_ORIGIN, Cookie: asker(answer) } });
+  assert.deepEqual([done.status, done.text], [200, '{"registered":true}']);
+  assert.equal(done.headers['set-cookie'], undefined);
+  const account = (await at('open').admin('GET', `/accounts?email=${encodeURIComponent(email)}`)).json();
+  assert.deepEqual([account.is_verified, account.scopes], [true, []]);
+  const opened = (await logIn(email, PASSWORD, {}, at('open'))).json();
+  admitted(await at('open').get('/v1/posts', { token: opened.access_token }), { subject: account.subject });
+  isOver(await verify({ token: tokenOf(mail) }, { headers: { ...SAME_ORIGIN, Cookie: asker(answer) } }));
+});
+
+test('whoever registers an address of somebody else has no password there: its owner sets one by the link', async () => {
+  const email = freshEmail();
+  const attacker = await register({ email, password: 'known to the attacker' }, { headers: SAME_ORIGIN });
+  const [mail] = await mailer.next(email);
+  for (const headers of [{}, SAME_ORIGIN, { ...SAME_ORIGIN, Cookie: `__Host-edgegate-a=${randomBytes(32).toString('base64url')}` }]) {
+    isNotValid(await verify({ token: tokenOf(mail) }, { headers }), [['password', 'Required']]);
+  }
+  isNotValid(await verify({ token: tokenOf(mail), password: 'short' }), [['password', 'Use at least 8 characters']]);
+  assert.equal((await verify({ token: tokenOf(mail), password: ANOTHER })).status, 200);
+  refused(await logIn(email, 'known to the attacker', {}, at('open')), 'INVALID_CREDENTIALS');
+  assert.equal((await logIn(email, ANOTHER, {}, at('open'))).status, 200);
+  isOver(await verify({ token: tokenOf(mail) }, { headers: { ...SAME_ORIGIN, Cookie: asker(attacker) } }));
+});
+
+test('registrations of others are in nobody’s way, and the first that is confirmed ends them', async () => {
+  const email = freshEmail();
+  await register({ email, password: 'known to the attacker' });
+  await register({ email, password: PASSWORD });
+  const [first, second] = await mailer.next(email, 2);
+  const answers = await Promise.all([first, second, second, second].map((mail) => verify({ token: tokenOf(mail), password: ANOTHER })));
+  assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+  for (const answer of answers.filter(({ status }) => status !== 200)) isOver(answer);
+});
+
+test('who registers learns nothing of who has an account, whose owner is told', async () => {
+  const { email } = await created({}, at('open'));
+  const nobody = freshEmail();
+  const answers = [];
+  for (const name of [email, nobody]) answers.push(await register({ email: name, password: ANOTHER }));
+  assert.deepEqual(bytesOf(answers[0]), bytesOf(answers[1]));
+  const [exists] = await mailer.next(email);
+  assert.deepEqual([exists.type, exists.link, exists.expires_in], ['account.exists', undefined, undefined]);
+  assert.equal((await mailer.next(nobody))[0].type, 'account.verify');
+  refused(await logIn(email, ANOTHER, {}, at('open')), 'INVALID_CREDENTIALS');
+  assert.equal((await logIn(email, PASSWORD, {}, at('open'))).status, 200);
+});
+
+test('the link of one use is none of another, and a registration waits a day', async () => {
+  const email = freshEmail();
+  await register({ email, password: PASSWORD });
+  const [mail] = await mailer.next(email);
+  isOver(await sessions.post('/auth/reset/confirm', { gate: 'open', body: { token: tokenOf(mail), password: ANOTHER } }));
+  isNotValid(await register({ email, password: ANOTHER, invitation: tokenOf(mail) }), [['invitation', 'This link is not good, or not any more']]);
+  const { email: other } = await created({}, at('open'));
+  await sessions.post('/auth/reset', { gate: 'open', body: { email: other } });
+  const [reset] = await mailer.next(other);
+  isOver(await verify({ token: tokenOf(reset), password: ANOTHER }));
+  const open = at('open');
+  await open.wait(86_401);
+  isOver(await verify({ token: tokenOf(mail), password: ANOTHER }));
+});
+
+test('an administrator invites: the link sets the password of this address alone, once', async () => {
+  const invited = at('invited');
+  const invite = (body, options) => invited.admin('POST', '/accounts/invite', body, options);
+  const email = freshEmail();
+  const made = await invite({ email, scopes: ['write:posts'] });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual([made.json().invited, made.json().disabled, made.json().is_verified], [true, false, false]);
+  const [mail] = await mailer.next(email);
+  assert.deepEqual([mail.type, mail.link.split('#')[0]], ['account.invitation', `${ORIGIN}/auth/register`]);
+  assert.ok(mail.text.includes('It is good for 7 days'));
+  const accept = (body, options = {}) => invited.post('/auth/register', { body, ...options });
+  isNotValid(await accept({ email, password: PASSWORD }), [['invitation', 'Required']]);
+  isNotValid(await accept({ email: freshEmail(), password: PASSWORD, invitation: tokenOf(mail) }), [['invitation', 'This link is not good, or not any more']]);
+  refused(await logIn(email, PASSWORD, {}, invited), 'INVALID_CREDENTIALS');
+  const answers = await Promise.all(Array.from({ length: 20 }, () => accept({ email, password: PASSWORD, invitation: tokenOf(mail) })));
+  assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+  const opened = (await logIn(email, PASSWORD, {}, invited)).json();
+  admitted(await invited.get('/v1/posts', { token: opened.access_token }), { scopes: ['read:posts', 'write:posts'] });
+  const account = (await invited.admin('GET', `/accounts/${made.json().id}`)).json();
+  assert.deepEqual([account.invited, account.is_verified], [undefined, true]);
+  refused(await invite({ email }), 'INVALID_REQUEST', { hint: 'email: has an account already' });
+  // Once more, for one who has not come: the first link goes on.
+  const late = freshEmail();
+  await invite({ email: late });
+  const again = await invite({ email: late, scopes: ['write:posts'] });
+  assert.deepEqual(again.json().scopes, ['write:posts']);
+  const [first] = await mailer.next(late, 2);
+  assert.equal((await accept({ email: late, password: PASSWORD, invitation: tokenOf(first) })).status, 200);
+  const stranger = await invited.post('/auth/admin/accounts/invite', { body: { email: freshEmail() }, token: 'x'.repeat(64) });
+  refused(stranger, 'INVALID_TOKEN');
+});
+
+test('where registration is closed nobody registers and nobody is invited', async () => {
+  refused(await sessions.post('/auth/register', { body: { email: freshEmail(), password: PASSWORD } }), 'NOT_FOUND');
+  refused(await sessions.post('/auth/verify-email', { body: { token: 'x' } }), 'NOT_FOUND');
+  refused(await sessions.admin('POST', '/accounts/invite', { email: freshEmail() }), 'NOT_FOUND');
+});
