@@ -109,7 +109,7 @@ impl Claims {
     fn as_tree(text: String) -> Result<Self, Error> {
         let tree = json::parse_object(text.as_bytes())
             .map_err(|fault| in_part(fault, TokenPart::Payload))?;
-        check_kinds(REGISTERED.map(|name| tree.get(name).map(Kind::of)))?;
+        check_kinds(REGISTERED.map(|(name, ..)| tree.get(name).map(Kind::of)))?;
         let time = |name: &str, round: fn(f64) -> f64| match tree.get(name) {
             Some(Value::Number(number)) => Some(UnixTime::from_secs(seconds(number, round))),
             _ => None,
@@ -322,19 +322,21 @@ impl<'c> Words<'c> {
 }
 
 /// The claims whose kinds are fixed, in the order in which they are looked at: first strings, then numbers.
-const REGISTERED: [&str; 8] = ["iss", "sub", "jti", "sid", "exp", "nbf", "iat", "aud"];
+const REGISTERED: [(&str, &str, &[Kind]); 8] = [
+    ("iss", "a string", &[Kind::String]),
+    ("sub", "a string", &[Kind::String]),
+    ("jti", "a string", &[Kind::String]),
+    ("sid", "a string", &[Kind::String]),
+    ("exp", "a number", &[Kind::Number]),
+    ("nbf", "a number", &[Kind::Number]),
+    ("iat", "a number", &[Kind::Number]),
+    ("aud", "a string or a list of strings", &[Kind::String, Kind::Strings]),
+];
 
 /// Whether the registered claims are of their kinds, where they are there.
 fn check_kinds(registered: [Option<Kind>; 8]) -> Result<(), Error> {
-    for (claim, kind) in REGISTERED.into_iter().zip(registered) {
-        match claim {
-            "exp" | "nbf" | "iat" => check_kind(claim, kind, "a number", &[Kind::Number])?,
-            "aud" => {
-                let kinds = [Kind::String, Kind::Strings];
-                check_kind(claim, kind, "a string or a list of strings", &kinds)?;
-            }
-            _ => check_kind(claim, kind, "a string", &[Kind::String])?,
-        }
+    for ((claim, expected, kinds), kind) in REGISTERED.into_iter().zip(registered) {
+        check_kind(claim, kind, expected, kinds)?;
     }
     Ok(())
 }

@@ -64,9 +64,12 @@ impl Scopes {
 
     /// What cannot be a scope is left out.
     fn add(&mut self, word: &str) {
-        if is_scope(word)
-            && let Err(place) = self.place_of(word)
-        {
+        if !is_scope(word) {
+            return;
+        }
+        if self.0.last().is_none_or(|last| last.as_str() < word) {
+            self.0.push(word.to_owned());
+        } else if let Err(place) = self.place_of(word) {
             self.0.insert(place, word.to_owned());
         }
     }

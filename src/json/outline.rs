@@ -77,6 +77,12 @@ impl Span {
     pub(crate) fn of(self, text: &str) -> &str {
         text.get(self.start..self.end).unwrap_or_default()
     }
+
+    /// Whether this part is this text. Most differ in length.
+    fn has(self, text: &str, wanted: &str) -> bool {
+        self.end.wrapping_sub(self.start) == wanted.len()
+            && text.as_bytes().get(self.start..self.end) == Some(wanted.as_bytes())
+    }
 }
 
 impl Outline {
@@ -101,7 +107,8 @@ impl Outline {
 
     /// The value of a member.
     pub(crate) fn get(&self, text: &str, name: &str) -> Option<Place> {
-        self.members(text).find(|(own, _)| *own == name).map(|(_, value)| value)
+        let is_it = |member: &&Member| member.name.has(text, name);
+        self.members.iter().find(is_it).map(|member| member.value)
     }
 }
 
