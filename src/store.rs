@@ -4,6 +4,7 @@
 //! tab each have one thread, so no future has to be `Send`.
 #![allow(async_fn_in_trait, reason = "single-threaded runtimes only, see above")]
 
+pub mod accounts;
 pub mod grants;
 pub mod key_ring;
 pub mod keyed;

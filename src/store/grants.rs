@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::{StoreError, shared::SwapStore};
+use super::{
+    StoreError,
+    shared::{SwapStore, Turn},
+};
 use crate::{
     grant::{
         state::OwnerGrants,
@@ -102,10 +105,9 @@ impl<S: SwapStore> GrantStore for SharedGrants<S> {
         step: &GrantStep,
         now: UnixMillis,
     ) -> Result<GrantOutcome, StoreError> {
-        let mut turn =
-            Turn { store: &self.store, name: format!("{PREFIX}{owner}"), is_over: false };
+        let mut turn = Turn::new(&self.store, format!("{PREFIX}{owner}"));
         for _ in 0..MAX_ATTEMPTS {
-            let found = turn.store.load(&turn.name).await?;
+            let found = turn.load().await?;
             let mut state = found
                 .as_deref()
                 .map_or_else(|| Ok(OwnerGrants::default()), OwnerGrants::from_text)?;
@@ -114,8 +116,7 @@ impl<S: SwapStore> GrantStore for SharedGrants<S> {
                 return Ok(outcome);
             }
             let until = kept_until(&state, now);
-            if turn.store.swap(&turn.name, found.as_deref(), &state.to_text()?, until).await? {
-                turn.is_over = true;
+            if turn.swap(found.as_deref(), &state.to_text()?, until).await? {
                 return Ok(outcome);
             }
         }
@@ -128,21 +129,5 @@ fn kept_until(state: &OwnerGrants, now: UnixMillis) -> UnixMillis {
         Some(at) => UnixMillis::from_unix_time(at).max(now.saturating_add(EMPTY_MILLIS)),
         None if state.is_over(now.to_unix_time()) => now.saturating_add(EMPTY_MILLIS),
         None => now.saturating_add(KEPT_MILLIS),
-    }
-}
-
-/// The turn of a step: other steps of this process for the same owner wait for its end.
-struct Turn<'s, S: SwapStore> {
-    store: &'s S,
-    name: String,
-    /// Whether the swap has ended it.
-    is_over: bool,
-}
-
-impl<S: SwapStore> Drop for Turn<'_, S> {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.store.release(&self.name);
-        }
     }
 }

@@ -43,6 +43,43 @@ pub trait SwapStore {
     fn release(&self, name: &str);
 }
 
+/// The turn of a step: other steps of this process for the same name wait for its end, which is a swap or the drop.
+pub(super) struct Turn<'s, S: SwapStore> {
+    store: &'s S,
+    name: String,
+    /// Whether a swap has ended it.
+    is_over: bool,
+}
+
+impl<'s, S: SwapStore> Turn<'s, S> {
+    pub(super) const fn new(store: &'s S, name: String) -> Self {
+        Self { store, name, is_over: false }
+    }
+
+    pub(super) async fn load(&self) -> Result<Option<String>, StoreError> {
+        self.store.load(&self.name).await
+    }
+
+    pub(super) async fn swap(
+        &mut self,
+        expected: Option<&str>,
+        next: &str,
+        until: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let is_swapped = self.store.swap(&self.name, expected, next, until).await?;
+        self.is_over |= is_swapped;
+        Ok(is_swapped)
+    }
+}
+
+impl<S: SwapStore> Drop for Turn<'_, S> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.store.release(&self.name);
+        }
+    }
+}
+
 /// The counters in such a store.
 #[derive(Debug)]
 pub struct SharedCounters<S> {

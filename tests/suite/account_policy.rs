@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::gate::{policy, policy as policy_of, read};
 
 /// A policy with this section, and sessions.
-fn with_accounts(fields: Value) -> Value {
+pub(super) fn with_accounts(fields: Value) -> Value {
     let mut accounts = json!({"secrets": [{"id": 1, "secret": "ACCOUNTS_SECRET"}]});
     let all = accounts.as_object_mut().unwrap();
     for (name, value) in fields.as_object().unwrap() {

@@ -54,6 +54,7 @@ mod published;
 mod rooms;
 mod session_gate;
 mod session_steps;
+mod shared_accounts;
 mod store_contract;
 mod vectors;
 mod watch;
