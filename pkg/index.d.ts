@@ -555,7 +555,10 @@ export interface GateOptions {
   stores?: {
     /** Revocation entries: needed where the policy has `revocation`. */
     revocation?: Store | undefined;
-    /** Counters of limits with `store = "durable-object"` (or `"shared"`), which have to be exact; and used proofs with `dpop.replays` of the same words. */
+    /**
+     * Counters of limits with `store = "durable-object"` (or `"shared"`), which have to be exact; used proofs with `dpop.replays` of the same words; and with
+     * `accounts` the hashes of passwords of all together.
+     */
     counters?: Store | undefined;
     /** Records of API keys: needed unless `api_keys.records` is `"none"`. */
     keys?: Store | undefined;
@@ -569,6 +572,11 @@ export interface GateOptions {
      * have come to their end and accounts at providers (sealed) lie there too. `memoryStore()` logs everybody out at a restart; several processes need one that they share. Their clocks have to be set. Never one that evicts.
      */
     sessions?: Store | undefined;
+    /**
+     * Accounts and guesses at their passwords: needed where the policy has `accounts`, and it has to compare and swap; so has `counters` then, where
+     * the hashes of all together are counted. What is lost here is lost for ever: `memoryStore()` forgets all accounts at a restart. Never one that evicts.
+     */
+    accounts?: Store | undefined;
     /**
      * The watch, where gates share it: `redisStore(client)`. Without it each gate watches for itself, in its memory. One that is given needs a policy with
      * `watch`.
@@ -1100,6 +1108,70 @@ export interface WatchReader {
   read(options?: { window?: string | undefined }): Promise<WatchReport>;
 }
 
+/** A new account. Exactly one of `password` and `passwordHash` is there. */
+export interface NewAccount {
+  /** The address that its owner logs in with. It is not kept, only a keyed hash of it. */
+  email: string;
+  password?: string | undefined;
+  /** A hash of its password, of a form of docs/accounts.md, and of a kind in the policy's `accounts.imports`. */
+  passwordHash?: string | undefined;
+  /** The scopes of its sessions, beside those of all accounts. Default: none. */
+  scopes?: string[] | undefined;
+  /** Whether the address is known to be its owner's. Default `false`. */
+  verified?: boolean | undefined;
+}
+
+/** What changes of an account; at least one member. */
+export interface AccountChanges {
+  /** Whether nobody may log in to it. */
+  disabled?: boolean | undefined;
+  /** Its new password. Either this or `passwordHash`. */
+  password?: string | undefined;
+  passwordHash?: string | undefined;
+  /** Its new scopes. */
+  scopes?: string[] | undefined;
+  /** Whether all factors but the password are taken out: for an owner who has lost them. */
+  dropFactors?: boolean | undefined;
+}
+
+/** An account. */
+export interface Account {
+  id: string;
+  /** The subject of its sessions: `account|` and the id, for ever. */
+  subject: string;
+  disabled: boolean;
+  /** Whether the address is known to be its owner's. */
+  isVerified: boolean;
+  /** Its own, without those of all accounts. */
+  scopes: string[];
+  /** In seconds since 1970. */
+  createdAt: number;
+  /** Whether its password is still kept as somebody else has hashed it, until its next login. */
+  imported: boolean;
+  /** What its owner is asked for beside the password. */
+  factors: { totp: boolean; recoveryCodesLeft: number; passkeys: number };
+  /** The end of its sessions is still on its way to where revocations are kept. */
+  pending?: true;
+}
+
+/**
+ * People who log in by password, as `/auth/admin/accounts` of the Worker administers them. It asks for no secret: check yourself who may call it.
+ *
+ * A change ends all sessions of the account. A new password is hashed here, which blocks the process for some tens of milliseconds.
+ *
+ * Each rejects with an {@link EdgegateError}: `INVALID_REQUEST` with the `path` of the field; `NOT_FOUND`; `STORE_UNAVAILABLE`, after which the change may
+ * have been made or not; `CONFIG_ERROR` where the policy has no `accounts`.
+ */
+export interface AccountAdministration {
+  create(account: NewAccount): Promise<Account>;
+  /** The account with an address. */
+  find(email: string): Promise<Account>;
+  get(id: string): Promise<Account>;
+  update(id: string, changes: AccountChanges): Promise<Account>;
+  /** Forgets an account, and ends all its sessions. */
+  delete(id: string): Promise<{ pending?: true }>;
+}
+
 /** The answer of an endpoint of the gate's own. */
 export interface Handled {
   status: number;
@@ -1115,6 +1187,8 @@ export interface Gate {
   readonly sessions: SessionAdministration;
   /** Accounts of callers at providers. */
   readonly grants: GrantAdministration;
+  /** Administration of people who log in by password. */
+  readonly accounts: AccountAdministration;
   /** What was counted. */
   readonly watch: WatchReader;
   /** The same in the format of Prometheus, as `GET /auth/metrics` answers. It rejects as `watch.read` does. */
@@ -1128,7 +1202,8 @@ export interface Gate {
   /**
    * Answers a request for an endpoint of sessions below the policy's `auth_prefix` (`/token`, `/refresh`, `/revoke`, `/introspect`, `/session`,
    * `/session/start`, `/sessions`, `/sessions/{id}`, `/sessions/others`, `/logout`), where the policy has `login` for one of logins (`/login`, `/login/{id}`, `/callback/{id}`,
-   * `/logged-out`, `/backchannel-logout/{id}`, `/connect/{id}`, `/disconnect/{id}`), where it has `watch` for `/admin/watch` and `/metrics`, and for `/.well-known/jwks.json` and
+   * `/logged-out`, `/backchannel-logout/{id}`, `/connect/{id}`, `/disconnect/{id}`), where it has `accounts` for `POST /login`, `/password` and `/mfa…`, where it has `watch` for `/admin/watch` and
+   * `/metrics`, and for `/.well-known/jwks.json` and
    * `/.well-known/oauth-authorization-server`. Nothing for any other request, whose body is not touched. Adapters do this.
    */
   handle(

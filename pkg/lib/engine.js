@@ -144,6 +144,17 @@ export class Engine {
           return 0;
         }
       },
+      normalize: (address, length, to, room) => {
+        try {
+          const text = this.#platform.read(this.#bytes(), address, address + length).normalize('NFKC');
+          const bytes = new TextEncoder().encode(text);
+          if (bytes.length > room) return 0;
+          new Uint8Array(this.#memory.buffer, to, bytes.length).set(bytes);
+          return bytes.length;
+        } catch {
+          return 0;
+        }
+      },
       randomBytes: (address, length) => {
         try {
           new Uint8Array(this.#memory.buffer, address, length).set(this.#platform.randomBytes(length));

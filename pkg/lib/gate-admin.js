@@ -3,7 +3,8 @@ import { EdgegateError } from './errors.js';
 
 /** Members that have another name in the core. The names of limits are not translated. */
 const CORE_NAMES = {
-  expiresInSecs: 'expires_in_secs', importedSha256: 'imported_sha256', overlapSecs: 'overlap_secs', keyId: 'key_id',
+  expiresInSecs: 'expires_in_secs', importedSha256: 'imported_sha256', overlapSecs: 'overlap_secs', keyId: 'key_id', passwordHash: 'password_hash',
+  dropFactors: 'drop_factors',
 };
 const OWN_NAMES = Object.fromEntries(Object.entries(CORE_NAMES).map(([own, core]) => [core, own]));
 /** A member's name alone or at the beginning of a path, which is not the name of a limit. */
@@ -115,7 +116,7 @@ export function inOwnNames(error) {
  * Returns the members with the core's names. Refuses a value that JSON would drop or turn into null: a lifetime of `NaN` must not become an
  * endless one.
  */
-function bodyOf(given, known) {
+export function bodyOf(given, known) {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid('', 'expected an object');
   const body = {};
   for (const [name, value] of Object.entries(given)) {
@@ -144,7 +145,7 @@ function plain(value, path) {
   return JSON.parse(text);
 }
 
-function idOf(id) {
+export function idOf(id) {
   if (typeof id !== 'string') throw invalid('id', 'expected a string');
   return id;
 }

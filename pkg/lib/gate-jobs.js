@@ -23,6 +23,8 @@ export class Jobs {
   /** Private keys that sign, by their names. */
   #signers = new Map();
   #fetching = new Map();
+  /** The turn of the last hash that was asked for. */
+  #hashing = Promise.resolve();
 
   constructor(platform, stores, tell, sinks) {
     this.#platform = platform;
@@ -123,6 +125,14 @@ export class Jobs {
 
   async pause({ millis }) {
     await pause(millis);
+    return null;
+  }
+
+  async turnToHash() {
+    // It blocks the thread. A timer of each lets others be served before it.
+    const turn = this.#platform.sharesPromises ? this.#hashing.then(() => pause(0)) : pause(0);
+    this.#hashing = turn;
+    await turn;
     return null;
   }
 

@@ -1,6 +1,7 @@
 import { checkNames, clock } from './check.js';
 import { Engine } from './engine.js';
 import { EdgegateError, configError } from './errors.js';
+import { AccountAdministration } from './gate-accounts.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { GrantAdministration } from './gate-grants.js';
 import { Held, Jobs } from './gate-jobs.js';
@@ -35,6 +36,7 @@ export class Gate {
   #revocations;
   #sessions;
   #grants;
+  #accounts;
   #watch;
   /** Nothing if the policy does not watch. */
   #turns;
@@ -43,7 +45,7 @@ export class Gate {
   constructor(engine, policy, options = {}, rehearsal = false) {
     checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil', 'watch'], '');
     const { secrets = {}, stores = {}, now, log, waitUntil, watch = {} } = options;
-    checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions', 'watch'], 'stores');
+    checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions', 'accounts', 'watch'], 'stores');
     for (const [name, store] of Object.entries(stores)) checkStore(store, name);
     const sinks = sinksOf(watch);
     this.#engine = engine;
@@ -71,6 +73,7 @@ export class Gate {
         jwks: stores.jwks !== undefined,
         counters: kindOfCounters(stores.counters),
         sessions: kindOfCounters(stores.sessions),
+        accounts: kindOfCounters(stores.accounts),
         watch: stores.watch !== undefined,
       },
       watch: { sinks: Object.keys(sinks) },
@@ -82,6 +85,7 @@ export class Gate {
     this.#revocations = new RevocationAdministration(ask);
     this.#sessions = new SessionAdministration(ask);
     this.#grants = new GrantAdministration(ask);
+    this.#accounts = new AccountAdministration(ask);
     this.#watch = new WatchReader(ask);
     const watches = document.watch !== undefined && !rehearsal;
     if (watches) this.#turns = new WatchTurns(this, turnOf, engine.platform.sharesPromises);
@@ -102,6 +106,10 @@ export class Gate {
 
   get grants() {
     return this.#grants;
+  }
+
+  get accounts() {
+    return this.#accounts;
   }
 
   get watch() {
@@ -142,7 +150,7 @@ export class Gate {
     return this.#run('explainRequest', text, waitUntil, (left) => explanation(JSON.parse(left)));
   }
 
-  /** Whether a path, with or without its query, may be an endpoint of sessions or logins. Only then `handle` has to be asked. */
+  /** Whether a path, with or without its query, may be an endpoint of sessions, logins or accounts. Only then `handle` has to be asked. */
   mayHandle(path) {
     return this.#prefixes.some((prefix) => path.startsWith(prefix));
   }
@@ -455,6 +463,8 @@ function prefixesOf({ sessions, watch, auth_prefix: prefix = '/auth' }) {
 }
 
 const METHODS = ['get', 'put', 'delete', 'list'];
+/** Those that are read and swapped alone. */
+const SWAPPED = ['counters', 'sessions', 'accounts'];
 
 function checkStore(store, name) {
   if (store === undefined) return;
@@ -462,7 +472,7 @@ function checkStore(store, name) {
     checkWatchStore(store);
     return;
   }
-  const wanted = name === 'counters' || name === 'sessions' ? ['get'] : METHODS;
+  const wanted = SWAPPED.includes(name) ? ['get'] : METHODS;
   const missing = typeof store === 'object' && store !== null ? wanted.filter((one) => typeof store[one] !== 'function') : wanted;
   if (missing.length > 0) {
     throw configError(`stores.${name}`, `expected a store like memoryStore(), ${missing.join(', ')} missing`);

@@ -152,7 +152,7 @@ export const createRehearsalWith = (platform) => {
     engine ??= new Engine(platform);
     await engine.ready();
     const store = () => memoryStore({ now });
-    const stores = { revocation: store(), counters: store(), keys: store(), jwks: store(), sessions: store() };
+    const stores = { revocation: store(), counters: store(), keys: store(), jwks: store(), sessions: store(), accounts: store() };
     const standIns = keys === 'own' ? undefined : new StandIns(engine);
     return rehearsalOf({ engine, stores, now, standIns, secrets: { ...secrets } }, policy);
   };

@@ -73,16 +73,21 @@ const ofLambda = (guarded, form) => async (asked, response) => {
   }).end(answer.body);
 };
 
-/** Starts an application. `providers` are those of its policy; a browser (`Visitor`) takes what it returns for a gate. */
-export async function startApplication(served, providers, { changes = {}, origin, stores, secrets = LOGIN_SECRETS, ...options } = {}) {
+/**
+ * Starts an application. `providers` are those of its policy, unless `policy` makes another of the changes; a browser (`Visitor`) takes what it
+ * returns for a gate.
+ */
+export async function startApplication(served, providers, {
+  policy = (all) => loginPolicy(providers, all), changes = {}, origin, stores, secrets = LOGIN_SECRETS, ...options
+} = {}) {
   let listener;
   const server = http.createServer((asked, response) => listener(asked, response));
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   const { port } = server.address();
   const events = [];
   const store = memoryStore();
-  const gate = createGate(loginPolicy(providers, { ...changes, origin: origin ?? `http://127.0.0.1:${port}` }), {
-    secrets, stores: stores ?? { sessions: store, revocation: store, keys: store, counters: store }, log: (event) => events.push(event), ...options,
+  const gate = createGate(policy({ ...changes, origin: origin ?? `http://127.0.0.1:${port}` }), {
+    secrets, stores: stores ?? { sessions: store, revocation: store, keys: store, counters: store, accounts: store }, log: (event) => events.push(event), ...options,
   });
   listener = await served(gate);
   return {

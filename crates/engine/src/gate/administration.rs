@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::account_endpoints::{self, AccountsAsked};
 use super::backend::Gate;
 use super::grants::{self, GrantsAsked};
 use super::session_work::{self, Sessions};
@@ -62,6 +63,8 @@ pub(super) enum Asked {
     Grants(GrantsAsked),
     /// Hands over, keeps, reads: `gate.watch`.
     Watch(WatchAsked),
+    /// Makes, finds, changes and deletes accounts: `gate.accounts`.
+    Accounts(AccountsAsked),
     /// Does what answers have left to be done.
     WorkOff {},
 }
@@ -87,6 +90,7 @@ impl Asked {
             | Self::Sessions(_)
             | Self::Grants(_)
             | Self::Watch(_)
+            | Self::Accounts(_)
             | Self::WorkOff {} => false,
         }
     }
@@ -125,6 +129,7 @@ pub(super) async fn administer(
         Asked::Sessions(asked) => return session_work::administer(gate, asked, jobs).await,
         Asked::Grants(asked) => return grants::administer(&gate, asked, &jobs).await,
         Asked::Watch(asked) => return watch_endpoints::administer(gate, asked, jobs).await,
+        Asked::Accounts(asked) => return account_endpoints::administer(gate, asked, jobs).await,
         Asked::WorkOff {} => return session_work::do_late(gate, jobs).await,
         other => other,
     };
@@ -172,9 +177,11 @@ pub(super) async fn administer(
         }
         Asked::GetRevocation { id } => answer(&revocations.read(&id).await?),
         Asked::RemoveRevocation { id } => answer(&revocations.undo(&id).await?),
-        Asked::Sessions(_) | Asked::Grants(_) | Asked::Watch(_) | Asked::WorkOff {} => {
-            Err(Error::NotFound)
-        }
+        Asked::Sessions(_)
+        | Asked::Grants(_)
+        | Asked::Watch(_)
+        | Asked::Accounts(_)
+        | Asked::WorkOff {} => Err(Error::NotFound),
     }
 }
 

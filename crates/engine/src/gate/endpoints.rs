@@ -1,8 +1,9 @@
-//! The endpoints of sessions, for `gate.handle`, and the way to those of logins and of the watch. What each does is [`Endpoints`]'s to say; here a request is
+//! The endpoints of sessions, for `gate.handle`, and the way to those of logins, accounts and the watch. What each does is [`Endpoints`]'s to say; here a request is
 //! read, and the answer written, as `crates/worker/src/endpoints/session.rs` does.
 
 use std::rc::Rc;
 
+use super::account_endpoints;
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
 use super::login_endpoints;
@@ -17,13 +18,14 @@ use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
 use edgegate::guard::{Decision, Event, Request, SessionNote};
+use edgegate::http::account_endpoints::{AccountEndpoint, AtLogin, LOGIN_PATH};
 use edgegate::http::cors;
 use edgegate::http::login_endpoints::LoginEndpoint;
 use edgegate::http::reply::{self, Fields, Refusal};
 use edgegate::http::session_endpoints::{
     Asked as Question, SessionEndpoint, answer_fields, carrier_of, matched,
 };
-use edgegate::policy::Policy;
+use edgegate::policy::{Cors, Policy};
 use edgegate::session::metadata::CACHE_SECS;
 
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,8 @@ enum Endpoint {
     Session(SessionEndpoint),
     Login(LoginEndpoint),
     Watch(WatchEndpoint),
+    Account(AccountEndpoint),
+    AtLogin,
     Jwks,
     Metadata,
 }
@@ -60,7 +64,7 @@ fn find<'p>(policy: &Policy, path: &'p str) -> Option<(Endpoint, &'p str)> {
         let is_missing = endpoint == SessionEndpoint::One && id.is_empty();
         (!is_missing).then_some((Endpoint::Session(endpoint), id))
     });
-    of_sessions.or_else(|| {
+    of_sessions.or_else(|| of_accounts(policy, below)).or_else(|| {
         policy.login.as_ref()?;
         let with_id = |endpoint: LoginEndpoint| Some((endpoint, matched(endpoint.path(), below)?));
         let (endpoint, id) = LoginEndpoint::ALL.into_iter().find_map(with_id)?;
@@ -68,11 +72,21 @@ fn find<'p>(policy: &Policy, path: &'p str) -> Option<(Endpoint, &'p str)> {
     })
 }
 
+fn of_accounts<'p>(policy: &Policy, below: &'p str) -> Option<(Endpoint, &'p str)> {
+    policy.accounts.as_ref()?;
+    if below == LOGIN_PATH {
+        return Some((Endpoint::AtLogin, ""));
+    }
+    AccountEndpoint::ALL
+        .into_iter()
+        .find_map(|endpoint| Some((Endpoint::Account(endpoint), matched(endpoint.path(), below)?)))
+}
+
 pub(super) fn parse(text: &str) -> Result<Asked, Error> {
     Asked::with_more(text, MORE)
 }
 
-/// Answers a request for an endpoint of sessions, logins or the watch.
+/// Answers a request for an endpoint of sessions, logins, accounts or the watch.
 pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
     let policy = &gate.policy;
     let target = asked.target();
@@ -106,6 +120,22 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
             let answered = login_endpoints::answered(&gate, call, (endpoint, id), &jobs);
             return answered.await.outcome();
         }
+        (Endpoint::Account(endpoint), _) => {
+            let answered = account_endpoints::answered(&gate, call, (endpoint, id), &jobs);
+            return answered.await.outcome();
+        }
+        (Endpoint::AtLogin, _) => match AtLogin::of(policy, request.method) {
+            Ok(AtLogin::Providers) => {
+                let answered =
+                    login_endpoints::answered(&gate, call, (LoginEndpoint::Choose, id), &jobs);
+                return answered.await.outcome();
+            }
+            Ok(AtLogin::Accounts) => {
+                let at = (AccountEndpoint::LogIn, id);
+                return account_endpoints::answered(&gate, call, at, &jobs).await.outcome();
+            }
+            Err(error) => Err(error),
+        },
         (_, Err(error)) => Err(error),
         (Endpoint::Watch(_), Ok(())) => Err(Error::NotFound),
         (Endpoint::Metadata, Ok(())) => Ok(own.server(&own.base(&policy.auth_prefix)).document()),
@@ -116,6 +146,9 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
         Err(error) => OwnAnswer::refused(&error, None, &asked).outcome(),
     }
 }
+
+/// A request for an endpoint.
+pub(super) type Call<'a> = (&'a Asked, &'a Request<'a>, &'a More<'a>);
 
 /// What strangers have to know of the gate as an issuer. Any page may read it: there is nothing in it that a caller has.
 fn published(body: String) -> OwnAnswer {
@@ -129,25 +162,21 @@ fn published(body: String) -> OwnAnswer {
 
 async fn answered(
     gate: &Gate,
-    (asked, request, more): (&Asked, &Request<'_>, &More<'_>),
+    (asked, request, more): Call<'_>,
     (endpoint, id): (SessionEndpoint, &str),
     jobs: &HostJobs,
 ) -> OwnAnswer {
     let policy = &gate.policy;
-    let origin = asked.get(Field::Origin);
     let cors = endpoint.cors(policy);
     if request.preflight.is_some() {
-        let asked_for = cors.as_ref().and_then(|_| asked.get(Field::RequestedHeaders));
-        let mut headers = reply::preflight_fields();
-        headers.extend(cors::preflight_fields(cors.as_ref(), origin, request.preflight, asked_for));
-        return OwnAnswer { status: reply::PREFLIGHT_STATUS, headers, body: String::new() };
+        return preflight(asked, request, cors.as_ref());
     }
     if endpoint == SessionEndpoint::Logout
         && let Some(page) = login_endpoints::logout_asked(gate, asked, request)
     {
         return page;
     }
-    let mut fields = cors::refusal_fields(cors.as_ref(), origin);
+    let fields = cors::refusal_fields(cors.as_ref(), asked.get(Field::Origin));
     let backend = gate.backend(jobs);
     let (answered, note) = match Endpoints::new(policy, &backend, request, jobs.now()) {
         Ok(endpoints) => {
@@ -161,21 +190,52 @@ async fn answered(
         }
         Err(error) => (Err(error), SessionNote::default()),
     };
-    let error = match answered {
-        Ok(answer) => return written(gate, &answer, fields, jobs),
-        Err(error) => error,
-    };
+    match answered {
+        Ok(answer) => written(gate, &answer, fields, jobs),
+        Err(error) => {
+            let refused =
+                Refused { error, logged: endpoint.logged(), is_oauth: endpoint.is_oauth() };
+            refusal(gate, (asked, request), refused, (note, fields), jobs)
+        }
+    }
+}
+
+/// What a preflight of an endpoint is told, of which other pages may read the answers so.
+pub(super) fn preflight(asked: &Asked, request: &Request<'_>, cors: Option<&Cors>) -> OwnAnswer {
+    let origin = asked.get(Field::Origin);
+    let asked_for = cors.and_then(|_| asked.get(Field::RequestedHeaders));
+    let mut headers = reply::preflight_fields();
+    headers.extend(cors::preflight_fields(cors, origin, request.preflight, asked_for));
+    OwnAnswer { status: reply::PREFLIGHT_STATUS, headers, body: String::new() }
+}
+
+/// A refusal of an endpoint.
+pub(super) struct Refused {
+    pub(super) error: Error,
+    /// The endpoint in the event log.
+    pub(super) logged: String,
+    /// Whether it is one of OAuth's, which has a form of its own and counts for no address.
+    pub(super) is_oauth: bool,
+}
+
+/// Notes a refusal, and what it leaves to be done; returns its answer.
+pub(super) fn refusal(
+    gate: &Gate,
+    (asked, request): (&Asked, &Request<'_>),
+    Refused { error, logged, is_oauth }: Refused,
+    (note, mut fields): (SessionNote, Fields),
+    jobs: &HostJobs,
+) -> OwnAnswer {
+    let policy = &gate.policy;
     session_work::work_off(gate, jobs, &note);
     fields.extend(cookie_fields(gate, &note, jobs));
     let carrier = carrier_of(request.authorization);
-    let is_oauth = endpoint.is_oauth();
     let error = if is_oauth {
         error
     } else {
         gate.memory.failures(policy).count(error, request.client_ip, jobs.now())
     };
-    let decision =
-        Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
+    let decision = Decision { session: note, ..Decision::refused(error.clone(), carrier, &logged) };
     if let Some(event) = Event::of(policy.log, request, &decision, jobs.now()) {
         jobs.tell(&Job::Note { event });
     }
@@ -201,7 +261,12 @@ async fn answer(
     endpoint.answer(endpoints, Question { method, id, body, device: &device }).await
 }
 
-fn written(gate: &Gate, answer: &Answer, mut fields: Fields, jobs: &HostJobs) -> OwnAnswer {
+pub(super) fn written(
+    gate: &Gate,
+    answer: &Answer,
+    mut fields: Fields,
+    jobs: &HostJobs,
+) -> OwnAnswer {
     session_work::work_off(gate, jobs, &answer.note);
     let mut headers = answer_fields(answer);
     headers.append(&mut fields);

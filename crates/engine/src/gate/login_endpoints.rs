@@ -3,9 +3,10 @@
 
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
+use super::endpoints::Call;
 use super::grants;
 use super::logins::GateLogins;
-use super::own_endpoint::{More, OwnAnswer, check_method, cookie_fields};
+use super::own_endpoint::{OwnAnswer, check_method, cookie_fields};
 use super::session_work;
 use super::task::{HostJobs, Job};
 use super::watching;
@@ -19,9 +20,6 @@ use edgegate::http::login_endpoints::{
 };
 use edgegate::http::reply::Fields;
 use edgegate::page::Page;
-
-/// A request for such an endpoint.
-type Call<'a> = (&'a Asked, &'a Request<'a>, &'a More<'a>);
 
 /// Answers it.
 pub(super) async fn answered(

@@ -39,6 +39,7 @@ struct Stores {
     /// Whether gates share their watch.
     #[serde(default)]
     watch: bool,
+    accounts: Counters,
 }
 
 #[derive(Default, Deserialize)]
@@ -109,9 +110,14 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
-    if policy.accounts.is_some() {
-        let problem = "the Worker alone has accounts";
-        return Err(Error::config("accounts", problem));
+    if let Some(accounts) = &policy.accounts {
+        if accounts.has_password_list {
+            let problem = "the Worker alone reads such a list, expected shipped";
+            return Err(Error::config("accounts.password_list", problem));
+        }
+        stores.accounts.exact("stores.accounts", "accounts")?;
+        // The hashes of all together are counted there.
+        stores.counters.exact_for("accounts")?;
     }
     let queue = policy.needs().into_iter().find(|need| matches!(need.binding, Binding::Queue(_)));
     if let Some(path) = queue.and_then(|need| need.path) {

@@ -6,11 +6,13 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::accounts::{GateAccounts, LateStep};
 use super::backend::Gate;
 use super::grants;
 use super::sessions::{self, Late};
 use super::task::{HostJobs, Job, Outcome};
 use edgegate::error::Error;
+use edgegate::guard::accounts::Accounts as _;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
 use edgegate::guard::session::notices;
 use edgegate::guard::{Event, Request, SessionNote};
@@ -51,6 +53,11 @@ pub(super) async fn do_late(gate: Rc<Gate>, jobs: Rc<HostJobs>) -> Result<Outcom
                 if let Ok(outcome) = sessions.apply(&object, &step, Patience::Usual).await {
                     gate.memory.sessions.note_told(&seen, &outcome, jobs.now());
                 }
+            }
+            // If it fails, the guess counts.
+            Late::Account(LateStep { shard, step }) => {
+                let accounts = GateAccounts { gate: &gate, jobs: &jobs };
+                drop(accounts.apply(shard, step).await);
             }
             // Providers are slow: they come last, side by side.
             Late::Revoke(revocation) => ended.push(revocation),

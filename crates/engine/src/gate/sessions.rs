@@ -9,6 +9,7 @@ use std::rc::Rc;
 use futures_util::future::{self, Either};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use super::accounts::LateStep;
 use super::stores::HostSwap;
 use super::task::{HostJobs, Job};
 use edgegate::base64url;
@@ -58,6 +59,8 @@ pub(super) enum Late {
     Confirm(ObjectName, Confirm),
     /// A session was ended.
     Deliver(ObjectName, Vec<Notice>),
+    /// A guess that was right is given back.
+    Account(LateStep),
     /// A provider is to be told that a token has ended.
     Revoke(Revocation),
     /// The key ring has to be read anew. The time is when that was decided.

@@ -94,6 +94,8 @@ pub(super) enum Job<'a> {
     },
     /// Answer after this time.
     Pause { millis: u64 },
+    /// Answer when a hash of a password may be computed: one after the other, and others are served in between.
+    TurnToHash,
     /// Give the verdict on the signature that the host was asked about just before.
     Signature,
     /// Sign by a private key that the host was given by this name. The answer is the signature in base64url; null if it has no such key.
