@@ -4,6 +4,7 @@
 //! This room stands above the guard: it puts a decision into words and decides nothing about the caller.
 
 pub mod account_endpoints;
+pub mod account_pages;
 pub mod caching;
 pub mod cors;
 #[cfg(feature = "describe")]

@@ -46,7 +46,10 @@ use crate::{
 /// Where people log in; `None`: the policy has no logins.
 #[must_use]
 pub fn login_url(policy: &Policy, request: &Request<'_>) -> Option<String> {
-    policy.login.as_ref()?;
+    let has_pages = policy.accounts.as_ref().is_some_and(|accounts| accounts.pages);
+    if policy.login.is_none() && !has_pages {
+        return None;
+    }
     // Without an origin there is no login either; then the path says it.
     let origin = csrf::own_origin(policy.origin.as_deref(), request.url).unwrap_or_default();
     Some(format!("{origin}{}/login", policy.auth_prefix))

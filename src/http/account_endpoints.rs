@@ -63,7 +63,10 @@ impl AtLogin {
             (false, true) => "POST",
             (true, true) => LOGIN_METHODS,
         };
+        let has_pages = policy.accounts.as_ref().is_some_and(|accounts| accounts.pages);
         match method {
+            // The page of accounts has the providers too.
+            "GET" if has_pages => Ok(Self::Accounts),
             "GET" if policy.login.is_some() => Ok(Self::Providers),
             // A preflight of it, too.
             "POST" | "OPTIONS" if policy.accounts.is_some() => Ok(Self::Accounts),

@@ -356,7 +356,7 @@ fn stopped_page(stopped: &Stopped, look: &Look) -> Page {
     page
 }
 
-fn redirect(url: &str) -> Fields {
+pub(super) fn redirect(url: &str) -> Fields {
     let own =
         [("Location", url), ("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")];
     own.map(|(name, value)| (name, value.to_owned())).to_vec()

@@ -41,6 +41,8 @@ pub struct AccountPolicy {
     pub shortest_password: usize,
     /// Whether new passwords are looked for on a list in the key-value store too.
     pub has_password_list: bool,
+    /// Whether there are pages.
+    pub pages: bool,
     /// Whether a second factor is asked for.
     pub mfa: SecondFactor,
     /// Who may make an account.
@@ -104,12 +106,22 @@ pub(super) fn accounts(
         scopes: section.scopes.clone(),
         shortest_password: shortest_password(section)?,
         has_password_list: section.password_list == PasswordList::Kv,
+        pages: pages(section, sessions)?,
         mfa: section.mfa,
         registration: section.registration,
         mail: mail.transpose()?,
         cost: cost(&section.hash)?,
         imports: imports(section)?,
     }))
+}
+
+/// Whoever logs in at a page gets cookies.
+fn pages(section: &AccountsDocument, sessions: Option<&SessionPolicy>) -> Result<bool, Error> {
+    let has_cookies = sessions.is_some_and(|own| own.browser.is_some());
+    if section.pages && !has_cookies {
+        return Err(Error::config("accounts.pages", "needs sessions.cookies = true"));
+    }
+    Ok(section.pages)
 }
 
 fn bound(section: &AccountsDocument) -> Result<Bound, Error> {

@@ -69,6 +69,8 @@ described! {
         /// imported. At most 4.
         #[facts(maxItems = 4)]
         pub(super) imports: Vec<String> = Vec::new(),
+        /// Whether people log in, register and set passwords at pages of the gate's own: docs/pages.md. They need `sessions.cookies`.
+        pub(super) pages: bool = false,
         /// Which list new passwords may not be on, beside the one that comes along: `kv` is one in the key-value store, made by
         /// `npx edgegate passwords build`.
         pub(super) password_list: PasswordList = PasswordList::default(),

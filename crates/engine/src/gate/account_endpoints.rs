@@ -10,6 +10,7 @@ use super::accounts::GateAccounts;
 use super::backend::Gate;
 use super::endpoints::{Call, Refused, preflight, refusal, written};
 use super::grants;
+use super::login_endpoints::query_of;
 use super::own_endpoint::{OwnAnswer, check_method};
 use super::session_work;
 use super::task::{HostJobs, Outcome};
@@ -20,8 +21,10 @@ use edgegate::guard::Request;
 use edgegate::guard::accounts::AccountFlow;
 use edgegate::guard::session::endpoints::Answer;
 use edgegate::http::account_endpoints::AccountEndpoint;
+use edgegate::http::account_pages::{AccountPages, Posted};
 use edgegate::http::cors;
 use edgegate::http::session_endpoints::Asked as Question;
+use edgegate::page::Page;
 
 /// Answers a request for such an endpoint.
 pub(super) async fn answered(
@@ -31,6 +34,13 @@ pub(super) async fn answered(
     jobs: &HostJobs,
 ) -> OwnAnswer {
     let (asked, request, more) = call;
+    let pages = AccountPages::of(&gate.policy);
+    if request.method == "GET" {
+        let target = asked.sent_target();
+        if let Some(page) = pages.and_then(|pages| pages.at(endpoint, query_of(&target))) {
+            return page.into();
+        }
+    }
     let cors = endpoint.cors(&gate.policy);
     if request.preflight.is_some() {
         return preflight(asked, request, cors.as_ref());
@@ -41,20 +51,52 @@ pub(super) async fn answered(
         Ok(flow) => flow,
         Err(error) => return OwnAnswer::refused(&error, None, asked),
     };
-    let answer = async {
-        check_method(endpoint.methods(), request.method)?;
-        let device = || more.device(request);
-        let body = more.bounded()?;
+    let body = check_method(endpoint.methods(), request.method).and_then(|()| more.bounded());
+    let manner = asked.manner(request.method);
+    let form = match (pages.filter(|pages| pages.is_form(&manner, more.content_type)), &body) {
+        (Some(pages), Ok(body)) => Some((pages, Posted::parse(body))),
+        _ => None,
+    };
+    if let Some((pages, Ok(posted))) = &form
+        && let Some(page) = pages.another(endpoint, posted)
+    {
+        return page.into();
+    }
+    let device = || more.device(request);
+    let ask = async |body: &[u8]| {
         endpoint.answer(&flow, Question { method: request.method, id, body, device: &device }).await
     };
-    match answer.await {
-        Ok(answer) => written(gate, &answer, fields, jobs),
-        Err(error) => {
+    let outcome = match (&body, &form) {
+        (Err(error), _) | (_, Some((_, Err(error)))) => Err(error.clone()),
+        (Ok(_), Some((_, Ok(posted)))) => ask(&posted.json()).await,
+        (Ok(body), None) => ask(body).await,
+    };
+    match (outcome, &form) {
+        (Ok(answer), Some((pages, Ok(posted)))) => {
+            let page = pages.after(endpoint, posted, Ok(&answer));
+            with_cookies(page, written(gate, &Answer { cookie: None, ..answer }, Vec::new(), jobs))
+        }
+        (Ok(answer), _) => written(gate, &answer, fields, jobs),
+        (Err(error), _) => {
             let note = flow.take_note();
-            let refused = Refused { error, logged: endpoint.logged(), is_oauth: false };
-            refusal(gate, (asked, request), refused, (note, fields), jobs)
+            let refused =
+                Refused { error: error.clone(), logged: endpoint.logged(), is_oauth: false };
+            let told = refusal(gate, (asked, request), refused, (note, fields), jobs);
+            match &form {
+                Some((pages, Ok(posted))) => {
+                    with_cookies(pages.after(endpoint, posted, Err(&error)), told)
+                }
+                _ => told,
+            }
         }
     }
+}
+
+/// A page in the place of an answer, with its cookies.
+fn with_cookies(page: Page, told: OwnAnswer) -> OwnAnswer {
+    let mut shown = OwnAnswer::from(page);
+    shown.headers.extend(told.headers.into_iter().filter(|(name, _)| *name == "Set-Cookie"));
+    shown
 }
 
 /// What `gate.accounts` asks for. `body` is the body that the Worker's endpoint takes.

@@ -100,11 +100,10 @@ pub(super) fn logout_asked(gate: &Gate, asked: &Asked, request: &Request<'_>) ->
     let target = asked.sent_target();
     let manner = asked.manner(request.method);
     let page = login_endpoints::logout_asked(&gate.policy, &manner, query_of(&target))?;
-    let Page { status, fields: headers, body } = page;
-    Some(OwnAnswer { status, headers, body })
+    Some(page.into())
 }
 
-fn query_of(target: &str) -> &str {
+pub(super) fn query_of(target: &str) -> &str {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     query.split('#').next().unwrap_or_default()
 }

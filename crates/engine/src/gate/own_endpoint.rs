@@ -9,6 +9,7 @@ use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::{Carrier, Request, SessionNote};
 use edgegate::http::reply::{Fields, Refusal};
+use edgegate::page::Page;
 use edgegate::session::{oauth::MAX_FORM_LENGTH, record::Device};
 
 /// How many lines there are behind those of a request.
@@ -92,6 +93,12 @@ impl OwnAnswer {
 
 impl From<Refusal> for OwnAnswer {
     fn from(Refusal { status, fields, body }: Refusal) -> Self {
+        Self { status, headers: fields, body }
+    }
+}
+
+impl From<Page> for OwnAnswer {
+    fn from(Page { status, fields, body }: Page) -> Self {
         Self { status, headers: fields, body }
     }
 }

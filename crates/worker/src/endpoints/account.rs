@@ -4,19 +4,28 @@ use web_sys::Response;
 
 use super::{
     admin::{Failure, body_of},
+    login::{by_manner, query_of, shown},
     session::written,
 };
-use crate::{accounts::GateAccounts, call::Call, clock, reply, session_work};
+use crate::{
+    accounts::GateAccounts, call::Call, clock, gate::RequestBackend, host, reply, request::header,
+    session_work,
+};
 use edgegate::{
     error::Error,
-    guard::{Decision, accounts::AccountFlow},
+    guard::{Decision, SessionNote, accounts::AccountFlow, session::endpoints::Answer},
     http::{
         account_endpoints::AccountEndpoint,
+        account_pages::{AccountPages, Posted},
         cors,
+        reply::Fields,
         session_endpoints::{Asked, carrier_of},
     },
+    page::Page,
     session::oauth::MAX_FORM_LENGTH,
 };
+
+type Flow<'a> = AccountFlow<'a, RequestBackend<'a>, GateAccounts<'a>>;
 
 /// Answers a request for such an endpoint: 404 where the policy has no accounts.
 pub(crate) async fn answer(
@@ -24,6 +33,12 @@ pub(crate) async fn answer(
     endpoint: AccountEndpoint,
     method: Result<(), Error>,
 ) -> worker::Result<Response> {
+    let pages = AccountPages::of(&call.gate.policy);
+    if call.lines.method() == "GET"
+        && let Some(page) = pages.and_then(|pages| pages.at(endpoint, query_of(call)))
+    {
+        return shown(&page);
+    }
     let (parts, gate) = (call.parts(), call.gate);
     gate.note_address(&parts);
     let request = parts.as_request();
@@ -39,33 +54,85 @@ pub(crate) async fn answer(
         return call.answer_preflight_by(&parts, cors.as_ref(), parts.origin());
     }
     let mut fields = cors::refusal_fields(cors.as_ref(), parts.origin());
-    let asked = async {
-        method?;
-        let body = body_of(call.request, MAX_FORM_LENGTH).await?;
-        let device = || call.device();
-        let asked = Asked { method: call.lines.method(), id: "", body: &body, device: &device };
-        Ok(endpoint.answer(&flow, asked).await?)
-    };
-    let error = match asked.await {
-        Ok(answer) => {
-            // Whoever asked for a mail is not told why there is none; the log is.
-            if let Some(error) = flow.take_unsaid() {
-                let carrier = carrier_of(request.authorization);
-                call.note_refusal(&parts, &Decision::refused(error, carrier, &endpoint.logged()));
-            }
-            return written(call, &answer, &fields);
-        }
-        Err(Failure::Refused(error)) => error,
+    let body = match read(call, method).await {
         Err(Failure::Runtime(fault)) => return Err(fault),
+        Err(Failure::Refused(error)) => Err(error),
+        Ok(body) => Ok(body),
+    };
+    let form = match (pages.filter(|pages| is_form(call, *pages)), &body) {
+        (Some(pages), Ok(body)) => Some((pages, Posted::parse(body))),
+        _ => None,
+    };
+    if let Some((pages, Ok(posted))) = &form
+        && let Some(page) = pages.another(endpoint, posted)
+    {
+        return shown(&page);
+    }
+    let outcome = match (&body, &form) {
+        (Err(error), _) | (_, Some((_, Err(error)))) => Err(error.clone()),
+        (Ok(_), Some((_, Ok(posted)))) => ask(call, &flow, endpoint, &posted.json()).await,
+        (Ok(body), None) => ask(call, &flow, endpoint, body).await,
+    };
+    // Whoever asked for a mail is not told why there is none; the log is.
+    if let Some(error) = flow.take_unsaid() {
+        let carrier = carrier_of(request.authorization);
+        call.note_refusal(&parts, &Decision::refused(error, carrier, &endpoint.logged()));
+    }
+    let error = match (outcome, &form) {
+        (Ok(answer), Some((pages, Ok(posted)))) => {
+            let page = pages.after(endpoint, posted, Ok(&answer));
+            return page_with_cookies(&page, &worked_off(call, &answer.note));
+        }
+        (Ok(answer), _) => return written(call, &answer, &fields),
+        (Err(error), _) => error,
     };
     let note = flow.take_note();
-    session_work::work_off(gate, (call.env, call.context), &note);
-    fields.extend(session_work::cookie_fields(&note, gate));
+    let cookies = worked_off(call, &note);
     let carrier = carrier_of(request.authorization);
     let failures = gate.memory.guard.failures(&gate.policy);
     let error = failures.count(error, request.client_ip, clock::now());
     let refused =
         Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
     call.note_refusal(&parts, &refused);
+    if let Some((pages, Ok(posted))) = &form {
+        return page_with_cookies(&pages.after(endpoint, posted, Err(&error)), &cookies);
+    }
+    fields.extend(cookies);
     reply::refusal_with(call.request, &error, carrier, None, reply::lent(&fields).collect())
+}
+
+async fn read(call: &Call<'_>, method: Result<(), Error>) -> Result<Vec<u8>, Failure> {
+    method?;
+    body_of(call.request, MAX_FORM_LENGTH).await
+}
+
+async fn ask(
+    call: &Call<'_>,
+    flow: &Flow<'_>,
+    endpoint: AccountEndpoint,
+    body: &[u8],
+) -> Result<Answer, Error> {
+    let device = || call.device();
+    let asked = Asked { method: call.lines.method(), id: "", body, device: &device };
+    endpoint.answer(flow, asked).await
+}
+
+/// Whether a page of the gate's has sent it, and waits for another.
+fn is_form(call: &Call<'_>, pages: AccountPages<'_>) -> bool {
+    let kind = header(&call.request.headers(), "Content-Type");
+    by_manner(call, call.lines.method(), |manner| pages.is_form(manner, kind.as_deref()))
+}
+
+/// The cookies of a note, and what it leaves to be done.
+fn worked_off(call: &Call<'_>, note: &SessionNote) -> Fields {
+    session_work::work_off(call.gate, (call.env, call.context), note);
+    session_work::cookie_fields(note, call.gate)
+}
+
+fn page_with_cookies(
+    Page { status, fields, body }: &Page,
+    cookies: &Fields,
+) -> worker::Result<Response> {
+    let fields = reply::lent(fields).chain(reply::lent(cookies));
+    host::respond(*status, fields, (!body.is_empty()).then_some(body))
 }

@@ -152,7 +152,11 @@ fn is_navigation(call: &Call<'_>, method: &str) -> bool {
     by_manner(call, method, |manner| manner.is_navigation())
 }
 
-fn by_manner<T>(call: &Call<'_>, method: &str, read: impl FnOnce(&Manner<'_>) -> T) -> T {
+pub(super) fn by_manner<T>(
+    call: &Call<'_>,
+    method: &str,
+    read: impl FnOnce(&Manner<'_>) -> T,
+) -> T {
     let headers = call.request.headers();
     let (mode, dest) = (header(&headers, "Sec-Fetch-Mode"), header(&headers, "Sec-Fetch-Dest"));
     let accept = header(&headers, "Accept");
@@ -178,7 +182,7 @@ pub(super) fn shown(Page { status, fields, body }: &Page) -> worker::Result<Resp
     host::respond(*status, reply::lent(fields), Some(body))
 }
 
-fn query_of<'c>(call: &'c Call<'_>) -> &'c str {
+pub(super) fn query_of<'c>(call: &'c Call<'_>) -> &'c str {
     let query = call.target.split_once('?').map_or("", |(_, query)| query);
     query.split('#').next().unwrap_or_default()
 }
