@@ -40,8 +40,8 @@ const ROUTES = [
   ...policy().routes,
   { path: '/v1/mail', methods: ['GET'], grant: { provider: 'mail', header: 'X-Mail-Token' }, upstream: 'https://mail.example.com' },
 ];
-const secrets = () => ({ ...LOGIN_SECRETS, CORP_SECRET: corp.client.secret, MAIL_SECRET: mail.client.secret });
-const changes = { routes: ROUTES };
+const secrets = () => ({ ...LOGIN_SECRETS, CORP_SECRET: corp.client.secret, MAIL_SECRET: mail.client.secret, WATCH_SECRET: 'watch-secret-for-tests-0123456789abcdef' });
+const changes = { routes: ROUTES, watch: { secret: 'WATCH_SECRET' } };
 
 /** A store in memory, and everything that was written there. */
 function watched() {
@@ -127,6 +127,8 @@ describe('an account that is connected', () => {
     });
     const none = await ask();
     assert.deepEqual([none.ok, none.code, none.status], [false, 'CONNECT_REQUIRED', 403]);
+    // Whoever is refused only then is known to the watch all the same.
+    assert.match(await application.gate.metrics(), /\{outcome="refused",code="CONNECT_REQUIRED".*,identity="jwt".*\} 1$/m);
     await connect(ann);
     const { token, account } = await application.gate.grants.token(await identityOf(application, ann), 'mail');
     const admitted = await ask();

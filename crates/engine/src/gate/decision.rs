@@ -277,7 +277,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
         // A future of its own: its size would be that of all checks.
         match Box::pin(grants::field_for(&gate, (&decision, grant), account, &jobs)).await {
             Ok(field) => field_of_grant = field,
-            Err(fault) => decision.outcome = Err(fault),
+            Err(fault) => decision.refuse_after_all(fault),
         }
     }
     super::session_work::work_off(&gate, &jobs, &decision.session);
