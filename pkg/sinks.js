@@ -9,7 +9,13 @@ import { expectedName } from './lib/check.js';
 
 /** A line each, so that it is one entry wherever lines are collected. */
 export const stdoutSink = () => (event) => new Promise((resolve, reject) => {
-  process.stdout.write(`${JSON.stringify(event)}\n`, (fault) => (fault ? reject(fault) : resolve()));
+  // If nobody reads any more, the stream tells it by an event too, which would end the process.
+  process.stdout.once('error', reject);
+  process.stdout.write(`${JSON.stringify(event)}\n`, (fault) => {
+    if (fault) return;
+    process.stdout.off('error', reject);
+    resolve();
+  });
 });
 
 /** The facilities that programs may use (RFC 5424 §6.2.1). */
