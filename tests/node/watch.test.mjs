@@ -37,6 +37,7 @@ const refuse = async (gate, times) => {
 const admit = async (gate, times) => {
   for (let count = 0; count < times; count += 1) assert.equal((await gate.check(request('/v1/posts', bearer(token({ scope: 'read:posts' }))))).ok, true);
 };
+const STEPS = ['push', 'lease', 'release', 'rows', 'peek', 'commit'];
 const alertOf = ({ alerts }, name) => alerts.find(({ rule }) => rule === name);
 
 /** A receiver of webhooks. `answers` are the statuses of the next ones; then 200. */
@@ -260,7 +261,7 @@ describe('gates over one Redis', () => {
     let seed = 1;
     const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
     let isCalm = false;
-    const faulty = (watch) => Object.fromEntries(['push', 'lease', 'release', 'rows', 'peek', 'commit'].map((name) => [name, async (...given) => {
+    const faulty = (watch) => Object.fromEntries(STEPS.map((name) => [name, async (...given) => {
       const chance = isCalm ? 1 : random();
       if (chance < 0.15) throw new Error('did not come through');
       const answer = await watch[name](...given);
@@ -320,6 +321,18 @@ describe('gates over one Redis', () => {
     }
     assert.deepEqual(got.map((one) => checkSigned(one).data.value > 100), [true]);
     assert.equal(alertOf(await made[0].gate.watch.read(), 'failures').state, 'firing');
+  });
+
+  test('a gate that cannot read the rows gives the lease back to one that can', async (t) => {
+    const odd = (watch) => ({ ...Object.fromEntries(STEPS.map((name) => [name, (...given) => watch[name](...given)])), rows: async () => [...await watch.rows(), ['of a later version', '1']] });
+    const [{ gate: old, events }] = await together(t, 1, 'later:', {}, odd);
+    const [{ gate }] = await together(t, 1, 'later:');
+    await refuse(old, 2);
+    await old.close();
+    await refuse(old, 3);
+    await assert.rejects(old.watch.read(), { code: 'STORE_UNAVAILABLE' });
+    assert.deepEqual((await gate.watch.read()).decisions, { admitted: 0, refused: 5 });
+    assert.ok(events.some(({ detail }) => detail === 'watch: a row of the watch has an unknown name'), JSON.stringify(events.at(-1)));
   });
 
   test('a Redis that does not answer stops no request, and the log says what is wrong', async (t) => {

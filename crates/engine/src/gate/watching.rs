@@ -36,6 +36,9 @@ const BATCH: usize = 50;
 /// How many deltas may wait in the queue. A gate that finds it full keeps its own, and counts on.
 const MAX_QUEUED: usize = 2_000;
 
+/// How many of them are read by a gate that does not keep: what is beyond is told once it is added, within seconds.
+const MAX_READ: usize = 500;
+
 /// The most deltas that are handed over at once: the one that was not acknowledged, and the one that came together meanwhile.
 const MAX_SENT: usize = 2;
 
@@ -87,13 +90,6 @@ impl Watching {
     /// `None` if somebody works on what is kept already.
     fn begin(&self) -> Option<Busy<'_>> {
         (!self.is_busy.replace(true)).then_some(Busy(&self.is_busy))
-    }
-
-    /// After a fault nobody knows what is stored: it is read again.
-    fn forget(&self) {
-        if self.holder.is_some() {
-            self.kept.take();
-        }
     }
 }
 
@@ -170,7 +166,7 @@ impl<'a> Work<'a> {
         if let Some(_busy) = self.watching.begin()
             && let Err(fault) = self.keep().await
         {
-            self.failed(&fault);
+            self.failed(&fault).await;
         }
         self.wakes_in()
     }
@@ -178,10 +174,15 @@ impl<'a> Work<'a> {
     /// The same for the last time, and gives the lease back.
     pub(super) async fn close(self) {
         self.turn().await;
-        if let Some(holder) = &self.watching.holder
-            && let Some(_busy) = self.watching.begin()
-        {
-            self.watching.forget();
+        if let Some(_busy) = self.watching.begin() {
+            self.step_down().await;
+        }
+    }
+
+    /// Gives the lease back, and forgets what was read: after a fault nobody knows what is stored.
+    async fn step_down(self) {
+        if let Some(holder) = &self.watching.holder {
+            self.watching.kept.take();
             // If that fails, the lease ends by itself.
             drop(self.jobs.ask::<()>(Job::WatchRelease { holder }).await);
         }
@@ -209,7 +210,7 @@ impl<'a> Work<'a> {
             Ok(true) => self.with(|kept| self.told(&kept.state, what)),
             Ok(false) => self.read_beside(what).await,
             Err(fault) => {
-                self.watching.forget();
+                self.step_down().await;
                 Err(fault)
             }
         }
@@ -221,7 +222,7 @@ impl<'a> Work<'a> {
         if self.watching.holder.is_none() {
             return self.with(|kept| self.told(&kept.state, what));
         }
-        let queued: Vec<String> = self.jobs.ask_store(Job::WatchPeek { count: MAX_QUEUED }).await?;
+        let queued: Vec<String> = self.jobs.ask_store(Job::WatchPeek { count: MAX_READ }).await?;
         let mut state = self.stored().await?.state;
         self.add(&mut state, &queued);
         Ok(self.told(&state, what))
@@ -291,7 +292,7 @@ impl<'a> Work<'a> {
         };
         let lease = Job::WatchLease { holder, millis: LEASE_MILLIS };
         let Some(version) = self.jobs.ask_store::<Option<u64>>(lease).await? else {
-            self.watching.forget();
+            self.watching.kept.take();
             return Ok(false);
         };
         let is_known = self.with(|kept| kept.version == version).unwrap_or(false);
@@ -441,9 +442,10 @@ impl<'a> Work<'a> {
         delivery
     }
 
-    fn failed(self, fault: &StoreError) {
-        self.watching.forget();
+    /// Another gate may be able to keep where this one is not: it may know rows that this one does not.
+    async fn failed(self, fault: &StoreError) {
         self.note(&fault.to_string());
+        self.step_down().await;
     }
 
     fn note(self, problem: &str) {
