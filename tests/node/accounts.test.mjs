@@ -284,7 +284,7 @@ describe('over memory', () => {
     assert.equal(await withSessions.handle(asked), undefined);
   });
 
-  test('a store that compares and swaps is needed, of accounts and of counters, and no list of the Worker\'s', () => {
+  test('a store that compares and swaps is needed, of accounts and of counters, and nothing that the Worker alone has', () => {
     const stores = { sessions: memoryStore(), revocation: memoryStore(), keys: memoryStore(), counters: memoryStore(), accounts: memoryStore() };
     const plain = { get: async () => [] };
     for (const [changed, problem, path] of [
@@ -296,8 +296,10 @@ describe('over memory', () => {
       const made = refusalOf(() => createGate(accountPolicy(), { secrets, stores: { ...stores, ...changed } }), EdgegateError);
       assert.deepEqual([made.code, made.message, made.path], ['CONFIG_ERROR', `${path}: ${problem}`, path]);
     }
-    const listed = refusalOf(() => createGate(accountPolicy({}, { password_list: 'kv' }), { secrets, stores }), EdgegateError);
-    assert.equal(listed.message, 'accounts.password_list: the Worker alone reads such a list, expected shipped');
+    for (const [section, message] of [
+      [{ password_list: 'kv' }, 'accounts.password_list: the Worker alone reads such a list, expected shipped'],
+      [{ mail: { kind: 'queue', binding: 'MAILS' } }, 'accounts.mail: the Worker alone sends mails'],
+    ]) assert.equal(refusalOf(() => createGate(accountPolicy({}, section), { secrets, stores }), EdgegateError).message, message);
   });
 
   test('a store that says nothing, or no, lets nobody in', async () => {
