@@ -161,9 +161,9 @@ describe('what the gate tells', () => {
     const all = { ...sent, ...ADDRESSES };
     assert.deepEqual(scan(places, all), []);
     assert.deepEqual(scan({ console: log }, all).sort(), IN_LOG.map((name) => `${name} in console`));
-    const parts = Object.fromEntries(Object.entries(credentials).map(([name, text]) => [name, text.split(/[._]/).at(-1)]));
-    for (const part of Object.values(parts)) assert.ok(part.length >= 16);
-    assert.deepEqual(scan(told, parts), []);
+    // The end of each: of a token its signature, of a key its checksum.
+    const ends = Object.fromEntries(Object.entries(credentials).map(([name, text]) => [name, text.slice(-20)]));
+    assert.deepEqual(scan(told, ends), []);
   });
 
   test('has each alert, in the words of each sink, and groups callers by what names nobody', () => {
