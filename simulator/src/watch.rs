@@ -22,6 +22,9 @@ const START: u64 = 1_700_000_001_234;
 /// Callers of each model.
 const CALLERS: u64 = 10_000;
 
+/// By then all who share a credential are found.
+const MAX_SECS: u64 = 360;
+
 /// So many share isolates and the object: a gate watches 500 at a time.
 const TOGETHER: u64 = 200;
 
@@ -31,7 +34,9 @@ fn at(time: u64) -> UnixMillis {
 
 /// Runs the scenarios, prints what they have found, and returns what failed.
 pub(crate) fn report(requests: u64, seed: u64) -> Vec<String> {
-    let mut faults = exact(requests, seed);
+    let mut faults = exact(requests, 1_000, seed);
+    // Of fewer isolates each is busier, and has a flush planned already when the failure comes.
+    faults.extend(exact(requests, 100, seed));
     faults.extend(sharing(CALLERS.min(requests / 50 + TOGETHER), seed));
     faults
 }
@@ -83,8 +88,7 @@ struct Isolate {
 }
 
 /// Counts of isolates that die, over a network that loses messages, to an object that is thrown away.
-fn exact(requests: u64, seed: u64) -> Vec<String> {
-    const ISOLATES: usize = 100;
+fn exact(requests: u64, among: usize, seed: u64) -> Vec<String> {
     let mut chance = Chance::new(seed ^ 0x7761_7463);
     let rules: Vec<Rule> = rules::defaults().into_iter().take(1).collect();
     let orders = Orders { rules: &rules, sinks: &[] };
@@ -94,7 +98,7 @@ fn exact(requests: u64, seed: u64) -> Vec<String> {
         lives += 1;
         Isolate { tally: Tally::new(chance.next()), life: lives, noted: 0 }
     };
-    let mut isolates: Vec<Isolate> = (0..ISOLATES).map(|_| new(&mut chance)).collect();
+    let mut isolates: Vec<Isolate> = (0..among).map(|_| new(&mut chance)).collect();
     let mut object = Object::default();
     // What each delta had that came to the object: by life and number.
     let mut arrived: HashMap<(u64, u64), u64> = HashMap::new();
@@ -133,11 +137,11 @@ fn exact(requests: u64, seed: u64) -> Vec<String> {
                 }
                 if noted < requests {
                     if time >= next_burst {
-                        next_burst = time + 1_800_000;
+                        next_burst = time + 900_000;
                         burst = 200;
                     }
                     let pause = if burst > 0 { 5 } else { chance.between(10, 190) };
-                    let next = usize::try_from(chance.below(ISOLATES as u64)).expect("small");
+                    let next = usize::try_from(chance.below(among as u64)).expect("small");
                     agenda.plan(time + pause, Happening::Request(next));
                 }
             }
@@ -196,7 +200,7 @@ fn exact(requests: u64, seed: u64) -> Vec<String> {
     let total = object.total();
     delays.sort_unstable();
     println!(
-        "\nWatch: {noted} decisions at {ISOLATES} isolates, {deltas} deltas, {lost} lost on the way, {repeated} came twice, {died} isolates died, {restarts} restarts of the object\n\
+        "\nWatch: {noted} decisions at {among} isolates, {deltas} deltas, {lost} lost on the way, {repeated} came twice, {died} isolates died, {restarts} restarts of the object\n\
          counted {total}, handed over {expected}, unflushed when their isolate died {}\n\
          alert after the 101st failure: median {} ms, 99 % {} ms, of {} bursts",
         noted - expected,
@@ -208,7 +212,7 @@ fn exact(requests: u64, seed: u64) -> Vec<String> {
     if total != expected {
         faults.push(format!("watch: counted {total}, handed over {expected}"));
     }
-    if quantile(&delays, 0.99) > 15_000 {
+    if quantile(&delays, 0.99) > 12_000 {
         faults.push("watch: an alert comes too late".to_owned());
     }
     faults
@@ -260,6 +264,9 @@ fn sharing(callers: u64, seed: u64) -> Vec<String> {
             sightings as f64 / requests as f64,
         );
         let expected = if model == Model::Shared { all } else { 0 };
+        if model == Model::Shared && quantile(&times, 1.0) > MAX_SECS {
+            faults.push(format!("watch: {name}: found after more than {MAX_SECS} s"));
+        }
         if u64::try_from(found).expect("small") != expected {
             faults.push(format!("watch: {name}: {found} were found, expected {expected}"));
         }

@@ -3,6 +3,9 @@
 //! Who moves leaves a place and does not come back soon; a phone between a wireless network and a mobile one comes back now and then.
 //! Two who share a credential come back all the time. So what counts are returns to a place that was left: six within ten minutes. How
 //! often that is wrong is measured over models of traffic: docs/watch.md.
+//!
+//! Isolates hand over by turns, so one may tell of an earlier moment than another did before. Sightings are put in the order of their
+//! time: what is told late is no return, and none is missed for it.
 
 use std::collections::HashMap;
 
@@ -14,11 +17,11 @@ const RETURNS: usize = 6;
 /// Within this time.
 const WITHIN_MILLIS: u64 = 600_000;
 
-/// How many credentials are known. Each takes about 100 bytes.
+/// How many credentials are known. Each takes about 150 bytes.
 const MAX_CREDENTIALS: usize = 50_000;
 
-/// How many places of one are known.
-const MAX_PLACES: usize = 8;
+/// How many sightings of one are known. Of a stay there are two at most, its first and its last: so these are 12 stays at least.
+const MAX_SIGHTINGS: usize = 24;
 
 /// A credential that was not seen for this time is forgotten.
 const FORGET_MILLIS: u64 = 3_600_000;
@@ -26,12 +29,11 @@ const FORGET_MILLIS: u64 = 3_600_000;
 /// How many are told of at a time.
 pub const MAX_WATCHED: usize = 500;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Seen {
-    /// Places, the current one last.
-    places: Vec<u64>,
-    returns: Vec<UnixMillis>,
-    last: UnixMillis,
+    /// When, and at which place, in the order of time.
+    sightings: Vec<(UnixMillis, u64)>,
+    has_moved: bool,
     found_at: Option<UnixMillis>,
 }
 
@@ -44,55 +46,32 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// Takes note of a sighting at `now`, which an isolate may tell later. Whether the credential has just been found to be shared: once in the time that it takes to find it.
-    pub fn sight(&mut self, who: &str, place: &str, now: UnixMillis) -> bool {
-        let place = fingerprint(place);
-        let Some(seen) = self.seen.get_mut(who) else {
-            self.make_room(now);
-            let seen = Seen { places: vec![place], returns: Vec::new(), last: now, found_at: None };
-            self.seen.insert(who.to_owned(), seen);
-            return false;
-        };
-        // What an isolate tells later than another is not where the caller went next.
-        if now < seen.last {
-            return false;
+    /// Takes note of a sighting at `at`, which an isolate may tell later. Whether the credential has just been found to be shared: once in the time that it takes to find it.
+    pub fn sight(&mut self, who: &str, place: &str, at: UnixMillis) -> bool {
+        if !self.seen.contains_key(who) {
+            self.make_room(at);
         }
-        seen.last = now;
-        if seen.places.last() == Some(&place) {
-            return false;
-        }
-        let was_here = seen.places.iter().position(|known| *known == place);
-        if let Some(at) = was_here {
-            seen.places.remove(at);
-        } else if seen.places.len() >= MAX_PLACES {
-            seen.places.remove(0);
-        }
-        seen.places.push(place);
-        if was_here.is_none() {
-            if seen.places.len() == 2 {
-                if self.watched.len() >= MAX_WATCHED {
-                    self.watched.remove(0);
-                }
-                self.watched.push(who.to_owned());
+        let seen = self.seen.entry(who.to_owned()).or_default();
+        seen.add(at, fingerprint(place));
+        if seen.has_two_places() && !seen.has_moved {
+            seen.has_moved = true;
+            if self.watched.len() >= MAX_WATCHED {
+                self.watched.remove(0);
             }
-            return false;
+            self.watched.push(who.to_owned());
         }
-        seen.returns.retain(|at| now.millis_since(*at) < WITHIN_MILLIS);
-        if seen.returns.len() >= RETURNS {
-            seen.returns.remove(0);
-        }
-        seen.returns.push(now);
-        let is_known = seen.found_at.is_some_and(|at| now.millis_since(at) < WITHIN_MILLIS);
-        let is_found = seen.returns.len() >= RETURNS && !is_known;
+        let last = seen.last();
+        let is_known = seen.found_at.is_some_and(|at| last.millis_since(at) < WITHIN_MILLIS);
+        let is_found = !is_known && seen.returns() >= RETURNS;
         if is_found {
-            seen.found_at = Some(now);
+            seen.found_at = Some(last);
         }
         is_found
     }
 
     /// Those of whom each further sighting has to be known: they were at several places.
     pub fn watched(&mut self, now: UnixMillis) -> Vec<String> {
-        let is_recent = |seen: &Seen| now.millis_since(seen.last) < FORGET_MILLIS;
+        let is_recent = |seen: &Seen| now.millis_since(seen.last()) < FORGET_MILLIS;
         self.watched.retain(|who| self.seen.get(who).is_some_and(is_recent));
         self.watched.clone()
     }
@@ -102,13 +81,55 @@ impl Sharing {
         if self.seen.len() < MAX_CREDENTIALS {
             return;
         }
-        self.seen.retain(|_, seen| now.millis_since(seen.last) < FORGET_MILLIS);
+        self.seen.retain(|_, seen| now.millis_since(seen.last()) < FORGET_MILLIS);
         if self.seen.len() >= MAX_CREDENTIALS {
-            self.seen.retain(|_, seen| seen.places.len() > 1);
+            self.seen.retain(|_, seen| seen.has_moved);
         }
         if self.seen.len() >= MAX_CREDENTIALS {
             self.seen.clear();
         }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, at: UnixMillis, place: u64) {
+        let index = self.sightings.partition_point(|(earlier, _)| *earlier <= at);
+        self.sightings.insert(index, (at, place));
+        let last = self.last();
+        self.sightings.retain(|(at, _)| last.millis_since(*at) < WITHIN_MILLIS);
+        self.drop_within_stays();
+        if self.sightings.len() > MAX_SIGHTINGS {
+            self.sightings.remove(0);
+        }
+    }
+
+    /// A stay is known by its first and last sighting.
+    fn drop_within_stays(&mut self) {
+        let within = self.sightings.windows(3).position(
+            |three| matches!(three, [(_, a), (_, b), (_, c)] if a == b && b == c),
+        );
+        if let Some(index) = within {
+            self.sightings.remove(index.saturating_add(1));
+        }
+    }
+
+    fn last(&self) -> UnixMillis {
+        self.sightings.last().map_or_else(UnixMillis::default, |(at, _)| *at)
+    }
+
+    fn has_two_places(&self) -> bool {
+        let first = self.sightings.first().map(|(_, place)| place);
+        self.sightings.iter().any(|(_, place)| Some(place) != first)
+    }
+
+    /// How often it came to a place where it had been before.
+    fn returns(&self) -> usize {
+        let is_return = |index: usize, place: u64| {
+            let mut before = self.sightings.iter().take(index).map(|(_, place)| *place);
+            before.next_back() != Some(place) && before.any(|earlier| earlier == place)
+        };
+        let returns = self.sightings.iter().enumerate();
+        returns.filter(|(index, (_, place))| is_return(*index, *place)).count()
     }
 }
 
@@ -164,6 +185,21 @@ mod tests {
             told.extend([(turn * 180 + 3, here), ((turn * 180).saturating_sub(2), there)]);
         }
         assert!(found(&told).is_empty());
+    }
+
+    /// The same of two who share: each change of place is told late by one isolate, and none is missed.
+    #[test]
+    fn returns_that_are_told_late_count() {
+        let turns: Vec<(u64, &str)> =
+            (0..8).map(|at| (at * 30, if at % 2 == 0 { "AS1" } else { "AS2" })).collect();
+        let mut late = turns.clone();
+        late.chunks_mut(2).for_each(<[(u64, &str)]>::reverse);
+        assert_eq!(found(&late).len(), 1);
+        // However much it is used at one place, it is found.
+        let mut busy: Vec<(u64, &str)> = (0..2_100).map(|at| (at / 10, "AS1")).collect();
+        busy.extend((0..8).map(|at| (at * 28, "AS2")));
+        busy.sort_unstable();
+        assert_eq!(found(&busy).len(), 1);
     }
 
     #[test]
