@@ -15,7 +15,8 @@ use crate::{
         message::Form,
         pseudonym::Pseudonyms,
         rules::{self, Group, MAX_ABSENCE_SECS, Measure, Rule, Select},
-        windows::MAX_WINDOW_SECS,
+        series::{MAX_NETWORKS, MAX_NETWORKS_OF_LONG_SLOT},
+        windows::{FINE_WINDOW_SECS, MAX_WINDOW_SECS},
     },
 };
 
@@ -74,7 +75,7 @@ described! {
         pub(super) of: Option<RuleOf> = None,
         /// Refusals with one of these codes, in place of `of`.
         pub(super) codes: Vec<String> = Vec::new(),
-        /// Beyond this it fires.
+        /// Beyond this it fires. Of `networks` at most 256, or 200 over more than 900 seconds: no more are kept apart.
         pub(super) above: Option<u64> = None,
         /// How many there have to be before a ratio counts. 100 by default.
         pub(super) at_least: Option<u64> = None,
@@ -350,6 +351,17 @@ fn percent(given: u64) -> Result<u64, Error> {
     }
 }
 
+/// A rule that could never fire would be taken for one that is watching.
+fn networks(given: u64, window_secs: Option<u32>) -> Result<u64, Error> {
+    let is_long = window_secs.is_some_and(|secs| u64::from(secs) > FINE_WINDOW_SECS);
+    let most = if is_long { MAX_NETWORKS_OF_LONG_SLOT } else { MAX_NETWORKS };
+    if u64::try_from(most).is_ok_and(|most| given <= most) {
+        return Ok(given);
+    }
+    let problem = "expected at most 256, or 200 over more than 900 seconds: no more networks are kept apart";
+    Err(Error::config("above", problem))
+}
+
 fn own(document: &WatchRuleDocument) -> Result<Rule, Error> {
     if document.off {
         return Err(Error::config("name", "there is no rule of this name to be off"));
@@ -371,7 +383,7 @@ fn own(document: &WatchRuleDocument) -> Result<Rule, Error> {
             above_percent: percent(above()?)?,
             at_least: document.at_least.unwrap_or(100),
         },
-        RuleKind::Networks => Measure::Networks(above()?),
+        RuleKind::Networks => Measure::Networks(networks(above()?, document.window_secs)?),
         RuleKind::Absence => Measure::Absence(select(document)?),
     };
     check_form(document, kind)?;

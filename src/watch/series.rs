@@ -24,7 +24,7 @@ const MAX_FAILURES_OF_SLOT: usize = 100;
 pub const MAX_NETWORKS: usize = 256;
 
 /// The same of a long slot.
-const MAX_NETWORKS_OF_LONG_SLOT: usize = 200;
+pub const MAX_NETWORKS_OF_LONG_SLOT: usize = 200;
 
 /// Countries, and codes that are none: more than there are.
 pub const MAX_COUNTRIES: usize = 300;

@@ -25,7 +25,7 @@ const MINUTE_SECS: u64 = 60;
 const HOUR_SECS: u64 = 3_600;
 
 /// The longest windows that slots of ten seconds, minutes and hours are kept for.
-const FINE_WINDOW_SECS: u64 = 900;
+pub const FINE_WINDOW_SECS: u64 = 900;
 const MINUTE_WINDOW_SECS: u64 = 6 * HOUR_SECS;
 /// The longest window of all.
 pub const MAX_WINDOW_SECS: u64 = 7 * 86_400;
