@@ -2,7 +2,7 @@
 //!
 //! [`event`] is the one form in which the gate tells of something; [`dialects`] are other forms of the same. An isolate keeps a
 //! [`tally`] and hands over what has come together; one [`state`] adds it up, in [`windows`], looks at the [`rules`], and keeps in its
-//! [`outbox`] what others are to be told ([`message`]). [`sharing`] and [`revoked`] find what no count shows. [`report`] is what an
+//! [`outbox`] what others are to be told ([`message`]). [`sharing`], [`revoked`], [`stuffing`] and [`travel`] find what no count shows. [`report`] is what an
 //! administrator and Prometheus read. [`audit`] is the chain of what administration did.
 
 pub mod audit;
@@ -10,6 +10,7 @@ pub mod counts;
 pub mod delta;
 pub mod dialects;
 pub mod event;
+mod fingerprint;
 pub mod message;
 pub mod outbox;
 pub mod pseudonym;
@@ -21,5 +22,7 @@ pub mod rules;
 pub mod series;
 pub mod sharing;
 pub mod state;
+pub mod stuffing;
 pub mod tally;
+pub mod travel;
 pub mod windows;

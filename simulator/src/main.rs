@@ -5,6 +5,7 @@
 //! limit was exceeded in any window, a revocation came later than the policy allows, the network logged a user out, a theft was not
 //! found that has to be found, or a provider was asked twice for the same tokens. `--user N` shows what happened to one user.
 
+mod alarms;
 mod check;
 mod counters;
 mod grants;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
     }
     if options.runs(Part::Watch) {
         faults.extend(watch::report(options.requests, options.seed));
+        faults.extend(alarms::report((options.requests / 1_000).min(10_000), options.seed));
     }
     if faults.is_empty() {
         return ExitCode::SUCCESS;

@@ -19,6 +19,9 @@ use crate::world::{Agenda, Chance, LOCATIONS, quantile, travel};
 
 const START: u64 = 1_700_000_001_234;
 
+/// More find nothing else.
+const MAX_REQUESTS: u64 = 1_000_000;
+
 /// Callers of each model.
 const CALLERS: u64 = 10_000;
 
@@ -34,6 +37,7 @@ fn at(time: u64) -> UnixMillis {
 
 /// Runs the scenarios, prints what they have found, and returns what failed.
 pub(crate) fn report(requests: u64, seed: u64) -> Vec<String> {
+    let requests = requests.min(MAX_REQUESTS);
     let mut faults = exact(requests, 1_000, seed);
     // Of fewer isolates each is busier, and has a flush planned already when the failure comes.
     faults.extend(exact(requests, 100, seed));
@@ -335,6 +339,7 @@ fn hour(model: Model, seed: u64) -> Hour {
                 credential: format!("c{caller}"),
                 place: format!("AS{operator}"),
                 country: None,
+                located: None,
             };
             tally.meet(first, caller, at(time));
         }

@@ -29,7 +29,7 @@ mod registration;
 mod reset;
 mod second_factor;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 pub use self::bounds::AccountMemory;
 use super::{
@@ -119,6 +119,8 @@ pub struct AccountFlow<'a, B, A> {
     left: RefCell<SessionNote>,
     /// Why no mail is sent, which whoever asked for it is not told.
     unsaid: RefCell<Option<Error>>,
+    /// For whom the watch counts a failure.
+    tried: Cell<Option<u64>>,
 }
 
 described! {
@@ -186,8 +188,8 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let accounts = policy.accounts.as_ref().ok_or(Error::NotFound)?;
         let own = policy.sessions.as_ref().ok_or(Error::NotFound)?;
         let sessions = Endpoints::new(policy, backend, request, now)?;
-        let (left, unsaid) = (RefCell::default(), RefCell::default());
-        Ok(Self { policy, own, accounts, sessions, backend, edge, request, now, left, unsaid })
+        let (left, unsaid, tried) = (RefCell::default(), RefCell::default(), Cell::new(None));
+        Ok(Self { policy, own, accounts, sessions, backend, edge, request, now, left, unsaid, tried })
     }
 
     /// Why nothing was done although the answer says so. It is for the log.
@@ -199,6 +201,11 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     pub fn take_note(&self) -> SessionNote {
         let own = self.left.take();
         if own.by_cookie { own } else { self.sessions.take_note() }
+    }
+
+    /// A number for the name that was tried, of its key: for [`Decision::tried`](super::Decision::tried).
+    pub const fn tried(&self) -> Option<u64> {
+        self.tried.get()
     }
 
     /// `POST /login`: cookies for a browser, tokens for whoever is none.
@@ -215,6 +222,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let LogIn { name, password, remember } = self.read_log_in(body)?;
         let key = self.accounts.secrets.key_of_name(&name);
         let key = key.ok_or_else(|| fault("a name has no key"))?;
+        self.tried.set(key.as_bytes().first_chunk().copied().map(u64::from_be_bytes));
         let known = self.known_browser();
         if known.is_none() {
             self.check_remembered("name", &key)?;

@@ -16,6 +16,8 @@ pub struct Decision {
     pub outcome: Result<Identity, Error>,
     /// Who it is, if the request is refused though that is known. It is for the watch, and for nobody else.
     pub known: Option<Box<Identity>>,
+    /// A number for the name that somebody tried to log in by. It is for the watch, and for nobody else.
+    pub tried: Option<u64>,
     /// How the credential came, if there was one.
     pub carrier: Option<Carrier>,
     /// The path pattern of the route; empty if the path itself was refused.
@@ -93,6 +95,7 @@ impl Decision {
         Self {
             outcome: Err(error),
             known: None,
+            tried: None,
             carrier,
             route: route.to_owned(),
             shared_url: false,
@@ -113,6 +116,7 @@ impl Decision {
         Self {
             outcome: Ok(Identity::Anonymous),
             known: None,
+            tried: None,
             carrier: None,
             route: route.path().to_owned(),
             shared_url: route.auth == Auth::Optional,

@@ -16,7 +16,9 @@ use crate::{
         event::{EventV1, Kind, told},
         pseudonym::{Pseudonyms, network_of},
         series::Series,
+        stuffing::Crowd,
         tally::{Caller, Noted, Tally},
+        travel::{Located, Point},
     },
 };
 
@@ -30,6 +32,8 @@ pub struct Origin {
     pub country: Option<String>,
     /// The number of the network operator.
     pub asn: Option<u32>,
+    /// Where on the earth. It is asked for only if [`WatchPolicy::locates`].
+    pub point: Option<Point>,
     /// Where the gate runs.
     pub colo: Option<String>,
     /// The family of the program that calls.
@@ -120,13 +124,20 @@ fn note_admitted(
     let issuer = identity.issuer().unwrap_or_default();
     let who: [&[u8]; 4] = [issuer.as_bytes(), id.0.as_bytes(), id.1.as_bytes(), &network];
     let Some(first) = tally.is_first_sight(&who, now) else { return };
+    let names = &watch.pseudonyms;
+    let credential = credential(names, identity).unwrap_or_default();
+    let subject = identity.subject().map(|subject| names.subject(identity.issuer(), subject));
+    let person = subject.unwrap_or_else(|| credential.clone());
     // Of more callers than there is room for events, where they are is noted all the same.
     let has_room = tally.has_room();
     let origin = origin(has_room);
+    let admitted = Crowd::of_admitted(names.admitted(&person));
+    meet_at(tally, (&origin, request.client_ip), admitted);
     let caller = Caller {
-        credential: credential(&watch.pseudonyms, identity).unwrap_or_default(),
+        credential,
         place: place(&origin, request.client_ip),
         country: origin.country.clone(),
+        located: origin.point.map(|point| Located { who: person, point }),
     };
     tally.meet(first, caller, now);
     if has_room {
@@ -144,21 +155,60 @@ fn note_refused(
     origin: impl FnOnce(bool) -> Origin,
 ) {
     let is_revoked = matches!(error, Error::TokenRevoked { .. } | Error::ApiKeyRevoked);
+    let failed = failed(watch, request, decision, error);
     let has_room = tally.has_room();
-    if !has_room && !is_revoked {
+    if !has_room && !is_revoked && failed.is_none() {
         return;
     }
     let origin = origin(has_room);
+    if let Some(failed) = failed {
+        meet_at(tally, (&origin, request.client_ip), Crowd::of_failed(failed));
+    }
+    if !has_room && !is_revoked {
+        return;
+    }
     let mut event =
         of_request(tally, watch, (request, decision, identity), Kind::Refused, (&origin, now));
     event.code = Some(error.code().as_str().to_owned());
     event.reason = Some(error.reason().to_owned());
     if let (true, Some(who)) = (is_revoked, &event.credential) {
         let place = place(&origin, request.client_ip);
-        tally.sight(Sighting { who: who.clone(), place, at: now, revoked: true });
+        let revoked = true;
+        tally.sight(Sighting { who: who.clone(), place, at: now, revoked, located: None });
     }
     if has_room {
         tally.push(event);
+    }
+}
+
+/// A number for the name or the credential that failed, where somebody may have tried it who does not own it. A token whose key nobody
+/// knows yet, or that is of another service, is no guess.
+fn failed(
+    watch: &WatchPolicy,
+    request: &Request<'_>,
+    decision: &Decision,
+    error: &Error,
+) -> Option<u64> {
+    let presented = || {
+        let text = request.api_key.or(request.authorization)?;
+        Some(watch.pseudonyms.failed(text))
+    };
+    match error {
+        Error::WrongPassword => decision.tried,
+        // What all have together is used up by others.
+        Error::TooManyGuesses { of, .. } if *of != "all" => decision.tried,
+        Error::BadSignature | Error::ApiKeyTag | Error::UnknownApiKey => presented(),
+        _ => None,
+    }
+}
+
+/// Counts somebody for the network, and for its operator.
+fn meet_at(tally: &mut Tally, (origin, client_ip): (&Origin, Option<IpAddr>), one: Crowd) {
+    if let Some(address) = client_ip {
+        tally.meet_at(network_of(address), one);
+    }
+    if let Some(number) = origin.asn {
+        tally.meet_at(format!("AS{number}"), one);
     }
 }
 

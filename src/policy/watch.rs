@@ -69,13 +69,15 @@ described! {
         #[facts(minLength = 1, maxLength = 64)]
         pub(super) name: String,
         /// What it measures: `count`, how many; `rate`, how many a minute; `ratio`, how many percent of all that presented a
-        /// credential; `networks`, from how many networks credentials failed; `absence`, that there are none.
+        /// credential; `networks`, from how many networks credentials failed; `absence`, that there are none; `travel`, that
+        /// somebody was at two places sooner than one can travel.
         pub(super) kind: Option<RuleKind> = None,
         /// Which decisions: `failures`, credentials that were bad; `refused`; `admitted`; `presented`, all with a credential.
         pub(super) of: Option<RuleOf> = None,
         /// Refusals with one of these codes, in place of `of`.
         pub(super) codes: Vec<String> = Vec::new(),
-        /// Beyond this it fires. Of `networks` at most 256, or 200 over more than 900 seconds: no more are kept apart.
+        /// Beyond this it fires. Of `networks` at most 256, or 200 over more than 900 seconds: no more are kept apart. Of `travel`,
+        /// kilometres an hour, 805 by default.
         pub(super) above: Option<u64> = None,
         /// How many there have to be before a ratio counts. 100 by default.
         pub(super) at_least: Option<u64> = None,
@@ -123,6 +125,7 @@ pub(super) enum RuleKind {
     Ratio,
     Networks,
     Absence,
+    Travel,
 }
 
 words!(RuleKind {
@@ -131,6 +134,7 @@ words!(RuleKind {
     "ratio" => Self::Ratio,
     "networks" => Self::Networks,
     "absence" => Self::Absence,
+    "travel" => Self::Travel,
 });
 
 /// Which decisions a rule looks at.
@@ -170,6 +174,8 @@ pub struct WatchPolicy {
     pub audit_days: u32,
     /// The key of checkpoints.
     pub seal: Seal,
+    /// Whether a rule asks where on the earth callers are.
+    pub locates: bool,
 }
 
 impl WatchPolicy {
@@ -233,7 +239,9 @@ pub(super) fn watch(
     if !(1..=MAX_AUDIT_DAYS).contains(&audit_days) {
         return Err(Error::config("watch.audit_days", "expected 1 to 3650"));
     }
+    let locates = rules.iter().any(|rule| matches!(rule.measure, Measure::Travel(_)));
     Ok(WatchPolicy {
+        locates,
         pseudonyms,
         metrics,
         rules,
@@ -320,6 +328,10 @@ fn change(rule: &mut Rule, document: &WatchRuleDocument) -> Result<(), Error> {
     }
     match (&mut rule.measure, document.above) {
         (_, None) => {}
+        // A place is found or it is not.
+        (Measure::Count(Select::Guessing, _), Some(_)) => {
+            return Err(Error::config("above", "this rule has no number"));
+        }
         (Measure::Count(_, above), Some(given)) => *above = given,
         (Measure::Ratio { above_percent, .. }, Some(given)) => *above_percent = percent(given)?,
         _ => return Err(Error::config("above", "this rule has no number")),
@@ -351,6 +363,15 @@ fn percent(given: u64) -> Result<u64, Error> {
     }
 }
 
+/// Airliners fly at 800 to 950 kilometres an hour over the ground, and take longer from door to door.
+fn speed(given: Option<u64>) -> Result<u64, Error> {
+    let given = given.unwrap_or(805);
+    if (250..=20_000).contains(&given) {
+        return Ok(given);
+    }
+    Err(Error::config("above", "expected 250 to 20000 kilometres an hour"))
+}
+
 /// A rule that could never fire would be taken for one that is watching.
 fn networks(given: u64, window_secs: Option<u32>) -> Result<u64, Error> {
     let is_long = window_secs.is_some_and(|secs| u64::from(secs) > FINE_WINDOW_SECS);
@@ -358,7 +379,8 @@ fn networks(given: u64, window_secs: Option<u32>) -> Result<u64, Error> {
     if u64::try_from(most).is_ok_and(|most| given <= most) {
         return Ok(given);
     }
-    let problem = "expected at most 256, or 200 over more than 900 seconds: no more networks are kept apart";
+    let problem =
+        "expected at most 256, or 200 over more than 900 seconds: no more networks are kept apart";
     Err(Error::config("above", problem))
 }
 
@@ -385,6 +407,7 @@ fn own(document: &WatchRuleDocument) -> Result<Rule, Error> {
         },
         RuleKind::Networks => Measure::Networks(networks(above()?, document.window_secs)?),
         RuleKind::Absence => Measure::Absence(select(document)?),
+        RuleKind::Travel => Measure::Travel(speed(document.above)?),
     };
     check_form(document, kind)?;
     let mut rule = Rule {
@@ -404,10 +427,15 @@ fn own(document: &WatchRuleDocument) -> Result<Rule, Error> {
 fn check_form(document: &WatchRuleDocument, kind: RuleKind) -> Result<(), Error> {
     let group = document.group.unwrap_or_default();
     let of_failures = document.of == Some(RuleOf::Failures);
+    if kind == RuleKind::Travel && (document.of.is_some() || !document.codes.is_empty()) {
+        return Err(Error::config("of", "who travels is somebody who was admitted"));
+    }
     if kind == RuleKind::Networks && (document.of.is_some() || !document.codes.is_empty()) {
         return Err(Error::config("of", "networks are those of failures"));
     }
-    if matches!(kind, RuleKind::Networks | RuleKind::Absence) && group != Group::None {
+    if matches!(kind, RuleKind::Networks | RuleKind::Absence | RuleKind::Travel)
+        && group != Group::None
+    {
         return Err(Error::config("group", "this kind looks at nothing apart"));
     }
     let is_too_long = |secs: u32| u64::from(secs) > MAX_ABSENCE_SECS;

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::event::{EventV1, VERSION};
+use super::{
+    event::{EventV1, VERSION},
+    stuffing::Crowd,
+    travel::Located,
+};
 use crate::{
     error::StoreError,
     json::{document, object::object},
@@ -19,6 +23,9 @@ pub const MAX_ADMINISTERED: usize = 20;
 
 /// The most sightings that one delta has.
 pub const MAX_SIGHTINGS: usize = 500;
+
+/// The most places of which one delta tells who came from there.
+pub const MAX_CROWDS: usize = 512;
 
 object! {
     /// What an isolate has counted since the last one that was acknowledged.
@@ -36,6 +43,8 @@ object! {
         pub events: Vec<EventV1> = Vec::new(),
         /// Where credentials were seen.
         pub sightings: Vec<Sighting> = Vec::new(),
+        /// Who came from where: by network, and by operator.
+        pub crowds: BTreeMap<String, Crowd> = BTreeMap::new(),
         /// How many events and sightings were too many.
         pub dropped: u64 = 0,
         /// How many decisions were in deltas that were given up: nobody knows whether they were added.
@@ -55,6 +64,9 @@ object! {
         pub at: UnixMillis,
         /// Whether it was refused since it is revoked.
         pub revoked: bool = false,
+        /// Where on the earth, if a rule asks.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub located: Option<Located> = None,
     }
 }
 
@@ -89,7 +101,10 @@ impl Delta {
             return Err(StoreError::new("a delta is of another version"));
         }
         let most = MAX_EVENTS.saturating_add(MAX_ADMINISTERED);
-        if delta.events.len() > most || delta.sightings.len() > MAX_SIGHTINGS {
+        if delta.events.len() > most
+            || delta.sightings.len() > MAX_SIGHTINGS
+            || delta.crowds.len() > MAX_CROWDS
+        {
             return Err(StoreError::new("a delta has more than fits"));
         }
         Ok(delta)

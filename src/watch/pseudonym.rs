@@ -43,6 +43,18 @@ impl Pseudonyms {
         format!("c{:016x}", self.number(kind, [issuer.unwrap_or_default(), id]))
     }
 
+    /// Of a credential that failed: a number, of which no more than six bits are told ([`super::stuffing`]).
+    #[must_use]
+    pub fn failed(&self, credential: &str) -> u64 {
+        self.number("failed", [credential, ""])
+    }
+
+    /// Of a caller, by a pseudonym: the same.
+    #[must_use]
+    pub fn admitted(&self, pseudonym: &str) -> u64 {
+        self.number("admitted", [pseudonym, ""])
+    }
+
     /// 64 bits: among a million callers, two have the same with a chance of 1 in 37 million.
     fn number(&self, label: &str, parts: [&str; 2]) -> u64 {
         let mut mac = self.0.clone();

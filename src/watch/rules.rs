@@ -69,6 +69,8 @@ pub enum Measure {
     Networks(u64),
     /// There are none, though there were some before.
     Absence(Select),
+    /// People who were at two places between which nobody travels at so many kilometres an hour.
+    Travel(u64),
     /// Callers from a country that is not expected: one that is listed nowhere, or if there is no list, was not seen in the week before.
     Country {
         /// Those that are expected; empty: those of the week before.
@@ -91,6 +93,8 @@ pub enum Select {
     Failures,
     /// Findings of this name.
     Finding(&'static str),
+    /// Places from which many credentials are tried.
+    Guessing,
 }
 
 /// What a rule looks at apart.
@@ -285,6 +289,10 @@ impl Rule {
                 let value = u64::try_from(networks).unwrap_or(u64::MAX);
                 single(value, value > *above)
             }
+            Measure::Travel(_) => {
+                let found = Select::Finding(IMPOSSIBLE_TRAVEL);
+                each_of(self.by_group(windows, &found, now), |n| (n, n > 0))
+            }
             Measure::Absence(select) => {
                 let counted: u64 = self.by_group(windows, select, now).into_values().sum();
                 let with_before = window.saturating_mul(WINDOWS_BEFORE.saturating_add(1));
@@ -335,6 +343,7 @@ impl Rule {
                 Group::None | Group::Issuer | Group::Code => Some(""),
             },
             (Select::Finding(finding), Kind::Finding) => (*finding == rest).then_some(""),
+            (Select::Guessing, Kind::Guessing) => Some(rest),
             (_, Kind::Decision) => {
                 let series = Series::of(name)?;
                 let fits = match select {
@@ -342,7 +351,7 @@ impl Rule {
                     Select::Admitted => series.is_admitted(),
                     Select::Refused => !series.is_admitted(),
                     Select::Codes(codes) => codes.iter().any(|code| code == series.code),
-                    Select::Failures | Select::Finding(_) => false,
+                    Select::Failures | Select::Finding(_) | Select::Guessing => false,
                 };
                 fits.then_some(match self.group {
                     Group::None | Group::Network => "",
@@ -438,7 +447,7 @@ impl Rule {
         match &self.measure {
             Measure::Count(_, above) | Measure::Rate(_, above) | Measure::Networks(above) => *above,
             Measure::Ratio { above_percent, .. } => *above_percent,
-            Measure::Absence(_) | Measure::Country { .. } => 0,
+            Measure::Absence(_) | Measure::Country { .. } | Measure::Travel(_) => 0,
         }
     }
 
@@ -508,6 +517,10 @@ pub fn defaults() -> Vec<Rule> {
         rule("use-after-revocation", Measure::Count(Select::Finding(USE_AFTER_REVOCATION), 0), 900),
         rule("shared-credential", Measure::Count(Select::Finding(SHARED_CREDENTIAL), 0), 900),
         rule("unusual-country", Measure::Country { expected: Vec::new() }, 3_600),
+        Rule {
+            group: Group::Network,
+            ..rule("credential-stuffing", Measure::Count(Select::Guessing, 0), 900)
+        },
     ]
 }
 
@@ -516,6 +529,9 @@ pub const USE_AFTER_REVOCATION: &str = "use_after_revocation";
 
 /// A credential is used at several places by turns ([`super::sharing`]).
 pub const SHARED_CREDENTIAL: &str = "shared_credential";
+
+/// Somebody was at two places too soon one after the other ([`super::travel`]).
+pub const IMPOSSIBLE_TRAVEL: &str = "impossible_travel";
 
 #[cfg(test)]
 mod tests {

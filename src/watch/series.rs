@@ -26,6 +26,9 @@ pub const MAX_NETWORKS: usize = 256;
 /// The same of a long slot.
 pub const MAX_NETWORKS_OF_LONG_SLOT: usize = 200;
 
+/// How many places are named from which many credentials are tried.
+const MAX_GUESSING: usize = 16;
+
 /// Countries, and codes that are none: more than there are.
 pub const MAX_COUNTRIES: usize = 300;
 
@@ -62,6 +65,8 @@ pub enum Kind {
     Country,
     /// What was found by looking at callers one by one.
     Finding,
+    /// Places from which many credentials are tried ([`super::stuffing`]).
+    Guessing,
 }
 
 impl Kind {
@@ -73,6 +78,7 @@ impl Kind {
             Self::Lateness => "l",
             Self::Country => "k",
             Self::Finding => "x",
+            Self::Guessing => "g",
         }
     }
 
@@ -87,6 +93,7 @@ impl Kind {
             Self::Lateness,
             Self::Country,
             Self::Finding,
+            Self::Guessing,
         ];
         all.into_iter().find(|kind| kind.letter() == letter).map(|kind| (kind, rest))
     }
@@ -108,6 +115,7 @@ impl Kind {
             (Self::Network, Room::Whole | Room::Slot) => MAX_NETWORKS,
             (Self::Network, Room::LongSlot) => MAX_NETWORKS_OF_LONG_SLOT,
             (Self::Country, _) => MAX_COUNTRIES,
+            (Self::Guessing, _) => MAX_GUESSING,
             (Self::Lateness | Self::Finding, _) => 16,
         }
     }

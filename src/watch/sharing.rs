@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 
+use super::fingerprint::fingerprint;
 use crate::time::UnixMillis;
 
 /// So many returns within [`WITHIN_MILLIS`] are two callers.
@@ -105,9 +106,10 @@ impl Seen {
 
     /// A stay is known by its first and last sighting.
     fn drop_within_stays(&mut self) {
-        let within = self.sightings.windows(3).position(
-            |three| matches!(three, [(_, a), (_, b), (_, c)] if a == b && b == c),
-        );
+        let within = self
+            .sightings
+            .windows(3)
+            .position(|three| matches!(three, [(_, a), (_, b), (_, c)] if a == b && b == c));
         if let Some(index) = within {
             self.sightings.remove(index.saturating_add(1));
         }
@@ -131,13 +133,6 @@ impl Seen {
         let returns = self.sightings.iter().enumerate();
         returns.filter(|(index, (_, place))| is_return(*index, *place)).count()
     }
-}
-
-/// FNV-1a. Places of one credential are told apart, nothing else: two that are the same hide a return, and no more.
-fn fingerprint(place: &str) -> u64 {
-    place.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

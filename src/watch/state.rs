@@ -11,10 +11,15 @@ use super::{
     event::{EventId, EventV1, Kind},
     outbox::{Outbox, Waiting},
     revoked::Revoked,
-    rules::{Alert, Rule, SHARED_CREDENTIAL, State, Turn, USE_AFTER_REVOCATION},
+    rules::{
+        Alert, IMPOSSIBLE_TRAVEL, Measure, Rule, SHARED_CREDENTIAL, State, Turn,
+        USE_AFTER_REVOCATION,
+    },
     series,
     sharing::Sharing,
+    stuffing::Stuffing,
     tally::{FLUSH_MILLIS, RESEND_MILLIS},
+    travel::Travel,
     windows::Windows,
 };
 use crate::{
@@ -93,6 +98,8 @@ pub struct WatchState {
     losses: Losses,
     sharing: Sharing,
     revoked: Revoked,
+    stuffing: Stuffing,
+    travel: Travel,
     /// The last samples and alerts.
     recent: VecDeque<EventV1>,
     /// What administrators did last: no caller can push it out.
@@ -186,7 +193,7 @@ impl WatchState {
                 value: serde_json::to_string(&isolate).ok(),
             });
             self.isolates.insert(delta.isolate.clone(), isolate);
-            self.add(delta, now);
+            self.add(delta, orders.rules, now);
         }
         self.heard_at = Some(now);
         self.look(orders, now);
@@ -197,8 +204,13 @@ impl WatchState {
         })
     }
 
-    fn add(&mut self, delta: &Delta, now: UnixMillis) {
+    fn add(&mut self, delta: &Delta, rules: &[Rule], now: UnixMillis) {
         let mut counts = Counts::from(delta.counts.clone());
+        let speeds = rules.iter().filter_map(|rule| match rule.measure {
+            Measure::Travel(above_kmh) => Some(above_kmh),
+            _ => None,
+        });
+        let above_kmh = speeds.min();
         for sighting in &delta.sightings {
             let (who, place) = (&sighting.who, &sighting.place);
             // A clock that is ahead has no say over what comes later.
@@ -208,6 +220,16 @@ impl WatchState {
             }
             if !sighting.revoked && self.sharing.sight(who, place, at) {
                 counts.add(&series::Kind::Finding.name(SHARED_CREDENTIAL), 1);
+            }
+            if let (Some(located), Some(above_kmh)) = (&sighting.located, above_kmh)
+                && self.travel.sight(located, place, at, above_kmh)
+            {
+                counts.add(&series::Kind::Finding.name(IMPOSSIBLE_TRAVEL), 1);
+            }
+        }
+        for (place, crowd) in &delta.crowds {
+            if self.stuffing.add(place, *crowd, now) {
+                counts.add(&series::Kind::Guessing.name(place), 1);
             }
         }
         self.windows.add(&counts, now, &mut self.rows);
@@ -661,6 +683,7 @@ mod tests {
             counts: BTreeMap::new(),
             events: Vec::new(),
             sightings: Vec::new(),
+            crowds: BTreeMap::new(),
             dropped: 0,
             lost: 0,
         };
@@ -745,6 +768,7 @@ mod tests {
             place: place.into(),
             at,
             revoked,
+            located: None,
         };
         for turn in 0..8 {
             let at = later(turn * 30_000);
@@ -756,9 +780,9 @@ mod tests {
             tally.acknowledged(answer, at);
         }
         tally.sight(sight("AS1", later(220_000), true));
-        tally.sight(sight("AS3", later(220_000), true));
+        tally.sight(sight("AS3", later(251_000), true));
         tally.count(&failure());
-        state.apply(&tally.take(later(220_000)).unwrap(), orders, later(220_000)).unwrap();
+        state.apply(&tally.take(later(251_000)).unwrap(), orders, later(251_000)).unwrap();
         let mut firing: Vec<&str> =
             state.recent().filter_map(|event| event.rule.as_deref()).collect();
         firing.sort_unstable();

@@ -4,14 +4,21 @@
 //! was sent and not acknowledged is sent again as it was, under its number, until it is: so it is added once, whatever got lost on the
 //! way. What is counted meanwhile waits for the next number.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher as _, RandomState},
+};
 
 use super::{
     counts::Counts,
-    delta::{Acknowledged, Delta, MAX_ADMINISTERED, MAX_EVENTS, MAX_SIGHTINGS, Sighting},
+    delta::{
+        Acknowledged, Delta, MAX_ADMINISTERED, MAX_CROWDS, MAX_EVENTS, MAX_SIGHTINGS, Sighting,
+    },
     event::{EventId, EventV1, Kind as EventKind, VERSION},
     recent::Recent,
     series::{Kind, Lateness, Series},
+    stuffing::Crowd,
+    travel::Located,
 };
 use crate::{bounded::BoundedMap, time::UnixMillis};
 
@@ -59,6 +66,8 @@ pub struct Caller {
     pub place: String,
     /// The country, if it is known.
     pub country: Option<String>,
+    /// Where on the earth, if a rule asks.
+    pub located: Option<Located>,
 }
 
 #[derive(Debug)]
@@ -88,6 +97,7 @@ pub struct Tally {
     /// What administrators did: no caller can take its place.
     administered: Vec<EventV1>,
     sightings: Vec<Sighting>,
+    crowds: BTreeMap<String, Crowd>,
     dropped: u64,
     lost: u64,
     pending: Option<Pending>,
@@ -113,6 +123,7 @@ impl Tally {
             events: Vec::new(),
             administered: Vec::new(),
             sightings: Vec::new(),
+            crowds: BTreeMap::new(),
             dropped: 0,
             lost: 0,
             pending: None,
@@ -143,6 +154,14 @@ impl Tally {
         self.counts.add(&Kind::Network.name(network), 1);
     }
 
+    /// Counts who came from a place. Of more places than there is room for nothing is known until the next delta.
+    pub fn meet_at(&mut self, place: String, one: Crowd) {
+        if self.crowds.len() < MAX_CROWDS || self.crowds.contains_key(&place) {
+            let crowd = self.crowds.entry(place).or_default();
+            *crowd = crowd.and(one);
+        }
+    }
+
     /// Whether this caller is new here within the hour; told at most once. `who` are the bytes that make callers different, such as
     /// the name of the credential and the network. Only a caller who is new has to be looked at.
     ///
@@ -158,6 +177,7 @@ impl Tally {
                 place: known.place.clone(),
                 at: now,
                 revoked: false,
+                located: None,
             };
             self.sight(sighting);
         }
@@ -166,12 +186,17 @@ impl Tally {
 
     /// Takes note of a caller who is new.
     pub fn meet(&mut self, first: FirstSight, caller: Caller, now: UnixMillis) {
-        let Caller { credential, place, country } = caller;
+        let Caller { credential, place, country, located } = caller;
         if let Some(country) = country {
             self.counts.add(&Kind::Country.name(&country), 1);
         }
-        let sighting =
-            Sighting { who: credential.clone(), place: place.clone(), at: now, revoked: false };
+        let sighting = Sighting {
+            who: credential.clone(),
+            place: place.clone(),
+            at: now,
+            revoked: false,
+            located,
+        };
         self.sight(sighting);
         let until = now.saturating_add(FIRST_SIGHT_MILLIS);
         self.known.insert(first.0, Known { credential, place, told_at: now }, until, now);
@@ -272,6 +297,7 @@ impl Tally {
             counts: core::mem::take(&mut self.counts).into_inner(),
             events,
             sightings: core::mem::take(&mut self.sightings),
+            crowds: core::mem::take(&mut self.crowds),
             dropped: core::mem::take(&mut self.dropped),
             lost: core::mem::take(&mut self.lost),
         };
@@ -368,8 +394,12 @@ mod tests {
     fn a_caller_is_told_of_once_an_hour_unless_it_is_watched() {
         let mut tally = Tally::new(1);
         let who: [&[u8]; 2] = [b"jti-1", b"192.0.2.0/24"];
-        let caller =
-            Caller { credential: "c1".into(), place: "AS1".into(), country: Some("DE".into()) };
+        let caller = Caller {
+            credential: "c1".into(),
+            place: "AS1".into(),
+            country: Some("DE".into()),
+            located: None,
+        };
         let first = tally.is_first_sight(&who, NOW).unwrap();
         tally.meet(first, caller, NOW);
         assert!(tally.is_first_sight(&who, later(40_000)).is_none());
@@ -396,7 +426,13 @@ mod tests {
             }
         }
         for _ in 0..600 {
-            let sighting = Sighting { who: "c".into(), place: "p".into(), at: NOW, revoked: false };
+            let sighting = Sighting {
+                who: "c".into(),
+                place: "p".into(),
+                at: NOW,
+                revoked: false,
+                located: None,
+            };
             tally.sight(sighting);
         }
         let delta = tally.take(NOW).unwrap();

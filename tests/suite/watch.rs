@@ -12,9 +12,11 @@ use edgegate::time::UnixMillis;
 use edgegate::watch::{
     counts::Counts,
     delta::Delta,
-    rules::{Group, Measure},
+    rules::{Group, Measure, State},
     series::Series,
+    state::{Orders, WatchState},
     tally::Tally,
+    travel::Point,
 };
 use serde_json::{Value, json};
 
@@ -54,6 +56,7 @@ fn the_rules_of_the_guide_are_on_by_default_and_a_rule_of_their_name_changes_the
         "use-after-revocation",
         "shared-credential",
         "unusual-country",
+        "credential-stuffing",
     ];
     assert_eq!(names, all);
     let changed = of(json!({"countries": ["DE"], "rules": [
@@ -62,14 +65,14 @@ fn the_rules_of_the_guide_are_on_by_default_and_a_rule_of_their_name_changes_the
         {"name": "shared-credential", "off": true},
         {"name": "mine", "kind": "rate", "of": "refused", "above": 3},
     ]}));
-    assert_eq!(changed.len(), 5);
+    assert_eq!(changed.len(), 6);
     assert_eq!(
         (changed[0].threshold(), changed[0].window_secs, changed[0].group),
         (7, 60, Group::Network)
     );
     assert!(matches!(changed[1].measure, Measure::Ratio { above_percent: 5, at_least: 10, .. }));
     assert!(matches!(&changed[3].measure, Measure::Country { expected } if expected == &["DE"]));
-    assert_eq!((changed[4].name.as_str(), changed[4].window_secs), ("mine", 300));
+    assert_eq!((changed[5].name.as_str(), changed[5].window_secs), ("mine", 300));
 }
 
 #[test]
@@ -137,6 +140,27 @@ fn faults_of_the_section_are_named() {
             "kind: is that of the rule with this name, expected only numbers",
         ),
         (json!({"name": "unusual-country", "above": 1}), "above: this rule has no number"),
+        (json!({"name": "credential-stuffing", "above": 1}), "above: this rule has no number"),
+        (
+            json!({"name": "own", "kind": "networks", "above": 257}),
+            "above: expected at most 256, or 200 over more than 900 seconds: no more networks are kept apart",
+        ),
+        (
+            json!({"name": "own", "kind": "networks", "above": 201, "window_secs": 901}),
+            "above: expected at most 256, or 200 over more than 900 seconds: no more networks are kept apart",
+        ),
+        (
+            json!({"name": "own", "kind": "travel", "above": 249}),
+            "above: expected 250 to 20000 kilometres an hour",
+        ),
+        (
+            json!({"name": "own", "kind": "travel", "of": "admitted"}),
+            "of: who travels is somebody who was admitted",
+        ),
+        (
+            json!({"name": "own", "kind": "travel", "group": "route"}),
+            "group: this kind looks at nothing apart",
+        ),
         (json!({"name": "failures", "window_secs": 59}), "window_secs: expected 60 to 604800"),
         (json!({"name": "failures", "for_secs": 86_401}), "for_secs: expected at most 86400"),
     ] {
@@ -198,6 +222,19 @@ fn faults_of_the_section_are_named() {
         ),
     ] {
         refused(json!({"sinks": [sink]}), &format!("watch.sinks[0]{message}"));
+    }
+}
+
+#[test]
+fn where_on_the_earth_callers_are_is_asked_only_if_a_rule_needs_it() {
+    let of = |rules: Value| policy(&watching(&json!({"rules": rules}))).watch.unwrap();
+    assert!(!of(json!([])).locates);
+    let travel = of(json!([{"name": "impossible-travel", "kind": "travel"}]));
+    assert!(travel.locates);
+    assert_eq!(travel.rules.last().map(|rule| &rule.measure), Some(&Measure::Travel(805)));
+    for above in [256, 200] {
+        let window = if above == 256 { 900 } else { 901 };
+        of(json!([{"name": "own", "kind": "networks", "above": above, "window_secs": window}]));
     }
 }
 
@@ -400,5 +437,94 @@ fn the_words_of_carriers_are_those_of_the_log() {
         Carrier::CredentialHeader,
     ] {
         assert_eq!(serde_json::to_value(carrier).unwrap(), carrier.word());
+    }
+}
+
+/// The rules that fire once this is handed over, and their groups.
+fn firing(gate: &mut Watched) -> Vec<(String, Option<String>)> {
+    let mut state = WatchState::default();
+    let watch = gate.policy.watch.as_ref().unwrap();
+    let orders = Orders { rules: &watch.rules, sinks: &[] };
+    let delta = Delta::from_text(&gate.tally.take(NOW).unwrap().to_text()).unwrap();
+    state.apply(&delta, orders, NOW).unwrap();
+    let alerts = state.alerts().filter(|(_, _, alert)| alert.state == State::Firing);
+    let group = |group: &str| (!group.is_empty()).then(|| group.to_owned());
+    alerts.map(|(rule, of, _)| (rule.to_owned(), group(of))).collect()
+}
+
+#[test]
+fn many_credentials_or_names_of_one_network_are_found_and_one_that_comes_again_is_not() {
+    let of = |group: &str| ("credential-stuffing".to_owned(), Some(group.to_owned()));
+    // Forged tokens, also those that are beyond the samples.
+    let mut gate = Watched::new();
+    for one in 0..60 {
+        let forged = format!("{}{one}x", token(json!({})));
+        let request = get("/v1/posts", &forged);
+        let decision = Decision::refused(Error::BadSignature, Some(Carrier::Bearer), "/v1/*");
+        gate.note(&request, &decision, NOW);
+    }
+    assert_eq!(firing(&mut gate), [of("192.0.2.0/24"), of("AS64496")]);
+    let mut gate = Watched::new();
+    for _ in 0..60 {
+        let decision = Decision::refused(Error::BadSignature, Some(Carrier::Bearer), "/v1/*");
+        gate.note(&get("/v1/posts", "Bearer the-same"), &decision, NOW);
+    }
+    assert_eq!(firing(&mut gate), []);
+    // Names at a login: what all have together may be used up by somebody else.
+    for (wrong, is_found) in [
+        (Error::WrongPassword, true),
+        (Error::TooManyGuesses { of: "address", retry_after_secs: 1 }, true),
+        (Error::TooManyGuesses { of: "all", retry_after_secs: 1 }, false),
+        (Error::UnknownKey, false),
+    ] {
+        let mut gate = Watched::new();
+        for one in 0..60_u64 {
+            let tried = Some(one.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let refused = Decision::refused(wrong.clone(), None, "/auth/login");
+            gate.note(&request("POST", "/auth/login"), &Decision { tried, ..refused }, NOW);
+        }
+        assert_eq!(!firing(&mut gate).is_empty(), is_found, "{wrong:?}");
+    }
+}
+
+#[test]
+fn of_a_network_from_which_others_are_let_in_none_is_found_and_nobody_is_named() {
+    let mut gate = Watched::new();
+    for one in 0..30 {
+        let good = token(json!({"sub": format!("user-{one}"), "jti": format!("jti-{one}")}));
+        gate.ask(&get("/v1/posts", &good));
+    }
+    for one in 0..60_u64 {
+        let tried = Some(one.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let refused = Decision::refused(Error::WrongPassword, None, "/auth/login");
+        gate.note(&request("POST", "/auth/login"), &Decision { tried, ..refused }, NOW);
+    }
+    assert_eq!(firing(&mut gate), []);
+}
+
+#[test]
+fn who_is_at_two_far_places_at_once_is_found_if_a_rule_asks() {
+    for (rules, found) in [
+        (json!([]), vec![]),
+        (
+            json!([{"name": "impossible-travel", "kind": "travel"}]),
+            vec![("impossible-travel".to_owned(), None)],
+        ),
+    ] {
+        let mut gate = Watched::new();
+        gate.policy = policy(&watching(&json!({"rules": rules})));
+        for (address, asn, latitude, session) in
+            [("192.0.2.1", 1, "48.1", "jti-1"), ("198.51.100.1", 2, "-33.9", "jti-2")]
+        {
+            let good = token(json!({"jti": session}));
+            let client_ip = Some(address.parse().unwrap());
+            let request = Request { client_ip, ..get("/v1/posts", &good) };
+            let decision = check(&gate.policy, &gate.stores, &request);
+            let watch = gate.policy.watch.as_ref().unwrap();
+            let point = watch.locates.then(|| Point::read(latitude, "11.5").unwrap());
+            let origin = |_| Origin { asn: Some(asn), point, ..Origin::default() };
+            watched::note(&mut gate.tally, watch, (&request, &decision), NOW, origin);
+        }
+        assert_eq!(firing(&mut gate), found);
     }
 }

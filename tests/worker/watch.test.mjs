@@ -212,6 +212,7 @@ describe('counts', () => {
     assert.ok(told.data_age_secs <= 2);
     assert.deepEqual(told.alerts.map(({ rule, state, threshold }) => [rule, state, threshold]), [
       ['failures', 'ok', 100], ['expiry-ratio', 'ok', 20], ['use-after-revocation', 'ok', 0], ['shared-credential', 'ok', 0], ['unusual-country', 'ok', 0],
+      ['credential-stuffing', 'ok', 0],
     ]);
     assert.equal(told.timeline.reduce((sum, { admitted, refused: no }) => sum + admitted + no, 0), told.decisions.admitted + told.decisions.refused);
     for (const window of ['10s', '1h', '24h', '7d', '300']) assert.ok((await report('gate', `?window=${window}`)).window_secs >= 10);

@@ -18,7 +18,7 @@ use edgegate::{
         Decision,
         watched::{self, Origin},
     },
-    watch::{delta::Delta, pseudonym::agent_family},
+    watch::{delta::Delta, pseudonym::agent_family, travel::Point},
 };
 
 /// The most deltas that one flush sends: the one that was not acknowledged, and the one that came together meanwhile.
@@ -37,7 +37,7 @@ pub(crate) fn note(
     let of_request = (&parts.as_request(), decision);
     let wait = gate.memory.watch.with(|tally| {
         let is_failure = watched::note(tally, watch, of_request, now, |is_told| {
-            origin(request, is_direct, is_told)
+            origin(request, is_direct, (is_told, watch.locates))
         });
         tally.plan(is_failure, now)
     });
@@ -94,9 +94,9 @@ async fn send(gate: &Gate, env: &Env, delta: &Delta) -> Result<(), edgegate::err
     Ok(())
 }
 
-/// What the platform knows of the caller; what an event alone has, only if one `is_told`. Where a proxy asks, it is the proxy that the
+/// What the platform knows of the caller; what an event alone has, only if one `is_told`, and where on the earth only if a rule asks. Where a proxy asks, it is the proxy that the
 /// platform knows.
-fn origin(request: &Request, is_direct: bool, is_told: bool) -> Origin {
+fn origin(request: &Request, is_direct: bool, (is_told, locates): (bool, bool)) -> Origin {
     let cf = Reflect::get(request, &"cf".into()).unwrap_or(JsValue::UNDEFINED);
     let get = |name: &str| {
         let is_there = cf.is_object();
@@ -116,10 +116,16 @@ fn origin(request: &Request, is_direct: bool, is_told: bool) -> Origin {
     )]
     let number = |asn: JsValue| asn.as_f64().map(|asn| asn as u32);
     let asn = is_direct.then(|| get("asn").and_then(number)).flatten();
+    let degrees = |name: &str| get(name).and_then(|text| text.as_string());
+    let point = (is_direct && locates).then(|| {
+        let (latitude, longitude) = (degrees("latitude")?, degrees("longitude")?);
+        Point::read(&latitude, &longitude)
+    });
+    let seen = Origin { country, asn, point: point.flatten(), ..Origin::default() };
     if !is_told {
-        return Origin { country, asn, ..Origin::default() };
+        return seen;
     }
     let agent = header(&request.headers(), "User-Agent");
     let agent = agent.map(|agent| agent_family(&agent).to_owned());
-    Origin { country, asn, colo: text("colo", 8), agent }
+    Origin { colo: text("colo", 8), agent, ..seen }
 }

@@ -91,8 +91,11 @@ pub(crate) async fn answer(
     let carrier = carrier_of(request.authorization);
     let failures = gate.memory.guard.failures(&gate.policy);
     let error = failures.count(error, request.client_ip, clock::now());
-    let refused =
-        Decision { session: note, ..Decision::refused(error.clone(), carrier, &endpoint.logged()) };
+    let refused = Decision {
+        session: note,
+        tried: flow.tried(),
+        ..Decision::refused(error.clone(), carrier, &endpoint.logged())
+    };
     call.note_refusal(&parts, &refused);
     if let Some((pages, Ok(posted))) = &form {
         return page_with_cookies(&pages.after(endpoint, posted, Err(&error)), &cookies);
