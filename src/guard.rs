@@ -35,6 +35,7 @@ mod request;
 mod revocation;
 mod scopes;
 pub mod session;
+pub mod shadow;
 mod sign_in;
 mod signatures;
 mod token;

@@ -10,6 +10,9 @@ import { newSecret, rolesOf, weaknesses } from './secrets.js';
 import { quoted } from './template.js';
 import { value } from './vars.js';
 
+/** The variable with a policy that may come (docs/shadow.md). */
+export const SHADOW = 'POLICY_SHADOW';
+
 /** More does not fit into a variable of a Worker (Cloudflare's limit). */
 const VARIABLE_BYTES = 5 * 1024;
 
@@ -31,8 +34,24 @@ export async function examine(project, env) {
     findings.push(...bound(project.configuration, report.bindings), ...fits(project.policy));
   }
   for (const weak of weaknesses(local)) findings.push({ level: 'warning', ...weak });
-  findings.push(...notMeant(policy));
+  findings.push(...notMeant(policy), ...await candidate(project, policy, env));
   return { findings, source: report.source, secrets: report.secrets, missing, roles, bindings: report.bindings };
+}
+
+/** What is wrong with the policy that may come. It keeps nothing from working: the gate ignores one that is faulty. */
+async function candidate({ configuration, policy, ...project }, { watch }, env) {
+  const shadow = configuration?.vars?.[SHADOW];
+  if (shadow === policy || (shadow === undefined && watch?.shadow === undefined)) return [];
+  const warning = (path, message) => [{ level: 'warning', path, message }];
+  if (shadow === undefined) return warning('watch.shadow', `there is no variable ${SHADOW}: nothing is judged beside this policy`);
+  if (watch?.shadow === undefined) return warning(SHADOW, 'is not judged: the policy has no watch.shadow');
+  let found;
+  try {
+    found = await examine({ ...project, text: '', policy: shadow, configuration: { ...configuration, vars: {} } }, env);
+  } catch (error) {
+    return warning(SHADOW, error.message);
+  }
+  return found.findings.filter(({ level }) => level === 'error').flatMap(({ path, message }) => warning(SHADOW, `${path ? `${path}: ` : ''}${message}`));
 }
 
 async function read(project, policy, roles, local, findings) {

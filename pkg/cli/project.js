@@ -61,7 +61,8 @@ function fromJsonc(file, text) {
  * What a file has: wrangler's configuration with a policy in it, or a policy alone. `env` names one of wrangler's environments,
  * whose variables and bindings stand in the place of those at the top.
  */
-export function readProject(file, env) {
+/** `variable`: the one that holds the policy. */
+export function readProject(file, env, variable = 'POLICY') {
   const { text, value } = readDocument(file);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Failure(`${file}: expected an object`);
   // Names as in JSON: a policy that stands alone has no `vars`, and no field of its own is called so.
@@ -71,10 +72,10 @@ export function readProject(file, env) {
     return { file, folder: path.dirname(file), text, policy: file.endsWith('.toml') ? value : text };
   }
   const configuration = env === undefined ? value : inEnvironment(file, value, env);
-  const policy = configuration.vars?.POLICY;
+  const policy = configuration.vars?.[variable];
   if (policy === undefined) {
-    const where = env === undefined ? '[vars.POLICY]' : `[env.${env}.vars.POLICY]`;
-    throw new Failure(`${file}: there is no ${where}`, { hint: 'the policy is the variable POLICY: an object, or its JSON' });
+    const where = env === undefined ? `[vars.${variable}]` : `[env.${env}.vars.${variable}]`;
+    throw new Failure(`${file}: there is no ${where}`, { hint: `the policy is the variable ${variable}: an object, or its JSON` });
   }
   return { file, folder: path.dirname(file), text, policy, configuration };
 }

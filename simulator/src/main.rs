@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     }
     if options.runs(Part::Watch) {
         faults.extend(watch::report(options.requests, options.seed));
-        faults.extend(alarms::report((options.requests / 1_000).min(10_000), options.seed));
+        faults.extend(alarms::report((options.requests / 1_000).min(2_000), options.seed));
     }
     if faults.is_empty() {
         return ExitCode::SUCCESS;

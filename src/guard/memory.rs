@@ -62,6 +62,12 @@ impl Default for IsolateMemory {
 }
 
 impl IsolateMemory {
+    /// A memory that has the keys of issuers and nothing else: what is done with it leaves no trace in this one.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { published: self.published.to_read(), ..Self::default() }
+    }
+
     /// The limit on failed authentication.
     #[must_use]
     pub fn failures<'a>(&'a self, policy: &'a Policy) -> Failures<'a> {

@@ -5,7 +5,10 @@
 
 use core::net::IpAddr;
 
-use super::{Decision, Identity, Request};
+use super::{
+    Decision, Identity, Request,
+    shadow::{ADMITTED, Verdict},
+};
 use crate::{
     error::Error,
     policy::{WatchPolicy, is_of_failures},
@@ -15,7 +18,7 @@ use crate::{
         delta::Sighting,
         event::{EventV1, Kind, told},
         pseudonym::{Pseudonyms, network_of},
-        series::Series,
+        series::{Series, Shadow},
         stuffing::Crowd,
         tally::{Caller, Noted, Tally},
         travel::{Located, Point},
@@ -236,6 +239,32 @@ fn of_request(
         agent: origin.agent.clone(),
         colo: origin.colo.clone(),
         ..EventV1::new(kind, &tally.next_id(), now)
+    }
+}
+
+/// Takes note of what two policies say of a request, and has an event made of a difference.
+pub fn note_shadow(
+    tally: &mut Tally,
+    (method, route): (&str, &str),
+    (real, candidate): (Verdict, Verdict),
+    now: UnixMillis,
+) {
+    let (Verdict::Judged(from), Verdict::Judged(to)) = (real, candidate) else {
+        return tally.count_shadow(&Shadow::NotJudged);
+    };
+    if from == to {
+        return tally.count_shadow(&Shadow::Same);
+    }
+    tally.count_shadow(&Shadow::Other { from, to, route });
+    if tally.has_room() {
+        let event = EventV1 {
+            method: Some(told(method)),
+            route: (!route.is_empty()).then(|| told(route)),
+            code: (from != ADMITTED).then(|| from.to_owned()),
+            shadow: Some(to.to_owned()),
+            ..EventV1::new(Kind::Shadowed, &tally.next_id(), now)
+        };
+        tally.push(event);
     }
 }
 

@@ -58,6 +58,18 @@ described! {
         /// How many days entries of the audit are kept. 400 by default.
         #[facts(minimum = 1, maximum = 3650, default = 400)]
         pub(super) audit_days: Option<u32> = None,
+        /// A policy that may come is judged beside this one, by the Worker: docs/shadow.md. It is the variable `POLICY_SHADOW`.
+        pub(super) shadow: Option<WatchShadowDocument> = None,
+    }
+}
+
+described! {
+    /// How a policy that may come is judged beside this one. It never changes an answer.
+    #[derive(Debug)]
+    pub(super) struct WatchShadowDocument as WatchShadow, refused {
+        /// How many percent of the requests are judged by both. 100 by default.
+        #[facts(minimum = 1, maximum = 100, default = 100)]
+        pub(super) sample: Option<u32> = None,
     }
 }
 
@@ -174,6 +186,8 @@ pub struct WatchPolicy {
     pub audit_days: u32,
     /// The key of checkpoints.
     pub seal: Seal,
+    /// How many percent of the requests a policy that may come is judged by, beside this one.
+    pub shadow: Option<u32>,
     /// Whether a rule asks where on the earth callers are.
     pub locates: bool,
 }
@@ -240,7 +254,12 @@ pub(super) fn watch(
         return Err(Error::config("watch.audit_days", "expected 1 to 3650"));
     }
     let locates = rules.iter().any(|rule| matches!(rule.measure, Measure::Travel(_)));
+    let shadow = document.shadow.as_ref().map(|shadow| shadow.sample.unwrap_or(100));
+    if shadow.is_some_and(|percent| !(1..=100).contains(&percent)) {
+        return Err(Error::config("watch.shadow.sample", "expected 1 to 100"));
+    }
     Ok(WatchPolicy {
+        shadow,
         locates,
         pseudonyms,
         metrics,

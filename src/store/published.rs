@@ -136,7 +136,7 @@ pub struct PublishedKeySets {
     sets: RefCell<BTreeMap<String, Published>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Published {
     set: RemoteKeySet,
     /// Where the issuer says that they are, if it is asked.
@@ -146,6 +146,11 @@ struct Published {
 }
 
 impl PublishedKeySets {
+    /// What is known now, for who is to leave no trace in it.
+    pub(crate) fn to_read(&self) -> Self {
+        Self { sets: self.sets.clone() }
+    }
+
     /// The keys for a token of this issuer with that `kid`: from memory, from what other isolates left in
     /// the store, or from the issuer.
     ///

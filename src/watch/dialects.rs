@@ -19,7 +19,7 @@ pub fn ocsf(event: &EventV1) -> Value {
     let mut mapped = match event.event {
         Kind::Firing | Kind::Resolved => finding(event),
         Kind::Administered | Kind::Checkpoint => management(event),
-        Kind::Admitted | Kind::Refused => match caller(event) {
+        Kind::Admitted | Kind::Refused | Kind::Shadowed => match caller(event) {
             Some(user) => authentication(event, &user),
             None => api_activity(event),
         },
@@ -56,7 +56,11 @@ const fn severity(event: &EventV1) -> u32 {
     match event.event {
         Kind::Refused => 2,
         Kind::Firing => 4,
-        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => 1,
+        Kind::Admitted
+        | Kind::Administered
+        | Kind::Resolved
+        | Kind::Checkpoint
+        | Kind::Shadowed => 1,
     }
 }
 
@@ -168,14 +172,14 @@ pub fn ecs(event: &EventV1) -> Value {
     let (category, kind) = match event.event {
         Kind::Firing | Kind::Resolved => ("intrusion_detection", "alert"),
         Kind::Administered | Kind::Checkpoint => ("iam", "event"),
-        Kind::Admitted | Kind::Refused => ("authentication", "event"),
+        Kind::Admitted | Kind::Refused | Kind::Shadowed => ("authentication", "event"),
     };
     let failed = event.event == Kind::Refused || event.status.is_some_and(|status| status >= 400);
     let kinds: &[&str] = match event.event {
         Kind::Administered => &["admin"],
         Kind::Admitted => &["start", "allowed"],
         Kind::Refused => &["start", "denied"],
-        Kind::Firing | Kind::Resolved | Kind::Checkpoint => &["info"],
+        Kind::Firing | Kind::Resolved | Kind::Checkpoint | Kind::Shadowed => &["info"],
     };
     let user = event.subject.as_ref().map_or_else(|| json!(event.actor), |hash| json!(hash));
     let user = if event.subject.is_some() { json!({"hash": user}) } else { json!({"name": user}) };
@@ -233,11 +237,15 @@ pub fn otlp<'e>(events: impl IntoIterator<Item = &'e EventV1>) -> Value {
 
 fn record(event: &EventV1) -> Value {
     let severity = match event.event {
-        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => (9, "INFO"),
+        Kind::Admitted
+        | Kind::Administered
+        | Kind::Resolved
+        | Kind::Checkpoint
+        | Kind::Shadowed => (9, "INFO"),
         Kind::Refused => (13, "WARN"),
         Kind::Firing => (17, "ERROR"),
     };
-    let said: [(&str, Value); 17] = [
+    let said: [(&str, Value); 18] = [
         ("edgegate.event.id", json!(event.id)),
         ("edgegate.code", json!(event.code)),
         ("edgegate.reason", json!(event.reason)),
@@ -255,6 +263,7 @@ fn record(event: &EventV1) -> Value {
         ("edgegate.group", json!(event.group)),
         ("edgegate.value", json!(event.value)),
         ("edgegate.cause", json!(event.cause)),
+        ("edgegate.shadow", json!(event.shadow)),
     ];
     let attributes: Vec<Value> = said
         .iter()
@@ -268,6 +277,7 @@ fn record(event: &EventV1) -> Value {
         Kind::Firing => "edgegate.alert.firing",
         Kind::Resolved => "edgegate.alert.resolved",
         Kind::Checkpoint => "edgegate.audit.checkpoint",
+        Kind::Shadowed => "edgegate.auth.shadowed",
     };
     // 64 bits are texts in this form (protobuf's JSON mapping).
     let nanos = format!("{}000000", event.at.as_millis());
@@ -355,6 +365,12 @@ pub(super) mod tests {
                 mac: Some("b".repeat(64)),
                 ..of(Kind::Checkpoint)
             },
+            EventV1 {
+                method: Some("GET".to_owned()),
+                route: Some("/v1/*".to_owned()),
+                shadow: Some("INSUFFICIENT_SCOPE".to_owned()),
+                ..of(Kind::Shadowed)
+            },
         ]
     }
 
@@ -368,11 +384,12 @@ pub(super) mod tests {
             Kind::Firing => 3,
             Kind::Resolved => 4,
             Kind::Checkpoint => 5,
+            Kind::Shadowed => 6,
         };
         let mut kinds: Vec<i32> = all().iter().map(|event| number(event.event)).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6]);
     }
 
     /// What is mapped is checked by others (`tests/watch/`): they read these files.

@@ -38,6 +38,8 @@ pub enum Kind {
     Resolved,
     /// How far the audit is ([`super::audit`]).
     Checkpoint,
+    /// A policy that may come would have said something else.
+    Shadowed,
 }
 
 words!(Kind {
@@ -47,6 +49,7 @@ words!(Kind {
     "firing" => Self::Firing,
     "resolved" => Self::Resolved,
     "checkpoint" => Self::Checkpoint,
+    "shadowed" => Self::Shadowed,
 });
 
 described! {
@@ -132,6 +135,9 @@ described! {
         /// What it most likely comes of, if the rule can tell.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cause: Option<String> = None,
+        /// What a policy that may come would have said: a code, or `admitted`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub shadow: Option<String> = None,
         /// The number of the last entry of the audit.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub seq: Option<u64> = None,
@@ -175,6 +181,7 @@ impl EventV1 {
             value: None,
             threshold: None,
             cause: None,
+            shadow: None,
             seq: None,
             hash: None,
             mac: None,

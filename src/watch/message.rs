@@ -72,6 +72,7 @@ fn webhook_body(event: &EventV1) -> Value {
         Kind::Refused => "auth.refused",
         Kind::Administered => "admin",
         Kind::Checkpoint => "audit.checkpoint",
+        Kind::Shadowed => "auth.shadowed",
     };
     json!({"type": kind, "timestamp": rfc3339(event.at.to_unix_time()), "data": event})
 }
@@ -86,7 +87,11 @@ fn datadog_body(event: &EventV1, now: UnixTime) -> Value {
     let status = match event.event {
         Kind::Firing => "error",
         Kind::Refused => "warn",
-        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => "info",
+        Kind::Admitted
+        | Kind::Administered
+        | Kind::Resolved
+        | Kind::Checkpoint
+        | Kind::Shadowed => "info",
     };
     json!([{
         "ddsource": "edgegate",
@@ -187,6 +192,14 @@ pub fn sentence(event: &EventV1) -> String {
             format!("edgegate: {} admitted at {}", text(&event.identity), text(&event.route))
         }
         Kind::Refused => format!("edgegate: {} at {}", text(&event.code), text(&event.route)),
+        Kind::Shadowed => {
+            let said = plain(event.code.as_deref().unwrap_or("admitted"));
+            format!(
+                "edgegate: {said} at {}, and {} by the policy that may come",
+                text(&event.route),
+                text(&event.shadow)
+            )
+        }
         Kind::Checkpoint => {
             format!("edgegate: the audit has {} entries", event.seq.unwrap_or_default())
         }

@@ -9,7 +9,7 @@ use super::{
     event::EventV1,
     ranking,
     rules::{Alert, Rule, State},
-    series::{Kind, OTHERS, Series},
+    series::{Kind, OTHERS, Series, Shadow},
     state::WatchState,
     windows::{MAX_WINDOW_SECS, slot_secs},
 };
@@ -60,8 +60,62 @@ pub struct Report {
     pub step_secs: u64,
     /// Admitted and refused over time, oldest first. Where nothing was decided there is no point.
     pub timeline: Vec<Point>,
+    /// What a policy that may come says beside the one in force; left out where nothing was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowReport>,
     /// The last samples, newest first.
     pub events: Vec<EventV1>,
+}
+
+/// What two policies say of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ShadowReport {
+    /// Of how many they say the same.
+    pub same: u64,
+    /// How many could not be compared: only a store could tell.
+    pub not_judged: u64,
+    /// Of how many they say something else.
+    pub different: u64,
+    /// Those by what is said, what would be said, and route, the most first.
+    pub differences: Vec<DifferenceReport>,
+}
+
+/// What is told of requests of which two policies say something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DifferenceReport {
+    /// What is said: a code, or `admitted`; `*`: there are too many to tell.
+    pub from: String,
+    /// What the policy that may come would say.
+    pub to: String,
+    /// The path pattern of the route.
+    pub route: String,
+    /// How many.
+    pub n: u64,
+}
+
+impl ShadowReport {
+    fn add(&mut self, said: Shadow<'_>, n: u64) {
+        let count = match said {
+            Shadow::Same => &mut self.same,
+            Shadow::NotJudged => &mut self.not_judged,
+            Shadow::Other { .. } => &mut self.different,
+        };
+        *count = count.saturating_add(n);
+        if let Shadow::Other { from, to, route } = said {
+            let is_it = |one: &&mut DifferenceReport| {
+                (one.from.as_str(), one.to.as_str(), one.route.as_str()) == (from, to, route)
+            };
+            match self.differences.iter_mut().find(is_it) {
+                Some(one) => one.n = one.n.saturating_add(n),
+                None => self.differences.push(DifferenceReport {
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                    route: route.to_owned(),
+                    n,
+                }),
+            }
+        }
+    }
 }
 
 /// Decisions of a window.
@@ -179,8 +233,11 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
     let mut lateness = BTreeMap::new();
     let mut routes: BTreeMap<String, Decisions> = BTreeMap::new();
     let mut networks: BTreeMap<String, u64> = BTreeMap::new();
+    let mut shadow: Option<ShadowReport> = None;
     state.windows().each(window_secs, now, &mut |name, n| {
-        if let Some(series) = Series::of(name) {
+        if let Some(said) = Shadow::of(name) {
+            shadow.get_or_insert_default().add(said, n);
+        } else if let Some(series) = Series::of(name) {
             decisions.add(series.is_admitted(), n);
             routes.entry(series.route.to_owned()).or_default().add(series.is_admitted(), n);
             if !series.is_admitted() {
@@ -208,6 +265,10 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         networks.into_iter().map(|(network, failures)| NetworkReport { network, failures });
     let networks =
         ranking::largest(networks.collect(), MAX_LISTED, |network| (false, network.failures));
+    if let Some(shadow) = &mut shadow {
+        let differences = core::mem::take(&mut shadow.differences);
+        shadow.differences = ranking::largest(differences, MAX_LISTED, |one| (false, one.n));
+    }
     let losses = state.losses();
     Report {
         window_secs,
@@ -230,6 +291,7 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         networks,
         step_secs: step_of(window_secs),
         timeline: timeline(state, window_secs, now),
+        shadow,
         events: state.recent().rev().cloned().collect(),
     }
 }
@@ -307,8 +369,11 @@ pub fn metrics(state: &WatchState, rules: &[Rule]) -> String {
     let totals = state.windows().totals();
     let mut decisions: BTreeMap<String, u64> = BTreeMap::new();
     let (mut failures, mut lateness) = (BTreeMap::new(), BTreeMap::new());
+    let mut shadow = BTreeMap::new();
     for (name, n) in totals.iter() {
-        if let Some(series) = Series::of(name) {
+        if let Some(said) = Shadow::of(name) {
+            add(&mut shadow, &labels_of_shadow(said), n);
+        } else if let Some(series) = Series::of(name) {
             add(&mut decisions, &labels_of(&series), n);
         } else if let Some((Kind::Failure, route)) = Kind::of(name) {
             add(&mut failures, &labels(&[("route", route)]), n);
@@ -331,6 +396,10 @@ pub fn metrics(state: &WatchState, rules: &[Rule]) -> String {
         ("edgegate_expired_tokens_total", "counter", "Expired tokens, by how late they were."),
         lateness,
     );
+    if !shadow.is_empty() {
+        let help = "What a policy that may come says, beside the one in force.";
+        family(&mut text, ("edgegate_shadow_total", "counter", help), shadow);
+    }
     family(
         &mut text,
         ("edgegate_alert_firing", "gauge", "In how many groups a rule fires; 1 where it has none."),
@@ -401,6 +470,16 @@ fn labels_of(series: &Series<'_>) -> String {
         ("issuer", series.issuer),
         ("route", route),
     ])
+}
+
+fn labels_of_shadow(said: Shadow<'_>) -> String {
+    match said {
+        Shadow::Same => labels(&[("verdict", "same")]),
+        Shadow::NotJudged => labels(&[("verdict", "not_judged")]),
+        Shadow::Other { from, to, route } => {
+            labels(&[("verdict", "different"), ("from", from), ("to", to), ("route", route)])
+        }
+    }
 }
 
 /// Labels in braces, without those that are empty.

@@ -26,6 +26,9 @@ pub const MAX_NETWORKS: usize = 256;
 /// The same of a long slot.
 pub const MAX_NETWORKS_OF_LONG_SLOT: usize = 200;
 
+/// How many differences between two policies are kept apart, by code, code and route.
+const MAX_SHADOWS: usize = 150;
+
 /// How many places are named from which many credentials are tried.
 const MAX_GUESSING: usize = 16;
 
@@ -67,6 +70,8 @@ pub enum Kind {
     Finding,
     /// Places from which many credentials are tried ([`super::stuffing`]).
     Guessing,
+    /// What a policy that may come would have said, beside what was said ([`Shadow`]).
+    Shadow,
 }
 
 impl Kind {
@@ -79,6 +84,7 @@ impl Kind {
             Self::Country => "k",
             Self::Finding => "x",
             Self::Guessing => "g",
+            Self::Shadow => "s",
         }
     }
 
@@ -94,6 +100,7 @@ impl Kind {
             Self::Country,
             Self::Finding,
             Self::Guessing,
+            Self::Shadow,
         ];
         all.into_iter().find(|kind| kind.letter() == letter).map(|kind| (kind, rest))
     }
@@ -116,6 +123,7 @@ impl Kind {
             (Self::Network, Room::LongSlot) => MAX_NETWORKS_OF_LONG_SLOT,
             (Self::Country, _) => MAX_COUNTRIES,
             (Self::Guessing, _) => MAX_GUESSING,
+            (Self::Shadow, _) => MAX_SHADOWS,
             (Self::Lateness | Self::Finding, _) => 16,
         }
     }
@@ -198,6 +206,50 @@ impl<'a> Series<'a> {
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
         self.code.is_empty()
+    }
+}
+
+/// What two policies say of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shadow<'a> {
+    /// The same.
+    Same,
+    /// Only a store could tell.
+    NotJudged,
+    /// Something else: what is said, what would be said, and the path pattern of the route.
+    Other {
+        /// A code, or `admitted`.
+        from: &'a str,
+        /// The same of the policy that may come.
+        to: &'a str,
+        /// The route of the policy in force.
+        route: &'a str,
+    },
+}
+
+/// Of those that are too many to be kept apart nothing but that they differ is known.
+impl<'a> Shadow<'a> {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Same => Kind::Shadow.name("="),
+            Self::NotJudged => Kind::Shadow.name("?"),
+            Self::Other { from, to, route } => Kind::Shadow.name(&format!("{from}\t{to}\t{route}")),
+        }
+    }
+
+    /// That of a name; `None` for names of other kinds.
+    #[must_use]
+    pub fn of(name: &'a str) -> Option<Self> {
+        let (Kind::Shadow, rest) = Kind::of(name)? else { return None };
+        let mut parts = rest.split('\t');
+        Some(match (parts.next()?, parts.next(), parts.next()) {
+            ("=", ..) => Self::Same,
+            ("?", ..) => Self::NotJudged,
+            (from, Some(to), Some(route)) => Self::Other { from, to, route },
+            _ => Self::Other { from: OTHERS, to: OTHERS, route: OTHERS },
+        })
     }
 }
 
@@ -284,6 +336,18 @@ mod tests {
             assert_eq!(Series::of(&others).map(|one| one.is_presented()), Some(is_presented));
         }
         assert_eq!(of_others(&Kind::Network.name("192.0.2.0/24")), Kind::Network.name(OTHERS));
+    }
+
+    #[test]
+    fn what_two_policies_say_is_read_as_it_was_written() {
+        let other = Shadow::Other { from: "admitted", to: "NOT_ALLOWED", route: "/v1/*" };
+        for one in [Shadow::Same, Shadow::NotJudged, other] {
+            assert_eq!(Shadow::of(&one.name()), Some(one));
+        }
+        let many = of_others(&other.name());
+        let others = Shadow::Other { from: OTHERS, to: OTHERS, route: OTHERS };
+        assert_eq!(Shadow::of(&many), Some(others));
+        assert_eq!(Shadow::of(&Kind::Network.name("=")), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
     },
     event::{EventId, EventV1, Kind as EventKind, VERSION},
     recent::Recent,
-    series::{Kind, Lateness, Series},
+    series::{Kind, Lateness, Series, Shadow},
     stuffing::Crowd,
     travel::Located,
 };
@@ -152,6 +152,11 @@ impl Tally {
     /// Counts the network of a failure.
     pub fn count_network(&mut self, network: &str) {
         self.counts.add(&Kind::Network.name(network), 1);
+    }
+
+    /// Counts what two policies say of a request.
+    pub fn count_shadow(&mut self, said: &Shadow<'_>) {
+        self.counts.add(&said.name(), 1);
     }
 
     /// Counts who came from a place. Of more places than there is room for nothing is known until the next delta.

@@ -158,6 +158,27 @@ describe('check', () => {
     ]);
   });
 
+  test('a policy that may come keeps nothing from working, and --shadow checks it alone', async () => {
+    const watching = { watch: { secret: 'WATCH_SECRET', shadow: {} }, routes: [{ path: '/*', auth: 'none' }] };
+    const objects = [{ name: OBJECTS.watch.binding, class_name: OBJECTS.watch.class }];
+    const made = migrations().map(({ tag, classes }) => ({ tag, new_sqlite_classes: classes }));
+    const configuration = (vars) => ({ name: 'x', main: 'x.js', durable_objects: { bindings: objects }, migrations: made, vars });
+    const told = async (name, vars, ...options) => {
+      const { code, findings: found } = await findings(write(name, configuration(vars)), ...options);
+      return [code, ...found.filter(({ path: at }) => /shadow/i.test(at ?? '') || options.length > 0).map(({ level, path: at, message }) => `${level} ${at}: ${message}`)];
+    };
+    const faulty = { routes: [{ path: '/*', auth: 'maybe' }] };
+    const fault = 'routes[0].auth: expected required, optional or none';
+    assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: watching, POLICY_SHADOW: faulty }), [0, `warning POLICY_SHADOW: ${fault}`]);
+    assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: watching, POLICY_SHADOW: faulty }, '--shadow'), [1, `error ${fault}`]);
+    assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: watching, POLICY_SHADOW: watching }), [0]);
+    assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: watching }), [0, 'warning watch.shadow: there is no variable POLICY_SHADOW: nothing is judged beside this policy']);
+    const { watch, ...blind } = watching;
+    assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: blind, POLICY_SHADOW: watching }), [0, 'warning POLICY_SHADOW: is not judged: the policy has no watch.shadow']);
+    const without = await run(['check', write('wrangler.may-come.jsonc', configuration({ POLICY: watching })), '--shadow']);
+    assert.match(without.stderr, /there is no \[vars\.POLICY_SHADOW\]/);
+  });
+
   test('weak secrets: short ones are errors, others that nobody has drawn at random are warnings', async () => {
     const { folder, file } = await written('weak');
     const vars = (token, key) => writeFileSync(file('.dev.vars'), `ADMIN_TOKEN=${token}\nAPI_KEY_SECRET=${key}\nSESSION_SECRET=0123456789abcdefghijklmnopqrstuvwxyz\n`);

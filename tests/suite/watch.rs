@@ -4,7 +4,8 @@ use crate::gate::{NOW, NOW_SECS, Stores, check, policy, read, request};
 use crate::mint;
 use edgegate::error::Error;
 use edgegate::guard::{
-    Carrier, Decision, Request,
+    Carrier, Decision, Identity, Request,
+    shadow::{ADMITTED, Verdict},
     watched::{self, Origin},
 };
 use edgegate::policy::Policy;
@@ -12,6 +13,7 @@ use edgegate::time::UnixMillis;
 use edgegate::watch::{
     counts::Counts,
     delta::Delta,
+    report,
     rules::{Group, Measure, State},
     series::Series,
     state::{Orders, WatchState},
@@ -527,4 +529,48 @@ fn who_is_at_two_far_places_at_once_is_found_if_a_rule_asks() {
         }
         assert_eq!(firing(&mut gate), found);
     }
+}
+
+#[test]
+fn what_a_policy_that_may_come_says_is_counted_and_no_decision() {
+    for (sample, percent) in [(json!({}), Some(100)), (json!({"sample": 7}), Some(7))] {
+        let watch = policy(&watching(&json!({"shadow": sample}))).watch.unwrap();
+        assert_eq!(watch.shadow, percent);
+    }
+    for sample in [0, 101] {
+        refused(json!({"shadow": {"sample": sample}}), "watch.shadow.sample: expected 1 to 100");
+    }
+    let mut gate = Watched::new();
+    let said = |outcome| Verdict::of(&Decision { outcome, ..decision() });
+    let admitted = Verdict::Judged(ADMITTED);
+    let limited = Error::RateLimited { limit: "one".into(), retry_after_secs: 1 };
+    assert_eq!(said(Ok(Identity::Anonymous)), admitted);
+    assert_eq!(said(Err(limited)), Verdict::NotJudged);
+    let scope = said(Err(Error::NotFound));
+    for verdicts in [
+        (admitted, admitted),
+        (scope, scope),
+        (admitted, scope),
+        (scope, admitted),
+        (admitted, Verdict::NotJudged),
+        (Verdict::NotJudged, scope),
+    ] {
+        watched::note_shadow(&mut gate.tally, ("GET", "/v1/*"), verdicts, NOW);
+    }
+    let mut state = WatchState::default();
+    let delta = gate.delta();
+    state.apply(&delta, Orders { rules: &[], sinks: &[] }, NOW).unwrap();
+    let told = report::report(&state, &[], 900, NOW);
+    let shadow = told.shadow.unwrap();
+    assert_eq!((shadow.same, shadow.different, shadow.not_judged), (2, 2, 2));
+    let differences: Vec<(&str, &str, u64)> =
+        shadow.differences.iter().map(|one| (one.from.as_str(), one.to.as_str(), one.n)).collect();
+    assert_eq!(differences, [("NOT_FOUND", "admitted", 1), ("admitted", "NOT_FOUND", 1)]);
+    assert_eq!((told.decisions.admitted, told.decisions.refused, told.events.len()), (0, 0, 2));
+    let metrics = report::metrics(&state, &[]);
+    assert!(metrics.contains("edgegate_shadow_total{verdict=\"not_judged\"} 2"), "{metrics}");
+}
+
+fn decision() -> Decision {
+    Decision::refused(Error::NotFound, None, "/v1/*")
 }

@@ -1,6 +1,6 @@
 //! The gate of an isolate: a policy, and what is remembered between requests.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::OnceCell, rc::Rc, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 use worker::{Context, Delay, Env};
@@ -24,7 +24,9 @@ use edgegate::{
     base64url,
     client_address::ClientAddress,
     error::{Error, StoreError},
-    guard::{Event, Host, Identity, Sparing, SparingSessions, StoreBackend},
+    guard::{
+        Event, Host, Identity, IsolateMemory, OnlyRead, Sparing, SparingSessions, StoreBackend,
+    },
     jose::jws::HostCheck,
     policy::{Address, Audit, Binding, CacheSecs, Need, Policy, Secrets, Upstream},
     revocation::Entry,
@@ -51,6 +53,8 @@ pub(super) struct Gate {
     /// SHA-256 of the policy's text, in base64url, where there is an audit to note it.
     pub(super) digest: Option<String>,
     pub(super) memory: Rc<Memory>,
+    /// The gate of the policy that may come, once it was read; `None`: it is faulty, or not there.
+    candidate: OnceCell<Option<Rc<Self>>>,
 }
 
 impl Gate {
@@ -66,7 +70,7 @@ impl Gate {
         let is_audited = policy.watch.as_ref().is_some_and(|watch| watch.audit != Audit::Off);
         let digest = is_audited.then(|| base64url::encode(&Sha256::digest(text)));
         let (policy, memory) = (Rc::new(policy), Rc::clone(memory));
-        Ok(Self { upstream, names, digest, policy, memory })
+        Ok(Self { upstream, names, digest, policy, memory, candidate: OnceCell::new() })
     }
 
     /// Tells the log, once in a while, that addresses cannot be read.
@@ -93,7 +97,8 @@ impl Gate {
     /// Revocations, as the policy looks them up.
     pub(super) fn revocations<'a>(&'a self, env: &'a Env, context: &'a Context) -> Revocations<'a> {
         let policy = self.policy.revocation;
-        Revocations { kv: self.kv(env), env, context, memory: &self.memory, policy }
+        let is_spared = false;
+        Revocations { kv: self.kv(env), env, context, memory: &self.memory, policy, is_spared }
     }
 
     /// Notes the use of an API key after the answer, at most every few minutes.
@@ -121,6 +126,49 @@ impl Gate {
         revocations::write_all(&self.kv(env), ledger, &self.memory, entries, clock::now()).await
     }
 
+    /// The gate of the policy that may come. It has a memory of its own.
+    pub(super) fn candidate(&self, read: impl FnOnce() -> Option<Self>) -> Option<&Rc<Self>> {
+        self.candidate.get_or_init(|| read().map(Rc::new)).as_ref()
+    }
+
+    /// The stores of one request as this gate has them, the candidate of the gate in force: nothing is asked but what `real` remembers,
+    /// and nothing is left in that. `memory` is [`IsolateMemory::beside`](edgegate::guard::IsolateMemory::beside) that of `real`.
+    pub(super) fn backend_beside<'a>(
+        self: &'a Rc<Self>,
+        (real, memory): (&'a Rc<Self>, &'a IsolateMemory),
+        env: &'a Env,
+        context: &'a Context,
+    ) -> OnlyRead<RequestBackend<'a>> {
+        let kv = || {
+            let secs = |secs: Option<CacheSecs>| secs.unwrap_or(CacheSecs(0));
+            let (revocation, keys) = (real.policy.revocation, real.policy.api_keys.as_ref());
+            let secs = (
+                secs(revocation.map(|policy| policy.cache_secs)),
+                secs(keys.map(|keys| keys.cache_secs)),
+            );
+            Kv::new(Namespace::spared(env), &real.memory.remembered, secs.0, secs.1)
+        };
+        let revocations = Revocations {
+            kv: kv(),
+            env,
+            context,
+            memory: &real.memory,
+            policy: self.policy.revocation,
+            is_spared: true,
+        };
+        let backend = StoreBackend {
+            memory,
+            host: WorkerHost { gate: self, env, context, is_spared: true },
+            keys: kv(),
+            revocations,
+            counters: Sparing::new(counters::of_request(&real.memory.counters, env, context)),
+            replays: Sparing::new(memory.replays(&self.policy, CountedReplays(env))),
+            sessions: SparingSessions::new(real.sessions(env, context)),
+            attempts: None,
+        };
+        backend.only_read()
+    }
+
     /// The stores and the crypto of one request.
     pub(super) fn backend<'a>(
         self: &'a Rc<Self>,
@@ -130,7 +178,7 @@ impl Gate {
         let memory = &self.memory;
         StoreBackend {
             memory: &memory.guard,
-            host: WorkerHost { gate: self, env, context },
+            host: WorkerHost { gate: self, env, context, is_spared: false },
             keys: self.kv(env),
             revocations: self.revocations(env, context),
             counters: Sparing::new(counters::of_request(&memory.counters, env, context)),
@@ -168,6 +216,8 @@ pub(super) struct WorkerHost<'a> {
     gate: &'a Gate,
     env: &'a Env,
     context: &'a Context,
+    /// No issuer is asked, and no store for its keys.
+    is_spared: bool,
 }
 
 impl Host for WorkerHost<'_> {
@@ -192,12 +242,18 @@ impl<'a> Issuers for WorkerHost<'a> {
     }
 
     async fn fetch(&self, uri: &str, etag: Option<&str>) -> Result<Fetched, String> {
+        if self.is_spared {
+            return Err("is not asked".to_owned());
+        }
         let (uri, etag) = (uri.to_owned(), etag.map(str::to_owned));
         let fetch = async move { fetch_jwks::fetch(&uri, etag.as_deref()).await };
         background::outlive(self.context, fetch).await
     }
 
     fn cache(&self) -> Option<SealedKeys<'_, Namespace<'a>>> {
+        if self.is_spared {
+            return None;
+        }
         let seal = self.gate.policy.jwks_cache.as_ref()?;
         Some(SealedKeys::new(Namespace::new(self.env), seal))
     }

@@ -163,7 +163,7 @@ fn at_first_request(env: &Env) -> Isolate {
 impl Isolate {
     fn new(env: &Env) -> Self {
         let memory = Rc::default();
-        let read = policy_variable(env).and_then(|text| {
+        let read = policy_variable(env, POLICY).and_then(|text| {
             Ok(match PolicySource::of(&text)? {
                 PolicySource::Inline => (Gate::new(&text, env, &memory).map(Rc::new), None),
                 PolicySource::Kv { reload_secs } => {
@@ -270,18 +270,16 @@ fn log(fault: &Error, kept: bool) {
 }
 
 /// The variable as JSON: an object in `wrangler.toml`, or a string with JSON.
-fn policy_variable(env: &Env) -> Result<String, Error> {
-    let problem =
-        |problem: &str| Error::Config { path: String::new(), problem: problem.to_owned() };
-    let value = js_sys::Reflect::get(env, &POLICY.into()).unwrap_or(JsValue::UNDEFINED);
+pub(super) fn policy_variable(env: &Env, name: &str) -> Result<String, Error> {
+    let problem = |problem: String| Error::Config { path: String::new(), problem };
+    let value = js_sys::Reflect::get(env, &name.into()).unwrap_or(JsValue::UNDEFINED);
     if let Some(text) = value.as_string() {
         return Ok(text);
     }
     if !value.is_object() {
-        return Err(problem("there is no variable POLICY"));
+        return Err(problem(format!("there is no variable {name}")));
     }
-    let text = js_sys::JSON::stringify(&value).map_err(|_| problem("POLICY cannot be read"))?;
-    text.dyn_into::<js_sys::JsString>()
-        .map(String::from)
-        .map_err(|_| problem("POLICY cannot be read"))
+    let unreadable = || problem(format!("{name} cannot be read"));
+    let text = js_sys::JSON::stringify(&value).map_err(|_| unreadable())?;
+    text.dyn_into::<js_sys::JsString>().map(String::from).map_err(|_| unreadable())
 }

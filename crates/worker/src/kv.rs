@@ -38,14 +38,24 @@ pub(super) struct Namespace<'a> {
     env: &'a Env,
     /// The binding, looked up when it is first needed: most requests are answered from memory.
     store: OnceCell<KvStore>,
+    /// Nothing is asked: only what is remembered is there.
+    is_spared: bool,
 }
 
 impl<'a> Namespace<'a> {
     pub(super) const fn new(env: &'a Env) -> Self {
-        Self { env, store: OnceCell::new() }
+        Self { env, store: OnceCell::new(), is_spared: false }
+    }
+
+    /// One that is not asked.
+    pub(super) const fn spared(env: &'a Env) -> Self {
+        Self { env, store: OnceCell::new(), is_spared: true }
     }
 
     fn store(&self) -> Result<&KvStore, StoreError> {
+        if self.is_spared {
+            return Err(StoreError::new("is not asked"));
+        }
         if let Some(store) = self.store.get() {
             return Ok(store);
         }

@@ -70,6 +70,7 @@ mod session_cookies;
 mod session_memory;
 mod session_work;
 mod sessions;
+mod shadow;
 mod watch;
 mod web_crypto;
 

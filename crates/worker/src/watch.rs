@@ -16,6 +16,7 @@ use edgegate::{
     error::Error,
     guard::{
         Decision,
+        shadow::Verdict,
         watched::{self, Origin},
     },
     watch::{delta::Delta, pseudonym::agent_family, travel::Point},
@@ -40,6 +41,21 @@ pub(crate) fn note(
             origin(request, is_direct, (is_told, watch.locates))
         });
         tally.plan(is_failure, now)
+    });
+    hand_over(gate, (env, context), wait);
+}
+
+/// Takes note of what two policies say of a request, by method and route.
+pub(crate) fn note_shadow(
+    gate: &Rc<Gate>,
+    (env, context): (&Env, &Context),
+    request: (&str, &str),
+    said: (Verdict, Verdict),
+) {
+    let now = clock::now();
+    let wait = gate.memory.watch.with(|tally| {
+        watched::note_shadow(tally, request, said, now);
+        tally.plan(false, now)
     });
     hand_over(gate, (env, context), wait);
 }

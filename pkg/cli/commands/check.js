@@ -1,7 +1,7 @@
 // `edgegate check`: a policy before it is deployed.
 
 import { findConfiguration, readProject } from '../project.js';
-import { examine, hasErrors } from '../policy-check.js';
+import { SHADOW, examine, hasErrors } from '../policy-check.js';
 import { done, plain, result, say, style } from '../output.js';
 import { REFUSED } from '../failure.js';
 
@@ -10,8 +10,9 @@ export function check(program) {
     .description('check a policy: in wrangler.toml or wrangler.jsonc, or alone in a file of TOML or JSON')
     .option('-e, --env <name>', "one of wrangler's environments")
     .option('--strict', 'warnings count as errors')
+    .option('--shadow', 'the policy that may come: POLICY_SHADOW')
     .action(async (file, options) => {
-      const project = readProject(file ?? findConfiguration(process.cwd()), options.env);
+      const project = readProject(file ?? findConfiguration(process.cwd()), options.env, options.shadow ? SHADOW : undefined);
       const found = await examine(project, options.env);
       const ok = !hasErrors(found.findings) && !(options.strict && found.findings.length > 0);
       const { findings, source, secrets, missing, bindings } = found;

@@ -34,7 +34,7 @@ pub const WAIT_MILLIS: u64 = 1_000;
 const LOST_MILLIS: u64 = 8_000;
 
 /// The keys of one issuer, as far as they are known.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RemoteKeySet {
     known: Option<Known>,
     /// When the fetches began that are under way, while there are no keys.
@@ -43,7 +43,7 @@ pub struct RemoteKeySet {
     last_failure: Option<UnixMillis>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     keys: Rc<KeySet>,
     etag: Option<String>,

@@ -6,12 +6,14 @@ use crate::{
     call::{Call, Edge},
     event_log,
     proxy::Forwarding,
+    shadow,
 };
 
 /// Passes an admitted request on; refuses any other.
 pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
     let (parts, policy) = (call.parts(), &call.gate.policy);
     let mut decision = call.decide(&parts, Edge::Proxy).await;
+    shadow::judge_later(call, &decision, Edge::Proxy);
     let tokens = match call.identity_token(&decision).await {
         Ok(identity_token) => {
             call.grant_token(&decision).await.map(|grant_token| (identity_token, grant_token))

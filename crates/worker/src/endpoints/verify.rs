@@ -9,7 +9,7 @@ use crate::{
     host::RequestLines,
     reply,
     request::RequestParts,
-    session_cookies, session_work,
+    session_cookies, session_work, shadow,
 };
 use edgegate::{
     guard::{Decision, Identity},
@@ -30,6 +30,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Response> {
         Err(error) => return reply::refusal(call.request, &error, None),
     };
     let mut decision = call.decide(&parts, Edge::ForwardAuth).await;
+    shadow::judge_later(call, &decision, Edge::ForwardAuth);
     let token = match call.identity_token(&decision).await {
         Ok(token) => token,
         Err(fault) => {
