@@ -229,7 +229,7 @@ const ORDINARY: [Model; 11] = [
         }
     }),
     (
-        "50 log out: each of them asks twice more within 30 s, one in five moves every ten minutes",
+        "50 log out: each of them asks once more within 30 s, one in five moves every ten minutes",
         |gate| {
             gate.traffic(0.03, 0.001);
             for _ in 0..gate.about(50.0 / 120.0) {
@@ -260,7 +260,7 @@ const ORDINARY: [Model; 11] = [
             gate.country("SG");
         }
     }),
-    ("one of 200 turns on a tunnel that ends on another continent", |gate| {
+    ("somebody turns on a tunnel that ends on another continent", |gate| {
         gate.traffic(0.03, 0.001);
         if gate.now == 600 {
             gate.sight(1, "AS7", false, Some(MUNICH));

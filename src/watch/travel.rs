@@ -49,9 +49,9 @@ impl Point {
     /// Of the texts that the platform has, such as `52.5` and `-13.4`.
     #[must_use]
     pub fn read(latitude: &str, longitude: &str) -> Option<Self> {
-        let degrees = |text: &str, most: i64| {
+        let degrees = |text: &str, most: u64| {
             let whole = text.split('.').next()?.parse::<i64>().ok()?;
-            (-most..=most).contains(&whole).then_some(whole)
+            (whole.unsigned_abs() <= most).then_some(whole)
         };
         Some(Self { latitude: degrees(latitude, 90)?, longitude: degrees(longitude, 180)? })
     }

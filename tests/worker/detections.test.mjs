@@ -47,7 +47,7 @@ describe('many credentials from one network', () => {
   test('are found, and the alert says from where', async () => {
     const ip = '203.0.113.77';
     for (let one = 0; one < 60; one += 1) {
-      refused(await gate.get('/v1/posts', { ip, token: `${token()}${one}` }), 'INVALID_TOKEN');
+      refused(await gate.get('/v1/posts', { ip, token: token({ jti: `forged-${one}` }, { secret: 'x'.repeat(32) }) }), 'INVALID_TOKEN');
     }
     const { alerts } = await report('gate', (told) => told.alerts.some(({ rule, state }) => rule === 'credential-stuffing' && state === 'firing'));
     assert.deepEqual(alerts.filter(({ rule }) => rule === 'credential-stuffing').map(({ group, state }) => [group, state]), [['203.0.113.0/24', 'firing']]);
@@ -56,7 +56,7 @@ describe('many credentials from one network', () => {
 
 describe('a policy that may come', () => {
   const ask = async (of, ip = freshIp()) => {
-    const reads = await gate.get('/v1/posts', { gate: of, ip, token: token() });
+    const reads = await gate.get('/v1/posts', { gate: of, ip, token: token({ scope: 'read:posts' }) });
     const open = await gate.get('/public/a', { gate: of, ip });
     const nobody = await gate.get('/v1/posts', { gate: of, ip });
     return [reads.status, open.status, nobody.status];
@@ -64,6 +64,7 @@ describe('a policy that may come', () => {
 
   test('changes no answer, and where it would is counted by code and route, with samples', async () => {
     const expected = await ask('gate');
+    assert.deepEqual(expected, [200, 200, 401]);
     for (let one = 0; one < 4; one += 1) assert.deepEqual(await ask('beside'), expected);
     const { shadow, events, decisions } = await report('beside', (told) => told.shadow?.different >= 8);
     assert.deepEqual([shadow.same, shadow.different, shadow.not_judged], [4, 8, 0]);
