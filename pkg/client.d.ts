@@ -146,6 +146,8 @@ export interface WatchReport {
   /** Refusals by code and reason, the most first. */
   refusals: readonly ({ code: string; n: number; reason?: string | undefined })[];
   routes: readonly ({ admitted: number; refused: number; route: string })[];
+  /** What a policy that may come says beside the one in force; left out where nothing was compared. */
+  shadow?: { differences: readonly ({ from: string; n: number; route: string; to: string })[]; different: number; not_judged: number; same: number } | undefined;
   /** How long a point of the line stands for. */
   step_secs: number;
   timeline: readonly ({ admitted: number; from: Time; refused: number })[];
@@ -467,7 +469,7 @@ export interface Event {
   /** A pseudonym of the verified credential: of the session, the token or the API key. */
   credential?: string | null | undefined;
   /** What happened. */
-  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved' | 'checkpoint';
+  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved' | 'checkpoint' | 'shadowed';
   /** What the rule looks at apart, such as a route or a network, if it groups. */
   group?: string | null | undefined;
   /** The hash of that entry. */
@@ -494,6 +496,8 @@ export interface Event {
   rule?: string | null | undefined;
   /** The number of the last entry of the audit. */
   seq?: number | null | undefined;
+  /** What a policy that may come would have said: a code, or `admitted`. */
+  shadow?: string | null | undefined;
   /** The status of the answer to an administrator. */
   status?: number | null | undefined;
   /** A pseudonym of the verified subject: the same one has the same. */

@@ -684,19 +684,21 @@ export interface PolicyWatch {
   audit?: 'required' | 'best-effort' | 'off' | undefined;
   /** How many days entries of the audit are kept. 400 by default. Default `400`. */
   audit_days?: number | undefined;
+  /** A policy that may come is judged beside this one, by the Worker: docs/shadow.md. It is the variable `POLICY_SHADOW`. */
+  shadow?: PolicyWatchShadow | undefined;
 }
 
 /** A rule. One with the name of a rule that is on by default changes what it says of it. */
 export interface PolicyWatchRule {
   /** Its name: 1 to 64 letters, digits, `-`, `_` or `.`. */
   name: string;
-  /** What it measures: `count`, how many; `rate`, how many a minute; `ratio`, how many percent of all that presented a credential; `networks`, from how many networks credentials failed; `absence`, that there are none. */
-  kind?: 'count' | 'rate' | 'ratio' | 'networks' | 'absence' | undefined;
+  /** What it measures: `count`, how many; `rate`, how many a minute; `ratio`, how many percent of all that presented a credential; `networks`, from how many networks credentials failed; `absence`, that there are none; `travel`, that somebody was at two places sooner than one can travel. */
+  kind?: 'count' | 'rate' | 'ratio' | 'networks' | 'absence' | 'travel' | undefined;
   /** Which decisions: `failures`, credentials that were bad; `refused`; `admitted`; `presented`, all with a credential. */
   of?: 'failures' | 'refused' | 'admitted' | 'presented' | undefined;
   /** Refusals with one of these codes, in place of `of`. */
   codes?: readonly string[] | undefined;
-  /** Beyond this it fires. */
+  /** Beyond this it fires. Of `networks` at most 256, or 200 over more than 900 seconds: no more are kept apart. Of `travel`, kilometres an hour, 805 by default. */
   above?: number | undefined;
   /** How many there have to be before a ratio counts. 100 by default. */
   at_least?: number | undefined;
@@ -728,6 +730,12 @@ export interface PolicyWatchSink {
   secret?: string | undefined;
   /** The name of the binding of a Queue, for `queue` alone. */
   binding?: string | undefined;
+}
+
+/** How a policy that may come is judged beside this one. It never changes an answer. */
+export interface PolicyWatchShadow {
+  /** How many percent of the requests are judged by both. 100 by default. Default `100`. */
+  sample?: number | undefined;
 }
 
 /** In place of a policy in the variable: it is in KV, under `policy/v1`. */
