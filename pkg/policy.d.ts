@@ -626,6 +626,8 @@ export interface PolicyAccounts {
   mfa?: 'off' | 'optional' | 'required' | undefined;
   /** A hash of each kind that accounts were imported with. Each login costs one hash of each of them, so that no time shows who was imported. At most 4. */
   imports?: readonly string[] | undefined;
+  /** Whether people log in, register and set passwords at pages of the gate's own: docs/pages.md. They need `sessions.cookies`. Default `false`. */
+  pages?: boolean | undefined;
   /** Which list new passwords may not be on, beside the one that comes along: `kv` is one in the key-value store, made by `npx edgegate passwords build`. Default `"shipped"`. */
   password_list?: 'shipped' | 'kv' | undefined;
   /** What a hash of a password costs (argon2id). */

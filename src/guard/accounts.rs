@@ -189,7 +189,19 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let own = policy.sessions.as_ref().ok_or(Error::NotFound)?;
         let sessions = Endpoints::new(policy, backend, request, now)?;
         let (left, unsaid, tried) = (RefCell::default(), RefCell::default(), Cell::new(None));
-        Ok(Self { policy, own, accounts, sessions, backend, edge, request, now, left, unsaid, tried })
+        Ok(Self {
+            policy,
+            own,
+            accounts,
+            sessions,
+            backend,
+            edge,
+            request,
+            now,
+            left,
+            unsaid,
+            tried,
+        })
     }
 
     /// Why nothing was done although the answer says so. It is for the log.

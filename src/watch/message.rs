@@ -109,7 +109,11 @@ fn sentry_envelope(event: &EventV1, now: UnixTime) -> String {
     let level = match event.event {
         Kind::Firing => "error",
         Kind::Refused => "warning",
-        Kind::Admitted | Kind::Administered | Kind::Resolved | Kind::Checkpoint => "info",
+        Kind::Admitted
+        | Kind::Administered
+        | Kind::Resolved
+        | Kind::Checkpoint
+        | Kind::Shadowed => "info",
     };
     // 32 digits. What is left out tells years apart; who told it, and the how manieth it was there, is in the others.
     let id = event.id.get(4..).unwrap_or_default();
