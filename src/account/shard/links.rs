@@ -148,8 +148,13 @@ mod tests {
 
     fn step(state: &mut ShardState, step: LoginStep) -> LoginOutcome {
         let secrets = AccountSecrets::new(vec![(1, Secret::new(vec![1; 32]))]).unwrap();
-        let terms =
-            Terms { bound: DEFAULT_BOUND, cost: CHEAP, peppers: secrets.peppers(), imports: &[] };
+        let terms = Terms {
+            bound: DEFAULT_BOUND,
+            cost: CHEAP,
+            peppers: secrets.peppers(),
+            authenticators: secrets.authenticators(),
+            imports: &[],
+        };
         let step = LoginStep::from_text(&step.to_text()).unwrap();
         let outcome = state.apply(step, terms, ([9; SALT_BYTES], NOW), &mut |_| Ok(())).unwrap();
         LoginOutcome::from_text(&outcome.to_text()).unwrap()

@@ -79,8 +79,8 @@ pub(super) async fn answered(
         (Ok(answer), _) => written(gate, &answer, fields, jobs),
         (Err(error), _) => {
             let note = flow.take_note();
-            let refused =
-                Refused { error: error.clone(), logged: endpoint.logged(), is_oauth: false };
+            let (logged, tried) = (endpoint.logged(), flow.tried());
+            let refused = Refused { error: error.clone(), logged, is_oauth: false, tried };
             let told = refusal(gate, (asked, request), refused, (note, fields), jobs);
             match &form {
                 Some((pages, Ok(posted))) => {

@@ -193,8 +193,12 @@ async fn answered(
     match answered {
         Ok(answer) => written(gate, &answer, fields, jobs),
         Err(error) => {
-            let refused =
-                Refused { error, logged: endpoint.logged(), is_oauth: endpoint.is_oauth() };
+            let refused = Refused {
+                error,
+                logged: endpoint.logged(),
+                is_oauth: endpoint.is_oauth(),
+                tried: None,
+            };
             refusal(gate, (asked, request), refused, (note, fields), jobs)
         }
     }
@@ -216,13 +220,15 @@ pub(super) struct Refused {
     pub(super) logged: String,
     /// Whether it is one of OAuth's, which has a form of its own and counts for no address.
     pub(super) is_oauth: bool,
+    /// A number for the name that somebody tried to log in by.
+    pub(super) tried: Option<u64>,
 }
 
 /// Notes a refusal, and what it leaves to be done; returns its answer.
 pub(super) fn refusal(
     gate: &Gate,
     (asked, request): (&Asked, &Request<'_>),
-    Refused { error, logged, is_oauth }: Refused,
+    Refused { error, logged, is_oauth, tried }: Refused,
     (note, mut fields): (SessionNote, Fields),
     jobs: &HostJobs,
 ) -> OwnAnswer {
@@ -235,7 +241,8 @@ pub(super) fn refusal(
     } else {
         gate.memory.failures(policy).count(error, request.client_ip, jobs.now())
     };
-    let decision = Decision { session: note, ..Decision::refused(error.clone(), carrier, &logged) };
+    let refused = Decision::refused(error.clone(), carrier, &logged);
+    let decision = Decision { session: note, tried, ..refused };
     if let Some(event) = Event::of(policy.log, request, &decision, jobs.now()) {
         jobs.tell(&Job::Note { event });
     }
