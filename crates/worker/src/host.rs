@@ -39,13 +39,13 @@ unsafe extern "C" {
     fn js_asking(names: &Array, amend: &JsValue, refuse: &JsValue, cookies: &JsValue) -> JsValue;
 }
 
-/// The names of headers in small letters, as the platform has them, kept as strings of JavaScript.
+/// The names of headers, kept as strings of JavaScript.
 #[derive(Debug, Default)]
 pub(super) struct Names(Array);
 
 impl Names {
     pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(names.into_iter().map(|name| JsString::from(name.to_ascii_lowercase())).collect())
+        Self(names.into_iter().map(JsString::from).collect())
     }
 }
 
