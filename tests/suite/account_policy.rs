@@ -52,7 +52,10 @@ fn what_makes_no_sense_is_refused() {
             json!({"secrets": [{"id": 1, "secret": "ACCOUNTS_SECRET"}, {"id": 1, "secret": "OTHER_SECRET"}]}),
             "accounts.secrets[1].id: id 1 is given twice",
         ),
-        (json!({"registration": "open"}), "accounts.registration: expected closed"),
+        (
+            json!({"registration": "all"}),
+            "accounts.registration: expected one of closed, invitation, open",
+        ),
         (json!({"attempts": 0}), "accounts.attempts: expected 1 to 25"),
         (json!({"attempts": 26}), "accounts.attempts: expected 1 to 25"),
         (json!({"window_secs": 59}), "accounts.window_secs: expected 60 to 86400 seconds"),
@@ -148,10 +151,7 @@ fn links_are_of_the_origin_or_of_pages_that_may_act_for_visitors() {
 #[test]
 fn who_sends_mails_is_one_of_three() {
     for (fields, expected) in [
-        (
-            json!({"kind": "smtp"}),
-            "accounts.mail.kind: expected one of webhook, queue, service, found smtp",
-        ),
+        (json!({"kind": "smtp"}), "accounts.mail.kind: expected one of webhook, queue, service"),
         (json!({"url": null}), "accounts.mail.url: expected an https URL (http only on loopback)"),
         (
             json!({"url": "http://mailer.test/"}),
