@@ -227,8 +227,11 @@ mod tests {
             travel.sight(&located, "AS1", at(0), 805);
         }
         assert!(travel.people.len() <= MAX_PEOPLE);
-        let way: Vec<(u64, Point, &str)> = (0..30)
-            .map(|at| (at * 2_000, Point { latitude: 0, longitude: at as i64 * 12 - 175 }, "AS1"))
+        let way: Vec<(u64, Point, &str)> = (0..30_u16)
+            .map(|at| {
+                let point = Point { latitude: 0, longitude: i64::from(at) * 12 - 175 };
+                (u64::from(at) * 2_000, point, "AS1")
+            })
             .collect();
         found(&way);
     }

@@ -386,13 +386,13 @@ test('common passwords, and those of a list in KV, are nobody’s new password',
   assert.equal((await logIn(email, 'PassWord1 in the harbour')).status, 200);
 
   // vectors/password-list.egp is a list of one: `npx edgegate passwords build`.
-  const person = await created({}, listed);
-  const change = (password) => listed.admin('PATCH', `/accounts/${person.id}`, { password });
-  refused(await change('another quiet river'), 'STORE_UNAVAILABLE');
+  refused(await listed.admin('POST', '/accounts', { email: freshEmail(), password: PASSWORD }), 'STORE_UNAVAILABLE');
   const kv = await gate.mf.getKVNamespace('EDGEGATE_KV', 'listed');
   await kv.put('passwords/v1', 'not a list');
-  refused(await change('another quiet river'), 'STORE_UNAVAILABLE');
+  refused(await listed.admin('POST', '/accounts', { email: freshEmail(), password: PASSWORD }), 'STORE_UNAVAILABLE');
   await kv.put('passwords/v1', readFileSync(new URL('../vectors/password-list.egp', import.meta.url)));
+  const person = await created({}, listed);
+  const change = (password) => listed.admin('PATCH', `/accounts/${person.id}`, { password });
   assert.equal((await change('another quiet river')).status, 200);
   assert.equal((await change('Harbour lights 2026')).status, 400);
 });
