@@ -103,7 +103,7 @@ impl fmt::Debug for LastHeader {
 pub struct UntrustedToken<'a> {
     header: Header,
     /// The first two segments with the dot between them: what was signed.
-    message: &'a str,
+    message: &'a [u8],
     payload: Vec<u8>,
     signature: Vec<u8>,
     offers_ed25519: bool,
@@ -152,8 +152,19 @@ impl<'a> UntrustedToken<'a> {
         let payload = decode(segments.payload, TokenPart::Payload)?;
         let signature = decode(segments.signature, TokenPart::Signature)?;
         let (header, members) = Header::parse(&header)?;
-        let message = segments.message;
+        let message = segments.message.as_bytes();
         Ok((Self { header, message, payload, signature, offers_ed25519: false }, members))
+    }
+
+    /// A signature over bytes that are no token, such as that of a passkey: it is verified by the same rules as one of a token. Nothing is
+    /// its header and its payload.
+    pub(crate) const fn detached(
+        algorithm: Algorithm,
+        message: &'a [u8],
+        signature: Vec<u8>,
+    ) -> Self {
+        let header = Header { algorithm, key_id: None, typ: None };
+        Self { header, message, payload: Vec::new(), signature, offers_ed25519: false }
     }
 
     /// With Ed25519, asks the host too, whose native code may be faster. It need not take it: there is
@@ -227,10 +238,10 @@ impl<'a> UntrustedToken<'a> {
         while let Some(key) = candidates.next() {
             let verdict = match key.material() {
                 Material::Hmac(mac) => {
-                    mac.verify(self.header.algorithm, self.message.as_bytes(), &self.signature)
+                    mac.verify(self.header.algorithm, self.message, &self.signature)
                 }
                 Material::Public(PublicKey::Ed25519(public)) if !self.offers_ed25519 => {
-                    public.verify(self.message.as_bytes(), &self.signature)
+                    public.verify(self.message, &self.signature)
                 }
                 Material::Public(public) => {
                     if public.could_have_made(&self.signature) {
@@ -291,7 +302,7 @@ impl<'a> Segments<'a> {
     fn with_header(self, header: Header) -> Result<UntrustedToken<'a>, Error> {
         let payload = decode(self.payload, TokenPart::Payload)?;
         let signature = decode(self.signature, TokenPart::Signature)?;
-        let message = self.message;
+        let message = self.message.as_bytes();
         Ok(UntrustedToken { header, message, payload, signature, offers_ed25519: false })
     }
 }
@@ -365,7 +376,7 @@ impl<'a> HostCheck<'a> {
     /// The bytes that were signed.
     #[must_use]
     pub const fn message(&self) -> &'a [u8] {
-        self.token.message.as_bytes()
+        self.token.message
     }
 
     /// The signature as JWS carries it; for ECDSA `r ‖ s` (RFC 7518 §3.4), as WebCrypto takes it.
