@@ -18,12 +18,15 @@
 //! | `secrets`, `device` | what rows are found by, peppers; the cookie of a browser that is known |
 //! | `step`, `link_step`, `shard` | what one writer of rows is asked, and how it answers |
 //! | `cbor`, `passkey` | what an authenticator of WebAuthn says |
+//! | `passkeys`, `challenge` | those of an account; what is given out to be signed |
+//! | `passkey_step` | what happens to them |
 
 pub mod asker;
 pub mod attempts;
 pub mod authenticator;
 pub mod base32;
 pub mod cbor;
+pub mod challenge;
 pub mod common_passwords;
 pub mod device;
 pub mod foreign_hash;
@@ -34,6 +37,8 @@ pub mod mailbox;
 pub mod name;
 pub mod one_time;
 pub mod passkey;
+pub mod passkey_step;
+pub mod passkeys;
 pub mod password;
 pub mod recovery;
 pub mod row;

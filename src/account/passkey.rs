@@ -6,7 +6,7 @@
 
 use der::{Reader as _, SliceReader, asn1::UintRef};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -69,6 +69,17 @@ pub struct Passkey {
     pub backed_up: bool,
 }
 
+/// What an authenticator says of itself when it proves that it has a passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// How often it has signed; 0: it does not count.
+    sign_count: u32,
+    /// Whether the passkey may be copied to other devices.
+    backup_eligible: bool,
+    /// Whether it was.
+    backed_up: bool,
+}
+
 /// A signature that the host has to check.
 #[must_use = "nothing is proven before the signature holds"]
 #[derive(Debug)]
@@ -103,7 +114,7 @@ pub struct Proof<'a> {
     pub signature: &'a [u8],
 }
 
-/// Why an answer is refused. For the log; whoever asks learns only that it is.
+/// Why an answer is refused. For the log; who logs in learns only that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasskeyFault {
     /// `clientDataJSON` cannot be read, or is of another ceremony.
@@ -166,8 +177,29 @@ pub fn register(
     Ok((passkey, task))
 }
 
+impl PasskeyFault {
+    /// In words, for the log, and for who makes a passkey.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientData => "clientDataJSON cannot be read, or is of another ceremony",
+            Self::Challenge => "the challenge was not given out for this, or is too old",
+            Self::Origin => "a page of another origin has asked",
+            Self::AuthenticatorData => "the data of the authenticator cannot be read",
+            Self::RelyingParty => "it is for another domain",
+            Self::User => "the authenticator has not checked who holds it",
+            Self::Attestation => "the attestation is of a kind that was not asked for",
+            Self::Key => "the key is of a kind that was not asked for, or weak",
+            Self::Signature => "the signature does not hold",
+            Self::SignCount => "the count of the authenticator has not gone on",
+            Self::Backup => "whether it may be copied has changed",
+        }
+    }
+}
+
 impl Passkey {
-    /// Reads the proof that somebody has this passkey. The signature remains to be checked; then the second value takes the place of this one.
+    /// Reads the proof that somebody has this passkey. The signature remains to be checked; then [`Passkey::advance`] says whether it is to be
+    /// taken.
     ///
     /// # Errors
     /// [`PasskeyFault`].
@@ -176,26 +208,73 @@ impl Passkey {
         party: RelyingParty<'_>,
         challenge: &[u8; CHALLENGE_BYTES],
         proof: Proof<'_>,
-    ) -> Result<(SignatureTask, Self), PasskeyFault> {
+    ) -> Result<(SignatureTask, Seen), PasskeyFault> {
         check_client_data(party, "webauthn.get", challenge, proof.client_data)?;
         let bytes = proof.authenticator_data;
         let data = AuthenticatorData::parse(bytes).ok_or(PasskeyFault::AuthenticatorData)?;
         data.check(party)?;
-        if data.has(BACKUP_ELIGIBLE) != self.backup_eligible {
-            return Err(PasskeyFault::Backup);
-        }
-        let counts = data.sign_count != 0 || self.sign_count != 0;
-        if counts && data.sign_count <= self.sign_count {
-            return Err(PasskeyFault::SignCount);
-        }
         let key = Key::from_jwk_value(&self.key).map_err(|_| PasskeyFault::Key)?;
         let algorithm = Algorithm::from_name(&self.algorithm).ok_or(PasskeyFault::Key)?;
         let signature = as_web_crypto_has_it(algorithm, proof.signature)?;
         let message = signed_by(bytes, proof.client_data);
-        let next =
-            Self { sign_count: data.sign_count, backed_up: data.has(BACKED_UP), ..self.clone() };
-        Ok((SignatureTask { key, algorithm, message, signature }, next))
+        let seen = Seen {
+            sign_count: data.sign_count,
+            backup_eligible: data.has(BACKUP_ELIGIBLE),
+            backed_up: data.has(BACKED_UP),
+        };
+        Ok((SignatureTask { key, algorithm, message, signature }, seen))
     }
+
+    /// Goes on with what the authenticator said, once its signature was found to hold (§7.2 steps 21 to 24). Whoever keeps the passkey does
+    /// that as one step, so that of two proofs with one count the second is refused.
+    ///
+    /// # Errors
+    /// [`PasskeyFault::Backup`], [`PasskeyFault::SignCount`].
+    pub const fn advance(&mut self, seen: Seen) -> Result<(), PasskeyFault> {
+        if seen.backup_eligible != self.backup_eligible {
+            return Err(PasskeyFault::Backup);
+        }
+        let counts = seen.sign_count != 0 || self.sign_count != 0;
+        if counts && seen.sign_count <= self.sign_count {
+            return Err(PasskeyFault::SignCount);
+        }
+        self.sign_count = seen.sign_count;
+        self.backed_up = seen.backed_up;
+        Ok(())
+    }
+
+    /// The passkey that takes the place of one which is not there, so that a made-up name costs the same work. Nobody knows its private key:
+    /// the coordinate is a hash.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        let key = json!({
+            "kty": "EC", "crv": "P-256", "alg": "ES256",
+            "x": "5Us6XRv_m3bJi9UTWIOAfspqd7uH7Uxt2ngV7Jq15Ro",
+            "y": "4fIJtR8lpqP3EeFVo2pa3yJD9Aj0YrMC1cyTan3Xlkc",
+        });
+        Self {
+            id: String::new(),
+            key,
+            algorithm: Algorithm::Es256.as_str().to_owned(),
+            sign_count: 0,
+            backup_eligible: false,
+            backed_up: false,
+        }
+    }
+}
+
+/// The challenge that an answer is to, for whoever keeps none: it says itself whether the gate gave it out. The answer is held against it
+/// afterwards. `None`: it has none of this length.
+#[must_use]
+pub fn challenge_in(client_data: &[u8]) -> Option<[u8; CHALLENGE_BYTES]> {
+    let members = client_data_of(client_data)?;
+    let text = members.get("challenge").and_then(Value::as_str)?;
+    base64url::decode(text)?.try_into().ok()
+}
+
+fn client_data_of(bytes: &[u8]) -> Option<Map<String, Value>> {
+    let bytes = Some(bytes).filter(|bytes| bytes.len() <= MAX_CLIENT_DATA)?;
+    json::parse_object(bytes).ok()
 }
 
 /// §7.1 steps 5 to 10, §7.2 steps 10 to 14.
@@ -205,9 +284,7 @@ fn check_client_data(
     challenge: &[u8],
     client_data: &[u8],
 ) -> Result<(), PasskeyFault> {
-    let bytes = Some(client_data).filter(|bytes| bytes.len() <= MAX_CLIENT_DATA);
-    let members =
-        bytes.and_then(|bytes| json::parse_object(bytes).ok()).ok_or(PasskeyFault::ClientData)?;
+    let members = client_data_of(client_data).ok_or(PasskeyFault::ClientData)?;
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("type") != kind {
         return Err(PasskeyFault::ClientData);
@@ -419,6 +496,7 @@ mod tests {
             passkey: &Passkey,
             edit: impl Fn(&mut Vec<u8>),
         ) -> Result<(SignatureTask, Passkey), PasskeyFault> {
+            let mut next = passkey.clone();
             let mut authenticator_data = self.bytes("prove", "authenticator_data");
             edit(&mut authenticator_data);
             let (client_data, signature) =
@@ -428,7 +506,10 @@ mod tests {
                 authenticator_data: &authenticator_data,
                 signature: &signature,
             };
-            passkey.prove(self.party(), &self.challenge("prove"), proof)
+            assert_eq!(challenge_in(proof.client_data), Some(self.challenge("prove")));
+            let (task, seen) = passkey.prove(self.party(), &self.challenge("prove"), proof)?;
+            next.advance(seen)?;
+            Ok((task, next))
         }
     }
 

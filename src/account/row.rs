@@ -23,7 +23,7 @@ use super::{
     hash::{Cost, PasswordHash, Peppers},
     name::LoginName,
     one_time::{OneTimeTokens, Use},
-    passkey::Passkey,
+    passkeys::{OwnPasskey, UsedChallenges},
     recovery::{self, CodeHash},
 };
 use crate::{
@@ -34,9 +34,6 @@ use crate::{
 
 /// Browsers of one name that are known.
 const MAX_DEVICES: usize = 10;
-
-/// More passkeys than anybody has devices.
-pub const MAX_PASSKEYS: usize = 20;
 
 /// The name of an account: 128 random bits. The subject of its sessions is `account|` and this; an address may change.
 pub type AccountId = Opaque<16>;
@@ -134,7 +131,10 @@ pub struct Account {
     /// The recovery codes that are left.
     recovery: Vec<CodeHash>,
     /// Its passkeys.
-    pub passkeys: Vec<Passkey>,
+    pub passkeys: Vec<OwnPasskey>,
+    /// The challenges that these were used with.
+    #[serde(default, skip_serializing_if = "UsedChallenges::is_empty")]
+    pub challenges: UsedChallenges,
     /// Links that are out.
     tokens: OneTimeTokens,
     /// The scopes of its sessions.
@@ -387,6 +387,7 @@ impl Account {
             ended: Vec::new(),
             recovery: Vec::new(),
             passkeys: Vec::new(),
+            challenges: UsedChallenges::none(),
             tokens: OneTimeTokens::none(),
             scopes,
             created_at: now,

@@ -30,6 +30,7 @@ pub struct AccountSecrets {
     authenticators: AuthenticatorKey,
     logins: Hmac<Sha256>,
     mails: Secret,
+    challenges: Hmac<Sha256>,
     peppers: Peppers,
 }
 
@@ -71,6 +72,7 @@ impl AccountSecrets {
                 .ok_or_else(unusable)?,
             logins: keyed("second-step").ok_or_else(unusable)?,
             mails: derived(first, "mail").ok_or_else(unusable)?,
+            challenges: keyed("challenge").ok_or_else(unusable)?,
             peppers: Peppers::new(peppers.ok_or_else(unusable)?),
         })
     }
@@ -121,6 +123,11 @@ impl AccountSecrets {
     /// The MAC of cookies of browsers that are known.
     pub(super) fn devices(&self) -> Hmac<Sha256> {
         self.devices.clone()
+    }
+
+    /// The MAC of challenges of passkeys.
+    pub(super) fn challenges(&self) -> Hmac<Sha256> {
+        self.challenges.clone()
     }
 }
 

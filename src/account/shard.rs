@@ -5,6 +5,7 @@ mod links;
 mod registration;
 
 mod factors;
+mod passkeys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -154,6 +155,7 @@ impl ShardState {
             LoginStep::Find(key) => shown(self.names.get(&key)),
             LoginStep::Show(id) => shown(self.key_of(&id).and_then(|key| self.names.get(&key))),
             LoginStep::Change(change) => self.change(change, terms, salt),
+            LoginStep::Passkey(id, step) => self.passkey(&id, step, now.to_unix_time()),
             LoginStep::Delete(id) => {
                 let Some(key) = self.key_of(&id) else { return Ok(LoginOutcome::Gone) };
                 // Guesses at the name still count.

@@ -7,6 +7,9 @@ use super::{
     authenticator,
     device::Device,
     link_step::{AskLink, ConfirmRegistration, Invite, Register, SetByLink},
+    passkey::Passkey,
+    passkey_step::PasskeyStep,
+    passkeys::OwnPasskey,
     recovery::CodeHash,
     row::{Account, AccountId, AccountState, Factors, RowKey},
     second_step::SecondStep,
@@ -150,6 +153,8 @@ pub enum LoginStep {
     Delete(AccountId),
     /// Asks for, shows or changes the factors beside the password.
     Factor(FactorStep),
+    /// Does something with the passkeys of an account.
+    Passkey(AccountId, PasskeyStep),
 }
 
 /// A code that somebody typed.
@@ -252,6 +257,14 @@ pub enum LoginOutcome {
     Factors(Factors),
     /// A hash is of no form that is taken, or of a kind that the policy does not list.
     BadHash,
+    /// The passkeys of an account.
+    Passkeys(Vec<OwnPasskey>),
+    /// One of them.
+    Passkey(Box<Passkey>),
+    /// There are as many as there may be.
+    Full,
+    /// The count of an authenticator has not gone on: there may be two of it.
+    Copied,
 }
 
 /// A right password, or a right code after it.

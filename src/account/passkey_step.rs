@@ -1,0 +1,42 @@
+//! What happens to the passkeys of an account, as its writer of rows is asked. The signatures have been checked before.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    passkey::{Passkey, Seen},
+    passkeys::Challenge,
+    second_step::SecondStep,
+};
+
+/// What happens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PasskeyStep {
+    /// Shows all.
+    List,
+    /// Shows the one of this name, for a proof to be held against.
+    Find(String),
+    /// Adds one, by its owner.
+    Add {
+        /// As the authenticator made it.
+        passkey: Passkey,
+        /// The name that its owner gives it.
+        label: String,
+        /// What was signed.
+        challenge: Challenge,
+    },
+    /// Somebody has proven to have the one of this name.
+    Use {
+        /// Its name.
+        id: String,
+        /// What the authenticator said.
+        seen: Seen,
+        /// What was signed.
+        challenge: Challenge,
+        /// The login that waits for it, after the right password. `None`: it is the whole login.
+        login: Option<SecondStep>,
+    },
+    /// Takes one out.
+    Remove(String),
+}

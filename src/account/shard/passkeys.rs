@@ -1,0 +1,224 @@
+//! What a writer of rows does with the passkeys of an account.
+
+use super::{NAME, ShardState};
+use crate::{
+    account::{
+        passkey::PasskeyFault,
+        passkey_step::PasskeyStep,
+        passkeys::{self, NotAdded, OwnPasskey},
+        row::AccountId,
+        step::{LoginOutcome, Right},
+    },
+    time::UnixTime,
+};
+
+impl ShardState {
+    pub(super) fn passkey(
+        &mut self,
+        id: &AccountId,
+        step: PasskeyStep,
+        now: UnixTime,
+    ) -> LoginOutcome {
+        let Some(key) = self.key_of(id) else { return LoginOutcome::Gone };
+        let Some(row) = self.names.get_mut(&key) else { return LoginOutcome::Gone };
+        let Some(account) = row.account.as_mut() else { return LoginOutcome::Gone };
+        let outcome = match step {
+            PasskeyStep::List => return LoginOutcome::Passkeys(account.passkeys.clone()),
+            PasskeyStep::Find(name) => {
+                let found = passkeys::find(&account.passkeys, &name);
+                return found.map_or(LoginOutcome::Gone, |one| {
+                    LoginOutcome::Passkey(Box::new(one.passkey.clone()))
+                });
+            }
+            PasskeyStep::Add { passkey, label, challenge } => {
+                if !account.is_active() || !account.challenges.take(challenge, now) {
+                    return LoginOutcome::Gone;
+                }
+                let new = OwnPasskey { passkey, label, created_at: now, last_used_at: None };
+                match passkeys::add(&mut account.passkeys, new) {
+                    Ok(()) => {
+                        account.note_factors();
+                        LoginOutcome::Done
+                    }
+                    Err(NotAdded::Known) => LoginOutcome::Exists,
+                    Err(NotAdded::Full) => LoginOutcome::Full,
+                }
+            }
+            PasskeyStep::Use { id, seen, challenge, login } => {
+                let waits = login.is_none_or(|login| {
+                    account.is_still(&login.state) && !account.has_ended(&login.number)
+                });
+                if !waits {
+                    return LoginOutcome::Gone;
+                }
+                // Whatever comes of it, nobody shows this one again.
+                if !account.challenges.take(challenge, now) {
+                    return LoginOutcome::Wrong;
+                }
+                match passkeys::advance(&mut account.passkeys, (&id, seen), now) {
+                    Ok(Some(())) => {
+                        if let Some(login) = login {
+                            account.end_login(login.number, login.until, now);
+                        }
+                        LoginOutcome::Right(Right::of(account))
+                    }
+                    Ok(None) => LoginOutcome::Wrong,
+                    Err(PasskeyFault::SignCount) => LoginOutcome::Copied,
+                    Err(_) => LoginOutcome::Wrong,
+                }
+            }
+            PasskeyStep::Remove(name) => {
+                if passkeys::find(&account.passkeys, &name).is_none() {
+                    return LoginOutcome::Gone;
+                }
+                account.passkeys.retain(|one| one.passkey.id != name);
+                account.note_factors();
+                LoginOutcome::Done
+            }
+        };
+        self.note(NAME, &key);
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        account::{
+            passkey::{Passkey, Seen},
+            passkeys::{Challenge, ChallengeId},
+            row::{Account, NameRow, RowKey, Standing, new_account_id},
+            second_step::{Awaited, SecondStep},
+        },
+        session::{Opaque, state::RowChange},
+    };
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+    const ADA: RowKey = RowKey::from_bytes([1; 32]);
+
+    fn state() -> (ShardState, AccountId) {
+        let id = new_account_id(7, [5; 14]);
+        let account = Account::new(id, Standing::Active, Vec::new(), NOW);
+        let mut state = ShardState::default();
+        let mut row = NameRow::default();
+        row.account = Some(account);
+        state.names.insert(ADA, row);
+        assert_eq!(state.passkey(&id, add("phone", 1), NOW), LoginOutcome::Done);
+        (state, id)
+    }
+
+    fn challenge(number: u8) -> Challenge {
+        Challenge { id: ChallengeId::from_bytes([number; 16]), until: NOW.saturating_add(300) }
+    }
+
+    fn add(name: &str, number: u8) -> PasskeyStep {
+        let mut passkey = Passkey::of_nobody();
+        passkey.id = name.to_owned();
+        PasskeyStep::Add { passkey, label: "Phone".to_owned(), challenge: challenge(number) }
+    }
+
+    fn use_of(name: &str, count: u32, number: u8) -> PasskeyStep {
+        let seen = serde_json::json!({
+            "sign_count": count, "backup_eligible": false, "backed_up": false,
+        });
+        let seen: Seen = serde_json::from_value(seen).unwrap();
+        PasskeyStep::Use { id: name.to_owned(), seen, challenge: challenge(number), login: None }
+    }
+
+    /// The same after the right password.
+    fn second(name: &str, number: u8, login: SecondStep) -> PasskeyStep {
+        match use_of(name, 0, number) {
+            PasskeyStep::Use { id, seen, challenge, .. } => {
+                PasskeyStep::Use { id, seen, challenge, login: Some(login) }
+            }
+            step => step,
+        }
+    }
+
+    fn account(state: &mut ShardState) -> &mut Account {
+        state.names.get_mut(&ADA).unwrap().account.as_mut().unwrap()
+    }
+
+    #[test]
+    fn a_challenge_is_used_once_whatever_it_was_for() {
+        let (mut state, id) = state();
+        assert!(matches!(state.passkey(&id, use_of("phone", 0, 2), NOW), LoginOutcome::Right(_)));
+        assert_eq!(state.passkey(&id, use_of("phone", 0, 2), NOW), LoginOutcome::Wrong);
+        assert_eq!(state.passkey(&id, use_of("phone", 0, 1), NOW), LoginOutcome::Wrong);
+        assert_eq!(state.passkey(&id, add("laptop", 2), NOW), LoginOutcome::Gone);
+        assert_eq!(state.passkey(&id, add("phone", 3), NOW), LoginOutcome::Exists);
+    }
+
+    #[test]
+    fn of_two_proofs_with_one_count_the_second_is_a_copy() {
+        let (mut state, id) = state();
+        assert!(matches!(state.passkey(&id, use_of("phone", 5, 2), NOW), LoginOutcome::Right(_)));
+        assert_eq!(state.passkey(&id, use_of("phone", 5, 3), NOW), LoginOutcome::Copied);
+        assert_eq!(state.passkey(&id, use_of("phone", 0, 4), NOW), LoginOutcome::Copied);
+        assert!(matches!(state.passkey(&id, use_of("phone", 6, 5), NOW), LoginOutcome::Right(_)));
+    }
+
+    #[test]
+    fn with_another_passkey_or_one_less_the_account_is_another() {
+        let (mut state, id) = state();
+        let first = account(&mut state).state();
+        assert!(matches!(state.passkey(&id, use_of("phone", 0, 2), NOW), LoginOutcome::Right(_)));
+        assert!(account(&mut state).is_still(&first));
+        assert_eq!(state.passkey(&id, add("laptop", 3), NOW), LoginOutcome::Done);
+        assert!(!account(&mut state).is_still(&first));
+        let second = account(&mut state).state();
+        let remove = PasskeyStep::Remove("phone".to_owned());
+        assert_eq!(state.passkey(&id, remove.clone(), NOW), LoginOutcome::Done);
+        assert_eq!(state.passkey(&id, remove, NOW), LoginOutcome::Gone);
+        assert!(!account(&mut state).is_still(&second));
+        assert_eq!(state.passkey(&id, use_of("phone", 0, 4), NOW), LoginOutcome::Wrong);
+        account(&mut state).standing = Standing::Disabled;
+        assert_eq!(state.passkey(&id, add("tablet", 5), NOW), LoginOutcome::Gone);
+        let LoginOutcome::Right(right) = state.passkey(&id, use_of("laptop", 0, 6), NOW) else {
+            panic!("the proof holds")
+        };
+        assert!(right.disabled);
+    }
+
+    #[test]
+    fn a_login_that_waits_for_a_passkey_ends_once() {
+        let (mut state, id) = state();
+        let mut login = SecondStep {
+            state: account(&mut state).state(),
+            number: Opaque::from_bytes([9; 16]),
+            remember: false,
+            awaited: Awaited::Factor,
+            until: NOW.saturating_add(300),
+        };
+        let right = state.passkey(&id, second("phone", 2, login), NOW);
+        assert!(matches!(right, LoginOutcome::Right(_)));
+        assert_eq!(state.passkey(&id, second("phone", 3, login), NOW), LoginOutcome::Gone);
+        login.number = Opaque::from_bytes([8; 16]);
+        assert_eq!(state.passkey(&id, add("laptop", 4), NOW), LoginOutcome::Done);
+        assert_eq!(state.passkey(&id, second("phone", 5, login), NOW), LoginOutcome::Gone);
+        login.state = account(&mut state).state();
+        let right = state.passkey(&id, second("phone", 5, login), NOW);
+        assert!(matches!(right, LoginOutcome::Right(_)));
+    }
+
+    #[test]
+    fn what_is_stored_is_read_and_who_looks_writes_nothing() {
+        let (mut state, id) = state();
+        let changes = state.take_changes().unwrap();
+        let rows = changes
+            .iter()
+            .map(|RowChange { name, value }| (name.as_str(), value.as_deref().unwrap()));
+        let mut read = ShardState::from_rows(rows).unwrap();
+        assert_eq!(read.passkey(&id, add("laptop", 1), NOW), LoginOutcome::Gone);
+        let find = PasskeyStep::Find("phone".to_owned());
+        assert!(matches!(read.passkey(&id, find, NOW), LoginOutcome::Passkey(_)));
+        let LoginOutcome::Passkeys(all) = read.passkey(&id, PasskeyStep::List, NOW) else {
+            panic!("they are listed")
+        };
+        assert_eq!((all.len(), all[0].label.as_str()), (1, "Phone"));
+        let stranger = new_account_id(7, [6; 14]);
+        assert_eq!(read.passkey(&stranger, use_of("phone", 0, 9), NOW), LoginOutcome::Gone);
+        assert_eq!(read.take_changes().unwrap(), []);
+    }
+}
