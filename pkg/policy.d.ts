@@ -634,6 +634,8 @@ export interface PolicyAccounts {
   hash?: PolicyPasswordHashCost | undefined;
   /** Who sends mails: docs/account-mail.md. Without it nobody can ask for a link. */
   mail?: PolicyAccountMail | undefined;
+  /** Passkeys as a way in: docs/passkeys.md. `{}` is enough. Needs `origin` at the top of the policy. */
+  passkeys?: PolicyPasskeys | undefined;
 }
 
 /** What a hash of a password costs. Less than `memory_kib · iterations = 35840` is refused. */
@@ -668,6 +670,14 @@ export interface PolicyAccountLinks {
   verify_email?: string | undefined;
   /** Where who is invited sets a password, for `POST /register`. By default `/register` below the prefix. */
   invitation?: string | undefined;
+}
+
+/** Whose passkeys they are, as browsers show and bind them. */
+export interface PolicyPasskeys {
+  /** The domain: the host of `origin`, or one above it. Without it: that host. With another one nobody's passkey works any more. */
+  rp_id?: string | undefined;
+  /** What authenticators call the service. Without it: the domain. */
+  rp_name?: string | undefined;
 }
 
 /** What is counted and looked at, and who is told: docs/watch.md. Needs `secret`, or `admin.secret`. */

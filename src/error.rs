@@ -483,6 +483,14 @@ errors! {
         retry_after_secs: u32,
     } => TooManyAttempts, "too_many_mails",
         "too many mails or links ({of}), the next in {retry_after_secs} s";
+    /// A proof that somebody has a passkey does not hold, or there is no such account or passkey. Nobody is told which.
+    PasskeyRefused {
+        /// What was found.
+        problem: &'static str,
+    } => InvalidCredentials, "passkey_refused", "passkey: {problem}";
+    /// The proof holds, and the authenticator has not counted on since the last one: there may be a copy of it.
+    PasskeyCopied => InvalidCredentials, "passkey_copied",
+        "the count of an authenticator has not gone on, there may be a copy of its passkey";
     /// Fields of a form that people fill in are at fault.
     ValidationFailed {
         /// All that is wrong.
@@ -861,6 +869,8 @@ mod tests {
                 "login_over",
                 "too_many_guesses",
                 "too_many_mails",
+                "passkey_refused",
+                "passkey_copied",
                 "validation_failed",
                 "insufficient_scope",
                 "administrator_role",

@@ -46,7 +46,7 @@ pub use self::described::described;
 pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, folds_alike};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 pub use self::{
-    accounts::{AccountPolicy, MailPolicy, MailRoute, Registration},
+    accounts::{AccountPolicy, MailPolicy, MailRoute, PasskeyPolicy, Registration},
     admin::{AdminPolicy, Administrator, Role},
     api_keys::{ApiKeyPolicy, PrefixPolicy},
     claim_rules::ClaimRule,

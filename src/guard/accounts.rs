@@ -20,11 +20,14 @@
 //! | `links` | links by mail, and how many of them |
 //! | `registration` | accounts that people make, or are invited to |
 //! | `reset` | a new password by such a link |
+//! | `passkeys`, `passkey_forms` | passkeys: making them, coming in by them; how browsers write them |
 
 mod administration;
 mod bounds;
 mod factors;
 mod links;
+mod passkey_forms;
+mod passkeys;
 mod registration;
 mod reset;
 mod second_factor;
@@ -155,6 +158,7 @@ pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
     links::describe(known);
     registration::describe(known);
     reset::describe(known);
+    passkey_forms::describe(known);
 }
 
 /// How somebody has proven who it is: the words of RFC 8176, and a class that routes can ask for.

@@ -109,7 +109,11 @@ fn noted<'d>(
 fn is_failure(error: &Error) -> bool {
     match error {
         Error::RateLimited { limit, .. } => is_of_failures(limit),
-        Error::WrongPassword | Error::WrongCode | Error::TooManyGuesses { .. } => true,
+        Error::WrongPassword
+        | Error::WrongCode
+        | Error::PasskeyRefused { .. }
+        | Error::PasskeyCopied
+        | Error::TooManyGuesses { .. } => true,
         other => other.is_failed_authentication(),
     }
 }

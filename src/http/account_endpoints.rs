@@ -34,6 +34,16 @@ pub enum AccountEndpoint {
     Register,
     /// `/verify-email`
     VerifyEmail,
+    /// `/mfa/passkeys/options`
+    PasskeyOptions,
+    /// `/mfa/passkeys`
+    Passkeys,
+    /// `/mfa/passkeys/{id}`
+    Passkey,
+    /// `/passkey/options`
+    LogInOptions,
+    /// `/passkey`
+    LogInByPasskey,
 }
 
 /// The path that two rooms share: who asks by `GET` chooses a provider, who sends a password posts it.
@@ -76,8 +86,8 @@ impl AtLogin {
 }
 
 impl AccountEndpoint {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
+    /// All of them. Of two that fit, the first one counts.
+    pub const ALL: [Self; 15] = [
         Self::LogIn,
         Self::Password,
         Self::Mfa,
@@ -88,6 +98,11 @@ impl AccountEndpoint {
         Self::Reset,
         Self::Register,
         Self::VerifyEmail,
+        Self::PasskeyOptions,
+        Self::Passkeys,
+        Self::Passkey,
+        Self::LogInOptions,
+        Self::LogInByPasskey,
     ];
 
     /// Its path below the prefix.
@@ -104,6 +119,11 @@ impl AccountEndpoint {
             Self::Reset => "/reset/confirm",
             Self::Register => "/register",
             Self::VerifyEmail => "/verify-email",
+            Self::PasskeyOptions => "/mfa/passkeys/options",
+            Self::Passkeys => "/mfa/passkeys",
+            Self::Passkey => "/mfa/passkeys/{id}",
+            Self::LogInOptions => "/passkey/options",
+            Self::LogInByPasskey => "/passkey",
         }
     }
 
@@ -111,8 +131,9 @@ impl AccountEndpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::Mfa => "GET, POST",
+            Self::Mfa | Self::Passkeys => "GET, POST",
             Self::Totp => "POST, DELETE",
+            Self::Passkey => "DELETE",
             Self::LogIn
             | Self::Password
             | Self::ConfirmTotp
@@ -120,7 +141,10 @@ impl AccountEndpoint {
             | Self::AskReset
             | Self::Reset
             | Self::Register
-            | Self::VerifyEmail => "POST",
+            | Self::VerifyEmail
+            | Self::PasskeyOptions
+            | Self::LogInOptions
+            | Self::LogInByPasskey => "POST",
         }
     }
 
@@ -136,15 +160,16 @@ impl AccountEndpoint {
         Some(Cors::of_visitors(&policy.browser_sessions()?.origins))
     }
 
-    /// Answers.
+    /// Answers. Each future has memory of its own: the largest would decide about all.
     ///
     /// # Errors
     /// Those of the endpoint.
     pub async fn answer<B: Backend, A: Accounts>(
         self,
         flow: &AccountFlow<'_, B, A>,
-        Asked { method, body, device, .. }: Asked<'_>,
+        asked: Asked<'_>,
     ) -> Result<Answer, Error> {
+        let Asked { method, id, body, device } = asked;
         match self {
             Self::LogIn => Box::pin(flow.log_in(body, device)).await,
             Self::Password => Box::pin(flow.change_password(body)).await,
@@ -158,6 +183,12 @@ impl AccountEndpoint {
             Self::Reset => Box::pin(flow.reset(body)).await,
             Self::Register => Box::pin(flow.register(body)).await,
             Self::VerifyEmail => Box::pin(flow.verify_email(body)).await,
+            Self::PasskeyOptions => Box::pin(flow.passkey_options(body)).await,
+            Self::Passkeys if method == "GET" => Box::pin(flow.passkeys()).await,
+            Self::Passkeys => Box::pin(flow.add_passkey(body)).await,
+            Self::Passkey => Box::pin(flow.remove_passkey(id)).await,
+            Self::LogInOptions => flow.log_in_options(),
+            Self::LogInByPasskey => Box::pin(flow.log_in_by_passkey(body, device)).await,
         }
     }
 }

@@ -364,6 +364,8 @@ fn stage_of(error: &Error, route: Option<&Route>, request: &Request<'_>) -> Stag
         | Error::SecondFactorMissing { .. }
         | Error::WrongCode
         | Error::LoginOver
+        | Error::PasskeyRefused { .. }
+        | Error::PasskeyCopied
         | Error::TooManyGuesses { .. }
         | Error::TooManyMails { .. }
         | Error::ValidationFailed { .. }

@@ -471,6 +471,9 @@ fn hint(error: &Error, general: &'static str) -> String {
         | Error::TooManyMails { retry_after_secs, .. } => {
             format!("Please try again in {}", in_words(*retry_after_secs))
         }
+        Error::PasskeyRefused { .. } | Error::PasskeyCopied => {
+            "Ask for new options, and use a passkey of this service".to_owned()
+        }
         Error::AdministratorRole { needed } => {
             format!("Use an administrator's secret with the role {needed}")
         }

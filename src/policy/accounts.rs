@@ -2,11 +2,13 @@
 
 pub(super) mod document;
 mod mail;
+mod passkeys;
 
 use self::document::{AccountsDocument, HashDocument, PasswordList};
 pub use self::{
     document::Registration,
     mail::{MailPolicy, MailRoute},
+    passkeys::PasskeyPolicy,
 };
 use super::{
     SecondFactor, Secrets, SessionPolicy, auth_prefix,
@@ -49,6 +51,8 @@ pub struct AccountPolicy {
     pub registration: Registration,
     /// Who sends mails. `None`: nobody, and no link can be asked for.
     pub mail: Option<MailPolicy>,
+    /// Passkeys, where they are a way in.
+    pub passkeys: Option<PasskeyPolicy>,
     cost: Cost,
     imports: Vec<ForeignHash>,
 }
@@ -83,10 +87,10 @@ pub(super) fn accounts(
         let problem = "is the name of the cookie of browsers that ask for links, expected another";
         return Err(Error::config("cookie", problem));
     }
-    if sessions.is_none() {
+    let Some(sessions) = sessions else {
         let problem = "needs the section sessions: a password is a way into a session";
         return Err(Error::config("accounts", problem));
-    }
+    };
     let given = each("accounts.secrets", section.secrets.iter(), |path, one| {
         Ok((one.id, secret_of(&format!("{path}.secret"), &one.secret, secrets)?))
     })?;
@@ -95,7 +99,7 @@ pub(super) fn accounts(
         let problem = "needs accounts.mail: an address is shown to be its owner's by a link";
         return Err(Error::config("accounts.registration", problem));
     }
-    let browsers = sessions.and_then(|sessions| sessions.browser.as_ref());
+    let browsers = sessions.browser.as_ref();
     let origin = own_origin(document.origin.as_deref())?;
     let prefix = auth_prefix(document.auth_prefix.as_deref())?;
     let own = (origin.as_deref(), prefix.as_str());
@@ -110,15 +114,15 @@ pub(super) fn accounts(
         mfa: section.mfa,
         registration: section.registration,
         mail: mail.transpose()?,
+        passkeys: passkeys::passkeys(document, section.passkeys.as_ref(), sessions)?,
         cost: cost(&section.hash)?,
         imports: imports(section)?,
     }))
 }
 
 /// Whoever logs in at a page gets cookies.
-fn pages(section: &AccountsDocument, sessions: Option<&SessionPolicy>) -> Result<bool, Error> {
-    let has_cookies = sessions.is_some_and(|own| own.browser.is_some());
-    if section.pages && !has_cookies {
+fn pages(section: &AccountsDocument, sessions: &SessionPolicy) -> Result<bool, Error> {
+    if section.pages && sessions.browser.is_none() {
         return Err(Error::config("accounts.pages", "needs sessions.cookies = true"));
     }
     Ok(section.pages)

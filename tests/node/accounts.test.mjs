@@ -299,6 +299,7 @@ describe('over memory', () => {
     for (const [section, message] of [
       [{ password_list: 'kv' }, 'accounts.password_list: the Worker alone reads such a list, expected shipped'],
       [{ mail: { kind: 'queue', binding: 'MAILS' } }, 'accounts.mail: the Worker alone sends mails'],
+      [{ passkeys: {} }, 'accounts.passkeys: the Worker alone has passkeys'],
     ]) assert.equal(refusalOf(() => createGate(accountPolicy({}, section), { secrets, stores }), EdgegateError).message, message);
   });
 

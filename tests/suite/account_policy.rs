@@ -189,3 +189,83 @@ fn who_sends_mails_is_one_of_three() {
         assert_eq!(need.path.as_deref(), Some("accounts.mail.binding"));
     }
 }
+
+/// The same with this origin of the gate, and these of other pages.
+fn with_passkeys(passkeys: Value, origin: &str, others: Value) -> Value {
+    let mut all = with_accounts(json!({ "passkeys": passkeys }));
+    all["origin"] = json!(origin);
+    all["sessions"]["cookies"] = json!(true);
+    all["sessions"]["origins"] = others;
+    all
+}
+
+#[test]
+fn passkeys_are_bound_to_the_domain_of_the_origin_or_one_above_it() {
+    let others = json!([
+        "https://app.example.com",
+        "https://example.org",
+        "https://notexample.com",
+        "http://api.example.com:8080"
+    ]);
+    let read =
+        |passkeys: Value, origin| policy_of(&with_passkeys(passkeys, origin, others.clone()));
+    let own = read(json!({}), "https://api.example.com");
+    let own = own.accounts.as_ref().unwrap().passkeys.as_ref().unwrap();
+    assert_eq!((own.rp_id.as_str(), own.rp_name.as_str()), ("api.example.com", "api.example.com"));
+    assert_eq!(own.party().origins, ["https://api.example.com", "http://api.example.com:8080"]);
+    assert!(own.party().verifies_user);
+    let above =
+        read(json!({"rp_id": "example.com", "rp_name": "Posts"}), "https://api.example.com");
+    let above = above.accounts.as_ref().unwrap().passkeys.as_ref().unwrap();
+    let origins =
+        ["https://api.example.com", "https://app.example.com", "http://api.example.com:8080"];
+    assert_eq!(above.party().origins, origins);
+    assert_eq!(above.rp_name, "Posts");
+    for origin in ["http://localhost:8787", "https://1password.example"] {
+        assert!(read(json!({}), origin).accounts.unwrap().passkeys.is_some());
+    }
+    assert!(policy_of(&with_accounts(json!({}))).accounts.unwrap().passkeys.is_none());
+}
+
+#[test]
+fn passkeys_of_no_domain_are_refused() {
+    let needs = "accounts.passkeys: needs origin: browsers bind passkeys to it";
+    refused(&with_accounts(json!({"passkeys": {}})), needs);
+    let expected =
+        "accounts.passkeys.rp_id: expected api.example.com, or a domain above it with a dot";
+    for rp_id in [
+        "example.org",
+        "ple.com",
+        "com",
+        "",
+        ".",
+        "api.example.com.",
+        "API.example.com",
+        ".example.com",
+        "v1.api.example.com",
+        "https://api.example.com",
+    ] {
+        refused(
+            &with_passkeys(json!({"rp_id": rp_id}), "https://api.example.com", json!([])),
+            expected,
+        );
+    }
+    let named =
+        "accounts.passkeys: needs an origin with a name: browsers have no passkeys for addresses";
+    for origin in ["http://127.0.0.1:8787", "http://[::1]:8787", "https://10.0.0.1"] {
+        refused(&with_passkeys(json!({}), origin, json!([])), named);
+    }
+    let long = "accounts.passkeys.rp_name: expected 1 to 64 bytes without control characters";
+    for name in ["", "a\nb", &"x".repeat(65)] {
+        refused(
+            &with_passkeys(json!({"rp_name": name}), "https://api.example.com", json!([])),
+            long,
+        );
+    }
+    let mut all = with_passkeys(json!({}), "https://api.example.com", json!([]));
+    all["cookie"] = json!("__Host-edgegate-b");
+    refused(
+        &all,
+        "cookie: is the name of the cookie that ties logins to a browser, expected another",
+    );
+}

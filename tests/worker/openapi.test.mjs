@@ -10,6 +10,7 @@ import Ajv from 'ajv/dist/2020.js';
 import { AdminError, createAdminClient } from '../../pkg/client.js';
 import { shown } from './authenticator.mjs';
 import { ROOT, SECRETS, startGate, token } from './harness.mjs';
+import { Authenticator } from './passkey-authenticator.mjs';
 import { sessionPolicy } from './sessions.mjs';
 
 const document = JSON.parse(readFileSync(path.join(ROOT, 'docs/openapi.json'), 'utf8'));
@@ -25,7 +26,7 @@ let gate;
 let asked;
 
 before(async () => {
-  gate = await startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' }, watch: {}, accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] } }) });
+  gate = await startGate({ policy: sessionPolicy({ revocation: { mode: 'ledger' }, watch: {}, accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], passkeys: {} } }) });
   asked = new Set();
 });
 after(() => gate?.dispose());
@@ -154,9 +155,9 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   assert.equal((await admin.findAccount({ email })).id, id);
   assert.equal((await admin.getAccount(id)).disabled, false);
   await assert.rejects(admin.createAccount({ email, password }), refusedWith('INVALID_REQUEST'));
-  const ask = async (operationId, body, headers, status) => {
+  const ask = async (operationId, body, headers, status, place) => {
     const operation = operations.find((one) => one.operationId === operationId);
-    const answer = await gate.request(operation.method.toUpperCase(), `/auth${operation.route}`, { body, headers });
+    const answer = await gate.request(operation.method.toUpperCase(), `/auth${operation.route.replace('{id}', place)}`, { body, headers });
     conforms(operation, answer);
     assert.ok([status].flat().includes(answer.status), answer.text);
     return answer;
@@ -169,6 +170,20 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   await ask('logInByPassword', { email, password }, { ...page, Accept: 'application/problem+json' }, 200);
   await ask('logInByPassword', {}, { ...page, Accept: 'application/problem+json' }, 400);
   await ask('logInByPassword', { email, password: 'another password' }, page, 401);
+  const mine = { Authorization: `Bearer ${bearer}` };
+  const device = new Authenticator();
+  const made = device.create((await ask('passkeyOptions', { name: email }, mine, 200)).json());
+  await ask('addPasskey', { credential: made, label: 'Phone' }, mine, [201, 202]);
+  await ask('addPasskey', { credential: made }, mine, 400);
+  const proof = device.get((await ask('passkeyLogInOptions', undefined, {}, 200)).json());
+  await ask('logInByPasskey', { credential: proof }, {}, 200);
+  await ask('logInByPasskey', { credential: proof }, {}, 401);
+  await ask('logInByPasskey', {}, {}, 400);
+  await ask('passkeyLogInOptions', undefined, { 'Sec-Fetch-Site': 'cross-site' }, 403);
+  await ask('listMyPasskeys', undefined, mine, 200);
+  await ask('removePasskey', undefined, mine, [200, 202], made.id);
+  await ask('removePasskey', undefined, mine, 404, made.id);
+  await ask('listMyPasskeys', undefined, {}, 401);
   await ask('changePassword', { password, new_password: 'a wholly new one' }, { Authorization: `Bearer ${bearer}` }, 200);
   await ask('changePassword', {}, {}, 401);
   const now = (await ask('logInByPassword', { email, password: 'a wholly new one' }, {}, 200)).json();

@@ -342,6 +342,16 @@ pub(crate) const REASONS: &[(&str, &str, &str)] = &[
         "Wait. If they are many, somebody has a stranger's mailbox filled: look at the addresses that ask.",
     ),
     (
+        "passkey_refused",
+        "The proof that somebody has a passkey does not hold: `detail` says what was found. There may be no such account or passkey. Callers are not told which.",
+        "If `detail` says that the challenge is too old: the page has to ask for new options. If it says that a page of another origin has asked: `origin`, or `sessions.origins`.",
+    ),
+    (
+        "passkey_copied",
+        "The proof holds, and the authenticator has not counted on since the last one: somebody may have copied it.",
+        "Ask the owner. Take the passkey out (`DELETE /auth/mfa/passkeys/{id}`) and have a new one made.",
+    ),
+    (
         "validation_failed",
         "Fields of a form are missing or at fault; `details` of the answer says which.",
         "Correct them.",

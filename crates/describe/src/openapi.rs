@@ -6,6 +6,7 @@ use edgegate::{
     error::Code,
     guard::administration::role_for,
     http::{described::described, reply},
+    json::describe::Object,
 };
 use serde_json::{Map, Value, json};
 
@@ -218,6 +219,25 @@ fn refused(codes: &[&str], is_oauth: bool) -> Value {
     }})
 }
 
+/// What browsers write themselves: it has more members than the gate reads.
+const OF_BROWSERS: [&str; 4] =
+    ["MadeCredential", "MadeCredentialResponse", "ProvenCredential", "ProvenCredentialResponse"];
+
+/// The schema of an object, whose references lead to other components.
+fn in_components(object: &Object) -> Value {
+    let mut schema = object.schema();
+    if let Some(properties) = schema.get_mut("properties") {
+        let text = properties.to_string().replace("#/$defs/", "#/components/schemas/");
+        *properties = serde_json::from_str(&text).unwrap_or_default();
+    }
+    if OF_BROWSERS.contains(&object.name)
+        && let Some(others) = schema.get_mut("additionalProperties")
+    {
+        *others = json!(true);
+    }
+    schema
+}
+
 fn schemas() -> Map<String, Value> {
     let mut schemas: Map<String, Value> =
         serde_json::from_str(include_str!("answers.json")).unwrap_or_default();
@@ -225,7 +245,7 @@ fn schemas() -> Map<String, Value> {
         schemas.insert(object.name.to_owned(), object.schema());
     }
     for object in described().objects() {
-        schemas.insert(object.name.to_owned(), object.schema());
+        schemas.insert(object.name.to_owned(), in_components(object));
     }
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     let table = Code::ALL.map(|code| {
@@ -373,6 +393,9 @@ fn parameter(parameter: Parameter) -> (&'static str, Value) {
             let about = "Where the logout wanted to, as the provider gives it back.";
             let schema = json!({"type": "string", "maxLength": 1024});
             ("LogoutState", at("state", "query", about, schema))
+        }
+        Parameter::PasskeyId => {
+            ("PasskeyId", at("id", "path", "What the authenticator calls the passkey.", text()))
         }
         Parameter::AccountId => ("AccountId", at("id", "path", "The id of the account.", text())),
         Parameter::Email => {

@@ -50,6 +50,7 @@ pub(crate) enum Parameter {
     MaxAge,
     AcrValues,
     AccountId,
+    PasskeyId,
     Email,
     Owner,
     Subject,
@@ -301,6 +302,18 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Anybody, [], Body::Json("AskForLink"), [202 "The answer, whether there is one or not." ["Accepted"]], [LINKS];
     post "/reset/confirm" "resetPassword" "A new password, by a link. All sessions end.",
         Caller::Anybody, [], Body::Json("PasswordReset"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [LINKS];
+    post "/passkey/options" "passkeyLogInOptions" "What a browser needs to ask for a passkey, without a name: docs/passkeys.md. Nothing is stored for it.",
+        Caller::Anybody, [], Body::None, [200 "Options for `navigator.credentials.get`." ["PasskeyRequestOptions"]], [PASSKEYS];
+    post "/passkey" "logInByPasskey" "By a passkey, without a name and a password: cookies for a browser, tokens for a program.",
+        Caller::Anybody, [], Body::Json("LogInByPasskey"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
+    get "/mfa/passkeys" "listMyPasskeys" "The caller's passkeys.",
+        Caller::Visitor, [], Body::None, [200 "The passkeys." ["Passkeys"]], [CREDENTIALS VISITOR];
+    post "/mfa/passkeys/options" "passkeyOptions" "What a browser needs to have a passkey made for the caller, who has logged in at most ten minutes ago.",
+        Caller::Visitor, [], Body::OptionalJson("NewPasskeyOptions"), [200 "Options for `navigator.credentials.create`." ["PasskeyCreationOptions"]], [CREDENTIALS VISITOR BAD_REQUEST];
+    post "/mfa/passkeys" "addPasskey" "A passkey that was made for the caller. All other sessions end.",
+        Caller::Visitor, [], Body::Json("NewPasskey"), [201 "The passkey." ["AddedPasskey"], 202 PENDING ["AddedPasskey"]], [CREDENTIALS VISITOR BAD_REQUEST];
+    delete "/mfa/passkeys/{id}" "removePasskey" "Takes a passkey of the caller's out. All other sessions end.",
+        Caller::Visitor, [PasskeyId], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
         Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",
@@ -350,6 +363,7 @@ const LINKS: &[Code] = &[
     Code::NotFound,
     Code::StoreUnavailable,
 ];
+const PASSKEYS: &[Code] = &[Code::CsrfRefused, Code::NotFound, Code::StoreUnavailable];
 
 const CALLBACK: &[Code] = &[
     Code::NotAllowed,

@@ -251,6 +251,11 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_accounts(AccountEndpoint::Reset),
     of_accounts(AccountEndpoint::Register),
     of_accounts(AccountEndpoint::VerifyEmail),
+    of_accounts(AccountEndpoint::PasskeyOptions),
+    of_accounts(AccountEndpoint::Passkeys),
+    of_accounts(AccountEndpoint::Passkey),
+    of_accounts(AccountEndpoint::LogInOptions),
+    of_accounts(AccountEndpoint::LogInByPasskey),
     of_logins(LoginEndpoint::Begin),
     of_logins(LoginEndpoint::Callback),
     of_logins(LoginEndpoint::Connect),
@@ -385,13 +390,15 @@ async fn own(call: &Call<'_>, endpoint: &Endpoint, id: &str) -> worker::Result<R
             session::answer(call, (endpoint, id), position.map(drop)).await
         }
         Handler::Login(endpoint) => login::answer(call, (endpoint, id), position.map(drop)).await,
-        Handler::Account(endpoint) => account::answer(call, endpoint, position.map(drop)).await,
+        Handler::Account(endpoint) => {
+            account::answer(call, (endpoint, id), position.map(drop)).await
+        }
         Handler::AtLogin => match AtLogin::of(&call.gate.policy, call.lines.method()) {
             Ok(AtLogin::Providers) => {
                 login::answer(call, (LoginEndpoint::Choose, id), Ok(())).await
             }
             Ok(AtLogin::Accounts) => {
-                account::answer(call, AccountEndpoint::LogIn, position.map(drop)).await
+                account::answer(call, (AccountEndpoint::LogIn, id), position.map(drop)).await
             }
             Err(refusal) => reply::refusal(call.request, &refusal, None),
         },

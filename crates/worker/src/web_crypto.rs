@@ -21,7 +21,7 @@ use edgegate::{
 
 /// Imported keys of this isolate, by RFC 7638 thumbprint and algorithm.
 ///
-/// The keys of the policy and of its issuers bound their number. If key rotation ever fills the map, it is emptied.
+/// The keys of the policy and of its issuers bound their number; passkeys come and go. If these or key rotation fill the map, it is emptied.
 #[derive(Debug, Default)]
 pub(super) struct ImportedKeys {
     keys: RefCell<HashMap<(String, Algorithm), CryptoKey>>,

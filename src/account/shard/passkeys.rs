@@ -73,6 +73,10 @@ impl ShardState {
                 }
                 account.passkeys.retain(|one| one.passkey.id != name);
                 account.note_factors();
+                if !account.factors().is_second() {
+                    // They are for the day that a factor is lost.
+                    account.set_recovery(Vec::new());
+                }
                 LoginOutcome::Done
             }
         };

@@ -4,6 +4,7 @@
 //! change (OWASP ASVS 5, 7.4.3): those that are left have been opened by somebody who knows what the account asks for now.
 
 use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
         },
     },
     AccountFlow, Accounts, Faults, SessionNote, fault, into_validation,
+    passkey_forms::listed,
     second_factor::{BY_CODE, short},
 };
 use crate::{
@@ -71,6 +73,8 @@ pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
 struct FactorsBody {
     totp: bool,
     recovery_codes_left: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passkeys: Option<Vec<Value>>,
 }
 
 #[derive(Serialize)]
@@ -93,10 +97,10 @@ struct NewCodes {
 }
 
 /// Who is logged in, with an account.
-struct LoggedIn {
-    id: AccountId,
-    token: VerifiedToken,
-    note: SessionNote,
+pub(super) struct LoggedIn {
+    pub(super) id: AccountId,
+    pub(super) token: VerifiedToken,
+    pub(super) note: SessionNote,
 }
 
 impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
@@ -111,7 +115,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             LoginOutcome::Factors(factors) => factors,
             _ => return self.or_keep(Err(Error::NotFound), &mut note),
         };
-        Ok(Answer::json(200, &FactorsBody { totp, recovery_codes_left }, note))
+        let passkeys = match &self.accounts.passkeys {
+            Some(_) => Some(listed(&self.or_keep(self.all_passkeys(&id).await, &mut note)?)),
+            None => None,
+        };
+        Ok(Answer::json(200, &FactorsBody { totp, recovery_codes_left, passkeys }, note))
     }
 
     /// `POST /mfa/totp`: the secret of an authenticator. It counts once it has shown a code.
@@ -206,7 +214,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
 
     // ---- who ----
 
-    async fn logged_in(&self) -> Result<LoggedIn, Error> {
+    pub(super) async fn logged_in(&self) -> Result<LoggedIn, Error> {
         let mut note = SessionNote::default();
         let token = self.sessions.mine(&mut note).await?;
         let id = may_manage(&token).and_then(|()| {
@@ -217,9 +225,9 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     }
 
     /// The same, a moment ago.
-    async fn logged_in_now(&self) -> Result<LoggedIn, Error> {
+    pub(super) async fn logged_in_now(&self) -> Result<LoggedIn, Error> {
         let mut found = self.logged_in().await?;
-        let at = found.token.claims().get("auth_time").and_then(serde_json::Value::as_i64);
+        let at = found.token.claims().get("auth_time").and_then(Value::as_i64);
         let is_fresh = at.is_some_and(|at| {
             self.now.to_unix_time() <= UnixTime::from_secs(at).saturating_add(FRESH_SECS.into())
         });
@@ -247,7 +255,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     }
 
     /// The outcome; what a refusal leaves is for the edge: cookies that were renewed are renewed.
-    fn or_keep<T>(&self, outcome: Result<T, Error>, note: &mut SessionNote) -> Result<T, Error> {
+    pub(super) fn or_keep<T>(
+        &self,
+        outcome: Result<T, Error>,
+        note: &mut SessionNote,
+    ) -> Result<T, Error> {
         if outcome.is_err() {
             self.left.replace(core::mem::take(note));
         }
@@ -322,8 +334,7 @@ const fn over(owner: &Owner) -> Error {
 
 /// An answer of a login with the codes beside.
 fn beside(body: &str, codes: &NewCodes) -> String {
-    let mut all: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(body).unwrap_or_default();
+    let mut all: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
     all.insert("recovery_codes".to_owned(), codes.shown().into());
     serde_json::to_string(&all).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 use super::{
     super::{Backend, session::random},
     AccountFlow, Accounts, Faults, Proven, fault, into_validation,
+    passkey_forms::{ProofBody, SentProof},
 };
 use crate::{
     account::{
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// What routes ask for as `acr_values`, for sessions of two factors.
-const ACR: &str = "mfa";
+pub(super) const ACR: &str = "mfa";
 
 /// By the password and a code of the authenticator (RFC 8176).
 pub(super) const BY_CODE: Proven = Proven { amr: &["pwd", "otp", "mfa"], acr: Some(ACR) };
@@ -30,7 +31,7 @@ const BY_RECOVERY_CODE: Proven = Proven { amr: &["pwd", "mfa"], acr: Some(ACR) }
 const MAX_CODE_BYTES: usize = 100;
 
 described! {
-    /// The second factor of a login. Either `code` or `recovery_code`.
+    /// The second factor of a login. One of `code`, `recovery_code` and `passkey`.
     struct SecondFactorBody as SecondFactor, refused {
         /// What `MFA_REQUIRED` has given.
         mfa_token: Option<String> = None,
@@ -38,7 +39,15 @@ described! {
         code: Option<String> = None,
         /// A recovery code.
         recovery_code: Option<String> = None,
+        /// What the browser has answered to `POST /passkey/options`.
+        passkey: Option<ProofBody> = None,
     }
+}
+
+/// What is shown.
+enum Shown {
+    Code(TypedCode),
+    Passkey(SentProof),
 }
 
 #[cfg(feature = "describe")]
@@ -70,11 +79,25 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let until = self.now.to_unix_time().saturating_add(LIFETIME_SECS.into());
         let waits = SecondStep { state: right.state, number, remember, awaited, until };
         let methods = match awaited {
-            Awaited::Factor => methods(right.factors),
+            Awaited::Factor => self.methods(right.factors),
             Awaited::SetUp => vec![TOTP],
         };
         let mfa_token = waits.seal(&self.accounts.secrets);
         Ok(NextStep { mfa_token, methods, expires_in: LIFETIME_SECS })
+    }
+
+    fn methods(&self, factors: Factors) -> Vec<&'static str> {
+        let mut methods = Vec::new();
+        if factors.totp {
+            methods.push(TOTP);
+        }
+        if factors.recovery_codes_left > 0 {
+            methods.push("recovery_code");
+        }
+        if factors.passkeys > 0 && self.accounts.passkeys.is_some() {
+            methods.push("passkey");
+        }
+        methods
     }
 
     /// `POST /mfa`: the session, as [`AccountFlow::log_in`] would have given it.
@@ -88,8 +111,14 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         device: impl FnOnce() -> Device,
     ) -> Result<Answer, Error> {
         let browser = self.browser()?;
-        let (token, code) = read(body)?;
+        let (token, shown) = read(body)?;
         let login = self.waiting(&token, Awaited::Factor)?;
+        let code = match shown {
+            Shown::Code(code) => code,
+            Shown::Passkey(sent) => {
+                return self.second_factor_by_passkey(login, &sent, browser, device()).await;
+            }
+        };
         let proven = match code {
             TypedCode::Shown(_) => BY_CODE,
             TypedCode::Recovery(_) => BY_RECOVERY_CODE,
@@ -142,32 +171,25 @@ const CODE: &str = "code";
 
 const TOTP: &str = "totp";
 
-fn methods(factors: Factors) -> Vec<&'static str> {
-    let mut methods = Vec::new();
-    if factors.totp {
-        methods.push(TOTP);
-    }
-    if factors.recovery_codes_left > 0 {
-        methods.push("recovery_code");
-    }
-    methods
-}
-
-fn read(body: &[u8]) -> Result<(String, TypedCode), Error> {
-    let SecondFactorBody { mfa_token, code, recovery_code } =
+fn read(body: &[u8]) -> Result<(String, Shown), Error> {
+    let SecondFactorBody { mfa_token, code, recovery_code, passkey } =
         document::parse(body).map_err(into_validation)?;
     let mut faults = Faults::default();
     let token = faults.take("mfa_token", mfa_token, Ok);
-    let code = match (code, recovery_code) {
-        (Some(_), Some(_)) => faults
-            .take("code", Some(String::new()), |_| Err("Either this or recovery_code".to_owned())),
-        (None, Some(text)) => {
-            faults.take("recovery_code", Some(text), short).map(TypedCode::Recovery)
+    let shown = match (code, recovery_code, passkey) {
+        (None, None, Some(proof)) => Some(Shown::Passkey(proof.read()?)),
+        (None, Some(text), None) => faults
+            .take("recovery_code", Some(text), short)
+            .map(|text| Shown::Code(TypedCode::Recovery(text))),
+        (code, None, None) => {
+            faults.take("code", code, short).map(|text| Shown::Code(TypedCode::Shown(text)))
         }
-        (code, None) => faults.take("code", code, short).map(TypedCode::Shown),
+        _ => faults.take("code", Some(String::new()), |_| {
+            Err("Either this or recovery_code or passkey".to_owned())
+        }),
     };
-    match (token, code) {
-        (Some(token), Some(code)) => Ok((token, code)),
+    match (token, shown) {
+        (Some(token), Some(shown)) => Ok((token, shown)),
         _ => Err(faults.into_error()),
     }
 }

@@ -78,6 +78,8 @@ described! {
         pub(super) hash: HashDocument = HashDocument::default(),
         /// Who sends mails: docs/account-mail.md. Without it nobody can ask for a link.
         pub(super) mail: Option<MailDocument> = None,
+        /// Passkeys as a way in: docs/passkeys.md. `{}` is enough. Needs `origin` at the top of the policy.
+        pub(super) passkeys: Option<PasskeysDocument> = None,
     }
 }
 
@@ -130,6 +132,18 @@ described! {
         /// Where who is invited sets a password, for `POST /register`. By default `/register` below the prefix.
         #[facts(maxLength = 500)]
         pub(super) invitation: Option<String> = None,
+    }
+}
+
+described! {
+    /// Whose passkeys they are, as browsers show and bind them.
+    #[derive(Debug)]
+    pub(super) struct PasskeysDocument as Passkeys, refused {
+        /// The domain: the host of `origin`, or one above it. Without it: that host. With another one nobody's passkey works any more.
+        pub(super) rp_id: Option<String> = None,
+        /// What authenticators call the service. Without it: the domain.
+        #[facts(minLength = 1, maxLength = 64)]
+        pub(super) rp_name: Option<String> = None,
     }
 }
 

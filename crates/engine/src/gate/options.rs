@@ -118,6 +118,9 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
         if accounts.mail.is_some() {
             return Err(Error::config("accounts.mail", "the Worker alone sends mails"));
         }
+        if accounts.passkeys.is_some() {
+            return Err(Error::config("accounts.passkeys", "the Worker alone has passkeys"));
+        }
         stores.accounts.exact("stores.accounts", "accounts")?;
         // The hashes of all together are counted there.
         stores.counters.exact_for("accounts")?;

@@ -30,7 +30,7 @@ type Flow<'a> = AccountFlow<'a, RequestBackend<'a>, GateAccounts<'a>>;
 /// Answers a request for such an endpoint: 404 where the policy has no accounts.
 pub(crate) async fn answer(
     call: &Call<'_>,
-    endpoint: AccountEndpoint,
+    (endpoint, id): (AccountEndpoint, &str),
     method: Result<(), Error>,
 ) -> worker::Result<Response> {
     let pages = AccountPages::of(&call.gate.policy);
@@ -70,8 +70,8 @@ pub(crate) async fn answer(
     }
     let outcome = match (&body, &form) {
         (Err(error), _) | (_, Some((_, Err(error)))) => Err(error.clone()),
-        (Ok(_), Some((_, Ok(posted)))) => ask(call, &flow, endpoint, &posted.json()).await,
-        (Ok(body), None) => ask(call, &flow, endpoint, body).await,
+        (Ok(_), Some((_, Ok(posted)))) => ask(call, &flow, (endpoint, id), &posted.json()).await,
+        (Ok(body), None) => ask(call, &flow, (endpoint, id), body).await,
     };
     // Whoever asked for a mail is not told why there is none; the log is.
     if let Some(error) = flow.take_unsaid() {
@@ -112,11 +112,11 @@ async fn read(call: &Call<'_>, method: Result<(), Error>) -> Result<Vec<u8>, Fai
 async fn ask(
     call: &Call<'_>,
     flow: &Flow<'_>,
-    endpoint: AccountEndpoint,
+    (endpoint, id): (AccountEndpoint, &str),
     body: &[u8],
 ) -> Result<Answer, Error> {
     let device = || call.device();
-    let asked = Asked { method: call.lines.method(), id: "", body, device: &device };
+    let asked = Asked { method: call.lines.method(), id, body, device: &device };
     endpoint.answer(flow, asked).await
 }
 

@@ -1,0 +1,320 @@
+//! Passkeys of accounts: who is logged in makes them, and comes in by them later, without a name and without a password.
+//!
+//! A login by passkey goes this way, and what costs nothing comes first: who sends it; the form; the challenge, which says itself whether
+//! the gate gave it out, to this browser; the guess of the address; the passkey that its account has, or that of nobody; the signature; what
+//! the row says to it; the session, and whether the passkey is still there.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{Backend, SessionNote, cookies, session::random},
+    AccountFlow, Accounts, Proven,
+    factors::LoggedIn,
+    fault, into_validation,
+    passkey_forms::{self as forms, AddBody, LogInBody, OptionsBody, SentProof, at_fault, label},
+    second_factor::ACR,
+};
+use crate::{
+    account::{
+        challenge::{self, Ceremony},
+        passkey::{self, CHALLENGE_BYTES, Passkey, PasskeyFault, SignatureTask},
+        passkey_step::PasskeyStep,
+        passkeys::{Challenge, OwnPasskey},
+        row::{AccountId, SHARDS, shard_of_account},
+        second_step::SecondStep,
+        step::{LoginOutcome, LoginStep, Right, Shard},
+    },
+    error::Error,
+    guard::session::endpoints::Answer,
+    jose::jws::{JwsStep, UntrustedToken},
+    json::document,
+    login::binding::Binding,
+    policy::{BrowserSessions, PasskeyPolicy},
+    session::record::Device,
+};
+
+/// By a key that the authenticator has, which has checked who holds it (RFC 8176): that is two factors.
+const BY_PASSKEY: Proven = Proven { amr: &["pop", "user", "mfa"], acr: Some(ACR) };
+
+/// The same after the password.
+const BY_PASSWORD_AND_PASSKEY: Proven =
+    Proven { amr: &["pwd", "pop", "user", "mfa"], acr: Some(ACR) };
+
+/// Whose key it is, in messages about keys.
+const PASSKEYS: &str = "passkeys";
+
+impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
+    /// `GET /mfa/passkeys`: those of who is logged in.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::factors`]; [`Error::NotFound`] where the policy has no passkeys.
+    pub async fn passkeys(&self) -> Result<Answer, Error> {
+        self.passkey_policy()?;
+        let LoggedIn { id, mut note, .. } = self.logged_in().await?;
+        let all = self.or_keep(self.all_passkeys(&id).await, &mut note)?;
+        Ok(Answer::json(200, &json!({ "passkeys": forms::listed(&all) }), note))
+    }
+
+    /// `POST /mfa/passkeys/options`: what a browser needs to have a passkey made.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::passkeys`]; [`Error::StepUp`] for a login that is too long ago, [`Error::ValidationFailed`].
+    pub async fn passkey_options(&self, body: &[u8]) -> Result<Answer, Error> {
+        let policy = self.passkey_policy()?;
+        let mut who = self.logged_in_now().await?;
+        let options = self.or_keep(self.options_for(policy, &who, body).await, &mut who.note)?;
+        Ok(Answer::json(200, &options, who.note))
+    }
+
+    async fn options_for(
+        &self,
+        policy: &PasskeyPolicy,
+        who: &LoggedIn,
+        body: &[u8],
+    ) -> Result<Value, Error> {
+        let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+        let OptionsBody { name } = document::parse(body).map_err(into_validation)?;
+        let name = label("name", name)?;
+        let name = name.as_deref().unwrap_or(&policy.rp_name);
+        let known = self.all_passkeys(&who.id).await?;
+        let challenge = self.new_challenge(of_session(who)?)?;
+        Ok(forms::creation_options(policy, (&who.id, name), &challenge, &known))
+    }
+
+    /// `POST /mfa/passkeys`: a passkey that was made. All other sessions end.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::passkey_options`].
+    pub async fn add_passkey(&self, body: &[u8]) -> Result<Answer, Error> {
+        let policy = self.passkey_policy()?;
+        let mut who = self.logged_in_now().await?;
+        let mut shown = self.or_keep(self.added(policy, &who, body).await, &mut who.note)?;
+        let ended = self.sessions.end_others(&who.token, who.note).await?;
+        let is_pending = ended.status == 202;
+        if is_pending && let Value::Object(members) = &mut shown {
+            members.insert("pending".to_owned(), true.into());
+        }
+        let status = if is_pending { 202 } else { 201 };
+        Ok(Answer { status, body: shown.to_string(), ..ended })
+    }
+
+    async fn added(
+        &self,
+        policy: &PasskeyPolicy,
+        who: &LoggedIn,
+        body: &[u8],
+    ) -> Result<Value, Error> {
+        let AddBody { credential, label: given } =
+            document::parse(body).map_err(into_validation)?;
+        let label = label("label", given)?.unwrap_or_else(|| "Passkey".to_owned());
+        let sent = credential.read()?;
+        let refused = |fault: PasskeyFault| at_fault("credential", fault.as_str());
+        let challenge = self.checked(&sent.challenge, of_session(who)?);
+        let challenge = challenge.ok_or_else(|| refused(PasskeyFault::Challenge))?;
+        let made = passkey::register(policy.party(), &sent.challenge, sent.made());
+        let (passkey, own) = made.map_err(refused)?;
+        if let Some(task) = own
+            && !self.holds(task).await?
+        {
+            return Err(refused(PasskeyFault::Signature));
+        }
+        let shown = json!({ "id": passkey.id, "label": label });
+        let step = PasskeyStep::Add { passkey, label, challenge };
+        match self.passkey_step(&who.id, step).await? {
+            LoginOutcome::Done => Ok(shown),
+            LoginOutcome::Exists => Err(at_fault("credential", "the account has it already")),
+            LoginOutcome::Full => {
+                Err(at_fault("credential", "the account has as many passkeys as it may have"))
+            }
+            LoginOutcome::Gone => Err(refused(PasskeyFault::Challenge)),
+            _ => Err(fault("a passkey was not added")),
+        }
+    }
+
+    /// `DELETE /mfa/passkeys/{id}`. All other sessions end.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::passkey_options`]; [`Error::NotFound`] for a passkey that the account does not have.
+    pub async fn remove_passkey(&self, name: &str) -> Result<Answer, Error> {
+        self.passkey_policy()?;
+        let LoggedIn { id, token, mut note } = self.logged_in_now().await?;
+        let removed = self.passkey_step(&id, PasskeyStep::Remove(name.to_owned())).await;
+        match self.or_keep(removed, &mut note)? {
+            LoginOutcome::Done => self.sessions.end_others(&token, note).await,
+            _ => self.or_keep(Err(Error::NotFound), &mut note),
+        }
+    }
+
+    /// `POST /passkey/options`: what a browser needs to ask for a passkey of anybody. Nothing is stored for it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the policy has no passkeys, [`Error::CrossSite`].
+    pub fn log_in_options(&self) -> Result<Answer, Error> {
+        let policy = self.passkey_policy()?;
+        let is_browser = self.browser()?.is_some();
+        let known = self.binding().filter(|_| is_browser);
+        let binding = match known {
+            None if is_browser => Some(Binding::from_bytes(random(self.backend.sessions())?)),
+            known => known,
+        };
+        let of_browser = binding.map(|binding| binding.associated_data());
+        let challenge = self.new_challenge(Ceremony::LogIn(of_browser.as_ref()))?;
+        let options = forms::request_options(policy.party(), &challenge);
+        let answer = Answer::json(200, &options, SessionNote::default());
+        let cookie = binding.filter(|_| known.is_none()).map(|new| new.set_cookie());
+        Ok(Answer { cookie, ..answer })
+    }
+
+    /// `POST /passkey`: cookies for a browser, tokens for whoever is none. A passkey is both factors.
+    ///
+    /// # Errors
+    /// [`Error::CrossSite`], [`Error::ValidationFailed`], [`Error::TooManyGuesses`], [`Error::PasskeyRefused`], [`Error::PasskeyCopied`], and
+    /// with a right one [`Error::SubjectDisabled`]; those of stores and keys.
+    pub async fn log_in_by_passkey(
+        &self,
+        body: &[u8],
+        device: impl FnOnce() -> Device,
+    ) -> Result<Answer, Error> {
+        self.passkey_policy()?;
+        let browser = self.browser()?;
+        let LogInBody { credential, remember } = document::parse(body).map_err(into_validation)?;
+        let sent = credential.read()?;
+        let right = self.proven(&sent, browser, None).await?;
+        if right.disabled {
+            return Err(Error::SubjectDisabled);
+        }
+        let shard = self.shard(&sent.account)?;
+        self.finish((shard, &right), (BY_PASSKEY, remember), browser, device()).await
+    }
+
+    /// The second step of a login, by a passkey of the account whose password was right.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::log_in_by_passkey`]; [`Error::LoginOver`].
+    pub(super) async fn second_factor_by_passkey(
+        &self,
+        login: SecondStep,
+        sent: &SentProof,
+        browser: Option<&BrowserSessions>,
+        device: Device,
+    ) -> Result<Answer, Error> {
+        let id = login.state.id;
+        if sent.account != id {
+            return Err(NO_PASSKEY);
+        }
+        let right = self.proven(sent, browser, Some(login)).await?;
+        let of_row = (self.shard(&id)?, &right);
+        let by = (BY_PASSWORD_AND_PASSKEY, login.remember);
+        self.finish(of_row, by, browser, device).await
+    }
+
+    /// Whose passkey it is, by a proof that holds. A name that nobody has costs the same. A wrong one is a guess of the address.
+    async fn proven(
+        &self,
+        sent: &SentProof,
+        browser: Option<&BrowserSessions>,
+        login: Option<SecondStep>,
+    ) -> Result<Right, Error> {
+        let policy = self.passkey_policy()?;
+        let of_browser = browser.and(self.binding()).map(|binding| binding.associated_data());
+        if browser.is_some() && of_browser.is_none() {
+            return Err(refused(PasskeyFault::Challenge));
+        }
+        let challenge = self.checked(&sent.challenge, Ceremony::LogIn(of_browser.as_ref()));
+        let challenge = challenge.ok_or_else(|| refused(PasskeyFault::Challenge))?;
+        let reserved = self.reserve_address().await?;
+        let find = PasskeyStep::Find(sent.id.clone());
+        let found = match self.passkey_step(&sent.account, find).await? {
+            LoginOutcome::Passkey(passkey) => Some(*passkey),
+            LoginOutcome::Gone => None,
+            _ => return Err(fault("a passkey was not looked for")),
+        };
+        let is_known = found.is_some();
+        let passkey = found.unwrap_or_else(Passkey::of_nobody);
+        let (task, seen) =
+            passkey.prove(policy.party(), &sent.challenge, sent.proof()).map_err(refused)?;
+        if !self.holds(task).await? || !is_known {
+            return Err(NO_PASSKEY);
+        }
+        let used = PasskeyStep::Use { id: sent.id.clone(), seen, challenge, login };
+        match self.passkey_step(&sent.account, used).await? {
+            LoginOutcome::Right(right) => {
+                self.give_back(reserved);
+                Ok(right)
+            }
+            LoginOutcome::Copied => Err(Error::PasskeyCopied),
+            LoginOutcome::Gone if login.is_some() => Err(Error::LoginOver),
+            LoginOutcome::Wrong | LoginOutcome::Gone => Err(NO_PASSKEY),
+            _ => Err(fault("a passkey was not used")),
+        }
+    }
+
+    /// Whether a signature holds: Ed25519 here, all others by the host. A key that the host does not take has signed nothing.
+    async fn holds(&self, task: SignatureTask) -> Result<bool, Error> {
+        let SignatureTask { key, algorithm, message, signature } = task;
+        let signed = UntrustedToken::detached(algorithm, &message, signature);
+        match signed.verify(&key) {
+            Ok(JwsStep::Verified(_)) => Ok(true),
+            Ok(JwsStep::NeedsHost(check)) => {
+                match self.backend.signature_holds(PASSKEYS, &check).await {
+                    Err(Error::KeysUnavailable { .. }) => Ok(false),
+                    verdict => verdict,
+                }
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    // ---- what they share ----
+
+    fn passkey_policy(&self) -> Result<&PasskeyPolicy, Error> {
+        self.accounts.passkeys.as_ref().ok_or(Error::NotFound)
+    }
+
+    pub(super) async fn all_passkeys(&self, id: &AccountId) -> Result<Vec<OwnPasskey>, Error> {
+        match self.passkey_step(id, PasskeyStep::List).await? {
+            LoginOutcome::Passkeys(all) => Ok(all),
+            LoginOutcome::Gone => Err(Error::NotFound),
+            _ => Err(fault("passkeys were not listed")),
+        }
+    }
+
+    /// Has the writer of the account's rows take a step. One is asked for a made-up account too.
+    async fn passkey_step(&self, id: &AccountId, step: PasskeyStep) -> Result<LoginOutcome, Error> {
+        let shard = shard_of_account(id).unwrap_or_else(|| {
+            let [first, second, ..] = *id.as_bytes();
+            u16::from_be_bytes([first, second]) % SHARDS
+        });
+        self.apply(Shard::Names(shard), LoginStep::Passkey(*id, step)).await
+    }
+
+    fn new_challenge(&self, ceremony: Ceremony<'_>) -> Result<[u8; CHALLENGE_BYTES], Error> {
+        let random = random(self.backend.sessions())?;
+        let now = self.now.to_unix_time();
+        Ok(challenge::new(random, ceremony, &self.accounts.secrets, now))
+    }
+
+    fn checked(&self, given: &[u8; CHALLENGE_BYTES], ceremony: Ceremony<'_>) -> Option<Challenge> {
+        challenge::check(given, ceremony, &self.accounts.secrets, self.now.to_unix_time())
+    }
+
+    /// The cookie that ties logins to this browser.
+    fn binding(&self) -> Option<Binding> {
+        self.request.cookie.and_then(cookies::binding)
+    }
+}
+
+/// Nobody learns whether there is such an account, such a passkey, or another signature.
+const NO_PASSKEY: Error = Error::PasskeyRefused {
+    problem: "there is no such passkey, its signature does not hold, or the challenge was used",
+};
+
+const fn refused(fault: PasskeyFault) -> Error {
+    Error::PasskeyRefused { problem: fault.as_str() }
+}
+
+/// For whom, and for which session, a passkey is made.
+fn of_session(who: &LoggedIn) -> Result<Ceremony<'_>, Error> {
+    let session = who.token.claims().session_id().ok_or(Error::NotFound)?;
+    Ok(Ceremony::Register(&who.id, session))
+}
