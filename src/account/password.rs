@@ -78,6 +78,12 @@ impl Password {
         self.0.as_bytes()
     }
 
+    /// Whether it is on a list.
+    #[must_use]
+    pub fn is_on(&self, list: &CommonPasswords) -> bool {
+        list.contains(&self.0, &Zeroizing::new(self.0.to_lowercase()))
+    }
+
     /// What speaks against it as a new password for this name, where it is known; `None`: nothing.
     #[must_use]
     pub fn weakness(&self, name: Option<&LoginName>, rules: PasswordRules<'_>) -> Option<Weakness> {

@@ -30,12 +30,16 @@ use crate::{
     time::{UnixMillis, UnixTime},
 };
 
+/// So many passwords of an address, or of a network that has many, are compared in a window, right ones too: an office logs in, and nobody
+/// takes the hashes of all.
+const HASHES_OF_ADDRESS: u8 = 200;
+
 /// So many times as an address may a network guess that has many of them.
 const NETWORK_FACTOR: u8 = 10;
 
 /// The most rows without an account, in one shard: strangers cannot make more. In 4,096 shards that is more than they can write while such a
 /// row is kept.
-const MAX_PASSING: usize = 10_000;
+const MAX_PASSING: usize = 20_000;
 
 /// What the policy says about accounts, as far as rows need it.
 #[derive(Debug, Clone, Copy)]
@@ -253,6 +257,17 @@ impl ShardState {
         if !self.addresses.contains_key(&of.address) && self.is_full(bound, now) {
             return full;
         }
+        // Right passwords cost a hash as well, and nobody may take all of them.
+        let hashes = hashes_of(&of.network.unwrap_or(of.address));
+        if let Err(until) = self
+            .addresses
+            .entry(hashes)
+            .or_default()
+            .reserve(Bound { attempts: HASHES_OF_ADDRESS, ..bound }, now)
+        {
+            return LoginOutcome::TooMany(until);
+        }
+        self.note(ADDRESS, &hashes);
         let address = match self.addresses.entry(of.address).or_default().reserve(bound, now) {
             Ok(reserved) => reserved,
             Err(until) => return LoginOutcome::TooMany(until),
@@ -390,6 +405,8 @@ impl ShardState {
         if let Some(scopes) = scopes {
             account.scopes = scopes;
         }
+        // Logins under way come to nothing, whatever has changed.
+        account.note_factors();
         if drop_factors {
             account.drop_factors();
         }
@@ -459,6 +476,11 @@ fn read<T: DeserializeOwned>(value: &str) -> Result<T, StoreError> {
 
 fn write<T: Serialize>(row: &T) -> Result<String, StoreError> {
     serde_json::to_string(&Stored { v: VERSION, row }).map_err(|_| not_ours())
+}
+
+/// The row that counts hashes of an address or network: all of them, whatever came of each.
+fn hashes_of(key: &RowKey) -> RowKey {
+    RowKey::from_bytes(key.as_bytes().map(|byte| byte ^ 0xA5))
 }
 
 fn of_network(bound: Bound) -> Bound {
@@ -717,6 +739,23 @@ mod tests {
     }
 
     #[test]
+    fn right_passwords_cost_an_address_its_hashes() {
+        let mut writer = writer();
+        let of = |byte| OfAddress { address: RowKey::from_bytes([byte; 32]), network: None };
+        for _ in 0..HASHES_OF_ADDRESS {
+            let LoginOutcome::Reserved(held) = writer.step(LoginStep::Reserve(of(1))) else {
+                panic!("each was given back")
+            };
+            assert_eq!(writer.step(LoginStep::GiveBack(of(1), held)), LoginOutcome::Done);
+        }
+        assert!(matches!(writer.step(LoginStep::Reserve(of(1))), LoginOutcome::TooMany(_)));
+        assert!(matches!(writer.step(LoginStep::Reserve(of(2))), LoginOutcome::Reserved(_)));
+        let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);
+        let again = writer.at(later, LoginStep::Reserve(of(1)));
+        assert!(matches!(again, LoginOutcome::Reserved(_)));
+    }
+
+    #[test]
     fn strangers_cannot_grow_a_shard_without_end() {
         let mut state = ShardState::default();
         let secrets = secrets();
@@ -735,13 +774,14 @@ mod tests {
                 .apply(LoginStep::Reserve(of), terms, ([0; SALT_BYTES], now), &mut |_| Ok(()))
                 .unwrap()
         };
-        for number in 0..MAX_PASSING {
+        // Each address has two rows.
+        for number in 0..MAX_PASSING / 2 {
             assert!(matches!(reserve(&mut state, number, NOW), LoginOutcome::Reserved(_)));
         }
         assert!(matches!(reserve(&mut state, MAX_PASSING, NOW), LoginOutcome::TooMany(_)));
         let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);
         assert!(matches!(reserve(&mut state, MAX_PASSING, later), LoginOutcome::Reserved(_)));
-        assert_eq!(state.passing(), 1);
+        assert_eq!(state.passing(), 2);
     }
 
     #[test]

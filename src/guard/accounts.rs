@@ -14,6 +14,7 @@
 //! | file | is |
 //! |---|---|
 //! | `bounds` | who may guess |
+//! | `password_list` | a list of passwords that nobody may choose |
 //! | `second_factor` | the second step of a login |
 //! | `factors` | how who is logged in sets factors up and drops them |
 //! | `administration` | what an administrator does with accounts |
@@ -28,6 +29,7 @@ mod factors;
 mod links;
 mod passkey_forms;
 mod passkeys;
+mod password_list;
 mod registration;
 mod reset;
 mod second_factor;
@@ -245,7 +247,11 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         }
         self.check_hashes()?;
         let reserved = self.reserve_address().await?;
-        self.take_hash(known.is_some()).await?;
+        if let Err(refusal) = self.take_hash(known.is_some()).await {
+            // No guess was made.
+            self.give_back(reserved);
+            return Err(refusal);
+        }
         let shard = Shard::Names(shard_of(&key));
         let password = text_of(&password);
         let guess = LoginStep::Guess(Guess { key, password, device: known });
@@ -320,12 +326,19 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     async fn changed(&self, subject: &str, body: &[u8]) -> Result<(), Error> {
         let id = account_of_subject(subject).ok_or(Error::NotFound)?;
         let shard = shard_of_account(&id).map(Shard::Names).ok_or(Error::NotFound)?;
-        let common = self.common_passwords().await?;
-        let (password, new_password) = self.read_passwords(body, &common)?;
+        let (password, new_password) = self.read_passwords(body)?;
         let device = self.known_browser();
         self.check_hashes()?;
         let reserved = self.reserve_address().await?;
-        self.take_hash(device.is_some()).await?;
+        let refused = match self.take_hash(device.is_some()).await {
+            Ok(()) => self.check_list("new_password", &new_password).await.err(),
+            Err(refusal) => Some(refusal),
+        };
+        if let Some(refusal) = refused {
+            // No guess was made.
+            self.give_back(reserved);
+            return Err(refusal);
+        }
         let step = ChangePassword {
             id,
             password: text_of(&password),
@@ -402,17 +415,13 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         }
     }
 
-    fn read_passwords(
-        &self,
-        body: &[u8],
-        common: &[CommonPasswords],
-    ) -> Result<(Password, Password), Error> {
+    fn read_passwords(&self, body: &[u8]) -> Result<(Password, Password), Error> {
         let PasswordBody { password, new_password } =
             document::parse(body).map_err(into_validation)?;
         let mut faults = Faults::default();
         let password = faults.take("password", password, |text| self.password(text));
         let new_password =
-            faults.take("new_password", new_password, |text| self.new_password(text, None, common));
+            faults.take("new_password", new_password, |text| self.new_password(text, None));
         match (password, new_password) {
             (Some(password), Some(new_password)) => Ok((password, new_password)),
             _ => Err(faults.into_error()),
@@ -429,28 +438,11 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         Ok(password)
     }
 
-    /// The lists that new passwords may not be on. Without the policy's own none is taken.
-    async fn common_passwords(&self) -> Result<Vec<CommonPasswords>, Error> {
-        let mut lists: Vec<_> = CommonPasswords::shipped().into_iter().collect();
-        if self.accounts.has_password_list {
-            let bytes = self.edge.password_list().await;
-            let bytes = bytes.map_err(|fault| unavailable("password_list", &fault))?;
-            lists.push(CommonPasswords::parse(&bytes).map_err(|fault| {
-                unavailable("password_list", &StoreError::new(fault.to_string()))
-            })?);
-        }
-        Ok(lists)
-    }
-
-    /// One that somebody is to have from now on.
-    fn new_password(
-        &self,
-        text: String,
-        name: Option<&LoginName>,
-        common: &[CommonPasswords],
-    ) -> Result<Password, String> {
+    /// One that somebody is to have from now on. The policy's own list is asked later ([`AccountFlow::check_list`]).
+    fn new_password(&self, text: String, name: Option<&LoginName>) -> Result<Password, String> {
         let password = self.normal(text)?;
-        let rules = PasswordRules { least: 0, words: &[], common };
+        let common = CommonPasswords::shipped();
+        let rules = PasswordRules { least: 0, words: &[], common: common.as_slice() };
         match password.weakness(name, rules) {
             Some(weakness) => Err(weakness.message()),
             None => Ok(password),

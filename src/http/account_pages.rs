@@ -101,6 +101,8 @@ impl<'a> AccountPages<'a> {
             _ => self.done(endpoint, answer.status),
         };
         page.fields.extend(answer.cookie.iter().map(|cookie| ("Set-Cookie", cookie.clone())));
+        page.fields
+            .extend(answer.clears_cache.then(|| ("Clear-Site-Data", "\"cache\"".to_owned())));
         page
     }
 

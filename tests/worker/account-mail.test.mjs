@@ -90,6 +90,7 @@ before(async () => {
     sessionWorker({ name: 'open', secrets, policy: mailPolicy(webhook, { registration: 'open' }) }),
     sessionWorker({ name: 'invited', secrets, policy: mailPolicy(webhook, { registration: 'invitation' }) }),
     sessionWorker({ name: 'none', secrets, policy: mailPolicy(undefined) }),
+    sessionWorker({ name: 'listed', secrets, policy: mailPolicy(webhook, { registration: 'open', password_list: 'kv' }) }),
     {
       name: 'carrier',
       modules: true,
@@ -284,6 +285,15 @@ test('links that are tried are counted for each address', async () => {
   const counts = Object.groupBy(answers, ({ status }) => status);
   assert.deepEqual(Object.entries(counts).map(([status, some]) => [status, some.length]), [['400', 30], ['429', 10]]);
   refused(counts[429][0], 'TOO_MANY_ATTEMPTS', { hint: /^Please try again in 1\d minutes$/ });
+});
+
+test('a list of passwords is read only for a form and a link that may be good', async () => {
+  const listed = new Sessions(gate, 'listed');
+  isNotValid(await confirm('x', ANOTHER, {}, listed), [['token', 'This link is not good, or not any more']]);
+  for (const path of ['/auth/reset/confirm', '/auth/register', '/auth/verify-email']) assert.equal((await listed.post(path, { body: 'x' })).status, 400, path);
+  // There is none.
+  const token = Buffer.alloc(16).toString('base64url') + randomBytes(32).toString('base64url');
+  refused(await confirm(token, ANOTHER, {}, listed), 'STORE_UNAVAILABLE');
 });
 
 test('another site asks for nothing', async () => {

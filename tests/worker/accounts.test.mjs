@@ -396,3 +396,15 @@ test('common passwords, and those of a list in KV, are nobody’s new password',
   assert.equal((await change('another quiet river')).status, 200);
   assert.equal((await change('Harbour lights 2026')).status, 400);
 });
+
+test('who was refused since all hashes were taken has made no guess', async () => {
+  const { email } = await created();
+  const ip = freshIp();
+  await sessions.wait(60);
+  const flood = Array.from({ length: 120 }, () => logIn(freshEmail(), 'not the password'));
+  const tries = Array.from({ length: 8 }, () => logIn(email, PASSWORD, { ip }));
+  const answers = await Promise.all([...flood, ...tries]);
+  assert.ok(answers.slice(120).some(({ status }) => status === 429), JSON.stringify(counted(answers)));
+  await sessions.wait(60);
+  assert.equal((await logIn(email, PASSWORD, { ip })).status, 200);
+});

@@ -61,7 +61,9 @@ impl Accounts for GateAccounts<'_> {
     }
 
     async fn password_list(&self) -> Result<Vec<u8>, StoreError> {
-        let list = kv::read_bytes(self.env, PASSWORD_LIST, LIST_CACHE_SECS).await?;
+        let reading = kv::read_bytes(self.env, PASSWORD_LIST, LIST_CACHE_SECS);
+        let list = deadline::within(deadline::LONG, reading).await;
+        let list = list.ok_or_else(|| StoreError::new("KV did not answer in time"))??;
         list.ok_or_else(|| StoreError::new(format!("KV has no {PASSWORD_LIST}")))
     }
 }

@@ -321,6 +321,19 @@ mod tests {
                 let _ = writer.step(LoginStep::Change(change), 30);
             }));
         }
+        // Scopes that are taken away are taken away of it, too; and who is enabled again logs in again.
+        changes.push(Box::new(|writer| {
+            let (id, scopes) = (writer.id, Some(Vec::new()));
+            let change = Change { id, disabled: None, password: None, scopes, drop_factors: false };
+            let _ = writer.step(LoginStep::Change(change), 30);
+        }));
+        changes.push(Box::new(|writer| {
+            for disabled in [Some(true), Some(false)] {
+                let (id, password, scopes) = (writer.id, None, None);
+                let change = Change { id, disabled, password, scopes, drop_factors: false };
+                let _ = writer.step(LoginStep::Change(change), 30);
+            }
+        }));
         for change in changes {
             let mut writer = Writer::with_factors();
             let login = writer.login(1, Awaited::Factor);

@@ -185,9 +185,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         match (typed, hashed) {
             (None, None) => Ok(None),
             (Some(typed), None) => {
-                let password = self.new_password(typed, name, &self.common_passwords().await?);
+                let password = self.new_password(typed, name);
                 let password =
                     password.map_err(|problem| Error::invalid_field("password", &problem))?;
+                self.check_list("password", &password).await.map_err(one_field)?;
                 Ok(Some(NewPassword::Typed(text_of(&password))))
             }
             (None, Some(hashed)) => Ok(Some(NewPassword::Hashed(hashed))),
@@ -207,6 +208,16 @@ pub(super) fn name(email: &str) -> Result<LoginName, Error> {
 fn account(id: &str) -> Result<(AccountId, Shard), Error> {
     let id = AccountId::parse(id).ok_or(Error::NotFound)?;
     Ok((id, shard_of_account(&id).map(Shard::Names).ok_or(Error::NotFound)?))
+}
+
+/// As administration says it.
+fn one_field(error: Error) -> Error {
+    match error {
+        Error::ValidationFailed { details } => details
+            .first()
+            .map_or(Error::NotFound, |fault| Error::invalid_field(&fault.field, &fault.message)),
+        other => other,
+    }
 }
 
 fn bad_hash() -> Error {

@@ -8,6 +8,7 @@ use super::{
         request::{address, site},
     },
     AccountFlow, Accounts, fault,
+    password_list::KeptList,
 };
 use crate::{
     account::{
@@ -48,11 +49,12 @@ const LENT: lease::Terms = lease::Terms { requests: 5, secs: 1 };
 #[derive(Debug)]
 pub struct AccountMemory {
     refused: RefCell<BoundedMap<RowKey, UnixMillis>>,
+    pub(super) list: KeptList,
 }
 
 impl Default for AccountMemory {
     fn default() -> Self {
-        Self { refused: RefCell::new(BoundedMap::new(MAX_REMEMBERED)) }
+        Self { refused: RefCell::new(BoundedMap::new(MAX_REMEMBERED)), list: KeptList::default() }
     }
 }
 

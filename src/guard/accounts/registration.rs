@@ -14,7 +14,6 @@ use super::{
 use crate::{
     account::{
         asker::{self, Asker},
-        common_passwords::CommonPasswords,
         link_step::{ConfirmRegistration, Invite, Register, SetByLink},
         name::LoginName,
         one_time::Use,
@@ -88,8 +87,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     pub async fn register(&self, body: &[u8]) -> Result<Answer, Error> {
         self.needs_registration()?;
         let browser = self.browser()?;
-        let Registering { name, password, invitation } =
-            self.read_register(body, &self.common_passwords().await?)?;
+        let Registering { name, password, invitation } = self.read_register(body)?;
         if let Some(link) = invitation {
             return self.accept_invitation((name, link), &password).await;
         }
@@ -107,6 +105,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     ) -> Result<(), Error> {
         self.take_mail().await?;
         self.take_hash(false).await?;
+        self.check_list("password", password).await?;
         let key = self.key(name)?;
         let id = new_account_id(shard_of(&key), random(self.backend.sessions())?);
         let mail = self.new_mail(&key, name).await?;
@@ -121,6 +120,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         password: &Password,
     ) -> Result<Answer, Error> {
         self.take_link().await?;
+        self.check_list("password", password).await?;
         let step = SetByLink {
             id: link.id,
             key: Some(self.key(&name)?),
@@ -143,8 +143,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     pub async fn verify_email(&self, body: &[u8]) -> Result<Answer, Error> {
         self.needs_registration()?;
         self.browser()?;
-        let (link, password) = self.read_verify(body, &self.common_passwords().await?)?;
+        let (link, password) = self.read_verify(body)?;
         self.take_link().await?;
+        if let Some(password) = &password {
+            self.check_list("password", password).await?;
+        }
         let step = ConfirmRegistration {
             id: link.id,
             token: link.token,
@@ -209,13 +212,13 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
 
     // ---- forms ----
 
-    fn read_register(&self, body: &[u8], common: &[CommonPasswords]) -> Result<Registering, Error> {
+    fn read_register(&self, body: &[u8]) -> Result<Registering, Error> {
         let RegisterBody { email, password, invitation } =
             document::parse(body).map_err(into_validation)?;
         let mut faults = Faults::default();
         let name = faults.address(email);
-        let password = faults
-            .take("password", password, |text| self.new_password(text, name.as_ref(), common));
+        let password =
+            faults.take("password", password, |text| self.new_password(text, name.as_ref()));
         let is_needed = self.accounts.registration == Registration::Invitation;
         let invitation = match invitation {
             None if !is_needed => Some(None),
@@ -229,19 +232,13 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
     }
 
-    fn read_verify(
-        &self,
-        body: &[u8],
-        common: &[CommonPasswords],
-    ) -> Result<(Link, Option<Password>), Error> {
+    fn read_verify(&self, body: &[u8]) -> Result<(Link, Option<Password>), Error> {
         let VerifyBody { token, password } = document::parse(body).map_err(into_validation)?;
         let mut faults = Faults::default();
         let link = faults.link(token);
         let password = match password {
             None => Some(None),
-            given => faults
-                .take("password", given, |text| self.new_password(text, None, common))
-                .map(Some),
+            given => faults.take("password", given, |text| self.new_password(text, None)).map(Some),
         };
         match (link, password) {
             (Some(link), Some(password)) => Ok((link, password)),

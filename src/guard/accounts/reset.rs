@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     account::{
-        common_passwords::CommonPasswords,
         link_step::SetByLink,
         one_time::Use,
         password::Password,
@@ -54,8 +53,9 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     pub async fn reset(&self, body: &[u8]) -> Result<Answer, Error> {
         self.needs_mail()?;
         self.browser()?;
-        let (link, password) = self.read_reset(body, &self.common_passwords().await?)?;
+        let (link, password) = self.read_reset(body)?;
         self.take_link().await?;
+        self.check_list("password", &password).await?;
         let step = SetByLink {
             id: link.id,
             key: None,
@@ -72,16 +72,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         self.sessions.end_all_of(&format!("{SUBJECT_PREFIX}{}", link.id)).await
     }
 
-    fn read_reset(
-        &self,
-        body: &[u8],
-        common: &[CommonPasswords],
-    ) -> Result<(Link, Password), Error> {
+    fn read_reset(&self, body: &[u8]) -> Result<(Link, Password), Error> {
         let ResetBody { token, password } = document::parse(body).map_err(into_validation)?;
         let mut faults = Faults::default();
         let link = faults.link(token);
-        let password =
-            faults.take("password", password, |text| self.new_password(text, None, common));
+        let password = faults.take("password", password, |text| self.new_password(text, None));
         match (link, password) {
             (Some(link), Some(password)) => Ok((link, password)),
             _ => Err(faults.into_error()),
