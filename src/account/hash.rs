@@ -112,6 +112,12 @@ impl PasswordHash {
         self.cost != cost || self.pepper != peppers.newest().map(|(id, _)| id)
     }
 
+    /// Whether it has a pepper: all that the gate makes have one.
+    #[must_use]
+    pub const fn is_peppered(&self) -> bool {
+        self.pepper.is_some()
+    }
+
     /// Reads what was kept.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

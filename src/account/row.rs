@@ -534,10 +534,10 @@ impl<'de> Deserialize<'de> for Kept {
 }
 
 impl Kept {
-    /// Reads a hash: one of the gate's own, or one that accounts move in with.
+    /// Reads a hash: one of the gate's own, or one that accounts move in with. PHP writes argon2id in the same form, without a pepper.
     #[must_use]
     pub fn parse(text: String) -> Option<Self> {
-        if let Some(own) = PasswordHash::parse(&text) {
+        if let Some(own) = PasswordHash::parse(&text).filter(PasswordHash::is_peppered) {
             return Some(Self::Own(own));
         }
         ForeignHash::parse(&text).map(|foreign| Self::Foreign(foreign, text))

@@ -676,6 +676,21 @@ mod tests {
         assert_eq!(writer.create(NewPassword::Hashed("no hash".to_owned())), LoginOutcome::Exists);
     }
 
+    /// PHP's `password_hash` writes argon2id as the gate does, without a pepper.
+    #[test]
+    fn argon2id_of_others_is_taken_whatever_its_cost() {
+        const PHP: &str = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$0d2fS/oVpAjBrlU/TISqg9c6/NuUo7W1l+jrIBSJuWs";
+        let mut writer =
+            Writer { imports: vec![ForeignHash::parse(PHP).unwrap()], ..Writer::default() };
+        let made = writer.create(NewPassword::Hashed(PHP.to_owned()));
+        let LoginOutcome::Shown(made) = made else { panic!("it is taken") };
+        assert!(made.imported);
+        assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
+        assert!(matches!(writer.guess(ADA, "password", None), LoginOutcome::Right(_)));
+        let LoginOutcome::Shown(now) = writer.step(LoginStep::Find(ADA)) else { panic!("there") };
+        assert!(!now.imported);
+    }
+
     #[test]
     fn an_account_that_is_disabled_or_gone_says_so_to_who_knows_its_password() {
         let mut writer = writer();
