@@ -632,6 +632,8 @@ export interface PolicyAccounts {
   password_list?: 'shipped' | 'kv' | undefined;
   /** What a hash of a password costs (argon2id). */
   hash?: PolicyPasswordHashCost | undefined;
+  /** What hashes cost before `hash` was changed. Each login computes one of each of them too, so that no time shows who has not logged in since. At most 2. */
+  earlier_hashes?: readonly PolicyPasswordHashCost[] | undefined;
   /** Who sends mails: docs/account-mail.md. Without it nobody can ask for a link. */
   mail?: PolicyAccountMail | undefined;
   /** Passkeys as a way in: docs/passkeys.md. `{}` is enough. Needs `origin` at the top of the policy. */

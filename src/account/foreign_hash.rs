@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::hash::{MAX_MEMORY_KIB, filled, number, parts};
+use super::hash::{Cost, MAX_MEMORY_KIB, OUTPUT_BYTES, SALT_BYTES, filled, number, parts};
 
 /// bcrypt's own bound is 31; each step doubles. 14 takes a second.
 const BCRYPT_COSTS: core::ops::RangeInclusive<u32> = 4..=14;
@@ -95,6 +95,18 @@ impl ForeignHash {
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.output.len() == other.output.len()
+    }
+
+    /// A hash that no password has, to compute which is as much work as one of the gate's own at this cost.
+    #[must_use]
+    pub fn of_cost(cost: Cost) -> Self {
+        let Cost { memory_kib, passes } = cost;
+        let algorithm = Algorithm::Argon2id;
+        Self {
+            scheme: Scheme::Argon2 { algorithm, memory_kib, passes, lanes: 1 },
+            salt: vec![0; SALT_BYTES],
+            output: vec![0; OUTPUT_BYTES],
+        }
     }
 
     fn is_bounded(&self) -> bool {

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 /// The bytes of a salt (RFC 9106 §3.1).
 pub const SALT_BYTES: usize = 16;
 
-const OUTPUT_BYTES: usize = 32;
+pub(super) const OUTPUT_BYTES: usize = 32;
 
 /// No hash that is read costs more memory than this: an isolate has 128 MB.
 pub(super) const MAX_MEMORY_KIB: u32 = 64 * 1024;
@@ -112,6 +112,12 @@ impl PasswordHash {
         self.cost != cost || self.pepper != peppers.newest().map(|(id, _)| id)
     }
 
+    /// What it costs.
+    #[must_use]
+    pub const fn cost(&self) -> Cost {
+        self.cost
+    }
+
     /// Whether it has a pepper: all that the gate makes have one.
     #[must_use]
     pub const fn is_peppered(&self) -> bool {
@@ -196,6 +202,8 @@ pub(super) fn filled(
     (password, salt, pepper): (&[u8], &[u8], Option<&Secret>),
     output: &mut [u8],
 ) -> Option<()> {
+    #[cfg(test)]
+    computed::note((parameters.m_cost(), parameters.t_cost()));
     let mut memory = vec![Block::default(); parameters.block_count()];
     let context = match pepper {
         Some(pepper) => {
@@ -210,6 +218,27 @@ pub(super) fn filled(
         block.zeroize();
     }
     done.ok()
+}
+
+/// Which hashes were computed in this thread: tests compare the work for one name with that for another.
+#[cfg(test)]
+pub(super) mod computed {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static COSTS: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note(cost: (u32, u32)) {
+        COSTS.with_borrow_mut(|costs| costs.push(cost));
+    }
+
+    /// Memory and passes of each since the last call, in the order of their cost.
+    pub(in crate::account) fn take() -> Vec<(u32, u32)> {
+        let mut costs = COSTS.take();
+        costs.sort_unstable();
+        costs
+    }
 }
 
 /// Exactly so many parts.

@@ -236,8 +236,8 @@ impl NameRow {
     }
 
     /// Compares a password, without looking whether the account may be used. Names that do not exist, accounts without a password and those
-    /// with another one cost the same. `decoys` are a hash of each kind that accounts moved in with: while there are such, each comparison is
-    /// with one of the gate's own and one of each of these.
+    /// with another one cost the same. `decoys` are a hash of each kind that accounts moved in with, and of each cost from before: while there are
+    /// such, each comparison is with one of the gate's own at the cost of today and one of each of these.
     #[must_use]
     pub fn compare(
         &self,
@@ -256,8 +256,11 @@ impl NameRow {
         let fits_foreign = foreign.is_some_and(|foreign| foreign.fits(password));
         // The one that is of its kind was just computed.
         for decoy in decoys.iter().filter(|decoy| foreign.is_none_or(|one| !one.is_like(decoy))) {
+            // One of the gate's own from before was computed in the place of today's, which takes the place of its kind here.
+            let is_own = decoy.is_like(&ForeignHash::of_cost(own.cost()));
+            let fits = if is_own { nobody.fits(password, peppers) } else { decoy.fits(password) };
             // What nobody reads would be left out by the compiler.
-            core::hint::black_box(decoy.fits(password));
+            core::hint::black_box(fits);
         }
         match kept {
             Some(Kept::Own(own)) => {
@@ -603,6 +606,7 @@ mod tests {
     use super::*;
     use crate::account::{
         attempts::DEFAULT_BOUND,
+        hash::computed,
         one_time::{Beside, TokenHash},
         recovery::text_of,
         totp,
@@ -716,6 +720,35 @@ mod tests {
         );
         let mut invited = NameRow { account: Some(empty), ..NameRow::default() };
         assert_eq!(guess(&mut invited, b"", None), Ok(false));
+    }
+
+    /// After the cost was changed, whoever has not logged in since is answered as late as a name that nobody has.
+    #[test]
+    fn each_name_costs_the_same_hashes_whatever_its_password_is_kept_by() {
+        const EARLIER: Cost = Cost { memory_kib: 16, passes: 2 };
+        const PHP: &str = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$0d2fS/oVpAjBrlU/TISqg9c6/NuUo7W1l+jrIBSJuWs";
+        let decoys = [FOREIGN, PHP].map(|text| ForeignHash::parse(text).unwrap());
+        let decoys: Vec<_> = decoys.into_iter().chain([ForeignHash::of_cost(EARLIER)]).collect();
+        let own_at =
+            |cost| Kept::Own(PasswordHash::new(b"right", [1; 16], cost, &peppers(&[1])).unwrap());
+        let foreign = |text: &str| Kept::parse(text.to_owned()).unwrap();
+        for kept in [
+            None,
+            Some(own_at(CHEAP)),
+            Some(own_at(EARLIER)),
+            Some(foreign(FOREIGN)),
+            Some(foreign(PHP)),
+        ] {
+            let mut row = row();
+            row.account.as_mut().unwrap().password = kept.clone();
+            for password in ["right", "wrong"] {
+                let _ = computed::take();
+                let verdict = row.compare(password.as_bytes(), (CHEAP, &peppers(&[1])), &decoys);
+                assert_eq!(computed::take(), [(8, 1), (16, 2), (64, 2)], "{kept:?}");
+                let is_own = matches!(kept, Some(Kept::Own(_)));
+                assert_eq!(verdict.is_right, is_own && password == "right");
+            }
+        }
     }
 
     #[test]

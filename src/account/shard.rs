@@ -52,7 +52,7 @@ pub struct Terms<'a> {
     pub peppers: &'a Peppers,
     /// What secrets of authenticators are made of.
     pub authenticators: &'a AuthenticatorKey,
-    /// A hash of each kind that accounts moved in with.
+    /// A hash of each kind that accounts moved in with, and of each cost from before.
     pub imports: &'a [ForeignHash],
 }
 

@@ -30,6 +30,9 @@ const MIN_WORK: u32 = 7168 * 5;
 /// Each login computes one of each kind.
 const MAX_IMPORTS: usize = 4;
 
+/// Each login computes one of each cost.
+const MAX_EARLIER: usize = 2;
+
 /// Accounts with passwords.
 #[derive(Debug)]
 pub struct AccountPolicy {
@@ -54,7 +57,8 @@ pub struct AccountPolicy {
     /// Passkeys, where they are a way in.
     pub passkeys: Option<PasskeyPolicy>,
     cost: Cost,
-    imports: Vec<ForeignHash>,
+    /// What each login computes beside a hash of the gate's own.
+    decoys: Vec<ForeignHash>,
 }
 
 impl AccountPolicy {
@@ -66,7 +70,7 @@ impl AccountPolicy {
             cost: self.cost,
             peppers: self.secrets.peppers(),
             authenticators: self.secrets.authenticators(),
-            imports: &self.imports,
+            imports: &self.decoys,
         }
     }
 }
@@ -115,8 +119,8 @@ pub(super) fn accounts(
         registration: section.registration,
         mail: mail.transpose()?,
         passkeys: passkeys::passkeys(document, section.passkeys.as_ref(), sessions)?,
-        cost: cost(&section.hash)?,
-        imports: imports(section)?,
+        cost: cost("accounts.hash", &section.hash)?,
+        decoys: decoys(section)?,
     }))
 }
 
@@ -146,10 +150,10 @@ fn shortest_password(section: &AccountsDocument) -> Result<usize, Error> {
     }
 }
 
-fn cost(document: &HashDocument) -> Result<Cost, Error> {
+fn cost(path: &str, document: &HashDocument) -> Result<Cost, Error> {
     let HashDocument { memory_kib, iterations } = *document;
     let refused =
-        |name: &str, problem: String| Err(Error::config(format!("accounts.hash.{name}"), problem));
+        |name: &str, problem: String| Err(Error::config(format!("{path}.{name}"), problem));
     if !(7168..=65_536).contains(&memory_kib) {
         return refused("memory_kib", "expected 7168 to 65536".to_owned());
     }
@@ -161,6 +165,28 @@ fn cost(document: &HashDocument) -> Result<Cost, Error> {
         return refused("iterations", problem);
     }
     Ok(Cost { memory_kib, passes: iterations })
+}
+
+/// A hash of each kind of `imports`, and of each cost of `earlier_hashes`.
+fn decoys(section: &AccountsDocument) -> Result<Vec<ForeignHash>, Error> {
+    let path = "accounts.earlier_hashes";
+    let mut decoys = imports(section)?;
+    if section.earlier_hashes.len() > MAX_EARLIER {
+        return Err(Error::config(path, format!("expected at most {MAX_EARLIER}")));
+    }
+    let today = ForeignHash::of_cost(cost("accounts.hash", &section.hash)?);
+    for (index, earlier) in section.earlier_hashes.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let hash = ForeignHash::of_cost(cost(&path, earlier)?);
+        if hash.is_like(&today) {
+            return Err(Error::config(path, "is what accounts.hash is, expected another cost"));
+        }
+        if decoys.iter().any(|other| other.is_like(&hash)) {
+            return Err(Error::config(path, "is of a kind that is listed already"));
+        }
+        decoys.push(hash);
+    }
+    Ok(decoys)
 }
 
 fn imports(section: &AccountsDocument) -> Result<Vec<ForeignHash>, Error> {

@@ -76,6 +76,22 @@ fn what_makes_no_sense_is_refused() {
             json!({"imports": [BCRYPT, BCRYPT.replace("$2b$", "$2y$")]}),
             "accounts.imports[1]: is of a kind that is listed already",
         ),
+        (
+            json!({"earlier_hashes": [{"memory_kib": 7168, "iterations": 4}]}),
+            "accounts.earlier_hashes[0].iterations: is too few: expected memory_kib · iterations to be 35840",
+        ),
+        (
+            json!({"earlier_hashes": [{"memory_kib": 19456}]}),
+            "accounts.earlier_hashes[0]: is what accounts.hash is, expected another cost",
+        ),
+        (
+            json!({"earlier_hashes": [{"memory_kib": 12288, "iterations": 3}, {"memory_kib": 12288, "iterations": 3}]}),
+            "accounts.earlier_hashes[1]: is of a kind that is listed already",
+        ),
+        (
+            json!({"earlier_hashes": [{"memory_kib": 12288, "iterations": 3}, {"memory_kib": 7168, "iterations": 5}, {"memory_kib": 47104, "iterations": 1}]}),
+            "accounts.earlier_hashes: expected at most 2",
+        ),
     ] {
         refused(&with_accounts(fields), expected);
     }

@@ -76,6 +76,10 @@ described! {
         pub(super) password_list: PasswordList = PasswordList::default(),
         /// What a hash of a password costs (argon2id).
         pub(super) hash: HashDocument = HashDocument::default(),
+        /// What hashes cost before `hash` was changed. Each login computes one of each of them too, so that no time shows who has not logged in
+        /// since. At most 2.
+        #[facts(maxItems = 2)]
+        pub(super) earlier_hashes: Vec<HashDocument> = Vec::new(),
         /// Who sends mails: docs/account-mail.md. Without it nobody can ask for a link.
         pub(super) mail: Option<MailDocument> = None,
         /// Passkeys as a way in: docs/passkeys.md. `{}` is enough. Needs `origin` at the top of the policy.
