@@ -1,10 +1,11 @@
-//! Runs the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions, grants, the watch) in virtual time, with the faults of a
+//! Runs the gate's own steps (limits, leases, shared counters, snapshots of revocations, sessions, grants, accounts, the watch) in virtual time, with the faults of a
 //! network: delay, loss, restarts, evictions, wrong clocks.
 //!
-//! `cargo xtask simulate [--sessions|--grants|--watch] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an exact
+//! `cargo xtask simulate [--sessions|--grants|--accounts|--watch] [--requests N] [--seed N]`. The same seed gives the same run, on every machine. It fails if an exact
 //! limit was exceeded in any window, a revocation came later than the policy allows, the network logged a user out, a theft was not
-//! found that has to be found, or a provider was asked twice for the same tokens. `--user N` shows what happened to one user.
+//! found that has to be found, a provider was asked twice for the same tokens, or a password or code let somebody in that may not. `--user N` shows what happened to one user.
 
+mod accounts;
 mod alarms;
 mod check;
 mod counters;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
-const USAGE: &str = "Usage: cargo xtask simulate [--sessions|--grants|--watch] [--requests N] [--seed N], or --user N";
+const USAGE: &str = "Usage: cargo xtask simulate [--sessions|--grants|--accounts|--watch] [--requests N] [--seed N], or --user N";
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,7 @@ struct Options {
 enum Part {
     Sessions,
     Grants,
+    Accounts,
     Watch,
 }
 
@@ -74,6 +76,10 @@ fn main() -> ExitCode {
     if options.runs(Part::Grants) {
         faults.extend(grants::report(options.requests, options.seed));
     }
+    if options.runs(Part::Accounts) {
+        // Each attempt computes a hash.
+        faults.extend(accounts::report(options.requests / 10, options.seed));
+    }
     if options.runs(Part::Watch) {
         faults.extend(watch::report(options.requests, options.seed));
         faults.extend(alarms::report((options.requests / 1_000).min(2_000), options.seed));
@@ -100,6 +106,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("user") => options.user = Some(arguments.value()?.parse()?),
             Long("sessions") => options.only = Some(Part::Sessions),
             Long("grants") => options.only = Some(Part::Grants),
+            Long("accounts") => options.only = Some(Part::Accounts),
             Long("watch") => options.only = Some(Part::Watch),
             other => return Err(other.unexpected()),
         }
