@@ -1,4 +1,4 @@
-//! docs/asvs.md names a test for each requirement: each of them is there.
+//! docs/asvs.md names a test for each requirement, and docs/accounts-attacks.md for each attack: each of them is there.
 
 use std::fs;
 use std::path::Path;
@@ -8,32 +8,53 @@ fn read(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The rows of the table in a document, each as its cells. Its first cell begins with one of these.
+fn rows<'d>(document: &'d str, first: &[&str]) -> Vec<Vec<&'d str>> {
+    document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .filter(|line| first.iter().any(|first| line.starts_with(first)))
+        .map(|line| line.trim_matches('|').split(" | ").collect())
+        .collect()
+}
+
+/// The last cell of a row: a file, then its tests, each between backticks.
+#[track_caller]
+fn names_tests(row: &[&str]) {
+    let [number, .., tests] = row else { panic!("{row:?}") };
+    let mut named = 0;
+    let mut file = (String::new(), String::new());
+    // Before, between and after the backticks are commas and words.
+    for text in tests.split('`').skip(1).step_by(2) {
+        if ["tests/", "src/", "simulator/"].iter().any(|folder| text.starts_with(folder)) {
+            file = (text.to_owned(), read(text));
+        } else {
+            named += 1;
+            let (path, content) = &file;
+            assert!(content.contains(text), "{number}: `{text}` is not in {path}");
+        }
+    }
+    assert!(named > 0, "{number}: no test");
+}
+
 #[test]
 fn every_row_names_tests_that_are_there() {
     let document = read("docs/asvs.md");
-    let rows: Vec<Vec<&str>> = document
-        .lines()
-        .filter(|line| {
-            line.starts_with("| 7.") || line.starts_with("| 9.") || line.starts_with("| 10.")
-        })
-        .map(|line| line.trim_matches('|').split(" | ").collect())
-        .collect();
-    assert_eq!(rows.len(), 30);
+    let rows = rows(&document, &["6.", "7.", "9.", "10."]);
+    assert_eq!(rows.len(), 71);
     for row in &rows {
-        let [number, _, _, _, tests] = row.as_slice() else { panic!("{row:?}: expected 5 cells") };
-        // A file, then its tests, each between backticks.
-        let mut named = 0;
-        let mut file = (String::new(), String::new());
-        // Before, between and after the backticks are commas and words.
-        for text in tests.split('`').skip(1).step_by(2) {
-            if text.starts_with("tests/") || text.starts_with("src/") {
-                file = (text.to_owned(), read(text));
-            } else {
-                named += 1;
-                let (path, content) = &file;
-                assert!(content.contains(text), "{number}: `{text}` is not in {path}");
-            }
-        }
-        assert!(named > 0, "{number}: no test");
+        assert_eq!(row.len(), 5, "{row:?}: expected 5 cells");
+        names_tests(row);
+    }
+}
+
+#[test]
+fn every_attack_names_tests_that_are_there() {
+    let document = read("docs/accounts-attacks.md");
+    let rows = rows(&document, &["**"]);
+    assert_eq!(rows.len(), 21);
+    for row in &rows {
+        assert_eq!(row.len(), 4, "{row:?}: expected 4 cells");
+        names_tests(row);
     }
 }

@@ -110,6 +110,27 @@ test('a browser logs in and gets cookies; another site cannot log it in', async 
   assert.equal(preflight.headers['access-control-allow-credentials'], 'true');
 });
 
+test('CVE-2025-12390, GHSA-rg35-5v25-mqvp: a login makes a session of its own, and ends the one that the browser had', async () => {
+  const [mallory, ada] = [await created(), await created()];
+  const planted = cookiesOf(await logIn(mallory.email, PASSWORD, { headers: sameOrigin }));
+  const answer = await logIn(ada.email, PASSWORD, { headers: { ...sameOrigin, Cookie: written(planted) } });
+  assert.equal(answer.status, 200, answer.text);
+  const own = cookiesOf(answer);
+  for (const name of [AT, RT]) assert.notEqual(own[name], planted[name]);
+  assert.equal((await sessions.get('/auth/session', { headers: { Cookie: written(own) } })).json().subject, ada.subject);
+  refused(await sessions.post('/auth/refresh', { body: { refreshToken: planted[RT] } }), 'INVALID_REFRESH_TOKEN');
+});
+
+test('CVE-2026-45364, CVE-2026-47674: an address is one, however it is spelled and whatever is forwarded', async () => {
+  const spellings = ['2001:db8:99:1::1', '2001:0db8:0099:0001:0000:0000:0000:0001', '2001:DB8:99:1::2', '2001:db8:99:1:ffff::'];
+  const seen = [];
+  for (let guess = 0; guess < 8; guess += 1) {
+    const headers = { 'X-Forwarded-For': freshIp(), 'X-Real-IP': freshIp(), Forwarded: `for=${freshIp()}` };
+    seen.push((await logIn(freshEmail(), 'some password', { ip: spellings[guess % spellings.length], headers })).status);
+  }
+  assert.deepEqual(seen, [401, 401, 401, 401, 401, 429, 429, 429]);
+});
+
 test('a form is refused field by field, and asks nobody', async () => {
   const { logins: before } = await sessions.counts();
   for (const [body, details] of [

@@ -136,7 +136,7 @@ mod tests {
             one_time::TokenHash,
             row::new_account_id,
             secrets::AccountSecrets,
-            step::{Create, LoginStep, NewPassword},
+            step::{Create, Guess, LoginStep, NewPassword},
         },
         secret::Secret,
     };
@@ -229,6 +229,22 @@ mod tests {
             due.iter().map(|(_, mail)| (mail.kind, mail.sealed.as_str())).collect();
         let (reset, changed) = (Some(MailKind::Reset), Some(MailKind::PasswordChanged));
         assert_eq!(told, [(reset, "sealed 1"), (changed, "sealed 1")]);
+    }
+
+    /// Strangers who use up the guesses at a name do not take the way back from its owner.
+    #[test]
+    fn guesses_at_a_password_do_not_count_as_guesses_at_a_link() {
+        let mut state = with_ada();
+        for _ in 0..10 {
+            let guess = Guess { key: ADA, password: "wrong".to_owned(), device: None };
+            let _ = step(&mut state, LoginStep::Guess(guess));
+        }
+        let right = Guess { key: ADA, password: "quiet river, late boat".to_owned(), device: None };
+        let shut_out = step(&mut state, LoginStep::Guess(right));
+        assert!(matches!(shut_out, LoginOutcome::TooMany(_)));
+        let _ = step(&mut state, ask(ADA, 1));
+        let set = step(&mut state, set(1, Use::Reset));
+        assert!(!matches!(set, LoginOutcome::Gone | LoginOutcome::TooMany(_)), "{set:?}");
     }
 
     #[test]
