@@ -21,6 +21,8 @@ const IMPORTS = {
   bcrypt: BCRYPT,
   scrypt: `$scrypt$ln=10,r=8,p=1$${base64(salt)}$${base64(scryptSync(OF_BCRYPT, salt, 32, { N: 1024, r: 8, p: 1 }))}`,
   Django: `pbkdf2_sha256$1000$${salt.toString('hex')}$${pbkdf2Sync(OF_BCRYPT, salt.toString('hex'), 1000, 32, 'sha256').toString('base64')}`,
+  // As PHP's `password_hash` does it: one lane, no pepper. By OpenSSL.
+  argon2id: '$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$XcCA2JUsASN/cSOFKIjniOq1/b/68WY0kQ+IjzYPp+w',
 };
 
 const accounts = (changes = {}) => ({ secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], scopes: ['read:posts'], ...changes });
