@@ -634,6 +634,8 @@ export interface PolicyAccounts {
   hash?: PolicyPasswordHashCost | undefined;
   /** What hashes cost before `hash` was changed. Each login computes one of each of them too, so that no time shows who has not logged in since. At most 2. */
   earlier_hashes?: readonly PolicyPasswordHashCost[] | undefined;
+  /** Whether people log in by a link that comes by mail, in place of the password: docs/account-mail.md. It needs `mail`. Default `false`. */
+  magic_link?: boolean | undefined;
   /** Who sends mails: docs/account-mail.md. Without it nobody can ask for a link. */
   mail?: PolicyAccountMail | undefined;
   /** Passkeys as a way in: docs/passkeys.md. `{}` is enough. Needs `origin` at the top of the policy. */
@@ -672,6 +674,8 @@ export interface PolicyAccountLinks {
   verify_email?: string | undefined;
   /** Where who is invited sets a password, for `POST /register`. By default `/register` below the prefix. */
   invitation?: string | undefined;
+  /** Where somebody logs in, for `POST /magic-link/confirm`. By default `/magic-link/confirm` below the prefix. */
+  magic_link?: string | undefined;
 }
 
 /** Whose passkeys they are, as browsers show and bind them. */

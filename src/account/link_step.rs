@@ -51,6 +51,17 @@ pub struct SetByLink {
     pub told_by: MailId,
 }
 
+/// Somebody has a link, and logs in by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogInByLink {
+    /// The account that the link names.
+    pub id: AccountId,
+    /// Its token.
+    pub token: TokenHash,
+    /// The browser.
+    pub asker: AskerHash,
+}
+
 /// Somebody registers.
 #[derive(Clone, Serialize, Deserialize)]
 #[expect(missing_debug_implementations, reason = "it holds a password")]

@@ -25,6 +25,8 @@ pub enum MailKind {
     Exists,
     /// A link to register.
     Invitation,
+    /// A link to log in.
+    MagicLink,
 }
 
 impl MailKind {
@@ -37,6 +39,7 @@ impl MailKind {
             Self::Verify => "account.verify",
             Self::Exists => "account.exists",
             Self::Invitation => "account.invitation",
+            Self::MagicLink => "account.magic_link",
         }
     }
 
@@ -47,6 +50,7 @@ impl MailKind {
             Self::Reset => Some(Use::Reset),
             Self::Verify => Some(Use::VerifyEmail),
             Self::Invitation => Some(Use::Invitation),
+            Self::MagicLink => Some(Use::MagicLink),
             Self::PasswordChanged | Self::Exists => None,
         }
     }
@@ -91,6 +95,12 @@ impl MailKind {
                 first: "You are invited to ",
                 ask: "Open this link to set a password. It is good for ",
                 last: "If you do not want to come, nothing has to be done.",
+            },
+            Self::MagicLink => Words {
+                subject: "Log in",
+                first: "Somebody asked for a link to log in at ",
+                ask: "Open it in the browser that asked for it. It is good for ",
+                last: "If it was not you, nothing has to be done: nobody comes in by it anywhere else. Give it to nobody.",
             },
         }
     }

@@ -153,17 +153,31 @@ impl OneTimeTokens {
         now: UnixTime,
     ) -> Option<Beside> {
         self.forget(now);
+        let beside = self.beside(hash, r#use, password_version, now)?;
+        if beside.asker.as_ref().is_some_and(|own| Some(own) != asker) {
+            return None;
+        }
+        let beside = beside.clone();
+        self.0.retain(|sent| sent.r#use != r#use);
+        Some(beside)
+    }
+
+    /// What is kept beside a token that is good, whoever has asked for it.
+    #[must_use]
+    pub fn beside(
+        &self,
+        hash: &TokenHash,
+        r#use: Use,
+        password_version: u32,
+        now: UnixTime,
+    ) -> Option<&Beside> {
         let mut found = None;
         for sent in &self.0 {
             let is_it = bool::from(sent.hash.as_bytes().ct_eq(hash.as_bytes()));
             let fits = sent.r#use == r#use && sent.password_version == password_version;
-            let by_asker = sent.beside.asker.as_ref().is_none_or(|own| Some(own) == asker);
-            if is_it && fits && by_asker {
-                found = Some(sent.beside.clone());
+            if is_it && fits && now < sent.until {
+                found = Some(&sent.beside);
             }
-        }
-        if found.is_some() {
-            self.0.retain(|sent| sent.r#use != r#use);
         }
         found
     }

@@ -1,10 +1,10 @@
-//! A login whose password was right, and which waits for the second factor. Nothing is stored of it: whoever logs in holds it.
+//! A login whose password or link was right, and which waits for the second factor. Nothing is stored of it: whoever logs in holds it.
 //!
 //! ```text
 //! mfa_token = base64url( version 1 · account 16 · versions of password and factors 4 + 4 · number 16 · end 8 · kind 1 · tag 32 )
 //! ```
-//! Numbers are big-endian. The tag is an HMAC-SHA256 of all before it. It is no credential: it only shows that a password was right, a moment
-//! ago. What the row of the account says counts: a new password, or other factors, and it is over.
+//! Numbers are big-endian. The tag is an HMAC-SHA256 of all before it. It is no credential: it only shows that a password or a link was right, a
+//! moment ago. What the row of the account says counts: a new password, or other factors, and it is over.
 
 use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
@@ -38,15 +38,29 @@ pub enum Awaited {
     SetUp,
 }
 
+/// How a login began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum First {
+    /// By the password.
+    #[default]
+    Password,
+    /// By a link that came by mail.
+    Link,
+}
+
 /// A login that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecondStep {
-    /// Whose password was right, and what the account was like.
+    /// Whose password or link was right, and what the account was like.
     pub state: AccountState,
     /// Its name: it ends once.
     pub number: LoginNumber,
     /// Whether the session outlasts the browser.
     pub remember: bool,
+    /// How it began.
+    #[serde(default)]
+    pub first: First,
     /// What it waits for.
     pub awaited: Awaited,
     /// When it is over.
@@ -80,7 +94,7 @@ impl SecondStep {
     }
 
     fn body(&self) -> Vec<u8> {
-        let Self { state, number, remember, awaited, until } = self;
+        let Self { state, number, remember, first, awaited, until } = self;
         let mut bytes = Vec::with_capacity(BODY.saturating_add(TAG));
         bytes.push(VERSION);
         bytes.extend(state.id.as_bytes());
@@ -88,7 +102,8 @@ impl SecondStep {
         bytes.extend(state.factors_version.to_be_bytes());
         bytes.extend(number.as_bytes());
         bytes.extend(until.as_secs().to_be_bytes());
-        bytes.push(u8::from(*remember) | (u8::from(*awaited == Awaited::SetUp) << 1));
+        let is_set_up = u8::from(*awaited == Awaited::SetUp) << 1;
+        bytes.push(u8::from(*remember) | is_set_up | (u8::from(*first == First::Link) << 2));
         bytes
     }
 
@@ -102,9 +117,11 @@ impl SecondStep {
         };
         let number = Opaque::from_bytes(take(&mut rest)?);
         let until = UnixTime::from_secs(i64::from_be_bytes(take(&mut rest)?));
-        let [kind @ 0..=3] = take(&mut rest)? else { return None };
+        let [kind @ 0..=7] = take(&mut rest)? else { return None };
         let awaited = if kind & 2 == 0 { Awaited::Factor } else { Awaited::SetUp };
-        rest.is_empty().then_some(Self { state, number, remember: kind & 1 == 1, awaited, until })
+        let first = if kind & 4 == 0 { First::Password } else { First::Link };
+        let remember = kind & 1 == 1;
+        rest.is_empty().then_some(Self { state, number, remember, first, awaited, until })
     }
 }
 
@@ -132,6 +149,7 @@ mod tests {
             state: AccountState { id, password_version: 3, factors_version: 7 },
             number: Opaque::from_bytes([9; 16]),
             remember: true,
+            first: First::Link,
             awaited: Awaited::Factor,
             until: NOW.saturating_add(LIFETIME_SECS.into()),
         }
@@ -145,7 +163,8 @@ mod tests {
             (true, Awaited::SetUp),
             (false, Awaited::SetUp),
         ] {
-            let step = SecondStep { remember, awaited, ..step() };
+            let first = if remember { First::Password } else { First::Link };
+            let step = SecondStep { remember, first, awaited, ..step() };
             let text = step.seal(&secrets(1));
             assert_eq!(text.len(), TEXT);
             assert_eq!(SecondStep::open(&text, &secrets(1), NOW), Some(step));

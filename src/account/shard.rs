@@ -150,6 +150,7 @@ impl ShardState {
             }
             LoginStep::AskLink(ask) => self.ask_link(ask, terms, now),
             LoginStep::SetByLink(set) => self.set_by_link(&set, terms, (salt, now)),
+            LoginStep::LogInByLink(by) => self.log_in_by_link(&by, now),
             LoginStep::Register(register) => self.register(register, terms, (salt, now)),
             LoginStep::ConfirmRegistration(confirm) => {
                 self.confirm_registration(&confirm, terms, (salt, now))

@@ -6,7 +6,7 @@ use super::{
     attempts::Reservation,
     authenticator,
     device::Device,
-    link_step::{AskLink, ConfirmRegistration, Invite, Register, SetByLink},
+    link_step::{AskLink, ConfirmRegistration, Invite, LogInByLink, Register, SetByLink},
     passkey::Passkey,
     passkey_step::PasskeyStep,
     passkeys::OwnPasskey,
@@ -135,6 +135,8 @@ pub enum LoginStep {
     AskLink(AskLink),
     /// A link is used to set a password.
     SetByLink(SetByLink),
+    /// A link is used to log in.
+    LogInByLink(LogInByLink),
     /// Somebody registers.
     Register(Register),
     /// The link of a registration is used.
@@ -241,7 +243,7 @@ pub enum LoginOutcome {
     TooMany(UnixMillis),
     /// It is not the password, or there is no such account.
     Wrong,
-    /// It is the password.
+    /// It is the password, or the link.
     Right(Right),
     /// Done.
     Done,
@@ -251,6 +253,8 @@ pub enum LoginOutcome {
     Exists,
     /// A registration is confirmed elsewhere than where it was made: a password has to come with its link.
     PasswordNeeded,
+    /// Another browser has asked for this link.
+    AnotherBrowser,
     /// An account.
     Shown(ShownAccount),
     /// What an account is asked for beside its password.
@@ -267,7 +271,7 @@ pub enum LoginOutcome {
     Copied,
 }
 
-/// A right password, or a right code after it.
+/// A right password or link, or a right code after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Right {
     /// Whose.

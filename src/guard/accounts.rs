@@ -19,6 +19,7 @@
 //! | `factors` | how who is logged in sets factors up and drops them |
 //! | `administration` | what an administrator does with accounts |
 //! | `links` | links by mail, and how many of them |
+//! | `magic_link` | a login by such a link, in place of the password |
 //! | `registration` | accounts that people make, or are invited to |
 //! | `reset` | a new password by such a link |
 //! | `passkeys`, `passkey_forms` | passkeys: making them, coming in by them; how browsers write them |
@@ -27,6 +28,7 @@ mod administration;
 mod bounds;
 mod factors;
 mod links;
+mod magic_link;
 mod passkey_forms;
 mod passkeys;
 mod password_list;
@@ -52,6 +54,7 @@ use crate::{
         name::LoginName,
         password::{Password, PasswordRules},
         row::{account_of_subject, shard_of, shard_of_account},
+        second_step::First,
         step::{
             AddressReserved, ChangePassword, Guess, LoginOutcome, LoginStep, OfAddress, Right,
             Shard,
@@ -158,6 +161,7 @@ pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
     factors::describe(known);
     administration::describe(known);
     links::describe(known);
+    magic_link::describe(known);
     registration::describe(known);
     reset::describe(known);
     passkey_forms::describe(known);
@@ -270,7 +274,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         if right.disabled {
             return Err(Error::SubjectDisabled);
         }
-        self.check_second_factor(&right, remember)?;
+        self.check_second_factor(&right, (First::Password, remember))?;
         self.finish((shard, &right), (BY_PASSWORD, remember), browser, device()).await
     }
 

@@ -44,6 +44,10 @@ pub enum AccountEndpoint {
     LogInOptions,
     /// `/passkey`
     LogInByPasskey,
+    /// `/magic-link`
+    AskMagicLink,
+    /// `/magic-link/confirm`
+    MagicLink,
 }
 
 /// The path that two rooms share: who asks by `GET` chooses a provider, who sends a password posts it.
@@ -87,7 +91,7 @@ impl AtLogin {
 
 impl AccountEndpoint {
     /// All of them. Of two that fit, the first one counts.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::LogIn,
         Self::Password,
         Self::Mfa,
@@ -103,6 +107,8 @@ impl AccountEndpoint {
         Self::Passkey,
         Self::LogInOptions,
         Self::LogInByPasskey,
+        Self::AskMagicLink,
+        Self::MagicLink,
     ];
 
     /// Its path below the prefix.
@@ -124,6 +130,8 @@ impl AccountEndpoint {
             Self::Passkey => "/mfa/passkeys/{id}",
             Self::LogInOptions => "/passkey/options",
             Self::LogInByPasskey => "/passkey",
+            Self::AskMagicLink => "/magic-link",
+            Self::MagicLink => "/magic-link/confirm",
         }
     }
 
@@ -144,7 +152,9 @@ impl AccountEndpoint {
             | Self::VerifyEmail
             | Self::PasskeyOptions
             | Self::LogInOptions
-            | Self::LogInByPasskey => "POST",
+            | Self::LogInByPasskey
+            | Self::AskMagicLink
+            | Self::MagicLink => "POST",
         }
     }
 
@@ -189,6 +199,8 @@ impl AccountEndpoint {
             Self::Passkey => Box::pin(flow.remove_passkey(id)).await,
             Self::LogInOptions => flow.log_in_options(),
             Self::LogInByPasskey => Box::pin(flow.log_in_by_passkey(body, device)).await,
+            Self::AskMagicLink => Box::pin(flow.ask_magic_link(body)).await,
+            Self::MagicLink => Box::pin(flow.log_in_by_link(body, device)).await,
         }
     }
 }

@@ -93,7 +93,7 @@ impl<'a> AccountPages<'a> {
             Err(error) => return self.refused(endpoint, posted, (return_to, error)),
         };
         let mut page = match endpoint {
-            AccountEndpoint::LogIn | AccountEndpoint::Mfa => {
+            AccountEndpoint::LogIn | AccountEndpoint::Mfa | AccountEndpoint::MagicLink => {
                 let target = return_to.unwrap_or_else(ReturnPath::start_page);
                 let fields = redirect(target.as_str());
                 Page { status: SEE_OTHER, fields, body: String::new() }
@@ -111,7 +111,9 @@ impl<'a> AccountPages<'a> {
         let log_in = self.path(AccountEndpoint::LogIn);
         let log_in = Some((log_in.as_str(), Word::LogIn));
         let (title, text) = match endpoint {
-            AccountEndpoint::AskReset => (Word::LinkSent, Some(Word::LinkSentText)),
+            AccountEndpoint::AskReset | AccountEndpoint::AskMagicLink => {
+                (Word::LinkSent, Some(Word::LinkSentText))
+            }
             AccountEndpoint::Reset => (Word::PasswordChanged, Some(Word::PasswordChangedText)),
             AccountEndpoint::Register if status == 202 => {
                 return account::done(look, Word::LinkSent, Some(Word::RegisteredText), None);
@@ -147,8 +149,8 @@ impl<'a> AccountPages<'a> {
             Error::ValidationFailed { details } => {
                 let is_of_link =
                     |fault: &FieldFault| matches!(&*fault.field, "token" | "invitation");
-                if details.iter().any(is_of_link) {
-                    return self.link_over();
+                if let Some(fault) = details.iter().find(|fault| is_of_link(fault)) {
+                    return self.link_over(endpoint, fault);
                 }
                 self.form(endpoint, &Asked { faults: details, ..asked })
             }
@@ -212,22 +214,27 @@ impl<'a> AccountPages<'a> {
         }
     }
 
-    fn link_over(self) -> Page {
-        let reset = self.path(AccountEndpoint::AskReset);
-        let again = self.accounts.mail.is_some().then_some((reset.as_str(), Word::ResetPassword));
-        account::refused(
-            &self.policy.pages,
-            (400, Word::LinkOver),
-            Word::LinkOverText.english(),
-            again,
-        )
+    fn link_over(self, endpoint: AccountEndpoint, fault: &FieldFault) -> Page {
+        let (ask, word) = match endpoint {
+            AccountEndpoint::MagicLink => (AccountEndpoint::AskMagicLink, Word::LogInByLink),
+            _ => (AccountEndpoint::AskReset, Word::ResetPassword),
+        };
+        let path = self.path(ask);
+        let again = self.accounts.mail.is_some().then_some((path.as_str(), word));
+        let (title, text) = if fault.message == Word::AnotherBrowser.english() {
+            (Word::AnotherBrowser, Word::AnotherBrowserText)
+        } else {
+            (Word::LinkOver, Word::LinkOverText)
+        };
+        account::refused(&self.policy.pages, (400, title), text.english(), again)
     }
 
     /// The form of an endpoint. `None`: it has none.
     fn form(self, endpoint: AccountEndpoint, asked: &Asked<'_>) -> Option<Page> {
         let action = self.path(endpoint);
-        let (log_in, reset, register) = (
+        let (log_in, by_link, reset, register) = (
             self.path(AccountEndpoint::LogIn),
+            self.path(AccountEndpoint::AskMagicLink),
             self.path(AccountEndpoint::AskReset),
             self.path(AccountEndpoint::Register),
         );
@@ -256,6 +263,8 @@ impl<'a> AccountPages<'a> {
                 page.remember = Some(asked.remember);
                 page.return_to = asked.return_to.as_ref().map(ReturnPath::as_str);
                 paths = self.providers();
+                let has_links = self.accounts.magic_link;
+                links.extend(has_links.then_some((by_link.as_str(), Word::LogInByLink)));
                 links.extend(sends_mail.then_some((reset.as_str(), Word::ForgotPassword)));
                 links.extend(is_open.then_some((register.as_str(), Word::Register)));
             }
@@ -278,6 +287,15 @@ impl<'a> AccountPages<'a> {
                 fields.push(email());
                 (page.title, page.submit) = (Word::ResetPassword, Word::SendLink);
                 links.extend(to_log_in);
+            }
+            AccountEndpoint::AskMagicLink if self.accounts.magic_link => {
+                fields.push(email());
+                (page.title, page.submit) = (Word::LogInByLink, Word::SendLink);
+                links.push((&log_in, Word::LogIn));
+            }
+            AccountEndpoint::MagicLink if self.accounts.magic_link => {
+                page.title = Word::LogInByLink;
+                page.remember = Some(asked.remember);
             }
             AccountEndpoint::Reset if sends_mail => {
                 fields.push(new_password());
@@ -302,7 +320,9 @@ impl<'a> AccountPages<'a> {
         }
         // The token of a link: of the address at first, then of the form.
         let of_link = match endpoint {
-            AccountEndpoint::Reset | AccountEndpoint::VerifyEmail => Some("token"),
+            AccountEndpoint::Reset | AccountEndpoint::VerifyEmail | AccountEndpoint::MagicLink => {
+                Some("token")
+            }
             AccountEndpoint::Register => Some("invitation"),
             _ => None,
         };

@@ -82,6 +82,8 @@ words! {
     FactorNeeded "factor_needed" "A second factor is needed"
     FactorNeededText "factor_needed_text" "This site wants one of everybody, and this account has none yet. Set it up in the program, or ask whoever runs this site."
     NeedsScript "needs_script" "This page cannot read its link without JavaScript."
+    AnotherBrowser "another_browser" "Open this link in the browser that asked for it"
+    AnotherBrowserText "another_browser_text" "It logs nobody in anywhere else. You can ask for another one here."
     LinkOver "link_over" "This link does not work any more"
     LinkOverText "link_over_text" "It was used already, or is too old."
 

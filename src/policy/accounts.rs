@@ -52,6 +52,8 @@ pub struct AccountPolicy {
     pub mfa: SecondFactor,
     /// Who may make an account.
     pub registration: Registration,
+    /// Whether links that come by mail log in. There is `mail` then.
+    pub magic_link: bool,
     /// Who sends mails. `None`: nobody, and no link can be asked for.
     pub mail: Option<MailPolicy>,
     /// Passkeys, where they are a way in.
@@ -103,6 +105,9 @@ pub(super) fn accounts(
         let problem = "needs accounts.mail: an address is shown to be its owner's by a link";
         return Err(Error::config("accounts.registration", problem));
     }
+    if section.magic_link && section.mail.is_none() {
+        return Err(Error::config("accounts.magic_link", "needs accounts.mail: links come by it"));
+    }
     let browsers = sessions.browser.as_ref();
     let origin = own_origin(document.origin.as_deref())?;
     let prefix = auth_prefix(document.auth_prefix.as_deref())?;
@@ -117,6 +122,7 @@ pub(super) fn accounts(
         pages: pages(section, sessions)?,
         mfa: section.mfa,
         registration: section.registration,
+        magic_link: section.magic_link,
         mail: mail.transpose()?,
         passkeys: passkeys::passkeys(document, section.passkeys.as_ref(), sessions)?,
         cost: cost("accounts.hash", &section.hash)?,

@@ -27,7 +27,7 @@ before(async () => {
   const port = await closedPort();
   url = `http://127.0.0.1:${port}`;
   const accounts = {
-    secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], scopes: ['read:posts'], registration: 'open', pages: true,
+    secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], scopes: ['read:posts'], registration: 'open', pages: true, magic_link: true,
     mail: { kind: 'webhook', url: `${mails.origin}/mail`, secret: 'MAIL_SECRET' },
   };
   const secrets = { ...SECRETS, MAIL_SECRET: 'whsec_' + Buffer.alloc(32, 7).toString('base64') };
@@ -83,9 +83,9 @@ async function visit(use, options = {}) {
   }
 }
 
-async function person() {
+async function person(more = {}) {
   const email = `page-${++last}@example.com`;
-  const made = await sessions.admin('POST', '/accounts', { email, password: PASSWORD });
+  const made = await sessions.admin('POST', '/accounts', { email, password: PASSWORD, ...more });
   assert.equal(made.status, 201, made.text);
   return { email, id: made.json().id };
 }
@@ -208,6 +208,36 @@ describe('links in mails', () => {
       await page.getByRole('button', { name: 'Save the password' }).click();
       await page.getByRole('heading', { name: 'This link does not work any more' }).waitFor();
       await accessible(page);
+    });
+  });
+
+  test('a login by a link, and in another browser none', async () => {
+    const { email } = await person({ verified: true });
+    let link;
+    await visit(async (page) => {
+      await page.goto(`${url}/auth/login`);
+      await page.getByRole('link', { name: 'Log in by a link' }).click();
+      await accessible(page);
+      await page.getByLabel('Email').fill(email);
+      await page.getByRole('button', { name: 'Send me a link' }).click();
+      await page.getByRole('heading', { name: 'Look into your mail' }).waitFor();
+      ({ link } = await mails.next(email, 'account.magic_link'));
+      await visit(async (other) => {
+        await other.goto(link);
+        await other.getByRole('button', { name: 'Log in' }).click();
+        await other.getByRole('heading', { name: 'Open this link in the browser that asked for it' }).waitFor();
+        await accessible(other);
+        assert.equal((await other.context().cookies()).length, 0);
+        await other.getByRole('link', { name: 'Log in by a link' }).waitFor();
+      });
+      await page.goto(link);
+      await accessible(page);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.waitForURL(`${url}/`);
+      assert.deepEqual((await mine(page)).scopes, ['read:posts']);
+      await page.goto(link);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.getByRole('heading', { name: 'This link does not work any more' }).waitFor();
     });
   });
 

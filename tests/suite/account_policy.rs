@@ -98,6 +98,8 @@ fn what_makes_no_sense_is_refused() {
     for registration in ["invitation", "open"] {
         let expected = "accounts.registration: needs accounts.mail: an address is shown to be its owner's by a link";
         refused(&with_accounts(json!({ "registration": registration })), expected);
+        let expected = "accounts.magic_link: needs accounts.mail: links come by it";
+        refused(&with_accounts(json!({ "magic_link": true })), expected);
     }
     let mut named = with_accounts(json!({}));
     named["cookie"] = json!("__Host-edgegate-a");

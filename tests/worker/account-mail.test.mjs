@@ -6,8 +6,10 @@ import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { shown } from './authenticator.mjs';
 import { SECRETS, admitted, freshIp, refused, start } from './harness.mjs';
-import { SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
+import { Authenticator } from './passkey-authenticator.mjs';
+import { AT, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
 
 const PASSWORD = 'quiet river, late boat';
 const ANOTHER = 'seven slow bicycles';
@@ -56,6 +58,8 @@ class Mailer {
 let mailer;
 let gate;
 let sessions;
+/** The gate where links log in. */
+let linked;
 
 const accounts = (mail, changes = {}) => ({ secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], scopes: ['read:posts'], ...(mail && { mail }), ...changes });
 const mailPolicy = (mail, changes, policy) => sessionPolicy({ accounts: accounts(mail, changes), ...policy }, { origins: ['https://app.example.com'] });
@@ -89,6 +93,7 @@ before(async () => {
     }),
     sessionWorker({ name: 'open', secrets, policy: mailPolicy(webhook, { registration: 'open' }) }),
     sessionWorker({ name: 'invited', secrets, policy: mailPolicy(webhook, { registration: 'invitation' }) }),
+    sessionWorker({ name: 'by-link', secrets, policy: mailPolicy(webhook, { magic_link: true, passkeys: {} }) }),
     sessionWorker({ name: 'none', secrets, policy: mailPolicy(undefined) }),
     sessionWorker({ name: 'listed', secrets, policy: mailPolicy(webhook, { registration: 'open', password_list: 'kv' }) }),
     {
@@ -101,6 +106,7 @@ before(async () => {
     },
   ]);
   sessions = new Sessions(gate);
+  linked = new Sessions(gate, 'by-link');
 });
 after(async () => {
   await gate.dispose();
@@ -479,4 +485,133 @@ test('where registration is closed nobody registers and nobody is invited', asyn
   refused(await sessions.post('/auth/register', { body: { email: freshEmail(), password: PASSWORD } }), 'NOT_FOUND');
   refused(await sessions.post('/auth/verify-email', { body: { token: 'x' } }), 'NOT_FOUND');
   refused(await sessions.admin('POST', '/accounts/invite', { email: freshEmail() }), 'NOT_FOUND');
+});
+
+// ---- logins by a link ----
+
+const askLink = (email, options = {}) => sessions.post('/auth/magic-link', { gate: 'by-link', body: { email }, ...options });
+const byLink = (body, options = {}) => sessions.post('/auth/magic-link/confirm', { gate: 'by-link', body, ...options });
+const elsewhere = [['token', 'Open this link in the browser that asked for it']];
+const claimsOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+
+/** Asks for a link as a browser does, and returns its token, and what this browser sends. */
+async function magicLink(email, headers = SAME_ORIGIN, count = 1) {
+  const asked = await askLink(email, { headers });
+  assert.deepEqual([asked.status, asked.text], [202, '{"accepted":true}']);
+  const mails = await mailer.next(email, count);
+  return { token: tokenOf(mails.at(-1)), mail: mails.at(-1), headers: { ...headers, Cookie: asker(asked) } };
+}
+
+test('a link logs in the browser that has asked for it, once', async () => {
+  const { email, subject } = await created({}, linked);
+  const { token, mail, headers } = await magicLink(email);
+  assert.deepEqual([mail.type, mail.subject, mail.link.split('#')[0]], ['account.magic_link', 'Log in', `${ORIGIN}/auth/magic-link/confirm`]);
+  assert.ok(mail.expires_in > 890 && mail.expires_in <= 900);
+  const answers = await Promise.all(Array.from({ length: 30 }, () => byLink({ token }, { headers, ip: freshIp() })));
+  const done = answers.filter(({ status }) => status === 200);
+  assert.equal(done.length, 1, JSON.stringify(answers.map(({ status }) => status)));
+  for (const answer of answers.filter(({ status }) => status !== 200)) isOver(answer);
+  const { [AT]: access } = cookiesOf(done[0]);
+  admitted(await linked.get('/v1/posts', { headers: { Cookie: `${AT}=${access}`, ...SAME_ORIGIN } }), { subject });
+  // Links of other uses log nobody in.
+  const reset = await sessions.post('/auth/reset', { gate: 'by-link', body: { email } });
+  assert.equal(reset.status, 202);
+  isOver(await byLink({ token: tokenOf((await mailer.next(email, 2))[1]) }, { headers }));
+});
+
+test('a program keeps the cookie too, and no password is said to be shown', async () => {
+  const { email, subject } = await created({}, linked);
+  const { token, headers } = await magicLink(email, {});
+  const { access_token } = (await byLink({ token }, { headers })).json();
+  admitted(await linked.get('/v1/posts', { token: access_token }), { subject });
+  const { amr, acr, auth_time } = claimsOf(access_token);
+  assert.deepEqual([amr, acr, typeof auth_time], [undefined, undefined, 'number']);
+});
+
+test('in another browser a link logs nobody in, and stays good', async () => {
+  const { email } = await created({}, linked);
+  const { token, headers } = await magicLink(email);
+  const other = { ...SAME_ORIGIN, Cookie: `__Host-edgegate-a=${randomBytes(32).toString('base64url')}` };
+  const twice = { ...SAME_ORIGIN, Cookie: `${headers.Cookie}; ${headers.Cookie}` };
+  for (const wrong of [{}, SAME_ORIGIN, other, twice]) {
+    const answer = await byLink({ token }, { headers: wrong });
+    isNotValid(answer, elsewhere);
+    assert.equal(answer.headers['set-cookie'], undefined);
+  }
+  // Nor does it say of a link that is made up where it was asked for.
+  isOver(await byLink({ token: token.slice(0, 22) + randomBytes(32).toString('base64url') }, { headers: other }));
+  refused(await byLink({ token }, { headers: { 'Sec-Fetch-Site': 'cross-site', Cookie: headers.Cookie } }), 'CSRF_REFUSED');
+  refused(await askLink(email, { headers: { 'Sec-Fetch-Site': 'cross-site' } }), 'CSRF_REFUSED');
+  assert.equal((await byLink({ token }, { headers })).status, 200);
+});
+
+test('a link is over when it is too old, and when the account is another one', async () => {
+  const { email, id } = await created({}, linked);
+  const old = await magicLink(email);
+  await linked.wait(901);
+  isOver(await byLink({ token: old.token }, { headers: old.headers }));
+  const before = await magicLink(email, SAME_ORIGIN, 2);
+  await linked.admin('PATCH', `/accounts/${id}`, { password: ANOTHER });
+  isOver(await byLink({ token: before.token }, { headers: before.headers }));
+  const meanwhile = await magicLink(email, SAME_ORIGIN, 3);
+  await linked.admin('PATCH', `/accounts/${id}`, { disabled: true });
+  isOver(await byLink({ token: meanwhile.token }, { headers: meanwhile.headers }));
+});
+
+test('who is nobody, not confirmed or disabled gets none, and the answer is the same', async () => {
+  const [known, strange, disabled] = [await created({}, linked), await created({ verified: false }, linked), await created({}, linked)];
+  await linked.admin('PATCH', `/accounts/${disabled.id}`, { disabled: true });
+  const headers = { Cookie: `__Host-edgegate-a=${randomBytes(32).toString('base64url')}` };
+  const answers = [];
+  for (const email of [known.email, strange.email, disabled.email, freshEmail()]) answers.push(await askLink(email, { headers }));
+  for (const answer of answers) assert.deepEqual(bytesOf(answer), bytesOf(answers[0]));
+  await mailer.next(known.email);
+  await sleep(500);
+  assert.deepEqual([strange, disabled].map(({ email }) => mailer.to(email).length), [0, 0]);
+});
+
+test('a link asks for the second factor as a password does', async () => {
+  const { email } = await created({}, linked);
+  const opened = (await logIn(email, PASSWORD, {}, linked)).json();
+  const { secret } = (await linked.post('/auth/mfa/totp', { token: opened.access_token, body: {} })).json();
+  const confirmed = await linked.post('/auth/mfa/totp/confirm', { token: opened.access_token, body: { code: shown(secret, linked.ahead) } });
+  assert.equal(confirmed.status, 200, confirmed.text);
+  const { recovery_codes: codes } = confirmed.json();
+  for (const [count, factor, amr] of [
+    [1, () => ({ code: shown(secret, linked.ahead + 30_000) }), ['otp', 'mfa']],
+    [2, () => ({ recovery_code: codes[0] }), ['mfa']],
+  ]) {
+    const { token, headers } = await magicLink(email, {}, count);
+    const answer = await byLink({ token }, { headers });
+    refused(answer, 'MFA_REQUIRED');
+    const { mfa_token } = answer.json();
+    isOver(await byLink({ token }, { headers }));
+    const done = await linked.post('/auth/mfa', { body: { mfa_token, ...factor() } });
+    assert.equal(done.status, 200, done.text);
+    const claims = claimsOf(done.json().access_token);
+    assert.deepEqual([claims.amr, claims.acr], [amr, 'mfa']);
+  }
+});
+
+test('a passkey after a link is what it is alone', async () => {
+  const { email } = await created({}, linked);
+  const { access_token: token } = (await logIn(email, PASSWORD, {}, linked)).json();
+  const authenticator = new Authenticator();
+  const creation = (await linked.post('/auth/mfa/passkeys/options', { token, body: { name: email } })).json();
+  const added = await linked.post('/auth/mfa/passkeys', { token, body: { credential: authenticator.create(creation) } });
+  assert.ok([201, 202].includes(added.status), added.text);
+  const { token: link, headers } = await magicLink(email, {});
+  const { mfa_token, methods } = (await byLink({ token: link }, { headers })).json();
+  assert.deepEqual(methods, ['passkey']);
+  const passkey = authenticator.get((await linked.post('/auth/passkey/options')).json());
+  const done = await linked.post('/auth/mfa', { body: { mfa_token, passkey } });
+  assert.equal(done.status, 200, done.text);
+  assert.deepEqual(claimsOf(done.json().access_token).amr, ['pop', 'user', 'mfa']);
+});
+
+test('where the policy does not say so nobody logs in by a link', async () => {
+  refused(await sessions.post('/auth/magic-link', { body: { email: freshEmail() } }), 'NOT_FOUND');
+  refused(await sessions.post('/auth/magic-link/confirm', { body: { token: 'x' } }), 'NOT_FOUND');
+  isNotValid(await askLink('nobody'), [['email', 'Invalid email']]);
+  isNotValid(await byLink({}), [['token', 'Required']]);
 });

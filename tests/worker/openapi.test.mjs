@@ -265,7 +265,7 @@ test('all other endpoints answer what is described, to those who may ask and to 
   }
   await ask('askToLogOut', {}, 405);
   // Nor does it send mails; that of tests/worker/account-mail.test.mjs does.
-  for (const id of ['register', 'verifyEmail', 'askForReset', 'resetPassword']) await ask(id, { headers: json, body: '{}' }, 404);
+  for (const id of ['register', 'verifyEmail', 'askForReset', 'resetPassword', 'askForMagicLink', 'logInByMagicLink']) await ask(id, { headers: json, body: '{}' }, 404);
   // Strangers, everywhere: what administration answers them is described too.
   for (const operation of operations.filter((one) => one.route.startsWith('/admin'))) {
     const target = `/auth${operation.route.replace('{id}', 'x')}`;

@@ -314,6 +314,10 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Visitor, [], Body::Json("NewPasskey"), [201 "The passkey." ["AddedPasskey"], 202 PENDING ["AddedPasskey"]], [CREDENTIALS VISITOR BAD_REQUEST];
     delete "/mfa/passkeys/{id}" "removePasskey" "Takes a passkey of the caller's out. All other sessions end.",
         Caller::Visitor, [PasskeyId], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+    post "/magic-link" "askForMagicLink" "A link to log in, by mail, if there is an account with this address. The answer has a cookie. docs/account-mail.md.",
+        Caller::Anybody, [], Body::Json("AskForLink"), [202 "The answer, whether there is one or not." ["Accepted"]], [LINKS];
+    post "/magic-link/confirm" "logInByMagicLink" "By such a link and the cookie of whoever has asked for it: cookies for a browser, tokens for a program.",
+        Caller::Anybody, [], Body::Json("MagicLink"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
         Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",

@@ -256,6 +256,8 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_accounts(AccountEndpoint::Passkey),
     of_accounts(AccountEndpoint::LogInOptions),
     of_accounts(AccountEndpoint::LogInByPasskey),
+    of_accounts(AccountEndpoint::AskMagicLink),
+    of_accounts(AccountEndpoint::MagicLink),
     of_logins(LoginEndpoint::Begin),
     of_logins(LoginEndpoint::Callback),
     of_logins(LoginEndpoint::Connect),

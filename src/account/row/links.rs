@@ -46,8 +46,9 @@ impl NameRow {
 impl Account {
     /// Whether it gets links of this use.
     ///
-    /// A link shows that somebody reads the owner's mail. That is one factor, so an account with a second one is not opened by it. And where the
-    /// address was never shown to be the owner's, it does not even bring a new password: of what stays then, nobody knows whose it is.
+    /// A link shows that somebody reads the owner's mail. That is one factor: the second one is asked for after it, as after a password. Where the
+    /// address was never shown to be the owner's, nobody logs in by it; nor does it bring a new password where there is a second factor: of what
+    /// stays then, nobody knows whose it is.
     #[must_use]
     pub fn takes_link(&self, r#use: Use) -> bool {
         match r#use {
@@ -55,7 +56,7 @@ impl Account {
                 self.standing != Standing::Disabled
                     && (self.is_verified || !self.factors().is_second())
             }
-            Use::MagicLink => self.standing == Standing::Active && !self.factors().is_second(),
+            Use::MagicLink => self.standing == Standing::Active && self.is_verified,
             Use::Invitation => self.standing == Standing::Invited,
             Use::VerifyEmail => self.standing != Standing::Disabled,
         }
@@ -64,6 +65,13 @@ impl Account {
     /// Notes that a link goes out.
     pub fn send(&mut self, token: (TokenHash, Beside), r#use: Use, now: UnixTime) {
         self.tokens.add(token, r#use, self.password_version, now);
+    }
+
+    /// Whether such a link is out and good, whoever has asked for it.
+    #[must_use]
+    pub fn has_link(&self, token: &TokenHash, r#use: Use, now: UnixTime) -> bool {
+        self.takes_link(r#use)
+            && self.tokens.beside(token, r#use, self.password_version, now).is_some()
     }
 
     /// Uses a link up, and returns what was kept beside its token. One that came by mail shows that the address is its owner's. Whoever made
@@ -126,9 +134,9 @@ mod tests {
         };
         let active = account(Standing::Active, true);
         assert_eq!(takes(&active), [true, true, false]);
-        assert_eq!(takes(&with_second_factor(active.clone())), [true, false, false]);
+        assert_eq!(takes(&with_second_factor(active.clone())), [true, true, false]);
         let strange = account(Standing::Active, false);
-        assert_eq!(takes(&strange), [true, true, false]);
+        assert_eq!(takes(&strange), [true, false, false]);
         assert_eq!(takes(&with_second_factor(strange.clone())), [false, false, false]);
         assert_eq!(takes(&account(Standing::Invited, false)), [true, false, true]);
         assert_eq!(takes(&account(Standing::ResetRequired, true)), [true, false, false]);

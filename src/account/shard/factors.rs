@@ -163,7 +163,7 @@ mod tests {
             hash::Cost,
             recovery,
             row::{AccountId, Standing, new_account_id},
-            second_step::{Awaited, LIFETIME_SECS},
+            second_step::{Awaited, First, LIFETIME_SECS},
             secrets::AccountSecrets,
             step::{Change, LoginStep},
             totp,
@@ -240,6 +240,7 @@ mod tests {
                 state: account.state(),
                 number: Opaque::from_bytes([number; 16]),
                 remember: false,
+                first: First::Password,
                 awaited,
                 until: NOW.to_unix_time().saturating_add(LIFETIME_SECS.into()),
             }

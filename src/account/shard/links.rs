@@ -4,12 +4,12 @@ use super::{MAIL, NAME, ShardState, Terms};
 use crate::{
     account::{
         hash::{PasswordHash, SALT_BYTES},
-        link_step::{AskLink, NewMail, SetByLink},
+        link_step::{AskLink, LogInByLink, NewMail, SetByLink},
         mail::{MailId, MailKind},
         mailbox::WaitingMail,
         one_time::{Beside, Use},
         row::{AccountId, Kept, NameRow, RowKey},
-        step::LoginOutcome,
+        step::{LoginOutcome, Right},
     },
     time::UnixMillis,
     watch::state::Delivery,
@@ -39,7 +39,8 @@ impl ShardState {
         let AskLink { key, r#use, mail, asker } = ask;
         let kind = match r#use {
             Use::Reset => MailKind::Reset,
-            Use::VerifyEmail | Use::Invitation | Use::MagicLink => return LoginOutcome::Gone,
+            Use::MagicLink => MailKind::MagicLink,
+            Use::VerifyEmail | Use::Invitation => return LoginOutcome::Gone,
         };
         let row = match self.row_for_mail(&key, r#use, terms, now) {
             Ok(row) => row,
@@ -84,6 +85,24 @@ impl ShardState {
             self.post(&key, (MailKind::PasswordChanged, Some(set.id)), mail, now);
         }
         LoginOutcome::Done
+    }
+
+    /// A login by a link, in the browser that has asked for it. In another one the link stays good.
+    pub(super) fn log_in_by_link(&mut self, by: &LogInByLink, now: UnixMillis) -> LoginOutcome {
+        let LogInByLink { id, token, asker } = by;
+        let now = now.to_unix_time();
+        let Some(key) = self.key_of(id) else { return LoginOutcome::Gone };
+        let row = self.names.get_mut(&key);
+        let Some(account) = row.and_then(|row| row.account.as_mut()) else {
+            return LoginOutcome::Gone;
+        };
+        if account.take_link((token, Some(asker)), Use::MagicLink, now).is_none() {
+            let is_good = account.has_link(token, Use::MagicLink, now);
+            return if is_good { LoginOutcome::AnotherBrowser } else { LoginOutcome::Gone };
+        }
+        let right = Right::of(account);
+        self.note(NAME, &key);
+        LoginOutcome::Right(right)
     }
 
     /// The row of a name that is to get a mail, which is counted.
@@ -131,6 +150,7 @@ mod tests {
     use super::*;
     use crate::{
         account::{
+            asker::AskerHash,
             attempts::DEFAULT_BOUND,
             hash::Cost,
             one_time::TokenHash,
@@ -245,6 +265,26 @@ mod tests {
         let _ = step(&mut state, ask(ADA, 1));
         let set = step(&mut state, set(1, Use::Reset));
         assert!(!matches!(set, LoginOutcome::Gone | LoginOutcome::TooMany(_)), "{set:?}");
+    }
+
+    #[test]
+    fn a_link_logs_in_once_and_only_where_it_was_asked_for() {
+        let mut state = with_ada();
+        let (own, other) = (AskerHash::from_bytes([7; 32]), AskerHash::from_bytes([8; 32]));
+        let LoginStep::AskLink(asked) = ask(ADA, 1) else { panic!("it asks") };
+        let asked = AskLink { r#use: Use::MagicLink, asker: Some(own), ..asked };
+        assert_eq!(step(&mut state, LoginStep::AskLink(asked)), LoginOutcome::Done);
+        let by = |state: &mut ShardState, byte, asker| {
+            let token = TokenHash::from_bytes([byte; 32]);
+            step(state, LoginStep::LogInByLink(LogInByLink { id: id(), token, asker }))
+        };
+        assert_eq!(by(&mut state, 2, own), LoginOutcome::Gone);
+        assert_eq!(step(&mut state, set(1, Use::Reset)), LoginOutcome::Gone);
+        assert_eq!(by(&mut state, 1, other), LoginOutcome::AnotherBrowser);
+        let come = (0..100).filter(|_| matches!(by(&mut state, 1, own), LoginOutcome::Right(_)));
+        assert_eq!(come.count(), 1);
+        // That another browser has asked is said of a link that is good.
+        assert_eq!(by(&mut state, 1, other), LoginOutcome::Gone);
     }
 
     #[test]

@@ -93,7 +93,7 @@ mod tests {
             passkey::{Passkey, Seen},
             passkeys::{Challenge, ChallengeId},
             row::{Account, NameRow, RowKey, Standing, new_account_id},
-            second_step::{Awaited, SecondStep},
+            second_step::{Awaited, First, SecondStep},
         },
         session::{Opaque, state::RowChange},
     };
@@ -192,6 +192,7 @@ mod tests {
             state: account(&mut state).state(),
             number: Opaque::from_bytes([9; 16]),
             remember: false,
+            first: First::Password,
             awaited: Awaited::Factor,
             until: NOW.saturating_add(300),
         };

@@ -17,7 +17,7 @@ use super::{
     },
     AccountFlow, Accounts, Faults, SessionNote, fault, into_validation,
     passkey_forms::listed,
-    second_factor::{BY_CODE, short},
+    second_factor::{by_code, short},
 };
 use crate::{
     account::{
@@ -183,7 +183,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let subject = format!("{}{id}", crate::account::row::SUBJECT_PREFIX);
         self.sessions.end_all_of(&subject).await?;
         let of_row = (self.shard(&id)?, &right);
-        let answer = self.finish(of_row, (BY_CODE, login.remember), browser, device()).await?;
+        let proven = (by_code(login.first), login.remember);
+        let answer = self.finish(of_row, proven, browser, device()).await?;
         Ok(Answer { body: beside(&answer.body, &codes), ..answer })
     }
 

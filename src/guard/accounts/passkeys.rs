@@ -21,7 +21,7 @@ use crate::{
         passkey_step::PasskeyStep,
         passkeys::{Challenge, OwnPasskey},
         row::{AccountId, SHARDS, shard_of_account},
-        second_step::SecondStep,
+        second_step::{First, SecondStep},
         step::{LoginOutcome, LoginStep, Right, Shard},
     },
     error::Error,
@@ -36,7 +36,7 @@ use crate::{
 /// By a key that the authenticator has, which has checked who holds it (RFC 8176): that is two factors.
 const BY_PASSKEY: Proven = Proven { amr: &["pop", "user", "mfa"], acr: Some(ACR) };
 
-/// The same after the password.
+/// The same after the password. After a link, which has no word there, it is as without one.
 const BY_PASSWORD_AND_PASSKEY: Proven =
     Proven { amr: &["pwd", "pop", "user", "mfa"], acr: Some(ACR) };
 
@@ -204,8 +204,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
         let right = self.proven(sent, browser, Some(login)).await?;
         let of_row = (self.shard(&id)?, &right);
-        let by = (BY_PASSWORD_AND_PASSKEY, login.remember);
-        self.finish(of_row, by, browser, device).await
+        let proven = match login.first {
+            First::Password => BY_PASSWORD_AND_PASSKEY,
+            First::Link => BY_PASSKEY,
+        };
+        self.finish(of_row, (proven, login.remember), browser, device).await
     }
 
     /// Whose passkey it is, by a proof that holds. A name that nobody has costs the same. A wrong one is a guess of the address.

@@ -1,4 +1,4 @@
-//! The second step of a login: the password was right, and nothing was opened yet.
+//! The second step of a login: the password or the link was right, and nothing was opened yet.
 
 use super::{
     super::{Backend, session::random},
@@ -8,7 +8,7 @@ use super::{
 use crate::{
     account::{
         row::{AccountId, Factors, shard_of_account},
-        second_step::{Awaited, LIFETIME_SECS, SecondStep},
+        second_step::{Awaited, First, LIFETIME_SECS, SecondStep},
         step::{FactorStep, LoginOutcome, LoginStep, Right, Shard, TypedCode},
     },
     error::{Error, NextStep},
@@ -21,11 +21,23 @@ use crate::{
 /// What routes ask for as `acr_values`, for sessions of two factors.
 pub(super) const ACR: &str = "mfa";
 
-/// By the password and a code of the authenticator (RFC 8176).
-pub(super) const BY_CODE: Proven = Proven { amr: &["pwd", "otp", "mfa"], acr: Some(ACR) };
+/// By a code of the authenticator after the first step (RFC 8176). Links have no word there.
+pub(super) const fn by_code(first: First) -> Proven {
+    let amr: &[&str] = match first {
+        First::Password => &["pwd", "otp", "mfa"],
+        First::Link => &["otp", "mfa"],
+    };
+    Proven { amr, acr: Some(ACR) }
+}
 
-/// By the password and a recovery code, which has no word there.
-const BY_RECOVERY_CODE: Proven = Proven { amr: &["pwd", "mfa"], acr: Some(ACR) };
+/// By a recovery code after the first step; it has no word there either.
+const fn by_recovery_code(first: First) -> Proven {
+    let amr: &[&str] = match first {
+        First::Password => &["pwd", "mfa"],
+        First::Link => &["mfa"],
+    };
+    Proven { amr, acr: Some(ACR) }
+}
 
 /// Longer than any code is with blanks and hyphens.
 const MAX_CODE_BYTES: usize = 100;
@@ -56,14 +68,18 @@ pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
 }
 
 impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
-    /// Refuses to go on by the password alone where the account, or the policy, wants more.
-    pub(super) fn check_second_factor(&self, right: &Right, remember: bool) -> Result<(), Error> {
+    /// Refuses to go on by the first step alone where the account, or the policy, wants more.
+    pub(super) fn check_second_factor(
+        &self,
+        right: &Right,
+        (first, remember): (First, bool),
+    ) -> Result<(), Error> {
         if right.factors.is_second() {
-            let next = self.next_step(right, remember, Awaited::Factor)?;
+            let next = self.next_step(right, (first, remember), Awaited::Factor)?;
             return Err(Error::SecondFactorRequired { next });
         }
         if self.accounts.mfa == SecondFactor::Required {
-            let next = self.next_step(right, remember, Awaited::SetUp)?;
+            let next = self.next_step(right, (first, remember), Awaited::SetUp)?;
             return Err(Error::SecondFactorMissing { next });
         }
         Ok(())
@@ -72,12 +88,12 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     fn next_step(
         &self,
         right: &Right,
-        remember: bool,
+        (first, remember): (First, bool),
         awaited: Awaited,
     ) -> Result<NextStep, Error> {
         let number = Opaque::from_bytes(random(self.backend.sessions())?);
         let until = self.now.to_unix_time().saturating_add(LIFETIME_SECS.into());
-        let waits = SecondStep { state: right.state, number, remember, awaited, until };
+        let waits = SecondStep { state: right.state, number, remember, first, awaited, until };
         let methods = match awaited {
             Awaited::Factor => self.methods(right.factors),
             Awaited::SetUp => vec![TOTP],
@@ -120,8 +136,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             }
         };
         let proven = match code {
-            TypedCode::Shown(_) => BY_CODE,
-            TypedCode::Recovery(_) => BY_RECOVERY_CODE,
+            TypedCode::Shown(_) => by_code(login.first),
+            TypedCode::Recovery(_) => by_recovery_code(login.first),
         };
         let id = login.state.id;
         let outcome = self.guess_code(&id, FactorStep::Take(login, code)).await?;

@@ -80,6 +80,8 @@ described! {
         /// since. At most 2.
         #[facts(maxItems = 2)]
         pub(super) earlier_hashes: Vec<HashDocument> = Vec::new(),
+        /// Whether people log in by a link that comes by mail, in place of the password: docs/account-mail.md. It needs `mail`.
+        pub(super) magic_link: bool = false,
         /// Who sends mails: docs/account-mail.md. Without it nobody can ask for a link.
         pub(super) mail: Option<MailDocument> = None,
         /// Passkeys as a way in: docs/passkeys.md. `{}` is enough. Needs `origin` at the top of the policy.
@@ -136,6 +138,9 @@ described! {
         /// Where who is invited sets a password, for `POST /register`. By default `/register` below the prefix.
         #[facts(maxLength = 500)]
         pub(super) invitation: Option<String> = None,
+        /// Where somebody logs in, for `POST /magic-link/confirm`. By default `/magic-link/confirm` below the prefix.
+        #[facts(maxLength = 500)]
+        pub(super) magic_link: Option<String> = None,
     }
 }
 

@@ -52,6 +52,7 @@ struct Pages {
     reset: String,
     verify_email: String,
     invitation: String,
+    magic_link: String,
 }
 
 impl MailPolicy {
@@ -71,7 +72,8 @@ impl MailPolicy {
             Some(Use::Reset) => &self.pages.reset,
             Some(Use::VerifyEmail) => &self.pages.verify_email,
             Some(Use::Invitation) => &self.pages.invitation,
-            Some(Use::MagicLink) | None => "",
+            Some(Use::MagicLink) => &self.pages.magic_link,
+            None => "",
         };
         Sender { host: &self.host, page, from: self.from.as_deref() }
     }
@@ -108,6 +110,7 @@ pub(super) fn mail(
             reset: page("reset", |links| &links.reset, "/reset/confirm")?,
             verify_email: page("verify_email", |links| &links.verify_email, "/verify-email")?,
             invitation: page("invitation", |links| &links.invitation, "/register")?,
+            magic_link: page("magic_link", |links| &links.magic_link, "/magic-link/confirm")?,
         },
     })
 }
