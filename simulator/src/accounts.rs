@@ -14,7 +14,7 @@ use edgegate::{
         hash::{Cost, SALT_BYTES},
         recovery,
         row::{AccountId, AccountState, LoginNumber, RowKey, new_account_id},
-        second_step::{Awaited, LIFETIME_SECS, SecondStep},
+        second_step::{Awaited, First, LIFETIME_SECS, SecondStep},
         secrets::AccountSecrets,
         shard::{ShardState, Terms},
         step::{
@@ -439,6 +439,7 @@ impl World {
             state,
             number: LoginNumber::from_bytes(self.random()),
             remember: false,
+            first: First::Password,
             awaited: Awaited::Factor,
             until: now.saturating_add(LIFETIME_SECS.into()),
         }
