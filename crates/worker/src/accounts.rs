@@ -5,7 +5,8 @@ use std::rc::Rc;
 use worker::{Context, Env, js_sys::JsString};
 
 use super::{
-    background, fault::report, kv, memory::Memory, objects::login_stub, web_crypto::RuntimeCrypto,
+    background, deadline, fault::report, kv, memory::Memory, objects::login_stub,
+    web_crypto::RuntimeCrypto,
 };
 use edgegate::{
     account::step::{LoginOutcome, LoginStep, Shard},
