@@ -615,3 +615,17 @@ test('where the policy does not say so nobody logs in by a link', async () => {
   isNotValid(await askLink('nobody'), [['email', 'Invalid email']]);
   isNotValid(await byLink({}), [['token', 'Required']]);
 });
+test('an invitation that is over opens nothing, and a link to a new password does not in its place', async () => {
+  const invited = at('invited');
+  const email = freshEmail();
+  assert.equal((await invited.admin('POST', '/accounts/invite', { email })).status, 201);
+  const [invitation] = await mailer.next(email);
+  await invited.wait(7 * 86_400 + 1);
+  const late = await invited.post('/auth/register', { body: { email, password: PASSWORD, invitation: tokenOf(invitation) } });
+  isNotValid(late, [['invitation', 'This link is not good, or not any more']]);
+  assert.equal((await askReset(email, {}, invited)).status, 202);
+  await sleep(500);
+  assert.deepEqual(mailer.to(email).map(({ type }) => type), ['account.invitation']);
+  refused(await logIn(email, PASSWORD, {}, invited), 'INVALID_CREDENTIALS');
+});
+

@@ -53,7 +53,8 @@ impl Account {
     pub fn takes_link(&self, r#use: Use) -> bool {
         match r#use {
             Use::Reset => {
-                self.standing != Standing::Disabled
+                // Who is invited comes by the invitation, while it is good.
+                matches!(self.standing, Standing::Active | Standing::ResetRequired)
                     && (self.is_verified || !self.factors().is_second())
             }
             Use::MagicLink => self.standing == Standing::Active && self.is_verified,
@@ -138,7 +139,7 @@ mod tests {
         let strange = account(Standing::Active, false);
         assert_eq!(takes(&strange), [true, false, false]);
         assert_eq!(takes(&with_second_factor(strange.clone())), [false, false, false]);
-        assert_eq!(takes(&account(Standing::Invited, false)), [true, false, true]);
+        assert_eq!(takes(&account(Standing::Invited, false)), [false, false, true]);
         assert_eq!(takes(&account(Standing::ResetRequired, true)), [true, false, false]);
         assert_eq!(takes(&account(Standing::Disabled, true)), [false, false, false]);
     }
