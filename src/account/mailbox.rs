@@ -43,6 +43,14 @@ pub struct WaitingMail {
     pub next_at: UnixMillis,
 }
 
+impl WaitingMail {
+    /// Whether it came too late: its link is over, and the next one is to be asked for.
+    #[must_use]
+    pub fn is_late(&self, now: UnixMillis) -> bool {
+        self.until <= now.to_unix_time()
+    }
+}
+
 /// All that wait.
 #[derive(Debug, Default)]
 pub struct Mailbox(BTreeMap<MailId, WaitingMail>);
@@ -75,6 +83,12 @@ impl Mailbox {
     pub fn due(&self, now: UnixMillis) -> Vec<(MailId, WaitingMail)> {
         let due = self.0.iter().filter(|(_, mail)| mail.next_at <= now);
         due.map(|(id, mail)| (*id, mail.clone())).collect()
+    }
+
+    /// Whether one waits that is worth something still.
+    #[must_use]
+    pub fn is_waiting(&self, now: UnixMillis) -> bool {
+        self.0.values().any(|mail| mail.kind.is_some() && !mail.is_late(now))
     }
 
     /// Notes what came of sending one. Whether it is given up.
@@ -140,6 +154,16 @@ mod tests {
             }
             assert_eq!(tried, tries, "{secs}");
             assert!(now.to_unix_time() < NOW.to_unix_time().saturating_add(secs));
+        }
+    }
+
+    #[test]
+    fn one_is_late_when_its_link_is_over_and_nobody_waits_for_it() {
+        let (mailbox, id) = mailbox(900);
+        let mail = mailbox.get(&id).unwrap();
+        for (secs, is_late) in [(0, false), (899, false), (900, true), (3_600, true)] {
+            let now = NOW.saturating_add(secs * 1000);
+            assert_eq!((mail.is_late(now), mailbox.is_waiting(now)), (is_late, !is_late), "{secs}");
         }
     }
 

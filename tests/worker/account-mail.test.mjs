@@ -10,6 +10,8 @@ import { shown } from './authenticator.mjs';
 import { SECRETS, admitted, freshIp, refused, start } from './harness.mjs';
 import { Authenticator } from './passkey-authenticator.mjs';
 import { AT, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
+import { SECRETS, admitted, freshIp, refused, start, until } from './harness.mjs';
+import { Browser, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
 
 const PASSWORD = 'quiet river, late boat';
 const ANOTHER = 'seven slow bicycles';
@@ -394,6 +396,19 @@ test('whoever registers confirms the address in the same browser, and logs in wi
   assert.deepEqual([account.is_verified, account.scopes], [true, []]);
   const opened = (await logIn(email, PASSWORD, {}, at('open'))).json();
   admitted(await at('open').get('/v1/posts', { token: opened.access_token }), { subject: account.subject });
+test('a mail whose link is over is not sent', async () => {
+  const { email, id } = await created();
+  mailer.status = 503;
+  await linkTo(email);
+  mailer.status = 202;
+  await sessions.wait(901);
+  const from = gate.output.lines.length;
+  await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Alarm');
+  await until(() => gate.output.lines.slice(from).some((line) => line.includes('the mail account.reset is given up')));
+  assert.equal(mailer.to(email).length, 1);
+  assert.doesNotMatch((await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Dump')).text, /mail\//);
+});
+
   isOver(await verify({ token: tokenOf(mail) }, { headers: { ...SAME_ORIGIN, Cookie: asker(answer) } }));
 });
 

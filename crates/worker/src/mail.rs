@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A name for the other Worker's address: it is bound, so nobody else gets it.
 const SERVICE_URL: &str = "https://mail.invalid/";
 
-/// Hands a mail over. One to nobody is done at once.
+/// Hands a mail over. One to nobody is done at once. One whose link is over is not sent: it would say that it is good for no second.
 pub(super) async fn send(
     env: &Env,
     accounts: &AccountPolicy,
@@ -31,6 +31,9 @@ pub(super) async fn send(
     now: UnixMillis,
 ) -> Delivery {
     let Some(kind) = waiting.kind else { return Delivery::Taken };
+    if waiting.is_late(now) {
+        return Delivery::Refused;
+    }
     // A policy that sends no mails any more.
     let Some(policy) = &accounts.mail else { return Delivery::Refused };
     let key = accounts.secrets.mails();

@@ -1,5 +1,7 @@
 //! Links by mail: asked for, sent behind the answer, used.
 
+use core::time::Duration;
+
 use super::{MAIL, NAME, ShardState, Terms};
 use crate::{
     account::{
@@ -15,7 +17,19 @@ use crate::{
     watch::state::Delivery,
 };
 
+/// How long after a fault the writer works again. Rows of which nothing has to be kept are in no hurry.
+const AFTER_FAULT: Duration = Duration::from_secs(3_600);
+
+/// The same while somebody waits for a mail: links to a new password are good for 15 minutes.
+const AFTER_FAULT_OF_MAILS: Duration = Duration::from_secs(60);
+
 impl ShardState {
+    /// How long after a fault the writer works again.
+    #[must_use]
+    pub fn wait_after_fault(&self, now: UnixMillis) -> Duration {
+        if self.mails.is_waiting(now) { AFTER_FAULT_OF_MAILS } else { AFTER_FAULT }
+    }
+
     /// Mails that are to be sent now.
     #[must_use]
     pub fn due_mails(&self, now: UnixMillis) -> Vec<(MailId, WaitingMail)> {
@@ -238,6 +252,18 @@ mod tests {
 
     #[test]
     fn of_a_hundred_who_use_a_link_one_does_and_the_owner_is_told_where_it_went() {
+    #[test]
+    fn after_a_fault_mails_wait_a_minute_while_their_links_are_good() {
+        let mut state = with_ada();
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(state.wait_after_fault(NOW), hour);
+        step(&mut state, ask(NOBODY, 2));
+        assert_eq!(state.wait_after_fault(NOW), hour);
+        step(&mut state, ask(ADA, 1));
+        assert_eq!(state.wait_after_fault(NOW), Duration::from_secs(60));
+        assert_eq!(state.wait_after_fault(NOW.saturating_add(900_000)), hour);
+    }
+
         let mut state = with_ada();
         step(&mut state, ask(ADA, 1));
         assert_eq!(step(&mut state, set(1, Use::Invitation)), LoginOutcome::Gone);

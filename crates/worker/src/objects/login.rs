@@ -22,7 +22,7 @@ use edgegate::{
     policy::AccountPolicy,
 };
 
-/// How long after a fault the alarm works again. What is left meanwhile are rows of which nothing has to be kept: there is no hurry.
+/// How long after a fault the alarm works again where the rows do not say it: they cannot be read.
 const AFTER_FAULT: Duration = Duration::from_secs(3_600);
 
 /// How many mails are sent at once: a request may have six connections (the platform's limit).
@@ -65,7 +65,8 @@ impl DurableObject for LoginObject {
         self.alarm.went_off();
         if let Err(fault) = self.work().await {
             report(&format!("logins: {fault}"));
-            self.alarm.again(&self.state, AFTER_FAULT).await?;
+            let wait = self.on_rows(|rows| rows.wait_after_fault(clock::now()));
+            self.alarm.again(&self.state, wait.unwrap_or(AFTER_FAULT)).await?;
         }
         Response::empty()
     }
