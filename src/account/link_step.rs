@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     asker::AskerHash,
+    device::Device,
     mail::MailId,
     one_time::{TokenHash, Use},
     row::{AccountId, RowKey},
@@ -49,6 +50,8 @@ pub struct SetByLink {
     pub password: String,
     /// The name of the mail that tells the owner.
     pub told_by: MailId,
+    /// The browser, which is the owner's from now on.
+    pub device: Option<Device>,
 }
 
 /// Somebody has a link, and logs in by it.
@@ -90,6 +93,8 @@ pub struct ConfirmRegistration {
     pub asker: Option<AskerHash>,
     /// A password in place of that of the registration, in form NFKC.
     pub password: Option<String>,
+    /// The browser, which is the owner's from now on.
+    pub device: Option<Device>,
 }
 
 /// An administrator invites somebody.

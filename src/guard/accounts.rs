@@ -287,10 +287,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         device: Device,
     ) -> Result<Answer, Error> {
         let begun = self.sessions.begin(self.opening(right, proven, remember), device).await?;
-        let browser_then = match browser {
-            Some(_) => Some(self.known_browser().map_or_else(|| self.new_browser(), Ok)?),
-            None => None,
-        };
+        let browser_then = self.browser_then(browser)?;
         let confirm = LoginStep::Confirm(right.state, browser_then);
         let confirmed = self.apply(shard, confirm).await;
         if confirmed != Ok(LoginOutcome::Done) {
@@ -390,8 +387,16 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         }
     }
 
-    fn new_browser(&self) -> Result<Browser, Error> {
-        Ok(Browser::new(random(self.backend.sessions())?, &self.accounts.secrets))
+    /// The browser that is known from now on: the one that is, or a new one. What is none has none.
+    fn browser_then(&self, browser: Option<&BrowserSessions>) -> Result<Option<Browser>, Error> {
+        match (browser, self.known_browser()) {
+            (None, _) => Ok(None),
+            (Some(_), Some(known)) => Ok(Some(known)),
+            (Some(_), None) => {
+                let random = random(self.backend.sessions())?;
+                Ok(Some(Browser::new(random, &self.accounts.secrets)))
+            }
+        }
     }
 
     async fn apply(&self, shard: Shard, step: LoginStep) -> Result<LoginOutcome, Error> {

@@ -191,6 +191,44 @@ test('a link to a new password comes by a signed webhook, is good for once, and 
   assert.ok(id);
 });
 
+test('a new password lets its owner in from that browser while strangers guess', async () => {
+  const person = await created();
+  const browser = new Browser(sessions);
+  for (let guess = 0; guess < 5; guess += 1) refused(await logIn(person.email, 'wrong password'), 'INVALID_CREDENTIALS');
+  const token = await linkTo(person.email);
+  const done = await browser.post('/auth/reset/confirm', { body: { token, password: ANOTHER } });
+  assert.equal(done.status, 200, done.text);
+  assert.deepEqual(Object.keys(browser.jar), ['__Host-edgegate-d']);
+  refused(await logIn(person.email, ANOTHER), 'TOO_MANY_ATTEMPTS');
+  const opened = await browser.post('/auth/login', { body: { email: person.email, password: ANOTHER } });
+  assert.equal(opened.status, 200, opened.text);
+  // A link that is not good makes no browser known.
+  const other = new Browser(sessions);
+  isOver(await other.post('/auth/reset/confirm', { body: { token, password: ANOTHER } }));
+  assert.deepEqual(other.jar, {});
+});
+
+test('whoever has just confirmed an address, or come by an invitation, gets in from that browser while strangers guess', async () => {
+  const guessAt = async (name, email) => {
+    for (let guess = 0; guess < 5; guess += 1) refused(await logIn(email, 'wrong password', {}, at(name)), 'INVALID_CREDENTIALS');
+  };
+  const registered = new Browser(at('open'));
+  const email = freshEmail();
+  assert.equal((await registered.post('/auth/register', { body: { email, password: PASSWORD } })).status, 202);
+  const [mail] = await mailer.next(email);
+  await guessAt('open', email);
+  assert.equal((await registered.post('/auth/verify-email', { body: { token: tokenOf(mail) } })).status, 200);
+  assert.equal((await registered.post('/auth/login', { body: { email, password: PASSWORD } })).status, 200);
+
+  const invited = new Browser(at('invited'));
+  const guest = freshEmail();
+  await at('invited').admin('POST', '/accounts/invite', { email: guest });
+  const [invitation] = await mailer.next(guest);
+  await guessAt('invited', guest);
+  assert.equal((await invited.post('/auth/register', { body: { email: guest, password: PASSWORD, invitation: tokenOf(invitation) } })).status, 200);
+  assert.equal((await invited.post('/auth/login', { body: { email: guest, password: PASSWORD } })).status, 200);
+});
+
 test('nobody learns who has an account: answers have the same bytes, and as much is written', async () => {
   const { email } = await created();
   const nobody = freshEmail();
@@ -358,6 +396,19 @@ test('a mail that is not taken is tried again by its name, and no store and no l
   assert.doesNotMatch((await sessions.object('EDGEGATE_LOGINS', shardOf(other.id), 'X-Dump')).text, /mail\//);
 });
 
+test('a mail whose link is over is not sent', async () => {
+  const { email, id } = await created();
+  mailer.status = 503;
+  await linkTo(email);
+  mailer.status = 202;
+  await sessions.wait(901);
+  const from = gate.output.lines.length;
+  await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Alarm');
+  await until(() => gate.output.lines.slice(from).some((line) => line.includes('the mail account.reset is given up')));
+  assert.equal(mailer.to(email).length, 1);
+  assert.doesNotMatch((await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Dump')).text, /mail\//);
+});
+
 test('a queue and another Worker carry mails too; links open the page of the policy', async () => {
   for (const [name, page] of [['queue', `${ORIGIN}/auth/reset/confirm`], ['service', 'https://app.example.com/new-password?step=2']]) {
     const at = new Sessions(gate, name);
@@ -391,24 +442,12 @@ test('whoever registers confirms the address in the same browser, and logs in wi
   refused(await at('open').admin('GET', `/accounts?email=${encodeURIComponent(email)}`), 'NOT_FOUND');
   const done = await verify({ token: tokenOf(mail) }, { headers: { ...SAME_ORIGIN, Cookie: asker(answer) } });
   assert.deepEqual([done.status, done.text], [200, '{"registered":true}']);
-  assert.equal(done.headers['set-cookie'], undefined);
+  // Strangers who guess keep this browser out of nothing.
+  assert.deepEqual(Object.keys(cookiesOf(done)), ['__Host-edgegate-d']);
   const account = (await at('open').admin('GET', `/accounts?email=${encodeURIComponent(email)}`)).json();
   assert.deepEqual([account.is_verified, account.scopes], [true, []]);
   const opened = (await logIn(email, PASSWORD, {}, at('open'))).json();
   admitted(await at('open').get('/v1/posts', { token: opened.access_token }), { subject: account.subject });
-test('a mail whose link is over is not sent', async () => {
-  const { email, id } = await created();
-  mailer.status = 503;
-  await linkTo(email);
-  mailer.status = 202;
-  await sessions.wait(901);
-  const from = gate.output.lines.length;
-  await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Alarm');
-  await until(() => gate.output.lines.slice(from).some((line) => line.includes('the mail account.reset is given up')));
-  assert.equal(mailer.to(email).length, 1);
-  assert.doesNotMatch((await sessions.object('EDGEGATE_LOGINS', shardOf(id), 'X-Dump')).text, /mail\//);
-});
-
   isOver(await verify({ token: tokenOf(mail) }, { headers: { ...SAME_ORIGIN, Cookie: asker(answer) } }));
 });
 
@@ -644,3 +683,8 @@ test('an invitation that is over opens nothing, and a link to a new password doe
   refused(await logIn(email, PASSWORD, {}, invited), 'INVALID_CREDENTIALS');
 });
 
+test('where registration is closed nobody registers and nobody is invited', async () => {
+  refused(await sessions.post('/auth/register', { body: { email: freshEmail(), password: PASSWORD } }), 'NOT_FOUND');
+  refused(await sessions.post('/auth/verify-email', { body: { token: 'x' } }), 'NOT_FOUND');
+  refused(await sessions.admin('POST', '/accounts/invite', { email: freshEmail() }), 'NOT_FOUND');
+});

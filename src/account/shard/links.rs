@@ -71,7 +71,7 @@ impl ShardState {
         LoginOutcome::Done
     }
 
-    /// A new password by a link. All browsers that are known are strangers from now on, and the owner is told.
+    /// A new password by a link. All browsers that are known are strangers from now on but the one that has used it, and the owner is told.
     pub(super) fn set_by_link(
         &mut self,
         set: &SetByLink,
@@ -80,10 +80,8 @@ impl ShardState {
     ) -> LoginOutcome {
         let key = self.key_of(&set.id).filter(|key| set.key.is_none_or(|given| given == *key));
         let Some(key) = key else { return LoginOutcome::Gone };
-        let row = self.names.get_mut(&key);
-        let Some(account) = row.and_then(|row| row.account.as_mut()) else {
-            return LoginOutcome::Gone;
-        };
+        let Some(row) = self.names.get_mut(&key) else { return LoginOutcome::Gone };
+        let Some(account) = row.account.as_mut() else { return LoginOutcome::Gone };
         // The link is used up only where the password is set.
         let mut changed = account.clone();
         let taken = changed.take_link((&set.token, None), set.r#use, now.to_unix_time());
@@ -93,6 +91,9 @@ impl ShardState {
         let Some(hash) = hash else { return LoginOutcome::BadHash };
         changed.set_password(Kept::Own(hash));
         *account = changed;
+        if let Some(device) = set.device {
+            row.know(device.hash_for(&key));
+        }
         self.note(NAME, &key);
         if let (Use::Reset, Some(sealed)) = (set.r#use, beside.sealed) {
             let mail = NewMail { id: set.told_by, sealed, token: set.token };
@@ -225,6 +226,7 @@ mod tests {
             token: TokenHash::from_bytes([byte; 32]),
             password: "seven slow bicycles".to_owned(),
             told_by: MailId::from_bytes([100; 16]),
+            device: None,
         })
     }
 
@@ -251,8 +253,6 @@ mod tests {
     }
 
     #[test]
-    fn of_a_hundred_who_use_a_link_one_does_and_the_owner_is_told_where_it_went() {
-    #[test]
     fn after_a_fault_mails_wait_a_minute_while_their_links_are_good() {
         let mut state = with_ada();
         let hour = Duration::from_secs(3_600);
@@ -264,6 +264,8 @@ mod tests {
         assert_eq!(state.wait_after_fault(NOW.saturating_add(900_000)), hour);
     }
 
+    #[test]
+    fn of_a_hundred_who_use_a_link_one_does_and_the_owner_is_told_where_it_went() {
         let mut state = with_ada();
         step(&mut state, ask(ADA, 1));
         assert_eq!(step(&mut state, set(1, Use::Invitation)), LoginOutcome::Gone);

@@ -57,7 +57,7 @@ impl ShardState {
         terms: Terms<'_>,
         (salt, now): ([u8; SALT_BYTES], UnixMillis),
     ) -> LoginOutcome {
-        let ConfirmRegistration { id, token, asker, password } = confirm;
+        let ConfirmRegistration { id, token, asker, password, device } = confirm;
         let Some(key) = self.key_of_pending(id) else { return LoginOutcome::Gone };
         let Some(row) = self.names.get_mut(&key) else { return LoginOutcome::Gone };
         let confirming = Confirming { id, token, asker: asker.as_ref() };
@@ -75,6 +75,9 @@ impl ShardState {
             (None, PasswordOf::Link) => return LoginOutcome::PasswordNeeded,
         };
         row.confirm(*id, kept, now.to_unix_time());
+        if let Some(device) = device {
+            row.know(device.hash_for(&key));
+        }
         self.note(NAME, &key);
         LoginOutcome::Done
     }

@@ -14,6 +14,8 @@ use super::{
 use crate::{
     account::{
         asker::{self, Asker},
+        common_passwords::CommonPasswords,
+        device::Device,
         link_step::{ConfirmRegistration, Invite, Register, SetByLink},
         name::LoginName,
         one_time::Use,
@@ -23,7 +25,7 @@ use crate::{
     },
     error::{Error, FieldFault},
     json::{document, fault::DocumentFault, object::described},
-    policy::Registration,
+    policy::{BrowserSessions, Registration},
 };
 
 described! {
@@ -89,7 +91,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let browser = self.browser()?;
         let Registering { name, password, invitation } = self.read_register(body)?;
         if let Some(link) = invitation {
-            return self.accept_invitation((name, link), &password).await;
+            return self.accept_invitation((name, link), &password, browser).await;
         }
         // The browser is known by it when the link is used.
         let asker = browser.map(|_| self.asker()).transpose()?;
@@ -118,9 +120,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         &self,
         (name, link): (LoginName, Link),
         password: &Password,
+        browser: Option<&BrowserSessions>,
     ) -> Result<Answer, Error> {
         self.take_link().await?;
         self.check_list("password", password).await?;
+        let device = self.browser_then(browser)?;
         let step = SetByLink {
             id: link.id,
             key: Some(self.key(&name)?),
@@ -128,9 +132,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             token: link.token,
             password: text_of(password),
             told_by: self.mail_id()?,
+            device,
         };
         match self.apply(link.shard, LoginStep::SetByLink(step)).await? {
-            LoginOutcome::Done => Ok(registered()),
+            LoginOutcome::Done => Ok(registered(device)),
             LoginOutcome::Gone => Err(invitation_is_over()),
             _ => Err(fault("an invitation has come to nothing")),
         }
@@ -148,14 +153,19 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         if let Some(password) = &password {
             self.check_list("password", password).await?;
         }
+        let browser = self.browser()?;
+        let (link, password) = self.read_verify(body, &self.common_passwords().await?)?;
+        self.take_link().await?;
+        let device = self.browser_then(browser)?;
         let step = ConfirmRegistration {
             id: link.id,
             token: link.token,
             asker: self.known_asker().map(|asker| asker.hash()),
             password: password.as_ref().map(text_of),
+            device,
         };
         match self.apply(link.shard, LoginStep::ConfirmRegistration(step)).await? {
-            LoginOutcome::Done => Ok(registered()),
+            LoginOutcome::Done => Ok(registered(device)),
             LoginOutcome::Gone => Err(link_is_over()),
             LoginOutcome::PasswordNeeded => Err(one("password", "Required")),
             _ => Err(fault("a registration has come to nothing")),
@@ -247,8 +257,9 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     }
 }
 
-fn registered() -> Answer {
-    Answer::json(200, &Registered { registered: true }, SessionNote::default())
+fn registered(device: Option<Device>) -> Answer {
+    let answer = Answer::json(200, &Registered { registered: true }, SessionNote::default());
+    Answer { cookie: device.map(|own| own.set_cookie()), ..answer }
 }
 
 fn invitation_is_over() -> Error {

@@ -45,7 +45,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         self.accepted(self.ask(&name, Use::Reset, None).await)
     }
 
-    /// `POST /reset/confirm`: the new password. All sessions end, and browsers that were known are strangers.
+    /// `POST /reset/confirm`: the new password. All sessions end, and browsers that were known are strangers: this one alone is known.
     ///
     /// # Errors
     /// As [`AccountFlow::ask_reset`], and [`Error::TooManyMails`]. Where the sessions could not be ended, the password is changed all the same,
@@ -56,6 +56,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let (link, password) = self.read_reset(body)?;
         self.take_link().await?;
         self.check_list("password", &password).await?;
+        let browser = self.browser()?;
+        let (link, password) = self.read_reset(body, &self.common_passwords().await?)?;
+        self.take_link().await?;
+        let device = self.browser_then(browser)?;
         let step = SetByLink {
             id: link.id,
             key: None,
@@ -63,13 +67,15 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             token: link.token,
             password: text_of(&password),
             told_by: self.mail_id()?,
+            device,
         };
         match self.apply(link.shard, LoginStep::SetByLink(step)).await? {
             LoginOutcome::Done => {}
             LoginOutcome::Gone => return Err(link_is_over()),
             _ => return Err(fault("a new password has come to nothing")),
         }
-        self.sessions.end_all_of(&format!("{SUBJECT_PREFIX}{}", link.id)).await
+        let ended = self.sessions.end_all_of(&format!("{SUBJECT_PREFIX}{}", link.id)).await?;
+        Ok(Answer { cookie: device.map(|own| own.set_cookie()), ..ended })
     }
 
     fn read_reset(&self, body: &[u8]) -> Result<(Link, Password), Error> {
