@@ -7,11 +7,9 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { shown } from './authenticator.mjs';
-import { SECRETS, admitted, freshIp, refused, start } from './harness.mjs';
-import { Authenticator } from './passkey-authenticator.mjs';
-import { AT, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
 import { SECRETS, admitted, freshIp, refused, start, until } from './harness.mjs';
-import { Browser, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
+import { Authenticator } from './passkey-authenticator.mjs';
+import { AT, Browser, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
 
 const PASSWORD = 'quiet river, late boat';
 const ANOTHER = 'seven slow bicycles';

@@ -14,7 +14,6 @@ use super::{
 use crate::{
     account::{
         asker::{self, Asker},
-        common_passwords::CommonPasswords,
         device::Device,
         link_step::{ConfirmRegistration, Invite, Register, SetByLink},
         name::LoginName,
@@ -147,15 +146,12 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// As [`AccountFlow::register`], and [`Error::TooManyMails`].
     pub async fn verify_email(&self, body: &[u8]) -> Result<Answer, Error> {
         self.needs_registration()?;
-        self.browser()?;
+        let browser = self.browser()?;
         let (link, password) = self.read_verify(body)?;
         self.take_link().await?;
         if let Some(password) = &password {
             self.check_list("password", password).await?;
         }
-        let browser = self.browser()?;
-        let (link, password) = self.read_verify(body, &self.common_passwords().await?)?;
-        self.take_link().await?;
         let device = self.browser_then(browser)?;
         let step = ConfirmRegistration {
             id: link.id,

@@ -52,13 +52,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// and another link ends them.
     pub async fn reset(&self, body: &[u8]) -> Result<Answer, Error> {
         self.needs_mail()?;
-        self.browser()?;
+        let browser = self.browser()?;
         let (link, password) = self.read_reset(body)?;
         self.take_link().await?;
         self.check_list("password", &password).await?;
-        let browser = self.browser()?;
-        let (link, password) = self.read_reset(body, &self.common_passwords().await?)?;
-        self.take_link().await?;
         let device = self.browser_then(browser)?;
         let step = SetByLink {
             id: link.id,
