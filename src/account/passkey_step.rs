@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     passkey::{Passkey, Seen},
     passkeys::Challenge,
+    recovery::CodeHash,
     second_step::SecondStep,
 };
 
@@ -25,6 +26,8 @@ pub enum PasskeyStep {
         label: String,
         /// What was signed.
         challenge: Challenge,
+        /// Its recovery codes, if this is the first factor beside the password.
+        codes: Vec<CodeHash>,
     },
     /// Somebody has proven to have the one of this name.
     Use {

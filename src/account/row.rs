@@ -412,6 +412,12 @@ impl Account {
         }
     }
 
+    /// Whether it has one.
+    #[must_use]
+    pub const fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// Whether the password is still kept as somebody else did.
     #[must_use]
     pub const fn is_imported(&self) -> bool {

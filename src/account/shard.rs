@@ -21,7 +21,7 @@ use super::{
     row::{Account, AccountId, Kept, NameRow, RowKey, Standing},
     step::{
         AddressReserved, Change, ChangePassword, Create, Guess, LoginOutcome, LoginStep,
-        NewPassword, OfAddress, Right, ShownAccount,
+        NewPassword, OfAddress, ProvePassword, Right, ShownAccount,
     },
 };
 use crate::{
@@ -147,6 +147,9 @@ impl ShardState {
             }
             LoginStep::ChangePassword(change) => {
                 self.change_password(&change, terms, (salt, now), keep)?
+            }
+            LoginStep::ProvePassword(prove) => {
+                self.prove_password(prove, terms, (salt, now), keep)?
             }
             LoginStep::AskLink(ask) => self.ask_link(ask, terms, now),
             LoginStep::SetByLink(set) => self.set_by_link(&set, terms, (salt, now)),
@@ -368,6 +371,24 @@ impl ShardState {
         }
         self.note(NAME, &key);
         Ok(LoginOutcome::Done)
+    }
+
+    /// The password once more. An account that has none has nothing to show.
+    fn prove_password(
+        &mut self,
+        prove: ProvePassword,
+        terms: Terms<'_>,
+        at: ([u8; SALT_BYTES], UnixMillis),
+        keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<LoginOutcome, StoreError> {
+        let ProvePassword { id, password, device } = prove;
+        let Some(key) = self.key_of(&id) else { return Ok(LoginOutcome::Gone) };
+        if let Some(password) = password {
+            return self.guess(&Guess { key, password, device }, terms, at, keep);
+        }
+        let account = self.names.get(&key).and_then(|row| row.account.as_ref());
+        let without = account.filter(|account| !account.has_password()).map(Right::of);
+        Ok(without.map_or(LoginOutcome::PasswordNeeded, LoginOutcome::Right))
     }
 
     // ---- administration ----

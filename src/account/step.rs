@@ -83,6 +83,18 @@ pub struct ChangePassword {
     pub device: Option<Device>,
 }
 
+/// Who is logged in shows the password once more.
+#[derive(Clone, Serialize, Deserialize)]
+#[expect(missing_debug_implementations, reason = "it may hold a password")]
+pub struct ProvePassword {
+    /// Who is logged in.
+    pub id: AccountId,
+    /// In form NFKC: a guess as any other. Without it: whether the account has none.
+    pub password: Option<String>,
+    /// The browser, if it has a cookie of the gate.
+    pub device: Option<Device>,
+}
+
 /// A new account.
 #[derive(Clone, Serialize, Deserialize)]
 #[expect(missing_debug_implementations, reason = "it may hold a password")]
@@ -131,6 +143,8 @@ pub enum LoginStep {
     Confirm(AccountState, Option<Device>),
     /// The owner changes the password.
     ChangePassword(ChangePassword),
+    /// The owner shows the password.
+    ProvePassword(ProvePassword),
     /// A link is asked for.
     AskLink(AskLink),
     /// A link is used to set a password.
@@ -251,7 +265,7 @@ pub enum LoginOutcome {
     Gone,
     /// There is one already.
     Exists,
-    /// A registration is confirmed elsewhere than where it was made: a password has to come with its link.
+    /// A password has to come too: a registration is confirmed elsewhere than where it was made, or a factor is set up by a session of one.
     PasswordNeeded,
     /// Another browser has asked for this link.
     AnotherBrowser,

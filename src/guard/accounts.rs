@@ -329,25 +329,35 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let shard = shard_of_account(&id).map(Shard::Names).ok_or(Error::NotFound)?;
         let (password, new_password) = self.read_passwords(body)?;
         let device = self.known_browser();
-        self.check_hashes()?;
-        let reserved = self.reserve_address().await?;
-        let refused = match self.take_hash(device.is_some()).await {
-            Ok(()) => self.check_list("new_password", &new_password).await.err(),
-            Err(refusal) => Some(refusal),
-        };
-        if let Some(refusal) = refused {
-            // No guess was made.
-            self.give_back(reserved);
-            return Err(refusal);
-        }
         let step = ChangePassword {
             id,
             password: text_of(&password),
             new_password: text_of(&new_password),
             device,
         };
-        match self.apply(shard, LoginStep::ChangePassword(step)).await? {
-            LoginOutcome::Done => {
+        let step = LoginStep::ChangePassword(step);
+        self.own_password((shard, step), Some(&new_password)).await
+    }
+
+    /// A step of who is logged in that has the password of the account: a guess as any other.
+    async fn own_password(
+        &self,
+        (shard, step): (Shard, LoginStep),
+        new_password: Option<&Password>,
+    ) -> Result<(), Error> {
+        self.check_hashes()?;
+        let reserved = self.reserve_address().await?;
+        let refused = match (self.take_hash(self.known_browser().is_some()).await, new_password) {
+            (Ok(()), Some(new)) => self.check_list("new_password", new).await.err(),
+            (taken, _) => taken.err(),
+        };
+        if let Some(refusal) = refused {
+            // No guess was made.
+            self.give_back(reserved);
+            return Err(refusal);
+        }
+        match self.apply(shard, step).await? {
+            LoginOutcome::Done | LoginOutcome::Right(Right { disabled: false, .. }) => {
                 self.give_back(reserved);
                 Ok(())
             }
@@ -355,7 +365,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             LoginOutcome::TooMany(until) => Err(self.too_many("name", until)),
             LoginOutcome::Right(_) => Err(Error::SubjectDisabled),
             LoginOutcome::Gone => Err(Error::NotFound),
-            _ => Err(fault("a change has come to nothing")),
+            _ => Err(fault("a password has come to nothing")),
         }
     }
 

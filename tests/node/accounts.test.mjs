@@ -254,7 +254,7 @@ describe('over memory', () => {
     const { id } = await gate.accounts.create({ email, password: PASSWORD });
     const headers = { authorization: `Bearer ${(await logIn(email)).json().access_token}` };
     const { secret } = (await ask('/auth/mfa/totp', { label: email }, { headers })).json();
-    const confirmed = await ask('/auth/mfa/totp/confirm', { code: shown(secret) }, { headers });
+    const confirmed = await ask('/auth/mfa/totp/confirm', { code: shown(secret), password: PASSWORD }, { headers });
     assert.equal(confirmed.status, 200, confirmed.text);
     const { recovery_codes: codes } = confirmed.json();
     const waits = async () => {

@@ -290,7 +290,7 @@ test('a second factor: a wrong code, the right one, and a recovery code', async 
     await page.waitForURL(`${url}/`);
     ({ secret } = await page.evaluate(async () => (await fetch('/auth/mfa/totp', { method: 'POST' })).json()));
     const code = shown(secret, sessions.ahead);
-    ({ recovery_codes: codes } = await page.evaluate(async (given) => (await fetch('/auth/mfa/totp/confirm', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ code: given }) })).json(), code));
+    ({ recovery_codes: codes } = await page.evaluate(async (given) => (await fetch('/auth/mfa/totp/confirm', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(given) })).json(), { code, password: PASSWORD }));
     assert.equal(codes.length, 10);
   });
   await visit(async (page) => {

@@ -78,13 +78,13 @@ async function logIn(page, email) {
 }
 
 /** As docs/passkeys.md has it. */
-const register = (page, label = 'Laptop') => page.evaluate(async (named) => {
+const register = (page, label = 'Laptop') => page.evaluate(async ({ named, password }) => {
   const post = (path, body) => fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
   const options = await (await post('/auth/mfa/passkeys/options', { name: 'ada@example.com' })).json();
   const credential = await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) });
-  const answer = await post('/auth/mfa/passkeys', { credential: credential.toJSON(), label: named });
+  const answer = await post('/auth/mfa/passkeys', { credential: credential.toJSON(), label: named, password });
   return { status: answer.status, body: await answer.json() };
-}, label);
+}, { named: label, password: PASSWORD });
 
 /** It was added; with 202 not each isolate knows yet that the other sessions have ended. */
 const added = ({ status, body }) => assert.ok([201, 202].includes(status), JSON.stringify(body));
@@ -120,16 +120,16 @@ test('a page makes a passkey, and comes in by it after the logout', () => person
 
 test('the helpers that most pages use take the options, and the gate takes what they make', () => person(async ({ page, email }) => {
   await logIn(page, email);
-  const answers = await page.evaluate(async () => {
+  const answers = await page.evaluate(async (password) => {
     const post = async (path, body) => (await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }));
     const creation = await (await post('/auth/mfa/passkeys/options', {})).json();
     const credential = await globalThis.webauthn.startRegistration({ optionsJSON: creation });
-    const made = await post('/auth/mfa/passkeys', { credential });
+    const made = await post('/auth/mfa/passkeys', { credential, password });
     const request = await (await post('/auth/passkey/options')).json();
     const proof = await globalThis.webauthn.startAuthentication({ optionsJSON: request });
     const opened = await post('/auth/passkey', { credential: proof, remember: true });
     return [made.status, opened.status];
-  });
+  }, PASSWORD);
   assert.ok([201, 202].includes(answers[0]), answers.join());
   assert.equal(answers[1], 200);
 }));

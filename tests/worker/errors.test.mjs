@@ -139,7 +139,7 @@ const CASES = {
       const body = await accountAt('accounts');
       const { access_token: bearer } = (await gate.post('/auth/login', { ...at, body })).json();
       const { secret } = (await gate.post('/auth/mfa/totp', { ...at, token: bearer })).json();
-      const confirmed = await gate.post('/auth/mfa/totp/confirm', { ...at, token: bearer, body: { code: shown(secret) } });
+      const confirmed = await gate.post('/auth/mfa/totp/confirm', { ...at, token: bearer, body: { code: shown(secret), password: body.password } });
       assert.ok([200, 202].includes(confirmed.status), confirmed.text);
       return gate.post('/auth/login', { ...at, body, ...more });
     },

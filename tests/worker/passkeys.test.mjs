@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
 
@@ -29,6 +29,8 @@ before(async () => {
   sessions = new Sessions(gate);
 });
 after(() => gate?.dispose());
+// The hashes that strangers may have come back.
+beforeEach(() => sessions.wait(60));
 
 let last = 0;
 /** Somebody with an account, who has logged in by the password. */
@@ -46,7 +48,7 @@ const creationOptions = async (token, body = { name: 'ada@example.com' }) => {
   assert.equal(answer.status, 200, answer.text);
   return answer.json();
 };
-const add = (token, credential, more = {}) => sessions.post('/auth/mfa/passkeys', { body: { credential, ...more }, token });
+const add = (token, credential, more = {}) => sessions.post('/auth/mfa/passkeys', { body: { credential, password: PASSWORD, ...more }, token });
 
 /** It was added; with 202 not each isolate knows yet that the other sessions have ended. */
 const added = (answer) => assert.ok([201, 202].includes(answer.status), answer.text);
@@ -86,7 +88,8 @@ test('who is logged in makes a passkey, and comes in by it without a name, by ea
       assert.ok(verified);
       const made = await add(token, response, { label: 'Phone' });
       added(made);
-      const { pending, ...shown } = made.json();
+      const { pending, recovery_codes: codes, ...shown } = made.json();
+      assert.equal(codes.length, 10);
       assert.equal(pending === true, made.status === 202);
       assert.deepEqual(shown, { id: response.id, label: 'Phone' });
 
@@ -219,7 +222,7 @@ test('a passkey that is taken out, a disabled account and one that is gone let n
   added(await add(token, second.create(options)));
   assert.equal((await comeIn(authenticator)).status, 200);
   const { passkeys } = (await sessions.get('/auth/mfa/passkeys', { token })).json();
-  assert.deepEqual((await sessions.get('/auth/mfa', { token })).json(), { totp: false, recovery_codes_left: 0, passkeys });
+  assert.deepEqual((await sessions.get('/auth/mfa', { token })).json(), { totp: false, recovery_codes_left: 10, passkeys });
   assert.deepEqual(passkeys.map(({ label, backed_up, last_used_at }) => [label, backed_up, last_used_at === null]), [['Passkey', true, false], ['Passkey', false, true]]);
   const remove = (name, of = token) => sessions.request('DELETE', `/auth/mfa/passkeys/${name}`, { token: of });
   const other = await owner();
@@ -257,6 +260,36 @@ test('who makes or takes out a passkey has logged in a moment ago, to an account
     ['POST', '/auth/mfa/passkeys/options', {}], ['POST', '/auth/mfa/passkeys', {}], ['DELETE', '/auth/mfa/passkeys/some', undefined],
   ]) refused(await sessions.request(method, target, { body, token }), 'STEP_UP_REQUIRED', { maxAge: 600 });
   assert.equal((await sessions.get('/auth/mfa/passkeys', { token })).status, 200, 'who only looks may');
+});
+
+test('a session of one factor makes a passkey with the password alone, which is a guess as any other', async () => {
+  const { token, email } = await person();
+  const authenticator = new Authenticator();
+  const credential = authenticator.create(await creationOptions(token));
+  const without = await add(token, credential, { password: undefined });
+  assert.deepEqual([without.status, without.json().details], [400, [{ field: 'password', message: 'Required' }]]);
+  for (let guess = 0; guess < 5; guess += 1) refused(await add(token, credential, { password: 'another password' }), 'INVALID_CREDENTIALS');
+  refused(await add(token, credential), 'TOO_MANY_ATTEMPTS');
+  refused(await sessions.post('/auth/login', { body: { email, password: PASSWORD } }), 'TOO_MANY_ATTEMPTS');
+  assert.deepEqual((await sessions.get('/auth/mfa/passkeys', { token })).json(), { passkeys: [] });
+  refused(await comeIn(authenticator), 'INVALID_CREDENTIALS');
+});
+
+test('recovery codes come with the first passkey, and a session of two factors makes another without the password', async () => {
+  const { token, email } = await person();
+  const first = new Authenticator();
+  const made = await add(token, first.create(await creationOptions(token)));
+  added(made);
+  const { recovery_codes: codes } = made.json();
+  assert.equal(new Set(codes).size, 10);
+  const { mfa_token } = (await sessions.post('/auth/login', { body: { email, password: PASSWORD } })).json();
+  const lost = await sessions.post('/auth/mfa', { body: { mfa_token, recovery_code: codes[0] } });
+  assert.equal(lost.status, 200, lost.text);
+  const { access_token: strong } = (await comeIn(first)).json();
+  const another = await add(strong, new Authenticator().create(await creationOptions(strong)), { password: undefined });
+  added(another);
+  assert.equal(another.json().recovery_codes, undefined);
+  assert.equal((await sessions.get('/auth/mfa', { token: strong })).json().recovery_codes_left, 9);
 });
 
 test('what a browser cannot have sent is refused by name, and nothing breaks', async () => {
@@ -349,7 +382,7 @@ test('from the first passkey on a password alone opens nothing, and a passkey of
     assert.equal(answer.status, 401, answer.text);
     assert.equal(answer.headers['set-cookie'], undefined);
     const { code, methods, mfa_token } = answer.json();
-    assert.deepEqual([code, methods], ['MFA_REQUIRED', ['passkey']]);
+    assert.deepEqual([code, methods], ['MFA_REQUIRED', ['recovery_code', 'passkey']]);
     return mfa_token;
   };
   const second = (mfa_token, passkey, more = {}) => sessions.post('/auth/mfa', { body: { mfa_token, passkey }, ...more });

@@ -77,7 +77,7 @@ async function withTotp(at = sessions) {
   const account = await created(at);
   const { access_token: token } = (await logIn(account.email, {}, at)).json();
   const { secret, uri } = (await at.post('/auth/mfa/totp', { token, body: { label: account.email } })).json();
-  const confirmed = await at.post('/auth/mfa/totp/confirm', { token, body: { code: shown(secret, at.ahead) } });
+  const confirmed = await at.post('/auth/mfa/totp/confirm', { token, body: { code: shown(secret, at.ahead), password: PASSWORD } });
   assert.ok([200, 202].includes(confirmed.status), confirmed.text);
   await at.wait(STEP);
   return { ...account, token, secret, uri, codes: confirmed.json().recovery_codes };
@@ -307,11 +307,11 @@ test('factors are changed by who has logged in a moment ago, and all other sessi
   }
   refused(await sessions.request('DELETE', '/auth/mfa/totp', own), 'NOT_FOUND');
   refused(await sessions.post('/auth/mfa/recovery-codes', own), 'NOT_FOUND');
-  refused(await sessions.post('/auth/mfa/totp/confirm', { ...own, body: { code: '123456' } }), 'INVALID_CREDENTIALS');
+  refused(await sessions.post('/auth/mfa/totp/confirm', { ...own, body: { code: '123456', password: PASSWORD } }), 'INVALID_CREDENTIALS');
   const { secret } = (await sessions.post('/auth/mfa/totp', own)).json();
   // Until it has shown a code, the password is enough.
   assert.equal((await logIn(email)).status, 200);
-  const confirmed = await sessions.post('/auth/mfa/totp/confirm', { ...own, body: { code: shown(secret, sessions.ahead) } });
+  const confirmed = await sessions.post('/auth/mfa/totp/confirm', { ...own, body: { code: shown(secret, sessions.ahead), password: PASSWORD } });
   assert.ok([200, 202].includes(confirmed.status), confirmed.text);
   await sessions.wait(STEP);
   refused(await sessions.post('/auth/refresh', { body: { refreshToken: phone.refresh_token } }), 'INVALID_REFRESH_TOKEN');
@@ -333,13 +333,25 @@ test('factors are changed by who has logged in a moment ago, and all other sessi
   refused(await sessions.get('/auth/mfa', { token: other }), 'NOT_FOUND');
 });
 
+test('a session of one factor sets an authenticator up with the password alone, which is a guess as any other', async () => {
+  const { email } = await created();
+  const { access_token: token } = (await logIn(email)).json();
+  const { secret } = (await sessions.post('/auth/mfa/totp', { token })).json();
+  const confirm = (password) => sessions.post('/auth/mfa/totp/confirm', { token, body: { code: shown(secret, sessions.ahead), password } });
+  const without = await confirm();
+  assert.deepEqual([without.status, without.json().details], [400, [{ field: 'password', message: 'Required' }]]);
+  for (let guess = 0; guess < 5; guess += 1) refused(await confirm('another password'), 'INVALID_CREDENTIALS');
+  refused(await confirm(PASSWORD), 'TOO_MANY_ATTEMPTS');
+  assert.equal((await sessions.get('/auth/mfa', { token })).json().totp, false);
+});
+
 test('a login that began before the factor was set up opens nothing that stays', async () => {
   const { email } = await created();
   const { access_token: token } = (await logIn(email)).json();
   const { secret } = (await sessions.post('/auth/mfa/totp', { token })).json();
   const code = shown(secret, sessions.ahead);
   const logins = Array.from({ length: 20 }, () => logIn(email, { ip: freshIp() }));
-  const [confirmed, ...answers] = await Promise.all([sessions.post('/auth/mfa/totp/confirm', { token, body: { code } }), ...logins]);
+  const [confirmed, ...answers] = await Promise.all([sessions.post('/auth/mfa/totp/confirm', { token, body: { code, password: PASSWORD } }), ...logins]);
   assert.ok([200, 202].includes(confirmed.status), confirmed.text);
   for (const answer of answers.filter(({ status }) => status === 200)) {
     refused(await sessions.post('/auth/refresh', { body: { refreshToken: answer.json().refresh_token } }), 'INVALID_REFRESH_TOKEN');

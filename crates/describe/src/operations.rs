@@ -311,7 +311,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     post "/mfa/passkeys/options" "passkeyOptions" "What a browser needs to have a passkey made for the caller, who has logged in at most ten minutes ago.",
         Caller::Visitor, [], Body::OptionalJson("NewPasskeyOptions"), [200 "Options for `navigator.credentials.create`." ["PasskeyCreationOptions"]], [CREDENTIALS VISITOR BAD_REQUEST];
     post "/mfa/passkeys" "addPasskey" "A passkey that was made for the caller. All other sessions end.",
-        Caller::Visitor, [], Body::Json("NewPasskey"), [201 "The passkey." ["AddedPasskey"], 202 PENDING ["AddedPasskey"]], [CREDENTIALS VISITOR BAD_REQUEST];
+        Caller::Visitor, [], Body::Json("NewPasskey"), [201 "The passkey." ["AddedPasskey"], 202 PENDING ["AddedPasskey"]], [CREDENTIALS VISITOR ACCOUNTS];
     delete "/mfa/passkeys/{id}" "removePasskey" "Takes a passkey of the caller's out. All other sessions end.",
         Caller::Visitor, [PasskeyId], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
     post "/magic-link" "askForMagicLink" "A link to log in, by mail, if there is an account with this address. The answer has a cookie. docs/account-mail.md.",

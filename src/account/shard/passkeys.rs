@@ -30,15 +30,19 @@ impl ShardState {
                     LoginOutcome::Passkey(Box::new(one.passkey.clone()))
                 });
             }
-            PasskeyStep::Add { passkey, label, challenge } => {
+            PasskeyStep::Add { passkey, label, challenge, codes } => {
                 if !account.is_active() || !account.challenges.take(challenge, now) {
                     return LoginOutcome::Gone;
                 }
+                let is_first = !account.factors().is_second();
                 let new = OwnPasskey { passkey, label, created_at: now, last_used_at: None };
                 match passkeys::add(&mut account.passkeys, new) {
                     Ok(()) => {
                         account.note_factors();
-                        LoginOutcome::Done
+                        if is_first {
+                            account.set_recovery(codes);
+                        }
+                        LoginOutcome::Factors(account.factors())
                     }
                     Err(NotAdded::Known) => LoginOutcome::Exists,
                     Err(NotAdded::Full) => LoginOutcome::Full,
@@ -92,6 +96,7 @@ mod tests {
         account::{
             passkey::{Passkey, Seen},
             passkeys::{Challenge, ChallengeId},
+            recovery::CodeHash,
             row::{Account, NameRow, RowKey, Standing, new_account_id},
             second_step::{Awaited, First, SecondStep},
         },
@@ -108,7 +113,7 @@ mod tests {
         let mut row = NameRow::default();
         row.account = Some(account);
         state.names.insert(ADA, row);
-        assert_eq!(state.passkey(&id, add("phone", 1), NOW), LoginOutcome::Done);
+        assert!(matches!(state.passkey(&id, add("phone", 1), NOW), LoginOutcome::Factors(_)));
         (state, id)
     }
 
@@ -119,7 +124,12 @@ mod tests {
     fn add(name: &str, number: u8) -> PasskeyStep {
         let mut passkey = Passkey::of_nobody();
         passkey.id = name.to_owned();
-        PasskeyStep::Add { passkey, label: "Phone".to_owned(), challenge: challenge(number) }
+        PasskeyStep::Add {
+            passkey,
+            label: "Phone".to_owned(),
+            challenge: challenge(number),
+            codes: Vec::new(),
+        }
     }
 
     fn use_of(name: &str, count: u32, number: u8) -> PasskeyStep {
@@ -155,6 +165,32 @@ mod tests {
     }
 
     #[test]
+    fn recovery_codes_come_with_the_first_factor_and_go_with_the_last() {
+        let (mut state, id) = state();
+        let remove = PasskeyStep::Remove("phone".to_owned());
+        assert_eq!(state.passkey(&id, remove, NOW), LoginOutcome::Done);
+        let with_codes = |name, number| match add(name, number) {
+            PasskeyStep::Add { passkey, label, challenge, .. } => {
+                let codes = vec![CodeHash::from_bytes([number; 32]); usize::from(number)];
+                PasskeyStep::Add { passkey, label, challenge, codes }
+            }
+            step => step,
+        };
+        for (name, number, passkeys) in [("laptop", 7, 1), ("tablet", 8, 2)] {
+            let LoginOutcome::Factors(factors) = state.passkey(&id, with_codes(name, number), NOW)
+            else {
+                panic!("it is added")
+            };
+            assert_eq!((factors.passkeys, factors.recovery_codes_left), (passkeys, 7));
+        }
+        for (name, left) in [("laptop", 7), ("tablet", 0)] {
+            let remove = PasskeyStep::Remove(name.to_owned());
+            assert_eq!(state.passkey(&id, remove, NOW), LoginOutcome::Done);
+            assert_eq!(account(&mut state).factors().recovery_codes_left, left);
+        }
+    }
+
+    #[test]
     fn of_two_proofs_with_one_count_the_second_is_a_copy() {
         let (mut state, id) = state();
         assert!(matches!(state.passkey(&id, use_of("phone", 5, 2), NOW), LoginOutcome::Right(_)));
@@ -169,7 +205,7 @@ mod tests {
         let first = account(&mut state).state();
         assert!(matches!(state.passkey(&id, use_of("phone", 0, 2), NOW), LoginOutcome::Right(_)));
         assert!(account(&mut state).is_still(&first));
-        assert_eq!(state.passkey(&id, add("laptop", 3), NOW), LoginOutcome::Done);
+        assert!(matches!(state.passkey(&id, add("laptop", 3), NOW), LoginOutcome::Factors(_)));
         assert!(!account(&mut state).is_still(&first));
         let second = account(&mut state).state();
         let remove = PasskeyStep::Remove("phone".to_owned());
@@ -200,7 +236,7 @@ mod tests {
         assert!(matches!(right, LoginOutcome::Right(_)));
         assert_eq!(state.passkey(&id, second("phone", 3, login), NOW), LoginOutcome::Gone);
         login.number = Opaque::from_bytes([8; 16]);
-        assert_eq!(state.passkey(&id, add("laptop", 4), NOW), LoginOutcome::Done);
+        assert!(matches!(state.passkey(&id, add("laptop", 4), NOW), LoginOutcome::Factors(_)));
         assert_eq!(state.passkey(&id, second("phone", 5, login), NOW), LoginOutcome::Gone);
         login.state = account(&mut state).state();
         let right = state.passkey(&id, second("phone", 5, login), NOW);

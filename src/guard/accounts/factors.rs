@@ -1,6 +1,7 @@
 //! How who is logged in sets up factors beside the password, and drops them.
 //!
-//! Whoever does has logged in a moment ago: a session that was left open is not enough to shut its owner out. All other sessions end with each
+//! Whoever does has logged in a moment ago, and who sets one up by a session of one factor shows the password too: a session that was left open is
+//! not enough to shut its owner out, nor to come in by for good. All other sessions end with each
 //! change (OWASP ASVS 5, 7.4.3): those that are left have been opened by somebody who knows what the account asks for now.
 
 use serde::Serialize;
@@ -17,7 +18,8 @@ use super::{
     },
     AccountFlow, Accounts, Faults, SessionNote, fault, into_validation,
     passkey_forms::listed,
-    second_factor::{by_code, short},
+    second_factor::{ACR, by_code, short},
+    text_of,
 };
 use crate::{
     account::{
@@ -26,7 +28,7 @@ use crate::{
         recovery::{self, CODES, CodeHash},
         row::{AccountId, Factors, account_of_subject},
         second_step::{Awaited, SecondStep},
-        step::{FactorStep, LoginOutcome, LoginStep, Owner},
+        step::{FactorStep, LoginOutcome, LoginStep, Owner, ProvePassword},
         totp,
     },
     error::Error,
@@ -60,6 +62,8 @@ described! {
         mfa_token: Option<String> = None,
         /// What the authenticator shows.
         code: Option<String> = None,
+        /// The password of the account, by a session that was opened by one factor.
+        password: Option<String> = None,
     }
 }
 
@@ -91,9 +95,9 @@ struct CodesBody<'a> {
 }
 
 /// Recovery codes, and what is kept of them.
-struct NewCodes {
+pub(super) struct NewCodes {
     texts: Vec<Zeroizing<String>>,
-    hashes: Vec<CodeHash>,
+    pub(super) hashes: Vec<CodeHash>,
 }
 
 /// Who is logged in, with an account.
@@ -156,16 +160,19 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// `POST /mfa/totp/confirm`: the first code, for recovery codes. All other sessions end. Who logs in gets the session too.
     ///
     /// # Errors
-    /// As [`AccountFlow::set_up_totp`]; [`Error::WrongCode`], [`Error::TooManyGuesses`].
+    /// As [`AccountFlow::set_up_totp`]; [`Error::WrongCode`], [`Error::WrongPassword`], [`Error::TooManyGuesses`].
     pub async fn confirm_totp(
         &self,
         body: &[u8],
         device: impl FnOnce() -> Device,
     ) -> Result<Answer, Error> {
         self.may_set_up()?;
-        let (token, code) = read_confirm(body)?;
-        let Some(token) = token else {
-            let LoggedIn { id, token, mut note } = self.logged_in_now().await?;
+        let Confirming { mfa_token, code, password } = read_confirm(body)?;
+        let Some(token) = mfa_token else {
+            let mut who = self.logged_in_now().await?;
+            let proven = self.prove_password(&who, password).await;
+            self.or_keep(proven, &mut who.note)?;
+            let LoggedIn { id, token, mut note } = who;
             let codes = self.new_codes()?;
             let step = FactorStep::Confirm(Owner::Session(id), code, codes.hashes.clone());
             let confirmed = self.guess_code(&id, step).await;
@@ -242,6 +249,39 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         Ok(found)
     }
 
+    /// Has who sets up a factor show the password, where the session shows one factor alone. What they set up outlives the session, and a new
+    /// password too: it is the owner's to give.
+    ///
+    /// # Errors
+    /// [`Error::ValidationFailed`], [`Error::WrongPassword`], [`Error::TooManyGuesses`], [`Error::SubjectDisabled`]; those of stores.
+    pub(super) async fn prove_password(
+        &self,
+        who: &LoggedIn,
+        password: Option<String>,
+    ) -> Result<(), Error> {
+        if who.token.claims().get("acr").and_then(Value::as_str) == Some(ACR) {
+            return Ok(());
+        }
+        let (id, shard) = (who.id, self.shard(&who.id)?);
+        let mut faults = Faults::default();
+        let Some(given) = password else {
+            let step = ProvePassword { id, password: None, device: None };
+            return match self.apply(shard, LoginStep::ProvePassword(step)).await? {
+                LoginOutcome::Right(_) => Ok(()),
+                LoginOutcome::PasswordNeeded => {
+                    faults.take::<()>("password", None, |_| Ok(()));
+                    Err(faults.into_error())
+                }
+                _ => Err(Error::NotFound),
+            };
+        };
+        let password = faults.take("password", Some(given), |text| self.password(text));
+        let password = password.ok_or_else(|| faults.into_error())?;
+        let (password, device) = (Some(text_of(&password)), self.known_browser());
+        let step = ProvePassword { id, password, device };
+        self.own_password((shard, LoginStep::ProvePassword(step)), None).await
+    }
+
     fn logging_in(&self, token: &str) -> Result<SecondStep, Error> {
         // Another site's page would choose the authenticator.
         self.browser()?;
@@ -280,7 +320,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
     }
 
-    fn new_codes(&self) -> Result<NewCodes, Error> {
+    pub(super) fn new_codes(&self) -> Result<NewCodes, Error> {
         let mut new = NewCodes { texts: Vec::new(), hashes: Vec::new() };
         for _ in 0..CODES {
             let text = recovery::text_of(&random(self.backend.sessions())?);
@@ -313,7 +353,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
 }
 
 impl NewCodes {
-    fn shown(&self) -> Vec<&str> {
+    pub(super) fn shown(&self) -> Vec<&str> {
         self.texts.iter().map(|text| text.as_str()).collect()
     }
 }
@@ -353,9 +393,17 @@ fn read_set_up(body: &[u8]) -> Result<(Option<String>, String), Error> {
     label.map(|label| (mfa_token, label)).ok_or_else(|| faults.into_error())
 }
 
-fn read_confirm(body: &[u8]) -> Result<(Option<String>, String), Error> {
-    let ConfirmBody { mfa_token, code } = document::parse(body).map_err(into_validation)?;
+/// A form that was read.
+struct Confirming {
+    mfa_token: Option<String>,
+    code: String,
+    password: Option<String>,
+}
+
+fn read_confirm(body: &[u8]) -> Result<Confirming, Error> {
+    let ConfirmBody { mfa_token, code, password } =
+        document::parse(body).map_err(into_validation)?;
     let mut faults = Faults::default();
     let code = faults.take("code", code, short);
-    code.map(|code| (mfa_token, code)).ok_or_else(|| faults.into_error())
+    code.map(|code| Confirming { mfa_token, code, password }).ok_or_else(|| faults.into_error())
 }

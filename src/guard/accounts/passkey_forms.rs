@@ -35,6 +35,8 @@ described! {
         /// Its name for its owner.
         #[facts(minLength = 1, maxLength = 64)]
         pub(super) label: Option<String> = None,
+        /// The password of the account, by a session that was opened by one factor.
+        pub(super) password: Option<String> = None,
     }
 }
 

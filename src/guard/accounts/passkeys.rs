@@ -20,7 +20,7 @@ use crate::{
         passkey::{self, CHALLENGE_BYTES, Passkey, PasskeyFault, SignatureTask},
         passkey_step::PasskeyStep,
         passkeys::{Challenge, OwnPasskey},
-        row::{AccountId, SHARDS, shard_of_account},
+        row::{AccountId, Factors, SHARDS, shard_of_account},
         second_step::{First, SecondStep},
         step::{LoginOutcome, LoginStep, Right, Shard},
     },
@@ -81,10 +81,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         Ok(forms::creation_options(policy, (&who.id, name), &challenge, &known))
     }
 
-    /// `POST /mfa/passkeys`: a passkey that was made. All other sessions end.
+    /// `POST /mfa/passkeys`: a passkey that was made, and recovery codes if it is the first factor beside the password. All other sessions end.
     ///
     /// # Errors
-    /// As [`AccountFlow::passkey_options`].
+    /// As [`AccountFlow::passkey_options`]; [`Error::WrongPassword`], [`Error::TooManyGuesses`].
     pub async fn add_passkey(&self, body: &[u8]) -> Result<Answer, Error> {
         let policy = self.passkey_policy()?;
         let mut who = self.logged_in_now().await?;
@@ -104,7 +104,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         who: &LoggedIn,
         body: &[u8],
     ) -> Result<Value, Error> {
-        let AddBody { credential, label: given } =
+        let AddBody { credential, label: given, password } =
             document::parse(body).map_err(into_validation)?;
         let label = label("label", given)?.unwrap_or_else(|| "Passkey".to_owned());
         let sent = credential.read()?;
@@ -118,10 +118,22 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         {
             return Err(refused(PasskeyFault::Signature));
         }
-        let shown = json!({ "id": passkey.id, "label": label });
-        let step = PasskeyStep::Add { passkey, label, challenge };
+        // What costs a hash comes last.
+        self.prove_password(who, password).await?;
+        let codes = self.new_codes()?;
+        let mut shown = json!({ "id": passkey.id, "label": label });
+        let step = PasskeyStep::Add { passkey, label, challenge, codes: codes.hashes.clone() };
         match self.passkey_step(&who.id, step).await? {
-            LoginOutcome::Done => Ok(shown),
+            LoginOutcome::Factors(Factors { totp, passkeys, .. }) => {
+                // It is the first factor beside the password: these are for the day that it is lost.
+                if !totp
+                    && passkeys == 1
+                    && let Value::Object(members) = &mut shown
+                {
+                    members.insert("recovery_codes".to_owned(), codes.shown().into());
+                }
+                Ok(shown)
+            }
             LoginOutcome::Exists => Err(at_fault("credential", "the account has it already")),
             LoginOutcome::Full => {
                 Err(at_fault("credential", "the account has as many passkeys as it may have"))
