@@ -626,7 +626,7 @@ test('a link asks for the second factor as a password does', async () => {
   const { email } = await created({}, linked);
   const opened = (await logIn(email, PASSWORD, {}, linked)).json();
   const { secret } = (await linked.post('/auth/mfa/totp', { token: opened.access_token, body: {} })).json();
-  const confirmed = await linked.post('/auth/mfa/totp/confirm', { token: opened.access_token, body: { code: shown(secret, linked.ahead) } });
+  const confirmed = await linked.post('/auth/mfa/totp/confirm', { token: opened.access_token, body: { code: shown(secret, linked.ahead), password: PASSWORD } });
   assert.equal(confirmed.status, 200, confirmed.text);
   const { recovery_codes: codes } = confirmed.json();
   for (const [count, factor, amr] of [
@@ -650,11 +650,11 @@ test('a passkey after a link is what it is alone', async () => {
   const { access_token: token } = (await logIn(email, PASSWORD, {}, linked)).json();
   const authenticator = new Authenticator();
   const creation = (await linked.post('/auth/mfa/passkeys/options', { token, body: { name: email } })).json();
-  const added = await linked.post('/auth/mfa/passkeys', { token, body: { credential: authenticator.create(creation) } });
+  const added = await linked.post('/auth/mfa/passkeys', { token, body: { credential: authenticator.create(creation), password: PASSWORD } });
   assert.ok([201, 202].includes(added.status), added.text);
   const { token: link, headers } = await magicLink(email, {});
   const { mfa_token, methods } = (await byLink({ token: link }, { headers })).json();
-  assert.deepEqual(methods, ['passkey']);
+  assert.deepEqual(methods, ['recovery_code', 'passkey']);
   const passkey = authenticator.get((await linked.post('/auth/passkey/options')).json());
   const done = await linked.post('/auth/mfa', { body: { mfa_token, passkey } });
   assert.equal(done.status, 200, done.text);

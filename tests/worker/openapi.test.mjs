@@ -173,7 +173,8 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   const mine = { Authorization: `Bearer ${bearer}` };
   const device = new Authenticator();
   const made = device.create((await ask('passkeyOptions', { name: email }, mine, 200)).json());
-  await ask('addPasskey', { credential: made, label: 'Phone' }, mine, [201, 202]);
+  await ask('addPasskey', { credential: made, password: 'another password' }, mine, 401);
+  await ask('addPasskey', { credential: made, label: 'Phone', password }, mine, [201, 202]);
   await ask('addPasskey', { credential: made }, mine, 400);
   const proof = device.get((await ask('passkeyLogInOptions', undefined, {}, 200)).json());
   await ask('logInByPasskey', { credential: proof }, {}, 200);
@@ -193,8 +194,9 @@ test('administration of accounts, by the client; passwords, by their owner', asy
   await ask('dropTotp', undefined, own, 404);
   const { secret } = (await ask('setUpTotp', { label: email }, own, 200)).json();
   await ask('setUpTotp', { label: '' }, own, 400);
-  await ask('confirmTotp', { code: '00000x' }, own, 401);
-  await ask('confirmTotp', { code: shown(secret) }, own, [200, 202]);
+  await ask('confirmTotp', { code: '00000x', password: 'a wholly new one' }, own, 401);
+  await ask('confirmTotp', { code: shown(secret) }, own, 400);
+  await ask('confirmTotp', { code: shown(secret), password: 'a wholly new one' }, own, [200, 202]);
   const { recovery_codes: [code] } = (await ask('newRecoveryCodes', undefined, own, [200, 202])).json();
   const waiting = async () => (await ask('logInByPassword', { email, password: 'a wholly new one' }, page, 401)).json().mfa_token;
   await ask('logInBySecondFactor', { mfa_token: await waiting(), recovery_code: code }, page, 200);
