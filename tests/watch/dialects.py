@@ -31,7 +31,7 @@ ECS_WORDS = {
     "event.outcome": {"success", "failure"},
 }
 
-WEBHOOKS = {"alert.firing", "alert.resolved", "auth.admitted", "auth.refused", "admin", "audit.checkpoint"}
+WEBHOOKS = {"alert.firing", "alert.resolved", "auth.admitted", "auth.refused", "auth.shadowed", "admin", "audit.checkpoint"}
 
 
 def fields(value, path=""):
