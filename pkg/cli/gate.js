@@ -109,6 +109,7 @@ const SAYS = {
   getRevocation: (answer, [id]) => isRevocation(answer) && answer.id === id,
   findAccount: isAccount,
   createAccount: isAccount,
+  inviteAccount: isAccount,
   getAccount: (answer, [id]) => isAccount(answer) && answer.id === id,
   changeAccount: (answer, [id]) => isAccount(answer) && answer.id === id,
   deleteAccount: isDone,

@@ -21,7 +21,11 @@ const asked = new Set();
 
 before(async () => {
   const prefixes = [{ prefix: 'sk' }, { prefix: '', format: 'imported' }];
-  gate = await startGate({ policy: policy({ accounts: { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }] }, watch: {}, sessions: SESSIONS, revocation: { mode: 'ledger' }, api_keys: { ...policy().api_keys, prefixes } }) });
+  // Nobody takes the mails.
+  const mail = { kind: 'webhook', url: 'http://127.0.0.1:9/mail', secret: 'HOOK_SECRET' };
+  const accounts = { secrets: [{ id: 1, secret: 'ACCOUNTS_SECRET' }], registration: 'invitation', mail };
+  const secrets = { ...SECRETS, HOOK_SECRET: 'h'.repeat(40) };
+  gate = await startGate({ secrets, policy: policy({ origin: 'https://api.example.com', accounts, watch: {}, sessions: SESSIONS, revocation: { mode: 'ledger' }, api_keys: { ...policy().api_keys, prefixes } }) });
   project = await installed();
   proxy = await recording(gate.port());
 });
@@ -259,6 +263,7 @@ test('accounts are made, found, changed and deleted; a password is never an argu
   assert.match((await ok(['accounts', 'show', id])).stdout, /second factors +none/);
   await ok(['accounts', 'drop-factors', id, '--yes']);
   assert.equal((await project.cli(['accounts', 'create', 'bob@example.com'], { env: env(), input: '' })).code, 2);
+  assert.match((await ok(['accounts', 'invite', 'eve@example.com', '--scope', 'read:posts'])).stdout, /state +invited/);
   await ok(['accounts', 'delete', id, '--yes']);
   assert.equal((await project.cli(['accounts', 'show', id], { env: env() })).code, 1);
 });

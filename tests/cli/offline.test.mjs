@@ -168,7 +168,7 @@ describe('check', () => {
       return [code, ...found.filter(({ path: at }) => /shadow/i.test(at ?? '') || options.length > 0).map(({ level, path: at, message }) => `${level} ${at}: ${message}`)];
     };
     const faulty = { routes: [{ path: '/*', auth: 'maybe' }] };
-    const fault = 'routes[0].auth: expected required, optional or none';
+    const fault = 'routes[0].auth: expected one of required, optional, none';
     assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: watching, POLICY_SHADOW: faulty }), [0, `warning POLICY_SHADOW: ${fault}`]);
     assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: watching, POLICY_SHADOW: faulty }, '--shadow'), [1, `error ${fault}`]);
     assert.deepEqual(await told('wrangler.may-come.jsonc', { POLICY: watching, POLICY_SHADOW: watching }), [0]);

@@ -551,7 +551,11 @@ test('what administration did is read', () => opened({}, async (page) => {
   await to(page, 'audit');
   const table = page.getByRole('table', { name: 'Audit' });
   await table.waitFor();
-  while (await page.getByRole('button', { name: 'More' }).count() > 0) await page.getByRole('button', { name: 'More' }).click();
+  for (let more = 1; more > 0;) {
+    await page.locator('section[aria-busy]').waitFor({ state: 'detached' });
+    more = await page.getByRole('button', { name: 'More' }).count();
+    if (more > 0) await page.getByRole('button', { name: 'More' }).click();
+  }
   assert.match(await table.getByRole('row').last().textContent(), /admin.*POST \/keys/);
 }));
 

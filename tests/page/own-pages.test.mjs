@@ -125,8 +125,8 @@ describe('under their own headers', () => {
       assert.ok(seen.logos.every((wide) => wide > 0), `${look} ${name}: the logo`);
       if (look === 'template') assert.equal(seen.header, 'rgb(255, 255, 255)', 'its own style counts too');
     }
-    // Chromium says on its console that a status is one of failure.
-    assert.deepEqual(complaints.filter((text) => !text.includes('the server responded with a status of')), []);
+    // Chromium says on its console that a status is one of failure, and misses a name beside a new password, which a link does not have.
+    assert.deepEqual(complaints.filter((text) => !/the server responded with a status of|^\[DOM\] Password forms should have/.test(text)), []);
   }));
 
   test('no script runs that gets into a page', () => tab({}, async (page) => {

@@ -15,6 +15,7 @@ export function audit({ gate }) {
   const root = h('div', {}, h('div', { class: 'controls' }, button('Read again', () => load())), h('p', { class: 'hint' }, 'npx edgegate audit export and verify show whether it was changed.'), body.section);
 
   async function load(after) {
+    if (body.section.hasAttribute('aria-busy')) return;
     body.section.setAttribute('aria-busy', 'true');
     try {
       const page = await gate.ask('GET', '/admin/audit', { query: { after, limit: PAGE } });
