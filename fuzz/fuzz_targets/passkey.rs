@@ -14,7 +14,8 @@ const ALGORITHMS: [&str; 3] = ["ES256", "EdDSA", "RS256"];
 
 fn said(kind: &str) -> Vec<u8> {
     let challenge = base64url::encode(&CHALLENGE);
-    format!(r#"{{"type":"{kind}","challenge":"{challenge}","origin":"https://example.org"}}"#).into()
+    format!(r#"{{"type":"{kind}","challenge":"{challenge}","origin":"https://example.org"}}"#)
+        .into()
 }
 
 fuzz_target!(|data: &[u8]| {
