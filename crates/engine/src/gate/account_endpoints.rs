@@ -8,10 +8,9 @@ use serde_json::value::RawValue;
 
 use super::accounts::GateAccounts;
 use super::backend::Gate;
-use super::endpoints::{Call, Refused, preflight, refusal, written};
+use super::endpoint_answer::{Call, Refused, preflight, refusal, written};
 use super::grants;
-use super::login_endpoints::query_of;
-use super::own_endpoint::{OwnAnswer, check_method};
+use super::own_endpoint::{OwnAnswer, check_method, query_of};
 use super::session_work;
 use super::task::{HostJobs, Outcome};
 use crate::protocol::Field;

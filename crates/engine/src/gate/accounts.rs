@@ -1,11 +1,9 @@
 //! What accounts ask of the host: a store of their own, Unicode's forms, and time behind the answer.
 
-use core::fmt;
-
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::backend::Gate;
-use super::sessions::{Late, do_later};
+use super::late::{Late, LateStep, do_later};
 use super::stores::HostSwap;
 use super::task::{HostJobs, Job};
 use edgegate::account::hash::SALT_BYTES;
@@ -29,19 +27,6 @@ const ACCOUNTS: &str = "accounts";
 
 /// How much longer a text in UTF-8 can be in form NFKC (<https://www.unicode.org/faq/normalization.html#12>).
 const EXPANSION: usize = 11;
-
-/// A step that an answer has left.
-pub(super) struct LateStep {
-    pub(super) shard: Shard,
-    pub(super) step: LoginStep,
-}
-
-/// Where it is taken. A step may hold a password.
-impl fmt::Debug for LateStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LateStep").field(&self.shard).finish_non_exhaustive()
-    }
-}
 
 /// The accounts of one request.
 #[derive(Debug)]

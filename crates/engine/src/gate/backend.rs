@@ -4,8 +4,9 @@ use std::{cell::RefCell, rc::Rc};
 
 use serde::Deserialize;
 
+use super::late::Late;
 use super::logins::GateLogins;
-use super::sessions::{GateSessions, Late};
+use super::sessions::GateSessions;
 use super::stores::{HostStore, HostSwap};
 use super::task::{HostJobs, Job};
 use super::watching::Watching;

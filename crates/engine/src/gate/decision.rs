@@ -10,7 +10,7 @@ use super::backend::Gate;
 use super::grants;
 use super::lines::{Lines, Texts, unreadable};
 use super::task::{HostJobs, Outcome};
-use super::watching;
+use super::watch_work;
 use crate::protocol::{ADMITTED, FIELDS, Field};
 use edgegate::client_address::ClientAddress;
 use edgegate::error::Error;
@@ -282,7 +282,7 @@ pub(super) async fn check(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> O
     }
     super::session_work::work_off(&gate, &jobs, &decision.session);
     if gate.watching.is_some() {
-        watching::note(&gate, &request, &decision, &jobs);
+        watch_work::note(&gate, &request, &decision, &jobs);
     }
     let cookies = Cookies::of(&gate, &decision.session, jobs.now());
     let event = Event::of(policy.log, &request, &decision, jobs.now());

@@ -6,26 +6,22 @@ use std::rc::Rc;
 use super::account_endpoints;
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
+use super::endpoint_answer::{Call, Refused, preflight, refusal, written};
 use super::login_endpoints;
 use super::own_endpoint::{
-    MORE, More, OwnAnswer, body_is_wanted, check_method, cookie_fields, is_for_the_application,
+    MORE, More, OwnAnswer, body_is_wanted, check_method, is_for_the_application,
 };
-use super::session_work;
 use super::task::{HostJobs, Job, Outcome};
 use super::watch_endpoints::{self, WatchEndpoint};
-use super::watching;
 use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
-use edgegate::guard::{Decision, Event, Request, SessionNote};
+use edgegate::guard::{Event, Request, SessionNote};
 use edgegate::http::account_endpoints::{AccountEndpoint, AtLogin, LOGIN_PATH};
 use edgegate::http::cors;
 use edgegate::http::login_endpoints::LoginEndpoint;
-use edgegate::http::reply::{self, Fields, Refusal};
-use edgegate::http::session_endpoints::{
-    Asked as Question, SessionEndpoint, answer_fields, carrier_of, matched,
-};
-use edgegate::policy::{Cors, Policy};
+use edgegate::http::session_endpoints::{Asked as Question, SessionEndpoint, matched};
+use edgegate::policy::Policy;
 use edgegate::session::metadata::CACHE_SECS;
 
 #[derive(Debug, Clone, Copy)]
@@ -147,9 +143,6 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
     }
 }
 
-/// A request for an endpoint.
-pub(super) type Call<'a> = (&'a Asked, &'a Request<'a>, &'a More<'a>);
-
 /// What strangers have to know of the gate as an issuer. Any page may read it: there is nothing in it that a caller has.
 fn published(body: String) -> OwnAnswer {
     let headers = vec![
@@ -204,58 +197,6 @@ async fn answered(
     }
 }
 
-/// What a preflight of an endpoint is told, of which other pages may read the answers so.
-pub(super) fn preflight(asked: &Asked, request: &Request<'_>, cors: Option<&Cors>) -> OwnAnswer {
-    let origin = asked.get(Field::Origin);
-    let asked_for = cors.and_then(|_| asked.get(Field::RequestedHeaders));
-    let mut headers = reply::preflight_fields();
-    headers.extend(cors::preflight_fields(cors, origin, request.preflight, asked_for));
-    OwnAnswer { status: reply::PREFLIGHT_STATUS, headers, body: String::new() }
-}
-
-/// A refusal of an endpoint.
-pub(super) struct Refused {
-    pub(super) error: Error,
-    /// The endpoint in the event log.
-    pub(super) logged: String,
-    /// Whether it is one of OAuth's, which has a form of its own and counts for no address.
-    pub(super) is_oauth: bool,
-    /// A number for the name that somebody tried to log in by.
-    pub(super) tried: Option<u64>,
-}
-
-/// Notes a refusal, and what it leaves to be done; returns its answer.
-pub(super) fn refusal(
-    gate: &Gate,
-    (asked, request): (&Asked, &Request<'_>),
-    Refused { error, logged, is_oauth, tried }: Refused,
-    (note, mut fields): (SessionNote, Fields),
-    jobs: &HostJobs,
-) -> OwnAnswer {
-    let policy = &gate.policy;
-    session_work::work_off(gate, jobs, &note);
-    fields.extend(cookie_fields(gate, &note, jobs));
-    let carrier = carrier_of(request.authorization);
-    let error = if is_oauth {
-        error
-    } else {
-        gate.memory.failures(policy).count(error, request.client_ip, jobs.now())
-    };
-    let refused = Decision::refused(error.clone(), carrier, &logged);
-    let decision = Decision { session: note, tried, ..refused };
-    if let Some(event) = Event::of(policy.log, request, &decision, jobs.now()) {
-        jobs.tell(&Job::Note { event });
-    }
-    watching::note(gate, request, &decision, jobs);
-    let refusal = if is_oauth {
-        Refusal::oauth(&error, request.authorization.is_some()).into()
-    } else {
-        OwnAnswer::refused(&error, carrier, asked)
-    };
-    fields.extend(refusal.headers);
-    OwnAnswer { headers: fields, ..refusal }
-}
-
 async fn answer(
     endpoints: &Endpoints<'_, HostBackend<'_>>,
     (request, more): (&Request<'_>, &More<'_>),
@@ -266,17 +207,4 @@ async fn answer(
     let body = more.bounded()?;
     let device = || more.device(request);
     endpoint.answer(endpoints, Question { method, id, body, device: &device }).await
-}
-
-pub(super) fn written(
-    gate: &Gate,
-    answer: &Answer,
-    mut fields: Fields,
-    jobs: &HostJobs,
-) -> OwnAnswer {
-    session_work::work_off(gate, jobs, &answer.note);
-    let mut headers = answer_fields(answer);
-    headers.append(&mut fields);
-    headers.extend(cookie_fields(gate, &answer.note, jobs));
-    OwnAnswer { status: answer.status, headers, body: answer.body.clone() }
 }

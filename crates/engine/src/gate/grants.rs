@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::backend::Gate;
+use super::late::{Late, do_later};
 use super::logins::GateLogins;
-use super::sessions::{GateSessions, Late, SESSIONS, do_later};
+use super::sessions::{GateSessions, SESSIONS};
 use super::stores::HostSwap;
 use super::task::{HostJobs, Job, Outcome};
 use edgegate::error::{Error, StoreError};

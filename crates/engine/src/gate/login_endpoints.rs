@@ -3,13 +3,13 @@
 
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
-use super::endpoints::Call;
+use super::endpoint_answer::Call;
 use super::grants;
 use super::logins::GateLogins;
-use super::own_endpoint::{OwnAnswer, check_method, cookie_fields};
+use super::own_endpoint::{OwnAnswer, check_method, cookie_fields, query_of};
 use super::session_work;
 use super::task::{HostJobs, Job};
-use super::watching;
+use super::watch_work;
 use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::login::{LoginAnswer, LoginFlow, Next};
@@ -51,7 +51,7 @@ pub(super) async fn answered(
         if let Some(event) = Event::of(gate.policy.log, request, &refused, jobs.now()) {
             jobs.tell(&Job::Note { event });
         }
-        watching::note(gate, request, &refused, jobs);
+        watch_work::note(gate, request, &refused, jobs);
     }
     match (answer, error) {
         // A program is told the code.
@@ -101,11 +101,6 @@ pub(super) fn logout_asked(gate: &Gate, asked: &Asked, request: &Request<'_>) ->
     let manner = asked.manner(request.method);
     let page = login_endpoints::logout_asked(&gate.policy, &manner, query_of(&target))?;
     Some(page.into())
-}
-
-pub(super) fn query_of(target: &str) -> &str {
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    query.split('#').next().unwrap_or_default()
 }
 
 /// `POST /logout` where the policy has logins: a page's form goes on to the provider, or back.

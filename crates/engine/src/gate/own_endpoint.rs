@@ -61,6 +61,12 @@ pub(super) fn check_method(methods: &'static str, method: &str) -> Result<(), Er
     if is_one { Ok(()) } else { Err(Error::MethodNotAllowed { allow: methods }) }
 }
 
+/// What follows the path, without the fragment.
+pub(super) fn query_of(target: &str) -> &str {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    query.split('#').next().unwrap_or_default()
+}
+
 /// What the shell is told.
 #[derive(Serialize)]
 #[serde(untagged)]

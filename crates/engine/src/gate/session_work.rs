@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::accounts::{GateAccounts, LateStep};
+use super::accounts::GateAccounts;
 use super::backend::Gate;
 use super::grants;
-use super::sessions::{self, Late};
+use super::late::{self, Late, LateStep};
 use super::task::{HostJobs, Job, Outcome};
 use edgegate::error::Error;
 use edgegate::guard::accounts::Accounts as _;
@@ -32,7 +32,7 @@ pub(super) fn work_off(gate: &Gate, jobs: &HostJobs, note: &SessionNote) {
     }
     let confirm = note.confirm.map(|(object, seen)| Late::Confirm(object, seen));
     let deliver = note.notices.clone().map(|(object, notices)| Late::Deliver(object, notices));
-    sessions::do_later(&gate.late, jobs, confirm.into_iter().chain(deliver));
+    late::do_later(&gate.late, jobs, confirm.into_iter().chain(deliver));
 }
 
 /// How many providers are told at once of what has ended.

@@ -9,20 +9,18 @@ use std::rc::Rc;
 use futures_util::future::{self, Either};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::accounts::LateStep;
+use super::late::{Late, do_later};
 use super::stores::HostSwap;
 use super::task::{HostJobs, Job};
 use edgegate::base64url;
 use edgegate::error::{Error, StoreError};
-use edgegate::guard::grants::Revocation;
 use edgegate::guard::{Event, SessionMemory, Sessions};
 use edgegate::jose::{algorithm::Algorithm, dpop::ReplayKey, keys::KeySet, sign::Signing};
 use edgegate::policy::SessionPolicy;
 use edgegate::secret::Secret;
 use edgegate::session::ObjectName;
 use edgegate::session::key_ring::{KeyRing, RingKey};
-use edgegate::session::record::Notice;
-use edgegate::session::step::{Confirm, Outcome, Step};
+use edgegate::session::step::{Outcome, Step};
 use edgegate::store::ReplayStore as _;
 use edgegate::store::key_ring::{
     self, RingCrypto, RingMemory, RingReader, SharedRing, unavailable,
@@ -51,39 +49,6 @@ pub(super) fn random(bytes: &mut [u8]) -> Result<(), StoreError> {
 
 /// The store of subjects, and of their grants.
 pub(super) const SESSIONS: &str = "sessions";
-
-/// Something to be done once the answer is out.
-#[derive(Debug)]
-pub(super) enum Late {
-    /// A token was seen in use.
-    Confirm(ObjectName, Confirm),
-    /// A session was ended.
-    Deliver(ObjectName, Vec<Notice>),
-    /// A guess that was right is given back.
-    Account(LateStep),
-    /// A provider is to be told that a token has ended.
-    Revoke(Revocation),
-    /// The key ring has to be read anew. The time is when that was decided.
-    ReadRing(UnixMillis),
-}
-
-/// The most tasks that may wait until answers are out. Others are left to later requests.
-const MAX_LATE: usize = 1000;
-
-/// Leaves something to be done once the answer is out.
-pub(super) fn do_later(
-    late: &RefCell<Vec<Late>>,
-    jobs: &HostJobs,
-    more: impl IntoIterator<Item = Late>,
-) {
-    let mut late = late.borrow_mut();
-    let before = late.len();
-    late.extend(more);
-    late.truncate(MAX_LATE);
-    if late.len() > before {
-        jobs.tell(&Job::WorkOff);
-    }
-}
 
 /// The sessions of one check. A managed key ring is in the same store as the subjects.
 #[derive(Debug)]

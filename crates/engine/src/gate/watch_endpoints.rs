@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::backend::Gate;
 use super::decision::Asked;
-use super::own_endpoint::{OwnAnswer, check_method};
+use super::own_endpoint::{OwnAnswer, check_method, query_of};
 use super::task::{HostJobs, Job, Outcome};
-use super::watching::{self, Reading, Work};
+use super::watch_work::{self, Reading, Work};
 use edgegate::error::Error;
 use edgegate::guard::administration::{administrator, may_read_metrics};
 use edgegate::guard::{Carrier, Decision, Event, Request};
@@ -65,7 +65,7 @@ pub(super) async fn answered(
             if let Some(event) = Event::of(policy.log, request, &decision, now) {
                 jobs.tell(&Job::Note { event });
             }
-            watching::note(gate, request, &decision, jobs);
+            watch_work::note(gate, request, &decision, jobs);
             let error = decision.outcome.err().unwrap_or(Error::NotFound);
             return OwnAnswer::refused(&error, carrier, asked);
         }
@@ -86,7 +86,7 @@ pub(super) async fn answered(
         }
         // That it is read is no event of it.
         if told.is_err() {
-            watching::note_administration(gate, who, done, jobs);
+            watch_work::note_administration(gate, who, done, jobs);
         }
     }
     answer
@@ -107,9 +107,7 @@ async fn told(
 }
 
 fn window_in(target: &str) -> Option<&str> {
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split('#').next().unwrap_or_default();
-    let window = query.split('&').find_map(|pair| pair.strip_prefix("window="));
+    let window = query_of(target).split('&').find_map(|pair| pair.strip_prefix("window="));
     window.filter(|window| !window.is_empty())
 }
 
