@@ -32,7 +32,10 @@ mod pattern;
 mod revocation;
 mod router;
 mod routes;
+#[cfg(feature = "describe")]
+mod schemas;
 mod scope_includes;
+mod secret_documents;
 mod security_headers;
 mod sessions;
 mod sink;

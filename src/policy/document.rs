@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 #[cfg(feature = "describe")]
-use super::described::{
+use super::schemas::{
     AnswerBody, BoolOr, ClaimValue, ScopeNames, SecurityHeaderFields, SessionAlgorithm,
 };
 use super::{
@@ -16,6 +16,7 @@ use super::{
     limit_store::StoreName,
     login::document::LoginDocument,
     revocation::RevocationPolicy,
+    secret_documents::{SecretDocument, SigningKeyDocument},
     types::{
         Auth, Beside, Cache, CacheSecs, CountBy, CredentialKind, Csrf, Https, IdentityForm,
         KeyFormat, Log, OnError, PathCase, Preflight, Records, Replays, RouteRevocation,
@@ -337,17 +338,6 @@ described! {
         pub(super) scopes_without_record: Option<Vec<String>> = None,
         /// `edgegate`: the gate's own. `imported`: keys of another system, known by their SHA-256.
         pub(super) format: KeyFormat = KeyFormat::default(),
-    }
-}
-
-described! {
-    /// A secret with a number, so that it can be changed: the highest number is in use, the others are still known.
-    #[derive(Debug)]
-    pub(super) struct SigningKeyDocument as NumberedSecret, refused {
-        /// Its number.
-        pub(super) id: u8,
-        /// The name of the secret.
-        pub(super) secret: String,
     }
 }
 
@@ -691,15 +681,6 @@ described! {
         pub(super) all: Vec<String> = Vec::new(),
         /// Of these one is needed.
         pub(super) any: Vec<String> = Vec::new(),
-    }
-}
-
-described! {
-    /// A section that is a secret by name.
-    #[derive(Debug)]
-    pub(super) struct SecretDocument as NamedSecret, refused {
-        /// The name of the secret.
-        pub(super) secret: String,
     }
 }
 

@@ -59,7 +59,7 @@ macro_rules! options {
         #[cfg(feature = "describe")]
         impl crate::json::describe::Describe for IssuerFields {
             fn schema(known: &mut crate::json::describe::Definitions) -> Value {
-                use super::described::{AlgorithmName, BindingName, EncodingName, OptionalList, ProfileName, RequiredClaim, ScopeNames};
+                use super::schemas::{AlgorithmName, BindingName, EncodingName, OptionalList, ProfileName, RequiredClaim, ScopeNames};
                 use crate::json::describe::{Facts, Field, Named};
 
                 let about = "Whose tokens are taken, by which keys and rules: docs/tokens.md. Exactly one of `secret`, `secrets`, `jwks`, \

@@ -1,6 +1,6 @@
 //! The section `accounts` as its author writes it.
 
-use super::super::{SecondFactor, document::SigningKeyDocument};
+use super::super::{SecondFactor, secret_documents::SigningKeyDocument};
 use crate::{
     account::hash::DEFAULT_COST,
     json::object::{described, words},

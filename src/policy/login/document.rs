@@ -25,7 +25,7 @@ described! {
         #[facts(minLength = 1, maxLength = 64)]
         pub(super) id: String,
         /// What kind it is. Any issuer of OpenID Connect is `oidc`.
-        #[written(super::super::described::ProviderType)]
+        #[written(super::super::schemas::ProviderType)]
         pub(super) r#type: String,
         /// What its button says. Without it: what people know the provider as.
         #[facts(minLength = 1, maxLength = 60)]
