@@ -32,6 +32,7 @@ mod advisory_counters;
 mod api_keys;
 mod asvs;
 mod attacks;
+mod circles;
 mod contract_over_http;
 mod counters_over_http;
 mod dpop;

@@ -5,12 +5,11 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cargo_tools::CARGO_SEMVER_CHECKS;
+use crate::package::VERSION;
 use crate::setup::{self, Need};
 use crate::{process, report, toolchain};
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
-/// Compares the version of manifests, changelog and tag.
-pub(crate) const VERSION: &str = "./xtask/release/version.mjs";
 
 /// Features of the library; the tests build it with all of them.
 const LIBRARY_FEATURES: &[&str] = &["describe", "ed25519-tables", "pure"];

@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cargo_tools::WASM_BINDGEN;
-use crate::check_release::VERSION;
 use crate::{process, project, report, toolchain, wasm};
+
+/// Compares the version of manifests, changelog and tag.
+pub(crate) const VERSION: &str = "./xtask/release/version.mjs";
 
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
