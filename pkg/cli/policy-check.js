@@ -6,7 +6,7 @@ import { checkPolicy } from 'edgegate';
 import { KV, OBJECTS, migrations } from './deployed.js';
 import { examplesIn } from './examples.js';
 import { policyObject, varsOf } from './project.js';
-import { newSecret, rolesOf, weaknesses } from './secrets.js';
+import { hasForm, newSecret, rolesOf, weaknesses } from './secrets.js';
 import { quoted } from './template.js';
 import { value } from './vars.js';
 
@@ -55,8 +55,8 @@ async function candidate({ configuration, policy, ...project }, { watch }, env) 
 }
 
 async function read(project, policy, roles, local, findings) {
-  // What is not there yet must not hide what else is wrong. A JWK set is the one secret for which no text stands in.
-  const secrets = Object.fromEntries([...roles].map(([name, role]) => [name, local[name] ?? (role.role === 'keys' ? newSecret(role) : undefined)]));
+  // What is not there yet must not hide what else is wrong. For most secrets the engine has something to stand in.
+  const secrets = Object.fromEntries([...roles].map(([name, role]) => [name, local[name] ?? (hasForm(role) ? newSecret(role) : undefined)]));
   const known = Object.fromEntries(Object.entries(secrets).filter(([, secret]) => secret !== undefined));
   try {
     return await checkPolicy(project.policy, { secrets: known });
