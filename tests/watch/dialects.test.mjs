@@ -2,16 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { environment } from './environment.mjs';
+import { ensure, python } from './environment.mjs';
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 test('OCSF, OpenTelemetry and Standard Webhooks take what the gate says', () => {
+  ensure();
   const vectors = ['watch-events.json', 'watch-webhook.json'].map((name) => file(`../vectors/${name}`));
-  const said = execFileSync(path.join(environment(), 'bin/python'), [file('dialects.py'), ...vectors], { encoding: 'utf8' });
+  const said = execFileSync(python, [file('dialects.py'), ...vectors], { encoding: 'utf8' });
   assert.deepEqual(JSON.parse(said), { events: 8, faults: [] });
 });

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { LINES, STATES } from '../../pkg/cli/doctor/checklist.js';
 import { toJunit } from '../../pkg/cli/doctor/junit.js';
 import { toOcsf } from '../../pkg/cli/doctor/ocsf.js';
-import { environment } from './environment.mjs';
+import { ensure, python } from './environment.mjs';
 
 /** What breaks XML, and what it cannot hold. */
 const EVIDENCE = 'found <script> & "x" \' ]]> \u0000 \ud800 ü';
@@ -24,13 +24,14 @@ const report = { at: '2026-01-31T12:00:00.000Z', policy: 'wrangler.toml', lines,
 let folder;
 let found;
 before(() => {
+  ensure();
   folder = mkdtempSync(path.join(tmpdir(), 'edgegate-findings-'));
   const [ocsf, junit] = ['ocsf.json', 'junit.xml'].map((name) => path.join(folder, name));
   const more = toOcsf({ ...report, policy: undefined, findings: findings.map(({ fix, path: _, ...rest }) => rest) }, '1.2.3');
   writeFileSync(ocsf, JSON.stringify([...toOcsf(report, '1.2.3'), ...more]));
   writeFileSync(junit, toJunit(report));
   const program = fileURLToPath(new URL('findings.py', import.meta.url));
-  found = JSON.parse(execFileSync(path.join(environment(), 'bin/python'), [program, ocsf, junit], { encoding: 'utf8' }));
+  found = JSON.parse(execFileSync(python, [program, ocsf, junit], { encoding: 'utf8' }));
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
