@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 
 use crate::system_packages::{
-    ALERTMANAGER, APACHE, FAIL2BAN, FIREFOX, MOD_AUTH_OPENIDC, MOD_OAUTH2, NGINX, PROMETHEUS,
+    ALERTMANAGER, APACHE, FAIL2BAN, FIREFOX, MOD_AUTH_OPENIDC, MOD_OAUTH2, NGINX, PHP, PROMETHEUS,
     REDIS, RSYSLOG, WEBKIT, XVFB,
 };
 use crate::{
@@ -43,6 +43,8 @@ pub(crate) enum Need {
     PythonClients,
     /// Prometheus, Alertmanager, fail2ban; the files of crowdsec, and pySigma.
     Monitoring,
+    /// pyotp, soft-webauthn, py_webauthn and Django; PHP.
+    AccountCounterparts,
     /// `build/`, and what builds it.
     Worker,
     /// The Worker in `examples/worker-embedded`.
@@ -108,6 +110,13 @@ impl Need {
                 .and_then(|()| {
                     process::script(
                         "import { ensure } from './tests/monitoring/environment.mjs'; ensure();",
+                    )
+                }),
+            Self::AccountCounterparts => system_packages::ensure(&[PHP])
+                .and_then(|()| system_packages::ensure_python())
+                .and_then(|()| {
+                    process::script(
+                        "import { ensure } from './tests/accounts/environment.mjs'; ensure();",
                     )
                 }),
             Self::Worker => build_once(&WORKER_IS_BUILT, worker::build),

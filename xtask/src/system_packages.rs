@@ -1,5 +1,5 @@
 //! Programs for tests that come from the system's package manager: browsers with a driver, nginx, Redis,
-//! rsyslog, Apache with a module, what watches others, and Python. `dev` and `build` need none of them.
+//! rsyslog, Apache with a module, what watches others, PHP and Python. `dev` and `build` need none of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,6 +51,7 @@ pub(crate) const ALERTMANAGER: Program =
     Program { names: &["prometheus-alertmanager"], debian_package: "prometheus-alertmanager" };
 pub(crate) const FAIL2BAN: Program =
     Program { names: &["fail2ban-regex"], debian_package: "fail2ban" };
+pub(crate) const PHP: Program = Program { names: &["php"], debian_package: "php-cli" };
 /// A display for WebKit, which has none of its own.
 pub(crate) const XVFB: Program = Program { names: &["Xvfb"], debian_package: "xvfb" };
 

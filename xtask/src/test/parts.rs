@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 
 use crate::cargo_tools::{CARGO_DENY, WASM_BINDGEN, WASM_PACK};
 use crate::setup::Need::{
-    Apache, ApacheLogin, Browser, CCompiler, CargoDeny, EmbeddedWorker, Firefox, Monitoring, Nginx,
-    Node, NodePackages, OldestWorkerd, Package, PythonClients, Redis, Rsyslog, Runtimes,
-    WasmBindgen, WasmLibrary, WasmPack, WebKit, Worker,
+    AccountCounterparts, Apache, ApacheLogin, Browser, CCompiler, CargoDeny, EmbeddedWorker,
+    Firefox, Monitoring, Nginx, Node, NodePackages, OldestWorkerd, Package, PythonClients, Redis,
+    Rsyslog, Runtimes, WasmBindgen, WasmLibrary, WasmPack, WebKit, Worker,
 };
 use crate::setup::{self, Need};
 use crate::{bench, fuzz, interrupt, process, report, simulate, system_packages, toolchain};
@@ -239,6 +239,13 @@ pub(super) const LONG_PARTS: &[Part] = &[
         || node_tests(&["tests/monitoring"]),
     )
     .takes(3),
+    part(
+        "accounts",
+        "accounts with pyotp, soft-webauthn, py_webauthn, Django and PHP; passkeys of Chromium",
+        &[Worker, Browser, AccountCounterparts],
+        || node_tests(&["tests/accounts"]),
+    )
+    .takes(2),
     part("from-nothing", "every test and `dev` on a new machine", &[Node], || from_nothing(&[]))
         .takes(60),
 ];
