@@ -1,7 +1,7 @@
 //! The gate's own pages: what a person sees of a login, a logout, and of what went wrong.
 //!
 //! Each page is a function of its arguments and of the operator's [`Look`]. There is no script in them but for one line in those that links in mails
-//! open, and each works without its style. Nothing reaches a page unescaped: `html::Html` takes markup of this code, and escapes everything else.
+//! open, and for what asks browsers for passkeys; each works without its style. Nothing reaches a page unescaped: `html::Html` takes markup of this code, and escapes everything else.
 //!
 //! | file | is |
 //! |---|---|
@@ -267,7 +267,10 @@ mod tests {
 
     use sha2::{Digest as _, Sha256};
 
-    use super::{account::Asking, *};
+    use super::{
+        account::{Asking, PasskeyForm, PasskeyPurpose},
+        *,
+    };
 
     /// What breaks out of text, of attributes in either quotes, of a place, and of a line of a header.
     const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=a>{{content}}{}\r\nX: y";
@@ -297,6 +300,8 @@ mod tests {
         let fields =
             [Kind::Email, Kind::Password, Kind::NewPassword, Kind::Code, Kind::RecoveryCode]
                 .map(field);
+        let passkey =
+            |purpose| PasskeyForm { action: text, options: text, field: "passkey", purpose };
         let mut pages = vec![
             chooser(look, &choice),
             chooser(look, &Chooser { may_remember: true, ..choice }),
@@ -311,12 +316,20 @@ mod tests {
                     problem: some,
                     text: Some(Word::Leave),
                     hidden: &[("h", text)],
+                    passkey: Some(passkey(PasskeyPurpose::LogIn)),
                     other: Some(("o", Word::Leave)),
                     fields: &fields,
                     remember: Some(true),
                     ways: &ways,
                     return_to: some,
                     links: &[(text, Word::Leave)],
+                    ..Asking::of(Word::LogIn, text, Word::LogIn)
+                },
+            ),
+            account::asking(
+                look,
+                &Asking {
+                    passkey: Some(passkey(PasskeyPurpose::SecondFactorFirst)),
                     ..Asking::of(Word::LogIn, text, Word::LogIn)
                 },
             ),

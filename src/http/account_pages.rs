@@ -4,6 +4,8 @@
 
 use core::fmt::Write as _;
 
+use serde_json::value::RawValue;
+
 use super::{
     account_endpoints::AccountEndpoint,
     login_endpoints::{Manner, SEE_OTHER, redirect},
@@ -14,7 +16,7 @@ use crate::{
     login::return_path::ReturnPath,
     page::{
         Field, Kind, Page, Way, Word,
-        account::{self, Asking},
+        account::{self, Asking, PasskeyForm, PasskeyPurpose},
     },
     policy::{AccountPolicy, Policy, Registration},
     session::oauth::Form,
@@ -24,8 +26,14 @@ use crate::{
 const SENT: [&str; 7] =
     ["email", "password", "token", "invitation", "mfa_token", "code", "recovery_code"];
 
+/// The same, as JSON: what a browser has answered.
+const SENT_AS_JSON: [&str; 2] = ["credential", "passkey"];
+
 /// What they have beside it.
-const KEPT: [&str; 3] = ["remember", "recovery", "return_to"];
+const KEPT: [&str; 4] = ["remember", "recovery", "return_to", "methods"];
+
+/// What a login goes on with, where the form does not say it.
+const METHODS: &str = "totp recovery_code";
 
 /// A policy's pages, if it has them.
 #[derive(Debug, Clone, Copy)]
@@ -74,8 +82,15 @@ impl<'a> AccountPages<'a> {
             return None;
         };
         let return_to = form.get("return_to").and_then(|target| self.return_path(target));
-        let mfa_token = form.get("mfa_token");
-        let asked = Asked { return_to, mfa_token, recovery: true, status: 200, ..Asked::default() };
+        let (mfa_token, methods) = (form.get("mfa_token"), form.get("methods"));
+        let asked = Asked {
+            return_to,
+            mfa_token,
+            methods,
+            recovery: true,
+            status: 200,
+            ..Asked::default()
+        };
         self.form(endpoint, &asked)
     }
 
@@ -93,7 +108,10 @@ impl<'a> AccountPages<'a> {
             Err(error) => return self.refused(endpoint, posted, (return_to, error)),
         };
         let mut page = match endpoint {
-            AccountEndpoint::LogIn | AccountEndpoint::Mfa | AccountEndpoint::MagicLink => {
+            AccountEndpoint::LogIn
+            | AccountEndpoint::LogInByPasskey
+            | AccountEndpoint::Mfa
+            | AccountEndpoint::MagicLink => {
                 let target = return_to.unwrap_or_else(ReturnPath::start_page);
                 let fields = redirect(target.as_str());
                 Page { status: SEE_OTHER, fields, body: String::new() }
@@ -135,16 +153,31 @@ impl<'a> AccountPages<'a> {
             email: form.get("email").unwrap_or_default(),
             remember: form.get("remember").is_some(),
             mfa_token: form.get("mfa_token"),
+            methods: form.get("methods"),
             link: form.get("token").or_else(|| form.get("invitation")),
             recovery: form.get("recovery_code").is_some(),
             is_posted: true,
             status: super::reply::wire(error.code()).status,
             ..Asked::default()
         };
+        let by_passkey = SENT_AS_JSON.into_iter().any(|name| form.get(name).is_some());
+        let endpoint = match endpoint {
+            AccountEndpoint::LogInByPasskey => AccountEndpoint::LogIn,
+            endpoint => endpoint,
+        };
         let page = match error {
             Error::SecondFactorRequired { next } => {
-                let asked = Asked { mfa_token: Some(&next.mfa_token), status: 200, ..asked };
+                let methods = next.methods.join(" ");
+                let (mfa_token, methods) = (Some(&*next.mfa_token), Some(&*methods));
+                let asked = Asked { mfa_token, methods, status: 200, ..asked };
                 self.form(AccountEndpoint::Mfa, &asked)
+            }
+            Error::ValidationFailed { .. }
+            | Error::PasskeyRefused { .. }
+            | Error::PasskeyCopied
+                if by_passkey =>
+            {
+                self.form(endpoint, &Asked { problem: Some(Word::PasskeyRefused), ..asked })
             }
             Error::ValidationFailed { details } => {
                 let is_of_link =
@@ -239,6 +272,15 @@ impl<'a> AccountPages<'a> {
             self.path(AccountEndpoint::Register),
         );
         let email = || asked.field("email", Word::Email, Kind::Email);
+        let by_passkey =
+            (self.path(AccountEndpoint::LogInByPasskey), self.path(AccountEndpoint::LogInOptions));
+        let has_passkeys = self.accounts.passkeys.is_some();
+        let passkey = has_passkeys.then_some(PasskeyForm {
+            action: &by_passkey.0,
+            options: &by_passkey.1,
+            field: "credential",
+            purpose: PasskeyPurpose::LogIn,
+        });
         let password = || asked.field("password", Word::Password, Kind::Password);
         let new_password = || Field {
             hint: Some(Word::AtLeastEight),
@@ -259,7 +301,9 @@ impl<'a> AccountPages<'a> {
         match endpoint {
             AccountEndpoint::LogIn => {
                 hidden.extend(asked.return_to.iter().map(|path| ("return_to", path.as_str())));
-                fields.extend([email(), password()]);
+                let name = if has_passkeys { Kind::EmailOrPasskey } else { Kind::Email };
+                fields.extend([asked.field("email", Word::Email, name), password()]);
+                page.passkey = passkey;
                 page.remember = Some(asked.remember);
                 page.return_to = asked.return_to.as_ref().map(ReturnPath::as_str);
                 paths = self.providers();
@@ -269,19 +313,30 @@ impl<'a> AccountPages<'a> {
                 links.extend(is_open.then_some((register.as_str(), Word::Register)));
             }
             AccountEndpoint::Mfa => {
-                hidden.push(("mfa_token", asked.mfa_token?));
+                let methods = asked.methods.unwrap_or(METHODS);
+                let has = |method: &str| methods.split(' ').any(|one| one == method);
+                hidden.extend([("mfa_token", asked.mfa_token?), ("methods", methods)]);
                 hidden.extend(asked.return_to.iter().map(|path| ("return_to", path.as_str())));
                 (page.title, page.submit) = (Word::SecondFactor, Word::Continue);
-                if asked.recovery {
-                    fields.push(asked.field(
-                        "recovery_code",
-                        Word::RecoveryCode,
-                        Kind::RecoveryCode,
-                    ));
-                } else {
+                let has_recovery = has("recovery_code");
+                if has_recovery && (asked.recovery || !has("totp")) {
+                    let (label, kind) = (Word::RecoveryCode, Kind::RecoveryCode);
+                    fields.push(asked.field("recovery_code", label, kind));
+                } else if has("totp") {
                     fields.push(asked.field("code", Word::Code, Kind::Code));
-                    page.other = Some(("recovery", Word::UseRecoveryCode));
+                    page.other = has_recovery.then_some(("recovery", Word::UseRecoveryCode));
                 }
+                let purpose = match has("totp") {
+                    true => PasskeyPurpose::SecondFactor,
+                    false => PasskeyPurpose::SecondFactorFirst,
+                };
+                let passkey = passkey.filter(|_| has("passkey"));
+                page.passkey = passkey.map(|passkey| PasskeyForm {
+                    action: &action,
+                    field: "passkey",
+                    purpose,
+                    ..passkey
+                });
             }
             AccountEndpoint::AskReset if sends_mail => {
                 fields.push(email());
@@ -361,7 +416,7 @@ impl<'b> Posted<'b> {
     /// # Errors
     /// [`Error::InvalidRequest`]: it is none, or has a field twice.
     pub fn parse(body: &'b [u8]) -> Result<Self, Error> {
-        let known: Vec<&'static str> = SENT.into_iter().chain(KEPT).collect();
+        let known: Vec<&'static str> = SENT.into_iter().chain(SENT_AS_JSON).chain(KEPT).collect();
         let form = Form::parse_for(&known, body);
         Ok(Self { form: form.map_err(|_| Error::InvalidRequest("expected each field once"))? })
     }
@@ -375,6 +430,13 @@ impl<'b> Posted<'b> {
             let value = serde_json::to_string(value).unwrap_or_default();
             // Writing to a string does not fail.
             let _written = write!(json, "\"{name}\":{value},");
+        }
+        for name in SENT_AS_JSON {
+            // What is no JSON is none of a browser's answers.
+            let value = self.form.get(name).map(serde_json::from_str::<&RawValue>);
+            if let Some(Ok(value)) = value {
+                let _written = write!(json, "\"{name}\":{value},");
+            }
         }
         if self.form.get("remember").is_some() {
             json.push_str("\"remember\":true,");
@@ -397,6 +459,8 @@ struct Asked<'a> {
     email: &'a str,
     remember: bool,
     mfa_token: Option<&'a str>,
+    /// With what a login may go on, with blanks between.
+    methods: Option<&'a str>,
     link: Option<&'a str>,
     recovery: bool,
     is_posted: bool,
@@ -405,7 +469,8 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn field(&self, name: &'static str, label: Word, kind: Kind) -> Field<'a> {
         let fault = self.faults.iter().find(|fault| fault.field == name);
-        let value = if kind == Kind::Email { self.email } else { "" };
+        let is_name = matches!(kind, Kind::Email | Kind::EmailOrPasskey);
+        let value = if is_name { self.email } else { "" };
         Field { name, label, kind, value, hint: None, error: fault.map(|fault| &*fault.message) }
     }
 }

@@ -5,6 +5,34 @@ use super::{Field, Look, Page, Way, Word, frame::Forms, html::Html, way_href};
 /// Takes the token of a link into the form. It stays in the address: who loads the page again has it still.
 const TAKE_TOKEN: &str = "document.getElementById('token').value=new URLSearchParams(location.hash.slice(1)).get('token')||''";
 
+/// Asks the browser for a passkey, and posts it by the form. It stands in the page, so that the page's policy names its hash: `'self'` would let
+/// in whatever else this origin has. It writes base64url itself: what extensions answer in the place of browsers often has no `toJSON`.
+const PASSKEY: &str = include_str!("passkey.js");
+
+/// A form by which a passkey is shown. It is there once the script knows that the browser has any.
+#[derive(Debug, Clone, Copy)]
+pub struct PasskeyForm<'a> {
+    /// Where it is posted to.
+    pub action: &'a str,
+    /// Where the script asks for options.
+    pub options: &'a str,
+    /// The field that gets what the browser answers.
+    pub field: &'static str,
+    /// What it is for.
+    pub purpose: PasskeyPurpose,
+}
+
+/// What a passkey is shown for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasskeyPurpose {
+    /// To log in: the browser offers passkeys in the field of the name, too.
+    LogIn,
+    /// As the second step of a login.
+    SecondFactor,
+    /// The same, where there is no code of an authenticator: so it comes first.
+    SecondFactorFirst,
+}
+
 /// A page that asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
@@ -30,6 +58,8 @@ pub struct Asking<'a> {
     pub submit: Word,
     /// Another button of the form: its name, and what it says. It sends the form as it is.
     pub other: Option<(&'static str, Word)>,
+    /// A passkey in the place of what is asked for.
+    pub passkey: Option<PasskeyForm<'a>>,
     /// Logins with others, which come below.
     pub ways: &'a [Way<'a>],
     /// Where the browser goes after those.
@@ -54,6 +84,7 @@ impl<'a> Asking<'a> {
             remember: None,
             submit,
             other: None,
+            passkey: None,
             ways: &[],
             return_to: None,
             links: &[],
@@ -75,6 +106,41 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
     if let Some(text) = asking.text {
         html.paragraph(text, &[]);
     }
+    let is_first = |passkey: &PasskeyForm<'_>| passkey.purpose == PasskeyPurpose::SecondFactorFirst;
+    let (first, second) = match asking.passkey {
+        Some(passkey) if is_first(&passkey) => (Some(passkey), None),
+        passkey => (None, passkey),
+    };
+    if let Some(passkey) = first {
+        passkey_form(&mut html, asking, &passkey);
+    }
+    // A passkey may be all that is asked for.
+    if asking.passkey.is_none() || !asking.fields.is_empty() {
+        form(&mut html, asking);
+    }
+    if let Some(passkey) = second {
+        passkey_form(&mut html, asking, &passkey);
+    }
+    if !asking.ways.is_empty() {
+        html.open_list();
+        for way in asking.ways {
+            html.way(&way_href(way.path, asking.return_to), way.title);
+        }
+        html.close_list();
+    }
+    links(&mut html, asking.links);
+    let forms = match (asking.token, asking.passkey) {
+        (Some(_), _) => Forms::OwnByScript(TAKE_TOKEN),
+        (None, Some(_)) => Forms::OwnByAsking(PASSKEY),
+        (None, None) => Forms::Own,
+    };
+    if let Forms::OwnByScript(script) | Forms::OwnByAsking(script) = forms {
+        html.script(script);
+    }
+    look.page(asking.status, (title, &[]), html, forms)
+}
+
+fn form(html: &mut Html<'_>, asking: &Asking<'_>) {
     html.open_form("post", Some(asking.action));
     for (name, value) in asking.hidden {
         html.hidden(name, value);
@@ -101,19 +167,52 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
         html.markup("</button>\n");
     }
     html.close_form();
-    if !asking.ways.is_empty() {
-        html.open_list();
-        for way in asking.ways {
-            html.way(&way_href(way.path, asking.return_to), way.title);
-        }
-        html.close_list();
+}
+
+fn passkey_form(html: &mut Html<'_>, asking: &Asking<'_>, passkey: &PasskeyForm<'_>) {
+    let (submit, class) = match passkey.purpose {
+        PasskeyPurpose::LogIn => (Word::LogInByPasskey, "button way"),
+        PasskeyPurpose::SecondFactor => (Word::ContinueByPasskey, "button way"),
+        PasskeyPurpose::SecondFactorFirst => (Word::ContinueByPasskey, "button"),
+    };
+    let is_login = passkey.purpose == PasskeyPurpose::LogIn;
+    if passkey.purpose == PasskeyPurpose::SecondFactorFirst {
+        html.markup("<p class=\"error\" id=\"unsupported\">");
+        html.word(Word::PasskeyUnsupported, &[]);
+        html.markup("</p>\n");
     }
-    links(&mut html, asking.links);
-    if asking.token.is_none() {
-        return look.page(asking.status, (title, &[]), html, Forms::Own);
+    html.markup("<form id=\"passkey\" hidden method=\"post\" action=\"");
+    html.href(passkey.action);
+    html.markup("\" data-options=\"");
+    html.href(passkey.options);
+    // Where one was refused, the browser is not asked again by itself.
+    html.markup(if is_login && asking.problem.is_none() { "\" data-autofill=\"1" } else { "" });
+    html.markup("\">\n<input type=\"hidden\" id=\"proof\" name=\"");
+    html.markup(passkey.field);
+    html.markup("\">\n");
+    if is_login {
+        html.markup(
+            "<input type=\"hidden\" id=\"remember\" name=\"remember\" value=\"true\" disabled>\n",
+        );
     }
-    html.script(TAKE_TOKEN);
-    look.page(asking.status, (title, &[]), html, Forms::OwnByScript(TAKE_TOKEN))
+    for (name, value) in asking.hidden {
+        html.hidden(name, value);
+    }
+    for (name, word) in
+        [("NotAllowedError", Word::PasskeyCancelled), ("Error", Word::PasskeyFailed)]
+    {
+        html.markup("<p class=\"error\" role=\"alert\" hidden id=\"");
+        html.markup(name);
+        html.markup("\">");
+        html.word(word, &[]);
+        html.markup("</p>\n");
+    }
+    html.markup("<button class=\"");
+    html.markup(class);
+    html.markup("\">");
+    html.word(submit, &[]);
+    html.markup("</button>\n");
+    html.close_form();
 }
 
 /// It is done: what, what comes next, and the way on.

@@ -24,6 +24,8 @@ pub struct Field<'a> {
 pub enum Kind {
     /// The name of an account: an e-mail address.
     Email,
+    /// The same, where browsers offer passkeys too.
+    EmailOrPasskey,
     /// The password that an account has.
     Password,
     /// A password that it gets.
@@ -40,6 +42,9 @@ impl Kind {
         match self {
             Self::Email => {
                 "type=\"email\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\""
+            }
+            Self::EmailOrPasskey => {
+                "type=\"email\" autocomplete=\"username webauthn\" autocapitalize=\"none\" spellcheck=\"false\""
             }
             Self::Password => "type=\"password\" autocomplete=\"current-password\"",
             Self::NewPassword => "type=\"password\" autocomplete=\"new-password\"",

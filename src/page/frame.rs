@@ -28,6 +28,8 @@ pub(super) enum Forms {
     Own,
     /// To this origin, and this script fills them in.
     OwnByScript(&'static str),
+    /// The same, by a script that asks this origin.
+    OwnByAsking(&'static str),
     /// To this origin, and from there to a provider: browsers hold redirects after a form against the policy of its page, and where the
     /// provider's page is may be known only then.
     Anywhere,
@@ -124,7 +126,7 @@ impl Look {
     fn fields(&self, style: &str, forms: Forms) -> Vec<(&'static str, String)> {
         // A browser that may send no referrer sends `Origin: null` with a form, which the rule against forged requests refuses. The
         // origin alone gives nothing away.
-        let posts = matches!(forms, Forms::Own | Forms::OwnByScript(_));
+        let posts = matches!(forms, Forms::Own | Forms::OwnByScript(_) | Forms::OwnByAsking(_));
         let referrer = if posts { "strict-origin" } else { "no-referrer" };
         let fields = [
             ("Content-Type", "text/html; charset=utf-8"),
@@ -150,11 +152,14 @@ impl Look {
         let logo = elsewhere.and_then(|logo| logo.split(['?', '#']).next()).unwrap_or_default();
         let script = match forms {
             Forms::OwnByScript(script) => format!("script-src {}; ", source(script)),
+            Forms::OwnByAsking(script) => {
+                format!("script-src {}; connect-src 'self'; ", source(script))
+            }
             _ => String::new(),
         };
         let forms = match forms {
             Forms::None => "'none'",
-            Forms::Own | Forms::OwnByScript(_) => "'self'",
+            Forms::Own | Forms::OwnByScript(_) | Forms::OwnByAsking(_) => "'self'",
             Forms::Anywhere => "'self' https: http://localhost:* http://127.0.0.1:*",
             Forms::AnywhereByHttp => "'self' https: http:",
         };
