@@ -165,6 +165,12 @@ impl Limit {
         Ok(self)
     }
 
+    /// The same limit, of which nothing is lent.
+    #[must_use]
+    pub fn without_lease(&self) -> Self {
+        Self { lease: None, ..self.clone() }
+    }
+
     /// The same limit with another number of requests, as a key's record may ask for. A bucket's burst
     /// changes in proportion, rounded up. A limit that becomes too small for its lease loses the lease.
     ///

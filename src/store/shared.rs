@@ -3,7 +3,7 @@
 //!
 //! All limits of a group lie under one name, so one swap takes from all of them or from none.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -178,11 +178,20 @@ impl Cells {
     }
 }
 
+/// The limits without their leases: nothing is lent here, so that no bucket has to be smaller by what is spent late.
+fn unlent(limits: &[Limit]) -> Cow<'_, [Limit]> {
+    if limits.iter().all(|limit| limit.lease().is_none()) {
+        return Cow::Borrowed(limits);
+    }
+    Cow::Owned(limits.iter().map(Limit::without_lease).collect())
+}
+
 impl<S: SwapStore> CounterStore for SharedCounters<S> {
     async fn take(&self, charge: Charge<'_>) -> Result<Vec<Verdict>, StoreError> {
         let Charge { group, limits, cost, now } = charge;
+        let limits = unlent(limits);
         self.change(group, now, |cells| {
-            let mut meters = cells.meters(limits);
+            let mut meters = cells.meters(&limits);
             let verdicts = limit::step_all(&mut meters, cost, now);
             if !verdicts.iter().all(|verdict| verdict.admitted) {
                 return (Write::No, verdicts);
@@ -195,8 +204,9 @@ impl<S: SwapStore> CounterStore for SharedCounters<S> {
 
     async fn refund(&self, charge: Charge<'_>) -> Result<(), StoreError> {
         let Charge { group, limits, cost, now } = charge;
+        let limits = unlent(limits);
         self.change(group, now, |cells| {
-            let mut meters = cells.meters(limits);
+            let mut meters = cells.meters(&limits);
             for (limit, cell) in &mut meters {
                 *cell = cell.take().map(|cell| limit::refund(&cell, limit, cost, now));
             }

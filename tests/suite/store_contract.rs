@@ -8,7 +8,7 @@ use crate::gate::{self, NOW, Stores, entry, later, record_of, run};
 use crate::texts::Texts;
 use edgegate::api_key::KeyId;
 use edgegate::jose::dpop::ReplayKey;
-use edgegate::limit::{self, Cell, Charge, Limit, LimitAlgorithm, Verdict};
+use edgegate::limit::{self, Cell, Charge, Limit, LimitAlgorithm, Verdict, lease};
 use edgegate::policy::{CacheSecs, LimitStore};
 use edgegate::revocation::DenyKey;
 use edgegate::store::keyed::{Keyed, Remembered};
@@ -410,6 +410,22 @@ fn counters_that_compare_and_swap() {
     run(contract::counters_admit_exactly_the_limit_at_once(&counters[3]));
     run(contract::counters_follow_the_clock(&counters[4]));
     assert!(texts[3].lost.get() > 0, "they raced");
+}
+
+#[test]
+fn counters_that_lend_nothing_admit_a_whole_burst_of_a_limit_with_a_lease() {
+    let (texts, group) = (Texts::default(), CounterGroup::new(&["g"]));
+    let counters = SharedCounters::new(&texts);
+    let terms = lease::Terms { requests: 5, secs: 1 };
+    let bucket = Limit::new("a", 200, 20, LimitAlgorithm::TokenBucket { burst: 50 }).unwrap();
+    let limit = [bucket.with_lease(terms).unwrap()];
+    let take = |now| run(counters.take(Charge::new(&group, &limit, 1, now))).unwrap().remove(0);
+    let admitted = |now| (0..70).filter(|_| take(now).admitted).count();
+    assert_eq!(take(NOW).limit, 50);
+    assert_eq!(admitted(NOW), 49);
+    assert_eq!(admitted(later(1_000)), 10);
+    run(counters.refund(Charge::new(&group, &limit, 3, later(1_000)))).unwrap();
+    assert_eq!(admitted(later(1_000)), 3);
 }
 
 #[test]
