@@ -56,6 +56,42 @@ pub const LOGIN_PATH: &str = "/login";
 /// The methods of [`LOGIN_PATH`] of a policy with logins and accounts.
 pub const LOGIN_METHODS: &str = "GET, POST";
 
+/// An endpoint of the administration of accounts, below the policy's prefix. What each does is [`AccountFlow`]'s to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminAccountEndpoint {
+    /// `/admin/accounts`
+    All,
+    /// `/admin/accounts/invite`
+    Invite,
+    /// `/admin/accounts/{id}`
+    One,
+}
+
+impl AdminAccountEndpoint {
+    /// All of them. Of two that fit, the first one counts.
+    pub const ALL: [Self; 3] = [Self::All, Self::Invite, Self::One];
+
+    /// Its path below the prefix.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::All => "/admin/accounts",
+            Self::Invite => "/admin/accounts/invite",
+            Self::One => "/admin/accounts/{id}",
+        }
+    }
+
+    /// Its methods.
+    #[must_use]
+    pub const fn methods(self) -> &'static str {
+        match self {
+            Self::All => "GET, POST",
+            Self::Invite => "POST",
+            Self::One => "GET, PATCH, DELETE",
+        }
+    }
+}
+
 /// Who answers at [`LOGIN_PATH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtLogin {

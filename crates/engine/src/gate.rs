@@ -4,8 +4,10 @@
 //! leaves jobs. The shell does the jobs and comes back with the answers ([`task`]). Many checks run at once; each owns
 //! its future.
 
+mod account_administration;
 mod account_endpoints;
 mod accounts;
+mod administered;
 mod administration;
 mod backend;
 mod decision;
@@ -117,7 +119,7 @@ pub fn explain_request(handle: usize, length: usize, now_millis: f64) -> u32 {
     })
 }
 
-/// Answers a request for an endpoint of sessions, logins or accounts, in the lines of [`endpoints::handle`]. It returns what [`check_request`] does.
+/// Answers a request for an endpoint of sessions, logins, accounts or their administration, in the lines of [`endpoints::handle`]. It returns what [`check_request`] does.
 #[wasm_bindgen(js_name = handleRequest)]
 pub fn handle_request(handle: usize, length: usize, now_millis: f64) -> u32 {
     exchange::run(|| {

@@ -36,7 +36,9 @@ use edgegate::{
     error::Error,
     guard::{administration::role_for, target_of},
     http::{
-        account_endpoints::{AccountEndpoint, AtLogin, LOGIN_METHODS, LOGIN_PATH},
+        account_endpoints::{
+            AccountEndpoint, AdminAccountEndpoint, AtLogin, LOGIN_METHODS, LOGIN_PATH,
+        },
         login_endpoints::LoginEndpoint,
         session_endpoints::{SessionEndpoint, matched},
     },
@@ -187,21 +189,21 @@ const BELOW_PREFIX: &[Endpoint] = &[
         ]),
     },
     Endpoint {
-        path: "/admin/accounts",
-        methods: "GET, POST",
+        path: AdminAccountEndpoint::All.path(),
+        methods: AdminAccountEndpoint::All.methods(),
         handler: Handler::Admin(&[
             |admin| Box::pin(accounts::find(admin)),
             |admin| Box::pin(accounts::create(admin)),
         ]),
     },
     Endpoint {
-        path: "/admin/accounts/invite",
-        methods: "POST",
+        path: AdminAccountEndpoint::Invite.path(),
+        methods: AdminAccountEndpoint::Invite.methods(),
         handler: Handler::Admin(&[|admin| Box::pin(accounts::invite(admin))]),
     },
     Endpoint {
-        path: "/admin/accounts/{id}",
-        methods: "GET, PATCH, DELETE",
+        path: AdminAccountEndpoint::One.path(),
+        methods: AdminAccountEndpoint::One.methods(),
         handler: Handler::Admin(&[
             |admin| Box::pin(accounts::show(admin)),
             |admin| Box::pin(accounts::change(admin)),

@@ -1,22 +1,12 @@
-//! The endpoints of accounts, for `gate.handle`, and `gate.accounts`. What each does is [`AccountFlow`]'s to say; here a request is read, and
+//! The endpoints of accounts, for `gate.handle`. What each does is [`AccountFlow`]'s to say; here a request is read, and
 //! the answer written, as `crates/worker/src/endpoints/account.rs` does.
-
-use std::rc::Rc;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::accounts::GateAccounts;
 use super::backend::Gate;
 use super::endpoint_answer::{Call, Refused, preflight, refusal, written};
-use super::grants;
 use super::own_endpoint::{OwnAnswer, check_method, query_of};
-use super::session_work;
-use super::task::{HostJobs, Outcome};
+use super::task::HostJobs;
 use crate::protocol::Field;
-use edgegate::account::row::SUBJECT_PREFIX;
-use edgegate::error::Error;
-use edgegate::guard::Request;
 use edgegate::guard::accounts::AccountFlow;
 use edgegate::guard::session::endpoints::Answer;
 use edgegate::http::account_endpoints::AccountEndpoint;
@@ -96,45 +86,4 @@ fn with_cookies(page: Page, told: OwnAnswer) -> OwnAnswer {
     let mut shown = OwnAnswer::from(page);
     shown.headers.extend(told.headers.into_iter().filter(|(name, _)| *name == "Set-Cookie"));
     shown
-}
-
-/// What `gate.accounts` asks for. `body` is the body that the Worker's endpoint takes.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) enum AccountsAsked {
-    Create { body: Box<RawValue> },
-    Find { email: String },
-    Get { id: String },
-    Update { id: String, body: Box<RawValue> },
-    Delete { id: String },
-}
-
-pub(super) async fn administer(
-    gate: Rc<Gate>,
-    asked: AccountsAsked,
-    jobs: Rc<HostJobs>,
-) -> Result<Outcome, Error> {
-    if gate.policy.accounts.is_none() {
-        let problem = "the policy has none, so there is nothing to administer";
-        return Err(Error::config("accounts", problem));
-    }
-    // An application asks, not a caller.
-    let request = Request::bare("POST", "/");
-    let (backend, edge) = (gate.backend(&jobs), GateAccounts { gate: &gate, jobs: &jobs });
-    let accounts = AccountFlow::new(&gate.policy, (&backend, &edge), &request, jobs.now())?;
-    let answer = match asked {
-        AccountsAsked::Create { body } => accounts.create(body.get().as_bytes()).await?,
-        AccountsAsked::Find { email } => accounts.find(Some(&email)).await?,
-        AccountsAsked::Get { id } => accounts.show(&id).await?,
-        AccountsAsked::Update { id, body } => accounts.change(&id, body.get().as_bytes()).await?,
-        AccountsAsked::Delete { id } => {
-            let answer = accounts.delete(&id).await?;
-            grants::forget(&gate, &jobs, &format!("{SUBJECT_PREFIX}{id}")).await?;
-            answer
-        }
-    };
-    let Answer { body, note, .. } = answer;
-    session_work::work_off(&gate, &jobs, &note);
-    let text = if body.is_empty() { "null".to_owned() } else { body };
-    Ok(Outcome { text, claims: None })
 }

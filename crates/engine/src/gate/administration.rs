@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::account_endpoints::{self, AccountsAsked};
+use super::account_administration::{self, AccountsAsked};
 use super::backend::Gate;
 use super::grants::{self, GrantsAsked};
 use super::session_work::{self, Sessions};
@@ -129,7 +129,9 @@ pub(super) async fn administer(
         Asked::Sessions(asked) => return session_work::administer(gate, asked, jobs).await,
         Asked::Grants(asked) => return grants::administer(&gate, asked, &jobs).await,
         Asked::Watch(asked) => return watch_endpoints::administer(gate, asked, jobs).await,
-        Asked::Accounts(asked) => return account_endpoints::administer(gate, asked, jobs).await,
+        Asked::Accounts(asked) => {
+            return account_administration::administer(gate, asked, jobs).await;
+        }
         Asked::WorkOff {} => return session_work::do_late(gate, jobs).await,
         other => other,
     };

@@ -38,6 +38,14 @@ pub(super) struct Refused {
     pub(super) tried: Option<u64>,
 }
 
+/// Notes a decision for the log, and for the watch.
+pub(super) fn noted(gate: &Gate, request: &Request<'_>, decision: &Decision, jobs: &HostJobs) {
+    if let Some(event) = Event::of(gate.policy.log, request, decision, jobs.now()) {
+        jobs.tell(&Job::Note { event });
+    }
+    watch_work::note(gate, request, decision, jobs);
+}
+
 /// Notes a refusal, and what it leaves to be done; returns its answer.
 pub(super) fn refusal(
     gate: &Gate,
@@ -57,10 +65,7 @@ pub(super) fn refusal(
     };
     let refused = Decision::refused(error.clone(), carrier, &logged);
     let decision = Decision { session: note, tried, ..refused };
-    if let Some(event) = Event::of(policy.log, request, &decision, jobs.now()) {
-        jobs.tell(&Job::Note { event });
-    }
-    watch_work::note(gate, request, &decision, jobs);
+    noted(gate, request, &decision, jobs);
     let refusal = if is_oauth {
         Refusal::oauth(&error, request.authorization.is_some()).into()
     } else {

@@ -1,8 +1,9 @@
-//! The endpoints of sessions, for `gate.handle`, and the way to those of logins, accounts and the watch. What each does is [`Endpoints`]'s to say; here a request is
-//! read, and the answer written, as `crates/worker/src/endpoints/session.rs` does.
+//! The endpoints of sessions, for `gate.handle`, and the way to those of logins, accounts, their administration and the watch. What each does
+//! is [`Endpoints`]'s to say; here a request is read, and the answer written, as `crates/worker/src/endpoints/session.rs` does.
 
 use std::rc::Rc;
 
+use super::account_administration;
 use super::account_endpoints;
 use super::backend::{Gate, HostBackend};
 use super::decision::Asked;
@@ -17,7 +18,9 @@ use crate::protocol::Field;
 use edgegate::error::Error;
 use edgegate::guard::session::endpoints::{Answer, Endpoints};
 use edgegate::guard::{Event, Request, SessionNote};
-use edgegate::http::account_endpoints::{AccountEndpoint, AtLogin, LOGIN_PATH};
+use edgegate::http::account_endpoints::{
+    AccountEndpoint, AdminAccountEndpoint, AtLogin, LOGIN_PATH,
+};
 use edgegate::http::cors;
 use edgegate::http::login_endpoints::LoginEndpoint;
 use edgegate::http::session_endpoints::{Asked as Question, SessionEndpoint, matched};
@@ -30,6 +33,7 @@ enum Endpoint {
     Login(LoginEndpoint),
     Watch(WatchEndpoint),
     Account(AccountEndpoint),
+    Administration(AdminAccountEndpoint),
     AtLogin,
     Jwks,
     Metadata,
@@ -70,6 +74,9 @@ fn find<'p>(policy: &Policy, path: &'p str) -> Option<(Endpoint, &'p str)> {
 
 fn of_accounts<'p>(policy: &Policy, below: &'p str) -> Option<(Endpoint, &'p str)> {
     policy.accounts.as_ref()?;
+    if let Some((endpoint, id)) = account_administration::find(policy, below) {
+        return Some((Endpoint::Administration(endpoint), id));
+    }
     if below == LOGIN_PATH {
         return Some((Endpoint::AtLogin, ""));
     }
@@ -82,7 +89,7 @@ pub(super) fn parse(text: &str) -> Result<Asked, Error> {
     Asked::with_more(text, MORE)
 }
 
-/// Answers a request for an endpoint of sessions, logins, accounts or the watch.
+/// Answers a request for an endpoint of sessions, logins, accounts, their administration or the watch.
 pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> Outcome {
     let policy = &gate.policy;
     let target = asked.target();
@@ -101,13 +108,17 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
         return watch_endpoints::answered(&gate, call, endpoint, &jobs).await.outcome();
     }
     let more = More::of(&asked);
+    let call = (&asked, &request, &more);
+    if let Endpoint::Administration(endpoint) = endpoint {
+        let answered = account_administration::answered(&gate, call, (endpoint, id), &jobs).await;
+        return answered.map_or_else(body_is_wanted, OwnAnswer::outcome);
+    }
     if !more.has_body && request.preflight.is_none() && matches!(request.method, "POST") {
         return body_is_wanted();
     }
     let Some(own) = &policy.sessions else {
         return OwnAnswer::refused(&Error::NotFound, None, &asked).outcome();
     };
-    let call = (&asked, &request, &more);
     let document = match (endpoint, check_method(PUBLISHED_METHODS, request.method)) {
         (Endpoint::Session(endpoint), _) => {
             return answered(&gate, call, (endpoint, id), &jobs).await.outcome();
@@ -133,7 +144,7 @@ pub(super) async fn handle(gate: Rc<Gate>, asked: Asked, jobs: Rc<HostJobs>) -> 
             Err(error) => Err(error),
         },
         (_, Err(error)) => Err(error),
-        (Endpoint::Watch(_), Ok(())) => Err(Error::NotFound),
+        (Endpoint::Watch(_) | Endpoint::Administration(_), Ok(())) => Err(Error::NotFound),
         (Endpoint::Metadata, Ok(())) => Ok(own.server(&own.base(&policy.auth_prefix)).document()),
         (Endpoint::Jwks, Ok(())) => gate.sessions(&jobs).jwks(jobs.now()).await,
     };

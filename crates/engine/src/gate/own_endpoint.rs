@@ -41,8 +41,16 @@ impl<'a> More<'a> {
     /// # Errors
     /// [`Error::InvalidField`] if it is longer than any of these endpoints takes.
     pub(super) fn bounded(&self) -> Result<&'a [u8], Error> {
-        if self.body.len() > MAX_FORM_LENGTH {
-            let problem = format!("expected a body of at most {MAX_FORM_LENGTH} bytes");
+        self.at_most(MAX_FORM_LENGTH)
+    }
+
+    /// The body of a request that may have a longer one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`] if it is longer than that.
+    pub(super) fn at_most(&self, bytes: usize) -> Result<&'a [u8], Error> {
+        if self.body.len() > bytes {
+            let problem = format!("expected a body of at most {bytes} bytes");
             return Err(Error::invalid_field("", &problem));
         }
         Ok(self.body.as_bytes())

@@ -5,14 +5,15 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 
+use super::administered;
 use super::backend::Gate;
 use super::decision::Asked;
 use super::own_endpoint::{OwnAnswer, check_method, query_of};
-use super::task::{HostJobs, Job, Outcome};
-use super::watch_work::{self, Reading, Work};
+use super::task::{HostJobs, Outcome};
+use super::watch_work::{Reading, Work};
 use edgegate::error::Error;
+use edgegate::guard::Request;
 use edgegate::guard::administration::{administrator, may_read_metrics};
-use edgegate::guard::{Carrier, Decision, Event, Request};
 use edgegate::policy::{Policy, Role};
 use edgegate::watch::report::{METRICS_TYPE, window_of};
 
@@ -37,7 +38,7 @@ impl WatchEndpoint {
     /// The path in the event log, whatever the prefix.
     const fn logged(self) -> &'static str {
         match self {
-            Self::Report => "/auth/admin",
+            Self::Report => administered::LOGGED_AS,
             Self::Metrics => "/auth/metrics",
         }
     }
@@ -57,17 +58,11 @@ pub(super) async fn answered(
         WatchEndpoint::Report => administrator(policy, &failures, request, now).map(Some),
         WatchEndpoint::Metrics => may_read_metrics(policy, &failures, request, now).map(|()| None),
     };
-    let carrier = request.authorization.map(|_| Carrier::Bearer);
     let actor = match actor {
         Ok(actor) => actor,
         Err(error) => {
-            let decision = Decision::refused(error, carrier, endpoint.logged());
-            if let Some(event) = Event::of(policy.log, request, &decision, now) {
-                jobs.tell(&Job::Note { event });
-            }
-            watch_work::note(gate, request, &decision, jobs);
-            let error = decision.outcome.err().unwrap_or(Error::NotFound);
-            return OwnAnswer::refused(&error, carrier, asked);
+            let refused = (error, endpoint.logged());
+            return administered::shut_out(gate, (asked, request), refused, jobs);
         }
     };
     let may_read = actor.map_or(Ok(()), |actor| actor.require(Role::Read));
@@ -77,17 +72,12 @@ pub(super) async fn answered(
     };
     let answer = match &told {
         Ok(body) => whole(endpoint, body.clone()),
-        Err(error) => OwnAnswer::refused(error, carrier, asked),
+        Err(error) => OwnAnswer::refused(error, administered::carrier_of(request), asked),
     };
     if let Some(actor) = actor {
         let (who, done) = ((request, actor.name()), (answer.status, told.as_ref().err()));
-        if let Some(event) = Event::of_administration(policy.log, who, done, jobs.now()) {
-            jobs.tell(&Job::Note { event });
-        }
         // That it is read is no event of it.
-        if told.is_err() {
-            watch_work::note_administration(gate, who, done, jobs);
-        }
+        administered::note(gate, who, done, told.is_err(), jobs);
     }
     answer
 }

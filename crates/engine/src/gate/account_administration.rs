@@ -1,0 +1,208 @@
+//! What administrators do with accounts: over HTTP for `gate.handle`, as `crates/worker/src/endpoints/admin/accounts.rs` does it, and by
+//! `gate.accounts`, where the application has checked who asks.
+
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::accounts::GateAccounts;
+use super::administered;
+use super::backend::{Gate, HostBackend};
+use super::endpoint_answer::{Call, written};
+use super::grants;
+use super::own_endpoint::{OwnAnswer, check_method, query_of};
+use super::session_work;
+use super::task::{HostJobs, Job, Outcome};
+use edgegate::account::row::SUBJECT_PREFIX;
+use edgegate::error::Error;
+use edgegate::guard::accounts::AccountFlow;
+use edgegate::guard::administration::{administrator, role_for};
+use edgegate::guard::session::endpoints::Answer;
+use edgegate::guard::{Event, Request};
+use edgegate::http::account_endpoints::AdminAccountEndpoint;
+use edgegate::http::reply::Fields;
+use edgegate::http::session_endpoints::matched;
+use edgegate::policy::{Audit, Policy, Role};
+use edgegate::session::oauth::Form;
+
+/// The largest body, as in the Worker.
+const MAX_BODY: usize = 64 * 1024;
+
+/// What is before the paths in the names of acts, as in `role_for`.
+const ADMIN: &str = "/admin";
+
+/// The endpoint that a path below the prefix fits, of a policy that has administrators and accounts; and the segment in the place of `{id}`.
+/// As everywhere in administration, a slash at the end does not count.
+pub(super) fn find<'p>(policy: &Policy, below: &'p str) -> Option<(AdminAccountEndpoint, &'p str)> {
+    policy.admin.as_ref().and(policy.accounts.as_ref())?;
+    let below = below.strip_suffix('/').unwrap_or(below);
+    AdminAccountEndpoint::ALL
+        .into_iter()
+        .find_map(|endpoint| Some((endpoint, matched(endpoint.path(), below)?)))
+}
+
+/// Answers a request for such an endpoint; `None`: its body is wanted first. Who asks is checked before anything is read.
+pub(super) async fn answered(
+    gate: &Gate,
+    call: Call<'_>,
+    (endpoint, id): (AdminAccountEndpoint, &str),
+    jobs: &HostJobs,
+) -> Option<OwnAnswer> {
+    let (asked, request, more) = call;
+    let policy = &gate.policy;
+    let actor = match administrator(policy, &gate.memory.failures(policy), request, jobs.now()) {
+        Ok(actor) => actor,
+        Err(error) => {
+            let refused = (error, administered::LOGGED_AS);
+            return Some(administered::shut_out(gate, (asked, request), refused, jobs));
+        }
+    };
+    let path = endpoint.path().strip_prefix(ADMIN).unwrap_or_default();
+    let role = role_for(request.method, path);
+    let allowed = check_method(endpoint.methods(), request.method)
+        .and_then(|()| actor.require(role))
+        .and_then(|()| check_audit(policy, role));
+    let has_body = matches!(request.method, "POST" | "PATCH");
+    if allowed.is_ok() && has_body && !more.has_body {
+        return None;
+    }
+    let done = match allowed.and_then(|()| more.at_most(MAX_BODY)) {
+        Ok(body) => {
+            let target = asked.sent_target();
+            over_http(gate, (request, body, query_of(&target)), (endpoint, id), jobs).await
+        }
+        Err(error) => Err(error),
+    };
+    let answer = match &done {
+        Ok(answer) => written(gate, answer, Fields::new(), jobs),
+        Err(error) => OwnAnswer::refused(error, administered::carrier_of(request), asked),
+    };
+    let who = (request, actor.name());
+    administered::note(gate, who, (answer.status, done.as_ref().err()), true, jobs);
+    if role != Role::Read && audit_of(policy) == Some(Audit::BestEffort) {
+        let act = format!("{} {path} by {}, {}", request.method, actor.name(), answer.status);
+        let event = Event::fault(format!("audit: no entry of {act}: {NO_AUDIT}"));
+        jobs.tell(&Job::Note { event: event.at(jobs.now()) });
+    }
+    Some(answer)
+}
+
+const NO_AUDIT: &str = "the npm package keeps none";
+
+fn audit_of(policy: &Policy) -> Option<Audit> {
+    policy.watch.as_ref().map(|watch| watch.audit)
+}
+
+/// Where the policy wants an entry of each act, none is done without it: this edge can write none.
+fn check_audit(policy: &Policy, role: Role) -> Result<(), Error> {
+    if role == Role::Read || audit_of(policy) != Some(Audit::Required) {
+        return Ok(());
+    }
+    let problem = format!("nothing was done: {NO_AUDIT}, expected watch.audit best-effort or off");
+    Err(Error::StoreUnavailable { store: "audit", problem })
+}
+
+async fn over_http(
+    gate: &Gate,
+    (request, body, query): (&Request<'_>, &[u8], &str),
+    (endpoint, id): (AdminAccountEndpoint, &str),
+    jobs: &HostJobs,
+) -> Result<Answer, Error> {
+    use AdminAccountEndpoint as At;
+    let form = Form::parse_for(&["email"], query.as_bytes());
+    let act = match (endpoint, request.method) {
+        (At::All, "POST") => Act::Create(body),
+        (At::All, _) => {
+            let form = form.map_err(|_| Error::invalid_field("email", "is not well encoded"))?;
+            return carry_out(gate, request, Act::Find(form.get("email")), jobs).await;
+        }
+        (At::Invite, _) => Act::Invite(body),
+        (At::One, "PATCH") => Act::Change(id, body),
+        (At::One, "DELETE") => Act::Delete(id),
+        (At::One, _) => Act::Show(id),
+    };
+    carry_out(gate, request, act, jobs).await
+}
+
+/// Something that an administrator does. Bodies are those of the endpoints.
+enum Act<'a> {
+    Create(&'a [u8]),
+    Invite(&'a [u8]),
+    Find(Option<&'a str>),
+    Show(&'a str),
+    Change(&'a str, &'a [u8]),
+    Delete(&'a str),
+}
+
+async fn carry_out(
+    gate: &Gate,
+    request: &Request<'_>,
+    act: Act<'_>,
+    jobs: &HostJobs,
+) -> Result<Answer, Error> {
+    let (backend, edge): (HostBackend<'_>, _) = (gate.backend(jobs), GateAccounts { gate, jobs });
+    let accounts = AccountFlow::new(&gate.policy, (&backend, &edge), request, jobs.now())?;
+    match act {
+        Act::Create(body) => accounts.create(body).await,
+        Act::Invite(body) => accounts.invite(body).await,
+        Act::Find(email) => accounts.find(email).await,
+        Act::Show(id) => accounts.show(id).await,
+        Act::Change(id, body) => accounts.change(id, body).await,
+        Act::Delete(id) => {
+            let answer = accounts.delete(id).await?;
+            grants::forget(gate, jobs, &format!("{SUBJECT_PREFIX}{id}")).await?;
+            Ok(answer)
+        }
+    }
+}
+
+/// What `gate.accounts` asks for. `body` is the body that the Worker's endpoint takes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) enum AccountsAsked {
+    Create {
+        body: Box<RawValue>,
+    },
+    Invite {
+        body: Box<RawValue>,
+    },
+    Find {
+        email: String,
+    },
+    Get {
+        id: String,
+    },
+    Update {
+        id: String,
+        body: Box<RawValue>,
+    },
+    Delete {
+        id: String,
+    },
+}
+
+pub(super) async fn administer(
+    gate: Rc<Gate>,
+    asked: AccountsAsked,
+    jobs: Rc<HostJobs>,
+) -> Result<Outcome, Error> {
+    if gate.policy.accounts.is_none() {
+        let problem = "the policy has none, so there is nothing to administer";
+        return Err(Error::config("accounts", problem));
+    }
+    // An application asks, not a caller.
+    let request = Request::bare("POST", "/");
+    let act = match &asked {
+        AccountsAsked::Create { body } => Act::Create(body.get().as_bytes()),
+        AccountsAsked::Invite { body } => Act::Invite(body.get().as_bytes()),
+        AccountsAsked::Find { email } => Act::Find(Some(email)),
+        AccountsAsked::Get { id } => Act::Show(id),
+        AccountsAsked::Update { id, body } => Act::Change(id, body.get().as_bytes()),
+        AccountsAsked::Delete { id } => Act::Delete(id),
+    };
+    let Answer { body, note, .. } = carry_out(&gate, &request, act, &jobs).await?;
+    session_work::work_off(&gate, &jobs, &note);
+    let text = if body.is_empty() { "null".to_owned() } else { body };
+    Ok(Outcome { text, claims: None })
+}
