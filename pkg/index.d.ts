@@ -591,6 +591,12 @@ export interface GateOptions {
      */
     sinks?: Readonly<Record<string, (event: WatchEvent) => Promise<unknown>>> | undefined;
   } | undefined;
+  /**
+   * Sends a mail of an account, for a policy whose `accounts.mail` has `kind = "function"`: docs/account-mail.md. It resolves once the mail is taken. If it
+   * rejects, or does not resolve within ten seconds, it is called again later, as long as the link is good. Gates that share `stores.accounts` need the same: one
+   * of them sends.
+   */
+  mail?: ((mail: AccountMail) => Promise<unknown>) | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
   /**
@@ -600,6 +606,23 @@ export interface GateOptions {
   log?: ((event: GateEvent) => void) | undefined;
   /** Takes promises that may be finished after the answer, as `waitUntil` of a Worker's context does. */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+}
+
+/** A mail of an account: docs/account-mail.md. Whoever has it has the link: treat it as a password. */
+export interface AccountMail {
+  /** The same if it comes again. */
+  id: string;
+  type: 'account.reset' | 'account.password_changed' | 'account.verify' | 'account.exists' | 'account.invitation' | 'account.magic_link';
+  to: string;
+  /** `accounts.mail.from` of the policy. */
+  from?: string;
+  link?: string;
+  /** How many seconds the link is good. */
+  expiresIn?: number;
+  /** Short words in English, if you have none of your own. */
+  subject: string;
+  text: string;
+  html: string;
 }
 
 /** What `log` gets. */
@@ -1140,6 +1163,8 @@ export interface Account {
   /** The subject of its sessions: `account|` and the id, for ever. */
   subject: string;
   disabled: boolean;
+  /** It waits for whoever was invited. */
+  invited?: true;
   /** Whether the address is known to be its owner's. */
   isVerified: boolean;
   /** Its own, without those of all accounts. */
@@ -1155,7 +1180,7 @@ export interface Account {
 }
 
 /**
- * People who log in by password, as `/auth/admin/accounts` of the Worker administers them. It asks for no secret: check yourself who may call it.
+ * People who log in by password, as `/auth/admin/accounts` administers them over HTTP. It asks for no secret: check yourself who may call it.
  *
  * A change ends all sessions of the account. A new password is hashed here, which blocks the process for some tens of milliseconds.
  *
@@ -1164,6 +1189,11 @@ export interface Account {
  */
 export interface AccountAdministration {
   create(account: NewAccount): Promise<Account>;
+  /**
+   * Sends a link by which somebody sets a password; the account waits for its owner. The policy needs `accounts.mail`, and `accounts.registration` that is not
+   * `"closed"`. A program that ends at once waits for `gate.close()` first, which sends it.
+   */
+  invite(account: { email: string; scopes?: string[] | undefined }): Promise<Account>;
   /** The account with an address. */
   find(email: string): Promise<Account>;
   get(id: string): Promise<Account>;
@@ -1306,7 +1336,7 @@ export interface PolicyReport {
   /** Those of them that `options.secrets` does not have. */
   missing: string[];
   /** What has to be bound. `name` is what the policy calls a service, rate limiter or queue, `path` the field that asks for it. */
-  bindings: Array<{ kind: 'kv' | 'counters' | 'ledger' | 'sessions' | 'keyRing' | 'grants' | 'logins' | 'watch' | 'service' | 'rateLimiter' | 'queue'; name?: string; path?: string }>;
+  bindings: Array<{ kind: 'kv' | 'counters' | 'ledger' | 'sessions' | 'keyRing' | 'grants' | 'logins' | 'watch' | 'service' | 'rateLimiter' | 'queue' | 'function'; name?: string; path?: string }>;
 }
 
 /**

@@ -652,8 +652,8 @@ export interface PolicyPasswordHashCost {
 
 /** Who sends mails for the gate. It needs `origin`, of which links are made. */
 export interface PolicyAccountMail {
-  /** How they are handed over: `webhook`, a request that is signed as Standard Webhooks are; `queue`, a Queue of Cloudflare's; `service`, another Worker. */
-  kind: 'webhook' | 'queue' | 'service';
+  /** How they are handed over: `webhook`, a request that is signed as Standard Webhooks are; `queue`, a Queue of Cloudflare's; `service`, another Worker; `function`, the option `mail` of `createGate`, in the npm package alone. */
+  kind: 'webhook' | 'queue' | 'service' | 'function';
   /** Where a webhook is: https, or http on loopback. */
   url?: string | undefined;
   /** The name of the secret that signs a webhook. */

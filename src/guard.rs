@@ -27,6 +27,7 @@ mod https;
 mod identity;
 mod limits;
 pub mod login;
+pub mod mails;
 mod memory;
 mod only_read;
 mod pipeline;

@@ -103,6 +103,8 @@ function bound(configuration, bindings) {
       if (!ratelimits.some((one) => one.name === name)) missing(name, 'the policy needs this rate-limiting binding', `[[ratelimits]]\nname = ${quoted(name)}`);
     } else if (kind === 'queue') {
       if (!(queues.producers ?? []).some((one) => one.binding === name)) missing(name, 'the policy needs this Queue binding', `[[queues.producers]]\nbinding = ${quoted(name)}\nqueue = "…"`, path);
+    } else if (kind === 'function') {
+      missing(path, 'the npm package alone has functions', 'kind = "webhook"', path);
     } else {
       missingObject(configuration, OBJECTS[kind], (objects.bindings ?? []), missing);
     }

@@ -13,6 +13,10 @@ export class AccountAdministration {
     return this.#ask('create', { body: bodyOf(account, ['email', 'password', 'passwordHash', 'scopes', 'verified']) });
   }
 
+  async invite(account) {
+    return this.#ask('invite', { body: bodyOf(account, ['email', 'scopes']) });
+  }
+
   async find(email) {
     return this.#ask('find', { email: text(email, 'email') });
   }

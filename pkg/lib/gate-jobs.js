@@ -3,6 +3,7 @@ import { ringJobs } from './key-ring.js';
 import { HOST_HOLDS, HOST_REFUSES_KEY } from './protocol.js';
 import { askProvider, fetchKeys } from './remote.js';
 import { Turns } from './turns.js';
+import { mailJobs } from './gate-mail.js';
 import { watchJobs } from './gate-watch.js';
 import { within as withinMillis } from './within.js';
 
@@ -26,12 +27,13 @@ export class Jobs {
   /** The turn of the last hash that was asked for. */
   #hashing = Promise.resolve();
 
-  constructor(platform, stores, tell, sinks) {
+  /** `given`: `{ sinks, mail }`, what the application gives. */
+  constructor(platform, stores, tell, { sinks, mail }) {
     this.#platform = platform;
     this.#stores = stores;
     this.#turns = platform.sharesPromises ? new Turns() : undefined;
     this.#tell = tell;
-    Object.assign(this, ringJobs(platform), watchJobs(stores.watch?.watch, sinks));
+    Object.assign(this, ringJobs(platform), watchJobs(stores.watch?.watch, sinks), mailJobs(mail));
   }
 
   /** Begins jobs, and returns a promise of each answer. Jobs without an answer are done at once. */
@@ -43,6 +45,7 @@ export class Jobs {
       if (name === 'release') this.#release(held, members.name, undefined, true);
       else if (name === 'note') this.#tell.event(members.event);
       else if (name === 'handOver') this.#tell.handOver(members.millis, waitUntil);
+      else if (name === 'handMails') this.#tell.handMails(members.millis, waitUntil);
       else if (name === 'workOff') this.#tell.workOff(waitUntil);
       else if (name === 'putLater') this.#putLater(members, waitUntil);
       else answers.push(this.#answer(id, name, members, held, signature));

@@ -5,9 +5,11 @@ import { AccountAdministration } from './gate-accounts.js';
 import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } from './gate-admin.js';
 import { GrantAdministration } from './gate-grants.js';
 import { Held, Jobs } from './gate-jobs.js';
+import { mailerOf } from './gate-mail.js';
 import { HeadersRead, textsOf } from './gate-request.js';
 import { SessionAdministration, bodyOf, handled, moreOf } from './gate-sessions.js';
-import { WatchReader, WatchTurns, checkWatchStore, sinksOf } from './gate-watch.js';
+import { GateTurns } from './gate-turns.js';
+import { WatchReader, checkWatchStore, sinksOf } from './gate-watch.js';
 import { bytesOf, jsonOf } from './keys.js';
 import { setCookies } from './cookies.js';
 import { fromLines, toLines } from './lines.js';
@@ -18,8 +20,9 @@ const CHECK_OPTIONS = ['clientIp', 'path', 'waitUntil'];
 /** Adapters find by this symbol the function that decides without a promise if it can. They may be bundled apart from the gate. */
 const AT_ONCE = Symbol.for('edgegate.atOnce');
 
-/** Has a gate take a turn of the watch. It is made outside of the constructor: what is made there holds the gate. */
+/** Has a gate take a turn of the watch, or of its mails. They are made outside of the constructor: what is made there holds the gate. */
 let turnOf;
+let mailTurnOf;
 
 /** `createGate` of index.d.ts. */
 export class Gate {
@@ -40,14 +43,18 @@ export class Gate {
   #watch;
   /** Nothing if the policy does not watch. */
   #turns;
+  #mailTurns;
+  /** Whether a mail was there to hand over. */
+  #hasMails = false;
 
   /** `rehearsal`: it only explains (rehearsal.js). */
   constructor(engine, policy, options = {}, rehearsal = false) {
-    checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil', 'watch'], '');
+    checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil', 'watch', 'mail'], '');
     const { secrets = {}, stores = {}, now, log, waitUntil, watch = {} } = options;
     checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions', 'accounts', 'watch'], 'stores');
     for (const [name, store] of Object.entries(stores)) checkStore(store, name);
     const sinks = sinksOf(watch);
+    const mail = mailerOf(options.mail);
     this.#engine = engine;
     this.#clock = clock(now);
     this.#log = callable(log, 'log');
@@ -63,7 +70,8 @@ export class Gate {
       fault: (detail) => this.#tell({ event: 'fault', at: this.#clock(), detail }),
       workOff: (waitUntil) => this.#workOff(waitUntil),
       handOver: (millis, waitUntil) => this.#handOver(millis, waitUntil),
-    }, sinks);
+      handMails: (millis, waitUntil) => this.#handMails(millis, waitUntil),
+    }, { sinks, mail });
     this.#thing = hold(engine, this, JSON.stringify({
       policy: text,
       secrets: secretsOf(document, secrets, engine.platform),
@@ -77,6 +85,7 @@ export class Gate {
         watch: stores.watch !== undefined,
       },
       watch: { sinks: Object.keys(sinks) },
+      given: { mail: mail !== undefined },
       ...(rehearsal && { rehearsal }),
     }));
     const ask = (what, members) => this.#administer(what, members);
@@ -88,7 +97,8 @@ export class Gate {
     this.#accounts = new AccountAdministration(ask);
     this.#watch = new WatchReader(ask);
     const watches = document.watch !== undefined && !rehearsal;
-    if (watches) this.#turns = new WatchTurns(this, turnOf, engine.platform.sharesPromises);
+    if (watches) this.#turns = new GateTurns(this, turnOf, engine.platform.sharesPromises);
+    this.#mailTurns = new GateTurns(this, mailTurnOf, engine.platform.sharesPromises);
     if (engine.canRun) engine.handle(this.#thing);
   }
 
@@ -133,8 +143,9 @@ export class Gate {
   }
 
   async close() {
-    await this.#turns?.end();
+    await Promise.all([this.#turns?.end(), this.#mailTurns.end()]);
     if (this.#turns !== undefined) await this.#administer('watch', { close: {} });
+    if (this.#hasMails) await this.#handOverMails();
   }
 
   async check(request, options = {}) {
@@ -172,6 +183,7 @@ export class Gate {
   static {
     // The symbol is a member of the function: whoever replaces `check` is asked in its place.
     turnOf = (gate) => gate.#turn();
+    mailTurnOf = (gate) => gate.#handOverMails();
     this.prototype.check[AT_ONCE] = (gate, request, options) => gate.#decide(request, options);
   }
 
@@ -198,6 +210,7 @@ export class Gate {
 
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
     this.#turns?.end();
+    this.#mailTurns.end();
     this.#engine.dispose(this.#thing);
   }
 
@@ -211,6 +224,20 @@ export class Gate {
   #handOver(millis, waitUntil) {
     const done = this.#turns?.in(millis);
     if (done !== undefined) waitUntil?.(done);
+  }
+
+  /** Has mails handed over after this time. */
+  #handMails(millis, waitUntil) {
+    this.#hasMails = true;
+    // Where a timer ends with its request, nobody waits: the next step of these accounts hears of it again.
+    if (millis > 0 && !this.#engine.platform.sharesPromises) return;
+    const done = this.#mailTurns.in(millis);
+    if (done !== undefined) waitUntil?.(done);
+  }
+
+  /** Hands over mails that are due. Resolves with after how many milliseconds the next one is, or `null`. */
+  #handOverMails() {
+    return this.#administer('accounts', { handMails: {} });
   }
 
   /** Hands over what was counted, and keeps. Resolves with after how many milliseconds that is due again, or `null`. */

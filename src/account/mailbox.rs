@@ -85,6 +85,28 @@ impl Mailbox {
         due.map(|(id, mail)| (*id, mail.clone())).collect()
     }
 
+    /// Those that are to be sent now, so many at most, each for whoever asks first: until then nobody else gets it. If nothing is heard of it,
+    /// it is due again.
+    pub fn take_due(
+        &mut self,
+        most: usize,
+        (now, until): (UnixMillis, UnixMillis),
+    ) -> Vec<(MailId, WaitingMail)> {
+        let mut due = self.due(now);
+        due.truncate(most);
+        for (id, _) in &due {
+            if let Some(mail) = self.0.get_mut(id) {
+                mail.next_at = until;
+            }
+        }
+        due
+    }
+
+    /// Takes out those that came too late.
+    pub fn forget_late(&mut self, now: UnixMillis) {
+        self.0.retain(|_, mail| !mail.is_late(now));
+    }
+
     /// Whether one waits that is worth something still.
     #[must_use]
     pub fn is_waiting(&self, now: UnixMillis) -> bool {
@@ -165,6 +187,18 @@ mod tests {
             let now = NOW.saturating_add(secs * 1000);
             assert_eq!((mail.is_late(now), mailbox.is_waiting(now)), (is_late, !is_late), "{secs}");
         }
+    }
+
+    #[test]
+    fn one_that_somebody_sends_is_not_due_for_others_until_that_has_taken_too_long() {
+        let (mut mailbox, id) = mailbox(900);
+        let until = NOW.saturating_add(30_000);
+        assert!(mailbox.take_due(0, (NOW, until)).is_empty());
+        assert_eq!(mailbox.take_due(6, (NOW, until)).len(), 1);
+        assert!(mailbox.take_due(6, (NOW.saturating_add(29_999), until)).is_empty());
+        assert_eq!(mailbox.take_due(6, (until, until.saturating_add(30_000))).len(), 1);
+        assert!(!mailbox.sent(&id, Delivery::Taken, until));
+        assert!(mailbox.is_empty());
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Binding<'p> {
     RateLimiter(&'p str),
     /// A queue by this name.
     Queue(&'p str),
+    /// A function of the application: the npm package alone has one.
+    Function,
 }
 
 /// A binding, and the field of the policy that asks for it where it is one alone.
@@ -75,8 +77,8 @@ impl Policy {
             add(Binding::Logins, Some("accounts".to_owned()));
         }
         let mail = self.accounts.as_ref().and_then(|accounts| accounts.mail.as_ref());
-        if let Some(binding) = mail.and_then(MailPolicy::binding) {
-            add(binding, Some("accounts.mail.binding".to_owned()));
+        if let Some((binding, path)) = mail.and_then(MailPolicy::binding) {
+            add(binding, Some(path.to_owned()));
         }
         if let Some(watch) = &self.watch {
             add(Binding::Watch, None);

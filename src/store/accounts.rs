@@ -7,6 +7,9 @@
 //!    told whether the guess was right, and it still counts.
 //!
 //! So no more hashes are compared than guesses are stored, by any number of processes.
+//!
+//! Mails wait in the rows. Nothing wakes a store: whoever takes a step of rows in which some wait is told so, and hands them over. One process
+//! at a time takes a mail out, and it is due again if nothing is heard of that process.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +22,16 @@ use super::{
 };
 use crate::{
     account::{
+        attempts::Bound,
         hash::SALT_BYTES,
+        mail::MailId,
+        mailbox::WaitingMail,
         shard::{ShardState, Terms},
         step::{LoginOutcome, LoginStep, Shard},
     },
     session::state::RowChange,
     time::UnixMillis,
+    watch::state::Delivery,
 };
 
 /// Where the shards lie.
@@ -40,6 +47,12 @@ const MAX_ATTEMPTS: u32 = 256;
 /// milliseconds. A process that has died keeps the accounts of a shard from logging in for so long.
 const COMPUTING_MILLIS: u64 = 10_000;
 
+/// How long whoever has taken mails out may send them: all at once, and a webhook may take a third of it.
+const SENDING_MILLIS: u64 = 30_000;
+
+/// How many are taken out at once, as the Worker sends them.
+const MAILS_AT_ONCE: usize = 6;
+
 /// How long a shard with accounts is kept that nothing changes.
 const KEPT_MILLIS: u64 = 10 * 365 * 86_400 * 1000;
 
@@ -53,7 +66,13 @@ pub trait Process {
 
     /// Waits until a hash may be computed: others are to be served between two of them.
     async fn turn_to_hash(&self);
+
+    /// Hears that mails wait in a shard, and when the next one is due.
+    fn mails_wait(&self, shard: Shard, at: UnixMillis);
 }
+
+/// What became of a mail that was taken out.
+pub type SentMail = (MailId, Delivery);
 
 /// Accounts in such a store. The clock is that of the process that takes the step: several processes have to have theirs set.
 #[derive(Debug)]
@@ -88,26 +107,90 @@ impl<S: SwapStore> SharedAccounts<S> {
                 continue;
             }
             let next = match taking.begin(&rows)? {
-                Begun::Unchanged(outcome) => return Ok(outcome),
                 Begun::Taken(next) => next,
                 Begun::Reserved { text, until } => {
                     if !turn.swap(found.as_deref(), &text, until).await? {
                         continue;
                     }
                     process.turn_to_hash().await;
-                    let Taken { outcome, text: next, until } = taking.finish(&rows)?;
-                    return match turn.swap(Some(&text), &next, until).await? {
-                        true => Ok(outcome),
+                    let next = taking.finish(&rows)?;
+                    return match turn.swap(Some(&text), &next.text, next.until).await? {
+                        true => Ok(next.told(shard, process)),
                         false => Err(StoreError::own_bound("a hash has taken too long")),
                     };
                 }
             };
-            if turn.swap(found.as_deref(), &next.text, next.until).await? {
-                return Ok(next.outcome);
+            if !next.is_changed || turn.swap(found.as_deref(), &next.text, next.until).await? {
+                return Ok(next.told(shard, process));
             }
         }
-        Err(StoreError::own_bound("too many processes change the same accounts at once"))
+        Err(contended())
     }
+
+    /// Takes out some mails of a shard that are due: whoever gets them sends them at once, says what came of each
+    /// ([`SharedAccounts::note_mails`]), and asks for the next.
+    ///
+    /// # Errors
+    /// As [`SharedAccounts::apply`].
+    pub async fn take_mails(
+        &self,
+        shard: Shard,
+        terms: Terms<'_>,
+        process: &impl Process,
+    ) -> Result<Vec<(MailId, WaitingMail)>, StoreError> {
+        self.of_mails(shard, terms, process, |state, now| {
+            state.take_due_mails(MAILS_AT_ONCE, (now, now.saturating_add(SENDING_MILLIS)))
+        })
+        .await
+    }
+
+    /// Notes what became of mails that were taken out. Returns those that are given up.
+    ///
+    /// # Errors
+    /// As [`SharedAccounts::apply`].
+    pub async fn note_mails(
+        &self,
+        shard: Shard,
+        sent: &[SentMail],
+        terms: Terms<'_>,
+        process: &impl Process,
+    ) -> Result<Vec<MailId>, StoreError> {
+        self.of_mails(shard, terms, process, |state, now| {
+            let is_lost = |(id, delivery): &&SentMail| state.sent_mail(id, *delivery, now);
+            sent.iter().filter(is_lost).map(|(id, _)| *id).collect()
+        })
+        .await
+    }
+
+    /// A step about mails alone, which computes nothing.
+    async fn of_mails<T>(
+        &self,
+        shard: Shard,
+        terms: Terms<'_>,
+        process: &impl Process,
+        mut step: impl FnMut(&mut ShardState, UnixMillis) -> T,
+    ) -> Result<T, StoreError> {
+        let mut turn = Turn::new(&self.store, format!("{PREFIX}{shard}"));
+        for _ in 0..MAX_ATTEMPTS {
+            let found = turn.load().await?;
+            let now = process.now();
+            let rows = Rows::read(found.as_deref())?;
+            if rows.computing_until.is_some_and(|until| now < until) {
+                continue;
+            }
+            let mut state = rows.state()?;
+            let done = step(&mut state, now);
+            let next = stored(state, rows, (done, terms.bound), now)?;
+            if !next.is_changed || turn.swap(found.as_deref(), &next.text, next.until).await? {
+                return Ok(next.told(shard, process));
+            }
+        }
+        Err(contended())
+    }
+}
+
+fn contended() -> StoreError {
+    StoreError::own_bound("too many processes change the same accounts at once")
 }
 
 /// A step of the rows that were found, at one time. It runs twice where it guesses: up to the reservation, and then from the same rows to its
@@ -122,19 +205,31 @@ struct Taking<'a> {
 
 /// How far the first run has come.
 enum Begun {
-    /// There is nothing to store.
-    Unchanged(LoginOutcome),
     /// To its end.
-    Taken(Taken),
+    Taken(Taken<LoginOutcome>),
     /// A guess is to be stored before its hash is computed.
     Reserved { text: String, until: UnixMillis },
 }
 
 /// What a step has left.
-struct Taken {
-    outcome: LoginOutcome,
+struct Taken<T> {
+    outcome: T,
+    /// Whether there is something to store.
+    is_changed: bool,
     text: String,
     until: UnixMillis,
+    /// When the next mail is due.
+    mail_at: Option<UnixMillis>,
+}
+
+impl<T> Taken<T> {
+    /// The outcome, once it is stored.
+    fn told(self, shard: Shard, process: &impl Process) -> T {
+        if let Some(at) = self.mail_at {
+            process.mails_wait(shard, at);
+        }
+        self.outcome
+    }
 }
 
 impl Taking<'_> {
@@ -149,21 +244,18 @@ impl Taking<'_> {
         if let Some(changes) = reserved {
             let computing_until = Some(self.now.saturating_add(COMPUTING_MILLIS));
             let text = Rows { computing_until, ..rows.with(changes)? }.to_text()?;
-            return Ok(Begun::Reserved { text, until: self.kept_until(&mut state) });
+            let until = kept_until(&mut state, self.terms.bound, self.now);
+            return Ok(Begun::Reserved { text, until });
         }
-        let outcome = outcome?;
-        let changes = state.take_changes()?;
-        if changes.is_empty() {
-            return Ok(Begun::Unchanged(outcome));
-        }
-        self.taken(state, rows.with(changes)?, outcome).map(Begun::Taken)
+        stored(state, rows.clone(), (outcome?, self.terms.bound), self.now).map(Begun::Taken)
     }
 
-    fn finish(self, rows: &Rows) -> Result<Taken, StoreError> {
+    fn finish(self, rows: &Rows) -> Result<Taken<LoginOutcome>, StoreError> {
         let mut state = rows.state()?;
         let outcome = self.run(&mut state, &mut |_| Ok(()))?;
-        let next = rows.with(state.take_changes()?)?;
-        self.taken(state, next, outcome)
+        let next = stored(state, rows.clone(), (outcome, self.terms.bound), self.now)?;
+        // The reservation is a change.
+        if next.is_changed { Ok(next) } else { Err(not_ours()) }
     }
 
     fn run(
@@ -173,29 +265,37 @@ impl Taking<'_> {
     ) -> Result<LoginOutcome, StoreError> {
         state.apply(self.step.clone(), self.terms, (self.salt, self.now), keep)
     }
+}
 
-    /// What is stored. Rows of which nothing has to be kept go with it, since nobody else comes to take them out.
-    fn taken(
-        self,
-        mut state: ShardState,
-        next: Rows,
-        outcome: LoginOutcome,
-    ) -> Result<Taken, StoreError> {
-        state.forget_over(self.terms.bound, self.now);
-        let text = next.with(state.take_changes()?)?.to_text()?;
-        Ok(Taken { outcome, text, until: self.kept_until(&mut state) })
+/// What is stored of a state that was made of `rows`. Rows of which nothing has to be kept go with it, since nobody else comes to take them
+/// out.
+fn stored<T>(
+    mut state: ShardState,
+    rows: Rows,
+    (outcome, bound): (T, Bound),
+    now: UnixMillis,
+) -> Result<Taken<T>, StoreError> {
+    let mail_at = state.mails_wake_at();
+    let changes = state.take_changes()?;
+    if changes.is_empty() {
+        return Ok(Taken { outcome, is_changed: false, text: String::new(), until: now, mail_at });
     }
+    state.forget_over(bound, now);
+    let text = rows.with(changes)?.with(state.take_changes()?)?.to_text()?;
+    let until = kept_until(&mut state, bound, now);
+    Ok(Taken { outcome, is_changed: true, text, until, mail_at })
+}
 
-    /// Until when the store has to keep the rows, which are not used any more here.
-    fn kept_until(self, state: &mut ShardState) -> UnixMillis {
-        let later = self.now.saturating_add(PASSING_MILLIS);
-        state.forget_over(self.terms.bound, later);
-        if state.is_empty() { later } else { self.now.saturating_add(KEPT_MILLIS) }
-    }
+/// Until when the store has to keep the rows, which are not used any more here.
+fn kept_until(state: &mut ShardState, bound: Bound, now: UnixMillis) -> UnixMillis {
+    let later = now.saturating_add(PASSING_MILLIS);
+    state.forget_over(bound, later);
+    state.forget_late_mails(later);
+    if state.is_empty() { later } else { now.saturating_add(KEPT_MILLIS) }
 }
 
 /// The rows of a shard as they are stored, by the names that [`ShardState`] gives them.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rows {
     v: u8,

@@ -167,9 +167,12 @@ fn links_are_of_the_origin_or_of_pages_that_may_act_for_visitors() {
 }
 
 #[test]
-fn who_sends_mails_is_one_of_three() {
+fn who_sends_mails_is_one_of_four() {
     for (fields, expected) in [
-        (json!({"kind": "smtp"}), "accounts.mail.kind: expected one of webhook, queue, service"),
+        (
+            json!({"kind": "smtp"}),
+            "accounts.mail.kind: expected one of webhook, queue, service, function",
+        ),
         (json!({"url": null}), "accounts.mail.url: expected an https URL (http only on loopback)"),
         (
             json!({"url": "http://mailer.test/"}),
@@ -181,6 +184,10 @@ fn who_sends_mails_is_one_of_three() {
             "accounts.mail.secret: secret has 31 bytes, expected at least 32",
         ),
         (json!({"binding": "MAILS"}), "accounts.mail.binding: a webhook has a url"),
+        (
+            json!({"kind": "function"}),
+            "accounts.mail.kind: a function is given to createGate: expected no url, secret or binding",
+        ),
         (json!({"kind": "queue"}), "accounts.mail.url: is of a webhook, expected binding alone"),
         (
             json!({"kind": "service", "url": null}),
@@ -206,6 +213,11 @@ fn who_sends_mails_is_one_of_three() {
         let need = needs.iter().find(|need| need.binding == binding).unwrap();
         assert_eq!(need.path.as_deref(), Some("accounts.mail.binding"));
     }
+    let by_function = json!({"kind": "function", "url": null, "secret": null});
+    let policy = policy_of(&with_mail(by_function));
+    let needs = policy.needs();
+    let need = needs.iter().find(|need| need.binding == Binding::Function).unwrap();
+    assert_eq!(need.path.as_deref(), Some("accounts.mail.kind"));
 }
 
 /// The same with this origin of the gate, and these of other pages.

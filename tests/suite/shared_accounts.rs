@@ -4,7 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::future::Future as _;
 use std::task::{Context, Waker};
 
+use edgegate::account::link_step::{AskLink, NewMail};
+use edgegate::account::mail::MailId;
+use edgegate::account::one_time::{TOKEN_BYTES, Use, hash_of, text_of};
 use edgegate::account::row::{RowKey, new_account_id};
+use edgegate::account::shard::Terms;
 use edgegate::account::step::{
     Change, Create, Guess, LoginOutcome, LoginStep, NewPassword, OfAddress, Shard,
 };
@@ -13,7 +17,8 @@ use edgegate::policy::Policy;
 use edgegate::store::accounts::{self, SharedAccounts};
 use edgegate::store::shared::SwapStore;
 use edgegate::time::UnixMillis;
-use futures_util::future::join_all;
+use edgegate::watch::state::Delivery;
+use futures_util::future::{join, join_all};
 use serde_json::json;
 
 use super::account_policy::with_accounts;
@@ -35,11 +40,27 @@ struct Process<'t> {
     accounts: SharedAccounts<&'t Texts>,
     policy: Policy,
     now: Cell<UnixMillis>,
+    /// When it has heard that a mail is due.
+    mail_at: Cell<Option<UnixMillis>>,
 }
 
 impl<'t> Process<'t> {
     fn new(texts: &'t Texts) -> Self {
-        Self { accounts: SharedAccounts::new(texts), policy: cheap(), now: Cell::new(NOW) }
+        let (accounts, policy) = (SharedAccounts::new(texts), cheap());
+        Self { accounts, policy, now: Cell::new(NOW), mail_at: Cell::default() }
+    }
+
+    fn terms(&self) -> Terms<'_> {
+        self.policy.accounts.as_ref().unwrap().terms()
+    }
+
+    async fn take_mails(&self) -> Vec<MailId> {
+        let taken = self.accounts.take_mails(SHARD, self.terms(), self).await.unwrap();
+        taken.into_iter().map(|(id, _)| id).collect()
+    }
+
+    async fn note(&self, id: MailId, delivery: Delivery) -> Vec<MailId> {
+        self.accounts.note_mails(SHARD, &[(id, delivery)], self.terms(), self).await.unwrap()
     }
 
     async fn step(&self, step: LoginStep) -> Result<LoginOutcome, StoreError> {
@@ -63,6 +84,11 @@ impl accounts::Process for Process<'_> {
 
     async fn turn_to_hash(&self) {
         a_moment().await;
+    }
+
+    fn mails_wait(&self, shard: Shard, at: UnixMillis) {
+        assert_eq!(shard, SHARD);
+        self.mail_at.set(Some(at));
     }
 }
 
@@ -100,6 +126,80 @@ macro_rules! reserved {
         }
         guessing
     }};
+}
+
+fn ask_link(number: u8) -> LoginStep {
+    ask_link_of(ADA, number)
+}
+
+fn ask_link_of(key: RowKey, number: u8) -> LoginStep {
+    LoginStep::AskLink(AskLink {
+        key,
+        r#use: Use::Reset,
+        mail: NewMail {
+            id: MailId::from_bytes([number; 16]),
+            sealed: "sealed".to_owned(),
+            token: hash_of(&text_of(&[number; TOKEN_BYTES])).unwrap(),
+        },
+        asker: None,
+    })
+}
+
+#[test]
+fn of_eight_processes_that_hear_of_a_mail_one_sends_it() {
+    let texts = with_account();
+    let processes: Vec<_> = (0..8).map(|_| Process::new(&texts)).collect();
+    assert_eq!(run(processes[0].step(ask_link(1))), Ok(LoginOutcome::Done));
+    for process in &processes {
+        run(process.step(LoginStep::Find(ADA))).unwrap();
+        assert_eq!(process.mail_at.get(), Some(NOW));
+    }
+    let taken = run(join_all(processes.iter().map(Process::take_mails)));
+    assert_eq!(taken.concat(), [MailId::from_bytes([1; 16])]);
+    assert!(texts.lost.get() > 0, "they raced");
+}
+
+#[test]
+fn no_more_mails_are_taken_out_than_are_sent_at_once() {
+    let texts = Texts::default();
+    let process = Process::new(&texts);
+    for number in 0..8 {
+        run(process.step(ask_link_of(RowKey::from_bytes([number; 32]), number))).unwrap();
+    }
+    let taken = [(); 3].map(|()| run(process.take_mails()).len());
+    assert_eq!(taken, [6, 2, 0]);
+}
+
+#[test]
+fn a_mail_that_was_taken_and_not_heard_of_is_due_again_and_one_that_failed_later() {
+    let texts = with_account();
+    let (first, second) = (Process::new(&texts), Process::new(&texts));
+    run(first.step(ask_link(1))).unwrap();
+    let [id] = run(first.take_mails())[..] else { panic!("a mail is due") };
+    second.later(29_999);
+    assert_eq!(run(second.take_mails()), []);
+    assert_eq!(second.mail_at.get(), Some(NOW.saturating_add(30_000)));
+    second.later(1);
+    assert_eq!(run(second.take_mails()), [id]);
+    assert_eq!(run(second.note(id, Delivery::Failed)), []);
+    assert_eq!(second.mail_at.get(), Some(NOW.saturating_add(40_000)));
+    second.later(10_000);
+    assert_eq!(run(second.take_mails()), [id]);
+    assert_eq!(run(second.note(id, Delivery::Refused)), [id], "it is given up");
+    second.mail_at.set(None);
+    assert_eq!(run(second.take_mails()), []);
+    assert_eq!(second.mail_at.get(), None);
+}
+
+#[test]
+fn mails_wait_for_a_hash_as_others_do() {
+    let texts = with_account();
+    let (guessing, sending) = (Process::new(&texts), Process::new(&texts));
+    run(sending.step(ask_link(1))).unwrap();
+    let guess = reserved!(guessing, &texts, PASSWORD);
+    let (right, taken) = run(join(guess, sending.take_mails()));
+    assert!(matches!(right, Ok(LoginOutcome::Right(_))), "{right:?}");
+    assert_eq!(taken.len(), 1);
 }
 
 #[test]

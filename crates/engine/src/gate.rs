@@ -19,6 +19,8 @@ mod late;
 mod lines;
 mod login_endpoints;
 mod logins;
+mod mail_waits;
+mod mails;
 mod options;
 mod own_endpoint;
 mod session_work;

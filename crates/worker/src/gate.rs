@@ -296,6 +296,10 @@ fn check_binding(need: Need<'_>, env: &Env) -> Result<(), Error> {
         Binding::Service(name) => (name, "service", env.service(name).is_ok()),
         Binding::RateLimiter(name) => (name, "rate-limiting", env.rate_limiter(name).is_ok()),
         Binding::Queue(name) => (name, "Queue", host::has_queue(env, name)),
+        Binding::Function => {
+            let path = need.path.unwrap_or_default();
+            return Err(Error::config(path, "the npm package alone has functions"));
+        }
     };
     let (path, problem) = match need.path {
         _ if is_bound => return Ok(()),

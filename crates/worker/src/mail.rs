@@ -1,4 +1,4 @@
-//! Hands mails over to whoever sends them: what they say is [`edgegate::account::mail`]'s.
+//! Hands mails over to whoever sends them: what they say is [`edgegate::guard::mails`]'s.
 
 use core::time::Duration;
 
@@ -6,15 +6,12 @@ use worker::Env;
 
 use super::{deadline, fault::report, host, web_crypto::RuntimeCrypto};
 use edgegate::{
-    account::{
-        mail::{Mail, MailId, associated_data},
-        mailbox::WaitingMail,
-    },
+    account::{mail::MailId, mailbox::WaitingMail},
+    guard::mails::ready,
     policy::{AccountPolicy, MailRoute},
     secret::Secret,
-    store::key_ring::RingCrypto as _,
     time::UnixMillis,
-    watch::{message::signed, state::Delivery},
+    watch::state::Delivery,
 };
 
 /// How long handing one over may take.
@@ -23,41 +20,34 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A name for the other Worker's address: it is bound, so nobody else gets it.
 const SERVICE_URL: &str = "https://mail.invalid/";
 
-/// Hands a mail over. One to nobody is done at once. One whose link is over is not sent: it would say that it is good for no second.
+/// Hands a mail over.
 pub(super) async fn send(
     env: &Env,
     accounts: &AccountPolicy,
-    (id, waiting): (&MailId, &WaitingMail),
+    mail: (&MailId, &WaitingMail),
     now: UnixMillis,
 ) -> Delivery {
-    let Some(kind) = waiting.kind else { return Delivery::Taken };
-    if waiting.is_late(now) {
-        return Delivery::Refused;
-    }
-    // A policy that sends no mails any more.
-    let Some(policy) = &accounts.mail else { return Delivery::Refused };
-    let key = accounts.secrets.mails();
-    let opened = RuntimeCrypto.open(key, &waiting.sealed, &associated_data(&waiting.row)).await;
-    let Ok(opened) = opened else { return Delivery::Refused };
-    let opened = core::str::from_utf8(opened.expose_secret()).unwrap_or_default();
-    let mail = Mail { kind, account: &waiting.account, opened, until: waiting.until };
-    let Some(body) = mail.message(policy.sender(kind), now.to_unix_time()) else {
-        return Delivery::Refused;
+    let mail = match ready(accounts, &RuntimeCrypto, mail, now).await {
+        Ok(mail) => mail,
+        Err(done) => return done,
     };
     let handed = async {
-        match &policy.route {
+        match mail.route {
             MailRoute::Webhook { url, secret } => {
-                let id = format!("mail_{id}");
-                post(url, &signed(secret, &id, now.to_unix_time(), &body), &body).await
+                post(url, &mail.signed(secret, now.to_unix_time()), &mail.body).await
             }
             // What a queue has taken, it has.
-            MailRoute::Queue(name) => host::send_to_queue(env, name, &body).await.map(|()| 202),
+            MailRoute::Queue(name) => {
+                host::send_to_queue(env, name, &mail.body).await.map(|()| 202)
+            }
             MailRoute::Service(name) => {
-                let id = [("webhook-id", format!("mail_{id}"))];
-                let request = request(SERVICE_URL, &id, &body)?;
+                let id = [("webhook-id", mail.id.clone())];
+                let request = request(SERVICE_URL, &id, &mail.body)?;
                 let answer = env.service(name)?.fetch_request(request).await?;
                 Ok(answer.status_code())
             }
+            // A policy with one is refused.
+            MailRoute::Function => Err("the Worker has no functions".into()),
         }
     };
     let status = deadline::within(PATIENCE, handed).await;
@@ -72,7 +62,7 @@ pub(super) async fn send(
             Some(Err(_)) => "no answer".to_owned(),
             None => "no answer in time".to_owned(),
         };
-        report(&format!("accounts: the mail {} was not taken: {status}", kind.as_str()));
+        report(&format!("accounts: the mail {} was not taken: {status}", mail.kind.as_str()));
     }
     delivery
 }

@@ -36,6 +36,28 @@ impl ShardState {
         self.mails.due(now)
     }
 
+    /// So many of them at most, for one of several who may send them: from the first time to the second no other gets them.
+    pub fn take_due_mails(
+        &mut self,
+        most: usize,
+        at: (UnixMillis, UnixMillis),
+    ) -> Vec<(MailId, WaitingMail)> {
+        let due = self.mails.take_due(most, at);
+        self.changed.extend(due.iter().map(|(id, _)| format!("{MAIL}{id}")));
+        due
+    }
+
+    /// When the next mail is due; `None`: none waits.
+    #[must_use]
+    pub fn mails_wake_at(&self) -> Option<UnixMillis> {
+        self.mails.wakes_at()
+    }
+
+    /// Takes out mails that came too late, without a word of it.
+    pub fn forget_late_mails(&mut self, now: UnixMillis) {
+        self.mails.forget_late(now);
+    }
+
     /// Notes what came of sending one. Whether it is given up.
     pub fn sent_mail(&mut self, id: &MailId, delivery: Delivery, now: UnixMillis) -> bool {
         let is_lost = self.mails.sent(id, delivery, now);

@@ -95,12 +95,14 @@ pub(super) enum MailRouteKind {
     Webhook,
     Queue,
     Service,
+    Function,
 }
 
 words!(MailRouteKind {
     "webhook" => Self::Webhook,
     "queue" => Self::Queue,
     "service" => Self::Service,
+    "function" => Self::Function,
 });
 
 described! {
@@ -108,7 +110,7 @@ described! {
     #[derive(Debug)]
     pub(super) struct MailDocument as AccountMail, refused {
         /// How they are handed over: `webhook`, a request that is signed as Standard Webhooks are; `queue`, a Queue of Cloudflare's; `service`,
-        /// another Worker.
+        /// another Worker; `function`, the option `mail` of `createGate`, in the npm package alone.
         pub(super) kind: MailRouteKind,
         /// Where a webhook is: https, or http on loopback.
         pub(super) url: Option<String> = None,

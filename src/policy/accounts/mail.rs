@@ -20,6 +20,9 @@ const MAX_FROM: usize = 320;
 /// The longest address of a page.
 const MAX_PAGE: usize = 500;
 
+/// The field that names a binding.
+const BINDING: &str = "accounts.mail.binding";
+
 /// Who sends mails for the gate.
 #[derive(Debug)]
 pub struct MailPolicy {
@@ -44,6 +47,8 @@ pub enum MailRoute {
     Queue(String),
     /// Another Worker, by its service binding.
     Service(String),
+    /// A function of the application, in the npm package.
+    Function,
 }
 
 /// The pages that links open.
@@ -56,12 +61,13 @@ struct Pages {
 }
 
 impl MailPolicy {
-    /// What has to be bound for it.
-    pub(in crate::policy) fn binding(&self) -> Option<Binding<'_>> {
+    /// What has to be bound for it, and the field that says so.
+    pub(in crate::policy) fn binding(&self) -> Option<(Binding<'_>, &'static str)> {
         match &self.route {
             MailRoute::Webhook { .. } => None,
-            MailRoute::Queue(name) => Some(Binding::Queue(name)),
-            MailRoute::Service(name) => Some(Binding::Service(name)),
+            MailRoute::Queue(name) => Some((Binding::Queue(name), BINDING)),
+            MailRoute::Service(name) => Some((Binding::Service(name), BINDING)),
+            MailRoute::Function => Some((Binding::Function, "accounts.mail.kind")),
         }
     }
 
@@ -118,6 +124,13 @@ pub(super) fn mail(
 fn route(document: &MailDocument, secrets: &dyn Secrets) -> Result<MailRoute, Error> {
     let field = |name: &str| format!("accounts.mail.{name}");
     let MailDocument { kind, url, secret, binding, .. } = document;
+    if *kind == MailRouteKind::Function {
+        if url.is_some() || secret.is_some() || binding.is_some() {
+            let problem = "a function is given to createGate: expected no url, secret or binding";
+            return Err(Error::config(field("kind"), problem));
+        }
+        return Ok(MailRoute::Function);
+    }
     if *kind == MailRouteKind::Webhook {
         if binding.is_some() {
             return Err(Error::config(field("binding"), "a webhook has a url"));
@@ -139,11 +152,11 @@ fn route(document: &MailDocument, secrets: &dyn Secrets) -> Result<MailRoute, Er
         }
     }
     let Some(binding) = binding.as_deref().filter(|name| is_binding(name)) else {
-        return Err(Error::config(field("binding"), "expected the name of a binding"));
+        return Err(Error::config(BINDING, "expected the name of a binding"));
     };
     Ok(match kind {
         MailRouteKind::Service => MailRoute::Service(binding.to_owned()),
-        MailRouteKind::Queue | MailRouteKind::Webhook => MailRoute::Queue(binding.to_owned()),
+        _ => MailRoute::Queue(binding.to_owned()),
     })
 }
 

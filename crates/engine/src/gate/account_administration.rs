@@ -11,6 +11,7 @@ use super::administered;
 use super::backend::{Gate, HostBackend};
 use super::endpoint_answer::{Call, written};
 use super::grants;
+use super::mails;
 use super::own_endpoint::{OwnAnswer, check_method, query_of};
 use super::session_work;
 use super::task::{HostJobs, Job, Outcome};
@@ -180,6 +181,8 @@ pub(super) enum AccountsAsked {
     Delete {
         id: String,
     },
+    /// Hand over mails that are due. The answer is after how many milliseconds it is to be asked again, or `null`.
+    HandMails {},
 }
 
 pub(super) async fn administer(
@@ -200,6 +203,11 @@ pub(super) async fn administer(
         AccountsAsked::Get { id } => Act::Show(id),
         AccountsAsked::Update { id, body } => Act::Change(id, body.get().as_bytes()),
         AccountsAsked::Delete { id } => Act::Delete(id),
+        AccountsAsked::HandMails {} => {
+            let wait = mails::hand_over(&gate, &jobs).await;
+            let text = wait.map_or_else(|| "null".to_owned(), |millis| millis.to_string());
+            return Ok(Outcome { text, claims: None });
+        }
     };
     let Answer { body, note, .. } = carry_out(&gate, &request, act, &jobs).await?;
     session_work::work_off(&gate, &jobs, &note);

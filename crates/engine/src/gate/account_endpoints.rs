@@ -3,16 +3,17 @@
 
 use super::accounts::GateAccounts;
 use super::backend::Gate;
-use super::endpoint_answer::{Call, Refused, preflight, refusal, written};
+use super::endpoint_answer::{Call, Refused, noted, preflight, refusal, written};
 use super::own_endpoint::{OwnAnswer, check_method, query_of};
 use super::task::HostJobs;
 use crate::protocol::Field;
+use edgegate::guard::Decision;
 use edgegate::guard::accounts::AccountFlow;
 use edgegate::guard::session::endpoints::Answer;
 use edgegate::http::account_endpoints::AccountEndpoint;
 use edgegate::http::account_pages::{AccountPages, Posted};
 use edgegate::http::cors;
-use edgegate::http::session_endpoints::Asked as Question;
+use edgegate::http::session_endpoints::{Asked as Question, carrier_of};
 use edgegate::page::Page;
 
 /// Answers a request for such an endpoint.
@@ -60,6 +61,12 @@ pub(super) async fn answered(
         (Ok(_), Some((_, Ok(posted)))) => ask(&posted.json()).await,
         (Ok(body), None) => ask(body).await,
     };
+    // Whoever asked for a mail is not told why there is none; the log is.
+    if let Some(error) = flow.take_unsaid() {
+        let carrier = carrier_of(request.authorization);
+        let decision = Decision::refused(error, carrier, &endpoint.logged());
+        noted(gate, request, &decision, jobs);
+    }
     match (outcome, &form) {
         (Ok(answer), Some((pages, Ok(posted)))) => {
             let page = pages.after(endpoint, posted, Ok(&answer));

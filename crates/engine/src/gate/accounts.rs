@@ -4,14 +4,16 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::backend::Gate;
 use super::late::{Late, LateStep, do_later};
+use super::sessions;
 use super::stores::HostSwap;
 use super::task::{HostJobs, Job};
 use edgegate::account::hash::SALT_BYTES;
 use edgegate::account::step::{LoginOutcome, LoginStep, Shard};
 use edgegate::error::StoreError;
-use edgegate::guard::Sessions as _;
 use edgegate::guard::accounts::{AccountMemory, Accounts};
+use edgegate::secret::Secret;
 use edgegate::store::accounts::{Process, SharedAccounts};
+use edgegate::store::key_ring::RingCrypto as _;
 use edgegate::time::UnixMillis;
 
 #[wasm_bindgen(raw_module = "../lib/engine.js")]
@@ -23,7 +25,7 @@ unsafe extern "C" {
 }
 
 /// The store of accounts.
-const ACCOUNTS: &str = "accounts";
+pub(super) const ACCOUNTS: &str = "accounts";
 
 /// How much longer a text in UTF-8 can be in form NFKC (<https://www.unicode.org/faq/normalization.html#12>).
 const EXPANSION: usize = 11;
@@ -44,6 +46,10 @@ impl Process for GateAccounts<'_> {
         // If the host cannot wait, it is computed at once.
         drop(self.jobs.ask::<()>(Job::TurnToHash).await);
     }
+
+    fn mails_wait(&self, shard: Shard, at: UnixMillis) {
+        self.gate.mails.note(shard, at, self.jobs);
+    }
 }
 
 impl Accounts for GateAccounts<'_> {
@@ -55,7 +61,7 @@ impl Accounts for GateAccounts<'_> {
         let own = self.gate.policy.accounts.as_ref();
         let own = own.ok_or_else(|| StoreError::new("the policy has no accounts"))?;
         let mut salt = [0; SALT_BYTES];
-        self.gate.sessions(self.jobs).random(&mut salt)?;
+        sessions::random(&mut salt)?;
         let store = SharedAccounts::new(HostSwap { jobs: self.jobs, store: ACCOUNTS });
         store.apply(shard, &step, (own.terms(), salt), self).await
     }
@@ -63,6 +69,15 @@ impl Accounts for GateAccounts<'_> {
     fn apply_later(&self, shard: Shard, step: LoginStep) {
         let late = Late::Account(LateStep { shard, step });
         do_later(&self.gate.late, self.jobs, [late]);
+    }
+
+    async fn seal(
+        &self,
+        key: &Secret,
+        plain: &Secret,
+        beside: &[u8],
+    ) -> Result<String, StoreError> {
+        self.gate.sessions(self.jobs).seal(key, plain, beside).await
     }
 
     fn normalized(&self, text: String) -> String {

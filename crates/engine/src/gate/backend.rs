@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::late::Late;
 use super::logins::GateLogins;
+use super::mail_waits::MailWaits;
 use super::sessions::GateSessions;
 use super::stores::{HostStore, HostSwap};
 use super::task::{HostJobs, Job};
@@ -49,6 +50,8 @@ pub(super) struct Gate {
     pub(super) paces: Rc<SharedPaces>,
     /// What is left to be done once answers are out.
     pub(super) late: RefCell<Vec<Late>>,
+    /// Where mails wait to be handed over.
+    pub(super) mails: MailWaits,
     /// `None`: the policy does not watch, or nobody is served.
     pub(super) watching: Option<Watching>,
 }
@@ -65,6 +68,7 @@ impl Gate {
             ring: RingMemory::default(),
             paces: Rc::default(),
             late: RefCell::default(),
+            mails: MailWaits::default(),
             watching,
         }
     }

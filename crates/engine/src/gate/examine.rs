@@ -107,6 +107,7 @@ fn shown(need: Need<'_>) -> ShownNeed<'_> {
         Binding::Service(name) => ("service", Some(name)),
         Binding::RateLimiter(name) => ("rateLimiter", Some(name)),
         Binding::Queue(name) => ("queue", Some(name)),
+        Binding::Function => ("function", None),
     };
     ShownNeed { kind, name, path: need.path }
 }

@@ -8,7 +8,7 @@ use super::{backend::Gate, examine, watching::Watching};
 use crate::fields::unexpected;
 use crate::key::SecretText;
 use edgegate::error::Error;
-use edgegate::policy::{Binding, Policy, Replays, RevocationMode, Secrets, StoreNeeds};
+use edgegate::policy::{Binding, MailRoute, Policy, Replays, RevocationMode, Secrets, StoreNeeds};
 use edgegate::secret::Secret;
 
 #[derive(Deserialize)]
@@ -21,6 +21,8 @@ struct Document {
     stores: Stores,
     #[serde(default)]
     watch: Watch,
+    #[serde(default)]
+    given: Given,
     /// It only explains, and serves nobody: what the Worker alone has is taken too. Revocations are then looked up as entries, whatever
     /// the mode, and no counter is asked.
     #[serde(default)]
@@ -40,6 +42,14 @@ struct Stores {
     #[serde(default)]
     watch: bool,
     accounts: Counters,
+}
+
+/// What else the application gives, where the policy asks for it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    /// A function that sends mails.
+    mail: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,6 +88,7 @@ pub(super) fn gate(text: &str) -> Result<Gate, Error> {
     let mut policy = Policy::from_json(&document.policy, &document)?;
     if !document.rehearsal {
         check(&policy, &document.stores)?;
+        check_given(&policy, &document.given)?;
     }
     let watching = if document.rehearsal { None } else { watching(&mut policy, &document)? };
     Ok(Gate::new(policy, document.stores.jwks, watching))
@@ -115,15 +126,17 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             let problem = "the Worker alone reads such a list, expected shipped";
             return Err(Error::config("accounts.password_list", problem));
         }
-        if accounts.mail.is_some() {
-            return Err(Error::config("accounts.mail", "the Worker alone sends mails"));
-        }
         if accounts.passkeys.is_some() {
             return Err(Error::config("accounts.passkeys", "the Worker alone has passkeys"));
         }
         stores.accounts.exact("stores.accounts", "accounts")?;
         // The hashes of all together are counted there.
         stores.counters.exact_for("accounts")?;
+    }
+    let mail = policy.accounts.as_ref().and_then(|accounts| accounts.mail.as_ref());
+    if mail.is_some_and(|mail| matches!(mail.route, MailRoute::Queue(_) | MailRoute::Service(_))) {
+        let problem = "the Worker alone has bindings, expected webhook or function";
+        return Err(Error::config("accounts.mail.kind", problem));
     }
     let queue = policy.needs().into_iter().find(|need| matches!(need.binding, Binding::Queue(_)));
     if let Some(path) = queue.and_then(|need| need.path) {
@@ -166,6 +179,19 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Checks that what the policy asks for is given, and nothing that it would not use.
+fn check_given(policy: &Policy, given: &Given) -> Result<(), Error> {
+    let accounts = policy.accounts.as_ref();
+    let mail = accounts.and_then(|accounts| accounts.mail.as_ref());
+    let wants_mail = mail.is_some_and(|mail| matches!(mail.route, MailRoute::Function));
+    let problem = match (wants_mail, given.mail) {
+        (true, false) => ("mail", "accounts.mail.kind is function, expected one that sends mails"),
+        (false, true) => ("mail", "expected accounts.mail with kind = \"function\" in the policy"),
+        _ => return Ok(()),
+    };
+    Err(Error::config(problem.0, problem.1))
 }
 
 impl Counters {

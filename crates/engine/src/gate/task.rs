@@ -148,6 +148,10 @@ pub(super) enum Job<'a> {
     TellSink { url: &'a str, headers: &'a [(&'static str, String)], body: &'a str, millis: u64 },
     /// Tell a sink that is a function. The answer is whether it has taken it; `null`: there is none of this name.
     TellFunction { sink: &'a str, event: &'a EventV1 },
+    /// Give a mail to the function that sends mails. The answer is whether it has taken it; `null`: there is none.
+    TellMailer { id: &'a str, body: &'a str, millis: u64 },
+    /// Come back to hand over mails, after this time. No answer is expected.
+    HandMails { millis: u64 },
     /// Begin the task that does what is left once the answer is out. No answer is expected.
     WorkOff,
     /// Write a line to the event log. No answer is expected.
