@@ -304,7 +304,6 @@ describe('over memory', () => {
       [{}, 'mail: expected accounts.mail with kind = "function" in the policy', { mail: async () => {} }],
       [{}, 'mail: expected a function that sends a mail', { mail: 'mailto:' }],
       [{ password_list: 'kv' }, 'accounts.password_list: the Worker alone reads such a list, expected shipped'],
-      [{ passkeys: {} }, 'accounts.passkeys: the Worker alone has passkeys'],
     ]) assert.equal(refusalOf(() => createGate(accountPolicy({}, section), { secrets, stores, ...given }), EdgegateError).message, message);
   });
 

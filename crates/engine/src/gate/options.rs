@@ -126,9 +126,6 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             let problem = "the Worker alone reads such a list, expected shipped";
             return Err(Error::config("accounts.password_list", problem));
         }
-        if accounts.passkeys.is_some() {
-            return Err(Error::config("accounts.passkeys", "the Worker alone has passkeys"));
-        }
         stores.accounts.exact("stores.accounts", "accounts")?;
         // The hashes of all together are counted there.
         stores.counters.exact_for("accounts")?;
