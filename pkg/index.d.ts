@@ -597,6 +597,11 @@ export interface GateOptions {
    * of them sends.
    */
   mail?: ((mail: AccountMail) => Promise<unknown>) | undefined;
+  /**
+   * The passwords that nobody may choose, for a policy with `accounts.password_list = "kv"`: the file that `npx edgegate passwords build` makes, as bytes, or a
+   * function that reads it within ten seconds. It is asked for when somebody sets a password, once an hour at most; where it fails, no new password is taken.
+   */
+  passwords?: ArrayBuffer | ArrayBufferView | (() => Promise<ArrayBuffer | ArrayBufferView>) | undefined;
   /** The time in seconds since 1970. Default: the system's clock. */
   now?: (() => number) | undefined;
   /**

@@ -6,6 +6,8 @@ import {
 const ED25519 = ALGORITHMS.indexOf('EdDSA');
 /** Most texts fit into this, so that the engine is not asked for room each time. */
 const USUAL_ROOM = 4096;
+/** How many are kept for the engine to take: each may have megabytes. */
+const MAX_GIVEN = 4;
 /** For {@link Engine.withVerdicts}: there are no verdicts yet, but the caller can wait for them. */
 export const NONE_YET = new Map();
 
@@ -43,6 +45,9 @@ export class Engine {
   /** The verdicts of an asynchronous host for the call under way. */
   #verdicts = null;
   #job = null;
+  /** What the engine takes by `takeBytes`, by numbers. */
+  #given = new Map();
+  #lastGiven = 0;
   /** The keys of `verifyJws`, by the object that its caller passed. */
   keysByObject = new WeakMap();
 
@@ -86,6 +91,14 @@ export class Engine {
 
   get isRunning() {
     return this.#exports !== null;
+  }
+
+  /** Keeps bytes until the engine takes them by the number that is returned. Those that nobody took are forgotten when there are some. */
+  give(bytes) {
+    if (this.#given.size >= MAX_GIVEN) this.#given.clear();
+    this.#lastGiven += 1;
+    this.#given.set(this.#lastGiven, bytes);
+    return this.#lastGiven;
   }
 
   /** The number of this instance. The handles and tickets of earlier instances are gone. */
@@ -162,6 +175,13 @@ export class Engine {
         } catch {
           return 0;
         }
+      },
+      takeBytes: (number, address, length) => {
+        const given = this.#given.get(number);
+        this.#given.delete(number);
+        if (given?.length !== length) return 0;
+        new Uint8Array(this.#memory.buffer, address, length).set(given);
+        return 1;
       },
     };
     const imports = {};

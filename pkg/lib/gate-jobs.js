@@ -4,6 +4,7 @@ import { HOST_HOLDS, HOST_REFUSES_KEY } from './protocol.js';
 import { askProvider, fetchKeys } from './remote.js';
 import { Turns } from './turns.js';
 import { mailJobs } from './gate-mail.js';
+import { passwordJobs } from './gate-passwords.js';
 import { watchJobs } from './gate-watch.js';
 import { within as withinMillis } from './within.js';
 
@@ -27,13 +28,13 @@ export class Jobs {
   /** The turn of the last hash that was asked for. */
   #hashing = Promise.resolve();
 
-  /** `given`: `{ sinks, mail }`, what the application gives. */
-  constructor(platform, stores, tell, { sinks, mail }) {
+  /** `given`: `{ sinks, mail, passwords, give }`, what the application gives, and the engine's way to take bytes. */
+  constructor(platform, stores, tell, { sinks, mail, passwords, give }) {
     this.#platform = platform;
     this.#stores = stores;
     this.#turns = platform.sharesPromises ? new Turns() : undefined;
     this.#tell = tell;
-    Object.assign(this, ringJobs(platform), watchJobs(stores.watch?.watch, sinks), mailJobs(mail));
+    Object.assign(this, ringJobs(platform), watchJobs(stores.watch?.watch, sinks), mailJobs(mail), passwordJobs(passwords, give));
   }
 
   /** Begins jobs, and returns a promise of each answer. Jobs without an answer are done at once. */

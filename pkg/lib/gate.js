@@ -6,6 +6,7 @@ import { KeyAdministration, RevocationAdministration, inOwnNames, requestOf } fr
 import { GrantAdministration } from './gate-grants.js';
 import { Held, Jobs } from './gate-jobs.js';
 import { mailerOf } from './gate-mail.js';
+import { passwordsOf } from './gate-passwords.js';
 import { HeadersRead, textsOf } from './gate-request.js';
 import { SessionAdministration, bodyOf, handled, moreOf } from './gate-sessions.js';
 import { GateTurns } from './gate-turns.js';
@@ -49,12 +50,12 @@ export class Gate {
 
   /** `rehearsal`: it only explains (rehearsal.js). */
   constructor(engine, policy, options = {}, rehearsal = false) {
-    checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil', 'watch', 'mail'], '');
+    checkNames(options, ['secrets', 'stores', 'now', 'log', 'waitUntil', 'watch', 'mail', 'passwords'], '');
     const { secrets = {}, stores = {}, now, log, waitUntil, watch = {} } = options;
     checkNames(stores, ['revocation', 'counters', 'keys', 'jwks', 'sessions', 'accounts', 'watch'], 'stores');
     for (const [name, store] of Object.entries(stores)) checkStore(store, name);
     const sinks = sinksOf(watch);
-    const mail = mailerOf(options.mail);
+    const [mail, passwords] = [mailerOf(options.mail), passwordsOf(options.passwords)];
     this.#engine = engine;
     this.#clock = clock(now);
     this.#log = callable(log, 'log');
@@ -71,7 +72,7 @@ export class Gate {
       workOff: (waitUntil) => this.#workOff(waitUntil),
       handOver: (millis, waitUntil) => this.#handOver(millis, waitUntil),
       handMails: (millis, waitUntil) => this.#handMails(millis, waitUntil),
-    }, { sinks, mail });
+    }, { sinks, mail, passwords, give: (bytes) => engine.give(bytes) });
     this.#thing = hold(engine, this, JSON.stringify({
       policy: text,
       secrets: secretsOf(document, secrets, engine.platform),
@@ -85,7 +86,7 @@ export class Gate {
         watch: stores.watch !== undefined,
       },
       watch: { sinks: Object.keys(sinks) },
-      given: { mail: mail !== undefined },
+      given: { mail: mail !== undefined, passwords: passwords !== undefined },
       ...(rehearsal && { rehearsal }),
     }));
     const ask = (what, members) => this.#administer(what, members);

@@ -303,7 +303,9 @@ describe('over memory', () => {
       [mail({ kind: 'function' }), 'mail: accounts.mail.kind is function, expected one that sends mails'],
       [{}, 'mail: expected accounts.mail with kind = "function" in the policy', { mail: async () => {} }],
       [{}, 'mail: expected a function that sends a mail', { mail: 'mailto:' }],
-      [{ password_list: 'kv' }, 'accounts.password_list: the Worker alone reads such a list, expected shipped'],
+      [{ password_list: 'kv' }, 'passwords: accounts.password_list is kv, expected a list of passwords'],
+      [{}, 'passwords: expected accounts.password_list = "kv" in the policy', { passwords: new Uint8Array() }],
+      [{}, 'passwords: expected the bytes of a list, or a function that reads them', { passwords: 'passwords.egp' }],
     ]) assert.equal(refusalOf(() => createGate(accountPolicy({}, section), { secrets, stores, ...given }), EdgegateError).message, message);
   });
 

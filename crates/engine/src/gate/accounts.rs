@@ -1,5 +1,6 @@
 //! What accounts ask of the host: a store of their own, Unicode's forms, and time behind the answer.
 
+use serde::Deserialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::backend::Gate;
@@ -22,13 +23,30 @@ unsafe extern "C" {
     /// cannot.
     #[wasm_bindgen(js_name = normalize)]
     safe fn normalize(address: usize, length: usize, to: usize, room: usize) -> usize;
+
+    /// Copies the bytes that the host has by this number to an address. 0 if it has none, or not as many.
+    #[wasm_bindgen(js_name = takeBytes)]
+    safe fn take_bytes(number: u32, address: usize, length: usize) -> u32;
 }
+
+/// How long reading the list of passwords may take.
+const LIST_MILLIS: u64 = 10_000;
+
+/// The longest list: one of as many passwords as there may be.
+const MAX_LIST: usize = 32 << 20;
 
 /// The store of accounts.
 pub(super) const ACCOUNTS: &str = "accounts";
 
 /// How much longer a text in UTF-8 can be in form NFKC (<https://www.unicode.org/faq/normalization.html#12>).
 const EXPANSION: usize = 11;
+
+/// Bytes that the host has for [`take_bytes`].
+#[derive(Deserialize)]
+struct Given {
+    number: u32,
+    length: usize,
+}
 
 /// The accounts of one request.
 #[derive(Debug)]
@@ -78,6 +96,22 @@ impl Accounts for GateAccounts<'_> {
         beside: &[u8],
     ) -> Result<String, StoreError> {
         self.gate.sessions(self.jobs).seal(key, plain, beside).await
+    }
+
+    async fn password_list(&self) -> Result<Vec<u8>, StoreError> {
+        let job = Job::ReadPasswords { millis: LIST_MILLIS };
+        let given: Option<Given> = self.jobs.ask(job).await.map_err(StoreError::new)?;
+        let Some(Given { number, length }) = given else {
+            return Err(StoreError::new("the host has no list of passwords"));
+        };
+        if length > MAX_LIST {
+            return Err(StoreError::new(format!("a list of more than {MAX_LIST} bytes")));
+        }
+        let mut bytes = vec![0; length];
+        match take_bytes(number, bytes.as_mut_ptr().addr(), bytes.len()) {
+            1 => Ok(bytes),
+            _ => Err(StoreError::new("the host does not give its list")),
+        }
     }
 
     fn normalized(&self, text: String) -> String {

@@ -50,6 +50,8 @@ struct Stores {
 struct Given {
     /// A function that sends mails.
     mail: bool,
+    /// A list of passwords that nobody may choose.
+    passwords: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -121,11 +123,7 @@ fn check(policy: &Policy, stores: &Stores) -> Result<(), Error> {
             if policy.security_headers.fields.is_empty() { "hsts" } else { "security_headers" };
         return Err(Error::config(field, problem));
     }
-    if let Some(accounts) = &policy.accounts {
-        if accounts.has_password_list {
-            let problem = "the Worker alone reads such a list, expected shipped";
-            return Err(Error::config("accounts.password_list", problem));
-        }
+    if policy.accounts.is_some() {
         stores.accounts.exact("stores.accounts", "accounts")?;
         // The hashes of all together are counted there.
         stores.counters.exact_for("accounts")?;
@@ -183,9 +181,20 @@ fn check_given(policy: &Policy, given: &Given) -> Result<(), Error> {
     let accounts = policy.accounts.as_ref();
     let mail = accounts.and_then(|accounts| accounts.mail.as_ref());
     let wants_mail = mail.is_some_and(|mail| matches!(mail.route, MailRoute::Function));
-    let problem = match (wants_mail, given.mail) {
-        (true, false) => ("mail", "accounts.mail.kind is function, expected one that sends mails"),
-        (false, true) => ("mail", "expected accounts.mail with kind = \"function\" in the policy"),
+    let wants_list = accounts.is_some_and(|accounts| accounts.has_password_list);
+    let problem = match (wants_mail, given.mail, wants_list, given.passwords) {
+        (true, false, _, _) => {
+            ("mail", "accounts.mail.kind is function, expected one that sends mails")
+        }
+        (false, true, _, _) => {
+            ("mail", "expected accounts.mail with kind = \"function\" in the policy")
+        }
+        (_, _, true, false) => {
+            ("passwords", "accounts.password_list is kv, expected a list of passwords")
+        }
+        (_, _, false, true) => {
+            ("passwords", "expected accounts.password_list = \"kv\" in the policy")
+        }
         _ => return Ok(()),
     };
     Err(Error::config(problem.0, problem.1))

@@ -152,6 +152,8 @@ pub(super) enum Job<'a> {
     TellMailer { id: &'a str, body: &'a str, millis: u64 },
     /// Come back to hand over mails, after this time. No answer is expected.
     HandMails { millis: u64 },
+    /// Give the list of passwords that nobody may choose. The answer is `{number, length}`, for `takeBytes`; `null`: there is none.
+    ReadPasswords { millis: u64 },
     /// Begin the task that does what is left once the answer is out. No answer is expected.
     WorkOff,
     /// Write a line to the event log. No answer is expected.
