@@ -575,7 +575,7 @@ describe('is not made of', () => {
     ['text that names a member twice', JSON.stringify(policy()).replace(/^\{/, '{"failed_authentication":{"enabled":true,"enabled":false},'), {}, config('is given twice', 'failed_authentication.enabled')],
     ['text that names a section twice', JSON.stringify(policy()).replace(/^\{/, '{"log":"all","log":"none",'), {}, config('is given twice', 'log')],
     ['text that names a member of a key twice', JSON.stringify({ issuers: [{ issuer: 'a', algorithms: ['HS256'] }] }).replace('"HS256"]', '"HS256"],"jwks":{"keys":[{"kid":"a","kid":"b"}]}'), {}, config('is given twice', 'issuers[0].jwks.keys[0].kid')],
-    ['an unknown option', policy(), { store: 1 }, config('is not a known option, expected one of secrets, stores, now, log, waitUntil, watch', 'store')],
+    ['an unknown option', policy(), { store: 1 }, config('is not a known option, expected one of secrets, stores, now, log, waitUntil, watch, mail, passwords', 'store')],
     ['an unknown store', policy(), { stores: { counter: stores.keys } }, config('is not a known option, expected one of revocation, counters, keys, jwks, sessions, accounts, watch', 'stores.counter')],
     ['a store without methods', policy(), { stores: { ...stores, keys: {} } }, config('expected a store like memoryStore(), get, put, delete, list missing', 'stores.keys')],
     ['no store of revocations', policy(), { stores: { keys: stores.keys, counters: stores.counters } }, config('the policy has revocation, expected a store', 'stores.revocation')],

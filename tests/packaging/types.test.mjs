@@ -15,7 +15,7 @@ after(() => project?.dispose());
 
 test('tsc --strict takes a sample, and refuses what is wrong in it', async () => {
   const text = `
-    import { createGate, createVerifier, createApiKeys, decodeUnverified, importKey, memoryStore, verifyJws, ready, EdgegateError, type ErrorCode, type GateEvent, type VerifiedToken } from 'edgegate';
+    import { createGate, createVerifier, createApiKeys, decodeUnverified, importKey, memoryStore, verifyJws, ready, EdgegateError, type AccountMail, type ErrorCode, type GateEvent, type VerifiedToken } from 'edgegate';
     import { init, initSync } from 'edgegate/slim';
     import { createVerifier as createPure } from 'edgegate/pure';
 
@@ -44,13 +44,17 @@ test('tsc --strict takes a sample, and refuses what is wrong in it', async () =>
       const pure: string = createPure({ issuer: 'x', key: 'PEM', algorithms: ['ES256'] }).verifySync('token').claims.iss;
       const carriers: GateEvent['carrier'][] = ['bearer', 'dpop', 'basic', 'api_key_header', 'cookie'];
       const decision = await createGate('{}').check(new Request('https://x.test/api/a'), { path: '/a', clientIp: carriers[0] });
-      const { accounts } = createGate('{}', { stores: { accounts: memoryStore() } });
+      const sent: string[] = [];
+      const { accounts } = createGate('{}', {
+        stores: { accounts: memoryStore() }, mail: async ({ to, link }: AccountMail) => { sent.push(to, link ?? ''); }, passwords: async () => new Uint8Array(),
+      });
+      const waiting: true | undefined = (await accounts.invite({ email: 'ada@example.com' })).invited;
       const { id: account, createdAt } = await accounts.create({ email: 'ada@example.com', passwordHash: '$2b$', scopes: [] });
       const made: number = createdAt;
       const pending: true | undefined = (await accounts.delete((await accounts.update(account, { disabled: true })).id)).pending;
       await init(fetch('x'));
       initSync(new Uint8Array());
-      return [decision.ok, tenant, subject, audience, bytes, id, decoded, header.alg, keyId, pure, made, pending].join();
+      return [decision.ok, tenant, subject, audience, bytes, id, decoded, header.alg, keyId, pure, made, pending, waiting, ...sent].join();
     }
     export function codeOf(error: unknown): ErrorCode | undefined {
       if (!(error instanceof EdgegateError)) return undefined;
