@@ -7,7 +7,7 @@
 //! `keyid` names the pepper: a secret of the policy that argon2 takes as its key, so that a copy of the rows alone is worth nothing. A hash whose
 //! cost or pepper is not the one that the policy wants is made anew at the next login, when the password is there.
 
-use core::fmt;
+use core::{cell::Cell, fmt};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64ct::{Base64Unpadded, Encoding as _};
@@ -204,7 +204,7 @@ pub(super) fn filled(
 ) -> Option<()> {
     #[cfg(test)]
     computed::note((parameters.m_cost(), parameters.t_cost()));
-    let mut memory = vec![Block::default(); parameters.block_count()];
+    let count = parameters.block_count();
     let context = match pepper {
         Some(pepper) => {
             let secret = pepper.expose_secret();
@@ -212,12 +212,36 @@ pub(super) fn filled(
         }
         None => Argon2::new(algorithm, Version::V0x13, parameters),
     };
-    let done =
-        context.hash_password_into_with_memory(password, salt, output, memory.as_mut_slice());
-    for block in &mut memory {
+    with_blocks(count, |memory| {
+        context.hash_password_into_with_memory(password, salt, output, memory).ok()
+    })?
+}
+
+thread_local! {
+    /// The blocks of the last hash, wiped.
+    static BLOCKS: Cell<Vec<Block>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends blocks to a hash, and wipes them.
+///
+/// The memory of a wasm module never shrinks. If the blocks were given back, something small would soon lie among them, the next hash would
+/// find no room there, and the module would grow to twice as much: with 64 MiB that is more than an isolate has. So a module keeps them.
+fn with_blocks<T>(count: usize, compute: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
+    let mut blocks = BLOCKS.take();
+    if blocks.len() < count {
+        // Otherwise the module would have both for a moment, and keep the room for it.
+        drop(blocks);
+        blocks = vec![Block::default(); count];
+    }
+    let lent = blocks.get_mut(..count)?;
+    let done = compute(lent);
+    for block in lent {
         block.zeroize();
     }
-    done.ok()
+    if cfg!(any(target_arch = "wasm32", test)) {
+        BLOCKS.set(blocks);
+    }
+    Some(done)
 }
 
 /// Which hashes were computed in this thread: tests compare the work for one name with that for another.
@@ -282,6 +306,24 @@ mod tests {
         .unwrap();
         assert_eq!(kept.to_string(), EXPECTED);
         assert_eq!(PasswordHash::parse(EXPECTED), Some(kept));
+    }
+
+    #[test]
+    fn blocks_are_kept_wiped_and_taken_again() {
+        let held = |cost| {
+            PasswordHash::new(b"password", [7; 16], cost, &peppers(&[])).unwrap();
+            let blocks = BLOCKS.take();
+            assert!(blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+            let about = (blocks.as_ptr(), blocks.len());
+            BLOCKS.set(blocks);
+            about
+        };
+        let (first, count) = held(Cost { memory_kib: 256, passes: 1 });
+        assert_eq!(count, 256);
+        assert_eq!(held(CHEAP), (first, 256), "a lesser hash takes the same");
+        assert_eq!(held(Cost { memory_kib: 512, passes: 1 }).1, 512);
+        // What others have left there is in no hash.
+        it_is_argon2id();
     }
 
     const EXPECTED: &str = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$0d2fS/oVpAjBrlU/TISqg9c6/NuUo7W1l+jrIBSJuWs";
