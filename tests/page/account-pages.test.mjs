@@ -137,12 +137,14 @@ describe('log in', () => {
     }, { javaScriptEnabled: false });
   });
 
-  test('a password manager knows the fields', () => visit(async (page) => {
+  test('a password manager knows the fields, and they are masked', () => visit(async (page) => {
     await page.goto(`${url}/auth/login`);
     assert.equal(await page.getByLabel('Email').getAttribute('autocomplete'), 'username');
     assert.equal(await page.getByLabel('Password').getAttribute('autocomplete'), 'current-password');
+    assert.equal(await page.getByLabel('Password').getAttribute('type'), 'password');
     await page.getByRole('link', { name: 'Create an account' }).click();
     assert.equal(await page.getByLabel('New password').getAttribute('autocomplete'), 'new-password');
+    assert.equal(await page.getByLabel('New password').getAttribute('type'), 'password');
   }));
 
   test('nobody is sent to another site, and what was typed is text', async () => {

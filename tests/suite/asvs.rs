@@ -52,7 +52,8 @@ fn every_row_names_tests_that_are_there() {
 fn every_attack_names_tests_that_are_there() {
     let document = read("docs/accounts-attacks.md");
     let rows = rows(&document, &["**"]);
-    assert_eq!(rows.len(), 21);
+    // So many were there when this was written: none goes unnoticed.
+    assert!(rows.len() >= 39, "{} rows", rows.len());
     for row in &rows {
         assert_eq!(row.len(), 4, "{row:?}: expected 4 cells");
         names_tests(row);
