@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::setup::{self, Need};
 use crate::{process, project, report};
 
-/// A whole run takes about twenty minutes on two cores, with `--full` forty.
+/// A whole run takes about twenty minutes on two cores, with `--full` fifty.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 const MEASURED: &str = "target/bench/results.json";
 const LOAD_RESULTS: &str = "docs/bench/load.json";
@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Only a few rounds, to see that everything runs
     #[arg(long)]
     quick: bool,
-    /// Also the rows that take long: the Worker by caller, upstream and body (about 20 minutes more)
+    /// Also the rows that take long: the Worker by caller, upstream and body, and a hundred thousand log-ins (about 30 minutes more)
     #[arg(long, conflicts_with_all = ["what", "only"])]
     full: bool,
     /// Only this row; may be repeated
