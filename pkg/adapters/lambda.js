@@ -10,7 +10,7 @@ export function guard(gate, handler, options = {}) {
     const form = formOf(event);
     const late = [];
     try {
-      return await answered(form, event, context, (promise) => { late.push(promise.catch(() => {})); });
+      return await answered(form, event, context, (promise, exactly) => { late.push(exactly === undefined ? promise.catch(() => {}) : pause(exactly)); });
     } finally {
       await settled(late);
     }
@@ -37,6 +37,8 @@ export function guard(gate, handler, options = {}) {
     return told(await handler(rest, decision.identity, context), decision, event, form);
   }
 }
+
+const pause = (millis) => new Promise((resolve) => { setTimeout(resolve, millis); });
 
 /** Waits for what an answer has left to be done, and for what that leaves in turn. The platform stops the process once the answer is out. */
 async function settled(late) {

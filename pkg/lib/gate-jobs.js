@@ -46,7 +46,7 @@ export class Jobs {
       if (name === 'release') this.#release(held, members.name, undefined, true);
       else if (name === 'note') this.#tell.event(members.event);
       else if (name === 'handOver') this.#tell.handOver(members.millis, waitUntil);
-      else if (name === 'handMails') this.#tell.handMails(members.millis, waitUntil);
+      else if (name === 'handMails') this.#tell.handMails(members, waitUntil);
       else if (name === 'workOff') this.#tell.workOff(waitUntil);
       else if (name === 'putLater') this.#putLater(members, waitUntil);
       else answers.push(this.#answer(id, name, members, held, signature));

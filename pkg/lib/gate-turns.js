@@ -13,6 +13,7 @@ export class GateTurns {
   #timer;
   #at = Infinity;
   #running = Promise.resolve();
+  #soon;
   #isOver = false;
 
   /** `turn(gate)` resolves with after how many milliseconds the next one is due, or with `null`. */
@@ -35,8 +36,20 @@ export class GateTurns {
       this.#running = this.#running.then(() => this.#take());
     }, millis);
     // Elsewhere than in Node a timer is a number.
-    if (millis > 0) this.#timer.unref?.();
+    this.#timer.unref?.();
     return this.#running;
+  }
+
+  /** Has a turn taken in a moment, once the answer that asks for it is out. The promise, for `waitUntil`, resolves when it is over. */
+  soon() {
+    if (this.#isOver) return undefined;
+    if (!this.#shares) return this.in(0);
+    this.#soon ??= new Promise((resolve) => { setTimeout(resolve, 0); }).then(() => {
+      this.#soon = undefined;
+      this.#running = this.#running.then(() => this.#take());
+      return this.#running;
+    });
+    return this.#soon;
   }
 
   /** Plans nothing any more. Resolves when a turn that is under way is over. */

@@ -16,6 +16,9 @@ import { setCookies } from './cookies.js';
 import { fromLines, toLines } from './lines.js';
 import { ADMITTED, DONE, PENDING } from './protocol.js';
 
+/** For so long an answer is held back for a mail where all is: what takes longer goes on with the next request. */
+const MAIL_MILLIS = 1000;
+
 const CHECK_OPTIONS = ['clientIp', 'path', 'waitUntil'];
 
 /** Adapters find by this symbol the function that decides without a promise if it can. They may be bundled apart from the gate. */
@@ -71,7 +74,7 @@ export class Gate {
       fault: (detail) => this.#tell({ event: 'fault', at: this.#clock(), detail }),
       workOff: (waitUntil) => this.#workOff(waitUntil),
       handOver: (millis, waitUntil) => this.#handOver(millis, waitUntil),
-      handMails: (millis, waitUntil) => this.#handMails(millis, waitUntil),
+      handMails: (when, waitUntil) => this.#handMails(when, waitUntil),
     }, { sinks, mail, passwords, give: (bytes) => engine.give(bytes) });
     this.#thing = hold(engine, this, JSON.stringify({
       policy: text,
@@ -227,13 +230,16 @@ export class Gate {
     if (done !== undefined) waitUntil?.(done);
   }
 
-  /** Has mails handed over after this time. */
-  #handMails(millis, waitUntil) {
+  /**
+   * Has mails handed over after this time. A platform that holds the answer back until all is done (adapters/lambda.js) waits as long for a new mail
+   * to somebody as for one to nobody, and for no other: what it waits for would tell who has an account.
+   */
+  #handMails({ millis, isNew }, waitUntil) {
     this.#hasMails = true;
     // Where a timer ends with its request, nobody waits: the next step of these accounts hears of it again.
     if (millis > 0 && !this.#engine.platform.sharesPromises) return;
-    const done = this.#mailTurns.in(millis);
-    if (done !== undefined) waitUntil?.(done);
+    const done = millis > 0 ? this.#mailTurns.in(millis) : this.#mailTurns.soon();
+    if (done !== undefined) waitUntil?.(done, isNew ? MAIL_MILLIS : 0);
   }
 
   /** Hands over mails that are due. Resolves with after how many milliseconds the next one is, or `null`. */

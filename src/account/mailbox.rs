@@ -133,6 +133,12 @@ impl Mailbox {
         self.0.values().map(|mail| mail.next_at).min()
     }
 
+    /// Whether one is due from this time on: where it is the time of a step, the step has put one.
+    #[must_use]
+    pub fn has_due_from(&self, at: UnixMillis) -> bool {
+        self.0.values().any(|mail| mail.next_at == at)
+    }
+
     /// Whether none waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -67,8 +67,8 @@ pub trait Process {
     /// Waits until a hash may be computed: others are to be served between two of them.
     async fn turn_to_hash(&self);
 
-    /// Hears that mails wait in a shard, and when the next one is due.
-    fn mails_wait(&self, shard: Shard, at: UnixMillis);
+    /// Hears that mails wait in a shard, when the next one is due, and whether the step that was taken has left one, be it to nobody.
+    fn mails_wait(&self, shard: Shard, at: UnixMillis, is_new: bool);
 }
 
 /// What became of a mail that was taken out.
@@ -218,15 +218,15 @@ struct Taken<T> {
     is_changed: bool,
     text: String,
     until: UnixMillis,
-    /// When the next mail is due.
-    mail_at: Option<UnixMillis>,
+    /// When the next mail is due, and whether the step has left one.
+    mails: Option<(UnixMillis, bool)>,
 }
 
 impl<T> Taken<T> {
     /// The outcome, once it is stored.
     fn told(self, shard: Shard, process: &impl Process) -> T {
-        if let Some(at) = self.mail_at {
-            process.mails_wait(shard, at);
+        if let Some((at, is_new)) = self.mails {
+            process.mails_wait(shard, at, is_new);
         }
         self.outcome
     }
@@ -275,15 +275,15 @@ fn stored<T>(
     (outcome, bound): (T, Bound),
     now: UnixMillis,
 ) -> Result<Taken<T>, StoreError> {
-    let mail_at = state.mails_wake_at();
+    let mails = state.mails_wake_at().map(|at| (at, state.has_new_mail(now)));
     let changes = state.take_changes()?;
     if changes.is_empty() {
-        return Ok(Taken { outcome, is_changed: false, text: String::new(), until: now, mail_at });
+        return Ok(Taken { outcome, is_changed: false, text: String::new(), until: now, mails });
     }
     state.forget_over(bound, now);
     let text = rows.with(changes)?.with(state.take_changes()?)?.to_text()?;
     let until = kept_until(&mut state, bound, now);
-    Ok(Taken { outcome, is_changed: true, text, until, mail_at })
+    Ok(Taken { outcome, is_changed: true, text, until, mails })
 }
 
 /// Until when the store has to keep the rows, which are not used any more here.

@@ -6,6 +6,7 @@ import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { guard as guardLambda } from '../../pkg/wasm/lambda.js';
 import { memoryStore, redisStore } from '../../pkg/wasm/node.js';
 import { SECRETS, freshIp } from '../worker/harness.mjs';
 import { accountPolicy } from './account-gate.mjs';
@@ -238,6 +239,38 @@ describe('over memory', () => {
     assert.equal(mailer.to(email).length, 1);
   });
 
+  test('a platform that waits behind an answer waits for its mail, and the answer does not', async () => {
+    const { gate, created, mailer } = mailGate();
+    const { email } = await created();
+    const waits = [];
+    const asked = { method: 'POST', url: 'https://api.example.com/auth/reset', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email }) };
+    const answer = await gate.handle(asked, { clientIp: freshIp(), waitUntil: (promise) => waits.push(promise) });
+    assert.deepEqual([answer.status, mailer.tried.length], [202, 0]);
+    await Promise.all(waits);
+    assert.equal(mailer.to(email).length, 1);
+  });
+
+  test('a function of Lambda sends a mail before it stops, and its answer waits as long for one to nobody', async () => {
+    let slow = 0;
+    const mailer = new Mailer();
+    const { gate, created } = mailGate({ mailer: Object.assign(mailer, { send: async (mail) => { await sleep(slow); mailer.taken.push(mail); } }) });
+    const { email } = await created();
+    const handler = guardLambda(gate, async () => ({ statusCode: 404 }));
+    const ask = async (to) => {
+      const begun = performance.now();
+      const { statusCode } = await handler({
+        version: '2.0', rawPath: '/auth/reset', rawQueryString: '', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email: to }),
+        requestContext: { http: { method: 'POST', path: '/auth/reset', sourceIp: freshIp() } },
+      }, {});
+      assert.equal(statusCode, 202);
+      return Math.round((performance.now() - begun) / 500);
+    };
+    assert.equal(await ask(email), 2);
+    assert.equal(mailer.to(email).length, 1);
+    slow = 3000;
+    assert.deepEqual([await ask(freshEmail()), await ask(email)], [2, 2]);
+  });
+
   test('whoever asks for one too many is told nothing, and the log is', async () => {
     const { ask, created, events, mailer } = mailGate();
     const { email } = await created();
@@ -267,7 +300,7 @@ describe('over memory', () => {
     const { gate } = gateOf({ policy: accountPolicy(), secrets, stores: { sessions: memoryStore(), accounts: memoryStore() } });
     const answer = await gate.handle({ method: 'POST', url: 'https://api.example.com/auth/reset', headers: {}, body: '{"email":"ada@example.com"}' });
     assert.equal(answer.status, 404);
-    await assert.rejects(gate.accounts.invite({ email: freshEmail() }), ({ code }) => code === 'NOT_FOUND');
+    await assert.rejects(gate.accounts.invite({ email: freshEmail() }), ({ code, path }) => code === 'CONFIG_ERROR' && path === 'accounts.registration');
   });
 });
 

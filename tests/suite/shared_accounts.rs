@@ -42,12 +42,20 @@ struct Process<'t> {
     now: Cell<UnixMillis>,
     /// When it has heard that a mail is due.
     mail_at: Cell<Option<UnixMillis>>,
+    /// Whether its last step has left one.
+    has_new: Cell<bool>,
 }
 
 impl<'t> Process<'t> {
     fn new(texts: &'t Texts) -> Self {
         let (accounts, policy) = (SharedAccounts::new(texts), cheap());
-        Self { accounts, policy, now: Cell::new(NOW), mail_at: Cell::default() }
+        Self {
+            accounts,
+            policy,
+            now: Cell::new(NOW),
+            mail_at: Cell::default(),
+            has_new: Cell::default(),
+        }
     }
 
     fn terms(&self) -> Terms<'_> {
@@ -86,9 +94,10 @@ impl accounts::Process for Process<'_> {
         a_moment().await;
     }
 
-    fn mails_wait(&self, shard: Shard, at: UnixMillis) {
+    fn mails_wait(&self, shard: Shard, at: UnixMillis, is_new: bool) {
         assert_eq!(shard, SHARD);
         self.mail_at.set(Some(at));
+        self.has_new.set(is_new);
     }
 }
 
@@ -150,13 +159,29 @@ fn of_eight_processes_that_hear_of_a_mail_one_sends_it() {
     let texts = with_account();
     let processes: Vec<_> = (0..8).map(|_| Process::new(&texts)).collect();
     assert_eq!(run(processes[0].step(ask_link(1))), Ok(LoginOutcome::Done));
+    assert!(processes[0].has_new.get());
     for process in &processes {
+        process.later(5);
         run(process.step(LoginStep::Find(ADA))).unwrap();
-        assert_eq!(process.mail_at.get(), Some(NOW));
+        assert_eq!((process.mail_at.get(), process.has_new.get()), (Some(NOW), false));
     }
     let taken = run(join_all(processes.iter().map(Process::take_mails)));
     assert_eq!(taken.concat(), [MailId::from_bytes([1; 16])]);
     assert!(texts.lost.get() > 0, "they raced");
+}
+
+#[test]
+fn a_mail_to_nobody_is_as_new_as_one_to_somebody() {
+    let texts = with_account();
+    let process = Process::new(&texts);
+    for (key, number) in [(ADA, 1), (RowKey::from_bytes([9; 32]), 2)] {
+        run(process.step(ask_link_of(key, number))).unwrap();
+        assert_eq!((process.mail_at.get(), process.has_new.get()), (Some(process.now.get()), true));
+        let id = MailId::from_bytes([number; 16]);
+        assert_eq!(run(process.take_mails()), [id]);
+        run(process.note(id, Delivery::Taken));
+        process.later(5);
+    }
 }
 
 #[test]

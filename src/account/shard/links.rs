@@ -53,6 +53,12 @@ impl ShardState {
         self.mails.wakes_at()
     }
 
+    /// Whether the step of this time has left a mail.
+    #[must_use]
+    pub fn has_new_mail(&self, now: UnixMillis) -> bool {
+        self.mails.has_due_from(now)
+    }
+
     /// Takes out mails that came too late, without a word of it.
     pub fn forget_late_mails(&mut self, now: UnixMillis) {
         self.mails.forget_late(now);

@@ -209,7 +209,14 @@ pub(super) async fn administer(
             return Ok(Outcome { text, claims: None });
         }
     };
-    let Answer { body, note, .. } = carry_out(&gate, &request, act, &jobs).await?;
+    let is_invitation = matches!(act, Act::Invite(_));
+    let Answer { body, note, .. } = match carry_out(&gate, &request, act, &jobs).await {
+        Err(Error::NotFound) if is_invitation => {
+            let problem = "nobody can be invited, expected accounts.mail and open or invitation";
+            return Err(Error::config("accounts.registration", problem));
+        }
+        done => done?,
+    };
     session_work::work_off(&gate, &jobs, &note);
     let text = if body.is_empty() { "null".to_owned() } else { body };
     Ok(Outcome { text, claims: None })

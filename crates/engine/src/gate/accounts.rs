@@ -65,8 +65,8 @@ impl Process for GateAccounts<'_> {
         drop(self.jobs.ask::<()>(Job::TurnToHash).await);
     }
 
-    fn mails_wait(&self, shard: Shard, at: UnixMillis) {
-        self.gate.mails.note(shard, at, self.jobs);
+    fn mails_wait(&self, shard: Shard, at: UnixMillis, is_new: bool) {
+        self.gate.mails.note(shard, (at, is_new), self.jobs);
     }
 }
 

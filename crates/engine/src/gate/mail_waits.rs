@@ -13,9 +13,9 @@ pub(super) struct MailWaits(RefCell<BTreeMap<Shard, UnixMillis>>);
 
 impl MailWaits {
     /// Notes that mails wait, and has the shell come back for them.
-    pub(super) fn note(&self, shard: Shard, at: UnixMillis, jobs: &HostJobs) {
+    pub(super) fn note(&self, shard: Shard, (at, is_new): (UnixMillis, bool), jobs: &HostJobs) {
         self.0.borrow_mut().insert(shard, at);
-        jobs.tell(&Job::HandMails { millis: at.millis_since(jobs.now()) });
+        jobs.tell(&Job::HandMails { millis: at.millis_since(jobs.now()), is_new });
     }
 
     /// The shards in which some are due. Whoever gets them sees to them.

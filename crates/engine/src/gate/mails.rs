@@ -39,7 +39,7 @@ pub(super) async fn hand_over(gate: &Gate, jobs: &HostJobs) -> Option<u64> {
                 if let Err(fault) = work.hand_over().await {
                     work.note(&fault.to_string());
                     let later = jobs.now().saturating_add(AFTER_FAULT_MILLIS);
-                    gate.mails.note(*shard, later, jobs);
+                    gate.mails.note(*shard, (later, false), jobs);
                 }
             });
             join_all(work).await;

@@ -150,8 +150,12 @@ pub(super) enum Job<'a> {
     TellFunction { sink: &'a str, event: &'a EventV1 },
     /// Give a mail to the function that sends mails. The answer is whether it has taken it; `null`: there is none.
     TellMailer { id: &'a str, body: &'a str, millis: u64 },
-    /// Come back to hand over mails, after this time. No answer is expected.
-    HandMails { millis: u64 },
+    /// Come back to hand over mails, after this time. No answer is expected. `is_new`: this step has made one, which may be to nobody.
+    HandMails {
+        millis: u64,
+        #[serde(rename = "isNew")]
+        is_new: bool,
+    },
     /// Give the list of passwords that nobody may choose. The answer is `{number, length}`, for `takeBytes`; `null`: there is none.
     ReadPasswords { millis: u64 },
     /// Begin the task that does what is left once the answer is out. No answer is expected.
