@@ -1231,13 +1231,13 @@ export interface Gate {
   /**
    * Hands over what was counted, and tells what is due: before a process ends, when no more requests come. Otherwise up to ten seconds of counts may be missing.
    * What was not handed over all the same is in the log.
-   * Without `watch` in the policy it does nothing.
+   * Mails of accounts that are due are sent, too. Where there is neither, it does nothing.
    */
   close(): Promise<void>;
   /**
    * Answers a request for an endpoint of sessions below the policy's `auth_prefix` (`/token`, `/refresh`, `/revoke`, `/introspect`, `/session`,
    * `/session/start`, `/sessions`, `/sessions/{id}`, `/sessions/others`, `/logout`), where the policy has `login` for one of logins (`/login`, `/login/{id}`, `/callback/{id}`,
-   * `/logged-out`, `/backchannel-logout/{id}`, `/connect/{id}`, `/disconnect/{id}`), where it has `accounts` for `POST /login`, `/password` and `/mfa…`, where it has `watch` for `/admin/watch` and
+   * `/logged-out`, `/backchannel-logout/{id}`, `/connect/{id}`, `/disconnect/{id}`), where it has `accounts` for their endpoints, with `admin` also for `/admin/accounts…` (docs/accounts.md), where it has `watch` for `/admin/watch` and
    * `/metrics`, and for `/.well-known/jwks.json` and
    * `/.well-known/oauth-authorization-server`. Nothing for any other request, whose body is not touched. Adapters do this.
    */
