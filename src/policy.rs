@@ -397,6 +397,12 @@ impl Policy {
         self.cookie.is_some() || self.browser_sessions().is_some()
     }
 
+    /// Whether an edge has to read cookies, and what a browser says of the page that asks: where a cookie may decide, and where people log in.
+    #[must_use]
+    pub fn reads_browsers(&self) -> bool {
+        self.reads_cookies() || self.accounts.is_some()
+    }
+
     /// The ids of the providers that people log in with.
     #[must_use]
     pub fn login_providers(&self) -> Vec<String> {

@@ -369,17 +369,19 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         }
     }
 
-    /// Whether it is a browser, which gets cookies. Then it has to say which page sends the request: whoever logs a visitor in as somebody else
-    /// would see what that visitor does.
+    /// Whether it is a browser that gets cookies. A browser says which page sends the request, and a page of another site has nothing to ask here,
+    /// whether the policy has cookies or not: it would use up the guesses and mails of its visitors' address, or log them in as somebody else
+    /// and see what they do.
     fn browser(&self) -> Result<Option<&'a BrowserSessions>, Error> {
-        let Some(browser) = &self.own.browser else { return Ok(None) };
         let provenance = &self.request.provenance;
         if provenance.fetch_site.is_none() && provenance.origin.is_none() {
             return Ok(None);
         }
+        let browser = self.own.browser.as_ref();
+        let listed = browser.map_or(&[][..], |browser| &browser.origins);
         let own = csrf::own_origin(self.policy.origin.as_deref(), self.request.url);
-        csrf::check_always(provenance, own, &browser.origins)?;
-        Ok(Some(browser))
+        csrf::check_always(provenance, own, listed)?;
+        Ok(browser)
     }
 
     fn opening(&self, right: &Right, proven: Proven, remember: bool) -> Opening {

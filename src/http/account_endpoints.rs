@@ -206,6 +206,22 @@ impl AccountEndpoint {
         Some(Cors::of_visitors(&policy.browser_sessions()?.origins))
     }
 
+    /// Refuses a body that is not JSON by its own word. What forms of any page can send without asking first (Fetch standard, "CORS-safelisted
+    /// request-header") is none, but for the forms of the gate's own pages, which the edge has read before. A form can write JSON as
+    /// `text/plain`. As `application/x-www-form-urlencoded` it cannot, and many programs call their JSON so, who say nothing else; nor do they
+    /// have to say anything.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`].
+    pub fn check_content_type(content_type: Option<&str>) -> Result<(), Error> {
+        let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let is_form = ["text/plain", "multipart/form-data"];
+        if is_form.iter().any(|form| kind.eq_ignore_ascii_case(form)) {
+            return Err(Error::InvalidRequest("expected Content-Type: application/json"));
+        }
+        Ok(())
+    }
+
     /// Answers. Each future has memory of its own: the largest would decide about all.
     ///
     /// # Errors
@@ -238,5 +254,29 @@ impl AccountEndpoint {
             Self::AskMagicLink => Box::pin(flow.ask_magic_link(body)).await,
             Self::MagicLink => Box::pin(flow.log_in_by_link(body, device)).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_form_of_any_page_can_send_is_no_json() {
+        let takes = |kind| AccountEndpoint::check_content_type(kind).is_ok();
+        for kind in
+            ["text/plain", "Text/Plain;charset=UTF-8", " text/plain ", "multipart/form-data"]
+        {
+            assert!(!takes(Some(kind)), "{kind}");
+        }
+        for kind in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(takes(Some(kind)), "{kind}");
+        }
+        assert!(takes(None));
     }
 }

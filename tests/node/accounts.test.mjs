@@ -110,6 +110,18 @@ describe('over memory', () => {
     assert.deepEqual([nobody.status, nobody.headers, nobody.text], [wrong.status, wrong.headers, wrong.text]);
   });
 
+  test('a page of another site has nothing to ask, where the policy has no cookies either', async () => {
+    const { gate, ask } = accountGate({ policy: { ...accountPolicy(), sessions: { ...accountPolicy().sessions, cookies: false } } });
+    const email = freshEmail();
+    await gate.accounts.create({ email, password: PASSWORD });
+    const ip = freshIp();
+    for (let guess = 0; guess < 10; guess += 1) {
+      refused(await ask('/auth/login', { email, password: 'another password' }, { ip, headers: { 'sec-fetch-site': 'cross-site' } }), '403 CSRF_REFUSED');
+    }
+    refused(await ask('/auth/login', { email, password: PASSWORD }, { ip, headers: { 'content-type': 'text/plain' } }), '400 INVALID_REQUEST');
+    assert.equal((await ask('/auth/login', { email, password: PASSWORD }, { ip })).status, 200);
+  });
+
   test('a form is refused field by field, and asks no store', async () => {
     const asked = [];
     const store = new Proxy(memoryStore(), { get: (target, name) => (...given) => { asked.push(name); return target[name](...given); } });

@@ -95,6 +95,7 @@ before(async () => {
     sessionWorker({ name: 'invited', secrets, policy: mailPolicy(webhook, { registration: 'invitation' }) }),
     sessionWorker({ name: 'by-link', secrets, policy: mailPolicy(webhook, { magic_link: true, passkeys: {} }) }),
     sessionWorker({ name: 'none', secrets, policy: mailPolicy(undefined) }),
+    sessionWorker({ name: 'tokens', secrets, policy: sessionPolicy({ accounts: accounts(webhook, { magic_link: true, registration: 'open' }) }, { cookies: false }) }),
     sessionWorker({ name: 'listed', secrets, policy: mailPolicy(webhook, { registration: 'open', password_list: 'kv' }) }),
     {
       name: 'carrier',
@@ -349,6 +350,31 @@ test('another site asks for nothing', async () => {
   const listed = await askReset(email, { headers: { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://app.example.com' } });
   assert.equal(listed.status, 202);
   assert.equal(listed.headers['access-control-allow-origin'], 'https://app.example.com');
+});
+
+test('nor where the policy has no cookies: no mail is sent, and no browser is noted as the one that has asked', async () => {
+  const tokens = at('tokens');
+  const { email } = await created({}, tokens);
+  const before = await tokens.counts();
+  for (const headers of [{ 'Sec-Fetch-Site': 'cross-site' }, { 'Sec-Fetch-Site': 'same-site' }, { Origin: 'https://evil.example' }, { Origin: 'null' }]) {
+    for (const path of ['/auth/reset', '/auth/magic-link', '/auth/register']) {
+      // As a form of any page writes it.
+      const written = { ...headers, 'Content-Type': 'text/plain' };
+      refused(await tokens.post(path, { body: `{"email":"${email}","password":"${PASSWORD}"}`, headers: written }), 'INVALID_REQUEST');
+      const asked = await tokens.post(path, { body: { email, ...(path.endsWith('register') && { password: PASSWORD }) }, headers });
+      refused(asked, 'CSRF_REFUSED');
+      assert.equal(asked.headers['set-cookie'], undefined);
+    }
+  }
+  // A browser that says nothing of its page.
+  refused(await tokens.post('/auth/magic-link', { body: `{"email":"${email}"}`, headers: { 'Content-Type': 'text/plain' } }), 'INVALID_REQUEST');
+  await sleep(300);
+  assert.deepEqual([mailer.to(email), (await tokens.counts()).logins], [[], before.logins]);
+  // The page of its own origin does, and so does a program.
+  for (const headers of [{ 'Sec-Fetch-Site': 'same-origin' }, {}]) {
+    assert.equal((await tokens.post('/auth/magic-link', { body: { email }, headers })).status, 202);
+  }
+  await mailer.next(email, 2);
 });
 
 test('a form is refused field by field', async () => {

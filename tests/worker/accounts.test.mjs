@@ -37,6 +37,7 @@ before(async () => {
     sessionWorker({ name: 'imports', policy: accountPolicy({ accounts: accounts({ imports: Object.values(IMPORTS) }) }) }),
     sessionWorker({ name: 'watching', policy: accountPolicy({ watch: {} }) }),
     sessionWorker({ name: 'none', policy: sessionPolicy() }),
+    sessionWorker({ name: 'tokens', policy: accountPolicy({}, { cookies: false }) }),
     sessionWorker({ name: 'listed', policy: accountPolicy({ accounts: accounts({ password_list: 'kv' }) }) }),
   ]);
   sessions = new Sessions(gate);
@@ -110,6 +111,35 @@ test('a browser logs in and gets cookies; another site cannot log it in', async 
   });
   assert.equal(preflight.status, 204);
   assert.equal(preflight.headers['access-control-allow-credentials'], 'true');
+});
+
+test('a page of another site uses up no guesses of its visitors, where the policy has no cookies either', async () => {
+  const tokens = new Sessions(gate, 'tokens');
+  const { email } = await created({}, tokens);
+  const ip = freshIp();
+  const before = await tokens.counts();
+  for (const headers of [{ 'Sec-Fetch-Site': 'cross-site' }, { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }, { Origin: 'null' }]) {
+    for (let guess = 0; guess < 3; guess += 1) refused(await logIn(freshEmail(), 'some password', { ip, headers }, tokens), 'CSRF_REFUSED');
+    refused(await tokens.post('/auth/passkey/options', { body: {}, ip, headers }), 'NOT_FOUND');
+    refused(await tokens.post('/auth/mfa', { body: { mfa_token: 'x', code: '000000' }, ip, headers }), 'CSRF_REFUSED');
+  }
+  assert.equal((await tokens.counts()).logins, before.logins, 'no address is written');
+  // Whoever is a page of this origin gets tokens, as a program does: the policy has no cookies.
+  for (const headers of [sameOrigin, { Origin: 'https://api.example.com' }, {}]) {
+    const opened = await logIn(email, PASSWORD, { ip, headers }, tokens);
+    assert.equal(opened.status, 200, opened.text);
+    assert.ok(opened.json().access_token);
+    assert.equal(opened.headers['set-cookie'], undefined);
+  }
+});
+
+test('a body that a form of any page can send is none', async () => {
+  const { email } = await created();
+  const body = JSON.stringify({ email, password: PASSWORD });
+  const as = (kind) => sessions.post('/auth/login', { body, headers: { 'Content-Type': kind } });
+  for (const kind of ['text/plain', 'text/plain;charset=UTF-8', 'multipart/form-data; boundary=x']) refused(await as(kind), 'INVALID_REQUEST');
+  // What curl calls it, where nobody says it.
+  for (const kind of ['application/x-www-form-urlencoded', '']) assert.equal((await as(kind)).status, 200, kind);
 });
 
 test('CVE-2025-12390, GHSA-rg35-5v25-mqvp: a login makes a session of its own, and ends the one that the browser had', async () => {

@@ -26,12 +26,12 @@ pub(super) struct HeaderNames {
 impl HeaderNames {
     pub(super) fn of(policy: &Policy) -> Self {
         let credentials = |client_ip| {
-            let reads_cookies = policy.reads_cookies();
-            let cookie = reads_cookies.then_some("Cookie");
+            let reads_browsers = policy.reads_browsers();
+            let cookie = reads_browsers.then_some("Cookie");
             let own = policy.credential_headers.iter().map(|header| header.name.as_str());
-            let origin = (policy.has_cors() || reads_cookies).then_some("Origin");
+            let origin = (policy.has_cors() || reads_browsers).then_some("Origin");
             let page = ["Sec-Fetch-Site", "Upgrade", "Sec-WebSocket-Version"];
-            let page = page.into_iter().filter(move |_| reads_cookies);
+            let page = page.into_iter().filter(move |_| reads_browsers);
             let always = ["Authorization", "DPoP", policy.api_key_header.as_str(), client_ip];
             always.into_iter().chain(cookie).chain(own).chain(origin).chain(page)
         };
@@ -75,9 +75,9 @@ struct Credentials<'a> {
     cookie: Option<&'a str>,
     /// Of other proxies, as the policy lists them.
     of_proxies: Vec<Option<&'a str>>,
-    /// The page that asks, where the policy has `cors` or reads cookies.
+    /// The page that asks, where the policy has `cors` or reads what browsers say.
     origin: Option<&'a str>,
-    /// `Sec-Fetch-Site` and `Upgrade`, where it reads cookies.
+    /// `Sec-Fetch-Site` and `Upgrade`, where it reads that.
     fetch_site: Option<&'a str>,
     upgrade: Option<&'a str>,
     /// `Sec-WebSocket-Version`: proxies that ask about a WebSocket keep `Upgrade` to themselves, but not this.
@@ -91,18 +91,18 @@ impl<'a> Credentials<'a> {
         policy: &Policy,
     ) -> Self {
         let mut next = || headers.next().flatten();
-        let reads_cookies = policy.reads_cookies();
+        let reads_browsers = policy.reads_browsers();
         Self {
             authorization: next(),
             dpop: next(),
             api_key: next(),
             address: client_ip_header.read(next()),
-            cookie: if reads_cookies { next() } else { None },
+            cookie: if reads_browsers { next() } else { None },
             of_proxies: policy.credential_headers.iter().map(|_| next()).collect(),
-            origin: if policy.has_cors() || reads_cookies { next() } else { None },
-            fetch_site: if reads_cookies { next() } else { None },
-            upgrade: if reads_cookies { next() } else { None },
-            websocket: if reads_cookies { next() } else { None },
+            origin: if policy.has_cors() || reads_browsers { next() } else { None },
+            fetch_site: if reads_browsers { next() } else { None },
+            upgrade: if reads_browsers { next() } else { None },
+            websocket: if reads_browsers { next() } else { None },
         }
     }
 }

@@ -59,7 +59,10 @@ pub(super) async fn answered(
     let outcome = match (&body, &form) {
         (Err(error), _) | (_, Some((_, Err(error)))) => Err(error.clone()),
         (Ok(_), Some((_, Ok(posted)))) => ask(&posted.json()).await,
-        (Ok(body), None) => ask(body).await,
+        (Ok(body), None) => match AccountEndpoint::check_content_type(more.content_type) {
+            Ok(()) => ask(body).await,
+            Err(error) => Err(error),
+        },
     };
     // Whoever asked for a mail is not told why there is none; the log is.
     if let Some(error) = flow.take_unsaid() {

@@ -59,7 +59,11 @@ pub(crate) async fn answer(
         Err(Failure::Refused(error)) => Err(error),
         Ok(body) => Ok(body),
     };
-    let form = match (pages.filter(|pages| is_form(call, *pages)), &body) {
+    let kind = header(&call.request.headers(), "Content-Type");
+    let is_form = |pages: &AccountPages<'_>| {
+        by_manner(call, call.lines.method(), |manner| pages.is_form(manner, kind.as_deref()))
+    };
+    let form = match (pages.filter(is_form), &body) {
         (Some(pages), Ok(body)) => Some((pages, Posted::parse(body))),
         _ => None,
     };
@@ -71,7 +75,10 @@ pub(crate) async fn answer(
     let outcome = match (&body, &form) {
         (Err(error), _) | (_, Some((_, Err(error)))) => Err(error.clone()),
         (Ok(_), Some((_, Ok(posted)))) => ask(call, &flow, (endpoint, id), &posted.json()).await,
-        (Ok(body), None) => ask(call, &flow, (endpoint, id), body).await,
+        (Ok(body), None) => match AccountEndpoint::check_content_type(kind.as_deref()) {
+            Ok(()) => ask(call, &flow, (endpoint, id), body).await,
+            Err(error) => Err(error),
+        },
     };
     // Whoever asked for a mail is not told why there is none; the log is.
     if let Some(error) = flow.take_unsaid() {
@@ -118,12 +125,6 @@ async fn ask(
     let device = || call.device();
     let asked = Asked { method: call.lines.method(), id, body, device: &device };
     endpoint.answer(flow, asked).await
-}
-
-/// Whether a page of the gate's has sent it, and waits for another.
-fn is_form(call: &Call<'_>, pages: AccountPages<'_>) -> bool {
-    let kind = header(&call.request.headers(), "Content-Type");
-    by_manner(call, call.lines.method(), |manner| pages.is_form(manner, kind.as_deref()))
 }
 
 /// The cookies of a note, and what it leaves to be done.
