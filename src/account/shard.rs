@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    attempts::{Attempts, Bound},
+    attempts::{Attempts, Bound, Reservation},
     authenticator::AuthenticatorKey,
     foreign_hash::ForeignHash,
     hash::{Cost, PasswordHash, Peppers, SALT_BYTES},
@@ -21,7 +21,7 @@ use super::{
     row::{Account, AccountId, Kept, NameRow, RowKey, Standing},
     step::{
         AddressReserved, Change, ChangePassword, Create, Guess, LoginOutcome, LoginStep,
-        NewPassword, OfAddress, ProvePassword, Right, ShownAccount,
+        NewPassword, OfAddress, ProvePassword, Right, ShownAccount, Work,
     },
 };
 use crate::{
@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// So many passwords of an address, or of a network that has many, are compared in a window, right ones too: an office logs in, and nobody
-/// takes the hashes of all.
-const HASHES_OF_ADDRESS: u8 = 200;
+/// takes the hashes of all. And so many codes and signatures.
+const WORK_OF_ADDRESS: u8 = 200;
 
 /// So many times as an address may a network guess that has many of them.
 const NETWORK_FACTOR: u8 = 10;
@@ -261,54 +261,49 @@ impl ShardState {
         if !self.addresses.contains_key(&of.address) && self.is_full(bound, now) {
             return full;
         }
-        // Right passwords cost a hash as well, and nobody may take all of them.
-        let hashes = hashes_of(&of.network.unwrap_or(of.address));
-        if let Err(until) = self
-            .addresses
-            .entry(hashes)
-            .or_default()
-            .reserve(Bound { attempts: HASHES_OF_ADDRESS, ..bound }, now)
-        {
-            return LoginOutcome::TooMany(until);
-        }
-        self.note(ADDRESS, &hashes);
-        let address = match self.addresses.entry(of.address).or_default().reserve(bound, now) {
-            Ok(reserved) => reserved,
-            Err(until) => return LoginOutcome::TooMany(until),
-        };
-        let network = match of.network {
-            None => None,
-            Some(key) => {
-                match self.addresses.entry(key).or_default().reserve(of_network(bound), now) {
-                    Ok(reserved) => Some((key, reserved)),
-                    Err(until) => {
-                        // No guess is made, so the address has made none.
-                        if let Some(own) = self.addresses.get_mut(&of.address) {
-                            own.give_back(address);
-                        }
-                        return LoginOutcome::TooMany(until);
-                    }
+        // Right passwords cost a hash as well, and nobody may take all of them. It comes last: a network has it together, and who is refused
+        // before has had none.
+        let work = work_of(&of.network.unwrap_or(of.address), of.work);
+        let rows = [
+            Some((of.address, bound)),
+            of.network.map(|key| (key, of_network(bound))),
+            Some((work, Bound { attempts: WORK_OF_ADDRESS, ..bound })),
+        ];
+        let mut held = Vec::new();
+        for (key, bound) in rows.into_iter().flatten() {
+            match self.addresses.entry(key).or_default().reserve(bound, now) {
+                Ok(reservation) => held.push((key, reservation)),
+                Err(until) => {
+                    // No guess is made.
+                    held.into_iter().for_each(|one| self.give_one_back(one));
+                    return LoginOutcome::TooMany(until);
                 }
             }
-        };
-        self.note(ADDRESS, &of.address);
-        if let Some((key, _)) = network {
-            self.note(ADDRESS, &key);
         }
-        let network = network.map(|(_, reserved)| reserved);
-        LoginOutcome::Reserved(AddressReserved { address, network })
+        held.iter().for_each(|(key, _)| self.note(ADDRESS, key));
+        let mut held = held.into_iter().map(|(_, reservation)| reservation);
+        let Some(address) = held.next() else { return full };
+        let network = of.network.and_then(|_| held.next());
+        LoginOutcome::Reserved(AddressReserved { address, network, work: held.next() })
     }
 
     fn give_back(&mut self, of: OfAddress, reserved: AddressReserved) -> LoginOutcome {
-        let both = [(Some(of.address), Some(reserved.address)), (of.network, reserved.network)];
-        for (key, reservation) in both {
+        let AddressReserved { address, network, work } = reserved;
+        let of_work = work_of(&of.network.unwrap_or(of.address), of.work);
+        let rows =
+            [(Some(of.address), Some(address)), (of.network, network), (Some(of_work), work)];
+        for (key, reservation) in rows {
             let (Some(key), Some(reservation)) = (key, reservation) else { continue };
-            if let Some(row) = self.addresses.get_mut(&key) {
-                row.give_back(reservation);
-                self.note(ADDRESS, &key);
-            }
+            self.give_one_back((key, reservation));
+            self.note(ADDRESS, &key);
         }
         LoginOutcome::Done
+    }
+
+    fn give_one_back(&mut self, (key, reservation): (RowKey, Reservation)) {
+        if let Some(row) = self.addresses.get_mut(&key) {
+            row.give_back(reservation);
+        }
     }
 
     // ---- names ----
@@ -500,9 +495,13 @@ fn write<T: Serialize>(row: &T) -> Result<String, StoreError> {
     serde_json::to_string(&Stored { v: VERSION, row }).map_err(|_| not_ours())
 }
 
-/// The row that counts hashes of an address or network: all of them, whatever came of each.
-fn hashes_of(key: &RowKey) -> RowKey {
-    RowKey::from_bytes(key.as_bytes().map(|byte| byte ^ 0xA5))
+/// The row that counts the work of a kind for an address or network: all of it, whatever came of each.
+fn work_of(key: &RowKey, work: Work) -> RowKey {
+    let mask = match work {
+        Work::Hash => 0xA5,
+        Work::Proof => 0x5A,
+    };
+    RowKey::from_bytes(key.as_bytes().map(|byte| byte ^ mask))
 }
 
 fn of_network(bound: Bound) -> Bound {
@@ -754,6 +753,7 @@ mod tests {
         let of = |address: u8| OfAddress {
             address: RowKey::from_bytes([address; 32]),
             network: Some(RowKey::from_bytes([255; 32])),
+            work: Work::Hash,
         };
         let mut reserved = 0;
         for address in 0..20 {
@@ -776,18 +776,74 @@ mod tests {
         assert_eq!(again.count(), 5);
     }
 
+    const fn of_network(address: u8, work: Work) -> OfAddress {
+        let network = Some(RowKey::from_bytes([255; 32]));
+        OfAddress { address: RowKey::from_bytes([address; 32]), network, work }
+    }
+
+    fn is_reserved(writer: &mut Writer, of: OfAddress) -> bool {
+        matches!(writer.step(LoginStep::Reserve(of)), LoginOutcome::Reserved(_))
+    }
+
+    /// What a whole network has together is used up by what was compared, and not by asking for more.
+    #[test]
+    fn who_is_refused_takes_nothing_from_the_network() {
+        let mut writer = Writer::default();
+        let of = |address| of_network(address, Work::Hash);
+        let reserved = (0..205).filter(|_| is_reserved(&mut writer, of(1))).count();
+        assert_eq!(reserved, 5);
+        assert!(is_reserved(&mut writer, of(2)));
+        // Nor do those of an address that the network has no guess left for.
+        for address in 3..12 {
+            assert!((0..5).filter(|_| is_reserved(&mut writer, of(address))).count() >= 4);
+        }
+        for _ in 0..205 {
+            assert!(!is_reserved(&mut writer, of(20)));
+        }
+        let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);
+        let again = writer.at(later, LoginStep::Reserve(of(20)));
+        assert!(matches!(again, LoginOutcome::Reserved(_)));
+    }
+
+    #[test]
+    fn codes_and_passkeys_take_no_hash_and_have_a_bound_of_their_own() {
+        let mut writer = Writer::default();
+        for _ in 0..WORK_OF_ADDRESS {
+            let LoginOutcome::Reserved(held) =
+                writer.step(LoginStep::Reserve(of_network(1, Work::Proof)))
+            else {
+                panic!("each was given back")
+            };
+            let right = LoginStep::GiveBack(of_network(1, Work::Proof), held.of_guess());
+            assert_eq!(writer.step(right), LoginOutcome::Done);
+        }
+        assert!(!is_reserved(&mut writer, of_network(2, Work::Proof)));
+        assert!(is_reserved(&mut writer, of_network(1, Work::Hash)));
+    }
+
     #[test]
     fn right_passwords_cost_an_address_its_hashes() {
         let mut writer = writer();
-        let of = |byte| OfAddress { address: RowKey::from_bytes([byte; 32]), network: None };
-        for _ in 0..HASHES_OF_ADDRESS {
+        let of = |byte| OfAddress {
+            address: RowKey::from_bytes([byte; 32]),
+            network: None,
+            work: Work::Hash,
+        };
+        for _ in 0..WORK_OF_ADDRESS {
             let LoginOutcome::Reserved(held) = writer.step(LoginStep::Reserve(of(1))) else {
                 panic!("each was given back")
             };
-            assert_eq!(writer.step(LoginStep::GiveBack(of(1), held)), LoginOutcome::Done);
+            let right = LoginStep::GiveBack(of(1), held.of_guess());
+            assert_eq!(writer.step(right), LoginOutcome::Done);
         }
         assert!(matches!(writer.step(LoginStep::Reserve(of(1))), LoginOutcome::TooMany(_)));
-        assert!(matches!(writer.step(LoginStep::Reserve(of(2))), LoginOutcome::Reserved(_)));
+        // Where no hash was computed, that is given back too.
+        for _ in 0..=WORK_OF_ADDRESS {
+            let LoginOutcome::Reserved(held) = writer.step(LoginStep::Reserve(of(2))) else {
+                panic!("each was given back")
+            };
+            assert_eq!(writer.step(LoginStep::GiveBack(of(2), held)), LoginOutcome::Done);
+        }
         let later = NOW.saturating_add(DEFAULT_BOUND.window_millis);
         let again = writer.at(later, LoginStep::Reserve(of(1)));
         assert!(matches!(again, LoginOutcome::Reserved(_)));
@@ -807,7 +863,8 @@ mod tests {
         let reserve = |state: &mut ShardState, number: usize, now| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());
-            let of = OfAddress { address: RowKey::from_bytes(bytes), network: None };
+            let address = RowKey::from_bytes(bytes);
+            let of = OfAddress { address, network: None, work: Work::Hash };
             state
                 .apply(LoginStep::Reserve(of), terms, ([0; SALT_BYTES], now), &mut |_| Ok(()))
                 .unwrap()

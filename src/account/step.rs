@@ -37,13 +37,27 @@ impl core::fmt::Display for Shard {
     }
 }
 
-/// The guesses that an address, and its network, have reserved.
+/// Whose guess it is, and what it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfAddress {
     /// The row of the address.
     pub address: RowKey,
     /// The row of the network that it is in, if it has one.
     pub network: Option<RowKey>,
+    /// What it costs.
+    #[serde(default)]
+    pub work: Work,
+}
+
+/// What a guess costs, be it right or wrong. Of each kind an address has so many, and none uses up what the other has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// The hash of a password.
+    #[default]
+    Hash,
+    /// A code, or the signature of a passkey.
+    Proof,
 }
 
 /// A new password: as it was typed, or as somebody else has hashed it.
@@ -135,7 +149,7 @@ pub struct Change {
 pub enum LoginStep {
     /// Reserves a guess of an address.
     Reserve(OfAddress),
-    /// Gives it back: it was right.
+    /// Gives it back: it was right, or nothing was compared.
     GiveBack(OfAddress, AddressReserved),
     /// Guesses at a password.
     Guess(Guess),
@@ -220,6 +234,17 @@ pub struct AddressReserved {
     pub address: Reservation,
     /// Of its network.
     pub network: Option<Reservation>,
+    /// Of its work.
+    #[serde(default)]
+    pub work: Option<Reservation>,
+}
+
+impl AddressReserved {
+    /// Those of the guess alone: the work was done.
+    #[must_use]
+    pub const fn of_guess(self) -> Self {
+        Self { work: None, ..self }
+    }
 }
 
 /// An account as an administrator sees it. The address is not kept.

@@ -57,7 +57,7 @@ use crate::{
         second_step::First,
         step::{
             AddressReserved, ChangePassword, Guess, LoginOutcome, LoginStep, OfAddress, Right,
-            Shard,
+            Shard, Work,
         },
     },
     error::{Error, FieldFault, StoreError},
@@ -250,10 +250,10 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             self.check_remembered("name", &key)?;
         }
         self.check_hashes()?;
-        let reserved = self.reserve_address().await?;
+        let reserved = self.reserve_address(Work::Hash).await?;
         if let Err(refusal) = self.take_hash(known.is_some()).await {
             // No guess was made.
-            self.give_back(reserved);
+            self.give_all_back(reserved);
             return Err(refusal);
         }
         let shard = Shard::Names(shard_of(&key));
@@ -346,14 +346,14 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         new_password: Option<&Password>,
     ) -> Result<(), Error> {
         self.check_hashes()?;
-        let reserved = self.reserve_address().await?;
+        let reserved = self.reserve_address(Work::Hash).await?;
         let refused = match (self.take_hash(self.known_browser().is_some()).await, new_password) {
             (Ok(()), Some(new)) => self.check_list("new_password", new).await.err(),
             (taken, _) => taken.err(),
         };
         if let Some(refusal) = refused {
             // No guess was made.
-            self.give_back(reserved);
+            self.give_all_back(reserved);
             return Err(refusal);
         }
         match self.apply(shard, step).await? {
@@ -416,7 +416,13 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         outcome.map_err(|fault| unavailable("accounts", &fault))
     }
 
+    /// Gives a guess back: it was right.
     fn give_back(&self, (shard, of, reserved): (Shard, OfAddress, AddressReserved)) {
+        self.give_all_back((shard, of, reserved.of_guess()));
+    }
+
+    /// The same with the hash: none was computed.
+    fn give_all_back(&self, (shard, of, reserved): (Shard, OfAddress, AddressReserved)) {
         self.edge.apply_later(shard, LoginStep::GiveBack(of, reserved));
     }
 

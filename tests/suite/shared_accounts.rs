@@ -10,7 +10,7 @@ use edgegate::account::one_time::{TOKEN_BYTES, Use, hash_of, text_of};
 use edgegate::account::row::{RowKey, new_account_id};
 use edgegate::account::shard::Terms;
 use edgegate::account::step::{
-    Change, Create, Guess, LoginOutcome, LoginStep, NewPassword, OfAddress, Shard,
+    Change, Create, Guess, LoginOutcome, LoginStep, NewPassword, OfAddress, Shard, Work,
 };
 use edgegate::error::StoreError;
 use edgegate::policy::Policy;
@@ -300,7 +300,7 @@ fn what_strangers_leave_goes_with_the_next_step() {
     let process = Process::new(&texts);
     let reserve = |address: u8| {
         let address = RowKey::from_bytes([address; 32]);
-        LoginStep::Reserve(OfAddress { address, network: None })
+        LoginStep::Reserve(OfAddress { address, network: None, work: Work::Hash })
     };
     for address in 0..50 {
         assert!(matches!(run(process.step(reserve(address))), Ok(LoginOutcome::Reserved(_))));

@@ -14,7 +14,7 @@ use crate::{
     account::{
         device::{self, Device},
         row::{RowKey, shard_of},
-        step::{AddressReserved, LoginOutcome, LoginStep, OfAddress, Shard},
+        step::{AddressReserved, LoginOutcome, LoginStep, OfAddress, Shard, Work},
     },
     bounded::BoundedMap,
     error::Error,
@@ -87,11 +87,12 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// Reserves a guess of the address, and of the network around it.
     pub(super) async fn reserve_address(
         &self,
+        work: Work,
     ) -> Result<(Shard, OfAddress, AddressReserved), Error> {
         let secrets = &self.accounts.secrets;
         let network = site(self.request.client_ip).map(|site| secrets.key_of_address(&site));
         let own = secrets.key_of_address(&address(self.request.client_ip));
-        let of = OfAddress { address: own, network };
+        let of = OfAddress { address: own, network, work };
         if let Some(until) = self.edge.memory().refused.borrow().get(&own, self.now) {
             return Err(self.too_many("address", *until));
         }

@@ -22,7 +22,7 @@ use crate::{
         passkeys::{Challenge, OwnPasskey},
         row::{AccountId, Factors, SHARDS, shard_of_account},
         second_step::{First, SecondStep},
-        step::{LoginOutcome, LoginStep, Right, Shard},
+        step::{LoginOutcome, LoginStep, Right, Shard, Work},
     },
     error::Error,
     guard::session::endpoints::Answer,
@@ -237,7 +237,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
         let challenge = self.checked(&sent.challenge, Ceremony::LogIn(of_browser.as_ref()));
         let challenge = challenge.ok_or_else(|| refused(PasskeyFault::Challenge))?;
-        let reserved = self.reserve_address().await?;
+        let reserved = self.reserve_address(Work::Proof).await?;
         let find = PasskeyStep::Find(sent.id.clone());
         let found = match self.passkey_step(&sent.account, find).await? {
             LoginOutcome::Passkey(passkey) => Some(*passkey),

@@ -9,7 +9,7 @@ use crate::{
     account::{
         row::{AccountId, Factors, shard_of_account},
         second_step::{Awaited, First, LIFETIME_SECS, SecondStep},
-        step::{FactorStep, LoginOutcome, LoginStep, Right, Shard, TypedCode},
+        step::{FactorStep, LoginOutcome, LoginStep, Right, Shard, TypedCode, Work},
     },
     error::{Error, NextStep},
     guard::session::endpoints::Answer,
@@ -162,7 +162,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     ) -> Result<LoginOutcome, Error> {
         let key = self.accounts.secrets.key_of_codes(id);
         self.check_remembered(CODE, &key)?;
-        let reserved = self.reserve_address().await?;
+        let reserved = self.reserve_address(Work::Proof).await?;
         match self.apply(self.shard(id)?, LoginStep::Factor(step)).await? {
             LoginOutcome::Wrong => Err(Error::WrongCode),
             LoginOutcome::TooMany(until) => {
