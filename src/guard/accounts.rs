@@ -262,6 +262,8 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let right = match self.apply(shard, guess).await? {
             LoginOutcome::Right(right) => right,
             LoginOutcome::TooMany(until) => {
+                // Nothing was compared. What the address may have compared bounds how often it asks.
+                self.give_back(reserved);
                 if known.is_none() {
                     self.remember(&key, until);
                 }
@@ -362,7 +364,10 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
                 Ok(())
             }
             LoginOutcome::Wrong => Err(Error::WrongPassword),
-            LoginOutcome::TooMany(until) => Err(self.too_many("name", until)),
+            LoginOutcome::TooMany(until) => {
+                self.give_back(reserved);
+                Err(self.too_many("name", until))
+            }
             LoginOutcome::Right(_) => Err(Error::SubjectDisabled),
             LoginOutcome::Gone => Err(Error::NotFound),
             _ => Err(fault("a password has come to nothing")),
@@ -416,7 +421,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         outcome.map_err(|fault| unavailable("accounts", &fault))
     }
 
-    /// Gives a guess back: it was right.
+    /// Gives a guess back: it was right, or nothing was compared.
     fn give_back(&self, (shard, of, reserved): (Shard, OfAddress, AddressReserved)) {
         self.give_all_back((shard, of, reserved.of_guess()));
     }

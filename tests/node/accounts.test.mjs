@@ -286,6 +286,36 @@ describe('over memory', () => {
     assert.equal((await logIn(email)).status, 200);
   });
 
+  test('a name or codes that strangers have used up cost nobody else at the address a guess', async () => {
+    const stores = { accounts: memoryStore(), counters: memoryStore(), sessions: memoryStore() };
+    const { gate, clock, ask, logIn } = accountGate({ stores });
+    // Processes that have not seen it: each asks.
+    const others = Array.from({ length: 6 }, () => accountGate({ stores }));
+    const [ada, bob] = [freshEmail(), freshEmail()];
+    for (const email of [ada, bob]) await gate.accounts.create({ email, password: PASSWORD });
+    const headers = { authorization: `Bearer ${(await logIn(ada)).json().access_token}` };
+    const { secret } = (await ask('/auth/mfa/totp', {}, { headers })).json();
+    const shown = generateSync({ secret, epoch: clock.now });
+    assert.equal((await ask('/auth/mfa/totp/confirm', { code: shown, password: PASSWORD }, { headers })).status, 200);
+    const { mfa_token } = (await logIn(ada)).json();
+    for (let guess = 0; guess < 5; guess += 1) {
+      refused(await logIn(ada, 'another password'), WRONG);
+      refused(await ask('/auth/mfa', { mfa_token, code: '000000' }), WRONG);
+    }
+    const [ofName, ofCode, ofBrowser] = [freshIp(), freshIp(), freshIp()];
+    for (const other of others) {
+      refused(await other.logIn(ada, PASSWORD, { ip: ofName }), TOO_MANY);
+      refused(await other.ask('/auth/mfa', { mfa_token, code: shown }, { ip: ofCode }), TOO_MANY);
+    }
+    const device = `${DEVICE}=${cookiesIn(await logIn(bob, PASSWORD, { headers: SAME_ORIGIN }))[DEVICE]}`;
+    // A browser that is known is not remembered to be refused.
+    for (let guess = 0; guess < 6; guess += 1) refused(await logIn(ada, PASSWORD, { ip: ofBrowser, headers: { ...SAME_ORIGIN, cookie: device } }), TOO_MANY);
+    for (const ip of [ofName, ofCode, ofBrowser]) {
+      refused(await others[0].logIn(bob, 'another password', { ip }), WRONG);
+      assert.equal((await others[1].logIn(bob, PASSWORD, { ip })).status, 200);
+    }
+  });
+
   test('a policy without accounts has no such endpoints', async () => {
     const { gate } = gateOf();
     assert.equal((await refusal(gate.accounts.find('ada@example.com'))).code, 'CONFIG_ERROR');

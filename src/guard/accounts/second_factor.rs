@@ -166,10 +166,14 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         match self.apply(self.shard(id)?, LoginStep::Factor(step)).await? {
             LoginOutcome::Wrong => Err(Error::WrongCode),
             LoginOutcome::TooMany(until) => {
+                self.give_back(reserved);
                 self.remember(&key, until);
                 Err(self.too_many(CODE, until))
             }
-            LoginOutcome::Gone => Err(Error::LoginOver),
+            LoginOutcome::Gone => {
+                self.give_back(reserved);
+                Err(Error::LoginOver)
+            }
             right => {
                 self.give_back(reserved);
                 Ok(right)
