@@ -3,8 +3,8 @@
 //! ```text
 //! __Host-edgegate-d=<base64url(128 random bits ‖ 128 bits of their MAC)>
 //! ```
-//! The MAC shows without asking anybody that the gate has set it: half of all hashes is for such browsers. Whose browser it is, the row of
-//! the name says ([`super::row`]), by a hash that differs from name to name.
+//! The MAC shows without asking anybody that the gate has set it: half of all hashes is for such browsers, and of these each has so many. Whose
+//! browser it is, the row of the name says ([`super::row`]), by a hash that differs from name to name.
 
 use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,13 @@ impl Device {
     #[must_use]
     pub fn set_cookie(&self) -> String {
         format!("{COOKIE}={}; {ATTRIBUTES}", self.0)
+    }
+
+    /// By what is counted what it does, at whatever name.
+    #[must_use]
+    pub fn counted_by(&self) -> DeviceHash {
+        let hash = Sha256::new_with_prefix(b"edgegate-login-device-count-v1\0");
+        DeviceHash::from_bytes(hash.chain_update(self.0.as_bytes()).finalize().into())
     }
 
     /// By what the row of a name knows it.
@@ -109,5 +116,6 @@ mod tests {
         let (ada, bob) = (RowKey::from_bytes([1; 32]), RowKey::from_bytes([2; 32]));
         assert_ne!(device.hash_for(&ada), device.hash_for(&bob));
         assert_eq!(device.hash_for(&ada), device.hash_for(&ada));
+        assert!(!device.set_cookie().contains(&device.counted_by().to_string()));
     }
 }

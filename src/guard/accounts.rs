@@ -251,7 +251,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         }
         self.check_hashes()?;
         let reserved = self.reserve_address(Work::Hash).await?;
-        if let Err(refusal) = self.take_hash(known.is_some()).await {
+        if let Err(refusal) = self.take_hash_at(Some(&key)).await {
             // No guess was made.
             self.give_all_back(reserved);
             return Err(refusal);
@@ -349,7 +349,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     ) -> Result<(), Error> {
         self.check_hashes()?;
         let reserved = self.reserve_address(Work::Hash).await?;
-        let refused = match (self.take_hash(self.known_browser().is_some()).await, new_password) {
+        let refused = match (self.take_hash_at(None).await, new_password) {
             (Ok(()), Some(new)) => self.check_list("new_password", new).await.err(),
             (taken, _) => taken.err(),
         };

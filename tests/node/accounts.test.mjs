@@ -316,6 +316,23 @@ describe('over memory', () => {
     }
   });
 
+  test('a browser that is known has twenty hashes as such, and is a stranger beyond', async () => {
+    const { gate, logIn } = accountGate();
+    const [thief, owner] = [freshEmail(), freshEmail()];
+    const browserOf = async (email) => {
+      await gate.accounts.create({ email, password: PASSWORD });
+      return { ...SAME_ORIGIN, cookie: `${DEVICE}=${cookiesIn(await logIn(email, PASSWORD, { headers: SAME_ORIGIN }))[DEVICE]}` };
+    };
+    const [ofThief, ofOwner] = [await browserOf(thief), await browserOf(owner)];
+    for (let login = 0; login < 20; login += 1) assert.equal((await logIn(thief, PASSWORD, { headers: ofThief })).status, 200, login);
+    const strangers = [];
+    for (let guess = 0; guess < 60; guess += 1) strangers.push(await logIn(freshEmail(), 'another password'));
+    assert.ok(counted(strangers)[TOO_MANY] >= 10, JSON.stringify(counted(strangers)));
+    // From yet another address, with the right password.
+    refused(await logIn(thief, PASSWORD, { headers: ofThief }), TOO_MANY);
+    assert.equal((await logIn(owner, PASSWORD, { headers: ofOwner })).status, 200);
+  });
+
   test('a policy without accounts has no such endpoints', async () => {
     const { gate } = gateOf();
     assert.equal((await refusal(gate.accounts.find('ada@example.com'))).code, 'CONFIG_ERROR');

@@ -19,7 +19,7 @@ use crate::{
     bounded::BoundedMap,
     error::Error,
     guard::backend::unavailable,
-    limit::{Charge, CounterGroup, Limit, LimitAlgorithm, lease},
+    limit::{Charge, CounterGroup, Limit, LimitAlgorithm, Verdict, lease},
     policy::LimitStore,
     store::limit_stores::LimitStores as _,
     time::UnixMillis,
@@ -41,6 +41,11 @@ const HASHES_OF_STRANGERS: u32 = 200;
 const STRANGERS_AT_ONCE: u32 = 50;
 
 const HASHES_SECS: u32 = 20;
+
+/// So many hashes of one browser are those of a browser that is known, in [`OF_BROWSER_SECS`]. Its cookie says that somebody has logged in with it,
+/// not whose name it is sent with: whoever has an account has such cookies, and would take the hashes of all with a few of them.
+const HASHES_OF_BROWSER: u32 = 20;
+const OF_BROWSER_SECS: u32 = 900;
 
 /// What an isolate may borrow of them, so that not each login asks the counter.
 const LENT: lease::Terms = lease::Terms { requests: 5, secs: 1 };
@@ -110,15 +115,51 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
     }
 
+    /// Takes a hash for a guess at this name: of those for browsers that are known, or as a stranger, who is refused a name that has no guess left.
+    pub(super) async fn take_hash_at(&self, name: Option<&RowKey>) -> Result<(), Error> {
+        let is_known =
+            self.is_known("hashes-of-browser", (HASHES_OF_BROWSER, OF_BROWSER_SECS)).await?;
+        if let (Some(name), false) = (name, is_known) {
+            self.check_remembered("name", name)?;
+        }
+        self.take_hash(is_known).await
+    }
+
+    /// Whether what is kept for browsers that are known is for this one. Each has so many of it, and beyond them is a stranger.
+    pub(super) async fn is_known(
+        &self,
+        what: &'static str,
+        (count, secs): (u32, u32),
+    ) -> Result<bool, Error> {
+        let Some(browser) = self.known_browser() else { return Ok(false) };
+        let group = CounterGroup::new(&[what, &browser.counted_by().to_string()]);
+        let limit = Limit::new(what, count, secs, LimitAlgorithm::SlidingWindow)?;
+        Ok(self.count(&group, &[limit]).await?.iter().all(|verdict| verdict.admitted))
+    }
+
     /// Takes a hash of those that all have together. It is not given back: it was computed, or an object was asked.
     pub(super) async fn take_hash(&self, is_known: bool) -> Result<(), Error> {
         let (group, limits) = hashes(is_known)?;
-        let charge = Charge::new(&group, &limits, 1, self.now);
-        let taken = self.backend.counters().take(&LimitStore::DurableObject, charge).await;
-        let verdicts = taken.map_err(|fault| unavailable("counters", &fault))?;
-        match verdicts.iter().find(|verdict| !verdict.admitted) {
+        match self.count(&group, &limits).await?.iter().find(|verdict| !verdict.admitted) {
             Some(verdict) => Err(of_all(verdict.retry_after_secs)),
             None => Ok(()),
+        }
+    }
+
+    /// Counts one. What this isolate knows to be used up it asks nobody about.
+    pub(super) async fn count(
+        &self,
+        group: &CounterGroup,
+        limits: &[Limit],
+    ) -> Result<Vec<Verdict>, Error> {
+        let charge = || Charge::new(group, limits, 1, self.now);
+        let counters = self.backend.counters();
+        match counters.refusal_unasked(&LimitStore::DurableObject, charge()) {
+            Some(known) => Ok(known),
+            None => {
+                let taken = counters.take(&LimitStore::DurableObject, charge()).await;
+                taken.map_err(|fault| unavailable("counters", &fault))
+            }
         }
     }
 

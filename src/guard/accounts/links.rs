@@ -23,10 +23,8 @@ use crate::{
     error::{Error, FieldFault},
     guard::backend::unavailable,
     json::{document, object::described},
-    limit::{Charge, CounterGroup, Limit, LimitAlgorithm, lease},
-    policy::LimitStore,
+    limit::{CounterGroup, Limit, LimitAlgorithm, lease},
     secret::Secret,
-    store::limit_stores::LimitStores as _,
 };
 
 described! {
@@ -192,18 +190,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         group: &CounterGroup,
         limit: Limit,
     ) -> Result<(), Error> {
-        let limits = [limit];
-        let charge = Charge::new(group, &limits, 1, self.now);
-        let counters = self.backend.counters();
-        let verdicts = match counters.refusal_unasked(&LimitStore::DurableObject, charge) {
-            Some(known) => known,
-            None => {
-                let charge = Charge::new(group, &limits, 1, self.now);
-                let taken = counters.take(&LimitStore::DurableObject, charge).await;
-                taken.map_err(|fault| unavailable("counters", &fault))?
-            }
-        };
-        match verdicts.iter().find(|verdict| !verdict.admitted) {
+        match self.count(group, &[limit]).await?.iter().find(|verdict| !verdict.admitted) {
             Some(verdict) => Err(too_many(of, verdict.retry_after_secs.max(1))),
             None => Ok(()),
         }
