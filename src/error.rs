@@ -469,7 +469,7 @@ errors! {
         "no login waits for this second factor, or it has waited too long";
     /// Too many wrong passwords or codes, so none is compared: for this name, by this address, or in all.
     TooManyGuesses {
-        /// Whose bound it is: `name`, `address`, `code`, `all`.
+        /// Whose bound it is: `name`, `address`, `code`, `all`; `authenticator`: of its codes in the long run.
         of: &'static str,
         /// Seconds until the next attempt.
         retry_after_secs: u32,

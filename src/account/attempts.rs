@@ -35,6 +35,18 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// None was made.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { next: 0, taken: Vec::new() }
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.taken.is_empty()
+    }
+
     /// Reserves a guess.
     ///
     /// # Errors

@@ -74,6 +74,10 @@ pub type LoginNumber = Opaque<16>;
 /// is forgotten could be ended once more, by another code.
 const MAX_ENDED: usize = 16;
 
+/// How many wrong codes of an authenticator are compared in the long run, whatever the policy says. One of three steps fits, of a million codes
+/// each: fifty are right once in 6,700 times, and the bound of a quarter of an hour alone would let 14,000 be tried in a month.
+const CODES_IN_ALL: Bound = Bound { attempts: 50, window_millis: 30 * 24 * 60 * 60 * 1000 };
+
 /// By what an account is asked for beside its password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factors {
@@ -128,6 +132,9 @@ pub struct Account {
     /// Logins that the second factor has ended, until they would be too old.
     #[serde(default)]
     ended: Vec<(LoginNumber, UnixTime)>,
+    /// Wrong codes of the authenticator, in the long run ([`CODES_IN_ALL`]).
+    #[serde(default, skip_serializing_if = "Attempts::is_none")]
+    wrong_codes: Attempts,
     /// The recovery codes that are left.
     recovery: Vec<CodeHash>,
     /// Its passkeys.
@@ -194,6 +201,8 @@ pub struct Verdict {
 pub enum CodeFault {
     /// Too many were tried; the time at which the next may be.
     TooMany(UnixMillis),
+    /// Of an authenticator too many were tried in the long run. Other factors are taken.
+    TooManyShown(UnixMillis),
     /// It is not the one.
     Wrong,
 }
@@ -308,7 +317,8 @@ impl NameRow {
         self.devices.push(Device { hash, password_version, guesses });
     }
 
-    /// Takes a code, after the right password. Codes of both kinds share one bound; a right one gives back its own guess alone.
+    /// Takes a code, after the right password. Codes of both kinds share one bound; a right one gives back its own guess alone. Those of an
+    /// authenticator are bounded in the long run too, until the password is another one.
     ///
     /// # Errors
     /// [`CodeFault`].
@@ -320,9 +330,11 @@ impl NameRow {
         now: UnixMillis,
     ) -> Result<(), CodeFault> {
         self.guess_code(bound, now, |account| match code {
-            Code::Shown(text) => account.take_shown(text, key, now.to_unix_time()),
-            Code::Recovery(text) => recovery::hash_of(text)
-                .is_some_and(|hash| recovery::take(&mut account.recovery, &hash)),
+            Code::Shown(text) => account.guess_shown(text, key, now),
+            Code::Recovery(text) => {
+                let hash = recovery::hash_of(text);
+                Ok(hash.is_some_and(|hash| recovery::take(&mut account.recovery, &hash)))
+            }
         })
     }
 
@@ -339,7 +351,7 @@ impl NameRow {
         (bound, now): (Bound, UnixMillis),
     ) -> Result<(), CodeFault> {
         self.guess_code(bound, now, |account| {
-            account.take_first(text, codes, key, now.to_unix_time())
+            Ok(account.take_first(text, codes, key, now.to_unix_time()))
         })
     }
 
@@ -347,15 +359,16 @@ impl NameRow {
         &mut self,
         bound: Bound,
         now: UnixMillis,
-        take: impl FnOnce(&mut Account) -> bool,
+        take: impl FnOnce(&mut Account) -> Result<bool, CodeFault>,
     ) -> Result<(), CodeFault> {
         let reservation = self.codes.reserve(bound, now).map_err(CodeFault::TooMany)?;
         let account = self.account.as_mut().ok_or(CodeFault::Wrong)?;
-        if !take(account) {
-            return Err(CodeFault::Wrong);
+        let taken = take(account);
+        // What was not compared is no guess.
+        if taken != Ok(false) {
+            self.codes.give_back(reservation);
         }
-        self.codes.give_back(reservation);
-        Ok(())
+        if taken? { Ok(()) } else { Err(CodeFault::Wrong) }
     }
 
     /// Whether nothing of it has to be kept.
@@ -388,6 +401,7 @@ impl Account {
             unconfirmed: None,
             factors_version: 0,
             ended: Vec::new(),
+            wrong_codes: Attempts::none(),
             recovery: Vec::new(),
             passkeys: Vec::new(),
             challenges: UsedChallenges::none(),
@@ -403,9 +417,11 @@ impl Account {
         format!("{SUBJECT_PREFIX}{}", self.id)
     }
 
-    /// Sets a password. Links that are out and browsers that are known were those of the one before: their owner may have been another.
+    /// Sets a password. Links that are out and browsers that are known were those of the one before: their owner may have been another. Whoever
+    /// guesses at codes knew the one before.
     pub fn set_password(&mut self, kept: Kept) {
         self.password = Some(kept);
+        self.wrong_codes = Attempts::none();
         self.password_version = self.password_version.wrapping_add(1);
         if matches!(self.standing, Standing::ResetRequired | Standing::Invited) {
             self.standing = Standing::Active;
@@ -473,6 +489,7 @@ impl Account {
     pub fn drop_authenticator(&mut self) {
         self.authenticator = None;
         self.unconfirmed = None;
+        self.wrong_codes = Attempts::none();
         if self.passkeys.is_empty() {
             self.recovery.clear();
         }
@@ -500,6 +517,21 @@ impl Account {
         self.ended.push((login, until));
     }
 
+    fn guess_shown(
+        &mut self,
+        text: &str,
+        key: &AuthenticatorKey,
+        now: UnixMillis,
+    ) -> Result<bool, CodeFault> {
+        let in_all = self.wrong_codes.reserve(CODES_IN_ALL, now);
+        let in_all = in_all.map_err(CodeFault::TooManyShown)?;
+        let is_right = self.take_shown(text, key, now.to_unix_time());
+        if is_right {
+            self.wrong_codes.give_back(in_all);
+        }
+        Ok(is_right)
+    }
+
     fn take_shown(&mut self, text: &str, key: &AuthenticatorKey, now: UnixTime) -> bool {
         let id = &self.id;
         let own = self.authenticator.as_mut();
@@ -519,6 +551,7 @@ impl Account {
         if next.is_some() {
             self.authenticator = next;
             self.unconfirmed = None;
+            self.wrong_codes = Attempts::none();
             self.set_recovery(codes);
         }
         next.is_some()
@@ -799,6 +832,68 @@ mod tests {
         assert_eq!(row.account.as_ref().unwrap().factors().recovery_codes_left, 0);
         // Passwords have their own.
         assert_eq!(guess(&mut row, b"the right one", None), Ok(true));
+    }
+
+    /// Whoever knows the password would be lucky some day, five codes at a time.
+    #[test]
+    fn fifty_wrong_codes_of_an_authenticator_are_compared_in_a_month() {
+        let (mut row, key) = (row(), key());
+        let code = text_of(&[9; 15]);
+        set_up(&mut row, vec![recovery::hash_of(&code).unwrap()]);
+        let loose = Bound { attempts: 25, window_millis: 60_000 };
+        let quarter = DEFAULT_BOUND.window_millis;
+        let mut wrong = 0;
+        for step in 1..30 * 96 {
+            let at = NOW.saturating_add(step * quarter);
+            for _ in 0..5 {
+                match row.take_code(Code::Shown("00000x"), &key, loose, at) {
+                    Err(CodeFault::Wrong) => wrong += 1,
+                    Err(CodeFault::TooManyShown(until)) => assert!(until > at),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(wrong, 50);
+        let late = 30 * 96 * quarter;
+        let take = |row: &mut NameRow, code: Code<'_>, millis| {
+            row.take_code(code, &key, DEFAULT_BOUND, NOW.saturating_add(millis))
+        };
+        // The row is read as it was written.
+        let json = serde_json::to_string(&row).unwrap();
+        row = serde_json::from_str(&json).unwrap();
+        let right = shown(late - 1000);
+        let refused = take(&mut row, Code::Shown(&right), late - 1000);
+        assert!(matches!(refused, Err(CodeFault::TooManyShown(_))), "{refused:?}");
+        assert_eq!(take(&mut row, Code::Recovery(&code), late - 1000), Ok(()));
+        // Each counts for thirty days.
+        let mut later = row.clone();
+        let next = shown(2 * late);
+        assert_eq!(take(&mut later, Code::Shown(&next), 2 * late), Ok(()));
+        // Whoever guesses does not know the new password.
+        row.account.as_mut().unwrap().set_password(own(b"a new one"));
+        assert_eq!(take(&mut row, Code::Shown(&right), late - 1000), Ok(()));
+        assert!(!serde_json::to_string(&row).unwrap().contains("wrong_codes"));
+    }
+
+    #[test]
+    fn right_codes_do_not_count_in_the_long_run_and_give_nothing_back_to_others() {
+        let (mut row, key) = (row(), key());
+        set_up(&mut row, Vec::new());
+        let mut wrong = 0;
+        for day in 1..40 {
+            let at = day * 24 * 60 * 60 * 1000;
+            let now = NOW.saturating_add(at);
+            let right = row.take_code(Code::Shown(&shown(at)), &key, DEFAULT_BOUND, now);
+            if wrong < 50 {
+                assert_eq!(right, Ok(()), "{day}");
+            }
+            for _ in 0..2 {
+                let tried = row.take_code(Code::Shown("00000x"), &key, DEFAULT_BOUND, now);
+                wrong += u32::from(tried == Err(CodeFault::Wrong));
+            }
+        }
+        // Fifty, and those whose thirty days were over.
+        assert!((50..=70).contains(&wrong), "{wrong}");
     }
 
     #[test]

@@ -280,6 +280,8 @@ pub enum LoginOutcome {
     Reserved(AddressReserved),
     /// Too many guesses; when the next may be made. No hash was computed.
     TooMany(UnixMillis),
+    /// Too many wrong codes of an authenticator in the long run; when the next is compared. Other factors are taken.
+    TooManyShown(UnixMillis),
     /// It is not the password, or there is no such account.
     Wrong,
     /// It is the password, or the link.

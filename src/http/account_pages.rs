@@ -193,6 +193,9 @@ impl<'a> AccountPages<'a> {
             Error::WrongCode => {
                 self.form(endpoint, &Asked { problem: Some(Word::WrongCode), ..asked })
             }
+            Error::TooManyGuesses { of: "authenticator", .. } => {
+                self.form(endpoint, &Asked { problem: Some(Word::CodesOver), ..asked })
+            }
             Error::TooManyGuesses { retry_after_secs, .. }
             | Error::TooManyMails { retry_after_secs, .. } => {
                 let page = self.form(endpoint, &Asked { problem: Some(Word::TryLater), ..asked });

@@ -467,6 +467,9 @@ fn hint(error: &Error, general: &'static str) -> String {
         Error::InsufficientScope { required } => format!("{general}: {required}"),
         Error::WrongCode => "Check the code; each is good for once".to_owned(),
         Error::LoginOver => "Log in again from the beginning".to_owned(),
+        Error::TooManyGuesses { of: "authenticator", .. } => {
+            "Use a recovery code or a passkey, or set a new password".to_owned()
+        }
         Error::TooManyGuesses { retry_after_secs, .. }
         | Error::TooManyMails { retry_after_secs, .. } => {
             format!("Please try again in {}", in_words(*retry_after_secs))

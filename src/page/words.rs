@@ -52,6 +52,7 @@ words! {
     AtLeastEight "at_least_eight" "At least 8 characters"
     WrongPassword "wrong_password" "Wrong email or password"
     TryLater "try_later" "Too many attempts. Please try again later."
+    CodesOver "codes_over" "Too many wrong codes of the authenticator were tried. Use a recovery code, or set a new password."
     Required "required" "Required"
     InvalidEmail "invalid_email" "Invalid email"
     PasswordShort "password_short" "Use at least 8 characters"

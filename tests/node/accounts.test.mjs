@@ -333,6 +333,29 @@ describe('over memory', () => {
     assert.equal((await logIn(owner, PASSWORD, { headers: ofOwner })).status, 200);
   });
 
+  test('after fifty wrong codes the owner is told of other ways, and they lead in', async () => {
+    const { gate, clock, ask, logIn } = accountGate();
+    const shown = (secret) => generateSync({ secret, epoch: clock.now });
+    const email = freshEmail();
+    const { id } = await gate.accounts.create({ email, password: PASSWORD });
+    const headers = { authorization: `Bearer ${(await logIn(email)).json().access_token}` };
+    const { secret } = (await ask('/auth/mfa/totp', {}, { headers })).json();
+    const { recovery_codes: codes } = (await ask('/auth/mfa/totp/confirm', { code: shown(secret), password: PASSWORD }, { headers })).json();
+    const waits = async (password = PASSWORD) => (await logIn(email, password)).json().mfa_token;
+    for (let quarter = 0; quarter < 10; quarter += 1) {
+      const mfa_token = await waits();
+      for (let guess = 0; guess < 5; guess += 1) refused(await ask('/auth/mfa', { mfa_token, code: 'no code' }), WRONG);
+      clock.now += 900;
+    }
+    const mfa_token = await waits();
+    const over = await ask('/auth/mfa', { mfa_token, code: shown(secret) });
+    refused(over, TOO_MANY);
+    assert.equal(over.json().hint, 'Use a recovery code or a passkey, or set a new password');
+    assert.equal((await ask('/auth/mfa', { mfa_token, recovery_code: codes[0] })).status, 200);
+    await gate.accounts.update(id, { password: 'a wholly new one' });
+    assert.equal((await ask('/auth/mfa', { mfa_token: await waits('a wholly new one'), code: shown(secret) })).status, 200);
+  });
+
   test('a policy without accounts has no such endpoints', async () => {
     const { gate } = gateOf();
     assert.equal((await refusal(gate.accounts.find('ada@example.com'))).code, 'CONFIG_ERROR');

@@ -149,6 +149,7 @@ fn settled(
 const fn refused(fault: CodeFault) -> LoginOutcome {
     match fault {
         CodeFault::TooMany(until) => LoginOutcome::TooMany(until),
+        CodeFault::TooManyShown(until) => LoginOutcome::TooManyShown(until),
         CodeFault::Wrong => LoginOutcome::Wrong,
     }
 }

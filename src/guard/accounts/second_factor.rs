@@ -170,6 +170,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
                 self.remember(&key, until);
                 Err(self.too_many(CODE, until))
             }
+            LoginOutcome::TooManyShown(until) => {
+                self.give_back(reserved);
+                Err(self.too_many(AUTHENTICATOR, until))
+            }
             LoginOutcome::Gone => {
                 self.give_back(reserved);
                 Err(Error::LoginOver)
@@ -188,6 +192,9 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
 
 /// Whose bound it is, as [`Error::TooManyGuesses`] says it.
 const CODE: &str = "code";
+
+/// The same of codes of an authenticator in the long run. Nobody remembers it: with a new password it is over.
+const AUTHENTICATOR: &str = "authenticator";
 
 const TOTP: &str = "totp";
 
