@@ -323,6 +323,28 @@ test('a name gets three mails in an hour, and an address asks for ten; nobody is
   await linkTo(email, 4);
 });
 
+test('strangers use up the mails that strangers have, and a browser that is known still gets some', async () => {
+  const browser = new Browser(sessions);
+  const { email: own } = await created();
+  assert.equal((await browser.post('/auth/login', { body: { email: own, password: PASSWORD } })).status, 200);
+  const [stranger, later, ...others] = await Promise.all(Array.from({ length: 13 }, async () => (await created()).email));
+  // Mails come back with time.
+  await sessions.test('stopped?value=true');
+  try {
+    const answers = await Promise.all(Array.from({ length: 90 }, () => askReset(freshEmail())));
+    for (const answer of [...answers, await askReset(stranger)]) assert.deepEqual(bytesOf(answer), bytesOf(answers[0]));
+    // It has as many as an address has: beyond, it is a stranger.
+    for (const email of others) assert.equal((await browser.post('/auth/reset', { body: { email } })).status, 202);
+  } finally {
+    await sessions.test('stopped?value=false');
+  }
+  await mailer.next(others[9]);
+  await sleep(300);
+  assert.deepEqual([stranger, ...others].map((email) => mailer.to(email).length), [0, ...Array.from({ length: 10 }, () => 1), 0]);
+  await sessions.wait(61);
+  await linkTo(later);
+});
+
 test('links that are tried are counted for each address', async () => {
   const ip = freshIp();
   const wrong = Buffer.alloc(16).toString('base64url') + randomBytes(32).toString('base64url');

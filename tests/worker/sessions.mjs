@@ -34,11 +34,13 @@ import gate, * as engine from './index.js';
 export { CounterObject, RevocationLedger } from './index.js';
 
 let ahead = 0;
+let stopped;
 const now = Date.now;
-Date.now = () => now.call(Date) + ahead;
+Date.now = () => (stopped ?? now.call(Date)) + ahead;
 
 const counts = { sessions: 0, keys: 0, grants: 0, logins: 0, rows: 0, alarms: 0, stored: [] };
 let broken = false;
+let faults = 0;
 let flaky = false;
 let slow = 0;
 
@@ -80,6 +82,7 @@ const counted = (Class, name) => class extends Class {
     if (request.headers.has('X-Evict')) { this.#context.abort('evicted'); }
     counts[name] += 1;
     if (broken && name === 'sessions') throw new Error('the object is broken');
+    if (faults > 0 && name === 'sessions') { faults -= 1; throw new Error('the object is broken for once'); }
     if (slow > 0 && name === 'sessions') return new Promise((resolve) => { setTimeout(resolve, slow); }).then(() => super.fetch(request));
     return super.fetch(request);
   }
@@ -108,6 +111,8 @@ export default {
     const value = url.searchParams.get('value');
     switch (url.pathname) {
       case '/__test/ahead': ahead = Number(value); break;
+      case '/__test/stopped': stopped = value === 'true' ? now.call(Date) : undefined; break;
+      case '/__test/faults': faults = Number(value); break;
       case '/__test/slow': slow = Number(value); break;
       case '/__test/flaky': flaky = value === 'true'; break;
       case '/__test/ring': {

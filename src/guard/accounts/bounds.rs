@@ -118,7 +118,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// Takes a hash for a guess at this name: of those for browsers that are known, or as a stranger, who is refused a name that has no guess left.
     pub(super) async fn take_hash_at(&self, name: Option<&RowKey>) -> Result<(), Error> {
         let is_known =
-            self.is_known("hashes-of-browser", (HASHES_OF_BROWSER, OF_BROWSER_SECS)).await?;
+            self.is_known("password-hashes", (HASHES_OF_BROWSER, OF_BROWSER_SECS)).await?;
         if let (Some(name), false) = (name, is_known) {
             self.check_remembered("name", name)?;
         }
@@ -128,11 +128,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// Whether what is kept for browsers that are known is for this one. Each has so many of it, and beyond them is a stranger.
     pub(super) async fn is_known(
         &self,
-        what: &'static str,
+        what: &str,
         (count, secs): (u32, u32),
     ) -> Result<bool, Error> {
         let Some(browser) = self.known_browser() else { return Ok(false) };
-        let group = CounterGroup::new(&[what, &browser.counted_by().to_string()]);
+        let group = CounterGroup::new(&[what, "browser", &browser.counted_by().to_string()]);
         let limit = Limit::new(what, count, secs, LimitAlgorithm::SlidingWindow)?;
         Ok(self.count(&group, &[limit]).await?.iter().all(|verdict| verdict.admitted))
     }

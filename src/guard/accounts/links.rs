@@ -46,15 +46,16 @@ pub(super) struct Bounds {
     /// Of an address. A network that has many of them (IPv6: a /48) has five times as many.
     of_address: u32,
     secs: u32,
-    /// Of all, in a minute.
+    /// Of all, in a minute. Half of it is for browsers that are known, each of which has as many of it as an address has: whoever has many
+    /// addresses uses up what strangers have together, and not what those have who have logged in before.
     of_all: u32,
 }
 
 /// Mails that are asked for.
-const MAILS: Bounds = Bounds { name: "mails", of_address: 10, secs: 3_600, of_all: 120 };
+const MAILS: Bounds = Bounds { name: "mails", of_address: 10, secs: 3_600, of_all: 240 };
 
 /// Links that are used. Their tokens cannot be guessed; this is for the objects that are asked.
-const LINKS: Bounds = Bounds { name: "mailed-links", of_address: 30, secs: 900, of_all: 1_200 };
+const LINKS: Bounds = Bounds { name: "mailed-links", of_address: 30, secs: 900, of_all: 2_400 };
 
 /// What an isolate may borrow, so that not each request asks the counter of all.
 const LENT: lease::Terms = lease::Terms { requests: 5, secs: 1 };
@@ -170,30 +171,45 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
 
     /// One of those of the address, of its network, and of all: in this order, so that no address uses up what others have.
     async fn take(&self, bounds: &Bounds) -> Result<(), Error> {
-        let Bounds { name, of_address, secs, of_all } = *bounds;
+        let Bounds { name, of_address, secs, .. } = *bounds;
         let of = |count| Limit::new(name, count, secs, LimitAlgorithm::SlidingWindow);
         let client = self.request.client_ip;
         let own = CounterGroup::new(&[name, "address", &address(client)]);
-        self.take_of("address", &own, of(of_address)?).await?;
+        self.take_of("address", &own, &[of(of_address)?]).await?;
         if let Some(site) = site(client) {
             let network = CounterGroup::new(&[name, "network", &site]);
-            self.take_of("address", &network, of(of_address.saturating_mul(5))?).await?;
+            self.take_of("address", &network, &[of(of_address.saturating_mul(5))?]).await?;
         }
-        let burst = of_all.div_ceil(2);
-        let all = Limit::new(name, of_all, 60, LimitAlgorithm::TokenBucket { burst })?;
-        self.take_of("all", &CounterGroup::new(&[name]), all.with_lease(LENT)?).await
+        let is_known = self.is_known(name, (of_address, secs)).await?;
+        self.take_of("all", &CounterGroup::new(&[name]), &bounds.in_all(is_known)?).await
     }
 
     async fn take_of(
         &self,
         of: &'static str,
         group: &CounterGroup,
-        limit: Limit,
+        limits: &[Limit],
     ) -> Result<(), Error> {
-        match self.count(group, &[limit]).await?.iter().find(|verdict| !verdict.admitted) {
+        match self.count(group, limits).await?.iter().find(|verdict| !verdict.admitted) {
             Some(verdict) => Err(too_many(of, verdict.retry_after_secs.max(1))),
             None => Ok(()),
         }
+    }
+}
+
+impl Bounds {
+    /// Those that all have together.
+    fn in_all(&self, is_known: bool) -> Result<Vec<Limit>, Error> {
+        let limit = |name: String, requests: u32| {
+            let burst = requests.div_ceil(2);
+            Limit::new(name, requests, 60, LimitAlgorithm::TokenBucket { burst })?.with_lease(LENT)
+        };
+        let Self { name, of_all, .. } = *self;
+        let mut limits = vec![limit(name.to_owned(), of_all)?];
+        if !is_known {
+            limits.push(limit(format!("{name}-of-strangers"), of_all.div_ceil(2))?);
+        }
+        Ok(limits)
     }
 }
 
@@ -241,4 +257,19 @@ pub(super) fn link_is_over() -> Error {
 
 const fn too_many(of: &'static str, retry_after_secs: u32) -> Error {
     Error::TooManyMails { of, retry_after_secs }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_all_mails_and_links_are_for_browsers_that_are_known() {
+        for bounds in [MAILS, LINKS] {
+            let (of_known, of_strangers) =
+                (bounds.in_all(true).unwrap(), bounds.in_all(false).unwrap());
+            assert_eq!((of_known.len(), of_known.first()), (1, of_strangers.first()));
+            assert_eq!(of_strangers[1].requests() * 2, of_strangers[0].requests());
+        }
+    }
 }
