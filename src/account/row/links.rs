@@ -11,7 +11,17 @@ use super::{
 use crate::time::{UnixMillis, UnixTime};
 
 /// How many mails of one use a name gets, however many ask for them.
-pub const MAIL_BOUND: Bound = Bound { attempts: 3, window_millis: 60 * 60 * 1000 };
+const MAILS: u8 = 3;
+
+/// The same, and in how long: while a link that its owner can use is good. So a name that gets no more has a good link in its mailbox, whoever has
+/// asked for it, and strangers keep nobody from one by asking. A link to log in is good for its asker alone: of these there are fewer.
+const fn bound_of(r#use: Use) -> Bound {
+    let secs = match r#use {
+        Use::Reset => r#use.lifetime_secs(),
+        Use::MagicLink | Use::VerifyEmail | Use::Invitation => 60 * 60,
+    };
+    Bound { attempts: MAILS, window_millis: secs.saturating_mul(1000) }
+}
 
 impl NameRow {
     /// Counts a mail that somebody asks for. Names that do not exist count too.
@@ -19,7 +29,7 @@ impl NameRow {
     /// # Errors
     /// When the next may be sent.
     pub fn reserve_mail(&mut self, r#use: Use, now: UnixMillis) -> Result<(), UnixMillis> {
-        self.mails.entry(r#use).or_default().reserve(MAIL_BOUND, now).map(drop)
+        self.mails.entry(r#use).or_default().reserve(bound_of(r#use), now).map(drop)
     }
 
     /// When a link is over next that something is kept of, be it an address.
@@ -39,7 +49,7 @@ impl NameRow {
 
     /// Whether no mail counts any more.
     pub(super) fn has_no_mails(&self, now: UnixMillis) -> bool {
-        self.mails.values().all(|mails| mails.is_over(MAIL_BOUND, now))
+        self.mails.iter().all(|(r#use, mails)| mails.is_over(bound_of(*r#use), now))
     }
 }
 
@@ -178,14 +188,38 @@ mod tests {
     }
 
     #[test]
-    fn a_name_gets_three_mails_of_a_use_in_an_hour() {
+    fn a_name_gets_three_mails_of_a_use_while_its_link_is_good() {
         let mut row = NameRow::default();
-        let sent = (0..100).filter(|_| row.reserve_mail(Use::Reset, NOW).is_ok()).count();
-        assert_eq!(sent, 3);
-        assert!(row.reserve_mail(Use::MagicLink, NOW).is_ok());
-        assert!(!row.is_over(DEFAULT_BOUND, NOW));
-        let later = NOW.saturating_add(MAIL_BOUND.window_millis);
+        for (r#use, secs) in [(Use::Reset, 900), (Use::MagicLink, 3_600)] {
+            let sent = (0..100).filter(|_| row.reserve_mail(r#use, NOW).is_ok()).count();
+            assert_eq!(sent, 3);
+            let until = NOW.saturating_add(secs * 1000);
+            assert_eq!(row.reserve_mail(r#use, NOW), Err(until));
+            let soon = NOW.saturating_add(secs * 1000 - 1);
+            assert_eq!(row.reserve_mail(r#use, soon), Err(until));
+            assert!(!row.is_over(DEFAULT_BOUND, soon));
+        }
+        let later = NOW.saturating_add(3_600_000);
         assert!(row.is_over(DEFAULT_BOUND, later));
         assert!(row.reserve_mail(Use::Reset, later).is_ok());
+    }
+
+    /// Three that somebody else asks for leave the owner a link, or have another one sent.
+    #[test]
+    fn a_name_that_gets_no_more_mails_has_a_link_that_is_good() {
+        let (mut row, mut sent) = (NameRow::default(), Vec::new());
+        row.account = Some(account(Standing::Active, true));
+        for minute in 0..120_u64 {
+            let now = NOW.saturating_add(minute * 60_000);
+            let hash = TokenHash::from_bytes([u8::try_from(minute).unwrap(); 32]);
+            if row.reserve_mail(Use::Reset, now).is_ok() {
+                let account = row.account.as_mut().unwrap();
+                account.send((hash, Beside::default()), Use::Reset, now.to_unix_time());
+                sent.push(hash);
+            }
+            let account = row.account.as_ref().unwrap();
+            let good = |hash| account.has_link(hash, Use::Reset, now.to_unix_time());
+            assert!(sent.iter().any(good), "{minute}");
+        }
     }
 }
