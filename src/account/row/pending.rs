@@ -16,7 +16,7 @@ use super::{
 };
 use crate::time::UnixTime;
 
-/// How many may wait for one name: whoever registers another's address leaves room for its owner. The oldest gives way.
+/// How many may wait for one name: as many as it gets mails for while their links are good, so none is in another's way. The oldest would give way.
 const MAX_PENDING: usize = 3;
 
 /// A registration that waits.

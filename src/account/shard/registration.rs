@@ -104,3 +104,91 @@ impl ShardState {
         self.names.iter().find(|(_, row)| row.has_pending(id)).map(|(key, _)| *key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        account::{
+            asker::AskerHash, attempts::DEFAULT_BOUND, hash::Cost, link_step::NewMail,
+            mail::MailId, one_time::TokenHash, row::new_account_id, secrets::AccountSecrets,
+            step::LoginStep,
+        },
+        secret::Secret,
+    };
+
+    const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
+    const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
+    const ADA: RowKey = RowKey::from_bytes([1; 32]);
+    const HOUR: u64 = 60 * 60 * 1000;
+
+    fn step(state: &mut ShardState, step: LoginStep, millis: u64) -> LoginOutcome {
+        let secrets = AccountSecrets::new(vec![(1, Secret::new(vec![1; 32]))]).unwrap();
+        let terms = Terms {
+            bound: DEFAULT_BOUND,
+            cost: CHEAP,
+            peppers: secrets.peppers(),
+            authenticators: secrets.authenticators(),
+            imports: &[],
+        };
+        let at = ([9; SALT_BYTES], NOW.saturating_add(millis));
+        state.apply(step, terms, at, &mut |_| Ok(())).unwrap()
+    }
+
+    fn id(byte: u8) -> AccountId {
+        new_account_id(7, [byte; 14])
+    }
+
+    fn register(byte: u8, asker: Option<AskerHash>) -> LoginStep {
+        let mail = NewMail {
+            id: MailId::from_bytes([byte; 16]),
+            sealed: "sealed".to_owned(),
+            token: TokenHash::from_bytes([byte; 32]),
+        };
+        let password = "quiet river, late boat".to_owned();
+        LoginStep::Register(Register { key: ADA, id: id(byte), password, mail, asker })
+    }
+
+    /// Strangers register the same address, hour after hour: the link of its owner is good for its day.
+    #[test]
+    fn later_registrations_of_others_do_not_end_the_owners() {
+        let (mut state, own) = (ShardState::default(), AskerHash::from_bytes([7; 32]));
+        assert_eq!(step(&mut state, register(1, Some(own)), 0), LoginOutcome::Done);
+        let mut sent = 0;
+        for hour in 0..23 {
+            for one in 0..3 {
+                let stranger = register(u8::try_from(10 + 3 * hour + one).unwrap(), None);
+                let outcome = step(&mut state, stranger, hour * HOUR + 1);
+                sent += u32::from(outcome == LoginOutcome::Done);
+            }
+        }
+        assert_eq!(sent, 2, "three mails in a day, the owner's among them");
+        let confirm = LoginStep::ConfirmRegistration(ConfirmRegistration {
+            id: id(1),
+            token: TokenHash::from_bytes([1; 32]),
+            asker: Some(own),
+            password: None,
+            device: None,
+        });
+        assert_eq!(step(&mut state, confirm, 23 * HOUR), LoginOutcome::Done);
+    }
+
+    /// Whose registration gets no mail has one of somebody else's, which is worth as much: the password is set by who uses the link.
+    #[test]
+    fn an_owner_who_comes_too_late_confirms_by_the_link_of_another() {
+        let mut state = ShardState::default();
+        for byte in 1..=3 {
+            assert_eq!(step(&mut state, register(byte, None), 0), LoginOutcome::Done);
+        }
+        let late = step(&mut state, register(4, None), HOUR);
+        assert!(matches!(late, LoginOutcome::TooMany(_)));
+        let confirm = LoginStep::ConfirmRegistration(ConfirmRegistration {
+            id: id(3),
+            token: TokenHash::from_bytes([3; 32]),
+            asker: None,
+            password: Some("seven slow bicycles".to_owned()),
+            device: None,
+        });
+        assert_eq!(step(&mut state, confirm, HOUR), LoginOutcome::Done);
+    }
+}
