@@ -18,6 +18,9 @@ use crate::{json::object::object, time::UnixMillis};
 /// So many bits are about 30 different credentials.
 const MANY: u32 = 24;
 
+/// The bits of a place.
+const BITS: u32 = 64;
+
 /// At a place where a quarter as many are let in as fail, people mistype.
 const ADMITTED_OF_FAILED: u32 = 4;
 
@@ -57,10 +60,19 @@ impl Crowd {
         Self { failed: self.failed | other.failed, admitted: self.admitted | other.admitted }
     }
 
-    const fn is_stuffing(self) -> bool {
-        let (failed, admitted) = (self.failed.count_ones(), self.admitted.count_ones());
-        failed >= MANY && admitted.saturating_mul(ADMITTED_OF_FAILED) <= failed
+    /// Compares how many there were, not their bits: of these nobody has more than 64, and 17 callers of one's own would hide any number that fails.
+    fn is_stuffing(self) -> bool {
+        let (failed, admitted) = (estimated(self.failed), estimated(self.admitted));
+        self.failed.count_ones() >= MANY && admitted.saturating_mul(ADMITTED_OF_FAILED) <= failed
     }
+}
+
+/// How many there were, in hundredths, by how many bits they have set: so many it takes on the average until that many are set. More than 303 are
+/// not told from 303.
+fn estimated(bits: u64) -> u32 {
+    let free = (0..bits.count_ones()).filter_map(|set| BITS.checked_sub(set));
+    // While so many are free, one in 64/free sets another.
+    free.filter_map(|free| BITS.saturating_mul(100).checked_div(free)).sum()
 }
 
 const fn bit(hash: u64) -> u64 {
@@ -157,6 +169,28 @@ mod tests {
         assert_eq!(found(150, 1_000, 600), 0);
         // A few of those who are tried are right.
         assert_eq!(found(150, 3, 600), 1);
+    }
+
+    #[test]
+    fn callers_of_ones_own_hide_nothing_unless_they_are_as_many_as_elsewhere() {
+        for admitted in [17, 25, 40] {
+            assert_eq!(found(1_000, admitted, 600), 1, "{admitted}");
+        }
+        // The network of a mobile operator.
+        assert_eq!(found(300, 300, 600), 0);
+        assert_eq!(found(3_000, 3_000, 600), 0);
+    }
+
+    #[test]
+    fn how_many_there_were_is_told_by_their_bits() {
+        assert_eq!((estimated(0), estimated(1)), (0, 100));
+        assert_eq!(estimated((1 << 24) - 1) / 100, 29);
+        assert_eq!(estimated(u64::MAX) / 100, 303);
+        for many in [10_u64, 30, 60, 120, 200] {
+            let bits = (0..many).fold(0, |bits, one| bits | bit(hash(one)));
+            let told = u64::from(estimated(bits) / 100);
+            assert!((many * 2 / 3..=many * 3 / 2).contains(&told), "{many}: {told}");
+        }
     }
 
     #[test]
