@@ -317,6 +317,13 @@ impl NameRow {
         self.devices.push(Device { hash, password_version, guesses });
     }
 
+    /// Takes the account out, and what was its owner's: the next one at this name may be somebody else's. Guesses at the name still count.
+    pub fn forget_account(&mut self) {
+        self.account = None;
+        self.devices.clear();
+        self.pending.clear();
+    }
+
     /// Takes a code, after the right password. Codes of both kinds share one bound; a right one gives back its own guess alone. Those of an
     /// authenticator are bounded in the long run too, until the password is another one.
     ///

@@ -166,9 +166,8 @@ impl ShardState {
             LoginStep::Passkey(id, step) => self.passkey(&id, step, now.to_unix_time()),
             LoginStep::Delete(id) => {
                 let Some(key) = self.key_of(&id) else { return Ok(LoginOutcome::Gone) };
-                // Guesses at the name still count.
                 if let Some(row) = self.names.get_mut(&key) {
-                    row.account = None;
+                    row.forget_account();
                 }
                 self.note(NAME, &key);
                 self.forget_over(terms.bound, now);
@@ -710,6 +709,26 @@ mod tests {
         assert!(matches!(writer.guess(ADA, "password", None), LoginOutcome::Right(_)));
         let LoginOutcome::Shown(now) = writer.step(LoginStep::Find(ADA)) else { panic!("there") };
         assert!(!now.imported);
+    }
+
+    /// The first password of each account has the same number.
+    #[test]
+    fn browsers_of_an_account_that_is_gone_are_strangers_to_the_next_one() {
+        let (mut writer, device) = (writer(), Device::new([3; 16], &secrets()));
+        let LoginOutcome::Right(right) = writer.guess(ADA, "the right one", None) else {
+            panic!("it is right")
+        };
+        let known = writer.step(LoginStep::Confirm(right.state, Some(device)));
+        assert_eq!(known, LoginOutcome::Done);
+        assert_eq!(writer.guess(ADA, "wrong", None), LoginOutcome::Wrong);
+        assert_eq!(writer.step(LoginStep::Delete(right.state.id)), LoginOutcome::Done);
+        assert!(matches!(writer.create(typed("of the next one")), LoginOutcome::Shown(_)));
+        // What was guessed at the name still counts, and counts for this browser too.
+        for _ in 0..4 {
+            assert_eq!(writer.guess(ADA, "wrong", Some(device)), LoginOutcome::Wrong);
+        }
+        let stranger = writer.guess(ADA, "of the next one", Some(device));
+        assert!(matches!(stranger, LoginOutcome::TooMany(_)), "{stranger:?}");
     }
 
     #[test]

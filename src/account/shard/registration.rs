@@ -110,9 +110,15 @@ mod tests {
     use super::*;
     use crate::{
         account::{
-            asker::AskerHash, attempts::DEFAULT_BOUND, hash::Cost, link_step::NewMail,
-            mail::MailId, one_time::TokenHash, row::new_account_id, secrets::AccountSecrets,
-            step::LoginStep,
+            asker::AskerHash,
+            attempts::DEFAULT_BOUND,
+            hash::Cost,
+            link_step::NewMail,
+            mail::MailId,
+            one_time::TokenHash,
+            row::new_account_id,
+            secrets::AccountSecrets,
+            step::{Create, LoginStep, NewPassword},
         },
         secret::Secret,
     };
@@ -171,6 +177,26 @@ mod tests {
             device: None,
         });
         assert_eq!(step(&mut state, confirm, 23 * HOUR), LoginOutcome::Done);
+    }
+
+    #[test]
+    fn a_registration_does_not_outlive_an_account_of_its_name() {
+        let mut state = ShardState::default();
+        assert_eq!(step(&mut state, register(1, None), 0), LoginOutcome::Done);
+        let password = NewPassword::Typed("quiet river, late boat".to_owned());
+        let (key, scopes) = (ADA, Vec::new());
+        let create = Create { key, id: id(9), password, scopes, is_verified: true };
+        let made = step(&mut state, LoginStep::Create(create), 0);
+        assert!(matches!(made, LoginOutcome::Shown(_)));
+        assert_eq!(step(&mut state, LoginStep::Delete(id(9)), 0), LoginOutcome::Done);
+        let confirm = LoginStep::ConfirmRegistration(ConfirmRegistration {
+            id: id(1),
+            token: TokenHash::from_bytes([1; 32]),
+            asker: None,
+            password: Some("seven slow bicycles".to_owned()),
+            device: None,
+        });
+        assert_eq!(step(&mut state, confirm, 0), LoginOutcome::Gone);
     }
 
     /// Whose registration gets no mail has one of somebody else's, which is worth as much: the password is set by who uses the link.
