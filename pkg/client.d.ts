@@ -123,6 +123,8 @@ export interface Explanation {
 
 /** What happened in a window, and what is wrong. */
 export interface WatchReport {
+  /** Logins to accounts and changes of them, the most first; left out where there were none. */
+  accounts?: readonly ({ action: string; methods?: string | undefined; n: number })[] | undefined;
   alerts: readonly ({ cause?: 'refresh_broken' | 'clock_skew' | 'lifetime_too_short' | undefined; group?: string | undefined; rule: string; since: number | null; state: 'ok' | 'pending' | 'firing' | 'resolving'; threshold: number; value: number })[];
   /** Refusals by code. */
   codes: Record<string, number>;
@@ -448,6 +450,8 @@ export type Time = number;
 
 /** Something that the gate tells of. Times are milliseconds since 1970. What does not apply is left out. */
 export interface Event {
+  /** What was done to an account, or by its owner, such as `logged_in`. */
+  action?: string | null | undefined;
   /** The name of the administrator's secret. */
   actor?: string | null | undefined;
   /** The family of the program that called, as it says. */
@@ -469,7 +473,7 @@ export interface Event {
   /** A pseudonym of the verified credential: of the session, the token or the API key. */
   credential?: string | null | undefined;
   /** What happened. */
-  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved' | 'checkpoint' | 'shadowed';
+  event: 'admitted' | 'refused' | 'administered' | 'account' | 'firing' | 'resolved' | 'checkpoint' | 'shadowed';
   /** What the rule looks at apart, such as a route or a network, if it groups. */
   group?: string | null | undefined;
   /** The hash of that entry. */
@@ -484,6 +488,8 @@ export interface Event {
   mac?: string | null | undefined;
   /** The method of the request. */
   method?: string | null | undefined;
+  /** By what somebody has logged in to it, in the order in which it was shown, such as `password totp`. */
+  methods?: string | null | undefined;
   /** How many this one stands for. */
   n: number;
   /** The network of the caller: /24 of IPv4, /48 of IPv6. */

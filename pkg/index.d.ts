@@ -632,7 +632,7 @@ export interface AccountMail {
 
 /** What `log` gets. */
 export interface GateEvent {
-  event: 'admitted' | 'refused' | 'answered' | 'fault';
+  event: 'admitted' | 'refused' | 'answered' | 'account' | 'fault';
   /** Milliseconds since 1970. */
   at?: number;
   code?: RefusalCode;
@@ -649,6 +649,12 @@ export interface GateEvent {
   key_id?: string;
   /** The client's address as limits count it: IPv6 by its /64, `unknown` without one. */
   client?: string;
+  /** Of an account: what was done, such as `logged_in` or `passkey_added`. */
+  action?: string;
+  /** Of a login to an account: by what, in the order in which it was shown, such as `password totp`. */
+  methods?: string;
+  /** Of an account: the name of the administrator's secret, if an administrator did it. */
+  actor?: string;
   /** Store faults that the policy lets pass. */
   faults?: string[];
   /** Of a fault: the keys of an issuer could not be fetched, and older ones are in use. */
@@ -1082,7 +1088,7 @@ export interface WatchEvent {
   id: string;
   /** Milliseconds since 1970. */
   at: number;
-  event: 'admitted' | 'refused' | 'administered' | 'firing' | 'resolved' | 'checkpoint';
+  event: 'admitted' | 'refused' | 'administered' | 'account' | 'firing' | 'resolved' | 'checkpoint';
   rule?: string;
   group?: string;
   value?: number;
@@ -1122,6 +1128,8 @@ export interface WatchReport {
   networks: Array<{ network: string; failures: number }>;
   stepSecs: number;
   timeline: Array<{ from: number; admitted: number; refused: number }>;
+  /** Logins to accounts and changes of them, the most first; not there where there were none. */
+  accounts?: Array<{ action: string; methods?: string; n: number }>;
   /** The last samples that this gate knows, newest first. */
   events: WatchEvent[];
 }

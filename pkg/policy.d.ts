@@ -42,7 +42,7 @@ export interface Policy {
   resource_metadata?: string | undefined;
   /** Whether `X-RateLimit-*` is sent beside `RateLimit`. Default `false`. */
   legacy_headers?: boolean | undefined;
-  /** Which decisions are written to the event log: `refusals`, `all` or `none`. Default `"refusals"`. */
+  /** Which decisions are written to the event log: `refusals`, `all` or `none`. What administrators do and what becomes of accounts is there unless it is `none`. Default `"refusals"`. */
   log?: 'refusals' | 'all' | 'none' | undefined;
   /** Whether paths that differ in case only are different: as the service behind the gate reads them. Default `"sensitive"`. */
   path_case?: 'sensitive' | 'insensitive' | undefined;

@@ -11,6 +11,7 @@
 //! All isolates share the ledger of revocations and a store of used proofs, and each request has to ask them. So they
 //! are asked between scopes and limits, and only if no limit is known to refuse: what is cheap comes first.
 
+mod account_event;
 pub mod accounts;
 mod addresses;
 pub mod administration;
@@ -43,10 +44,11 @@ mod token;
 pub mod watched;
 
 pub use self::{
+    account_event::{AccountAction, AccountEvent, AskedBy},
     backend::{Backend, Host, StoreBackend},
     credential::{Carrier, bearer_token},
     decision::Decision,
-    event::{Administered, Decided, Event, Fault, PassedOn},
+    event::{AccountDone, Administered, Decided, Event, Fault, PassedOn},
     failures::{Attempts, Failures, LoginTry, LookUp},
     https::{Insecure, insecure},
     identity::{ApiKeyIdentity, Identity, TokenIdentity},

@@ -40,7 +40,7 @@ use core::cell::{Cell, RefCell};
 
 pub use self::bounds::AccountMemory;
 use super::{
-    Backend, Request, SessionNote,
+    AccountAction, AccountEvent, Backend, Request, SessionNote,
     backend::unavailable,
     session::{
         endpoints::{Answer, Endpoints, may_manage},
@@ -53,7 +53,7 @@ use crate::{
         device::Device as Browser,
         name::LoginName,
         password::{Password, PasswordRules},
-        row::{account_of_subject, shard_of, shard_of_account},
+        row::{AccountId, account_of_subject, shard_of, shard_of_account},
         second_step::First,
         step::{
             AddressReserved, ChangePassword, Guess, LoginOutcome, LoginStep, OfAddress, Right,
@@ -127,6 +127,8 @@ pub struct AccountFlow<'a, B, A> {
     left: RefCell<SessionNote>,
     /// Why no mail is sent, which whoever asked for it is not told.
     unsaid: RefCell<Option<Error>>,
+    /// What has become of accounts.
+    done: RefCell<Vec<AccountEvent>>,
     /// For whom the watch counts a failure.
     tried: Cell<Option<u64>>,
 }
@@ -172,10 +174,12 @@ pub(crate) fn describe(known: &mut crate::json::describe::Definitions) {
 struct Proven {
     amr: &'static [&'static str],
     acr: Option<&'static str>,
+    /// The same for events, which have a word for each way.
+    methods: &'static str,
 }
 
 /// By the password alone.
-const BY_PASSWORD: Proven = Proven { amr: &["pwd"], acr: None };
+const BY_PASSWORD: Proven = Proven { amr: &["pwd"], acr: None, methods: "password" };
 
 /// A form that was read.
 struct LogIn {
@@ -199,6 +203,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         let own = policy.sessions.as_ref().ok_or(Error::NotFound)?;
         let sessions = Endpoints::new(policy, backend, request, now)?;
         let (left, unsaid, tried) = (RefCell::default(), RefCell::default(), Cell::new(None));
+        let done = RefCell::default();
         Ok(Self {
             policy,
             own,
@@ -210,6 +215,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             now,
             left,
             unsaid,
+            done,
             tried,
         })
     }
@@ -217,6 +223,17 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     /// Why nothing was done although the answer says so. It is for the log.
     pub fn take_unsaid(&self) -> Option<Error> {
         self.unsaid.take()
+    }
+
+    /// What has become of accounts, whatever is answered in the end. It is for the log and the watch.
+    pub fn take_done(&self) -> Vec<AccountEvent> {
+        self.done.take()
+    }
+
+    /// Takes note of what has become of an account.
+    fn did(&self, action: AccountAction, account: &AccountId) {
+        let event = AccountEvent { action, methods: "", account: Some(*account) };
+        self.done.borrow_mut().push(event);
     }
 
     /// What is left to be done after a refusal: cookies to take out, a session that was ended, events.
@@ -297,6 +314,9 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             self.sessions.take_back(&begun).await?;
             return Err(confirmed.err().unwrap_or(Error::WrongPassword));
         }
+        let (action, account) = (AccountAction::LoggedIn, Some(right.state.id));
+        let methods = proven.methods;
+        self.done.borrow_mut().push(AccountEvent { action, methods, account });
         match browser {
             None => self.sessions.answer_with_tokens(200, &begun).await,
             Some(browser) => {
@@ -338,7 +358,9 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             device,
         };
         let step = LoginStep::ChangePassword(step);
-        self.own_password((shard, step), Some(&new_password)).await
+        self.own_password((shard, step), Some(&new_password)).await?;
+        self.did(AccountAction::PasswordChanged, &id);
+        Ok(())
     }
 
     /// A step of who is logged in that has the password of the account: a guess as any other.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Carrier, Decision, Identity, Request};
+use super::{AccountEvent, AskedBy, Carrier, Decision, Identity, Request};
 use crate::{
     error::{Error, StoreError},
     json::{document, object::object},
@@ -29,6 +29,8 @@ pub enum Event<'a> {
     Answered(Decided<'a>),
     /// An administrator did something, or tried to.
     Administered(Administered<'a>),
+    /// Somebody has logged in to an account, or something of it has changed that lets somebody in.
+    Account(AccountDone<'a>),
     /// How far the audit is. Whoever keeps it elsewhere sees whether the audit was cut or written anew since.
     Checkpoint(Checkpoint),
     /// Something went wrong beside a decision.
@@ -224,6 +226,33 @@ pub struct Administered<'a> {
     pub actor: &'a str,
 }
 
+/// What a line says of an account. It names no address: the subject is that of its sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountDone<'a> {
+    /// Milliseconds since the epoch.
+    pub at: UnixMillis,
+    /// What was done, as [`AccountAction::word`](super::AccountAction::word) says it.
+    pub action: &'static str,
+    /// By what somebody has logged in.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub methods: &'static str,
+    /// The method of the request. An application that asks by itself has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<&'a str>,
+    /// The path of the endpoint.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub route: &'a str,
+    /// The subject of the account's sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The client's address as limits count it (IPv6 by its /64).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The name of the administrator's secret in the policy, if an administrator did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<&'a str>,
+}
+
 /// What a line says of a fault beside a decision: what was to be done is not done, or later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
@@ -317,6 +346,31 @@ impl<'a> Event<'a> {
             code: fault.map(|error| error.code().as_str()),
             detail: fault.map(ToString::to_string),
             client: request.client(),
+            actor,
+        }))
+    }
+
+    /// The event of what has become of an account, unless the policy wants nothing logged: whatever else is logged, this is.
+    #[must_use]
+    pub fn of_account(
+        log: Log,
+        request: &Request<'a>,
+        AskedBy { route, actor }: AskedBy<'a>,
+        done: &AccountEvent,
+        at: UnixMillis,
+    ) -> Option<Self> {
+        if log == Log::None {
+            return None;
+        }
+        let is_of_caller = !route.is_empty();
+        Some(Self::Account(AccountDone {
+            at,
+            action: done.action.word(),
+            methods: done.methods,
+            method: is_of_caller.then_some(request.method),
+            route,
+            subject: done.subject(),
+            client: is_of_caller.then(|| request.client()),
             actor,
         }))
     }
@@ -446,6 +500,24 @@ mod tests {
             actor: "ci",
         };
         let done = Administered { status: 200, code: None, detail: None, ..administered.clone() };
+        let logged_in = AccountDone {
+            at: NOW,
+            action: "logged_in",
+            methods: "password totp",
+            method: Some("POST"),
+            route: "/auth/mfa",
+            subject: Some("account|1".to_owned()),
+            client: Some("192.0.2.7".to_owned()),
+            actor: None,
+        };
+        let by_application = AccountDone {
+            action: "deleted",
+            methods: "",
+            method: None,
+            route: "",
+            client: None,
+            ..logged_in.clone()
+        };
         let config = Error::Config { path: "routes".to_owned(), problem: "is empty".to_owned() };
         let store = Error::StoreUnavailable { store: "policy", problem: "KV".to_owned() };
         for (event, line) in [
@@ -454,6 +526,8 @@ mod tests {
             (Event::Refused(full), full_line.to_owned()),
             (Event::Administered(done), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":200,"client":"192.0.2.7","actor":"ci"}"#.to_owned()),
             (Event::Administered(administered), r#"{"event":"administered","at":1700000000000,"method":"DELETE","path":"/auth/admin/keys/k","status":503,"code":"STORE_UNAVAILABLE","detail":"a sentence","client":"192.0.2.7","actor":"ci"}"#.to_owned()),
+            (Event::Account(AccountDone { actor: Some("ci"), ..logged_in }), r#"{"event":"account","at":1700000000000,"action":"logged_in","methods":"password totp","method":"POST","route":"/auth/mfa","subject":"account|1","client":"192.0.2.7","actor":"ci"}"#.to_owned()),
+            (Event::Account(by_application), r#"{"event":"account","at":1700000000000,"action":"deleted","subject":"account|1"}"#.to_owned()),
             (Event::Checkpoint(Checkpoint { seq: 7, hash: "h".to_owned(), at: NOW, mac: "m".to_owned() }), r#"{"event":"checkpoint","seq":7,"hash":"h","at":1700000000000,"mac":"m"}"#.to_owned()),
             (Event::fault("a sentence"), r#"{"event":"fault","detail":"a sentence"}"#.to_owned()),
             (Event::fault("a sentence").at(NOW), r#"{"event":"fault","at":1700000000000,"detail":"a sentence"}"#.to_owned()),

@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 
 use super::{
-    Decision, Identity, Request,
+    AccountEvent, AskedBy, Decision, Identity, Request,
     shadow::{ADMITTED, Verdict},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         delta::Sighting,
         event::{EventV1, Kind, told},
         pseudonym::{Pseudonyms, network_of},
-        series::{Series, Shadow},
+        series::{Account, Series, Shadow},
         stuffing::Crowd,
         tally::{Caller, Noted, Tally},
         travel::{Located, Point},
@@ -289,6 +289,40 @@ pub fn administered(
         actor: Some(told(actor)),
         ..EventV1::new(Kind::Administered, &tally.next_id(), now)
     }
+}
+
+/// Takes note of what has become of an account. `issuer` is that of the gate's own sessions: so the account has the name that its requests have.
+pub fn note_account(
+    tally: &mut Tally,
+    (watch, issuer): (&WatchPolicy, Option<&str>),
+    (request, AskedBy { route, actor }): (&Request<'_>, AskedBy<'_>),
+    done: &AccountEvent,
+    now: UnixMillis,
+    origin: impl FnOnce() -> Origin,
+) {
+    let (action, methods) = (done.action.word(), done.methods);
+    tally.count_account(&Account { action, methods });
+    if !tally.has_room() {
+        return;
+    }
+    let Origin { country, asn, colo, agent, .. } = origin();
+    let subject = done.subject();
+    let event = EventV1 {
+        method: (!route.is_empty()).then(|| told(request.method)),
+        route: (!route.is_empty()).then(|| told(route)),
+        issuer: issuer.filter(|_| subject.is_some()).map(told),
+        subject: subject.map(|subject| watch.pseudonyms.subject(issuer, &subject)),
+        network: request.client_ip.map(network_of),
+        country,
+        asn,
+        agent,
+        colo,
+        actor: actor.map(told),
+        action: Some(action.to_owned()),
+        methods: (!methods.is_empty()).then(|| methods.to_owned()),
+        ..EventV1::new(Kind::Account, &tally.next_id(), now)
+    };
+    tally.push(event);
 }
 
 fn credential(names: &Pseudonyms, identity: &Identity) -> Option<String> {

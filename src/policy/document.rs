@@ -96,7 +96,8 @@ described! {
         pub(super) resource_metadata: Option<String> = None,
         /// Whether `X-RateLimit-*` is sent beside `RateLimit`.
         pub(super) legacy_headers: bool = false,
-        /// Which decisions are written to the event log: `refusals`, `all` or `none`.
+        /// Which decisions are written to the event log: `refusals`, `all` or `none`. What administrators do and what becomes of accounts is there unless
+        /// it is `none`.
         pub(super) log: Log = Log::default(),
         /// Whether paths that differ in case only are different: as the service behind the gate reads them.
         pub(super) path_case: PathCase = PathCase::default(),

@@ -13,12 +13,14 @@ pub const ECS_VERSION: &str = "8.17.0";
 /// Open Cybersecurity Schema Framework.
 ///
 /// A known caller is Authentication (3002), one of whom nothing is known API Activity (6003), since the former requires a user. An
-/// alert is Detection Finding (2004), administration Entity Management (3004).
+/// alert is Detection Finding (2004), administration Entity Management (3004). Of an account, a login is Authentication, and a change Account Change
+/// (3001).
 #[must_use]
 pub fn ocsf(event: &EventV1) -> Value {
     let mut mapped = match event.event {
         Kind::Firing | Kind::Resolved => finding(event),
         Kind::Administered | Kind::Checkpoint => management(event),
+        Kind::Account => account(event),
         Kind::Admitted | Kind::Refused | Kind::Shadowed => match caller(event) {
             Some(user) => authentication(event, &user),
             None => api_activity(event),
@@ -32,6 +34,9 @@ pub fn ocsf(event: &EventV1) -> Value {
     );
     mapped
 }
+
+/// The action of an account that is a login.
+const LOGGED_IN: &str = "logged_in";
 
 fn caller(event: &EventV1) -> Option<Value> {
     let uid = event.subject.as_ref().or(event.credential.as_ref())?;
@@ -58,6 +63,7 @@ const fn severity(event: &EventV1) -> u32 {
         Kind::Firing => 4,
         Kind::Admitted
         | Kind::Administered
+        | Kind::Account
         | Kind::Resolved
         | Kind::Checkpoint
         | Kind::Shadowed => 1,
@@ -85,6 +91,59 @@ fn authentication(event: &EventV1, user: &Value) -> Value {
             ("service", json!({"name": "edgegate"})),
             ("auth_protocol_id", json!(protocol.0)),
             ("auth_protocol", json!(protocol.1)),
+            ("src_endpoint", endpoint(event)),
+            ("http_request", request(event)),
+        ],
+    );
+    mapped
+}
+
+fn account(event: &EventV1) -> Value {
+    let action = event.action.as_deref().unwrap_or_default();
+    // Whoever has just registered has no account yet.
+    let user = caller(event).unwrap_or_else(|| json!({"uid": "unknown"}));
+    let mut mapped = if action == LOGGED_IN {
+        let mut mapped = class(3002, 1, severity(event));
+        let factors = event.methods.as_deref().unwrap_or_default();
+        let is_mfa = factors.contains(' ') || factors == "passkey";
+        put(
+            &mut mapped,
+            [
+                ("service", json!({"name": "edgegate"})),
+                ("auth_protocol_id", json!(99)),
+                ("auth_protocol", json!(factors)),
+                ("is_mfa", json!(is_mfa)),
+            ],
+        );
+        mapped
+    } else {
+        let activity = match action {
+            "created" | "invited" | "registered" | "email_verified" => 1,
+            "enabled" => 2,
+            "password_changed" => 3,
+            "password_reset" | "password_set" => 4,
+            "disabled" => 5,
+            "deleted" => 6,
+            "totp_added" | "passkey_added" => 10,
+            "totp_removed" | "passkey_removed" | "factors_removed" => 11,
+            _ => 99,
+        };
+        let mut mapped = class(3001, activity, severity(event));
+        let other = (activity == 99).then_some(action);
+        let named = other.map(|other| format!("Account Change: {other}"));
+        let actor = event.actor.as_ref().map(|name| json!({"user": {"name": name}}));
+        put(
+            &mut mapped,
+            [("activity_name", json!(other)), ("type_name", json!(named)), ("actor", json!(actor))],
+        );
+        mapped
+    };
+    put(&mut mapped, outcome(event));
+    put(
+        &mut mapped,
+        [
+            ("message", json!(action)),
+            ("user", user),
             ("src_endpoint", endpoint(event)),
             ("http_request", request(event)),
         ],
@@ -169,7 +228,10 @@ fn request(event: &EventV1) -> Value {
 /// Elastic Common Schema.
 #[must_use]
 pub fn ecs(event: &EventV1) -> Value {
+    let action = event.action.as_deref();
     let (category, kind) = match event.event {
+        Kind::Account if action != Some(LOGGED_IN) => ("iam", "event"),
+        Kind::Account => ("authentication", "event"),
         Kind::Firing | Kind::Resolved => ("intrusion_detection", "alert"),
         Kind::Administered | Kind::Checkpoint => ("iam", "event"),
         Kind::Admitted | Kind::Refused | Kind::Shadowed => ("authentication", "event"),
@@ -177,6 +239,12 @@ pub fn ecs(event: &EventV1) -> Value {
     let failed = event.event == Kind::Refused || event.status.is_some_and(|status| status >= 400);
     let kinds: &[&str] = match event.event {
         Kind::Administered => &["admin"],
+        Kind::Account => match action {
+            Some(LOGGED_IN) => &["start", "allowed"],
+            Some("created" | "invited" | "registered" | "email_verified") => &["user", "creation"],
+            Some("deleted") => &["user", "deletion"],
+            _ => &["user", "change"],
+        },
         Kind::Admitted => &["start", "allowed"],
         Kind::Refused => &["start", "denied"],
         Kind::Firing | Kind::Resolved | Kind::Checkpoint | Kind::Shadowed => &["info"],
@@ -191,7 +259,7 @@ pub fn ecs(event: &EventV1) -> Value {
             "kind": kind,
             "category": [category],
             "type": kinds,
-            "action": event.event,
+            "action": action.map_or_else(|| json!(event.event), |action| json!(action)),
             "outcome": if failed { "failure" } else { "success" },
             "code": event.code,
             "reason": event.reason,
@@ -214,6 +282,7 @@ pub fn ecs(event: &EventV1) -> Value {
             "network": event.network,
             "colo": event.colo,
             "group": event.group,
+            "methods": event.methods,
             "cause": event.cause,
         },
     });
@@ -239,13 +308,14 @@ fn record(event: &EventV1) -> Value {
     let severity = match event.event {
         Kind::Admitted
         | Kind::Administered
+        | Kind::Account
         | Kind::Resolved
         | Kind::Checkpoint
         | Kind::Shadowed => (9, "INFO"),
         Kind::Refused => (13, "WARN"),
         Kind::Firing => (17, "ERROR"),
     };
-    let said: [(&str, Value); 18] = [
+    let said: [(&str, Value); 20] = [
         ("edgegate.event.id", json!(event.id)),
         ("edgegate.code", json!(event.code)),
         ("edgegate.reason", json!(event.reason)),
@@ -264,6 +334,8 @@ fn record(event: &EventV1) -> Value {
         ("edgegate.value", json!(event.value)),
         ("edgegate.cause", json!(event.cause)),
         ("edgegate.shadow", json!(event.shadow)),
+        ("edgegate.action", json!(event.action)),
+        ("edgegate.methods", json!(event.methods)),
     ];
     let attributes: Vec<Value> = said
         .iter()
@@ -274,6 +346,7 @@ fn record(event: &EventV1) -> Value {
         Kind::Admitted => "edgegate.auth.admitted",
         Kind::Refused => "edgegate.auth.refused",
         Kind::Administered => "edgegate.admin",
+        Kind::Account => "edgegate.account",
         Kind::Firing => "edgegate.alert.firing",
         Kind::Resolved => "edgegate.alert.resolved",
         Kind::Checkpoint => "edgegate.audit.checkpoint",
@@ -371,7 +444,24 @@ pub(super) mod tests {
                 shadow: Some("INSUFFICIENT_SCOPE".to_owned()),
                 ..of(Kind::Shadowed)
             },
+            done("logged_in", Some("password totp"), None),
+            done("passkey_removed", None, None),
+            done("scopes_changed", None, Some("ci")),
+            EventV1 { subject: None, ..done("registered", None, None) },
         ]
+    }
+
+    fn done(action: &str, methods: Option<&str>, actor: Option<&str>) -> EventV1 {
+        EventV1 {
+            action: Some(action.to_owned()),
+            methods: methods.map(str::to_owned),
+            actor: actor.map(str::to_owned),
+            method: Some("POST".to_owned()),
+            route: Some("/auth/mfa".to_owned()),
+            subject: refusal().subject,
+            network: refusal().network,
+            ..EventV1::new(Kind::Account, &EventId { teller: 1, number: 9 }, refusal().at)
+        }
     }
 
     /// Another kind of event fails to compile here, and then belongs into [`all`].
@@ -385,11 +475,12 @@ pub(super) mod tests {
             Kind::Resolved => 4,
             Kind::Checkpoint => 5,
             Kind::Shadowed => 6,
+            Kind::Account => 7,
         };
         let mut kinds: Vec<i32> = all().iter().map(|event| number(event.event)).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     /// What is mapped is checked by others (`tests/watch/`): they read these files.

@@ -32,6 +32,8 @@ pub enum Kind {
     Refused,
     /// An administrator did something, or tried to.
     Administered,
+    /// Somebody has logged in to an account, or something of it has changed that lets somebody in.
+    Account,
     /// A rule has begun to fire.
     Firing,
     /// A rule fires no more.
@@ -46,6 +48,7 @@ words!(Kind {
     "admitted" => Self::Admitted,
     "refused" => Self::Refused,
     "administered" => Self::Administered,
+    "account" => Self::Account,
     "firing" => Self::Firing,
     "resolved" => Self::Resolved,
     "checkpoint" => Self::Checkpoint,
@@ -120,6 +123,12 @@ described! {
         /// The name of the administrator's secret.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub actor: Option<String> = None,
+        /// What was done to an account, or by its owner, such as `logged_in`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub action: Option<String> = None,
+        /// By what somebody has logged in to it, in the order in which it was shown, such as `password totp`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub methods: Option<String> = None,
         /// The name of the rule.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub rule: Option<String> = None,
@@ -176,6 +185,8 @@ impl EventV1 {
             colo: None,
             status: None,
             actor: None,
+            action: None,
+            methods: None,
             rule: None,
             group: None,
             value: None,

@@ -73,6 +73,7 @@ fn webhook_body(event: &EventV1) -> Value {
         Kind::Administered => "admin",
         Kind::Checkpoint => "audit.checkpoint",
         Kind::Shadowed => "auth.shadowed",
+        Kind::Account => "account",
     };
     json!({"type": kind, "timestamp": rfc3339(event.at.to_unix_time()), "data": event})
 }
@@ -89,6 +90,7 @@ fn datadog_body(event: &EventV1, now: UnixTime) -> Value {
         Kind::Refused => "warn",
         Kind::Admitted
         | Kind::Administered
+        | Kind::Account
         | Kind::Resolved
         | Kind::Checkpoint
         | Kind::Shadowed => "info",
@@ -111,6 +113,7 @@ fn sentry_envelope(event: &EventV1, now: UnixTime) -> String {
         Kind::Refused => "warning",
         Kind::Admitted
         | Kind::Administered
+        | Kind::Account
         | Kind::Resolved
         | Kind::Checkpoint
         | Kind::Shadowed => "info",
@@ -203,6 +206,12 @@ pub fn sentence(event: &EventV1) -> String {
                 text(&event.route),
                 text(&event.shadow)
             )
+        }
+        Kind::Account => {
+            let methods = event.methods.as_deref();
+            let methods = methods.map(|methods| format!(" by {}", plain(methods)));
+            let (action, methods) = (text(&event.action), methods.unwrap_or_default());
+            format!("edgegate: {action}{methods}: the account {}", text(&event.subject))
         }
         Kind::Checkpoint => {
             format!("edgegate: the audit has {} entries", event.seq.unwrap_or_default())

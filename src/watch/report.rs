@@ -9,7 +9,7 @@ use super::{
     event::EventV1,
     ranking,
     rules::{Alert, Rule, State},
-    series::{Kind, OTHERS, Series, Shadow},
+    series::{Account, Kind, OTHERS, Series, Shadow},
     state::WatchState,
     windows::{MAX_WINDOW_SECS, slot_secs},
 };
@@ -63,8 +63,23 @@ pub struct Report {
     /// What a policy that may come says beside the one in force; left out where nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowReport>,
+    /// Logins to accounts and changes of them, the most first; left out where there were none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountReport>,
     /// The last samples, newest first.
     pub events: Vec<EventV1>,
+}
+
+/// How often something has become of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountReport {
+    /// What was done, such as `logged_in`.
+    pub action: String,
+    /// By what somebody has logged in, such as `password totp`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub methods: String,
+    /// How often.
+    pub n: u64,
 }
 
 /// What two policies say of requests.
@@ -234,6 +249,7 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
     let mut routes: BTreeMap<String, Decisions> = BTreeMap::new();
     let mut networks: BTreeMap<String, u64> = BTreeMap::new();
     let mut shadow: Option<ShadowReport> = None;
+    let mut accounts: BTreeMap<(String, String), u64> = BTreeMap::new();
     state.windows().each(window_secs, now, &mut |name, n| {
         if let Some(said) = Shadow::of(name) {
             shadow.get_or_insert_default().add(said, n);
@@ -247,6 +263,9 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
                 let count = refusals.entry(alike).or_default();
                 *count = count.saturating_add(n);
             }
+        } else if let Some(Account { action, methods }) = Account::of(name) {
+            let count = accounts.entry((action.to_owned(), methods.to_owned())).or_default();
+            *count = count.saturating_add(n);
         } else if let Some((Kind::Network, network)) = Kind::of(name) {
             add(&mut networks, network, n);
         } else if let Some((Kind::Lateness, late)) = Kind::of(name) {
@@ -269,6 +288,9 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         let differences = core::mem::take(&mut shadow.differences);
         shadow.differences = ranking::largest(differences, MAX_LISTED, |one| (false, one.n));
     }
+    let accounts =
+        accounts.into_iter().map(|((action, methods), n)| AccountReport { action, methods, n });
+    let accounts = ranking::largest(accounts.collect(), usize::MAX, |one| (false, one.n));
     let losses = state.losses();
     Report {
         window_secs,
@@ -292,6 +314,7 @@ pub fn report(state: &WatchState, rules: &[Rule], window_secs: u64, now: UnixMil
         step_secs: step_of(window_secs),
         timeline: timeline(state, window_secs, now),
         shadow,
+        accounts,
         events: state.recent().rev().cloned().collect(),
     }
 }
@@ -369,10 +392,12 @@ pub fn metrics(state: &WatchState, rules: &[Rule]) -> String {
     let totals = state.windows().totals();
     let mut decisions: BTreeMap<String, u64> = BTreeMap::new();
     let (mut failures, mut lateness) = (BTreeMap::new(), BTreeMap::new());
-    let mut shadow = BTreeMap::new();
+    let (mut shadow, mut accounts) = (BTreeMap::new(), BTreeMap::new());
     for (name, n) in totals.iter() {
         if let Some(said) = Shadow::of(name) {
             add(&mut shadow, &labels_of_shadow(said), n);
+        } else if let Some(Account { action, methods }) = Account::of(name) {
+            add(&mut accounts, &labels(&[("action", action), ("methods", methods)]), n);
         } else if let Some(series) = Series::of(name) {
             add(&mut decisions, &labels_of(&series), n);
         } else if let Some((Kind::Failure, route)) = Kind::of(name) {
@@ -399,6 +424,10 @@ pub fn metrics(state: &WatchState, rules: &[Rule]) -> String {
     if !shadow.is_empty() {
         let help = "What a policy that may come says, beside the one in force.";
         family(&mut text, ("edgegate_shadow_total", "counter", help), shadow);
+    }
+    if !accounts.is_empty() {
+        let help = "Logins to accounts, and changes of them.";
+        family(&mut text, ("edgegate_account_events_total", "counter", help), accounts);
     }
     family(
         &mut text,

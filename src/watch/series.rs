@@ -29,6 +29,9 @@ pub const MAX_NETWORKS_OF_LONG_SLOT: usize = 200;
 /// How many differences between two policies are kept apart, by code, code and route.
 const MAX_SHADOWS: usize = 150;
 
+/// Actions of accounts, with each way to log in: the gate has fewer words than this.
+const MAX_ACCOUNTS: usize = 64;
+
 /// How many places are named from which many credentials are tried.
 const MAX_GUESSING: usize = 16;
 
@@ -72,6 +75,8 @@ pub enum Kind {
     Guessing,
     /// What a policy that may come would have said, beside what was said ([`Shadow`]).
     Shadow,
+    /// Logins to accounts, and changes of them, by what was done and by what somebody has logged in ([`Account`]).
+    Account,
 }
 
 impl Kind {
@@ -85,6 +90,7 @@ impl Kind {
             Self::Finding => "x",
             Self::Guessing => "g",
             Self::Shadow => "s",
+            Self::Account => "a",
         }
     }
 
@@ -101,6 +107,7 @@ impl Kind {
             Self::Finding,
             Self::Guessing,
             Self::Shadow,
+            Self::Account,
         ];
         all.into_iter().find(|kind| kind.letter() == letter).map(|kind| (kind, rest))
     }
@@ -124,6 +131,7 @@ impl Kind {
             (Self::Country, _) => MAX_COUNTRIES,
             (Self::Guessing, _) => MAX_GUESSING,
             (Self::Shadow, _) => MAX_SHADOWS,
+            (Self::Account, _) => MAX_ACCOUNTS,
             (Self::Lateness | Self::Finding, _) => 16,
         }
     }
@@ -253,6 +261,31 @@ impl<'a> Shadow<'a> {
     }
 }
 
+/// What has become of accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account<'a> {
+    /// What was done.
+    pub action: &'a str,
+    /// By what somebody has logged in; else empty.
+    pub methods: &'a str,
+}
+
+impl<'a> Account<'a> {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        Kind::Account.name(&format!("{}\t{}", self.action, self.methods))
+    }
+
+    /// That of a name; `None` for names of other kinds.
+    #[must_use]
+    pub fn of(name: &'a str) -> Option<Self> {
+        let (Kind::Account, rest) = Kind::of(name)? else { return None };
+        let (action, methods) = rest.split_once('\t').unwrap_or((rest, ""));
+        Some(Self { action, methods })
+    }
+}
+
 /// The name under which a count goes on where there are too many of its kind.
 #[must_use]
 pub fn of_others(name: &str) -> String {
@@ -348,6 +381,17 @@ mod tests {
         let others = Shadow::Other { from: OTHERS, to: OTHERS, route: OTHERS };
         assert_eq!(Shadow::of(&many), Some(others));
         assert_eq!(Shadow::of(&Kind::Network.name("=")), None);
+    }
+
+    #[test]
+    fn what_has_become_of_an_account_is_read_as_it_was_written() {
+        for methods in ["password totp", ""] {
+            let one = Account { action: "logged_in", methods };
+            assert_eq!(Account::of(&one.name()), Some(one));
+        }
+        let many = of_others(&Account { action: "deleted", methods: "" }.name());
+        assert_eq!(Account::of(&many), Some(Account { action: OTHERS, methods: "" }));
+        assert_eq!(Account::of(&Kind::Shadow.name("=")), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
     },
     event::{EventId, EventV1, Kind as EventKind, VERSION},
     recent::Recent,
-    series::{Kind, Lateness, Series, Shadow},
+    series::{Account, Kind, Lateness, Series, Shadow},
     stuffing::Crowd,
     travel::Located,
 };
@@ -157,6 +157,11 @@ impl Tally {
     /// Counts what two policies say of a request.
     pub fn count_shadow(&mut self, said: &Shadow<'_>) {
         self.counts.add(&said.name(), 1);
+    }
+
+    /// Counts what has become of an account.
+    pub fn count_account(&mut self, done: &Account<'_>) {
+        self.counts.add(&done.name(), 1);
     }
 
     /// Counts who came from a place. Of more places than there is room for nothing is known until the next delta.

@@ -2,9 +2,10 @@
 
 use crate::gate::{NOW, NOW_SECS, Stores, check, policy, read, request};
 use crate::mint;
+use edgegate::account::row::AccountId;
 use edgegate::error::Error;
 use edgegate::guard::{
-    Carrier, Decision, Identity, Request,
+    AccountAction, AccountEvent, AskedBy, Carrier, Decision, Identity, Request,
     shadow::{ADMITTED, Verdict},
     watched::{self, Origin},
 };
@@ -569,6 +570,52 @@ fn what_a_policy_that_may_come_says_is_counted_and_no_decision() {
     assert_eq!((told.decisions.admitted, told.decisions.refused, told.events.len()), (0, 0, 2));
     let metrics = report::metrics(&state, &[]);
     assert!(metrics.contains("edgegate_shadow_total{verdict=\"not_judged\"} 2"), "{metrics}");
+}
+
+#[test]
+fn what_becomes_of_accounts_is_counted_by_way_and_is_no_decision() {
+    let mut gate = Watched::new();
+    let watch = gate.policy.watch.as_ref().unwrap();
+    let logged_in = |methods, account: Option<[u8; 16]>| AccountEvent {
+        action: AccountAction::LoggedIn,
+        methods,
+        account: account.map(AccountId::from_bytes),
+    };
+    let client_ip = Some("203.0.113.9".parse().unwrap());
+    let request = Request { client_ip, ..Request::bare("POST", "/auth/login?next=1") };
+    let by = AskedBy { route: "/auth/login", actor: None };
+    let of_account = logged_in("password totp", Some([1; 16]));
+    let of_nobody = AccountEvent { action: AccountAction::Registered, ..logged_in("", None) };
+    for done in [of_account, of_account, logged_in("passkey", Some([2; 16])), of_nobody] {
+        let of_gate = (watch, Some("https://gate.test/"));
+        let origin = || Origin { country: Some("DE".to_owned()), ..Origin::default() };
+        watched::note_account(&mut gate.tally, of_gate, (&request, by), &done, NOW, origin);
+    }
+    let mut state = WatchState::default();
+    let names = gate.policy.watch.as_ref().unwrap().pseudonyms.clone();
+    let delta = gate.delta();
+    state.apply(&delta, Orders { rules: &[], sinks: &[] }, NOW).unwrap();
+    let told = report::report(&state, &[], 900, NOW);
+    assert_eq!((told.decisions.admitted, told.decisions.refused), (0, 0));
+    let counts: Vec<(&str, &str, u64)> = told
+        .accounts
+        .iter()
+        .map(|one| (one.action.as_str(), one.methods.as_str(), one.n))
+        .collect();
+    assert_eq!(counts[0], ("logged_in", "password totp", 2));
+    assert_eq!(counts.len(), 3);
+    // Whose it was has the name that its requests have, and the path has no query.
+    let subject = of_account.subject().unwrap();
+    let event = told.events.last().unwrap();
+    assert_eq!(event.subject, Some(names.subject(Some("https://gate.test/"), &subject)));
+    assert_eq!(
+        (event.route.as_deref(), event.network.as_deref(), event.country.as_deref()),
+        (Some("/auth/login"), Some("203.0.113.0/24"), Some("DE"))
+    );
+    assert_eq!(told.events[0].subject, None);
+    let metrics = report::metrics(&state, &[]);
+    let line = "edgegate_account_events_total{action=\"registered\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
 }
 
 fn decision() -> Decision {

@@ -27,11 +27,11 @@ ECS_FIELDS = {
 ECS_WORDS = {
     "event.kind": {"event", "alert"},
     "event.category": {"authentication", "iam", "intrusion_detection"},
-    "event.type": {"start", "allowed", "denied", "info", "admin"},
+    "event.type": {"start", "allowed", "denied", "info", "admin", "user", "creation", "change", "deletion"},
     "event.outcome": {"success", "failure"},
 }
 
-WEBHOOKS = {"alert.firing", "alert.resolved", "auth.admitted", "auth.refused", "auth.shadowed", "admin", "audit.checkpoint"}
+WEBHOOKS = {"alert.firing", "alert.resolved", "auth.admitted", "auth.refused", "auth.shadowed", "admin", "account", "audit.checkpoint"}
 
 
 def fields(value, path=""):

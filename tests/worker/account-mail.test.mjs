@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { shown } from './authenticator.mjs';
 import { SECRETS, admitted, freshIp, refused, start, until } from './harness.mjs';
+import { Mailer } from './mailer.mjs';
 import { Authenticator } from './passkey-authenticator.mjs';
 import { AT, Browser, SAME_ORIGIN, Sessions, cookiesOf, sessionPolicy, sessionWorker } from './sessions.mjs';
 
@@ -15,45 +15,6 @@ const PASSWORD = 'quiet river, late boat';
 const ANOTHER = 'seven slow bicycles';
 const ORIGIN = 'https://api.example.com';
 const HOOK_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
-
-/** Takes mails, as somebody's mailer does. */
-class Mailer {
-  taken = [];
-  status = 202;
-  #server = http.createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const text = Buffer.concat(chunks).toString();
-    this.taken.push({ ...JSON.parse(text), headers: request.headers, bytes: text, url: request.url, status: this.status });
-    response.writeHead(this.status).end();
-  });
-
-  async listen() {
-    this.#server.listen(0, '127.0.0.1');
-    await new Promise((resolve) => this.#server.once('listening', resolve));
-    this.origin = `http://127.0.0.1:${this.#server.address().port}`;
-    return this;
-  }
-
-  close() {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-
-  to(email) {
-    return this.taken.filter(({ to }) => to === email);
-  }
-
-  /** The mails to this address, once there are so many. */
-  async next(email, count = 1) {
-    for (let tries = 0; tries < 200; tries += 1) {
-      const found = this.to(email);
-      if (found.length >= count) return found;
-      await sleep(50);
-    }
-    throw new Error(`no mail to ${email}: ${JSON.stringify(this.taken.slice(-5))}`);
-  }
-}
 
 let mailer;
 let gate;

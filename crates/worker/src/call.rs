@@ -18,7 +18,7 @@ use super::{
 use edgegate::{
     cold_path::cold,
     error::Error,
-    guard::{self, Decision, Guard, Insecure},
+    guard::{self, AccountEvent, AskedBy, Decision, Guard, Insecure},
     http::{
         cors,
         reply::{Fields, TO_HTTPS_STATUS, limit_fields},
@@ -101,6 +101,21 @@ impl Call<'_> {
     pub(crate) fn note_refusal(&self, parts: &RequestParts<'_>, decision: &Decision) {
         event_log::decision(&self.gate.policy, parts, decision);
         self.count(parts, decision, Edge::Proxy);
+    }
+
+    /// Writes what has become of accounts to the log, and counts it.
+    #[inline(never)]
+    pub(crate) fn note_accounts(
+        &self,
+        parts: &RequestParts<'_>,
+        by: AskedBy<'_>,
+        done: &[AccountEvent],
+    ) {
+        let of_request = (self.request, self.is_from_the_caller());
+        for one in done {
+            event_log::account(&self.gate.policy, parts, (by, one));
+            watch::note_account(self.gate, (self.env, self.context), of_request, parts, (by, one));
+        }
     }
 
     /// Refuses a request after all, once the guard has let it in.

@@ -3,7 +3,7 @@
 use super::{clock, request::RequestParts};
 use edgegate::{
     error::Error,
-    guard::{Decision, Event, PassedOn},
+    guard::{AccountEvent, AskedBy, Decision, Event, PassedOn},
     policy::Policy,
     time::UnixMillis,
 };
@@ -29,6 +29,15 @@ pub(crate) fn administration(
 ) {
     let request = parts.as_request();
     write(Event::of_administration(policy.log, (&request, actor), done, clock::now()));
+}
+
+/// Writes what has become of an account, unless nothing is logged at all.
+pub(crate) fn account(
+    policy: &Policy,
+    parts: &RequestParts<'_>,
+    (by, done): (AskedBy<'_>, &AccountEvent),
+) {
+    write(Event::of_account(policy.log, &parts.as_request(), by, done, clock::now()));
 }
 
 fn write(event: Option<Event<'_>>) {

@@ -15,7 +15,7 @@ use super::{
 use edgegate::{
     error::Error,
     guard::{
-        Decision,
+        AccountEvent, AskedBy, Decision,
         shadow::Verdict,
         watched::{self, Origin},
     },
@@ -77,6 +77,28 @@ pub(crate) fn note_administration(
             let event = watched::administered(tally, (&parts.as_request(), actor), done, now);
             tally.push(event);
         }
+        tally.plan(false, now)
+    });
+    hand_over(gate, (env, context), wait);
+}
+
+/// Takes note of what has become of an account.
+#[inline(never)]
+pub(crate) fn note_account(
+    gate: &Rc<Gate>,
+    (env, context): (&Env, &Context),
+    (request, is_direct): (&Request, bool),
+    parts: &RequestParts<'_>,
+    (by, done): (AskedBy<'_>, &AccountEvent),
+) {
+    let Some(watch) = &gate.policy.watch else { return };
+    let issuer = gate.policy.sessions.as_ref().map(|own| own.issuer.as_str());
+    let now = clock::now();
+    let wait = gate.memory.watch.with(|tally| {
+        let of_request = (&parts.as_request(), by);
+        watched::note_account(tally, (watch, issuer), of_request, done, now, || {
+            origin(request, is_direct, (true, false))
+        });
         tally.plan(false, now)
     });
     hand_over(gate, (env, context), wait);

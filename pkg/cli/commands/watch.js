@@ -13,7 +13,7 @@ export function watch(program) {
 }
 
 function shown(report) {
-  const { decisions, codes, alerts, dropped, lost, data_age_secs: age, shadow } = report;
+  const { decisions, codes, alerts, dropped, lost, data_age_secs: age, shadow, accounts } = report;
   const losses = dropped + lost === 0 ? 'nothing lost' : `${dropped} samples dropped, ${lost} decisions lost`;
   return [
     plain(`${decisions.admitted} admitted, ${decisions.refused} refused; the newest count is ${age ?? '-'} s old; ${losses}`),
@@ -21,6 +21,7 @@ function shown(report) {
       one.rule, one.group, one.state, one.since === null ? undefined : time(Math.floor(one.since / 1000)), one.value, one.threshold, one.cause,
     ])),
     table(['CODE', 'REFUSED'], Object.entries(codes).sort(([, a], [, b]) => b - a)),
+    ...(accounts === undefined ? [] : [table(['ACCOUNTS', 'BY', 'TIMES'], accounts.map(({ action, methods, n }) => [action, methods, n]))]),
     ...(shadow === undefined ? [] : [
       `the policy that may come: ${shadow.same} the same, ${shadow.different} different, ${shadow.not_judged} not judged`,
       table(['IS', 'WOULD BE', 'ROUTE', 'REQUESTS'], shadow.differences.map(({ from, to, route, n }) => [from, to, route, n])),

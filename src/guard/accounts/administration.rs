@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     super::{
-        Backend,
+        AccountAction, Backend,
         session::{
             endpoints::{Answer, check_scopes},
             random,
@@ -89,7 +89,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let id = new_account_id(shard, random(self.backend.sessions())?);
         let create = Create { key, id, password, scopes, is_verified: verified };
         match self.apply(Shard::Names(shard), LoginStep::Create(create)).await? {
-            LoginOutcome::Shown(account) => Ok(shown(201, &account, true)),
+            LoginOutcome::Shown(account) => {
+                self.did(AccountAction::Created, &account.id);
+                Ok(shown(201, &account, true))
+            }
             LoginOutcome::Exists => Err(Error::invalid_field("email", "has an account already")),
             LoginOutcome::BadHash => Err(bad_hash()),
             _ => Err(fault("an account was not made")),
@@ -130,6 +133,13 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         if disabled.is_none() && password.is_none() && scopes.is_none() && !drop_factors {
             return Err(Error::invalid_field("", "expected something to change"));
         }
+        let all = [
+            (password.is_some(), AccountAction::PasswordSet),
+            (scopes.is_some(), AccountAction::ScopesChanged),
+            (drop_factors, AccountAction::FactorsRemoved),
+            (disabled == Some(true), AccountAction::Disabled),
+            (disabled == Some(false), AccountAction::Enabled),
+        ];
         let step = LoginStep::Change(Change { id, disabled, password, scopes, drop_factors });
         let account = match self.apply(shard, step).await? {
             LoginOutcome::Shown(account) => account,
@@ -137,6 +147,9 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             LoginOutcome::BadHash => return Err(bad_hash()),
             _ => return Err(fault("an account was not changed")),
         };
+        for (_, action) in all.into_iter().filter(|(is_asked, _)| *is_asked) {
+            self.did(action, &id);
+        }
         // Sessions after the row: a login that has begun before finds that the row has changed.
         let subject = account.subject.as_str();
         let known = match disabled {
@@ -157,6 +170,9 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     pub async fn delete(&self, id: &str) -> Result<Answer, Error> {
         let (id, shard) = account(id)?;
         let outcome = self.apply(shard, LoginStep::Delete(id)).await?;
+        if outcome == LoginOutcome::Done {
+            self.did(AccountAction::Deleted, &id);
+        }
         let subject = format!("{}{id}", crate::account::row::SUBJECT_PREFIX);
         let answer = self.sessions.forget(&subject).await?;
         match outcome {

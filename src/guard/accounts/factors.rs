@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{
     super::{
-        Backend,
+        AccountAction, Backend,
         session::{
             endpoints::{Answer, may_manage},
             random,
@@ -177,6 +177,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             let step = FactorStep::Confirm(Owner::Session(id), code, codes.hashes.clone());
             let confirmed = self.guess_code(&id, step).await;
             self.or_keep(confirmed, &mut note)?;
+            self.did_add_totp(&id);
             return self.with_codes(&codes, &token, note).await;
         };
         let browser = self.browser()?;
@@ -186,6 +187,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let LoginOutcome::Right(right) = self.guess_code(&id, step).await? else {
             return Err(fault("a code has come to nothing"));
         };
+        self.did_add_totp(&id);
         // Sessions that were opened before the policy asked for a second factor.
         let subject = format!("{}{id}", crate::account::row::SUBJECT_PREFIX);
         self.sessions.end_all_of(&subject).await?;
@@ -204,6 +206,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let step = FactorStep::DropAuthenticator(id);
         let done = self.changed_factors(&id, step).await;
         self.or_keep(done, &mut note)?;
+        self.did(AccountAction::TotpRemoved, &id);
         self.sessions.end_others(&token, note).await
     }
 
@@ -217,6 +220,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let step = FactorStep::NewRecoveryCodes(id, codes.hashes.clone());
         let done = self.changed_factors(&id, step).await;
         self.or_keep(done, &mut note)?;
+        self.did(AccountAction::RecoveryCodesMade, &id);
         self.with_codes(&codes, &token, note).await
     }
 
@@ -308,6 +312,12 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     }
 
     // ---- what ----
+
+    /// An authenticator comes with recovery codes.
+    fn did_add_totp(&self, id: &AccountId) {
+        self.did(AccountAction::TotpAdded, id);
+        self.did(AccountAction::RecoveryCodesMade, id);
+    }
 
     async fn factor_step(&self, id: &AccountId, step: FactorStep) -> Result<LoginOutcome, Error> {
         self.apply(self.shard(id)?, LoginStep::Factor(step)).await

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// It has no word in RFC 8176.
-const BY_LINK: Proven = Proven { amr: &[], acr: None };
+const BY_LINK: Proven = Proven { amr: &[], acr: None, methods: "magic_link" };
 
 described! {
     /// Who logs in by a link.

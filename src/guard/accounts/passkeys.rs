@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{Backend, SessionNote, cookies, session::random},
+    super::{AccountAction, Backend, SessionNote, cookies, session::random},
     AccountFlow, Accounts, Proven,
     factors::LoggedIn,
     fault, into_validation,
@@ -34,11 +34,15 @@ use crate::{
 };
 
 /// By a key that the authenticator has, which has checked who holds it (RFC 8176): that is two factors.
-const BY_PASSKEY: Proven = Proven { amr: &["pop", "user", "mfa"], acr: Some(ACR) };
+const BY_PASSKEY: Proven =
+    Proven { amr: &["pop", "user", "mfa"], acr: Some(ACR), methods: "passkey" };
 
-/// The same after the password. After a link, which has no word there, it is as without one.
+/// The same after the password.
 const BY_PASSWORD_AND_PASSKEY: Proven =
-    Proven { amr: &["pwd", "pop", "user", "mfa"], acr: Some(ACR) };
+    Proven { amr: &["pwd", "pop", "user", "mfa"], methods: "password passkey", ..BY_PASSKEY };
+
+/// The same after a link, which has no word in RFC 8176.
+const BY_LINK_AND_PASSKEY: Proven = Proven { methods: "magic_link passkey", ..BY_PASSKEY };
 
 /// Whose key it is, in messages about keys.
 const PASSKEYS: &str = "passkeys";
@@ -125,12 +129,14 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let step = PasskeyStep::Add { passkey, label, challenge, codes: codes.hashes.clone() };
         match self.passkey_step(&who.id, step).await? {
             LoginOutcome::Factors(Factors { totp, passkeys, .. }) => {
+                self.did(AccountAction::PasskeyAdded, &who.id);
                 // It is the first factor beside the password: these are for the day that it is lost.
                 if !totp
                     && passkeys == 1
                     && let Value::Object(members) = &mut shown
                 {
                     members.insert("recovery_codes".to_owned(), codes.shown().into());
+                    self.did(AccountAction::RecoveryCodesMade, &who.id);
                 }
                 Ok(shown)
             }
@@ -152,7 +158,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let LoggedIn { id, token, mut note } = self.logged_in_now().await?;
         let removed = self.passkey_step(&id, PasskeyStep::Remove(name.to_owned())).await;
         match self.or_keep(removed, &mut note)? {
-            LoginOutcome::Done => self.sessions.end_others(&token, note).await,
+            LoginOutcome::Done => {
+                self.did(AccountAction::PasskeyRemoved, &id);
+                self.sessions.end_others(&token, note).await
+            }
             _ => self.or_keep(Err(Error::NotFound), &mut note),
         }
     }
@@ -218,7 +227,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let of_row = (self.shard(&id)?, &right);
         let proven = match login.first {
             First::Password => BY_PASSWORD_AND_PASSKEY,
-            First::Link => BY_PASSKEY,
+            First::Link => BY_LINK_AND_PASSKEY,
         };
         self.finish(of_row, (proven, login.remember), browser, device).await
     }

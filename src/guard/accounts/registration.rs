@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     super::{
-        Backend, cookies,
+        AccountAction, AccountEvent, Backend, cookies,
         session::{endpoints::check_scopes, random},
     },
     AccountFlow, Accounts, Answer, Faults, SessionNote, fault, into_validation,
@@ -94,7 +94,12 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         }
         // The browser is known by it when the link is used.
         let asker = browser.map(|_| self.asker()).transpose()?;
-        let answer = self.accepted(self.try_to_register(&name, &password, asker).await)?;
+        let asked = self.try_to_register(&name, &password, asker).await;
+        if asked.is_ok() {
+            let (action, account) = (AccountAction::Registered, None);
+            self.done.borrow_mut().push(AccountEvent { action, methods: "", account });
+        }
+        let answer = self.accepted(asked)?;
         Ok(Answer { cookie: asker.map(|asker| asker.set_cookie()), ..answer })
     }
 
@@ -134,7 +139,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             device,
         };
         match self.apply(link.shard, LoginStep::SetByLink(step)).await? {
-            LoginOutcome::Done => Ok(registered(device)),
+            LoginOutcome::Done => {
+                self.did(AccountAction::Registered, &link.id);
+                Ok(registered(device))
+            }
             LoginOutcome::Gone => Err(invitation_is_over()),
             _ => Err(fault("an invitation has come to nothing")),
         }
@@ -161,7 +169,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             device,
         };
         match self.apply(link.shard, LoginStep::ConfirmRegistration(step)).await? {
-            LoginOutcome::Done => Ok(registered(device)),
+            LoginOutcome::Done => {
+                self.did(AccountAction::EmailVerified, &link.id);
+                Ok(registered(device))
+            }
             LoginOutcome::Gone => Err(link_is_over()),
             LoginOutcome::PasswordNeeded => Err(one("password", "Required")),
             _ => Err(fault("a registration has come to nothing")),
@@ -184,7 +195,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let mail = self.new_mail(&key, &name).await?;
         let invite = LoginStep::Invite(Invite { key, id, scopes, mail });
         match self.apply(Shard::Names(shard), invite).await? {
-            LoginOutcome::Shown(account) => Ok(super::administration::shown(201, &account, true)),
+            LoginOutcome::Shown(account) => {
+                self.did(AccountAction::Invited, &account.id);
+                Ok(super::administration::shown(201, &account, true))
+            }
             LoginOutcome::Exists => Err(Error::invalid_field("email", "has an account already")),
             _ => Err(fault("nobody was invited")),
         }

@@ -1,7 +1,7 @@
 //! A new password by a link that came by mail. It ends all sessions, and logs nobody in; second factors stay.
 
 use super::{
-    super::Backend,
+    super::{AccountAction, Backend},
     AccountFlow, Accounts, Answer, Faults, fault, into_validation,
     links::{Link, link_is_over},
     text_of,
@@ -67,7 +67,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             device,
         };
         match self.apply(link.shard, LoginStep::SetByLink(step)).await? {
-            LoginOutcome::Done => {}
+            LoginOutcome::Done => self.did(AccountAction::PasswordReset, &link.id),
             LoginOutcome::Gone => return Err(link_is_over()),
             _ => return Err(fault("a new password has come to nothing")),
         }

@@ -1,7 +1,7 @@
 //! The second step of a login: the password or the link was right, and nothing was opened yet.
 
 use super::{
-    super::{Backend, session::random},
+    super::{AccountAction, Backend, session::random},
     AccountFlow, Accounts, Faults, Proven, fault, into_validation,
     passkey_forms::{ProofBody, SentProof},
 };
@@ -23,20 +23,20 @@ pub(super) const ACR: &str = "mfa";
 
 /// By a code of the authenticator after the first step (RFC 8176). Links have no word there.
 pub(super) const fn by_code(first: First) -> Proven {
-    let amr: &[&str] = match first {
-        First::Password => &["pwd", "otp", "mfa"],
-        First::Link => &["otp", "mfa"],
+    let (amr, methods): (&[&str], &str) = match first {
+        First::Password => (&["pwd", "otp", "mfa"], "password totp"),
+        First::Link => (&["otp", "mfa"], "magic_link totp"),
     };
-    Proven { amr, acr: Some(ACR) }
+    Proven { amr, acr: Some(ACR), methods }
 }
 
 /// By a recovery code after the first step; it has no word there either.
 const fn by_recovery_code(first: First) -> Proven {
-    let amr: &[&str] = match first {
-        First::Password => &["pwd", "mfa"],
-        First::Link => &["mfa"],
+    let (amr, methods): (&[&str], &str) = match first {
+        First::Password => (&["pwd", "mfa"], "password recovery_code"),
+        First::Link => (&["mfa"], "magic_link recovery_code"),
     };
-    Proven { amr, acr: Some(ACR) }
+    Proven { amr, acr: Some(ACR), methods }
 }
 
 /// Longer than any code is with blanks and hyphens.
@@ -135,6 +135,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
                 return self.second_factor_by_passkey(login, &sent, browser, device()).await;
             }
         };
+        let is_recovery = matches!(code, TypedCode::Recovery(_));
         let proven = match code {
             TypedCode::Shown(_) => by_code(login.first),
             TypedCode::Recovery(_) => by_recovery_code(login.first),
@@ -144,6 +145,9 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let LoginOutcome::Right(right) = outcome else {
             return Err(fault("a code has come to nothing"));
         };
+        if is_recovery {
+            self.did(AccountAction::RecoveryCodeUsed, &id);
+        }
         let shard = self.shard(&id)?;
         self.finish((shard, &right), (proven, login.remember), browser, device()).await
     }

@@ -15,12 +15,13 @@ use super::mails;
 use super::own_endpoint::{OwnAnswer, check_method, query_of};
 use super::session_work;
 use super::task::{HostJobs, Job, Outcome};
+use super::watch_work;
 use edgegate::account::row::SUBJECT_PREFIX;
 use edgegate::error::Error;
 use edgegate::guard::accounts::AccountFlow;
 use edgegate::guard::administration::{administrator, role_for};
 use edgegate::guard::session::endpoints::Answer;
-use edgegate::guard::{Event, Request};
+use edgegate::guard::{AskedBy, Event, Request};
 use edgegate::http::account_endpoints::AdminAccountEndpoint;
 use edgegate::http::reply::Fields;
 use edgegate::http::session_endpoints::matched;
@@ -71,7 +72,8 @@ pub(super) async fn answered(
     let done = match allowed.and_then(|()| more.at_most(MAX_BODY)) {
         Ok(body) => {
             let target = asked.sent_target();
-            over_http(gate, (request, body, query_of(&target)), (endpoint, id), jobs).await
+            let by = AskedBy { route: administered::LOGGED_AS, actor: Some(actor.name()) };
+            over_http(gate, ((request, by), body, query_of(&target)), (endpoint, id), jobs).await
         }
         Err(error) => Err(error),
     };
@@ -106,7 +108,7 @@ fn check_audit(policy: &Policy, role: Role) -> Result<(), Error> {
 
 async fn over_http(
     gate: &Gate,
-    (request, body, query): (&Request<'_>, &[u8], &str),
+    ((request, by), body, query): ((&Request<'_>, AskedBy<'_>), &[u8], &str),
     (endpoint, id): (AdminAccountEndpoint, &str),
     jobs: &HostJobs,
 ) -> Result<Answer, Error> {
@@ -116,14 +118,14 @@ async fn over_http(
         (At::All, "POST") => Act::Create(body),
         (At::All, _) => {
             let form = form.map_err(|_| Error::invalid_field("email", "is not well encoded"))?;
-            return carry_out(gate, request, Act::Find(form.get("email")), jobs).await;
+            return carry_out(gate, (request, by), Act::Find(form.get("email")), jobs).await;
         }
         (At::Invite, _) => Act::Invite(body),
         (At::One, "PATCH") => Act::Change(id, body),
         (At::One, "DELETE") => Act::Delete(id),
         (At::One, _) => Act::Show(id),
     };
-    carry_out(gate, request, act, jobs).await
+    carry_out(gate, (request, by), act, jobs).await
 }
 
 /// Something that an administrator does. Bodies are those of the endpoints.
@@ -138,24 +140,27 @@ enum Act<'a> {
 
 async fn carry_out(
     gate: &Gate,
-    request: &Request<'_>,
+    (request, by): (&Request<'_>, AskedBy<'_>),
     act: Act<'_>,
     jobs: &HostJobs,
 ) -> Result<Answer, Error> {
     let (backend, edge): (HostBackend<'_>, _) = (gate.backend(jobs), GateAccounts { gate, jobs });
     let accounts = AccountFlow::new(&gate.policy, (&backend, &edge), request, jobs.now())?;
-    match act {
+    let done = match act {
         Act::Create(body) => accounts.create(body).await,
         Act::Invite(body) => accounts.invite(body).await,
         Act::Find(email) => accounts.find(email).await,
         Act::Show(id) => accounts.show(id).await,
         Act::Change(id, body) => accounts.change(id, body).await,
-        Act::Delete(id) => {
-            let answer = accounts.delete(id).await?;
-            grants::forget(gate, jobs, &format!("{SUBJECT_PREFIX}{id}")).await?;
-            Ok(answer)
-        }
-    }
+        Act::Delete(id) => match accounts.delete(id).await {
+            Ok(answer) => {
+                grants::forget(gate, jobs, &format!("{SUBJECT_PREFIX}{id}")).await.map(|()| answer)
+            }
+            refused => refused,
+        },
+    };
+    watch_work::note_accounts(gate, (request, by), &accounts.take_done(), jobs);
+    done
 }
 
 /// What `gate.accounts` asks for. `body` is the body that the Worker's endpoint takes.
@@ -196,6 +201,7 @@ pub(super) async fn administer(
     }
     // An application asks, not a caller.
     let request = Request::bare("POST", "/");
+    let by = AskedBy { route: "", actor: None };
     let act = match &asked {
         AccountsAsked::Create { body } => Act::Create(body.get().as_bytes()),
         AccountsAsked::Invite { body } => Act::Invite(body.get().as_bytes()),
@@ -210,7 +216,7 @@ pub(super) async fn administer(
         }
     };
     let is_invitation = matches!(act, Act::Invite(_));
-    let Answer { body, note, .. } = match carry_out(&gate, &request, act, &jobs).await {
+    let Answer { body, note, .. } = match carry_out(&gate, (&request, by), act, &jobs).await {
         Err(Error::NotFound) if is_invitation => {
             let problem = "nobody can be invited, expected accounts.mail and open or invitation";
             return Err(Error::config("accounts.registration", problem));

@@ -6,10 +6,11 @@ use super::backend::Gate;
 use super::endpoint_answer::{Call, Refused, noted, preflight, refusal, written};
 use super::own_endpoint::{OwnAnswer, check_method, query_of};
 use super::task::HostJobs;
+use super::watch_work;
 use crate::protocol::Field;
-use edgegate::guard::Decision;
 use edgegate::guard::accounts::AccountFlow;
 use edgegate::guard::session::endpoints::Answer;
+use edgegate::guard::{AskedBy, Decision};
 use edgegate::http::account_endpoints::AccountEndpoint;
 use edgegate::http::account_pages::{AccountPages, Posted};
 use edgegate::http::cors;
@@ -64,6 +65,8 @@ pub(super) async fn answered(
             Err(error) => Err(error),
         },
     };
+    let by = AskedBy { route: &endpoint.logged(), actor: None };
+    watch_work::note_accounts(gate, (request, by), &flow.take_done(), jobs);
     // Whoever asked for a mail is not told why there is none; the log is.
     if let Some(error) = flow.take_unsaid() {
         let carrier = carrier_of(request.authorization);

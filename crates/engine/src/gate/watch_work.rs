@@ -12,7 +12,7 @@ use super::task::{HostJobs, Job};
 use super::watching::{Kept, Watching};
 use edgegate::error::{Error, StoreError};
 use edgegate::guard::watched::{self, Origin};
-use edgegate::guard::{Decision, Event, Request};
+use edgegate::guard::{AccountEvent, AskedBy, Decision, Event, Request};
 use edgegate::policy::{SinkTarget, WatchPolicy};
 use edgegate::session::state::RowChange;
 use edgegate::watch::delta::{Acknowledged, Delta};
@@ -71,6 +71,28 @@ pub(super) fn note_administration(
         tally.push(event);
     }
     plan(&mut tally, false, jobs);
+}
+
+/// Tells the log and the watch what has become of accounts.
+#[inline(never)]
+pub(super) fn note_accounts(
+    gate: &Gate,
+    (request, by): (&Request<'_>, AskedBy<'_>),
+    done: &[AccountEvent],
+    jobs: &HostJobs,
+) {
+    let (policy, now) = (&gate.policy, jobs.now());
+    let issuer = policy.sessions.as_ref().map(|own| own.issuer.as_str());
+    for one in done {
+        if let Some(event) = Event::of_account(policy.log, request, by, one, now) {
+            jobs.tell(&Job::Note { event });
+        }
+        let (Some(watch), Some(watching)) = (&policy.watch, &gate.watching) else { continue };
+        let mut tally = watching.tally.borrow_mut();
+        let of_policy = (watch, issuer);
+        watched::note_account(&mut tally, of_policy, (request, by), one, now, Origin::default);
+        plan(&mut tally, false, jobs);
+    }
 }
 
 fn plan(tally: &mut Tally, is_failure: bool, jobs: &HostJobs) {

@@ -13,7 +13,7 @@ use crate::{
 };
 use edgegate::{
     error::Error,
-    guard::{Decision, SessionNote, accounts::AccountFlow, session::endpoints::Answer},
+    guard::{AskedBy, Decision, SessionNote, accounts::AccountFlow, session::endpoints::Answer},
     http::{
         account_endpoints::AccountEndpoint,
         account_pages::{AccountPages, Posted},
@@ -80,6 +80,8 @@ pub(crate) async fn answer(
             Err(error) => Err(error),
         },
     };
+    let by = AskedBy { route: &endpoint.logged(), actor: None };
+    call.note_accounts(&parts, by, &flow.take_done());
     // Whoever asked for a mail is not told why there is none; the log is.
     if let Some(error) = flow.take_unsaid() {
         let carrier = carrier_of(request.authorization);

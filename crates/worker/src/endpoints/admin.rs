@@ -40,6 +40,8 @@ pub(crate) struct Admin<'a> {
     call: &'a Call<'a>,
     /// The segment in the place of `{id}`.
     id: &'a str,
+    /// The name of the administrator's secret.
+    actor: &'a str,
     kv: Kv<'a>,
     revocations: Revocations<'a>,
     now: UnixMillis,
@@ -112,7 +114,8 @@ async fn done(
     let (gate, env) = (call.gate, call.env);
     let revocations = gate.revocations(env, call.context);
     let target = RefCell::new(id.to_owned());
-    let admin = Admin { call, id, kv: gate.kv(env), revocations, now: clock::now(), target };
+    let actor = administrator.name();
+    let admin = Admin { call, id, actor, kv: gate.kv(env), revocations, now: clock::now(), target };
     // What only tells is not in the audit.
     if role == Role::Read {
         return handler(&admin).await;

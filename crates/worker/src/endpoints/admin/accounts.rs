@@ -1,13 +1,13 @@
 //! `/auth/admin/accounts`: make, find, change and delete accounts.
 
-use super::{Admin, Answer, sessions};
+use super::{Admin, Answer, LOGGED_AS, sessions};
 use crate::{
     accounts::GateAccounts, endpoints::session::written, gate::RequestBackend,
     request::RequestParts,
 };
 use edgegate::{
     error::Error,
-    guard::{accounts::AccountFlow, session::endpoints::Answer as Done},
+    guard::{AskedBy, accounts::AccountFlow, session::endpoints::Answer as Done},
     http::reply::Fields,
 };
 
@@ -69,5 +69,8 @@ async fn with(
     let backend = call.gate.backend(call.env, call.context);
     let edge = GateAccounts { memory: &call.gate.memory, env: call.env, context: call.context };
     let flow = AccountFlow::new(&call.gate.policy, (&backend, &edge), &request, admin.now)?;
-    Ok(written(call, &step(&flow).await?, &Fields::new())?)
+    let done = step(&flow).await;
+    let by = AskedBy { route: LOGGED_AS, actor: Some(admin.actor) };
+    call.note_accounts(&parts, by, &flow.take_done());
+    Ok(written(call, &done?, &Fields::new())?)
 }
