@@ -6,6 +6,7 @@ use super::{
     passkey::{Passkey, Seen},
     passkeys::Challenge,
     recovery::CodeHash,
+    row::AccountState,
     second_step::SecondStep,
 };
 
@@ -20,6 +21,8 @@ pub enum PasskeyStep {
     Find(String),
     /// Adds one, by its owner.
     Add {
+        /// The account, as it was when the owner has shown its password, or had none to show.
+        state: AccountState,
         /// As the authenticator made it.
         passkey: Passkey,
         /// The name that its owner gives it.
@@ -40,6 +43,6 @@ pub enum PasskeyStep {
         /// The login that waits for it, after the right password. `None`: it is the whole login.
         login: Option<SecondStep>,
     },
-    /// Takes one out.
-    Remove(String),
+    /// Takes the one of this name out, by who has shown the password that the account had then.
+    Remove(String, AccountState),
 }

@@ -204,6 +204,8 @@ pub enum TypedCode {
 pub enum Owner {
     /// Who is logged in.
     Session(AccountId),
+    /// Who is logged in, and has shown the password that the account had then, or has none to show.
+    Proven(AccountState),
     /// Who logs in, and has none yet.
     Login(SecondStep),
 }
@@ -221,10 +223,10 @@ pub enum FactorStep {
     SetUp(Owner, authenticator::Salt),
     /// Takes its first code. The recovery codes take the place of those that there are.
     Confirm(Owner, String, Vec<CodeHash>),
-    /// Takes the authenticator out.
-    DropAuthenticator(AccountId),
-    /// Puts others in place of the recovery codes.
-    NewRecoveryCodes(AccountId, Vec<CodeHash>),
+    /// Takes the authenticator out, by who has shown the password.
+    DropAuthenticator(AccountState),
+    /// Puts others in place of the recovery codes, by the same.
+    NewRecoveryCodes(AccountState, Vec<CodeHash>),
 }
 
 /// The reservations of an address.
@@ -282,7 +284,7 @@ pub enum LoginOutcome {
     TooMany(UnixMillis),
     /// Too many wrong codes of an authenticator in the long run; when the next is compared. Other factors are taken.
     TooManyShown(UnixMillis),
-    /// It is not the password, or there is no such account.
+    /// It is not the password, or not any more; or there is no such account.
     Wrong,
     /// It is the password, or the link.
     Right(Right),

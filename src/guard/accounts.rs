@@ -53,7 +53,7 @@ use crate::{
         device::Device as Browser,
         name::LoginName,
         password::{Password, PasswordRules},
-        row::{AccountId, account_of_subject, shard_of, shard_of_account},
+        row::{AccountId, AccountState, account_of_subject, shard_of, shard_of_account},
         second_step::First,
         step::{
             AddressReserved, ChangePassword, Guess, LoginOutcome, LoginStep, OfAddress, Right,
@@ -358,17 +358,17 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             device,
         };
         let step = LoginStep::ChangePassword(step);
-        self.own_password((shard, step), Some(&new_password)).await?;
+        let _ = self.own_password((shard, step), Some(&new_password)).await?;
         self.did(AccountAction::PasswordChanged, &id);
         Ok(())
     }
 
-    /// A step of who is logged in that has the password of the account: a guess as any other.
+    /// A step of who is logged in that has the password of the account: a guess as any other. What the account was like then, if the step says it.
     async fn own_password(
         &self,
         (shard, step): (Shard, LoginStep),
         new_password: Option<&Password>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<AccountState>, Error> {
         self.check_hashes()?;
         let reserved = self.reserve_address(Work::Hash).await?;
         let refused = match (self.take_hash_at(None).await, new_password) {
@@ -381,9 +381,13 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
             return Err(refusal);
         }
         match self.apply(shard, step).await? {
-            LoginOutcome::Done | LoginOutcome::Right(Right { disabled: false, .. }) => {
+            LoginOutcome::Done => {
                 self.give_back(reserved);
-                Ok(())
+                Ok(None)
+            }
+            LoginOutcome::Right(Right { disabled: false, state, .. }) => {
+                self.give_back(reserved);
+                Ok(Some(state))
             }
             LoginOutcome::Wrong => Err(Error::WrongPassword),
             LoginOutcome::TooMany(until) => {

@@ -137,7 +137,7 @@ function flows(make) {
     assert.deepEqual(claimsOf(done.json().access_token).amr, ['pwd', 'pop', 'user', 'mfa']);
     const { access_token: mine } = done.json();
     const { passkeys: [passkey] } = (await ask('GET', '/auth/mfa/passkeys', { token: mine })).json();
-    const removed = await ask('DELETE', `/auth/mfa/passkeys/${passkey.id}`, { token: mine });
+    const removed = await ask('DELETE', `/auth/mfa/passkeys/${passkey.id}`, { token: mine, body: { password: PASSWORD } });
     assert.ok([200, 202].includes(removed.status), removed.text);
     refused(await comeIn(authenticator), WRONG);
   });

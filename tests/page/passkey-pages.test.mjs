@@ -150,7 +150,8 @@ test('a passkey that was taken out is refused in plain words', () => owner(async
     const post = (path, body) => fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
     const { mfa_token } = await (await post('/auth/login', given.login)).json();
     await post('/auth/mfa', { mfa_token, recovery_code: given.code });
-    return (await fetch(`/auth/mfa/passkeys/${id}`, { method: 'DELETE' })).status;
+    const { password } = given.login;
+    return (await fetch(`/auth/mfa/passkeys/${id}`, { method: 'DELETE', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ password }) })).status;
   }, { given: { login: { email, password: PASSWORD }, code: made.recovery_codes[0] }, id: made.id });
   assert.ok([200, 202].includes(removed), String(removed));
   await logOut(page);
@@ -190,7 +191,7 @@ test('after a password: beside an authenticator', () => owner(async ({ page, ema
   await page.goto(`${origin}/auth/login`);
   await page.waitForURL(`${origin}/`);
   const secret = await page.evaluate(async () => (await (await fetch('/auth/mfa/totp', { method: 'POST' })).json()).secret);
-  const status = await page.evaluate(async (code) => (await fetch('/auth/mfa/totp/confirm', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ code }) })).status, shown(secret, sessions.ahead));
+  const status = await page.evaluate(async (form) => (await fetch('/auth/mfa/totp/confirm', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(form) })).status, { code: shown(secret, sessions.ahead), password: PASSWORD });
   assert.ok([200, 202].includes(status), String(status));
   await logOut(page);
   await touched(false);

@@ -148,7 +148,7 @@ test('who is not checked by the device does not get in', () => person(async ({ p
 test('a passkey that was taken out lets nobody in', () => person(async ({ page, email }) => {
   await logIn(page, email);
   const { body: { id } } = await register(page);
-  const removed = await ask(page, 'DELETE', `/auth/mfa/passkeys/${id}`);
+  const removed = await ask(page, 'DELETE', `/auth/mfa/passkeys/${id}`, { password: PASSWORD });
   assert.ok([200, 202].includes(removed.status), JSON.stringify(removed.body));
   const answer = await comeIn(page);
   assert.deepEqual([answer.status, answer.body.code], [401, 'INVALID_CREDENTIALS']);

@@ -224,7 +224,7 @@ test('a passkey that is taken out, a disabled account and one that is gone let n
   const { passkeys } = (await sessions.get('/auth/mfa/passkeys', { token })).json();
   assert.deepEqual((await sessions.get('/auth/mfa', { token })).json(), { totp: false, recovery_codes_left: 10, passkeys });
   assert.deepEqual(passkeys.map(({ label, backed_up, last_used_at }) => [label, backed_up, last_used_at === null]), [['Passkey', true, false], ['Passkey', false, true]]);
-  const remove = (name, of = token) => sessions.request('DELETE', `/auth/mfa/passkeys/${name}`, { token: of });
+  const remove = (name, of = token) => sessions.request('DELETE', `/auth/mfa/passkeys/${name}`, { token: of, body: { password: PASSWORD } });
   const other = await owner();
   refused(await remove(passkeys[0].id, other.token), 'NOT_FOUND');
   const opened = (await comeIn(second)).json();
@@ -275,7 +275,7 @@ test('a session of one factor makes a passkey with the password alone, which is 
   refused(await comeIn(authenticator), 'INVALID_CREDENTIALS');
 });
 
-test('recovery codes come with the first passkey, and a session of two factors makes another without the password', async () => {
+test('recovery codes come with the first passkey, and neither makes a session of two factors another without the password, nor takes it one out', async () => {
   const { token, email } = await person();
   const first = new Authenticator();
   const made = await add(token, first.create(await creationOptions(token)));
@@ -286,7 +286,13 @@ test('recovery codes come with the first passkey, and a session of two factors m
   const lost = await sessions.post('/auth/mfa', { body: { mfa_token, recovery_code: codes[0] } });
   assert.equal(lost.status, 200, lost.text);
   const { access_token: strong } = (await comeIn(first)).json();
-  const another = await add(strong, new Authenticator().create(await creationOptions(strong)), { password: undefined });
+  const credential = new Authenticator().create(await creationOptions(strong));
+  const remove = (body) => sessions.request('DELETE', `/auth/mfa/passkeys/${first.id.toString('base64url')}`, { token: strong, body });
+  for (const without of [await add(strong, credential, { password: undefined }), await remove({}), await remove()]) {
+    assert.deepEqual([without.status, without.json().details], [400, [{ field: 'password', message: 'Required' }]]);
+  }
+  refused(await remove({ password: 'another password' }), 'INVALID_CREDENTIALS');
+  const another = await add(strong, credential);
   added(another);
   assert.equal(another.json().recovery_codes, undefined);
   assert.equal((await sessions.get('/auth/mfa', { token: strong })).json().recovery_codes_left, 9);
@@ -411,7 +417,7 @@ test('from the first passkey on a password alone opens nothing, and a passkey of
   added(await add(token, new Authenticator().create(await creationOptions(token))));
   refused(await second(before, authenticator.get(await requestOptions())), 'INVALID_TOKEN');
   const { passkeys } = (await sessions.get('/auth/mfa/passkeys', { token })).json();
-  for (const { id } of passkeys) done(await sessions.request('DELETE', `/auth/mfa/passkeys/${id}`, { token }));
+  for (const { id } of passkeys) done(await sessions.request('DELETE', `/auth/mfa/passkeys/${id}`, { token, body: { password: PASSWORD } }));
   assert.equal((await logIn()).status, 200, 'without one the password is enough');
 });
 

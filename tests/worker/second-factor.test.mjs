@@ -193,7 +193,7 @@ test('a recovery code logs in once, as people type it', async () => {
   admitted(await sessions.get('/v1/strong', { token: opened.access_token }));
   assert.deepEqual((await sessions.get('/auth/mfa', { token: opened.access_token })).json(), { totp: true, recovery_codes_left: 9 });
   // Others take the place of those that are left.
-  const anew = await sessions.post('/auth/mfa/recovery-codes', { token });
+  const anew = await sessions.post('/auth/mfa/recovery-codes', { token, body: { password: PASSWORD } });
   assert.ok([200, 202].includes(anew.status), anew.text);
   const fresh = anew.json().recovery_codes;
   assert.equal(fresh.length, 10);
@@ -219,7 +219,7 @@ test('codes of another time, of another account, and of an earlier authenticator
   await sessions.wait(901);
   const { access_token: token } = (await second({ mfa_token: await begun(ada.email), code: shown(ada.secret, sessions.ahead) })).json();
   const last = (await sessions.post('/auth/mfa/totp', { token })).json();
-  const confirmed = await sessions.post('/auth/mfa/totp/confirm', { token, body: { code: shown(last.secret, sessions.ahead) } });
+  const confirmed = await sessions.post('/auth/mfa/totp/confirm', { token, body: { code: shown(last.secret, sessions.ahead), password: PASSWORD } });
   assert.ok([200, 202].includes(confirmed.status), confirmed.text);
   await sessions.wait(60);
   assert.equal(await tries(shown(ada.secret, sessions.ahead)), '401 INVALID_CREDENTIALS');
@@ -305,8 +305,9 @@ test('factors are changed by who has logged in a moment ago, and all other sessi
     refused(await sessions.request(method, `/auth${target}`), 'MISSING_CREDENTIALS');
     if (method !== 'GET') refused(await sessions.request(method, `/auth${target}`, { headers: { Cookie: cookie, 'Sec-Fetch-Site': 'cross-site' } }), 'CSRF_REFUSED');
   }
-  refused(await sessions.request('DELETE', '/auth/mfa/totp', own), 'NOT_FOUND');
-  refused(await sessions.post('/auth/mfa/recovery-codes', own), 'NOT_FOUND');
+  const body = { password: PASSWORD };
+  refused(await sessions.request('DELETE', '/auth/mfa/totp', { ...own, body }), 'NOT_FOUND');
+  refused(await sessions.post('/auth/mfa/recovery-codes', { ...own, body }), 'NOT_FOUND');
   refused(await sessions.post('/auth/mfa/totp/confirm', { ...own, body: { code: '123456', password: PASSWORD } }), 'INVALID_CREDENTIALS');
   const { secret } = (await sessions.post('/auth/mfa/totp', own)).json();
   // Until it has shown a code, the password is enough.
@@ -319,12 +320,12 @@ test('factors are changed by who has logged in a moment ago, and all other sessi
 
   const { access_token: token } = (await second({ mfa_token: await begun(email), code: shown(secret, sessions.ahead) })).json();
   await sessions.wait(601);
-  for (const [method, target, body] of [['POST', '/mfa/totp'], ['DELETE', '/mfa/totp'], ['POST', '/mfa/recovery-codes'], ['POST', '/mfa/totp/confirm', { code: '123456' }]]) {
-    refused(await sessions.request(method, `/auth${target}`, { token, body }), 'STEP_UP_REQUIRED', { maxAge: 600 });
+  for (const [method, target, form] of [['POST', '/mfa/totp'], ['DELETE', '/mfa/totp', body], ['POST', '/mfa/recovery-codes', body], ['POST', '/mfa/totp/confirm', { code: '123456' }]]) {
+    refused(await sessions.request(method, `/auth${target}`, { token, body: form }), 'STEP_UP_REQUIRED', { maxAge: 600 });
   }
   assert.equal((await sessions.get('/auth/mfa', { token })).status, 200);
   const fresh = (await second({ mfa_token: await begun(email), code: shown(secret, sessions.ahead) })).json();
-  const dropped = await sessions.request('DELETE', '/auth/mfa/totp', { token: fresh.access_token });
+  const dropped = await sessions.request('DELETE', '/auth/mfa/totp', { token: fresh.access_token, body });
   assert.ok([200, 202].includes(dropped.status), dropped.text);
   assert.deepEqual((await sessions.get('/auth/mfa', { token: fresh.access_token })).json(), { totp: false, recovery_codes_left: 0 });
   assert.equal((await logIn(email)).status, 200);
@@ -343,6 +344,24 @@ test('a session of one factor sets an authenticator up with the password alone, 
   for (let guess = 0; guess < 5; guess += 1) refused(await confirm('another password'), 'INVALID_CREDENTIALS');
   refused(await confirm(PASSWORD), 'TOO_MANY_ATTEMPTS');
   assert.equal((await sessions.get('/auth/mfa', { token })).json().totp, false);
+});
+
+test('a session of two factors changes none without the password, which is a guess as any other', async () => {
+  const { email, secret } = await withTotp();
+  const { access_token: token } = (await second({ mfa_token: await begun(email), code: shown(secret, sessions.ahead) })).json();
+  const next = (await sessions.post('/auth/mfa/totp', { token })).json().secret;
+  const ways = [['DELETE', '/auth/mfa/totp', {}], ['POST', '/auth/mfa/recovery-codes', {}], ['POST', '/auth/mfa/totp/confirm', { code: shown(next, sessions.ahead) }]];
+  for (const [method, target, form] of ways) {
+    for (const body of [form, ...(method === 'DELETE' ? [undefined] : [])]) {
+      const without = await sessions.request(method, target, { token, body });
+      assert.deepEqual([without.status, without.json().details], [400, [{ field: 'password', message: 'Required' }]], target);
+    }
+    refused(await sessions.request(method, target, { token, body: { ...form, password: 'another password' } }), 'INVALID_CREDENTIALS');
+  }
+  const drop = (password) => sessions.request('DELETE', '/auth/mfa/totp', { token, body: { password } });
+  for (let guess = 3; guess < 5; guess += 1) refused(await drop('another password'), 'INVALID_CREDENTIALS');
+  refused(await drop(PASSWORD), 'TOO_MANY_ATTEMPTS');
+  assert.deepEqual((await sessions.get('/auth/mfa', { token })).json(), { totp: true, recovery_codes_left: 10 });
 });
 
 test('a login that began before the factor was set up opens nothing that stays', async () => {

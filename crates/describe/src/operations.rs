@@ -289,11 +289,11 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     post "/mfa/totp" "setUpTotp" "The secret of an authenticator for the caller, who has logged in within ten minutes.",
         Caller::Visitor, [], Body::OptionalJson("SetUpTotp"), [200 "The secret." ["TotpSecret"]], [CREDENTIALS VISITOR];
     delete "/mfa/totp" "dropTotp" "Takes the caller's authenticator out. All other sessions end.",
-        Caller::Visitor, [], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+        Caller::Visitor, [], Body::OptionalJson("PasswordOnceMore"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR ACCOUNTS];
     post "/mfa/totp/confirm" "confirmTotp" "The authenticator counts from its first code on. All other sessions end.",
         Caller::Visitor, [], Body::Json("ConfirmTotp"), [200 "Recovery codes; with `mfa_token` the session too." ["RecoveryCodes" "OpenedSession" "StartedSession"], 202 PENDING ["RecoveryCodes"]], [CREDENTIALS VISITOR ACCOUNTS];
     post "/mfa/recovery-codes" "newRecoveryCodes" "Ten recovery codes in place of those that are left. All other sessions end.",
-        Caller::Visitor, [], Body::None, [200 "They." ["RecoveryCodes"], 202 PENDING ["RecoveryCodes"]], [CREDENTIALS VISITOR];
+        Caller::Visitor, [], Body::OptionalJson("PasswordOnceMore"), [200 "They." ["RecoveryCodes"], 202 PENDING ["RecoveryCodes"]], [CREDENTIALS VISITOR ACCOUNTS];
     post "/register" "register" "A new account: by a link that goes to the address, or with an invitation. docs/account-mail.md.",
         Caller::Anybody, [], Body::Json("Register"), [200 "With an invitation: the account is there." ["Registered"], 202 "The answer, whether the address has an account or not." ["Accepted"]], [LINKS];
     post "/verify-email" "verifyEmail" "The account of a registration, by its link.",
@@ -313,7 +313,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     post "/mfa/passkeys" "addPasskey" "A passkey that was made for the caller. All other sessions end.",
         Caller::Visitor, [], Body::Json("NewPasskey"), [201 "The passkey." ["AddedPasskey"], 202 PENDING ["AddedPasskey"]], [CREDENTIALS VISITOR ACCOUNTS];
     delete "/mfa/passkeys/{id}" "removePasskey" "Takes a passkey of the caller's out. All other sessions end.",
-        Caller::Visitor, [PasskeyId], Body::None, [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR];
+        Caller::Visitor, [PasskeyId], Body::OptionalJson("PasswordOnceMore"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR ACCOUNTS];
     post "/magic-link" "askForMagicLink" "A link to log in, by mail, if there is an account with this address. The answer has a cookie. docs/account-mail.md.",
         Caller::Anybody, [], Body::Json("AskForLink"), [202 "The answer, whether there is one or not." ["Accepted"]], [LINKS];
     post "/magic-link/confirm" "logInByMagicLink" "By such a link and the cookie of whoever has asked for it: cookies for a browser, tokens for a program.",

@@ -33,13 +33,17 @@ impl ShardState {
             FactorStep::Confirm(owner, code, hashes) => {
                 self.confirm(&owner, &code, hashes, terms, now)
             }
-            FactorStep::DropAuthenticator(id) => self.of_owner(&Owner::Session(id), |account| {
-                let has_one = account.factors().totp;
-                account.drop_authenticator();
-                has_one
-            }),
-            FactorStep::NewRecoveryCodes(id, hashes) => {
-                self.of_owner(&Owner::Session(id), |account| {
+            FactorStep::DropAuthenticator(state) => {
+                self.of_owner(&Owner::Proven(state), |account| {
+                    let has_one = account.factors().totp;
+                    if has_one {
+                        account.drop_authenticator();
+                    }
+                    has_one
+                })
+            }
+            FactorStep::NewRecoveryCodes(state, hashes) => {
+                self.of_owner(&Owner::Proven(state), |account| {
                     let is_asked = account.factors().is_second();
                     if is_asked {
                         account.set_recovery(hashes);
@@ -78,13 +82,13 @@ impl ShardState {
         terms: Terms<'_>,
         now: UnixMillis,
     ) -> LoginOutcome {
-        let Some((key, row)) = self.owned(owner) else { return LoginOutcome::Gone };
+        let Some((key, row)) = self.owned(owner) else { return not_owned(owner) };
         let at = (terms.bound, now);
         let taken = row.confirm_authenticator(code, hashes, terms.authenticators, at);
         let outcome = match (owner, taken) {
             (Owner::Login(login), taken) => settled(row, taken, login, now),
-            (Owner::Session(_), Ok(())) => LoginOutcome::Done,
-            (Owner::Session(_), Err(fault)) => refused(fault),
+            (Owner::Session(_) | Owner::Proven(_), Ok(())) => LoginOutcome::Done,
+            (Owner::Session(_) | Owner::Proven(_), Err(fault)) => refused(fault),
         };
         self.note(NAME, &key);
         outcome
@@ -96,7 +100,7 @@ impl ShardState {
         owner: &Owner,
         change: impl FnOnce(&mut Account) -> bool,
     ) -> LoginOutcome {
-        let Some((key, row)) = self.owned(owner) else { return LoginOutcome::Gone };
+        let Some((key, row)) = self.owned(owner) else { return not_owned(owner) };
         let done = row.account.as_mut().is_some_and(change);
         self.note(NAME, &key);
         if done { LoginOutcome::Done } else { LoginOutcome::Gone }
@@ -110,6 +114,12 @@ impl ShardState {
                 let row = self.names.get_mut(&key)?;
                 let is_active = row.account.as_ref().is_some_and(Account::is_active);
                 is_active.then_some((key, row))
+            }
+            Owner::Proven(state) => {
+                let key = self.key_of(&state.id)?;
+                let row = self.names.get_mut(&key)?;
+                let is_still = row.account.as_ref().is_some_and(|account| account.is_still(state));
+                is_still.then_some((key, row))
             }
             Owner::Login(login) => {
                 let (key, row) = self.waiting(login)?;
@@ -126,6 +136,14 @@ impl ShardState {
         let account = row.account.as_ref()?;
         let waits = account.is_still(&login.state) && !account.has_ended(&login.number);
         waits.then_some((key, row))
+    }
+}
+
+/// What is answered to who may not: a password that was shown, and is not that of the account any more, was wrong.
+const fn not_owned(owner: &Owner) -> LoginOutcome {
+    match owner {
+        Owner::Proven(_) => LoginOutcome::Wrong,
+        Owner::Session(_) | Owner::Login(_) => LoginOutcome::Gone,
     }
 }
 
@@ -163,7 +181,7 @@ mod tests {
             authenticator::Salt,
             hash::Cost,
             recovery,
-            row::{AccountId, Standing, new_account_id},
+            row::{AccountId, AccountState, Standing, new_account_id},
             second_step::{Awaited, First, LIFETIME_SECS},
             secrets::AccountSecrets,
             step::{Change, LoginStep},
@@ -197,8 +215,8 @@ mod tests {
         /// One with an authenticator and a recovery code, which have shown nothing but the first code.
         fn with_factors() -> Self {
             let mut writer = Self::new();
-            let owner = Owner::Session(writer.id);
-            assert_eq!(writer.set_up(owner, 0), LoginOutcome::Done);
+            assert_eq!(writer.set_up(Owner::Session(writer.id), 0), LoginOutcome::Done);
+            let owner = Owner::Proven(writer.account());
             let code = writer.shown(0);
             let hashes = vec![recovery::hash_of(&recovery::text_of(&[9; 15])).unwrap()];
             let step = FactorStep::Confirm(owner, code, hashes);
@@ -235,10 +253,15 @@ mod tests {
             totp::shown(&secret, NOW.to_unix_time().saturating_add(secs))
         }
 
+        /// As it is.
+        fn account(&self) -> AccountState {
+            let row = self.state.names.values().next().unwrap();
+            row.account.as_ref().unwrap().state()
+        }
+
         fn login(&self, number: u8, awaited: Awaited) -> SecondStep {
-            let account = self.state.names.values().next().unwrap().account.as_ref().unwrap();
             SecondStep {
-                state: account.state(),
+                state: self.account(),
                 number: Opaque::from_bytes([number; 16]),
                 remember: false,
                 first: First::Password,
@@ -310,10 +333,11 @@ mod tests {
         type Done = Box<dyn Fn(&mut Writer)>;
         let mut changes: Vec<Done> = vec![
             Box::new(|writer| {
-                let _ = writer.factor(FactorStep::DropAuthenticator(writer.id), 30);
+                let _ = writer.factor(FactorStep::DropAuthenticator(writer.account()), 30);
             }),
             Box::new(|writer| {
-                let _ = writer.factor(FactorStep::NewRecoveryCodes(writer.id, Vec::new()), 30);
+                let codes = FactorStep::NewRecoveryCodes(writer.account(), Vec::new());
+                let _ = writer.factor(codes, 30);
             }),
         ];
         for (disabled, drop_factors) in [(Some(true), false), (None, true)] {
@@ -363,11 +387,33 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_was_shown_and_changed_since_changes_no_factor() {
+        let mut writer = Writer::with_factors();
+        assert_eq!(writer.set_up(Owner::Session(writer.id), 30), LoginOutcome::Done);
+        let (state, code) = (writer.account(), writer.shown(30));
+        let row = writer.state.names.values_mut().next().unwrap();
+        let account = row.account.as_mut().unwrap();
+        account.password_version = account.password_version.wrapping_add(1);
+        for step in [
+            FactorStep::Confirm(Owner::Proven(state), code, Vec::new()),
+            FactorStep::DropAuthenticator(state),
+            FactorStep::NewRecoveryCodes(state, Vec::new()),
+        ] {
+            assert_eq!(writer.factor(step, 30), LoginOutcome::Wrong);
+        }
+        let LoginOutcome::Factors(left) = writer.factor(FactorStep::Show(writer.id), 30) else {
+            panic!("they are shown")
+        };
+        assert!(left.totp);
+        assert_eq!(left.recovery_codes_left, 1);
+    }
+
+    #[test]
     fn what_is_not_there_is_not_dropped_and_has_no_codes() {
         let mut writer = Writer::new();
-        let id = writer.id;
-        assert_eq!(writer.factor(FactorStep::DropAuthenticator(id), 0), LoginOutcome::Gone);
-        let codes = FactorStep::NewRecoveryCodes(id, Vec::new());
+        let state = writer.account();
+        assert_eq!(writer.factor(FactorStep::DropAuthenticator(state), 0), LoginOutcome::Gone);
+        let codes = FactorStep::NewRecoveryCodes(state, Vec::new());
         assert_eq!(writer.factor(codes, 0), LoginOutcome::Gone);
         let other = new_account_id(7, [6; 14]);
         assert_eq!(writer.factor(FactorStep::Show(other), 0), LoginOutcome::Gone);

@@ -30,8 +30,13 @@ impl ShardState {
                     LoginOutcome::Passkey(Box::new(one.passkey.clone()))
                 });
             }
-            PasskeyStep::Add { passkey, label, challenge, codes } => {
-                if !account.is_active() || !account.challenges.take(challenge, now) {
+            PasskeyStep::Add { state, .. } | PasskeyStep::Remove(_, state)
+                if !account.is_still(&state) =>
+            {
+                return LoginOutcome::Wrong;
+            }
+            PasskeyStep::Add { passkey, label, challenge, codes, .. } => {
+                if !account.challenges.take(challenge, now) {
                     return LoginOutcome::Gone;
                 }
                 let is_first = !account.factors().is_second();
@@ -71,7 +76,7 @@ impl ShardState {
                     Err(_) => LoginOutcome::Wrong,
                 }
             }
-            PasskeyStep::Remove(name) => {
+            PasskeyStep::Remove(name, _) => {
                 if passkeys::find(&account.passkeys, &name).is_none() {
                     return LoginOutcome::Gone;
                 }
@@ -113,7 +118,8 @@ mod tests {
         let mut row = NameRow::default();
         row.account = Some(account);
         state.names.insert(ADA, row);
-        assert!(matches!(state.passkey(&id, add("phone", 1), NOW), LoginOutcome::Factors(_)));
+        let phone = add(&mut state, "phone", 1);
+        assert!(matches!(state.passkey(&id, phone, NOW), LoginOutcome::Factors(_)));
         (state, id)
     }
 
@@ -121,10 +127,13 @@ mod tests {
         Challenge { id: ChallengeId::from_bytes([number; 16]), until: NOW.saturating_add(300) }
     }
 
-    fn add(name: &str, number: u8) -> PasskeyStep {
+    /// By the account as it is.
+    fn add(state: &mut ShardState, name: &str, number: u8) -> PasskeyStep {
+        let state = account(state).state();
         let mut passkey = Passkey::of_nobody();
         passkey.id = name.to_owned();
         PasskeyStep::Add {
+            state,
             passkey,
             label: "Phone".to_owned(),
             challenge: challenge(number),
@@ -138,6 +147,10 @@ mod tests {
         });
         let seen: Seen = serde_json::from_value(seen).unwrap();
         PasskeyStep::Use { id: name.to_owned(), seen, challenge: challenge(number), login: None }
+    }
+
+    fn remove(state: &mut ShardState, name: &str) -> PasskeyStep {
+        PasskeyStep::Remove(name.to_owned(), account(state).state())
     }
 
     /// The same after the right password.
@@ -160,32 +173,30 @@ mod tests {
         assert!(matches!(state.passkey(&id, use_of("phone", 0, 2), NOW), LoginOutcome::Right(_)));
         assert_eq!(state.passkey(&id, use_of("phone", 0, 2), NOW), LoginOutcome::Wrong);
         assert_eq!(state.passkey(&id, use_of("phone", 0, 1), NOW), LoginOutcome::Wrong);
-        assert_eq!(state.passkey(&id, add("laptop", 2), NOW), LoginOutcome::Gone);
-        assert_eq!(state.passkey(&id, add("phone", 3), NOW), LoginOutcome::Exists);
+        let laptop = add(&mut state, "laptop", 2);
+        assert_eq!(state.passkey(&id, laptop, NOW), LoginOutcome::Gone);
+        let phone = add(&mut state, "phone", 3);
+        assert_eq!(state.passkey(&id, phone, NOW), LoginOutcome::Exists);
     }
 
     #[test]
     fn recovery_codes_come_with_the_first_factor_and_go_with_the_last() {
         let (mut state, id) = state();
-        let remove = PasskeyStep::Remove("phone".to_owned());
-        assert_eq!(state.passkey(&id, remove, NOW), LoginOutcome::Done);
-        let with_codes = |name, number| match add(name, number) {
-            PasskeyStep::Add { passkey, label, challenge, .. } => {
-                let codes = vec![CodeHash::from_bytes([number; 32]); usize::from(number)];
-                PasskeyStep::Add { passkey, label, challenge, codes }
-            }
-            step => step,
-        };
+        let phone = remove(&mut state, "phone");
+        assert_eq!(state.passkey(&id, phone, NOW), LoginOutcome::Done);
         for (name, number, passkeys) in [("laptop", 7, 1), ("tablet", 8, 2)] {
-            let LoginOutcome::Factors(factors) = state.passkey(&id, with_codes(name, number), NOW)
-            else {
+            let mut step = add(&mut state, name, number);
+            if let PasskeyStep::Add { codes, .. } = &mut step {
+                *codes = vec![CodeHash::from_bytes([number; 32]); usize::from(number)];
+            }
+            let LoginOutcome::Factors(factors) = state.passkey(&id, step, NOW) else {
                 panic!("it is added")
             };
             assert_eq!((factors.passkeys, factors.recovery_codes_left), (passkeys, 7));
         }
         for (name, left) in [("laptop", 7), ("tablet", 0)] {
-            let remove = PasskeyStep::Remove(name.to_owned());
-            assert_eq!(state.passkey(&id, remove, NOW), LoginOutcome::Done);
+            let step = remove(&mut state, name);
+            assert_eq!(state.passkey(&id, step, NOW), LoginOutcome::Done);
             assert_eq!(account(&mut state).factors().recovery_codes_left, left);
         }
     }
@@ -205,20 +216,38 @@ mod tests {
         let first = account(&mut state).state();
         assert!(matches!(state.passkey(&id, use_of("phone", 0, 2), NOW), LoginOutcome::Right(_)));
         assert!(account(&mut state).is_still(&first));
-        assert!(matches!(state.passkey(&id, add("laptop", 3), NOW), LoginOutcome::Factors(_)));
+        let laptop = add(&mut state, "laptop", 3);
+        assert!(matches!(state.passkey(&id, laptop, NOW), LoginOutcome::Factors(_)));
         assert!(!account(&mut state).is_still(&first));
         let second = account(&mut state).state();
-        let remove = PasskeyStep::Remove("phone".to_owned());
-        assert_eq!(state.passkey(&id, remove.clone(), NOW), LoginOutcome::Done);
-        assert_eq!(state.passkey(&id, remove, NOW), LoginOutcome::Gone);
+        let phone = remove(&mut state, "phone");
+        assert_eq!(state.passkey(&id, phone, NOW), LoginOutcome::Done);
+        let phone = remove(&mut state, "phone");
+        assert_eq!(state.passkey(&id, phone, NOW), LoginOutcome::Gone);
         assert!(!account(&mut state).is_still(&second));
         assert_eq!(state.passkey(&id, use_of("phone", 0, 4), NOW), LoginOutcome::Wrong);
         account(&mut state).standing = Standing::Disabled;
-        assert_eq!(state.passkey(&id, add("tablet", 5), NOW), LoginOutcome::Gone);
+        let tablet = add(&mut state, "tablet", 5);
+        assert_eq!(state.passkey(&id, tablet, NOW), LoginOutcome::Wrong);
         let LoginOutcome::Right(right) = state.passkey(&id, use_of("laptop", 0, 6), NOW) else {
             panic!("the proof holds")
         };
         assert!(right.disabled);
+    }
+
+    #[test]
+    fn a_password_that_was_shown_and_changed_since_adds_and_removes_nothing() {
+        let (mut state, id) = state();
+        let (laptop, phone) = (add(&mut state, "laptop", 2), remove(&mut state, "phone"));
+        let account = account(&mut state);
+        account.password_version = account.password_version.wrapping_add(1);
+        for step in [laptop, phone] {
+            assert_eq!(state.passkey(&id, step, NOW), LoginOutcome::Wrong);
+        }
+        let LoginOutcome::Passkeys(all) = state.passkey(&id, PasskeyStep::List, NOW) else {
+            panic!("they are listed")
+        };
+        assert_eq!(all.len(), 1);
     }
 
     #[test]
@@ -236,7 +265,8 @@ mod tests {
         assert!(matches!(right, LoginOutcome::Right(_)));
         assert_eq!(state.passkey(&id, second("phone", 3, login), NOW), LoginOutcome::Gone);
         login.number = Opaque::from_bytes([8; 16]);
-        assert!(matches!(state.passkey(&id, add("laptop", 4), NOW), LoginOutcome::Factors(_)));
+        let laptop = add(&mut state, "laptop", 4);
+        assert!(matches!(state.passkey(&id, laptop, NOW), LoginOutcome::Factors(_)));
         assert_eq!(state.passkey(&id, second("phone", 5, login), NOW), LoginOutcome::Gone);
         login.state = account(&mut state).state();
         let right = state.passkey(&id, second("phone", 5, login), NOW);
@@ -251,7 +281,8 @@ mod tests {
             .iter()
             .map(|RowChange { name, value }| (name.as_str(), value.as_deref().unwrap()));
         let mut read = ShardState::from_rows(rows).unwrap();
-        assert_eq!(read.passkey(&id, add("laptop", 1), NOW), LoginOutcome::Gone);
+        let laptop = add(&mut read, "laptop", 1);
+        assert_eq!(read.passkey(&id, laptop, NOW), LoginOutcome::Gone);
         let find = PasskeyStep::Find("phone".to_owned());
         assert!(matches!(read.passkey(&id, find, NOW), LoginOutcome::Passkey(_)));
         let LoginOutcome::Passkeys(all) = read.passkey(&id, PasskeyStep::List, NOW) else {

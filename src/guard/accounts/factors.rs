@@ -1,8 +1,8 @@
 //! How who is logged in sets up factors beside the password, and drops them.
 //!
-//! Whoever does has logged in a moment ago, and who sets one up by a session of one factor shows the password too: a session that was left open is
-//! not enough to shut its owner out, nor to come in by for good. All other sessions end with each
-//! change (OWASP ASVS 5, 7.4.3): those that are left have been opened by somebody who knows what the account asks for now.
+//! Whoever does has logged in a moment ago, and shows the password too: a session that was left open is not enough to shut its owner out, nor to come in
+//! by for good. What is changed is bound to the account as it was then: a password that is changed meanwhile opens nothing. All other sessions end with
+//! each change (OWASP ASVS 5, 7.4.3): those that are left have been opened by somebody who knows what the account asks for now.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::{
     },
     AccountFlow, Accounts, Faults, SessionNote, fault, into_validation,
     passkey_forms::listed,
-    second_factor::{ACR, by_code, short},
+    second_factor::{by_code, short},
     text_of,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
         authenticator::Salt,
         base32,
         recovery::{self, CODES, CodeHash},
-        row::{AccountId, Factors, account_of_subject},
+        row::{AccountId, AccountState, Factors, account_of_subject},
         second_step::{Awaited, SecondStep},
         step::{FactorStep, LoginOutcome, LoginStep, Owner, ProvePassword},
         totp,
@@ -62,7 +62,15 @@ described! {
         mfa_token: Option<String> = None,
         /// What the authenticator shows.
         code: Option<String> = None,
-        /// The password of the account, by a session that was opened by one factor.
+        /// The password of the account, if it has one. With `mfa_token` it was shown before.
+        password: Option<String> = None,
+    }
+}
+
+described! {
+    /// A factor is dropped, or recovery codes are made anew, by who is logged in.
+    struct OnceMoreBody as PasswordOnceMore, refused {
+        /// The password of the account, if it has one.
         password: Option<String> = None,
     }
 }
@@ -71,6 +79,7 @@ described! {
 pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
     known.add::<SetUpBody>();
     known.add::<ConfirmBody>();
+    known.add::<OnceMoreBody>();
 }
 
 #[derive(Serialize)]
@@ -170,11 +179,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let Confirming { mfa_token, code, password } = read_confirm(body)?;
         let Some(token) = mfa_token else {
             let mut who = self.logged_in_now().await?;
-            let proven = self.prove_password(&who, password).await;
-            self.or_keep(proven, &mut who.note)?;
+            let proven = self.prove_password(&who.id, password).await;
+            let state = self.or_keep(proven, &mut who.note)?;
             let LoggedIn { id, token, mut note } = who;
             let codes = self.new_codes()?;
-            let step = FactorStep::Confirm(Owner::Session(id), code, codes.hashes.clone());
+            let step = FactorStep::Confirm(Owner::Proven(state), code, codes.hashes.clone());
             let confirmed = self.guess_code(&id, step).await;
             self.or_keep(confirmed, &mut note)?;
             self.did_add_totp(&id);
@@ -200,10 +209,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// `DELETE /mfa/totp`: the authenticator counts no more. All other sessions end.
     ///
     /// # Errors
-    /// As [`AccountFlow::factors`], and [`Error::StepUp`]; [`Error::NotFound`] where there is none.
-    pub async fn drop_totp(&self) -> Result<Answer, Error> {
-        let LoggedIn { id, token, mut note } = self.logged_in_now().await?;
-        let step = FactorStep::DropAuthenticator(id);
+    /// As [`AccountFlow::factors`], and [`Error::StepUp`], [`Error::ValidationFailed`], [`Error::WrongPassword`], [`Error::TooManyGuesses`];
+    /// [`Error::NotFound`] where there is none.
+    pub async fn drop_totp(&self, body: &[u8]) -> Result<Answer, Error> {
+        let (LoggedIn { id, token, mut note }, state) = self.owner(body).await?;
+        let step = FactorStep::DropAuthenticator(state);
         let done = self.changed_factors(&id, step).await;
         self.or_keep(done, &mut note)?;
         self.did(AccountAction::TotpRemoved, &id);
@@ -214,10 +224,10 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     ///
     /// # Errors
     /// As [`AccountFlow::drop_totp`]; [`Error::NotFound`] where there is no second factor.
-    pub async fn new_recovery_codes(&self) -> Result<Answer, Error> {
-        let LoggedIn { id, token, mut note } = self.logged_in_now().await?;
+    pub async fn new_recovery_codes(&self, body: &[u8]) -> Result<Answer, Error> {
+        let (LoggedIn { id, token, mut note }, state) = self.owner(body).await?;
         let codes = self.new_codes()?;
-        let step = FactorStep::NewRecoveryCodes(id, codes.hashes.clone());
+        let step = FactorStep::NewRecoveryCodes(state, codes.hashes.clone());
         let done = self.changed_factors(&id, step).await;
         self.or_keep(done, &mut note)?;
         self.did(AccountAction::RecoveryCodesMade, &id);
@@ -253,25 +263,38 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         Ok(found)
     }
 
-    /// Has who sets up a factor show the password, where the session shows one factor alone. What they set up outlives the session, and a new
-    /// password too: it is the owner's to give.
+    /// Who is logged in a moment ago and shows the password, and the account as it was then.
+    ///
+    /// # Errors
+    /// As [`AccountFlow::logged_in_now`] and [`AccountFlow::prove_password`].
+    pub(super) async fn owner(&self, body: &[u8]) -> Result<(LoggedIn, AccountState), Error> {
+        let mut who = self.logged_in_now().await?;
+        let proven = async {
+            let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+            let OnceMoreBody { password } = document::parse(body).map_err(into_validation)?;
+            self.prove_password(&who.id, password).await
+        };
+        let proven = proven.await;
+        let state = self.or_keep(proven, &mut who.note)?;
+        Ok((who, state))
+    }
+
+    /// Has who changes a factor show the password, and returns the account as it was then. What they set up outlives the session, and a new password
+    /// too: it is the owner's to give. An account without one has nothing to show.
     ///
     /// # Errors
     /// [`Error::ValidationFailed`], [`Error::WrongPassword`], [`Error::TooManyGuesses`], [`Error::SubjectDisabled`]; those of stores.
     pub(super) async fn prove_password(
         &self,
-        who: &LoggedIn,
+        id: &AccountId,
         password: Option<String>,
-    ) -> Result<(), Error> {
-        if who.token.claims().get("acr").and_then(Value::as_str) == Some(ACR) {
-            return Ok(());
-        }
-        let (id, shard) = (who.id, self.shard(&who.id)?);
+    ) -> Result<AccountState, Error> {
+        let (id, shard) = (*id, self.shard(id)?);
         let mut faults = Faults::default();
         let Some(given) = password else {
             let step = ProvePassword { id, password: None, device: None };
             return match self.apply(shard, LoginStep::ProvePassword(step)).await? {
-                LoginOutcome::Right(_) => Ok(()),
+                LoginOutcome::Right(right) => Ok(right.state),
                 LoginOutcome::PasswordNeeded => {
                     faults.take::<()>("password", None, |_| Ok(()));
                     Err(faults.into_error())
@@ -283,7 +306,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let password = password.ok_or_else(|| faults.into_error())?;
         let (password, device) = (Some(text_of(&password)), self.known_browser());
         let step = ProvePassword { id, password, device };
-        self.own_password((shard, LoginStep::ProvePassword(step)), None).await
+        let shown = self.own_password((shard, LoginStep::ProvePassword(step)), None).await?;
+        shown.ok_or_else(|| fault("a password has come to nothing"))
     }
 
     fn logging_in(&self, token: &str) -> Result<SecondStep, Error> {
@@ -326,6 +350,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     async fn changed_factors(&self, id: &AccountId, step: FactorStep) -> Result<(), Error> {
         match self.factor_step(id, step).await? {
             LoginOutcome::Done => Ok(()),
+            // It was changed since it was shown.
+            LoginOutcome::Wrong => Err(Error::WrongPassword),
             _ => Err(Error::NotFound),
         }
     }
@@ -371,6 +397,7 @@ impl NewCodes {
 const fn id_of(owner: &Owner) -> AccountId {
     match owner {
         Owner::Session(id) => *id,
+        Owner::Proven(state) => state.id,
         Owner::Login(login) => login.state.id,
     }
 }
@@ -378,7 +405,7 @@ const fn id_of(owner: &Owner) -> AccountId {
 /// Why nothing can be set up any more.
 const fn over(owner: &Owner) -> Error {
     match owner {
-        Owner::Session(_) => Error::NotFound,
+        Owner::Session(_) | Owner::Proven(_) => Error::NotFound,
         Owner::Login(_) => Error::LoginOver,
     }
 }

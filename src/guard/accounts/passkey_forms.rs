@@ -35,7 +35,7 @@ described! {
         /// Its name for its owner.
         #[facts(minLength = 1, maxLength = 64)]
         pub(super) label: Option<String> = None,
-        /// The password of the account, by a session that was opened by one factor.
+        /// The password of the account, if it has one.
         pub(super) password: Option<String> = None,
     }
 }

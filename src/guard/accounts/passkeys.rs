@@ -123,10 +123,11 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
             return Err(refused(PasskeyFault::Signature));
         }
         // What costs a hash comes last.
-        self.prove_password(who, password).await?;
+        let state = self.prove_password(&who.id, password).await?;
         let codes = self.new_codes()?;
         let mut shown = json!({ "id": passkey.id, "label": label });
-        let step = PasskeyStep::Add { passkey, label, challenge, codes: codes.hashes.clone() };
+        let codes_kept = codes.hashes.clone();
+        let step = PasskeyStep::Add { state, passkey, label, challenge, codes: codes_kept };
         match self.passkey_step(&who.id, step).await? {
             LoginOutcome::Factors(Factors { totp, passkeys, .. }) => {
                 self.did(AccountAction::PasskeyAdded, &who.id);
@@ -145,6 +146,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
                 Err(at_fault("credential", "the account has as many passkeys as it may have"))
             }
             LoginOutcome::Gone => Err(refused(PasskeyFault::Challenge)),
+            // The password was changed since it was shown.
+            LoginOutcome::Wrong => Err(Error::WrongPassword),
             _ => Err(fault("a passkey was not added")),
         }
     }
@@ -152,16 +155,17 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// `DELETE /mfa/passkeys/{id}`. All other sessions end.
     ///
     /// # Errors
-    /// As [`AccountFlow::passkey_options`]; [`Error::NotFound`] for a passkey that the account does not have.
-    pub async fn remove_passkey(&self, name: &str) -> Result<Answer, Error> {
+    /// As [`AccountFlow::drop_totp`]; [`Error::NotFound`] for a passkey that the account does not have.
+    pub async fn remove_passkey(&self, name: &str, body: &[u8]) -> Result<Answer, Error> {
         self.passkey_policy()?;
-        let LoggedIn { id, token, mut note } = self.logged_in_now().await?;
-        let removed = self.passkey_step(&id, PasskeyStep::Remove(name.to_owned())).await;
+        let (LoggedIn { id, token, mut note }, state) = self.owner(body).await?;
+        let removed = self.passkey_step(&id, PasskeyStep::Remove(name.to_owned(), state)).await;
         match self.or_keep(removed, &mut note)? {
             LoginOutcome::Done => {
                 self.did(AccountAction::PasskeyRemoved, &id);
                 self.sessions.end_others(&token, note).await
             }
+            LoginOutcome::Wrong => self.or_keep(Err(Error::WrongPassword), &mut note),
             _ => self.or_keep(Err(Error::NotFound), &mut note),
         }
     }
