@@ -617,7 +617,9 @@ export interface GateOptions {
 export interface AccountMail {
   /** The same if it comes again. */
   id: string;
-  type: 'account.reset' | 'account.password_changed' | 'account.verify' | 'account.exists' | 'account.invitation' | 'account.magic_link';
+  type: 'account.reset' | 'account.password_changed' | 'account.verify' | 'account.exists' | 'account.invitation' | 'account.magic_link'
+    | 'account.totp_added' | 'account.totp_removed' | 'account.recovery_codes_made' | 'account.recovery_code_used'
+    | 'account.passkey_added' | 'account.passkey_removed' | 'account.factors_removed';
   to: string;
   /** `accounts.mail.from` of the policy. */
   from?: string;
@@ -1146,7 +1148,7 @@ export interface WatchReader {
 
 /** A new account. Exactly one of `password` and `passwordHash` is there. */
 export interface NewAccount {
-  /** The address that its owner logs in with. It is not kept, only a keyed hash of it. */
+  /** The address that its owner logs in with. A keyed hash of it is kept; where mails are sent also the address itself, sealed. */
   email: string;
   password?: string | undefined;
   /** A hash of its password, of a form of docs/accounts.md, and of a kind in the policy's `accounts.imports`. */

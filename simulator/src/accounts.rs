@@ -190,6 +190,7 @@ impl World {
             password: NewPassword::Typed(password(0)),
             scopes: Vec::new(),
             is_verified: true,
+            address: None,
         };
         let terms = terms(&self.secrets);
         let at = ([9; SALT_BYTES], UnixMillis::from_millis(START));

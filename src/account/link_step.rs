@@ -21,6 +21,21 @@ pub struct NewMail {
     pub token: TokenHash,
 }
 
+/// A mail without a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedMail {
+    /// Its name.
+    pub id: MailId,
+    /// Where it goes, sealed as that of a [`NewMail`]. The token beside it is sent nowhere.
+    pub sealed: String,
+}
+
+impl From<NewMail> for SealedMail {
+    fn from(NewMail { id, sealed, .. }: NewMail) -> Self {
+        Self { id, sealed }
+    }
+}
+
 /// Somebody asks for a link. Whether there is an account is not said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskLink {

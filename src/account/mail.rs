@@ -17,7 +17,7 @@ pub type MailId = Opaque<16>;
 pub enum MailKind {
     /// A link to set a new password.
     Reset,
-    /// A new password was set by such a link.
+    /// There is a new password.
     PasswordChanged,
     /// A link to confirm the address of a registration.
     Verify,
@@ -27,6 +27,20 @@ pub enum MailKind {
     Invitation,
     /// A link to log in.
     MagicLink,
+    /// An authenticator was set up.
+    TotpAdded,
+    /// The authenticator was taken out.
+    TotpRemoved,
+    /// There are new recovery codes.
+    RecoveryCodesMade,
+    /// A recovery code was used up.
+    RecoveryCodeUsed,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was taken out.
+    PasskeyRemoved,
+    /// An administrator took all factors out but the password.
+    FactorsRemoved,
 }
 
 impl MailKind {
@@ -40,6 +54,13 @@ impl MailKind {
             Self::Exists => "account.exists",
             Self::Invitation => "account.invitation",
             Self::MagicLink => "account.magic_link",
+            Self::TotpAdded => "account.totp_added",
+            Self::TotpRemoved => "account.totp_removed",
+            Self::RecoveryCodesMade => "account.recovery_codes_made",
+            Self::RecoveryCodeUsed => "account.recovery_code_used",
+            Self::PasskeyAdded => "account.passkey_added",
+            Self::PasskeyRemoved => "account.passkey_removed",
+            Self::FactorsRemoved => "account.factors_removed",
         }
     }
 
@@ -51,7 +72,15 @@ impl MailKind {
             Self::Verify => Some(Use::VerifyEmail),
             Self::Invitation => Some(Use::Invitation),
             Self::MagicLink => Some(Use::MagicLink),
-            Self::PasswordChanged | Self::Exists => None,
+            Self::PasswordChanged
+            | Self::Exists
+            | Self::TotpAdded
+            | Self::TotpRemoved
+            | Self::RecoveryCodesMade
+            | Self::RecoveryCodeUsed
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
+            | Self::FactorsRemoved => None,
         }
     }
 
@@ -76,7 +105,7 @@ impl MailKind {
                 subject: "Your password was changed",
                 first: "A new password was set at ",
                 ask: "",
-                last: "If it was not you, somebody reads your mail: change its password, then set a new one here.",
+                last: "If it was not you, somebody else is in, or reads your mail: change the password of your mail, then set a new one here.",
             },
             Self::Verify => Words {
                 subject: "Confirm your address",
@@ -102,6 +131,31 @@ impl MailKind {
                 ask: "Open it in the browser that asked for it. It is good for ",
                 last: "If it was not you, nothing has to be done: nobody comes in by it anywhere else. Give it to nobody.",
             },
+            Self::TotpAdded => {
+                Words::of_change("An authenticator was set up", "An authenticator was set up at ")
+            }
+            Self::TotpRemoved => Words::of_change(
+                "Your authenticator was taken out",
+                "The authenticator of your account was taken out at ",
+            ),
+            Self::RecoveryCodesMade => Words::of_change(
+                "You have new recovery codes",
+                "New recovery codes took the place of the old ones at ",
+            ),
+            Self::RecoveryCodeUsed => {
+                Words::of_change("A recovery code was used", "A recovery code was used at ")
+            }
+            Self::PasskeyAdded => {
+                Words::of_change("A passkey was added", "A passkey was added to your account at ")
+            }
+            Self::PasskeyRemoved => Words::of_change(
+                "A passkey was taken out",
+                "A passkey of your account was taken out at ",
+            ),
+            Self::FactorsRemoved => Words::of_change(
+                "Your second factors were taken out",
+                "All second factors of your account were taken out at ",
+            ),
         }
     }
 }
@@ -112,6 +166,14 @@ struct Words {
     first: &'static str,
     ask: &'static str,
     last: &'static str,
+}
+
+impl Words {
+    /// Of a change, of which the owner is told.
+    const fn of_change(subject: &'static str, first: &'static str) -> Self {
+        let last = "If it was not you, somebody else is in: set a new password, then look at your passkeys and your authenticator.";
+        Self { subject, first, ask: "", last }
+    }
 }
 
 /// Separates these seals from all others, and has the version of their form.

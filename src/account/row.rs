@@ -148,6 +148,9 @@ pub struct Account {
     pub scopes: Vec<String>,
     /// When it was made.
     pub created_at: UnixTime,
+    /// Its address, sealed ([`super::mail`]), where mails are sent: the owner is told of changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
 }
 
 /// A browser that somebody logged in with.
@@ -175,6 +178,9 @@ pub struct NameRow {
     /// Registrations that wait for their link.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pending: Vec<Pending>,
+    /// Mails that told the owner of a change.
+    #[serde(default, skip_serializing_if = "Attempts::is_none")]
+    notices: Attempts,
 }
 
 /// A guess at a password that may be made.
@@ -415,6 +421,7 @@ impl Account {
             tokens: OneTimeTokens::none(),
             scopes,
             created_at: now,
+            address: None,
         }
     }
 

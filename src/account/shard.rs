@@ -1,10 +1,11 @@
 //! The rows that one writer keeps, and what it does with them. Nothing comes between the beginning and the end of a step.
-//! What links by mail do is in `links`, registrations in `registration`.
+//! What links by mail do is in `links`, registrations in `registration`, what owners are told of changes in `notices`.
 
 mod links;
 mod registration;
 
 mod factors;
+mod notices;
 mod passkeys;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +127,23 @@ impl ShardState {
         &mut self,
         step: LoginStep,
         terms: Terms<'_>,
+        at: ([u8; SALT_BYTES], UnixMillis),
+        keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<LoginOutcome, StoreError> {
+        let notices = notices::notices_of(&step);
+        let outcome = self.take(step, terms, at, keep)?;
+        if notices::is_taken(&outcome) {
+            for notice in notices {
+                self.tell(notice, at);
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn take(
+        &mut self,
+        step: LoginStep,
+        terms: Terms<'_>,
         (salt, now): ([u8; SALT_BYTES], UnixMillis),
         keep: &mut dyn FnMut(&mut Self) -> Result<(), StoreError>,
     ) -> Result<LoginOutcome, StoreError> {
@@ -151,6 +169,7 @@ impl ShardState {
             LoginStep::ProvePassword(prove) => {
                 self.prove_password(prove, terms, (salt, now), keep)?
             }
+            LoginStep::KeepAddress(state, sealed) => self.keep_address(&state, sealed),
             LoginStep::AskLink(ask) => self.ask_link(ask, terms, now),
             LoginStep::SetByLink(set) => self.set_by_link(&set, terms, (salt, now)),
             LoginStep::LogInByLink(by) => self.log_in_by_link(&by, now),
@@ -393,7 +412,7 @@ impl ShardState {
         terms: Terms<'_>,
         (salt, now): ([u8; SALT_BYTES], UnixMillis),
     ) -> LoginOutcome {
-        let Create { key, id, password, scopes, is_verified } = create;
+        let Create { key, id, password, scopes, is_verified, address } = create;
         if self.names.get(&key).is_some_and(|row| row.account.is_some()) {
             return LoginOutcome::Exists;
         }
@@ -401,6 +420,9 @@ impl ShardState {
         let mut account = Account::new(id, Standing::Active, scopes, now.to_unix_time());
         account.is_verified = is_verified;
         account.set_password(kept);
+        if let Some(sealed) = address {
+            account.keep_address(&sealed);
+        }
         // An administrator is bounded by nothing that strangers fill.
         let row = self.names.entry(key).or_default();
         row.account = Some(account);
@@ -590,6 +612,7 @@ mod tests {
                 password,
                 scopes,
                 is_verified: true,
+                address: None,
             }))
         }
 

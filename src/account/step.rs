@@ -123,6 +123,8 @@ pub struct Create {
     pub scopes: Vec<String>,
     /// Whether the address is known to be its owner's.
     pub is_verified: bool,
+    /// The address, sealed ([`super::mail`]), where mails are sent.
+    pub address: Option<String>,
 }
 
 /// What an administrator changes of an account.
@@ -159,6 +161,8 @@ pub enum LoginStep {
     ChangePassword(ChangePassword),
     /// The owner shows the password.
     ProvePassword(ProvePassword),
+    /// The address that somebody has logged in by, sealed, where none is kept: the owner is to be told of changes.
+    KeepAddress(AccountState, String),
     /// A link is asked for.
     AskLink(AskLink),
     /// A link is used to set a password.
@@ -325,6 +329,8 @@ pub struct Right {
     pub scopes: Vec<String>,
     /// What it is asked for beside its password.
     pub factors: Factors,
+    /// Whether its address is kept.
+    pub has_address: bool,
 }
 
 impl Right {
@@ -336,6 +342,7 @@ impl Right {
             disabled: !account.is_active(),
             scopes: account.scopes.clone(),
             factors: account.factors(),
+            has_address: account.has_address(),
         }
     }
 }

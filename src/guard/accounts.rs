@@ -293,6 +293,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
         if right.disabled {
             return Err(Error::SubjectDisabled);
         }
+        self.keep_address(shard, &right, &name).await;
         self.check_second_factor(&right, (First::Password, remember))?;
         self.finish((shard, &right), (BY_PASSWORD, remember), browser, device()).await
     }

@@ -107,6 +107,19 @@ function flows(make) {
     assert.equal((await logIn(email, ANOTHER)).status, 200);
   });
 
+  test('the owner is told of each change of what lets somebody in, and of nothing that came to nothing', async () => {
+    const { gate, ask, created, logIn, mailer } = make();
+    const { email, id } = await created();
+    const headers = { authorization: `Bearer ${(await logIn(email)).json().access_token}` };
+    refused(await ask('/auth/password', { password: 'another password', new_password: ANOTHER }, { headers }), '401 INVALID_CREDENTIALS');
+    done(await ask('/auth/password', { password: PASSWORD, new_password: ANOTHER }, { headers }));
+    const [mail] = await mailer.next(email);
+    assert.deepEqual([mail.type, mail.link, mail.expiresIn], ['account.password_changed', undefined, undefined]);
+    await gate.accounts.update(id, { dropFactors: true });
+    assert.equal((await mailer.next(email, 2))[1].type, 'account.factors_removed');
+    assert.equal(mailer.to(email).length, 2);
+  });
+
   test('people register, and an address that has an account is told of it', async () => {
     const { ask, logIn, mailer } = make();
     const email = freshEmail();

@@ -112,6 +112,7 @@ fn create() -> LoginStep {
         password: NewPassword::Typed(PASSWORD.to_owned()),
         scopes: Vec::new(),
         is_verified: false,
+        address: None,
     })
 }
 

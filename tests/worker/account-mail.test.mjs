@@ -104,7 +104,7 @@ const isOver = (answer) => isNotValid(answer, [['token', 'This link is not good,
 /** Asks for a link to a new password, and returns its token. */
 async function linkTo(email, count = 1) {
   assert.equal((await askReset(email)).status, 202);
-  const mails = await mailer.next(email, count);
+  const mails = await mailer.links(email, count);
   return tokenOf(mails.at(-1));
 }
 
@@ -565,7 +565,7 @@ const claimsOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64u
 async function magicLink(email, headers = SAME_ORIGIN, count = 1) {
   const asked = await askLink(email, { headers });
   assert.deepEqual([asked.status, asked.text], [202, '{"accepted":true}']);
-  const mails = await mailer.next(email, count);
+  const mails = await mailer.links(email, count);
   return { token: tokenOf(mails.at(-1)), mail: mails.at(-1), headers: { ...headers, Cookie: asker(asked) } };
 }
 

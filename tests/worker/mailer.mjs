@@ -38,6 +38,13 @@ export class Mailer {
     throw new Error(`no ${what}: ${JSON.stringify(this.taken.slice(-5))}`);
   }
 
+  /** The mails to this address that have a link, once there are so many: those about changes have none. */
+  async links(email, count = 1) {
+    const found = () => this.to(email).filter(({ link }) => link !== undefined);
+    await this.until(() => found().length >= count, `link to ${email}`);
+    return found();
+  }
+
   /** The mails to this address, once there are so many. */
   async next(email, count = 1) {
     await this.until(() => this.to(email).length >= count, `mail to ${email}`);

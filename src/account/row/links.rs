@@ -23,6 +23,9 @@ const fn bound_of(r#use: Use) -> Bound {
     Bound { attempts: MAILS, window_millis: secs.saturating_mul(1000) }
 }
 
+/// How many mails tell an owner of changes: more than anybody makes who is up to no harm, and few enough to be read.
+pub const NOTICE_BOUND: Bound = Bound { attempts: 10, window_millis: 60 * 60 * 1000 };
+
 impl NameRow {
     /// Counts a mail that somebody asks for. Names that do not exist count too.
     ///
@@ -30,6 +33,13 @@ impl NameRow {
     /// When the next may be sent.
     pub fn reserve_mail(&mut self, r#use: Use, now: UnixMillis) -> Result<(), UnixMillis> {
         self.mails.entry(r#use).or_default().reserve(bound_of(r#use), now).map(drop)
+    }
+
+    /// Where a mail goes that tells the owner of a change, sealed, and counts it; `None`: the address is not kept, or there were too many.
+    pub fn notice(&mut self, now: UnixMillis) -> Option<String> {
+        let sealed = self.account.as_ref()?.address.clone()?;
+        self.notices.reserve(NOTICE_BOUND, now).map(drop).ok()?;
+        Some(sealed)
     }
 
     /// When a link is over next that something is kept of, be it an address.
@@ -71,6 +81,17 @@ impl Account {
             Use::Invitation => self.standing == Standing::Invited,
             Use::VerifyEmail => self.standing != Standing::Disabled,
         }
+    }
+
+    /// Whether its address is kept.
+    #[must_use]
+    pub const fn has_address(&self) -> bool {
+        self.address.is_some()
+    }
+
+    /// Keeps its address, sealed, if none is: all mails of a row go to the same one.
+    pub fn keep_address(&mut self, sealed: &str) {
+        self.address.get_or_insert_with(|| sealed.to_owned());
     }
 
     /// Notes that a link goes out.

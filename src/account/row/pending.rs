@@ -33,6 +33,9 @@ pub struct Pending {
     pub asker: Option<AskerHash>,
     /// Until when the link is good.
     pub until: UnixTime,
+    /// The address, sealed ([`super::super::mail`]). Those of before it was kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// Who uses the link of a registration.
@@ -97,10 +100,13 @@ impl NameRow {
 
     /// Makes the account of a registration. Those that wait beside it are over.
     pub fn confirm(&mut self, id: AccountId, password: Kept, now: UnixTime) {
+        let own = self.pending.iter().find(|one| one.id == id);
+        let address = own.and_then(|own| own.address.clone());
         self.pending.clear();
         let mut account = Account::new(id, Standing::Active, Vec::new(), now);
         account.is_verified = true;
         account.set_password(password);
+        account.address = address;
         self.account = Some(account);
     }
 }
@@ -130,6 +136,7 @@ mod tests {
             token: TokenHash::from_bytes([byte; 32]),
             asker,
             until: until(NOW),
+            address: None,
         }
     }
 

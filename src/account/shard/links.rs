@@ -6,7 +6,7 @@ use super::{MAIL, NAME, ShardState, Terms};
 use crate::{
     account::{
         hash::{PasswordHash, SALT_BYTES},
-        link_step::{AskLink, LogInByLink, NewMail, SetByLink},
+        link_step::{AskLink, LogInByLink, SealedMail, SetByLink},
         mail::{MailId, MailKind},
         mailbox::WaitingMail,
         one_time::{Beside, Use},
@@ -92,10 +92,11 @@ impl ShardState {
         let account = account.map(|account| {
             let beside = Beside { sealed: Some(mail.sealed.clone()), asker };
             account.send((mail.token, beside), r#use, now.to_unix_time());
+            account.keep_address(&mail.sealed);
             account.id
         });
         self.note(NAME, &key);
-        self.post(&key, (kind, account), mail, now);
+        self.post(&key, (kind, account), mail.into(), now);
         LoginOutcome::Done
     }
 
@@ -124,7 +125,7 @@ impl ShardState {
         }
         self.note(NAME, &key);
         if let (Use::Reset, Some(sealed)) = (set.r#use, beside.sealed) {
-            let mail = NewMail { id: set.told_by, sealed, token: set.token };
+            let mail = SealedMail { id: set.told_by, sealed };
             self.post(&key, (MailKind::PasswordChanged, Some(set.id)), mail, now);
         }
         LoginOutcome::Done
@@ -170,10 +171,9 @@ impl ShardState {
         &mut self,
         row: &RowKey,
         (kind, to): (MailKind, Option<AccountId>),
-        mail: NewMail,
+        SealedMail { id, sealed }: SealedMail,
         now: UnixMillis,
     ) {
-        let NewMail { id, sealed, .. } = mail;
         let waiting = WaitingMail {
             kind: to.map(|_| kind),
             account: to.unwrap_or(AccountId::from_bytes([0; 16])),
@@ -230,7 +230,14 @@ mod tests {
     fn with_ada() -> ShardState {
         let mut state = ShardState::default();
         let password = NewPassword::Typed("quiet river, late boat".to_owned());
-        let create = Create { key: ADA, id: id(), password, scopes: Vec::new(), is_verified: true };
+        let create = Create {
+            key: ADA,
+            id: id(),
+            password,
+            scopes: Vec::new(),
+            is_verified: true,
+            address: None,
+        };
         let made = step(&mut state, LoginStep::Create(create));
         assert!(matches!(made, LoginOutcome::Shown(_)));
         let _ = state.take_changes().unwrap();

@@ -40,13 +40,14 @@ impl ShardState {
                     token: mail.token,
                     asker,
                     until: pending::until(now.to_unix_time()),
+                    address: Some(mail.sealed.clone()),
                 };
                 row.register(pending, now.to_unix_time());
                 (MailKind::Verify, id)
             }
         };
         self.note(NAME, &key);
-        self.post(&key, (to.0, Some(to.1)), mail, now);
+        self.post(&key, (to.0, Some(to.1)), mail.into(), now);
         LoginOutcome::Done
     }
 
@@ -92,11 +93,12 @@ impl ShardState {
         let new = || Account::new(id, Standing::Invited, Vec::new(), now.to_unix_time());
         let account = row.account.get_or_insert_with(new);
         account.scopes = scopes;
+        account.keep_address(&mail.sealed);
         account.send((mail.token, Beside::default()), Use::Invitation, now.to_unix_time());
         let to = account.id;
         let made = shown(Some(row));
         self.note(NAME, &key);
-        self.post(&key, (MailKind::Invitation, Some(to)), mail, now);
+        self.post(&key, (MailKind::Invitation, Some(to)), mail.into(), now);
         made
     }
 

@@ -87,7 +87,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let key = self.key(&name)?;
         let shard = shard_of(&key);
         let id = new_account_id(shard, random(self.backend.sessions())?);
-        let create = Create { key, id, password, scopes, is_verified: verified };
+        let address = self.address_to_keep(&key, &name).await?;
+        let create = Create { key, id, password, scopes, is_verified: verified, address };
         match self.apply(Shard::Names(shard), LoginStep::Create(create)).await? {
             LoginOutcome::Shown(account) => {
                 self.did(AccountAction::Created, &account.id);

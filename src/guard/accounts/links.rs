@@ -18,7 +18,7 @@ use crate::{
         name::LoginName,
         one_time::{TOKEN_BYTES, TokenHash, Use, hash_of, parse_link, text_of},
         row::{AccountId, RowKey, shard_of, shard_of_account},
-        step::{LoginOutcome, LoginStep, Shard},
+        step::{LoginOutcome, LoginStep, Right, Shard},
     },
     error::{Error, FieldFault},
     guard::backend::unavailable,
@@ -130,11 +130,54 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         let token: [u8; TOKEN_BYTES] = random(self.backend.sessions())?;
         let token = text_of(&token);
         let hash = hash_of(&token).ok_or_else(|| fault("a token has no hash"))?;
-        let plain = Secret::new(sealed_text(name.as_str(), &token).into_bytes());
+        let sealed = self.sealed((key, name), &token).await?;
+        Ok(NewMail { id: self.mail_id()?, sealed, token: hash })
+    }
+
+    async fn sealed(
+        &self,
+        (key, name): (&RowKey, &LoginName),
+        token: &str,
+    ) -> Result<String, Error> {
+        let plain = Secret::new(sealed_text(name.as_str(), token).into_bytes());
         let key_of_seal = self.accounts.secrets.mails();
         let sealed = self.edge.seal(key_of_seal, &plain, &associated_data(key)).await;
-        let sealed = sealed.map_err(|fault| unavailable("accounts", &fault))?;
-        Ok(NewMail { id: self.mail_id()?, sealed, token: hash })
+        sealed.map_err(|fault| unavailable("accounts", &fault))
+    }
+
+    /// The address that a row keeps, sealed, so that its owner is told of changes; `None`: no mails are sent.
+    ///
+    /// # Errors
+    /// The host does not seal.
+    pub(super) async fn address_to_keep(
+        &self,
+        key: &RowKey,
+        name: &LoginName,
+    ) -> Result<Option<String>, Error> {
+        match &self.accounts.mail {
+            Some(_) => self.sealed((key, name), "").await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Has the row of who has logged in by an address keep it, if it does not. The owner gets in all the same if that fails.
+    pub(super) async fn keep_address(&self, shard: Shard, right: &Right, name: &LoginName) {
+        if right.has_address || self.accounts.mail.is_none() {
+            return;
+        }
+        let sealed = match self.key(name) {
+            Ok(key) => self.address_to_keep(&key, name).await,
+            Err(fault) => Err(fault),
+        };
+        match sealed {
+            Ok(Some(sealed)) => {
+                self.edge.apply_later(shard, LoginStep::KeepAddress(right.state, sealed));
+            }
+            Ok(None) => {}
+            Err(fault) => {
+                self.unsaid.replace(Some(fault));
+            }
+        }
     }
 
     /// The name of a new mail.
