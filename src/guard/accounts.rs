@@ -49,7 +49,6 @@ use super::{
 };
 use crate::{
     account::{
-        common_passwords::CommonPasswords,
         device::Device as Browser,
         name::LoginName,
         password::{Password, PasswordRules},
@@ -500,8 +499,7 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     /// One that somebody is to have from now on. The policy's own list is asked later ([`AccountFlow::check_list`]).
     fn new_password(&self, text: String, name: Option<&LoginName>) -> Result<Password, String> {
         let password = self.normal(text)?;
-        let common = CommonPasswords::shipped();
-        let rules = PasswordRules { least: 0, words: &[], common: common.as_slice() };
+        let rules = PasswordRules { least: 0, words: &[], common: self.edge.memory().common() };
         match password.weakness(name, rules) {
             Some(weakness) => Err(weakness.message()),
             None => Ok(password),

@@ -1,6 +1,6 @@
 //! Who may guess at a password, and how many hashes there are in all.
 
-use core::cell::RefCell;
+use core::cell::{OnceCell, RefCell};
 
 use super::{
     super::{
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     account::{
+        common_passwords::CommonPasswords,
         device::{self, Device},
         row::{RowKey, shard_of},
         step::{AddressReserved, LoginOutcome, LoginStep, OfAddress, Shard, Work},
@@ -55,11 +56,24 @@ const LENT: lease::Terms = lease::Terms { requests: 5, secs: 1 };
 pub struct AccountMemory {
     refused: RefCell<BoundedMap<RowKey, UnixMillis>>,
     pub(super) list: KeptList,
+    /// The list that comes along, read once: it takes as much memory as its file.
+    common: OnceCell<Option<CommonPasswords>>,
 }
 
 impl Default for AccountMemory {
     fn default() -> Self {
-        Self { refused: RefCell::new(BoundedMap::new(MAX_REMEMBERED)), list: KeptList::default() }
+        Self {
+            refused: RefCell::new(BoundedMap::new(MAX_REMEMBERED)),
+            list: KeptList::default(),
+            common: OnceCell::new(),
+        }
+    }
+}
+
+impl AccountMemory {
+    /// The list of common passwords that comes along.
+    pub(super) fn common(&self) -> &[CommonPasswords] {
+        self.common.get_or_init(CommonPasswords::shipped).as_slice()
     }
 }
 
