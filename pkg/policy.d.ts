@@ -630,6 +630,8 @@ export interface PolicyAccounts {
   pages?: boolean | undefined;
   /** Which list new passwords may not be on, beside the one that comes along: `kv` is one in the key-value store, made by `npx edgegate passwords build`. Default `"shipped"`. */
   password_list?: 'shipped' | 'kv' | undefined;
+  /** Words that make a password easy to guess here, such as the name of the product and of the company: nobody's new password is one of them with fewer than four other characters. Each has 4 to 64 characters; large letters are small ones. At most 32. */
+  password_words?: readonly string[] | undefined;
   /** What a hash of a password costs (argon2id). */
   hash?: PolicyPasswordHashCost | undefined;
   /** What hashes cost before `hash` was changed. Each login computes one of each of them too, so that no time shows who has not logged in since. At most 2. */

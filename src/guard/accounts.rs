@@ -499,7 +499,8 @@ impl<'a, B: Backend, A: Accounts> AccountFlow<'a, B, A> {
     /// One that somebody is to have from now on. The policy's own list is asked later ([`AccountFlow::check_list`]).
     fn new_password(&self, text: String, name: Option<&LoginName>) -> Result<Password, String> {
         let password = self.normal(text)?;
-        let rules = PasswordRules { least: 0, words: &[], common: self.edge.memory().common() };
+        let words = &self.accounts.password_words;
+        let rules = PasswordRules { least: 0, words, common: self.edge.memory().common() };
         match password.weakness(name, rules) {
             Some(weakness) => Err(weakness.message()),
             None => Ok(password),

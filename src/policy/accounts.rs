@@ -30,6 +30,9 @@ const MIN_WORK: u32 = 7168 * 5;
 /// Each login computes one of each kind.
 const MAX_IMPORTS: usize = 4;
 
+/// Each new password is held against all of them.
+const MAX_WORDS: usize = 32;
+
 /// Each login computes one of each cost.
 const MAX_EARLIER: usize = 2;
 
@@ -46,6 +49,8 @@ pub struct AccountPolicy {
     pub shortest_password: usize,
     /// Whether new passwords are looked for on a list in the key-value store too.
     pub has_password_list: bool,
+    /// Words of the product, in small letters, of which no new password is made.
+    pub password_words: Vec<String>,
     /// Whether there are pages.
     pub pages: bool,
     /// Whether a second factor is asked for.
@@ -119,6 +124,7 @@ pub(super) fn accounts(
         scopes: section.scopes.clone(),
         shortest_password: shortest_password(section)?,
         has_password_list: section.password_list == PasswordList::Kv,
+        password_words: password_words(section)?,
         pages: pages(section, sessions)?,
         mfa: section.mfa,
         registration: section.registration,
@@ -128,6 +134,20 @@ pub(super) fn accounts(
         cost: cost("accounts.hash", &section.hash)?,
         decoys: decoys(section)?,
     }))
+}
+
+fn password_words(section: &AccountsDocument) -> Result<Vec<String>, Error> {
+    let path = "accounts.password_words";
+    if section.password_words.len() > MAX_WORDS {
+        return Err(Error::config(path, format!("expected at most {MAX_WORDS}")));
+    }
+    each(path, section.password_words.iter(), |path, word| {
+        // Shorter ones are in many a good password.
+        if !(4..=64).contains(&word.chars().count()) {
+            return Err(Error::config(path, "expected 4 to 64 characters"));
+        }
+        Ok(word.to_lowercase())
+    })
 }
 
 /// Whoever logs in at a page gets cookies.

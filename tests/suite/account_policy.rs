@@ -40,6 +40,14 @@ fn one_secret_is_enough_and_the_bound_is_five_in_fifteen_minutes() {
 }
 
 #[test]
+fn words_of_the_product_are_in_small_letters() {
+    let words = json!({"password_words": ["AcmeCorp", "Zwölf Boote"]});
+    let policy = policy(&with_accounts(words));
+    let accounts = policy.accounts.as_ref().unwrap();
+    assert_eq!(accounts.password_words, ["acmecorp", "zwölf boote"]);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     const BCRYPT: &str = "$2b$10$K8DvZ4Jv3mreOVR6uvr03.yrbmSjHqmGe9J/d.WTwUzS4wvmKzeQW";
     for (fields, expected) in [
@@ -60,6 +68,14 @@ fn what_makes_no_sense_is_refused() {
         (json!({"attempts": 26}), "accounts.attempts: expected 1 to 25"),
         (json!({"window_secs": 59}), "accounts.window_secs: expected 60 to 86400 seconds"),
         (json!({"shortest_password": 0}), "accounts.shortest_password: expected 1 to 64"),
+        (
+            json!({"password_words": ["acme", "abc"]}),
+            "accounts.password_words[1]: expected 4 to 64 characters",
+        ),
+        (
+            json!({"password_words": vec!["acme"; 33]}),
+            "accounts.password_words: expected at most 32",
+        ),
         (json!({"mfa": "on"}), "accounts.mfa: expected one of off, optional, required"),
         (json!({"scopes": ["\""]}), "accounts.scopes[0]: expected a scope like read:posts"),
         (json!({"hash": {"memory_kib": 7167}}), "accounts.hash.memory_kib: expected 7168 to 65536"),

@@ -38,7 +38,7 @@ before(async () => {
     sessionWorker({ name: 'watching', policy: accountPolicy({ watch: {} }) }),
     sessionWorker({ name: 'none', policy: sessionPolicy() }),
     sessionWorker({ name: 'tokens', policy: accountPolicy({}, { cookies: false }) }),
-    sessionWorker({ name: 'listed', policy: accountPolicy({ accounts: accounts({ password_list: 'kv' }) }) }),
+    sessionWorker({ name: 'listed', policy: accountPolicy({ accounts: accounts({ password_list: 'kv', password_words: ['AcmeCorp', 'zwölf boote'] }) }) }),
   ]);
   sessions = new Sessions(gate);
   listed = new Sessions(gate, 'listed');
@@ -448,6 +448,19 @@ test('common passwords, and those of a list in KV, are nobody’s new password',
   const change = (password) => listed.admin('PATCH', `/accounts/${person.id}`, { password });
   assert.equal((await change('another quiet river')).status, 200);
   assert.equal((await change('Harbour lights 2026')).status, 400);
+});
+
+test('words of the policy are nobody’s new password', async () => {
+  const kv = await gate.mf.getKVNamespace('EDGEGATE_KV', 'listed');
+  await kv.put('passwords/v1', readFileSync(new URL('../vectors/password-list.egp', import.meta.url)));
+  const { id } = await created({}, listed);
+  const set = (password) => listed.admin('PATCH', `/accounts/${id}`, { password });
+  for (const easy of ['acmecorp', 'ACMEcorp!1', 'zwo\u0308lf Boote']) {
+    const answer = await set(easy);
+    assert.equal(answer.status, 400, answer.text);
+    assert.match(answer.text, /not your address or our name/);
+  }
+  assert.equal((await set('acmecorp by the sea')).status, 200);
 });
 
 test('who was refused since all hashes were taken has made no guess', async () => {

@@ -74,6 +74,10 @@ described! {
         /// Which list new passwords may not be on, beside the one that comes along: `kv` is one in the key-value store, made by
         /// `npx edgegate passwords build`.
         pub(super) password_list: PasswordList = PasswordList::default(),
+        /// Words that make a password easy to guess here, such as the name of the product and of the company: nobody's new password is one of them with
+        /// fewer than four other characters. Each has 4 to 64 characters; large letters are small ones. At most 32.
+        #[facts(maxItems = 32)]
+        pub(super) password_words: Vec<String> = Vec::new(),
         /// What a hash of a password costs (argon2id).
         pub(super) hash: HashDocument = HashDocument::default(),
         /// What hashes cost before `hash` was changed. Each login computes one of each of them too, so that no time shows who has not logged in
