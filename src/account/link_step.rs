@@ -47,6 +47,8 @@ pub struct AskLink {
     pub mail: NewMail,
     /// The browser that asks, if only it may use the link.
     pub asker: Option<AskerHash>,
+    /// The same, if somebody has logged in with it.
+    pub device: Option<Device>,
 }
 
 /// Somebody has a link, and sets a password.

@@ -160,6 +160,9 @@ struct Device {
     /// With a new password it is a stranger again.
     password_version: u32,
     guesses: Attempts,
+    /// Mails that were asked for by it.
+    #[serde(default, skip_serializing_if = "Attempts::is_none")]
+    mails: Attempts,
 }
 
 /// The row.
@@ -314,13 +317,14 @@ impl NameRow {
         let Some(account) = &self.account else { return };
         let password_version = account.password_version;
         let known = self.device(&hash, Some(password_version));
-        let guesses = known.map(|device| device.guesses.clone()).unwrap_or_default();
+        let (guesses, mails) =
+            known.map(|device| (device.guesses.clone(), device.mails.clone())).unwrap_or_default();
         self.devices
             .retain(|device| device.hash != hash && device.password_version == password_version);
         if self.devices.len() >= MAX_DEVICES {
             self.devices.remove(0);
         }
-        self.devices.push(Device { hash, password_version, guesses });
+        self.devices.push(Device { hash, password_version, guesses, mails });
     }
 
     /// Takes the account out, and what was its owner's: the next one at this name may be somebody else's. Guesses at the name still count.

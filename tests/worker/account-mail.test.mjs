@@ -312,6 +312,24 @@ test('strangers use up the mails that strangers have, and a browser that is know
   await linkTo(later);
 });
 
+test('strangers who ask for links keep the owner’s browser from none', async () => {
+  const { email } = await created();
+  const owner = new Browser(sessions);
+  await owner.post('/auth/login', { body: { email, password: PASSWORD } });
+  for (let asked = 0; asked < 4; asked += 1) await askReset(email, { ip: freshIp() });
+  await mailer.next(email, 3);
+  const from = gate.output.lines.length;
+  assert.deepEqual(bytesOf(await owner.post('/auth/reset', { body: { email } }))[1], '{"accepted":true}');
+  const mails = await mailer.next(email, 4);
+  assert.equal((await confirm(tokenOf(mails[3]))).status, 200);
+  // Another name is strange to this browser, which is told nothing of it.
+  const { email: other } = await created();
+  for (let asked = 0; asked < 4; asked += 1) assert.equal((await owner.post('/auth/reset', { body: { email: other } })).status, 202);
+  await mailer.next(other, 3);
+  assert.ok(gate.output.lines.slice(from).some((line) => line.includes('"too_many_mails"')));
+  assert.equal(mailer.to(other).length, 3);
+});
+
 test('links that are tried are counted for each address', async () => {
   const ip = freshIp();
   const wrong = Buffer.alloc(16).toString('base64url') + randomBytes(32).toString('base64url');

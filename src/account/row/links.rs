@@ -6,7 +6,7 @@ use super::{
         attempts::Bound,
         one_time::{Beside, TokenHash, Use},
     },
-    Account, NameRow, Standing,
+    Account, DeviceHash, NameRow, Standing,
 };
 use crate::time::{UnixMillis, UnixTime};
 
@@ -23,15 +23,27 @@ const fn bound_of(r#use: Use) -> Bound {
     Bound { attempts: MAILS, window_millis: secs.saturating_mul(1000) }
 }
 
+/// How many mails of all uses each browser that is known has sent, so that strangers keep it from no link.
+const MAILS_OF_DEVICE: Bound = Bound { attempts: MAILS, window_millis: 60 * 60 * 1000 };
+
 /// How many mails tell an owner of changes: more than anybody makes who is up to no harm, and few enough to be read.
 pub const NOTICE_BOUND: Bound = Bound { attempts: 10, window_millis: 60 * 60 * 1000 };
 
 impl NameRow {
-    /// Counts a mail that somebody asks for. Names that do not exist count too.
+    /// Counts a mail that somebody asks for. Names that do not exist count too. A browser that somebody has logged in with has mails of its own.
     ///
     /// # Errors
     /// When the next may be sent.
-    pub fn reserve_mail(&mut self, r#use: Use, now: UnixMillis) -> Result<(), UnixMillis> {
+    pub fn reserve_mail(
+        &mut self,
+        r#use: Use,
+        device: Option<&DeviceHash>,
+        now: UnixMillis,
+    ) -> Result<(), UnixMillis> {
+        let version = self.account.as_ref().map(|account| account.password_version);
+        if let Some(known) = device.and_then(|hash| self.device(hash, version)) {
+            return known.mails.reserve(MAILS_OF_DEVICE, now).map(drop);
+        }
         self.mails.entry(r#use).or_default().reserve(bound_of(r#use), now).map(drop)
     }
 
@@ -214,17 +226,37 @@ mod tests {
         for (r#use, secs) in
             [(Use::Reset, 900), (Use::MagicLink, 3_600), (Use::VerifyEmail, 86_400)]
         {
-            let sent = (0..100).filter(|_| row.reserve_mail(r#use, NOW).is_ok()).count();
+            let sent = (0..100).filter(|_| row.reserve_mail(r#use, None, NOW).is_ok()).count();
             assert_eq!(sent, 3);
             let until = NOW.saturating_add(secs * 1000);
-            assert_eq!(row.reserve_mail(r#use, NOW), Err(until));
+            assert_eq!(row.reserve_mail(r#use, None, NOW), Err(until));
             let soon = NOW.saturating_add(secs * 1000 - 1);
-            assert_eq!(row.reserve_mail(r#use, soon), Err(until));
+            assert_eq!(row.reserve_mail(r#use, None, soon), Err(until));
             assert!(!row.is_over(DEFAULT_BOUND, soon));
         }
         let later = NOW.saturating_add(86_400_000);
         assert!(row.is_over(DEFAULT_BOUND, later));
-        assert!(row.reserve_mail(Use::Reset, later).is_ok());
+        assert!(row.reserve_mail(Use::Reset, None, later).is_ok());
+    }
+
+    #[test]
+    fn strangers_keep_no_browser_that_is_known_from_a_link() {
+        let mut row = NameRow::default();
+        row.account = Some(account(Standing::Active, true));
+        let (known, stranger) = (DeviceHash::from_bytes([1; 32]), DeviceHash::from_bytes([2; 32]));
+        row.know(known);
+        let mut sent = |device: Option<&DeviceHash>| {
+            (0..100).filter(|_| row.reserve_mail(Use::Reset, device, NOW).is_ok()).count()
+        };
+        assert_eq!((sent(Some(&stranger)), sent(None)), (3, 0));
+        // All uses together, and as many as anybody has.
+        assert_eq!(sent(Some(&known)), 3);
+        assert!(row.reserve_mail(Use::MagicLink, Some(&known), NOW).is_err());
+        // With a new password it is a stranger again.
+        let account = row.account.as_mut().unwrap();
+        account.password_version = account.password_version.wrapping_add(1);
+        let later = NOW.saturating_add(1);
+        assert!(row.reserve_mail(Use::Reset, Some(&known), later).is_err());
     }
 
     /// Three that somebody else asks for leave the owner a link, or have another one sent.
@@ -235,7 +267,7 @@ mod tests {
         for minute in 0..120_u64 {
             let now = NOW.saturating_add(minute * 60_000);
             let hash = TokenHash::from_bytes([u8::try_from(minute).unwrap(); 32]);
-            if row.reserve_mail(Use::Reset, now).is_ok() {
+            if row.reserve_mail(Use::Reset, None, now).is_ok() {
                 let account = row.account.as_mut().unwrap();
                 account.send((hash, Beside::default()), Use::Reset, now.to_unix_time());
                 sent.push(hash);

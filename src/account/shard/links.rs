@@ -10,7 +10,7 @@ use crate::{
         mail::{MailId, MailKind},
         mailbox::WaitingMail,
         one_time::{Beside, Use},
-        row::{AccountId, Kept, NameRow, RowKey},
+        row::{AccountId, DeviceHash, Kept, NameRow, RowKey},
         step::{LoginOutcome, Right},
     },
     time::UnixMillis,
@@ -78,13 +78,14 @@ impl ShardState {
         terms: Terms<'_>,
         now: UnixMillis,
     ) -> LoginOutcome {
-        let AskLink { key, r#use, mail, asker } = ask;
+        let AskLink { key, r#use, mail, asker, device } = ask;
+        let device = device.map(|device| device.hash_for(&key));
         let kind = match r#use {
             Use::Reset => MailKind::Reset,
             Use::MagicLink => MailKind::MagicLink,
             Use::VerifyEmail | Use::Invitation => return LoginOutcome::Gone,
         };
-        let row = match self.row_for_mail(&key, r#use, terms, now) {
+        let row = match self.row_for_mail(&key, (r#use, device.as_ref()), terms, now) {
             Ok(row) => row,
             Err(until) => return LoginOutcome::TooMany(until),
         };
@@ -153,7 +154,7 @@ impl ShardState {
     pub(super) fn row_for_mail(
         &mut self,
         key: &RowKey,
-        r#use: Use,
+        (r#use, device): (Use, Option<&DeviceHash>),
         terms: Terms<'_>,
         now: UnixMillis,
     ) -> Result<&mut NameRow, UnixMillis> {
@@ -162,7 +163,7 @@ impl ShardState {
         }
         let full = now.saturating_add(terms.bound.window_millis);
         let row = self.row(key, terms.bound, now).ok_or(full)?;
-        row.reserve_mail(r#use, now)?;
+        row.reserve_mail(r#use, device, now)?;
         Ok(row)
     }
 
@@ -250,7 +251,7 @@ mod tests {
             sealed: format!("sealed {byte}"),
             token: TokenHash::from_bytes([byte; 32]),
         };
-        LoginStep::AskLink(AskLink { key, r#use: Use::Reset, mail, asker: None })
+        LoginStep::AskLink(AskLink { key, r#use: Use::Reset, mail, asker: None, device: None })
     }
 
     fn set(byte: u8, r#use: Use) -> LoginStep {

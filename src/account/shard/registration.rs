@@ -25,7 +25,7 @@ impl ShardState {
         (salt, now): ([u8; SALT_BYTES], UnixMillis),
     ) -> LoginOutcome {
         let Register { key, id, password, mail, asker } = register;
-        let row = match self.row_for_mail(&key, Use::VerifyEmail, terms, now) {
+        let row = match self.row_for_mail(&key, (Use::VerifyEmail, None), terms, now) {
             Ok(row) => row,
             Err(until) => return LoginOutcome::TooMany(until),
         };

@@ -103,7 +103,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         self.take_mail().await?;
         let key = self.key(name)?;
         let mail = self.new_mail(&key, name).await?;
-        let ask = AskLink { key, r#use, mail, asker: asker.map(|asker| asker.hash()) };
+        let asker = asker.map(|asker| asker.hash());
+        let ask = AskLink { key, r#use, mail, asker, device: self.known_browser() };
         self.mailed(&key, LoginStep::AskLink(ask)).await
     }
 
