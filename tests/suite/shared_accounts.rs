@@ -152,6 +152,7 @@ fn ask_link_of(key: RowKey, number: u8) -> LoginStep {
             token: hash_of(&text_of(&[number; TOKEN_BYTES])).unwrap(),
         },
         asker: None,
+        device: None,
     })
 }
 

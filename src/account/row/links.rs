@@ -241,8 +241,8 @@ mod tests {
 
     #[test]
     fn strangers_keep_no_browser_that_is_known_from_a_link() {
-        let mut row = NameRow::default();
-        row.account = Some(account(Standing::Active, true));
+        let account_of = account(Standing::Active, true);
+        let mut row = NameRow { account: Some(account_of), ..NameRow::default() };
         let (known, stranger) = (DeviceHash::from_bytes([1; 32]), DeviceHash::from_bytes([2; 32]));
         row.know(known);
         let mut sent = |device: Option<&DeviceHash>| {

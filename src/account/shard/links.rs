@@ -197,6 +197,7 @@ mod tests {
             asker::AskerHash,
             attempts::DEFAULT_BOUND,
             hash::Cost,
+            link_step::NewMail,
             one_time::TokenHash,
             row::new_account_id,
             secrets::AccountSecrets,

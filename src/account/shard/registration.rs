@@ -187,7 +187,8 @@ mod tests {
         assert_eq!(step(&mut state, register(1, None), 0), LoginOutcome::Done);
         let password = NewPassword::Typed("quiet river, late boat".to_owned());
         let (key, scopes) = (ADA, Vec::new());
-        let create = Create { key, id: id(9), password, scopes, is_verified: true };
+        let (is_verified, address) = (true, None);
+        let create = Create { key, id: id(9), password, scopes, is_verified, address };
         let made = step(&mut state, LoginStep::Create(create), 0);
         assert!(matches!(made, LoginOutcome::Shown(_)));
         assert_eq!(step(&mut state, LoginStep::Delete(id(9)), 0), LoginOutcome::Done);
