@@ -104,7 +104,11 @@ impl Mailbox {
 
     /// Takes out those that came too late.
     pub fn forget_late(&mut self, now: UnixMillis) {
-        self.0.retain(|_, mail| !mail.is_late(now));
+        let late = self.0.iter().filter(|(_, mail)| mail.is_late(now));
+        let late: Vec<MailId> = late.map(|(id, _)| *id).collect();
+        for id in late {
+            self.0.remove(&id);
+        }
     }
 
     /// Whether one waits that is worth something still.

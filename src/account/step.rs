@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Which writer keeps a row. Names and addresses have writers of their own, so that neither waits for the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shard {
     /// Of names and their accounts.
     Names(u16),

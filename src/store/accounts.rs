@@ -24,7 +24,7 @@ use crate::{
     account::{
         attempts::Bound,
         hash::SALT_BYTES,
-        mail::MailId,
+        mail::{MailId, MailKind},
         mailbox::WaitingMail,
         shard::{ShardState, Terms},
         step::{LoginOutcome, LoginStep, Shard},
@@ -73,6 +73,15 @@ pub trait Process {
 
 /// What became of a mail that was taken out.
 pub type SentMail = (MailId, Delivery);
+
+/// What comes of [`SharedAccounts::exchange_mails`].
+#[derive(Debug, Default)]
+pub struct ExchangedMails {
+    /// Those that are to be sent.
+    pub taken: Vec<(MailId, WaitingMail)>,
+    /// What those were about that are given up.
+    pub lost: Vec<MailKind>,
+}
 
 /// Accounts in such a store. The clock is that of the process that takes the step: several processes have to have theirs set.
 #[derive(Debug)]
@@ -127,49 +136,18 @@ impl<S: SwapStore> SharedAccounts<S> {
         Err(contended())
     }
 
-    /// Takes out some mails of a shard that are due: whoever gets them sends them at once, says what came of each
-    /// ([`SharedAccounts::note_mails`]), and asks for the next.
+    /// Notes what became of mails of a shard that were taken out, and takes out the next ones that are due: whoever gets them sends them at
+    /// once, and comes back with what came of each.
     ///
     /// # Errors
     /// As [`SharedAccounts::apply`].
-    pub async fn take_mails(
-        &self,
-        shard: Shard,
-        terms: Terms<'_>,
-        process: &impl Process,
-    ) -> Result<Vec<(MailId, WaitingMail)>, StoreError> {
-        self.of_mails(shard, terms, process, |state, now| {
-            state.take_due_mails(MAILS_AT_ONCE, (now, now.saturating_add(SENDING_MILLIS)))
-        })
-        .await
-    }
-
-    /// Notes what became of mails that were taken out. Returns those that are given up.
-    ///
-    /// # Errors
-    /// As [`SharedAccounts::apply`].
-    pub async fn note_mails(
+    pub async fn exchange_mails(
         &self,
         shard: Shard,
         sent: &[SentMail],
         terms: Terms<'_>,
         process: &impl Process,
-    ) -> Result<Vec<MailId>, StoreError> {
-        self.of_mails(shard, terms, process, |state, now| {
-            let is_lost = |(id, delivery): &&SentMail| state.sent_mail(id, *delivery, now);
-            sent.iter().filter(is_lost).map(|(id, _)| *id).collect()
-        })
-        .await
-    }
-
-    /// A step about mails alone, which computes nothing.
-    async fn of_mails<T>(
-        &self,
-        shard: Shard,
-        terms: Terms<'_>,
-        process: &impl Process,
-        mut step: impl FnMut(&mut ShardState, UnixMillis) -> T,
-    ) -> Result<T, StoreError> {
+    ) -> Result<ExchangedMails, StoreError> {
         let mut turn = Turn::new(&self.store, format!("{PREFIX}{shard}"));
         for _ in 0..MAX_ATTEMPTS {
             let found = turn.load().await?;
@@ -179,8 +157,16 @@ impl<S: SwapStore> SharedAccounts<S> {
                 continue;
             }
             let mut state = rows.state()?;
-            let done = step(&mut state, now);
-            let next = stored(state, rows, (done, terms.bound), now)?;
+            let mut mails = ExchangedMails::default();
+            for (id, delivery) in sent {
+                let kind = state.kind_of_mail(id);
+                if state.sent_mail(id, *delivery, now) {
+                    mails.lost.extend(kind);
+                }
+            }
+            let until = now.saturating_add(SENDING_MILLIS);
+            mails.taken = state.take_due_mails(MAILS_AT_ONCE, (now, until));
+            let next = stored(state, rows, (mails, terms.bound), now)?;
             if !next.is_changed || turn.swap(found.as_deref(), &next.text, next.until).await? {
                 return Ok(next.told(shard, process));
             }

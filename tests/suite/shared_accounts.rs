@@ -5,7 +5,7 @@ use std::future::Future as _;
 use std::task::{Context, Waker};
 
 use edgegate::account::link_step::{AskLink, NewMail};
-use edgegate::account::mail::MailId;
+use edgegate::account::mail::{MailId, MailKind};
 use edgegate::account::one_time::{TOKEN_BYTES, Use, hash_of, text_of};
 use edgegate::account::row::{RowKey, new_account_id};
 use edgegate::account::shard::Terms;
@@ -63,12 +63,15 @@ impl<'t> Process<'t> {
     }
 
     async fn take_mails(&self) -> Vec<MailId> {
-        let taken = self.accounts.take_mails(SHARD, self.terms(), self).await.unwrap();
-        taken.into_iter().map(|(id, _)| id).collect()
+        let mails = self.accounts.exchange_mails(SHARD, &[], self.terms(), self).await.unwrap();
+        mails.taken.into_iter().map(|(id, _)| id).collect()
     }
 
-    async fn note(&self, id: MailId, delivery: Delivery) -> Vec<MailId> {
-        self.accounts.note_mails(SHARD, &[(id, delivery)], self.terms(), self).await.unwrap()
+    async fn note(&self, id: MailId, delivery: Delivery) -> Vec<MailKind> {
+        let sent = [(id, delivery)];
+        let mails = self.accounts.exchange_mails(SHARD, &sent, self.terms(), self).await.unwrap();
+        assert_eq!(mails.taken, []);
+        mails.lost
     }
 
     async fn step(&self, step: LoginStep) -> Result<LoginOutcome, StoreError> {
@@ -212,7 +215,7 @@ fn a_mail_that_was_taken_and_not_heard_of_is_due_again_and_one_that_failed_later
     assert_eq!(second.mail_at.get(), Some(NOW.saturating_add(40_000)));
     second.later(10_000);
     assert_eq!(run(second.take_mails()), [id]);
-    assert_eq!(run(second.note(id, Delivery::Refused)), [id], "it is given up");
+    assert_eq!(run(second.note(id, Delivery::Refused)), [MailKind::Reset], "it is given up");
     second.mail_at.set(None);
     assert_eq!(run(second.take_mails()), []);
     assert_eq!(second.mail_at.get(), None);

@@ -64,6 +64,12 @@ impl ShardState {
         self.mails.forget_late(now);
     }
 
+    /// What a mail is about; `None`: it is to nobody, or is gone.
+    #[must_use]
+    pub fn kind_of_mail(&self, id: &MailId) -> Option<MailKind> {
+        self.mails.get(id)?.kind
+    }
+
     /// Notes what came of sending one. Whether it is given up.
     pub fn sent_mail(&mut self, id: &MailId, delivery: Delivery, now: UnixMillis) -> bool {
         let is_lost = self.mails.sent(id, delivery, now);

@@ -4,7 +4,7 @@
 //! the next one is due. Should the process end before, the next step of the same rows, by whichever process, does it. A mail is taken out
 //! before it is sent, so that of several processes one sends it.
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 
 use super::accounts::{ACCOUNTS, GateAccounts};
 use super::backend::Gate;
@@ -13,11 +13,10 @@ use super::task::{HostJobs, Job};
 use edgegate::account::mail::MailId;
 use edgegate::account::mailbox::WaitingMail;
 use edgegate::account::step::Shard;
-use edgegate::error::StoreError;
 use edgegate::guard::Event;
 use edgegate::guard::mails::{ReadyMail, ready};
 use edgegate::policy::{AccountPolicy, MailRoute};
-use edgegate::store::accounts::{SentMail, SharedAccounts};
+use edgegate::store::accounts::{ExchangedMails, SentMail, SharedAccounts};
 use edgegate::watch::state::Delivery;
 
 /// How long handing one over may take.
@@ -34,54 +33,67 @@ pub(super) async fn hand_over(gate: &Gate, jobs: &HostJobs) -> Option<u64> {
     let due = gate.mails.take_due(jobs.now());
     if let Some(accounts) = &gate.policy.accounts {
         for some in due.chunks(AT_ONCE) {
-            let work = some.iter().map(|shard| async move {
-                let work = Work { gate, jobs, accounts, shard: *shard };
-                if let Err(fault) = work.hand_over().await {
-                    work.note(&fault.to_string());
-                    let later = jobs.now().saturating_add(AFTER_FAULT_MILLIS);
-                    gate.mails.note(*shard, (later, false), jobs);
-                }
-            });
-            join_all(work).await;
+            Work { gate, jobs, accounts }.hand_over(some).await;
         }
     }
     gate.mails.next().map(|at| at.millis_since(jobs.now()))
 }
 
-/// The mails of one shard.
 #[derive(Clone, Copy)]
 struct Work<'a> {
     gate: &'a Gate,
     jobs: &'a HostJobs,
     accounts: &'a AccountPolicy,
-    shard: Shard,
 }
 
 impl Work<'_> {
-    async fn hand_over(self) -> Result<(), StoreError> {
-        let Self { gate, jobs, accounts, shard } = self;
+    /// Those of these shards, until none is due.
+    async fn hand_over(self, shards: &[Shard]) {
+        let mut open: Vec<(Shard, Vec<SentMail>)> =
+            shards.iter().map(|shard| (*shard, Vec::new())).collect();
+        while !open.is_empty() {
+            let mut taken = Vec::new();
+            for (shard, sent) in open {
+                taken.extend(
+                    self.exchange(shard, &sent).await.into_iter().map(|mail| (shard, mail)),
+                );
+            }
+            // Each future has memory of its own: so there is one kind of them, compiled once.
+            let sending =
+                taken.iter().map(|(_, (id, waiting))| self.send(id, waiting).boxed_local());
+            let sent = join_all(sending).await;
+            open = Vec::new();
+            for ((shard, (id, _)), delivery) in taken.iter().zip(sent) {
+                match open.iter_mut().find(|(known, _)| known == shard) {
+                    Some((_, of_shard)) => of_shard.push((*id, delivery)),
+                    None => open.push((*shard, vec![(*id, delivery)])),
+                }
+            }
+        }
+    }
+
+    async fn exchange(self, shard: Shard, sent: &[SentMail]) -> Vec<(MailId, WaitingMail)> {
+        let Self { gate, jobs, accounts } = self;
         let store = SharedAccounts::new(HostSwap { jobs, store: ACCOUNTS });
         let edge = GateAccounts { gate, jobs };
-        loop {
-            let some = store.take_mails(shard, accounts.terms(), &edge).await?;
-            if some.is_empty() {
-                return Ok(());
+        match store.exchange_mails(shard, sent, accounts.terms(), &edge).await {
+            Ok(ExchangedMails { taken, lost }) => {
+                for kind in lost {
+                    self.note(&format!("the mail {} is given up", kind.as_str()));
+                }
+                taken
             }
-            let sent = join_all(some.iter().map(|(id, waiting)| self.send(id, waiting))).await;
-            let sent: Vec<SentMail> = some.iter().map(|(id, _)| *id).zip(sent).collect();
-            for id in store.note_mails(shard, &sent, accounts.terms(), &edge).await? {
-                let kind = some.iter().find(|(one, _)| *one == id);
-                let kind = kind.and_then(|(_, waiting)| waiting.kind);
-                self.note(&format!(
-                    "the mail {} is given up",
-                    kind.map_or("", |kind| kind.as_str())
-                ));
+            Err(fault) => {
+                self.note(&fault.to_string());
+                let later = jobs.now().saturating_add(AFTER_FAULT_MILLIS);
+                gate.mails.note(shard, (later, false), jobs);
+                Vec::new()
             }
         }
     }
 
     async fn send(self, id: &MailId, waiting: &WaitingMail) -> Delivery {
-        let Self { gate, jobs, accounts, .. } = self;
+        let Self { gate, jobs, accounts } = self;
         let mail = match ready(accounts, &gate.sessions(jobs), (id, waiting), jobs.now()).await {
             Ok(mail) => mail,
             Err(done) => return done,
