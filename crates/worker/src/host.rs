@@ -227,7 +227,8 @@ pub(super) fn push_line(lines: &mut String, name: &str, value: &str) -> worker::
     Ok(())
 }
 
-fn is_one_line(value: &str) -> bool {
+/// Whether a text ends neither its line nor its part of a plan.
+pub(super) fn is_one_line(value: &str) -> bool {
     // Hardly any has characters that come so early: one comparison in place of two.
     value.bytes().all(|byte| byte > b'\n')
         || !value.bytes().any(|byte| matches!(byte, b'\n' | b'\0'))

@@ -12,7 +12,7 @@ use worker::{Env, js_sys::Promise};
 use super::{
     clock, event_log,
     headers::Change,
-    host::{self, Names, in_lines, push_line},
+    host::{self, Names, in_lines, is_one_line, push_line},
     isolate, reply, session_cookies,
 };
 use edgegate::{
@@ -122,25 +122,25 @@ const USUAL_LENGTH: usize = 1024;
 
 fn push_way(text: &mut String, way: &Way<'_>, private: bool) -> worker::Result<()> {
     let service = way.service.unwrap_or_default();
-    if [way.url, service].iter().any(|line| line.contains('\n') || line.contains('\0')) {
+    if !is_one_line(way.url) || !is_one_line(service) {
         return Err(worker::Error::from("the URL or the service binding has a line break"));
     }
     text.push_str(way.url);
-    text.push('\n');
+    text.push('\0');
     text.push_str(service);
-    text.push('\n');
+    text.push('\0');
     if let Some(millis) = way.timeout_ms {
         text.push_str(&millis.to_string());
     }
-    text.push('\n');
+    text.push('\0');
     if way.retries > 0 {
         text.push_str(&way.retries.to_string());
     }
-    text.push('\n');
+    text.push('\0');
     if way.with_body {
         text.push_str("body");
     }
-    text.push('\n');
+    text.push('\0');
     // The platform neither answers such a request from its cache nor keeps the answer there.
     if private {
         text.push_str("no-store");

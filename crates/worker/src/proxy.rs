@@ -99,7 +99,7 @@ impl Forwarding<'_> {
             Address::Service(name) => (self.own_origin(), Some(name.as_str())),
         };
         let plan = self.plan(Way {
-            url: &format!("{base}{target}"),
+            url: &[base, &target].concat(),
             service,
             timeout_ms: upstream.timeout_ms,
             retries: if upstream.retries > 0 && self.is_repeatable() {
