@@ -43,6 +43,7 @@ mod signatures;
 mod token;
 pub mod watched;
 
+pub(crate) use self::request::scheme_and_rest;
 pub use self::{
     account_event::{AccountAction, AccountEvent, AskedBy},
     backend::{Backend, Host, StoreBackend},

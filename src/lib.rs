@@ -19,6 +19,7 @@ pub mod account;
 pub mod api_key;
 pub mod base64url;
 pub mod bounded;
+pub mod byte_search;
 mod cache_control;
 pub mod client_address;
 pub mod cold_path;

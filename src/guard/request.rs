@@ -2,7 +2,7 @@
 
 use core::{fmt, net::IpAddr};
 
-use crate::{client_address::text_of, session::csrf::Provenance};
+use crate::{byte_search, client_address::text_of, session::csrf::Provenance};
 
 /// What the guard looks at of a request. Everything is as it came in; nothing is trusted.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ impl<'a> Request<'a> {
 /// Path and query of a URL, as they are written there.
 #[must_use]
 pub fn target_of(url: &str) -> String {
-    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let after_scheme = scheme_and_rest(url).map_or(url, |(_, rest)| rest);
     match after_scheme.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')) {
         Some(at) => {
             let target = after_scheme.get(at..).unwrap_or_default();
@@ -91,6 +91,12 @@ pub fn target_of(url: &str) -> String {
         }
         None => "/".to_owned(),
     }
+}
+
+/// The scheme of a URL, which has no colon (RFC 3986 §3.1), and what stands behind `://`.
+pub(crate) fn scheme_and_rest(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = byte_search::split_once(url, b':')?;
+    Some((scheme, rest.strip_prefix("//")?))
 }
 
 /// What makes a request a CORS preflight (Fetch standard, "CORS-preflight request"): `OPTIONS` with `Origin` and
@@ -137,6 +143,20 @@ mod tests {
     #[track_caller]
     fn counted_as(text: &str, expected: &str) {
         assert_eq!(address(Some(text.parse().unwrap())), expected);
+    }
+
+    #[test]
+    fn the_target_is_what_stands_behind_the_host() {
+        for (url, target) in [
+            ("https://a.example/b?c=d://e", "/b?c=d://e"),
+            ("http://a.example:8080?b", "/?b"),
+            ("https://[::1]:1/", "/"),
+            ("https://a.example", "/"),
+        ] {
+            assert_eq!(target_of(url), target);
+        }
+        assert_eq!(scheme_and_rest("https://a:1/b://c"), Some(("https", "a:1/b://c")));
+        assert_eq!(scheme_and_rest("a.example/b"), None);
     }
 
     #[test]

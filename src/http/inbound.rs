@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use super::reply::LentFields;
 use crate::client_address::text_of;
+use crate::guard::scheme_and_rest;
 use crate::policy::{
     ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy, fold, folds_alike,
 };
@@ -51,7 +52,7 @@ pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
 #[must_use]
 pub fn forwarded_fields(url: &str, client_ip: Option<IpAddr>) -> LentFields<'_> {
     let mut fields = Vec::with_capacity(3);
-    if let Some((scheme, rest)) = url.split_once("://") {
+    if let Some((scheme, rest)) = scheme_and_rest(url) {
         let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
         let host = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
         fields.push(("X-Forwarded-Proto", Cow::Borrowed(scheme)));

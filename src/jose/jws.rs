@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::base64url;
+use crate::byte_search;
 use crate::error::{Error, TokenPart};
 use crate::jose::algorithm::{Algorithm, MAX_KEY_ID_LENGTH};
 use crate::jose::keys::{Candidates, Key, KeySet, Material, PublicKey};
@@ -290,13 +291,15 @@ impl<'a> Segments<'a> {
         let not_three = || {
             malformed(TokenPart::Token, "expected three segments, header and signature not empty")
         };
-        let (message, signature) = token.rsplit_once('.').ok_or_else(not_three)?;
-        let (header, payload) = message.split_once('.').ok_or_else(not_three)?;
+        let (header, rest) = byte_search::split_once(token, b'.').ok_or_else(not_three)?;
+        let (payload, signature) = byte_search::split_once(rest, b'.').ok_or_else(not_three)?;
+        let has_more = byte_search::find(signature.as_bytes(), b'.').is_some();
         // Nothing is a payload like another (RFC 7515 §3). It is no claims set: as a JWT it is refused there.
-        if header.is_empty() || signature.is_empty() || payload.contains('.') {
+        if header.is_empty() || signature.is_empty() || has_more {
             return Err(not_three());
         }
-        Ok(Self { header, payload, signature, message })
+        let message = token.strip_suffix(signature).and_then(|message| message.strip_suffix('.'));
+        Ok(Self { header, payload, signature, message: message.ok_or_else(not_three)? })
     }
 
     fn with_header(self, header: Header) -> Result<UntrustedToken<'a>, Error> {
@@ -548,6 +551,30 @@ mod tests {
         assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
         for name in ["", "none", "None", "Ed448", "ES256K", "RS1", "HS1", "ed25519", "EDDSA"] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_exactly_two_dots() {
+        let token = signed::<Hmac<Sha256>>(r#"{"alg":"HS256"}"#, PAYLOAD);
+        let parsed = parse(&token).unwrap();
+        assert_eq!(parsed.message, token.rsplit_once('.').unwrap().0.as_bytes());
+        for other in [
+            token.replacen('.', "", 1),
+            token.replace('.', ""),
+            format!("{token}."),
+            format!(".{token}"),
+            token.replacen('.', "..", 1),
+            format!("{}.", token.rsplit_once('.').unwrap().0),
+            "..".to_owned(),
+            ".".to_owned(),
+            String::new(),
+        ] {
+            let error = parse(&other).unwrap_err();
+            assert!(
+                matches!(error, Error::MalformedToken { part: TokenPart::Token, .. }),
+                "{other}"
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::byte_search;
 use crate::jose::claims::{Claims, Profile, ScopeSource, Words};
 
 impl ScopeSource {
@@ -24,7 +25,7 @@ impl ScopeSource {
         let mut scopes = Scopes::default();
         for name in names {
             match claims.words(name) {
-                Words::One(list) => self.add(&mut scopes, list.split(' ')),
+                Words::One(list) => self.add(&mut scopes, byte_search::split(list, b' ')),
                 words => self.add(&mut scopes, words.iter()),
             }
         }
@@ -50,7 +51,7 @@ impl Scopes {
     /// cannot have are left out.
     #[must_use]
     pub fn parse(list: &str) -> Self {
-        Self::from_words(list.split(' '))
+        Self::from_words(byte_search::split(list, b' '))
     }
 
     /// From words, each a scope. What cannot be one is left out.

@@ -5,6 +5,7 @@
 //! looked at: encoded separators, dot segments in any encoding, doubled slashes, path parameters
 //! (`;`), control characters, and broken or non-UTF-8 percent-encoding (RFC 3986 §2.1, §3.3, §6.2.2).
 
+use crate::byte_search;
 use crate::error::Error;
 
 /// The longest path that is looked at. Servers commonly stop at 8 KiB for a whole request line.
@@ -46,7 +47,8 @@ impl RequestPath {
             }
             return Ok(Self { segments: Vec::new() });
         }
-        let segments = rest.split('/').map(decode_segment).collect::<Result<_, _>>()?;
+        let segments =
+            byte_search::split(rest, b'/').map(decode_segment).collect::<Result<_, _>>()?;
         Ok(Self { segments })
     }
 

@@ -16,6 +16,7 @@ const ORDER: &[&[&str]] = &[
         "bounded",
         "cache_control",
         "client_address",
+        "byte_search",
         "cold_path",
         "header_text",
         "secret",

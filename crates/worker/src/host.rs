@@ -8,6 +8,8 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
+use edgegate::byte_search;
+
 #[wasm_bindgen(module = "/src/host.js")]
 #[expect(unsafe_code, reason = "so wasm-bindgen has it; what it calls is JavaScript")]
 unsafe extern "C" {
@@ -94,7 +96,7 @@ impl RequestLines {
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let from = self.ends.last().map_or(0, |end| end.saturating_add(1));
         let names = self.text.get(from..).unwrap_or_default();
-        names.split('\n').filter(|name| !name.is_empty())
+        byte_search::split(names, b'\n').filter(|name| !name.is_empty())
     }
 
     /// The method.
@@ -121,17 +123,16 @@ fn ends_of(text: &str, headers: u32) -> Option<Vec<usize>> {
     let mut ends = Vec::with_capacity(breaks.checked_add(1)?);
     let mut from = 0_usize;
     for _ in 0..breaks {
-        let end = from.checked_add(text.get(from..)?.find('\n')?)?;
+        let end = from.checked_add(byte_search::find(text.as_bytes().get(from..)?, b'\n')?)?;
         ends.push(end);
         from = end.checked_add(1)?;
     }
     // Behind the URL are the names, in lines as well.
-    let url = text.get(from..)?;
-    let length = url.bytes().position(|byte| matches!(byte, b'\n' | b'\0'))?;
-    if url.as_bytes().get(length) != Some(&b'\0') {
+    let (url, _) = byte_search::split_once(text.get(from..)?, b'\0')?;
+    if byte_search::find(url.as_bytes(), b'\n').is_some() {
         return None;
     }
-    ends.push(from.checked_add(length)?);
+    ends.push(from.checked_add(url.len())?);
     Some(ends)
 }
 
