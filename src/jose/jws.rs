@@ -55,10 +55,31 @@ impl Header {
     fn parse(bytes: &[u8]) -> Result<(Self, Map<String, Value>), Error> {
         let mut members =
             json::parse_object(bytes).map_err(|fault| in_part(fault, TokenPart::Header))?;
-        if members.contains_key("crit") || members.contains_key("b64") {
+        let header = Self::of(&mut |name| members.remove(name))?;
+        Ok((header, members))
+    }
+
+    /// The header alone. Nearly each is an ordinary object, of which no tree is made: the first request of an isolate would wait for the code.
+    fn read(bytes: &[u8]) -> Result<Self, Error> {
+        let text = core::str::from_utf8(bytes).unwrap_or_default();
+        let Some(outline) = Outline::of(text) else {
+            return Self::parse(bytes).map(|(header, _)| header);
+        };
+        Self::of(&mut |name| {
+            outline.get(text, name).map(|place| match place.kind {
+                Kind::String => Value::String(place.span.of(text).to_owned()),
+                // Whatever else it is: no string.
+                _ => Value::Null,
+            })
+        })
+    }
+
+    /// The header with these members, each of which is asked for once.
+    fn of(member: &mut dyn FnMut(&str) -> Option<Value>) -> Result<Self, Error> {
+        if member("crit").is_some() || member("b64").is_some() {
             return Err(Error::UnsupportedCritical);
         }
-        let mut string = |name: &str, problem: &'static str| match members.remove(name) {
+        let mut string = |name: &str, problem: &'static str| match member(name) {
             None => Ok(None),
             Some(Value::String(value)) => Ok(Some(value)),
             Some(_) => Err(malformed(TokenPart::Header, problem)),
@@ -71,7 +92,7 @@ impl Header {
             return Err(malformed(TokenPart::Header, "kid is longer than 256 bytes"));
         }
         let algorithm = Algorithm::from_name(&algorithm).ok_or(Error::AlgorithmNotAllowed)?;
-        Ok((Self { algorithm, key_id, typ }, members))
+        Ok(Self { algorithm, key_id, typ })
     }
 }
 
@@ -122,7 +143,7 @@ impl<'a> UntrustedToken<'a> {
     /// [`Error::TokenTooLong`], [`Error::MalformedToken`], [`Error::DuplicateMember`],
     /// [`Error::UnsupportedCritical`], [`Error::AlgorithmNotAllowed`].
     pub fn parse(token: &'a str, max_length: usize) -> Result<Self, Error> {
-        Self::parse_with_members(token, max_length).map(|(token, _)| token)
+        Segments::of(token, max_length)?.read(&mut Header::read)
     }
 
     /// The same, where the header need not be read again if its text is that of the last one.
@@ -138,8 +159,9 @@ impl<'a> UntrustedToken<'a> {
         if let Some(header) = last.of(segments.header) {
             return segments.with_header(header);
         }
-        let (parsed, _) = Self::parse_with_members(token, max_length)?;
-        last.0 = Some((segments.header.to_owned(), parsed.header.clone()));
+        let text = segments.header;
+        let parsed = segments.read(&mut Header::read)?;
+        last.0 = Some((text.to_owned(), parsed.header.clone()));
         Ok(parsed)
     }
 
@@ -148,13 +170,13 @@ impl<'a> UntrustedToken<'a> {
         token: &'a str,
         max_length: usize,
     ) -> Result<(Self, Map<String, Value>), Error> {
-        let segments = Segments::of(token, max_length)?;
-        let header = decode(segments.header, TokenPart::Header)?;
-        let payload = decode(segments.payload, TokenPart::Payload)?;
-        let signature = decode(segments.signature, TokenPart::Signature)?;
-        let (header, members) = Header::parse(&header)?;
-        let message = segments.message.as_bytes();
-        Ok((Self { header, message, payload, signature, offers_ed25519: false }, members))
+        let mut unused = Map::new();
+        let token = Segments::of(token, max_length)?.read(&mut |bytes| {
+            let (header, members) = Header::parse(bytes)?;
+            unused = members;
+            Ok(header)
+        })?;
+        Ok((token, unused))
     }
 
     /// A signature over bytes that are no token, such as that of a passkey: it is verified by the same rules as one of a token. Nothing is
@@ -300,6 +322,18 @@ impl<'a> Segments<'a> {
         }
         let message = token.strip_suffix(signature).and_then(|message| message.strip_suffix('.'));
         Ok(Self { header, payload, signature, message: message.ok_or_else(not_three)? })
+    }
+
+    /// The token, once all of it is decoded and its header read.
+    fn read(
+        self,
+        header: &mut dyn FnMut(&[u8]) -> Result<Header, Error>,
+    ) -> Result<UntrustedToken<'a>, Error> {
+        let bytes = decode(self.header, TokenPart::Header)?;
+        let payload = decode(self.payload, TokenPart::Payload)?;
+        let signature = decode(self.signature, TokenPart::Signature)?;
+        let (header, message) = (header(&bytes)?, self.message.as_bytes());
+        Ok(UntrustedToken { header, message, payload, signature, offers_ed25519: false })
     }
 
     fn with_header(self, header: Header) -> Result<UntrustedToken<'a>, Error> {
@@ -552,6 +586,41 @@ mod tests {
         for name in ["", "none", "None", "Ed448", "ES256K", "RS1", "HS1", "ed25519", "EDDSA"] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_header_is_read_in_place_as_from_a_tree() {
+        let kid = "k".repeat(MAX_KEY_ID_LENGTH);
+        let long = format!(r#"{{"alg":"HS256","kid":"{kid}k"}}"#);
+        let longest = format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#);
+        for header in [
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+            r#" { "typ" : "at+jwt" , "kid" : "1" , "alg" : "ES256" , "jwk" : {"kty":"EC"} } "#,
+            r#"{"alg":"HS256","kid":""}"#,
+            r#"{"\u0061lg":"HS256","k\u0069d":"1"}"#,
+            r#"{"alg":"HS\u0032\u0035\u0036"}"#,
+            r#"{"alg":"none"}"#,
+            r#"{"alg":["HS256"]}"#,
+            r#"{"alg":null}"#,
+            r#"{"alg":"HS256","kid":7}"#,
+            r#"{"alg":"HS256","typ":{}}"#,
+            r#"{"alg":"HS256","crit":[]}"#,
+            r#"{"alg":"HS256","crit":null}"#,
+            r#"{"b64":false}"#,
+            r#"{"alg":"HS256","alg":"none"}"#,
+            r#"{"alg":"HS256","x":1,"x":2}"#,
+            r#"{"alg":"HS256","\u0061lg":"none"}"#,
+            "{}",
+            "[]",
+            "",
+            r#"{"alg":"HS256"}{}"#,
+            &long,
+            &longest,
+        ] {
+            let header = header.as_bytes();
+            assert_eq!(Header::read(header), Header::parse(header).map(|(header, _)| header));
+        }
+        assert_eq!(Header::read(b"\xff"), Header::parse(b"\xff").map(|(header, _)| header));
     }
 
     #[test]
