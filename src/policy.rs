@@ -46,7 +46,9 @@ mod watch;
 
 #[cfg(feature = "describe")]
 pub use self::described::described;
-pub(crate) use self::header_names::{ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, folds_alike};
+pub(crate) use self::header_names::{
+    ADDRESSES, KEPT_FAMILIES, OVERRIDING, fold, folded, folds_alike,
+};
 pub use self::issuers::{ISSUER_OPTIONS, IssuerOptions, OptionNames, Spelling, algorithms_named};
 pub use self::{
     accounts::{AccountPolicy, MailPolicy, MailRoute, PasskeyPolicy, Registration},

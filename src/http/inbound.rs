@@ -12,7 +12,7 @@ use super::reply::LentFields;
 use crate::client_address::text_of;
 use crate::guard::scheme_and_rest;
 use crate::policy::{
-    ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy, fold, folds_alike,
+    ADDRESSES, API_KEY_HEADER, KEPT_FAMILIES, OVERRIDING, Policy, folded, folds_alike,
 };
 
 /// Whether a header of a caller is kept from the service.
@@ -23,14 +23,14 @@ use crate::policy::{
 /// has looked at it: whether it goes on is decided by what was verified.
 #[must_use]
 pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
-    let folded = fold(name);
-    if policy.identity_headers.iter().any(|header| header.name.folds_to(&folded)) {
+    let folded = &*folded(name);
+    if policy.identity_headers.iter().any(|header| header.name.folds_to(folded)) {
         return true;
     }
     let mut credentials = policy.credential_headers.iter().map(|header| &header.name);
     if let Some(own) = credentials
-        .find(|own| own.folds_to(&folded))
-        .or_else(|| Some(&policy.api_key_header).filter(|own| own.folds_to(&folded)))
+        .find(|own| own.folds_to(folded))
+        .or_else(|| Some(&policy.api_key_header).filter(|own| own.folds_to(folded)))
     {
         // In another spelling it is no credential that the gate has looked at.
         return !own.is(name);
@@ -41,10 +41,10 @@ pub fn is_kept_back(name: &str, policy: &Policy) -> bool {
     }
     let trusted = policy.client_ip_header.name.as_str();
     let is_address = !name.eq_ignore_ascii_case(trusted)
-        && (ADDRESSES.contains(&folded.as_str()) || folds_alike(&folded, trusted));
+        && (ADDRESSES.contains(&folded) || folds_alike(folded, trusted));
     // A service may still read keys where the gate reads them no longer.
-    let is_key = API_KEY_HEADER.eq_ignore_ascii_case(&folded);
-    is_key || is_address || OVERRIDING.contains(&folded.as_str())
+    let is_key = API_KEY_HEADER.eq_ignore_ascii_case(folded);
+    is_key || is_address || OVERRIDING.contains(&folded)
 }
 
 /// What the gate tells the service of the request: by which scheme and host it was asked, and by whom. `url` is that of the

@@ -3,6 +3,7 @@
 //! Servers are generous: CGI, and with it PHP, WSGI and Rack, make one name of `X-Org`, `X_Org` and, some of them, `X.Org`.
 //! So two names are the same here if they [`fold`] to the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::check::token;
@@ -131,6 +132,12 @@ pub(crate) fn fold(name: impl AsRef<[u8]>) -> String {
         |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     // Each request has a dozen of these: bytes are copied faster than characters are written.
     String::from_utf8(name.as_ref().iter().map(fold).collect()).unwrap_or_default()
+}
+
+/// The same, lent where it changes nothing: platforms hand most names on as they are then.
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
+    let is_folded = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if name.bytes().all(is_folded) { Cow::Borrowed(name) } else { Cow::Owned(fold(name)) }
 }
 
 /// Whether two names [`fold`] to the same. Nothing is allocated.
