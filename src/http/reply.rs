@@ -258,9 +258,12 @@ pub fn limit_fields(limits: &[LimitReport], legacy: bool) -> Fields {
     fields
 }
 
+/// So many bytes are enough for most lists of limits.
+const USUAL_ITEMS: usize = 64;
+
 /// A list of strings with parameters (RFC 9651 §3.1). Each answer of a limited route has two of them.
 fn items<'l>(list: impl Iterator<Item = (&'l str, [(&'static str, u64); 2])>) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(USUAL_ITEMS);
     for (name, parameters) in list {
         if !text.is_empty() {
             text.push_str(", ");

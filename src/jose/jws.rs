@@ -215,17 +215,18 @@ impl<'a> UntrustedToken<'a> {
         })
     }
 
-    /// The payload's outline, if it is an ordinary object. No more of it is to be believed than of the token.
-    pub(crate) fn outline(&self) -> Option<Outline> {
-        core::str::from_utf8(&self.payload).ok().and_then(Outline::of)
+    /// The payload with its outline, if it is an ordinary object. No more of it is to be believed than of the token.
+    pub(crate) fn outlined(&self) -> Option<(&str, Outline)> {
+        let text = core::str::from_utf8(&self.payload).ok()?;
+        Some((text, Outline::of(text)?))
     }
 
     /// [`UntrustedToken::unverified_issuer`] for who has the outline.
-    pub(crate) fn unverified_issuer_at(
-        &self,
-        outline: Option<&Outline>,
-    ) -> Result<Option<Cow<'_, str>>, Error> {
-        let Some((outline, text)) = outline.zip(core::str::from_utf8(&self.payload).ok()) else {
+    pub(crate) fn unverified_issuer_at<'t>(
+        &'t self,
+        outlined: Option<&(&'t str, Outline)>,
+    ) -> Result<Option<Cow<'t, str>>, Error> {
+        let Some((text, outline)) = outlined else {
             return self.unverified_issuer().map(|issuer| issuer.map(Cow::Owned));
         };
         match outline.get(text, "iss") {

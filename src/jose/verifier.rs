@@ -202,10 +202,11 @@ impl Verifier {
         last: &mut LastHeader,
     ) -> Result<Pending<'a>, Error> {
         let token = UntrustedToken::parse_after(token, self.max_token_length, last)?;
-        let outline = token.outline();
-        let name = token.unverified_issuer_at(outline.as_ref())?.ok_or(Error::UnknownIssuer)?;
+        let outlined = token.outlined();
+        let name = token.unverified_issuer_at(outlined.as_ref())?.ok_or(Error::UnknownIssuer)?;
         let issuer = self.entry(&name, token.header().algorithm())?;
         drop(name);
+        let outline = outlined.map(|(_, outline)| outline);
         Ok(Pending { token, outline, issuer })
     }
 }
