@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Carrier, Identity, LimitReport, SessionNote};
 use crate::{
     error::Error,
-    policy::{Auth, Cors, Destination, Preflight, Route},
+    policy::{Auth, Cors, Destination, Preflight, Route, RouteGrant},
     store::SnapshotState,
 };
 
@@ -60,12 +60,9 @@ impl Decision {
         if self.answers_preflight() {
             self.preflight = Some(Preflight::Refuse);
         }
-        let is_own = match self.destination.as_deref() {
-            Some(Destination::Answer(_)) => true,
-            // Nobody else has the token.
-            Some(Destination::Upstream(upstream)) => upstream.grant.is_some(),
-            None => false,
-        };
+        let answers = matches!(self.destination.as_deref(), Some(Destination::Answer(_)));
+        // Nobody else has the token of a grant.
+        let is_own = answers || self.grant().is_some();
         if self.outcome.is_ok() && is_own {
             self.outcome = Err(Error::AnswerNotPassed);
         }
@@ -78,15 +75,19 @@ impl Decision {
         }
     }
 
+    /// By which account of the caller's the request is made, where its route says so.
+    #[must_use]
+    pub fn grant(&self) -> Option<&RouteGrant> {
+        match self.destination.as_deref()? {
+            Destination::Upstream(upstream) => upstream.grant.as_ref(),
+            Destination::Answer(_) => None,
+        }
+    }
+
     /// Whether the request goes to a provider itself, with the token of an account of the caller's.
     #[must_use]
     pub fn goes_to_a_provider(&self) -> bool {
-        match self.destination.as_deref() {
-            Some(Destination::Upstream(upstream)) => {
-                upstream.grant.as_ref().is_some_and(|grant| grant.header.is_none())
-            }
-            _ => false,
-        }
+        self.grant().is_some_and(|grant| grant.header.is_none())
     }
 
     /// A refusal that was decided without asking limits.

@@ -129,7 +129,7 @@ impl<B: Backend> Passage<'_, B> {
         if proof.is_some() || self.asks_ledger() {
             cold(self.ask_shared(&subject, proof)).await?;
         }
-        self.take_limits(&subject).await
+        if self.is_limited() { self.take_limits(&subject).await } else { Ok(()) }
     }
 
     /// The refusal of a caller who is known, where somebody watches.
@@ -151,7 +151,9 @@ impl<B: Backend> Passage<'_, B> {
         let client_ip = self.request.client_ip;
         let subject =
             Subject { identity: &identity, client_ip, overrides: None, by_address_only: true };
-        self.take_limits(&subject).await?;
+        if self.is_limited() {
+            self.take_limits(&subject).await?;
+        }
         Ok(identity)
     }
 
@@ -189,8 +191,14 @@ impl<B: Backend> Passage<'_, B> {
                     session::note_use(&verified, (own, memory), &mut self.decision.session, now);
                 }
                 let identity = TokenIdentity::new(verified, &policy.identity_headers);
-                let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
-                let verdict = self.decision.take_in(revoked);
+                let verdict = match policy.revocation {
+                    // Most policies have none, and their first request need not wait for the code.
+                    None => Ok(()),
+                    Some(_) => {
+                        let revoked = self.revoked_unless_ledger(&identity.revocable()).await;
+                        self.decision.take_in(revoked)
+                    }
+                };
                 let identity = Identity::Token(identity);
                 match verdict {
                     Ok(()) => Ok(Known { identity, overrides: None, proof }),
@@ -324,10 +332,11 @@ impl<B: Backend> Passage<'_, B> {
             && self.policy.revocation_of(self.route) == RevocationMode::Ledger
     }
 
+    fn is_limited(&self) -> bool {
+        self.policy.limits_of(self.route).next().is_some()
+    }
+
     async fn take_limits(&mut self, subject: &Subject<'_>) -> Result<(), Error> {
-        if self.policy.limits_of(self.route).next().is_none() {
-            return Ok(());
-        }
         let counters = self.backend.counters();
         let taken = limits::take(self.policy, self.route, subject, counters, self.now);
         let taken = cold(taken).await;

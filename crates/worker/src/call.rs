@@ -23,7 +23,7 @@ use edgegate::{
         cors,
         reply::{Fields, TO_HTTPS_STATUS, limit_fields},
     },
-    policy::{ACCOUNT_HEADER, Cors, Destination, Upstream},
+    policy::{ACCOUNT_HEADER, Cors},
     secret::Secret,
     session::record::Device,
 };
@@ -149,14 +149,27 @@ impl Call<'_> {
         cold(token).await.map(Some)
     }
 
+    /// Both tokens that the service may be sent beside the request: [`Self::identity_token`] and [`Self::grant_token`].
+    ///
+    /// # Errors
+    /// Theirs.
+    pub(crate) async fn tokens(
+        &self,
+        decision: &Decision,
+    ) -> Result<(Option<String>, Option<Secret>), Error> {
+        if decision.identity_audience.is_none() && decision.grant().is_none() {
+            return Ok((None, None));
+        }
+        let identity_token = self.identity_token(decision).await?;
+        Ok((identity_token, self.grant_token(decision).await?))
+    }
+
     /// The token of the caller's account at a provider, where the route uses one.
     ///
     /// # Errors
     /// There is none that can be used.
-    pub(crate) async fn grant_token(&self, decision: &Decision) -> Result<Option<Secret>, Error> {
-        let (Some(Destination::Upstream(Upstream { grant: Some(grant), .. })), Ok(identity)) =
-            (decision.destination.as_deref(), &decision.outcome)
-        else {
+    async fn grant_token(&self, decision: &Decision) -> Result<Option<Secret>, Error> {
+        let (Some(grant), Ok(identity)) = (decision.grant(), &decision.outcome) else {
             return Ok(None);
         };
         let account = header(&self.request.headers(), ACCOUNT_HEADER);

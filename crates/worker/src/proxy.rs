@@ -25,7 +25,7 @@ use edgegate::{
         cors,
         reply::{Fields, fixed_fields, identity_fields, limit_fields},
     },
-    policy::{ANSWER_FIELDS, Address, Destination, FixedAnswer, Policy, RouteGrant, Upstream},
+    policy::{ANSWER_FIELDS, Address, Destination, FixedAnswer, Policy, Upstream},
     secret::Secret,
     session::identity_token,
 };
@@ -156,7 +156,7 @@ impl Forwarding<'_> {
 
     /// How the headers of the request change on its way.
     fn changes(&self) -> worker::Result<Vec<Change<'_>>> {
-        let grant = self.grant();
+        let grant = self.decision.grant();
         if let Some(grant) = grant.filter(|grant| grant.header.is_none()) {
             return headers::to_provider(self.lines.names(), grant, self.provider_token()?);
         }
@@ -177,14 +177,6 @@ impl Forwarding<'_> {
         let token = self.identity_token.as_deref();
         changes.extend(token.map(|token| (identity_token::FIELD, Cow::Borrowed(token))));
         Ok(changes)
-    }
-
-    /// By which account of the caller the request is made.
-    fn grant(&self) -> Option<&RouteGrant> {
-        match self.decision.destination.as_deref()? {
-            Destination::Upstream(upstream) => upstream.grant.as_ref(),
-            Destination::Answer(_) => None,
-        }
     }
 
     /// The token of that account. Without it nothing is sent.
@@ -239,7 +231,10 @@ impl Forwarding<'_> {
     }
 
     fn limit_fields(&self) -> Fields {
-        limit_fields(&self.decision.limits, self.policy.legacy_headers)
+        match self.decision.limits.as_slice() {
+            [] => Fields::new(),
+            limits => limit_fields(limits, self.policy.legacy_headers),
+        }
     }
 }
 

@@ -14,12 +14,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> worker::Result<Answered> {
     let (parts, policy) = (call.parts(), &call.gate.policy);
     let mut decision = call.decide(&parts, Edge::Proxy).await;
     shadow::judge_later(call, &decision, Edge::Proxy);
-    let tokens = match call.identity_token(&decision).await {
-        Ok(identity_token) => {
-            call.grant_token(&decision).await.map(|grant_token| (identity_token, grant_token))
-        }
-        Err(fault) => Err(fault),
-    };
+    let tokens = call.tokens(&decision).await;
     let (identity_token, grant_token) = tokens.unwrap_or_else(|fault| {
         call.refuse_after_all(&parts, &mut decision, fault);
         (None, None)
