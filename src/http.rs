@@ -13,5 +13,6 @@ pub mod explain;
 pub mod forward_auth;
 pub mod inbound;
 pub mod login_endpoints;
+pub mod own_account_page;
 pub mod reply;
 pub mod session_endpoints;

@@ -12,6 +12,7 @@
 //! | `look` | the operator's name, logo, colour, language and template |
 //! | `frame` | a whole page: its style, its header fields |
 //! | `account` | forms of accounts |
+//! | `own_account` | the page of whoever is logged in |
 //! | `template` | what is around a page's content |
 //! | `color` | shades of the operator's colour that everybody can read |
 
@@ -21,6 +22,7 @@ mod color;
 mod frame;
 mod html;
 mod look;
+pub mod own_account;
 mod reason;
 mod template;
 mod words;
@@ -269,6 +271,7 @@ mod tests {
 
     use super::{
         account::{Asking, PasskeyForm, PasskeyPurpose},
+        own_account::{OwnAccount, OwnFactors, OwnKey, OwnSession, Secret},
         *,
     };
 
@@ -297,11 +300,33 @@ mod tests {
             hint: Some(Word::Leave),
             error: Some(text),
         };
-        let fields =
-            [Kind::Email, Kind::Password, Kind::NewPassword, Kind::Code, Kind::RecoveryCode]
-                .map(field);
+        let fields = [
+            Kind::Name,
+            Kind::EmailOrPasskey,
+            Kind::Email,
+            Kind::Password,
+            Kind::NewPassword,
+            Kind::Code,
+            Kind::RecoveryCode,
+        ]
+        .map(field);
         let passkey =
             |purpose| PasskeyForm { action: text, options: text, field: "passkey", purpose };
+        let keys = [OwnKey { id: text, label: text, used: text }];
+        let session =
+            OwnSession { id: text, title: text, place: text, used: text, is_current: true };
+        let sessions = [session, OwnSession { is_current: false, ..session }];
+        let own = OwnAccount {
+            path: text,
+            account: Some(OwnFactors {
+                totp: true,
+                may_set_up: true,
+                codes_left: Some(1),
+                passkeys: Some(&keys),
+            }),
+            sessions: &sessions,
+            log_out: some,
+        };
         let mut pages = vec![
             chooser(look, &choice),
             chooser(look, &Chooser { may_remember: true, ..choice }),
@@ -337,6 +362,18 @@ mod tests {
                 look,
                 &Asking { token: Some("token"), ..Asking::of(Word::LogIn, text, Word::LogIn) },
             ),
+            account::asking(
+                look,
+                &Asking {
+                    secret: Some(Secret { secret: text, uri: text }),
+                    fields: &fields,
+                    passkey: Some(passkey(PasskeyPurpose::New)),
+                    ..Asking::of(Word::LogIn, text, Word::LogIn)
+                },
+            ),
+            own_account::own_account(look, &own),
+            own_account::own_account(look, &OwnAccount { account: None, log_out: None, ..own }),
+            own_account::recovery_codes(look, &[text], text),
             account::done(look, Word::LogIn, Some(Word::Leave), Some((text, Word::Leave))),
             account::refused(look, (400, Word::LogIn), text, Some((text, Word::Leave))),
         ];

@@ -17,6 +17,7 @@
 //! | `password_list` | a list of passwords that nobody may choose |
 //! | `second_factor` | the second step of a login |
 //! | `factors` | how who is logged in sets factors up and drops them |
+//! | `own_page` | what the page of who is logged in shows |
 //! | `administration` | what an administrator does with accounts |
 //! | `links` | links by mail, and how many of them |
 //! | `magic_link` | a login by such a link, in place of the password |
@@ -29,6 +30,7 @@ mod bounds;
 mod factors;
 mod links;
 mod magic_link;
+mod own_page;
 mod passkey_forms;
 mod passkeys;
 mod password_list;
@@ -38,7 +40,10 @@ mod second_factor;
 
 use core::cell::{Cell, RefCell};
 
-pub use self::bounds::AccountMemory;
+pub use self::{
+    bounds::AccountMemory,
+    own_page::{Overview, OwnFactors, Standing},
+};
 use super::{
     AccountAction, AccountEvent, Backend, Request, SessionNote,
     backend::unavailable,

@@ -8,6 +8,7 @@ use crate::{
         accounts::{AccountFlow, Accounts},
         session::endpoints::Answer,
     },
+    login::return_path::ACCOUNT_PAGE,
     policy::{Cors, Policy},
 };
 
@@ -48,6 +49,8 @@ pub enum AccountEndpoint {
     AskMagicLink,
     /// `/magic-link/confirm`
     MagicLink,
+    /// `/account`: a page, and what its forms do ([`own_account_page`](super::own_account_page)).
+    Account,
 }
 
 /// The path that two rooms share: who asks by `GET` chooses a provider, who sends a password posts it.
@@ -127,7 +130,7 @@ impl AtLogin {
 
 impl AccountEndpoint {
     /// All of them. Of two that fit, the first one counts.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::LogIn,
         Self::Password,
         Self::Mfa,
@@ -145,6 +148,7 @@ impl AccountEndpoint {
         Self::LogInByPasskey,
         Self::AskMagicLink,
         Self::MagicLink,
+        Self::Account,
     ];
 
     /// Its path below the prefix.
@@ -168,6 +172,7 @@ impl AccountEndpoint {
             Self::LogInByPasskey => "/passkey",
             Self::AskMagicLink => "/magic-link",
             Self::MagicLink => "/magic-link/confirm",
+            Self::Account => ACCOUNT_PAGE,
         }
     }
 
@@ -175,7 +180,7 @@ impl AccountEndpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::Mfa | Self::Passkeys => "GET, POST",
+            Self::Mfa | Self::Passkeys | Self::Account => "GET, POST",
             Self::Totp => "POST, DELETE",
             Self::Passkey => "DELETE",
             Self::LogIn
@@ -192,6 +197,22 @@ impl AccountEndpoint {
             | Self::AskMagicLink
             | Self::MagicLink => "POST",
         }
+    }
+
+    /// Whether its form is one of the page of whoever is logged in, which shows it to them alone.
+    #[must_use]
+    pub const fn is_for_who_is_logged_in(self) -> bool {
+        matches!(
+            self,
+            Self::Account
+                | Self::Password
+                | Self::Totp
+                | Self::ConfirmTotp
+                | Self::RecoveryCodes
+                | Self::PasskeyOptions
+                | Self::Passkeys
+                | Self::Passkey
+        )
     }
 
     /// Its path in the event log.
@@ -253,6 +274,8 @@ impl AccountEndpoint {
             Self::LogInByPasskey => Box::pin(flow.log_in_by_passkey(body, device)).await,
             Self::AskMagicLink => Box::pin(flow.ask_magic_link(body)).await,
             Self::MagicLink => Box::pin(flow.log_in_by_link(body, device)).await,
+            // It is there for browsers alone.
+            Self::Account => Err(Error::NotFound),
         }
     }
 }

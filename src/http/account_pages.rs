@@ -4,7 +4,7 @@
 
 use core::fmt::Write as _;
 
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     account_endpoints::AccountEndpoint,
@@ -17,20 +17,31 @@ use crate::{
     page::{
         Field, Kind, Page, Way, Word,
         account::{self, Asking, PasskeyForm, PasskeyPurpose},
+        own_account::{Act, Secret, recovery_codes},
     },
-    policy::{AccountPolicy, Policy, Registration},
+    policy::{AccountPolicy, Policy, Registration, SecondFactor},
     session::oauth::Form,
 };
 
 /// What the forms send that goes to the endpoint, as texts.
-const SENT: [&str; 7] =
-    ["email", "password", "token", "invitation", "mfa_token", "code", "recovery_code"];
+const SENT: [&str; 9] = [
+    "email",
+    "password",
+    "new_password",
+    "token",
+    "invitation",
+    "mfa_token",
+    "code",
+    "recovery_code",
+    "label",
+];
 
 /// The same, as JSON: what a browser has answered.
 const SENT_AS_JSON: [&str; 2] = ["credential", "passkey"];
 
 /// What they have beside it.
-const KEPT: [&str; 4] = ["remember", "recovery", "return_to", "methods"];
+const KEPT: [&str; 8] =
+    ["remember", "recovery", "return_to", "methods", "shows_password", "do", "id", "name"];
 
 /// What a login goes on with, where the form does not say it.
 const METHODS: &str = "totp recovery_code";
@@ -38,8 +49,8 @@ const METHODS: &str = "totp recovery_code";
 /// A policy's pages, if it has them.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountPages<'a> {
-    policy: &'a Policy,
-    accounts: &'a AccountPolicy,
+    pub(super) policy: &'a Policy,
+    pub(super) accounts: &'a AccountPolicy,
 }
 
 /// What a page has posted.
@@ -59,15 +70,26 @@ impl<'a> AccountPages<'a> {
     /// The page that `GET` has at an endpoint. `None`: there is none.
     #[must_use]
     pub fn at(self, endpoint: AccountEndpoint, query: &str) -> Option<Page> {
+        if endpoint.is_for_who_is_logged_in() {
+            return None;
+        }
         let query = Form::parse_for(&["return_to"], query.as_bytes()).ok();
         let return_to = query.as_ref().and_then(|query| query.get("return_to"));
         let return_to = return_to.and_then(|target| self.return_path(target));
         self.form(endpoint, &Asked { return_to, status: 200, ..Asked::default() })
     }
 
-    /// Whether this is a form of a page that waits for another.
+    /// Whether what is asked for is a page: by a form of another, or the one of whoever is logged in.
     #[must_use]
-    pub fn is_form(self, manner: &Manner<'_>, content_type: Option<&str>) -> bool {
+    pub fn is_asked(
+        self,
+        endpoint: AccountEndpoint,
+        manner: &Manner<'_>,
+        content_type: Option<&str>,
+    ) -> bool {
+        if manner.method == "GET" {
+            return endpoint == AccountEndpoint::Account;
+        }
         let kind = content_type.unwrap_or_default().to_ascii_lowercase();
         manner.method == "POST"
             && kind.starts_with("application/x-www-form-urlencoded")
@@ -94,19 +116,14 @@ impl<'a> AccountPages<'a> {
         self.form(endpoint, &asked)
     }
 
-    /// The page after a form: after the answer to it, or after why it was refused. The cookies of the session are the edge's to add.
-    #[must_use]
-    pub fn after(
+    /// The page after the answer to a form. The cookies of the session are the edge's to add.
+    pub(super) fn after(
         self,
         endpoint: AccountEndpoint,
         posted: &Posted<'_>,
-        outcome: Result<&Answer, &Error>,
+        answer: &Answer,
     ) -> Page {
-        let return_to = posted.form.get("return_to").and_then(|target| self.return_path(target));
-        let answer = match outcome {
-            Ok(answer) => answer,
-            Err(error) => return self.refused(endpoint, posted, (return_to, error)),
-        };
+        let return_to = posted.get("return_to").and_then(|target| self.return_path(target));
         let mut page = match endpoint {
             AccountEndpoint::LogIn
             | AccountEndpoint::LogInByPasskey
@@ -116,6 +133,10 @@ impl<'a> AccountPages<'a> {
                 let fields = redirect(target.as_str());
                 Page { status: SEE_OTHER, fields, body: String::new() }
             }
+            AccountEndpoint::Totp => self.secret_shown(posted, (return_to, answer)),
+            AccountEndpoint::ConfirmTotp
+            | AccountEndpoint::RecoveryCodes
+            | AccountEndpoint::Passkeys => self.codes_shown(posted, (return_to, answer)),
             _ => self.done(endpoint, answer.status),
         };
         page.fields.extend(answer.cookie.iter().map(|cookie| ("Set-Cookie", cookie.clone())));
@@ -124,11 +145,51 @@ impl<'a> AccountPages<'a> {
         page
     }
 
+    /// The secret of an authenticator, and the form for its first code.
+    fn secret_shown(
+        self,
+        posted: &Posted<'_>,
+        (return_to, answer): (Option<ReturnPath>, &Answer),
+    ) -> Page {
+        let shown: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let text = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
+        let secret = Some(Secret { secret: text("secret"), uri: text("uri") });
+        let asked = Asked { secret, status: 200, is_posted: false, ..posted.asked(return_to) };
+        let page = self.form(AccountEndpoint::ConfirmTotp, &asked);
+        page.unwrap_or_else(|| self.stopped(&Error::NotFound))
+    }
+
+    /// Recovery codes, if there are new ones.
+    fn codes_shown(
+        self,
+        posted: &Posted<'_>,
+        (return_to, answer): (Option<ReturnPath>, &Answer),
+    ) -> Page {
+        let shown: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let codes = shown.get("recovery_codes").and_then(Value::as_array);
+        let codes: Option<Vec<&str>> =
+            codes.map(|codes| codes.iter().filter_map(Value::as_str).collect());
+        let own = self.path(AccountEndpoint::Account);
+        let next = match posted.get("mfa_token") {
+            Some(_) => return_to.unwrap_or_else(ReturnPath::start_page).as_str().to_owned(),
+            None => own,
+        };
+        match codes {
+            Some(codes) => recovery_codes(&self.policy.pages, &codes, &next),
+            None => self.to(AccountEndpoint::Account),
+        }
+    }
+
     fn done(self, endpoint: AccountEndpoint, status: u16) -> Page {
         let look = &self.policy.pages;
-        let log_in = self.path(AccountEndpoint::LogIn);
+        let (log_in, own) =
+            (self.path(AccountEndpoint::LogIn), self.path(AccountEndpoint::Account));
         let log_in = Some((log_in.as_str(), Word::LogIn));
         let (title, text) = match endpoint {
+            AccountEndpoint::Password => {
+                let next = Some((own.as_str(), Word::BackToAccount));
+                return account::done(look, Word::PasswordChanged, Some(Word::OthersEnded), next);
+            }
             AccountEndpoint::AskReset | AccountEndpoint::AskMagicLink => {
                 (Word::LinkSent, Some(Word::LinkSentText))
             }
@@ -141,26 +202,19 @@ impl<'a> AccountPages<'a> {
         account::done(look, title, text, log_in)
     }
 
-    fn refused(
+    /// A form that was refused, with why.
+    pub(super) fn refused(
         self,
         endpoint: AccountEndpoint,
         posted: &Posted<'_>,
-        (return_to, error): (Option<ReturnPath>, &Error),
+        error: &Error,
     ) -> Page {
+        let return_to = posted.get("return_to").and_then(|target| self.return_path(target));
         let form = &posted.form;
-        let asked = Asked {
-            return_to,
-            email: form.get("email").unwrap_or_default(),
-            remember: form.get("remember").is_some(),
-            mfa_token: form.get("mfa_token"),
-            methods: form.get("methods"),
-            link: form.get("token").or_else(|| form.get("invitation")),
-            recovery: form.get("recovery_code").is_some(),
-            is_posted: true,
-            status: super::reply::wire(error.code()).status,
-            ..Asked::default()
-        };
-        let by_passkey = SENT_AS_JSON.into_iter().any(|name| form.get(name).is_some());
+        let status = super::reply::wire(error.code()).status;
+        let asked = Asked { status, ..posted.asked(return_to) };
+        let is_new = endpoint == AccountEndpoint::Passkeys;
+        let by_passkey = !is_new && SENT_AS_JSON.into_iter().any(|name| form.get(name).is_some());
         let endpoint = match endpoint {
             AccountEndpoint::LogInByPasskey => AccountEndpoint::LogIn,
             endpoint => endpoint,
@@ -171,6 +225,10 @@ impl<'a> AccountPages<'a> {
                 let (mfa_token, methods) = (Some(&*next.mfa_token), Some(&*methods));
                 let asked = Asked { mfa_token, methods, status: 200, ..asked };
                 self.form(AccountEndpoint::Mfa, &asked)
+            }
+            Error::SecondFactorMissing { next } => {
+                let asked = Asked { mfa_token: Some(&next.mfa_token), status: 200, ..asked };
+                self.form(AccountEndpoint::Totp, &asked)
             }
             Error::ValidationFailed { .. }
             | Error::PasskeyRefused { .. }
@@ -185,10 +243,18 @@ impl<'a> AccountPages<'a> {
                 if let Some(fault) = details.iter().find(|fault| is_of_link(fault)) {
                     return self.link_over(endpoint, fault);
                 }
-                self.form(endpoint, &Asked { faults: details, ..asked })
+                // What the browser has made is at fault, which nobody sees.
+                let is_shown = |fault: &FieldFault| matches!(&*fault.field, "password" | "label");
+                let is_hidden = is_new && !details.iter().any(is_shown);
+                let problem = is_hidden.then_some(Word::PasskeyFailed);
+                self.form(endpoint, &Asked { faults: details, problem, ..asked })
             }
             Error::WrongPassword => {
-                self.form(endpoint, &Asked { problem: Some(Word::WrongPassword), ..asked })
+                let problem = match endpoint {
+                    AccountEndpoint::LogIn => Word::WrongPassword,
+                    _ => Word::WrongOwnPassword,
+                };
+                self.form(endpoint, &Asked { problem: Some(problem), ..asked })
             }
             Error::WrongCode => {
                 self.form(endpoint, &Asked { problem: Some(Word::WrongCode), ..asked })
@@ -229,12 +295,6 @@ impl<'a> AccountPages<'a> {
                 Word::TookTooLongRemedy.english(),
                 again,
             ),
-            Error::SecondFactorMissing { .. } => account::refused(
-                look,
-                (status, Word::FactorNeeded),
-                Word::FactorNeededText.english(),
-                None,
-            ),
             Error::StoreUnavailable { .. } => account::refused(
                 look,
                 (status, Word::Unavailable),
@@ -266,7 +326,7 @@ impl<'a> AccountPages<'a> {
     }
 
     /// The form of an endpoint. `None`: it has none.
-    fn form(self, endpoint: AccountEndpoint, asked: &Asked<'_>) -> Option<Page> {
+    pub(super) fn form(self, endpoint: AccountEndpoint, asked: &Asked<'_>) -> Option<Page> {
         let action = self.path(endpoint);
         let (log_in, by_link, reset, register) = (
             self.path(AccountEndpoint::LogIn),
@@ -289,6 +349,15 @@ impl<'a> AccountPages<'a> {
             hint: Some(Word::AtLeastEight),
             ..asked.field("password", Word::NewPassword, Kind::NewPassword)
         };
+        let own = self.path(AccountEndpoint::Account);
+        let back: [(&str, Word); 1] = [(&own, Word::BackToAccount)];
+        let new_passkey = self.path(AccountEndpoint::PasskeyOptions);
+        let return_to = asked.return_to.as_ref().map(ReturnPath::as_str);
+        let shown_password = || {
+            let is_asked = asked.shows_password && asked.mfa_token.is_none();
+            is_asked.then(password)
+        };
+        let kept_password = asked.shows_password.then_some(("shows_password", "true"));
         let sends_mail = self.accounts.mail.is_some();
         let is_open = sends_mail && self.accounts.registration == Registration::Open;
         let to_log_in: [(&str, Word); 1] = [(&log_in, Word::HasAccount)];
@@ -308,7 +377,9 @@ impl<'a> AccountPages<'a> {
                 fields.extend([asked.field("email", Word::Email, name), password()]);
                 page.passkey = passkey;
                 page.remember = Some(asked.remember);
-                page.return_to = asked.return_to.as_ref().map(ReturnPath::as_str);
+                page.return_to = return_to;
+                let leads_to_own = return_to.is_some_and(|target| target.starts_with(&own));
+                page.text = leads_to_own.then_some(Word::LogInForAccount);
                 paths = self.providers();
                 let has_links = self.accounts.magic_link;
                 links.extend(has_links.then_some((by_link.as_str(), Word::LogInByLink)));
@@ -374,6 +445,81 @@ impl<'a> AccountPages<'a> {
                 }
                 (page.title, page.submit) = (Word::ConfirmAddress, Word::Confirm);
             }
+            AccountEndpoint::Password => {
+                let new = Field {
+                    hint: Some(Word::AtLeastEight),
+                    ..asked.field("new_password", Word::NewPassword, Kind::NewPassword)
+                };
+                fields.extend([password(), new]);
+                (page.title, page.submit) = (Word::ChangePassword, Word::SavePassword);
+                page.text = Some(Word::OthersEnd);
+                links.extend(back);
+            }
+            AccountEndpoint::Totp if self.accounts.mfa != SecondFactor::Off => {
+                hidden.extend(kept_password);
+                page.submit = Word::Continue;
+                if let Some(token) = asked.mfa_token {
+                    hidden.push(("mfa_token", token));
+                    hidden.extend(return_to.map(|path| ("return_to", path)));
+                    hidden.extend((!asked.email.is_empty()).then_some(("label", asked.email)));
+                    (page.title, page.text) = (Word::FactorNeeded, Some(Word::FactorNeededText));
+                } else {
+                    fields.push(asked.field("label", Word::Email, Kind::Email));
+                    (page.title, page.text) = (Word::Authenticator, Some(Word::AuthenticatorText));
+                    links.extend(back);
+                }
+            }
+            AccountEndpoint::ConfirmTotp => {
+                hidden.extend(kept_password);
+                hidden.extend(asked.mfa_token.map(|token| ("mfa_token", token)));
+                hidden.extend(return_to.map(|path| ("return_to", path)));
+                fields.push(asked.field("code", Word::Code, Kind::Code));
+                fields.extend(shown_password());
+                page.secret = asked.secret;
+                (page.title, page.submit) = (Word::Authenticator, Word::Confirm);
+                if asked.mfa_token.is_none() {
+                    links.extend(back);
+                }
+            }
+            AccountEndpoint::RecoveryCodes => {
+                hidden.extend(kept_password);
+                fields.extend(shown_password());
+                (page.title, page.submit) = (Word::RecoveryCodes, Word::NewCodes);
+                page.text = Some(Word::NewCodesText);
+                links.extend(back);
+            }
+            AccountEndpoint::Passkeys if has_passkeys => {
+                hidden.extend(kept_password);
+                let label = Field {
+                    value: asked.label,
+                    ..asked.field("label", Word::PasskeyName, Kind::Name)
+                };
+                fields.extend([asked.field("name", Word::Email, Kind::Email), label]);
+                fields.extend(shown_password());
+                (page.title, page.submit) = (Word::AddPasskey, Word::AddPasskey);
+                page.text = Some(Word::OthersEnd);
+                page.passkey = passkey.map(|passkey| PasskeyForm {
+                    action: &action,
+                    options: &new_passkey,
+                    purpose: PasskeyPurpose::New,
+                    ..passkey
+                });
+                links.extend(back);
+            }
+            AccountEndpoint::Account => {
+                let act =
+                    asked.act.filter(|act| matches!(act, Act::DropTotp | Act::RemovePasskey))?;
+                hidden.push(("do", act.name()));
+                hidden.extend(asked.item.map(|id| ("id", id)));
+                hidden.extend(kept_password);
+                fields.extend(shown_password());
+                page.title = match act {
+                    Act::DropTotp => Word::RemoveAuthenticator,
+                    _ => Word::RemovePasskey,
+                };
+                (page.submit, page.text) = (Word::Remove, Some(Word::OthersEnd));
+                links.extend(back);
+            }
             _ => return None,
         }
         // The token of a link: of the address at first, then of the form.
@@ -403,7 +549,12 @@ impl<'a> AccountPages<'a> {
         .collect()
     }
 
-    fn path(self, endpoint: AccountEndpoint) -> String {
+    /// Sends the browser there.
+    pub(super) fn to(self, endpoint: AccountEndpoint) -> Page {
+        Page { status: SEE_OTHER, fields: redirect(&self.path(endpoint)), body: String::new() }
+    }
+
+    pub(super) fn path(self, endpoint: AccountEndpoint) -> String {
         format!("{}{}", self.policy.auth_prefix, endpoint.path())
     }
 
@@ -422,6 +573,35 @@ impl<'b> Posted<'b> {
         let known: Vec<&'static str> = SENT.into_iter().chain(SENT_AS_JSON).chain(KEPT).collect();
         let form = Form::parse_for(&known, body);
         Ok(Self { form: form.map_err(|_| Error::InvalidRequest("expected each field once"))? })
+    }
+
+    /// A field.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.form.get(name)
+    }
+
+    /// What the page of whoever is logged in is asked for.
+    pub(super) fn act(&self) -> Option<Act> {
+        self.get("do").and_then(Act::named)
+    }
+
+    /// What the form is to show again.
+    fn asked(&self, return_to: Option<ReturnPath>) -> Asked<'_> {
+        Asked {
+            return_to,
+            email: self.get("email").or_else(|| self.get("name")).unwrap_or_default(),
+            label: self.get("label").unwrap_or_default(),
+            remember: self.get("remember").is_some(),
+            mfa_token: self.get("mfa_token"),
+            methods: self.get("methods"),
+            link: self.get("token").or_else(|| self.get("invitation")),
+            recovery: self.get("recovery_code").is_some(),
+            shows_password: self.get("shows_password").is_some(),
+            act: self.act(),
+            item: self.get("id"),
+            is_posted: true,
+            ..Asked::default()
+        }
     }
 
     /// The same as a program would send it.
@@ -454,7 +634,7 @@ impl<'b> Posted<'b> {
 
 /// What a form is to show.
 #[derive(Default)]
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     status: u16,
     problem: Option<Word>,
     faults: &'a [FieldFault],
@@ -467,9 +647,21 @@ struct Asked<'a> {
     link: Option<&'a str>,
     recovery: bool,
     is_posted: bool,
+    label: &'a str,
+    secret: Option<Secret<'a>>,
+    /// Whether the password is asked for beside.
+    shows_password: bool,
+    act: Option<Act>,
+    /// What the act is done to.
+    item: Option<&'a str>,
 }
 
 impl<'a> Asked<'a> {
+    /// The form for an act, and what it is done to.
+    pub(super) fn to((act, item): (Act, Option<&'a str>), shows_password: bool) -> Self {
+        Self { act: Some(act), item, shows_password, status: 200, ..Self::default() }
+    }
+
     fn field(&self, name: &'static str, label: Word, kind: Kind) -> Field<'a> {
         let fault = self.faults.iter().find(|fault| fault.field == name);
         let is_name = matches!(kind, Kind::Email | Kind::EmailOrPasskey);

@@ -3,6 +3,9 @@
 //! Browsers read URLs more kindly than most parsers: `\` is `/` to them, tabs and line breaks are left out, `//` begins a host. So a
 //! target is read character by character, anything unusual is refused, and what passed is sent exactly as it was checked.
 
+/// The one page below the prefix that a login may lead back to: it sends whoever is not logged in to log in.
+pub const ACCOUNT_PAGE: &str = "/account";
+
 /// The longest target: it travels in `state`, through the address bar of the provider.
 pub const MAX_LENGTH: usize = 1024;
 
@@ -18,7 +21,7 @@ impl ReturnPath {
     }
 
     /// Reads a target. Allowed are a path of this origin, which begins with one `/`, and a URL of one of these `origins`, each as browsers
-    /// write it. Endpoints of the gate below `prefix` are not: a login that returns to `/auth/login` or `/auth/logout` goes round in circles.
+    /// write it. Endpoints of the gate below `prefix` are not, but for [`ACCOUNT_PAGE`]: a login that returns to `/auth/login` or `/auth/logout` goes round in circles.
     ///
     /// `None`: refused. Then the start page takes its place, and nobody is told an error.
     #[must_use]
@@ -65,6 +68,9 @@ fn is_endpoint(target: &str, prefix: &str) -> bool {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let begins = path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     let after = path.get(prefix.len()..).unwrap_or_default();
+    if path.starts_with(prefix) && after == ACCOUNT_PAGE {
+        return false;
+    }
     !prefix.is_empty() && begins && (after.is_empty() || after.starts_with(['/', '%', ';']))
 }
 
@@ -92,6 +98,25 @@ mod tests {
             "http://localhost:5173/",
         ] {
             assert!(allowed(target), "{target}");
+        }
+    }
+
+    #[test]
+    fn of_the_gates_own_paths_the_page_of_an_account_alone_is_allowed() {
+        for target in ["/auth/account", "/auth/account?do=passkey", "/auth/account?do=a&id=b-_"] {
+            assert!(allowed(target), "{target}");
+        }
+        for target in [
+            "/auth/account/",
+            "/auth/account/x",
+            "/auth/account%2f",
+            "/auth/account;x",
+            "/auth/accounts",
+            "/AUTH/account",
+            "/auth/./account",
+            "/auth/account/../logout",
+        ] {
+            assert!(!allowed(target), "{target}");
         }
     }
 

@@ -1,6 +1,12 @@
 //! The pages of accounts: forms that ask for what somebody knows or has, and what is said once that is done.
 
-use super::{Field, Look, Page, Way, Word, frame::Forms, html::Html, way_href};
+use super::{
+    Field, Look, Page, Way, Word,
+    frame::Forms,
+    html::Html,
+    own_account::{Secret, secret},
+    way_href,
+};
 
 /// Takes the token of a link into the form. It stays in the address: who loads the page again has it still.
 const TAKE_TOKEN: &str = "document.getElementById('token').value=new URLSearchParams(location.hash.slice(1)).get('token')||''";
@@ -31,6 +37,8 @@ pub enum PasskeyPurpose {
     SecondFactor,
     /// The same, where there is no code of an authenticator: so it comes first.
     SecondFactorFirst,
+    /// A new one is made. The fields of the page are those of its form.
+    New,
 }
 
 /// A page that asks.
@@ -44,6 +52,8 @@ pub struct Asking<'a> {
     pub problem: Option<&'a str>,
     /// What it is about.
     pub text: Option<Word>,
+    /// The secret of an authenticator, whose first code is asked for.
+    pub secret: Option<Secret<'a>>,
     /// Where the form is posted to.
     pub action: &'a str,
     /// What the form carries along.
@@ -77,6 +87,7 @@ impl<'a> Asking<'a> {
             title,
             problem: None,
             text: None,
+            secret: None,
             action,
             hidden: &[],
             token: None,
@@ -106,6 +117,9 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
     if let Some(text) = asking.text {
         html.paragraph(text, &[]);
     }
+    if let Some(shown) = &asking.secret {
+        secret(&mut html, shown);
+    }
     let is_first = |passkey: &PasskeyForm<'_>| passkey.purpose == PasskeyPurpose::SecondFactorFirst;
     let (first, second) = match asking.passkey {
         Some(passkey) if is_first(&passkey) => (Some(passkey), None),
@@ -115,7 +129,10 @@ pub fn asking(look: &Look, asking: &Asking<'_>) -> Page {
         passkey_form(&mut html, asking, &passkey);
     }
     // A passkey may be all that is asked for.
-    if asking.passkey.is_none() || !asking.fields.is_empty() {
+    let is_all = |passkey: PasskeyForm<'_>| {
+        passkey.purpose == PasskeyPurpose::New || asking.fields.is_empty()
+    };
+    if !asking.passkey.is_some_and(is_all) {
         form(&mut html, asking);
     }
     if let Some(passkey) = second {
@@ -174,9 +191,11 @@ fn passkey_form(html: &mut Html<'_>, asking: &Asking<'_>, passkey: &PasskeyForm<
         PasskeyPurpose::LogIn => (Word::LogInByPasskey, "button way"),
         PasskeyPurpose::SecondFactor => (Word::ContinueByPasskey, "button way"),
         PasskeyPurpose::SecondFactorFirst => (Word::ContinueByPasskey, "button"),
+        PasskeyPurpose::New => (asking.submit, "button"),
     };
     let is_login = passkey.purpose == PasskeyPurpose::LogIn;
-    if passkey.purpose == PasskeyPurpose::SecondFactorFirst {
+    let is_new = passkey.purpose == PasskeyPurpose::New;
+    if is_new || passkey.purpose == PasskeyPurpose::SecondFactorFirst {
         html.markup("<p class=\"error\" id=\"unsupported\">");
         html.word(Word::PasskeyUnsupported, &[]);
         html.markup("</p>\n");
@@ -187,6 +206,7 @@ fn passkey_form(html: &mut Html<'_>, asking: &Asking<'_>, passkey: &PasskeyForm<
     html.href(passkey.options);
     // Where one was refused, the browser is not asked again by itself.
     html.markup(if is_login && asking.problem.is_none() { "\" data-autofill=\"1" } else { "" });
+    html.markup(if is_new { "\" data-make=\"1" } else { "" });
     html.markup("\">\n<input type=\"hidden\" id=\"proof\" name=\"");
     html.markup(passkey.field);
     html.markup("\">\n");
@@ -198,9 +218,18 @@ fn passkey_form(html: &mut Html<'_>, asking: &Asking<'_>, passkey: &PasskeyForm<
     for (name, value) in asking.hidden {
         html.hidden(name, value);
     }
-    for (name, word) in
-        [("NotAllowedError", Word::PasskeyCancelled), ("Error", Word::PasskeyFailed)]
-    {
+    if is_new {
+        for field in asking.fields {
+            html.field(field);
+        }
+    }
+    // By the names that browsers give them.
+    let cancelled = if is_new { Word::PasskeyNotMade } else { Word::PasskeyCancelled };
+    for (name, word) in [
+        ("NotAllowedError", cancelled),
+        ("InvalidStateError", Word::PasskeyKnown),
+        ("Error", Word::PasskeyFailed),
+    ] {
         html.markup("<p class=\"error\" role=\"alert\" hidden id=\"");
         html.markup(name);
         html.markup("\">");

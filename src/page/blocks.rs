@@ -34,6 +34,8 @@ pub enum Kind {
     Code,
     /// A code that was written down.
     RecoveryCode,
+    /// A name that somebody gives something.
+    Name,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Self::Code => {
                 "type=\"text\" inputmode=\"numeric\" autocomplete=\"one-time-code\" spellcheck=\"false\""
             }
+            Self::Name => "type=\"text\" autocomplete=\"off\" maxlength=\"64\"",
             Self::RecoveryCode => {
                 "type=\"text\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\""
             }

@@ -39,6 +39,12 @@ impl<'l> Html<'l> {
         self.text(checked(href));
     }
 
+    /// A link of this code that opens an authenticator.
+    pub(super) fn otpauth(&mut self, uri: &str) {
+        let is_one = uri.starts_with("otpauth://") && uri.bytes().all(|one| one.is_ascii_graphic());
+        self.text(if is_one { uri } else { "/" });
+    }
+
     /// A word of the page's language. What stands in for its `{}` is isolated, so that letters of another direction do not turn the
     /// rest of the line around.
     #[inline(never)]

@@ -10,7 +10,9 @@
   const ask = async (mediation) => {
     last?.abort();
     const { signal } = last = new AbortController();
-    const answer = await fetch(options, { method: 'POST', signal });
+    const name = form.querySelector('[name=name]')?.value.slice(0, 64);
+    const headers = { 'Content-Type': 'application/json' };
+    const answer = await fetch(options, { method: 'POST', headers, body: make && JSON.stringify({ name }), signal });
     if (make && answer.status === 401) return location.reload();
     if (!answer.ok) throw Error();
     const publicKey = await answer.json();

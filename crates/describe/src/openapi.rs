@@ -326,6 +326,7 @@ fn schemas() -> Map<String, Value> {
     for (name, own) in [
         ("ConnectForm", json!({"return_to": text})),
         ("DisconnectForm", json!({"return_to": text, "account": text})),
+        ("OwnPageForm", json!({"do": text, "id": text, "password": text})),
     ] {
         schemas.insert(name.to_owned(), json!({"type": "object", "properties": own}));
     }

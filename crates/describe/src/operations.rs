@@ -318,6 +318,10 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
         Caller::Anybody, [], Body::Json("AskForLink"), [202 "The answer, whether there is one or not." ["Accepted"]], [LINKS];
     post "/magic-link/confirm" "logInByMagicLink" "By such a link and the cookie of whoever has asked for it: cookies for a browser, tokens for a program.",
         Caller::Anybody, [], Body::Json("MagicLink"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
+    get "/account" "ownPage" "The page of whoever is logged in, where the policy has `accounts.pages`, and its forms (`do`): docs/accounts.md.",
+        Caller::Visitor, [], Body::None, [200 "The page.", 303 "To log in, and back."], [CREDENTIALS VISITOR];
+    post "/account" "useOwnPage" "What a form of this page does.",
+        Caller::Visitor, [], Body::Form("OwnPageForm"), [303 "Back to the page."], [CREDENTIALS VISITOR ACCOUNTS];
     get "/login/{id}" "logIn" "To a provider, by a browser.",
         Caller::Anybody, [ProviderId ReturnTo Remember OtherAccount MaxAge AcrValues], Body::None, [303 "To the provider."], [LOGIN];
     get "/callback/{id}" "endLogin" "Back from a provider. The answer has the cookies of a session.",

@@ -260,6 +260,7 @@ const BELOW_PREFIX: &[Endpoint] = &[
     of_accounts(AccountEndpoint::LogInByPasskey),
     of_accounts(AccountEndpoint::AskMagicLink),
     of_accounts(AccountEndpoint::MagicLink),
+    of_accounts(AccountEndpoint::Account),
     of_logins(LoginEndpoint::Begin),
     of_logins(LoginEndpoint::Callback),
     of_logins(LoginEndpoint::Connect),

@@ -123,11 +123,8 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// Those of credentials; [`Error::ClientNotAllowed`] for a client's token, [`Error::NotFound`] for a session that is of no account.
     pub async fn factors(&self) -> Result<Answer, Error> {
         let LoggedIn { id, mut note, .. } = self.logged_in().await?;
-        let shown = self.factor_step(&id, FactorStep::Show(id)).await;
-        let Factors { totp, recovery_codes_left, .. } = match self.or_keep(shown, &mut note)? {
-            LoginOutcome::Factors(factors) => factors,
-            _ => return self.or_keep(Err(Error::NotFound), &mut note),
-        };
+        let Factors { totp, recovery_codes_left, .. } =
+            self.or_keep(self.factors_of(&id).await, &mut note)?;
         let passkeys = match &self.accounts.passkeys {
             Some(_) => Some(listed(&self.or_keep(self.all_passkeys(&id).await, &mut note)?)),
             None => None,
@@ -341,6 +338,13 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     fn did_add_totp(&self, id: &AccountId) {
         self.did(AccountAction::TotpAdded, id);
         self.did(AccountAction::RecoveryCodesMade, id);
+    }
+
+    pub(super) async fn factors_of(&self, id: &AccountId) -> Result<Factors, Error> {
+        match self.factor_step(id, FactorStep::Show(*id)).await? {
+            LoginOutcome::Factors(factors) => Ok(factors),
+            _ => Err(Error::NotFound),
+        }
     }
 
     async fn factor_step(&self, id: &AccountId, step: FactorStep) -> Result<LoginOutcome, Error> {

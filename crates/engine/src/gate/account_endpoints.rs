@@ -4,18 +4,20 @@
 use super::accounts::GateAccounts;
 use super::backend::Gate;
 use super::endpoint_answer::{Call, Refused, noted, preflight, refusal, written};
-use super::own_endpoint::{OwnAnswer, check_method, query_of};
+use super::own_endpoint::{OwnAnswer, check_method, cookie_fields, query_of};
+use super::session_work;
 use super::task::HostJobs;
 use super::watch_work;
 use crate::protocol::Field;
 use edgegate::guard::accounts::AccountFlow;
 use edgegate::guard::session::endpoints::Answer;
-use edgegate::guard::{AskedBy, Decision};
+use edgegate::guard::{AskedBy, Decision, SessionNote};
 use edgegate::http::account_endpoints::AccountEndpoint;
 use edgegate::http::account_pages::{AccountPages, Posted};
 use edgegate::http::cors;
 use edgegate::http::session_endpoints::{Asked as Question, carrier_of};
 use edgegate::page::Page;
+use edgegate::session::record::Device;
 
 /// Answers a request for such an endpoint.
 pub(super) async fn answered(
@@ -44,7 +46,14 @@ pub(super) async fn answered(
     };
     let body = check_method(endpoint.methods(), request.method).and_then(|()| more.bounded());
     let manner = asked.manner(request.method);
-    let form = match (pages.filter(|pages| pages.is_form(&manner, more.content_type)), &body) {
+    let pages = pages.filter(|pages| pages.is_asked(endpoint, &manner, more.content_type));
+    let target = asked.sent_target();
+    let body = match body {
+        // A page says in its query which of its forms is wanted.
+        Ok(_) if pages.is_some() && request.method == "GET" => Ok(query_of(&target).as_bytes()),
+        body => body,
+    };
+    let form = match (pages, &body) {
         (Some(pages), Ok(body)) => Some((pages, Posted::parse(body))),
         _ => None,
     };
@@ -59,9 +68,12 @@ pub(super) async fn answered(
     };
     let outcome = match (&body, &form) {
         (Err(error), _) | (_, Some((_, Err(error)))) => Err(error.clone()),
-        (Ok(_), Some((_, Ok(posted)))) => ask(&posted.json()).await,
+        (Ok(_), Some((pages, Ok(posted)))) => {
+            let by = (request.method, &device as &dyn Fn() -> Device);
+            pages.answer(&flow, (endpoint, id), posted, by).await.map(Told::Page)
+        }
         (Ok(body), None) => match AccountEndpoint::check_content_type(more.content_type) {
-            Ok(()) => ask(body).await,
+            Ok(()) => ask(body).await.map(Told::Answer),
             Err(error) => Err(error),
         },
     };
@@ -73,25 +85,33 @@ pub(super) async fn answered(
         let decision = Decision::refused(error, carrier, &endpoint.logged());
         noted(gate, request, &decision, jobs);
     }
-    match (outcome, &form) {
-        (Ok(answer), Some((pages, Ok(posted)))) => {
-            let page = pages.after(endpoint, posted, Ok(&answer));
-            with_cookies(page, written(gate, &Answer { cookie: None, ..answer }, Vec::new(), jobs))
+    match outcome {
+        Ok(Told::Page((page, note))) => {
+            session_work::work_off(gate, jobs, &note);
+            let mut shown = OwnAnswer::from(page);
+            shown.headers.extend(cookie_fields(gate, &note, jobs));
+            shown
         }
-        (Ok(answer), _) => written(gate, &answer, fields, jobs),
-        (Err(error), _) => {
+        Ok(Told::Answer(answer)) => written(gate, &answer, fields, jobs),
+        Err(error) => {
             let note = flow.take_note();
             let (logged, tried) = (endpoint.logged(), flow.tried());
             let refused = Refused { error: error.clone(), logged, is_oauth: false, tried };
             let told = refusal(gate, (asked, request), refused, (note, fields), jobs);
             match &form {
                 Some((pages, Ok(posted))) => {
-                    with_cookies(pages.after(endpoint, posted, Err(&error)), told)
+                    with_cookies(pages.refusal(endpoint, posted, &error), told)
                 }
                 _ => told,
             }
         }
     }
+}
+
+/// What comes of a request.
+enum Told {
+    Page((Page, SessionNote)),
+    Answer(Answer),
 }
 
 /// A page in the place of an answer, with its cookies.

@@ -22,7 +22,7 @@ use edgegate::{
         session_endpoints::{Asked, carrier_of},
     },
     page::Page,
-    session::oauth::MAX_FORM_LENGTH,
+    session::{oauth::MAX_FORM_LENGTH, record::Device},
 };
 
 type Flow<'a> = AccountFlow<'a, RequestBackend<'a>, GateAccounts<'a>>;
@@ -54,16 +54,22 @@ pub(crate) async fn answer(
         return call.answer_preflight_by(&parts, cors.as_ref(), parts.origin());
     }
     let mut fields = cors::refusal_fields(cors.as_ref(), parts.origin());
+    let is_get = call.lines.method() == "GET";
+    let kind = header(&call.request.headers(), "Content-Type");
+    let is_asked = |pages: &AccountPages<'_>| {
+        by_manner(call, call.lines.method(), |manner| {
+            pages.is_asked(endpoint, manner, kind.as_deref())
+        })
+    };
+    let pages = pages.filter(is_asked);
     let body = match read(call, method).await {
         Err(Failure::Runtime(fault)) => return Err(fault),
         Err(Failure::Refused(error)) => Err(error),
+        // A page says in its query which of its forms is wanted.
+        Ok(_) if pages.is_some() && is_get => Ok(query_of(call).as_bytes().to_vec()),
         Ok(body) => Ok(body),
     };
-    let kind = header(&call.request.headers(), "Content-Type");
-    let is_form = |pages: &AccountPages<'_>| {
-        by_manner(call, call.lines.method(), |manner| pages.is_form(manner, kind.as_deref()))
-    };
-    let form = match (pages.filter(is_form), &body) {
+    let form = match (pages, &body) {
         (Some(pages), Ok(body)) => Some((pages, Posted::parse(body))),
         _ => None,
     };
@@ -74,9 +80,13 @@ pub(crate) async fn answer(
     }
     let outcome = match (&body, &form) {
         (Err(error), _) | (_, Some((_, Err(error)))) => Err(error.clone()),
-        (Ok(_), Some((_, Ok(posted)))) => ask(call, &flow, (endpoint, id), &posted.json()).await,
+        (Ok(_), Some((pages, Ok(posted)))) => {
+            let device = || call.device();
+            let by = (call.lines.method(), &device as &dyn Fn() -> Device);
+            pages.answer(&flow, (endpoint, id), posted, by).await.map(Told::Page)
+        }
         (Ok(body), None) => match AccountEndpoint::check_content_type(kind.as_deref()) {
-            Ok(()) => ask(call, &flow, (endpoint, id), body).await,
+            Ok(()) => ask(call, &flow, (endpoint, id), body).await.map(Told::Answer),
             Err(error) => Err(error),
         },
     };
@@ -87,13 +97,10 @@ pub(crate) async fn answer(
         let carrier = carrier_of(request.authorization);
         call.note_refusal(&parts, &Decision::refused(error, carrier, &endpoint.logged()));
     }
-    let error = match (outcome, &form) {
-        (Ok(answer), Some((pages, Ok(posted)))) => {
-            let page = pages.after(endpoint, posted, Ok(&answer));
-            return page_with_cookies(&page, &worked_off(call, &answer.note));
-        }
-        (Ok(answer), _) => return written(call, &answer, &fields),
-        (Err(error), _) => error,
+    let error = match outcome {
+        Ok(Told::Page((page, note))) => return page_with_cookies(&page, &worked_off(call, &note)),
+        Ok(Told::Answer(answer)) => return written(call, &answer, &fields),
+        Err(error) => error,
     };
     let note = flow.take_note();
     let cookies = worked_off(call, &note);
@@ -107,7 +114,7 @@ pub(crate) async fn answer(
     };
     call.note_refusal(&parts, &refused);
     if let Some((pages, Ok(posted))) = &form {
-        return page_with_cookies(&pages.after(endpoint, posted, Err(&error)), &cookies);
+        return page_with_cookies(&pages.refusal(endpoint, posted, &error), &cookies);
     }
     fields.extend(cookies);
     reply::refusal_with(call.request, &error, carrier, None, reply::lent(&fields).collect())
@@ -127,6 +134,12 @@ async fn ask(
     let device = || call.device();
     let asked = Asked { method: call.lines.method(), id, body, device: &device };
     endpoint.answer(flow, asked).await
+}
+
+/// What comes of a request.
+enum Told {
+    Page((Page, SessionNote)),
+    Answer(Answer),
 }
 
 /// The cookies of a note, and what it leaves to be done.

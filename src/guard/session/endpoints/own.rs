@@ -18,7 +18,7 @@ use crate::{
         access::FIRST_PARTY,
         cookie,
         record::LoginRow,
-        step::{End, Step, Which},
+        step::{End, Listed, Step, Which},
         token::RefreshToken,
     },
     time::UnixTime,
@@ -89,6 +89,18 @@ impl<B: Backend> Endpoints<'_, B> {
         let listed = self.step(&object, &Step::List).await?;
         let current = token.claims().session_id().and_then(SessionId::parse);
         Ok(Answer::json(200, &list(&listed, current), note))
+    }
+
+    /// The sessions of this token's user.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub(in crate::guard) async fn listed(
+        &self,
+        token: &VerifiedToken,
+    ) -> Result<Vec<Listed>, Error> {
+        let object = self.object_of(token.subject().unwrap_or_default());
+        Ok(self.step(&object, &Step::List).await?.sessions)
     }
 
     /// `DELETE /sessions/{id}` (`one`), `/sessions/others` or `/sessions`.
