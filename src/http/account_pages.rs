@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     account_endpoints::AccountEndpoint,
-    login_endpoints::{Manner, SEE_OTHER, redirect},
+    login_endpoints::{Manner, SEE_OTHER, login_for, redirect},
 };
 use crate::{
     error::{Error, FieldFault},
@@ -334,6 +334,8 @@ impl<'a> AccountPages<'a> {
             self.path(AccountEndpoint::AskReset),
             self.path(AccountEndpoint::Register),
         );
+        let return_to = asked.return_to.as_ref().map(ReturnPath::as_str);
+        let by_link = return_to.map_or_else(|| by_link.clone(), |to| login_for(&by_link, to));
         let email = || asked.field("email", Word::Email, Kind::Email);
         let by_passkey =
             (self.path(AccountEndpoint::LogInByPasskey), self.path(AccountEndpoint::LogInOptions));
@@ -352,7 +354,6 @@ impl<'a> AccountPages<'a> {
         let own = self.path(AccountEndpoint::Account);
         let back: [(&str, Word); 1] = [(&own, Word::BackToAccount)];
         let new_passkey = self.path(AccountEndpoint::PasskeyOptions);
-        let return_to = asked.return_to.as_ref().map(ReturnPath::as_str);
         let shown_password = || {
             let is_asked = asked.shows_password && asked.mfa_token.is_none();
             is_asked.then(password)
@@ -418,11 +419,13 @@ impl<'a> AccountPages<'a> {
                 links.extend(to_log_in);
             }
             AccountEndpoint::AskMagicLink if self.accounts.magic_link => {
+                hidden.extend(return_to.map(|path| ("return_to", path)));
                 fields.push(email());
                 (page.title, page.submit) = (Word::LogInByLink, Word::SendLink);
                 links.push((&log_in, Word::LogIn));
             }
             AccountEndpoint::MagicLink if self.accounts.magic_link => {
+                hidden.extend(return_to.map(|path| ("return_to", path)));
                 page.title = Word::LogInByLink;
                 page.remember = Some(asked.remember);
             }
@@ -606,9 +609,11 @@ impl<'b> Posted<'b> {
 
     /// The same as a program would send it.
     #[must_use]
-    pub fn json(&self) -> Vec<u8> {
+    pub(super) fn json(&self, endpoint: AccountEndpoint) -> Vec<u8> {
         let mut json = String::from("{");
-        for name in SENT {
+        // Everywhere else it is the page's own.
+        let has_way_back = endpoint == AccountEndpoint::AskMagicLink;
+        for name in SENT.into_iter().chain(has_way_back.then_some("return_to")) {
             let Some(value) = self.form.get(name) else { continue };
             let value = serde_json::to_string(value).unwrap_or_default();
             // Writing to a string does not fail.

@@ -46,7 +46,7 @@ impl AccountPages<'_> {
                 (_, act) => Box::pin(self.done_by(flow, posted, act)).await,
             };
         }
-        let body = posted.json();
+        let body = posted.json(endpoint);
         let asked = Question { method, id, body: &body, device };
         let mut answer = endpoint.answer(flow, asked).await?;
         let note = core::mem::take(&mut answer.note);
@@ -80,9 +80,10 @@ impl AccountPages<'_> {
     ) -> Result<(Page, SessionNote), Error> {
         let id = posted.get("id");
         let answer = match act {
-            Some(Act::DropTotp) => flow.drop_totp(&posted.json()).await?,
+            Some(Act::DropTotp) => flow.drop_totp(&posted.json(AccountEndpoint::Account)).await?,
             Some(Act::RemovePasskey) => {
-                flow.remove_passkey(id.unwrap_or_default(), &posted.json()).await?
+                flow.remove_passkey(id.unwrap_or_default(), &posted.json(AccountEndpoint::Account))
+                    .await?
             }
             Some(Act::End) => flow.end_sessions(Which::One, id).await?,
             Some(Act::EndOthers) => flow.end_sessions(Which::Others, None).await?,

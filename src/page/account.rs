@@ -8,8 +8,8 @@ use super::{
     way_href,
 };
 
-/// Takes the token of a link into the form. It stays in the address: who loads the page again has it still.
-const TAKE_TOKEN: &str = "document.getElementById('token').value=new URLSearchParams(location.hash.slice(1)).get('token')||''";
+/// Takes the token of a link into the form, and where a login leads on to. They stay in the address: who loads the page again has them still.
+const TAKE_TOKEN: &str = "for(const name of['token','return_to']){const field=document.getElementById(name);if(field)field.value=new URLSearchParams(location.hash.slice(1)).get(name)||''}";
 
 /// Asks the browser for a passkey, and posts it by the form. It stands in the page, so that the page's policy names its hash: `'self'` would let
 /// in whatever else this origin has. It writes base64url itself: what extensions answer in the place of browsers often has no `toJSON`.
@@ -165,7 +165,11 @@ fn form(html: &mut Html<'_>, asking: &Asking<'_>) {
     if let Some(name) = asking.token {
         html.markup("<input type=\"hidden\" id=\"token\" name=\"");
         html.markup(name);
-        html.markup("\">\n<noscript><p class=\"error\">");
+        html.markup("\">\n");
+        if asking.remember.is_some() {
+            html.markup("<input type=\"hidden\" id=\"return_to\" name=\"return_to\">\n");
+        }
+        html.markup("<noscript><p class=\"error\">");
         html.word(Word::NeedsScript, &[]);
         html.markup("</p></noscript>\n");
     }

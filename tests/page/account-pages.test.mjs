@@ -243,6 +243,33 @@ describe('links in mails', () => {
     });
   });
 
+  test('a link leads to where the login began, and to no other site', async () => {
+    const asked = async (page, at) => {
+      const { email } = await person({ verified: true });
+      await page.goto(at);
+      await page.getByRole('link', { name: 'Log in by a link' }).click();
+      await page.getByLabel('Email').fill(email);
+      await page.getByRole('button', { name: 'Send me a link' }).click();
+      await page.getByRole('heading', { name: 'Look into your mail' }).waitFor();
+      return mails.next(email, 'account.magic_link');
+    };
+    await visit(async (page) => {
+      const { link, text, html } = await asked(page, `${url}/v1/posts?page=2&q=a%20b`);
+      assert.match(link, /#token=[\w-]+&return_to=%2Fv1%2Fposts%3Fpage%3D2%26q%3Da%2520b$/);
+      assert.ok(text.includes(link) && html.includes(link.replaceAll('&', '&amp;')));
+      await page.goto(link);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.waitForURL(`${url}/v1/posts?page=2&q=a%20b`);
+    });
+    await visit(async (page) => {
+      const { link } = await asked(page, `${url}/auth/login?return_to=${encodeURIComponent('//evil.example/')}`);
+      assert.match(link, /#token=[\w-]+$/);
+      await page.goto(`${link}&return_to=https%3A%2F%2Fevil.example%2F`);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.waitForURL(`${url}/`);
+    });
+  });
+
   test('a registration, in the browser that has registered and in another', async () => {
     for (const isAnother of [false, true]) {
       const email = `new-${++last}@example.com`;

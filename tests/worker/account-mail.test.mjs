@@ -604,6 +604,19 @@ test('a link logs in the browser that has asked for it, once', async () => {
   isOver(await byLink({ token: tokenOf((await mailer.next(email, 2))[1]) }, { headers }));
 });
 
+test('a link has with it where it leads, if that is a path of this origin', async () => {
+  for (const [return_to, behind] of [
+    ['/v1/posts?page=2', '&return_to=%2Fv1%2Fposts%3Fpage%3D2'],
+    ['https://evil.example/', ''], ['//evil.example', ''], ['/auth/logout', ''], [`/${'a'.repeat(1100)}`, ''],
+  ]) {
+    const { email } = await created({}, linked);
+    const asked = await askLink(email, { body: { email, return_to }, headers: SAME_ORIGIN });
+    assert.deepEqual([asked.status, asked.text], [202, '{"accepted":true}']);
+    const [{ link }] = await mailer.next(email, 1);
+    assert.equal(link.replace(/^[^#]*#token=[\w-]+/, ''), behind, return_to);
+  }
+});
+
 test('a program keeps the cookie too, and no password is said to be shown', async () => {
   const { email, subject } = await created({}, linked);
   const { token, headers } = await magicLink(email, {});

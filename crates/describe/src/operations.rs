@@ -315,7 +315,7 @@ pub(crate) const OPERATIONS: &[Operation] = operations! {
     delete "/mfa/passkeys/{id}" "removePasskey" "Takes a passkey of the caller's out. All other sessions end.",
         Caller::Visitor, [PasskeyId], Body::OptionalJson("PasswordOnceMore"), [200 "Done." ["Ended"], 202 PENDING ["Ended"]], [CREDENTIALS VISITOR ACCOUNTS];
     post "/magic-link" "askForMagicLink" "A link to log in, by mail, if there is an account with this address. The answer has a cookie. docs/account-mail.md.",
-        Caller::Anybody, [], Body::Json("AskForLink"), [202 "The answer, whether there is one or not." ["Accepted"]], [LINKS];
+        Caller::Anybody, [], Body::Json("AskForMagicLink"), [202 "The answer, whether there is one or not." ["Accepted"]], [LINKS];
     post "/magic-link/confirm" "logInByMagicLink" "By such a link and the cookie of whoever has asked for it: cookies for a browser, tokens for a program.",
         Caller::Anybody, [], Body::Json("MagicLink"), [200 "Tokens, or the session of cookies." ["OpenedSession" "StartedSession"]], [ACCOUNTS];
     get "/account" "ownPage" "The page of whoever is logged in, where the policy has `accounts.pages`, and its forms (`do`): docs/accounts.md.",

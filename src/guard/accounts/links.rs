@@ -1,6 +1,7 @@
 //! Links by mail: who asks for one is answered in the same way whether there is an account or not, and whether a mail is sent or not.
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::{
     super::{
@@ -24,6 +25,7 @@ use crate::{
     guard::backend::unavailable,
     json::{document, object::described},
     limit::{CounterGroup, Limit, LimitAlgorithm, lease},
+    login::{authorization::encoded, return_path::ReturnPath},
     secret::Secret,
 };
 
@@ -97,12 +99,12 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     pub(super) async fn ask(
         &self,
         name: &LoginName,
-        r#use: Use,
+        (r#use, return_to): (Use, Option<&ReturnPath>),
         asker: Option<Asker>,
     ) -> Result<(), Error> {
         self.take_mail().await?;
         let key = self.key(name)?;
-        let mail = self.new_mail(&key, name).await?;
+        let mail = self.new_mail_leading(&key, (name, return_to)).await?;
         let asker = asker.map(|asker| asker.hash());
         let ask = AskLink { key, r#use, mail, asker, device: self.known_browser() };
         self.mailed(&key, LoginStep::AskLink(ask)).await
@@ -128,10 +130,25 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     /// # Errors
     /// The host has no random bytes, or does not seal.
     pub(super) async fn new_mail(&self, key: &RowKey, name: &LoginName) -> Result<NewMail, Error> {
+        self.new_mail_leading(key, (name, None)).await
+    }
+
+    /// The same, with a link that leads on to this path.
+    async fn new_mail_leading(
+        &self,
+        key: &RowKey,
+        (name, return_to): (&LoginName, Option<&ReturnPath>),
+    ) -> Result<NewMail, Error> {
         let token: [u8; TOKEN_BYTES] = random(self.backend.sessions())?;
         let token = text_of(&token);
         let hash = hash_of(&token).ok_or_else(|| fault("a token has no hash"))?;
-        let sealed = self.sealed((key, name), &token).await?;
+        // What stands behind `#` is read by the page, as a form. The token alone is kept a hash of.
+        let behind = match return_to {
+            Some(target) => format!("&return_to={}", encoded(target.as_str())),
+            None => String::new(),
+        };
+        let behind = Zeroizing::new([token.as_str(), &behind].concat());
+        let sealed = self.sealed((key, name), &behind).await?;
         Ok(NewMail { id: self.mail_id()?, sealed, token: hash })
     }
 
@@ -191,8 +208,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
 
     pub(super) fn read_ask(&self, body: &[u8]) -> Result<LoginName, Error> {
         let AskBody { email } = document::parse(body).map_err(into_validation)?;
-        let mut faults = Faults::default();
-        faults.address(email).ok_or_else(|| faults.into_error())
+        mail_address(email)
     }
 
     // ---- bounds ----
@@ -255,6 +271,15 @@ impl Bounds {
         }
         Ok(limits)
     }
+}
+
+/// An address that somebody has typed, and nothing else.
+///
+/// # Errors
+/// [`Error::ValidationFailed`].
+pub(super) fn mail_address(email: Option<String>) -> Result<LoginName, Error> {
+    let mut faults = Faults::default();
+    faults.address(email).ok_or_else(|| faults.into_error())
 }
 
 impl Faults {

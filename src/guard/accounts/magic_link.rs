@@ -4,7 +4,7 @@
 use super::{
     super::Backend,
     AccountFlow, Accounts, Answer, Device, Faults, Proven, fault, into_validation,
-    links::{Link, link_is_over},
+    links::{Link, link_is_over, mail_address},
 };
 use crate::{
     account::{
@@ -15,11 +15,22 @@ use crate::{
     },
     error::{Error, FieldFault},
     json::{document, object::described},
+    login::return_path::ReturnPath,
     page::Word,
 };
 
 /// It has no word in RFC 8176.
 const BY_LINK: Proven = Proven { amr: &[], acr: None, methods: "magic_link" };
+
+described! {
+    /// Who asks for a link to log in.
+    struct AskBody as AskForMagicLink, refused {
+        /// The address that it goes to.
+        email: Option<String> = None,
+        /// Where the browser goes afterwards: a path of this origin, which the link has with it. Anything else is left out.
+        return_to: Option<String> = None,
+    }
+}
 
 described! {
     /// Who logs in by a link.
@@ -33,6 +44,7 @@ described! {
 
 #[cfg(feature = "describe")]
 pub(super) fn describe(known: &mut crate::json::describe::Definitions) {
+    known.add::<AskBody>();
     known.add::<MagicLinkBody>();
 }
 
@@ -45,9 +57,13 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
     pub async fn ask_magic_link(&self, body: &[u8]) -> Result<Answer, Error> {
         self.needs_magic_link()?;
         self.browser()?;
-        let name = self.read_ask(body)?;
+        let AskBody { email, return_to } = document::parse(body).map_err(into_validation)?;
+        let name = mail_address(email)?;
+        let target =
+            return_to.and_then(|target| ReturnPath::parse(&target, &[], &self.policy.auth_prefix));
         let asker = self.asker()?;
-        let answer = self.accepted(self.ask(&name, Use::MagicLink, Some(asker)).await)?;
+        let asked = self.ask(&name, (Use::MagicLink, target.as_ref()), Some(asker)).await;
+        let answer = self.accepted(asked)?;
         Ok(Answer { cookie: Some(asker.set_cookie()), ..answer })
     }
 

@@ -42,7 +42,7 @@ impl<B: Backend, A: Accounts> AccountFlow<'_, B, A> {
         self.needs_mail()?;
         self.browser()?;
         let name = self.read_ask(body)?;
-        self.accepted(self.ask(&name, Use::Reset, None).await)
+        self.accepted(self.ask(&name, (Use::Reset, None), None).await)
     }
 
     /// `POST /reset/confirm`: the new password. All sessions end, and browsers that were known are strangers: this one alone is known.
