@@ -13,6 +13,7 @@ pub mod event;
 mod fingerprint;
 pub mod message;
 pub mod outbox;
+pub mod place;
 pub mod pseudonym;
 mod ranking;
 mod recent;

@@ -8,6 +8,7 @@ use edgegate::{
     time::UnixMillis,
     watch::{
         delta::Delta,
+        place::Place,
         rules::{self, Rule},
         series::Series,
         state::{Orders, WatchState},
@@ -329,18 +330,12 @@ fn hour(model: Model, seed: u64) -> Hour {
         // Mostly the near isolate, sometimes another of the same location.
         let at_isolate = usize::try_from(chance.below(ISOLATES as u64)).expect("small");
         let tally = &mut tallies[at_isolate];
-        let name = caller.to_be_bytes();
-        let at_network = network.to_be_bytes();
-        let parts: [&[u8]; 2] = [&name, &at_network];
         let series = Series { identity: "jwt", carrier: "bearer", ..Series::default() };
         tally.count(&Noted { series, is_failure: false, late_secs: None });
-        if let Some(first) = tally.is_first_sight(&parts, at(time)) {
-            let caller = Caller {
-                credential: format!("c{caller}"),
-                place: format!("AS{operator}"),
-                country: None,
-                located: None,
-            };
+        let [at_network, at_operator] = [network, operator]
+            .map(|number| Place::operator(u32::try_from(number).expect("few callers move")));
+        if let Some(first) = tally.first_sight(caller, at_network, at(time)) {
+            let caller = Caller { place: at_operator, country: None, located: None };
             tally.meet(first, caller, at(time));
         }
         agenda.plan(time + chance.between(5_000, 60_000), (caller, who));

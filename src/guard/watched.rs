@@ -3,7 +3,7 @@
 //! Of an admitted request there is an event once an hour for each caller and network; of refusals there are samples. Who it was is
 //! told by pseudonyms, and only of callers who were verified.
 
-use core::net::IpAddr;
+use std::borrow::Cow;
 
 use super::{
     AccountEvent, AskedBy, Decision, Identity, Request,
@@ -15,18 +15,15 @@ use crate::{
     revocation::Revocable,
     time::UnixMillis,
     watch::{
-        delta::Sighting,
         event::{EventV1, Kind, told},
+        place::Place,
         pseudonym::{Pseudonyms, network_of},
         series::{Account, Series, Shadow},
         stuffing::Crowd,
-        tally::{Caller, Noted, Tally},
-        travel::{Located, Point},
+        tally::{Caller, Noted, Sighted, Tally},
+        travel::Point,
     },
 };
-
-/// The network of a caller whose address is not known.
-const NOWHERE: &str = "unknown";
 
 /// What the edge knows of where a request comes from. It is asked for only of callers who are new, and of refusals.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +38,13 @@ pub struct Origin {
     pub colo: Option<String>,
     /// The family of the program that calls.
     pub agent: Option<String>,
+}
+
+impl Origin {
+    /// Where somebody is: the network operator, or the network where that is not known.
+    fn place(&self, network: Place) -> Place {
+        self.asn.map_or(network, Place::operator)
+    }
 }
 
 /// Takes note of a decision. Whether it is a failed authentication, of which is told sooner.
@@ -72,8 +76,7 @@ pub fn note(
         }
         Some(error) => {
             if noted.is_failure {
-                let network = request.client_ip.map_or_else(|| NOWHERE.to_owned(), network_of);
-                tally.count_network(&network);
+                tally.count_network(&network(request).to_string());
             }
             note_refused(tally, watch, (request, decision, identity, error), now, origin);
         }
@@ -125,26 +128,20 @@ fn note_admitted(
     now: UnixMillis,
     origin: impl FnOnce(bool) -> Origin,
 ) {
-    let Some(revocable) = identity.revocable() else { return };
-    let id = name_of(&revocable);
-    let network = network_bytes(request.client_ip);
-    let issuer = identity.issuer().unwrap_or_default();
-    let who: [&[u8]; 4] = [issuer.as_bytes(), id.0.as_bytes(), id.1.as_bytes(), &network];
-    let Some(first) = tally.is_first_sight(&who, now) else { return };
     let names = &watch.pseudonyms;
-    let credential = credential(names, identity).unwrap_or_default();
-    let subject = identity.subject().map(|subject| names.subject(identity.issuer(), subject));
-    let person = subject.unwrap_or_else(|| credential.clone());
+    let Some(credential) = number_of(names, identity) else { return };
+    let network = network(request);
+    let Some(first) = tally.first_sight(credential, network, now) else { return };
+    let of_subject = |subject| names.number("subject", identity.issuer(), subject);
+    let person = identity.subject().map_or(credential, of_subject);
     // Of more callers than there is room for events, where they are is noted all the same.
     let has_room = tally.has_room();
     let origin = origin(has_room);
-    let admitted = Crowd::of_admitted(names.admitted(&person));
-    meet_at(tally, (&origin, request.client_ip), admitted);
+    meet_at(tally, (&origin, network), Crowd::of_admitted(person));
     let caller = Caller {
-        credential,
-        place: place(&origin, request.client_ip),
-        country: origin.country.clone(),
-        located: origin.point.map(|point| Located { who: person, point }),
+        place: origin.place(network),
+        country: origin.country.as_deref(),
+        located: origin.point.map(|point| (person, point)),
     };
     tally.meet(first, caller, now);
     if has_room {
@@ -167,23 +164,20 @@ fn note_refused(
     if !has_room && !is_revoked && failed.is_none() {
         return;
     }
-    let origin = origin(has_room);
+    let (origin, network) = (origin(has_room), network(request));
     if let Some(failed) = failed {
-        meet_at(tally, (&origin, request.client_ip), Crowd::of_failed(failed));
+        meet_at(tally, (&origin, network), Crowd::of_failed(failed));
     }
-    if !has_room && !is_revoked {
-        return;
-    }
-    let mut event =
-        of_request(tally, watch, (request, decision, identity), Kind::Refused, (&origin, now));
-    event.code = Some(error.code().as_str().to_owned());
-    event.reason = Some(error.reason().to_owned());
-    if let (true, Some(who)) = (is_revoked, &event.credential) {
-        let place = place(&origin, request.client_ip);
-        let revoked = true;
-        tally.sight(Sighting { who: who.clone(), place, at: now, revoked, located: None });
+    let revoked = identity.filter(|_| is_revoked);
+    if let Some(who) = revoked.and_then(|identity| number_of(&watch.pseudonyms, identity)) {
+        let place = origin.place(network);
+        tally.sight(Sighted { who, place, at: now, revoked: true, located: None });
     }
     if has_room {
+        let whose = (request, decision, identity);
+        let mut event = of_request(tally, watch, whose, Kind::Refused, (&origin, now));
+        event.code = Some(error.code().as_str().to_owned());
+        event.reason = Some(error.reason().to_owned());
         tally.push(event);
     }
 }
@@ -198,7 +192,7 @@ fn failed(
 ) -> Option<u64> {
     let presented = || {
         let text = request.api_key.or(request.authorization)?;
-        Some(watch.pseudonyms.failed(text))
+        Some(watch.pseudonyms.number("failed", None, text))
     };
     match error {
         Error::WrongPassword => decision.tried,
@@ -210,12 +204,11 @@ fn failed(
 }
 
 /// Counts somebody for the network, and for its operator.
-fn meet_at(tally: &mut Tally, (origin, client_ip): (&Origin, Option<IpAddr>), one: Crowd) {
-    if let Some(address) = client_ip {
-        tally.meet_at(network_of(address), one);
-    }
-    if let Some(number) = origin.asn {
-        tally.meet_at(format!("AS{number}"), one);
+fn meet_at(tally: &mut Tally, (origin, network): (&Origin, Place), one: Crowd) {
+    for place in [network, origin.place(Place::UNKNOWN)] {
+        if place != Place::UNKNOWN {
+            tally.meet_at(place, one);
+        }
     }
 }
 
@@ -331,39 +324,26 @@ fn credential(names: &Pseudonyms, identity: &Identity) -> Option<String> {
     Some(names.credential(kind, identity.issuer(), &id))
 }
 
+/// The same as a number: what an isolate remembers, and what is told of where somebody is.
+fn number_of(names: &Pseudonyms, identity: &Identity) -> Option<u64> {
+    let revocable = identity.revocable()?;
+    let (kind, id) = name_of(&revocable);
+    Some(names.number(kind, identity.issuer(), &id))
+}
+
 /// By what a credential is known: the session that a token is of, or its `jti`, or whom and when it was issued to.
-fn name_of(revocable: &Revocable<'_>) -> (&'static str, String) {
+fn name_of<'r>(revocable: &Revocable<'r>) -> (&'static str, Cow<'r, str>) {
     match revocable {
-        Revocable::ApiKey { id } => ("key", id.to_string()),
-        Revocable::Token { sid: Some(sid), .. } => ("sid", (*sid).to_owned()),
-        Revocable::Token { jti: Some(jti), .. } => ("jti", (*jti).to_owned()),
+        Revocable::ApiKey { id } => ("key", id.to_string().into()),
+        Revocable::Token { sid: Some(sid), .. } => ("sid", (*sid).into()),
+        Revocable::Token { jti: Some(jti), .. } => ("jti", (*jti).into()),
         Revocable::Token { sub, issued_at, .. } => {
             let issued_at = issued_at.map(crate::time::UnixTime::as_secs).unwrap_or_default();
-            ("iat", format!("{issued_at} {}", sub.unwrap_or_default()))
+            ("iat", format!("{issued_at} {}", sub.unwrap_or_default()).into())
         }
     }
 }
 
-/// Where somebody is: the network operator, or the network where that is not known.
-fn place(origin: &Origin, client_ip: Option<IpAddr>) -> String {
-    match (origin.asn, client_ip) {
-        (Some(number), _) => format!("AS{number}"),
-        (None, Some(address)) => network_of(address),
-        (None, None) => NOWHERE.to_owned(),
-    }
-}
-
-/// The bytes that networks differ by.
-fn network_bytes(client_ip: Option<IpAddr>) -> [u8; 7] {
-    match client_ip.map(|address| address.to_canonical()) {
-        None => [0; 7],
-        Some(IpAddr::V4(address)) => {
-            let [a, b, c, _] = address.octets();
-            [4, a, b, c, 0, 0, 0]
-        }
-        Some(IpAddr::V6(address)) => {
-            let [a, b, c, d, e, f, ..] = address.octets();
-            [6, a, b, c, d, e, f]
-        }
-    }
+fn network(request: &Request<'_>) -> Place {
+    request.client_ip.map_or(Place::UNKNOWN, Place::network)
 }

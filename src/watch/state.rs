@@ -501,11 +501,11 @@ impl Delivery {
 mod tests {
     use super::*;
     use crate::watch::{
-        delta::Sighting,
         event::VERSION,
+        place::Place,
         rules::{Group, MAX_GROUPS, Measure, Select, defaults},
         series::Series,
-        tally::{Noted, Tally},
+        tally::{Noted, Sighted, Tally},
     };
 
     const NOW: UnixMillis = UnixMillis::from_millis(1_700_000_000_000);
@@ -763,24 +763,21 @@ mod tests {
         let orders = Orders { rules: &rules, sinks: &sinks };
         let mut state = WatchState::default();
         let mut tally = Tally::new(1);
-        let sight = |place: &str, at, revoked| Sighting {
-            who: "c1".into(),
-            place: place.into(),
-            at,
-            revoked,
-            located: None,
+        let sight = |operator, at, revoked| {
+            let place = Place::operator(operator);
+            Sighted { who: 1, place, at, revoked, located: None }
         };
         for turn in 0..8 {
             let at = later(turn * 30_000);
-            tally.sight(sight(if turn % 2 == 0 { "AS1" } else { "AS2" }, at, false));
+            tally.sight(sight(if turn % 2 == 0 { 1 } else { 2 }, at, false));
             tally.count(&failure());
             let delta = tally.take(at).unwrap();
             let answer = state.apply(&delta, orders, at).unwrap();
             assert_eq!(answer.watched.len(), usize::from(turn > 0));
             tally.acknowledged(answer, at);
         }
-        tally.sight(sight("AS1", later(220_000), true));
-        tally.sight(sight("AS3", later(251_000), true));
+        tally.sight(sight(1, later(220_000), true));
+        tally.sight(sight(3, later(251_000), true));
         tally.count(&failure());
         state.apply(&tally.take(later(251_000)).unwrap(), orders, later(251_000)).unwrap();
         let mut firing: Vec<&str> =

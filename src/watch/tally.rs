@@ -4,10 +4,7 @@
 //! was sent and not acknowledged is sent again as it was, under its number, until it is: so it is added once, whatever got lost on the
 //! way. What is counted meanwhile waits for the next number.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher as _, RandomState},
-};
+use std::collections::BTreeMap;
 
 use super::{
     counts::Counts,
@@ -15,10 +12,11 @@ use super::{
         Acknowledged, Delta, MAX_ADMINISTERED, MAX_CROWDS, MAX_EVENTS, MAX_SIGHTINGS, Sighting,
     },
     event::{EventId, EventV1, Kind as EventKind, VERSION},
+    place::Place,
     recent::Recent,
     series::{Account, Kind, Lateness, Series, Shadow},
     stuffing::Crowd,
-    travel::Located,
+    travel::{Located, Point},
 };
 use crate::{bounded::BoundedMap, time::UnixMillis};
 
@@ -37,7 +35,7 @@ const LOST_MILLIS: u64 = 45_000;
 /// How long a delta is sent again. The other side remembers an isolate for longer ([`super::state`]), so that it is never added twice.
 pub const RESEND_MILLIS: u64 = 600_000;
 
-/// How many callers an isolate knows: each takes about 100 bytes.
+/// How many callers an isolate knows: each takes about 60 bytes.
 const MAX_CALLERS: usize = 10_000;
 
 /// A caller at a network is new again after this time.
@@ -57,23 +55,52 @@ pub struct Noted<'a> {
     pub late_secs: Option<u64>,
 }
 
-/// Who was admitted, from where.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The pseudonym of the credential.
-    pub credential: String,
+/// Where somebody was admitted.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
     /// The network operator, or else the network.
-    pub place: String,
+    pub place: Place,
     /// The country, if it is known.
-    pub country: Option<String>,
-    /// Where on the earth, if a rule asks.
-    pub located: Option<Located>,
+    pub country: Option<&'a str>,
+    /// Who it is and where on the earth, if a rule asks.
+    pub located: Option<(u64, Point)>,
+}
+
+/// A credential at a place. All of it is numbers: texts are made when it is handed over ([`Sighting`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Sighted {
+    /// The number of the credential ([`Pseudonyms::number`](super::pseudonym::Pseudonyms::number)).
+    pub who: u64,
+    /// The network operator, or else the network.
+    pub place: Place,
+    /// When.
+    pub at: UnixMillis,
+    /// Whether it was refused since it is revoked.
+    pub revoked: bool,
+    /// Who it is and where on the earth, if a rule asks.
+    pub located: Option<(u64, Point)>,
+}
+
+impl Sighted {
+    fn told(&self) -> Sighting {
+        let Self { who, place, at, revoked, located } = *self;
+        let located = located.map(|(who, point)| Located { who: text_of(who), point });
+        Sighting { who: text_of(who), place: place.to_string(), at, revoked, located }
+    }
+}
+
+/// A number as it is handed over.
+fn text_of(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+fn number_of(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok()
 }
 
 #[derive(Debug)]
 struct Known {
-    credential: String,
-    place: String,
+    place: Place,
     told_at: UnixMillis,
 }
 
@@ -96,14 +123,14 @@ pub struct Tally {
     events: Vec<EventV1>,
     /// What administrators did: no caller can take its place.
     administered: Vec<EventV1>,
-    sightings: Vec<Sighting>,
-    crowds: BTreeMap<String, Crowd>,
+    sightings: Vec<Sighted>,
+    crowds: BTreeMap<Place, Crowd>,
     dropped: u64,
     lost: u64,
     pending: Option<Pending>,
-    known: BoundedMap<u64, Known>,
-    hasher: RandomState,
-    watched: Vec<String>,
+    /// By credential and network.
+    known: BoundedMap<(u64, Place), Known>,
+    watched: Vec<u64>,
     every_millis: u64,
     flushed_at: UnixMillis,
     /// When the flush that is planned begins, or the one under way began.
@@ -128,7 +155,6 @@ impl Tally {
             lost: 0,
             pending: None,
             known: BoundedMap::new(MAX_CALLERS),
-            hasher: RandomState::new(),
             watched: Vec::new(),
             every_millis: FLUSH_MILLIS,
             flushed_at: UnixMillis::default(),
@@ -165,57 +191,45 @@ impl Tally {
     }
 
     /// Counts who came from a place. Of more places than there is room for nothing is known until the next delta.
-    pub fn meet_at(&mut self, place: String, one: Crowd) {
+    pub fn meet_at(&mut self, place: Place, one: Crowd) {
         if self.crowds.len() < MAX_CROWDS || self.crowds.contains_key(&place) {
             let crowd = self.crowds.entry(place).or_default();
             *crowd = crowd.and(one);
         }
     }
 
-    /// Whether this caller is new here within the hour; told at most once. `who` are the bytes that make callers different, such as
-    /// the name of the credential and the network. Only a caller who is new has to be looked at.
+    /// Whether a caller is new here within the hour; told at most once. `who` is the number of the credential. Only a caller who is new
+    /// has to be looked at.
     ///
     /// If not, and the credential is watched, it is told of now and then.
-    pub fn is_first_sight(&mut self, who: &[&[u8]], now: UnixMillis) -> Option<FirstSight> {
-        let key = self.hasher.hash_one(who);
+    pub fn first_sight(&mut self, who: u64, network: Place, now: UnixMillis) -> Option<FirstSight> {
+        let key = (who, network);
         let Some(known) = self.known.get_mut(&key, now) else { return Some(FirstSight(key)) };
         let is_due = now.millis_since(known.told_at) >= SIGHTING_MILLIS;
-        if is_due && self.watched.contains(&known.credential) {
+        if is_due && self.watched.contains(&who) {
             known.told_at = now;
-            let sighting = Sighting {
-                who: known.credential.clone(),
-                place: known.place.clone(),
-                at: now,
-                revoked: false,
-                located: None,
-            };
-            self.sight(sighting);
+            let place = known.place;
+            self.sight(Sighted { who, place, at: now, revoked: false, located: None });
         }
         None
     }
 
     /// Takes note of a caller who is new.
-    pub fn meet(&mut self, first: FirstSight, caller: Caller, now: UnixMillis) {
-        let Caller { credential, place, country, located } = caller;
+    pub fn meet(&mut self, first: FirstSight, caller: Caller<'_>, now: UnixMillis) {
+        let Caller { place, country, located } = caller;
         if let Some(country) = country {
-            self.counts.add(&Kind::Country.name(&country), 1);
+            self.counts.add(&Kind::Country.name(country), 1);
         }
-        let sighting = Sighting {
-            who: credential.clone(),
-            place: place.clone(),
-            at: now,
-            revoked: false,
-            located,
-        };
-        self.sight(sighting);
+        let (who, _) = first.0;
+        self.sight(Sighted { who, place, at: now, revoked: false, located });
         let until = now.saturating_add(FIRST_SIGHT_MILLIS);
-        self.known.insert(first.0, Known { credential, place, told_at: now }, until, now);
+        self.known.insert(first.0, Known { place, told_at: now }, until, now);
     }
 
     /// Takes note of where a credential was seen.
-    pub fn sight(&mut self, sighting: Sighting) {
+    pub fn sight(&mut self, sighted: Sighted) {
         if self.sightings.len() < MAX_SIGHTINGS {
-            self.sightings.push(sighting);
+            self.sightings.push(sighted);
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
@@ -306,8 +320,11 @@ impl Tally {
             seq: self.seq,
             counts: core::mem::take(&mut self.counts).into_inner(),
             events,
-            sightings: core::mem::take(&mut self.sightings),
-            crowds: core::mem::take(&mut self.crowds),
+            sightings: self.sightings.drain(..).map(|sighted| sighted.told()).collect(),
+            crowds: core::mem::take(&mut self.crowds)
+                .into_iter()
+                .map(|(place, crowd)| (place.to_string(), crowd))
+                .collect(),
             dropped: core::mem::take(&mut self.dropped),
             lost: core::mem::take(&mut self.lost),
         };
@@ -322,7 +339,7 @@ impl Tally {
         self.planned_for = None;
         self.flushed_at = now;
         self.every_millis = answer.next_millis.clamp(FLUSH_BOUNDS.0, FLUSH_BOUNDS.1);
-        self.watched = answer.watched;
+        self.watched = answer.watched.iter().filter_map(|who| number_of(who)).collect();
     }
 
     /// No answer came. A later request sends it again.
@@ -335,7 +352,7 @@ impl Tally {
 /// A caller who is new here. There is one way to get it: not to be known.
 #[derive(Debug)]
 #[must_use = "the caller has to be met"]
-pub struct FirstSight(u64);
+pub struct FirstSight((u64, Place));
 
 #[cfg(test)]
 mod tests {
@@ -403,26 +420,31 @@ mod tests {
     #[test]
     fn a_caller_is_told_of_once_an_hour_unless_it_is_watched() {
         let mut tally = Tally::new(1);
-        let who: [&[u8]; 2] = [b"jti-1", b"192.0.2.0/24"];
-        let caller = Caller {
-            credential: "c1".into(),
-            place: "AS1".into(),
-            country: Some("DE".into()),
-            located: None,
-        };
-        let first = tally.is_first_sight(&who, NOW).unwrap();
+        let network = Place::network("192.0.2.1".parse().unwrap());
+        let caller = Caller { place: Place::operator(1), country: Some("DE"), located: None };
+        let first = tally.first_sight(7, network, NOW).unwrap();
         tally.meet(first, caller, NOW);
-        assert!(tally.is_first_sight(&who, later(40_000)).is_none());
-        assert_eq!(tally.take(later(40_000)).unwrap().sightings.len(), 1);
-        let watched = vec!["c1".to_owned()];
+        assert!(tally.first_sight(7, network, later(40_000)).is_none());
+        assert!(tally.first_sight(8, network, later(40_000)).is_some());
+        assert!(tally.first_sight(7, Place::UNKNOWN, later(40_000)).is_some());
+        let told = tally.take(later(40_000)).unwrap().sightings;
+        let [sighting] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((sighting.who.as_str(), sighting.place.as_str()), ("0000000000000007", "AS1"));
+        let watched = vec![sighting.who.clone()];
         let answer = Acknowledged { seq: 1, next_millis: 10_000, watched };
         tally.acknowledged(answer, later(40_001));
         for millis in [50_000, 60_000, 70_000, 81_000] {
             tally.count(&refused());
-            assert!(tally.is_first_sight(&who, later(millis)).is_none());
+            assert!(tally.first_sight(7, network, later(millis)).is_none());
         }
-        assert_eq!(tally.take(later(82_000)).unwrap().sightings.len(), 2);
-        assert!(tally.is_first_sight(&who, later(FIRST_SIGHT_MILLIS)).is_some());
+        assert_eq!(
+            tally.take(later(82_000)).unwrap().sightings,
+            [
+                Sighting { at: later(50_000), ..sighting.clone() },
+                Sighting { at: later(81_000), ..sighting.clone() },
+            ]
+        );
+        assert!(tally.first_sight(7, network, later(FIRST_SIGHT_MILLIS)).is_some());
     }
 
     #[test]
@@ -436,13 +458,8 @@ mod tests {
             }
         }
         for _ in 0..600 {
-            let sighting = Sighting {
-                who: "c".into(),
-                place: "p".into(),
-                at: NOW,
-                revoked: false,
-                located: None,
-            };
+            let (who, place) = (1, Place::UNKNOWN);
+            let sighting = Sighted { who, place, at: NOW, revoked: false, located: None };
             tally.sight(sighting);
         }
         let delta = tally.take(NOW).unwrap();

@@ -313,7 +313,8 @@ fn a_caller_is_an_event_once_an_hour_and_network_and_counted_each_time() {
         delta.events.iter().filter_map(|event| event.network.as_deref()).collect();
     assert_eq!(networks, ["192.0.2.0/24", "198.51.100.0/24"]);
     assert_eq!(delta.events[0].credential, delta.events[1].credential);
-    assert_eq!(delta.sightings.len(), 2);
+    let [here, there] = delta.sightings.as_slice() else { panic!("{:?}", delta.sightings) };
+    assert_eq!((&here.who, &here.place), (&there.who, &"AS64496".to_owned()));
     assert_eq!(
         Counts::from(delta.counts.clone()).iter().find(|(name, _)| *name == "k\tDE").unwrap().1,
         2
@@ -351,6 +352,33 @@ fn a_refusal_of_a_known_caller_says_who_by_a_pseudonym_and_of_a_forged_one_nobod
     assert_eq!((delta.counts["f\t/v1/*"], delta.counts["n\t192.0.2.0/24"]), (1, 1));
     let text = delta.to_text();
     for secret in ["alice", "token-of-alice", "192.0.2.1\"", "eyJ"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}
+
+/// What isolates tell the writer of where somebody is: the same of each of them, and nothing that an event has.
+#[test]
+fn isolates_agree_on_numbers_of_callers_which_are_no_names_of_events() {
+    let (good, forged) = (token(json!({})), format!("{}x", token(json!({"jti": "forged"}))));
+    let [one, other] = [(); 2].map(|()| {
+        let mut gate = Watched::new();
+        gate.ask(&get("/v1/posts", &good));
+        gate.ask(&get("/v1/posts", &forged));
+        gate.delta()
+    });
+    assert_eq!((&one.sightings, &one.crowds), (&other.sightings, &other.crowds));
+    let places: Vec<&str> = one.crowds.keys().map(String::as_str).collect();
+    assert_eq!(places, ["192.0.2.0/24", "AS64496"]);
+    let crowd = one.crowds["AS64496"];
+    assert_eq!((crowd.admitted.count_ones(), crowd.failed.count_ones()), (1, 1));
+    let who = &one.sightings[0].who;
+    assert!(who.len() == 16 && who.bytes().all(|byte| byte.is_ascii_hexdigit()), "{who}");
+    let event = &one.events[0];
+    for name in [&event.credential, &event.subject] {
+        assert!(!name.as_ref().unwrap().contains(who), "{name:?}");
+    }
+    let text = one.to_text();
+    for secret in ["alice", "token-of-alice", "forged"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
 }
