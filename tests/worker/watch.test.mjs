@@ -319,6 +319,34 @@ describe('events', () => {
   });
 });
 
+describe('where a request comes from, as the platform knows it', () => {
+  /** The last event of a network. */
+  const seen = async (cf, ip, headers = {}) => {
+    await gate.get('/v1/other', { token: token({ jti: randomBytes(12).toString('hex') }), ip, headers: { 'MF-CF-Blob': JSON.stringify(cf), ...headers } });
+    const { events } = await report('gate');
+    const { country, asn, agent, colo } = events.find(({ network }) => network === ip.replace(/\d+$/, '0/24'));
+    return { country, asn, agent, colo };
+  };
+
+  test('is in the event of a caller', async () => {
+    const cf = { country: 'DE', asn: 64_496, colo: 'FRA', latitude: '50.1', longitude: '8.7', city: 'Frankfurt', tlsClientAuth: { certVerified: 'NONE' } };
+    assert.deepEqual(await seen(cf, '203.0.113.130', { 'User-Agent': 'curl/8.5.0' }), { country: 'DE', asn: 64_496, agent: 'curl', colo: 'FRA' });
+    assert.ok(!(await gate.get('/__test/dump')).text.includes('Frankfurt'));
+  });
+
+  test('is left out where it is not known, or is nothing that the platform says', async () => {
+    const nothing = { country: undefined, asn: undefined, agent: undefined, colo: undefined };
+    assert.deepEqual(await seen({}, '198.18.1.1'), nothing);
+    assert.deepEqual(await seen({ country: 'D"', asn: 'many', colo: 'a place' }, '198.18.2.1'), nothing);
+    assert.deepEqual(await seen({ country: 'DE\n1\nx', colo: 'FRA' }, '198.18.3.1'), nothing);
+  });
+
+  test('has no more of a program than its beginning says', async () => {
+    const headers = { 'User-Agent': `${'x'.repeat(5000)}curl/` };
+    assert.deepEqual(await seen({ country: 'DE', asn: '64496' }, '198.18.4.1', headers), { country: 'DE', asn: 64_496, agent: 'other', colo: undefined });
+  });
+});
+
 describe('guesses at the doors of the gate itself', () => {
   test('are failures as elsewhere: the secret of metrics', async () => {
     const ip = freshIp();

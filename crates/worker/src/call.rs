@@ -91,7 +91,8 @@ impl Call<'_> {
     #[inline]
     pub(crate) fn count(&self, parts: &RequestParts<'_>, decision: &Decision, edge: Edge) {
         if self.gate.policy.watch.is_some() {
-            let of_request = (self.request, edge == Edge::Proxy && self.is_from_the_caller());
+            let is_direct = || edge == Edge::Proxy && self.is_from_the_caller();
+            let of_request = (self.request, &is_direct as &dyn Fn() -> bool);
             watch::note(self.gate, (self.env, self.context), of_request, (parts, decision));
         }
     }

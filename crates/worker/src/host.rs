@@ -16,6 +16,9 @@ unsafe extern "C" {
     #[wasm_bindgen(catch, js_name = read)]
     fn js_read(request: &Request, names: &Array, into: &mut [u8]) -> Result<i32, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = origin)]
+    fn js_origin(request: &Request, is_told: bool, into: &mut [u8]) -> Result<u32, JsValue>;
+
     #[wasm_bindgen(catch, js_name = respond)]
     fn js_respond(status: u16, fields: &str, body: Option<&str>) -> Result<Response, JsValue>;
 
@@ -149,6 +152,17 @@ fn read(request: &Request, names: &Array) -> worker::Result<String> {
     }
     bytes.truncate(usize::try_from(read).unwrap_or_default());
     String::from_utf8(bytes).map_err(|fault| worker::Error::from(fault.to_string()))
+}
+
+/// Room for where a request comes from. What callers have a say in comes last, and is cut off.
+const ORIGIN_BYTES: usize = 1024;
+
+/// What the platform knows of where a request comes from, in lines as `host.js` has them.
+pub(super) fn origin(request: &Request, is_told: bool) -> Option<String> {
+    let mut bytes = vec![0; ORIGIN_BYTES];
+    let written = js_origin(request, is_told, &mut bytes).ok()?;
+    bytes.truncate(usize::try_from(written).ok()?);
+    String::from_utf8(bytes).ok()
 }
 
 /// An answer with these fields; of two with the same name the later one counts.

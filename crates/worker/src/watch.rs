@@ -3,14 +3,11 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use js_sys::Reflect;
-use wasm_bindgen::JsValue;
 use web_sys::Request;
 use worker::{Context, Delay, Env};
 
 use super::{
-    background, clock, fault, gate::Gate, objects::watch_stub, request::RequestParts,
-    request::header,
+    background, clock, fault, gate::Gate, host, objects::watch_stub, request::RequestParts,
 };
 use edgegate::{
     error::Error,
@@ -25,12 +22,13 @@ use edgegate::{
 /// The most deltas that one flush sends: the one that was not acknowledged, and the one that came together meanwhile.
 const MAX_SENT: usize = 2;
 
-/// Takes note of a decision. `is_direct`: the request comes from the caller itself, not from a proxy that asks.
+/// Takes note of a decision. `is_direct`: the request comes from the caller itself, not from a proxy that asks. It is asked only where that
+/// counts.
 #[inline(never)]
 pub(crate) fn note(
     gate: &Rc<Gate>,
     (env, context): (&Env, &Context),
-    (request, is_direct): (&Request, bool),
+    (request, is_direct): (&Request, &dyn Fn() -> bool),
     (parts, decision): (&RequestParts<'_>, &Decision),
 ) {
     let Some(watch) = &gate.policy.watch else { return };
@@ -38,7 +36,7 @@ pub(crate) fn note(
     let of_request = (&parts.as_request(), decision);
     let wait = gate.memory.watch.with(|tally| {
         let is_failure = watched::note(tally, watch, of_request, now, |is_told| {
-            origin(request, is_direct, (is_told, watch.locates))
+            origin(request, is_direct(), (is_told, watch.locates))
         });
         tally.plan(is_failure, now)
     });
@@ -132,38 +130,34 @@ async fn send(gate: &Gate, env: &Env, delta: &Delta) -> Result<(), edgegate::err
     Ok(())
 }
 
-/// What the platform knows of the caller; what an event alone has, only if one `is_told`, and where on the earth only if a rule asks. Where a proxy asks, it is the proxy that the
-/// platform knows.
+/// What the platform knows of the caller; what an event alone has, only if one `is_told`, and where on the earth only if a rule asks.
+/// Where a proxy asks, it is the proxy that the platform knows.
 fn origin(request: &Request, is_direct: bool, (is_told, locates): (bool, bool)) -> Origin {
-    let cf = Reflect::get(request, &"cf".into()).unwrap_or(JsValue::UNDEFINED);
-    let get = |name: &str| {
-        let is_there = cf.is_object();
-        is_there.then(|| Reflect::get(&cf, &name.into()).ok()).flatten()
+    if !is_direct && !is_told {
+        return Origin::default();
+    }
+    let known = host::origin(request, is_told).unwrap_or_default();
+    let lines: Vec<&str> = known.split('\n').collect();
+    // Others, if a value has a line break, which none of the platform has.
+    let ([country, asn, latitude, longitude], [colo, agent]) = match *lines.as_slice() {
+        [a, b, c, d] => ([a, b, c, d], ["", ""]),
+        [a, b, c, d, colo, agent] => ([a, b, c, d], [colo, agent]),
+        _ => return Origin::default(),
     };
-    let text = |name: &str, longest: usize| {
-        let text = get(name)?.as_string()?;
-        let is_plain =
-            text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        is_plain.then_some(text)
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let text = |text: &str| is_plain(text).then(|| text.to_owned());
+    let seen = Origin {
+        colo: Some(colo).filter(|colo| (1..=8).contains(&colo.len())).and_then(text),
+        agent: (!agent.is_empty()).then(|| agent_family(agent).to_owned()),
+        ..Origin::default()
     };
-    let country = is_direct.then(|| text("country", 2)).flatten().filter(|text| text.len() == 2);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates at both ends"
-    )]
-    let number = |asn: JsValue| asn.as_f64().map(|asn| asn as u32);
-    let asn = is_direct.then(|| get("asn").and_then(number)).flatten();
-    let degrees = |name: &str| get(name).and_then(|text| text.as_string());
-    let point = (is_direct && locates).then(|| {
-        let (latitude, longitude) = (degrees("latitude")?, degrees("longitude")?);
-        Point::read(&latitude, &longitude)
-    });
-    let seen = Origin { country, asn, point: point.flatten(), ..Origin::default() };
-    if !is_told {
+    if !is_direct {
         return seen;
     }
-    let agent = header(&request.headers(), "User-Agent");
-    let agent = agent.map(|agent| agent_family(&agent).to_owned());
-    Origin { colo: text("colo", 8), agent, ..seen }
+    Origin {
+        country: Some(country).filter(|country| country.len() == 2).and_then(text),
+        asn: asn.parse().ok(),
+        point: locates.then(|| Point::read(latitude, longitude)).flatten(),
+        ..seen
+    }
 }
